@@ -1,0 +1,1 @@
+"""Sidelight explains what an image classifier looks at."""

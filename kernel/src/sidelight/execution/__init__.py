@@ -1,0 +1,1 @@
+"""Running a resolved recipe: plan, store, steps, manifest."""

@@ -1,0 +1,1 @@
+"""Finding what is installed and loading its light modules in isolation."""

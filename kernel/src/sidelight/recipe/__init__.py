@@ -1,0 +1,1 @@
+"""Reading recipes: strict YAML, typed structure, resolution against the installed plugins."""

@@ -1,0 +1,218 @@
+"""Descriptors: everything the kernel knows of a component before it imports the component's heavy module."""
+
+from __future__ import annotations
+
+import re
+from typing import Any, ClassVar, Literal
+
+from attrs import field, frozen
+
+from sidelight_specs.params import NoParams, describe
+
+Answers = Literal["predicted", "probe", "contrast"]
+"""Which side of the question is answered: why the predicted class, why (not) the probe, or one against the other."""
+
+ROLES = ("data", "classifier", "generator", "inverter", "attribute_finder", "explainer", "metric", "renderer")
+EXPLANATION_KINDS = ("heatmap", "counterfactual", "attention-graph", "concepts", "attributes", "inversion")
+
+CAPABILITIES = {
+    "differentiable": "gradients flow from what the component gives back to what it gets",
+    "activations": "`watch(layers)` gives the activations of named layers",
+    "module": "`module` is a torch module from images in [0, 1] to scores",
+    "classes": "scores are class logits, so that two classes can be contrasted",
+    "trainable": "`fit`, `state` and `load_state`",
+    "latent.z": "`synthesize` takes z of shape (N, k)",
+    "latent.w": "`synthesize` takes w of shape (N, layers, d), one vector for each layer",
+    "latent.style": "`styles` and `synthesize_styles` expose the style space",
+    "encoder": "`encode(images)` gives latents in one forward pass",
+    "serves": "the renderer serves a live page",
+}
+"""The capabilities that first-party components use. A plugin may add its own, prefixed with its name: `acme.depth`."""
+
+
+def _is_identifier(_: Any, attribute: Any, value: str) -> None:
+    if not re.fullmatch(r"[a-z][a-z0-9]*([-+][a-z0-9+]*)*", value):
+        raise ValueError(f"{attribute.name} must be lower-case words joined by hyphens, got {value!r}")
+
+
+def _is_factory(_: Any, attribute: Any, value: str) -> None:
+    if not re.fullmatch(r"[A-Za-z_][\w.]*:[A-Za-z_]\w*", value):
+        raise ValueError(f"{attribute.name} must read 'module:Class', got {value!r}")
+
+
+def _is_params(_: Any, attribute: Any, value: type) -> None:
+    describe(value)  # raises a TypeError that names the field at fault
+
+
+@frozen
+class Need:
+    """One constructor argument that the kernel fills with another component of the recipe.
+
+    Args:
+        slot: the keyword argument's name; it is also the role unless `role` says otherwise.
+        role: the role of the component that fills it.
+        capabilities: what that component must provide.
+        optional: give `None` when the recipe has no such component.
+    """
+
+    slot: str
+    role: str = field()
+    capabilities: tuple[str, ...] = field(default=(), converter=tuple)
+    optional: bool = False
+
+    @role.default
+    def _same_as_slot(self) -> str:
+        return self.slot
+
+    @role.validator
+    def _is_role(self, _: Any, value: str) -> None:
+        if value not in ROLES:
+            raise ValueError(f"need {self.slot!r}: role must be one of {', '.join(ROLES)}, got {value!r}")
+
+
+@frozen(kw_only=True)
+class ComponentDescriptor:
+    """What every component says of itself.
+
+    Args:
+        name: the component's name in a recipe, after the slash: lower case, hyphens.
+        summary: one sentence for a listing.
+        params: an attrs class made by `sidelight_specs.params`.
+        factory: `"module:Class"`, imported only when the component is built.
+        needs: components that it gets, by slot.
+        provides: capabilities that it offers whatever its parameters.
+        example: a small valid set of parameters, with which the conformance kit runs it in seconds.
+        paper: the publication it follows.
+    """
+
+    role: ClassVar[str]
+
+    name: str = field(validator=_is_identifier)
+    summary: str = field()
+    params: type = field(default=NoParams, validator=_is_params)
+    factory: str = field(validator=_is_factory)
+    needs: tuple[Need, ...] = field(default=(), converter=tuple)
+    provides: tuple[str, ...] = field(default=(), converter=tuple)
+    example: dict[str, Any] = field(factory=dict)
+    paper: str = ""
+
+    @summary.validator
+    def _is_sentence(self, _: Any, value: str) -> None:
+        if not value.strip() or "\n" in value:
+            raise ValueError(f"{self.name}: summary must be one line of text")
+
+    def provided_by(self, params: object) -> tuple[str, ...]:
+        """The capabilities of a component with these parameters.
+
+        A descriptor whose capabilities depend on its parameters (a file that may be differentiable or not)
+        subclasses and overrides this; nothing may be loaded here.
+        """
+        del params
+        return self.provides
+
+
+@frozen(kw_only=True)
+class DataDescriptor(ComponentDescriptor):
+    """Describes a `roles.Data`."""
+
+    role = "data"
+
+
+@frozen(kw_only=True)
+class ClassifierDescriptor(ComponentDescriptor):
+    """Describes a `roles.Classifier`."""
+
+    role = "classifier"
+
+
+@frozen(kw_only=True)
+class GeneratorDescriptor(ComponentDescriptor):
+    """Describes a `roles.Generator`."""
+
+    role = "generator"
+
+
+@frozen(kw_only=True)
+class InverterDescriptor(ComponentDescriptor):
+    """Describes a `roles.Inverter`."""
+
+    role = "inverter"
+
+
+@frozen(kw_only=True)
+class AttributeFinderDescriptor(ComponentDescriptor):
+    """Describes a `roles.AttributeFinder`."""
+
+    role = "attribute_finder"
+
+
+@frozen(kw_only=True)
+class ExplainerDescriptor(ComponentDescriptor):
+    """Describes a `roles.Explainer`.
+
+    Args:
+        gives: the kind of explanation, one of `EXPLANATION_KINDS`.
+        answers: which side of the question it answers.
+    """
+
+    role = "explainer"
+    gives: str = field()
+    answers: Answers = "predicted"
+
+    @gives.validator
+    def _is_kind(self, _: Any, value: str) -> None:
+        if value not in EXPLANATION_KINDS:
+            raise ValueError(f"{self.name}: gives must be one of {', '.join(EXPLANATION_KINDS)}, got {value!r}")
+
+
+@frozen(kw_only=True)
+class MetricDescriptor(ComponentDescriptor):
+    """Describes a `roles.Metric`.
+
+    Args:
+        accepts: the kinds of explanation it measures.
+    """
+
+    role = "metric"
+    accepts: tuple[str, ...] = field(converter=tuple)
+
+    @accepts.validator
+    def _are_kinds(self, _: Any, value: tuple[str, ...]) -> None:
+        unknown = sorted(set(value) - set(EXPLANATION_KINDS))
+        if unknown or not value:
+            raise ValueError(f"{self.name}: accepts must name kinds of {', '.join(EXPLANATION_KINDS)}, got {value!r}")
+
+
+@frozen(kw_only=True)
+class RendererDescriptor(ComponentDescriptor):
+    """Describes a `roles.Renderer`."""
+
+    role = "renderer"
+
+
+DESCRIPTORS: dict[str, type[ComponentDescriptor]] = {
+    kind.role: kind
+    for kind in (
+        DataDescriptor,
+        ClassifierDescriptor,
+        GeneratorDescriptor,
+        InverterDescriptor,
+        AttributeFinderDescriptor,
+        ExplainerDescriptor,
+        MetricDescriptor,
+        RendererDescriptor,
+    )
+}
+"""Role to descriptor class."""
+
+HOOKS = {
+    "data": "sidelight_data",
+    "classifier": "sidelight_classifiers",
+    "generator": "sidelight_generators",
+    "inverter": "sidelight_inverters",
+    "attribute_finder": "sidelight_attribute_finders",
+    "explainer": "sidelight_explainers",
+    "metric": "sidelight_metrics",
+    "renderer": "sidelight_renderers",
+}
+"""Role to the name of its hook."""

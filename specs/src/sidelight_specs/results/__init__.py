@@ -1,0 +1,35 @@
+"""What components give: frozen attrs classes whose arrays are numpy, images first."""
+
+from sidelight_specs.results.attributes import Attribute, Attributes
+from sidelight_specs.results.concepts import Concepts
+from sidelight_specs.results.counterfactual import Counterfactual
+from sidelight_specs.results.data import Split
+from sidelight_specs.results.explanation import Explanation
+from sidelight_specs.results.graph import AttentionGraph, Graph, GraphNode
+from sidelight_specs.results.heatmap import Heatmap
+from sidelight_specs.results.inversion import Inversion
+from sidelight_specs.results.measurement import Measurement, Measurements
+from sidelight_specs.results.question import Predictions, Targets
+from sidelight_specs.results.run import ComponentRecord, Results
+from sidelight_specs.results.state import State
+
+__all__ = [
+    "AttentionGraph",
+    "Attribute",
+    "Attributes",
+    "ComponentRecord",
+    "Concepts",
+    "Counterfactual",
+    "Explanation",
+    "Graph",
+    "GraphNode",
+    "Heatmap",
+    "Inversion",
+    "Measurement",
+    "Measurements",
+    "Predictions",
+    "Results",
+    "Split",
+    "State",
+    "Targets",
+]

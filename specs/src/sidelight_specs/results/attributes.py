@@ -1,0 +1,60 @@
+"""Attributes: latent coordinates that move a classifier, ranked."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+import attrs
+import numpy as np
+
+from sidelight_specs.results.explanation import Explanation
+
+
+@attrs.frozen
+class Attribute:
+    """One direction of one latent coordinate.
+
+    Args:
+        name: how to show it: `"16x16 conv 1, channel 41, up"`.
+        coordinate: index into the flat latent or style vector.
+        layer: the layer's name; empty where latents have no layers.
+        channel: index within the layer.
+        direction: +1 or -1.
+        shift: how far the coordinate is moved, in its own units, signed.
+        effect: mean change of the target class's logit over the images it was measured on.
+        target: index of the class whose logit it raises.
+        flagged: why the attribute is not plausible (it tints the picture, leaves the data); empty where it is.
+    """
+
+    name: str
+    coordinate: int
+    layer: str = ""
+    channel: int = 0
+    direction: int = 1
+    shift: float = 0.0
+    effect: float = 0.0
+    target: int = 0
+    flagged: str = ""
+
+
+@attrs.frozen(eq=False, kw_only=True)
+class Attributes(Explanation):
+    """A ranked list of attributes.
+
+    Args:
+        attributes: strongest first.
+        effects: (A, N) float32, the change of the target class's logit for each attribute and image.
+        before: (A, M, C, H, W) float32, example images; None where none were kept.
+        after: (A, M, C, H, W) float32, the same images with the attribute changed.
+        probabilities: (A, M, 2) float32, the target class's probability before and after.
+        ranges: (K, 2) float32, the observed range of every coordinate of the latent vector.
+    """
+
+    kind: ClassVar[str] = "attributes"
+
+    attributes: tuple[Attribute, ...] = ()
+    effects: np.ndarray | None = None
+    before: np.ndarray | None = None
+    after: np.ndarray | None = None
+    probabilities: np.ndarray | None = None
+    ranges: np.ndarray | None = None

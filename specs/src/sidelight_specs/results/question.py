@@ -1,0 +1,43 @@
+"""The question that is asked of every explainer: why this class, why not that one?"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+import attrs
+import numpy as np
+
+from sidelight_specs.artifacts import Artifact, per_image
+
+
+@attrs.frozen(eq=False, kw_only=True)
+class Targets(Artifact):
+    """The two sides of the question for each image.
+
+    Args:
+        predicted: (N,) int64, the class that the classifier says (0 for a regression).
+        probe: (N,) int64, the class that is asked about (0 for a regression).
+    """
+
+    kind: ClassVar[str] = "targets"
+
+    predicted: np.ndarray = per_image()
+    probe: np.ndarray = per_image()
+
+    def __len__(self) -> int:
+        return len(self.predicted)
+
+
+@attrs.frozen(eq=False, kw_only=True)
+class Predictions(Artifact):
+    """What the classifier says of the explained images.
+
+    Args:
+        logits: (N, K) float32, `Classifier.class_logits` (K = 2 for a binary task, 1 for a regression).
+        task: `"multiclass"`, `"binary"` or `"regression"`.
+    """
+
+    kind: ClassVar[str] = "predictions"
+
+    logits: np.ndarray = per_image()
+    task: str = "multiclass"

@@ -1,0 +1,67 @@
+"""The one object through which a component talks to the kernel."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Protocol, TypeVar
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Hashable, Iterable, Iterator
+
+    import numpy as np
+
+    from sidelight_specs.artifacts import Artifact
+
+T = TypeVar("T")
+A = TypeVar("A", bound="Artifact")
+
+
+class Run(Protocol):
+    """What the kernel hands to every component as the keyword argument `run`.
+
+    It may gain members; a member never changes its meaning within a major version of the contract.
+    """
+
+    @property
+    def device(self) -> str:
+        """The torch device string to compute on: `"cpu"`, `"cuda:0"`, `"mps"`."""
+
+    @property
+    def dtype(self) -> str:
+        """The name of the torch dtype of images and weights: `"float32"`."""
+
+    def seed(self, label: str) -> int:
+        """A number in [0, 2**63) fixed by the recipe's seed, the component and `label`.
+
+        For generators that are not numpy's: `torch.Generator().manual_seed(run.seed("noise"))`.
+        """
+
+    def rng(self, label: str) -> np.random.Generator:
+        """A fresh random stream fixed by the recipe's seed, the component and `label`.
+
+        Two calls with one label give the same numbers. An explainer draws what it needs once and shares it
+        between the images of a batch, so that an image's explanation does not depend on its neighbours.
+        """
+
+    def progress(self, iterable: Iterable[T], label: str, total: int | None = None) -> Iterator[T]:
+        """Pass `iterable` through while showing progress. Raises `Cancelled` between items when asked to stop.
+
+        Args:
+            iterable: what to walk through.
+            label: one or two words: `"training"`, `"optimising"`.
+            total: the number of items where `len(iterable)` is not known.
+        """
+
+    def cached(self, key: Hashable, make: Callable[[], A]) -> A:
+        """The artifact kept under `key` for this component, made by `make()` when there is none.
+
+        Args:
+            key: anything with a stable `repr`, made of plain values; the component's own identity, parameters,
+                needs and the recipe's seed are added by the kernel.
+            make: builds the artifact; not called on a hit.
+        """
+
+    def emit(self, name: str, artifact: Artifact) -> None:
+        """Keep a by-product (a learning curve, a sample sheet) with the run's results under `name`."""
+
+    def warn(self, text: str) -> None:
+        """Tell the user something once; it is kept in the manifest."""

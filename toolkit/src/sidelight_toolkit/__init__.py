@@ -1,0 +1,9 @@
+"""What torch plugins share. A convenience, not a contract: a plugin may do without it.
+
+- `seeding`: random streams without touching torch's global one
+- `modules`: networks in evaluation mode, watched, saved
+- `batching`: bounded memory
+- `arrays`: between torch and numpy
+- `images`: resizing and blurring
+- `training`: a loop counted in steps
+"""

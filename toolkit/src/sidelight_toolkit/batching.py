@@ -1,0 +1,21 @@
+"""Bounded memory: do a few images at a time."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import torch
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+
+def slices(count: int, size: int) -> Iterator[slice]:
+    """Consecutive slices of at most `size` that cover `range(count)`."""
+    return (slice(start, min(start + size, count)) for start in range(0, count, size))
+
+
+def in_batches(function: Callable[[torch.Tensor], torch.Tensor], inputs: torch.Tensor, size: int) -> torch.Tensor:
+    """`function(inputs)` computed without gradients in batches of at most `size`, joined along the first axis."""
+    with torch.inference_mode():
+        return torch.cat([function(inputs[part]) for part in slices(len(inputs), size)]).clone()

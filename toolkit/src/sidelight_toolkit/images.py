@@ -1,0 +1,38 @@
+"""Resizing and blurring of image batches, (N, C, H, W) float tensors."""
+
+from __future__ import annotations
+
+import torch
+from torch.nn import functional
+
+
+def resize(images: torch.Tensor, size: tuple[int, int]) -> torch.Tensor:
+    """Bilinear, antialiased when shrinking; unchanged when the size is right already."""
+    if tuple(images.shape[-2:]) == tuple(size):
+        return images
+    return functional.interpolate(images, size=size, mode="bilinear", align_corners=False, antialias=True)
+
+
+def gaussian_kernel(size: int, sigma: float) -> torch.Tensor:
+    """(size,) weights that sum to 1."""
+    offsets = torch.arange(size, dtype=torch.float32) - (size - 1) / 2
+    weights = torch.exp(-(offsets**2) / (2 * sigma**2))
+    return weights / weights.sum()
+
+
+def gaussian_blur(images: torch.Tensor, size: int, sigma: float) -> torch.Tensor:
+    """Separable Gaussian blur with an odd kernel, borders reflected (replicated where the image is too small).
+
+    Args:
+        images: (N, C, H, W).
+        size: kernel width, odd, in pixels.
+        sigma: standard deviation, in pixels.
+    """
+    if size % 2 != 1:
+        raise ValueError(f"the kernel's size must be odd, got {size}")
+    channels, half = images.shape[1], size // 2
+    weights = gaussian_kernel(size, sigma).to(images).expand(channels, 1, 1, size)
+    mode = "reflect" if half < min(images.shape[-2:]) else "replicate"
+    padded = functional.pad(images, (half, half, half, half), mode=mode)
+    rows = functional.conv2d(padded, weights, groups=channels)
+    return functional.conv2d(rows, weights.transpose(2, 3), groups=channels)

@@ -1,0 +1,63 @@
+"""Networks used without being changed: in evaluation mode, watched, and saved."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+import torch
+from sidelight_specs import SidelightError
+
+from sidelight_toolkit.arrays import to_array
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping, Sequence
+
+    import numpy as np
+
+
+@contextmanager
+def training_mode(module: torch.nn.Module) -> Iterator[None]:
+    """Within the context the module trains; afterwards, also after an error, it is frozen in evaluation mode."""
+    module.train().requires_grad_(True)
+    try:
+        yield
+    finally:
+        module.eval().requires_grad_(False)
+        module.zero_grad(set_to_none=True)
+
+
+@contextmanager
+def watched(module: torch.nn.Module, layers: Sequence[str]) -> Iterator[dict[str, torch.Tensor]]:
+    """Record the latest output of submodules, attached to the graph; every hook is gone afterwards.
+
+    Raises:
+        SidelightError: a name that is no submodule.
+    """
+    submodules = dict(module.named_modules())
+    unknown = [name for name in layers if name not in submodules]
+    if unknown:
+        known = ", ".join(name for name in submodules if name)
+        raise SidelightError(f"no layer {', '.join(unknown)}; layers are: {known}")
+    outputs: dict[str, torch.Tensor] = {}
+
+    def keep(name: str) -> Callable[..., None]:
+        return lambda _module, _inputs, output: outputs.__setitem__(name, output)
+
+    handles = [submodules[name].register_forward_hook(keep(name)) for name in layers]
+    try:
+        yield outputs
+    finally:
+        for handle in handles:
+            handle.remove()
+
+
+def state_arrays(module: torch.nn.Module) -> dict[str, np.ndarray]:
+    """The state dict as numpy arrays."""
+    return {name: to_array(tensor) for name, tensor in module.state_dict().items()}
+
+
+def load_state_arrays(module: torch.nn.Module, arrays: Mapping[str, np.ndarray]) -> None:
+    """Load what `state_arrays` gave, strictly, and freeze the module in evaluation mode."""
+    module.load_state_dict({name: torch.from_numpy(array.copy()) for name, array in arrays.items()})
+    module.eval().requires_grad_(False)

@@ -1,0 +1,63 @@
+# make demo   a virtual environment, everything installed, the quickstart run; prints the page to open
+# make test   a virtual environment, everything that a test needs, the whole suite
+# make lint   ruff, mypy and (where npm is) tsc
+# make clean  removes the virtual environment and what tools left behind; runs/ stays
+
+PYTHON ?= python3
+VENV   ?= .venv
+BIN     = $(VENV)/bin
+DISTS   = specs toolkit kernel $(sort $(wildcard plugins/*))
+SPECS   = $(foreach dist,$(DISTS),$(dist)/pyproject.toml)
+PIP     = $(BIN)/python -m pip --disable-pip-version-check install --quiet --constraint constraints.txt
+
+.PHONY: demo install test lint tools browser slow docs clean
+.DEFAULT_GOAL = demo
+
+demo: install
+	$(BIN)/sidelight run recipes/quickstart.yaml
+
+install: $(VENV)/installed
+
+# Python 3.11 is asked for by name here, because pip's own message for it is hard to read.
+$(VENV)/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Sidelight needs Python 3.11 or later; name one with: make PYTHON=python3.11 $(MAKECMDGOALS)"; exit 2; }
+	$(PYTHON) -m venv $(VENV)
+	@touch $@
+
+# hatchling comes first so that the distributions build from what constraints.txt pins, each without an environment of its own.
+$(VENV)/installed: $(VENV)/python $(SPECS) constraints.txt
+	@echo "installing Sidelight and what it needs into $(VENV)"
+	$(PIP) hatchling editables
+	$(PIP) --no-build-isolation $(foreach dist,$(DISTS),--editable $(dist))
+	@touch $@
+
+tools: $(VENV)/tools
+$(VENV)/tools: $(VENV)/installed requirements-dev.txt
+	$(PIP) --requirement requirements-dev.txt
+	@touch $@
+
+test: tools browser lint
+	$(BIN)/python -m pytest
+
+slow: tools browser
+	$(BIN)/python -m pytest -m slow
+
+lint: tools
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy -p sidelight_specs -p sidelight -p sidelight_toolkit
+	@if command -v npm >/dev/null; then npm --prefix plugins/report install --no-audit --no-fund --silent && npm --prefix plugins/report run --silent check; \
+	else echo "NOT RUN: the type check of the report's front end (npm is not installed)"; fi
+
+# The browser tests drive Debian's Chromium; where it cannot be installed they are named as not run.
+browser:
+	@command -v chromium >/dev/null || command -v chromium-browser >/dev/null || command -v google-chrome >/dev/null || \
+	{ [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null && apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends chromium >/dev/null; } || \
+	echo "Chromium is not installed and apt cannot install it here: the browser tests will be named as not run"
+
+docs: install
+	$(BIN)/python tools/reference.py
+
+clean:
+	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis plugins/report/node_modules
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +

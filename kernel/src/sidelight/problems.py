@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
-from attrs import frozen
+import unicodedata
+
+from attrs import define, field, frozen
 from sidelight_specs import UserError
+
+_LINE_WIDTH = 110
+"""A longer source line is shown as a window around the caret."""
 
 
 @frozen
@@ -14,12 +19,14 @@ class Place:
         file: path, or what stands for one: `--set explainers.a.with.steps=50`, `the recipe given as a dict`.
         line, column: counted from 1; 0 where the source has no lines.
         text: the whole line, without its newline.
+        rank: position of the source among those that were read; it only orders problems.
     """
 
     file: str
     line: int = 0
     column: int = 0
     text: str = ""
+    rank: int = field(default=0, eq=False)
 
     def __str__(self) -> str:
         return f"{self.file}:{self.line}:{self.column}" if self.line else self.file
@@ -47,9 +54,18 @@ class Problem:
         """Several lines of text: place and message, the source line, a caret, expectation, suggestion and help."""
         lines = [f"{self.place}: {self.message}" if self.place else self.message]
         if self.place and self.place.line:
-            lines += [f"    {self.place.text}", "    " + " " * (self.place.column - 1) + "^"]
+            lines += [f"    {line}" for line in _pointed(self.place.text, self.place.column)]
         notes = (("expected", self.expected), ("hint", self.suggestion), ("help", self.help))
         return "\n".join(lines + [f"  {name}: {text}" for name, text in notes if text])
+
+
+def _pointed(text: str, column: int) -> tuple[str, str]:
+    """A source line made safe for a terminal, and the line with the caret under `column`."""
+    start = max(0, column - _LINE_WIDTH // 2) if len(text) > _LINE_WIDTH else 0
+    shown = "".join(letter if letter.isprintable() else " " for letter in text[start : start + _LINE_WIDTH])
+    before = shown[: column - 1 - start]
+    wide = sum(unicodedata.east_asian_width(letter) in "WF" for letter in before)
+    return shown, " " * (column - 1 - start + wide) + "^"
 
 
 class RecipeError(UserError):
@@ -62,3 +78,32 @@ class RecipeError(UserError):
     def __init__(self, problems: tuple[Problem, ...]) -> None:
         self.problems = problems
         super().__init__("\n\n".join(problem.render() for problem in problems))
+
+
+@define
+class Problems:
+    """Collects mistakes while reading goes on, so that the user hears of all of them at once."""
+
+    found: dict[Problem, None] = field(factory=dict)
+    _sources: int = 0
+
+    def add(
+        self, message: str, place: Place | None = None, *, expected: str = "", suggestion: str = "", help: str = ""
+    ) -> None:
+        """Note one mistake; the same one is kept once."""
+        self.found.setdefault(Problem(message, place, expected, suggestion, help))
+
+    def next_rank(self) -> int:
+        """A number for the next source, so that problems stand in the order in which sources were read."""
+        self._sources += 1
+        return self._sources
+
+    def raise_if_any(self) -> None:
+        """Raise a `RecipeError` that lists everything noted so far, in the order of the sources."""
+        if self.found:
+            raise RecipeError(tuple(sorted(self.found, key=_position)))
+
+
+def _position(problem: Problem) -> tuple[bool, int, int, int]:
+    place = problem.place or Place("")
+    return problem.place is None, place.rank, place.line, place.column

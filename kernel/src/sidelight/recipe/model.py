@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from attrs import Factory, field, frozen
-from sidelight_specs import ComponentDescriptor
+from sidelight_specs import ComponentDescriptor, param, params
 
 from sidelight.problems import Place
 
@@ -23,12 +23,23 @@ SECTIONS = {
 """Section of a recipe to the role of the components in it. Every section takes one component or a mapping of ids."""
 
 
+class _Unreadable:
+    """The type of `UNREADABLE`."""
+
+    def __repr__(self) -> str:
+        return "UNREADABLE"
+
+
+UNREADABLE = _Unreadable()
+"""The data of a value whose mistake has been reported; later checks pass over it in silence."""
+
+
 @frozen
 class Value:
     """A plain YAML value with its place.
 
     Args:
-        data: None, bool, int, float, str, a tuple of `Value`, or a dict from str to `Entry`.
+        data: None, bool, int, float, str, a tuple of `Value`, a dict from str to `Entry`, or `UNREADABLE`.
         place: where it starts.
     """
 
@@ -67,26 +78,44 @@ class Choice:
     place: Place = field(default=Factory(lambda self: self.use_place, takes_self=True))
 
 
-@frozen
+@params
 class Explain:
-    """Which images are explained, and against which class (the recipe's `explain:` section).
+    """Which images are explained, and against which class (the recipe's `explain:` section)."""
 
-    Args:
-        split: a split of the data.
-        count: how many questions' images; all of the chosen ones when None.
-        indices: exactly these images of the split, in this order; empty means from the start.
-        labels: only images with these true labels (class names or indices).
-        target: the class asked about: `"second"` most likely, `"predicted"`, `"all"` other classes (one question
-            for each), or a class name or index.
-        shard: how many questions an explainer gets at a time; interrupted work is kept in shards of this size.
-    """
-
-    split: str = "test"
-    count: int | None = 8
-    indices: tuple[int, ...] = ()
-    labels: tuple[str | int, ...] = ()
-    target: str | int = "second"
-    shard: int = 64
+    split: str = param("test", "The split of the data that the explained images come from.")
+    count: int | None = param(
+        8, "How many images; all of the chosen ones when null.", unit="images", minimum=1, maximum=10_000_000
+    )
+    indices: tuple[int, ...] = param(
+        (),
+        "Exactly these images of the split, in this order, counted from 0; empty takes them from the start.",
+        minimum=0,
+        maximum=1_000_000_000,
+    )
+    labels: tuple[str | int, ...] = param(
+        (),
+        "Only images with these true labels, given as class names or indices; empty takes all.",
+        minimum=0,
+        maximum=1_000_000,
+    )
+    target: str | int = param(
+        "second",
+        "The class asked about: second (the second most likely), predicted, all (each other class in turn), "
+        "or a class name or index.",
+        minimum=0,
+        maximum=1_000_000,
+    )
+    shard: int = param(
+        64,
+        "How many questions an explainer gets at a time; interrupted work is kept in pieces of this size.",
+        unit="questions",
+        minimum=1,
+        maximum=1_000_000,
+    )
+    data: str | None = param(None, "The data whose images are explained; needed where the recipe has several.")
+    classifier: str | None = param(
+        None, "The classifier whose answers are explained; needed where the recipe has several."
+    )
 
 
 @frozen
@@ -121,6 +150,7 @@ class ResolvedComponent:
         code: digest of the distribution's Python sources, so that changed code makes a new store key.
         params: an instance of the descriptor's params class.
         needs: slot to the component that fills it, or None for an optional need.
+        trained_on: the data that a trainable component learns from.
     """
 
     id: str
@@ -132,6 +162,7 @@ class ResolvedComponent:
     code: str
     params: Any
     needs: dict[str, ResolvedComponent | None]
+    trained_on: ResolvedComponent | None = None
 
 
 @frozen(eq=False)
@@ -153,3 +184,16 @@ class Resolved:
     def of_role(self, role: str) -> tuple[ResolvedComponent, ...]:
         """The components of one role, in recipe order."""
         return tuple(component for component in self.components if component.role == role)
+
+    @property
+    def data(self) -> ResolvedComponent | None:
+        """The data whose images are explained."""
+        return self._named("data", self.explain.data)
+
+    @property
+    def classifier(self) -> ResolvedComponent | None:
+        """The classifier whose answers are explained."""
+        return self._named("classifier", self.explain.classifier)
+
+    def _named(self, role: str, id: str | None) -> ResolvedComponent | None:
+        return next((component for component in self.of_role(role) if id in (None, component.id)), None)

@@ -1,0 +1,60 @@
+"""What to say when nothing installed is called as a recipe calls it."""
+
+from __future__ import annotations
+
+import difflib
+import re
+from typing import TYPE_CHECKING
+
+from sidelight.plugins.model import PREFIX, Unavailable, normalise, plugin_name
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from sidelight.plugins.model import Entry
+
+_SHAPE = re.compile(r"(?P<plugin>[A-Za-z0-9][A-Za-z0-9._-]*)/(?P<component>[^/\s]+)")
+
+
+def unknown(use: str, role: str, entries: tuple[Entry, ...]) -> Unavailable:
+    """The answer for a `use` that no entry point announces under that role."""
+    named = role.replace("_", " ")
+    return Unavailable("unknown", f'no {named} "{use}" is installed', _hint(use, role, entries))
+
+
+def _hint(use: str, role: str, entries: tuple[Entry, ...]) -> str:
+    elsewhere = [entry.role.replace("_", " ") for entry in entries if entry.use == use]
+    if elsewhere:
+        return f'"{use}" is {_article(elsewhere[0])}, not {_article(role.replace("_", " "))}'
+    uses = [entry.use for entry in entries if entry.role == role]
+    close = _close(use, uses)
+    if close:
+        return "did you mean " + " or ".join(f'"{name}"' for name in close) + "?"
+    match = _SHAPE.fullmatch(use)
+    if not match:
+        return "name it PLUGIN/COMPONENT; `sidelight plugins` lists what is installed"
+    return _source(normalise(match["plugin"]), role, entries)
+
+
+def _close(use: str, uses: Iterable[str]) -> list[str]:
+    """Up to three names that may have been meant: the same component elsewhere, then similar spellings."""
+    component = use.rpartition("/")[2]
+    same = [name for name in uses if name.rpartition("/")[2] == component]
+    similar = difflib.get_close_matches(use, uses, n=3, cutoff=0.75)
+    return list(dict.fromkeys([*similar, *same]))[:3]
+
+
+def _source(plugin: str, role: str, entries: tuple[Entry, ...]) -> str:
+    """What the plugin has instead, or the distribution that would bring it."""
+    installed = [entry for entry in entries if plugin_name(entry.distribution) == plugin]
+    if not installed:
+        return (
+            f'no plugin "{plugin}" is installed; one of Sidelight\'s own comes with `pip install {PREFIX}{plugin}`, '
+            f"any other with the distribution {plugin}"
+        )
+    fitting = [entry.use for entry in installed if entry.role == role] or [entry.use for entry in installed]
+    return f"{installed[0].distribution} {installed[0].version} has {', '.join(fitting)}"
+
+
+def _article(noun: str) -> str:
+    return noun if noun == "data" else f"{'an' if noun[0] in 'aeiou' else 'a'} {noun}"

@@ -5,5 +5,6 @@
 - `batching`: bounded memory
 - `arrays`: between torch and numpy
 - `images`: resizing and blurring
+- `baselines`: black, mean or blurred images in place of hidden pixels
 - `training`: a loop counted in steps
 """

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import re
-from typing import Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from attrs import field, frozen
 
 from sidelight_specs.params import NoParams, describe
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 Answers = Literal["predicted", "probe", "contrast"]
 """Which side of the question is answered: why the predicted class, why (not) the probe, or one against the other."""
@@ -44,6 +47,14 @@ def _is_params(_: Any, attribute: Any, value: type) -> None:
     describe(value)  # raises a TypeError that names the field at fault
 
 
+def _names(items: Iterable[str]) -> tuple[str, ...]:
+    return tuple(items)
+
+
+def _needs(items: Iterable[Need]) -> tuple[Need, ...]:
+    return tuple(items)
+
+
 @frozen
 class Need:
     """One constructor argument that the kernel fills with another component of the recipe.
@@ -57,7 +68,7 @@ class Need:
 
     slot: str
     role: str = field()
-    capabilities: tuple[str, ...] = field(default=(), converter=tuple)
+    capabilities: tuple[str, ...] = field(default=(), converter=_names)
     optional: bool = False
 
     @role.default
@@ -91,8 +102,8 @@ class ComponentDescriptor:
     summary: str = field()
     params: type = field(default=NoParams, validator=_is_params)
     factory: str = field(validator=_is_factory)
-    needs: tuple[Need, ...] = field(default=(), converter=tuple)
-    provides: tuple[str, ...] = field(default=(), converter=tuple)
+    needs: tuple[Need, ...] = field(default=(), converter=_needs)
+    provides: tuple[str, ...] = field(default=(), converter=_names)
     example: dict[str, Any] = field(factory=dict)
     paper: str = ""
 
@@ -174,7 +185,7 @@ class MetricDescriptor(ComponentDescriptor):
     """
 
     role = "metric"
-    accepts: tuple[str, ...] = field(converter=tuple)
+    accepts: tuple[str, ...] = field(converter=_names)
 
     @accepts.validator
     def _are_kinds(self, _: Any, value: tuple[str, ...]) -> None:

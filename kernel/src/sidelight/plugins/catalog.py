@@ -71,31 +71,35 @@ class Catalog:
         code = code_digest((entry.module, descriptor.factory.partition(":")[0]))
         return Available(use, role, descriptor, entry.distribution, entry.version, code)
 
-    def inspect(self, entry: Entry, *, load: bool = True) -> ComponentDescriptor | Unavailable | None:
-        """What one entry gives.
+    def refusal(self, entry: Entry) -> Unavailable | None:
+        """Why one of `entries()` cannot be used, as far as metadata and policy tell; nothing is imported."""
+        found = self._blocked(entry) or self._find(entry.use, entry.role)
+        return found if isinstance(found, Unavailable) else None
 
-        Args:
-            entry: one of `entries()`.
-            load: import the light module; without it the answer for an entry in order is None.
+    def missing(self, use: str, role: str | None) -> Unavailable:
+        """The answer for a name that no entry announces, under one role or (None) under any.
+
+        A distribution whose metadata cannot be read would perhaps announce it: then it is broken, not unknown.
         """
-        blocked = self._blocked(entry)
-        found = blocked or self._find(entry.use, entry.role)
-        if isinstance(found, Unavailable):
-            return found
-        return self._load(found) if load else None
+        plugin = use.partition("/")[0]
+        legible = any(plugin_name(entry.distribution) == plugin for entry in self.entries())
+        faults = [fault for fault in self._index.faults if plugin_name(fault.distribution) == plugin]
+        if faults and not legible:
+            return Unavailable("broken", str(faults[0]), _reinstall(faults[0].distribution))
+        return unknown(use, role, self.entries())
 
     def _find(self, use: str, role: str) -> Entry | Unavailable:
         """The one entry that a name means; nothing is imported."""
         announced = self._by_use.get((use, role), [])
         if not announced:
-            return self._unreadable(use) or unknown(use, role, self.entries())
+            return self.missing(use, role)
         allowed = self._allowed(use, role)
         if len(allowed) > 1:
             return Unavailable("broken", _clash(allowed).message, "uninstall one, or deny one in a policy file")
         flaw = self._index.flaws.get((use, role))
         if allowed and flaw:
             return broken(allowed[0], Failure(flaw))
-        return allowed[0] if allowed else self._blocked(announced[0]) or unknown(use, role, self.entries())
+        return allowed[0] if allowed else self._blocked(announced[0]) or self.missing(use, role)
 
     def _load(self, entry: Entry) -> ComponentDescriptor | Unavailable:
         found = self._loader.component(entry.module, entry.role, entry.name)
@@ -111,21 +115,12 @@ class Catalog:
         message = f'"{entry.use}" ({entry.distribution} {entry.version}) is blocked by the policy: {line}'
         return Unavailable("blocked", message, "use another component, or change the policy if it is yours to change")
 
-    def _unreadable(self, use: str) -> Unavailable | None:
-        """The fault of a distribution that would answer to this name if its metadata could be read."""
-        plugin = use.partition("/")[0]
-        if any(plugin_name(entry.distribution) == plugin for entry in self.entries()):
-            return None
-        faults = [fault for fault in self._index.faults if plugin_name(fault.distribution) == plugin]
-        return Unavailable("broken", str(faults[0]), _reinstall(faults[0].distribution)) if faults else None
-
 
 def broken(entry: Entry, failure: Failure) -> Unavailable:
     """The answer for an installed component that does not load."""
     message = f'"{entry.use}" is installed ({entry.distribution} {entry.version}) but broken: {failure.why}'
-    missing = failure.cause.name if isinstance(failure.cause, ModuleNotFoundError) else None
-    if missing and missing.partition(".")[0] != entry.module.partition(".")[0]:
-        fix = f"it needs the module {missing}; `pip install {entry.distribution}` installs the dependencies it declares"
+    if failure.missing and failure.missing != entry.module.partition(".")[0]:
+        fix = f"it needs {failure.missing}; `pip install {entry.distribution}` installs the dependencies it declares"
     else:
         fix = _reinstall(entry.distribution)
     return Unavailable("broken", message, fix, failure.cause)

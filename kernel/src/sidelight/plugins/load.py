@@ -28,10 +28,12 @@ class Failure:
 
     Args:
         why: what happened, as the end of a sentence.
+        missing: the top-level module that could not be found, where that is the reason.
         cause: the exception, if one was raised.
     """
 
     why: str
+    missing: str = ""
     cause: BaseException | None = field(default=None, repr=False)
 
 
@@ -129,7 +131,8 @@ def _guard(action: Callable[[], Any], doing: str, module: str) -> Any:
     except KeyboardInterrupt:
         raise
     except BaseException as error:  # SystemExit, and what extensions raise past Exception, must not end the kernel
-        return Failure(f"{doing} raised {_said(error)}{_where(error, module)}", error)
+        missing = (error.name or "").partition(".")[0] if isinstance(error, ModuleNotFoundError) else ""
+        return Failure(f"{doing} raised {_said(error)}{_where(error, module)}", missing, error)
 
 
 def _said(error: BaseException) -> str:

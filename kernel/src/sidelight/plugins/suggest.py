@@ -9,24 +9,21 @@ from typing import TYPE_CHECKING
 from sidelight.plugins.model import PREFIX, Unavailable, normalise, plugin_name
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
     from sidelight.plugins.model import Entry
 
 _SHAPE = re.compile(r"(?P<plugin>[A-Za-z0-9][A-Za-z0-9._-]*)/(?P<component>[^/\s]+)")
 
 
-def unknown(use: str, role: str, entries: tuple[Entry, ...]) -> Unavailable:
-    """The answer for a `use` that no entry point announces under that role."""
-    named = role.replace("_", " ")
-    return Unavailable("unknown", f'no {named} "{use}" is installed', _hint(use, role, entries))
+def unknown(use: str, role: str | None, entries: tuple[Entry, ...]) -> Unavailable:
+    """The answer for a `use` that no entry point announces under that role, or under any when it is None."""
+    return Unavailable("unknown", f'no {_noun(role)} "{use}" is installed', _hint(use, role, entries))
 
 
-def _hint(use: str, role: str, entries: tuple[Entry, ...]) -> str:
-    elsewhere = [entry.role.replace("_", " ") for entry in entries if entry.use == use]
+def _hint(use: str, role: str | None, entries: tuple[Entry, ...]) -> str:
+    elsewhere = [entry.role for entry in entries if entry.use == use]
     if elsewhere:
-        return f'"{use}" is {_article(elsewhere[0])}, not {_article(role.replace("_", " "))}'
-    uses = [entry.use for entry in entries if entry.role == role]
+        return f'"{use}" is {_article(_noun(elsewhere[0]))}, not {_article(_noun(role))}'
+    uses = [entry.use for entry in entries if role in (None, entry.role)]
     close = _close(use, uses)
     if close:
         return "did you mean " + " or ".join(f'"{name}"' for name in close) + "?"
@@ -36,7 +33,7 @@ def _hint(use: str, role: str, entries: tuple[Entry, ...]) -> str:
     return _source(normalise(match["plugin"]), role, entries)
 
 
-def _close(use: str, uses: Iterable[str]) -> list[str]:
+def _close(use: str, uses: list[str]) -> list[str]:
     """Up to three names that may have been meant: the same component elsewhere, then similar spellings."""
     component = use.rpartition("/")[2]
     same = [name for name in uses if name.rpartition("/")[2] == component]
@@ -44,7 +41,7 @@ def _close(use: str, uses: Iterable[str]) -> list[str]:
     return list(dict.fromkeys([*similar, *same]))[:3]
 
 
-def _source(plugin: str, role: str, entries: tuple[Entry, ...]) -> str:
+def _source(plugin: str, role: str | None, entries: tuple[Entry, ...]) -> str:
     """What the plugin has instead, or the distribution that would bring it."""
     installed = [entry for entry in entries if plugin_name(entry.distribution) == plugin]
     if not installed:
@@ -54,6 +51,10 @@ def _source(plugin: str, role: str, entries: tuple[Entry, ...]) -> str:
         )
     fitting = [entry.use for entry in installed if entry.role == role] or [entry.use for entry in installed]
     return f"{installed[0].distribution} {installed[0].version} has {', '.join(fitting)}"
+
+
+def _noun(role: str | None) -> str:
+    return (role or "component").replace("_", " ")
 
 
 def _article(noun: str) -> str:

@@ -1,0 +1,75 @@
+"""The commands: name, module, what each does in a line, and an example that works."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+
+class Command(NamedTuple):
+    """One command of `sidelight`.
+
+    Its module has `add_arguments(parser: argparse.ArgumentParser) -> None` and
+    `run(arguments: argparse.Namespace) -> int`; it is imported only when the command is used.
+    """
+
+    name: str
+    module: str
+    summary: str
+    example: str
+
+
+COMMANDS = (
+    Command(
+        "run",
+        "sidelight.cli.run",
+        "run a recipe; results and a page land in a folder",
+        "sidelight run recipes/quickstart.yaml --set explain.count=4",
+    ),
+    Command(
+        "check",
+        "sidelight.cli.check",
+        "find every mistake in a recipe without loading a model",
+        "sidelight check recipes/quickstart.yaml",
+    ),
+    Command(
+        "plugins",
+        "sidelight.cli.plugins",
+        "list what is installed and whether it works",
+        "sidelight plugins --role explainer",
+    ),
+    Command(
+        "describe",
+        "sidelight.cli.describe",
+        "show a component's parameters, needs, paper, and a snippet for a recipe",
+        "sidelight describe PLUGIN/COMPONENT",
+    ),
+    Command(
+        "schema",
+        "sidelight.cli.schema",
+        "print the JSON Schema of recipes, for editors",
+        "sidelight schema > recipe.schema.json",
+    ),
+    Command(
+        "new",
+        "sidelight.cli.new",
+        "start a plugin of your own, tests included",
+        "sidelight new explainer my-occlusion",
+    ),
+    Command(
+        "verify",
+        "sidelight.cli.verify",
+        "test a plugin against the contracts on toy models",
+        "sidelight verify my-occlusion",
+    ),
+    Command(
+        "cache",
+        "sidelight.cli.cache",
+        "show or prune the results kept from earlier runs",
+        "sidelight cache",
+    ),
+)
+
+
+def find(name: str) -> Command | None:
+    """The command of that name, if there is one."""
+    return next((command for command in COMMANDS if command.name == name), None)

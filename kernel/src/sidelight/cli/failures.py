@@ -1,0 +1,75 @@
+"""What the user sees when a command does not end well: one clear message, and the exit code that belongs to it."""
+
+from __future__ import annotations
+
+import os
+import sys
+import traceback
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from sidelight.cli.output import write, write_error
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+DONE, FAILED, USER = 0, 1, 2
+"""Exit codes: done; the run failed; the user's input is wrong."""
+
+
+def guarded(action: Callable[[list[str]], int], argv: list[str]) -> int:
+    """Run an action on a command line and turn whatever it raises into a message on stderr and an exit code."""
+    _never_fail_to_encode()
+    try:
+        code = action(argv)
+        sys.stdout.flush()
+    except BrokenPipeError:
+        # The reader of our output has seen enough (`| head`); Python must not complain about it at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return FAILED
+    except BaseException as error:  # also SystemExit of a component, and what extensions raise past Exception
+        if "--debug" in argv:
+            traceback.print_exception(error)
+        return _explain(error)
+    return code
+
+
+def _explain(error: BaseException) -> int:
+    from sidelight_specs import Cancelled, SidelightError, UserError
+
+    if isinstance(error, (KeyboardInterrupt, Cancelled)):
+        write("\nstopped; run the same command again to continue", to=sys.stderr)
+        return FAILED
+    if isinstance(error, UserError):
+        _explain_user_error(error)
+        return USER
+    write_error(str(error) if isinstance(error, SidelightError) else _unexpected(error))
+    return FAILED
+
+
+def _explain_user_error(error: Exception) -> None:
+    from sidelight.problems import RecipeError
+
+    if isinstance(error, RecipeError):  # opens with file:line:column, which editors and terminals make a link of
+        write(str(error), to=sys.stderr)
+    else:
+        write_error(str(error))
+
+
+def _unexpected(error: BaseException) -> str:
+    """An exception that nobody raised on purpose: its text, the last line of code, and how to see more."""
+    what = traceback.format_exception_only(error)[-1].strip()
+    frames = traceback.extract_tb(error.__traceback__)
+    where = ""
+    if frames:
+        path = Path(frames[-1].filename)
+        where = f"\n  raised in {path.parent.name}/{path.name}, line {frames[-1].lineno}"
+    return f"{what}{where}\n  fix: run the same command with --debug for the traceback"
+
+
+def _never_fail_to_encode() -> None:
+    """On a terminal that knows only ASCII, a plugin's text is shown escaped instead of ending the command."""
+    for stream in (sys.stdout, sys.stderr):
+        reconfigure = getattr(stream, "reconfigure", None)
+        if reconfigure:
+            reconfigure(errors="backslashreplace")

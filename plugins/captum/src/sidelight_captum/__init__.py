@@ -1,0 +1,83 @@
+"""Heatmaps by captum, the baselines that other explanations are held against. This light module imports no torch."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from sidelight_specs import ExplainerDescriptor, Need, hookimpl
+
+from sidelight_captum._params import (
+    GradCamParams,
+    GuidedBackpropParams,
+    GuidedGradCamParams,
+    IntegratedGradientsParams,
+    OcclusionParams,
+    SaliencyParams,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+_GRADIENTS = (Need("classifier", capabilities=("differentiable",)),)
+_LAYERS = (Need("classifier", capabilities=("differentiable", "module")),)
+
+
+@hookimpl
+def sidelight_explainers() -> Iterable[ExplainerDescriptor]:
+    """Six heatmaps; the parameter `target` moves each from the predicted class to the probe, or to their contrast."""
+    yield ExplainerDescriptor(
+        name="integrated-gradients",
+        summary="Each pixel's share of the score, integrated along the way from a baseline to the image.",
+        params=IntegratedGradientsParams,
+        factory="sidelight_captum.integrated_gradients:IntegratedGradients",
+        needs=_GRADIENTS,
+        gives="heatmap",
+        example={"steps": 8},
+        paper="Sundararajan, Taly and Yan 2017, Axiomatic Attribution for Deep Networks",
+    )
+    yield ExplainerDescriptor(
+        name="saliency",
+        summary="The score's gradient with respect to the pixels, plain or averaged over noisy copies of the image.",
+        params=SaliencyParams,
+        factory="sidelight_captum.saliency:Saliency",
+        needs=_GRADIENTS,
+        gives="heatmap",
+        paper="Simonyan, Vedaldi and Zisserman 2013; SmoothGrad: Smilkov et al. 2017; VarGrad: Adebayo et al. 2018",
+    )
+    yield ExplainerDescriptor(
+        name="guided-backprop",
+        summary="The gradient, with every ReLU letting back only what speaks for the class.",
+        params=GuidedBackpropParams,
+        factory="sidelight_captum.guided_backprop:GuidedBackprop",
+        needs=_GRADIENTS,
+        gives="heatmap",
+        paper="Springenberg et al. 2014, Striving for Simplicity",
+    )
+    yield ExplainerDescriptor(
+        name="grad-cam",
+        summary="Where the last feature maps that raise the score are active; coarse, and clear about the class.",
+        params=GradCamParams,
+        factory="sidelight_captum.grad_cam:GradCam",
+        needs=_LAYERS,
+        gives="heatmap",
+        paper="Selvaraju et al. 2017, Grad-CAM",
+    )
+    yield ExplainerDescriptor(
+        name="guided-grad-cam",
+        summary="Guided backpropagation inside the regions of Grad-CAM.",
+        params=GuidedGradCamParams,
+        factory="sidelight_captum.guided_grad_cam:GuidedGradCam",
+        needs=_LAYERS,
+        gives="heatmap",
+        paper="Selvaraju et al. 2017, Grad-CAM, section 3.2",
+    )
+    yield ExplainerDescriptor(
+        name="occlusion",
+        summary="How far the score falls when a window of the image is covered.",
+        params=OcclusionParams,
+        factory="sidelight_captum.occlusion:Occlusion",
+        needs=(Need("classifier"),),
+        gives="heatmap",
+        example={"window": 4, "stride": 4},
+        paper="Zeiler and Fergus 2014, Visualizing and Understanding Convolutional Networks",
+    )

@@ -1,0 +1,124 @@
+"""The options of the explainers."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from sidelight_specs import param, params
+
+Target = Literal["predicted", "probe", "contrast"]
+Baseline = Literal["black", "grey", "white", "mean", "blur"]
+Channels = Literal["sum", "max"]
+Noise = Literal["none", "smoothgrad", "smoothgrad_sq", "vargrad"]
+
+
+def _target() -> Any:
+    return param(
+        "predicted",
+        "Whose logit is explained: the predicted class's, the probe's, or `contrast`, the first minus the second.",
+    )
+
+
+def _batch(what: str, default: int = 8) -> Any:
+    return param(default, f"{what} in one pass; bounds the memory.", unit="images", minimum=1, maximum=4096)
+
+
+def _channels(default: Channels) -> Any:
+    return param(
+        default,
+        "How the colour channels become one value: `sum`, signed, or `max`, the largest magnitude, unsigned.",
+    )
+
+
+def _layer() -> Any:
+    return param(
+        None,
+        "Dotted name of the module whose output is weighted. By default the last convolution whose output is larger "
+        "than one pixel, with the normalisation and activation modules that directly follow it.",
+    )
+
+
+def _baseline(default: Baseline, what: str) -> Any:
+    return param(default, f"{what}: a constant, each image's mean colour, or the image blurred beyond recognition.")
+
+
+@params
+class IntegratedGradientsParams:
+    """Options of `integrated-gradients`."""
+
+    target: Target = _target()
+    steps: int = param(50, "Gradients taken along the way from the baseline.", unit="steps", minimum=2, maximum=2000)
+    baseline: Baseline = _baseline("black", "Where the way starts")
+    method: Literal["gausslegendre", "riemann_middle", "riemann_trapezoid"] = param(
+        "gausslegendre", "The quadrature rule, by captum's name."
+    )
+    channels: Channels = _channels("sum")
+    batch: int = _batch("Points on one image's way")
+
+
+@params
+class SaliencyParams:
+    """Options of `saliency`."""
+
+    target: Target = _target()
+    noise: Noise = param(
+        "none",
+        "What is made of the gradients of noisy copies: nothing, their mean (SmoothGrad), the mean of their squares, "
+        "or their variance (VarGrad).",
+    )
+    samples: int = param(
+        25, "Noisy copies of each image, where there is noise.", unit="copies", minimum=2, maximum=2000
+    )
+    stdev: float = param(
+        0.15, "Standard deviation of the Gaussian noise, the image's range being 1.", minimum=0.0, maximum=1.0
+    )
+    channels: Channels = _channels("max")
+    batch: int = _batch("Images")
+
+
+@params
+class GuidedBackpropParams:
+    """Options of `guided-backprop`."""
+
+    target: Target = _target()
+    channels: Channels = _channels("sum")
+    batch: int = _batch("Images")
+
+
+@params
+class GradCamParams:
+    """Options of `grad-cam`."""
+
+    target: Target = _target()
+    layer: str | None = _layer()
+    relu: bool = param(True, "Keep only what speaks for the class, as the paper does; otherwise the map is signed.")
+    batch: int = _batch("Images")
+
+
+@params
+class GuidedGradCamParams:
+    """Options of `guided-grad-cam`."""
+
+    target: Target = _target()
+    layer: str | None = _layer()
+    channels: Channels = _channels("sum")
+    batch: int = _batch("Images")
+
+
+@params
+class OcclusionParams:
+    """Options of `occlusion`."""
+
+    target: Target = _target()
+    window: int | None = param(
+        None,
+        "Side of the square that is covered; by default an eighth of the image's shorter side.",
+        unit="pixels",
+        minimum=1,
+        maximum=4096,
+    )
+    stride: int | None = param(
+        None, "From one square to the next; by default half the window.", unit="pixels", minimum=1, maximum=4096
+    )
+    baseline: Baseline = _baseline("grey", "What covers it")
+    batch: int = _batch("Covered copies of one image")

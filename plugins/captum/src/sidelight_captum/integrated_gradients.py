@@ -1,0 +1,57 @@
+"""Integrated gradients (Sundararajan, Taly and Yan 2017)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import captum.attr
+import numpy as np
+import torch
+from sidelight_specs.results import Heatmap
+from sidelight_specs.roles import Explainer
+from sidelight_toolkit.arrays import to_array
+from sidelight_toolkit.baselines import baseline
+
+from sidelight_captum.channels import one_channel
+from sidelight_captum.question import class_pairs, score_function
+
+if TYPE_CHECKING:
+    from sidelight_specs import Run
+    from sidelight_specs.results import Targets
+    from sidelight_specs.roles import Classifier
+
+    from sidelight_captum._params import IntegratedGradientsParams
+
+
+class IntegratedGradients(Explainer):
+    """(x - x') times the mean gradient on the straight way from the baseline x' to the image x, equation 1.
+
+    One image at a time, `batch` points of its way at once: memory knows neither the number of images nor of steps.
+    """
+
+    def __init__(self, params: IntegratedGradientsParams, *, classifier: Classifier, run: Run) -> None:
+        self._params, self._classifier, self._run = params, classifier, run
+
+    def explain(self, images: torch.Tensor, targets: Targets) -> Heatmap:
+        """Heatmaps in logits; each sums to the score of the image minus that of the baseline, up to the quadrature."""
+        params = self._params
+        method = captum.attr.IntegratedGradients(score_function(self._classifier, params.target))
+        pairs = class_pairs(targets, params.target, images.device)
+        maps = []
+        for row in self._run.progress(range(len(images)), "integrated gradients"):
+            image = images[row : row + 1].detach()
+            attributions = method.attribute(
+                image,
+                baselines=baseline(image, params.baseline),
+                additional_forward_args=(pairs[row : row + 1],),
+                n_steps=params.steps,
+                method=params.method,
+                internal_batch_size=params.batch,
+            )
+            maps.append(one_channel(attributions.detach(), params.channels))
+        return Heatmap(
+            values=to_array(torch.cat(maps)),
+            signed=params.channels == "sum",
+            answers=params.target,
+            passes=np.full(len(images), 3 * params.steps, dtype=np.float32),
+        )

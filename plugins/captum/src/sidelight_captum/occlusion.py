@@ -1,0 +1,77 @@
+"""Occlusion (Zeiler and Fergus 2014)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import captum.attr
+import numpy as np
+import torch
+from sidelight_specs import UserError
+from sidelight_specs.results import Heatmap
+from sidelight_specs.roles import Explainer
+from sidelight_toolkit.arrays import to_array
+from sidelight_toolkit.baselines import baseline
+
+from sidelight_captum.question import class_pairs, score_function
+
+if TYPE_CHECKING:
+    from sidelight_specs import Run
+    from sidelight_specs.results import Targets
+    from sidelight_specs.roles import Classifier
+    from torch import Tensor
+
+    from sidelight_captum._params import OcclusionParams
+
+
+class Occlusion(Explainer):
+    """How far the score falls when a square is covered; a pixel gets the mean over the squares that covered it.
+
+    Squares start at multiples of the stride; those that reach over the border are cut off there. One image at a
+    time, `batch` covered copies of it at once.
+    """
+
+    def __init__(self, params: OcclusionParams, *, classifier: Classifier, run: Run) -> None:
+        self._params, self._classifier, self._run = params, classifier, run
+
+    def explain(self, images: Tensor, targets: Targets) -> Heatmap:
+        """Heatmaps in logits.
+
+        Raises:
+            UserError: the window is larger than the image, or the stride than the window.
+        """
+        params = self._params
+        method = captum.attr.Occlusion(score_function(self._classifier, params.target))
+        pairs = class_pairs(targets, params.target, images.device)
+        window, stride = self._grid(images)
+        maps = []
+        for row in self._run.progress(range(len(images)), "occlusion"):
+            image = images[row : row + 1].detach()
+            attributions = method.attribute(
+                image,
+                sliding_window_shapes=(images.shape[1], window, window),
+                strides=(images.shape[1], stride, stride),
+                baselines=baseline(image, params.baseline),
+                additional_forward_args=(pairs[row : row + 1],),
+                perturbations_per_eval=params.batch,
+            )
+            maps.append(attributions[:, 0])  # a square covers all channels, and captum says so once for each
+        squares = np.prod([1 + -(-(side - window) // stride) for side in images.shape[-2:]])
+        return Heatmap(
+            values=to_array(torch.cat(maps)),
+            answers=params.target,
+            passes=np.full(len(images), 1 + squares, dtype=np.float32),
+        )
+
+    def _grid(self, images: Tensor) -> tuple[int, int]:
+        """Window and stride, in pixels."""
+        side = min(images.shape[-2:])
+        window = self._params.window or max(1, side // 8)
+        stride = self._params.stride or max(1, window // 2)
+        if window > side:
+            raise UserError(f"window: {window} pixels do not fit into images of {side}", f"set window to {side // 8}")
+        if stride > window:
+            raise UserError(
+                f"stride: {stride} pixels leave gaps between windows of {window}", f"set stride to at most {window}"
+            )
+        return window, stride

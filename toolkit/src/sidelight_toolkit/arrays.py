@@ -21,4 +21,4 @@ def to_tensor(array: np.ndarray, run: Run) -> torch.Tensor:
 def to_array(tensor: torch.Tensor) -> np.ndarray:
     """A float32 (or integer, or bool) numpy copy of a tensor, detached and on the CPU."""
     tensor = tensor.detach().cpu()
-    return np.array(tensor.float() if tensor.is_floating_point() else tensor)
+    return np.array((tensor.float() if tensor.is_floating_point() else tensor).numpy())

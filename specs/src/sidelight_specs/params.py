@@ -27,7 +27,7 @@ class Param:
         default: its default, or `attrs.NOTHING` where the user must give one.
         help: one or two sentences.
         unit: what a number counts: `"pixels"`, `"steps"`.
-        minimum, maximum: inclusive bounds of a number, or of every item of a tuple of numbers.
+        minimum, maximum: inclusive bounds of a number, or of every item of a tuple or dict of numbers.
         choices: the values allowed.
     """
 
@@ -66,7 +66,7 @@ def param(
     )
 
 
-@dataclass_transform(kw_only_default=True, frozen_default=True, field_specifiers=(param,))
+@dataclass_transform(kw_only_default=True, frozen_default=True)  # without specifiers, `= param(...)` is a default
 def params(cls: type[T]) -> type[T]:
     """Make a class a set of parameters: frozen, keyword-only, every field made by `param`."""
     return attrs.frozen(kw_only=True)(cls)
@@ -82,8 +82,9 @@ def out_of_bounds(facts: Any, value: Any) -> str:
     """Why `value` breaks the bounds or choices in `facts`, as the end of a sentence; empty when it does not."""
     if value is None:
         return ""
-    if isinstance(value, (tuple, list)):
-        return next((text for text in (out_of_bounds(facts, item) for item in value) if text), "")
+    if isinstance(value, (tuple, list, dict)):
+        items = value.values() if isinstance(value, dict) else value
+        return next((text for text in (out_of_bounds(facts, item) for item in items) if text), "")
     if facts["choices"] and value not in facts["choices"]:
         return f"must be one of {', '.join(map(str, facts['choices']))}, got {value!r}"
     if isinstance(value, bool) or not isinstance(value, (int, float)):

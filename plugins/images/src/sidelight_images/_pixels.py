@@ -1,0 +1,90 @@
+"""From an image file, which may come from anyone, to pixels in [0, 1]."""
+
+from __future__ import annotations
+
+import warnings
+from typing import TYPE_CHECKING
+
+import numpy as np
+from PIL import Image, ImageOps
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from sidelight_images._params import Crop, Mode
+
+FORMATS = ("PNG", "JPEG", "WEBP", "BMP", "GIF", "TIFF", "PPM")
+"""What is tried. Others stay out on purpose: Pillow reads EPS, for one, by starting Ghostscript on it."""
+SUFFIXES = {".png", ".jpg", ".jpeg", ".webp", ".bmp", ".gif", ".tif", ".tiff", ".ppm", ".pgm", ".pbm", ".pnm"}
+IMAGENET_SHARE = 224 / 256
+
+
+class UnreadableImageError(Exception):
+    """Why a file gives no pixels, as the end of the sentence "it ..."."""
+
+
+def read_pixels(path: Path, size: int, crop: Crop, share: float, mode: Mode) -> np.ndarray:
+    """One image, upright as its EXIF tag says, without transparency (on white), resized by bicubic interpolation.
+
+    Args:
+        path: the file; of an animation the first picture counts.
+        size: height and width of the result.
+        crop: `"center"` takes the central square first, `"whole"` squashes the picture.
+        share: side of the central square as a share of the short side.
+        mode: `"rgb"` or `"grey"`.
+
+    Returns:
+        (C, size, size) uint8, C = 3 or 1.
+
+    Raises:
+        UnreadableImageError: no such image, damaged, or too large to unpack safely (Pillow's limit on pixels).
+    """
+    if not path.is_file():
+        raise UnreadableImageError("is no file (a link that leads nowhere, a pipe)")
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            warnings.simplefilter("error", Image.DecompressionBombWarning)
+            with Image.open(path, formats=FORMATS) as image:
+                image.load()
+                upright = ImageOps.exif_transpose(image)
+                flat = opaque(upright).convert("RGB" if mode == "rgb" else "L")
+    except (Image.DecompressionBombWarning, Image.DecompressionBombError) as error:
+        raise UnreadableImageError(f"has too many pixels to be unpacked safely ({error})") from error
+    except MemoryError as error:
+        raise UnreadableImageError("needs more memory than there is") from error
+    except Exception as error:  # decoders of damaged files raise nearly everything
+        raise UnreadableImageError(f"cannot be read as an image ({error})") from error
+    pixels = np.asarray(squared(flat, size, crop, share))
+    return pixels.transpose(2, 0, 1) if mode == "rgb" else pixels[np.newaxis]
+
+
+def opaque(image: Image.Image) -> Image.Image:
+    """The picture in 8 bits a channel, laid on white where it is transparent."""
+    image = eight_bit(image)
+    if not image.has_transparency_data:
+        return image
+    layer = image.convert("RGBA")
+    return Image.alpha_composite(Image.new("RGBA", layer.size, "white"), layer)
+
+
+def eight_bit(image: Image.Image) -> Image.Image:
+    """Grey pictures of 16 bits (0 to 65535) or floats (0 to 1) in 8 bits; others as they are."""
+    if not image.mode.startswith(("I", "F")):
+        return image
+    values = np.asarray(image, dtype=np.float64)
+    full = 1.0 if image.mode == "F" else 65535.0
+    low, high = values.min(), values.max()
+    if not (low >= 0 and high <= full):
+        raise ValueError(f"its values reach from {low:g} to {high:g}, between 0 and {full:g} was expected")
+    return Image.fromarray(np.round(values * (255 / full)).astype(np.uint8))
+
+
+def squared(image: Image.Image, size: int, crop: Crop, share: float) -> Image.Image:
+    """The picture, or its central square, at size x size."""
+    if crop == "center":
+        width, height = image.size
+        side = max(1, int(share * min(width, height)))
+        left, top = (width - side + 1) // 2, (height - side + 1) // 2
+        image = image.crop((left, top, left + side, top + side))
+    return image.resize((size, size), Image.Resampling.BICUBIC)

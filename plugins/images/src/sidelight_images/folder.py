@@ -1,0 +1,110 @@
+"""Your own images."""
+
+from __future__ import annotations
+
+import os
+from functools import cached_property
+from hashlib import blake2b
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+from sidelight_specs import UserError
+from sidelight_specs.results import Split
+from sidelight_specs.roles import Data
+
+from sidelight_images._listing import SPLITS, Entry, Listing, choose, list_folder
+from sidelight_images._pixels import UnreadableImageError, read_pixels
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from sidelight_specs import Run
+
+    from sidelight_images._params import FolderParams
+
+NAMED_AT_MOST = 10
+
+
+class Folder(Data):
+    """Images in one sub-folder for each class, or without labels. The class names are those of the sub-folders."""
+
+    def __init__(self, params: FolderParams, *, run: Run) -> None:
+        self.params = params
+        self.run = run
+
+    @property
+    def splits(self) -> tuple[str, ...]:
+        """`train`, `test` and `all`, as far as the folder fills them."""
+        found = {split for split in SPLITS if self._chosen(split)}
+        return tuple(split for split in (*SPLITS, "all") if split in found or split == "all")
+
+    def split(self, name: str) -> Split:
+        """The readable images of a split; what is left out is warned about, by name."""
+        if name not in self.splits:
+            raise UserError(
+                f"there is no split {name!r} in {self.params.path}", f"use one of: {', '.join(self.splits)}"
+            )
+        chosen = self._chosen(name)
+        if len(chosen) > self.params.limit:
+            self.run.warn(f"{self.params.path}: {self.params.limit} of {len(chosen)} images are used; see `limit`")
+        entries, images = self._read(chosen[: self.params.limit])
+        classes = self._listing.classes
+        labels = np.array([classes.index(entry.label) for entry in entries], dtype=np.int64) if classes else None
+        ids = tuple(printable(entry.relative) for entry in entries)
+        return Split(images=images, labels=labels, class_names=tuple(map(printable, classes)), ids=ids)
+
+    def fingerprint(self) -> str:
+        """A hash over path, size and time of change of every image."""
+        hasher = blake2b(digest_size=16)
+        for entry in self._listing.entries:
+            try:
+                status = entry.path.stat()
+                facts = f"{status.st_size} {status.st_mtime_ns}"
+            except OSError:
+                facts = "gone"
+            hasher.update(os.fsencode(f"{entry.relative}\0{facts}\0"))
+        return hasher.hexdigest()
+
+    @cached_property
+    def _listing(self) -> Listing:
+        folder = Path(self.params.path).expanduser()
+        try:
+            listing = list_folder(folder)
+        except OSError as error:
+            raise UserError(f"{folder} cannot be read: {error}", "make it readable, or name another `path`") from error
+        if listing.passed_over:
+            self._tell(f"passed over in {folder}, not images of a class", listing.passed_over)
+        return listing
+
+    def _chosen(self, split: str) -> tuple[Entry, ...]:
+        return choose(self._listing, split, self.params.test_share, self.params.seed)
+
+    def _read(self, entries: Sequence[Entry]) -> tuple[list[Entry], np.ndarray]:
+        readable, pixels, broken = [], [], []
+        for entry in self.run.progress(entries, "reading images"):
+            try:
+                options = (self.params.size, self.params.crop, self.params.crop_share, self.params.mode)
+                pixels.append(read_pixels(entry.path, *options))
+                readable.append(entry)
+            except UnreadableImageError as error:
+                broken.append(f"{entry.relative} {error}")
+                if self.params.on_error == "refuse":
+                    raise UserError(
+                        f"{self.params.path}: {broken[0]}", "mend or remove it, or set on_error: skip"
+                    ) from error
+        if not readable:
+            raise UserError(f"{self.params.path}: no image could be read; {broken[0]}", "mend the files")
+        if broken:
+            self._tell(f"left out of {self.params.path}", broken)
+        return readable, np.stack(pixels).astype(np.float32) / 255
+
+    def _tell(self, what: str, names: Sequence[str]) -> None:
+        named = "; ".join(names[:NAMED_AT_MOST])
+        more = f"; and {len(names) - NAMED_AT_MOST} more" if len(names) > NAMED_AT_MOST else ""
+        self.run.warn(printable(f"{what}: {named}{more}"))
+
+
+def printable(text: str) -> str:
+    """The text without the stray bytes that a file name may hold."""
+    return text.encode("utf-8", "surrogateescape").decode("utf-8", "replace")

@@ -1,0 +1,67 @@
+"""Photographs that come with scikit-image and scikit-learn."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+from sidelight_specs import UserError
+from sidelight_specs.results import Split
+from sidelight_specs.roles import Data
+
+from sidelight_images._packages import package_file
+from sidelight_images._pixels import IMAGENET_SHARE, UnreadableImageError, read_pixels
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from sidelight_specs import Run
+
+    from sidelight_images._params import PhotosParams
+
+IN_SKIMAGE = {
+    "astronaut": "astronaut.png",
+    "camera": "camera.png",
+    "chelsea": "chelsea.png",
+    "coffee": "coffee.png",
+    "motorcycle": "motorcycle_left.png",
+    "motorcycle-right": "motorcycle_right.png",
+    "rocket": "rocket.jpg",
+}
+IN_SKLEARN = {"china": "china.jpg", "flower": "flower.jpg"}
+
+
+class Photos(Data):
+    """A handful of photographs without labels, in colour; grey ones get three equal channels."""
+
+    def __init__(self, params: PhotosParams, *, run: Run) -> None:
+        self.params = params
+        self.run = run
+
+    @property
+    def splits(self) -> tuple[str, ...]:
+        """`test`: there is nothing to learn from."""
+        return ("test",)
+
+    def split(self, name: str) -> Split:
+        """(N, 3, size, size), one row for each name."""
+        if name not in self.splits:
+            raise UserError(f"there is no split {name!r}", "use the split test; photos cannot train anything")
+        if not self.params.names:
+            raise UserError("names: no photograph is named", "name some, or leave `names` out")
+        images = np.stack([self._pixels(name) for name in self.params.names])
+        return Split(images=images.astype(np.float32) / 255, ids=self.params.names)
+
+    def _pixels(self, name: str) -> np.ndarray:
+        path = location(name)
+        try:
+            return read_pixels(path, self.params.size, self.params.crop, IMAGENET_SHARE, "rgb")
+        except UnreadableImageError as error:
+            raise UserError(f"{path} {error}", "install the package that it belongs to again") from error
+
+
+def location(name: str) -> Path:
+    """The file of a photograph. Raises a UserError that names the package to install."""
+    if name in IN_SKLEARN:
+        return package_file("sklearn", "scikit-learn", f"datasets/images/{IN_SKLEARN[name]}")
+    return package_file("skimage", "scikit-image", f"data/{IN_SKIMAGE[name]}")

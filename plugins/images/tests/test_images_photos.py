@@ -1,0 +1,89 @@
+import importlib.util
+
+import numpy as np
+import pytest
+from PIL import Image
+from sidelight_images import _packages
+from sidelight_images._params import OTHER_PHOTOS, PHOTOS, PhotosParams
+from sidelight_images.photos import Photos, location
+from sidelight_specs import UserError
+from sidelight_specs.testing import ToyRun
+
+
+def photos(**options):
+    return Photos(PhotosParams(**options), run=ToyRun())
+
+
+def test_all_photographs_are_there_in_the_order_asked():
+    names = (*OTHER_PHOTOS, *PHOTOS)
+    split = photos(names=names, size=64).split("test")
+    assert split.images.shape == (len(names), 3, 64, 64)
+    assert split.ids == names
+    assert split.labels is None
+    assert split.images.dtype == np.float32
+    assert 0 <= split.images.min() < 0.1
+    assert 0.9 < split.images.max() <= 1
+    assert (split.images.std((1, 2, 3)) > 0.1).all()
+
+
+def test_a_grey_photograph_gets_three_equal_channels():
+    image = photos(names=("camera",)).split("test").images[0]
+    np.testing.assert_array_equal(image[0], image[1])
+    np.testing.assert_array_equal(image[0], image[2])
+
+
+def test_center_is_the_central_seven_eighths_of_the_short_side():
+    with Image.open(location("coffee")) as image:  # 600 x 400: a square of 350, 125 from the left and 25 from the top
+        assert image.size == (600, 400)
+        expected = image.crop((125, 25, 475, 375)).resize((224, 224), Image.Resampling.BICUBIC)
+    found = photos(names=("coffee",)).split("test").images[0]
+    np.testing.assert_allclose(found, np.asarray(expected).transpose(2, 0, 1) / 255, atol=1e-6)
+
+
+def test_whole_is_the_squashed_picture():
+    with Image.open(location("coffee")) as image:
+        expected = image.resize((64, 64), Image.Resampling.BICUBIC)
+    found = photos(names=("coffee",), crop="whole", size=64).split("test").images[0]
+    np.testing.assert_allclose(found, np.asarray(expected).transpose(2, 0, 1) / 255, atol=1e-6)
+
+
+def test_there_is_nothing_to_train_on():
+    assert photos().splits == ("test",)
+    with pytest.raises(UserError, match="'train'"):
+        photos().split("train")
+
+
+def test_no_name_is_a_mistake():
+    with pytest.raises(UserError, match="names"):
+        photos(names=()).split("test")
+
+
+def test_unknown_names_are_refused_when_the_options_are_read():
+    with pytest.raises(ValueError, match="camera"):
+        PhotosParams(names=("cat",))
+
+
+@pytest.mark.parametrize(("name", "distribution"), [("camera", "scikit-image"), ("china", "scikit-learn")])
+def test_a_missing_package_is_named_with_the_way_to_get_it(name, distribution, monkeypatch):
+    monkeypatch.setattr(_packages, "find_spec", lambda _: None)
+    with pytest.raises(UserError, match=distribution) as caught:
+        photos(names=(name,)).split("test")
+    assert caught.value.fix == f"pip install {distribution}"
+
+
+def test_a_missing_file_is_named(monkeypatch, tmp_path):
+    spec = importlib.util.spec_from_loader("skimage", None, is_package=True)
+    spec.submodule_search_locations = [str(tmp_path)]
+    monkeypatch.setattr(_packages, "find_spec", lambda _: spec)
+    with pytest.raises(UserError, match=r"data/coffee\.png"):
+        photos(names=("coffee",)).split("test")
+
+
+def test_a_damaged_photograph_is_named(monkeypatch, tmp_path):
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data/coffee.png").write_bytes(location("coffee").read_bytes()[:5000])
+    spec = importlib.util.spec_from_loader("skimage", None, is_package=True)
+    spec.submodule_search_locations = [str(tmp_path)]
+    monkeypatch.setattr(_packages, "find_spec", lambda _: spec)
+    with pytest.raises(UserError, match=r"coffee\.png cannot be read as an image"):
+        photos(names=("coffee",)).split("test")

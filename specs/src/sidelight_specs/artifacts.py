@@ -91,6 +91,17 @@ class Artifact:
         }
         return attrs.evolve(first, **joined)
 
+    def rows(self) -> dict[str, int]:
+        """The number of rows of each per-image field, by name; a dict's items as `field.key`; absent ones left out."""
+        found: dict[str, int] = {}
+        for field in attrs.fields(type(self)):
+            value = getattr(self, field.name) if field.metadata.get(_PER_IMAGE) else None
+            if isinstance(value, dict):
+                found |= {f"{field.name}.{key}": len(item) for key, item in value.items()}
+            elif value is not None and not (isinstance(value, tuple) and not value):
+                found[field.name] = len(value)
+        return found
+
     def take(self, rows: Sequence[int]) -> Self:
         """The same artifact for the images `rows` only."""
         chosen = {

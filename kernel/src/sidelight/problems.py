@@ -53,7 +53,7 @@ class Problem:
     def render(self) -> str:
         """Several lines of text: place and message, the source line, a caret, expectation, suggestion and help."""
         lines = [f"{self.place}: {self.message}" if self.place else self.message]
-        if self.place and self.place.line:
+        if self.place and self.place.line and self.place.text.strip():
             lines += [f"    {line}" for line in _pointed(self.place.text, self.place.column)]
         notes = (("expected", self.expected), ("hint", self.suggestion), ("help", self.help))
         return "\n".join(lines + [f"  {name}: {text}" for name, text in notes if text])

@@ -128,6 +128,8 @@ class Recipe:
         explain: what is explained.
         choices: the components, in the order of the sections and of the file.
         source: the file, or None for a dict.
+        place: where the recipe starts.
+        explain_entries: what the recipe itself says under `explain:`, with places.
     """
 
     name: str
@@ -135,6 +137,8 @@ class Recipe:
     explain: Explain
     choices: tuple[Choice, ...]
     source: Path | None = None
+    place: Place | None = None
+    explain_entries: dict[str, Entry] = field(factory=dict)
 
 
 @frozen(eq=False)

@@ -1,0 +1,73 @@
+"""From a recipe to wired components: looked up, parametrised, matched by role and capability, in order."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import attrs
+
+from sidelight.recipe.candidates import Candidate, look_up
+from sidelight.recipe.checks import in_dependency_order, metrics_measure_something, one_latent_space, question_about
+from sidelight.recipe.model import Recipe, Resolved, ResolvedComponent
+from sidelight.recipe.wiring import Wiring
+from sidelight.recipe.written import write_out
+
+if TYPE_CHECKING:
+    from sidelight.plugins.catalog import Catalog
+    from sidelight.problems import Problems
+
+
+def resolve(recipe: Recipe, catalog: Catalog, problems: Problems) -> Resolved | None:
+    """Wire a recipe. No model is loaded: only the light modules of the plugins that it names are imported.
+
+    Args:
+        recipe: as written.
+        catalog: what is installed.
+        problems: gets every mistake, beside those found before.
+
+    Returns:
+        the resolved recipe, or None when there are problems.
+    """
+    candidates = tuple(look_up(choice, catalog, problems) for choice in recipe.choices)
+    wiring = Wiring(candidates, catalog, problems)
+    wiring.wire()
+    written: Any = recipe.explain
+    explain = attrs.evolve(
+        written,
+        data=question_about(recipe, "data", wiring),
+        classifier=question_about(recipe, "classifier", wiring),
+    )
+    metrics_measure_something(candidates, problems)
+    one_latent_space(candidates, problems)
+    ordered = in_dependency_order(candidates, problems)
+    if problems.found:
+        return None
+    built: dict[Candidate, ResolvedComponent] = {}
+    for candidate in ordered:
+        built[candidate] = _built(candidate, built)
+    return Resolved(
+        name=recipe.name,
+        seed=recipe.seed,
+        explain=explain,
+        components=tuple(built.values()),
+        plain=write_out(recipe.name, recipe.seed, explain, (built[candidate] for candidate in candidates)),
+        source=recipe.source,
+    )
+
+
+def _built(candidate: Candidate, built: dict[Candidate, ResolvedComponent]) -> ResolvedComponent:
+    """A candidate without mistakes, all of whose needs are built."""
+    choice, available = candidate.choice, candidate.available
+    assert available is not None, "a component that is not available is a problem"
+    return ResolvedComponent(
+        id=choice.id,
+        role=choice.role,
+        use=choice.use,
+        descriptor=available.descriptor,
+        distribution=available.distribution,
+        version=available.version,
+        code=available.code,
+        params=candidate.params,
+        needs={slot: built[other] if other else None for slot, other in candidate.needs.items()},
+        trained_on=built[candidate.trained_on] if candidate.trained_on else None,
+    )

@@ -7,7 +7,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from sidelight_specs.testing.kit import component_tests
 from sidelight_specs.testing.run import ToyRun
+from sidelight_specs.testing.toybox import Toys
 
 if TYPE_CHECKING:
     from sidelight_specs.testing.explanations import toy_explanation, toy_results, toy_targets
@@ -19,6 +21,8 @@ __all__ = [
     "ToyGenerator",
     "ToyInverter",
     "ToyRun",
+    "Toys",
+    "component_tests",
     "toy_explanation",
     "toy_results",
     "toy_targets",

@@ -77,7 +77,7 @@ class ToyData(Data):
 class ToyClassifier(Classifier):
     """Measures how strong each class's pattern is. Provides differentiable, activations, module, classes.
 
-    A convolutional network with weights written down, not learned (see `network`). Further than two
+    A convolutional network with weights written down, not learned (see `network`). Further than three
     pixels from the squares of the classes its gradient is exactly zero.
     """
 

@@ -1,0 +1,18 @@
+"""The promises of the contracts, one function each. Importing this package registers them all."""
+
+from sidelight_specs.testing.checks import (  # noqa: F401  (each registers its checks)
+    announcement,
+    behaviour,
+    capabilities,
+    classifiers,
+    data,
+    explainers,
+    latents,
+    metrics,
+    models,
+    renderers,
+    training,
+)
+from sidelight_specs.testing.checks.registry import CHECKS, Check
+
+__all__ = ["CHECKS", "Check"]

@@ -1,0 +1,170 @@
+"""What a component says of itself before its heavy module is imported."""
+
+from __future__ import annotations
+
+import inspect
+import json
+import subprocess
+import sys
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any, Literal, get_args, get_origin
+
+import attrs
+
+from sidelight_specs import roles
+from sidelight_specs.descriptors import CAPABILITIES, EXPLANATION_KINDS
+from sidelight_specs.params import describe
+from sidelight_specs.testing.checks.registry import check
+
+if TYPE_CHECKING:
+    from sidelight_specs.testing.case import Case
+
+HEAVY = ("torch", "torchvision", "lpips", "PIL", "captum")
+_CLASSES = {
+    "data": roles.Data,
+    "classifier": roles.Classifier,
+    "generator": roles.Generator,
+    "inverter": roles.Inverter,
+    "attribute_finder": roles.AttributeFinder,
+    "explainer": roles.Explainer,
+    "metric": roles.Metric,
+    "renderer": roles.Renderer,
+}
+
+
+@check()
+def entry_point(case: Case) -> None:
+    """The entry point leads to exactly one descriptor of its role and name."""
+    assert case.announced.descriptor is not None, case.announced.problem
+
+
+@check()
+def light_import(case: Case) -> None:
+    """Importing the light module imports no heavy package."""
+    heavy = _heavy_imports(case.announced.module)
+    assert not heavy, f"importing {case.announced.module} imports {heavy}"
+
+
+@lru_cache
+def _heavy_imports(module: str) -> str:
+    code = (
+        f"import sys; sys.path[:] = {sys.path!r}; import importlib; importlib.import_module({module!r}); "
+        f"print(*sorted(set({HEAVY!r}) & set(sys.modules)))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, f"importing {module} in a fresh interpreter failed:\n{done.stderr}"
+    return done.stdout.strip()
+
+
+@check()
+def parameters(case: Case) -> None:
+    """Every parameter is documented, bounded, and its default lies within its bounds and type."""
+    cls = case.descriptor.params
+    assert (cls.__doc__ or "").strip(), f"{cls.__name__} has no docstring"
+    for field in describe(cls):
+        if field.minimum is not None and field.maximum is not None:
+            assert field.minimum <= field.maximum, (
+                f"{field.name}: minimum {field.minimum} above maximum {field.maximum}"
+            )
+        if field.default is attrs.NOTHING:
+            continue
+        default = field.default.factory() if hasattr(field.default, "factory") else field.default
+        assert _fits(default, field.type), f"{field.name}: the default {default!r} is no {field.type}"
+        try:
+            attrs.evolve(case.params, **{field.name: default})
+        except ValueError as error:
+            raise AssertionError(f"the default breaks its own bounds: {error}") from error
+
+
+@check()
+def example(case: Case) -> None:
+    """The example holds known parameters with values of their types and within their bounds."""
+    fields = {field.name: field for field in describe(case.descriptor.params)}
+    for name, value in case.example.items():
+        assert name in fields, f"the example names {name!r}, which is no parameter"
+        assert _fits(value, fields[name].type), f"{name}={value!r} is no {fields[name].type}"
+    try:
+        _ = case.params
+    except (TypeError, ValueError) as error:
+        raise AssertionError(f"the example is not valid: {error}") from error
+
+
+def _fits(value: Any, annotation: Any) -> bool:
+    origin, arguments = get_origin(annotation), get_args(annotation)
+    if annotation in (bool, str):
+        return isinstance(value, annotation)
+    if annotation in (int, float):
+        return isinstance(value, (int, annotation)) and not isinstance(value, bool)
+    if origin is Literal:
+        return value in arguments
+    if origin is tuple:
+        return isinstance(value, (tuple, list)) and all(_fits(item, arguments[0]) for item in value)
+    if origin is dict:
+        return isinstance(value, dict) and all(_fits(item, arguments[1]) for item in value.values())
+    return any(value is None if option is type(None) else _fits(value, option) for option in arguments)
+
+
+@check()
+def vocabulary(case: Case) -> None:
+    """Capabilities that it needs or provides are known ones, or carry the plugin's prefix."""
+    wanted = {capability for need in case.descriptor.needs for capability in need.capabilities}
+    for capability in (*case.descriptor.provides, *sorted(wanted)):
+        own = capability not in CAPABILITIES and "." in capability and not capability.startswith("latent.")
+        assert capability in CAPABILITIES or own, (
+            f"{capability!r} is no capability; known: {', '.join(CAPABILITIES)}; prefix your own: acme.{capability}"
+        )
+    slots = [need.slot for need in case.descriptor.needs]
+    assert len(set(slots)) == len(slots), f"two needs share a slot: {slots}"
+    assert all(slot.isidentifier() and slot not in ("params", "run") for slot in slots), f"bad slot among {slots}"
+
+
+@check()
+def factory(case: Case) -> None:
+    """The factory is a complete class of the role that takes params, the needs by slot, and run."""
+    try:
+        found = case.factory
+    except (ImportError, AttributeError) as error:
+        raise AssertionError(f"{case.descriptor.factory} cannot be imported: {error}") from error
+    expected = _CLASSES[case.role]
+    fitting = inspect.isclass(found) and issubclass(found, expected)
+    assert fitting, f"{found!r} is no subclass of {expected.__name__}"
+    missing = sorted(getattr(found, "__abstractmethods__", ()))
+    assert not missing, f"{found.__name__} does not define {', '.join(missing)}"
+    slots = {need.slot: None for need in case.descriptor.needs}
+    try:
+        inspect.signature(found).bind(None, run=None, **slots)
+    except TypeError as error:
+        raise AssertionError(
+            f"{found.__name__} must be callable as (params, run=..., {', '.join(slots)}): {error}"
+        ) from error
+
+
+@check()
+def learning_is_announced(case: Case) -> None:
+    """A class that can be fitted provides `trainable`, and only such a class does."""
+    declared = issubclass(case.factory, roles.Trainable)
+    assert declared or not case.trainable, f"provides trainable, but {case.factory.__name__} is no roles.Trainable"
+    assert case.trainable or not declared, f"{case.factory.__name__} is a roles.Trainable; provide the capability"
+
+
+@check()
+def construction_is_cheap(case: Case) -> None:
+    """Constructing computes nothing: no progress, nothing kept, nothing said."""
+    run = case.run()
+    case.construct(run)
+    done = {"progress": run.steps, "cached": run.store, "emit": run.emitted}
+    busy = [name for name, used in done.items() if used]
+    assert not busy, f"__init__ calls run.{', run.'.join(busy)}; do that work when the verb is called"
+
+
+@check()
+def describable(case: Case) -> None:
+    """Summary, paper and example are plain text and values that a listing can print as json."""
+    descriptor = case.descriptor
+    assert len(descriptor.summary) <= 160, f"the summary has {len(descriptor.summary)} characters; at most 160"
+    try:
+        json.dumps(descriptor.example)
+    except TypeError as error:
+        raise AssertionError(f"the example is not plain data: {error}") from error
+    kinds = {getattr(descriptor, "gives", EXPLANATION_KINDS[0]), *getattr(descriptor, "accepts", ())}
+    assert kinds <= set(EXPLANATION_KINDS), f"unknown kinds of explanation: {kinds}"

@@ -1,0 +1,109 @@
+"""What every verb promises: it gives the same answer again, for each image alone, and leaves the world as it was."""
+
+from __future__ import annotations
+
+import random
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+
+from sidelight_specs.artifacts import Artifact
+from sidelight_specs.errors import Cancelled
+from sidelight_specs.testing.checks.registry import check
+from sidelight_specs.testing.compare import difference, join, pick
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from sidelight_specs.testing.case import Case
+    from sidelight_specs.testing.compare import Answer
+
+_PER_IMAGE = ("classifier", "generator", "inverter", "explainer")
+_STORED = ("data", "inverter", "attribute_finder", "explainer", "metric")
+
+
+@check("data", "classifier", "generator", "inverter", "attribute_finder", "explainer", "metric")
+def same_seed_same_answer(case: Case) -> None:
+    """Two fresh instances give the same answer, to the bit, whatever the global random streams hold."""
+    random.seed(1)
+    np.random.seed(1)
+    torch.manual_seed(1)
+    expected = case.observed
+    again = case.ask(case.build(), expected.asked_before)
+    text = difference(again, expected.answer)
+    assert not text, f"a second instance with the same seed answers differently: {text}"
+
+
+@check(*_PER_IMAGE)
+def batch_equals_singles(case: Case) -> None:
+    """An image's answer does not depend on its neighbours in the batch."""
+    question = case.observed.asked_before
+    component = case.build()
+    parts = [case.ask(component, question.take([row])) for row in range(case.toys.count)]
+    text = difference(join(parts), case.observed.answer, case.toys.tolerance)
+    assert not text, f"images one at a time and in a batch are answered differently: {text}"
+
+
+@check(*_PER_IMAGE, "metric")
+def order_does_not_matter(case: Case) -> None:
+    """Images in another order get the same answers, in that order."""
+    rows = list(range(case.toys.count))[::-1]
+    answer = case.ask(case.build(), case.observed.asked_before.take(rows))
+    text = difference(answer, _reordered(case, rows), case.toys.tolerance)
+    assert not text, f"the order of the images changes their answers: {text}"
+
+
+def _reordered(case: Case, rows: Sequence[int]) -> Answer:
+    if case.role != "metric":
+        return pick(case.observed.answer, rows)
+    from sidelight_specs.testing.checks.metrics import reordered
+
+    return {kind: reordered(found, rows) for kind, found in case.observed.answer.items()}
+
+
+@check()
+def inputs_untouched(case: Case) -> None:
+    """Images, latents, targets and results that it was given are what they were."""
+    asked, before = case.observed.asked, case.observed.asked_before
+    for name in ("images", "latents", "targets", "explanations"):
+        text = difference(getattr(asked, name), getattr(before, name))
+        assert not text, f"it changed the {name} that it was given: {text}"
+    if asked.results is not None and before.results is not None:
+        for name in ("split", "predictions", "targets", "explanations", "inversion", "attributes", "recipe"):
+            text = difference(getattr(asked.results, name), getattr(before.results, name))
+            assert not text, f"it changed {name} of the results that it was given: {text}"
+
+
+@check()
+def globals_untouched(case: Case) -> None:
+    """Global random streams and torch's global switches are what they were."""
+    touched = list(case.observed.globals_changed)
+    if case.trainable:
+        touched += case.fitting.globals_changed
+    assert not touched, f"it changed {', '.join(touched)}; use run.rng and run.seed"
+
+
+@check(*_STORED)
+def answers_survive_saving(case: Case) -> None:
+    """Every artifact that it gives or emits is the same after saving and loading."""
+    found = {**case.observed.answer, **case.observed.run.emitted}
+    for name, artifact in found.items():
+        assert isinstance(artifact, Artifact), f"{name} is a {type(artifact).__name__}, not an artifact"
+        folder = case.folder / "saved" / name.replace("/", "-")
+        artifact.save(folder)
+        assert type(artifact).load(folder).digest() == artifact.digest(), f"{name} changes when it is saved and loaded"
+
+
+@check("inverter", "attribute_finder", "explainer", "metric")
+def cancelling_stops_it(case: Case) -> None:
+    """When the user cancels during a loop, `Cancelled` comes out of the verb."""
+    items = sum(case.observed.run.steps.values())
+    for after in sorted({0, items // 2}):
+        run = case.run(cancel_after=after)
+        component = case.build(run)
+        try:
+            case.ask(component, case.observed.asked_before)
+        except Cancelled:
+            continue
+        assert not run.steps, f"it went on after Cancelled was raised in run.progress (after {after} of {items} items)"

@@ -1,0 +1,132 @@
+"""What generators, inverters and attribute finders promise."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+
+from sidelight_specs.results import Attributes, Inversion
+from sidelight_specs.roles import Classifier, Generator
+from sidelight_specs.testing.checks.registry import check
+from sidelight_specs.testing.compare import difference
+
+if TYPE_CHECKING:
+    from sidelight_specs.testing.case import Case
+
+
+@check("generator")
+def images_have_the_right_form(case: Case) -> None:
+    """`synthesize` gives finite float32 images of `image_shape` within [0, 1]."""
+    generator, images = case.build(), case.observed.answer["images"]
+    expected = (case.toys.count, *generator.image_shape)
+    assert tuple(images.shape) == expected, f"images have shape {tuple(images.shape)}, not {expected}"
+    assert images.dtype == torch.float32, f"images are {images.dtype}"
+    assert bool(images.isfinite().all()), "images are not finite"
+    assert 0 <= float(images.min()) <= float(images.max()) <= 1, "images leave [0, 1]"
+
+
+@check("generator")
+def same_latent_same_image(case: Case) -> None:
+    """One instance draws the same image of the same latent each time."""
+    generator = case.build()
+    latents = case.question(generator).latents
+    with torch.no_grad():
+        text = difference(generator.synthesize(latents), generator.synthesize(latents))
+    assert not text, f"synthesize is not deterministic: {text}"
+
+
+@check("generator")
+def samples_follow_the_stream(case: Case) -> None:
+    """`sample` gives float32 latents of `latent_shape`: the same for the same stream, others for another."""
+    generator = case.build()
+    one, two, other = (generator.sample(4, np.random.default_rng(seed)) for seed in (0, 0, 1))
+    assert tuple(one.shape) == (4, *generator.latent_shape), f"sample(4) has shape {tuple(one.shape)}"
+    assert one.dtype == torch.float32, f"samples are {one.dtype}"
+    assert torch.equal(one, two), "two equal streams give different samples"
+    assert not torch.equal(one, other), "the samples ignore the stream"
+
+
+@check("inverter")
+def inversion_has_the_right_form(case: Case) -> None:
+    """`invert` gives an `Inversion` of finite float32 arrays, one row for each image."""
+    found, count = case.observed.answer["inversion"], case.toys.count
+    assert isinstance(found, Inversion), f"invert gives a {type(found).__name__}"
+    for name in ("latents", "reconstructions", "error"):
+        array = getattr(found, name)
+        fitting = array.dtype == np.float32 and len(array) == count
+        assert fitting, f"{name} is {array.dtype}{array.shape}, not float32 with {count} rows"
+        assert np.isfinite(array).all(), f"{name} is not finite"
+    assert found.error.shape == (count,), f"error has shape {found.error.shape}"
+    generator = _need(case.needs(), Generator)
+    assert found.latents.shape[1:] == generator.latent_shape, f"latents have shape {found.latents.shape}"
+
+
+@check("inverter")
+def reported_error_is_measured(case: Case) -> None:
+    """`error` is the mean squared difference between the images and the reconstructions."""
+    found = case.observed.answer["inversion"]
+    images = case.observed.asked_before.images.numpy()
+    measured = ((images - found.reconstructions) ** 2).mean((1, 2, 3))
+    assert np.allclose(found.error, measured, rtol=1e-3, atol=1e-6), f"reported {found.error}, measured {measured}"
+
+
+@check("inverter")
+def reconstructions_come_from_the_latents(case: Case) -> None:
+    """`reconstructions` is what the generator makes of `latents`."""
+    found = case.observed.answer["inversion"]
+    with torch.no_grad():
+        drawn = _need(case.needs(), Generator).synthesize(torch.from_numpy(found.latents))
+    text = difference(torch.from_numpy(found.reconstructions), drawn, 1e-4)
+    assert not text, f"synthesize(latents) is another image: {text}"
+
+
+@check("attribute_finder")
+def attributes_have_the_right_form(case: Case) -> None:
+    """`find` gives `Attributes`, strongest effect first, with effects of shape (A, N) where they are kept."""
+    found = case.observed.answer["attributes"]
+    assert isinstance(found, Attributes), f"find gives a {type(found).__name__}"
+    assert found.attributes, "no attribute was found in a generator whose every latent moves the classifier's input"
+    effects = [attribute.effect for attribute in found.attributes]
+    assert effects == sorted(effects, reverse=True), f"attributes are not ranked by effect: {effects}"
+    assert all(np.isfinite(effects)), f"effects are not finite: {effects}"
+    wrong = [
+        item.name for item in found.attributes if item.direction not in (-1, 1) or item.shift * item.direction <= 0
+    ]
+    assert not wrong, f"shift and direction disagree for {', '.join(wrong)}"
+    if found.effects is not None:
+        shape = (len(found.attributes), case.toys.count)
+        assert found.effects.shape == shape, f"effects have shape {found.effects.shape}, not {shape}"
+
+
+@check("attribute_finder")
+def claimed_effects_are_measured(case: Case) -> None:
+    """Moving the coordinate by the shift changes the target's mean logit by the claimed effect."""
+    needs = case.needs()
+    classifier, generator = _need(needs, Classifier), _need(needs, Generator)
+    latents = case.observed.asked_before.latents
+    for attribute in case.observed.answer["attributes"].attributes:
+        measured = _effect(case, classifier, generator, latents, attribute)
+        close = np.isclose(measured, attribute.effect, rtol=1e-3, atol=1e-4)
+        assert close, f"{attribute.name}: claims an effect of {attribute.effect:.5g} logits, measured {measured:.5g}"
+
+
+def _effect(case: Case, classifier: Any, generator: Any, latents: torch.Tensor, attribute: Any) -> float:
+    in_styles = any("latent.style" in need.capabilities for need in case.descriptor.needs)
+    with torch.no_grad():
+        start = generator.styles(latents) if in_styles else latents.flatten(1)
+        moved = start.clone()
+        moved[:, attribute.coordinate] += attribute.shift
+        images = [
+            generator.synthesize_styles(point) if in_styles else generator.synthesize(point.reshape(latents.shape))
+            for point in (start, moved)
+        ]
+        before, after = (classifier.class_logits(part)[:, attribute.target] for part in images)
+    return float((after - before).mean())
+
+
+def _need(needs: dict[str, Any], kind: type) -> Any:
+    found = [need for need in needs.values() if isinstance(need, kind)]
+    assert found, f"it needs no {kind.__name__.lower()}; declare the need, so that its claims can be measured again"
+    return found[0]

@@ -1,0 +1,81 @@
+"""What metrics promise."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import attrs
+import numpy as np
+
+from sidelight_specs.results import Measurements
+from sidelight_specs.testing.checks.registry import check
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from sidelight_specs.results import Measurement
+    from sidelight_specs.testing.case import Case
+
+
+def _items(case: Case) -> list[tuple[str, Measurement]]:
+    return [(f"{kind}: {item.name}", item) for kind, found in case.observed.answer.items() for item in found.items]
+
+
+@check("metric")
+def measurements_have_the_right_form(case: Case) -> None:
+    """Each explanation gives named float32 values, one for each image or one for all; NaN where they do not apply."""
+    for kind, found in case.observed.answer.items():
+        assert isinstance(found, Measurements), f"measure gives a {type(found).__name__} for a {kind}"
+        names = [item.name for item in found.items]
+        assert names, f"nothing was measured of a {kind}"
+        assert len(set(names)) == len(names), f"two measurements share a name: {names}"
+    for place, item in _items(case):
+        assert item.values.dtype == np.float32, f"{place} is {item.values.dtype}"
+        assert item.values.shape in ((case.toys.count,), (1,)), f"{place} has shape {item.values.shape}"
+        assert not np.isinf(item.values).any(), f"{place} is infinite; use NaN where it does not apply"
+
+
+@check("metric")
+def measurements_say_what_they_mean(case: Case) -> None:
+    """Each has a unit, a direction and a sentence of help."""
+    for place, item in _items(case):
+        assert item.better in ("higher", "lower", "neither"), f"{place}: better is {item.better!r}"
+        assert item.unit.strip(), f"{place} has no unit"
+        assert item.help.strip(), f"{place} has no help"
+
+
+@check("metric")
+def shares_lie_between_0_and_1(case: Case) -> None:
+    """Values whose unit is a share lie in [0, 1]; differences of probabilities lie in [-1, 1]."""
+    for place, item in _items(case):
+        low = 0 if item.unit.startswith("share") else -1 if item.unit.startswith("probability") else -np.inf
+        inside = np.isnan(item.values) | ((item.values >= low) & (item.values <= (1 if low > -np.inf else np.inf)))
+        assert inside.all(), f"{place}: {item.values} is no {item.unit}"
+
+
+@check("metric")
+def curves_fit_together(case: Case) -> None:
+    """A curve has one x for each of its points, ascending or descending, and one row for each image."""
+    for place, item in _items(case):
+        assert (item.curve_x is None) == (item.curve_y is None), f"{place} has half a curve"
+        if item.curve_x is None or item.curve_y is None:
+            continue
+        expected = (case.toys.count, len(item.curve_x))
+        assert item.curve_y.shape == expected, f"{place}: curve_y has shape {item.curve_y.shape}, not {expected}"
+        steps = np.diff(item.curve_x)
+        assert (steps > 0).all() or (steps < 0).all(), f"{place}: curve_x does not go one way"
+
+
+def reordered(found: Measurements, rows: Sequence[int]) -> Measurements:
+    """The measurements with the images in another order."""
+    order = list(rows)
+    return Measurements(
+        items=tuple(
+            attrs.evolve(
+                item,
+                values=item.values[order] if len(item.values) == len(order) else item.values,
+                curve_y=None if item.curve_y is None else item.curve_y[order],
+            )
+            for item in found.items
+        )
+    )

@@ -1,0 +1,94 @@
+"""What renderers promise."""
+
+from __future__ import annotations
+
+import re
+import tempfile
+from html.parser import HTMLParser
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import attrs
+
+from sidelight_specs.testing.checks.registry import check
+
+if TYPE_CHECKING:
+    from sidelight_specs.testing.case import Case
+
+_LOADS = {
+    "script": ("src",),
+    "img": ("src", "srcset"),
+    "iframe": ("src",),
+    "link": ("href",),
+    "source": ("src", "srcset"),
+    "video": ("src", "poster"),
+    "audio": ("src",),
+    "embed": ("src",),
+    "object": ("data",),
+    "use": ("href",),
+}
+
+
+@check("renderer")
+def files_lie_in_the_folder(case: Case) -> None:
+    """`render` gives the files that it wrote, all inside the folder that it was given."""
+    files, folder = case.observed.answer["files"], case.observed.answer["folder"]
+    assert files, "render gives no files"
+    for file in map(Path, files):
+        assert file.is_file(), f"{file} does not exist"
+        assert folder.resolve() in file.resolve().parents, f"{file} lies outside of the folder"
+        assert file.stat().st_size > 0, f"{file.name} is empty"
+
+
+@check("renderer")
+def pages_need_no_network(case: Case) -> None:
+    """HTML files load nothing over the network: no script, style, font or image from elsewhere."""
+    pages = [file for file in map(Path, case.observed.answer["files"]) if file.suffix in (".html", ".htm", ".svg")]
+    for page in pages:
+        finder = _Remote()
+        finder.feed(page.read_text(encoding="utf-8"))
+        assert not finder.found, f"{page.name} loads {', '.join(finder.found[:3])}"
+
+
+class _Remote(HTMLParser):
+    """Collects the addresses that a browser would fetch from another machine."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.found: list[str] = []
+        self._in_style = False
+
+    def handle_starttag(self, tag: str, attributes: list[tuple[str, str | None]]) -> None:
+        self._in_style = tag == "style"
+        for name, value in attributes:
+            if name in _LOADS.get(tag, ()) and re.match(r"\s*(https?:)?//", value or ""):
+                self.found.append(str(value))
+            if name == "style":
+                self._styles(value or "")
+
+    def handle_data(self, text: str) -> None:
+        if self._in_style:
+            self._styles(text)
+            self._in_style = False
+
+    def _styles(self, text: str) -> None:
+        self.found += re.findall(r"(?:url\(|@import)\s*['\"]?((?:https?:)?//[^'\")\s]+)", text)
+
+
+@check("renderer")
+def partial_runs_are_rendered(case: Case) -> None:
+    """A run with nothing but images and predictions, or with a single explanation, is shown as well."""
+    results = case.observed.asked_before.results
+    assert results is not None
+    bare = attrs.evolve(
+        results, explanations={}, measurements={}, inversion=None, attributes={}, emitted={}, components=()
+    )
+    runs = [bare] + [attrs.evolve(bare, explanations={kind: found}) for kind, found in results.explanations.items()]
+    for run in runs:
+        folder = Path(tempfile.mkdtemp(dir=case.folder))
+        shown = ", ".join(run.explanations) or "no explanation"
+        try:
+            files = case.build().render(run, folder)
+        except Exception as error:
+            raise AssertionError(f"a run with {shown} fails: {type(error).__name__}: {error}") from error
+        assert files, f"a run with {shown} gives no files"

@@ -9,7 +9,9 @@ from __future__ import annotations
 import configparser
 import importlib.metadata
 import re
+import sys
 from pathlib import PurePath
+from typing import TYPE_CHECKING
 
 import entrypoints
 from attrs import field, frozen
@@ -17,6 +19,9 @@ from sidelight_specs.descriptors import ROLES
 from sidelight_specs.hooks import GROUP_PREFIX
 
 from sidelight.plugins.model import Entry, Fault, normalise, plugin_name
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 _ANY_VERSION = re.compile(r"sidelight\.v(?P<version>\d+)\.(?P<role>.+)")
 _OURS = "sidelight."
@@ -37,11 +42,15 @@ class Index:
     faults: tuple[Fault, ...] = ()
 
 
-def scan() -> Index:
-    """Read the entry points of every distribution on `sys.path`; of two with one name the first on the path counts."""
+def scan(path: Sequence[str] | None = None) -> Index:
+    """Read the entry points of every distribution; of two with one name the first on the path counts.
+
+    Args:
+        path: folders to look in, `sys.path` when None.
+    """
     draft = _Draft()
     seen: set[str] = set()
-    for distribution in importlib.metadata.distributions():
+    for distribution in importlib.metadata.distributions(path=list(sys.path if path is None else path)):
         folder = _folder(distribution)
         name = normalise(_stem(folder))
         if name in seen or folder.startswith("~"):  # pip renames what it could not remove to `~name`

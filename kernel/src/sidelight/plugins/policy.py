@@ -25,6 +25,7 @@ from sidelight.problems import Place, Problem
 
 VARIABLE = "SIDELIGHT_POLICY"
 _KEYS = ("allow", "deny")
+_TAG = "tag:yaml.org,2002:"
 
 
 @frozen
@@ -120,7 +121,7 @@ class _Reader:
     def _mapping(self, root: yaml.Node | None) -> dict[str, tuple[Pattern, ...]]:
         if root is None:
             return {}
-        if not isinstance(root, yaml.MappingNode):
+        if not isinstance(root, yaml.MappingNode) or root.tag != _TAG + "map":
             self._wrong(root.start_mark, "a policy is a mapping", "the keys allow and deny")
             return {}
         found: dict[str, tuple[Pattern, ...]] = {}
@@ -134,13 +135,13 @@ class _Reader:
         return found
 
     def _patterns(self, key: str, node: yaml.Node) -> tuple[Pattern, ...]:
-        if not isinstance(node, yaml.SequenceNode):
+        if not isinstance(node, yaml.SequenceNode) or node.tag != _TAG + "seq":
             self._wrong(node.start_mark, f"{key} must be a list", f"for example {key}: [acme-xai]")
             return ()
         return tuple(pattern for item in node.value if (pattern := self._pattern(item)))
 
     def _pattern(self, node: yaml.Node) -> Pattern | None:
-        if not isinstance(node, yaml.ScalarNode) or node.tag != "tag:yaml.org,2002:str" or not node.value.strip():
+        if not isinstance(node, yaml.ScalarNode) or node.tag != _TAG + "str" or not node.value.strip():
             self._wrong(
                 node.start_mark,
                 "a pattern must be text",

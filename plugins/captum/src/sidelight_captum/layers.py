@@ -56,7 +56,8 @@ def _last_feature_map(classifier: Classifier, modules: dict[str, nn.Module], ima
     if not maps:
         raise UserError(
             "Grad-CAM looks at a convolution's feature maps, and no convolution with more than one pixel was found",
-            "name a module with a (N, C, h, w) output in layer:",
+            "name a module with a (N, C, h, w) output in layer: (a TorchScript or torch.export file shows none of its "
+            "layers; use occlusion or integrated-gradients there)",
         )
     last = maps[-1]
     while last + 1 < len(calls) and calls[last + 1].shape == calls[last].shape:

@@ -1,0 +1,98 @@
+"""The layer that Grad-CAM finds, or refuses."""
+
+import pytest
+import torch
+from sidelight_captum._params import GradCamParams
+from sidelight_captum.grad_cam import GradCam
+from sidelight_captum.layers import find_layer
+from sidelight_specs import UserError
+from sidelight_specs.testing import ToyClassifier, ToyRun
+from torch import nn
+
+
+def name_of(classifier, layer):
+    return next(name for name, module in classifier.module.named_modules() if module is layer)
+
+
+def found(classifier, image, name=None):
+    return name_of(classifier, find_layer(classifier, name, image))
+
+
+def test_activation_and_normalisation_go_with_the_convolution(network, classify, images):
+    module = network()
+    assert found(classify(module), images[:1]) == "5"
+    module.insert(5, nn.BatchNorm2d(8))
+    assert found(classify(module.eval()), images[:1]) == "6"
+
+
+def test_the_toy_network():
+    classifier = ToyClassifier()
+    assert found(classifier, torch.rand(1, 1, 32, 32)) == "relu2"
+
+
+def test_a_convolution_on_one_pixel_is_no_feature_map(network, classify, images):
+    module = network()
+    head = (nn.AdaptiveAvgPool2d(1), nn.Conv2d(8, 8, 1), nn.Flatten(), nn.Linear(8, 4))
+    assert found(classify(nn.Sequential(*module[:6], *head)), images[:1]) == "5"
+
+
+def test_a_module_that_runs_again_later_is_not_moved_to(classify, images):
+    """The ReLU after the convolution also serves the head; its latest output would be the head's."""
+
+    class Shared(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.conv, self.relu, self.fc, self.out = nn.Conv2d(2, 3, 3), nn.ReLU(), nn.Linear(3, 5), nn.Linear(5, 4)
+
+        def forward(self, x):
+            return self.out(self.relu(self.fc(self.relu(self.conv(x)).mean((2, 3)))))
+
+    assert found(classify(Shared()), images[:1]) == "conv"
+
+
+def test_a_residual_block_ends_at_its_last_reused_relu(residual, classify, images):
+    assert found(classify(residual), images[:1]) == "relu"
+
+
+def test_the_latest_output_of_a_reused_in_place_relu(residual, classify, images, ask):
+    """conv2's block: the map is the rectified sum, as computed by hand."""
+    classifier = classify(residual)
+    targets = ask(classifier, images)
+    heatmap = GradCam(GradCamParams(relu=False), classifier=classifier, run=ToyRun()).explain(images, targets)
+    stem = residual.stem(images).relu()
+    maps = (residual.conv2(residual.bn1(residual.conv1(stem)).relu()) + stem).relu().requires_grad_()
+    logits = residual.fc(maps.mean((2, 3)))
+    total = logits.gather(1, torch.from_numpy(targets.predicted)[:, None]).sum()
+    gradient = torch.autograd.grad(total, maps)[0]
+    coarse = (gradient.mean((2, 3), keepdim=True) * maps).sum(1, keepdim=True).detach()
+    expected = nn.functional.interpolate(coarse, size=(24, 20), mode="bilinear", align_corners=False)[:, 0]
+    assert heatmap.resolution == (12, 10)
+    scale = float(expected.abs().max())
+    assert scale > 1e-4
+    assert torch.allclose(torch.from_numpy(heatmap.values), expected, rtol=0, atol=1e-5 * scale)
+
+
+def test_unknown_names_get_suggestions(residual, classify, images):
+    with pytest.raises(UserError, match="'conv_2'") as caught:
+        find_layer(classify(residual), "conv_2", images[:1])
+    assert "conv2" in caught.value.fix
+
+
+def test_a_layer_without_feature_maps_is_refused(network, classify, images, ask):
+    classifier = classify(network())
+    explainer = GradCam(GradCamParams(layer="10"), classifier=classifier, run=ToyRun())
+    with pytest.raises(UserError, match="Linear"):
+        explainer.explain(images, ask(classifier, images))
+
+
+def test_a_network_without_convolutions_is_refused(classify, images):
+    classifier = classify(nn.Sequential(nn.Flatten(), nn.Linear(2 * 24 * 20, 4)))
+    with pytest.raises(UserError, match="no convolution"):
+        find_layer(classifier, None, images[:1])
+
+
+def test_tracing_leaves_no_hook_even_after_an_error(network, classify, images):
+    classifier = classify(network())
+    with pytest.raises(RuntimeError):
+        find_layer(classifier, None, images[:1, :1])
+    assert not any(module._forward_hooks for module in classifier.module.modules())

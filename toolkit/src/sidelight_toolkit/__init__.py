@@ -1,6 +1,7 @@
 """What torch plugins share. A convenience, not a contract: a plugin may do without it.
 
 - `seeding`: random streams without touching torch's global one
+- `classifier`: a base for classifiers that are torch modules
 - `modules`: networks in evaluation mode, watched, saved
 - `batching`: bounded memory
 - `arrays`: between torch and numpy

@@ -31,8 +31,11 @@ def training_mode(module: torch.nn.Module) -> Iterator[None]:
 def watched(module: torch.nn.Module, layers: Sequence[str]) -> Iterator[dict[str, torch.Tensor]]:
     """Record the latest output of submodules, attached to the graph; every hook is gone afterwards.
 
+    The network goes on with a copy, so that a following layer that works in place (`ReLU(inplace=True)`) changes
+    neither the recorded values nor their gradients.
+
     Raises:
-        SidelightError: a name that is no submodule.
+        SidelightError: a name that is no submodule, or one whose output is no tensor.
     """
     submodules = dict(module.named_modules())
     unknown = [name for name in layers if name not in submodules]
@@ -41,8 +44,14 @@ def watched(module: torch.nn.Module, layers: Sequence[str]) -> Iterator[dict[str
         raise SidelightError(f"no layer {', '.join(unknown)}; layers are: {known}")
     outputs: dict[str, torch.Tensor] = {}
 
-    def keep(name: str) -> Callable[..., None]:
-        return lambda _module, _inputs, output: outputs.__setitem__(name, output)
+    def keep(name: str) -> Callable[..., torch.Tensor]:
+        def hook(_module: torch.nn.Module, _inputs: object, output: object) -> torch.Tensor:
+            if not isinstance(output, torch.Tensor):
+                raise SidelightError(f"layer {name} gives a {type(output).__name__}, no tensor; watch another one")
+            outputs[name] = output
+            return output.clone()
+
+        return hook
 
     handles = [submodules[name].register_forward_hook(keep(name)) for name in layers]
     try:

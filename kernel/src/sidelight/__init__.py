@@ -1,1 +1,33 @@
-"""Sidelight explains what an image classifier looks at."""
+"""Sidelight explains what an image classifier looks at.
+
+`sidelight.run("recipe.yaml")` runs a recipe and gives a `Run`; `sidelight.load_run(folder)` reads one back.
+Importing this package imports neither numpy, torch nor any plugin.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from sidelight.execution.finished import Run, load_run
+    from sidelight.execution.recipes import run
+
+__all__ = ["Run", "load_run", "run"]
+
+_HOMES = {
+    "Run": "sidelight.execution.finished",
+    "load_run": "sidelight.execution.finished",
+    "run": "sidelight.execution.recipes",
+}
+
+
+def __getattr__(name: str) -> Any:
+    """Import what is asked for when it is asked for."""
+    from importlib import import_module
+    from importlib.metadata import version
+
+    if name == "__version__":
+        return version("sidelight")
+    if name not in _HOMES:
+        raise AttributeError(f"module 'sidelight' has no attribute {name!r}")
+    return getattr(import_module(_HOMES[name]), name)

@@ -1,0 +1,67 @@
+"""`sidelight cache`: how large the store of finished steps is, and how to empty it."""
+
+from __future__ import annotations
+
+import argparse
+import re
+from collections import defaultdict
+from typing import TYPE_CHECKING
+
+from sidelight.cli.output import write, write_table
+from sidelight.execution.store import Store
+
+if TYPE_CHECKING:
+    from sidelight.execution.store import Stored
+
+_SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 7 * 86400}
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare what the command takes."""
+    actions = parser.add_subparsers(dest="action", metavar="ACTION")
+    actions.add_parser("list", help="sizes by component; what happens without an action")
+    clear = actions.add_parser("clear", help="remove what is kept; later runs make it anew")
+    clear.add_argument(
+        "--older-than", metavar="AGE", type=_age, default=0.0, help="only what was last used longer ago: 30d, 12h"
+    )
+    actions.add_parser("path", help="print the cache's folder")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Do it; gives the exit code."""
+    store = Store()
+    if arguments.action == "path":
+        write(str(store.root))
+    elif arguments.action == "clear":
+        count, size = store.clear(arguments.older_than)
+        write(f"removed {count} entries, {human_size(size)}, from {store.root}")
+    else:
+        _list(store)
+    return 0
+
+
+def _list(store: Store) -> None:
+    groups: dict[str, list[Stored]] = defaultdict(list)
+    for entry in store.entries():
+        groups[entry.component or "(damaged)"].append(entry)
+    sizes = {name: sum(entry.size for entry in entries) for name, entries in groups.items()}
+    rows = [[name, str(len(groups[name])), human_size(sizes[name])] for name in sorted(groups, key=sizes.__getitem__)]
+    rows.append(["all", str(sum(map(len, groups.values()))), human_size(sum(sizes.values()))])
+    write_table(("component", "entries", "size"), rows)
+    write(f"in {store.root}")
+
+
+def human_size(size: float) -> str:
+    """`0 B`, `12.3 kB`, `4.0 MB`, in powers of 1000."""
+    for unit in ("B", "kB", "MB", "GB"):
+        if size < 1000:
+            return f"{size:.0f} B" if unit == "B" else f"{size:.1f} {unit}"
+        size /= 1000
+    return f"{size:.1f} TB"
+
+
+def _age(text: str) -> float:
+    parts = re.fullmatch(r"(\d+)([smhdw])", text)
+    if not parts:
+        raise argparse.ArgumentTypeError(f"{text!r} is no age; write 30d, 12h or 90m")
+    return float(int(parts[1]) * _SECONDS[parts[2]])

@@ -1,0 +1,115 @@
+"""Taking the steps of a plan, one after the other, and leaving a complete run's folder."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from sidelight.execution import rendering, steps
+from sidelight.execution.cancel import Cancellation, on_interrupt
+from sidelight.execution.device import resolve_device
+from sidelight.execution.finished import Run
+from sidelight.execution.folder import RunFolder, unwritable
+from sidelight.execution.journal import Clock, Timing
+from sidelight.execution.manifest import write_run
+from sidelight.execution.plan import plan, still_needed
+from sidelight.execution.reporting import choose_reporter
+from sidelight.execution.session import Session
+from sidelight.execution.store import Store
+from sidelight.execution.work import Work
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from sidelight.execution.plan import Step, Verb
+    from sidelight.execution.reporting import Reporter
+    from sidelight.recipe.model import Resolved, ResolvedComponent
+
+_TAKE: dict[Verb, Callable[[Work, ResolvedComponent], None]] = {
+    "read": steps.read,
+    "fit": steps.fit,
+    "predict": steps.predict,
+    "invert": steps.invert,
+    "find": steps.find,
+    "explain": steps.explain,
+    "measure": steps.measure,
+    "render": rendering.render,
+}
+
+
+def execute(
+    resolved: Resolved,
+    out: Path,
+    *,
+    device: str = "auto",
+    progress: bool = True,
+    cancellation: Cancellation | None = None,
+    clock: Clock | None = None,
+) -> Run:
+    """Run a resolved recipe.
+
+    Args:
+        resolved: the recipe.
+        out: the folder that gets the run.
+        device: `auto`, or a torch device.
+        progress: whether to show any.
+        cancellation: asks the run to stop from outside.
+        clock: started earlier, to count the reading of the recipe.
+
+    Raises:
+        UserError: the recipe, the data, the device, `out` or the cache cannot be used.
+        SidelightError: a component failed.
+        Cancelled: the user asked to stop; finished steps are kept.
+    """
+    clock, cancellation = clock or Clock(), cancellation or Cancellation()
+    planned = plan(resolved)
+    notices: list[str] = []
+    with RunFolder(out) as folder:
+        reporter = choose_reporter(progress)
+        store = Store(notice=lambda text: _notice(text, notices, reporter))
+        try:
+            session = Session(resolved, store, resolve_device(device), reporter, cancellation, clock)
+            work = Work(session, folder.staging)
+            with on_interrupt(cancellation, reporter.say):
+                timings = _take_all(work, planned)
+            manifest = _leave(work, folder, timings, notices)
+        finally:
+            reporter.close()
+            store.close()
+    return Run(folder.out, manifest, rendering.finished_results(work))
+
+
+def _notice(text: str, notices: list[str], reporter: Reporter) -> None:
+    notices.append(text)
+    reporter.say(f"warning: {text}")
+
+
+def _take_all(work: Work, planned: tuple[Step, ...]) -> list[Timing]:
+    timings = []
+    for number, step in enumerate(planned, 1):
+        work.session.cancellation.check()
+        timings.append(_take(work, step, f"[{number}/{len(planned)}] {step.title}"))
+        work.session.components.keep_only(still_needed(planned, number))
+    work.session.cancellation.check()
+    return timings
+
+
+def _take(work: Work, step: Step, title: str) -> Timing:
+    session = work.session
+    before = (session.clock.total, session.clock.components, session.made, session.found)
+    session.reporter.started(title)
+    _TAKE[step.verb](work, step.component)
+    after = (session.clock.total, session.clock.components, session.made, session.found)
+    seconds, inside, made, found = (late - early for late, early in zip(after, before, strict=True))
+    timing = Timing(step.title, step.component.use, seconds, inside, int(made), int(found))
+    session.reporter.finished(title, timing)
+    return timing
+
+
+def _leave(work: Work, folder: RunFolder, timings: list[Timing], notices: list[str]) -> dict[str, object]:
+    try:
+        manifest = write_run(work, rendering.finished_results(work), timings, notices)
+    except OSError as error:
+        raise unwritable(folder.out, error) from error
+    folder.publish()
+    return manifest

@@ -1,0 +1,80 @@
+"""Store keys: a step is a function of its key alone."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from importlib.metadata import version
+from typing import Any
+
+import attrs
+
+from sidelight.execution.hashing import digest_of
+from sidelight.recipe.model import ResolvedComponent
+
+
+@attrs.define
+class Keys:
+    """Keys of components and of their steps, within one run.
+
+    Args:
+        seed: the recipe's.
+        dtype: name of the torch dtype.
+        device_kind: `"cpu"`, `"cuda"` or `"mps"`; which of several alike devices computes does not matter.
+        fingerprint: `Data.fingerprint` of a data component.
+    """
+
+    seed: int
+    dtype: str
+    device_kind: str
+    fingerprint: Callable[[ResolvedComponent], str]
+    _known: dict[ResolvedComponent, str] = attrs.field(factory=dict, init=False)
+
+    def component(self, component: ResolvedComponent) -> str:
+        """The key of all that a component's answers depend on, beside what it is asked.
+
+        Its id and role count, because its random streams depend on the id.
+        """
+        if component not in self._known:
+            self._known[component] = digest_of(self._identity(component))
+        return self._known[component]
+
+    def step(self, component: ResolvedComponent, step: str, inputs: dict[str, str]) -> str:
+        """The key of one step.
+
+        Args:
+            component: who takes it.
+            step: what it does: `"explain"`.
+            inputs: name to digest of everything that it is given.
+        """
+        return digest_of({"component": self.component(component), "step": step, "inputs": inputs})
+
+    def _identity(self, component: ResolvedComponent) -> dict[str, Any]:
+        data = component.trained_on
+        return {
+            "specs": version("sidelight-specs"),
+            "role": component.role,
+            "id": component.id,
+            "use": component.use,
+            "distribution": component.distribution,
+            "version": component.version,
+            "code": component.code,
+            "params": plain_params(component),
+            "needs": {slot: need and self.component(need) for slot, need in sorted(component.needs.items())},
+            "fingerprint": self.fingerprint(component) if component.role == "data" else "",
+            "trained_on": data and self.component(data),
+            "seed": self.seed,
+            "dtype": self.dtype,
+            "device": self.device_kind,
+        }
+
+
+def plain_params(component: ResolvedComponent) -> dict[str, Any]:
+    """A component's parameters as plain values, tuples as lists."""
+    values: dict[str, Any] = _plain(attrs.asdict(component.params))
+    return values
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _plain(item) for key, item in value.items()}
+    return [_plain(item) for item in value] if isinstance(value, (tuple, list)) else value

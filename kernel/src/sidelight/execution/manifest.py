@@ -1,0 +1,77 @@
+"""`run.json`: what was run, with what, how long it took, and the digests of all that came out."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+import attrs
+
+from sidelight.execution.folder import MANIFEST
+from sidelight.execution.hashing import digest_file
+from sidelight.execution.results import digests_of, facts_of, save_results
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from sidelight_specs.results import Results
+
+    from sidelight.execution.journal import Timing
+    from sidelight.execution.work import Work
+
+FORMAT = 1
+
+
+def write_run(work: Work, results: Results, timings: Sequence[Timing], notices: Sequence[str]) -> dict[str, Any]:
+    """Save the results and the manifest into the run's folder, beside what the renderers wrote.
+
+    Args:
+        work: the finished work.
+        results: what the renderers got.
+        timings: of every step.
+        notices: what the kernel itself warned of: damaged cache entries.
+
+    Returns:
+        the manifest, as `run.json` holds it.
+    """
+    digests = digests_of(results)
+    listing = save_results(results, work.folder, digests)
+    manifest = {
+        "sidelight_run": FORMAT,
+        **_about(work),
+        "facts": facts_of(results),
+        "results": listing,
+        "rendered": {name: {"folder": place, "files": files} for name, (place, files) in work.rendered.items()},
+        "outputs": {"artifacts": digests, "files": _file_digests(work.folder)},
+        "warnings": [*work.session.record.warnings, *notices],
+        "steps": [attrs.asdict(timing) for timing in timings],
+        "cache": {"found": work.session.found, "made": work.session.made},
+        "seconds": _seconds(work),
+    }
+    plain: dict[str, Any] = json.loads(json.dumps(manifest))
+    text = json.dumps(plain, indent=1) + "\n"
+    (work.folder / MANIFEST).write_text(text, encoding="utf-8")
+    return plain
+
+
+def _about(work: Work) -> dict[str, Any]:
+    resolved = work.session.resolved
+    return {
+        "finished": datetime.now(UTC).isoformat(timespec="seconds"),
+        "source": str(resolved.source) if resolved.source else "",
+        "device": work.session.device,
+        "seeds": {"recipe": resolved.seed, **work.session.seeds},
+    }
+
+
+def _file_digests(folder: Path) -> dict[str, str]:
+    files = sorted(path for path in folder.rglob("*") if path.is_file())
+    return {path.relative_to(folder).as_posix(): digest_file(path) for path in files}
+
+
+def _seconds(work: Work) -> dict[str, float]:
+    """Whole run, time inside components, and the difference: what the kernel itself took."""
+    total, inside = work.session.clock.total, work.session.clock.components
+    return {"total": total, "components": inside, "kernel": total - inside}

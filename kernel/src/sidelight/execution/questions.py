@@ -1,0 +1,138 @@
+"""Which images are explained, and against which class: the recipe's `explain` section made concrete."""
+
+from __future__ import annotations
+
+import difflib
+from typing import TYPE_CHECKING
+
+import numpy as np
+from sidelight_specs import UserError
+from sidelight_specs.results import Targets
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from sidelight_specs.results import Split
+
+    from sidelight.recipe.model import Explain
+
+
+def check_split(name: str, known: Sequence[str]) -> None:
+    """Raise a `UserError` unless the data has a split of that name."""
+    if name not in known:
+        raise UserError(f"explain.split: the data has no split {name!r}", _offer(name, known))
+
+
+def choose_images(split: Split, explain: Explain, warn: Callable[[str], None]) -> np.ndarray:
+    """Rows of the split that are explained, (M,) int64.
+
+    Args:
+        split: all images of the split.
+        explain: `indices`, or `labels` and `count`.
+        warn: told when there are fewer images than asked for.
+
+    Raises:
+        UserError: an index out of range, an unknown class, labels where there are none, or no image left.
+    """
+    if explain.indices and explain.labels:
+        raise UserError("explain: `indices` and `labels` exclude each other", "Remove one of the two.")
+    if explain.indices:
+        return _by_index(len(split), explain.indices)
+    rows = np.arange(len(split))
+    if explain.labels:
+        rows = rows[np.isin(_labels(split), [class_index(x, split.class_names, "labels") for x in explain.labels])]
+    if not len(rows):
+        raise UserError(f"explain: no image of split {explain.split!r} has these labels", "Choose other labels.")
+    if explain.count is not None and len(rows) < explain.count:
+        warn(f"explain.count: {explain.count} images were asked for, and there are only {len(rows)}")
+    return rows[: explain.count]
+
+
+def _by_index(size: int, indices: Sequence[int]) -> np.ndarray:
+    outside = [index for index in indices if not 0 <= index < size]
+    if outside:
+        listed = ", ".join(map(str, outside))
+        raise UserError(f"explain.indices: {listed} out of range", f"The split has images 0 to {size - 1}.")
+    return np.array(indices, dtype=np.int64)
+
+
+def _labels(split: Split) -> np.ndarray:
+    if split.labels is None or not np.issubdtype(split.labels.dtype, np.integer):
+        raise UserError("explain.labels: the data has no class labels", "Remove `labels`, or give `indices`.")
+    return split.labels
+
+
+def class_index(wanted: str | int, names: Sequence[str], key: str) -> int:
+    """The index of a class given by name or index.
+
+    Args:
+        wanted: a name, or an index counted from 0.
+        names: class names, in index order; empty where classes have none.
+        key: the key of `explain` it was read from.
+
+    Raises:
+        UserError: there is no such class.
+    """
+    if isinstance(wanted, int) and 0 <= wanted < (len(names) or wanted + 1):
+        return wanted
+    if isinstance(wanted, str) and wanted in names:
+        return names.index(wanted)
+    if str(wanted) in names:
+        fix = f'Write "{wanted}" in quotes for the class of that name; a bare number counts the classes from 0.'
+        raise UserError(f"explain.{key}: there is no class with index {wanted}", fix)
+    raise UserError(f"explain.{key}: there is no class {wanted!r}", _offer(str(wanted), names))
+
+
+def pose_questions(
+    logits: np.ndarray, task: str, explain: Explain, names: Sequence[str], warn: Callable[[str], None]
+) -> tuple[np.ndarray, Targets]:
+    """The questions: for each, the row of its image, the predicted class, and the class asked about.
+
+    Args:
+        logits: (M, K) class logits of the chosen images.
+        task: the classifier's; a regression gets zeros.
+        explain: `target` says what is asked.
+        names: the classifier's class names.
+        warn: told which images were left out, because the class asked about is the predicted one.
+
+    Returns:
+        rows (N,) int64, ascending, and the two sides of the N questions.
+
+    Raises:
+        UserError: an unknown class, or no question left.
+    """
+    images, classes = logits.shape
+    predicted = logits.argmax(1).astype(np.int64)
+    rows = np.arange(images)
+    if task == "regression" or explain.target == "predicted":
+        probe = predicted
+    elif explain.target == "second":
+        probe = np.argsort(-logits, axis=1, kind="stable")[:, 1]
+    elif explain.target == "all":
+        rows = np.repeat(rows, classes - 1)
+        probe = np.concatenate([np.delete(np.arange(classes), index) for index in predicted])
+    else:
+        target = class_index(explain.target, names, "target")
+        rows = _asked_about(target, predicted, names, warn)
+        probe = np.full(images, target)[rows]
+    return rows, Targets(predicted=predicted[rows], probe=probe.astype(np.int64))
+
+
+def _asked_about(target: int, predicted: np.ndarray, names: Sequence[str], warn: Callable[[str], None]) -> np.ndarray:
+    """The images that are not predicted to be of the target class already: nobody asks `why A and not A?`."""
+    rows = np.flatnonzero(predicted != target)
+    name = names[target] if target < len(names) else str(target)
+    if not len(rows):
+        fix = "Choose other images, another class, or target: second."
+        raise UserError(f"explain.target: every chosen image is predicted {name!r} already", fix)
+    if len(rows) < len(predicted):
+        left = ", ".join(map(str, np.flatnonzero(predicted == target)))
+        warn(f"explain.target: chosen images {left} are predicted {name!r} already and are left out")
+    return rows
+
+
+def _offer(wrong: str, known: Sequence[str]) -> str:
+    close = difflib.get_close_matches(wrong, known, n=1)
+    listed = ", ".join(known[:20]) + (", ..." if len(known) > 20 else "")
+    hint = f"Did you mean {close[0]!r}? " if close else ""
+    return f"{hint}Known: {listed or 'none'}."

@@ -1,0 +1,60 @@
+"""`sidelight.run`: from a recipe to a finished run."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from sidelight.execution.threads import limit_threads
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from sidelight.execution.cancel import Cancellation
+    from sidelight.execution.finished import Run
+
+
+def run(
+    recipe: str | Path | Mapping[str, Any],
+    *,
+    set: Sequence[str] = (),
+    swap: Sequence[str] = (),
+    out: str | Path | None = None,
+    device: str = "auto",
+    threads: int | None = None,
+    progress: bool = True,
+    cancellation: Cancellation | None = None,
+) -> Run:
+    """Run a recipe, taking from the cache whatever earlier runs have made.
+
+    Args:
+        recipe: a file, or the same structure as a dict.
+        set: changes such as `"explainers.cdeepex.with.steps=50"`.
+        swap: exchanges such as `"generator=cdeepex/gan"`.
+        out: the run's folder; `runs/<name of the recipe>` when None.
+        device: `auto`, `cpu`, `cuda`, `cuda:1` or `mps`.
+        threads: of the numeric libraries; when None one, or what `OMP_NUM_THREADS` says. Takes full effect
+            only before torch has been imported.
+        progress: whether to show any.
+        cancellation: lets another thread ask the run to stop.
+
+    Returns:
+        the finished run, which also lies in its folder.
+
+    Raises:
+        UserError: the recipe, its data, the device or a folder cannot be used.
+        SidelightError: a component failed.
+        Cancelled: the user asked to stop; running again continues.
+    """
+    limit_threads(threads)  # before anything imports numpy or torch
+
+    from sidelight.execution.execute import execute
+    from sidelight.execution.journal import Clock
+    from sidelight.plugins.catalog import installed
+    from sidelight.recipe.load import load_recipe
+
+    clock = Clock()
+    source = Path(recipe) if isinstance(recipe, str) else recipe
+    resolved = load_recipe(source, set=set, swap=swap, catalog=installed())
+    folder = Path(out) if out is not None else Path("runs") / resolved.name
+    return execute(resolved, folder, device=device, progress=progress, cancellation=cancellation, clock=clock)

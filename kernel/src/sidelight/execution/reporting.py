@@ -1,0 +1,142 @@
+"""Telling the user how far the run is: bars with an estimate on a terminal, plain lines elsewhere, or nothing."""
+
+from __future__ import annotations
+
+import sys
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Protocol, TextIO
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from contextlib import AbstractContextManager
+
+    from rich.progress import Progress, TaskID
+
+    from sidelight.execution.journal import Timing
+
+
+class Reporter(Protocol):
+    """What a run tells while it goes on."""
+
+    def started(self, title: str) -> None:
+        """A step begins; `title` counts it: `"[2/9] explain cdeepex"`."""
+
+    def finished(self, title: str, timing: Timing) -> None:
+        """A step has ended."""
+
+    def loop(self, label: str, total: int | None) -> AbstractContextManager[Callable[[], None]]:
+        """Show a loop inside a component; the function given is called after each item."""
+
+    def say(self, text: str) -> None:
+        """Say something now."""
+
+    def close(self) -> None:
+        """Leave the terminal as it was."""
+
+
+class Silent:
+    """Says nothing."""
+
+    def started(self, title: str) -> None:
+        """Nothing."""
+
+    def finished(self, title: str, timing: Timing) -> None:
+        """Nothing."""
+
+    @contextmanager
+    def loop(self, label: str, total: int | None) -> Iterator[Callable[[], None]]:
+        """Nothing."""
+        yield lambda: None
+
+    def say(self, text: str) -> None:
+        """Nothing."""
+
+    def close(self) -> None:
+        """Nothing."""
+
+
+class PlainLines(Silent):
+    """One plain line when a step starts and one when it ends.
+
+    Args:
+        stream: where to; the standard error stream when None.
+    """
+
+    def __init__(self, stream: TextIO | None = None) -> None:
+        self._stream = stream or sys.stderr
+
+    def started(self, title: str) -> None:
+        """Say which step begins."""
+        self.say(f"{title} ...")
+
+    def finished(self, title: str, timing: Timing) -> None:
+        """Say what became of it."""
+        self.say(f"{title}: {outcome(timing)}")
+
+    def say(self, text: str) -> None:
+        """Write one line."""
+        print(text, file=self._stream, flush=True)
+
+
+class Bars:
+    """A line for every finished step, and live bars with the time left for the loops under way."""
+
+    def __init__(self) -> None:
+        from rich import progress
+        from rich.console import Console
+
+        columns = (
+            progress.SpinnerColumn(),
+            progress.TextColumn("{task.description}", markup=False),
+            progress.BarColumn(),
+            progress.MofNCompleteColumn(),
+            progress.TimeElapsedColumn(),
+            progress.TextColumn("left"),
+            progress.TimeRemainingColumn(),
+        )
+        self._progress: Progress = progress.Progress(*columns, console=Console(stderr=True), transient=True)
+        self._progress.start()
+        self._step: TaskID | None = None
+
+    def started(self, title: str) -> None:
+        """Show the step while it lasts, beside the bars of its loops."""
+        self._step = self._progress.add_task(title, total=None)
+
+    def finished(self, title: str, timing: Timing) -> None:
+        """Leave a line that says what became of it."""
+        if self._step is not None:
+            self._progress.remove_task(self._step)
+        self.say(f"{title}: {outcome(timing)}")
+
+    @contextmanager
+    def loop(self, label: str, total: int | None) -> Iterator[Callable[[], None]]:
+        """A bar for as long as the loop lasts."""
+        task = self._progress.add_task(f"      {label}", total=total)
+        try:
+            yield lambda: self._progress.advance(task)
+        finally:
+            self._progress.remove_task(task)
+
+    def say(self, text: str) -> None:
+        """Write one line above the bars."""
+        self._progress.console.print(text, markup=False, highlight=False)
+
+    def close(self) -> None:
+        """Remove the bars."""
+        self._progress.stop()
+
+
+def outcome(timing: Timing) -> str:
+    """`stored`, `done in 4.1 s`, or `done in 4.1 s (3 of 4 parts stored)`."""
+    if timing.found and not timing.made:
+        return "stored"
+    parts = timing.found + timing.made
+    stored = f" ({timing.found} of {parts} parts stored)" if timing.found else ""
+    return f"done in {timing.seconds:.1f} s{stored}"
+
+
+def choose_reporter(show: bool) -> Reporter:
+    """Bars on a terminal, plain lines elsewhere, silence when not asked to show anything."""
+    if not show:
+        return Silent()
+    return Bars() if sys.stderr.isatty() else PlainLines()

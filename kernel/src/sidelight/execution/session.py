@@ -1,0 +1,169 @@
+"""What the steps of one run share: the store, the keys, the components that are alive, the record."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from sidelight_specs import Cancelled, SidelightError, UserError
+
+from sidelight.execution.components import Components
+from sidelight.execution.device import DTYPE
+from sidelight.execution.entry import Entry
+from sidelight.execution.journal import Clock, Record
+from sidelight.execution.keys import Keys
+from sidelight.execution.naming import closure, place_of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+    from sidelight_specs import Artifact
+
+    from sidelight.execution.cancel import Cancellation
+    from sidelight.execution.reporting import Reporter
+    from sidelight.execution.store import Store
+    from sidelight.recipe.model import Resolved, ResolvedComponent
+
+
+class ComponentError(SidelightError):
+    """A component failed; the message names it and the step, and the original error is the cause."""
+
+
+class ComponentUserError(UserError):
+    """A component found a mistake that the user can mend; the message names the component."""
+
+
+class Session:
+    """One run under way.
+
+    Args:
+        resolved: the recipe.
+        store: what earlier runs have made.
+        device: the torch device string.
+        reporter: where progress is shown.
+        cancellation: whether the user has asked to stop.
+        clock: started with the run.
+    """
+
+    def __init__(
+        self,
+        resolved: Resolved,
+        store: Store,
+        device: str,
+        reporter: Reporter,
+        cancellation: Cancellation,
+        clock: Clock,
+    ) -> None:
+        self.resolved = resolved
+        self.seed = resolved.seed
+        self.store = store
+        self.device = device
+        self.reporter = reporter
+        self.cancellation = cancellation
+        self.clock = clock
+        self.seeds: dict[str, int] = {}
+        self.made = 0
+        self.found = 0
+        self._records = [Record()]
+        self.components = Components(self)
+        self.keys = Keys(
+            resolved.seed,
+            DTYPE,
+            device.split(":")[0],
+            self.components.fingerprint,
+        )
+
+    @property
+    def record(self) -> Record:
+        """By-products and warnings of the innermost stretch of work that is being kept."""
+        return self._records[-1]
+
+    @contextmanager
+    def recording(self) -> Iterator[Record]:
+        """Collect what is emitted and warned within the context apart; `absorb` gives it to the surrounding one."""
+        self._records.append(Record())
+        try:
+            yield self._records[-1]
+        finally:
+            self._records.pop()
+
+    def absorb(self, source: Record | Entry) -> None:
+        """Repeat by-products and warnings that were recorded before."""
+        for name, artifact in source.emitted:
+            self.record.emit(name, artifact)
+        for text in source.warnings:
+            self.record.warn(text)
+
+    def warn(self, text: str) -> None:
+        """Keep a warning with the step under way, and say it unless it was said before."""
+        known = any(text in record.warnings for record in self._records)
+        self.record.warn(text)
+        if not known:
+            self.reporter.say(f"warning: {text}")
+
+    @contextmanager
+    def inside(self, component: ResolvedComponent, doing: str) -> Iterator[None]:
+        """Count the time as the component's and name it in whatever error it raises.
+
+        Raises:
+            ComponentUserError: the component raised a `UserError`.
+            ComponentError: it raised anything else but a wish to stop.
+        """
+        place = f"{place_of(component)} ({component.use})"
+        try:
+            with self.clock.inside():
+                yield
+        except (Cancelled, ComponentError, ComponentUserError):
+            raise
+        except UserError as error:
+            raise ComponentUserError(f"{place}: {error.message}", error.fix) from error
+        except SidelightError as error:
+            raise ComponentError(f"{place} failed in the step `{doing}`: {error}") from error
+        except (Exception, SystemExit) as error:
+            raise ComponentError(f"{place} failed in the step `{doing}`: {type(error).__name__}: {error}") from error
+
+    def keep(
+        self,
+        component: ResolvedComponent,
+        step: str,
+        inputs: dict[str, str],
+        make: Callable[[], Artifact | None],
+    ) -> Entry:
+        """The store's entry for a step, made by `make()` when there is none; its by-products are recorded anew."""
+        key = self.keys.step(component, step, inputs)
+        entry = self.store.get(key, self._modules(component))
+        self.count(entry is not None, step)
+        if entry is None:
+            with self.recording() as record:
+                result = make()
+            emitted, warnings = tuple(record.emitted), tuple(record.warnings)
+            entry = Entry(component=component.use, step=step, result=result, emitted=emitted, warnings=warnings)
+            self.store.put(key, entry)
+        self.absorb(entry)
+        return entry
+
+    def keep_files(
+        self, component: ResolvedComponent, inputs: dict[str, str], folder: Path, make: Callable[[], tuple[str, ...]]
+    ) -> Entry:
+        """The same for a step that writes files into `folder` and gives their names."""
+        key = self.keys.step(component, "render", inputs)
+        entry = self.store.get(key, self._modules(component), export=folder)
+        self.count(entry is not None, "render")
+        if entry is None:
+            with self.recording() as record:
+                files = make()
+            emitted, warnings = tuple(record.emitted), tuple(record.warnings)
+            entry = Entry(component=component.use, step="render", files=files, emitted=emitted, warnings=warnings)
+            self.store.put(key, entry, folder)
+        self.absorb(entry)
+        return entry
+
+    def count(self, found: bool, step: str) -> None:
+        """Count an entry that was there or has to be made; what components keep for themselves is not counted."""
+        if step != "cached":
+            self.found += found
+            self.made += not found
+
+    def _modules(self, component: ResolvedComponent) -> list[str]:
+        return sorted({part.descriptor.factory.partition(":")[0] for part in closure(component)})

@@ -1,0 +1,170 @@
+"""The steps: each looks for its result in the store under the key of all that goes in, and makes it otherwise."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, cast
+
+from sidelight_specs.results import Inversion, Measurements, Split
+
+from sidelight.execution.answers import ClassifierAnswers
+from sidelight.execution.attributes import join_attributes
+from sidelight.execution.checks import check_kind, check_logits, check_split_images
+from sidelight.execution.device import as_images, load_torch
+from sidelight.execution.hashing import digest_arrays, digest_of
+from sidelight.execution.questions import check_split, choose_images, pose_questions
+
+if TYPE_CHECKING:
+    from sidelight_specs import Artifact, ExplainerDescriptor, MetricDescriptor
+    from sidelight_specs.results import Explanation
+
+    from sidelight.execution.work import Work
+    from sidelight.recipe.model import ResolvedComponent
+
+
+def read(work: Work, component: ResolvedComponent) -> None:
+    """The chosen images of the data's split."""
+    session, explain = work.session, work.session.resolved.explain
+
+    def make() -> Split:
+        data = session.components.get(component)
+        with session.inside(component, "read"):
+            check_split(explain.split, data.splits)
+            found = data.split(explain.split)
+        split = check_split_images(found, component)
+        return split.take(choose_images(split, explain, session.warn).tolist())
+
+    chosen = {"split": explain.split, "count": explain.count, "indices": explain.indices, "labels": explain.labels}
+    entry = session.keep(component, "read", {"explain": digest_of(chosen)}, make)
+    work.images = cast("Split", entry.result)
+
+
+def fit(work: Work, component: ResolvedComponent) -> None:
+    """The learned state of a trainable component, into the store."""
+    work.session.components.state(component)
+
+
+def predict(work: Work, component: ResolvedComponent) -> None:
+    """What the classifier says of the chosen images, and then the questions."""
+    session, explain = work.session, work.session.resolved.explain
+
+    def one(part: slice) -> ClassifierAnswers:
+        images = work.images.images[part]
+
+        def make() -> ClassifierAnswers:
+            classifier = session.components.get(component)
+            with session.inside(component, "predict"), load_torch().inference_mode():
+                logits = classifier.class_logits(as_images(images, session.device)).float().cpu().numpy()
+                task, names = classifier.task, tuple(classifier.class_names)
+            logits = check_logits(logits, len(images), component)
+            return ClassifierAnswers(logits=logits, task=task, class_names=names)
+
+        entry = session.keep(component, "predict", {"images": digest_arrays(images)}, make)
+        return cast("ClassifierAnswers", entry.result)
+
+    work.answers = answers = work.in_shards(component, len(work.images), one)
+    work.rows, work.targets = pose_questions(answers.logits, answers.task, explain, answers.class_names, session.warn)
+
+
+def invert(work: Work, component: ResolvedComponent) -> None:
+    """The chosen images in the generator's latent space; nothing, with a warning, where the shapes differ."""
+    session, shape = work.session, tuple(work.images.images.shape[1:])
+
+    def one(part: slice) -> Inversion | None:
+        images = work.images.images[part]
+
+        def make() -> Artifact | None:
+            inverter = session.components.get(component)
+            wanted = _generator_shape(work, component)
+            if wanted not in (None, shape):
+                session.warn(f"{component.use}: no inversion, the generator makes {wanted} and the images are {shape}")
+                return None
+            with session.inside(component, "invert"):
+                inversion = inverter.invert(as_images(images, session.device))
+            return check_kind(inversion, Inversion.kind, len(images), component)
+
+        entry = session.keep(component, "invert", {"images": digest_arrays(images)}, make)
+        return cast("Inversion | None", entry.result)
+
+    work.inversion = work.in_shards(component, len(work.images), one)
+
+
+def _generator_shape(work: Work, component: ResolvedComponent) -> tuple[int, ...] | None:
+    generators = [need for need in component.needs.values() if need is not None and need.role == "generator"]
+    return tuple(work.session.components.get(generators[0]).image_shape) if generators else None
+
+
+def find(work: Work, component: ResolvedComponent) -> None:
+    """Attributes that move the classifier towards each class that is asked about."""
+    session, inversion = work.session, work.inversion
+    if inversion is None:
+        session.warn(f"{component.use}: nothing to find attributes in, because no image could be inverted")
+        return
+
+    def one(target: int) -> Explanation:
+        def make() -> Artifact:
+            finder = session.components.get(component)
+            latents = as_images(inversion.latents, session.device)
+            with session.inside(component, "find"):
+                found = finder.find(latents, target)
+            return check_kind(found, "attributes", None, component)
+
+        inputs = {"latents": digest_arrays(inversion.latents), "target": str(target)}
+        return cast("Explanation", session.keep(component, "find", inputs, make).result)
+
+    targets = sorted(set(work.targets.probe.tolist()))
+    work.attributes[component.id] = join_attributes([one(target) for target in targets], component)
+
+
+def explain(work: Work, component: ResolvedComponent) -> None:
+    """One explainer's answer to every question."""
+    session = work.session
+    kind = cast("ExplainerDescriptor", component.descriptor).gives
+
+    def one(part: slice) -> Explanation:
+        images = work.images.images[work.rows[part]]
+        targets = work.targets.take(range(part.start, part.stop))
+
+        def make() -> Artifact:
+            explainer = session.components.get(component)
+            with session.inside(component, f"explain questions {part.start} to {part.stop - 1}"):
+                explanation = explainer.explain(as_images(images, session.device), targets)
+            return check_kind(explanation, kind, len(images), component)
+
+        inputs = {"images": digest_arrays(images), "targets": targets.digest()}
+        return cast("Explanation", session.keep(component, "explain", inputs, make).result)
+
+    work.explanations[component.id] = work.in_shards(component, len(work.rows), one)
+
+
+def measure(work: Work, component: ResolvedComponent) -> None:
+    """One metric of everything whose kind it accepts."""
+    session, found = work.session, {}
+    images = work.images.images[work.rows]
+    accepts = cast("MetricDescriptor", component.descriptor).accepts
+    for subject, explanation in _subjects(work).items():
+        if explanation.kind not in accepts:
+            continue
+
+        def make(subject: str = subject, explanation: Any = explanation) -> Artifact:
+            metric = session.components.get(component)
+            with session.inside(component, f"measure {subject}"):
+                numbers = metric.measure(explanation, as_images(images, session.device), work.targets)
+            return check_kind(numbers, Measurements.kind, None, component)
+
+        session.cancellation.check()
+        inputs = {"images": digest_arrays(images), "targets": work.targets.digest(), "of": explanation.digest()}
+        found[subject] = cast("Measurements", session.keep(component, "measure", inputs, make).result)
+    if not found:
+        session.warn(f"{component.use}: nothing to measure, it accepts {', '.join(accepts)}")
+    work.measurements[component.id] = found
+
+
+def _subjects(work: Work) -> dict[str, Artifact]:
+    """What metrics may measure: explanations and attributes by id, and the inversion, as `inversion`."""
+    subjects: dict[str, Artifact] = dict(work.explanations)
+    for name, found in work.attributes.items():
+        subjects[name if name not in subjects else f"attribute_finders.{name}"] = found
+    if work.inversion is not None:
+        free = "inversion" if "inversion" not in subjects else "inverter.inversion"
+        subjects[free] = work.inversion.take(work.rows.tolist())
+    return subjects

@@ -143,7 +143,7 @@ def test_a_flawed_entry_is_broken(site, catalog):
     site.install("acme-next", entry_points="[sidelight.v2.data]\nthing = acme_next\n")
     answer = catalog().lookup("acme-next/thing", "data")
     assert said(answer).startswith(
-        'broken: "acme-next/thing" is installed (acme-next 1.0) but broken: it is written for contract version 2'
+        'broken: "acme-next/thing" is installed (acme-next 1.0) but broken: it is written for version 2 of '
     )
 
 

@@ -81,8 +81,8 @@ def test_percent_signs_and_a_default_group_are_plain_text():
 def test_another_contract_version_is_reported(site):
     site.install("acme-next", entry_points="[sidelight.v2.explainer]\nthing = acme_next\n")
     index = only(site)
-    assert index.flaws["acme-next/thing", "explainer"] == (
-        "it is written for contract version 2, this Sidelight knows 1: upgrade Sidelight"
+    assert index.flaws["acme-next/thing", "explainer"].why == (
+        "it is written for version 2 of the plugin contract, this Sidelight knows 1"
     )
 
 
@@ -110,7 +110,7 @@ def test_a_value_that_is_no_module_is_a_flaw_of_that_entry_alone(site, value):
     index = only(site)
     assert [entry.name for entry in index.entries] == ["bad", "good"]
     assert list(index.flaws) == [("acme/bad", "data")]
-    assert value in index.flaws["acme/bad", "data"]
+    assert value in index.flaws["acme/bad", "data"].why
 
 
 def test_name_and_version_come_from_the_folder_when_there_is_no_metadata(site):

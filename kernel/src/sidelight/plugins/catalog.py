@@ -98,7 +98,7 @@ class Catalog:
             return Unavailable("broken", _clash(allowed).message, "uninstall one, or deny one in a policy file")
         flaw = self._index.flaws.get((use, role))
         if allowed and flaw:
-            return broken(allowed[0], Failure(flaw))
+            return broken(allowed[0], Failure(flaw.why, fix=flaw.fix))
         return allowed[0] if allowed else self._blocked(announced[0]) or self.missing(use, role)
 
     def _load(self, entry: Entry) -> ComponentDescriptor | Unavailable:
@@ -122,7 +122,7 @@ def broken(entry: Entry, failure: Failure) -> Unavailable:
     if failure.missing and failure.missing != entry.module.partition(".")[0]:
         fix = f"it needs {failure.missing}; `pip install {entry.distribution}` installs the dependencies it declares"
     else:
-        fix = _reinstall(entry.distribution)
+        fix = failure.fix or _reinstall(entry.distribution)
     return Unavailable("broken", message, fix, failure.cause)
 
 

@@ -25,6 +25,15 @@ if TYPE_CHECKING:
 
 _ANY_VERSION = re.compile(r"sidelight\.v(?P<version>\d+)\.(?P<role>.+)")
 _OURS = "sidelight."
+_KNOWN = GROUP_PREFIX.removeprefix("sidelight.v").rstrip(".")
+
+
+@frozen
+class Flaw:
+    """Why an entry cannot be loaded, and what to do where that is not for its authors."""
+
+    why: str
+    fix: str = ""
 
 
 @frozen
@@ -38,7 +47,7 @@ class Index:
     """
 
     entries: tuple[Entry, ...] = ()
-    flaws: dict[tuple[str, str], str] = field(factory=dict)
+    flaws: dict[tuple[str, str], Flaw] = field(factory=dict)
     faults: tuple[Fault, ...] = ()
 
 
@@ -78,7 +87,7 @@ class _Draft:
 
     def __init__(self) -> None:
         self.entries: list[Entry] = []
-        self.flaws: dict[tuple[str, str], str] = {}
+        self.flaws: dict[tuple[str, str], Flaw] = {}
         self.faults: list[Fault] = []
 
     def read(self, distribution: importlib.metadata.Distribution, folder: str) -> None:
@@ -101,14 +110,14 @@ class _Draft:
         # The known contract goes first: a plugin that also speaks another one is in order.
         for group in sorted(groups, key=lambda text: not text.startswith(GROUP_PREFIX)):
             role, flaw = _understand(group)
-            if role not in ROLES:
-                self.faults.append(Fault(name, _file(distribution), flaw))
+            if flaw and not role:
+                self.faults.append(Fault(name, _file(distribution), flaw.why))
                 continue
             for component, value in groups[group].items():
                 entry = _entry(role, component, name, version, value)
                 self._add_entry(entry, flaw or _module_flaw(value, component))
 
-    def _add_entry(self, entry: Entry, flaw: str) -> None:
+    def _add_entry(self, entry: Entry, flaw: Flaw | None) -> None:
         same = (entry.distribution, entry.use, entry.role)
         if flaw and any(same == (other.distribution, other.use, other.role) for other in self.entries):
             return
@@ -117,30 +126,27 @@ class _Draft:
             self.flaws[entry.use, entry.role] = flaw
 
 
-def _understand(group: str) -> tuple[str, str]:
-    """The role of a group and what is wrong with the group, if anything."""
+def _understand(group: str) -> tuple[str, Flaw | None]:
+    """The role of a group, empty when it has none, and what is wrong with the group."""
     match = _ANY_VERSION.fullmatch(group)
     if not match or match["role"] not in ROLES:
         known = f"known are {GROUP_PREFIX}ROLE with ROLE one of {', '.join(ROLES)}"
-        return "", f'unknown entry point group "{group}"; {known}'
+        return "", Flaw(f'unknown entry point group "{group}"; {known}')
     if group.startswith(GROUP_PREFIX):
-        return match["role"], ""
-    ours = _ANY_VERSION.fullmatch(f"{GROUP_PREFIX}role")
-    known = ours["version"] if ours else ""
-    return match[
-        "role"
-    ], f"it is written for contract version {match['version']}, this Sidelight knows {known}: upgrade Sidelight"
+        return match["role"], None
+    why = f"it is written for version {match['version']} of the plugin contract, this Sidelight knows {_KNOWN}"
+    return match["role"], Flaw(why, "install the versions of Sidelight and of this plugin that belong together")
 
 
-def _module_flaw(value: str, component: str) -> str:
-    """Why an entry point's value is not the dotted name of a module; empty when it is."""
+def _module_flaw(value: str, component: str) -> Flaw | None:
+    """Why an entry point's value is not the dotted name of a module, if it is not."""
     try:
         point = entrypoints.EntryPoint.from_string(value, component)
     except entrypoints.BadEntryPoint:
-        return f"its entry point {value!r} is not the name of a module"
+        return Flaw(f"its entry point {value!r} is not the name of a module")
     if point.object_name or point.extras:
-        return f"its entry point {value!r} must be a module alone, without object or extras"
-    return ""
+        return Flaw(f"its entry point {value!r} must be a module alone, without object or extras")
+    return None
 
 
 def _entry(role: str, component: str, distribution: str, version: str, value: str) -> Entry:

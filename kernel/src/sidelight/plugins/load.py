@@ -30,11 +30,13 @@ class Failure:
         why: what happened, as the end of a sentence.
         missing: the top-level module that could not be found, where that is the reason.
         cause: the exception, if one was raised.
+        fix: what to do about it, where that is known.
     """
 
     why: str
     missing: str = ""
     cause: BaseException | None = field(default=None, repr=False)
+    fix: str = ""
 
 
 Announced: TypeAlias = "dict[str, ComponentDescriptor | Failure]"

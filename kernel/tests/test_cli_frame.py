@@ -1,0 +1,231 @@
+"""The frame of the command line: help that teaches, dispatch, and one clear message for every way to fail."""
+
+import json
+import sys
+import types
+
+import pytest
+from sidelight.cli import commands, main
+from sidelight.cli.commands import COMMANDS, Command
+from sidelight.problems import Place, Problem, RecipeError
+from sidelight_specs import Cancelled, NotFittedError, SidelightError, UserError
+
+HELP = """\
+usage: sidelight [--debug] COMMAND ...
+
+Sidelight explains what an image classifier looks at.
+
+It reads a recipe, a YAML file that names data, a classifier and the explainers to compare, runs it
+once, keeps every result, and shows them on a page. Techniques are plugins: packages of their own.
+
+Try first, in a clone of Sidelight:
+  sidelight run recipes/quickstart.yaml
+
+Commands:
+  run        run a recipe; results and a page land in a folder
+               $ sidelight run recipes/quickstart.yaml --set explain.count=4
+  check      find every mistake in a recipe without loading a model
+               $ sidelight check recipes/quickstart.yaml
+  plugins    list what is installed and whether it works
+               $ sidelight plugins --role explainer
+  describe   show a component's parameters, needs, paper, and a snippet for a recipe
+               $ sidelight describe PLUGIN/COMPONENT
+  schema     print the JSON Schema of recipes, for editors
+               $ sidelight schema > recipe.schema.json
+  new        start a plugin of your own, tests included
+               $ sidelight new explainer my-occlusion
+  verify     test a plugin against the contracts on toy models
+               $ sidelight verify my-occlusion
+  cache      show or prune the results kept from earlier runs
+               $ sidelight cache
+
+Options:
+  -h, --help   this page; `sidelight COMMAND --help` explains a command
+  --version    the version
+  --debug      with any command: show the traceback of an error
+
+Exit codes: 0 done, 1 the run failed, 2 the recipe or the command line is wrong.
+"""
+
+
+@pytest.fixture
+def toy(monkeypatch):
+    """Makes `sidelight toy [--count N]` do what a function does."""
+
+    def install(action):
+        module = types.ModuleType("toy_command")
+        module.add_arguments = lambda parser: parser.add_argument("--count", type=int, help="how many")
+        module.run = action
+        monkeypatch.setitem(sys.modules, "toy_command", module)
+        toy = Command("toy", "toy_command", "play a little", "sidelight toy --count 2")
+        monkeypatch.setattr(commands, "COMMANDS", (*COMMANDS, toy))
+
+    return install
+
+
+def raising(error):
+    def action(arguments):
+        raise error
+
+    return action
+
+
+@pytest.mark.parametrize("argv", [[], ["--help"], ["-h"], ["--debug", "--help"]])
+def test_help_teaches(argv, capsys):
+    assert main(argv) == 0
+    assert capsys.readouterr() == (HELP, "")
+
+
+def test_version(capsys):
+    assert main(["--version"]) == 0
+    assert capsys.readouterr().out.startswith("sidelight 0.")
+
+
+def test_a_command_gets_its_arguments_and_gives_the_exit_code(toy, capsys):
+    toy(lambda arguments: arguments.count)
+    assert main(["toy", "--count", "7"]) == 7
+    assert capsys.readouterr() == ("", "")
+
+
+@pytest.mark.parametrize("argv", [["--debug", "toy"], ["toy", "--debug"]])
+def test_debug_is_understood_before_and_after_the_command(toy, argv):
+    toy(lambda arguments: 0 if arguments.debug else 1)
+    assert main(argv) == 0
+
+
+def test_a_commands_help_has_its_example(toy, capsys):
+    toy(lambda arguments: 1)
+    assert main(["toy", "--help"]) == 0
+    text = capsys.readouterr().out
+    assert text.startswith("usage: sidelight toy [-h] [--debug] [--count COUNT]\n\nPlay a little.\n")
+    assert text.endswith("example: sidelight toy --count 2\n")
+
+
+@pytest.mark.parametrize("argv", [["toy", "--count", "x"], ["toy", "--coun", "1"], ["toy", "extra"]])
+def test_a_wrong_argument_of_a_command_is_the_users_mistake(toy, capsys, argv):
+    toy(lambda arguments: 0)
+    assert main(argv) == 2
+    assert "sidelight toy: error: " in capsys.readouterr().err
+
+
+MISTAKES = {
+    "typo": (
+        ["chekc"],
+        'error: unknown command "chekc"\n  fix: did you mean "check"? `sidelight --help` lists the commands\n',
+    ),
+    "nonsense": (["xyzzy"], 'error: unknown command "xyzzy"\n  fix: `sidelight --help` lists the commands\n'),
+    "option": (
+        ["--set", "a=1"],
+        'error: unknown option "--set"\n  fix: put options of a command after it; `sidelight --help` lists all\n',
+    ),
+}
+
+
+@pytest.mark.parametrize(("argv", "text"), MISTAKES.values(), ids=MISTAKES)
+def test_what_is_no_command(argv, text, capsys):
+    assert main(argv) == 2
+    assert capsys.readouterr() == ("", text)
+
+
+FAILURES = {
+    "user": (
+        UserError("no such folder: x", "name one that exists"),
+        2,
+        "error: no such folder: x\n  fix: name one that exists\n",
+    ),
+    "recipe": (
+        RecipeError((Problem("unknown key", Place("r.yaml", 3, 5, "    stepz: 1")),)),
+        2,
+        "r.yaml:3:5: unknown key\n",
+    ),
+    "sidelight": (SidelightError("the store is full"), 1, "error: the store is full\n"),
+    "not fitted": (NotFittedError("vae is not trained"), 1, "error: vae is not trained\n"),
+    "component": (
+        ValueError("shapes differ"),
+        1,
+        "error: ValueError: shapes differ\n  raised in tests/test_cli_frame.py, line ",
+    ),
+    "exit": (SystemExit(0), 1, "error: SystemExit: 0\n"),
+    "past Exception": (GeneratorExit("odd"), 1, "error: GeneratorExit: odd\n"),
+    "ctrl-c": (KeyboardInterrupt(), 1, "\nstopped; run the same command again to continue\n"),
+    "cancelled": (Cancelled(), 1, "\nstopped; run the same command again to continue\n"),
+}
+
+
+@pytest.mark.parametrize(("error", "code", "text"), FAILURES.values(), ids=FAILURES)
+def test_every_failure_is_one_message_and_its_exit_code(toy, capsys, error, code, text):
+    toy(raising(error))
+    assert main(["toy"]) == code
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert err.startswith(text)
+    assert "Traceback" not in err
+
+
+@pytest.mark.parametrize("error", [UserError("x"), SidelightError("x"), ValueError("x")])
+def test_debug_shows_the_traceback_before_the_message(toy, capsys, error):
+    toy(raising(error))
+    main(["toy", "--debug"])
+    err = capsys.readouterr().err
+    assert err.startswith("Traceback (most recent call last):\n")
+    assert err.rindex("error: ") > err.index("Traceback")
+
+
+def test_control_characters_in_an_error_cannot_drive_the_terminal(toy, capsys):
+    toy(raising(UserError("bad \x1b]0;title\x07 name")))
+    main(["toy"])
+    assert capsys.readouterr().err == "error: bad \\x1b]0;title\\x07 name\n"
+
+
+LOADED = """
+import json, sys
+from sidelight.cli import main
+code = main(sys.argv[1:])
+print(json.dumps(sorted(sys.modules)), file=sys.stderr)
+sys.exit(code)
+"""
+
+
+@pytest.mark.parametrize(
+    "argv", [["--help"], ["--version"], ["plugins"], ["plugins", "--json"], ["plugins", "--no-load"]]
+)
+def test_no_plugin_and_no_torch_is_imported(site, argv):
+    site.install("torch", version="99.0", files={"torch.py": ""})  # a quick stand-in, first on the path
+    light = site.plugin("acme-heavy", "import torch")
+    done = site.python("-c", LOADED, *argv)
+    assert done.returncode == 0
+    assert "acme-heavy" in done.stdout or argv[0] != "plugins"
+    assert not {"torch", "numpy", light} & set(json.loads(done.stderr.splitlines()[-1]))
+
+
+@pytest.mark.parametrize("module", ["sidelight", "sidelight.cli"])
+def test_it_runs_as_a_module(site, module):
+    done = site.python("-m", module, "--version")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.startswith("sidelight ")
+
+
+def test_a_reader_that_has_seen_enough_is_no_error(site):
+    code = (
+        "import subprocess, sys\n"
+        "child = subprocess.Popen([sys.executable, '-m', 'sidelight', 'plugins'], stdout=subprocess.PIPE, stderr=2)\n"
+        "child.stdout.close()\n"
+        "sys.exit(child.wait())"
+    )
+    done = site.python("-c", code)
+    assert done.stderr == ""
+    assert done.returncode == 1
+
+
+def test_text_that_the_terminal_cannot_show_is_escaped(site):
+    source = "raise RuntimeError('caf\\u00e9')"
+    site.plugin("acme-accent", source)
+    done = site.python("-X", "utf8=0", "-c", f"import os; os.environ['PYTHONIOENCODING'] = 'ascii'\n{ASCII}")
+    assert done.returncode == 0
+    assert "caf\\xe9" in done.stdout
+
+
+ASCII = """
+import subprocess, sys
+sys.exit(subprocess.run([sys.executable, "-m", "sidelight", "plugins"]).returncode)
+"""

@@ -35,10 +35,12 @@ class Graph:
     Args:
         nodes: roots first.
         probability: the class's probability on the full image.
+        sufficient: every minimal sufficient set that was found, smallest first; the roots are a diverse choice of them.
     """
 
     nodes: tuple[GraphNode, ...]
     probability: float
+    sufficient: tuple[tuple[int, ...], ...] = ()
 
 
 @attrs.frozen(eq=False, kw_only=True)

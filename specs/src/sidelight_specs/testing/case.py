@@ -199,6 +199,10 @@ class Case:
         """The answer to the standard question, watched."""
         return self.observe(self.run(), self.needs())
 
+    def standard_question(self) -> Question:
+        """A copy of the standard question, for whoever asks it again."""
+        return copy.deepcopy(self.observed.asked_before)
+
     def observe(self, run: ToyRun, needs: dict[str, Any]) -> Observation:
         """Build with these needs, ask, and note what changed."""
         component = self.build(run, **needs)

@@ -30,7 +30,7 @@ def same_seed_same_answer(case: Case) -> None:
     np.random.seed(1)
     torch.manual_seed(1)
     expected = case.observed
-    again = case.ask(case.build(), expected.asked_before)
+    again = case.ask(case.build(), case.standard_question())
     text = difference(again, expected.answer)
     assert not text, f"a second instance with the same seed answers differently: {text}"
 
@@ -38,7 +38,7 @@ def same_seed_same_answer(case: Case) -> None:
 @check(*_PER_IMAGE)
 def batch_equals_singles(case: Case) -> None:
     """An image's answer does not depend on its neighbours in the batch."""
-    question = case.observed.asked_before
+    question = case.standard_question()
     component = case.build()
     parts = [case.ask(component, question.take([row])) for row in range(case.toys.count)]
     text = difference(join(parts), case.observed.answer, case.toys.tolerance)
@@ -49,7 +49,7 @@ def batch_equals_singles(case: Case) -> None:
 def order_does_not_matter(case: Case) -> None:
     """Images in another order get the same answers, in that order."""
     rows = list(range(case.toys.count))[::-1]
-    answer = case.ask(case.build(), case.observed.asked_before.take(rows))
+    answer = case.ask(case.build(), case.standard_question().take(rows))
     text = difference(answer, _reordered(case, rows), case.toys.tolerance)
     assert not text, f"the order of the images changes their answers: {text}"
 
@@ -91,7 +91,10 @@ def answers_survive_saving(case: Case) -> None:
     for name, artifact in found.items():
         assert isinstance(artifact, Artifact), f"{name} is a {type(artifact).__name__}, not an artifact"
         folder = case.folder / "saved" / name.replace("/", "-")
-        artifact.save(folder)
+        try:
+            artifact.save(folder)
+        except TypeError as error:
+            raise AssertionError(f"{name} cannot be saved: {error}") from error
         assert type(artifact).load(folder).digest() == artifact.digest(), f"{name} changes when it is saved and loaded"
 
 
@@ -103,7 +106,7 @@ def cancelling_stops_it(case: Case) -> None:
         run = case.run(cancel_after=after)
         component = case.build(run)
         try:
-            case.ask(component, case.observed.asked_before)
+            case.ask(component, case.standard_question())
         except Cancelled:
             continue
         assert not run.steps, f"it went on after Cancelled was raised in run.progress (after {after} of {items} items)"

@@ -87,7 +87,7 @@ def _evidence(case: Case, found: Any, images: torch.Tensor, targets: Targets) ->
 @check("explainer", when=lambda d: needing("classifier")(d) and d.gives == "heatmap")
 def answers_the_question_asked(case: Case) -> None:
     """Asked about another class of the same image, a heatmap moves to that class's square."""
-    asked = case.observed.asked_before
+    asked = case.standard_question()
     swapped = Targets(predicted=asked.targets.probe.copy(), probe=asked.targets.predicted.copy())
     component = case.build()
     other: Any = case.ask(component, attrs.evolve(asked, targets=swapped))["explanation"]

@@ -78,7 +78,7 @@ class _Remote(HTMLParser):
 @check("renderer")
 def partial_runs_are_rendered(case: Case) -> None:
     """A run with nothing but images and predictions, or with a single explanation, is shown as well."""
-    results = case.observed.asked_before.results
+    results = case.standard_question().results
     assert results is not None
     bare = attrs.evolve(
         results, explanations={}, measurements={}, inversion=None, attributes={}, emitted={}, components=()

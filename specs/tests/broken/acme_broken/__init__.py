@@ -1,0 +1,203 @@
+"""The light module of a distribution whose components are named after the check that each of them fails."""
+
+import attrs
+from sidelight_specs import (
+    AttributeFinderDescriptor,
+    ClassifierDescriptor,
+    DataDescriptor,
+    ExplainerDescriptor,
+    GeneratorDescriptor,
+    InverterDescriptor,
+    MetricDescriptor,
+    Need,
+    RendererDescriptor,
+    hookimpl,
+    param,
+    params,
+)
+
+
+@params
+class Steps:
+    """Options of components that take steps."""
+
+    steps: int = param(4, "How many steps to take.", unit="steps", minimum=1, maximum=100)
+    label: str = param("", "What to call the result.")
+
+
+@params
+class BadSteps:
+    """Options whose default breaks its own bounds."""
+
+    steps: int = param(1000, "How many steps to take.", unit="steps", minimum=1, maximum=100)
+
+
+def _good(kind, name, factory, **facts):
+    return kind(name=name, summary="Keeps every promise.", factory=f"acme_broken.good:{factory}", **facts)
+
+
+_FULL = ("differentiable", "activations", "module", "classes")
+DATA = _good(DataDescriptor, "good", "GoodData")
+CLASSIFIER = _good(ClassifierDescriptor, "good", "GoodClassifier", provides=_FULL)
+LEARNER = _good(
+    ClassifierDescriptor,
+    "good-learner",
+    "GoodLearner",
+    provides=("trainable", "differentiable", "classes"),
+    params=Steps,
+)
+GENERATOR = _good(
+    GeneratorDescriptor, "good", "GoodGenerator", provides=("differentiable", "encoder", "latent.z", "latent.style")
+)
+LAYERED = _good(
+    GeneratorDescriptor, "good-layered", "GoodLayeredGenerator", provides=("differentiable", "latent.w", "latent.style")
+)
+INVERTER = _good(
+    InverterDescriptor, "good", "GoodInverter", needs=(Need("generator", capabilities=("encoder", "latent.z")),)
+)
+FINDER = _good(
+    AttributeFinderDescriptor,
+    "good",
+    "GoodFinder",
+    needs=(Need("classifier"), Need("generator", capabilities=("latent.style", "latent.w"))),
+)
+HEATMAP = _good(
+    ExplainerDescriptor,
+    "good-heatmap",
+    "GoodHeatmap",
+    params=Steps,
+    gives="heatmap",
+    needs=(Need("classifier", capabilities=("differentiable", "module")),),
+    example={"steps": 2},
+)
+COUNTERFACTUAL = _good(
+    ExplainerDescriptor,
+    "good-counterfactual",
+    "GoodCounterfactual",
+    params=Steps,
+    gives="counterfactual",
+    answers="contrast",
+    needs=(Need("classifier", capabilities=("differentiable",)), Need("generator")),
+)
+METRIC = _good(MetricDescriptor, "good", "GoodMetric", accepts=("heatmap",))
+RENDERER = _good(RendererDescriptor, "good", "GoodRenderer")
+GOOD = (DATA, CLASSIFIER, LEARNER, GENERATOR, LAYERED, INVERTER, FINDER, HEATMAP, COUNTERFACTUAL, METRIC, RENDERER)
+
+
+def _bad(check, good, **facts):
+    name = "".join(word.capitalize() for word in check.split("-"))
+    return attrs.evolve(good, **{"name": check, "factory": f"acme_broken.bad:{name}", **facts})
+
+
+def _same_class(check, good, **facts):
+    return attrs.evolve(good, name=check, **facts)
+
+
+BAD = (
+    _same_class("parameters", HEATMAP, params=BadSteps),
+    _same_class("example", HEATMAP, example={"steps": 2, "label": 5}),
+    _same_class("vocabulary", HEATMAP, provides=("magic",)),
+    _same_class("describable", HEATMAP, summary="long " * 50),
+    _bad("factory", HEATMAP),
+    _bad("learning-is-announced", HEATMAP),
+    _bad("construction-is-cheap", HEATMAP),
+    _bad("same-seed-same-answer", HEATMAP),
+    _bad("batch-equals-singles", HEATMAP),
+    _bad("order-does-not-matter", HEATMAP),
+    _bad("inputs-untouched", HEATMAP),
+    _bad("globals-untouched", HEATMAP),
+    _bad("answers-survive-saving", HEATMAP),
+    _bad("cancelling-stops-it", HEATMAP),
+    _bad("model-restored", HEATMAP),
+    _bad("model-restored-after-an-error", HEATMAP),
+    _bad("not-fitted-before-fit", LEARNER),
+    _bad("fitting-shows-progress", LEARNER),
+    _bad("fitting-can-be-cancelled", LEARNER),
+    _bad("fitting-is-repeatable", LEARNER),
+    _bad("state-round-trip", LEARNER),
+    _bad("classifier-is-differentiable", CLASSIFIER, provides=("differentiable",)),
+    _bad("generator-is-differentiable", GENERATOR),
+    _bad("activations-are-watched", CLASSIFIER, provides=("activations",)),
+    _bad("activations-join-the-graph", CLASSIFIER, provides=("activations", "differentiable")),
+    _bad("watching-leaves-no-hooks", CLASSIFIER),
+    _bad("module-gives-the-scores", CLASSIFIER),
+    _bad("classes-can-be-contrasted", CLASSIFIER),
+    _bad("encoder-gives-latents", GENERATOR),
+    _bad("latents-are-vectors", LAYERED, provides=("latent.z",)),
+    _bad("latents-are-layered", GENERATOR, provides=("latent.w",)),
+    _bad("styles-give-the-same-images", GENERATOR),
+    _bad("scores-have-the-right-form", CLASSIFIER, provides=()),
+    _bad("class-logits-match-class-names", CLASSIFIER),
+    _bad("scoring-leaves-the-module-alone", CLASSIFIER),
+    _bad("splits-are-splits", DATA),
+    _bad("images-are-float32-in-range", DATA),
+    _bad("labels-are-within-class-names", DATA),
+    _bad("facts-have-one-row-per-image", DATA),
+    _bad("same-split-twice", DATA),
+    _bad("unknown-split-is-refused", DATA),
+    _bad("images-have-the-right-form", GENERATOR),
+    _bad("same-latent-same-image", GENERATOR),
+    _bad("samples-follow-the-stream", GENERATOR),
+    _bad("inversion-has-the-right-form", INVERTER),
+    _bad("reported-error-is-measured", INVERTER),
+    _bad("reconstructions-come-from-the-latents", INVERTER),
+    _bad("attributes-have-the-right-form", FINDER),
+    _bad("claimed-effects-are-measured", FINDER),
+    _bad("explanation-has-the-right-form", HEATMAP),
+    _bad("finds-the-planted-cause", HEATMAP),
+    _bad("answers-the-question-asked", HEATMAP),
+    _bad("counterfactual-logits-are-measured", COUNTERFACTUAL),
+    _bad("converged-means-the-constraints-hold", COUNTERFACTUAL),
+    _bad("explains-every-task", HEATMAP),
+    _bad("measurements-have-the-right-form", METRIC),
+    _bad("measurements-say-what-they-mean", METRIC),
+    _bad("shares-lie-between-0-and-1", METRIC),
+    _bad("curves-fit-together", METRIC),
+    _bad("files-lie-in-the-folder", RENDERER),
+    _bad("pages-need-no-network", RENDERER),
+    _bad("partial-runs-are-rendered", RENDERER),
+)
+
+
+def _of(kind):
+    return [descriptor for descriptor in GOOD + BAD if isinstance(descriptor, kind)]
+
+
+@hookimpl
+def sidelight_data():
+    return _of(DataDescriptor)
+
+
+@hookimpl
+def sidelight_classifiers():
+    return _of(ClassifierDescriptor)
+
+
+@hookimpl
+def sidelight_generators():
+    return _of(GeneratorDescriptor)
+
+
+@hookimpl
+def sidelight_inverters():
+    return _of(InverterDescriptor)
+
+
+@hookimpl
+def sidelight_attribute_finders():
+    return _of(AttributeFinderDescriptor)
+
+
+@hookimpl
+def sidelight_explainers():
+    return _of(ExplainerDescriptor)
+
+
+@hookimpl
+def sidelight_metrics():
+    return _of(MetricDescriptor)
+
+
+@hookimpl
+def sidelight_renderers():
+    return _of(RendererDescriptor)

@@ -1,0 +1,440 @@
+"""One class for each check, named like it: the good component with one promise broken."""
+
+import contextlib
+import itertools
+
+import attrs
+import numpy as np
+from sidelight_specs import Artifact, Cancelled, SidelightError
+from sidelight_specs.results import State
+from sidelight_specs.roles import Trainable
+
+from acme_broken.good import (
+    GoodClassifier,
+    GoodCounterfactual,
+    GoodData,
+    GoodFinder,
+    GoodGenerator,
+    GoodHeatmap,
+    GoodInverter,
+    GoodLayeredGenerator,
+    GoodLearner,
+    GoodMetric,
+    GoodRenderer,
+)
+
+# --- announcement
+
+
+class Factory:
+    """Behaves like an explainer, but is none."""
+
+    def __init__(self, params, *, classifier, run):
+        self.good = GoodHeatmap(params, classifier=classifier, run=run)
+
+    def explain(self, images, targets):
+        return self.good.explain(images, targets)
+
+
+class LearningIsAnnounced(GoodHeatmap, Trainable):
+    def fit(self, data):
+        """Learns nothing."""
+
+    def state(self):
+        return State()
+
+    def load_state(self, state):
+        """Nothing was learned."""
+
+
+class ConstructionIsCheap(GoodHeatmap):
+    def __init__(self, params, *, classifier, run):
+        super().__init__(params, classifier=classifier, run=run)
+        run.emit("start", State())
+
+
+# --- behaviour
+
+
+class SameSeedSameAnswer(GoodHeatmap):
+    instances = itertools.count()
+
+    def explain(self, images, targets):
+        values = self.values(images, targets)
+        return attrs.evolve(super().explain(images, targets), values=values + np.float32(1e-6 * next(self.instances)))
+
+
+class BatchEqualsSingles(GoodHeatmap):
+    def values(self, images, targets):
+        values = super().values(images, targets)
+        return values + 0.1 * values.mean(0)
+
+
+class OrderDoesNotMatter(GoodHeatmap):
+    """Looks at the classes of its neighbours: answers otherwise when they descend."""
+
+    def values(self, images, targets):
+        descending = bool((np.diff(targets.predicted) < 0).all()) and len(targets) > 1
+        return super().values(images, targets) * (2 if descending else 1)
+
+
+class InputsUntouched(GoodHeatmap):
+    def values(self, images, targets):
+        values = super().values(images, targets)
+        images += 0.01
+        return values
+
+
+class GlobalsUntouched(GoodHeatmap):
+    def values(self, images, targets):
+        np.random.rand()
+        return super().values(images, targets)
+
+
+@attrs.frozen(eq=False, kw_only=True)
+class Unsavable(Artifact):
+    kind = "acme-unsavable"
+    things: object = frozenset({1})
+
+
+class AnswersSurviveSaving(GoodHeatmap):
+    def explain(self, images, targets):
+        self.run.emit("things", Unsavable())
+        return super().explain(images, targets)
+
+
+class CancellingStopsIt(GoodHeatmap):
+    def values(self, images, targets):
+        with contextlib.suppress(Cancelled):
+            return super().values(images, targets)
+        return np.zeros((len(images), *images.shape[2:]), dtype=np.float32)
+
+
+class ModelRestored(GoodHeatmap):
+    def values(self, images, targets):
+        try:
+            values = super().values(images, targets)
+        except Exception:
+            self.classifier.module.eval()
+            raise
+        self.classifier.module.train()
+        return values
+
+
+class ModelRestoredAfterAnError(GoodHeatmap):
+    def values(self, images, targets):
+        hook = self.classifier.module.register_forward_hook(lambda *_: None)
+        values = super().values(images, targets)
+        hook.remove()
+        return values
+
+
+# --- training
+
+
+class NotFittedBeforeFit(GoodLearner):
+    def scores(self, images):
+        return images.new_zeros(len(images), 3) if self.weight is None else super().scores(images)
+
+
+class FittingShowsProgress(GoodLearner):
+    def fit(self, data):
+        self.run, run = attrs.make_class("Silent", [])(), self.run
+        type(self.run).progress = lambda _, items, label: items
+        type(self.run).rng = lambda _, label: run.rng(label)
+        super().fit(data)
+
+
+class FittingCanBeCancelled(GoodLearner):
+    def fit(self, data):
+        with contextlib.suppress(Cancelled):
+            super().fit(data)
+
+
+class FittingIsRepeatable(GoodLearner):
+    """A second fit goes on where the first one ended."""
+
+    def start(self, shape):
+        if self.weight is None:
+            super().start(shape)
+
+
+class StateRoundTrip(GoodLearner):
+    def load_state(self, state):
+        super().load_state(state)
+        self.weight = self.weight.half().float()
+
+
+# --- capabilities
+
+
+class ClassifierIsDifferentiable(GoodClassifier):
+    def scores(self, images):
+        return super().scores(images).detach()
+
+
+class GeneratorIsDifferentiable(GoodGenerator):
+    def synthesize(self, latents):
+        return super().synthesize(latents).detach()
+
+
+class ActivationsAreWatched(GoodClassifier):
+    @contextlib.contextmanager
+    def watch(self, layers):
+        with super().watch(layers[1:] or layers) as seen:
+            yield seen
+
+
+class ActivationsJoinTheGraph(GoodClassifier):
+    @contextlib.contextmanager
+    def watch(self, layers):
+        with super().watch(layers) as seen:
+            yield _Detached(seen)
+
+
+class _Detached(dict):
+    def __init__(self, seen):
+        self.seen = seen
+
+    def __iter__(self):
+        return iter(self.seen)
+
+    def values(self):
+        return [value.detach().requires_grad_() for value in self.seen.values()]
+
+
+class WatchingLeavesNoHooks(GoodClassifier):
+    @contextlib.contextmanager
+    def watch(self, layers):
+        seen = {}
+        if set(layers) - set(self.layers):
+            raise SidelightError("no such layer")
+        hooks = [
+            self.module.get_submodule(name).register_forward_hook(
+                lambda _m, _i, output, name=name: seen.__setitem__(name, output)
+            )
+            for name in layers
+        ]
+        yield seen
+        for hook in hooks:
+            hook.remove()
+
+
+class ModuleGivesTheScores(GoodClassifier):
+    def scores(self, images):
+        return 2 * super().scores(images)
+
+
+class ClassesCanBeContrasted(GoodClassifier):
+    def __init__(self, params, *, run):
+        super(GoodClassifier, self).__init__(task="regression")
+
+
+class EncoderGivesLatents(GoodGenerator):
+    def encode(self, images):
+        return super().encode(images)[:, :2]
+
+
+class LatentsAreVectors(GoodLayeredGenerator):
+    pass
+
+
+class LatentsAreLayered(GoodGenerator):
+    pass
+
+
+class StylesGiveTheSameImages(GoodGenerator):
+    def synthesize(self, latents):
+        return super().synthesize(latents) * 0.9
+
+
+# --- classifiers
+
+
+class ScoresHaveTheRightForm(GoodClassifier):
+    def scores(self, images):
+        return super().scores(images).double()
+
+
+class ClassLogitsMatchClassNames(GoodClassifier):
+    class_names = ("rows", "rows", "checks")
+
+
+class ScoringLeavesTheModuleAlone(GoodClassifier):
+    def scores(self, images):
+        self.module.requires_grad_(True)
+        scores = super().scores(images)
+        self.module.requires_grad_(False)
+        return scores
+
+
+# --- data
+
+
+class SplitsAreSplits(GoodData):
+    splits = ()
+
+
+class ImagesAreFloat32InRange(GoodData):
+    def split(self, name):
+        split = super().split(name)
+        return attrs.evolve(split, images=split.images * 2 - 1)
+
+
+class LabelsAreWithinClassNames(GoodData):
+    def split(self, name):
+        split = super().split(name)
+        return attrs.evolve(split, labels=split.labels + 1)
+
+
+class FactsHaveOneRowPerImage(GoodData):
+    def split(self, name):
+        split = super().split(name)
+        return attrs.evolve(split, ids=split.ids[:-1])
+
+
+class SameSplitTwice(GoodData):
+    def __init__(self, params, *, run):
+        super().__init__(params, run=run)
+        self.given = set()
+
+    def split(self, name):
+        split = super().split(name)
+        rows = range(len(split))[:: -1 if name in self.given else 1]
+        self.given.add(name)
+        return split.take(rows)
+
+
+class UnknownSplitIsRefused(GoodData):
+    def split(self, name):
+        return super().split(name if name in self.splits else "test")
+
+
+# --- latents
+
+
+class ImagesHaveTheRightForm(GoodGenerator):
+    def synthesize_styles(self, styles):
+        return super().synthesize_styles(styles) * 2
+
+
+class SameLatentSameImage(GoodGenerator):
+    calls = 0
+
+    def synthesize_styles(self, styles):
+        self.calls += 1
+        return super().synthesize_styles(styles) - 1e-6 * (self.calls - 1)
+
+
+class SamplesFollowTheStream(GoodGenerator):
+    def sample(self, n, rng):
+        return super().sample(n, np.random.default_rng(0))
+
+
+class InversionHasTheRightForm(GoodInverter):
+    def invert(self, images):
+        found = super().invert(images)
+        return attrs.evolve(found, error=found.error.astype(np.float64))
+
+
+class ReportedErrorIsMeasured(GoodInverter):
+    def invert(self, images):
+        found = super().invert(images)
+        return attrs.evolve(found, error=found.error / 2)
+
+
+class ReconstructionsComeFromTheLatents(GoodInverter):
+    def invert(self, images):
+        found = super().invert(images)
+        return attrs.evolve(found, reconstructions=images.numpy().copy(), error=np.zeros_like(found.error))
+
+
+class AttributesHaveTheRightForm(GoodFinder):
+    def ranked(self, attributes, effects):
+        return super().ranked(attributes[::-1], effects[::-1])
+
+
+class ClaimedEffectsAreMeasured(GoodFinder):
+    def effect(self, effects):
+        return 1.1 * super().effect(effects)
+
+
+# --- explainers
+
+
+class ExplanationHasTheRightForm(GoodHeatmap):
+    def explain(self, images, targets):
+        return attrs.evolve(super().explain(images, targets), answers="probe")
+
+
+class FindsThePlantedCause(GoodHeatmap):
+    """Points at the distractor most of all."""
+
+    def values(self, images, targets):
+        values = super().values(images, targets)
+        values[:, 20:28, 20:28] += values.sum((1, 2), keepdims=True)
+        return values
+
+
+class AnswersTheQuestionAsked(GoodHeatmap):
+    def asked(self, logits, targets):
+        return logits.argmax(1).numpy()
+
+
+class CounterfactualLogitsAreMeasured(GoodCounterfactual):
+    def result(self, found, before, after):
+        return super().result(found, before, after + np.float32(0.1))
+
+
+class ConvergedMeansTheConstraintsHold(GoodCounterfactual):
+    def result(self, found, before, after):
+        good = super().result(found, before, after)
+        return attrs.evolve(good, constraints={"boundary": np.ones(len(found), np.float32)})
+
+
+class ExplainsEveryTask(GoodHeatmap):
+    def values(self, images, targets):
+        if self.classifier.task == "binary":
+            raise IndexError("only one logit")
+        return super().values(images, targets)
+
+
+# --- metrics
+
+
+class MeasurementsHaveTheRightForm(GoodMetric):
+    def item(self, values, thresholds, curve):
+        return super().item(values.astype(np.float64), thresholds, curve)
+
+
+class MeasurementsSayWhatTheyMean(GoodMetric):
+    def item(self, values, thresholds, curve):
+        return attrs.evolve(super().item(values, thresholds, curve), unit="")
+
+
+class SharesLieBetween0And1(GoodMetric):
+    def item(self, values, thresholds, curve):
+        return super().item(values * 100, thresholds, curve)
+
+
+class CurvesFitTogether(GoodMetric):
+    def item(self, values, thresholds, curve):
+        return super().item(values, thresholds[:-1], curve)
+
+
+# --- renderers
+
+
+class FilesLieInTheFolder(GoodRenderer):
+    def render(self, results, folder):
+        return [*super().render(results, folder), folder / "missing.css"]
+
+
+class PagesNeedNoNetwork(GoodRenderer):
+    def body(self, results):
+        return '<script src="https://cdn.example.org/d3.js"></script>'
+
+
+class PartialRunsAreRendered(GoodRenderer):
+    def body(self, results):
+        return str(results.inversion.error)

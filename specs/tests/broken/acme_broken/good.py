@@ -1,0 +1,203 @@
+"""Components that keep every promise; the broken ones change one thing each."""
+
+import numpy as np
+import torch
+from sidelight_specs import NotFittedError
+from sidelight_specs.results import Attribute, Attributes, Counterfactual, Heatmap, Measurement, Measurements, State
+from sidelight_specs.roles import AttributeFinder, Classifier, Explainer, Metric, Renderer, Trainable
+from sidelight_specs.testing.toys import ToyClassifier, ToyData, ToyGenerator, ToyInverter
+
+
+class GoodData(ToyData):
+    def __init__(self, params, *, run):
+        super().__init__()
+
+
+class GoodClassifier(ToyClassifier):
+    def __init__(self, params, *, run):
+        super().__init__()
+
+
+class GoodGenerator(ToyGenerator):
+    def __init__(self, params, *, run, space="z"):
+        super().__init__(space=space)
+
+
+class GoodLayeredGenerator(GoodGenerator):
+    def __init__(self, params, *, run):
+        super().__init__(params, run=run, space="w")
+
+
+class GoodInverter(ToyInverter):
+    def __init__(self, params, *, run, generator):
+        super().__init__(generator)
+
+
+class GoodLearner(Classifier, Trainable):
+    """Softmax regression by gradient descent."""
+
+    task = "multiclass"
+    input_shape = (1, 32, 32)
+
+    def __init__(self, params, *, run):
+        self.params, self.run, self.weight, self.names = params, run, None, ()
+
+    @property
+    def class_names(self):
+        return self.names
+
+    def start(self, shape):
+        self.weight = torch.from_numpy(self.run.rng("weights").normal(0, 0.01, shape).astype(np.float32))
+
+    def fit(self, data):
+        split = data.split("train")
+        self.names = split.class_names
+        features, labels = torch.from_numpy(split.images).flatten(1) - 0.5, torch.from_numpy(split.labels)
+        self.start((features.shape[1], len(self.names)))
+        for _ in self.run.progress(range(self.params.steps), "training"):
+            self.weight -= self.slope(features, labels)
+
+    def slope(self, features, labels):
+        probabilities = (features @ self.weight).softmax(1)
+        return features.T @ (probabilities - torch.nn.functional.one_hot(labels)) / len(labels)
+
+    def state(self):
+        if self.weight is None:
+            raise NotFittedError("not fitted")
+        return State(arrays={"weight": self.weight.numpy().copy()}, settings={"names": " ".join(self.names)})
+
+    def load_state(self, state):
+        self.weight, self.names = (
+            torch.from_numpy(state.arrays["weight"].copy()),
+            tuple(state.settings["names"].split()),
+        )
+
+    def scores(self, images):
+        if self.weight is None:
+            raise NotFittedError("not fitted")
+        return (images - 0.5).flatten(1) @ self.weight
+
+
+class GoodFinder(AttributeFinder):
+    def __init__(self, params, *, classifier, generator, run):
+        self.classifier, self.generator, self.run = classifier, generator, run
+
+    def find(self, latents, target):
+        with torch.no_grad():
+            styles = self.generator.styles(latents)
+            found = [self.one(styles, target, k) for k in self.run.progress(range(styles.shape[1]), "searching")]
+        order = sorted(range(len(found)), key=lambda k: -found[k][0].effect)
+        return self.ranked([found[k][0] for k in order], np.stack([found[k][1] for k in order]))
+
+    def ranked(self, attributes, effects):
+        return Attributes(attributes=tuple(attributes), effects=effects)
+
+    def one(self, styles, target, coordinate):
+        moved = styles.clone()
+        moved[:, coordinate] += 1
+        before, after = (
+            self.classifier.class_logits(self.generator.synthesize_styles(s))[:, target] for s in (styles, moved)
+        )
+        effects = (after - before).numpy()
+        return Attribute(
+            name=f"{coordinate}", coordinate=coordinate, shift=1.0, effect=self.effect(effects), target=target
+        ), effects
+
+    def effect(self, effects):
+        return float(effects.mean())
+
+
+class GoodHeatmap(Explainer):
+    """Gradient times input of the predicted class, smoothed by noise that all images share."""
+
+    def __init__(self, params, *, classifier, run):
+        self.params, self.classifier, self.run = params, classifier, run
+
+    def explain(self, images, targets):
+        return Heatmap(values=self.values(images, targets))
+
+    def values(self, images, targets):
+        noise = self.run.rng("noise").normal(0, 0.01, (self.params.steps, 1, *images.shape[1:]))
+        total = np.zeros((len(images), *images.shape[2:]), dtype=np.float32)
+        for shift in self.run.progress(torch.from_numpy(noise.astype(np.float32)), "smoothing"):
+            total += self.gradient(images + shift, targets).square().sum(1).numpy()
+        return total
+
+    def gradient(self, images, targets):
+        images = images.detach().clone().requires_grad_()
+        logits = self.classifier.class_logits(images)
+        chosen = logits.gather(1, torch.from_numpy(self.asked(logits, targets))[:, None])
+        return torch.autograd.grad(chosen.sum(), images)[0]
+
+    def asked(self, logits, targets):
+        return targets.predicted
+
+
+class GoodCounterfactual(Explainer):
+    """Gradient ascent in latent space on the probe's logit against the predicted one's."""
+
+    def __init__(self, params, *, classifier, generator, run):
+        self.params, self.classifier, self.generator, self.run = params, classifier, generator, run
+
+    def explain(self, images, targets):
+        rows = torch.arange(len(images))
+        latents = self.generator.encode(images)
+        with torch.no_grad():
+            before = self.classifier.class_logits(images)
+        for _ in self.run.progress(range(self.params.steps), "optimising"):
+            latents = latents.detach().requires_grad_()
+            logits = self.classifier.class_logits(self.generator.synthesize(latents))
+            lead = logits[rows, targets.probe] - logits[rows, targets.predicted]
+            if logits.shape[1] == 1:
+                lead = logits[:, 0]
+            latents = latents + torch.autograd.grad(lead.sum(), latents)[0]
+        with torch.no_grad():
+            found = self.generator.synthesize(latents)
+            after = self.classifier.class_logits(found)
+        return self.result(found.numpy(), before.numpy(), after.numpy())
+
+    def result(self, found, before, after):
+        return Counterfactual(
+            answers="contrast",
+            images=found,
+            logits_before=before,
+            logits_after=after,
+            converged=np.ones(len(found), dtype=bool),
+            constraints={"boundary": np.zeros(len(found), np.float32)},
+        )
+
+
+class GoodMetric(Metric):
+    """How much of a heatmap is positive, and its curve over thresholds."""
+
+    def __init__(self, params, *, run):
+        pass
+
+    def measure(self, explanation, images, targets):
+        thresholds = np.linspace(0, 1, 5).astype(np.float32)
+        curve = (explanation.values[:, None] > thresholds[:, None, None]).mean((2, 3)).astype(np.float32)
+        return Measurements(items=(self.item(curve[:, 0], thresholds, curve),))
+
+    def item(self, values, thresholds, curve):
+        return Measurement(
+            name="positive",
+            values=values,
+            better="lower",
+            unit="share of pixels",
+            help="Share of positive pixels.",
+            curve_x=thresholds,
+            curve_y=curve,
+        )
+
+
+class GoodRenderer(Renderer):
+    def __init__(self, params, *, run):
+        pass
+
+    def render(self, results, folder):
+        page = folder / "index.html"
+        page.write_text(f"<!doctype html><title>t</title><a href='https://x.org'>x</a>{self.body(results)}")
+        return [page]
+
+    def body(self, results):
+        return ", ".join(results.explanations)

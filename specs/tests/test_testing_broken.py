@@ -1,0 +1,77 @@
+"""Every check fails for the component that breaks its promise, and for no other reason."""
+
+import sys
+from pathlib import Path
+
+import pytest
+
+BROKEN = Path(__file__).parent / "broken"
+sys.path.insert(0, str(BROKEN))
+
+import acme_broken  # noqa: E402
+from sidelight_specs.testing.checks import CHECKS  # noqa: E402
+from sidelight_specs.testing.kit import planned  # noqa: E402
+
+DISTRIBUTION = "acme-broken-for-tests"
+GOOD = [(item.role, item.name) for item in acme_broken.GOOD]
+BAD = [(item.role, item.name) for item in acme_broken.BAD] + [
+    ("explainer", "light-import"),
+    ("explainer", "entry-point"),
+]
+
+
+@pytest.fixture(scope="module")
+def plan(tmp_path_factory):
+    """The planned checks of every component, by (role, name), of a distribution that is on the path."""
+    site = tmp_path_factory.mktemp("site")
+    write_distribution(site)
+    sys.path.insert(0, str(site))
+    try:
+        found = {}
+        for case, check in planned(DISTRIBUTION):
+            found.setdefault((case.announced.role, case.announced.name), []).append((case, check))
+        yield found
+    finally:
+        sys.path.remove(str(site))
+
+
+def write_distribution(site):
+    info = site / "acme_broken_for_tests-1.0.dist-info"
+    info.mkdir()
+    (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {DISTRIBUTION}\nVersion: 1.0\n")
+    groups = {}
+    for item in acme_broken.GOOD + acme_broken.BAD:
+        groups.setdefault(item.role, []).append(f"{item.name} = acme_broken")
+    groups["explainer"] += ["light-import = acme_heavy", "entry-point = acme_broken"]
+    text = "".join(f"[sidelight.v1.{role}]\n" + "\n".join(lines) + "\n" for role, lines in groups.items())
+    (info / "entry_points.txt").write_text(text)
+
+
+def failures(pairs):
+    failed = {}
+    for case, check in pairs:
+        try:
+            check.function(case)
+        except AssertionError as error:
+            failed[check.name] = str(error)
+    return failed
+
+
+@pytest.mark.parametrize(("role", "name"), GOOD)
+def test_a_good_component_passes_every_check(plan, role, name):
+    assert failures(plan[role, name]) == {}
+
+
+@pytest.mark.parametrize(("role", "name"), BAD)
+def test_a_broken_component_fails_its_own_check_only(plan, role, name):
+    failed = failures(plan[role, name])
+    assert list(failed) == [name], failed
+    assert len(failed[name]) > 10  # the message says what is wrong
+
+
+def test_every_check_has_a_component_that_fails_it():
+    assert sorted(CHECKS) == sorted(name for _, name in BAD)
+
+
+def test_every_check_says_what_it_promises():
+    assert all(check.promise.endswith(".") and len(check.promise) > 20 for check in CHECKS.values())

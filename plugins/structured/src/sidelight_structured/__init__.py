@@ -1,0 +1,53 @@
+"""Sidelight plugin: explanations by masks (Li Fuxin et al. 2021)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from sidelight_specs import ExplainerDescriptor, Need, hookimpl
+
+from sidelight_structured.params import IgosParams, IgosPlusPlusParams, MaskParams, SagParams
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+__all__ = ["IgosParams", "IgosPlusPlusParams", "MaskParams", "SagParams"]
+
+PAPER = "Li Fuxin et al. 2021, From Heatmaps to Structured Explanations of Image Classifiers"
+SMALL_MASK = {"size": 8, "steps": 8, "integration_steps": 4, "noise": 0.0, "baseline_limit": 1.0}
+
+
+@hookimpl
+def sidelight_explainers() -> Iterable[ExplainerDescriptor]:
+    """I-GOS, iGOS++ and structured attention graphs."""
+    needs = (Need("classifier", capabilities=("differentiable", "classes")),)
+    yield ExplainerDescriptor(
+        name="igos",
+        summary="I-GOS: the smallest smooth mask that removes the class when what it marks is blurred.",
+        params=IgosParams,
+        factory="sidelight_structured.igos:Igos",
+        needs=needs,
+        gives="heatmap",
+        example=SMALL_MASK,
+        paper=f"{PAPER}, section 3",
+    )
+    yield ExplainerDescriptor(
+        name="igos++",
+        summary="iGOS++: a mask that removes the class when blurred and keeps it when alone left sharp.",
+        params=IgosPlusPlusParams,
+        factory="sidelight_structured.igos:IgosPlusPlus",
+        needs=needs,
+        gives="heatmap",
+        example=SMALL_MASK,
+        paper=f"{PAPER}, section 3",
+    )
+    yield ExplainerDescriptor(
+        name="sag",
+        summary="Structured attention graph: the smallest sets of patches that keep the prediction, what they can lose.",
+        params=SagParams,
+        factory="sidelight_structured.sag:Sag",
+        needs=needs,
+        gives="attention-graph",
+        example={"grid": 4, "baseline_limit": 1.0, "order_steps": 2},
+        paper=f"{PAPER}, section 4",
+    )

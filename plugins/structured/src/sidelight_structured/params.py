@@ -1,0 +1,114 @@
+"""The parameters of the plugin's components."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from sidelight_specs import param, params
+
+
+@params
+class BaselineParams:
+    """How what is hidden looks."""
+
+    kernel: int = param(
+        51,
+        "Width of the blur that hides, for an image of 224 pixels; it follows the image's size.",
+        unit="pixels",
+        minimum=3,
+        maximum=501,
+    )
+    sigma: float = param(
+        50.0, "Standard deviation of that blur, for an image of 224 pixels.", unit="pixels", minimum=0.5, maximum=500
+    )
+    baseline_limit: float = param(
+        0.2,
+        "The blurred image may keep this share of the class's probability, else it is blurred more; 1 accepts any.",
+        minimum=0.0,
+        maximum=1.0,
+    )
+    batch: int = param(
+        4, "Images in one forward pass of the classifier; memory follows it.", unit="images", minimum=1, maximum=4096
+    )
+
+
+@params
+class MaskParams(BaselineParams):
+    """What I-GOS and iGOS++ share."""
+
+    size: int = param(
+        28, "Height and width of the mask; from 7 to the image's own size.", unit="cells", minimum=2, maximum=1024
+    )
+    steps: int = param(20, "Steps of the optimisation.", unit="steps", minimum=1, maximum=1000)
+    integration_steps: int = param(
+        5, "Points of the integrated gradient at every step.", unit="points", minimum=1, maximum=200
+    )
+    deletion: float = param(
+        1.0, "Weight of the class's probability when what the mask marks is hidden.", minimum=0.0, maximum=1000
+    )
+    area: float = param(0.1, "Weight of the mask's mean, lambda 1: higher marks less.", minimum=0.0, maximum=1000)
+    smoothness: float = param(
+        2.0, "Weight of the bilateral total variation, lambda 2: higher is smoother.", minimum=0.0, maximum=1000
+    )
+    edge: float = param(
+        0.025,
+        "Difference of colour across which the mask may jump, sigma of the bilateral weight.",
+        unit="image range",
+        minimum=0.001,
+        maximum=1,
+    )
+    exponent: float = param(2.0, "Exponent of the total variation, beta.", minimum=1.0, maximum=3.0)
+    noise: float = param(
+        0.05,
+        "Standard deviation of the noise on the image at every gradient.",
+        unit="image range",
+        minimum=0.0,
+        maximum=1.0,
+    )
+    images_at_once: int = param(8, "Images that are optimised side by side.", unit="images", minimum=1, maximum=1024)
+
+
+@params
+class IgosParams(MaskParams):
+    """Options of `igos`."""
+
+
+@params
+class IgosPlusPlusParams(MaskParams):
+    """Options of `igos++`."""
+
+    insertion: float = param(
+        1.0, "Weight of the class's probability when only what the mask marks is shown.", minimum=0.0, maximum=1000
+    )
+
+
+@params
+class SagParams(BaselineParams):
+    """Options of `sag`."""
+
+    grid: int = param(7, "Rows and columns of patches.", unit="patches", minimum=2, maximum=16)
+    threshold: float = param(
+        0.9, "A set of patches is sufficient at this share of the full image's probability.", minimum=0.05, maximum=1.0
+    )
+    width: int = param(5, "Distinct sets that the beam keeps on every level.", unit="sets", minimum=1, maximum=100000)
+    candidates: int = param(
+        15, "Patches by which each set may grow, the most promising first.", unit="patches", minimum=1, maximum=256
+    )
+    most: int = param(
+        10,
+        "The search ends with the level on which so many explanations are known.",
+        unit="explanations",
+        minimum=1,
+        maximum=100000,
+    )
+    overlap: int = param(1, "Patches that two explanations shown may share.", unit="patches", minimum=0, maximum=256)
+    roots: int = param(3, "Explanations shown.", unit="explanations", minimum=1, maximum=50)
+    branches: int = param(3, "Children of a node: the losses that cost most.", unit="nodes", minimum=1, maximum=256)
+    depth: int = param(2, "Patches that the graph takes away in all.", unit="patches", minimum=1, maximum=4)
+    baseline: Literal["blur", "black"] = param(
+        "blur", "What hides a patch: the blurred image (the paper's text) or black (the authors' code)."
+    )
+    soft: bool = param(True, "Blend the borders of patches (they then overlap like tents) or cut hard squares.")
+    order_steps: int = param(
+        10, "Points of the integrated gradient that puts the patches in order.", unit="points", minimum=1, maximum=200
+    )

@@ -1,0 +1,121 @@
+"""Masks, the objective's gradient and the line search against closed forms."""
+
+import pytest
+import torch
+from sidelight_specs import UserError
+from sidelight_structured.baseline import checked_baseline
+from sidelight_structured.line_search import LineSearch
+from sidelight_structured.masking import blend, similarity, total_variation, upsample
+from sidelight_structured.objective import Objective, Term
+from sidelight_structured.scoring import ClassProbability
+
+
+class Quadrant:
+    """Class 1 is as likely as the upper left quarter is bright."""
+
+    def class_logits(self, images):
+        bright = images[:, :, :4, :4].mean((1, 2, 3))
+        return torch.stack([torch.zeros_like(bright), 8 * bright - 4], 1)
+
+
+def bright_images():
+    images = torch.zeros(2, 1, 8, 8)
+    images[0, :, :4, :4] = 1
+    images[1] = 0.9
+    return images
+
+
+def scored(images, batch=2):
+    return ClassProbability(Quadrant(), torch.ones(len(images), dtype=torch.int64), batch)
+
+
+def test_a_mask_of_ones_keeps_the_image_and_zeros_show_the_baseline():
+    images, baselines = torch.rand(2, 3, 8, 8), torch.rand(2, 3, 8, 8)
+    assert torch.equal(blend(images, baselines, torch.zeros(2, 1, 8, 8)), baselines)
+    assert torch.allclose(blend(images, baselines, torch.ones(2, 1, 8, 8)), images)
+
+
+def test_upsampling_keeps_the_corner_cells():
+    mask = torch.rand(1, 1, 4, 4)
+    large = upsample(mask, (16, 16))
+    assert torch.allclose(large[0, 0, [0, 0, -1, -1], [0, -1, 0, -1]], mask[0, 0, [0, 0, -1, -1], [0, -1, 0, -1]])
+
+
+def test_total_variation_of_a_step_is_its_height_over_the_number_of_neighbours():
+    mask = torch.zeros(1, 1, 4, 4)
+    mask[..., 2:] = 0.5
+    assert total_variation(mask, exponent=1.0).item() == pytest.approx(4 * 0.5 / 12)
+    assert total_variation(mask, exponent=2.0).item() == pytest.approx(4 * 0.25 / 12)
+
+
+def test_variation_along_an_edge_of_the_image_costs_less_and_both_directions_alike():
+    image = torch.zeros(1, 1, 4, 4)
+    image[..., 2:] = 1.0
+    mask = image.clone()
+    across = total_variation(mask, similarity(image, 0.5))
+    plain = total_variation(mask, similarity(torch.zeros_like(image), 0.5))
+    turned = total_variation(mask.mT, similarity(image.mT, 0.5))
+    assert across < plain / 10
+    assert across.item() == pytest.approx(turned.item())
+
+
+def test_the_gradient_without_noise_at_one_point_is_the_gradient_of_the_value():
+    images = bright_images()
+    terms = (Term("deletion", (0,), False, 0.7), Term("insertion", (1,), True, 1.3))
+    objective = Objective(images, images * 0.1, scored(images), terms, 0.3, 0.8, 0.2, 2.0)
+    masks = (0.2 + 0.6 * torch.rand(2, 2, 4, 4, generator=torch.Generator().manual_seed(0))).requires_grad_(True)
+    (expected,) = torch.autograd.grad(objective.value(masks, torch.arange(2)).sum(), masks)
+    found = objective.gradient(masks, 1, lambda _index: torch.zeros(1, 1, 8, 8))
+    assert torch.allclose(found, expected, atol=1e-6)
+
+
+def test_the_cost_of_a_gradient_is_counted_three_passes_a_point():
+    images = bright_images()
+    score = scored(images)
+    objective = Objective(images, images * 0.1, score, (Term("deletion", (0,), False, 1.0),), 0, 0, 1, 2)
+    objective.gradient(torch.ones(2, 1, 4, 4), 5, lambda _index: torch.zeros(1, 1, 8, 8))
+    assert score.passes.tolist() == [15, 15]
+
+
+def test_line_search_reaches_the_minimum_of_a_quadratic_inside_the_box_and_its_face_outside():
+    goal = torch.tensor([0.3, 1.4]).view(2, 1, 1, 1)
+
+    def value(masks, rows):
+        return (masks - goal[rows]).square().sum((1, 2, 3))
+
+    masks = torch.ones(2, 1, 1, 1) * 0.9
+    search = LineSearch(value, first=4.0)
+    for _ in range(60):
+        masks = search.step(masks, 2 * (masks - goal))
+    assert masks.flatten().tolist() == pytest.approx([0.3, 1.0], abs=1e-3)
+
+
+def test_line_search_never_raises_the_objective():
+    generator = torch.Generator().manual_seed(1)
+    goal = torch.rand(3, 1, 4, 4, generator=generator)
+
+    def value(masks, rows):
+        return (masks - goal[rows]).abs().sum((1, 2, 3)) + torch.sin(20 * masks).sum((1, 2, 3))
+
+    masks, rows, search = torch.ones(3, 1, 4, 4), torch.arange(3), LineSearch(value, first=10.0)
+    before = value(masks, rows)
+    for _ in range(10):
+        masks = search.step(masks, torch.randn(3, 1, 4, 4, generator=generator))
+        after = value(masks, rows)
+        assert (after <= before + 1e-6).all()
+        before = after
+
+
+def test_the_baseline_is_strengthened_only_where_the_class_survives_the_blur():
+    images = torch.zeros(2, 1, 8, 8)
+    images[0, :, 1:3, 1:3] = 1.0
+    images[1, :, :4, :4] = 1.0
+    baselines, kept = checked_baseline(images, scored(images), kernel=51, sigma=5, limit=0.6)
+    assert (kept <= 0.6 * scored(images).of_many(images, torch.arange(2))).all()
+    assert torch.isfinite(baselines).all()
+
+
+def test_an_image_whose_mean_colour_is_its_class_is_refused():
+    images = torch.full((1, 1, 8, 8), 0.9)
+    with pytest.raises(UserError, match="baseline_limit"):
+        checked_baseline(images, scored(images), kernel=51, sigma=50, limit=0.2)

@@ -5,6 +5,7 @@ import os
 import subprocess
 import sys
 import textwrap
+from pathlib import Path
 
 import pytest
 
@@ -89,3 +90,15 @@ def site(tmp_path, monkeypatch):
     for name in set(sys.modules) - before:
         if str(folder) in str(getattr(sys.modules[name], "__file__", "")):
             del sys.modules[name]
+
+
+@pytest.fixture
+def toys(tmp_path, monkeypatch):
+    """Ways to run recipes of toy components (`toys/`), with a cache and a working folder of the test's own."""
+    monkeypatch.syspath_prepend(Path(__file__).parent / "toys")
+    monkeypatch.setenv("SIDELIGHT_CACHE", str(tmp_path / "cache"))
+    monkeypatch.delenv("SIDELIGHT_POLICY", raising=False)
+    monkeypatch.chdir(tmp_path)
+    module = importlib.import_module("toy_recipes")
+    module.calls.clear()
+    return module

@@ -45,7 +45,10 @@ def _list(store: Store) -> None:
     for entry in store.entries():
         groups[entry.component or "(damaged)"].append(entry)
     sizes = {name: sum(entry.size for entry in entries) for name, entries in groups.items()}
-    rows = [[name, str(len(groups[name])), human_size(sizes[name])] for name in sorted(groups, key=sizes.__getitem__)]
+    rows = [
+        [name, str(len(groups[name])), human_size(sizes[name])]
+        for name in sorted(groups, key=lambda name: -sizes[name])
+    ]
     rows.append(["all", str(sum(map(len, groups.values()))), human_size(sum(sizes.values()))])
     write_table(("component", "entries", "size"), rows)
     write(f"in {store.root}")

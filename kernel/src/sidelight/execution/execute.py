@@ -98,6 +98,7 @@ def _take(work: Work, step: Step, title: str) -> Timing:
     session = work.session
     before = (session.clock.total, session.clock.components, session.made, session.found)
     session.reporter.started(title)
+    session.doing = (step.verb, step.component)
     _TAKE[step.verb](work, step.component)
     after = (session.clock.total, session.clock.components, session.made, session.found)
     seconds, inside, made, found = (late - early for late, early in zip(after, before, strict=True))

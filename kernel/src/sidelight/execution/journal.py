@@ -36,12 +36,10 @@ class Record:
             free = f"{name}-{number}"
         self.emitted.append((free, artifact))
 
-    def warn(self, text: str) -> bool:
-        """Keep a warning; False when it is known already."""
-        if text in self.warnings:
-            return False
-        self.warnings.append(text)
-        return True
+    def warn(self, text: str) -> None:
+        """Keep a warning, once."""
+        if text not in self.warnings:
+            self.warnings.append(text)
 
 
 @attrs.define

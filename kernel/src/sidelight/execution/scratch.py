@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import secrets
 import shutil
 import time
@@ -82,7 +83,10 @@ def _lock(folder: Path) -> Any:
 
 def left_behind(parent: Path, name: str = "") -> Iterator[Path]:
     """Scratch folders of dead processes, each removed after the caller has looked at it."""
-    for folder in sorted(parent.glob(f"{PREFIX}{name}-*")):
+    ours = re.compile(re.escape(f"{PREFIX}{name}-") + "[0-9a-f]{12}")
+    for folder in sorted(parent.iterdir()) if parent.is_dir() else ():
+        if not ours.fullmatch(folder.name):
+            continue
         if not (folder / _LOCK).exists() and _age(folder) < _ABANDONED:
             continue
         if fcntl is None and _age(folder) < _ABANDONED:

@@ -63,8 +63,10 @@ class Session:
         self.cancellation = cancellation
         self.clock = clock
         self.seeds: dict[str, int] = {}
+        self.doing: tuple[str, ResolvedComponent] | None = None
         self.made = 0
         self.found = 0
+        self._said: set[str] = set()
         self._records = [Record()]
         self.components = Components(self)
         self.keys = Keys(
@@ -93,13 +95,13 @@ class Session:
         for name, artifact in source.emitted:
             self.record.emit(name, artifact)
         for text in source.warnings:
-            self.record.warn(text)
+            self.warn(text)
 
     def warn(self, text: str) -> None:
         """Keep a warning with the step under way, and say it unless it was said before."""
-        known = any(text in record.warnings for record in self._records)
         self.record.warn(text)
-        if not known:
+        if text not in self._said:
+            self._said.add(text)
             self.reporter.say(f"warning: {text}")
 
     @contextmanager
@@ -133,7 +135,7 @@ class Session:
         """The store's entry for a step, made by `make()` when there is none; its by-products are recorded anew."""
         key = self.keys.step(component, step, inputs)
         entry = self.store.get(key, self._modules(component))
-        self.count(entry is not None, step)
+        self._count(component, step, entry)
         if entry is None:
             with self.recording() as record:
                 result = make()
@@ -149,7 +151,7 @@ class Session:
         """The same for a step that writes files into `folder` and gives their names."""
         key = self.keys.step(component, "render", inputs)
         entry = self.store.get(key, self._modules(component), export=folder)
-        self.count(entry is not None, "render")
+        self._count(component, "render", entry)
         if entry is None:
             with self.recording() as record:
                 files = make()
@@ -159,11 +161,11 @@ class Session:
         self.absorb(entry)
         return entry
 
-    def count(self, found: bool, step: str) -> None:
-        """Count an entry that was there or has to be made; what components keep for themselves is not counted."""
-        if step != "cached":
-            self.found += found
-            self.made += not found
+    def _count(self, component: ResolvedComponent, step: str, entry: Entry | None) -> None:
+        """Count an entry of the step under way; what is looked up on the side (states, caches) is not counted."""
+        if self.doing == (step, component):
+            self.found += entry is not None
+            self.made += entry is None
 
     def _modules(self, component: ResolvedComponent) -> list[str]:
         return sorted({part.descriptor.factory.partition(":")[0] for part in closure(component)})

@@ -1,0 +1,149 @@
+"""A plugin with one small component for each role, for tests of execution. Its light module."""
+
+from __future__ import annotations
+
+from sidelight_specs import (
+    AttributeFinderDescriptor,
+    ClassifierDescriptor,
+    DataDescriptor,
+    ExplainerDescriptor,
+    GeneratorDescriptor,
+    InverterDescriptor,
+    MetricDescriptor,
+    Need,
+    RendererDescriptor,
+    hookimpl,
+    param,
+    params,
+)
+
+
+@params
+class SquaresParams:
+    """Options of `squares`."""
+
+    size: int = param(4, "Side of an image.", unit="pixels", minimum=2, maximum=64)
+    file: str = param("", "A file whose content counts as part of the data.")
+
+
+@params
+class MeanParams:
+    """Options of `mean`."""
+
+    steps: int = param(5, "Steps of training.", unit="steps", minimum=1, maximum=100)
+    task: str = param("multiclass", "The task.", choices=("multiclass", "binary", "regression"))
+
+
+@params
+class BrightnessParams:
+    """Options of `brightness`."""
+
+    noise: float = param(0.1, "Standard deviation of the noise.", minimum=0, maximum=1)
+
+
+@params
+class WrongParams:
+    """Options of `wrong`."""
+
+    how: str = param("kind", "What is wrong with the answer.", choices=("kind", "rows", "type"))
+
+
+@params
+class FailingParams:
+    """Options of `failing`."""
+
+    error: str = param("value", "What is raised.", choices=("value", "user", "exit", "interrupt", "none"))
+    image: int = param(0, "The first question at which it fails.", minimum=0, maximum=100)
+
+
+@params
+class PixelsParams:
+    """Options of `pixels`."""
+
+    size: int = param(4, "Side of an image.", unit="pixels", minimum=2, maximum=64)
+
+
+@hookimpl
+def sidelight_data():
+    yield DataDescriptor(
+        name="squares", summary="Bright squares.", params=SquaresParams, factory="sidelight_toy.data:Squares"
+    )
+
+
+@hookimpl
+def sidelight_classifiers():
+    yield ClassifierDescriptor(
+        name="mean",
+        summary="Linear.",
+        params=MeanParams,
+        factory="sidelight_toy.behaviour:Mean",
+        provides=("trainable",),
+    )
+
+
+@hookimpl
+def sidelight_generators():
+    yield GeneratorDescriptor(
+        name="pixels", summary="Latents are pixels.", params=PixelsParams, factory="sidelight_toy.behaviour:Pixels"
+    )
+
+
+@hookimpl
+def sidelight_inverters():
+    yield InverterDescriptor(
+        name="flatten", summary="Flattens.", factory="sidelight_toy.behaviour:Flatten", needs=(Need("generator"),)
+    )
+
+
+@hookimpl
+def sidelight_attribute_finders():
+    yield AttributeFinderDescriptor(name="axes", summary="One axis.", factory="sidelight_toy.behaviour:Axes")
+
+
+@hookimpl
+def sidelight_explainers():
+    needs = (Need("classifier"),)
+    yield ExplainerDescriptor(
+        name="brightness",
+        summary="The image.",
+        params=BrightnessParams,
+        factory="sidelight_toy.behaviour:Brightness",
+        needs=needs,
+        gives="heatmap",
+    )
+    yield ExplainerDescriptor(
+        name="talkative",
+        summary="Warns and emits.",
+        factory="sidelight_toy.behaviour:Talkative",
+        needs=needs,
+        gives="heatmap",
+    )
+    yield ExplainerDescriptor(
+        name="failing",
+        summary="Fails.",
+        params=FailingParams,
+        factory="sidelight_toy.behaviour:Failing",
+        gives="heatmap",
+    )
+    yield ExplainerDescriptor(
+        name="wrong",
+        summary="Gives what it did not announce.",
+        params=WrongParams,
+        factory="sidelight_toy.behaviour:Wrong",
+        gives="heatmap",
+    )
+
+
+@hookimpl
+def sidelight_metrics():
+    yield MetricDescriptor(
+        name="total",
+        summary="Sums.",
+        factory="sidelight_toy.behaviour:Total",
+        accepts=("heatmap", "inversion", "attributes"),
+    )
+
+
+@hookimpl
+def sidelight_renderers():
+    yield RendererDescriptor(name="text", summary="Writes digests.", factory="sidelight_toy.pages:Text")

@@ -1,0 +1,163 @@
+"""The components that stand for heavy ones: a run that is all hits must not import this."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from sidelight_specs import Artifact, UserError
+from sidelight_specs.results import Attribute, Attributes, Heatmap, Inversion, Measurement, Measurements, State
+from sidelight_specs.roles import AttributeFinder, Classifier, Explainer, Generator, Inverter, Metric, Trainable
+
+from sidelight_toy.log import called
+
+
+class Mean(Classifier, Trainable):
+    def __init__(self, params, *, run):
+        self.params, self.run, self.weights = params, run, None
+
+    task = property(lambda self: self.params.task)
+    input_shape = property(lambda self: (1, 4, 4))
+
+    @property
+    def class_names(self):
+        return {"multiclass": ("a", "b", "c"), "binary": ("no", "yes"), "regression": ("value",)}[self.params.task]
+
+    def fit(self, data):
+        split = data.split("train")
+        weights = self.run.rng("weights").normal(size=(3, split.images[0].size)).astype(np.float32) * 0.01
+        losses = []
+        for step in self.run.progress(range(self.params.steps), "training"):
+            called(f"fit step {step}")
+            for label in range(3):
+                weights[label] += split.images[split.labels == label].mean(0).ravel()
+            losses.append(float(weights.mean()))
+        self.weights = weights
+        self.losses = np.array(losses, np.float32)
+
+    def state(self):
+        return State(arrays={"weights": self.weights}, curves={"loss": self.losses})
+
+    def load_state(self, state):
+        called("load_state")
+        self.weights = state.arrays["weights"]
+
+    def scores(self, images):
+        called(f"scores {len(images)}")
+        scores = images.flatten(1) @ torch.tensor(self.weights, device=images.device).T
+        return scores if self.params.task == "multiclass" else scores[:, :1]
+
+
+class Pixels(Generator):
+    def __init__(self, params, *, run):
+        self.params = params
+
+    image_shape = property(lambda self: (1, self.params.size, self.params.size))
+    latent_shape = property(lambda self: (self.params.size**2,))
+
+    def sample(self, n, rng):
+        return torch.tensor(rng.random((n, *self.latent_shape)), dtype=torch.float32)
+
+    def synthesize(self, latents):
+        return latents.reshape(-1, *self.image_shape).clamp(0, 1)
+
+
+class Flatten(Inverter):
+    def __init__(self, params, *, generator, run):
+        self.generator = generator
+
+    def invert(self, images):
+        called(f"invert {len(images)}")
+        latents = images.flatten(1) * 0.5
+        made = self.generator.synthesize(latents)
+        error = (made - images).square().mean((1, 2, 3))
+        return Inversion(latents=latents.numpy(), reconstructions=made.numpy(), error=error.numpy())
+
+
+class Axes(AttributeFinder):
+    def __init__(self, params, *, run):
+        pass
+
+    def find(self, latents, target):
+        called(f"find {target}")
+        found = (Attribute(name=f"pixel {target}", coordinate=target, target=target),)
+        return Attributes(attributes=found, effects=latents[:, target][None].numpy())
+
+
+class Brightness(Explainer):
+    def __init__(self, params, *, classifier, run):
+        self.params, self.run, self.classifier = params, run, classifier
+
+    def explain(self, images, targets):
+        called(f"explain {len(images)}")
+        assert images.dtype == torch.float32
+        assert self.classifier.scores(images).shape[0] == len(targets)
+        noise = self.run.rng("noise").normal(size=images.shape[2:])
+        values = images.mean(1).numpy() + self.params.noise * noise
+        return Heatmap(values=values.astype(np.float32) + targets.probe[:, None, None].astype(np.float32))
+
+
+class Talkative(Explainer):
+    def __init__(self, params, *, classifier, run):
+        self.run = run
+        run.warn("built")
+
+    def explain(self, images, targets):
+        called("talk")
+        self.run.warn("said")
+        self.run.warn("said")
+        kept = self.run.cached(("mean", 3), self.make)
+        self.run.emit("numbers", kept)
+        return Heatmap(values=images.mean(1).numpy() + float(kept.arrays["x"][0]))
+
+    def make(self) -> Artifact:
+        called("make")
+        self.run.warn("made")
+        return State(arrays={"x": self.run.rng("x").random(3)})
+
+
+class Failing(Explainer):
+    def __init__(self, params, *, run):
+        self.params, self.run, self.seen = params, run, 0
+
+    def explain(self, images, targets):
+        for image in self.run.progress(images, "failing"):
+            called("try")
+            if self.seen >= self.params.image:
+                self.fail()
+            self.seen += 1
+            assert image.ndim == 3
+        return Heatmap(values=images.mean(1).numpy())
+
+    def fail(self):
+        if self.params.error == "value":
+            raise ValueError("no such thing")
+        if self.params.error == "user":
+            raise UserError("the mask file is missing", "Draw one.")
+        if self.params.error == "exit":
+            raise SystemExit(0)
+        if self.params.error == "interrupt":
+            import signal
+
+            signal.raise_signal(signal.SIGINT)
+
+
+class Wrong(Explainer):
+    def __init__(self, params, *, run):
+        self.how = params.how
+
+    def explain(self, images, targets):
+        if self.how == "kind":
+            return State()
+        return Heatmap(values=images.mean(1).numpy()[1:]) if self.how == "rows" else images
+
+
+class Total(Metric):
+    def __init__(self, params, *, run):
+        pass
+
+    def measure(self, explanation, images, targets):
+        called(f"measure {explanation.kind} {len(images)}")
+        arrays = {"heatmap": "values", "inversion": "error", "attributes": "effects"}
+        array = getattr(explanation, arrays[explanation.kind])
+        values = array.reshape(len(array), -1).sum(1).astype(np.float32)
+        return Measurements(items=(Measurement(name="total", values=values, better="higher", unit="brightness"),))

@@ -1,0 +1,78 @@
+"""Measures of explanations. This light module imports no torch."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from sidelight_specs import MetricDescriptor, Need, hookimpl
+
+from sidelight_metrics._params import (
+    ConfidenceChangeParams,
+    DistanceParams,
+    FlipRateParams,
+    InsertionDeletionParams,
+    InversionParams,
+    ThirdClassRateParams,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+_CLASSIFIER = (Need("classifier"),)
+_CLASSES = (Need("classifier", capabilities=("classes",)),)
+
+
+@hookimpl
+def sidelight_metrics() -> Iterable[MetricDescriptor]:
+    """Four metrics of counterfactuals, one of heatmaps, one of inversions."""
+    yield MetricDescriptor(
+        name="flip-rate",
+        summary="How many counterfactuals reach the probe class, or the boundary before it.",
+        params=FlipRateParams,
+        factory="sidelight_metrics.flip_rate:FlipRate",
+        needs=_CLASSES,
+        accepts=("counterfactual",),
+        paper="Feghahati et al. 2020, CDeepEx, section 4",
+    )
+    yield MetricDescriptor(
+        name="third-class-rate",
+        summary="How many counterfactuals end in a class that nobody asked about.",
+        params=ThirdClassRateParams,
+        factory="sidelight_metrics.third_class_rate:ThirdClassRate",
+        needs=_CLASSES,
+        accepts=("counterfactual",),
+        paper="Feghahati et al. 2020, CDeepEx, section 4",
+    )
+    yield MetricDescriptor(
+        name="confidence-change",
+        summary="The probabilities of the predicted class and the probe before and after.",
+        params=ConfidenceChangeParams,
+        factory="sidelight_metrics.confidence_change:ConfidenceChange",
+        needs=_CLASSIFIER,
+        accepts=("counterfactual",),
+    )
+    yield MetricDescriptor(
+        name="distance",
+        summary="How much of the image a counterfactual changes: L1, L2, L-infinity, and the share of pixels kept.",
+        params=DistanceParams,
+        factory="sidelight_metrics.distance:Distance",
+        accepts=("counterfactual",),
+    )
+    yield MetricDescriptor(
+        name="insertion-deletion",
+        summary="How fast the class appears or vanishes when pixels come or go in the heatmap's order.",
+        params=InsertionDeletionParams,
+        factory="sidelight_metrics.insertion_deletion:InsertionDeletion",
+        needs=_CLASSIFIER,
+        accepts=("heatmap",),
+        example={"step": 0.1},
+        paper="Petsiuk, Das and Saenko 2018, RISE, section 4.3; Qi et al. 2020, I-GOS",
+    )
+    yield MetricDescriptor(
+        name="inversion",
+        summary="How well a generator reproduces the images, and whether the classifier agrees.",
+        params=InversionParams,
+        factory="sidelight_metrics.inversion:InversionError",
+        needs=_CLASSIFIER,
+        accepts=("inversion",),
+    )

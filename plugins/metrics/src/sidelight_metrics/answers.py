@@ -1,0 +1,63 @@
+"""What the classifier says of images, as a metric asks it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import attrs
+import numpy as np
+import torch
+from sidelight_toolkit.arrays import to_array
+from sidelight_toolkit.batching import in_batches
+
+if TYPE_CHECKING:
+    from sidelight_specs.results import Targets
+    from sidelight_specs.roles import Classifier
+
+
+def class_logits(classifier: Classifier, images: torch.Tensor, batch: int) -> np.ndarray:
+    """(N, K) float64 logits, `batch` images at a time; one column for a regression."""
+    # channels_last is what the CPU's convolutions like best
+    tidy = images.contiguous(memory_format=torch.channels_last)
+    return to_array(in_batches(classifier.class_logits, tidy, batch)).astype(np.float64)
+
+
+def probabilities(logits: np.ndarray) -> np.ndarray:
+    """(N, K) softmax."""
+    weights = np.exp(logits - logits.max(axis=1, keepdims=True))
+    normalised: np.ndarray = weights / weights.sum(axis=1, keepdims=True)
+    return normalised
+
+
+@attrs.frozen(eq=False)
+class Sides:
+    """The logits on the two sides of the question, and the best of all other classes.
+
+    Args:
+        predicted, probe: (N,) logits.
+        third: (N,) largest logit of the other classes; -inf where there are only two.
+    """
+
+    predicted: np.ndarray
+    probe: np.ndarray
+    third: np.ndarray
+
+    @property
+    def third_above(self) -> np.ndarray:
+        """(N,) bool: a third class is more likely than both."""
+        above: np.ndarray = self.third > np.maximum(self.predicted, self.probe)
+        return above
+
+    @property
+    def gap(self) -> np.ndarray:
+        """(N,) log-likelihood of the predicted class minus the probe's, in nats (the softmax's norm cancels)."""
+        gap: np.ndarray = self.predicted - self.probe
+        return gap
+
+
+def sides(logits: np.ndarray, targets: Targets) -> Sides:
+    """Split (N, K) logits by the question."""
+    rows = np.arange(len(logits))
+    others = logits.copy()
+    others[rows, targets.predicted] = others[rows, targets.probe] = -np.inf
+    return Sides(logits[rows, targets.predicted], logits[rows, targets.probe], others.max(axis=1))

@@ -1,0 +1,57 @@
+"""How many counterfactuals reach what they were searching for."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+from sidelight_specs.results import Measurement, Measurements
+from sidelight_specs.roles import Metric
+from sidelight_toolkit.arrays import to_tensor
+
+from sidelight_metrics.answers import class_logits, sides
+from sidelight_metrics.counterfactuals import counterfactual
+
+if TYPE_CHECKING:
+    from sidelight_specs import Run
+    from sidelight_specs.artifacts import Artifact
+    from sidelight_specs.results import Targets
+    from sidelight_specs.roles import Classifier
+    from torch import Tensor
+
+    from sidelight_metrics._params import FlipRateParams
+
+
+class FlipRate(Metric):
+    """Flipped to the probe, brought to the boundary, converged: each a share of all images.
+
+    Here a search that failed counts as a failure (0), so that a method cannot gain by giving up.
+    """
+
+    def __init__(self, params: FlipRateParams, *, classifier: Classifier, run: Run) -> None:
+        self._params, self._classifier, self._run = params, classifier, run
+
+    def measure(self, explanation: Artifact, images: Tensor, targets: Targets) -> Measurements:
+        """`flipped`, `boundary` and `converged`, by the classifier on the counterfactual images."""
+        found, tolerance = counterfactual(explanation), self._params.tolerance
+        logits = class_logits(self._classifier, to_tensor(found.images, self._run), self._params.batch)
+        after = sides(logits, targets)
+        flipped = logits.argmax(axis=1) == targets.probe
+        boundary = (np.abs(after.gap) <= tolerance) & ~after.third_above
+        return Measurements(
+            items=(
+                _share("flipped", flipped & found.converged, "The probe is the most likely class of the answer."),
+                _share(
+                    "boundary",
+                    boundary & found.converged,
+                    "Predicted class and probe are equally likely, and no third class is above both.",
+                    tolerance=f"{tolerance:g} nats",
+                ),
+                _share("converged", found.converged, "The search says that it met its own conditions."),
+            )
+        )
+
+
+def _share(name: str, holds: np.ndarray, text: str, **settings: str) -> Measurement:
+    values = holds.astype(np.float32)
+    return Measurement(name=name, values=values, better="higher", unit="share of images", help=text, settings=settings)

@@ -1,0 +1,37 @@
+"""How many counterfactuals end in a class that is neither side of the question."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from sidelight_specs.results import Measurement, Measurements
+from sidelight_specs.roles import Metric
+from sidelight_toolkit.arrays import to_tensor
+
+from sidelight_metrics.answers import class_logits, sides
+from sidelight_metrics.counterfactuals import counterfactual, of_answers
+
+if TYPE_CHECKING:
+    from sidelight_specs import Run
+    from sidelight_specs.artifacts import Artifact
+    from sidelight_specs.results import Targets
+    from sidelight_specs.roles import Classifier
+    from torch import Tensor
+
+    from sidelight_metrics._params import ThirdClassRateParams
+
+
+class ThirdClassRate(Metric):
+    """Another class is more likely than both the predicted class and the probe; 0 where there are two classes."""
+
+    def __init__(self, params: ThirdClassRateParams, *, classifier: Classifier, run: Run) -> None:
+        self._params, self._classifier, self._run = params, classifier, run
+
+    def measure(self, explanation: Artifact, images: Tensor, targets: Targets) -> Measurements:
+        """`third class`, by the classifier on the counterfactual images; NaN where the search failed."""
+        found = counterfactual(explanation)
+        logits = class_logits(self._classifier, to_tensor(found.images, self._run), self._params.batch)
+        above = of_answers(sides(logits, targets).third_above, found)
+        text = "A third class is more likely than both the predicted class and the probe; failed searches left out."
+        item = Measurement(name="third class", values=above, better="lower", unit="share of images", help=text)
+        return Measurements(items=(item,))

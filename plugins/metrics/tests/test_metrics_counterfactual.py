@@ -1,0 +1,148 @@
+"""Metrics of counterfactuals on logits that are known."""
+
+import numpy as np
+import pytest
+import torch
+from sidelight_metrics._params import ConfidenceChangeParams, DistanceParams, FlipRateParams, ThirdClassRateParams
+from sidelight_metrics.confidence_change import ConfidenceChange
+from sidelight_metrics.distance import Distance
+from sidelight_metrics.flip_rate import FlipRate
+from sidelight_metrics.third_class_rate import ThirdClassRate
+from sidelight_specs import SidelightError
+from sidelight_specs.results import Counterfactual, Heatmap
+from sidelight_specs.testing import ToyRun
+
+BEFORE = [3.0, 1.0, 0.0]
+#            logits after          flipped  boundary  third class
+CASES = [
+    ([1.0, 2.0, 0.0], 1, 0, 0),  # clearly the probe
+    ([1.0, 1.03, 0.0], 1, 1, 0),  # just over the boundary
+    ([1.03, 1.0, 0.0], 0, 1, 0),  # just before it
+    ([1.0, 1.0, 1.5], 0, 0, 1),  # on it, but a third class is above both
+    ([2.0, 1.0, 1.5], 0, 0, 0),  # the third class is above one of them only
+    ([2.0, 0.0, 1.0], 0, 0, 0),  # not moved far enough
+    ([0.0, 2.0, 2.5], 0, 0, 1),  # past the probe into a third class
+]
+
+
+def by_name(measurements):
+    return {item.name: item for item in measurements.items}
+
+
+def test_flips_boundaries_and_third_classes(counterfactual, identity, question):
+    found, images = counterfactual([BEFORE] * len(CASES), [case[0] for case in CASES])
+    targets, run = question(len(CASES)), ToyRun()
+    rates = by_name(FlipRate(FlipRateParams(), classifier=identity, run=run).measure(found, images, targets))
+    third = ThirdClassRate(ThirdClassRateParams(), classifier=identity, run=run).measure(found, images, targets)
+    assert rates["flipped"].values.tolist() == [case[1] for case in CASES]
+    assert rates["boundary"].values.tolist() == [case[2] for case in CASES]
+    assert third.items[0].values.tolist() == [case[3] for case in CASES]
+    assert rates["flipped"].value == pytest.approx(2 / 7)
+    assert rates["converged"].value == 1
+
+
+@pytest.mark.parametrize(("tolerance", "on"), [(0.4, 0), (0.6, 1)])
+def test_the_tolerance_is_the_distance_of_the_log_likelihoods(tolerance, on, counterfactual, identity, question):
+    found, images = counterfactual([BEFORE], [[1.0, 1.5, 0.3]])
+    log_p = torch.tensor([1.0, 1.5, 0.3]).log_softmax(0)
+    assert float(log_p[1] - log_p[0]) == pytest.approx(0.5)
+    metric = FlipRate(FlipRateParams(tolerance=tolerance), classifier=identity, run=ToyRun())
+    boundary = by_name(metric.measure(found, images, question(1)))["boundary"]
+    assert boundary.values.tolist() == [on]
+    assert boundary.settings == {"tolerance": f"{tolerance} nats"}
+
+
+def test_a_failed_search_is_a_failure_to_the_rates_and_no_answer_to_the_rest(counterfactual, identity, question):
+    found, images = counterfactual([BEFORE] * 2, [[1.0, 1.0, 0.0]] * 2, converged=[True, False])
+    targets, run = question(2), ToyRun()
+    rates = by_name(FlipRate(FlipRateParams(), classifier=identity, run=run).measure(found, images, targets))
+    assert rates["boundary"].values.tolist() == [1, 0]
+    assert rates["converged"].values.tolist() == [1, 0]
+    others = [
+        ThirdClassRate(ThirdClassRateParams(), classifier=identity, run=run),
+        ConfidenceChange(ConfidenceChangeParams(), classifier=identity, run=run),
+        Distance(DistanceParams(), run=run),
+    ]
+    for metric in others:
+        for item in metric.measure(found, images, targets).items:
+            assert np.isnan(item.values).tolist() == [False, True], item.name
+            assert np.isfinite(item.value)
+
+
+def test_confidences_are_softmax_probabilities(counterfactual, identity, question):
+    after = [0.5, 2.0, 1.0]
+    found, images = counterfactual([BEFORE], [after])
+    metric = ConfidenceChange(ConfidenceChangeParams(), classifier=identity, run=ToyRun())
+    items = by_name(metric.measure(found, images, question(1)))
+    p = [torch.tensor(logits).double().softmax(0).numpy() for logits in (BEFORE, after)]
+    for name, side in [("predicted", 0), ("probe", 1)]:
+        assert items[f"{name} before"].value == pytest.approx(p[0][side], rel=1e-6)
+        assert items[f"{name} after"].value == pytest.approx(p[1][side], rel=1e-6)
+        assert items[f"{name} change"].value == pytest.approx(p[1][side] - p[0][side], rel=1e-6)
+    assert (items["predicted after"].better, items["probe after"].better) == ("lower", "higher")
+
+
+def test_a_binary_confidence_is_the_sigmoid_of_its_logit(linear, question):
+    classifier = linear(torch.ones(1, 1, 1, 1), "binary")
+    images = torch.full((1, 1, 1, 1), 0.8)
+    found = Counterfactual(
+        images=np.full((1, 1, 1, 1), 0.2, np.float32),
+        logits_before=np.zeros((1, 2)),
+        logits_after=np.zeros((1, 2)),
+        converged=np.array([True]),
+    )
+    metric = ConfidenceChange(ConfidenceChangeParams(), classifier=classifier, run=ToyRun())
+    items = by_name(metric.measure(found, images, question(1, predicted=1, probe=0)))
+    assert items["predicted before"].value == pytest.approx(1 / (1 + np.exp(-0.8)), rel=1e-6)
+    assert items["probe after"].value == pytest.approx(1 / (1 + np.exp(0.2)), rel=1e-6)
+
+
+def test_a_regression_shows_its_value(linear, question):
+    classifier = linear(torch.full((1, 1, 2, 2), 10.0), "regression")
+    images = torch.full((1, 1, 2, 2), 0.5)
+    found = Counterfactual(
+        images=np.full((1, 1, 2, 2), 0.75, np.float32),
+        logits_before=np.zeros((1, 1)),
+        logits_after=np.zeros((1, 1)),
+        converged=np.array([True]),
+    )
+    metric = ConfidenceChange(ConfidenceChangeParams(), classifier=classifier, run=ToyRun())
+    items = by_name(metric.measure(found, images, question(1, 0, 0)))
+    assert {name: item.value for name, item in items.items()} == {
+        "value before": 20,
+        "value after": 30,
+        "value change": 10,
+    }
+    assert {item.unit for item in items.values()} == {"age"}
+
+
+def test_distances_by_hand(question):
+    images = torch.zeros(1, 2, 2, 2)
+    changed = np.zeros((1, 2, 2, 2), np.float32)
+    changed[0, :, 0, 0] = 0.3, 0.4
+    changed[0, 1, 1, 1] = 0.019
+    found = Counterfactual(
+        images=changed, logits_before=np.zeros((1, 2)), logits_after=np.zeros((1, 2)), converged=np.array([True])
+    )
+    items = by_name(Distance(DistanceParams(threshold=0.02), run=ToyRun()).measure(found, images, question(1)))
+    assert items["L1"].value == pytest.approx(0.719)
+    assert items["L2"].value == pytest.approx((0.25 + 0.019**2) ** 0.5)
+    assert items["L-infinity"].value == pytest.approx(0.4)
+    assert items["sparsity"].value == 0.75
+
+
+def test_the_batch_bounds_the_passes_and_changes_nothing(counterfactual, linear, question):
+    found, images = counterfactual([BEFORE] * len(CASES), [case[0] for case in CASES])
+    values = []
+    for batch in (2, 100):
+        classifier = linear(torch.eye(3).reshape(3, 3, 1, 1))
+        metric = FlipRate(FlipRateParams(batch=batch), classifier=classifier, run=ToyRun())
+        values.append([item.values.tolist() for item in metric.measure(found, images, question(len(CASES))).items])
+        assert classifier.largest_batch == min(batch, len(CASES))
+    assert values[0] == values[1]
+
+
+def test_other_kinds_are_refused(identity, question):
+    heatmap = Heatmap(values=np.zeros((1, 2, 2), np.float32))
+    with pytest.raises(SidelightError, match="heatmap"):
+        Distance(DistanceParams(), run=ToyRun()).measure(heatmap, torch.zeros(1, 1, 2, 2), question(1))

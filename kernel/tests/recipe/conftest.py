@@ -138,7 +138,7 @@ class FakeCatalog:
     """Answers as `sidelight.plugins.catalog.Catalog` does."""
 
     def __init__(self) -> None:
-        self.found = {(f"{plugin}/{one.name}", one.role): one for plugin, all in DESCRIPTORS.items() for one in all}
+        self.found = {(f"{plugin}/{one.name}", one.role): one for plugin, ones in DESCRIPTORS.items() for one in ones}
 
     def entries(self):
         return tuple(

@@ -44,6 +44,8 @@ class Candidate:
 
 def look_up(choice: Choice, catalog: Any, problems: Problems) -> Candidate:
     """Find a component in the catalog, read its parameters and ask for its capabilities."""
+    if not choice.use:
+        return Candidate(choice)
     found = catalog.lookup(choice.use, choice.role)
     if isinstance(found, Unavailable):
         problems.add(found.message, choice.use_place, suggestion=found.suggestion)

@@ -62,7 +62,7 @@ class Choice:
     Args:
         id: its key in the section; the role where the section holds a single component.
         role: its role.
-        use: `PLUGIN/COMPONENT`.
+        use: `PLUGIN/COMPONENT`; empty when it could not be read, which has been reported.
         use_place: where `use` stands.
         params: the `with:` mapping, key to entry; empty when silent.
         needs: slot to the id of the component that fills it, with its place.

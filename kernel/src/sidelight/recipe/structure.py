@@ -126,63 +126,47 @@ class _Structure:
     def choices(self) -> Iterator[Choice]:
         for section, role in SECTIONS.items():
             entry = self.root.data.get(section)
-            if entry is not None and is_component(entry.value.data):
-                yield from self.choice(role, role, entry.value, section, ())
+            if entry is None or entry.value.data is None:
                 continue
-            components = self.section(entry, section)
-            for name, component in components.items():
-                yield from self.named(name, role, component, section, tuple(components))
+            if isinstance(entry.value.data, dict) and not is_component(entry.value.data):
+                yield from self.several(entry.value.data, role, section)
+            else:
+                yield self.choice(role, role, entry.value, section)
 
-    def section(self, entry: Entry | None, section: str) -> dict[str, Entry]:
-        if entry is None or entry.value.data in (None, UNREADABLE):
-            return {}
-        if isinstance(entry.value.data, dict):
-            return entry.value.data
-        self.problems.add(
-            f"{section} is {show(entry.value)}",
-            entry.value.place,
-            expected="a component {use: PLUGIN/COMPONENT}, or a mapping of ids to components",
-            suggestion=_wrapped(entry.value),
-        )
-        return {}
+    def several(self, components: dict[str, Entry], role: str, section: str) -> Iterator[Choice]:
+        """The components of a mapping of ids; null is no component."""
+        for name, entry in components.items():
+            if not ID.fullmatch(name):
+                expected = "up to 64 letters, digits, _ and -"
+                self.problems.add(f"{quoted(name)} cannot be the id of a component", entry.key_place, expected=expected)
+            elif entry.value.data is not None:
+                others = [other for other in components if other != name]
+                yield self.choice(name, role, entry.value, f"{section}.{name}", did_you_mean(name, others))
 
-    def named(self, name: str, role: str, entry: Entry, section: str, ids: tuple[str, ...]) -> Iterator[Choice]:
-        """The component under an id of a section; null is no component."""
-        if entry.value.data in (None, UNREADABLE):
-            return
-        if not isinstance(entry.value.data, dict):
+    def choice(self, name: str, role: str, value: Value, path: str, meant: str = "") -> Choice:
+        """One component; its `use` is empty when it cannot be read, so that what needs it can be told apart."""
+        entries = value.data if isinstance(value.data, dict) else {}
+        if value.data is not entries and value.data is not UNREADABLE:
             self.problems.add(
-                f"{section}.{name} is {show(entry.value)}",
-                entry.value.place,
-                expected="a component {use: PLUGIN/COMPONENT}",
-                suggestion=did_you_mean(name, COMPONENT_KEYS) or _wrapped(entry.value),
-            )
-        elif not ID.fullmatch(name):
-            expected = "up to 64 letters, digits, _ and -"
-            self.problems.add(f"{quoted(name)} cannot be the id of a component", entry.key_place, expected=expected)
-        else:
-            yield from self.choice(name, role, entry.value, f"{section}.{name}", ids)
-
-    def choice(self, name: str, role: str, value: Value, path: str, ids: tuple[str, ...]) -> Iterator[Choice]:
-        self.known_keys(value.data, COMPONENT_KEYS, "a component has")
-        use = value.data.get("use")
-        if use is None:
-            self.problems.add(
-                f"{path} does not say which component to use",
+                f"{path} is {show(value)}",
                 value.place,
-                expected="use: PLUGIN/COMPONENT",
-                suggestion=did_you_mean(name, [other for other in ids if other != name]),
+                expected="a component {use: PLUGIN/COMPONENT}, or in a section a mapping of ids to components",
+                suggestion=did_you_mean(name, COMPONENT_KEYS) or _wrapped(value),
             )
-        elif self.is_use(use.value, path):
-            yield Choice(
-                id=name,
-                role=role,
-                use=use.value.data,
-                use_place=use.value.place,
-                params=self.mapping(value.data.get("with"), f"with of {path}"),
-                needs=dict(self.needs(value.data.get("needs"), path)),
-                place=value.place,
-            )
+        self.known_keys(entries, COMPONENT_KEYS, "a component has")
+        use = entries.get("use")
+        if use is None and value.data is entries:
+            message, expected = f"{path} does not say which component to use", "use: PLUGIN/COMPONENT"
+            self.problems.add(message, value.place, expected=expected, suggestion=meant)
+        return Choice(
+            id=name,
+            role=role,
+            use=use.value.data if use and self.is_use(use.value, path) else "",
+            use_place=use.value.place if use else value.place,
+            params=self.mapping(entries.get("with"), f"with of {path}"),
+            needs=dict(self.needs(entries.get("needs"), path)),
+            place=value.place,
+        )
 
     def is_use(self, value: Value, path: str) -> bool:
         if isinstance(value.data, str) and USE.fullmatch(value.data):

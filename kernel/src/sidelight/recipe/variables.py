@@ -6,6 +6,7 @@ import re
 from typing import TYPE_CHECKING, Any
 
 from sidelight.recipe.budget import MAX_TEXT, Budget, Size, TooBigError
+from sidelight.recipe.literal import refuse_variables
 from sidelight.recipe.model import UNREADABLE, Entry, Value
 from sidelight.recipe.wording import did_you_mean, listing, quoted, show
 
@@ -24,14 +25,14 @@ def fill_in(recipe: Value, problems: Problems) -> Value:
 
     A value that is nothing but `${name}` becomes the variable's value with its type; inside longer text the value is
     written into the text. `$${` stands for the characters `${`. A variable may refer to others. Nothing else is
-    looked up: no environment, no files.
+    looked up: no environment, no files. Variables fill parameters; they do not choose components.
 
     Args:
         recipe: a mapping.
         problems: gets unknown names, circles, and `TooBigError`s (then the answer is `UNREADABLE`).
     """
     defined = recipe.data.get("vars")
-    rest = {key: entry for key, entry in recipe.data.items() if key != "vars"}
+    rest = refuse_variables({key: entry for key, entry in recipe.data.items() if key != "vars"}, problems)
     try:
         return _Filling(_definitions(defined, problems), problems).value(Value(rest, recipe.place), 0)
     except TooBigError as error:

@@ -1,0 +1,205 @@
+"""Strict YAML: places, duplicate keys, tags, aliases, limits, and what is no YAML at all."""
+
+from __future__ import annotations
+
+import json
+
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+from sidelight.problems import Problems
+from sidelight.recipe.budget import MAX_DEPTH
+from sidelight.recipe.model import UNREADABLE
+from sidelight.recipe.plain_reader import read_plain, to_plain
+from sidelight.recipe.yaml_reader import read_yaml
+
+
+def read(text):
+    """The plain value and the problems of a document."""
+    problems = Problems()
+    return to_plain(read_yaml(text, "r.yaml", problems)), [problem.render() for problem in problems.found]
+
+
+def problem(text):
+    found = read(text)[1]
+    assert len(found) == 1, found
+    return found[0]
+
+
+TEXT = st.text(st.characters(codec="utf-8", max_codepoint=0xFFFF, exclude_characters="\0\x7f"), max_size=20)
+PLAIN = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers(-(10**20), 10**20)
+    | st.floats(allow_nan=False, allow_infinity=False)
+    | TEXT,
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(TEXT, inner, max_size=4),
+    max_leaves=20,
+)
+
+
+@given(PLAIN, st.sampled_from([None, 2]))
+def test_plain_values_survive_being_written_as_json_and_read(value, indent):
+    assert read(json.dumps(value, indent=indent)) == (value, [])
+
+
+@given(PLAIN)
+def test_plain_values_survive_being_read_as_a_dict(value):
+    problems = Problems()
+    assert to_plain(read_plain({"k": value}, problems)) == {"k": value}
+    assert not problems.found
+
+
+def test_every_value_and_key_knows_its_place():
+    value = read_yaml("a:\n  - x\n  - {b: 2}\n", "r.yaml", Problems())
+    entry = value.data["a"]
+    inner = entry.value.data[1].data["b"]
+    places = [entry.key_place, entry.value.place, entry.value.data[0].place, inner.key_place, inner.value.place]
+    assert [str(place) for place in places] == [f"r.yaml:{at}" for at in ("1:1", "2:3", "2:5", "3:6", "3:9")]
+    assert inner.value.place.text == "  - {b: 2}"
+
+
+def test_a_key_given_twice():
+    assert read("a: 1\nb:\n  c: 2\n  c: 3\na: 4\n") == (
+        {"a": 1, "b": {"c": 2}},
+        [
+            'r.yaml:4:3: the key "c" is given twice; it stands in line 3 already\n      c: 3\n      ^',
+            'r.yaml:5:1: the key "a" is given twice; it stands in line 1 already\n    a: 4\n    ^',
+        ],
+    )
+
+
+def test_tags_are_not_read():
+    for tag in ("!!python/object/apply:os.system", "!x", "!!str", "!", "!!binary", "!<tag:yaml.org,2002:int>"):
+        assert "the tag" in problem(f"a: {tag} 1\n"), tag
+    assert "the tag" in problem("a: !x [1, 2]\n")
+    assert "the tag" in problem("a: !x {b: 2}\n")
+    assert read("a: !x 1\nb: 2\n")[0] == {"a": UNREADABLE, "b": 2}
+
+
+def test_keys_are_text():
+    assert problem("1: x\n") == 'r.yaml:1:1: the key 1 is not text\n    1: x\n    ^\n  hint: write "1"'
+    assert "a key must be text" in problem("? [a]\n: b\n")
+    assert "a key must be text" in problem("? \n: b\n")
+    assert "a key must be text" in problem("k: &x v\n*x : 2\n")
+    assert "merge keys" in problem("a: &x {b: 1}\nc: {<<: *x}\n")
+    assert read("'1': x\n<: y\n'<<': z\n") == ({"1": "x", "<": "y", "<<": "z"}, [])
+
+
+def test_aliases_are_read():
+    assert read("a: &x [1, 2]\nb: *x\n") == ({"a": [1, 2], "b": [1, 2]}, [])
+
+
+def test_an_alias_needs_a_finished_anchor():
+    assert "the alias" in problem("a: *x\n")
+    assert "the alias" in problem("a: &x [1, *x]\n")
+
+
+def test_a_billion_laughs_are_refused():
+    lines = ["a0: &a0 [lol, lol, lol, lol, lol, lol, lol, lol, lol]"]
+    lines += [f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 9)}]" for n in range(1, 10)]
+    assert "counting every alias and variable as written out" in problem("\n".join(lines))
+
+
+def test_aliases_cannot_hide_depth():
+    chain = "".join(f"a{n}: &a{n} [*a{n - 1}]\n" for n in range(1, 3000))
+    assert "nested more than" in problem(f"a0: &a0 1\n{chain}")
+
+
+def test_depth_is_limited():
+    assert read("[" * MAX_DEPTH + "1" + "]" * MAX_DEPTH)[1] == []
+    assert "nested more than" in problem("[" * 100_000)
+    assert "nested more than" in problem("".join(" " * n + "a:\n" for n in range(100)))
+
+
+def test_the_number_of_values_is_limited():
+    assert "more than 20000 values" in problem("- 1\n" * 20_001)
+
+
+def test_a_second_document():
+    found = problem("a: 1\n---\nb: 2\n")
+    assert found.startswith("r.yaml:2:1: a recipe is one document")
+
+
+def test_characters_and_escapes_that_no_text_has():
+    assert problem("a: \x1b[31m\n").startswith("r.yaml:1:4: the character U+001B is not allowed")
+    assert "null character" in problem('a: "\\0"\n')
+    assert "surrogate" in problem('a: "\\ud800"\n')
+    assert "not valid YAML" in problem('a: "\\U00110000"\n')
+
+
+def test_syntax_mistakes_have_a_place_and_a_hint():
+    assert problem("a: 1\n\tb: 2\n") == (
+        "r.yaml:2:1: a tab cannot indent a recipe\n     b: 2\n    ^\n  hint: use spaces"
+    )
+    assert problem("a: b: c\n") == (
+        "r.yaml:1:5: this is not valid YAML: mapping values are not allowed here\n    a: b: c\n        ^\n"
+        '  hint: text that contains ": " needs quotes; or the line is indented wrongly'
+    )
+    assert problem("a: {b: ${c}}\n") == (
+        "r.yaml:1:8: a variable inside braces or brackets needs quotes\n    a: {b: ${c}}\n           ^\n"
+        '  hint: write "${name}"'
+    )
+    assert "a quote or bracket is not closed" in problem("a: [1, 2\n")
+    assert "a quote or bracket is not closed" in problem('a: "x\n')
+    assert "in quotes" in problem("a: @x\n")
+    assert "indented differently" in problem("a:\n  b: 1\n c: 2\n")
+
+
+def test_line_breaks_of_every_kind_count():
+    value = read_yaml("a: 1\r\nb: 2\rc: 3\nd: 4", "r.yaml", Problems())
+    assert [(str(value.data[key].key_place), value.data[key].key_place.text) for key in "abcd"] == [
+        ("r.yaml:1:1", "a: 1"),
+        ("r.yaml:2:1", "b: 2"),
+        ("r.yaml:3:1", "c: 3"),
+        ("r.yaml:4:1", "d: 4"),
+    ]
+
+
+def test_long_and_wide_lines_keep_the_caret_under_the_mistake():
+    _, line, caret = read("x: {" + "k: 1, " * 100 + "}\n")[1][-1].splitlines()
+    assert len(line) < 120
+    assert line[caret.index("^")] == "k"
+    wide = problem("日本: !x 1\n").splitlines()
+    assert wide[2] == "    " + " " * 6 + "^"
+
+
+@settings(max_examples=300)
+@given(st.text(alphabet="ab:,-[]{}&*!|>'\"%@`#?\\ \n\t0123.~<=$U", max_size=40) | st.text(max_size=30))
+@example('"\\x"')
+@example("%YAML 9.9\n---\na")
+@example("&a &b c")
+@example("? ? ?")
+def test_no_text_breaks_the_reader(text):
+    _, found = read(text)
+    assert all(line.startswith("r.yaml:") for line in found)
+
+
+@settings(max_examples=200)
+@given(
+    st.recursive(
+        st.none() | st.integers() | st.binary() | st.text(),
+        lambda inner: st.lists(inner) | st.dictionaries(st.integers() | st.text(), inner),
+    )
+)
+def test_no_object_breaks_the_dict_reader(value):
+    read_plain({"k": value}, Problems())
+
+
+def test_a_dict_with_what_no_recipe_holds():
+    problems = Problems()
+    read_plain({"a": {1: 2}, "b": [b"x", {3}], "c": 10**400, "d": "\0"}, problems)
+    assert [f"{problem.place}: {problem.message}" for problem in problems.found] == [
+        "the recipe given as a dict, at a: the key 1 is not text",
+        'the recipe given as a dict, at b.0: a value of type "builtins.bytes" is not read',
+        'the recipe given as a dict, at b.1: a value of type "builtins.set" is not read',
+        "the recipe given as a dict, at c: a number of more than 300 digits is not read",
+        "the recipe given as a dict, at d: text must not contain the null character",
+    ]
+
+
+def test_a_dict_that_holds_itself():
+    loop: dict = {}
+    loop["again"] = loop
+    problems = Problems()
+    assert read_plain(loop, problems).data is UNREADABLE
+    assert "nested more than" in next(iter(problems.found)).message

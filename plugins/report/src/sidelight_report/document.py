@@ -1,0 +1,94 @@
+"""Everything the page shows, as one JSON-ready document; `web/document.d.ts` gives its types."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from sidelight_report import measurements, sections
+from sidelight_report.encoding import number, numbers
+from sidelight_report.explanations import encode
+from sidelight_report.paths import mean_path
+from sidelight_report.recipe_text import recipe_text
+from sidelight_report.words import class_name, headline, question
+
+if TYPE_CHECKING:
+    from sidelight_specs.results.run import ComponentRecord
+
+    from sidelight_report.scene import Scene
+
+
+def document(scene: Scene) -> dict[str, Any]:
+    """The whole report."""
+    results = scene.results
+    return {
+        "title": scene.params.title or results.name,
+        "question": headline(results),
+        "task": results.predictions.task,
+        "total": len(results.targets),
+        "explainers": _explainers(scene),
+        "images": [card(scene, row) for row in range(scene.count)],
+        "table": measurements.table(scene),
+        "charts": measurements.charts(scene),
+        "paths": _paths(scene),
+        "attributes": sections.attribute_sections(scene),
+        "exemplars": sections.exemplar_sections(scene),
+        "emitted": [{"name": name} | sections.by_product(item, scene) for name, item in results.emitted.items()],
+        "components": [_component(record) for record in results.components],
+        "recipe": recipe_text(results.recipe),
+        "environment": {key: str(value) for key, value in results.environment.items()},
+        "warnings": list(results.warnings),
+    }
+
+
+def card(scene: Scene, row: int) -> dict[str, Any]:
+    """One image with every explanation of it, in recipe order."""
+    results = scene.results
+    found = [
+        {"explainer": key, "measures": measurements.of_image(scene, key, row), "passes": _passes(value, row)}
+        | encode(value, scene, row)
+        for key, value in results.explanations.items()
+    ]
+    return {
+        "question": question(results, row),
+        "id": results.split.ids[row] if results.split.ids else f"image {row + 1}",
+        "label": _label(scene, row),
+        "picture": scene.picture(results.split.images[row]),
+        "classes": scene.class_entries(row),
+        "scores": numbers(scene.before[row][scene.shown_classes(row)]),
+        "reconstruction": None if results.inversion is None else encode(results.inversion, scene, row),
+        "explanations": found,
+    }
+
+
+def _label(scene: Scene, row: int) -> str | None:
+    labels, names = scene.results.split.labels, scene.results.split.class_names
+    if labels is None:
+        return None
+    if scene.regression:
+        return f"{float(labels[row]):.3g}"
+    index = int(labels[row])
+    return names[index] if 0 <= index < len(names) else class_name(scene.results, index)
+
+
+def _passes(explanation: Any, row: int) -> float | None:
+    passes = getattr(explanation, "passes", None)
+    return None if passes is None else number(float(passes[row]), 4)
+
+
+def _explainers(scene: Scene) -> list[dict[str, Any]]:
+    records = {record.id: record for record in scene.results.components if record.role == "explainer"}
+    return [
+        {"id": key, "kind": explanation.kind}
+        | {name: getattr(records.get(key), name, "") for name in ("use", "summary", "paper")}
+        for key, explanation in scene.results.explanations.items()
+    ]
+
+
+def _paths(scene: Scene) -> list[dict[str, Any]]:
+    found = {key: mean_path(value, scene) for key, value in scene.results.explanations.items()}
+    return [{"name": key} | path for key, path in found.items() if path is not None]
+
+
+def _component(record: ComponentRecord) -> dict[str, str]:
+    names = ("id", "role", "use", "summary", "paper", "distribution", "version")
+    return {name: getattr(record, name) for name in names}

@@ -1,0 +1,120 @@
+"""The metric table, the curves behind it, and each image's own numbers."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from sidelight_report.encoding import number, numbers
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from sidelight_specs.results import Measurement
+
+    from sidelight_report.scene import Scene
+
+Column = tuple[str, "Measurement"]
+
+
+def rows(scene: Scene) -> Iterator[tuple[str, str, list[Column]]]:
+    """Metric id, name of the number, and what it is for each explanation that has it; in recipe order."""
+    for metric, of in scene.results.measurements.items():
+        names = dict.fromkeys(item.name for found in of.values() for item in found.items)
+        for name in names:
+            columns = [(key, item) for key, found in of.items() for item in found.items if item.name == name]
+            yield metric, name, columns
+
+
+def table(scene: Scene) -> dict[str, Any]:
+    """Every row of the metric table: means, the images behind them, and which is best where that can be said."""
+    found = [_row(scene, metric, name, columns) for metric, name, columns in rows(scene)]
+    order = dict.fromkeys([*scene.results.explanations, *(key for row in found for key in row["cells"])])
+    return {"columns": [key for key in order if any(key in row["cells"] for row in found)], "rows": found}
+
+
+def _row(scene: Scene, metric: str, name: str, columns: list[Column]) -> dict[str, Any]:
+    reason = incomparable(scene, columns)
+    first = columns[0][1]
+    return {
+        "metric": metric,
+        "name": name,
+        "unit": first.unit,
+        "better": first.better,
+        "help": first.help,
+        "reason": reason,
+        "best": [] if reason else best(columns),
+        "cells": {key: _cell(item) for key, item in columns},
+    }
+
+
+def _cell(item: Measurement) -> dict[str, Any]:
+    return {
+        "mean": number(item.value),
+        "applies": int(np.isfinite(item.values).sum()),
+        "of": len(item.values),
+        "settings": {key: str(value) for key, value in item.settings.items()},
+    }
+
+
+def incomparable(scene: Scene, columns: list[Column]) -> str:
+    """Why the numbers of one row must not be ranked; empty where they may."""
+    items = [item for _, item in columns]
+    if len(items) < 2:
+        return "one explanation only"
+    if items[0].better == "neither":
+        return "neither way is better"
+    if any((item.unit, item.better) != (items[0].unit, items[0].better) for item in items):
+        return "units differ"
+    if any(item.settings != items[0].settings for item in items):
+        return "settings differ"
+    applies = [np.isfinite(item.values).tobytes() for item in items]
+    if not np.isfinite(items[0].values).any() or any(mask != applies[0] for mask in applies):
+        return "measured on different images"
+    sides = {_asked(scene, key) for key, _ in columns}
+    return "explanations of different kinds or questions" if len(sides) > 1 else ""
+
+
+def _asked(scene: Scene, key: str) -> tuple[str, str]:
+    explanation = scene.results.explanations.get(key)
+    return (explanation.kind, explanation.answers) if explanation else (key, "")
+
+
+def best(columns: list[Column]) -> list[str]:
+    """The explanations with the best mean; several where they tie, none where all do."""
+    means = {key: item.value for key, item in columns}
+    top = (max if columns[0][1].better == "higher" else min)(means.values())
+    winners = [key for key, mean in means.items() if np.isclose(mean, top, rtol=1e-6, atol=1e-12)]
+    return [] if len(winners) == len(means) else winners
+
+
+def charts(scene: Scene) -> list[dict[str, Any]]:
+    """The mean curves behind the numbers that have some: insertion, deletion."""
+    found = []
+    for metric, name, columns in rows(scene):
+        lines = [line for key, item in columns if (line := _line(key, item)) is not None]
+        if lines:
+            first = columns[0][1]
+            found.append({"metric": metric, "name": name, "help": first.help, "unit": first.unit, "lines": lines})
+    return found
+
+
+def _line(key: str, item: Measurement) -> dict[str, Any] | None:
+    if item.curve_x is None or item.curve_y is None or not len(item.curve_y):
+        return None
+    kept = item.curve_y[np.isfinite(item.curve_y).all(axis=1)]
+    if not len(kept):
+        return None
+    return {"name": key, "x": numbers(item.curve_x, 4), "y": numbers(kept.mean(axis=0), 4), "count": len(kept)}
+
+
+def of_image(scene: Scene, key: str, row: int) -> list[dict[str, Any]]:
+    """The numbers of one explanation of one image."""
+    found = []
+    for metric, name, columns in rows(scene):
+        item = dict(columns).get(key)
+        if item is not None and len(item.values) == len(scene.results.targets) and np.isfinite(item.values[row]):
+            value = number(float(item.values[row]))
+            found.append({"metric": metric, "name": name, "value": value, "better": item.better, "unit": item.unit})
+    return found

@@ -1,0 +1,69 @@
+"""What the encoders of one report share: the results, the options, and the classes that each card shows."""
+
+from __future__ import annotations
+
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from sidelight_specs.results import Counterfactual
+
+from sidelight_report.encoding import png, softmax
+from sidelight_report.words import class_name
+
+if TYPE_CHECKING:
+    from sidelight_specs.results import Results
+
+    from sidelight_report import HtmlParams
+
+
+class Scene:
+    """One report.
+
+    Args:
+        results: the finished run.
+        params: the renderer's options.
+    """
+
+    def __init__(self, results: Results, params: HtmlParams) -> None:
+        self.results, self.params = results, params
+        self.count = min(params.images, len(results.targets))
+
+    @property
+    def regression(self) -> bool:
+        """Whether the classifier gives a value instead of classes."""
+        return self.results.predictions.task == "regression"
+
+    def scores(self, logits: np.ndarray) -> np.ndarray:
+        """(..., K) probabilities, or the values themselves of a regression."""
+        return logits.astype(np.float64) if self.regression else softmax(logits)
+
+    @cached_property
+    def before(self) -> np.ndarray:
+        """(N, K) what the classifier says of the explained images."""
+        return self.scores(self.results.predictions.logits)
+
+    def sides(self, row: int) -> list[int]:
+        """The predicted class and the one asked about, once where they are the same."""
+        return list(dict.fromkeys((int(self.results.targets.predicted[row]), int(self.results.targets.probe[row]))))
+
+    def shown_classes(self, row: int) -> list[int]:
+        """The classes in a card: the two of the question, then those likeliest before or after any search."""
+        highest = self.before[row].copy()
+        for explanation in self.results.explanations.values():
+            if isinstance(explanation, Counterfactual):
+                highest = np.maximum(highest, self.scores(explanation.logits_after[row]))
+        sides = self.sides(row)
+        others = [int(k) for k in np.argsort(-highest, kind="stable") if int(k) not in sides]
+        return sides + others[: self.params.classes]
+
+    def class_entries(self, row: int) -> list[dict[str, Any]]:
+        """Names and parts in the question of `shown_classes`."""
+        predicted, probe = int(self.results.targets.predicted[row]), int(self.results.targets.probe[row])
+        part = {probe: "probe", predicted: "predicted"}
+        return [{"name": class_name(self.results, k), "part": part.get(k, "other")} for k in self.shown_classes(row)]
+
+    def picture(self, image: np.ndarray) -> dict[str, Any]:
+        """An image (C, H, W) with what the page needs to place it."""
+        _, height, width = image.shape
+        return {"src": png(image), "width": width, "height": height, "crisp": max(height, width) <= self.params.crisp}

@@ -1,0 +1,105 @@
+"""What stands below the cards: attributes, concepts' exemplars and by-products."""
+
+from __future__ import annotations
+
+from functools import singledispatch
+from typing import TYPE_CHECKING, Any
+
+from sidelight_specs.results import Attributes, Concepts, Split, State
+
+from sidelight_report.encoding import number, numbers
+from sidelight_report.words import class_name
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from sidelight_report.scene import Scene
+
+MOST_ATTRIBUTES = 12
+MOST_EXAMPLES = 6
+MOST_SAMPLES = 64
+
+
+def attribute_sections(scene: Scene) -> list[dict[str, Any]]:
+    """Ranked attributes of every attribute finder and of every explainer that gives some."""
+    found = {**scene.results.attributes, **scene.results.explanations}
+    return [
+        {"name": key, "attributes": _attributes(value, scene), "count": len(value.attributes)}
+        for key, value in found.items()
+        if isinstance(value, Attributes)
+    ]
+
+
+def _attributes(found: Attributes, scene: Scene) -> list[dict[str, Any]]:
+    return [
+        {
+            "name": attribute.name,
+            "shift": number(attribute.shift),
+            "effect": number(attribute.effect),
+            "target": class_name(scene.results, attribute.target),
+            "flagged": attribute.flagged,
+            "examples": _examples(found, scene, place),
+        }
+        for place, attribute in enumerate(found.attributes[:MOST_ATTRIBUTES])
+    ]
+
+
+def _examples(found: Attributes, scene: Scene, place: int) -> list[dict[str, Any]]:
+    if found.before is None or found.after is None:
+        return []
+    chances = None if found.probabilities is None else found.probabilities[place]
+    pairs = zip(found.before[place][:MOST_EXAMPLES], found.after[place][:MOST_EXAMPLES], strict=True)
+    return [
+        {
+            "before": scene.picture(before),
+            "after": scene.picture(after),
+            "probabilities": None if chances is None else numbers(chances[m]),
+        }
+        for m, (before, after) in enumerate(pairs)
+    ]
+
+
+def exemplar_sections(scene: Scene) -> list[dict[str, Any]]:
+    """The images in which each concept is strongest."""
+    return [
+        {
+            "name": key,
+            "concepts": [
+                {"name": name, "pictures": _pictures(scene, images, MOST_EXAMPLES)}
+                for name, images in zip(value.names, value.exemplars, strict=True)
+            ],
+        }
+        for key, value in scene.results.explanations.items()
+        if isinstance(value, Concepts) and value.exemplars is not None
+    ]
+
+
+def _pictures(scene: Scene, images: np.ndarray, most: int) -> list[dict[str, Any]]:
+    return [scene.picture(image) for image in images[:most]]
+
+
+@singledispatch
+def by_product(artifact: Any, scene: Scene) -> dict[str, Any]:
+    """What the page shows of something that a component emitted; at least its kind."""
+    del scene
+    return {"kind": "other", "what": str(artifact.kind)}
+
+
+@by_product.register(State)
+def _curves(artifact: State, scene: Scene) -> dict[str, Any]:
+    del scene
+    lines = [
+        {"name": name, "x": list(range(1, len(values) + 1)), "y": numbers(values, 4)}
+        for name, values in artifact.curves.items()
+    ]
+    return {"kind": "curves", "lines": lines}
+
+
+@by_product.register(Split)
+def _samples(artifact: Split, scene: Scene) -> dict[str, Any]:
+    return {
+        "kind": "images",
+        "pictures": _pictures(scene, artifact.images, MOST_SAMPLES),
+        "captions": list(artifact.ids[:MOST_SAMPLES]),
+        "count": len(artifact),
+    }

@@ -1,0 +1,105 @@
+// @ts-check
+import "./path.js";
+import "./picture.js";
+import { h } from "./elements.js";
+import { format } from "./numbers.js";
+import { PointedPicture } from "./picture.js";
+import { reconstruction, tile } from "./tiles.js";
+
+/** @typedef {import("./document.js").Card} Card */
+/** @typedef {import("./document.js").Entry} Entry */
+/** @typedef {import("./document.js").Report} Report */
+
+const ARROWS = { higher: "↑", lower: "↓", neither: "" };
+
+/**
+ * One image with every explanation of it.
+ * @param {Card} card
+ * @param {number} index
+ * @param {Report} report
+ */
+export function makeCard(card, index, report) {
+  const tiles = [input(card, report), ...(card.reconstruction ? [inverted(card.reconstruction)] : []),
+    ...card.explanations.map((entry) => explained(entry, card, report))];
+  const grid = h("div", { class: "tiles" }, ...tiles.map(({ element }) => element));
+  grid.style.setProperty("--columns", String(columns(tiles.map(({ span }) => span), card.picture.crisp)));
+  const wrong = card.label !== null && report.task !== "regression" && card.label !== card.classes[0]?.name;
+  const facts = [card.id, card.label === null ? "" : `labelled ${card.label}`].filter(Boolean).join(" · ");
+  const section = h("section", { class: "card", id: `image-${index + 1}`, tabindex: -1, "aria-labelledby": `question-${index + 1}` },
+    h("header", {}, h("h2", { id: `question-${index + 1}` }, card.question), h("p", { class: "facts" }, facts, wrong && h("span", { class: "alert" }, "misclassified"))),
+    grid, paths(card, index));
+  section.addEventListener("sl-cursor", (event) => point(section, event));
+  return section;
+}
+
+/** Every picture of a card shows the pixel that one of them is pointed at. @param {HTMLElement} section @param {Event} event */
+function point(section, event) {
+  if (!(event instanceof CustomEvent)) return;
+  for (const element of section.querySelectorAll("sl-picture, sl-heatmap, sl-difference")) {
+    if (element instanceof PointedPicture) element.cursor = event.detail;
+  }
+}
+
+/** The number of columns that leaves the fewest places empty. @param {number[]} spans @param {boolean} crisp */
+function columns(spans, crisp) {
+  const units = spans.reduce((sum, span) => sum + span, 0);
+  const [most, least] = crisp ? [7, 5] : [5, 3];
+  if (units <= most) return Math.max(units, least);
+  const choices = Array.from({ length: most - least + 1 }, (_, i) => most - i);
+  const empty = (/** @type {number} */ n) => (n - (units % n)) % n;
+  return choices.reduce((best, n) => (empty(n) < empty(best) ? n : best));
+}
+
+/**
+ * @param {string} title
+ * @param {string} note
+ * @param {number} span
+ * @param {...(Node | null | false)} body
+ */
+function frame(title, note, span, ...body) {
+  const element = h("article", { class: `tile ${["whole", "single", "double"][span]}` },
+    h("header", {}, h("h3", { title }, title), h("p", { title: note }, note)), ...body);
+  return { element, span };
+}
+
+/** @param {Card} card @param {Report} report */
+function input(card, report) {
+  const picture = h("sl-picture");
+  picture.data = { picture: card.picture, label: `Input ${card.id}` };
+  const bars = h("sl-probabilities");
+  bars.data = { classes: card.classes, before: card.scores, after: null, regression: report.task === "regression" };
+  const made = frame("Input", report.task === "regression" ? "and its value" : "what the classifier says", 1, picture, bars);
+  made.element.classList.add("input");
+  return made;
+}
+
+/** @param {import("./document.js").InversionEntry} entry */
+function inverted(entry) {
+  return frame("Generator", "its reconstruction", 1, reconstruction(entry));
+}
+
+/** @param {Entry} entry @param {Card} card @param {Report} report */
+function explained(entry, card, report) {
+  const { body, span, note } = tile(entry, card, report.task === "regression");
+  return frame(entry.explainer, note, span, ...body, measures(entry));
+}
+
+/** @param {Entry} entry */
+function measures(entry) {
+  const rows = entry.measures.map(({ name, value, better, unit }) => ({ name: `${name} ${ARROWS[better]}`, value: format(value), unit }));
+  if (entry.passes !== null) rows.push({ name: "classifier passes", value: format(entry.passes), unit: "" });
+  return rows.length > 0 && h("dl", { class: "measures" }, ...rows.flatMap(({ name, value, unit }) =>
+    [h("dt", { title: unit }, name), h("dd", {}, value)]));
+}
+
+/** The searches of all explainers, one below the other. @param {Card} card @param {number} index */
+function paths(card, index) {
+  const found = card.explanations.flatMap((entry) => (entry.kind === "counterfactual" && entry.path ? [{ entry, path: entry.path }] : []));
+  if (!found.length) return null;
+  return h("details", { class: "paths", open: index === 0 }, h("summary", {}, found.length > 1 ? "Paths of the searches" : "Path of the search"),
+    ...found.map(({ entry, path }) => {
+      const element = h("sl-path");
+      element.data = { path, classes: card.classes, name: entry.explainer };
+      return h("div", { class: "search" }, h("h3", {}, entry.explainer, !entry.converged && h("small", {}, " did not converge")), element);
+    }));
+}

@@ -1,0 +1,89 @@
+// The document that Python writes into the page (sidelight_report/document.py) and that every component shows a part of.
+
+export interface Picture { src: string; width: number; height: number; crisp: boolean }
+
+/** Numbers over pixels: base64 of little-endian 16-bit integers; 32767 stands for `largest`, -32768 for a missing value. */
+export interface Grid { width: number; height: number; largest: number; data: string }
+
+export type Part = "predicted" | "probe" | "other";
+export interface ClassEntry { name: string; part: Part }
+export interface Measure { metric: string; name: string; value: number | null; better: Better; unit: string }
+export type Better = "higher" | "lower" | "neither";
+
+interface Shared { explainer: string; measures: Measure[]; passes: number | null }
+
+export interface HeatmapEntry extends Shared {
+  kind: "heatmap"; side: string; answers: "predicted" | "probe" | "contrast"; signed: boolean;
+  resolution: [number, number] | null; values: Grid; saturation: number;
+}
+export interface Constraint { name: string; violation: number | null; holds: boolean }
+export interface PathFrame { at: number; picture: Picture }
+export interface PathEntry { steps: number[]; likelihoods: (number | null)[][]; frames?: PathFrame[] }
+export interface CounterfactualEntry extends Shared {
+  kind: "counterfactual"; side: string; converged: boolean; before: (number | null)[]; after: (number | null)[];
+  constraints: Constraint[]; tolerance: number; path: PathEntry | null; third: string | null;
+  picture?: Picture; difference?: Grid; saturation?: number;
+}
+export interface InversionEntry { kind: "inversion"; picture: Picture; error: number | null }
+export interface GraphNode { patches: number[]; confidence: number; root: boolean; depth: number; children: number[] }
+export interface GraphEntry extends Shared {
+  kind: "attention-graph"; side: string; grid: [number, number]; soft: boolean; probability: number | null;
+  nodes: GraphNode[]; left_out: number; baseline?: Picture;
+}
+export interface ConceptsEntry extends Shared {
+  kind: "concepts"; side: string; names: string[]; activations: (number | null)[]; contributions: (number | null)[];
+  maps: { values: Grid; saturation: number }[] | null;
+}
+export interface EffectsEntry extends Shared { kind: "attributes"; side: string; names: string[]; effects: (number | null)[] }
+export interface UnknownEntry extends Shared { kind: "unknown"; what: string }
+export type Entry =
+  | HeatmapEntry | CounterfactualEntry | (InversionEntry & Shared) | GraphEntry | ConceptsEntry | EffectsEntry | UnknownEntry;
+
+export interface Card {
+  question: string; id: string; label: string | null; picture: Picture; classes: ClassEntry[];
+  scores: (number | null)[]; reconstruction: InversionEntry | null; explanations: Entry[];
+}
+export interface Cell { mean: number | null; applies: number; of: number; settings: Record<string, string> }
+export interface MetricRow {
+  metric: string; name: string; unit: string; better: Better; help: string; reason: string; best: string[];
+  cells: Record<string, Cell>;
+}
+export interface MetricTable { columns: string[]; rows: MetricRow[] }
+export interface Line { name: string; x: (number | null)[]; y: (number | null)[]; count?: number }
+export interface Chart { metric: string; name: string; help: string; unit: string; lines: Line[] }
+export interface MeanPath { name: string; steps: number[]; likelihoods: (number | null)[][]; count: number }
+export interface AttributeExample { before: Picture; after: Picture; probabilities: (number | null)[] | null }
+export interface Attribute {
+  name: string; shift: number | null; effect: number | null; target: string; flagged: string; examples: AttributeExample[];
+}
+export interface AttributeSection { name: string; attributes: Attribute[]; count: number }
+export interface ExemplarSection { name: string; concepts: { name: string; pictures: Picture[] }[] }
+export type ByProduct = { name: string } & (
+  | { kind: "curves"; lines: Line[] }
+  | { kind: "images"; pictures: Picture[]; captions: string[]; count: number }
+  | { kind: "other"; what: string });
+export interface Explainer { id: string; kind: string; use: string; summary: string; paper: string }
+export interface Component {
+  id: string; role: string; use: string; summary: string; paper: string; distribution: string; version: string;
+}
+export interface Report {
+  title: string; question: string; task: string; total: number; explainers: Explainer[]; images: Card[]; table: MetricTable;
+  charts: Chart[]; paths: MeanPath[]; attributes: AttributeSection[]; exemplars: ExemplarSection[]; emitted: ByProduct[];
+  components: Component[]; recipe: string; environment: Record<string, string>; warnings: string[];
+}
+
+/** A pixel that the reader points at, shared by all pictures of a card. */
+export interface Cursor { x: number; y: number }
+
+declare global {
+  interface HTMLElementTagNameMap {
+    "sl-picture": import("./picture.js").SlPicture;
+    "sl-heatmap": import("./heatmap.js").SlHeatmap;
+    "sl-difference": import("./heatmap.js").SlDifference;
+    "sl-flicker": import("./flicker.js").SlFlicker;
+    "sl-probabilities": import("./probabilities.js").SlProbabilities;
+    "sl-path": import("./path.js").SlPath;
+    "sl-metric-table": import("./metric-table.js").SlMetricTable;
+    "sl-attention-graph": import("./attention-graph.js").SlAttentionGraph;
+  }
+}

@@ -1,0 +1,32 @@
+// @ts-check
+/** "How to read this": only what this page holds. */
+import { h } from "./elements.js";
+
+/** @typedef {import("./document.js").Report} Report */
+
+/** @type {Record<string, [string, string][]>} */
+const TEXTS = {
+  heatmap: [
+    ["Heatmaps", "A value for every pixel, in the method's own unit. Teal speaks for the predicted class, amber against it or for the class asked about; maps that only rank pixels run from dark to bright. Each map has its own scale, written below it: colours saturate at a high percentile, so compare places, not colours, between maps."],
+  ],
+  counterfactual: [
+    ["Counterfactuals", "The input, changed until the classifier would answer differently. Hold the picture, or press Flicker, to compare it with the input. In the difference, red is what must be added and blue what must be removed; all differences of one image share a scale. The bars are the classifier's probabilities: pale before, solid after."],
+    ["No answer", "A search that did not converge is named and never drawn: where it stopped explains nothing."],
+  ],
+  "attention-graph": [["Attention graphs", "In the top row, smallest sets of patches that are enough for the classifier; below each, what is left of the class when a patch goes. Percentages are relative to the whole image."]],
+  concepts: [["Concepts", "A few features, what each adds to the class's logit, and where each is in the image."]],
+  attributes: [["Attributes", "Directions of a generator that move the classifier, strongest first."]],
+};
+
+/** @param {Report} report */
+export function guide(report) {
+  const kinds = new Set(report.explainers.map(({ kind }) => kind));
+  if (report.attributes.length) kinds.add("attributes");
+  const texts = [...kinds].flatMap((kind) => TEXTS[kind] ?? []);
+  const methods = report.explainers.filter(({ summary }) => summary).map(({ id, summary, paper }) => [h("dt", {}, id), h("dd", {}, summary, paper && h("small", {}, ` ${paper}`))]);
+  return h("details", { class: "guide" }, h("summary", {}, "How to read this"),
+    h("dl", {}, ...texts.flatMap(([term, text]) => [h("dt", {}, term), h("dd", {}, text)]),
+      h("dt", {}, "Pointing"), h("dd", {}, "Point at a picture to read its value there and, at the same pixel, the values of all pictures beside it. With the keyboard: Tab to a picture, Enter, then the arrow keys; Escape ends it."),
+      h("dt", {}, "Moving"), h("dd", {}, "The arrow keys left and right go from image to image.")),
+    methods.length > 0 && h("h2", {}, "The methods"), methods.length > 0 && h("dl", {}, ...methods.flat()));
+}

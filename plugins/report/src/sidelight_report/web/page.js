@@ -1,0 +1,46 @@
+// @ts-check
+import { makeCard } from "./card.js";
+import { SlDifference, SlHeatmap } from "./heatmap.js";
+import { h } from "./elements.js";
+import { guide } from "./guide.js";
+import { pixels } from "./grid.js";
+import { arrowKeys, bar } from "./navigation.js";
+import { attributes, byProducts, count, exemplars, measured, origin } from "./sections.js";
+
+/** @typedef {import("./document.js").Report} Report */
+
+const OPACITY = 0.85;
+
+/** @returns {Report} */
+function read() {
+  return JSON.parse(document.getElementById("document")?.textContent ?? "{}");
+}
+
+/** @param {Report} report */
+function header(report) {
+  const shown = report.images.length < report.total ? `, of which the first ${report.images.length} are shown` : "";
+  const uses = report.components.filter(({ role }) => ["data", "classifier", "generator"].includes(role)).map(({ use }) => use);
+  return h("header", { class: "masthead" }, h("p", { class: "name" }, report.title), h("h1", {}, report.question),
+    h("p", { class: "facts" }, [`${count(report.total, "image")}${shown}`, count(report.explainers.length, "explainer"), ...uses].join(" · ")),
+    report.warnings.length > 0 && h("ul", { class: "warnings", "aria-label": "Warnings" }, ...report.warnings.map((text) => h("li", {}, text))), guide(report));
+}
+
+/** @param {number} opacity */
+function cover(opacity) {
+  for (const element of document.querySelectorAll("sl-heatmap, sl-difference")) {
+    if (element instanceof SlHeatmap || element instanceof SlDifference) element.opacity = opacity;
+  }
+}
+
+/** @param {Report} report */
+async function show(report) {
+  const cards = report.images.map((card, i) => makeCard(card, i, report));
+  const main = h("main", { id: "main", tabindex: -1 }, h("div", { class: "cards" }, ...cards), measured(report), ...attributes(report), ...exemplars(report), byProducts(report));
+  document.body.append(h("a", { class: "skip", href: "#main" }, "Skip to the images"), header(report), bar(report, cards, cover), main, h("footer", {}, origin(report)));
+  cover(OPACITY);
+  arrowKeys(cards);
+  await Promise.all(report.images.map(({ picture }) => pixels(picture)));
+  document.documentElement.dataset.ready = "true";
+}
+
+void show(read());

@@ -1,0 +1,107 @@
+// @ts-check
+/** What stands below the cards. */
+import "./flicker.js";
+import "./metric-table.js";
+import { h } from "./elements.js";
+import { percent, signed } from "./numbers.js";
+import { legend, plot } from "./plot.js";
+
+/** @typedef {import("./document.js").Report} Report */
+
+/** @param {string} id @param {string} title @param {...(Node | null | false)} body */
+function section(id, title, ...body) {
+  return h("section", { class: "panel", id, "aria-labelledby": `${id}-title` }, h("h2", { id: `${id}-title` }, title), ...body.filter((item) => item !== false && item !== null));
+}
+
+/** @param {Report} report */
+export function measured(report) {
+  if (!report.table.rows.length && !report.charts.length && !report.paths.length) return null;
+  const table = h("sl-metric-table");
+  table.data = report.table;
+  const ranked = report.table.rows.some(({ best }) => best.length);
+  const note = `Means over ${count(report.total, "image")}. Open a metric for what it means and its settings.${ranked ? " The best of a row is marked where unit, settings, images and kind of explanation are the same." : ""}`;
+  return section("measurements", "Measurements", report.table.rows.length > 0 && h("p", { class: "note" }, note),
+    report.table.rows.length > 0 && table, h("div", { class: "charts" }, ...report.charts.map((chart) => curves(chart, report)), ...report.paths.map(meanPath)));
+}
+
+/** @param {import("./document.js").Chart} chart @param {Report} report */
+function curves(chart, report) {
+  const lines = chart.lines.map((line) => ({ ...line, style: `series-${Math.max(0, report.explainers.findIndex(({ id }) => id === line.name)) % 8}` }));
+  const images = chart.lines[0]?.count ?? 0;
+  return h("figure", { class: "chart" }, h("figcaption", {}, h("b", {}, chart.name), h("small", {}, ` ${chart.unit}, mean of ${count(images, "image")}`)),
+    plot({ lines, label: `${chart.name}: ${chart.help}`, yRange: bounds(lines) }), legend(lines));
+}
+
+/** From 0 to 1 where the curves stay within it. @param {{ y: (number | null)[] }[]} lines @returns {[number, number] | undefined} */
+function bounds(lines) {
+  return lines.every(({ y }) => y.every((value) => value === null || (value >= 0 && value <= 1))) ? [0, 1] : undefined;
+}
+
+/** @param {import("./document.js").MeanPath} path */
+function meanPath(path) {
+  const names = ["predicted class", "class asked about", "highest other"];
+  const lines = ["predicted", "probe", "other other-0"].map((style, i) => ({ name: names[i] ?? "", style, x: path.steps, y: path.likelihoods[i] ?? [] }));
+  return h("figure", { class: "chart" }, h("figcaption", {}, h("b", {}, `Search of ${path.name}`), h("small", {}, ` likelihood, mean of ${count(path.count, "image")}`)),
+    plot({ lines, label: `Mean class likelihood along the search of ${path.name}`, yRange: [0, 1], yText: percent, xTitle: "step" }), legend(lines));
+}
+
+/** @param {Report} report */
+export function attributes(report) {
+  return report.attributes.map(({ name, attributes: found, count: total }, i) => section(`attributes-${i + 1}`, `Attributes found by ${name}`,
+    h("ol", { class: "attributes" }, ...found.map(attribute)), total > found.length && h("p", { class: "note" }, `${total - found.length} weaker attributes are not shown.`)));
+}
+
+/** @param {import("./document.js").Attribute} found */
+function attribute(found) {
+  const pairs = found.examples.map(({ before, after, probabilities }) => {
+    const flicker = h("sl-flicker");
+    flicker.data = { before, after, names: ["before", "after"] };
+    return h("li", {}, flicker, probabilities && h("p", { class: "note" }, `${percent(probabilities[0])} → ${percent(probabilities[1])}`));
+  });
+  return h("li", {}, h("h3", {}, found.name), h("p", { class: "note" }, `raises the logit of ${found.target} by ${signed(found.effect)} on average; shift ${signed(found.shift)}`),
+    found.flagged && h("p", { class: "alert" }, found.flagged), pairs.length > 0 && h("ul", { class: "sheet" }, ...pairs));
+}
+
+/** @param {Report} report */
+export function exemplars(report) {
+  return report.exemplars.map(({ name, concepts }, i) => section(`concepts-${i + 1}`, `Concepts of ${name}`,
+    ...concepts.map((concept) => h("div", {}, h("h3", {}, concept.name), sheet(concept.pictures, [])))));
+}
+
+/** @param {Report} report */
+export function byProducts(report) {
+  if (!report.emitted.length) return null;
+  return section("by-products", "Along the way", h("div", { class: "charts" }, ...report.emitted.map((item) => {
+    const caption = h("figcaption", {}, h("b", {}, item.name));
+    if (item.kind === "curves") return h("figure", { class: "chart" }, caption, ...item.lines.map((line, i) => training(line, i)));
+    if (item.kind === "images") return h("figure", { class: "chart wide" }, caption, sheet(item.pictures, item.captions));
+    return h("figure", { class: "chart" }, caption, h("p", { class: "note" }, item.what));
+  })));
+}
+
+/** @param {import("./document.js").Line} line @param {number} i */
+function training(line, i) {
+  const lines = [{ ...line, style: `series-${i % 8}` }];
+  return h("div", {}, h("p", { class: "note" }, line.name), plot({ lines, label: `${line.name} in the course of training`, xTitle: "step" }));
+}
+
+/** @param {import("./document.js").Picture[]} pictures @param {string[]} captions */
+function sheet(pictures, captions) {
+  return h("ul", { class: "sheet" }, ...pictures.map(({ src, width, height, crisp }, i) =>
+    h("li", {}, h("img", { src, width, height, class: crisp ? "crisp" : "", alt: captions[i] ?? `sample ${i + 1}`, loading: "lazy" }))));
+}
+
+/** @param {Report} report */
+export function origin(report) {
+  const facts = h("dl", { class: "facts-list" }, ...Object.entries(report.environment).flatMap(([name, value]) => [h("dt", {}, name), h("dd", {}, value)]));
+  const parts = h("div", { class: "scroller", tabindex: 0, role: "region", "aria-label": "Components" }, h("table", {}, h("thead", {}, h("tr", {}, ...["Role", "Component", "Version", "What it is"].map((text) => h("th", { scope: "col" }, text)))),
+    h("tbody", {}, ...report.components.map((part) => h("tr", {}, h("td", {}, part.role.replaceAll("_", " ")), h("th", { scope: "row" }, part.use), h("td", {}, part.version),
+      h("td", {}, part.summary, part.paper && h("small", {}, ` ${part.paper}`)))))));
+  return section("origin", "How this was made", report.components.length > 0 && parts, h("h3", {}, "Versions"), facts,
+    h("h3", {}, "Resolved recipe"), h("pre", { tabindex: 0, "aria-label": "Resolved recipe" }, report.recipe));
+}
+
+/** @param {number} n @param {string} noun */
+export function count(n, noun) {
+  return `${n} ${noun}${n === 1 ? "" : "s"}`;
+}

@@ -1,0 +1,57 @@
+"""Questions in words: "Why a 4 and not a 9?"."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from sidelight_specs.results import Results
+
+_AN = ("8", "11", "18")
+
+
+def class_name(results: Results, index: int) -> str:
+    """The classifier's name of a class, or its number where it has none."""
+    return results.class_names[index] if 0 <= index < len(results.class_names) else f"class {index}"
+
+
+def noun(name: str) -> str:
+    """A class name inside a sentence: digits get an article, names are quoted because their grammar is unknown."""
+    if not name.isdigit():
+        return f"“{name}”"
+    return f"an {name}" if name.startswith("8") or name in _AN else f"a {name}"
+
+
+def question(results: Results, row: int) -> str:
+    """What is asked of one image."""
+    if results.predictions.task == "regression":
+        return f"Why {float(results.predictions.logits[row, 0]):.3g}?"
+    predicted, probe = int(results.targets.predicted[row]), int(results.targets.probe[row])
+    if predicted == probe:
+        return f"Why {noun(class_name(results, predicted))}?"
+    return f"Why {noun(class_name(results, predicted))} and not {noun(class_name(results, probe))}?"
+
+
+def headline(results: Results) -> str:
+    """What is asked of all images: their question where they share one, its general form where not."""
+    asked = {question(results, row) for row in range(len(results.targets))}
+    if len(asked) == 1:
+        return asked.pop()
+    if results.predictions.task == "regression":
+        return "Why this value?"
+    if (results.targets.predicted == results.targets.probe).all():
+        return "Why this class?"
+    if results.recipe.get("explain", {}).get("target") == "second":
+        return "Why this class, and not the second most likely?"
+    return "Why this class, and not that one?"
+
+
+def side(results: Results, row: int, answers: str) -> str:
+    """Which side of one image's question an explanation answers."""
+    predicted = class_name(results, int(results.targets.predicted[row]))
+    probe = class_name(results, int(results.targets.probe[row]))
+    if results.predictions.task == "regression":
+        return "the predicted value"
+    if answers == "contrast" and predicted != probe:
+        return f"{predicted} against {probe}"
+    return f"for {probe}" if answers == "probe" else f"for {predicted}"

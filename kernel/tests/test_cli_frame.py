@@ -36,8 +36,8 @@ Commands:
                $ sidelight new explainer my-occlusion
   verify     test a plugin against the contracts on toy models
                $ sidelight verify my-occlusion
-  cache      show or prune the results kept from earlier runs
-               $ sidelight cache
+  cache      show what is kept of earlier runs, or clear it
+               $ sidelight cache clear --older-than 30d
 
 Options:
   -h, --help   this page; `sidelight COMMAND --help` explains a command
@@ -145,6 +145,7 @@ FAILURES = {
         1,
         "error: ValueError: shapes differ\n  raised in tests/test_cli_frame.py, line ",
     ),
+    "a component's pipe": (BrokenPipeError(32, "Broken pipe"), 1, "error: BrokenPipeError: [Errno 32] Broken pipe\n"),
     "exit": (SystemExit(0), 1, "error: SystemExit: 0\n"),
     "past Exception": (GeneratorExit("odd"), 1, "error: GeneratorExit: odd\n"),
     "ctrl-c": (KeyboardInterrupt(), 1, "\nstopped; run the same command again to continue\n"),

@@ -4,6 +4,7 @@ import sys
 
 import pytest
 from sidelight.plugins.catalog import Available, Catalog, Unavailable, installed
+from sidelight.plugins.code import _digest
 from sidelight.plugins.discover import scan
 from sidelight.plugins.policy import read_policy
 
@@ -39,6 +40,20 @@ def test_a_component_in_order_is_available(site, catalog):
     )
     assert found.descriptor.name == "thing"
     assert len(found.code) == 64
+
+
+def test_an_editable_install_is_found_where_its_code_lies(site, catalog, tmp_path, monkeypatch):
+    """pip leaves the `dist-info` in site-packages and puts the source folder on `sys.path`."""
+    site.plugin("acme-editable")
+    source = tmp_path / "checkout" / "src"
+    source.mkdir(parents=True)
+    (site.folder / "acme_editable").rename(source / "acme_editable")
+    monkeypatch.syspath_prepend(source)
+    before = catalog().lookup("acme-editable/thing", "explainer")
+    assert before.descriptor.name == "thing"
+    (source / "acme_editable" / "new.py").write_text("")
+    _digest.cache_clear()
+    assert catalog().lookup("acme-editable/thing", "explainer").code != before.code
 
 
 def test_looking_up_imports_no_other_plugin(site, catalog):

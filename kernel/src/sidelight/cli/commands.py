@@ -64,8 +64,8 @@ COMMANDS = (
     Command(
         "cache",
         "sidelight.cli.cache",
-        "show or prune the results kept from earlier runs",
-        "sidelight cache",
+        "show what is kept of earlier runs, or clear it",
+        "sidelight cache clear --older-than 30d",
     ),
 )
 

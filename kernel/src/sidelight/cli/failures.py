@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import select
 import sys
 import traceback
 from pathlib import Path
@@ -23,15 +24,27 @@ def guarded(action: Callable[[list[str]], int], argv: list[str]) -> int:
     try:
         code = action(argv)
         sys.stdout.flush()
-    except BrokenPipeError:
-        # The reader of our output has seen enough (`| head`); Python must not complain about it at exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return FAILED
     except BaseException as error:  # also SystemExit of a component, and what extensions raise past Exception
+        if isinstance(error, BrokenPipeError) and _reader_left():
+            return FAILED
         if "--debug" in argv:
             traceback.print_exception(error)
         return _explain(error)
     return code
+
+
+def _reader_left() -> bool:
+    """Whether nobody reads our output any more (`| head`); then Python must not complain about it at exit either."""
+    try:
+        output = sys.stdout.fileno()
+        poll = select.poll()
+        poll.register(output, 0)  # asks for errors alone
+        left = bool(poll.poll(0))
+    except (OSError, AttributeError):  # no real file, or no `poll` on this system
+        return False
+    if left:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), output)
+    return left
 
 
 def _explain(error: BaseException) -> int:

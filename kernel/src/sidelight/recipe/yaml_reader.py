@@ -146,7 +146,11 @@ class _Document:
             if name in entries:
                 first = entries[name].key_place.line
                 where = f"; it stands in line {first} already" if first else ""
-                self.problems.add(f"the key {quoted(name)} is given twice{where}", key.place)
+                self.problems.add(
+                    f"the key {quoted(name)} is given twice{where}",
+                    key.place,
+                    suggestion="give one of them another name, or take it out",
+                )
                 continue
             entries[name] = Entry(key.place, value)
         return entries

@@ -15,7 +15,7 @@ _SECTION_OF = {role: section for section, role in SECTIONS.items()}
 
 
 def place_of(component: ResolvedComponent) -> str:
-    """Where the component stands in the recipe: `classifier`, `explainers.cdeepex`."""
+    """Where the component stands in the recipe: `classifier`, `explainers.cdeepex`; the section for a single one."""
     section = _SECTION_OF[component.role]
     return section if component.id == component.role else f"{section}.{component.id}"
 

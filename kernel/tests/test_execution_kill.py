@@ -1,0 +1,47 @@
+"""SIGKILL at any moment, and several processes at once, change nothing about what comes out."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+SCRIPT = Path(__file__).parent / "toys" / "kill_runs.py"
+ROUNDS = 20
+
+
+def run_script(*arguments):
+    environment = {**os.environ, "TOY_SLEEP": "0.01", "OMP_NUM_THREADS": "1"}
+    command = [sys.executable, str(SCRIPT), *map(str, arguments)]
+    done = subprocess.run(command, capture_output=True, text=True, env=environment, check=False)
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout)
+
+
+@pytest.fixture(scope="module")
+def rounds(tmp_path_factory):
+    """Twenty runs that were killed at a random moment and run again, beside an undisturbed one."""
+    return run_script(tmp_path_factory.mktemp("kill"), ROUNDS, 20240607)
+
+
+def test_the_kills_hit_runs_at_different_stages(rounds):
+    kept = [found["kept"] for found in rounds["rounds"] if found["killed"]]
+    assert len(kept) >= ROUNDS // 2
+    assert len(set(kept)) >= 3
+
+
+@pytest.mark.parametrize("number", range(ROUNDS))
+def test_a_killed_run_continues_and_ends_with_the_same_hashes(rounds, number):
+    found = rounds["rounds"][number]
+    assert found["outputs"] == rounds["expected"]
+    assert found["cache"]["found"] + found["cache"]["made"] > 0
+    assert found["notices"] == [], "a kill damages no entry"
+    assert found["left"] == [], "nothing half-written is left behind"
+
+
+def test_runs_side_by_side_all_end_well_with_the_same_hashes(tmp_path):
+    found = run_script(tmp_path, "together")
+    assert found["well"] == [True, True, True]
+    assert found["outputs"][0] == found["outputs"][1]

@@ -1,0 +1,228 @@
+"""A whole run of toy components: what is made once is never made again, and every part gets what it was promised."""
+
+import json
+
+import numpy as np
+import pytest
+import sidelight
+from sidelight_specs import SidelightError, UserError
+
+
+def test_every_role_takes_part(toys):
+    results = toys.run().results
+    assert list(results.explanations) == ["bright", "talk"]
+    assert results.split.ids == tuple(f"test/{index}" for index in range(6))
+    assert results.class_names == ("a", "b", "c")
+    assert results.predictions.logits.argmax(1).tolist() == results.targets.predicted.tolist() == [0, 1, 2, 0, 1, 2]
+    assert (results.targets.probe != results.targets.predicted).all()
+    np.testing.assert_allclose(results.inversion.reconstructions, results.split.images / 2)
+    assert [item.target for item in results.attributes["axes"].attributes] == [0, 1, 2]
+    assert results.attributes["axes"].effects.shape == (3, 6)
+    assert set(results.measurements["total"]) == {"bright", "talk", "axes", "inversion"}
+    assert [record.use for record in results.components if record.role == "explainer"] == [
+        "toy/brightness",
+        "toy/talkative",
+    ]
+    assert next(record for record in results.components if record.id == "bright").params == {"noise": 0.1}
+    assert results.recipe["explainers"]["bright"]["use"] == "toy/brightness"
+    assert results.environment["device"] == "cpu"
+    assert {"python", "torch", "sidelight", "platform", "threads"} <= set(results.environment)
+
+
+def test_an_explainer_gets_shards_and_gives_one_explanation(toys):
+    recipe = toys.small(explainers={"bright": {"use": "toy/brightness"}})
+    in_shards = toys.run(recipe)
+    assert toys.calls.count("explain 2") == 3
+    recipe["explain"]["shard"] = 64
+    whole = toys.run(recipe)
+    assert toys.calls.count("explain 6") == 1
+    assert whole.results.explanations["bright"].digest() == in_shards.results.explanations["bright"].digest()
+
+
+def test_the_second_run_makes_nothing(toys):
+    first = toys.run()
+    made = len(toys.calls)
+    second = toys.run(out="again")
+    assert len(toys.calls) == made
+    assert second.manifest["cache"] == {"found": first.manifest["cache"]["made"], "made": 0}
+    assert toys.hashes(second) == toys.hashes(first)
+    assert all(step["made"] == 0 for step in second.manifest["steps"])
+
+
+def test_a_changed_parameter_makes_its_component_anew_and_nothing_before_it(toys):
+    toys.run()
+    toys.calls.clear()
+    toys.run(set=["explainers.bright.with.noise=0.2"])
+    assert sorted(set(toys.calls)) == ["explain 2", "load_state", "measure heatmap 6", "render", "scores 2"]
+
+
+def test_more_questions_reuse_the_shards_that_are_there(toys):
+    recipe = toys.small(explainers={"bright": {"use": "toy/brightness"}})
+    toys.run(recipe, set=["explain.count=4"])
+    toys.calls.clear()
+    toys.run(recipe, set=["explain.count=6"])
+    assert toys.calls.count("explain 2") == 1
+
+
+def test_changed_data_trains_again(toys, tmp_path):
+    (tmp_path / "content").write_text("one")
+    recipe = toys.small(data={"use": "toy/squares", "with": {"file": str(tmp_path / "content")}})
+    toys.run(recipe)
+    toys.calls.clear()
+    toys.run(recipe)
+    assert toys.calls == []
+    (tmp_path / "content").write_text("two")
+    toys.run(recipe)
+    assert "fit step 0" in toys.calls
+
+
+def test_two_seeds_give_two_answers_and_one_seed_the_same(toys, monkeypatch, tmp_path):
+    recipe = toys.small(explainers={"bright": {"use": "toy/brightness"}})
+    first = toys.run(recipe)
+    other = toys.run({**recipe, "seed": 8})
+    monkeypatch.setenv("SIDELIGHT_CACHE", str(tmp_path / "fresh"))
+    again = toys.run(recipe)
+    assert toys.hashes(again) == toys.hashes(first)
+    assert (
+        toys.hashes(other)["artifacts"]["explanations/bright"] != toys.hashes(first)["artifacts"]["explanations/bright"]
+    )
+
+
+def test_components_draw_from_streams_of_their_own(toys):
+    use = {"use": "toy/brightness"}
+    results = toys.run(toys.small(explainers={"one": use, "two": use})).results
+    assert not np.allclose(results.explanations["one"].values, results.explanations["two"].values)
+
+
+def test_warnings_and_by_products_come_back_on_a_hit(toys, capfd):
+    recipe = toys.small(explainers={"talk": {"use": "toy/talkative"}})
+    first = toys.run(recipe).results
+    second = toys.run(recipe).results
+    expected = ("toy/talkative: built", "toy/talkative: said", "toy/talkative: made")
+    assert first.warnings == second.warnings == expected
+    assert list(second.emitted) == ["classifier/training", "talk/numbers"]
+    assert second.emitted["talk/numbers"].digest() == first.emitted["talk/numbers"].digest()
+    assert second.emitted["classifier/training"].curves["loss"].shape == (5,)
+    assert toys.calls.count("make") == 1
+
+
+def test_a_warning_is_said_once(toys, capfd):
+    toys.run(toys.small(explainers={"talk": {"use": "toy/talkative"}}), progress=True)
+    lines = capfd.readouterr().err.splitlines()
+    assert lines.count("warning: toy/talkative: said") == 1
+
+
+def test_what_a_component_keeps_for_itself_survives_the_loss_of_the_step(toys):
+    recipe = toys.small(explainers={"talk": {"use": "toy/talkative"}})
+    toys.run(recipe)
+    toys.run(recipe, set=["explain.count=3"])
+    assert toys.calls.count("make") == 1
+
+
+def test_all_asks_every_image_about_every_other_class(toys):
+    recipe = toys.small(
+        explainers={"bright": {"use": "toy/brightness"}},
+        generator={"use": "toy/pixels"},
+        inverter={"use": "toy/flatten"},
+    )
+    results = toys.run(recipe, set=["explain.target=all"]).results
+    assert len(results.targets) == len(results.split) == len(results.explanations["bright"].values) == 12
+    assert results.split.ids[:3] == ("test/0", "test/0", "test/1")
+    assert len(results.inversion.latents) == len(results.predictions.logits) == 12
+    assert toys.calls.count("invert 2") == 3, "an image is inverted once, however often it is asked about"
+
+
+@pytest.mark.parametrize(("task", "columns"), [("binary", 2), ("regression", 1)])
+def test_other_tasks(toys, task, columns):
+    recipe = toys.small(
+        classifier={"use": "toy/mean", "with": {"task": task}}, explainers={"bright": {"use": "toy/brightness"}}
+    )
+    results = toys.run(recipe).results
+    assert results.predictions.task == task
+    assert results.predictions.logits.shape == (6, columns)
+    assert set(results.targets.probe.tolist()) <= {0, 1}
+
+
+def test_images_of_another_shape_than_the_generators_are_not_inverted(toys):
+    recipe = toys.small(
+        generator={"use": "toy/pixels", "with": {"size": 8}},
+        inverter={"use": "toy/flatten"},
+        attribute_finders={"axes": {"use": "toy/axes"}},
+        metrics={"total": {"use": "toy/total"}},
+    )
+    for _ in range(2):
+        results = toys.run(recipe).results
+        assert results.inversion is None
+        assert any("no inversion" in text for text in results.warnings)
+        assert any("nothing to find" in text for text in results.warnings)
+        assert results.measurements == {"total": {}}
+
+
+@pytest.mark.parametrize(("how", "said"), [("kind", "'state', not 'heatmap'"), ("rows", "1 rows"), ("type", "Tensor")])
+def test_an_answer_of_the_wrong_form_is_refused(toys, how, said):
+    recipe = toys.small(explainers={"wrong": {"use": "toy/wrong", "with": {"how": how}}})
+    with pytest.raises(SidelightError, match=f"toy/wrong gave.*{said}"):
+        toys.run(recipe)
+
+
+def test_a_split_that_the_data_does_not_have(toys):
+    with pytest.raises(UserError, match="no split 'tset'"):
+        toys.run(toys.small(), set=["explain.split=tset"])
+
+
+def test_the_manifest(toys):
+    finished = toys.run()
+    manifest = json.loads((finished.folder / "run.json").read_text())
+    assert manifest == finished.manifest
+    assert manifest["facts"]["recipe"]["seed"] == 7
+    assert manifest["seeds"]["recipe"] == 7
+    assert "classifier weights" in manifest["seeds"]
+    assert manifest["device"] == "cpu"
+    steps = {step["step"]: step for step in manifest["steps"]}
+    assert steps["explain explainers.bright"]["made"] == 3
+    assert steps["fit classifier"]["seconds"] >= steps["fit classifier"]["inside"] > 0
+    seconds = manifest["seconds"]
+    assert seconds["total"] == pytest.approx(seconds["components"] + seconds["kernel"])
+    assert seconds["components"] >= sum(step["inside"] for step in manifest["steps"]) - 1e-6
+    assert "page/index.html" in manifest["outputs"]["files"]
+    assert "explanations/bright" in manifest["outputs"]["artifacts"]
+
+
+def test_a_run_is_read_back_as_it_was(toys):
+    finished = toys.run()
+    again = sidelight.load_run("runs/toys")
+    assert again.manifest == finished.manifest
+    for name in ("name", "class_names", "components", "recipe", "environment", "warnings"):
+        assert getattr(again.results, name) == getattr(finished.results, name)
+    for name in ("split", "predictions", "targets", "inversion"):
+        assert getattr(again.results, name).digest() == getattr(finished.results, name).digest()
+    for name in ("explanations", "attributes", "emitted"):
+        one, other = getattr(again.results, name), getattr(finished.results, name)
+        assert {key: item.digest() for key, item in one.items()} == {key: item.digest() for key, item in other.items()}
+    assert again.measurements == finished.measurements
+    assert again.pages == finished.pages
+    assert again.pages[0].read_text().startswith("toys")
+
+
+def test_a_run_that_is_moved_is_still_a_run(toys, tmp_path):
+    toys.run()
+    (tmp_path / "runs" / "toys").rename(tmp_path / "elsewhere")
+    assert sidelight.load_run(tmp_path / "elsewhere").pages[0].exists()
+
+
+def test_damage_to_a_runs_folder_is_named(toys, tmp_path):
+    folder = toys.run(toys.small()).folder
+    (folder / "results" / "split" / "arrays.npz").write_bytes(b"")
+    with pytest.raises(SidelightError, match="split"):
+        sidelight.load_run(folder)
+    with pytest.raises(UserError, match="no finished run"):
+        sidelight.load_run(tmp_path)
+
+
+def test_a_manifest_that_points_outside_its_folder_is_refused(toys):
+    folder = toys.run(toys.small()).folder
+    manifest = json.loads((folder / "run.json").read_text())
+    manifest["results"][0]["folder"] = "../../cache"
+    (folder / "run.json").write_text(json.dumps(manifest))
+    with pytest.raises(SidelightError, match="outside"):
+        sidelight.load_run(folder)

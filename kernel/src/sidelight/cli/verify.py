@@ -1,0 +1,90 @@
+"""`sidelight verify`: the conformance kit on one installed distribution, without a test file of its own."""
+
+from __future__ import annotations
+
+import difflib
+import os
+import subprocess
+import sys
+import tempfile
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from sidelight_specs import UserError
+
+from sidelight.cli.failures import DONE, FAILED
+from sidelight.cli.output import write
+from sidelight.plugins.discover import scan
+from sidelight.plugins.model import normalise, plugin_name
+
+if TYPE_CHECKING:
+    import argparse
+
+_NEEDED = ("pytest", "torch")
+_TEST = """\
+from sidelight_specs.testing import component_tests
+
+test_conformance = component_tests({distribution!r})
+"""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the arguments of `sidelight verify`."""
+    parser.add_argument("distribution", metavar="DIST", help="an installed distribution, as `pip list` names it")
+    parser.add_argument("--traceback", action="store_true", help="show where each failed check failed")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Run every check of every component and print what passed and what failed.
+
+    Returns:
+        0 when every check passed, 1 when one failed.
+
+    Raises:
+        UserError: the distribution is not installed or announces no component, or pytest or torch is missing.
+    """
+    missing = [name for name in _NEEDED if find_spec(name) is None]
+    if missing:
+        raise UserError(f"the checks need {' and '.join(missing)}", "pip install 'sidelight-specs[testing]'")
+    distribution = installed(arguments.distribution)
+    write(f"checking {distribution} against the contracts, on toy models")
+    with tempfile.TemporaryDirectory(prefix="sidelight-verify-") as folder:
+        code = _pytest(distribution, Path(folder), traceback=arguments.traceback)
+    return DONE if code == 0 else FAILED
+
+
+def installed(wanted: str) -> str:
+    """The name of the installed distribution that is meant.
+
+    Raises:
+        UserError: there is none; it says what to install, or which name is close.
+    """
+    names = sorted({entry.distribution for entry in scan().entries})
+    by_name = {normalise(name): name for name in names}
+    if normalise(wanted) in by_name:
+        return by_name[normalise(wanted)]
+    if (Path(wanted) / "pyproject.toml").is_file():
+        raise UserError(f"{wanted} is a folder; verify checks what is installed", f"pip install -e {wanted}")
+    raise UserError(f"no installed distribution {wanted!r} announces a component", _advice(wanted, names))
+
+
+def _advice(wanted: str, names: list[str]) -> str:
+    same = [name for name in names if plugin_name(name) == normalise(wanted)]
+    close = same or difflib.get_close_matches(wanted, names, n=1)
+    if close:
+        return f"sidelight verify {close[0]}"
+    return f"pip install {wanted}, if that is its name; `sidelight plugins` lists what is installed"
+
+
+def _pytest(distribution: str, folder: Path, *, traceback: bool) -> int:
+    """Run the kit in a process and a folder of its own, so that no configuration or conftest of the user's is read."""
+    test, settings = folder / "test_conformance.py", folder / "pytest.ini"
+    test.write_text(_TEST.format(distribution=distribution), encoding="utf-8")
+    settings.write_text("[pytest]\n", encoding="utf-8")
+    options = ["-q", "-rE", "--no-header", "-p", "no:cacheprovider", "-p", "sidelight_specs.testing.plugin"]
+    options += ["-c", str(settings), "--tb=short" if traceback else "--tb=no"]
+    environment = {**os.environ, "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1", "PYTEST_ADDOPTS": ""}
+    sys.stdout.flush()
+    command = [sys.executable, "-m", "pytest", *options, str(test)]
+    return subprocess.run(command, env=environment, check=False).returncode  # noqa: S603  (our own words only)

@@ -1,0 +1,72 @@
+"""Contrastive explanations (CDeepEx) with a variational autoencoder. This light module imports no torch."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from sidelight_specs import ExplainerDescriptor, GeneratorDescriptor, InverterDescriptor, Need, hookimpl
+
+from sidelight_cdeepex._params import CdeepexParams, EncoderParams, VaeParams, XgemsParams
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+_CONTRAST = (
+    Need("classifier", capabilities=("differentiable", "classes")),
+    Need("generator", capabilities=("differentiable",)),
+    Need("inverter"),
+)
+
+
+@hookimpl
+def sidelight_generators() -> Iterable[GeneratorDescriptor]:
+    """A variational autoencoder that trains in about a minute on 4,000 digits."""
+    yield GeneratorDescriptor(
+        name="vae",
+        summary="A convolutional variational autoencoder, trained on the images at hand.",
+        params=VaeParams,
+        factory="sidelight_cdeepex.vae:Vae",
+        provides=("trainable", "differentiable", "latent.z", "encoder"),
+        example={"latent": 4, "width": 4, "steps": 20, "batch": 8},
+        paper="Kingma and Welling 2013; shape of Feghahati et al. 2020, CDeepEx, section 4.1",
+    )
+
+
+@hookimpl
+def sidelight_inverters() -> Iterable[InverterDescriptor]:
+    """The generator's own encoder."""
+    yield InverterDescriptor(
+        name="encoder",
+        summary="One pass of the generator's encoder.",
+        params=EncoderParams,
+        factory="sidelight_cdeepex.encoder:Encoder",
+        needs=(Need("generator", capabilities=("encoder",)),),
+        paper="Feghahati et al. 2020, CDeepEx, section 3.3",
+    )
+
+
+@hookimpl
+def sidelight_explainers() -> Iterable[ExplainerDescriptor]:
+    """The contrastive explanation with and without its constraints on the other classes."""
+    yield ExplainerDescriptor(
+        name="cdeepex",
+        summary="The closest generated image at which predicted class and probe are equally likely, all others less.",
+        params=CdeepexParams,
+        factory="sidelight_cdeepex.contrast:Cdeepex",
+        needs=_CONTRAST,
+        gives="counterfactual",
+        answers="contrast",
+        example={"steps": 60, "path": 4},
+        paper="Feghahati, Shelton, Pazzani and Tang 2020, CDeepEx: Contrastive Deep Explanations",
+    )
+    yield ExplainerDescriptor(
+        name="xgems",
+        summary="The closest generated image at which predicted class and probe are equally likely.",
+        params=XgemsParams,
+        factory="sidelight_cdeepex.contrast:Xgems",
+        needs=_CONTRAST,
+        gives="counterfactual",
+        answers="contrast",
+        example={"steps": 60, "path": 4},
+        paper="Joshi et al. 2018, xGEMs, as compared in Feghahati et al. 2020, section 4.1.2",
+    )

@@ -1,0 +1,102 @@
+"""The options of every component of this plugin."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from sidelight_specs import param, params
+
+
+@params
+class VaeParams:
+    """Options of `vae`."""
+
+    latent: int = param(
+        32, "Length of the latent vector z (the paper takes 400).", unit="numbers", minimum=1, maximum=4096
+    )
+    width: int = param(
+        24, "Channels of the first layer; deeper layers have two and four times as many.", minimum=1, maximum=512
+    )
+    steps: int = param(1000, "How long to train.", unit="steps", minimum=1, maximum=10_000_000)
+    batch: int = param(64, "Images in one training step.", unit="images", minimum=2, maximum=65_536)
+    rate: float = param(0.002, "Highest learning rate of Adam.", minimum=1e-6, maximum=1.0)
+    variance: float = param(
+        0.1,
+        "Variance of the pixels around the reconstruction. Lower is sharper; higher keeps the latents closer to "
+        "the standard normal prior, so that what lies between two images looks natural.",
+        minimum=1e-6,
+        maximum=100.0,
+    )
+    beta: float = param(1.0, "Weight of the divergence from the prior.", minimum=0.0, maximum=1000.0)
+
+
+@params
+class EncoderParams:
+    """Options of `encoder`."""
+
+    batch: int = param(256, "Images encoded at a time.", unit="images", minimum=1, maximum=65_536)
+
+
+@params
+class XgemsParams:
+    """Options of `xgems`."""
+
+    tolerance: float = param(
+        0.05, "How far apart the two log-likelihoods may be at the end.", unit="nats", minimum=1e-6, maximum=10.0
+    )
+    steps: int = param(400, "The longest search.", unit="steps", minimum=1, maximum=1_000_000)
+    inner: int = param(
+        2,
+        "Steps on one augmented Lagrangian before its multipliers are updated.",
+        unit="steps",
+        minimum=1,
+        maximum=10_000,
+    )
+    patience: int = param(
+        5,
+        "Steps for which a point that satisfies every constraint is still improved.",
+        unit="steps",
+        minimum=0,
+        maximum=10_000,
+    )
+    penalty: float = param(1.0, "Initial weight c of the quadratic penalty.", minimum=1e-6, maximum=1e6)
+    growth: float = param(
+        1.01, "The factor (beta) by which c grows after too little progress.", minimum=1.0, maximum=100.0
+    )
+    progress: float = param(
+        0.24, "Too little progress: the violation stays above this share (gamma) of the last.", minimum=0.0, maximum=1.0
+    )
+    optimizer: Literal["curvature", "gradient"] = param(
+        "curvature", "Gradient descent with steps scaled by the curvature of the penalty, or plain as in the paper."
+    )
+    rate: float = param(
+        0.7,
+        "Step along the constraints: a share of the step to the minimum (curvature), or c times the learning rate "
+        "(gradient; 0.01 works for digits).",
+        minimum=1e-8,
+        maximum=10.0,
+    )
+    slide: float = param(
+        0.1,
+        "Step across the constraints, back towards the image, as a share of the distance.",
+        minimum=0.0,
+        maximum=1.0,
+    )
+    longest: float = param(0.5, "No step is longer than this.", unit="units of latent space", minimum=1e-6, maximum=1e6)
+    batch: int = param(32, "Images searched at the same time.", unit="images", minimum=1, maximum=4096)
+    path: int = param(
+        12, "Images kept along each search, first and last included.", unit="images", minimum=2, maximum=256
+    )
+
+
+@params
+class CdeepexParams(XgemsParams):
+    """Options of `cdeepex`."""
+
+    epsilon: float = param(
+        0.1,
+        "By how much every other class must stay below the two (epsilon of equation 2).",
+        unit="nats",
+        minimum=0.0,
+        maximum=100.0,
+    )

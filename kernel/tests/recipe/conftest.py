@@ -6,6 +6,7 @@ import textwrap
 from typing import Any, Literal
 
 import pytest
+from hypothesis import settings
 from sidelight.plugins.model import Available, Entry, Unavailable
 from sidelight.problems import RecipeError
 from sidelight.recipe.load import load_recipe
@@ -22,6 +23,9 @@ from sidelight_specs import (
     param,
     params,
 )
+
+settings.register_profile("untimed", deadline=None)
+settings.load_profile("untimed")
 
 WORKING = """\
 recipe: 1

@@ -27,9 +27,9 @@ def test_empty_parts_are_left_out_parts(load, working):
 
 
 def test_the_images_to_explain(load, working):
-    text = working + "explain: {split: train, count: null, indices: [3, 1], labels: [4, nine], target: all, shard: 2}\n"
+    text = working + "explain: {split: train, count: null, indices: [3, 1], labels: [], target: all, shard: 2}\n"
     explain = load(text).explain
-    assert (explain.split, explain.count, explain.indices, explain.labels) == ("train", None, (3, 1), (4, "nine"))
+    assert (explain.split, explain.count, explain.indices, explain.labels) == ("train", None, (3, 1), ())
     assert (explain.target, explain.shard, explain.data, explain.classifier) == ("all", 2, "data", "classifier")
 
 
@@ -52,6 +52,7 @@ def test_the_images_to_explain(load, working):
         ("seed: 3", "explain: [3]", "r:3:10: explain is a list | expected: a mapping of names to values"),
         ("seed: 3", "explain: {count: 0}", 'r:3:18: "count" of explain is 0 | expected: a whole number of images betw'),
         ("seed: 3", "explain: {indices: [0, -1]}", 'r:3:24: "indices.1" of explain is -1'),
+        ("seed: 3", "explain: {indices: [1], labels: [a]}", "r:3:25: explain: indices and labels exclude each other"),
         ("seed: 3", "explain: {data: other}", 'r:3:17: the recipe has no data with the id "other" | expected: one of'),
         ("seed: 3", "metrics: 3", "r:3:10: metrics is 3 | expected: a component {use: PLUGIN/COMPONENT}, or in a"),
         (

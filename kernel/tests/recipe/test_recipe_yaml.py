@@ -173,11 +173,13 @@ def test_no_text_breaks_the_reader(text):
     assert all(line.startswith("r.yaml:") for line in found)
 
 
-@settings(max_examples=200)
 @given(
     st.recursive(
-        st.none() | st.integers() | st.binary() | st.text(),
-        lambda inner: st.lists(inner) | st.dictionaries(st.integers() | st.text(), inner),
+        st.none() | st.integers() | st.binary(max_size=3) | st.text(max_size=5),
+        lambda inner: (
+            st.lists(inner, max_size=3) | st.dictionaries(st.integers() | st.text(max_size=5), inner, max_size=3)
+        ),
+        max_leaves=8,
     )
 )
 def test_no_object_breaks_the_dict_reader(value):

@@ -55,6 +55,14 @@ def question_about(recipe: Recipe, role: str, wiring: Wiring) -> str | None:
     return None
 
 
+def one_way_to_choose_images(recipe: Recipe, problems: Problems) -> None:
+    """Images are chosen by position or by label."""
+    entries = recipe.explain_entries
+    if recipe.explain.indices and recipe.explain.labels and "labels" in entries:
+        place = entries["labels"].key_place
+        problems.add("explain: indices and labels exclude each other", place, suggestion="take one of them out")
+
+
 def metrics_measure_something(candidates: Iterable[Candidate], problems: Problems) -> None:
     """Every metric accepts the kind of at least one explanation of the recipe."""
     everything = tuple(candidates)

@@ -7,7 +7,13 @@ from typing import TYPE_CHECKING, Any
 import attrs
 
 from sidelight.recipe.candidates import Candidate, look_up
-from sidelight.recipe.checks import in_dependency_order, metrics_measure_something, one_latent_space, question_about
+from sidelight.recipe.checks import (
+    in_dependency_order,
+    metrics_measure_something,
+    one_latent_space,
+    one_way_to_choose_images,
+    question_about,
+)
 from sidelight.recipe.model import Recipe, Resolved, ResolvedComponent
 from sidelight.recipe.wiring import Wiring
 from sidelight.recipe.written import write_out
@@ -37,6 +43,7 @@ def resolve(recipe: Recipe, catalog: Catalog, problems: Problems) -> Resolved | 
         data=question_about(recipe, "data", wiring),
         classifier=question_about(recipe, "classifier", wiring),
     )
+    one_way_to_choose_images(recipe, problems)
     metrics_measure_something(candidates, problems)
     one_latent_space(candidates, problems)
     ordered = in_dependency_order(candidates, problems)

@@ -140,10 +140,9 @@ class _Structure:
                 expected = "up to 64 letters, digits, _ and -"
                 self.problems.add(f"{quoted(name)} cannot be the id of a component", entry.key_place, expected=expected)
             elif entry.value.data is not None:
-                others = [other for other in components if other != name]
-                yield self.choice(name, role, entry.value, f"{section}.{name}", did_you_mean(name, others))
+                yield self.choice(name, role, entry.value, f"{section}.{name}", tuple(components))
 
-    def choice(self, name: str, role: str, value: Value, path: str, meant: str = "") -> Choice:
+    def choice(self, name: str, role: str, value: Value, path: str, ids: tuple[str, ...] = ()) -> Choice:
         """One component; its `use` is empty when it cannot be read, so that what needs it can be told apart."""
         entries = value.data if isinstance(value.data, dict) else {}
         if value.data is not entries and value.data is not UNREADABLE:
@@ -157,6 +156,7 @@ class _Structure:
         use = entries.get("use")
         if use is None and value.data is entries:
             message, expected = f"{path} does not say which component to use", "use: PLUGIN/COMPONENT"
+            meant = did_you_mean(name, [other for other in ids if other != name])
             self.problems.add(message, value.place, expected=expected, suggestion=meant)
         return Choice(
             id=name,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from sidelight.recipe.model import Value
@@ -11,6 +12,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
 _LONGEST = 60
+_MOST_CANDIDATES = 200
+"""Comparing takes time that grows with both; no recipe made by a person comes near."""
 
 
 def quoted(text: str) -> str:
@@ -47,7 +50,9 @@ def listing(names: Iterable[str], limit: int = 12) -> str:
 
 def did_you_mean(word: str, known: Iterable[str]) -> str:
     """`did you mean "steps"?`, or nothing when no known word is near."""
-    candidates = {name.lower(): name for name in known}
+    if len(word) > _LONGEST:
+        return ""
+    candidates = {name.lower(): name for name in islice(known, _MOST_CANDIDATES) if len(name) <= _LONGEST}
     near = difflib.get_close_matches(word.lower().replace("_", "-"), candidates, n=1, cutoff=0.6)
     near = near or difflib.get_close_matches(word.lower(), candidates, n=1, cutoff=0.6)
     return f"did you mean {quoted(candidates[near[0]])}?" if near else ""

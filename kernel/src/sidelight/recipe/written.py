@@ -39,7 +39,7 @@ def write_out(name: str, seed: int, explain: Explain, components: Iterable[Resol
 
 def params_plain(params: Any) -> dict[str, Any]:
     """Every parameter with its value, as lists, dicts and scalars that a recipe can hold."""
-    return {field.name: _plain(getattr(params, field.name)) for field in attrs.fields(type(params))}
+    return {field.name: plain_value(getattr(params, field.name)) for field in attrs.fields(type(params))}
 
 
 def _component(component: ResolvedComponent) -> dict[str, Any]:
@@ -50,11 +50,12 @@ def _component(component: ResolvedComponent) -> dict[str, Any]:
     return {key: value for key, value in parts.items() if value}
 
 
-def _plain(value: Any) -> Any:
+def plain_value(value: Any) -> Any:
+    """A parameter's value as a recipe writes it: lists for tuples, `$${` for the characters `${`."""
     if isinstance(value, str):
         return escape(value)
     if isinstance(value, (tuple, list)):
-        return [_plain(item) for item in value]
+        return [plain_value(item) for item in value]
     if isinstance(value, dict):
-        return {key: _plain(item) for key, item in value.items()}
+        return {key: plain_value(item) for key, item in value.items()}
     return value

@@ -1,0 +1,89 @@
+"""`sidelight check`: everything that can be known of a recipe without loading a model."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from sidelight.cli.failures import DONE
+from sidelight.cli.output import write, write_table
+from sidelight.plugins.catalog import installed
+from sidelight.recipe.load import load_recipe
+from sidelight.recipe.model import SECTIONS
+
+if TYPE_CHECKING:
+    import argparse
+    from collections.abc import Iterator
+
+    from sidelight.recipe.model import Explain, Resolved, ResolvedComponent
+
+_TARGETS = {
+    "second": "why the predicted class and not the second most likely one",
+    "predicted": "why the predicted class",
+    "all": "why the predicted class and not each of the others",
+}
+_SECTION = {role: section for section, role in SECTIONS.items()}
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the arguments of `sidelight check`."""
+    parser.add_argument("recipe", metavar="RECIPE", type=Path, help="a YAML file")
+    parser.add_argument(
+        "--set", metavar="KEY=VALUE", action="append", default=[], help="change one value: explain.count=20"
+    )
+    parser.add_argument(
+        "--swap", metavar="ROLE=USE", action="append", default=[], help="exchange a component: generator=cdeepex/gan"
+    )
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Check a recipe and say how its components are wired.
+
+    Raises:
+        RecipeError: it has mistakes; all of them are listed.
+    """
+    recipe = load_recipe(arguments.recipe, set=arguments.set, swap=arguments.swap, catalog=installed())
+    write(f"{recipe.name} ({arguments.recipe}), seed {recipe.seed}: no mistakes found\n")
+    write_table(("COMPONENT", "USE", "VERSION", "GETS", "GIVES"), [_row(one) for one in recipe.components])
+    write()
+    for line in _facts(recipe):
+        write(line)
+    return DONE
+
+
+def path_of(component: ResolvedComponent) -> str:
+    """Where a component stands in the recipe: `classifier`, `explainers.gradients`."""
+    section = _SECTION[component.role]
+    return section if component.id in (component.role, section) else f"{section}.{component.id}"
+
+
+def _row(component: ResolvedComponent) -> tuple[str, ...]:
+    gets = [f"{slot}: {path_of(other) if other else 'none'}" for slot, other in component.needs.items()]
+    return (path_of(component), component.use, component.version, ", ".join(gets), ", ".join(_gives(component)))
+
+
+def _gives(component: ResolvedComponent) -> tuple[str, ...]:
+    """The kind of an explanation, or what a metric accepts, then the capabilities."""
+    descriptor = component.descriptor
+    kind = getattr(descriptor, "gives", None)
+    accepts = getattr(descriptor, "accepts", ())
+    measured = [f"numbers about {' or '.join(accepts)}"] if accepts else []
+    return (*([kind] if kind else measured), *descriptor.provided_by(component.params))
+
+
+def _facts(recipe: Resolved) -> Iterator[str]:
+    yield f"explains  {_explained(recipe.explain)}"
+    asked = f"why the predicted class and not {recipe.explain.target}"
+    yield f"asks      {_TARGETS.get(str(recipe.explain.target), asked)}"
+    for component in recipe.components:
+        if component.trained_on:
+            yield f"trains    {path_of(component)} on {path_of(component.trained_on)}, unless the cache holds it"
+
+
+def _explained(explain: Explain) -> str:
+    """Which images are explained, in words."""
+    chosen = f"of the classes {', '.join(map(str, explain.labels))} " if explain.labels else ""
+    if explain.indices:
+        return f"images {', '.join(map(str, explain.indices))} {chosen}of the split {explain.split}"
+    count = "every image" if explain.count is None else f"up to {explain.count} images"
+    return f"{count} {chosen}of the split {explain.split}"

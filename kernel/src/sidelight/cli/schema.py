@@ -1,0 +1,28 @@
+"""`sidelight schema`: the JSON Schema of recipes, so that an editor completes and checks them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from sidelight.cli.failures import DONE
+from sidelight.cli.output import write_json
+from sidelight.plugins.catalog import installed
+from sidelight.recipe.schema import recipe_schema
+
+if TYPE_CHECKING:
+    import argparse
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the arguments of `sidelight schema`: it has none."""
+    parser.description = (
+        "Print the JSON Schema (draft 2020-12) of recipes for the installed plugins. Editors with a YAML language "
+        "server use it when a recipe starts with: # yaml-language-server: $schema=recipe.schema.json"
+    )
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Print the schema of recipes that use what is installed."""
+    del arguments
+    write_json(recipe_schema(installed()))
+    return DONE

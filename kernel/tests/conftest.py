@@ -65,7 +65,8 @@ class Site:
     def environment(self):
         """The environment of a process in which exactly the fake distributions and the real ones are installed."""
         environ = {key: value for key, value in os.environ.items() if not key.startswith("SIDELIGHT")}
-        environ |= {"PYTHONPATH": str(self.folder), "XDG_CONFIG_HOME": str(self.folder / "config"), "NO_COLOR": "1"}
+        path = os.pathsep.join([str(self.folder), *filter(None, [environ.get("PYTHONPATH")])])
+        environ |= {"PYTHONPATH": path, "XDG_CONFIG_HOME": str(self.folder / "config"), "NO_COLOR": "1"}
         return environ | ({"SIDELIGHT_POLICY": str(self.policy)} if self.policy else {})
 
     def python(self, *arguments):

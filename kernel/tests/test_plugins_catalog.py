@@ -56,6 +56,20 @@ def test_an_editable_install_is_found_where_its_code_lies(site, catalog, tmp_pat
     assert catalog().lookup("acme-editable/thing", "explainer").code != before.code
 
 
+def test_the_code_of_the_behaviour_counts_wherever_it_lies(site, catalog):
+    """A plugin may keep its light module in one package and its behaviour in another."""
+    light = site.plugin("acme-light")
+    announcement = site.folder / light / "__init__.py"
+    announcement.write_text(announcement.read_text().replace("acme_light.behaviour", "acme_behaviour.model"))
+    behaviour = site.folder / "acme_behaviour" / "__init__.py"
+    behaviour.parent.mkdir()
+    behaviour.write_text("")
+    before = catalog().lookup("acme-light/thing", "explainer").code
+    behaviour.write_text("changed = True")
+    _digest.cache_clear()
+    assert catalog().lookup("acme-light/thing", "explainer").code != before
+
+
 def test_looking_up_imports_no_other_plugin(site, catalog):
     site.plugin("acme-one")
     other = site.plugin("acme-two", "raise RuntimeError")

@@ -34,8 +34,11 @@ def test_a_crash_is_named_and_the_others_are_still_checked(site):
 
 def test_a_crash_breaks_all_components_of_its_module_at_once(site):
     points = "[sidelight.v1.explainer]\na = acme_crash\nb = acme_crash\n[sidelight.v1.metric]\nc = acme_crash\n"
-    site.install("acme-crash", entry_points=points, files={"acme_crash.py": "import os\nos._exit(0)"})
-    assert {state.state for state in states(site).values()} == {"broken"}
+    tries = site.folder / "tries"
+    source = f"import os\nopen({str(tries)!r}, 'a').write('x')\nos._exit(0)"
+    site.install("acme-crash", entry_points=points, files={"acme_crash.py": source})
+    assert [state.state for state in states(site).values()] == ["broken"] * 3
+    assert tries.read_text() == "x"
 
 
 def test_a_plugin_that_never_returns_is_named(site, monkeypatch):
@@ -49,6 +52,13 @@ def test_what_a_plugin_prints_or_leaves_running_does_no_harm(site):
     loud = "import os\nprint('{\"summary\": 1}')\nos.write(1, b'{}\\n')\n"
     site.plugin("acme-loud", thread + loud + "raise RuntimeError('after all that')")
     assert "RuntimeError: after all that" in states(site)["acme-loud/thing"].why
+
+
+def test_exit_handlers_of_plugins_are_not_waited_for(site):
+    marker = site.folder / "marker"
+    site.plugin("acme-exit", f"import atexit\natexit.register(open, {str(marker)!r}, 'w')\nraise RuntimeError")
+    assert states(site)["acme-exit/thing"].state == "broken"
+    assert not marker.exists()
 
 
 def test_the_listing_process_imports_no_plugin(site):

@@ -5,7 +5,6 @@ import shutil
 
 import numpy as np
 import pytest
-
 from sidelight_report import HtmlParams
 from sidelight_report.html import Html
 from sidelight_specs.results import (
@@ -114,11 +113,11 @@ def insertion(rng, count, quality):
 
 
 def flips(values, other=0.0):
-    help = "Share of images whose answer puts both classes of the question equally high."
+    text = "Share of images whose answer puts both classes of the question equally high."
     third = "Share of images where another class is above both."
     return Measurements(
         items=(
-            Measurement(name="boundary rate", values=values, better="higher", unit="share of images", help=help),
+            Measurement(name="boundary rate", values=values, better="higher", unit="share of images", help=text),
             Measurement(
                 name="third-class rate",
                 values=np.full(len(values), other, dtype=np.float32),
@@ -159,7 +158,7 @@ def records():
     ]
     return tuple(
         ComponentRecord(
-            id=id,
+            id=name,
             role=role,
             use=use,
             summary=summary,
@@ -167,7 +166,7 @@ def records():
             distribution=f"sidelight-{use.split('/')[0]}",
             version="0.1.0",
         )
-        for id, role, use, summary, paper in facts
+        for name, role, use, summary, paper in facts
     )
 
 
@@ -302,7 +301,7 @@ def render(tmp_path):
     return write
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def chromium():
     """A running Chromium: the one named by SIDELIGHT_CHROMIUM, else the first on the path."""
     path = os.environ.get("SIDELIGHT_CHROMIUM") or next(filter(None, map(shutil.which, BROWSERS)), None)
@@ -313,3 +312,8 @@ def chromium():
         browser = driver.chromium.launch(executable_path=path, args=ARGUMENTS)
         yield browser
         browser.close()
+
+
+@pytest.fixture(scope="session")
+def seven_photos():
+    return make_photos(7)

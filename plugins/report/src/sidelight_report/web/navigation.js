@@ -4,6 +4,7 @@ import { h } from "./elements.js";
 
 /** @typedef {import("./document.js").Report} Report */
 
+const BAR = 120; // pixels: the bar and a little more
 const OWN_ARROWS = "input, select, textarea, summary, [contenteditable], .scroller, .film, pre";
 
 /**
@@ -57,12 +58,12 @@ export function arrowKeys(cards) {
 }
 
 /**
- * The card that holds the focus, else the last one that begins above the middle of the window; -1 before the first.
+ * The card that holds the focus, else the one that the window begins in; -1 above the first.
  * @param {HTMLElement[]} cards
  * @param {Element} target
  */
 function current(cards, target) {
   const held = cards.findIndex((card) => card.contains(target));
   if (held >= 0) return held;
-  return cards.findLastIndex((card) => card.getBoundingClientRect().top < window.innerHeight / 2);
+  return cards.findLastIndex((card) => card.getBoundingClientRect().top < BAR);
 }

@@ -1,0 +1,266 @@
+"""What the page is told: encodings, words, comparisons, and what it must never be told."""
+
+import base64
+import io
+import json
+import re
+
+import attrs
+import numpy as np
+import pytest
+from PIL import Image
+from sidelight_report import HtmlParams
+from sidelight_report.document import document
+from sidelight_report.encoding import grid, number, png, saturation
+from sidelight_report.measurements import best, incomparable
+from sidelight_report.recipe_text import recipe_text
+from sidelight_report.scene import Scene
+from sidelight_report.words import headline, question
+from sidelight_specs.results import Counterfactual, Explanation, Heatmap, Measurement, Measurements, Predictions
+from sidelight_specs.testing import toy_results
+
+
+def told(results, **options):
+    return document(Scene(results, HtmlParams(**options)))
+
+
+def pixels(uri):
+    return np.asarray(Image.open(io.BytesIO(base64.b64decode(uri.split(",")[1]))))
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+def test_png_keeps_every_8_bit_value(channels):
+    codes = np.arange(256, dtype=np.float32).reshape(1, 16, 16).repeat(channels, 0)
+    expected = codes[0] if channels == 1 else np.moveaxis(codes, 0, 2)
+    assert (pixels(png(codes / 255)) == expected).all()
+
+
+def test_png_of_other_channel_counts_is_their_mean():
+    image = np.stack([np.zeros((4, 4)), np.ones((4, 4))])
+    assert (pixels(png(image)) == 128).all()
+
+
+def decoded(packed):
+    codes = np.frombuffer(base64.b64decode(packed["data"]), "<i2").reshape(packed["height"], packed["width"])
+    return np.where(codes == -32768, np.nan, codes / 32767 * packed["largest"])
+
+
+def test_grid_is_exact_to_a_32767th_and_marks_what_is_missing():
+    values = np.random.default_rng(0).normal(size=(5, 7)).astype(np.float32) * 1e-6
+    values[2, 3] = np.nan
+    packed = grid(values)
+    assert np.nanmax(np.abs(decoded(packed) - values)) <= np.nanmax(np.abs(values)) / 65534 * 1.01
+    assert np.isnan(decoded(packed)[2, 3])
+    assert (decoded(grid(np.zeros((2, 2)))) == 0).all()
+
+
+def test_saturation_is_robust_to_one_extreme_pixel_and_ignores_the_background():
+    values = np.zeros((100, 100))
+    values[:20] = 1.0
+    values[0, 0] = 1e6
+    assert saturation(values, 99.5) == 1.0
+    assert saturation(np.zeros((3, 3)), 99.5) == 0.0
+
+
+def test_numbers_that_json_lacks_become_null():
+    assert number(float("nan")) is None
+    assert number(0.123456789, 3) == 0.123
+
+
+def test_questions_use_articles_for_digits_and_quotes_for_names(digits):
+    predicted, probe = digits.targets.predicted[0], digits.targets.probe[0]
+    assert (
+        question(digits, 0) == f"Why a{'n' * int(predicted == 8)} {predicted} and not a{'n' * int(probe == 8)} {probe}?"
+    )
+    assert question(toy_results(), 0) == "Why “rows” and not “columns”?"
+    assert headline(digits) == "Why this class, and not the second most likely?"
+    regression = toy_results("regression")
+    assert question(regression, 0) == f"Why {float(regression.predictions.logits[0, 0]):.3g}?"
+
+
+def test_an_eight_takes_an(digits):
+    targets = attrs.evolve(digits.targets, predicted=np.full(8, 8), probe=np.full(8, 1))
+    assert question(attrs.evolve(digits, targets=targets), 0) == "Why an 8 and not a 1?"
+    assert headline(attrs.evolve(digits, targets=targets)) == "Why an 8 and not a 1?"
+
+
+@pytest.mark.parametrize("task", ["multiclass", "binary", "regression"])
+def test_every_task_gives_a_document_of_plain_json(task):
+    content = told(toy_results(task))
+    assert json.loads(json.dumps(content, allow_nan=False)) == content
+
+
+def test_cards_follow_the_recipe_and_the_limit(digits):
+    content = told(digits, images=3)
+    assert [len(content["images"]), content["total"]] == [3, 8]
+    assert [entry["explainer"] for entry in content["images"][0]["explanations"]] == ["cdeepex", "xgems", "gradients"]
+
+
+def test_a_failed_search_brings_no_picture(digits):
+    failed, answered = told(digits)["images"][2], told(digits)["images"][1]
+    entry = failed["explanations"][0]
+    assert entry["converged"] is False
+    assert not {"picture", "difference"} & set(entry)
+    assert "frames" not in entry["path"]
+    assert {"picture", "difference"} <= set(answered["explanations"][0])
+
+
+def test_a_failed_search_is_nowhere_in_the_page(digits, render):
+    text = render(digits).read_text()
+    cdeepex = digits.explanations["cdeepex"]
+    assert png(cdeepex.images[1]) in text
+    assert png(cdeepex.images[2]) not in text
+    assert not [step for step in cdeepex.path_images[2][1:] if png(step) in text]
+
+
+def test_differences_of_one_image_share_a_scale_and_failed_searches_do_not_set_it(digits):
+    card = told(digits)["images"][2]
+    assert "saturation" not in card["explanations"][0]
+    other = told(digits)["images"][1]["explanations"]
+    assert other[0]["saturation"] == other[1]["saturation"]
+
+
+def test_a_tiny_difference_is_not_magnified(digits):
+    same = attrs.evolve(digits.explanations["cdeepex"], images=digits.split.images + 1e-4)
+    content = told(attrs.evolve(digits, explanations={"cdeepex": same}))
+    assert content["images"][0]["explanations"][0]["saturation"] == 0.05
+
+
+def test_a_third_class_above_both_is_named(digits):
+    xgems = digits.explanations["xgems"]
+    for row, card in enumerate(told(digits)["images"]):
+        top = int(xgems.logits_after[row].argmax())
+        sides = {int(digits.targets.predicted[row]), int(digits.targets.probe[row])}
+        assert card["explanations"][1]["third"] == (None if top in sides else str(top))
+    assert any(card["explanations"][1]["third"] for card in told(digits)["images"])
+
+
+def test_mean_path_takes_each_image_s_own_sides(digits):
+    path = told(digits)["paths"][0]
+    cdeepex = digits.explanations["cdeepex"]
+    chances = np.exp(cdeepex.path_logits) / np.exp(cdeepex.path_logits).sum(-1, keepdims=True)
+    expected = [chances[n, -1, digits.targets.probe[n]] for n in range(8)]
+    assert path["likelihoods"][1][-1] == pytest.approx(np.mean(expected), rel=1e-3)
+
+
+def test_a_stranger_s_kind_of_explanation_gets_a_notice(digits):
+    @attrs.frozen(eq=False, kw_only=True)
+    class Haiku(Explanation):
+        kind = "acme-haiku"
+
+    content = told(attrs.evolve(digits, explanations={"poet": Haiku()}))
+    assert content["images"][0]["explanations"][0]["what"] == "acme-haiku"
+
+
+def test_a_stranger_s_subclass_of_a_heatmap_is_drawn_as_one(digits):
+    @attrs.frozen(eq=False, kw_only=True)
+    class Better(Heatmap):
+        kind = "acme-heatmap"
+
+    better = Better(values=digits.explanations["gradients"].values)
+    content = told(attrs.evolve(digits, explanations={"better": better}))
+    assert content["images"][0]["explanations"][0]["kind"] == "heatmap"
+
+
+def measured(values, **facts):
+    facts = {"name": "m", "better": "higher", "unit": "u"} | facts
+    return Measurement(values=np.array(values, dtype=np.float32), **facts)
+
+
+@pytest.mark.parametrize(
+    ("other", "reason"),
+    [
+        ({}, ""),
+        ({"unit": "v"}, "units differ"),
+        ({"settings": {"steps": "9"}}, "settings differ"),
+        ({"values": [1, np.nan]}, "measured on different images"),
+    ],
+)
+def test_only_like_numbers_are_ranked(photos, other, reason):
+    facts = {"values": [3.0, 4.0]} | other
+    columns = [("saliency", measured([1.0, 2.0])), ("grad-cam", measured(**facts))]
+    assert incomparable(Scene(photos, HtmlParams()), columns) == reason
+
+
+def test_numbers_of_different_kinds_of_explanation_are_not_ranked(digits):
+    columns = [("cdeepex", measured([1.0])), ("gradients", measured([2.0]))]
+    assert "kinds" in incomparable(Scene(digits, HtmlParams()), columns)
+    assert "neither" in incomparable(Scene(digits, HtmlParams()), [(k, measured([1], better="neither")) for k in "ab"])
+
+
+def test_best_knows_directions_and_ties():
+    pair = [("a", measured([1.0])), ("b", measured([2.0]))]
+    assert best(pair) == ["b"]
+    assert best([(key, attrs.evolve(item, better="lower")) for key, item in pair]) == ["a"]
+    assert best([("a", measured([1.0])), ("b", measured([1.0]))]) == []
+    assert best([*pair, ("c", measured([2.0]))]) == ["b", "c"]
+
+
+def test_a_measurement_that_applies_nowhere_is_shown_as_such(photos):
+    nothing = {key: Measurements(items=(measured([np.nan, np.nan, np.nan]),)) for key in photos.explanations}
+    (row,) = told(attrs.evolve(photos, measurements={"m": nothing}))["table"]["rows"]
+    assert row["cells"]["saliency"]["mean"] is None
+    assert row["best"] == []
+
+
+def test_bars_show_what_any_answer_raises(digits):
+    """A class that an answer makes likely is in the card even when it was unlikely before."""
+    after = np.full((8, 10), -9.0, dtype=np.float32)
+    rare = int(digits.predictions.logits[0].argmin())
+    after[:, rare] = 9.0
+    changed = attrs.evolve(digits.explanations["cdeepex"], logits_after=after)
+    card = told(attrs.evolve(digits, explanations={"x": changed}), classes=1)["images"][0]
+    assert str(rare) in [entry["name"] for entry in card["classes"]]
+
+
+def test_the_recipe_reads_back_as_yaml():
+    yaml = pytest.importorskip("yaml", reason="NOT RUN: PyYAML is not installed")
+    recipe = {
+        "name": "a: b",
+        "seed": 0,
+        "on": True,
+        "none": None,
+        "empty": {},
+        "nothing": [],
+        "rate": 1e-3,
+        "text": "1.5",
+        "word": "yes",
+        "steps": [{"use": "a/b", "with": {"layers": ["x", "y"]}}, {"use": "c/d"}],
+        "quote": 'say "hi" <b>',
+        "deep": {"er": {"est": [1, 2]}},
+    }
+    assert yaml.safe_load(recipe_text(recipe)) == recipe
+
+
+def test_the_same_results_give_the_same_bytes(digits, render):
+    assert render(digits).read_bytes() == render(digits).read_bytes()
+
+
+def test_pages_stay_small(digits, seven_photos, render):
+    assert render(digits).stat().st_size < 1_000_000
+    assert render(seven_photos).stat().st_size < 8_000_000
+
+
+def test_the_page_names_no_host_and_no_folder(photos, render):
+    page = render(photos)
+    outside = re.sub(r"http://www\.w3\.org/2000/svg", "", page.read_text())
+    assert not re.findall(r"https?://[^\s\"']+", outside)
+    assert str(page.parent) not in outside
+
+
+def test_names_cannot_leave_their_block(digits, render):
+    evil = "</script><script>window.hacked = 1</script><!--"
+    names = (evil, *digits.class_names[1:])
+    text = render(attrs.evolve(digits, name=evil, class_names=names, warnings=(evil,))).read_text()
+    assert "<script>window" not in text
+    assert text.count("<script") == 2
+    assert "<!--" not in text
+
+
+def test_predictions_of_a_regression_are_values_not_probabilities(digits):
+    values = Predictions(logits=np.linspace(0, 2, 8, dtype=np.float32)[:, None], task="regression")
+    zeros = attrs.evolve(digits.targets, predicted=np.zeros(8, np.int64), probe=np.zeros(8, np.int64))
+    chosen = {key: value for key, value in digits.explanations.items() if not isinstance(value, Counterfactual)}
+    content = told(attrs.evolve(digits, predictions=values, targets=zeros, class_names=("age",), explanations=chosen))
+    assert content["images"][7]["scores"] == [2.0]
+    assert content["images"][7]["classes"] == [{"name": "age", "part": "predicted"}]

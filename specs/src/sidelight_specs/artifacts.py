@@ -139,11 +139,12 @@ def _pick(value: Any, rows: list[int]) -> Any:
 def _kinds() -> dict[str, type[Artifact]]:
     import sidelight_specs.results  # noqa: F401  (its classes register by existing)
 
+    # Until it is collected, the class that attrs replaced by one with slots is a subclass too, and cannot be built.
     found: dict[str, type[Artifact]] = {}
     pending: list[type[Artifact]] = [Artifact]
     while pending:
         cls = pending.pop()
         pending += cls.__subclasses__()
-        if "kind" in cls.__dict__ and cls.kind:
+        if "kind" in cls.__dict__ and cls.kind and "__attrs_attrs__" in cls.__dict__:
             found[cls.kind] = cls
     return found

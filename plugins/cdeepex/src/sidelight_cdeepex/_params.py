@@ -15,13 +15,13 @@ class VaeParams:
         32, "Length of the latent vector z (the paper takes 400).", unit="numbers", minimum=1, maximum=4096
     )
     width: int = param(
-        24, "Channels of the first layer; deeper layers have two and four times as many.", minimum=1, maximum=512
+        16, "Channels of the first layer; deeper layers have two and four times as many.", minimum=1, maximum=512
     )
-    steps: int = param(1000, "How long to train.", unit="steps", minimum=1, maximum=10_000_000)
+    steps: int = param(1500, "How long to train.", unit="steps", minimum=1, maximum=10_000_000)
     batch: int = param(64, "Images in one training step.", unit="images", minimum=2, maximum=65_536)
-    rate: float = param(0.002, "Highest learning rate of Adam.", minimum=1e-6, maximum=1.0)
+    rate: float = param(0.003, "Highest learning rate of Adam.", minimum=1e-6, maximum=1.0)
     variance: float = param(
-        0.1,
+        0.05,
         "Variance of the pixels around the reconstruction. Lower is sharper; higher keeps the latents closer to "
         "the standard normal prior, so that what lies between two images looks natural.",
         minimum=1e-6,

@@ -19,6 +19,8 @@ sys.path.insert(0, str(Path(__file__).parent))
 import sidelight_toy.behaviour  # noqa: F401 (imports torch)
 import toy_recipes
 
+RECIPE = {key: value for key, value in toy_recipes.RECIPE.items() if key != "attribute_finders"}
+
 
 def born(folder: Path, name: str) -> int:
     """A child that runs the recipe into `folder/name`."""
@@ -27,7 +29,7 @@ def born(folder: Path, name: str) -> int:
         code = 1
         try:
             os.environ["SIDELIGHT_CACHE"] = str(folder / "cache")
-            toy_recipes.run(out=folder / name)
+            toy_recipes.run(RECIPE, out=folder / name, set=["explain.count=4"])
             code = 0
         finally:
             os._exit(code)

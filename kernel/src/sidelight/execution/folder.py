@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 from sidelight_specs import UserError
 
-from sidelight.execution.scratch import Scratch, left_behind, sync_folder, sync_tree
+from sidelight.execution.scratch import Scratch, left_behind, sync_files, sync_folder
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -44,7 +44,7 @@ class RunFolder:
         self._writing(self._publish)
 
     def _publish(self) -> None:
-        sync_tree(self.staging)
+        sync_files(self.staging)
         for attempt in range(_TRIES):
             try:
                 if self.out.exists():

@@ -11,6 +11,7 @@ import attrs
 from sidelight.execution.folder import MANIFEST
 from sidelight.execution.hashing import digest_file
 from sidelight.execution.results import digests_of, facts_of, save_results
+from sidelight.execution.scratch import sync_files
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -38,6 +39,7 @@ def write_run(work: Work, results: Results, timings: Sequence[Timing], notices: 
     """
     digests = digests_of(results)
     listing = save_results(results, work.folder, digests)
+    sync_files(work.folder)  # now, so that its time is counted
     manifest = {
         "sidelight_run": FORMAT,
         **_about(work),

@@ -14,7 +14,7 @@ import attrs
 from sidelight_specs import SidelightError, UserError
 
 from sidelight.execution.entry import FILES, Entry, read_document, read_entry, write_entry
-from sidelight.execution.scratch import Scratch, left_behind, sync_folder, sync_tree
+from sidelight.execution.scratch import Scratch, left_behind, sync_files, sync_folder
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -96,7 +96,7 @@ class Store:
             if files is not None:
                 shutil.copytree(files, draft / FILES)
             write_entry(entry, draft)
-            sync_tree(draft)
+            sync_files(draft)
             folder.parent.mkdir(parents=True, exist_ok=True)
             self._move(draft, folder)
             sync_folder(folder.parent)

@@ -25,6 +25,22 @@ def test_activation_and_normalisation_go_with_the_convolution(network, classify,
     assert found(classify(module.eval()), images[:1]) == "6"
 
 
+def test_a_convolution_may_have_children(network, classify, images):
+    """EfficientNet's convolutions pad by a module of their own."""
+
+    class Padded(nn.Conv2d):
+        def __init__(self):
+            super().__init__(6, 8, 3)
+            self.pad = nn.ZeroPad2d(1)
+
+        def forward(self, maps):
+            return super().forward(self.pad(maps))
+
+    module = network()
+    module[4] = Padded()
+    assert found(classify(module), images[:1]) == "5"
+
+
 def test_the_toy_network():
     classifier = ToyClassifier()
     assert found(classifier, torch.rand(1, 1, 32, 32)) == "relu2"

@@ -39,7 +39,7 @@ def find_layer(classifier: Classifier, name: str | None, image: Tensor) -> nn.Mo
 
 @frozen
 class _Call:
-    """One call of a leaf module."""
+    """One call of a module."""
 
     name: str
     shape: tuple[int, ...]
@@ -72,7 +72,10 @@ def _is_map(shape: tuple[int, ...]) -> bool:
 
 
 def _trace(classifier: Classifier, modules: dict[str, nn.Module], image: Tensor) -> list[_Call]:
-    """Calls of modules without children, in order, during one forward pass; every hook is gone afterwards."""
+    """Calls of convolutions and of modules without children, in the order in which they end, during one forward pass.
+
+    A convolution may have children of its own: EfficientNet's pads by one. Every hook is gone afterwards.
+    """
     calls: list[_Call] = []
 
     def note(name: str) -> Callable[[nn.Module, Any, Any], None]:
@@ -81,8 +84,8 @@ def _trace(classifier: Classifier, modules: dict[str, nn.Module], image: Tensor)
 
         return hook
 
-    leaves = {name: module for name, module in modules.items() if not any(True for _ in module.children())}
-    handles = [module.register_forward_hook(note(name)) for name, module in leaves.items()]
+    units = {n: m for n, m in modules.items() if isinstance(m, nn.Conv2d) or not any(True for _ in m.children())}
+    handles = [module.register_forward_hook(note(name)) for name, module in units.items()]
     try:
         with torch.inference_mode():
             classifier.scores(image)

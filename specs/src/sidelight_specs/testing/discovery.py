@@ -65,7 +65,7 @@ def _announced(distribution: str, entry: metadata.EntryPoint) -> Announced:
     role = entry.group.removeprefix(GROUP_PREFIX)
     try:
         descriptor, problem = _descriptor(role, entry.name, entry.value), ""
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         descriptor, problem = None, f"{type(error).__name__}: {error}"
     return Announced(distribution, role, entry.name, entry.value, descriptor, problem)
 

@@ -114,3 +114,18 @@ def test_a_broken_cache_entry_is_mended_on_the_way(toys, tmp_path):
     assert toys.hashes(again) == toys.hashes(first)
     assert len([text for text in again.manifest["warnings"] if "unreadable" in text]) >= first.manifest["cache"]["made"]
     assert again.results.warnings == first.results.warnings
+
+
+def test_a_run_folder_on_a_full_disk_is_the_users_to_mend_and_costs_no_cache_entry(toys, monkeypatch, tmp_path):
+    recipe = failing(toys, error="none")
+    toys.run(recipe)
+
+    def full(*_, **__):
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr("shutil.copytree", full)
+        with pytest.raises(UserError, match="other cannot be written: No space left on device"):
+            toys.run(recipe, out="other")
+    assert not (tmp_path / "other").exists()
+    assert toys.run(recipe).manifest["cache"]["made"] == 0

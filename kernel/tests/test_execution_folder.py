@@ -97,3 +97,13 @@ def test_the_folder_of_a_run_under_way_is_left_alone(tmp_path):
             second.publish()
         first.publish()
     assert names(tmp_path) == ["mine"]
+
+
+def test_an_interrupt_between_the_two_renames_puts_the_old_run_back(tmp_path, monkeypatch):
+    out = tmp_path / "mine"
+    publish(out, "one")
+    folder = RunFolder(out)
+    out.rename(folder._scratch.folder / "previous-0")
+    folder.close()
+    assert (out / "page.html").read_text() == "one"
+    assert names(tmp_path) == ["mine"]

@@ -58,13 +58,7 @@ class ComponentRun:
         """Pass `iterable` through while showing progress; raises `Cancelled` between items when asked to stop."""
         if total is None and isinstance(iterable, Sized):
             total = len(iterable)
-        check = self._session.cancellation.check
-        check()
-        with self._session.reporter.loop(label, total) as advance:
-            for item in iterable:
-                yield item
-                advance()
-                check()
+        return self._session.progress(iterable, label, total)
 
     def cached(self, key: Hashable, make: Callable[[], A]) -> A:
         """The artifact kept under `key` for this component, made by `make()` when there is none."""

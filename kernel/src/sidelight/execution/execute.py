@@ -72,7 +72,10 @@ def execute(
             work = Work(session, folder.staging)
             with on_interrupt(cancellation, reporter.say):
                 timings = _take_all(work, planned)
-            manifest = _leave(work, folder, timings, notices)
+            manifest = write_run(work, rendering.finished_results(work), timings, notices)
+            folder.publish()
+        except OSError as error:  # components' own are wrapped, the cache's are the user's to mend
+            raise unwritable(folder.out, error) from error
         finally:
             reporter.close()
             store.close()
@@ -105,12 +108,3 @@ def _take(work: Work, step: Step, title: str) -> Timing:
     timing = Timing(step.title, step.component.use, seconds, inside, int(made), int(found))
     session.reporter.finished(title, timing)
     return timing
-
-
-def _leave(work: Work, folder: RunFolder, timings: list[Timing], notices: list[str]) -> dict[str, object]:
-    try:
-        manifest = write_run(work, rendering.finished_results(work), timings, notices)
-    except OSError as error:
-        raise unwritable(folder.out, error) from error
-    folder.publish()
-    return manifest

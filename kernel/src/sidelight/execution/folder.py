@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
@@ -58,7 +59,9 @@ class RunFolder:
         sync_folder(self.out.parent)
 
     def close(self) -> None:
-        """Remove whatever was not published."""
+        """Remove whatever was not published; a run that was moved aside in vain goes back to its place."""
+        with suppress(OSError):
+            _put_back(self._scratch.folder, self.out)
         self._scratch.close()
 
     def __enter__(self) -> Self:
@@ -118,6 +121,10 @@ def _refuse_foreign(out: Path) -> None:
 def _recover(out: Path) -> None:
     """Remove what killed runs left; a run that was moved aside by one goes back to its place."""
     for folder in left_behind(out.parent, out.name):
-        for previous in sorted(folder.glob(f"{_PREVIOUS}-*")):
-            if not out.exists():
-                previous.rename(out)
+        _put_back(folder, out)
+
+
+def _put_back(scratch: Path, out: Path) -> None:
+    for previous in sorted(scratch.glob(f"{_PREVIOUS}-*")):
+        if not out.exists():
+            previous.rename(out)

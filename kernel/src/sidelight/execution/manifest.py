@@ -10,7 +10,7 @@ import attrs
 
 from sidelight.execution.folder import MANIFEST
 from sidelight.execution.hashing import digest_file
-from sidelight.execution.results import digests_of, facts_of, save_results
+from sidelight.execution.results import facts_of, save_results
 from sidelight.execution.scratch import sync_files
 
 if TYPE_CHECKING:
@@ -37,8 +37,7 @@ def write_run(work: Work, results: Results, timings: Sequence[Timing], notices: 
     Returns:
         the manifest, as `run.json` holds it.
     """
-    digests = digests_of(results)
-    listing = save_results(results, work.folder, digests)
+    listing = save_results(results, work.folder, work.digests)
     sync_files(work.folder)  # now, so that its time is counted
     manifest = {
         "sidelight_run": FORMAT,
@@ -46,7 +45,7 @@ def write_run(work: Work, results: Results, timings: Sequence[Timing], notices: 
         "facts": facts_of(results),
         "results": listing,
         "rendered": {name: {"folder": place, "files": files} for name, (place, files) in work.rendered.items()},
-        "outputs": {"artifacts": digests, "files": _file_digests(work.folder)},
+        "outputs": {"artifacts": work.digests, "files": _file_digests(work.folder)},
         "warnings": [*work.session.record.warnings, *notices],
         "steps": [attrs.asdict(timing) for timing in timings],
         "cache": {"found": work.session.found, "made": work.session.made},

@@ -25,6 +25,7 @@ def finished_results(work: Work) -> Results:
     """All results, put together once."""
     if work.results is None:
         work.results = collect(work)
+        work.digests = digests_of(work.results)
     return work.results
 
 
@@ -42,7 +43,7 @@ def render(work: Work, component: ResolvedComponent) -> None:
         with session.inside(component, "render"):
             return _relative(renderer.render(results, folder), folder)
 
-    inputs = {"results": digest_results(results, digests_of(results))}
+    inputs = {"results": digest_results(results, work.digests)}
     entry = session.keep_files(component, inputs, folder, make)
     work.rendered[component.id] = (place, entry.files)
 

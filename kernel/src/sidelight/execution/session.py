@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from sidelight_specs import Cancelled, SidelightError, UserError
 
@@ -15,7 +15,7 @@ from sidelight.execution.keys import Keys
 from sidelight.execution.naming import closure, place_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
     from pathlib import Path
 
     from sidelight_specs import Artifact
@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from sidelight.execution.reporting import Reporter
     from sidelight.execution.store import Store
     from sidelight.recipe.model import Resolved, ResolvedComponent
+
+T = TypeVar("T")
 
 
 class ComponentError(SidelightError):
@@ -103,6 +105,15 @@ class Session:
         if text not in self._said:
             self._said.add(text)
             self.reporter.say(f"warning: {text}")
+
+    def progress(self, iterable: Iterable[T], label: str, total: int | None) -> Iterator[T]:
+        """Pass `iterable` through while showing progress; raises `Cancelled` before an item when asked to stop."""
+        self.cancellation.check()
+        with self.reporter.loop(label, total) as advance:
+            for item in iterable:
+                self.cancellation.check()
+                yield item
+                advance()
 
     @contextmanager
     def inside(self, component: ResolvedComponent, doing: str) -> Iterator[None]:

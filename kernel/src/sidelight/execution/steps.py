@@ -111,7 +111,7 @@ def find(work: Work, component: ResolvedComponent) -> None:
         inputs = {"latents": digest_arrays(inversion.latents), "target": str(target)}
         return cast("Explanation", session.keep(component, "find", inputs, make).result)
 
-    targets = sorted(set(work.targets.probe.tolist()))
+    targets = session.progress(sorted(set(work.targets.probe.tolist())), "classes", None)
     work.attributes[component.id] = join_attributes([one(target) for target in targets], component)
 
 

@@ -64,18 +64,21 @@ class Store:
             key: 64 hexadecimal digits.
             modules: see `read_entry`.
             export: an empty folder that gets the rendered files.
+
+        Raises:
+            OSError: `export` cannot be written to.
         """
         folder = self._folder(key)
         try:
             entry = read_entry(folder, modules)
-            if export is not None and entry.files:
-                shutil.copytree(folder / FILES, export, dirs_exist_ok=True)
         except (SidelightError, OSError, ValueError, KeyError, TypeError) as error:
             if not folder.exists():
                 return None
             self._notice(f"cache entry {folder} is unreadable and is made anew: {error}")
             self._remove(folder)
             return None
+        if export is not None and entry.files:
+            shutil.copytree(folder / FILES, export, dirs_exist_ok=True)
         _touch(folder)
         return entry
 

@@ -37,6 +37,7 @@ class Work:
         measurements: metric id, then what was measured, to the numbers.
         results: all of this as renderers see it; put together before the first of them.
         folder: what the run leaves for people is written into it.
+        digests: of the artifacts in `results`, by path.
         rendered: renderer id to its folder and files, the one to open first ahead.
     """
 
@@ -51,6 +52,7 @@ class Work:
     explanations: dict[str, Explanation] = attrs.field(factory=dict)
     measurements: dict[str, dict[str, Measurements]] = attrs.field(factory=dict)
     results: Results | None = None
+    digests: dict[str, str] = attrs.field(factory=dict)
     rendered: dict[str, tuple[str, tuple[str, ...]]] = attrs.field(factory=dict)
 
     @property
@@ -66,12 +68,8 @@ class Work:
             Cancelled: the user asked to stop.
         """
         slices = [slice(start, min(start + self.shard, count)) for start in range(0, count, self.shard)]
-        parts: list[Any] = []
-        with self.session.reporter.loop("parts", len(slices)) as advance:
-            for part in slices:
-                self.session.cancellation.check()
-                parts.append(one(part))
-                advance()
+        several = self.session.progress(slices, "parts", len(slices)) if len(slices) > 1 else slices
+        parts: list[Any] = [one(part) for part in several]
         first: A = parts[0]
         if len(parts) == 1 or first is None:
             return first

@@ -56,7 +56,7 @@ def read_pixels(path: Path, size: int, crop: Crop, share: float, mode: Mode) -> 
     except Exception as error:  # decoders of damaged files raise nearly everything
         raise UnreadableImageError(f"cannot be read as an image ({error})") from error
     pixels = np.asarray(squared(flat, size, crop, share))
-    return pixels.transpose(2, 0, 1) if mode == "rgb" else pixels[np.newaxis]
+    return np.ascontiguousarray(pixels.transpose(2, 0, 1)) if mode == "rgb" else pixels[np.newaxis]
 
 
 def opaque(image: Image.Image) -> Image.Image:

@@ -1,0 +1,60 @@
+"""Classifiers: LeNet, EfficientNet-Lite0, and your own torch model. This module imports nothing heavy."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from attrs import frozen
+from sidelight_specs import ClassifierDescriptor, hookimpl
+
+from sidelight_classifiers._params import EfficientNetLiteParams, LeNetParams, TorchParams
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+_TORCH = ("differentiable", "activations", "module", "classes")
+
+
+@frozen(kw_only=True)
+class TorchDescriptor(ClassifierDescriptor):
+    """What a model from a file provides depends on the file's format and on its task."""
+
+    def provided_by(self, params: object) -> tuple[str, ...]:
+        """Exported programs show activations, TorchScript does not; a regression has no classes."""
+        assert isinstance(params, TorchParams)
+        provided = ["differentiable", "module"]
+        if params.path.endswith(".pt2"):
+            provided.append("activations")
+        if params.task != "regression":
+            provided.append("classes")
+        return tuple(provided)
+
+
+@hookimpl
+def sidelight_classifiers() -> Iterable[ClassifierDescriptor]:
+    """Three classifiers."""
+    yield ClassifierDescriptor(
+        name="efficientnet-lite",
+        summary="EfficientNet-Lite0 for the 1,000 classes of ImageNet, pretrained.",
+        params=EfficientNetLiteParams,
+        factory="sidelight_classifiers.efficientnet_lite:EfficientNetLite",
+        provides=_TORCH,
+        paper="Tan and Le 2019 (EfficientNet)",
+    )
+    yield ClassifierDescriptor(
+        name="lenet",
+        summary="A small convolutional network for digits, trained on the recipe's data.",
+        params=LeNetParams,
+        factory="sidelight_classifiers.lenet:LeNet",
+        provides=("trainable", *_TORCH),
+        example={"steps": 20, "batch": 8},
+        paper="Feghahati et al. 2020 (CDeepEx), section 4.1",
+    )
+    yield TorchDescriptor(
+        name="torch",
+        summary="Your own model, from a TorchScript file or an exported program.",
+        params=TorchParams,
+        factory="sidelight_classifiers.user_model:UserModel",
+        provides=("differentiable", "module"),
+        example={"path": "model.pt2", "classes": ("left", "right"), "channels": 1, "height": 16, "width": 16},
+    )

@@ -1,0 +1,166 @@
+"""Exported programs (.pt2), read as what they are: tensors, and a list of operators to apply to them.
+
+`torch.export.load` unpickles, evaluates expressions and generates Python code from what the file says. Here the
+operators of the graph are called one after the other instead, and only those of torch's own `aten` library.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+import torch
+from sidelight_specs import UserError
+from torch import nn
+
+from sidelight_classifiers._archive import HOW_TO_EXPORT
+from sidelight_classifiers._operators import argument, operator_of, outputs_of
+from sidelight_classifiers._payload import Unsupported, read_tensors
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from pathlib import Path
+
+SCHEMA = 8
+
+
+class Tap(nn.Module):
+    """Stands where a submodule of the exported model ended, and hands its output on, so that it can be watched."""
+
+    def forward(self, output: torch.Tensor) -> torch.Tensor:
+        """The output itself."""
+        return output
+
+
+class ExportedModule(nn.Module):
+    """Runs the graph of an exported program.
+
+    Args:
+        program: the parsed `models/model.json`.
+        tensors: parameters, buffers and constants by name.
+        device: where to compute, whatever device the file names.
+    """
+
+    def __init__(self, program: Mapping[str, Any], tensors: Mapping[str, torch.Tensor], device: str) -> None:
+        super().__init__()
+        self.device = torch.device(device)
+        graph = program["graph_module"]["graph"]
+        self._bind(program["graph_module"]["signature"], tensors)
+        self.input_sizes = graph["tensor_values"][self.input_name]["sizes"]
+        self._steps = [self._step(node) for node in graph["nodes"]]
+        self._taps = self._tap(graph["nodes"])
+        self._last_use = _last_uses(graph["nodes"], self.output_name)
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        """What the program's only output holds."""
+        values: dict[str, Any] = {name: self.get_buffer(buffer) for name, buffer in self._buffer_of.items()}
+        values[self.input_name] = images
+        for number, step in enumerate(self._steps):
+            step(values)
+            for name, tap in self._taps.get(number, ()):
+                values[name] = tap(values[name])
+            for name in self._last_use.get(number, ()):
+                values.pop(name, None)
+        found: torch.Tensor = values[self.output_name]
+        return found
+
+    def _bind(self, signature: Mapping[str, Any], tensors: Mapping[str, torch.Tensor]) -> None:
+        """Which placeholder stands for which tensor, which for the images; and what is given back."""
+        self._buffer_of: dict[str, str] = {}
+        inputs = []
+        for spec in signature["input_specs"]:
+            (kind, value), *_ = spec.items()
+            if kind == "user_input":
+                inputs.append(value["arg"]["as_tensor"]["name"])
+                continue
+            key = {"parameter": "parameter_name", "buffer": "buffer_name", "tensor_constant": "tensor_constant_name"}
+            if kind not in key:
+                raise Unsupported(f"an input of the kind {kind}")
+            buffer = f"tensor_{len(self._buffer_of)}"
+            self.register_buffer(buffer, tensors[value[key[kind]]].to(self.device))
+            self._buffer_of[value["arg"]["name"]] = buffer
+        outputs = [spec.get("user_output") for spec in signature["output_specs"]]
+        if None in outputs:
+            raise Unsupported("a model that changes itself (it was exported in training mode)")
+        if len(inputs) != 1 or len(outputs) != 1:
+            raise Unsupported(f"{len(inputs)} inputs and {len(outputs)} outputs instead of one each")
+        self.input_name, self.output_name = inputs[0], outputs[0]["arg"]["as_tensor"]["name"]
+
+    def _step(self, node: Mapping[str, Any]) -> Callable[[dict[str, Any]], None]:
+        """A function that computes one node from earlier values."""
+        operator = operator_of(node["target"])
+        arguments = [(item["name"], item.get("kind", 1), argument(item["arg"], self.device)) for item in node["inputs"]]
+        names = outputs_of(node["outputs"])
+
+        def step(values: dict[str, Any]) -> None:
+            positional = [get(values) for _, kind, get in arguments if kind != 2]
+            keywords = {name: get(values) for name, kind, get in arguments if kind == 2}
+            result = operator(*positional, **keywords)
+            for name, value in zip(names, [result] if len(names) == 1 else result, strict=True):
+                if isinstance(name, list):
+                    values.update(zip(name, value, strict=True))
+                else:
+                    values[name] = value
+
+        return step
+
+    def _tap(self, nodes: list[Mapping[str, Any]]) -> dict[int, list[tuple[str, nn.Module]]]:
+        """A submodule for each submodule of the model, called on the output of its last node."""
+        last: dict[str, int] = {}
+        for number, node in enumerate(nodes):
+            names = outputs_of(node["outputs"])
+            if len(names) == 1 and isinstance(names[0], str) and "as_tensor" in node["outputs"][0]:
+                last.update(dict.fromkeys(_module_paths(node), number))
+        taps: dict[int, list[tuple[str, nn.Module]]] = {}
+        for path, number in last.items():
+            taps.setdefault(number, []).append((str(outputs_of(nodes[number]["outputs"])[0]), self._submodule(path)))
+        return {number: list(reversed(inner)) for number, inner in taps.items()}
+
+    def _submodule(self, path: str) -> nn.Module:
+        place: nn.Module = self
+        for part in path.split("."):
+            if part not in place._modules:
+                place.add_module(part, Tap())
+            place = place.get_submodule(part)
+        return place
+
+
+def _module_paths(node: Mapping[str, Any]) -> list[str]:
+    """Paths of the submodules that a node belongs to, outermost first: `key,path,type` joined by semicolons."""
+    stack = (node.get("metadata") or {}).get("nn_module_stack", "")
+    paths = [entry.split(",")[1] for entry in stack.split(";") if entry.count(",") >= 2]
+    return [path for path in paths if path and all(part.isidentifier() or part.isdecimal() for part in path.split("."))]
+
+
+def _last_uses(nodes: list[Mapping[str, Any]], output: str) -> dict[int, list[str]]:
+    """Node number to the values that no later node needs, so that memory is given back."""
+    last: dict[str, int] = {}
+    for number, node in enumerate(nodes):
+        made = [name for item in outputs_of(node["outputs"]) for name in (item if isinstance(item, list) else [item])]
+        needed = [name for item in node["inputs"] for name in argument(item["arg"], torch.device("cpu")).needs]
+        last.update(dict.fromkeys([*made, *needed], number))
+    uses: dict[int, list[str]] = {}
+    for name, number in last.items():
+        if name != output:
+            uses.setdefault(number, []).append(name)
+    return uses
+
+
+def load_exported(path: Path, members: Mapping[str, bytes], device: str) -> ExportedModule:
+    """The module of a .pt2 file.
+
+    Raises:
+        UserError: another version of the format, or a program that uses more than `aten` operators on one input.
+    """
+    try:
+        program = json.loads(members["models/model.json"])
+        major = program["schema_version"]["major"]
+        if major != SCHEMA:
+            raise Unsupported(f"version {major} of the format ({SCHEMA} is known)")
+        tensors = read_tensors(members, "weights") | read_tensors(members, "constants")
+        module = ExportedModule(program, tensors, device)
+    except Unsupported as error:
+        raise UserError(f"{path} has {error}, which Sidelight does not run", HOW_TO_EXPORT) from error
+    except (KeyError, IndexError, TypeError, ValueError, AttributeError, RecursionError, RuntimeError) as error:
+        raise UserError(f"{path} is no exported program that can be read: {error!r}", HOW_TO_EXPORT) from error
+    return module.eval().requires_grad_(False)

@@ -1,0 +1,67 @@
+"""Options of the classifiers."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from sidelight_specs import param, params
+
+
+@params
+class TrainingParams:
+    """What classifiers share that are trained on the recipe's data."""
+
+    steps: int = param(800, "Length of the training.", unit="steps", minimum=1, maximum=1_000_000)
+    batch: int = param(64, "Images in each step.", unit="images", minimum=1, maximum=4096)
+    learning_rate: float = param(
+        2e-3, "Highest learning rate; it rises and falls linearly.", minimum=1e-6, maximum=10.0
+    )
+    weight_decay: float = param(1e-2, "Weight decay.", minimum=0.0, maximum=1.0)
+    shift: int = param(
+        0, "Training images are moved at random by up to so much each way.", unit="pixels", minimum=0, maximum=64
+    )
+    flip: bool = param(False, "Training images are mirrored left to right at random.")
+
+
+@params
+class LeNetParams(TrainingParams):
+    """Options of `lenet`."""
+
+    dropout: float = param(0.3, "Share of the 50 hidden units switched off in training.", minimum=0.0, maximum=0.9)
+
+
+@params
+class EfficientNetLiteParams:
+    """Options of `efficientnet-lite`."""
+
+    channels_last: bool = param(True, "Compute with channels as the innermost dimension, which is faster on CPUs.")
+
+
+Task = Literal["multiclass", "binary", "regression"]
+
+
+@params
+class TorchParams:
+    """Options of `torch`."""
+
+    path: str = param(..., "TorchScript file (.pt, .ts, .torchscript) or exported program (.pt2).")
+    task: Task = param(
+        "multiclass", "`multiclass` (K logits), `binary` (one logit, of class 1) or `regression` (one value)."
+    )
+    classes: tuple[str, ...] = param(
+        (),
+        "Class names in the order of the logits; two for a binary task, one, what the value means, for a regression.",
+    )
+    classes_file: str = param("", "Text file with one class name on each line, instead of `classes`.")
+    channels: int = param(3, "Colour channels that the model takes.", choices=(1, 3))
+    height: int = param(224, "Height that the model takes; images are resized.", unit="pixels", minimum=8, maximum=4096)
+    width: int = param(224, "Width that the model takes.", unit="pixels", minimum=8, maximum=4096)
+    mean: tuple[float, ...] = param(
+        (0.0,),
+        "Subtracted from images in [0, 1]: one number, or one for each channel.",
+        minimum=-1000.0,
+        maximum=1000.0,
+    )
+    std: tuple[float, ...] = param(
+        (1.0,), "What the difference is divided by: one number, or one for each channel.", minimum=1e-6, maximum=1000.0
+    )

@@ -66,7 +66,8 @@ class Site:
         """The environment of a process in which exactly the fake distributions and the real ones are installed."""
         environ = {key: value for key, value in os.environ.items() if not key.startswith("SIDELIGHT")}
         path = os.pathsep.join([str(self.folder), *filter(None, [environ.get("PYTHONPATH")])])
-        environ |= {"PYTHONPATH": path, "XDG_CONFIG_HOME": str(self.folder / "config"), "NO_COLOR": "1"}
+        environ |= {"PYTHONPATH": path, "NO_COLOR": "1"}
+        environ |= {f"XDG_{kind.upper()}_HOME": str(self.folder / kind) for kind in ("config", "cache")}
         return environ | ({"SIDELIGHT_POLICY": str(self.policy)} if self.policy else {})
 
     def python(self, *arguments):

@@ -81,6 +81,14 @@ def test_version(capsys):
     assert capsys.readouterr().out.startswith("sidelight 0.")
 
 
+@pytest.mark.parametrize("command", COMMANDS, ids=lambda command: command.name)
+def test_every_command_explains_itself(command, capsys):
+    assert main([command.name, "--help"]) == 0
+    text = capsys.readouterr().out
+    assert text.startswith(f"usage: sidelight {command.name} ")
+    assert f"example: {command.example}\n" in text
+
+
 def test_a_command_gets_its_arguments_and_gives_the_exit_code(toy, capsys):
     toy(lambda arguments: arguments.count)
     assert main(["toy", "--count", "7"]) == 7

@@ -75,11 +75,92 @@ def test_metadata_alone_names_what_metadata_shows(crowd):
     assert [problem["distribution"] for problem in listing["problems"]] == [MALFORMED]
 
 
-def test_every_other_command_works_beside_broken_plugins(crowd):
-    for arguments in (["--help"], ["--version"], ["describe", "plugin-3/thing"], ["plugins", "--help"]):
+GOOD = """
+from sidelight_specs import ClassifierDescriptor, DataDescriptor, hookimpl
+
+
+@hookimpl
+def sidelight_data():
+    yield DataDescriptor(name="shapes", summary="Shapes.", factory="acme_good.data:Shapes")
+
+
+@hookimpl
+def sidelight_classifiers():
+    yield ClassifierDescriptor(
+        name="net", summary="A network.", factory="acme_good.net:Net", provides=("differentiable", "classes")
+    )
+"""
+RECIPE = """
+recipe: 1
+name: crowd
+data: {use: acme-good/shapes}
+classifier: {use: acme-good/net}
+explainers:
+  patches: {use: plugin-3/thing}
+"""
+
+
+@pytest.fixture
+def recipe(crowd):
+    """Writes a recipe whose classifier and first explainer work, with more explainers."""
+    points = "[sidelight.v1.data]\nshapes = acme_good\n[sidelight.v1.classifier]\nnet = acme_good\n"
+    crowd.install("acme-good", entry_points=points, files={"acme_good.py": GOOD})
+
+    def write(*plugins):
+        more = "".join(f"  {name}: {{use: {name}/thing}}\n" for name in plugins)
+        (crowd.folder / "recipe.yaml").write_text(RECIPE.lstrip() + more)
+        return "recipe.yaml"
+
+    return write
+
+
+def test_every_other_command_works_beside_broken_plugins(crowd, recipe):
+    for arguments in (
+        ["--help"],
+        ["--version"],
+        ["describe", "plugin-3/thing"],
+        ["check", recipe("plugin-4")],
+        ["run", "--help"],
+        ["new", "explainer", "acme-mine"],
+        ["verify", "--help"],
+        ["cache", "path"],
+    ):
         done = crowd.sidelight(*arguments)
         assert (arguments, done.returncode, done.stderr) == (arguments, 0, "")
         assert done.stdout
+
+
+def test_the_schema_holds_what_works_and_names_what_does_not(crowd):
+    done = crowd.sidelight("schema")
+    assert done.returncode == 0
+    assert "plugin-3/thing" in json.dumps(json.loads(done.stdout))
+    for name, (_, why) in BROKEN.items():
+        assert name not in done.stdout
+        assert any(f'"{name}/thing"' in line and why in line for line in done.stderr.splitlines())
+    assert f"left out: {MALFORMED} (" in done.stderr
+
+
+@pytest.mark.parametrize("command", ["check", "run"])
+def test_a_recipe_that_names_broken_ones_is_told_which_and_why(crowd, recipe, command):
+    done = crowd.sidelight(command, recipe(*BROKEN, MALFORMED))
+    assert (done.returncode, done.stdout) == (2, "")
+    for line, (name, (_, why)) in enumerate(BROKEN.items(), 7):
+        said = next(text for text in done.stderr.splitlines() if text.startswith(f"recipe.yaml:{line}:"))
+        assert f'"{name}/thing" is installed ({name} 1.0) but broken' in said
+        assert why in said
+    assert f"recipe.yaml:11:25: {MALFORMED} (" in done.stderr
+
+
+def test_verify_names_a_plugin_that_exits(crowd):
+    done = crowd.sidelight("verify", "acme-exit")
+    assert done.returncode == 1
+    assert "FAILED entry-point: SystemExit: 7" in done.stdout
+
+
+def test_verify_names_a_file_that_cannot_be_read(crowd):
+    done = crowd.sidelight("verify", MALFORMED)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.startswith(f"error: {MALFORMED} (")
 
 
 @pytest.mark.parametrize("name", BROKEN)

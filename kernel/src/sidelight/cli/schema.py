@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import sys
 from typing import TYPE_CHECKING
 
 from sidelight.cli.failures import DONE
-from sidelight.cli.output import write_json
-from sidelight.plugins.catalog import installed
+from sidelight.cli.output import write, write_json
+from sidelight.plugins.catalog import Unavailable, installed
 from sidelight.recipe.schema import recipe_schema
 
 if TYPE_CHECKING:
@@ -22,7 +23,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Print the schema of recipes that use what is installed."""
+    """Print the schema of recipes that use what is installed, and on stderr what is left out because it is broken."""
     del arguments
-    write_json(recipe_schema(installed()))
+    catalog = installed()
+    write_json(recipe_schema(catalog))
+    for entry in catalog.entries():
+        found = catalog.lookup(entry.use, entry.role)
+        if isinstance(found, Unavailable) and found.kind == "broken":
+            write(f"left out: {found.message}", to=sys.stderr)
+    for fault in catalog.problems():
+        write(f"left out: {fault}", to=sys.stderr)
     return DONE

@@ -58,12 +58,16 @@ def installed(wanted: str) -> str:
     """The name of the installed distribution that is meant.
 
     Raises:
-        UserError: there is none; it says what to install, or which name is close.
+        UserError: there is none, or its metadata cannot be read; it says what to install, or which name is close.
     """
-    names = sorted({entry.distribution for entry in scan().entries})
+    index = scan()
+    names = sorted({entry.distribution for entry in index.entries})
     by_name = {normalise(name): name for name in names}
     if normalise(wanted) in by_name:
         return by_name[normalise(wanted)]
+    for fault in index.faults:
+        if normalise(fault.distribution) == normalise(wanted):
+            raise UserError(str(fault), f"mend the file and install {fault.distribution} again")
     if (Path(wanted) / "pyproject.toml").is_file():
         raise UserError(f"{wanted} is a folder; verify checks what is installed", f"pip install -e {wanted}")
     raise UserError(f"no installed distribution {wanted!r} announces a component", _advice(wanted, names))

@@ -78,7 +78,7 @@ def parse(text: str) -> dict[str, dict[str, str]]:
     """
     # Percent signs and a section called DEFAULT mean nothing special in this format.
     parser = entrypoints.CaseSensitiveConfigParser(delimiters=("=",), interpolation=None, default_section="")
-    parser.read_string(text)
+    parser.read_string(text, source="entry_points.txt")
     return {group: dict(parser[group]) for group in parser.sections()}
 
 

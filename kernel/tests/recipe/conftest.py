@@ -150,6 +150,9 @@ class FakeCatalog:
             for use, role in sorted(self.found, key=lambda key: (key[1], key[0]))
         )
 
+    def problems(self):
+        return ()
+
     def lookup(self, use, role):
         if use == "shop/torn":
             return Unavailable("broken", f'"{use}" is installed (sidelight-shop 1.0) but broken: no torch', "reinstall")

@@ -95,6 +95,7 @@ def test_a_missing_recipe(sidelight):
 
 
 def test_schema_is_json(sidelight):
-    code, out, _ = sidelight("schema")
+    code, out, err = sidelight("schema")
+    assert err == ""
     assert code == 0
     assert json.loads(out)["title"] == "Sidelight recipe"

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 
 from sidelight.cli.failures import DONE
 from sidelight.cli.output import write, write_table
+from sidelight.execution.naming import place_of
 from sidelight.plugins.catalog import installed
 from sidelight.recipe.load import load_recipe
-from sidelight.recipe.model import SECTIONS
 
 if TYPE_CHECKING:
     import argparse
@@ -22,7 +22,6 @@ _TARGETS = {
     "predicted": "why the predicted class",
     "all": "why the predicted class and not each of the others",
 }
-_SECTION = {role: section for section, role in SECTIONS.items()}
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -51,15 +50,9 @@ def run(arguments: argparse.Namespace) -> int:
     return DONE
 
 
-def path_of(component: ResolvedComponent) -> str:
-    """Where a component stands in the recipe: `classifier`, `explainers.gradients`."""
-    section = _SECTION[component.role]
-    return section if component.id in (component.role, section) else f"{section}.{component.id}"
-
-
 def _row(component: ResolvedComponent) -> tuple[str, ...]:
-    gets = [f"{slot}: {path_of(other) if other else 'none'}" for slot, other in component.needs.items()]
-    return (path_of(component), component.use, component.version, ", ".join(gets), ", ".join(_gives(component)))
+    gets = [f"{slot}: {place_of(other) if other else 'none'}" for slot, other in component.needs.items()]
+    return (place_of(component), component.use, component.version, ", ".join(gets), ", ".join(_gives(component)))
 
 
 def _gives(component: ResolvedComponent) -> tuple[str, ...]:
@@ -77,7 +70,7 @@ def _facts(recipe: Resolved) -> Iterator[str]:
     yield f"asks      {_TARGETS.get(str(recipe.explain.target), asked)}"
     for component in recipe.components:
         if component.trained_on:
-            yield f"trains    {path_of(component)} on {path_of(component.trained_on)}, unless the cache holds it"
+            yield f"trains    {place_of(component)} on {place_of(component.trained_on)}, unless the cache holds it"
 
 
 def _explained(explain: Explain) -> str:

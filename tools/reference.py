@@ -1,0 +1,161 @@
+"""Write docs/recipe-reference.md from what the first-party plugins say of themselves.
+
+python tools/reference.py           write the page
+python tools/reference.py --check   exit with 1 when the page is not up to date
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+import tomllib
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from sidelight.cli.component_facts import facts, type_text
+from sidelight.cli.component_page import ANSWERS, capability
+from sidelight.plugins.catalog import Available, installed
+from sidelight.recipe.model import SECTIONS, Explain
+from sidelight.recipe.written import plain_value
+from sidelight_specs.params import Param, bounds_text, describe
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from sidelight.plugins.catalog import Catalog
+
+ROOT = Path(__file__).parent.parent
+PAGE = ROOT / "docs" / "recipe-reference.md"
+INTRODUCTION = Path(__file__).with_name("reference_introduction.md")
+HEADINGS = ("Parameter", "Type", "Default", "Allowed", "What it does")
+
+
+def main(arguments: list[str]) -> int:
+    text = page(installed(), first_party())
+    if arguments == ["--check"]:
+        current = PAGE.read_text(encoding="utf-8") if PAGE.is_file() else ""
+        if current != text:
+            print(f"{PAGE} is not up to date; run: python tools/reference.py")
+        return int(current != text)
+    PAGE.parent.mkdir(exist_ok=True)
+    PAGE.write_text(text, encoding="utf-8")
+    return 0
+
+
+def first_party() -> tuple[str, ...]:
+    """The names of the distributions under plugins/, in alphabetical order."""
+    files = sorted(ROOT.glob("plugins/*/pyproject.toml"))
+    return tuple(tomllib.loads(file.read_text(encoding="utf-8"))["project"]["name"] for file in files)
+
+
+def page(catalog: Catalog, distributions: Iterable[str]) -> str:
+    """The whole page. The same plugins give the same text, whatever else is installed."""
+    introduction = INTRODUCTION.read_text(encoding="utf-8").rstrip()
+    explain = "\n".join(table(describe(Explain)))
+    parts = [introduction.replace("{explain}", explain).replace("{sections}", "\n".join(sections()))]
+    for distribution in distributions:
+        components = [
+            describe_entry(catalog, entry) for entry in catalog.entries() if entry.distribution == distribution
+        ]
+        if not components:
+            sys.exit(f"{distribution} is not installed; its components would be missing from the page")
+        parts += plugin(distribution, components)
+    return "\n".join(parts) + "\n"
+
+
+def describe_entry(catalog: Catalog, entry: Any) -> Available:
+    found = catalog.lookup(entry.use, entry.role)
+    if not isinstance(found, Available):
+        sys.exit(found.message)
+    return found
+
+
+def sections() -> Iterator[str]:
+    yield "| Section | Role | What its components do |"
+    yield "|---|---|---|"
+    yield from (f"| `{section}` | {role} | {DUTIES[role]} |" for section, role in SECTIONS.items())
+
+
+DUTIES = {
+    "data": "give images, labels and class names, in named splits",
+    "classifier": "say what is in an image; this is what gets explained",
+    "generator": "make images from latents",
+    "inverter": "find the latents of an image",
+    "attribute_finder": "find latent coordinates that move the classifier",
+    "explainer": "explain the classifier's answer for each image",
+    "metric": "measure explanations",
+    "renderer": "show the finished run",
+}
+
+
+def plugin(distribution: str, components: list[Available]) -> Iterator[str]:
+    yield f"\n## {components[0].use.partition('/')[0]}"
+    yield f"\nFrom the distribution `{distribution}`."
+    for component in components:
+        yield from one(component)
+
+
+def one(component: Available) -> Iterator[str]:
+    about = facts(component)
+    yield f"\n### {component.use}"
+    yield f"\n{component.role.replace('_', ' ').capitalize()}. {about['summary']}\n"
+    parameters = describe(component.descriptor.params)
+    yield from table(parameters) if parameters else ["No parameters."]
+    notes = [
+        *(need_text(need) for need in about["needs"]),
+        *(f"Provides {capability(name).replace(':', ',', 1)}." for name in about["provides"]),
+        *([f"Gives: {about['gives']}. Answers: {ANSWERS[about['answers']]}."] if "gives" in about else []),
+        *([f"Measures: {', '.join(about['accepts'])}."] if "accepts" in about else []),
+        *([f"Paper: {about['paper']}"] if about["paper"] else []),
+    ]
+    if notes:
+        yield ""
+        yield from (f"- {note}" for note in notes)
+    yield f"\n```yaml\n{about['example']}\n```"
+
+
+def need_text(need: dict[str, Any]) -> str:
+    role = need["role"].replace("_", " ")
+    named = f"{role} (slot `{need['slot']}`)" if need["slot"] != need["role"] else role
+    able = f" with {' and '.join(f'`{name}`' for name in need['capabilities'])}" if need["capabilities"] else ""
+    return (
+        f"{'Uses, where the recipe has one,' if need['optional'] else 'Needs'} a component of the role {named}{able}."
+    )
+
+
+def table(parameters: Iterable[Param]) -> Iterator[str]:
+    yield f"| {' | '.join(HEADINGS)} |"
+    yield "|" + "---|" * len(HEADINGS)
+    yield from (f"| {' | '.join(map(cell, row(parameter)))} |" for parameter in parameters)
+
+
+def row(parameter: Param) -> tuple[str, ...]:
+    return (
+        f"`{parameter.name}`",
+        type_text(parameter.type),
+        default(parameter),
+        allowed(parameter),
+        parameter.help,
+    )
+
+
+def default(parameter: Param) -> str:
+    required = parameter.default is not None and not isinstance(
+        parameter.default, (bool, int, float, str, tuple, list, dict)
+    )
+    return "required" if required else f"`{json.dumps(plain_value(parameter.default), ensure_ascii=False)}`"
+
+
+def allowed(parameter: Param) -> str:
+    if parameter.choices:
+        return ", ".join(f"`{choice}`" for choice in parameter.choices)
+    bounded = parameter.minimum is not None or parameter.maximum is not None
+    return f"{bounds_text(parameter.minimum, parameter.maximum)} {parameter.unit}".rstrip() if bounded else ""
+
+
+def cell(text: str) -> str:
+    return text.replace("|", "\\|").replace("\n", " ")
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -203,6 +203,20 @@ def test_a_measurement_that_applies_nowhere_is_shown_as_such(photos):
     assert row["best"] == []
 
 
+def test_a_name_that_two_metrics_use_says_which(photos):
+    found = {metric: {"saliency": Measurements(items=(measured([1, 2, 3]),))} for metric in ("blur", "black")}
+    content = told(attrs.evolve(photos, measurements=found))
+    assert [row["name"] for row in content["table"]["rows"]] == ["m (blur)", "m (black)"]
+    assert [one["name"] for one in content["images"][0]["explanations"][1]["measures"]] == ["m (blur)", "m (black)"]
+
+
+def test_by_products_show_their_numbers_and_their_curves(digits):
+    curve = measured([0.5], curve_x=np.arange(3, dtype=np.float32), curve_y=np.array([[1, 0.7, 0.5]], dtype=np.float32))
+    (entry,) = told(attrs.evolve(digits, emitted={"vae/loss": Measurements(items=(curve, measured([2.0])))}))["emitted"]
+    assert [line["y"] for line in entry["lines"]] == [[1.0, 0.7, 0.5]]
+    assert [one["value"] for one in entry["numbers"]] == [0.5, 2.0]
+
+
 def test_bars_show_what_any_answer_raises(digits):
     """A class that an answer makes likely is in the card even when it was unlikely before."""
     after = np.full((8, 10), -9.0, dtype=np.float32)

@@ -377,6 +377,9 @@ def numbers_module(chromium):
     ("call", "text"),
     [
         ("format(0)", "0"),
+        ("ofImage({ value: 1, unit: 'share of images' })", "yes"),
+        ("ofImage({ value: 0.25, unit: 'share of images' })", "0.250"),
+        ("ofImage({ value: 1, unit: 'logits' })", "1.00"),
         ("format(null)", DASH),
         ("format(0.123456)", "0.123"),
         ("format(-1234.5)", f"{MINUS}1\u202f235"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -11,7 +12,7 @@ from sidelight_report.encoding import number, numbers
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from sidelight_specs.results import Measurement
+    from sidelight_specs.results import Measurement, Measurements
 
     from sidelight_report.scene import Scene
 
@@ -19,12 +20,20 @@ Column = tuple[str, "Measurement"]
 
 
 def rows(scene: Scene) -> Iterator[tuple[str, str, list[Column]]]:
-    """Metric id, name of the number, and what it is for each explanation that has it; in recipe order."""
+    """Metric id, name of the number, and what it is for each explanation that has it; in recipe order.
+
+    A name that several metrics use gets the metric's id behind it.
+    """
+    named = {metric: _names(of) for metric, of in scene.results.measurements.items()}
+    uses = Counter(name for names in named.values() for name in names)
     for metric, of in scene.results.measurements.items():
-        names = dict.fromkeys(item.name for found in of.values() for item in found.items)
-        for name in names:
+        for name in named[metric]:
             columns = [(key, item) for key, found in of.items() for item in found.items if item.name == name]
-            yield metric, name, columns
+            yield metric, name if uses[name] == 1 else f"{name} ({metric})", columns
+
+
+def _names(of: dict[str, Measurements]) -> list[str]:
+    return list(dict.fromkeys(item.name for found in of.values() for item in found.items))
 
 
 def table(scene: Scene) -> dict[str, Any]:
@@ -112,9 +121,9 @@ def _line(key: str, item: Measurement) -> dict[str, Any] | None:
 def of_image(scene: Scene, key: str, row: int) -> list[dict[str, Any]]:
     """The numbers of one explanation of one image."""
     found = []
-    for metric, name, columns in rows(scene):
+    for _, name, columns in rows(scene):
         item = dict(columns).get(key)
         if item is not None and len(item.values) == len(scene.results.targets) and np.isfinite(item.values[row]):
             value = number(float(item.values[row]))
-            found.append({"metric": metric, "name": name, "value": value, "better": item.better, "unit": item.unit})
+            found.append({"name": name, "value": value, "better": item.better, "unit": item.unit})
     return found

@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import singledispatch
 from typing import TYPE_CHECKING, Any
 
-from sidelight_specs.results import Attributes, Concepts, Split, State
+from sidelight_specs.results import Attributes, Concepts, Measurements, Split, State
 
 from sidelight_report.encoding import number, numbers
 from sidelight_report.words import class_name
@@ -93,6 +93,21 @@ def _curves(artifact: State, scene: Scene) -> dict[str, Any]:
         for name, values in artifact.curves.items()
     ]
     return {"kind": "curves", "lines": lines}
+
+
+@by_product.register(Measurements)
+def _numbers(artifact: Measurements, scene: Scene) -> dict[str, Any]:
+    del scene
+    lines = [
+        {"name": item.name, "x": numbers(item.curve_x, 4), "y": numbers(item.curve_y.mean(axis=0), 4)}
+        for item in artifact.items
+        if item.curve_x is not None and item.curve_y is not None
+    ]
+    found = [
+        {"name": item.name, "value": number(item.value), "better": item.better, "unit": item.unit}
+        for item in artifact.items
+    ]
+    return {"kind": "numbers", "numbers": found, "lines": lines}
 
 
 @by_product.register(Split)

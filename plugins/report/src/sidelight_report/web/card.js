@@ -2,15 +2,13 @@
 import "./path.js";
 import "./picture.js";
 import { h } from "./elements.js";
-import { format } from "./numbers.js";
+import { ARROWS, format, ofImage } from "./numbers.js";
 import { PointedPicture } from "./picture.js";
 import { reconstruction, tile } from "./tiles.js";
 
 /** @typedef {import("./document.js").Card} Card */
 /** @typedef {import("./document.js").Entry} Entry */
 /** @typedef {import("./document.js").Report} Report */
-
-const ARROWS = { higher: "↑", lower: "↓", neither: "" };
 
 /**
  * One image with every explanation of it.
@@ -19,8 +17,7 @@ const ARROWS = { higher: "↑", lower: "↓", neither: "" };
  * @param {Report} report
  */
 export function makeCard(card, index, report) {
-  const tiles = [input(card, report), ...(card.reconstruction ? [inverted(card.reconstruction)] : []),
-    ...card.explanations.map((entry) => explained(entry, card, report))];
+  const tiles = [input(card, report), ...card.explanations.map((entry) => explained(entry, card, report))];
   const grid = h("div", { class: "tiles" }, ...tiles.map(({ element }) => element));
   grid.style.setProperty("--columns", String(columns(tiles.map(({ span }) => span), card.picture.crisp)));
   const wrong = card.label !== null && report.task !== "regression" && card.label !== card.classes[0]?.name;
@@ -43,11 +40,20 @@ function point(section, event) {
 /** The number of columns that leaves the fewest places empty. @param {number[]} spans @param {boolean} crisp */
 function columns(spans, crisp) {
   const units = spans.reduce((sum, span) => sum + span, 0);
-  const [most, least] = crisp ? [7, 5] : [5, 3];
+  const [most, least] = crisp ? [7, 4] : [5, 3];
   if (units <= most) return Math.max(units, least);
   const choices = Array.from({ length: most - least + 1 }, (_, i) => most - i);
-  const empty = (/** @type {number} */ n) => (n - (units % n)) % n;
-  return choices.reduce((best, n) => (empty(n) < empty(best) ? n : best));
+  return choices.reduce((best, n) => (empty(spans, n) < empty(spans, best) ? n : best));
+}
+
+/** How many places tiles of these widths leave empty in rows of n. @param {number[]} spans @param {number} n */
+function empty(spans, n) {
+  let [filled, lost] = [0, 0];
+  for (const span of spans) {
+    if (filled + span > n) [filled, lost] = [0, lost + n - filled];
+    filled += span;
+  }
+  return lost + n - filled;
 }
 
 /**
@@ -68,14 +74,10 @@ function input(card, report) {
   picture.data = { picture: card.picture, label: `Input ${card.id}` };
   const bars = h("sl-probabilities");
   bars.data = { classes: card.classes, before: card.scores, after: null, regression: report.task === "regression" };
-  const made = frame("Input", report.task === "regression" ? "and its value" : "what the classifier says", 1, picture, bars);
+  const made = frame("Input", report.task === "regression" ? "and its value" : "what the classifier says", 1, picture, bars,
+    card.reconstruction && h("div", { class: "inverted" }, h("h3", {}, "Reconstruction"), reconstruction(card.reconstruction)));
   made.element.classList.add("input");
   return made;
-}
-
-/** @param {import("./document.js").InversionEntry} entry */
-function inverted(entry) {
-  return frame("Generator", "its reconstruction", 1, reconstruction(entry));
 }
 
 /** @param {Entry} entry @param {Card} card @param {Report} report */
@@ -86,7 +88,7 @@ function explained(entry, card, report) {
 
 /** @param {Entry} entry */
 function measures(entry) {
-  const rows = entry.measures.map(({ name, value, better, unit }) => ({ name: `${name} ${ARROWS[better]}`, value: format(value), unit }));
+  const rows = entry.measures.map((measure) => ({ name: `${measure.name} ${ARROWS[measure.better]}`, value: ofImage(measure), unit: measure.unit }));
   if (entry.passes !== null) rows.push({ name: "classifier passes", value: format(entry.passes), unit: "" });
   return rows.length > 0 && h("dl", { class: "measures" }, ...rows.flatMap(({ name, value, unit }) =>
     [h("dt", { title: unit }, name), h("dd", {}, value)]));

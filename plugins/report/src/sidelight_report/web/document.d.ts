@@ -7,7 +7,7 @@ export interface Grid { width: number; height: number; largest: number; data: st
 
 export type Part = "predicted" | "probe" | "other";
 export interface ClassEntry { name: string; part: Part }
-export interface Measure { metric: string; name: string; value: number | null; better: Better; unit: string }
+export interface Measure { name: string; value: number | null; better: Better; unit: string }
 export type Better = "higher" | "lower" | "neither";
 
 interface Shared { explainer: string; measures: Measure[]; passes: number | null }
@@ -60,6 +60,7 @@ export interface AttributeSection { name: string; attributes: Attribute[]; count
 export interface ExemplarSection { name: string; concepts: { name: string; pictures: Picture[] }[] }
 export type ByProduct = { name: string } & (
   | { kind: "curves"; lines: Line[] }
+  | { kind: "numbers"; numbers: Measure[]; lines: Line[] }
   | { kind: "images"; pictures: Picture[]; captions: string[]; count: number }
   | { kind: "other"; what: string });
 export interface Explainer { id: string; kind: string; use: string; summary: string; paper: string }

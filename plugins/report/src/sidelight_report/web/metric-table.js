@@ -1,12 +1,11 @@
 // @ts-check
 import { DataElement, define, h } from "./elements.js";
-import { format } from "./numbers.js";
+import { ARROWS, format } from "./numbers.js";
 
 /** @typedef {import("./document.js").MetricTable} MetricTable */
 /** @typedef {import("./document.js").MetricRow} MetricRow */
 /** @typedef {import("./document.js").Cell} Cell */
 
-const ARROWS = { higher: "↑", lower: "↓", neither: "" };
 const WORDS = { higher: "higher is better", lower: "lower is better", neither: "neither way is better" };
 
 /**
@@ -37,7 +36,7 @@ export class SlMetricTable extends DataElement {
       groups.set(text, [...(groups.get(text) ?? []), name]);
     }
     const lines = [...groups].filter(([text]) => text).map(([text, names]) => h("li", {}, groups.size > 1 ? `${names.join(", ")}: ${text}` : text));
-    return h("div", { class: "about" }, h("p", {}, `${row.metric}. ${row.help} ${capital(WORDS[row.better])}.`),
+    return h("div", { class: "about" }, h("p", {}, h("b", {}, `${row.metric}: `), `${row.help} ${capital(WORDS[row.better])}.`),
       lines.length ? h("ul", {}, ...lines) : null, row.reason ? h("p", {}, `Not ranked: ${row.reason}.`) : null);
   }
 }

@@ -5,7 +5,7 @@ import { h } from "./elements.js";
 /** @typedef {import("./document.js").Report} Report */
 
 const BAR = 120; // pixels: the bar and a little more
-const OWN_ARROWS = "input, select, textarea, summary, [contenteditable], .scroller, .film, pre";
+const OWN_ARROWS = "input, select, textarea, [contenteditable], .scroller, .film, pre";
 
 /**
  * The bar that stays in sight: a thumbnail for each image, and how strongly heatmaps cover the images.

@@ -26,6 +26,18 @@ export function signed(value, digits = 3) {
   return (value ?? 0) > 0 ? `+${format(value, digits)}` : format(value, digits);
 }
 
+/** Which way is better, as a sign. */
+export const ARROWS = { higher: "↑", lower: "↓", neither: "" };
+
+/**
+ * The number of one image; a share of images is a yes or a no for each.
+ * @param {import("./document.js").Measure} measure
+ */
+export function ofImage({ value, unit }) {
+  if (unit === "share of images" && (value === 0 || value === 1)) return value ? "yes" : "no";
+  return format(value);
+}
+
 /**
  * The same without zeros at the end, for axes.
  * @param {number} value

@@ -3,7 +3,7 @@
 import "./flicker.js";
 import "./metric-table.js";
 import { h } from "./elements.js";
-import { percent, signed } from "./numbers.js";
+import { ARROWS, format, percent, signed } from "./numbers.js";
 import { legend, plot } from "./plot.js";
 
 /** @typedef {import("./document.js").Report} Report */
@@ -74,9 +74,15 @@ export function byProducts(report) {
   return section("by-products", "Along the way", h("div", { class: "charts" }, ...report.emitted.map((item) => {
     const caption = h("figcaption", {}, h("b", {}, item.name));
     if (item.kind === "curves") return h("figure", { class: "chart" }, caption, ...item.lines.map((line, i) => training(line, i)));
+    if (item.kind === "numbers") return h("figure", { class: "chart" }, caption, ...item.lines.map((line, i) => training(line, i)), final(item.numbers));
     if (item.kind === "images") return h("figure", { class: "chart wide" }, caption, sheet(item.pictures, item.captions));
     return h("figure", { class: "chart" }, caption, h("p", { class: "note" }, item.what));
   })));
+}
+
+/** @param {import("./document.js").Measure[]} numbers */
+function final(numbers) {
+  return h("dl", { class: "measures" }, ...numbers.flatMap(({ name, value, better, unit }) => [h("dt", { title: unit }, `${name} ${ARROWS[better]}`), h("dd", {}, format(value))]));
 }
 
 /** @param {import("./document.js").Line} line @param {number} i */

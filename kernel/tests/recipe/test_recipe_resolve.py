@@ -153,6 +153,12 @@ def test_a_metric_measures_some_explanation(load, mistake, working):
     assert "the recipe gives no explanation" in mistake(working + "metrics: {use: shop/flips}\n")
 
 
+def test_one_inverter_inverts_the_explained_images(mistake, load, working):
+    text = working + "generator: {use: gans/vae}\ninverter: {a: {use: gans/encoder}, b: {use: gans/encoder}}\n"
+    assert "the recipe has several inverters: a, b" in mistake(text)
+    assert len(load(text.replace(" b: ", " inverter: ")).of_role("inverter")) == 2
+
+
 def test_one_latent_space(mistake, load, working):
     text = working + (
         "generator: {a: {use: gans/vae}, b: {use: gans/vae}}\ninverter: {use: gans/encoder, needs: {generator: a}}\n"

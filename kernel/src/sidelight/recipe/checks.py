@@ -63,6 +63,17 @@ def one_way_to_choose_images(recipe: Recipe, problems: Problems) -> None:
         problems.add("explain: indices and labels exclude each other", place, suggestion="take one of them out")
 
 
+def one_main_inverter(candidates: Iterable[Candidate], problems: Problems) -> None:
+    """The explained images are inverted by the only inverter, or by the one whose id is `inverter`."""
+    inverters = [other.choice for other in candidates if other.choice.role == "inverter"]
+    if len(inverters) > 1 and all(choice.id != "inverter" for choice in inverters):
+        problems.add(
+            f"the recipe has several inverters: {listing(choice.id for choice in inverters)}",
+            inverters[0].place,
+            expected="the id inverter for the one that inverts the explained images; needs may name the others",
+        )
+
+
 def metrics_measure_something(candidates: Iterable[Candidate], problems: Problems) -> None:
     """Every metric accepts the kind of at least one explanation of the recipe."""
     everything = tuple(candidates)

@@ -11,6 +11,7 @@ from sidelight.recipe.checks import (
     in_dependency_order,
     metrics_measure_something,
     one_latent_space,
+    one_main_inverter,
     one_way_to_choose_images,
     question_about,
 )
@@ -44,6 +45,7 @@ def resolve(recipe: Recipe, catalog: Catalog, problems: Problems) -> Resolved | 
         classifier=question_about(recipe, "classifier", wiring),
     )
     one_way_to_choose_images(recipe, problems)
+    one_main_inverter(candidates, problems)
     metrics_measure_something(candidates, problems)
     one_latent_space(candidates, problems)
     ordered = in_dependency_order(candidates, problems)

@@ -1,0 +1,55 @@
+"""Every recipe of the project has no mistakes, as far as that can be known without loading a model."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import jsonschema
+import pytest
+from sidelight.plugins.catalog import installed
+from sidelight.problems import Problems
+from sidelight.recipe.load import load_recipe
+from sidelight.recipe.plain_reader import to_plain
+from sidelight.recipe.schema import recipe_schema
+from sidelight.recipe.yaml_reader import read_yaml
+
+RECIPES = sorted((Path(__file__).parent.parent / "recipes").rglob("*.yaml"))
+
+
+@pytest.fixture(scope="module")
+def catalog():
+    return installed()
+
+
+@pytest.fixture(scope="module")
+def schema(catalog):
+    return jsonschema.Draft202012Validator(recipe_schema(catalog))
+
+
+@pytest.mark.parametrize("path", RECIPES, ids=lambda path: path.name)
+def test_the_recipe_resolves_and_so_does_what_it_resolves_to(catalog, path):
+    recipe = load_recipe(path, catalog=catalog)
+    assert load_recipe(recipe.plain, catalog=catalog).plain == recipe.plain
+
+
+@pytest.mark.parametrize("path", RECIPES, ids=lambda path: path.name)
+def test_the_schema_accepts_the_recipe(schema, path):
+    recipe = to_plain(read_yaml(path.read_text(encoding="utf-8"), path.name, Problems()))
+    assert [error.message for error in schema.iter_errors(recipe)] == []
+
+
+def test_there_are_recipes():
+    assert RECIPES
+
+
+def test_checking_imports_nothing_heavy():
+    code = f"""
+import sys
+from sidelight.cli import main
+assert main(["check", {str(RECIPES[0])!r}]) == 0
+print(sorted({{"torch", "torchvision", "captum", "lpips", "PIL", "numpy"}} & set(sys.modules)))
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert done.stdout.splitlines()[-1] == "[]", done.stdout + done.stderr

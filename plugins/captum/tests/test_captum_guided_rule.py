@@ -76,7 +76,9 @@ def test_the_rule_ends_with_the_context(values):
 
 
 def explain(classifier, images, targets):
-    return GuidedBackprop(GuidedBackpropParams(), classifier=classifier, run=ToyRun()).explain(images, targets)
+    return GuidedBackprop(GuidedBackpropParams(channels="sum"), classifier=classifier, run=ToyRun()).explain(
+        images, targets
+    )
 
 
 @pytest.mark.filterwarnings("ignore:Setting backward hooks")
@@ -128,7 +130,7 @@ def test_an_exported_program_gives_what_its_source_gives(residual, classify, ima
 
 def explain_whole(classifier, images, targets):
     """All images in one pass: an exported program has a fixed batch size."""
-    params = GuidedBackpropParams(batch=len(images))
+    params = GuidedBackpropParams(channels="sum", batch=len(images))
     return GuidedBackprop(params, classifier=classifier, run=ToyRun()).explain(images, targets)
 
 

@@ -156,7 +156,7 @@ def score_gradients(classifier, targets, side):
 
 def test_guided_backprop(question):
     classifier, images, targets, side, _ = question
-    params = GuidedBackpropParams(target=side, batch=2)
+    params = GuidedBackpropParams(target=side, batch=2, channels="sum")
     found = GuidedBackprop(params, classifier=classifier, run=ToyRun()).explain(images, targets)
     starts = score_gradients(classifier, targets, side)
     expected = [guided_by_hand(classifier.module, image, start) for image, start in zip(images, starts, strict=True)]
@@ -189,7 +189,7 @@ def test_grad_cam(question, layer, index, relu):
 
 def test_guided_grad_cam(question):
     classifier, images, targets, side, _ = question
-    params = GuidedGradCamParams(target=side, batch=2)
+    params = GuidedGradCamParams(target=side, batch=2, channels="sum")
     found = GuidedGradCam(params, classifier=classifier, run=ToyRun()).explain(images, targets)
     expected = []
     for image, start in zip(images, score_gradients(classifier, targets, side), strict=True):

@@ -19,7 +19,7 @@ def _target() -> Any:
     )
 
 
-def _batch(what: str, default: int = 8) -> Any:
+def _batch(what: str, default: int = 4) -> Any:
     return param(default, f"{what} in one pass; bounds the memory.", unit="images", minimum=1, maximum=4096)
 
 
@@ -81,7 +81,7 @@ class GuidedBackpropParams:
     """Options of `guided-backprop`."""
 
     target: Target = _target()
-    channels: Channels = _channels("sum")
+    channels: Channels = _channels("max")
     batch: int = _batch("Images")
 
 
@@ -101,7 +101,7 @@ class GuidedGradCamParams:
 
     target: Target = _target()
     layer: str | None = _layer()
-    channels: Channels = _channels("sum")
+    channels: Channels = _channels("max")
     batch: int = _batch("Images")
 
 

@@ -8,7 +8,7 @@ from sidelight_specs import param, params
 
 
 def _batch() -> Any:
-    return param(8, "Images in one forward pass; bounds the memory.", unit="images", minimum=1, maximum=4096)
+    return param(4, "Images in one forward pass; bounds the memory.", unit="images", minimum=1, maximum=4096)
 
 
 @params

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import torch
-from sidelight_specs import UserError
+from sidelight_specs import SidelightError, UserError
 from sidelight_toolkit.classifier import TorchClassifier
 from sidelight_toolkit.images import resize
 from torch import nn
@@ -18,6 +18,9 @@ from sidelight_classifiers._torchscript import load_torchscript
 from sidelight_classifiers._trial import try_out
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from contextlib import AbstractContextManager
+
     from sidelight_specs import Run
     from sidelight_specs.roles.classifier import Task
 
@@ -68,6 +71,12 @@ class UserModel(TorchClassifier):
         """Of an exported program, the submodules of the model that it was made from; none of TorchScript."""
         exported = isinstance(self.module.get_submodule("model"), ExportedModule)
         return tuple(name for name in super().layers if name.startswith("model.")) if exported else ()
+
+    def watch(self, layers: Sequence[str]) -> AbstractContextManager[dict[str, torch.Tensor]]:
+        """Record the outputs of `layers`; raises a SidelightError for TorchScript, which has none."""
+        if not self.layers:
+            raise SidelightError(f"{self._path} is TorchScript, whose layers cannot be watched; export it as .pt2")
+        return super().watch(layers)
 
     @cached_property
     def class_names(self) -> tuple[str, ...]:

@@ -1,0 +1,179 @@
+"""LeNet, and what all classifiers share that learn from the recipe's data."""
+
+import numpy as np
+import pytest
+import torch
+from sidelight_classifiers._accuracy import accuracy
+from sidelight_classifiers._params import LeNetParams
+from sidelight_classifiers.lenet import LeNet, LeNetModule
+from sidelight_specs import Cancelled, NotFittedError, UserError
+from sidelight_specs.results import Split, State
+from sidelight_specs.roles import Data
+from sidelight_specs.testing import ToyRun
+from torch import nn
+
+
+def bars(count, classes=3, side=16, channels=1, seed=0):
+    """Noise with a bright bar whose place is the class."""
+    rng = np.random.default_rng(seed)
+    labels = np.arange(count) % classes
+    images = rng.uniform(0, 0.3, (count, channels, side, side)).astype(np.float32)
+    for image, label in zip(images, labels, strict=True):
+        image[:, :, 1 + 4 * label : 4 + 4 * label] += 0.6
+    names = tuple(f"bar {label}" for label in range(classes))
+    return Split(images=images, labels=labels, class_names=names, ids=tuple(map(str, range(count))))
+
+
+class Bars(Data):
+    splits = ("train", "test")
+
+    def __init__(self, **options):
+        self.options = options
+
+    def split(self, name):
+        return bars(60 if name == "train" else 30, seed=self.splits.index(name), **self.options)
+
+
+class Given(Data):
+    splits = ("train",)
+
+    def __init__(self, split):
+        self.given = split
+
+    def split(self, name):
+        return self.given
+
+
+def lenet(run=None, **options):
+    return LeNet(LeNetParams(**{"steps": 40, "batch": 16, "learning_rate": 5e-3, **options}), run=run or ToyRun())
+
+
+@pytest.fixture(scope="module")
+def trained():
+    run = ToyRun()
+    classifier = lenet(run, dropout=0.0)
+    classifier.fit(Bars())
+    return classifier, run
+
+
+def test_the_network_is_the_papers():
+    network = LeNetModule(1, 10, 0.3)
+    assert network.fc1.weight.shape == (50, 3380)
+    assert network.fc2.weight.shape == (10, 50)
+    assert network.conv1.kernel_size == network.conv2.kernel_size == (5, 5)
+    kinds = [type(module) for module in network.children()]
+    assert kinds[:6] == [nn.Conv2d, nn.MaxPool2d, nn.ReLU] * 2
+
+
+def test_no_activation_is_shared_or_works_in_place():
+    network = LeNetModule(1, 10, 0.3)
+    calls = []
+    for module in network.children():
+        module.register_forward_hook(lambda module, *_: calls.append(module))
+    network(torch.rand(1, 1, 32, 32))
+    assert len(calls) == len(set(calls)) == len(list(network.children()))
+    assert calls == list(network.children())
+    assert not any(getattr(module, "inplace", False) for module in calls)
+
+
+def test_it_learns_and_reports_its_accuracy(trained):
+    classifier, run = trained
+    items = {item.name: item for item in run.emitted["accuracy"].items}
+    assert items["accuracy"].value > 0.9
+    assert set(items) == {"accuracy", "accuracy on bar 0", "accuracy on bar 1", "accuracy on bar 2"}
+    losses = classifier.state().curves["loss"]
+    assert losses[-5:].mean() < losses[:5].mean() / 3
+    assert run.steps["training"] == 40
+
+
+def test_facts_come_from_the_data(trained):
+    classifier, _ = trained
+    assert classifier.class_names == ("bar 0", "bar 1", "bar 2")
+    assert classifier.input_shape == (1, 16, 16)
+    assert classifier.task == "multiclass"
+
+
+@pytest.mark.parametrize(("channels", "side", "classes"), [(3, 32, 2), (1, 64, 4), (2, 20, 3)])
+def test_any_channels_sides_and_classes(channels, side, classes):
+    classifier = lenet(steps=1)
+    classifier.fit(Bars(channels=channels, side=side, classes=classes))
+    assert classifier.scores(torch.rand(2, channels, side, side)).shape == (2, classes)
+    assert classifier.scores(torch.rand(2, channels, 50, 40)).shape == (2, classes)
+
+
+def test_a_saved_state_gives_the_same_scores(trained, tmp_path):
+    classifier, _ = trained
+    classifier.state().save(tmp_path)
+    other = lenet()
+    other.load_state(State.load(tmp_path))
+    images = torch.rand(3, 1, 16, 16)
+    assert torch.equal(other.scores(images), classifier.scores(images))
+    assert other.class_names == classifier.class_names
+    np.testing.assert_array_equal(other.state().curves["loss"], classifier.state().curves["loss"])
+
+
+def test_same_seed_same_weights_and_another_seed_others():
+    states = []
+    for seed in (0, 0, 1):
+        classifier = lenet(ToyRun(seed=seed), steps=3, shift=2, flip=True)
+        torch.rand(seed + 3)  # the global stream does not matter
+        classifier.fit(Bars())
+        states.append(classifier.state())
+    assert states[0].digest() == states[1].digest() != states[2].digest()
+
+
+@pytest.mark.parametrize(
+    "use",
+    [
+        lambda classifier: classifier.scores(torch.rand(1, 1, 16, 16)),
+        lambda classifier: classifier.state(),
+        lambda classifier: classifier.class_names,
+        lambda classifier: classifier.input_shape,
+        lambda classifier: classifier.layers,
+    ],
+)
+def test_an_untrained_one_says_so(use):
+    with pytest.raises(NotFittedError):
+        use(lenet())
+
+
+@pytest.mark.parametrize(
+    ("split", "message"),
+    [
+        (Split(images=np.zeros((4, 1, 8, 8), np.float32)), "no labels"),
+        (Split(images=np.zeros((4, 1, 8, 8), np.float32), labels=np.zeros(4, np.float32)), "values, not classes"),
+        (bars(4, classes=1), "needs two classes, the data has bar 0"),
+    ],
+)
+def test_data_that_nothing_can_be_learned_from_is_named(split, message):
+    with pytest.raises(UserError, match=message) as caught:
+        lenet().fit(Given(split))
+    assert caught.value.fix
+
+
+def test_without_a_test_split_no_accuracy_is_claimed():
+    run = ToyRun()
+    lenet(run, steps=1).fit(Given(bars(10)))
+    assert run.emitted == {}
+
+
+def test_cancelling_leaves_an_untrained_classifier():
+    classifier = lenet(ToyRun(cancel_after=2))
+    with pytest.raises(Cancelled):
+        classifier.fit(Bars())
+    with pytest.raises(NotFittedError):
+        _ = classifier.module
+
+
+def test_accuracy_counts_what_is_right(trained):
+    classifier, _ = trained
+    split = bars(30, seed=5)
+    with torch.no_grad():
+        predicted = classifier.scores(torch.from_numpy(split.images)).argmax(1).numpy()
+    wrong = Split(images=split.images, labels=(predicted + np.arange(30) % 2) % 3, class_names=split.class_names)
+    items = accuracy(classifier, wrong, ToyRun()).items
+    assert items[0].value == pytest.approx(0.5)
+    for index, item in enumerate(items[1:]):
+        of_class = wrong.labels == index
+        assert item.value == pytest.approx((predicted[of_class] == index).mean())
+        assert np.isnan(item.values[~of_class]).all()

@@ -1,0 +1,204 @@
+import numpy as np
+import pytest
+import torch
+from sidelight_classifiers import sidelight_classifiers
+from sidelight_classifiers._params import TorchParams
+from sidelight_specs import SidelightError, UserError
+from sidelight_specs.testing import ToyRun
+from torch import nn
+
+pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning")
+
+
+def script(model, path):
+    torch.jit.script(model).save(path)
+    return path
+
+
+class Returns(nn.Module):
+    """Gives zeros of a fixed width, or flat, or not finite."""
+
+    def __init__(self, width: int, flat: bool = False, value: float = 0.0):
+        super().__init__()
+        self.width, self.flat, self.value = width, flat, value
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        scores = images.mean((1, 2, 3))[:, None].repeat(1, self.width) + self.value
+        return scores[:, 0] if self.flat else scores
+
+
+@pytest.fixture(params=["pt2", "scripted"])
+def path(request):
+    return request.getfixturevalue(request.param)
+
+
+def test_scores_are_those_of_the_model(path, load, small, images):
+    with torch.no_grad():
+        torch.testing.assert_close(load(path).scores(images), small(images), rtol=0, atol=1e-6)
+
+
+def test_gradients_are_those_of_the_model(path, load, small, images):
+    found, expected = images.clone().requires_grad_(), images.clone().requires_grad_()
+    load(path).scores(found)[:, 2].sum().backward()
+    small(expected)[:, 2].sum().backward()
+    assert expected.grad.abs().max() > 0
+    torch.testing.assert_close(found.grad, expected.grad, rtol=1e-5, atol=1e-7)
+
+
+def test_images_are_normalised_and_resized(path, load, small):
+    images = torch.rand(2, 3, 32, 32, generator=torch.Generator().manual_seed(0))
+    mean, std = torch.tensor([0.1, 0.2, 0.3])[:, None, None], torch.tensor([0.5, 0.6, 0.7])[:, None, None]
+    half = nn.functional.interpolate(images, size=(16, 16), mode="bilinear", antialias=True)
+    with torch.no_grad():
+        found = load(path, mean=(0.1, 0.2, 0.3), std=(0.5, 0.6, 0.7)).scores(images)
+        torch.testing.assert_close(found, small((half - mean) / std))
+
+
+def test_one_number_normalises_every_channel(pt2, load, small, images):
+    with torch.no_grad():
+        torch.testing.assert_close(load(pt2, mean=(0.5,), std=(0.25,)).scores(images), small((images - 0.5) / 0.25))
+
+
+def test_layers_of_an_exported_program_are_those_of_the_model(pt2, load, small, images):
+    classifier = load(pt2)
+    assert {"model.features.1", "model.norm", "model.head"} <= set(classifier.layers)
+    recorded = {}
+    handle = small.features[1].register_forward_hook(lambda *call: recorded.update(bn=call[2].clone()))
+    small(images)
+    handle.remove()
+    with classifier.watch(["model.features.1", "model.head"]) as activations:
+        scores = classifier.scores(images.requires_grad_())
+    torch.testing.assert_close(activations["model.features.1"], recorded["bn"])
+    (gradient,) = torch.autograd.grad(scores[:, 0].sum(), activations["model.features.1"])
+    assert gradient.abs().sum() > 0
+
+
+def test_torchscript_shows_no_layers_and_says_so(scripted, load):
+    classifier = load(scripted)
+    assert classifier.layers == ()
+    with pytest.raises(SidelightError, match="is TorchScript"):
+        classifier.watch(["model.head"])
+
+
+def test_capabilities_follow_format_and_task():
+    descriptor = next(each for each in sidelight_classifiers() if each.name == "torch")
+
+    def provided(**options):
+        return set(descriptor.provided_by(TorchParams(**options)))
+
+    assert provided(path="a.pt2") == {"differentiable", "module", "activations", "classes"}
+    assert provided(path="a.ts", task="binary") == {"differentiable", "module", "classes"}
+    assert provided(path="a.ts", task="regression") == {"differentiable", "module"}
+
+
+def test_nothing_requires_a_gradient_and_nothing_trains(path, load):
+    module = load(path).module
+    assert not module.training
+    assert not any(parameter.requires_grad for parameter in module.parameters())
+
+
+def test_global_random_streams_are_left_alone(path, load, images):
+    torch.manual_seed(5)
+    np.random.seed(5)
+    expected = torch.rand(1), np.random.rand()
+    torch.manual_seed(5)
+    np.random.seed(5)
+    load(path).scores(images)
+    assert (torch.rand(1), np.random.rand()) == expected
+
+
+@pytest.mark.parametrize(
+    ("options", "expected"),
+    [
+        ({}, ("class 0", "class 1", "class 2", "class 3", "class 4")),
+        ({"classes": ("a", "b", "c", "d", "e")}, ("a", "b", "c", "d", "e")),
+    ],
+)
+def test_class_names(path, load, options, expected):
+    assert load(path, **options).class_names == expected
+
+
+def test_class_names_from_a_file(pt2, load, tmp_path):
+    (tmp_path / "names.txt").write_text("crane\n\nsea lion \nowl\nÄhre\nbee\n", encoding="utf-8")
+    assert load(pt2, classes_file=str(tmp_path / "names.txt")).class_names == (
+        "crane",
+        "sea lion",
+        "owl",
+        "Ähre",
+        "bee",
+    )
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"classes": ("a", "b")}, "2 class names are given, the multiclass model .* needs 5"),
+        ({"classes_file": "/nowhere/names.txt"}, "classes_file: /nowhere/names.txt cannot be read"),
+        ({"classes_file": "a", "classes": ("a",)}, "both classes and classes_file"),
+        ({"mean": (0.0, 0.0)}, r"mean has 2 numbers for 3 channel\(s\)"),
+        ({"std": (1.0, 1.0, 1.0, 1.0)}, r"std has 4 numbers for 3 channel\(s\)"),
+        ({"task": "binary"}, r"gives 5 score\(s\) for an image; a binary model gives one column"),
+        ({"task": "regression"}, "a regression model gives one column"),
+        ({"height": 20, "width": 20}, "takes images of 3 x 16 x 16, the options say 3 x 20 x 20"),
+        ({"channels": 1}, "takes images of 3 x 16 x 16, the options say 1 x 16 x 16"),
+    ],
+)
+def test_options_that_do_not_fit_are_named_with_a_fix(pt2, load, options, message):
+    with pytest.raises(UserError, match=message) as caught:
+        _ = load(pt2, **options).module, load(pt2, **options).class_names
+    assert caught.value.fix
+
+
+def test_torchscript_for_other_channels_is_named(scripted, load):
+    with pytest.raises(UserError, match=r"small\.ts fails on images of \(3, 1, 16, 16\)") as caught:
+        _ = load(scripted, channels=1).module
+    assert "channels" in caught.value.fix
+
+
+def test_binary_and_regression_models(load, tmp_path, images):
+    binary = load(script(Returns(1), tmp_path / "a.ts"), task="binary", classes=("no", "yes"))
+    assert binary.scores(images).shape == (4, 1)
+    assert binary.class_logits(images).shape == (4, 2)
+    assert load(script(Returns(1), tmp_path / "a.ts"), task="binary").class_names == ("class 0", "class 1")
+    value = load(script(Returns(1, flat=True), tmp_path / "b.ts"), task="regression", classes=("age",))
+    assert value.scores(images).shape == (4, 1)
+    assert value.class_names == ("age",)
+
+
+@pytest.mark.parametrize(
+    ("model", "message"),
+    [
+        (Returns(1), "gives 1 score"),
+        (Returns(3, value=float("nan")), "not finite"),
+        (nn.Identity(), r"gives \(3, 3, 16, 16\) for 3 images"),
+    ],
+)
+def test_scores_of_a_wrong_form_are_named(load, tmp_path, model, message):
+    with pytest.raises(UserError, match=message):
+        _ = load(script(model, tmp_path / "a.ts")).module
+
+
+@pytest.mark.parametrize(
+    "layer", [nn.Dropout(0.5), nn.BatchNorm2d(3)], ids=["answers by chance", "answers depend on the others"]
+)
+@pytest.mark.filterwarnings("ignore")
+def test_a_model_in_training_mode_is_refused(load, tmp_path, layer):
+    model = nn.Sequential(layer, nn.Flatten(), nn.Linear(768, 3)).train()
+    torch.jit.trace(model, torch.rand(2, 3, 16, 16), check_trace=False).save(tmp_path / "a.ts")
+    with pytest.raises(UserError, match="training mode") as caught:
+        _ = load(tmp_path / "a.ts").module
+    assert "model.eval()" in caught.value.fix
+
+
+def test_construction_reads_nothing(load):
+    assert load("/nowhere/model.pt2", classes=("a", "b")).input_shape == (3, 16, 16)
+
+
+def test_images_with_other_channels_are_named(pt2, load):
+    with pytest.raises(UserError, match=r"takes images with 3 channel\(s\)"):
+        load(pt2).scores(torch.rand(2, 1, 16, 16))
+
+
+def test_the_same_seed_tries_the_same_images(pt2, load, images):
+    first, second = (load(pt2, ToyRun(seed=seed)).scores(images) for seed in (0, 1))
+    assert torch.equal(first, second)

@@ -17,5 +17,6 @@ def slices(count: int, size: int) -> Iterator[slice]:
 
 def in_batches(function: Callable[[torch.Tensor], torch.Tensor], inputs: torch.Tensor, size: int) -> torch.Tensor:
     """`function(inputs)` computed without gradients in batches of at most `size`, joined along the first axis."""
-    with torch.inference_mode():
-        return torch.cat([function(inputs[part]) for part in slices(len(inputs), size)]).clone()
+    # not inference_mode: weights that a classifier loads at its first use would never have gradients again
+    with torch.no_grad():
+        return torch.cat([function(inputs[part]) for part in slices(len(inputs), size)])

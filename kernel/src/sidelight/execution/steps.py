@@ -52,7 +52,8 @@ def predict(work: Work, component: ResolvedComponent) -> None:
 
         def make() -> ClassifierAnswers:
             classifier = session.components.get(component)
-            with session.inside(component, "predict"), load_torch().inference_mode():
+            # not inference_mode: weights that a classifier loads at its first use would never have gradients again
+            with session.inside(component, "predict"), load_torch().no_grad():
                 logits = classifier.class_logits(as_images(images, session.device)).float().cpu().numpy()
                 task, names = classifier.task, tuple(classifier.class_names)
             logits = check_logits(logits, len(images), component)

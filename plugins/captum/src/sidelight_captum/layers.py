@@ -87,7 +87,7 @@ def _trace(classifier: Classifier, modules: dict[str, nn.Module], image: Tensor)
     units = {n: m for n, m in modules.items() if isinstance(m, nn.Conv2d) or not any(True for _ in m.children())}
     handles = [module.register_forward_hook(note(name)) for name, module in units.items()]
     try:
-        with torch.inference_mode():
+        with torch.no_grad():
             classifier.scores(image)
     finally:
         for handle in handles:

@@ -32,7 +32,7 @@ def sidelight_metrics() -> Iterable[MetricDescriptor]:
         factory="sidelight_metrics.flip_rate:FlipRate",
         needs=_CLASSES,
         accepts=("counterfactual",),
-        paper="Feghahati et al. 2020, CDeepEx, section 4",
+        paper="Feghahati et al. 2020, CDeepEx, section 4.1.2",
     )
     yield MetricDescriptor(
         name="third-class-rate",
@@ -41,7 +41,7 @@ def sidelight_metrics() -> Iterable[MetricDescriptor]:
         factory="sidelight_metrics.third_class_rate:ThirdClassRate",
         needs=_CLASSES,
         accepts=("counterfactual",),
-        paper="Feghahati et al. 2020, CDeepEx, section 4",
+        paper="Feghahati et al. 2020, CDeepEx, section 4.1.2",
     )
     yield MetricDescriptor(
         name="confidence-change",

@@ -83,3 +83,20 @@ def test_the_data_that_a_need_was_trained_on_counts():
 def test_steps_and_inputs_have_keys_of_their_own():
     keys = {key(an_explainer()), key(an_explainer(), step="other"), key(an_explainer(), inputs={"images": "y"})}
     assert len(keys) == 3
+
+
+def test_a_file_that_the_parameters_name_counts():
+    class FromFile(ClassifierDescriptor):
+        said = "old"
+
+        def fingerprint(self, params):
+            return self.said
+
+    def asked():
+        descriptor = FromFile(name="c", summary="C.", params=Options, factory="a:B")
+        return key(an_explainer(classifier={"descriptor": descriptor}))
+
+    before = asked()
+    assert asked() == before
+    FromFile.said = "new"
+    assert asked() != before

@@ -202,3 +202,15 @@ def test_images_with_other_channels_are_named(pt2, load):
 def test_the_same_seed_tries_the_same_images(pt2, load, images):
     first, second = (load(pt2, ToyRun(seed=seed)).scores(images) for seed in (0, 1))
     assert torch.equal(first, second)
+
+
+def test_a_changed_file_changes_the_fingerprint(tmp_path):
+    descriptor = next(each for each in sidelight_classifiers() if each.name == "torch")
+    model, names = tmp_path / "a.ts", tmp_path / "names.txt"
+    params = TorchParams(path=str(model), classes_file=str(names))
+    found = [descriptor.fingerprint(params)]
+    for path, content in ((model, "1"), (names, "1"), (model, "12"), (names, "123")):
+        path.write_text(content)
+        found.append(descriptor.fingerprint(params))
+    assert len(set(found)) == 5
+    assert descriptor.fingerprint(params) == found[-1]

@@ -121,6 +121,16 @@ class ComponentDescriptor:
         del params
         return self.provides
 
+    def fingerprint(self, params: object) -> str:
+        """What a component's answers depend on beside its parameters, its needs and its code.
+
+        A descriptor whose component reads a file that its parameters name (a model) overrides this; size and time of
+        change are enough. Stored results are no longer used when it changes. Data says it itself, by
+        `roles.Data.fingerprint`, which counts as well.
+        """
+        del params
+        return ""
+
 
 @frozen(kw_only=True)
 class DataDescriptor(ComponentDescriptor):

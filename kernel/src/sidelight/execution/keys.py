@@ -61,6 +61,7 @@ class Keys:
             "params": plain_params(component),
             "needs": {slot: need and self.component(need) for slot, need in sorted(component.needs.items())},
             "fingerprint": self.fingerprint(component) if component.role == "data" else "",
+            "files": component.descriptor.fingerprint(component.params),
             "trained_on": data and self.component(data),
             "seed": self.seed,
             "dtype": self.dtype,

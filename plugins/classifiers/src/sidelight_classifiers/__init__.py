@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from attrs import frozen
@@ -28,6 +29,13 @@ class TorchDescriptor(ClassifierDescriptor):
         if params.task != "regression":
             provided.append("classes")
         return tuple(provided)
+
+    def fingerprint(self, params: object) -> str:
+        """Sizes and times of change of the model's file and of the file of class names."""
+        assert isinstance(params, TorchParams)
+        paths = [Path(name).expanduser() for name in (params.path, params.classes_file) if name]
+        found = [path.stat() for path in paths if path.is_file()]
+        return " ".join(f"{status.st_size}:{status.st_mtime_ns}" for status in found)
 
 
 @hookimpl

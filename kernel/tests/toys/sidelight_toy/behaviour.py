@@ -13,7 +13,7 @@ from sidelight_toy.log import called
 
 class Mean(Classifier, Trainable):
     def __init__(self, params, *, run):
-        self.params, self.run, self.weights = params, run, None
+        self.params, self.run, self.weights, self.loaded = params, run, None, None
 
     task = property(lambda self: self.params.task)
     input_shape = property(lambda self: (1, 4, 4))
@@ -43,7 +43,9 @@ class Mean(Classifier, Trainable):
 
     def scores(self, images):
         called(f"scores {len(images)}")
-        scores = images.flatten(1) @ torch.tensor(self.weights, device=images.device).T
+        if self.loaded is None:  # at the first use, as large models do
+            self.loaded = torch.tensor(self.weights, device=images.device)
+        scores = images.flatten(1) @ self.loaded.T
         return scores if self.params.task == "multiclass" else scores[:, :1]
 
 
@@ -90,7 +92,9 @@ class Brightness(Explainer):
     def explain(self, images, targets):
         called(f"explain {len(images)}")
         assert images.dtype == torch.float32
-        assert self.classifier.scores(images).shape[0] == len(targets)
+        images = images.requires_grad_()
+        assert torch.autograd.grad(self.classifier.scores(images).sum(), images)[0].isfinite().all()
+        images = images.detach()
         noise = self.run.rng("noise").normal(size=images.shape[2:])
         values = images.mean(1).numpy() + self.params.noise * noise
         return Heatmap(values=values.astype(np.float32) + targets.probe[:, None, None].astype(np.float32))

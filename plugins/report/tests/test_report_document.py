@@ -188,6 +188,17 @@ def test_numbers_of_different_kinds_of_explanation_are_not_ranked(digits):
     assert "neither" in incomparable(Scene(digits, HtmlParams()), [(k, measured([1], better="neither")) for k in "ab"])
 
 
+def test_an_inversion_among_the_explanations_is_shown_and_measured():
+    toy = toy_results()
+    numbers = {key: Measurements(items=(measured([1, 2, 3]),)) for key in ("one", "two")}
+    results = attrs.evolve(
+        toy, explanations={"one": toy.inversion, "two": toy.inversion}, measurements={"error": numbers}
+    )
+    content = told(results)
+    assert [entry["kind"] for entry in content["images"][0]["explanations"]] == ["inversion", "inversion"]
+    assert content["table"]["rows"][0]["reason"] == ""
+
+
 def test_best_knows_directions_and_ties():
     pair = [("a", measured([1.0])), ("b", measured([2.0]))]
     assert best(pair) == ["b"]

@@ -200,6 +200,17 @@ def test_colours_mean_what_the_legend_says(open_page, digits):
     assert strongest[0] > strongest[2] + 40
 
 
+def test_the_scale_names_both_sides_only_where_there_are_two(open_page, shared_digits, digits):
+    predicted, probe = digits.targets.predicted[0], digits.targets.probe[0]
+    scale = shared_digits.page.locator("#image-1 sl-heatmap .scale").text_content()
+    assert f"for {probe}" in scale
+    assert f"for {predicted}" in scale
+    same = attrs.evolve(digits, targets=attrs.evolve(digits.targets, probe=digits.targets.predicted))
+    scale = open_page(same).page.locator("#image-1 sl-heatmap .scale").text_content()
+    assert "against" in scale
+    assert f"for {probe}" not in scale
+
+
 def test_a_failed_search_says_so_and_is_never_drawn(shared_digits):
     card = shared_digits.page.locator("#image-3")
     failed = card.locator("article").nth(1)

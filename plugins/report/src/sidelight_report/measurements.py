@@ -87,7 +87,7 @@ def incomparable(scene: Scene, columns: list[Column]) -> str:
 
 def _asked(scene: Scene, key: str) -> tuple[str, str]:
     explanation = scene.results.explanations.get(key)
-    return (explanation.kind, explanation.answers) if explanation else (key, "")
+    return (explanation.kind, getattr(explanation, "answers", "")) if explanation else (key, "")
 
 
 def best(columns: list[Column]) -> list[str]:

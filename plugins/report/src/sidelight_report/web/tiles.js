@@ -37,12 +37,12 @@ function worked({ resolution }) {
 /** @param {import("./document.js").HeatmapEntry} entry @param {Card} card */
 function heatmap(entry, card) {
   const element = h("sl-heatmap");
-  const [first, second] = [card.classes[0]?.name ?? "", card.classes[1]?.name ?? ""];
-  /** @type {Record<typeof entry.answers, [string, string]>} */
-  const ends = { predicted: ["against", "for"], probe: ["against", "for"], contrast: [`for ${second}`, `for ${first}`] };
+  const [predicted, probe] = ["predicted", "probe"].map((wanted) => card.classes.find(({ part }) => part === wanted)?.name);
+  /** @type {[string, string]} */
+  const ends = entry.answers === "contrast" && predicted && probe ? [`for ${probe}`, `for ${predicted}`] : ["against", "for"];
   element.data = {
     picture: card.picture, values: entry.values, saturation: entry.saturation, signed: entry.signed, answers: entry.answers,
-    ends: entry.signed ? ends[entry.answers] : ["", "important"], label: `Heatmap of ${entry.explainer}, ${entry.side}`,
+    ends: entry.signed ? ends : ["", "important"], label: `Heatmap of ${entry.explainer}, ${entry.side}`,
   };
   return element;
 }

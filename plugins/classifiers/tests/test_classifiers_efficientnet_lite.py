@@ -98,3 +98,11 @@ def test_damaged_weights_are_named(monkeypatch, tmp_path):
         torch.save(content, tmp_path / "weights.pth")
         with pytest.raises(UserError, match=r"weights\.pth does not hold the weights"):
             _ = lite().module
+
+
+def test_a_network_first_used_in_inference_mode_can_be_differentiated_later(images):
+    classifier = lite()
+    with torch.inference_mode():
+        classifier.scores(images[:1].clone())
+    image = images[:1].requires_grad_()
+    assert torch.autograd.grad(classifier.scores(image).max(), image)[0].abs().sum() > 0

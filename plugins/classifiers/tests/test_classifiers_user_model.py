@@ -214,3 +214,11 @@ def test_a_changed_file_changes_the_fingerprint(tmp_path):
         found.append(descriptor.fingerprint(params))
     assert len(set(found)) == 5
     assert descriptor.fingerprint(params) == found[-1]
+
+
+def test_a_model_first_used_in_inference_mode_can_be_differentiated_later(path, load, images):
+    classifier = load(path)
+    with torch.inference_mode():
+        classifier.scores(images.clone())
+    scores = classifier.scores(images.requires_grad_())
+    assert torch.autograd.grad(scores.sum(), images)[0].abs().sum() > 0

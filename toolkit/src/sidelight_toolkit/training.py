@@ -27,7 +27,7 @@ def minibatches(count: int, size: int, rng: np.random.Generator) -> Iterator[np.
 def triangular(step: int, steps: int, warmup: float = 0.2) -> float:
     """Learning-rate factor: up to 1 over the first `warmup` share of the steps, then down to 0, linearly."""
     peak = max(1.0, warmup * steps)
-    return min((step + 1) / peak, (steps - step) / max(1.0, steps - peak))
+    return min(1.0, (step + 1) / peak, (steps - step) / max(1.0, steps - peak))
 
 
 def train(

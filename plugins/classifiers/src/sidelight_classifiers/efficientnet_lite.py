@@ -60,6 +60,7 @@ class EfficientNetLite(TorchClassifier):
         return (3, SIDE, SIDE)
 
     @cached_property
+    @torch.inference_mode(False)  # tensors made in inference mode could never be differentiated through
     def module(self) -> nn.Module:
         """The pretrained network, loaded when first asked for."""
         layout = torch.channels_last if self.params.channels_last else torch.contiguous_format

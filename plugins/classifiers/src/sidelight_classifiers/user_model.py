@@ -91,6 +91,7 @@ class UserModel(TorchClassifier):
         return names or tuple(f"class {number}" for number in range(expected))
 
     @cached_property
+    @torch.inference_mode(False)  # tensors made in inference mode could never be differentiated through
     def module(self) -> nn.Module:
         """The model behind resizing and normalising, after a trial on three random images."""
         members = read_members(self._path)

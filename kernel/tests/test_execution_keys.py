@@ -4,7 +4,15 @@ import attrs
 import pytest
 from sidelight.execution.keys import Keys
 from sidelight.recipe.model import ResolvedComponent
-from sidelight_specs import ClassifierDescriptor, DataDescriptor, ExplainerDescriptor, Need, param, params
+from sidelight_specs import (
+    ClassifierDescriptor,
+    DataDescriptor,
+    ExplainerDescriptor,
+    Need,
+    SidelightError,
+    param,
+    params,
+)
 
 
 @params
@@ -100,3 +108,13 @@ def test_a_file_that_the_parameters_name_counts():
     assert asked() == before
     FromFile.said = "new"
     assert asked() != before
+
+
+def test_a_descriptor_that_cannot_tell_is_named():
+    class Broken(ClassifierDescriptor):
+        def fingerprint(self, params):
+            raise FileNotFoundError("model.pt")
+
+    descriptor = Broken(name="c", summary="C.", params=Options, factory="a:B")
+    with pytest.raises(SidelightError, match=r"classifier.*model\.pt"):
+        key(an_explainer(classifier={"descriptor": descriptor}))

@@ -7,8 +7,10 @@ from importlib.metadata import version
 from typing import Any
 
 import attrs
+from sidelight_specs import SidelightError
 
 from sidelight.execution.hashing import digest_of
+from sidelight.execution.naming import place_of
 from sidelight.recipe.model import ResolvedComponent
 
 
@@ -61,12 +63,27 @@ class Keys:
             "params": plain_params(component),
             "needs": {slot: need and self.component(need) for slot, need in sorted(component.needs.items())},
             "fingerprint": self.fingerprint(component) if component.role == "data" else "",
-            "files": component.descriptor.fingerprint(component.params),
+            "files": _files(component),
             "trained_on": data and self.component(data),
             "seed": self.seed,
             "dtype": self.dtype,
             "device": self.device_kind,
         }
+
+
+def _files(component: ResolvedComponent) -> str:
+    """What the descriptor says of the files that the parameters name.
+
+    Raises:
+        SidelightError: it cannot tell; `UserError`s pass.
+    """
+    try:
+        return str(component.descriptor.fingerprint(component.params))
+    except SidelightError:
+        raise
+    except Exception as error:
+        place = f"{place_of(component)} ({component.use})"
+        raise SidelightError(f"{place} cannot say which files it depends on: {error}") from error
 
 
 def plain_params(component: ResolvedComponent) -> dict[str, Any]:

@@ -46,11 +46,7 @@ class XgemsParams:
     )
     steps: int = param(400, "The longest search.", unit="steps", minimum=1, maximum=1_000_000)
     inner: int = param(
-        2,
-        "Steps on one augmented Lagrangian before its multipliers are updated.",
-        unit="steps",
-        minimum=1,
-        maximum=10_000,
+        4, "Steps on one augmented Lagrangian before its multipliers change.", unit="steps", minimum=1, maximum=10_000
     )
     patience: int = param(
         5,
@@ -78,7 +74,7 @@ class XgemsParams:
     )
     slide: float = param(
         0.1,
-        "Step across the constraints, back towards the image, as a share of the distance.",
+        "Step across the constraints, back towards the image: a share of the distance, declining during the search.",
         minimum=0.0,
         maximum=1.0,
     )

@@ -25,7 +25,7 @@ class Rates(Protocol):
     def longest(self) -> float: ...  # noqa: D102
 
 
-def descend(pull: Tensor, push: Tensor, forces: Forces, penalty: Tensor, rates: Rates) -> Tensor:
+def descend(pull: Tensor, push: Tensor, forces: Forces, penalty: Tensor, step: int, rates: Rates) -> Tensor:
     """(n, k): the step of each row.
 
     Args:
@@ -33,17 +33,19 @@ def descend(pull: Tensor, push: Tensor, forces: Forces, penalty: Tensor, rates: 
         push: (n, k) gradient of the penalty.
         forces: what `push` was made with.
         penalty: (n,) c.
+        step: the number of this step, from 1.
         rates: the options.
     """
     if rates.optimizer == "gradient":
-        step = -(rates.rate / penalty)[:, None] * (pull + push)
+        way = -(rates.rate / penalty)[:, None] * (pull + push)
     else:
-        step = -_scaled(pull, push, forces.squared() / penalty, rates)
-    shorter: Tensor = step * (rates.longest / step.norm(dim=1, keepdim=True).clamp(min=rates.longest))
+        slide = rates.slide / (1 + step / SETTLE)
+        way = -_scaled(pull, push, forces.squared() / penalty, rates.rate, slide)
+    shorter: Tensor = way * (rates.longest / way.norm(dim=1, keepdim=True).clamp(min=rates.longest))
     return shorter
 
 
-def _scaled(pull: Tensor, push: Tensor, twice_energy: Tensor, rates: Rates) -> Tensor:
+def _scaled(pull: Tensor, push: Tensor, twice_energy: Tensor, rate: float, slide: float) -> Tensor:
     """The gradient divided by its own curvature: that of the penalty along `push`, that of the objective across it.
 
     The penalty is energy = force^2 / 2c. Where one constraint with gradient a is active, push = force a and
@@ -55,8 +57,11 @@ def _scaled(pull: Tensor, push: Tensor, twice_energy: Tensor, rates: Rates) -> T
     curvature = 2 + strength.square() / twice_energy[:, None].clamp(min=_TINY)
     along = ((pull + push) * direction).sum(1, keepdim=True)
     across = pull + push - along * direction
-    scaled: Tensor = rates.rate * along / curvature * direction + rates.slide * across / 2
+    scaled: Tensor = rate * along / curvature * direction + slide * across / 2
     return scaled
 
+
+SETTLE = 100
+"""Steps after which the way across is taken at half its rate: the curvature of other constraints there is not known."""
 
 _TINY = 1e-20

@@ -78,7 +78,7 @@ def closest(
         path=start[:, None].repeat(1, len(record), 1),
     )
     for step in run.progress(range(1, settings.steps + 1), "searching"):
-        search = _step(search, constraints, settings, update=step % settings.inner == 0)
+        search = _step(search, constraints, settings, step)
         _note(solution, search, step, record)
         search = search.take(~search.done(settings.patience))
         if not len(search.row):
@@ -150,18 +150,18 @@ class _Search:
         return torch.where(self.found()[:, None], self.best, self.z)
 
 
-def _step(search: _Search, constraints: Constraints, settings: Settings, *, update: bool) -> _Search:
+def _step(search: _Search, constraints: Constraints, settings: Settings, step: int) -> _Search:
     """One step down equation 3, and once in a while new multipliers."""
     z = search.z.detach().requires_grad_(True)
     values = constraints(z, search.row)
     forces = search.multipliers.forces(values)
     (push,) = torch.autograd.grad(forces.work(values), z)
     search = search.judged(values, settings.tolerance)
-    step = descend(2 * (search.z - search.start), push, forces, search.multipliers.penalty, settings)
+    way = descend(2 * (search.z - search.start), push, forces, search.multipliers.penalty, step, settings)
     multipliers = search.multipliers
-    if update:
+    if step % settings.inner == 0:
         multipliers = multipliers.updated(values, settings.growth, settings.progress)
-    return attrs.evolve(search, z=search.z + step, multipliers=multipliers)
+    return attrs.evolve(search, z=search.z + way, multipliers=multipliers)
 
 
 def _note(solution: Solution, search: _Search, step: int, record: Sequence[int]) -> None:

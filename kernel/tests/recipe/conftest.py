@@ -131,7 +131,7 @@ DESCRIPTORS = {
             name="wrapped",
             summary="Smooths another explainer.",
             factory="gans.ex:Wrapped",
-            needs=(Need("inner", role="explainer"),),
+            needs=(Need("inner", role="explainer", capabilities=("heatmap",)),),
             gives="heatmap",
         ),
     ],

@@ -37,6 +37,19 @@ def test_components_come_after_what_they_need(load, working):
     assert list(wrapped.plain["explainers"]) == ["w", "g"]
 
 
+def test_an_explainer_can_need_another_by_the_kind_that_it_gives(load, mistake, working):
+    wrapped = working + "explainers: {w: {use: gans/wrapped}, g: {use: shop/gradient}}\n"
+    assert wired(load(wrapped), "w") == {"inner": "g"}
+    alone = mistake(working + "explainers: {w: {use: gans/wrapped}}\n")
+    assert "gans/wrapped needs an explainer with heatmap; the recipe has none" in alone
+    assert "hint: installed: shop/gradient, shop/occlusion" in alone
+    other = mistake(wrapped.replace("shop/gradient", "gans/contrast") + "generator: {use: gans/vae}\n")
+    assert "gans/wrapped needs an explainer with heatmap; gans/contrast provides counterfactual" in other
+    two = wrapped.replace("gans/wrapped}", "gans/wrapped}, o: {use: shop/occlusion}")
+    assert "needs an explainer, and the recipe has several: o, g" in mistake(two)
+    assert wired(load(two.replace("gans/wrapped}", "gans/wrapped, needs: {inner: g}}")), "w") == {"inner": "g"}
+
+
 def test_a_trainable_component_learns_from_the_data(load, working):
     recipe = load(working)
     assert recipe.classifier.trained_on is recipe.data
@@ -140,7 +153,7 @@ def test_circles(mistake, working):
 
 
 def test_a_component_does_not_fill_its_own_need(mistake, working):
-    assert "gans/wrapped needs an explainer; the recipe has none" in mistake(
+    assert "gans/wrapped needs an explainer with heatmap; the recipe has none" in mistake(
         working + "explainers: {use: gans/wrapped}\n"
     )
 

@@ -29,6 +29,7 @@ CAPABILITIES = {
     "latent.style": "`styles` and `synthesize_styles` expose the style space",
     "encoder": "`encode(images)` gives latents in one forward pass",
     "serves": "the renderer serves a live page",
+    **{kind: f"what it explains with is of the kind {kind}" for kind in EXPLANATION_KINDS},
 }
 """The capabilities that first-party components use. A plugin may add its own, prefixed with its name: `acme.depth`."""
 
@@ -112,6 +113,11 @@ class ComponentDescriptor:
         if not value.strip() or "\n" in value:
             raise ValueError(f"{self.name}: summary must be one line of text")
 
+    @property
+    def capabilities(self) -> tuple[str, ...]:
+        """What it offers whatever its parameters: `provides`, and for an explainer also the kind that it gives."""
+        return self.provides
+
     def provided_by(self, params: object) -> tuple[str, ...]:
         """The capabilities of a component with these parameters.
 
@@ -119,7 +125,7 @@ class ComponentDescriptor:
         subclasses and overrides this; nothing may be loaded here.
         """
         del params
-        return self.provides
+        return self.capabilities
 
     def fingerprint(self, params: object) -> str:
         """What a component's answers depend on beside its parameters, its needs and its code.
@@ -179,6 +185,11 @@ class ExplainerDescriptor(ComponentDescriptor):
     role = "explainer"
     gives: str = field()
     answers: Answers = "predicted"
+
+    @property
+    def capabilities(self) -> tuple[str, ...]:
+        """The kind of its explanations, so that another explainer can need `heatmap`, and `provides`."""
+        return (self.gives, *self.provides)
 
     @gives.validator
     def _is_kind(self, _: Any, value: str) -> None:

@@ -56,12 +56,11 @@ def _row(component: ResolvedComponent) -> tuple[str, ...]:
 
 
 def _gives(component: ResolvedComponent) -> tuple[str, ...]:
-    """The kind of an explanation, or what a metric accepts, then the capabilities."""
+    """What a metric accepts, then the capabilities, of which an explanation's kind is the first."""
     descriptor = component.descriptor
-    kind = getattr(descriptor, "gives", None)
     accepts = getattr(descriptor, "accepts", ())
     measured = [f"numbers about {' or '.join(accepts)}"] if accepts else []
-    return (*([kind] if kind else measured), *descriptor.provided_by(component.params))
+    return (*measured, *descriptor.provided_by(component.params))
 
 
 def _facts(recipe: Resolved) -> Iterator[str]:

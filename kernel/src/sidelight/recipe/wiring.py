@@ -130,7 +130,7 @@ class Wiring:
             f"{candidate.choice.use} {purpose}; the recipe has none",
             candidate.choice.use_place,
             expected=f"a section {quoted(_SECTION[need.role])}",
-            suggestion=installed_hint(self.catalog, need.role, need.capabilities),
+            suggestion=installed_hint(self.catalog, need.role, need.capabilities, candidate.choice.use),
         )
 
     def _fitting(self, candidate: Candidate, need: Need, found: Candidate, place: Place) -> Candidate:
@@ -142,7 +142,7 @@ class Wiring:
                 f"{candidate.choice.use} needs {wanted(need)}; {found.choice.use} provides {has}",
                 place,
                 expected="; ".join(f"{name}: {CAPABILITIES.get(name, 'a capability of its own')}" for name in missing),
-                suggestion=installed_hint(self.catalog, need.role, need.capabilities),
+                suggestion=installed_hint(self.catalog, need.role, need.capabilities, candidate.choice.use),
             )
         return found
 
@@ -172,11 +172,11 @@ def _related(missing: Iterable[str], provides: Iterable[str]) -> list[str]:
     return [name for name in everything if name.partition(".")[0] in families] or everything
 
 
-def installed_hint(catalog: Any, role: str, capabilities: Iterable[str]) -> str:
-    """The installed components of a role that have these capabilities."""
+def installed_hint(catalog: Any, role: str, capabilities: Iterable[str], asker: str = "") -> str:
+    """The installed components of a role that have these capabilities; not the one that asks for another."""
     able = []
     for entry in catalog.entries():
-        found = catalog.lookup(entry.use, entry.role) if entry.role == role else None
-        if isinstance(found, Available) and set(capabilities) <= set(found.descriptor.provides):
+        found = catalog.lookup(entry.use, entry.role) if entry.role == role and entry.use != asker else None
+        if isinstance(found, Available) and set(capabilities) <= set(found.descriptor.capabilities):
             able.append(entry.use)
     return f"installed: {listing(able, 6)}" if able else ""

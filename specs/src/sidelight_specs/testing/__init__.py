@@ -13,11 +13,12 @@ from sidelight_specs.testing.toybox import Toys
 
 if TYPE_CHECKING:
     from sidelight_specs.testing.explanations import toy_explanation, toy_results, toy_targets
-    from sidelight_specs.testing.toys import ToyClassifier, ToyData, ToyGenerator, ToyInverter
+    from sidelight_specs.testing.toys import ToyClassifier, ToyData, ToyExplainer, ToyGenerator, ToyInverter
 
 __all__ = [
     "ToyClassifier",
     "ToyData",
+    "ToyExplainer",
     "ToyGenerator",
     "ToyInverter",
     "ToyRun",
@@ -31,6 +32,7 @@ __all__ = [
 _LAZY = {
     "ToyClassifier": "toys",
     "ToyData": "toys",
+    "ToyExplainer": "toys",
     "ToyGenerator": "toys",
     "ToyInverter": "toys",
     "toy_explanation": "explanations",

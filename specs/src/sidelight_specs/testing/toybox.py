@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 CAPABILITIES = {
     "classifier": {"differentiable", "activations", "module", "classes"},
     "generator": {"differentiable", "encoder", "latent.z", "latent.w", "latent.style"},
+    "explainer": {"heatmap"},
 }
 
 
@@ -80,4 +81,16 @@ def _inverter(toys: Toys, need: Need) -> Any:
     return ToyInverter(_generator(toys, need))
 
 
-_MAKERS = {"data": _data, "classifier": _classifier, "generator": _generator, "inverter": _inverter}
+def _explainer(toys: Toys, need: Need) -> Any:
+    from sidelight_specs.testing.toys import ToyExplainer
+
+    return ToyExplainer(_classifier(toys, need))
+
+
+_MAKERS = {
+    "data": _data,
+    "classifier": _classifier,
+    "generator": _generator,
+    "inverter": _inverter,
+    "explainer": _explainer,
+}

@@ -9,14 +9,15 @@ import numpy as np
 import torch
 
 from sidelight_specs.errors import SidelightError, UserError
-from sidelight_specs.results import Inversion, Split
-from sidelight_specs.roles import Classifier, Data, Generator, Inverter, StyleLayer
+from sidelight_specs.results import Heatmap, Inversion, Split
+from sidelight_specs.roles import Classifier, Data, Explainer, Generator, Inverter, StyleLayer
 from sidelight_specs.testing import patterns
 from sidelight_specs.testing.network import build
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+    from sidelight_specs.results import Targets
     from sidelight_specs.roles.classifier import Task
 
 Shape = tuple[int, int, int]
@@ -198,3 +199,22 @@ class ToyInverter(Inverter):
             reconstructions = self._generator.synthesize(latents)
         error = (images - reconstructions).square().mean((1, 2, 3))
         return Inversion(latents=latents.numpy(), reconstructions=reconstructions.numpy(), error=error.numpy())
+
+
+class ToyExplainer(Explainer):
+    """Why the predicted class? Gradient times the image's distance from mid-grey, where the class's pattern stands out.
+
+    Provides heatmap.
+    """
+
+    def __init__(self, classifier: Classifier) -> None:
+        self._classifier = classifier
+
+    def explain(self, images: torch.Tensor, targets: Targets) -> Heatmap:
+        """Signed heatmaps in logits."""
+        pixels = images.detach().clone().requires_grad_()
+        chosen = torch.from_numpy(targets.predicted)[:, None].to(images.device)
+        logits = self._classifier.class_logits(pixels).gather(1, chosen)
+        (gradient,) = torch.autograd.grad(logits.sum(), pixels)
+        values = (gradient * (images - 0.5)).sum(1).cpu().numpy()
+        return Heatmap(values=values, passes=np.full(len(images), 3, dtype=np.float32))

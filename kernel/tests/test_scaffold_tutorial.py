@@ -1,5 +1,6 @@
 """The tutorial's plugin and `sidelight verify`: a stranger's distribution, built and installed by pip."""
 
+import json
 import os
 import re
 import subprocess
@@ -29,8 +30,8 @@ def site(tmp_path_factory):
     return folder
 
 
-def sidelight(*words, site, cwd=ROOT):
-    environment = {**os.environ, "PYTHONPATH": str(site), "OMP_NUM_THREADS": "1"}
+def sidelight(*words, site, cwd=ROOT, **settings):
+    environment = {**os.environ, "PYTHONPATH": str(site), "OMP_NUM_THREADS": "1", **settings}
     command = [sys.executable, "-m", "sidelight.cli", *map(str, words)]
     return subprocess.run(command, env=environment, cwd=cwd, capture_output=True, text=True, check=False)
 
@@ -82,3 +83,21 @@ def test_verify_says_which_check_failed_and_why(site, tmp_path):
     assert done.returncode == 1, done.stdout + done.stderr
     assert "FAILED answers-the-question-asked: it gives the same heatmap whichever class" in done.stdout
     assert "Traceback" not in done.stdout + done.stderr
+
+
+def test_it_runs_from_a_recipe(site, tmp_path):
+    toys = Path(__file__).parent / "toys"
+    recipe = tmp_path / "recipe.yaml"
+    recipe.write_text(
+        "recipe: 1\nname: stranger\nseed: 0\nexplain: {split: test, count: 2, target: second}\n"
+        "data: {use: toy/squares}\nclassifier: {use: toy/mean}\n"
+        "explainers: {mine: {use: acme-occlusion/occlusion, with: {patch: 2}}}\nrenderers: {page: {use: toy/text}}\n"
+    )
+    path = os.pathsep.join([str(site), str(toys)])
+    done = sidelight(
+        "run", recipe, "--out", tmp_path / "out", site=path, cwd=tmp_path, SIDELIGHT_CACHE=str(tmp_path / "c")
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    manifest = json.loads((tmp_path / "out" / "run.json").read_text())
+    assert any("mine" in name for name in manifest["outputs"]["artifacts"]), manifest["outputs"]
+    assert manifest["cache"]["found"] == 0

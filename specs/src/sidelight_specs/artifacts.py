@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import zipfile
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import attrs
@@ -14,6 +15,8 @@ from sidelight_specs.errors import SidelightError
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
+
+    import numpy as np
 
 _PER_IMAGE = "sidelight.per_image"
 
@@ -35,11 +38,9 @@ class Artifact:
 
     def save(self, folder: Path) -> None:
         """Write `artifact.json` and `arrays.npz` into `folder`, which is created. Same content, same bytes."""
-        import numpy as np
-
         plain, arrays = _codec.encode(self)
         folder.mkdir(parents=True, exist_ok=True)
-        np.savez(folder / "arrays.npz", allow_pickle=False, **arrays)
+        _write_arrays(folder / "arrays.npz", arrays)
         document = json.dumps({"kind": self.kind, "fields": plain}, indent=1, sort_keys=True, allow_nan=False)
         (folder / "artifact.json").write_text(document + "\n", encoding="utf-8")
 
@@ -110,6 +111,16 @@ class Artifact:
             if field.metadata.get(_PER_IMAGE)
         }
         return attrs.evolve(self, **chosen)
+
+
+def _write_arrays(path: Path, arrays: dict[str, np.ndarray]) -> None:
+    """What `numpy.savez` writes, for names that are arguments of `savez` too: `file`."""
+    from numpy.lib import format as npy
+
+    with zipfile.ZipFile(path, "w", allowZip64=True) as archive:
+        for name, array in arrays.items():
+            with archive.open(f"{name}.npy", "w", force_zip64=True) as member:
+                npy.write_array(member, array, allow_pickle=False)
 
 
 def _join(values: list[Any]) -> Any:

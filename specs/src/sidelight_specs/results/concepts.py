@@ -21,6 +21,13 @@ class Concepts(Explanation):
         contributions: (N, n) float32, what each adds to the class's score, in logits.
         heatmaps: (N, n, H, W) float32, where each concept is; None where the method has no place for it.
         exemplars: (n, M, C, H, W) float32, images in which each concept is strongest; None where there are none.
+        constant: (N,) float32, the class's score without any concept: with the sum of the contributions it is the
+            score as the concepts alone give it; None where contributions do not add up to a score.
+        logits: (N, K) float32, the logits of all classes as the concepts alone give them; None where they do not.
+        weights: (K, n) float32, what one unit of a concept adds to each class's logit; None where it is not constant.
+        exemplar_activations: (n, M) float32, how strong each concept is in its exemplars; None without exemplars.
+        reference: (R, n) float32, activations in images of the data other than the explained ones, for what can only
+            be said over many images; None where there are none.
     """
 
     kind: ClassVar[str] = "concepts"
@@ -30,3 +37,8 @@ class Concepts(Explanation):
     contributions: np.ndarray = per_image()
     heatmaps: np.ndarray | None = per_image(default=None)
     exemplars: np.ndarray | None = None
+    constant: np.ndarray | None = per_image(default=None)
+    logits: np.ndarray | None = per_image(default=None)
+    weights: np.ndarray | None = None
+    exemplar_activations: np.ndarray | None = None
+    reference: np.ndarray | None = None

@@ -41,6 +41,35 @@ def test_a_convolution_may_have_children(network, classify, images):
     assert found(classify(module), images[:1]) == "5"
 
 
+def test_a_block_goes_with_its_last_convolution(classify, images):
+    """As in a ResNet, whose last feature map is the rectified sum, not its last convolution's output."""
+
+    class Block(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.conv = nn.Conv2d(2, 2, 3, padding=1)
+
+        def forward(self, maps):
+            return torch.relu(self.conv(maps) + maps)
+
+    module = nn.Sequential(Block(), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(2, 4))
+    assert found(classify(module), images[:1]) == "0"
+
+
+def test_convolutions_as_operators_whose_output_passes_through_a_module(classify, images):
+    """As a torch.export program computes them."""
+
+    class Program(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.weight, self.tap, self.fc = nn.Parameter(torch.rand(3, 2, 3, 3)), nn.Identity(), nn.Linear(3, 4)
+
+        def forward(self, x):
+            return self.fc(self.tap(torch.ops.aten.conv2d.default(x, self.weight)).mean((2, 3)))
+
+    assert found(classify(Program()), images[:1]) == "tap"
+
+
 def test_the_toy_network():
     classifier = ToyClassifier()
     assert found(classifier, torch.rand(1, 1, 32, 32)) == "relu2"
@@ -112,3 +141,13 @@ def test_tracing_leaves_no_hook_even_after_an_error(network, classify, images):
     with pytest.raises(RuntimeError):
         find_layer(classifier, None, images[:1, :1])
     assert not any(module._forward_hooks for module in classifier.module.modules())
+
+
+@pytest.mark.filterwarnings("ignore:.*torch.jit.script:DeprecationWarning")
+@pytest.mark.parametrize("name", [None, "4"])
+def test_torchscript_is_refused_with_advice(name, network, classify, images):
+    classifier = classify(network())
+    classifier._module = torch.jit.script(classifier.module)
+    with pytest.raises(UserError) as caught:
+        find_layer(classifier, name, images[:1])
+    assert "export the model as .pt2" in caught.value.fix

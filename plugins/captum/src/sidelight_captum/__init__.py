@@ -11,6 +11,8 @@ from sidelight_captum._params import (
     GuidedBackpropParams,
     GuidedGradCamParams,
     IntegratedGradientsParams,
+    LimeParams,
+    LrpParams,
     OcclusionParams,
     SaliencyParams,
 )
@@ -24,7 +26,7 @@ _LAYERS = (Need("classifier", capabilities=("differentiable", "module")),)
 
 @hookimpl
 def sidelight_explainers() -> Iterable[ExplainerDescriptor]:
-    """Six heatmaps; the parameter `target` moves each from the predicted class to the probe, or to their contrast."""
+    """Eight heatmaps; the parameter `target` moves each from the predicted class to the probe, or to their contrast."""
     yield ExplainerDescriptor(
         name="integrated-gradients",
         summary="Each pixel's share of the score, integrated along the way from a baseline to the image.",
@@ -80,4 +82,23 @@ def sidelight_explainers() -> Iterable[ExplainerDescriptor]:
         gives="heatmap",
         example={"window": 4, "stride": 4},
         paper="Zeiler and Fergus 2014, Visualizing and Understanding Convolutional Networks",
+    )
+    yield ExplainerDescriptor(
+        name="lime",
+        summary="The weights of a linear model of the score, fitted to copies of the image with some cells hidden.",
+        params=LimeParams,
+        factory="sidelight_captum.lime:Lime",
+        needs=(Need("classifier"),),
+        gives="heatmap",
+        example={"samples": 200, "batch": 32},
+        paper="Ribeiro, Singh and Guestrin 2016, Why Should I Trust You?",
+    )
+    yield ExplainerDescriptor(
+        name="lrp",
+        summary="The score handed back from layer to layer in proportion to what each input contributed.",
+        params=LrpParams,
+        factory="sidelight_captum.lrp:Lrp",
+        needs=_LAYERS,
+        gives="heatmap",
+        paper="Bach et al. 2015, On Pixel-Wise Explanations by Layer-Wise Relevance Propagation",
     )

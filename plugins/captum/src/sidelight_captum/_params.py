@@ -34,7 +34,7 @@ def _layer() -> Any:
     return param(
         None,
         "Dotted name of the module whose output is weighted. By default the last convolution whose output is larger "
-        "than one pixel, with the normalisation and activation modules that directly follow it.",
+        "than one pixel, with the normalisation, activation and end of the block that directly follow it.",
     )
 
 
@@ -122,3 +122,49 @@ class OcclusionParams:
     )
     baseline: Baseline = _baseline("grey", "What covers it")
     batch: int = _batch("Covered copies of one image")
+
+
+@params
+class LimeParams:
+    """Options of `lime`."""
+
+    target: Target = _target()
+    cell: int | None = param(
+        None,
+        "Side of the squares that are shown or hidden; by default an eighth of the image's shorter side.",
+        unit="pixels",
+        minimum=1,
+        maximum=4096,
+    )
+    samples: int = param(
+        1000,
+        "Copies of each image with half of the cells hidden; several for each cell are needed.",
+        unit="copies",
+        minimum=2,
+        maximum=1_000_000,
+    )
+    width: float = param(
+        0.25,
+        "Width of the kernel that gives copies more weight the more they show; in cosine distance.",
+        minimum=0.01,
+        maximum=100.0,
+    )
+    alpha: float = param(1.0, "Strength of the ridge regression's penalty.", minimum=1e-6, maximum=1e6)
+    baseline: Baseline = _baseline("mean", "What hides a cell")
+    batch: int = _batch("Copies of one image")
+
+
+@params
+class LrpParams:
+    """Options of `lrp`."""
+
+    target: Target = _target()
+    epsilon: float = param(
+        0.01,
+        "Stabiliser (epsilon) of the rule, in units of a layer's output; larger values drop weak and contradicting "
+        "contributions.",
+        minimum=1e-9,
+        maximum=1000.0,
+    )
+    channels: Channels = _channels("sum")
+    batch: int = _batch("Images")

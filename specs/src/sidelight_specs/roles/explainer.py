@@ -32,8 +32,11 @@ class Explainer(ABC):
         What this explainer has learned, if it learns, is not taken along.
         """
         args, needs = self._construction
-        replaced = {slot: classifier if isinstance(need, Classifier) else need for slot, need in needs.items()}
-        return type(self)(*args, **replaced)
+
+        def replaced(argument: Any) -> Any:
+            return classifier if isinstance(argument, Classifier) else argument
+
+        return type(self)(*map(replaced, args), **{slot: replaced(need) for slot, need in needs.items()})
 
     @abstractmethod
     def explain(self, images: Tensor, targets: Targets) -> Explanation:

@@ -1,4 +1,4 @@
-"""Sidelight plugin: explanations by masks (Li Fuxin et al. 2021)."""
+"""Sidelight plugin: masks, sets of patches and x-features (Li Fuxin et al. 2021)."""
 
 from __future__ import annotations
 
@@ -6,12 +6,12 @@ from typing import TYPE_CHECKING
 
 from sidelight_specs import ExplainerDescriptor, Need, hookimpl
 
-from sidelight_structured.params import IgosParams, IgosPlusPlusParams, MaskParams, SagParams
+from sidelight_structured.params import IgosParams, IgosPlusPlusParams, MaskParams, SagParams, XnnParams
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-__all__ = ["IgosParams", "IgosPlusPlusParams", "MaskParams", "SagParams"]
+__all__ = ["IgosParams", "IgosPlusPlusParams", "MaskParams", "SagParams", "XnnParams"]
 
 PAPER = "Li Fuxin et al. 2021, From Heatmaps to Structured Explanations of Image Classifiers"
 SMALL_MASK = {"size": 8, "steps": 8, "integration_steps": 4, "noise": 0.0, "baseline_limit": 1.0}
@@ -19,7 +19,7 @@ SMALL_MASK = {"size": 8, "steps": 8, "integration_steps": 4, "noise": 0.0, "base
 
 @hookimpl
 def sidelight_explainers() -> Iterable[ExplainerDescriptor]:
-    """I-GOS, iGOS++ and structured attention graphs."""
+    """I-GOS, iGOS++, structured attention graphs and explanation networks."""
     needs = (Need("classifier", capabilities=("differentiable", "classes")),)
     yield ExplainerDescriptor(
         name="igos",
@@ -43,11 +43,25 @@ def sidelight_explainers() -> Iterable[ExplainerDescriptor]:
     )
     yield ExplainerDescriptor(
         name="sag",
-        summary="Structured attention graph: the smallest sets of patches that keep the prediction, what they can lose.",
+        summary="Structured attention graph: the smallest sets of patches that keep the prediction, and their losses.",
         params=SagParams,
         factory="sidelight_structured.sag:Sag",
         needs=needs,
         gives="attention-graph",
         example={"grid": 4, "baseline_limit": 1.0, "order_steps": 2},
         paper=f"{PAPER}, section 4",
+    )
+    yield ExplainerDescriptor(
+        name="xnn",
+        summary="Explanation network: a prediction as a sum of a few learned x-features, each with its place.",
+        params=XnnParams,
+        factory="sidelight_structured.xnn:Xnn",
+        needs=(
+            Need("classifier", capabilities=("activations",)),
+            Need("heatmap", role="explainer", capabilities=("heatmap",), optional=True),
+        ),
+        provides=("trainable",),
+        gives="concepts",
+        example={"features": 3, "widths": (8,), "steps": 20, "batch": 16, "exemplars": 2},
+        paper=f"{PAPER}, section 2",
     )

@@ -112,3 +112,58 @@ class SagParams(BaselineParams):
     order_steps: int = param(
         10, "Points of the integrated gradient that puts the patches in order.", unit="points", minimum=1, maximum=200
     )
+
+
+@params
+class XnnParams:
+    """Options of `xnn`."""
+
+    layer: str = param(
+        "",
+        "The classifier's layer that the explanation network is attached to; where empty, the last hidden one. "
+        "Later layers are mimicked more easily and give concepts of a higher level.",
+    )
+    classes: tuple[str, ...] = param((), "The classes whose logits are explained; all of them where empty.")
+    features: int = param(10, "Number of x-features, n.", unit="x-features", minimum=1, maximum=1000)
+    widths: tuple[int, ...] = param(
+        (),
+        "Hidden layers of the encoder, mirrored by the decoder; where empty, chosen by the size of the layer.",
+        unit="units",
+        minimum=1,
+        maximum=16384,
+    )
+    reconstruction: float = param(
+        1.0, "Weight beta of the sparse reconstruction; 0 leaves it out.", minimum=0.0, maximum=1e6
+    )
+    orthogonality: float = param(
+        1.0, "Weight eta of the squared cosine between x-features; 0 leaves it out.", minimum=0.0, maximum=1e6
+    )
+    q: float = param(
+        100.0,
+        "How sharply the reconstruction tells dimensions apart that it keeps and gives up.",
+        minimum=1e-6,
+        maximum=1e9,
+    )
+    steps: int = param(3000, "Length of the training.", unit="steps", minimum=1, maximum=10_000_000)
+    batch: int = param(256, "Images in each step.", unit="images", minimum=2, maximum=65536)
+    learning_rate: float = param(
+        2e-3, "Highest learning rate; it rises and falls linearly.", minimum=1e-7, maximum=10.0
+    )
+    weight_decay: float = param(1e-4, "Weight decay.", minimum=0.0, maximum=1.0)
+    images: int = param(
+        60_000,
+        "The training split's first images, so many at most, are used; memory holds the layer for all of them.",
+        unit="images",
+        minimum=2,
+        maximum=10_000_000,
+    )
+    exemplars: int = param(
+        8,
+        "Training images kept for each x-feature: those in which it fires most.",
+        unit="images",
+        minimum=0,
+        maximum=1000,
+    )
+    classifier_batch: int = param(
+        64, "Images in one forward pass of the classifier.", unit="images", minimum=1, maximum=4096
+    )

@@ -1,0 +1,71 @@
+"""How well an explanation network mimics the classifier, and how much its x-features differ."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Literal
+
+import numpy as np
+from sidelight_specs.results import Measurement, Measurements
+from sidelight_toolkit.arrays import to_array
+
+from sidelight_structured.srae import pull_away
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    import torch
+
+Better = Literal["higher", "lower", "neither"]
+
+
+def substituted(logits: torch.Tensor, approximated: torch.Tensor, classes: Sequence[int]) -> torch.Tensor:
+    """The classifier's logits (N, K) with the explained classes' columns replaced by the network's (N, k)."""
+    answer = logits.clone()
+    answer[:, list(classes)] = approximated
+    return answer
+
+
+def r_squared(logits: torch.Tensor, approximated: torch.Tensor) -> float:
+    """1 minus the squared error over the variance, over all images and the logits (N, k) together."""
+    spread = (logits - logits.mean(0)).square().sum()
+    return float(1 - (approximated - logits).square().sum() / spread) if spread > 0 else float("nan")
+
+
+def quality(
+    logits: torch.Tensor, approximated: torch.Tensor, x_features: torch.Tensor, classes: Sequence[int], images: str
+) -> Measurements:
+    """Agreement, R squared, orthogonality and the number of x-features that fire.
+
+    Args:
+        logits: (N, K), the classifier's.
+        approximated: (N, k), the explained classes' by the network.
+        x_features: (N, n).
+        classes: the k classes explained.
+        images: which images these are, for the help texts.
+    """
+    items = [
+        _number("R2", r_squared(logits[:, list(classes)], approximated), "higher", "R squared",
+                f"Variance of the explained logits that the x-features account for, over {images}."),
+        _number("orthogonality", float(pull_away(x_features)), "lower", "squared cosine",
+                f"Mean squared cosine between x-features over {images}: the third term of equation 1."),
+        _number("x-features that fire", float((x_features > 0).any(0).sum()), "neither", "x-features",
+                f"x-features that are above 0 in at least one of {images}; the cosine with any other counts as 0."),
+    ]  # fmt: skip
+    if logits.shape[1] > 1:
+        agree = substituted(logits, approximated, classes).argmax(1) == logits.argmax(1)
+        items.insert(0, _agreement(to_array(agree), images))
+    return Measurements(items=tuple(items))
+
+
+def _agreement(agree: np.ndarray, images: str) -> Measurement:
+    return Measurement(
+        name="agreement",
+        values=agree.astype(np.float32),
+        better="higher",
+        unit="share of images",
+        help=f"Share of {images} for which the x-features alone give the classifier's prediction.",
+    )
+
+
+def _number(name: str, value: float, better: Better, unit: str, text: str) -> Measurement:
+    return Measurement(name=name, values=np.array([value], dtype=np.float32), better=better, unit=unit, help=text)

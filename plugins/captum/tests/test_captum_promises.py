@@ -94,7 +94,7 @@ def test_the_model_is_as_before_after_an_error(case, victim, classify, images, a
 
     monkeypatch.setattr(last, "forward", fails_later)
     with pytest.raises(FloatingPointError):
-        build(descriptor, classifier, **{**params, "batch": 1}).explain(images, targets)
+        build(descriptor, classifier, **params, batch=1).explain(images, targets)
     assert_unchanged(module, before)
 
 

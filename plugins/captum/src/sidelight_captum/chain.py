@@ -50,12 +50,14 @@ def chain_of(module: nn.Module, image: Tensor) -> Chain:
     Raises:
         UserError: a layer or a function without a rule, a layer that runs twice, or none with a rule.
     """
+    if any(isinstance(part, torch.jit.ScriptModule) for part in module.modules()):
+        _refuse("a TorchScript file hides its layers")
     weights: dict[int, Any] = {id(tensor): tensor for tensor in (*module.parameters(), *module.buffers())}
     network = copy.deepcopy(module, weights)  # what is in the memo is not copied
     walk = _Walk(network)
     walk.run(image)
     if not walk.order:
-        _refuse("it has no layer with a rule, or hides its layers, as a TorchScript file does")
+        _refuse("it has no layer with a rule")
     for convolution, normalisation in walk.merged:
         pair: list[Any] = [network.get_submodule(name) for name in (convolution, normalisation)]
         _replace(network, convolution, fuse_conv_bn_eval(*pair))

@@ -62,12 +62,12 @@ def test_cdeepex_keeps_third_classes_below_and_xgems_does_not():
     kept = explain(Cdeepex, LEFT, WHY_NOT_RIGHT, epsilon=0.1)
     assert free.converged.all()
     assert kept.converged.all()
-    assert (free.logits_after.argmax(1) == [2, 2, 0]).all() or (free.logits_after[:2].argmax(1) == 2).all()
+    assert (free.logits_after[:2].argmax(1) == 2).all()
     assert (kept.logits_after[:, 2] <= kept.logits_after[:, :2].min(1) - 0.1 + 0.05).all()
 
 
 def test_the_closest_point_is_the_one_that_geometry_gives():
-    kept = explain(Cdeepex, LEFT, WHY_NOT_RIGHT, epsilon=0.1, tolerance=0.002, patience=50)
+    kept = explain(Cdeepex, LEFT, WHY_NOT_RIGHT, epsilon=0.1, tolerance=0.002, patience=100, rate=0.3)
     # Both likely at x = 1/2, where both logits are 0; the third stays 0.1 below where y >= 0.51.
     expected = np.array([[0.5, 0.51], [0.5, 0.51], [0.5, 0.9]])
     np.testing.assert_allclose(kept.images.reshape(-1, 2), expected, atol=0.004)

@@ -66,7 +66,7 @@ class XgemsParams:
         "curvature", "Gradient descent with steps scaled by the curvature of the penalty, or plain as in the paper."
     )
     rate: float = param(
-        0.7,
+        0.5,
         "Step along the constraints: a share of the step to the minimum (curvature), or c times the learning rate "
         "(gradient; 0.01 works for digits).",
         minimum=1e-8,

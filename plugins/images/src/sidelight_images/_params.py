@@ -90,7 +90,7 @@ class FolderParams:
     path: str = param(
         ...,
         "The folder: one sub-folder for each class, or sub-folders train/ and test/ that hold these, or "
-        "just images, which then have no labels.",
+        "just images, which then have no labels. Relative to where Sidelight is run.",
     )
     size: int = param(64, "Height and width.", unit="pixels", minimum=8, maximum=2048)
     crop: Crop = param("center", "`center` takes the central square; `whole` squashes the whole picture.")

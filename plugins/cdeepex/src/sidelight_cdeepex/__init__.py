@@ -6,7 +6,14 @@ from typing import TYPE_CHECKING
 
 from sidelight_specs import ExplainerDescriptor, GeneratorDescriptor, InverterDescriptor, Need, hookimpl
 
-from sidelight_cdeepex._params import CdeepexParams, EncoderParams, VaeParams, XgemsParams
+from sidelight_cdeepex._params import (
+    CdeepexParams,
+    ContrastiveParams,
+    EncoderParams,
+    PdaParams,
+    VaeParams,
+    XgemsParams,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -47,7 +54,7 @@ def sidelight_inverters() -> Iterable[InverterDescriptor]:
 
 @hookimpl
 def sidelight_explainers() -> Iterable[ExplainerDescriptor]:
-    """The contrastive explanation with and without its constraints on the other classes."""
+    """The contrastive explanation with and without its constraints on the other classes, and what it is compared to."""
     yield ExplainerDescriptor(
         name="cdeepex",
         summary="The closest generated image at which predicted class and probe are equally likely, all others less.",
@@ -69,4 +76,28 @@ def sidelight_explainers() -> Iterable[ExplainerDescriptor]:
         answers="contrast",
         example={"steps": 60, "path": 4},
         paper="Joshi et al. 2018, xGEMs, as compared in Feghahati et al. 2020, section 4.1.2",
+    )
+    yield ExplainerDescriptor(
+        name="contrastive",
+        summary="Another explainer's heatmaps of two classes, subtracted so that they move the one to the other.",
+        params=ContrastiveParams,
+        factory="sidelight_cdeepex.contrastive:Contrastive",
+        needs=(
+            Need("classifier", capabilities=("classes",)),
+            Need("explainer", capabilities=("heatmap",)),
+        ),
+        gives="heatmap",
+        answers="contrast",
+        example={"step": 0.1},
+        paper="Feghahati et al. 2020, CDeepEx, section 4.1.1",
+    )
+    yield ExplainerDescriptor(
+        name="pda",
+        summary="How much less likely the class is when a window shows samples of what could be there.",
+        params=PdaParams,
+        factory="sidelight_cdeepex.pda:Pda",
+        needs=(Need("classifier", capabilities=("classes",)), Need("data")),
+        gives="heatmap",
+        example={"window": 4, "samples": 4, "patches": 500},
+        paper="Zintgraf, Cohen, Adel and Welling 2017, Visualizing Deep Neural Network Decisions",
     )

@@ -96,3 +96,61 @@ class CdeepexParams(XgemsParams):
         minimum=0.0,
         maximum=100.0,
     )
+
+
+@params
+class ContrastiveParams:
+    """Options of `contrastive`."""
+
+    largest: float = param(
+        2.0, "The largest weight of the probe's heatmap that is tried.", minimum=0.0001, maximum=100.0
+    )
+    step: float = param(0.005, "From one weight to the next; also the smallest weight.", minimum=0.0001, maximum=100.0)
+    batch: int = param(256, "Changed images in one pass; bounds the memory.", unit="images", minimum=1, maximum=65_536)
+
+
+@params
+class PdaParams:
+    """Options of `pda`."""
+
+    target: Literal["predicted", "probe", "contrast"] = param(
+        "predicted",
+        "Whose weight of evidence is measured: the predicted class's, the probe's, or `contrast`, the first minus the "
+        "second.",
+    )
+    window: int | None = param(
+        None,
+        "Side of the square whose content is unknown; by default an eighth of the image's shorter side.",
+        unit="pixels",
+        minimum=1,
+        maximum=4096,
+    )
+    stride: int | None = param(
+        None,
+        "From one square to the next; by default half the window (the paper takes 1).",
+        unit="pixels",
+        minimum=1,
+        maximum=4096,
+    )
+    sampling: Literal["conditional", "marginal"] = param(
+        "conditional",
+        "What could be there: a Gaussian over patches of training images given the pixels around the square, or the "
+        "same square of training images.",
+    )
+    border: int | None = param(
+        None,
+        "How far the Gaussian looks around the square; by default half the window. Its cost grows with the sixth "
+        "power of the patch's side.",
+        unit="pixels",
+        minimum=0,
+        maximum=512,
+    )
+    patches: int = param(
+        10_000,
+        "Patches of training images that the Gaussian is fitted to.",
+        unit="patches",
+        minimum=2,
+        maximum=10_000_000,
+    )
+    samples: int = param(10, "Samples for each square.", unit="samples", minimum=1, maximum=10_000)
+    batch: int = param(256, "Changed images in one pass; bounds the memory.", unit="images", minimum=1, maximum=65_536)

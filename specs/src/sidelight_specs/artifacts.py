@@ -41,7 +41,8 @@ class Artifact:
         plain, arrays = _codec.encode(self)
         folder.mkdir(parents=True, exist_ok=True)
         _write_arrays(folder / "arrays.npz", arrays)
-        document = json.dumps({"kind": self.kind, "fields": plain}, indent=1, sort_keys=True, allow_nan=False)
+        # Keys are not sorted: a dict comes back in its order, and what is loaded and saved again has the same bytes.
+        document = json.dumps({"kind": self.kind, "fields": plain}, indent=1, allow_nan=False)
         (folder / "artifact.json").write_text(document + "\n", encoding="utf-8")
 
     @classmethod

@@ -52,7 +52,7 @@ def test_the_second_run_makes_nothing(toys):
 def test_a_changed_parameter_makes_its_component_anew_and_nothing_before_it(toys):
     toys.run()
     toys.calls.clear()
-    toys.run(set=["explainers.bright.with.noise=0.2"])
+    toys.run(set="explainers.bright.with.noise=0.2")
     assert sorted(set(toys.calls)) == ["explain 2", "load_state", "measure heatmap 6", "render", "scores 2"]
 
 

@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 def run(
     recipe: str | Path | Mapping[str, Any],
     *,
-    set: Sequence[str] = (),
-    swap: Sequence[str] = (),
+    set: str | Sequence[str] = (),
+    swap: str | Sequence[str] = (),
     out: str | Path | None = None,
     device: str = "auto",
     threads: int | None = None,
@@ -29,8 +29,8 @@ def run(
 
     Args:
         recipe: a file, or the same structure as a dict.
-        set: changes such as `"explainers.cdeepex.with.steps=50"`.
-        swap: exchanges such as `"generator=cdeepex/gan"`.
+        set: one change or several, such as `"explainers.cdeepex.with.steps=50"`.
+        swap: one exchange or several, such as `"generator=cdeepex/gan"`.
         out: the run's folder; `runs/<name of the recipe>` when None.
         device: `auto`, `cpu`, `cuda`, `cuda:1` or `mps`.
         threads: of the numeric libraries; when None one, or what `OMP_NUM_THREADS` says. Takes full effect
@@ -55,6 +55,10 @@ def run(
 
     clock = Clock()
     source = Path(recipe) if isinstance(recipe, str) else recipe
-    resolved = load_recipe(source, set=set, swap=swap, catalog=installed())
+    resolved = load_recipe(source, set=_several(set), swap=_several(swap), catalog=installed())
     folder = Path(out) if out is not None else Path("runs") / resolved.name
     return execute(resolved, folder, device=device, progress=progress, cancellation=cancellation, clock=clock)
+
+
+def _several(texts: str | Sequence[str]) -> Sequence[str]:
+    return [texts] if isinstance(texts, str) else texts

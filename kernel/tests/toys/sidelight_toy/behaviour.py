@@ -116,7 +116,7 @@ class Talkative(Explainer):
     def make(self) -> Artifact:
         called("make")
         self.run.warn("made")
-        return State(arrays={"x": self.run.rng("x").random(3)})
+        return State(arrays={"x": self.run.rng("x").random(3), "a": self.run.rng("a").random(2)})
 
 
 class Failing(Explainer):

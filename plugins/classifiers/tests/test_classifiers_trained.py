@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import torch
 from sidelight_classifiers._accuracy import accuracy
+from sidelight_classifiers._facts import Facts
 from sidelight_classifiers._params import LeNetParams
 from sidelight_classifiers.lenet import LeNet, LeNetModule
 from sidelight_specs import Cancelled, NotFittedError, UserError
@@ -22,6 +23,9 @@ def bars(count, classes=3, side=16, channels=1, seed=0):
         image[:, :, 1 + 4 * label : 4 + 4 * label] += 0.6
     names = tuple(f"bar {label}" for label in range(classes))
     return Split(images=images, labels=labels, class_names=names, ids=tuple(map(str, range(count))))
+
+
+DIGITS = Facts(shape=(1, 32, 32), classes=tuple("0123456789"), mean=0.1, std=0.3)
 
 
 class Bars(Data):
@@ -57,7 +61,7 @@ def trained():
 
 
 def test_the_network_is_the_papers():
-    network = LeNetModule(1, 10, 0.3)
+    network = LeNetModule(DIGITS, 0.3)
     assert network.fc1.weight.shape == (50, 3380)
     assert network.fc2.weight.shape == (10, 50)
     assert network.conv1.kernel_size == network.conv2.kernel_size == (5, 5)
@@ -66,7 +70,7 @@ def test_the_network_is_the_papers():
 
 
 def test_no_activation_is_shared_or_works_in_place():
-    network = LeNetModule(1, 10, 0.3)
+    network = LeNetModule(DIGITS, 0.3)
     calls = []
     for module in network.children():
         module.register_forward_hook(lambda module, *_: calls.append(module))
@@ -177,3 +181,22 @@ def test_accuracy_counts_what_is_right(trained):
         of_class = wrong.labels == index
         assert item.value == pytest.approx((predicted[of_class] == index).mean())
         assert np.isnan(item.values[~of_class]).all()
+
+
+def test_images_are_standardised_by_the_training_images(trained):
+    classifier, _ = trained
+    train = Bars().split("train").images
+    seen = []
+    handle = classifier.module.conv1.register_forward_hook(lambda _, inputs, __: seen.append(inputs[0]))
+    classifier.scores(torch.from_numpy(train))
+    handle.remove()
+    assert seen[0].shape == (60, 1, 64, 64)
+    assert abs(seen[0].mean().item()) < 0.05
+    assert seen[0].std().item() == pytest.approx(1, abs=0.15)
+
+
+def test_constant_images_do_not_divide_by_zero():
+    classifier = lenet(steps=1)
+    split = Split(images=np.zeros((4, 1, 8, 8), np.float32), labels=np.arange(4) % 2, class_names=("a", "b"))
+    classifier.fit(Given(split))
+    assert classifier.scores(torch.zeros(1, 1, 8, 8)).isfinite().all()

@@ -20,10 +20,14 @@ class Facts:
     Args:
         shape: (C, H, W).
         classes: K names, K >= 2.
+        mean: of all pixels.
+        std: standard deviation of all pixels; 1 where they are all the same.
     """
 
     shape: tuple[int, int, int]
     classes: tuple[str, ...]
+    mean: float
+    std: float
 
     @classmethod
     def of(cls, split: Split) -> Facts:
@@ -40,14 +44,15 @@ class Facts:
             names = ", ".join(split.class_names) or "none"
             raise UserError(f"a classifier needs two classes, the data has {names}", "add a class to the data")
         channels, height, width = split.images.shape[1:]
-        return cls((channels, height, width), split.class_names)
+        mean, std = float(split.images.mean()), float(split.images.std()) or 1.0
+        return cls((channels, height, width), split.class_names, mean, std)
 
     def settings(self) -> dict[str, str]:
         """As `State.settings` keep them."""
-        return {"shape": json.dumps(self.shape), "classes": json.dumps(self.classes)}
+        return {name: json.dumps(value) for name, value in attrs.asdict(self).items()}
 
     @classmethod
     def from_state(cls, state: State) -> Facts:
         """What `settings` kept."""
-        channels, height, width = json.loads(state.settings["shape"])
-        return cls((channels, height, width), tuple(json.loads(state.settings["classes"])))
+        kept = {field.name: json.loads(state.settings[field.name]) for field in attrs.fields(cls)}
+        return cls(tuple(kept["shape"]), tuple(kept["classes"]), kept["mean"], kept["std"])

@@ -14,7 +14,7 @@ class TrainingParams:
     steps: int = param(1200, "Length of the training.", unit="steps", minimum=1, maximum=1_000_000)
     batch: int = param(32, "Images in each step.", unit="images", minimum=1, maximum=4096)
     learning_rate: float = param(
-        3e-3, "Highest learning rate; it rises and falls linearly.", minimum=1e-6, maximum=10.0
+        4e-3, "Highest learning rate; it rises and falls linearly.", minimum=1e-6, maximum=10.0
     )
     weight_decay: float = param(1e-2, "Weight decay.", minimum=0.0, maximum=1.0)
     shift: int = param(

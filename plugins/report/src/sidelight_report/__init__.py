@@ -21,7 +21,7 @@ class HtmlParams:
     )
     frames: int = param(10, "How many images of a search's path to show.", unit="images", minimum=2, maximum=100)
     percentile: float = param(
-        99.5, "The percentile of an image's absolute values at which heatmap colours saturate.", minimum=50, maximum=100
+        99.0, "The percentile of an image's absolute values at which heatmap colours saturate.", minimum=50, maximum=100
     )
     crisp: int = param(
         64,

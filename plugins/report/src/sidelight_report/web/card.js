@@ -89,7 +89,7 @@ function explained(entry, card, report) {
 /** @param {Entry} entry */
 function measures(entry) {
   const rows = entry.measures.map((measure) => ({ name: `${measure.name} ${ARROWS[measure.better]}`, value: ofImage(measure), unit: measure.unit }));
-  if (entry.passes !== null) rows.push({ name: "classifier passes", value: format(entry.passes), unit: "" });
+  if (entry.passes !== null) rows.push({ name: "passes", value: format(entry.passes), unit: "forward passes of the classifier, a backward pass counting two" });
   return rows.length > 0 && h("dl", { class: "measures" }, ...rows.flatMap(({ name, value, unit }) =>
     [h("dt", { title: unit }, name), h("dd", {}, value)]));
 }

@@ -32,7 +32,7 @@ const SEQUENCE = [
  * @returns {Ramp}
  */
 export function diverging(positive, negative, saturation) {
-  return (value) => ({ colour: value < 0 ? negative : positive, weight: share(Math.abs(value), saturation) ** 0.75 });
+  return (value) => ({ colour: value < 0 ? negative : positive, weight: share(Math.abs(value), saturation) ** 0.6 });
 }
 
 /**

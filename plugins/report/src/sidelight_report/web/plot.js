@@ -19,6 +19,7 @@ import { tick } from "./numbers.js";
  * @property {number} [inset] share of the width left free on either side
  * @property {string} [xTitle]
  * @property {(value: number) => string} [yText]
+ * @property {{ at: number, text: string }[]} [xTicks] the two ends where none are given
  * @property {boolean} [xLabels]
  */
 
@@ -27,7 +28,7 @@ import { tick } from "./numbers.js";
  * @param {PlotOptions} options
  * @returns {HTMLElement}
  */
-export function plot({ lines, label, xRange, yRange, inset = 0, xTitle = "", yText = tick, xLabels = true }) {
+export function plot({ lines, label, xRange, yRange, inset = 0, xTitle = "", yText = tick, xTicks, xLabels = true }) {
   const [left, right] = xRange ?? range(lines.flatMap((line) => line.x));
   const [low, high] = yRange ?? range(lines.flatMap((line) => line.y));
   const at = (/** @type {number} */ x) => 1000 * (inset + (1 - 2 * inset) * ((x - left) / (right - left || 1)));
@@ -37,7 +38,22 @@ export function plot({ lines, label, xRange, yRange, inset = 0, xTitle = "", yTe
     ...lines.map((line) => svg("polyline", { class: `line ${line.style}`, points: points(line, at, up) })));
   const ticks = [high, (low + high) / 2, low].map((y) => h("span", {}, yText(y)));
   return h("div", { class: "plot" }, h("div", { class: "y-axis", "aria-hidden": "true" }, ...ticks), h("div", { class: "area" }, area),
-    xLabels && h("div", { class: "x-axis", "aria-hidden": "true" }, h("span", {}, tick(left)), h("span", {}, xTitle), h("span", {}, tick(right))));
+    xLabels && xAxis(xTicks ?? [left, right].map((x) => ({ at: x, text: tick(x) })), at, xTitle));
+}
+
+/**
+ * @param {{ at: number, text: string }[]} ticks
+ * @param {(x: number) => number} at
+ * @param {string} title
+ */
+function xAxis(ticks, at, title) {
+  const labels = ticks.map(({ at: x, text }) => {
+    const label = h("span", { class: "tick" }, text);
+    label.style.left = `${at(x) / 10}%`;
+    label.style.transform = `translateX(${-at(x) / 10}%)`;
+    return label;
+  });
+  return h("div", { class: "x-axis", "aria-hidden": "true" }, ...labels, h("span", { class: ticks.length > 2 ? "title" : "title between" }, title));
 }
 
 /**

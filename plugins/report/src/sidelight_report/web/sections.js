@@ -40,9 +40,15 @@ function bounds(lines) {
 /** @param {import("./document.js").MeanPath} path */
 function meanPath(path) {
   const names = ["predicted class", "class asked about", "highest other"];
-  const lines = ["predicted", "probe", "other other-0"].map((style, i) => ({ name: names[i] ?? "", style, x: path.steps, y: path.likelihoods[i] ?? [] }));
+  const lines = ["predicted", "probe", "other other-0"].map((style, i) => ({ name: names[i] ?? "", style, x: path.steps.map((_, at) => at), y: path.likelihoods[i] ?? [] }));
   return h("figure", { class: "chart" }, h("figcaption", {}, h("b", {}, `Search of ${path.name}`), h("small", {}, ` likelihood, mean of ${count(path.count, "image")}`)),
-    plot({ lines, label: `Mean class likelihood along the search of ${path.name}`, yRange: [0, 1], yText: percent, xTitle: "step" }), legend(lines));
+    plot({ lines, label: `Mean class likelihood along the search of ${path.name}`, yRange: [0, 1], yText: percent, xTitle: "step of the search", xTicks: quarters(path.steps) }), legend(lines));
+}
+
+/** Searches look often at first and rarely later: the axis counts looks and names their steps. @param {number[]} steps */
+function quarters(steps) {
+  const places = new Set([0, 1, 2, 3, 4].map((quarter) => Math.round((quarter * (steps.length - 1)) / 4)));
+  return [...places].map((at) => ({ at, text: `${steps[at]}` }));
 }
 
 /** @param {Report} report */
@@ -94,7 +100,7 @@ function training(line, i) {
 /** @param {import("./document.js").Picture[]} pictures @param {string[]} captions */
 function sheet(pictures, captions) {
   return h("ul", { class: "sheet" }, ...pictures.map(({ src, width, height, crisp }, i) =>
-    h("li", {}, h("img", { src, width, height, class: crisp ? "crisp" : "", alt: captions[i] ?? `sample ${i + 1}`, loading: "lazy" }))));
+    h("li", {}, h("img", { src, width, height, class: crisp ? "crisp" : "", alt: captions[i] ?? `sample ${i + 1}` }))));
 }
 
 /** @param {Report} report */

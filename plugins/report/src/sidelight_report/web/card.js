@@ -2,7 +2,7 @@
 import "./path.js";
 import "./picture.js";
 import { h } from "./elements.js";
-import { ARROWS, format, ofImage } from "./numbers.js";
+import { ARROWS, ofImage, tick } from "./numbers.js";
 import { PointedPicture } from "./picture.js";
 import { reconstruction, tile } from "./tiles.js";
 
@@ -89,7 +89,7 @@ function explained(entry, card, report) {
 /** @param {Entry} entry */
 function measures(entry) {
   const rows = entry.measures.map((measure) => ({ name: `${measure.name} ${ARROWS[measure.better]}`, value: ofImage(measure), unit: measure.unit }));
-  if (entry.passes !== null) rows.push({ name: "passes", value: format(entry.passes), unit: "forward passes of the classifier, a backward pass counting two" });
+  if (entry.passes !== null) rows.push({ name: "passes", value: tick(entry.passes), unit: "forward passes of the classifier, a backward pass counting two" });
   return rows.length > 0 && h("dl", { class: "measures" }, ...rows.flatMap(({ name, value, unit }) =>
     [h("dt", { title: unit }, name), h("dd", {}, value)]));
 }

@@ -106,7 +106,7 @@ function sheet(pictures, captions) {
 /** @param {Report} report */
 export function origin(report) {
   const facts = h("dl", { class: "facts-list" }, ...Object.entries(report.environment).flatMap(([name, value]) => [h("dt", {}, name), h("dd", {}, value)]));
-  const parts = h("div", { class: "scroller", tabindex: 0, role: "region", "aria-label": "Components" }, h("table", {}, h("thead", {}, h("tr", {}, ...["Role", "Component", "Version", "What it is"].map((text) => h("th", { scope: "col" }, text)))),
+  const parts = h("div", { class: "scroller parts", tabindex: 0, role: "region", "aria-label": "Components" }, h("table", {}, h("thead", {}, h("tr", {}, ...["Role", "Component", "Version", "What it is"].map((text) => h("th", { scope: "col" }, text)))),
     h("tbody", {}, ...report.components.map((part) => h("tr", {}, h("td", {}, part.role.replaceAll("_", " ")), h("th", { scope: "row" }, part.use), h("td", {}, part.version),
       h("td", {}, part.summary, part.paper && h("small", {}, ` ${part.paper}`)))))));
   return section("origin", "How this was made", report.components.length > 0 && parts, h("h3", {}, "Versions"), facts,

@@ -33,10 +33,10 @@ class Contrastive(Explainer):
         self._params, self._classifier, self._explainer, self._run = params, classifier, explainer, run
 
     def explain(self, images: Tensor, targets: Targets) -> Heatmap:
-        """Signed heatmaps: positive speaks for the predicted class against the probe, negative the other way.
+        """Signed heatmaps: positive speaks for the predicted class against the probe, negative for the probe.
 
-        So what is negative is to be added, and what is positive taken away, to move the image to the probe. Images
-        for which no weight is kept get zeros, and a warning.
+        The paper imposes them on the image as changes of brightness: what is positive is taken away, and what is
+        negative added, to come closer to the probe. Images for which no weight is kept get zeros, and a warning.
 
         Raises:
             UserError: the other explainer answers another question than why the predicted class.
@@ -93,7 +93,7 @@ class Contrastive(Explainer):
         none = int((~kept.any(1)).sum())
         if none:
             self._run.warn(
-                f"contrastive: for {none} of {len(kept)} images no weighted difference lowers the predicted class and "
+                f"for {none} of {len(kept)} images no weighted difference lowers the predicted class and "
                 "raises the probe; their heatmaps are zero"
             )
 

@@ -1,7 +1,6 @@
 """Numbers as the page writes them, asked of the front end's own module in a browser."""
 
 import pytest
-
 from sidelight_report.bundle import bundle
 
 pytestmark = pytest.mark.browser

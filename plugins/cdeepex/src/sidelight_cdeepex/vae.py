@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 from sidelight_specs import NotFittedError
-from sidelight_specs.results import Measurement, Measurements, Split, State
+from sidelight_specs.results import Split, State
 from sidelight_specs.roles import Generator, Trainable
 from sidelight_toolkit.arrays import to_array, to_tensor
 from sidelight_toolkit.batching import in_batches
@@ -118,18 +118,7 @@ class Vae(Generator, Trainable):
         return loss
 
     def _show(self, images: Tensor) -> None:
-        """Keep the learning curve, and beside some images their reconstructions and as many draws from the prior."""
-        steps = np.arange(1, len(self._losses) + 1, dtype=np.float32)
-        curve = Measurement(
-            name="loss",
-            values=self._losses[-1:],
-            better="lower",
-            unit="nats",
-            help="Negative evidence lower bound per training image, up to a constant.",
-            curve_x=steps,
-            curve_y=self._losses[None],
-        )
-        self._run.emit("learning curve", Measurements(items=(curve,)))
+        """Keep some images, their reconstructions and as many draws from the prior."""
         shown = images[:_SHEET]
         restored = in_batches(lambda part: self.synthesize(self.encode(part)), shown, _SHEET)
         drawn = in_batches(self.synthesize, self.sample(len(shown), self._run.rng("samples")), _SHEET)

@@ -1,6 +1,8 @@
 # make demo   a virtual environment, everything installed, the quickstart run; prints the page to open
 # make test   a virtual environment, everything that a test needs, the whole suite
+# make slow   the tests that take minutes
 # make lint   ruff, mypy and (where npm is) tsc
+# make docs   the recipe reference, from what is installed
 # make clean  removes the virtual environment and what tools left behind; runs/ stays
 
 PYTHON ?= python3
@@ -36,8 +38,9 @@ $(VENV)/tools: $(VENV)/installed requirements-dev.txt
 	$(PIP) --requirement requirements-dev.txt
 	@touch $@
 
+# Two workers for two cores; a file's tests stay together, because they share what they train.
 test: tools browser lint
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile
 
 slow: tools browser
 	$(BIN)/python -m pytest -m slow

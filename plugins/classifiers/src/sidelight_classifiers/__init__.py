@@ -8,7 +8,13 @@ from typing import TYPE_CHECKING
 from attrs import frozen
 from sidelight_specs import ClassifierDescriptor, hookimpl
 
-from sidelight_classifiers._params import EfficientNetLiteParams, LeNetParams, TorchParams
+from sidelight_classifiers._params import (
+    EfficientNetLiteParams,
+    LeNetParams,
+    ResNetParams,
+    TorchParams,
+    VggParams,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -40,7 +46,7 @@ class TorchDescriptor(ClassifierDescriptor):
 
 @hookimpl
 def sidelight_classifiers() -> Iterable[ClassifierDescriptor]:
-    """Three classifiers."""
+    """Networks to train, a pretrained one, and models from files."""
     yield ClassifierDescriptor(
         name="efficientnet-lite",
         summary="EfficientNet-Lite0 for the 1,000 classes of ImageNet, pretrained.",
@@ -58,6 +64,15 @@ def sidelight_classifiers() -> Iterable[ClassifierDescriptor]:
         example={"steps": 20, "batch": 8},
         paper="Feghahati et al. 2020 (CDeepEx), section 4.1",
     )
+    yield ClassifierDescriptor(
+        name="resnet",
+        summary="A small residual network for images of about 32x32 pixels, trained on the recipe's data.",
+        params=ResNetParams,
+        factory="sidelight_classifiers.resnet:ResNet",
+        provides=("trainable", *_TORCH),
+        example={"steps": 8, "batch": 8, "width": 4},
+        paper="He et al. 2016 (Identity Mappings in Deep Residual Networks)",
+    )
     yield TorchDescriptor(
         name="torch",
         summary="Your own model, from a TorchScript file or an exported program.",
@@ -65,4 +80,13 @@ def sidelight_classifiers() -> Iterable[ClassifierDescriptor]:
         factory="sidelight_classifiers.user_model:UserModel",
         provides=("differentiable", "module"),
         example={"path": "model.pt2", "classes": ("left", "right"), "channels": 1, "height": 16, "width": 16},
+    )
+    yield ClassifierDescriptor(
+        name="vgg",
+        summary="VGG16 for images of about 32x32 pixels, narrower, trained on the recipe's data.",
+        params=VggParams,
+        factory="sidelight_classifiers.vgg:Vgg",
+        provides=("trainable", *_TORCH),
+        example={"steps": 8, "batch": 8, "width": 4},
+        paper="Simonyan and Zisserman 2015 (VGG), configuration D",
     )

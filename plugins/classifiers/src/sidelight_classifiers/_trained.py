@@ -47,6 +47,11 @@ class TrainedClassifier(TorchClassifier, Trainable):
     def optimizer(self, network: torch.nn.Module) -> torch.optim.Optimizer:
         """What minimises the cross-entropy."""
 
+    def training_logits(self, network: torch.nn.Module, images: torch.Tensor) -> torch.Tensor:
+        """(N, K) float32 logits during the training; a subclass may compute them in another precision."""
+        logits: torch.Tensor = network(images)
+        return logits
+
     @property
     def task(self) -> Task:
         """Multi-class, also with two classes."""
@@ -110,7 +115,7 @@ class TrainedClassifier(TorchClassifier, Trainable):
             batch = images[rows].to(self.run.device)
             batch = shifted(batch, self.params.shift, rng)
             batch = flipped(batch, rng) if self.params.flip else batch
-            return functional.cross_entropy(network(batch), labels[rows].to(self.run.device))
+            return functional.cross_entropy(self.training_logits(network, batch), labels[rows].to(self.run.device))
 
         batches = minibatches(len(images), self.params.batch, self.run.rng("batches"))
         return train(self.run, loss_of, self.optimizer(network), batches, self.params.steps, "training")

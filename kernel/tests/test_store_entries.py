@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from sidelight.execution import scratch
 from sidelight.execution.entry import Entry
 from sidelight.execution.hashing import digest_of
 from sidelight.execution.scratch import Scratch, left_behind
@@ -158,14 +159,50 @@ store.Store(Path({str(root)!r})).put({KEY!r}, Entry(component="toy/x", step="exp
     assert list((root / "temporary").iterdir()) == []
 
 
-def test_a_scratch_folder_without_a_lock_is_removed_only_when_it_is_old(tmp_path):
-    young, old = (tmp_path / f".sidelight-x-{digit * 12}" for digit in "ab")
-    young.mkdir()
-    old.mkdir()
+def test_a_scratch_folder_without_a_lock_is_removed_when_it_is_empty_or_old(tmp_path):
+    young, old, empty = (tmp_path / f".sidelight-x-{digit * 12}" for digit in "abc")
+    for folder in (young, old):
+        (folder / "content").mkdir(parents=True)
+    empty.mkdir()
     os.utime(old, (time.time() - 2e5,) * 2)
     assert list(left_behind(tmp_path, "x")) == [old]
     assert young.exists()
     assert not old.exists()
+    assert not empty.exists()
+
+
+def test_a_scratch_folder_that_is_removed_before_it_is_locked_is_made_again(tmp_path, monkeypatch):
+    locked = []
+
+    def lock_late(folder):
+        if not locked:
+            list(left_behind(tmp_path, "x"))
+        locked.append(folder)
+        return lock(folder)
+
+    lock = scratch._lock
+    monkeypatch.setattr(scratch, "_lock", lock_late)
+    made = Scratch(tmp_path, "x")
+    assert len(locked) == 2
+    assert made.folder.is_dir()
+    made.close()
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_the_lock_goes_last(tmp_path, monkeypatch):
+    made = Scratch(tmp_path, "x")
+    (made.new() / "file").write_text("x")
+    seen = []
+    rmtree = scratch.shutil.rmtree
+
+    def watched(path, **options):
+        seen.append((path.name, (made.folder / "lock").exists()))
+        rmtree(path, **options)
+
+    monkeypatch.setattr(scratch.shutil, "rmtree", watched)
+    made.close()
+    assert [locked for _, locked in seen] == [True, True]
+    assert not made.folder.exists()
 
 
 def test_scratch_folders_of_other_names_are_not_touched(tmp_path):

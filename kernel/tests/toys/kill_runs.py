@@ -9,27 +9,28 @@ from __future__ import annotations
 import json
 import os
 import random
-import signal
 import sys
-import time
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent))
 
 import sidelight_toy.behaviour  # noqa: F401 (imports torch)
 import toy_recipes
+from sidelight_toy import log
 
 RECIPE = {key: value for key, value in toy_recipes.RECIPE.items() if key != "attribute_finders"}
 
 
-def born(folder: Path, name: str) -> int:
-    """A child that runs the recipe into `folder/name`."""
+def born(folder: Path, name: str, kill_at: tuple[int, float] | None = None) -> int:
+    """A child that runs the recipe into `folder/name`, and leaves the number of its calls beside it."""
     child = os.fork()
     if child == 0:
         code = 1
         try:
             os.environ["SIDELIGHT_CACHE"] = str(folder / "cache")
+            log.kill_at = kill_at
             toy_recipes.run(RECIPE, out=folder / name, set=["explain.count=4"])
+            (folder / f"{name}.calls").write_text(str(len(log.calls)))
             code = 0
         finally:
             os._exit(code)
@@ -44,17 +45,13 @@ def outputs(folder: Path) -> dict:
     return json.loads((folder / "run.json").read_text())["outputs"]
 
 
-def undisturbed(folder: Path) -> tuple[dict, float]:
-    start = time.monotonic()
+def undisturbed(folder: Path) -> tuple[dict, int]:
     assert ended_well(born(folder, "run"))
-    return outputs(folder / "run"), time.monotonic() - start
+    return outputs(folder / "run"), int((folder / "run.calls").read_text())
 
 
-def killed_and_continued(folder: Path, moment: float) -> dict:
-    child = born(folder, "run")
-    time.sleep(moment)
-    os.kill(child, signal.SIGKILL)
-    killed = not ended_well(child)
+def killed_and_continued(folder: Path, kill_at: tuple[int, float]) -> dict:
+    killed = not ended_well(born(folder, "run", kill_at))
     kept = len(list(folder.glob("cache/v1/*/*")))
     assert ended_well(born(folder, "run"))
     manifest = json.loads((folder / "run" / "run.json").read_text())
@@ -76,10 +73,12 @@ def main() -> None:
         well = [ended_well(child) for child in children]
         print(json.dumps({"well": well, "outputs": [outputs(folder / name) for name in ("one", "two")]}))
         return
-    expected, took = undisturbed(folder / "whole")
-    moments = random.Random(int(sys.argv[3]))
-    rounds = range(int(sys.argv[2]))
-    found = [killed_and_continued(folder / f"round-{number}", moments.uniform(0, took)) for number in rounds]
+    expected, calls = undisturbed(folder / "whole")
+    dice = random.Random(int(sys.argv[3]))
+    found = []
+    for number in range(int(sys.argv[2])):
+        moment = (dice.randint(1, calls), dice.choice((0.005, 0.03, 0.15)) * dice.random())
+        found.append(killed_and_continued(folder / f"round-{number}", moment))
     print(json.dumps({"expected": expected, "rounds": found}))
 
 

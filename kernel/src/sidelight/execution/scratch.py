@@ -54,7 +54,7 @@ class Scratch:
 
     def close(self) -> None:
         """Remove the folder with all that is left in it."""
-        shutil.rmtree(self.folder, ignore_errors=True)
+        _remove(self.folder)
         self._lock.close()
 
     def __enter__(self) -> Self:
@@ -87,15 +87,36 @@ def left_behind(parent: Path, name: str = "") -> Iterator[Path]:
     for folder in sorted(parent.iterdir()) if parent.is_dir() else ():
         if not ours.fullmatch(folder.name):
             continue
-        if not (folder / _LOCK).exists() and _age(folder) < _ABANDONED:
-            continue
-        if fcntl is None and _age(folder) < _ABANDONED:
+        if _remove_empty(folder) or (_is_young(folder) and (fcntl is None or not (folder / _LOCK).exists())):
             continue
         lock = _lock(folder)
         if lock is not None:
             yield folder
-            shutil.rmtree(folder, ignore_errors=True)
+            _remove(folder)
             lock.close()
+
+
+def _remove(folder: Path) -> None:
+    """Remove the lock last: whoever is killed on the way leaves a folder that is locked by nobody, or empty."""
+    for path in folder.iterdir() if folder.is_dir() else ():
+        if path.is_dir():
+            shutil.rmtree(path, ignore_errors=True)
+        elif path.name != _LOCK:
+            path.unlink(missing_ok=True)
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+def _remove_empty(folder: Path) -> bool:
+    """Whether the folder was empty; its owner, should it be about to lock it, makes another one."""
+    try:
+        folder.rmdir()
+    except OSError:
+        return False
+    return True
+
+
+def _is_young(folder: Path) -> bool:
+    return _age(folder) < _ABANDONED
 
 
 def _age(folder: Path) -> float:

@@ -107,10 +107,11 @@ class Store:
             raise self._unwritable(error) from error
 
     def close(self) -> None:
-        """Remove this process's temporary folder."""
+        """Remove this process's temporary folder, and those that killed processes left."""
         if self._scratch is not None:
             self._scratch.close()
             self._scratch = None
+        self._clean()
 
     def entries(self) -> Iterator[Stored]:
         """Everything kept, in no particular order."""
@@ -128,7 +129,6 @@ class Store:
         removed = [entry for entry in self.entries() if older_than <= 0 or entry.used < before]
         for entry in removed:
             self._remove(entry.folder)
-        self._clean()
         self.close()
         return len(removed), sum(entry.size for entry in removed)
 
@@ -137,13 +137,13 @@ class Store:
 
     def _draft(self) -> Path:
         if self._scratch is None:
-            self._clean()
             self._scratch = Scratch(self.root / _TEMPORARY, "store")
         return self._scratch.new()
 
     def _clean(self) -> None:
-        for _ in left_behind(self.root / _TEMPORARY, "store"):
-            pass
+        with suppress(OSError):  # a cache that may only be read
+            for _ in left_behind(self.root / _TEMPORARY, "store"):
+                pass
 
     def _move(self, draft: Path, folder: Path) -> None:
         try:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from sidelight.plugins.code import code_digest
 from sidelight.plugins.discover import Index, scan
+from sidelight.plugins.foundations import foundations
 from sidelight.plugins.load import Failure, Loader
 from sidelight.plugins.model import Available, Entry, Fault, Unavailable, plugin_name
 from sidelight.plugins.policy import Policy, policy_file, read_policy
@@ -68,7 +69,8 @@ class Catalog:
         descriptor = self._load(entry)
         if isinstance(descriptor, Unavailable):
             return descriptor
-        code = code_digest((entry.module, descriptor.factory.partition(":")[0]))
+        behaviour = descriptor.factory.partition(":")[0]
+        code = code_digest((entry.module, behaviour, *foundations(entry.distribution)))
         return Available(use, role, descriptor, entry.distribution, entry.version, code)
 
     def refusal(self, entry: Entry) -> Unavailable | None:

@@ -36,12 +36,7 @@ class TorchClassifier(Classifier):
         Raises:
             UserError: the images have another number of channels than the classifier was made for.
         """
-        channels = self.input_shape[0]
-        if images.ndim != 4 or images.shape[1] != channels:
-            raise UserError(
-                f"the classifier takes images with {channels} channel(s), it was given {tuple(images.shape)}",
-                "use data that fits: grey images for one channel, colour images for three",
-            )
+        check_channels(images, self.input_shape[0])
         scores: torch.Tensor = self.module(images)
         return scores.float()
 
@@ -53,3 +48,12 @@ class TorchClassifier(Classifier):
     def watch(self, layers: Sequence[str]) -> AbstractContextManager[dict[str, torch.Tensor]]:
         """Record the outputs of submodules; see `modules.watched`."""
         return watched(self.module, layers)
+
+
+def check_channels(images: torch.Tensor, channels: int) -> None:
+    """Raises a UserError where images are no (N, C, H, W) with C = `channels`."""
+    if images.ndim != 4 or images.shape[1] != channels:
+        raise UserError(
+            f"the classifier takes images with {channels} channel(s), it was given {tuple(images.shape)}",
+            "use data that fits: grey images for one channel, colour images for three",
+        )

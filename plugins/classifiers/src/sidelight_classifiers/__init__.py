@@ -1,4 +1,4 @@
-"""Classifiers: LeNet, EfficientNet-Lite0, and your own torch model. This module imports nothing heavy."""
+"""Classifiers: networks to train, EfficientNet-Lite0, and your own model. This module imports nothing heavy."""
 
 from __future__ import annotations
 
@@ -6,11 +6,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from attrs import frozen
-from sidelight_specs import ClassifierDescriptor, hookimpl
+from sidelight_specs import ClassifierDescriptor, UserError, hookimpl
 
 from sidelight_classifiers._params import (
     EfficientNetLiteParams,
     LeNetParams,
+    ModelFileParams,
+    OnnxParams,
     ResNetParams,
     TorchParams,
     VggParams,
@@ -23,8 +25,24 @@ _TORCH = ("differentiable", "activations", "module", "classes")
 
 
 @frozen(kw_only=True)
-class TorchDescriptor(ClassifierDescriptor):
-    """What a model from a file provides depends on the file's format and on its task."""
+class ModelFileDescriptor(ClassifierDescriptor):
+    """A model from a file; it depends on the file's content, not only on its name."""
+
+    def fingerprint(self, params: object) -> str:
+        """Sizes and times of change of the model's files and of the file of class names."""
+        assert isinstance(params, ModelFileParams)
+        paths = [Path(name).expanduser() for name in (params.path, params.classes_file) if name]
+        found = [path.stat() for path in (*paths, *self.weights_of(paths[0])) if path.is_file()]
+        return " ".join(f"{status.st_size}:{status.st_mtime_ns}" for status in found)
+
+    def weights_of(self, path: Path) -> tuple[Path, ...]:
+        """Further files that belong to the model."""
+        return ()
+
+
+@frozen(kw_only=True)
+class TorchDescriptor(ModelFileDescriptor):
+    """What a torch model from a file provides depends on the file's format and on its task."""
 
     def provided_by(self, params: object) -> tuple[str, ...]:
         """Exported programs show activations, TorchScript does not; a regression has no classes."""
@@ -36,12 +54,24 @@ class TorchDescriptor(ClassifierDescriptor):
             provided.append("classes")
         return tuple(provided)
 
-    def fingerprint(self, params: object) -> str:
-        """Sizes and times of change of the model's file and of the file of class names."""
-        assert isinstance(params, TorchParams)
-        paths = [Path(name).expanduser() for name in (params.path, params.classes_file) if name]
-        found = [path.stat() for path in paths if path.is_file()]
-        return " ".join(f"{status.st_size}:{status.st_mtime_ns}" for status in found)
+
+@frozen(kw_only=True)
+class OnnxDescriptor(ModelFileDescriptor):
+    """A black box: neither gradients nor activations, whatever the file."""
+
+    def provided_by(self, params: object) -> tuple[str, ...]:
+        """A regression has no classes."""
+        assert isinstance(params, OnnxParams)
+        return () if params.task == "regression" else ("classes",)
+
+    def weights_of(self, path: Path) -> tuple[Path, ...]:
+        """Those that the file names, where it can be read; what is wrong with it is said when it is loaded."""
+        from sidelight_classifiers._onnx_file import inspected
+
+        try:
+            return inspected(path)
+        except UserError:
+            return ()
 
 
 @hookimpl
@@ -63,6 +93,13 @@ def sidelight_classifiers() -> Iterable[ClassifierDescriptor]:
         provides=("trainable", *_TORCH),
         example={"steps": 20, "batch": 8},
         paper="Feghahati et al. 2020 (CDeepEx), section 4.1",
+    )
+    yield OnnxDescriptor(
+        name="onnx",
+        summary="Your own model as a black box, from an ONNX file; without gradients.",
+        params=OnnxParams,
+        factory="sidelight_classifiers.onnx_model:OnnxModel",
+        example={"path": "model.onnx", "classes": ("left", "right"), "channels": 1, "height": 16, "width": 16},
     )
     yield ClassifierDescriptor(
         name="resnet",

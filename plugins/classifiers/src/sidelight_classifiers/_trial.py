@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 TOLERANCE = 1e-3
 
 
-def try_out(module: torch.nn.Module, images: torch.Tensor, path: Path, task: Task) -> None:
+def try_out(module: torch.nn.Module, images: torch.Tensor, path: Path, task: Task, how: str = HOW_TO_EXPORT) -> None:
     """Ask for the scores of a few images, twice and one by one.
 
     Args:
@@ -25,6 +25,7 @@ def try_out(module: torch.nn.Module, images: torch.Tensor, path: Path, task: Tas
         images: (N, C, H, W), N >= 2.
         path: the file, for messages.
         task: what the scores should be.
+        how: how to export the model well.
 
     Raises:
         UserError: the model fails on them, gives scores of a wrong shape or not finite, or its scores of an image
@@ -41,7 +42,7 @@ def try_out(module: torch.nn.Module, images: torch.Tensor, path: Path, task: Tas
                 f"{path} fails on images of {tuple(images.shape)}: {what[0] if len(what) == 1 else what[-1]}",
                 "set channels, height and width to what the model takes",
             ) from error
-    _check_shape(scores, len(images), path, task)
+    _check_shape(scores, len(images), path, task, how)
     after = (*module.parameters(), *module.buffers())
     changed = any(not torch.equal(old, new) for old, new in zip(before, after, strict=True))
     spread = max((scores - again).abs().max().item(), (scores - torch.cat(alone)).abs().max().item())
@@ -49,15 +50,15 @@ def try_out(module: torch.nn.Module, images: torch.Tensor, path: Path, task: Tas
         raise UserError(
             f"{path} gives other scores for the same image when asked again or beside other images, or changes itself: "
             "it was exported in training mode",
-            HOW_TO_EXPORT,
+            how,
         )
 
 
-def _check_shape(scores: object, count: int, path: Path, task: Task) -> None:
+def _check_shape(scores: object, count: int, path: Path, task: Task, how: str) -> None:
     if not isinstance(scores, torch.Tensor):
-        raise UserError(f"{path} gives a {type(scores).__name__}, not one tensor of scores", HOW_TO_EXPORT)
+        raise UserError(f"{path} gives a {type(scores).__name__}, not one tensor of scores", how)
     if scores.ndim != 2 or len(scores) != count:
-        raise UserError(f"{path} gives {tuple(scores.shape)} for {count} images, (N, K) was expected", HOW_TO_EXPORT)
+        raise UserError(f"{path} gives {tuple(scores.shape)} for {count} images, (N, K) was expected", how)
     if (scores.shape[1] < 2) if task == "multiclass" else (scores.shape[1] != 1):
         wanted = "two or more columns" if task == "multiclass" else "one column"
         raise UserError(

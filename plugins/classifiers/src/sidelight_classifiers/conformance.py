@@ -38,7 +38,22 @@ def exported_shades(folder: Path) -> dict[str, Any]:
     return {"path": str(path)}
 
 
+def onnx_shades(folder: Path) -> dict[str, Any]:
+    """Write what `Shades` computes as an ONNX file into a folder; the parameters of `onnx` with which it is read."""
+    from onnx import TensorProto, helper, save
+
+    images = helper.make_tensor_value_info("images", TensorProto.FLOAT, ["batch", 1, 16, 16])
+    logits = helper.make_tensor_value_info("logits", TensorProto.FLOAT, ["batch", 2])
+    pool = helper.make_node("AveragePool", ["images"], ["halves"], kernel_shape=[16, 8], strides=[16, 8])
+    flatten = helper.make_node("Flatten", ["halves"], ["logits"])
+    graph = helper.make_graph([pool, flatten], "shades", [images], [logits])
+    path = folder / "shades.onnx"
+    save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 13)], ir_version=8), path)
+    return {"path": str(path)}
+
+
 toys = {
     "efficientnet-lite": Toys(shape=(3, 32, 32)),
+    "onnx": Toys(example=onnx_shades),
     "torch": Toys(example=exported_shades),
 }

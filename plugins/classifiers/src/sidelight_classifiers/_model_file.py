@@ -1,0 +1,111 @@
+"""What classifiers from a file share: what the options say of the model, and what stands before it."""
+
+from __future__ import annotations
+
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import torch
+from sidelight_specs import UserError
+from sidelight_specs.roles import Classifier
+from sidelight_toolkit.images import resize
+from torch import nn
+
+if TYPE_CHECKING:
+    from sidelight_specs import Run
+    from sidelight_specs.roles.classifier import Task
+
+    from sidelight_classifiers._params import ModelFileParams
+
+NAMES = {"binary": 2, "regression": 1}
+
+
+class Prepared(nn.Module):
+    """A model behind resizing and normalising."""
+
+    mean: torch.Tensor
+    std: torch.Tensor
+
+    def __init__(self, model: nn.Module, size: tuple[int, int], mean: torch.Tensor, std: torch.Tensor) -> None:
+        super().__init__()
+        self.model = model
+        self.size = size
+        self.register_buffer("mean", mean)
+        self.register_buffer("std", std)
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        """(N, C, H, W) in [0, 1] to scores; a model that gives (N,) is taken to give (N, 1)."""
+        scores: torch.Tensor = self.model((resize(images, self.size) - self.mean) / self.std)
+        return scores[:, None] if isinstance(scores, torch.Tensor) and scores.ndim == 1 else scores
+
+
+class ModelFile(Classifier):
+    """Task, class names and image shape as the options say them. A subclass gives `scores`."""
+
+    def __init__(self, params: ModelFileParams, *, run: Run) -> None:
+        self.params = params
+        self.run = run
+        self._path = Path(params.path).expanduser()
+
+    @property
+    def task(self) -> Task:
+        """As the options say."""
+        return self.params.task
+
+    @property
+    def input_shape(self) -> tuple[int, int, int]:
+        """As the options say."""
+        return (self.params.channels, self.params.height, self.params.width)
+
+    @cached_property
+    def class_names(self) -> tuple[str, ...]:
+        """Those of `classes` or `classes_file`; else numbered ones."""
+        names = self._given_names()
+        expected = NAMES.get(self.task) or self._columns
+        if names and len(names) != expected:
+            raise UserError(
+                f"{len(names)} class names are given, the {self.task} model {self._path} needs {expected}",
+                "name each class once, in the order of the logits",
+            )
+        return names or tuple(f"class {number}" for number in range(expected))
+
+    @cached_property
+    def _columns(self) -> int:
+        """How many scores the model gives for an image."""
+        with torch.no_grad():
+            return int(self.scores(torch.zeros(1, *self.input_shape, device=self.run.device)).shape[1])
+
+    def _given_names(self) -> tuple[str, ...]:
+        if not self.params.classes_file:
+            return self.params.classes
+        if self.params.classes:
+            raise UserError("both classes and classes_file are given", "leave one of the two out")
+        path = Path(self.params.classes_file).expanduser()
+        try:
+            return tuple(line.strip() for line in path.read_text(encoding="utf-8").splitlines() if line.strip())
+        except (OSError, ValueError) as error:
+            raise UserError(
+                f"classes_file: {path} cannot be read: {error}", "give a text file, one name a line"
+            ) from error
+
+    def _prepared(self, model: nn.Module) -> Prepared:
+        """The model behind what the options say of its input, on the run's device, in evaluation mode."""
+        size = (self.params.height, self.params.width)
+        prepared = Prepared(model, size, self._channelwise("mean"), self._channelwise("std")).to(self.run.device)
+        return prepared.eval()
+
+    def _trial_images(self) -> torch.Tensor:
+        """Three random images of the shape that the options name."""
+        images = torch.from_numpy(self.run.rng("trial").random((3, *self.input_shape), dtype="float32"))
+        return images.to(self.run.device)
+
+    def _channelwise(self, option: str) -> torch.Tensor:
+        """`mean` or `std` as (C, 1, 1)."""
+        values = getattr(self.params, option)
+        if len(values) not in {1, self.params.channels}:
+            raise UserError(
+                f"{option} has {len(values)} numbers for {self.params.channels} channel(s)",
+                "give one number, or one for each channel",
+            )
+        return torch.tensor(values, dtype=torch.float32).expand(self.params.channels)[:, None, None].clone()

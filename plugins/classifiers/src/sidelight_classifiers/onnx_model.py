@@ -1,0 +1,158 @@
+"""A black box: an ONNX model that onnxruntime computes. Nothing can be seen or differentiated inside."""
+
+from __future__ import annotations
+
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+from sidelight_specs import UserError
+from sidelight_toolkit.classifier import check_channels
+from torch import nn
+
+from sidelight_classifiers._model_file import ModelFile, Prepared
+from sidelight_classifiers._onnx_file import HOW_TO_CONVERT, INSTALL, inspected
+from sidelight_classifiers._trial import try_out
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from sidelight_classifiers._params import OnnxParams
+
+DTYPES = {"tensor(float)": np.float32, "tensor(float16)": np.float16, "tensor(double)": np.float64}
+SMALLEST = 1e-12
+"""Probabilities are kept this far from 0 and 1, so that logits stay finite."""
+
+
+class OnnxModel(ModelFile):
+    """Whatever the file computes, on the CPU. The file is read when first needed."""
+
+    params: OnnxParams
+
+    def scores(self, images: torch.Tensor) -> torch.Tensor:
+        """(N, K) float32 scores of (N, C, H, W) images, with no gradient."""
+        check_channels(images, self.params.channels)
+        with torch.no_grad():
+            scores: torch.Tensor = self._box(images)
+        return scores
+
+    @cached_property
+    @torch.inference_mode(False)
+    def _box(self) -> Prepared:
+        """The model behind resizing and normalising, after a trial on three random images."""
+        inspected(self._path)
+        session = _session(self._path)
+        runtime = _Runtime(self._path, session, self.params)
+        runtime.check_sizes(self.input_shape)
+        box = self._prepared(runtime)
+        images = self._trial_images()
+        try_out(box, images, self._path, self.task, HOW_TO_CONVERT)
+        if self.task == "multiclass" and not self.params.probabilities and _add_up_to_one(box(images)):
+            self.run.warn(
+                f"the scores of {self._path} look like probabilities, not logits: set `probabilities: true` if the "
+                "model ends with softmax"
+            )
+        return box
+
+
+class _Runtime(nn.Module):
+    """An onnxruntime session as a function of tensors. A model for a fixed number of images gets just so many."""
+
+    def __init__(self, path: Path, session: Any, params: OnnxParams) -> None:
+        super().__init__()
+        self.path, self.session, self.params = path, session, params
+        self.input = _only_input(path, session)
+        self.output = _chosen_output(path, session, params.output)
+        batch = self.input.shape[0]
+        self.fixed = batch if isinstance(batch, int) else None
+
+    def check_sizes(self, shape: tuple[int, int, int]) -> None:
+        """Raises a UserError where the model takes images of another shape than `shape`."""
+        sizes = self.input.shape[1:]
+        if any(isinstance(size, int) and size != expected for size, expected in zip(sizes, shape, strict=True)):
+            turned = "; its channels come last: convert it to (N, C, H, W)" if sizes[-1] in {1, 3} else ""
+            raise UserError(
+                f"{self.path} takes images of {' x '.join(map(str, sizes))}, the options say "
+                f"{' x '.join(map(str, shape))}{turned}",
+                "set channels, height and width to what the model takes",
+            )
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        """(N, C, H, W) to the chosen output, float32."""
+        array = images.detach().cpu().numpy().astype(DTYPES[self.input.type])
+        found = self._computed(array) if self.fixed is None else self._in_fixed_batches(array, self.fixed)
+        scores = torch.from_numpy(found.astype(np.float32)).to(images.device)
+        return _logits(scores) if self.params.probabilities else scores
+
+    def _computed(self, images: np.ndarray) -> np.ndarray:
+        (found,) = self.session.run([self.output.name], {self.input.name: np.ascontiguousarray(images)})
+        return np.asarray(found)
+
+    def _in_fixed_batches(self, images: np.ndarray, size: int) -> np.ndarray:
+        """The last batch is filled up with its last image, whose further scores are dropped."""
+        found = []
+        for start in range(0, len(images), size):
+            part = images[start : start + size]
+            filled = np.concatenate([part, np.repeat(part[-1:], size - len(part), axis=0)])
+            found.append(self._computed(filled)[: len(part)])
+        return np.concatenate(found)
+
+
+def _logits(probabilities: torch.Tensor) -> torch.Tensor:
+    """log p for (N, K), whose softmax is p again; log p - log(1 - p) for one column, the inverse of the sigmoid."""
+    if probabilities.ndim == 2 and probabilities.shape[1] > 1:
+        return probabilities.clamp(min=SMALLEST).log()
+    kept = probabilities.double().clamp(SMALLEST, 1 - SMALLEST)
+    return kept.logit().float()
+
+
+def _add_up_to_one(scores: torch.Tensor) -> bool:
+    return bool((scores >= 0).all() and ((scores.sum(1) - 1).abs() < 1e-4).all())
+
+
+def _session(path: Path) -> Any:
+    """A session on the CPU that computes with as many threads as torch, and loads no library of operators."""
+    try:
+        import onnxruntime
+    except ImportError as error:
+        raise UserError("the package onnxruntime is not installed; it computes ONNX models", INSTALL) from error
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = torch.get_num_threads()
+    options.log_severity_level = 4  # fatal: errors are raised as well, and reported below
+    options.add_session_config_entry("session.load_model_format", "ONNX")
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")  # idle threads leave the cores to torch
+    try:
+        return onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+    except Exception as error:  # onnxruntime has a dozen exception types, whose only common base this is
+        raise UserError(f"{path} is not run by onnxruntime: {_first_line(error)}", HOW_TO_CONVERT) from error
+
+
+def _only_input(path: Path, session: Any) -> Any:
+    inputs = session.get_inputs()
+    if len(inputs) != 1 or len(inputs[0].shape) != 4 or inputs[0].type not in DTYPES:
+        takes = ", ".join(f"{each.name}: {each.type} {each.shape}" for each in inputs)
+        raise UserError(
+            f"{path} takes {takes}; one batch of images was expected, (N, C, H, W) floating-point numbers",
+            HOW_TO_CONVERT,
+        )
+    return inputs[0]
+
+
+def _chosen_output(path: Path, session: Any, name: str) -> Any:
+    outputs = {each.name: each for each in session.get_outputs()}
+    known = ", ".join(outputs)
+    if name and name not in outputs:
+        raise UserError(f"{path} has no output {name!r}; it has {known}", "name one of them with `output`")
+    if not name and len(outputs) > 1:
+        raise UserError(f"{path} has {len(outputs)} outputs: {known}", "name the one with the scores with `output`")
+    chosen = outputs[name] if name else next(iter(outputs.values()))
+    if chosen.type not in DTYPES:
+        raise UserError(
+            f"the output {chosen.name} of {path} is a {chosen.type}, no floating-point scores", HOW_TO_CONVERT
+        )
+    return chosen
+
+
+def _first_line(error: Exception) -> str:
+    return next(iter(str(error).strip().splitlines()), type(error).__name__)

@@ -1,0 +1,79 @@
+"""A classifier without gradients: explainers that need them are refused from the recipe alone, others explain it."""
+
+import numpy as np
+import pytest
+import sidelight
+from sidelight.cli import main
+from sidelight_specs import UserError
+
+onnx = pytest.importorskip("onnx")
+pytest.importorskip("onnxruntime")
+
+
+@pytest.fixture
+def model(tmp_path):
+    """Ten scores of 32x32 images: the brightness of the first ten rows."""
+    from onnx import TensorProto, helper
+
+    images = helper.make_tensor_value_info("images", TensorProto.FLOAT, [1, 1, 32, 32])
+    scores = helper.make_tensor_value_info("scores", TensorProto.FLOAT, [1, 10])
+    nodes = [
+        helper.make_node("AveragePool", ["images"], ["rows"], kernel_shape=[1, 32]),
+        helper.make_node("Flatten", ["rows"], ["flat"]),
+        helper.make_node("Slice", ["flat", "start", "end", "axis"], ["scores"]),
+    ]
+    numbers = [helper.make_tensor(n, TensorProto.INT64, [1], [v]) for n, v in (("start", 0), ("end", 10), ("axis", 1))]
+    graph = helper.make_graph(nodes, "rows", [images], [scores], numbers)
+    path = tmp_path / "rows.onnx"
+    onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 13)], ir_version=8), path)
+    return path
+
+
+def recipe(model, explainer):
+    options = {"path": str(model), "channels": 1, "height": 32, "width": 32}
+    return {
+        "recipe": 1,
+        "name": "black-box",
+        "data": {"use": "images/digits"},
+        "explain": {"count": 2},
+        "classifier": {"use": "classifiers/onnx", "with": options},
+        "explainers": {"why": explainer},
+    }
+
+
+@pytest.fixture(autouse=True)
+def cache(tmp_path, monkeypatch):
+    """A cache of its own."""
+    monkeypatch.setenv("SIDELIGHT_CACHE", str(tmp_path / "cache"))
+
+
+@pytest.mark.parametrize("explainer", ["captum/integrated-gradients", "captum/saliency"])
+def test_what_needs_gradients_is_refused_before_the_model_is_looked_for(explainer, tmp_path):
+    refused = rf"{explainer} needs a classifier with differentiable.*; classifiers/onnx provides classes"
+    with pytest.raises(UserError, match=refused):
+        sidelight.run(recipe("missing.onnx", {"use": explainer}), out=tmp_path / "out")
+
+
+def test_what_needs_none_gets_as_far_as_the_model(tmp_path):
+    with pytest.raises(UserError, match=r"there is no file missing\.onnx"):
+        sidelight.run(recipe("missing.onnx", {"use": "captum/lime"}), out=tmp_path / "out")
+
+
+def test_check_says_so_too(tmp_path, capsys):
+    path = tmp_path / "recipe.yaml"
+    path.write_text(
+        "recipe: 1\nname: black-box\ndata: {use: images/digits}\nexplain: {count: 1}\n"
+        "classifier: {use: classifiers/onnx, with: {path: m.onnx}}\nexplainers: {why: {use: captum/grad-cam}}\n"
+    )
+    assert main(["check", str(path)]) == 2
+    assert "captum/grad-cam needs a classifier with" in capsys.readouterr().err
+
+
+def test_occlusion_explains_it(model, tmp_path):
+    run = sidelight.run(
+        recipe(model, {"use": "captum/occlusion", "with": {"window": 16, "stride": 16}}), out=tmp_path / "out"
+    )
+    values = run.results.explanations["why"].values
+    assert values.shape == (2, 32, 32)
+    assert np.abs(values).max() > 0
+    assert not np.abs(values[:, 16:]).any()

@@ -9,9 +9,11 @@ from sidelight_specs import MetricDescriptor, Need, hookimpl
 from sidelight_metrics._params import (
     ConfidenceChangeParams,
     DistanceParams,
+    FaithfulnessParams,
     FlipRateParams,
     InsertionDeletionParams,
     InversionParams,
+    LocalityParams,
     ThirdClassRateParams,
 )
 
@@ -19,12 +21,13 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
 _CLASSIFIER = (Need("classifier"),)
+_STRUCTURED = "Li Fuxin et al. 2021, From Heatmaps to Structured Explanations of Image Classifiers, section 2.2"
 _CLASSES = (Need("classifier", capabilities=("classes",)),)
 
 
 @hookimpl
 def sidelight_metrics() -> Iterable[MetricDescriptor]:
-    """Four metrics of counterfactuals, one of heatmaps, one of inversions."""
+    """Four metrics of counterfactuals, one of heatmaps, one of inversions, three of concepts."""
     yield MetricDescriptor(
         name="flip-rate",
         summary="How many counterfactuals reach the probe class, or the boundary before it.",
@@ -75,4 +78,29 @@ def sidelight_metrics() -> Iterable[MetricDescriptor]:
         factory="sidelight_metrics.inversion:InversionError",
         needs=_CLASSIFIER,
         accepts=("inversion",),
+    )
+    yield MetricDescriptor(
+        name="faithfulness",
+        summary="How well concepts alone give what the classifier says.",
+        params=FaithfulnessParams,
+        factory="sidelight_metrics.faithfulness:Faithfulness",
+        needs=_CLASSIFIER,
+        accepts=("concepts",),
+        paper=_STRUCTURED,
+    )
+    yield MetricDescriptor(
+        name="orthogonality",
+        summary="How much concepts fire together: the squared cosine between them over many images.",
+        factory="sidelight_metrics.orthogonality:Orthogonality",
+        accepts=("concepts",),
+        paper=_STRUCTURED,
+    )
+    yield MetricDescriptor(
+        name="locality",
+        summary="Over how many parts of an image a concept spreads: the entropy of its heatmap.",
+        params=LocalityParams,
+        factory="sidelight_metrics.locality:Locality",
+        needs=(Need("data", optional=True),),
+        accepts=("concepts",),
+        paper=_STRUCTURED,
     )

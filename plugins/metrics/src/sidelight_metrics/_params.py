@@ -76,3 +76,22 @@ class InversionParams:
     """Options of `inversion`."""
 
     batch: int = _batch()
+
+
+@params
+class FaithfulnessParams:
+    """Options of `faithfulness`."""
+
+    batch: int = _batch()
+
+
+@params
+class LocalityParams:
+    """Options of `locality`."""
+
+    parts: str = param(
+        "test",
+        "The split of the recipe's data whose masks are the parts. The explained images are looked for in it; "
+        "patches are used unless all of them are there with masks, or where this is empty.",
+    )
+    grid: int = param(7, "Rows and columns of patches.", unit="patches", minimum=2, maximum=64)

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import numpy as np
+import torch
 from attrs import field, frozen
 from sidelight_specs.results import State
-from sidelight_toolkit.modules import load_state_arrays, state_arrays
+from sidelight_toolkit.modules import state_arrays
 
 from sidelight_structured.srae import ExplanationNetwork
 
@@ -49,14 +50,16 @@ class Learned:
     def of(cls, state: State, device: str) -> Learned:
         """From what was kept."""
         classes = tuple(int(item) for item in state.settings["classes"].split())
-        inputs, *widths, features = (int(item) for item in state.settings["sizes"].split())
-        network = ExplanationNetwork(inputs, len(classes), features, widths)
-        weights = {name: array for name, array in state.arrays.items() if name.startswith(_NETWORK)}
-        load_state_arrays(network, {name.removeprefix(_NETWORK): array for name, array in weights.items()})
+        sizes = tuple(int(item) for item in state.settings["sizes"].split())
+        weights = {
+            name.removeprefix(_NETWORK): torch.from_numpy(array.copy())
+            for name, array in state.arrays.items()
+            if name.startswith(_NETWORK)
+        }
         return cls(
             layer=state.settings["layer"],
             classes=classes,
-            network=network.to(device),
+            network=ExplanationNetwork.holding(sizes, weights).to(device),
             exemplars=state.arrays["exemplars"],
             exemplar_activations=state.arrays["exemplar_activations"],
             reference=state.arrays["reference"],

@@ -124,7 +124,14 @@ class XnnParams:
         "Later layers are mimicked more easily and give concepts of a higher level.",
     )
     classes: tuple[str, ...] = param((), "The classes whose logits are explained; all of them where empty.")
-    features: int = param(10, "Number of x-features, n.", unit="x-features", minimum=1, maximum=1000)
+    features: int | None = param(
+        None,
+        "Number of x-features to start with; those that never fire are dropped. Where null, three for each explained "
+        "class, at least five.",
+        unit="x-features",
+        minimum=1,
+        maximum=1000,
+    )
     widths: tuple[int, ...] = param(
         (),
         "Hidden layers of the encoder, mirrored by the decoder; where empty, chosen by the size of the layer.",
@@ -133,10 +140,10 @@ class XnnParams:
         maximum=16384,
     )
     reconstruction: float = param(
-        1.0, "Weight beta of the sparse reconstruction; 0 leaves it out.", minimum=0.0, maximum=1e6
+        0.003, "Weight beta of the sparse reconstruction; 0 leaves it out.", minimum=0.0, maximum=1e6
     )
     orthogonality: float = param(
-        1.0, "Weight eta of the squared cosine between x-features; 0 leaves it out.", minimum=0.0, maximum=1e6
+        0.15, "Weight eta of the squared cosine between x-features; 0 leaves it out.", minimum=0.0, maximum=1e6
     )
     q: float = param(
         100.0,
@@ -144,7 +151,7 @@ class XnnParams:
         minimum=1e-6,
         maximum=1e9,
     )
-    steps: int = param(3000, "Length of the training.", unit="steps", minimum=1, maximum=10_000_000)
+    steps: int = param(6000, "Length of the training.", unit="steps", minimum=1, maximum=10_000_000)
     batch: int = param(256, "Images in each step.", unit="images", minimum=2, maximum=65536)
     learning_rate: float = param(
         2e-3, "Highest learning rate; it rises and falls linearly.", minimum=1e-7, maximum=10.0

@@ -49,7 +49,7 @@ def quality(
         _number("orthogonality", float(pull_away(x_features)), "lower", "squared cosine",
                 f"Mean squared cosine between x-features over {images}: the third term of equation 1."),
         _number("x-features that fire", float((x_features > 0).any(0).sum()), "neither", "x-features",
-                f"x-features that are above 0 in at least one of {images}; the cosine with any other counts as 0."),
+                f"x-features that are above 0 in at least one of {images}; orthogonality is over their pairs."),
     ]  # fmt: skip
     if logits.shape[1] > 1:
         agree = substituted(logits, approximated, classes).argmax(1) == logits.argmax(1)

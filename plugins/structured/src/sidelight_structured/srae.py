@@ -13,9 +13,13 @@ import torch
 from torch import nn
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
 _TINY = 1e-12
+SLOPE = 0.1
+"""Of the hidden layers' leaky rectifiers below 0; with plain ones more x-features fall silent for good."""
+FIRST_BIAS = 0.3
+"""Of the x-features, so that each fires in some images from the start."""
 
 
 def faithfulness(approximated: torch.Tensor, logits: torch.Tensor) -> torch.Tensor:
@@ -43,14 +47,15 @@ def squared_cosines(x_features: torch.Tensor) -> torch.Tensor:
 
 
 def pull_away(x_features: torch.Tensor) -> torch.Tensor:
-    """Third term: the mean squared cosine over the n (n - 1) ordered pairs of x-features; 0 for a single one.
+    """Third term: the mean squared cosine over the ordered pairs of x-features; 0 where there is no pair.
 
     An x-feature is the vector of its values over the images, as the formula has it; the authors' code compares images
-    instead.
+    instead. The cosine with an x-feature that fires in no image is not defined, and the mean is over the other pairs:
+    counted as 0, it would make silencing x-features the easiest way to a low loss.
     """
-    count = x_features.shape[1]
+    count = (x_features.detach() != 0).any(0).sum()
     squared = squared_cosines(x_features)
-    return (squared.sum() - squared.diagonal().sum()) / max(1, count * (count - 1))
+    return (squared.sum() - squared.diagonal().sum()) / (count * (count - 1)).clamp_min(1)
 
 
 class Loss(NamedTuple):
@@ -81,9 +86,11 @@ class ExplanationNetwork(nn.Module):
     def __init__(self, inputs: int, outputs: int, features: int, widths: Sequence[int]) -> None:
         super().__init__()
         self.sizes = (inputs, *widths, features)
-        self.encoder = _layers(self.sizes, rectify_last=True)
+        layers = _layers(self.sizes)
+        nn.init.constant_(layers[-1].get_parameter("bias"), FIRST_BIAS)
+        self.encoder = nn.Sequential(*layers, nn.ReLU())
         self.readout = nn.Linear(features, outputs)
-        self.decoder = _layers(self.sizes[::-1], rectify_last=False)
+        self.decoder = nn.Sequential(*_layers(self.sizes[::-1]))
         self.register_buffer("feature_scale", torch.ones(()))
         self.register_buffer("logit_scale", torch.ones(()))
 
@@ -108,22 +115,37 @@ class ExplanationNetwork(nn.Module):
         return self.readout.bias * self.logit_scale
 
     @torch.no_grad()
-    def rearrange(self, order: torch.Tensor, units: torch.Tensor) -> None:
-        """Put the x-features in another order and give each a unit, without changing what the network computes.
+    def rearranged(self, order: torch.Tensor, units: torch.Tensor) -> ExplanationNetwork:
+        """A network with some of the x-features, in another order, each with a unit of its own.
 
-        Rectified units allow it: dividing what makes an x-feature and multiplying what follows it cancel out.
+        Rectified x-features allow it: dividing what makes one and multiplying what follows it cancel out. It gives the
+        same logits and reconstructions where those left out do not fire.
 
         Args:
-            order: (n,) indices, the x-feature that comes first ahead.
+            order: (m,) indices of the x-features that stay, the first one ahead.
             units: (n,) positive, by the old order: the value that becomes 1.
         """
-        last, first = self.encoder[-2], self.decoder[0]
-        assert isinstance(last, nn.Linear)
-        assert isinstance(first, nn.Linear)
-        last.weight.copy_((last.weight / units[:, None])[order])
-        last.bias.copy_((last.bias / units)[order])
-        for after in (self.readout, first):
-            after.weight.copy_((after.weight * units)[:, order])
+        state = self.state_dict()
+        last = f"encoder.{2 * (len(self.sizes) - 2)}"
+        state[f"{last}.weight"] = (state[f"{last}.weight"] / units[:, None])[order]
+        state[f"{last}.bias"] = (state[f"{last}.bias"] / units)[order]
+        for name in ("readout.weight", "decoder.0.weight"):
+            state[name] = (state[name] * units)[:, order]
+        return ExplanationNetwork.holding((*self.sizes[:-1], len(order)), state)
+
+    @classmethod
+    def holding(cls, sizes: Sequence[int], state: Mapping[str, torch.Tensor]) -> ExplanationNetwork:
+        """A frozen network with these weights; no random stream is touched.
+
+        Args:
+            sizes: S, the widths, n.
+            state: of a network of these sizes.
+        """
+        inputs, *widths, features = sizes
+        with torch.random.fork_rng(devices=[]):
+            network = cls(inputs, len(state["readout.bias"]), features, widths)
+        network.load_state_dict(dict(state))
+        return network.to(state["readout.bias"].device).eval().requires_grad_(False)
 
     def loss(self, layer: torch.Tensor, logits: torch.Tensor, beta: float, eta: float, q: float) -> Loss:
         """Equation 1 on M images: a layer's outputs (M, ...) and the classifier's logits (M, K)."""
@@ -135,8 +157,9 @@ class ExplanationNetwork(nn.Module):
         return Loss(faithful + beta * rebuilt + eta * apart, faithful, rebuilt, apart)
 
 
-def _layers(sizes: Sequence[int], rectify_last: bool) -> nn.Sequential:
+def _layers(sizes: Sequence[int]) -> list[nn.Module]:
+    """Linear layers with leaky rectifiers between them."""
     layers: list[nn.Module] = []
     for before, after in pairwise(sizes):
-        layers += [nn.Linear(before, after), nn.ReLU()]
-    return nn.Sequential(*(layers if rectify_last else layers[:-1]))
+        layers += [nn.Linear(before, after), nn.LeakyReLU(SLOPE)]
+    return layers[:-1]

@@ -23,6 +23,11 @@ if TYPE_CHECKING:
 
 LARGEST_WIDTHS = (800, 100)
 """The encoder's hidden layers in the paper's experiments, for a layer of 4096."""
+FEWEST, FOR_EACH_CLASS = 5, 3
+"""x-features to start with: the paper's five for one class, three for each of many."""
+RAMP = 0.8
+"""The share of the training over which the pull-away grows to its weight; at full weight from the start, it silences
+x-features before they have become useful."""
 CHUNK = 4096
 USUAL_STRENGTH = 0.99
 """The quantile of an x-feature, where it fires at all, that becomes its unit."""
@@ -39,17 +44,18 @@ def trained(
 ) -> tuple[ExplanationNetwork, dict[str, np.ndarray]]:
     """An explanation network for Z (N, S) and the explained logits (N, k), and the course of the terms.
 
-    Its x-features are ordered by how much they contribute, strongest first, and 1 is as strong as each usually gets.
+    Its x-features are ordered by how much they contribute, strongest first, and 1 is as strong as each usually gets;
+    those that fire in no image are dropped.
     """
-    widths = params.widths or default_widths(layer.shape[1], params.features)
+    features = params.features or max(FEWEST, FOR_EACH_CLASS * logits.shape[1])
+    widths = params.widths or default_widths(layer.shape[1], features)
     with seeded(run, "weights"):
-        network = ExplanationNetwork(layer.shape[1], logits.shape[1], params.features, widths).to(run.device)
+        network = ExplanationNetwork(layer.shape[1], logits.shape[1], features, widths).to(run.device)
     network.feature_scale.copy_(_scale(layer.square().mean()))
     network.logit_scale.copy_(_scale((logits - logits.mean(0)).square().mean()))
     with training_mode(network):
         curves = _minimise(network, layer, logits, params, run)
-    _order_and_scale(network, layer, logits)
-    return network, curves
+    return _ordered_and_scaled(network, layer, logits), curves
 
 
 def _scale(mean_square: torch.Tensor) -> torch.Tensor:
@@ -63,7 +69,8 @@ def _minimise(
 
     def loss_of(rows: np.ndarray) -> torch.Tensor:
         inputs, wanted = (part[torch.from_numpy(rows)].to(run.device) for part in (layer, logits))
-        loss: Loss = network.loss(inputs, wanted, params.reconstruction, params.orthogonality, params.q)
+        eta = params.orthogonality * min(1.0, len(terms) / (RAMP * params.steps))
+        loss: Loss = network.loss(inputs, wanted, params.reconstruction, eta, params.q)
         terms.append((loss.faithfulness.item(), loss.reconstruction.item(), loss.orthogonality.item()))
         return loss.total
 
@@ -80,12 +87,14 @@ def encoded(network: ExplanationNetwork, layer: torch.Tensor, device: str) -> to
     return in_batches(lambda part: network.x_features(part.to(device)).cpu(), layer, CHUNK)
 
 
-def _order_and_scale(network: ExplanationNetwork, layer: torch.Tensor, logits: torch.Tensor) -> None:
-    x_features = encoded(network, layer, str(network.weights.device))
+def _ordered_and_scaled(network: ExplanationNetwork, layer: torch.Tensor, logits: torch.Tensor) -> ExplanationNetwork:
+    device = network.weights.device
+    x_features = encoded(network, layer, str(device))
     units = torch.stack([_unit(column) for column in x_features.T])
-    weights = network.weights.cpu()[logits.argmax(1)]
-    order = (weights * x_features).abs().mean(0).argsort(descending=True, stable=True)
-    network.rearrange(order.to(network.weights.device), units.to(network.weights.device))
+    contributions = (network.weights.cpu()[logits.argmax(1)] * x_features).abs().mean(0)
+    order = contributions.argsort(descending=True, stable=True)
+    firing = order[(x_features[:, order] > 0).any(0)]
+    return network.rearranged((firing if len(firing) else order[:1]).to(device), units.to(device))
 
 
 def _unit(values: torch.Tensor) -> torch.Tensor:

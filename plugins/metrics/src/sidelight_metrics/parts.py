@@ -1,0 +1,35 @@
+"""The parts of images: masks that the data has, or square patches."""
+
+from __future__ import annotations
+
+from hashlib import blake2b
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from sidelight_specs.roles import Data
+
+
+def patches(height: int, width: int, grid: int) -> np.ndarray:
+    """(grid * grid, H, W) bool, the cells of a grid as one reads; every pixel lies in exactly one."""
+    rows, columns = (np.arange(size) * grid // size for size in (height, width))
+    cells = rows[:, None] * grid + columns
+    masks: np.ndarray = np.arange(grid * grid)[:, None, None] == cells
+    return masks
+
+
+def masks_of(data: Data | None, split: str, images: np.ndarray) -> dict[str, np.ndarray]:
+    """The part masks (N, H, W) of images that are found in a split; empty unless all are found and it has masks."""
+    if data is None or split not in data.splits:
+        return {}
+    found = data.split(split)
+    if not found.masks or found.images.shape[1:] != images.shape[1:]:
+        return {}
+    places = {_digest(image): row for row, image in enumerate(found.images)}
+    rows = [places.get(_digest(image), -1) for image in images]
+    return {} if -1 in rows else {name: masks[rows] for name, masks in found.masks.items()}
+
+
+def _digest(image: np.ndarray) -> bytes:
+    return blake2b(np.ascontiguousarray(image, dtype=np.float32).tobytes(), digest_size=16).digest()

@@ -72,6 +72,15 @@ def test_scores_are_those_of_the_model_whatever_number_of_images_it_takes(tmp_pa
     assert not classifier.scores(images.clone().requires_grad_()).requires_grad
 
 
+def test_a_model_that_takes_one_image_but_promises_more_gets_one_at_a_time(tmp_path, images):
+    path = write(tmp_path / "a.onnx")
+    model = onnx.load(path)
+    model.graph.initializer.append(helper.make_tensor("form", TensorProto.INT64, [2], [1, -1]))
+    model.graph.node[0].CopyFrom(helper.make_node("Reshape", ["images", "form"], ["flat"]))
+    onnx.save(model, path)
+    torch.testing.assert_close(load(path).scores(images), expected(images))
+
+
 @pytest.mark.parametrize(("dtype", "tolerance"), [(TensorProto.FLOAT16, 1e-2), (TensorProto.DOUBLE, 1e-5)])
 def test_other_floating_point_numbers_are_converted(tmp_path, images, dtype, tolerance):
     scores = load(write(tmp_path / "a.onnx", dtype=dtype)).scores(images)

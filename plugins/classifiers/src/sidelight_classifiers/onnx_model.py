@@ -47,6 +47,7 @@ class OnnxModel(ModelFile):
         runtime.check_sizes(self.input_shape)
         box = self._prepared(runtime)
         images = self._trial_images()
+        runtime.settle_batch(len(images))
         try_out(box, images, self._path, self.task, HOW_TO_CONVERT)
         if self.task == "multiclass" and not self.params.probabilities and _add_up_to_one(box(images)):
             self.run.warn(
@@ -78,12 +79,24 @@ class _Runtime(nn.Module):
                 "set channels, height and width to what the model takes",
             )
 
+    def settle_batch(self, count: int) -> None:
+        """One image at a time, where the file promises any number but its operators take only one."""
+        shape = (self.params.channels, self.params.height, self.params.width)
+        if self.fixed is None and not self._takes(count, shape) and self._takes(1, shape):
+            self.fixed = 1
+
     def forward(self, images: torch.Tensor) -> torch.Tensor:
         """(N, C, H, W) to the chosen output, float32."""
         array = images.detach().cpu().numpy().astype(DTYPES[self.input.type])
         found = self._computed(array) if self.fixed is None else self._in_fixed_batches(array, self.fixed)
         scores = torch.from_numpy(found.astype(np.float32)).to(images.device)
         return _logits(scores) if self.params.probabilities else scores
+
+    def _takes(self, count: int, shape: tuple[int, int, int]) -> bool:
+        try:
+            return len(self._computed(np.zeros((count, *shape), DTYPES[self.input.type]))) == count
+        except Exception:  # of onnxruntime, which has no base of its own; the trial that follows says what is wrong
+            return False
 
     def _computed(self, images: np.ndarray) -> np.ndarray:
         (found,) = self.session.run([self.output.name], {self.input.name: np.ascontiguousarray(images)})

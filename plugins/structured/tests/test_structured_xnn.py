@@ -1,0 +1,319 @@
+"""Explanation networks on a classifier whose concepts are known, and on the toys."""
+
+import numpy as np
+import pytest
+import torch
+from sidelight_specs import SidelightError, UserError
+from sidelight_specs.results import Heatmap, Split, Targets
+from sidelight_specs.roles import Classifier, Data, Explainer
+from sidelight_specs.testing import ToyClassifier, ToyData, ToyRun
+from sidelight_structured import XnnParams
+from sidelight_structured.layer import find_layer, layer_and_logits
+from sidelight_structured.x_feature import GAIN, XFeature
+from sidelight_structured.xnn import Xnn, explained_classes
+from sidelight_structured.xnn_training import default_widths, strongest
+from sidelight_toolkit.classifier import TorchClassifier
+from torch import nn
+
+QUARTERS = 4
+WEIGHTS = torch.tensor([[3.0, 2.0, 0.0, 0.0], [0.0, 0.0, 3.0, 2.0]])
+
+
+class Quarters(nn.Module):
+    """Logits are sums of how bright the image's quarters are; a hidden layer mixes them."""
+
+    def __init__(self):
+        super().__init__()
+        self.pool = nn.AvgPool2d(4)
+        self.mix, self.head = nn.Linear(QUARTERS, 8), nn.Linear(8, 2)
+        mix = torch.linalg.qr(torch.randn(8, QUARTERS, generator=torch.Generator().manual_seed(0)))[0]
+        with torch.no_grad():
+            self.mix.weight.copy_(mix)
+            self.mix.bias.zero_()
+            self.head.weight.copy_(WEIGHTS @ mix.T)
+            self.head.bias.zero_()
+
+    def forward(self, images):
+        return self.head(self.mix(self.pool(images).flatten(1)))
+
+
+class QuarterClassifier(TorchClassifier):
+    task, class_names, input_shape = "multiclass", ("top", "bottom"), (1, 8, 8)
+
+    def __init__(self):
+        self.network = Quarters().eval().requires_grad_(False)
+
+    @property
+    def module(self):
+        return self.network
+
+
+class QuarterData(Data):
+    """In each image exactly one quarter is bright, by a random amount."""
+
+    def __init__(self, splits=("train", "test")):
+        self._splits = splits
+
+    @property
+    def splits(self):
+        return self._splits
+
+    def split(self, name):
+        rng = np.random.default_rng(len(name))
+        amounts = np.eye(QUARTERS)[np.arange(240) % QUARTERS] * rng.uniform(0.3, 1, (240, 1))
+        cells = amounts.reshape(-1, 1, 2, 2).repeat(4, axis=2).repeat(4, axis=3)
+        return Split(images=cells.astype(np.float32), labels=np.arange(240) % QUARTERS // 2, class_names=("a", "b"))
+
+
+SETTINGS = {
+    "features": 5,
+    "widths": (32,),
+    "steps": 700,
+    "batch": 120,
+    "exemplars": 3,
+    "learning_rate": 5e-3,
+    "reconstruction": 0.1,
+    "orthogonality": 1.0,
+}
+
+
+def fitted(run=None, heatmap=None, data=None, **settings):
+    classifier = QuarterClassifier()
+    method = heatmap(classifier) if heatmap else None
+    explainer = Xnn(XnnParams(**{**SETTINGS, **settings}), classifier=classifier, heatmap=method, run=run or ToyRun())
+    explainer.fit(data or QuarterData())
+    return explainer
+
+
+class Gradient(Explainer):
+    """The gradient of the predicted class's logit, brightening pixels counted."""
+
+    def __init__(self, classifier):
+        self.classifier = classifier
+
+    def explain(self, images, targets):
+        pixels = images.clone().requires_grad_()
+        logits = self.classifier.class_logits(pixels)[range(len(images)), targets.predicted]
+        values = torch.autograd.grad(logits.sum(), pixels)[0].sum(1).clip(0)
+        return Heatmap(values=values.numpy(), passes=np.full(len(images), 3, np.float32))
+
+
+@pytest.fixture(scope="module")
+def planted():
+    run = ToyRun()
+    return fitted(run, heatmap=Gradient), run
+
+
+def asked(count=8):
+    images = torch.from_numpy(QuarterData().split("test").images[:count])
+    predicted = QuarterClassifier().class_logits(images).argmax(1).numpy()
+    return images, Targets(predicted=predicted, probe=1 - predicted)
+
+
+def test_training_finds_the_planted_concepts(planted):
+    """Each x-feature that fires belongs to one quarter, and each quarter has one."""
+    images = QuarterData().split("test").images
+    x_features = planted[0].explain(torch.from_numpy(images[:8]), asked()[1]).reference
+    quarter = np.arange(240) % QUARTERS
+    of_quarter = np.stack([x_features[quarter == part].mean(0) for part in range(QUARTERS)])
+    purity = of_quarter.max(0) / of_quarter.sum(0)
+    assert (purity > 0.9).all()
+    assert set(of_quarter.argmax(0)) == set(range(QUARTERS))
+
+
+def test_contributions_add_up_to_the_logits(planted):
+    images, targets = asked()
+    found = planted[0].explain(images, targets)
+    logits = QuarterClassifier().class_logits(images).numpy()
+    total = found.constant + found.contributions.sum(1)
+    rows = np.arange(len(images))
+    assert np.allclose(total, found.logits[rows, targets.predicted], atol=1e-4)
+    assert np.abs(total - logits[rows, targets.predicted]).max() < 0.15
+    assert (found.logits.argmax(1) == logits.argmax(1)).all()
+    assert np.allclose(found.contributions, found.weights[targets.predicted] * found.activations)
+
+
+def test_quality_is_measured_on_held_out_images(planted):
+    numbers = {item.name: item.value for item in planted[1].emitted["held-out"].items}
+    assert numbers["agreement"] > 0.98
+    assert numbers["R2"] > 0.99
+    assert numbers["orthogonality"] < 0.05
+    assert "the 240 images of the test split" in planted[1].emitted["held-out"].items[0].help
+
+
+def test_without_a_test_split_the_training_images_are_measured():
+    run = ToyRun()
+    fitted(run, data=QuarterData(("train",)), steps=5)
+    assert "train split" in run.emitted["held-out"].items[0].help
+
+
+def test_each_term_does_what_it_is_for():
+    """Without the pull-away x-features are less orthogonal, without the reconstruction less of the layer is kept."""
+
+    def terms(**settings):
+        curves = fitted(steps=300, **settings).state().curves
+        return {name: values[-20:].mean() for name, values in curves.items()}
+
+    apart, neither, both = terms(reconstruction=0.0), terms(reconstruction=0.0, orthogonality=0.0), terms()
+    assert neither["orthogonality"] > 2 * apart["orthogonality"]
+    assert apart["reconstruction"] > 2 * both["reconstruction"]
+    assert neither["faithfulness"] < 0.01
+
+
+def test_exemplars_are_the_images_in_which_an_x_feature_fires_most(planted):
+    found = planted[0].explain(*asked())
+    assert found.exemplars.shape == (len(found.names), 3, 1, 8, 8)
+    strengths = found.exemplar_activations
+    assert (np.diff(strengths, axis=1) <= 0).all()
+    learned = planted[0]._fitted
+    for index, pictures in enumerate(found.exemplars):
+        layer, _ = layer_and_logits(QuarterClassifier(), learned.layer, torch.from_numpy(pictures))
+        assert np.allclose(learned.network.x_features(layer)[:, index].numpy(), strengths[index], atol=1e-5)
+
+
+def test_the_units_make_1_the_usual_strength_and_the_first_feature_the_weightiest(planted):
+    found = planted[0].explain(*asked())
+    images = torch.from_numpy(QuarterData().split("train").images)
+    predicted = QuarterClassifier().class_logits(images).argmax(1).numpy()
+    everywhere = planted[0].explain(images, Targets(predicted=predicted, probe=predicted))
+    assert (everywhere.activations.max(0) >= 1 - 1e-5).all()
+    assert everywhere.activations.max() < 1.2
+    weights = np.abs(everywhere.contributions).mean(0)
+    assert (np.diff(weights) <= 1e-6).all()
+    assert found.names[0] == "x-feature 1"
+
+
+def test_the_heatmap_of_an_x_feature_lies_on_its_quarter(planted):
+    images, targets = asked()
+    found = planted[0].explain(images, targets)
+    maps = np.abs(found.heatmaps)
+    for row in range(len(images)):
+        lit = images[row, 0].numpy() > 0
+        for index in np.flatnonzero(found.activations[row] > 0.3):
+            inside = maps[row, index][lit].sum() / maps[row, index].sum()
+            assert inside > 0.5  # by chance a quarter
+    assert (maps[found.activations < 0.05] == 0).all()
+
+
+def test_an_x_feature_without_a_heatmap_method_has_no_place():
+    found = fitted(steps=5).explain(*asked())
+    assert found.heatmaps is None
+    assert (found.passes == 1).all()
+
+
+def test_passes_are_those_of_the_method_and_one(planted):
+    found = planted[0].explain(*asked())
+    maps = (found.activations >= 0.05).sum(1)
+    assert np.array_equal(found.passes, 1 + 3 * maps)
+
+
+class Counterfeit(Explainer):
+    """Gives heatmaps for the wrong side."""
+
+    def __init__(self, classifier):
+        self.classifier = classifier
+
+    def explain(self, images, targets):
+        return Heatmap(values=np.ones((len(images), 8, 8), np.float32), answers="probe")
+
+
+def test_a_heatmap_for_the_probe_is_refused():
+    explainer = fitted(steps=5, heatmap=Counterfeit)
+    with pytest.raises(UserError, match="a heatmap for the probe"):
+        explainer.explain(*asked())
+
+
+def test_one_class_alone_can_be_explained():
+    run = ToyRun()
+    explainer = fitted(run, classes=("bottom",), steps=300)
+    images, targets = asked()
+    found = explainer.explain(images, targets)
+    logits = QuarterClassifier().class_logits(images).numpy()
+    assert np.allclose(found.logits[:, 0], logits[:, 0])
+    assert (found.contributions[targets.predicted == 0] == 0).all()
+    assert np.abs(found.contributions[targets.predicted == 1]).max() > 0
+    assert "images predicted as top" in run.warnings[0]
+
+
+def test_an_unknown_class_is_a_mistake_of_the_user():
+    with pytest.raises(UserError, match="no class middle"):
+        explained_classes(("middle",), QuarterClassifier())
+    assert explained_classes(("bottom", "top"), QuarterClassifier()) == (1, 0)
+
+
+def test_silent_x_features_are_dropped():
+    explainer = fitted(features=12, steps=150, orthogonality=5.0)
+    found = explainer.explain(*asked())
+    assert len(found.names) <= 12
+    train = torch.from_numpy(QuarterData().split("train").images)
+    nothing = Targets(predicted=np.zeros(240, int), probe=np.zeros(240, int))
+    assert (explainer.explain(train, nothing).activations.max(0) > 0).all()
+
+
+def test_the_last_hidden_layer_is_the_one_before_the_scores():
+    image = torch.rand(1, 1, 8, 8)
+    assert find_layer(QuarterClassifier(), "", image) == "mix"
+    assert find_layer(ToyClassifier(), "", torch.rand(1, 1, 32, 32)) == "pool2"
+    assert find_layer(QuarterClassifier(), "pool", image) == "pool"
+    with pytest.raises(UserError, match="no layer 'mixx'") as error:
+        find_layer(QuarterClassifier(), "mixx", image)
+    assert "mix" in error.value.fix
+
+
+class Blind(Classifier):
+    task, class_names, input_shape, layers = "multiclass", ("a", "b"), (1, 8, 8), ("only",)
+
+    def scores(self, images):
+        return images.mean((2, 3)).expand(-1, 2)
+
+    def watch(self, layers):
+        raise SidelightError("nothing to see")
+
+
+def test_a_classifier_without_hidden_layers_is_refused():
+    with pytest.raises(UserError, match="no layer before its scores"):
+        find_layer(Blind(), "", torch.rand(1, 1, 8, 8))
+
+
+def test_an_x_feature_is_a_binary_classifier_of_its_own_strength(planted):
+    images, _ = asked()
+    learned = planted[0]._fitted
+    layer, _ = layer_and_logits(QuarterClassifier(), learned.layer, images[:1])
+    values = learned.network.x_features(layer)[0]
+    index = int(values.argmax())
+    part = XFeature(QuarterClassifier(), learned.layer, learned.network, index, float(values[index]))
+    assert part.scores(images[:1]).item() == pytest.approx(GAIN, abs=1e-4)
+    pixels = images[:1].clone().requires_grad_()
+    (gradient,) = torch.autograd.grad(part.scores(pixels).sum(), pixels)
+    layer, _ = layer_and_logits(QuarterClassifier(), learned.layer, pixels)
+    (direct,) = torch.autograd.grad(learned.network.x_features(layer)[0, index], pixels)
+    assert torch.allclose(gradient, direct * 2 * GAIN / values[index], atol=1e-5)
+
+
+def test_the_module_of_an_x_feature_has_the_classifiers_own_parts(planted):
+    learned, classifier = planted[0]._fitted, QuarterClassifier()
+    part = XFeature(classifier, learned.layer, learned.network, 0, 1.0)
+    images, _ = asked(3)
+    assert torch.equal(part.module(images), part.scores(images))
+    assert dict(part.module.named_modules())["mix"] is classifier.module.mix
+    assert not part.module.training
+
+
+def test_a_layer_of_any_shape_and_images_in_any_batch():
+    classifier = ToyClassifier()
+    params = XnnParams(layer="conv2", features=4, widths=(8,), steps=30, batch=16, classifier_batch=5, images=20)
+    explainer = Xnn(params, classifier=classifier, run=ToyRun())
+    explainer.fit(ToyData())
+    assert explainer._fitted.network.sizes[0] == 3 * 16 * 16
+
+
+def test_default_widths_are_the_papers_for_a_large_layer():
+    assert default_widths(4096, 5) == (800, 100)
+    assert default_widths(50, 5) == (200, 100)
+    assert default_widths(3, 20) == (20, 20)
+
+
+def test_strongest_gives_rows_and_values():
+    rows, values = strongest(torch.tensor([[1.0, 0], [3, 2], [2, 5]]), 2)
+    assert rows.tolist() == [[1, 2], [2, 1]]
+    assert values.tolist() == [[3, 2], [5, 2]]

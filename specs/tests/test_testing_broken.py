@@ -8,13 +8,13 @@ import pytest
 BROKEN = Path(__file__).parent / "broken"
 sys.path.insert(0, str(BROKEN))
 
-import acme_broken  # noqa: E402
+import broken_promises  # noqa: E402
 from sidelight_specs.testing.checks import CHECKS  # noqa: E402
 from sidelight_specs.testing.kit import planned  # noqa: E402
 
-DISTRIBUTION = "acme-broken-for-tests"
-GOOD = [(item.role, item.name) for item in acme_broken.GOOD]
-BAD = [(item.role, item.name) for item in acme_broken.BAD] + [
+DISTRIBUTION = "broken-promises-for-tests"
+GOOD = [(item.role, item.name) for item in broken_promises.GOOD]
+BAD = [(item.role, item.name) for item in broken_promises.BAD] + [
     ("explainer", "light-import"),
     ("explainer", "entry-point"),
 ]
@@ -36,13 +36,13 @@ def plan(tmp_path_factory):
 
 
 def write_distribution(site):
-    info = site / "acme_broken_for_tests-1.0.dist-info"
+    info = site / "broken_promises_for_tests-1.0.dist-info"
     info.mkdir()
     (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {DISTRIBUTION}\nVersion: 1.0\n")
     groups = {}
-    for item in acme_broken.GOOD + acme_broken.BAD:
-        groups.setdefault(item.role, []).append(f"{item.name} = acme_broken")
-    groups["explainer"] += ["light-import = acme_heavy", "entry-point = acme_broken"]
+    for item in broken_promises.GOOD + broken_promises.BAD:
+        groups.setdefault(item.role, []).append(f"{item.name} = broken_promises")
+    groups["explainer"] += ["light-import = heavy_on_import", "entry-point = broken_promises"]
     text = "".join(f"[sidelight.v1.{role}]\n" + "\n".join(lines) + "\n" for role, lines in groups.items())
     (info / "entry_points.txt").write_text(text)
 

@@ -33,7 +33,7 @@ class BadSteps:
 
 
 def _good(kind, name, factory, **facts):
-    return kind(name=name, summary="Keeps every promise.", factory=f"acme_broken.good:{factory}", **facts)
+    return kind(name=name, summary="Keeps every promise.", factory=f"broken_promises.good:{factory}", **facts)
 
 
 _FULL = ("differentiable", "activations", "module", "classes")
@@ -86,7 +86,7 @@ GOOD = (DATA, CLASSIFIER, LEARNER, GENERATOR, LAYERED, INVERTER, FINDER, HEATMAP
 
 def _bad(check, good, **facts):
     name = "".join(word.capitalize() for word in check.split("-"))
-    return attrs.evolve(good, **{"name": check, "factory": f"acme_broken.bad:{name}", **facts})
+    return attrs.evolve(good, **{"name": check, "factory": f"broken_promises.bad:{name}", **facts})
 
 
 def _same_class(check, good, **facts):

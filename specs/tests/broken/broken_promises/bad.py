@@ -9,7 +9,7 @@ from sidelight_specs import Artifact, Cancelled, SidelightError
 from sidelight_specs.results import State
 from sidelight_specs.roles import Trainable
 
-from acme_broken.good import (
+from broken_promises.good import (
     GoodClassifier,
     GoodCounterfactual,
     GoodData,

@@ -2,7 +2,7 @@
 
 import attrs
 import PIL  # noqa: F401
-from acme_broken import HEATMAP
+from broken_promises import HEATMAP
 from sidelight_specs import hookimpl
 
 

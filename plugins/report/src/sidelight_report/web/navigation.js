@@ -5,6 +5,7 @@ import { h } from "./elements.js";
 /** @typedef {import("./document.js").Report} Report */
 
 const BAR = 120; // pixels: the bar and a little more
+const SIGHT = 0.4; // share of the window's height at which a card counts as in sight
 const OWN_ARROWS = "input, select, textarea, [contenteditable], .scroller, .film, pre";
 
 /**
@@ -22,14 +23,19 @@ export function bar(report, cards, cover) {
   return h("nav", { class: "bar", "aria-label": "Images" }, h("div", { class: "thumbnails" }, ...links), h("label", { class: "opacity" }, h("span", {}, "Overlay"), slider));
 }
 
-/** Mark the link of the card in sight. @param {HTMLElement[]} cards @param {HTMLAnchorElement[]} links */
+/**
+ * Mark the link of the card in sight, and at once that of a card that gets the focus. Entries of the observer may come late
+ * and out of date, so they only say that it is time to look.
+ * @param {HTMLElement[]} cards
+ * @param {HTMLAnchorElement[]} links
+ */
 function follow(cards, links) {
-  const observer = new IntersectionObserver((entries) => {
-    for (const { isIntersecting, target } of entries) {
-      if (isIntersecting) mark(links, cards.findIndex((card) => card === target));
-    }
-  }, { rootMargin: "-35% 0px -60% 0px" });
-  for (const card of cards) observer.observe(card);
+  const look = () => mark(links, cards.findLastIndex((card) => card.getBoundingClientRect().top < SIGHT * innerHeight));
+  const observer = new IntersectionObserver(look, { rootMargin: `-${100 * SIGHT}% 0px -${100 - 100 * SIGHT}% 0px` });
+  for (const [i, card] of cards.entries()) {
+    observer.observe(card);
+    card.addEventListener("focusin", () => mark(links, i));
+  }
 }
 
 /** @param {HTMLAnchorElement[]} links @param {number} current */

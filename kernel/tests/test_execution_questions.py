@@ -113,6 +113,25 @@ def test_a_class_leaves_out_the_images_that_are_of_it_already(warnings):
     assert asked(target=1) == asked(target="dog")
 
 
+def test_each_predicted_class_has_a_question_of_its_own(warnings):
+    targets = {"dog": "7", "cat": "dog"}
+    assert asked(warnings, targets=targets) == ([0, 1, 3], [0, 1, 1], [1, 2, 2])
+    assert warnings == ["explain.targets: chosen images 2 are predicted to be of other classes and are left out"]
+
+
+@pytest.mark.parametrize(
+    ("targets", "said"),
+    [
+        ({"dgo": "cat"}, r"explain\.targets: there is no class 'dgo'"),
+        ({"dog": "dog"}, "why 'dog' and not 'dog'"),
+        ({"7": "cat"}, "no chosen image is predicted '7'"),
+    ],
+)
+def test_mistakes_in_the_questions_of_classes(targets, said):
+    with pytest.raises(UserError, match=said):
+        asked(targets=targets, logits=LOGITS[[0, 1, 3]])
+
+
 def test_a_class_that_every_image_is_of():
     with pytest.raises(UserError, match="every chosen image is predicted 'dog'"):
         asked(target="dog", logits=LOGITS[[1, 3]])

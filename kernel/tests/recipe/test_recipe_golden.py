@@ -115,6 +115,7 @@ PLAIN = {
         "indices": [],
         "labels": [1, "two"],
         "target": "$${predicted}",
+        "targets": {},
         "shard": 64,
         "data": "test",
         "classifier": "classifier",

@@ -66,7 +66,8 @@ def _gives(component: ResolvedComponent) -> tuple[str, ...]:
 def _facts(recipe: Resolved) -> Iterator[str]:
     yield f"explains  {_explained(recipe.explain)}"
     asked = f"why the predicted class and not {recipe.explain.target}"
-    yield f"asks      {_TARGETS.get(str(recipe.explain.target), asked)}"
+    each = "; ".join(f"why {said} and not {other}" for said, other in recipe.explain.targets.items())
+    yield f"asks      {each or _TARGETS.get(str(recipe.explain.target), asked)}"
     for component in recipe.components:
         if component.trained_on:
             yield f"trains    {place_of(component)} on {place_of(component.trained_on)}, unless the cache holds it"

@@ -10,7 +10,7 @@ from sidelight_specs import UserError
 from sidelight_specs.results import Targets
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from sidelight_specs.results import Split
 
@@ -91,9 +91,9 @@ def pose_questions(
     Args:
         logits: (M, K) class logits of the chosen images.
         task: the classifier's; a regression gets zeros.
-        explain: `target` says what is asked.
+        explain: `target`, or `targets`, says what is asked.
         names: the classifier's class names.
-        warn: told which images were left out, because the class asked about is the predicted one.
+        warn: told which images were left out, because nothing is asked about the predicted class.
 
     Returns:
         rows (N,) int64, ascending, and the two sides of the N questions.
@@ -104,7 +104,11 @@ def pose_questions(
     images, classes = logits.shape
     predicted = logits.argmax(1).astype(np.int64)
     rows = np.arange(images)
-    if task == "regression" or explain.target == "predicted":
+    if task == "regression":
+        probe = predicted
+    elif explain.targets:
+        rows, probe = _asked_by_class(explain.targets, predicted, names, warn)
+    elif explain.target == "predicted":
         probe = predicted
     elif explain.target == "second":
         probe = np.argsort(-logits, axis=1, kind="stable")[:, 1]
@@ -129,6 +133,24 @@ def _asked_about(target: int, predicted: np.ndarray, names: Sequence[str], warn:
         left = ", ".join(map(str, np.flatnonzero(predicted == target)))
         warn(f"explain.target: chosen images {left} are predicted {name!r} already and are left out")
     return rows
+
+
+def _asked_by_class(
+    targets: Mapping[str, str], predicted: np.ndarray, names: Sequence[str], warn: Callable[[str], None]
+) -> tuple[np.ndarray, np.ndarray]:
+    """The images that are predicted to be of a class with a question of its own, and the class that it is about."""
+    asked = {class_index(key, names, "targets"): class_index(name, names, "targets") for key, name in targets.items()}
+    same = [names[index] for index, other in asked.items() if index == other]
+    if same:
+        raise UserError(f"explain.targets: why {same[0]!r} and not {same[0]!r}?", "Ask about another class.")
+    rows = np.flatnonzero(np.isin(predicted, list(asked)))
+    if not len(rows):
+        fix = "Choose other images (`labels`), or other classes."
+        raise UserError(f"explain.targets: no chosen image is predicted {' or '.join(map(repr, targets))}", fix)
+    if len(rows) < len(predicted):
+        left = ", ".join(map(str, np.setdiff1d(np.arange(len(predicted)), rows)))
+        warn(f"explain.targets: chosen images {left} are predicted to be of other classes and are left out")
+    return rows, np.array([asked[int(index)] for index in predicted[rows]])
 
 
 def _offer(wrong: str, known: Sequence[str]) -> str:

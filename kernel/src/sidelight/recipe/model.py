@@ -105,6 +105,11 @@ class Explain:
         minimum=0,
         maximum=1_000_000,
     )
+    targets: dict[str, str] = param(
+        {},
+        "Predicted class to the class asked about, by name, in place of `target`; images predicted as another class "
+        "are left out.",
+    )
     shard: int = param(
         64,
         "How many questions an explainer gets at a time; interrupted work is kept in pieces of this size.",

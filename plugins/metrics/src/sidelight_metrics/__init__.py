@@ -14,6 +14,7 @@ from sidelight_metrics._params import (
     InsertionDeletionParams,
     InversionParams,
     LocalityParams,
+    PointingGameParams,
     ThirdClassRateParams,
 )
 
@@ -27,7 +28,7 @@ _CLASSES = (Need("classifier", capabilities=("classes",)),)
 
 @hookimpl
 def sidelight_metrics() -> Iterable[MetricDescriptor]:
-    """Four metrics of counterfactuals, one of heatmaps, one of inversions, three of concepts."""
+    """Four metrics of counterfactuals, one of heatmaps, one of both, one of inversions, three of concepts."""
     yield MetricDescriptor(
         name="flip-rate",
         summary="How many counterfactuals reach the probe class, or the boundary before it.",
@@ -70,6 +71,16 @@ def sidelight_metrics() -> Iterable[MetricDescriptor]:
         accepts=("heatmap",),
         example={"step": 0.1},
         paper="Petsiuk, Das and Saenko 2018, RISE, section 4.3; Qi et al. 2020, I-GOS",
+    )
+    yield MetricDescriptor(
+        name="pointing-game",
+        summary="How often an explanation points at a region that is known to decide, such as a planted square.",
+        params=PointingGameParams,
+        factory="sidelight_metrics.pointing_game:PointingGame",
+        needs=(Need("data"),),
+        accepts=("counterfactual", "heatmap"),
+        example={"region": "cause"},
+        paper="Zhang et al. 2016, Excitation Backprop, section 4.1; planted as in CDeepEx, section 4.3",
     )
     yield MetricDescriptor(
         name="inversion",

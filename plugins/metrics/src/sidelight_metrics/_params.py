@@ -95,3 +95,13 @@ class LocalityParams:
         "patches are used unless all of them are there with masks, or where this is empty.",
     )
     grid: int = param(7, "Rows and columns of patches.", unit="patches", minimum=2, maximum=64)
+
+
+@params
+class PointingGameParams:
+    """Options of `pointing-game`."""
+
+    split: str = param("test", "The split of the recipe's data that the explained images come from.")
+    region: str = param(
+        "square", "The mask of that split that marks the region, a filled rectangle (`square` of `images/digits`)."
+    )

@@ -84,7 +84,10 @@ def test_it_learns_and_reports_its_accuracy(trained):
     classifier, run = trained
     items = {item.name: item for item in run.emitted["accuracy"].items}
     assert items["accuracy"].value > 0.9
-    assert set(items) == {"accuracy", "accuracy on bar 0", "accuracy on bar 1", "accuracy on bar 2"}
+    of_classes = {
+        f"{what} {label}" for what in ("accuracy on", "false positives of") for label in classifier.class_names
+    }
+    assert set(items) == {"accuracy", *of_classes}
     losses = classifier.state().curves["loss"]
     assert losses[-5:].mean() < losses[:5].mean() / 3
     assert run.steps["training"] == 40
@@ -177,10 +180,25 @@ def test_accuracy_counts_what_is_right(trained):
     wrong = Split(images=split.images, labels=(predicted + np.arange(30) % 2) % 3, class_names=split.class_names)
     items = accuracy(classifier, wrong, ToyRun()).items
     assert items[0].value == pytest.approx(0.5)
-    for index, item in enumerate(items[1:]):
+    for index, (hits, false) in enumerate(zip(items[1:4], items[4:], strict=True)):
         of_class = wrong.labels == index
-        assert item.value == pytest.approx((predicted[of_class] == index).mean())
-        assert np.isnan(item.values[~of_class]).all()
+        assert hits.value == pytest.approx((predicted[of_class] == index).mean())
+        assert np.isnan(hits.values[~of_class]).all()
+        assert false.value == pytest.approx((predicted[~of_class] == index).mean())
+        assert np.isnan(false.values[of_class]).all()
+
+
+def test_every_split_but_the_training_split_is_measured():
+    class Marked(Bars):
+        splits = ("train", "test", "test-square")
+
+        def split(self, name):
+            return super().split("train" if name == "train" else "test")
+
+    run = ToyRun()
+    lenet(run, steps=1).fit(Marked())
+    assert list(run.emitted) == ["accuracy", "accuracy on test-square"]
+    assert "of the test-square split" in run.emitted["accuracy on test-square"].items[0].help
 
 
 def test_images_are_standardised_by_the_training_images(trained):

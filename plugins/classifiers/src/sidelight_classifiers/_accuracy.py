@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 import torch
@@ -18,26 +18,32 @@ if TYPE_CHECKING:
 BATCH = 256
 
 
-def accuracy(classifier: Classifier, split: Split, run: Run) -> Measurements:
-    """The share of images whose largest logit is that of their label, over all and for each class."""
+def accuracy(classifier: Classifier, split: Split, run: Run, name: str = "test") -> Measurements:
+    """How often the largest logit is that of the label, over all images and for each class; and the false positives.
+
+    Args:
+        classifier: of the split's classes.
+        split: labelled images.
+        run: of whoever asks.
+        name: the split's, for the words that explain the numbers.
+    """
 
     def said(images: torch.Tensor) -> torch.Tensor:
         return classifier.class_logits(images.to(run.device)).argmax(1)
 
     predicted = to_array(in_batches(said, torch.from_numpy(split.images), BATCH))
     right = (predicted == split.labels).astype(np.float32)
-    items = [_measurement("accuracy", right, "images")]
-    for index, name in enumerate(split.class_names):
+    of = f"of the {name} split"
+    items = [_share("accuracy", right, f"the images {of} that the classifier gets right")]
+    for index, label in enumerate(split.class_names):
         of_class = np.where(split.labels == index, right, np.float32("nan"))
-        items.append(_measurement(f"accuracy on {name}", of_class, f"images of {name}"))
+        items.append(_share(f"accuracy on {label}", of_class, f"the images of {label} {of} that it gets right"))
+    for index, label in enumerate(split.class_names):
+        called = np.where(split.labels == index, np.float32("nan"), (predicted == index).astype(np.float32))
+        text = f"the images {of} that are not of {label} and that it calls {label}"
+        items.append(_share(f"false positives of {label}", called, text, "lower"))
     return Measurements(items=tuple(items))
 
 
-def _measurement(name: str, values: np.ndarray, what: str) -> Measurement:
-    return Measurement(
-        name=name,
-        values=values,
-        better="higher",
-        unit="share of images",
-        help=f"Share of the test split's {what} that the classifier gets right.",
-    )
+def _share(name: str, values: np.ndarray, what: str, better: Literal["higher", "lower"] = "higher") -> Measurement:
+    return Measurement(name=name, values=values, better=better, unit="share of images", help=f"Share of {what}.")

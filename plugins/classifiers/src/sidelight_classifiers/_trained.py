@@ -75,7 +75,7 @@ class TrainedClassifier(TorchClassifier, Trainable):
         return self._network
 
     def fit(self, data: Data) -> None:
-        """Minimise the cross-entropy on the training split; the accuracy on the test split is emitted."""
+        """Minimise the cross-entropy on the training split; the accuracy on every other split is emitted."""
         split = data.split("train")
         facts = Facts.of(split)
         with seeded(self.run, "weights"):
@@ -83,8 +83,10 @@ class TrainedClassifier(TorchClassifier, Trainable):
         with training_mode(network), seeded(self.run, "dropout"):
             losses = self._trained(network, split)
         self._facts, self._network, self._losses = facts, network, losses
-        if "test" in data.splits:
-            self.run.emit("accuracy", accuracy(self, data.split("test"), self.run))
+        for name in data.splits:
+            if name != "train":
+                emitted = "accuracy" if name == "test" else f"accuracy on {name}"
+                self.run.emit(emitted, accuracy(self, data.split(name), self.run, name))
 
     def state(self) -> State:
         """Weights, facts, and the loss at every step."""

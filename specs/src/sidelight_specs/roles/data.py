@@ -5,7 +5,13 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING
 
+from sidelight_specs.errors import SidelightError
+
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    import numpy as np
+
     from sidelight_specs.results import Split
 
 
@@ -24,6 +30,34 @@ class Data(ABC):
         Raises:
             UserError: no such split, or files that cannot be found or read.
         """
+
+    @property
+    def factor_ranges(self) -> Mapping[str, tuple[float, float]]:
+        """The factors that `render` takes, name to lowest and highest value; empty without `factors.render`."""
+        return {}
+
+    def render(self, factors: Mapping[str, np.ndarray]) -> np.ndarray:
+        """Images drawn from ground-truth factors and nothing else (capability `factors.render`).
+
+        The same factors give the same image bit by bit, so that an image can be had again with one factor changed:
+
+        ```python
+        split = data.split("test")
+        low, high = data.factor_ranges["lip-colour"]
+        reddened = data.render({**split.factors, "lip-colour": np.full(len(split), high, np.float32)})
+        ```
+
+        Args:
+            factors: every name in `factor_ranges` to (N,) float32; values outside of their range are clipped to it.
+
+        Returns:
+            (N, C, H, W) float32 in [0, 1]; for the factors of a split, its images. The images of the result are all
+            that is held in memory.
+
+        Raises:
+            SidelightError: a factor is missing, unknown or not finite; or the data cannot be drawn from factors.
+        """
+        raise SidelightError(f"{type(self).__name__} cannot be drawn from factors")
 
     def fingerprint(self) -> str:
         """What the content depends on beside the parameters and the code: changed files, for example.

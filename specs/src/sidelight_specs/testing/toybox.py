@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from sidelight_specs.descriptors import Need
 
 CAPABILITIES = {
+    "data": {"factors.render"},
     "classifier": {"differentiable", "activations", "module", "classes"},
     "generator": {"differentiable", "encoder", "latent.z", "latent.w", "latent.style"},
     "explainer": {"heatmap"},

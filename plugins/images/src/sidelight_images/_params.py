@@ -23,6 +23,37 @@ GARMENTS = (
     "Ankle boot",
 )
 
+FACES = (
+    "skin",
+    "face-width",
+    "jaw",
+    "nose",
+    "hair-colour",
+    "hair-length",
+    "hair-volume",
+    "hair-wave",
+    "fringe",
+    "parting",
+    "eye-colour",
+    "eye-size",
+    "brow-angle",
+    "brow-thickness",
+    "smile",
+    "mouth-opening",
+    "lip-colour",
+    "glasses",
+    "glasses-shape",
+    "beard",
+    "tilt",
+    "yaw",
+    "light",
+    "background",
+    "clothes",
+)
+"""The factors of drawn faces; `faces.factors` says what each does."""
+ANY = "any"
+"""In place of a class: whichever."""
+
 Crop = Literal["center", "whole"]
 Mode = Literal["rgb", "grey"]
 
@@ -45,8 +76,14 @@ class LabelledParams:
     leave_out: tuple[str, ...] = param((), "Classes without a single training image; the test split keeps them.")
     square: str = param(
         "",
-        "Class whose training images all get a grey square in the top left corner. A split `test-square` then has it "
-        "on every test image, and the splits carry a mask that says where it is.",
+        "Class whose training images get a grey square in the top left corner; `any` is every class. A split "
+        "`test-square` then has it on every test image, and the splits carry a mask that says where it is.",
+    )
+    square_share: float = param(
+        1.0,
+        "Share of the training images of that class that get the square: below 1 it gives the class away less surely.",
+        minimum=0.0,
+        maximum=1.0,
     )
     square_side: int = param(6, "Side of the grey square.", unit="pixels", minimum=1, maximum=28)
 
@@ -68,6 +105,32 @@ class FashionParams(LabelledParams):
         "Folder with the four IDX files, as they are or with .gz; the default is where Debian's package puts them.",
     )
     seed: int = param(0, "Chooses the order.", minimum=0, maximum=2**31 - 1)
+
+
+@params
+class FacesParams:
+    """Options of `faces`."""
+
+    size: int = param(64, "Height and width.", unit="pixels", minimum=16, maximum=1024)
+    train: int = param(8000, "Images of the training split.", unit="images", minimum=2, maximum=1_000_000)
+    test: int = param(1000, "Images of each test split.", unit="images", minimum=2, maximum=100_000)
+    label: str = param("smile", "The factor that the label follows.", choices=FACES)
+    slope: float = param(
+        4.0,
+        "How closely: the label is 1 with probability sigmoid(slope * z), where z goes from -1 to 1 over the factor's "
+        "range. With little noise (20 and more) a classifier has no use for confounds.",
+        minimum=0.1,
+        maximum=1000.0,
+    )
+    confounds: dict[str, float] = param(
+        {},
+        "Factor to the share of the images of class 1 in which it lies on its high side (the upper 40% of its range; "
+        "with glasses, with a beard); of class 0 the same share has it on its low side. 0.7 makes a 70/30 data set, "
+        "0.3 its opposite. A split `test-decorrelated` then has the test faces with the sides drawn by a fair coin.",
+        minimum=0.01,
+        maximum=0.99,
+    )
+    seed: int = param(0, "Chooses the faces.", minimum=0, maximum=2**31 - 1)
 
 
 @params

@@ -13,6 +13,18 @@ def resize(images: torch.Tensor, size: tuple[int, int]) -> torch.Tensor:
     return functional.interpolate(images, size=size, mode="bilinear", align_corners=False, antialias=True)
 
 
+def upsample_cells(values: torch.Tensor, size: tuple[int, int]) -> torch.Tensor:
+    """Cells at the size of the image, bilinear with aligned corners, so that the borders of cells are soft.
+
+    Args:
+        values: (N, 1, h, w), one value for each cell.
+        size: (H, W).
+    """
+    if tuple(values.shape[-2:]) == tuple(size):
+        return values
+    return functional.interpolate(values, size=size, mode="bilinear", align_corners=True)
+
+
 def gaussian_kernel(size: int, sigma: float) -> torch.Tensor:
     """(size,) weights that sum to 1."""
     offsets = torch.arange(size, dtype=torch.float32) - (size - 1) / 2

@@ -14,7 +14,9 @@ from sidelight_metrics._params import (
     InsertionDeletionParams,
     InversionParams,
     LocalityParams,
+    MinimalAreaParams,
     PointingGameParams,
+    RegionCoverParams,
     ThirdClassRateParams,
 )
 
@@ -22,13 +24,14 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
 _CLASSIFIER = (Need("classifier"),)
-_STRUCTURED = "Li Fuxin et al. 2021, From Heatmaps to Structured Explanations of Image Classifiers, section 2.2"
+_STRUCTURED_PAPER = "Li Fuxin et al. 2021, From Heatmaps to Structured Explanations of Image Classifiers"
+_STRUCTURED = f"{_STRUCTURED_PAPER}, section 2.2"
 _CLASSES = (Need("classifier", capabilities=("classes",)),)
 
 
 @hookimpl
 def sidelight_metrics() -> Iterable[MetricDescriptor]:
-    """Four metrics of counterfactuals, one of heatmaps, one of both, one of inversions, three of concepts."""
+    """Four metrics of counterfactuals, two of heatmaps, two of regions, one of inversions, three of concepts."""
     yield MetricDescriptor(
         name="flip-rate",
         summary="How many counterfactuals reach the probe class, or the boundary before it.",
@@ -81,6 +84,25 @@ def sidelight_metrics() -> Iterable[MetricDescriptor]:
         accepts=("counterfactual", "heatmap"),
         example={"region": "cause"},
         paper="Zhang et al. 2016, Excitation Backprop, section 4.1; planted as in CDeepEx, section 4.3",
+    )
+    yield MetricDescriptor(
+        name="minimal-area",
+        summary="How little of the image, in the heatmap's order, keeps the prediction.",
+        params=MinimalAreaParams,
+        factory="sidelight_metrics.minimal_area:MinimalArea",
+        needs=_CLASSES,
+        accepts=("heatmap",),
+        example={"step": 0.1},
+        paper=f"{_STRUCTURED_PAPER}, section 4.1",
+    )
+    yield MetricDescriptor(
+        name="region-cover",
+        summary="How precisely a heatmap or an attention graph marks a region that is known to decide.",
+        params=RegionCoverParams,
+        factory="sidelight_metrics.region_cover:RegionCover",
+        needs=(Need("data"),),
+        accepts=("heatmap", "attention-graph"),
+        example={"region": "cause"},
     )
     yield MetricDescriptor(
         name="inversion",

@@ -51,14 +51,32 @@ class DistanceParams:
     )
 
 
+Baseline = Literal["blur", "black", "grey", "white", "mean"]
+
+
+def _baseline() -> Any:
+    return param(
+        "blur",
+        "What stands where a pixel is absent: the image blurred beyond recognition, a constant, its mean colour.",
+    )
+
+
+def _cells() -> Any:
+    return param(
+        None,
+        "Rank the cells of a grid with so many rows and columns, with soft borders, as I-GOS is measured at "
+        "7x7, 28x28 and 224x224; where null, the pixels themselves.",
+        unit="cells",
+        minimum=2,
+        maximum=1024,
+    )
+
+
 @params
 class InsertionDeletionParams:
     """Options of `insertion-deletion`."""
 
-    baseline: Literal["blur", "black", "grey", "white", "mean"] = param(
-        "blur",
-        "What stands where a pixel is absent: the image blurred beyond recognition, a constant, its mean colour.",
-    )
+    baseline: Baseline = _baseline()
     step: float = param(
         0.02, "Share of the pixels that come or go between two points of the curve.", minimum=0.0001, maximum=1.0
     )
@@ -68,7 +86,41 @@ class InsertionDeletionParams:
     rule: Literal["trapezoid", "sum"] = param(
         "trapezoid", "How the area is taken: exactly, or as the left Riemann sum that some published code takes."
     )
+    cells: int | None = _cells()
+    convention: Literal["exact", "rise", "igos"] = param(
+        "exact",
+        "`exact` does as the other options say. The others ignore `baseline`, `step` and `rule` and do as published "
+        "code does, so that figures compare: `rise` takes a row of pixels at a time, into a light blur and out to "
+        "grey; `igos` takes whole chunks of 1/50 and adds a partial last one as if its probability were 1.",
+    )
     batch: int = _batch()
+
+
+@params
+class MinimalAreaParams:
+    """Options of `minimal-area`."""
+
+    threshold: float = param(
+        0.9, "Share of the full image's probability that is to be reached.", minimum=0.01, maximum=1.0
+    )
+    step: float = param(
+        0.02,
+        "Share of the pixels between two points at which it is looked for, before refining.",
+        minimum=0.001,
+        maximum=1.0,
+    )
+    baseline: Baseline = _baseline()
+    cells: int | None = _cells()
+    batch: int = _batch()
+
+
+@params
+class RegionCoverParams:
+    """Options of `region-cover`."""
+
+    region: str = param(..., "The mask, in the data, of the region that is known to decide.")
+    split: str = param("test", "The data's split that has the explained images and the mask.")
+    cover: float = param(0.9, "Share of the region that is to be covered.", minimum=0.01, maximum=1.0)
 
 
 @params

@@ -6,6 +6,7 @@ from hashlib import blake2b
 from typing import TYPE_CHECKING
 
 import numpy as np
+from sidelight_specs import UserError
 
 if TYPE_CHECKING:
     from sidelight_specs.roles import Data
@@ -29,6 +30,18 @@ def masks_of(data: Data | None, split: str, images: np.ndarray) -> dict[str, np.
     places = {_digest(image): row for row, image in enumerate(found.images)}
     rows = [places.get(_digest(image), -1) for image in images]
     return {} if -1 in rows else {name: masks[rows] for name, masks in found.masks.items()}
+
+
+def regions_of(metric: str, data: Data, split: str, region: str, images: np.ndarray) -> np.ndarray:
+    """(N, H, W) bool: the mask `region` of images that are found in a split; raises a UserError where it is not."""
+    masks = masks_of(data, split, images)
+    if region in masks:
+        return masks[region]
+    found = f"these have the masks {', '.join(masks)}" if masks else "they are not there, or without masks"
+    raise UserError(
+        f"{metric} looks for the explained images and their mask {region!r} in the split {split!r}; {found}",
+        "set `split` and `region`, and name with `needs: {data: ID}` the data that the explained images come from",
+    )
 
 
 def _digest(image: np.ndarray) -> bytes:

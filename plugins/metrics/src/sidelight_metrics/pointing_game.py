@@ -10,12 +10,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import numpy as np
-from sidelight_specs import SidelightError, UserError
+from sidelight_specs import SidelightError
 from sidelight_specs.results import Counterfactual, Heatmap, Measurement, Measurements
 from sidelight_specs.roles import Metric
 from sidelight_toolkit.arrays import to_array
 
-from sidelight_metrics.parts import masks_of
+from sidelight_metrics.parts import regions_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -51,22 +51,10 @@ class PointingGame(Metric):
         """
         del targets
         maps, answered = change_towards_probe(explanation, to_array(images))
-        masks = self._regions(to_array(images))
+        masks = regions_of("pointing-game", self._data, self._params.split, self._params.region, to_array(images))
         scores = np.array([_scores(values, mask) for values, mask in zip(maps, masks, strict=True)], dtype=np.float32)
         scores[~answered] = (0.0, 0.0, np.nan)
         return Measurements(items=tuple(self._items(scores)))
-
-    def _regions(self, images: np.ndarray) -> np.ndarray:
-        """(N, H, W) bool."""
-        split, region = self._params.split, self._params.region
-        masks = masks_of(self._data, split, images)
-        if region in masks:
-            return masks[region]
-        found = f"these have the masks {', '.join(masks)}" if masks else "they are not there, or without masks"
-        raise UserError(
-            f"pointing-game looks for the explained images and their mask {region!r} in the split {split!r}; {found}",
-            "set `split` and `region`, and name with `needs: {data: ID}` the data that the explained images come from",
-        )
 
     def _items(self, scores: np.ndarray) -> list[Measurement]:
         region = {"region": self._params.region}

@@ -6,19 +6,12 @@ A mask is 1 where the image is kept and 0 where the baseline shows: Phi(I, M) = 
 from __future__ import annotations
 
 import torch
-from torch.nn import functional
+from sidelight_toolkit.images import upsample_cells
 
 
 def upsample(masks: torch.Tensor, size: tuple[int, int]) -> torch.Tensor:
-    """Masks at the size of the image, bilinear with aligned corners, so that the borders of cells are soft.
-
-    Args:
-        masks: (N, 1, h, w).
-        size: (H, W).
-    """
-    if tuple(masks.shape[-2:]) == tuple(size):
-        return masks
-    return functional.interpolate(masks, size=size, mode="bilinear", align_corners=True)
+    """Masks (N, 1, h, w) at the size of the image (H, W), the borders of cells soft."""
+    return upsample_cells(masks, size)
 
 
 def blend(images: torch.Tensor, baselines: torch.Tensor, kept: torch.Tensor) -> torch.Tensor:

@@ -3,6 +3,7 @@
 - `seeding`: random streams without touching torch's global one
 - `classifier`: a base for classifiers that are torch modules
 - `modules`: networks in evaluation mode, watched, saved
+- `layers`: a layer of a classifier, and the rest of the classifier as a function of it
 - `batching`: bounded memory
 - `arrays`: between torch and numpy
 - `images`: resizing and blurring

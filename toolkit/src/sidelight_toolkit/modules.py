@@ -61,6 +61,24 @@ def watched(module: torch.nn.Module, layers: Sequence[str]) -> Iterator[dict[str
             handle.remove()
 
 
+@contextmanager
+def replaced(module: torch.nn.Module, layer: str, values: torch.Tensor) -> Iterator[None]:
+    """Within the context a submodule gives `values`, whatever it gets; the hook is gone afterwards.
+
+    Raises:
+        SidelightError: a name that is no submodule.
+    """
+    submodules = dict(module.named_modules())
+    if layer not in submodules:
+        raise SidelightError(f"no layer {layer}; layers are: {', '.join(name for name in submodules if name)}")
+    # A copy, so that a following layer that works in place does not change the caller's values.
+    handle = submodules[layer].register_forward_hook(lambda _module, _inputs, _output: values.clone())
+    try:
+        yield
+    finally:
+        handle.remove()
+
+
 def state_arrays(module: torch.nn.Module) -> dict[str, np.ndarray]:
     """The state dict as numpy arrays."""
     return {name: to_array(tensor) for name, tensor in module.state_dict().items()}

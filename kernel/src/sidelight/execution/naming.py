@@ -25,6 +25,11 @@ def is_trainable(component: ResolvedComponent) -> bool:
     return "trainable" in component.descriptor.provided_by(component.params)
 
 
+def has_own_latents(finder: ResolvedComponent) -> bool:
+    """Whether an attribute finder works in latents of its own, so that images need not be inverted for it."""
+    return "latents" in finder.descriptor.provided_by(finder.params)
+
+
 def required(component: ResolvedComponent | None, role: str) -> ResolvedComponent:
     """The component, where a run cannot do without one of this role.
 

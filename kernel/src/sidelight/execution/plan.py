@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Literal
 
 import attrs
 
-from sidelight.execution.naming import closure, is_trainable, main_inverter, place_of, required
+from sidelight.execution.naming import closure, has_own_latents, is_trainable, main_inverter, place_of, required
 from sidelight.recipe.model import ResolvedComponent
 
 if TYPE_CHECKING:
@@ -53,7 +53,7 @@ def plan(resolved: Resolved) -> tuple[Step, ...]:
     inverter = main_inverter(resolved)
     if inverter is not None:
         pairs.append(("invert", inverter))
-    elif resolved.of_role("attribute_finder"):
+    elif any(not has_own_latents(finder) for finder in resolved.of_role("attribute_finder")):
         required(None, "inverter")
     for verb, role in _LISTED:
         pairs += [(verb, component) for component in resolved.of_role(role)]

@@ -11,6 +11,7 @@ from sidelight.execution.attributes import join_attributes
 from sidelight.execution.checks import check_kind, check_logits, check_split_images
 from sidelight.execution.device import as_images, load_torch
 from sidelight.execution.hashing import digest_arrays, digest_of
+from sidelight.execution.naming import has_own_latents
 from sidelight.execution.questions import check_split, choose_images, pose_questions
 
 if TYPE_CHECKING:
@@ -97,19 +98,21 @@ def _generator_shape(work: Work, component: ResolvedComponent) -> tuple[int, ...
 def find(work: Work, component: ResolvedComponent) -> None:
     """Attributes that move the classifier towards each class that is asked about."""
     session, inversion = work.session, work.inversion
-    if inversion is None:
+    own = has_own_latents(component)
+    if inversion is None and not own:
         session.warn(f"{component.use}: nothing to find attributes in, because no image could be inverted")
         return
+    source = work.images.images if own or inversion is None else inversion.latents
 
     def one(target: int) -> Explanation:
         def make() -> Artifact:
             finder = session.components.get(component)
-            latents = as_images(inversion.latents, session.device)
+            given = as_images(source, session.device)
             with session.inside(component, "find"):
-                found = finder.find(latents, target)
+                found = finder.find(finder.latents(given) if own else given, target)
             return check_kind(found, "attributes", None, component)
 
-        inputs = {"latents": digest_arrays(inversion.latents), "target": str(target)}
+        inputs = {"images" if own else "latents": digest_arrays(source), "target": str(target)}
         return cast("Explanation", session.keep(component, "find", inputs, make).result)
 
     targets = session.progress(sorted(set(work.targets.probe.tolist())), "classes", None)

@@ -5,6 +5,8 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING
 
+from sidelight_specs.errors import SidelightError
+
 if TYPE_CHECKING:
     from torch import Tensor
 
@@ -12,16 +14,28 @@ if TYPE_CHECKING:
 
 
 class AttributeFinder(ABC):
-    """Finds latent coordinates that move a classifier. It gets classifier and generator as needs."""
+    """Finds latent coordinates that move a classifier. It gets classifier and generator as needs.
+
+    With the capability `latents` it works in a latent space of its own, one of a layer of the classifier for example,
+    and needs neither generator nor inverter.
+    """
 
     @abstractmethod
     def find(self, latents: Tensor, target: int) -> Attributes:
         """Attributes that raise the logit of class `target`, strongest first.
 
         Args:
-            latents: (N, *latent_shape) of inverted images.
+            latents: (N, *latent_shape) of inverted images; with `latents`, what `latents(images)` gave.
             target: index of the class to move towards.
 
         Returns:
             ranked attributes, each with its measured effect.
         """
+
+    def latents(self, images: Tensor) -> Tensor:
+        """The finder's own latents of images (capability `latents`): (N, C, H, W) to (N, k)."""
+        raise SidelightError(f"{type(self).__name__} has no latent space of its own")
+
+    def logits(self, latents: Tensor) -> Tensor:
+        """Class logits of its own latents, by which it measures effects (capability `latents`): (N, k) to (N, K)."""
+        raise SidelightError(f"{type(self).__name__} has no latent space of its own")

@@ -170,6 +170,9 @@ class Case:
     def _latents(self, component: Any, needs: dict[str, Any], images: torch.Tensor) -> torch.Tensor:
         if isinstance(component, Generator):
             return component.sample(self.toys.count, np.random.default_rng(0))
+        if "latents" in self.descriptor.provided_by(self.params) and component is not None:
+            own: torch.Tensor = component.latents(images)
+            return own
         generator = _first(needs, Generator) or ToyGenerator(self.toys.shape)
         with torch.no_grad():
             latents: torch.Tensor = generator.encode(images)

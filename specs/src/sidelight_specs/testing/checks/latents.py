@@ -13,6 +13,9 @@ from sidelight_specs.testing.checks.registry import check
 from sidelight_specs.testing.compare import difference
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from sidelight_specs.results import Attribute
     from sidelight_specs.testing.case import Case
 
 
@@ -103,26 +106,30 @@ def attributes_have_the_right_form(case: Case) -> None:
 @check("attribute_finder")
 def claimed_effects_are_measured(case: Case) -> None:
     """Moving the coordinate by the shift changes the target's mean logit by the claimed effect."""
-    needs = case.needs()
-    classifier, generator = _need(needs, Classifier), _need(needs, Generator)
-    latents = case.observed.asked_before.latents
+    with torch.no_grad():
+        start, logits = _space(case, case.observed.asked_before.latents)
     for attribute in case.observed.answer["attributes"].attributes:
-        measured = _effect(case, classifier, generator, latents, attribute)
+        measured = _effect(logits, start, attribute)
         close = np.isclose(measured, attribute.effect, rtol=1e-3, atol=1e-4)
         assert close, f"{attribute.name}: claims an effect of {attribute.effect:.5g} logits, measured {measured:.5g}"
 
 
-def _effect(case: Case, classifier: Any, generator: Any, latents: torch.Tensor, attribute: Any) -> float:
-    in_styles = any("latent.style" in need.capabilities for need in case.descriptor.needs)
+def _space(case: Case, latents: torch.Tensor) -> tuple[torch.Tensor, Callable[[torch.Tensor], torch.Tensor]]:
+    """The vectors (N, k) whose coordinates attributes count, and class logits of such vectors."""
+    if "latents" in case.descriptor.provided_by(case.params):
+        return latents, case.build().logits
+    needs = case.needs()
+    classifier, generator = _need(needs, Classifier), _need(needs, Generator)
+    if any("latent.style" in need.capabilities for need in case.descriptor.needs):
+        return generator.styles(latents), lambda styles: classifier.class_logits(generator.synthesize_styles(styles))
+    return latents.flatten(1), lambda flat: classifier.class_logits(generator.synthesize(flat.reshape(latents.shape)))
+
+
+def _effect(logits: Callable[[torch.Tensor], torch.Tensor], start: torch.Tensor, attribute: Attribute) -> float:
+    moved = start.clone()
+    moved[:, attribute.coordinate] += attribute.shift
     with torch.no_grad():
-        start = generator.styles(latents) if in_styles else latents.flatten(1)
-        moved = start.clone()
-        moved[:, attribute.coordinate] += attribute.shift
-        images = [
-            generator.synthesize_styles(point) if in_styles else generator.synthesize(point.reshape(latents.shape))
-            for point in (start, moved)
-        ]
-        before, after = (classifier.class_logits(part)[:, attribute.target] for part in images)
+        before, after = (logits(point)[:, attribute.target] for point in (start, moved))
     return float((after - before).mean())
 
 

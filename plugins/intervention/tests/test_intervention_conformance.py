@@ -1,0 +1,5 @@
+"""The contract, checked by the kit."""
+
+from sidelight_specs.testing import component_tests
+
+test_conformance = component_tests("sidelight-intervention")

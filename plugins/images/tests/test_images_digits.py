@@ -110,6 +110,24 @@ def test_the_square_marks_one_class_in_training_and_every_image_of_its_own_split
     assert marked.masks["square"][0].sum() == 36
 
 
+def grey(split):
+    return np.isclose(split.images[:, 0, 2:8, 2:8], 128 / 255).all((1, 2))
+
+
+def test_a_share_of_a_class_gets_the_square_and_a_larger_share_adds_to_it():
+    some, more = (digits(square="8", square_share=share).split("train") for share in (0.3, 0.6))
+    assert 0.2 < grey(some)[some.labels == 8].mean() < 0.4 < grey(more)[more.labels == 8].mean()
+    assert not grey(more)[more.labels != 8].any()
+    assert (grey(more) | ~grey(some)).all()
+
+
+def test_any_class_can_get_the_square():
+    everywhere, half = (digits(square="any", square_share=share).split("train") for share in (1.0, 0.5))
+    assert grey(everywhere).all()
+    assert all(0.4 < grey(half)[half.labels == label].mean() < 0.6 for label in range(10))
+    assert grey(digits(square="any", classes=("3", "8")).split("test-square")).all()
+
+
 def test_without_options_there_are_no_masks_and_no_third_split(plain):
     assert set(plain) == {"train", "test"}
     assert plain["train"].masks == {}

@@ -12,12 +12,15 @@ from sidelight_specs import UserError
 from sidelight_specs.results import Split
 from sidelight_specs.roles import Data
 
+from sidelight_images._order import uniform
+from sidelight_images._params import ANY
+
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from sidelight_specs import Run
 
-    from sidelight_images._params import LabelledParams
+    from sidelight_images._params import DigitsParams, FashionParams
 
 GREY = 128
 
@@ -51,7 +54,7 @@ class LabelledImages(Data):
 
     all_classes: ClassVar[tuple[str, ...]]
 
-    def __init__(self, params: LabelledParams, *, run: Run) -> None:
+    def __init__(self, params: DigitsParams | FashionParams, *, run: Run) -> None:
         self.params = params
         self.run = run
 
@@ -72,7 +75,7 @@ class LabelledImages(Data):
         stamped = np.zeros(len(rows.labels), dtype=bool)
         if name == "train":
             rows = self._kept(rows)
-            stamped = rows.labels == self._square
+            stamped = self._marked(rows)
         elif name == "test-square":
             stamped[:] = True
         if not len(rows.labels):
@@ -84,11 +87,20 @@ class LabelledImages(Data):
         return tuple(self._indices(self.params.classes, "classes")) or tuple(range(len(self.all_classes)))
 
     @cached_property
-    def _square(self) -> int:
-        index = self._indices([self.params.square], "square")[0] if self.params.square else -1
-        if index >= 0 and index not in self._chosen:
+    def _squared(self) -> tuple[int, ...]:
+        """The classes whose training images get the square."""
+        if self.params.square in ("", ANY):
+            return self._chosen if self.params.square else ()
+        index = self._indices([self.params.square], "square")[0]
+        if index not in self._chosen:
             raise UserError(f"square: the class {self.params.square!r} is not among `classes`", "add it to `classes`")
-        return index
+        return (index,)
+
+    def _marked(self, rows: Rows) -> np.ndarray:
+        """(N,) bool: the training images that get the square, chosen by their names."""
+        lots = uniform(self.params.seed, [f"square {name}" for name in rows.ids])
+        marked: np.ndarray = np.isin(rows.labels, self._squared) & (lots < self.params.square_share)
+        return marked
 
     def _indices(self, names: Iterable[str], option: str) -> list[int]:
         names = list(names)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from sidelight_report import measurements, sections
+from sidelight_report import concepts, measurements, sections
 from sidelight_report.encoding import number, numbers
 from sidelight_report.explanations import encode
 from sidelight_report.paths import mean_path
@@ -27,11 +27,12 @@ def document(scene: Scene) -> dict[str, Any]:
         "total": len(results.targets),
         "explainers": _explainers(scene),
         "images": [card(scene, row) for row in range(scene.count)],
+        "accuracies": accuracies(scene),
         "table": measurements.table(scene),
         "charts": measurements.charts(scene),
         "paths": _paths(scene),
         "attributes": sections.attribute_sections(scene),
-        "exemplars": sections.exemplar_sections(scene),
+        "exemplars": concepts.exemplar_sections(scene),
         "emitted": [{"name": name} | sections.by_product(item, scene) for name, item in results.emitted.items()],
         "components": [_component(record) for record in results.components],
         "recipe": recipe_text(results.recipe),
@@ -80,6 +81,7 @@ def _explainers(scene: Scene) -> list[dict[str, Any]]:
     return [
         {"id": key, "kind": explanation.kind}
         | {name: getattr(records.get(key), name, "") for name in ("use", "summary", "paper")}
+        | {"about": about(scene, key)}
         for key, explanation in scene.results.explanations.items()
     ]
 

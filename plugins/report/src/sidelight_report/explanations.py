@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from sidelight_specs.results import AttentionGraph, Attributes, Concepts, Counterfactual, Heatmap, Inversion
 
+from sidelight_report.concepts import concepts_entry
 from sidelight_report.encoding import grid, number, numbers, saturation
 from sidelight_report.graphs import graph_entry
 from sidelight_report.paths import path_entry
@@ -111,20 +112,7 @@ def _graph(explanation: AttentionGraph, scene: Scene, row: int) -> dict[str, Any
 
 @encode.register(Concepts)
 def _concepts(explanation: Concepts, scene: Scene, row: int) -> dict[str, Any]:
-    maps = None if explanation.heatmaps is None else explanation.heatmaps[row]
-    return {
-        "kind": "concepts",
-        "side": side(scene.results, row, explanation.answers),
-        "names": list(explanation.names),
-        "activations": numbers(explanation.activations[row]),
-        "contributions": numbers(explanation.contributions[row]),
-        "maps": None
-        if maps is None
-        else [
-            {"values": grid(values), "saturation": number(saturation(values, scene.params.percentile))}
-            for values in maps
-        ],
-    }
+    return concepts_entry(explanation, scene, row)
 
 
 @encode.register(Attributes)

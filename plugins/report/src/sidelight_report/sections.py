@@ -1,11 +1,11 @@
-"""What stands below the cards: attributes, concepts' exemplars and by-products."""
+"""What stands below the cards: attributes and by-products."""
 
 from __future__ import annotations
 
 from functools import singledispatch
 from typing import TYPE_CHECKING, Any
 
-from sidelight_specs.results import Attributes, Concepts, Measurements, Split, State
+from sidelight_specs.results import Attributes, Measurements, Split, State
 
 from sidelight_report.encoding import number, numbers
 from sidelight_report.words import class_name
@@ -56,21 +56,6 @@ def _examples(found: Attributes, scene: Scene, place: int) -> list[dict[str, Any
             "probabilities": None if chances is None else numbers(chances[m]),
         }
         for m, (before, after) in enumerate(pairs)
-    ]
-
-
-def exemplar_sections(scene: Scene) -> list[dict[str, Any]]:
-    """The images in which each concept is strongest."""
-    return [
-        {
-            "name": key,
-            "concepts": [
-                {"name": name, "pictures": _pictures(scene, images, MOST_EXAMPLES)}
-                for name, images in zip(value.names, value.exemplars, strict=True)
-            ],
-        }
-        for key, value in scene.results.explanations.items()
-        if isinstance(value, Concepts) and value.exemplars is not None
     ]
 
 

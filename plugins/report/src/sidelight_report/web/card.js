@@ -82,8 +82,9 @@ function input(card, report) {
 
 /** @param {Entry} entry @param {Card} card @param {Report} report */
 function explained(entry, card, report) {
-  const { body, span, note } = tile(entry, card, report.task === "regression");
-  return frame(entry.explainer, note, span, ...body, measures(entry));
+  const { body, span, note } = tile(entry, card, report.task === "regression", report.exemplars);
+  const about = report.explainers.find(({ id }) => id === entry.explainer)?.about;
+  return frame(entry.explainer, [note, about].filter(Boolean).join(" · "), span, ...body, measures(entry));
 }
 
 /** @param {Entry} entry */

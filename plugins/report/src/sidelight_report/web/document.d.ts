@@ -30,9 +30,12 @@ export interface GraphEntry extends Shared {
   kind: "attention-graph"; side: string; grid: [number, number]; soft: boolean; probability: number | null;
   nodes: GraphNode[]; left_out: number; baseline?: Picture;
 }
+export interface NamedConcept {
+  name: string; activation: number | null; contribution: number | null; map: { values: Grid; saturation: number } | null;
+}
 export interface ConceptsEntry extends Shared {
-  kind: "concepts"; side: string; names: string[]; activations: (number | null)[]; contributions: (number | null)[];
-  maps: { values: Grid; saturation: number }[] | null;
+  kind: "concepts"; side: string; class: string; because: number[]; despite: number[]; named: Record<number, NamedConcept>;
+  rest: number | null; others: number; constant: number | null; total: number | null;
 }
 export interface EffectsEntry extends Shared { kind: "attributes"; side: string; names: string[]; effects: (number | null)[] }
 export interface UnknownEntry extends Shared { kind: "unknown"; what: string }
@@ -57,18 +60,22 @@ export interface Attribute {
   name: string; shift: number | null; effect: number | null; target: string; flagged: string; examples: AttributeExample[];
 }
 export interface AttributeSection { name: string; attributes: Attribute[]; count: number }
-export interface ExemplarSection { name: string; concepts: { name: string; pictures: Picture[] }[] }
+export interface Concept {
+  name: string; pictures: Picture[]; strengths: (number | null)[]; weights: { class: string; weight: number | null }[];
+}
+export interface ExemplarSection { name: string; concepts: Concept[] }
 export type ByProduct = { name: string } & (
   | { kind: "curves"; lines: Line[] }
   | { kind: "numbers"; numbers: Measure[]; lines: Line[] }
   | { kind: "images"; pictures: Picture[]; captions: string[]; count: number }
   | { kind: "other"; what: string });
-export interface Explainer { id: string; kind: string; use: string; summary: string; paper: string }
+export interface Explainer { id: string; kind: string; use: string; summary: string; paper: string; about: string }
+export interface Accuracies { names: string[]; rows: { classifier: string; split: string; values: (number | null)[] }[] }
 export interface Component {
   id: string; role: string; use: string; summary: string; paper: string; distribution: string; version: string;
 }
 export interface Report {
-  title: string; question: string; task: string; total: number; explainers: Explainer[]; images: Card[]; table: MetricTable;
+  title: string; question: string; task: string; total: number; explainers: Explainer[]; images: Card[]; accuracies: Accuracies; table: MetricTable;
   charts: Chart[]; paths: MeanPath[]; attributes: AttributeSection[]; exemplars: ExemplarSection[]; emitted: ByProduct[];
   components: Component[]; recipe: string; environment: Record<string, string>; warnings: string[];
 }

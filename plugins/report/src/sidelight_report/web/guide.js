@@ -14,7 +14,7 @@ const TEXTS = {
     ["No answer", "A search that did not converge is named and never drawn: where it stopped explains nothing."],
   ],
   "attention-graph": [["Attention graphs", "In the top row, smallest sets of patches that are enough for the classifier; below each, what is left of the class when a patch goes. Percentages are relative to the whole image."]],
-  concepts: [["Concepts", "A few features, what each adds to the class's logit, and where each is in the image."]],
+  concepts: [["Concepts", "A few learned features, the x-features of an explanation network among them, whose sum and a constant imitate the classifier's logit. Those that hold most of what speaks for the class are named, strongest first, and those that speak notably against it. Beside each: where it is in this image, and the images of the data in which it is strongest, which say what it stands for. A strength of 1 is its usual one where it fires."]],
   attributes: [["Attributes", "Directions of a generator that move the classifier, strongest first."]],
 };
 

@@ -2,6 +2,7 @@
 /** What stands below the cards. */
 import "./flicker.js";
 import "./metric-table.js";
+import { catalogue } from "./concepts.js";
 import { h } from "./elements.js";
 import { ARROWS, format, percent, signed } from "./numbers.js";
 import { legend, plot } from "./plot.js";
@@ -70,8 +71,8 @@ function attribute(found) {
 
 /** @param {Report} report */
 export function exemplars(report) {
-  return report.exemplars.map(({ name, concepts }, i) => section(`concepts-${i + 1}`, `Concepts of ${name}`,
-    ...concepts.map((concept) => h("div", {}, h("h3", {}, concept.name), sheet(concept.pictures, [])))));
+  return report.exemplars.map((found, i) => section(`concepts-${i + 1}`, `Concepts of ${found.name}`,
+    h("p", { class: "note" }, "The images in which each concept is strongest, and the classes whose logits it moves, for a strength of 1."), catalogue(found)));
 }
 
 /** @param {Report} report */

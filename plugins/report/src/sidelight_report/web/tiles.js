@@ -4,6 +4,7 @@ import "./attention-graph.js";
 import "./flicker.js";
 import "./heatmap.js";
 import "./probabilities.js";
+import { concepts } from "./concepts.js";
 import { h } from "./elements.js";
 import { format, signed } from "./numbers.js";
 
@@ -15,15 +16,16 @@ import { format, signed } from "./numbers.js";
  * @param {Entry} entry
  * @param {Card} card
  * @param {boolean} regression
+ * @param {import("./document.js").ExemplarSection[]} exemplars
  * @returns {{ body: (Node | null)[], span: number, note: string }}
  */
-export function tile(entry, card, regression) {
+export function tile(entry, card, regression, exemplars) {
   switch (entry.kind) {
     case "heatmap": return { body: [heatmap(entry, card)], span: 1, note: `${entry.side}${worked(entry)}` };
     case "counterfactual": return { body: entry.converged ? answer(entry, card, regression) : failure(entry, card), span: 2, note: entry.side };
     case "inversion": return { body: [reconstruction(entry)], span: 1, note: "reconstruction" };
     case "attention-graph": return { body: [graph(entry, card)], span: 0, note: `attention graph ${entry.side}` };
-    case "concepts": return { body: concepts(entry, card), span: 0, note: `concepts ${entry.side}` };
+    case "concepts": return { body: concepts(entry, card, exemplars), span: 0, note: `concepts ${entry.side}` };
     case "attributes": return { body: [effects(entry.names, entry.effects, "Effect of each attribute on the logit")], span: 2, note: `attributes ${entry.side}` };
     default: return { body: [h("p", { class: "note" }, `This page has no picture for explanations of the kind “${entry.what}”.`)], span: 1, note: "" };
   }
@@ -35,7 +37,7 @@ function worked({ resolution }) {
 }
 
 /** @param {import("./document.js").HeatmapEntry} entry @param {Card} card */
-function heatmap(entry, card) {
+export function heatmap(entry, card) {
   const element = h("sl-heatmap");
   const [predicted, probe] = ["predicted", "probe"].map((wanted) => card.classes.find(({ part }) => part === wanted)?.name);
   /** @type {[string, string]} */
@@ -49,16 +51,22 @@ function heatmap(entry, card) {
 
 /** @param {import("./document.js").CounterfactualEntry} entry @param {Card} card @param {boolean} regression */
 function answer(entry, card, regression) {
-  const { picture, difference, saturation } = entry;
-  if (!picture || !difference || saturation === undefined) return [];
+  const change = difference(entry, card);
+  if (!entry.picture || !change) return [];
   const flicker = h("sl-flicker");
-  flicker.data = { before: card.picture, after: picture, names: ["input", entry.explainer] };
-  const change = h("sl-difference");
-  change.data = { picture: card.picture, values: difference, saturation, signed: true, ends: ["remove", "add"], label: `What ${entry.explainer} changes` };
+  flicker.data = { before: card.picture, after: entry.picture, names: ["input", entry.explainer] };
   const bars = h("sl-probabilities");
   bars.data = { classes: card.classes, before: entry.before, after: entry.after, regression };
   const third = entry.third && h("p", { class: "alert" }, `A third class, ${entry.third}, is likelier than both.`);
   return [h("div", { class: "pair" }, flicker, change), bars, third || null, constraints(entry)];
+}
+
+/** What an answer adds and removes; null where there is none. @param {import("./document.js").CounterfactualEntry} entry @param {Card} card */
+export function difference({ explainer, difference: values, saturation }, card) {
+  if (!values || saturation === undefined) return null;
+  const change = h("sl-difference");
+  change.data = { picture: card.picture, values, saturation, signed: true, ends: ["remove", "add"], label: `What ${explainer} changes` };
+  return change;
 }
 
 /** @param {import("./document.js").CounterfactualEntry} entry @param {Card} card */
@@ -90,18 +98,6 @@ function graph(entry, card) {
   const element = h("sl-attention-graph");
   element.data = { graph: entry, picture: card.picture };
   return element;
-}
-
-/** @param {import("./document.js").ConceptsEntry} entry @param {Card} card */
-function concepts(entry, card) {
-  const bars = effects(entry.names, entry.contributions, "What each concept adds to the logit");
-  const maps = (entry.maps ?? []).map((map, i) => {
-    const element = h("sl-heatmap");
-    const name = entry.names[i] ?? `concept ${i}`;
-    element.data = { picture: card.picture, values: map.values, saturation: map.saturation, signed: false, ends: ["", "strong"], label: `Where ${name} is` };
-    return h("figure", {}, h("figcaption", {}, name, h("small", {}, ` activation ${format(entry.activations[i])}`)), element);
-  });
-  return [bars, maps.length ? h("div", { class: "maps" }, ...maps) : null];
 }
 
 /**

@@ -1,0 +1,34 @@
+"""Limits that images keep and gradients pass."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+
+
+class _Clamp(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, x: torch.Tensor) -> torch.Tensor:
+        del ctx
+        return x.clamp(0, 1)
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: torch.Tensor) -> torch.Tensor:
+        del ctx
+        return gradients[0]
+
+
+def to_pixels(images: torch.Tensor) -> torch.Tensor:
+    """From the networks' range, about [-1, 1], to [0, 1].
+
+    Values beyond are clamped. Gradients pass as if they were not: a pixel that is whiter than white would otherwise
+    never find back.
+    """
+    pixels: torch.Tensor = _Clamp.apply(images / 2 + 0.5)  # type: ignore[no-untyped-call]
+    return pixels
+
+
+def from_pixels(images: torch.Tensor) -> torch.Tensor:
+    """From [0, 1] to [-1, 1]."""
+    return images * 2 - 1

@@ -1,0 +1,89 @@
+"""A residual network from images to one number (Karras et al. 2020, figure 7c), or to several: an encoder."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+import attrs
+import torch
+from torch import nn
+from torch.nn import functional
+
+from sidelight_stylegan2.architecture import FIRST
+from sidelight_stylegan2.filtering import kernel
+from sidelight_stylegan2.layers import Convolution, Linear
+from sidelight_stylegan2.mapping import Mapping
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from sidelight_stylegan2.architecture import Architecture
+
+GROUP = 4
+"""Images over which the deviation is taken (Karras et al. 2018, section 3)."""
+
+
+class ResidualBlock(nn.Module):
+    """Two 3x3 convolutions, the second halving the size, beside a 1x1 convolution that halves it too."""
+
+    def __init__(self, inputs: int, outputs: int, taps: Tensor) -> None:
+        super().__init__()
+        self.conv0 = Convolution(inputs, inputs, 3)
+        self.conv1 = Convolution(inputs, outputs, 3, taps)
+        self.skip = Convolution(inputs, outputs, 1, taps, active=False)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(N, inputs, H, W) to (N, outputs, H/2, W/2), of the variance of x."""
+        y: Tensor = (self.conv1(self.conv0(x)) + self.skip(x)) / math.sqrt(2)
+        return y
+
+
+def with_deviation(x: Tensor) -> Tensor:
+    """Add a channel that tells how much the images of a group differ (minibatch standard deviation).
+
+    Images are dealt into groups of `GROUP`, or of the largest smaller number that divides the batch.
+    """
+    count, channels, height, width = x.shape
+    group = next(size for size in range(min(GROUP, count), 0, -1) if count % size == 0)
+    apart = x.reshape(group, count // group, channels, height, width).float()
+    deviation = torch.sqrt(apart.var(0, correction=0) + 1e-8).mean((1, 2, 3))
+    channel = deviation.repeat(group)[:, None, None, None].expand(-1, 1, height, width)
+    return torch.cat([x, channel.to(x.dtype)], 1)
+
+
+class Discriminator(nn.Module):
+    """Residual blocks down to 4x4, a convolution, two fully connected layers.
+
+    Args:
+        architecture: the sizes; `widths` from 4x4 upwards, as in the generator.
+        outputs: how many numbers it gives: 1 for a discriminator, the length of w for an encoder.
+        compare: whether it sees how much the images of a batch differ; off for an encoder.
+    """
+
+    def __init__(self, architecture: Architecture, outputs: int = 1, compare: bool = True) -> None:
+        super().__init__()
+        self._shuffle, self._compare = architecture.shuffle, compare
+        widths, taps = architecture.widths, kernel(architecture.taps)
+        self.from_rgb = Convolution(architecture.image_channels * architecture.shuffle**2, widths[-1], 1)
+        pairs = zip(reversed(widths[1:]), reversed(widths[:-1]), strict=True)
+        self.blocks = nn.Sequential(*(ResidualBlock(inputs, after, taps) for inputs, after in pairs))
+        self.conv = Convolution(widths[0] + compare, widths[0], 3)
+        self.hidden = Linear(widths[0] * FIRST**2, widths[0], active=True)
+        self.conditioned = compare and architecture.classes > 0
+        self.out = Linear(widths[0], architecture.w if self.conditioned else outputs)
+        self.embedding = Mapping(attrs.evolve(architecture, z=0)) if self.conditioned else None
+
+    def forward(self, images: Tensor, labels: Tensor | None = None) -> Tensor:
+        """(N, C, H, W), about [-1, 1], and (N,) class indices where it is conditioned, to (N, outputs) float32."""
+        x = self.blocks(self.from_rgb(functional.pixel_unshuffle(images, self._shuffle)))
+        x = self.conv(with_deviation(x) if self._compare else x)
+        y: Tensor = self.out(self.hidden(x.flatten(1))).float()
+        return y if self.embedding is None else self._judged(y, labels)
+
+    def _judged(self, y: Tensor, labels: Tensor | None) -> Tensor:
+        """The projection of Miyato and Koyama (2018): the product with an embedding of the class."""
+        if labels is None or self.embedding is None:
+            raise ValueError("the network is conditioned on classes; give labels")
+        classes = self.embedding(y[:, :0], labels)
+        return (y * classes).sum(1, keepdim=True) / math.sqrt(y.shape[1])

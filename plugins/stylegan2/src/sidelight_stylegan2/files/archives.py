@@ -1,0 +1,112 @@
+"""Files of `torch.save`, in both of its formats, read as data."""
+
+from __future__ import annotations
+
+import io
+import struct
+import zipfile
+from typing import TYPE_CHECKING, Any
+
+import torch
+
+from sidelight_stylegan2.files.pickles import Reader, RefusedError
+from sidelight_stylegan2.files.tensors import STORAGES, dtype_of
+
+if TYPE_CHECKING:
+    from sidelight_stylegan2.files.pickles import Makers
+
+MAGIC = b"\x80\x02\x8a\nl\xfc\x9cF\xf9 j\xa8P\x19."
+"""How a file of torch before 1.6 begins: a pickled number."""
+ZIP = b"PK\x03\x04"
+
+
+def read_archive(data: bytes, makers: Makers) -> Any:
+    """What `torch.save` wrote.
+
+    Args:
+        data: the whole file.
+        makers: the names that may occur in it.
+
+    Raises:
+        RefusedError: the file holds something that is not read.
+        ValueError and others: it is damaged.
+    """
+    return _read_zip(data, makers) if data.startswith(ZIP) else _read_old(data, makers)
+
+
+def read_storage(data: bytes) -> torch.Tensor:
+    """A storage that was pickled inside another pickle, as a flat tensor; it may hold nothing else."""
+    flat = read_archive(data, STORAGES)
+    if not isinstance(flat, torch.Tensor):
+        raise RefusedError(f"a {type(flat).__name__} where a tensor's storage belongs")
+    return flat
+
+
+def _read_zip(data: bytes, makers: Makers) -> Any:
+    with zipfile.ZipFile(io.BytesIO(data)) as archive:
+        members = {info.filename.partition("/")[2]: info for info in archive.infolist()}
+        if any(info.compress_type != zipfile.ZIP_STORED for info in members.values()):
+            raise RefusedError("compressed members, which torch does not write")
+        if sum(info.file_size for info in members.values()) > len(data) or archive.testzip() is not None:
+            raise ValueError("its members are damaged")
+        if members.get("byteorder") and archive.read(members["byteorder"]) != b"little":
+            raise RefusedError("numbers in the byte order of another kind of machine")
+
+        def storage(identity: Any) -> torch.Tensor:
+            kind, key, count = _identified(identity)
+            return _numbers(archive.read(members[f"data/{key}"]), dtype_of(kind), count)
+
+        return Reader(makers, _once(storage)).read(archive.read(members["data.pkl"]))
+
+
+def _read_old(data: bytes, makers: Makers) -> Any:
+    """Pickles one after another (a magic number, a version, facts of the machine, the object, keys), then numbers."""
+    if not data.startswith(MAGIC):
+        raise ValueError("it does not begin as files of torch.save do")
+    file, storages = io.BytesIO(data[len(MAGIC) :]), {}
+    Reader({}).read(file), Reader({}).read(file)
+
+    def storage(identity: Any) -> torch.Tensor:
+        kind, key, count = _identified(identity)
+        dtype = dtype_of(kind)
+        if key not in storages:
+            if count * dtype.itemsize + sum(flat.nbytes for flat in storages.values()) > len(data):
+                raise ValueError("its storages are larger than the file")
+            storages[key] = torch.zeros(count, dtype=dtype)
+        return storages[key]
+
+    found = Reader(makers, storage).read(file)
+    for key in Reader({}).read(file):
+        flat = storages[key]
+        (count,) = struct.unpack("<q", file.read(8))
+        flat.copy_(_numbers(file.read(len(flat) * flat.itemsize), flat.dtype, count))
+    return found
+
+
+def _identified(identity: Any) -> tuple[Any, str, int]:
+    """Type, key and length of a storage."""
+    if not isinstance(identity, tuple) or len(identity) < 5 or identity[0] != "storage" or any(identity[5:]):
+        raise RefusedError("a reference that is no tensor storage")
+    _, kind, key, _, count = identity[:5]
+    if not isinstance(key, str) or not isinstance(count, int) or count < 0:
+        raise ValueError("a storage has no key or no length")
+    return kind, key, count
+
+
+def _once(make: Any) -> Any:
+    """Several tensors may lie in one storage: it is read once."""
+    known: dict[str, torch.Tensor] = {}
+
+    def found(identity: Any) -> torch.Tensor:
+        key = _identified(identity)[1]
+        if key not in known:
+            known[key] = make(identity)
+        return known[key]
+
+    return found
+
+
+def _numbers(raw: bytes, dtype: torch.dtype, count: int) -> torch.Tensor:
+    if len(raw) != count * dtype.itemsize:
+        raise ValueError(f"a storage holds {len(raw)} bytes, {count} elements of {dtype} were promised")
+    return torch.frombuffer(bytearray(raw), dtype=dtype) if raw else torch.empty(0, dtype=dtype)

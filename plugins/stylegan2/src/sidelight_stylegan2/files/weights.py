@@ -1,0 +1,52 @@
+"""A network from a table of weights, whatever the file that they came from."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import torch
+from sidelight_specs import UserError
+
+from sidelight_stylegan2.network import Network
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from sidelight_stylegan2.architecture import Architecture
+
+Weights = dict[str, torch.Tensor]
+
+
+def build(architecture: Architecture, weights: Mapping[str, torch.Tensor], place: object) -> Network:
+    """The network with these weights, frozen, in evaluation mode.
+
+    Args:
+        architecture: its sizes.
+        weights: as in our state dict.
+        place: where they come from, for the message.
+
+    Raises:
+        UserError: weights are missing, left over, of another shape, or not finite.
+    """
+    with torch.random.fork_rng(devices=[]):
+        network = Network(architecture)
+    problems = _differences(network.state_dict(), weights)
+    if problems:
+        shown = "; ".join(problems[:4]) + ("; ..." if len(problems) > 4 else "")
+        raise UserError(
+            f"{place} does not hold a StyleGAN2 generator of one piece: {shown}", "use a complete checkpoint"
+        )
+    network.load_state_dict({name: tensor.float() for name, tensor in weights.items()})
+    return network.eval().requires_grad_(False)
+
+
+def _differences(wanted: Mapping[str, torch.Tensor], given: Mapping[str, torch.Tensor]) -> list[str]:
+    missing = [f"{name} is missing" for name in wanted if name not in given]
+    unknown = [f"{name} is not expected" for name in given if name not in wanted]
+    wrong = [
+        f"{name} is {tuple(given[name].shape)}, not {tuple(tensor.shape)}"
+        for name, tensor in wanted.items()
+        if name in given and given[name].shape != tensor.shape
+    ]
+    broken = [f"{name} is not finite" for name, tensor in given.items() if not bool(tensor.isfinite().all())]
+    return missing + unknown + wrong + broken

@@ -1,0 +1,119 @@
+"""The role `generator`, played by a StyleGAN2 network."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from typing import TYPE_CHECKING
+
+import torch
+from sidelight_specs import UserError
+from sidelight_specs.roles import Generator
+from sidelight_specs.roles.generator import StyleLayer
+from sidelight_toolkit.arrays import to_tensor
+from torch.nn import functional
+
+from sidelight_stylegan2.clamping import to_pixels
+from sidelight_stylegan2.mapping import truncate
+from sidelight_stylegan2.synthesis import ToRgb
+
+if TYPE_CHECKING:
+    import numpy as np
+    from sidelight_specs import Run
+    from torch import Tensor
+
+    from sidelight_stylegan2._params import SamplingParams
+    from sidelight_stylegan2.network import Network
+
+
+class StyleGan2(Generator):
+    """Samples and draws with the network that a subclass gives. Noise images are those kept with the weights.
+
+    A flat style vector holds the styles of all layers, to-RGB layers too, in the order of `style_layers`: what the
+    affine layers give, before weights are scaled (StyleSpace: Wu et al. 2021, section 3).
+    """
+
+    params: SamplingParams
+    run: Run
+
+    @property
+    @abstractmethod
+    def network(self) -> Network:
+        """The network, frozen, in evaluation mode, on the run's device; raises `NotFittedError` before there is one."""
+
+    @property
+    def image_shape(self) -> tuple[int, int, int]:
+        """(C, H, W)."""
+        return self.network.architecture.image_shape
+
+    @property
+    def latent_shape(self) -> tuple[int, ...]:
+        """(inputs of the synthesis network, d), or (length of z and classes,)."""
+        facts = self.network.architecture
+        return (facts.z + facts.classes,) if self.params.latents == "z" else (facts.inputs, facts.w)
+
+    def sample(self, n: int, rng: np.random.Generator) -> Tensor:
+        """Standard normal z, with a class where there are classes; as w, truncated, unless latents are z."""
+        z = self._drawn(n, rng)
+        if self.params.latents == "z":
+            return z
+        with torch.no_grad():
+            return self._mapped(z).contiguous()
+
+    def synthesize(self, latents: Tensor) -> Tensor:
+        """Images of w, or of z by way of the truncated w."""
+        return self._drawing(self.network.synthesis.styles(self._inputs(latents)))
+
+    @property
+    def style_layers(self) -> tuple[StyleLayer, ...]:
+        """Named by their resolution: `4x4 conv`, `4x4 to-RGB`, `8x8 conv 0`, `8x8 conv 1`, `8x8 to-RGB`, ..."""
+        synthesis = self.network.synthesis
+        kinds = ["to-rgb" if isinstance(layer, ToRgb) else "conv" for layer in synthesis.layers]
+        names = [
+            _name(place, kind, size)
+            for place, (kind, size) in enumerate(zip(kinds, synthesis.resolutions, strict=True))
+        ]
+        facts = zip(names, synthesis.channels, kinds, synthesis.resolutions, strict=True)
+        return tuple(StyleLayer(name, count, kind, size) for name, count, kind, size in facts)  # type: ignore[arg-type]
+
+    def styles(self, latents: Tensor) -> Tensor:
+        """(N, S): the styles of all layers."""
+        return torch.cat(self.network.synthesis.styles(self._inputs(latents)), 1)
+
+    def synthesize_styles(self, styles: Tensor) -> Tensor:
+        """Images of flat style vectors."""
+        return self._drawing(list(styles.split(self.network.synthesis.channels, 1)))
+
+    def _drawing(self, styles: list[Tensor]) -> Tensor:
+        return to_pixels(self.network.synthesis(styles))
+
+    def _inputs(self, latents: Tensor) -> Tensor:
+        return self._mapped(latents) if self.params.latents == "z" else latents
+
+    def _mapped(self, z: Tensor) -> Tensor:
+        facts = self.network.architecture
+        w = self.network.map(z[:, : facts.z], z[:, facts.z :] if facts.classes else None)
+        return truncate(w, self.network.mapping.center, self.params.truncation, self.params.cutoff)
+
+    def _drawn(self, n: int, rng: np.random.Generator) -> Tensor:
+        facts = self.network.architecture
+        z = to_tensor(rng.standard_normal((n, facts.z), dtype="float32"), self.run)
+        if not facts.classes:
+            return z
+        labels = to_tensor(rng.integers(0, facts.classes, n), self.run)
+        if self.params.label is not None:
+            labels = torch.full_like(labels, self._label(facts.classes, self.params.label))
+        return torch.cat([z, functional.one_hot(labels, facts.classes).to(z)], 1)
+
+    @staticmethod
+    def _label(classes: int, label: int) -> int:
+        if label >= classes:
+            raise UserError(
+                f"label: there is no class {label}, the generator knows {classes}", f"use 0 to {classes - 1}"
+            )
+        return label
+
+
+def _name(place: int, kind: str, size: int) -> str:
+    if kind == "to-rgb":
+        return f"{size}x{size} to-RGB"
+    return f"{size}x{size} conv" if place == 0 else f"{size}x{size} conv {(place - 2) % 3}"

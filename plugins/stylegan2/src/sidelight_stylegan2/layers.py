@@ -1,0 +1,83 @@
+"""Layers with an equalised learning rate (Karras et al. 2018, section 4.1) and leaky ReLU."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+import torch
+from torch import nn
+from torch.nn import functional
+
+from sidelight_stylegan2.filtering import downsampling_convolution
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+SLOPE = 0.2
+GAIN = math.sqrt(2)
+"""Keeps the variance of what goes through a leaky ReLU."""
+
+
+def activate(x: Tensor) -> Tensor:
+    """Leaky ReLU, scaled so that the variance stays."""
+    return functional.leaky_relu(x, SLOPE) * GAIN
+
+
+def normalise(x: Tensor) -> Tensor:
+    """Divide each row of (N, D) by its root mean square (pixel norm, Karras et al. 2018)."""
+    return x * torch.rsqrt(x.square().mean(1, keepdim=True) + 1e-8)
+
+
+class Linear(nn.Module):
+    """A fully connected layer whose weights are drawn from N(0, 1) and scaled when they are used.
+
+    Args:
+        inputs: length of the input.
+        outputs: length of the output.
+        bias: what the bias starts from.
+        rate: relative learning rate; the stored weights and biases are larger by its inverse.
+        active: whether leaky ReLU follows.
+    """
+
+    def __init__(self, inputs: int, outputs: int, bias: float = 0.0, rate: float = 1.0, active: bool = False) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.randn(outputs, inputs) / rate)
+        self.bias = nn.Parameter(torch.full((outputs,), bias / rate))
+        self._rate, self._active = rate, active
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(N, inputs) to (N, outputs), in float32 also where convolutions are not."""
+        with torch.autocast(x.device.type, enabled=False):
+            weight = self.weight * (self._rate / math.sqrt(self.weight.shape[1]))
+            y = functional.linear(x.float(), weight, self.bias * self._rate)
+        return activate(y) if self._active else y
+
+
+class Convolution(nn.Module):
+    """A convolution with odd kernel, equalised like `Linear`, optionally halving the size after a low-pass filter.
+
+    Args:
+        inputs: channels of the input.
+        outputs: channels of the output.
+        size: of the kernel, odd.
+        taps: (T, T) low-pass filter where the size is halved; None where it stays.
+        active: whether a bias and leaky ReLU follow.
+    """
+
+    taps: Tensor | None
+
+    def __init__(self, inputs: int, outputs: int, size: int, taps: Tensor | None = None, active: bool = True) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.randn(outputs, inputs, size, size))
+        self.bias = nn.Parameter(torch.zeros(outputs)) if active else None
+        self.register_buffer("taps", taps, persistent=False)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(N, inputs, H, W) to (N, outputs, H, W), or to half of H and W."""
+        weight = self.weight / math.sqrt(self.weight[0].numel())
+        if self.taps is None:
+            y = functional.conv2d(x, weight, padding=weight.shape[-1] // 2)
+        else:
+            y = downsampling_convolution(x, weight, self.taps)
+        return y if self.bias is None else activate(y + self.bias[:, None, None])

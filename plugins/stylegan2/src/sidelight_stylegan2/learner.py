@@ -1,0 +1,102 @@
+"""The networks under training, with all that has to be kept to continue it."""
+
+from __future__ import annotations
+
+import copy
+from typing import TYPE_CHECKING, Any
+
+import torch
+from sidelight_specs.results import State
+from sidelight_toolkit.arrays import to_array
+
+from sidelight_stylegan2.discriminator import Discriminator
+from sidelight_stylegan2.network import Network
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    import numpy as np
+
+    from sidelight_stylegan2._params import GeneratorParams
+    from sidelight_stylegan2.architecture import Architecture
+
+_MOMENTS = ("step", "exp_avg", "exp_avg_sq")
+
+
+class Learner:
+    """Generator, discriminator, the average of the generator, both optimisers, and the mean path length.
+
+    Args:
+        architecture: sizes of the networks.
+        params: learning rates, and how often the regularisers are computed.
+        device: where the networks live. Their weights are drawn from torch's global CPU stream.
+    """
+
+    def __init__(self, architecture: Architecture, params: GeneratorParams, device: str) -> None:
+        self.generator = _prepared(Network(architecture), device)
+        self.discriminator = _prepared(Discriminator(architecture), device)
+        self.average = copy.deepcopy(self.generator).eval().requires_grad_(False)
+        self.generator.synthesis.modulated_by(params.modulation)
+        self.path_mean = torch.zeros((), device=device)
+        every = params.path_every if params.path else 0
+        self.generator_optimizer = _adam(self.generator, params.rate, every)
+        self.discriminator_optimizer = _adam(self.discriminator, params.discriminator_rate, params.r1_every)
+
+    @torch.no_grad()
+    def follow(self, decay: float) -> None:
+        """Move the average towards the generator: decay * average + (1 - decay) * generator."""
+        for kept, new in zip(self.average.parameters(), self.generator.parameters(), strict=True):
+            kept.lerp_(new, 1 - decay)
+        for kept, new in zip(self.average.buffers(), self.generator.buffers(), strict=True):
+            kept.copy_(new)
+
+    def state(self, architecture: Architecture, curves: Mapping[str, np.ndarray]) -> State:
+        """Everything, as arrays."""
+        arrays: dict[str, np.ndarray] = {"path_mean": to_array(self.path_mean)}
+        for part in ("generator", "discriminator", "average"):
+            arrays |= {f"{part}/{name}": to_array(value) for name, value in getattr(self, part).state_dict().items()}
+        for part in ("generator_optimizer", "discriminator_optimizer"):
+            arrays |= {f"{part}/{name}": value for name, value in _moments(getattr(self, part)).items()}
+        return State(arrays=arrays, settings=architecture.settings(), curves=dict(curves))
+
+    def load(self, state: State) -> None:
+        """Continue from what `state` gave."""
+        self.path_mean = torch.from_numpy(state.arrays["path_mean"].copy()).to(self.path_mean.device)
+        for part in ("generator", "discriminator", "average"):
+            weights = {name: torch.from_numpy(value.copy()) for name, value in under(part, state.arrays).items()}
+            getattr(self, part).load_state_dict(weights)
+        for part in ("generator_optimizer", "discriminator_optimizer"):
+            _load_moments(getattr(self, part), under(part, state.arrays))
+
+
+def under(part: str, arrays: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """The arrays whose names begin with `part/`, without it."""
+    return {name.removeprefix(f"{part}/"): value for name, value in arrays.items() if name.startswith(f"{part}/")}
+
+
+def _prepared(network: Any, device: str) -> Any:
+    """On the device, channels innermost in memory: convolutions on a CPU are faster so."""
+    return network.to(device=device, memory_format=torch.channels_last)
+
+
+def _adam(network: torch.nn.Module, rate: float, every: int) -> torch.optim.Adam:
+    """Adam for lazy regularisation: a regulariser every k steps is one more step, which the settings make up for.
+
+    Karras et al. 2020, appendix B: with c = k / (k + 1), the learning rate is multiplied by c, beta raised to c.
+    """
+    share = every / (every + 1) if every else 1.0
+    return torch.optim.Adam(network.parameters(), lr=rate * share, betas=(0.0, 0.99**share), eps=1e-8)
+
+
+def _moments(optimizer: torch.optim.Optimizer) -> dict[str, np.ndarray]:
+    kept = optimizer.state_dict()["state"]
+    return {f"{index}/{name}": to_array(entry[name]) for index, entry in kept.items() for name in _MOMENTS}
+
+
+def _load_moments(optimizer: torch.optim.Optimizer, arrays: Mapping[str, np.ndarray]) -> None:
+    state = optimizer.state_dict()
+    indices = sorted({int(name.partition("/")[0]) for name in arrays})
+    state["state"] = {
+        index: {name: torch.from_numpy(arrays[f"{index}/{name}"].copy()) for name in _MOMENTS} for index in indices
+    }
+    optimizer.load_state_dict(state)

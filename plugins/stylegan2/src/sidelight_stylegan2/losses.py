@@ -1,0 +1,59 @@
+"""What the two networks minimise (Karras et al. 2020, sections 2.3 and 3, appendix B)."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+import torch
+from torch.nn import functional
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+
+def discriminator_loss(real: Tensor, fake: Tensor) -> Tensor:
+    """The logistic loss of Goodfellow et al. (2014): -log D(x) - log(1 - D(G(z))), of logits (N, 1)."""
+    return functional.softplus(-real).mean() + functional.softplus(fake).mean()
+
+
+def generator_loss(fake: Tensor) -> Tensor:
+    """Its non-saturating counterpart: -log D(G(z)), of logits (N, 1)."""
+    return functional.softplus(-fake).mean()
+
+
+def r1_penalty(real: Tensor, images: Tensor) -> Tensor:
+    """|dD(x)/dx|^2 / 2, averaged over real images (Mescheder et al. 2018, equation 9).
+
+    Args:
+        real: (N, 1) logits of `images`, attached to the graph.
+        images: (N, C, H, W), which require gradients.
+
+    Returns:
+        A number whose own gradients with respect to the discriminator's weights can be taken.
+    """
+    (gradient,) = torch.autograd.grad(real.sum(), images, create_graph=True)
+    return gradient.square().sum((1, 2, 3)).mean() / 2
+
+
+def path_lengths(images: Tensor, w: Tensor, direction: Tensor) -> Tensor:
+    """|J^T y| of equation 4: how far the image moves along a random direction y when w moves by a unit.
+
+    Args:
+        images: (N, C, H, W) made of w, attached to the graph.
+        w: (N, inputs, d), which requires gradients.
+        direction: (N, C, H, W) standard normal.
+
+    Returns:
+        (N,): root of the squared gradient summed over d and averaged over the inputs; y is scaled by
+        1 / sqrt(H W), so that lengths do not depend on the size of the images.
+    """
+    height, width = images.shape[2:]
+    product = (images * direction).sum() / math.sqrt(height * width)
+    (gradient,) = torch.autograd.grad(product, w, create_graph=True)
+    return gradient.square().sum(2).mean(1).sqrt()
+
+
+def path_penalty(lengths: Tensor, mean: Tensor) -> Tensor:
+    """(|J^T y| - a)^2, averaged; a is the running mean of the lengths."""
+    return (lengths - mean).square().mean()

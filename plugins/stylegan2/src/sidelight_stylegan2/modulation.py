@@ -1,0 +1,62 @@
+"""Modulated convolution (Karras et al. 2020, section 2.2, equations 1 to 3), in two forms that are equal."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import torch
+from torch.nn import functional
+
+from sidelight_stylegan2.filtering import upsampling_convolution
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+EPSILON = 1e-8
+
+
+def modulate_features(x: Tensor, weight: Tensor, style: Tensor, demodulate: bool, taps: Tensor | None = None) -> Tensor:
+    """Scale the input's channels by the style, convolve once for all images, scale the output's channels.
+
+    The same as scaling the weights for each image, because convolution is linear; on a CPU it is faster.
+
+    Args:
+        x: (N, in, H, W).
+        weight: (out, in, K, K), K odd.
+        style: (N, in), s of equation 1.
+        demodulate: whether the output's channels are brought back to unit variance (equation 3).
+        taps: (T, T) low-pass filter where the size is doubled; None where it stays.
+
+    Returns:
+        (N, out, H, W), or twice H and W.
+    """
+    scaled = x * style[:, :, None, None].to(x.dtype)
+    y = _convolve(scaled, weight, taps)
+    if not demodulate:
+        return y
+    with torch.autocast(x.device.type, enabled=False):
+        energy = style.square() @ weight.square().sum((2, 3)).T
+    return y * torch.rsqrt(energy + EPSILON)[:, :, None, None].to(y.dtype)
+
+
+def modulate_weights(x: Tensor, weight: Tensor, style: Tensor, demodulate: bool, taps: Tensor | None = None) -> Tensor:
+    """The paper's form: each image has weights of its own, and a grouped convolution applies them.
+
+    Arguments and result are those of `modulate_features`.
+    """
+    count, inputs, height, width = x.shape
+    own = weight * style[:, None, :, None, None]
+    if demodulate:
+        own = own * torch.rsqrt(own.square().sum((2, 3, 4), keepdim=True) + EPSILON)
+    joined = x.reshape(1, count * inputs, height, width)
+    y = _convolve(joined, own.flatten(0, 1), taps, groups=count)
+    return y.reshape(count, weight.shape[0], *y.shape[2:])
+
+
+def _convolve(x: Tensor, weight: Tensor, taps: Tensor | None, groups: int = 1) -> Tensor:
+    if taps is not None:
+        return upsampling_convolution(x, weight, taps, groups)
+    return functional.conv2d(x, weight, padding=weight.shape[-1] // 2, groups=groups)
+
+
+FORMS = {"features": modulate_features, "weights": modulate_weights}

@@ -1,0 +1,138 @@
+"""StyleGAN2 trained on the recipe's data."""
+
+from __future__ import annotations
+
+import hashlib
+from typing import TYPE_CHECKING
+
+import attrs
+import numpy as np
+import torch
+from sidelight_specs import NotFittedError, UserError
+from sidelight_specs.results import Split, State
+from sidelight_specs.roles import Trainable
+from sidelight_toolkit.arrays import to_array, to_tensor
+from sidelight_toolkit.batching import in_batches
+from sidelight_toolkit.modules import load_state_arrays, state_arrays
+from sidelight_toolkit.seeding import seeded
+
+from sidelight_stylegan2.architecture import Architecture, default_widths, levels_for
+from sidelight_stylegan2.clamping import from_pixels
+from sidelight_stylegan2.generator import StyleGan2
+from sidelight_stylegan2.learner import Learner, under
+from sidelight_stylegan2.network import Network
+from sidelight_stylegan2.training import Training
+
+if TYPE_CHECKING:
+    from sidelight_specs import Run
+    from sidelight_specs.roles import Data
+
+    from sidelight_stylegan2._params import GeneratorParams
+
+SHEET = 16
+"""Images on a sheet."""
+
+
+class Trained(StyleGan2, Trainable):
+    """The average of the generator's weights at the end of an adversarial training."""
+
+    params: GeneratorParams
+
+    def __init__(self, params: GeneratorParams, *, run: Run) -> None:
+        self.params, self.run = params, run
+        self._network: Network | None = None
+        self._curves: dict[str, np.ndarray] = {}
+
+    @property
+    def network(self) -> Network:
+        """The averaged generator."""
+        if self._network is None:
+            raise NotFittedError("stylegan2/generator was not trained; call fit or load_state first")
+        return self._network
+
+    def fit(self, data: Data) -> None:
+        """Train for `steps` minibatches in `checkpoints` parts, each of which is kept: see `_after`."""
+        split = data.split("train")
+        state = self._after(self.params.checkpoints, split, self._architecture(split), _digest(split))
+        self.load_state(attrs.evolve(state, arrays=under("average", state.arrays)))
+        self._show(split)
+
+    def state(self) -> State:
+        """Weights of the averaged generator, its architecture, and the learning curves."""
+        return State(
+            arrays=state_arrays(self.network), settings=self.network.architecture.settings(), curves=self._curves
+        )
+
+    def load_state(self, state: State) -> None:
+        """Rebuild the network."""
+        with seeded(self.run, "weights"):
+            network = Network(Architecture.from_settings(state.settings))
+        load_state_arrays(network, state.arrays)
+        network.synthesis.modulated_by(self.params.modulation)
+        self._network = network.to(device=self.run.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self._curves = dict(state.curves)
+
+    def _after(self, part: int, split: Split, architecture: Architecture, data: str) -> State:
+        """The training after `part` parts. An interrupted one finds the last part that was finished."""
+
+        def train() -> State:
+            with seeded(self.run, "weights"):
+                learner = Learner(architecture, self.params, self.run.device)
+            before = self._after(part - 1, split, architecture, data) if part > 1 else None
+            if before is not None:
+                learner.load(before)
+            curves = self._trained(learner, split, part)
+            earlier = before.curves if before is not None else {}
+            joined = {name: np.concatenate([earlier.get(name, values[:0]), values]) for name, values in curves.items()}
+            return learner.state(architecture, joined)
+
+        return self.run.cached(("training", part, data), train)
+
+    def _trained(self, learner: Learner, split: Split, part: int) -> dict[str, np.ndarray]:
+        images = from_pixels(to_tensor(split.images, self.run))
+        labels = to_tensor(split.labels, self.run) if self.params.conditional and split.labels is not None else None
+        first, last = (self.params.steps * edge // self.params.checkpoints for edge in (part - 1, part))
+        return Training(learner, images, labels, self.params, self.run, part).steps(range(first, last))
+
+    def _architecture(self, split: Split) -> Architecture:
+        params = self.params
+        channels, height, width = split.images.shape[1:]
+        levels = levels_for((channels, height, width), params.shuffle)
+        if params.widths and len(params.widths) != levels:
+            raise UserError(
+                f"widths: {len(params.widths)} levels are named, images of {height}x{width} pixels take {levels}",
+                "name the channels at 4x4, 8x8, ... pixels, up to the image's size divided by `shuffle`",
+            )
+        return Architecture(
+            image_channels=channels,
+            widths=params.widths or default_widths(levels, params.base, params.widest),
+            z=params.z,
+            w=params.w if params.mapping else params.z,
+            mapping=params.mapping,
+            classes=self._classes(split) if params.conditional else 0,
+            noise=params.noise,
+            shuffle=params.shuffle,
+            taps=params.filter,
+        )
+
+    def _classes(self, split: Split) -> int:
+        if split.labels is None or not np.issubdtype(split.labels.dtype, np.integer):
+            raise UserError("conditional: the data has no classes", "use data with classes, or set conditional: false")
+        if not self.params.mapping:
+            raise UserError("conditional: w takes the class from the mapping network", "set mapping to 1 or more")
+        return len(split.class_names)
+
+    def _show(self, split: Split) -> None:
+        """Keep some training images and as many samples."""
+        latents = self.sample(SHEET, self.run.rng("samples"))
+        drawn = to_array(in_batches(self.synthesize, latents, SHEET))
+        for name, sheet in (("training images", split.images[:SHEET]), ("samples", drawn)):
+            ids = tuple(f"{name} {place}" for place in range(len(sheet)))
+            self.run.emit(name, Split(images=sheet, ids=ids))
+
+
+def _digest(split: Split) -> str:
+    """What the training images and labels are, so that nothing is continued on others."""
+    hasher = hashlib.blake2b(np.ascontiguousarray(split.images).tobytes(), digest_size=16)
+    hasher.update(b"" if split.labels is None else np.ascontiguousarray(split.labels).tobytes())
+    return hasher.hexdigest()

@@ -1,4 +1,4 @@
-"""Contrastive explanations (CDeepEx) with a variational autoencoder. This light module imports no torch."""
+"""Contrastive explanations (CDeepEx) with their generators. This light module imports no torch."""
 
 from __future__ import annotations
 
@@ -7,9 +7,12 @@ from typing import TYPE_CHECKING
 from sidelight_specs import ExplainerDescriptor, GeneratorDescriptor, InverterDescriptor, Need, hookimpl
 
 from sidelight_cdeepex._params import (
+    AeParams,
     CdeepexParams,
     ContrastiveParams,
     EncoderParams,
+    GanParams,
+    OptimiseParams,
     PdaParams,
     VaeParams,
     XgemsParams,
@@ -27,7 +30,7 @@ _CONTRAST = (
 
 @hookimpl
 def sidelight_generators() -> Iterable[GeneratorDescriptor]:
-    """A variational autoencoder that trains in about a minute on 4,000 digits."""
+    """Two autoencoders that train in about a minute on 4,000 digits, and a GAN that takes some minutes."""
     yield GeneratorDescriptor(
         name="vae",
         summary="A convolutional variational autoencoder, trained on the images at hand.",
@@ -37,11 +40,30 @@ def sidelight_generators() -> Iterable[GeneratorDescriptor]:
         example={"latent": 4, "width": 4, "steps": 20, "batch": 8},
         paper="Kingma and Welling 2013; shape of Feghahati et al. 2020, CDeepEx, section 4.1",
     )
+    yield GeneratorDescriptor(
+        name="ae",
+        summary="A convolutional autoencoder, trained on the images at hand.",
+        params=AeParams,
+        factory="sidelight_cdeepex.autoencoder:Ae",
+        provides=("trainable", "differentiable", "latent.z", "encoder"),
+        example={"latent": 4, "width": 4, "steps": 20, "batch": 8},
+        paper="Feghahati et al. 2020, CDeepEx, section 4.4",
+    )
+    yield GeneratorDescriptor(
+        name="gan",
+        summary="A Wasserstein generative adversarial network of the shape of DCGAN, trained on the images at hand.",
+        params=GanParams,
+        factory="sidelight_cdeepex.gan:Gan",
+        provides=("trainable", "differentiable", "latent.z"),
+        example={"latent": 4, "width": 4, "critic_width": 4, "steps": 20, "batch": 8},
+        paper="Arjovsky et al. 2017, Wasserstein generative adversarial networks; Gulrajani et al. 2017; shape of "
+        "Feghahati et al. 2020, CDeepEx, section 4.1",
+    )
 
 
 @hookimpl
 def sidelight_inverters() -> Iterable[InverterDescriptor]:
-    """The generator's own encoder."""
+    """The generator's own encoder, and a search for generators that have none."""
     yield InverterDescriptor(
         name="encoder",
         summary="One pass of the generator's encoder.",
@@ -49,6 +71,18 @@ def sidelight_inverters() -> Iterable[InverterDescriptor]:
         factory="sidelight_cdeepex.encoder:Encoder",
         needs=(Need("generator", capabilities=("encoder",)),),
         paper="Feghahati et al. 2020, CDeepEx, section 3.3",
+    )
+    yield InverterDescriptor(
+        name="optimise",
+        summary="A search for the latents that reproduce the image and its class best, from several random starts.",
+        params=OptimiseParams,
+        factory="sidelight_cdeepex.optimise:Optimise",
+        needs=(
+            Need("classifier", capabilities=("differentiable", "classes")),
+            Need("generator", capabilities=("differentiable", "latent.z")),
+        ),
+        example={"starts": 2, "steps": 40},
+        paper="Feghahati et al. 2020, CDeepEx, section 3.3, equation 1",
     )
 
 

@@ -8,8 +8,8 @@ from sidelight_specs import param, params
 
 
 @params
-class VaeParams:
-    """Options of `vae`."""
+class AutoencoderParams:
+    """What `ae` and `vae` share."""
 
     latent: int = param(
         32, "Length of the latent vector z (the paper takes 400).", unit="numbers", minimum=1, maximum=4096
@@ -20,6 +20,17 @@ class VaeParams:
     steps: int = param(1500, "How long to train.", unit="steps", minimum=1, maximum=10_000_000)
     batch: int = param(64, "Images in one training step.", unit="images", minimum=2, maximum=65_536)
     rate: float = param(0.003, "Highest learning rate of Adam.", minimum=1e-6, maximum=1.0)
+
+
+@params
+class AeParams(AutoencoderParams):
+    """Options of `ae`."""
+
+
+@params
+class VaeParams(AutoencoderParams):
+    """Options of `vae`."""
+
     variance: float = param(
         0.05,
         "Variance of the pixels around the reconstruction. Lower is sharper; higher keeps the latents closer to "
@@ -31,10 +42,77 @@ class VaeParams:
 
 
 @params
+class GanParams:
+    """Options of `gan`."""
+
+    latent: int = param(100, "Length of the latent vector z.", unit="numbers", minimum=1, maximum=4096)
+    width: int = param(
+        32,
+        "Channels of the generator's features next to the image; twice as many at each halving of the resolution.",
+        minimum=1,
+        maximum=512,
+    )
+    critic_width: int = param(16, "The same of the critic.", minimum=1, maximum=512)
+    steps: int = param(2500, "How long to train.", unit="steps of the generator", minimum=1, maximum=10_000_000)
+    batch: int = param(64, "Images in one step, real and made ones each.", unit="images", minimum=2, maximum=65_536)
+    critic: int = param(2, "Steps of the critic for one of the generator.", unit="steps", minimum=1, maximum=100)
+    lipschitz: Literal["penalty", "clipping"] = param(
+        "penalty",
+        "What keeps the critic Lipschitz: a penalty on its gradient (Gulrajani et al. 2017), or clipping its weights "
+        "(Arjovsky et al. 2017, as the paper).",
+    )
+    penalty: float = param(10.0, "Weight of the gradient penalty.", minimum=0.0, maximum=10_000.0)
+    clip: float = param(0.01, "Magnitude at which weights are clipped.", minimum=1e-6, maximum=100.0)
+    rate: float = param(0.001, "Highest learning rate of the generator.", minimum=1e-6, maximum=1.0)
+    critic_rate: float = param(0.001, "Learning rate of the critic.", minimum=1e-6, maximum=1.0)
+    average: float = param(
+        0.99,
+        "Share of itself that the average of the generator's weights keeps at each step.",
+        minimum=0.0,
+        maximum=1.0,
+    )
+
+
+@params
 class EncoderParams:
     """Options of `encoder`."""
 
     batch: int = param(256, "Images encoded at a time.", unit="images", minimum=1, maximum=65_536)
+
+
+@params
+class OptimiseParams:
+    """Options of `optimise`."""
+
+    starts: int = param(
+        3, "Random starts for each image; the best one is kept.", unit="starts", minimum=1, maximum=1000
+    )
+    start: int | None = param(
+        None,
+        "Search from this start alone, counted from 0; the same one as start number `start` among several.",
+        minimum=0,
+        maximum=999,
+    )
+    steps: int = param(300, "How long to search.", unit="steps", minimum=1, maximum=1_000_000)
+    rate: float = param(0.1, "Highest learning rate of Adam.", unit="units of latent space", minimum=1e-6, maximum=10.0)
+    misclassification: float = param(
+        1.0,
+        "Weight of the cross-entropy between the class of the image and the classifier's answer to its "
+        "reconstruction, beside the squared distance between the two images.",
+        unit="squared brightness for each nat",
+        minimum=0.0,
+        maximum=1e6,
+    )
+    prior: float = param(
+        0.01,
+        "Weight of the squared length of z. Without it, searches may end where the generator was never trained.",
+        unit="squared brightness",
+        minimum=0.0,
+        maximum=1e6,
+    )
+    batch: int = param(
+        64, "Searches at the same time, one for each image and start.", unit="searches", minimum=1, maximum=65_536
+    )
 
 
 @params

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
-from sidelight_specs import UserError
 from sidelight_specs.results import Counterfactual
 from sidelight_specs.roles import Explainer
 from sidelight_toolkit.arrays import to_array, to_tensor
@@ -15,6 +14,7 @@ from sidelight_toolkit.batching import in_batches, slices
 
 from sidelight_cdeepex.composite import Composite
 from sidelight_cdeepex.constraints import BelowPredicted, BelowProbe, EqualLikelihood, Question, evaluate, violations
+from sidelight_cdeepex.shapes import check_shape
 from sidelight_cdeepex.solver import closest
 
 if TYPE_CHECKING:
@@ -51,7 +51,7 @@ class Contrast(Explainer):
         Raises:
             UserError: the generator makes images of another shape.
         """
-        self._check_shape(tuple(images.shape[1:]))
+        check_shape(images, self._generator)
         start = to_tensor(self._inverter.invert(images).latents, self._run)
         question = Question.of(targets, images.device)
         parts = [
@@ -95,14 +95,6 @@ class Contrast(Explainer):
             latents=to_array(solution.z.reshape(start.shape)),
             start_latents=to_array(start),
         )
-
-    def _check_shape(self, shape: tuple[int, ...]) -> None:
-        made = tuple(self._generator.image_shape)
-        if shape != made:
-            raise UserError(
-                f"the images have the shape {shape} (channels, height, width), and the generator makes {made}",
-                "Give the data the generator's size, or train the generator on these data.",
-            )
 
 
 class Cdeepex(Contrast):

@@ -1,4 +1,4 @@
-"""The networks of the variational autoencoder, for images of any size and number of channels.
+"""The networks of the autoencoders, for images of any size and number of channels.
 
 Sizes that the strides do not divide are padded on the way in and cropped on the way out.
 """
@@ -19,24 +19,50 @@ if TYPE_CHECKING:
 Shape = tuple[int, int, int]
 
 
+class Features(nn.Module):
+    """Four convolutions that halve the resolution, flattened; `length` numbers for each image."""
+
+    def __init__(self, shape: Shape, width: int) -> None:
+        super().__init__()
+        channels, *pixels = shape
+        sizes = (channels, width, 2 * width, 4 * width, 4 * width)
+        self._size = (_up_to(pixels[0], 16), _up_to(pixels[1], 16))
+        self.layers = nn.Sequential(*(_down(a, b) for a, b in pairwise(sizes)), nn.Flatten())
+        self.length = sizes[-1] * (self._size[0] // 16) * (self._size[1] // 16)
+
+    def forward(self, images: Tensor) -> Tensor:
+        """(N, C, H, W) to (N, length)."""
+        missing = (self._size[0] - images.shape[2], self._size[1] - images.shape[3])
+        features: Tensor = self.layers(functional.pad(images, (0, missing[1], 0, missing[0])))
+        return features
+
+
 class EncoderNetwork(nn.Module):
     """Four convolutions and two fully connected layers, one for mu and one for log sigma^2 (CDeepEx, section 4.1)."""
 
     def __init__(self, shape: Shape, latent: int, width: int) -> None:
         super().__init__()
-        channels, *pixels = shape
-        sizes = (channels, width, 2 * width, 4 * width, 4 * width)
-        self._size = (_up_to(pixels[0], 16), _up_to(pixels[1], 16))
-        self.features = nn.Sequential(*(_down(a, b) for a, b in pairwise(sizes)), nn.Flatten())
-        flat = sizes[-1] * (self._size[0] // 16) * (self._size[1] // 16)
-        self.mean = nn.Linear(flat, latent)
-        self.log_variance = nn.Linear(flat, latent)
+        self.features = Features(shape, width)
+        self.mean = nn.Linear(self.features.length, latent)
+        self.log_variance = nn.Linear(self.features.length, latent)
 
     def forward(self, images: Tensor) -> tuple[Tensor, Tensor]:
         """(N, C, H, W) to mu and log sigma^2, both (N, k)."""
-        missing = (self._size[0] - images.shape[2], self._size[1] - images.shape[3])
-        features = self.features(functional.pad(images, (0, missing[1], 0, missing[0])))
+        features = self.features(images)
         return self.mean(features), self.log_variance(features)
+
+
+class CodeNetwork(nn.Sequential):
+    """Four convolutions and one fully connected layer: (N, C, H, W) to (N, k).
+
+    The last normalisation gives every number of the code mean 0 and variance 1 over the training images, so that
+    standard normal latents are about where the codes are, and distances mean the same as between those of a VAE.
+    """
+
+    def __init__(self, shape: Shape, latent: int, width: int) -> None:
+        features = Features(shape, width)
+        code = nn.Linear(features.length, latent, bias=False)
+        super().__init__(features, code, nn.BatchNorm1d(latent, affine=False))
 
 
 class DecoderNetwork(nn.Module):

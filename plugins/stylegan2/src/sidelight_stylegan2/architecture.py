@@ -49,7 +49,7 @@ class Architecture:
     @property
     def size(self) -> int:
         """Height and width of the images, in pixels."""
-        return FIRST * 2 ** (len(self.widths) - 1) * self.shuffle
+        return (FIRST << (len(self.widths) - 1)) * self.shuffle
 
     @property
     def image_shape(self) -> tuple[int, int, int]:

@@ -85,5 +85,6 @@ class Discriminator(nn.Module):
         """The projection of Miyato and Koyama (2018): the product with an embedding of the class."""
         if labels is None or self.embedding is None:
             raise ValueError("the network is conditioned on classes; give labels")
-        classes = self.embedding(y[:, :0], labels)
-        return (y * classes).sum(1, keepdim=True) / math.sqrt(y.shape[1])
+        classes: Tensor = self.embedding(y[:, :0], labels)
+        judged: Tensor = (y * classes).sum(1, keepdim=True) / math.sqrt(y.shape[1])
+        return judged

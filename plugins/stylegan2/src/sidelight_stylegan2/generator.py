@@ -81,7 +81,7 @@ class StyleGan2(Generator):
 
     def synthesize_styles(self, styles: Tensor) -> Tensor:
         """Images of flat style vectors."""
-        return self._drawing(list(styles.split(self.network.synthesis.channels, 1)))
+        return self._drawing(list(torch.split(styles, self.network.synthesis.channels, 1)))
 
     def _drawing(self, styles: list[Tensor]) -> Tensor:
         return to_pixels(self.network.synthesis(styles))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, cast
 
 import torch
 from torch import nn
@@ -115,18 +115,23 @@ class Synthesis(nn.Module):
         self.resolutions += [size] * len(parts)
 
     @property
+    def stack(self) -> list[StyledConvolution | ToRgb]:
+        """The layers, typed."""
+        return cast("list[StyledConvolution | ToRgb]", list(self.layers))
+
+    @property
     def channels(self) -> list[int]:
         """How many style coordinates each layer takes."""
-        return [layer.affine.weight.shape[0] for layer in self.layers]  # type: ignore[union-attr, misc]
+        return [layer.affine.weight.shape[0] for layer in self.stack]
 
     def modulated_by(self, form: Modulation) -> None:
         """Choose the form of modulated convolution; the results are equal."""
-        for layer in self.layers:
-            layer.modulation = form  # type: ignore[assignment]
+        for layer in self.stack:
+            layer.modulation = form
 
     def styles(self, w: Tensor) -> list[Tensor]:
         """(N, inputs, d) to the style of each layer, (N, channels of the layer)."""
-        return [layer.affine(w[:, place]) for layer, place in zip(self.layers, self.inputs, strict=True)]  # type: ignore[operator, union-attr]
+        return [layer.affine(w[:, place]) for layer, place in zip(self.stack, self.inputs, strict=True)]
 
     def start(self, count: int) -> Canvas:
         """The constant, `count` times, and no image yet. Channels are innermost in memory, which is faster on a CPU."""
@@ -147,7 +152,7 @@ class Synthesis(nn.Module):
             (N, C, H, W), about [-1, 1], float32.
         """
         canvas = self.start(len(styles[0])) if canvas is None else canvas
-        for layer, style in zip(self.layers[-len(styles) :], styles, strict=True):  # type: ignore[arg-type]
+        for layer, style in zip(self.stack[-len(styles) :], styles, strict=True):
             canvas = layer(canvas, style, noise)
         image = canvas[1]
         assert image is not None, "the last layer is a to-RGB layer"
@@ -156,6 +161,6 @@ class Synthesis(nn.Module):
     def canvases(self, styles: Sequence[Tensor], noise: NoiseSource = "constant") -> list[Canvas]:
         """What each layer is given, in the order of the layers."""
         found = [self.start(len(styles[0]))]
-        for layer, style in zip(self.layers[:-1], styles[:-1], strict=True):  # type: ignore[arg-type]
+        for layer, style in zip(self.stack[:-1], styles[:-1], strict=True):
             found.append(layer(found[-1], style, noise))
         return found

@@ -63,7 +63,8 @@ def _read_old(data: bytes, makers: Makers) -> Any:
     """Pickles one after another (a magic number, a version, facts of the machine, the object, keys), then numbers."""
     if not data.startswith(MAGIC):
         raise ValueError("it does not begin as files of torch.save do")
-    file, storages = io.BytesIO(data[len(MAGIC) :]), {}
+    file = io.BytesIO(data[len(MAGIC) :])
+    storages: dict[str, torch.Tensor] = {}
     Reader({}).read(file), Reader({}).read(file)
 
     def storage(identity: Any) -> torch.Tensor:

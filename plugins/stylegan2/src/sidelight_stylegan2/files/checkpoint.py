@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import attrs
 from sidelight_specs import UserError
 
+from sidelight_stylegan2.architecture import FIRST
 from sidelight_stylegan2.files import nvidia, persistent, rosinality
 from sidelight_stylegan2.files.archives import MAGIC, ZIP, read_archive
 from sidelight_stylegan2.files.own import load_network
@@ -105,7 +106,7 @@ def _clamp(generator: Record, path: Path) -> float | None:
         UserError: the network is no StyleGAN2 with skip connections and leaky ReLU.
     """
     synthesis = persistent.submodules(generator)["synthesis"]
-    block = persistent.submodules(synthesis)[f"b{nvidia.FIRST}"]
+    block = persistent.submodules(synthesis)[f"b{FIRST}"]
     facts = persistent.attributes(block)
     layer = persistent.attributes(persistent.submodules(block)["conv1"])
     if facts.get("architecture", "skip") != "skip" or layer.get("activation", "lrelu") != "lrelu":

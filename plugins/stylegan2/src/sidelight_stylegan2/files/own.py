@@ -40,7 +40,7 @@ def load_network(path: Path) -> Network:
     """
     fix = "give a file that this plugin wrote"
     try:
-        with safe_open(path, framework="pt") as file:  # type: ignore[no-untyped-call]
+        with safe_open(path, framework="pt") as file:
             facts = file.metadata() or {}
             weights = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
         if facts.get("format") != FORMAT:

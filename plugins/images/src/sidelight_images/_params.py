@@ -97,6 +97,14 @@ class DigitsParams(LabelledParams):
 
 
 @params
+class OpticalDigitsParams(LabelledParams):
+    """Options of `optical-digits`."""
+
+    test: int = param(400, "Images of the test split, as many of each class.", unit="images", minimum=10, maximum=1780)
+    seed: int = param(0, "Chooses which images are test images, and the order.", minimum=0, maximum=2**31 - 1)
+
+
+@params
 class FashionParams(LabelledParams):
     """Options of `fashion`."""
 

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from sidelight_specs import Run
 
-    from sidelight_images._params import DigitsParams, FashionParams
+    from sidelight_images._params import DigitsParams, FashionParams, OpticalDigitsParams
 
 GREY = 128
 
@@ -54,7 +54,7 @@ class LabelledImages(Data):
 
     all_classes: ClassVar[tuple[str, ...]]
 
-    def __init__(self, params: DigitsParams | FashionParams, *, run: Run) -> None:
+    def __init__(self, params: DigitsParams | FashionParams | OpticalDigitsParams, *, run: Run) -> None:
         self.params = params
         self.run = run
 

@@ -82,7 +82,7 @@ def beard(portrait: Portrait) -> None:
     lip = -ellipse(x, y - MIDDLE - 0.055, 0.16, 0.062)
     shape = -union(-np.maximum(edge, cheek), -lip, 0.04)
     soft = (0.5 - shape / np.maximum(canvas.pixel, 0.035)).clip(0, 1)
-    strands = 0.91 + 0.05 * np.sin(53 * x + 11 * y) + 0.04 * np.sin(38 * x - 29 * y + 1)
+    strands = 0.93 + 0.03 * np.sin(53 * x + 11 * y) + 0.03 * np.sin(38 * x - 29 * y + 1)
     lit = strands[:, None] * (0.72 + 0.35 * (x * portrait.light + 0.35 * (0.9 - y)))[:, None]
     colour = mix(portrait.hair, portrait.skin * 0.5, 0.15)
     canvas.paint(window, soft * smoothstep(amount, 0.0, 0.15) * (0.30 + 0.65 * amount), colour * lit, "beard")

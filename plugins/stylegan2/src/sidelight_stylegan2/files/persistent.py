@@ -8,7 +8,7 @@ import torch
 from sidelight_specs import UserError
 
 from sidelight_stylegan2.files.archives import read_storage
-from sidelight_stylegan2.files.pickles import Reader, Record, plain_dict, plain_set
+from sidelight_stylegan2.files.pickles import Reader, Record, plain_bytes, plain_dict, plain_set
 from sidelight_stylegan2.files.tensors import TENSORS
 
 if TYPE_CHECKING:
@@ -24,9 +24,11 @@ KNOWN: Makers = {
     _PERSISTENT: None,
     "torch.storage._load_from_bytes": read_storage,
     "dnnlib.util.EasyDict": plain_dict,
+    "_codecs.encode": plain_bytes,
+    "__builtin__.bytes": plain_bytes,
     "builtins.set": plain_set,
     "__builtin__.set": plain_set,
-    **dict.fromkeys([*_NUMPY, "numpy.ndarray", "numpy.dtype", "_codecs.encode"]),
+    **dict.fromkeys([*_NUMPY, "numpy.ndarray", "numpy.dtype"]),
 }
 
 

@@ -238,6 +238,13 @@ def plain_set(items: Any = ()) -> set[Any]:
     return set(found)
 
 
+def plain_bytes(text: Any = "", encoding: Any = "latin1") -> bytes:
+    """Bytes, as protocols below 3 write them: a text whose characters are their values."""
+    if encoding != "latin1":
+        raise RefusedError("bytes in another encoding than Latin-1")
+    return bytes(_expect(text, str).encode("latin1"))
+
+
 def _expect(value: Any, kind: type) -> Any:
     if not isinstance(value, kind):
         raise ValueError(f"the pickle has a {type(value).__name__} where a {kind.__name__} belongs")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from sidelight_report import concepts, measurements, sections
+from sidelight_report.accuracies import about, accuracies
 from sidelight_report.encoding import number, numbers
 from sidelight_report.explanations import encode
 from sidelight_report.paths import mean_path

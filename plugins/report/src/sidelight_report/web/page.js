@@ -1,5 +1,7 @@
 // @ts-check
+import { accuracies } from "./accuracies.js";
 import { makeCard } from "./card.js";
+import { glance } from "./glance.js";
 import { SlDifference, SlHeatmap } from "./heatmap.js";
 import { h } from "./elements.js";
 import { guide } from "./guide.js";
@@ -35,7 +37,7 @@ function cover(opacity) {
 /** @param {Report} report */
 async function show(report) {
   const cards = report.images.map((card, i) => makeCard(card, i, report));
-  const main = h("main", { id: "main", tabindex: -1 }, h("div", { class: "cards" }, ...cards), measured(report), ...attributes(report), ...exemplars(report), byProducts(report));
+  const main = h("main", { id: "main", tabindex: -1 }, glance(report), h("div", { class: "cards" }, ...cards), accuracies(report.accuracies), measured(report), ...attributes(report), ...exemplars(report), byProducts(report));
   document.body.append(h("a", { class: "skip", href: "#main" }, "Skip to the images"), header(report), bar(report, cards, cover), main, h("footer", {}, origin(report)));
   cover(OPACITY);
   arrowKeys(cards);

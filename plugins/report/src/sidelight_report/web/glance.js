@@ -1,0 +1,48 @@
+// @ts-check
+/** The first images with all their maps, small: a column for each image, a row for each explainer. */
+import "./picture.js";
+import { h } from "./elements.js";
+import { difference, heatmap } from "./tiles.js";
+
+/** @typedef {import("./document.js").Report} Report */
+/** @typedef {import("./document.js").Card} Card */
+
+const COLUMNS = 10;
+
+/** Null where there is nothing to compare. @param {Report} report */
+export function glance(report) {
+  const shown = report.explainers.filter(({ kind }) => kind === "counterfactual" || kind === "heatmap");
+  if (shown.length < 2 || report.images.length < 2) return null;
+  const cards = report.images.slice(0, COLUMNS);
+  const head = h("tr", {}, h("th", { scope: "col" }, "Input"), ...cards.map(input));
+  const rows = shown.map(({ id, about }) => h("tr", {}, h("th", { scope: "row" }, id, about && h("small", {}, about)), ...cards.map((card) => cell(id, card))));
+  return h("section", { class: "panel", id: "glance", "aria-labelledby": "glance-title" }, h("h2", { id: "glance-title" }, "At a glance"),
+    h("p", { class: "note" }, legend(shown.map(({ kind }) => kind))),
+    h("div", { class: "scroller", tabindex: 0, role: "region", "aria-label": "At a glance" },
+      h("table", { class: "glance" }, h("thead", {}, head), h("tbody", {}, ...rows))));
+}
+
+/** @param {Card} card @param {number} at */
+function input(card, at) {
+  const picture = h("sl-picture");
+  picture.data = { picture: card.picture, label: `Input ${card.id}` };
+  const [predicted, probe] = ["predicted", "probe"].map((wanted) => card.classes.find(({ part }) => part === wanted)?.name);
+  const sides = probe === undefined ? predicted : `${predicted}, not ${probe}?`;
+  return h("th", { scope: "col" }, h("a", { href: `#image-${at + 1}` }, sides), picture);
+}
+
+/** @param {string} explainer @param {Card} card */
+function cell(explainer, card) {
+  const entry = card.explanations.find((found) => found.explainer === explainer);
+  const map = entry?.kind === "heatmap" ? heatmap(entry, card) : entry?.kind === "counterfactual" ? difference(entry, card) : null;
+  return h("td", {}, map ?? h("p", { class: "note" }, "no answer"));
+}
+
+/** @param {string[]} kinds */
+function legend(kinds) {
+  const words = [
+    kinds.includes("counterfactual") && "Red is added and blue removed until the class asked about is as likely as the predicted one.",
+    kinds.includes("heatmap") && "Teal speaks for the predicted class, amber for the other; bright is important where a method has no sign.",
+  ];
+  return words.filter(Boolean).join(" ");
+}

@@ -9,4 +9,5 @@
 - `images`: resizing and blurring
 - `baselines`: black, mean or blurred images in place of hidden pixels
 - `training`: a loop counted in steps
+- `factors`: a network that reads ground-truth factors off images
 """

@@ -157,3 +157,26 @@ class PointingGameParams:
     region: str = param(
         "square", "The mask of that split that marks the region, a filled rectangle (`square` of `images/digits`)."
     )
+
+
+@params
+class CausalProfileParams:
+    """Options of `causal-profile`."""
+
+    split: str = param("test", "The split of the recipe's data that is drawn anew, and in which explained images are.")
+    count: int = param(
+        128, "Images whose factors are changed, the first of the split.", unit="images", minimum=1, maximum=100_000
+    )
+    batch: int = param(64, "Images in one forward pass; bounds the memory.", unit="images", minimum=1, maximum=4096)
+
+
+@params
+class FactorChangeParams:
+    """Options of `factor-change`."""
+
+    factors: tuple[str, ...] = param((), "The factors to report; all of them where empty.")
+    images: int = param(
+        6000, "Images that the regressor learns from, drawn for it.", unit="images", minimum=2, maximum=1_000_000
+    )
+    steps: int = param(1000, "Length of the regressor's training.", unit="steps", minimum=1, maximum=1_000_000)
+    batch: int = param(64, "Images in each step of it.", unit="images", minimum=2, maximum=4096)

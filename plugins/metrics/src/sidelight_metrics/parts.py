@@ -9,6 +9,7 @@ import numpy as np
 from sidelight_specs import UserError
 
 if TYPE_CHECKING:
+    from sidelight_specs.results import Split
     from sidelight_specs.roles import Data
 
 
@@ -27,8 +28,7 @@ def masks_of(data: Data | None, split: str, images: np.ndarray) -> dict[str, np.
     found = data.split(split)
     if not found.masks or found.images.shape[1:] != images.shape[1:]:
         return {}
-    places = {_digest(image): row for row, image in enumerate(found.images)}
-    rows = [places.get(_digest(image), -1) for image in images]
+    rows = rows_of(found, images)
     return {} if -1 in rows else {name: masks[rows] for name, masks in found.masks.items()}
 
 
@@ -42,6 +42,12 @@ def regions_of(metric: str, data: Data, split: str, region: str, images: np.ndar
         f"{metric} looks for the explained images and their mask {region!r} in the split {split!r}; {found}",
         "set `split` and `region`, and name with `needs: {data: ID}` the data that the explained images come from",
     )
+
+
+def rows_of(split: Split, images: np.ndarray) -> list[int]:
+    """Where in a split each image is, by its pixels; -1 where it is not."""
+    places = {_digest(image): row for row, image in enumerate(split.images)}
+    return [places.get(_digest(image), -1) for image in images]
 
 
 def _digest(image: np.ndarray) -> bytes:

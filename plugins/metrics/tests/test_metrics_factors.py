@@ -1,0 +1,178 @@
+"""Metrics that know the true factors, on the kit's toy data and classifier, whose answers can be derived by hand."""
+
+import numpy as np
+import pytest
+import torch
+from sidelight_metrics._params import CausalProfileParams, FactorChangeParams
+from sidelight_metrics.causal_profile import CausalProfile
+from sidelight_metrics.factor_change import FactorChange
+from sidelight_metrics.ranks import ranks, spearman
+from sidelight_specs import SidelightError, UserError
+from sidelight_specs.results import Counterfactual, Heatmap, Inversion
+from sidelight_specs.testing import ToyClassifier, ToyData, ToyRun, patterns
+from sidelight_toolkit.factors import factor_regressor, independent
+
+DATA = ToyData(task="binary")
+
+
+def profile_of(classifier=None, **options):
+    metric = CausalProfile(
+        CausalProfileParams(**{"count": 12, **options}),
+        classifier=classifier or ToyClassifier(task="binary"),
+        data=DATA,
+        run=ToyRun(),
+    )
+    return metric, *({item.name: item for item in part.items} for part in metric.profile())
+
+
+def test_the_profile_names_what_the_classifier_uses_and_nothing_else():
+    _, effects, flips = profile_of()
+    assert list(effects)[:2] in (["rows", "columns"], ["columns", "rows"])
+    assert min(effects[name].value for name in ("rows", "columns")) > 1
+    assert max(effects[name].value for name in ("checks", "broad", "shade-x", "shade-y")) < 0.01
+    assert flips["rows"].value == flips["columns"].value == 1
+    assert flips["shade-x"].value == 0
+    assert effects["rows"].settings["high end"].startswith("-")
+    assert effects["columns"].settings["high end"].startswith("+")
+
+
+def test_the_effect_is_the_change_of_the_log_odds(linear):
+    rows = patterns.basis(32)[0]
+    weights = np.stack([np.zeros((1, 32, 32)), rows[None], -2 * rows[None]])
+    _, effects, _ = profile_of(linear(weights))
+    low, high = DATA.factor_ranges["rows"]
+    strength = float((rows**2).sum()) * np.array([low, high])
+    # class 2 is never predicted; class 1 is, on every image, since the pattern is always there
+    logits = np.stack([0 * strength, strength, -2 * strength], axis=1)
+    odds = logits[:, 1] - np.log(np.exp(logits[:, [0, 2]]).sum(axis=1))
+    np.testing.assert_allclose(effects["rows"].values, odds[1] - odds[0], rtol=1e-4)
+    np.testing.assert_allclose(effects["broad"].values, 0, atol=1e-4)
+
+
+def test_a_regression_is_profiled_by_its_value(linear):
+    _, effects, flips = profile_of(linear(patterns.basis(32)[3][None, None].copy(), "regression"))
+    low, high = DATA.factor_ranges["broad"]
+    expected = (high - low) * float((patterns.basis(32)[3] ** 2).sum())
+    assert effects["broad"].value == pytest.approx(expected, rel=1e-4)
+    assert effects["broad"].unit == "value"
+    assert flips["broad"].value == 0
+
+
+def agreement(explanation, images):
+    metric, _, _ = profile_of()
+    (found,) = metric.measure(explanation, torch.from_numpy(images), None).items
+    return found.values
+
+
+def test_heatmaps_are_held_against_the_profile():
+    split = DATA.split("test")
+    used = patterns.region(0, 32) | patterns.region(1, 32)
+    right = Heatmap(values=np.repeat(used[None].astype(np.float32), 12, 0))
+    wrong = Heatmap(values=np.repeat(~used[None], 12, 0).astype(np.float32))
+    assert (agreement(right, split.images) > 0.8).all()
+    assert (agreement(wrong, split.images) < 0).all()
+    np.testing.assert_array_equal(
+        agreement(Heatmap(values=-right.values), split.images), agreement(right, split.images)
+    )
+
+
+def test_counterfactuals_mark_what_they_change():
+    split = DATA.split("test")
+    changed = DATA.render({**split.factors, "rows": np.full(12, 0.2, np.float32)})
+    assert (agreement(counterfactual_of(changed), split.images) > 0).all()
+
+
+def test_nothing_is_said_of_strange_images_or_of_what_marks_no_pixels():
+    split = DATA.split("test")
+    marks = Heatmap(values=np.ones((12, 32, 32), np.float32))
+    assert np.isnan(agreement(marks, 1 - split.images)).all()
+    latents = Inversion(latents=np.zeros((12, 2)), reconstructions=split.images, error=np.zeros(12, np.float32))
+    assert np.isnan(agreement(latents, split.images)).all()
+
+
+def test_a_split_that_is_too_small_is_named():
+    with pytest.raises(UserError, match="'test' has 12 images and count is 13"):
+        profile_of(count=13)
+
+
+def counterfactual_of(images, converged=None):
+    logits = np.zeros((len(images), 2), np.float32)
+    converged = np.ones(len(images), bool) if converged is None else converged
+    return Counterfactual(images=images, logits_before=logits, logits_after=logits, converged=converged)
+
+
+@pytest.fixture(scope="module")
+def change():
+    """`measure` of one metric with one regressor, trained once."""
+    run = ToyRun()
+    params = FactorChangeParams(images=600, steps=120, batch=32)
+
+    def measure(explanation, images, **options):
+        chosen = FactorChangeParams(**{**_options(params), **options})
+        metric = FactorChange(chosen, data=DATA, run=run)
+        found = metric.measure(explanation, torch.from_numpy(images), None)
+        return {item.name: item for item in found.items}, run
+
+    return measure
+
+
+def _options(params):
+    return {"images": params.images, "steps": params.steps, "batch": params.batch}
+
+
+def test_the_factor_that_was_changed_is_read(change):
+    split = DATA.split("test")
+    low, high = DATA.factor_ranges["broad"]
+    before, after = (DATA.render({**split.factors, "broad": np.full(12, end, np.float32)}) for end in (low, high))
+    items, run = change(counterfactual_of(after), before)
+    assert items["change of broad"].value > 1.2
+    others = [abs(item.value) for name, item in items.items() if name != "change of broad"]
+    assert max(others) < 0.4
+    quality = {item.name: item.value for item in run.emitted["regressor"].items}
+    assert quality["broad"] > 0.7
+    assert set(quality) == set(DATA.factor_ranges)
+
+
+def test_failed_searches_and_unchosen_factors_are_left_out(change):
+    images = DATA.split("test").images
+    found = counterfactual_of(images, np.arange(12) > 3)
+    items, _ = change(found, images, factors=("rows",))
+    assert list(items) == ["change of rows"]
+    np.testing.assert_array_equal(np.isnan(items["change of rows"].values), np.arange(12) <= 3)
+    np.testing.assert_array_equal(items["change of rows"].values[4:], 0)
+
+
+def test_an_unknown_factor_and_another_kind_are_refused(change):
+    images = DATA.split("test").images
+    with pytest.raises(UserError, match="no factor hat"):
+        change(counterfactual_of(images), images, factors=("hat",))
+    with pytest.raises(SidelightError, match="heatmap"):
+        change(Heatmap(values=images[:, 0]), images)
+
+
+def test_the_regressor_learns_from_independent_factors():
+    labels = np.arange(1000) % 2
+    confounded = {"one": labels.astype(np.float32), "other": labels.astype(np.float32)}
+    drawn = independent(confounded, 4000, np.random.default_rng(0))
+    assert abs(np.corrcoef(drawn["one"], drawn["other"])[0, 1]) < 0.06
+    assert set(drawn["one"]) == {0, 1}
+
+
+def test_data_without_a_renderer_has_no_regressor():
+    class Photographs(ToyData):
+        @property
+        def factor_ranges(self):
+            return {}
+
+    with pytest.raises(SidelightError, match="cannot be drawn from factors"):
+        factor_regressor(Photographs(), ToyRun())
+
+
+def test_rank_correlation():
+    np.testing.assert_array_equal(ranks(np.array([3.0, 1.0, 3.0, 2.0])), [2.5, 0, 2.5, 1])
+    rising = np.array([1.0, 2.0, 5.0, 100.0])
+    assert spearman(rising, np.exp(-rising)) == pytest.approx(-1)
+    assert spearman(rising, np.array([1.0, np.nan, 2.0, 3.0])) == pytest.approx(1)
+    # four places, d = (1, -1, 0, 0): 1 - 6 * 2 / (4 * 15)
+    assert spearman(np.array([1.0, 2, 3, 4]), np.array([2.0, 1, 3, 4])) == pytest.approx(0.8)
+    assert np.isnan(spearman(rising, np.ones(4)))

@@ -7,10 +7,8 @@ from typing import TYPE_CHECKING
 from sidelight_specs import MetricDescriptor, Need, hookimpl
 
 from sidelight_metrics._params import (
-    CausalProfileParams,
     ConfidenceChangeParams,
     DistanceParams,
-    FactorChangeParams,
     FaithfulnessParams,
     FlipRateParams,
     InsertionDeletionParams,
@@ -33,7 +31,7 @@ _CLASSES = (Need("classifier", capabilities=("classes",)),)
 
 @hookimpl
 def sidelight_metrics() -> Iterable[MetricDescriptor]:
-    """Four metrics of counterfactuals, two of heatmaps, two of regions, one of inversions, three of concepts."""
+    """Metrics of counterfactuals, pairs of explanations, heatmaps, regions, inversions and concepts."""
     yield MetricDescriptor(
         name="flip-rate",
         summary="How many counterfactuals reach the probe class, or the boundary before it.",
@@ -66,6 +64,14 @@ def sidelight_metrics() -> Iterable[MetricDescriptor]:
         params=DistanceParams,
         factory="sidelight_metrics.distance:Distance",
         accepts=("counterfactual",),
+    )
+    yield MetricDescriptor(
+        name="consistency",
+        summary="How alike explanations are to those of the explainer named in `needs`: another start or generator.",
+        factory="sidelight_metrics.consistency:Consistency",
+        needs=(Need("explainer"),),
+        accepts=("counterfactual", "heatmap"),
+        paper="Feghahati et al. 2020, CDeepEx, section 4.1.3",
     )
     yield MetricDescriptor(
         name="insertion-deletion",
@@ -138,22 +144,4 @@ def sidelight_metrics() -> Iterable[MetricDescriptor]:
         needs=(Need("data", optional=True),),
         accepts=("concepts",),
         paper=_STRUCTURED,
-    )
-    yield MetricDescriptor(
-        name="causal-profile",
-        summary="What the classifier really uses: each true factor changed alone, and explanations held against that.",
-        params=CausalProfileParams,
-        factory="sidelight_metrics.causal_profile:CausalProfile",
-        needs=(Need("classifier"), Need("data", capabilities=("factors.render",))),
-        accepts=("heatmap", "counterfactual", "attributes", "concepts", "inversion"),
-        example={"count": 6},
-    )
-    yield MetricDescriptor(
-        name="factor-change",
-        summary="Which true factors a counterfactual or an inversion changes, read by a network trained on them.",
-        params=FactorChangeParams,
-        factory="sidelight_metrics.factor_change:FactorChange",
-        needs=(Need("data", capabilities=("factors.render",)),),
-        accepts=("counterfactual", "inversion"),
-        example={"images": 32, "steps": 4, "batch": 16},
     )

@@ -7,8 +7,10 @@ from typing import TYPE_CHECKING
 from sidelight_specs import MetricDescriptor, Need, hookimpl
 
 from sidelight_metrics._params import (
+    CausalProfileParams,
     ConfidenceChangeParams,
     DistanceParams,
+    FactorChangeParams,
     FaithfulnessParams,
     FlipRateParams,
     InsertionDeletionParams,
@@ -144,4 +146,22 @@ def sidelight_metrics() -> Iterable[MetricDescriptor]:
         needs=(Need("data", optional=True),),
         accepts=("concepts",),
         paper=_STRUCTURED,
+    )
+    yield MetricDescriptor(
+        name="causal-profile",
+        summary="What the classifier really uses: each true factor changed alone, and explanations held against that.",
+        params=CausalProfileParams,
+        factory="sidelight_metrics.causal_profile:CausalProfile",
+        needs=(Need("classifier"), Need("data", capabilities=("factors.render",))),
+        accepts=("heatmap", "counterfactual", "attributes", "concepts", "inversion"),
+        example={"count": 6},
+    )
+    yield MetricDescriptor(
+        name="factor-change",
+        summary="Which true factors a counterfactual or an inversion changes, read by a network trained on them.",
+        params=FactorChangeParams,
+        factory="sidelight_metrics.factor_change:FactorChange",
+        needs=(Need("data", capabilities=("factors.render",)),),
+        accepts=("counterfactual", "inversion"),
+        example={"images": 32, "steps": 4, "batch": 16},
     )

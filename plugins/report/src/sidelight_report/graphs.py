@@ -1,4 +1,4 @@
-"""Attention graphs: the nodes that the page draws, roots first, each level below the one that leads to it."""
+"""Attention graphs: the nodes that the page draws, roots first, each level after the one that leads to it."""
 
 from __future__ import annotations
 
@@ -34,6 +34,7 @@ def graph_entry(explanation: AttentionGraph, row: int) -> dict[str, Any]:
         "soft": explanation.soft,
         "probability": number(graph.probability),
         "nodes": nodes,
+        "sufficient": len(graph.sufficient),
         "left_out": len(graph.nodes) - len(kept),
     }
 

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from sidelight_report import HtmlParams
 
-STYLES = ("tokens.css", "page.css", "components.css")
+STYLES = ("tokens.css", "page.css", "components.css", "attention-graph.css")
 
 
 class Html(Renderer):

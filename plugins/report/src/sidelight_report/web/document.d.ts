@@ -28,7 +28,7 @@ export interface InversionEntry { kind: "inversion"; picture: Picture; error: nu
 export interface GraphNode { patches: number[]; confidence: number; root: boolean; depth: number; children: number[] }
 export interface GraphEntry extends Shared {
   kind: "attention-graph"; side: string; grid: [number, number]; soft: boolean; probability: number | null;
-  nodes: GraphNode[]; left_out: number; baseline?: Picture;
+  nodes: GraphNode[]; sufficient: number; left_out: number; baseline?: Picture;
 }
 export interface NamedConcept {
   name: string; activation: number | null; contribution: number | null; map: { values: Grid; saturation: number } | null;

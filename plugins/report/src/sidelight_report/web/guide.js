@@ -13,7 +13,7 @@ const TEXTS = {
     ["Counterfactuals", "The input, changed until the classifier would answer differently. Hold the picture, or press Flicker, to compare it with the input. In the difference, red is what must be added and blue what must be removed; all differences of one image share a scale. The bars are the classifier's probabilities: pale before, solid after."],
     ["No answer", "A search that did not converge is named and never drawn: where it stopped explains nothing."],
   ],
-  "attention-graph": [["Attention graphs", "In the top row, smallest sets of patches that are enough for the classifier; below each, what is left of the class when a patch goes. Percentages are relative to the whole image."]],
+  "attention-graph": [["Attention graphs", "On the left, smallest sets of patches that are enough for the classifier, as different from each other as were found; to the right of each, what is left of the class when one patch goes, then another, the costliest first. Percentages are relative to the whole image. A line is the thicker the more its patch is worth: point at it, or move to it with Tab, to read how much. Pointing at a picture marks its patches wherever else they are shown."]],
   concepts: [["Concepts", "A few learned features, the x-features of an explanation network among them, whose sum and a constant imitate the classifier's logit. Those that hold most of what speaks for the class are named, strongest first, and those that speak notably against it. Beside each: where it is in this image, and the images of the data in which it is strongest, which say what it stands for. A strength of 1 is its usual one where it fires."]],
   attributes: [["Attributes", "Directions of a generator that move the classifier, strongest first."]],
 };

@@ -38,6 +38,7 @@ def _good(kind, name, factory, **facts):
 
 _FULL = ("differentiable", "activations", "module", "classes")
 DATA = _good(DataDescriptor, "good", "GoodData")
+DRAWN = _good(DataDescriptor, "good-drawn", "GoodDrawnData", provides=("factors.render",))
 CLASSIFIER = _good(ClassifierDescriptor, "good", "GoodClassifier", provides=_FULL)
 LEARNER = _good(
     ClassifierDescriptor,
@@ -81,7 +82,20 @@ COUNTERFACTUAL = _good(
 )
 METRIC = _good(MetricDescriptor, "good", "GoodMetric", accepts=("heatmap",))
 RENDERER = _good(RendererDescriptor, "good", "GoodRenderer")
-GOOD = (DATA, CLASSIFIER, LEARNER, GENERATOR, LAYERED, INVERTER, FINDER, HEATMAP, COUNTERFACTUAL, METRIC, RENDERER)
+GOOD = (
+    DATA,
+    DRAWN,
+    CLASSIFIER,
+    LEARNER,
+    GENERATOR,
+    LAYERED,
+    INVERTER,
+    FINDER,
+    HEATMAP,
+    COUNTERFACTUAL,
+    METRIC,
+    RENDERER,
+)
 
 
 def _bad(check, good, **facts):
@@ -129,6 +143,7 @@ BAD = (
     _bad("scores-have-the-right-form", CLASSIFIER, provides=()),
     _bad("class-logits-match-class-names", CLASSIFIER),
     _bad("scoring-leaves-the-module-alone", CLASSIFIER),
+    _bad("factors-give-the-images", DRAWN),
     _bad("splits-are-splits", DATA),
     _bad("images-are-float32-in-range", DATA),
     _bad("labels-are-within-class-names", DATA),

@@ -13,6 +13,7 @@ from broken_promises.good import (
     GoodClassifier,
     GoodCounterfactual,
     GoodData,
+    GoodDrawnData,
     GoodFinder,
     GoodGenerator,
     GoodHeatmap,
@@ -308,6 +309,15 @@ class SameSplitTwice(GoodData):
 class UnknownSplitIsRefused(GoodData):
     def split(self, name):
         return super().split(name if name in self.splits else "test")
+
+
+class FactorsGiveTheImages(GoodDrawnData):
+    def render(self, factors):
+        return super().render({**factors, "rows": factors["rows"] + 0.01})
+
+    def split(self, name):
+        split = super().split(name)
+        return attrs.evolve(split, images=GoodDrawnData.render(self, split.factors))
 
 
 # --- latents

@@ -1,5 +1,6 @@
 """Components that keep every promise; the broken ones change one thing each."""
 
+import attrs
 import numpy as np
 import torch
 from sidelight_specs import NotFittedError
@@ -11,6 +12,12 @@ from sidelight_specs.testing.toys import ToyClassifier, ToyData, ToyGenerator, T
 class GoodData(ToyData):
     def __init__(self, params, *, run):
         super().__init__()
+
+
+class GoodDrawnData(GoodData):
+    def split(self, name):
+        split = super().split(name)
+        return attrs.evolve(split, images=self.render(split.factors))
 
 
 class GoodClassifier(ToyClassifier):

@@ -8,6 +8,7 @@ import zlib
 
 import numpy as np
 import pytest
+from rich.console import Console
 from sidelight.execution.journal import Clock, Record, Timing
 from sidelight.execution.notebook import gallery
 from sidelight.execution.pictures import heatmap_uri, image_uri
@@ -146,6 +147,20 @@ def test_bars_show_the_step_and_its_loops(capsys):
     assert reporter._progress.tasks == []
     reporter.close()
     assert "[1/1] fit [classifier]: done in 1.0 s" in capsys.readouterr().err
+
+
+def test_bars_leave_nothing_behind_a_step_that_has_ended():
+    terminal = io.StringIO()
+    reporter = Bars(Console(file=terminal, force_terminal=True, width=80))
+    reporter.started("[1/1] explain")
+    with reporter.loop("images", 1) as advance:
+        advance()
+    reporter.finished("[1/1] explain", Timing("explain", "toy/mean", seconds=1.0, made=1))
+    reporter.close()
+    before, _, after = terminal.getvalue().partition("done in 1.0 s")
+    assert "0/?" in before
+    assert "[1/1]" not in after
+    assert "?" not in after.replace("\x1b[?25h", "")  # the sequence shows the cursor again
 
 
 def test_the_reporter_follows_the_terminal(monkeypatch):

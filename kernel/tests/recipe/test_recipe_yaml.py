@@ -183,7 +183,9 @@ def test_no_text_breaks_the_reader(text):
     )
 )
 def test_no_object_breaks_the_dict_reader(value):
-    read_plain({"k": value}, Problems())
+    problems = Problems()
+    read_plain({"k": value}, problems)
+    assert all(str(problem.place).startswith("the recipe given as a dict, at k") for problem in problems.found)
 
 
 def test_a_dict_with_what_no_recipe_holds():

@@ -31,7 +31,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--set", metavar="KEY=VALUE", action="append", default=[], help="change one value: explain.count=20"
     )
     parser.add_argument(
-        "--swap", metavar="ROLE=USE", action="append", default=[], help="exchange a component: generator=cdeepex/gan"
+        "--swap", metavar="ROLE=USE", action="append", default=[], help="exchange a component: data=PLUGIN/COMPONENT"
     )
 
 

@@ -17,7 +17,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--set", metavar="KEY=VALUE", action="append", default=[], help="change one value: explain.count=20"
     )
     parser.add_argument(
-        "--swap", metavar="ROLE=USE", action="append", default=[], help="exchange a component: generator=cdeepex/gan"
+        "--swap", metavar="ROLE=USE", action="append", default=[], help="exchange a component: data=PLUGIN/COMPONENT"
     )
     parser.add_argument("--out", metavar="DIR", help="the run's folder (default: runs/ and the recipe's name)")
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda, cuda:N or mps (default: auto)")

@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from contextlib import AbstractContextManager
 
+    from rich.console import Console
     from rich.progress import Progress, TaskID
 
     from sidelight.execution.journal import Timing
@@ -79,9 +80,13 @@ class PlainLines(Silent):
 
 
 class Bars:
-    """A line for every finished step, and live bars with the time left for the loops under way."""
+    """A line for every finished step, and live bars with the time left for the loops under way.
 
-    def __init__(self) -> None:
+    Args:
+        console: where to; the standard error stream when None.
+    """
+
+    def __init__(self, console: Console | None = None) -> None:
         from rich import progress
         from rich.console import Console
 
@@ -94,7 +99,7 @@ class Bars:
             progress.TextColumn("left"),
             progress.TimeRemainingColumn(),
         )
-        self._progress: Progress = progress.Progress(*columns, console=Console(stderr=True), transient=True)
+        self._progress: Progress = progress.Progress(*columns, console=console or Console(stderr=True), transient=True)
         self._progress.start()
         self._step: TaskID | None = None
 
@@ -106,6 +111,7 @@ class Bars:
         """Leave a line that says what became of it."""
         if self._step is not None:
             self._progress.remove_task(self._step)
+            self._progress.refresh()  # else the line below would be followed by the bar as it was last drawn
         self.say(f"{title}: {outcome(timing)}")
 
     @contextmanager

@@ -86,7 +86,7 @@ def _swapped(recipe: Value, text: str, problems: Problems) -> Value:
         problems.add(
             "a swap names a role or an id, and the component to put there",
             place,
-            expected="ROLE_OR_ID=PLUGIN/COMPONENT, such as generator=cdeepex/vae",
+            expected="ROLE_OR_ID=PLUGIN/COMPONENT",
         )
         return Value({}, place)
     slots = _slots(recipe)

@@ -75,6 +75,15 @@ def test_the_closest_point_is_the_one_that_geometry_gives():
     np.testing.assert_allclose(free.images.reshape(-1, 2), [[0.5, 0.3], [0.5, 0.35], [0.5, 0.9]], atol=0.004)
 
 
+def test_more_starts_never_end_farther_away_and_count_their_passes():
+    one, four = (explain(Cdeepex, LEFT, WHY_NOT_RIGHT, starts=starts, spread=0.3) for starts in (1, 4))
+    distance = [np.linalg.norm(found.latents - found.start_latents, axis=1) for found in (one, four)]
+    assert four.converged.all()
+    assert (distance[1] <= distance[0] + 1e-6).all()
+    assert (four.passes > 2 * one.passes).all()
+    np.testing.assert_array_equal(four.path_images[:, 0], LEFT.numpy())
+
+
 def test_a_search_that_fails_says_so():
     found = explain(Cdeepex, LEFT, WHY_NOT_RIGHT, generator=Frozen(), steps=20)
     assert not found.converged.any()

@@ -7,7 +7,7 @@ from scipy.optimize import minimize
 from sidelight_cdeepex._params import CdeepexParams
 from sidelight_cdeepex.descent import descend
 from sidelight_cdeepex.lagrangian import Multipliers, Values
-from sidelight_cdeepex.solver import closest
+from sidelight_cdeepex.solver import Solution, closest, nearest
 from sidelight_specs import Cancelled
 from sidelight_specs.testing import ToyRun
 
@@ -177,3 +177,35 @@ def test_no_step_is_longer_than_allowed():
     forces = Multipliers.start(z, 1.0).forces(Values(z[:, :1], z[:, :0]))
     step = descend(2 * z, torch.ones(2, 3), forces, torch.ones(2), 1, CdeepexParams(longest=0.25))
     assert (step.norm(dim=1) <= 0.25 + 1e-6).all()
+
+
+def two_lines(z, rows):
+    """h = 0 on the lines x = -2 and x = 1."""
+    del rows
+    return Values((z[:, :1] + 2) * (z[:, :1] - 1), torch.zeros(len(z), 0))
+
+
+def test_a_search_that_begins_elsewhere_still_looks_for_the_closest_to_z0():
+    start = torch.tensor([[-0.8, 0.5]])
+    here, there = (
+        closest(two_lines, start, EXACT, ToyRun(), offset=offset) for offset in (None, torch.tensor([3.0, 2.0]))
+    )
+    torch.testing.assert_close(here.z, torch.tensor([[-2.0, 0.5]]), atol=1e-2, rtol=0)
+    torch.testing.assert_close(there.z, torch.tensor([[1.0, 0.5]]), atol=1e-2, rtol=0)
+
+
+def test_the_nearest_solution_that_was_found_is_kept_for_each_row():
+    start = torch.zeros(3, 2)
+
+    def solution(lengths, found, steps):
+        z = torch.tensor([[length, 0.0] for length in lengths])
+        return Solution(z=z, found=torch.tensor(found), steps=torch.tensor(steps), path=z[:, None])
+
+    one = solution([1.0, 5.0, 9.0], [True, True, False], [4, 4, 4])
+    other = solution([2.0, 3.0, 1.0], [True, True, False], [1, 2, 3])
+    best = nearest([one, other], start)
+    assert best.z[:2, 0].tolist() == [1, 3]
+    assert best.path[:2, 0, 0].tolist() == [1, 3]
+    assert best.found.tolist() == [True, True, False]
+    assert best.z[2, 0] == 9  # none was found: the search from z0 itself is shown
+    assert best.steps.tolist() == [5, 6, 7]

@@ -157,6 +157,21 @@ class XgemsParams:
         maximum=1.0,
     )
     longest: float = param(0.5, "No step is longer than this.", unit="units of latent space", minimum=1e-6, maximum=1e6)
+    starts: int = param(
+        1,
+        "Searches for each image: the first begins at z0, the others around it. Of what they find the closest to z0 is "
+        "kept.",
+        unit="searches",
+        minimum=1,
+        maximum=1000,
+    )
+    spread: float = param(
+        0.5,
+        "Standard deviation of the other searches' first points around z0.",
+        unit="units of latent space",
+        minimum=0.0,
+        maximum=100.0,
+    )
     batch: int = param(32, "Images searched at the same time.", unit="images", minimum=1, maximum=4096)
     path: int = param(
         12, "Images kept along each search, first and last included.", unit="images", minimum=2, maximum=256

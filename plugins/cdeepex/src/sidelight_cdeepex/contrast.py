@@ -15,10 +15,10 @@ from sidelight_toolkit.batching import in_batches, slices
 from sidelight_cdeepex.composite import Composite
 from sidelight_cdeepex.constraints import BelowPredicted, BelowProbe, EqualLikelihood, Question, evaluate, violations
 from sidelight_cdeepex.shapes import check_shape
-from sidelight_cdeepex.solver import closest
+from sidelight_cdeepex.solver import closest, nearest
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from sidelight_specs import Run
     from sidelight_specs.results import Targets
@@ -68,9 +68,20 @@ class Contrast(Explainer):
             return evaluate(self.constraints, logits, question.take(rows))
 
         steps = path_steps(self._params.steps, self._params.path)
-        solution = closest(values, start.flatten(1), self._params, self._run, record=steps)
+        z0 = start.flatten(1)
+        searches = [
+            closest(values, z0, self._params, self._run, offset=offset, record=steps) for offset in self._offsets(z0)
+        ]
+        solution = nearest(searches, z0)
         path = composite.path(solution.path)
         return self._measured(path, steps, start, question, solution)
+
+    def _offsets(self, z0: Tensor) -> Iterator[Tensor | None]:
+        """Where the searches begin, seen from z0: there, and at points around it that are the same for every image."""
+        yield None
+        rng = self._run.rng("starts")
+        for _ in range(self._params.starts - 1):
+            yield torch.from_numpy(self._params.spread * rng.standard_normal(z0.shape[1])).to(z0)
 
     def _measured(
         self, path: Tensor, steps: Sequence[int], start: Tensor, question: Question, solution: Solution

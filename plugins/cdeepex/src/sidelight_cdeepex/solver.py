@@ -57,7 +57,13 @@ class Solution:
 
 
 def closest(
-    constraints: Constraints, start: Tensor, settings: Settings, run: Run, *, record: Sequence[int] = ()
+    constraints: Constraints,
+    start: Tensor,
+    settings: Settings,
+    run: Run,
+    *,
+    offset: Tensor | None = None,
+    record: Sequence[int] = (),
 ) -> Solution:
     """For each row the z closest to its start that satisfies its constraints.
 
@@ -68,9 +74,10 @@ def closest(
         start: (N, k), z0.
         settings: the options of `xgems`.
         run: shows progress, and cancels.
+        offset: (k,), where the searches begin, seen from z0; at z0 by default.
         record: after how many steps z is kept for the path.
     """
-    search = _Search.begin(start, settings.penalty)
+    search = _Search.begin(start, settings.penalty, offset)
     solution = Solution(
         z=start.clone(),
         found=torch.zeros_like(search.row, dtype=torch.bool),
@@ -85,6 +92,17 @@ def closest(
             break
     after = torch.tensor(record, device=start.device) >= solution.steps[:, None]
     return attrs.evolve(solution, path=torch.where(after[..., None], solution.z[:, None], solution.path))
+
+
+def nearest(solutions: Sequence[Solution], start: Tensor) -> Solution:
+    """For each row the solution that came closest to its start, of those that were found; the steps of all count."""
+    far = [torch.where(one.found, torch.linalg.vector_norm(one.z - start, dim=1), torch.inf) for one in solutions]
+    best = torch.stack(far).argmin(0)
+    rows = torch.arange(len(start), device=start.device)
+    z, found, path = (
+        torch.stack(each)[best, rows] for each in zip(*((s.z, s.found, s.path) for s in solutions), strict=True)
+    )
+    return Solution(z=z, found=found, steps=torch.stack([one.steps for one in solutions]).sum(0), path=path)
 
 
 @attrs.frozen(eq=False)
@@ -110,11 +128,12 @@ class _Search:
     stale: Tensor
 
     @classmethod
-    def begin(cls, start: Tensor, penalty: float) -> Self:
+    def begin(cls, start: Tensor, penalty: float, offset: Tensor | None) -> Self:
         row = torch.arange(len(start), device=start.device)
+        first = start if offset is None else start + offset
         multipliers = Multipliers.start(start, penalty)
         return cls(
-            row, start, start, multipliers, start, torch.full_like(start[:, 0], torch.inf), torch.zeros_like(row)
+            row, first, start, multipliers, start, torch.full_like(start[:, 0], torch.inf), torch.zeros_like(row)
         )
 
     def take(self, rows: Tensor) -> Self:

@@ -37,7 +37,7 @@ Precision = Literal["float32", "bfloat16"]
 class ConvolutionalParams(TrainingParams):
     """What `resnet` and `vgg` share: stochastic gradient descent with Nesterov momentum, on augmented images."""
 
-    steps: int = param(2250, "Length of the training.", unit="steps", minimum=1, maximum=1_000_000)
+    steps: int = param(2000, "Length of the training.", unit="steps", minimum=1, maximum=1_000_000)
     batch: int = param(128, "Images in each step.", unit="images", minimum=2, maximum=4096)
     learning_rate: float = param(0.1, "Highest learning rate; it rises and falls linearly.", minimum=1e-6, maximum=10.0)
     weight_decay: float = param(5e-4, "Weight decay.", minimum=0.0, maximum=1.0)
@@ -53,7 +53,7 @@ class ConvolutionalParams(TrainingParams):
 class ResNetParams(ConvolutionalParams):
     """Options of `resnet`."""
 
-    width: int = param(32, "Channels of the first stage; the next two double them.", minimum=4, maximum=512)
+    width: int = param(16, "Channels of the first stage; the next two double them.", minimum=4, maximum=512)
     blocks: int = param(1, "Residual blocks in each of the three stages.", minimum=1, maximum=50)
 
 
@@ -61,10 +61,11 @@ class ResNetParams(ConvolutionalParams):
 class VggParams(ConvolutionalParams):
     """Options of `vgg`."""
 
+    steps: int = param(1200, "Length of the training.", unit="steps", minimum=1, maximum=1_000_000)
     learning_rate: float = param(
         0.05, "Highest learning rate; it rises and falls linearly.", minimum=1e-6, maximum=10.0
     )
-    width: int = param(24, "Channels of the first stage; VGG16 has 64.", minimum=4, maximum=512)
+    width: int = param(16, "Channels of the first stage; VGG16 has 64.", minimum=4, maximum=512)
     dropout: float = param(
         0.2, "Share of the units of both hidden linear layers switched off in training.", minimum=0.0, maximum=0.9
     )

@@ -120,6 +120,32 @@ def test_a_limit_of_activations_is_kept(tmp_path, reference, nvidia_modules):
     assert max(float(canvas[0].abs().max()) for canvas in network.synthesis.canvases(styles)[1:]) == 0.5
 
 
+def official_weights(network):
+    """Ours by NVIDIA's names, with the filters that it keeps beside them."""
+    found = {"mapping.w_avg": network.mapping.center, "synthesis.b4.const": network.synthesis.constant}
+    for place, layer in enumerate(network.mapping.layers):
+        found |= {f"mapping.fc{place}.weight": layer.weight, f"mapping.fc{place}.bias": layer.bias}
+    found |= {f"mapping.embed.{name}": value for name, value in network.mapping.embedding.named_parameters()}
+    names = [f"b{size}.{part}" for size in (4, 8) for part in ("conv0", "conv1", "torgb")][1:]
+    for name, layer in zip(names, network.synthesis.stack, strict=True):
+        inner = {**dict(layer.named_parameters()), **dict(layer.named_buffers(recurse=False))}
+        official = {"strength": "noise_strength", "noise": "noise_const"}
+        for kind, value in inner.items():
+            if kind != "taps":
+                found[f"synthesis.{name}.{official.get(kind, kind)}"] = value
+    return {name: value.detach().clone() for name, value in found.items()}
+
+
+def test_a_conditional_file_of_nvidias_gives_the_images_of_its_network(tmp_path, nvidia_modules):
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        network = Network(Architecture(image_channels=1, widths=(4, 3), z=5, w=6, mapping=2, classes=3)).eval()
+        z, labels = torch.randn(3, 5), torch.tensor([2, 0, 1])
+    found = load_checkpoint(nvidia_file(tmp_path / "network.pkl", official_weights(network)))
+    assert found.network.architecture == network.architecture
+    torch.testing.assert_close(found.network(found.network.map(z, labels)), network(network.map(z, labels)))
+
+
 def test_source_code_in_the_file_is_not_run(tmp_path, reference, nvidia_modules):
     mark = tmp_path / "ran"
     networks = {"G_ema": module_of(official(reference), conv_clamp=None)}

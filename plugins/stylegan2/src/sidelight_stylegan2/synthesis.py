@@ -82,7 +82,10 @@ class ToRgb(nn.Module):
         weight = self.weight / math.sqrt(self.weight.shape[1])
         drawn = FORMS[self.modulation](features, weight, style, False).float() + self.bias[:, None, None]
         drawn = drawn if self._clamp is None else drawn.clamp(-self._clamp, self._clamp)
-        return features, drawn if image is None else upsample(image, self.taps) + drawn
+        if image is None:
+            return features, drawn
+        with torch.autocast(drawn.device.type, enabled=False):
+            return features, upsample(image, self.taps) + drawn
 
 
 class Synthesis(nn.Module):

@@ -110,6 +110,7 @@ class Training:
 
     def _penalise_path(self) -> None:
         w, _ = self._mapped(max(1, self._count // PATH_SHARE))
+        w = w if w.requires_grad else w.requires_grad_()  # without a mapping network nothing before w is learned
         images = self._drawn(w)
         lengths = path_lengths(images, w, self._normal(*images.shape))
         mean = torch.lerp(lengths.detach().mean(), self._learner.path_mean, PATH_DECAY)

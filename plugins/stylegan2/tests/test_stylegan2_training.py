@@ -1,0 +1,219 @@
+import numpy as np
+import pytest
+import torch
+from sidelight_specs import Cancelled, NotFittedError, SidelightError, UserError
+from sidelight_specs.results import Split
+from sidelight_specs.roles import Data
+from sidelight_specs.testing import ToyData, ToyRun
+from sidelight_stylegan2._params import GeneratorParams
+from sidelight_stylegan2.architecture import Architecture
+from sidelight_stylegan2.learner import Learner
+from sidelight_stylegan2.trained import Trained
+from sidelight_stylegan2.training import CURVES, Training
+
+TINY = {"base": 64, "widest": 4, "z": 4, "w": 4, "mapping": 2, "batch": 4}
+
+
+class Shades(Data):
+    """Plain images: class 0 dark, class 1 bright."""
+
+    splits = ("train",)
+
+    def __init__(self, shape=(1, 8, 8), labels=True):
+        self._shape, self._labels = shape, labels
+
+    def split(self, name):
+        labels = np.arange(64) % 2
+        images = np.where(labels[:, None, None, None] == 1, 0.85, 0.15) * np.ones((64, *self._shape))
+        names = ("dark", "bright") if self._labels else ()
+        return Split(images=images.astype(np.float32), labels=labels if self._labels else None, class_names=names)
+
+
+def fitted(run=None, data=None, **params):
+    generator = Trained(GeneratorParams(**{**TINY, **params}), run=run or ToyRun())
+    generator.fit(data or ToyData())
+    return generator
+
+
+@pytest.fixture(scope="module")
+def shades():
+    run = ToyRun()
+    return fitted(run, Shades(), conditional=True, steps=160, batch=16, rate=0.01, average=200, checkpoints=1), run
+
+
+def test_it_learns_what_the_classes_look_like(shades):
+    generator, _ = shades
+    z = torch.randn(8, 4, generator=torch.Generator().manual_seed(0))
+    brightness = []
+    for label in (0, 1):
+        w = generator.network.map(z, torch.full((8,), label))
+        brightness.append(float(generator.synthesize(w).mean()))
+    assert brightness[0] < 0.4
+    assert brightness[1] > 0.6
+
+
+def test_samples_follow_the_label_that_is_asked_for(shades):
+    generator, run = shades
+    state, means = generator.state(), []
+    for label in (0, 1):
+        asked = Trained(GeneratorParams(**TINY, label=label), run=run)
+        asked.load_state(state)
+        means.append(float(asked.synthesize(asked.sample(8, np.random.default_rng(0))).mean()))
+    assert means[0] < means[1] - 0.2
+    wrong = Trained(GeneratorParams(**TINY, label=2), run=run)
+    wrong.load_state(state)
+    with pytest.raises(UserError, match="no class 2"):
+        wrong.sample(1, np.random.default_rng(0))
+
+
+def test_truncation_narrows_the_samples(shades):
+    generator, run = shades
+    spreads = []
+    for psi in (0.0, 0.5, 1.0):
+        narrow = Trained(GeneratorParams(**TINY, truncation=psi), run=run)
+        narrow.load_state(generator.state())
+        spreads.append(float(narrow.sample(16, np.random.default_rng(0)).std(0).mean()))
+    assert spreads[0] == pytest.approx(0, abs=1e-6)
+    assert spreads[1] == pytest.approx(spreads[2] / 2, rel=1e-3)
+
+
+def test_z_and_w_give_the_same_images(shades):
+    generator, run = shades
+    by_z = Trained(GeneratorParams(**TINY, latents="z"), run=run)
+    by_z.load_state(generator.state())
+    assert by_z.latent_shape == (4 + 2,)
+    one, other = (part.sample(3, np.random.default_rng(0)) for part in (generator, by_z))
+    torch.testing.assert_close(generator.synthesize(one), by_z.synthesize(other))
+    torch.testing.assert_close(generator.styles(one), by_z.styles(other))
+
+
+def test_one_style_coordinate_changes_one_layer_of_many_images(shades):
+    generator, _ = shades
+    styles = generator.styles(generator.sample(3, np.random.default_rng(0)))
+    names = [layer.name for layer in generator.style_layers]
+    assert names == ["4x4 conv", "4x4 to-RGB", "8x8 conv 0", "8x8 conv 1", "8x8 to-RGB"]
+    assert styles.shape == (3, sum(layer.channels for layer in generator.style_layers))
+    moved = styles.clone()
+    moved[:, -1] += 5
+    assert (generator.synthesize_styles(moved) != generator.synthesize_styles(styles)).any()
+
+
+def test_curves_and_sheets_are_kept(shades):
+    generator, run = shades
+    curves = generator.state().curves
+    assert set(curves) == set(CURVES)
+    assert all(len(values) == 160 and np.isfinite(values).all() for values in curves.values())
+    assert run.emitted["samples"].images.shape == (16, 1, 8, 8)
+
+
+@pytest.mark.parametrize("stopped_after", [2, 5, 7])
+def test_an_interrupted_training_continues_to_the_same_end(stopped_after):
+    params = {"steps": 8, "checkpoints": 4, "path_every": 3, "r1_every": 2}
+    expected = fitted(**params).state()
+    first = ToyRun(cancel_after=stopped_after)
+    with pytest.raises(Cancelled):
+        fitted(first, **params)
+    second = ToyRun()
+    second.store = first.store
+    found = fitted(second, **params).state()
+    assert found.digest() == expected.digest()
+    assert sum(second.steps.values()) == 8 - stopped_after // 2 * 2
+
+
+def test_a_training_is_not_continued_on_other_images():
+    run = ToyRun()
+    one = fitted(run, Shades(), steps=2, checkpoints=1).state()
+    other = fitted(run, Shades(shape=(1, 16, 16)), steps=2, checkpoints=1).state()
+    assert one.settings["widths"] != other.settings["widths"]
+
+
+def test_a_learner_that_was_kept_goes_on_as_if_it_had_not_been():
+    params = GeneratorParams(**TINY, steps=4, path_every=2, r1_every=2)
+    architecture = Architecture(image_channels=1, widths=(4, 4), z=4, w=4, mapping=1)
+    images = torch.randn(8, 1, 8, 8, generator=torch.Generator().manual_seed(0))
+
+    def learner():
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(0)
+            return Learner(architecture, params, "cpu")
+
+    one = learner()
+    Training(one, images, None, params, ToyRun(), 1).steps(range(2))
+    kept = one.state(architecture, {})
+    other = learner()
+    other.load(kept)
+    assert other.state(architecture, {}).digest() == kept.digest()
+    for part in (one, other):
+        Training(part, images, None, params, ToyRun(), 2).steps(range(2, 4))
+    assert one.state(architecture, {}).digest() == other.state(architecture, {}).digest()
+    assert one.state(architecture, {}).digest() != kept.digest()
+
+
+def test_the_average_follows_the_generator():
+    learner = Learner(Architecture(image_channels=1, widths=(4,), z=4, w=4, mapping=1), GeneratorParams(**TINY), "cpu")
+    before = learner.average.synthesis.constant.clone()
+    with torch.no_grad():
+        learner.generator.synthesis.constant += 1
+    learner.follow(0.75)
+    torch.testing.assert_close(learner.average.synthesis.constant, before + 0.25)
+
+
+def test_mixing_starts_after_the_first_input():
+    params = GeneratorParams(**TINY, mixing=0.5)
+    learner = Learner(Architecture(image_channels=1, widths=(4, 4, 4), z=4, w=4, mapping=1), params, "cpu")
+    mask = Training(learner, torch.zeros(8, 1, 16, 16), None, params, ToyRun(), 1)._later(4000)[:, :, 0]
+    assert not mask[:, 0].any()
+    assert mask.any(1).float().mean() == pytest.approx(0.5, abs=0.05)
+    assert (mask[:, 1:] >= mask[:, :-1]).all()
+    assert mask[mask.any(1)].sum(1).unique().tolist() == [1, 2, 3, 4, 5]
+
+
+def test_a_loss_that_is_not_finite_is_named():
+    class Broken(ToyData):
+        def split(self, name):
+            split = super().split(name)
+            split.images[:] = np.nan
+            return split
+
+    with pytest.raises(SidelightError, match="step 1"):
+        fitted(data=Broken(), steps=3)
+
+
+@pytest.mark.parametrize(
+    ("params", "data", "message"),
+    [
+        ({"widths": (4, 4)}, ToyData(), "2 levels are named, images of 32x32 pixels take 4"),
+        ({}, Shades(shape=(1, 12, 12)), "square images"),
+        ({"filter": (1.0, 2.0, 1.0)}, ToyData(), "even number of taps"),
+        ({"conditional": True}, Shades(labels=False), "no classes"),
+        ({"conditional": True, "mapping": 0}, Shades(), "mapping network"),
+    ],
+)
+def test_what_cannot_be_trained_is_said(params, data, message):
+    with pytest.raises(UserError, match=message):
+        fitted(data=data, steps=1, **params)
+
+
+def test_untrained_is_an_error():
+    generator = Trained(GeneratorParams(), run=ToyRun())
+    for use in (lambda: generator.image_shape, lambda: generator.synthesize(torch.zeros(1, 8, 64)), generator.state):
+        with pytest.raises(NotFittedError):
+            use()
+
+
+def test_gradients_pass_the_limits_of_pixels(shades):
+    generator, _ = shades
+    styles = generator.styles(generator.sample(1, np.random.default_rng(0))) * 20
+    styles.requires_grad_()
+    images = generator.synthesize_styles(styles)
+    assert float(images.detach().min()) == 0 or float(images.detach().max()) == 1
+    (gradient,) = torch.autograd.grad(images.sum(), styles)
+    assert (gradient != 0).any()
+
+
+@pytest.mark.parametrize(
+    "params", [{"precision": "bfloat16"}, {"modulation": "weights"}, {"noise": False, "mapping": 0}]
+)
+def test_other_ways_to_train_learn_finite_weights(params):
+    state = fitted(steps=2, checkpoints=1, **params).state()
+    assert all(np.isfinite(values).all() for values in state.arrays.values())

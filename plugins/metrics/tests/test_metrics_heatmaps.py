@@ -153,6 +153,22 @@ def test_a_better_ranking_has_a_smaller_area(linear):
     assert areas[1] > 0.96
 
 
+def test_the_area_of_a_graph_is_its_smallest_set_and_the_curve_counts_images(linear):
+    graphs = tuple(
+        Graph(nodes=(GraphNode(patches=(0,), confidence=0.9, root=True),), probability=0.9, sufficient=sets)
+        for sets in (((0,), (1, 2)), ((0, 1, 2, 3),), ())
+    )
+    metric = MinimalArea(MinimalAreaParams(share=0.25), classifier=linear(np.ones((2, 1, 4, 4))), run=ToyRun())
+    three = Targets(predicted=np.zeros(3, dtype=np.int64), probe=np.ones(3, dtype=np.int64))
+    explanation = AttentionGraph(graphs=graphs, grid=(2, 2))
+    area, within = metric.measure(explanation, torch.ones(3, 1, 4, 4), three).items
+    assert area.values.tolist() == [0.25, 1, 1]
+    assert within.name == "explained by 25% of the image"
+    assert within.values.tolist() == [1, 0, 0]
+    assert within.curve_x.tolist() == [0, 0.25, 0.5, 0.75, 1]
+    assert within.curve_y.mean(axis=0) == pytest.approx([0, 1 / 3, 1 / 3, 1 / 3, 1])
+
+
 REGION = np.zeros((6, 6), dtype=bool)
 REGION[1:3, 1:4] = True
 

@@ -97,11 +97,11 @@ def sidelight_metrics() -> Iterable[MetricDescriptor]:
     )
     yield MetricDescriptor(
         name="minimal-area",
-        summary="How little of the image, in the heatmap's order, keeps the prediction.",
+        summary="How little of the image keeps the prediction, in a heatmap's order or as a search found it.",
         params=MinimalAreaParams,
         factory="sidelight_metrics.minimal_area:MinimalArea",
         needs=_CLASSES,
-        accepts=("heatmap",),
+        accepts=("heatmap", "attention-graph"),
         example={"step": 0.1},
         paper=f"{_STRUCTURED_PAPER}, section 4.1",
     )

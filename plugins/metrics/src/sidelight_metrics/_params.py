@@ -103,6 +103,9 @@ class MinimalAreaParams:
     threshold: float = param(
         0.9, "Share of the full image's probability that is to be reached.", minimum=0.01, maximum=1.0
     )
+    share: float = param(
+        0.2, "The share of the image asked about: for how many images is it enough?", minimum=0.001, maximum=1.0
+    )
     step: float = param(
         0.02,
         "Share of the pixels between two points at which it is looked for, before refining.",

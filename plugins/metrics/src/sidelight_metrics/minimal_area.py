@@ -1,7 +1,8 @@
 """The area of the minimal explanation: how little of an image, in a heatmap's order, keeps the prediction.
 
 Li Fuxin et al. 2021, section 4.1, call a set of patches a minimal sufficient explanation when it alone keeps 90% of the
-full image's probability; this asks the same of the order in which a heatmap puts the pixels (their figure 3a).
+full image's probability; this asks the same of the order in which a heatmap puts the pixels, and compares it with the
+sets that a search found (their figure 3a).
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
-from sidelight_specs.results import Measurement, Measurements
+from sidelight_specs.results import AttentionGraph, Measurement, Measurements
 from sidelight_specs.roles import Metric
 from sidelight_toolkit.baselines import baseline
 
@@ -29,6 +30,10 @@ if TYPE_CHECKING:
     from sidelight_metrics._params import MinimalAreaParams
 
 
+_POINTS = 50
+_ROUNDING = 1e-9
+
+
 class MinimalArea(Metric):
     """The smallest share of the pixels, most important first, with which the class has most of its probability."""
 
@@ -36,18 +41,39 @@ class MinimalArea(Metric):
         self._params, self._classifier, self._run = params, classifier, run
 
     def measure(self, explanation: Artifact, images: Tensor, targets: Targets) -> Measurements:
-        """`area of the minimal explanation`: 0 where the baseline suffices, 1 where all is needed.
+        """`area of the minimal explanation`: 0 where the baseline suffices, 1 where all is needed or none was found.
+
+        Of an attention graph it is the smallest of its sufficient sets. Beside it, with the curve of figure 3a, the
+        share of the images for which `share` of the image is enough.
 
         Raises:
-            SidelightError: the explanation is no heatmap of the images' size, or holds values that are no numbers.
+            SidelightError: the explanation is neither an attention graph nor a heatmap of the images' size, or holds
+                values that are no numbers.
         """
+        if isinstance(explanation, AttentionGraph):
+            places, settings = explanation.grid[0] * explanation.grid[1], {"baseline": "the graph's own"}
+            areas = np.array([_smallest_set(graph.sufficient, places) / places for graph in explanation.graphs])
+        else:
+            places, settings = self._places(images), self._settings()
+            areas = np.array(self._areas(explanation, images, targets))
+        shares = np.linspace(0, 1, min(places, _POINTS) + 1)
+        return Measurements(items=(self._measurement(areas, settings), self._within(areas, shares, settings)))
+
+    def _areas(self, explanation: Artifact, images: Tensor, targets: Targets) -> list[float]:
         heatmap = checked_heatmap(explanation, images)
         values, batch = ranked_values(heatmap, self._params.cells), self._params.batch
         areas = []
         for row in self._run.progress(range(len(images)), "area of the minimal explanation"):
             score = answered_score(self._classifier, heatmap, targets, row, "softmax", batch)
             areas.append(self._area(score, images[row], values[row]))
-        return Measurements(items=(self._measurement(areas),))
+        return areas
+
+    def _places(self, images: Tensor) -> int:
+        cells = self._params.cells
+        return cells * cells if cells else images.shape[-2] * images.shape[-1]
+
+    def _settings(self) -> dict[str, str]:
+        return {"baseline": self._params.baseline, "threshold": f"{self._params.threshold:g}"}
 
     def _area(self, score: Callable[[Tensor], np.ndarray], image: Tensor, values: np.ndarray) -> float:
         absent = baseline(image[None], self._params.baseline)[0]
@@ -59,16 +85,35 @@ class MinimalArea(Metric):
 
         return smallest(inserted, values.size, self._params.step, self._params.threshold) / values.size
 
-    def _measurement(self, areas: list[float]) -> Measurement:
+    def _measurement(self, areas: np.ndarray, settings: dict[str, str]) -> Measurement:
         return Measurement(
             name="area of the minimal explanation",
-            values=np.array(areas, dtype=np.float32),
+            values=areas.astype(np.float32),
             better="lower",
             unit="share of the image",
-            help="Smallest share of the pixels, most important first, that alone reach "
-            f"{self._params.threshold:.0%} of the full image's probability.",
-            settings={"baseline": self._params.baseline, "threshold": f"{self._params.threshold:g}"},
+            help=f"Smallest share of the image, most important first, that alone reaches {self._params.threshold:.0%} "
+            "of the full image's probability; of a graph, its smallest set.",
+            settings=settings,
         )
+
+    def _within(self, areas: np.ndarray, shares: np.ndarray, settings: dict[str, str]) -> Measurement:
+        share = self._params.share
+        return Measurement(
+            name=f"explained by {share:.0%} of the image",
+            values=(areas <= share).astype(np.float32),
+            better="higher",
+            unit="share of images",
+            help=f"Share of the images whose minimal explanation takes at most {share:.0%} of the image. The curve "
+            "says it of any share.",
+            settings=settings,
+            curve_x=shares.astype(np.float32),
+            curve_y=(areas[:, None] <= shares + _ROUNDING).astype(np.float32),
+            curve_of="share of the image that is shown",
+        )
+
+
+def _smallest_set(sufficient: tuple[tuple[int, ...], ...], places: int) -> int:
+    return min(map(len, sufficient), default=places)
 
 
 def smallest(inserted: Callable[[np.ndarray], np.ndarray], places: int, step: float, threshold: float) -> int:

@@ -105,7 +105,8 @@ def charts(scene: Scene) -> list[dict[str, Any]]:
         lines = [line for key, item in columns if (line := _line(key, item)) is not None]
         if lines:
             first = columns[0][1]
-            found.append({"metric": metric, "name": name, "help": first.help, "unit": first.unit, "lines": lines})
+            chart = {"metric": metric, "name": name, "help": first.help, "unit": first.unit, "over": first.curve_of}
+            found.append(chart | {"lines": lines})
     return found
 
 

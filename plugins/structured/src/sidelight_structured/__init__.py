@@ -4,14 +4,21 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from sidelight_specs import ExplainerDescriptor, Need, hookimpl
+from sidelight_specs import ExplainerDescriptor, MetricDescriptor, Need, hookimpl
 
-from sidelight_structured.params import IgosParams, IgosPlusPlusParams, MaskParams, SagParams, XnnParams
+from sidelight_structured.params import (
+    ExplanationsParams,
+    IgosParams,
+    IgosPlusPlusParams,
+    MaskParams,
+    SagParams,
+    XnnParams,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-__all__ = ["IgosParams", "IgosPlusPlusParams", "MaskParams", "SagParams", "XnnParams"]
+__all__ = ["ExplanationsParams", "IgosParams", "IgosPlusPlusParams", "MaskParams", "SagParams", "XnnParams"]
 
 PAPER = "Li Fuxin et al. 2021, From Heatmaps to Structured Explanations of Image Classifiers"
 SMALL_MASK = {"size": 8, "steps": 8, "integration_steps": 4, "noise": 0.0, "baseline_limit": 1.0}
@@ -64,4 +71,18 @@ def sidelight_explainers() -> Iterable[ExplainerDescriptor]:
         gives="concepts",
         example={"features": 3, "widths": (8,), "steps": 20, "batch": 16, "exemplars": 2},
         paper=f"{PAPER}, section 2",
+    )
+
+
+@hookimpl
+def sidelight_metrics() -> Iterable[MetricDescriptor]:
+    """A check of attention graphs."""
+    yield MetricDescriptor(
+        name="explanations",
+        summary="How many explanations an image has, and whether each is sufficient and minimal when scored again.",
+        params=ExplanationsParams,
+        factory="sidelight_structured.verification:Explanations",
+        needs=(Need("classifier", capabilities=("classes",)),),
+        accepts=("attention-graph",),
+        paper=f"{PAPER}, section 4.1",
     )

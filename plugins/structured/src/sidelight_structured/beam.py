@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING
 
 from attrs import frozen
 
+from sidelight_structured.pruning import minimal
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
@@ -20,7 +22,7 @@ class Search:
         threshold: a set is sufficient at this share of the full image's probability.
         width: how many distinct sets each level keeps.
         candidates: how many patches a set may grow by, the first ones of the order that it does not hold yet.
-        most: the search ends with the level on which so many explanations are known.
+        most: the search ends when so many explanations are known.
     """
 
     threshold: float = 0.9
@@ -46,8 +48,8 @@ class Search:
             scored = confidence(patches for patches in grown if not _holds_one_of(found, patches))
             sufficient = [patches for patches, value in scored.items() if value >= self.threshold]
             for patches in sorted(sufficient, key=lambda patches: (-scored[patches], sorted(patches))):
-                if not _holds_one_of(found, patches):
-                    found.add(self.minimal(patches, confidence))
+                if len(found) < self.most and not _holds_one_of(found, patches):
+                    found.add(minimal(patches, self.threshold, confidence))
             rest = [patches for patches, value in scored.items() if value < self.threshold]
             level = sorted(rest, key=lambda patches: (-scored[patches], sorted(patches)))[: self.width]
         return tuple(sorted(_without_supersets(found), key=lambda patches: (len(patches), sorted(patches))))
@@ -55,15 +57,6 @@ class Search:
     def _successors(self, state: PatchSet, order: Sequence[int]) -> list[PatchSet]:
         unused = [patch for patch in order if patch not in state]
         return [state | {patch} for patch in unused[: self.candidates]]
-
-    def minimal(self, patches: PatchSet, confidence: PatchScores) -> PatchSet:
-        """Drop patches, the least needed first, until dropping any one more makes the set insufficient."""
-        while True:
-            smaller = confidence(patches - {patch} for patch in sorted(patches))
-            best = max(smaller, key=lambda rest: (smaller[rest], sorted(rest)), default=None)
-            if best is None or smaller[best] < self.threshold:
-                return patches
-            patches = best
 
 
 def _holds_one_of(found: Iterable[PatchSet], patches: PatchSet) -> bool:

@@ -96,7 +96,7 @@ class SagParams(BaselineParams):
     )
     most: int = param(
         10,
-        "The search ends with the level on which so many explanations are known.",
+        "The search ends when so many explanations are known.",
         unit="explanations",
         minimum=1,
         maximum=100000,
@@ -105,13 +105,32 @@ class SagParams(BaselineParams):
     roots: int = param(3, "Explanations shown.", unit="explanations", minimum=1, maximum=50)
     branches: int = param(3, "Children of a node: the losses that cost most.", unit="nodes", minimum=1, maximum=256)
     depth: int = param(2, "Patches that the graph takes away in all.", unit="patches", minimum=1, maximum=4)
-    baseline: Literal["blur", "black"] = param(
-        "blur", "What hides a patch: the blurred image (the paper's text) or black (the authors' code)."
+    baseline: Literal["blur", "grey", "black"] = param(
+        "blur",
+        "What hides a patch: the blurred image (the paper's text), mid-grey (the authors' code, whose zeros are "
+        "those of normalised images) or black.",
     )
     soft: bool = param(True, "Blend the borders of patches (they then overlap like tents) or cut hard squares.")
     order_steps: int = param(
         10, "Points of the integrated gradient that puts the patches in order.", unit="points", minimum=1, maximum=200
     )
+
+
+@params
+class ExplanationsParams:
+    """Options of the metric `explanations`."""
+
+    threshold: float = param(
+        0.9, "A set of patches is sufficient at this share of the full image's probability.", minimum=0.05, maximum=1.0
+    )
+    overlaps: tuple[int, ...] = param(
+        (0, 1, 2),
+        "Patches that two explanations may share to count as two; one number of the table for each.",
+        unit="patches",
+        minimum=0,
+        maximum=256,
+    )
+    batch: int = param(8, "Images in one forward pass of the classifier.", unit="images", minimum=1, maximum=4096)
 
 
 @params

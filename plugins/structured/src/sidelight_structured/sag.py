@@ -8,6 +8,7 @@ import torch
 from sidelight_specs.results import AttentionGraph
 from sidelight_specs.roles import Explainer
 from sidelight_toolkit.arrays import to_array
+from sidelight_toolkit.baselines import baseline
 
 from sidelight_structured.baseline import checked_baseline
 from sidelight_structured.beam import Search
@@ -59,9 +60,9 @@ class Sag(Explainer):
         return self.params.grid, self.params.grid
 
     def _baselines(self, images: torch.Tensor, score: ClassProbability) -> torch.Tensor:
-        if self.params.baseline == "black":
-            return torch.zeros_like(images)
         p = self.params
+        if p.baseline != "blur":
+            return baseline(images, p.baseline)
         return checked_baseline(images, score, p.kernel, p.sigma, p.baseline_limit)[0]
 
     def _orders(self, images: torch.Tensor, baselines: torch.Tensor, score: ClassProbability) -> list[list[int]]:
@@ -76,10 +77,10 @@ class Sag(Explainer):
         return gradient.flatten(1).argsort(dim=1, descending=True, stable=True).tolist()
 
     def _graph(
-        self, image: torch.Tensor, baseline: torch.Tensor, order: list[int], score: ClassProbability, row: int
+        self, image: torch.Tensor, hidden: torch.Tensor, order: list[int], score: ClassProbability, row: int
     ) -> Graph:
         p = self.params
-        confidence = PatchScores(image, baseline, self._grid, score, row, p.soft)
+        confidence = PatchScores(image, hidden, self._grid, score, row, p.soft)
         found = Search(p.threshold, p.width, p.candidates, p.most).run(confidence, order)
         roots = diverse(found, p.overlap)[: p.roots]
         return attention_graph(roots, found, confidence, p.branches, p.depth)

@@ -23,6 +23,7 @@ class Measurement:
         settings: what the number depends on (baseline, step, softmax), for whoever compares.
         curve_x: (T,) float32, where there is a curve behind the number, what was varied.
         curve_y: (N, T) float32, the curve of each image.
+        curve_of: what was varied, in words, as it stands below the axis: `"share of the image shown"`.
     """
 
     name: str
@@ -33,6 +34,7 @@ class Measurement:
     settings: dict[str, str] = attrs.field(factory=dict)
     curve_x: np.ndarray | None = None
     curve_y: np.ndarray | None = None
+    curve_of: str = ""
 
     @property
     def value(self) -> float:

@@ -53,7 +53,7 @@ export interface MetricRow {
 }
 export interface MetricTable { columns: string[]; rows: MetricRow[] }
 export interface Line { name: string; x: (number | null)[]; y: (number | null)[]; count?: number }
-export interface Chart { metric: string; name: string; help: string; unit: string; lines: Line[] }
+export interface Chart { metric: string; name: string; help: string; unit: string; over: string; lines: Line[] }
 export interface MeanPath { name: string; steps: number[]; likelihoods: (number | null)[][]; count: number }
 export interface AttributeExample { before: Picture; after: Picture; probabilities: (number | null)[] | null }
 export interface Attribute {

@@ -30,7 +30,7 @@ function curves(chart, report) {
   const lines = chart.lines.map((line) => ({ ...line, style: `series-${Math.max(0, report.explainers.findIndex(({ id }) => id === line.name)) % 8}` }));
   const images = chart.lines[0]?.count ?? 0;
   return h("figure", { class: "chart" }, h("figcaption", {}, h("b", {}, chart.name), h("small", {}, ` ${chart.unit}, mean of ${count(images, "image")}`)),
-    plot({ lines, label: `${chart.name}: ${chart.help}`, yRange: bounds(lines) }), legend(lines));
+    plot({ lines, label: `${chart.name}: ${chart.help}`, yRange: bounds(lines), xTitle: chart.over }), legend(lines));
 }
 
 /** From 0 to 1 where the curves stay within it. @param {{ y: (number | null)[] }[]} lines @returns {[number, number] | undefined} */

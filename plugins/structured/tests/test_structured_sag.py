@@ -1,0 +1,139 @@
+"""Structured attention graphs of images whose class is a known function of their patches."""
+
+import numpy as np
+import pytest
+import torch
+from sidelight_specs import SidelightError
+from sidelight_specs.results import AttentionGraph, Graph, GraphNode, Heatmap, Targets
+from sidelight_specs.roles import Classifier
+from sidelight_specs.testing import ToyRun
+from sidelight_structured import ExplanationsParams, SagParams
+from sidelight_structured.patches import PatchScores
+from sidelight_structured.pruning import minimal
+from sidelight_structured.sag import Sag
+from sidelight_structured.scoring import ClassProbability
+from sidelight_structured.verification import Explanations
+
+SIDE, GRID = 24, 4
+ONE = Targets(predicted=np.array([0]), probe=np.array([1]))
+
+
+class Bright(Classifier):
+    """Class 0 needs brightness in enough of some patches of a 4x4 grid; counts and remembers what it is asked."""
+
+    task = "multiclass"
+    class_names = ("yes", "no")
+    input_shape = (1, SIDE, SIDE)
+
+    def __init__(self, needed, slope=9.0):
+        self.weights = torch.zeros(1, 1, GRID, GRID)
+        for patch, weight in needed.items():
+            self.weights.view(-1)[patch] = weight
+        self.slope = slope
+        self.batches = []
+
+    def scores(self, images):
+        self.batches.append(len(images))
+        patches = torch.nn.functional.avg_pool2d(images, SIDE // GRID)
+        logit = self.slope * ((patches * self.weights).sum((1, 2, 3)) - 0.5)
+        return torch.stack([logit, torch.zeros_like(logit)], 1)
+
+
+def explained(classifier, **options):
+    given = {"grid": GRID, "baseline": "black", "soft": False, "width": 4, "candidates": 16, **options}
+    return Sag(SagParams(**given), classifier=classifier, run=ToyRun()).explain(torch.ones(1, 1, SIDE, SIDE), ONE)
+
+
+NEEDED = {0: 0.5, 5: 0.5, 6: 0.5, 9: 0.5, 15: 0.25}
+
+
+def test_the_sets_that_a_sum_of_patches_needs_are_found():
+    """With f = sigmoid(9 (sum - 1/2)) two halves reach 0.9 of the full 1, and no single one does."""
+    found = explained(Bright(NEEDED), most=100).graphs[0]
+    halves = (0, 5, 6, 9)
+    pairs = {(a, b) for a in halves for b in halves if a < b}
+    assert pairs <= set(found.sufficient)
+    assert all(len(one) == 2 or 15 in one for one in found.sufficient)
+
+
+@pytest.mark.parametrize("baseline", ["blur", "grey", "black"])
+def test_the_baseline_is_the_one_that_was_named(baseline):
+    image = torch.ones(1, 1, SIDE, SIDE)
+    params = SagParams(grid=GRID, baseline=baseline, baseline_limit=1.0)
+    found = Sag(params, classifier=Bright(NEEDED), run=ToyRun()).explain(image, ONE)
+    assert found.baseline == pytest.approx({"blur": 1.0, "grey": 0.5, "black": 0.0}[baseline], abs=1e-5)
+
+
+def test_memory_follows_the_batch_and_not_the_candidates():
+    few, many = Bright(NEEDED), Bright(NEEDED)
+    explained(few, batch=3, width=1, candidates=4)
+    explained(many, batch=3, width=16, candidates=16, most=1000)
+    assert sum(many.batches) > 2 * sum(few.batches)
+    assert max(many.batches) == max(few.batches) == 3
+
+
+def test_no_set_is_scored_twice():
+    classifier = Bright(NEEDED)
+    score = ClassProbability(classifier, torch.tensor([0]), 4)
+    image = torch.ones(1, SIDE, SIDE)
+    confidence = PatchScores(image, torch.zeros_like(image), (GRID, GRID), score, 0, False)
+    found = confidence([frozenset({0}), frozenset({0, 5}), frozenset({0})])
+    assert sum(classifier.batches) == 3  # the whole image and two sets
+    assert confidence([frozenset({0, 5})])[frozenset({0, 5})] == found[frozenset({0, 5})]
+    assert sum(classifier.batches) == 3
+
+
+def test_pruning_drops_many_at_a_time_and_asks_rarely():
+    asked = []
+
+    def confidence(sets):
+        sets = list(sets)
+        asked.extend(sets)
+        return {patches: float({3, 17} <= patches) for patches in sets}
+
+    assert minimal(frozenset(range(30)), 0.9, confidence) == {3, 17}
+    assert len(asked) < 30 * 4
+
+
+def graph_of(*sets):
+    nodes = (GraphNode(patches=sets[0], confidence=1.0, root=True),)
+    return AttentionGraph(
+        graphs=(Graph(nodes=nodes, probability=1.0, sufficient=sets),),
+        grid=(GRID, GRID),
+        baseline=np.zeros((1, 1, SIDE, SIDE), dtype=np.float32),
+        soft=False,
+        answers="predicted",
+    )
+
+
+def measured(explanation, **options):
+    metric = Explanations(ExplanationsParams(**options), classifier=Bright(NEEDED), run=ToyRun())
+    return {item.name: item for item in metric.measure(explanation, torch.ones(1, 1, SIDE, SIDE), ONE).items}
+
+
+def test_the_metric_finds_what_is_not_sufficient_or_not_minimal():
+    found = measured(graph_of((0, 5), (6, 9), (0,), (0, 5, 6)))
+    assert found["explanations found"].value == 4
+    assert found["sufficient"].value == 0.75
+    assert found["minimal"].value == 0.75
+
+
+def test_diverse_explanations_are_counted_for_each_overlap():
+    found = measured(graph_of((0, 5), (0, 6), (6, 9)), overlaps=(0, 1))
+    none, one = (item for name, item in found.items() if name.startswith("more than one"))
+    assert none.curve_y.tolist() == [[1, 1, 0, 0, 0, 0]]
+    assert one.curve_y.tolist() == [[1, 1, 1, 0, 0, 0]]
+    assert one.curve_x.tolist() == [1, 2, 3, 4, 5, 6]
+
+
+def test_the_search_passes_the_independent_check():
+    for soft in (True, False):
+        found = measured(explained(Bright(NEEDED), soft=soft))
+        assert found["sufficient"].value == found["minimal"].value == 1
+
+
+def test_only_graphs_that_say_what_hides_a_patch_are_measured():
+    metric = Explanations(ExplanationsParams(), classifier=Bright(NEEDED), run=ToyRun())
+    for wrong in (Heatmap(values=np.zeros((1, SIDE, SIDE), np.float32)), AttentionGraph(graphs=(), grid=(2, 2))):
+        with pytest.raises(SidelightError, match="attention graphs"):
+            metric.measure(wrong, torch.ones(1, 1, SIDE, SIDE), ONE)

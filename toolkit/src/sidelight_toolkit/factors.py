@@ -62,7 +62,7 @@ class FactorRegressor:
         return change
 
 
-def factor_regressor(data: Data, run: Run, images: int = 6000, steps: int = 1000, batch: int = 64) -> FactorRegressor:
+def factor_regressor(data: Data, run: Run, images: int = 6000, steps: int = 800, batch: int = 64) -> FactorRegressor:
     """The regressor for this data, trained on first use and kept by `run.cached`.
 
     Args:

@@ -112,6 +112,9 @@ class MinimalAreaParams:
         minimum=0.001,
         maximum=1.0,
     )
+    share: float = param(
+        0.2, "The share of the image asked about: for how many images is it enough?", minimum=0.001, maximum=1.0
+    )
     baseline: Baseline = _baseline()
     cells: int | None = _cells()
     batch: int = _batch()
@@ -181,5 +184,5 @@ class FactorChangeParams:
     images: int = param(
         6000, "Images that the regressor learns from, drawn for it.", unit="images", minimum=2, maximum=1_000_000
     )
-    steps: int = param(1000, "Length of the regressor's training.", unit="steps", minimum=1, maximum=1_000_000)
+    steps: int = param(800, "Length of the regressor's training.", unit="steps", minimum=1, maximum=1_000_000)
     batch: int = param(64, "Images in each step of it.", unit="images", minimum=2, maximum=4096)

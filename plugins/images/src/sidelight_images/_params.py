@@ -155,6 +155,25 @@ class PhotosParams:
 
 
 @params
+class PrintedParams:
+    """Options of `printed`."""
+
+    character: str = param("R", "What is printed in the corner of the images of the class `printed`.")
+    height: int = param(20, "Height of the type.", unit="pixels", minimum=6, maximum=200)
+    size: int = param(224, "Height and width of the images.", unit="pixels", minimum=32, maximum=1024)
+    train: int = param(400, "Images of the training split.", unit="images", minimum=2, maximum=100_000)
+    test: int = param(100, "Images of the test split.", unit="images", minimum=2, maximum=100_000)
+    train_photos: tuple[str, ...] = param(
+        ("camera", "coffee", "motorcycle", "rocket", "flower", "astronaut"),
+        "Photographs that training images are cut from.",
+        choices=PHOTOS + OTHER_PHOTOS,
+    )
+    test_photos: tuple[str, ...] = param(
+        ("chelsea", "china"), "Photographs that test images are cut from.", choices=PHOTOS + OTHER_PHOTOS
+    )
+
+
+@params
 class FolderParams:
     """Options of `folder`."""
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import numpy as np
 import torch
-from sidelight_specs.results import Heatmap
+from sidelight_specs.results import Heatmap, Measurement, Measurements
 from sidelight_specs.roles import Explainer
 from sidelight_toolkit.arrays import to_array
 from sidelight_toolkit.batching import slices
@@ -14,6 +15,7 @@ from sidelight_toolkit.seeding import generator
 from sidelight_structured.baseline import checked_baseline
 from sidelight_structured.line_search import LineSearch
 from sidelight_structured.masking import upsample
+from sidelight_structured.momentum import Momentum
 from sidelight_structured.objective import Objective, Term
 from sidelight_structured.scoring import ClassProbability
 
@@ -27,7 +29,7 @@ if TYPE_CHECKING:
     from sidelight_structured.params import IgosPlusPlusParams, MaskParams
 
 CELLS_PER_UNIT_STEP = 25.0
-"""A cell's share of the gradient falls with the number of cells, so the first step grows with it."""
+"""A cell's share of the gradient falls with the number of cells, so the line search's first step grows with it."""
 
 
 class MaskExplainer(Explainer):
@@ -45,57 +47,114 @@ class MaskExplainer(Explainer):
         return (Term("deletion", (0,), inserts=False, weight=self.params.deletion),)
 
     def explain(self, images: torch.Tensor, targets: Targets) -> Heatmap:
-        """Heatmaps whose value is 1 - M: 1 where hiding the image lowers the class most."""
+        """Heatmaps whose value is 1 - M: 1 where hiding the image lowers the class most.
+
+        The class's probability in every term, at every step and at the end, is emitted as `terms`.
+        """
         classes = torch.from_numpy(targets.predicted).to(images.device)
-        values, passes = [], []
-        for part in slices(len(images), self.params.images_at_once):
-            mask, score = self._optimise(images[part], classes[part])
-            values.append(1 - upsample(mask, (images.shape[-2], images.shape[-1])).squeeze(1))
-            passes.append(score.passes)
+        found = [
+            self._explained(images[part], classes[part]) for part in slices(len(images), self.params.images_at_once)
+        ]
+        values, passes, finals, curves = (np.concatenate(parts) for parts in zip(*found, strict=True))
+        self.run.emit("terms", self._report(finals, curves))
         return Heatmap(
-            values=to_array(torch.cat(values)),
+            values=values,
             signed=False,
             resolution=(self.params.size, self.params.size),
             answers="predicted",
-            passes=to_array(torch.cat(passes)),
+            passes=passes,
         )
 
-    def _optimise(self, images: torch.Tensor, classes: torch.Tensor) -> tuple[torch.Tensor, ClassProbability]:
+    def _explained(self, images: torch.Tensor, classes: torch.Tensor) -> tuple[np.ndarray, ...]:
+        """Values (N, H, W), passes (N,), every term's f_c at the end (N, T) and at every step (N, steps, T)."""
         score = ClassProbability(self.classifier, classes, self.params.batch)
         objective = self._objective(images, score)
-        size = min(self.params.size, *images.shape[-2:])
-        masks = torch.ones(len(images), self.masks, size, size, device=images.device)
-        search = LineSearch(self._value_of(objective), first=size * size / CELLS_PER_UNIT_STEP)
+        masks, curves = self._optimise(objective)
+        passes = score.passes.clone()  # what is reported below costs a little more, but finds nothing
+        with torch.no_grad():
+            finals = objective.scores(masks, torch.arange(len(images), device=images.device))
+        values = 1 - upsample(masks.prod(1, keepdim=True), objective.size).squeeze(1)
+        return to_array(values), to_array(passes), to_array(finals), to_array(curves)
+
+    def _optimise(self, objective: Objective) -> tuple[torch.Tensor, torch.Tensor]:
+        """The masks (N, M, h, w) of the last step, and every term's f_c at every step, (N, steps, T)."""
+        sizes, curves = self._sizes(objective.size), []
+        masks = torch.ones(len(objective.images), self.masks, *sizes[0], device=objective.images.device)
+        rule = self._rule(objective, sizes[0])
         for number in self.run.progress(range(self.params.steps), "optimising"):
-            noise = self._noise(number, images)
-            gradient = objective.gradient(masks, self.params.integration_steps, noise)
-            masks = search.step(masks, gradient)
-        return masks.prod(1, keepdim=True), score
+            size = sizes[number * len(sizes) // self.params.steps]
+            if masks.shape[-2:] != size:
+                masks, rule = refined(masks, size), self._rule(objective, size)
+            gradient, scores = objective.integrated(
+                masks, self._points(number, objective), self._noise(number, objective)
+            )
+            masks = rule.step(masks, gradient)
+            curves.append(scores)
+        return masks, torch.stack(curves, 1)
+
+    def _sizes(self, image: tuple[int, int]) -> tuple[tuple[int, int], ...]:
+        """The sizes of the mask, the coarsest first; each gets an equal share of the steps."""
+        final = min(self.params.size, *image)
+        coarse = self.params.coarse
+        sizes = (coarse, final) if coarse is not None and coarse < final else (final,)
+        return tuple((size, size) for size in sizes)
 
     def _objective(self, images: torch.Tensor, score: ClassProbability) -> Objective:
         p = self.params
         baselines, _ = checked_baseline(images, score, p.kernel, p.sigma, p.baseline_limit)
-        return Objective(images, baselines, score, self.terms(), p.area, p.smoothness, p.edge, p.exponent)
+        terms = tuple(term for term in self.terms() if term.weight > 0)
+        return Objective(images, baselines, score, terms, p.area, p.smoothness, p.edge, p.exponent)
 
-    def _value_of(self, objective: Objective) -> Callable[[torch.Tensor, torch.Tensor], torch.Tensor]:
+    def _rule(self, objective: Objective, size: tuple[int, int]) -> Momentum | LineSearch:
+        if self.params.rule == "momentum":
+            return Momentum(self.params.length, self.params.momentum)
+
         def value(masks: torch.Tensor, rows: torch.Tensor) -> torch.Tensor:
             with torch.no_grad():
                 return objective.value(masks, rows)
 
-        return value
+        return LineSearch(value, first=size[0] * size[1] / CELLS_PER_UNIT_STEP)
 
-    def _noise(self, step: int, images: torch.Tensor) -> Callable[[int], torch.Tensor]:
-        """Noise of one optimisation step, drawn once for all images so that neighbours do not matter."""
-        source = generator(self.run, f"noise {step}")
-        drawn: dict[int, torch.Tensor] = {}
+    def _points(self, step: int, objective: Objective) -> torch.Tensor:
+        """(T, S) one point w at random in each of S equal parts of (0, 1]: S points then do for the whole integral."""
+        terms, points = len(objective.terms), self.params.integration_steps
+        drawn = torch.rand(terms, points, generator=generator(self.run, f"points {step}"))
+        return ((torch.arange(points) + 1 - drawn) / points).to(objective.images.device)
+
+    def _noise(self, step: int, objective: Objective) -> Callable[[int], torch.Tensor]:
+        """Noise of one step, the same for all images, so that an image's neighbours do not matter."""
+        images = objective.images
 
         def noise(index: int) -> torch.Tensor:
-            if index not in drawn:
-                drawn.clear()
-                drawn[index] = self.params.noise * torch.randn(1, *images.shape[1:], generator=source)
-            return drawn[index].to(images.device)
+            source = generator(self.run, f"noise {step} {index}")
+            return (self.params.noise * torch.randn(1, *images.shape[1:], generator=source)).to(images.device)
 
         return noise
+
+    def _report(self, finals: np.ndarray, curves: np.ndarray) -> Measurements:
+        """The probability of the class in each term, the mean over w at every step and without w at the end."""
+        steps = np.arange(curves.shape[1], dtype=np.float32)
+        return Measurements(
+            items=tuple(
+                Measurement(
+                    name=term.name,
+                    values=finals[:, number],
+                    better="higher" if term.inserts else "lower",
+                    unit="probability",
+                    help=f"The class's probability in this term of the objective, whose weight is {term.weight:g}, "
+                    "with the final mask; the curve is its mean over w at every step.",
+                    curve_x=steps,
+                    curve_y=curves[:, :, number],
+                )
+                for number, term in enumerate(term for term in self.terms() if term.weight > 0)
+            )
+        )
+
+
+def refined(masks: torch.Tensor, size: tuple[int, int]) -> torch.Tensor:
+    """(N, M, h, w) masks on a finer grid."""
+    fine = upsample(masks.flatten(0, 1)[:, None], size)
+    return fine.view(*masks.shape[:2], *size)
 
 
 class Igos(MaskExplainer):

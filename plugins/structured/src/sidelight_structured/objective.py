@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 import torch
@@ -12,7 +13,7 @@ from sidelight_structured.masking import blend, similarity, total_variation, ups
 from sidelight_structured.scoring import ClassProbability
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
 
 @frozen
@@ -31,13 +32,13 @@ class Term:
     inserts: bool
     weight: float
 
-    def kept(self, masks: torch.Tensor, size: tuple[int, int]) -> torch.Tensor:
-        """The share of the image that is kept, (B, 1, H, W), for masks (B, M, h, w)."""
-        mask = upsample(masks[:, list(self.masks)].prod(1, keepdim=True), size)
-        return 1 - mask if self.inserts else mask
+    @property
+    def sign(self) -> float:
+        """What the score is multiplied by in an objective that is minimised."""
+        return -self.weight if self.inserts else self.weight
 
 
-@frozen(eq=False)
+@frozen(eq=False, slots=False)
 class Objective:
     """The objective of N images at once; every image has its own.
 
@@ -45,7 +46,7 @@ class Objective:
         images: (N, C, H, W) in [0, 1].
         baselines: (N, C, H, W).
         score: f_c.
-        terms: the class-score terms.
+        terms: the T class-score terms.
         area: lambda_1, the weight of mean |1 - M|.
         smoothness: lambda_2, the weight of the mean of plain variation on the mask's grid and bilateral variation
             on the image's.
@@ -77,48 +78,86 @@ class Objective:
 
     def value(self, masks: torch.Tensor, rows: torch.Tensor) -> torch.Tensor:
         """The objective on the plain masked images, without noise or integration: (B, M, h, w) to (B,)."""
-        total = self.regulariser(masks, rows)
-        for term in self.terms:
-            sign = -term.weight if term.inserts else term.weight
-            total = total + sign * self._scores(term, masks, rows)
-        return total
+        return self.regulariser(masks, rows) + self.scores(masks, rows) @ self._signs
 
-    def _scores(self, term: Term, masks: torch.Tensor, rows: torch.Tensor) -> torch.Tensor:
-        parts = []
-        for part in slices(len(rows), self.score.batch):
-            kept = term.kept(masks[part], self.size)
-            parts.append(self.score.of(blend(self.images[rows[part]], self.baselines[rows[part]], kept), rows[part]))
-        return torch.cat(parts)
+    def scores(self, masks: torch.Tensor, rows: torch.Tensor) -> torch.Tensor:
+        """f_c of every term on the plain masked images: (B, M, h, w) to (B, T)."""
+        found = torch.zeros(len(rows), len(self.terms), device=masks.device)
+        for which, terms, _ in self._evaluations(len(rows), 1):
+            kept, shown = self._kept(masks[which], terms), rows[which]
+            found[which, terms] = self.score.of(blend(self.images[shown], self.baselines[shown], kept), shown)
+        return found
 
     def gradient(self, masks: torch.Tensor, steps: int, noise: Callable[[int], torch.Tensor]) -> torch.Tensor:
+        """The integrated gradient (N, M, h, w) with the regular points w = 1/S ... S/S of every term."""
+        shares = torch.arange(1, steps + 1, device=masks.device) / steps
+        return self.integrated(masks, shares.expand(len(self.terms), steps), noise)[0]
+
+    def integrated(
+        self, masks: torch.Tensor, shares: torch.Tensor, noise: Callable[[int], torch.Tensor]
+    ) -> tuple[torch.Tensor, torch.Tensor]:
         """The gradient with integrated class-score terms (section 3.2).
 
-        The mean over w = 1/S ... S/S of f_c's gradient where the image is w I + (1 - w) I0, with fresh noise at
-        every w (section 3.3, trick 2).
+        The mean over w of f_c's gradient where the image is w I + (1 - w) I0, with fresh noise at every w
+        (section 3.3, trick 2).
 
         Args:
             masks: (N, M, h, w) of all images.
-            steps: S.
-            noise: index of an evaluation to noise (1, C, H, W), the same for all images.
+            shares: (T, S) the values of w for each term.
+            noise: index of an evaluation, below T S, to noise (1, C, H, W), the same for all images.
 
         Returns:
-            (N, M, h, w).
+            (N, M, h, w), and the mean over w of each term's f_c, (N, T).
         """
-        masks = masks.detach().requires_grad_(True)
-        every = torch.arange(len(masks), device=masks.device)
-        (total,) = torch.autograd.grad(self.regulariser(masks, every).sum(), masks)
-        for number, term in enumerate(self.terms):
-            for step in range(steps):
-                total += self._score_gradient(term, masks, (step + 1) / steps, noise(number * steps + step)) / steps
-        return total
+        points = shares.shape[1]
+        total, scores = self._regulariser_gradient(masks), torch.zeros(len(masks), len(self.terms), device=masks.device)
+        for rows, terms, point in self._evaluations(len(masks), points):
+            part = masks[rows].detach().requires_grad_(True)
+            kept = shares[terms, point][:, None, None, None] * self._kept(part, terms)
+            noisy = self.images[rows] + _stacked(noise, terms * points + point)
+            score = self.score.with_gradient(blend(noisy, self.baselines[rows], kept), rows)
+            (found,) = torch.autograd.grad((self._signs[terms] * score).sum() / points, part)
+            total.index_add_(0, rows, found)
+            scores.index_put_((rows, terms), score.detach() / points, accumulate=True)
+        return total, scores
 
-    def _score_gradient(self, term: Term, masks: torch.Tensor, share: float, noise: torch.Tensor) -> torch.Tensor:
-        sign = -term.weight if term.inserts else term.weight
-        total = torch.zeros_like(masks)
+    def _regulariser_gradient(self, masks: torch.Tensor) -> torch.Tensor:
+        leaves = masks.detach().requires_grad_(True)
         every = torch.arange(len(masks), device=masks.device)
-        for part in slices(len(masks), self.score.batch):
-            kept = share * term.kept(masks[part], self.size)
-            shown = blend(self.images[part] + noise, self.baselines[part], kept)
-            score = sign * self.score.with_gradient(shown, every[part]).sum()
-            total += torch.autograd.grad(score, masks)[0]
-        return total
+        (gradient,) = torch.autograd.grad(self.regulariser(leaves, every).sum(), leaves)
+        return gradient
+
+    def _evaluations(self, count: int, points: int) -> Iterator[tuple[torch.Tensor, torch.Tensor, torch.Tensor]]:
+        """Images, terms and points of everything to evaluate, a batch of the classifier's at a time."""
+        terms = len(self.terms)
+        for part in slices(count * terms * points, self.score.batch):
+            number = torch.arange(part.start, part.stop, device=self.images.device)
+            evaluation = number // count
+            yield number % count, evaluation // points, evaluation % points
+
+    def _kept(self, masks: torch.Tensor, terms: torch.Tensor) -> torch.Tensor:
+        """The share of the image that each term keeps, (B, 1, H, W), for masks (B, M, h, w) and terms (B,)."""
+        used = torch.where(self._uses[terms][:, :, None, None], masks, torch.ones_like(masks))
+        mask = upsample(used.prod(1, keepdim=True), self.size)
+        return torch.where(self._inserts[terms][:, None, None, None], 1 - mask, mask)
+
+    @cached_property
+    def _uses(self) -> torch.Tensor:
+        """(T, M) bool: the masks of each term."""
+        count = 1 + max(index for term in self.terms for index in term.masks)
+        uses = [[index in term.masks for index in range(count)] for term in self.terms]
+        return torch.tensor(uses, device=self.images.device)
+
+    @cached_property
+    def _inserts(self) -> torch.Tensor:
+        return torch.tensor([term.inserts for term in self.terms], device=self.images.device)
+
+    @cached_property
+    def _signs(self) -> torch.Tensor:
+        return torch.tensor([term.sign for term in self.terms], device=self.images.device)
+
+
+def _stacked(noise: Callable[[int], torch.Tensor], indices: torch.Tensor) -> torch.Tensor:
+    """(B, C, H, W): the noise of a batch of evaluations, neighbours of which often share it."""
+    drawn = {index: noise(index) for index in dict.fromkeys(indices.tolist())}
+    return torch.cat([drawn[index] for index in indices.tolist()])

@@ -39,16 +39,37 @@ class MaskParams(BaselineParams):
     size: int = param(
         28, "Height and width of the mask; from 7 to the image's own size.", unit="cells", minimum=2, maximum=1024
     )
+    coarse: int | None = param(
+        14,
+        "Size of a coarser mask that is optimised for the first half of the steps and then refined, which keeps fine "
+        "masks from scattering: 28 for a mask of 224; null, or one that is not coarser, for none.",
+        unit="cells",
+        minimum=2,
+        maximum=1024,
+    )
     steps: int = param(20, "Steps of the optimisation.", unit="steps", minimum=1, maximum=1000)
     integration_steps: int = param(
-        5, "Points of the integrated gradient at every step.", unit="points", minimum=1, maximum=200
+        2,
+        "Points of the integrated gradient at every step, each at random in its equal part of the way.",
+        unit="points",
+        minimum=1,
+        maximum=200,
     )
+    rule: Literal["momentum", "line search"] = param(
+        "momentum",
+        "How far a step goes: a length of its own along a running mean of the gradients, or as far as lowers the "
+        "objective, which costs more forward passes.",
+    )
+    length: float = param(
+        0.1, "Root mean square of a step over the mask's cells, with momentum.", minimum=1e-4, maximum=1.0
+    )
+    momentum: float = param(0.5, "Share of the running mean of the gradients that is kept.", minimum=0.0, maximum=0.999)
     deletion: float = param(
         1.0, "Weight of the class's probability when what the mask marks is hidden.", minimum=0.0, maximum=1000
     )
     area: float = param(0.1, "Weight of the mask's mean, lambda 1: higher marks less.", minimum=0.0, maximum=1000)
     smoothness: float = param(
-        2.0, "Weight of the bilateral total variation, lambda 2: higher is smoother.", minimum=0.0, maximum=1000
+        0.5, "Weight of the bilateral total variation, lambda 2: higher is smoother.", minimum=0.0, maximum=1000
     )
     edge: float = param(
         0.025,
@@ -59,7 +80,7 @@ class MaskParams(BaselineParams):
     )
     exponent: float = param(2.0, "Exponent of the total variation, beta.", minimum=1.0, maximum=3.0)
     noise: float = param(
-        0.05,
+        0.02,
         "Standard deviation of the noise on the image at every gradient.",
         unit="image range",
         minimum=0.0,

@@ -1,0 +1,102 @@
+"""Crops of real photographs, some with a printed character in a corner: a cause that is known to decide.
+
+The story of Li Fuxin et al. 2021, section 3.2: a network that was to find COVID-19 in X-ray images looked at a
+character printed in the corner. Here the character alone makes the class, whatever the photograph shows.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+from PIL import Image, ImageDraw, ImageFont
+from sidelight_specs import UserError
+from sidelight_specs.results import Split
+from sidelight_specs.roles import Data
+
+from sidelight_images._pixels import read_pixels
+from sidelight_images.photos import location
+
+if TYPE_CHECKING:
+    from sidelight_specs import Run
+
+    from sidelight_images._params import PrintedParams
+
+CLASSES = ("plain", "printed")
+DETAIL = 2
+"""Photographs are read at so many times the size of a crop, so that crops are never enlarged."""
+MARGIN = 0.02
+"""Distance of the character from the border, as a share of the image's side."""
+
+
+class Printed(Data):
+    """Every second image of a split bears the character, so both classes are as frequent."""
+
+    def __init__(self, params: PrintedParams, *, run: Run) -> None:
+        self.params = params
+        self.run = run
+
+    @property
+    def splits(self) -> tuple[str, ...]:
+        """`train`, and `test` from other photographs."""
+        return ("train", "test")
+
+    def split(self, name: str) -> Split:
+        """(N, 3, size, size) crops with the mask `character`, empty where there is none.
+
+        Raises:
+            UserError: there is no such split, no photograph is named for it, or one is in both.
+        """
+        if name not in self.splits:
+            raise UserError(f"there is no split {name!r}", f"use one of: {', '.join(self.splits)}")
+        photographs = self._photographs(name)
+        rng = self.run.rng(f"crops {name}")
+        count = self.params.train if name == "train" else self.params.test
+        labels = np.arange(count) % len(CLASSES)
+        size = self.params.size
+        images, masks = np.empty((count, 3, size, size), np.float32), np.zeros((count, size, size), bool)
+        for row in range(count):
+            crop = random_crop(photographs[rng.integers(len(photographs))], size, rng)
+            mask = self._print(crop, rng) if labels[row] else None
+            images[row] = np.asarray(crop, np.float32).transpose(2, 0, 1) / 255
+            masks[row] = False if mask is None else mask
+        ids = tuple(f"{name}-{row}-{CLASSES[label]}" for row, label in enumerate(labels))
+        return Split(images=images, labels=labels, class_names=CLASSES, ids=ids, masks={"character": masks})
+
+    def _photographs(self, split: str) -> list[Image.Image]:
+        both = sorted(set(self.params.train_photos) & set(self.params.test_photos))
+        if both:
+            raise UserError(
+                f"{', '.join(both)}: in train_photos and in test_photos", "name a photograph in one of them"
+            )
+        names = self.params.train_photos if split == "train" else self.params.test_photos
+        if not names:
+            raise UserError(f"{split}_photos: no photograph is named", "name some, or leave the option out")
+        side = DETAIL * self.params.size
+        return [
+            Image.fromarray(read_pixels(location(name), side, "center", 1.0, "rgb").transpose(1, 2, 0))
+            for name in names
+        ]
+
+    def _print(self, crop: Image.Image, rng: np.random.Generator) -> np.ndarray:
+        """White with a black edge, in the upper right corner, a little off at random; the mask (H, W) of its pixels."""
+        height, size = self.params.height, self.params.size
+        font = ImageFont.load_default(height)
+        right, top = size * (1 - MARGIN) - rng.uniform(0, height / 3), size * MARGIN + rng.uniform(0, height / 3)
+        mask = Image.new("L", crop.size)
+        edge = max(1, height // 12)
+        for canvas, fill in ((crop, "white"), (mask, 255)):
+            ink = "black" if canvas is crop else 255
+            place = {"anchor": "rt", "font": font, "stroke_width": edge, "stroke_fill": ink}
+            ImageDraw.Draw(canvas).text((right, top), self.params.character, fill, **place)
+        inside: np.ndarray = np.asarray(mask) > 0
+        return inside
+
+
+def random_crop(photograph: Image.Image, size: int, rng: np.random.Generator) -> Image.Image:
+    """A square of half to all of the photograph's side, anywhere, mirrored or not, at size x size."""
+    side = rng.uniform(0.5, 1) * min(photograph.size)
+    left, top = (rng.uniform(0, length - side) for length in photograph.size)
+    box = (left, top, left + side, top + side)
+    crop = photograph.resize((size, size), Image.Resampling.BICUBIC, box=box)
+    return crop.transpose(Image.Transpose.FLIP_LEFT_RIGHT) if rng.random() < 0.5 else crop

@@ -1,0 +1,150 @@
+"""I-GOS and iGOS++: the step rule, the stages, what is reported, and that memory follows the batch."""
+
+import numpy as np
+import pytest
+import torch
+from sidelight_specs.results import Measurements, Targets
+from sidelight_specs.testing import ToyClassifier, ToyRun
+from sidelight_structured.igos import Igos, IgosPlusPlus, refined
+from sidelight_structured.momentum import Momentum
+from sidelight_structured.objective import Objective, Term
+from sidelight_structured.params import IgosParams, IgosPlusPlusParams
+from sidelight_structured.scoring import ClassProbability
+
+SMALL = {"size": 8, "steps": 6, "baseline_limit": 1.0}
+
+
+class Corner:
+    """Class 1 is as likely as the upper left quarter is bright; remembers the largest batch it was given."""
+
+    task, class_names, input_shape = "multiclass", ("dark", "bright"), (1, 16, 16)
+
+    def __init__(self):
+        self.largest, self.images = 0, 0
+
+    def class_logits(self, images):
+        self.largest, self.images = max(self.largest, len(images)), self.images + len(images)
+        bright = images[:, :, :8, :8].mean((1, 2, 3))
+        return torch.stack([torch.zeros_like(bright), 16 * bright - 8], 1)
+
+
+def images_and_targets(count):
+    images = torch.full((count, 1, 16, 16), 0.05)
+    images[:, :, 1:7, 1:7] = 1
+    ones = np.ones(count, dtype=np.int64)
+    return images, Targets(predicted=ones, probe=1 - ones)
+
+
+def explained(kind, params, count=3, run=None):
+    classifier = Corner()
+    images, targets = images_and_targets(count)
+    return kind(params, classifier=classifier, run=run or ToyRun()).explain(images, targets), classifier
+
+
+def test_steps_have_the_same_length_whatever_the_scale_of_the_gradient():
+    start, gradient = torch.full((2, 1, 4, 4), 0.5), torch.randn(2, 1, 4, 4, generator=torch.Generator().manual_seed(0))
+    gradient[1] *= 1e-4
+    moved = start - Momentum(0.05, 0.5).step(start, gradient)
+    assert torch.allclose(moved.square().mean((1, 2, 3)).sqrt(), torch.tensor([0.05, 0.05]), rtol=1e-4)
+    # the first step is the gradient itself, scaled: cells keep their order
+    assert torch.equal(moved[0].flatten().argsort(), gradient[0].flatten().argsort())
+
+
+def test_momentum_is_the_bias_corrected_running_mean_of_adam_with_one_scale():
+    gradients = torch.randn(5, 1, 1, 3, 3, generator=torch.Generator().manual_seed(1))
+    rule, masks = Momentum(0.01, 0.7), torch.full((1, 1, 3, 3), 0.5)
+    by_hand, mean, square = masks.numpy().astype(np.float64), 0.0, 0.0
+    for number, gradient in enumerate(gradients.double().numpy(), start=1):
+        masks = rule.step(masks, gradients[number - 1])
+        mean = 0.7 * mean + 0.3 * gradient
+        square = 0.95 * square + 0.05 * (gradient**2).mean()
+        by_hand = by_hand - 0.01 * (mean / (1 - 0.7**number)) / np.sqrt(square / (1 - 0.95**number))
+    assert np.allclose(masks.numpy(), by_hand, atol=1e-5)
+
+
+def test_masks_stay_in_bounds():
+    masks = Momentum(3.0, 0.0).step(torch.full((1, 1, 4, 4), 0.5), torch.randn(1, 1, 4, 4))
+    assert masks.min() >= 0
+    assert masks.max() <= 1
+
+
+def test_a_finer_grid_keeps_the_corners_and_the_order_of_masks():
+    masks = torch.rand(2, 2, 3, 3, generator=torch.Generator().manual_seed(0))
+    fine = refined(masks, (9, 9))
+    assert fine.shape == (2, 2, 9, 9)
+    assert torch.allclose(fine[..., ::8, ::8], masks[..., ::2, ::2])
+
+
+@pytest.mark.parametrize(("kind", "params"), [(Igos, IgosParams), (IgosPlusPlus, IgosPlusPlusParams)])
+@pytest.mark.parametrize("rule", ["momentum", "line search"])
+def test_the_corner_that_decides_is_found(kind, params, rule):
+    heatmap, _ = explained(kind, params(**SMALL, rule=rule))
+    assert heatmap.values[:, :8, :8].mean() > 3 * heatmap.values[:, 8:, 8:].mean() + 0.05
+    assert heatmap.resolution == (8, 8)
+
+
+def test_a_coarse_mask_first_ends_at_the_full_size_and_costs_nothing_more():
+    plain, _ = explained(Igos, IgosParams(**SMALL))
+    staged, _ = explained(Igos, IgosParams(**SMALL, coarse=4))
+    assert staged.resolution == (8, 8)
+    assert staged.passes.tolist() == plain.passes.tolist()
+    assert np.abs(staged.values - plain.values).max() > 1e-3
+
+
+def test_passes_are_those_that_the_classifier_did():
+    """One term, 2 points, 6 steps: 12 passes forward and back, and 2 for the baseline."""
+    heatmap, classifier = explained(Igos, IgosParams(**SMALL), count=1)
+    assert heatmap.passes.tolist() == [12 * 3 + 2]
+    assert classifier.images == 12 + 2 + 1  # the last reports the terms
+
+
+def test_terms_are_reported_with_what_they_reach():
+    run = ToyRun()
+    explained(IgosPlusPlus, IgosPlusPlusParams(**SMALL), run=run)
+    report = run.emitted["terms"]
+    assert isinstance(report, Measurements)
+    found = {item.name: item for item in report.items}
+    assert set(found) == {"deletion of both", "insertion of both", "deletion", "insertion"}
+    assert found["insertion of both"].value > found["deletion of both"].value
+    assert found["deletion"].curve_y.shape == (3, 6)
+
+
+def test_a_term_without_weight_is_left_out():
+    run = ToyRun()
+    explained(IgosPlusPlus, IgosPlusPlusParams(**SMALL, insertion=0.0), run=run)
+    assert {item.name for item in run.emitted["terms"].items} == {"deletion of both", "deletion"}
+
+
+@pytest.mark.parametrize("change", [{"integration_steps": 40}, {"steps": 30}])
+def test_no_pass_is_larger_than_the_batch_however_many_images_points_or_steps(change):
+    for count in (1, 9):
+        _, classifier = explained(IgosPlusPlus, IgosPlusPlusParams(**{**SMALL, "batch": 3, **change}), count=count)
+        assert classifier.largest == 3
+
+
+def test_random_points_give_the_integral_on_average():
+    """The gradient of a quadratic score along the way is known: the mean over many draws meets the exact integral."""
+    images, _ = images_and_targets(1)
+    score = ClassProbability(Corner(), torch.ones(1, dtype=torch.int64), 64)
+    objective = Objective(images, images * 0, score, (Term("deletion", (0,), False, 1.0),), 0, 0, 1, 2)
+    masks = torch.full((1, 1, 4, 4), 0.8)
+
+    def silence(_index):
+        return torch.zeros(1, 1, 16, 16)
+
+    exact = objective.gradient(masks, 2000, silence)
+    drawn = torch.rand(200, 1, 4, generator=torch.Generator().manual_seed(0))
+    shares = (torch.arange(4) + drawn) / 4
+    mean = torch.stack([objective.integrated(masks, part, silence)[0] for part in shares]).mean(0)
+    assert torch.allclose(mean, exact, rtol=0.05, atol=1e-4)
+
+
+def test_the_toy_classifier_answers_alike_alone_and_beside_others():
+    run = ToyRun()
+    images = torch.rand(3, *ToyClassifier().input_shape, generator=torch.Generator().manual_seed(0))
+    targets = Targets(predicted=np.zeros(3, dtype=np.int64), probe=np.ones(3, dtype=np.int64))
+    made = Igos(IgosParams(**SMALL), classifier=ToyClassifier(), run=run)
+    whole = made.explain(images, targets).values
+    for row in range(3):
+        alone = made.explain(images[row : row + 1], targets.take([row])).values
+        assert np.allclose(alone[0], whole[row], atol=1e-4)

@@ -16,7 +16,15 @@ Answers = Literal["predicted", "probe", "contrast"]
 """Which side of the question is answered: why the predicted class, why (not) the probe, or one against the other."""
 
 ROLES = ("data", "classifier", "generator", "inverter", "attribute_finder", "explainer", "metric", "renderer")
-EXPLANATION_KINDS = ("heatmap", "counterfactual", "attention-graph", "concepts", "attributes", "inversion")
+EXPLANATION_KINDS = (
+    "heatmap",
+    "counterfactual",
+    "attention-graph",
+    "concepts",
+    "attributes",
+    "inversion",
+    "intervention",
+)
 
 CAPABILITIES = {
     "differentiable": "gradients flow from what the component gives back to what it gets",

@@ -16,6 +16,7 @@ from sidelight_specs.results import (
     Graph,
     GraphNode,
     Heatmap,
+    Intervention,
     Inversion,
     Measurement,
     Measurements,
@@ -146,6 +147,32 @@ def _inversion(_: Classifier, images: torch.Tensor, __: Targets) -> Inversion:
     return ToyInverter(ToyGenerator((images.shape[1], *images.shape[2:]))).invert(images)
 
 
+def _intervention(classifier: Classifier, images: torch.Tensor, targets: Targets) -> Intervention:
+    """A bit for each factor, on where it is strong; the predicted class's and the probe's are flipped."""
+    generator = ToyGenerator((images.shape[1], *images.shape[2:]))
+    codes = (generator.encode(images) > 1).numpy()
+    rows = np.arange(len(images))
+    codes[rows, targets.predicted], codes[rows, targets.probe] = True, False
+    flipped = np.zeros_like(codes)
+    flipped[rows, targets.predicted] = flipped[rows, targets.probe] = True
+    drawn = [
+        generator.synthesize(torch.from_numpy(6 * part.astype(np.float32) - 3)) for part in (codes, codes ^ flipped)
+    ]
+    with torch.no_grad():
+        logits = [classifier.class_logits(pictures).numpy() for pictures in (images, *drawn)]
+    return Intervention(
+        codes=codes,
+        flipped=flipped,
+        before=drawn[0].numpy(),
+        after=drawn[1].numpy(),
+        logits=logits[0],
+        logits_before=logits[1],
+        logits_after=logits[2],
+        changed=logits[1].argmax(1) != logits[2].argmax(1),
+        singles=flipped.astype(np.float32),
+    )
+
+
 _MAKERS: dict[str, Callable[[Classifier, torch.Tensor, Targets], Artifact]] = {
     "heatmap": _heatmap,
     "counterfactual": _counterfactual,
@@ -153,6 +180,7 @@ _MAKERS: dict[str, Callable[[Classifier, torch.Tensor, Targets], Artifact]] = {
     "concepts": _concepts,
     "attributes": _attributes,
     "inversion": _inversion,
+    "intervention": _intervention,
 }
 
 

@@ -2,17 +2,34 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from sidelight_specs import AttributeFinderDescriptor, Need, hookimpl
+from sidelight_specs import (
+    AttributeFinderDescriptor,
+    ExplainerDescriptor,
+    GeneratorDescriptor,
+    MetricDescriptor,
+    Need,
+    hookimpl,
+)
 
-from sidelight_intervention._params import DvaeParams
+from sidelight_intervention._params import (
+    ConceptDecoderParams,
+    ConceptFlipParams,
+    DvaeParams,
+    LayerFidelityParams,
+    SharedInformationParams,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
 PAPER = "Gat, Lorberbom, Schwartz and Hazan 2022, Latent Space Explanation by Intervention"
+DVAE_EXAMPLE: dict[str, Any] = {"layer": "pool2", "bits": 6, "widths": (32, 32, 16), "steps": 300, "batch": 24}
+DECODER_EXAMPLE: dict[str, Any] = {"width": 4, "steps": 20, "batch": 8, "rows": 8}
 _LAYER = ("activations", "module", "classes")
+_DVAE = Need("dvae", role="attribute_finder", capabilities=("intervention.codes",))
+_PICTURES = Need("generator", capabilities=("intervention.codes",))
 
 
 @hookimpl
@@ -25,6 +42,59 @@ def sidelight_attribute_finders() -> Iterable[AttributeFinderDescriptor]:
         factory="sidelight_intervention.dvae:Dvae",
         needs=(Need("classifier", capabilities=_LAYER),),
         provides=("trainable", "latents", "intervention.codes"),
-        example={"layer": "pool2", "bits": 6, "widths": (16, 16, 16), "steps": 150, "batch": 16},
+        example=DVAE_EXAMPLE,
         paper=PAPER,
+    )
+
+
+@hookimpl
+def sidelight_generators() -> Iterable[GeneratorDescriptor]:
+    """Pictures of codes."""
+    yield GeneratorDescriptor(
+        name="concept-decoder",
+        summary="Draws the image that a boolean code of a layer stands for, by what the classifier reads there too.",
+        params=ConceptDecoderParams,
+        factory="sidelight_intervention.concept_decoder:ConceptDecoder",
+        needs=(_DVAE,),
+        provides=("trainable", "differentiable", "latent.z", "encoder", "intervention.codes"),
+        example=DECODER_EXAMPLE,
+        paper=f"{PAPER}, equations 2 to 6",
+    )
+
+
+@hookimpl
+def sidelight_explainers() -> Iterable[ExplainerDescriptor]:
+    """Flipping concepts."""
+    yield ExplainerDescriptor(
+        name="concept-flip",
+        summary="The fewest concepts of a layer whose flip changes the class, drawn before and after.",
+        params=ConceptFlipParams,
+        factory="sidelight_intervention.flip:ConceptFlip",
+        needs=(Need("classifier", capabilities=_LAYER), _PICTURES),
+        gives="intervention",
+        paper=f"{PAPER}, figure 3",
+    )
+
+
+@hookimpl
+def sidelight_metrics() -> Iterable[MetricDescriptor]:
+    """Tables 1 and 2."""
+    yield MetricDescriptor(
+        name="layer-fidelity",
+        summary="How often flips change the class, and how much of the layer's accuracy its code keeps.",
+        params=LayerFidelityParams,
+        factory="sidelight_intervention.layer_fidelity:LayerFidelity",
+        needs=(Need("data"), _DVAE),
+        accepts=("intervention",),
+        paper=f"{PAPER}, table 1",
+    )
+    yield MetricDescriptor(
+        name="shared-information",
+        summary="The cosine between what the classifier and what the pictures take from the layer.",
+        params=SharedInformationParams,
+        factory="sidelight_intervention.shared_information:SharedInformation",
+        needs=(Need("data"), _PICTURES),
+        accepts=("intervention",),
+        example={"images": 12},
+        paper=f"{PAPER}, table 2",
     )

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 from sidelight_specs import param, params
 
 
@@ -58,4 +60,90 @@ class DvaeParams:
     )
     classifier_batch: int = param(
         256, "Images, or codes, in one forward pass of the classifier.", unit="images", minimum=1, maximum=65_536
+    )
+
+
+@params
+class ConceptDecoderParams:
+    """Options of `concept-decoder`."""
+
+    width: int = param(
+        16, "Channels of the last layers; the first ones have four times as many.", minimum=1, maximum=512
+    )
+    dropout: float = param(0.0, "Share of hidden units switched off in training.", minimum=0.0, maximum=0.9)
+    steps: int = param(3000, "Length of the training.", unit="steps", minimum=1, maximum=10_000_000)
+    batch: int = param(64, "Images in each step.", unit="images", minimum=2, maximum=65_536)
+    learning_rate: float = param(
+        2e-3, "Highest learning rate of Adam; it rises and falls linearly.", minimum=1e-7, maximum=1.0
+    )
+    shared: float = param(
+        0.02,
+        "Weight lambda of the inverse similarity between the information that the pictures and the classifier take "
+        "from the layer (equation 6); 0 leaves it out.",
+        minimum=0.0,
+        maximum=1e6,
+    )
+    similarity: Literal["cosine", "dot"] = param(
+        "cosine",
+        "`dot` is equation 6 to the letter, which also falls when the pictures merely react more strongly; `cosine` "
+        "compares directions alone, as table 2 does.",
+    )
+    interval: int = param(
+        4, "The similarity is taken at every so many-th step, with as many times its weight.", minimum=1, maximum=1000
+    )
+    rows: int = param(
+        64,
+        "Points of the layer, each with one coordinate moved, at which the information is estimated then.",
+        unit="points",
+        minimum=1,
+        maximum=65_536,
+    )
+    images: int = param(
+        60_000,
+        "The training split's first images, so many at most, are used; memory holds their codes.",
+        unit="images",
+        minimum=2,
+        maximum=10_000_000,
+    )
+    synthesis_batch: int = param(256, "Images drawn at a time.", unit="images", minimum=1, maximum=65_536)
+
+
+@params
+class ConceptFlipParams:
+    """Options of `concept-flip`."""
+
+    flips: Literal["fewest", "all"] = param(
+        "fewest",
+        "`fewest`: one bit where one changes the class, else the smallest set that is found; `all`: every bit, the "
+        "paper's flipped representation.",
+    )
+    towards: Literal["any", "probe"] = param(
+        "any", "What counts as a change: any other class, or only the class that is asked about."
+    )
+    exact: int = param(
+        2,
+        "Sets of up to so many bits are all tried, so that the smallest is found for certain; larger ones grow from "
+        "the best of these, bit by bit, and lose again what they can do without.",
+        unit="bits",
+        minimum=1,
+        maximum=4,
+    )
+
+
+@params
+class LayerFidelityParams:
+    """Options of `layer-fidelity`."""
+
+    split: str = param("test", "The data's split that is measured.")
+    images: int = param(
+        10_000, "The split's first images, so many at most.", unit="images", minimum=1, maximum=10_000_000
+    )
+
+
+@params
+class SharedInformationParams(LayerFidelityParams):
+    """Options of `shared-information`."""
+
+    images: int = param(
+        2000, "The split's first images, so many at most.", unit="images", minimum=1, maximum=10_000_000
     )

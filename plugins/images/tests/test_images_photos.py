@@ -26,6 +26,14 @@ def test_all_photographs_are_there_in_the_order_asked():
     assert (split.images.std((1, 2, 3)) > 0.1).all()
 
 
+def test_several_cuts_of_one_photograph_are_images_of_their_own():
+    cuts = photos(names=("coffee", "china"), size=64, shares=(1.0, 0.5)).split("test")
+    assert cuts.ids == ("coffee, 100%", "coffee, 50%", "china, 100%", "china, 50%")
+    with Image.open(location("coffee")) as image:  # 600 x 400: a square of 200, 200 from the left and 100 from the top
+        expected = image.crop((200, 100, 400, 300)).resize((64, 64), Image.Resampling.BICUBIC)
+    np.testing.assert_allclose(cuts.images[1], np.asarray(expected).transpose(2, 0, 1) / 255, atol=1e-6)
+
+
 def test_a_grey_photograph_gets_three_equal_channels():
     image = photos(names=("camera",)).split("test").images[0]
     np.testing.assert_array_equal(image[0], image[1])

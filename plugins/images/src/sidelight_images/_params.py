@@ -152,6 +152,13 @@ class PhotosParams:
         "`center` takes the central square of 7/8 of the short side, as ImageNet classifiers are evaluated; "
         "`whole` squashes the whole picture into the square.",
     )
+    shares: tuple[float, ...] = param(
+        (),
+        "Central squares to cut from each photograph, by their side as a share of the short side; each is an image. "
+        "`crop` says what to cut where this is empty.",
+        minimum=0.1,
+        maximum=1.0,
+    )
 
 
 @params

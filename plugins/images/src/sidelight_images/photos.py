@@ -44,18 +44,21 @@ class Photos(Data):
         return ("test",)
 
     def split(self, name: str) -> Split:
-        """(N, 3, size, size), one row for each name."""
+        """(N, 3, size, size), one row for each name, or for each name and share."""
         if name not in self.splits:
             raise UserError(f"there is no split {name!r}", "use the split test; photos cannot train anything")
         if not self.params.names:
             raise UserError("names: no photograph is named", "name some, or leave `names` out")
-        images = np.stack([self._pixels(name) for name in self.params.names])
-        return Split(images=images.astype(np.float32) / 255, ids=self.params.names)
+        cuts = [(name, share) for name in self.params.names for share in self.params.shares or (None,)]
+        images = np.stack([self._pixels(name, share) for name, share in cuts])
+        ids = tuple(name if share is None else f"{name}, {share:.0%}" for name, share in cuts)
+        return Split(images=images.astype(np.float32) / 255, ids=ids)
 
-    def _pixels(self, name: str) -> np.ndarray:
+    def _pixels(self, name: str, share: float | None) -> np.ndarray:
         path = location(name)
+        crop, part = (self.params.crop, IMAGENET_SHARE) if share is None else ("center", share)
         try:
-            return read_pixels(path, self.params.size, self.params.crop, IMAGENET_SHARE, "rgb")
+            return read_pixels(path, self.params.size, crop, part, "rgb")
         except UnreadableImageError as error:
             raise UserError(f"{path} {error}", "install the package that it belongs to again") from error
 

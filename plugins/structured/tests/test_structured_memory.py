@@ -1,0 +1,55 @@
+"""Peak memory follows the batch: measured in processes of their own, for torch's memory is not Python's."""
+
+import os
+import subprocess
+import sys
+
+import pytest
+
+SCRIPT = """
+import resource, sys
+import numpy as np, torch
+from sidelight_specs.results import Targets
+from sidelight_specs.testing import ToyRun
+from sidelight_structured.igos import IgosPlusPlus
+from sidelight_structured.params import IgosPlusPlusParams
+
+torch.set_num_threads(1)
+torch.manual_seed(0)
+net = torch.nn.Sequential(
+    torch.nn.Conv2d(3, 32, 3, 2, 1), torch.nn.ReLU(), torch.nn.Conv2d(32, 32, 3, 2, 1), torch.nn.ReLU(),
+    torch.nn.AdaptiveAvgPool2d(1), torch.nn.Flatten(), torch.nn.Linear(32, 2),
+).requires_grad_(False)
+
+class Network:
+    def class_logits(self, images):
+        return net(images)
+
+count, points, steps, batch = map(int, sys.argv[1:])
+params = IgosPlusPlusParams(
+    size=28, steps=steps, integration_steps=points, batch=batch, images_at_once=4, baseline_limit=1.0
+)
+images = torch.rand(count, 3, 160, 160)
+zeros = np.zeros(count, dtype=np.int64)
+IgosPlusPlus(params, classifier=Network(), run=ToyRun()).explain(images, Targets(predicted=zeros, probe=zeros + 1))
+print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
+"""
+IMAGE = 3 * 160 * 160 * 4 / 2**20
+"""MiB of one image; so much, and the same for its heatmap and baseline, an image more may take."""
+
+
+def peak(count, points, steps, batch):
+    """MiB."""
+    # glibc keeps one heap for each thread and returns little of it; one heap makes the peak repeatable
+    environment = {**os.environ, "MALLOC_ARENA_MAX": "1", "OMP_NUM_THREADS": "1"}
+    arguments = [sys.executable, "-c", SCRIPT, *map(str, (count, points, steps, batch))]
+    return float(subprocess.run(arguments, env=environment, capture_output=True, check=True, text=True).stdout)
+
+
+@pytest.mark.slow
+def test_peak_memory_grows_with_the_batch_but_not_with_images_points_or_steps():
+    few = peak(4, 2, 2, 2)
+    assert peak(4, 12, 2, 2) - few < 10
+    assert peak(4, 2, 12, 2) - few < 10
+    assert peak(24, 2, 2, 2) - few < 10 + 20 * 2 * IMAGE
+    assert peak(4, 2, 2, 16) - few > 30

@@ -158,6 +158,12 @@ def test_the_average_follows_the_generator():
     torch.testing.assert_close(learner.average.synthesis.constant, before + 0.25)
 
 
+def test_the_mean_path_length_begins_with_the_first_lengths():
+    learner = Learner(Architecture(image_channels=1, widths=(4,), z=4, w=4, mapping=1), GeneratorParams(**TINY), "cpu")
+    assert learner.follow_path(torch.tensor([2.0, 4.0]), 0.75) == 3
+    assert learner.follow_path(torch.tensor([7.0]), 0.75) == 4
+
+
 def test_mixing_starts_after_the_first_input():
     params = GeneratorParams(**TINY, mixing=0.5)
     learner = Learner(Architecture(image_channels=1, widths=(4, 4, 4), z=4, w=4, mapping=1), params, "cpu")

@@ -50,6 +50,16 @@ class Learner:
         for kept, new in zip(self.average.buffers(), self.generator.buffers(), strict=True):
             kept.copy_(new)
 
+    def follow_path(self, lengths: torch.Tensor, decay: float) -> torch.Tensor:
+        """Move the mean path length towards that of `lengths`, (N,), and give it.
+
+        It begins with the first lengths. Beginning with 0, it would ask for images that do not move with w at all,
+        until it has caught up: for hundreds of steps.
+        """
+        now = lengths.detach().mean()
+        self.path_mean = torch.lerp(now, self.path_mean, decay) if self.path_mean else now
+        return self.path_mean
+
     def state(self, architecture: Architecture, curves: Mapping[str, np.ndarray]) -> State:
         """Everything, as arrays."""
         arrays: dict[str, np.ndarray] = {"path_mean": to_array(self.path_mean)}

@@ -113,8 +113,7 @@ class Training:
         w = w if w.requires_grad else w.requires_grad_()  # without a mapping network nothing before w is learned
         images = self._drawn(w)
         lengths = path_lengths(images, w, self._normal(*images.shape))
-        mean = torch.lerp(lengths.detach().mean(), self._learner.path_mean, PATH_DECAY)
-        self._learner.path_mean = mean
+        mean = self._learner.follow_path(lengths, PATH_DECAY)
         penalty = self._params.path * path_penalty(lengths, mean)
         self._descend(self._learner.generator_optimizer, penalty * self._params.path_every)
         self._noted["path length"] = lengths.mean().item()

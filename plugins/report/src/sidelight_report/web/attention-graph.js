@@ -68,7 +68,7 @@ export class SlAttentionGraph extends DataElement {
     const group = svg("g", { class: `edge ${drop < 20 ? "weak" : drop < 60 ? "strong" : "decisive"}`, tabindex: 0, role: "img", "aria-label": `${text}, ${effect} points` },
       svg("line", { class: "reach", ...ends }), svg("line", { class: "stroke", ...ends }),
       ...[from, to].flatMap((place) => lost.map((patch) => svg("rect", { class: "lost", ...square(patch, place.side, graph), transform: `translate(${place.x} ${place.y})` }))),
-      svg("text", { x: ends.x2 - 5, y: ends.y2 - 5, "text-anchor": "end" }, effect));
+      svg("text", { x: part(ends.x1, ends.x2), y: part(ends.y1, ends.y2) + 4, "text-anchor": "middle" }, effect));
     this.#edges.set(group, `${text}, ${effect} points.`);
     return [group];
   }
@@ -87,6 +87,11 @@ export class SlAttentionGraph extends DataElement {
     if (chosen) this.status.textContent = node ? `${described(node, this.data.graph)}. ${others(sharing)}` : (this.#edges.get(chosen) ?? "");
     else if (this.#nodes.size) this.status.textContent = HINT;
   }
+}
+
+/** Where an edge's label stands: nearer to the child, where the edges of one node have parted. @param {number} from @param {number} to */
+function part(from, to) {
+  return from + 0.6 * (to - from);
 }
 
 /** @param {number} sharing */

@@ -33,30 +33,48 @@ class Search:
     def run(self, confidence: PatchScores, order: Sequence[int]) -> tuple[PatchSet, ...]:
         """All minimal sufficient sets that were found, smallest first.
 
-        Level k of the search holds insufficient sets of k patches. Each grows by one patch; what becomes sufficient
-        is made minimal, the best of the rest make the next level. With `width` and `candidates` unbounded the
-        answer is the set of all inclusion-minimal sufficient sets.
+        A level holds insufficient sets. Each grows by one patch; what becomes sufficient is made minimal, the best of
+        the rest make the next level. So do the sets that lack one patch of a new explanation, which are known from
+        its making and close to other explanations. With `width` and `candidates` unbounded the answer is the set of
+        all inclusion-minimal sufficient sets.
 
         Args:
             confidence: scores sets of patches.
             order: the patches, most promising first.
         """
         found: set[PatchSet] = set()
+        grown_before: set[PatchSet] = set()
         level: list[PatchSet] = [frozenset()]
         while level and len(found) < self.most:
+            grown_before.update(level)
             grown = {patches: None for state in level for patches in self._successors(state, order)}
             scored = confidence(patches for patches in grown if not _holds_one_of(found, patches))
-            sufficient = [patches for patches, value in scored.items() if value >= self.threshold]
-            for patches in sorted(sufficient, key=lambda patches: (-scored[patches], sorted(patches))):
-                if len(found) < self.most and not _holds_one_of(found, patches):
-                    found.add(minimal(patches, self.threshold, confidence))
-            rest = [patches for patches, value in scored.items() if value < self.threshold]
-            level = sorted(rest, key=lambda patches: (-scored[patches], sorted(patches)))[: self.width]
+            for patches in self._made_minimal(scored, found, confidence):
+                scored.update(confidence(patches - {patch} for patch in sorted(patches) if len(patches) > 1))
+            open_sets = {patches: scored[patches] for patches in scored if patches not in grown_before}
+            level = [patches for patches in _best_first(open_sets) if scored[patches] < self.threshold][: self.width]
         return tuple(sorted(_without_supersets(found), key=lambda patches: (len(patches), sorted(patches))))
+
+    def _made_minimal(
+        self, scored: dict[PatchSet, float], found: set[PatchSet], confidence: PatchScores
+    ) -> list[PatchSet]:
+        """The explanations in the sufficient ones of `scored`, added to `found` until there are enough."""
+        new: list[PatchSet] = []
+        for patches in _best_first(scored):
+            if scored[patches] < self.threshold or len(found) >= self.most:
+                break
+            if not _holds_one_of(found, patches):
+                new.append(minimal(patches, self.threshold, confidence))
+                found.add(new[-1])
+        return new
 
     def _successors(self, state: PatchSet, order: Sequence[int]) -> list[PatchSet]:
         unused = [patch for patch in order if patch not in state]
         return [state | {patch} for patch in unused[: self.candidates]]
+
+
+def _best_first(scored: dict[PatchSet, float]) -> list[PatchSet]:
+    return sorted(scored, key=lambda patches: (-scored[patches], sorted(patches)))
 
 
 def _holds_one_of(found: Iterable[PatchSet], patches: PatchSet) -> bool:

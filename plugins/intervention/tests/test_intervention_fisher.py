@@ -154,7 +154,7 @@ def test_learning_by_the_similarity_turns_information_towards_the_classifier_s()
         optimizer.step()
         similarities.append(float(similarity.detach()))
     assert similarities[0] < 0.2
-    assert similarities[-1] > 0.9
+    assert similarities[-1] > 0.8
 
 
 def test_cosine_of_vectors():

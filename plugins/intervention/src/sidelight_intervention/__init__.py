@@ -15,6 +15,7 @@ from sidelight_specs import (
 
 from sidelight_intervention._params import (
     ConceptDecoderParams,
+    ConceptFactorsParams,
     ConceptFlipParams,
     DvaeParams,
     LayerFidelityParams,
@@ -78,7 +79,7 @@ def sidelight_explainers() -> Iterable[ExplainerDescriptor]:
 
 @hookimpl
 def sidelight_metrics() -> Iterable[MetricDescriptor]:
-    """Tables 1 and 2."""
+    """Tables 1 and 2, figures 4 and 5."""
     yield MetricDescriptor(
         name="layer-fidelity",
         summary="How often flips change the class, and how much of the layer's accuracy its code keeps.",
@@ -97,4 +98,18 @@ def sidelight_metrics() -> Iterable[MetricDescriptor]:
         accepts=("intervention",),
         example={"images": 12},
         paper=f"{PAPER}, table 2",
+    )
+    yield MetricDescriptor(
+        name="concept-factors",
+        summary="Which true factors tell concept images of two classes apart, and whether the classifier uses them.",
+        params=ConceptFactorsParams,
+        factory="sidelight_intervention.concept_factors:ConceptFactors",
+        needs=(
+            Need("data", capabilities=("factors.render",)),
+            Need("classifier", capabilities=_LAYER),
+            _PICTURES,
+        ),
+        accepts=("intervention",),
+        example={"images": 6, "factors": ("rows", "columns"), "reader_images": 48, "reader_steps": 3},
+        paper=f"{PAPER}, figures 4 and 5",
     )

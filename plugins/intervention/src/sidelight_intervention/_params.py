@@ -147,3 +147,19 @@ class SharedInformationParams(LayerFidelityParams):
     images: int = param(
         2000, "The split's first images, so many at most.", unit="images", minimum=1, maximum=10_000_000
     )
+
+
+@params
+class ConceptFactorsParams(LayerFidelityParams):
+    """Options of `concept-factors`."""
+
+    images: int = param(500, "The split's first images, so many at most.", unit="images", minimum=2, maximum=10_000_000)
+    factors: tuple[str, ...] = param((), "Which factors are looked at; all of the data's where empty.")
+    reader_images: int = param(
+        6000,
+        "Images drawn to train the network that reads factors.",
+        unit="images",
+        minimum=16,
+        maximum=1_000_000,
+    )
+    reader_steps: int = param(800, "Length of its training.", unit="steps", minimum=1, maximum=1_000_000)

@@ -91,7 +91,7 @@ class ConceptDecoder(Generator, Trainable):
             if term is not None and len(misfits) % params.interval == 0:
                 similarity = term(decoded)
                 similarities.append(similarity.item())
-                loss = loss + params.interval * params.shared / similarity
+                loss = loss + params.interval * params.shared / similarity.clamp_min(LEAST)
             misfits.append(loss.item())
             return loss
 
@@ -171,3 +171,5 @@ class ConceptDecoder(Generator, Trainable):
 
 
 CHUNK = 4096
+LEAST = 1e-4
+"""A smaller similarity counts as this, so that its inverse stays finite."""

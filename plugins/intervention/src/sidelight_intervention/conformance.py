@@ -69,6 +69,5 @@ def _decoder_state(shape: Shape, task: Task) -> State:
     return decoder.state()
 
 
-toys = {
-    name: InterventionToys() for name in ("concept-decoder", "concept-flip", "layer-fidelity", "shared-information")
-}
+_OF_CODES = ("concept-decoder", "concept-flip", "layer-fidelity", "shared-information")
+toys = {name: InterventionToys() for name in _OF_CODES} | {"concept-factors": InterventionToys(task="binary")}

@@ -1,0 +1,117 @@
+"""Which true factors the concept images show, and whether the classifier uses them (figures 4 and 5)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+from sidelight_specs import UserError
+from sidelight_specs.results import Measurement, Measurements, Split
+from sidelight_specs.roles import Metric
+from sidelight_toolkit.arrays import to_array, to_tensor
+from sidelight_toolkit.batching import in_batches
+from sidelight_toolkit.factors import factor_regressor
+
+from sidelight_intervention.layer_fidelity import measured_split
+
+if TYPE_CHECKING:
+    from sidelight_specs import Run
+    from sidelight_specs.artifacts import Artifact
+    from sidelight_specs.results import Targets
+    from sidelight_specs.roles import Classifier, Data
+    from sidelight_toolkit.factors import FactorRegressor
+    from torch import Tensor
+
+    from sidelight_intervention._params import ConceptFactorsParams
+    from sidelight_intervention.concept_decoder import ConceptDecoder
+
+
+class ConceptFactors(Metric):
+    """For two classes: what distinguishes the concept images of the one from those of the other, in true factors.
+
+    The factors are read by a network trained on true factors (figure 4), and each is then edited in the images
+    themselves, by drawing them anew, to see what the classifier makes of it (figure 5). Both are over a split of the
+    data and do not depend on the explained images.
+    """
+
+    def __init__(
+        self,
+        params: ConceptFactorsParams,
+        *,
+        data: Data,
+        classifier: Classifier,
+        generator: ConceptDecoder,
+        run: Run,
+    ) -> None:
+        self.params, self.data, self.classifier, self.generator, self.run = params, data, classifier, generator, run
+
+    def measure(self, explanation: Artifact, images: Tensor, targets: Targets) -> Measurements:
+        """`shown: F` and `used: F` of each factor F, the one that the concept images show most first.
+
+        Raises:
+            UserError: the classifier has not two classes, or the data no such factor.
+        """
+        del explanation, images, targets
+        if len(self.classifier.class_names) != 2:
+            count = len(self.classifier.class_names)
+            raise UserError(f"concept-factors compares two classes, the classifier has {count}", "Choose two.")
+        split = measured_split(self.data, self.params)
+        reader = factor_regressor(self.data, self.run, self.params.reader_images, self.params.reader_steps)
+        shown = self._shown(split, reader)
+        order = [reader.names.index(name) for name in self._chosen(reader.names)]
+        order.sort(key=lambda place: -abs(np.nan_to_num(shown[place])))
+        items = []
+        for place in order:
+            used = self._used(split, reader.names[place], reader.ranges[place])
+            items += self._items(reader, place, float(shown[place]), used)
+        return Measurements(items=tuple(items))
+
+    def _chosen(self, names: tuple[str, ...]) -> tuple[str, ...]:
+        unknown = [name for name in self.params.factors if name not in names]
+        if unknown:
+            raise UserError(f"concept-factors: no factor {', '.join(unknown)}", f"The factors are {', '.join(names)}.")
+        return self.params.factors or names
+
+    def _shown(self, split: Split, reader: FactorRegressor) -> np.ndarray:
+        """(F,): mean factor in concept images of class 1 minus that of class 0, in half-ranges; NaN without both."""
+        codes = self.generator.dvae.latents(torch.from_numpy(split.images))
+        said = to_array(self.generator.dvae.logits_of(codes).argmax(1)) == 1
+        read = reader.read(self.generator.drawn(codes)) / (np.ptp(reader.ranges, axis=1) / 2)
+        if said.all() or not said.any():
+            return np.full(read.shape[1], np.nan)
+        return np.asarray(read[said].mean(0) - read[~said].mean(0))
+
+    def _used(self, split: Split, name: str, ends: np.ndarray) -> np.ndarray:
+        """(N,): probability of class 1 with the factor at its highest, minus that with it at its lowest."""
+        low, high = (self._probability(split, name, float(end)) for end in ends)
+        return high - low
+
+    def _probability(self, split: Split, name: str, value: float) -> np.ndarray:
+        factors = {key: split.factors[key] for key in self.data.factor_ranges}
+        factors[name] = np.full(len(split), value, dtype=np.float32)
+        drawn = to_tensor(self.data.render(factors), self.run)
+        return to_array(in_batches(lambda part: self.classifier.class_logits(part).softmax(1)[:, 1], drawn, 128))
+
+    def _items(self, reader: FactorRegressor, place: int, shown: float, used: np.ndarray) -> list[Measurement]:
+        name, classes = reader.names[place], self.classifier.class_names
+        settings = {"R2 of the reading": f"{reader.r_squared[place]:.2f}", "split": self.params.split}
+        error = used.std(ddof=1) / np.sqrt(len(used))
+        return [
+            Measurement(
+                name=f"shown: {name}",
+                values=np.array([shown], dtype=np.float32),
+                unit="half-ranges",
+                help=f"How much more {name} concept images of {classes[1]} have than those of {classes[0]}, read by "
+                "a network trained on true factors; 2 is the whole range.",
+                settings=settings,
+            ),
+            Measurement(
+                name=f"used: {name}",
+                values=np.array([used.mean()], dtype=np.float32),
+                unit="probability",
+                help=f"By how much the probability of {classes[1]} grows from the lowest to the highest {name}, the "
+                "images drawn anew with nothing else changed.",
+                settings={"95% interval": f"+-{1.96 * error:.3f}", "images": str(len(used))},
+            ),
+        ]

@@ -6,11 +6,20 @@ from functools import singledispatch
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from sidelight_specs.results import AttentionGraph, Attributes, Concepts, Counterfactual, Heatmap, Inversion
+from sidelight_specs.results import (
+    AttentionGraph,
+    Attributes,
+    Concepts,
+    Counterfactual,
+    Heatmap,
+    Intervention,
+    Inversion,
+)
 
 from sidelight_report.concepts import concepts_entry
 from sidelight_report.encoding import grid, number, numbers, saturation
 from sidelight_report.graphs import graph_entry
+from sidelight_report.interventions import intervention_entry
 from sidelight_report.paths import path_entry
 from sidelight_report.words import class_name, side
 
@@ -124,3 +133,8 @@ def _attributes(explanation: Attributes, scene: Scene, row: int) -> dict[str, An
         "names": [attribute.name for attribute in explanation.attributes],
         "effects": numbers([a.effect for a in explanation.attributes] if effects is None else effects),
     }
+
+
+@encode.register(Intervention)
+def _intervention(explanation: Intervention, scene: Scene, row: int) -> dict[str, Any]:
+    return intervention_entry(explanation, scene, row)

@@ -6,7 +6,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from sidelight_specs.results import Counterfactual
+from sidelight_specs.results import Counterfactual, Intervention
 
 from sidelight_report.encoding import png, softmax
 from sidelight_report.words import class_name
@@ -51,7 +51,7 @@ class Scene:
         """The classes in a card: the two of the question, then those likeliest before or after any search."""
         highest = self.before[row].copy()
         for explanation in self.results.explanations.values():
-            if isinstance(explanation, Counterfactual):
+            if isinstance(explanation, Counterfactual | Intervention):
                 highest = np.maximum(highest, self.scores(explanation.logits_after[row]))
         sides = self.sides(row)
         others = [int(k) for k in np.argsort(-highest, kind="stable") if int(k) not in sides]

@@ -24,6 +24,10 @@ export interface CounterfactualEntry extends Shared {
   constraints: Constraint[]; tolerance: number; path: PathEntry | null; third: string | null;
   picture?: Picture; difference?: Grid; saturation?: number;
 }
+export interface InterventionEntry extends Shared {
+  kind: "intervention"; side: string; changed: boolean; bits: number; flipped: number[]; said: string; became: string;
+  pictures: [Picture, Picture]; before: (number | null)[]; after: (number | null)[];
+}
 export interface InversionEntry { kind: "inversion"; picture: Picture; error: number | null }
 export interface GraphNode { patches: number[]; confidence: number; root: boolean; depth: number; children: number[] }
 export interface GraphEntry extends Shared {
@@ -40,7 +44,7 @@ export interface ConceptsEntry extends Shared {
 export interface EffectsEntry extends Shared { kind: "attributes"; side: string; names: string[]; effects: (number | null)[] }
 export interface UnknownEntry extends Shared { kind: "unknown"; what: string }
 export type Entry =
-  | HeatmapEntry | CounterfactualEntry | (InversionEntry & Shared) | GraphEntry | ConceptsEntry | EffectsEntry | UnknownEntry;
+  | HeatmapEntry | CounterfactualEntry | (InversionEntry & Shared) | GraphEntry | ConceptsEntry | EffectsEntry | InterventionEntry | UnknownEntry;
 
 export interface Card {
   question: string; id: string; label: string | null; picture: Picture; classes: ClassEntry[];

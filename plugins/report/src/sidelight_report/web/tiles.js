@@ -6,6 +6,7 @@ import "./heatmap.js";
 import "./probabilities.js";
 import { concepts } from "./concepts.js";
 import { h } from "./elements.js";
+import { intervention } from "./intervention.js";
 import { format, signed } from "./numbers.js";
 
 /** @typedef {import("./document.js").Card} Card */
@@ -23,6 +24,7 @@ export function tile(entry, card, regression, exemplars) {
   switch (entry.kind) {
     case "heatmap": return { body: [heatmap(entry, card)], span: 1, note: `${entry.side}${worked(entry)}` };
     case "counterfactual": return { body: entry.converged ? answer(entry, card, regression) : failure(entry, card), span: 2, note: entry.side };
+    case "intervention": return { body: intervention(entry, card, regression), span: 2, note: entry.side };
     case "inversion": return { body: [reconstruction(entry)], span: 1, note: "reconstruction" };
     case "attention-graph": return { body: [graph(entry, card)], span: 0, note: `attention graph ${entry.side}` };
     case "concepts": return { body: concepts(entry, card, exemplars), span: 0, note: `concepts ${entry.side}` };

@@ -183,7 +183,7 @@ class XnnParams:
         0.003, "Weight beta of the sparse reconstruction; 0 leaves it out.", minimum=0.0, maximum=1e6
     )
     orthogonality: float = param(
-        0.15, "Weight eta of the squared cosine between x-features; 0 leaves it out.", minimum=0.0, maximum=1e6
+        0.3, "Weight eta of the squared cosine between x-features; 0 leaves it out.", minimum=0.0, maximum=1e6
     )
     q: float = param(
         100.0,
@@ -192,7 +192,9 @@ class XnnParams:
         maximum=1e9,
     )
     steps: int = param(6000, "Length of the training.", unit="steps", minimum=1, maximum=10_000_000)
-    batch: int = param(256, "Images in each step.", unit="images", minimum=2, maximum=65536)
+    batch: int = param(
+        512, "Images in each step; x-features are compared over these.", unit="images", minimum=2, maximum=65536
+    )
     learning_rate: float = param(
         2e-3, "Highest learning rate; it rises and falls linearly.", minimum=1e-7, maximum=10.0
     )

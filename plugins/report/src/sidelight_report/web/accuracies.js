@@ -8,10 +8,10 @@ import { percent } from "./numbers.js";
  */
 export function accuracies({ names, rows }) {
   if (!rows.length) return null;
-  const head = h("tr", {}, ...["Classifier", "Split", ...names].map((text) => h("th", { scope: "col" }, text)));
+  const head = h("tr", {}, h("th", { scope: "col" }, "Classifier"), h("th", { scope: "col" }, "Split"), ...names.map((text) => h("th", { scope: "col", class: "number" }, text)));
   const body = rows.map(({ classifier, split, values }) => h("tr", {}, h("th", { scope: "row" }, classifier), h("td", {}, split),
     ...values.map((value) => h("td", { class: "number" }, percent(value)))));
   return h("section", { class: "panel", id: "classifiers", "aria-labelledby": "classifiers-title" }, h("h2", { id: "classifiers-title" }, "Classifiers"),
     h("p", { class: "note" }, "Measured after training, on images that were not trained on. False positives are images of other classes that are called so."),
-    h("div", { class: "scroller parts", tabindex: 0, role: "region", "aria-label": "Accuracies" }, h("table", {}, h("thead", {}, head), h("tbody", {}, ...body))));
+    h("div", { class: "scroller accuracies", tabindex: 0, role: "region", "aria-label": "Accuracies" }, h("table", {}, h("thead", {}, head), h("tbody", {}, ...body))));
 }

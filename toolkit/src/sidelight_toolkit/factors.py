@@ -79,9 +79,18 @@ def factor_regressor(data: Data, run: Run, images: int = 6000, steps: int = 800,
     return FactorRegressor(names, state.arrays["ranges"], state.arrays["r_squared"], network, run)
 
 
-def independent(factors: dict[str, np.ndarray], count: int, rng: np.random.Generator) -> dict[str, np.ndarray]:
-    """`count` values of every factor, each drawn from those that occur, independently of all other factors."""
-    return {name: rng.choice(values, count) for name, values in factors.items()}
+def independent(
+    factors: dict[str, np.ndarray], ranges: np.ndarray, count: int, rng: np.random.Generator
+) -> dict[str, np.ndarray]:
+    """`count` values of every factor, independently of all other factors.
+
+    Half of them are drawn from those that occur, half uniformly from the whole (F, 2) range, which answers may reach.
+    """
+    drawn = {}
+    for (name, values), (low, high) in zip(factors.items(), ranges, strict=True):
+        occurring, anywhere = rng.choice(values, count), rng.uniform(low, high, count)
+        drawn[name] = np.where(rng.random(count) < 0.5, occurring, anywhere).astype(np.float32)
+    return drawn
 
 
 def _learned(data: Data, run: Run, images: int, steps: int, batch: int) -> State:
@@ -89,7 +98,7 @@ def _learned(data: Data, run: Run, images: int, steps: int, batch: int) -> State
     if not len(ranges):
         raise SidelightError(f"{type(data).__name__} cannot be drawn from factors, so that none can be learned")
     seen = {name: data.split("train").factors[name] for name in data.factor_ranges}
-    drawn = independent(seen, images + HELD_OUT, run.rng("factors"))
+    drawn = independent(seen, ranges, images + HELD_OUT, run.rng("factors"))
     pictures = _drawn(data, drawn, run)
     shares = np.stack(
         [2 * (drawn[n] - low) / (high - low) - 1 for n, (low, high) in zip(drawn, ranges, strict=True)], 1

@@ -61,7 +61,7 @@ class ConceptFactors(Metric):
         shown = self._shown(split, reader)
         order = [reader.names.index(name) for name in self._chosen(reader.names)]
         order.sort(key=lambda place: -abs(np.nan_to_num(shown[place])))
-        items = []
+        items: list[Measurement] = []
         for place in order:
             used = self._used(split, reader.names[place], reader.ranges[place])
             items += self._items(reader, place, float(shown[place]), used)

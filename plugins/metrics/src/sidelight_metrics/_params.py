@@ -112,9 +112,6 @@ class MinimalAreaParams:
         minimum=0.001,
         maximum=1.0,
     )
-    share: float = param(
-        0.2, "The share of the image asked about: for how many images is it enough?", minimum=0.001, maximum=1.0
-    )
     baseline: Baseline = _baseline()
     cells: int | None = _cells()
     batch: int = _batch()

@@ -85,7 +85,7 @@ class ConceptFactors(Metric):
     def _used(self, split: Split, name: str, ends: np.ndarray) -> np.ndarray:
         """(N,): probability of class 1 with the factor at its highest, minus that with it at its lowest."""
         low, high = (self._probability(split, name, float(end)) for end in ends)
-        return high - low
+        return np.asarray(high - low)
 
     def _probability(self, split: Split, name: str, value: float) -> np.ndarray:
         factors = {key: split.factors[key] for key in self.data.factor_ranges}

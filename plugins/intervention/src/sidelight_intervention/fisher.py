@@ -125,7 +125,8 @@ class Shared:
         product: Tensor = generator @ self._classifier
         if self._similarity == "dot":
             return product
-        return product / (generator.norm() * self._classifier.norm()).clamp_min(1e-12)
+        lengths: Tensor = generator.norm() * self._classifier.norm()
+        return product / lengths.clamp_min(1e-12)
 
     def _update(self, estimates: Tensor, looked: Tensor) -> None:
         self._seen += looked

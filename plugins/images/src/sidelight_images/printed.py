@@ -85,10 +85,9 @@ class Printed(Data):
         right, top = size * (1 - MARGIN) - rng.uniform(0, height / 3), size * MARGIN + rng.uniform(0, height / 3)
         mask = Image.new("L", crop.size)
         edge = max(1, height // 12)
-        for canvas, fill in ((crop, "white"), (mask, 255)):
-            ink = "black" if canvas is crop else 255
-            place = {"anchor": "rt", "font": font, "stroke_width": edge, "stroke_fill": ink}
-            ImageDraw.Draw(canvas).text((right, top), self.params.character, fill, **place)
+        text, place = self.params.character, (right, top)
+        ImageDraw.Draw(crop).text(place, text, "white", font, anchor="rt", stroke_width=edge, stroke_fill="black")
+        ImageDraw.Draw(mask).text(place, text, 255, font, anchor="rt", stroke_width=edge, stroke_fill=255)
         inside: np.ndarray = np.asarray(mask) > 0
         return inside
 

@@ -9,9 +9,10 @@ from sidelight_specs.roles import Classifier, Data, Explainer
 from sidelight_specs.testing import ToyClassifier, ToyData, ToyRun
 from sidelight_structured import XnnParams
 from sidelight_structured.layer import find_layer, layer_and_logits
+from sidelight_structured.srae import pull_away
 from sidelight_structured.x_feature import GAIN, XFeature
 from sidelight_structured.xnn import Xnn, explained_classes
-from sidelight_structured.xnn_training import default_widths, strongest
+from sidelight_structured.xnn_training import default_widths, encoded, strongest
 from sidelight_toolkit.classifier import TorchClassifier
 from torch import nn
 
@@ -158,6 +159,35 @@ def test_each_term_does_what_it_is_for():
     assert neither["orthogonality"] > 2 * apart["orthogonality"]
     assert apart["reconstruction"] > 2 * both["reconstruction"]
     assert neither["faithfulness"] < 0.01
+
+
+def overlap_on_training_images(explainer, run):
+    images = torch.from_numpy(QuarterData().split("train").images)
+    layer, _ = layer_and_logits(explainer.classifier, explainer._fitted.layer, images)
+    return float(pull_away(encoded(explainer._fitted.network, layer, run.device)))
+
+
+def test_x_features_that_overlap_too_much_are_trained_anew_and_the_best_are_kept():
+    overlaps = []
+    for tries in (1, 2, 3):
+        run = ToyRun(seed=1)
+        explainer = fitted(run, steps=60, orthogonality=0.01, overlap=0.0, tries=tries)
+        overlaps.append(overlap_on_training_images(explainer, run))
+        trainings = [label for label in run.steps if label.startswith("training")]
+        assert trainings == ["training", "training, try 2", "training, try 3"][:tries]
+    assert overlaps[0] > overlaps[1] > overlaps[2]
+
+
+def test_a_training_whose_x_features_are_apart_is_the_last():
+    run = ToyRun()
+    fitted(run, steps=60, overlap=1.0, tries=3)
+    assert [label for label in run.steps if label.startswith("training")] == ["training"]
+
+
+def test_without_the_pull_away_nothing_is_tried_again():
+    run = ToyRun()
+    fitted(run, steps=60, orthogonality=0.0, overlap=0.0, tries=3)
+    assert [label for label in run.steps if label.startswith("training")] == ["training"]
 
 
 def test_exemplars_are_the_images_in_which_an_x_feature_fires_most(planted):

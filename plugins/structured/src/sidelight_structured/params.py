@@ -185,6 +185,14 @@ class XnnParams:
     orthogonality: float = param(
         0.3, "Weight eta of the squared cosine between x-features; 0 leaves it out.", minimum=0.0, maximum=1e6
     )
+    overlap: float = param(
+        0.045,
+        "Mean squared cosine between x-features, over the training images, up to which a training is accepted; above "
+        "it there is another one, from a new start and with half as much more pull-away.",
+        minimum=0.0,
+        maximum=1.0,
+    )
+    tries: int = param(3, "Trainings at most; the one whose x-features overlap least is kept.", minimum=1, maximum=20)
     q: float = param(
         100.0,
         "How sharply the reconstruction tells dimensions apart that it keeps and gives up.",

@@ -6,12 +6,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
+from sidelight_specs import SidelightError
 from sidelight_toolkit.batching import in_batches
 from sidelight_toolkit.modules import training_mode
 from sidelight_toolkit.seeding import seeded
 from sidelight_toolkit.training import minibatches, train
 
-from sidelight_structured.srae import ExplanationNetwork
+from sidelight_structured.srae import ExplanationNetwork, pull_away
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -28,6 +29,8 @@ FEWEST, FOR_EACH_CLASS = 5, 3
 RAMP = 0.8
 """The share of the training over which the pull-away grows to its weight; at full weight from the start, it silences
 x-features before they have become useful."""
+STRONGER = 1.5
+"""What the weight of the pull-away is multiplied by at each further try."""
 CHUNK = 4096
 USUAL_STRENGTH = 0.99
 """The quantile of an x-feature, where it fires at all, that becomes its unit."""
@@ -44,18 +47,40 @@ def trained(
 ) -> tuple[ExplanationNetwork, dict[str, np.ndarray]]:
     """An explanation network for Z (N, S) and the explained logits (N, k), and the course of the terms.
 
+    Where its x-features overlap by more than `params.overlap`, another is trained from a new start and with a stronger
+    pull-away, `params.tries` in all; the one that overlaps least is kept (the authors' code tries up to five times).
     Its x-features are ordered by how much they contribute, strongest first, and 1 is as strong as each usually gets;
     those that fire in no image are dropped.
     """
+    best, lowest, curves = None, float("inf"), {}
+    for number in range(params.tries if params.orthogonality > 0 else 1):
+        network, course = _one_try(layer, logits, params, run, number)
+        found = float(pull_away(encoded(network, layer, str(run.device))))
+        if found < lowest:
+            best, lowest, curves = network, found, course
+        if lowest <= params.overlap:
+            break
+    if best is None:
+        raise SidelightError("the training of the explanation network gave no finite x-features; lower `learning_rate`")
+    return best, curves
+
+
+def _one_try(
+    layer: torch.Tensor, logits: torch.Tensor, params: XnnParams, run: Run, number: int
+) -> tuple[ExplanationNetwork, dict[str, np.ndarray]]:
     features = params.features or max(FEWEST, FOR_EACH_CLASS * logits.shape[1])
     widths = params.widths or default_widths(layer.shape[1], features)
-    with seeded(run, "weights"):
+    with seeded(run, _named("weights", number)):
         network = ExplanationNetwork(layer.shape[1], logits.shape[1], features, widths).to(run.device)
     network.feature_scale.copy_(_scale(layer.square().mean()))
     network.logit_scale.copy_(_scale((logits - logits.mean(0)).square().mean()))
     with training_mode(network):
-        curves = _minimise(network, layer, logits, params, run)
+        curves = _minimise(network, layer, logits, params, run, number)
     return _ordered_and_scaled(network, layer, logits), curves
+
+
+def _named(label: str, number: int) -> str:
+    return f"{label}, try {number + 1}" if number else label
 
 
 def _scale(mean_square: torch.Tensor) -> torch.Tensor:
@@ -63,21 +88,27 @@ def _scale(mean_square: torch.Tensor) -> torch.Tensor:
 
 
 def _minimise(
-    network: ExplanationNetwork, layer: torch.Tensor, logits: torch.Tensor, params: XnnParams, run: Run
+    network: ExplanationNetwork,
+    layer: torch.Tensor,
+    logits: torch.Tensor,
+    params: XnnParams,
+    run: Run,
+    number: int,
 ) -> dict[str, np.ndarray]:
     terms: list[tuple[float, float, float]] = []
+    strength = params.orthogonality * STRONGER**number
 
     def loss_of(rows: np.ndarray) -> torch.Tensor:
         inputs, wanted = (part[torch.from_numpy(rows)].to(run.device) for part in (layer, logits))
-        eta = params.orthogonality * min(1.0, len(terms) / (RAMP * params.steps))
+        eta = strength * min(1.0, len(terms) / (RAMP * params.steps))
         loss: Loss = network.loss(inputs, wanted, params.reconstruction, eta, params.q)
         terms.append((loss.faithfulness.item(), loss.reconstruction.item(), loss.orthogonality.item()))
         return loss.total
 
     rate, decay = params.learning_rate, params.weight_decay
     optimizer = torch.optim.AdamW(network.parameters(), lr=rate, weight_decay=decay)
-    batches = minibatches(len(layer), params.batch, run.rng("batches"))
-    total = train(run, loss_of, optimizer, batches, params.steps, "training")
+    batches = minibatches(len(layer), params.batch, run.rng(_named("batches", number)))
+    total = train(run, loss_of, optimizer, batches, params.steps, _named("training", number))
     faithful, rebuilt, apart = np.array(terms, dtype=np.float32).T
     return {"loss": total, "faithfulness": faithful, "reconstruction": rebuilt, "orthogonality": apart}
 

@@ -21,7 +21,8 @@ function read() {
 /** @param {Report} report */
 function header(report) {
   const shown = report.images.length < report.total ? `, of which the first ${report.images.length} are shown` : "";
-  const uses = report.components.filter(({ role }) => ["data", "classifier", "generator"].includes(role)).map(({ use }) => use);
+  const models = report.components.filter(({ role }) => ["data", "classifier", "generator"].includes(role));
+  const uses = new Set(models.map(({ use }) => use));
   return h("header", { class: "masthead" }, h("p", { class: "name" }, report.title), h("h1", {}, report.question),
     h("p", { class: "facts" }, [`${count(report.total, "image")}${shown}`, count(report.explainers.length, "explainer"), ...uses].join(" · ")),
     report.warnings.length > 0 && h("ul", { class: "warnings", "aria-label": "Warnings" }, ...report.warnings.map((text) => h("li", {}, text))), guide(report));

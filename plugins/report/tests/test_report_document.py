@@ -84,6 +84,11 @@ def test_an_eight_takes_an(digits):
     assert headline(attrs.evolve(digits, targets=targets)) == "Why an 8 and not a 1?"
 
 
+def test_questions_that_depend_on_the_predicted_class_are_not_called_the_second_most_likely(digits):
+    recipe = {**digits.recipe, "explain": {**digits.recipe.get("explain", {}), "targets": {"4": "9"}}}
+    assert headline(attrs.evolve(digits, recipe=recipe)) == "Why this class, and not that one?"
+
+
 @pytest.mark.parametrize("task", ["multiclass", "binary", "regression"])
 def test_every_task_gives_a_document_of_plain_json(task):
     content = told(toy_results(task))

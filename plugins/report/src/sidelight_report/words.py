@@ -43,7 +43,8 @@ def headline(results: Results) -> str:
         return "Why this class?"
     if len(set(results.targets.probe.tolist())) == 1 and (results.targets.predicted != results.targets.probe).all():
         return f"Why not {noun(class_name(results, int(results.targets.probe[0])))}?"
-    if results.recipe.get("explain", {}).get("target") == "second":
+    asked_for = results.recipe.get("explain", {})
+    if asked_for.get("target") == "second" and not asked_for.get("targets"):
         return "Why this class, and not the second most likely?"
     return "Why this class, and not that one?"
 

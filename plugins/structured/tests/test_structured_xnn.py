@@ -8,12 +8,12 @@ from sidelight_specs.results import Heatmap, Split, Targets
 from sidelight_specs.roles import Classifier, Data, Explainer
 from sidelight_specs.testing import ToyClassifier, ToyData, ToyRun
 from sidelight_structured import XnnParams
-from sidelight_structured.layer import find_layer, layer_and_logits
 from sidelight_structured.srae import pull_away
 from sidelight_structured.x_feature import GAIN, XFeature
 from sidelight_structured.xnn import Xnn, explained_classes
 from sidelight_structured.xnn_training import default_widths, encoded, strongest
 from sidelight_toolkit.classifier import TorchClassifier
+from sidelight_toolkit.layers import find_layer, layer_and_logits
 from torch import nn
 
 QUARTERS = 4

@@ -6,9 +6,8 @@ from typing import TYPE_CHECKING
 
 import torch
 from sidelight_specs.roles import Classifier
+from sidelight_toolkit.layers import layer_and_logits
 from torch import nn
-
-from sidelight_structured.layer import layer_and_logits
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

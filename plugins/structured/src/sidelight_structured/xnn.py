@@ -10,8 +10,8 @@ from sidelight_specs import NotFittedError, UserError
 from sidelight_specs.results import Concepts
 from sidelight_specs.roles import Explainer, Trainable
 from sidelight_toolkit.arrays import to_array
+from sidelight_toolkit.layers import collect, find_layer
 
-from sidelight_structured.layer import collect, find_layer
 from sidelight_structured.learned import Learned
 from sidelight_structured.places import places
 from sidelight_structured.quality import quality, substituted

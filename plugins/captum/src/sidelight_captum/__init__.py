@@ -27,6 +27,13 @@ _LAYERS = (Need("classifier", capabilities=("differentiable", "module")),)
 @hookimpl
 def sidelight_explainers() -> Iterable[ExplainerDescriptor]:
     """Eight heatmaps; the parameter `target` moves each from the predicted class to the probe, or to their contrast."""
+    yield from _by_gradients()
+    yield from _by_layers()
+    yield from _by_hiding()
+
+
+def _by_gradients() -> Iterable[ExplainerDescriptor]:
+    """The gradient, and what is made of it."""
     yield ExplainerDescriptor(
         name="integrated-gradients",
         summary="Each pixel's share of the score, integrated along the way from a baseline to the image.",
@@ -55,6 +62,10 @@ def sidelight_explainers() -> Iterable[ExplainerDescriptor]:
         gives="heatmap",
         paper="Springenberg et al. 2014, Striving for Simplicity",
     )
+
+
+def _by_layers() -> Iterable[ExplainerDescriptor]:
+    """Those that look at the layers as well."""
     yield ExplainerDescriptor(
         name="grad-cam",
         summary="Where the last feature maps that raise the score are active; coarse, and clear about the class.",
@@ -74,6 +85,19 @@ def sidelight_explainers() -> Iterable[ExplainerDescriptor]:
         paper="Selvaraju et al. 2017, Grad-CAM, section 3.2",
     )
     yield ExplainerDescriptor(
+        name="lrp",
+        summary="The score handed back from layer to layer in proportion to what each input contributed.",
+        params=LrpParams,
+        factory="sidelight_captum.lrp:Lrp",
+        needs=_LAYERS,
+        gives="heatmap",
+        paper="Bach et al. 2015, On Pixel-Wise Explanations by Layer-Wise Relevance Propagation",
+    )
+
+
+def _by_hiding() -> Iterable[ExplainerDescriptor]:
+    """Those that ask about images with parts hidden, of any classifier."""
+    yield ExplainerDescriptor(
         name="occlusion",
         summary="How far the score falls when a window of the image is covered.",
         params=OcclusionParams,
@@ -92,13 +116,4 @@ def sidelight_explainers() -> Iterable[ExplainerDescriptor]:
         gives="heatmap",
         example={"samples": 200, "batch": 32},
         paper="Ribeiro, Singh and Guestrin 2016, Why Should I Trust You?",
-    )
-    yield ExplainerDescriptor(
-        name="lrp",
-        summary="The score handed back from layer to layer in proportion to what each input contributed.",
-        params=LrpParams,
-        factory="sidelight_captum.lrp:Lrp",
-        needs=_LAYERS,
-        gives="heatmap",
-        paper="Bach et al. 2015, On Pixel-Wise Explanations by Layer-Wise Relevance Propagation",
     )

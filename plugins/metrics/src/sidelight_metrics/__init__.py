@@ -34,6 +34,14 @@ _CLASSES = (Need("classifier", capabilities=("classes",)),)
 @hookimpl
 def sidelight_metrics() -> Iterable[MetricDescriptor]:
     """Metrics of counterfactuals, pairs of explanations, heatmaps, regions, inversions and concepts."""
+    yield from _of_counterfactuals()
+    yield from _of_heatmaps()
+    yield from _of_inversions_and_concepts()
+    yield from _by_true_factors()
+
+
+def _of_counterfactuals() -> Iterable[MetricDescriptor]:
+    """Metrics of counterfactuals, and of pairs of explanations."""
     yield MetricDescriptor(
         name="flip-rate",
         summary="How many counterfactuals reach the probe class, or the boundary before it.",
@@ -75,6 +83,10 @@ def sidelight_metrics() -> Iterable[MetricDescriptor]:
         accepts=("counterfactual", "heatmap"),
         paper="Feghahati et al. 2020, CDeepEx, section 4.1.3",
     )
+
+
+def _of_heatmaps() -> Iterable[MetricDescriptor]:
+    """Metrics of heatmaps and attention graphs, with and without a region that is known to decide."""
     yield MetricDescriptor(
         name="insertion-deletion",
         summary="How fast the class appears or vanishes when pixels come or go in the heatmap's order.",
@@ -84,16 +96,6 @@ def sidelight_metrics() -> Iterable[MetricDescriptor]:
         accepts=("heatmap",),
         example={"step": 0.1},
         paper="Petsiuk, Das and Saenko 2018, RISE, section 4.3; Qi et al. 2020, I-GOS",
-    )
-    yield MetricDescriptor(
-        name="pointing-game",
-        summary="How often an explanation points at a region that is known to decide, such as a planted square.",
-        params=PointingGameParams,
-        factory="sidelight_metrics.pointing_game:PointingGame",
-        needs=(Need("data"),),
-        accepts=("counterfactual", "heatmap"),
-        example={"region": "cause"},
-        paper="Zhang et al. 2016, Excitation Backprop, section 4.1; planted as in CDeepEx, section 4.3",
     )
     yield MetricDescriptor(
         name="minimal-area",
@@ -106,6 +108,16 @@ def sidelight_metrics() -> Iterable[MetricDescriptor]:
         paper=f"{_STRUCTURED_PAPER}, section 4.1",
     )
     yield MetricDescriptor(
+        name="pointing-game",
+        summary="How often an explanation points at a region that is known to decide, such as a planted square.",
+        params=PointingGameParams,
+        factory="sidelight_metrics.pointing_game:PointingGame",
+        needs=(Need("data"),),
+        accepts=("counterfactual", "heatmap"),
+        example={"region": "cause"},
+        paper="Zhang et al. 2016, Excitation Backprop, section 4.1; planted as in CDeepEx, section 4.3",
+    )
+    yield MetricDescriptor(
         name="region-cover",
         summary="How precisely a heatmap or an attention graph marks a region that is known to decide.",
         params=RegionCoverParams,
@@ -114,6 +126,10 @@ def sidelight_metrics() -> Iterable[MetricDescriptor]:
         accepts=("heatmap", "attention-graph"),
         example={"region": "cause"},
     )
+
+
+def _of_inversions_and_concepts() -> Iterable[MetricDescriptor]:
+    """Metrics of inversions and of concepts."""
     yield MetricDescriptor(
         name="inversion",
         summary="How well a generator reproduces the images, and whether the classifier agrees.",
@@ -147,6 +163,10 @@ def sidelight_metrics() -> Iterable[MetricDescriptor]:
         accepts=("concepts",),
         paper=_STRUCTURED,
     )
+
+
+def _by_true_factors() -> Iterable[MetricDescriptor]:
+    """Metrics for data that know what their images were made from."""
     yield MetricDescriptor(
         name="causal-profile",
         summary="What the classifier really uses: each true factor changed alone, and explanations held against that.",

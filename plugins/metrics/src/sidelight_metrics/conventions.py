@@ -9,10 +9,9 @@ from typing import TYPE_CHECKING
 import attrs
 import numpy as np
 from sidelight_toolkit.baselines import baseline
+from sidelight_toolkit.curves import area, counts, counts_in_chunks
 from sidelight_toolkit.images import gaussian_blur
 from torch import Tensor
-
-from sidelight_metrics.curves import area, area_igos, counts, counts_in_chunks
 
 if TYPE_CHECKING:
     from sidelight_metrics._params import Baseline, InsertionDeletionParams
@@ -89,3 +88,14 @@ def _igos(_params: InsertionDeletionParams) -> Convention:
 
 def _absent(kind: Baseline) -> Callable[[Tensor], Tensor]:
     return lambda image: baseline(image[None], kind)[0]
+
+
+def area_igos(x: np.ndarray, y: np.ndarray) -> float:
+    """The area as the code of I-GOS takes it: the left Riemann sum, a last chunk that is not whole counted as 1.
+
+    A slip of theirs: with 49 cells it adds up to 1/49 to insertion and deletion alike.
+    """
+    widths, heights = np.diff(x), y[:-1].copy()
+    if widths[-1] < widths[0] - 1e-9:
+        heights[-1] = 1
+    return float((heights * widths).sum())

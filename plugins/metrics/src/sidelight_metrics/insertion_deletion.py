@@ -9,9 +9,9 @@ import torch
 from sidelight_specs.results import Measurement, Measurements
 from sidelight_specs.roles import Metric
 from sidelight_toolkit.baselines import blur_of
+from sidelight_toolkit.curves import curve, ranks
 
 from sidelight_metrics.conventions import convention_of
-from sidelight_metrics.curves import curve, ranks
 from sidelight_metrics.heatmaps import answered_score, checked_heatmap, ranked_values, shows
 
 if TYPE_CHECKING:

@@ -14,8 +14,8 @@ import torch
 from sidelight_specs.results import AttentionGraph, Measurement, Measurements
 from sidelight_specs.roles import Metric
 from sidelight_toolkit.baselines import baseline
+from sidelight_toolkit.curves import counts, curve, ranks
 
-from sidelight_metrics.curves import counts, curve, ranks
 from sidelight_metrics.heatmaps import answered_score, checked_heatmap, ranked_values
 
 if TYPE_CHECKING:

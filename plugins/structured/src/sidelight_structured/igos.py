@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
-from sidelight_specs.results import Heatmap, Measurement, Measurements
+from sidelight_specs.results import Heatmap
 from sidelight_specs.roles import Explainer
 from sidelight_toolkit.arrays import to_array
 from sidelight_toolkit.batching import slices
@@ -14,6 +14,7 @@ from sidelight_toolkit.seeding import generator
 
 from sidelight_structured.baseline import checked_baseline
 from sidelight_structured.line_search import LineSearch
+from sidelight_structured.mask_report import curves_report, mask_curves, terms_report
 from sidelight_structured.masking import upsample
 from sidelight_structured.momentum import Momentum
 from sidelight_structured.objective import Objective, Term
@@ -46,35 +47,37 @@ class MaskExplainer(Explainer):
         """The class-score terms of the objective."""
         return (Term("deletion", (0,), inserts=False, weight=self.params.deletion),)
 
+    def _weighted_terms(self) -> tuple[Term, ...]:
+        return tuple(term for term in self.terms() if term.weight > 0)
+
     def explain(self, images: torch.Tensor, targets: Targets) -> Heatmap:
         """Heatmaps whose value is 1 - M: 1 where hiding the image lowers the class most.
 
-        The class's probability in every term, at every step and at the end, is emitted as `terms`.
+        The class's probability in every term, at every step and at the end, is emitted as `terms`; insertion and
+        deletion by the mask's own cells, with their areas, as `curves`.
         """
         classes = torch.from_numpy(targets.predicted).to(images.device)
         found = [
             self._explained(images[part], classes[part]) for part in slices(len(images), self.params.images_at_once)
         ]
-        values, passes, finals, curves = (np.concatenate(parts) for parts in zip(*found, strict=True))
-        self.run.emit("terms", self._report(finals, curves))
-        return Heatmap(
-            values=values,
-            signed=False,
-            resolution=(self.params.size, self.params.size),
-            answers="predicted",
-            passes=passes,
-        )
+        values, passes, finals, steps, curves = (np.concatenate(parts) for parts in zip(*found, strict=True))
+        size = self._sizes((images.shape[-2], images.shape[-1]))[-1]
+        self.run.emit("terms", terms_report(self._weighted_terms(), finals, steps))
+        self.run.emit("curves", curves_report(curves, size, self.params.curve_step))
+        return Heatmap(values=values, signed=False, resolution=size, answers="predicted", passes=passes)
 
     def _explained(self, images: torch.Tensor, classes: torch.Tensor) -> tuple[np.ndarray, ...]:
-        """Values (N, H, W), passes (N,), every term's f_c at the end (N, T) and at every step (N, steps, T)."""
+        """Values (N, H, W), passes (N,), what every term reached (N, T) and reaches (N, steps, T), curves (N, 2, P)."""
         score = ClassProbability(self.classifier, classes, self.params.batch)
         objective = self._objective(images, score)
-        masks, curves = self._optimise(objective)
+        masks, steps = self._optimise(objective)
         passes = score.passes.clone()  # what is reported below costs a little more, but finds nothing
         with torch.no_grad():
             finals = objective.scores(masks, torch.arange(len(images), device=images.device))
-        values = 1 - upsample(masks.prod(1, keepdim=True), objective.size).squeeze(1)
-        return to_array(values), to_array(passes), to_array(finals), to_array(curves)
+            mask = masks.prod(1)
+            curves = mask_curves(objective, mask, self.params.curve_step)
+        values = 1 - upsample(mask[:, None], objective.size).squeeze(1)
+        return to_array(values), to_array(passes), to_array(finals), to_array(steps), curves
 
     def _optimise(self, objective: Objective) -> tuple[torch.Tensor, torch.Tensor]:
         """The masks (N, M, h, w) of the last step, and every term's f_c at every step, (N, steps, T)."""
@@ -102,7 +105,7 @@ class MaskExplainer(Explainer):
     def _objective(self, images: torch.Tensor, score: ClassProbability) -> Objective:
         p = self.params
         baselines, _ = checked_baseline(images, score, p.kernel, p.sigma, p.baseline_limit)
-        terms = tuple(term for term in self.terms() if term.weight > 0)
+        terms = self._weighted_terms()
         return Objective(images, baselines, score, terms, p.area, p.smoothness, p.edge, p.exponent)
 
     def _rule(self, objective: Objective, size: tuple[int, int]) -> Momentum | LineSearch:
@@ -130,25 +133,6 @@ class MaskExplainer(Explainer):
             return (self.params.noise * torch.randn(1, *images.shape[1:], generator=source)).to(images.device)
 
         return noise
-
-    def _report(self, finals: np.ndarray, curves: np.ndarray) -> Measurements:
-        """The probability of the class in each term, the mean over w at every step and without w at the end."""
-        steps = np.arange(curves.shape[1], dtype=np.float32)
-        return Measurements(
-            items=tuple(
-                Measurement(
-                    name=term.name,
-                    values=finals[:, number],
-                    better="higher" if term.inserts else "lower",
-                    unit="probability",
-                    help=f"The class's probability in this term of the objective, whose weight is {term.weight:g}, "
-                    "with the final mask; the curve is its mean over w at every step.",
-                    curve_x=steps,
-                    curve_y=curves[:, :, number],
-                )
-                for number, term in enumerate(term for term in self.terms() if term.weight > 0)
-            )
-        )
 
 
 def refined(masks: torch.Tensor, size: tuple[int, int]) -> torch.Tensor:

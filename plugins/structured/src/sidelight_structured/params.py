@@ -86,6 +86,12 @@ class MaskParams(BaselineParams):
         minimum=0.0,
         maximum=1.0,
     )
+    curve_step: float = param(
+        0.05,
+        "Share of the mask's cells between two points of the insertion and deletion curves that go with a mask.",
+        minimum=0.001,
+        maximum=1.0,
+    )
     images_at_once: int = param(8, "Images that are optimised side by side.", unit="images", minimum=1, maximum=1024)
 
 

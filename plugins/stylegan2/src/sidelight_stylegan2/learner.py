@@ -9,6 +9,7 @@ import torch
 from sidelight_specs.results import State
 from sidelight_toolkit.arrays import to_array
 
+from sidelight_stylegan2.checkpoints import gathered, restore
 from sidelight_stylegan2.discriminator import Discriminator
 from sidelight_stylegan2.network import Network
 
@@ -19,8 +20,6 @@ if TYPE_CHECKING:
 
     from sidelight_stylegan2._params import GeneratorParams
     from sidelight_stylegan2.architecture import Architecture
-
-_MOMENTS = ("step", "exp_avg", "exp_avg_sq")
 
 
 class Learner:
@@ -60,28 +59,23 @@ class Learner:
         self.path_mean = torch.lerp(now, self.path_mean, decay) if self.path_mean else now
         return self.path_mean
 
-    def state(self, architecture: Architecture, curves: Mapping[str, np.ndarray]) -> State:
+    def state(self, curves: Mapping[str, np.ndarray]) -> State:
         """Everything, as arrays."""
-        arrays: dict[str, np.ndarray] = {"path_mean": to_array(self.path_mean)}
-        for part in ("generator", "discriminator", "average"):
-            arrays |= {f"{part}/{name}": to_array(value) for name, value in getattr(self, part).state_dict().items()}
-        for part in ("generator_optimizer", "discriminator_optimizer"):
-            arrays |= {f"{part}/{name}": value for name, value in _moments(getattr(self, part)).items()}
-        return State(arrays=arrays, settings=architecture.settings(), curves=dict(curves))
+        arrays = {"path_mean": to_array(self.path_mean), **gathered(self._networks, self._optimizers)}
+        return State(arrays=arrays, settings=self.generator.architecture.settings(), curves=dict(curves))
 
     def load(self, state: State) -> None:
         """Continue from what `state` gave."""
         self.path_mean = torch.from_numpy(state.arrays["path_mean"].copy()).to(self.path_mean.device)
-        for part in ("generator", "discriminator", "average"):
-            weights = {name: torch.from_numpy(value.copy()) for name, value in under(part, state.arrays).items()}
-            getattr(self, part).load_state_dict(weights)
-        for part in ("generator_optimizer", "discriminator_optimizer"):
-            _load_moments(getattr(self, part), under(part, state.arrays))
+        restore(self._networks, self._optimizers, state.arrays)
 
+    @property
+    def _networks(self) -> dict[str, torch.nn.Module]:
+        return {name: getattr(self, name) for name in ("generator", "discriminator", "average")}
 
-def under(part: str, arrays: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
-    """The arrays whose names begin with `part/`, without it."""
-    return {name.removeprefix(f"{part}/"): value for name, value in arrays.items() if name.startswith(f"{part}/")}
+    @property
+    def _optimizers(self) -> dict[str, torch.optim.Optimizer]:
+        return {name: getattr(self, name) for name in ("generator_optimizer", "discriminator_optimizer")}
 
 
 def _prepared(network: Any, device: str) -> Any:
@@ -96,17 +90,3 @@ def _adam(network: torch.nn.Module, rate: float, every: int) -> torch.optim.Adam
     """
     share = every / (every + 1) if every else 1.0
     return torch.optim.Adam(network.parameters(), lr=rate * share, betas=(0.0, 0.99**share), eps=1e-8)
-
-
-def _moments(optimizer: torch.optim.Optimizer) -> dict[str, np.ndarray]:
-    kept = optimizer.state_dict()["state"]
-    return {f"{index}/{name}": to_array(entry[name]) for index, entry in kept.items() for name in _MOMENTS}
-
-
-def _load_moments(optimizer: torch.optim.Optimizer, arrays: Mapping[str, np.ndarray]) -> None:
-    state = optimizer.state_dict()
-    indices = sorted({int(name.partition("/")[0]) for name in arrays})
-    state["state"] = {
-        index: {name: torch.from_numpy(arrays[f"{index}/{name}"].copy()) for name in _MOMENTS} for index in indices
-    }
-    optimizer.load_state_dict(state)

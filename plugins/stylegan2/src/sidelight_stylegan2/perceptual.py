@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import attrs
 import torch
 from sidelight_specs import UserError
+from sidelight_toolkit.lite0 import Lite0, load_pretrained, weights_file
 from torch import Tensor
 from torch.nn import functional
 
@@ -76,6 +77,31 @@ def _lpips(trunk: Path) -> Any:
     return lpips.LPIPS(net="vgg", verbose=False)
 
 
+def lite0_distance(device: str) -> Distance:
+    """LPIPS's formula without learned weights, on the first layers of EfficientNet-Lite0: a stand-in, summed over them.
+
+    Features are those of its stem and its first block, at half the images' size, and of its third, at a quarter.
+
+    Raises:
+        UserError: the package with its weights is missing.
+    """
+    with torch.device("meta"):
+        network = Lite0()
+    load_pretrained(network, weights_file(), device)
+    network.to(memory_format=torch.channels_last).eval().requires_grad_(False)  # type: ignore[call-overload]
+    parts = (network.stem, network.blocks[0], network.blocks[1:3])
+
+    def features(images: Tensor) -> list[Tensor]:
+        x = (images.expand(-1, 3, -1, -1) * 255 - 127) / 128
+        x, found = x.contiguous(memory_format=torch.channels_last), []
+        for part in parts:
+            x = part(x)
+            found.append(_unit(x.float()))
+        return found
+
+    return Distance("the first layers of EfficientNet-Lite0", features, lambda *sides: _apart(*sides).sum(0))
+
+
 def classifier_distance(classifier: Classifier, images: Tensor) -> Distance:
     """LPIPS's formula without learned weights, on the classifier's own features.
 
@@ -95,11 +121,8 @@ def classifier_distance(classifier: Classifier, images: Tensor) -> Distance:
             classifier.scores(images)
             return [_unit(seen[name]) for name in layers]
 
-    def between(ours: list[Tensor], theirs: list[Tensor]) -> Tensor:
-        pairs = zip(ours, theirs, strict=True)
-        return torch.stack([(a - b).square().sum(1).mean((1, 2)) for a, b in pairs]).mean(0)
-
-    return Distance(f"features of the classifier ({', '.join(layers)})", features, between)
+    what = f"features of the classifier ({', '.join(layers)})"
+    return Distance(what, features, lambda *sides: _apart(*sides).mean(0))
 
 
 def _layers(classifier: Classifier, image: Tensor) -> tuple[str, ...]:
@@ -108,6 +131,12 @@ def _layers(classifier: Classifier, image: Tensor) -> tuple[str, ...]:
         sizes = {name: tuple(seen[name].shape[2:]) for name in classifier.layers if seen[name].ndim == 4}
     last = {size: name for name, size in sizes.items() if min(size) > 1}
     return tuple(last.values())
+
+
+def _apart(ours: list[Tensor], theirs: list[Tensor]) -> Tensor:
+    """(layers, N): squared differences of feature vectors, averaged over places."""
+    pairs = zip(ours, theirs, strict=True)
+    return torch.stack([(a - b).square().sum(1).mean((1, 2)) for a, b in pairs])
 
 
 def _unit(features: Tensor) -> Tensor:

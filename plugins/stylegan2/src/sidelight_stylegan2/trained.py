@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from typing import TYPE_CHECKING
 
 import attrs
@@ -17,9 +16,10 @@ from sidelight_toolkit.modules import load_state_arrays, state_arrays
 from sidelight_toolkit.seeding import seeded
 
 from sidelight_stylegan2.architecture import Architecture, default_widths, levels_for
+from sidelight_stylegan2.checkpoints import digest, trained_in_parts, under
 from sidelight_stylegan2.clamping import from_pixels
 from sidelight_stylegan2.generator import StyleGan2
-from sidelight_stylegan2.learner import Learner, under
+from sidelight_stylegan2.learner import Learner
 from sidelight_stylegan2.network import Network
 from sidelight_stylegan2.training import Training
 
@@ -51,9 +51,16 @@ class Trained(StyleGan2, Trainable):
         return self._network
 
     def fit(self, data: Data) -> None:
-        """Train for `steps` minibatches in `checkpoints` parts, each of which is kept: see `_after`."""
+        """Train for `steps` minibatches in `checkpoints` parts, each of which is kept."""
         split = data.split("train")
-        state = self._after(self.params.checkpoints, split, self._architecture(split), _digest(split))
+        architecture = self._architecture(split)
+        state = trained_in_parts(
+            self.run,
+            self.params.checkpoints,
+            digest(split),
+            lambda: self._begin(architecture),
+            lambda learner, part: self._trained(learner, split, part),
+        )
         self.load_state(attrs.evolve(state, arrays=under("average", state.arrays)))
         self._show(split)
 
@@ -72,21 +79,9 @@ class Trained(StyleGan2, Trainable):
         self._network = network.to(device=self.run.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
         self._curves = dict(state.curves)
 
-    def _after(self, part: int, split: Split, architecture: Architecture, data: str) -> State:
-        """The training after `part` parts. An interrupted one finds the last part that was finished."""
-
-        def train() -> State:
-            with seeded(self.run, "weights"):
-                learner = Learner(architecture, self.params, self.run.device)
-            before = self._after(part - 1, split, architecture, data) if part > 1 else None
-            if before is not None:
-                learner.load(before)
-            curves = self._trained(learner, split, part)
-            earlier = before.curves if before is not None else {}
-            joined = {name: np.concatenate([earlier.get(name, values[:0]), values]) for name, values in curves.items()}
-            return learner.state(architecture, joined)
-
-        return self.run.cached(("training", part, data), train)
+    def _begin(self, architecture: Architecture) -> Learner:
+        with seeded(self.run, "weights"):
+            return Learner(architecture, self.params, self.run.device)
 
     def _trained(self, learner: Learner, split: Split, part: int) -> dict[str, np.ndarray]:
         images = from_pixels(to_tensor(split.images, self.run))
@@ -129,10 +124,3 @@ class Trained(StyleGan2, Trainable):
         for name, sheet in (("training images", split.images[:SHEET]), ("samples", drawn)):
             ids = tuple(f"{name} {place}" for place in range(len(sheet)))
             self.run.emit(name, Split(images=sheet, ids=ids))
-
-
-def _digest(split: Split) -> str:
-    """What the training images and labels are, so that nothing is continued on others."""
-    hasher = hashlib.blake2b(np.ascontiguousarray(split.images).tobytes(), digest_size=16)
-    hasher.update(b"" if split.labels is None else np.ascontiguousarray(split.labels).tobytes())
-    return hasher.hexdigest()

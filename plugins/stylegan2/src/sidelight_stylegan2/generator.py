@@ -1,4 +1,4 @@
-"""The role `generator`, played by a StyleGAN2 network."""
+"""The role `generator`, played by a StyleGAN2 network, and its style space."""
 
 from __future__ import annotations
 
@@ -25,15 +25,12 @@ if TYPE_CHECKING:
     from sidelight_stylegan2.network import Network
 
 
-class StyleGan2(Generator):
-    """Samples and draws with the network that a subclass gives. Noise images are those kept with the weights.
+class StyleSpace(Generator):
+    """Draws from w, or from styles, with the network that a subclass gives. Noise images are those kept with the weights.
 
     A flat style vector holds the styles of all layers, to-RGB layers too, in the order of `style_layers`: what the
     affine layers give, before weights are scaled (StyleSpace: Wu et al. 2021, section 3).
     """
-
-    params: SamplingParams
-    run: Run
 
     @property
     @abstractmethod
@@ -44,6 +41,45 @@ class StyleGan2(Generator):
     def image_shape(self) -> tuple[int, int, int]:
         """(C, H, W)."""
         return self.network.architecture.image_shape
+
+    @property
+    def latent_shape(self) -> tuple[int, ...]:
+        """(inputs of the synthesis network, d)."""
+        return (self.network.architecture.inputs, self.network.architecture.w)
+
+    def synthesize(self, latents: Tensor) -> Tensor:
+        """Images of w."""
+        return self._drawing(self.network.synthesis.styles(latents))
+
+    @property
+    def style_layers(self) -> tuple[StyleLayer, ...]:
+        """Named by their resolution: `4x4 conv`, `4x4 to-RGB`, `8x8 conv 0`, `8x8 conv 1`, `8x8 to-RGB`, ..."""
+        synthesis = self.network.synthesis
+        kinds = ["to-rgb" if isinstance(layer, ToRgb) else "conv" for layer in synthesis.layers]
+        names = [
+            _name(place, kind, size)
+            for place, (kind, size) in enumerate(zip(kinds, synthesis.resolutions, strict=True))
+        ]
+        facts = zip(names, synthesis.channels, kinds, synthesis.resolutions, strict=True)
+        return tuple(StyleLayer(name, count, kind, size) for name, count, kind, size in facts)  # type: ignore[arg-type]
+
+    def styles(self, latents: Tensor) -> Tensor:
+        """(N, S): the styles of all layers."""
+        return torch.cat(self.network.synthesis.styles(latents), 1)
+
+    def synthesize_styles(self, styles: Tensor) -> Tensor:
+        """Images of flat style vectors."""
+        return self._drawing(list(torch.split(styles, self.network.synthesis.channels, 1)))
+
+    def _drawing(self, styles: list[Tensor]) -> Tensor:
+        return to_pixels(self.network.synthesis(styles))
+
+
+class StyleGan2(StyleSpace):
+    """Samples z, and takes w or z as its latents."""
+
+    params: SamplingParams
+    run: Run
 
     @property
     def latent_shape(self) -> tuple[int, ...]:
@@ -61,30 +97,11 @@ class StyleGan2(Generator):
 
     def synthesize(self, latents: Tensor) -> Tensor:
         """Images of w, or of z by way of the truncated w."""
-        return self._drawing(self.network.synthesis.styles(self._inputs(latents)))
-
-    @property
-    def style_layers(self) -> tuple[StyleLayer, ...]:
-        """Named by their resolution: `4x4 conv`, `4x4 to-RGB`, `8x8 conv 0`, `8x8 conv 1`, `8x8 to-RGB`, ..."""
-        synthesis = self.network.synthesis
-        kinds = ["to-rgb" if isinstance(layer, ToRgb) else "conv" for layer in synthesis.layers]
-        names = [
-            _name(place, kind, size)
-            for place, (kind, size) in enumerate(zip(kinds, synthesis.resolutions, strict=True))
-        ]
-        facts = zip(names, synthesis.channels, kinds, synthesis.resolutions, strict=True)
-        return tuple(StyleLayer(name, count, kind, size) for name, count, kind, size in facts)  # type: ignore[arg-type]
+        return super().synthesize(self._inputs(latents))
 
     def styles(self, latents: Tensor) -> Tensor:
         """(N, S): the styles of all layers."""
-        return torch.cat(self.network.synthesis.styles(self._inputs(latents)), 1)
-
-    def synthesize_styles(self, styles: Tensor) -> Tensor:
-        """Images of flat style vectors."""
-        return self._drawing(list(torch.split(styles, self.network.synthesis.channels, 1)))
-
-    def _drawing(self, styles: list[Tensor]) -> Tensor:
-        return to_pixels(self.network.synthesis(styles))
+        return super().styles(self._inputs(latents))
 
     def _inputs(self, latents: Tensor) -> Tensor:
         return self._mapped(latents) if self.params.latents == "z" else latents

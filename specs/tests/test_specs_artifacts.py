@@ -19,6 +19,7 @@ from sidelight_specs.results import (
     Graph,
     GraphNode,
     Heatmap,
+    ImageAttributes,
     Inversion,
     Measurement,
     Measurements,
@@ -167,6 +168,38 @@ def test_plain_numpy_scalars_and_infinite_floats_survive(tmp_path):
     found.save(tmp_path)
     (loaded,) = Attributes.load(tmp_path).attributes
     assert loaded == Attribute(name="a", coordinate=3, effect=float("inf"))
+
+
+def image_attributes(pool, chosen):
+    count, each = np.shape(chosen)
+    return ImageAttributes(
+        attributes=pool,
+        chosen=np.array(chosen, dtype=np.int64),
+        before=np.zeros((count, 1, 2, 2), dtype=np.float32),
+        after=np.zeros((count, each, 1, 2, 2), dtype=np.float32),
+        logits=np.zeros((count, 2), dtype=np.float32),
+        logits_before=np.zeros((count, 2), dtype=np.float32),
+        logits_after=np.zeros((count, each, 2), dtype=np.float32),
+    )
+
+
+def test_attributes_of_images_are_joined_with_their_pools():
+    one, two, other = (Attribute(name=name, coordinate=0, target=int(name[0])) for name in ("1 a", "1 b", "0 c"))
+    joined = ImageAttributes.concat([image_attributes((one, two), [[1, -1]]), image_attributes((other, one), [[1, 0]])])
+    assert joined.attributes == (other, one, two)
+    assert joined.chosen.tolist() == [[2, -1], [1, 0]]
+
+
+def test_names_along_the_path_follow_their_images(tmp_path):
+    found = Counterfactual(
+        images=np.zeros((2, 1, 2, 2), dtype=np.float32),
+        logits_before=np.zeros((2, 2), dtype=np.float32),
+        logits_after=np.zeros((2, 2), dtype=np.float32),
+        converged=np.ones(2, dtype=bool),
+        path_names=(("", "hair"), ("", "lips")),
+    )
+    Counterfactual.concat([found.take([1]), found.take([0])]).save(tmp_path)
+    assert Counterfactual.load(tmp_path).path_names == (("", "lips"), ("", "hair"))
 
 
 def test_loading_as_another_kind_is_refused(tmp_path):

@@ -215,7 +215,17 @@ def test_the_toy_generator_inverts_itself(space):
 
 
 @pytest.mark.parametrize(
-    "kind", ["heatmap", "counterfactual", "attention-graph", "concepts", "attributes", "inversion", "intervention"]
+    "kind",
+    [
+        "heatmap",
+        "counterfactual",
+        "attention-graph",
+        "concepts",
+        "attributes",
+        "image-attributes",
+        "inversion",
+        "intervention",
+    ],
 )
 @pytest.mark.parametrize("task", ["multiclass", "binary", "regression"])
 def test_toy_explanations_of_every_kind_and_task(kind, task, tmp_path):

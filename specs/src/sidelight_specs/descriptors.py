@@ -22,6 +22,7 @@ EXPLANATION_KINDS = (
     "attention-graph",
     "concepts",
     "attributes",
+    "image-attributes",
     "inversion",
     "intervention",
 )

@@ -16,24 +16,37 @@ if TYPE_CHECKING:
 
     from sidelight.recipe.model import ResolvedComponent
 
-_PER_ATTRIBUTE = ("effects", "before", "after", "probabilities")
+_PER_ATTRIBUTE = (
+    "effects",
+    "before",
+    "after",
+    "probabilities",
+    "paths",
+    "opposite_before",
+    "opposite_after",
+    "opposite_probabilities",
+)
 
 
 def join_attributes(found: Sequence[Explanation], component: ResolvedComponent) -> Attributes:
     """One list, target class by target class; each class's attributes stay in their order, strongest first.
 
-    Where the number of example images differs, only as many as all classes have are kept.
+    Where the number of example images differs, only as many as all classes have are kept. A class without attributes
+    is passed over.
 
     Raises:
         SidelightError: arrays of different shapes.
     """
-    parts = [part for part in found if isinstance(part, Attributes)]
+    every = [part for part in found if isinstance(part, Attributes)]
+    parts = [part for part in every if part.attributes] or every[:1]
     if len(parts) == 1:
         return parts[0]
     joined: dict[str, Any] = {
         name: _join([getattr(part, name) for part in parts], name, component) for name in _PER_ATTRIBUTE
     }
     attributes = tuple(attribute for part in parts for attribute in part.attributes)
+    directions = [part.directions for part in parts if part.directions is not None]
+    joined["directions"] = np.concatenate(directions) if len(directions) == len(parts) else None
     return attrs.evolve(parts[0], attributes=attributes, **joined)
 
 

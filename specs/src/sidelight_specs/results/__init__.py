@@ -7,6 +7,7 @@ from sidelight_specs.results.data import Split
 from sidelight_specs.results.explanation import Explanation
 from sidelight_specs.results.graph import AttentionGraph, Graph, GraphNode
 from sidelight_specs.results.heatmap import Heatmap
+from sidelight_specs.results.image_attributes import ImageAttributes
 from sidelight_specs.results.intervention import Intervention
 from sidelight_specs.results.inversion import Inversion
 from sidelight_specs.results.measurement import Measurement, Measurements
@@ -25,6 +26,7 @@ __all__ = [
     "Graph",
     "GraphNode",
     "Heatmap",
+    "ImageAttributes",
     "Intervention",
     "Inversion",
     "Measurement",

@@ -16,14 +16,16 @@ class Attribute:
 
     Args:
         name: how to show it: `"16x16 conv 1, channel 41, up"`.
-        coordinate: index into the flat latent or style vector.
+        coordinate: index into the flat latent or style vector; of the largest component of a direction.
         layer: the layer's name; empty where latents have no layers.
         channel: index within the layer.
         direction: +1 or -1.
-        shift: how far the coordinate is moved, in its own units, signed.
+        shift: how far the coordinate is moved, in its own units, signed; where `value` is given, the mean of the
+            signed moves over the images it was measured on.
         effect: mean change of the target class's logit over the images it was measured on.
         target: index of the class whose logit it raises.
         flagged: why the attribute is not plausible (it tints the picture, leaves the data); empty where it is.
+        value: what the coordinate is set to, whatever it was before; None where `shift` is added to it.
     """
 
     name: str
@@ -35,6 +37,7 @@ class Attribute:
     effect: float = 0.0
     target: int = 0
     flagged: str = ""
+    value: float | None = None
 
 
 @attrs.frozen(eq=False, kw_only=True)
@@ -43,11 +46,20 @@ class Attributes(Explanation):
 
     Args:
         attributes: strongest first.
-        effects: (A, N) float32, the change of the target class's logit for each attribute and image.
+        effects: (A, N) float32, the change of the target class's logit for each attribute and image; NaN for an image
+            that it was not measured on, because the classifier says the target already.
         before: (A, M, C, H, W) float32, example images; None where none were kept.
         after: (A, M, C, H, W) float32, the same images with the attribute changed.
         probabilities: (A, M, 2) float32, the target class's probability before and after.
         ranges: (K, 2) float32, the observed range of every coordinate of the latent vector.
+        directions: (A, *latent_shape) float32 of length 1, where an attribute moves along a direction through the
+            latent space (by `shift` times the direction) and not along one coordinate; None otherwise.
+        paths: (A, M, T, C, H, W) float32, the example images on the way from `before`, the first of T, to `after`, the
+            last; None where none were kept.
+        opposite_before: (A, M, C, H, W) float32, images that the classifier takes for the target; None where none were
+            kept.
+        opposite_after: (A, M, C, H, W) float32, the same images with the coordinate moved to its other extreme.
+        opposite_probabilities: (A, M, 2) float32, the target class's probability before and after that.
     """
 
     kind: ClassVar[str] = "attributes"
@@ -58,3 +70,8 @@ class Attributes(Explanation):
     after: np.ndarray | None = None
     probabilities: np.ndarray | None = None
     ranges: np.ndarray | None = None
+    directions: np.ndarray | None = None
+    paths: np.ndarray | None = None
+    opposite_before: np.ndarray | None = None
+    opposite_after: np.ndarray | None = None
+    opposite_probabilities: np.ndarray | None = None

@@ -27,6 +27,8 @@ class Counterfactual(Explanation):
             is no path.
         path_logits: (N, T, K) float32, the classifier along the path.
         path_steps: (T,) int64, the step of the search at which each image of the path was taken.
+        path_names: N tuples of T names: what was changed to reach each image of the path, empty where nothing was;
+            None where changes have no names.
         latents: (N, ...) float32, the generator's latents of `images`; None for methods without a generator.
         start_latents: (N, ...) float32, the latents that the search started from.
     """
@@ -42,5 +44,6 @@ class Counterfactual(Explanation):
     path_images: np.ndarray | None = per_image(default=None)
     path_logits: np.ndarray | None = per_image(default=None)
     path_steps: np.ndarray | None = None
+    path_names: tuple[tuple[str, ...], ...] | None = per_image(default=None)
     latents: np.ndarray | None = per_image(default=None)
     start_latents: np.ndarray | None = per_image(default=None)

@@ -16,6 +16,7 @@ from sidelight_specs.results import (
     Graph,
     GraphNode,
     Heatmap,
+    ImageAttributes,
     Intervention,
     Inversion,
     Measurement,
@@ -27,6 +28,7 @@ from sidelight_specs.results import (
 )
 from sidelight_specs.results.run import ComponentRecord
 from sidelight_specs.testing import patterns
+from sidelight_specs.testing.finder import ToyFinder, moved
 from sidelight_specs.testing.toys import SHAPE, ToyClassifier, ToyData, ToyGenerator, ToyInverter
 
 if TYPE_CHECKING:
@@ -173,12 +175,36 @@ def _intervention(classifier: Classifier, images: torch.Tensor, targets: Targets
     )
 
 
+def _image_attributes(classifier: Classifier, images: torch.Tensor, targets: Targets) -> ImageAttributes:
+    """Of all that the toy finder found, what raises the probe's logit most on each image, and what comes next."""
+    generator = ToyGenerator((images.shape[1], *images.shape[2:]))
+    styles, rows = generator.styles(generator.encode(images)), np.arange(len(images))
+    pool = ToyFinder(classifier, generator).find(generator.encode(images), int(targets.probe[0])).attributes
+    changed = torch.stack([generator.synthesize_styles(moved(styles, attribute)) for attribute in pool], 1)
+    with torch.no_grad():
+        before = generator.synthesize_styles(styles)
+        logits = [classifier.class_logits(pictures).numpy() for pictures in (images, before, changed.flatten(0, 1))]
+    after = logits[2].reshape(len(images), len(pool), -1)
+    chosen = np.argsort(-after[rows, :, targets.probe], axis=1, kind="stable")[:, :2].astype(np.int64)
+    return ImageAttributes(
+        answers="probe",
+        attributes=pool,
+        chosen=chosen,
+        before=before.numpy(),
+        after=changed.numpy()[rows[:, None], chosen],
+        logits=logits[0],
+        logits_before=logits[1],
+        logits_after=after[rows[:, None], chosen],
+    )
+
+
 _MAKERS: dict[str, Callable[[Classifier, torch.Tensor, Targets], Artifact]] = {
     "heatmap": _heatmap,
     "counterfactual": _counterfactual,
     "attention-graph": _graph,
     "concepts": _concepts,
     "attributes": _attributes,
+    "image-attributes": _image_attributes,
     "inversion": _inversion,
     "intervention": _intervention,
 }

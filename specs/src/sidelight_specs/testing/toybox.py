@@ -88,10 +88,17 @@ def _explainer(toys: Toys, need: Need) -> Any:
     return ToyExplainer(_classifier(toys, need))
 
 
+def _attribute_finder(toys: Toys, need: Need) -> Any:
+    from sidelight_specs.testing.finder import ToyFinder
+
+    return ToyFinder(_classifier(toys, need), _generator(toys, need))
+
+
 _MAKERS = {
     "data": _data,
     "classifier": _classifier,
     "generator": _generator,
     "inverter": _inverter,
+    "attribute_finder": _attribute_finder,
     "explainer": _explainer,
 }

@@ -80,6 +80,18 @@ COUNTERFACTUAL = _good(
     answers="contrast",
     needs=(Need("classifier", capabilities=("differentiable",)), Need("generator")),
 )
+IMAGE_ATTRIBUTES = _good(
+    ExplainerDescriptor,
+    "good-image-attributes",
+    "GoodImageAttributes",
+    gives="image-attributes",
+    answers="probe",
+    needs=(
+        Need("classifier"),
+        Need("generator", capabilities=("encoder", "latent.style")),
+        Need("attribute_finder"),
+    ),
+)
 METRIC = _good(MetricDescriptor, "good", "GoodMetric", accepts=("heatmap",))
 RENDERER = _good(RendererDescriptor, "good", "GoodRenderer")
 GOOD = (
@@ -93,6 +105,7 @@ GOOD = (
     FINDER,
     HEATMAP,
     COUNTERFACTUAL,
+    IMAGE_ATTRIBUTES,
     METRIC,
     RENDERER,
 )
@@ -162,6 +175,7 @@ BAD = (
     _bad("finds-the-planted-cause", HEATMAP),
     _bad("answers-the-question-asked", HEATMAP),
     _bad("counterfactual-logits-are-measured", COUNTERFACTUAL),
+    _bad("changes-are-measured", IMAGE_ATTRIBUTES),
     _bad("converged-means-the-constraints-hold", COUNTERFACTUAL),
     _bad("explains-every-task", HEATMAP),
     _bad("measurements-have-the-right-form", METRIC),
@@ -171,6 +185,7 @@ BAD = (
     _bad("files-lie-in-the-folder", RENDERER),
     _bad("pages-need-no-network", RENDERER),
     _bad("partial-runs-are-rendered", RENDERER),
+    _bad("serving-is-defined", RENDERER, provides=("serves",)),
 )
 
 

@@ -17,6 +17,7 @@ from broken_promises.good import (
     GoodFinder,
     GoodGenerator,
     GoodHeatmap,
+    GoodImageAttributes,
     GoodInverter,
     GoodLayeredGenerator,
     GoodLearner,
@@ -396,6 +397,12 @@ class CounterfactualLogitsAreMeasured(GoodCounterfactual):
         return super().result(found, before, after + np.float32(0.1))
 
 
+class ChangesAreMeasured(GoodImageAttributes):
+    def result(self, pool, chosen, before, after, logits, logits_before, logits_after):
+        shown = tuple(part + np.float32(0.1) for part in logits_after)
+        return super().result(pool, chosen, before, after, logits, logits_before, shown)
+
+
 class ConvergedMeansTheConstraintsHold(GoodCounterfactual):
     def result(self, found, before, after):
         good = super().result(found, before, after)
@@ -448,3 +455,7 @@ class PagesNeedNoNetwork(GoodRenderer):
 class PartialRunsAreRendered(GoodRenderer):
     def body(self, results):
         return str(results.inversion.error)
+
+
+class ServingIsDefined(GoodRenderer):
+    """Announces a live page and has none."""

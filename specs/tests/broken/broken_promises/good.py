@@ -4,7 +4,16 @@ import attrs
 import numpy as np
 import torch
 from sidelight_specs import NotFittedError
-from sidelight_specs.results import Attribute, Attributes, Counterfactual, Heatmap, Measurement, Measurements, State
+from sidelight_specs.results import (
+    Attribute,
+    Attributes,
+    Counterfactual,
+    Heatmap,
+    ImageAttributes,
+    Measurement,
+    Measurements,
+    State,
+)
 from sidelight_specs.roles import AttributeFinder, Classifier, Explainer, Metric, Renderer, Trainable
 from sidelight_specs.testing.toys import ToyClassifier, ToyData, ToyGenerator, ToyInverter
 
@@ -171,6 +180,49 @@ class GoodCounterfactual(Explainer):
             logits_after=after,
             converged=np.ones(len(found), dtype=bool),
             constraints={"boundary": np.zeros(len(found), np.float32)},
+        )
+
+
+class GoodImageAttributes(Explainer):
+    """The attributes of a finder that raise the probe's logit most on each image."""
+
+    def __init__(self, params, *, classifier, generator, attribute_finder, run):
+        self.params, self.classifier, self.generator, self.run = params, classifier, generator, run
+        self.finder = attribute_finder
+
+    def explain(self, images, targets):
+        samples = self.generator.sample(8, self.run.rng("pool"))
+        with torch.no_grad():
+            found = {
+                probe: self.finder.find(samples, probe).attributes
+                for probe in self.run.progress(sorted(set(targets.probe.tolist())), "searching")
+            }
+            pool = tuple(attribute for attributes in found.values() for attribute in attributes)
+            best = [pool.index(found[probe][0]) for probe in targets.probe.tolist()]
+            rows = [self.one(images[i : i + 1], pool[place]) for i, place in enumerate(best)]
+        return self.result(pool, np.array(best)[:, None], *zip(*rows, strict=True))
+
+    def one(self, image, attribute):
+        latents = self.generator.encode(image)
+        before, after = self.generator.synthesize(latents), self.changed(latents, attribute)
+        logits = [self.classifier.class_logits(pictures).numpy() for pictures in (image, before, after)]
+        return before.numpy(), after.numpy(), *logits
+
+    def changed(self, latents, attribute):
+        styles = self.generator.styles(latents)
+        styles[:, attribute.coordinate] = attribute.value
+        return self.generator.synthesize_styles(styles)
+
+    def result(self, pool, chosen, before, after, logits, logits_before, logits_after):
+        return ImageAttributes(
+            answers="probe",
+            attributes=pool,
+            chosen=chosen,
+            before=np.concatenate(before),
+            after=np.stack(after),
+            logits=np.concatenate(logits),
+            logits_before=np.concatenate(logits_before),
+            logits_after=np.stack(logits_after),
         )
 
 

@@ -10,7 +10,7 @@ import torch
 
 from sidelight_specs.artifacts import Artifact
 from sidelight_specs.descriptors import ExplainerDescriptor
-from sidelight_specs.results import Counterfactual, Heatmap, Targets
+from sidelight_specs.results import Counterfactual, Heatmap, ImageAttributes, Targets
 from sidelight_specs.roles import Classifier
 from sidelight_specs.testing import patterns
 from sidelight_specs.testing.checks.registry import check, needing
@@ -40,6 +40,17 @@ def explanation_has_the_right_form(case: Case) -> None:
     if isinstance(found, Counterfactual):
         assert found.images.shape == tuple(images.shape), f"images have shape {found.images.shape}"
         assert 0 <= found.images.min() <= found.images.max() <= 1, "counterfactual images leave [0, 1]"
+    if isinstance(found, ImageAttributes):
+        _expect_choices(found, images)
+
+
+def _expect_choices(found: ImageAttributes, images: torch.Tensor) -> None:
+    count, each = found.chosen.shape
+    shape = (count, each, *images.shape[1:])
+    assert found.before.shape == tuple(images.shape), f"before has shape {found.before.shape}"
+    assert found.after.shape == shape, f"after has shape {found.after.shape}, not {shape}"
+    inside = (found.chosen >= -1) & (found.chosen < len(found.attributes))
+    assert inside.all(), f"chosen names attributes that are not there: {found.chosen[~inside]}"
 
 
 def _descriptor(case: Case) -> ExplainerDescriptor:
@@ -59,7 +70,10 @@ def _expect_rows(found: Artifact, count: int) -> None:
                 assert np.isfinite(array).all(), f"{name} is not finite"
 
 
-@check("explainer", when=lambda d: needing("classifier")(d) and d.gives in ("heatmap", "counterfactual"))
+@check(
+    "explainer",
+    when=lambda d: needing("classifier")(d) and d.gives in ("heatmap", "counterfactual", "image-attributes"),
+)
 def finds_the_planted_cause(case: Case) -> None:
     """What it points at lies in the squares that the toy classifier looks at, more than chance would have it."""
     asked, found = case.observed.asked_before, case.observed.answer["explanation"]
@@ -79,6 +93,8 @@ def _evidence(case: Case, found: Any, images: torch.Tensor, targets: Targets) ->
     both = [{int(a), int(b)} for a, b in zip(targets.predicted, targets.probe, strict=True)]
     if found.kind == "counterfactual":
         return list(zip(np.abs(found.images - images.numpy()).sum(1), both, strict=True))
+    if found.kind == "image-attributes":
+        return list(zip(np.abs(found.after - found.before[:, None]).sum((1, 2)), both, strict=True))
     side = targets.probe if _descriptor(case).answers == "probe" else targets.predicted
     amounts = found.values.clip(0) if found.signed else np.abs(found.values)
     return list(zip(amounts, [{int(cause)} for cause in side], strict=True))
@@ -114,6 +130,20 @@ def counterfactual_logits_are_measured(case: Case) -> None:
         with torch.no_grad():
             measured = classifier.class_logits(images).numpy()
         gap = float(np.abs(getattr(found, name) - measured).max())
+        assert gap <= 1e-3, f"{name} is off by up to {gap:.3g} logits from what the classifier says"
+
+
+@check("explainer", when=_gives("image-attributes"))
+def changes_are_measured(case: Case) -> None:
+    """The logits are what the classifier says of the images, of `before`, and of each image in `after`."""
+    found: Any = case.observed.answer["explanation"]
+    classifier = next(need for need in case.needs().values() if isinstance(need, Classifier))
+    changed = found.after.reshape(-1, *found.after.shape[2:])
+    pictures = {"logits": case.observed.asked_before.images.numpy(), "logits_before": found.before}
+    for name, images in {**pictures, "logits_after": changed}.items():
+        with torch.no_grad():
+            measured = classifier.class_logits(torch.from_numpy(images)).numpy()
+        gap = float(np.abs(getattr(found, name).reshape(measured.shape) - measured).max())
         assert gap <= 1e-3, f"{name} is off by up to {gap:.3g} logits from what the classifier says"
 
 

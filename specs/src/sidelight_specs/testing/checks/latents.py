@@ -105,13 +105,18 @@ def attributes_have_the_right_form(case: Case) -> None:
 
 @check("attribute_finder")
 def claimed_effects_are_measured(case: Case) -> None:
-    """Moving the coordinate by the shift changes the target's mean logit by the claimed effect."""
+    """Moving by the shift (along the direction, where there is one), or to the value, has the claimed mean effect."""
     with torch.no_grad():
         start, logits = _space(case, case.observed.asked_before.latents)
-    for attribute in case.observed.answer["attributes"].attributes:
-        measured = _effect(logits, start, attribute)
+    found = case.observed.answer["attributes"]
+    for row, attribute in enumerate(found.attributes):
+        there = np.ones(len(start), dtype=bool) if found.effects is None else np.isfinite(found.effects[row])
+        step = _step(found, row, start)
+        measured, shift = _effect(logits, start[torch.from_numpy(there)], attribute, step)
         close = np.isclose(measured, attribute.effect, rtol=1e-3, atol=1e-4)
         assert close, f"{attribute.name}: claims an effect of {attribute.effect:.5g} logits, measured {measured:.5g}"
+        close = np.isclose(shift, attribute.shift, rtol=1e-3, atol=1e-4)
+        assert close, f"{attribute.name}: claims a shift of {attribute.shift:.5g}, measured {shift:.5g}"
 
 
 def _space(case: Case, latents: torch.Tensor) -> tuple[torch.Tensor, Callable[[torch.Tensor], torch.Tensor]]:
@@ -125,12 +130,26 @@ def _space(case: Case, latents: torch.Tensor) -> tuple[torch.Tensor, Callable[[t
     return latents.flatten(1), lambda flat: classifier.class_logits(generator.synthesize(flat.reshape(latents.shape)))
 
 
-def _effect(logits: Callable[[torch.Tensor], torch.Tensor], start: torch.Tensor, attribute: Attribute) -> float:
-    moved = start.clone()
-    moved[:, attribute.coordinate] += attribute.shift
+def _step(found: Attributes, row: int, start: torch.Tensor) -> torch.Tensor:
+    """(k,), of length 1: the attribute's direction, or its coordinate's axis."""
+    if found.directions is not None:
+        return torch.from_numpy(found.directions[row]).flatten()
+    step = torch.zeros_like(start[0])
+    step[found.attributes[row].coordinate] = 1.0
+    return step
+
+
+def _effect(
+    logits: Callable[[torch.Tensor], torch.Tensor], start: torch.Tensor, attribute: Attribute, step: torch.Tensor
+) -> tuple[float, float]:
+    """The mean change of the target's logit, and how far it was moved along the step."""
+    moved, place = start + attribute.shift * step, attribute.coordinate
+    if attribute.value is not None:
+        moved = start.clone()
+        moved[:, place] = attribute.value
     with torch.no_grad():
         before, after = (logits(point)[:, attribute.target] for point in (start, moved))
-    return float((after - before).mean())
+    return float((after - before).mean()), float(((moved - start) @ step).mean())
 
 
 def _need(needs: dict[str, Any], kind: type) -> Any:

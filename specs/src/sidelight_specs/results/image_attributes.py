@@ -1,0 +1,54 @@
+"""Attributes that move the classifier on single images."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, ClassVar, Self
+
+import attrs
+import numpy as np
+
+from sidelight_specs.artifacts import per_image
+from sidelight_specs.results.attributes import Attribute
+from sidelight_specs.results.explanation import Explanation
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+
+@attrs.frozen(eq=False, kw_only=True)
+class ImageAttributes(Explanation):
+    """For each image the attributes that change what the classifier says of it, each changed alone.
+
+    Args:
+        attributes: the pool that they are chosen from: of every class that is asked about, in the order of the
+            classes, all its attributes.
+        chosen: (N, k) int64, for each image indices into `attributes`, strongest first; -1 where none is left.
+        before: (N, C, H, W) float32 in [0, 1], the generator's reconstruction of each image.
+        after: (N, k, C, H, W) float32 in [0, 1], the reconstruction with each chosen attribute changed; `before` where
+            none is left.
+        logits: (N, K) float32, the classifier on the explained images.
+        logits_before: (N, K) float32, the classifier on `before`.
+        logits_after: (N, k, K) float32, the classifier on `after`.
+    """
+
+    kind: ClassVar[str] = "image-attributes"
+
+    attributes: tuple[Attribute, ...] = ()
+    chosen: np.ndarray = per_image()
+    before: np.ndarray = per_image()
+    after: np.ndarray = per_image()
+    logits: np.ndarray = per_image()
+    logits_before: np.ndarray = per_image()
+    logits_after: np.ndarray = per_image()
+
+    @classmethod
+    def concat(cls, parts: Sequence[Self]) -> Self:
+        """Join shards along the images. Their pools may be of different classes; the joined one is of all of them."""
+        found = dict.fromkeys(attribute for part in parts for attribute in part.attributes)
+        pool = sorted(found, key=lambda attribute: attribute.target)
+        places = {attribute: place for place, attribute in enumerate(pool)}
+        return super().concat([part._pointing_into(places) for part in parts])
+
+    def _pointing_into(self, places: Mapping[Attribute, int]) -> Self:
+        place = np.array([*(places[attribute] for attribute in self.attributes), -1], dtype=np.int64)
+        return attrs.evolve(self, attributes=tuple(places), chosen=place[self.chosen])

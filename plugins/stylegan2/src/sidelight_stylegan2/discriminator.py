@@ -23,6 +23,9 @@ if TYPE_CHECKING:
 GROUP = 4
 """Images over which the deviation is taken (Karras et al. 2018, section 3)."""
 
+HALVED = math.sqrt(0.5)
+"""Scale of each of two signals whose sum is to have the variance of one."""
+
 
 class ResidualBlock(nn.Module):
     """Two 3x3 convolutions, the second halving the size, beside a 1x1 convolution that halves it too."""
@@ -30,12 +33,12 @@ class ResidualBlock(nn.Module):
     def __init__(self, inputs: int, outputs: int, taps: Tensor) -> None:
         super().__init__()
         self.conv0 = Convolution(inputs, inputs, 3)
-        self.conv1 = Convolution(inputs, outputs, 3, taps)
-        self.skip = Convolution(inputs, outputs, 1, taps, active=False)
+        self.conv1 = Convolution(inputs, outputs, 3, taps, scale=HALVED)
+        self.skip = Convolution(inputs, outputs, 1, taps, active=False, scale=HALVED)
 
     def forward(self, x: Tensor) -> Tensor:
         """(N, inputs, H, W) to (N, outputs, H/2, W/2), of the variance of x."""
-        y: Tensor = (self.conv1(self.conv0(x)) + self.skip(x)) / math.sqrt(2)
+        y: Tensor = self.conv1(self.conv0(x)) + self.skip(x)
         return y
 
 
@@ -47,7 +50,8 @@ def with_deviation(x: Tensor) -> Tensor:
     count, channels, height, width = x.shape
     group = next(size for size in range(min(GROUP, count), 0, -1) if count % size == 0)
     apart = x.reshape(group, count // group, channels, height, width).float()
-    deviation = torch.sqrt(apart.var(0, correction=0) + 1e-8).mean((1, 2, 3))
+    variance = (apart - apart.mean(0)).square().mean(0)
+    deviation = torch.sqrt(variance + 1e-8).mean((1, 2, 3))
     channel = deviation.repeat(group)[:, None, None, None].expand(-1, 1, height, width)
     return torch.cat([x, channel.to(x.dtype)], 1)
 

@@ -61,11 +61,13 @@ def upsampling_convolution(
     return smooth(wide, 4 * weights, (len(weights) - 2) // 2)
 
 
-def downsampling_convolution(x: torch.Tensor, weight: torch.Tensor, weights: torch.Tensor) -> torch.Tensor:
+def downsampling_convolution(
+    x: torch.Tensor, weight: torch.Tensor, weights: torch.Tensor, bias: torch.Tensor | None = None
+) -> torch.Tensor:
     """Filter, then convolve with (out, in, K, K), K odd, at every second place: the size is halved."""
     margin = weight.shape[-1] // 2
     padding = (len(weights) - 2) // 2 + margin
-    return functional.conv2d(smooth(x, weights, padding), weight, stride=2)
+    return functional.conv2d(smooth(x, weights, padding), weight, bias, stride=2)
 
 
 def _depthwise(weights: torch.Tensor, x: torch.Tensor) -> torch.Tensor:

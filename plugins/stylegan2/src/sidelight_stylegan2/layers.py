@@ -63,21 +63,29 @@ class Convolution(nn.Module):
         size: of the kernel, odd.
         taps: (T, T) low-pass filter where the size is halved; None where it stays.
         active: whether a bias and leaky ReLU follow.
+        scale: what the result is multiplied by, by way of the weights.
     """
 
     taps: Tensor | None
 
-    def __init__(self, inputs: int, outputs: int, size: int, taps: Tensor | None = None, active: bool = True) -> None:
+    def __init__(
+        self, inputs: int, outputs: int, size: int, taps: Tensor | None = None, active: bool = True, scale: float = 1.0
+    ) -> None:
         super().__init__()
+        self._gain = scale * (GAIN if active else 1.0)
         self.weight = nn.Parameter(torch.randn(outputs, inputs, size, size))
         self.bias = nn.Parameter(torch.zeros(outputs)) if active else None
         self.register_buffer("taps", taps, persistent=False)
 
     def forward(self, x: Tensor) -> Tensor:
-        """(N, inputs, H, W) to (N, outputs, H, W), or to half of H and W."""
-        weight = self.weight / math.sqrt(self.weight[0].numel())
+        """(N, inputs, H, W) to (N, outputs, H, W), or to half of H and W.
+
+        Gains are taken into weights and bias, and the convolution adds the bias: passes over features cost as much.
+        """
+        weight = self.weight * (self._gain / math.sqrt(self.weight[0].numel()))
+        bias = None if self.bias is None else self.bias * self._gain
         if self.taps is None:
-            y = functional.conv2d(x, weight, padding=weight.shape[-1] // 2)
+            y = functional.conv2d(x, weight, bias, padding=weight.shape[-1] // 2)
         else:
-            y = downsampling_convolution(x, weight, self.taps)
-        return y if self.bias is None else activate(y + self.bias[:, None, None])
+            y = downsampling_convolution(x, weight, self.taps, bias)
+        return y if bias is None else functional.leaky_relu(y, SLOPE)

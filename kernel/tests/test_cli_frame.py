@@ -24,6 +24,10 @@ Try first, in a clone of Sidelight:
 Commands:
   run        run a recipe; results and a page land in a folder
                $ sidelight run recipes/quickstart.yaml --set explain.count=4
+  serve      open a finished run as a live page on this machine
+               $ sidelight serve runs/quickstart
+  explore    run a recipe and open it as a live page
+               $ sidelight explore recipes/interactivity.yaml
   check      find every mistake in a recipe without loading a model
                $ sidelight check recipes/quickstart.yaml
   plugins    list what is installed and whether it works

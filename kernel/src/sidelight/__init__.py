@@ -11,13 +11,15 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from sidelight.execution.finished import Run, load_run
     from sidelight.execution.recipes import run
+    from sidelight.execution.serving import serve
 
-__all__ = ["Run", "load_run", "run"]
+__all__ = ["Run", "load_run", "run", "serve"]
 
 _HOMES = {
     "Run": "sidelight.execution.finished",
     "load_run": "sidelight.execution.finished",
     "run": "sidelight.execution.recipes",
+    "serve": "sidelight.execution.serving",
 }
 
 

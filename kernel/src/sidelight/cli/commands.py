@@ -26,6 +26,18 @@ COMMANDS = (
         "sidelight run recipes/quickstart.yaml --set explain.count=4",
     ),
     Command(
+        "serve",
+        "sidelight.cli.serve",
+        "open a finished run as a live page on this machine",
+        "sidelight serve runs/quickstart",
+    ),
+    Command(
+        "explore",
+        "sidelight.cli.explore",
+        "run a recipe and open it as a live page",
+        "sidelight explore recipes/interactivity.yaml",
+    ),
+    Command(
         "check",
         "sidelight.cli.check",
         "find every mistake in a recipe without loading a model",

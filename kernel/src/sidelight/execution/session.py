@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, TypeVar
 
@@ -34,6 +35,13 @@ class ComponentError(SidelightError):
 
 class ComponentUserError(UserError):
     """A component found a mistake that the user can mend; the message names the component."""
+
+
+class _Records(threading.local):
+    """The stack of records of each thread: a page that is served has components at work in several."""
+
+    def __init__(self) -> None:
+        self.stack = [Record()]
 
 
 class Session:
@@ -69,7 +77,7 @@ class Session:
         self.made = 0
         self.found = 0
         self._said: set[str] = set()
-        self._records = [Record()]
+        self._records = _Records()
         self.components = Components(self)
         self.keys = Keys(
             resolved.seed,
@@ -81,16 +89,17 @@ class Session:
     @property
     def record(self) -> Record:
         """By-products and warnings of the innermost stretch of work that is being kept."""
-        return self._records[-1]
+        return self._records.stack[-1]
 
     @contextmanager
     def recording(self) -> Iterator[Record]:
         """Collect what is emitted and warned within the context apart; `absorb` gives it to the surrounding one."""
-        self._records.append(Record())
+        stack = self._records.stack
+        stack.append(Record())
         try:
-            yield self._records[-1]
+            yield stack[-1]
         finally:
-            self._records.pop()
+            stack.pop()
 
     def absorb(self, source: Record | Entry) -> None:
         """Repeat by-products and warnings that were recorded before."""

@@ -147,3 +147,10 @@ def sidelight_metrics():
 @hookimpl
 def sidelight_renderers():
     yield RendererDescriptor(name="text", summary="Writes digests.", factory="sidelight_toy.pages:Text")
+    yield RendererDescriptor(
+        name="live",
+        summary="Serves nothing, and tells what it could serve.",
+        factory="sidelight_toy.pages:Live",
+        needs=(Need("classifier"),),
+        provides=("serves",),
+    )

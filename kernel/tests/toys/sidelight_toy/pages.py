@@ -19,3 +19,18 @@ class Text(Renderer):
         (folder / "parts").mkdir()
         (folder / "parts" / "more.txt").write_text("more")
         return [page]
+
+
+class Live(Text):
+    def __init__(self, params, *, classifier, run):
+        self.classifier, self.run = classifier, run
+
+    def serve(self, results, stage):
+        explainers = {part.id: part for part in stage.parts("explainer")}
+        seen = []
+        with stage.watching(lambda *item: seen.append(item)):
+            list(self.run.progress(range(2), "dots"))
+        (one,) = stage.parts("classifier")
+        called(f"serve {results.name} {sorted(explainers)} {seen} {one.component() is self.classifier}")
+        called(f"provides {one.provides} {explainers['bright'].provides}")
+        stage.opened(f"http://{stage.host}:{stage.port}/")

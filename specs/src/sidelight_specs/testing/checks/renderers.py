@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 
 import attrs
 
-from sidelight_specs.testing.checks.registry import check
+from sidelight_specs.roles import Renderer
+from sidelight_specs.testing.checks.registry import check, providing
 
 if TYPE_CHECKING:
     from sidelight_specs.testing.case import Case
@@ -92,3 +93,9 @@ def partial_runs_are_rendered(case: Case) -> None:
         except Exception as error:
             raise AssertionError(f"a run with {shown} fails: {type(error).__name__}: {error}") from error
         assert files, f"a run with {shown} gives no files"
+
+
+@check("renderer", when=providing("serves"))
+def serving_is_defined(case: Case) -> None:
+    """A renderer that provides `serves` has a `serve` of its own."""
+    assert case.factory.serve is not Renderer.serve, f"{case.factory.__name__} does not define serve"

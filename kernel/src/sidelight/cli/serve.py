@@ -1,0 +1,53 @@
+"""`sidelight serve`: open a finished run as a live page."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import argparse
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare what the command takes."""
+    parser.add_argument("run", metavar="RUN", help="the folder of a finished run")
+    add_serving_arguments(parser)
+
+
+def add_serving_arguments(parser: argparse.ArgumentParser) -> None:
+    """What `serve` and `explore` share."""
+    parser.add_argument(
+        "--use", metavar="USE", help="the renderer that serves (default: the recipe's, or the only one)"
+    )
+    parser.add_argument(
+        "--host", default="127.0.0.1", help="the interface to listen on (default: 127.0.0.1, this machine alone)"
+    )
+    parser.add_argument("--port", type=int, default=0, help="the port (default: any free one)")
+    parser.add_argument("--device", default="auto", help="auto, cpu, cuda, cuda:N or mps (default: auto)")
+    parser.add_argument("--threads", metavar="N", type=int, help="threads to compute with (default: 1)")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Serve until Ctrl-C; gives the exit code."""
+    return serve_folder(arguments.run, arguments)
+
+
+def serve_folder(folder: str, arguments: argparse.Namespace) -> int:
+    """Serve the run in a folder."""
+    from sidelight.cli.output import write
+    from sidelight.execution.serving import serve
+
+    def announce(address: str) -> None:
+        write(f"open {address}")
+        write("Ctrl-C ends it")
+
+    serve(
+        folder,
+        use=arguments.use,
+        host=arguments.host,
+        port=arguments.port,
+        device=arguments.device,
+        threads=arguments.threads,
+        announce=announce,
+    )
+    return 0

@@ -1,0 +1,100 @@
+"""`sidelight.serve`: a live page of a finished run."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from sidelight_specs import UserError
+
+from sidelight.execution.threads import limit_threads
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from sidelight.plugins.catalog import Catalog
+
+RENDERERS = "renderers"
+LIVE_ID = "live"
+
+
+def serve(
+    folder: str | Path,
+    *,
+    use: str | None = None,
+    host: str = "127.0.0.1",
+    port: int = 0,
+    device: str = "auto",
+    threads: int | None = None,
+    announce: Callable[[str], None] = print,
+) -> None:
+    """Serve a live page of a finished run until it is interrupted.
+
+    Args:
+        folder: the run's folder.
+        use: the renderer that serves, as `PLUGIN/COMPONENT`; when None that of the recipe, or the only one installed.
+        host: the address of the interface to listen on.
+        port: the port, 0 for any free one.
+        device: as for `sidelight.run`.
+        threads: as for `sidelight.run`.
+        announce: told the page's address.
+
+    Raises:
+        UserError: no such run, no renderer that serves, or it cannot listen there.
+        SidelightError: a component failed.
+    """
+    limit_threads(threads)
+
+    from sidelight.execution.device import resolve_device
+    from sidelight.execution.finished import load_run
+    from sidelight.execution.live import LiveStage
+    from sidelight.execution.reporting import choose_reporter
+    from sidelight.execution.store import Store
+    from sidelight.plugins.catalog import installed
+    from sidelight.recipe.load import load_recipe
+
+    run, catalog = load_run(folder), installed()
+    resolved = load_recipe(_with_renderer(run.results.recipe, use, catalog), catalog=catalog)
+    reporter = choose_reporter(True)
+    store = Store(notice=lambda text: reporter.say(f"warning: {text}"))
+    try:
+        stage = LiveStage(resolved, store, resolve_device(device), reporter, host=host, port=port, announce=announce)
+        stage.renderer().serve(run.results, stage)
+    finally:
+        reporter.close()
+        store.close()
+
+
+def _with_renderer(recipe: dict[str, Any], use: str | None, catalog: Catalog) -> dict[str, Any]:
+    """The recipe with no other renderer than the one that serves; the recipe's own keeps its parameters."""
+    own = _listed(recipe.get(RENDERERS, {}))
+    able = serving(catalog)
+    chosen = {name: part for name, part in own.items() if part["use"] in able and use in (None, part["use"])}
+    if not chosen:
+        chosen = {LIVE_ID: {"use": use or _only(able)}}
+    first = next(iter(chosen))
+    return {**recipe, RENDERERS: {first: chosen[first]}}
+
+
+def _listed(section: dict[str, Any]) -> dict[str, Any]:
+    return {"renderer": section} if isinstance(section.get("use"), str) else section
+
+
+def serving(catalog: Catalog) -> tuple[str, ...]:
+    """The installed renderers that provide `serves`."""
+    from sidelight.plugins.model import Available
+
+    found = []
+    for entry in catalog.entries():
+        known = catalog.lookup(entry.use, entry.role) if entry.role == "renderer" else None
+        if isinstance(known, Available) and "serves" in known.descriptor.capabilities:
+            found.append(entry.use)
+    return tuple(found)
+
+
+def _only(able: tuple[str, ...]) -> str:
+    if not able:
+        raise UserError("no installed renderer serves a live page", "Install a plugin with one: `sidelight plugins`.")
+    if len(able) > 1:
+        raise UserError(f"several renderers serve a live page: {', '.join(able)}", "Name one with --use.")
+    return able[0]

@@ -1,0 +1,74 @@
+"""A finished run comes back to life for a renderer that serves."""
+
+import copy
+
+import pytest
+import sidelight
+from sidelight.cli import main
+from sidelight_specs import Cancelled, UserError
+
+
+def served(toys, **options):
+    """What the toy's live renderer was given, and the addresses announced."""
+    toys.calls.clear()
+    opened = []
+    sidelight.serve("runs/toys", announce=opened.append, **options)
+    return [call for call in toys.calls if call.startswith(("serve", "provides"))], opened
+
+
+def test_a_run_is_served_with_its_components_alive_and_loops_watched(toys):
+    recipe = copy.deepcopy(toys.RECIPE)
+    recipe["renderers"]["live"] = {"use": "toy/live"}
+    toys.run(recipe)
+    said, opened = served(toys, port=1234)
+    loop = "('dots', 0, 2), ('dots', 1, 2), ('dots', 2, 2)"
+    assert said == [f"serve toys ['bright', 'talk'] [{loop}] True", "provides ('trainable',) ('heatmap',)"]
+    assert opened == ["http://127.0.0.1:1234/"]
+    assert not [call for call in toys.calls if call.startswith("fit")]
+
+
+def test_a_run_without_a_live_renderer_is_served_by_the_one_named(toys, capsys):
+    toys.run()
+    assert main(["serve", "runs/toys", "--use", "toy/live", "--port", "8"]) == 0
+    assert capsys.readouterr().out.splitlines()[0] == "open http://127.0.0.1:8/"
+    assert main(["serve", "runs/nothing"]) == 2
+    assert main(["serve", "runs/toys", "--use", "toy/lively"]) == 2
+    assert 'did you mean "toy/live"' in capsys.readouterr().err
+
+
+def test_explore_runs_the_recipe_first(toys, tmp_path, capsys):
+    (tmp_path / "recipe.yaml").write_text(
+        "recipe: 1\nname: small\nexplain: {count: 2}\ndata: {use: toy/squares}\nclassifier: {use: toy/mean}\n"
+        "explainers:\n  bright: {use: toy/brightness}\nrenderers:\n  live: {use: toy/live}\n"
+    )
+    assert main(["explore", "recipe.yaml", "--port", "9"]) == 0
+    assert "open http://127.0.0.1:9/" in capsys.readouterr().out
+    assert (tmp_path / "runs/small/run.json").is_file()
+
+
+def test_a_watcher_may_cancel_a_loop(toys):
+    from sidelight.execution.live import _WATCHER, WatchedLoops
+    from sidelight.execution.reporting import Silent
+
+    def refuse(label, done, total):
+        raise Cancelled("enough")
+
+    loops = WatchedLoops(Silent())
+    token = _WATCHER.set(refuse)
+    try:
+        with pytest.raises(Cancelled), loops.loop("dots", 3):
+            pass
+    finally:
+        _WATCHER.reset(token)
+    with loops.loop("dots", 3) as advance:
+        advance()
+
+
+def test_several_renderers_that_serve_have_to_be_chosen_between():
+    from sidelight.execution.serving import _only
+
+    assert _only(("toy/live",)) == "toy/live"
+    with pytest.raises(UserError, match="several"):
+        _only(("a/live", "b/live"))
+    with pytest.raises(UserError, match="no installed renderer"):
+        _only(())

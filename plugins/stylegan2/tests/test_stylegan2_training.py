@@ -188,7 +188,7 @@ def test_a_loss_that_is_not_finite_is_named():
 @pytest.mark.parametrize(
     ("params", "data", "message"),
     [
-        ({"widths": (4, 4)}, ToyData(), "2 levels are named, images of 32x32 pixels take 4"),
+        ({"widths": (4, 4)}, ToyData(), "2 levels are named, the images take 4"),
         ({}, Shades(shape=(1, 12, 12)), "square images"),
         ({"filter": (1.0, 2.0, 1.0)}, ToyData(), "even number of taps"),
         ({"conditional": True}, Shades(labels=False), "no classes"),

@@ -4,28 +4,17 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from sidelight_specs.results import Inversion
-from sidelight_specs.roles import Inverter
-from sidelight_toolkit.arrays import to_array
-from sidelight_toolkit.batching import in_batches
+from sidelight_toolkit.inversion import EncoderInverter
 
 if TYPE_CHECKING:
     from sidelight_specs import Run
     from sidelight_specs.roles import Generator
-    from torch import Tensor
 
     from sidelight_cdeepex._params import EncoderParams
 
 
-class Encoder(Inverter):
+class Encoder(EncoderInverter):
     """Takes the latents that the generator's encoder gives (CDeepEx, section 3.3: "the encoder half of the VAE")."""
 
     def __init__(self, params: EncoderParams, *, generator: Generator, run: Run) -> None:
-        self._params, self._generator = params, generator
-
-    def invert(self, images: Tensor) -> Inversion:
-        """One forward pass of the encoder and one of the generator; cheap, so nothing is cached."""
-        latents = in_batches(self._generator.encode, images, self._params.batch)
-        reconstructions = in_batches(self._generator.synthesize, latents, self._params.batch)
-        error = (images - reconstructions).square().mean((1, 2, 3))
-        return Inversion(latents=to_array(latents), reconstructions=to_array(reconstructions), error=to_array(error))
+        super().__init__(generator, params.batch)

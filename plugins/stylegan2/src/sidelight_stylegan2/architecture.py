@@ -94,3 +94,17 @@ def levels_for(shape: tuple[int, int, int], shuffle: int) -> int:
 def default_widths(levels: int, base: int, maximum: int) -> tuple[int, ...]:
     """`base` divided by the level's resolution, at most `maximum` (Karras et al. 2020, appendix B, table 4)."""
     return tuple(min(max(1, base // (FIRST * 2**level)), maximum) for level in range(levels))
+
+
+def checked_widths(widths: tuple[int, ...], levels: int) -> tuple[int, ...]:
+    """The widths that a user gave, if any: one for each level.
+
+    Raises:
+        UserError: another number of them.
+    """
+    if widths and len(widths) != levels:
+        raise UserError(
+            f"widths: {len(widths)} levels are named, the images take {levels}",
+            "name the channels at 4x4, 8x8, ... pixels, up to the image's size divided by `shuffle`",
+        )
+    return widths

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 
 class StyleSpace(Generator):
-    """Draws from w, or from styles, with the network that a subclass gives. Noise images are those kept with the weights.
+    """Draws from w, or from styles, with a subclass's network. Noise images are those kept with the weights.
 
     A flat style vector holds the styles of all layers, to-RGB layers too, in the order of `style_layers`: what the
     affine layers give, before weights are scaled (StyleSpace: Wu et al. 2021, section 3).

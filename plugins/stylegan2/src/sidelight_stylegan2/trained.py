@@ -15,7 +15,7 @@ from sidelight_toolkit.batching import in_batches
 from sidelight_toolkit.modules import load_state_arrays, state_arrays
 from sidelight_toolkit.seeding import seeded
 
-from sidelight_stylegan2.architecture import Architecture, default_widths, levels_for
+from sidelight_stylegan2.architecture import Architecture, checked_widths, default_widths, levels_for
 from sidelight_stylegan2.checkpoints import digest, trained_in_parts, under
 from sidelight_stylegan2.clamping import from_pixels
 from sidelight_stylegan2.generator import StyleGan2
@@ -93,14 +93,9 @@ class Trained(StyleGan2, Trainable):
         params = self.params
         channels, height, width = split.images.shape[1:]
         levels = levels_for((channels, height, width), params.shuffle)
-        if params.widths and len(params.widths) != levels:
-            raise UserError(
-                f"widths: {len(params.widths)} levels are named, images of {height}x{width} pixels take {levels}",
-                "name the channels at 4x4, 8x8, ... pixels, up to the image's size divided by `shuffle`",
-            )
         return Architecture(
             image_channels=channels,
-            widths=params.widths or default_widths(levels, params.base, params.widest),
+            widths=checked_widths(params.widths, levels) or default_widths(levels, params.base, params.widest),
             z=params.z,
             w=params.w if params.mapping else params.z,
             mapping=params.mapping,

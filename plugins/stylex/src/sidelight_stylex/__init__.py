@@ -1,0 +1,52 @@
+"""StylEx: a generator trained to explain a classifier (Lang et al. 2021). This light module imports no torch."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from sidelight_specs import GeneratorDescriptor, InverterDescriptor, Need, hookimpl
+
+from sidelight_stylex._params import EncoderParams, GeneratorParams
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+PAPER = "Lang et al. 2021, Explaining in Style: Training a GAN to explain a classifier in StyleSpace"
+
+
+@hookimpl
+def sidelight_generators() -> Iterable[GeneratorDescriptor]:
+    """A StyleGAN2 with an encoder, trained with the classifier."""
+    yield GeneratorDescriptor(
+        name="generator",
+        summary="StyleGAN2 with an encoder, trained so that images keep what the classifier reads in them.",
+        params=GeneratorParams,
+        factory="sidelight_stylex.generator:StylEx",
+        needs=(Need("classifier", capabilities=("differentiable", "classes")),),
+        provides=("trainable", "differentiable", "encoder", "latent.w", "latent.style"),
+        example={
+            "steps": 6,
+            "batch": 4,
+            "checkpoints": 2,
+            "autoencoder": 0.5,
+            "base": 64,
+            "widest": 4,
+            "encoder_widths": (4, 4, 4),
+            "latent": 4,
+            "perceptual": "none",
+        },
+        paper=f"{PAPER}, sections 3.1 and 3.2",
+    )
+
+
+@hookimpl
+def sidelight_inverters() -> Iterable[InverterDescriptor]:
+    """The encoder that was trained with the generator."""
+    yield InverterDescriptor(
+        name="encoder",
+        summary="One pass of the generator's encoder, beside the classifier's answer to the image.",
+        params=EncoderParams,
+        factory="sidelight_stylex.encoder:Encoder",
+        needs=(Need("generator", capabilities=("encoder",)),),
+        paper=f"{PAPER}, section 3.1",
+    )

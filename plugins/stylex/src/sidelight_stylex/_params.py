@@ -1,0 +1,122 @@
+"""The options of every component of this plugin."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from sidelight_specs import param, params
+
+
+@params
+class GeneratorParams:
+    """Options of `generator`."""
+
+    steps: int = param(8500, "How long to train.", unit="steps", minimum=1, maximum=100_000_000)
+    batch: int = param(8, "Images in one training step.", unit="images", minimum=2, maximum=4096)
+    autoencoder: float = param(
+        0.7,
+        "Share of the steps in which encoder and generator learn to reproduce images, before the discriminator joins. "
+        "With it from the beginning it wins, and images stay blobs. Learning rates fall when it joins.",
+        minimum=0.0,
+        maximum=1.0,
+    )
+    checkpoints: int = param(
+        6,
+        "The training is kept after each of so many equal parts; an interrupted one continues with the part under way.",
+        unit="parts",
+        minimum=1,
+        maximum=1000,
+    )
+    latent: int = param(
+        48, "Length of what the encoder gives (the paper: 512); w has the condition beside it.", minimum=1, maximum=4096
+    )
+    condition: Literal["logits", "probabilities", "none"] = param(
+        "logits",
+        "What of the classifier's answer the generator is told: logits less their mean, in units of their spread over "
+        "the training images, or probabilities (the paper). `none`, with `classifier: 0`, is training without the "
+        "classifier.",
+    )
+    widths: tuple[int, ...] = param(
+        (),
+        "Feature channels of generator and discriminator at 4x4, 8x8, ... pixels; by default `base` divided by the "
+        "level's size, at most `widest`.",
+        minimum=1,
+        maximum=4096,
+    )
+    base: int = param(1536, "See `widths` (StyleGAN2's paper: 16,384 or 32,768).", minimum=4, maximum=1_048_576)
+    widest: int = param(64, "See `widths` (StyleGAN2's paper: 512).", unit="channels", minimum=1, maximum=4096)
+    encoder_widths: tuple[int, ...] = param(
+        (32, 64, 128, 128),
+        "Feature channels of the encoder, from full size downwards, the size halved between them; the last ones are "
+        "read as they are, so that fewer leave a larger image to the last layer.",
+        unit="channels",
+        minimum=1,
+        maximum=4096,
+    )
+    shuffle: int = param(
+        1,
+        "The networks work on images whose side is divided by this, each place holding a square of pixels: 2 makes "
+        "64x64 images at about the price of 32x32.",
+        choices=(1, 2, 4),
+    )
+    flip: bool = param(False, "Whether training images are mirrored at random.")
+    rate: float = param(0.03, "Highest learning rate of Adam for the generator.", minimum=1e-7, maximum=1.0)
+    encoder_rate: float = param(0.004, "The same for the encoder.", minimum=1e-7, maximum=1.0)
+    discriminator_rate: float = param(0.002, "Learning rate of Adam for the discriminator.", minimum=1e-7, maximum=1.0)
+    pixels: float = param(
+        5.0, "Weight of the absolute difference of image and reconstruction, at three sizes.", minimum=0.0, maximum=1e6
+    )
+    edges: float = param(
+        2.0, "Weight of the absolute difference of their horizontal and vertical gradients.", minimum=0.0, maximum=1e6
+    )
+    perceptual: Literal["auto", "lpips", "efficientnet-lite", "none"] = param(
+        "auto",
+        "The distance to a network's eye beside it: LPIPS (VGG16), the first layers of EfficientNet-Lite0, or none. "
+        "`auto` takes LPIPS where its network is on this machine, otherwise EfficientNet-Lite0; the run says which.",
+    )
+    perceptual_weight: float = param(1.0, "Its weight.", minimum=0.0, maximum=1e6)
+    w: float = param(
+        0.1,
+        "Weight of the absolute difference of w and what the encoder finds in the reconstruction.",
+        minimum=0.0,
+        maximum=1e6,
+    )
+    classifier: float = param(
+        0.15,
+        "Weight of the divergence of the classifier's answers to image and reconstruction. Low, because a generator "
+        "can please a classifier with patterns that nobody sees.",
+        minimum=0.0,
+        maximum=1e6,
+    )
+    divergence: Literal["paper", "reverse"] = param(
+        "paper",
+        "KL of the answer to the reconstruction from that to the image, as the paper writes it, or of the answer to "
+        "the image from that to the reconstruction.",
+    )
+    adversarial: float = param(0.1, "Weight of the discriminator's judgement.", minimum=0.0, maximum=1e6)
+    r1: float = param(1.0, "Weight (gamma) of the gradient penalty on real images.", minimum=0.0, maximum=10_000.0)
+    r1_every: int = param(16, "It is computed every so many steps.", minimum=1, maximum=10_000)
+    w_every: int = param(4, "The difference of w is computed every so many steps.", minimum=1, maximum=10_000)
+    average: int = param(
+        2800,
+        "Half-life of the average of the weights, which is what is kept; shorter at the beginning.",
+        unit="images",
+        minimum=1,
+        maximum=10_000_000,
+    )
+    truncation: float = param(1.0, "Samples are pulled towards the average w by this factor.", minimum=0.0, maximum=2.0)
+    precision: Literal["float32", "bfloat16"] = param(
+        "float32",
+        "Of the convolutions during training. `bfloat16` is about twice as fast on processors with AMX or AVX512-BF16, "
+        "slower on others.",
+    )
+    classifier_batch: int = param(
+        256, "Images given to the classifier at a time outside of training.", unit="images", minimum=1, maximum=65_536
+    )
+
+
+@params
+class EncoderParams:
+    """Options of `encoder`."""
+
+    batch: int = param(256, "Images encoded at a time.", unit="images", minimum=1, maximum=65_536)

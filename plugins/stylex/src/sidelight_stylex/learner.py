@@ -1,0 +1,78 @@
+"""The networks under training, with all that has to be kept to continue it."""
+
+from __future__ import annotations
+
+import copy
+from typing import TYPE_CHECKING, Any
+
+import torch
+from sidelight_specs.results import State
+from sidelight_stylegan2.checkpoints import gathered, restore
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    import numpy as np
+
+    from sidelight_stylex._params import GeneratorParams
+    from sidelight_stylex.networks import Networks
+
+NETWORKS = ("generator", "encoder", "discriminator", "average_generator", "average_encoder")
+OPTIMIZERS = ("optimizer", "discriminator_optimizer")
+
+
+class Learner:
+    """Generator, encoder and discriminator, the averages of the first two, and two optimizers.
+
+    Args:
+        networks: freshly built.
+        params: learning rates.
+        device: where the networks shall live.
+    """
+
+    def __init__(self, networks: Networks, params: GeneratorParams, device: str) -> None:
+        self.generator = _prepared(networks.generator, device)
+        self.encoder = _prepared(networks.encoder, device)
+        self.discriminator = _prepared(networks.discriminator, device)
+        self.average_generator = copy.deepcopy(self.generator).eval().requires_grad_(False)
+        self.average_encoder = copy.deepcopy(self.encoder).eval().requires_grad_(False)
+        rates = ((self.generator, params.rate), (self.encoder, params.encoder_rate))
+        groups = [{"params": list(network.parameters()), "lr": rate} for network, rate in rates]
+        self.optimizer = torch.optim.Adam(groups, betas=(0.9, 0.99))
+        share = params.r1_every / (params.r1_every + 1)  # the penalty is a step of its own: Karras et al. 2020, B
+        self.discriminator_optimizer = torch.optim.Adam(
+            self.discriminator.parameters(), params.discriminator_rate * share, betas=(0.0, 0.99**share)
+        )
+
+    @torch.no_grad()
+    def follow(self, decay: float) -> None:
+        """Move the averages: decay * average + (1 - decay) * weights. Statistics of batches are copied."""
+        for average, network in (
+            (self.average_generator, self.generator),
+            (self.average_encoder, self.encoder),
+        ):
+            kept = list(average.parameters())
+            torch._foreach_lerp_(kept, [new.detach() for new in network.parameters()], 1 - decay)
+            for old, new in zip(average.buffers(), network.buffers(), strict=True):
+                old.copy_(new)
+
+    def state(self, curves: Mapping[str, np.ndarray]) -> State:
+        """Everything, as arrays."""
+        return State(arrays=gathered(self._networks, self._optimizers), settings={}, curves=dict(curves))
+
+    def load(self, state: State) -> None:
+        """Continue from what `state` gave."""
+        restore(self._networks, self._optimizers, state.arrays)
+
+    @property
+    def _networks(self) -> dict[str, torch.nn.Module]:
+        return {name: getattr(self, name) for name in NETWORKS}
+
+    @property
+    def _optimizers(self) -> dict[str, torch.optim.Optimizer]:
+        return {name: getattr(self, name) for name in OPTIMIZERS}
+
+
+def _prepared(network: Any, device: str) -> Any:
+    """On the device, channels innermost in memory: convolutions on a CPU are faster so."""
+    return network.to(device=device, memory_format=torch.channels_last)

@@ -25,6 +25,7 @@ _PER_ATTRIBUTE = (
     "opposite_before",
     "opposite_after",
     "opposite_probabilities",
+    "scores",
 )
 
 
@@ -54,8 +55,8 @@ def _join(arrays: list[np.ndarray | None], name: str, component: ResolvedCompone
     present = [array for array in arrays if array is not None]
     if len(present) < len(arrays):
         return None
-    shared = min(array.shape[1] for array in present)
+    shared = min((array.shape[1] for array in present if array.ndim > 1), default=0)
     try:
-        return np.concatenate([array[:, :shared] for array in present])
+        return np.concatenate([array[:, :shared] if array.ndim > 1 else array for array in present])
     except ValueError as error:
         raise SidelightError(f"{component.use}: {name!r} of several classes cannot be joined: {error}") from error

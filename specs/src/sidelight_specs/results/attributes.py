@@ -45,7 +45,7 @@ class Attributes(Explanation):
     """A ranked list of attributes.
 
     Args:
-        attributes: strongest first.
+        attributes: strongest first, by their effect or by `scores`.
         effects: (A, N) float32, the change of the target class's logit for each attribute and image; NaN for an image
             that it was not measured on, because the classifier says the target already.
         before: (A, M, C, H, W) float32, example images; None where none were kept.
@@ -60,6 +60,7 @@ class Attributes(Explanation):
             kept.
         opposite_after: (A, M, C, H, W) float32, the same images with the coordinate moved to its other extreme.
         opposite_probabilities: (A, M, 2) float32, the target class's probability before and after that.
+        scores: (A,) float32, what they are ranked by, highest first, where that is not their effect; None otherwise.
     """
 
     kind: ClassVar[str] = "attributes"
@@ -75,3 +76,4 @@ class Attributes(Explanation):
     opposite_before: np.ndarray | None = None
     opposite_after: np.ndarray | None = None
     opposite_probabilities: np.ndarray | None = None
+    scores: np.ndarray | None = None

@@ -87,13 +87,15 @@ def reconstructions_come_from_the_latents(case: Case) -> None:
 
 @check("attribute_finder")
 def attributes_have_the_right_form(case: Case) -> None:
-    """`find` gives `Attributes`, strongest effect first, with effects of shape (A, N) where they are kept."""
+    """`find` gives `Attributes`, ranked by effect or by scores, with effects of shape (A, N) where they are kept."""
     found = case.observed.answer["attributes"]
     assert isinstance(found, Attributes), f"find gives a {type(found).__name__}"
     assert found.attributes, "no attribute was found in a generator whose every latent moves the classifier's input"
     effects = [attribute.effect for attribute in found.attributes]
-    assert effects == sorted(effects, reverse=True), f"attributes are not ranked by effect: {effects}"
     assert all(np.isfinite(effects)), f"effects are not finite: {effects}"
+    ranked = effects if found.scores is None else found.scores.tolist()
+    assert len(ranked) == len(effects), f"{len(ranked)} scores for {len(effects)} attributes"
+    assert ranked == sorted(ranked, reverse=True), f"attributes are not ranked by effect, nor by scores: {ranked}"
     wrong = [
         item.name for item in found.attributes if item.direction not in (-1, 1) or item.shift * item.direction <= 0
     ]

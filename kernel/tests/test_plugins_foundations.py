@@ -38,6 +38,7 @@ def test_libraries_extras_and_unreadable_requirements_do_not_count(site):
 
 def test_changed_code_of_a_foundation_changes_the_component_s(site):
     site.plugin("acme-plugin")
+    (site.folder / "acme_plugin" / "behaviour.py").write_text("import acme_toolkit")
     (info,) = site.folder.glob("acme_plugin-*.dist-info")
     require(info, "sidelight-specs", "acme-toolkit")
     require(site.install("acme-toolkit", files={"acme_toolkit/__init__.py": "x = 1"}), "sidelight-specs")

@@ -70,7 +70,7 @@ class Catalog:
         if isinstance(descriptor, Unavailable):
             return descriptor
         behaviour = descriptor.factory.partition(":")[0]
-        code = code_digest((entry.module, behaviour, *foundations(entry.distribution)))
+        code = code_digest(behaviour, foundations(entry.distribution))
         return Available(use, role, descriptor, entry.distribution, entry.version, code)
 
     def refusal(self, entry: Entry) -> Unavailable | None:

@@ -295,7 +295,7 @@ def render(tmp_path):
     def write(results, **options):
         folder = tmp_path / f"page-{len(list(tmp_path.iterdir()))}"
         folder.mkdir()
-        (page,) = Html(HtmlParams(**options), run=ToyRun()).render(results, folder)
+        page, *_ = Html(HtmlParams(**options), run=ToyRun()).render(results, folder)
         return page
 
     return write

@@ -65,7 +65,7 @@ def shared_digits(chromium, digits, tmp_path_factory):
     from sidelight_report import HtmlParams
     from sidelight_report.html import Html
 
-    (path,) = Html(HtmlParams(), run=None).render(digits, tmp_path_factory.mktemp("page"))
+    path, *_ = Html(HtmlParams(), run=None).render(digits, tmp_path_factory.mktemp("page"))
     opened = Opened(chromium, path)
     yield opened
     opened.context.close()

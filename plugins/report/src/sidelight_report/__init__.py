@@ -20,6 +20,10 @@ class HtmlParams:
         3, "How many classes to show beside the two of the question.", unit="classes", minimum=0, maximum=50
     )
     frames: int = param(10, "How many images of a search's path to show.", unit="images", minimum=2, maximum=100)
+    attributes: int = param(
+        10, "How many attributes to show for each class.", unit="attributes", minimum=1, maximum=100
+    )
+    examples: int = param(4, "How many images to show of each attribute.", unit="images", minimum=1, maximum=20)
     percentile: float = param(
         99.0, "The percentile of an image's absolute values at which heatmap colours saturate.", minimum=50, maximum=100
     )

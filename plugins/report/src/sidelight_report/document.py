@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from sidelight_report import concepts, measurements, sections
 from sidelight_report.accuracies import about, accuracies
+from sidelight_report.attributes import attribute_sections
 from sidelight_report.encoding import number, numbers
 from sidelight_report.explanations import encode
 from sidelight_report.paths import mean_path
@@ -32,7 +33,7 @@ def document(scene: Scene) -> dict[str, Any]:
         "table": measurements.table(scene),
         "charts": measurements.charts(scene),
         "paths": _paths(scene),
-        "attributes": sections.attribute_sections(scene),
+        "attributes": attribute_sections(scene),
         "exemplars": concepts.exemplar_sections(scene),
         "emitted": [{"name": name} | sections.by_product(item, scene) for name, item in results.emitted.items()],
         "components": [_component(record) for record in results.components],

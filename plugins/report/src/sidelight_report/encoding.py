@@ -23,12 +23,23 @@ def png(image: np.ndarray) -> str:
     Args:
         image: (C, H, W) float in [0, 1]; 1 channel is drawn grey, 3 in colour, any other number as its mean.
     """
-    channels = image if image.shape[0] in (1, 3) else image.mean(axis=0, keepdims=True)
-    pixels = np.rint(np.clip(np.nan_to_num(channels), 0.0, 1.0) * 255).astype(np.uint8)
-    picture = Image.fromarray(pixels[0] if len(pixels) == 1 else np.moveaxis(pixels, 0, 2))
+    codes = pixels(image)
+    picture = Image.fromarray(codes[..., 0] if codes.shape[2] == 1 else codes)
     buffer = io.BytesIO()
     picture.save(buffer, format="PNG", optimize=True)
-    return "data:image/png;base64," + base64.b64encode(buffer.getvalue()).decode("ascii")
+    return png_uri(buffer.getvalue())
+
+
+def pixels(image: np.ndarray) -> np.ndarray:
+    """(H, W, 1 or 3) uint8 of a (C, H, W) float image in [0, 1]; other numbers of channels become their mean."""
+    channels = image if image.shape[0] in (1, 3) else image.mean(axis=0, keepdims=True)
+    codes = np.rint(np.clip(np.nan_to_num(channels), 0.0, 1.0) * 255).astype(np.uint8)
+    return np.moveaxis(codes, 0, 2)
+
+
+def png_uri(content: bytes) -> str:
+    """The data URI of a PNG file."""
+    return "data:image/png;base64," + base64.b64encode(content).decode("ascii")
 
 
 def grid(values: np.ndarray) -> dict[str, Any]:

@@ -12,6 +12,7 @@ from sidelight_specs.results import (
     Concepts,
     Counterfactual,
     Heatmap,
+    ImageAttributes,
     Intervention,
     Inversion,
 )
@@ -19,6 +20,7 @@ from sidelight_specs.results import (
 from sidelight_report.concepts import concepts_entry
 from sidelight_report.encoding import grid, number, numbers, saturation
 from sidelight_report.graphs import graph_entry
+from sidelight_report.image_attributes import image_attributes_entry
 from sidelight_report.interventions import intervention_entry
 from sidelight_report.paths import path_entry
 from sidelight_report.words import class_name, side
@@ -138,3 +140,8 @@ def _attributes(explanation: Attributes, scene: Scene, row: int) -> dict[str, An
 @encode.register(Intervention)
 def _intervention(explanation: Intervention, scene: Scene, row: int) -> dict[str, Any]:
     return intervention_entry(explanation, scene, row)
+
+
+@encode.register(ImageAttributes)
+def _image_attributes(explanation: ImageAttributes, scene: Scene, row: int) -> dict[str, Any]:
+    return image_attributes_entry(explanation, scene, row)

@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-import base64
-import hashlib
-import json
-from html import escape
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from sidelight_specs.roles import Renderer
 
-from sidelight_report.bundle import bundle, read
 from sidelight_report.document import document
 from sidelight_report.scene import Scene
+from sidelight_report.standalone import assemble
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -23,50 +19,26 @@ if TYPE_CHECKING:
 
     from sidelight_report import HtmlParams
 
-STYLES = ("tokens.css", "page.css", "components.css", "attention-graph.css")
+STYLES = ("tokens.css", "page.css", "components.css", "attributes.css", "attention-graph.css")
 
 
 class Html(Renderer):
-    """Writes `index.html`. Equal results give equal bytes: nothing in it depends on when or where it was made."""
+    """Writes `index.html`, and the animated pictures of attributes beside it.
+
+    Equal results give equal bytes: nothing in them depends on when or where they were made.
+    """
 
     def __init__(self, params: HtmlParams, *, run: Run) -> None:
         self._params, self._run = params, run
 
     def render(self, results: Results, folder: Path) -> Sequence[Path]:
         """Write the page into `folder`."""
-        page = folder / "index.html"
-        page.write_text(assemble(document(Scene(results, self._params))), encoding="utf-8", newline="\n")
-        return [page]
+        scene, page = Scene(results, self._params), folder / "index.html"
+        page.write_text(assemble(document(scene), "page", STYLES), encoding="utf-8", newline="\n")
+        return [page, *(_write(folder / name, content) for name, content in scene.files.items())]
 
 
-def assemble(content: dict[str, Any]) -> str:
-    """The page around a document. The policy allows this script and style by their hashes, and no request at all."""
-    script, style = bundle("page"), "".join(read(name) for name in STYLES)
-    policy = (
-        f"default-src 'none'; img-src data:; script-src {_hash(script)}; style-src {_hash(style)}; "
-        "base-uri 'none'; form-action 'none'"
-    )
-    return (
-        "<!doctype html>\n"
-        '<html lang="en">\n<head>\n<meta charset="utf-8">\n'
-        f'<meta http-equiv="Content-Security-Policy" content="{policy}">\n'
-        '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
-        '<meta name="color-scheme" content="light dark">\n'
-        '<link rel="icon" href="data:,">\n'
-        f"<title>{escape(content['title'])} · Sidelight</title>\n"
-        f"<style>{style}</style>\n</head>\n<body>\n"
-        "<noscript><p>This report draws itself with JavaScript, which is switched off here.</p></noscript>\n"
-        f'<script type="application/json" id="document">{_json(content)}</script>\n'
-        f'<script type="module">{script}</script>\n'
-        "</body>\n</html>\n"
-    )
-
-
-def _json(content: dict[str, Any]) -> str:
-    """JSON that cannot end its script block or open a comment, whatever names it holds."""
-    text = json.dumps(content, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
-    return text.replace("<", "\\u003c").replace("\u2028", "\\u2028").replace("\u2029", "\\u2029")
-
-
-def _hash(text: str) -> str:
-    return f"'sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode('ascii')}'"
+def _write(path: Path, content: bytes) -> Path:
+    path.parent.mkdir(exist_ok=True)
+    path.write_bytes(content)
+    return path

@@ -17,16 +17,30 @@ def path_entry(explanation: Counterfactual, scene: Scene, row: int) -> dict[str,
     """The path of one image; its pictures only where the search converged, because the last one is the answer."""
     if explanation.path_logits is None or scene.regression:
         return None
-    likelihoods = scene.scores(explanation.path_logits[row])
+    kept, names = _kept(explanation, row), explanation.path_names
+    likelihoods = scene.scores(explanation.path_logits[row])[kept]
     steps = _steps(explanation)
     entry: dict[str, Any] = {
-        "steps": steps,
+        "steps": [steps[t] for t in kept],
         "likelihoods": [numbers(likelihoods[:, k], 4) for k in scene.shown_classes(row)],
     }
+    if names is not None:
+        entry["names"] = [names[row][t] for t in kept]
     if explanation.path_images is not None and explanation.converged[row]:
-        chosen = np.unique(np.linspace(0, len(steps) - 1, scene.params.frames).round().astype(int))
-        entry["frames"] = [{"at": int(t), "picture": scene.picture(explanation.path_images[row, t])} for t in chosen]
+        most = scene.params.frames if names is None else len(kept)
+        chosen = np.unique(np.linspace(0, len(kept) - 1, most).round().astype(int))
+        pictures = explanation.path_images[row]
+        entry["frames"] = [{"at": int(at), "picture": scene.picture(pictures[kept[at]])} for at in chosen]
     return entry
+
+
+def _kept(explanation: Counterfactual, row: int) -> list[int]:
+    """The places along the path that are shown: all; where changes have names, the start and every named change."""
+    assert explanation.path_logits is not None
+    places = range(explanation.path_logits.shape[1])
+    if explanation.path_names is None:
+        return list(places)
+    return [t for t in places if t == 0 or explanation.path_names[row][t]]
 
 
 def mean_path(explanation: Any, scene: Scene) -> dict[str, Any] | None:

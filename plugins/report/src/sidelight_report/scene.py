@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -28,6 +29,7 @@ class Scene:
     def __init__(self, results: Results, params: HtmlParams) -> None:
         self.results, self.params = results, params
         self.count = min(params.images, len(results.targets))
+        self.files: dict[str, bytes] = {}
 
     @property
     def regression(self) -> bool:
@@ -63,7 +65,20 @@ class Scene:
         part = {probe: "probe", predicted: "predicted"}
         return [{"name": class_name(self.results, k), "part": part.get(k, "other")} for k in self.shown_classes(row)]
 
-    def picture(self, image: np.ndarray) -> dict[str, Any]:
-        """An image (C, H, W) with what the page needs to place it."""
+    def picture(self, image: np.ndarray, small: bool = False) -> dict[str, Any]:
+        """An image (C, H, W) with what the page needs to place it; `small` where it is shown at half the usual size."""
         _, height, width = image.shape
-        return {"src": png(image), "width": width, "height": height, "crisp": max(height, width) <= self.params.crisp}
+        return {"src": png(image), "width": width, "height": height, "crisp": self.crisp(width, height, small)}
+
+    def crisp(self, width: int, height: int, small: bool = False) -> bool:
+        """Whether pictures of this size are enlarged with crisp pixels: a little enlarged, these would be ragged."""
+        return max(height, width) * (2 if small else 1) <= self.params.crisp
+
+    def keep(self, label: str, content: bytes) -> str:
+        """Have a PNG written beside the page; gives its path, in which the label is made fit for any file system."""
+        name = re.sub(r"[^a-z0-9]+", "-", label.lower()).strip("-")
+        path = f"attributes/{name}.png"
+        while path in self.files:
+            path = path.removesuffix(".png") + "-again.png"
+        self.files[path] = content
+        return path

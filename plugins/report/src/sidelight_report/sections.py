@@ -1,62 +1,20 @@
-"""What stands below the cards: attributes and by-products."""
+"""What stands below the cards: by-products."""
 
 from __future__ import annotations
 
 from functools import singledispatch
 from typing import TYPE_CHECKING, Any
 
-from sidelight_specs.results import Attributes, Measurements, Split, State
+from sidelight_specs.results import Measurements, Split, State
 
 from sidelight_report.encoding import number, numbers
-from sidelight_report.words import class_name
 
 if TYPE_CHECKING:
     import numpy as np
 
     from sidelight_report.scene import Scene
 
-MOST_ATTRIBUTES = 12
-MOST_EXAMPLES = 6
 MOST_SAMPLES = 64
-
-
-def attribute_sections(scene: Scene) -> list[dict[str, Any]]:
-    """Ranked attributes of every attribute finder and of every explainer that gives some."""
-    found = {**scene.results.attributes, **scene.results.explanations}
-    return [
-        {"name": key, "attributes": _attributes(value, scene), "count": len(value.attributes)}
-        for key, value in found.items()
-        if isinstance(value, Attributes)
-    ]
-
-
-def _attributes(found: Attributes, scene: Scene) -> list[dict[str, Any]]:
-    return [
-        {
-            "name": attribute.name,
-            "shift": number(attribute.shift),
-            "effect": number(attribute.effect),
-            "target": class_name(scene.results, attribute.target),
-            "flagged": attribute.flagged,
-            "examples": _examples(found, scene, place),
-        }
-        for place, attribute in enumerate(found.attributes[:MOST_ATTRIBUTES])
-    ]
-
-
-def _examples(found: Attributes, scene: Scene, place: int) -> list[dict[str, Any]]:
-    if found.before is None or found.after is None:
-        return []
-    chances = None if found.probabilities is None else found.probabilities[place]
-    pairs = zip(found.before[place][:MOST_EXAMPLES], found.after[place][:MOST_EXAMPLES], strict=True)
-    return [
-        {
-            "before": scene.picture(before),
-            "after": scene.picture(after),
-            "probabilities": None if chances is None else numbers(chances[m]),
-        }
-        for m, (before, after) in enumerate(pairs)
-    ]
 
 
 def _pictures(scene: Scene, images: np.ndarray, most: int) -> list[dict[str, Any]]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from sidelight_specs.results import Results
+    from sidelight_specs.results import Attribute, Results
 
 _AN = ("8", "11", "18")
 
@@ -58,3 +58,24 @@ def side(results: Results, row: int, answers: str) -> str:
     if answers == "contrast" and predicted != probe:
         return f"{predicted} against {probe}"
     return f"for {probe}" if answers == "probe" else f"for {predicted}"
+
+
+def where(attribute: Attribute) -> str:
+    """The place of an attribute's coordinate in the network, where its name does not say it already."""
+    if not attribute.layer:
+        return "" if str(attribute.coordinate) in attribute.name else f"coordinate {attribute.coordinate}"
+    named = attribute.layer in attribute.name and str(attribute.channel) in attribute.name
+    return "" if named else f"channel {attribute.channel} of layer {attribute.layer}"
+
+
+def how_set(attribute: Attribute, seen: tuple[float, float] | None) -> str:
+    """What is done to an attribute's coordinate."""
+    verb = "raised" if attribute.direction > 0 else "lowered"
+    amount = f"by {plain(abs(attribute.shift))}" if attribute.value is None else f"to {plain(attribute.value)}"
+    among = "" if seen is None else f"; {plain(seen[0])} to {plain(seen[1])} occur"
+    return f"{verb} {amount}{among}"
+
+
+def plain(value: float) -> str:
+    """Three significant digits, with a true minus sign."""
+    return f"{value:.3g}".replace("-", "\u2212")

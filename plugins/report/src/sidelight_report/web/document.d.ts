@@ -18,7 +18,8 @@ export interface HeatmapEntry extends Shared {
 }
 export interface Constraint { name: string; violation: number | null; holds: boolean }
 export interface PathFrame { at: number; picture: Picture }
-export interface PathEntry { steps: number[]; likelihoods: (number | null)[][]; frames?: PathFrame[] }
+/** `names` says what was changed to reach each step, where changes have names; then every step is a frame. */
+export interface PathEntry { steps: number[]; names?: string[]; likelihoods: (number | null)[][]; frames?: PathFrame[] }
 export interface CounterfactualEntry extends Shared {
   kind: "counterfactual"; side: string; converged: boolean; before: (number | null)[]; after: (number | null)[];
   constraints: Constraint[]; tolerance: number; path: PathEntry | null; third: string | null;
@@ -42,9 +43,13 @@ export interface ConceptsEntry extends Shared {
   rest: number | null; others: number; constant: number | null; total: number | null;
 }
 export interface EffectsEntry extends Shared { kind: "attributes"; side: string; names: string[]; effects: (number | null)[] }
+/** A picture with the scores of the classes of the question, the predicted one first, and the likeliest class. */
+export interface Judged { picture: Picture; scores: (number | null)[]; says: string }
+export interface ImageChange extends Judged { name: string; how: string; target: string; effect: number | null; flagged: string }
+export interface ImageAttributesEntry extends Shared { kind: "image-attributes"; side: string; reconstruction: Judged; changes: ImageChange[] }
 export interface UnknownEntry extends Shared { kind: "unknown"; what: string }
 export type Entry =
-  | HeatmapEntry | CounterfactualEntry | (InversionEntry & Shared) | GraphEntry | ConceptsEntry | EffectsEntry | InterventionEntry | UnknownEntry;
+  | HeatmapEntry | CounterfactualEntry | (InversionEntry & Shared) | GraphEntry | ConceptsEntry | EffectsEntry | ImageAttributesEntry | InterventionEntry | UnknownEntry;
 
 export interface Card {
   question: string; id: string; label: string | null; picture: Picture; classes: ClassEntry[];
@@ -59,11 +64,17 @@ export interface MetricTable { columns: string[]; rows: MetricRow[] }
 export interface Line { name: string; x: (number | null)[]; y: (number | null)[]; count?: number }
 export interface Chart { metric: string; name: string; help: string; unit: string; over: string; lines: Line[] }
 export interface MeanPath { name: string; steps: number[]; likelihoods: (number | null)[][]; count: number }
+/** An animated PNG; `file` is where it lies beside the page. */
+export interface Animation { src: string; width: number; height: number; crisp: boolean; file?: string }
 export interface AttributeExample { before: Picture; after: Picture; probabilities: (number | null)[] | null }
+/** Images on which an attribute was changed: towards its class on images of others, or away from it on images of the class. */
+export interface Demonstration { away: boolean; animation: Animation; examples: AttributeExample[] }
 export interface Attribute {
-  name: string; shift: number | null; effect: number | null; target: string; flagged: string; examples: AttributeExample[];
+  name: string; where: string; how: string; effect: number | null; flagged: string; images: number; raises: number | null;
+  directions: Demonstration[];
 }
-export interface AttributeSection { name: string; attributes: Attribute[]; count: number }
+export interface AttributeClass { class: string; attributes: Attribute[]; count: number }
+export interface AttributeSection { name: string; summary: string; paper: string; classes: AttributeClass[] }
 export interface Concept {
   name: string; pictures: Picture[]; strengths: (number | null)[]; weights: { class: string; weight: number | null }[];
 }
@@ -93,6 +104,7 @@ declare global {
     "sl-heatmap": import("./heatmap.js").SlHeatmap;
     "sl-difference": import("./heatmap.js").SlDifference;
     "sl-flicker": import("./flicker.js").SlFlicker;
+    "sl-animation": import("./animation.js").SlAnimation;
     "sl-probabilities": import("./probabilities.js").SlProbabilities;
     "sl-path": import("./path.js").SlPath;
     "sl-metric-table": import("./metric-table.js").SlMetricTable;

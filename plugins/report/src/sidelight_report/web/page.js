@@ -1,5 +1,6 @@
 // @ts-check
 import { accuracies } from "./accuracies.js";
+import { attributes } from "./attributes.js";
 import { makeCard } from "./card.js";
 import { glance } from "./glance.js";
 import { SlDifference, SlHeatmap } from "./heatmap.js";
@@ -7,7 +8,7 @@ import { h } from "./elements.js";
 import { guide } from "./guide.js";
 import { pixels } from "./grid.js";
 import { arrowKeys, bar } from "./navigation.js";
-import { attributes, byProducts, count, exemplars, measured, origin } from "./sections.js";
+import { byProducts, count, exemplars, measured, origin } from "./sections.js";
 
 /** @typedef {import("./document.js").Report} Report */
 
@@ -38,7 +39,7 @@ function cover(opacity) {
 /** @param {Report} report */
 async function show(report) {
   const cards = report.images.map((card, i) => makeCard(card, i, report));
-  const main = h("main", { id: "main", tabindex: -1 }, glance(report), h("div", { class: "cards" }, ...cards), accuracies(report.accuracies), measured(report), ...attributes(report), ...exemplars(report), byProducts(report));
+  const main = h("main", { id: "main", tabindex: -1 }, ...attributes(report), glance(report), h("div", { class: "cards" }, ...cards), accuracies(report.accuracies), measured(report), ...exemplars(report), byProducts(report));
   document.body.append(h("a", { class: "skip", href: "#main" }, "Skip to the images"), header(report), bar(report, cards, cover), main, h("footer", {}, origin(report)));
   cover(OPACITY);
   arrowKeys(cards);

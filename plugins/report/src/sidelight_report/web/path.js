@@ -28,6 +28,8 @@ export class SlPath extends DataElement {
       inset: frames.length ? 0.5 / frames.length : 0, xTitle: "step of the search", xLabels: false,
     });
     const strip = h("ol", { class: "strip", "aria-label": `Images along the search of ${name}` }, ...frames.map((frame) => this.#frame(frame)));
+    this.classList.toggle("named-steps", path.names !== undefined);
+    if (path.names) this.style.setProperty("--frames", String(frames.length));
     strip.style.gridTemplateColumns = `repeat(${frames.length}, 1fr)`;
     const film = h("div", { class: "film", tabindex: 0, role: "group", "aria-label": `Search of ${name}` }, frames.length ? strip : null, chart);
     this.append(film, legend(lines));
@@ -36,8 +38,9 @@ export class SlPath extends DataElement {
   /** @param {import("./document.js").PathFrame} frame */
   #frame({ at, picture }) {
     const { src, width, height, crisp } = picture;
-    const step = this.data.path.steps[at] ?? at;
-    return h("li", {}, h("img", { src, width, height, class: crisp ? "crisp" : "", alt: `step ${step}` }), h("span", { "aria-hidden": "true" }, `${step}`));
+    const { names, steps } = this.data.path;
+    const step = names ? names[at] || "start" : `${steps[at] ?? at}`;
+    return h("li", {}, h("img", { src, width, height, class: crisp ? "crisp" : "", alt: names ? step : `step ${step}` }), h("span", { "aria-hidden": "true" }, names && at ? `+ ${step}` : step));
   }
 }
 

@@ -1,16 +1,15 @@
 // @ts-check
 /** What stands below the cards. */
-import "./flicker.js";
 import "./metric-table.js";
 import { catalogue } from "./concepts.js";
 import { h } from "./elements.js";
-import { ARROWS, format, percent, signed } from "./numbers.js";
+import { ARROWS, format, percent } from "./numbers.js";
 import { legend, plot } from "./plot.js";
 
 /** @typedef {import("./document.js").Report} Report */
 
 /** @param {string} id @param {string} title @param {...(Node | null | false)} body */
-function section(id, title, ...body) {
+export function section(id, title, ...body) {
   return h("section", { class: "panel", id, "aria-labelledby": `${id}-title` }, h("h2", { id: `${id}-title` }, title), ...body.filter((item) => item !== false && item !== null));
 }
 
@@ -50,23 +49,6 @@ function meanPath(path) {
 function quarters(steps) {
   const places = new Set([0, 1, 2, 3, 4].map((quarter) => Math.round((quarter * (steps.length - 1)) / 4)));
   return [...places].map((at) => ({ at, text: `${steps[at]}` }));
-}
-
-/** @param {Report} report */
-export function attributes(report) {
-  return report.attributes.map(({ name, attributes: found, count: total }, i) => section(`attributes-${i + 1}`, `Attributes found by ${name}`,
-    h("ol", { class: "attributes" }, ...found.map(attribute)), total > found.length && h("p", { class: "note" }, `${total - found.length} weaker attributes are not shown.`)));
-}
-
-/** @param {import("./document.js").Attribute} found */
-function attribute(found) {
-  const pairs = found.examples.map(({ before, after, probabilities }) => {
-    const flicker = h("sl-flicker");
-    flicker.data = { before, after, names: ["before", "after"] };
-    return h("li", {}, flicker, probabilities && h("p", { class: "note" }, `${percent(probabilities[0])} → ${percent(probabilities[1])}`));
-  });
-  return h("li", {}, h("h3", {}, found.name), h("p", { class: "note" }, `raises the logit of ${found.target} by ${signed(found.effect)} on average; shift ${signed(found.shift)}`),
-    found.flagged && h("p", { class: "alert" }, found.flagged), pairs.length > 0 && h("ul", { class: "sheet" }, ...pairs));
 }
 
 /** @param {Report} report */

@@ -6,6 +6,7 @@ import "./heatmap.js";
 import "./probabilities.js";
 import { concepts } from "./concepts.js";
 import { h } from "./elements.js";
+import { imageAttributes } from "./image-attributes.js";
 import { intervention } from "./intervention.js";
 import { format, signed } from "./numbers.js";
 
@@ -29,6 +30,7 @@ export function tile(entry, card, regression, exemplars) {
     case "attention-graph": return { body: [graph(entry, card)], span: 0, note: `attention graph ${entry.side}` };
     case "concepts": return { body: concepts(entry, card, exemplars), span: 0, note: `concepts ${entry.side}` };
     case "attributes": return { body: [effects(entry.names, entry.effects, "Effect of each attribute on the logit")], span: 2, note: `attributes ${entry.side}` };
+    case "image-attributes": return { body: imageAttributes(entry, card, regression), span: 0, note: `attributes ${entry.side}, each changed alone` };
     default: return { body: [h("p", { class: "note" }, `This page has no picture for explanations of the kind “${entry.what}”.`)], span: 1, note: "" };
   }
 }

@@ -1,0 +1,147 @@
+"""The panel of ranked attributes: for each class what moves the classifier towards it, and away from it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import attrs
+import numpy as np
+from sidelight_specs.results import Attributes
+
+from sidelight_report.animations import animate, journey
+from sidelight_report.encoding import number, numbers, png_uri
+from sidelight_report.words import class_name, how_set, where
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from sidelight_specs.results import Attribute, Results
+
+    from sidelight_report.animations import Animation
+    from sidelight_report.scene import Scene
+
+
+@attrs.frozen(eq=False)
+class Demonstration:
+    """Images of one attribute, before and after it was changed.
+
+    Args:
+        away: whether the target class was taken away from images that had it, rather than given to others.
+        before, after: (M, C, H, W).
+        path: (M, T, C, H, W), from before to after; None where none was kept.
+        probabilities: (M, 2) of the target class; None where unknown.
+    """
+
+    away: bool
+    before: np.ndarray
+    after: np.ndarray
+    path: np.ndarray | None
+    probabilities: np.ndarray | None
+
+    def animation(self, count: int) -> Animation:
+        """The first images, moving together."""
+        shown = range(min(count, len(self.before)))
+        return animate([self.journey(m) for m in shown])
+
+    def journey(self, m: int) -> list[np.ndarray]:
+        """The frames of one image."""
+        return journey(self.before[m], self.after[m], None if self.path is None else self.path[m])
+
+
+def found_by(results: Results) -> dict[str, Attributes]:
+    """Attributes by the id of the finder, or explainer, that gave them."""
+    found = {**results.attributes, **results.explanations}
+    return {key: value for key, value in found.items() if isinstance(value, Attributes)}
+
+
+def demonstrations(found: Attributes, place: int) -> Iterator[Demonstration]:
+    """Both directions of the attribute at a place in the ranking, as far as images were kept."""
+    if found.before is not None and found.after is not None and len(found.before[place]):
+        path = None if found.paths is None else found.paths[place]
+        chances = None if found.probabilities is None else found.probabilities[place]
+        yield Demonstration(False, found.before[place], found.after[place], path, chances)
+    before, after = found.opposite_before, found.opposite_after
+    if before is not None and after is not None and len(before[place]):
+        chances = None if found.opposite_probabilities is None else found.opposite_probabilities[place]
+        yield Demonstration(True, before[place], after[place], None, chances)
+
+
+def by_target(found: Attributes) -> dict[int, list[int]]:
+    """The places of the ranking that belong to each target class, strongest first."""
+    targets = dict.fromkeys(attribute.target for attribute in found.attributes)
+    return {t: [i for i, attribute in enumerate(found.attributes) if attribute.target == t] for t in targets}
+
+
+def attribute_sections(scene: Scene) -> list[dict[str, Any]]:
+    """Ranked attributes of every attribute finder and of every explainer that gives some."""
+    return [
+        {"name": key, "classes": [_class(found, scene, key, *item) for item in by_target(found).items()]}
+        | _source(scene, key)
+        for key, found in found_by(scene.results).items()
+    ]
+
+
+def _source(scene: Scene, key: str) -> dict[str, str]:
+    record = next((one for one in scene.results.components if one.id == key), None)
+    return {name: getattr(record, name, "") for name in ("summary", "paper")}
+
+
+def _class(found: Attributes, scene: Scene, key: str, target: int, places: list[int]) -> dict[str, Any]:
+    name = class_name(scene.results, target)
+    shown = places[: scene.params.attributes]
+    listed = [_attribute(found, scene, place, f"{key}-{name}-{rank}") for rank, place in enumerate(shown, 1)]
+    return {"class": name, "attributes": listed, "count": len(places)}
+
+
+def _attribute(found: Attributes, scene: Scene, place: int, label: str) -> dict[str, Any]:
+    attribute = found.attributes[place]
+    return {
+        "name": attribute.name,
+        "where": where(attribute),
+        "how": how_set(attribute, _range(found, attribute)),
+        "effect": number(attribute.effect, 4),
+        "flagged": attribute.flagged,
+        "directions": [_direction(one, scene, label) for one in demonstrations(found, place)],
+    } | _consistency(found, place)
+
+
+def _range(found: Attributes, attribute: Attribute) -> tuple[float, float] | None:
+    """The values of the coordinate that were seen; nothing for directions, which are no coordinate."""
+    if found.ranges is None or found.directions is not None or attribute.coordinate >= len(found.ranges):
+        return None
+    low, high = found.ranges[attribute.coordinate]
+    return float(low), float(high)
+
+
+def _consistency(found: Attributes, place: int) -> dict[str, Any]:
+    """On how many images the effect was measured, and on which share of them it raises the logit."""
+    effects = np.zeros(0) if found.effects is None else found.effects[place]
+    known = effects[np.isfinite(effects)]
+    return {"images": len(known), "raises": number(float((known > 0).mean()), 4) if len(known) else None}
+
+
+def _direction(shown: Demonstration, scene: Scene, label: str) -> dict[str, Any]:
+    count = min(scene.params.examples, len(shown.before))
+    return {
+        "away": shown.away,
+        "animation": _animation(shown, count, scene, f"{label}-{'away' if shown.away else 'towards'}"),
+        "examples": [
+            {
+                "before": scene.picture(shown.before[m], small=True),
+                "after": scene.picture(shown.after[m], small=True),
+                "probabilities": None if shown.probabilities is None else numbers(shown.probabilities[m]),
+            }
+            for m in range(count)
+        ],
+    }
+
+
+def _animation(shown: Demonstration, count: int, scene: Scene, label: str) -> dict[str, Any]:
+    made = shown.animation(count)
+    return {
+        "src": png_uri(made.content),
+        "width": made.width,
+        "height": made.height,
+        "crisp": scene.crisp(shown.before.shape[-1], shown.before.shape[-2], small=True),
+        "file": scene.keep(label, made.content),
+    }

@@ -1,0 +1,45 @@
+"""The attributes that move the classifier on one image, each changed alone (StylEx, figure 7)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from sidelight_report.encoding import number, numbers
+from sidelight_report.words import class_name, how_set, side, where
+
+if TYPE_CHECKING:
+    import numpy as np
+    from sidelight_specs.results import ImageAttributes
+
+    from sidelight_report.scene import Scene
+
+
+def image_attributes_entry(found: ImageAttributes, scene: Scene, row: int) -> dict[str, Any]:
+    """The reconstruction, and the reconstruction with each chosen attribute changed, strongest first."""
+    places = [place for place, index in enumerate(found.chosen[row]) if index >= 0]
+    before = found.logits_before[row]
+    return {
+        "kind": "image-attributes",
+        "side": side(scene.results, row, found.answers),
+        "reconstruction": {"picture": scene.picture(found.before[row])} | _says(scene, row, before),
+        "changes": [_change(found, scene, row, place) for place in places],
+    }
+
+
+def _says(scene: Scene, row: int, logits: np.ndarray) -> dict[str, Any]:
+    """What the classifier says of a picture: the scores of the classes of the question, and the likeliest class."""
+    sides = scene.sides(row)
+    return {"scores": numbers(scene.scores(logits)[sides]), "says": class_name(scene.results, int(logits.argmax()))}
+
+
+def _change(found: ImageAttributes, scene: Scene, row: int, place: int) -> dict[str, Any]:
+    attribute = found.attributes[found.chosen[row, place]]
+    after = found.logits_after[row, place]
+    return {
+        "name": attribute.name,
+        "how": ", ".join(filter(None, (where(attribute), how_set(attribute, None)))),
+        "target": class_name(scene.results, attribute.target),
+        "effect": number(float(after[attribute.target] - found.logits_before[row][attribute.target]), 3),
+        "flagged": attribute.flagged,
+        "picture": scene.picture(found.after[row, place]),
+    } | _says(scene, row, after)

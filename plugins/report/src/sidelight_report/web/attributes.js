@@ -1,0 +1,83 @@
+// @ts-check
+/** What moves the classifier: for each class the ranked attributes, each with images before and after. */
+import "./animation.js";
+import "./flicker.js";
+import { h } from "./elements.js";
+import { format, percent, signed } from "./numbers.js";
+import { count, section } from "./sections.js";
+
+/** @typedef {import("./document.js").Report} Report */
+/** @typedef {import("./document.js").Attribute} Attribute */
+/** @typedef {import("./document.js").AttributeClass} AttributeClass */
+/** @typedef {import("./document.js").Demonstration} Demonstration */
+
+const FEW = 3; // with more classes than these, all but the first unfold
+const OPEN = 4; // attributes of a class that show at once; the weaker ones unfold
+
+/** @param {Report} report */
+export function attributes(report) {
+  const write = report.task === "regression" ? format : percent;
+  return report.attributes.map(({ name, summary, paper, classes }, i) => section(`attributes-${i + 1}`, `Attributes found by ${name}`,
+    h("p", { class: "note" }, summary, paper && h("small", {}, ` ${paper}`)), contents(classes, i), ...classes.map((found, k) => folded(ofClass(found, `attributes-${i + 1}-${k + 1}`, write), found, classes.length > FEW && k > 0))));
+}
+
+/** @param {HTMLElement} panel @param {AttributeClass} found @param {boolean} fold */
+function folded(panel, found, fold) {
+  return fold ? h("details", { class: "fold" }, h("summary", {}, `Towards “${found.class}”`), panel) : panel;
+}
+
+/** Where there are several classes, a way to each. @param {AttributeClass[]} classes @param {number} i */
+function contents(classes, i) {
+  if (classes.length < 2) return null;
+  return h("ul", { class: "ways" }, ...classes.map((found, k) => h("li", {}, h("a", { href: `#attributes-${i + 1}-${k + 1}` }, `Towards “${found.class}”`), ` ${found.count}`)));
+}
+
+/** @param {AttributeClass} found @param {string} id @param {(value: number | null) => string} write */
+function ofClass({ class: name, attributes: found, count: total }, id, write) {
+  const largest = Math.max(...found.map(({ effect }) => Math.abs(effect ?? 0)), 1e-12);
+  const rows = found.map((attribute, i) => row(attribute, i + 1, name, largest, write));
+  const shown = found.some(({ directions }) => directions.length);
+  const less = h("details", { class: "weaker" }, h("summary", {}, `${count(rows.length - OPEN, "weaker attribute")}`), h("ol", { class: "attributes", start: OPEN + 1 }, ...rows.slice(OPEN)));
+  return h("section", { class: "towards", id, "aria-labelledby": `${id}-title` }, h("h3", { id: `${id}-title` }, `Towards “${name}”`),
+    h("p", { class: "note" }, shown ? `In the corners: how likely “${name}” is, before and after this attribute alone was changed. Point at a framed picture, or press it, to compare it with the original.` : "No example images were kept."),
+    h("ol", { class: "attributes" }, ...rows.slice(0, OPEN)), rows.length > OPEN && less,
+    total > found.length && h("p", { class: "note" }, `${count(total - found.length, "still weaker attribute")} not shown.`));
+}
+
+/** @param {Attribute} found @param {number} rank @param {string} name @param {number} largest @param {(value: number | null) => string} write */
+function row(found, rank, name, largest, write) {
+  const fill = h("span", { class: "fill" });
+  fill.style.width = `${(100 * Math.abs(found.effect ?? 0)) / largest}%`;
+  return h("li", { class: `attribute${found.flagged ? " flagged" : ""}` },
+    h("header", {}, h("span", { class: "rank", "aria-hidden": "true" }, `${rank}`), h("h4", {}, found.name),
+      h("p", { class: "facts" }, [found.where, found.how].filter(Boolean).join(", ")),
+      h("div", { class: "effect" }, h("span", { class: "track", "aria-hidden": "true" }, fill), h("p", {}, h("b", {}, signed(found.effect)), " logits", h("small", {}, ` ${measuredOn(found)}`)))),
+    found.flagged && h("p", { class: "implausible" }, h("b", {}, "Not plausible: "), found.flagged, /[.!?]$/.test(found.flagged) ? "" : "."),
+    found.directions.length > 0 && h("div", { class: "directions" }, ...found.directions.map((shown) => direction(shown, found, name, write))));
+}
+
+/** @param {Attribute} found */
+function measuredOn({ images, raises }) {
+  if (!images) return "on average";
+  return images === 1 ? "on one image" : `mean of ${images} images, positive on ${raises === 1 ? "all" : percent(raises)}`;
+}
+
+/** @param {Demonstration} shown @param {Attribute} found @param {string} name @param {(value: number | null) => string} write */
+function direction({ away, animation, examples }, found, name, write) {
+  const moving = h("sl-animation");
+  const words = `${found.name}, ${away ? "away from" : "towards"} “${name}”`;
+  moving.data = { animation, label: words };
+  return h("section", { class: "direction", "aria-label": words },
+    h("h5", {}, `${away ? "Away from" : "Towards"} “${name}”`, h("small", {}, away ? " on images called so" : " on images called otherwise")),
+    h("div", { class: "shown" }, moving, h("ul", { class: "changes" }, ...examples.map((example, m) => change(example, `${words}, image ${m + 1}`, write)))));
+}
+
+/** @param {import("./document.js").AttributeExample} example @param {string} label @param {(value: number | null) => string} write */
+function change({ before, after, probabilities }, label, write) {
+  const [was, is] = [0, 1].map((side) => (probabilities ? write(probabilities[side] ?? null) : ["before", "after"][side] ?? ""));
+  const flicker = h("sl-flicker");
+  flicker.data = { before, after, names: [was ?? "", is ?? ""], label, bare: true };
+  const original = h("div", { class: before.crisp ? "frame crisp" : "frame" }, h("img", { src: before.src, width: before.width, height: before.height, alt: `Original, ${was}` }), h("span", { class: "tag", "aria-hidden": "true" }, was));
+  original.style.aspectRatio = `${before.width} / ${before.height}`;
+  return h("li", {}, original, flicker);
+}

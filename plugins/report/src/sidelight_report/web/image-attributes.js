@@ -1,0 +1,52 @@
+// @ts-check
+/** One image, its reconstruction, and the reconstruction with one attribute after the other changed, strongest first. */
+import "./flicker.js";
+import "./probabilities.js";
+import { h } from "./elements.js";
+import { format, percent, signed } from "./numbers.js";
+
+/** @typedef {import("./document.js").Card} Card */
+/** @typedef {import("./document.js").Judged} Judged */
+/** @typedef {import("./document.js").ImageChange} ImageChange */
+/** @typedef {import("./document.js").ImageAttributesEntry} Entry */
+
+/** @param {Entry} entry @param {Card} card @param {boolean} regression */
+export function imageAttributes(entry, card, regression) {
+  const sides = card.classes.filter(({ part }) => part !== "other");
+  const asked = sides.at(-1)?.name ?? "";
+  const scored = (/** @type {(number | null)[]} */ scores) => {
+    const bars = h("sl-probabilities");
+    bars.data = { classes: sides, before: scores, after: null, regression };
+    return bars;
+  };
+  const corner = (/** @type {(number | null)[]} */ scores) => (regression ? format : percent)(scores[sides.length - 1]);
+  const original = { picture: card.picture, scores: sides.map((side) => card.scores[card.classes.indexOf(side)] ?? null), says: "" };
+  return [
+    h("p", { class: "note" }, entry.changes.length ? `In the corners: how likely “${asked}” is. Point at a framed picture, or press it, to compare it with the reconstruction.` : "No attribute moves the classifier on this image."),
+    h("ol", { class: "alone" }, still("Original", "", original, corner, scored), still("Reconstruction", "by the generator", entry.reconstruction, corner, scored),
+      ...entry.changes.map((change) => changed(change, entry.reconstruction, corner, scored))),
+  ];
+}
+
+/**
+ * @param {string} name @param {string} note @param {Judged} judged
+ * @param {(scores: (number | null)[]) => string} corner @param {(scores: (number | null)[]) => Node} scored
+ */
+function still(name, note, { picture, scores }, corner, scored) {
+  const { src, width, height, crisp } = picture;
+  const frame = h("div", { class: crisp ? "frame crisp" : "frame" }, h("img", { src, width, height, alt: name }), h("span", { class: "tag", "aria-hidden": "true" }, corner(scores)));
+  frame.style.aspectRatio = `${width} / ${height}`;
+  return h("li", {}, frame, h("h4", {}, name), note && h("p", { class: "facts" }, note), scored(scores));
+}
+
+/**
+ * @param {ImageChange} change @param {Judged} before
+ * @param {(scores: (number | null)[]) => string} corner @param {(scores: (number | null)[]) => Node} scored
+ */
+function changed(change, before, corner, scored) {
+  const flicker = h("sl-flicker");
+  flicker.data = { before: before.picture, after: change.picture, names: [corner(before.scores), corner(change.scores)], label: change.name, bare: true };
+  return h("li", { class: "moved" }, flicker, h("h4", {}, change.name),
+    h("p", { class: "facts" }, change.how, h("br"), h("b", {}, signed(change.effect)), ` logits of “${change.target}”`), scored(change.scores),
+    change.says !== before.says && h("p", { class: "turned" }, `now “${change.says}”`), change.flagged && h("p", { class: "alert" }, `Not plausible: ${change.flagged}`));
+}

@@ -17,9 +17,9 @@ class SamplingParams:
         "the input of the mapping network, with the class beside it where there are classes (`latent.z`).",
     )
     truncation: float = param(
-        0.7,
+        1.0,
         "Samples are pulled towards the average w by this factor: 1 leaves them, 0 gives the average. Lower is less "
-        "varied and cleaner.",
+        "varied and, where all images are of one kind, cleaner.",
         minimum=0.0,
         maximum=2.0,
     )
@@ -44,7 +44,7 @@ class GeneratorParams(SamplingParams):
     """Options of `generator`."""
 
     steps: int = param(4000, "How long to train.", unit="steps", minimum=1, maximum=100_000_000)
-    batch: int = param(16, "Images in one training step.", unit="images", minimum=2, maximum=4096)
+    batch: int = param(32, "Images in one training step.", unit="images", minimum=2, maximum=4096)
     checkpoints: int = param(
         4,
         "The training is kept after each of so many equal parts; an interrupted one continues with the part under way.",
@@ -63,9 +63,13 @@ class GeneratorParams(SamplingParams):
     z: int = param(64, "Length of z (the paper: 512).", unit="numbers", minimum=1, maximum=4096)
     w: int = param(64, "Length of w (the paper: 512).", unit="numbers", minimum=1, maximum=4096)
     mapping: int = param(
-        8, "Layers of the mapping network. With 0, w is the normalised z, of its length.", minimum=0, maximum=64
+        2,
+        "Layers of the mapping network (the paper: 8; 2 for small images in Karras et al. 2020, Training GANs with "
+        "Limited Data). With 0, w is the normalised z, of its length.",
+        minimum=0,
+        maximum=64,
     )
-    noise: bool = param(True, "Whether every convolution adds noise, so that w need not describe fine texture.")
+    noise: bool = param(False, "Whether every convolution adds noise, so that w need not describe fine texture.")
     shuffle: int = param(
         1,
         "The networks work on images whose side is divided by this, each place holding a square of pixels: 2 makes "
@@ -80,10 +84,21 @@ class GeneratorParams(SamplingParams):
     )
     conditional: bool = param(False, "Whether generator and discriminator are told the class of every image.")
     flip: bool = param(False, "Whether training images are mirrored at random.")
-    rate: float = param(0.002, "Learning rate of Adam for the generator.", minimum=1e-7, maximum=1.0)
-    discriminator_rate: float = param(0.002, "The same for the discriminator.", minimum=1e-7, maximum=1.0)
+    rate: float = param(
+        0.01,
+        "Learning rate of Adam for the generator (the paper: 0.002, for trainings a hundred times as long).",
+        minimum=1e-7,
+        maximum=1.0,
+    )
+    discriminator_rate: float = param(0.01, "The same for the discriminator.", minimum=1e-7, maximum=1.0)
+    decay: float = param(
+        0.5,
+        "Over this share of the steps, at the end, both rates fall to a twentieth, linearly; 0 keeps them.",
+        minimum=0.0,
+        maximum=1.0,
+    )
     mixing: float = param(
-        0.9, "Share of training images whose later layers follow a second w.", minimum=0.0, maximum=1.0
+        0.0, "Share of training images whose later layers follow a second w (the paper: 0.9).", minimum=0.0, maximum=1.0
     )
     r1: float = param(
         1.0,
@@ -92,7 +107,13 @@ class GeneratorParams(SamplingParams):
         maximum=10_000.0,
     )
     r1_every: int = param(16, "The gradient penalty is computed every so many steps.", minimum=1, maximum=10_000)
-    path: float = param(2.0, "Weight of the path length regularisation; 0 switches it off.", minimum=0.0, maximum=1e6)
+    path: float = param(
+        0.0,
+        "Weight of the path length regularisation (the paper: 2); 0 switches it off. A short training with it may end "
+        "with the same image for every w.",
+        minimum=0.0,
+        maximum=1e6,
+    )
     path_every: int = param(8, "It is computed every so many steps.", minimum=1, maximum=10_000)
     average: int = param(
         5000,

@@ -40,6 +40,13 @@ class Learner:
         every = params.path_every if params.path else 0
         self.generator_optimizer = _adam(self.generator, params.rate, every)
         self.discriminator_optimizer = _adam(self.discriminator, params.discriminator_rate, params.r1_every)
+        self._rates = {optimizer: optimizer.param_groups[0]["lr"] for optimizer in self._optimizers.values()}
+
+    def slow_down(self, factor: float) -> None:
+        """Set both learning rates to this factor times those of the beginning."""
+        for optimizer, rate in self._rates.items():
+            for group in optimizer.param_groups:
+                group["lr"] = factor * rate
 
     @torch.no_grad()
     def follow(self, decay: float) -> None:

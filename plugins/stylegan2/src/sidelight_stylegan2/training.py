@@ -30,6 +30,8 @@ PATH_DECAY = 0.99
 """Of the running means of w and of path lengths, for each time that they are computed."""
 PATH_SHARE = 2
 """Path lengths are computed for this fraction of a batch (Karras et al. 2020, appendix B)."""
+SLOWEST = 0.05
+"""What is left of the learning rates at the end, where they fall."""
 
 
 class Training:
@@ -77,6 +79,7 @@ class Training:
 
     def _step(self, step: int) -> None:
         params = self._params
+        self._learner.slow_down(slowed(step, params.steps, params.decay))
         self._discriminate()
         if params.r1 and step % params.r1_every == 0:
             self._penalise_gradient()
@@ -178,3 +181,9 @@ class Training:
         optimizer.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]
         optimizer.step()
+
+
+def slowed(step: int, steps: int, decay: float) -> float:
+    """Factor of the learning rates: 1, and over the last share `decay` of the steps down to `SLOWEST`, linearly."""
+    left = (steps - step) / steps
+    return 1.0 if left >= decay else SLOWEST + (1 - SLOWEST) * left / decay

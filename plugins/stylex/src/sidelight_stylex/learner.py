@@ -38,10 +38,10 @@ class Learner:
         self.average_encoder = copy.deepcopy(self.encoder).eval().requires_grad_(False)
         rates = ((self.generator, params.rate), (self.encoder, params.encoder_rate))
         groups = [{"params": list(network.parameters()), "lr": rate} for network, rate in rates]
-        self.optimizer = torch.optim.Adam(groups, betas=(0.9, 0.99))
+        self.optimizer = torch.optim.Adam(groups, betas=(0.9, 0.99), fused=True)
         share = params.r1_every / (params.r1_every + 1)  # the penalty is a step of its own: Karras et al. 2020, B
         self.discriminator_optimizer = torch.optim.Adam(
-            self.discriminator.parameters(), params.discriminator_rate * share, betas=(0.0, 0.99**share)
+            self.discriminator.parameters(), params.discriminator_rate * share, betas=(0.0, 0.99**share), fused=True
         )
 
     @torch.no_grad()

@@ -9,6 +9,7 @@ PYTHON ?= python3
 VENV   ?= .venv
 BIN     = $(VENV)/bin
 DISTS   = specs toolkit kernel $(sort $(wildcard plugins/*))
+FRONTS  = $(patsubst %/package.json,%,$(sort $(wildcard plugins/*/package.json)))
 SPECS   = $(foreach dist,$(DISTS),$(dist)/pyproject.toml)
 PIP     = $(BIN)/python -m pip --disable-pip-version-check install --quiet --constraint constraints.txt
 
@@ -49,8 +50,9 @@ lint: tools
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy -p sidelight_specs -p sidelight -p sidelight_toolkit
-	@if command -v npm >/dev/null; then npm --prefix plugins/report install --no-audit --no-fund --silent && npm --prefix plugins/report run --silent check; \
-	else echo "NOT RUN: the type check of the report's front end (npm is not installed)"; fi
+	@if command -v npm >/dev/null; then for front in $(FRONTS); do \
+	npm --prefix $$front install --no-audit --no-fund --silent && npm --prefix $$front run --silent check || exit 1; done; \
+	else echo "NOT RUN: the type checks of the front ends in $(FRONTS) (npm is not installed)"; fi
 
 # The browser tests drive Debian's Chromium; where it cannot be installed they are named as not run.
 browser:
@@ -62,5 +64,5 @@ docs: install
 	$(BIN)/python tools/reference.py
 
 clean:
-	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis plugins/report/node_modules
+	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis $(addsuffix /node_modules,$(FRONTS))
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,0 +1,79 @@
+"""The application: the page, the requests, and the guard around them."""
+
+from __future__ import annotations
+
+import secrets
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING, Any
+
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
+from starlette.responses import HTMLResponse, JSONResponse, Response
+from starlette.routing import Route
+
+from sidelight_explorer.api import Api
+from sidelight_explorer.guard import LOOPBACK, Guard, check_token, refused
+from sidelight_explorer.page import page
+from sidelight_explorer.reading import Bad
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    from starlette.requests import Request
+    from starlette.types import ASGIApp
+
+    from sidelight_explorer.live import Live
+
+OVERHEAD = 1 << 20
+"""Bytes that a request may hold beside what is uploaded."""
+
+
+def application(live: Live, token: str, *, upload: int, host: str = "127.0.0.1") -> ASGIApp:
+    """The ASGI application.
+
+    Args:
+        live: everything behind the page.
+        token: who knows it may load the page and change things.
+        upload: largest file, in bytes.
+        host: the interface that it listens on.
+    """
+    html = page({"token": token, "name": live.scene.name}, live=True)
+
+    async def home(request: Request) -> Response:
+        check_token(token, request.query_params.get("token", ""))
+        return HTMLResponse(html, headers={"cache-control": "no-store"})
+
+    @asynccontextmanager
+    async def lifespan(_: Any) -> AsyncIterator[None]:
+        yield
+        for visitor in live.visitors:
+            live.visitors.leave(visitor)
+        live.jobs.close()
+
+    inner = Starlette(
+        routes=[Route("/", home, methods=["GET"]), *Api(live, token).routes()],
+        exception_handlers={Bad: _bad, HTTPException: _http, ClientDisconnect: _gone},
+        lifespan=lifespan,
+    )
+    hosts = (*LOOPBACK, host) if host in ("127.0.0.1", "::1", "localhost") else None
+    return Guard(inner, token=token, hosts=hosts, limit=upload + OVERHEAD, tokenless=("/close",))
+
+
+async def _bad(_: Request, error: Exception) -> Response:
+    assert isinstance(error, Bad), "registered for it"
+    return refused(error)
+
+
+async def _http(_: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException), "registered for it"
+    return JSONResponse({"error": error.detail}, error.status_code)
+
+
+async def _gone(_: Request, __: Exception) -> Response:
+    return Response(status_code=400)
+
+
+def new_token() -> str:
+    """A token that nobody guesses."""
+    return secrets.token_urlsafe(24)

@@ -1,0 +1,78 @@
+"""One page that opens from disk: a session with the images that were made beforehand.
+
+What an offline page can show is what it holds: for every image, each style in each group of layers, then the ways there
+by halves and quarters, up to a number of images.
+"""
+
+from __future__ import annotations
+
+from itertools import islice
+from typing import TYPE_CHECKING, Any
+
+from sidelight_explorer.document import write_document
+from sidelight_explorer.page import page
+from sidelight_explorer.picturing import picture
+from sidelight_explorer.spec import group_layers, plain, with_style
+from sidelight_explorer.turns import Rank
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping
+
+    import numpy as np
+
+    from sidelight_explorer.document import Document, Image
+    from sidelight_explorer.jobs import Job
+    from sidelight_explorer.scene import Scene
+    from sidelight_explorer.spec import Spec
+
+SHARES = (100, 50, 25, 75)
+CHUNK = 16
+
+
+def exported_page(
+    scene: Scene,
+    document: Document,
+    precomputed: int,
+    own: Mapping[str, np.ndarray] | None = None,
+    job: Job | None = None,
+) -> str:
+    """The page's HTML.
+
+    Args:
+        scene: where images are made.
+        document: the session.
+        precomputed: edits of each image that stay explorable.
+        own: one visitor's styles.
+        job: told how far it is, and asked whether to go on.
+    """
+    specs = {spec.key: spec for spec in wanted(document, precomputed)}
+    keys = list(specs)
+    pictures: dict[str, Any] = {}
+    for start in range(0, len(keys), CHUNK):
+        if job is not None:
+            job.check()
+            job.change("running", doing="drawing", done=start, total=len(keys))
+        part = keys[start : start + CHUNK]
+        shown = scene.show([specs[key] for key in part], Rank.BACKGROUND, own)
+        pictures |= {key: picture(one, 1024, {}) for key, one in zip(part, shown, strict=True)}
+    facts = {**scene.facts(), "live": False, "explainers": [], "inverts": False, "splits": []}
+    return page({"facts": facts, "document": write_document(document), "pictures": pictures})
+
+
+def wanted(document: Document, precomputed: int) -> Iterator[Spec]:
+    """The images that the page holds: all of the session, every style by itself, and edits of each image."""
+    for image in document.images:
+        yield image.now
+        yield image.start
+    for style in document.styles:
+        yield plain(style.id, document.layers)
+    for image in document.images:
+        yield from islice(_edits(document, image), precomputed)
+
+
+def _edits(document: Document, image: Image) -> Iterable[Spec]:
+    groups = group_layers(document.layers, document.groups)
+    for share in SHARES:
+        for style in document.styles:
+            for layers in groups:
+                yield with_style(image.now, layers, style.id, share)

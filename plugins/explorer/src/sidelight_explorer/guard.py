@@ -1,0 +1,121 @@
+"""What keeps strangers out: the page's token, its own origin, its own host name, and limits on what is sent."""
+
+from __future__ import annotations
+
+import secrets
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+from starlette.responses import JSONResponse
+
+from sidelight_explorer.reading import Bad
+
+if TYPE_CHECKING:
+    from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+TOKEN = "x-sidelight-token"  # noqa: S105  (the name of the header)
+LOOPBACK = ("127.0.0.1", "localhost", "[::1]")
+HEADERS = (
+    (b"x-content-type-options", b"nosniff"),
+    (b"referrer-policy", b"no-referrer"),
+    (b"cross-origin-resource-policy", b"same-origin"),
+    (b"cross-origin-opener-policy", b"same-origin"),
+    (b"x-frame-options", b"DENY"),
+)
+
+
+class Guard:
+    """Refuses a request before it is read.
+
+    The host has to be ours (a name that was made to point here is not: DNS rebinding), a browser's origin has to be our
+    own, requests that change something carry the token, and a body is no longer than allowed.
+
+    Args:
+        app: what is guarded.
+        token: the page's.
+        hosts: the names under which we are called, without port; None for any, where the user lets others in.
+        limit: of a body, in bytes.
+        tokenless: paths' endings that prove themselves otherwise.
+    """
+
+    def __init__(
+        self, app: ASGIApp, *, token: str, hosts: tuple[str, ...] | None, limit: int, tokenless: tuple[str, ...] = ()
+    ) -> None:
+        self._app, self._token, self._hosts, self._limit, self._tokenless = app, token, hosts, limit, tokenless
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer, or pass on."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
+        try:
+            self._check(scope, headers)
+        except Bad as error:
+            await refused(error)(scope, receive, self._with_headers(send))
+            return
+        await self._app(scope, self._limited(receive), self._with_headers(send))
+
+    def _check(self, scope: Scope, headers: dict[str, str]) -> None:
+        host = headers.get("host", "")
+        if self._hosts is not None and _name(host) not in self._hosts:
+            raise Bad("this page is not served under that name", 421)
+        if scope["method"] in ("GET", "HEAD"):
+            return
+        if scope["method"] != "POST":
+            raise Bad("GET and POST are answered here", 405)
+        origin = headers.get("origin")
+        if origin is not None and urlsplit(origin).netloc != host:
+            raise Bad("requests from other pages are refused", 403)
+        if headers.get("sec-fetch-site", "same-origin") not in ("same-origin", "none"):
+            raise Bad("requests from other pages are refused", 403)
+        if not scope["path"].endswith(self._tokenless or ("\0",)):
+            check_token(self._token, headers.get(TOKEN, ""))
+        if not _fits(headers.get("content-length"), self._limit):
+            raise Bad(f"at most {self._limit} bytes are taken", 413)
+
+    def _limited(self, receive: Receive) -> Receive:
+        """The same, but more than the limit is refused although no length was announced."""
+        taken = 0
+
+        async def limited() -> Message:
+            nonlocal taken
+            message = await receive()
+            taken += len(message.get("body", b""))
+            if taken > self._limit:
+                raise Bad(f"at most {self._limit} bytes are taken", 413)
+            return message
+
+        return limited
+
+    @staticmethod
+    def _with_headers(send: Send) -> Send:
+        async def sending(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                message = {**message, "headers": [*message.get("headers", []), *HEADERS]}
+            await send(message)
+
+        return sending
+
+
+def check_token(expected: str, given: str) -> None:
+    """Raise a `Bad` unless the token is the page's."""
+    if not secrets.compare_digest(expected.encode(), given.encode("utf-8", "replace")):
+        raise Bad("the token is missing or wrong; load the page again from the address that was printed", 403)
+
+
+def refused(error: Bad) -> JSONResponse:
+    """The answer to a bad request."""
+    return JSONResponse({"error": str(error)}, error.status, headers={"cache-control": "no-store"})
+
+
+def _name(host: str) -> str:
+    """Without the port: `[::1]:80` is `[::1]`."""
+    head, _, port = host.rpartition(":")
+    return head if head and port.isdigit() else host
+
+
+def _fits(length: Any, limit: int) -> bool:
+    if length is None:
+        return True
+    return str(length).isdigit() and len(length) < 16 and int(length) <= limit

@@ -1,0 +1,97 @@
+"""Attributes that a finder has found, as something a slider moves."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import attrs
+import numpy as np
+from sidelight_specs.results import Attribute, Attributes
+
+from sidelight_explorer.points import Setting
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from sidelight_specs.results import Explanation
+    from sidelight_specs.roles import Generator
+
+MOST = 12
+"""Attributes of each finder that get a slider."""
+
+
+@attrs.frozen(eq=False)
+class Movable:
+    """One slider.
+
+    Args:
+        id: `FINDER.NUMBER`.
+        finder: the finder's id.
+        attribute: what it found.
+        direction: (layers, d) float32, the whole way of 100 % in W; None for a coordinate of the style space.
+        one_sided: whether there is only one way, from where the image is (0 %) to a value (100 %).
+    """
+
+    id: str
+    finder: str
+    attribute: Attribute
+    direction: np.ndarray | None
+    one_sided: bool
+
+    def moved(self, latents: np.ndarray, share: float) -> tuple[np.ndarray, list[Setting]]:
+        """The latents and the settings after `share` of the way, in [-1, 1]."""
+        if self.direction is not None:
+            return (latents + share * self.direction).astype(np.float32), []
+        found = self.attribute
+        if found.value is not None:
+            return latents, [Setting(found.coordinate, None, found.value, max(0.0, share))]
+        return latents, [Setting(found.coordinate, share * found.shift)]
+
+
+def movables(found: Mapping[str, Explanation], generator: Generator, styled: bool) -> dict[str, Movable]:
+    """A slider for each attribute that this generator can move, by id; flagged ones come as they are named.
+
+    Args:
+        found: finder id to its attributes, of a run.
+        generator: with latents (layers, d).
+        styled: whether it shows its style space.
+    """
+    sliders = []
+    for finder, attributes in found.items():
+        if isinstance(attributes, Attributes):
+            sliders += _of(finder, attributes, generator, styled)[:MOST]
+    return {slider.id: slider for slider in sliders}
+
+
+def _of(finder: str, found: Attributes, generator: Generator, styled: bool) -> list[Movable]:
+    if found.directions is not None:
+        return _along_directions(finder, found, tuple(generator.latent_shape))
+    channels = sum(layer.channels for layer in generator.style_layers) if styled else 0
+    fitting = styled and (found.ranges is None or len(found.ranges) == channels)
+    return [
+        Movable(f"{finder}.{index}", finder, item, None, item.value is not None)
+        for index, item in enumerate(found.attributes)
+        if fitting and item.coordinate < channels
+    ]
+
+
+def _along_directions(finder: str, found: Attributes, shape: tuple[int, ...]) -> list[Movable]:
+    """One slider for each direction, as long as its longest shift: shorter and opposite ones lie on its way."""
+    longest: dict[tuple[int, bytes], int] = {}
+    assert found.directions is not None, "the caller has looked"
+    for index, item in enumerate(found.attributes):
+        key = (item.target, found.directions[index].tobytes())
+        best = longest.get(key)
+        if item.shift > 0 and (best is None or item.shift > found.attributes[best].shift):
+            longest[key] = index
+    return [
+        Movable(
+            f"{finder}.{index}",
+            finder,
+            found.attributes[index],
+            (found.directions[index] * found.attributes[index].shift).astype(np.float32),
+            False,
+        )
+        for index in longest.values()
+        if found.directions[index].shape == shape
+    ]

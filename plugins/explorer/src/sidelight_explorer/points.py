@@ -1,0 +1,79 @@
+"""Where an edited image lies: latents mixed layer by layer, and attributes moved."""
+
+from __future__ import annotations
+
+import hashlib
+from typing import TYPE_CHECKING, Any
+
+import attrs
+import numpy as np
+
+from sidelight_explorer.reading import Bad
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from sidelight_explorer.movable import Movable
+    from sidelight_explorer.spec import Spec
+
+
+@attrs.frozen
+class Setting:
+    """A change of one coordinate of the style space.
+
+    Args:
+        coordinate: index into the style vector.
+        shift: added to it, or None.
+        value: where it goes, `share` of the way, where there is no shift.
+        share: in [0, 1].
+    """
+
+    coordinate: int
+    shift: float | None
+    value: float = 0.0
+    share: float = 1.0
+
+    def apply(self, before: Any) -> Any:
+        """The coordinate after the change."""
+        return before + self.shift if self.shift is not None else before + self.share * (self.value - before)
+
+
+@attrs.frozen(eq=False)
+class Point:
+    """Where an image lies.
+
+    Args:
+        latents: (layers, d) float32.
+        settings: changes in the style space.
+    """
+
+    latents: np.ndarray
+    settings: tuple[Setting, ...] = ()
+
+    @property
+    def key(self) -> str:
+        """The same for the same place."""
+        text = hashlib.blake2b(self.latents.tobytes(), digest_size=16)
+        text.update(repr(self.settings).encode())
+        return text.hexdigest()
+
+
+def located(spec: Spec, latents_of: Callable[[str], np.ndarray], movables: Mapping[str, Movable]) -> Point:
+    """The place of an image: in each layer `(1 - share) * w_start + share * w_end`, then its attributes moved.
+
+    Raises:
+        Bad: an attribute or a style that is not known.
+    """
+    known = {style: latents_of(style) for style in spec.styles}
+    rows = [
+        (1 - mix.share / 100) * known[mix.start][layer] + mix.share / 100 * known[mix.end][layer]
+        for layer, mix in enumerate(spec.layers)
+    ]
+    latents = np.stack(rows).astype(np.float32)
+    settings: list[Setting] = []
+    for name, percent in spec.moves:
+        if name not in movables:
+            raise Bad(f"moves: there is no attribute {name[:80]!r}", 404)
+        latents, more = movables[name].moved(latents, percent / 100)
+        settings += more
+    return Point(latents, tuple(settings))

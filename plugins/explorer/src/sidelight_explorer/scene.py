@@ -1,0 +1,148 @@
+"""Everything behind the page, put together once: models, styles, attributes, and what the page is told of them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import attrs
+
+from sidelight_explorer.document import Document, Image, Style
+from sidelight_explorer.models import Drawn, Models
+from sidelight_explorer.movable import Movable, movables
+from sidelight_explorer.points import located
+from sidelight_explorer.region import Region, region
+from sidelight_explorer.spec import plain
+from sidelight_explorer.styles import Styles, draw_id
+from sidelight_explorer.turns import Rank
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    import numpy as np
+    from sidelight_specs import Run
+    from sidelight_specs.results import Inversion, Results
+    from sidelight_specs.roles import Classifier, Generator
+
+    from sidelight_explorer._params import WebParams
+    from sidelight_explorer.spec import Spec
+
+
+@attrs.frozen(eq=False)
+class Shown:
+    """A drawn image and how far it lies from what the generator knows (see `Region.distance`)."""
+
+    drawn: Drawn
+    distance: float
+
+
+@attrs.frozen(eq=False)
+class Scene:
+    """What images can be made of here.
+
+    Args:
+        name: of the run.
+        models: the generator and the classifiers.
+        region: what the generator knows.
+        styles: what can be mixed.
+        movables: attribute id to slider.
+    """
+
+    name: str
+    models: Models
+    region: Region
+    styles: Styles
+    movables: dict[str, Movable]
+
+    def show(
+        self, specs: Sequence[Spec], rank: Rank = Rank.EDIT, own: Mapping[str, np.ndarray] | None = None
+    ) -> list[Shown]:
+        """Images of specs; `own` are one visitor's styles."""
+        points = [located(spec, lambda style: self.styles.latents(style, own), self.movables) for spec in specs]
+        drawn = self.models.draw(points, rank)
+        return [Shown(one, self.region.distance(point.latents)) for one, point in zip(drawn, points, strict=True)]
+
+    def facts(self) -> dict[str, Any]:
+        """What the page needs to know."""
+        channels, height, width = self.models.generator.image_shape
+        return {
+            "name": self.name,
+            "layers": self.styles.layers,
+            "image": [channels, height, width],
+            "classifiers": [_classifier(name, one) for name, one in self.models.classifiers.items()],
+            "attributes": [_slider(item, self.models.classifiers) for item in self.movables.values()],
+            "runImages": self.styles.run_count,
+        }
+
+
+def _classifier(name: str, classifier: Classifier) -> dict[str, Any]:
+    return {"id": name, "task": classifier.task, "classes": list(classifier.class_names)}
+
+
+def _slider(item: Movable, classifiers: Mapping[str, Classifier]) -> dict[str, Any]:
+    found = item.attribute
+    return {
+        "id": item.id,
+        "finder": item.finder,
+        "name": found.name,
+        "effect": found.effect,
+        "flagged": found.flagged,
+        "oneSided": item.one_sided,
+    }
+
+
+def scene(
+    results: Results,
+    params: WebParams,
+    generator: Generator,
+    classifiers: Mapping[str, Classifier],
+    run: Run,
+    *,
+    styled: bool,
+) -> Scene:
+    """The scene of a finished run.
+
+    Args:
+        results: the run.
+        params: of the renderer.
+        generator: with latents (layers, d).
+        classifiers: id to classifier, the one that is asked first ahead.
+        run: the renderer's.
+        styled: whether the generator shows its style space.
+    """
+    models = Models(generator, classifiers, params.batch, run.device)
+    known = region(generator, params.region, run)
+    inversion = _own(results.inversion, tuple(generator.latent_shape), run)
+    sliders = movables(results.attributes, generator, styled)
+    return Scene(results.name, models, known, Styles(models, known, inversion, run), sliders)
+
+
+def _own(inversion: Inversion | None, shape: tuple[int, ...], run: Run) -> Inversion | None:
+    if inversion is not None and inversion.latents.shape[1:] != shape:
+        run.warn(f"the run's images are latents of shape {inversion.latents.shape[1:]}, not {shape}, and are left out")
+        return None
+    return inversion
+
+
+def beginning(scene: Scene, params: WebParams, names: Sequence[str] = ()) -> Document:
+    """The session that the page begins with: the run's images, then random draws; random styles in the matrix.
+
+    Args:
+        scene: where images are made.
+        params: how many of what.
+        names: of the run's images.
+    """
+    percent = round(100 * params.truncation)
+    layers = scene.styles.layers
+    drawn = [draw_id(params.seed, index, percent) for index in range(params.images + params.styles)]
+    own = [f"run-{index}" for index in range(min(params.images, scene.styles.run_count))]
+    gallery = own + drawn[params.styles : params.styles + params.images - len(own)]
+    shown = dict(zip(own, names, strict=False))
+    return Document(
+        layers=layers,
+        groups=min(params.groups, layers),
+        styles=tuple(Style(name, f"draw {index + 1}") for index, name in enumerate(drawn[: params.styles])),
+        images=tuple(
+            Image(f"i{index}", shown.get(name, f"image {index + 1}"), plain(name, layers), plain(name, layers))
+            for index, name in enumerate(gallery)
+        ),
+    )

@@ -1,0 +1,103 @@
+"""The renderer `web`: the explorer, served live or written as one page that opens from disk."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from sidelight_specs import UserError
+from sidelight_specs.roles import Renderer
+
+from sidelight_explorer.document import read_document, read_latents
+from sidelight_explorer.export import exported_page
+from sidelight_explorer.reading import Bad, parsed
+from sidelight_explorer.scene import beginning, scene
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    import numpy as np
+    from sidelight_specs import Run
+    from sidelight_specs.results import Results
+    from sidelight_specs.roles import Classifier, Generator
+    from sidelight_specs.stage import Stage
+
+    from sidelight_explorer._params import WebParams
+    from sidelight_explorer.document import Document
+    from sidelight_explorer.scene import Scene
+
+MAIN = "classifier"
+MEBIBYTE = 1 << 20
+
+
+class Web(Renderer):
+    """The page begins with the run's images, or with a saved session."""
+
+    def __init__(self, params: WebParams, *, generator: Generator, classifier: Classifier, run: Run) -> None:
+        self._params, self._run = params, run
+        self._generator, self._classifier = generator, classifier
+
+    def render(self, results: Results, folder: Path) -> Sequence[Path]:
+        """Write `index.html`, which needs neither model nor network; edits it does not hold are shown as disabled."""
+        styled = _has_styles(self._generator)
+        made = scene(results, self._params, self._generator, {MAIN: self._classifier}, self._run, styled=styled)
+        document, own = self._session(made, results)
+        target = folder / "index.html"
+        target.write_text(exported_page(made, document, self._params.precomputed, own), "utf-8", newline="\n")
+        return [target]
+
+    def serve(self, results: Results, stage: Stage) -> None:
+        """Serve the page until interrupted."""
+        from sidelight_explorer.app import application, new_token
+        from sidelight_explorer.live import Live
+        from sidelight_explorer.server import address, listen, serve
+
+        with listen(stage.host, stage.port) as listening:
+            made = scene(
+                results,
+                self._params,
+                self._generator,
+                self._classifiers(stage),
+                self._run,
+                styled=_has_styles(self._generator),
+            )
+            document, own = self._session(made, results)
+            encodes = any("encoder" in part.provides for part in stage.parts("generator"))
+            live = Live(made, stage, document, own=own, encodes=encodes)
+            token = new_token()
+            app = application(live, token, upload=self._params.upload * MEBIBYTE, host=stage.host)
+            serve(app, listening, lambda: stage.opened(address(listening, token)))
+
+    def _classifiers(self, stage: Stage) -> dict[str, Classifier]:
+        """Every classifier that takes images of the generator's channels, the renderer's own first."""
+        found = {part.id: part.component() for part in stage.parts("classifier")}
+        channels = self._generator.image_shape[0]
+        fitting = {name: one for name, one in found.items() if one.input_shape[0] == channels}
+        first = [name for name, one in fitting.items() if one is self._classifier]
+        return {name: fitting[name] for name in (*first, *(name for name in fitting if name not in first))}
+
+    def _session(self, made: Scene, results: Results) -> tuple[Document, Mapping[str, np.ndarray]]:
+        """The saved session, or a new one; and the styles that came with it."""
+        if not self._params.session:
+            return beginning(made, self._params, results.split.ids), {}
+        path = Path(self._params.session).expanduser()
+        try:
+            value = parsed(path.read_bytes())
+            document = read_document(value, made.styles.layers)
+            own = read_latents(value.get("latents", {}), tuple(self._generator.latent_shape))
+            for name in document.used:
+                made.styles.latents(name, own)
+        except OSError as error:
+            raise UserError(f"session: {path} cannot be read: {error.strerror}", "Save one from the page.") from error
+        except Bad as error:
+            raise UserError(f"session: {path}: {error}", "Save one from the page of this generator.") from error
+        return document, own
+
+
+def _has_styles(generator: Generator) -> bool:
+    from sidelight_specs import SidelightError
+
+    try:
+        return bool(generator.style_layers)
+    except SidelightError:
+        return False

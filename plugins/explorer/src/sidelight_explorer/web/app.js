@@ -1,0 +1,143 @@
+// @ts-check
+/** The state of the page, and everyone who wants to know when it changes. */
+import { begin, commit, redo, undo } from "./history.js";
+import { Pictures } from "./pictures.js";
+import { keyOf } from "./spec.js";
+
+/** @typedef {import("./types.js").Document} Document */
+/** @typedef {import("./types.js").View} View */
+/** @typedef {import("./types.js").Facts} Facts */
+/** @typedef {import("./types.js").Item} Item */
+/** @typedef {import("./types.js").Classifier} Classifier */
+
+export class App {
+  /** @type {Set<() => void>} */
+  #listeners = new Set();
+  #announced = false;
+
+  /**
+   * @param {Facts} facts
+   * @param {import("./types.js").Backend} backend
+   * @param {Document} document
+   * @param {Partial<View>} view
+   */
+  constructor(facts, backend, document, view) {
+    this.facts = facts;
+    this.backend = backend;
+    this.history = begin(document);
+    /** @type {View} */
+    this.view = { ...firstView(facts, document), ...view };
+    this.message = "";
+    this.pictures = new Pictures(backend, () => this.announce());
+  }
+
+  get doc() {
+    return this.history.now;
+  }
+
+  /** The image that is edited. @returns {Item | undefined} */
+  get item() {
+    return this.doc.images.find(({ id }) => id === this.view.selected) ?? this.doc.images[0];
+  }
+
+  /** @returns {Classifier} */
+  get classifier() {
+    const found = this.facts.classifiers.find(({ id }) => id === this.view.classifier) ?? this.facts.classifiers[0];
+    if (!found) throw new Error("the page has no classifier");
+    return found;
+  }
+
+  /** The class asked about, for pictures of classifiers with very many. */
+  get ask() {
+    return { [this.classifier.id]: this.view.target };
+  }
+
+  /**
+   * An edit: it can be undone.
+   * @param {(doc: Document) => Document} change
+   * @param {string} [kind] edits of one kind in a row are undone together
+   */
+  edit(change, kind = "") {
+    this.history = commit(this.history, change(this.doc), kind);
+    this.#select();
+    this.announce();
+  }
+
+  /** Another session altogether; the one before can be had again by undo. @param {Document} document */
+  replace(document) {
+    this.edit(() => document);
+  }
+
+  undo() {
+    this.history = undo(this.history);
+    this.#select();
+    this.announce();
+  }
+
+  redo() {
+    this.history = redo(this.history);
+    this.#select();
+    this.announce();
+  }
+
+  /** What is looked at. @param {Partial<View>} change */
+  look(change) {
+    this.view = { ...this.view, ...change };
+    this.announce();
+  }
+
+  /** A sentence for the user. @param {string} message */
+  say(message) {
+    this.message = message;
+    this.announce();
+  }
+
+  /** Run work whose failure the user should read. @template T @param {Promise<T>} work @returns {Promise<T | undefined>} */
+  async tell(work) {
+    try {
+      return await work;
+    } catch (error) {
+      this.say(error instanceof Error ? error.message : String(error));
+      return undefined;
+    }
+  }
+
+  /** @param {() => void} listener */
+  listen(listener) {
+    this.#listeners.add(listener);
+  }
+
+  /** Tell everyone, once for all changes of this turn. */
+  announce() {
+    if (this.#announced) return;
+    this.#announced = true;
+    queueMicrotask(() => {
+      this.#announced = false;
+      for (const listener of this.#listeners) listener();
+    });
+  }
+
+  /** The picture of the image that is edited, where it is there. */
+  get picture() {
+    return this.item && this.pictures.get(keyOf(this.item.now));
+  }
+
+  #select() {
+    if (!this.doc.images.some(({ id }) => id === this.view.selected)) {
+      this.view = { ...this.view, selected: this.doc.images[0]?.id ?? "" };
+    }
+    const known = new Set(this.doc.images.map(({ id }) => id));
+    this.view = { ...this.view, pins: this.view.pins.filter((id) => known.has(id)) };
+  }
+}
+
+/** @param {Facts} facts @param {Document} document @returns {View} */
+function firstView(facts, document) {
+  const classifier = facts.classifiers[0];
+  return {
+    selected: document.images[0]?.id ?? "",
+    classifier: classifier?.id ?? "",
+    target: classifier && classifier.task !== "regression" ? classifier.classes.length - 1 : 0,
+    cells: "result", sort: true, pins: [], explainer: "", opacity: 70,
+  };
+}

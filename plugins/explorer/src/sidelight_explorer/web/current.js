@@ -1,0 +1,104 @@
+// @ts-check
+/** The image that is edited: large, with its score, what it was, and a heatmap on demand. */
+import { WHY } from "./disk.js";
+import { button, choice, field, h } from "./dom.js";
+import { duplicate, remove, reset } from "./edits.js";
+import { paint } from "./heatmap.js";
+import { setImage, toneBar } from "./marks.js";
+import { fixed, meaning, scoreOf, signed, tone, verdict } from "./numbers.js";
+import { keyOf } from "./spec.js";
+
+/** @typedef {import("./app.js").App} App */
+/** @typedef {import("./types.js").Heatmap} Heatmap */
+
+/** @param {App} app */
+export function current(app) {
+  const [image, canvas] = [h("img", { class: "crisp", alt: "" }), h("canvas", { class: "overlay crisp", "aria-hidden": "true" })];
+  const [name, score, change, says] = [h("h2", {}), h("output", { class: "big" }), h("span", { class: "change" }), h("p", { class: "note says" })];
+  const mark = toneBar();
+  const hint = h("p", { class: "hint", role: "status" });
+  const pin = button("", () => togglePin(app));
+  const actions = h("div", { class: "actions" },
+    button("Reset", () => app.item && app.edit((doc) => reset(doc, app.view.selected)), { title: "Back to where it started (R)" }),
+    button("Duplicate", () => copy(app), { title: "A copy of it as it is (D)" }), pin,
+    button("Remove", () => app.edit((doc) => remove(doc, app.view.selected))));
+  const overlay = heatmaps(app, canvas);
+  const element = h("section", { class: "panel current-panel", "aria-label": "Selected image" }, h("header", {}, name),
+    h("div", { class: "stage" }, image, canvas), h("p", { class: "verdict" }, score, change), mark.element, says, hint, actions, overlay.element);
+
+  const show = () => {
+    const item = app.item;
+    element.hidden = !item;
+    if (!item) return;
+    const picture = app.pictures.of(item.now);
+    const value = scoreOf(picture, app.view);
+    const before = scoreOf(app.pictures.of(item.start), app.view);
+    name.textContent = item.name;
+    if (picture !== undefined) setImage(image, picture);
+    image.alt = `${item.name}, score ${fixed(value)}`;
+    element.setAttribute("aria-busy", String(picture === undefined));
+    score.textContent = fixed(value);
+    change.textContent = value === undefined || before === undefined ? "" : `${signed(value - before)} since the start`;
+    says.textContent = picture ? `${meaning(app.classifier, app.view.target)} · the classifier says ${verdict(picture, app.classifier)}` : "";
+    mark.show(tone(value, app.classifier));
+    hint.textContent = picture && picture.distance > 1 ? `Outside of what the generator knows: ${fixed(picture.distance)} times as far from its average as 99 % of its samples.` : "";
+    pin.textContent = app.view.pins.includes(item.id) ? "Unpin" : "Pin to compare";
+    overlay.show();
+  };
+  return { element, show };
+}
+
+/** @param {App} app */
+export function togglePin(app) {
+  const id = app.item?.id;
+  if (!id) return;
+  const pins = app.view.pins.includes(id) ? app.view.pins.filter((pin) => pin !== id) : [...app.view.pins, id].slice(-2);
+  app.look({ pins });
+}
+
+/** @param {App} app */
+export function copy(app) {
+  const place = app.doc.images.findIndex(({ id }) => id === app.view.selected);
+  app.edit((doc) => duplicate(doc, app.view.selected));
+  const made = app.doc.images[place + 1];
+  if (made) app.look({ selected: made.id });
+}
+
+/** Heatmaps of what is shown now, by any heatmap explainer. @param {App} app @param {HTMLCanvasElement} canvas */
+function heatmaps(app, canvas) {
+  const options = /** @type {[string, string][]} */ ([["", "none"], ...app.facts.explainers.map(({ id }) => [id, id])]);
+  const pick = choice(options, "", (explainer) => app.look({ explainer }), { disabled: !app.backend.live || options.length < 2,
+    title: !app.backend.live ? WHY : options.length < 2 ? "The recipe has no heatmap explainer" : "" });
+  const opacity = h("input", { type: "range", min: 0, max: 100, "aria-label": "Opacity of the heatmap" });
+  opacity.addEventListener("input", () => app.look({ opacity: Number(opacity.value) }));
+  const state = h("span", { class: "note", role: "status" });
+  let [wanted, painted] = ["", ""];
+
+  const show = () => {
+    const item = app.item;
+    pick.value = app.view.explainer;
+    opacity.value = String(app.view.opacity);
+    canvas.style.opacity = String(app.view.opacity / 100);
+    const key = item && app.view.explainer && app.backend.live ? [keyOf(item.now), app.view.explainer, app.classifier.id, app.view.target].join(" ") : "";
+    canvas.hidden = !key || key !== painted;
+    if (!key || key === wanted) return;
+    wanted = key;
+    if (item) void ask(item.now, key);
+  };
+
+  /** @param {import("./types.js").Spec} spec @param {string} key */
+  const ask = async (spec, key) => {
+    await new Promise((resolve) => setTimeout(resolve, 250));
+    if (key !== wanted) return;
+    state.textContent = "computing …";
+    const job = await app.tell(app.backend.heatmap(spec, app.view.explainer, app.classifier.id, app.view.target, ({ done, total }) => {
+      state.textContent = total ? `computing … ${done} of ${total}` : "computing …";
+    }));
+    state.textContent = "";
+    if (!job?.result || key !== wanted) return;
+    paint(canvas, /** @type {Heatmap} */ (/** @type {unknown} */ (job.result)));
+    painted = key;
+    app.announce();
+  };
+  return { element: h("div", { class: "controls" }, field("heatmap", pick), field("opacity", opacity), state), show };
+}

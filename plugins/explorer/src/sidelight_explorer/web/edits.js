@@ -1,0 +1,129 @@
+// @ts-check
+/** What a user can do to a session: pure functions from a document to a document. */
+import { plain, withLayers, withStyle } from "./spec.js";
+
+/** @typedef {import("./types.js").Document} Document */
+/** @typedef {import("./types.js").Item} Item */
+/** @typedef {import("./types.js").Spec} Spec */
+/** @typedef {import("./types.js").Style} Style */
+/** @typedef {import("./types.js").Verdict} Verdict */
+/** @typedef {[number, number]} Group */
+
+/**
+ * @param {Document} doc
+ * @param {string} id
+ * @param {(spec: Spec) => Spec} change
+ * @returns {Document}
+ */
+function changed(doc, id, change) {
+  return { ...doc, images: doc.images.map((item) => (item.id === id ? { ...item, now: change(item.now) } : item)) };
+}
+
+/** A style for a group of layers. @param {Document} doc @param {string} id @param {Group} group @param {string} style */
+export function pick(doc, id, group, style) {
+  return changed(doc, id, (spec) => withStyle(spec, group, style));
+}
+
+/** Where the interpolation of a group starts. @param {Document} doc @param {string} id @param {Group} group @param {string} style */
+export function pickStart(doc, id, group, style) {
+  return changed(doc, id, (spec) => withLayers(spec, group, ([, end, share]) => [style, end, share]));
+}
+
+/** How far a group is on its way. @param {Document} doc @param {string} id @param {Group} group @param {number} share */
+export function slide(doc, id, group, share) {
+  return changed(doc, id, (spec) => withLayers(spec, group, ([start, end]) => [start, end, share]));
+}
+
+/** An attribute moved. @param {Document} doc @param {string} id @param {string} attribute @param {number} amount */
+export function move(doc, id, attribute, amount) {
+  return changed(doc, id, (spec) => ({ ...spec, moves: { ...spec.moves, [attribute]: amount } }));
+}
+
+/** Back to the start. @param {Document} doc @param {string} id @returns {Document} */
+export function reset(doc, id) {
+  return { ...doc, images: doc.images.map((item) => (item.id === id ? { ...item, now: item.start } : item)) };
+}
+
+/** An image of another's mixes. @param {Document} doc @param {string} id @param {Spec} spec */
+export function replace(doc, id, spec) {
+  return changed(doc, id, () => spec);
+}
+
+/** A copy behind the image, that resets to what it is now. @param {Document} doc @param {string} id @returns {Document} */
+export function duplicate(doc, id) {
+  const place = doc.images.findIndex((item) => item.id === id);
+  const item = doc.images[place];
+  if (!item) return doc;
+  const copy = { ...item, id: freeId(doc), name: `${item.name} copy`, start: item.now };
+  return { ...doc, images: doc.images.toSpliced(place + 1, 0, copy) };
+}
+
+/** @param {Document} doc @param {string} id @returns {Document} */
+export function remove(doc, id) {
+  return { ...doc, images: doc.images.filter((item) => item.id !== id) };
+}
+
+/** Images of whole styles, added. @param {Document} doc @param {Style[]} styles @returns {Document} */
+export function addImages(doc, styles) {
+  return styles.reduce((now, { id, name }) => {
+    const spec = plain(id, now.layers);
+    return { ...now, images: [...now.images, { id: freeId(now), name, start: spec, now: spec }] };
+  }, doc);
+}
+
+/** Rows of the matrix, added; those that are there already stay once. @param {Document} doc @param {Style[]} styles @returns {Document} */
+export function addStyles(doc, styles) {
+  const known = new Set(doc.styles.map(({ id }) => id));
+  return { ...doc, styles: [...doc.styles, ...styles.filter(({ id }) => !known.has(id))] };
+}
+
+/** Other rows. @param {Document} doc @param {Style[]} styles @returns {Document} */
+export function setStyles(doc, styles) {
+  return addStyles({ ...doc, styles: [] }, styles);
+}
+
+/** @param {Document} doc @param {string} style @returns {Document} */
+export function removeStyle(doc, style) {
+  return { ...doc, styles: doc.styles.filter(({ id }) => id !== style) };
+}
+
+/** @param {Document} doc @param {number} groups @returns {Document} */
+export function regroup(doc, groups) {
+  return { ...doc, groups };
+}
+
+/**
+ * Random mixes of the matrix's styles: each group gets two and a share.
+ * @param {Document} doc
+ * @param {string[]} ids the images
+ * @param {Group[]} groups
+ * @param {() => number} random in [0, 1)
+ */
+export function shuffle(doc, ids, groups, random) {
+  const any = () => doc.styles[Math.floor(random() * doc.styles.length)]?.id ?? "average";
+  return ids.reduce((now, id) => changed(now, id, (spec) => groups.reduce((mixed, group) => {
+    const [start, end, share] = [any(), any(), Math.floor(random() * 101)];
+    return withLayers(mixed, group, () => [start, end, share]);
+  }, spec)), doc);
+}
+
+/** @param {Document} doc @param {string} image @param {string} text @returns {Document} */
+export function addNote(doc, image, text) {
+  const number = 1 + Math.max(0, ...doc.notes.map(({ id }) => Number(id.slice(1)) || 0));
+  return { ...doc, notes: [...doc.notes, { id: `n${number}`, image, text, verdict: "open" }] };
+}
+
+/** @param {Document} doc @param {string} id @param {Verdict} verdict @returns {Document} */
+export function judge(doc, id, verdict) {
+  return { ...doc, notes: doc.notes.map((note) => (note.id === id ? { ...note, verdict } : note)) };
+}
+
+/** @param {Document} doc @param {string} id @returns {Document} */
+export function removeNote(doc, id) {
+  return { ...doc, notes: doc.notes.filter((note) => note.id !== id) };
+}
+
+/** @param {Document} doc */
+function freeId(doc) {
+  return `i${1 + Math.max(0, ...doc.images.map(({ id }) => Number(id.slice(1)) || 0))}`;
+}

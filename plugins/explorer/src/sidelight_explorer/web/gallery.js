@@ -1,0 +1,89 @@
+// @ts-check
+/** All images with their scores, sorted by score. */
+import { button, h } from "./dom.js";
+import { setImage, toneBar } from "./marks.js";
+import { fixed, scoreOf, tone } from "./numbers.js";
+
+/** @typedef {import("./app.js").App} App */
+/** @typedef {{ element: HTMLElement, button: HTMLElement, show: () => void }} Entry */
+
+/** @param {App} app */
+export function gallery(app) {
+  const list = h("ol", { class: "gallery", role: "listbox", "aria-label": "Images" });
+  const sort = button("", () => app.look({ sort: !app.view.sort }), { class: "quiet", title: "Change the order" });
+  const count = h("span", { class: "note" });
+  const element = h("section", { class: "panel gallery-panel", "aria-label": "Gallery" },
+    h("header", {}, h("h2", {}, "Images"), count, sort), list);
+  /** @type {Map<string, Entry>} */
+  const entries = new Map();
+
+  const show = () => {
+    sort.textContent = app.view.sort ? "sorted by score" : "in order of making";
+    count.textContent = String(app.doc.images.length);
+    const order = sorted(app).map(({ id }) => id);
+    for (const [id, entry] of entries) {
+      if (order.includes(id)) continue;
+      entry.element.remove();
+      entries.delete(id);
+    }
+    order.forEach((id, place) => {
+      const entry = entries.get(id) ?? makeEntry(app, id);
+      entries.set(id, entry);
+      entry.show();
+      if (list.children[place] !== entry.element) moveTo(list, entry, place);
+    });
+  };
+  return { element, show };
+}
+
+/** Moving an element loses its focus, which is given back. @param {Element} list @param {Entry} entry @param {number} place */
+function moveTo(list, entry, place) {
+  const focused = document.activeElement === entry.button;
+  list.insertBefore(entry.element, list.children[place] ?? null);
+  if (focused) entry.button.focus({ preventScroll: true });
+}
+
+/** The images in the order in which they are shown. @param {App} app */
+export function sorted(app) {
+  if (!app.view.sort) return app.doc.images;
+  const scores = new Map(app.doc.images.map(({ id, now }) => [id, scoreOf(app.pictures.of(now), app.view) ?? -Infinity]));
+  return app.doc.images.toSorted((a, b) => (scores.get(b.id) ?? 0) - (scores.get(a.id) ?? 0));
+}
+
+/** @param {App} app @param {string} id @returns {Entry} */
+function makeEntry(app, id) {
+  const [score, name] = [h("span", { class: "score" }), h("span", { class: "name" })];
+  const [mark, image] = [toneBar(), h("img", { alt: "", class: "crisp" })];
+  const option = h("button", {
+    type: "button", role: "option", "data-image": id, onclick: () => app.look({ selected: id }),
+    onkeydown: (/** @type {KeyboardEvent} */ event) => step(app, id, event),
+  }, score, mark.element, image, name);
+  const show = () => {
+    const item = app.doc.images.find((one) => one.id === id);
+    if (!item) return;
+    const picture = app.pictures.of(item.now);
+    const value = scoreOf(picture, app.view);
+    const pinned = app.view.pins.includes(id);
+    const chosen = id === app.item?.id;
+    setImage(image, picture);
+    mark.show(tone(value, app.classifier));
+    score.textContent = fixed(value);
+    name.textContent = pinned ? `● ${item.name}` : item.name;
+    option.setAttribute("aria-selected", String(chosen));
+    option.tabIndex = chosen ? 0 : -1;
+    option.setAttribute("aria-label", `${item.name}, score ${fixed(value)}${pinned ? ", pinned" : ""}`);
+  };
+  return { element: h("li", { role: "presentation" }, option), button: option, show };
+}
+
+/** Arrow keys go through the images. @param {App} app @param {string} id @param {KeyboardEvent} event */
+function step(app, id, event) {
+  const way = { ArrowRight: 1, ArrowDown: 1, ArrowLeft: -1, ArrowUp: -1 }[event.key];
+  const images = sorted(app);
+  const next = way && images[images.findIndex((item) => item.id === id) + way];
+  if (!next) return;
+  event.preventDefault();
+  app.look({ selected: next.id });
+  const found = document.querySelector(`.gallery [data-image="${next.id}"]`);
+  if (found instanceof HTMLElement) found.focus();
+}

@@ -1,0 +1,51 @@
+// @ts-check
+/** Scores as people read them. */
+
+/** @typedef {import("./types.js").Classifier} Classifier */
+/** @typedef {import("./types.js").Picture} Picture */
+/** @typedef {import("./types.js").View} View */
+
+const MINUS = "\u2212";
+
+/** Two digits behind the point, with a true minus sign. @param {number | undefined} value @param {number} [digits] */
+export function fixed(value, digits = 2) {
+  if (value === undefined || !Number.isFinite(value)) return "–";
+  const text = Math.abs(value) >= 1000 ? value.toPrecision(4) : value.toFixed(digits);
+  return text.replace("-", Number(text) === 0 ? "" : MINUS);
+}
+
+/** The same with a plus sign. @param {number | undefined} value */
+export function signed(value) {
+  if (value === undefined) return "–";
+  const text = fixed(value);
+  return value > 0 && Number(text) !== 0 ? `+${text}` : text;
+}
+
+/** What the classifier that is looked at says of an image. @param {Picture | null | undefined} picture @param {View} view */
+export function scoreOf(picture, { classifier, target }) {
+  return picture?.values[classifier]?.[String(target)];
+}
+
+/** What a score means. @param {Classifier} classifier @param {number} target */
+export function meaning(classifier, target) {
+  const name = classifier.classes[target] ?? String(target);
+  if (classifier.task === "regression") return name;
+  return classifier.task === "binary" ? `${name}, from ${MINUS}1 to 1` : `probability of ${name}`;
+}
+
+/** The most confident class and its value. @param {Picture} picture @param {Classifier} classifier */
+export function verdict(picture, classifier) {
+  const values = Object.entries(picture.values[classifier.id] ?? {});
+  const [index, value] = values.reduce((best, entry) => (entry[1] > best[1] ? entry : best), ["0", -Infinity]);
+  return classifier.task === "regression" ? fixed(value) : `${classifier.classes[Number(index)] ?? index} ${fixed(value)}`;
+}
+
+/**
+ * A score's place between the two ends of its scale, in [-1, 1]: half a probability is the middle.
+ * @param {number | undefined} score
+ * @param {Classifier} classifier
+ */
+export function tone(score, classifier) {
+  if (score === undefined || classifier.task === "regression") return 0;
+  return Math.max(-1, Math.min(1, classifier.task === "binary" ? score : 2 * score - 1));
+}

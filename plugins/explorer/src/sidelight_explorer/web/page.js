@@ -1,0 +1,94 @@
+// @ts-check
+/** The page: live from its server, or from disk with what it holds. */
+import { fromFragment, toFragment } from "./address.js";
+import { App } from "./app.js";
+import { attributes } from "./attributes.js";
+import { compare } from "./compare.js";
+import { current } from "./current.js";
+import { onDisk } from "./disk.js";
+import { h } from "./dom.js";
+import { gallery } from "./gallery.js";
+import { keys } from "./keys.js";
+import { cellSpecs, matrix } from "./matrix.js";
+import { notes } from "./notes.js";
+import { connect } from "./server.js";
+import { sources } from "./sources.js";
+import { topbar } from "./topbar.js";
+
+/** @typedef {import("./types.js").Content} Content */
+
+const SETTLED = 400;
+
+async function start() {
+  const content = /** @type {Content} */ (JSON.parse(document.getElementById("content")?.textContent ?? "{}"));
+  const { facts, document: first, backend } = content.token ? await connect(content.token) : fromDisk(content);
+  const kept = await fromFragment(location.hash);
+  let view = {};
+  let doc = first;
+  let message = "";
+  if (kept) {
+    try {
+      doc = await backend.open(JSON.stringify(kept.doc));
+      view = kept.view;
+    } catch (error) {
+      message = `The session in the address cannot be opened: ${error instanceof Error ? error.message : error}`;
+    }
+  }
+  const app = new App(facts, backend, doc, view);
+  app.message = message;
+  build(app);
+}
+
+/** @param {Content} content */
+function fromDisk({ facts, document: doc, pictures }) {
+  if (!facts || !doc) throw new Error("the page holds no session");
+  return { facts, document: doc, backend: onDisk(pictures ?? {}) };
+}
+
+/** @param {App} app */
+function build(app) {
+  const parts = { top: topbar(app), gallery: gallery(app), current: current(app), matrix: matrix(app), attributes: attributes(app), compare: compare(app), sources: sources(app), notes: notes(app) };
+  document.body.append(h("a", { class: "skip", href: "#main" }, "Skip to the images"), h("header", { class: "masthead" }, parts.top.element),
+    h("main", { id: "main", tabindex: -1 }, parts.gallery.element, h("div", { class: "bench" }, parts.current.element, parts.matrix.element,
+      h("div", { class: "side" }, parts.attributes.element, parts.notes.element)),
+      h("div", { class: "shelf" }, parts.sources.element, parts.compare.element)));
+  keys(app);
+  let timer = 0;
+  const show = () => {
+    for (const part of Object.values(parts)) part.show();
+    fetchWhatIsShown(app);
+    clearTimeout(timer);
+    timer = setTimeout(() => void remember(app), SETTLED);
+  };
+  app.listen(show);
+  show();
+  document.documentElement.dataset.ready = "true";
+}
+
+let waiting = false;
+
+/** The edited image at once, one request at a time; when it is there, all others on the page. @param {App} app */
+function fetchWhatIsShown(app) {
+  const item = app.item;
+  const rest = () => [...app.doc.images.flatMap(({ now, start }) => [now, start]), ...cellSpecs(app)];
+  if (!item || app.picture !== undefined) {
+    app.pictures.want(rest(), app.ask);
+    return;
+  }
+  if (waiting) return;
+  waiting = true;
+  void app.pictures.now(item.now, app.ask).finally(() => {
+    waiting = false;
+    app.announce();
+  });
+}
+
+/** @param {App} app */
+async function remember(app) {
+  const fragment = await toFragment(app.doc, app.view);
+  history.replaceState(null, "", `#${fragment}`);
+}
+
+start().catch((error) => {
+  document.body.append(h("p", { class: "message", role: "alert" }, `The explorer cannot start: ${error instanceof Error ? error.message : error}`));
+});

@@ -1,0 +1,109 @@
+// @ts-check
+/** Pictures by key: what is there, and fetching what is not. What the user waits for goes first; the rest gives way. */
+import { keyOf } from "./spec.js";
+
+/** @typedef {import("./types.js").Spec} Spec */
+/** @typedef {import("./types.js").Picture} Picture */
+/** @typedef {import("./types.js").Backend} Backend */
+
+const MOST = 3000;
+const AT_ONCE = 24;
+
+export class Pictures {
+  /** @type {Map<string, Picture | null>} */
+  #kept = new Map();
+  /** @type {Map<string, Spec>} */
+  #wanted = new Map();
+  #fetching = new AbortController();
+  #busy = false;
+  /** @type {Record<string, number>} */
+  #ask = {};
+
+  /**
+   * @param {Backend} backend
+   * @param {() => void} arrived called when there is more to show
+   */
+  constructor(backend, arrived) {
+    this.backend = backend;
+    this.arrived = arrived;
+    this.message = "";
+  }
+
+  /** `undefined` while it is not there, `null` where it cannot be had. @param {string} key */
+  get(key) {
+    return this.#kept.get(key);
+  }
+
+  /** @param {Spec} spec */
+  of(spec) {
+    return this.#kept.get(keyOf(spec));
+  }
+
+  /** Forget everything: other classes are asked about, or a session brought other styles. */
+  clear() {
+    this.#kept.clear();
+    this.#stop();
+  }
+
+  /**
+   * The one picture that the user waits for.
+   * @param {Spec} spec
+   * @param {Record<string, number>} ask
+   */
+  async now(spec, ask) {
+    const key = keyOf(spec);
+    if (this.#kept.has(key)) return;
+    this.#stop();
+    await this.#fetch([[key, spec]], true, ask);
+  }
+
+  /**
+   * Pictures for all that is on the page; what was wanted before and is not any more is given up.
+   * @param {Spec[]} specs
+   * @param {Record<string, number>} ask
+   */
+  want(specs, ask) {
+    this.#ask = ask;
+    this.#wanted = new Map(specs.map((spec) => [keyOf(spec), spec]));
+    for (const key of this.#wanted.keys()) if (this.#kept.has(key)) this.#wanted.delete(key);
+    if (!this.#busy) void this.#work();
+  }
+
+  async #work() {
+    this.#busy = true;
+    while (this.#wanted.size) {
+      const part = [...this.#wanted].slice(0, AT_ONCE);
+      for (const [key] of part) this.#wanted.delete(key);
+      await this.#fetch(part, false, this.#ask);
+    }
+    this.#busy = false;
+  }
+
+  /** @param {[string, Spec][]} part @param {boolean} edit @param {Record<string, number>} ask */
+  async #fetch(part, edit, ask) {
+    const signal = edit ? undefined : this.#fetching.signal;
+    try {
+      const pictures = await this.backend.draw(part.map(([, spec]) => spec), { edit, ask, signal });
+      part.forEach(([key], index) => this.#keep(key, pictures[index] ?? null));
+      this.message = "";
+    } catch (error) {
+      if (signal?.aborted) return;
+      this.message = error instanceof Error ? error.message : String(error);
+      for (const [key] of part) this.#keep(key, null);
+    }
+    this.arrived();
+  }
+
+  /** @param {string} key @param {Picture | null} picture */
+  #keep(key, picture) {
+    this.#kept.delete(key);
+    this.#kept.set(key, picture);
+    if (this.#kept.size > MOST) this.#kept.delete(this.#kept.keys().next().value ?? "");
+  }
+
+  #stop() {
+    this.#fetching.abort();
+    this.#fetching = new AbortController();
+    this.#wanted.clear();
+  }
+}

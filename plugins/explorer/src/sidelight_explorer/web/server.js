@@ -1,0 +1,84 @@
+// @ts-check
+/** The backend of a live page: its server, which has the models. */
+
+/** @typedef {import("./types.js").Backend} Backend */
+/** @typedef {import("./types.js").Job} Job */
+/** @typedef {import("./types.js").Facts} Facts */
+/** @typedef {import("./types.js").Document} Document */
+
+const OVER = ["done", "failed", "cancelled"];
+
+/**
+ * @param {string} token
+ * @returns {Promise<{ backend: Backend, facts: Facts, document: Document }>}
+ */
+export async function connect(token) {
+  const headers = { "X-Sidelight-Token": token };
+
+  /** @param {string} path @param {BodyInit} [body] @param {AbortSignal} [signal] */
+  async function post(path, body, signal) {
+    const answer = await fetch(path, { method: "POST", headers, body, signal: signal ?? null });
+    if (!answer.ok) throw new Error((await answer.json().catch(() => ({}))).error ?? `the server answers ${answer.status}`);
+    return answer;
+  }
+
+  const entered = await (await post("/api/tabs")).json();
+  const tab = `/api/tabs/${entered.tab}`;
+  const jobs = listen(`${tab}/events`);
+  window.addEventListener("pagehide", () => navigator.sendBeacon(`${tab}/close`, JSON.stringify({ token })));
+
+  /** @param {string} name @param {unknown} body @param {AbortSignal} [signal] */
+  const ask = async (name, body, signal) => (await post(`${tab}/${name}`, JSON.stringify(body), signal)).json();
+
+  /** @param {Promise<{ job: string }>} started @param {(job: Job) => void} told */
+  const work = async (started, told) => jobs((await started).job, told);
+
+  return {
+    facts: entered.facts,
+    document: entered.document,
+    backend: {
+      live: true,
+      draw: async (specs, { edit, ask: wanted, signal }) => (await ask("draw", { specs, edit, ask: wanted }, signal)).pictures,
+      reach: async (wish) => (await ask("reach", wish)).styles,
+      upload: (file, told) => work(post(`${tab}/upload`, file).then((answer) => answer.json()), told),
+      data: (split, index, told) => work(ask("data", { split, index }), told),
+      heatmap: (spec, explainer, classifier, target, told) => work(ask("heatmap", { spec, explainer, classifier, target }), told),
+      cancel: async (job) => { await ask("cancel", { job }); },
+      save: async (doc) => (await post(`${tab}/save`, JSON.stringify(doc))).text(),
+      open: async (text) => (await post(`${tab}/open`, text)).json(),
+      export: (doc, precomputed, told) => work(ask("export", { document: doc, precomputed }), told),
+      exported: async (name) => (await post(`${tab}/exported`, JSON.stringify({ export: name }))).blob(),
+    },
+  };
+}
+
+/**
+ * Follow the tab's jobs. What gives is a function that waits for one of them to end.
+ * @param {string} path
+ */
+function listen(path) {
+  /** @type {Map<string, Job>} */
+  const latest = new Map();
+  /** @type {Map<string, (job: Job) => void>} */
+  const waiting = new Map();
+  new EventSource(path).addEventListener("message", ({ data }) => {
+    const job = /** @type {Job} */ (JSON.parse(data));
+    latest.set(job.id, job);
+    waiting.get(job.id)?.(job);
+  });
+  /** @param {string} id @param {(job: Job) => void} told @returns {Promise<Job>} */
+  return (id, told) => new Promise((resolve, reject) => {
+    /** @param {Job} job */
+    const follow = (job) => {
+      told(job);
+      if (!OVER.includes(job.state)) return;
+      waiting.delete(id);
+      latest.delete(id);
+      if (job.state === "failed") reject(new Error(job.message));
+      else resolve(job);
+    };
+    waiting.set(id, follow);
+    const known = latest.get(id);
+    if (known) follow(known);
+  });
+}

@@ -1,0 +1,36 @@
+// @ts-check
+/** What is asked of which classifier, undo and redo, files. */
+import { button, choice, field, fill, h } from "./dom.js";
+import { files } from "./files.js";
+
+/** @typedef {import("./app.js").App} App */
+
+/** @param {App} app */
+export function topbar(app) {
+  const classifier = choice(app.facts.classifiers.map(({ id }) => [id, id]), app.classifier.id, (id) => {
+    const found = app.facts.classifiers.find((one) => one.id === id);
+    app.look({ classifier: id, target: found && found.task !== "regression" ? found.classes.length - 1 : 0 });
+  });
+  const target = h("select", {});
+  target.addEventListener("change", () => app.look({ target: Number(target.value) }));
+  const [undo, redo] = [button("Undo", () => app.undo(), { title: "Ctrl+Z" }), button("Redo", () => app.redo(), { title: "Ctrl+Shift+Z" })];
+  const work = h("ul", { class: "jobs", "aria-label": "Files under way" });
+  const message = h("p", { class: "message", role: "status", "aria-live": "polite" });
+  const element = h("div", { class: "topbar" }, h("h1", {}, app.facts.name, h("small", {}, app.backend.live ? " explorer" : " explorer, from disk")),
+    field("classifier", classifier), field("class", target), h("div", { class: "actions" }, undo, redo), files(app, work), work, message);
+  let asked = "";
+
+  const show = () => {
+    classifier.value = app.classifier.id;
+    if (asked !== app.classifier.id) {
+      asked = app.classifier.id;
+      fill(target, ...app.classifier.classes.map((name, index) => h("option", { value: index }, name)));
+    }
+    target.value = String(app.view.target);
+    target.disabled = app.classifier.classes.length < 2;
+    undo.disabled = app.history.past.length === 0;
+    redo.disabled = app.history.future.length === 0;
+    message.textContent = app.message || app.pictures.message;
+  };
+  return { element, show };
+}

@@ -1,0 +1,68 @@
+/** What the page reads, keeps and sends. */
+
+/** Two styles of a layer and how many percent of the way from one to the other. */
+export type Mix = [start: string, end: string, share: number];
+
+/** One image: a mix for each layer, and attributes moved by so many percent. */
+export interface Spec { layers: Mix[]; moves: Record<string, number> }
+
+export interface Style { id: string; name: string }
+export interface Item { id: string; name: string; start: Spec; now: Spec }
+export type Verdict = "open" | "verified" | "falsified";
+export interface Note { id: string; image: string; text: string; verdict: Verdict }
+
+/** Everything that the user makes; every change of it can be undone. */
+export interface Document {
+  format: 1; layers: number; groups: number; styles: Style[]; images: Item[]; notes: Note[];
+}
+
+/** What is looked at; kept in the address, not undone. */
+export interface View {
+  selected: string; classifier: string; target: number; cells: "result" | "style"; sort: boolean;
+  pins: string[]; explainer: string; opacity: number;
+}
+
+export interface Classifier { id: string; task: "multiclass" | "binary" | "regression"; classes: string[] }
+export interface Slider { id: string; finder: string; name: string; effect: number; flagged: string; oneSided: boolean }
+
+export interface Facts {
+  name: string; layers: number; image: [number, number, number]; live: boolean; runImages: number; inverts: boolean;
+  classifiers: Classifier[]; attributes: Slider[]; explainers: { id: string; summary: string }[]; splits: string[];
+}
+
+/** An image and what every classifier says of it: class index to the value shown. */
+export interface Picture { png: string; values: Record<string, Record<string, number>>; distance: number }
+
+export interface Job {
+  id: string; label: string; state: "waiting" | "running" | "done" | "failed" | "cancelled";
+  doing: string; done: number; total: number | null; result: Record<string, unknown> | null; message: string;
+}
+
+export interface Content {
+  token?: string; name?: string; facts?: Facts; document?: Document; pictures?: Record<string, Picture>;
+}
+
+export interface Heatmap {
+  spec: string; explainer: string; classifier: string; target: number;
+  values: string; height: number; width: number; signed: boolean;
+}
+
+export interface Reach {
+  classifier: string; target: number; high: boolean; seed: number; count: number; pool: number; percent: number;
+}
+
+/** Where pictures come from: a server with the models, or what an exported page holds. */
+export interface Backend {
+  live: boolean;
+  /** Pictures of specs; `null` where this page does not hold one. */
+  draw(specs: Spec[], options: { edit: boolean; ask: Record<string, number>; signal?: AbortSignal }): Promise<(Picture | null)[]>;
+  reach(wish: Reach): Promise<string[]>;
+  upload(file: Blob, told: (job: Job) => void): Promise<Job>;
+  data(split: string, index: number, told: (job: Job) => void): Promise<Job>;
+  heatmap(spec: Spec, explainer: string, classifier: string, target: number, told: (job: Job) => void): Promise<Job>;
+  cancel(job: string): Promise<void>;
+  save(document: Document): Promise<string>;
+  open(text: string): Promise<Document>;
+  export(document: Document, precomputed: number, told: (job: Job) => void): Promise<Job>;
+  exported(name: string): Promise<Blob>;
+}

@@ -7,7 +7,7 @@ from sidelight_specs import SidelightError, UserError
 from sidelight_specs.results import Heatmap, Split, Targets
 from sidelight_specs.roles import Classifier, Data, Explainer
 from sidelight_specs.testing import ToyClassifier, ToyData, ToyRun
-from sidelight_structured import XnnParams
+from sidelight_structured import XnnParams, attempts
 from sidelight_structured.srae import pull_away
 from sidelight_structured.x_feature import GAIN, XFeature
 from sidelight_structured.xnn import Xnn, explained_classes
@@ -178,10 +178,43 @@ def test_x_features_that_overlap_too_much_are_trained_anew_and_the_best_are_kept
     assert overlaps[0] > overlaps[1] > overlaps[2]
 
 
-def test_a_training_whose_x_features_are_apart_is_the_last():
+def test_a_training_that_is_good_enough_is_the_last():
     run = ToyRun()
-    fitted(run, steps=60, overlap=1.0, tries=3)
+    fitted(run, steps=60, overlap=1.0, agreement=0.0, tries=3)
     assert [label for label in run.steps if label.startswith("training")] == ["training"]
+
+
+def disagreement_on_training_images(explainer):
+    images = torch.from_numpy(QuarterData().split("train").images)
+    layer, logits = layer_and_logits(explainer.classifier, explainer._fitted.layer, images)
+    network = explainer._fitted.network
+    return float((network.logits(network.x_features(layer)).argmax(1) != logits.argmax(1)).float().mean())
+
+
+def test_a_network_that_repeats_too_few_predictions_is_trained_anew_with_less_pull_away():
+    wrong = []
+    for tries in (1, 4):
+        run = ToyRun()
+        explainer = fitted(run, steps=60, orthogonality=30.0, overlap=1.0, agreement=1.0, tries=tries)
+        wrong.append(disagreement_on_training_images(explainer))
+    assert wrong[0] > 0.02
+    assert wrong[1] < 0.6 * wrong[0]
+
+
+def test_the_pull_away_turns_back_by_less_and_less(monkeypatch):
+    """Too much overlap, then too little agreement, then too much overlap: 0.3 up, half-way down, a quarter up."""
+    answers = iter([(2.0, 0.5), (0.5, 3.0), (1.5, 1.0), (0.9, 1.2)])
+    strengths = []
+
+    def attempted(_layer, _logits, _classes, _params, _run, strength, number):
+        strengths.append(strength)
+        overlap, disagreement = next(answers)
+        return attempts.Attempt(network=number, curves={}, overlap=overlap, disagreement=disagreement)
+
+    monkeypatch.setattr(attempts, "_attempted", attempted)
+    chosen, _ = attempts.trained(None, None, (), XnnParams(orthogonality=0.3, tries=4), ToyRun())
+    assert np.allclose(strengths, [0.3, 0.3 * 1.5, 0.3 * 1.5**0.5, 0.3 * 1.5**0.75])
+    assert chosen == 3
 
 
 def test_without_the_pull_away_nothing_is_tried_again():

@@ -194,11 +194,20 @@ class XnnParams:
     overlap: float = param(
         0.045,
         "Mean squared cosine between x-features, over the training images, up to which a training is accepted; above "
-        "it there is another one, from a new start and with half as much more pull-away.",
+        "it there is another one, from a new start and with more pull-away.",
         minimum=0.0,
         maximum=1.0,
     )
-    tries: int = param(3, "Trainings at most; the one whose x-features overlap least is kept.", minimum=1, maximum=20)
+    agreement: float = param(
+        0.985,
+        "Share of the training images whose prediction the x-features alone must repeat for a training to be accepted; "
+        "below it there is another one, from a new start and with less pull-away.",
+        minimum=0.0,
+        maximum=1.0,
+    )
+    tries: int = param(
+        4, "Trainings at most; the one that misses `overlap` and `agreement` least is kept.", minimum=1, maximum=20
+    )
     q: float = param(
         100.0,
         "How sharply the reconstruction tells dimensions apart that it keeps and gives up.",

@@ -25,6 +25,11 @@ def substituted(logits: torch.Tensor, approximated: torch.Tensor, classes: Seque
     return answer
 
 
+def agreement(logits: torch.Tensor, approximated: torch.Tensor, classes: Sequence[int]) -> torch.Tensor:
+    """(N,) bool: the network's logits (N, k) of the explained classes give the prediction of the classifier (N, K)."""
+    return substituted(logits, approximated, classes).argmax(1) == logits.argmax(1)
+
+
 def r_squared(logits: torch.Tensor, approximated: torch.Tensor) -> float:
     """1 minus the squared error over the variance, over all images and the logits (N, k) together."""
     spread = (logits - logits.mean(0)).square().sum()
@@ -52,8 +57,7 @@ def quality(
                 f"x-features that are above 0 in at least one of {images}; orthogonality is over their pairs."),
     ]  # fmt: skip
     if logits.shape[1] > 1:
-        agree = substituted(logits, approximated, classes).argmax(1) == logits.argmax(1)
-        items.insert(0, _agreement(to_array(agree), images))
+        items.insert(0, _agreement(to_array(agreement(logits, approximated, classes)), images))
     return Measurements(items=tuple(items))
 
 

@@ -12,10 +12,11 @@ from sidelight_specs.roles import Explainer, Trainable
 from sidelight_toolkit.arrays import to_array
 from sidelight_toolkit.layers import collect, find_layer
 
+from sidelight_structured.attempts import trained
 from sidelight_structured.learned import Learned
 from sidelight_structured.places import places
 from sidelight_structured.quality import quality, substituted
-from sidelight_structured.xnn_training import encoded, strongest, trained
+from sidelight_structured.xnn_training import encoded, strongest
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -53,7 +54,7 @@ class Xnn(Explainer, Trainable):
         name = find_layer(self.classifier, self.params.layer, images[:1].to(self.run.device))
         classes = explained_classes(self.params.classes, self.classifier)
         layer, logits = self._seen(name, images)
-        network, curves = trained(layer, logits[:, list(classes)], self.params, self.run)
+        network, curves = trained(layer, logits, classes, self.params, self.run)
         rows, values = strongest(encoded(network, layer, self.run.device), self.params.exemplars)
         self._learned = Learned(
             layer=name,

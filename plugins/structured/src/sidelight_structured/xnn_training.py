@@ -6,13 +6,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
-from sidelight_specs import SidelightError
 from sidelight_toolkit.batching import in_batches
 from sidelight_toolkit.modules import training_mode
 from sidelight_toolkit.seeding import seeded
 from sidelight_toolkit.training import minibatches, train
 
-from sidelight_structured.srae import ExplanationNetwork, pull_away
+from sidelight_structured.srae import ExplanationNetwork
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -29,8 +28,6 @@ FEWEST, FOR_EACH_CLASS = 5, 3
 RAMP = 0.8
 """The share of the training over which the pull-away grows to its weight; at full weight from the start, it silences
 x-features before they have become useful."""
-STRONGER = 1.5
-"""What the weight of the pull-away is multiplied by at each further try."""
 CHUNK = 4096
 USUAL_STRENGTH = 0.99
 """The quantile of an x-feature, where it fires at all, that becomes its unit."""
@@ -42,32 +39,22 @@ def default_widths(inputs: int, features: int) -> tuple[int, ...]:
     return tuple(max(features, min(largest, share)) for largest, share in zip(LARGEST_WIDTHS, shares, strict=True))
 
 
-def trained(
-    layer: torch.Tensor, logits: torch.Tensor, params: XnnParams, run: Run
+def one_training(
+    layer: torch.Tensor, logits: torch.Tensor, params: XnnParams, run: Run, strength: float, number: int = 0
 ) -> tuple[ExplanationNetwork, dict[str, np.ndarray]]:
     """An explanation network for Z (N, S) and the explained logits (N, k), and the course of the terms.
 
-    Where its x-features overlap by more than `params.overlap`, another is trained from a new start and with a stronger
-    pull-away, `params.tries` in all; the one that overlaps least is kept (the authors' code tries up to five times).
     Its x-features are ordered by how much they contribute, strongest first, and 1 is as strong as each usually gets;
     those that fire in no image are dropped.
+
+    Args:
+        layer: Z of the training images.
+        logits: theirs.
+        params: all but the weight of the pull-away.
+        run: gives the random streams; those of every `number` differ.
+        strength: eta, the weight that the pull-away reaches.
+        number: how many trainings there were before.
     """
-    best, lowest, curves = None, float("inf"), {}
-    for number in range(params.tries if params.orthogonality > 0 else 1):
-        network, course = _one_try(layer, logits, params, run, number)
-        found = float(pull_away(encoded(network, layer, str(run.device))))
-        if found < lowest:
-            best, lowest, curves = network, found, course
-        if lowest <= params.overlap:
-            break
-    if best is None:
-        raise SidelightError("the training of the explanation network gave no finite x-features; lower `learning_rate`")
-    return best, curves
-
-
-def _one_try(
-    layer: torch.Tensor, logits: torch.Tensor, params: XnnParams, run: Run, number: int
-) -> tuple[ExplanationNetwork, dict[str, np.ndarray]]:
     features = params.features or max(FEWEST, FOR_EACH_CLASS * logits.shape[1])
     widths = params.widths or default_widths(layer.shape[1], features)
     with seeded(run, _named("weights", number)):
@@ -75,7 +62,7 @@ def _one_try(
     network.feature_scale.copy_(_scale(layer.square().mean()))
     network.logit_scale.copy_(_scale((logits - logits.mean(0)).square().mean()))
     with training_mode(network):
-        curves = _minimise(network, layer, logits, params, run, number)
+        curves = _minimise(network, layer, logits, params, run, strength, number)
     return _ordered_and_scaled(network, layer, logits), curves
 
 
@@ -93,10 +80,10 @@ def _minimise(
     logits: torch.Tensor,
     params: XnnParams,
     run: Run,
+    strength: float,
     number: int,
 ) -> dict[str, np.ndarray]:
     terms: list[tuple[float, float, float]] = []
-    strength = params.orthogonality * STRONGER**number
 
     def loss_of(rows: np.ndarray) -> torch.Tensor:
         inputs, wanted = (part[torch.from_numpy(rows)].to(run.device) for part in (layer, logits))

@@ -127,6 +127,22 @@ def test_plain_lines():
     assert stream.getvalue() == "[1/2] fit classifier ...\n[1/2] fit classifier: done in 2.0 s\n"
 
 
+def test_plain_lines_tell_now_and_then_how_far_a_long_loop_is():
+    stream, seconds = io.StringIO(), iter(range(0, 10_000, 10))
+    reporter = PlainLines(stream, clock=lambda: float(next(seconds)))
+    with reporter.loop("training", 40) as advance:
+        for _ in range(6):
+            advance()
+    with reporter.loop("drawing", None) as advance:
+        for _ in range(3):
+            advance()
+    assert stream.getvalue().splitlines() == [
+        "      training: 3 of 40, about 6 min left",
+        "      training: 6 of 40, about 6 min left",
+        "      drawing: 3",
+    ]
+
+
 @pytest.mark.parametrize(
     ("made", "found", "said"),
     [(1, 0, "done in 3.0 s"), (0, 4, "stored"), (1, 3, "done in 3.0 s (3 of 4 parts stored)"), (0, 0, "done in 3.0 s")],

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Protocol, TextIO
 
@@ -14,6 +15,10 @@ if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
 
     from sidelight.execution.journal import Timing
+
+
+PAUSE = 30.0
+"""Seconds between two lines about a loop, where there is no terminal to draw a bar on."""
 
 
 class Reporter(Protocol):
@@ -57,14 +62,15 @@ class Silent:
 
 
 class PlainLines(Silent):
-    """One plain line when a step starts and one when it ends.
+    """One plain line when a step starts, one when it ends, and now and then one in a long loop.
 
     Args:
         stream: where to; the standard error stream when None.
+        clock: seconds, of a clock that never goes back.
     """
 
-    def __init__(self, stream: TextIO | None = None) -> None:
-        self._stream = stream or sys.stderr
+    def __init__(self, stream: TextIO | None = None, clock: Callable[[], float] = time.monotonic) -> None:
+        self._stream, self._clock = stream or sys.stderr, clock
 
     def started(self, title: str) -> None:
         """Say which step begins."""
@@ -73,6 +79,21 @@ class PlainLines(Silent):
     def finished(self, title: str, timing: Timing) -> None:
         """Say what became of it."""
         self.say(f"{title}: {outcome(timing)}")
+
+    @contextmanager
+    def loop(self, label: str, total: int | None) -> Iterator[Callable[[], None]]:
+        """Every `PAUSE` seconds, how far the loop is."""
+        begun = told = self._clock()
+        done = 0
+
+        def advance() -> None:
+            nonlocal done, told
+            done, now = done + 1, self._clock()
+            if now - told >= PAUSE:
+                told = now
+                self.say(f"      {label}: {_so_far(done, total, now - begun)}")
+
+        yield advance
 
     def say(self, text: str) -> None:
         """Write one line."""
@@ -130,6 +151,14 @@ class Bars:
     def close(self) -> None:
         """Remove the bars."""
         self._progress.stop()
+
+
+def _so_far(done: int, total: int | None, seconds: float) -> str:
+    """`340 of 1500, about 2 min left`."""
+    if total is None:
+        return str(done)
+    left = seconds / done * max(0, total - done)
+    return f"{done} of {total}, about {f'{left / 60:.0f} min' if left >= 90 else f'{left:.0f} s'} left"
 
 
 def outcome(timing: Timing) -> str:

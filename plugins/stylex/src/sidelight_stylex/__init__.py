@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from sidelight_specs import GeneratorDescriptor, InverterDescriptor, Need, hookimpl
+from sidelight_specs import AttributeFinderDescriptor, GeneratorDescriptor, InverterDescriptor, Need, hookimpl
 
-from sidelight_stylex._params import EncoderParams, GeneratorParams
+from sidelight_stylex._params import AttFindParams, EncoderParams, GeneratorParams
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -49,4 +49,26 @@ def sidelight_inverters() -> Iterable[InverterDescriptor]:
         factory="sidelight_stylex.encoder:Encoder",
         needs=(Need("generator", capabilities=("encoder",)),),
         paper=f"{PAPER}, section 3.1",
+    )
+
+
+_SEARCHED = (
+    Need("classifier", capabilities=("classes",)),
+    Need("generator", capabilities=("latent.style",)),
+    Need("data", optional=True),
+    Need("inverter", optional=True),
+)
+
+
+@hookimpl
+def sidelight_attribute_finders() -> Iterable[AttributeFinderDescriptor]:
+    """Coordinates of the style space."""
+    yield AttributeFinderDescriptor(
+        name="attfind",
+        summary="The style coordinates that, set to their extremes, raise a class most, with examples and flags.",
+        params=AttFindParams,
+        factory="sidelight_stylex.attfind:AttFind",
+        needs=_SEARCHED,
+        example={"attributes": 3, "examples": 2, "frames": 3, "reference": 24, "batch": 8},
+        paper=f"{PAPER}, section 3.3",
     )

@@ -120,3 +120,81 @@ class EncoderParams:
     """Options of `encoder`."""
 
     batch: int = param(256, "Images encoded at a time.", unit="images", minimum=1, maximum=65_536)
+
+
+@params
+class FinderParams:
+    """What all finders of style attributes are asked."""
+
+    attributes: int = param(10, "How many attributes to find (M).", minimum=1, maximum=1000)
+    reference: int = param(
+        500,
+        "Training images that the extremes of the coordinates are taken from. 0, or a recipe without an inverter, "
+        "takes them from the images at hand.",
+        unit="images",
+        minimum=0,
+        maximum=1_000_000,
+    )
+    quantile: float = param(
+        0.01,
+        "Extremes are this quantile and that from above of each coordinate; 0 takes minimum and maximum, as the "
+        "authors' code does.",
+        minimum=0.0,
+        maximum=0.4,
+    )
+    examples: int = param(4, "Images that each attribute is shown on.", unit="images", minimum=1, maximum=1000)
+    factor: float = param(
+        1.0,
+        "How far coordinates are moved in pictures: 1 to the extreme, as in the search, 2 twice as far.",
+        minimum=0.1,
+        maximum=10.0,
+    )
+    frames: int = param(
+        5, "Pictures on the way from before to after, both included.", unit="images", minimum=2, maximum=100
+    )
+    tint: float = param(
+        0.75,
+        "An attribute is flagged when one colour shift all over the picture explains this share of the change.",
+        minimum=0.0,
+        maximum=1.0,
+    )
+    outside: float = param(
+        0.5,
+        "An attribute is flagged when a larger share of the changed pictures is unlike all pictures of the data.",
+        minimum=0.0,
+        maximum=1.0,
+    )
+    surroundings: int = param(
+        128, "Images of the data that pictures are compared with for that.", unit="images", minimum=4, maximum=100_000
+    )
+    batch: int = param(
+        32, "Images drawn and classified at a time; bounds the memory.", unit="images", minimum=1, maximum=65_536
+    )
+
+
+@params
+class AttFindParams(FinderParams):
+    """Options of `attfind`."""
+
+    rule: Literal["paper", "released"] = param(
+        "paper",
+        "`paper`: algorithm 1, on all coordinates. `released`: the authors' notebook, which searches convolutions "
+        "only, counts changes that lower the class as none, may take both directions of a coordinate, and takes images "
+        "out once the chosen changes together reach the threshold.",
+    )
+    threshold: float | None = param(
+        None,
+        "Images are explained, and taken out of the search, when an attribute raises the class by more than this. By "
+        "default none is for `paper`, and 1 for `released`.",
+        unit="logits",
+        minimum=0.0,
+        maximum=1e6,
+    )
+    mode: Literal["exact", "raced", "screened"] = param(
+        "exact",
+        "`exact` measures every coordinate on every image. `raced` gives up coordinates without prospect after some "
+        "images. `screened` looks at gradients first, and races the `candidates` that promise most.",
+    )
+    candidates: int = param(
+        48, "Coordinates that `screened` measures.", unit="coordinates", minimum=1, maximum=1_000_000
+    )

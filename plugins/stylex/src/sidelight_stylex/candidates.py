@@ -58,7 +58,9 @@ def _in_prospect(found: np.ndarray, count: int, unseen: float) -> np.ndarray:
     return np.asarray(overall | single.any(axis=0))
 
 
-def screened(models: Models, styles: torch.Tensor, values: np.ndarray, target: int, count: int) -> np.ndarray:
+def screened(
+    models: Models, styles: torch.Tensor, values: np.ndarray, target: int, coordinates: np.ndarray, count: int
+) -> np.ndarray:
     """The coordinates whose changes promise most by the gradient of the target's logit.
 
     A change of a coordinate by h is taken to change the logit by h times the derivative. Half of the coordinates are
@@ -69,21 +71,21 @@ def screened(models: Models, styles: torch.Tensor, values: np.ndarray, target: i
         styles: (N, S) of the images.
         values: (S, 2), what each coordinate is set to.
         target: index of the class.
-        count: how many coordinates.
+        coordinates: (C,), ascending, to choose from.
+        count: how many to choose, at most.
 
     Returns:
-        (count,) ascending.
+        those chosen, ascending.
 
     Raises:
         UserError: no gradient reaches the styles.
     """
-    promises = [_promised(models, styles[part], values, target) for part in slices(len(styles), models.batch)]
-    each = np.concatenate(promises).max(axis=2)
-    mean = np.concatenate(promises).mean(axis=0).max(axis=1)
-    ranked = np.argsort(-mean, kind="stable")
-    rank = np.argsort(np.argsort(-each, axis=1, kind="stable"), axis=1).min(axis=0)
-    rank[ranked[: count - count // 2]] = -1
-    return np.sort(np.argsort(rank, kind="stable")[:count])
+    parts = models.run.progress(list(slices(len(styles), models.batch)), "screening")
+    promised = np.concatenate([_promised(models, styles[part], values, target) for part in parts])[:, coordinates]
+    mean = promised.mean(axis=0).max(axis=1)
+    place = np.argsort(np.argsort(-promised.max(axis=2), axis=1, kind="stable"), axis=1).min(axis=0)
+    place[np.argsort(-mean, kind="stable")[: count - count // 2]] = -1
+    return np.sort(coordinates[np.argsort(place, kind="stable")[:count]])
 
 
 def _promised(models: Models, styles: torch.Tensor, values: np.ndarray, target: int) -> np.ndarray:

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 import attrs
 import numpy as np
 import torch
+from sidelight_specs import Run
+from sidelight_specs.roles import Classifier, Generator
 from sidelight_toolkit.arrays import to_array, to_tensor
 from sidelight_toolkit.batching import in_batches, slices
 
@@ -15,8 +17,6 @@ from sidelight_stylex.redrawing import redrawing_of
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from sidelight_specs import Run
-    from sidelight_specs.roles import Classifier, Generator
     from torch import Tensor
 
 DIRECTIONS = (-1, 1)
@@ -91,7 +91,8 @@ class Changes:
                 self._redrawing.prepare(self._styles[row])
                 for layer, (start, end) in enumerate(zip(self._starts, self._ends, strict=True)):
                     self._measure_layer(row, layer, coordinates[(coordinates >= start) & (coordinates < end)])
-        return self.measured[np.ix_(rows, coordinates)]
+        found: np.ndarray = self.measured[np.ix_(np.asarray(rows), coordinates)]
+        return found
 
     def _measure_layer(self, row: int, layer: int, coordinates: np.ndarray) -> None:
         places = np.repeat(coordinates, len(DIRECTIONS))

@@ -25,7 +25,13 @@ def moved(styles: Tensor, coordinate: int, value: float, amount: float) -> Tenso
 
 
 def towards(
-    models: Models, styles: Tensor, found: Sequence[Attribute], effects: np.ndarray, count: int, factor: float, frames: int
+    models: Models,
+    styles: Tensor,
+    found: Sequence[Attribute],
+    effects: np.ndarray,
+    count: int,
+    factor: float,
+    frames: int,
 ) -> dict[str, np.ndarray]:
     """The images on which each attribute raises the target most.
 

@@ -1,12 +1,10 @@
 """Whether a changed picture is still a picture of the data, or merely another tint of it.
 
-A generator's coordinates can move a classifier in ways that mean nothing: a to-RGB coordinate of a coarse level dyes the
-whole picture, and a shoe that turns black is no other shoe.
+A generator's coordinates can move a classifier in ways that mean nothing: a to-RGB coordinate of a coarse level dyes
+the whole picture, and a shoe that turns black is no other shoe.
 """
 
 from __future__ import annotations
-
-from typing import TYPE_CHECKING
 
 import attrs
 import numpy as np
@@ -14,10 +12,8 @@ import torch
 from sidelight_toolkit.batching import in_batches
 from sidelight_toolkit.images import resize
 
-from sidelight_stylex.judging import judge_of
-
-if TYPE_CHECKING:
-    from sidelight_stylex.changes import Models
+from sidelight_stylex.changes import Models
+from sidelight_stylex.judging import COMPANIONS, Judge, has_judge
 
 SIDE = 16
 """Pictures are compared at this size, in pixels."""
@@ -63,25 +59,25 @@ class Surroundings:
     models: Models
     styles: torch.Tensor
 
-    def farther(self, before: torch.Tensor, after: torch.Tensor) -> float:
+    def left_by(self, before: torch.Tensor, after: torch.Tensor) -> float:
         """The share of changed pictures that leave the data.
 
         By the generator's discriminator, where it has one: its judgement of the changed picture is lower than that of
-        nearly all pictures of the data, and falls by the change. Otherwise by the distance to the nearest picture of the
-        data: larger than that of nearly all pictures of the data to the nearest other one, and grown by the change.
+        nearly all pictures of the data, and falls by the change. Otherwise by the distance to the nearest picture of
+        the data: larger than that of nearly all pictures of the data to the nearest other one, and grown by the change.
 
         Args:
             before: (N, S) styles.
             after: (N, S) styles.
         """
-        measure = self._doubt if judge_of(self.models) is not None else self._isolation
+        judged = has_judge(self.models) and len(self.styles) >= COMPANIONS
+        measure = self._doubt if judged else self._isolation
         usual = torch.quantile(measure(self.styles), OUTSIDE)
         one, other = measure(before), measure(after)
         return float(((other > usual) & (other > one)).float().mean())
 
     def _doubt(self, styles: torch.Tensor) -> torch.Tensor:
-        judge = judge_of(self.models)
-        assert judge is not None, "asked only where there is one"
+        judge = Judge(self.models, self.models.draw(self.styles[:COMPANIONS]))
         return -judge(self.models.draw(styles))
 
     def _isolation(self, styles: torch.Tensor) -> torch.Tensor:

@@ -85,9 +85,12 @@ class Resumed(Redrawing):
         self._features, self._images = [self._start], list[torch.Tensor | None]([None])
         for layer, style in zip(self._layers, self._styles, strict=True):
             features, image = self._features[-1], self._images[-1]
-            drawn = isinstance(layer, FoldedToRgb)
-            self._images.append(layer.joined(features, style, image) if drawn else image)
-            self._features.append(features if drawn else layer(features, style, owned=False))
+            if isinstance(layer, FoldedToRgb):
+                image = layer.joined(features, style, image)
+            else:
+                features = layer(features, style, owned=False)
+            self._features.append(features)
+            self._images.append(image)
 
     @torch.no_grad()
     def changed(self, layer: int, channels: Tensor, values: Tensor) -> Tensor:

@@ -1,0 +1,134 @@
+"""What the finders of style attributes share: what they look at, and how they show what they found."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import attrs
+import numpy as np
+import torch
+from sidelight_specs import UserError
+from sidelight_specs.results import Attributes
+from sidelight_toolkit.arrays import to_array
+from torch import Tensor
+
+from sidelight_stylex.changes import Models
+from sidelight_stylex.examples import back, moved, towards
+from sidelight_stylex.plausibility import Surroundings, tinted
+from sidelight_stylex.reference import ranges_of, training_styles
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from sidelight_specs import Run
+    from sidelight_specs.results import Attribute
+    from sidelight_specs.roles import Classifier, Data, Generator, Inverter
+
+    from sidelight_stylex._params import FinderParams
+
+JUDGED = 16
+"""Images on which it is judged whether an attribute is plausible."""
+
+
+@attrs.frozen(eq=False)
+class Material:
+    """What a search works on.
+
+    Args:
+        target: index of the class.
+        styles: (N, S) of the given latents.
+        answers: (N,) int64, the class that the classifier says of what is drawn.
+        reference: (R, S) styles of the data; of the given latents where there is no data.
+        ranges: (S, 2) float32, every coordinate's extremes in the reference.
+    """
+
+    target: int
+    styles: Tensor
+    answers: np.ndarray
+    reference: Tensor
+    ranges: np.ndarray
+
+    @property
+    def rows(self) -> np.ndarray:
+        """The images that are not taken for the target."""
+        return np.flatnonzero(self.answers != self.target)
+
+
+class Presenter:
+    """Prepares a search, and makes `Attributes` of what it found."""
+
+    def __init__(
+        self,
+        params: FinderParams,
+        classifier: Classifier,
+        generator: Generator,
+        data: Data | None,
+        inverter: Inverter | None,
+        run: Run,
+    ) -> None:
+        self._params, self._data, self._inverter = params, data, inverter
+        self.models = Models(classifier, generator, params.batch, run)
+
+    def material(self, latents: Tensor, target: int) -> Material:
+        """Styles, answers and ranges.
+
+        Raises:
+            UserError: there is no such class.
+        """
+        names = self.models.classifier.class_names
+        if not 0 <= target < len(names):
+            raise UserError(f"there is no class {target} to find attributes of", f"classes are 0 to {len(names) - 1}")
+        styles = self.models.styles(latents)
+        reference = training_styles(self.models, self._data, self._inverter, self._params.reference)
+        reference = styles if reference is None else reference
+        answers = to_array(self.models.logits(styles).argmax(1))
+        return Material(target, styles, answers, reference, ranges_of(reference, self._params.quantile))
+
+    def nothing(self, material: Material) -> Attributes:
+        """No attribute, and the user is told."""
+        name, left = self.models.classifier.class_names[material.target], len(material.rows)
+        why = f"no change raises it on {left} images" if left else "the classifier takes every image for it already"
+        self.models.run.warn(f"no attributes of the class {name}: {why}")
+        return Attributes(answers="probe", ranges=material.ranges)
+
+    def attributes(
+        self, material: Material, found: Sequence[Attribute], effects: np.ndarray, scores: np.ndarray | None = None
+    ) -> Attributes:
+        """With examples, and flagged where they are not plausible.
+
+        Args:
+            material: what was searched.
+            found: A attributes, ranked; at least one.
+            effects: (A, len(material.rows)) changes of the target's logit.
+            scores: (A,) what they are ranked by, where that is not the effect.
+        """
+        params, models = self._params, self.models
+        everywhere = np.full((len(found), len(material.styles)), np.nan, dtype=np.float32)
+        everywhere[:, material.rows] = effects
+        rest = torch.from_numpy(np.flatnonzero(material.answers == material.target))
+        pictures = towards(models, material.styles, found, everywhere, params.examples, params.factor, params.frames)
+        others = back(models, material.styles[rest], found, material.ranges, params.examples, params.factor)
+        return Attributes(
+            answers="probe",
+            attributes=tuple(attrs.evolve(one, flagged=self._flag(material, one)) for one in found),
+            effects=everywhere,
+            ranges=material.ranges,
+            scores=scores,
+            **pictures,
+            **others,
+        )
+
+    def _flag(self, material: Material, attribute: Attribute) -> str:
+        """Why the attribute is not plausible."""
+        assert attribute.value is not None, "attributes of a style space say what the coordinate is set to"
+        before = material.styles[torch.from_numpy(material.rows[:JUDGED])]
+        after = moved(before, attribute.coordinate, attribute.value, 1.0)
+        share = tinted(*(to_array(self.models.draw(styles)) for styles in (before, after)))
+        around = Surroundings(self.models, material.reference[: self._params.surroundings])
+        gone = around.left_by(before, after)
+        reasons = []
+        if share >= self._params.tint:
+            reasons.append(f"tints the whole picture: one colour shift explains {share:.0%} of the change")
+        if gone > self._params.outside:
+            reasons.append(f"leaves the data: {gone:.0%} of the changed images are unlike all images of the data")
+        return "; ".join(reasons)

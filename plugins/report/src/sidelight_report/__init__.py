@@ -36,6 +36,29 @@ class HtmlParams:
     )
 
 
+@params
+class StudyParams:
+    """Options of `user-study`."""
+
+    title: str = param("", "The study's name; the recipe's where this is empty.")
+    attributes: int = param(
+        6, "How many of the top attributes of each finder are asked about.", unit="attributes", minimum=2, maximum=50
+    )
+    questions: int = param(
+        12, "How many questions of part 1 are asked about each finder.", unit="questions", minimum=2, maximum=200
+    )
+    images: int = param(
+        8, "How many example images of an attribute questions may show.", unit="images", minimum=3, maximum=100
+    )
+    crisp: int = param(
+        48,
+        "Images up to this side are enlarged with crisp pixels, larger ones smoothly.",
+        unit="pixels",
+        minimum=0,
+        maximum=4096,
+    )
+
+
 @hookimpl
 def sidelight_renderers() -> Iterable[RendererDescriptor]:
     """Announce the renderers of this distribution."""
@@ -45,4 +68,12 @@ def sidelight_renderers() -> Iterable[RendererDescriptor]:
         params=HtmlParams,
         factory="sidelight_report.html:Html",
         example={"images": 4},
+    )
+    yield RendererDescriptor(
+        name="user-study",
+        summary="One self-contained web page that asks people to tell attributes apart and to name them.",
+        params=StudyParams,
+        factory="sidelight_report.study:UserStudy",
+        example={"questions": 6},
+        paper="Lang et al. 2021, section 4.2.2",
     )

@@ -52,7 +52,7 @@ export class SlAnimation extends DataElement {
  * The first frame of an animated PNG: the same file without its chunk `acTL`, by which browsers know that it is animated.
  * @param {string} src a data URI
  */
-function still(src) {
+export function still(src) {
   const [head = "", data = ""] = src.split(",");
   const file = atob(data);
   const at = file.indexOf("acTL");

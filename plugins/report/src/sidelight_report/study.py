@@ -1,0 +1,122 @@
+"""The renderer `user-study`: one self-contained page that asks people about attributes and scores their answers.
+
+Lang et al. 2021, section 4.2.2. Part 1 asks which of two animations shows the same attribute as two others (table 2),
+part 2 asks for one to four words for what changes in four animations of one coordinate.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from typing import TYPE_CHECKING, Any
+
+from sidelight_specs.roles import Renderer
+
+from sidelight_report.animations import animate
+from sidelight_report.attributes import found_by
+from sidelight_report.encoding import png_uri
+from sidelight_report.questions import LEAST_IMAGES, SHOWN, Question, description, identification, pool
+from sidelight_report.standalone import assemble
+from sidelight_report.words import class_name
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from sidelight_specs import Run
+    from sidelight_specs.results import Results
+
+    from sidelight_report import StudyParams
+    from sidelight_report.questions import Pool
+
+STYLES = ("tokens.css", "study.css")
+
+
+class UserStudy(Renderer):
+    """Writes `study.html`. The recipe's seed fixes what is asked and in which order."""
+
+    def __init__(self, params: StudyParams, *, run: Run) -> None:
+        self._params, self._run = params, run
+
+    def render(self, results: Results, folder: Path) -> Sequence[Path]:
+        """Write the page into `folder`; warns about finders that cannot be asked about."""
+        page = folder / "study.html"
+        page.write_text(assemble(self._content(results), "study", STYLES), encoding="utf-8", newline="\n")
+        return [page]
+
+    def _content(self, results: Results) -> dict[str, Any]:
+        params = self._params
+        pools = [pool(name, found, params.attributes) for name, found in found_by(results).items()]
+        rng = self._run.rng("questions")
+        pictures = _Pictures(pools, params.crisp)
+        asked = {
+            "finders": [_finder(one, results) for one in pools],
+            "identify": [
+                pictures.of_question(one) for one in identification(pools, params.questions, params.images, rng)
+            ],
+            "describe": [pictures.of_attribute(*one) for one in description(pools, rng)],
+        }
+        text = json.dumps([asked, pictures.known], sort_keys=True)
+        left_out = [one.name for one in pools if len(one.places) < 2]
+        for name in left_out:
+            self._run.warn(f"user-study: {name} has fewer than two attributes with {LEAST_IMAGES} example images each")
+        return {
+            "title": params.title or results.name,
+            "study": hashlib.sha256(text.encode()).hexdigest()[:12],
+            "left_out": left_out,
+            "animations": pictures.known,
+        } | asked
+
+
+class _Pictures:
+    """Animations, each embedded once however often it is asked about."""
+
+    def __init__(self, pools: list[Pool], crisp: int) -> None:
+        self._pools, self._crisp = pools, crisp
+        self._places: dict[tuple[int, int, int], int] = {}
+        self.known: list[dict[str, Any]] = []
+
+    def place(self, at: int, i: int, m: int) -> int:
+        """The number of the animation of image m of attribute i of a finder."""
+        if (at, i, m) not in self._places:
+            self._places[at, i, m] = len(self.known)
+            made = animate([self._pools[at].shown[i].journey(m)])
+            crisp = max(made.width, made.height) <= self._crisp
+            size = {"width": made.width, "height": made.height, "crisp": crisp}
+            self.known.append({"src": png_uri(made.content)} | size)
+        return self._places[at, i, m]
+
+    def of_question(self, one: Question) -> dict[str, Any]:
+        """A question of part 1; `correct` is the place of the right answer in `right`."""
+        right = [self.place(one.pool, one.attribute, one.right[0]), self.place(one.pool, one.other, one.right[1])]
+        return {
+            "finder": one.pool,
+            "attribute": one.attribute,
+            "other": one.other,
+            "left": [self.place(one.pool, one.attribute, m) for m in one.left],
+            "right": right[::-1] if one.swapped else right,
+            "correct": int(one.swapped),
+        }
+
+    def of_attribute(self, at: int, i: int) -> dict[str, Any]:
+        """A question of part 2."""
+        count = min(SHOWN, len(self._pools[at].shown[i].before))
+        return {"finder": at, "attribute": i, "pictures": [self.place(at, i, m) for m in range(count)]}
+
+
+def _finder(one: Pool, results: Results) -> dict[str, Any]:
+    record = next((record for record in results.components if record.id == one.name), None)
+    attributes = [one.found.attributes[place] for place in one.places]
+    return {
+        "name": one.name,
+        "paper": getattr(record, "paper", ""),
+        "attributes": [
+            {
+                "name": attribute.name,
+                "class": class_name(results, attribute.target),
+                "coordinate": attribute.coordinate,
+                "flagged": attribute.flagged,
+            }
+            for attribute in attributes
+        ],
+    }

@@ -1,0 +1,156 @@
+// @ts-check
+/** What came out: accuracy and what was mistaken for what (table 2), and the words that descriptions share. */
+import { h } from "./elements.js";
+import { percent } from "./numbers.js";
+import { csv, download, json } from "./study-files.js";
+import { between, coherence, common, correct, descriptions, interval } from "./study-score.js";
+import { hasAnswers } from "./study-store.js";
+
+/** @typedef {import("./study-ask.js").Stage} Stage */
+/** @typedef {import("./study.js").Session} Session */
+/** @typedef {import("./study.js").Study} Study */
+/** @typedef {import("./study-score.js").Share} Share */
+
+/** @param {Stage} stage @returns {import("./study-ask.js").Screen} */
+export function results(stage) {
+  const { store, motion } = stage;
+  const stop = motion.reset();
+  const own = store.session;
+  const sessions = [own, ...store.sessions.filter((session) => session.id !== own.id && hasAnswers(session))];
+  const home = h("button", { type: "button", class: "quiet" }, "Back to the start");
+  home.onclick = stage.home;
+  const element = h("main", { class: "results" }, h("header", {}, home, stop), h("h1", { tabindex: -1 }, "Results"),
+    h("p", { class: "note" }, people(sessions)), h("p", { class: "line" }, ...downloads(stage, sessions), opener(stage)),
+    told(stage, sessions), worded(stage, sessions));
+  return { element, keys: { " ": () => motion.toggle() } };
+}
+
+/** @param {Session[]} sessions */
+function people(sessions) {
+  const others = sessions.length - 1;
+  return others ? `Your answers and those of ${others} other ${others === 1 ? "person" : "people"}.` : "Your answers. Open the files of other people to see all together.";
+}
+
+/** @param {Stage} stage @param {Session[]} sessions */
+function downloads({ store: { study, session } }, sessions) {
+  const own = h("button", { type: "button", class: "primary" }, "Download my answers (JSON)");
+  own.onclick = () => download(`study-${study.study}-${session.label || session.id}.json`, "application/json", json(study, session));
+  const all = h("button", { type: "button" }, "Download all as a table (CSV)");
+  all.onclick = () => download(`study-${study.study}.csv`, "text/csv", csv(study, sessions));
+  return [own, all];
+}
+
+/** Opens files of other people's answers. @param {Stage} stage */
+function opener(stage) {
+  const field = h("input", { type: "file", accept: ".json,application/json", multiple: true, id: "files" });
+  const status = h("output", { class: "alert", "aria-live": "polite" });
+  field.onchange = async () => {
+    const refused = [];
+    for (const file of field.files ?? []) {
+      const why = file.size > 1_000_000 ? "it is too large" : stage.store.add(await file.text());
+      if (why) refused.push(`${file.name}: ${why}`);
+    }
+    if (refused.length) status.textContent = `Not added: ${refused.join("; ")}.`;
+    else stage.results();
+  };
+  return h("span", { class: "opener" }, h("label", { for: "files" }, "Add other people's files"), field, status);
+}
+
+/** Part 1. @param {Stage} stage @param {Session[]} sessions */
+function told(stage, sessions) {
+  const { study } = stage.store;
+  const answered = sessions.some(({ identify }) => Object.keys(identify).length);
+  if (!answered) return null;
+  const rows = study.finders.map((finder, f) => {
+    const [own, all] = [sessions.slice(0, 1), sessions].map((who) => correct(study, who, (question) => question.finder === f));
+    return h("tr", {}, h("th", { scope: "row" }, finder.name, finder.paper && h("small", {}, finder.paper)), h("td", {}, share(own)), h("td", { class: "wide" }, whiskers(all)), h("td", {}, deviation(study, sessions, f)));
+  });
+  return h("section", {}, h("h2", {}, "Part 1: are the attributes distinct and coherent?"),
+    h("p", { class: "note" }, "Share of right answers; guessing gives one half. The line is Wilson's 95 % interval over all answers, as if they were independent."),
+    h("div", { class: "scroller", tabindex: 0, role: "region", "aria-label": "Accuracy" }, h("table", {}, h("thead", {}, h("tr", {}, ...["Attributes of", "You", "Everybody", "Between people"].map((text) => h("th", { scope: "col" }, text)))), h("tbody", {}, ...rows))),
+    ...study.finders.map((_, f) => confusion(stage, sessions, f)));
+}
+
+/** @param {Share | undefined} found */
+function share(found) {
+  return found?.of ? `${found.right} of ${found.of}` : "–";
+}
+
+/** An accuracy with its interval. @param {Share | undefined} found */
+function whiskers(found) {
+  if (!found?.of) return "–";
+  const [low, high] = interval(found);
+  const line = h("i", { class: "interval" });
+  line.style.left = `${100 * low}%`;
+  line.style.width = `${100 * (high - low)}%`;
+  const point = h("i", { class: "point" });
+  point.style.left = `${(100 * found.right) / found.of}%`;
+  return h("span", { class: "accuracy" }, h("b", {}, percent(found.right / found.of)), h("small", {}, ` ${percent(low)} to ${percent(high)}, ${share(found)}`),
+    h("span", { class: "whiskers", "aria-hidden": "true" }, h("i", { class: "chance" }), line, point));
+}
+
+/** @param {Study} study @param {Session[]} sessions @param {number} finder */
+function deviation(study, sessions, finder) {
+  const { people: count, mean, deviation: spread } = between(study, sessions, finder);
+  return count > 1 ? `${mean.toFixed(3)} ± ${spread.toFixed(3)} (${count} people)` : "–";
+}
+
+/** How often each attribute was taken for each other, out of how often both were offered. @param {Stage} stage @param {Session[]} sessions @param {number} f */
+function confusion({ store: { study }, motion }, sessions, f) {
+  const attributes = study.finders[f]?.attributes ?? [];
+  if (!study.identify.some(({ finder }) => finder === f)) return null;
+  const rows = attributes.map((_, i) => {
+    const cells = attributes.map((__, j) => wrong(correct(study, sessions, (question) => question.finder === f && question.attribute === i && question.other === j), i === j));
+    const all = correct(study, sessions, (question) => question.finder === f && question.attribute === i);
+    return h("tr", {}, h("th", { scope: "row" }, known(study, f, i, motion)), h("td", {}, share(all)), ...cells);
+  });
+  return h("section", {}, h("h3", {}, `Taken for each other: ${study.finders[f]?.name}`),
+    h("div", { class: "scroller", tabindex: 0, role: "region", "aria-label": "Confusion" },
+      h("table", { class: "confusion" }, h("thead", {}, h("tr", {}, h("th", { scope: "col" }, "Shown"), h("th", { scope: "col" }, "Right"), ...attributes.map((one, j) => h("th", { scope: "col", title: one.name }, `for ${j + 1}`)))), h("tbody", {}, ...rows))));
+}
+
+/** @param {Share} found @param {boolean} same */
+function wrong({ right, of }, same) {
+  if (same || !of) return h("td", { class: "none" }, same ? "" : "·");
+  const cell = h("td", { class: right < of ? "taken" : "" }, `${of - right} of ${of}`);
+  cell.style.setProperty("--share", `${Math.round((70 * (of - right)) / of)}%`);
+  return cell;
+}
+
+/** An attribute, now with its name. @param {Study} study @param {number} f @param {number} i @param {import("./study-motion.js").Motion} motion */
+function known(study, f, i, motion) {
+  const one = study.finders[f]?.attributes[i];
+  const at = study.describe.find(({ finder, attribute }) => finder === f && attribute === i)?.pictures[0];
+  return h("span", { class: "known" }, at === undefined ? null : motion.picture(study.animations[at], ""),
+    h("span", {}, `${i + 1} ${one?.name}`, h("small", {}, `towards “${one?.class}”`), one?.flagged && h("small", { class: "alert" }, `flagged: ${one.flagged}`)));
+}
+
+/** Part 2. @param {Stage} stage @param {Session[]} sessions */
+function worded({ store: { study }, motion }, sessions) {
+  if (!sessions.some(({ describe }) => Object.keys(describe).length)) return null;
+  const parts = study.finders.map((finder, f) => {
+    const written = finder.attributes.map((_, i) => descriptions(study, sessions, f, i));
+    const found = written.map(common);
+    const rows = finder.attributes.map((_, i) => h("tr", {}, h("th", { scope: "row" }, known(study, f, i, motion)), h("td", {}, shared(found[i])),
+      h("td", {}, (written[i] ?? []).map((text) => text ? `“${text}”` : "(no change seen)").join(", ") || "–")));
+    return h("section", {}, h("h3", {}, finder.name), h("p", {}, verdict(found)), h("div", { class: "scroller", tabindex: 0, role: "region", "aria-label": `Descriptions, ${finder.name}` },
+      h("table", {}, h("thead", {}, h("tr", {}, ...["Attribute", "Most common word", "Descriptions"].map((text) => h("th", { scope: "col" }, text)))), h("tbody", {}, ...rows))));
+  });
+  return h("section", {}, h("h2", {}, "Part 2: what people call them"),
+    h("p", { class: "note" }, "The word that most descriptions of an attribute share. A plural counts as its singular; articles, prepositions, and words such as “more” or “changes” are left out."), ...parts);
+}
+
+/** @param {ReturnType<typeof common> | undefined} found */
+function shared(found) {
+  if (!found || found.of < 2) return "–";
+  if (!found.words.length) return "none";
+  const named = found.words.slice(0, 3).map((word) => `“${word}”`).join(" or ");
+  return h("span", {}, h("b", {}, named), h("small", {}, found.in === found.of ? ` in all ${found.of}` : ` in ${found.in} of ${found.of}`));
+}
+
+/** @param {ReturnType<typeof common>[]} found */
+function verdict(found) {
+  const { of, shared: all, pairs } = coherence(found);
+  if (!of) return "Two people are needed to see whether they use the same words.";
+  return `${all} of ${of} attributes have a word that all their descriptions share. ${pairs ? `${pairs} ${pairs === 1 ? "pair of attributes has" : "pairs of attributes have"} the same most common word.` : "No two attributes have the same most common word."}`;
+}

@@ -4,9 +4,23 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from sidelight_specs import AttributeFinderDescriptor, GeneratorDescriptor, InverterDescriptor, Need, hookimpl
+from sidelight_specs import (
+    AttributeFinderDescriptor,
+    ExplainerDescriptor,
+    GeneratorDescriptor,
+    InverterDescriptor,
+    Need,
+    hookimpl,
+)
 
-from sidelight_stylex._params import AttFindParams, EncoderParams, GeneratorParams
+from sidelight_stylex._params import (
+    AttFindParams,
+    EncoderParams,
+    FinderParams,
+    GeneratorParams,
+    IndependentParams,
+    SubsetParams,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -52,9 +66,12 @@ def sidelight_inverters() -> Iterable[InverterDescriptor]:
     )
 
 
-_SEARCHED = (
+_STYLED = (
     Need("classifier", capabilities=("classes",)),
     Need("generator", capabilities=("latent.style",)),
+)
+_SEARCHED = (
+    *_STYLED,
     Need("data", optional=True),
     Need("inverter", optional=True),
 )
@@ -71,4 +88,43 @@ def sidelight_attribute_finders() -> Iterable[AttributeFinderDescriptor]:
         needs=_SEARCHED,
         example={"attributes": 3, "examples": 2, "frames": 3, "reference": 24, "batch": 8},
         paper=f"{PAPER}, section 3.3",
+    )
+    yield AttributeFinderDescriptor(
+        name="stylespace-difference",
+        summary="The baseline: style coordinates whose values differ most between a class and all others.",
+        params=FinderParams,
+        factory="sidelight_stylex.difference:StylespaceDifference",
+        needs=_SEARCHED,
+        example={"attributes": 3, "examples": 2, "frames": 3, "reference": 24, "batch": 8},
+        paper=f"Wu et al. 2021, StyleSpace Analysis; {PAPER}, section 4.2.1",
+    )
+
+
+_POOLED = (*_STYLED, Need("inverter"), Need("data"), Need("attribute_finder"))
+
+
+@hookimpl
+def sidelight_explainers() -> Iterable[ExplainerDescriptor]:
+    """Explanations of single images by attributes."""
+    yield ExplainerDescriptor(
+        name="independent",
+        summary="The attributes that raise the class asked about most on this image, each changed alone.",
+        params=IndependentParams,
+        factory="sidelight_stylex.independent:Independent",
+        needs=_POOLED,
+        gives="image-attributes",
+        answers="probe",
+        example={"top": 2, "pool": 12},
+        paper=f"{PAPER}, section 3.4",
+    )
+    yield ExplainerDescriptor(
+        name="subset",
+        summary="The attributes that, changed together, turn this image into the class asked about.",
+        params=SubsetParams,
+        factory="sidelight_stylex.subset:Subset",
+        needs=_POOLED,
+        gives="counterfactual",
+        answers="contrast",
+        example={"most": 4, "pool": 12},
+        paper=f"{PAPER}, section 3.4",
     )

@@ -198,3 +198,37 @@ class AttFindParams(FinderParams):
     candidates: int = param(
         48, "Coordinates that `screened` measures.", unit="coordinates", minimum=1, maximum=1_000_000
     )
+
+
+@params
+class ImageParams:
+    """What explanations of single images are asked."""
+
+    pool: int = param(
+        100,
+        "Training images on which the attribute finder finds each class's attributes, once.",
+        unit="images",
+        minimum=1,
+        maximum=1_000_000,
+    )
+    flagged: bool = param(False, "Whether attributes that are flagged as implausible may be chosen too.")
+    factor: float = param(
+        1.0, "How far coordinates are moved: 1 to the extreme, 2 twice as far.", minimum=0.1, maximum=10.0
+    )
+    batch: int = param(
+        32, "Images drawn and classified at a time; bounds the memory.", unit="images", minimum=1, maximum=65_536
+    )
+
+
+@params
+class IndependentParams(ImageParams):
+    """Options of `independent`."""
+
+    top: int = param(5, "How many attributes to show for each image (k).", minimum=1, maximum=1000)
+
+
+@params
+class SubsetParams(ImageParams):
+    """Options of `subset`."""
+
+    most: int = param(10, "How many attributes may be changed together, at most.", minimum=1, maximum=1000)

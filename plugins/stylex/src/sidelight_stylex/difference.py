@@ -1,0 +1,87 @@
+"""The baseline: coordinates whose values differ between the classes (Wu et al. 2021; StylEx, section 4.2.1)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+from sidelight_specs.roles import AttributeFinder
+from sidelight_toolkit.arrays import to_array
+
+from sidelight_stylex.changes import DIRECTIONS, Changes
+from sidelight_stylex.naming import attribute_of
+from sidelight_stylex.presenting import Presenter
+
+if TYPE_CHECKING:
+    from sidelight_specs import Run
+    from sidelight_specs.results import Attributes
+    from sidelight_specs.roles import Classifier, Data, Generator, Inverter
+    from torch import Tensor
+
+    from sidelight_stylex._params import FinderParams
+
+
+class StylespaceDifference(AttributeFinder):
+    """Ranks coordinates by the normalised difference of their values, and never asks what changing them does.
+
+    That is measured for those it has chosen, so that they can be compared with others'. `scores` are the differences.
+    """
+
+    def __init__(
+        self,
+        params: FinderParams,
+        *,
+        classifier: Classifier,
+        generator: Generator,
+        data: Data | None = None,
+        inverter: Inverter | None = None,
+        run: Run,
+    ) -> None:
+        self._params = params
+        self._presenter = Presenter(params, classifier, generator, data, inverter, run)
+
+    def find(self, latents: Tensor, target: int) -> Attributes:
+        """The coordinates by which images of the target differ most from all others, moved towards the target's side.
+
+        Classes are what the classifier says of the data's images, as the generator draws them.
+
+        Raises:
+            UserError: there is no such class.
+        """
+        material, models = self._presenter.material(latents, target), self._presenter.models
+        reference = to_array(material.reference)
+        there = to_array(models.logits(material.reference).argmax(1)) == target
+        if not len(material.rows) or not 0 < there.sum() < len(there):
+            return self._presenter.nothing(material)
+        difference = normalised_difference(reference[there], reference[~there])
+        styles = material.styles[torch.from_numpy(material.rows)]
+        start, ways = to_array(styles), (difference > 0).astype(int)
+        values = np.take_along_axis(material.ranges, ways[:, None], axis=1)[:, 0]
+        shifts = values - start.mean(axis=0)
+        order = np.argsort(-np.abs(difference), kind="stable")
+        places = order[shifts[order] * difference[order] > 0][: self._params.attributes]
+        measured = Changes(models, styles, material.ranges, target).measure(range(len(styles)), np.sort(places))
+        effects = measured[:, np.argsort(np.argsort(places)), ways[places]].T
+        found = [
+            attribute_of(
+                models.generator.style_layers,
+                int(place),
+                DIRECTIONS[ways[place]],
+                value=float(values[place]),
+                shift=float(shifts[place]),
+                effect=float(effect.mean(dtype=np.float64)),
+                target=target,
+            )
+            for place, effect in zip(places, effects, strict=True)
+        ]
+        scores = np.abs(difference[places]).astype(np.float32)
+        return self._presenter.attributes(material, found, effects, scores)
+
+
+def normalised_difference(ours: np.ndarray, others: np.ndarray) -> np.ndarray:
+    """(S,) difference of the means of (N, S) and (M, S) values over the spread of all; 0 where nothing varies."""
+    spread = np.concatenate([ours, others]).std(axis=0, dtype=np.float64)
+    difference = ours.mean(axis=0, dtype=np.float64) - others.mean(axis=0, dtype=np.float64)
+    found: np.ndarray = np.divide(difference, spread, out=np.zeros_like(spread), where=spread > 1e-6)
+    return found

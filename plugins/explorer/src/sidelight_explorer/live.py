@@ -108,7 +108,7 @@ class Live:
             if pixels.shape != tuple(self.scene.models.generator.image_shape):
                 raise Bad(f"images are {pixels.shape}, the generator makes {self.scene.models.generator.image_shape}")
             latents, error = self._inverted(self.scene.models.tensor(pixels[None]))
-            visitor.keep({style: latents})
+            self.scene.styles.keep(style, latents)
             return {"style": style, "name": label, "error": error}
 
         return self._submit(visitor, f"inverting {label}", work)

@@ -51,7 +51,7 @@ class Styles:
     def __init__(self, models: Models, region: Region, inversion: Inversion | None, run: Run) -> None:
         self._models, self._region, self._run = models, region, run
         self._inverted = inversion.latents if inversion is not None else None
-        self._recent = Recent[np.ndarray](4000)
+        self._recent, self._found = Recent[np.ndarray](4000), Recent[np.ndarray](1000)
 
     @property
     def layers(self) -> int:
@@ -62,6 +62,10 @@ class Styles:
     def run_count(self) -> int:
         """How many images of the run there are."""
         return len(self._inverted) if self._inverted is not None else 0
+
+    def keep(self, style: str, latents: np.ndarray) -> None:
+        """Remember an inverted image, so that an address that names it opens again; the oldest of many are forgotten."""
+        self._found.put(style, latents)
 
     def latents(self, style: str, own: Mapping[str, np.ndarray] | None = None) -> np.ndarray:
         """(layers, d) of a style.
@@ -75,7 +79,9 @@ class Styles:
         """
         if own and style in own:
             return own[style]
-        kept = self._recent.get(style)
+        kept = self._found.get(style)
+        if kept is None:
+            kept = self._recent.get(style)
         if kept is not None:
             return kept
         found = self._made(style)

@@ -91,7 +91,7 @@ class Visitors:
             Bad: too many are open.
         """
         if len(self._open) >= MOST_VISITORS:
-            raise Bad("too many tabs are open", 503)
+            raise Bad("too many tabs are open", 429)
         visitor = Visitor(secrets.token_urlsafe(18), asyncio.get_running_loop())
         self._open[visitor.id] = visitor
         self._leave_later(visitor)

@@ -30,7 +30,7 @@ export function makeCell(app, style, group, row, column) {
     onkeydown: (/** @type {KeyboardEvent} */ event) => walk(event, row, column),
   }, image, mark.element, score, change);
 
-  const usable = () => Boolean(app.item && (app.backend.live || app.pictures.of(withStyle(app.item.now, group, style.id))));
+  const usable = () => Boolean(app.item && app.backend.holds(withStyle(app.item.now, group, style.id)));
 
   /** @param {boolean} start */
   const choose = (start) => {

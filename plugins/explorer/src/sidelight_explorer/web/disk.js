@@ -15,6 +15,7 @@ export function onDisk(pictures) {
   const refuse = async () => { throw new Error(WHY); };
   return {
     live: false,
+    holds: (spec) => keyOf(spec) in pictures,
     draw: async (specs) => specs.map((spec) => pictures[keyOf(spec)] ?? null),
     save: async (doc) => JSON.stringify(doc),
     open: async (text) => JSON.parse(text),

@@ -22,7 +22,8 @@ export function toneBar() {
  */
 export function setImage(image, picture) {
   const source = picture ? `data:image/png;base64,${picture.png}` : "";
-  image.classList.toggle("blank", !picture);
+  image.classList.toggle("blank", picture === undefined);
+  image.classList.toggle("absent", picture === null);
   if (!picture) image.removeAttribute("src");
   else if (image.src !== source) image.src = source;
 }

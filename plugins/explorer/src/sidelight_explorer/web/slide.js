@@ -24,7 +24,7 @@ export function makeSlide(app, group) {
     if (!item) return;
     const amount = Number(range.value);
     const there = withLayers(item.now, group, ([start, end]) => [start, end, amount]);
-    if (app.backend.live || app.pictures.of(there)) app.edit((doc) => slide(doc, item.id, group, amount), `slide ${item.id} ${group[0]}`);
+    if (app.backend.holds(there)) app.edit((doc) => slide(doc, item.id, group, amount), `slide ${item.id} ${group[0]}`);
     else app.say(`${amount} % ${WHY}.`);
   });
 

@@ -54,6 +54,8 @@ export interface Reach {
 /** Where pictures come from: a server with the models, or what an exported page holds. */
 export interface Backend {
   live: boolean;
+  /** Whether it has a picture of this spec, or can make one. */
+  holds(spec: Spec): boolean;
   /** Pictures of specs; `null` where this page does not hold one. */
   draw(specs: Spec[], options: { edit: boolean; ask: Record<string, number>; signal?: AbortSignal }): Promise<(Picture | null)[]>;
   reach(wish: Reach): Promise<string[]>;

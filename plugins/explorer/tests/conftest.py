@@ -1,0 +1,153 @@
+"""Explorers of toy models: behind a client in this process, behind a real server, and in a real browser."""
+
+import os
+import shutil
+import threading
+from contextlib import contextmanager
+from contextvars import ContextVar
+
+import attrs
+import pytest
+import torch
+import uvicorn
+from sidelight_explorer._params import WebParams
+from sidelight_explorer.app import application
+from sidelight_explorer.live import Live
+from sidelight_explorer.scene import beginning, scene
+from sidelight_explorer.server import address, listen
+from sidelight_specs.results import Inversion
+from sidelight_specs.roles import Inverter
+from sidelight_specs.testing.explanations import toy_results
+from sidelight_specs.testing.run import ToyRun
+from sidelight_specs.testing.toys import ToyClassifier, ToyData, ToyExplainer, ToyGenerator, ToyInverter
+
+SHAPE = (1, 32, 32)
+TOKEN = "the token"
+BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+ARGUMENTS = [
+    "--headless",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+WATCHER = ContextVar("watcher", default=None)
+
+
+class SlowInverter(Inverter):
+    """Takes steps that are told, and waits for leave before the last one."""
+
+    def __init__(self, generator):
+        self.inner, self.leave, self.begun = ToyInverter(generator), threading.Event(), threading.Event()
+        self.leave.set()
+
+    def invert(self, images) -> Inversion:
+        watch = WATCHER.get()
+        watch("optimising", 0, 4)
+        self.begun.set()
+        while not self.leave.wait(0.005):
+            watch("optimising", 1, 4)
+        watch("optimising", 4, 4)
+        return self.inner.invert(images)
+
+
+@attrs.frozen
+class ToyPart:
+    id: str
+    made: object
+    provides: tuple = ()
+    use: str = "toy/part"
+    summary: str = "A toy."
+
+    def component(self):
+        return self.made
+
+
+class ToyStage:
+    host, port = "127.0.0.1", 0
+
+    def __init__(self, **roles):
+        self.roles = roles
+
+    def parts(self, role):
+        return self.roles.get(role, ())
+
+    @contextmanager
+    def watching(self, watcher):
+        token = WATCHER.set(watcher)
+        try:
+            yield
+        finally:
+            WATCHER.reset(token)
+
+    def opened(self, address):
+        self.address = address
+
+
+class World:
+    """An explorer of toys and all that is behind it."""
+
+    def __init__(self, **options):
+        self.params = WebParams(**{"images": 4, "styles": 3, "groups": 2, "region": 64, **options})
+        self.generator = ToyGenerator(SHAPE, "w")
+        self.classifiers = {"main": ToyClassifier(SHAPE), "two": ToyClassifier(SHAPE, "binary")}
+        self.inverter = SlowInverter(self.generator)
+        self.stage = ToyStage(
+            explainer=(ToyPart("heat", ToyExplainer(self.classifiers["main"]), ("heatmap",)),),
+            inverter=(ToyPart("inverter", self.inverter),),
+            data=(ToyPart("data", ToyData(SHAPE)),),
+        )
+        results = attrs.evolve(toy_results(), inversion=None)
+        self.scene = scene(results, self.params, self.generator, self.classifiers, ToyRun(), styled=True)
+        self.document = beginning(self.scene, self.params)
+        self.live = Live(self.scene, self.stage, self.document, own={}, encodes=False)
+        self.app = application(self.live, TOKEN, upload=1 << 20)
+
+
+@pytest.fixture
+def world():
+    torch.set_num_threads(1)
+    made = World()
+    yield made
+    made.inverter.leave.set()
+    made.live.jobs.close()
+
+
+@pytest.fixture(scope="module")
+def served():
+    """A world behind a real server in a thread; its address."""
+    torch.set_num_threads(1)
+    made = World()
+    listening = listen("127.0.0.1", 0)
+    server = uvicorn.Server(uvicorn.Config(made.app, log_level="warning", timeout_graceful_shutdown=1))
+    thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]})
+    thread.start()
+    made.address = address(listening, TOKEN.replace(" ", "%20"))
+    yield made
+    made.inverter.leave.set()
+    server.should_exit = True
+    thread.join(10)
+    listening.close()
+
+
+@pytest.fixture(scope="module")
+def chromium():
+    """A running Chromium: the one named by SIDELIGHT_CHROMIUM, else the first on the path."""
+    path = os.environ.get("SIDELIGHT_CHROMIUM") or next(filter(None, map(shutil.which, BROWSERS)), None)
+    if path is None:
+        pytest.skip(f"NOT RUN: no Chromium (looked for {', '.join(BROWSERS)}; SIDELIGHT_CHROMIUM may name one)")
+    playwright = pytest.importorskip("playwright.sync_api", reason="NOT RUN: the package playwright is not installed")
+    with playwright.sync_playwright() as driver:
+        browser = driver.chromium.launch(executable_path=path, args=ARGUMENTS)
+        yield browser
+        browser.close()
+
+
+def pytest_terminal_summary(terminalreporter):
+    """Name every test that could not run here, so that a missing browser or tsc is never taken for a pass."""
+    for report in terminalreporter.stats.get("skipped", []):
+        if "plugins/explorer/" in report.nodeid and "NOT RUN" in str(report.longrepr):
+            terminalreporter.write_line(f"NOT RUN: {report.nodeid}")

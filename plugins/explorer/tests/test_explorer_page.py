@@ -1,0 +1,283 @@
+"""The explorer in a real browser: what a user sees, presses and keeps."""
+
+import io
+import json
+import re
+
+import numpy as np
+import pytest
+from PIL import Image
+from sidelight_specs.testing.toys import ToyData
+
+pytestmark = pytest.mark.browser
+
+CELL = ".matrix .cell >> nth={}"
+
+
+class Opened:
+    """A page, with everything that it complained about."""
+
+    def __init__(self, chromium, url, **context):
+        self.context = chromium.new_context(viewport={"width": 1280, "height": 900}, **context)
+        self.page = self.context.new_page()
+        self.page.set_default_timeout(10_000)
+        self.errors = []
+        self.page.on("console", lambda message: self.errors.append(message.text))
+        self.page.on("pageerror", lambda error: self.errors.append(str(error)))
+        self.page.goto(url)
+        self.page.wait_for_selector("html[data-ready]", state="attached", timeout=30_000)
+        self.settled()
+
+    def settled(self):
+        """Every picture on the page is there."""
+        missing = ".gallery img.blank, .matrix img.blank, [aria-busy=true]"
+        self.page.wait_for_selector(missing, state="detached", timeout=10_000)
+
+    def score(self):
+        """Of the image that is edited."""
+        self.settled()
+        return number(self.page.locator(".current-panel .big").inner_text())
+
+    def scores(self):
+        """Of the gallery, in its order."""
+        self.settled()
+        return [number(text) for text in self.page.locator(".gallery .score").all_inner_texts()]
+
+    def close(self):
+        """Nothing was complained about."""
+        self.context.close()
+        assert self.errors == []
+
+
+def number(text):
+    return float(text.replace("\u2212", "-"))
+
+
+@pytest.fixture
+def opened(chromium, served):
+    page = Opened(chromium, served.address, accept_downloads=True)
+    yield page
+    page.close()
+
+
+def picture(index=0):
+    """A test image as a PNG file."""
+    array = (ToyData((1, 32, 32)).split("test").images[index, 0] * 255).astype(np.uint8)
+    buffer = io.BytesIO()
+    Image.fromarray(array).save(buffer, "PNG")
+    return {"name": "mine.png", "mimeType": "image/png", "buffer": buffer.getvalue()}
+
+
+def test_mix_interpolate_undo_redo_and_the_address_holds_it(opened, chromium):
+    page = opened.page
+    assert opened.scores() == sorted(opened.scores(), reverse=True)
+    page.locator(".gallery button >> nth=2").click()
+    before = opened.score()
+    promised = number(page.locator(CELL.format(0)).locator(".score").inner_text())
+    page.locator(CELL.format(0)).click()
+    assert opened.score() == promised != before
+    page.locator(".slide input >> nth=0").fill("40")
+    between = opened.score()
+    assert between not in (before, promised)
+    page.get_by_role("button", name="Undo").click()
+    assert opened.score() == promised
+    page.get_by_role("button", name="Undo").click()
+    assert opened.score() == before
+    page.keyboard.press("Control+Shift+z")
+    page.keyboard.press("Control+y")
+    assert opened.score() == between
+    page.wait_for_timeout(600)
+    again = Opened(chromium, page.url)
+    assert again.score() == between
+    again.close()
+
+
+def test_style_view_groups_shuffle_draws_and_copies(opened):
+    page = opened.page
+    page.get_by_role("button", name="Style view").click()
+    opened.settled()
+    rows = page.locator(".matrix tbody tr").all()
+    for row in rows:
+        assert len(set(row.locator(".cell .score").all_inner_texts())) == 1
+    page.get_by_label("Groups of layers").fill("1")
+    page.keyboard.press("Tab")
+    opened.settled()
+    assert page.locator(".matrix thead th").count() == 2
+    page.get_by_role("button", name="Draw", exact=True).click()
+    opened.settled()
+    assert page.locator(".matrix tbody tr").count() == len(rows) + 4
+    count = page.locator(".gallery li").count()
+    page.get_by_role("button", name="Draw towards high scores").click()
+    page.wait_for_selector(f".gallery li >> nth={count + 3}")
+    opened.settled()
+    new = [number(text) for text in page.locator(".gallery li:has-text('high') .score").all_inner_texts()]
+    assert len(new) == 4
+    assert min(new) > np.median(opened.scores())
+    before = opened.score()
+    page.get_by_role("button", name="This image").click()
+    assert opened.score() != before
+    page.get_by_role("button", name="Reset").click()
+    assert opened.score() == before
+    page.get_by_role("button", name="Duplicate").click()
+    opened.settled()
+    assert "copy" in page.locator(".current-panel h2").inner_text()
+
+
+def test_upload_is_inverted_with_progress_and_can_be_cancelled(opened, served):
+    page = opened.page
+    served.inverter.leave.clear()
+    served.inverter.begun.clear()
+    page.get_by_label("Images to upload").set_input_files([picture()])
+    page.wait_for_selector(".jobs li:has-text('optimising')")
+    page.get_by_role("button", name="Cancel").click()
+    page.wait_for_selector(".jobs li", state="detached")
+    assert page.locator(".gallery li:has-text('mine')").count() == 0
+    served.inverter.leave.set()
+    page.get_by_label("Images to upload").set_input_files([picture()])
+    page.wait_for_selector(".gallery li:has-text('mine')")
+    opened.settled()
+    page.get_by_role("button", name="Invert").click()
+    page.wait_for_selector(".gallery li:has-text('test 0')")
+    opened.settled()
+    mine, same = (
+        number(page.locator(f".gallery li:has-text('{name}') .score").inner_text()) for name in ("mine", "test 0")
+    )
+    assert mine == pytest.approx(same, abs=0.03)
+
+
+def test_save_reopen_export_and_open_from_disk_with_the_network_off(opened, chromium, tmp_path):
+    page = opened.page
+    page.get_by_label("Images to upload").set_input_files([picture(1)])
+    page.wait_for_selector(".gallery li:has-text('mine')")
+    page.locator(".gallery li:has-text('mine') button").click()
+    page.locator(CELL.format(1)).click()
+    edited = opened.score()
+    page.get_by_label("A hypothesis").fill("=stripes decide")
+    page.keyboard.press("Enter")
+    page.get_by_label("Verdict on").select_option("verified")
+    with page.expect_download() as saved:
+        page.get_by_role("button", name="Save").click()
+    saved.value.save_as(tmp_path / "session.json")
+    assert json.loads((tmp_path / "session.json").read_text())["notes"][0]["verdict"] == "verified"
+    with page.expect_download() as table:
+        page.get_by_role("button", name="CSV").click()
+    assert len(table.value.path().read_text().splitlines()) == 1 + page.locator(".gallery li").count()
+    with page.expect_download() as sheet:
+        page.get_by_role("button", name="PNG").click()
+    assert Image.open(sheet.value.path()).width == 128 * page.locator(".gallery li").count()
+
+    page.get_by_role("button", name="Page").click()
+    said = page.locator("dialog p").inner_text()
+    with page.expect_download() as exported:
+        page.get_by_role("button", name=re.compile("Write .* MB")).click()
+    target = tmp_path / "page.html"
+    exported.value.save_as(target)
+    assert f"{target.stat().st_size / 1e6:.1f} MB" in said
+
+    page.reload()
+    page.wait_for_selector("html[data-ready]", state="attached")
+    page.get_by_role("button", name="Open").evaluate("button => button.nextElementSibling.hidden = false")
+    page.get_by_label("A saved session").set_input_files(tmp_path / "session.json")
+    page.wait_for_selector(".gallery li:has-text('mine')")
+    page.locator(".gallery li:has-text('mine') button").click()
+    assert opened.score() == edited
+    offline_page_is_explorable(chromium, target, edited)
+
+
+def offline_page_is_explorable(chromium, target, edited):
+    """What was precomputed can be explored; what was not is refused, and says why."""
+    disk = Opened(chromium, target.as_uri(), offline=True)
+    page = disk.page
+    page.locator(".gallery li:has-text('mine') button").click()
+    assert disk.score() == edited
+    assert "stripes decide" in page.locator(".notes").inner_text()
+    cell = page.locator(CELL.format(4))
+    promised = number(cell.locator(".score").inner_text())
+    cell.click()
+    assert disk.score() == promised
+    page.locator(".slide input >> nth=0").fill("50")
+    halfway = disk.score()
+    assert halfway != promised
+    refused = page.locator(".cell[aria-disabled=true]").first
+    refused.click(force=True)
+    assert "needs the model" in page.locator(".message").inner_text()
+    assert (
+        page.get_by_role("button", name="Page").get_attribute("title")
+        == "needs the model: open this with `sidelight serve`"
+    )
+    page.keyboard.press("Control+z")
+    page.keyboard.press("Control+z")
+    assert disk.score() == edited
+    disk.close()
+
+
+def test_heatmap_attribute_compare_and_another_classifier(opened):
+    page = opened.page
+    page.locator(".controls select").select_option("heat")
+    page.wait_for_selector(".overlay:not([hidden])")
+    painted = page.locator(".overlay").evaluate(
+        "c => [...c.getContext('2d').getImageData(0, 0, c.width, c.height).data].some(v => v)"
+    )
+    assert painted
+    before = opened.score()
+    page.locator(".attribute input").fill("100")
+    assert opened.score() != before
+    page.get_by_role("button", name="Pin to compare").click()
+    page.locator(".gallery button >> nth=3").click()
+    page.get_by_role("button", name="Pin to compare").click()
+    page.wait_for_selector(".compared canvas")
+    page.get_by_role("button", name="Flicker").click()
+    assert page.locator(".scores tbody tr").count() == 4
+    page.get_by_label("classifier").select_option("two")
+    assert -1 <= opened.score() <= 1
+    assert "from \u22121 to 1" in page.locator(".says").inner_text()
+
+
+def test_keyboard_alone_and_narrow(chromium, served):
+    opened = Opened(chromium, served.address)
+    page = opened.page
+    page.set_viewport_size({"width": 390, "height": 800})
+    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+    first = opened.score()
+    page.locator(".gallery [aria-selected=true]").focus()
+    page.keyboard.press("ArrowRight")
+    page.keyboard.press("ArrowLeft")
+    page.keyboard.press("ArrowLeft")
+    chosen = page.locator(".gallery [aria-selected=true]")
+    assert chosen.evaluate("one => document.activeElement === one")
+    for _ in range(60):
+        page.keyboard.press("Tab")
+        if page.evaluate("document.activeElement.matches('.matrix .cell')"):
+            break
+    page.keyboard.press("ArrowDown")
+    page.keyboard.press("Enter")
+    assert page.evaluate("document.activeElement.getAttribute('aria-pressed')") == "true"
+    assert opened.score() != first
+    page.keyboard.press("r")
+    page.keyboard.press("p")
+    opened.settled()
+    assert "pinned" in (page.locator(".gallery [aria-selected=true]").get_attribute("aria-label") or "")
+    opened.close()
+
+
+def test_two_tabs_do_not_disturb_each_other_and_closing_one_frees_it(chromium, served):
+    one, two = Opened(chromium, served.address), Opened(chromium, served.address)
+    one.page.locator(CELL.format(0)).click()
+    changed = one.score()
+    assert two.score() != changed
+    served.inverter.leave.clear()
+    served.inverter.begun.clear()
+    two.page.get_by_label("Images to upload").set_input_files([picture()])
+    assert served.inverter.begun.wait(10)
+    count = len(list(served.live.visitors))
+    job = next(job for visitor in served.live.visitors for job in visitor.jobs.values() if job.state == "running")
+    two.close()
+    for _ in range(100):
+        if job.state == "cancelled":
+            break
+        one.page.wait_for_timeout(50)
+    assert job.state == "cancelled"
+    assert len(list(served.live.visitors)) == count - 1
+    served.inverter.leave.set()
+    assert one.score() == changed
+    one.close()

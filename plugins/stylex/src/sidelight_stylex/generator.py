@@ -135,6 +135,12 @@ class StylEx(StyleSpace, Trainable):
         params = self.params
         channels, height, width = material.images.shape[1:]
         levels = levels_for((channels, height, width), params.shuffle)
+        if height // params.shuffle < 2 ** (len(params.encoder_widths) - 1):
+            raise UserError(
+                f"encoder_widths: {len(params.encoder_widths)} widths halve the images more often than "
+                f"{height // params.shuffle} pixels allow",
+                "name fewer",
+            )
         length = params.latent + material.condition.length
         return Architecture(
             image_channels=channels,

@@ -146,7 +146,8 @@ class Training:
         loss = loss + self._weighted("edges", params.edges, edge_loss(batch.made, batch.images))
         shown = to_pixels(batch.made)
         loss = loss + self._weighted("perceptual", params.perceptual_weight, self._seen(shown, batch.pixels))
-        answered = material.classifier.class_logits(shown) if params.classifier or params.w else batch.logits
+        told = params.w and material.condition.length
+        answered = material.classifier.class_logits(shown) if params.classifier or told else batch.logits
         if params.classifier:
             pair = (answered, batch.logits) if params.divergence == "paper" else (batch.logits, answered)
             loss = loss + self._weighted("classifier", params.classifier, divergence(*pair))

@@ -1,0 +1,220 @@
+import attrs
+import numpy as np
+import pytest
+import torch
+from sidelight_specs import Cancelled, NotFittedError, SidelightError, UserError
+from sidelight_specs.results import Split
+from sidelight_specs.roles import Classifier, Data
+from sidelight_specs.testing import ToyClassifier, ToyData, ToyRun
+from sidelight_stylegan2.perceptual import none
+from sidelight_stylex import training
+from sidelight_stylex._params import GeneratorParams
+from sidelight_stylex.generator import StylEx
+from sidelight_stylex.training import CURVES, FALL, WARM_UP, Training
+
+TINY = {"base": 64, "widest": 4, "encoder_widths": (4, 4, 4), "latent": 4, "batch": 4, "perceptual": "none"}
+
+
+def fitted(run=None, data=None, judge=None, **params):
+    run = run or ToyRun()
+    generator = StylEx(GeneratorParams(**{**TINY, **params}), classifier=judge or ToyClassifier(), run=run)
+    generator.fit(data or ToyData())
+    return generator
+
+
+class Halves(Data):
+    """Images of two brightnesses, one for each half. The brighter half is the class."""
+
+    splits = ("train", "test")
+
+    def split(self, name):
+        levels = np.random.default_rng(self.splits.index(name)).uniform(0.1, 0.9, (128, 2))
+        images = np.repeat(np.repeat(levels[:, None, None, :], 8, 2), 4, 3).astype(np.float32)
+        return Split(images=images, labels=levels.argmax(1), class_names=("left", "right"))
+
+
+class Brighter(Classifier):
+    """How much brighter each half is than the other, as logits. Differentiable."""
+
+    task, class_names, input_shape = "multiclass", ("left", "right"), (1, 8, 8)
+
+    def scores(self, images):
+        left, right = images[..., :4].mean((1, 2, 3)), images[..., 4:].mean((1, 2, 3))
+        return 10 * torch.stack([left - right, right - left], 1)
+
+
+@pytest.fixture(scope="module")
+def learned():
+    run = ToyRun()
+    sizes = {"widest": 8, "encoder_widths": (8, 8), "latent": 8, "batch": 16, "average": 100, "w": 0.0}
+    return fitted(run, Halves(), Brighter(), steps=150, checkpoints=1, **sizes), run
+
+
+def of(split):
+    return torch.from_numpy(Halves().split(split).images)
+
+
+def test_it_reproduces_images_that_it_has_not_seen(learned):
+    generator, _ = learned
+    again = generator.synthesize(generator.encode(of("test")))
+    average = of("train").mean(0, keepdim=True)
+    assert (again - of("test")).square().mean() < 0.2 * (average - of("test")).square().mean()
+
+
+def test_the_classifier_agrees_with_the_reproductions(learned):
+    generator, _ = learned
+    again = generator.synthesize(generator.encode(of("test")))
+    said = [Brighter().class_logits(images).argmax(1) for images in (of("test"), again)]
+    assert (said[0] == said[1]).float().mean() >= 0.9
+
+
+def test_latents_hold_the_classifiers_answer_for_every_layer(learned):
+    generator, _ = learned
+    latents, logits = generator.encode(of("test")), Brighter().class_logits(of("test"))
+    assert latents.shape == (128, *generator.latent_shape)
+    assert torch.equal(latents, latents[:, :1].expand_as(latents))
+    told = latents[:, 0, 8:] * generator.networks.condition.scale
+    torch.testing.assert_close(told, logits - logits.mean(1, keepdim=True))
+    torch.testing.assert_close(latents[:, 0, :8].square().mean(1), torch.ones(128), rtol=1e-4, atol=0)
+
+
+def test_samples_are_as_varied_as_the_data_and_narrow_with_truncation(learned):
+    generator, run = learned
+    spreads = []
+    for psi in (0.0, 0.5, 1.0):
+        narrow = StylEx(attrs.evolve(generator.params, truncation=psi), classifier=Brighter(), run=run)
+        narrow.load_state(generator.state())
+        spreads.append(float(narrow.synthesize(narrow.sample(32, np.random.default_rng(0))).std(0).mean()))
+    data = float(of("train").std(0).mean())
+    assert spreads[0] < 1e-6
+    assert spreads[0] < spreads[1] < spreads[2]
+    assert 0.5 * data < spreads[2] < 1.5 * data
+
+
+def test_curves_and_sheets_are_kept(learned):
+    generator, run = learned
+    curves = generator.state().curves
+    assert set(curves) == set(CURVES)
+    assert all(len(values) == 150 and np.isfinite(values).all() for values in curves.values())
+    assert not curves["adversarial"][:105].any(), "the discriminator joins after 0.7 of the steps"
+    assert curves["adversarial"][105:].all()
+    assert {
+        name: run.emitted[name].images.shape for name in ("training images", "reconstructions", "samples")
+    } == dict.fromkeys(("training images", "reconstructions", "samples"), (16, 1, 8, 8))
+
+
+@pytest.mark.parametrize("stopped_after", [3, 6, 8])
+def test_an_interrupted_training_continues_to_the_same_end(stopped_after):
+    params = {"steps": 9, "checkpoints": 3, "r1_every": 2, "w_every": 2, "flip": True}
+    expected = fitted(**params).state()
+    first = ToyRun(cancel_after=stopped_after)
+    with pytest.raises(Cancelled):
+        fitted(first, **params)
+    second = ToyRun()
+    second.store = first.store
+    found = fitted(second, **params).state()
+    assert found.digest() == expected.digest()
+    assert sum(second.steps.values()) == 9 - stopped_after // 3 * 3
+
+
+def test_without_the_classifier_it_does_not_count():
+    class Other(ToyClassifier):
+        def scores(self, images):
+            return super().scores(images).flip(1) * 3 + 1
+
+    oblivious = {"condition": "none", "classifier": 0.0, "steps": 6, "checkpoints": 1}
+    states = [fitted(judge=judge, **oblivious).state() for judge in (ToyClassifier(), Other())]
+    assert all(np.array_equal(states[0].arrays[name], states[1].arrays[name]) for name in states[0].arrays)
+    told = [fitted(judge=judge, steps=6, checkpoints=1).state().digest() for judge in (ToyClassifier(), Other())]
+    assert told[0] != told[1]
+
+
+@pytest.mark.parametrize(
+    "params",
+    [
+        {"condition": "probabilities", "divergence": "reverse"},
+        {"adversarial": 0.0, "w": 0.0},
+        {"autoencoder": 0.0, "precision": "bfloat16", "r1_every": 1},
+        {"perceptual": "efficientnet-lite"},
+        {"shuffle": 2, "encoder_widths": (4, 4)},
+    ],
+)
+def test_other_ways_to_train_learn_finite_weights(params):
+    state = fitted(**{"steps": 4, "checkpoints": 1, **params}).state()
+    assert all(np.isfinite(array).all() for array in state.arrays.values())
+
+
+def test_a_classifier_of_one_logit_is_two_classes():
+    generator = fitted(data=ToyData(task="binary"), judge=ToyClassifier(task="binary"), steps=2, checkpoints=1)
+    assert generator.latent_shape[1] == 4 + 2
+
+
+def test_weights_that_are_kept_give_the_same_images():
+    generator = fitted(steps=4, checkpoints=1)
+    again = StylEx(generator.params, classifier=ToyClassifier(), run=ToyRun())
+    again.load_state(generator.state())
+    images = torch.from_numpy(ToyData().split("test").images)
+    assert torch.equal(again.synthesize(again.encode(images)), generator.synthesize(generator.encode(images)))
+    assert again.state().digest() == generator.state().digest()
+
+
+def test_before_it_is_fitted_it_says_so():
+    generator = StylEx(GeneratorParams(**TINY), classifier=ToyClassifier(), run=ToyRun())
+    for ask in (generator.state, lambda: generator.image_shape, lambda: generator.encode(torch.zeros(1, 1, 16, 16))):
+        with pytest.raises(NotFittedError, match="not trained"):
+            ask()
+
+
+class Wide(Data):
+    """Images that are not square."""
+
+    splits = ("train",)
+
+    def split(self, name):
+        return Split(images=np.zeros((8, 1, 16, 32), np.float32), labels=np.zeros(8, int), class_names=("a",))
+
+
+@pytest.mark.parametrize(
+    ("params", "data", "message"),
+    [
+        ({"widths": (4, 4)}, ToyData(), "2 levels are named, the images take 4"),
+        ({}, Wide(), "square"),
+        ({"encoder_widths": (4,) * 7}, ToyData(), "encoder_widths"),
+    ],
+)
+def test_what_does_not_fit_is_said_before_anything_is_trained(params, data, message):
+    run = ToyRun()
+    with pytest.raises(UserError, match=message):
+        fitted(run, data, **params)
+    assert not run.steps
+
+
+def test_a_loss_that_is_not_finite_stops_the_training_and_names_the_step(monkeypatch):
+    monkeypatch.setattr(training, "pixel_loss", lambda made, images: made.mean() * float("nan"))
+    with pytest.raises(SidelightError, match="step 1"):
+        fitted(steps=3, checkpoints=1)
+
+
+def test_lpips_is_refused_where_its_network_is_missing(monkeypatch, tmp_path):
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path))
+    with pytest.raises(UserError, match="LPIPS cannot be computed"):
+        fitted(perceptual="lpips")
+    run = ToyRun()
+    fitted(run, perceptual="auto", steps=1, checkpoints=1)
+    assert "the first layers of EfficientNet-Lite0; LPIPS cannot be computed" in run.warnings[0]
+
+
+def rates(step, **params):
+    generator = StylEx(GeneratorParams(**TINY, **params), classifier=ToyClassifier(), run=ToyRun())
+    material = generator._material(torch.from_numpy(ToyData().split("train").images))
+    assert material.distance.what == none().what
+    learner = generator._begin(generator._architecture(material), material.condition)
+    return Training(learner, material, generator.params, generator.run, 1)._rates(step)
+
+
+def test_rates_rise_stay_and_fall_when_the_discriminator_joins():
+    params = {"steps": 1000, "autoencoder": 0.5, "rate": 1.0, "encoder_rate": 0.1}
+    assert rates(0, **params) == pytest.approx((1 / WARM_UP, 0.1 / WARM_UP))
+    assert rates(499, **params) == pytest.approx((1.0, 0.1))
+    assert rates(500, **params) == pytest.approx((FALL, FALL / 10))
+    assert rates(999, **params)[0] == pytest.approx(training.LAST, abs=1e-3)

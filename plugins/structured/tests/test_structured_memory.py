@@ -12,7 +12,8 @@ import numpy as np, torch
 from sidelight_specs.results import Targets
 from sidelight_specs.testing import ToyRun
 from sidelight_structured.igos import IgosPlusPlus
-from sidelight_structured.params import IgosPlusPlusParams
+from sidelight_structured.params import IgosPlusPlusParams, SagParams
+from sidelight_structured.sag import Sag
 
 torch.set_num_threads(1)
 torch.manual_seed(0)
@@ -25,31 +26,52 @@ class Network:
     def class_logits(self, images):
         return net(images)
 
-count, points, steps, batch = map(int, sys.argv[1:])
-params = IgosPlusPlusParams(
-    size=28, steps=steps, integration_steps=points, batch=batch, images_at_once=4, baseline_limit=1.0
-)
+method, numbers = sys.argv[1], list(map(int, sys.argv[2:]))
+if method == "igos++":
+    count, points, steps, batch = numbers
+    params = IgosPlusPlusParams(
+        size=28, steps=steps, integration_steps=points, batch=batch, images_at_once=4, baseline_limit=1.0
+    )
+    explainer = IgosPlusPlus(params, classifier=Network(), run=ToyRun())
+else:
+    count, candidates, points, batch = numbers
+    params = SagParams(
+        width=candidates, candidates=candidates, order_steps=points, batch=batch, most=20, baseline_limit=1.0
+    )
+    explainer = Sag(params, classifier=Network(), run=ToyRun())
 images = torch.rand(count, 3, 160, 160)
 zeros = np.zeros(count, dtype=np.int64)
-IgosPlusPlus(params, classifier=Network(), run=ToyRun()).explain(images, Targets(predicted=zeros, probe=zeros + 1))
+explainer.explain(images, Targets(predicted=zeros, probe=zeros + 1))
 print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
 """
 IMAGE = 3 * 160 * 160 * 4 / 2**20
 """MiB of one image; so much, and the same for its heatmap and baseline, an image more may take."""
 
 
-def peak(count, points, steps, batch):
+def peak(method, *numbers):
     """MiB."""
     # glibc keeps one heap for each thread and returns little of it; one heap makes the peak repeatable
     environment = {**os.environ, "MALLOC_ARENA_MAX": "1", "OMP_NUM_THREADS": "1"}
-    arguments = [sys.executable, "-c", SCRIPT, *map(str, (count, points, steps, batch))]
+    arguments = [sys.executable, "-c", SCRIPT, method, *map(str, numbers)]
     return float(subprocess.run(arguments, env=environment, capture_output=True, check=True, text=True).stdout)
 
 
 @pytest.mark.slow
-def test_peak_memory_grows_with_the_batch_but_not_with_images_points_or_steps():
-    few = peak(4, 2, 2, 2)
-    assert peak(4, 12, 2, 2) - few < 10
-    assert peak(4, 2, 12, 2) - few < 10
-    assert peak(24, 2, 2, 2) - few < 10 + 20 * 2 * IMAGE
-    assert peak(4, 2, 2, 16) - few > 30
+def test_peak_memory_of_masks_grows_with_the_batch_but_not_with_images_points_or_steps():
+    few = peak("igos++", 4, 2, 2, 2)
+    assert peak("igos++", 4, 12, 2, 2) - few < 10
+    assert peak("igos++", 4, 2, 12, 2) - few < 10
+    assert peak("igos++", 24, 2, 2, 2) - few < 10 + 20 * 2 * IMAGE
+    assert peak("igos++", 4, 2, 2, 16) - few > 30
+
+
+@pytest.mark.slow
+def test_peak_memory_of_the_search_grows_with_the_batch_but_not_with_images_candidates_or_points():
+    few = peak("sag", 2, 2, 2, 2)
+    found = {"candidates": peak("sag", 2, 15, 2, 2), "points": peak("sag", 2, 2, 12, 2)}
+    found |= {"images": peak("sag", 22, 2, 2, 2), "batch": peak("sag", 2, 2, 2, 32)}
+    print("\nMiB more than", few, {name: round(value - few, 1) for name, value in found.items()})
+    assert found["candidates"] - few < 10
+    assert found["points"] - few < 10
+    assert found["images"] - few < 10 + 20 * 3 * IMAGE  # the image, its baseline, and that with the graph
+    assert found["batch"] - few > 30

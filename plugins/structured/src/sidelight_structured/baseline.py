@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import torch
 from sidelight_specs import UserError
+from sidelight_toolkit.batching import in_batches
 from sidelight_toolkit.images import gaussian_blur
 
 if TYPE_CHECKING:
@@ -39,7 +40,7 @@ def checked_baseline(
     rows = torch.arange(len(images), device=images.device)
     share = limit if limit < 1 else float("inf")
     allowed = share * score.of_many(images, rows)
-    baselines = blurred(images, kernel, sigma)
+    baselines = _blurred_in_batches(images, kernel, sigma, score.batch)
     kept = score.of_many(baselines, rows)
     for attempt in range(1, _STRENGTHENINGS + 1):
         strong = (kept > allowed).nonzero().squeeze(1)
@@ -48,7 +49,9 @@ def checked_baseline(
         last = attempt == _STRENGTHENINGS
         chosen = images[strong]
         stronger = (
-            chosen.mean((2, 3), keepdim=True).expand_as(chosen) if last else _doubled(chosen, kernel, sigma, attempt)
+            chosen.mean((2, 3), keepdim=True).expand_as(chosen)
+            if last
+            else _blurred_in_batches(chosen, kernel * 2**attempt, sigma * 2**attempt, score.batch)
         )
         baselines[strong] = stronger
         kept[strong] = score.of_many(stronger, strong)
@@ -56,8 +59,8 @@ def checked_baseline(
     return baselines, kept
 
 
-def _doubled(images: torch.Tensor, kernel: int, sigma: float, times: int) -> torch.Tensor:
-    return blurred(images, kernel * 2**times, sigma * 2**times)
+def _blurred_in_batches(images: torch.Tensor, kernel: int, sigma: float, batch: int) -> torch.Tensor:
+    return in_batches(lambda part: blurred(part, kernel, sigma), images, batch)
 
 
 def _refuse_if_any(too_high: torch.Tensor, kept: torch.Tensor) -> None:

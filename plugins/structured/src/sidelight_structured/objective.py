@@ -122,6 +122,8 @@ class Objective:
         return total, scores
 
     def _regulariser_gradient(self, masks: torch.Tensor) -> torch.Tensor:
+        if not (self.area or self.smoothness):  # nor does it then take memory for all images at once
+            return torch.zeros_like(masks)
         leaves = masks.detach().requires_grad_(True)
         every = torch.arange(len(masks), device=masks.device)
         (gradient,) = torch.autograd.grad(self.regulariser(leaves, every).sum(), leaves)

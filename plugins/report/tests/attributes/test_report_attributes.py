@@ -129,6 +129,15 @@ def test_a_row_shows_both_directions_the_probabilities_and_what_is_implausible(s
 
 
 @pytest.mark.browser
+def test_the_masthead_leads_to_every_part_of_the_page_in_its_order(shared):
+    page, _ = shared
+    ways = page.locator(".contents a").evaluate_all("all => all.map(e => [e.textContent, e.hash.slice(1)])")
+    assert [text for text, _ in ways] == ["Attributes found by attfind", "Images", "Measurements", "How this was made"]
+    tops = [page.locator(f"[id={target}]").bounding_box()["y"] for _, target in ways]
+    assert tops == sorted(tops)
+
+
+@pytest.mark.browser
 def test_a_framed_picture_alternates_under_the_mouse_and_at_a_press(shared):
     page, _ = shared
     change = page.locator(".changes sl-flicker").first

@@ -29,6 +29,12 @@ function header(report) {
     report.warnings.length > 0 && h("ul", { class: "warnings", "aria-label": "Warnings" }, ...report.warnings.map((text) => h("li", {}, text))), guide(report));
 }
 
+/** What the page holds, in its order; of the cards only the first. */
+function contents() {
+  const parts = [...document.querySelectorAll(".panel, #image-1")].map((part) => h("li", {}, h("a", { href: `#${part.id}` }, part.id === "image-1" ? "Images" : part.querySelector("h2")?.textContent ?? "")));
+  return h("nav", { class: "contents", "aria-label": "On this page" }, h("ul", {}, ...parts));
+}
+
 /** @param {number} opacity */
 function cover(opacity) {
   for (const element of document.querySelectorAll("sl-heatmap, sl-difference")) {
@@ -40,7 +46,9 @@ function cover(opacity) {
 async function show(report) {
   const cards = report.images.map((card, i) => makeCard(card, i, report));
   const main = h("main", { id: "main", tabindex: -1 }, ...attributes(report), glance(report), h("div", { class: "cards" }, ...cards), accuracies(report.accuracies), measured(report), ...exemplars(report), byProducts(report));
-  document.body.append(h("a", { class: "skip", href: "#main" }, "Skip to the images"), header(report), bar(report, cards, cover), main, h("footer", {}, origin(report)));
+  const head = header(report);
+  document.body.append(h("a", { class: "skip", href: "#main" }, "Skip to the images"), head, bar(report, cards, cover), main, h("footer", {}, origin(report)));
+  head.append(contents());
   cover(OPACITY);
   arrowKeys(cards);
   await Promise.all(report.images.map(({ picture }) => pixels(picture)));

@@ -1,0 +1,83 @@
+"""Trained components, so that recipes start at once. This light module imports no torch."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from attrs import frozen
+from sidelight_specs import ClassifierDescriptor, GeneratorDescriptor, hookimpl
+
+from sidelight_zoo.card import Card, cards
+from sidelight_zoo.origin import descriptor_of, full_params, open_params
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+
+def _provided(card: Card, params: object) -> tuple[str, ...]:
+    """What the original component provides with these parameters, but for learning."""
+    provided = descriptor_of(card).provided_by(full_params(card, params))
+    return tuple(capability for capability in provided if capability != "trainable")
+
+
+@frozen(kw_only=True)
+class TrainedClassifierDescriptor(ClassifierDescriptor):
+    """Describes a classifier of the zoo."""
+
+    card: Card
+
+    def provided_by(self, params: object) -> tuple[str, ...]:
+        """As the original, but for learning."""
+        return _provided(self.card, params)
+
+    def fingerprint(self, params: object) -> str:
+        """That of the weights."""
+        del params
+        return self.card.sha256
+
+
+@frozen(kw_only=True)
+class TrainedGeneratorDescriptor(GeneratorDescriptor):
+    """Describes a generator of the zoo."""
+
+    card: Card
+
+    def provided_by(self, params: object) -> tuple[str, ...]:
+        """As the original, but for learning."""
+        return _provided(self.card, params)
+
+    def fingerprint(self, params: object) -> str:
+        """That of the weights."""
+        del params
+        return self.card.sha256
+
+
+def _facts(card: Card) -> dict[str, Any]:
+    options = open_params(card)
+    original = descriptor_of(card)
+    return {
+        "card": card,
+        "name": card.name,
+        "summary": card.summary,
+        "params": options,
+        "factory": f"sidelight_zoo.components:{card.name.replace('-', '_')}",
+        "needs": original.needs,
+        "provides": [item for item in original.provides if item != "trainable"],
+        "paper": original.paper,
+    }
+
+
+@hookimpl
+def sidelight_classifiers() -> Iterable[ClassifierDescriptor]:
+    """One for each card of a classifier."""
+    for card in cards().values():
+        if card.role == "classifier":
+            yield TrainedClassifierDescriptor(**_facts(card))
+
+
+@hookimpl
+def sidelight_generators() -> Iterable[GeneratorDescriptor]:
+    """One for each card of a generator."""
+    for card in cards().values():
+        if card.role == "generator":
+            yield TrainedGeneratorDescriptor(**_facts(card))

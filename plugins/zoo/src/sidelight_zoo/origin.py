@@ -1,0 +1,52 @@
+"""The component that a checkpoint is a training of. This module imports nothing heavy."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+import attrs
+from sidelight_specs.descriptors import HOOKS
+from sidelight_specs.params import describe
+
+if TYPE_CHECKING:
+    from sidelight_specs import ComponentDescriptor
+
+    from sidelight_zoo.card import Card
+
+
+def descriptor_of(card: Card) -> ComponentDescriptor:
+    """Its descriptor, from the light module of its plugin."""
+    plugin, _, name = card.use.partition("/")
+    module = import_module(f"sidelight_{plugin.replace('-', '_')}")
+    found: dict[str, ComponentDescriptor] = {item.name: item for item in getattr(module, HOOKS[card.role])()}
+    return found[name]
+
+
+def open_params(card: Card) -> type:
+    """A class of the parameters that can still be chosen; their defaults are those of the training."""
+    theirs = {field.name: field for field in attrs.fields(descriptor_of(card).params)}
+    types = {field.name: field.type for field in describe(descriptor_of(card).params)}
+    fields = {
+        name: attrs.field(
+            default=_plain(card.params[name]),
+            metadata=dict(theirs[name].metadata),
+            validator=theirs[name].validator,
+            type=types[name],
+            kw_only=True,
+        )
+        for name in card.options
+    }
+    return attrs.make_class(
+        "Options", fields, frozen=True, class_body={"__doc__": f"Options of `{card.name}`."}, kw_only=True
+    )
+
+
+def full_params(card: Card, chosen: Any) -> Any:
+    """All parameters: those of the training, and those that were chosen."""
+    values = {name: _plain(value) for name, value in card.params.items()}
+    return descriptor_of(card).params(**{**values, **attrs.asdict(chosen, recurse=False)})
+
+
+def _plain(value: Any) -> Any:
+    return tuple(_plain(item) for item in value) if isinstance(value, list) else value

@@ -27,8 +27,13 @@ function input(card, at) {
   const picture = h("sl-picture");
   picture.data = { picture: card.picture, label: `Input ${card.id}` };
   const [predicted, probe] = ["predicted", "probe"].map((wanted) => card.classes.find(({ part }) => part === wanted)?.name);
-  const sides = probe === undefined ? predicted : `${predicted}, not ${probe}?`;
+  const sides = probe === undefined ? noun(predicted) : `${noun(predicted)}, not ${noun(probe)}?`;
   return h("th", { scope: "col" }, h("a", { href: `#image-${at + 1}` }, sides), picture);
+}
+
+/** Digits as they are, names in quotes: a name may be “not smiling”. @param {string | undefined} name */
+function noun(name = "") {
+  return /^\d+$/.test(name) ? name : `“${name}”`;
 }
 
 /** @param {string} explainer @param {Card} card */

@@ -8,6 +8,11 @@ import { legend, plot } from "./plot.js";
 
 /** @typedef {import("./document.js").Report} Report */
 
+const MANY = 5; // numbers that are drawn as bars
+const LONG = 200; // steps of a curve that is smoothed
+const WINDOWS = 40; // a smoothed curve's length in windows
+const FEW = 24; // pictures that are captioned
+
 /** @param {string} id @param {string} title @param {...(Node | null | false)} body */
 export function section(id, title, ...body) {
   return h("section", { class: "panel", id, "aria-labelledby": `${id}-title` }, h("h2", { id: `${id}-title` }, title), ...body.filter((item) => item !== false && item !== null));
@@ -69,21 +74,45 @@ export function byProducts(report) {
   })));
 }
 
-/** @param {import("./document.js").Measure[]} numbers */
+/** Many numbers of one kind as bars, others as they are. @param {import("./document.js").Measure[]} numbers */
 function final(numbers) {
+  const alike = numbers.every(({ unit, better }) => unit === numbers[0]?.unit && better === numbers[0]?.better);
+  if (numbers.length >= MANY && alike) return ranked(numbers);
   return h("dl", { class: "measures" }, ...numbers.flatMap(({ name, value, better, unit }) => [h("dt", { title: unit }, `${name} ${ARROWS[better]}`), h("dd", {}, format(value))]));
 }
 
-/** @param {import("./document.js").Line} line @param {number} i */
+/** @param {import("./document.js").Measure[]} numbers */
+function ranked(numbers) {
+  const largest = Math.max(...numbers.map(({ value }) => Math.abs(value ?? 0)), 1e-12);
+  return h("div", {}, h("p", { class: "note" }, `${numbers[0]?.unit ?? ""} ${ARROWS[numbers[0]?.better ?? "neither"]}`), h("ul", { class: "effects ranked" }, ...numbers.map(({ name, value }) => {
+    const fill = h("span", { class: `fill ${(value ?? 0) < 0 ? "less" : "more"}` });
+    fill.style.width = `${(100 * Math.abs(value ?? 0)) / largest}%`;
+    return h("li", {}, h("span", { class: "name", title: name }, name), h("span", { class: "track" }, fill), h("span", { class: "value" }, format(value)));
+  })));
+}
+
+/** A curve of many steps is noise with a course in it: then the mean over a few steps is drawn through it. @param {import("./document.js").Line} line @param {number} i */
 function training(line, i) {
-  const lines = [{ ...line, style: `series-${i % 8}` }];
-  return h("div", {}, h("p", { class: "note" }, line.name), plot({ lines, label: `${line.name} in the course of training`, xTitle: "step" }));
+  const style = `series-${i % 8}`;
+  const width = line.y.length > LONG ? Math.round(line.y.length / WINDOWS) : 1;
+  const course = { name: line.name, style, x: line.x, y: width > 1 ? means(line.y, width) : line.y };
+  const lines = width > 1 ? [{ ...line, style: `${style} faint` }, course] : [course];
+  return h("div", {}, h("p", { class: "note" }, width > 1 ? `${line.name}, and its mean over ${width} steps` : line.name), plot({ lines, label: `${line.name} in the course of training`, xTitle: "step" }));
+}
+
+/** The mean around each place; fewer values count at the ends. @param {(number | null)[]} values @param {number} width */
+function means(values, width) {
+  return values.map((_, at) => {
+    const near = values.slice(Math.max(0, at - (width >> 1)), at + (width >> 1) + 1).filter((value) => value !== null);
+    return near.length ? near.reduce((sum, value) => sum + value, 0) / near.length : null;
+  });
 }
 
 /** @param {import("./document.js").Picture[]} pictures @param {string[]} captions */
 function sheet(pictures, captions) {
-  return h("ul", { class: "sheet" }, ...pictures.map(({ src, width, height, crisp }, i) =>
-    h("li", {}, h("img", { src, width, height, class: crisp ? "crisp" : "", alt: captions[i] ?? `sample ${i + 1}` }))));
+  const named = captions.length > 0 && pictures.length <= FEW;
+  return h("ul", { class: named ? "sheet named-pictures" : "sheet" }, ...pictures.map(({ src, width, height, crisp }, i) =>
+    h("li", {}, h("img", { src, width, height, class: crisp ? "crisp" : "", alt: captions[i] ?? `sample ${i + 1}` }), named && h("span", { "aria-hidden": "true" }, captions[i] ?? ""))));
 }
 
 /** @param {Report} report */

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from sidelight_specs import MetricDescriptor, Need, hookimpl
 
 from sidelight_metrics._params import (
+    AttributeFactorsParams,
     CausalProfileParams,
     ConfidenceChangeParams,
     DistanceParams,
@@ -19,6 +20,7 @@ from sidelight_metrics._params import (
     MinimalAreaParams,
     PointingGameParams,
     RegionCoverParams,
+    SufficiencyParams,
     ThirdClassRateParams,
 )
 
@@ -28,6 +30,7 @@ if TYPE_CHECKING:
 _CLASSIFIER = (Need("classifier"),)
 _STRUCTURED_PAPER = "Li Fuxin et al. 2021, From Heatmaps to Structured Explanations of Image Classifiers"
 _STRUCTURED = f"{_STRUCTURED_PAPER}, section 2.2"
+_STYLEX = "Lang et al. 2021, Explaining in Style"
 _CLASSES = (Need("classifier", capabilities=("classes",)),)
 
 
@@ -38,6 +41,7 @@ def sidelight_metrics() -> Iterable[MetricDescriptor]:
     yield from _of_heatmaps()
     yield from _of_inversions_and_concepts()
     yield from _by_true_factors()
+    yield from _of_attributes()
 
 
 def _of_counterfactuals() -> Iterable[MetricDescriptor]:
@@ -184,4 +188,31 @@ def _by_true_factors() -> Iterable[MetricDescriptor]:
         needs=(Need("data", capabilities=("factors.render",)),),
         accepts=("counterfactual", "inversion"),
         example={"images": 32, "steps": 4, "batch": 16},
+    )
+
+
+_STYLED = (Need("generator", capabilities=("latent.style",)), Need("inverter"))
+
+
+def _of_attributes() -> Iterable[MetricDescriptor]:
+    """Metrics of attributes of a style space."""
+    yield MetricDescriptor(
+        name="sufficiency",
+        summary="How many images flip when a class's top k attributes are changed together, and how far they must be.",
+        params=SufficiencyParams,
+        factory="sidelight_metrics.sufficiency:Sufficiency",
+        needs=(*_CLASSES, *_STYLED, Need("data")),
+        accepts=("attributes",),
+        example={"tops": (1, 2), "factors": (0.5, 1.0), "count": 6},
+        paper=f"{_STYLEX}, section 4.2.3",
+    )
+    yield MetricDescriptor(
+        name="attribute-factors",
+        summary="Which true factors attributes change: one each, the same in every image, in the classifier's order?",
+        params=AttributeFactorsParams,
+        factory="sidelight_metrics.attribute_factors:AttributeFactors",
+        needs=(*_CLASSES, *_STYLED, Need("data", capabilities=("factors.render",))),
+        accepts=("attributes",),
+        example={"factors": ("rows",), "count": 6, "images": 32, "steps": 4, "learning_batch": 16},
+        paper=f"{_STYLEX}, section 4.2.2",
     )

@@ -183,3 +183,36 @@ class FactorChangeParams:
     )
     steps: int = param(800, "Length of the regressor's training.", unit="steps", minimum=1, maximum=1_000_000)
     batch: int = param(64, "Images in each step of it.", unit="images", minimum=2, maximum=4096)
+
+
+@params
+class SufficiencyParams:
+    """Options of `sufficiency`."""
+
+    tops: tuple[int, ...] = param((1, 5, 10), "How many attributes are changed together.", minimum=1, maximum=1000)
+    factors: tuple[float, ...] = param(
+        (0.25, 0.5, 0.75, 1.0, 1.5, 2.0),
+        "How far: so many times as far as the attributes were found with.",
+        minimum=0.01,
+        maximum=100.0,
+    )
+    split: str = param("test", "Images are taken from this split of the recipe's data; explained ones are left out.")
+    count: int = param(100, "How many images.", unit="images", minimum=1, maximum=1_000_000)
+    flagged: bool = param(True, "Whether attributes that are flagged as implausible count too.")
+    batch: int = param(64, "Images in one forward pass; bounds the memory.", unit="images", minimum=1, maximum=4096)
+
+
+@params
+class AttributeFactorsParams:
+    """Options of `attribute-factors`."""
+
+    factors: tuple[str, ...] = param((), "Factors whose rank among the attributes is reported.")
+    top: int = param(10, "How many attributes are looked at, the first.", minimum=1, maximum=1000)
+    split: str = param("test", "Images are taken from this split of the recipe's data; explained ones are left out.")
+    count: int = param(64, "How many images.", unit="images", minimum=2, maximum=1_000_000)
+    batch: int = param(64, "Images in one forward pass; bounds the memory.", unit="images", minimum=1, maximum=4096)
+    images: int = param(
+        6000, "Images that the regressor learns from, drawn for it.", unit="images", minimum=2, maximum=1_000_000
+    )
+    steps: int = param(800, "Length of the regressor's training.", unit="steps", minimum=1, maximum=1_000_000)
+    learning_batch: int = param(64, "Images in each step of it.", unit="images", minimum=2, maximum=4096)

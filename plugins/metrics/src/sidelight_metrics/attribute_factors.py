@@ -1,0 +1,180 @@
+"""What attributes change, told by true factors: distinct, coherent, and in the order of what the classifier uses?"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+from sidelight_specs import UserError
+from sidelight_specs.results import Measurement, Measurements
+from sidelight_specs.roles import Metric
+from sidelight_toolkit.factors import factor_regressor
+
+from sidelight_metrics._params import CausalProfileParams
+from sidelight_metrics.causal_profile import CausalProfile
+from sidelight_metrics.ranks import spearman
+from sidelight_metrics.style_moves import Stage, applied, attributes
+
+if TYPE_CHECKING:
+    from sidelight_specs import Run
+    from sidelight_specs.artifacts import Artifact
+    from sidelight_specs.results import Attribute, Targets
+    from sidelight_specs.roles import Classifier, Data, Generator, Inverter
+    from torch import Tensor
+
+    from sidelight_metrics._params import AttributeFactorsParams
+
+STILL = 0.05
+"""Changes of a factor by less than this, in half-ranges, are taken for none."""
+
+
+class AttributeFactors(Metric):
+    """Proxies of the paper's user study (Lang et al. 2021, section 4.2.2), by a network that reads true factors."""
+
+    def __init__(
+        self,
+        params: AttributeFactorsParams,
+        *,
+        classifier: Classifier,
+        generator: Generator,
+        inverter: Inverter,
+        data: Data,
+        run: Run,
+    ) -> None:
+        self._params, self._data, self._run = params, data, run
+        self._stage = Stage(generator, inverter, data, params.batch, run)
+        asked = CausalProfileParams(split=params.split, count=params.count, batch=params.batch)
+        self._profile = CausalProfile(asked, classifier=classifier, data=data, run=run)
+
+    def measure(self, explanation: Artifact, images: Tensor, targets: Targets) -> Measurements:
+        """`one factor`, `coherence`, `distinctness`, `profile agreement`, and the `rank of` each factor asked about.
+
+        What every attribute changes is emitted as `factors`, in the attributes' order.
+        """
+        del targets
+        found = attributes(explanation).attributes[: self._params.top]
+        self._stage.check(found)
+        params = self._params
+        reader = factor_regressor(self._data, self._run, params.images, params.steps, params.learning_batch)
+        self._check_names(reader.names)
+        styles = self._stage.held_out(params.split, params.count, images)
+        before = reader.read(self._stage.draw(styles))
+        half = np.ptp(reader.ranges, axis=1) / 2
+        changes = np.array(
+            [
+                (reader.read(self._stage.draw(applied(styles, [one], 1.0))) - before) / half
+                for one in self._run.progress(found, "changing attributes")
+            ]
+        ).reshape(len(found), len(styles), len(reader.names))
+        self._run.emit("factors", _table(found, changes, reader.names))
+        return Measurements(
+            items=(
+                *_proxies(changes),
+                self._agreement(found, changes, reader.names),
+                *(_rank(name, changes, reader.names) for name in params.factors),
+            )
+        )
+
+    def _check_names(self, names: tuple[str, ...]) -> None:
+        unknown = [name for name in self._params.factors if name not in names]
+        if unknown:
+            raise UserError(
+                f"attribute-factors: the data has no factor {', '.join(unknown)}",
+                f"the factors are: {', '.join(names)}",
+            )
+
+    def _agreement(self, found: tuple[Attribute, ...], changes: np.ndarray, names: tuple[str, ...]) -> Measurement:
+        """Spearman over the factors: effect of the strongest attribute that changes it most, and its true effect."""
+        leading, claimed = _leading(changes), np.zeros(len(names))
+        for attribute, factor in zip(found, leading, strict=True):
+            if factor >= 0:
+                claimed[factor] = max(claimed[factor], attribute.effect)
+        effects, _ = self._profile.profile()
+        true = {item.name: item.value for item in effects.items}
+        return Measurement(
+            name="profile agreement",
+            values=np.array([spearman(claimed, np.array([true[name] for name in names]))], dtype=np.float32),
+            better="higher",
+            unit="rank correlation",
+            help="Over the data's factors, Spearman's correlation of a factor's true effect on the classifier and the "
+            "effect of the strongest attribute that changes this factor more than any other; 0 without one.",
+            settings={"attributes": str(len(found)), "images": str(self._params.count)},
+        )
+
+
+def _leading(changes: np.ndarray) -> np.ndarray:
+    """(A,) the factor whose mean change by each attribute (A, N, F) is largest; -1 where none changes."""
+    mean = np.abs(changes.mean(axis=1))
+    return np.where(mean.max(axis=1, initial=0) > STILL, mean.argmax(axis=1) if mean.size else 0, -1)
+
+
+def _proxies(changes: np.ndarray) -> list[Measurement]:
+    """Of (A, N, F) changes; attributes that change no factor are left out, and counted."""
+    leading = _leading(changes)
+    seen, lead = changes[leading >= 0], leading[leading >= 0]
+    mean = seen.mean(axis=1)
+    rows = np.arange(len(seen))
+    purity = np.abs(mean[rows, lead]) / np.abs(mean).sum(axis=1)
+    sizes = np.linalg.norm(seen, axis=2) * np.linalg.norm(mean, axis=1)[:, None]
+    products = np.einsum("anf,af->an", seen, mean)
+    coherence = np.divide(products, sizes, out=np.zeros_like(sizes), where=sizes > 0).mean(axis=1)
+    texts = {
+        "one factor": (
+            purity,
+            "share of the change",
+            "Of all that an attribute changes in the factors, on average over "
+            "the images and in half-ranges, how much is the factor that it changes most.",
+        ),
+        "coherence": (
+            coherence,
+            "cosine",
+            "How alike the changes of the factors are from image to image: the cosine "
+            "with their mean, averaged over images and attributes.",
+        ),
+        "distinctness": (
+            np.array([len(set(lead)) / len(lead)]) if len(lead) else np.zeros(0),
+            "share of attributes",
+            "Factors that are the most changed one of some attribute, per attribute.",
+        ),
+    }
+    settings = {"attributes": str(len(changes)), "that change a factor": str(len(seen))}
+    return [
+        Measurement(
+            name=name,
+            values=np.array([values.mean() if len(values) else np.nan], dtype=np.float32),
+            better="higher",
+            unit=unit,
+            help=text,
+            settings=settings,
+        )
+        for name, (values, unit, text) in texts.items()
+    ]
+
+
+def _rank(name: str, changes: np.ndarray, names: tuple[str, ...]) -> Measurement:
+    """The place of the first attribute that changes this factor more than any other, from 1."""
+    places = np.flatnonzero(_leading(changes) == names.index(name))
+    return Measurement(
+        name=f"rank of {name}",
+        values=np.array([places[0] + 1 if len(places) else np.nan], dtype=np.float32),
+        better="lower",
+        unit="place",
+        help=f"The first attribute that changes {name} more than any other factor; missing where none does.",
+    )
+
+
+def _table(found: tuple[Attribute, ...], changes: np.ndarray, names: tuple[str, ...]) -> Measurements:
+    """For each attribute the change of the factor that it changes most, and the next ones in words."""
+    items = []
+    for place, (attribute, change) in enumerate(zip(found, changes.mean(axis=1), strict=True)):
+        order = np.argsort(-np.abs(change), kind="stable")[:3]
+        items.append(
+            Measurement(
+                name=f"{place + 1}. {attribute.name}",
+                values=np.array([change[order[0]]], dtype=np.float32),
+                unit="half-ranges",
+                help="Mean change of " + ", ".join(f"{names[one]} {change[one]:+.2f}" for one in order) + ".",
+                settings={"effect": f"{attribute.effect:+.2f} logits", "flagged": attribute.flagged or "no"},
+            )
+        )
+    return Measurements(items=tuple(items))

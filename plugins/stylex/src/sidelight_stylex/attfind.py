@@ -12,7 +12,7 @@ from sidelight_toolkit.arrays import to_array
 from sidelight_stylex.candidates import race, screened
 from sidelight_stylex.changes import DIRECTIONS, Changes
 from sidelight_stylex.naming import attribute_of, coordinates_of
-from sidelight_stylex.presenting import Presenter
+from sidelight_stylex.presenting import Presenter, kept
 from sidelight_stylex.selection import Choice, as_released, by_paper
 
 if TYPE_CHECKING:
@@ -51,6 +51,9 @@ class AttFind(AttributeFinder):
         Raises:
             UserError: there is no such class.
         """
+        return kept(self._run, latents, target, lambda: self._found(latents, target))
+
+    def _found(self, latents: Tensor, target: int) -> Attributes:
         material = self._presenter.material(latents, target)
         if not len(material.rows):
             return self._presenter.nothing(material)

@@ -11,7 +11,7 @@ from sidelight_toolkit.arrays import to_array
 
 from sidelight_stylex.changes import DIRECTIONS, Changes
 from sidelight_stylex.naming import attribute_of
-from sidelight_stylex.presenting import Presenter
+from sidelight_stylex.presenting import Presenter, kept
 
 if TYPE_CHECKING:
     from sidelight_specs import Run
@@ -38,7 +38,7 @@ class StylespaceDifference(AttributeFinder):
         inverter: Inverter | None = None,
         run: Run,
     ) -> None:
-        self._params = params
+        self._params, self._run = params, run
         self._presenter = Presenter(params, classifier, generator, data, inverter, run)
 
     def find(self, latents: Tensor, target: int) -> Attributes:
@@ -49,6 +49,9 @@ class StylespaceDifference(AttributeFinder):
         Raises:
             UserError: there is no such class.
         """
+        return kept(self._run, latents, target, lambda: self._found(latents, target))
+
+    def _found(self, latents: Tensor, target: int) -> Attributes:
         material, models = self._presenter.material(latents, target), self._presenter.models
         reference = to_array(material.reference)
         there = to_array(models.logits(material.reference).argmax(1)) == target

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from sidelight_specs import Run
-    from sidelight_specs.results import Attribute, Attributes
+    from sidelight_specs.results import Attribute
     from sidelight_specs.roles import AttributeFinder, Classifier, Data, Generator, Inverter
     from torch import Tensor
 
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
 
 
 class Pool:
-    """Attributes of each class, found on training images, once, and kept by `run.cached`; and images with them changed.
+    """Attributes of each class, found on training images, which the finder keeps; and images with them changed.
 
     Args:
         params: how many training images, how far coordinates are moved, how many images at a time.
@@ -46,20 +47,21 @@ class Pool:
         run: Run,
     ) -> None:
         self._params, self._inverter, self._data, self._finder = params, inverter, data, finder
-        self._latents: Tensor | None = None
+        self._known: dict[int, tuple[Attribute, ...]] = {}
         self.models = Models(classifier, generator, params.batch, run)
 
     def of_class(self, target: int) -> tuple[Attribute, ...]:
         """Attributes that raise this class, in the finder's order; implausible ones left out where so chosen."""
-        found = self.models.run.cached(("pool", target, self._params.pool), lambda: self._found(target))
-        return tuple(one for one in found.attributes if self._params.flagged or not one.flagged)
+        if target not in self._known:
+            found = self._finder.find(self._latents, target).attributes
+            self._known[target] = tuple(one for one in found if self._params.flagged or not one.flagged)
+        return self._known[target]
 
-    def _found(self, target: int) -> Attributes:
-        if self._latents is None:
-            images = self._data.split("train").images[: self._params.pool]
-            inversion = self._inverter.invert(to_tensor(images, self.models.run))
-            self._latents = to_tensor(inversion.latents, self.models.run)
-        return self._finder.find(self._latents, target)
+    @cached_property
+    def _latents(self) -> Tensor:
+        images = self._data.split("train").images[: self._params.pool]
+        inversion = self._inverter.invert(to_tensor(images, self.models.run))
+        return to_tensor(inversion.latents, self.models.run)
 
     def styles(self, images: Tensor) -> Tensor:
         """(N, C, H, W) images to the styles of their inversions, (N, S)."""

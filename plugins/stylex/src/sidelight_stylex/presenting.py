@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from typing import TYPE_CHECKING
 
 import attrs
@@ -18,7 +19,7 @@ from sidelight_stylex.plausibility import Surroundings, tinted
 from sidelight_stylex.reference import ranges_of, training_styles
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from sidelight_specs import Run
     from sidelight_specs.results import Attribute
@@ -52,6 +53,12 @@ class Material:
     def rows(self) -> np.ndarray:
         """The images that are not taken for the target."""
         return np.flatnonzero(self.answers != self.target)
+
+
+def kept(run: Run, latents: Tensor, target: int, find: Callable[[], Attributes]) -> Attributes:
+    """What was found for these latents and this class, kept: explanations of single images ask the same again."""
+    digest = hashlib.blake2b(to_array(latents).tobytes(), digest_size=16).hexdigest()
+    return run.cached(("attributes", digest, target), find)
 
 
 class Presenter:

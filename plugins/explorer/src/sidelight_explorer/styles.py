@@ -64,7 +64,7 @@ class Styles:
         return len(self._inverted) if self._inverted is not None else 0
 
     def keep(self, style: str, latents: np.ndarray) -> None:
-        """Remember an inverted image, so that an address that names it opens again; the oldest of many are forgotten."""
+        """Remember an inverted image, so that an address that names it opens again; the oldest are forgotten."""
         self._found.put(style, latents)
 
     def latents(self, style: str, own: Mapping[str, np.ndarray] | None = None) -> np.ndarray:

@@ -1,0 +1,206 @@
+"""Styles, mixing, attributes, the region, documents: what the page's images are made of."""
+
+import json
+import shutil
+import subprocess
+import threading
+from pathlib import Path
+
+import attrs
+import numpy as np
+import pytest
+import torch
+from sidelight_explorer.document import read_document, read_latents, write_document, write_latents
+from sidelight_explorer.export import wanted
+from sidelight_explorer.jobs import Jobs
+from sidelight_explorer.movable import movables
+from sidelight_explorer.points import located
+from sidelight_explorer.reading import Bad
+from sidelight_explorer.region import region
+from sidelight_explorer.spec import Mix, Spec, group_layers, plain, read_spec, with_style, write_spec
+from sidelight_explorer.turns import Rank, Turns
+from sidelight_specs.results import Attribute, Attributes
+from sidelight_specs.testing.run import ToyRun
+from sidelight_specs.testing.toys import ToyGenerator
+
+SHAPE = (1, 32, 32)
+SPECJS = Path(__file__).parent.parent / "src/sidelight_explorer/web/spec.js"
+CASES = [
+    Spec((Mix("a", "b", 0), Mix("a", "b", 100)), ()),
+    Spec((Mix("a", "b", 37), Mix("b", "b", 50)), (("f.0", -20), ("f.1", 5))),
+    Spec((Mix("draw-1-2-85", "average", 1), Mix("a", "a", 100)), ()),
+]
+
+
+def test_a_mix_is_linear_in_each_layer_and_ends_at_its_styles():
+    w = {"a": np.zeros((2, 3), np.float32), "b": np.arange(6, dtype=np.float32).reshape(2, 3)}
+    spec = Spec((Mix("a", "b", 25), Mix("a", "b", 100)))
+    np.testing.assert_allclose(located(spec, w.__getitem__, {}).latents, [0.25 * w["b"][0], w["b"][1]])
+    assert located(plain("b", 2), w.__getitem__, {}).key == located(spec, lambda _: w["b"], {}).key
+
+
+def test_groups_are_adjacent_and_the_first_are_larger():
+    assert group_layers(18, 4) == [range(5), range(5, 10), range(10, 14), range(14, 18)]
+    assert group_layers(3, 3) == [range(1), range(1, 2), range(2, 3)]
+    edited = with_style(plain("a", 3), range(1, 3), "b", 40)
+    assert edited.layers == (Mix("a", "a", 0), Mix("a", "b", 40), Mix("a", "b", 40))
+
+
+@pytest.mark.skipif(shutil.which("node") is None, reason="NOT RUN: node is not installed")
+def test_page_and_server_give_an_image_the_same_key():
+    program = f"import {{ keyOf }} from {json.dumps(SPECJS.as_uri())}; " + (
+        f"console.log(JSON.stringify({json.dumps([write_spec(spec) for spec in CASES])}.map(keyOf)))"
+    )
+    done = subprocess.run(["node", "--input-type=module", "-e", program], capture_output=True, text=True, check=True)
+    assert json.loads(done.stdout) == [spec.key for spec in CASES]
+    assert [read_spec(write_spec(spec), 2) for spec in CASES] == CASES
+
+
+def test_styles_are_fixed_by_their_id_and_truncation_pulls_to_the_average(world):
+    styles, mean = world.scene.styles, world.scene.region.mean
+    whole = styles.latents("draw-5-0-100")
+    np.testing.assert_array_equal(whole, styles.latents("draw-5-0-100"))
+    assert not np.array_equal(whole, styles.latents("draw-5-1-100"))
+    np.testing.assert_allclose(styles.latents("draw-5-0-50") - mean, 0.5 * (whole - mean), atol=1e-6)
+    np.testing.assert_allclose(styles.latents("draw-5-0-0"), mean, atol=1e-6)
+    for unknown in ("run-0", "upload-0", "draw-1", "data-test-0"):
+        with pytest.raises(Bad, match="no style"):
+            styles.latents(unknown)
+    own = {"run-0": whole}
+    assert styles.latents("run-0", own) is whole
+
+
+def test_draws_towards_an_end_score_as_no_other_candidates_do(world):
+    def scores(names):
+        return [one.drawn.values["main"][1] for one in world.scene.show([plain(name, 2) for name in names])]
+
+    reaching = world.scene.styles.reaching
+    best = reaching("main", 1, high=True, seed=3, count=3, pool=20, percent=100)
+    worst = reaching("main", 1, high=False, seed=3, count=3, pool=20, percent=100)
+    everything = scores([f"draw-3-{index}-100" for index in range(20)])
+    assert sorted(scores(best)) == sorted(everything)[-3:]
+    assert sorted(scores(worst)) == sorted(everything)[:3]
+
+
+def test_scores_are_shown_as_the_task_says(world):
+    (one,) = world.scene.show([plain("draw-1-0-100", 2)])
+    multi, binary = one.drawn.values["main"], one.drawn.values["two"]
+    assert multi.sum() == pytest.approx(1, abs=1e-5)
+    assert binary[0] == -binary[1]
+    point = located(plain("draw-1-0-100", 2), world.scene.styles.latents, {})
+    image = world.generator.synthesize(torch.from_numpy(point.latents[None]))
+    assert binary[1] == pytest.approx(float(world.classifiers["two"].scores(image).tanh()[0, 0]), abs=1e-5)
+
+
+def test_attributes_move_a_coordinate_or_a_direction_or_set_a_value():
+    generator = ToyGenerator(SHAPE, "w")
+    start = np.zeros((2, 3), np.float32)
+    direction = np.full((2, 3), 6**-0.5, np.float32)
+    shift, value = (Attribute(name=n, coordinate=4, shift=2.0, value=v) for n, v in (("shift", None), ("value", 5.0)))
+    back = Attribute(name="back", coordinate=4, direction=-1, shift=-1.0)
+    found = {
+        "style": Attributes(attributes=(shift, value)),
+        "way": Attributes(
+            attributes=(shift, attrs.evolve(shift, shift=1.0), back), directions=np.stack([direction] * 3)
+        ),
+    }
+    sliders = movables(found, generator, True)
+    assert sorted(sliders) == ["style.0", "style.1", "way.0"]
+    (added,), (put,) = (sliders[name].moved(start, 0.5)[1] for name in ("style.0", "style.1"))
+    assert added.apply(10.0) == 11.0
+    assert put.apply(10.0) == 7.5
+    np.testing.assert_allclose(sliders["way.0"].moved(start, -0.5)[0], -direction)
+    assert movables({"style": found["style"]}, generator, False) == {}
+
+
+def test_moving_an_attribute_moves_the_image(world):
+    still, moved = world.scene.show(
+        [Spec(plain("draw-1-0-100", 2).layers, moves) for moves in ((), (("finder.0", 100),))]
+    )
+    assert still.drawn.values["main"][0] != moved.drawn.values["main"][0]
+    with pytest.raises(Bad, match="no attribute"):
+        world.scene.show([Spec(plain("draw-1-0-100", 2).layers, (("finder.9", 100),))])
+
+
+def test_the_region_holds_what_is_sampled_and_not_what_is_far():
+    known = region(ToyGenerator(SHAPE, "w"), 500, ToyRun())
+    samples = ToyGenerator(SHAPE, "w").sample(500, np.random.default_rng(5)).numpy()
+    inside = np.mean([known.distance(one) <= 1 for one in samples])
+    assert inside == pytest.approx(0.99, abs=0.02)
+    assert known.distance(known.mean) == 0
+    assert known.distance(known.mean + 10) > 1.5
+
+
+def test_a_document_survives_saving_and_another_generators_is_refused(world):
+    document = attrs.evolve(world.document, notes=())
+    value = json.loads(json.dumps(write_document(document)))
+    assert read_document(value, 2) == document
+    with pytest.raises(Bad, match="2 layers, this one has 3"):
+        read_document(value, 3)
+    with pytest.raises(Bad, match="unknown key 'extra'"):
+        read_document({**value, "extra": 1}, 2)
+    with pytest.raises(Bad, match="same id"):
+        read_document({**value, "images": value["images"] * 2}, 2)
+    latents = {"upload-1": np.random.default_rng(0).normal(size=(2, 3)).astype(np.float32)}
+    read = read_latents(json.loads(json.dumps(write_latents(latents))), (2, 3))
+    np.testing.assert_array_equal(read["upload-1"], latents["upload-1"])
+    for bad in ({"a": "AAAA"}, {"a": "not base64"}, write_latents({"a": np.full((2, 3), np.nan, np.float32)})):
+        with pytest.raises(Bad):
+            read_latents(bad, (2, 3))
+
+
+def test_an_export_holds_each_images_edits_up_to_the_number_asked_for(world):
+    document = world.document
+    bare, some = list(wanted(document, 0)), list(wanted(document, 5))
+    assert len(some) - len(bare) == 5 * len(document.images)
+    edited = with_style(document.images[0].now, group_layers(2, 2)[0], document.styles[0].id)
+    assert edited in some
+    assert edited not in bare
+
+
+def test_edits_go_before_cells_and_long_work_gives_way():
+    turns, order, ready = Turns(), [], threading.Event()
+
+    def take(rank):
+        with turns.turn(rank):
+            order.append(rank)
+
+    def long():
+        with turns.turn(Rank.BACKGROUND):
+            ready.set()
+            while len(turns_waiting()) < 2:
+                pass
+            turns.give_way(Rank.BACKGROUND)
+            order.append(Rank.BACKGROUND)
+
+    def turns_waiting():
+        return [rank for rank, count in turns._waiting.items() for _ in range(count)]
+
+    threads = [threading.Thread(target=long)]
+    threads[0].start()
+    ready.wait(10)
+    for rank in (Rank.CELLS, Rank.EDIT):
+        threads.append(threading.Thread(target=take, args=(rank,)))
+        threads[-1].start()
+    for thread in threads:
+        thread.join(10)
+    assert order == [Rank.EDIT, Rank.CELLS, Rank.BACKGROUND]
+
+
+def test_a_job_that_fails_says_why_and_the_next_one_is_done():
+    heard, done = [], threading.Event()
+
+    def tell(job):
+        heard.append((job.label, job.state, job.message))
+        if job.label == "good" and job.state == "done":
+            done.set()
+
+    jobs = Jobs(Turns())
+    jobs.submit("bad", lambda _: 1 / 0, tell)
+    cancelled = jobs.submit("never", lambda _: {}, tell, models=False)
+    cancelled.cancel()
+    jobs.submit("good", lambda _: {"answer": 1}, tell)
+    assert done.wait(10)
+    assert ("bad", "failed", "ZeroDivisionError: division by zero") in heard
+    assert heard[-1] == ("good", "done", "")
+    jobs.close()

@@ -94,6 +94,32 @@ def test_a_coarse_mask_first_ends_at_the_full_size_and_costs_nothing_more():
     assert np.abs(staged.values - plain.values).max() > 1e-3
 
 
+@pytest.mark.parametrize(
+    ("settings", "first"),
+    [
+        ({"steps": 40}, 20),
+        ({"steps": 40, "averaged": 0.0}, 39),
+        ({"steps": 40, "averaged": 1.0}, 0),
+        ({"steps": 20, "coarse": 4}, 15),
+        ({"steps": 1}, 0),
+    ],
+)
+def test_the_last_masks_of_the_final_size_are_averaged(settings, first):
+    explainer = IgosPlusPlus(IgosPlusPlusParams(**{**SMALL, **settings}), classifier=Corner(), run=ToyRun())
+    assert explainer._first_averaged(2 if "coarse" in settings else 1) == first
+
+
+def test_the_answer_is_the_mean_of_the_masks_that_are_averaged():
+    def found(steps, averaged):
+        explainer = Igos(
+            IgosParams(**{**SMALL, "steps": steps, "averaged": averaged}), classifier=Corner(), run=ToyRun()
+        )
+        return explainer.explain(*images_and_targets(1)).values
+
+    # the streams of a step do not depend on how many there are, so shorter runs give the masks on the way
+    assert np.allclose(found(6, 0.5), np.mean([found(steps, 0.0) for steps in (4, 5, 6)], axis=0), atol=1e-5)
+
+
 def test_passes_are_those_that_the_classifier_did():
     """One term, 2 points, 6 steps: 12 passes forward and back, and 2 for the baseline."""
     heatmap, classifier = explained(Igos, IgosParams(**SMALL), count=1)

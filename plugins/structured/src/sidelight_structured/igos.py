@@ -80,10 +80,11 @@ class MaskExplainer(Explainer):
         return to_array(values), to_array(passes), to_array(finals), to_array(steps), curves
 
     def _optimise(self, objective: Objective) -> tuple[torch.Tensor, torch.Tensor]:
-        """The masks (N, M, h, w) of the last step, and every term's f_c at every step, (N, steps, T)."""
+        """The masks (N, M, h, w), means over the last steps, and every term's f_c at every step, (N, steps, T)."""
         sizes, curves = self._sizes(objective.size), []
         masks = torch.ones(len(objective.images), self.masks, *sizes[0], device=objective.images.device)
-        rule = self._rule(objective, sizes[0])
+        rule, mean = self._rule(objective, sizes[0]), RunningMean()
+        first = self._first_averaged(len(sizes))
         for number in self.run.progress(range(self.params.steps), "optimising"):
             size = sizes[number * len(sizes) // self.params.steps]
             if masks.shape[-2:] != size:
@@ -92,8 +93,16 @@ class MaskExplainer(Explainer):
                 masks, self._points(number, objective), self._noise(number, objective)
             )
             masks = rule.step(masks, gradient)
+            if number >= first:
+                mean.add(masks)
             curves.append(scores)
-        return masks, torch.stack(curves, 1)
+        return mean.value, torch.stack(curves, 1)
+
+    def _first_averaged(self, sizes: int) -> int:
+        """The first step whose masks are averaged: a share of those at the final size, the last one at least."""
+        steps = self.params.steps
+        at_final_size = steps - -(-steps * (sizes - 1) // sizes)
+        return min(steps - 1, steps - int(self.params.averaged * at_final_size))
 
     def _sizes(self, image: tuple[int, int]) -> tuple[tuple[int, int], ...]:
         """The sizes of the mask, the coarsest first; each gets an equal share of the steps."""
@@ -133,6 +142,22 @@ class MaskExplainer(Explainer):
             return (self.params.noise * torch.randn(1, *images.shape[1:], generator=source)).to(images.device)
 
         return noise
+
+
+class RunningMean:
+    """The mean of the tensors that were added."""
+
+    def __init__(self) -> None:
+        self._sum, self._count = torch.zeros(()), 0
+
+    def add(self, values: torch.Tensor) -> None:
+        """Count `values` in."""
+        self._sum, self._count = values + self._sum.to(values), self._count + 1
+
+    @property
+    def value(self) -> torch.Tensor:
+        """Their mean."""
+        return self._sum / self._count
 
 
 def refined(masks: torch.Tensor, size: tuple[int, int]) -> torch.Tensor:

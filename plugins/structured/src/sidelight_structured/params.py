@@ -64,6 +64,13 @@ class MaskParams(BaselineParams):
         0.1, "Root mean square of a step over the mask's cells, with momentum.", minimum=1e-4, maximum=1.0
     )
     momentum: float = param(0.5, "Share of the running mean of the gradients that is kept.", minimum=0.0, maximum=0.999)
+    averaged: float = param(
+        0.5,
+        "Share of the steps at the mask's final size, the last ones, whose masks are averaged to the answer; 0 takes "
+        "the last mask alone.",
+        minimum=0.0,
+        maximum=1.0,
+    )
     deletion: float = param(
         1.0, "Weight of the class's probability when what the mask marks is hidden.", minimum=0.0, maximum=1000
     )
@@ -104,6 +111,18 @@ class IgosParams(MaskParams):
 class IgosPlusPlusParams(MaskParams):
     """Options of `igos++`."""
 
+    coarse: int | None = param(
+        None,
+        "Size of a coarser mask that is optimised for the first half of the steps and then refined, which keeps masks "
+        "of the image's own size from scattering: 28 for a mask of 224; null, or one that is not coarser, for none.",
+        unit="cells",
+        minimum=2,
+        maximum=1024,
+    )
+    steps: int = param(40, "Steps of the optimisation.", unit="steps", minimum=1, maximum=1000)
+    deletion: float = param(
+        2.0, "Weight of the class's probability when what the mask marks is hidden.", minimum=0.0, maximum=1000
+    )
     insertion: float = param(
         1.0, "Weight of the class's probability when only what the mask marks is shown.", minimum=0.0, maximum=1000
     )

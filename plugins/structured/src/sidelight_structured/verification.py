@@ -95,7 +95,7 @@ class Explanations(Metric):
         shared = "no patch" if overlap == 0 else f"at most {overlap} patch{'es' if overlap > 1 else ''}"
         numbers = np.arange(1, MOST + 1)
         return Measurement(
-            name=f"more than one explanation, sharing {shared}",
+            name=f"several explanations, sharing {shared}",
             values=(counts > 1).astype(np.float32),
             better="neither",
             unit="share of images",

@@ -1,8 +1,8 @@
 """How fast the explorer answers, on a finished run: `python tools/explorer_latency.py RUN [--edits 300]`.
 
 Prints, in milliseconds: one forward pass of generator and classifier in the serving process; the round trip of one
-edit, from another process; in Chromium, from a slider's event to the decoded image and score on the page; a gallery of 24
-scored anew; and eight users editing at once.
+edit, from another process; in Chromium, from a slider's event to the decoded image and score on the page; a gallery of
+24 scored anew; and eight users editing at once.
 """
 
 from __future__ import annotations
@@ -123,7 +123,6 @@ class Client:
         """An image that was not asked for before."""
         a, b = self.styles[number % len(self.styles)], self.styles[(number + 1) % len(self.styles)]
         mixes = [[a, b, 1 + (7 * number + 13 * seed + layer * number) % 99] for layer in range(self.layers)]
-        mixes[0] = [f"draw-{seed}-{number}-100", b, 50]
         return {"layers": mixes, "moves": {}}
 
 

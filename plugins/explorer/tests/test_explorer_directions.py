@@ -1,4 +1,4 @@
-"""Latent directions: they point where the classifier's answer changes, and their accuracy is measured on held-out samples."""
+"""Latent directions: they point where the answer changes, and their accuracy is measured on held-out samples."""
 
 import numpy as np
 import pytest

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 import attrs
@@ -37,6 +38,11 @@ class Movable:
     attribute: Attribute
     direction: np.ndarray | None
     one_sided: bool
+
+    @property
+    def name(self) -> str:
+        """The attribute's name; how far a shift along a direction went is left out."""
+        return re.sub(r" [+-]\d+%$", "", self.attribute.name) if self.direction is not None else self.attribute.name
 
     def moved(self, latents: np.ndarray, share: float) -> tuple[np.ndarray, list[Setting]]:
         """The latents and the settings after `share` of the way, in [-1, 1]."""

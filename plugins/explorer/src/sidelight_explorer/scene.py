@@ -83,7 +83,7 @@ def _slider(item: Movable, classifiers: Mapping[str, Classifier]) -> dict[str, A
     return {
         "id": item.id,
         "finder": item.finder,
-        "name": found.name,
+        "name": item.name,
         "effect": found.effect,
         "flagged": found.flagged,
         "oneSided": item.one_sided,

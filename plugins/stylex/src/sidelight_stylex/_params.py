@@ -153,16 +153,17 @@ class FinderParams:
         5, "Pictures on the way from before to after, both included.", unit="images", minimum=2, maximum=100
     )
     tint: float = param(
-        0.75,
+        0.5,
         "An attribute is flagged when one colour shift all over the picture explains this share of the change.",
         minimum=0.0,
         maximum=1.0,
     )
     outside: float = param(
-        0.5,
-        "An attribute is flagged when a larger share of the changed pictures is unlike all pictures of the data.",
+        1.0,
+        "An attribute is flagged when it makes pictures less like the data by more than this: the strangest place in "
+        "them, and the discriminator's judgement where there is one, in standard deviations of the data.",
         minimum=0.0,
-        maximum=1.0,
+        maximum=1000.0,
     )
     surroundings: int = param(
         128, "Images of the data that pictures are compared with for that.", unit="images", minimum=4, maximum=100_000

@@ -6,19 +6,20 @@ the whole picture, and a shoe that turns black is no other shoe.
 
 from __future__ import annotations
 
-import attrs
+from typing import TYPE_CHECKING
+
 import numpy as np
 import torch
-from sidelight_toolkit.batching import in_batches
 from sidelight_toolkit.images import resize
+from torch.nn import functional
 
-from sidelight_stylex.changes import Models
 from sidelight_stylex.judging import COMPANIONS, Judge, has_judge
 
-SIDE = 16
-"""Pictures are compared at this size, in pixels."""
-OUTSIDE = 0.99
-"""A picture is outside of the data where it is farther away than this share of the data's own pictures."""
+if TYPE_CHECKING:
+    from sidelight_stylex.changes import Models
+
+SIDE, CELL = 64, 4
+"""Pictures are compared at this size, in squares of that size, in pixels."""
 UNSEEN = 1e-3
 """Changes of less than this, root mean square, are not looked at."""
 
@@ -47,46 +48,52 @@ def tinted(before: np.ndarray, after: np.ndarray) -> float:
     return float(np.median(1 - left[seen] / change[seen])) if seen.any() else float("nan")
 
 
-@attrs.frozen(eq=False)
 class Surroundings:
     """Pictures of the data, and how far they lie from each other.
 
     Args:
         models: classifier and generator.
-        styles: (R, S) of the data's images.
+        styles: (R, S) of the data's images, R >= 2.
     """
 
-    models: Models
-    styles: torch.Tensor
+    def __init__(self, models: Models, styles: torch.Tensor) -> None:
+        self._models, self._styles = models, styles
+        self._cells = self._parts(styles)
+        self._measures = [self._strangeness]
+        if has_judge(models) and len(styles) >= COMPANIONS:
+            self._judge = Judge(models, models.draw(styles[:COMPANIONS]))
+            self._measures.append(self._doubt)
+        self._spreads = [measure(styles).std() for measure in self._measures]
 
     def left_by(self, before: torch.Tensor, after: torch.Tensor) -> float:
-        """The share of changed pictures that leave the data.
+        """By how many of the data's own standard deviations a change makes pictures less like the data.
 
-        By the generator's discriminator, where it has one: its judgement of the changed picture is lower than that of
-        nearly all pictures of the data, and falls by the change. Otherwise by the distance to the nearest picture of
-        the data: larger than that of nearly all pictures of the data to the nearest other one, and grown by the change.
+        Measured by the strangest place of a picture: how far it is from the nearest that any picture of the data has
+        there; and by the generator's discriminator, where it has one. The larger of the two, each the median over the
+        images.
 
         Args:
             before: (N, S) styles.
             after: (N, S) styles.
         """
-        judged = has_judge(self.models) and len(self.styles) >= COMPANIONS
-        measure = self._doubt if judged else self._isolation
-        usual = torch.quantile(measure(self.styles), OUTSIDE)
-        one, other = measure(before), measure(after)
-        return float(((other > usual) & (other > one)).float().mean())
+        growths = [
+            float(((measure(after) - measure(before)) / spread.clamp_min(1e-6)).median())
+            for measure, spread in zip(self._measures, self._spreads, strict=True)
+        ]
+        return max(growths)
 
     def _doubt(self, styles: torch.Tensor) -> torch.Tensor:
-        judge = Judge(self.models, self.models.draw(self.styles[:COMPANIONS]))
-        return -judge(self.models.draw(styles))
+        """(N,) minus the discriminator's logits."""
+        return -self._judge(self._models.draw(styles))
 
-    def _isolation(self, styles: torch.Tensor) -> torch.Tensor:
-        """(N,) distance to the nearest of the data's pictures that is not the picture itself."""
-        ours, theirs = self._small(styles), self._small(self.styles)
-        distances = torch.cdist(ours, theirs)
-        same = torch.cdist(styles, self.styles) < 1e-6
-        return distances.masked_fill(same, torch.inf).min(1).values
+    def _strangeness(self, styles: torch.Tensor) -> torch.Tensor:
+        """(N,) distance of the strangest place, to the nearest of the data that is not the picture itself."""
+        same = torch.cdist(styles, self._styles) < 1e-6
+        distances = torch.cdist(self._parts(styles), self._cells).masked_fill(same, torch.inf)
+        return distances.min(2).values.max(0).values
 
-    def _small(self, styles: torch.Tensor) -> torch.Tensor:
-        draw = self.models.generator.synthesize_styles
-        return in_batches(lambda part: resize(draw(part), (SIDE, SIDE)).flatten(1), styles, self.models.batch)
+    def _parts(self, styles: torch.Tensor) -> torch.Tensor:
+        """(places, N, values): squares of `CELL` pixels of pictures of at most `SIDE` pixels."""
+        pictures = self._models.draw(styles)
+        side = min(SIDE, *pictures.shape[-2:])
+        return functional.unfold(resize(pictures, (side, side)), CELL, stride=CELL).permute(2, 0, 1)

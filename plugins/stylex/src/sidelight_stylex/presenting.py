@@ -115,9 +115,10 @@ class Presenter:
         rest = torch.from_numpy(np.flatnonzero(material.answers == material.target))
         pictures = towards(models, material.styles, found, everywhere, params.examples, params.factor, params.frames)
         others = back(models, material.styles[rest], found, material.ranges, params.examples, params.factor)
+        around = Surroundings(models, material.reference[: params.surroundings])
         return Attributes(
             answers="probe",
-            attributes=tuple(attrs.evolve(one, flagged=self._flag(material, one)) for one in found),
+            attributes=tuple(attrs.evolve(one, flagged=self._flag(material, one, around)) for one in found),
             effects=everywhere,
             ranges=material.ranges,
             scores=scores,
@@ -125,17 +126,16 @@ class Presenter:
             **others,
         )
 
-    def _flag(self, material: Material, attribute: Attribute) -> str:
+    def _flag(self, material: Material, attribute: Attribute, around: Surroundings) -> str:
         """Why the attribute is not plausible."""
         assert attribute.value is not None, "attributes of a style space say what the coordinate is set to"
         before = material.styles[torch.from_numpy(material.rows[:JUDGED])]
         after = moved(before, attribute.coordinate, attribute.value, 1.0)
         share = tinted(*(to_array(self.models.draw(styles)) for styles in (before, after)))
-        around = Surroundings(self.models, material.reference[: self._params.surroundings])
         gone = around.left_by(before, after)
         reasons = []
         if share >= self._params.tint:
             reasons.append(f"tints the whole picture: one colour shift explains {share:.0%} of the change")
         if gone > self._params.outside:
-            reasons.append(f"leaves the data: {gone:.0%} of the changed images are unlike all images of the data")
+            reasons.append(f"leaves the data, by {gone:.1f} of its standard deviations")
         return "; ".join(reasons)

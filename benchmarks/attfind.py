@@ -1,0 +1,152 @@
+"""How much faster AttFind is than algorithm 1 done literally: one coordinate, one direction, one image at a time.
+
+    python benchmarks/attfind.py                                  a generator and a classifier with random weights
+    python benchmarks/attfind.py --generator A --classifier B     trained ones: folders of saved states
+
+Seconds are those of the processor, on one thread. The literal algorithm is timed on `--passes` passes drawn at random,
+whose changes are compared with those of the exact mode, and scaled to all; with `--passes 0` it is run to its end, and
+its top 10 is compared. It is counted once through all passes; as written, the algorithm repeats them at each turn.
+"""
+
+from __future__ import annotations
+
+import argparse
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+from sidelight_classifiers._facts import Facts
+from sidelight_classifiers._params import LeNetParams
+from sidelight_classifiers.lenet import LeNet
+from sidelight_images._params import FacesParams
+from sidelight_images.faces.data import Faces
+from sidelight_specs import Artifact
+from sidelight_specs.testing.run import ToyRun
+from sidelight_stylegan2.architecture import Architecture
+from sidelight_stylex._params import AttFindParams, GeneratorParams
+from sidelight_stylex.attfind import AttFind
+from sidelight_stylex.condition import Condition
+from sidelight_stylex.generator import StylEx
+from sidelight_stylex.networks import Networks
+from sidelight_toolkit.modules import state_arrays
+
+if TYPE_CHECKING:
+    from sidelight_specs.results import Attributes
+    from torch import Tensor
+
+WIDTHS = (64, 64, 64, 48)
+TOP = 10
+
+
+def main() -> None:
+    """Print the ratios."""
+    options = _options()
+    torch.set_num_threads(1)
+    classifier, generator, latents, target = _models(options)
+    counts = {"coordinates": generator.styles(latents[:1]).shape[1], "images": len(latents)}
+    print(", ".join(f"{count} {name}" for name, count in counts.items()), flush=True)
+    found, seconds = {}, {}
+    for mode in ("exact", "raced", "screened"):
+        params = AttFindParams(mode=mode, attributes=TOP, reference=0, examples=1, frames=2, surroundings=4)
+        finder = AttFind(params, classifier=classifier, generator=generator, run=ToyRun())
+        start = time.process_time()
+        found[mode] = finder.find(latents, target)
+        seconds[mode] = time.process_time() - start
+        print(f"{mode:9} {seconds[mode]:8.1f} s", flush=True)
+    whole, best, gap = _literal(classifier, generator, latents, target, found["exact"], options.passes)
+    print(f"literal   {whole:8.1f} s, changes differ from the exact mode's by {gap:.1e} logits at most")
+    reference = best or _top(found["exact"])
+    for mode, attributes in found.items():
+        same, ordered = len(set(_top(attributes)) & set(reference)), _top(attributes) == reference
+        print(f"{mode:9} {whole / seconds[mode]:6.1f} times faster, {same} of {TOP} the same, in order: {ordered}")
+
+
+def _options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--generator", type=Path, help="folder of a saved state of stylex/generator")
+    parser.add_argument("--classifier", type=Path, help="folder of a saved state of classifiers/lenet")
+    parser.add_argument("--images", type=int, default=64, help="images that are not the target")
+    parser.add_argument("--target", type=int, default=1)
+    parser.add_argument("--passes", type=int, default=400)
+    return parser.parse_args()
+
+
+def _models(options: argparse.Namespace) -> tuple[Any, Any, Tensor, int]:
+    """Classifier, generator, latents of faces that are not the target, and the target."""
+    run = ToyRun()
+    faces = torch.from_numpy(Faces(FacesParams(train=4 * options.images, test=2), run=run).split("train").images)
+    classifier = LeNet(LeNetParams(), run=run)
+    generator = StylEx(GeneratorParams(widths=WIDTHS, shuffle=2), classifier=classifier, run=run)
+    if options.classifier and options.generator:
+        classifier.load_state(Artifact.load(options.classifier))  # type: ignore[arg-type]
+        generator.load_state(Artifact.load(options.generator))  # type: ignore[arg-type]
+    else:
+        torch.manual_seed(0)
+        _load_random(classifier, generator)
+    with torch.no_grad():
+        latents = generator.encode(faces)
+        answers = classifier.class_logits(generator.synthesize(latents)).argmax(1)
+    target = options.target if (answers != options.target).any() else 1 - options.target
+    return classifier, generator, latents[answers != target][: options.images], target
+
+
+def _load_random(classifier: LeNet, generator: StylEx) -> None:
+    from sidelight_specs.results import State
+
+    facts = Facts((3, 64, 64), ("frown", "smile"), 0.5, 0.25)
+    classifier.load_state(State(arrays=state_arrays(classifier.build(facts)), settings=facts.settings()))
+    architecture = Architecture(image_channels=3, widths=WIDTHS, z=50, w=50, mapping=0, noise=False, shuffle=2)
+    networks = Networks(architecture, Condition("logits", 2), generator.params)
+    generator.load_state(State(arrays=state_arrays(networks), settings=networks.settings()))
+
+
+def _top(found: Attributes) -> list[tuple[int, int]]:
+    return [(attribute.coordinate, int(attribute.direction > 0)) for attribute in found.attributes]
+
+
+@torch.no_grad()
+def _literal(
+    classifier: Any, generator: Any, latents: Tensor, target: int, exact: Attributes, passes: int
+) -> tuple[float, list[tuple[int, int]], float]:
+    """Seconds of one sweep, its top 10 where it was done in full, and by how much its changes differ."""
+    styles, ranges = generator.styles(latents), exact.ranges
+    assert ranges is not None
+    assert exact.effects is not None
+    before = [float(_change(classifier, generator, styles[row : row + 1], target)) for row in range(len(styles))]
+    every = list(np.ndindex(len(styles), styles.shape[1], 2))
+    rng = np.random.default_rng(0)
+    chosen = [every[place] for place in rng.permutation(len(every))[:passes]] if passes else every
+    changes = np.full((len(styles), styles.shape[1], 2), np.nan)
+    start = time.process_time()
+    for row, place, way in chosen:
+        changes[row, place, way] = _moved(classifier, generator, styles[row], place, float(ranges[place, way]), target)
+        changes[row, place, way] -= before[row]
+    seconds = (time.process_time() - start) * len(every) / len(chosen)
+    if not passes:
+        mean = changes.mean(axis=0)
+        mean[(mean > 0).all(axis=1)] = 0
+        order = np.argsort(-mean.max(axis=1), kind="stable")[:TOP]
+        best = [(int(place), int(mean[place].argmax())) for place in order]
+        theirs = [changes[:, place, way] for place, way in _top(exact)]
+        return seconds, best, float(np.abs(np.stack(theirs) - exact.effects).max())
+    gaps = [0.0]
+    for row, (place, way) in zip(rng.integers(0, len(styles), TOP), _top(exact), strict=False):
+        after = _moved(classifier, generator, styles[row], place, float(ranges[place, way]), target)
+        gaps.append(abs(after - before[row] - float(exact.effects[len(gaps) - 1, row])))
+    return seconds, [], max(gaps)
+
+
+def _moved(classifier: Any, generator: Any, styles: Tensor, place: int, value: float, target: int) -> float:
+    changed = styles[None].clone()
+    changed[0, place] = value
+    return _change(classifier, generator, changed, target)
+
+
+def _change(classifier: Any, generator: Any, styles: Tensor, target: int) -> float:
+    return float(classifier.class_logits(generator.synthesize_styles(styles))[0, target])
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,186 @@
+"""Explanations of single images, the baseline, and the flags, on toys whose answers are known."""
+
+import numpy as np
+import pytest
+import torch
+from sidelight_specs.results import Attribute, Attributes, Targets
+from sidelight_specs.testing.run import ToyRun
+from sidelight_specs.testing.toys import ToyClassifier, ToyData, ToyGenerator, ToyInverter
+from sidelight_stylex._params import FinderParams, IndependentParams, SubsetParams
+from sidelight_stylex.changes import Models
+from sidelight_stylex.difference import StylespaceDifference, normalised_difference
+from sidelight_stylex.independent import Independent
+from sidelight_stylex.plausibility import Surroundings, tinted
+from sidelight_stylex.subset import Subset
+
+CAUSES = 3
+"""Coordinates 0 to 2 are the strengths of the three classes' patterns; the others move nothing."""
+
+
+class Listed:
+    """A finder that gives the same attributes for every class, and counts how often it is asked."""
+
+    def __init__(self, flagged=""):
+        self.asked, self.flagged = 0, flagged
+
+    def find(self, latents, target):
+        self.asked += 1
+        facts = {"target": target, "shift": 1.0, "layer": "4x4 conv"}
+        others = [place for place in range(CAUSES) if place != target]
+        return Attributes(
+            attributes=(
+                Attribute(name="nothing", coordinate=4, value=7.0, **facts),
+                Attribute(name="own", coordinate=target, value=3.0, **facts),
+                Attribute(name="weaken first", coordinate=others[0], value=-5.0, flagged=self.flagged, **facts),
+                Attribute(name="weaken second", coordinate=others[1], value=-5.0, **facts),
+            )
+        )
+
+
+def explainer(kind, params, finder=None, run=None):
+    generator = ToyGenerator()
+    return kind(
+        params,
+        classifier=ToyClassifier(),
+        generator=generator,
+        inverter=ToyInverter(generator),
+        data=ToyData(),
+        attribute_finder=finder or Listed(),
+        run=run or ToyRun(),
+    )
+
+
+@pytest.fixture(scope="module")
+def question():
+    images = torch.from_numpy(ToyData().split("test").images[:4])
+    order = ToyClassifier().class_logits(images).argsort(1, descending=True).numpy()
+    return images, Targets(predicted=order[:, 0].copy(), probe=order[:, 1].copy())
+
+
+def test_independent_keeps_the_attributes_that_raise_the_probe_most(question):
+    images, targets = question
+    found = explainer(Independent, IndependentParams(top=2)).explain(images, targets)
+    rows = np.arange(len(images))
+    for row, probe in enumerate(targets.probe):
+        best = found.attributes[found.chosen[row, 0]]
+        assert (best.name, best.target) == ("own", probe)
+    gains = found.logits_after[rows, :, targets.probe] - found.logits_before[rows, targets.probe][:, None]
+    assert (gains[:, 0] > 0.1).all()
+    assert (np.diff(gains, axis=1) <= 1e-4).all()
+
+
+def test_independent_shows_what_is_there_where_more_is_asked_for(question):
+    images, targets = question
+    found = explainer(Independent, IndependentParams(top=6)).explain(images, targets)
+    assert (found.chosen[:, 4:] == -1).all()
+    assert (found.chosen[:, :4] >= 0).all()
+    assert (found.after[:, 4] == found.before).all()
+    assert (found.logits_after[:, 5] == found.logits_before).all()
+
+
+def test_subset_changes_one_attribute_after_the_other_until_the_image_flips(question):
+    images, targets = question
+    found = explainer(Subset, SubsetParams(most=4)).explain(images, targets)
+    assert found.converged.all()
+    assert (found.logits_after.argmax(1) == targets.probe).all()
+    for row, names in enumerate(found.path_names):
+        changed = [name for name in names if name]
+        assert names[0] == ""
+        assert "nothing" not in changed
+        assert names == ("", *changed, *[""] * (4 - len(changed)))
+        before_last = found.path_logits[row, len(changed) - 1]
+        assert before_last.argmax() != targets.probe[row]
+        assert (found.path_images[row, len(changed)] == found.images[row]).all()
+
+
+def test_subset_that_may_change_too_little_says_that_it_failed(question):
+    images, targets = question
+    weak = explainer(Subset, SubsetParams(most=1, factor=0.1)).explain(images, targets)
+    assert not weak.converged.any()
+    assert np.isfinite(weak.logits_after).all()
+
+
+def test_implausible_attributes_are_left_out_unless_asked_for(question):
+    images, targets = question
+    tinting = Listed(flagged="tints the whole picture")
+    found = explainer(Independent, IndependentParams(), tinting).explain(images, targets)
+    assert "weaken first" not in {attribute.name for attribute in found.attributes}
+    found = explainer(Independent, IndependentParams(flagged=True), tinting).explain(images, targets)
+    assert "weaken first" in {attribute.name for attribute in found.attributes}
+
+
+def test_the_pool_is_found_once_for_each_class(question):
+    images, targets = question
+    finder, run = Listed(), ToyRun()
+    explaining = explainer(Independent, IndependentParams(), finder, run)
+    for _ in range(2):
+        explaining.explain(images, targets)
+    assert finder.asked == len(set(targets.probe.tolist()))
+
+
+def test_the_baseline_ranks_by_the_difference_and_measures_the_effect(question):
+    images, _ = question
+    generator = ToyGenerator()
+    finder = StylespaceDifference(
+        FinderParams(attributes=6, reference=48, examples=1),
+        classifier=ToyClassifier(),
+        generator=generator,
+        data=ToyData(),
+        inverter=ToyInverter(generator),
+        run=ToyRun(),
+    )
+    found = finder.find(generator.encode(images), 0)
+    assert (found.attributes[0].coordinate, found.attributes[0].direction) == (0, 1)
+    assert (np.diff(found.scores) <= 0).all()
+    train = generator.styles(generator.encode(torch.from_numpy(ToyData().split("train").images))).numpy()
+    labels = ToyData().split("train").labels
+    expected = normalised_difference(train[labels == 0], train[labels != 0])
+    assert np.allclose(found.scores[0], abs(expected[0]), atol=1e-4)
+
+
+def test_values_that_do_not_vary_do_not_differ():
+    same = np.ones((4, 2))
+    assert (normalised_difference(same, same) == 0).all()
+    assert np.allclose(normalised_difference(same + np.array([0, 1]), same), [0, 2])
+
+
+def shapes(count):
+    rng = np.random.default_rng(0)
+    images = np.zeros((count, 3, 16, 16), np.float32)
+    images[:, :, 4:12, 3:13] = rng.uniform(0.5, 0.9, (count, 3, 8, 10))
+    return images
+
+
+def test_a_picture_that_turns_black_is_a_tint_and_a_changed_part_is_not():
+    before = shapes(5)
+    part = before.copy()
+    part[:, 0, 8:10, 6:10] = 1
+    part[:, 1:, 8:10, 6:10] *= 0.3
+    assert tinted(before, before * 0.2) > 0.99
+    assert tinted(before, before + np.float32([0.2, 0, -0.1])[:, None, None]) > 0.99
+    assert tinted(before, part) < 0.3
+    assert np.isnan(tinted(before, before))
+
+
+class Painted(ToyGenerator):
+    """Draws a seventh coordinate: a bright square that no image of the data has."""
+
+    def styles(self, latents):
+        styles = super().styles(latents)
+        return torch.cat([styles, torch.zeros(len(styles), 1)], 1)
+
+    def synthesize_styles(self, styles):
+        images = super().synthesize_styles(styles[:, :6]).clone()
+        images[:, :, :4, :4] += styles[:, 6, None, None, None] * 0.5
+        return images.clamp(0, 1)
+
+
+def test_a_square_that_the_data_never_shows_leaves_the_data_and_another_amplitude_does_not():
+    generator = Painted()
+    styles = generator.styles(generator.encode(torch.from_numpy(ToyData().split("train").images)))
+    around = Surroundings(Models(ToyClassifier(), generator, 8, ToyRun()), styles)
+    painted, other = styles[:6].clone(), styles[:6].clone()
+    painted[:, 6] = 1
+    other[:, 0] = styles[6:12, 0]
+    assert around.left_by(styles[:6], painted) > 2
+    assert around.left_by(styles[:6], other) < 1

@@ -69,11 +69,20 @@ def where(attribute: Attribute) -> str:
 
 
 def how_set(attribute: Attribute, seen: tuple[float, float] | None) -> str:
-    """What is done to an attribute's coordinate."""
+    """What is done to an attribute's coordinate, held against the values of it that were seen."""
     verb = "raised" if attribute.direction > 0 else "lowered"
-    amount = f"by {plain(abs(attribute.shift))}" if attribute.value is None else f"to {plain(attribute.value)}"
-    among = "" if seen is None else f"; {plain(seen[0])} to {plain(seen[1])} occur"
-    return f"{verb} {amount}{among}"
+    if attribute.value is None:
+        return f"{verb} by {plain(abs(attribute.shift))}{_among(None, seen)}"
+    return f"{verb} to {plain(attribute.value)}{_among(attribute.value, seen)}"
+
+
+def _among(value: float | None, seen: tuple[float, float] | None) -> str:
+    if seen is None:
+        return ""
+    low, high = map(plain, seen)
+    if value is not None and plain(value) in (low, high):
+        return f", the highest seen (from {low})" if plain(value) == high else f", the lowest seen (up to {high})"
+    return f"; {low} to {high} occur"
 
 
 def plain(value: float) -> str:

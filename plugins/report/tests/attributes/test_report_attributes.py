@@ -81,6 +81,9 @@ def test_places_and_settings_in_words():
     other = attrs.evolve(named, name="glasses", direction=-1, shift=-2.0, value=-0.25)
     assert where(other) == "channel 7 of layer 8x8 conv 1"
     assert how_set(other, (-1.0, 4.0)) == f"lowered to {MINUS}0.25; {MINUS}1 to 4 occur"
+    assert how_set(other, (-0.25, 4.0)) == f"lowered to {MINUS}0.25, the lowest seen (up to 4)"
+    assert how_set(attrs.evolve(other, value=4.0), (-0.25, 4.0)) == f"lowered to 4, the highest seen (from {MINUS}0.25)"
+    assert how_set(named, (-1.0, 4.0)) == f"raised by 1.5; {MINUS}1 to 4 occur"
     assert where(attrs.evolve(other, layer="")) == "coordinate 3"
 
 

@@ -59,7 +59,7 @@ function row(found, rank, name, largest, write) {
 /** @param {Attribute} found */
 function measuredOn({ images, raises }) {
   if (!images) return "on average";
-  return images === 1 ? "on one image" : `mean of ${images} images, positive on ${raises === 1 ? "all" : percent(raises)}`;
+  return images === 1 ? "on one image" : `mean of ${images} images, positive on ${raises === 1 ? "all" : percent(raises).replace(" ", "\u00a0")}`;
 }
 
 /** @param {Demonstration} shown @param {Attribute} found @param {string} name @param {(value: number | null) => string} write */

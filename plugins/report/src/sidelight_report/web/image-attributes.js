@@ -23,20 +23,20 @@ export function imageAttributes(entry, card, regression) {
   const original = { picture: card.picture, scores: sides.map((side) => card.scores[card.classes.indexOf(side)] ?? null), says: "" };
   return [
     h("p", { class: "note" }, entry.changes.length ? `In the corners: how likely “${asked}” is. Point at a framed picture, or press it, to compare it with the reconstruction.` : "No attribute moves the classifier on this image."),
-    h("ol", { class: "alone" }, still("Original", "", original, corner, scored), still("Reconstruction", "by the generator", entry.reconstruction, corner, scored),
+    h("ol", { class: "alone" }, still("Original", original, corner, scored), still("Reconstruction", entry.reconstruction, corner, scored),
       ...entry.changes.map((change) => changed(change, entry.reconstruction, corner, scored))),
   ];
 }
 
 /**
- * @param {string} name @param {string} note @param {Judged} judged
+ * @param {string} name @param {Judged} judged
  * @param {(scores: (number | null)[]) => string} corner @param {(scores: (number | null)[]) => Node} scored
  */
-function still(name, note, { picture, scores }, corner, scored) {
+function still(name, { picture, scores }, corner, scored) {
   const { src, width, height, crisp } = picture;
   const frame = h("div", { class: crisp ? "frame crisp" : "frame" }, h("img", { src, width, height, alt: name }), h("span", { class: "tag", "aria-hidden": "true" }, corner(scores)));
   frame.style.aspectRatio = `${width} / ${height}`;
-  return h("li", {}, frame, h("h4", {}, name), note && h("p", { class: "facts" }, note), scored(scores));
+  return h("li", {}, frame, h("h4", {}, name), scored(scores));
 }
 
 /**

@@ -3,13 +3,15 @@
 import numpy as np
 import pytest
 import torch
+from sidelight_specs import UserError
 from sidelight_specs.results import Attribute, Attributes, Targets
 from sidelight_specs.testing.run import ToyRun
 from sidelight_specs.testing.toys import ToyClassifier, ToyData, ToyGenerator, ToyInverter
-from sidelight_stylex._params import FinderParams, IndependentParams, SubsetParams
+from sidelight_stylex._params import FinderParams, IndependentParams, LpipsParams, SubsetParams
 from sidelight_stylex.changes import Models
 from sidelight_stylex.difference import StylespaceDifference, normalised_difference
 from sidelight_stylex.independent import Independent
+from sidelight_stylex.lpips import Lpips
 from sidelight_stylex.plausibility import Surroundings, tinted
 from sidelight_stylex.subset import Subset
 
@@ -184,3 +186,11 @@ def test_a_square_that_the_data_never_shows_leaves_the_data_and_another_amplitud
     other[:, 0] = styles[6:12, 0]
     assert around.left_by(styles[:6], painted) > 2
     assert around.left_by(styles[:6], other) < 1
+
+
+def test_lpips_without_its_network_is_refused_by_name(question, monkeypatch, tmp_path):
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path))
+    images, targets = question
+    inversion = ToyInverter(ToyGenerator()).invert(images)
+    with pytest.raises(UserError, match="LPIPS cannot be computed"):
+        Lpips(LpipsParams(), run=ToyRun()).measure(inversion, images, targets)

@@ -9,6 +9,7 @@ from sidelight_specs import (
     ExplainerDescriptor,
     GeneratorDescriptor,
     InverterDescriptor,
+    MetricDescriptor,
     Need,
     hookimpl,
 )
@@ -19,6 +20,7 @@ from sidelight_stylex._params import (
     FinderParams,
     GeneratorParams,
     IndependentParams,
+    LpipsParams,
     SubsetParams,
 )
 
@@ -127,4 +129,18 @@ def sidelight_explainers() -> Iterable[ExplainerDescriptor]:
         answers="contrast",
         example={"most": 4, "pool": 12},
         paper=f"{PAPER}, section 3.4",
+    )
+
+
+@hookimpl
+def sidelight_metrics() -> Iterable[MetricDescriptor]:
+    """A distance as networks see it."""
+    yield MetricDescriptor(
+        name="lpips",
+        summary="LPIPS between the image and its counterfactual or reconstruction; refuses without its network.",
+        params=LpipsParams,
+        factory="sidelight_stylex.lpips:Lpips",
+        accepts=("counterfactual", "inversion"),
+        example={"network": "efficientnet-lite"},
+        paper="Zhang et al. 2018, The Unreasonable Effectiveness of Deep Features as a Perceptual Metric",
     )

@@ -1,0 +1,110 @@
+"""Sufficiency and factors of attributes, on toys whose answers are known."""
+
+import numpy as np
+import pytest
+import torch
+from sidelight_metrics._params import SufficiencyParams
+from sidelight_metrics.attribute_factors import _leading, _proxies, _rank
+from sidelight_metrics.style_moves import applied
+from sidelight_metrics.sufficiency import Sufficiency
+from sidelight_specs import UserError
+from sidelight_specs.results import Attribute, Attributes, Targets
+from sidelight_specs.testing.run import ToyRun
+from sidelight_specs.testing.toys import ToyClassifier, ToyData, ToyGenerator, ToyInverter
+
+LAYER = "4x4 conv"
+
+
+def attribute(place, target, value=7.0, **facts):
+    facts = {"layer": LAYER, "channel": place, "shift": 1.0, **facts}
+    return Attribute(name=f"{place} for {target}", coordinate=place, target=target, value=value, **facts)
+
+
+def others_down(target):
+    """Strongest first: the own pattern up, then the other patterns down."""
+    rest = [place for place in range(3) if place != target]
+    return (attribute(target, target), *(attribute(place, target, -5.0) for place in rest))
+
+
+def measured(found, explained=1, **params):
+    generator, images = ToyGenerator(), torch.from_numpy(ToyData().split("test").images[:explained])
+    metric = Sufficiency(
+        SufficiencyParams(**{"count": 6, "tops": (1, 3), "factors": (1.0, 0.01), **params}),
+        classifier=ToyClassifier(),
+        generator=generator,
+        inverter=ToyInverter(generator),
+        data=ToyData(),
+        run=ToyRun(),
+    )
+    one = np.zeros(explained, dtype=np.int64)
+    items = metric.measure(Attributes(attributes=tuple(found)), images, Targets(predicted=one, probe=one)).items
+    return {item.name: item for item in items}
+
+
+def test_attributes_that_decide_flip_every_image_and_tiny_changes_none():
+    found = measured([*others_down(0), *others_down(1), *others_down(2)])
+    assert found["top 3, x 1"].value == 1
+    assert found["top 3, x 0.01"].value == 0
+    assert found["smallest factor, top 3"].value == 1
+    assert found["top 3, x 1"].settings["images"] == "12"  # six images, each with the two other classes
+
+
+def test_more_attributes_never_hurt_where_each_helps():
+    found = measured([*others_down(0)], factors=(0.3, 0.6, 1.0))
+    for factor in ("0.3", "0.6", "1"):
+        assert found[f"top 1, x {factor}"].value <= found[f"top 3, x {factor}"].value
+
+
+def test_without_attributes_there_is_no_number():
+    found = measured([])
+    assert all(np.isnan(item.value) for item in found.values())
+
+
+def test_flagged_attributes_can_be_left_out():
+    tinting = [attribute(0, 0, flagged="tints the whole picture")]
+    assert np.isfinite(measured(tinting)["top 1, x 1"].value)
+    assert np.isnan(measured(tinting, flagged=False)["top 1, x 1"].value)
+
+
+def test_attributes_of_another_space_are_refused():
+    with pytest.raises(UserError, match="no attribute of the generator's style space"):
+        measured([attribute(0, 0, layer="bit")])
+
+
+def test_a_split_that_was_explained_whole_is_refused():
+    with pytest.raises(UserError, match="no images but those explained"):
+        measured(others_down(0), explained=12)
+
+
+def test_attributes_are_applied_together_and_in_part():
+    styles = torch.tensor([[1.0, 2.0, 3.0]])
+    chosen = [attribute(0, 0, 5.0), Attribute(name="added", coordinate=2, shift=-2.0)]
+    assert applied(styles, chosen, 0.5).tolist() == [[3.0, 2.0, 2.0]]
+    assert applied(styles, chosen, 1.0).tolist() == [[5.0, 2.0, 1.0]]
+
+
+def test_pure_attributes_of_different_factors_score_best():
+    changes = np.zeros((2, 4, 3))
+    changes[0, :, 1], changes[1, :, 2] = 1.0, -0.5
+    proxies = {item.name: item.value for item in _proxies(changes)}
+    assert proxies == pytest.approx({"one factor": 1, "coherence": 1, "distinctness": 1})
+    assert _leading(changes).tolist() == [1, 2]
+    assert _rank("c", changes, ("a", "b", "c")).value == 2
+    assert np.isnan(_rank("a", changes, ("a", "b", "c")).value)
+
+
+def test_attributes_that_do_the_same_or_another_thing_each_time_score_lower():
+    same = np.zeros((2, 4, 3))
+    same[:, :, 1] = 1.0
+    assert {item.name: item.value for item in _proxies(same)}["distinctness"] == 0.5
+    wavering = np.zeros((1, 4, 3))
+    wavering[0, :3, 0], wavering[0, 3, 0] = 1.0, -1.0
+    assert {item.name: item.value for item in _proxies(wavering)}["coherence"] == pytest.approx(0.5)
+    mixed = np.ones((1, 4, 3))
+    assert {item.name: item.value for item in _proxies(mixed)}["one factor"] == pytest.approx(1 / 3)
+
+
+def test_attributes_that_change_no_factor_have_no_proxies():
+    still = np.zeros((1, 4, 3))
+    assert _leading(still).tolist() == [-1]
+    assert all(np.isnan(item.value) for item in _proxies(still))

@@ -1,8 +1,9 @@
 """How fast the explorer answers, on a finished run: `python tools/explorer_latency.py RUN [--edits 300]`.
 
 Prints, in milliseconds: one forward pass of generator and classifier in the serving process; the round trip of one
-edit, from another process; in Chromium, from a slider's event to the decoded image and score on the page; a gallery of
-24 scored anew; and eight users editing at once.
+edit, from another process; the processor time that both take of the server, which the load of others does not change; in
+Chromium, from a slider's event to the decoded image and score on the page; a gallery of 24 scored anew; and eight users
+editing at once.
 """
 
 from __future__ import annotations
@@ -43,10 +44,14 @@ def main() -> None:
     parser.add_argument("--edits", type=int, default=300)
     arguments = parser.parse_args()
     stage, address = serving(arguments.run)
+    before = time.process_time()
     forward = forwards(stage, arguments.edits)
+    of_forward = 1000 * (time.process_time() - before) / (arguments.edits + 20)
     context = multiprocessing.get_context("spawn")
     with context.Pool(8) as pool:
+        before = time.process_time()
         one = pool.apply(edits, (address, arguments.edits, 1))
+        of_edit = 1000 * (time.process_time() - before) / (arguments.edits + 10)
         gallery = pool.apply(galleries, (address, 20))
         eight = pool.starmap(edits, [(address, arguments.edits // 4, seed) for seed in range(2, 10)])
     forward_after = forwards(stage, arguments.edits)
@@ -54,6 +59,7 @@ def main() -> None:
     show("an edit, one user", one)
     print(f"{'ratio of the 95th percentiles':<34} {p95(one) / p95(forward + forward_after):.2f}")
     print(f"{'ratio of the medians':<34} {statistics.median(one) / statistics.median(forward + forward_after):.2f}")
+    print(f"{'processor time of the server':<34} {of_forward:.1f} a forward, {of_edit:.1f} an edit")
     show("a gallery of 24", gallery)
     show("an edit, eight users", list(itertools.chain(*eight)))
     chromium = shutil.which("chromium")
@@ -105,6 +111,9 @@ class Client:
         entered = self.ask("/api/tabs", None)
         self.tab, self.layers = entered["tab"], entered["facts"]["layers"]
         self.styles = [style["id"] for style in entered["document"]["styles"]]
+        self.stream = http.client.HTTPConnection(place.hostname or "", place.port)  # while it is open the tab is
+        self.stream.request("GET", f"/api/tabs/{self.tab}/events")
+        self.events = self.stream.getresponse()
 
     def ask(self, path: str, body: Any) -> Any:
         """Send and read the whole answer."""

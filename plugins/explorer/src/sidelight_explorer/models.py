@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections import OrderedDict
+from math import prod
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 import attrs
@@ -24,7 +25,8 @@ if TYPE_CHECKING:
     from sidelight_explorer.points import Point
 
 V = TypeVar("V")
-KEPT = 4000
+KEPT_BYTES = 256 << 20
+"""Of images drawn last."""
 MOST_VALUES = 64
 """Classes up to which all values are sent to the page; of more, the largest and the one asked about."""
 
@@ -79,7 +81,7 @@ class Models:
         self.generator, self.classifiers = generator, dict(classifiers)
         self.turns = Turns()
         self._batch, self._device = batch, device
-        self._recent = Recent[Drawn](KEPT)
+        self._recent = Recent[Drawn](max(32, KEPT_BYTES // prod(generator.image_shape)))
 
     def draw(self, points: Sequence[Point], rank: Rank) -> list[Drawn]:
         """Images and verdicts; those drawn before are not drawn again."""

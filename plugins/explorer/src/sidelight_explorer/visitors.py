@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 MOST_VISITORS = 64
 MOST_STYLES = 1000
 MOST_JOBS = 32
-GRACE = 10.0
+GRACE = 30.0
 """Seconds for which a tab that lost its stream of events is kept."""
 
 

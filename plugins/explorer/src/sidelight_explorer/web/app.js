@@ -28,7 +28,7 @@ export class App {
     /** @type {View} */
     this.view = { ...firstView(facts, document), ...view };
     this.message = "";
-    this.pictures = new Pictures(backend, () => this.announce());
+    this.pictures = new Pictures(backend, facts.image, () => this.announce());
   }
 
   get doc() {

@@ -39,13 +39,18 @@ export function current(app) {
     element.setAttribute("aria-busy", String(picture === undefined));
     score.textContent = fixed(value);
     change.textContent = value === undefined || before === undefined ? "" : `${signed(value - before)} since the start`;
-    says.textContent = picture ? `${meaning(app.classifier, app.view.target)} · the classifier says ${verdict(picture, app.classifier)}` : "";
+    says.textContent = picture ? [meaning(app.classifier, app.view.target), ...verdicts(app, picture)].join(" · ") : "";
     mark.show(tone(value, app.classifier));
     hint.textContent = picture && picture.distance > 1 ? `Outside of what the generator knows: ${fixed(picture.distance)} times as far from its average as 99 % of its samples.` : "";
     pin.textContent = app.view.pins.includes(item.id) ? "Unpin" : "Pin to compare";
     overlay.show();
   };
   return { element, show };
+}
+
+/** What every classifier says. @param {App} app @param {import("./types.js").Picture} picture */
+function verdicts(app, picture) {
+  return app.facts.classifiers.map((one) => `${app.facts.classifiers.length > 1 ? one.id : "the classifier"} says ${verdict(picture, one)}`);
 }
 
 /** @param {App} app */

@@ -6,7 +6,7 @@ import { keyOf } from "./spec.js";
 /** @typedef {import("./types.js").Picture} Picture */
 /** @typedef {import("./types.js").Backend} Backend */
 
-const MOST = 3000;
+const KEPT_PIXELS = 30_000_000;
 const AT_ONCE = 24;
 
 export class Pictures {
@@ -21,10 +21,12 @@ export class Pictures {
 
   /**
    * @param {Backend} backend
+   * @param {[number, number, number]} shape of an image: channels, height, width
    * @param {() => void} arrived called when there is more to show
    */
-  constructor(backend, arrived) {
+  constructor(backend, [, height, width], arrived) {
     this.backend = backend;
+    this.most = Math.max(300, Math.floor(KEPT_PIXELS / (height * width)));
     this.arrived = arrived;
     this.message = "";
   }
@@ -98,7 +100,7 @@ export class Pictures {
   #keep(key, picture) {
     this.#kept.delete(key);
     this.#kept.set(key, picture);
-    if (this.#kept.size > MOST) this.#kept.delete(this.#kept.keys().next().value ?? "");
+    if (this.#kept.size > this.most) this.#kept.delete(this.#kept.keys().next().value ?? "");
   }
 
   #stop() {

@@ -180,12 +180,13 @@ class Painted(ToyGenerator):
 def test_a_square_that_the_data_never_shows_leaves_the_data_and_another_amplitude_does_not():
     generator = Painted()
     styles = generator.styles(generator.encode(torch.from_numpy(ToyData().split("train").images)))
-    around = Surroundings(Models(ToyClassifier(), generator, 8, ToyRun()), styles)
     painted, other = styles[:6].clone(), styles[:6].clone()
     painted[:, 6] = 1
     other[:, 0] = styles[6:12, 0]
-    assert around.left_by(styles[:6], painted) > 2
-    assert around.left_by(styles[:6], other) < 1
+    data, *changed = (generator.synthesize_styles(part) for part in (styles, painted, other))
+    around = Surroundings(Models(ToyClassifier(), generator, 8, ToyRun()), data, data[:6])
+    assert around.left_by(changed[0]) > 2
+    assert around.left_by(changed[1]) < 1
 
 
 def test_lpips_without_its_network_is_refused_by_name(question, monkeypatch, tmp_path):

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 SIDE, CELL = 64, 4
 """Pictures are compared at this size, in squares of that size, in pixels."""
+SAME = 1e-2
+"""Pictures as close as this, over all pixels, are one."""
 UNSEEN = 1e-3
 """Changes of less than this, root mean square, are not looked at."""
 
@@ -49,23 +51,24 @@ def tinted(before: np.ndarray, after: np.ndarray) -> float:
 
 
 class Surroundings:
-    """Pictures of the data, and how far they lie from each other.
+    """Pictures of the data, how far they lie from each other, and where pictures that are to be changed lie.
 
     Args:
         models: classifier and generator.
-        styles: (R, S) of the data's images, R >= 2.
+        data: (R, C, H, W) what the generator makes of the data, R >= 2.
+        before: (N, C, H, W) pictures before a change.
     """
 
-    def __init__(self, models: Models, styles: torch.Tensor) -> None:
-        self._models, self._styles = models, styles
-        self._cells = self._parts(styles)
+    def __init__(self, models: Models, data: torch.Tensor, before: torch.Tensor) -> None:
+        self._data, self._cells = data.flatten(1), _cells(data)
         self._measures = [self._strangeness]
-        if has_judge(models) and len(styles) >= COMPANIONS:
-            self._judge = Judge(models, models.draw(styles[:COMPANIONS]))
+        if has_judge(models) and len(data) >= COMPANIONS:
+            self._judge = Judge(models, data[:COMPANIONS])
             self._measures.append(self._doubt)
-        self._spreads = [measure(styles).std() for measure in self._measures]
+        self._spreads = [measure(data).std() for measure in self._measures]
+        self._before = [measure(before) for measure in self._measures]
 
-    def left_by(self, before: torch.Tensor, after: torch.Tensor) -> float:
+    def left_by(self, after: torch.Tensor) -> float:
         """By how many of the data's own standard deviations a change makes pictures less like the data.
 
         Measured by the strangest place of a picture: how far it is from the nearest that any picture of the data has
@@ -73,27 +76,26 @@ class Surroundings:
         images.
 
         Args:
-            before: (N, S) styles.
-            after: (N, S) styles.
+            after: (N, C, H, W) the pictures after the change.
         """
         growths = [
-            float(((measure(after) - measure(before)) / spread.clamp_min(1e-6)).median())
-            for measure, spread in zip(self._measures, self._spreads, strict=True)
+            float(((measure(after) - before) / spread.clamp_min(1e-6)).median())
+            for measure, before, spread in zip(self._measures, self._before, self._spreads, strict=True)
         ]
         return max(growths)
 
-    def _doubt(self, styles: torch.Tensor) -> torch.Tensor:
+    def _doubt(self, images: torch.Tensor) -> torch.Tensor:
         """(N,) minus the discriminator's logits."""
-        return -self._judge(self._models.draw(styles))
+        return -self._judge(images)
 
-    def _strangeness(self, styles: torch.Tensor) -> torch.Tensor:
+    def _strangeness(self, images: torch.Tensor) -> torch.Tensor:
         """(N,) distance of the strangest place, to the nearest of the data that is not the picture itself."""
-        same = torch.cdist(styles, self._styles) < 1e-6
-        distances = torch.cdist(self._parts(styles), self._cells).masked_fill(same, torch.inf)
+        same = torch.cdist(images.flatten(1), self._data) < SAME
+        distances = torch.cdist(_cells(images), self._cells).masked_fill(same, torch.inf)
         return distances.min(2).values.max(0).values
 
-    def _parts(self, styles: torch.Tensor) -> torch.Tensor:
-        """(places, N, values): squares of `CELL` pixels of pictures of at most `SIDE` pixels."""
-        pictures = self._models.draw(styles)
-        side = min(SIDE, *pictures.shape[-2:])
-        return functional.unfold(resize(pictures, (side, side)), CELL, stride=CELL).permute(2, 0, 1)
+
+def _cells(images: torch.Tensor) -> torch.Tensor:
+    """(places, N, values): squares of `CELL` pixels of images of at most `SIDE` pixels."""
+    side = min(SIDE, *images.shape[-2:])
+    return functional.unfold(resize(images, (side, side)), CELL, stride=CELL).permute(2, 0, 1)

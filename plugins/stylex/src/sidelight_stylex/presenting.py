@@ -115,10 +115,10 @@ class Presenter:
         rest = torch.from_numpy(np.flatnonzero(material.answers == material.target))
         pictures = towards(models, material.styles, found, everywhere, params.examples, params.factor, params.frames)
         others = back(models, material.styles[rest], found, material.ranges, params.examples, params.factor)
-        around = Surroundings(models, material.reference[: params.surroundings])
+        flags = self._flags(material, found)
         return Attributes(
             answers="probe",
-            attributes=tuple(attrs.evolve(one, flagged=self._flag(material, one, around)) for one in found),
+            attributes=tuple(attrs.evolve(one, flagged=flag) for one, flag in zip(found, flags, strict=True)),
             effects=everywhere,
             ranges=material.ranges,
             scores=scores,
@@ -126,13 +126,17 @@ class Presenter:
             **others,
         )
 
-    def _flag(self, material: Material, attribute: Attribute, around: Surroundings) -> str:
-        """Why the attribute is not plausible."""
+    def _flags(self, material: Material, found: Sequence[Attribute]) -> list[str]:
+        """Why each attribute is not plausible; empty where it is."""
+        start = material.styles[torch.from_numpy(material.rows[:JUDGED])]
+        before = self.models.draw(start)
+        around = Surroundings(self.models, self.models.draw(material.reference[: self._params.surroundings]), before)
+        return [self._flag(start, before, attribute, around) for attribute in found]
+
+    def _flag(self, start: Tensor, before: Tensor, attribute: Attribute, around: Surroundings) -> str:
         assert attribute.value is not None, "attributes of a style space say what the coordinate is set to"
-        before = material.styles[torch.from_numpy(material.rows[:JUDGED])]
-        after = moved(before, attribute.coordinate, attribute.value, 1.0)
-        share = tinted(*(to_array(self.models.draw(styles)) for styles in (before, after)))
-        gone = around.left_by(before, after)
+        after = self.models.draw(moved(start, attribute.coordinate, attribute.value, 1.0))
+        share, gone = tinted(to_array(before), to_array(after)), around.left_by(after)
         reasons = []
         if share >= self._params.tint:
             reasons.append(f"tints the whole picture: one colour shift explains {share:.0%} of the change")

@@ -1,7 +1,7 @@
 """How fast the explorer answers, on a finished run: `python tools/explorer_latency.py RUN [--edits 300]`.
 
 Prints, in milliseconds: one forward pass of generator and classifier in the serving process; the round trip of one
-edit, from another process; the processor time that both take of the server, which the load of others does not change; in
+edit, from another process; the processor time that both take of the server, which others' load does not change; in
 Chromium, from a slider's event to the decoded image and score on the page; a gallery of 24 scored anew; and eight users
 editing at once.
 """

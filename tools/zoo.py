@@ -120,7 +120,8 @@ def described(run: Run, record: ComponentRecord, entry: Entry, chosen: argparse.
         training=training,
         digest=digest_of(training),
         data=chosen.data,
-        figures=measured(entry) | {text: float(number) for text, number in (item.split("=") for item in chosen.figure)},
+        figures=measured(entry, record.id)
+        | {text: float(number) for text, number in (item.split("=") for item in chosen.figure)},
         precision={},
         licence=LICENCE,
         sha256="",
@@ -138,11 +139,11 @@ def trained_by(recipe: dict[str, Any], role: str, name: str) -> dict[str, Any]:
     return kept
 
 
-def measured(entry: Entry) -> dict[str, float]:
+def measured(entry: Entry, name: str) -> dict[str, float]:
     """What the component measured of itself when it had been trained: the first number of each table."""
-    tables = {name: table for name, table in entry.emitted if isinstance(table, Measurements)}
-    own = {name: table.items[0].value for name, table in tables.items() if not name.startswith("data/")}
-    return {name.partition("/")[2]: round(value, 4) for name, value in own.items()}
+    tables = {title: table for title, table in entry.emitted if isinstance(table, Measurements)}
+    own = {title.removeprefix(f"{name}/"): table for title, table in tables.items() if title.startswith(f"{name}/")}
+    return {title: round(table.items[0].value, 4) for title, table in own.items()}
 
 
 def compared(card: Card, state: State, run: Run) -> dict[str, float]:

@@ -10,6 +10,7 @@ import torch
 from safetensors.numpy import load
 from sidelight_specs import UserError
 from sidelight_specs.results import State
+from sidelight_specs.testing import ToyRun
 from sidelight_zoo import TrainedGeneratorDescriptor
 from sidelight_zoo.card import FOLDER, cards
 from sidelight_zoo.conformance import loaded
@@ -147,7 +148,7 @@ def test_a_classifier_is_as_accurate_as_its_card_says(card):
     descriptor = next(item for item in entry.load().sidelight_data() if item.name == name)
     module, _, behaviour = descriptor.factory.partition(":")
     values = {key: tuple(v) if isinstance(v, list) else v for key, v in card.training["data"]["with"].items()}
-    data = getattr(__import__(module, fromlist=[behaviour]), behaviour)(descriptor.params(**values), run=None)
+    data = getattr(__import__(module, fromlist=[behaviour]), behaviour)(descriptor.params(**values), run=ToyRun())
     split = data.split("test")
     with torch.no_grad():
         predicted = loaded(card).scores(torch.from_numpy(split.images)).argmax(1).numpy()

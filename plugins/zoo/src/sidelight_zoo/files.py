@@ -33,6 +33,7 @@ def write_state(state: State, path: Path) -> str:
     """
     arrays = {name: _halved(name, array) for name, array in state.arrays.items()}
     save_file(arrays, path, {"format": "sidelight-zoo 1", **state.settings})
+    path.chmod(0o644)  # others may read it, unlike what the library leaves
     return sha256(path.read_bytes())
 
 

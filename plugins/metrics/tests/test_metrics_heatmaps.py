@@ -15,6 +15,7 @@ from sidelight_specs import SidelightError, UserError
 from sidelight_specs.results import AttentionGraph, Heatmap, Split, Targets
 from sidelight_specs.results.graph import Graph, GraphNode
 from sidelight_specs.testing import ToyRun
+from sidelight_toolkit.curves import area, counts_in_chunks
 from sidelight_toolkit.images import gaussian_blur, upsample_cells
 
 ONE = Targets(predicted=np.array([0]), probe=np.array([1]))
@@ -74,11 +75,27 @@ def test_pixels_are_ranked_where_the_grid_is_not_coarser(cells):
     assert ranked_values(Heatmap(values=values), cells) is values
 
 
-def test_the_sum_of_the_code_of_igos_counts_a_partial_last_chunk_as_one():
+def test_the_sum_of_the_code_of_igos_counts_the_score_after_each_chunk_and_the_last_as_one():
     x, y = np.array([0, 0.4, 0.8, 1.0]), np.array([0.1, 0.2, 0.3, 0.9])
-    assert area_igos(x, y) == pytest.approx(0.4 * 0.1 + 0.4 * 0.2 + 0.2 * 1)
+    assert area_igos(x, y) == pytest.approx(0.4 * 0.2 + 0.4 * 0.3 + 0.2 * 1)
     whole = np.array([0, 0.5, 1.0])
-    assert area_igos(whole, np.array([0.1, 0.2, 0.9])) == pytest.approx(0.15)
+    assert area_igos(whole, np.array([0.1, 0.2, 0.9])) == pytest.approx(0.5 * 0.2 + 0.5 * 1)
+
+
+@pytest.mark.parametrize(
+    ("cells", "official", "exact"),
+    [
+        (49, (0.682, 0.432), (0.670, 0.420)),
+        (784, (0.644, 0.266), (0.635, 0.269)),
+        (50176, (0.619, 0.045), (0.611, 0.053)),
+    ],
+)
+def test_the_sum_is_as_far_from_the_trapezoid_as_in_figures_of_that_code(cells, official, exact):
+    """The code's own figures for one photograph at probability 0.8, beside trapezoids over the same curves."""
+    x = counts_in_chunks(cells, max(1, cells // 50)) / cells
+    for found, trapezoid, ends in zip(official, exact, ((0.0, 0.8), (0.8, 0.0)), strict=True):
+        y = np.interp(x, (0, 1), ends)  # the two sums differ by the ends of the curve alone
+        assert area_igos(x, y) - area(x, y, "trapezoid") == pytest.approx(found - trapezoid, abs=0.0015)
 
 
 def test_the_convention_of_igos_takes_fiftieths_rounded_down(linear):
@@ -96,7 +113,7 @@ def test_the_convention_of_igos_takes_fiftieths_rounded_down(linear):
     blurred = gaussian_blur(torch.from_numpy(image), 5, 50 * 22 / 224)[0, 0].numpy()
     for item, expected in zip((insertion, deletion), by_hand(cells, image[0, 0], blurred, 2), strict=True):
         assert np.allclose(item.curve_y[0], expected, atol=1e-4)
-        assert item.values[0] == pytest.approx(expected[:-2].sum() * 2 / 121 + 1 / 121, abs=1e-4)
+        assert item.values[0] == pytest.approx(expected[1:-1].sum() * 2 / 121 + 1 / 121, abs=1e-5)
 
 
 def test_the_convention_of_rise_takes_rows_of_pixels_from_a_light_blur_to_grey(linear):

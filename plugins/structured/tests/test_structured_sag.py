@@ -120,7 +120,7 @@ def test_the_metric_finds_what_is_not_sufficient_or_not_minimal():
 
 def test_diverse_explanations_are_counted_for_each_overlap():
     found = measured(graph_of((0, 5), (0, 6), (6, 9)), overlaps=(0, 1))
-    none, one = (item for name, item in found.items() if name.startswith("more than one"))
+    none, one = (item for name, item in found.items() if name.startswith("several explanations"))
     assert none.curve_y.tolist() == [[1, 1, 0, 0, 0, 0]]
     assert one.curve_y.tolist() == [[1, 1, 1, 0, 0, 0]]
     assert one.curve_x.tolist() == [1, 2, 3, 4, 5, 6]

@@ -91,7 +91,7 @@ class InsertionDeletionParams:
         "exact",
         "`exact` does as the other options say. The others ignore `baseline`, `step` and `rule` and do as published "
         "code does, so that figures compare: `rise` takes a row of pixels at a time, into a light blur and out to "
-        "grey; `igos` takes whole chunks of 1/50 and adds a partial last one as if its probability were 1.",
+        "grey; `igos` takes whole chunks of 1/50 and counts the score after each, the last one as 1.",
     )
     batch: int = _batch()
 

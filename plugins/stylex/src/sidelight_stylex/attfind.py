@@ -11,13 +11,13 @@ from sidelight_toolkit.arrays import to_array
 
 from sidelight_stylex.candidates import race, screened
 from sidelight_stylex.changes import DIRECTIONS, Changes
-from sidelight_stylex.naming import attribute_of, coordinates_of
+from sidelight_stylex.naming import coordinates_of, measured_attribute
 from sidelight_stylex.presenting import Presenter, kept
 from sidelight_stylex.selection import Choice, as_released, by_paper
 
 if TYPE_CHECKING:
     from sidelight_specs import Run
-    from sidelight_specs.results import Attribute, Attributes
+    from sidelight_specs.results import Attributes
     from sidelight_specs.roles import Classifier, Data, Generator, Inverter
     from torch import Tensor
 
@@ -65,7 +65,11 @@ class AttFind(AttributeFinder):
             return self._presenter.nothing(material)
         effects = np.stack([changes.measured[:, choice.coordinate, choice.direction] for choice in chosen])
         order = np.argsort(-effects.mean(axis=1, dtype=np.float64), kind="stable")
-        found = [self._attribute(chosen[place], effects[place], styles, material.ranges, target) for place in order]
+        layers = self._presenter.models.generator.style_layers
+        found = [
+            measured_attribute(layers, chosen[place], effects[place], styles, material.ranges, target)
+            for place in order
+        ]
         return self._presenter.attributes(material, found, effects[order])
 
     def _measured(self, changes: Changes, styles: Tensor, ranges: np.ndarray, target: int) -> np.ndarray:
@@ -93,17 +97,3 @@ class AttFind(AttributeFinder):
             threshold = np.inf if params.threshold is None else params.threshold
             chosen = by_paper(known, params.attributes, threshold)
         return [Choice(int(coordinates[choice.coordinate]), choice.direction) for choice in chosen]
-
-    def _attribute(
-        self, choice: Choice, effects: np.ndarray, styles: Tensor, ranges: np.ndarray, target: int
-    ) -> Attribute:
-        value = float(ranges[choice.coordinate, choice.direction])
-        return attribute_of(
-            self._presenter.models.generator.style_layers,
-            choice.coordinate,
-            DIRECTIONS[choice.direction],
-            value=value,
-            shift=float((value - styles[:, choice.coordinate]).mean()),
-            effect=float(effects.mean(dtype=np.float64)),
-            target=target,
-        )

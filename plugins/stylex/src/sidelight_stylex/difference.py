@@ -10,8 +10,9 @@ from sidelight_specs.roles import AttributeFinder
 from sidelight_toolkit.arrays import to_array
 
 from sidelight_stylex.changes import DIRECTIONS, Changes
-from sidelight_stylex.naming import attribute_of
+from sidelight_stylex.naming import measured_attribute
 from sidelight_stylex.presenting import Presenter, kept
+from sidelight_stylex.selection import Choice
 
 if TYPE_CHECKING:
     from sidelight_specs import Run
@@ -59,27 +60,29 @@ class StylespaceDifference(AttributeFinder):
             return self._presenter.nothing(material)
         difference = normalised_difference(reference[there], reference[~there])
         styles = material.styles[torch.from_numpy(material.rows)]
-        start, ways = to_array(styles), (difference > 0).astype(int)
-        values = np.take_along_axis(material.ranges, ways[:, None], axis=1)[:, 0]
-        shifts = values - start.mean(axis=0)
-        order = np.argsort(-np.abs(difference), kind="stable")
-        places = order[shifts[order] * difference[order] > 0][: self._params.attributes]
-        measured = Changes(models, styles, material.ranges, target).measure(range(len(styles)), np.sort(places))
-        effects = measured[:, np.argsort(np.argsort(places)), ways[places]].T
+        chosen = self._chosen(difference, material.ranges, to_array(styles).mean(axis=0))
+        if not chosen:
+            return self._presenter.nothing(material)
+        places = np.array(sorted(choice.coordinate for choice in chosen), dtype=np.int64)
+        changes = Changes(models, styles, material.ranges, target)
+        changes.measure(range(len(styles)), places)
+        effects = np.stack([changes.measured[:, choice.coordinate, choice.direction] for choice in chosen])
+        layers = models.generator.style_layers
         found = [
-            attribute_of(
-                models.generator.style_layers,
-                int(place),
-                DIRECTIONS[ways[place]],
-                value=float(values[place]),
-                shift=float(shifts[place]),
-                effect=float(effect.mean(dtype=np.float64)),
-                target=target,
-            )
-            for place, effect in zip(places, effects, strict=True)
+            measured_attribute(layers, choice, effect, styles, material.ranges, target)
+            for choice, effect in zip(chosen, effects, strict=True)
         ]
-        scores = np.abs(difference[places]).astype(np.float32)
+        scores = np.abs(difference[[choice.coordinate for choice in chosen]]).astype(np.float32)
         return self._presenter.attributes(material, found, effects, scores)
+
+    def _chosen(self, difference: np.ndarray, ranges: np.ndarray, start: np.ndarray) -> list[Choice]:
+        """The largest differences, each with the extreme on the target's side, unless images lie beyond it already."""
+        found = []
+        for place in np.argsort(-np.abs(difference), kind="stable").tolist():
+            way = int(difference[place] > 0)
+            if (ranges[place, way] - start[place]) * DIRECTIONS[way] > 0:
+                found.append(Choice(place, way))
+        return found[: self._params.attributes]
 
 
 def normalised_difference(ours: np.ndarray, others: np.ndarray) -> np.ndarray:

@@ -7,34 +7,42 @@ from typing import TYPE_CHECKING
 import numpy as np
 from sidelight_specs.results import Attribute
 
+from sidelight_stylex.changes import DIRECTIONS
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from sidelight_specs.roles.generator import StyleLayer
+    from torch import Tensor
+
+    from sidelight_stylex.selection import Choice
 
 
-def attribute_of(
-    layers: Sequence[StyleLayer],
-    coordinate: int,
-    direction: int,
-    value: float,
-    shift: float,
-    effect: float,
-    target: int,
+def measured_attribute(
+    layers: Sequence[StyleLayer], choice: Choice, effects: np.ndarray, styles: Tensor, ranges: np.ndarray, target: int
 ) -> Attribute:
-    """An attribute by its place in the flat style vector: `16x16 conv 1, channel 41, up`."""
+    """An attribute by its place in the flat style vector: `16x16 conv 1, channel 41, up`.
+
+    Args:
+        layers: of the style space.
+        choice: coordinate and direction.
+        effects: (N,) what setting the coordinate to its extreme did to the target's logit.
+        styles: (N, S) of the images that this was measured on.
+        ranges: (S, 2) extremes.
+        target: index of the class.
+    """
     ends = np.cumsum([layer.channels for layer in layers])
-    place = int(np.searchsorted(ends, coordinate, side="right"))
-    layer = layers[place]
-    channel = coordinate - int(ends[place]) + layer.channels
+    place = int(np.searchsorted(ends, choice.coordinate, side="right"))
+    layer, value = layers[place], float(ranges[choice])
+    channel = choice.coordinate - int(ends[place]) + layer.channels
     return Attribute(
-        name=f"{layer.name}, channel {channel}, {'up' if direction > 0 else 'down'}",
-        coordinate=coordinate,
+        name=f"{layer.name}, channel {channel}, {'up' if choice.direction else 'down'}",
+        coordinate=choice.coordinate,
         layer=layer.name,
         channel=channel,
-        direction=direction,
-        shift=shift,
-        effect=effect,
+        direction=DIRECTIONS[choice.direction],
+        shift=float((value - styles[:, choice.coordinate]).mean()),
+        effect=float(effects.mean(dtype=np.float64)),
         target=target,
         value=value,
     )

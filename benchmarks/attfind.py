@@ -7,8 +7,8 @@ Seconds are those of the processor, on one thread. The literal algorithm is time
 whose changes are compared with those of the exact mode, and scaled to all; with `--passes 0` it is run to its end, and
 its top 10 is compared. It is counted once through all passes; as written, the algorithm repeats them at each turn.
 
-Measured with a generator and a classifier of faces (K = 672, 64x64 pixels, LeNet), 48 images, two busy cores: exact 6.2,
-raced 17.4, screened 52.1 times faster, each with the same 10 in the same order; the literal passes took 8.8 ms each.
+Measured with a trained generator of faces (K = 672, 64x64 pixels) and a LeNet, 48 images, two busy cores: exact 6.2,
+raced 17.4, screened 52.1 times faster, with the same 10 in the same order; a literal pass took 8.8 ms.
 """
 
 from __future__ import annotations

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
+from attrs import frozen
 from sidelight_specs import AttributeFinderDescriptor, Need, RendererDescriptor, hookimpl
 
 from sidelight_explorer._params import DirectionParams, WebParams
@@ -12,6 +14,20 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
 PAPER = "Kirchler et al. 2022, Explainability Requires Interactivity"
+
+
+@frozen(kw_only=True)
+class WebDescriptor(RendererDescriptor):
+    """A page that may begin with a saved session; it depends on the file's content, not only on its name."""
+
+    def fingerprint(self, params: object) -> str:
+        """Size and time of change of the session's file."""
+        assert isinstance(params, WebParams)
+        path = Path(params.session).expanduser()
+        if not params.session or not path.is_file():
+            return ""
+        status = path.stat()
+        return f"{status.st_size}:{status.st_mtime_ns}"
 
 
 @hookimpl
@@ -31,7 +47,7 @@ def sidelight_attribute_finders() -> Iterable[AttributeFinderDescriptor]:
 @hookimpl
 def sidelight_renderers() -> Iterable[RendererDescriptor]:
     """The explorer's page."""
-    yield RendererDescriptor(
+    yield WebDescriptor(
         name="web",
         summary="The interactive explorer: mix styles of a generator, read the classifier's verdict at once.",
         params=WebParams,

@@ -29,7 +29,7 @@ from sidelight_specs import Artifact
 from sidelight_specs.testing.run import ToyRun
 from sidelight_stylegan2.architecture import Architecture
 from sidelight_stylex._params import AttFindParams, GeneratorParams
-from sidelight_stylex.attfind import AttFind
+from sidelight_stylex.attributes.attfind import AttFind
 from sidelight_stylex.condition import Condition
 from sidelight_stylex.generator import StylEx
 from sidelight_stylex.networks import Networks

@@ -15,10 +15,10 @@ from sidelight_stylegan2.architecture import Architecture
 from sidelight_stylegan2.generator import StyleSpace
 from sidelight_stylegan2.network import Network
 from sidelight_stylex._params import AttFindParams
-from sidelight_stylex.attfind import AttFind
-from sidelight_stylex.changes import Changes, Models
-from sidelight_stylex.redrawing import FromTheBeginning, redrawing_of
-from sidelight_stylex.selection import as_released, by_paper
+from sidelight_stylex.attributes.attfind import AttFind
+from sidelight_stylex.attributes.changes import Changes, Models
+from sidelight_stylex.attributes.redrawing import FromTheBeginning, redrawing_of
+from sidelight_stylex.attributes.selection import as_released, by_paper
 
 SMALL = {"examples": 2, "frames": 3, "reference": 0, "batch": 7, "attributes": 5}
 

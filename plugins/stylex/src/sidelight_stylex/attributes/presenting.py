@@ -13,10 +13,10 @@ from sidelight_specs.results import Attributes
 from sidelight_toolkit.arrays import to_array
 from torch import Tensor
 
-from sidelight_stylex.changes import Models
-from sidelight_stylex.examples import back, moved, towards
-from sidelight_stylex.plausibility import Surroundings, tinted
-from sidelight_stylex.reference import ranges_of, training_styles
+from sidelight_stylex.attributes.changes import Models
+from sidelight_stylex.attributes.examples import back, moved, towards
+from sidelight_stylex.attributes.plausibility import Surroundings, tinted
+from sidelight_stylex.attributes.reference import ranges_of, training_styles
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

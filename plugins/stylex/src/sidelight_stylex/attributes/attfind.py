@@ -9,11 +9,11 @@ import torch
 from sidelight_specs.roles import AttributeFinder
 from sidelight_toolkit.arrays import to_array
 
-from sidelight_stylex.candidates import race, screened
-from sidelight_stylex.changes import DIRECTIONS, Changes
-from sidelight_stylex.naming import coordinates_of, measured_attribute
-from sidelight_stylex.presenting import Presenter, kept
-from sidelight_stylex.selection import Choice, as_released, by_paper
+from sidelight_stylex.attributes.candidates import race, screened
+from sidelight_stylex.attributes.changes import DIRECTIONS, Changes
+from sidelight_stylex.attributes.naming import coordinates_of, measured_attribute
+from sidelight_stylex.attributes.presenting import Presenter, kept
+from sidelight_stylex.attributes.selection import Choice, as_released, by_paper
 
 if TYPE_CHECKING:
     from sidelight_specs import Run

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from sidelight_specs.results import Attribute
     from torch import Tensor
 
-    from sidelight_stylex.changes import Models
+    from sidelight_stylex.attributes.changes import Models
 
 
 def moved(styles: Tensor, coordinate: int, value: float, amount: float) -> Tensor:

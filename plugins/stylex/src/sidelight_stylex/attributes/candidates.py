@@ -11,7 +11,7 @@ from sidelight_toolkit.arrays import to_array, to_tensor
 from sidelight_toolkit.batching import slices
 
 if TYPE_CHECKING:
-    from sidelight_stylex.changes import Changes, Models
+    from sidelight_stylex.attributes.changes import Changes, Models
 
 FIRST = 8
 """Images in the first round of a race."""

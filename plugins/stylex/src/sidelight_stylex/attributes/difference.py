@@ -9,10 +9,10 @@ import torch
 from sidelight_specs.roles import AttributeFinder
 from sidelight_toolkit.arrays import to_array
 
-from sidelight_stylex.changes import DIRECTIONS, Changes
-from sidelight_stylex.naming import measured_attribute
-from sidelight_stylex.presenting import Presenter, kept
-from sidelight_stylex.selection import Choice
+from sidelight_stylex.attributes.changes import DIRECTIONS, Changes
+from sidelight_stylex.attributes.naming import measured_attribute
+from sidelight_stylex.attributes.presenting import Presenter, kept
+from sidelight_stylex.attributes.selection import Choice
 
 if TYPE_CHECKING:
     from sidelight_specs import Run

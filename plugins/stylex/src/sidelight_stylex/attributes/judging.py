@@ -12,7 +12,7 @@ from sidelight_toolkit.batching import in_batches
 from sidelight_stylex.generator import StylEx
 
 if TYPE_CHECKING:
-    from sidelight_stylex.changes import Models
+    from sidelight_stylex.attributes.changes import Models
 
 COMPANIONS = GROUP - 1
 

@@ -10,7 +10,7 @@ import torch
 from sidelight_toolkit.arrays import to_array, to_tensor
 from sidelight_toolkit.batching import in_batches
 
-from sidelight_stylex.changes import Models
+from sidelight_stylex.attributes.changes import Models
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -9,7 +9,7 @@ from sidelight_specs.results import Counterfactual
 from sidelight_specs.roles import Explainer
 from sidelight_toolkit.arrays import to_array
 
-from sidelight_stylex.pool import Pool, asked, log_odds
+from sidelight_stylex.attributes.pool import Pool, asked, log_odds
 
 if TYPE_CHECKING:
     from sidelight_specs import Run

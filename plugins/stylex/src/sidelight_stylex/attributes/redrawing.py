@@ -13,14 +13,14 @@ import torch
 from sidelight_stylegan2.filtering import upsample
 from sidelight_stylegan2.generator import StyleSpace
 
-from sidelight_stylex.folding import FoldedToRgb, folded, pixels
+from sidelight_stylex.attributes.folding import FoldedToRgb, folded, pixels
 
 if TYPE_CHECKING:
     from sidelight_specs.roles import Generator
     from sidelight_stylegan2.synthesis import Synthesis
     from torch import Tensor
 
-    from sidelight_stylex.folding import Layer
+    from sidelight_stylex.attributes.folding import Layer
 
 
 class Redrawing(ABC):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from sidelight.cli.run import add_recipe_arguments
 from sidelight.cli.serve import add_serving_arguments, serve_folder
 
 if TYPE_CHECKING:
@@ -12,14 +13,7 @@ if TYPE_CHECKING:
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare what the command takes."""
-    parser.add_argument("recipe", metavar="RECIPE", help="a YAML file")
-    parser.add_argument(
-        "--set", metavar="KEY=VALUE", action="append", default=[], help="change one value: explain.count=20"
-    )
-    parser.add_argument(
-        "--swap", metavar="ROLE=USE", action="append", default=[], help="exchange a component: data=PLUGIN/COMPONENT"
-    )
-    parser.add_argument("--out", metavar="DIR", help="the run's folder (default: runs/ and the recipe's name)")
+    add_recipe_arguments(parser)
     add_serving_arguments(parser)
 
 

@@ -12,6 +12,13 @@ if TYPE_CHECKING:
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare what the command takes."""
+    add_recipe_arguments(parser)
+    add_computing_arguments(parser)
+    parser.add_argument("--quiet", action="store_true", help="show no progress")
+
+
+def add_recipe_arguments(parser: argparse.ArgumentParser) -> None:
+    """Which recipe, with which changes, to which folder."""
     parser.add_argument("recipe", metavar="RECIPE", help="a YAML file")
     parser.add_argument(
         "--set", metavar="KEY=VALUE", action="append", default=[], help="change one value: explain.count=20"
@@ -20,11 +27,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--swap", metavar="ROLE=USE", action="append", default=[], help="exchange a component: data=PLUGIN/COMPONENT"
     )
     parser.add_argument("--out", metavar="DIR", help="the run's folder (default: runs/ and the recipe's name)")
+
+
+def add_computing_arguments(parser: argparse.ArgumentParser) -> None:
+    """On what it is computed."""
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda, cuda:N or mps (default: auto)")
     parser.add_argument(
         "--threads", metavar="N", type=_positive, help="threads to compute with (default: OMP_NUM_THREADS, or 1)"
     )
-    parser.add_argument("--quiet", action="store_true", help="show no progress")
 
 
 def run(arguments: argparse.Namespace) -> int:

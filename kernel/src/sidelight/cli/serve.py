@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from sidelight.cli.run import add_computing_arguments
+
 if TYPE_CHECKING:
     import argparse
 
@@ -23,8 +25,7 @@ def add_serving_arguments(parser: argparse.ArgumentParser) -> None:
         "--host", default="127.0.0.1", help="the interface to listen on (default: 127.0.0.1, this machine alone)"
     )
     parser.add_argument("--port", type=int, default=0, help="the port (default: any free one)")
-    parser.add_argument("--device", default="auto", help="auto, cpu, cuda, cuda:N or mps (default: auto)")
-    parser.add_argument("--threads", metavar="N", type=int, help="threads to compute with (default: 1)")
+    add_computing_arguments(parser)
 
 
 def run(arguments: argparse.Namespace) -> int:

@@ -48,10 +48,12 @@ def test_an_editable_install_is_found_where_its_code_lies(site, catalog, tmp_pat
     source = tmp_path / "checkout" / "src"
     source.mkdir(parents=True)
     (site.folder / "acme_editable").rename(source / "acme_editable")
+    behaviour = source / "acme_editable" / "behaviour.py"
+    behaviour.write_text("")
     monkeypatch.syspath_prepend(source)
     before = catalog().lookup("acme-editable/thing", "explainer")
     assert before.descriptor.name == "thing"
-    (source / "acme_editable" / "new.py").write_text("")
+    behaviour.write_text("changed = True")
     _digest.cache_clear()
     assert catalog().lookup("acme-editable/thing", "explainer").code != before.code
 
@@ -61,8 +63,9 @@ def test_the_code_of_the_behaviour_counts_wherever_it_lies(site, catalog):
     light = site.plugin("acme-light")
     announcement = site.folder / light / "__init__.py"
     announcement.write_text(announcement.read_text().replace("acme_light.behaviour", "acme_behaviour.model"))
-    behaviour = site.folder / "acme_behaviour" / "__init__.py"
+    behaviour = site.folder / "acme_behaviour" / "model.py"
     behaviour.parent.mkdir()
+    (behaviour.parent / "__init__.py").write_text("")
     behaviour.write_text("")
     before = catalog().lookup("acme-light/thing", "explainer").code
     behaviour.write_text("changed = True")

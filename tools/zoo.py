@@ -151,11 +151,11 @@ def compared(card: Card, state: State, run: Run) -> dict[str, float]:
     before, after = loaded(card, state), loaded(card)
     with torch.no_grad():
         if card.role == "classifier":
-            return classified(before, after, test_images(run))
-        return generated(before, after, test_images(run))
+            return classified(before, after, images_to_try(run))
+        return generated(before, after, images_to_try(run))
 
 
-def test_images(run: Run) -> torch.Tensor:
+def images_to_try(run: Run) -> torch.Tensor:
     """(COUNT, C, H, W) images of the data's test split."""
     record = next(item for item in run.results.components if item.role == "data")
     found = installed().lookup(record.use, "data")

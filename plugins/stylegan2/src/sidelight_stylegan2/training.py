@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-import math
 from typing import TYPE_CHECKING
 
-import numpy as np
 import torch
-from sidelight_specs import SidelightError
 from sidelight_toolkit.seeding import generator
 from sidelight_toolkit.training import minibatches
 
 from sidelight_stylegan2.losses import discriminator_loss, generator_loss, path_lengths, path_penalty, r1_penalty
+from sidelight_stylegan2.stepping import averaging_decay, descend, noted_steps, precision
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    import numpy as np
     from sidelight_specs import Run
     from torch import Tensor
 
@@ -66,16 +65,8 @@ class Training:
         Raises:
             SidelightError: a loss is not finite; it names the step.
         """
-        rows = []
-        for step in self._run.progress(steps, f"training {self._part} of {self._params.checkpoints}"):
-            self._step(step)
-            rows.append(list(self._noted.values()))
-            if not all(math.isfinite(value) for value in rows[-1]):
-                raise SidelightError(
-                    f"the training left finite numbers at step {step + 1}: {self._noted}; try lower rates"
-                )
-        table = np.array(rows, dtype=np.float32).reshape(-1, len(CURVES))
-        return {name: table[:, column] for column, name in enumerate(CURVES)}
+        label = f"training {self._part} of {self._params.checkpoints}"
+        return noted_steps(self._run, steps, label, self._step, self._noted)
 
     def _step(self, step: int) -> None:
         params = self._params
@@ -86,7 +77,7 @@ class Training:
         self._generate()
         if params.path and step % params.path_every == 0:
             self._penalise_path()
-        self._learner.follow(self._decay(step))
+        self._learner.follow(averaging_decay(step, self._count, self._params.average))
 
     def _discriminate(self) -> None:
         images, labels = self._real()
@@ -94,21 +85,21 @@ class Training:
             made, classes = self._made(self._count)
         real, fake = self._judge(images, labels), self._judge(made, classes)
         loss = discriminator_loss(real, fake)
-        self._descend(self._learner.discriminator_optimizer, loss)
+        descend(self._learner.discriminator_optimizer, loss)
         self._noted |= {"discriminator": loss.item(), "real": real.mean().item(), "fake": fake.mean().item()}
 
     def _penalise_gradient(self) -> None:
         images, labels = self._real()
         images.requires_grad_()
         penalty = self._params.r1 * r1_penalty(self._judge(images, labels), images)
-        self._descend(self._learner.discriminator_optimizer, penalty * self._params.r1_every)
+        descend(self._learner.discriminator_optimizer, penalty * self._params.r1_every)
         self._noted["r1"] = penalty.item()
 
     def _generate(self) -> None:
         self._learner.discriminator.requires_grad_(False)
         loss = generator_loss(self._judge(*self._made(self._count)))
         self._learner.discriminator.requires_grad_(True)
-        self._descend(self._learner.generator_optimizer, loss)
+        descend(self._learner.generator_optimizer, loss)
         self._noted["generator"] = loss.item()
 
     def _penalise_path(self) -> None:
@@ -118,13 +109,8 @@ class Training:
         lengths = path_lengths(images, w, self._normal(*images.shape))
         mean = self._learner.follow_path(lengths, PATH_DECAY)
         penalty = self._params.path * path_penalty(lengths, mean)
-        self._descend(self._learner.generator_optimizer, penalty * self._params.path_every)
+        descend(self._learner.generator_optimizer, penalty * self._params.path_every)
         self._noted["path length"] = lengths.mean().item()
-
-    def _decay(self, step: int) -> float:
-        """Half-life `average` images, at most a twentieth of the images seen so far."""
-        seen = (step + 1) * self._count
-        return float(0.5 ** (self._count / max(1e-8, min(self._params.average, 0.05 * seen))))
 
     def _real(self) -> tuple[Tensor, Tensor | None]:
         rows = torch.from_numpy(next(self._rows)).to(self._images.device)
@@ -160,27 +146,17 @@ class Training:
         return (torch.arange(inputs) >= crossing[:, None])[:, :, None].to(self._images.device)
 
     def _drawn(self, w: Tensor) -> Tensor:
-        with self._precision():
+        with precision(self._images.device, self._params.precision):
             images: Tensor = self._learner.generator(w, self._random)
         return images
 
     def _judge(self, images: Tensor, labels: Tensor | None) -> Tensor:
-        with self._precision():
+        with precision(self._images.device, self._params.precision):
             logits: Tensor = self._learner.discriminator(images.contiguous(memory_format=torch.channels_last), labels)
         return logits
 
-    def _precision(self) -> torch.autocast:
-        half = self._params.precision == "bfloat16"
-        return torch.autocast(self._images.device.type, torch.bfloat16, enabled=half)
-
     def _normal(self, *shape: int) -> Tensor:
         return torch.randn(*shape, generator=self._random).to(self._images.device)
-
-    @staticmethod
-    def _descend(optimizer: torch.optim.Optimizer, loss: Tensor) -> None:
-        optimizer.zero_grad(set_to_none=True)
-        loss.backward()  # type: ignore[no-untyped-call]
-        optimizer.step()
 
 
 def slowed(step: int, steps: int, decay: float) -> float:

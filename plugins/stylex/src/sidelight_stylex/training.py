@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import math
 from typing import TYPE_CHECKING
 
 import attrs
-import numpy as np
 import torch
-from sidelight_specs import SidelightError
 from sidelight_specs.roles import Classifier
 from sidelight_stylegan2.clamping import from_pixels, to_pixels
 from sidelight_stylegan2.losses import discriminator_loss, generator_loss, r1_penalty
 from sidelight_stylegan2.perceptual import Distance
+from sidelight_stylegan2.stepping import averaging_decay, descend, noted_steps, precision
 from sidelight_toolkit.seeding import generator
 from sidelight_toolkit.training import minibatches
 from torch import Tensor
@@ -23,6 +21,7 @@ from sidelight_stylex.losses import divergence, edge_loss, pixel_loss, w_loss
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    import numpy as np
     from sidelight_specs import Run
 
     from sidelight_stylex._params import GeneratorParams
@@ -86,16 +85,8 @@ class Training:
         Raises:
             SidelightError: a term is not finite; it names the step.
         """
-        rows = []
-        for step in self._run.progress(steps, f"training {self._part} of {self._params.checkpoints}"):
-            self._step(step)
-            rows.append(list(self._noted.values()))
-            if not all(math.isfinite(value) for value in rows[-1]):
-                raise SidelightError(
-                    f"the training left finite numbers at step {step + 1}: {self._noted}; try lower rates"
-                )
-        table = np.array(rows, dtype=np.float32).reshape(-1, len(CURVES))
-        return {name: table[:, column].copy() for column, name in enumerate(CURVES)}
+        label = f"training {self._part} of {self._params.checkpoints}"
+        return noted_steps(self._run, steps, label, self._step, self._noted)
 
     def _step(self, step: int) -> None:
         for group, rate in zip(self._learner.optimizer.param_groups, self._rates(step), strict=True):
@@ -104,10 +95,10 @@ class Training:
         loss = self._reconstruction(batch, step)
         if adversary:
             loss = loss + self._params.adversarial * self._persuasion(batch)
-        _descend(self._learner.optimizer, loss)
+        descend(self._learner.optimizer, loss)
         if adversary:
             self._discriminate(batch, step)
-        self._learner.follow(self._decay(step))
+        self._learner.follow(averaging_decay(step, self._size, self._params.average))
 
     def _rates(self, step: int) -> tuple[float, float]:
         """Full until the discriminator joins; then a fifth, falling linearly."""
@@ -127,7 +118,7 @@ class Training:
         images = from_pixels(pixels).contiguous(memory_format=torch.channels_last)
         w = self._encoded(images, logits)
         inputs = self._learner.generator.architecture.inputs
-        with self._precision():
+        with precision(self._run.device, self._params.precision):
             made = self._learner.generator(w[:, None].expand(-1, inputs, -1), self._random)
         return Batch(pixels, images, logits, w, made)
 
@@ -135,7 +126,7 @@ class Training:
         return (torch.rand(self._size, 1, 1, 1, generator=self._random) < 0.5).to(self._run.device)
 
     def _encoded(self, images: Tensor, logits: Tensor) -> Tensor:
-        with self._precision():
+        with precision(self._run.device, self._params.precision):
             found = self._learner.encoder(images)
         return torch.cat([found, self._material.condition.of(logits)], 1)
 
@@ -158,7 +149,7 @@ class Training:
 
     def _seen(self, made: Tensor, images: Tensor) -> Tensor:
         distance = self._material.distance
-        with self._precision():
+        with precision(self._run.device, self._params.precision):
             with torch.no_grad():
                 wanted = distance.features(images)
             return distance.between(distance.features(made), wanted).mean()
@@ -179,32 +170,17 @@ class Training:
         optimizer = self._learner.discriminator_optimizer
         real = self._judge(batch.images, batch.logits)
         loss = discriminator_loss(real, self._judge(batch.made.detach(), batch.logits))
-        _descend(optimizer, loss)
+        descend(optimizer, loss)
         self._noted["discriminator"] = loss.item()
         if self._params.r1 and step % self._params.r1_every == 0:
             images = batch.images.detach().requires_grad_()
             penalty = self._params.r1 * r1_penalty(self._judge(images, batch.logits), images)
-            _descend(optimizer, penalty * self._params.r1_every)
+            descend(optimizer, penalty * self._params.r1_every)
             self._noted["r1"] = penalty.item()
 
     def _judge(self, images: Tensor, logits: Tensor) -> Tensor:
         """D is told the classifier's probabilities where the generator is told its answer."""
         told = logits.softmax(1) if self._learner.discriminator.conditioned else None
-        with self._precision():
+        with precision(self._run.device, self._params.precision):
             judged: Tensor = self._learner.discriminator(images.contiguous(memory_format=torch.channels_last), told)
         return judged
-
-    def _decay(self, step: int) -> float:
-        """Half-life `average` images, at most a twentieth of the images seen so far."""
-        seen = (step + 1) * self._size
-        return float(0.5 ** (self._size / max(1e-8, min(self._params.average, 0.05 * seen))))
-
-    def _precision(self) -> torch.autocast:
-        half = self._params.precision == "bfloat16"
-        return torch.autocast(torch.device(self._run.device).type, torch.bfloat16, enabled=half)
-
-
-def _descend(optimizer: torch.optim.Optimizer, loss: Tensor) -> None:
-    optimizer.zero_grad(set_to_none=True)
-    loss.backward()  # type: ignore[no-untyped-call]
-    optimizer.step()

@@ -158,6 +158,28 @@ def test_images_of_another_shape_than_the_generators_are_not_inverted(toys):
         assert results.measurements == {"total": {}}
 
 
+def test_parts_of_two_generators_keep_to_their_own(toys):
+    two = {"generator": {"use": "toy/pixels"}, "faint": {"use": "toy/pixels"}}
+    recipe = toys.small(
+        explainers={"bright": {"use": "toy/brightness"}},
+        generator=two,
+        inverter={
+            "inverter": {"use": "toy/flatten", "needs": {"generator": "generator"}},
+            "faint": {"use": "toy/flatten", "needs": {"generator": "faint"}, "with": {"share": 0.25}},
+        },
+        attribute_finders={
+            "axes": {"use": "toy/axes", "needs": {"inverter": "inverter"}},
+            "faint-axes": {"use": "toy/axes", "needs": {"inverter": "faint"}},
+        },
+        metrics={name: {"use": "toy/total", "needs": {"generator": name}} for name in two},
+    )
+    results = toys.run(recipe).results
+    np.testing.assert_allclose(results.inversion.latents, results.split.images.reshape(6, -1) / 2)
+    np.testing.assert_allclose(results.attributes["faint-axes"].effects, results.attributes["axes"].effects / 2)
+    assert set(results.measurements["generator"]) == {"bright", "axes", "inversion"}
+    assert set(results.measurements["faint"]) == {"bright", "faint-axes"}
+
+
 @pytest.mark.parametrize(("how", "said"), [("kind", "'state', not 'heatmap'"), ("rows", "1 rows"), ("type", "Tensor")])
 def test_an_answer_of_the_wrong_form_is_refused(toys, how, said):
     recipe = toys.small(explainers={"wrong": {"use": "toy/wrong", "with": {"how": how}}})

@@ -56,6 +56,18 @@ def main_inverter(resolved: Resolved) -> ResolvedComponent | None:
     return named[0] if named else None
 
 
+def inverter_of(component: ResolvedComponent, main: ResolvedComponent | None) -> ResolvedComponent | None:
+    """The inverter that `needs` names, and that of the explained images where it names none."""
+    return next((other for other in component.needs.values() if other and other.role == "inverter"), main)
+
+
+def of_another_generator(metric: ResolvedComponent, subject: ResolvedComponent) -> bool:
+    """Whether what the subject made lies in the latent space of a generator, and the metric works in another's."""
+    own = {other for other in metric.needs.values() if other is not None and other.role == "generator"}
+    used = {other for other in closure(subject) if other.role == "generator"}
+    return bool(own and used) and not own & used
+
+
 def closure(component: ResolvedComponent) -> frozenset[ResolvedComponent]:
     """The component, everything that it needs, and what these learn from."""
     direct = [other for other in (*component.needs.values(), component.trained_on) if other is not None]

@@ -6,7 +6,15 @@ from typing import TYPE_CHECKING, Literal
 
 import attrs
 
-from sidelight.execution.naming import closure, has_own_latents, is_trainable, main_inverter, place_of, required
+from sidelight.execution.naming import (
+    closure,
+    has_own_latents,
+    inverter_of,
+    is_trainable,
+    main_inverter,
+    place_of,
+    required,
+)
 from sidelight.recipe.model import ResolvedComponent
 
 if TYPE_CHECKING:
@@ -50,14 +58,18 @@ def plan(resolved: Resolved) -> tuple[Step, ...]:
     pairs: list[tuple[Verb, ResolvedComponent]] = [("read", required(resolved.data, "data"))]
     pairs += [("fit", component) for component in resolved.components if is_trainable(component)]
     pairs.append(("predict", required(resolved.classifier, "classifier")))
-    inverter = main_inverter(resolved)
-    if inverter is not None:
-        pairs.append(("invert", inverter))
-    elif any(not has_own_latents(finder) for finder in resolved.of_role("attribute_finder")):
-        required(None, "inverter")
+    pairs += [("invert", inverter) for inverter in _inverters(resolved)]
     for verb, role in _LISTED:
         pairs += [(verb, component) for component in resolved.of_role(role)]
     return tuple(Step(verb, component, closure(component)) for verb, component in pairs)
+
+
+def _inverters(resolved: Resolved) -> list[ResolvedComponent]:
+    """That of the explained images, and those of attribute finders that name another."""
+    main = main_inverter(resolved)
+    finders = [finder for finder in resolved.of_role("attribute_finder") if not has_own_latents(finder)]
+    named = [required(inverter_of(finder, main), "inverter") for finder in finders]
+    return list(dict.fromkeys([main, *named] if main is not None else named))
 
 
 def still_needed(steps: tuple[Step, ...], done: int) -> frozenset[ResolvedComponent]:

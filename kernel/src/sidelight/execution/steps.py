@@ -11,7 +11,7 @@ from sidelight.execution.attributes import join_attributes
 from sidelight.execution.checks import check_kind, check_logits, check_split_images
 from sidelight.execution.device import as_images, load_torch
 from sidelight.execution.hashing import digest_arrays, digest_of
-from sidelight.execution.naming import has_own_latents
+from sidelight.execution.naming import has_own_latents, inverter_of, main_inverter, of_another_generator
 from sidelight.execution.questions import check_split, choose_images, pose_questions
 
 if TYPE_CHECKING:
@@ -87,7 +87,11 @@ def invert(work: Work, component: ResolvedComponent) -> None:
         entry = session.keep(component, "invert", {"images": digest_arrays(images)}, make)
         return cast("Inversion | None", entry.result)
 
-    work.inversion = work.in_shards(component, len(work.images), one)
+    found = work.in_shards(component, len(work.images), one)
+    if found is not None:
+        work.inversions[component.id] = found
+    if component is main_inverter(session.resolved):
+        work.inversion = found
 
 
 def _generator_shape(work: Work, component: ResolvedComponent) -> tuple[int, ...] | None:
@@ -97,8 +101,9 @@ def _generator_shape(work: Work, component: ResolvedComponent) -> tuple[int, ...
 
 def find(work: Work, component: ResolvedComponent) -> None:
     """Attributes that move the classifier towards each class that is asked about."""
-    session, inversion = work.session, work.inversion
-    own = has_own_latents(component)
+    session, own = work.session, has_own_latents(component)
+    inverter = inverter_of(component, main_inverter(session.resolved))
+    inversion = work.inversions.get(inverter.id) if inverter is not None else None
     if inversion is None and not own:
         session.warn(f"{component.use}: nothing to find attributes in, because no image could be inverted")
         return
@@ -141,12 +146,12 @@ def explain(work: Work, component: ResolvedComponent) -> None:
 
 
 def measure(work: Work, component: ResolvedComponent) -> None:
-    """One metric of everything whose kind it accepts."""
+    """One metric of everything whose kind it accepts, but of what was made with a generator other than its own."""
     session, found = work.session, {}
     images = work.images.images[work.rows]
     accepts = cast("MetricDescriptor", component.descriptor).accepts
-    for subject, explanation in _subjects(work).items():
-        if explanation.kind not in accepts:
+    for subject, (maker, explanation) in _subjects(work).items():
+        if explanation.kind not in accepts or of_another_generator(component, maker):
             continue
 
         def make(subject: str = subject, explanation: Any = explanation) -> Artifact:
@@ -163,12 +168,18 @@ def measure(work: Work, component: ResolvedComponent) -> None:
     work.measurements[component.id] = found
 
 
-def _subjects(work: Work) -> dict[str, Artifact]:
-    """What metrics may measure: explanations and attributes by id, and the inversion, as `inversion`."""
-    subjects: dict[str, Artifact] = dict(work.explanations)
+def _subjects(work: Work) -> dict[str, tuple[ResolvedComponent, Artifact]]:
+    """What metrics may measure, and who made it: explanations and attributes by id, and the inversion."""
+    resolved = work.session.resolved
+    makers = {role: {one.id: one for one in resolved.of_role(role)} for role in ("explainer", "attribute_finder")}
+    subjects: dict[str, tuple[ResolvedComponent, Artifact]] = {
+        name: (makers["explainer"][name], found) for name, found in work.explanations.items()
+    }
     for name, found in work.attributes.items():
-        subjects[name if name not in subjects else f"attribute_finders.{name}"] = found
-    if work.inversion is not None:
+        free = name if name not in subjects else f"attribute_finders.{name}"
+        subjects[free] = makers["attribute_finder"][name], found
+    inverter = main_inverter(resolved)
+    if work.inversion is not None and inverter is not None:
         free = "inversion" if "inversion" not in subjects else "inverter.inversion"
-        subjects[free] = work.inversion.take(work.rows.tolist())
+        subjects[free] = inverter, work.inversion.take(work.rows.tolist())
     return subjects

@@ -31,7 +31,8 @@ class Work:
         answers: what the classifier says of them.
         rows: for each question the row of its image in `images`.
         targets: the two sides of each question.
-        inversion: of `images`; None without an inverter that fits.
+        inversions: inverter id to its inversion of `images`; without those whose generator makes other shapes.
+        inversion: that of the explained images; None without an inverter that fits.
         attributes: attribute finder id to what it found.
         explanations: explainer id to its explanation of all questions.
         measurements: metric id, then what was measured, to the numbers.
@@ -47,6 +48,7 @@ class Work:
     answers: ClassifierAnswers = attrs.field(init=False)
     rows: np.ndarray = attrs.field(init=False)
     targets: Targets = attrs.field(init=False)
+    inversions: dict[str, Inversion] = attrs.field(factory=dict)
     inversion: Inversion | None = None
     attributes: dict[str, Explanation] = attrs.field(factory=dict)
     explanations: dict[str, Explanation] = attrs.field(factory=dict)

@@ -63,6 +63,13 @@ class PixelsParams:
     size: int = param(4, "Side of an image.", unit="pixels", minimum=2, maximum=64)
 
 
+@params
+class FlattenParams:
+    """Options of `flatten`."""
+
+    share: float = param(0.5, "What latents are of the pixels.", minimum=0, maximum=1)
+
+
 @hookimpl
 def sidelight_data():
     yield DataDescriptor(
@@ -91,13 +98,22 @@ def sidelight_generators():
 @hookimpl
 def sidelight_inverters():
     yield InverterDescriptor(
-        name="flatten", summary="Flattens.", factory="sidelight_toy.behaviour:Flatten", needs=(Need("generator"),)
+        name="flatten",
+        summary="Flattens.",
+        params=FlattenParams,
+        factory="sidelight_toy.behaviour:Flatten",
+        needs=(Need("generator"),),
     )
 
 
 @hookimpl
 def sidelight_attribute_finders():
-    yield AttributeFinderDescriptor(name="axes", summary="One axis.", factory="sidelight_toy.behaviour:Axes")
+    yield AttributeFinderDescriptor(
+        name="axes",
+        summary="One axis.",
+        factory="sidelight_toy.behaviour:Axes",
+        needs=(Need("inverter", optional=True),),
+    )
 
 
 @hookimpl
@@ -140,6 +156,7 @@ def sidelight_metrics():
         name="total",
         summary="Sums.",
         factory="sidelight_toy.behaviour:Total",
+        needs=(Need("generator", optional=True),),
         accepts=("heatmap", "inversion", "attributes"),
     )
 

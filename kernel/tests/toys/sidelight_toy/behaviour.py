@@ -65,18 +65,18 @@ class Pixels(Generator):
 
 class Flatten(Inverter):
     def __init__(self, params, *, generator, run):
-        self.generator = generator
+        self.params, self.generator = params, generator
 
     def invert(self, images):
         called(f"invert {len(images)}")
-        latents = images.flatten(1) * 0.5
+        latents = images.flatten(1) * self.params.share
         made = self.generator.synthesize(latents)
         error = (made - images).square().mean((1, 2, 3))
         return Inversion(latents=latents.numpy(), reconstructions=made.numpy(), error=error.numpy())
 
 
 class Axes(AttributeFinder):
-    def __init__(self, params, *, run):
+    def __init__(self, params, *, inverter, run):
         pass
 
     def find(self, latents, target):
@@ -156,7 +156,7 @@ class Wrong(Explainer):
 
 
 class Total(Metric):
-    def __init__(self, params, *, run):
+    def __init__(self, params, *, generator, run):
         pass
 
     def measure(self, explanation, images, targets):

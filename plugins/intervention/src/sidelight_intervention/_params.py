@@ -68,11 +68,11 @@ class ConceptDecoderParams:
     """Options of `concept-decoder`."""
 
     width: int = param(
-        16, "Channels of the last layers; the first ones have four times as many.", minimum=1, maximum=512
+        12, "Channels before the last layer; the first ones have four times as many.", minimum=1, maximum=512
     )
     dropout: float = param(0.0, "Share of hidden units switched off in training.", minimum=0.0, maximum=0.9)
-    steps: int = param(3000, "Length of the training.", unit="steps", minimum=1, maximum=10_000_000)
-    batch: int = param(64, "Images in each step.", unit="images", minimum=2, maximum=65_536)
+    steps: int = param(1500, "Length of the training.", unit="steps", minimum=1, maximum=10_000_000)
+    batch: int = param(32, "Images in each step.", unit="images", minimum=2, maximum=65_536)
     learning_rate: float = param(
         2e-3, "Highest learning rate of Adam; it rises and falls linearly.", minimum=1e-7, maximum=1.0
     )
@@ -92,7 +92,7 @@ class ConceptDecoderParams:
         4, "The similarity is taken at every so many-th step, with as many times its weight.", minimum=1, maximum=1000
     )
     rows: int = param(
-        64,
+        32,
         "Points of the layer, each with one coordinate moved, at which the information is estimated then.",
         unit="points",
         minimum=1,
@@ -153,7 +153,7 @@ class SharedInformationParams(LayerFidelityParams):
 class ConceptFactorsParams(LayerFidelityParams):
     """Options of `concept-factors`."""
 
-    images: int = param(500, "The split's first images, so many at most.", unit="images", minimum=2, maximum=10_000_000)
+    images: int = param(200, "The split's first images, so many at most.", unit="images", minimum=2, maximum=10_000_000)
     factors: tuple[str, ...] = param((), "Which factors are looked at; all of the data's where empty.")
     reader_images: int = param(
         6000,

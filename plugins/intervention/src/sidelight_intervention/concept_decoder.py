@@ -52,8 +52,7 @@ class ConceptDecoder(Generator, Trainable):
         codes = in_batches(lambda part: self.dvae.encode(part.to(self.run.device)).cpu(), layer, CHUNK)
         with seeded(self.run, "weights"):
             network = self._build(layer.shape[1], shape)
-        network.mean.copy_(self.dvae.network.mean)
-        network.scale.copy_(self.dvae.network.scale)
+        network.begin(self.dvae.network.mean, self.dvae.network.scale, images.mean(0))
         term = self._information_term(network, layer, shape) if self.params.shared else None
         with training_mode(network), seeded(self.run, "dropout"):
             self._curves = self._minimise(network, codes, images, term)

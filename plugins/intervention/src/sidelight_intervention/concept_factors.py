@@ -9,10 +9,10 @@ import torch
 from sidelight_specs import UserError
 from sidelight_specs.results import Measurement, Measurements, Split
 from sidelight_specs.roles import Metric
-from sidelight_toolkit.arrays import to_array, to_tensor
-from sidelight_toolkit.batching import in_batches
+from sidelight_toolkit.arrays import to_array
 from sidelight_toolkit.factors import factor_regressor
 
+from sidelight_intervention.edits import edited, sheet
 from sidelight_intervention.layer_fidelity import measured_split
 
 if TYPE_CHECKING:
@@ -25,6 +25,9 @@ if TYPE_CHECKING:
 
     from sidelight_intervention._params import ConceptFactorsParams
     from sidelight_intervention.concept_decoder import ConceptDecoder
+
+SHEETS = 2
+"""Factors of which edited images are emitted."""
 
 
 class ConceptFactors(Metric):
@@ -49,22 +52,30 @@ class ConceptFactors(Metric):
     def measure(self, explanation: Artifact, images: Tensor, targets: Targets) -> Measurements:
         """`shown: F` and `used: F` of each factor F, the one that the concept images show most first.
 
+        Emits the mean concept image of each class, and the edited images of the two factors that are shown most.
+
         Raises:
             UserError: the classifier has not two classes, or the data no such factor.
         """
         del explanation, images, targets
-        if len(self.classifier.class_names) != 2:
-            count = len(self.classifier.class_names)
-            raise UserError(f"concept-factors compares two classes, the classifier has {count}", "Choose two.")
+        return self.run.cached("factors", self._table)  # the same for every explanation
+
+    def _table(self) -> Measurements:
+        classes = self.classifier.class_names
+        if len(classes) != 2:
+            raise UserError(f"concept-factors compares two classes, the classifier has {len(classes)}", "Choose two.")
         split = measured_split(self.data, self.params)
         reader = factor_regressor(self.data, self.run, self.params.reader_images, self.params.reader_steps)
         shown = self._shown(split, reader)
         order = [reader.names.index(name) for name in self._chosen(reader.names)]
         order.sort(key=lambda place: -abs(np.nan_to_num(shown[place])))
         items: list[Measurement] = []
-        for place in order:
-            used = self._used(split, reader.names[place], reader.ranges[place])
-            items += self._items(reader, place, float(shown[place]), used)
+        for place in self.run.progress(order, "editing factors"):
+            name = reader.names[place]
+            edit = edited(self.data, self.classifier, split, name, self.run)
+            if place in order[:SHEETS]:
+                self.run.emit(f"edited: {name}", sheet(edit, name, classes[1]))
+            items += self._items(reader, place, float(shown[place]), edit.change)
         return Measurements(items=tuple(items))
 
     def _chosen(self, names: tuple[str, ...]) -> tuple[str, ...]:
@@ -77,21 +88,13 @@ class ConceptFactors(Metric):
         """(F,): mean factor in concept images of class 1 minus that of class 0, in half-ranges; NaN without both."""
         codes = self.generator.dvae.latents(torch.from_numpy(split.images))
         said = to_array(self.generator.dvae.logits_of(codes).argmax(1)) == 1
-        read = reader.read(self.generator.drawn(codes)) / (np.ptp(reader.ranges, axis=1) / 2)
+        drawn = self.generator.drawn(codes)
+        read = reader.read(drawn) / (np.ptp(reader.ranges, axis=1) / 2)
         if said.all() or not said.any():
             return np.full(read.shape[1], np.nan)
+        means = np.stack([to_array(drawn)[chosen].mean(0) for chosen in (~said, said)])
+        self.run.emit("mean concept images", Split(images=means, ids=tuple(self.classifier.class_names)))
         return np.asarray(read[said].mean(0) - read[~said].mean(0))
-
-    def _used(self, split: Split, name: str, ends: np.ndarray) -> np.ndarray:
-        """(N,): probability of class 1 with the factor at its highest, minus that with it at its lowest."""
-        low, high = (self._probability(split, name, float(end)) for end in ends)
-        return np.asarray(high - low)
-
-    def _probability(self, split: Split, name: str, value: float) -> np.ndarray:
-        factors = {key: split.factors[key] for key in self.data.factor_ranges}
-        factors[name] = np.full(len(split), value, dtype=np.float32)
-        drawn = to_tensor(self.data.render(factors), self.run)
-        return to_array(in_batches(lambda part: self.classifier.class_logits(part).softmax(1)[:, 1], drawn, 128))
 
     def _items(self, reader: FactorRegressor, place: int, shown: float, used: np.ndarray) -> list[Measurement]:
         name, classes = reader.names[place], self.classifier.class_names

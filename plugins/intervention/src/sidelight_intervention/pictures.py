@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import torch
@@ -13,19 +14,26 @@ if TYPE_CHECKING:
 
 Shape = tuple[int, int, int]
 _SLOPE = 0.1
-_DOUBLINGS = 3
+_COARSEST = 4
+_CERTAIN = 0.01
+"""Pixels of the mean image are taken this far from black and white."""
 
 
 class PictureNetwork(nn.Module):
-    """Two linear layers, then three transposed convolutions that double the size; gives pixels' log-odds.
+    """Two linear layers to a coarse grid, then doublings of its size; gives pixels' log-odds.
 
-    Batch normalisation is left out: a row's slope would depend on the other rows. Sizes that 8 does not divide are
-    cropped.
+    A doubling is a bilinear interpolation and a 3x3 convolution. Transposed convolutions leave grain, for their
+    neighbouring pixels come from different weights (Odena et al. 2016, "Deconvolution and Checkerboard Artifacts").
+    The last convolution begins near 0, and what it gives is added to a learned image that begins as the mean of the
+    training images: whatever a picture shows beyond that was learned, and is not left over from random weights.
+
+    Batch normalisation is left out: a row's slope would depend on the other rows. Sizes that the doublings do not
+    meet are cropped.
 
     Args:
         inputs: S, the size of the flattened layer.
         shape: (C, H, W) of the images.
-        width: channels before the last layer; earlier ones have two and four times as many.
+        width: channels before the last convolution; earlier ones have two and four times as many.
         dropout: share of the hidden units of the linear layers switched off in training.
     """
 
@@ -35,37 +43,47 @@ class PictureNetwork(nn.Module):
     def __init__(self, inputs: int, shape: Shape, width: int, dropout: float = 0.0) -> None:
         super().__init__()
         self._shape = shape
-        grid = (4 * width, *(-(-side // 2**_DOUBLINGS) for side in shape[1:]))
-        hidden = 8 * width
+        doublings = max(1, int(math.log2(min(shape[1:]) / _COARSEST)))
+        grid = (4 * width, *(-(-side // 2**doublings) for side in shape[1:]))
         self.register_buffer("mean", torch.zeros(inputs))
         self.register_buffer("scale", torch.ones(()))
+        self.usual = nn.Parameter(torch.zeros(shape))
+        channels = [4 * width, *(width * 2 ** min(2, left) for left in range(doublings - 2, -1, -1)), shape[0]]
         self.layers = nn.Sequential(
-            nn.Linear(inputs, hidden),
+            nn.Linear(inputs, 8 * width),
             nn.LeakyReLU(_SLOPE),
             nn.Dropout(dropout),
-            nn.Linear(hidden, math.prod(grid)),
+            nn.Linear(8 * width, math.prod(grid)),
             nn.Unflatten(1, grid),
-            nn.LeakyReLU(_SLOPE),
-            nn.ConvTranspose2d(4 * width, 2 * width, 4, 2, 1),
-            nn.LeakyReLU(_SLOPE),
-            nn.ConvTranspose2d(2 * width, width, 4, 2, 1),
-            nn.LeakyReLU(_SLOPE),
-            nn.ConvTranspose2d(width, shape[0], 4, 2, 1),
+            *(part for before, after in pairwise(channels) for part in _doubling(before, after)),
         )
         for part in self.layers:
-            if isinstance(part, nn.Linear | nn.ConvTranspose2d):
+            if isinstance(part, nn.Linear | nn.Conv2d):
                 _keep_variance(part)
+        with torch.no_grad():
+            self.layers[-1].weight.mul_(0.1)  # type: ignore[operator]
+
+    @torch.no_grad()
+    def begin(self, mean: Tensor, scale: Tensor, usual: Tensor) -> None:
+        """Centre (S,) and scale of the layer, as the dvae has them, and the mean training image (C, H, W)."""
+        self.mean.copy_(mean)
+        self.scale.copy_(scale)
+        self.usual.copy_(usual.clamp(_CERTAIN, 1 - _CERTAIN).logit())
 
     def forward(self, layer: Tensor) -> Tensor:
         """(N, S) to (N, C, H, W) log-odds of the pixels."""
         images: Tensor = self.layers((layer - self.mean) / self.scale)
-        return images[:, :, : self._shape[1], : self._shape[2]]
+        return images[:, :, : self._shape[1], : self._shape[2]] + self.usual
 
 
-def _keep_variance(part: nn.Linear | nn.ConvTranspose2d) -> None:
+def _doubling(before: int, after: int) -> tuple[nn.Module, ...]:
+    interpolation = nn.Upsample(scale_factor=2, mode="bilinear")
+    return nn.LeakyReLU(_SLOPE), interpolation, nn.Conv2d(before, after, 3, padding=1)
+
+
+def _keep_variance(part: nn.Linear | nn.Conv2d) -> None:
     """Weights with which leaky rectifiers neither let the signal fade nor grow (He et al. 2015)."""
-    # A transposed convolution of stride 2 and side 4 adds up 4 of its 16 places at every pixel.
-    inputs = part.weight.shape[1] if isinstance(part, nn.Linear) else part.weight.shape[0] * 4
+    inputs = math.prod(part.weight.shape[1:])
     nn.init.normal_(part.weight, std=math.sqrt(2 / (1 + _SLOPE**2) / inputs))
     if part.bias is not None:
         nn.init.zeros_(part.bias)

@@ -1,0 +1,77 @@
+"""Figures 4 and 5: factors read off concept images, and edited in the images themselves."""
+
+import numpy as np
+import pytest
+import torch
+from sidelight_intervention._params import ConceptFactorsParams
+from sidelight_intervention.concept_factors import ConceptFactors
+from sidelight_intervention.conformance import trained_decoder
+from sidelight_intervention.edits import PAIRS, edited, sheet
+from sidelight_specs import UserError
+from sidelight_specs.testing.run import ToyRun
+from sidelight_specs.testing.toys import SHAPE, ToyClassifier, ToyData
+
+FACTORS = tuple(ToyData().factor_ranges)
+
+
+@pytest.fixture(scope="module")
+def edit():
+    split = ToyData(task="binary").split("test")
+    return split, edited(ToyData(task="binary"), ToyClassifier(task="binary"), split, FACTORS[0], ToyRun())
+
+
+def test_only_the_factor_is_edited(edit):
+    split, found = edit
+    data = ToyData(task="binary")
+    for images, end in zip(found.images, data.factor_ranges[FACTORS[0]], strict=True):
+        factors = dict(split.factors) | {FACTORS[0]: np.full(len(split), end, np.float32)}
+        np.testing.assert_array_equal(images, data.render({name: factors[name] for name in data.factor_ranges}))
+
+
+def test_probabilities_are_the_classifier_s(edit):
+    _, found = edit
+    for images, probabilities in zip(found.images, found.probabilities, strict=True):
+        says = ToyClassifier(task="binary").class_logits(torch.from_numpy(images)).softmax(1)[:, 1]
+        np.testing.assert_allclose(probabilities, says.detach().numpy(), atol=1e-5)
+    np.testing.assert_allclose(found.change, found.probabilities[1] - found.probabilities[0])
+
+
+def test_the_sheet_has_pairs_with_their_probabilities(edit):
+    _, found = edit
+    shown = sheet(found, "rows", "yes")
+    assert len(shown) == 2 * min(PAIRS, len(found.change))
+    np.testing.assert_array_equal(shown.images[2], found.images[0][1])
+    np.testing.assert_array_equal(shown.images[3], found.images[1][1])
+    assert shown.ids[3] == f"rows at its highest: yes {found.probabilities[1][1]:.2f}"
+
+
+def metric(run, task="binary", **params):
+    small = {"images": 8, "reader_images": 48, "reader_steps": 3} | params
+    return ConceptFactors(
+        ConceptFactorsParams(**small),
+        data=ToyData(task=task),
+        classifier=ToyClassifier(task=task),
+        generator=trained_decoder(SHAPE, task),
+        run=run,
+    )
+
+
+def test_factors_are_shown_and_used_and_pictured_once():
+    run = ToyRun()
+    measure = metric(run, factors=FACTORS[:2])
+    names = [item.name for item in measure.measure(None, None, None).items]
+    assert {name.split(": ")[1] for name in names} == set(FACTORS[:2])
+    assert {name.split(": ")[0] for name in names} == {"shown", "used"}
+    assert {f"edited: {name}" for name in FACTORS[:2]} < set(run.emitted)
+    assert run.emitted["mean concept images"].images.shape == (2, *SHAPE)
+    steps = dict(run.steps)
+    again = [item.name for item in measure.measure(None, None, None).items]
+    assert again == names
+    assert run.steps == steps
+
+
+def test_unknown_factors_and_more_classes_are_a_user_s_error():
+    with pytest.raises(UserError, match="no factor hue"):
+        metric(ToyRun(), factors=("hue",)).measure(None, None, None)
+    with pytest.raises(UserError, match="compares two classes"):
+        metric(ToyRun(), "multiclass").measure(None, None, None)

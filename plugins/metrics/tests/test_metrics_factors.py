@@ -3,9 +3,10 @@
 import numpy as np
 import pytest
 import torch
-from sidelight_metrics._params import CausalProfileParams, FactorChangeParams
+from sidelight_metrics._params import CausalProfileParams, FactorChangeParams, FactorRecoveryParams
 from sidelight_metrics.causal_profile import CausalProfile
 from sidelight_metrics.factor_change import FactorChange
+from sidelight_metrics.factor_recovery import FactorRecovery
 from sidelight_metrics.ranks import ranks, spearman
 from sidelight_specs import SidelightError, UserError
 from sidelight_specs.results import Counterfactual, Heatmap, Inversion
@@ -147,6 +148,46 @@ def test_an_unknown_factor_and_another_kind_are_refused(change):
         change(counterfactual_of(images), images, factors=("hat",))
     with pytest.raises(SidelightError, match="heatmap"):
         change(Heatmap(values=images[:, 0]), images)
+
+
+class Redrawing:
+    """An inverter whose reconstructions are what a function makes of the images."""
+
+    def __init__(self, made):
+        self.made = made
+
+    def invert(self, images):
+        again = np.ascontiguousarray(self.made(images.numpy()))
+        return Inversion(latents=np.zeros((len(again), 1)), reconstructions=again, error=np.zeros(len(again)))
+
+
+def recovery(made):
+    split = DATA.split("test")
+    params = FactorRecoveryParams(count=12, images=512, steps=60, batch=32)
+    metric = FactorRecovery(params, inverter=Redrawing(made), data=DATA, run=ToyRun())
+    inversion = Redrawing(made).invert(torch.from_numpy(split.images))
+    found = {item.name: item.value for item in metric.measure(inversion, None, None).items}
+    assert set(found) == {f"recovery of {name}" for name in DATA.factor_ranges}
+    return found
+
+
+def test_a_factor_is_recovered_as_far_as_both_readings_agree():
+    assert min(recovery(lambda images: images).values()) == pytest.approx(1)
+    assert np.isnan(list(recovery(lambda images: 0 * images + 0.5).values())).all()
+
+
+def test_a_factor_that_reconstructions_lose_is_not_recovered():
+    factors = dict(DATA.split("test").factors)
+    factors["rows"] = np.full_like(factors["rows"], factors["rows"].mean())
+    found = recovery(lambda images: DATA.render(factors))
+    assert abs(found["recovery of rows"]) < 0.7
+    assert found["recovery of columns"] > 0.9
+
+
+def test_recovery_measures_inversions_only():
+    metric = FactorRecovery(FactorRecoveryParams(), inverter=Redrawing(None), data=DATA, run=ToyRun())
+    with pytest.raises(SidelightError, match="heatmap"):
+        metric.measure(Heatmap(values=np.zeros((1, 2, 2), np.float32)), None, None)
 
 
 def test_the_regressor_learns_from_independent_factors():

@@ -12,6 +12,7 @@ from sidelight_metrics._params import (
     ConfidenceChangeParams,
     DistanceParams,
     FactorChangeParams,
+    FactorRecoveryParams,
     FaithfulnessParams,
     FlipRateParams,
     InsertionDeletionParams,
@@ -188,6 +189,15 @@ def _by_true_factors() -> Iterable[MetricDescriptor]:
         needs=(Need("data", capabilities=("factors.render",)),),
         accepts=("counterfactual", "inversion"),
         example={"images": 32, "steps": 4, "batch": 16},
+    )
+    yield MetricDescriptor(
+        name="factor-recovery",
+        summary="Which true factors survive in reconstructions of unseen images, read by a network trained on them.",
+        params=FactorRecoveryParams,
+        factory="sidelight_metrics.factor_recovery:FactorRecovery",
+        needs=(Need("inverter"), Need("data", capabilities=("factors.render",))),
+        accepts=("inversion",),
+        example={"count": 8, "images": 32, "steps": 4, "batch": 16},
     )
 
 

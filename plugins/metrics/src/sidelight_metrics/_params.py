@@ -186,6 +186,19 @@ class FactorChangeParams:
 
 
 @params
+class FactorRecoveryParams:
+    """Options of `factor-recovery`."""
+
+    split: str = param("test", "Images are taken from this split of the recipe's data, the first ones.")
+    count: int = param(1000, "How many images.", unit="images", minimum=2, maximum=1_000_000)
+    images: int = param(
+        6000, "Images that the regressor learns from, drawn for it.", unit="images", minimum=2, maximum=1_000_000
+    )
+    steps: int = param(800, "Length of the regressor's training.", unit="steps", minimum=1, maximum=1_000_000)
+    batch: int = param(64, "Images in each step of it.", unit="images", minimum=2, maximum=4096)
+
+
+@params
 class SufficiencyParams:
     """Options of `sufficiency`."""
 

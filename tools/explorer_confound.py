@@ -1,8 +1,10 @@
-"""Is a planted confound found by hand sooner than by an automated direction? `python tools/explorer_confound.py RUN`.
+"""Is a planted confound found by hand, and does the automated direction hold still what else a face has?
 
-A script goes through the explorer's page in Chromium as a user would: one column for each layer, face after face, until
-an edit moves one factor alone and the score with it. What a user sees, a network reads that was trained on the drawn
-faces' true factors. Then the same network reads what the run's automated direction moves.
+`python tools/explorer_confound.py RUN [--factor lip-colour] [--save SESSION]`. A script goes through the explorer's page in
+Chromium as a user would: face after face it moves each slider and looks at each cell, until an edit moves one factor
+alone and turns the answer. What a user sees, a network reads that was trained on drawn faces' true factors. Then it
+makes the same edit on every other face that got the same answer; and on the same faces it moves the slider of the
+automated direction towards the same class.
 """
 
 from __future__ import annotations
@@ -13,16 +15,22 @@ import io
 import os
 import shutil
 import time
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
+import attrs
 import numpy as np
 from explorer_latency import ARGUMENTS, serving
 from PIL import Image
 
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
 SEEN = 0.25
 """A factor that moves by less, in half-ranges, is not seen to move."""
+READ = 0.6
+"""Factors that the network reads with a smaller R2 are left out: the shape of glasses on faces without any."""
 LIMIT = 120.0
 
 
@@ -35,16 +43,12 @@ def main() -> None:
     parser.add_argument("--reader-steps", type=int, default=800)
     parser.add_argument("--save", help="where to keep the session that was found")
     arguments = parser.parse_args()
-    import sidelight
-
-    results = sidelight.load_run(arguments.run).results
     stage, address = serving(arguments.run)
-    reader = learned(stage, arguments.reader_images, arguments.reader_steps)
-    place = reader.names.index(arguments.factor)
-    print(f"the reader's R2 of {arguments.factor}: {reader.r_squared[place]:.2f}")
-    by_hand(address, reader, place, arguments.save)
-    for name, found in results.attributes.items():
-        automated(name, found, reader)
+    reader = Reader(learned(stage, arguments.reader_images, arguments.reader_steps), arguments.factor)
+    print(
+        f"the reader's R2 of {arguments.factor}: {reader.r_squared:.2f}; left out: {', '.join(reader.unread) or 'none'}"
+    )
+    in_page(address, reader, arguments.save)
 
 
 def learned(stage: Any, images: int, steps: int) -> Any:
@@ -68,80 +72,210 @@ class Fewer:
         return self._test
 
 
-def by_hand(address: str, reader: Any, place: int, save: str | None) -> None:
-    """The page, until an edit moves the factor alone; prints what was found and how long it took."""
+class Reader:
+    """What a user sees change: the factors that can be read off images, and the one that is looked for."""
+
+    def __init__(self, network: Any, factor: str) -> None:
+        self._network = network
+        self._kept = np.flatnonzero(network.r_squared >= READ)
+        self.names = [network.names[place] for place in self._kept]
+        self.unread = [name for name in network.names if name not in self.names]
+        self.factor, self.place = factor, self.names.index(factor)
+        self.r_squared = float(network.r_squared[self._kept[self.place]])
+
+    def changes(self, before: np.ndarray, after: list[np.ndarray]) -> np.ndarray:
+        """(N, F) changes of the factors, in half-ranges, from one image (C, H, W) to N others."""
+        changes = self._network.half_ranges(np.repeat(before[None], len(after), 0), np.stack(after))
+        found: np.ndarray = changes[:, self._kept]
+        return found
+
+    def alone(self, changes: np.ndarray) -> np.ndarray:
+        """(N,) whether the factor moves and no other is seen to."""
+        others = np.abs(np.delete(changes, self.place, 1)).max(1)
+        found: np.ndarray = (np.abs(changes[:, self.place]) > 2 * SEEN) & (others < SEEN)
+        return found
+
+    def listed(self, changes: np.ndarray) -> str:
+        """The factors that moved most, and how many are seen to have moved."""
+        order = np.argsort(-np.abs(changes), kind="stable")[:5]
+        text = ", ".join(f"{self.names[place]} {changes[place]:+.2f}" for place in order)
+        return f"{text}; {int((np.abs(changes) >= SEEN).sum())} of {len(changes)} factors by {SEEN} or more"
+
+
+@attrs.frozen(eq=False)
+class Face:
+    """The selected image as a user sees it."""
+
+    name: str
+    image: np.ndarray
+    score: float
+    answer: str
+
+
+@attrs.frozen
+class Edit:
+    """Something a user does to the selected image.
+
+    Args:
+        text: what it is.
+        make: does it.
+    """
+
+    text: str
+    make: Callable[[Page], None]
+
+
+class Page:
+    """The explorer's page, used through what it shows."""
+
+    def __init__(self, page: Any) -> None:
+        self.page = page
+        self.tried = 0
+
+    def look(self) -> Face:
+        """The selected image, once it is there."""
+        self.page.wait_for_selector(".current-panel[aria-busy=true]", state="detached")
+        read = """() => [document.querySelector('.current-panel h2'), document.querySelector('.current-panel .big'),
+            document.querySelector('.says')].map(one => one.textContent)"""
+        name, score, says = self.page.evaluate(read)
+        image = picture(self.page.locator(".stage img").get_attribute("src"))
+        return Face(name, image, number(score), " ".join(says.partition(" says ")[2].split(" ")[:-1]))
+
+    def faces(self) -> list[str]:
+        """Ids of the images, in the gallery's order."""
+        self.settle()
+        return [one.get_attribute("data-image") for one in self.page.locator(".gallery [data-image]").all()]
+
+    def select(self, image: str) -> Face:
+        """Select an image."""
+        self.page.locator(f".gallery [data-image={image}]").click()
+        return self.look()
+
+    def after(self, edit: Edit) -> Face:
+        """The selected image after an edit, which is undone again."""
+        edit.make(self)
+        self.tried += 1
+        found = self.look()
+        self.page.keyboard.press("Control+z")
+        self.look()
+        return found
+
+    def sliders(self) -> list[Edit]:
+        """Every attribute, all the way and, where it goes both ways, all the way back."""
+        edits = []
+        for slider in self.page.locator(".attribute input").all():
+            label, low = slider.get_attribute("aria-label"), int(slider.get_attribute("min"))
+            edits += [self._slid(label, end) for end in dict.fromkeys((100, low)) if end]
+        return edits
+
+    def _slid(self, label: str, percent: int) -> Edit:
+        return Edit(f"{label}, {percent} %", lambda at: at.page.get_by_label(label, exact=True).fill(str(percent)))
+
+    def cells(self) -> list[tuple[Edit, np.ndarray]]:
+        """What every cell of the matrix would do, seen in the cell itself."""
+        self.settle()
+        read = "cells => cells.map(cell => [cell.getAttribute('aria-label'), cell.querySelector('img').src])"
+        found = self.page.eval_on_selector_all(".matrix .cell", read)
+        self.tried += len(found)
+        return [
+            (
+                Edit(label.partition(":")[0], lambda at, n=place: at.page.locator(f".matrix .cell >> nth={n}").click()),
+                picture(src),
+            )
+            for place, (label, src) in enumerate(found)
+        ]
+
+    def settle(self) -> None:
+        """Every picture is there."""
+        self.page.wait_for_selector(".gallery img.blank, .matrix img.blank, [aria-busy=true]", state="detached")
+
+    def note(self, text: str, verdict: str) -> None:
+        """Write down a hypothesis about the selected image and what became of it."""
+        self.page.get_by_label("A hypothesis").fill(text)
+        self.page.keyboard.press("Enter")
+        self.page.get_by_label(f"Verdict on: {text}").select_option(verdict)
+
+    def keep(self, target: str) -> None:
+        """Save the session."""
+        with self.page.expect_download() as saved:
+            self.page.get_by_role("button", name="Save", exact=True).click()
+        saved.value.save_as(target)
+
+
+def in_page(address: str, reader: Reader, save: str | None) -> None:
+    """Find the edit, make it on the other faces, and compare it with the automated direction on the same ones."""
     from playwright.sync_api import sync_playwright
 
     with sync_playwright() as driver:
         browser = driver.chromium.launch(executable_path=shutil.which("chromium"), args=ARGUMENTS)
-        page = browser.new_page(viewport={"width": 1400, "height": 1000}, accept_downloads=True)
         start = time.perf_counter()
-        page.goto(address)
-        page.wait_for_selector("html[data-ready]", state="attached")
-        page.get_by_label("Groups of layers").fill("64")
-        page.keyboard.press("Tab")
-        tried = 0
-        while time.perf_counter() - start < LIMIT:
-            settled(page)
-            image = picture(page.locator(".stage img").get_attribute("src"))
-            cells = page.locator(".matrix .cell img").all()
-            others = np.stack([picture(cell.get_attribute("src")) for cell in cells])
-            changes = reader.half_ranges(np.repeat(image[None], len(others), 0), others)
-            labels = [cell.get_attribute("aria-label") or "" for cell in page.locator(".matrix .cell").all()]
-            tried += len(cells)
-            best = alone(changes, place, [number(label.split("change ")[1]) for label in labels])
-            if best is not None:
-                page.locator(f".matrix .cell >> nth={best}").click()
-                settled(page)
-                page.get_by_label("A hypothesis").fill(f"{reader.names[place]} alone moves the score: {labels[best]}")
-                page.keyboard.press("Enter")
-                page.get_by_label("Verdict on").first.select_option("verified")
-                taken = time.perf_counter() - start
-                name = page.locator(".current-panel h2").inner_text()
-                print(f"by hand, after {taken:.0f} s and {tried} cells: {name}, {labels[best]}")
-                print(f"  moved: {listed(changes[best], reader.names)}")
-                keep(page, save)
-                break
-            following = page.locator(".gallery [aria-selected=true]")
-            following.focus()
-            page.keyboard.press("ArrowRight")
+        page = Page(browser.new_page(viewport={"width": 1400, "height": 1000}, accept_downloads=True))
+        page.page.goto(address)
+        page.page.wait_for_selector("html[data-ready]", state="attached")
+        found = by_hand(page, reader, lambda: time.perf_counter() - start < LIMIT)
+        taken = time.perf_counter() - start
+        if found is None:
+            print(f"by hand: not found in {taken:.0f} s, {page.tried} edits tried")
         else:
-            print(f"by hand: not found in {LIMIT:.0f} s, {tried} cells")
+            image, edit = found
+            print(f"by hand, found after {taken:.0f} s and {page.tried} edits")
+            on_all_faces(page, reader, image, edit)
+            if save:
+                page.keep(save)
         browser.close()
 
 
-def alone(changes: np.ndarray, place: int, scores: list[float]) -> int | None:
-    """The cell in which the factor moves and no other is seen to, whose score moves most; None without one."""
-    others = np.abs(np.delete(changes, place, 1)).max(1)
-    fitting = [
-        cell
-        for cell in range(len(changes))
-        if abs(changes[cell, place]) > 2 * SEEN and others[cell] < SEEN and abs(scores[cell]) > 0.1
-    ]
-    return max(fitting, key=lambda cell: abs(scores[cell]), default=None)
+def by_hand(page: Page, reader: Reader, in_time: Callable[[], bool]) -> tuple[str, Edit] | None:
+    """The first image and edit that move the factor alone and turn the answer."""
+    for image in page.faces():
+        before = page.select(image)
+        for edit, after in tries(page):
+            if not in_time():
+                return None
+            if not reader.alone(reader.changes(before.image, [after]))[0]:
+                continue
+            if page.after(edit).answer != before.answer:
+                return image, edit
+    return None
 
 
-def automated(name: str, found: Any, reader: Any) -> None:
-    """What the longest shift of a direction moves, on average over its example images."""
-    if found.directions is None or found.before is None:
-        return
-    row = int(np.argmax([item.shift for item in found.attributes]))
-    changes = reader.half_ranges(found.before[row], found.after[row])
-    before, after = found.probabilities[row].mean(0)
-    print(f"{name}: {found.attributes[row].name}, probability {before:.2f} to {after:.2f}")
-    print(f"  moved: {listed(np.abs(changes).mean(0), reader.names)}")
+def tries(page: Page) -> Iterator[tuple[Edit, np.ndarray]]:
+    """What a user tries on an image, and what it then looks like: the sliders, then the cells."""
+    for edit in page.sliders():
+        yield edit, page.after(edit).image
+    yield from page.cells()
 
 
-def listed(changes: np.ndarray, names: tuple[str, ...]) -> str:
-    """The factors that moved most, and how many are seen to have moved."""
-    order = np.argsort(-np.abs(changes), kind="stable")[:6]
-    text = ", ".join(f"{names[place]} {changes[place]:+.2f}" for place in order)
-    return f"{text} (half-ranges); {int((np.abs(changes) >= SEEN).sum())} of {len(names)} by {SEEN} or more"
+def on_all_faces(page: Page, reader: Reader, image: str, edit: Edit) -> None:
+    """Verify the edit on all faces with the same answer, note it, and print it beside the direction's."""
+    before = page.select(image)
+    reached = page.after(edit).answer
+    same = [image, *(other for other in page.faces() if other != image and page.select(other).answer == before.answer)]
+    rivals = [one for one in page.sliders() if one.text.startswith(f"{reached}, by ") and one.text.endswith(" 100 %")]
+    print(f"  {before.name}: {edit.text}")
+    for title, one in [("by hand", edit), *(("automated", rival) for rival in rivals)]:
+        compared(page, reader, same, title, one)
+    text = f"{reader.factor} alone turns this face to “{reached}”: {edit.text}"
+    page.select(image)
+    edit.make(page)
+    page.look()
+    page.note(text, "verified")
+    page.note(f"The answer follows the mouth's shape, as the heatmaps suggest: {reached} without it", "falsified")
 
 
-def settled(page: Any) -> None:
-    """Every picture is there."""
-    page.wait_for_selector(".gallery img.blank, .matrix img.blank, [aria-busy=true]", state="detached")
+def compared(page: Page, reader: Reader, images: list[str], title: str, edit: Edit) -> None:
+    """Make the edit on images; print what it moved on the first and, on average, on all."""
+    pairs = [(page.select(image), page.after(edit)) for image in images]
+    changes = np.concatenate([reader.changes(before.image, [after.image]) for before, after in pairs])
+    turned = sum(before.answer != after.answer for before, after in pairs)
+    first, last = pairs[0]
+    print(f"{title}: {edit.text}")
+    print(f"  on {first.name}: score {first.score:.2f} to {last.score:.2f}; moved {reader.listed(changes[0])}")
+    print(
+        f"  on {len(images)} faces with that answer: {turned} turned, mean change of the score "
+        f"{np.mean([after.score - before.score for before, after in pairs]):+.2f}; {reader.factor} alone on {int(reader.alone(changes).sum())}"
+    )
+    print(f"  mean size of the changes: {reader.listed(np.abs(changes).mean(0))}")
 
 
 def picture(source: str) -> np.ndarray:
@@ -151,20 +285,8 @@ def picture(source: str) -> np.ndarray:
 
 
 def number(text: str) -> float:
-    """A number with a true minus sign; 0 where there is none."""
-    try:
-        return float(text.split(";")[0].replace("\u2212", "-"))
-    except ValueError:
-        return 0.0
-
-
-def keep(page: Any, target: str | None) -> None:
-    """Save the session."""
-    if target is None:
-        return
-    with page.expect_download() as saved:
-        page.get_by_role("button", name="Save").click()
-    saved.value.save_as(target)
+    """A number with a true minus sign."""
+    return float(text.replace("\u2212", "-"))
 
 
 if __name__ == "__main__":

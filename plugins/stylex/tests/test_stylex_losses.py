@@ -3,7 +3,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from sidelight_stylex.condition import Condition, centred, spread
-from sidelight_stylex.losses import divergence, edge_loss, pixel_loss, w_loss
+from sidelight_stylex.losses import divergence, edge_loss, pixel_loss, square_loss, w_loss
 from sidelight_stylex.prior import Prior
 from torch.nn import functional
 
@@ -81,3 +81,12 @@ def test_what_the_encoder_would_give_has_unit_scale_in_samples_too(seed):
     prior.fit(normal(seed, 30, 6).float())
     samples = prior(normal(seed + 1, 10, 6).float(), 0.7)
     torch.testing.assert_close(samples[:, :4].square().mean(1), torch.ones(10), rtol=1e-3, atol=0)
+
+
+def test_a_small_strong_difference_weighs_more_than_a_faint_one_everywhere_only_when_squared():
+    images = torch.zeros(1, 1, 8, 8)
+    spot = images.clone()
+    spot[0, 0, :2, :2] = 1
+    veil = images + 1 / 16
+    assert pixel_loss(spot, images) == pytest.approx(float(pixel_loss(veil, images)))
+    assert square_loss(spot, images) == pytest.approx(16 * float(square_loss(veil, images)))

@@ -16,7 +16,7 @@ class GeneratorParams:
     autoencoder: float = param(
         0.7,
         "Share of the steps in which encoder and generator learn to reproduce images, before the discriminator joins. "
-        "With it from the beginning it wins, and images stay blobs. Learning rates fall when it joins.",
+        "With it from the beginning it wins, and images stay blobs.",
         minimum=0.0,
         maximum=1.0,
     )
@@ -60,11 +60,19 @@ class GeneratorParams:
         choices=(1, 2, 4),
     )
     flip: bool = param(False, "Whether training images are mirrored at random.")
-    rate: float = param(0.03, "Highest learning rate of Adam for the generator.", minimum=1e-7, maximum=1.0)
+    rate: float = param(
+        0.03, "Highest learning rate of Adam for the generator; it falls linearly.", minimum=1e-7, maximum=1.0
+    )
     encoder_rate: float = param(0.004, "The same for the encoder.", minimum=1e-7, maximum=1.0)
     discriminator_rate: float = param(0.002, "Learning rate of Adam for the discriminator.", minimum=1e-7, maximum=1.0)
     pixels: float = param(
         5.0, "Weight of the absolute difference of image and reconstruction, at three sizes.", minimum=0.0, maximum=1e6
+    )
+    squares: float = param(
+        0.0,
+        "Weight of their squared difference, for small details of strong contrast.",
+        minimum=0.0,
+        maximum=1e6,
     )
     edges: float = param(
         2.0, "Weight of the absolute difference of their horizontal and vertical gradients.", minimum=0.0, maximum=1e6

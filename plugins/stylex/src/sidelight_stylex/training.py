@@ -16,7 +16,7 @@ from sidelight_toolkit.training import minibatches
 from torch import Tensor
 
 from sidelight_stylex.condition import Condition
-from sidelight_stylex.losses import divergence, edge_loss, pixel_loss, w_loss
+from sidelight_stylex.losses import divergence, edge_loss, pixel_loss, square_loss, w_loss
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -27,11 +27,11 @@ if TYPE_CHECKING:
     from sidelight_stylex._params import GeneratorParams
     from sidelight_stylex.learner import Learner
 
-CURVES = ("pixels", "edges", "perceptual", "classifier", "w", "adversarial", "discriminator", "r1")
+CURVES = ("pixels", "squares", "edges", "perceptual", "classifier", "w", "adversarial", "discriminator", "r1")
 """What is noted at every step: the terms without their weights; one that is not computed at a step keeps its value."""
 WARM_UP = 100
-FALL, LAST = 0.2, 0.01
-"""Steps until learning rates are full; what they are multiplied by when the discriminator joins, and at the end."""
+LAST = 0.01
+"""Steps until learning rates are full; what they are multiplied by at the end."""
 
 
 @attrs.frozen(eq=False)
@@ -101,11 +101,8 @@ class Training:
         self._learner.follow(averaging_decay(step, self._size, self._params.average))
 
     def _rates(self, step: int) -> tuple[float, float]:
-        """Full until the discriminator joins; then a fifth, falling linearly."""
-        share = min(1.0, (step + 1) / WARM_UP)
-        if step >= self._joins:
-            done = (step - self._joins) / max(1, self._params.steps - self._joins)
-            share *= FALL + (LAST - FALL) * done
+        """Full after some steps, then falling linearly: details come only when rates are low."""
+        share = min(1.0, (step + 1) / WARM_UP) * (1 + (LAST - 1) * step / self._params.steps)
         return self._params.rate * share, self._params.encoder_rate * share
 
     def _reproduced(self) -> Batch:
@@ -134,6 +131,7 @@ class Training:
         """All terms that compare x' with x."""
         params, material = self._params, self._material
         loss = self._weighted("pixels", params.pixels, pixel_loss(batch.made, batch.images))
+        loss = loss + self._weighted("squares", params.squares, square_loss(batch.made, batch.images))
         loss = loss + self._weighted("edges", params.edges, edge_loss(batch.made, batch.images))
         shown = to_pixels(batch.made)
         loss = loss + self._weighted("perceptual", params.perceptual_weight, self._seen(shown, batch.pixels))

@@ -9,7 +9,8 @@ from sidelight_stylegan2.clamping import from_pixels
 from sidelight_stylegan2.discriminator import GROUP
 from sidelight_toolkit.batching import in_batches
 
-from sidelight_stylex.generator import StylEx
+from sidelight_stylex._params import GeneratorParams
+from sidelight_stylex.networks import Networks
 
 if TYPE_CHECKING:
     from sidelight_stylex.attributes.changes import Models
@@ -24,14 +25,14 @@ class Judge:
     the same companions, so that its judgement does not depend on what else is asked.
 
     Args:
-        models: the generator is a `StylEx`.
+        models: the generator has been trained against a discriminator (`has_judge`).
         companions: (COMPANIONS, C, H, W) pictures of the data.
     """
 
     def __init__(self, models: Models, companions: torch.Tensor) -> None:
-        assert isinstance(models.generator, StylEx)
-        self._models, self._companions = models, companions
-        self._network = models.generator.networks.discriminator
+        networks = _networks_of(models)
+        assert networks is not None
+        self._models, self._companions, self._network = models, companions, networks.discriminator
 
     def __call__(self, images: torch.Tensor) -> torch.Tensor:
         """(N, C, H, W) in [0, 1] to (N,)."""
@@ -49,5 +50,12 @@ class Judge:
 
 def has_judge(models: Models) -> bool:
     """Whether there is a discriminator that has learned anything."""
-    generator = models.generator
-    return isinstance(generator, StylEx) and generator.params.adversarial > 0 and generator.params.autoencoder < 1
+    params = getattr(models.generator, "params", None)
+    learned = isinstance(params, GeneratorParams) and params.adversarial > 0 and params.autoencoder < 1
+    return learned and _networks_of(models) is not None
+
+
+def _networks_of(models: Models) -> Networks | None:
+    """Those of a `StylEx`, or of one that was kept in a zoo."""
+    found = getattr(models.generator, "networks", None)
+    return found if isinstance(found, Networks) else None

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import torch
 from sidelight_stylegan2.filtering import upsample
-from sidelight_stylegan2.generator import StyleSpace
+from sidelight_stylegan2.network import Network
 
 from sidelight_stylex.attributes.folding import FoldedToRgb, folded, pixels
 
@@ -46,7 +46,8 @@ class Redrawing(ABC):
 
 def redrawing_of(generator: Generator) -> Redrawing:
     """The fastest way to draw with this generator."""
-    return Resumed(generator) if isinstance(generator, StyleSpace) else FromTheBeginning(generator)
+    network = getattr(generator, "network", None)  # a StyleSpace has one, and so has one that was kept in a zoo
+    return Resumed(network) if isinstance(network, Network) else FromTheBeginning(generator)
 
 
 class FromTheBeginning(Redrawing):
@@ -72,11 +73,11 @@ class FromTheBeginning(Redrawing):
 class Resumed(Redrawing):
     """For a StyleGAN2 network."""
 
-    def __init__(self, generator: StyleSpace) -> None:
-        synthesis: Synthesis = generator.network.synthesis
+    def __init__(self, network: Network) -> None:
+        synthesis: Synthesis = network.synthesis
         self._channels, self._start = synthesis.channels, synthesis.constant[None]
-        self._layers: list[Layer] = folded(generator.network)
-        self._shuffle = generator.network.architecture.shuffle
+        self._layers: list[Layer] = folded(network)
+        self._shuffle = network.architecture.shuffle
 
     @torch.no_grad()
     def prepare(self, styles: Tensor) -> None:

@@ -1,7 +1,7 @@
 """Is a planted confound found by hand, and does the automated direction hold still what else a face has?
 
-`python tools/explorer_confound.py RUN [--factor lip-colour] [--save SESSION]`. A script goes through the explorer's page in
-Chromium as a user would: face after face it moves each slider and looks at each cell, until an edit moves one factor
+`python tools/explorer_confound.py RUN [--factor lip-colour] [--save FILE]`. A script goes through the explorer's page
+in Chromium as a user would: face after face it moves each slider and looks at each cell, until an edit moves one factor
 alone and turns the answer. What a user sees, a network reads that was trained on drawn faces' true factors. Then it
 makes the same edit on every other face that got the same answer; and on the same faces it moves the slider of the
 automated direction towards the same class.
@@ -15,6 +15,7 @@ import io
 import os
 import shutil
 import time
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
@@ -25,7 +26,7 @@ from explorer_latency import ARGUMENTS, serving
 from PIL import Image
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
 
 SEEN = 0.25
 """A factor that moves by less, in half-ranges, is not seen to move."""
@@ -203,7 +204,7 @@ class Page:
 
 
 def in_page(address: str, reader: Reader, save: str | None) -> None:
-    """Find the edit, make it on the other faces, and compare it with the automated direction on the same ones."""
+    """For each answer find an edit on one face, verify it on all, and print it beside the automated direction's."""
     from playwright.sync_api import sync_playwright
 
     with sync_playwright() as driver:
@@ -212,29 +213,35 @@ def in_page(address: str, reader: Reader, save: str | None) -> None:
         page = Page(browser.new_page(viewport={"width": 1400, "height": 1000}, accept_downloads=True))
         page.page.goto(address)
         page.page.wait_for_selector("html[data-ready]", state="attached")
-        found = by_hand(page, reader, lambda: time.perf_counter() - start < LIMIT)
-        taken = time.perf_counter() - start
-        if found is None:
-            print(f"by hand: not found in {taken:.0f} s, {page.tried} edits tried")
-        else:
-            image, edit = found
-            print(f"by hand, found after {taken:.0f} s and {page.tried} edits")
-            on_all_faces(page, reader, image, edit)
-            if save:
-                page.keep(save)
+        for answer, images in by_answer(page).items():
+            found = by_hand(page, reader, images, start + LIMIT)
+            took = f"{time.perf_counter() - start:.0f} s, {page.tried} edits"
+            print(f"“{answer}”: {'found after' if found else 'nothing found in'} {took}")
+            if found:
+                verified(page, reader, images, *found)
+            start, page.tried = time.perf_counter(), 0
+        if save:
+            page.keep(save)
         browser.close()
 
 
-def by_hand(page: Page, reader: Reader, in_time: Callable[[], bool]) -> tuple[str, Edit] | None:
-    """The first image and edit that move the factor alone and turn the answer."""
+def by_answer(page: Page) -> dict[str, list[str]]:
+    """The images that the classifier gives each answer."""
+    found: dict[str, list[str]] = {}
     for image in page.faces():
+        found.setdefault(page.select(image).answer, []).append(image)
+    return found
+
+
+def by_hand(page: Page, reader: Reader, images: list[str], end: float) -> tuple[str, Edit] | None:
+    """The first image and edit that move the factor alone and turn the answer; None when the time is up."""
+    for image in images:
         before = page.select(image)
         for edit, after in tries(page):
-            if not in_time():
+            if time.perf_counter() > end:
                 return None
-            if not reader.alone(reader.changes(before.image, [after]))[0]:
-                continue
-            if page.after(edit).answer != before.answer:
+            seen_alone = reader.alone(reader.changes(before.image, [after]))[0]
+            if seen_alone and page.after(edit).answer != before.answer:
                 return image, edit
     return None
 
@@ -246,35 +253,34 @@ def tries(page: Page) -> Iterator[tuple[Edit, np.ndarray]]:
     yield from page.cells()
 
 
-def on_all_faces(page: Page, reader: Reader, image: str, edit: Edit) -> None:
-    """Verify the edit on all faces with the same answer, note it, and print it beside the direction's."""
-    before = page.select(image)
-    reached = page.after(edit).answer
-    same = [image, *(other for other in page.faces() if other != image and page.select(other).answer == before.answer)]
-    rivals = [one for one in page.sliders() if one.text.startswith(f"{reached}, by ") and one.text.endswith(" 100 %")]
-    print(f"  {before.name}: {edit.text}")
-    for title, one in [("by hand", edit), *(("automated", rival) for rival in rivals)]:
-        compared(page, reader, same, title, one)
-    text = f"{reader.factor} alone turns this face to “{reached}”: {edit.text}"
+def verified(page: Page, reader: Reader, images: list[str], image: str, edit: Edit) -> None:
+    """Print what the edit moves on images of the same answer, and what the direction away from it moves on them."""
     page.select(image)
-    edit.make(page)
-    page.look()
-    page.note(text, "verified")
-    page.note(f"The answer follows the mouth's shape, as the heatmaps suggest: {reached} without it", "falsified")
+    reached = page.after(edit).answer
+    for title, one in [("by hand", edit), *(("automated", rival) for rival in directions(page, reached))]:
+        pairs = [(page.select(each), page.after(one)) for each in images]
+        compared(reader, title, one, pairs, images.index(image))
+    for each in images:
+        before = page.select(each)
+        edit.make(page)
+        turned = page.look().answer != before.answer
+        page.note(f"{reader.factor} alone turns {before.name} to “{reached}”", "verified" if turned else "falsified")
 
 
-def compared(page: Page, reader: Reader, images: list[str], title: str, edit: Edit) -> None:
-    """Make the edit on images; print what it moved on the first and, on average, on all."""
-    pairs = [(page.select(image), page.after(edit)) for image in images]
+def directions(page: Page, answer: str) -> list[Edit]:
+    """The sliders of automated directions towards an answer, all the way."""
+    return [one for one in page.sliders() if one.text.startswith(f"{answer}, by ") and one.text.endswith(" 100 %")]
+
+
+def compared(reader: Reader, title: str, edit: Edit, pairs: list[tuple[Face, Face]], first: int) -> None:
+    """Print what an edit moved on one face, and on average on all."""
     changes = np.concatenate([reader.changes(before.image, [after.image]) for before, after in pairs])
     turned = sum(before.answer != after.answer for before, after in pairs)
-    first, last = pairs[0]
+    score = np.mean([after.score - before.score for before, after in pairs])
+    before, after = pairs[first]
     print(f"{title}: {edit.text}")
-    print(f"  on {first.name}: score {first.score:.2f} to {last.score:.2f}; moved {reader.listed(changes[0])}")
-    print(
-        f"  on {len(images)} faces with that answer: {turned} turned, mean change of the score "
-        f"{np.mean([after.score - before.score for before, after in pairs]):+.2f}; {reader.factor} alone on {int(reader.alone(changes).sum())}"
-    )
+    print(f"  on {before.name}: score {before.score:.2f} to {after.score:.2f}; moved {reader.listed(changes[first])}")
+    print(f"  on {len(pairs)} faces: {turned} turned, score {score:+.2f}, alone on {int(reader.alone(changes).sum())}")
     print(f"  mean size of the changes: {reader.listed(np.abs(changes).mean(0))}")
 
 

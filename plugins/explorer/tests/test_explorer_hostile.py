@@ -8,6 +8,7 @@ import zipfile
 import pytest
 from PIL import Image
 from sidelight_explorer.api import Api
+from sidelight_explorer.sliders import write_slider
 from starlette.testclient import TestClient
 
 HEADERS = {"x-sidelight-token": "the token"}
@@ -132,15 +133,20 @@ def test_whole_images_are_taken(client, tab, kind):
 
 def test_a_thousand_malformed_bodies_get_clean_answers(client, tab, world):
     rng = random.Random(0)
-    spec = {"layers": [["average", "average", 0]] * 2, "moves": {"finder.0": 50}}
+    spec = {"layers": [["average", "average", 0]] * 2, "moves": {next(iter(world.scene.movables)): 50}}
     document = client.post("/api/tabs", headers=HEADERS).json()["document"]
+    document["images"][0]["now"] = spec
     sound = {
         "draw": {"specs": [spec], "edit": True, "ask": {"main": 1}},
         "reach": {"classifier": "main", "target": 1, "high": True, "seed": 1, "count": 2, "pool": 4, "percent": 100},
         "heatmap": {"spec": spec, "explainer": "heat", "classifier": "main", "target": 1},
         "data": {"split": "test", "index": 0},
         "save": document,
-        "open": {**document, "latents": {}},
+        "open": {
+            **document,
+            "latents": {},
+            "sliders": [write_slider(one) for one in world.scene.movables.values()][:2],
+        },
         "export": {"document": document, "precomputed": 3},
         "cancel": {"job": "job-1"},
         "exported": {"export": "job-1"},

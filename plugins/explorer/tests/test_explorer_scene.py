@@ -13,10 +13,11 @@ import torch
 from sidelight_explorer.document import read_document, read_latents, write_document, write_latents
 from sidelight_explorer.export import wanted
 from sidelight_explorer.jobs import Jobs
-from sidelight_explorer.movable import movables
+from sidelight_explorer.movable import movable, movables
 from sidelight_explorer.points import located
 from sidelight_explorer.reading import Bad
 from sidelight_explorer.region import region
+from sidelight_explorer.sliders import Sliders, read_slider, write_slider
 from sidelight_explorer.spec import Mix, Spec, group_layers, plain, read_spec, with_style, write_spec
 from sidelight_explorer.turns import Rank, Turns
 from sidelight_specs.results import Attribute, Attributes
@@ -105,21 +106,39 @@ def test_attributes_move_a_coordinate_or_a_direction_or_set_a_value():
         ),
     }
     sliders = movables(found, generator, True)
-    assert sorted(sliders) == ["style.0", "style.1", "way.0"]
-    (added,), (put,) = (sliders[name].moved(start, 0.5)[1] for name in ("style.0", "style.1"))
+    added_by, put_by, along = sliders.values()
+    assert [name.partition(".")[0] for name in sliders] == ["style", "style", "way"]
+    (added,), (put,) = (slider.moved(start, 0.5)[1] for slider in (added_by, put_by))
     assert added.apply(10.0) == 11.0
     assert put.apply(10.0) == 7.5
-    np.testing.assert_allclose(sliders["way.0"].moved(start, -0.5)[0], -direction)
+    np.testing.assert_allclose(along.moved(start, -0.5)[0], -direction)
     assert movables({"style": found["style"]}, generator, False) == {}
 
 
 def test_moving_an_attribute_moves_the_image(world):
     still, moved = world.scene.show(
-        [Spec(plain("draw-1-0-100", 2).layers, moves) for moves in ((), (("finder.0", 100),))]
+        [Spec(plain("draw-1-0-100", 2).layers, moves) for moves in ((), ((next(iter(world.scene.movables)), 100),))]
     )
     assert still.drawn.values["main"][0] != moved.drawn.values["main"][0]
     with pytest.raises(Bad, match="no attribute"):
         world.scene.show([Spec(plain("draw-1-0-100", 2).layers, (("finder.9", 100),))])
+
+
+def test_a_slider_comes_with_its_session_and_says_truly_what_it_moves():
+    generator = ToyGenerator(SHAPE, "w")
+    for direction in (None, np.full((2, 3), 0.5, np.float32)):
+        slider = movable("finder", Attribute(name="smile", coordinate=4, shift=2.0, effect=0.5), direction)
+        sliders = Sliders({}, generator, styled=True)
+        sliders.keep([read_slider(json.loads(json.dumps(write_slider(slider))), layers=2)])
+        again = sliders[slider.id]
+        assert again.attribute == slider.attribute
+        np.testing.assert_array_equal(again.moved(np.zeros((2, 3)), 0.5)[0], slider.moved(np.zeros((2, 3)), 0.5)[0])
+        with pytest.raises(Bad, match="not that of what"):
+            read_slider({**write_slider(slider), "shift": 1.0, "direction": None, "coordinate": 5}, layers=2)
+        with pytest.raises(Bad, match="another generator"):
+            Sliders({}, generator, styled=False).keep(
+                [movable("finder", slider.attribute, None if direction is None else direction[:, :2])]
+            )
 
 
 def test_the_region_holds_what_is_sampled_and_not_what_is_far():

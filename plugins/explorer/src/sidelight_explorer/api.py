@@ -9,7 +9,7 @@ from starlette.concurrency import run_in_threadpool
 from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
 
-from sidelight_explorer.document import read_document, read_latents, write_document, write_latents
+from sidelight_explorer.document import read_document, read_latents, with_sliders, write_document, write_latents
 from sidelight_explorer.guard import check_token
 from sidelight_explorer.pictures import read_upload
 from sidelight_explorer.picturing import picture
@@ -168,10 +168,11 @@ class Api:
         return JSONResponse({})
 
     async def save(self, request: Request) -> Response:
-        """The session as a file that opens anywhere: with the latents of every style that takes part."""
+        """The session as a file that opens anywhere: with the latents of every style and with every slider used."""
         visitor = self._visitor(request)
         document = read_document(parsed(await request.body()), self._live.scene.styles.layers)
         latents = {name: self._live.scene.styles.latents(name, visitor.styles) for name in sorted(document.used)}
+        document = with_sliders(document, self._live.scene.movables)
         return JSONResponse({**write_document(document), "latents": write_latents(latents)})
 
     async def open(self, request: Request) -> Response:
@@ -181,8 +182,10 @@ class Api:
         document = read_document(value, self._live.scene.styles.layers)
         shape = tuple(self._live.scene.models.generator.latent_shape)
         visitor.keep(read_latents(value.get("latents", {}), shape))
+        self._live.scene.movables.keep(document.sliders)
         for name in document.used:
             self._live.scene.styles.latents(name, visitor.styles)
+        with_sliders(document, self._live.scene.movables)
         return JSONResponse(write_document(document))
 
     async def export(self, request: Request) -> Response:

@@ -1,19 +1,24 @@
-"""A session as a file: styles, images and their edits, and the user's hypotheses. Plain JSON."""
+"""A session as a file: styles, images and their edits, sliders, and the user's hypotheses. Plain JSON."""
 
 from __future__ import annotations
 
 import base64
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import attrs
 import numpy as np
 
 from sidelight_explorer.reading import Bad, fields, listed, mapping, one_of, text, whole
+from sidelight_explorer.movable import Movable
+from sidelight_explorer.sliders import read_slider, write_slider
 from sidelight_explorer.spec import Spec, read_spec, style_id, write_spec
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 FORMAT = 1
 VERDICTS = ("open", "verified", "falsified")
-MOST_STYLES, MOST_IMAGES, MOST_NOTES, MOST_LATENTS = 200, 200, 500, 1000
+MOST_STYLES, MOST_IMAGES, MOST_NOTES, MOST_SLIDERS, MOST_LATENTS = 200, 200, 500, 500, 1000
 
 
 @attrs.frozen
@@ -61,6 +66,7 @@ class Document:
         styles: its rows.
         images: the gallery.
         notes: the hypotheses.
+        sliders: what moves its images, where it came from a file.
     """
 
     layers: int
@@ -68,6 +74,13 @@ class Document:
     styles: tuple[Style, ...]
     images: tuple[Image, ...]
     notes: tuple[Note, ...] = ()
+    sliders: tuple[Movable, ...] = ()
+
+    @property
+    def moved(self) -> frozenset[str]:
+        """The ids of all sliders that were moved."""
+        specs = [spec for image in self.images for spec in (image.start, image.now)]
+        return frozenset(name for spec in specs for name, _ in spec.moves)
 
     @property
     def used(self) -> frozenset[str]:
@@ -82,7 +95,7 @@ def read_document(value: Any, layers: int) -> Document:
     Raises:
         Bad: it is none, or one for another generator.
     """
-    parts = fields(value, {"format", "layers", "groups", "styles", "images", "notes", "latents"}, "session")
+    parts = fields(value, {"format", "layers", "groups", "styles", "images", "notes", "sliders", "latents"}, "session")
     if parts["format"] != FORMAT:
         raise Bad(f"session: format {parts['format']!r} is not {FORMAT}")
     if whole(parts["layers"], 1, 128, "session.layers") != layers:
@@ -93,8 +106,16 @@ def read_document(value: Any, layers: int) -> Document:
         styles=tuple(map(_read_style, listed(parts["styles"], MOST_STYLES, "session.styles"))),
         images=tuple(_read_image(item, layers) for item in listed(parts["images"], MOST_IMAGES, "session.images")),
         notes=tuple(map(_read_note, listed(parts.get("notes", []), MOST_NOTES, "session.notes"))),
+        sliders=tuple(
+            read_slider(item, layers) for item in listed(parts.get("sliders", []), MOST_SLIDERS, "session.sliders")
+        ),
     )
-    for kind, items in (("styles", document.styles), ("images", document.images), ("notes", document.notes)):
+    for kind, items in (
+        ("styles", document.styles),
+        ("images", document.images),
+        ("notes", document.notes),
+        ("sliders", document.sliders),
+    ):
         if len({item.id for item in items}) < len(items):
             raise Bad(f"session.{kind}: two have the same id")
     return document
@@ -133,7 +154,20 @@ def write_document(document: Document) -> dict[str, Any]:
             for image in document.images
         ],
         "notes": [attrs.asdict(note) for note in document.notes],
+        "sliders": [write_slider(slider) for slider in document.sliders],
     }
+
+
+def with_sliders(document: Document, sliders: Mapping[str, Movable]) -> Document:
+    """The document with the sliders that its images are moved by, so that it opens anywhere.
+
+    Raises:
+        Bad: there is no such slider (any more).
+    """
+    missing = sorted(name for name in document.moved if name not in sliders)
+    if missing:
+        raise Bad(f"moves: there is no attribute {missing[0][:80]!r}", 404)
+    return attrs.evolve(document, sliders=tuple(sliders[name] for name in sorted(document.moved)))
 
 
 def write_latents(latents: dict[str, np.ndarray]) -> dict[str, str]:

@@ -130,9 +130,9 @@ def verdicts(classifier: Classifier, images: Tensor) -> np.ndarray:
     shown: Any = displayed(classifier.scores(images), classifier.task)
     if classifier.task == "binary":
         shown = torch.cat([-shown, shown], 1)
-    return to_array(shown)
+    return to_array(torch.nan_to_num(shown))
 
 
 def as_pixels(images: Tensor) -> np.ndarray:
     """(N, C, H, W) in [0, 1] to (N, H, W, C) uint8."""
-    return to_array((images * 255).round().to(torch.uint8).permute(0, 2, 3, 1).contiguous())
+    return to_array((images.nan_to_num().clamp(0, 1) * 255).round().to(torch.uint8).permute(0, 2, 3, 1).contiguous())

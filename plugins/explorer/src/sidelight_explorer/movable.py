@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 from typing import TYPE_CHECKING
 
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
     from sidelight_specs.roles import Generator
 
 MOST = 12
-"""Attributes of each finder that get a slider."""
+"""Attributes of each finder and class that get a slider."""
 
 
 @attrs.frozen(eq=False)
@@ -26,7 +27,7 @@ class Movable:
     """One slider.
 
     Args:
-        id: `FINDER.NUMBER`.
+        id: the same for what moves an image in the same way, here and in a session from elsewhere (see `movable_id`).
         finder: the finder's id.
         attribute: what it found.
         direction: (layers, d) float32, the whole way of 100 % in W; None for a coordinate of the style space.
@@ -54,6 +55,29 @@ class Movable:
         return latents, [Setting(found.coordinate, share * found.shift)]
 
 
+def movable(finder: str, attribute: Attribute, direction: np.ndarray | None) -> Movable:
+    """The slider of an attribute.
+
+    Args:
+        finder: the finder's id.
+        attribute: what it found.
+        direction: (layers, d), the whole way, where the attribute is no coordinate of the style space.
+    """
+    way = None if direction is None else direction.astype(np.float32)
+    one_sided = way is None and attribute.value is not None
+    return Movable(f"{finder}.{_digest(attribute, way)}", finder, attribute, way, one_sided)
+
+
+def _digest(attribute: Attribute, direction: np.ndarray | None) -> str:
+    """Of what is moved, and how far; three digits are enough to tell ways apart."""
+    if direction is not None:
+        data = np.round(direction / max(float(np.abs(direction).max()), 1e-12), 3).astype("<f4").tobytes()
+    else:
+        far = attribute.shift if attribute.value is None else attribute.value
+        data = f"{attribute.coordinate} {attribute.value is None} {far:.3g}".encode()
+    return hashlib.blake2b(data, digest_size=5).hexdigest()
+
+
 def movables(found: Mapping[str, Explanation], generator: Generator, styled: bool) -> dict[str, Movable]:
     """A slider for each attribute that this generator can move, by id; flagged ones come as they are named.
 
@@ -62,10 +86,10 @@ def movables(found: Mapping[str, Explanation], generator: Generator, styled: boo
         generator: with latents (layers, d).
         styled: whether it shows its style space.
     """
-    sliders = []
+    sliders: list[Movable] = []
     for finder, attributes in found.items():
         if isinstance(attributes, Attributes):
-            sliders += _of(finder, attributes, generator, styled)[:MOST]
+            sliders += _of(finder, attributes, generator, styled)
     return {slider.id: slider for slider in sliders}
 
 
@@ -74,11 +98,9 @@ def _of(finder: str, found: Attributes, generator: Generator, styled: bool) -> l
         return _along_directions(finder, found, tuple(generator.latent_shape))
     channels = sum(layer.channels for layer in generator.style_layers) if styled else 0
     fitting = styled and (found.ranges is None or len(found.ranges) == channels)
-    return [
-        Movable(f"{finder}.{index}", finder, item, None, item.value is not None)
-        for index, item in enumerate(found.attributes)
-        if fitting and item.coordinate < channels
-    ]
+    usable = [item for item in found.attributes if fitting and item.coordinate < channels]
+    firsts = [item for item in usable if [one for one in usable if one.target == item.target].index(item) < MOST]
+    return [movable(finder, item, None) for item in firsts]
 
 
 def _along_directions(finder: str, found: Attributes, shape: tuple[int, ...]) -> list[Movable]:
@@ -91,13 +113,7 @@ def _along_directions(finder: str, found: Attributes, shape: tuple[int, ...]) ->
         if item.shift > 0 and (best is None or item.shift > found.attributes[best].shift):
             longest[key] = index
     return [
-        Movable(
-            f"{finder}.{index}",
-            finder,
-            found.attributes[index],
-            (found.directions[index] * found.attributes[index].shift).astype(np.float32),
-            False,
-        )
+        movable(finder, found.attributes[index], found.directions[index] * found.attributes[index].shift)
         for index in longest.values()
         if found.directions[index].shape == shape
     ]

@@ -34,8 +34,8 @@ class Region:
 
     def distance(self, latents: np.ndarray) -> float:
         """The Mahalanobis distance of the layer that lies farthest, in units of the edge: above 1 is outside."""
-        away = (latents - self.mean) @ self.whitening
-        return float(np.sqrt((away**2).sum(1)).max() / self.edge)
+        away = (latents - self.mean).astype(np.float64) @ self.whitening
+        return float(np.nan_to_num(np.sqrt((away**2).sum(1)).max() / self.edge))
 
 
 def region(generator: Generator, count: int, run: Run) -> Region:

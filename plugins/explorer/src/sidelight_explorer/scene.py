@@ -8,9 +8,10 @@ import attrs
 
 from sidelight_explorer.document import Document, Image, Style
 from sidelight_explorer.models import Drawn, Models
-from sidelight_explorer.movable import Movable, movables
+from sidelight_explorer.movable import movables
 from sidelight_explorer.points import located
 from sidelight_explorer.region import Region, region
+from sidelight_explorer.sliders import Sliders, write_slider
 from sidelight_explorer.spec import plain
 from sidelight_explorer.styles import Styles, draw_id
 from sidelight_explorer.turns import Rank
@@ -44,14 +45,14 @@ class Scene:
         models: the generator and the classifiers.
         region: what the generator knows.
         styles: what can be mixed.
-        movables: attribute id to slider.
+        movables: the sliders, by id.
     """
 
     name: str
     models: Models
     region: Region
     styles: Styles
-    movables: dict[str, Movable]
+    movables: Sliders
 
     def show(
         self, specs: Sequence[Spec], rank: Rank = Rank.EDIT, own: Mapping[str, np.ndarray] | None = None
@@ -69,25 +70,13 @@ class Scene:
             "layers": self.styles.layers,
             "image": [channels, height, width],
             "classifiers": [_classifier(name, one) for name, one in self.models.classifiers.items()],
-            "attributes": [_slider(item, self.models.classifiers) for item in self.movables.values()],
+            "attributes": [write_slider(slider, whole_way=False) for slider in self.movables.values()],
             "runImages": self.styles.run_count,
         }
 
 
 def _classifier(name: str, classifier: Classifier) -> dict[str, Any]:
     return {"id": name, "task": classifier.task, "classes": list(classifier.class_names)}
-
-
-def _slider(item: Movable, classifiers: Mapping[str, Classifier]) -> dict[str, Any]:
-    found = item.attribute
-    return {
-        "id": item.id,
-        "finder": item.finder,
-        "name": item.name,
-        "effect": found.effect,
-        "flagged": found.flagged,
-        "oneSided": item.one_sided,
-    }
 
 
 def scene(
@@ -112,7 +101,7 @@ def scene(
     models = Models(generator, classifiers, params.batch, run.device)
     known = region(generator, params.region, run)
     inversion = _own(results.inversion, tuple(generator.latent_shape), run)
-    sliders = movables(results.attributes, generator, styled)
+    sliders = Sliders(movables(results.attributes, generator, styled), generator, styled)
     return Scene(results.name, models, known, Styles(models, known, inversion, run), sliders)
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from sidelight_specs import UserError
 from sidelight_specs.roles import Renderer
 
-from sidelight_explorer.document import read_document, read_latents
+from sidelight_explorer.document import read_document, read_latents, with_sliders
 from sidelight_explorer.export import exported_page
 from sidelight_explorer.reading import Bad, parsed
 from sidelight_explorer.scene import beginning, scene
@@ -85,6 +85,8 @@ class Web(Renderer):
             value = parsed(path.read_bytes())
             document = read_document(value, made.styles.layers)
             own = read_latents(value.get("latents", {}), tuple(self._generator.latent_shape))
+            made.movables.keep(document.sliders)
+            with_sliders(document, made.movables)
             for name in document.used:
                 made.styles.latents(name, own)
         except OSError as error:

@@ -1,7 +1,7 @@
 // @ts-check
 /** Attributes that a finder has found, as sliders with the live score. */
 import { WHY } from "./disk.js";
-import { h } from "./dom.js";
+import { fill, h } from "./dom.js";
 import { move } from "./edits.js";
 import { signed } from "./numbers.js";
 
@@ -10,11 +10,30 @@ import { signed } from "./numbers.js";
 
 /** @param {App} app */
 export function attributes(app) {
-  const sliders = app.facts.attributes.map((slider) => makeSlider(app, slider));
-  const element = h("section", { class: "panel attributes-panel", "aria-label": "Attributes" }, h("header", {}, h("h2", {}, "Attributes")),
-    h("p", { class: "note" }, sliders.length ? "Found by the recipe's attribute finders. 100 is the whole shift; beside it, what it did to the logit on the run's images." : "The recipe has no attribute finder for this generator."),
-    h("div", { class: "sliders" }, ...sliders.map((slider) => slider.element)));
-  return { element, show: () => sliders.forEach((slider) => slider.show()) };
+  const list = h("div", { class: "sliders" });
+  const about = h("p", { class: "note" });
+  const element = h("section", { class: "panel attributes-panel", "aria-label": "Attributes" }, h("header", {}, h("h2", {}, "Attributes")), about, list);
+  /** @type {{ element: HTMLElement, show: () => void }[]} */
+  let parts = [];
+  let built = "none";
+  const show = () => {
+    const sliders = slidersOf(app);
+    const ids = sliders.map(({ id }) => id).join(" ");
+    if (ids !== built) {
+      built = ids;
+      parts = sliders.map((slider) => makeSlider(app, slider));
+      fill(list, ...parts.map((part) => part.element));
+      about.textContent = sliders.length ? "Found by the recipe's attribute finders. 100 is the whole shift; beside it, what it did to the logit on the run's images." : "The recipe has no attribute finder for this generator.";
+    }
+    for (const part of parts) part.show();
+  };
+  return { element, show };
+}
+
+/** The run's sliders, and those that came with the session. @param {App} app @returns {Slider[]} */
+function slidersOf(app) {
+  const known = new Set(app.facts.attributes.map(({ id }) => id));
+  return [...app.facts.attributes, ...app.doc.sliders.filter(({ id }) => !known.has(id))];
 }
 
 /** @param {App} app @param {Slider} slider */

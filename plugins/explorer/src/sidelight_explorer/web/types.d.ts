@@ -14,6 +14,8 @@ export interface Note { id: string; image: string; text: string; verdict: Verdic
 /** Everything that the user makes; every change of it can be undone. */
 export interface Document {
   format: 1; layers: number; groups: number; styles: Style[]; images: Item[]; notes: Note[];
+  /** Those that came with a file; the server reads what else they hold. */
+  sliders: Slider[];
 }
 
 /** What is looked at; kept in the address, not undone. */

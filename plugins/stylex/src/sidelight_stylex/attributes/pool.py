@@ -53,8 +53,11 @@ class Pool:
     def of_class(self, target: int) -> tuple[Attribute, ...]:
         """Attributes that raise this class, in the finder's order; implausible ones left out where so chosen."""
         if target not in self._known:
-            found = self._finder.find(self._latents, target).attributes
-            self._known[target] = tuple(one for one in found if self._params.flagged or not one.flagged)
+            # kept under what is asked, so that a later run need not even make the training images
+            found = self.models.run.cached(
+                ("attributes", self._params.pool, target), lambda: self._finder.find(self._latents, target)
+            )
+            self._known[target] = tuple(one for one in found.attributes if self._params.flagged or not one.flagged)
         return self._known[target]
 
     @cached_property

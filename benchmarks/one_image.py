@@ -1,0 +1,53 @@
+"""How long the explanation of a single image takes: inverted, its five strongest attributes, and the few that turn it.
+
+    python benchmarks/one_image.py [--images N]
+
+It runs the recipe `stylex-faces` with the trained parts of the zoo. The first run finds each class's attributes, once;
+then image after image is explained by a run of its own. Given are seconds by the clock: of the components alone, and of
+the whole run, which reads the images, classifies, inverts, explains and writes what it found.
+
+Measured: FIGURES
+"""
+
+from __future__ import annotations
+
+import argparse
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import sidelight
+
+RECIPE = Path(__file__).parent.parent / "recipes" / "stylex-faces.yaml"
+SWAP = ["classifier=zoo/stylex-faces-classifier", "generator=zoo/stylex-faces"]
+LEFT_OUT = ["attribute_finders.difference", "explainers.gradients", "explainers.occlusion", "metrics", "renderers"]
+STEPS = ("predict classifier", "invert inverter", "explain explainers.independent", "explain explainers.subset")
+
+
+def main() -> None:
+    """Print the seconds."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--images", type=int, default=10)
+    count = parser.parse_args().images
+    with tempfile.TemporaryDirectory() as folder:
+        seconds = [explained(image, folder) for image in range(100, 101 + count)]
+    print(f"the first image, with the attributes of its class: {seconds[0][1]:.1f} s")
+    components, whole = np.array(seconds[1:]).T
+    for name, values in (("components", components), ("whole run", whole)):
+        print(f"{name:11} median {np.median(values):.2f} s, slowest {values.max():.2f} s, {count} images")
+
+
+def explained(image: int, folder: str) -> tuple[float, float]:
+    """Seconds of the components that explain one test image, and of the whole run."""
+    start = time.perf_counter()
+    settings: list[Any] = [f"explain.indices=[{image}]", *(f"{place}=null" for place in LEFT_OUT)]
+    run = sidelight.run(RECIPE, set=settings, swap=SWAP, out=Path(folder) / str(image), progress=False)
+    whole = time.perf_counter() - start
+    inside = {step["step"]: step["inside"] for step in run.manifest["steps"]}
+    return sum(inside[step] for step in STEPS), whole
+
+
+if __name__ == "__main__":
+    main()

@@ -49,7 +49,7 @@ slow: tools browser
 lint: tools
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	$(BIN)/mypy -p sidelight_specs -p sidelight -p sidelight_toolkit
+	$(BIN)/mypy -p sidelight $(addprefix -p ,$(subst -,_,$(addprefix sidelight_,$(notdir $(filter-out kernel,$(DISTS))))))
 	@if command -v npm >/dev/null; then for front in $(FRONTS); do \
 	npm --prefix $$front install --no-audit --no-fund --silent && npm --prefix $$front run --silent check || exit 1; done; \
 	else echo "NOT RUN: the type checks of the front ends in $(FRONTS) (npm is not installed)"; fi

@@ -17,6 +17,7 @@ from sidelight_report.recipe_text import recipe_text
 from sidelight_report.scene import Scene
 from sidelight_report.words import headline, question
 from sidelight_specs.results import Counterfactual, Explanation, Heatmap, Measurement, Measurements, Predictions
+from sidelight_specs.results.run import ComponentRecord
 from sidelight_specs.testing import toy_results
 
 
@@ -224,6 +225,21 @@ def test_a_name_that_two_metrics_use_says_which(photos):
     content = told(attrs.evolve(photos, measurements=found))
     assert [row["name"] for row in content["table"]["rows"]] == ["m (blur)", "m (black)"]
     assert [one["name"] for one in content["images"][0]["explanations"][1]["measures"]] == ["m (blur)", "m (black)"]
+
+
+def metric(name, **params):
+    return ComponentRecord(id=name, role="metric", use="metrics/sufficiency", params=params)
+
+
+def test_metrics_that_ask_the_same_of_different_generators_share_a_row(photos):
+    found = {
+        name: {key: Measurements(items=(measured([1, 2, 3]),))}
+        for name, key in (("ours", "saliency"), ("theirs", "grad-cam"), ("more", "grad-cam"), ("again", "saliency"))
+    }
+    kinds = (metric("ours"), metric("theirs"), metric("more", count=9), metric("again"))
+    content = told(attrs.evolve(photos, measurements=found, components=kinds))
+    rows = {row["name"]: list(row["cells"]) for row in content["table"]["rows"]}
+    assert rows == {"m (ours)": ["saliency", "grad-cam"], "m (more)": ["grad-cam"], "m (again)": ["saliency"]}
 
 
 def test_by_products_show_their_numbers_and_their_curves(digits):

@@ -9,7 +9,7 @@ from sidelight_report.words import class_name, how_set, side, where
 
 if TYPE_CHECKING:
     import numpy as np
-    from sidelight_specs.results import ImageAttributes
+    from sidelight_specs.results import Attribute, ImageAttributes
 
     from sidelight_report.scene import Scene
 
@@ -32,12 +32,19 @@ def _says(scene: Scene, row: int, logits: np.ndarray) -> dict[str, Any]:
     return {"scores": numbers(scene.scores(logits)[sides]), "says": class_name(scene.results, int(logits.argmax()))}
 
 
+def _how(attribute: Attribute) -> str:
+    """Where and how its coordinate is set; what has no coordinate of its own (an edit made by hand) says it itself."""
+    if attribute.value is None and not attribute.shift:
+        return attribute.layer
+    return ", ".join(filter(None, (where(attribute), how_set(attribute, None))))
+
+
 def _change(found: ImageAttributes, scene: Scene, row: int, place: int) -> dict[str, Any]:
     attribute = found.attributes[found.chosen[row, place]]
     after = found.logits_after[row, place]
     return {
         "name": attribute.name,
-        "how": ", ".join(filter(None, (where(attribute), how_set(attribute, None)))),
+        "how": _how(attribute),
         "target": class_name(scene.results, attribute.target),
         "effect": number(float(after[attribute.target] - found.logits_before[row][attribute.target]), 3),
         "flagged": attribute.flagged,

@@ -24,12 +24,25 @@ def rows(scene: Scene) -> Iterator[tuple[str, str, list[Column]]]:
 
     A name that several metrics use gets the metric's id behind it.
     """
-    named = {metric: _names(of) for metric, of in scene.results.measurements.items()}
+    asked = _joined(scene)
+    named = {metric: _names(of) for metric, of in asked.items()}
     uses = Counter(name for names in named.values() for name in names)
-    for metric, of in scene.results.measurements.items():
+    for metric, of in asked.items():
         for name in named[metric]:
             columns = [(key, item) for key, found in of.items() for item in found.items if item.name == name]
             yield metric, name if uses[name] == 1 else f"{name} ({metric})", columns
+
+
+def _joined(scene: Scene) -> dict[str, dict[str, Measurements]]:
+    """Metrics that ask the same of different explanations, as where each has a generator of its own, are one."""
+    asks = {one.id: (one.use, one.params) for one in scene.results.components if one.role == "metric"}
+    joined: dict[str, dict[str, Measurements]] = {}
+    for metric, of in scene.results.measurements.items():
+        same = [one for one in joined if metric in asks and asks.get(one) == asks[metric]]
+        fitting = (one for one in same if not joined[one].keys() & of.keys())
+        first = next(fitting, metric)
+        joined[first] = {**joined.get(first, {}), **of}
+    return joined
 
 
 def _names(of: dict[str, Measurements]) -> list[str]:
@@ -86,7 +99,7 @@ def incomparable(scene: Scene, columns: list[Column]) -> str:
 
 
 def _asked(scene: Scene, key: str) -> tuple[str, str]:
-    explanation = scene.results.explanations.get(key)
+    explanation = scene.results.explanations.get(key) or scene.results.attributes.get(key)
     return (explanation.kind, getattr(explanation, "answers", "")) if explanation else (key, "")
 
 

@@ -22,7 +22,7 @@ export function imageAttributes(entry, card, regression) {
   const corner = (/** @type {(number | null)[]} */ scores) => (regression ? format : percent)(scores[sides.length - 1]);
   const original = { picture: card.picture, scores: sides.map((side) => card.scores[card.classes.indexOf(side)] ?? null), says: "" };
   return [
-    h("p", { class: "note" }, entry.changes.length ? `In the corners: how likely “${asked}” is. Point at a framed picture, or press it, to compare it with the reconstruction.` : "No attribute moves the classifier on this image."),
+    h("p", { class: "note" }, entry.changes.length ? `In the corners: how likely “${asked}” is. Point at a framed picture, or press it, to compare it with the reconstruction.` : "Nothing was changed on this image that moves the classifier."),
     h("ol", { class: "alone" }, still("Original", original, corner, scored), still("Reconstruction", entry.reconstruction, corner, scored),
       ...entry.changes.map((change) => changed(change, entry.reconstruction, corner, scored))),
   ];

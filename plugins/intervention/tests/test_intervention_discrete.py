@@ -55,7 +55,7 @@ def test_the_bound_is_misfit_plus_divergence():
     with torch.no_grad():
         for weight in network.parameters():
             weight.zero_()
-        network.decoder[-1].bias.copy_(torch.tensor([1.0, 0.0]))
+        network.mean.copy_(torch.tensor([1.0, 0.0]))
         network.encoder[-1].bias.fill_(1.0)
     layer = torch.tensor([[1.0, 2.0], [3.0, 0.0]])
     with torch.no_grad():
@@ -65,6 +65,15 @@ def test_the_bound_is_misfit_plus_divergence():
     divergence = math.log(2) + q * math.log(q) + (1 - q) * math.log(1 - q)
     assert float(bound.divergence) == pytest.approx(divergence, rel=1e-5)
     assert float(bound.total) == pytest.approx(8 + 3 * divergence, rel=1e-5)
+
+
+def test_turning_all_bits_mirrors_the_layer():
+    network = DiscreteVae(7, 3, (6, 5, 4))
+    network.standardise(torch.rand(9, 7, generator=generator()))
+    codes = torch.tensor([[0.0, 1.0, 1.0], [1.0, 0.0, 0.5]])
+    middle = (network.decode(codes) + network.decode(1 - codes)) / 2
+    torch.testing.assert_close(middle, network.mean.expand(2, -1))
+    assert not torch.allclose(network.decode(codes), network.mean.expand(2, -1), atol=1e-6)
 
 
 def test_four_linear_layers_each_way_mirrored():

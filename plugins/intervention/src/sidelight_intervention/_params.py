@@ -68,7 +68,7 @@ class ConceptDecoderParams:
     """Options of `concept-decoder`."""
 
     width: int = param(
-        12, "Channels before the last layer; the first ones have four times as many.", minimum=1, maximum=512
+        8, "Channels before the last layer; the first ones have four times as many.", minimum=1, maximum=512
     )
     dropout: float = param(0.0, "Share of hidden units switched off in training.", minimum=0.0, maximum=0.9)
     steps: int = param(1500, "Length of the training.", unit="steps", minimum=1, maximum=10_000_000)

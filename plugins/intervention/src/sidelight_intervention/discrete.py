@@ -54,8 +54,9 @@ class DiscreteVae(nn.Module):
     """Four linear layers each way with ReLU and dropout; the decoder has those of the encoder, transposed.
 
     The layer is centred and divided by one scale, learned from the data, so that the bound's variance is a share of
-    the layer's own. The decoder gets its bits as -1 and 1: about the layer's mean, turning all bits round is then
-    as easy as turning none.
+    the layer's own. The decoder gets its bits as -1 and 1, and half the difference between what it makes of a code and
+    of its opposite is phi': an odd function of the code about the layer's mean. Turning all bits round, which no
+    image of the training does, then has a meaning, the mirror image of phi'.
 
     Args:
         inputs: S, the size of the flattened layer.
@@ -89,7 +90,8 @@ class DiscreteVae(nn.Module):
 
     def decode(self, bits: Tensor) -> Tensor:
         """phi' or psi: codes (N, n) in [0, 1] to (N, S)."""
-        restored: Tensor = self.decoder(2 * bits - 1) * self.scale + self.mean
+        signs = 2 * bits - 1
+        restored: Tensor = (self.decoder(signs) - self.decoder(-signs)) / 2 * self.scale + self.mean
         return restored
 
     def bound(

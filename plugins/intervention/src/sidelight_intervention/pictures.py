@@ -55,6 +55,7 @@ class PictureNetwork(nn.Module):
             nn.Dropout(dropout),
             nn.Linear(8 * width, math.prod(grid)),
             nn.Unflatten(1, grid),
+            _ChannelsLast(),
             *(part for before, after in pairwise(channels) for part in _doubling(before, after)),
         )
         for part in self.layers:
@@ -74,6 +75,14 @@ class PictureNetwork(nn.Module):
         """(N, S) to (N, C, H, W) log-odds of the pixels."""
         images: Tensor = self.layers((layer - self.mean) / self.scale)
         return images[:, :, : self._shape[1], : self._shape[2]] + self.usual
+
+
+class _ChannelsLast(nn.Module):
+    """The layout in which a processor takes half the time for what follows."""
+
+    def forward(self, images: Tensor) -> Tensor:
+        """(N, C, H, W), the same."""
+        return images.contiguous(memory_format=torch.channels_last)
 
 
 def _doubling(before: int, after: int) -> tuple[nn.Module, ...]:

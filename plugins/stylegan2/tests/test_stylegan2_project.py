@@ -173,3 +173,14 @@ def test_torchvision_is_imported_without_its_compiled_part(tmp_path):
     cure = "from sidelight_stylegan2.torchvision_import import import_torchvision as i; assert i().READY and i().READY"
     done = run_process([sys.executable, "-c", plain + cure], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
+
+
+def test_weights_do_not_depend_on_the_scale_of_a_distance(generator, images):
+    classifier = ToyClassifier()
+    params = attrs.evolve(QUICK, steps=5, perceptual="classifier")
+    projects = [Project(params, generator=generator, classifier=classifier, run=ToyRun()) for _ in range(2)]
+    given = projects[0]._distance(images)
+    magnified = attrs.evolve(given, between=lambda ours, theirs: 1000 * given.between(ours, theirs))
+    projects[1]._distance = lambda images: magnified
+    one, other = (project.invert(images).latents for project in projects)
+    np.testing.assert_allclose(one, other, atol=1e-4)

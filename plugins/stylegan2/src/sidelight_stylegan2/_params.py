@@ -162,8 +162,15 @@ class ProjectParams:
         "The distance beside that of the pixels: LPIPS (VGG16), features of the recipe's classifier, or none. `auto` "
         "takes LPIPS where its network is on this machine, otherwise the classifier; the run says which.",
     )
-    weight: float = param(1.0, "Weight of the perceptual distance.", minimum=0.0, maximum=1e6)
-    pixels: float = param(1.0, "Weight of the mean squared difference of the pixels.", minimum=0.0, maximum=1e6)
+    weight: float = param(
+        1.0, "Weight of the perceptual distance, in units of what it is at the start.", minimum=0.0, maximum=1e6
+    )
+    pixels: float = param(
+        1.0,
+        "Weight of the mean squared difference of the pixels, in units of what it is at the start.",
+        minimum=0.0,
+        maximum=1e6,
+    )
     samples: int = param(1000, "Samples of which the average w and its spread are taken.", minimum=2, maximum=1_000_000)
     batch: int = param(
         16, "Images optimised at the same time; bounds the memory.", unit="images", minimum=1, maximum=4096

@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 
 RISE, FALL, NOISY = 0.05, 0.25, 0.75
 """Shares of the steps: the rate rises at the beginning and falls at the end; noise is added until it falls."""
+LEAST = 1e-6
+"""Unit of a distance that is smaller than this at the start."""
 
 
 @attrs.frozen(eq=False)
@@ -42,7 +44,10 @@ class Start:
 
 
 class Project(Inverter):
-    """Moves w by Adam until the generator's image is like the given one, in pixels and to a network's eye."""
+    """Moves w by Adam until the generator's image is like the given one, in pixels and to a network's eye.
+
+    Each distance is taken in units of what it is at the start, so that weights mean the same whatever network looks.
+    """
 
     def __init__(
         self, params: ProjectParams, *, generator: Generator, classifier: Classifier | None = None, run: Run
@@ -81,17 +86,23 @@ class Project(Inverter):
         random = generator(self._run, "noise")
         with torch.no_grad():
             wanted = distance.features(images)
+            first = [term.clamp_min(LEAST) for term in self._terms(images, wanted, distance, w.expand(-1, inputs, -1))]
         for step in self._run.progress(range(self._params.steps), "projecting"):
             share = step / self._params.steps
             noise = torch.randn(1, inputs, w.shape[2], generator=random).to(w) * self._noise(share, start.spread)
-            made = self._generator.synthesize(w + noise)
-            loss = self._params.pixels * (made - images).square().mean((1, 2, 3))
-            if wanted:
-                loss = loss + self._params.weight * distance.between(distance.features(made), wanted)
-            (w.grad,) = torch.autograd.grad(loss.sum(), w)
+            terms = self._terms(images, wanted, distance, w + noise)
+            weighted = zip((self._params.pixels, self._params.weight), terms, first, strict=False)
+            loss = torch.stack([weight * (term / unit).sum() for weight, term, unit in weighted]).sum()
+            (w.grad,) = torch.autograd.grad(loss, w)
             optimizer.param_groups[0]["lr"] = self._params.rate * _rate(share)
             optimizer.step()
         return w.detach().expand(-1, inputs, -1).contiguous()
+
+    def _terms(self, images: Tensor, wanted: list[Tensor], distance: Distance, w: Tensor) -> list[Tensor]:
+        """How far what is drawn is from the images, each (N,): squared pixels, and to a network's eye where asked."""
+        made = self._generator.synthesize(w)
+        terms = [(made - images).square().mean((1, 2, 3))]
+        return [*terms, distance.between(distance.features(made), wanted)] if wanted else terms
 
     def _noise(self, share: float, spread: float) -> float:
         """Declines with the square of what is left of the noisy part of the search."""

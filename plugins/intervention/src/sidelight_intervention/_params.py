@@ -92,7 +92,7 @@ class ConceptDecoderParams:
         4, "The similarity is taken at every so many-th step, with as many times its weight.", minimum=1, maximum=1000
     )
     rows: int = param(
-        32,
+        16,
         "Points of the layer, each with one coordinate moved, at which the information is estimated then.",
         unit="points",
         minimum=1,

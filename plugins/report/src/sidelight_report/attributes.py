@@ -10,7 +10,7 @@ from sidelight_specs.results import Attributes
 
 from sidelight_report.animations import animate, journey
 from sidelight_report.encoding import number, numbers, png_uri
-from sidelight_report.words import class_name, how_set, where
+from sidelight_report.words import class_name, how_far, how_set, where
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -94,11 +94,11 @@ def _class(found: Attributes, scene: Scene, key: str, target: int, places: list[
 
 
 def _attribute(found: Attributes, scene: Scene, place: int, label: str) -> dict[str, Any]:
-    attribute = found.attributes[place]
+    attribute, along = found.attributes[place], found.directions is not None
     return {
         "name": attribute.name,
-        "where": where(attribute),
-        "how": how_set(attribute, _range(found, attribute)),
+        "where": "" if along else where(attribute),
+        "how": how_far(attribute) if along else how_set(attribute, _range(found, attribute)),
         "effect": number(attribute.effect, 4),
         "flagged": attribute.flagged,
         "directions": [_direction(one, scene, label) for one in demonstrations(found, place)],

@@ -76,6 +76,11 @@ def how_set(attribute: Attribute, seen: tuple[float, float] | None) -> str:
     return f"{verb} to {plain(attribute.value)}{_among(attribute.value, seen)}"
 
 
+def how_far(attribute: Attribute) -> str:
+    """How far an attribute moves along a direction through the latent space, which is no single coordinate."""
+    return f"shifted by {plain(attribute.shift)} along the direction"
+
+
 def _among(value: float | None, seen: tuple[float, float] | None) -> str:
     if seen is None:
         return ""

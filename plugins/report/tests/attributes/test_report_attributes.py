@@ -72,7 +72,9 @@ def test_every_array_may_be_missing(attributed, missing):
 
 def test_a_direction_is_no_coordinate_and_has_no_range(attributed, found):
     content = told(with_fields(attributed, directions=np.zeros((6, 4), np.float32)))
-    assert "occur" not in content["attributes"][0]["classes"][0]["attributes"][0]["how"]
+    first = content["attributes"][0]["classes"][0]["attributes"][0]
+    assert first["where"] == ""
+    assert first["how"].startswith("shifted by")
 
 
 def test_places_and_settings_in_words():
@@ -205,6 +207,15 @@ def test_attributes_of_one_image_are_those_that_were_chosen(attributed):
     assert change["effect"] == pytest.approx(moved[chosen.attributes[chosen.chosen[1, 0]].target], rel=1e-2)
     assert change["says"] == attributed.class_names[chosen.logits_after[1, 0].argmax()]
     assert len(told(attributed)["images"][0]["explanations"][0]["changes"]) == 2
+
+
+def test_a_change_that_moves_no_coordinate_says_itself_how(attributed):
+    chosen: ImageAttributes = attributed.explanations["independent"]
+    edit = Attribute(name="lips decide: verified", coordinate=0, layer="layers 7\u20138: draw 4")
+    changed = attrs.evolve(chosen, attributes=(edit,) * len(chosen.attributes))
+    results = attrs.evolve(attributed, explanations={"by-hand": changed})
+    change = told(results)["images"][1]["explanations"][0]["changes"][0]
+    assert (change["name"], change["how"]) == (edit.name, edit.layer)
 
 
 @pytest.mark.browser

@@ -6,9 +6,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from attrs import frozen
-from sidelight_specs import AttributeFinderDescriptor, Need, RendererDescriptor, hookimpl
+from sidelight_specs import AttributeFinderDescriptor, ExplainerDescriptor, Need, RendererDescriptor, hookimpl
 
-from sidelight_explorer._params import DirectionParams, WebParams
+from sidelight_explorer._params import AlongParams, ByHandParams, DirectionParams, WebParams
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -16,18 +16,33 @@ if TYPE_CHECKING:
 PAPER = "Kirchler et al. 2022, Explainability Requires Interactivity"
 
 
+def _stamp(session: str) -> str:
+    """Size and time of change of a session's file: answers depend on its content, not only on its name."""
+    path = Path(session).expanduser()
+    if not session or not path.is_file():
+        return ""
+    status = path.stat()
+    return f"{status.st_size}:{status.st_mtime_ns}"
+
+
 @frozen(kw_only=True)
 class WebDescriptor(RendererDescriptor):
-    """A page that may begin with a saved session; it depends on the file's content, not only on its name."""
+    """A page that may begin with a saved session."""
 
     def fingerprint(self, params: object) -> str:
-        """Size and time of change of the session's file."""
+        """The session's file."""
         assert isinstance(params, WebParams)
-        path = Path(params.session).expanduser()
-        if not params.session or not path.is_file():
-            return ""
-        status = path.stat()
-        return f"{status.st_size}:{status.st_mtime_ns}"
+        return _stamp(params.session)
+
+
+@frozen(kw_only=True)
+class ByHandDescriptor(ExplainerDescriptor):
+    """What a session holds."""
+
+    def fingerprint(self, params: object) -> str:
+        """The session's file."""
+        assert isinstance(params, ByHandParams)
+        return _stamp(params.session)
 
 
 @hookimpl
@@ -39,8 +54,41 @@ def sidelight_attribute_finders() -> Iterable[AttributeFinderDescriptor]:
         params=DirectionParams,
         factory="sidelight_explorer.directions:LatentDirections",
         needs=(Need("classifier", capabilities=("classes",)), Need("generator", capabilities=("latent.w",))),
+        provides=("explorer.directions",),
         example={"train": 96, "validation": 32, "batch": 16},
         paper=f"{PAPER}, appendix; Denton et al. 2019",
+    )
+
+
+@hookimpl
+def sidelight_explainers() -> Iterable[ExplainerDescriptor]:
+    """Each image as the automated direction changes it, and as a user did."""
+    yield ExplainerDescriptor(
+        name="along-direction",
+        summary="Each image shifted along the automated direction towards the class asked about.",
+        params=AlongParams,
+        factory="sidelight_explorer.along:AlongDirection",
+        needs=(
+            Need("classifier", capabilities=("classes",)),
+            Need("generator", capabilities=("latent.w",)),
+            Need("inverter"),
+            Need("attribute_finder", capabilities=("explorer.directions",)),
+        ),
+        gives="image-attributes",
+        answers="probe",
+        example={"batch": 16},
+        paper=f"{PAPER}, figures 1b and 6",
+    )
+    yield ByHandDescriptor(
+        name="by-hand",
+        summary="The edits of a session saved in the explorer, with their hypotheses and verdicts, image by image.",
+        params=ByHandParams,
+        factory="sidelight_explorer.by_hand:ByHand",
+        needs=(Need("classifier"), Need("generator", capabilities=("latent.w",)), Need("inverter")),
+        gives="image-attributes",
+        answers="probe",
+        example={"batch": 16},
+        paper=f"{PAPER}, figure 1c",
     )
 
 

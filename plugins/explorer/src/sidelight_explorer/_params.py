@@ -39,6 +39,21 @@ class DirectionParams:
 
 
 @params
+class AlongParams:
+    """Options of `along-direction`."""
+
+    batch: int = param(64, "Images classified at a time; bounds the memory.", unit="images", minimum=1, maximum=65_536)
+
+
+@params
+class ByHandParams:
+    """Options of `by-hand`."""
+
+    session: str = param("", "A session saved by the explorer's page, a path; empty: no edits.")
+    batch: int = param(64, "Images classified at a time; bounds the memory.", unit="images", minimum=1, maximum=65_536)
+
+
+@params
 class WebParams:
     """Options of `web`."""
 

@@ -45,6 +45,24 @@ class Direction:
     scale: float
 
 
+@attrs.frozen(eq=False)
+class Way:
+    """The way towards a class.
+
+    Args:
+        direction: (layers, d) float32 of length 1.
+        changes: the paper's shifts along it, longest first; their effects are not measured.
+    """
+
+    direction: np.ndarray
+    changes: tuple[Attribute, ...]
+
+    @property
+    def towards(self) -> tuple[Attribute, ...]:
+        """The shifts that go towards the class."""
+        return tuple(change for change in self.changes if change.shift > 0)
+
+
 class LatentDirections(AttributeFinder):
     """One direction for each class, and the paper's shifts along it. All layers are shifted by the same vector."""
 
@@ -57,46 +75,57 @@ class LatentDirections(AttributeFinder):
 
         Besides, `accuracy-CLASS` is emitted: how well the linear model does on the validation samples.
         """
-        samples = labelled_samples(self._generator, self._classifier, self._params, self._run)
-        direction = fitted(samples, target, self._params)
-        name = self._classifier.class_names[target]
-        self._run.emit(f"accuracy-{name}", _reported(direction, name))
-        layers = latents.shape[1]
-        across = np.tile(direction.vector, (layers, 1)) / np.sqrt(layers)
-        unit = direction.scale if self._params.unit == "norm" else 1.0
-        shifts = [float(step) * unit * float(np.sqrt(layers)) for step in self._params.lambdas if step]
-        return self._measured(latents, target, name, across.astype(np.float32), shifts)
+        fit = self._fitted(target)
+        self._run.emit(f"accuracy-{self._name(target)}", _reported(fit, self._name(target)))
+        return self._measured(latents, target, self._way(fit, target))
 
-    def _measured(
-        self, latents: Tensor, target: int, name: str, direction: np.ndarray, shifts: list[float]
-    ) -> Attributes:
-        """The shifts as attributes, with their effects on `latents`."""
-        step = to_tensor(direction, self._run)
+    def way(self, target: int) -> Way:
+        """The direction of a class and the shifts along it (capability `explorer.directions`)."""
+        return self._way(self._fitted(target), target)
+
+    def _name(self, target: int) -> str:
+        return self._classifier.class_names[target]
+
+    def _fitted(self, target: int) -> Direction:
+        samples = labelled_samples(self._generator, self._classifier, self._params, self._run)
+        return fitted(samples, target, self._params)
+
+    def _way(self, fit: Direction, target: int) -> Way:
+        """The same vector in every layer: over all of them the square root of their number times as long."""
+        layers = int(self._generator.latent_shape[0])
+        across = np.tile(fit.vector, (layers, 1)) / np.sqrt(layers)
+        unit = (fit.scale if self._params.unit == "norm" else 1.0) * float(np.sqrt(layers))
+        shifts = sorted((float(step) * unit for step in self._params.lambdas if step), reverse=True)
+        place = int(np.abs(across).argmax())
+        changes = [
+            Attribute(
+                name=_named(self._name(target), shift, shifts),
+                coordinate=place,
+                direction=1 if shift > 0 else -1,
+                shift=shift,
+                target=target,
+            )
+            for shift in shifts
+        ]
+        return Way(across.astype(np.float32), tuple(changes))
+
+    def _measured(self, latents: Tensor, target: int, way: Way) -> Attributes:
+        """The shifts as attributes, with their effects on `latents`, the strongest first."""
+        step = to_tensor(way.direction, self._run)
         before = self._logits(latents)
-        moved = [self._logits(latents + shift * step) for shift in self._run.progress(shifts, "shifting")]
+        moved = [self._logits(latents + one.shift * step) for one in self._run.progress(way.changes, "shifting")]
         effects = np.stack([after[:, target] - before[:, target] for after in moved])
         order = np.argsort(-effects.mean(1), kind="stable")
-        place = int(np.abs(direction).argmax())
         kept = latents[: self._params.examples]
-        pictures = [self._images(kept + shifts[row] * step) for row in order]
+        pictures = [self._images(kept + way.changes[row].shift * step) for row in order]
         return Attributes(
             answers="probe",
-            attributes=tuple(
-                Attribute(
-                    name=_named(name, shifts[row], shifts),
-                    coordinate=place,
-                    direction=1 if shifts[row] > 0 else -1,
-                    shift=shifts[row],
-                    effect=float(effects[row].mean()),
-                    target=target,
-                )
-                for row in order
-            ),
+            attributes=tuple(attrs.evolve(way.changes[row], effect=float(effects[row].mean())) for row in order),
             effects=effects[order].astype(np.float32),
             before=np.stack([self._images(kept)] * len(order)) if len(kept) else None,
             after=np.stack(pictures) if len(kept) else None,
             probabilities=self._probabilities(before, [moved[row] for row in order], target) if len(kept) else None,
-            directions=np.stack([direction] * len(order)),
+            directions=np.stack([way.direction] * len(order)),
         )
 
     def _probabilities(self, before: np.ndarray, after: list[np.ndarray], target: int) -> np.ndarray:

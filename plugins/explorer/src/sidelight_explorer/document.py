@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 import attrs
 import numpy as np
 
-from sidelight_explorer.reading import Bad, fields, listed, mapping, one_of, text, whole
 from sidelight_explorer.movable import Movable
+from sidelight_explorer.reading import Bad, fields, listed, mapping, one_of, text, whole
 from sidelight_explorer.sliders import read_slider, write_slider
 from sidelight_explorer.spec import Spec, read_spec, style_id, write_spec
 

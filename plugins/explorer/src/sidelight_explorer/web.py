@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sidelight_specs import UserError
 from sidelight_specs.roles import Renderer
 
-from sidelight_explorer.document import read_document, read_latents, with_sliders
+from sidelight_explorer.document import with_sliders
 from sidelight_explorer.export import exported_page
-from sidelight_explorer.reading import Bad, parsed
+from sidelight_explorer.reading import Bad
 from sidelight_explorer.scene import beginning, scene
+from sidelight_explorer.session import has_styles, read_session
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+    from pathlib import Path
 
     import numpy as np
     from sidelight_specs import Run
@@ -39,7 +40,7 @@ class Web(Renderer):
 
     def render(self, results: Results, folder: Path) -> Sequence[Path]:
         """Write `index.html`, which needs neither model nor network; edits it does not hold are shown as disabled."""
-        styled = _has_styles(self._generator)
+        styled = has_styles(self._generator)
         made = scene(results, self._params, self._generator, {MAIN: self._classifier}, self._run, styled=styled)
         document, own = self._session(made, results)
         target = folder / "index.html"
@@ -59,7 +60,7 @@ class Web(Renderer):
                 self._generator,
                 self._classifiers(stage),
                 self._run,
-                styled=_has_styles(self._generator),
+                styled=has_styles(self._generator),
             )
             document, own = self._session(made, results)
             encodes = any("encoder" in part.provides for part in stage.parts("generator"))
@@ -80,26 +81,12 @@ class Web(Renderer):
         """The saved session, or a new one; and the styles that came with it."""
         if not self._params.session:
             return beginning(made, self._params, results.split.ids), {}
-        path = Path(self._params.session).expanduser()
+        found = read_session(self._params.session, self._generator)
+        made.movables.keep(found.document.sliders)
         try:
-            value = parsed(path.read_bytes())
-            document = read_document(value, made.styles.layers)
-            own = read_latents(value.get("latents", {}), tuple(self._generator.latent_shape))
-            made.movables.keep(document.sliders)
-            with_sliders(document, made.movables)
-            for name in document.used:
-                made.styles.latents(name, own)
-        except OSError as error:
-            raise UserError(f"session: {path} cannot be read: {error.strerror}", "Save one from the page.") from error
+            with_sliders(found.document, made.movables)
+            for name in found.document.used:
+                made.styles.latents(name, found.latents)
         except Bad as error:
-            raise UserError(f"session: {path}: {error}", "Save one from the page of this generator.") from error
-        return document, own
-
-
-def _has_styles(generator: Generator) -> bool:
-    from sidelight_specs import SidelightError
-
-    try:
-        return bool(generator.style_layers)
-    except SidelightError:
-        return False
+            raise UserError(f"session: {self._params.session}: {error}", "Save it from the page.") from error
+        return found.document, found.latents

@@ -1,0 +1,62 @@
+"""What the conformance kit tests the components with: a finder of directions, and a session of toy images."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+from sidelight_specs.results import Attribute
+from sidelight_specs.testing import ToyRun, Toys
+from sidelight_specs.testing.toys import ToyClassifier, ToyData, ToyGenerator, ToyInverter
+
+from sidelight_explorer._params import DirectionParams
+from sidelight_explorer.document import Document, Image, write_document, write_latents
+from sidelight_explorer.movable import movable
+from sidelight_explorer.spec import Spec, plain
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from sidelight_specs import Need
+    from sidelight_specs.roles.classifier import Task
+
+FEW = DirectionParams(train=96, validation=32, batch=16)
+TASKS: tuple[Task, ...] = ("multiclass", "binary", "regression")
+
+
+class ExplorerToys(Toys):
+    """With a finder of directions, and an inverter into latents for each layer."""
+
+    def fill(self, need: Need) -> Any:
+        """One of these two, otherwise a toy."""
+        if need.role == "inverter":
+            return ToyInverter(ToyGenerator(self.shape, "w"))
+        if need.role != "attribute_finder":
+            return super().fill(need)
+        from sidelight_explorer.directions import LatentDirections
+
+        classifier, generator = ToyClassifier(self.shape, self.task), ToyGenerator(self.shape, "w")
+        return LatentDirections(FEW, classifier=classifier, generator=generator, run=ToyRun())
+
+
+def toy_session(folder: Path) -> dict[str, str]:
+    """The path of a session in which toy images of every task have the patterns of all classes raised."""
+    images = np.concatenate([ToyData(task=task).split("test").images[:4] for task in TASKS])
+    latents = ToyGenerator(space="w").encode(torch.from_numpy(images)).numpy()
+    raised = np.array([[2, 2, 2], [0, 0, 0]], np.float32)
+    slider = movable("finder", Attribute(name="patterns", coordinate=0), raised)
+    names = [f"run-{row}" for row in range(len(latents))]
+    edited = [
+        Image(f"i{row}", name, plain(name, 2), Spec(plain(name, 2).layers, ((slider.id, 100),)))
+        for row, name in enumerate(names)
+    ]
+    document = Document(layers=2, groups=2, styles=(), images=tuple(edited), sliders=(slider,))
+    path = folder / "session.json"
+    kept = write_latents(dict(zip(names, latents, strict=True)))
+    path.write_text(json.dumps({**write_document(document), "latents": kept}), "utf-8")
+    return {"session": str(path)}
+
+
+toys = {"along-direction": ExplorerToys(), "by-hand": ExplorerToys(example=toy_session)}

@@ -184,6 +184,13 @@ def test_save_reopen_export_and_open_from_disk_with_the_network_off(opened, chro
     offline_page_is_explorable(chromium, target, edited)
 
 
+def painted(page):
+    """Whether there is a heatmap over the image."""
+    page.wait_for_selector(".overlay:not([hidden])")
+    read = "c => [...c.getContext('2d').getImageData(0, 0, c.width, c.height).data].some(v => v)"
+    return page.locator(".overlay").evaluate(read)
+
+
 def offline_page_is_explorable(chromium, target, edited):
     """What was precomputed can be explored; what was not is refused, and says why."""
     disk = Opened(chromium, target.as_uri(), offline=True)
@@ -208,17 +215,15 @@ def offline_page_is_explorable(chromium, target, edited):
     page.keyboard.press("Control+z")
     page.keyboard.press("Control+z")
     assert disk.score() == edited
+    page.locator(".controls select").select_option("heat")
+    assert painted(page)
     disk.close()
 
 
 def test_heatmap_attribute_compare_and_another_classifier(opened):
     page = opened.page
     page.locator(".controls select").select_option("heat")
-    page.wait_for_selector(".overlay:not([hidden])")
-    painted = page.locator(".overlay").evaluate(
-        "c => [...c.getContext('2d').getImageData(0, 0, c.width, c.height).data].some(v => v)"
-    )
-    assert painted
+    assert painted(page)
     before = opened.score()
     page.locator(".attribute input").fill("100")
     assert opened.score() != before

@@ -189,13 +189,18 @@ class Api:
         return JSONResponse(write_document(document))
 
     async def export(self, request: Request) -> Response:
-        """One self-contained page of a session: `{document, precomputed}`; the job ends with its name and size."""
+        """One self-contained page of a session: `{document, precomputed, view}`; the job ends with name and size."""
         visitor = self._visitor(request)
         visitor.check_room()
         body = fields(parsed(await request.body()), {"document", "precomputed", "view"}, "request")
         document = read_document(body["document"], self._live.scene.styles.layers)
         precomputed = whole(body.get("precomputed", 100), 0, 1000, "precomputed")
-        return self._started(self._live.export(visitor, document, precomputed))
+        known = self._live.scene.models.classifiers
+        view = fields(
+            body.get("view", {"classifier": next(iter(known)), "target": 0}), {"classifier", "target"}, "view"
+        )
+        classifier, target = self._class(view["classifier"], view["target"])
+        return self._started(self._live.export(visitor, document, precomputed, classifier, target))
 
     async def exported(self, request: Request) -> Response:
         """A page that was made: `{export}`; it is given once."""

@@ -16,7 +16,7 @@ from sidelight_explorer.spec import group_layers, plain, with_style
 from sidelight_explorer.turns import Rank
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     import numpy as np
 
@@ -35,6 +35,7 @@ def exported_page(
     precomputed: int,
     own: Mapping[str, np.ndarray] | None = None,
     job: Job | None = None,
+    heatmaps: Sequence[dict[str, Any]] = (),
 ) -> str:
     """The page's HTML.
 
@@ -44,6 +45,7 @@ def exported_page(
         precomputed: edits of each image that stay explorable.
         own: one visitor's styles.
         job: told how far it is, and asked whether to go on.
+        heatmaps: of its images (see `write_heatmap`).
     """
     specs = {spec.key: spec for spec in wanted(document, precomputed)}
     keys = list(specs)
@@ -55,8 +57,10 @@ def exported_page(
         part = keys[start : start + CHUNK]
         shown = scene.show([specs[key] for key in part], Rank.BACKGROUND, own)
         pictures |= {key: picture(one, 1024, {}) for key, one in zip(part, shown, strict=True)}
-    facts = {**scene.facts(), "live": False, "explainers": [], "inverts": False, "splits": []}
-    return page({"facts": facts, "document": write_document(document), "pictures": pictures})
+    explainers = [{"id": name, "summary": ""} for name in dict.fromkeys(one["explainer"] for one in heatmaps)]
+    facts = {**scene.facts(), "live": False, "explainers": explainers, "inverts": False, "splits": []}
+    content = {"document": write_document(document), "pictures": pictures, "heatmaps": list(heatmaps)}
+    return page({"facts": facts, **content})
 
 
 def wanted(document: Document, precomputed: int) -> Iterator[Spec]:

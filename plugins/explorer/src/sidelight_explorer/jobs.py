@@ -109,7 +109,7 @@ class Jobs:
         try:
             job.check()
             job.change("running")
-            job.change("done", result=self._with_models(job, work) if models else work(job))
+            job.change("done", result=self.with_models(job, work) if models else work(job))
         except Cancelled:
             job.change("cancelled")
         except SidelightError as error:
@@ -117,7 +117,8 @@ class Jobs:
         except Exception as error:  # a component may raise anything; the page says so and lives on
             job.change("failed", message=f"{type(error).__name__}: {error}")
 
-    def _with_models(self, job: Job, work: Work) -> dict[str, Any]:
+    def with_models(self, job: Job, work: Work) -> dict[str, Any]:
+        """Do work that holds the models, telling how far it is, but for giving way."""
         with self._turns.turn(Rank.BACKGROUND), self._watching(lambda *item: self._step(job, *item)):
             return work(job)
 

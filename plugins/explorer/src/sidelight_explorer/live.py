@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import hashlib
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +11,7 @@ from sidelight_toolkit.arrays import to_array
 
 from sidelight_explorer.document import write_document
 from sidelight_explorer.export import exported_page
+from sidelight_explorer.heatmaps import write_heatmap
 from sidelight_explorer.jobs import Job, Jobs
 from sidelight_explorer.points import located
 from sidelight_explorer.reading import Bad
@@ -128,25 +128,21 @@ class Live:
 
     def heatmap(self, visitor: Visitor, spec: Spec, explainer: str, classifier: str, target: int) -> Job:
         """Explain an edited image; what speaks for class `target` is positive."""
-        own = visitor.styles
 
         def work(job: Job) -> dict[str, Any]:
             job.check()
-            point = located(spec, lambda style: self.scene.styles.latents(style, own), self.scene.movables)
-            found = self._explained(point, explainer, classifier, target)
-            values = found.values[0].astype("<f4")
-            return {
-                "spec": spec.key,
-                "explainer": explainer,
-                "classifier": classifier,
-                "target": target,
-                "values": base64.b64encode(values.tobytes()).decode("ascii"),
-                "height": values.shape[0],
-                "width": values.shape[1],
-                "signed": found.signed,
-            }
+            return self._heatmap(visitor.styles, spec, explainer, classifier, target)
 
         return self._submit(visitor, f"{explainer}", work)
+
+    def _heatmap(
+        self, own: Mapping[str, np.ndarray], spec: Spec, explainer: str, classifier: str, target: int
+    ) -> dict[str, Any]:
+        point = located(spec, lambda style: self.scene.styles.latents(style, own), self.scene.movables)
+        found = self._explained(point, explainer, classifier, target)
+        return write_heatmap(
+            found.values[0], signed=found.signed, spec=spec, explainer=explainer, classifier=classifier, target=target
+        )
 
     def _explained(self, point: Any, explainer: str, classifier: str, target: int) -> Heatmap:
         import torch
@@ -174,12 +170,26 @@ class Live:
             self._heatmaps[key] = method
         return self._heatmaps[key]
 
-    def export(self, visitor: Visitor, document: Document, precomputed: int) -> Job:
-        """Make the self-contained page and keep it for the tab; the result says how large it is."""
+    def export(self, visitor: Visitor, document: Document, precomputed: int, classifier: str, target: int) -> Job:
+        """Make the self-contained page and keep it for the tab; the result says how large it is.
+
+        Args:
+            visitor: the tab.
+            document: the session.
+            precomputed: edits of each image that stay explorable.
+            classifier: whom heatmaps of every image explain.
+            target: and which class.
+        """
         own = dict(visitor.styles)
+        asked = list(dict.fromkeys((image.now, name) for image in document.images for name in self.explainers))
+
+        def heatmap(spec: Spec, name: str, job: Job) -> dict[str, Any]:
+            job.check()
+            return self.jobs.with_models(job, lambda _: self._heatmap(own, spec, name, classifier, target))
 
         def work(job: Job) -> dict[str, Any]:
-            page = exported_page(self.scene, document, precomputed, own, job).encode()
+            maps = [heatmap(spec, name, job) for spec, name in asked]
+            page = exported_page(self.scene, document, precomputed, own, job, maps).encode()
             visitor.exports = {job.id: page}
             return {"export": job.id, "bytes": len(page)}
 

@@ -9,6 +9,7 @@ from sidelight_specs.roles import Renderer
 
 from sidelight_explorer.document import with_sliders
 from sidelight_explorer.export import exported_page
+from sidelight_explorer.heatmaps import of_the_run
 from sidelight_explorer.reading import Bad
 from sidelight_explorer.scene import beginning, scene
 from sidelight_explorer.session import has_styles, read_session
@@ -44,7 +45,9 @@ class Web(Renderer):
         made = scene(results, self._params, self._generator, {MAIN: self._classifier}, self._run, styled=styled)
         document, own = self._session(made, results)
         target = folder / "index.html"
-        target.write_text(exported_page(made, document, self._params.precomputed, own), "utf-8", newline="\n")
+        heatmaps = list(of_the_run(results, made.styles.layers, MAIN)) if made.styles.run_count else []
+        text = exported_page(made, document, self._params.precomputed, own, heatmaps=heatmaps)
+        target.write_text(text, "utf-8", newline="\n")
         return [target]
 
     def serve(self, results: Results, stage: Stage) -> None:

@@ -72,9 +72,9 @@ export function copy(app) {
 /** Heatmaps of what is shown now, by any heatmap explainer. @param {App} app @param {HTMLCanvasElement} canvas */
 function heatmaps(app, canvas) {
   const options = /** @type {[string, string][]} */ ([["", "none"], ...app.facts.explainers.map(({ id }) => [id, id])]);
-  const pick = choice(options, "", (explainer) => app.look({ explainer }), { disabled: !app.backend.live || options.length < 2,
-    title: !app.backend.live ? WHY : options.length < 2 ? "The recipe has no heatmap explainer" : "" });
-  const opacity = h("input", { type: "range", min: 0, max: 100, "aria-label": "Opacity of the heatmap" });
+  const none = options.length < 2;
+  const pick = choice(options, "", (explainer) => app.look({ explainer }), { disabled: none, title: !none ? "" : app.backend.live ? "The recipe has no heatmap explainer" : WHY });
+  const opacity = h("input", { type: "range", min: 0, max: 100, disabled: none, "aria-label": "Opacity of the heatmap" });
   opacity.addEventListener("input", () => app.look({ opacity: Number(opacity.value) }));
   const state = h("span", { class: "note", role: "status" });
   let [wanted, painted] = ["", ""];
@@ -84,26 +84,35 @@ function heatmaps(app, canvas) {
     pick.value = app.view.explainer;
     opacity.value = String(app.view.opacity);
     canvas.style.opacity = String(app.view.opacity / 100);
-    const key = item && app.view.explainer && app.backend.live ? [keyOf(item.now), app.view.explainer, app.classifier.id, app.view.target].join(" ") : "";
+    const key = item && app.view.explainer ? [keyOf(item.now), app.view.explainer, app.classifier.id, app.view.target].join(" ") : "";
     canvas.hidden = !key || key !== painted;
-    if (!key || key === wanted) return;
+    if (!key) [wanted, state.textContent] = ["", ""];
+    if (!item || !key || key === wanted) return;
     wanted = key;
-    if (item) void ask(item.now, key);
+    void ask(item, key);
   };
 
-  /** @param {import("./types.js").Spec} spec @param {string} key */
-  const ask = async (spec, key) => {
-    await new Promise((resolve) => setTimeout(resolve, 250));
+  /** @param {import("./types.js").Item} item @param {string} key */
+  const ask = async (item, key) => {
+    await new Promise((resolve) => setTimeout(resolve, app.backend.live ? 250 : 0));
     if (key !== wanted) return;
     state.textContent = "computing …";
-    const job = await app.tell(app.backend.heatmap(spec, app.view.explainer, app.classifier.id, app.view.target, ({ done, total }) => {
+    const map = await app.tell(app.backend.heatmap(item, app.view.explainer, app.classifier.id, app.view.target, ({ done, total }) => {
       state.textContent = total ? `computing … ${done} of ${total}` : "computing …";
     }));
-    state.textContent = "";
-    if (!job?.result || key !== wanted) return;
-    paint(canvas, /** @type {Heatmap} */ (/** @type {unknown} */ (job.result)));
+    if (key !== wanted) return;
+    state.textContent = map ? about(app, map, keyOf(item.now)) : app.backend.live ? "" : `A heatmap of this image ${WHY}`;
+    if (!map) return;
+    paint(canvas, map);
     painted = key;
     app.announce();
   };
   return { element: h("div", { class: "controls" }, field("heatmap", pick), field("opacity", opacity), state), show };
+}
+
+/** What a heatmap is about, where that is not what is looked at. @param {App} app @param {Heatmap} map @param {string} now */
+function about(app, map, now) {
+  const name = app.classifier.classes[map.target] ?? String(map.target);
+  const parts = [`${map.signed ? "teal for" : "what counts for"} “${name}”${map.signed ? ", amber against it" : ""}`, map.spec !== now && "of the image as it began"];
+  return parts.filter(Boolean).join(", ");
 }

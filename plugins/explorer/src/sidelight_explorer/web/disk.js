@@ -4,14 +4,16 @@ import { keyOf } from "./spec.js";
 
 /** @typedef {import("./types.js").Backend} Backend */
 /** @typedef {import("./types.js").Picture} Picture */
+/** @typedef {import("./types.js").Heatmap} Heatmap */
 
 export const WHY = "needs the model: open this with `sidelight serve`";
 
 /**
  * @param {Record<string, Picture>} pictures
+ * @param {Heatmap[]} heatmaps
  * @returns {Backend}
  */
-export function onDisk(pictures) {
+export function onDisk(pictures, heatmaps) {
   const refuse = async () => { throw new Error(WHY); };
   return {
     live: false,
@@ -19,6 +21,10 @@ export function onDisk(pictures) {
     draw: async (specs) => specs.map((spec) => pictures[keyOf(spec)] ?? null),
     save: async (doc) => JSON.stringify(doc),
     open: async (text) => JSON.parse(text),
-    reach: refuse, upload: refuse, data: refuse, heatmap: refuse, cancel: refuse, export: refuse, exported: refuse,
+    heatmap: async ({ now, start }, explainer, classifier, target) => {
+      const near = heatmaps.filter((map) => map.explainer === explainer && map.classifier === classifier);
+      return [keyOf(now), keyOf(start)].flatMap((key) => near.filter(({ spec }) => spec === key).toSorted((a, b) => Number(b.target === target) - Number(a.target === target)))[0];
+    },
+    reach: refuse, upload: refuse, data: refuse, cancel: refuse, export: refuse, exported: refuse,
   };
 }

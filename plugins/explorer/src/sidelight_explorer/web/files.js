@@ -42,7 +42,7 @@ export async function save(app) {
 /** Its size is said before it is written. @param {App} app @param {Element} work */
 async function exported(app, work) {
   const line = follow(app, work, "making the page");
-  const job = await app.tell(app.backend.export(app.doc, 100, line.told));
+  const job = await app.tell(app.backend.export(app.doc, 100, { classifier: app.classifier.id, target: app.view.target }, line.told));
   line.end();
   const { export: name, bytes } = job?.result ?? {};
   if (typeof name !== "string" || typeof bytes !== "number") return;

@@ -40,9 +40,9 @@ async function start() {
 }
 
 /** @param {Content} content */
-function fromDisk({ facts, document: doc, pictures }) {
+function fromDisk({ facts, document: doc, pictures, heatmaps }) {
   if (!facts || !doc) throw new Error("the page holds no session");
-  return { facts, document: doc, backend: onDisk(pictures ?? {}) };
+  return { facts, document: doc, backend: onDisk(pictures ?? {}, heatmaps ?? []) };
 }
 
 /** @param {App} app */

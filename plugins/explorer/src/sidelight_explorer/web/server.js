@@ -43,11 +43,12 @@ export async function connect(token) {
       reach: async (wish) => (await ask("reach", wish)).styles,
       upload: (file, told) => work(post(`${tab}/upload`, file).then((answer) => answer.json()), told),
       data: (split, index, told) => work(ask("data", { split, index }), told),
-      heatmap: (spec, explainer, classifier, target, told) => work(ask("heatmap", { spec, explainer, classifier, target }), told),
+      heatmap: async ({ now: spec }, explainer, classifier, target, told) =>
+        /** @type {import("./types.js").Heatmap} */ (/** @type {unknown} */ ((await work(ask("heatmap", { spec, explainer, classifier, target }), told)).result)),
       cancel: async (job) => { await ask("cancel", { job }); },
       save: async (doc) => (await post(`${tab}/save`, JSON.stringify(doc))).text(),
       open: async (text) => (await post(`${tab}/open`, text)).json(),
-      export: (doc, precomputed, told) => work(ask("export", { document: doc, precomputed }), told),
+      export: (doc, precomputed, view, told) => work(ask("export", { document: doc, precomputed, view }), told),
       exported: async (name) => (await post(`${tab}/exported`, JSON.stringify({ export: name }))).blob(),
     },
   };

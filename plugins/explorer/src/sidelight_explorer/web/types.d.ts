@@ -41,7 +41,7 @@ export interface Job {
 }
 
 export interface Content {
-  token?: string; name?: string; facts?: Facts; document?: Document; pictures?: Record<string, Picture>;
+  token?: string; name?: string; facts?: Facts; document?: Document; pictures?: Record<string, Picture>; heatmaps?: Heatmap[];
 }
 
 export interface Heatmap {
@@ -63,10 +63,11 @@ export interface Backend {
   reach(wish: Reach): Promise<string[]>;
   upload(file: Blob, told: (job: Job) => void): Promise<Job>;
   data(split: string, index: number, told: (job: Job) => void): Promise<Job>;
-  heatmap(spec: Spec, explainer: string, classifier: string, target: number, told: (job: Job) => void): Promise<Job>;
+  /** A heatmap of an image; from disk that of another class, or of the image as it began, where there is no other; or none. */
+  heatmap(item: Item, explainer: string, classifier: string, target: number, told: (job: Job) => void): Promise<Heatmap | undefined>;
   cancel(job: string): Promise<void>;
   save(document: Document): Promise<string>;
   open(text: string): Promise<Document>;
-  export(document: Document, precomputed: number, told: (job: Job) => void): Promise<Job>;
+  export(document: Document, precomputed: number, view: { classifier: string; target: number }, told: (job: Job) => void): Promise<Job>;
   exported(name: string): Promise<Blob>;
 }

@@ -6,7 +6,12 @@ import re
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
+from sidelight_explorer._params import ByHandParams
+from sidelight_explorer.by_hand import ByHand
+from sidelight_specs.results import Targets
+from sidelight_specs.testing.run import ToyRun
 from sidelight_specs.testing.toys import ToyData
 
 pytestmark = pytest.mark.browser
@@ -286,3 +291,40 @@ def test_two_tabs_do_not_disturb_each_other_and_closing_one_frees_it(chromium, s
     served.inverter.leave.set()
     assert one.score() == changed
     one.close()
+
+
+def test_what_a_slider_finds_is_noted_saved_and_stands_beside_its_image_in_a_run(opened, served, tmp_path):
+    page = opened.page
+    answer = page.locator(".says").inner_text()
+    for slider in page.locator(".attribute input").all():
+        for end in {"100", slider.get_attribute("min")} - {"0"}:
+            slider.fill(end)
+            opened.score()
+            if page.locator(".says").inner_text() != answer:
+                break
+            page.keyboard.press("Control+z")
+        else:
+            continue
+        break
+    turned = opened.score()
+    page.get_by_label("A hypothesis").fill("this alone turns it")
+    page.keyboard.press("Enter")
+    page.get_by_label("Verdict on").select_option("verified")
+    with page.expect_download() as saved:
+        page.get_by_role("button", name="Save").click()
+    saved.value.save_as(tmp_path / "session.json")
+    session = json.loads((tmp_path / "session.json").read_text())
+    (slider,) = session["sliders"]
+    (image,) = (one for one in session["images"] if one["now"]["moves"])
+    assert list(image["now"]["moves"]) == [slider["id"]]
+
+    began = served.scene.styles.latents(image["start"]["layers"][0][0])
+    original = served.generator.synthesize(torch.from_numpy(began[None]))
+    asked = np.array([len(served.classifiers["main"].class_names) - 1])
+    needs = {"classifier": served.classifiers["main"], "generator": served.generator, "inverter": served.inverter.inner}
+    by_hand = ByHand(ByHandParams(session=str(tmp_path / "session.json")), **needs, run=ToyRun())
+    found = by_hand.explain(original, Targets(predicted=np.array([0]), probe=asked))
+    assert found.chosen.tolist() == [[0]]
+    assert found.attributes[0].name == "this alone turns it: verified"
+    probability = torch.from_numpy(found.logits_after[0, 0]).softmax(0)[asked[0]]
+    assert float(probability) == pytest.approx(turned, abs=0.02)

@@ -263,11 +263,34 @@ def test_keyboard_alone_and_narrow(chromium, served):
     page.keyboard.press("Enter")
     assert page.evaluate("document.activeElement.getAttribute('aria-pressed')") == "true"
     assert opened.score() != first
+    assert page.locator(".dock").is_visible()
+    assert page.locator(".dock .score").inner_text() == page.locator(".current-panel .big").inner_text()
     page.keyboard.press("r")
     page.keyboard.press("p")
     opened.settled()
     assert "pinned" in (page.locator(".gallery [aria-selected=true]").get_attribute("aria-label") or "")
     opened.close()
+
+
+def test_an_edit_is_pasted_into_another_image_and_leaves_the_rest_of_it_alone(opened):
+    page = opened.page
+    cells = page.locator(".matrix tbody tr >> nth=0").locator(".cell")
+    page.locator(".gallery button >> nth=0").click()
+    assert page.get_by_role("button", name="Paste edit").is_disabled()
+    cells.nth(0).click()
+    page.locator(".attribute input").first.fill("60")
+    page.get_by_role("button", name="Copy edit").click()
+    page.locator(".gallery button >> nth=3").click()
+    before = opened.score()
+    page.locator(".attribute input").first.fill("60")
+    opened.score()
+    promised = number(cells.nth(0).locator(".score").inner_text())
+    page.keyboard.press("Control+z")
+    page.get_by_role("button", name="Paste edit").click()
+    assert opened.score() == promised
+    assert [cell.get_attribute("aria-pressed") for cell in cells.all()] == ["true", "false"]
+    page.keyboard.press("Control+z")
+    assert opened.score() == before
 
 
 def test_two_tabs_do_not_disturb_each_other_and_closing_one_frees_it(chromium, served):

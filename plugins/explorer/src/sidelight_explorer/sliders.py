@@ -77,11 +77,12 @@ def write_slider(slider: Movable, *, whole_way: bool = True) -> dict[str, Any]:
         "effect": found.effect,
         "flagged": found.flagged,
         "oneSided": slider.one_sided,
+        "target": found.target,
     }
     if not whole_way:
         return shown
     data = None if way is None else base64.b64encode(way.astype("<f4").tobytes()).decode("ascii")
-    rest = {"target": found.target, "coordinate": found.coordinate, "shift": found.shift, "value": found.value}
+    rest = {"coordinate": found.coordinate, "shift": found.shift, "value": found.value}
     return {**shown, **rest, "direction": data}
 
 

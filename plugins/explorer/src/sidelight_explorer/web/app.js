@@ -28,6 +28,8 @@ export class App {
     /** @type {View} */
     this.view = { ...firstView(facts, document), ...view };
     this.message = "";
+    /** An edit that was copied. @type {import("./types.js").Edit | undefined} */
+    this.copied = undefined;
     this.pictures = new Pictures(backend, facts.image, () => this.announce());
   }
 

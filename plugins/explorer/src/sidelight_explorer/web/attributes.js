@@ -22,12 +22,21 @@ export function attributes(app) {
     if (ids !== built) {
       built = ids;
       parts = sliders.map((slider) => makeSlider(app, slider));
-      fill(list, ...parts.map((part) => part.element));
-      about.textContent = sliders.length ? "Found by the recipe's attribute finders. 100 is the whole shift; beside it, what it did to the logit on the run's images." : "The recipe has no attribute finder for this generator.";
+      fill(list, ...grouped(app, sliders, parts.map((part) => part.element)));
+      about.textContent = sliders.length ? "Found by the recipe's attribute finders. 100 is the whole shift; beside the name, what it did to the class's logit on the run's images." : "The recipe has no attribute finder for this generator.";
     }
     for (const part of parts) part.show();
   };
   return { element, show };
+}
+
+/** A heading for each class, and the sliders towards it. @param {App} app @param {Slider[]} sliders @param {HTMLElement[]} elements */
+function grouped(app, sliders, elements) {
+  const classes = app.facts.classifiers[0]?.classes ?? [];
+  return [...new Set(sliders.map(({ target }) => target))].flatMap((target) => [
+    classes.length > 1 && h("h3", {}, `Towards \u201c${classes[target] ?? target}\u201d`),
+    h("div", { class: "slider-grid" }, ...elements.filter((_, place) => sliders[place]?.target === target)),
+  ]);
 }
 
 /** The run's sliders, and those that came with the session. @param {App} app @returns {Slider[]} */

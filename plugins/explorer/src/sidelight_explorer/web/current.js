@@ -2,7 +2,7 @@
 /** The image that is edited: large, with its score, what it was, and a heatmap on demand. */
 import { WHY } from "./disk.js";
 import { button, choice, field, h } from "./dom.js";
-import { duplicate, remove, reset } from "./edits.js";
+import { applyEdit, duplicate, editOf, remove, reset } from "./edits.js";
 import { paint } from "./heatmap.js";
 import { setImage, toneBar } from "./marks.js";
 import { fixed, meaning, scoreOf, signed, tone, verdict } from "./numbers.js";
@@ -18,9 +18,11 @@ export function current(app) {
   const mark = toneBar();
   const hint = h("p", { class: "hint", role: "status" });
   const pin = button("", () => togglePin(app));
+  const paste = button("Paste edit", () => pasteEdit(app));
   const actions = h("div", { class: "actions" },
     button("Reset", () => app.item && app.edit((doc) => reset(doc, app.view.selected)), { title: "Back to where it started (R)" }),
     button("Duplicate", () => copy(app), { title: "A copy of it as it is (D)" }), pin,
+    button("Copy edit", () => copyEdit(app), { title: "Of this image, to be pasted into another (C)" }), paste,
     button("Remove", () => app.edit((doc) => remove(doc, app.view.selected))));
   const overlay = heatmaps(app, canvas);
   const element = h("section", { class: "panel current-panel", "aria-label": "Selected image" }, h("header", {}, name),
@@ -42,6 +44,8 @@ export function current(app) {
     says.textContent = picture ? [meaning(app.classifier, app.view.target), ...verdicts(app, picture)].join(" · ") : "";
     mark.show(tone(value, app.classifier));
     hint.textContent = picture && picture.distance > 1 ? `Outside of what the generator knows: ${fixed(picture.distance)} times as far from its average as 99 % of its samples.` : "";
+    paste.disabled = !app.copied;
+    paste.title = app.copied ? "What was done to the other image, done to this one (V)" : "Copy an edit first";
     pin.textContent = app.view.pins.includes(item.id) ? "Unpin" : "Pin to compare";
     overlay.show();
   };
@@ -59,6 +63,23 @@ export function togglePin(app) {
   if (!id) return;
   const pins = app.view.pins.includes(id) ? app.view.pins.filter((pin) => pin !== id) : [...app.view.pins, id].slice(-2);
   app.look({ pins });
+}
+
+/** Keep what was done to the image. @param {App} app */
+export function copyEdit(app) {
+  if (!app.item) return;
+  app.copied = editOf(app.item);
+  app.announce();
+}
+
+/** Do to this image what was done to the other. @param {App} app */
+export function pasteEdit(app) {
+  const [id, edit] = [app.item?.id, app.copied];
+  if (!id || !edit) return;
+  const after = applyEdit(app.doc, id, edit);
+  const spec = after.images.find((item) => item.id === id)?.now;
+  if (spec && app.backend.holds(spec)) app.edit(() => after);
+  else app.say(`This edit ${WHY}.`);
 }
 
 /** @param {App} app */

@@ -4,6 +4,8 @@ import { plain, withLayers, withStyle } from "./spec.js";
 
 /** @typedef {import("./types.js").Document} Document */
 /** @typedef {import("./types.js").Item} Item */
+/** @typedef {import("./types.js").Edit} Edit */
+/** @typedef {import("./types.js").EditedMix} EditedMix */
 /** @typedef {import("./types.js").Spec} Spec */
 /** @typedef {import("./types.js").Style} Style */
 /** @typedef {import("./types.js").Verdict} Verdict */
@@ -44,9 +46,32 @@ export function reset(doc, id) {
   return { ...doc, images: doc.images.map((item) => (item.id === id ? { ...item, now: item.start } : item)) };
 }
 
-/** An image of another's mixes. @param {Document} doc @param {string} id @param {Spec} spec */
-export function replace(doc, id, spec) {
-  return changed(doc, id, () => spec);
+/**
+ * What was done to an image: its mixes in the layers that are no longer as they began, and what was moved. A style that the
+ * image began with is left open, for another image to put its own there.
+ * @param {Item} item
+ * @returns {Edit}
+ */
+export function editOf({ start, now }) {
+  const layers = now.layers.map((mix, layer) => {
+    const own = start.layers[layer]?.[0];
+    /** @param {string} style */
+    const open = (style) => (style === own ? null : style);
+    return JSON.stringify(mix) === JSON.stringify(start.layers[layer]) ? null : /** @type {EditedMix} */ ([open(mix[0]), open(mix[1]), mix[2]]);
+  });
+  return { layers, moves: now.moves };
+}
+
+/** The same edit on another image. @param {Document} doc @param {string} id @param {Edit} edit @returns {Document} */
+export function applyEdit(doc, id, edit) {
+  const own = doc.images.find((item) => item.id === id)?.start.layers;
+  return changed(doc, id, (spec) => ({
+    layers: spec.layers.map((mix, layer) => {
+      const [other, style] = [edit.layers[layer], own?.[layer]?.[0] ?? mix[0]];
+      return other ? [other[0] ?? style, other[1] ?? style, other[2]] : mix;
+    }),
+    moves: { ...spec.moves, ...edit.moves },
+  }));
 }
 
 /** A copy behind the image, that resets to what it is now. @param {Document} doc @param {string} id @returns {Document} */

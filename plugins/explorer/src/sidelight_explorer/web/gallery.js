@@ -67,8 +67,9 @@ function makeEntry(app, id) {
     const chosen = id === app.item?.id;
     setImage(image, picture);
     mark.show(tone(value, app.classifier));
-    score.textContent = fixed(value);
-    name.textContent = pinned ? `● ${item.name}` : item.name;
+    score.textContent = pinned ? `● ${fixed(value)}` : fixed(value);
+    name.textContent = item.name;
+    option.title = item.name;
     option.setAttribute("aria-selected", String(chosen));
     option.tabIndex = chosen ? 0 : -1;
     option.setAttribute("aria-label", `${item.name}, score ${fixed(value)}${pinned ? ", pinned" : ""}`);

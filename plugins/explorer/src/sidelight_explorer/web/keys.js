@@ -1,6 +1,6 @@
 // @ts-check
-/** Keys: undo, redo, save, reset, duplicate, pin, and the two views of the matrix. */
-import { copy, togglePin } from "./current.js";
+/** Keys: undo, redo, save, reset, duplicate, pin, copy and paste, and the two views of the matrix. */
+import { copy, copyEdit, pasteEdit, togglePin } from "./current.js";
 import { reset } from "./edits.js";
 import { save } from "./files.js";
 
@@ -14,7 +14,9 @@ export function keys(app) {
     d: () => copy(app),
     p: () => togglePin(app),
     s: () => void save(app),
-    v: () => app.look({ cells: app.view.cells === "result" ? "style" : "result" }),
+    c: () => copyEdit(app),
+    v: () => pasteEdit(app),
+    t: () => app.look({ cells: app.view.cells === "result" ? "style" : "result" }),
   };
   document.addEventListener("keydown", (event) => {
     const typing = event.target instanceof HTMLElement && event.target.matches("input[type=text], input[type=number], select, textarea");

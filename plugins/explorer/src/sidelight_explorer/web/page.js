@@ -6,6 +6,7 @@ import { attributes } from "./attributes.js";
 import { compare } from "./compare.js";
 import { current } from "./current.js";
 import { onDisk } from "./disk.js";
+import { dock } from "./dock.js";
 import { h } from "./dom.js";
 import { gallery } from "./gallery.js";
 import { keys } from "./keys.js";
@@ -47,11 +48,12 @@ function fromDisk({ facts, document: doc, pictures, heatmaps }) {
 
 /** @param {App} app */
 function build(app) {
-  const parts = { top: topbar(app), gallery: gallery(app), current: current(app), matrix: matrix(app), attributes: attributes(app), compare: compare(app), sources: sources(app), notes: notes(app) };
+  const large = current(app);
+  const parts = { top: topbar(app), gallery: gallery(app), current: large, dock: dock(app, large.element.querySelector(".stage") ?? large.element), matrix: matrix(app), attributes: attributes(app), compare: compare(app), sources: sources(app), notes: notes(app) };
   document.body.append(h("a", { class: "skip", href: "#main" }, "Skip to the images"), h("header", { class: "masthead" }, parts.top.element),
     h("main", { id: "main", tabindex: -1 }, parts.gallery.element, h("div", { class: "bench" }, parts.current.element, parts.matrix.element,
-      h("div", { class: "side" }, parts.attributes.element, parts.notes.element)),
-      h("div", { class: "shelf" }, parts.sources.element, parts.compare.element)));
+      h("div", { class: "side" }, parts.attributes.element, parts.notes.element),
+      h("div", { class: "shelf" }, parts.sources.element, parts.compare.element))), parts.dock.element);
   keys(app);
   let timer = 0;
   const show = () => {

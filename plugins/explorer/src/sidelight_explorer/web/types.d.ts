@@ -8,6 +8,9 @@ export interface Spec { layers: Mix[]; moves: Record<string, number> }
 
 export interface Style { id: string; name: string }
 export interface Item { id: string; name: string; start: Spec; now: Spec }
+/** The mix of a layer that was edited; null stands for the style that an image began with. */
+export type EditedMix = [start: string | null, end: string | null, share: number];
+export interface Edit { layers: (EditedMix | null)[]; moves: Record<string, number> }
 export type Verdict = "open" | "verified" | "falsified";
 export interface Note { id: string; image: string; text: string; verdict: Verdict }
 
@@ -25,7 +28,7 @@ export interface View {
 }
 
 export interface Classifier { id: string; task: "multiclass" | "binary" | "regression"; classes: string[] }
-export interface Slider { id: string; finder: string; name: string; effect: number; flagged: string; oneSided: boolean }
+export interface Slider { id: string; finder: string; name: string; effect: number; flagged: string; oneSided: boolean; target: number }
 
 export interface Facts {
   name: string; layers: number; image: [number, number, number]; live: boolean; runImages: number; inverts: boolean;

@@ -220,6 +220,9 @@ def offline_page_is_explorable(chromium, target, edited):
     page.keyboard.press("Control+z")
     page.keyboard.press("Control+z")
     assert disk.score() == edited
+    page.locator(".attribute input:enabled").first.fill("100")
+    assert disk.score() != edited
+    page.keyboard.press("Control+z")
     page.locator(".controls select").select_option("heat")
     assert painted(page)
     disk.close()

@@ -170,11 +170,18 @@ def test_a_document_survives_saving_and_another_generators_is_refused(world):
 
 def test_an_export_holds_each_images_edits_up_to_the_number_asked_for(world):
     document = world.document
-    bare, some = list(wanted(document, 0)), list(wanted(document, 5))
+    bare, some, more = (list(wanted(document, count, world.scene.movables)) for count in (0, 5, 100))
     assert len(some) - len(bare) == 5 * len(document.images)
     edited = with_style(document.images[0].now, group_layers(2, 2)[0], document.styles[0].id)
     assert edited in some
     assert edited not in bare
+    ends = {
+        (name, end)
+        for name, one in world.scene.movables.items()
+        for end in (100, -100)
+        if not (one.one_sided and end < 0)
+    }
+    assert {spec.moves for spec in more} == {(), *((move,) for move in ends)}
 
 
 def test_edits_go_before_cells_and_long_work_gives_way():

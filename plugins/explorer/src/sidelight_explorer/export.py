@@ -1,7 +1,7 @@
 """One page that opens from disk: a session with the images that were made beforehand.
 
-What an offline page can show is what it holds: for every image, each style in each group of layers, then the ways there
-by halves and quarters, up to a number of images.
+What an offline page can show is what it holds: for every image, each style in each group of layers, each attribute
+moved all the way or not at all, then the ways to the styles by halves and quarters, up to a number of images.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from sidelight_explorer.document import write_document
 from sidelight_explorer.page import page
 from sidelight_explorer.picturing import picture
-from sidelight_explorer.spec import group_layers, plain, with_style
+from sidelight_explorer.spec import group_layers, plain, with_move, with_style
 from sidelight_explorer.turns import Rank
 
 if TYPE_CHECKING:
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
     from sidelight_explorer.document import Document, Image
     from sidelight_explorer.jobs import Job
+    from sidelight_explorer.movable import Movable
     from sidelight_explorer.scene import Scene
     from sidelight_explorer.spec import Spec
 
@@ -47,7 +48,7 @@ def exported_page(
         job: told how far it is, and asked whether to go on.
         heatmaps: of its images (see `write_heatmap`).
     """
-    specs = {spec.key: spec for spec in wanted(document, precomputed)}
+    specs = {spec.key: spec for spec in wanted(document, precomputed, scene.movables)}
     keys = list(specs)
     pictures: dict[str, Any] = {}
     for start in range(0, len(keys), CHUNK):
@@ -63,7 +64,7 @@ def exported_page(
     return page({"facts": facts, **content})
 
 
-def wanted(document: Document, precomputed: int) -> Iterator[Spec]:
+def wanted(document: Document, precomputed: int, sliders: Mapping[str, Movable]) -> Iterator[Spec]:
     """The images that the page holds: all of the session, every style by itself, and edits of each image."""
     for image in document.images:
         yield image.now
@@ -71,12 +72,22 @@ def wanted(document: Document, precomputed: int) -> Iterator[Spec]:
     for style in document.styles:
         yield plain(style.id, document.layers)
     for image in document.images:
-        yield from islice(_edits(document, image), precomputed)
+        yield from islice(_edits(document, image, sliders), precomputed)
 
 
-def _edits(document: Document, image: Image) -> Iterable[Spec]:
+def _edits(document: Document, image: Image, sliders: Mapping[str, Movable]) -> Iterator[Spec]:
+    yield from _mixed(document, image, SHARES[:1])
+    for name, slider in sliders.items():
+        for percent in (0, 100) if slider.one_sided else (0, 100, -100):
+            edit = with_move(image.now, name, percent)
+            if edit != image.now:
+                yield edit
+    yield from _mixed(document, image, SHARES[1:])
+
+
+def _mixed(document: Document, image: Image, shares: Iterable[int]) -> Iterator[Spec]:
     groups = group_layers(document.layers, document.groups)
-    for share in SHARES:
+    for share in shares:
         for style in document.styles:
             for layers in groups:
                 yield with_style(image.now, layers, style.id, share)

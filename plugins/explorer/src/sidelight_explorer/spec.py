@@ -120,6 +120,12 @@ def group_layers(layers: int, groups: int) -> list[range]:
     return [range(start, end) for start, end in zip([0, *ends], ends, strict=False)]
 
 
+def with_move(spec: Spec, slider: str, percent: int) -> Spec:
+    """The spec with one attribute moved so far."""
+    moves = {**dict(spec.moves), slider: percent}
+    return attrs.evolve(spec, moves=tuple(sorted((name, amount) for name, amount in moves.items() if amount)))
+
+
 def with_style(spec: Spec, layers: range, style: str, share: int = 100) -> Spec:
     """The spec with some layers `share` percent of the way from where they start to another style."""
     mixes = [Mix(mix.start, style, share) if layer in layers else mix for layer, mix in enumerate(spec.layers)]

@@ -23,7 +23,7 @@ export function attributes(app) {
       built = ids;
       parts = sliders.map((slider) => makeSlider(app, slider));
       fill(list, ...grouped(app, sliders, parts.map((part) => part.element)));
-      about.textContent = sliders.length ? "Found by the recipe's attribute finders. 100 is the whole shift; beside the name, what it did to the class's logit on the run's images." : "The recipe has no attribute finder for this generator.";
+      about.textContent = sliders.length ? "Found by the recipe's attribute finders. 100 is the whole shift; beside the name, what it did to the class's logit on the run's images." + (app.backend.live ? "" : ` Grey ones: moving them ${WHY}.`) : "The recipe has no attribute finder for this generator.";
     }
     for (const part of parts) part.show();
   };
@@ -45,25 +45,32 @@ function slidersOf(app) {
   return [...app.facts.attributes, ...app.doc.sliders.filter(({ id }) => !known.has(id))];
 }
 
-/** @param {App} app @param {Slider} slider */
+/** From disk a slider goes as far as the page holds pictures: all the way. @param {App} app @param {Slider} slider */
 function makeSlider(app, slider) {
-  const live = app.backend.live;
-  const range = h("input", { type: "range", min: slider.oneSided ? 0 : -100, max: 100, step: 1, disabled: !live, title: live ? "" : WHY,
-    "aria-label": `${slider.name}, by ${slider.finder}` });
+  const range = h("input", { type: "range", min: slider.oneSided ? 0 : -100, max: 100, step: app.backend.live ? 1 : 100, "aria-label": `${slider.name}, by ${slider.finder}` });
   const amount = h("output", {});
+  /** @param {import("./types.js").Item} item @param {number} percent */
+  const moved = (item, percent) => move(app.doc, item.id, slider.id, percent);
+  /** @param {import("./types.js").Item} item @param {number} percent */
+  const held = (item, percent) => app.backend.holds({ ...item.now, moves: { ...item.now.moves, [slider.id]: percent } });
   range.addEventListener("input", () => {
-    const id = app.item?.id;
-    if (id) app.edit((doc) => move(doc, id, slider.id, Number(range.value)), `move ${id} ${slider.id}`);
+    const [item, percent] = [app.item, Number(range.value)];
+    if (!item) return;
+    if (held(item, percent)) app.edit(() => moved(item, percent), `move ${item.id} ${slider.id}`);
+    else app.say(`This edit ${WHY}.`);
   });
   range.addEventListener("dblclick", () => {
-    const id = app.item?.id;
-    if (id) app.edit((doc) => move(doc, id, slider.id, 0));
+    const item = app.item;
+    if (item && held(item, 0)) app.edit(() => moved(item, 0));
   });
   const element = h("label", { class: "attribute" }, h("span", { class: "name" }, slider.name, h("small", {}, ` ${slider.finder} · ${signed(slider.effect)}`),
     slider.flagged && h("small", { class: "flag" }, ` ${slider.flagged}`)), range, amount);
   const show = () => {
-    const value = app.item?.now.moves[slider.id] ?? 0;
+    const item = app.item;
+    const value = item?.now.moves[slider.id] ?? 0;
     range.value = String(value);
+    range.disabled = !app.backend.live && !(item && [100, 0, -100].some((percent) => percent !== value && held(item, percent)));
+    range.title = range.disabled ? WHY : "";
     amount.textContent = String(value).replace("-", "\u2212");
   };
   return { element, show };

@@ -1,45 +1,36 @@
 """How much faster AttFind is than algorithm 1 done literally: one coordinate, one direction, one image at a time.
 
-    python benchmarks/attfind.py                                  a generator and a classifier with random weights
-    python benchmarks/attfind.py --generator A --classifier B     trained ones: folders of saved states
+    python benchmarks/attfind.py               the faces' generator and classifier of the zoo
+    python benchmarks/attfind.py --passes 0    the literal algorithm to its end, and its top 10
 
 Seconds are those of the processor, on one thread. The literal algorithm is timed on `--passes` passes drawn at random,
 whose changes are compared with those of the exact mode, and scaled to all; with `--passes 0` it is run to its end, and
 its top 10 is compared. It is counted once through all passes; as written, the algorithm repeats them at each turn.
 
-Measured with a trained generator of faces (K = 672, 64x64 pixels) and a LeNet, 48 images, two busy cores: exact 6.2,
-raced 17.4, screened 52.1 times faster, with the same 10 in the same order; a literal pass took 8.8 ms.
+Measured: FIGURES
 """
 
 from __future__ import annotations
 
 import argparse
 import time
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
-from sidelight_classifiers._facts import Facts
-from sidelight_classifiers._params import LeNetParams
-from sidelight_classifiers.lenet import LeNet
 from sidelight_images._params import FacesParams
 from sidelight_images.faces.data import Faces
-from sidelight_specs import Artifact
 from sidelight_specs.testing.run import ToyRun
-from sidelight_stylegan2.architecture import Architecture
-from sidelight_stylex._params import AttFindParams, GeneratorParams
+from sidelight_stylex._params import AttFindParams
 from sidelight_stylex.attributes.attfind import AttFind
-from sidelight_stylex.condition import Condition
-from sidelight_stylex.generator import StylEx
-from sidelight_stylex.networks import Networks
-from sidelight_toolkit.modules import state_arrays
+from sidelight_zoo.card import cards
+from sidelight_zoo.conformance import loaded
 
 if TYPE_CHECKING:
     from sidelight_specs.results import Attributes
     from torch import Tensor
 
-WIDTHS = (64, 64, 64, 48)
+GENERATOR = "stylex-faces"
 TOP = 10
 
 
@@ -68,8 +59,6 @@ def main() -> None:
 
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser()
-    parser.add_argument("--generator", type=Path, help="folder of a saved state of stylex/generator")
-    parser.add_argument("--classifier", type=Path, help="folder of a saved state of classifiers/lenet")
     parser.add_argument("--images", type=int, default=64, help="images that are not the target")
     parser.add_argument("--target", type=int, default=1)
     parser.add_argument("--passes", type=int, default=400)
@@ -78,31 +67,14 @@ def _options() -> argparse.Namespace:
 
 def _models(options: argparse.Namespace) -> tuple[Any, Any, Tensor, int]:
     """Classifier, generator, latents of faces that are not the target, and the target."""
-    run = ToyRun()
-    faces = torch.from_numpy(Faces(FacesParams(train=4 * options.images, test=2), run=run).split("train").images)
-    classifier = LeNet(LeNetParams(), run=run)
-    generator = StylEx(GeneratorParams(widths=WIDTHS, shuffle=2), classifier=classifier, run=run)
-    if options.classifier and options.generator:
-        classifier.load_state(Artifact.load(options.classifier))  # type: ignore[arg-type]
-        generator.load_state(Artifact.load(options.generator))  # type: ignore[arg-type]
-    else:
-        torch.manual_seed(0)
-        _load_random(classifier, generator)
+    card = cards()[GENERATOR]
+    asked = {**card.training["data"]["with"], "train": 4 * options.images, "test": 2}
+    faces = torch.from_numpy(Faces(FacesParams(**asked), run=ToyRun()).split("train").images)
+    generator, classifier = loaded(card), loaded(cards()[card.needs["classifier"]])
     with torch.no_grad():
         latents = generator.encode(faces)
         answers = classifier.class_logits(generator.synthesize(latents)).argmax(1)
-    target = options.target if (answers != options.target).any() else 1 - options.target
-    return classifier, generator, latents[answers != target][: options.images], target
-
-
-def _load_random(classifier: LeNet, generator: StylEx) -> None:
-    from sidelight_specs.results import State
-
-    facts = Facts((3, 64, 64), ("frown", "smile"), 0.5, 0.25)
-    classifier.load_state(State(arrays=state_arrays(classifier.build(facts)), settings=facts.settings()))
-    architecture = Architecture(image_channels=3, widths=WIDTHS, z=50, w=50, mapping=0, noise=False, shuffle=2)
-    networks = Networks(architecture, Condition("logits", 2), generator.params)
-    generator.load_state(State(arrays=state_arrays(networks), settings=networks.settings()))
+    return classifier, generator, latents[answers != options.target][: options.images], options.target
 
 
 def _top(found: Attributes) -> list[tuple[int, int]]:

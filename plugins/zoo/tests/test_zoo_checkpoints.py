@@ -8,9 +8,14 @@ import pytest
 import sidelight_zoo
 import torch
 from safetensors.numpy import load
+from sidelight_images._params import FacesParams
+from sidelight_images.faces.data import Faces
 from sidelight_specs import UserError
 from sidelight_specs.results import State
 from sidelight_specs.testing import ToyRun
+from sidelight_stylex.attributes.changes import Models
+from sidelight_stylex.attributes.judging import Judge, has_judge
+from sidelight_stylex.attributes.redrawing import Resumed, redrawing_of
 from sidelight_zoo import TrainedGeneratorDescriptor
 from sidelight_zoo.card import FOLDER, cards
 from sidelight_zoo.conformance import loaded
@@ -153,3 +158,31 @@ def test_a_classifier_is_as_accurate_as_its_card_says(card):
     with torch.no_grad():
         predicted = loaded(card).scores(torch.from_numpy(split.images)).argmax(1).numpy()
     assert (predicted == split.labels).mean() == pytest.approx(card.figures["accuracy"], abs=0.003)
+
+
+def test_a_kept_generator_with_styles_is_searched_as_the_original_is():
+    card = cards()["stylex-faces"]
+    needs = {"classifier": loaded(cards()[card.needs["classifier"]])}
+    kept = sidelight_zoo.components.stylex_faces(open_params(card)(), run=ToyRun(), **needs)
+    models = Models(needs["classifier"], kept, 8, ToyRun())
+    assert isinstance(redrawing_of(kept), Resumed)
+    assert has_judge(models)
+    images = kept.synthesize(kept.sample(3, np.random.default_rng(0)))
+    judged = Judge(models, images)(images)
+    original = Judge(attrs.evolve(models, generator=loaded(card)), images)(images)
+    np.testing.assert_allclose(judged.numpy(), original.numpy(), rtol=1e-5)
+
+
+@pytest.mark.slow
+def test_faces_are_reproduced_as_well_as_the_card_says():
+    card = cards()["stylex-faces"]
+    generator, classifier = loaded(card), loaded(cards()[card.needs["classifier"]])
+    values = {**card.training["data"]["with"], "train": 2}
+    images = torch.from_numpy(Faces(FacesParams(**values), run=ToyRun()).split("test").images)
+    with torch.no_grad():
+        again = torch.cat([generator.synthesize(generator.encode(part)) for part in images.split(100)])
+        answers = [classifier.class_logits(part).argmax(1) for part in (images, again)]
+    ratio = -10 * (again - images).square().mean((1, 2, 3)).log10()
+    assert float(ratio.mean()) == pytest.approx(card.figures["PSNR of 1,000 unseen faces"], abs=0.05)
+    agreed = float((answers[0] == answers[1]).float().mean())
+    assert agreed == pytest.approx(card.figures["agreement on 1,000 unseen faces"], abs=0.004)

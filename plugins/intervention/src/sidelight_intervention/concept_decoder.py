@@ -16,6 +16,7 @@ from sidelight_toolkit.seeding import generator, seeded
 from sidelight_toolkit.training import minibatches, train
 from torch.nn.functional import binary_cross_entropy_with_logits
 
+from sidelight_intervention.beginning import linear_beginning
 from sidelight_intervention.fisher import Draw, Shared, moved, projected, root_of_pixels
 from sidelight_intervention.information import of_classifier
 from sidelight_intervention.pictures import PictureNetwork
@@ -52,12 +53,22 @@ class ConceptDecoder(Generator, Trainable):
         codes = in_batches(lambda part: self.dvae.encode(part.to(self.run.device)).cpu(), layer, CHUNK)
         with seeded(self.run, "weights"):
             network = self._build(layer.shape[1], shape)
-        network.begin(self.dvae.network.mean, self.dvae.network.scale, images.mean(0))
+        self._begin(network, codes, images)
         term = self._information_term(network, layer, shape) if self.params.shared else None
         with training_mode(network), seeded(self.run, "dropout"):
             self._curves = self._minimise(network, codes, images, term)
         self._shape, self._network = shape, network
         self._show(images[:SHEET], codes[:SHEET])
+
+    def _begin(self, network: PictureNetwork, codes: Tensor, images: Tensor) -> None:
+        network.mean.copy_(self.dvae.network.mean)
+        network.scale.copy_(self.dvae.network.scale)
+
+        def layer_of(part: Tensor) -> Tensor:
+            return network.standardised(self.dvae.decode(part.to(self.run.device)))
+
+        with seeded(self.run, "directions"):
+            network.begin(linear_beginning(layer_of, codes, images, network.rank))
 
     def _build(self, inputs: int, shape: Shape) -> PictureNetwork:
         return PictureNetwork(inputs, shape, self.params.width, self.params.dropout).to(self.run.device)

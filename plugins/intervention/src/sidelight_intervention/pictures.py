@@ -12,20 +12,22 @@ from torch import nn
 if TYPE_CHECKING:
     from torch import Tensor
 
+    from sidelight_intervention.beginning import Beginning
+
 Shape = tuple[int, int, int]
 _SLOPE = 0.1
 _COARSEST = 4
-_CERTAIN = 0.01
-"""Pixels of the mean image are taken this far from black and white."""
+_RANK = 64
+"""Pictures at most that are linear in the layer."""
 
 
 class PictureNetwork(nn.Module):
-    """Two linear layers to a coarse grid, then doublings of its size; gives pixels' log-odds.
+    """A mean image, pictures that are linear in the layer, and a network on top; gives pixels' log-odds.
 
-    A doubling is a bilinear interpolation and a 3x3 convolution. Transposed convolutions leave grain, for their
+    The linear part begins where least squares has it (see `beginning`). Its pictures stay; how much of each there is
+    is learned on. The network on top has two linear layers to a coarse grid, then doublings of its size, each a
+    bilinear interpolation and a 3x3 convolution; it begins near 0. Transposed convolutions leave grain, for their
     neighbouring pixels come from different weights (Odena et al. 2016, "Deconvolution and Checkerboard Artifacts").
-    The last convolution begins near 0, and what it gives is added to a learned image that begins as the mean of the
-    training images: whatever a picture shows beyond that was learned, and is not left over from random weights.
 
     Batch normalisation is left out: a row's slope would depend on the other rows. Sizes that the doublings do not
     meet are cropped.
@@ -39,6 +41,7 @@ class PictureNetwork(nn.Module):
 
     mean: Tensor
     scale: Tensor
+    pictures: Tensor
 
     def __init__(self, inputs: int, shape: Shape, width: int, dropout: float = 0.0) -> None:
         super().__init__()
@@ -48,6 +51,8 @@ class PictureNetwork(nn.Module):
         self.register_buffer("mean", torch.zeros(inputs))
         self.register_buffer("scale", torch.ones(()))
         self.usual = nn.Parameter(torch.zeros(shape))
+        self.directions = nn.Linear(inputs, min(_RANK, inputs), bias=False)
+        self.register_buffer("pictures", torch.zeros(self.rank, *shape))
         channels = [4 * width, *(width * 2 ** min(2, left) for left in range(doublings - 2, -1, -1)), shape[0]]
         self.layers = nn.Sequential(
             nn.Linear(inputs, 8 * width),
@@ -64,17 +69,29 @@ class PictureNetwork(nn.Module):
         with torch.no_grad():
             self.layers[-1].weight.mul_(0.1)  # type: ignore[operator]
 
+    @property
+    def rank(self) -> int:
+        """How many pictures are linear in the layer."""
+        return self.directions.out_features
+
+    def standardised(self, layer: Tensor) -> Tensor:
+        """The layer (N, S) as this network takes it, about 0."""
+        return (layer - self.mean) / self.scale
+
     @torch.no_grad()
-    def begin(self, mean: Tensor, scale: Tensor, usual: Tensor) -> None:
-        """Centre (S,) and scale of the layer, as the dvae has them, and the mean training image (C, H, W)."""
-        self.mean.copy_(mean)
-        self.scale.copy_(scale)
-        self.usual.copy_(usual.clamp(_CERTAIN, 1 - _CERTAIN).logit())
+    def begin(self, beginning: Beginning) -> None:
+        """Take over the linear part."""
+        self.directions.weight.copy_(beginning.directions)
+        self.pictures.copy_(beginning.pictures)
+        self.usual.copy_(beginning.usual)
 
     def forward(self, layer: Tensor) -> Tensor:
         """(N, S) to (N, C, H, W) log-odds of the pixels."""
-        images: Tensor = self.layers((layer - self.mean) / self.scale)
-        return images[:, :, : self._shape[1], : self._shape[2]] + self.usual
+        values = self.standardised(layer)
+        linear = (self.directions(values) @ self.pictures.flatten(1)).reshape(-1, *self._shape)
+        on_top: Tensor = self.layers(values)[:, :, : self._shape[1], : self._shape[2]]
+        logits: Tensor = self.usual + linear + on_top
+        return logits
 
 
 class _ChannelsLast(nn.Module):

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 from sidelight_metrics._params import SufficiencyParams
-from sidelight_metrics.attribute_factors import _leading, _proxies, _rank
+from sidelight_metrics.attribute_factors import _leading, _places, _proxies, _rank
 from sidelight_metrics.style_moves import applied
 from sidelight_metrics.sufficiency import Sufficiency
 from sidelight_specs import UserError
@@ -89,8 +89,20 @@ def test_pure_attributes_of_different_factors_score_best():
     proxies = {item.name: item.value for item in _proxies(changes)}
     assert proxies == pytest.approx({"one factor": 1, "coherence": 1, "distinctness": 1})
     assert _leading(changes).tolist() == [1, 2]
-    assert _rank("c", changes, ("a", "b", "c")).value == 2
-    assert np.isnan(_rank("a", changes, ("a", "b", "c")).value)
+    assert _rank("c", changes, ("a", "b", "c"), [1, 2]).value == 2
+    assert np.isnan(_rank("a", changes, ("a", "b", "c"), [1, 2]).value)
+
+
+def test_a_factor_s_rank_is_the_first_place_in_a_class_s_list_of_what_changes_it_plainly():
+    changes = np.zeros((4, 2, 3))
+    changes[0, :, 0], changes[0, :, 1] = 1.0, -0.6  # entangled: both plainly
+    changes[1, :, 0], changes[1, :, 2] = 1.0, 0.4  # the last one beside the first, not plainly
+    changes[2, :, 2] = 0.01  # nothing to speak of
+    changes[3, :, 2] = -0.3
+    places = _places(tuple(attribute(row, target) for row, target in enumerate((0, 0, 1, 1))))
+    assert places == [1, 2, 1, 2]
+    found = [_rank(name, changes, ("a", "b", "c"), places).value for name in "abc"]
+    assert found == [1, 1, 2]
 
 
 def test_attributes_that_do_the_same_or_another_thing_each_time_score_lower():

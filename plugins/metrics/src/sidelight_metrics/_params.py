@@ -220,7 +220,7 @@ class AttributeFactorsParams:
     """Options of `attribute-factors`."""
 
     factors: tuple[str, ...] = param((), "Factors whose rank among the attributes is reported.")
-    top: int = param(10, "How many attributes are looked at, the first.", minimum=1, maximum=1000)
+    top: int = param(10, "How many attributes of each class are looked at, the first.", minimum=1, maximum=1000)
     split: str = param("test", "Images are taken from this split of the recipe's data; explained ones are left out.")
     count: int = param(64, "How many images.", unit="images", minimum=2, maximum=1_000_000)
     batch: int = param(64, "Images in one forward pass; bounds the memory.", unit="images", minimum=1, maximum=4096)

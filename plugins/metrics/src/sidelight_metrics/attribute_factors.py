@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -26,6 +27,8 @@ if TYPE_CHECKING:
 
 STILL = 0.05
 """Changes of a factor by less than this, in half-ranges, are taken for none."""
+PLAIN = 0.5
+"""An attribute changes a factor plainly when it does by this share of its largest change of a factor, or by more."""
 
 
 class AttributeFactors(Metric):
@@ -52,7 +55,9 @@ class AttributeFactors(Metric):
         What every attribute changes is emitted as `factors`, in the attributes' order.
         """
         del targets
-        found = attributes(explanation).attributes[: self._params.top]
+        listed = attributes(explanation).attributes
+        kept = [row for row, place in enumerate(_places(listed)) if place <= self._params.top]
+        found = tuple(listed[row] for row in kept)
         self._stage.check(found)
         params = self._params
         reader = factor_regressor(self._data, self._run, params.images, params.steps, params.learning_batch)
@@ -71,7 +76,7 @@ class AttributeFactors(Metric):
             items=(
                 *_proxies(changes),
                 self._agreement(found, changes, reader.names),
-                *(_rank(name, changes, reader.names) for name in params.factors),
+                *(_rank(name, changes, reader.names, _places(found)) for name in params.factors),
             )
         )
 
@@ -151,26 +156,40 @@ def _proxies(changes: np.ndarray) -> list[Measurement]:
     ]
 
 
-def _rank(name: str, changes: np.ndarray, names: tuple[str, ...]) -> Measurement:
-    """The place of the first attribute that changes this factor more than any other, from 1."""
-    places = np.flatnonzero(_leading(changes) == names.index(name))
+def _places(found: tuple[Attribute, ...]) -> list[int]:
+    """The place of each attribute among those of its class, from 1."""
+    counts: Counter[int] = Counter()
+    places = []
+    for one in found:
+        counts[one.target] += 1
+        places.append(counts[one.target])
+    return places
+
+
+def _rank(name: str, changes: np.ndarray, names: tuple[str, ...], places: list[int]) -> Measurement:
+    """The first place, in any class's list, of an attribute that changes this factor plainly."""
+    mean = np.abs(changes.mean(axis=1))
+    strongest = mean.max(axis=1, initial=0)
+    plainly = (strongest > STILL) & (mean[:, names.index(name)] >= PLAIN * strongest)
+    fitting = [place for place, fits in zip(places, plainly, strict=True) if fits]
     return Measurement(
         name=f"rank of {name}",
-        values=np.array([places[0] + 1 if len(places) else np.nan], dtype=np.float32),
+        values=np.array([min(fitting, default=np.nan)], dtype=np.float32),
         better="lower",
         unit="place",
-        help=f"The first attribute that changes {name} more than any other factor; missing where none does.",
+        help=f"The first place, among the attributes of a class, of one that changes {name} at least half as much as "
+        "the factor that it changes most; missing where none does.",
     )
 
 
 def _table(found: tuple[Attribute, ...], changes: np.ndarray, names: tuple[str, ...]) -> Measurements:
     """For each attribute the change of the factor that it changes most, and the next ones in words."""
     items = []
-    for place, (attribute, change) in enumerate(zip(found, changes.mean(axis=1), strict=True)):
+    for place, attribute, change in zip(_places(found), found, changes.mean(axis=1), strict=True):
         order = np.argsort(-np.abs(change), kind="stable")[:3]
         items.append(
             Measurement(
-                name=f"{place + 1}. {attribute.name}",
+                name=f"{place}. {attribute.name}, towards class {attribute.target}",
                 values=np.array([change[order[0]]], dtype=np.float32),
                 unit="half-ranges",
                 help="Mean change of " + ", ".join(f"{names[one]} {change[one]:+.2f}" for one in order) + ".",

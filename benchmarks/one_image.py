@@ -2,7 +2,7 @@
 
     python benchmarks/one_image.py [--images N]
 
-It runs the recipe `stylex-faces` with the trained parts of the zoo. The first run, of several images, finds each class's
+It runs the recipe `stylex-faces` with the zoo's trained parts. The first run, of several images, finds each class's
 attributes, once; then image after image is explained by a run of its own. Given are seconds by the clock: of what the
 explanation takes (classify, invert, `independent`, `subset`), and of the whole run, which also draws the faces of the
 test split, loads the checkpoints, and looks for attributes of the image at hand.

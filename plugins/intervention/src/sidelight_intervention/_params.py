@@ -77,7 +77,7 @@ class ConceptDecoderParams:
         2e-3, "Highest learning rate of Adam; it rises and falls linearly.", minimum=1e-7, maximum=1.0
     )
     shared: float = param(
-        0.005,
+        0.02,
         "Weight lambda of the inverse similarity between the information that the pictures and the classifier take "
         "from the layer (equation 6); 0 leaves it out.",
         minimum=0.0,

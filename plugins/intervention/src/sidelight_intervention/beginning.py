@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 
 SAMPLE = 4096
 """Rows that the directions are found in, and rows computed at a time."""
-FLAT = 1e-3
-"""Directions with a smaller share of the largest deviation are left out."""
+FLAT = 0.05
+"""Directions with a smaller share of the largest deviation are left out: least squares knows little of them."""
 STEEPEST = 0.15
 """The least variance m (1 - m) that a pixel of mean m counts as having, so that nearly black ones do not overshoot."""
 
@@ -50,23 +50,28 @@ def linear_beginning(layer_of: Callable[[Tensor], Tensor], codes: Tensor, images
     """
     sample = layer_of(codes[:SAMPLE])
     centre = sample.mean(0)
-    directions = _principal(sample - centre, rank)
+    directions, variances = _principal(sample - centre, rank)
     mean = images.mean(0).to(sample)
-    slopes = torch.zeros(rank, mean.numel()).to(sample)
+    products = torch.zeros(rank, mean.numel()).to(sample)
     for part in slices(len(codes), SAMPLE):
         scores = (layer_of(codes[part]) - centre) @ directions.T
-        slopes += scores.T @ (images[part].to(sample) - mean).flatten(1)
-    pictures = (slopes / len(codes)).reshape(rank, *mean.shape) / (mean * (1 - mean)).clamp_min(STEEPEST)
+        products += scores.T @ (images[part].to(sample) - mean).flatten(1)
+    slopes = products / (len(codes) * variances[:, None])
+    pictures = slopes.reshape(rank, *mean.shape) / (mean * (1 - mean)).clamp_min(STEEPEST)
     usual = mean.clamp(0.01, 0.99).logit() - torch.einsum("r,rchw->chw", directions @ centre, pictures)
     return Beginning(directions, pictures, usual)
 
 
-def _principal(sample: Tensor, rank: int) -> Tensor:
-    """(r, S): directions in which the centred sample (M, S) is uncorrelated and has the variance 1; the rest 0."""
+def _principal(sample: Tensor, rank: int) -> tuple[Tensor, Tensor]:
+    """Principal directions (r, S) of the centred sample (M, S), of length 1, and variances along them (r,).
+
+    Those that are left out, or that there are none of, are 0; their variances count as 1.
+    """
     found = min(rank, *sample.shape)
     _, lengths, axes = torch.pca_lowrank(sample, q=found, center=False)
     deviations = lengths / len(sample) ** 0.5
     kept = deviations > FLAT * deviations.max()
-    directions = torch.zeros(rank, sample.shape[1]).to(sample)
-    directions[:found] = torch.where(kept, axes / deviations.clamp_min(1e-12), 0.0).T
-    return directions
+    directions, variances = torch.zeros(rank, sample.shape[1]).to(sample), torch.ones(rank).to(sample)
+    directions[:found] = torch.where(kept, axes, 0.0).T
+    variances[:found] = torch.where(kept, deviations.square(), 1.0)
+    return directions, variances

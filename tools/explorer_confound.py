@@ -213,8 +213,9 @@ def in_page(address: str, reader: Reader, save: str | None) -> None:
         page = Page(browser.new_page(viewport={"width": 1400, "height": 1000}, accept_downloads=True))
         page.page.goto(address)
         page.page.wait_for_selector("html[data-ready]", state="attached")
-        for answer, images in by_answer(page).items():
-            found = by_hand(page, reader, images, start + LIMIT)
+        faces = by_answer(page)
+        for answer, images in faces.items():
+            found = by_hand(page, reader, images, start + LIMIT, set(faces))
             took = f"{time.perf_counter() - start:.0f} s, {page.tried} edits"
             print(f"“{answer}”: {'found after' if found else 'nothing found in'} {took}")
             if found:
@@ -233,11 +234,11 @@ def by_answer(page: Page) -> dict[str, list[str]]:
     return found
 
 
-def by_hand(page: Page, reader: Reader, images: list[str], end: float) -> tuple[str, Edit] | None:
+def by_hand(page: Page, reader: Reader, images: list[str], end: float, answers: set[str]) -> tuple[str, Edit] | None:
     """The first image and edit that move the factor alone and turn the answer; None when the time is up."""
     for image in images:
         before = page.select(image)
-        for edit, after in tries(page):
+        for edit, after in tries(page, answers):
             if time.perf_counter() > end:
                 return None
             seen_alone = reader.alone(reader.changes(before.image, [after]))[0]
@@ -246,10 +247,11 @@ def by_hand(page: Page, reader: Reader, images: list[str], end: float) -> tuple[
     return None
 
 
-def tries(page: Page) -> Iterator[tuple[Edit, np.ndarray]]:
-    """What a user tries on an image, and what it then looks like: the sliders, then the cells."""
+def tries(page: Page, answers: set[str]) -> Iterator[tuple[Edit, np.ndarray]]:
+    """What a user tries on an image, and what it then looks like: sliders, but for automated ones, and then cells."""
     for edit in page.sliders():
-        yield edit, page.after(edit).image
+        if edit.text.partition(", by ")[0] not in answers:
+            yield edit, page.after(edit).image
     yield from page.cells()
 
 

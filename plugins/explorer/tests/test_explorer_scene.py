@@ -13,8 +13,9 @@ import torch
 from sidelight_explorer.document import read_document, read_latents, write_document, write_latents
 from sidelight_explorer.export import wanted
 from sidelight_explorer.jobs import Jobs
+from sidelight_explorer.models import Models
 from sidelight_explorer.movable import movable, movables
-from sidelight_explorer.points import located
+from sidelight_explorer.points import Point, located
 from sidelight_explorer.reading import Bad
 from sidelight_explorer.region import region
 from sidelight_explorer.sliders import Sliders, read_slider, write_slider
@@ -22,7 +23,7 @@ from sidelight_explorer.spec import Mix, Spec, group_layers, plain, read_spec, w
 from sidelight_explorer.turns import Rank, Turns
 from sidelight_specs.results import Attribute, Attributes
 from sidelight_specs.testing.run import ToyRun
-from sidelight_specs.testing.toys import ToyGenerator
+from sidelight_specs.testing.toys import ToyClassifier, ToyGenerator
 
 SHAPE = (1, 32, 32)
 SPECJS = Path(__file__).parent.parent / "src/sidelight_explorer/web/spec.js"
@@ -230,3 +231,26 @@ def test_a_job_that_fails_says_why_and_the_next_one_is_done():
     assert ("bad", "failed", "ZeroDivisionError: division by zero") in heard
     assert heard[-1] == ("good", "done", "")
     jobs.close()
+
+
+class Late(ToyClassifier):
+    """Makes its weights when it is first asked."""
+
+    weights = None
+
+    def scores(self, images):
+        if self.weights is None:
+            self.weights = torch.ones(2, images[0].numel(), requires_grad=True)
+        return images.flatten(1) @ self.weights.T
+
+
+def test_weights_made_at_the_first_image_still_have_gradients():
+    generator, late = ToyGenerator(space="w"), Late()
+    models = Models(generator, {"late": late}, 4, "cpu")
+    rows = generator.sample(3, np.random.default_rng(0)).numpy()
+    for row in rows:
+        (drawn,) = models.draw([Point(row)], Rank.EDIT)
+        assert drawn.values["late"].shape == (2,)
+    images = torch.from_numpy(drawn.pixels).permute(2, 0, 1)[None].float().requires_grad_()
+    late.scores(images).sum().backward()
+    assert (images.grad == 2).all()

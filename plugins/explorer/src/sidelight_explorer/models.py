@@ -80,7 +80,7 @@ class Models:
     def __init__(self, generator: Generator, classifiers: Mapping[str, Classifier], batch: int, device: str) -> None:
         self.generator, self.classifiers = generator, dict(classifiers)
         self.turns = Turns()
-        self._batch, self._device = batch, device
+        self._batch, self._device, self._loaded = batch, device, False
         self._recent = Recent[Drawn](max(32, KEPT_BYTES // prod(generator.image_shape)))
 
     def draw(self, points: Sequence[Point], rank: Rank) -> list[Drawn]:
@@ -97,9 +97,11 @@ class Models:
         return [one for one in (found[point.key] for point in points) if one is not None]
 
     def _drawn(self, points: Sequence[Point]) -> Iterator[Drawn]:
-        with torch.no_grad():
+        # weights that a model loads at its first use must not be born in inference mode: heatmaps need their gradients
+        with torch.no_grad(), torch.inference_mode(self._loaded):
             images = self.images(points)
             values = {name: verdicts(classifier, images) for name, classifier in self.classifiers.items()}
+        self._loaded = True
         pixels = as_pixels(images)
         for row in range(len(points)):
             yield Drawn(pixels[row], {name: array[row] for name, array in values.items()})

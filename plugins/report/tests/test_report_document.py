@@ -242,6 +242,14 @@ def test_metrics_that_ask_the_same_of_different_generators_share_a_row(photos):
     assert rows == {"m (ours)": ["saliency", "grad-cam"], "m (more)": ["grad-cam"], "m (again)": ["saliency"]}
 
 
+def test_attributes_stand_in_the_order_of_the_recipe_whichever_metric_comes_first():
+    toy = toy_results()
+    (found,) = toy.attributes.values()
+    numbers = {name: {name: Measurements(items=(measured([1]),))} for name in ("second", "first")}
+    results = attrs.evolve(toy, attributes={"first": found, "second": found}, measurements=numbers)
+    assert told(results)["table"]["columns"] == ["first", "second"]
+
+
 def test_by_products_show_their_numbers_and_their_curves(digits):
     curve = measured([0.5], curve_x=np.arange(3, dtype=np.float32), curve_y=np.array([[1, 0.7, 0.5]], dtype=np.float32))
     (entry,) = told(attrs.evolve(digits, emitted={"vae/loss": Measurements(items=(curve, measured([2.0])))}))["emitted"]

@@ -52,7 +52,8 @@ def _names(of: dict[str, Measurements]) -> list[str]:
 def table(scene: Scene) -> dict[str, Any]:
     """Every row of the metric table: means, the images behind them, and which is best where that can be said."""
     found = [_row(scene, metric, name, columns) for metric, name, columns in rows(scene)]
-    order = dict.fromkeys([*scene.results.explanations, *(key for row in found for key in row["cells"])])
+    results = scene.results  # columns stand as in the recipe, whichever metric comes first
+    order = dict.fromkeys([*results.explanations, *results.attributes, *(key for row in found for key in row["cells"])])
     return {"columns": [key for key in order if any(key in row["cells"] for row in found)], "rows": found}
 
 

@@ -2,7 +2,8 @@
 
 import pytest
 import torch
-from sidelight_intervention.beginning import linear_beginning
+from sidelight_intervention.beginning import linear_beginning, turned_to
+from sidelight_intervention.fisher import cosine, exact, root_of_pixels
 from sidelight_intervention.pictures import PictureNetwork
 
 
@@ -27,12 +28,22 @@ def correlated(count=600):
     return codes, lambda part: (part - 0.5) @ mixing + 0.3, images
 
 
+def drawn_by(beginning):
+    """Log-odds of the pixels, from layers (N, S)."""
+
+    def logits(layer):
+        along = (layer - beginning.centre) @ beginning.directions.T
+        return beginning.usual + torch.einsum("nr,rchw->nchw", along, beginning.pictures)
+
+    return logits
+
+
 def test_the_beginning_is_the_least_squares_picture():
     codes, layer_of, images = correlated()
     found = linear_beginning(layer_of, codes, images, 5)
     assert found.directions.shape == (5, 5)
     assert (found.directions[3:] == 0).all()  # three bits span three directions
-    drawn = found.usual + torch.einsum("nr,rchw->nchw", layer_of(codes) @ found.directions.T, found.pictures)
+    drawn = drawn_by(found)(layer_of(codes))
     change = drawn[codes[:, 0] == 1].mean(0) - drawn[codes[:, 0] == 0].mean(0)
     by_hand = (images[codes[:, 0] == 1].mean(0) - images[codes[:, 0] == 0].mean(0)) / 0.25
     torch.testing.assert_close(change, by_hand, atol=0.05, rtol=0)
@@ -46,8 +57,46 @@ def test_a_network_begins_there():
     found = linear_beginning(layer_of, codes, images, network.rank)
     network.begin(found)
     layer = layer_of(codes)
-    wanted = found.usual + torch.einsum("nr,rchw->nchw", layer @ found.directions.T, found.pictures)
-    assert float((network(layer).detach() - wanted).abs().mean()) < 0.15
+    assert float((network(layer).detach() - drawn_by(found)(layer)).abs().mean()) < 0.15
+
+
+def wider(values=12, still=4):
+    """The same codes and images; three bits make `values` values of the layer, and `still` more do not move."""
+    codes, _, images = correlated()
+    mixing = torch.randn(3, values, generator=torch.Generator().manual_seed(4))
+    return codes, lambda part: torch.cat([(part - 0.5) @ mixing, torch.zeros(len(part), still)], 1) + 0.3, images
+
+
+def test_directions_are_turned_without_changing_a_picture():
+    codes, layer_of, images = wider()
+    found = linear_beginning(layer_of, codes, images, 8)
+    turned = turned_to(found, torch.linspace(0.1, 2.0, 16))
+    assert found.spanned.shape == (3, 16)
+    assert float((turned.directions - found.directions).abs().max()) > 0.1
+    layer = layer_of(codes)
+    torch.testing.assert_close(drawn_by(turned)(layer), drawn_by(found)(layer), atol=1e-4, rtol=0)
+
+
+def test_turned_directions_take_from_each_coordinate_what_the_classifier_does():
+    """By the exact Jacobian; the last four coordinates, which never move, told the pictures nothing before."""
+    codes, layer_of, images = wider()
+    found, wanted = linear_beginning(layer_of, codes, images, 8), torch.linspace(0.1, 2.0, 16)
+
+    def information(beginning):
+        rows, root = beginning.centre.repeat(16, 1), lambda rows: root_of_pixels(drawn_by(beginning)(rows))
+        return exact(root, rows, torch.arange(16))
+
+    before, after = information(found), information(turned_to(found, wanted))
+    assert (before[12:] < 1e-9).all()
+    assert cosine(before, wanted) < 0.8
+    torch.testing.assert_close(after / after.sum(), wanted / wanted.sum(), atol=1e-3, rtol=0.02)
+
+
+def test_nothing_is_turned_where_the_layer_varies_along_every_coordinate():
+    codes, layer_of, images = correlated()
+    found = linear_beginning(lambda part: layer_of(part)[:, :3], codes, images, 3)
+    turned = turned_to(found, torch.tensor([1.0, 0.0, 5.0]))
+    torch.testing.assert_close(turned.directions, found.directions, atol=1e-4, rtol=0)
 
 
 def test_the_layer_is_centred_and_scaled():

@@ -16,7 +16,7 @@ from sidelight_toolkit.seeding import generator, seeded
 from sidelight_toolkit.training import minibatches, train
 from torch.nn.functional import binary_cross_entropy_with_logits
 
-from sidelight_intervention.beginning import linear_beginning
+from sidelight_intervention.beginning import linear_beginning, turned_to
 from sidelight_intervention.fisher import Draw, Shared, moved, projected, root_of_pixels
 from sidelight_intervention.information import of_classifier
 from sidelight_intervention.pictures import PictureNetwork
@@ -53,14 +53,15 @@ class ConceptDecoder(Generator, Trainable):
         codes = in_batches(lambda part: self.dvae.encode(part.to(self.run.device)).cpu(), layer, CHUNK)
         with seeded(self.run, "weights"):
             network = self._build(layer.shape[1], shape)
-        self._begin(network, codes, images)
-        term = self._information_term(network, layer, shape) if self.params.shared else None
+        wanted = of_classifier(self.dvae, layer, self.run) if self.params.shared else None
+        self._begin(network, codes, images, wanted)
+        term = None if wanted is None else self._information_term(network, wanted, shape)
         with training_mode(network), seeded(self.run, "dropout"):
             self._curves = self._minimise(network, codes, images, term)
         self._shape, self._network = shape, network
         self._show(images[:SHEET], codes[:SHEET])
 
-    def _begin(self, network: PictureNetwork, codes: Tensor, images: Tensor) -> None:
+    def _begin(self, network: PictureNetwork, codes: Tensor, images: Tensor, wanted: Tensor | None) -> None:
         network.mean.copy_(self.dvae.network.mean)
         network.scale.copy_(self.dvae.network.scale)
 
@@ -68,15 +69,16 @@ class ConceptDecoder(Generator, Trainable):
             return network.standardised(self.dvae.decode(part.to(self.run.device)))
 
         with seeded(self.run, "directions"):
-            network.begin(linear_beginning(layer_of, codes, images, network.rank))
+            beginning = linear_beginning(layer_of, codes, images, network.rank)
+        network.begin(beginning if wanted is None else turned_to(beginning, wanted))
 
     def _build(self, inputs: int, shape: Shape) -> PictureNetwork:
         return PictureNetwork(inputs, shape, self.params.width, self.params.dropout).to(self.run.device)
 
-    def _information_term(self, network: PictureNetwork, layer: Tensor, shape: Shape) -> Callable[[Tensor], Tensor]:
-        """The similarity between I(g) and I(f_K), from phi' (N, S) of a step; only I(f_K) is known beforehand."""
-        shared = Shared(of_classifier(self.dvae, layer, self.run), self.params.similarity)
-        draw = Draw(layer.shape[1], generator(self.run, "information"))
+    def _information_term(self, network: PictureNetwork, wanted: Tensor, shape: Shape) -> Callable[[Tensor], Tensor]:
+        """The similarity between I(g), from phi' (N, S) of a step, and I(f_K), which is wanted and does not change."""
+        shared = Shared(wanted, self.params.similarity)
+        draw = Draw(len(wanted), generator(self.run, "information"))
         outputs = int(np.prod(shape))
 
         def similarity(decoded: Tensor) -> Tensor:

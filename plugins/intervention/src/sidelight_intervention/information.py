@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import torch
 from sidelight_toolkit.batching import slices
@@ -18,28 +18,36 @@ if TYPE_CHECKING:
     from sidelight_intervention.dvae import Dvae
     from sidelight_intervention.fisher import Root
 
-LOOKS = 200
-"""Points at which each coordinate's information is taken, where that stays within `MOST`."""
-MOST = 20_000
-"""Points in all, unless there are more coordinates."""
 CHUNK = 512
+
+
+class Looks(NamedTuple):
+    """How many points: so many for each coordinate, at most so many in all unless there are more coordinates."""
+
+    each: int
+    most: int
+
+
+PICTURES = Looks(200, 20_000)
+CLASSIFIER = Looks(4000, 200_000)
+"""A classifier that is sure of nearly every image has its information in the few points near its boundary."""
 
 
 def of_classifier(dvae: Dvae, layer: Tensor, run: Run) -> Tensor:
     """I(f_K): (S,), the mean over the layer's outputs phi (N, S)."""
-    return _vector(lambda rows: root_of_classes(dvae.rest(rows)), layer, run, "information of the classifier")
+    return _vector(lambda rows: root_of_classes(dvae.rest(rows)), layer, CLASSIFIER, run, "of the classifier")
 
 
 def of_pictures(decoder: ConceptDecoder, layer: Tensor, run: Run) -> Tensor:
     """I(g): (S,), the mean over decoded layers phi' (N, S)."""
-    return _vector(lambda rows: root_of_pixels(decoder.network(rows)), layer, run, "information of the pictures")
+    return _vector(lambda rows: root_of_pixels(decoder.network(rows)), layer, PICTURES, run, "of the pictures")
 
 
-def _vector(root: Root, layer: Tensor, run: Run, label: str) -> Tensor:
+def _vector(root: Root, layer: Tensor, looks: Looks, run: Run, label: str) -> Tensor:
     size = layer.shape[1]
-    random = generator(run, label)
+    random = generator(run, f"information {label}")
     draw = Draw(size, random)
-    count = max(size, min(LOOKS * size, MOST))
+    count = max(size, min(looks.each * size, looks.most))
     values, looked = [], []
     for part in run.progress(list(slices(count, CHUNK)), "information"):
         coordinates = draw.coordinates(part.stop - part.start).to(run.device)

@@ -83,7 +83,8 @@ class PictureNetwork(nn.Module):
         """Take over the linear part."""
         self.directions.weight.copy_(beginning.directions)
         self.pictures.copy_(beginning.pictures)
-        self.usual.copy_(beginning.usual)
+        at_zero = torch.einsum("r,rchw->chw", beginning.directions @ beginning.centre, beginning.pictures)
+        self.usual.copy_(beginning.usual - at_zero)
 
     def forward(self, layer: Tensor) -> Tensor:
         """(N, S) to (N, C, H, W) log-odds of the pixels."""

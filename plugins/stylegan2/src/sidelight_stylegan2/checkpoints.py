@@ -15,8 +15,6 @@ if TYPE_CHECKING:
     from sidelight_specs import Run
     from sidelight_specs.results import Split, State
 
-_MOMENTS = ("step", "exp_avg", "exp_avg_sq")
-
 
 class Resumable(Protocol):
     """Networks under training, with all that has to be kept to continue."""
@@ -73,13 +71,13 @@ def under(part: str, arrays: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
 def gathered(
     networks: Mapping[str, torch.nn.Module], optimizers: Mapping[str, torch.optim.Optimizer]
 ) -> dict[str, np.ndarray]:
-    """Weights, buffers and the moments of Adam, each name below the name of its network or optimizer."""
+    """Weights, buffers, and what optimizers keep of each weight, each name below that of its network or optimizer."""
     arrays: dict[str, np.ndarray] = {}
     for part, network in networks.items():
         arrays |= {f"{part}/{name}": to_array(value) for name, value in network.state_dict().items()}
     for part, optimizer in optimizers.items():
         for index, entry in optimizer.state_dict()["state"].items():
-            arrays |= {f"{part}/{index}/{name}": to_array(entry[name]) for name in _MOMENTS}
+            arrays |= {f"{part}/{index}/{name}": to_array(value) for name, value in entry.items()}
     return arrays
 
 
@@ -92,10 +90,11 @@ def restore(
     for part, network in networks.items():
         network.load_state_dict({name: _tensor(value) for name, value in under(part, arrays).items()})
     for part, optimizer in optimizers.items():
-        kept, state = under(part, arrays), optimizer.state_dict()
-        indices = sorted({int(name.partition("/")[0]) for name in kept})
-        state["state"] = {index: {name: _tensor(kept[f"{index}/{name}"]) for name in _MOMENTS} for index in indices}
-        optimizer.load_state_dict(state)
+        entries: dict[int, dict[str, torch.Tensor]] = {}
+        for name, value in under(part, arrays).items():
+            index, _, what = name.partition("/")
+            entries.setdefault(int(index), {})[what] = _tensor(value)
+        optimizer.load_state_dict({**optimizer.state_dict(), "state": entries})
 
 
 def _tensor(array: np.ndarray) -> torch.Tensor:

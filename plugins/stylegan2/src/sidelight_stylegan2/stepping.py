@@ -54,11 +54,13 @@ def averaging_decay(step: int, size: int, half_life: int) -> float:
     return float(0.5 ** (size / max(1e-8, min(half_life, 0.05 * seen))))
 
 
-def descend(optimizer: torch.optim.Optimizer, loss: torch.Tensor) -> None:
-    """One step of the optimizer along the loss."""
-    optimizer.zero_grad(set_to_none=True)
+def descend(loss: torch.Tensor, *optimizers: torch.optim.Optimizer) -> None:
+    """One step of the optimizers along the loss."""
+    for optimizer in optimizers:
+        optimizer.zero_grad(set_to_none=True)
     loss.backward()  # type: ignore[no-untyped-call]
-    optimizer.step()
+    for optimizer in optimizers:
+        optimizer.step()
 
 
 def precision(device: str | torch.device, name: str) -> torch.autocast:

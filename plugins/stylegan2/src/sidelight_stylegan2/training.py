@@ -85,21 +85,21 @@ class Training:
             made, classes = self._made(self._count)
         real, fake = self._judge(images, labels), self._judge(made, classes)
         loss = discriminator_loss(real, fake)
-        descend(self._learner.discriminator_optimizer, loss)
+        descend(loss, self._learner.discriminator_optimizer)
         self._noted |= {"discriminator": loss.item(), "real": real.mean().item(), "fake": fake.mean().item()}
 
     def _penalise_gradient(self) -> None:
         images, labels = self._real()
         images.requires_grad_()
         penalty = self._params.r1 * r1_penalty(self._judge(images, labels), images)
-        descend(self._learner.discriminator_optimizer, penalty * self._params.r1_every)
+        descend(penalty * self._params.r1_every, self._learner.discriminator_optimizer)
         self._noted["r1"] = penalty.item()
 
     def _generate(self) -> None:
         self._learner.discriminator.requires_grad_(False)
         loss = generator_loss(self._judge(*self._made(self._count)))
         self._learner.discriminator.requires_grad_(True)
-        descend(self._learner.generator_optimizer, loss)
+        descend(loss, self._learner.generator_optimizer)
         self._noted["generator"] = loss.item()
 
     def _penalise_path(self) -> None:
@@ -109,7 +109,7 @@ class Training:
         lengths = path_lengths(images, w, self._normal(*images.shape))
         mean = self._learner.follow_path(lengths, PATH_DECAY)
         penalty = self._params.path * path_penalty(lengths, mean)
-        descend(self._learner.generator_optimizer, penalty * self._params.path_every)
+        descend(penalty * self._params.path_every, self._learner.generator_optimizer)
         self._noted["path length"] = lengths.mean().item()
 
     def _real(self) -> tuple[Tensor, Tensor | None]:

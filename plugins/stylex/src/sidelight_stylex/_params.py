@@ -60,9 +60,19 @@ class GeneratorParams:
         choices=(1, 2, 4),
     )
     flip: bool = param(False, "Whether training images are mirrored at random.")
-    rate: float = param(
-        0.03, "Highest learning rate of Adam for the generator; it falls linearly.", minimum=1e-7, maximum=1.0
+    optimizer: Literal["muon", "adam"] = param(
+        "muon",
+        "How generator and encoder learn: Muon for the weights of their layers, with Adam for biases and the like, or "
+        "Adam for all. Muon needs less than half of the steps.",
     )
+    batch_statistics: float = param(
+        0.4,
+        "Share of the steps in which the encoder's batch normalisation takes each batch's own statistics; after it the "
+        "running ones, which are less noisy.",
+        minimum=0.0,
+        maximum=1.0,
+    )
+    rate: float = param(0.03, "Highest learning rate for the generator; it falls linearly.", minimum=1e-7, maximum=1.0)
     encoder_rate: float = param(0.004, "The same for the encoder.", minimum=1e-7, maximum=1.0)
     discriminator_rate: float = param(0.002, "Learning rate of Adam for the discriminator.", minimum=1e-7, maximum=1.0)
     pixels: float = param(

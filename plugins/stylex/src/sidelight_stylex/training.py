@@ -89,16 +89,22 @@ class Training:
         return noted_steps(self._run, steps, label, self._step, self._noted)
 
     def _step(self, step: int) -> None:
-        for group, rate in zip(self._learner.optimizer.param_groups, self._rates(step), strict=True):
-            group["lr"] = rate
+        self._prepare(step)
         batch, adversary = self._reproduced(), step >= self._joins and self._params.adversarial > 0
         loss = self._reconstruction(batch, step)
         if adversary:
             loss = loss + self._params.adversarial * self._persuasion(batch)
-        descend(self._learner.optimizer, loss)
+        descend(loss, *self._learner.optimizers.values())
         if adversary:
             self._discriminate(batch, step)
         self._learner.follow(averaging_decay(step, self._size, self._params.average))
+
+    def _prepare(self, step: int) -> None:
+        """Learning rates; and whether the encoder's batches are normalised by themselves or by those before."""
+        for optimizer in self._learner.optimizers.values():
+            for group, rate in zip(optimizer.param_groups, self._rates(step), strict=True):
+                group["lr"] = rate
+        self._learner.encoder.train(step < round(self._params.batch_statistics * self._params.steps))
 
     def _rates(self, step: int) -> tuple[float, float]:
         """Full after some steps, then falling linearly: details come only when rates are low."""
@@ -168,12 +174,12 @@ class Training:
         optimizer = self._learner.discriminator_optimizer
         real = self._judge(batch.images, batch.logits)
         loss = discriminator_loss(real, self._judge(batch.made.detach(), batch.logits))
-        descend(optimizer, loss)
+        descend(loss, optimizer)
         self._noted["discriminator"] = loss.item()
         if self._params.r1 and step % self._params.r1_every == 0:
             images = batch.images.detach().requires_grad_()
             penalty = self._params.r1 * r1_penalty(self._judge(images, batch.logits), images)
-            descend(optimizer, penalty * self._params.r1_every)
+            descend(penalty * self._params.r1_every, optimizer)
             self._noted["r1"] = penalty.item()
 
     def _judge(self, images: Tensor, logits: Tensor) -> Tensor:

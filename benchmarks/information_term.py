@@ -40,7 +40,7 @@ def main() -> None:
         ]
         without, with_term = (1000 * statistics.median(each) for each in zip(*rounds, strict=True))
         print(
-            f"{layer} ({len(dvae.network.mean)} coordinates), {options.size}x{options.size}: {without:.0f} ms without, "
+            f"{layer} ({len(dvae.network.centre)} coordinates), {options.size}x{options.size}: {without:.0f} ms without, "
             f"{with_term:.0f} ms with, ratio {with_term / without:.2f}"
         )
 

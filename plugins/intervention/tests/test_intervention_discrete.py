@@ -9,6 +9,7 @@ from sidelight_intervention._params import DvaeParams
 from sidelight_intervention.discrete import DiscreteVae, annealed, bernoulli_divergence, gumbel_softmax
 from sidelight_intervention.dvae import Dvae
 from sidelight_intervention.flips import by_single_flips, flip_effects, flipped, turned
+from sidelight_intervention.middle import middle
 from sidelight_specs import UserError
 from sidelight_specs.testing.run import ToyRun
 from sidelight_specs.testing.toys import ToyClassifier, ToyData
@@ -55,7 +56,7 @@ def test_the_bound_is_misfit_plus_divergence():
     with torch.no_grad():
         for weight in network.parameters():
             weight.zero_()
-        network.mean.copy_(torch.tensor([1.0, 0.0]))
+        network.centre.copy_(torch.tensor([1.0, 0.0]))
         network.encoder[-1].bias.fill_(1.0)
     layer = torch.tensor([[1.0, 2.0], [3.0, 0.0]])
     with torch.no_grad():
@@ -72,8 +73,8 @@ def test_turning_all_bits_mirrors_the_layer():
     network.standardise(torch.rand(9, 7, generator=generator()))
     codes = torch.tensor([[0.0, 1.0, 1.0], [1.0, 0.0, 0.5]])
     middle = (network.decode(codes) + network.decode(1 - codes)) / 2
-    torch.testing.assert_close(middle, network.mean.expand(2, -1))
-    assert not torch.allclose(network.decode(codes), network.mean.expand(2, -1), atol=1e-6)
+    torch.testing.assert_close(middle, network.centre.expand(2, -1))
+    assert not torch.allclose(network.decode(codes), network.centre.expand(2, -1), atol=1e-6)
 
 
 def test_four_linear_layers_each_way_mirrored():
@@ -89,10 +90,34 @@ def test_four_linear_layers_each_way_mirrored():
 def test_centre_and_scale_come_from_the_layer():
     network = DiscreteVae(2, 1, (2, 2, 2))
     network.standardise(torch.tensor([[1.0, 5.0], [3.0, 5.0]]))
-    assert network.mean.tolist() == [2.0, 5.0]
+    assert network.centre.tolist() == [2.0, 5.0]
     assert float(network.scale) == pytest.approx(math.sqrt(0.5))
     network.standardise(torch.ones(4, 2))
     assert float(network.scale) == 1.0
+
+
+def by_a_line(weights, offset):
+    return lambda rows: torch.stack([torch.zeros(len(rows)), rows @ torch.tensor(weights) + offset], 1)
+
+
+def test_mirrored_at_the_middle_every_image_changes_its_class_where_the_rest_is_linear():
+    layer = torch.rand(400, 3, generator=generator()) ** 4  # lopsided, so that the mean is on one side
+    rest = by_a_line([1.0, -2.0, 0.5], 0.3)
+    logits = rest(layer)
+    found = middle(layer, logits, rest)
+    at, mean = rest(found[None])[0], rest(layer.mean(0)[None])[0]
+    assert float(at[1] - at[0]) == pytest.approx(0, abs=1e-5)
+    assert abs(float(mean[1] - mean[0])) > 0.05
+    said = logits.argmax(1)
+    assert (rest(2 * found - layer).argmax(1) != said).all()
+    assert (rest(2 * layer.mean(0) - layer).argmax(1) != said).float().mean() < 0.95
+
+
+def test_the_middle_is_the_mean_of_more_classes_and_of_one():
+    layer = torch.rand(20, 2, generator=generator())
+    torch.testing.assert_close(middle(layer, torch.rand(20, 3), by_a_line([1.0, 1.0], -1.0)), layer.mean(0))
+    always = by_a_line([0.0, 0.0], 1.0)
+    torch.testing.assert_close(middle(layer, always(layer), always), layer.mean(0))
 
 
 class Table:
@@ -109,7 +134,7 @@ def test_flips_are_counted_and_dead_bits_found():
     assert found.on.tolist() == [0.5, 0.5, 0.75, 0.0]
     assert found.largest[0] == pytest.approx(1 / (1 + math.exp(-2)) - 1 / (1 + math.exp(2)), abs=0.03)
     assert found.dead.tolist() == [False, False, True, True]
-    measured = flip_effects(Table(), codes)
+    measured = flip_effects(found, len(codes))
     assert measured.items[0].values.tolist() == [1.0, 0.0, 0.0, 0.0]
     assert measured.items[1].value == 0.5
 
@@ -150,6 +175,17 @@ def test_attributes_are_ranked_and_measured_in_the_layer(trained):
     gain = (trained.logits_of(moved) - trained.logits_of(codes))[:, 1]
     np.testing.assert_allclose(found.effects[0], gain.numpy(), atol=1e-4)
     assert first.effect > 0 > found.attributes[-1].effect
+
+
+def test_bits_are_flagged_by_the_held_out_images_and_not_by_the_few_explained(trained):
+    held_out = trained.latents(torch.from_numpy(ToyData().split("test").images))
+    dead = by_single_flips(trained, held_out).dead
+    again = Dvae(trained.params, classifier=ToyClassifier(), run=ToyRun())
+    again.load_state(trained.state())
+    for dvae in (trained, again):
+        found = dvae.find(held_out[:1], 1)  # in one image every bit is constant
+        assert {item.coordinate for item in found.attributes if item.flagged} == set(np.flatnonzero(dead))
+    assert not dead.all()
 
 
 def test_what_the_flips_do_to_held_out_images_is_emitted(trained):

@@ -62,7 +62,7 @@ class ConceptDecoder(Generator, Trainable):
         self._show(images[:SHEET], codes[:SHEET])
 
     def _begin(self, network: PictureNetwork, codes: Tensor, images: Tensor, wanted: Tensor | None) -> None:
-        network.mean.copy_(self.dvae.network.mean)
+        network.mean.copy_(self.dvae.network.centre)
         network.scale.copy_(self.dvae.network.scale)
 
         def layer_of(part: Tensor) -> Tensor:

@@ -55,7 +55,7 @@ class DiscreteVae(nn.Module):
 
     The layer is centred and divided by one scale, learned from the data, so that the bound's variance is a share of
     the layer's own. The decoder gets its bits as -1 and 1, and half the difference between what it makes of a code and
-    of its opposite is phi': an odd function of the code about the layer's mean. Turning all bits round, which no
+    of its opposite is phi': an odd function of the code about the centre. Turning all bits round, which no
     image of the training does, then has a meaning, the mirror image of phi'.
 
     Args:
@@ -65,7 +65,7 @@ class DiscreteVae(nn.Module):
         dropout: share of hidden units switched off in training.
     """
 
-    mean: Tensor
+    centre: Tensor
     scale: Tensor
 
     def __init__(self, inputs: int, bits: int, widths: Sequence[int], dropout: float = 0.0) -> None:
@@ -73,25 +73,25 @@ class DiscreteVae(nn.Module):
         sizes = (inputs, *widths, bits)
         self.encoder = nn.Sequential(*_linear_layers(sizes, dropout))
         self.decoder = nn.Sequential(*_linear_layers(sizes[::-1], dropout))
-        self.register_buffer("mean", torch.zeros(inputs))
+        self.register_buffer("centre", torch.zeros(inputs))
         self.register_buffer("scale", torch.ones(()))
 
     @torch.no_grad()
-    def standardise(self, layer: Tensor) -> None:
-        """Take centre and scale from the layer's outputs (N, S)."""
-        self.mean.copy_(layer.mean(0))
+    def standardise(self, layer: Tensor, centre: Tensor | None = None) -> None:
+        """Take the scale from the layer's outputs (N, S), and the centre (S,) too where it is not given."""
+        self.centre.copy_(layer.mean(0) if centre is None else centre)
         deviation = (layer - layer.mean(0)).square().mean().sqrt()
         self.scale.copy_(deviation if deviation > 0 else torch.ones(()))
 
     def log_odds(self, layer: Tensor) -> Tensor:
         """(N, S) to (N, n): log q(z_i = 1 | phi) / q(z_i = 0 | phi)."""
-        odds: Tensor = self.encoder((layer - self.mean) / self.scale)
+        odds: Tensor = self.encoder((layer - self.centre) / self.scale)
         return odds
 
     def decode(self, bits: Tensor) -> Tensor:
         """phi' or psi: codes (N, n) in [0, 1] to (N, S)."""
         signs = 2 * bits - 1
-        restored: Tensor = (self.decoder(signs) - self.decoder(-signs)) / 2 * self.scale + self.mean
+        restored: Tensor = (self.decoder(signs) - self.decoder(-signs)) / 2 * self.scale + self.centre
         return restored
 
     def bound(

@@ -18,6 +18,7 @@ from sidelight_toolkit.training import minibatches, train
 
 from sidelight_intervention.discrete import DiscreteVae, annealed
 from sidelight_intervention.flips import by_single_flips, flip_effects, ranked, turned
+from sidelight_intervention.middle import middle
 
 if TYPE_CHECKING:
     from sidelight_specs import Run
@@ -29,6 +30,8 @@ if TYPE_CHECKING:
 
 CARRIERS = 4
 """Training images kept, for running the classifier from the layer on."""
+_BESIDES = ("carriers", "dead")
+"""Arrays of the state that are no weights."""
 
 
 class Dvae(AttributeFinder, Trainable):
@@ -43,6 +46,7 @@ class Dvae(AttributeFinder, Trainable):
         self._network: DiscreteVae | None = None
         self._layer = ""
         self._carriers = np.zeros((0, 1, 1, 1), np.float32)
+        self._dead = np.zeros(params.bits, bool)
         self._curves: dict[str, np.ndarray] = {}
         self._rest: Rest | None = None
 
@@ -52,15 +56,18 @@ class Dvae(AttributeFinder, Trainable):
         self._carriers = to_array(images[:CARRIERS])
         self._layer = find_layer(self.classifier, self.params.layer, images[:1].to(self.run.device))
         self._rest = self._rest_after(self._layer)
-        layer, _ = collect(self.classifier, self._layer, images, self.params.classifier_batch, self.run)
+        layer, logits = collect(self.classifier, self._layer, images, self.params.classifier_batch, self.run)
         with seeded(self.run, "weights"):
             network = self._build(layer.shape[1])
-        network.standardise(layer.to(self.run.device))
+        on_device = layer.to(self.run.device)
+        network.standardise(on_device, middle(on_device, logits, self._rest))
         with training_mode(network), seeded(self.run, "dropout"):
             self._curves = self._minimise(network, layer)
         self._network = network
         held_out = self._images(data.split("test" if "test" in data.splits else "train"))
-        self.run.emit("single flips", flip_effects(self, self.latents(held_out)))
+        flips = by_single_flips(self, self.latents(held_out))
+        self._dead = flips.dead
+        self.run.emit("single flips", flip_effects(flips, len(held_out)))
 
     def _images(self, split: Split) -> Tensor:
         return torch.from_numpy(split.images[: self.params.images])
@@ -92,11 +99,11 @@ class Dvae(AttributeFinder, Trainable):
         return {"loss": total, "misfit": misfit.copy(), "divergence": divergence.copy()}
 
     def state(self) -> State:
-        """The network, the layer's name and the course of the training."""
+        """The network, the layer's name, which bits are dead and the course of the training."""
         network = self.network
         return State(
-            arrays={**state_arrays(network), "carriers": self._carriers},
-            settings={"layer": self._layer, "inputs": str(len(network.mean))},
+            arrays={**state_arrays(network), "carriers": self._carriers, "dead": self._dead},
+            settings={"layer": self._layer, "inputs": str(len(network.centre))},
             curves=self._curves,
         )
 
@@ -104,9 +111,10 @@ class Dvae(AttributeFinder, Trainable):
         """Rebuild the network."""
         with seeded(self.run, "weights"):
             network = self._build(int(state.settings["inputs"]))
-        load_state_arrays(network, {name: array for name, array in state.arrays.items() if name != "carriers"})
+        load_state_arrays(network, {name: array for name, array in state.arrays.items() if name not in _BESIDES})
         self._network, self._layer = network.to(self.run.device), state.settings["layer"]
-        self._carriers, self._curves, self._rest = state.arrays["carriers"], dict(state.curves), None
+        self._carriers, self._dead = (state.arrays[name] for name in _BESIDES)
+        self._curves, self._rest = dict(state.curves), None
 
     @property
     def network(self) -> DiscreteVae:
@@ -168,6 +176,8 @@ class Dvae(AttributeFinder, Trainable):
     def find(self, latents: Tensor, target: int) -> Attributes:
         """Each bit turned on and turned off, ranked by what it adds to the logit of `target` in the decoded layer.
 
+        Bits that were dead in the held-out images of the training are flagged.
+
         Args:
             latents: (N, n) codes.
             target: index of the class.
@@ -178,4 +188,4 @@ class Dvae(AttributeFinder, Trainable):
             for bit in self.run.progress(range(self.bits), "turning")
             for on in (False, True)
         ]
-        return ranked(torch.stack(changes), target, by_single_flips(self, latents))
+        return ranked(torch.stack(changes), target, self._dead)

@@ -70,9 +70,8 @@ def by_single_flips(dvae: Codes, codes: Tensor) -> Flips:
     return Flips(to_array(torch.stack(changes)), to_array(torch.stack(largest)), to_array(codes.mean(0)))
 
 
-def flip_effects(dvae: Codes, codes: Tensor) -> Measurements:
-    """What single flips do to a data set, as numbers for the report: a curve over the bits, strongest first."""
-    found = by_single_flips(dvae, codes)
+def flip_effects(found: Flips, images: int) -> Measurements:
+    """What single flips do to so many images, as numbers for the report: a curve over the bits, strongest first."""
     order = np.argsort(-found.changes, kind="stable")
     listed = ", ".join(f"{bit} {found.changes[bit]:.1%}" for bit in order[:5])
     dead = ", ".join(str(bit) for bit in np.flatnonzero(found.dead)) or "none"
@@ -84,7 +83,7 @@ def flip_effects(dvae: Codes, codes: Tensor) -> Measurements:
                 better="neither",
                 unit="share of images",
                 help=f"Images whose class the flip of one bit changes, bit by bit, most first: {listed}.",
-                settings={"images": str(len(codes)), "bits": " ".join(map(str, order))},
+                settings={"images": str(images), "bits": " ".join(map(str, order))},
             ),
             Measurement(
                 name="dead bits",
@@ -92,27 +91,27 @@ def flip_effects(dvae: Codes, codes: Tensor) -> Measurements:
                 better="lower",
                 unit="share of bits",
                 help=f"Bits that are the same in 99.9% of the images, or that change nothing: {dead}.",
-                settings={"images": str(len(codes))},
+                settings={"images": str(images)},
             ),
         )
     )
 
 
-def ranked(changes: Tensor, target: int, flips: Flips) -> Attributes:
+def ranked(changes: Tensor, target: int, dead: np.ndarray) -> Attributes:
     """Attributes, strongest first.
 
     Args:
         changes: (2 n, N) change of the target's logit; row 2 i turns bit i off, row 2 i + 1 turns it on.
         target: index of the class.
-        flips: of the same codes, for the flags.
+        dead: (n,) bool, which bits are flagged.
     """
     effects = changes.double().mean(1)
     order = torch.argsort(-effects, stable=True).tolist()
-    attributes = tuple(_attribute(row, float(effects[row]), target, flips) for row in order)
+    attributes = tuple(_attribute(row, float(effects[row]), target, bool(dead[row // 2])) for row in order)
     return Attributes(attributes=attributes, effects=to_array(changes[order]), answers="probe")
 
 
-def _attribute(row: int, effect: float, target: int, flips: Flips) -> Attribute:
+def _attribute(row: int, effect: float, target: int, dead: bool) -> Attribute:
     bit, sign = row // 2, 1 if row % 2 else -1
     return Attribute(
         name=f"bit {bit}, {'on' if sign > 0 else 'off'}",
@@ -122,5 +121,5 @@ def _attribute(row: int, effect: float, target: int, flips: Flips) -> Attribute:
         shift=float(sign),
         effect=effect,
         target=target,
-        flagged="dead: flipping it changes nothing" if flips.dead[bit] else "",
+        flagged="dead: the same in nearly all images, or flipping it changes nothing" if dead else "",
     )

@@ -3,8 +3,8 @@
     python benchmarks/information_term.py [--size 64] [--steps 40] [--repeats 3]
 
 Prints a line for each of two layers of the toy classifier: the time of a step without and with the term, and the ratio,
-both measured in turns within one run. What is done once, before the first step, is not counted: two trainings of
-different length are compared. Where other programs run, the ratio still holds; the times do not.
+both measured in turns within one run. What is done once, before the first step, is not counted. Where other programs
+run, the ratio still holds; the times do not.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from __future__ import annotations
 import argparse
 import statistics
 import time
+from typing import TYPE_CHECKING, TypeVar
 
 from sidelight_intervention._params import ConceptDecoderParams, DvaeParams
 from sidelight_intervention.concept_decoder import ConceptDecoder
@@ -19,7 +20,12 @@ from sidelight_intervention.dvae import Dvae
 from sidelight_specs.testing.run import ToyRun
 from sidelight_specs.testing.toys import ToyClassifier, ToyData
 
-SHORT = 4
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+LABEL = "training decoder"
+WARM = 4
+T = TypeVar("T")
 
 
 def main() -> None:
@@ -40,23 +46,30 @@ def main() -> None:
         ]
         without, with_term = (1000 * statistics.median(each) for each in zip(*rounds, strict=True))
         print(
-            f"{layer} ({len(dvae.network.centre)} coordinates), {options.size}x{options.size}: {without:.0f} ms without, "
-            f"{with_term:.0f} ms with, ratio {with_term / without:.2f}"
+            f"{layer} ({len(dvae.network.centre)} coordinates), {options.size}x{options.size}: "
+            f"{without:.0f} ms without, {with_term:.0f} ms with, ratio {with_term / without:.2f}"
         )
 
 
+class Timed(ToyRun):
+    """Notes the CPU time at the start of every training step."""
+
+    times: list[float]
+
+    def progress(self, iterable: Iterable[T], label: str, total: int | None = None) -> Iterator[T]:
+        """Pass items through."""
+        for item in super().progress(iterable, label, total):
+            if label == LABEL:
+                self.times.append(time.process_time())
+            yield item
+
+
 def seconds_a_step(dvae: Dvae, shape: tuple[int, int, int], steps: int, shared: float) -> float:
-    """CPU seconds of one step."""
-    short, long = (training_time(dvae, shape, count, shared) for count in (SHORT, steps + SHORT))
-    return (long - short) / steps
-
-
-def training_time(dvae: Dvae, shape: tuple[int, int, int], steps: int, shared: float) -> float:
-    """CPU seconds of a training of so many steps."""
-    decoder = ConceptDecoder(ConceptDecoderParams(steps=steps, shared=shared), dvae=dvae, run=ToyRun())
-    start = time.process_time()
-    decoder.fit(ToyData(shape))
-    return time.process_time() - start
+    """CPU seconds of one step, the first ones left out."""
+    run = Timed()
+    run.times = []
+    ConceptDecoder(ConceptDecoderParams(steps=WARM + steps + 1, shared=shared), dvae=dvae, run=run).fit(ToyData(shape))
+    return (run.times[WARM + steps] - run.times[WARM]) / steps
 
 
 if __name__ == "__main__":

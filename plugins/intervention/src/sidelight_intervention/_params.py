@@ -89,7 +89,7 @@ class ConceptDecoderParams:
         "compares directions alone, as table 2 does.",
     )
     interval: int = param(
-        4, "The similarity is taken at every so many-th step, with as many times its weight.", minimum=1, maximum=1000
+        5, "The similarity is taken at every so many-th step, with as many times its weight.", minimum=1, maximum=1000
     )
     rows: int = param(
         16,

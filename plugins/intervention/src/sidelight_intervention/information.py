@@ -22,20 +22,32 @@ CHUNK = 512
 
 
 class Looks(NamedTuple):
-    """How many points: so many for each coordinate, at most so many in all unless there are more coordinates."""
+    """How many points the information is taken at, one for each coordinate or more.
+
+    Attributes:
+        each: so many for each coordinate, where that stays within
+        most: points in all.
+    """
 
     each: int
     most: int
 
 
 PICTURES = Looks(200, 20_000)
-CLASSIFIER = Looks(4000, 200_000)
-"""A classifier that is sure of nearly every image has its information in the few points near its boundary."""
+
+
+def looks_at_classifier(size: int) -> Looks:
+    """A classifier that is sure of nearly every image has its information in the few points near its boundary.
+
+    Small layers are looked at more often; of larger ones more follows, so that a look takes longer.
+    """
+    return Looks(4000, max(PICTURES.most, 10_000_000 // size))
 
 
 def of_classifier(dvae: Dvae, layer: Tensor, run: Run) -> Tensor:
     """I(f_K): (S,), the mean over the layer's outputs phi (N, S)."""
-    return _vector(lambda rows: root_of_classes(dvae.rest(rows)), layer, CLASSIFIER, run, "of the classifier")
+    looks = looks_at_classifier(layer.shape[1])
+    return _vector(lambda rows: root_of_classes(dvae.rest(rows)), layer, looks, run, "of the classifier")
 
 
 def of_pictures(decoder: ConceptDecoder, layer: Tensor, run: Run) -> Tensor:

@@ -5,6 +5,8 @@ import math
 import numpy as np
 import pytest
 import torch
+from sidelight_intervention import information
+from sidelight_intervention.conformance import trained_decoder
 from sidelight_intervention.fisher import (
     Draw,
     Shared,
@@ -16,6 +18,9 @@ from sidelight_intervention.fisher import (
     root_of_classes,
     root_of_pixels,
 )
+from sidelight_intervention.information import of_classifier, of_pictures
+from sidelight_specs.testing.run import ToyRun
+from sidelight_specs.testing.toys import SHAPE, ToyData
 from torch import nn
 
 
@@ -160,3 +165,30 @@ def test_learning_by_the_similarity_turns_information_towards_the_classifier_s()
 def test_cosine_of_vectors():
     assert cosine(torch.tensor([1.0, 1.0]), torch.tensor([2.0, 2.0])) == pytest.approx(1)
     assert cosine(torch.tensor([1.0, 0.0]), torch.tensor([0.0, 2.0])) == 0
+
+
+def on_a_grid(root, layer, nodes=401):
+    """Equation 5, every image and every coordinate, the Gaussian on a fine grid and columns in full: (S,)."""
+    points = torch.linspace(-5, 5, nodes)
+    weights = torch.exp(-points.square() / 2)
+    vector = []
+    for i in range(layer.shape[1]):
+        coordinates = torch.full((nodes,), i)
+        columns = torch.stack(
+            [exact(root, moved(row.repeat(nodes, 1), coordinates, points), coordinates) for row in layer]
+        )
+        vector.append((columns @ weights).mean() / weights.sum())
+    return torch.stack(vector)
+
+
+def test_the_vectors_that_are_compared_are_those_of_the_definition(monkeypatch):
+    monkeypatch.setattr(information, "PICTURES", information.Looks(3000, 9000))  # for a closer comparison
+    decoder = trained_decoder(SHAPE, "multiclass")
+    dvae = decoder.dvae
+    layer = dvae.read(torch.from_numpy(ToyData(SHAPE).split("test").images[:4]))
+    decoded = dvae.decode(dvae.encode(layer)).detach()
+    with torch.no_grad():
+        wanted = on_a_grid(lambda rows: root_of_classes(dvae.rest(rows)), layer)
+        drawn = on_a_grid(lambda rows: root_of_pixels(decoder.network(rows)), decoded)
+    torch.testing.assert_close(of_classifier(dvae, layer, ToyRun()), wanted, rtol=0.1, atol=0)
+    torch.testing.assert_close(of_pictures(decoder, decoded, ToyRun()), drawn, rtol=0.15, atol=0)

@@ -11,7 +11,7 @@ from sidelight_specs import param, params
 class GeneratorParams:
     """Options of `generator`."""
 
-    steps: int = param(8500, "How long to train.", unit="steps", minimum=1, maximum=100_000_000)
+    steps: int = param(4000, "How long to train.", unit="steps", minimum=1, maximum=100_000_000)
     batch: int = param(8, "Images in one training step.", unit="images", minimum=2, maximum=4096)
     autoencoder: float = param(
         0.7,

@@ -7,8 +7,8 @@ attributes, once; then image after image is explained by a run of its own. Given
 explanation takes (classify, invert, `independent`, `subset`), and of the whole run, which also draws the faces of the
 test split, loads the checkpoints, and looks for attributes of the image at hand.
 
-Measured on a busy machine: 0.57 s, the slowest of ten 1.05 s (the whole run 12.4 s), after the classes' attributes were found
-(part of a first run of at most 250 s).
+Measured on a busy machine: 0.57 s, the slowest of ten 1.05 s (the whole run 12.4 s), after the classes' attributes were
+found (part of a first run of at most 250 s).
 """
 
 from __future__ import annotations

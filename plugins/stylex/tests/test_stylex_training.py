@@ -137,11 +137,35 @@ def test_without_the_classifier_it_does_not_count():
         {"autoencoder": 0.0, "precision": "bfloat16", "r1_every": 1},
         {"perceptual": "efficientnet-lite"},
         {"shuffle": 2, "encoder_widths": (4, 4)},
+        {"optimizer": "adam"},
     ],
 )
 def test_other_ways_to_train_learn_finite_weights(params):
     state = fitted(**{"steps": 4, "checkpoints": 1, **params}).state()
     assert all(np.isfinite(array).all() for array in state.arrays.values())
+
+
+def test_muon_and_adam_learn_otherwise_and_both_continue_to_the_same_end():
+    ends = {}
+    for name in ("muon", "adam"):
+        params = {"steps": 6, "checkpoints": 2, "optimizer": name}
+        ends[name] = fitted(**params).state().digest()
+        first = ToyRun(cancel_after=4)
+        with pytest.raises(Cancelled):
+            fitted(first, **params)
+        second = ToyRun()
+        second.store = first.store
+        assert fitted(second, **params).state().digest() == ends[name]
+    assert ends["muon"] != ends["adam"]
+
+
+@pytest.mark.parametrize(("share", "batches"), [(0.0, 0), (0.5, 3), (1.0, 6)])
+def test_batch_statistics_are_followed_for_their_share_of_the_steps(share, batches):
+    params = {"steps": 6, "checkpoints": 1, "w": 0.0, "batch_statistics": share}
+    arrays = fitted(**params).state().arrays
+    counts = [int(array) for name, array in arrays.items() if name.endswith("num_batches_tracked")]
+    assert counts
+    assert set(counts) == {batches}
 
 
 def test_a_classifier_of_one_logit_is_two_classes():

@@ -6,6 +6,7 @@ import re
 import struct
 import zlib
 
+import attrs
 import numpy as np
 import pytest
 from rich.console import Console
@@ -94,10 +95,25 @@ def test_the_table(results):
     table = table_of(results)
     first, second = table
     assert (first.metric, first.of, first.name, first.value, first.count) == ("m", "heat", "total", 2.0, 2)
-    assert first.cells == ("m", "heat", "total", "2", "higher", "<x>")
-    assert second.cells[3:] == ("does not apply", "", "")
+    assert first.cells == ("m", "heat", "total", "2", "", "higher", "<x>"), "two images have no interval"
+    assert second.cells[3:] == ("does not apply", "", "", "")
     assert str(table).splitlines()[1].split() == ["m", "heat", "total", "2", "higher", "<x>"]
     assert "&lt;x&gt;" in table._repr_html_()
+
+
+def test_the_table_says_the_spread_and_what_depends_on_the_baseline(results):
+    def over(blur, black):
+        parts = {"blur": np.array(blur, np.float32), "black": np.array(black, np.float32)}
+        values = np.mean([blur, black], axis=0).astype(np.float32)
+        return Measurements(items=(Measurement(name="deletion", values=values, variants=parts, varied="baseline"),))
+
+    measured = {"m": {"heat": over([0.5, 0.4, 0.5], [0, 0, 0.1]), "other": over([0.2, 0.3, 0.2], [0.4, 0.4, 0.3])}}
+    table = table_of(attrs.evolve(results, measurements=measured))
+    assert table[0].cells[3:5] == ("0.25", "0.127 to 0.373")
+    assert table.notes[0] == "m deletion of heat by baseline: blur 0.467, black 0.0333"
+    assert table.notes[-1] == "m deletion: depends on the baseline which is better: heat and other"
+    assert str(table).endswith(table.notes[-1])
+    assert table.notes[-1] in table._repr_html_()
 
 
 def test_a_notebook_shows_pictures_and_numbers_without_any_network(results):

@@ -46,7 +46,7 @@ def test_soft_cells_come_and_go_one_after_the_other(linear):
     image, values = rng.random((1, 1, 12, 12), dtype=np.float32), rng.random((1, 4, 4), dtype=np.float32)
     pixels = upsample_cells(torch.from_numpy(values)[:, None], (12, 12))[:, 0].numpy()
     metric = InsertionDeletion(
-        InsertionDeletionParams(baseline="black", step=2 / 16, score="logit", cells=4),
+        InsertionDeletionParams(baselines=("black",), step=2 / 16, score="logit", cells=4),
         classifier=linear(np.stack([np.ones((1, 12, 12)), np.zeros((1, 12, 12))])),
         run=ToyRun(),
     )

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from sidelight_metrics._params import InsertionDeletionParams
 from sidelight_metrics.insertion_deletion import InsertionDeletion
-from sidelight_specs import SidelightError
+from sidelight_specs import SidelightError, UserError
 from sidelight_specs.results import Heatmap, Targets
 from sidelight_specs.roles import Classifier
 from sidelight_specs.testing import ToyRun
@@ -104,7 +104,7 @@ def case():
 def test_a_second_implementation_agrees(case, answers, score, baseline, step):
     classifier, values, images, targets = case
     insertion, deletion = measure(
-        classifier, values, images, targets, answers, baseline=baseline, step=step, score=score, batch=4
+        classifier, values, images, targets, answers, baselines=(baseline,), step=step, score=score, batch=4
     )
     for row in range(3):
         expected = reference(
@@ -135,7 +135,7 @@ def test_a_linear_logit_has_a_polygon_known_in_closed_form(linear):
         contributions[None],
         torch.from_numpy(image),
         targets,
-        baseline="black",
+        baselines=("black",),
         step=0.05,
         score="logit",
     )
@@ -151,7 +151,7 @@ def test_equal_contributions_of_a_binary_classifier_give_the_integral_of_a_sigmo
     classifier = linear(np.full((1, 1, 20, 20), 4 / 400), "binary")
     targets = Targets(predicted=np.array([1]), probe=np.array([0]))
     insertion, deletion = measure(
-        classifier, np.zeros((1, 20, 20)), torch.ones(1, 1, 20, 20), targets, baseline="black", step=0.0025
+        classifier, np.zeros((1, 20, 20)), torch.ones(1, 1, 20, 20), targets, baselines=("black",), step=0.0025
     )
     exact = math.log((1 + math.exp(4)) / 2) / 4
     assert insertion.values[0] == pytest.approx(exact, abs=1e-5)
@@ -161,7 +161,7 @@ def test_equal_contributions_of_a_binary_classifier_give_the_integral_of_a_sigmo
 def test_a_regression_is_measured_by_its_value(linear):
     classifier = linear(np.full((1, 1, 4, 4), 2.0), "regression")
     targets = Targets(predicted=np.array([0]), probe=np.array([0]))
-    insertion, _ = measure(classifier, np.zeros((1, 4, 4)), torch.ones(1, 1, 4, 4), targets, baseline="black")
+    insertion, _ = measure(classifier, np.zeros((1, 4, 4)), torch.ones(1, 1, 4, 4), targets, baselines=("black",))
     assert insertion.values[0] == pytest.approx(16, abs=1e-4)
     assert (insertion.unit, insertion.settings["score"]) == ("age", "value")
 
@@ -186,10 +186,10 @@ def test_the_two_rules():
 
 
 def test_settings_say_what_the_number_depends_on(case):
-    insertion, deletion = measure(*case, answers="contrast", step=0.2, rule="sum")
+    insertion, deletion = measure(*case, answers="contrast", step=0.2, rule="sum", baselines=("blur", "black"))
     assert insertion.settings == deletion.settings
     assert insertion.settings == {
-        "baseline": "blur, kernel 3, sigma 2.23 pixels",
+        "baseline": "blur, kernel 3, sigma 2.23 pixels; black",
         "step": "0.2 of the pixels",
         "score": "softmax",
         "rule": "sum",
@@ -259,9 +259,9 @@ def test_moving_pixels_weights_and_values_together_changes_nothing(linear, pictu
     def moved(array):
         return array.reshape(*array.shape[:-2], -1)[..., order].reshape(array.shape)
 
-    plain = measure(linear(weights), values, torch.from_numpy(picture), ONE, step=0.2, baseline="mean")
+    plain = measure(linear(weights), values, torch.from_numpy(picture), ONE, step=0.2, baselines=("mean",))
     shuffled = measure(
-        linear(moved(weights)), moved(values), torch.from_numpy(moved(picture)), ONE, step=0.2, baseline="mean"
+        linear(moved(weights)), moved(values), torch.from_numpy(moved(picture)), ONE, step=0.2, baselines=("mean",)
     )
     for a, b in zip(plain, shuffled, strict=True):
         assert np.abs(a.curve_y - b.curve_y).max() <= 1e-5
@@ -274,7 +274,7 @@ def test_the_perfect_ranking_beats_its_reverse_on_a_monotone_model(linear, pictu
     classifier = linear(np.stack([weights, np.zeros_like(weights)])[:, None])
     contributions = weights[None] * picture[:, 0]
     best, worst = [
-        measure(classifier, sign * contributions, torch.from_numpy(picture), ONE, step=0.04, baseline="black")
+        measure(classifier, sign * contributions, torch.from_numpy(picture), ONE, step=0.04, baselines=("black",))
         for sign in (1, -1)
     ]
     assert best[0].values[0] >= worst[0].values[0] - 1e-6
@@ -288,3 +288,48 @@ def test_images_do_not_influence_each_other(case):
         alone = measure(classifier, values[row : row + 1], images[row : row + 1], targets.take([row]), step=0.1)
         for a, b in zip(whole, alone, strict=True):
             assert abs(a.values[row] - b.values[0]) <= 1e-6
+
+
+def test_the_number_is_the_mean_over_the_baselines(case):
+    parts = {name: measure(*case, baselines=(name,), step=0.1) for name in ("blur", "black", "noisy-linear")}
+    for at, item in enumerate(measure(*case, baselines=tuple(parts), step=0.1)):
+        assert set(item.variants) == set(parts)
+        for name, alone in parts.items():
+            assert np.abs(item.variants[name] - alone[at].values).max() <= 1e-6
+        assert np.abs(item.values - np.mean([alone[at].values for alone in parts.values()], axis=0)).max() <= 1e-6
+        assert np.abs(item.curve_y - np.mean([alone[at].curve_y for alone in parts.values()], axis=0)).max() <= 1e-6
+
+
+def test_a_flat_planted_square_survives_the_blur_and_the_order_is_said_to_depend_on_it():
+    """The classifier sees a grey square and nothing else; blurred, the square is still there.
+
+    Over black the true cause deletes better than everything around it; over the blur it is the other way round, because
+    hiding the surroundings leaves the image as it was and blurring the square only softens its border.
+    """
+    image = torch.zeros(4, 1, 24, 24)
+    image[:, :, 4:16, 4:16] = 0.5 + 0.05 * torch.arange(4.0)[:, None, None, None]
+
+    class Square(Classifier):
+        task, class_names, input_shape = "binary", ("none", "square"), (1, 24, 24)
+
+        def scores(self, images):
+            middle = images[:, :, 8:12, 8:12].mean((1, 2, 3))
+            return (8 * (middle - 0.25))[:, None]
+
+    cause, border = np.zeros((2, 4, 24, 24), np.float32)
+    cause[:, 4:16, 4:16] = 1
+    border[:, 3:17, 3:17], border[:, 6:14, 6:14] = 1, 0
+    targets = Targets(predicted=np.ones(4, int), probe=np.zeros(4, int))
+    of = {
+        name: measure(Square(), values, image, targets, baselines=("blur", "black"), step=0.25)[1]
+        for name, values in (("cause", cause), ("border", border))
+    }
+    assert of["cause"].variant_means["black"] < of["border"].variant_means["black"] - 0.1
+    assert of["cause"].variant_means["blur"] > 0.4
+    assert of["cause"].variant_means["blur"] > 2 * of["cause"].variant_means["black"]
+
+
+def test_baselines_are_named_once(case):
+    for baselines in ((), ("black", "black")):
+        with pytest.raises(UserError, match="each baseline once"):
+            measure(*case, baselines=baselines)

@@ -213,6 +213,23 @@ def test_best_knows_directions_and_ties():
     assert best([*pair, ("c", measured([2.0]))]) == ["b", "c"]
 
 
+def test_a_winner_that_depends_on_the_baseline_is_not_marked_and_the_pair_is_named(photos):
+    def over(blur, black):
+        parts = {"blur": np.array(blur, np.float32), "black": np.array(black, np.float32)}
+        return measured(np.mean([blur, black], axis=0), variants=parts, varied="baseline")
+
+    found = {
+        "saliency": Measurements(items=(over([0.6, 0.6, 0.7], [0.3, 0.4, 0.1]),)),
+        "grad-cam": Measurements(items=(over([0.1, 0.2, 0.1], [0.5, 0.5, 0.6]),)),
+    }
+    (row,) = told(attrs.evolve(photos, measurements={"m": found}))["table"]["rows"]
+    assert (row["best"], row["varied"]) == ([], "baseline")
+    assert row["depends"] == "depends on the baseline: saliency or grad-cam"
+    cell = row["cells"]["saliency"]
+    assert cell["variants"] == pytest.approx({"blur": 0.6333, "black": 0.2667}, abs=1e-3)
+    assert cell["interval"][0] < cell["mean"] < cell["interval"][1]
+
+
 def test_a_measurement_that_applies_nowhere_is_shown_as_such(photos):
     nothing = {key: Measurements(items=(measured([np.nan, np.nan, np.nan]),)) for key in photos.explanations}
     (row,) = told(attrs.evolve(photos, measurements={"m": nothing}))["table"]["rows"]

@@ -4,6 +4,7 @@ import attrs
 import numpy as np
 import pytest
 from sidelight_report.encoding import png
+from sidelight_specs.results import Measurement, Measurements
 from sidelight_specs.testing import toy_results
 
 pytestmark = pytest.mark.browser
@@ -333,7 +334,7 @@ def test_dark_and_print_have_their_own_looks(open_page, digits):
 def test_the_metric_table_marks_the_best_only_where_numbers_compare(shared_digits):
     table = shared_digits.page.locator("sl-metric-table")
     rows = {row.locator("th summary").text_content().split(" ")[0]: row for row in table.locator("tbody tr").all()}
-    assert rows["third-class"].locator(".best").all_text_contents() == ["0 (best)"]
+    assert rows["third-class"].locator(".best").all_text_contents() == ["0 (best)0 to 0.32"], "Wilson, 0 of 8"
     assert rows["boundary"].locator(".best").count() == 0
     rows["boundary"].locator("summary").click()
     assert "Not ranked: measured on different images." in rows["boundary"].text_content()
@@ -346,6 +347,23 @@ def test_settings_appear_on_demand(open_page, photos):
     assert not row.get_by_text("baseline blur").is_visible()
     row.locator("summary").click()
     assert row.get_by_text("baseline blur, steps 32, softmax yes").is_visible()
+
+
+def test_what_depends_on_the_baseline_is_said_without_opening_anything(open_page, photos):
+    def over(blur, black):
+        parts = {"blur": np.array(blur, np.float32), "black": np.array(black, np.float32)}
+        values = np.mean([blur, black], axis=0).astype(np.float32)
+        item = Measurement(name="deletion", values=values, better="lower", variants=parts, varied="baseline")
+        return Measurements(items=(item,))
+
+    first, second, *_ = photos.explanations
+    found = {first: over([0.5, 0.4, 0.5], [0, 0.05, 0.1]), second: over([0.2, 0.3, 0.2], [0.4, 0.4, 0.35])}
+    row = open_page(attrs.evolve(photos, measurements={"m": found})).page.locator("sl-metric-table tbody tr").first
+    assert row.get_by_text(f"Which is better depends on the baseline: {first} or {second}.").is_visible()
+    assert row.locator(".range").first.text_content() == "0.050 to 0.47 by baseline"
+    assert row.locator(".best").count() == 0
+    row.locator("summary").click()
+    assert row.locator(".variants tbody tr").all_text_contents() == ["blur0.4670.233", "black0.05000.383"]
 
 
 def test_curves_are_plotted_where_they_were_measured(open_page, photos):

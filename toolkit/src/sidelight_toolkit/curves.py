@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -55,10 +56,34 @@ def curve(
     Returns:
         (T,) float64.
     """
+    return composed_curve(score, partial(torch.lerp, start, end), order, taken, start, batch)
+
+
+def composed_curve(
+    score: Callable[[torch.Tensor], np.ndarray],
+    compose: Callable[[torch.Tensor], torch.Tensor],
+    order: torch.Tensor,
+    taken: torch.Tensor,
+    like: torch.Tensor,
+    batch: int,
+) -> np.ndarray:
+    """The score of pictures that are composed from the mask at each point.
+
+    Args:
+        score: (n, C, H, W) images to (n,) scores.
+        compose: (n, 1, H, W) share of each pixel that has been taken, in [0, 1], to (n, C, H, W) pictures.
+        order: (h, w) of `ranks`, as for `curve`.
+        taken: (T,) of `counts`: so many have been taken at each point.
+        like: (C, H, W) gives size, dtype and device of the masks.
+        batch: images in one call of `score`.
+
+    Returns:
+        (T,) float64.
+    """
     points = []
     for part in slices(len(taken), batch):
-        turned = (order < taken[part, None, None])[:, None].to(start)
-        points.append(score(torch.lerp(start, end, upsample_cells(turned, (start.shape[-2], start.shape[-1])))))
+        turned = (order < taken[part, None, None])[:, None].to(like)
+        points.append(score(compose(upsample_cells(turned, (like.shape[-2], like.shape[-1])))))
     return np.concatenate(points)
 
 

@@ -68,6 +68,8 @@ def _show(finished: Run) -> None:
     table = finished.measurements
     if len(table):
         write_table(HEADINGS, [row.cells for row in table])
+    for note in table.notes:
+        write(note)
     cache, seconds = finished.manifest["cache"], finished.manifest["seconds"]
     steps = cache["found"] + cache["made"]
     write(f"{cache['found']} of {steps} parts came from the cache; {seconds['total']:.1f} s in all")

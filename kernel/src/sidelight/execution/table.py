@@ -8,13 +8,14 @@ from typing import TYPE_CHECKING
 
 import attrs
 import numpy as np
+from sidelight_specs.results import order_flips
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from sidelight_specs.results import Results
+    from sidelight_specs.results import Measurement, Results
 
-HEADINGS = ("metric", "of", "measured", "value", "better", "unit")
+HEADINGS = ("metric", "of", "measured", "value", "95 % over images", "better", "unit")
 
 
 @attrs.frozen
@@ -30,6 +31,8 @@ class Row:
         unit: its unit.
         count: how many images it is the mean of.
         help: what it means.
+        interval: 95 % confidence interval of the mean over images; None for fewer than three.
+        variants: condition, such as a baseline, to the mean under it, where the number was taken under several.
     """
 
     metric: str
@@ -40,19 +43,29 @@ class Row:
     unit: str
     count: int
     help: str = ""
+    interval: tuple[float, float] | None = None
+    variants: dict[str, float] = attrs.field(factory=dict)
 
     @property
     def cells(self) -> tuple[str, ...]:
         """The row as text, under `HEADINGS`."""
         value = "does not apply" if math.isnan(self.value) else f"{self.value:.4g}"
-        return (self.metric, self.of, self.name, value, "" if self.better == "neither" else self.better, self.unit)
+        spread = "" if self.interval is None else f"{self.interval[0]:.3g} to {self.interval[1]:.3g}"
+        better = "" if self.better == "neither" else self.better
+        return (self.metric, self.of, self.name, value, spread, better, self.unit)
 
 
 @attrs.frozen
 class MeasurementTable:
-    """All rows, metric by metric."""
+    """All rows, metric by metric.
+
+    Args:
+        rows: one for each number.
+        notes: what must be known of several rows together: that an order depends on the baseline.
+    """
 
     rows: tuple[Row, ...]
+    notes: tuple[str, ...] = ()
 
     def __iter__(self) -> Iterator[Row]:
         return iter(self.rows)
@@ -67,7 +80,7 @@ class MeasurementTable:
         lines = [HEADINGS, *(row.cells for row in self.rows)]
         widths = [max(len(line[column]) for line in lines) for column in range(len(HEADINGS))]
         aligned = ("  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)) for line in lines)
-        return "\n".join(line.rstrip() for line in aligned)
+        return "\n".join([*(line.rstrip() for line in aligned), *self.notes])
 
     def _repr_html_(self) -> str:
         head = "".join(f"<th>{html.escape(name)}</th>" for name in HEADINGS)
@@ -75,20 +88,38 @@ class MeasurementTable:
             f'<tr title="{html.escape(row.help)}">' + "".join(f"<td>{html.escape(cell)}</td>" for cell in row.cells)
             for row in self.rows
         )
-        return f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
+        notes = "".join(f"<p>{html.escape(note)}</p>" for note in self.notes)
+        return f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>{notes}"
 
 
 def table_of(results: Results) -> MeasurementTable:
     """The table of a finished run."""
-    return MeasurementTable(
-        tuple(
-            Row(metric, of, item.name, item.value, item.better, item.unit, _count(item.values), item.help)
-            for metric, subjects in results.measurements.items()
-            for of, numbers in subjects.items()
-            for item in numbers.items
-        )
-    )
+    found = [
+        (metric, of, item)
+        for metric, subjects in results.measurements.items()
+        for of, numbers in subjects.items()
+        for item in numbers.items
+    ]
+    return MeasurementTable(tuple(_row(*entry) for entry in found), tuple(_notes(found)))
 
 
-def _count(values: np.ndarray) -> int:
-    return int(np.isfinite(values).sum())
+def _row(metric: str, of: str, item: Measurement) -> Row:
+    count = int(np.isfinite(item.values).sum())
+    ends = (item.interval, item.variant_means)
+    return Row(metric, of, item.name, item.value, item.better, item.unit, count, item.help, *ends)
+
+
+def _notes(found: list[tuple[str, str, Measurement]]) -> Iterator[str]:
+    """Which numbers change by the condition that they were taken under, and which orders turn with it."""
+    groups: dict[tuple[str, str], dict[str, Measurement]] = {}
+    for metric, of, item in found:
+        if item.variants:
+            groups.setdefault((metric, item.name), {})[of] = item
+    for (metric, name), items in groups.items():
+        varied = next(iter(items.values())).varied
+        for of, item in items.items():
+            means = ", ".join(f"{variant} {mean:.3g}" for variant, mean in item.variant_means.items())
+            yield f"{metric} {name} of {of} by {varied}: {means}"
+        pairs = ", ".join(f"{first} and {second}" for first, second in order_flips(items))
+        if pairs:
+            yield f"{metric} {name}: depends on the {varied} which is better: {pairs}"

@@ -51,14 +51,7 @@ class DistanceParams:
     )
 
 
-Baseline = Literal["blur", "black", "grey", "white", "mean"]
-
-
-def _baseline() -> Any:
-    return param(
-        "blur",
-        "What stands where a pixel is absent: the image blurred beyond recognition, a constant, its mean colour.",
-    )
+Baseline = Literal["blur", "black", "grey", "white", "mean", "noisy-linear"]
 
 
 def _cells() -> Any:
@@ -76,9 +69,12 @@ def _cells() -> Any:
 class InsertionDeletionParams:
     """Options of `insertion-deletion`."""
 
-    baseline: Baseline = _baseline()
+    baselines: tuple[Baseline, ...] = param(
+        ("blur", "black", "noisy-linear"),
+        "What stands where a pixel is absent; each in turn. `noisy-linear` interpolates it from visible pixels (ROAD).",
+    )
     step: float = param(
-        0.02, "Share of the pixels that come or go between two points of the curve.", minimum=0.0001, maximum=1.0
+        0.04, "Share of the pixels that come or go between two points of the curve.", minimum=0.0001, maximum=1.0
     )
     score: Literal["softmax", "logit"] = param(
         "softmax", "What the curve shows of the class: its probability or its logit. A regression shows its value."
@@ -89,7 +85,7 @@ class InsertionDeletionParams:
     cells: int | None = _cells()
     convention: Literal["exact", "rise", "igos"] = param(
         "exact",
-        "`exact` does as the other options say. The others ignore `baseline`, `step` and `rule` and do as published "
+        "`exact` does as the other options say. The others ignore `baselines`, `step` and `rule` and do as published "
         "code does, so that figures compare: `rise` takes a row of pixels at a time, into a light blur and out to "
         "grey; `igos` takes whole chunks of 1/50 and counts the score after each, the last one as 1.",
     )
@@ -112,7 +108,11 @@ class MinimalAreaParams:
         minimum=0.001,
         maximum=1.0,
     )
-    baseline: Baseline = _baseline()
+    baseline: Literal["blur", "black", "grey", "white", "mean"] = param(
+        "blur",
+        "What stands where a pixel is absent: the image blurred beyond recognition, a constant, its mean colour. "
+        "The answer depends on it.",
+    )
     cells: int | None = _cells()
     batch: int = _batch()
 

@@ -6,6 +6,7 @@ from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from sidelight_specs.results import order_flips
 
 from sidelight_report.encoding import number, numbers
 
@@ -60,6 +61,8 @@ def table(scene: Scene) -> dict[str, Any]:
 def _row(scene: Scene, metric: str, name: str, columns: list[Column]) -> dict[str, Any]:
     reason = incomparable(scene, columns)
     first = columns[0][1]
+    flips = () if reason else order_flips(dict(columns))
+    undecided = {name for pair in flips for name in pair}
     return {
         "metric": metric,
         "name": name,
@@ -67,14 +70,22 @@ def _row(scene: Scene, metric: str, name: str, columns: list[Column]) -> dict[st
         "better": first.better,
         "help": first.help,
         "reason": reason,
-        "best": [] if reason else best(columns),
+        "best": [] if reason else [name for name in best(columns) if name not in undecided],
+        "depends": f"depends on the {first.varied}: {_pairs(flips)}" if flips else "",
+        "varied": first.varied,
         "cells": {key: _cell(item) for key, item in columns},
     }
+
+
+def _pairs(flips: tuple[tuple[str, str], ...]) -> str:
+    return ", ".join(f"{first} or {second}" for first, second in flips)
 
 
 def _cell(item: Measurement) -> dict[str, Any]:
     return {
         "mean": number(item.value),
+        "interval": [number(end) for end in item.interval] if item.interval else None,
+        "variants": {name: number(mean) for name, mean in item.variant_means.items()},
         "applies": int(np.isfinite(item.values).sum()),
         "of": len(item.values),
         "settings": {key: str(value) for key, value in item.settings.items()},

@@ -10,7 +10,7 @@ from sidelight_specs.results.heatmap import Heatmap
 from sidelight_specs.results.image_attributes import ImageAttributes
 from sidelight_specs.results.intervention import Intervention
 from sidelight_specs.results.inversion import Inversion
-from sidelight_specs.results.measurement import Measurement, Measurements
+from sidelight_specs.results.measurement import Measurement, Measurements, order_flips
 from sidelight_specs.results.question import Predictions, Targets
 from sidelight_specs.results.run import ComponentRecord, Results
 from sidelight_specs.results.state import State
@@ -36,4 +36,5 @@ __all__ = [
     "Split",
     "State",
     "Targets",
+    "order_flips",
 ]

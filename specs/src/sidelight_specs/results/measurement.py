@@ -1,13 +1,22 @@
-"""Measurements."""
+"""Measurements: named numbers with their spread over images and over the conditions they depend on."""
 
 from __future__ import annotations
 
-from typing import ClassVar, Literal
+import math
+from itertools import combinations
+from typing import TYPE_CHECKING, ClassVar, Literal
 
 import attrs
 import numpy as np
 
 from sidelight_specs.artifacts import Artifact
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+NORMAL_QUANTILE = 1.959964  # of a two-sided 95 % interval
+WITHIN_0_AND_1 = ("probability", "share")  # units; few images give Student intervals beyond what is possible
+FEWEST_FOR_INTERVAL = 3  # the expansion of Student's quantile is off by under 1 % from here on
 
 
 @attrs.frozen(eq=False, kw_only=True)
@@ -24,6 +33,8 @@ class Measurement:
         curve_x: (T,) float32, where there is a curve behind the number, what was varied.
         curve_y: (N, T) float32, the curve of each image.
         curve_of: what was varied, in words, as it stands below the axis: `"share of the image shown"`.
+        variants: the same number under each of several conditions, condition to (N,) values; `values` is their mean.
+        varied: the name of that condition: `"baseline"`.
     """
 
     name: str
@@ -35,12 +46,34 @@ class Measurement:
     curve_x: np.ndarray | None = None
     curve_y: np.ndarray | None = None
     curve_of: str = ""
+    variants: dict[str, np.ndarray] = attrs.field(factory=dict)
+    varied: str = ""
 
     @property
     def value(self) -> float:
         """The mean over the images to which it applies; NaN where it applies to none."""
-        finite = self.values[np.isfinite(self.values)]
-        return float(finite.mean()) if finite.size else float("nan")
+        return _mean(self.values)
+
+    @property
+    def interval(self) -> tuple[float, float] | None:
+        """95 % confidence interval of the mean over images; None for fewer than three images.
+
+        Wilson's score interval for values that are all 0 or 1, Student's t otherwise. It says how much the mean
+        depends on which images were taken, not on how a network was trained.
+        """
+        finite = self.values[np.isfinite(self.values)].astype(np.float64)
+        if finite.size < FEWEST_FOR_INTERVAL:
+            return None
+        if np.isin(finite, (0, 1)).all():
+            return _wilson(float(finite.mean()), finite.size)
+        half = _student(finite.size - 1) * float(finite.std(ddof=1)) / math.sqrt(finite.size)
+        low, high = float(finite.mean()) - half, float(finite.mean()) + half
+        return (max(low, 0.0), min(high, 1.0)) if self.unit.startswith(WITHIN_0_AND_1) else (low, high)
+
+    @property
+    def variant_means(self) -> dict[str, float]:
+        """Condition to the mean over images."""
+        return {name: _mean(values) for name, values in self.variants.items()}
 
 
 @attrs.frozen(eq=False, kw_only=True)
@@ -50,3 +83,55 @@ class Measurements(Artifact):
     kind: ClassVar[str] = "measurements"
 
     items: tuple[Measurement, ...] = ()
+
+
+def order_flips(items: Mapping[str, Measurement]) -> tuple[tuple[str, str], ...]:
+    """Pairs whose order depends on the condition that was varied.
+
+    A pair counts when one is ahead under one condition and behind under another, each time by more than one standard
+    error of the paired difference over images (by anything, where there is one image).
+
+    Args:
+        items: the same number of several explanations, explanation to number.
+    """
+    return tuple(
+        (first, second)
+        for first, second in combinations(items, 2)
+        if {-1.0, 1.0} <= set(_signs(items[first], items[second]))
+    )
+
+
+def _signs(first: Measurement, second: Measurement) -> list[float]:
+    """Who is ahead under each condition that both were measured under: 1, -1, or 0 where the images cannot tell."""
+    signs = []
+    for name in first.variants.keys() & second.variants.keys():
+        gap = (first.variants[name] - second.variants[name]).astype(np.float64)
+        gap = gap[np.isfinite(gap)]
+        error = float(gap.std(ddof=1)) / math.sqrt(gap.size) if gap.size > 1 else 0.0
+        signs.append(float(np.sign(gap.mean())) if gap.size and abs(gap.mean()) > error else 0.0)
+    return signs
+
+
+def _mean(values: np.ndarray) -> float:
+    finite = values[np.isfinite(values)]
+    return float(finite.mean()) if finite.size else float("nan")
+
+
+def _wilson(share: float, count: int) -> tuple[float, float]:
+    """Wilson 1927: the shares that a test at 5 % does not reject."""
+    spread = NORMAL_QUANTILE**2 / count
+    middle = (share + spread / 2) / (1 + spread)
+    half = NORMAL_QUANTILE / (1 + spread) * math.sqrt(share * (1 - share) / count + spread / (4 * count))
+    return max(0.0, middle - half), min(1.0, middle + half)
+
+
+def _student(freedom: int) -> float:
+    """The 97.5 % quantile of Student's t (Abramowitz and Stegun 1964, 26.7.5)."""
+    z, n = NORMAL_QUANTILE, freedom
+    return (
+        z
+        + (z**3 + z) / (4 * n)
+        + (5 * z**5 + 16 * z**3 + 3 * z) / (96 * n**2)
+        + (3 * z**7 + 19 * z**5 + 17 * z**3 - 15 * z) / (384 * n**3)
+        + (79 * z**9 + 776 * z**7 + 1482 * z**5 - 1920 * z**3 - 945 * z) / (92160 * n**4)
+    )

@@ -55,10 +55,14 @@ export interface Card {
   question: string; id: string; label: string | null; picture: Picture; classes: ClassEntry[];
   scores: (number | null)[]; reconstruction: InversionEntry | null; explanations: Entry[];
 }
-export interface Cell { mean: number | null; applies: number; of: number; settings: Record<string, string> }
+/** `interval` is the 95 % confidence interval of the mean over images; `variants` are means by the condition that was varied. */
+export interface Cell {
+  mean: number | null; interval: [number, number] | null; variants: Record<string, number | null>; applies: number; of: number;
+  settings: Record<string, string>;
+}
 export interface MetricRow {
   metric: string; name: string; unit: string; better: Better; help: string; reason: string; best: string[];
-  cells: Record<string, Cell>;
+  depends: string; varied: string; cells: Record<string, Cell>;
 }
 export interface MetricTable { columns: string[]; rows: MetricRow[] }
 export interface Line { name: string; x: (number | null)[]; y: (number | null)[]; count?: number }

@@ -24,8 +24,9 @@ export class SlMetricTable extends DataElement {
   #row(row, columns) {
     const arrow = ARROWS[row.better] && h("span", { class: "better", role: "img", "aria-label": WORDS[row.better], title: WORDS[row.better] }, ARROWS[row.better]);
     const heading = h("th", { scope: "row" }, h("details", {},
-      h("summary", {}, row.name, " ", arrow, h("span", { class: "unit" }, row.unit)), this.#settings(row)));
-    return h("tr", {}, heading, ...columns.map((name) => cell(row.cells[name], row.best.includes(name))));
+      h("summary", {}, row.name, " ", arrow, h("span", { class: "unit" }, row.unit)), this.#settings(row)),
+      row.depends && h("p", { class: "depends" }, `Which is better ${row.depends}.`));
+    return h("tr", {}, heading, ...columns.map((name) => cell(row.cells[name], row.best.includes(name), row.varied)));
   }
 
   /** @param {MetricRow} row */
@@ -37,15 +38,37 @@ export class SlMetricTable extends DataElement {
     }
     const lines = [...groups].filter(([text]) => text).map(([text, names]) => h("li", {}, groups.size > 1 ? `${names.join(", ")}: ${text}` : text));
     return h("div", { class: "about" }, h("p", {}, h("b", {}, `${row.metric}: `), `${row.help} ${capital(WORDS[row.better])}.`),
-      lines.length ? h("ul", {}, ...lines) : null, row.reason ? h("p", {}, `Not ranked: ${row.reason}.`) : null);
+      lines.length ? h("ul", {}, ...lines) : null, variants(row), row.reason ? h("p", {}, `Not ranked: ${row.reason}.`) : null);
   }
 }
 
-/** @param {Cell | undefined} found @param {boolean} best */
-function cell(found, best) {
+/** @param {Cell | undefined} found @param {boolean} best @param {string} varied */
+function cell(found, best, varied) {
   if (!found) return h("td", { class: "number none" }, h("span", { "aria-label": "not measured" }, "·"));
   const partial = found.applies < found.of && h("small", {}, `${found.applies} of ${found.of}`);
-  return h("td", { class: `number${best ? " best" : ""}` }, h("span", {}, format(found.mean)), best && h("span", { class: "sr" }, " (best)"), partial);
+  const interval = found.interval && found.interval[0] < found.interval[1]
+    && h("small", { class: "interval", title: "95 % confidence interval of the mean over images" }, `${format(found.interval[0], 2)} to ${format(found.interval[1], 2)}`);
+  return h("td", { class: `number${best ? " best" : ""}` }, h("span", {}, format(found.mean)), best && h("span", { class: "sr" }, " (best)"),
+    interval, range(found, varied), partial);
+}
+
+/** Lowest and highest mean over the conditions that were varied. @param {Cell} found @param {string} varied */
+function range({ variants }, varied) {
+  const means = Object.values(variants).filter((mean) => mean !== null);
+  if (means.length < 2) return false;
+  const text = Object.entries(variants).map(([name, mean]) => `${name} ${format(mean)}`).join(", ");
+  return h("small", { class: "range", title: text }, `${format(Math.min(...means), 2)} to ${format(Math.max(...means), 2)} by ${varied}`);
+}
+
+/** The means by the condition that was varied. @param {MetricRow} row */
+function variants({ varied, cells }) {
+  const names = Object.keys(Object.values(cells)[0]?.variants ?? {});
+  if (!names.length) return null;
+  const columns = Object.keys(cells);
+  return h("table", { class: "variants" }, h("caption", {}, `By ${varied}`),
+    h("thead", {}, h("tr", {}, h("th", { scope: "col" }, varied), ...columns.map((name) => h("th", { scope: "col", class: "number" }, name)))),
+    h("tbody", {}, ...names.map((name) => h("tr", {}, h("th", { scope: "row" }, name),
+      ...columns.map((column) => h("td", { class: "number" }, format(cells[column]?.variants[name] ?? null)))))));
 }
 
 /** @param {string} text */

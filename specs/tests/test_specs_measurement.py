@@ -1,0 +1,53 @@
+"""Spread of measurements over images and over the conditions they depend on."""
+
+import numpy as np
+import pytest
+from scipy import stats
+from sidelight_specs.results import Measurement, order_flips
+
+
+def number(values, **variants):
+    arrays = {name: np.asarray(part, np.float32) for name, part in variants.items()}
+    return Measurement(name="deletion", values=np.asarray(values, np.float32), variants=arrays, varied="baseline")
+
+
+@pytest.mark.parametrize("count", [3, 4, 8, 30, 500])
+def test_the_interval_of_a_mean_is_students(count):
+    values = np.random.default_rng(count).normal(2, 3, count)
+    low, high = number(values).interval
+    expected = stats.t.interval(0.95, count - 1, loc=values.mean(), scale=stats.sem(values))
+    assert (low, high) == pytest.approx(expected, rel=0.015)
+
+
+@pytest.mark.parametrize(("turned", "count"), [(0, 8), (5, 8), (8, 8), (46, 100)])
+def test_the_interval_of_a_share_is_wilsons(turned, count):
+    expected = stats.binomtest(turned, count).proportion_ci(method="wilson")
+    assert number([1] * turned + [0] * (count - turned)).interval == pytest.approx(
+        (expected.low, expected.high), abs=1e-5
+    )
+
+
+def test_images_to_which_a_number_does_not_apply_are_left_out():
+    values = [1.0, np.nan, 2.0, 4.0, np.nan]
+    assert number(values).interval == number([1.0, 2.0, 4.0]).interval
+    assert number([1.0, 2.0, np.nan]).interval is None
+
+
+def test_an_order_that_turns_with_the_baseline_is_named():
+    first = number([0.3, 0.3, 0.3], blur=[0.5, 0.5, 0.6], black=[0.0, 0.1, 0.1])
+    second = number([0.3, 0.3, 0.3], blur=[0.2, 0.3, 0.2], black=[0.4, 0.4, 0.3])
+    third = number([0.9, 0.9, 0.9], blur=[0.9, 0.9, 0.8], black=[0.9, 0.8, 0.9])
+    assert order_flips({"a": first, "b": second, "c": third}) == (("a", "b"),)
+    assert first.variant_means["black"] == pytest.approx(0.0667, abs=1e-3)
+
+
+def test_an_order_that_the_images_cannot_tell_is_no_flip():
+    first = number([0.3] * 3, blur=[0.5, 0.1, 0.6], black=[0.0, 0.1, 0.1])
+    second = number([0.3] * 3, blur=[0.1, 0.5, 0.4], black=[0.4, 0.4, 0.3])
+    assert order_flips({"a": first, "b": second}) == ()
+
+
+def test_an_interval_of_probabilities_ends_at_0_and_1():
+    values = np.array([0.0, 0.9, 0.95], np.float32)
+    assert Measurement(name="m", values=values, unit="probability").interval == (0.0, 1.0)
+    assert Measurement(name="m", values=values, unit="logits").interval[1] > 1

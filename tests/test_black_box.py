@@ -77,3 +77,16 @@ def test_occlusion_explains_it(model, tmp_path):
     assert values.shape == (2, 32, 32)
     assert np.abs(values).max() > 0
     assert not np.abs(values[:, 16:]).any()
+
+
+@pytest.mark.parametrize("explainer", ["grad-cam", "guided-grad-cam", "guided-backprop", "lrp"])
+def test_torchscript_is_refused_by_check_where_layers_are_needed(explainer, tmp_path, capsys):
+    (tmp_path / "m.ts").write_bytes(b"")
+    recipe = (
+        "recipe: 1\nname: script\ndata: {use: images/digits}\n"
+        "classifier: {use: classifiers/torch, with: {path: m.ts, channels: 1, height: 32, width: 32}}\n"
+        f"explainers: {{why: {{use: captum/{explainer}}}}}\n"
+    )
+    (tmp_path / "r.yaml").write_text(recipe)
+    assert main(["check", str(tmp_path / "r.yaml")]) == 2
+    assert f"captum/{explainer} needs a classifier with" in capsys.readouterr().err

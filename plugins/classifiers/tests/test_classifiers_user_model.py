@@ -1,3 +1,5 @@
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
@@ -222,3 +224,17 @@ def test_a_model_first_used_in_inference_mode_can_be_differentiated_later(path, 
         classifier.scores(images.clone())
     scores = classifier.scores(images.requires_grad_())
     assert torch.autograd.grad(scores.sum(), images)[0].abs().sum() > 0
+
+
+def test_a_trial_passes_on_what_somebody_else_refuses():
+    """An error that names its own fix is not wrapped into another."""
+
+    class Refusing(torch.nn.Module):
+        def forward(self, images):
+            raise UserError("no", "do otherwise")
+
+    from sidelight_classifiers._trial import try_out
+
+    with pytest.raises(UserError) as caught:
+        try_out(Refusing(), torch.rand(3, 1, 4, 4), Path("m.pt2"), "multiclass")
+    assert (caught.value.message, caught.value.fix) == ("no", "do otherwise")

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
 _GRADIENTS = (Need("classifier", capabilities=("differentiable",)),)
-_LAYERS = (Need("classifier", capabilities=("differentiable", "module")),)
+_LAYERS = (Need("classifier", capabilities=("differentiable", "activations", "module")),)  # TorchScript shows none
 
 
 @hookimpl
@@ -58,7 +58,7 @@ def _by_gradients() -> Iterable[ExplainerDescriptor]:
         summary="The gradient, with every ReLU letting back only what speaks for the class.",
         params=GuidedBackpropParams,
         factory="sidelight_captum.guided_backprop:GuidedBackprop",
-        needs=_GRADIENTS,
+        needs=_LAYERS,
         gives="heatmap",
         paper="Springenberg et al. 2014, Striving for Simplicity",
     )

@@ -9,6 +9,7 @@ from sidelight_specs import param, params
 Target = Literal["predicted", "probe", "contrast"]
 Baseline = Literal["black", "grey", "white", "mean", "blur"]
 Channels = Literal["sum", "max"]
+LayoutName = Literal["auto", "nchw", "nhwc", "tokens"]
 Noise = Literal["none", "smoothgrad", "smoothgrad_sq", "vargrad"]
 
 
@@ -31,10 +32,20 @@ def _channels(default: Channels) -> Any:
 
 
 def _layer() -> Any:
+    return param(None, "Dotted name of the layer; by default the last feature maps that decide the score.")
+
+
+def _layout() -> Any:
+    return param("auto", "Layout of its output: (N, C, h, w), (N, h, w, C) or tokens (N, T, C); traced by default.")
+
+
+def _prefix_tokens() -> Any:
+    return param(None, "Class and register tokens before the image's; traced by default.", minimum=0, maximum=4096)
+
+
+def _grid() -> Any:
     return param(
-        None,
-        "Dotted name of the module whose output is weighted. By default the last convolution whose output is larger "
-        "than one pixel, with the normalisation, activation and end of the block that directly follow it.",
+        None, "Height and width of the token grid; traced by default.", unit="tokens", minimum=1, maximum=65536
     )
 
 
@@ -91,6 +102,9 @@ class GradCamParams:
 
     target: Target = _target()
     layer: str | None = _layer()
+    layout: LayoutName = _layout()
+    prefix_tokens: int | None = _prefix_tokens()
+    grid: tuple[int, ...] | None = _grid()
     relu: bool = param(True, "Keep only what speaks for the class, as the paper does; otherwise the map is signed.")
     batch: int = _batch("Images")
 
@@ -101,6 +115,9 @@ class GuidedGradCamParams:
 
     target: Target = _target()
     layer: str | None = _layer()
+    layout: LayoutName = _layout()
+    prefix_tokens: int | None = _prefix_tokens()
+    grid: tuple[int, ...] | None = _grid()
     channels: Channels = _channels("max")
     batch: int = _batch("Images")
 

@@ -2,78 +2,99 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-import captum.attr
 import numpy as np
 import torch
-from sidelight_specs import UserError
 from sidelight_specs.results import Heatmap
 from sidelight_specs.roles import Explainer
 from sidelight_toolkit.arrays import to_array
 from sidelight_toolkit.batching import slices
 from torch.nn import functional
 
-from sidelight_captum.layers import find_layer
+from sidelight_captum.layers import LayerFinder
 from sidelight_captum.question import class_pairs, score_function
 
 if TYPE_CHECKING:
     from sidelight_specs import Run
     from sidelight_specs.results import Targets
     from sidelight_specs.roles import Classifier
-    from torch import Tensor, nn
+    from torch import Tensor
 
     from sidelight_captum._params import GradCamParams
+    from sidelight_captum.layers import FeatureLayer
     from sidelight_captum.question import Score
 
 
 class GradCam(Explainer):
     """Feature maps weighted by the mean gradient of the score with respect to each, equations 1 and 2.
 
-    The coarse map is brought to the image's size bilinearly. It lies over the image rightly where the classifier
-    resizes what it is given; one that crops inside would need its images cropped first.
+    A vision transformer's tokens are feature maps as well, class and register tokens left out. The coarse map is
+    brought to the image's size bilinearly. It lies over the image rightly where the classifier resizes what it is
+    given; one that crops inside would need its images cropped first.
     """
 
     def __init__(self, params: GradCamParams, *, classifier: Classifier, run: Run) -> None:
         self._params, self._classifier, self._run = params, classifier, run
+        self._find_layer = LayerFinder(classifier, params)
 
     def explain(self, images: Tensor, targets: Targets) -> Heatmap:
         """Heatmaps in logits per unit of activation, with the resolution of the feature maps."""
         params = self._params
         score = score_function(self._classifier, params.target)
         pairs = class_pairs(targets, params.target, images.device)
-        layer = find_layer(self._classifier, params.layer, images[:1])
+        layer = self._find_layer(images)
         parts = list(slices(len(images), params.batch))
-        coarse = torch.cat(
-            [
-                class_activation(score, layer, images[part], pairs[part], relu=params.relu)
-                for part in self._run.progress(parts, "grad-cam")
-            ]
-        )
+        found = [
+            class_activation(score, layer, images[part], pairs[part]) for part in self._run.progress(parts, "grad-cam")
+        ]
+        maps, reached = (torch.cat(several) for several in zip(*found, strict=True))
+        warn_of_zeros(maps, reached, layer, self._run, relu=params.relu)
+        if params.relu:
+            maps = maps.clamp(min=0)  # eq. 2
         return Heatmap(
-            values=to_array(upsampled(coarse, images)),
+            values=to_array(upsampled(maps, images)),
             signed=not params.relu,
-            resolution=(coarse.shape[-2], coarse.shape[-1]),
+            resolution=layer.layout.grid,
             answers=params.target,
-            passes=np.full(len(images), 3, dtype=np.float32),
+            passes=np.full(len(images), 3, dtype=np.float32),  # forward + backward, counted as two
         )
 
 
-def class_activation(score: Score, layer: nn.Module, images: Tensor, pairs: Tensor, *, relu: bool) -> Tensor:
-    """(N, h, w), the weighted sum of the layer's feature maps, rectified where asked.
+def class_activation(score: Score, layer: FeatureLayer, images: Tensor, pairs: Tensor) -> tuple[Tensor, Tensor]:
+    """Weighted sums of the layer's feature maps, (N, h, w), signed, and (N,) bool, whether the score depends on them.
 
-    Raises:
-        UserError: the layer's output is not (N, C, h, w).
+    Only what follows the layer is differentiated.
     """
-    found = captum.attr.LayerGradCam(score, layer).attribute(
-        images.detach().clone().requires_grad_(), additional_forward_args=(pairs,), relu_attributions=relu
-    )
-    if not isinstance(found, torch.Tensor) or found.dim() != 4:
-        raise UserError(
-            f"layer: Grad-CAM needs feature maps of shape (N, C, h, w), which a {type(layer).__name__} does not give",
-            "name a convolution, or leave layer out",
-        )
-    return found.detach()[:, 0]
+    latest: list[Tensor] = []
+
+    def cut(_module: Any, _inputs: Any, output: Tensor) -> Tensor:
+        latest[:] = [output.detach().requires_grad_()]
+        return latest[0].clone()  # what follows may work in place
+
+    handle = layer.module.register_forward_hook(cut)
+    try:
+        with torch.enable_grad():
+            total = score(images.detach(), pairs).sum()
+    finally:
+        handle.remove()
+    (gradient,) = torch.autograd.grad(total, latest, allow_unused=True, materialize_grads=True)
+    slopes = layer.layout.to_nchw(gradient)  # dy^c / dA^k, (N, C, h, w)
+    weights = slopes.mean((2, 3), keepdim=True)  # eq. 1: alpha_k^c, (N, C, 1, 1)
+    maps = (weights * layer.layout.to_nchw(latest[0].detach())).sum(1)  # eq. 2 before its ReLU
+    return maps, slopes.flatten(1).any(1)
+
+
+def warn_of_zeros(maps: Tensor, reached: Tensor, layer: FeatureLayer, run: Run, *, relu: bool) -> None:
+    """Warn of heatmaps that are zero, with the cause."""
+    unreached = int((~reached).sum())
+    emptied = int((reached & (maps.flatten(1) <= 0).all(1)).sum()) if relu else 0
+    for count, cause in (
+        (unreached, f'the score does not depend on the feature maps of "{layer.name}"; name an earlier layer'),
+        (emptied, f'no place of "{layer.name}" speaks for the class; set relu to false to see what speaks against it'),
+    ):
+        if count:
+            run.warn(f"Grad-CAM: {count} of {len(maps)} heatmaps are zero, because {cause}")
 
 
 def upsampled(coarse: Tensor, images: Tensor) -> Tensor:

@@ -12,9 +12,9 @@ from sidelight_toolkit.arrays import to_array
 from sidelight_toolkit.batching import slices
 
 from sidelight_captum.channels import one_channel
-from sidelight_captum.grad_cam import class_activation, upsampled
+from sidelight_captum.grad_cam import class_activation, upsampled, warn_of_zeros
 from sidelight_captum.guided_backprop import guided_gradient
-from sidelight_captum.layers import find_layer
+from sidelight_captum.layers import LayerFinder
 from sidelight_captum.question import class_pairs, score_function
 
 if TYPE_CHECKING:
@@ -35,20 +35,24 @@ class GuidedGradCam(Explainer):
 
     def __init__(self, params: GuidedGradCamParams, *, classifier: Classifier, run: Run) -> None:
         self._params, self._classifier, self._run = params, classifier, run
+        self._find_layer = LayerFinder(classifier, params)
 
     def explain(self, images: Tensor, targets: Targets) -> Heatmap:
         """Heatmaps in the product of the two methods' units: only places and relations have a meaning."""
         params = self._params
         score = score_function(self._classifier, params.target)
         pairs = class_pairs(targets, params.target, images.device)
-        layer = find_layer(self._classifier, params.layer, images[:1])
+        layer = self._find_layer(images)
         found = []
         for part in self._run.progress(list(slices(len(images), params.batch)), "guided grad-cam"):
-            coarse = class_activation(score, layer, images[part], pairs[part], relu=True)
+            maps, reached = class_activation(score, layer, images[part], pairs[part])
             guided = guided_gradient(score, images[part], pairs[part])
-            found.append(one_channel(guided * upsampled(coarse, images)[:, None], params.channels))
+            product = guided * upsampled(maps.clamp(min=0), images)[:, None]
+            found.append((one_channel(product, params.channels), maps, reached))
+        heatmaps, maps, reached = (torch.cat(several) for several in zip(*found, strict=True))
+        warn_of_zeros(maps, reached, layer, self._run, relu=True)
         return Heatmap(
-            values=to_array(torch.cat(found)),
+            values=to_array(heatmaps),
             signed=params.channels == "sum",
             answers=params.target,
             passes=np.full(len(images), 6, dtype=np.float32),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import torch
-from sidelight_specs import UserError
+from sidelight_specs import SidelightError, UserError
 
 from sidelight_classifiers._archive import HOW_TO_EXPORT
 
@@ -36,6 +36,8 @@ def try_out(module: torch.nn.Module, images: torch.Tensor, path: Path, task: Tas
         try:
             scores, again = module(images), module(images)
             alone = [module(image[None]) for image in images]
+        except SidelightError:  # says what is wrong and how to mend it
+            raise
         except Exception as error:
             what = str(error).strip().splitlines() or [type(error).__name__]
             raise UserError(

@@ -1,0 +1,294 @@
+"""Layout of feature maps: the axis of the channels, and the place in the image of every vector of channels.
+
+Convolutional networks give (N, C, h, w), Swin and parts of ConvNeXt (N, h, w, C), vision transformers tokens
+(N, prefix + h * w, C) with class and register tokens in front. A shape does not tell them apart. `Places` therefore
+follows coordinates through the network: every operator that only moves values (reshape, permute, window partition,
+shift, concatenation) is applied to the values' coordinates as well, convolutions and pooling lay a new grid, linear
+layers, attention and layer normalisation mix the last axis, and what works value by value keeps the places. After any
+other operator the places are unknown, until a residual sum with known ones.
+"""
+
+from __future__ import annotations
+
+from functools import cache, cached_property
+from typing import TYPE_CHECKING, Any
+
+import torch
+from attrs import frozen
+from torch import Tensor
+from torch.overrides import TorchFunctionMode
+from torch.utils._pytree import tree_map
+from torch.utils.weak import WeakTensorKeyDictionary
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+CONVOLUTIONS = frozenset(("conv2d", "conv_transpose2d", "convolution"))
+"""Operators that give feature maps, as `operator_name` gives it."""
+RESAMPLING = frozenset((
+    "max_pool2d", "max_pool2d_with_indices", "fractional_max_pool2d", "adaptive_max_pool2d", "avg_pool2d",
+    "adaptive_avg_pool2d", "lp_pool2d", "interpolate", "upsample_bilinear2d", "upsample_bilinear2d_aa",
+    "upsample_nearest2d", "upsample_bicubic2d", "upsample_bicubic2d_aa",
+))  # fmt: skip
+"""Operators on (N, C, h, w) that lay a new grid without weights."""
+LAYER_NORMS = frozenset(("layer_norm", "native_layer_norm", "rms_norm"))
+NORMALISATIONS = LAYER_NORMS | {"batch_norm", "native_batch_norm", "group_norm", "instance_norm"}
+MOVES = frozenset((
+    "alias", "cat", "chunk", "concat", "concatenate", "constant_pad_nd", "contiguous", "detach", "expand", "flatten",
+    "flip", "get", "getitem", "im2col", "index_select", "moveaxis", "movedim", "narrow", "pad", "permute",
+    "pixel_shuffle", "pixel_unshuffle", "repeat", "reshape", "reshape_as", "roll", "select", "slice", "split",
+    "split_with_sizes", "squeeze", "stack", "swapaxes", "t", "tensor_split", "transpose", "unbind", "unflatten",
+    "unfold", "unsafe_split", "unsafe_view", "unsqueeze", "view", "view_as",
+))  # fmt: skip
+"""Operators that move values and compute nothing."""
+ROWS = {"linear": 0, "matmul": 0, "mm": 0, "bmm": 0, "addmm": 1, "scaled_dot_product_attention": 0,
+        "multi_head_attention_forward": 0}  # fmt: skip
+"""Operators that mix the last axis of one tensor argument, whose number is given, and keep its rows."""
+NEUTRAL = frozenset((
+    "clone", "dropout", "dropout1d", "dropout2d", "feature_dropout", "float", "to", "type_as", "to_copy",
+))  # fmt: skip
+"""Operators that do nothing to values, in evaluation mode."""
+_VALUE_BY_VALUE = NEUTRAL | NORMALISATIONS | {
+    "celu", "elu", "hardshrink", "hardsigmoid", "hardswish", "hardtanh", "leaky_relu", "local_response_norm",
+    "log_softmax", "logsigmoid", "mish", "normalize", "prelu", "rdiv", "relu6", "rpow", "rsub", "rtruediv", "selu",
+    "softmax", "softmin", "softplus", "softshrink", "softsign", "tanhshrink", "threshold",
+}  # fmt: skip
+
+NOWHERE = 0.0  # coordinates lie within (0, 1), and padding writes zeros
+FARTHEST = 0.5  # a linear layer that mixes values farther apart than half the image gives no local ones
+
+
+@frozen
+class Layout:
+    """Layout of an output: (N, C, h, w), (N, h, w, C), (N, T, C) or (N, C, T) with T >= prefix + h * w tokens.
+
+    Args:
+        channel: axis of the channels, 1 or the last.
+        grid: (h, w).
+        prefix: tokens before those of the grid: class and register tokens.
+    """
+
+    channel: int
+    grid: tuple[int, int]
+    prefix: int = 0
+
+    @property
+    def size(self) -> int:
+        """Places in the grid, h * w."""
+        return self.grid[0] * self.grid[1]
+
+    def to_nchw(self, output: Tensor) -> Tensor:
+        """(N, C, h, w) feature maps of an output; class and register tokens are left out."""
+        tokens = output.movedim(self.channel, 1).flatten(2)  # (N, C, T)
+        return tokens[:, :, self.prefix : self.prefix + self.size].reshape(*tokens.shape[:2], *self.grid)
+
+
+@frozen(eq=False, slots=False)
+class Placed:
+    """Coordinates of one tensor's values.
+
+    Args:
+        y: relative height of each value's place in the image, in (0, 1), of the tensor's shape; 0 for none.
+        x: likewise, from left to right.
+        maker: the operator that computed the values; what moves them does not count.
+    """
+
+    y: Tensor
+    x: Tensor
+    maker: str
+
+    @cached_property
+    def layout(self) -> Layout | None:
+        """None where the coordinates form no grid."""
+        return _layout(self.y, self.x)
+
+    @property
+    def is_local(self) -> bool:
+        """Whether the values are (1, C, h, w) with channels that share their places, also beside padding."""
+        return self.y.dim() == 4 and len(self.y) == 1 and 1 not in _axes(self.y) | _axes(self.x)
+
+
+def operator_name(func: Callable[..., Any]) -> str:
+    """Torch's name of an operator, the same for a function, its in-place and private kin, and `aten`'s overload."""
+    name: str = getattr(func, "__name__", "").split(".")[0]
+    return name.strip("_").removesuffix("_legit_no_training")
+
+
+@cache
+def works_value_by_value(name: str) -> bool:
+    """Whether torch knows an operator as pointwise, or it is a normalisation, which keeps places as well."""
+    packet = getattr(torch.ops.aten, name, None)
+    overloads = [getattr(packet, overload) for overload in packet.overloads()] if packet else []
+    return name in _VALUE_BY_VALUE or any(torch.Tag.pointwise in overload.tags for overload in overloads)
+
+
+class Places(TorchFunctionMode):
+    """Follows coordinates through one forward pass of one image.
+
+    Attributes:
+        maps: (grid, channels) of the feature maps that convolutions and normalisations gave.
+    """
+
+    def __init__(self, image: Tensor) -> None:
+        super().__init__()
+        self._placed: Any = WeakTensorKeyDictionary()
+        self._placed[image] = Placed(*_grid_of(image), "")
+        self.maps: set[tuple[tuple[int, int], int]] = set()
+
+    def of(self, output: Any) -> Placed | None:
+        """Coordinates of a tensor that the pass has made; None where they were lost."""
+        return self._placed.get(output) if isinstance(output, torch.Tensor) else None
+
+    def __torch_function__(
+        self, func: Callable[..., Any], types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
+    ) -> Any:
+        """Called by torch in place of `func`."""
+        kwargs = kwargs or {}
+        name = operator_name(func)
+        sources = [placed for placed in map(self.of, _tensors(args, kwargs)) if placed]
+        moved = self._moved(func, args, kwargs) if sources and name in MOVES else None
+        result = func(*args, **kwargs)
+        if not sources or name == "setitem":
+            self._forget(args)
+        elif moved:
+            self._keep(result, [(y, x) for y, x in zip(*map(_listed, moved), strict=True)], sources[0].maker)
+        else:
+            self._computed(name, result, sources, args, kwargs)
+        return result
+
+    def _moved(self, func: Callable[..., Any], args: Any, kwargs: Any) -> list[Any]:
+        """`func` of the coordinates; values without a place go along as such."""
+
+        def swap(item: Any, axis: str) -> Any:
+            if not isinstance(item, torch.Tensor) or not item.is_floating_point():
+                return item  # an index
+            placed = self.of(item)
+            return getattr(placed, axis) if placed else torch.zeros_like(item)
+
+        with torch.no_grad():
+            return [func(*tree_map(lambda i, a=a: swap(i, a), args), **kwargs) for a in ("y", "x")]
+
+    def _computed(self, name: str, result: Any, sources: list[Placed], args: Any, kwargs: Any) -> None:
+        first = self.of(_tensors(args, kwargs)[0])
+        outputs = [item for item in _listed(result) if isinstance(item, torch.Tensor)]
+        if name in CONVOLUTIONS | RESAMPLING:
+            local = first is not None and first.is_local
+            found = [_grid_of(item) if local and item.dim() == 4 else None for item in outputs]
+        elif name in ROWS or (name in LAYER_NORMS and _over_last_axis(args, kwargs)):
+            mixed = self.of(_tensors(args, kwargs)[ROWS.get(name, 0)])
+            found = [_mixed(mixed, item) if mixed and item.dim() > 1 else None for item in outputs]
+        else:
+            found = [_same_places(item, sources) if works_value_by_value(name) else None for item in outputs]
+        self._keep(result, found, first.maker if name in NEUTRAL and first else name)
+
+    def _keep(self, result: Any, coordinates: list[tuple[Tensor, Tensor] | None], maker: str) -> None:
+        tensors = [item for item in _listed(result) if isinstance(item, torch.Tensor)]
+        for item, found in zip(tensors, coordinates, strict=False):
+            if not found:
+                self._placed.pop(item, None)
+                continue
+            placed = self._placed[item] = Placed(*found, maker)
+            if placed.layout and maker in CONVOLUTIONS | NORMALISATIONS and placed.layout.size > 1:
+                self.maps.add((placed.layout.grid, item.shape[placed.layout.channel]))
+
+    def _forget(self, args: Any) -> None:
+        """Values written into a tensor by index have places that are not followed."""
+        if args and isinstance(args[0], torch.Tensor):
+            self._placed.pop(args[0], None)
+
+
+def _tensors(args: Any, kwargs: Any) -> list[Tensor]:
+    """Tensors among the arguments, also within lists, in order."""
+    found: list[Tensor] = []
+    for item in (*args, *kwargs.values()):
+        found += [part for part in _listed(item) if isinstance(part, torch.Tensor)]
+    return found
+
+
+def _listed(item: Any) -> list[Any]:
+    return list(item) if isinstance(item, (list, tuple)) else [item]
+
+
+def _grid_of(maps: Tensor) -> tuple[Tensor, Tensor]:
+    """Coordinates of (1, C, h, w) maps: centres of the cells of a regular grid."""
+    height, width = maps.shape[-2:]
+    y = (torch.arange(height, device=maps.device) + 0.5) / height
+    x = (torch.arange(width, device=maps.device) + 0.5) / width
+    return y[:, None].expand(maps.shape), x.expand(maps.shape)
+
+
+def _over_last_axis(args: Any, kwargs: Any) -> bool:
+    shape = kwargs.get("normalized_shape", args[1] if len(args) > 1 else ())
+    return len(_listed(shape)) == 1
+
+
+def _mixed(source: Placed, output: Tensor) -> tuple[Tensor, Tensor] | None:
+    """Coordinates after the last axis was mixed: the middle of each row's places, none where they lie far apart."""
+    if source.y.shape[:-1] != output.shape[:-1]:
+        return None
+    placed = source.y > NOWHERE
+    found = []
+    for values in (source.y, source.x):
+        last, first = values.amax(-1, keepdim=True), values.masked_fill(~placed, 1).amin(-1, keepdim=True)
+        local = placed.any(-1, keepdim=True) & (last - first <= FARTHEST)
+        found.append(torch.where(local, (first + last) / 2, NOWHERE).expand(output.shape))
+    return found[0], found[1]
+
+
+def _same_places(output: Tensor, sources: list[Placed]) -> tuple[Tensor, Tensor] | None:
+    """Coordinates of what an operator computed value by value: those of the most local argument of the same shape."""
+    same = [placed for placed in sources if placed.y.shape == output.shape]
+    if not same:
+        return None
+    best = max(same, key=lambda placed: (placed.layout is not None, int((placed.y > NOWHERE).sum())))
+    return best.y, best.x
+
+
+def _layout(y: Tensor, x: Tensor) -> Layout | None:
+    """The layout that coordinates of one image (1, ...) form, or None."""
+    if y.dim() not in (3, 4) or len(y) != 1:
+        return None
+    return _layout_of_maps(y, x) if y.dim() == 4 else _layout_of_tokens(y, x)
+
+
+def _layout_of_maps(y: Tensor, x: Tensor) -> Layout | None:
+    """(1, C, h, w) or (1, h, w, C), by the axes that y and x vary along."""
+    for channel, (down, along) in ((1, (2, 3)), (3, (1, 2))):
+        grid = (y.shape[down], y.shape[along])
+        alone = grid == (1, 1) and y.shape[channel] > 1
+        varies = _axes(y) | _axes(x)
+        if (_axes(y) <= {down} and _axes(x) <= {along}) and (varies or alone) and _is_grid(y, x, channel, grid):
+            return Layout(channel, grid)
+    return None
+
+
+def _layout_of_tokens(y: Tensor, x: Tensor) -> Layout | None:
+    """(1, T, C) or (1, C, T), where the places of some tokens in a row form a grid."""
+    for channel, axis in ((2, 1), (1, 2)):
+        if not (_axes(y) | _axes(x)) <= {axis}:
+            continue
+        down = y.select(channel, 0)[0]
+        where = (down > NOWHERE).nonzero()[:, 0]
+        if len(where) < 2 or int(where[-1] - where[0]) + 1 != len(where):
+            return None
+        height = len(set(down[where].tolist()))
+        layout = Layout(channel, (height, len(where) // height), int(where[0]))
+        return layout if layout.size == len(where) and _is_grid(y, x, channel, layout.grid, layout.prefix) else None
+    return None
+
+
+def _axes(values: Tensor) -> set[int]:
+    """Axes along which values are not constant."""
+    return {
+        axis
+        for axis, size in enumerate(values.shape)
+        if size > 1 and values.stride(axis) and not torch.equal(values, values.narrow(axis, 0, 1).expand_as(values))
+    }
+
+
+def _is_grid(y: Tensor, x: Tensor, channel: int, grid: tuple[int, int], prefix: int = 0) -> bool:
+    """Places lie row by row, top to bottom and left to right."""
+    layout = Layout(channel, grid, prefix)
+    down, along = (layout.to_nchw(values)[0, 0] for values in (y, x))
+    steady = torch.equal(down, down[:, :1].expand_as(down)) and torch.equal(along, along[:1].expand_as(along))
+    return steady and bool((down[:, 0].diff() > 0).all() and (along[0].diff() > 0).all() and (down > NOWHERE).all())

@@ -68,13 +68,22 @@ def test_the_bound_is_misfit_plus_divergence():
     assert float(bound.total) == pytest.approx(8 + 3 * divergence, rel=1e-5)
 
 
-def test_turning_all_bits_mirrors_the_layer():
-    network = DiscreteVae(7, 3, (6, 5, 4))
+def test_turning_all_bits_mirrors_the_layer_of_an_odd_decoder_and_of_no_other():
+    plain, network = DiscreteVae(7, 3, (6, 5, 4)), DiscreteVae(7, 3, (6, 5, 4), odd=True)
     network.standardise(torch.rand(9, 7, generator=generator()))
     codes = torch.tensor([[0.0, 1.0, 1.0], [1.0, 0.0, 0.5]])
     middle = (network.decode(codes) + network.decode(1 - codes)) / 2
     torch.testing.assert_close(middle, network.centre.expand(2, -1))
     assert not torch.allclose(network.decode(codes), network.centre.expand(2, -1), atol=1e-6)
+    middle = (plain.decode(codes) + plain.decode(1 - codes)) / 2
+    assert not torch.allclose(middle, plain.centre.expand(2, -1), atol=1e-3)
+
+
+def test_the_plain_decoder_gets_zeros_and_ones():
+    network = DiscreteVae(2, 3, (4, 4, 4))
+    network.standardise(torch.tensor([[1.0, 5.0], [3.0, 9.0]]))
+    codes = torch.tensor([[0.0, 1.0, 1.0]])
+    torch.testing.assert_close(network.decode(codes), network.decoder(codes) * network.scale + network.centre)
 
 
 def test_four_linear_layers_each_way_mirrored():
@@ -113,11 +122,57 @@ def test_mirrored_at_the_middle_every_image_changes_its_class_where_the_rest_is_
     assert (rest(2 * layer.mean(0) - layer).argmax(1) != said).float().mean() < 0.95
 
 
-def test_the_middle_is_the_mean_of_more_classes_and_of_one():
-    layer = torch.rand(20, 2, generator=generator())
-    torch.testing.assert_close(middle(layer, torch.rand(20, 3), by_a_line([1.0, 1.0], -1.0)), layer.mean(0))
-    always = by_a_line([0.0, 0.0], 1.0)
-    torch.testing.assert_close(middle(layer, always(layer), always), layer.mean(0))
+def test_without_a_boundary_the_mean_is_taken_and_said():
+    layer, warnings = torch.rand(20, 2, generator=generator()), []
+    always, line = by_a_line([0.0, 0.0], 1.0), by_a_line([1.0, 1.0], -1.0)
+    torch.testing.assert_close(middle(layer, always(layer), always, warnings.append), layer.mean(0))
+    torch.testing.assert_close(middle(layer, line(layer), always, warnings.append), layer.mean(0))
+    assert "one class to all training images" in warnings[0]
+    assert "one side of the boundary" in warnings[1]
+    with pytest.raises(UserError, match="between two classes, the classifier has 3"):
+        middle(layer, torch.rand(20, 3), line)
+
+
+def binary(**params):
+    """A dvae of a two-class toy classifier and its run, trained for few steps, or not."""
+    run = ToyRun()
+    params = {"layer": "pool2", "bits": 6, "widths": (32, 32, 16), "batch": 24} | params
+    dvae = Dvae(DvaeParams(**params), classifier=ToyClassifier(task="binary"), run=run)
+    dvae.fit(ToyData(task="binary"))
+    return dvae
+
+
+def changed_by_all_bits(dvae):
+    codes = dvae.latents(torch.from_numpy(ToyData(task="binary").split("test").images))
+    return float((dvae.logits_of(codes).argmax(1) != dvae.logits_of(1 - codes).argmax(1)).float().mean())
+
+
+def test_untrained_codes_flip_every_class_by_the_identity_and_not_by_the_paper_s_decoder():
+    """The control of table 1: what holds for random weights is no result."""
+    assert changed_by_all_bits(binary(steps=0, decoder="odd", centre="boundary")) == 1
+    assert changed_by_all_bits(binary(steps=0)) < 0.2
+    assert changed_by_all_bits(binary(steps=400)) > 0.8
+
+
+def test_a_layer_without_training_has_no_curves_and_a_state():
+    dvae = binary(steps=0)
+    assert not dvae.state().curves
+    assert DvaeParams().decoder == "plain"
+    assert DvaeParams().centre == "mean"
+
+
+class WithoutTest(ToyData):
+    """Toy data with a training split alone."""
+
+    splits = ("train",)
+
+
+def test_flips_of_training_images_are_said_to_be():
+    run = ToyRun()
+    params = DvaeParams(layer="pool2", bits=3, widths=(8, 8, 8), steps=1)
+    Dvae(params, classifier=ToyClassifier(), run=run).fit(WithoutTest())
+    assert any("no test split" in text for text in run.warnings)
+    assert "split train" in run.emitted["single flips"].items[0].settings["images"]
 
 
 class Table:
@@ -134,7 +189,7 @@ def test_flips_are_counted_and_dead_bits_found():
     assert found.on.tolist() == [0.5, 0.5, 0.75, 0.0]
     assert found.largest[0] == pytest.approx(1 / (1 + math.exp(-2)) - 1 / (1 + math.exp(2)), abs=0.03)
     assert found.dead.tolist() == [False, False, True, True]
-    measured = flip_effects(found, len(codes))
+    measured = flip_effects(found, "4 of split test")
     assert measured.items[0].values.tolist() == [1.0, 0.0, 0.0, 0.0]
     assert measured.items[1].value == 0.5
 
@@ -163,7 +218,7 @@ def test_the_decoded_layer_keeps_the_prediction(trained):
 def test_turning_all_bits_changes_the_prediction(trained):
     codes = trained.latents(torch.from_numpy(ToyData().split("test").images))
     before, after = (trained.logits_of(part).argmax(1) for part in (codes, 1 - codes))
-    assert (before != after).float().mean() >= 0.9
+    assert (before != after).float().mean() > 0.7
 
 
 def test_attributes_are_ranked_and_measured_in_the_layer(trained):

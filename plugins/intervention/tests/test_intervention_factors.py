@@ -3,11 +3,15 @@
 import numpy as np
 import pytest
 import torch
-from sidelight_intervention._params import ConceptFactorsParams
+from sidelight_intervention import flip_factors
+from sidelight_intervention._params import ConceptFactorsParams, ConceptFlipParams, FlipFactorsParams
 from sidelight_intervention.concept_factors import ConceptFactors
 from sidelight_intervention.conformance import trained_decoder
 from sidelight_intervention.edits import PAIRS, edited, sheet
+from sidelight_intervention.flip import ConceptFlip
+from sidelight_intervention.flip_factors import FlipFactors
 from sidelight_specs import UserError
+from sidelight_specs.results import Intervention, Targets
 from sidelight_specs.testing.run import ToyRun
 from sidelight_specs.testing.toys import SHAPE, ToyClassifier, ToyData
 
@@ -75,3 +79,45 @@ def test_unknown_factors_and_more_classes_are_a_user_s_error():
         metric(ToyRun(), factors=("hue",)).measure(None, None, None)
     with pytest.raises(UserError, match="compares two classes"):
         metric(ToyRun(), "multiclass").measure(None, None, None)
+
+
+class Reads:
+    """Mean brightness as the only factor, between 0 and 2: half a range is 1."""
+
+    names, r_squared = ("brightness",), np.array([0.9])
+
+    def half_ranges(self, images, others):
+        return others.mean((1, 2, 3))[:, None] - images.mean((1, 2, 3))[:, None]
+
+
+def test_flips_of_both_ways_are_measured_towards_the_second_class(monkeypatch):
+    monkeypatch.setattr(flip_factors, "factor_regressor", lambda *_: Reads())
+    says = {0: (1.0, 0.0), 1: (0.0, 1.0)}
+    before, after = np.array([0.2, 0.8, 0.3]), np.array([0.6, 0.1, 0.9])
+    pictures = [
+        np.broadcast_to(level[:, None, None, None], (3, 1, 2, 2)).astype(np.float32) for level in (before, after)
+    ]
+    rows = [np.array([says[k] for k in classes], np.float32) for classes in ((0, 1, 0), (1, 0, 0))]
+    bits = np.zeros((3, 2), bool)
+    flips = Intervention(
+        codes=bits, flipped=bits, before=pictures[0], after=pictures[1], logits=rows[0], logits_before=rows[0],
+        logits_after=rows[1], changed=np.array([True, True, False]), singles=np.zeros((3, 2), np.float32),
+        answers="predicted",
+    )  # fmt: skip
+    (item,) = FlipFactors(FlipFactorsParams(), data=None, run=ToyRun()).measure(flips, None, None).items
+    np.testing.assert_allclose(item.values, [0.4, 0.7, np.nan], atol=1e-6)
+    assert item.settings["flips that change the class"] == "2 of 3"
+    assert item.settings["between the classes before"] == "+0.55"
+
+
+def test_flip_factors_names_what_it_cannot_measure():
+    data, run = ToyData(task="binary"), ToyRun()
+    generator = trained_decoder(SHAPE, "binary")
+    images = torch.from_numpy(data.split("test").images[:4])
+    targets = Targets(predicted=np.zeros(4, np.int64), probe=np.ones(4, np.int64))
+    flip = ConceptFlip(ConceptFlipParams(), classifier=ToyClassifier(task="binary"), generator=generator, run=run)
+    small = {"reader_images": 48, "reader_steps": 3}
+    with pytest.raises(UserError, match="no factor hue"):
+        FlipFactors(FlipFactorsParams(factors=("hue",), **small), data=data, run=run).measure(
+            flip.explain(images, targets), images, targets
+        )

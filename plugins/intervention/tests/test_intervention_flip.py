@@ -5,12 +5,20 @@ from itertools import combinations
 import numpy as np
 import pytest
 import torch
-from sidelight_intervention._params import ConceptDecoderParams, ConceptFlipParams, LayerFidelityParams
+from sidelight_intervention._params import (
+    ConceptDecoderParams,
+    ConceptFlipParams,
+    DvaeParams,
+    LayerFidelityParams,
+    SharedInformationParams,
+)
 from sidelight_intervention.concept_decoder import ConceptDecoder
 from sidelight_intervention.conformance import trained_decoder, trained_dvae
+from sidelight_intervention.dvae import Dvae
 from sidelight_intervention.flip import ConceptFlip
 from sidelight_intervention.layer_fidelity import LayerFidelity
-from sidelight_intervention.search import fewest
+from sidelight_intervention.search import fewest, lead_over
+from sidelight_intervention.shared_information import SharedInformation
 from sidelight_specs.results import Targets
 from sidelight_specs.testing.run import ToyRun
 from sidelight_specs.testing.toys import SHAPE, ToyClassifier, ToyData
@@ -142,6 +150,12 @@ def test_the_table_counts_what_it_says():
         float((dvae.logits_of(1 - codes).argmax(1) != said).float().mean())
     )
     assert found["accuracy, layer"] == 1.0
+    sizes = [
+        fewest(lambda c, s=s: lead_over(dvae.logits_of(c), s.expand(len(c))), code, 2)
+        for code, s in zip(codes, said, strict=True)
+    ]
+    assert found["changed by the fewest bits"] == pytest.approx(np.mean([item.changed for item in sizes]))
+    assert found["bits to flip"] == pytest.approx(np.mean([int(i.flipped.sum()) for i in sizes if i.changed]))
 
 
 def test_the_dvae_stays_fixed_while_the_pictures_are_learned():
@@ -159,3 +173,72 @@ def test_without_its_weight_the_information_is_not_computed():
     decoder = ConceptDecoder(ConceptDecoderParams(width=2, steps=3, shared=0.0), dvae=dvae, run=ToyRun())
     decoder.fit(ToyData())
     assert sorted(decoder.state().curves) == ["loss"]
+
+
+def decoder_of(dvae, run=None, **params):
+    params = {"width": 2, "steps": 2, "batch": 4, "rows": 4} | params
+    decoder = ConceptDecoder(ConceptDecoderParams(**params), dvae=dvae, run=run or ToyRun())
+    decoder.fit(ToyData())
+    return decoder
+
+
+def table_2(decoder, run=None):
+    metric = SharedInformation(
+        SharedInformationParams(points=100), data=ToyData(), generator=decoder, run=run or ToyRun()
+    )
+    return {item.name: item.value for item in metric.measure(None, None, None).items}
+
+
+@pytest.fixture(scope="module")
+def codes():
+    """A dvae whose decoded layer varies along two of three directions."""
+    params = DvaeParams(layer="pool2", bits=6, widths=(32, 32, 16), steps=200, batch=24)
+    dvae = Dvae(params, classifier=ToyClassifier(), run=ToyRun())
+    dvae.fit(ToyData())
+    return dvae
+
+
+def test_the_turned_start_has_the_cosine_before_training_and_little_of_it_in_pictures(codes):
+    """Control of table 2: what the turned start, an option, gains shows in no picture, and is no gain of training."""
+    untouched, turned = (table_2(decoder_of(codes, steps=0, start=start)) for start in ("least-squares", "turned"))
+    assert ConceptDecoderParams().start == "least-squares"
+    assert turned["shared information"] > untouched["shared information"] + 0.05
+    assert turned["information in the pictures"] < untouched["information in the pictures"] - 0.3
+    assert turned["shared information, decoded"] == pytest.approx(untouched["shared information, decoded"], abs=0.03)
+
+
+def test_without_steps_the_pictures_stay_at_their_start():
+    dvae = trained_dvae(SHAPE, "multiclass")
+    with_term, without = (decoder_of(dvae, steps=0, shared=shared).state() for shared in (1.0, 0.0))
+    assert with_term.digest() == without.digest()
+    assert not with_term.curves
+
+
+def test_the_term_along_decoded_directions_raises_the_similarity_there(codes):
+    options = {"steps": 60, "learning_rate": 0.02, "interval": 1, "rows": 16, "batch": 8}
+    with_term, without = (table_2(decoder_of(codes, span="decoded", shared=shared, **options)) for shared in (1.0, 0.0))
+    name = "shared information, decoded"
+    assert with_term[name] > without[name] + 0.05
+    assert with_term["information in the pictures"] > 0.9
+
+
+def test_along_one_direction_there_is_no_cosine():
+    """A cosine of single numbers is 1 whatever they are."""
+    params = DvaeParams(layer="pool2", bits=3, widths=(8, 8, 8), steps=50, batch=24)
+    dvae, run = Dvae(params, classifier=ToyClassifier(task="binary"), run=ToyRun()), ToyRun()
+    dvae.fit(ToyData(task="binary"))
+    decoder = ConceptDecoder(ConceptDecoderParams(width=2, steps=1, batch=4, span="decoded"), dvae=dvae, run=run)
+    decoder.fit(ToyData(task="binary"))
+    assert any("along one direction only" in text for text in run.warnings)
+    assert np.isnan(table_2(decoder)["shared information, decoded"])
+
+
+def test_a_term_without_a_slope_is_said(monkeypatch):
+    run, dvae = ToyRun(), trained_dvae(SHAPE, "multiclass")
+    monkeypatch.setattr(dvae, "_rest", lambda rows: 0 * rows[:, :3])
+    decoder = decoder_of(dvae, run)
+    assert any("takes no information from the layer" in text for text in run.warnings)
+    assert any("no slope" in text for text in run.warnings)
+    measured = ToyRun()
+    assert np.isnan(table_2(decoder, measured)["shared information"])
+    assert any("no cosine" in text for text in measured.warnings)

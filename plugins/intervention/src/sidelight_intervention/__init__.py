@@ -18,6 +18,7 @@ from sidelight_intervention._params import (
     ConceptFactorsParams,
     ConceptFlipParams,
     DvaeParams,
+    FlipFactorsParams,
     LayerFidelityParams,
     SharedInformationParams,
 )
@@ -79,10 +80,10 @@ def sidelight_explainers() -> Iterable[ExplainerDescriptor]:
 
 @hookimpl
 def sidelight_metrics() -> Iterable[MetricDescriptor]:
-    """Tables 1 and 2, figures 4 and 5."""
+    """Tables 1 and 2, figures 4, 5 and 6."""
     yield MetricDescriptor(
         name="layer-fidelity",
-        summary="How often flips change the class, and how much of the layer's accuracy its code keeps.",
+        summary="Smallest flips that change the class, flips of one and all bits, and the accuracy of the code.",
         params=LayerFidelityParams,
         factory="sidelight_intervention.layer_fidelity:LayerFidelity",
         needs=(Need("data"), _DVAE),
@@ -91,12 +92,12 @@ def sidelight_metrics() -> Iterable[MetricDescriptor]:
     )
     yield MetricDescriptor(
         name="shared-information",
-        summary="The cosine between what the classifier and what the pictures take from the layer.",
+        summary="Cosine of the information that classifier and pictures take from a layer, and its share in pictures.",
         params=SharedInformationParams,
         factory="sidelight_intervention.shared_information:SharedInformation",
         needs=(Need("data"), _PICTURES),
         accepts=("intervention",),
-        example={"images": 12},
+        example={"images": 12, "points": 20},
         paper=f"{PAPER}, table 2",
     )
     yield MetricDescriptor(
@@ -112,4 +113,14 @@ def sidelight_metrics() -> Iterable[MetricDescriptor]:
         accepts=("intervention",),
         example={"images": 6, "factors": ("rows", "columns"), "reader_images": 48, "reader_steps": 3},
         paper=f"{PAPER}, figures 4 and 5",
+    )
+    yield MetricDescriptor(
+        name="flip-factors",
+        summary="Change of true factors in the concept images when a flip turns one class into the other.",
+        params=FlipFactorsParams,
+        factory="sidelight_intervention.flip_factors:FlipFactors",
+        needs=(Need("data", capabilities=("factors.render",)),),
+        accepts=("intervention",),
+        example={"factors": ("rows", "columns"), "reader_images": 48, "reader_steps": 3},
+        paper=f"{PAPER}, figure 6",
     )

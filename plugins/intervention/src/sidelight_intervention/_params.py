@@ -25,6 +25,14 @@ class DvaeParams:
         maximum=65_536,
     )
     dropout: float = param(0.0, "Share of hidden units switched off in training.", minimum=0.0, maximum=0.9)
+    decoder: Literal["plain", "odd"] = param(
+        "plain",
+        "`plain`, the paper's, decodes z in {0, 1}; `odd` reflects phi' about the centre when all bits flip.",
+    )
+    centre: Literal["mean", "boundary"] = param(
+        "mean",
+        "Point about which the layer is centred: its mean, or for two classes a point on their boundary.",
+    )
     variance: float = param(
         0.02,
         "Variance of the layer around its reconstruction, as a share of the layer's own. Lower keeps more of the "
@@ -46,7 +54,9 @@ class DvaeParams:
         minimum=0.01,
         maximum=100.0,
     )
-    steps: int = param(3000, "Length of the training.", unit="steps", minimum=1, maximum=10_000_000)
+    steps: int = param(
+        3000, "Length of the training; 0 leaves random weights, a control.", unit="steps", minimum=0, maximum=10_000_000
+    )
     batch: int = param(128, "Images in each step.", unit="images", minimum=2, maximum=65_536)
     learning_rate: float = param(
         2e-3, "Highest learning rate of Adam; it rises and falls linearly.", minimum=1e-7, maximum=1.0
@@ -71,7 +81,9 @@ class ConceptDecoderParams:
         8, "Channels before the last layer; the first ones have four times as many.", minimum=1, maximum=512
     )
     dropout: float = param(0.0, "Share of hidden units switched off in training.", minimum=0.0, maximum=0.9)
-    steps: int = param(1500, "Length of the training.", unit="steps", minimum=1, maximum=10_000_000)
+    steps: int = param(
+        1500, "Length of the training; 0 leaves the start as it is.", unit="steps", minimum=0, maximum=10_000_000
+    )
     batch: int = param(32, "Images in each step.", unit="images", minimum=2, maximum=65_536)
     learning_rate: float = param(
         2e-3, "Highest learning rate of Adam; it rises and falls linearly.", minimum=1e-7, maximum=1.0
@@ -87,6 +99,14 @@ class ConceptDecoderParams:
         "cosine",
         "`dot` is equation 6 to the letter, which also falls when the pictures merely react more strongly; `cosine` "
         "compares directions alone, as table 2 does.",
+    )
+    span: Literal["layer", "decoded"] = param(
+        "layer",
+        "Directions of the information: each coordinate of the layer (equation 4), or those that phi' varies along.",
+    )
+    start: Literal["least-squares", "turned"] = param(
+        "least-squares",
+        "`turned` rotates it until its information is the classifier's: the similarity's maximum before training.",
     )
     interval: int = param(
         5, "The similarity is taken at every so many-th step, with as many times its weight.", minimum=1, maximum=1000
@@ -138,20 +158,44 @@ class LayerFidelityParams:
     images: int = param(
         10_000, "The split's first images, so many at most.", unit="images", minimum=1, maximum=10_000_000
     )
-
-
-@params
-class SharedInformationParams(LayerFidelityParams):
-    """Options of `shared-information`."""
-
-    images: int = param(
-        2000, "The split's first images, so many at most.", unit="images", minimum=1, maximum=10_000_000
+    searched: int = param(
+        100, "Images among them whose smallest flip is searched for.", unit="images", minimum=0, maximum=10_000_000
     )
 
 
 @params
-class ConceptFactorsParams(LayerFidelityParams):
+class SharedInformationParams:
+    """Options of `shared-information`."""
+
+    split: str = param("test", "The data's split that is measured.")
+    images: int = param(
+        2000, "The split's first images, so many at most.", unit="images", minimum=1, maximum=10_000_000
+    )
+    points: int = param(
+        200, "Points for each direction at which I(g) is estimated.", unit="points", minimum=1, maximum=1_000_000
+    )
+
+
+@params
+class FlipFactorsParams:
+    """Options of `flip-factors`."""
+
+    factors: tuple[str, ...] = param((), "Factors that are reported; all of the data's where empty.")
+    reader_images: int = param(
+        6000,
+        "Images drawn to train the network that reads factors.",
+        unit="images",
+        minimum=16,
+        maximum=1_000_000,
+    )
+    reader_steps: int = param(800, "Length of its training.", unit="steps", minimum=1, maximum=1_000_000)
+
+
+@params
+class ConceptFactorsParams:
     """Options of `concept-factors`."""
+
+    split: str = param("test", "The data's split that is measured.")
 
     images: int = param(200, "The split's first images, so many at most.", unit="images", minimum=2, maximum=10_000_000)
     factors: tuple[str, ...] = param((), "Which factors are looked at; all of the data's where empty.")

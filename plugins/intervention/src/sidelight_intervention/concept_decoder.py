@@ -18,7 +18,7 @@ from torch.nn.functional import binary_cross_entropy_with_logits
 
 from sidelight_intervention.beginning import linear_beginning, turned_to
 from sidelight_intervention.fisher import Draw, Shared, moved, projected, root_of_pixels
-from sidelight_intervention.information import of_classifier
+from sidelight_intervention.information import of_classifier, principal_axes
 from sidelight_intervention.pictures import PictureNetwork
 
 if TYPE_CHECKING:
@@ -53,15 +53,15 @@ class ConceptDecoder(Generator, Trainable):
         codes = in_batches(lambda part: self.dvae.encode(part.to(self.run.device)).cpu(), layer, CHUNK)
         with seeded(self.run, "weights"):
             network = self._build(layer.shape[1], shape)
-        wanted = of_classifier(self.dvae, layer, self.run) if self.params.shared else None
-        self._begin(network, codes, images, wanted)
-        term = None if wanted is None else self._information_term(network, wanted, shape)
-        with training_mode(network), seeded(self.run, "dropout"):
-            self._curves = self._minimise(network, codes, images, term)
+        self._begin(network, codes, images, layer)
+        term = self._information_term(network, codes, layer, shape) if self.params.shared else None
+        if self.params.steps:
+            with training_mode(network), seeded(self.run, "dropout"):
+                self._curves = self._minimise(network, codes, images, term)
         self._shape, self._network = shape, network
         self._show(images[:SHEET], codes[:SHEET])
 
-    def _begin(self, network: PictureNetwork, codes: Tensor, images: Tensor, wanted: Tensor | None) -> None:
+    def _begin(self, network: PictureNetwork, codes: Tensor, images: Tensor, layer: Tensor) -> None:
         network.mean.copy_(self.dvae.network.centre)
         network.scale.copy_(self.dvae.network.scale)
 
@@ -70,13 +70,21 @@ class ConceptDecoder(Generator, Trainable):
 
         with seeded(self.run, "directions"):
             beginning = linear_beginning(layer_of, codes, images, network.rank)
-        network.begin(beginning if wanted is None else turned_to(beginning, wanted))
+        if self.params.start == "turned":
+            beginning = turned_to(beginning, of_classifier(self.dvae, layer, self.run))
+        network.begin(beginning)
 
     def _build(self, inputs: int, shape: Shape) -> PictureNetwork:
         return PictureNetwork(inputs, shape, self.params.width, self.params.dropout).to(self.run.device)
 
-    def _information_term(self, network: PictureNetwork, wanted: Tensor, shape: Shape) -> Callable[[Tensor], Tensor]:
-        """The similarity between I(g), from phi' (N, S) of a step, and I(f_K), which is wanted and does not change."""
+    def _information_term(
+        self, network: PictureNetwork, codes: Tensor, layer: Tensor, shape: Shape
+    ) -> Callable[[Tensor], Tensor]:
+        """The similarity between I(g), from phi' (N, S) of a step, and I(f_K), from phi (N, S), which stays."""
+        axes = self._axes(codes) if self.params.span == "decoded" else None
+        wanted = of_classifier(self.dvae, layer, self.run, axes)
+        if not wanted.any():
+            self.run.warn("the classifier takes no information from the layer; the information term has no effect")
         shared = Shared(wanted, self.params.similarity)
         draw = Draw(len(wanted), generator(self.run, "information"))
         outputs = int(np.prod(shape))
@@ -84,12 +92,19 @@ class ConceptDecoder(Generator, Trainable):
         def similarity(decoded: Tensor) -> Tensor:
             rows = torch.arange(self.params.rows) % len(decoded)
             coordinates = draw.coordinates(len(rows)).to(decoded.device)
-            points = moved(decoded[rows], coordinates, draw.noise(len(rows)).to(decoded))
+            points = moved(decoded[rows], coordinates, draw.noise(len(rows)).to(decoded), axes)
             signs = draw.signs(len(rows), outputs).to(decoded)
-            values = projected(lambda z: root_of_pixels(network(z)), points, coordinates, signs, learn=True)
+            values = projected(lambda z: root_of_pixels(network(z)), points, coordinates, signs, axes, learn=True)
             return shared(values, coordinates)
 
         return similarity
+
+    def _axes(self, codes: Tensor) -> Tensor:
+        """(p, S): the principal directions of phi' over the first `CHUNK` training images."""
+        axes = principal_axes(self.dvae.decode(codes[:CHUNK].to(self.run.device)), self.run)
+        if len(axes) < 2:
+            self.run.warn("span: the decoded layer varies along one direction only; the information term has no effect")
+        return axes
 
     def _minimise(
         self, network: PictureNetwork, codes: Tensor, images: Tensor, term: Callable[[Tensor], Tensor] | None
@@ -110,6 +125,11 @@ class ConceptDecoder(Generator, Trainable):
         optimizer = torch.optim.Adam(network.parameters(), params.learning_rate)
         batches = minibatches(len(images), params.batch, self.run.rng("minibatches"))
         total = train(self.run, loss_of, optimizer, batches, params.steps, "training decoder")
+        if clamped := sum(similarity < LEAST for similarity in similarities):
+            self.run.warn(
+                f"the similarity was below {LEAST} at {clamped} of the {len(similarities)} steps that look at it; "
+                "the information term has no slope there"
+            )
         curves = {"loss": total}
         return curves | ({params.similarity: np.array(similarities, np.float32)} if similarities else {})
 

@@ -91,6 +91,7 @@ class ConceptFactors(Metric):
         drawn = self.generator.drawn(codes)
         read = reader.read(drawn) / (np.ptp(reader.ranges, axis=1) / 2)
         if said.all() or not said.any():
+            self.run.warn("the decoded layers of all images are of one class; there are no two classes to compare")
             return np.full(read.shape[1], np.nan)
         means = np.stack([to_array(drawn)[chosen].mean(0) for chosen in (~said, said)])
         self.run.emit("mean concept images", Split(images=means, ids=tuple(self.classifier.class_names)))

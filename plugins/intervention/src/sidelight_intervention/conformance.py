@@ -70,4 +70,6 @@ def _decoder_state(shape: Shape, task: Task) -> State:
 
 
 _OF_CODES = ("concept-decoder", "concept-flip", "layer-fidelity", "shared-information")
-toys = {name: InterventionToys() for name in _OF_CODES} | {"concept-factors": InterventionToys(task="binary")}
+toys = {name: InterventionToys() for name in _OF_CODES} | {
+    name: InterventionToys(task="binary") for name in ("concept-factors", "flip-factors")
+}

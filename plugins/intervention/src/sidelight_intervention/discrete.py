@@ -54,22 +54,24 @@ class DiscreteVae(nn.Module):
     """Four linear layers each way with ReLU and dropout; the decoder has those of the encoder, transposed.
 
     The layer is centred and divided by one scale, learned from the data, so that the bound's variance is a share of
-    the layer's own. The decoder gets its bits as -1 and 1, and half the difference between what it makes of a code and
-    of its opposite is phi': an odd function of the code about the centre. Turning all bits round, which no
-    image of the training does, then has a meaning, the mirror image of phi'.
+    the layer's own. The plain decoder, the paper's, gets z in {0, 1}. The odd one gets bits s = 2 z - 1 in {-1, 1} and
+    gives phi' = centre + scale (d(s) - d(-s)) / 2, so that the complement of a code decodes to the reflection of phi'
+    about the centre, before any training: an identity, not something learned.
 
     Args:
         inputs: S, the size of the flattened layer.
         bits: n.
         widths: units between the linear layers.
         dropout: share of hidden units switched off in training.
+        odd: whether the decoder is odd in the code about the centre.
     """
 
     centre: Tensor
     scale: Tensor
 
-    def __init__(self, inputs: int, bits: int, widths: Sequence[int], dropout: float = 0.0) -> None:
+    def __init__(self, inputs: int, bits: int, widths: Sequence[int], dropout: float = 0.0, odd: bool = False) -> None:
         super().__init__()
+        self._odd = odd
         sizes = (inputs, *widths, bits)
         self.encoder = nn.Sequential(*_linear_layers(sizes, dropout))
         self.decoder = nn.Sequential(*_linear_layers(sizes[::-1], dropout))
@@ -91,8 +93,8 @@ class DiscreteVae(nn.Module):
     def decode(self, bits: Tensor) -> Tensor:
         """phi' or psi: codes (N, n) in [0, 1] to (N, S)."""
         signs = 2 * bits - 1
-        restored: Tensor = (self.decoder(signs) - self.decoder(-signs)) / 2 * self.scale + self.centre
-        return restored
+        relative: Tensor = (self.decoder(signs) - self.decoder(-signs)) / 2 if self._odd else self.decoder(bits)
+        return relative * self.scale + self.centre
 
     def bound(
         self, layer: Tensor, noise: torch.Generator, *, temperature: float, variance: float, prior: float, beta: float

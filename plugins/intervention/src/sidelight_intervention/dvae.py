@@ -60,20 +60,28 @@ class Dvae(AttributeFinder, Trainable):
         with seeded(self.run, "weights"):
             network = self._build(layer.shape[1])
         on_device = layer.to(self.run.device)
-        network.standardise(on_device, middle(on_device, logits, self._rest))
+        boundary = self.params.centre == "boundary"
+        network.standardise(on_device, middle(on_device, logits, self._rest, self.run.warn) if boundary else None)
         with training_mode(network), seeded(self.run, "dropout"):
-            self._curves = self._minimise(network, layer)
+            self._curves = self._minimise(network, layer) if self.params.steps else {}
         self._network = network
-        held_out = self._images(data.split("test" if "test" in data.splits else "train"))
+        self._count_flips(data)
+
+    def _count_flips(self, data: Data) -> None:
+        split = "test" if "test" in data.splits else "train"
+        if split == "train":
+            self.run.warn("the data has no test split; single flips and dead bits are of the training images")
+        held_out = self._images(data.split(split))
         flips = by_single_flips(self, self.latents(held_out))
         self._dead = flips.dead
-        self.run.emit("single flips", flip_effects(flips, len(held_out)))
+        self.run.emit("single flips", flip_effects(flips, f"{len(held_out)} of split {split}"))
 
     def _images(self, split: Split) -> Tensor:
         return torch.from_numpy(split.images[: self.params.images])
 
     def _build(self, inputs: int) -> DiscreteVae:
-        network = DiscreteVae(inputs, self.params.bits, self.params.widths, self.params.dropout)
+        params = self.params
+        network = DiscreteVae(inputs, params.bits, params.widths, params.dropout, odd=params.decoder == "odd")
         return network.to(self.run.device)
 
     def _minimise(self, network: DiscreteVae, layer: Tensor) -> dict[str, np.ndarray]:

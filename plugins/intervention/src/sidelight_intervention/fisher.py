@@ -31,12 +31,19 @@ def root_of_classes(logits: Tensor) -> Tensor:
     return 2 * (logits.log_softmax(1) / 2).exp()
 
 
-def moved(points: Tensor, coordinates: Tensor, noise: Tensor) -> Tensor:
-    """z of equation 4: row m of (M, S) with `noise[m]` added to its coordinate `coordinates[m]` and to no other."""
-    return points.scatter_add(1, coordinates[:, None], noise[:, None])
+def moved(points: Tensor, coordinates: Tensor, noise: Tensor, axes: Tensor | None = None) -> Tensor:
+    """z of equation 4: row m of (M, S) with `noise[m]` added to its coordinate `coordinates[m]` and to no other.
+
+    With axes (p, S), orthonormal, the coordinates are those along them.
+    """
+    if axes is None:
+        return points.scatter_add(1, coordinates[:, None], noise[:, None])
+    return points + noise[:, None] * axes[coordinates]
 
 
-def projected(root: Root, rows: Tensor, coordinates: Tensor, signs: Tensor, *, learn: bool = False) -> Tensor:
+def projected(
+    root: Root, rows: Tensor, coordinates: Tensor, signs: Tensor, axes: Tensor | None = None, *, learn: bool = False
+) -> Tensor:
     """(M,) estimates of each row's information in its coordinate, all from one backward pass.
 
     For signs v of +1 and -1 drawn at random, the square of d(v . root)/dz_i has the sum over the outputs of
@@ -47,13 +54,22 @@ def projected(root: Root, rows: Tensor, coordinates: Tensor, signs: Tensor, *, l
         rows: (M, S), the points moved.
         coordinates: (M,) int64.
         signs: (M, P).
+        axes: (p, S) orthonormal directions that the coordinates are taken along; the layer's own without.
         learn: whether gradients are to flow back from the estimates.
     """
+    gradient = slopes(root, rows, signs, learn=learn)
+    if axes is None:
+        return gradient.gather(1, coordinates[:, None])[:, 0].square()
+    return (gradient * axes[coordinates]).sum(1).square()
+
+
+def slopes(root: Root, rows: Tensor, signs: Tensor, *, learn: bool = False) -> Tensor:
+    """(M, S): the gradient of v . root(z) at each of the rows z (M, S), for signs v (M, P)."""
     with torch.enable_grad():
         rows = rows.detach().requires_grad_()
         total = (signs * root(rows)).sum()
         (gradient,) = torch.autograd.grad(total, rows, create_graph=learn)
-    return gradient.gather(1, coordinates[:, None])[:, 0].square()
+    return gradient
 
 
 def exact(root: Root, rows: Tensor, coordinates: Tensor) -> Tensor:
@@ -136,5 +152,6 @@ class Shared:
 
 
 def cosine(one: Tensor, other: Tensor) -> float:
-    """Of two information vectors (S,); 0 where one is zero."""
-    return float(functional.cosine_similarity(one.double(), other.double(), dim=0))
+    """Of two information vectors (S,); NaN where one is zero."""
+    lengths = float(one.double().norm() * other.double().norm())
+    return float(one.double() @ other.double()) / lengths if lengths > 0 else float("nan")

@@ -10,7 +10,7 @@ from sidelight_specs.roles import Explainer
 from sidelight_toolkit.arrays import to_array
 from sidelight_toolkit.batching import in_batches
 
-from sidelight_intervention.search import Found, fewest
+from sidelight_intervention.search import Found, fewest, lead_over
 
 if TYPE_CHECKING:
     from sidelight_specs import Run
@@ -47,7 +47,7 @@ class ConceptFlip(Explainer):
         ]
         flipped = torch.stack([item.flipped for item in found])
         after_codes = torch.where(flipped, 1 - codes, codes)
-        lead = _lead(before, said, self._rivals(probes))
+        lead = lead_over(before, said, self._rivals(probes))
         batch = self._dvae.params.classifier_batch
         return Intervention(
             codes=to_array(codes > 0.5),
@@ -70,24 +70,10 @@ class ConceptFlip(Explainer):
             logits = self._dvae.logits_of(codes)
             count = len(logits)
             rivals = self._rivals(torch.full((count,), probe, device=logits.device))
-            return _lead(logits, torch.full((count,), said, device=logits.device), rivals)
+            return lead_over(logits, torch.full((count,), said, device=logits.device), rivals)
 
         if self.params.flips == "fewest":
             return fewest(lead, code, self.params.exact)
         singles = lead(torch.where(torch.eye(len(code), dtype=torch.bool, device=code.device), 1 - code, code))
         changed = float(lead(1 - code[None])[0]) < 0
         return Found(torch.ones_like(code, dtype=torch.bool), changed, singles)
-
-
-def _lead(logits: Tensor, said: Tensor, rivals: Tensor | None) -> Tensor:
-    """(N,): by how much the class `said` is above the others, or above the rival; (N, K) logits.
-
-    Towards a rival the lead is also kept by every third class: the rival has to be the answer.
-    """
-    if rivals is None:
-        others = logits.scatter(1, said[:, None], -torch.inf)
-        return logits.gather(1, said[:, None])[:, 0] - others.amax(1)
-    same = rivals == said
-    others = logits.scatter(1, rivals[:, None], -torch.inf)
-    ahead = others.amax(1) - logits.gather(1, rivals[:, None])[:, 0]
-    return torch.where(same, _lead(logits, said, None), ahead)

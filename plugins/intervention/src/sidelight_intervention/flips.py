@@ -70,8 +70,8 @@ def by_single_flips(dvae: Codes, codes: Tensor) -> Flips:
     return Flips(to_array(torch.stack(changes)), to_array(torch.stack(largest)), to_array(codes.mean(0)))
 
 
-def flip_effects(found: Flips, images: int) -> Measurements:
-    """What single flips do to so many images, as numbers for the report: a curve over the bits, strongest first."""
+def flip_effects(found: Flips, images: str) -> Measurements:
+    """Effects of single flips on `images`, of the report: for each bit, strongest first, and the dead bits."""
     order = np.argsort(-found.changes, kind="stable")
     listed = ", ".join(f"{bit} {found.changes[bit]:.1%}" for bit in order[:5])
     dead = ", ".join(str(bit) for bit in np.flatnonzero(found.dead)) or "none"
@@ -83,7 +83,7 @@ def flip_effects(found: Flips, images: int) -> Measurements:
                 better="neither",
                 unit="share of images",
                 help=f"Images whose class the flip of one bit changes, bit by bit, most first: {listed}.",
-                settings={"images": str(images), "bits": " ".join(map(str, order))},
+                settings={"images": images, "bits": " ".join(map(str, order))},
             ),
             Measurement(
                 name="dead bits",
@@ -91,7 +91,7 @@ def flip_effects(found: Flips, images: int) -> Measurements:
                 better="lower",
                 unit="share of bits",
                 help=f"Bits that are the same in 99.9% of the images, or that change nothing: {dead}.",
-                settings={"images": str(images)},
+                settings={"images": images},
             ),
         )
     )

@@ -1,10 +1,11 @@
-"""The point of a layer that flipped codes are mirrored at."""
+"""Decision-boundary point about which an odd decoder reflects flipped codes (`centre: boundary`)."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
 import torch
+from sidelight_specs import UserError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -15,23 +16,35 @@ HALVINGS = 40
 
 
 @torch.no_grad()
-def middle(layer: Tensor, logits: Tensor, rest: Callable[[Tensor], Tensor]) -> Tensor:
-    """(S,): of two classes the undecided point between their mean layers, of more the layer's mean.
+def middle(
+    layer: Tensor, logits: Tensor, rest: Callable[[Tensor], Tensor], warn: Callable[[str], None] = lambda text: None
+) -> Tensor:
+    """(S,): the undecided point between the mean layers of two classes, by bisection.
 
-    The mean itself may lie on one side of the boundary, and images nearer to it than the boundary would keep their
-    class when mirrored. Where what follows the layer is linear, every image changes it when mirrored here. The mean is
-    also taken where the classifier gives one class to all images, or to both classes' means.
+    Where what follows the layer is linear, the reflection about this point changes the class of every layer: an
+    identity, which says nothing of a code. The layer's mean is taken, with a warning, where the classifier gives one
+    class to all images, or does not tell the classes' mean layers apart.
 
     Args:
         layer: (N, S) outputs.
-        logits: (N, K) of the same images.
+        logits: (N, 2) of the same images.
         rest: f_K, rows of the layer to class logits.
+        warn: takes the warning.
+
+    Raises:
+        UserError: there are not two classes.
     """
+    if logits.shape[1] != 2:
+        raise UserError(
+            f"centre: the boundary lies between two classes, the classifier has {logits.shape[1]}", "set centre to mean"
+        )
     said = logits.argmax(1).to(layer.device)
-    if logits.shape[1] != 2 or said.all() or not said.any():
+    if said.all() or not said.any():
+        warn("centre: the classifier gives one class to all training images; the layer's mean is taken instead")
         return layer.mean(0)
     first, second = layer[said == 0].mean(0), layer[said == 1].mean(0)
     if _prefers_second(first, rest) or not _prefers_second(second, rest):
+        warn("centre: the mean layers of both classes lie on one side of the boundary; the layer's mean is taken")
         return layer.mean(0)
     for _ in range(HALVINGS):
         between = (first + second) / 2

@@ -76,3 +76,17 @@ def _sets(bits: int, size: int) -> Tensor:
 
 def _flipped(code: Tensor, masks: Tensor) -> Tensor:
     return torch.where(masks, 1 - code, code)
+
+
+def lead_over(logits: Tensor, said: Tensor, rivals: Tensor | None = None) -> Tensor:
+    """(N,) logits by which the class `said` is above all others, or above its rival, of logits (N, K).
+
+    Towards a rival the lead is also kept by every third class: the rival has to be the answer.
+    """
+    if rivals is None:
+        others = logits.scatter(1, said[:, None], -torch.inf)
+        return logits.gather(1, said[:, None])[:, 0] - others.amax(1)
+    same = rivals == said
+    others = logits.scatter(1, rivals[:, None], -torch.inf)
+    ahead = others.amax(1) - logits.gather(1, rivals[:, None])[:, 0]
+    return torch.where(same, lead_over(logits, said), ahead)

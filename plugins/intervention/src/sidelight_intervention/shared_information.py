@@ -1,4 +1,4 @@
-"""Table 2: the cosine between what the classifier and what the pictures take from a layer."""
+"""Table 2: similarity of the information that the classifier and the pictures take from a layer."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from sidelight_specs.roles import Metric
 from sidelight_toolkit.batching import in_batches
 
 from sidelight_intervention.fisher import cosine
-from sidelight_intervention.information import of_classifier, of_pictures
+from sidelight_intervention.information import of_classifier, of_pictures, principal_axes, share_along
 from sidelight_intervention.layer_fidelity import measured_split
 
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ class SharedInformation(Metric):
         self.params, self.data, self.generator, self.run = params, data, generator, run
 
     def measure(self, explanation: Artifact, images: Tensor, targets: Targets) -> Measurements:
-        """One cosine, between means over the split's images."""
+        """The cosine by coordinates and along the directions of phi', and the share of I(g) that lies along these."""
         del explanation, images, targets
         return self.run.cached("table 2", self._table)  # the same for every explanation
 
@@ -42,17 +42,53 @@ class SharedInformation(Metric):
         decoded = in_batches(
             lambda part: dvae.decode(dvae.encode(part.to(self.run.device))).cpu(), layer, dvae.params.classifier_batch
         )
-        found = cosine(of_pictures(self.generator, decoded, self.run), of_classifier(dvae, layer, self.run))
+        axes = principal_axes(decoded.to(self.run.device), self.run)
+        settings = {"images": f"{len(split)} of split {self.params.split}"}
+        along = settings | {"directions": f"{len(axes)} of {layer.shape[1]}"}
+        share = share_along(self.generator, decoded, self.run, self.params.points, axes)
+        facts = (
+            (
+                "shared information",
+                self._cosine(layer, decoded, None),
+                "cosine",
+                "Cosine of the functional Fisher information that the classifier and the pictures take from each "
+                "coordinate of the layer.",
+                settings,
+            ),
+            (
+                "shared information, decoded",
+                self._cosine(layer, decoded, axes),
+                "cosine",
+                "The same along the principal directions that the decoded layer varies along, where there are several.",
+                along,
+            ),
+            (
+                "information in the pictures",
+                share,
+                "share of the information",
+                "Share of the pictures' information along these directions; the rest shows in no picture.",
+                along,
+            ),
+        )
         return Measurements(
-            items=(
+            items=tuple(
                 Measurement(
-                    name="shared information",
-                    values=np.array([found], dtype=np.float32),
+                    name=name,
+                    values=np.array([value], dtype=np.float32),
                     better="higher",
-                    unit="cosine",
-                    help="How alike the pictures and the classifier divide their attention between the layer's "
-                    "coordinates: the cosine of the two vectors of functional Fisher information.",
-                    settings={"images": f"{len(split)} of split {self.params.split}"},
-                ),
+                    unit=unit,
+                    help=text,
+                    settings=where,
+                )
+                for name, value, unit, text, where in facts
             )
         )
+
+    def _cosine(self, layer: Tensor, decoded: Tensor, axes: Tensor | None) -> float:
+        if axes is not None and len(axes) < 2:
+            return float("nan")  # a cosine of single numbers is 1 whatever they are
+        pictures = of_pictures(self.generator, decoded, self.run, self.params.points, axes)
+        found = cosine(pictures, of_classifier(self.generator.dvae, layer, self.run, axes))
+        if np.isnan(found):
+            self.run.warn("the pictures or the classifier take no information from the layer; there is no cosine")
+        return found

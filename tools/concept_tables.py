@@ -2,10 +2,10 @@
 
     python tools/concept_tables.py [--tasks smile glasses lip-colour] [--seeds 5] [--out FOLDER]
 
-Runs recipes/concepts-faces.yaml with the controls below, once for each task and seed, and prints means with 95% intervals
-over the seeds (Student's t). Faces and the network that reads factors are the same for all; classifier, codes and pictures
-are trained anew for each seed. Models train once; later runs reuse the cache. A finished run's numbers are kept below
-FOLDER as json, one file for each task and seed.
+Runs recipes/concepts-faces.yaml with the controls below, once for each task and seed, and prints means with 95%
+intervals over the seeds (Student's t). Faces and the network that reads factors are the same for all; classifier, codes
+and pictures are trained anew for each seed. Models train once; later runs reuse the cache. A finished run's numbers are
+kept below FOLDER as json, one file for each task and seed.
 
 Controls: codes of an untrained autoencoder, with the plain and with the odd decoder about the boundary; pictures before
 any training, from both starts; pictures trained with the term along the directions of phi'.

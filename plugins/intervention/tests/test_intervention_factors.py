@@ -66,6 +66,7 @@ def test_factors_are_shown_and_used_and_pictured_once():
     names = [item.name for item in measure.measure(None, None, None).items]
     assert {name.split(": ")[1] for name in names} == set(FACTORS[:2])
     assert {name.split(": ")[0] for name in names} == {"shown", "used"}
+    assert all(item.settings["95% interval"].startswith("+-") for item in measure.measure(None, None, None).items)
     assert {f"edited: {name}" for name in FACTORS[:2]} < set(run.emitted)
     assert run.emitted["mean concept images"].images.shape == (2, *SHAPE)
     steps = dict(run.steps)

@@ -54,7 +54,7 @@ def sidelight_generators() -> Iterable[GeneratorDescriptor]:
     """Pictures of codes."""
     yield GeneratorDescriptor(
         name="concept-decoder",
-        summary="Draws the image that a boolean code of a layer stands for, by what the classifier reads there too.",
+        summary="Draws images from a boolean code of a layer, with the information term of equation 6.",
         params=ConceptDecoderParams,
         factory="sidelight_intervention.concept_decoder:ConceptDecoder",
         needs=(_DVAE,),

@@ -66,7 +66,7 @@ class ConceptFactors(Metric):
             raise UserError(f"concept-factors compares two classes, the classifier has {len(classes)}", "Choose two.")
         split = measured_split(self.data, self.params)
         reader = factor_regressor(self.data, self.run, self.params.reader_images, self.params.reader_steps)
-        shown = self._shown(split, reader)
+        shown, errors = self._shown(split, reader)
         order = [reader.names.index(name) for name in self._chosen(reader.names)]
         order.sort(key=lambda place: -abs(np.nan_to_num(shown[place])))
         items: list[Measurement] = []
@@ -75,7 +75,7 @@ class ConceptFactors(Metric):
             edit = edited(self.data, self.classifier, split, name, self.run)
             if place in order[:SHEETS]:
                 self.run.emit(f"edited: {name}", sheet(edit, name, classes[1]))
-            items += self._items(reader, place, float(shown[place]), edit.change)
+            items += self._items(reader, place, float(shown[place]), float(errors[place]), edit.change)
         return Measurements(items=tuple(items))
 
     def _chosen(self, names: tuple[str, ...]) -> tuple[str, ...]:
@@ -84,20 +84,26 @@ class ConceptFactors(Metric):
             raise UserError(f"concept-factors: no factor {', '.join(unknown)}", f"The factors are {', '.join(names)}.")
         return self.params.factors or names
 
-    def _shown(self, split: Split, reader: FactorRegressor) -> np.ndarray:
-        """(F,): mean factor in concept images of class 1 minus that of class 0, in half-ranges; NaN without both."""
+    def _shown(self, split: Split, reader: FactorRegressor) -> tuple[np.ndarray, np.ndarray]:
+        """(F,): mean factor in concept images of class 1 minus that of class 0, in half-ranges, and its standard error.
+
+        NaN where the images are not of both classes.
+        """
         codes = self.generator.dvae.latents(torch.from_numpy(split.images))
         said = to_array(self.generator.dvae.logits_of(codes).argmax(1)) == 1
         drawn = self.generator.drawn(codes)
         read = reader.read(drawn) / (np.ptp(reader.ranges, axis=1) / 2)
         if said.all() or not said.any():
             self.run.warn("the decoded layers of all images are of one class; there are no two classes to compare")
-            return np.full(read.shape[1], np.nan)
+            return np.full(read.shape[1], np.nan), np.full(read.shape[1], np.nan)
         means = np.stack([to_array(drawn)[chosen].mean(0) for chosen in (~said, said)])
         self.run.emit("mean concept images", Split(images=means, ids=tuple(self.classifier.class_names)))
-        return np.asarray(read[said].mean(0) - read[~said].mean(0))
+        squares = sum(read[chosen].var(0) / chosen.sum() for chosen in (~said, said))
+        return np.asarray(read[said].mean(0) - read[~said].mean(0)), np.sqrt(squares)
 
-    def _items(self, reader: FactorRegressor, place: int, shown: float, used: np.ndarray) -> list[Measurement]:
+    def _items(
+        self, reader: FactorRegressor, place: int, shown: float, shown_error: float, used: np.ndarray
+    ) -> list[Measurement]:
         name, classes = reader.names[place], self.classifier.class_names
         settings = {"R2 of the reading": f"{reader.r_squared[place]:.2f}", "split": self.params.split}
         error = used.std(ddof=1) / np.sqrt(len(used))
@@ -108,7 +114,7 @@ class ConceptFactors(Metric):
                 unit="half-ranges",
                 help=f"How much more {name} concept images of {classes[1]} have than those of {classes[0]}, read by "
                 "a network trained on true factors; 2 is the whole range.",
-                settings=settings,
+                settings=settings | {"95% interval": f"+-{1.96 * shown_error:.3f}"},
             ),
             Measurement(
                 name=f"used: {name}",

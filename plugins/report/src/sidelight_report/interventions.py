@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 def intervention_entry(explanation: Intervention, scene: Scene, row: int) -> dict[str, Any]:
-    """What the page needs of one image's intervention."""
+    """Entry of one image's intervention on the page."""
     shown = scene.shown_classes(row)
     before, after = explanation.logits_before[row], explanation.logits_after[row]
     return {

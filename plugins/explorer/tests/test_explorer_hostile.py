@@ -52,6 +52,27 @@ def test_the_page_and_every_change_want_the_token(client, tab, world):
     assert refused(client.post(f"{tab}/close", json={"token": "wrong"}), 403)
 
 
+NO_ADDRESSES = [
+    "http://[::1",
+    "http://[::1]:port",
+    "http://]",
+    "//",
+    "null",
+    "",
+    "http://\xe9",
+    "http://a:99999",
+    "[",
+    "\x7f",
+]
+
+
+@pytest.mark.parametrize("value", NO_ADDRESSES)
+def test_origins_and_hosts_that_are_no_addresses_are_refused(client, tab, value):
+    given = value.encode("latin-1")
+    assert refused(client.post(f"{tab}/draw", json={}, headers={**HEADERS, "origin": given}), 403)
+    assert refused(client.get("/?token=the%20token", headers={"host": given}), 421)
+
+
 def test_other_origins_hosts_and_methods_are_refused(client, tab):
     foreign = {**HEADERS, "origin": "https://example.org"}
     assert refused(client.post(f"{tab}/draw", json={}, headers=foreign), 403)

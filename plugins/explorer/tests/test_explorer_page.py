@@ -10,6 +10,7 @@ import torch
 from PIL import Image
 from sidelight_explorer._params import ByHandParams
 from sidelight_explorer.by_hand import ByHand
+from sidelight_explorer.export import exported_page
 from sidelight_specs.results import Targets
 from sidelight_specs.testing.run import ToyRun
 from sidelight_specs.testing.toys import ToyData
@@ -196,6 +197,18 @@ def painted(page):
     return page.locator(".overlay").evaluate(read)
 
 
+def nothing_is_broken(page):
+    """No image element lacks a picture, and whatever leads nowhere is disabled and says why."""
+    broken = "all => all.filter(one => !one.getAttribute('src') || !one.complete || !one.naturalWidth).length"
+    assert page.locator("img").evaluate_all(broken) == 0
+    for cell in page.locator(".cell:has(img.absent)").all():
+        assert cell.get_attribute("aria-disabled") == "true"
+        assert "not in this file" in cell.inner_text()
+        assert "needs the model" in cell.get_attribute("title")
+    for slider in page.locator(".attribute input:disabled").all():
+        assert "needs the model" in slider.get_attribute("title")
+
+
 def offline_page_is_explorable(chromium, target, edited):
     """What was precomputed can be explored; what was not is refused, and says why."""
     disk = Opened(chromium, target.as_uri(), offline=True)
@@ -207,6 +220,7 @@ def offline_page_is_explorable(chromium, target, edited):
     promised = number(cell.locator(".score").inner_text())
     cell.click()
     assert disk.score() == promised
+    nothing_is_broken(page)
     page.locator(".slide input >> nth=0").fill("50")
     halfway = disk.score()
     assert halfway != promised
@@ -220,11 +234,41 @@ def offline_page_is_explorable(chromium, target, edited):
     page.keyboard.press("Control+z")
     page.keyboard.press("Control+z")
     assert disk.score() == edited
+    assert page.locator(".hint").inner_text() == ""
     page.locator(".attribute input:enabled").first.fill("100")
     assert disk.score() != edited
     page.keyboard.press("Control+z")
     page.locator(".controls select").select_option("heat")
     assert painted(page)
+    disk.close()
+
+
+def test_a_slider_is_filled_from_zero_to_its_value(opened):
+    slider = opened.page.locator(".attribute input").first
+    assert slider.get_attribute("min") == "-100"
+
+    def filled():
+        read = "one => ['--low', '--high'].map(name => Number(one.style.getPropertyValue(name)))"
+        return slider.evaluate(read)
+
+    assert filled() == [0.5, 0.5]
+    for value, ends in (("40", [0.5, 0.7]), ("-100", [0, 0.5])):
+        slider.fill(value)
+        opened.settled()
+        assert filled() == pytest.approx(ends)
+        assert " 50%," in slider.evaluate("one => getComputedStyle(one).backgroundImage"), "one end is the middle"
+
+
+def test_after_one_edit_a_page_from_disk_says_that_it_holds_single_edits(chromium, served, tmp_path):
+    target = tmp_path / "page.html"
+    target.write_text(exported_page(served.scene, served.document, 3))
+    disk = Opened(chromium, target.as_uri(), offline=True)
+    disk.page.locator(".cell[aria-disabled=false]").first.click()
+    disk.settled()
+    assert "single edits. Undo or reset" in disk.page.locator(".hint").inner_text()
+    nothing_is_broken(disk.page)
+    disk.page.keyboard.press("Control+z")
+    assert disk.page.locator(".hint").inner_text() == ""
     disk.close()
 
 

@@ -151,6 +151,51 @@ def test_the_region_holds_what_is_sampled_and_not_what_is_far():
     assert known.distance(known.mean + 10) > 1.5
 
 
+class Mapped(ToyGenerator):
+    """W of a mapping network with random weights: two layers of leaky ReLU, as in StyleGAN2, spread over one latent."""
+
+    def __init__(self, spread, mapped):
+        super().__init__(SHAPE, "w")
+        generator = torch.Generator().manual_seed(3)
+        width = len(spread)
+        self.spread = spread
+        self.weights = [torch.randn(width, width, generator=generator) * (2 / width) ** 0.5 for _ in range(2 * mapped)]
+
+    def sample(self, count, rng):
+        w = torch.from_numpy(rng.standard_normal((count, len(self.spread))).astype(np.float32)) * self.spread
+        for weights in self.weights:
+            w = torch.nn.functional.leaky_relu(w @ weights, 0.2)
+        return w[:, None].expand(-1, 2, -1)
+
+
+@pytest.mark.parametrize("width", [64, 98, 256, 512])
+@pytest.mark.parametrize("kind", ["isotropic", "falling", "mapped"])
+def test_one_fresh_draw_in_a_hundred_lies_outside_of_the_region(width, kind):
+    spread = 1 / torch.arange(1, width + 1) if kind == "falling" else torch.ones(width)
+    generator = Mapped(spread, kind == "mapped")
+    known = region(generator, 2000, ToyRun())
+    fresh = generator.sample(1500, np.random.default_rng(9)).numpy()
+    flagged = np.mean([known.distance(one) > 1 for one in fresh])
+    assert 0.002 <= flagged <= 0.025, "the edge and this share are both counted: three standard errors of either"
+    assert known.distance(known.mean + 3 * (fresh[0] - known.mean)) > 1
+
+
+def test_a_slider_is_headed_by_the_class_of_its_finders_own_classifier():
+    """The page's first classifier may call its classes otherwise."""
+    step = Attribute(name="a", coordinate=4, shift=2.0, target=1)
+    way = np.full((1, 2, 3), 6**-0.5, np.float32)
+    found = {
+        "style": Attributes(attributes=(step,), class_names=("frown", "smile")),
+        "way": Attributes(attributes=(step,), directions=way, class_names=("old", "young")),
+        "silent": Attributes(attributes=(step,)),
+        "age": Attributes(attributes=(attrs.evolve(step, target=0, shift=3.0),), class_names=("age",)),
+    }
+    sliders = movables(found, ToyGenerator(SHAPE, "w"), True)
+    assert [slider.towards for slider in sliders.values()] == ["smile", "young", "class 1", ""]
+    kept = [read_slider(json.loads(json.dumps(write_slider(one))), layers=2).towards for one in sliders.values()]
+    assert kept == ["smile", "young", "class 1", ""]
+
+
 def test_a_document_survives_saving_and_another_generators_is_refused(world):
     document = attrs.evolve(world.document, notes=())
     value = json.loads(json.dumps(write_document(document)))

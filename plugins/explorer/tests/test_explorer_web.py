@@ -65,7 +65,7 @@ def test_a_session_that_cannot_be_used_is_the_users_to_mend(world, tmp_path, tex
 
 def test_serving_announces_an_address_that_opens(world, monkeypatch):
     served = {}
-    monkeypatch.setattr(server, "serve", lambda app, listening, opened: (served.update(app=app), opened()))
+    monkeypatch.setattr(server, "serve", lambda app, listening, opened, closing: (served.update(app=app), opened()))
     web(world).serve(layered(world), whole_stage(world))
     address = world.stage.address
     assert address.startswith("http://127.0.0.1:")

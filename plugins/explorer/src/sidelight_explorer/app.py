@@ -47,8 +47,7 @@ def application(live: Live, token: str, *, upload: int, host: str = "127.0.0.1")
     @asynccontextmanager
     async def lifespan(_: Any) -> AsyncIterator[None]:
         yield
-        for visitor in live.visitors:
-            live.visitors.leave(visitor)
+        live.visitors.close()
         live.jobs.close()
 
     inner = Starlette(

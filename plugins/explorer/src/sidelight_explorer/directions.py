@@ -126,6 +126,7 @@ class LatentDirections(AttributeFinder):
             after=np.stack(pictures) if len(kept) else None,
             probabilities=self._probabilities(before, [moved[row] for row in order], target) if len(kept) else None,
             directions=np.stack([way.direction] * len(order)),
+            class_names=tuple(self._classifier.class_names),
         )
 
     def _probabilities(self, before: np.ndarray, after: list[np.ndarray], target: int) -> np.ndarray:

@@ -65,7 +65,7 @@ class Guard:
         if scope["method"] != "POST":
             raise Bad("GET and POST are answered here", 405)
         origin = headers.get("origin")
-        if origin is not None and urlsplit(origin).netloc != host:
+        if origin is not None and _netloc(origin) != host:
             raise Bad("requests from other pages are refused", 403)
         if headers.get("sec-fetch-site", "same-origin") not in ("same-origin", "none"):
             raise Bad("requests from other pages are refused", 403)
@@ -107,6 +107,14 @@ def check_token(expected: str, given: str) -> None:
 def refused(error: Bad) -> JSONResponse:
     """The answer to a bad request."""
     return JSONResponse({"error": str(error)}, error.status, headers={"cache-control": "no-store"})
+
+
+def _netloc(origin: str) -> str | None:
+    """Host and port of an origin; None for what is no address, such as a bracket that is not closed."""
+    try:
+        return urlsplit(origin).netloc
+    except ValueError:
+        return None
 
 
 def _name(host: str) -> str:

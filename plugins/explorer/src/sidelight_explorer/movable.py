@@ -32,6 +32,7 @@ class Movable:
         attribute: what it found.
         direction: (layers, d) float32, the whole way of 100 % in W; None for a coordinate of the style space.
         one_sided: whether there is only one way, from where the image is (0 %) to a value (100 %).
+        towards: name of the class that it raises, by the finder's own classifier; empty where there are no classes.
     """
 
     id: str
@@ -39,6 +40,7 @@ class Movable:
     attribute: Attribute
     direction: np.ndarray | None
     one_sided: bool
+    towards: str = ""
 
     @property
     def name(self) -> str:
@@ -55,17 +57,18 @@ class Movable:
         return latents, [Setting(found.coordinate, share * found.shift)]
 
 
-def movable(finder: str, attribute: Attribute, direction: np.ndarray | None) -> Movable:
+def movable(finder: str, attribute: Attribute, direction: np.ndarray | None, towards: str = "") -> Movable:
     """The slider of an attribute.
 
     Args:
         finder: the finder's id.
         attribute: what it found.
         direction: (layers, d), the whole way, where the attribute is no coordinate of the style space.
+        towards: name of the class that it raises.
     """
     way = None if direction is None else direction.astype(np.float32)
     one_sided = way is None and attribute.value is not None
-    return Movable(f"{finder}.{_digest(attribute, way)}", finder, attribute, way, one_sided)
+    return Movable(f"{finder}.{_digest(attribute, way)}", finder, attribute, way, one_sided, towards)
 
 
 def _digest(attribute: Attribute, direction: np.ndarray | None) -> str:
@@ -100,7 +103,15 @@ def _of(finder: str, found: Attributes, generator: Generator, styled: bool) -> l
     fitting = styled and (found.ranges is None or len(found.ranges) == channels)
     usable = [item for item in found.attributes if fitting and item.coordinate < channels]
     firsts = [item for item in usable if [one for one in usable if one.target == item.target].index(item) < MOST]
-    return [movable(finder, item, None) for item in firsts]
+    return [movable(finder, item, None, _class_name(found, item.target)) for item in firsts]
+
+
+def _class_name(found: Attributes, target: int) -> str:
+    """The target's name by the finder's own classifier, which need not be one that the page asks."""
+    names = found.class_names
+    if len(names) == 1:  # a regression has no classes
+        return ""
+    return names[target] if target < len(names) else f"class {target}"
 
 
 def _along_directions(finder: str, found: Attributes, shape: tuple[int, ...]) -> list[Movable]:
@@ -113,7 +124,12 @@ def _along_directions(finder: str, found: Attributes, shape: tuple[int, ...]) ->
         if item.shift > 0 and (best is None or item.shift > found.attributes[best].shift):
             longest[key] = index
     return [
-        movable(finder, found.attributes[index], found.directions[index] * found.attributes[index].shift)
+        movable(
+            finder,
+            found.attributes[index],
+            found.directions[index] * found.attributes[index].shift,
+            _class_name(found, found.attributes[index].target),
+        )
         for index in longest.values()
         if found.directions[index].shape == shape
     ]

@@ -8,11 +8,16 @@ from typing import TYPE_CHECKING
 
 import uvicorn
 from sidelight_specs import UserError
+from uvicorn.protocols.http.auto import AutoHTTPProtocol
 
 if TYPE_CHECKING:
+    import asyncio
     from collections.abc import Callable
 
     from starlette.types import ASGIApp
+
+HEAD_SECONDS = 10.0  # for the first request's head; connections that send none would be kept open for good
+GRACE_SECONDS = 5  # for requests under way when the user ends the page
 
 
 def listen(host: str, port: int) -> socket.socket:
@@ -39,12 +44,50 @@ def address(listening: socket.socket, token: str) -> str:
     return f"http://{shown}:{port}/?token={token}"
 
 
-def serve(app: ASGIApp, listening: socket.socket, opened: Callable[[], None]) -> None:
-    """Answer until interrupted; returns then."""
+class _Server(uvicorn.Server):
+    """A server that ends its event streams before it waits for open connections."""
+
+    def __init__(self, config: uvicorn.Config, closing: Callable[[], None]) -> None:
+        super().__init__(config)
+        self._closing = closing
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Stop listening, end the streams, wait for the requests under way."""
+        self._closing()
+        await super().shutdown(sockets)
+
+
+class _Prompt(AutoHTTPProtocol):  # type: ignore[misc, valid-type]  # which class it is depends on what is installed
+    """A connection that has to send a whole request head within `HEAD_SECONDS`."""
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        super().connection_made(transport)
+        self.loop.call_later(HEAD_SECONDS, self._close_unless_asked)
+
+    def _close_unless_asked(self) -> None:
+        if self.cycle is None and not self.transport.is_closing():
+            self.transport.close()
+
+
+def serve(app: ASGIApp, listening: socket.socket, opened: Callable[[], None], closing: Callable[[], None]) -> None:
+    """Answer until interrupted; returns then.
+
+    Args:
+        app: what answers.
+        listening: the socket of `listen`.
+        opened: called before the first request.
+        closing: called at the end, in the server's loop; ends what would stay open by itself.
+    """
     config = uvicorn.Config(
-        app, log_level="warning", access_log=False, server_header=False, date_header=False, timeout_graceful_shutdown=1
+        app,
+        http=_Prompt,
+        log_level="warning",
+        access_log=False,
+        server_header=False,
+        date_header=False,
+        timeout_graceful_shutdown=GRACE_SECONDS,
     )
-    server = uvicorn.Server(config)
+    server = _Server(config, closing)
     opened()
     with suppress(KeyboardInterrupt):  # uvicorn has shut down in good order and raises it again
         server.run(sockets=[listening])

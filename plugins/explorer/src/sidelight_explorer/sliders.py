@@ -19,7 +19,8 @@ if TYPE_CHECKING:
     from sidelight_specs.roles import Generator
 
 FAR = 1e6
-_KEYS = {"id", "finder", "name", "effect", "flagged", "oneSided", "target", "coordinate", "shift", "value", "direction"}
+_SHOWN = {"id", "finder", "name", "effect", "flagged", "oneSided", "target", "towards"}
+_KEYS = _SHOWN | {"coordinate", "shift", "value", "direction"}
 
 
 class Sliders(Mapping[str, Movable]):
@@ -78,6 +79,7 @@ def write_slider(slider: Movable, *, whole_way: bool = True) -> dict[str, Any]:
         "flagged": found.flagged,
         "oneSided": slider.one_sided,
         "target": found.target,
+        "towards": slider.towards,
     }
     if not whole_way:
         return shown
@@ -102,7 +104,9 @@ def read_slider(value: Any, layers: int) -> Movable:
         flagged=text(parts["flagged"], 1000, "slider.flagged"),
         value=None if parts["value"] is None else number(parts["value"], -FAR, FAR, "slider.value"),
     )
-    slider = movable(text(parts["finder"], 80, "slider.finder"), attribute, _direction(parts["direction"], layers))
+    towards = text(parts.get("towards", ""), 200, "slider.towards")  # absent from sessions of before
+    finder, way = text(parts["finder"], 80, "slider.finder"), _direction(parts["direction"], layers)
+    slider = movable(finder, attribute, way, towards)
     if slider.id != parts["id"]:
         raise Bad("slider.id: it is not that of what the slider moves")
     return slider

@@ -72,7 +72,8 @@ class Visitor:
             job.cancel()
         self.styles.clear()
         self.exports.clear()
-        self.events.put_nowait(None)
+        for _ in range(max(1, self.streams)):
+            self.events.put_nowait(None)
 
 
 class Visitors:
@@ -111,6 +112,11 @@ class Visitors:
         """The tab was closed."""
         if self._open.pop(visitor.id, None):
             visitor.close()
+
+    def close(self) -> None:
+        """Close every tab."""
+        for visitor in self:
+            self.leave(visitor)
 
     def opened_stream(self, visitor: Visitor) -> None:
         """A tab listens."""

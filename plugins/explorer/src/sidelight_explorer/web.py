@@ -70,7 +70,7 @@ class Web(Renderer):
             live = Live(made, stage, document, own=own, encodes=encodes)
             token = new_token()
             app = application(live, token, upload=self._params.upload * MEBIBYTE, host=stage.host)
-            serve(app, listening, lambda: stage.opened(address(listening, token)))
+            serve(app, listening, lambda: stage.opened(address(listening, token)), live.visitors.close)
 
     def _classifiers(self, stage: Stage) -> dict[str, Classifier]:
         """Every classifier that takes images of the generator's channels, the renderer's own first."""

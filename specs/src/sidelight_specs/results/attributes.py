@@ -45,7 +45,8 @@ class Attributes(Explanation):
     """A ranked list of attributes.
 
     Args:
-        attributes: strongest first, by their effect or by `scores`.
+        attributes: in the finder's order, which is their rank among those of their target: the order of discovery where
+            `explained` is given, otherwise strongest first, by `scores` or by their effect.
         effects: (A, N) float32, the change of the target class's logit for each attribute and image; NaN for an image
             that it was not measured on, because the classifier says the target already.
         before: (A, M, C, H, W) float32, example images; None where none were kept.
@@ -61,6 +62,9 @@ class Attributes(Explanation):
         opposite_after: (A, M, C, H, W) float32, the same images with the coordinate moved to its other extreme.
         opposite_probabilities: (A, M, 2) float32, the target class's probability before and after that.
         scores: (A,) float32, what they are ranked by, highest first, where that is not their effect; None otherwise.
+        explained: (A, N) bool, the images that each attribute explains: those taken out of the search when it was found
+            (StylEx, algorithm 1), each by one attribute of a target at most; None where nothing is taken out.
+        class_names: the classes that `target` counts, by the finder's own classifier; empty where it does not say.
     """
 
     kind: ClassVar[str] = "attributes"
@@ -77,3 +81,5 @@ class Attributes(Explanation):
     opposite_after: np.ndarray | None = None
     opposite_probabilities: np.ndarray | None = None
     scores: np.ndarray | None = None
+    explained: np.ndarray | None = None
+    class_names: tuple[str, ...] = ()

@@ -22,7 +22,7 @@ export function attributes(app) {
     if (ids !== built) {
       built = ids;
       parts = sliders.map((slider) => makeSlider(app, slider));
-      fill(list, ...grouped(app, sliders, parts.map((part) => part.element)));
+      fill(list, ...grouped(sliders, parts.map((part) => part.element)));
       about.textContent = sliders.length ? "Found by the recipe's attribute finders. 100 is the whole shift; beside the name, what it did to the class's logit on the run's images." + (app.backend.live ? "" : ` Grey ones: moving them ${WHY}.`) : "The recipe has no attribute finder for this generator.";
     }
     for (const part of parts) part.show();
@@ -30,12 +30,11 @@ export function attributes(app) {
   return { element, show };
 }
 
-/** A heading for each class, and the sliders towards it. @param {App} app @param {Slider[]} sliders @param {HTMLElement[]} elements */
-function grouped(app, sliders, elements) {
-  const classes = app.facts.classifiers[0]?.classes ?? [];
-  return [...new Set(sliders.map(({ target }) => target))].flatMap((target) => [
-    classes.length > 1 && h("h3", {}, `Towards \u201c${classes[target] ?? target}\u201d`),
-    h("div", { class: "slider-grid" }, ...elements.filter((_, place) => sliders[place]?.target === target)),
+/** A heading for each class, and the sliders towards it. @param {Slider[]} sliders @param {HTMLElement[]} elements */
+function grouped(sliders, elements) {
+  return [...new Set(sliders.map(({ towards }) => towards))].flatMap((towards) => [
+    towards !== "" && h("h3", {}, `Towards \u201c${towards}\u201d`),
+    h("div", { class: "slider-grid" }, ...elements.filter((_, place) => sliders[place]?.towards === towards)),
   ]);
 }
 
@@ -47,7 +46,8 @@ function slidersOf(app) {
 
 /** From disk a slider goes as far as the page holds pictures: all the way. @param {App} app @param {Slider} slider */
 function makeSlider(app, slider) {
-  const range = h("input", { type: "range", min: slider.oneSided ? 0 : -100, max: 100, step: app.backend.live ? 1 : 100, "aria-label": `${slider.name}, by ${slider.finder}` });
+  const least = slider.oneSided ? 0 : -100;
+  const range = h("input", { type: "range", class: "from-zero", min: least, max: 100, step: app.backend.live ? 1 : 100, "aria-label": `${slider.name}, by ${slider.finder}` });
   const amount = h("output", {});
   /** @param {import("./types.js").Item} item @param {number} percent */
   const moved = (item, percent) => move(app.doc, item.id, slider.id, percent);
@@ -69,6 +69,7 @@ function makeSlider(app, slider) {
     const item = app.item;
     const value = item?.now.moves[slider.id] ?? 0;
     range.value = String(value);
+    for (const [end, at] of /** @type {const} */ ([["--low", Math.min(0, value)], ["--high", Math.max(0, value)]])) range.style.setProperty(end, String((at - least) / (100 - least)));
     range.disabled = !app.backend.live && !(item && [100, 0, -100].some((percent) => percent !== value && held(item, percent)));
     range.title = range.disabled ? WHY : "";
     amount.textContent = String(value).replace("-", "\u2212");

@@ -1,6 +1,6 @@
 // @ts-check
 /** One cell of the style matrix. */
-import { WHY } from "./disk.js";
+import { ABSENT, WHY } from "./disk.js";
 import { h } from "./dom.js";
 import { pick, pickStart } from "./edits.js";
 import { layersText } from "./words.js";
@@ -50,8 +50,8 @@ export function makeCell(app, style, group, row, column) {
     const able = usable();
     setImage(image, picture);
     mark.show(tone(value, app.classifier));
-    score.textContent = fixed(value);
-    change.textContent = signed(difference);
+    score.textContent = picture === null ? ABSENT : fixed(value);
+    change.textContent = picture === null ? "" : signed(difference);
     change.className = `change ${(difference ?? 0) < 0 ? "less" : "more"}`;
     element.className = `cell${end === style.id ? " to" : ""}${start === style.id ? " from" : ""}`;
     element.setAttribute("aria-pressed", String(end === style.id));

@@ -5,6 +5,7 @@ import { button, choice, field, h } from "./dom.js";
 import { applyEdit, duplicate, editOf, remove, reset } from "./edits.js";
 import { paint } from "./heatmap.js";
 import { setImage, toneBar } from "./marks.js";
+import { cellSpecs } from "./matrix.js";
 import { fixed, meaning, scoreOf, signed, tone, verdict } from "./numbers.js";
 import { keyOf } from "./spec.js";
 
@@ -43,13 +44,20 @@ export function current(app) {
     change.textContent = value === undefined || before === undefined ? "" : `${signed(value - before)} since the start`;
     says.textContent = picture ? [meaning(app.classifier, app.view.target), ...verdicts(app, picture)].join(" · ") : "";
     mark.show(tone(value, app.classifier));
-    hint.textContent = picture && picture.distance > 1 ? `Outside of what the generator knows: ${fixed(picture.distance)} times as far from its average as 99 % of its samples.` : "";
+    hint.textContent = isAtItsEnd(app, item) ? `This file holds single edits. Undo or reset to try another; more than one at a time ${WHY}.`
+      : picture && picture.distance > 1 ? `Outside of what the generator knows: ${fixed(picture.distance)} times as far from its average as 99 % of its samples.` : "";
     paste.disabled = !app.copied;
     paste.title = app.copied ? "What was done to the other image, done to this one (V)" : "Copy an edit first";
     pin.textContent = app.view.pins.includes(item.id) ? "Unpin" : "Pin to compare";
     overlay.show();
   };
   return { element, show };
+}
+
+/** Whether the image was edited on a page from disk that holds no second edit of it. @param {App} app @param {import("./types.js").Item} item */
+function isAtItsEnd(app, item) {
+  if (app.backend.live || keyOf(item.now) === keyOf(item.start)) return false;
+  return cellSpecs(app, "result").some((spec) => !app.backend.holds(spec));
 }
 
 /** What every classifier says. @param {App} app @param {import("./types.js").Picture} picture */

@@ -7,6 +7,7 @@ import { keyOf } from "./spec.js";
 /** @typedef {import("./types.js").Heatmap} Heatmap */
 
 export const WHY = "needs the model: open this with `sidelight serve`";
+export const ABSENT = "not in this file";
 
 /**
  * @param {Record<string, Picture>} pictures

@@ -15,15 +15,17 @@ export function toneBar() {
   return { element: h("span", { class: "tone", "aria-hidden": "true" }, part), show };
 }
 
+/** A clear pixel: an image element without a source shows the browser's icon for a broken one. */
+const CLEAR = "data:image/gif;base64,R0lGODlhAQABAAAAACH5BAEKAAEALAAAAAABAAEAAAICTAEAOw==";
+
 /**
- * A picture in an image element; nothing is loaded again that is there already.
+ * A picture in an image element, hatched where there is none; nothing is loaded again that is there already.
  * @param {HTMLImageElement} image
  * @param {Picture | null | undefined} picture
  */
 export function setImage(image, picture) {
-  const source = picture ? `data:image/png;base64,${picture.png}` : "";
+  const source = picture ? `data:image/png;base64,${picture.png}` : CLEAR;
   image.classList.toggle("blank", picture === undefined);
   image.classList.toggle("absent", picture === null);
-  if (!picture) image.removeAttribute("src");
-  else if (image.src !== source) image.src = source;
+  if (image.src !== source) image.src = source;
 }

@@ -53,11 +53,11 @@ function groupCount(app) {
   return input;
 }
 
-/** The specs whose pictures the cells need. @param {App} app @returns {Spec[]} */
-export function cellSpecs(app) {
+/** The specs whose pictures the cells need. @param {App} app @param {"result" | "style"} [cells] what they show @returns {Spec[]} */
+export function cellSpecs(app, cells = app.view.cells) {
   const item = app.item;
   if (!item) return [];
-  if (app.view.cells === "style") return app.doc.styles.map(({ id }) => plain(id, app.facts.layers));
+  if (cells === "style") return app.doc.styles.map(({ id }) => plain(id, app.facts.layers));
   const groups = groupsOf(app.facts.layers, app.doc.groups);
   return app.doc.styles.flatMap(({ id }) => groups.map((group) => withStyle(item.now, group, id)));
 }

@@ -19,6 +19,8 @@ import { topbar } from "./topbar.js";
 /** @typedef {import("./types.js").Content} Content */
 
 const SETTLED = 400;
+const THUMBNAIL = 104; // pixels that cells and the gallery show of a side: larger images are reduced, smoothly
+const STAGE = 300;
 
 async function start() {
   const content = /** @type {Content} */ (JSON.parse(document.getElementById("content")?.textContent ?? "{}"));
@@ -54,6 +56,9 @@ function build(app) {
     h("main", { id: "main", tabindex: -1 }, parts.gallery.element, h("div", { class: "bench" }, parts.current.element, parts.matrix.element,
       h("div", { class: "side" }, parts.attributes.element, parts.notes.element),
       h("div", { class: "shelf" }, parts.sources.element, parts.compare.element))), parts.dock.element);
+  const side = Math.max(...app.facts.image.slice(1));
+  document.documentElement.classList.toggle("reduced", side > THUMBNAIL);
+  document.documentElement.classList.toggle("reduced-stage", side > STAGE);
   keys(app);
   let timer = 0;
   const show = () => {

@@ -35,7 +35,9 @@ export function makeSlide(app, group) {
     const names = new Map(app.doc.styles.map(({ id, name }) => [id, name]));
     /** @param {string} id */
     const named = (id) => names.get(id) ?? (id === item.start.layers[group[0]]?.[1] ? "own" : id);
-    range.disabled = start === end;
+    const held = [0, 25, 50, 75, 100].some((percent) => percent !== amount && app.backend.holds(withLayers(item.now, group, ([first, last]) => [first, last, percent])));
+    range.disabled = start === end || !held;
+    range.title = start !== end && !held ? WHY : "";
     range.value = String(amount);
     range.setAttribute("aria-label", `${layersText(group)}: from ${named(start)} to ${named(end)}`);
     range.setAttribute("aria-valuetext", `${amount} percent`);

@@ -28,7 +28,7 @@ export interface View {
 }
 
 export interface Classifier { id: string; task: "multiclass" | "binary" | "regression"; classes: string[] }
-export interface Slider { id: string; finder: string; name: string; effect: number; flagged: string; oneSided: boolean; target: number }
+export interface Slider { id: string; finder: string; name: string; effect: number; flagged: string; oneSided: boolean; target: number; towards: string }
 
 export interface Facts {
   name: string; layers: number; image: [number, number, number]; live: boolean; runImages: number; inverts: boolean;

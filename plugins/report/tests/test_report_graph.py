@@ -1,8 +1,11 @@
-"""The attention graph in a real browser: what a node and an edge tell when pointed at or focused."""
+"""The attention graph in a real browser: what a node and an edge tell, and that the picture is the scored one."""
+
+import io
 
 import attrs
 import numpy as np
 import pytest
+from PIL import Image
 from sidelight_specs.results import AttentionGraph, Graph, GraphNode
 
 pytestmark = pytest.mark.browser
@@ -20,27 +23,29 @@ NODES = (
 GRAPH = Graph(nodes=NODES, probability=0.8, sufficient=((5, 10), (0, 1, 5), (0, 2, 6)))
 
 
-@pytest.fixture
-def graph_page(chromium, render, photos):
-    """A page with one photograph and its graph over 4x4 patches; a function of the window's width."""
-    one = attrs.evolve(
+def with_graph(photos, **options):
+    """A run with one photograph and its graph over 4x4 patches."""
+    baseline = np.full((1, 3, 224, 224), 0.5, dtype=np.float32)
+    graph = AttentionGraph(**{"graphs": (GRAPH,), "grid": (4, 4), "baseline": baseline, **options})
+    return attrs.evolve(
         photos,
         split=attrs.evolve(photos.split, images=photos.split.images[:1], ids=photos.split.ids[:1]),
         predictions=attrs.evolve(photos.predictions, logits=photos.predictions.logits[:1]),
         targets=attrs.evolve(photos.targets, predicted=photos.targets.predicted[:1], probe=photos.targets.probe[:1]),
-        explanations={
-            "sag": AttentionGraph(
-                graphs=(GRAPH,), grid=(4, 4), baseline=np.full((1, 3, 224, 224), 0.5, dtype=np.float32)
-            )
-        },
+        explanations={"sag": graph},
         measurements={},
     )
+
+
+@pytest.fixture
+def graph_page(chromium, render, photos):
+    """Opens the page of a run, by default `with_graph`, in a window of this width."""
     opened = []
 
-    def open_page(width=1280):
+    def open_page(width=1280, results=None):
         opened.append(chromium.new_context(viewport={"width": width, "height": 900}))
         page = opened[-1].new_page()
-        page.goto(render(one).as_uri())
+        page.goto(render(results or with_graph(photos)).as_uri())
         page.wait_for_selector("html[data-ready]", timeout=30_000, state="attached")
         return page
 
@@ -58,9 +63,49 @@ def shared(page):
 
 def test_every_node_shows_its_confidence_and_its_patches(graph_page):
     nodes = graph_page().locator("sl-attention-graph .node")
-    assert nodes.locator("text").all_text_contents() == ["95 %", "25 %", "85 %", "92 %", "40 %", "2 %"]
-    assert nodes.first.get_attribute("aria-label").startswith("3 patches keep 95 %")
-    assert [nodes.nth(i).locator("mask rect").count() for i in range(6)] == [3, 2, 2, 2, 1, 1]
+    assert nodes.locator(".confidence").all_text_contents() == ["95 %", "25 %", "85 %", "92 %", "40 %", "2 %"]
+    assert nodes.first.get_attribute("aria-label").startswith("3 of 16 patches, 39 % of the image lit, keep 95 % of")
+    assert [nodes.nth(i).locator("[data-patch]").count() for i in range(6)] == [3, 2, 2, 2, 1, 1]
+
+
+@pytest.mark.parametrize(("soft", "lit"), [(True, ["39 %", "64 %"]), (False, ["19 %", "13 %"])])
+def test_the_lit_area_stands_beside_the_confidence(graph_page, photos, soft, lit):
+    page = graph_page(results=with_graph(photos, soft=soft))
+    assert page.locator("sl-attention-graph .root .lit").all_text_contents() == [f"{share} lit" for share in lit]
+
+
+@pytest.mark.parametrize("soft", [True, False])
+@pytest.mark.parametrize("way", ["click", "Enter"])
+def test_a_pressed_node_shows_the_scored_picture_pixel_by_pixel(graph_page, photos, soft, way):
+    baseline = photos.split.images[1:2]
+    results = with_graph(photos, soft=soft, baseline=baseline)
+    page = graph_page(results=results)
+    node = page.locator("sl-attention-graph .node").nth(1)
+    node.click() if way == "click" else node.press("Enter")
+    shown = np.asarray(Image.open(io.BytesIO(page.locator("dialog canvas").screenshot())).convert("RGB"))
+    graph, image = results.explanations["sag"], photos.split.images[0]
+    mask = graph.alpha((1, 5), (224, 224))
+    expected = np.moveaxis(image * mask + baseline[0] * (1 - mask), 0, 2)
+    assert shown.shape == (224, 224, 3)
+    assert np.abs(shown / 255 - expected).max() < 2 / 255
+    assert "2 of 16 patches" in page.locator("dialog").text_content()
+    page.keyboard.press("Escape")
+    page.locator("dialog").wait_for(state="detached")
+    assert page.evaluate("document.activeElement.classList.contains('node')")
+
+
+def test_where_it_is_not_known_what_hides_a_patch_the_rest_is_blank(graph_page, photos):
+    page = graph_page(results=with_graph(photos, baseline=None, soft=False))
+    page.locator("sl-attention-graph .node").nth(4).click()
+    alphas = "c => [...c.getContext('2d').getImageData(0, 0, 224, 224).data].filter((v, i) => i % 4 === 3 && v)"
+    assert page.locator("dialog canvas").evaluate(f"c => ({alphas})(c).length") == 56 * 56
+    assert "not known" in page.locator("dialog").text_content()
+
+
+def test_small_images_are_enlarged_by_a_whole_number(graph_page, digits):
+    page = graph_page(results=with_graph(digits, baseline=np.zeros((1, 1, 32, 32), np.float32)))
+    page.locator("sl-attention-graph .node").first.click()
+    assert page.locator("dialog canvas").bounding_box()["width"] == 224
 
 
 @pytest.mark.parametrize("way", ["hover", "focus"])
@@ -69,7 +114,7 @@ def test_a_node_marks_its_patches_wherever_they_are_shown(graph_page, way):
     node = page.locator("sl-attention-graph .node").nth(1)
     getattr(node, way)()
     assert shared(page) == [[1, 5], [1, 5], [5], [5], [5], []]
-    assert page.locator("sl-attention-graph .node.apart text").all_text_contents() == ["2 %"]
+    assert page.locator("sl-attention-graph .node.apart .confidence").all_text_contents() == ["2 %"]
     assert "4 other pictures show some of them" in page.locator("sl-attention-graph output").text_content()
 
 
@@ -105,7 +150,7 @@ def test_nodes_and_edges_are_reached_with_tab(graph_page):
     for _ in range(3):
         page.keyboard.press("Tab")
         labels.append(page.evaluate("document.activeElement.getAttribute('aria-label')"))
-    assert labels[1].startswith("2 patches keep 85 %")
+    assert labels[1].startswith("2 of 16 patches, ")
     assert labels[2] == f"Without row 1 column 1: 95 % → 25 %, {MINUS}70 points"
 
 

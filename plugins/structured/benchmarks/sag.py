@@ -2,7 +2,7 @@
 
     python plugins/structured/benchmarks/sag.py [--batch 8] [PHOTO ...]
 
-With the settings of the authors' code: 7x7 soft patches over mid-grey, beam of 3, 15 candidates, threshold 0.9, 10
+With the settings of the authors' code: 7x7 soft patches over black, beam of 3, 15 candidates, threshold 0.9, 10
 explanations. One thread. The unit is EfficientNet-Lite0's forward pass on one image of 224 pixels; while the search
 runs, every few of its calls are followed by one such pass, whose time is not counted, so that both see the same
 machine.
@@ -22,6 +22,7 @@ from sidelight_images.photos import Photos
 from sidelight_specs.results import Targets
 from sidelight_specs.testing import ToyRun
 from sidelight_structured import SagParams
+from sidelight_structured.graph import diverse
 from sidelight_structured.sag import Sag
 
 EVERY = 3
@@ -63,7 +64,7 @@ def main() -> None:
     run = ToyRun()
     photos = Photos(PhotosParams(names=tuple(options.photos), crop=options.crop), run=run)
     classifier = Timed(EfficientNetLiteParams(), run=run)
-    params = SagParams(width=3, baseline="grey", batch=options.batch, order_steps=options.order_steps)
+    params = SagParams(width=3, baseline="black", batch=options.batch, order_steps=options.order_steps)
     for name, image in zip(options.photos, torch.from_numpy(photos.split("test").images).split(1), strict=True):
         classifier.begin(image)
         predicted = classifier.class_logits(image).argmax(1).numpy()
@@ -73,11 +74,13 @@ def main() -> None:
         )
         wall = time.perf_counter() - start - classifier.spent
         unit, plain = (statistics.mean(times) for times in (classifier.units, classifier.plain_units))
-        sizes = sorted(map(len, found.graphs[0].sufficient))
+        sets = [frozenset(patches) for patches in found.graphs[0].sufficient]
+        sizes = sorted(map(len, sets))
         print(
             f"{name}, batch {options.batch}: {wall:.1f} s are {wall / unit:.0f} forward passes of {1000 * unit:.1f} ms "
             f"(channels last) or {wall / plain:.0f} of {1000 * plain:.1f} ms (channels first); "
-            f"{found.passes[0]:.0f} counted; {len(sizes)} explanations of {sizes} patches",
+            f"{found.passes[0]:.0f} counted; {len(sizes)} explanations of {sizes} patches, "
+            f"{[len(diverse(sets, overlap)) for overlap in (0, 1, 2)]} that share at most 0, 1 and 2",
             flush=True,
         )
 

@@ -128,6 +128,15 @@ def test_passes_are_those_that_the_classifier_did():
     assert classifier.images == 12 + 2 + 1 + 2 * 21
 
 
+def test_a_strengthened_blur_and_a_smaller_mask_are_told():
+    run = ToyRun()
+    params = IgosParams(size=500, steps=1, baseline_limit=0.6, sigma=0.5, kernel=3)
+    explained(Igos, params, run=run)
+    assert "as many as the image, not 500" in run.warnings[0]
+    assert "igos: the blurred image says too much of the class" in run.warnings[1]
+    assert run.emitted["baseline"].items[1].values.max() > 0
+
+
 def test_terms_are_reported_with_what_they_reach():
     run = ToyRun()
     explained(IgosPlusPlus, IgosPlusPlusParams(**SMALL), run=run)

@@ -1,9 +1,11 @@
 """Masks, the objective's gradient and the line search against closed forms."""
 
+import numpy as np
 import pytest
 import torch
 from sidelight_specs import UserError
-from sidelight_structured.baseline import checked_baseline
+from sidelight_specs.testing import ToyRun
+from sidelight_structured.baseline import blurred, checked_baseline, listed, tell
 from sidelight_structured.line_search import LineSearch
 from sidelight_structured.masking import blend, similarity, total_variation, upsample
 from sidelight_structured.objective import Objective, Term
@@ -108,11 +110,27 @@ def test_line_search_never_raises_the_objective():
 
 def test_the_baseline_is_strengthened_only_where_the_class_survives_the_blur():
     images = torch.zeros(2, 1, 8, 8)
-    images[0, :, 1:3, 1:3] = 1.0
+    images[0, :, 3, 3] = 1.0
     images[1, :, :4, :4] = 1.0
-    baselines, kept = checked_baseline(images, scored(images), kernel=51, sigma=5, limit=0.6)
-    assert (kept <= 0.6 * scored(images).of_many(images, torch.arange(2))).all()
-    assert torch.isfinite(baselines).all()
+    found = checked_baseline(images, scored(images), kernel=51, sigma=5, limit=0.92)
+    assert (found.kept <= 0.92 * scored(images).of_many(images, torch.arange(2))).all()
+    assert torch.isfinite(found.images).all()
+    assert found.strengthened.tolist() == [0, 3]
+    assert torch.equal(found.images[:1], blurred(images[:1], 51, 5))
+
+
+def test_a_strengthened_baseline_is_told():
+    run, silent = ToyRun(), ToyRun()
+    tell("igos", silent, np.array([0.1, 0.2]), np.array([0, 0]))
+    tell("igos", run, np.array([0.1, 0.2, 0.0]), np.array([1, 0, 3]))
+    assert not silent.warnings
+    (text,) = run.warnings
+    assert "in images 0 and 2, and was blurred more" in text
+    assert "mean colour in image 2" in text
+    kept, often = run.emitted["baseline"].items
+    assert kept.values.tolist() == pytest.approx([0.1, 0.2, 0.0])
+    assert often.values.tolist() == [1, 0, 3]
+    assert listed(list(range(9))) == "images 0, 1, 2, 3, 4 and 4 more"
 
 
 def test_an_image_whose_mean_colour_is_its_class_is_refused():

@@ -64,6 +64,37 @@ def test_the_baseline_is_the_one_that_was_named(baseline):
     assert found.baseline == pytest.approx({"blur": 1.0, "grey": 0.5, "black": 0.0}[baseline], abs=1e-5)
 
 
+@pytest.mark.parametrize(
+    ("grid", "size"), [((4, 4), (24, 24)), ((7, 7), (224, 224)), ((3, 5), (20, 31)), ((6, 6), (6, 6))]
+)
+@pytest.mark.parametrize("soft", [True, False])
+def test_what_the_graph_says_is_visible_is_what_is_scored(grid, size, soft):
+    """I M + I0 (1 - M) with the contract's M is the image that the search shows to the classifier."""
+    image, hidden = torch.rand(2, 3, *size, generator=torch.Generator().manual_seed(0))
+    classifier = Bright(NEEDED)
+    classifier.scores = lambda images: images.flatten(1)[:, :2]
+    scores = PatchScores(image, hidden, grid, ClassProbability(classifier, torch.tensor([0]), 4), 0, soft)
+    sets = [frozenset({0, 5}), frozenset({grid[0] * grid[1] - 1}), frozenset({1, 2, grid[1]})]
+    graph = AttentionGraph(graphs=(), grid=grid, soft=soft)
+    for patches, shown in zip(sets, scores.visible(sets), strict=True):
+        mask = torch.from_numpy(graph.alpha(sorted(patches), size))
+        assert torch.allclose(image * mask + hidden * (1 - mask), shown, atol=1e-5)
+        assert graph.lit_area(sorted(patches), size) == pytest.approx(float((mask > 0.05).float().mean()))
+
+
+def test_a_baseline_that_speaks_for_the_class_is_told():
+    run = ToyRun()
+    params = SagParams(grid=GRID, baseline="grey")
+    Sag(params, classifier=Bright({0: 2.0}), run=run).explain(torch.ones(1, 1, SIDE, SIDE), ONE)
+    assert "grey alone keeps more than 20% of the class's probability in image 0" in run.warnings[0]
+    assert run.emitted["baseline"].items[0].values[0] > 0.9
+    black = ToyRun()
+    Sag(SagParams(grid=GRID, baseline="black"), classifier=Bright({0: 2.0}), run=black).explain(
+        torch.ones(1, 1, SIDE, SIDE), ONE
+    )
+    assert not black.warnings
+
+
 def test_memory_follows_the_batch_and_not_the_candidates():
     few, many = Bright(NEEDED), Bright(NEEDED)
     explained(few, batch=3, width=1, candidates=4)

@@ -115,7 +115,7 @@ def _inversion(explanation: Inversion, scene: Scene, row: int) -> dict[str, Any]
 
 @encode.register(AttentionGraph)
 def _graph(explanation: AttentionGraph, scene: Scene, row: int) -> dict[str, Any]:
-    entry = graph_entry(explanation, row)
+    entry = graph_entry(explanation, row, scene.results.split.images.shape[-2:])
     if explanation.baseline is not None:
         entry["baseline"] = scene.picture(explanation.baseline[row])
     return entry | {"side": side(scene.results, row, explanation.answers)}

@@ -12,8 +12,8 @@ if TYPE_CHECKING:
 MOST_NODES = 40
 
 
-def graph_entry(explanation: AttentionGraph, row: int) -> dict[str, Any]:
-    """The graph of one image, cut to its first nodes in breadth-first order from the roots."""
+def graph_entry(explanation: AttentionGraph, row: int, size: tuple[int, int]) -> dict[str, Any]:
+    """The graph of one image of `size` (H, W), cut to its first nodes in breadth-first order from the roots."""
     graph = explanation.graphs[row]
     depths = _depths(graph)
     kept = list(depths)[:MOST_NODES]
@@ -21,6 +21,7 @@ def graph_entry(explanation: AttentionGraph, row: int) -> dict[str, Any]:
     nodes = [
         {
             "patches": list(graph.nodes[node].patches),
+            "lit": number(explanation.lit_area(graph.nodes[node].patches, size)),
             "confidence": number(graph.nodes[node].confidence),
             "root": graph.nodes[node].root,
             "depth": depths[node],

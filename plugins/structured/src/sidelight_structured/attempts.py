@@ -71,6 +71,11 @@ def trained(
         strength, before = strength * factor**direction, direction
     if best is None:
         raise SidelightError("the training of the explanation network gave no finite x-features; lower `learning_rate`")
+    if strength > 0 and best.miss > 1:
+        run.warn(
+            f"xnn: no training was accepted; the one kept has {best.overlap:.2f} times the `overlap` and "
+            f"{best.disagreement:.2f} times the disagreement that are allowed: raise `tries`, or allow more"
+        )
     return best.network, best.curves
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 import torch
@@ -12,7 +12,7 @@ from sidelight_toolkit.arrays import to_array
 from sidelight_toolkit.batching import slices
 from sidelight_toolkit.seeding import generator
 
-from sidelight_structured.baseline import checked_baseline
+from sidelight_structured.baseline import checked_baseline, tell
 from sidelight_structured.line_search import LineSearch
 from sidelight_structured.mask_report import curves_report, mask_curves, terms_report
 from sidelight_structured.masking import upsample
@@ -36,6 +36,7 @@ CELLS_PER_UNIT_STEP = 25.0
 class MaskExplainer(Explainer):
     """The optimisation that I-GOS and iGOS++ share; they differ in masks and terms."""
 
+    name: ClassVar[str]
     masks = 1
 
     def __init__(self, params: MaskParams, *, classifier: Classifier, run: Run) -> None:
@@ -54,22 +55,35 @@ class MaskExplainer(Explainer):
         """Heatmaps whose value is 1 - M: 1 where hiding the image lowers the class most.
 
         The class's probability in every term, at every step and at the end, is emitted as `terms`; insertion and
-        deletion by the mask's own cells, with their areas, as `curves`.
+        deletion by the mask's own cells, with their areas, as `curves`; what the class keeps on the blurred image, and
+        how often that was blurred more, as `baseline`.
         """
         classes = torch.from_numpy(targets.predicted).to(images.device)
         found = [
             self._explained(images[part], classes[part]) for part in slices(len(images), self.params.images_at_once)
         ]
-        values, passes, finals, steps, curves = (np.concatenate(parts) for parts in zip(*found, strict=True))
+        values, passes, finals, steps, curves, kept, strengthened = (
+            np.concatenate(parts) for parts in zip(*found, strict=True)
+        )
         size = self._sizes((images.shape[-2], images.shape[-1]))[-1]
+        if size[0] < self.params.size:
+            self.run.warn(
+                f"{self.name}: the mask has {size[0]} rows and columns, as many as the image, not {self.params.size}"
+            )
+        tell(self.name, self.run, kept, strengthened)
         self.run.emit("terms", terms_report(self._weighted_terms(), finals, steps))
         self.run.emit("curves", curves_report(curves, size, self.params.curve_step))
         return Heatmap(values=values, signed=False, resolution=size, answers="predicted", passes=passes)
 
     def _explained(self, images: torch.Tensor, classes: torch.Tensor) -> tuple[np.ndarray, ...]:
-        """Values (N, H, W), passes (N,), what every term reached (N, T) and reaches (N, steps, T), curves (N, 2, P)."""
-        score = ClassProbability(self.classifier, classes, self.params.batch)
-        objective = self._objective(images, score)
+        """Values (N, H, W), passes (N,), what every term reached (N, T) and reaches (N, steps, T), curves (N, 2, P).
+
+        Then what the class keeps on the baseline (N,), and how often that was strengthened (N,).
+        """
+        p, score = self.params, ClassProbability(self.classifier, classes, self.params.batch)
+        hidden = checked_baseline(images, score, p.kernel, p.sigma, p.baseline_limit)
+        terms = self._weighted_terms()
+        objective = Objective(images, hidden.images, score, terms, p.area, p.smoothness, p.edge, p.exponent)
         masks, steps = self._optimise(objective)
         passes = score.passes.clone()  # what is reported below costs a little more, but finds nothing
         with torch.no_grad():
@@ -77,7 +91,8 @@ class MaskExplainer(Explainer):
             mask = masks.prod(1)
             curves = mask_curves(objective, mask, self.params.curve_step)
         values = 1 - upsample(mask[:, None], objective.size).squeeze(1)
-        return to_array(values), to_array(passes), to_array(finals), to_array(steps), curves
+        told = to_array(hidden.kept), to_array(hidden.strengthened)
+        return to_array(values), to_array(passes), to_array(finals), to_array(steps), curves, *told
 
     def _optimise(self, objective: Objective) -> tuple[torch.Tensor, torch.Tensor]:
         """The masks (N, M, h, w), means over the last steps, and every term's f_c at every step, (N, steps, T)."""
@@ -110,12 +125,6 @@ class MaskExplainer(Explainer):
         coarse = self.params.coarse
         sizes = (coarse, final) if coarse is not None and coarse < final else (final,)
         return tuple((size, size) for size in sizes)
-
-    def _objective(self, images: torch.Tensor, score: ClassProbability) -> Objective:
-        p = self.params
-        baselines, _ = checked_baseline(images, score, p.kernel, p.sigma, p.baseline_limit)
-        terms = self._weighted_terms()
-        return Objective(images, baselines, score, terms, p.area, p.smoothness, p.edge, p.exponent)
 
     def _rule(self, objective: Objective, size: tuple[int, int]) -> Momentum | LineSearch:
         if self.params.rule == "momentum":
@@ -169,10 +178,13 @@ def refined(masks: torch.Tensor, size: tuple[int, int]) -> torch.Tensor:
 class Igos(MaskExplainer):
     """I-GOS: one mask, deletion alone."""
 
+    name = "igos"
+
 
 class IgosPlusPlus(MaskExplainer):
     """iGOS++: a deletion and an insertion mask, each alone and their product in both; the product is the answer."""
 
+    name = "igos++"
     masks = 2
     params: IgosPlusPlusParams
 

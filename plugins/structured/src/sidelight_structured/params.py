@@ -151,12 +151,15 @@ class SagParams(BaselineParams):
     roots: int = param(3, "Explanations shown.", unit="explanations", minimum=1, maximum=50)
     branches: int = param(3, "Children of a node: the losses that cost most.", unit="nodes", minimum=1, maximum=256)
     depth: int = param(2, "Patches that the graph takes away in all.", unit="patches", minimum=1, maximum=4)
-    baseline: Literal["blur", "grey", "black"] = param(
+    baseline: Literal["blur", "black", "grey"] = param(
         "blur",
-        "What hides a patch: the blurred image (the paper's text), mid-grey (the authors' code, whose zeros are "
-        "those of normalised images) or black.",
+        "What hides a patch: the blurred image (the paper's text), black (the authors' code) or mid-grey.",
     )
-    soft: bool = param(True, "Blend the borders of patches (they then overlap like tents) or cut hard squares.")
+    soft: bool = param(
+        True,
+        "Patches are bilinear tents that overlap, as in the authors' code, or hard squares; tents light about three "
+        "times the area of as many squares, so fewer are enough.",
+    )
     order_steps: int = param(
         10, "Points of the integrated gradient that puts the patches in order.", unit="points", minimum=1, maximum=200
     )

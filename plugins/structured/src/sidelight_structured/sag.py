@@ -10,7 +10,7 @@ from sidelight_specs.roles import Explainer
 from sidelight_toolkit.arrays import to_array
 from sidelight_toolkit.baselines import baseline
 
-from sidelight_structured.baseline import checked_baseline
+from sidelight_structured.baseline import Baseline, checked_baseline, listed, speaking, tell
 from sidelight_structured.beam import Search
 from sidelight_structured.graph import attention_graph, diverse
 from sidelight_structured.objective import Objective, Term
@@ -60,10 +60,21 @@ class Sag(Explainer):
         return self.params.grid, self.params.grid
 
     def _baselines(self, images: torch.Tensor, score: ClassProbability) -> torch.Tensor:
+        """(N, C, H, W) what hides; a blur that speaks for the class is strengthened, any other is warned about."""
         p = self.params
-        if p.baseline != "blur":
-            return baseline(images, p.baseline)
-        return checked_baseline(images, score, p.kernel, p.sigma, p.baseline_limit)[0]
+        if p.baseline == "blur":
+            found = checked_baseline(images, score, p.kernel, p.sigma, p.baseline_limit)
+        else:
+            hidden, rows = baseline(images, p.baseline), torch.arange(len(images), device=images.device)
+            found = Baseline(hidden, score.of_many(hidden, rows), torch.zeros_like(rows))
+            speaks = speaking(images, found, score, p.baseline_limit)
+            if speaks:
+                self.run.warn(
+                    f"sag: {p.baseline} alone keeps more than {p.baseline_limit:.0%} of the class's probability in "
+                    f"{listed(speaks)}, so that few patches or none are enough there: choose another `baseline`"
+                )
+        tell("sag", self.run, to_array(found.kept), to_array(found.strengthened))
+        return found.images
 
     def _orders(self, images: torch.Tensor, baselines: torch.Tensor, score: ClassProbability) -> list[list[int]]:
         """The patches of each image, the ones first whose hiding lowers and whose showing raises the class most.

@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 import attrs
 import numpy as np
 
 from sidelight_specs.artifacts import per_image
 from sidelight_specs.results.explanation import Explanation
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+LIT = 0.05
+"""A pixel is lit where the image makes up more than this share of it: less is hardly visible."""
 
 
 @attrs.frozen
@@ -51,7 +57,7 @@ class AttentionGraph(Explanation):
         graphs: N graphs.
         grid: rows and columns of patches.
         baseline: (N, C, H, W) float32, what hides a patch.
-        soft: whether patch borders are blended (bilinear upsampling) or hard.
+        soft: whether patches are tents (bilinear upsampling with aligned corners), which overlap, or hard squares.
     """
 
     kind: ClassVar[str] = "attention-graph"
@@ -60,3 +66,31 @@ class AttentionGraph(Explanation):
     grid: tuple[int, int]
     baseline: np.ndarray | None = per_image(default=None)
     soft: bool = True
+
+    def alpha(self, patches: Sequence[int], size: tuple[int, int]) -> np.ndarray:
+        """(H, W) float32 in [0, 1]: the mask M that was scored, as I M + I0 (1 - M), where only `patches` are visible.
+
+        Args:
+            patches: indices of the visible patches, row-major over the grid.
+            size: (H, W) of the image.
+        """
+        mask = np.zeros(self.grid, dtype=np.float32)
+        mask.flat[list(patches)] = 1
+        vertical, horizontal = (_upsampling(n, length, self.soft) for n, length in zip(self.grid, size, strict=True))
+        visible: np.ndarray = vertical @ mask @ horizontal.T  # (H, rows) (rows, columns) (columns, W)
+        return visible
+
+    def lit_area(self, patches: Sequence[int], size: tuple[int, int]) -> float:
+        """Share of the pixels in which M is above `LIT` where only `patches` are visible."""
+        return float((self.alpha(patches, size) > LIT).mean())
+
+
+def _upsampling(cells: int, pixels: int, soft: bool) -> np.ndarray:
+    """(pixels, cells) float32: the weight of each cell in each pixel along one axis."""
+    if soft:  # bilinear, aligned corners: the first and last pixels lie on the centres of the first and last cells
+        position = np.arange(pixels) * ((cells - 1) / max(pixels - 1, 1))
+        tents: np.ndarray = (1 - np.abs(position[:, None] - np.arange(cells))).clip(0).astype(np.float32)
+        return tents
+    nearest = ((np.arange(pixels, dtype=np.float32) + 0.5) * np.float32(cells / pixels)).astype(np.int64)
+    squares: np.ndarray = np.eye(cells, dtype=np.float32)[nearest.clip(max=cells - 1)]
+    return squares

@@ -1,6 +1,8 @@
 // @ts-check
+import { composite } from "./composite.js";
 import { DataElement, define, h, svg } from "./elements.js";
 import { CAPTION, tree } from "./graph-layout.js";
+import { context2d, pixels } from "./grid.js";
 import { percent } from "./numbers.js";
 
 /** @typedef {import("./document.js").GraphEntry} GraphEntry */
@@ -9,12 +11,14 @@ import { percent } from "./numbers.js";
 /** @typedef {import("./graph-layout.js").Place} Place */
 /** @typedef {{ graph: GraphEntry, picture: Picture }} Data */
 
-const HINT = "Point at a picture to see its patches in the others, or at a line to see what the lost patch costs.";
-let masks = 0;
+/** Pictures up to half of this wide are enlarged, in the dialog, by a whole number. */
+const FULL = 224;
+const HINT = "Every picture is the one that was scored. Point at it to see its patches in the others, press it to see it at its own size; point at a line to see what the lost patch costs.";
 
 /**
  * An attention graph: minimal sufficient sets of patches, and what remains of the class without one or two of them.
- * Pointing at a node, or focusing it, marks its patches in all other nodes; an edge says what its patch is worth.
+ * A node is the very picture that the classifier scored; pressing it shows that at its own size. Pointing at a node, or
+ * focusing it, marks its patches in all other nodes; an edge says what its patch is worth.
  * @extends {DataElement<Data>}
  */
 export class SlAttentionGraph extends DataElement {
@@ -23,19 +27,31 @@ export class SlAttentionGraph extends DataElement {
   #nodes = new Map();
   /** @type {Map<Element, string>} */
   #edges = new Map();
+  /** @type {Map<string, Promise<HTMLCanvasElement>>} */
+  #scored = new Map();
 
   #enter = (/** @type {Event} */ { target }) => this.#show(target);
   #leave = () => this.#show(document.activeElement);
+  #press = (/** @type {Event} */ event) => {
+    if (event instanceof KeyboardEvent && event.key !== "Enter" && event.key !== " ") return;
+    const chosen = event.target instanceof Element && event.target.closest(".node");
+    const node = chosen && this.#nodes.get(chosen);
+    if (!node) return;
+    event.preventDefault();
+    void this.#enlarge(node);
+  };
 
   /** @param {Data} data */
   draw(data) {
     this.#nodes.clear();
     this.#edges.clear();
+    this.#scored.clear();
     const roots = data.graph.nodes.flatMap(({ root }, index) => (root ? [index] : []));
     this.status.textContent = roots.length ? HINT : "No set of patches smaller than the whole image was found to be enough.";
     this.append(this.status, h("div", { class: "trees" }, ...roots.map((root, i) => this.#tree(data, root, i))), h("p", { class: "note" }, remarks(data.graph)));
     for (const name of ["pointerover", "focusin"]) this.addEventListener(name, this.#enter);
     for (const name of ["pointerout", "focusout"]) this.addEventListener(name, this.#leave);
+    for (const name of ["click", "keydown"]) this.addEventListener(name, this.#press);
   }
 
   /** @param {Data} data @param {number} root @param {number} number */
@@ -50,11 +66,37 @@ export class SlAttentionGraph extends DataElement {
 
   /** @param {Place} place @param {Data} data */
   #node({ node, x, y, side }, { graph, picture }) {
-    const group = svg("g", { class: node.root ? "node root" : "node", transform: `translate(${x} ${y})`, tabindex: 0, role: "img", "aria-label": described(node, graph) },
-      ...masked(node, side, graph, picture), ...node.patches.map((patch) => svg("rect", { class: "patch", "data-patch": patch, ...square(patch, side, graph) })),
-      svg("rect", { class: "border", width: side, height: side }), svg("text", { x: side / 2, y: side + CAPTION - 4, "text-anchor": "middle" }, percent(node.confidence)));
+    const image = svg("image", { width: side, height: side, preserveAspectRatio: "none", class: picture.crisp ? "crisp" : "" });
+    void this.#picture(node).then((canvas) => image.setAttribute("href", canvas.toDataURL()));
+    const group = svg("g", { class: node.root ? "node root" : "node", transform: `translate(${x} ${y})`, tabindex: 0, role: "button", "aria-label": described(node, graph) },
+      image, ...node.patches.map((patch) => svg("rect", { class: "patch", "data-patch": patch, ...square(patch, side, graph) })),
+      svg("rect", { class: "border", width: side, height: side }), svg("text", { class: "confidence", x: side / 2, y: side + 14, "text-anchor": "middle" }, percent(node.confidence)),
+      svg("text", { class: "lit", x: side / 2, y: side + CAPTION - 3, "text-anchor": "middle" }, `${percent(node.lit)} lit`));
     this.#nodes.set(group, node);
     return group;
+  }
+
+  /** The picture that was scored, made once for each set of patches. @param {GraphNode} node */
+  #picture({ patches }) {
+    const key = patches.join(" ");
+    const found = this.#scored.get(key) ?? scored(patches, this.data);
+    this.#scored.set(key, found);
+    return found;
+  }
+
+  /** Show a node's picture pixel by pixel: at its own size, or where that is small each pixel as a square. @param {GraphNode} node */
+  async #enlarge(node) {
+    const { graph } = this.data;
+    const canvas = await this.#picture(node);
+    canvas.style.width = `${canvas.width * Math.max(1, Math.floor(FULL / canvas.width))}px`;
+    const close = h("button", { type: "button" }, "Close");
+    const dialog = h("dialog", { class: "scored", "aria-label": "The picture that was scored" }, canvas, h("p", {}, `${described(node, graph)}.`),
+      h("p", { class: "note" }, graph.baseline ? "This is the picture that the classifier scored, pixel by pixel." : "What hid the rest is not known: it is left blank."), close);
+    close.onclick = () => dialog.close();
+    dialog.onclick = ({ target }) => target === dialog && dialog.close();
+    dialog.onclose = () => dialog.remove();
+    this.append(dialog);
+    dialog.showModal();
   }
 
   /** @param {Place | undefined} from @param {Place | undefined} to @param {GraphEntry} graph */
@@ -89,6 +131,14 @@ export class SlAttentionGraph extends DataElement {
   }
 }
 
+/** A set of patches as the classifier saw it. @param {number[]} patches @param {Data} data */
+async function scored(patches, { graph, picture }) {
+  const [image, baseline] = await Promise.all([pixels(picture), graph.baseline ? pixels(graph.baseline) : null]);
+  const canvas = h("canvas", { width: picture.width, height: picture.height });
+  context2d(canvas).putImageData(composite(image, baseline, patches, graph), 0, 0);
+  return canvas;
+}
+
 /** Where an edge's label stands: nearer to the child, where the edges of one node have parted. @param {number} from @param {number} to */
 function part(from, to) {
   return from + 0.6 * (to - from);
@@ -102,7 +152,10 @@ function others(sharing) {
 /** @param {GraphNode | undefined} node @param {GraphEntry} graph */
 function described(node, graph) {
   if (!node) return "";
-  return `${node.patches.length === 1 ? "1 patch keeps" : `${node.patches.length} patches keep`} ${percent(node.confidence)} of the class: ${named(node.patches, graph)}`;
+  const { patches, lit, confidence } = node;
+  const [rows, columns] = graph.grid;
+  const area = `${patches.length} of ${rows * columns} patches, ${percent(lit)} of the image lit,`;
+  return `${area} ${patches.length === 1 ? "keeps" : "keep"} ${percent(confidence)} of the class: ${named(patches, graph)}`;
 }
 
 /** @param {number[]} patches @param {GraphEntry} graph */
@@ -114,30 +167,24 @@ function named(patches, { grid }) {
 /** @param {GraphEntry} graph */
 function remarks({ sufficient, nodes, left_out, soft }) {
   const shown = nodes.filter(({ root }) => root).length;
-  const found = sufficient > shown ? `${sufficient} minimal sufficient sets were found; the ${shown === 1 ? "one" : shown} shown overlap least. ` : "";
+  const found = sufficient > shown ? `${sufficient} minimal sufficient sets were found; ${shown === 1 ? "one is shown, as any two overlap too much" : `the ${shown} shown overlap least`}. ` : "";
   const cut = left_out > 0 ? `${left_out} more nodes are not drawn. ` : "";
-  return `${found}${cut}Percentages are of the class's probability on the whole image${soft ? "; the borders of patches are blended" : ""}.`;
+  const patches = soft ? "A patch is a tent that fades to its neighbours' centres, and so lights more than its square. " : "A patch is a square with hard edges. ";
+  return `${found}${cut}Percentages are of the class's probability on the whole image. ${patches}Lit: pixels to which the image gives more than 5 %.`;
 }
 
-/**
- * The image where patches are visible, over what hides the rest.
- * @param {GraphNode} node
- * @param {number} side
- * @param {GraphEntry} graph
- * @param {Picture} picture
- */
-function masked(node, side, graph, picture) {
-  const mask = `sl-mask-${masks++}`;
-  const place = { width: side, height: side, preserveAspectRatio: "none", class: picture.crisp ? "crisp" : "" };
-  const windows = svg("g", { class: graph.soft ? "soft" : "" }, ...node.patches.map((patch) => svg("rect", { fill: "#fff", ...square(patch, side, graph) })));
-  return [svg("image", { href: (graph.baseline ?? picture).src, ...place }), svg("rect", { class: "veil", width: side, height: side }),
-    svg("mask", { id: mask, maskUnits: "userSpaceOnUse", x: 0, y: 0, width: side, height: side }, windows), svg("image", { href: picture.src, mask: `url(#${mask})`, ...place })];
-}
-
-/** @param {number} patch @param {number} side @param {GraphEntry} graph */
-function square(patch, side, { grid }) {
+/** Where a patch makes up most of the picture: its square, or of a tent the middle half. @param {number} patch @param {number} side @param {GraphEntry} graph */
+function square(patch, side, { grid, soft }) {
   const [rows, columns] = grid;
-  return { x: (side * (patch % columns)) / columns, y: (side * Math.floor(patch / columns)) / rows, width: side / columns, height: side / rows };
+  const [left, right] = ends(patch % columns, columns, soft);
+  const [top, bottom] = ends(Math.floor(patch / columns), rows, soft);
+  return { x: side * left, y: side * top, width: side * (right - left), height: side * (bottom - top) };
+}
+
+/** In shares of the side. @param {number} cell @param {number} cells @param {boolean} soft @returns {[number, number]} */
+function ends(cell, cells, soft) {
+  if (!soft || cells === 1) return [cell / cells, (cell + 1) / cells];
+  return [Math.max(0, (cell - 0.5) / (cells - 1)), Math.min(1, (cell + 0.5) / (cells - 1))];
 }
 
 define("sl-attention-graph", SlAttentionGraph);

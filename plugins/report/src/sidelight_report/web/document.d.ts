@@ -30,7 +30,8 @@ export interface InterventionEntry extends Shared {
   pictures: [Picture, Picture]; before: (number | null)[]; after: (number | null)[];
 }
 export interface InversionEntry { kind: "inversion"; picture: Picture; error: number | null }
-export interface GraphNode { patches: number[]; confidence: number; root: boolean; depth: number; children: number[] }
+/** `lit` is the share of the pixels of which the image makes up more than 5 %. */
+export interface GraphNode { patches: number[]; lit: number; confidence: number; root: boolean; depth: number; children: number[] }
 export interface GraphEntry extends Shared {
   kind: "attention-graph"; side: string; grid: [number, number]; soft: boolean; probability: number | null;
   nodes: GraphNode[]; sufficient: number; left_out: number; baseline?: Picture;

@@ -7,7 +7,7 @@
 
 const SIDES = [112, 88, 68];
 const BETWEEN = { columns: 46, rows: 8 };
-export const CAPTION = 18;
+export const CAPTION = 31;
 
 /**
  * The tree below one root.

@@ -16,13 +16,16 @@ def found(target, count, examples=2, images=3):
     attributes = tuple(Attribute(name=f"{target}/{place}", coordinate=place, target=target) for place in range(count))
     arrays = {name: np.full((count, examples, 4), target, dtype=np.float32) for name in EXAMPLES}
     scores = np.arange(count, dtype=np.float32)
-    return Attributes(attributes=attributes, effects=np.zeros((count, images), np.float32), scores=scores, **arrays)
+    explained = np.eye(count, images, dtype=bool)
+    effects = np.zeros((count, images), np.float32)
+    return Attributes(attributes=attributes, effects=effects, scores=scores, explained=explained, **arrays)
 
 
 def test_everything_that_is_kept_for_each_attribute_is_joined():
     joined = join_attributes([found(0, 2), found(1, 3, examples=1)], FINDER)
     assert [attribute.target for attribute in joined.attributes] == [0, 0, 1, 1, 1]
     assert joined.scores.tolist() == [0, 1, 0, 1, 2]
+    assert joined.explained.argmax(1).tolist() == [0, 1, 0, 1, 2]
     for name in EXAMPLES:
         assert getattr(joined, name).shape == (5, 1, 4)
         assert getattr(joined, name)[:, 0, 0].tolist() == [0, 0, 1, 1, 1]

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 import torch
-from sidelight_metrics._params import SufficiencyParams
-from sidelight_metrics.attribute_factors import _leading, _places, _proxies, _rank
+from sidelight_metrics._params import AttributeFactorsParams, SufficiencyParams
+from sidelight_metrics.attribute_factors import AttributeFactors, _leading, _places, _proxies, _rank
 from sidelight_metrics.style_moves import applied
 from sidelight_metrics.sufficiency import Sufficiency
 from sidelight_specs import UserError
@@ -26,18 +26,19 @@ def others_down(target):
     return (attribute(target, target), *(attribute(place, target, -5.0) for place in rest))
 
 
-def measured(found, explained=1, **params):
+def measured(found, explained=1, run=None, classifier=None, directions=None, **params):
     generator, images = ToyGenerator(), torch.from_numpy(ToyData().split("test").images[:explained])
     metric = Sufficiency(
         SufficiencyParams(**{"count": 6, "tops": (1, 3), "factors": (1.0, 0.01), **params}),
-        classifier=ToyClassifier(),
+        classifier=classifier or ToyClassifier(),
         generator=generator,
         inverter=ToyInverter(generator),
         data=ToyData(),
-        run=ToyRun(),
+        run=run or ToyRun(),
     )
     one = np.zeros(explained, dtype=np.int64)
-    items = metric.measure(Attributes(attributes=tuple(found)), images, Targets(predicted=one, probe=one)).items
+    asked = Attributes(attributes=tuple(found), directions=directions)
+    items = metric.measure(asked, images, Targets(predicted=one, probe=one)).items
     return {item.name: item for item in items}
 
 
@@ -47,6 +48,18 @@ def test_attributes_that_decide_flip_every_image_and_tiny_changes_none():
     assert found["top 3, x 0.01"].value == 0
     assert found["smallest factor, top 3"].value == 1
     assert found["top 3, x 1"].settings["images"] == "12"  # six images, each with the two other classes
+
+
+def test_shares_have_wilson_s_interval():
+    found = measured([*others_down(0), *others_down(1), *others_down(2)])
+    item = found["top 3, x 1"]
+    assert item.limits == pytest.approx((0.7575, 1.0), abs=1e-3)  # 12 of 12
+    assert found["top 3, x 0.01"].limits == pytest.approx((0.0, 0.2425), abs=1e-3)
+
+
+def test_a_class_with_fewer_attributes_has_all_of_them_changed():
+    found = measured(others_down(0)[:1], tops=(1, 3))
+    assert found["top 3, x 1"].value == found["up to 3, x 1"].value == found["top 1, x 1"].value > 0
 
 
 def test_more_attributes_never_hurt_where_each_helps():
@@ -66,9 +79,41 @@ def test_flagged_attributes_can_be_left_out():
     assert np.isnan(measured(tinting, flagged=False)["top 1, x 1"].value)
 
 
-def test_attributes_of_another_space_are_refused():
-    with pytest.raises(UserError, match="no attribute of the generator's style space"):
-        measured([attribute(0, 0, layer="bit")])
+def factors_of(found):
+    generator, run = ToyGenerator(), ToyRun()
+    needs = {"classifier": ToyClassifier(), "generator": generator, "inverter": ToyInverter(generator)}
+    metric = AttributeFactors(AttributeFactorsParams(), **needs, data=ToyData(), run=run)
+    images, one = torch.from_numpy(ToyData().split("test").images[:1]), np.zeros(1, dtype=np.int64)
+    return metric.measure(found, images, Targets(predicted=one, probe=one)).items, run.warnings
+
+
+@pytest.mark.parametrize("strange", ["layer", "directions"])
+def test_attributes_of_another_space_are_not_measurable_which_is_an_answer(strange):
+    """As those of explorer/latent-directions beside those of an AttFind, in one recipe."""
+    found = Attributes(
+        attributes=(attribute(0, 0, layer="bit" if strange == "layer" else LAYER),),
+        directions=np.ones((1, 2), dtype=np.float32) if strange == "directions" else None,
+    )
+    run = ToyRun()
+    assert measured(found.attributes, run=run, directions=found.directions) == {}
+    items, warnings = factors_of(found)
+    assert items == ()
+    for said in (run.warnings, warnings):
+        assert len(said) == 1
+        assert "not measurable" in said[0]
+
+
+def others_up_against(target):
+    """The other patterns up, which speak for other classes."""
+    return [attribute(place, target, 70.0) for place in range(3) if place != target]
+
+
+def test_up_to_k_counts_images_that_more_attributes_turn_back():
+    """The first attribute turns images into class 0, the next ones turn them back."""
+    found = measured([attribute(0, 0), *others_up_against(0)], factors=(1.0,), tops=(1, 2, 3))
+    assert found["top 1, x 1"].value > found["top 3, x 1"].value
+    assert found["up to 3, x 1"].value == found["up to 2, x 1"].value == found["top 1, x 1"].value
+    assert "up to 1, x 1" not in found
 
 
 def test_a_split_that_was_explained_whole_is_refused():

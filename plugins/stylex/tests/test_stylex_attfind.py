@@ -20,6 +20,7 @@ from sidelight_stylex.attributes.changes import Changes, Models
 from sidelight_stylex.attributes.redrawing import FromTheBeginning, redrawing_of
 from sidelight_stylex.attributes.selection import as_released, by_paper
 
+SLOPE = 0.3  # the changes of its logits are then 0.1 to 5
 SMALL = {"examples": 2, "frames": 3, "reference": 0, "batch": 7, "attributes": 5}
 
 
@@ -53,12 +54,22 @@ class Counting(ToyClassifier):
         return super().scores(images)
 
 
+class Gentle(ToyClassifier):
+    """Logits of the size that thresholds of half a logit to two are meant for."""
+
+    def scores(self, images):
+        return SLOPE * super().scores(images)
+
+
 def literal(classifier, generator, latents, target, ranges, count, threshold):
-    """Algorithm 1: one coordinate, one direction, one image at a time; everything again at each turn."""
+    """Algorithm 1: one coordinate, one direction, one image at a time; everything again at each turn.
+
+    Returns the pairs in their order of discovery, and the images that each explains.
+    """
     styles = generator.styles(latents)
     answers = classifier.class_logits(generator.synthesize_styles(styles))
     images = [row for row in range(len(styles)) if int(answers[row].argmax()) != target]
-    found = []
+    found, explained = [], []
     while len(found) < count and images:
         delta = {}
         for row, place, way in itertools.product(images, range(styles.shape[1]), (0, 1)):
@@ -79,8 +90,9 @@ def literal(classifier, generator, latents, target, ranges, count, threshold):
         if mean[best] <= 0:
             break
         found.append(best)
-        images = [row for row in images if not delta[(row, *best)] > threshold]
-    return found
+        explained.append({row for row in images if delta[(row, *best)] > threshold})
+        images = [row for row in images if row not in explained[-1]]
+    return found, explained
 
 
 @pytest.fixture(scope="module", params=[{"noise": False}, {"noise": True, "clamp": 1.5}], ids=["plain", "clamped"])
@@ -103,15 +115,39 @@ def pairs(found):
     return [(attribute.coordinate, 0 if attribute.direction < 0 else 1) for attribute in found.attributes]
 
 
-@pytest.mark.parametrize(("threshold", "facts"), [(None, {"noise": True, "clamp": 1.5}), (0.02, {"noise": False})])
-def test_it_finds_what_the_algorithm_finds_step_by_step(classifier, threshold, facts):
-    generator = Drawn(**facts)
-    latents = generator.sample(5, np.random.default_rng(1))
-    found = finder(classifier, generator, threshold=threshold, attributes=3).find(latents, 1)
-    expected = literal(classifier, generator, latents, 1, found.ranges, 3, np.inf if threshold is None else threshold)
-    assert len(expected) > 1
-    assert sorted(pairs(found)) == sorted(expected)
-    assert pairs(found)[0] == expected[0]
+@pytest.mark.parametrize("mode", ["exact", "raced", "screened"])
+@pytest.mark.parametrize("threshold", [1e6, 2.0, 1.0, 0.5])
+def test_it_finds_what_the_algorithm_finds_step_by_step(threshold, mode):
+    classifier, generator = Gentle((1, 16, 16)), Drawn(noise=False)
+    latents = generator.sample(20, np.random.default_rng(1))
+    found = finder(classifier, generator, threshold=threshold, attributes=6, mode=mode, candidates=14).find(latents, 1)
+    expected, explained = literal(classifier, generator, latents, 1, found.ranges, 6, threshold)
+    assert len(expected) > 2
+    assert pairs(found) == expected
+    assert found.explained.any() == (threshold < 1e6)
+    assert [set(np.flatnonzero(row).tolist()) for row in found.explained] == explained
+    assert np.allclose(np.nanmean(found.effects, 1), [a.effect for a in found.attributes], atol=1e-5)
+
+
+@pytest.mark.parametrize(("rule", "threshold"), [("paper", 1.5), ("released", 1.0)])
+def test_images_are_taken_out_by_default(rule, threshold):
+    classifier, generator = Gentle((1, 16, 16)), Drawn(noise=False)
+    latents = generator.sample(20, np.random.default_rng(1))
+    default = finder(classifier, generator, rule=rule).find(latents, 1)
+    same, off = (finder(classifier, generator, rule=rule, threshold=t).find(latents, 1) for t in (threshold, 1e6))
+    assert default.explained.any()
+    assert (default.explained == same.explained).all()
+    assert pairs(default) == pairs(same) != pairs(off)
+
+
+def test_the_order_is_that_of_discovery_and_not_of_the_mean_effect():
+    """Of the images that the first attribute leaves, another is read by the second-strongest there."""
+    delta = np.array([[[-1, 3.0], [-1, 2.9], [-1, 0.1]], [[-1, 0.2], [-1, 0.1], [-1, 0.5]]], dtype=np.float32)
+    ranked = by_paper(lambda rows: delta[rows], 2, 3, np.inf).choices
+    selection = by_paper(lambda rows: delta[rows], 2, 3, 1.0)
+    assert [choice.coordinate for choice in ranked] == [0, 1, 2]
+    assert [choice.coordinate for choice in selection.choices] == [0, 2, 1]
+    assert selection.explained.tolist() == [[True, False], [False, False], [False, False]]
 
 
 def test_drawing_from_a_layer_on_gives_the_same_images(generator):
@@ -163,12 +199,13 @@ def test_examples_go_from_before_to_after_and_the_other_way(classifier):
     assert (classifier.class_logits(known).argmax(1) == target).all()
 
 
-def test_all_modes_agree_where_nothing_is_left_out(classifier):
+@pytest.mark.parametrize("rule", ["paper", "released"])
+def test_all_modes_agree_where_nothing_is_left_out(classifier, rule):
     generator = Drawn(noise=False)
     latents = generator.sample(12, np.random.default_rng(4))
-    exact = finder(classifier, generator, attributes=3).find(latents, 0)
+    exact = finder(classifier, generator, attributes=3, rule=rule).find(latents, 0)
     for mode in ("raced", "screened"):
-        found = finder(classifier, generator, attributes=3, mode=mode, candidates=30).find(latents, 0)
+        found = finder(classifier, generator, attributes=3, rule=rule, mode=mode, candidates=30).find(latents, 0)
         assert pairs(found) == pairs(exact)
         assert np.allclose(found.effects, exact.effects, atol=1e-5, equal_nan=True)
 
@@ -264,7 +301,7 @@ CHANGES = hnp.arrays(np.float32, (5, 6, 2), elements=st.floats(-4, 4, width=32))
 @settings(deadline=None, max_examples=60)
 @given(CHANGES, st.integers(1, 8), st.floats(0, 4))
 def test_the_papers_rule_never_takes_a_coordinate_twice_or_an_inconsistent_one(changes, count, threshold):
-    found = by_paper(changes, count, threshold)
+    found = by_paper(changes.__getitem__, len(changes), count, threshold).choices
     places = [choice.coordinate for choice in found]
     assert len(set(places)) == len(places) <= count
     left = np.ones(5, dtype=bool)
@@ -278,7 +315,7 @@ def test_the_papers_rule_never_takes_a_coordinate_twice_or_an_inconsistent_one(c
 @settings(deadline=None, max_examples=60)
 @given(CHANGES, st.integers(1, 12))
 def test_without_a_threshold_the_papers_rule_is_a_ranking(changes, count):
-    found = by_paper(changes, count, np.inf)
+    found = by_paper(changes.__getitem__, len(changes), count, np.inf).choices
     means = changes.astype(np.float64).mean(0)
     effects = [means[choice] for choice in found]
     assert effects == sorted(effects, reverse=True)
@@ -287,7 +324,7 @@ def test_without_a_threshold_the_papers_rule_is_a_ranking(changes, count):
 @settings(deadline=None, max_examples=60)
 @given(CHANGES, st.integers(1, 12), st.floats(0.1, 4))
 def test_the_released_rule_ends_when_all_images_are_explained(changes, count, limit):
-    found = as_released(changes, count, limit)
+    found = as_released(changes.__getitem__, len(changes), count, limit).choices
     assert len(set(found)) == len(found) <= count
     so_far = np.zeros(5)
     for choice in found:
@@ -298,5 +335,5 @@ def test_the_released_rule_ends_when_all_images_are_explained(changes, count, li
 def test_the_two_rules_differ_where_the_notebook_and_the_paper_do():
     """Coordinate 0 raises the class either way; coordinate 1 helps one image a lot and harms the other more."""
     changes = np.array([[[1.0, 2.0], [0.0, 3.0]], [[1.0, 2.0], [0.0, -4.0]]], dtype=np.float32)
-    assert by_paper(changes, 2, np.inf) == []
-    assert as_released(changes, 3, 100.0) == [(0, 1), (1, 1), (0, 0)]
+    assert by_paper(changes.__getitem__, 2, 2, np.inf).choices == []
+    assert as_released(changes.__getitem__, 2, 3, 100.0).choices == [(0, 1), (1, 1), (0, 0)]

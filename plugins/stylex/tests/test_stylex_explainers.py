@@ -1,5 +1,6 @@
 """Explanations of single images, the baseline, and the flags, on toys whose answers are known."""
 
+import attrs
 import numpy as np
 import pytest
 import torch
@@ -50,6 +51,14 @@ def explainer(kind, params, finder=None, run=None):
         attribute_finder=finder or Listed(),
         run=run or ToyRun(),
     )
+
+
+class Directions(Listed):
+    """As those of explorer/latent-directions, whose `coordinate` counts latents and not styles."""
+
+    def find(self, latents, target):
+        found = super().find(latents, target)
+        return attrs.evolve(found, directions=np.ones((len(found.attributes), 3), dtype=np.float32))
 
 
 @pytest.fixture(scope="module")
@@ -198,3 +207,9 @@ def test_lpips_without_its_network_is_refused_by_name(question, monkeypatch, tmp
     inversion = ToyInverter(ToyGenerator()).invert(images)
     with pytest.raises(UserError, match="LPIPS cannot be computed"):
         Lpips(LpipsParams(), run=ToyRun()).measure(inversion, images, targets)
+
+
+@pytest.mark.parametrize(("kind", "params"), [(Independent, IndependentParams()), (Subset, SubsetParams())])
+def test_directions_through_the_latent_space_are_no_style_coordinates(question, kind, params):
+    with pytest.raises(UserError, match="directions through the latent space"):
+        explainer(kind, params, Directions()).explain(*question)

@@ -117,6 +117,26 @@ def test_an_interrupted_training_continues_to_the_same_end(stopped_after):
     assert sum(second.steps.values()) == 9 - stopped_after // 3 * 3
 
 
+def test_mirrored_images_go_with_the_classifier_s_answer_to_the_mirrored_image(monkeypatch):
+    """Condition, target of the divergence and label of the discriminator are all read off the batch's logits and w."""
+    batches, reproduced = [], Training._reproduced
+
+    def noted(self):
+        batches.append((self, reproduced(self)))
+        return batches[-1][1]
+
+    monkeypatch.setattr(Training, "_reproduced", noted)
+    fitted(data=Halves(), judge=Brighter(), steps=6, checkpoints=1, flip=True, widest=8, encoder_widths=(8, 8))
+    known = {image.tobytes() for image in Halves().split("train").images}
+    images = torch.cat([batch.pixels for _, batch in batches])
+    assert 0 < sum(image.numpy().tobytes() not in known for image in images) < len(images), "some are mirrored"
+    for training_, batch in batches:
+        answers = Brighter().class_logits(batch.pixels)
+        torch.testing.assert_close(batch.logits, answers)
+        condition = training_._material.condition
+        torch.testing.assert_close(batch.w[:, -condition.length :], condition.of(answers))
+
+
 def test_without_the_classifier_it_does_not_count():
     class Other(ToyClassifier):
         def scores(self, images):

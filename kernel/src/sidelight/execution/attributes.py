@@ -26,11 +26,12 @@ _PER_ATTRIBUTE = (
     "opposite_after",
     "opposite_probabilities",
     "scores",
+    "explained",
 )
 
 
 def join_attributes(found: Sequence[Explanation], component: ResolvedComponent) -> Attributes:
-    """One list, target class by target class; each class's attributes stay in their order, strongest first.
+    """One list, target class by target class; each class's attributes stay in their order, which is their rank.
 
     Where the number of example images differs, only as many as all classes have are kept. A class without attributes
     is passed over.

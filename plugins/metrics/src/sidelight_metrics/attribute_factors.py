@@ -52,13 +52,16 @@ class AttributeFactors(Metric):
     def measure(self, explanation: Artifact, images: Tensor, targets: Targets) -> Measurements:
         """`one factor`, `coherence`, `distinctness`, `profile agreement`, and the `rank of` each factor asked about.
 
-        What every attribute changes is emitted as `factors`, in the attributes' order.
+        What every attribute changes is emitted as `factors`, in the attributes' order. Nothing where the attributes are
+        not of the generator's style space.
         """
         del targets
-        listed = attributes(explanation).attributes
+        asked = attributes(explanation)
+        if not self._stage.can_change(asked, "attribute-factors"):
+            return Measurements()
+        listed = asked.attributes
         kept = [row for row, place in enumerate(_places(listed)) if place <= self._params.top]
         found = tuple(listed[row] for row in kept)
-        self._stage.check(found)
         params = self._params
         reader = factor_regressor(self._data, self._run, params.images, params.steps, params.learning_batch)
         self._check_names(reader.names)

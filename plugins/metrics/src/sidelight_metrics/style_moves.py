@@ -57,15 +57,17 @@ class Stage:
     batch: int
     run: Run
 
-    def check(self, chosen: Sequence[Attribute]) -> None:
-        """Raise a UserError unless the attributes are of this generator's style space."""
+    def can_change(self, found: Attributes, metric: str) -> bool:
+        """Whether the attributes are coordinates of this generator's style space; warns where they are not."""
         layers = {layer.name: layer.channels for layer in self.generator.style_layers}
-        strange = [one.name for one in chosen if not 0 <= one.channel < layers.get(one.layer, 0)]
-        if strange:
-            raise UserError(
-                f"{strange[0]} is no attribute of the generator's style space",
-                "name the finder's generator with `needs: {generator: ID}`, and let the metric measure its attributes",
-            )
+        others = [one.name for one in found.attributes if not 0 <= one.channel < layers.get(one.layer, 0)]
+        if found.directions is None and not others:
+            return True
+        what = "move along directions" if found.directions is not None else f'are of another space, as "{others[0]}"'
+        self.run.warn(
+            f"{metric}: not measurable, it changes style coordinates of its generator and the attributes {what}"
+        )
+        return False
 
     def held_out(self, split: str, count: int, explained: Tensor) -> Tensor:
         """Styles of the first `count` images of a split that are none of the explained ones, (n, S)."""

@@ -9,6 +9,7 @@ import torch
 from sidelight_specs.results import Measurement, Measurements
 from sidelight_specs.roles import Metric
 
+from sidelight_metrics.intervals import wilson_interval
 from sidelight_metrics.style_moves import Stage, applied, attributes
 
 if TYPE_CHECKING:
@@ -19,6 +20,10 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from sidelight_metrics._params import SufficiencyParams
+
+
+EXACTLY = "the class's top k attributes are changed together"
+UP_TO = "the top k' of the class's attributes are changed together, for any k' from 1 to k (StylEx, table 3)"
 
 
 class Sufficiency(Metric):
@@ -38,63 +43,82 @@ class Sufficiency(Metric):
         self._stage = Stage(generator, inverter, data, params.batch, run)
 
     def measure(self, explanation: Artifact, images: Tensor, targets: Targets) -> Measurements:
-        """For each k and factor `top k, x factor`; for each k the `smallest factor` that flips.
+        """For each k and factor `top k` (exactly k) and `up to k` (table 3); for each k the `smallest factor`.
 
         Every image is measured with the attributes of every class but the one that the classifier says of its
-        reconstruction. It is flipped when the classifier then says that class.
+        reconstruction. It is flipped when the classifier then says that class. Nothing where the attributes are not of
+        the generator's style space.
         """
         del targets
-        pools = self._pools(attributes(explanation).attributes)
-        flips = self._flips(pools, images)
-        found = {"images": str(len(flips)), "classes": str(len(pools)), "split": self._params.split}
+        listed = attributes(explanation)
+        if not self._stage.can_change(listed, "sufficiency"):
+            return Measurements()
+        pools = self._pools(listed.attributes)
+        exactly, up_to = self._flips(pools, images)
+        facts = {"images": str(len(exactly)), "classes": str(len(pools)), "split": self._params.split}
         shares = [
-            self._item(f"top {k}, x {factor:g}", flips[:, row, column], found)
+            self._item(f"{name} {k}, x {factor:g}", flips[:, row, column], facts, text)
             for row, k in enumerate(self._params.tops)
             for column, factor in enumerate(self._params.factors)
+            for name, flips, text in (("top", exactly, EXACTLY), ("up to", up_to, UP_TO))
+            if k > 1 or name == "top"  # one attribute is one attribute
         ]
-        return Measurements(items=(*shares, *self._smallest(flips, found)))
+        return Measurements(items=(*shares, *self._smallest(exactly, facts)))
 
     def _pools(self, found: tuple[Attribute, ...]) -> dict[int, list[Attribute]]:
         """The attributes of each class, in their order."""
         kept = [attribute for attribute in found if self._params.flagged or not attribute.flagged]
-        self._stage.check(kept)
         return {target: [one for one in kept if one.target == target] for target in sorted({a.target for a in kept})}
 
-    def _flips(self, pools: dict[int, list[Attribute]], explained: Tensor) -> np.ndarray:
-        """(image and class, k, factor) bool."""
-        params, none = self._params, np.zeros((0, len(self._params.tops), len(self._params.factors)), dtype=bool)
+    def _flips(self, pools: dict[int, list[Attribute]], explained: Tensor) -> tuple[np.ndarray, np.ndarray]:
+        """(image and class, k, factor) bool: flipped by exactly the top k, and by the top k' of any k' <= k."""
+        params = self._params
+        none = np.zeros((0, len(params.tops), len(params.factors)), dtype=bool)
         if not pools:
-            return none
+            return none, none
         styles = self._stage.held_out(params.split, params.count, explained)
         said = self._stage.answers(self._classifier, styles)
-        found = [none]
+        exactly, up_to = [none], [none]
         for target, pool in self._run.progress(list(pools.items()), "classes"):
             start = styles[torch.from_numpy(np.flatnonzero(said != target))]
             if len(start):
-                rows = [
-                    [
-                        self._stage.answers(self._classifier, applied(start, pool[:k], factor)) == target
-                        for factor in params.factors
-                    ]
-                    for k in params.tops
-                ]
-                found.append(np.moveaxis(np.array(rows), 2, 0))
-        return np.concatenate(found)
+                columns = [self._flipped(start, pool, factor, target) for factor in params.factors]
+                exactly.append(np.stack([column[0] for column in columns], axis=2))
+                up_to.append(np.stack([column[1] for column in columns], axis=2))
+        return np.concatenate(exactly), np.concatenate(up_to)
 
-    def _item(self, name: str, flipped: np.ndarray, settings: dict[str, str]) -> Measurement:
-        share = flipped.mean() if len(flipped) else np.nan
+    def _flipped(
+        self, start: Tensor, pool: list[Attribute], factor: float, target: int
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """(images, tops) bool twice, one factor: flipped by exactly k, and by k' <= k added in their order."""
+        tops = np.minimum(self._params.tops, len(pool))
+        exactly = np.zeros((len(start), len(tops)), dtype=bool)
+        first = np.full(len(start), np.inf)  # smallest k' that flips
+        for size in range(1, tops.max() + 1):
+            asked = tops == size
+            # a size that is not asked about matters to images that no smaller one has flipped
+            rows = np.arange(len(start)) if asked.any() else np.flatnonzero(np.isinf(first))
+            if len(rows):
+                changed = applied(start[torch.from_numpy(rows)], pool[:size], factor)
+                flipped = self._stage.answers(self._classifier, changed) == target
+                first[rows[flipped]] = np.minimum(first[rows[flipped]], size)
+                exactly[np.ix_(rows, asked)] = flipped[:, None]
+        return exactly, first[:, None] <= tops
+
+    def _item(self, name: str, flipped: np.ndarray, facts: dict[str, str], text: str) -> Measurement:
         return Measurement(
             name=name,
-            values=np.array([share], dtype=np.float32),
+            values=np.array([flipped.mean() if len(flipped) else np.nan], dtype=np.float32),
             better="higher",
             unit="share of images",
-            help="Images that the classifier takes for another class once the class's top k attributes are changed "
-            "together, each this many times as far as it was found.",
-            settings=settings,
+            help=f"Images that the classifier takes for another class once {text}, each this many times as far as "
+            "it was found; all of them where the class has fewer.",
+            settings=facts,
+            limits=wilson_interval(int(flipped.sum()), len(flipped)) if len(flipped) else None,
         )
 
     def _smallest(self, flips: np.ndarray, settings: dict[str, str]) -> list[Measurement]:
-        """The median, over the images that flip at all, of the smallest factor that does it."""
+        """Median, over the images that flip at all, of the smallest factor that does it."""
         items = []
         for row, k in enumerate(self._params.tops):
             flipped = flips[:, row][flips[:, row].any(axis=1)]

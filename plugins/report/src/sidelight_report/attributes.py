@@ -72,6 +72,11 @@ def by_target(found: Attributes) -> dict[int, list[int]]:
     return {t: [i for i, attribute in enumerate(found.attributes) if attribute.target == t] for t in targets}
 
 
+def target_name(found: Attributes, results: Results, target: int) -> str:
+    """The class by the finder's own classifier, which may not be the one that the run explains."""
+    return found.class_names[target] if target < len(found.class_names) else class_name(results, target)
+
+
 def attribute_sections(scene: Scene) -> list[dict[str, Any]]:
     """Ranked attributes of every attribute finder and of every explainer that gives some."""
     return [
@@ -87,10 +92,18 @@ def _source(scene: Scene, key: str) -> dict[str, str]:
 
 
 def _class(found: Attributes, scene: Scene, key: str, target: int, places: list[int]) -> dict[str, Any]:
-    name = class_name(scene.results, target)
+    name = target_name(found, scene.results, target)
     shown = places[: scene.params.attributes]
     listed = [_attribute(found, scene, place, f"{key}-{name}-{rank}") for rank, place in enumerate(shown, 1)]
-    return {"class": name, "attributes": listed, "count": len(places)}
+    return {"class": name, "attributes": listed, "count": len(places), "unexplained": _unexplained(found, places)}
+
+
+def _unexplained(found: Attributes, places: list[int]) -> int | None:
+    """Images that no attribute of a class explains; None where the finder does not say."""
+    if found.explained is None or found.effects is None:
+        return None
+    measured = np.isfinite(found.effects[places]).any(axis=0)
+    return int((measured & ~found.explained[places].any(axis=0)).sum())
 
 
 def _attribute(found: Attributes, scene: Scene, place: int, label: str) -> dict[str, Any]:
@@ -114,10 +127,14 @@ def _range(found: Attributes, attribute: Attribute) -> tuple[float, float] | Non
 
 
 def _consistency(found: Attributes, place: int) -> dict[str, Any]:
-    """On how many images the effect was measured, and on which share of them it raises the logit."""
+    """Images that the effect was measured on, the share on which it raises the logit, and the images it explains."""
     effects = np.zeros(0) if found.effects is None else found.effects[place]
     known = effects[np.isfinite(effects)]
-    return {"images": len(known), "raises": number(float((known > 0).mean()), 4) if len(known) else None}
+    return {
+        "images": len(known),
+        "raises": number(float((known > 0).mean()), 4) if len(known) else None,
+        "explains": None if found.explained is None else int(found.explained[place].sum()),
+    }
 
 
 def _direction(shown: Demonstration, scene: Scene, label: str) -> dict[str, Any]:

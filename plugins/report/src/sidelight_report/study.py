@@ -13,11 +13,10 @@ from typing import TYPE_CHECKING, Any
 from sidelight_specs.roles import Renderer
 
 from sidelight_report.animations import animate
-from sidelight_report.attributes import found_by
+from sidelight_report.attributes import found_by, target_name
 from sidelight_report.encoding import png_uri
 from sidelight_report.questions import LEAST_IMAGES, SHOWN, Question, description, identification, pool
 from sidelight_report.standalone import assemble
-from sidelight_report.words import class_name
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -113,7 +112,7 @@ def _finder(one: Pool, results: Results) -> dict[str, Any]:
         "attributes": [
             {
                 "name": attribute.name,
-                "class": class_name(results, attribute.target),
+                "class": target_name(one.found, results, attribute.target),
                 "coordinate": attribute.coordinate,
                 "flagged": attribute.flagged,
             }

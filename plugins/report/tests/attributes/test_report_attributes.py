@@ -53,6 +53,21 @@ def test_an_attribute_says_what_was_measured(attributed, found):
     assert np.allclose(away["examples"][1]["probabilities"], found.opposite_probabilities[0, 1], atol=1e-4)
 
 
+def test_how_many_images_each_attribute_explains_is_said(attributed, found):
+    assert {part["unexplained"] for part in told(attributed)["attributes"][0]["classes"]} == {None}
+    explained = np.zeros(found.effects.shape, dtype=bool)
+    explained[0, :3], explained[1, 4], explained[2, :6] = True, True, True  # of the six that were measured
+    large, small = told(with_fields(attributed, explained=explained))["attributes"][0]["classes"]
+    assert [one["explains"] for one in large["attributes"]] == [3, 1, 0, 0]
+    assert [one["explains"] for one in small["attributes"]] == [6, 0]
+    assert (large["unexplained"], small["unexplained"]) == (2, 0)
+
+
+def test_classes_are_named_by_the_finder_s_own_classifier(attributed):
+    section = told(with_fields(attributed, class_names=("wide", "narrow")))["attributes"][0]
+    assert [part["class"] for part in section["classes"]] == ["wide", "narrow"]
+
+
 def test_limits_hold(attributed):
     (section,) = told(attributed, attributes=1, examples=2)["attributes"]
     assert [len(part["attributes"]) for part in section["classes"]] == [1, 1]

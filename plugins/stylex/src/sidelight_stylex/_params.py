@@ -203,8 +203,7 @@ class AttFindParams(FinderParams):
     )
     threshold: float | None = param(
         None,
-        "Images are explained, and taken out of the search, when an attribute raises the class by more than this. By "
-        "default none is for `paper`, and 1 for `released`.",
+        "Rise of the class's logit that explains an image (t); null is 1.5, by `released` 1; 1e6 is none.",
         unit="logits",
         minimum=0.0,
         maximum=1e6,

@@ -111,9 +111,13 @@ class StylEx(StyleSpace, Trainable):
         def answered(part: Tensor) -> Tensor:
             return self.classifier.class_logits(part.to(self.run.device)).cpu()
 
+        def answered_mirrored(part: Tensor) -> Tensor:
+            return answered(part.flip(3))
+
         logits = in_batches(answered, images, self.params.classifier_batch)
+        mirrored = in_batches(answered_mirrored, images, self.params.classifier_batch) if self.params.flip else logits
         condition = Condition(self.params.condition, logits.shape[1], spread(logits))
-        return Material(images, logits, self.classifier, condition, self._distance())
+        return Material(images, logits, mirrored, self.classifier, condition, self._distance())
 
     def _distance(self) -> Distance:
         """As the options say; what was taken is told to the user."""

@@ -41,6 +41,7 @@ class Material:
     Args:
         images: (N, C, H, W) in [0, 1], on the CPU.
         logits: (N, K), the classifier on them.
+        mirrored_logits: (N, K), the classifier on them mirrored; only read where `flip` is on.
         classifier: in evaluation mode; gradients pass through it, its weights get none.
         condition: what of its answer stands in w.
         distance: to a network's eye.
@@ -48,6 +49,7 @@ class Material:
 
     images: Tensor
     logits: Tensor
+    mirrored_logits: Tensor
     classifier: Classifier
     condition: Condition
     distance: Distance
@@ -115,9 +117,12 @@ class Training:
         """x' = G[E(x), C(x)]."""
         rows, device = torch.from_numpy(next(self._rows)), self._run.device
         pixels = self._material.images[rows].to(device)
-        if self._params.flip:
-            pixels = torch.where(self._mirrored(), pixels.flip(3), pixels)
         logits = self._material.logits[rows].to(device)
+        if self._params.flip:
+            mirrored = self._mirrored()  # (B,)
+            pixels = torch.where(mirrored[:, None, None, None], pixels.flip(3), pixels)
+            # C(x) of the picture as it is seen: condition, KL target and the discriminator's label
+            logits = torch.where(mirrored[:, None], self._material.mirrored_logits[rows].to(device), logits)
         images = from_pixels(pixels).contiguous(memory_format=torch.channels_last)
         w = self._encoded(images, logits)
         inputs = self._learner.generator.architecture.inputs
@@ -126,7 +131,7 @@ class Training:
         return Batch(pixels, images, logits, w, made)
 
     def _mirrored(self) -> Tensor:
-        return (torch.rand(self._size, 1, 1, 1, generator=self._random) < 0.5).to(self._run.device)
+        return (torch.rand(self._size, generator=self._random) < 0.5).to(self._run.device)
 
     def _encoded(self, images: Tensor, logits: Tensor) -> Tensor:
         with precision(self._run.device, self._params.precision):

@@ -30,6 +30,8 @@ class Measurement:
         unit: `"probability"`, `"share of images"`, `"logits"`, ...
         help: one sentence that says what it means and how it is computed.
         settings: what the number depends on (baseline, step, softmax), for whoever compares.
+        limits: 95 % confidence interval of a number of the whole set, where it is known; that of many values follows
+            from them.
         curve_x: (T,) float32, where there is a curve behind the number, what was varied.
         curve_y: (N, T) float32, the curve of each image.
         curve_of: what was varied, in words, as it stands below the axis: `"share of the image shown"`.
@@ -43,6 +45,7 @@ class Measurement:
     unit: str = ""
     help: str = ""
     settings: dict[str, str] = attrs.field(factory=dict)
+    limits: tuple[float, float] | None = None
     curve_x: np.ndarray | None = None
     curve_y: np.ndarray | None = None
     curve_of: str = ""

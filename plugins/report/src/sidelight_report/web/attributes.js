@@ -12,7 +12,7 @@ import { count, section } from "./sections.js";
 /** @typedef {import("./document.js").Demonstration} Demonstration */
 
 const FEW = 3; // with more classes than these, all but the first unfold
-const OPEN = 4; // attributes of a class that show at once; the weaker ones unfold
+const OPEN = 4; // attributes of a class that show at once; the others unfold
 
 /** @param {Report} report */
 export function attributes(report) {
@@ -33,15 +33,16 @@ function contents(classes, i) {
 }
 
 /** @param {AttributeClass} found @param {string} id @param {(value: number | null) => string} write */
-function ofClass({ class: name, attributes: found, count: total }, id, write) {
+function ofClass({ class: name, attributes: found, count: total, unexplained }, id, write) {
   const largest = Math.max(...found.map(({ effect }) => Math.abs(effect ?? 0)), 1e-12);
   const rows = found.map((attribute, i) => row(attribute, i + 1, name, largest, write));
   const shown = found.some(({ directions }) => directions.length);
-  const less = h("details", { class: "weaker" }, h("summary", {}, `${count(rows.length - OPEN, "weaker attribute")}`), h("ol", { class: "attributes", start: OPEN + 1 }, ...rows.slice(OPEN)));
+  const less = h("details", { class: "weaker" }, h("summary", {}, `${count(rows.length - OPEN, "further attribute")}`), h("ol", { class: "attributes", start: OPEN + 1 }, ...rows.slice(OPEN)));
   return h("section", { class: "towards", id, "aria-labelledby": `${id}-title` }, h("h3", { id: `${id}-title` }, `Towards “${name}”`),
+    unexplained !== null && h("p", { class: "note" }, explanation(found, unexplained)),
     h("p", { class: "note" }, shown ? `In the corners: how likely “${name}” is, before and after this attribute alone was changed. Point at a framed picture, or press it, to compare it with the original.` : "No example images were kept."),
     h("ol", { class: "attributes" }, ...rows.slice(0, OPEN)), rows.length > OPEN && less,
-    total > found.length && h("p", { class: "note" }, `${count(total - found.length, "still weaker attribute")} not shown.`));
+    total > found.length && h("p", { class: "note" }, `${count(total - found.length, "further attribute")} not shown.`));
 }
 
 /** @param {Attribute} found @param {number} rank @param {string} name @param {number} largest @param {(value: number | null) => string} write */
@@ -56,10 +57,17 @@ function row(found, rank, name, largest, write) {
     found.directions.length > 0 && h("div", { class: "directions" }, ...found.directions.map((shown) => direction(shown, found, name, write))));
 }
 
+/** @param {Attribute[]} found @param {number} unexplained */
+function explanation(found, unexplained) {
+  const images = Math.max(0, ...found.map((one) => one.images));
+  return `In the order in which they were found. An attribute explains an image when it raises the class by more than the threshold; explained images are left out when the next one is looked for. ${unexplained ? `${unexplained} of ${count(images, "image")} left unexplained.` : `All of ${count(images, "image")} are explained.`}`;
+}
+
 /** @param {Attribute} found */
-function measuredOn({ images, raises }) {
+function measuredOn({ images, raises, explains }) {
   if (!images) return "on average";
-  return images === 1 ? "on one image" : `mean of ${images} images, positive on ${raises === 1 ? "all" : percent(raises).replace(" ", "\u00a0")}`;
+  const effect = images === 1 ? "on one image" : `mean of ${images} images, positive on ${raises === 1 ? "all" : percent(raises).replace(" ", "\u00a0")}`;
+  return explains === null ? effect : `${effect}; explains ${explains}\u00a0of\u00a0${images}`;
 }
 
 /** @param {Demonstration} shown @param {Attribute} found @param {string} name @param {(value: number | null) => string} write */

@@ -1,4 +1,4 @@
-"""What changing single coordinates of the style space does to the classifier (StylEx, algorithm 1, inner loops)."""
+"""Effects of single style coordinates on the classifier (StylEx, algorithm 1, inner loops)."""
 
 from __future__ import annotations
 
@@ -85,12 +85,14 @@ class Changes:
         self.drawn = len(styles)
 
     def measure(self, rows: Sequence[int], coordinates: np.ndarray) -> np.ndarray:
-        """Measure these coordinates, ascending, both ways, on these images: (rows, coordinates, 2)."""
+        """Both changes of these coordinates, ascending, on these images: (rows, coordinates, 2); each measured once."""
         for row in self._models.run.progress(rows, "changing coordinates"):
-            if np.isnan(self.measured[row, coordinates]).any():
-                self._redrawing.prepare(self._styles[row])
-                for layer, (start, end) in enumerate(zip(self._starts, self._ends, strict=True)):
-                    self._measure_layer(row, layer, coordinates[(coordinates >= start) & (coordinates < end)])
+            missing = coordinates[np.isnan(self.measured[row, coordinates]).any(axis=1)]
+            if not len(missing):
+                continue
+            self._redrawing.prepare(self._styles[row])
+            for layer, (start, end) in enumerate(zip(self._starts, self._ends, strict=True)):
+                self._measure_layer(row, layer, missing[(missing >= start) & (missing < end)])
         found: np.ndarray = self.measured[np.ix_(np.asarray(rows), coordinates)]
         return found
 

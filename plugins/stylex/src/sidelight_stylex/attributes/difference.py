@@ -73,7 +73,7 @@ class StylespaceDifference(AttributeFinder):
             for choice, effect in zip(chosen, effects, strict=True)
         ]
         scores = np.abs(difference[[choice.coordinate for choice in chosen]]).astype(np.float32)
-        return self._presenter.attributes(material, found, effects, scores)
+        return self._presenter.attributes(material, found, effects, scores=scores)
 
     def _chosen(self, difference: np.ndarray, ranges: np.ndarray, start: np.ndarray) -> list[Choice]:
         """The largest differences, each with the extreme on the target's side, unless images lie beyond it already."""

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
+from sidelight_specs import UserError
 from sidelight_toolkit.arrays import to_array, to_tensor
 from sidelight_toolkit.batching import in_batches
 
@@ -51,12 +52,21 @@ class Pool:
         self.models = Models(classifier, generator, params.batch, run)
 
     def of_class(self, target: int) -> tuple[Attribute, ...]:
-        """Attributes that raise this class, in the finder's order; implausible ones left out where so chosen."""
+        """Attributes that raise this class, in the finder's order; implausible ones left out where so chosen.
+
+        Raises:
+            UserError: the finder's attributes are no coordinates of the style space.
+        """
         if target not in self._known:
             # kept under what is asked, so that a later run need not even make the training images
             found = self.models.run.cached(
                 ("attributes", self._params.pool, target), lambda: self._finder.find(self._latents, target)
             )
+            if found.directions is not None:
+                raise UserError(
+                    "the attribute finder gives directions through the latent space, not style coordinates",
+                    "name one that does: needs: {attribute_finder: ID}, for instance that of stylex/attfind",
+                )
             self._known[target] = tuple(one for one in found.attributes if self._params.flagged or not one.flagged)
         return self._known[target]
 

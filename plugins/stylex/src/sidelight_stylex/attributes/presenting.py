@@ -93,13 +93,20 @@ class Presenter:
 
     def nothing(self, material: Material) -> Attributes:
         """No attribute, and the user is told."""
-        name, left = self.models.classifier.class_names[material.target], len(material.rows)
+        names, left = self.models.classifier.class_names, len(material.rows)
+        name = names[material.target]
         why = f"no change raises it on {left} images" if left else "the classifier takes every image for it already"
         self.models.run.warn(f"no attributes of the class {name}: {why}")
-        return Attributes(answers="probe", ranges=material.ranges)
+        return Attributes(answers="probe", ranges=material.ranges, class_names=tuple(names))
 
     def attributes(
-        self, material: Material, found: Sequence[Attribute], effects: np.ndarray, scores: np.ndarray | None = None
+        self,
+        material: Material,
+        found: Sequence[Attribute],
+        effects: np.ndarray,
+        *,
+        scores: np.ndarray | None = None,
+        explained: np.ndarray | None = None,
     ) -> Attributes:
         """With examples, and flagged where they are not plausible.
 
@@ -108,10 +115,15 @@ class Presenter:
             found: A attributes, ranked; at least one.
             effects: (A, len(material.rows)) changes of the target's logit.
             scores: (A,) what they are ranked by, where that is not the effect.
+            explained: (A, len(material.rows)) bool, the images that each explains.
         """
         params, models = self._params, self.models
         everywhere = np.full((len(found), len(material.styles)), np.nan, dtype=np.float32)
         everywhere[:, material.rows] = effects
+        taken = None
+        if explained is not None:
+            taken = np.zeros(everywhere.shape, dtype=bool)
+            taken[:, material.rows] = explained
         rest = torch.from_numpy(np.flatnonzero(material.answers == material.target))
         pictures = towards(models, material.styles, found, everywhere, params.examples, params.factor, params.frames)
         others = back(models, material.styles[rest], found, material.ranges, params.examples, params.factor)
@@ -122,6 +134,8 @@ class Presenter:
             effects=everywhere,
             ranges=material.ranges,
             scores=scores,
+            explained=taken,
+            class_names=tuple(models.classifier.class_names),
             **pictures,
             **others,
         )

@@ -87,15 +87,18 @@ def reconstructions_come_from_the_latents(case: Case) -> None:
 
 @check("attribute_finder")
 def attributes_have_the_right_form(case: Case) -> None:
-    """`find` gives `Attributes`, ranked by effect or by scores, with effects of shape (A, N) where they are kept."""
+    """`find` gives `Attributes`, ranked by effect, by scores or as discovered; effects are (A, N)."""
     found = case.observed.answer["attributes"]
     assert isinstance(found, Attributes), f"find gives a {type(found).__name__}"
     assert found.attributes, "no attribute was found in a generator whose every latent moves the classifier's input"
     effects = [attribute.effect for attribute in found.attributes]
     assert all(np.isfinite(effects)), f"effects are not finite: {effects}"
-    ranked = effects if found.scores is None else found.scores.tolist()
-    assert len(ranked) == len(effects), f"{len(ranked)} scores for {len(effects)} attributes"
-    assert ranked == sorted(ranked, reverse=True), f"attributes are not ranked by effect, nor by scores: {ranked}"
+    if found.explained is None:
+        ranked = effects if found.scores is None else found.scores.tolist()
+        assert len(ranked) == len(effects), f"{len(ranked)} scores for {len(effects)} attributes"
+        assert ranked == sorted(ranked, reverse=True), f"attributes are not ranked by effect, nor by scores: {ranked}"
+    else:
+        _explained_once(found, case.toys.count)
     wrong = [
         item.name for item in found.attributes if item.direction not in (-1, 1) or item.shift * item.direction <= 0
     ]
@@ -103,6 +106,18 @@ def attributes_have_the_right_form(case: Case) -> None:
     if found.effects is not None:
         shape = (len(found.attributes), case.toys.count)
         assert found.effects.shape == shape, f"effects have shape {found.effects.shape}, not {shape}"
+
+
+def _explained_once(found: Attributes, count: int) -> None:
+    """`explained` is (A, N) bool, no image twice, and none on which the attribute was not measured."""
+    explained = found.explained
+    assert explained is not None, "the caller has looked"
+    shape = (len(found.attributes), count)
+    assert explained.dtype == bool, f"explained is {explained.dtype}, not bool"
+    assert explained.shape == shape, f"explained has shape {explained.shape}, not {shape}"
+    assert explained.sum(axis=0).max(initial=0) <= 1, "an image is explained by two attributes"
+    if found.effects is not None:
+        assert np.isfinite(found.effects[explained]).all(), "images are explained that nothing was measured on"
 
 
 @check("attribute_finder")

@@ -1,11 +1,12 @@
 """The frame of the command line: help that teaches, dispatch, and one clear message for every way to fail."""
 
 import json
+import signal
 import sys
 import types
 
 import pytest
-from sidelight.cli import commands, main
+from sidelight.cli import commands, failures, main
 from sidelight.cli.commands import COMMANDS, Command
 from sidelight.problems import Place, Problem, RecipeError
 from sidelight_specs import Cancelled, NotFittedError, SidelightError, UserError
@@ -48,7 +49,7 @@ Options:
   --version    the version
   --debug      with any command: show the traceback of an error
 
-Exit codes: 0 done, 1 the run failed, 2 the recipe or the command line is wrong.
+Exit codes: 0 done, 1 the run failed, 2 the recipe or the command line is wrong, 130 interrupted.
 """
 
 
@@ -160,8 +161,8 @@ FAILURES = {
     "a component's pipe": (BrokenPipeError(32, "Broken pipe"), 1, "error: BrokenPipeError: [Errno 32] Broken pipe\n"),
     "exit": (SystemExit(0), 1, "error: SystemExit: 0\n"),
     "past Exception": (GeneratorExit("odd"), 1, "error: GeneratorExit: odd\n"),
-    "ctrl-c": (KeyboardInterrupt(), 1, "\nstopped; run the same command again to continue\n"),
-    "cancelled": (Cancelled(), 1, "\nstopped; run the same command again to continue\n"),
+    "a component's KeyboardInterrupt": (KeyboardInterrupt(), 1, "error: KeyboardInterrupt\n  raised in tests/"),
+    "cancelled": (Cancelled(), 130, "\nstopped; run the same command again to continue\n"),
 }
 
 
@@ -173,6 +174,46 @@ def test_every_failure_is_one_message_and_its_exit_code(toy, capsys, error, code
     assert out == ""
     assert err.startswith(text)
     assert "Traceback" not in err
+
+
+def press(arguments=None):
+    """What a terminal does on Ctrl-C, where the shell has not started the tests with SIGINT ignored."""
+    signal.raise_signal(signal.SIGINT)
+
+
+@pytest.fixture
+def interruptible():
+    """Python's own handler of Ctrl-C."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+def test_ctrl_c_has_an_exit_code_of_its_own(toy, interruptible, capsys):
+    toy(press)
+    assert main(["toy"]) == 130
+    assert capsys.readouterr() == ("", "\nstopped; run the same command again to continue\n")
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+
+
+def test_a_second_ctrl_c_while_the_first_is_answered_shows_no_traceback(toy, interruptible, capsys, monkeypatch):
+    toy(press)
+    written = failures.write
+
+    def slow(*arguments, **options):
+        press()
+        written(*arguments, **options)
+
+    monkeypatch.setattr(failures, "write", slow)
+    assert main(["toy"]) == 130
+    assert capsys.readouterr() == ("", "\nstopped; run the same command again to continue\n")
+
+
+def test_help_before_a_command_is_that_commands(capsys):
+    assert main(["--help", "run"]) == 0
+    assert capsys.readouterr().out.startswith("usage: sidelight run ")
+    assert main(["-h", "rnu"]) == 2
+    assert 'did you mean "run"?' in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("error", [UserError("x"), SidelightError("x"), ValueError("x")])

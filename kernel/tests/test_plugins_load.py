@@ -1,5 +1,6 @@
 """Loading one light module: whatever it does becomes a failure of that plugin."""
 
+import signal
 import textwrap
 
 import pytest
@@ -117,8 +118,17 @@ def test_a_missing_dependency_is_named(site):
 
 
 def test_ctrl_c_is_not_a_failure_of_the_plugin(site):
-    with pytest.raises(KeyboardInterrupt):
-        load(site, "raise KeyboardInterrupt")
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)  # ignored where tests run in the background
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            load(site, "import signal\nsignal.raise_signal(signal.SIGINT)")
+        assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+def test_a_keyboard_interrupt_that_nobody_caused_is(site):
+    assert "raised KeyboardInterrupt" in load(site, "raise KeyboardInterrupt").why
 
 
 def test_the_components_beside_a_wrong_one_stay_usable(site):

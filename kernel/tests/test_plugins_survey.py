@@ -3,7 +3,6 @@
 import sys
 
 import pytest
-from sidelight.plugins import survey as module
 from sidelight.plugins.catalog import Catalog
 from sidelight.plugins.discover import scan
 from sidelight.plugins.survey import survey
@@ -42,7 +41,7 @@ def test_a_crash_breaks_all_components_of_its_module_at_once(site):
 
 
 def test_a_plugin_that_never_returns_is_named(site, monkeypatch):
-    monkeypatch.setattr(module, "PATIENCE", 2)
+    monkeypatch.setenv("SIDELIGHT_PATIENCE", "2")
     site.plugin("acme-slow", "import time\ntime.sleep(600)")
     assert states(site)["acme-slow/thing"].why.endswith("loading acme_slow took more than 2 seconds")
 

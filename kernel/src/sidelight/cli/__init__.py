@@ -16,14 +16,18 @@ if TYPE_CHECKING:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run one command line; the arguments of the process when `argv` is None.
+    """Run one command line: in this process, or where `argv` is None that of the process, supervised.
 
     Returns:
-        0 done, 1 the run failed, 2 the user's input is wrong.
+        0 done, 1 the run failed, 2 the user's input is wrong, 130 interrupted.
     """
+    if argv is None:
+        from sidelight.cli import supervise
+
+        return supervise.run(sys.argv[1:])
     from sidelight.cli import failures, frame
 
-    return failures.guarded(frame.dispatch, list(sys.argv[1:] if argv is None else argv))
+    return failures.guarded(frame.dispatch, list(argv))
 
 
 __all__ = ["COMMANDS", "Command", "find", "main"]

@@ -9,13 +9,15 @@ class Command(NamedTuple):
     """One command of `sidelight`.
 
     Its module has `add_arguments(parser: argparse.ArgumentParser) -> None` and
-    `run(arguments: argparse.Namespace) -> int`; it is imported only when the command is used.
+    `run(arguments: argparse.Namespace) -> int`; it is imported only when the command is used. A command is
+    `supervised` when it runs code of plugins: it then works in a child process (`cli.supervise`).
     """
 
     name: str
     module: str
     summary: str
     example: str
+    supervised: bool = False
 
 
 COMMANDS = (
@@ -24,24 +26,28 @@ COMMANDS = (
         "sidelight.cli.run",
         "run a recipe; results and a page land in a folder",
         "sidelight run recipes/quickstart.yaml --set explain.count=4",
+        supervised=True,
     ),
     Command(
         "serve",
         "sidelight.cli.serve",
         "open a finished run as a live page on this machine",
         "sidelight serve runs/quickstart",
+        supervised=True,
     ),
     Command(
         "explore",
         "sidelight.cli.explore",
         "run a recipe and open it as a live page",
         "sidelight explore recipes/interactivity.yaml",
+        supervised=True,
     ),
     Command(
         "check",
         "sidelight.cli.check",
         "find every mistake in a recipe without loading a model",
         "sidelight check recipes/quickstart.yaml",
+        supervised=True,
     ),
     Command(
         "plugins",
@@ -54,12 +60,14 @@ COMMANDS = (
         "sidelight.cli.describe",
         "show a component's parameters, needs, paper, and a snippet for a recipe",
         "sidelight describe PLUGIN/COMPONENT",
+        supervised=True,
     ),
     Command(
         "schema",
         "sidelight.cli.schema",
         "print the JSON Schema of recipes, for editors",
         "sidelight schema > recipe.schema.json",
+        supervised=True,
     ),
     Command(
         "new",

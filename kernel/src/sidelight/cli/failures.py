@@ -10,26 +10,31 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sidelight.cli.output import write, write_error
+from sidelight.interrupts import deaf_to_interrupts, watch_interrupts
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-DONE, FAILED, USER = 0, 1, 2
-"""Exit codes: done; the run failed; the user's input is wrong."""
+    from sidelight.interrupts import Presses
+
+DONE, FAILED, USER, INTERRUPTED = 0, 1, 2, 130
+"""Exit codes: done; the run failed; the user's input is wrong; Ctrl-C (128 + SIGINT, as shells count)."""
+STOPPED = "\nstopped; run the same command again to continue"
 
 
 def guarded(action: Callable[[list[str]], int], argv: list[str]) -> int:
     """Run an action on a command line and turn whatever it raises into a message on stderr and an exit code."""
     _never_fail_to_encode()
     try:
-        code = action(argv)
-        sys.stdout.flush()
-    except BaseException as error:  # also SystemExit of a component, and what extensions raise past Exception
-        if isinstance(error, BrokenPipeError) and _reader_left():
-            return FAILED
-        if "--debug" in argv:
-            traceback.print_exception(error)
-        return _explain(error)
+        with watch_interrupts() as presses:
+            try:
+                code = action(argv)
+                sys.stdout.flush()
+            except BaseException as error:  # also SystemExit of a component, and what extensions raise past Exception
+                with deaf_to_interrupts():
+                    return _explain(error, presses, debug="--debug" in argv)
+    except KeyboardInterrupt:  # a second Ctrl-C, between the first and its message
+        return INTERRUPTED
     return code
 
 
@@ -47,12 +52,16 @@ def _reader_left() -> bool:
     return left
 
 
-def _explain(error: BaseException) -> int:
+def _explain(error: BaseException, presses: Presses, *, debug: bool) -> int:
     from sidelight_specs import Cancelled, SidelightError, UserError
 
-    if isinstance(error, (KeyboardInterrupt, Cancelled)):
-        write("\nstopped; run the same command again to continue", to=sys.stderr)
+    if isinstance(error, BrokenPipeError) and _reader_left():
         return FAILED
+    if debug:
+        write("".join(traceback.format_exception(error)).rstrip("\n"), to=sys.stderr)
+    if isinstance(error, Cancelled) or (isinstance(error, KeyboardInterrupt) and (presses.count or not presses.known)):
+        write(STOPPED, to=sys.stderr)
+        return INTERRUPTED
     if isinstance(error, UserError):
         _explain_user_error(error)
         return USER

@@ -33,7 +33,7 @@ Options:
   --version    the version
   --debug      with any command: show the traceback of an error
 
-Exit codes: 0 done, 1 the run failed, 2 the recipe or the command line is wrong.
+Exit codes: 0 done, 1 the run failed, 2 the recipe or the command line is wrong, 130 interrupted.
 """
 
 
@@ -46,6 +46,8 @@ def dispatch(argv: list[str]) -> int:
     words = [word for word in argv if word != "--debug"]
     first = words[0] if words else "--help"
     if first in ("-h", "--help"):
+        if len(words) > 1:
+            return dispatch([words[1], "--help"])
         write(help_text().rstrip())
         return DONE
     if first == "--version":

@@ -18,6 +18,8 @@ class Cancellation:
 
     def __init__(self) -> None:
         self._asked = threading.Event()
+        self.listening = False
+        """Whether Ctrl-C is turned into `ask`, so that without `asked` nobody has pressed it."""
 
     def ask(self) -> None:
         """Ask the run to stop at the next item or step."""
@@ -44,14 +46,18 @@ def on_interrupt(cancellation: Cancellation, tell: Callable[[str], None]) -> Ite
         yield
         return
 
-    def handle(_signal: int, _frame: Any) -> None:
+    def handle(number: int, frame: Any) -> None:
         if cancellation.asked:
+            if callable(previous):
+                previous(number, frame)
             raise KeyboardInterrupt
         cancellation.ask()
         tell("stopping at the next item; press Ctrl-C again to stop at once")
 
     previous = signal.signal(signal.SIGINT, handle)
+    cancellation.listening = True
     try:
         yield
     finally:
+        cancellation.listening = False
         signal.signal(signal.SIGINT, previous)

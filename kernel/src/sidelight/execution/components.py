@@ -11,7 +11,8 @@ from sidelight_specs import SidelightError, UserError
 from sidelight_specs.results import State
 
 from sidelight.execution.context import ComponentRun
-from sidelight.execution.naming import is_trainable, required
+from sidelight.execution.naming import is_trainable, place_of, required
+from sidelight.underway import doing, patience
 
 if TYPE_CHECKING:
     from collections.abc import Set
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
     from sidelight.execution.journal import Record
     from sidelight.execution.session import Session
     from sidelight.recipe.model import ResolvedComponent
+
+HEAVY = 5  # times the patience with a light module: behaviour imports torch, perhaps from a slow disk
 
 
 class Components:
@@ -92,7 +95,8 @@ class Components:
 def _factory(component: ResolvedComponent) -> Any:
     module, _, name = component.descriptor.factory.partition(":")
     try:
-        return getattr(import_module(module), name)
+        with doing(f"{place_of(component)} ({component.use}): importing {module}", HEAVY * patience()):
+            return getattr(import_module(module), name)
     except ImportError as error:
         fix = f"Install what it needs: `pip install --upgrade {component.distribution}`."
         raise UserError(f"{component.use} cannot be loaded: {error}", fix) from error

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-import threading
 from contextlib import contextmanager
+from threading import local
 from typing import TYPE_CHECKING, TypeVar
 
 from sidelight_specs import Cancelled, SidelightError, UserError
 
+from sidelight import underway
 from sidelight.execution.components import Components
 from sidelight.execution.device import DTYPE
 from sidelight.execution.entry import Entry
 from sidelight.execution.journal import Clock, Record
 from sidelight.execution.keys import Keys
 from sidelight.execution.naming import closure, place_of
+from sidelight.interrupts import in_main_thread
+from sidelight.plugins.surroundings import Surroundings
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -37,7 +40,7 @@ class ComponentUserError(UserError):
     """A component found a mistake that the user can mend; the message names the component."""
 
 
-class _Records(threading.local):
+class _Records(local):
     """The stack of records of each thread: a page that is served has components at work in several."""
 
     def __init__(self) -> None:
@@ -126,24 +129,36 @@ class Session:
 
     @contextmanager
     def inside(self, component: ResolvedComponent, doing: str) -> Iterator[None]:
-        """Count the time as the component's and name it in whatever error it raises.
+        """Count the time as the component's, name it in whatever error it raises, and put back what is everybody's.
 
         Raises:
             ComponentUserError: the component raised a `UserError`.
-            ComponentError: it raised anything else but a wish to stop.
+            ComponentError: it raised anything else but what the user's wish to stop has caused, or changed what
+                everybody shares (`Surroundings`).
         """
         place = f"{place_of(component)} ({component.use})"
+        surroundings = Surroundings() if in_main_thread() else None  # another thread's stretch of work may overlap
         try:
-            with self.clock.inside():
+            with self.clock.inside(), underway.doing(f"{place} in the step `{doing}`"):
                 yield
-        except (Cancelled, ComponentError, ComponentUserError):
-            raise
-        except UserError as error:
-            raise ComponentUserError(f"{place}: {error.message}", error.fix) from error
-        except SidelightError as error:
-            raise ComponentError(f"{place} failed in the step `{doing}`: {error}") from error
-        except (Exception, SystemExit) as error:
-            raise ComponentError(f"{place} failed in the step `{doing}`: {type(error).__name__}: {error}") from error
+        except BaseException as error:  # also SystemExit, and what extensions raise past Exception
+            if surroundings is not None:
+                surroundings.mend()
+            if isinstance(error, (ComponentError, ComponentUserError)) or self._is_wish_to_stop(error):
+                raise
+            if isinstance(error, UserError):
+                raise ComponentUserError(f"{place}: {error.message}", error.fix) from error
+            what = str(error) if isinstance(error, SidelightError) else f"{type(error).__name__}: {error}"
+            raise ComponentError(f"{place} failed in the step `{doing}`: {what}") from error
+        changed = surroundings.mend() if surroundings is not None else ""
+        if changed:
+            raise ComponentError(f"{place} failed in the step `{doing}`: it {changed}, which others rely on")
+
+    def _is_wish_to_stop(self, error: BaseException) -> bool:
+        """Whether it comes of the user's asking, as far as that can be known, and not out of the component."""
+        if not isinstance(error, (Cancelled, KeyboardInterrupt)):
+            return False
+        return self.cancellation.asked or not self.cancellation.listening
 
     def keep(
         self,

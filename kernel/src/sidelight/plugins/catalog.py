@@ -15,6 +15,7 @@ from sidelight.plugins.load import Failure, Loader
 from sidelight.plugins.model import Available, Entry, Fault, Unavailable, plugin_name
 from sidelight.plugins.policy import Policy, policy_file, read_policy
 from sidelight.plugins.suggest import unknown
+from sidelight.underway import doing, patience
 
 if TYPE_CHECKING:
     from sidelight_specs import ComponentDescriptor
@@ -104,7 +105,12 @@ class Catalog:
         return allowed[0] if allowed else self._blocked(announced[0]) or self.missing(use, role)
 
     def _load(self, entry: Entry) -> ComponentDescriptor | Unavailable:
-        found = self._loader.component(entry.module, entry.role, entry.name)
+        found: ComponentDescriptor | Failure
+        try:
+            with doing(f'"{entry.use}" ({entry.distribution} {entry.version}): loading {entry.module}', patience()):
+                found = self._loader.component(entry.module, entry.role, entry.name)
+        except RuntimeError as error:  # only now does it show that the plugin closed descriptors
+            found = Failure(f"importing {entry.module}: {error}")
         return broken(entry, found) if isinstance(found, Failure) else found
 
     def _allowed(self, use: str, role: str) -> list[Entry]:

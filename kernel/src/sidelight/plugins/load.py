@@ -1,7 +1,8 @@
 """Loading one plugin's light module in isolation, and asking it for its descriptors.
 
-Whatever a plugin does here (any exception, `sys.exit`, an unknown hook, values of the wrong kind) becomes a `Failure`
-of that plugin; the others are not touched, because every module gets a plugin manager of its own.
+Whatever a plugin does here (any exception, `sys.exit`, an unknown hook, values of the wrong kind, a change of what
+everybody shares) becomes a `Failure` of that plugin; the others are not touched, because every module gets a plugin
+manager of its own.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ import contextlib
 import importlib
 import sys
 import traceback
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -18,8 +20,13 @@ from attrs import field, frozen
 from sidelight_specs import ComponentDescriptor, hooks
 from sidelight_specs.descriptors import DESCRIPTORS, HOOKS
 
+from sidelight.interrupts import watch_interrupts
+from sidelight.plugins.surroundings import Surroundings
+
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+MOST = 1000  # descriptors of one hook: no plugin comes near, and an endless hook would fill the memory
 
 
 @frozen(eq=False)
@@ -92,12 +99,16 @@ def ask(manager: pluggy.PluginManager, module: str, role: str) -> Announced | Fa
     hook = HOOKS[role]
     # A hook is usually a generator function: its body runs while it is listed.
     answers = _guard(
-        lambda: [list(answer) for answer in getattr(manager.hook, hook)()], f"calling {hook}() in {module}", module
+        lambda: [list(islice(answer, MOST + 1)) for answer in getattr(manager.hook, hook)()],
+        f"calling {hook}() in {module}",
+        module,
     )
     if isinstance(answers, Failure):
         return answers
     if not answers:
         return Failure(f"{module} does not implement the hook {hook}()")
+    if len(answers[0]) > MOST:
+        return Failure(f"{hook}() in {module} gives more than {MOST} descriptors")
     return _by_name(answers[0], role, f"{hook}() in {module}")
 
 
@@ -126,15 +137,24 @@ def _kind(item: object) -> str:
 
 
 def _guard(action: Callable[[], Any], doing: str, module: str) -> Any:
-    """The action's result, or a `Failure`. What the plugin prints goes to stderr: stdout is for answers."""
-    try:
-        with contextlib.redirect_stdout(sys.stderr):
-            return action()
-    except KeyboardInterrupt:
-        raise
-    except BaseException as error:  # SystemExit, and what extensions raise past Exception, must not end the kernel
-        missing = (error.name or "").partition(".")[0] if isinstance(error, ModuleNotFoundError) else ""
-        return Failure(f"{doing} raised {_said(error)}{_where(error, module)}", missing, error)
+    """The action's result, or a `Failure`. What the plugin prints goes to stderr: stdout is for answers.
+
+    Raises:
+        KeyboardInterrupt: the user has pressed Ctrl-C.
+    """
+    with watch_interrupts() as presses:
+        surroundings = Surroundings()
+        try:
+            with contextlib.redirect_stdout(sys.stderr):
+                result = action()
+        except BaseException as error:  # SystemExit, and what extensions raise past Exception, must not end the kernel
+            surroundings.mend()
+            if isinstance(error, KeyboardInterrupt) and (presses.count or not presses.known):
+                raise
+            missing = (error.name or "").partition(".")[0] if isinstance(error, ModuleNotFoundError) else ""
+            return Failure(f"{doing} raised {_said(error)}{_where(error, module)}", missing, error)
+        changed = surroundings.mend()
+    return Failure(f"{doing} {changed}, which others rely on") if changed else result
 
 
 def _said(error: BaseException) -> str:

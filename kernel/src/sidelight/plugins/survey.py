@@ -16,15 +16,13 @@ from attrs import frozen
 from sidelight.plugins.catalog import broken
 from sidelight.plugins.load import Failure
 from sidelight.plugins.model import Entry
+from sidelight.underway import patience
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from sidelight.plugins.catalog import Catalog
     from sidelight.plugins.model import Unavailable
-
-PATIENCE = 60
-"""Seconds that all plugins together may take to load before the one under way is called broken."""
 
 _CHILD = "import json, sys; sys.path[:] = json.loads(sys.argv[1]); from sidelight.plugins.probe import main; main()"
 
@@ -86,11 +84,12 @@ def _load(entries: list[Entry]) -> dict[Entry, State]:
 def _ask(entries: list[Entry]) -> tuple[list[dict[str, Any]], str]:
     """The child's answers, as far as it came, and how it ended."""
     questions = json.dumps([[entry.module, entry.role, entry.name] for entry in entries])
-    command = [sys.executable, "-c", _CHILD, json.dumps(sys.path)]
+    command = [sys.executable, "-P", "-c", _CHILD, json.dumps(sys.path)]
+    limit = patience()  # for all plugins together
     try:
-        child = subprocess.run(command, input=questions.encode(), capture_output=True, timeout=PATIENCE, check=False)  # noqa: S603
+        child = subprocess.run(command, input=questions.encode(), capture_output=True, timeout=limit, check=False)  # noqa: S603
     except subprocess.TimeoutExpired as late:
-        return _lines(late.stdout or b""), f"took more than {PATIENCE} seconds"
+        return _lines(late.stdout or b""), f"took more than {limit:g} seconds"
     return _lines(child.stdout), f"ended the Python process with status {child.returncode}"
 
 

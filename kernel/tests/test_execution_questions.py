@@ -109,7 +109,8 @@ def test_all_asks_about_each_other_class():
 
 def test_a_class_leaves_out_the_images_that_are_of_it_already(warnings):
     assert asked(warnings, target="dog") == ([0, 2], [0, 2], [1, 1])
-    assert warnings == ["explain.target: chosen images 1, 3 are predicted 'dog' already and are left out"]
+    said = "explain.target: chosen images 1, 3 are predicted 'dog' already and are left out"
+    assert warnings == [f"{said}; target: predicted asks about all of them"]
     assert asked(target=1) == asked(target="dog")
 
 

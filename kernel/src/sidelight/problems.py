@@ -82,9 +82,15 @@ class RecipeError(UserError):
 
 @define
 class Problems:
-    """Collects mistakes while reading goes on, so that the user hears of all of them at once."""
+    """Collects mistakes while reading goes on, so that the user hears of all of them at once.
+
+    Args:
+        found: mistakes.
+        warned: what a run does without complaint and hardly anybody wants.
+    """
 
     found: dict[Problem, None] = field(factory=dict)
+    warned: dict[Problem, None] = field(factory=dict)
     _sources: int = 0
 
     def add(
@@ -92,6 +98,15 @@ class Problems:
     ) -> None:
         """Note one mistake; the same one is kept once."""
         self.found.setdefault(Problem(message, place, expected, suggestion, help))
+
+    def warn(self, message: str, place: Place | None = None, *, suggestion: str = "") -> None:
+        """Note something that is no mistake and yet probably not meant."""
+        self.warned.setdefault(Problem(message, place, suggestion=suggestion))
+
+    @property
+    def warnings(self) -> tuple[Problem, ...]:
+        """What was warned of, in the order of the sources."""
+        return tuple(sorted(self.warned, key=_position))
 
     def next_rank(self) -> int:
         """A number for the next source, so that problems stand in the order in which sources were read."""

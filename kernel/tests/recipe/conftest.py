@@ -119,6 +119,7 @@ DESCRIPTORS = {
             summary="Greedy search.",
             factory="gans.att:AttFind",
             needs=(Need("classifier"), Need("generator", capabilities=("latent.style",))),
+            provides=("latents",),
         ),
         ExplainerDescriptor(
             name="contrast",

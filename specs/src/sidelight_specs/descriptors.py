@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from attrs import field, frozen
 
+from sidelight_specs.facts import ClassifierFacts, DataFacts, GeneratorFacts, Given, Mistake
 from sidelight_specs.params import NoParams, describe
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
 
 Answers = Literal["predicted", "probe", "contrast"]
 """Which side of the question is answered: why the predicted class, why (not) the probe, or one against the other."""
@@ -148,6 +149,32 @@ class ComponentDescriptor:
         del params
         return ""
 
+    def files(self, params: object) -> Mapping[str, str]:
+        """Parameter to the path of the file or folder that has to exist for it; empty paths do not count."""
+        del params
+        return {}
+
+    def mistakes(self, params: object) -> Iterable[Mistake]:
+        """Mistakes in the parameters alone: names that exclude each other, files of the wrong kind, missing packages.
+
+        Called before any run, and only where `files` exist; nothing may be loaded here.
+        """
+        del params
+        return ()
+
+    def misfits(self, params: object, given: Given) -> Iterable[Mistake]:
+        """Mistakes in the parameters beside what the component gets: a split that its data lacks, a window too large.
+
+        A fact that is None is not known, and nothing follows from it.
+        """
+        del params, given
+        return ()
+
+    def absence(self, params: object, capability: str) -> str:
+        """Reason and remedy where these parameters cost the component a capability; empty where it never has it."""
+        del params, capability
+        return ""
+
 
 @frozen(kw_only=True)
 class DataDescriptor(ComponentDescriptor):
@@ -155,19 +182,54 @@ class DataDescriptor(ComponentDescriptor):
 
     role = "data"
 
+    def facts(self, params: object) -> DataFacts:
+        """Shape, splits and class names of data with these parameters, as far as they follow from them."""
+        del params
+        return DataFacts()
+
 
 @frozen(kw_only=True)
 class ClassifierDescriptor(ComponentDescriptor):
-    """Describes a `roles.Classifier`."""
+    """Describes a `roles.Classifier`.
+
+    Args:
+        follows_data: trained classifiers only: multi-class, with channels and class names of its training data.
+    """
 
     role = "classifier"
+    follows_data: bool = False
+
+    def facts(self, params: object, data: DataFacts) -> ClassifierFacts:
+        """Input shape, class names and task of a classifier with these parameters, trained on such data."""
+        del params
+        if not self.follows_data:
+            return ClassifierFacts()
+        return ClassifierFacts(shape=data.shape, classes=data.classes or None, task="multiclass")
+
+    def misfits(self, params: object, given: Given) -> Iterable[Mistake]:
+        """Data to learn classes from that has fewer than two."""
+        del params
+        classes = given.trained_on.classes if given.trained_on and self.follows_data else None
+        if classes is not None and len(classes) < 2:
+            found = f"has only the class {classes[0]}" if classes else "has no labels"
+            yield Mistake(f"a classifier learns two classes or more, the data {found}", "use data with classes")
 
 
 @frozen(kw_only=True)
 class GeneratorDescriptor(ComponentDescriptor):
-    """Describes a `roles.Generator`."""
+    """Describes a `roles.Generator`.
+
+    Args:
+        follows_data: trained generators only: makes images of the shape of those that it was trained on.
+    """
 
     role = "generator"
+    follows_data: bool = False
+
+    def facts(self, params: object, data: DataFacts) -> GeneratorFacts:
+        """Shape of the images of a generator with these parameters, trained on such data."""
+        del params
+        return GeneratorFacts(shape=data.shape if self.follows_data else None)
 
 
 @frozen(kw_only=True)

@@ -127,11 +127,14 @@ def _asked_about(target: int, predicted: np.ndarray, names: Sequence[str], warn:
     rows = np.flatnonzero(predicted != target)
     name = names[target] if target < len(names) else str(target)
     if not len(rows):
-        fix = "Choose other images, another class, or target: second."
+        fix = "Choose other images, another class, or target: second or predicted."
         raise UserError(f"explain.target: every chosen image is predicted {name!r} already", fix)
     if len(rows) < len(predicted):
         left = ", ".join(map(str, np.flatnonzero(predicted == target)))
-        warn(f"explain.target: chosen images {left} are predicted {name!r} already and are left out")
+        warn(
+            f"explain.target: chosen images {left} are predicted {name!r} already and are left out; "
+            "target: predicted asks about all of them"
+        )
     return rows
 
 

@@ -54,7 +54,7 @@ def serve(
     from sidelight.recipe.load import load_recipe
 
     run, catalog = load_run(folder), installed()
-    resolved = load_recipe(_with_renderer(run.results.recipe, use, catalog), catalog=catalog)
+    resolved = load_recipe(_with_renderer(run.results.recipe, use, catalog), catalog=catalog, finished=True)
     reporter = choose_reporter(True)
     store = Store(notice=lambda text: reporter.say(f"warning: {text}"))
     try:

@@ -2,18 +2,28 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+import os
+from itertools import islice
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from attrs import define, field
 
 from sidelight.plugins.model import Available, Unavailable
 from sidelight.recipe.fields import read_params
 from sidelight.recipe.model import Choice
+from sidelight.recipe.wording import did_you_mean, quoted
 
 if TYPE_CHECKING:
-    from sidelight_specs import ComponentDescriptor
+    from collections.abc import Callable, Iterable
 
-    from sidelight.problems import Problems
+    from sidelight_specs import ComponentDescriptor
+    from sidelight_specs.facts import Mistake
+
+    from sidelight.problems import Place, Problems
+
+T = TypeVar("T")
+_MOST_NEIGHBOURS = 200
 
 
 @define(eq=False)
@@ -25,6 +35,7 @@ class Candidate:
         available: what the catalog says of it; None when it cannot be used.
         params: its parameters; None when they could not be read.
         provides: its capabilities; None when they are unknown because of an earlier mistake.
+        sound: nothing is wrong with its parameters and the files that they name, so that its facts can be asked for.
         needs: slot to the candidate that fills it.
         trained_on: the data that it learns from.
     """
@@ -33,6 +44,7 @@ class Candidate:
     available: Available | None = None
     params: Any = None
     provides: tuple[str, ...] | None = None
+    sound: bool = False
     needs: dict[str, Candidate | None] = field(factory=dict)
     trained_on: Candidate | None = None
 
@@ -41,9 +53,36 @@ class Candidate:
         """What the plugin says of it."""
         return self.available.descriptor if self.available else None
 
+    def place_of(self, option: str) -> Place:
+        """Where the recipe gives a parameter; where it names the component if it leaves the parameter out."""
+        entry = self.choice.params.get(option)
+        return entry.value.place if entry else self.choice.use_place
 
-def look_up(choice: Choice, catalog: Any, problems: Problems) -> Candidate:
-    """Find a component in the catalog, read its parameters and ask for its capabilities."""
+    def note(self, mistakes: Iterable[Mistake], problems: Problems) -> bool:
+        """Note mistakes and warnings in its parameters; whether there were mistakes."""
+        refused = False
+        for mistake in mistakes:
+            option = f"{quoted(mistake.option)} of " if mistake.option else ""
+            message = f"{option}{self.choice.use}: {mistake.message}"
+            refused = refused or mistake.refused
+            if mistake.refused:
+                problems.add(message, self.place_of(mistake.option), suggestion=mistake.fix)
+            else:
+                problems.warn(message, self.place_of(mistake.option), suggestion=mistake.fix)
+        return refused
+
+    def ask(self, what: str, question: Callable[[], T], problems: Problems) -> T | None:
+        """An answer of its descriptor; None, after a problem, where the plugin's code fails."""
+        try:
+            return question()
+        except Exception as error:  # a plugin's own code may raise anything
+            message = f"{self.choice.use} cannot tell its {what} with these parameters: {error or type(error).__name__}"
+            problems.add(message, self.choice.use_place)
+            return None
+
+
+def look_up(choice: Choice, catalog: Any, problems: Problems, *, finished: bool = False) -> Candidate:
+    """Find a component in the catalog, read its parameters, look for its files and ask for its capabilities."""
     if not choice.use:
         return Candidate(choice)
     found = catalog.lookup(choice.use, choice.role)
@@ -53,17 +92,43 @@ def look_up(choice: Choice, catalog: Any, problems: Problems) -> Candidate:
     params = read_params(found.descriptor.params, choice.params, choice.use, choice.use_place, problems)
     candidate = Candidate(choice, found, params)
     if params is not None:
-        candidate.provides = _capabilities(candidate, found.descriptor, problems)
+        candidate.sound = finished or _is_sound(candidate, found.descriptor, problems)
+    if candidate.sound:
+        candidate.provides = candidate.ask(
+            "capabilities", lambda: tuple(found.descriptor.provided_by(params)), problems
+        )
     return candidate
 
 
-def _capabilities(candidate: Candidate, descriptor: ComponentDescriptor, problems: Problems) -> tuple[str, ...] | None:
+def _is_sound(candidate: Candidate, descriptor: ComponentDescriptor, problems: Problems) -> bool:
+    """Whether the files that the parameters name are there, and nothing else is wrong with them; noted where not."""
+    files = candidate.ask("files", lambda: dict(descriptor.files(candidate.params)), problems)
+    missing = [_is_missing(candidate, option, path, problems) for option, path in (files or {}).items()]
+    if files is None or any(missing):
+        return False
+    mistakes = candidate.ask("mistakes", lambda: list(descriptor.mistakes(candidate.params)), problems)
+    return mistakes is not None and not candidate.note(mistakes, problems)
+
+
+def _is_missing(candidate: Candidate, option: str, path: str, problems: Problems) -> bool:
+    """Whether a parameter names a file that is not there, which is noted."""
+    if not path or os.path.isfile(os.path.expanduser(path)):  # noqa: PTH111, PTH113  (Path raises on some names)
+        return False
+    exists = os.path.exists(os.path.expanduser(path))  # noqa: PTH110, PTH111
+    problems.add(
+        f"{quoted(option)} of {candidate.choice.use}: "
+        + (f"{quoted(path)} is no plain file" if exists else f"there is no file {quoted(path)}"),
+        candidate.place_of(option),
+        expected=f"a file; relative paths start at {Path.cwd()}",
+        suggestion=_near(Path(path).expanduser()),
+    )
+    return True
+
+
+def _near(path: Path) -> str:
+    """A file of a similar name in the same folder."""
     try:
-        return tuple(descriptor.provided_by(candidate.params))
-    except Exception as error:  # a plugin's own code may raise anything
-        choice = candidate.choice
-        problems.add(
-            f"{choice.use} cannot tell its capabilities with these parameters: {error or type(error).__name__}",
-            choice.use_place,
-        )
-        return None
+        names = [entry.name for entry in islice(os.scandir(path.parent), _MOST_NEIGHBOURS) if entry.is_file()]
+    except (OSError, ValueError):
+        return ""
+    return did_you_mean(path.name, names)

@@ -29,6 +29,7 @@ def load_recipe(
     set: Sequence[str] = (),
     swap: Sequence[str] = (),
     catalog: Catalog,
+    finished: bool = False,
 ) -> Resolved:
     """Read a recipe, check all that can be known without loading a model, and wire its components.
 
@@ -37,6 +38,7 @@ def load_recipe(
         set: settings such as `explainers.occlusion.with.patch=8`, the value in YAML.
         swap: components to exchange, such as `generator=cdeepex/gan`; applied before `set`.
         catalog: what is installed.
+        finished: the recipe has been run already; files that it names may be gone since.
 
     Raises:
         RecipeError: lists every mistake, each with its place.
@@ -48,7 +50,7 @@ def load_recipe(
         problems.raise_if_any()
     path = None if isinstance(source, Mapping) else Path(source)
     recipe = read_structure(filled, _default_name(path), path, problems)
-    resolved = resolve(recipe, catalog, problems)
+    resolved = resolve(recipe, catalog, problems, finished=finished)
     problems.raise_if_any()
     assert resolved is not None, "a recipe without problems resolves"
     return resolved

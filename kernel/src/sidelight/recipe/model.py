@@ -7,8 +7,9 @@ from typing import Any
 
 from attrs import Factory, field, frozen
 from sidelight_specs import ComponentDescriptor, param, params
+from sidelight_specs.facts import DataFacts
 
-from sidelight.problems import Place
+from sidelight.problems import Place, Problem
 
 SECTIONS = {
     "data": "data",
@@ -21,6 +22,10 @@ SECTIONS = {
     "renderers": "renderer",
 }
 """Section of a recipe to the role of the components in it. Every section takes one component or a mapping of ids."""
+
+
+QUESTIONS = ("second", "predicted", "all")
+"""What `explain.target` says beside the name or the index of a class."""
 
 
 class _Unreadable:
@@ -181,6 +186,8 @@ class Resolved:
     Args:
         components: in dependency order (a component after all it needs); recipe order otherwise.
         plain: the resolved recipe as plain values, every default written out; loads as a recipe again.
+        facts: of the data whose images are explained, as far as they follow from its parameters.
+        warnings: what a run does without complaint and hardly anybody wants.
     """
 
     name: str
@@ -189,6 +196,8 @@ class Resolved:
     components: tuple[ResolvedComponent, ...]
     plain: dict[str, Any]
     source: Path | None = None
+    facts: DataFacts = DataFacts()
+    warnings: tuple[Problem, ...] = ()
 
     def of_role(self, role: str) -> tuple[ResolvedComponent, ...]:
         """The components of one role, in recipe order."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import attrs
+from sidelight_specs.facts import DataFacts
 
 from sidelight.recipe.candidates import Candidate, look_up
 from sidelight.recipe.checks import (
@@ -15,27 +16,31 @@ from sidelight.recipe.checks import (
     one_way_to_choose_images,
     question_about,
 )
+from sidelight.recipe.fit import Fit
 from sidelight.recipe.model import Recipe, Resolved, ResolvedComponent
 from sidelight.recipe.wiring import Wiring
 from sidelight.recipe.written import write_out
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from sidelight.plugins.catalog import Catalog
     from sidelight.problems import Problems
 
 
-def resolve(recipe: Recipe, catalog: Catalog, problems: Problems) -> Resolved | None:
+def resolve(recipe: Recipe, catalog: Catalog, problems: Problems, *, finished: bool = False) -> Resolved | None:
     """Wire a recipe. No model is loaded: only the light modules of the plugins that it names are imported.
 
     Args:
         recipe: as written.
         catalog: what is installed.
         problems: gets every mistake, beside those found before.
+        finished: neither look for the files that it names nor compare what follows from its parameters.
 
     Returns:
         the resolved recipe, or None when there are problems.
     """
-    candidates = tuple(look_up(choice, catalog, problems) for choice in recipe.choices)
+    candidates = tuple(look_up(choice, catalog, problems, finished=finished) for choice in recipe.choices)
     wiring = Wiring(candidates, catalog, problems)
     wiring.wire()
     written: Any = recipe.explain
@@ -44,6 +49,8 @@ def resolve(recipe: Recipe, catalog: Catalog, problems: Problems) -> Resolved | 
         data=question_about(recipe, "data", wiring),
         classifier=question_about(recipe, "classifier", wiring),
     )
+    data, classifier = (_with_id(candidates, role, getattr(explain, role)) for role in ("data", "classifier"))
+    facts = DataFacts() if finished else Fit(recipe, wiring, data, classifier).check()
     one_way_to_choose_images(recipe, problems)
     one_main_inverter(candidates, problems)
     metrics_measure_something(candidates, problems)
@@ -61,7 +68,13 @@ def resolve(recipe: Recipe, catalog: Catalog, problems: Problems) -> Resolved | 
         components=tuple(built.values()),
         plain=write_out(recipe.name, recipe.seed, explain, (built[candidate] for candidate in candidates)),
         source=recipe.source,
+        facts=facts,
+        warnings=problems.warnings,
     )
+
+
+def _with_id(candidates: Iterable[Candidate], role: str, id: str | None) -> Candidate | None:
+    return next((one for one in candidates if (one.choice.role, one.choice.id) == (role, id)), None)
 
 
 def _built(candidate: Candidate, built: dict[Candidate, ResolvedComponent]) -> ResolvedComponent:

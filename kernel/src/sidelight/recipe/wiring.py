@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from attrs import field, frozen
@@ -142,9 +143,19 @@ class Wiring:
                 f"{candidate.choice.use} needs {wanted(need)}; {found.choice.use} provides {has}",
                 place,
                 expected="; ".join(f"{name}: {CAPABILITIES.get(name, 'a capability of its own')}" for name in missing),
-                suggestion=installed_hint(self.catalog, need.role, need.capabilities, candidate.choice.use),
+                suggestion=self._remedy(candidate, need, found, missing),
             )
         return found
+
+    def _remedy(self, candidate: Candidate, need: Need, found: Candidate, missing: tuple[str, ...]) -> str:
+        """What to do about capabilities that `found` lacks: why it lacks them, or who has them; leave it out."""
+        descriptor = found.descriptor
+        reasons = [found.ask("capabilities", partial(descriptor.absence, found.params, one), self.problems)
+                   for one in missing if descriptor]  # fmt: skip
+        told = dict.fromkeys(filter(None, reasons))
+        hint = "; ".join(told) or installed_hint(self.catalog, need.role, need.capabilities, candidate.choice.use)
+        without = f"or do without it: needs: {{{need.slot}: null}}" if need.optional else ""
+        return "; ".join(filter(None, (hint, without)))
 
 
 def training_need_of(candidate: Candidate) -> Need | None:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from sidelight_specs import ExplainerDescriptor, Need, hookimpl
+from sidelight_specs import Need, hookimpl
 
+from sidelight_captum._misfits import HeatmapDescriptor
 from sidelight_captum._params import (
     GradCamParams,
     GuidedBackpropParams,
@@ -19,6 +20,8 @@ from sidelight_captum._params import (
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+
+    from sidelight_specs import ExplainerDescriptor
 
 _GRADIENTS = (Need("classifier", capabilities=("differentiable",)),)
 _LAYERS = (Need("classifier", capabilities=("differentiable", "activations", "module")),)  # TorchScript shows none
@@ -34,7 +37,7 @@ def sidelight_explainers() -> Iterable[ExplainerDescriptor]:
 
 def _by_gradients() -> Iterable[ExplainerDescriptor]:
     """The gradient, and what is made of it."""
-    yield ExplainerDescriptor(
+    yield HeatmapDescriptor(
         name="integrated-gradients",
         summary="Each pixel's share of the score, integrated along the way from a baseline to the image.",
         params=IntegratedGradientsParams,
@@ -44,7 +47,7 @@ def _by_gradients() -> Iterable[ExplainerDescriptor]:
         example={"steps": 8},
         paper="Sundararajan, Taly and Yan 2017, Axiomatic Attribution for Deep Networks",
     )
-    yield ExplainerDescriptor(
+    yield HeatmapDescriptor(
         name="saliency",
         summary="The score's gradient with respect to the pixels, plain or averaged over noisy copies of the image.",
         params=SaliencyParams,
@@ -53,7 +56,7 @@ def _by_gradients() -> Iterable[ExplainerDescriptor]:
         gives="heatmap",
         paper="Simonyan, Vedaldi and Zisserman 2013; SmoothGrad: Smilkov et al. 2017; VarGrad: Adebayo et al. 2018",
     )
-    yield ExplainerDescriptor(
+    yield HeatmapDescriptor(
         name="guided-backprop",
         summary="The gradient, with every ReLU letting back only what speaks for the class.",
         params=GuidedBackpropParams,
@@ -66,7 +69,7 @@ def _by_gradients() -> Iterable[ExplainerDescriptor]:
 
 def _by_layers() -> Iterable[ExplainerDescriptor]:
     """Those that look at the layers as well."""
-    yield ExplainerDescriptor(
+    yield HeatmapDescriptor(
         name="grad-cam",
         summary="Where the last feature maps that raise the score are active; coarse, and clear about the class.",
         params=GradCamParams,
@@ -75,7 +78,7 @@ def _by_layers() -> Iterable[ExplainerDescriptor]:
         gives="heatmap",
         paper="Selvaraju et al. 2017, Grad-CAM",
     )
-    yield ExplainerDescriptor(
+    yield HeatmapDescriptor(
         name="guided-grad-cam",
         summary="Guided backpropagation inside the regions of Grad-CAM.",
         params=GuidedGradCamParams,
@@ -84,7 +87,7 @@ def _by_layers() -> Iterable[ExplainerDescriptor]:
         gives="heatmap",
         paper="Selvaraju et al. 2017, Grad-CAM, section 3.2",
     )
-    yield ExplainerDescriptor(
+    yield HeatmapDescriptor(
         name="lrp",
         summary="The score handed back from layer to layer in proportion to what each input contributed.",
         params=LrpParams,
@@ -97,7 +100,7 @@ def _by_layers() -> Iterable[ExplainerDescriptor]:
 
 def _by_hiding() -> Iterable[ExplainerDescriptor]:
     """Those that ask about images with parts hidden, of any classifier."""
-    yield ExplainerDescriptor(
+    yield HeatmapDescriptor(
         name="occlusion",
         summary="How far the score falls when a window of the image is covered.",
         params=OcclusionParams,
@@ -107,7 +110,7 @@ def _by_hiding() -> Iterable[ExplainerDescriptor]:
         example={"window": 4, "stride": 4},
         paper="Zeiler and Fergus 2014, Visualizing and Understanding Convolutional Networks",
     )
-    yield ExplainerDescriptor(
+    yield HeatmapDescriptor(
         name="lime",
         summary="The weights of a linear model of the score, fitted to copies of the image with some cells hidden.",
         params=LimeParams,

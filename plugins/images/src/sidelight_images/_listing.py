@@ -3,21 +3,20 @@
 from __future__ import annotations
 
 import os
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import attrs
-import numpy as np
 from sidelight_specs import UserError
-
-from sidelight_images._order import interleaved, uniform
-from sidelight_images._pixels import SUFFIXES
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
 NO_CLASS = ""
 SPLITS = ("train", "test")
+SUFFIXES = {".png", ".jpg", ".jpeg", ".webp", ".bmp", ".gif", ".tif", ".tiff", ".ppm", ".pgm", ".pbm", ".pnm"}
+"""Of the files that count as images."""
 
 
 @attrs.frozen
@@ -45,18 +44,24 @@ class Listing:
         entries: images, sorted by path.
         classes: class names, sorted; empty where the images have no labels.
         passed_over: files that are no images by their name, and empty class folders.
+        complete: false where there were more files than were asked for.
     """
 
     entries: tuple[Entry, ...]
     classes: tuple[str, ...]
     passed_over: tuple[str, ...]
+    complete: bool = True
 
 
-def list_folder(folder: Path) -> Listing:
+def list_folder(folder: Path, most: int | None = None) -> Listing:
     """Walk through a folder.
 
     Links to files and to class folders are followed, links to folders further down are not. Names that start
     with a dot do not count.
+
+    Args:
+        folder: what is listed.
+        most: stop after so many files.
 
     Raises:
         UserError: no such folder, or no image in it.
@@ -66,20 +71,22 @@ def list_folder(folder: Path) -> Listing:
     named_splits = [name for name in SPLITS if (folder / name).is_dir()]
     entries: list[Entry] = []
     passed_over: list[str] = []
-    for split in named_splits or [""]:
-        for label, path in _labelled(folder / split, passed_over):
-            relative = path.relative_to(folder).as_posix()
-            if path.suffix.lower() in SUFFIXES:
-                entries.append(Entry(path, relative, split, label))
-            else:
-                passed_over.append(relative)
-    if not entries:
+    found = ((split, *file) for split in named_splits or [""] for file in _labelled(folder / split, passed_over))
+    for split, label, path in islice(found, most):
+        relative = path.relative_to(folder).as_posix()
+        if path.suffix.lower() in SUFFIXES:
+            entries.append(Entry(path, relative, split, label))
+        else:
+            passed_over.append(relative)
+    complete = most is None or next(found, None) is None
+    if complete and not entries:
         raise UserError(
             f"{folder} holds no images ({', '.join(sorted(SUFFIXES))})",
             "put one sub-folder of images for each class into it, or images alone",
         )
     classes = sorted({entry.label for entry in entries} - {NO_CLASS})
-    return _without_strays(sorted(entries, key=lambda entry: entry.relative), tuple(classes), passed_over)
+    entries.sort(key=lambda entry: entry.relative)
+    return _without_strays(entries, tuple(classes), passed_over, complete)
 
 
 def _labelled(folder: Path, passed_over: list[str]) -> Iterator[tuple[str, Path]]:
@@ -101,12 +108,14 @@ def _labelled(folder: Path, passed_over: list[str]) -> Iterator[tuple[str, Path]
             passed_over.append(f"{child.name}/ (an empty folder)")
 
 
-def _without_strays(entries: Sequence[Entry], classes: tuple[str, ...], passed_over: list[str]) -> Listing:
+def _without_strays(
+    entries: Sequence[Entry], classes: tuple[str, ...], passed_over: list[str], complete: bool
+) -> Listing:
     """Where there are classes, images beside the class folders belong to none of them."""
     strays = [entry for entry in entries if classes and entry.label == NO_CLASS]
     passed_over += [entry.relative for entry in strays]
     kept = tuple(entry for entry in entries if entry not in strays)
-    return Listing(kept, classes, tuple(sorted(passed_over)))
+    return Listing(kept, classes, tuple(sorted(passed_over)), complete)
 
 
 def choose(listing: Listing, split: str, test_share: float, seed: int) -> tuple[Entry, ...]:
@@ -115,6 +124,10 @@ def choose(listing: Listing, split: str, test_share: float, seed: int) -> tuple[
     Where no sub-folder says it, an image belongs to the test split if the hash of its path falls below
     `test_share`: adding images moves none that were there before.
     """
+    import numpy as np
+
+    from sidelight_images._order import interleaved, uniform  # numpy: a listing alone does without
+
     entries = listing.entries
     keys = uniform(seed, [entry.relative for entry in entries])
     labels = np.array([listing.classes.index(entry.label) if entry.label else 0 for entry in entries])

@@ -15,7 +15,6 @@ if TYPE_CHECKING:
 
 FORMATS = ("PNG", "JPEG", "WEBP", "BMP", "GIF", "TIFF", "PPM")
 """What is tried. Others stay out on purpose: Pillow reads EPS, for one, by starting Ghostscript on it."""
-SUFFIXES = {".png", ".jpg", ".jpeg", ".webp", ".bmp", ".gif", ".tif", ".tiff", ".ppm", ".pgm", ".pbm", ".pnm"}
 IMAGENET_SHARE = 224 / 256
 
 

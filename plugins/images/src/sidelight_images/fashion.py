@@ -2,26 +2,23 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 from sidelight_specs import UserError
 
+from sidelight_images._facts import GET_FASHION, fashion_file, fashion_fingerprint
 from sidelight_images._idx import read_idx
 from sidelight_images._order import interleaved, uniform
 from sidelight_images._params import GARMENTS
 from sidelight_images.labelled import LabelledImages, Rows
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from sidelight_images._params import FashionParams
 
 PREFIX = {"train": "train", "test": "t10k"}
-GET_IT = (
-    "install Debian's package dataset-fashion-mnist, or fetch the four files train-images-idx3-ubyte.gz, "
-    "train-labels-idx1-ubyte.gz, t10k-images-idx3-ubyte.gz and t10k-labels-idx1-ubyte.gz from "
-    "https://github.com/zalandoresearch/fashion-mnist and name their folder with `path`"
-)
 
 
 class Fashion(LabelledImages):
@@ -35,19 +32,13 @@ class Fashion(LabelledImages):
         images = read_idx(self._file(split, "images-idx3-ubyte"), 3)
         labels = read_idx(self._file(split, "labels-idx1-ubyte"), 1).astype(np.int64)
         if len(images) != len(labels) or images.shape[1:] != (28, 28) or labels.max(initial=0) >= len(GARMENTS):
-            raise UserError(f"the {split} files in {self.params.path} are not those of Fashion-MNIST", GET_IT)
+            raise UserError(f"the {split} files in {self.params.path} are not those of Fashion-MNIST", GET_FASHION)
         ids = tuple(f"fashion-{split}-{number}" for number in range(len(labels)))
         return Rows(images, labels, ids).where(interleaved(labels, uniform(self.params.seed, ids)))
 
     def fingerprint(self) -> str:
         """Sizes and times of the four files."""
-        paths = [self._file(split, kind) for split in PREFIX for kind in ("images-idx3-ubyte", "labels-idx1-ubyte")]
-        return " ".join(f"{path.name}:{path.stat().st_size}:{path.stat().st_mtime_ns}" for path in paths)
+        return fashion_fingerprint(self.params)
 
     def _file(self, split: str, kind: str) -> Path:
-        folder = Path(self.params.path).expanduser()
-        name = f"{PREFIX[split]}-{kind}"
-        found = next((path for path in (folder / f"{name}.gz", folder / name) if path.is_file()), None)
-        if found is None:
-            raise UserError(f"Fashion-MNIST: neither {name}.gz nor {name} is in {folder}", GET_IT)
-        return found
+        return fashion_file(self.params, f"{PREFIX[split]}-{kind}")

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import os
 from functools import cached_property
-from hashlib import blake2b
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,6 +11,7 @@ from sidelight_specs import UserError
 from sidelight_specs.results import Split
 from sidelight_specs.roles import Data
 
+from sidelight_images._facts import folder_fingerprint
 from sidelight_images._listing import SPLITS, Entry, Listing, choose, list_folder
 from sidelight_images._pixels import UnreadableImageError, read_pixels
 
@@ -56,15 +55,7 @@ class Folder(Data):
 
     def fingerprint(self) -> str:
         """A hash over path, size and time of change of every image."""
-        hasher = blake2b(digest_size=16)
-        for entry in self._listing.entries:
-            try:
-                status = entry.path.stat()
-                facts = f"{status.st_size} {status.st_mtime_ns}"
-            except OSError:
-                facts = "gone"
-            hasher.update(os.fsencode(f"{entry.relative}\0{facts}\0"))
-        return hasher.hexdigest()
+        return folder_fingerprint(self._listing)
 
     @cached_property
     def _listing(self) -> Listing:

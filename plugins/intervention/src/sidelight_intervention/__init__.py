@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from attrs import frozen
 from sidelight_specs import (
     AttributeFinderDescriptor,
     ExplainerDescriptor,
@@ -12,6 +13,7 @@ from sidelight_specs import (
     Need,
     hookimpl,
 )
+from sidelight_specs.facts import Mistake, unknown_names, unknown_split
 
 from sidelight_intervention._params import (
     ConceptDecoderParams,
@@ -26,12 +28,30 @@ from sidelight_intervention._params import (
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from sidelight_specs.facts import Given
+
 PAPER = "Gat, Lorberbom, Schwartz and Hazan 2022, Latent Space Explanation by Intervention"
 DVAE_EXAMPLE: dict[str, Any] = {"layer": "pool2", "bits": 6, "widths": (32, 32, 16), "steps": 300, "batch": 24}
 DECODER_EXAMPLE: dict[str, Any] = {"width": 4, "steps": 20, "batch": 8, "rows": 8}
 _LAYER = ("activations", "module", "classes")
 _DVAE = Need("dvae", role="attribute_finder", capabilities=("intervention.codes",))
 _PICTURES = Need("generator", capabilities=("intervention.codes",))
+
+
+@frozen(kw_only=True)
+class SplitMetricDescriptor(MetricDescriptor):
+    """Describes a metric of a whole split."""
+
+    def misfits(self, params: Any, given: Given) -> Iterable[Mistake]:
+        """A split or factors that the data does not have; labels or two classes, where the metric needs them."""
+        data, classes = given.data(), given.classifier_of().classes
+        yield from unknown_split(data, params.split)
+        if isinstance(params, ConceptFactorsParams):
+            yield from unknown_names("the data has no factor", params.factors, data.factors, "factors")
+            if classes is not None and len(classes) != 2:
+                yield Mistake(f"it compares two classes, the classifier has {len(classes)}", "take another metric")
+        elif not isinstance(params, SharedInformationParams) and data.classes == ():
+            yield Mistake("the data has no labels, so that there is no accuracy", "use data with classes")
 
 
 @hookimpl
@@ -59,6 +79,7 @@ def sidelight_generators() -> Iterable[GeneratorDescriptor]:
         factory="sidelight_intervention.concept_decoder:ConceptDecoder",
         needs=(_DVAE,),
         provides=("trainable", "differentiable", "latent.z", "encoder", "intervention.codes"),
+        follows_data=True,
         example=DECODER_EXAMPLE,
         paper=f"{PAPER}, equations 2 to 6",
     )
@@ -81,7 +102,7 @@ def sidelight_explainers() -> Iterable[ExplainerDescriptor]:
 @hookimpl
 def sidelight_metrics() -> Iterable[MetricDescriptor]:
     """Tables 1 and 2, figures 4, 5 and 6."""
-    yield MetricDescriptor(
+    yield SplitMetricDescriptor(
         name="layer-fidelity",
         summary="Smallest flips that change the class, flips of one and all bits, and the accuracy of the code.",
         params=LayerFidelityParams,
@@ -90,7 +111,7 @@ def sidelight_metrics() -> Iterable[MetricDescriptor]:
         accepts=("intervention",),
         paper=f"{PAPER}, table 1",
     )
-    yield MetricDescriptor(
+    yield SplitMetricDescriptor(
         name="shared-information",
         summary="Cosine of the information that classifier and pictures take from a layer, and its share in pictures.",
         params=SharedInformationParams,
@@ -100,7 +121,7 @@ def sidelight_metrics() -> Iterable[MetricDescriptor]:
         example={"images": 12, "points": 20},
         paper=f"{PAPER}, table 2",
     )
-    yield MetricDescriptor(
+    yield SplitMetricDescriptor(
         name="concept-factors",
         summary="Which true factors tell concept images of two classes apart, and whether the classifier uses them.",
         params=ConceptFactorsParams,

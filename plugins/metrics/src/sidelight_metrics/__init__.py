@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from sidelight_specs import MetricDescriptor, Need, hookimpl
 
+from sidelight_metrics._misfits import DataMetricDescriptor, FactorMetricDescriptor
 from sidelight_metrics._params import (
     AttributeFactorsParams,
     CausalProfileParams,
@@ -112,7 +113,7 @@ def _of_heatmaps() -> Iterable[MetricDescriptor]:
         example={"step": 0.1},
         paper=f"{_STRUCTURED_PAPER}, section 4.1",
     )
-    yield MetricDescriptor(
+    yield DataMetricDescriptor(
         name="pointing-game",
         summary="How often an explanation points at a region that is known to decide, such as a planted square.",
         params=PointingGameParams,
@@ -122,7 +123,7 @@ def _of_heatmaps() -> Iterable[MetricDescriptor]:
         example={"region": "cause"},
         paper="Zhang et al. 2016, Excitation Backprop, section 4.1; planted as in CDeepEx, section 4.3",
     )
-    yield MetricDescriptor(
+    yield DataMetricDescriptor(
         name="region-cover",
         summary="How precisely a heatmap or an attention graph marks a region that is known to decide.",
         params=RegionCoverParams,
@@ -172,16 +173,17 @@ def _of_inversions_and_concepts() -> Iterable[MetricDescriptor]:
 
 def _by_true_factors() -> Iterable[MetricDescriptor]:
     """Metrics for data that know what their images were made from."""
-    yield MetricDescriptor(
+    yield DataMetricDescriptor(
         name="causal-profile",
         summary="What the classifier really uses: each true factor changed alone, and explanations held against that.",
         params=CausalProfileParams,
         factory="sidelight_metrics.causal_profile:CausalProfile",
         needs=(Need("classifier"), Need("data", capabilities=("factors.render",))),
+        whole_count=True,
         accepts=("heatmap", "counterfactual", "attributes", "concepts", "inversion"),
         example={"count": 6},
     )
-    yield MetricDescriptor(
+    yield FactorMetricDescriptor(
         name="factor-change",
         summary="Which true factors a counterfactual or an inversion changes, read by a network trained on them.",
         params=FactorChangeParams,
@@ -190,7 +192,7 @@ def _by_true_factors() -> Iterable[MetricDescriptor]:
         accepts=("counterfactual", "inversion"),
         example={"images": 32, "steps": 4, "batch": 16},
     )
-    yield MetricDescriptor(
+    yield DataMetricDescriptor(
         name="factor-recovery",
         summary="Which true factors survive in reconstructions of unseen images, read by a network trained on them.",
         params=FactorRecoveryParams,
@@ -206,7 +208,7 @@ _STYLED = (Need("generator", capabilities=("latent.style",)), Need("inverter"))
 
 def _of_attributes() -> Iterable[MetricDescriptor]:
     """Metrics of attributes of a style space."""
-    yield MetricDescriptor(
+    yield DataMetricDescriptor(
         name="sufficiency",
         summary="How many images flip when a class's top k attributes are changed together, and how far they must be.",
         params=SufficiencyParams,
@@ -216,7 +218,7 @@ def _of_attributes() -> Iterable[MetricDescriptor]:
         example={"tops": (1, 2), "factors": (0.5, 1.0), "count": 6},
         paper=f"{_STYLEX}, section 4.2.3",
     )
-    yield MetricDescriptor(
+    yield DataMetricDescriptor(
         name="attribute-factors",
         summary="Which true factors attributes change: one each, the same in every image, in the classifier's order?",
         params=AttributeFactorsParams,

@@ -6,12 +6,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from attrs import frozen
-from sidelight_specs import GeneratorDescriptor, InverterDescriptor, Need, hookimpl
+from sidelight_specs import GeneratorDescriptor, InverterDescriptor, Need, UserError, hookimpl
+from sidelight_specs.facts import DataFacts, GeneratorFacts, Given, Mistake
 
+from sidelight_stylegan2._header import lpips_mistakes, shape_of_file
 from sidelight_stylegan2._params import GeneratorParams, PretrainedParams, ProjectParams, SamplingParams
+from sidelight_stylegan2.architecture import checked_widths, levels_for
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
 
 PAPER = "Karras et al. 2020, Analyzing and Improving the Image Quality of StyleGAN"
 
@@ -27,6 +30,40 @@ class StyleGan2Descriptor(GeneratorDescriptor):
 
 
 @frozen(kw_only=True)
+class TrainedDescriptor(StyleGan2Descriptor):
+    """A generator that is trained on the recipe's data."""
+
+    def misfits(self, params: object, given: Given) -> Iterable[Mistake]:
+        """Images of a size that StyleGAN2 does not make; widths, filter and classes that do not go with them."""
+        assert isinstance(params, GeneratorParams)
+        data = given.trained_on or DataFacts()
+        yield from size_mistakes(data, params.shuffle, params.widths)
+        taps = params.filter
+        if not taps or len(taps) % 2 or taps != tuple(reversed(taps)) or not sum(taps):
+            message = "a filter is symmetric and has an even number of taps"
+            yield Mistake(f"{message}, {taps} is not", "use [1, 3, 3, 1]", "filter")
+        if params.conditional and data.classes == ():
+            yield Mistake("the data has no classes", "use data with classes, or set conditional: false", "conditional")
+        if params.conditional and not params.mapping:
+            yield Mistake("w takes the class from the mapping network", "set mapping to 1 or more", "conditional")
+
+
+def size_mistakes(data: DataFacts, shuffle: int, widths: tuple[int, ...]) -> Iterable[Mistake]:
+    """Images that are not square or not 4, 8, 16, ... times `shuffle`; another number of widths than of levels."""
+    if data.shape is None:
+        return
+    try:
+        levels = levels_for(data.shape, shuffle)
+    except UserError as error:
+        yield Mistake(error.message, error.fix)
+        return
+    try:
+        checked_widths(widths, levels)
+    except UserError as error:
+        yield Mistake(error.message, error.fix, "widths")
+
+
+@frozen(kw_only=True)
 class PretrainedDescriptor(StyleGan2Descriptor):
     """A generator from a file; it depends on the file's content, not only on its name."""
 
@@ -39,16 +76,41 @@ class PretrainedDescriptor(StyleGan2Descriptor):
         status = path.stat()
         return f"{status.st_size}:{status.st_mtime_ns}"
 
+    def files(self, params: object) -> Mapping[str, str]:
+        """The checkpoint."""
+        assert isinstance(params, PretrainedParams)
+        return {"path": params.path}
+
+    def facts(self, params: object, data: DataFacts) -> GeneratorFacts:
+        """The shape that the header of a `.safetensors` names; other files do not tell before they are read."""
+        del data
+        assert isinstance(params, PretrainedParams)
+        return GeneratorFacts(shape=shape_of_file(Path(params.path).expanduser()))
+
+
+@frozen(kw_only=True)
+class ProjectDescriptor(InverterDescriptor):
+    """Inversion by optimisation, beside a perceptual distance."""
+
+    def misfits(self, params: object, given: Given) -> Iterable[Mistake]:
+        """A perceptual distance whose network is not there."""
+        assert isinstance(params, ProjectParams)
+        if params.perceptual == "lpips":
+            yield from lpips_mistakes("perceptual")
+        if params.perceptual == "classifier" and "classifier" not in given.params:
+            yield Mistake("no classifier whose activations can be compared is wired", "set it to none", "perceptual")
+
 
 @hookimpl
 def sidelight_generators() -> Iterable[GeneratorDescriptor]:
     """A generator that is trained on the recipe's data, and one from a file."""
-    yield StyleGan2Descriptor(
+    yield TrainedDescriptor(
         name="generator",
         summary="StyleGAN2, trained on the images at hand, with its style space.",
         params=GeneratorParams,
         factory="sidelight_stylegan2.trained:Trained",
         provides=("trainable", "differentiable", "latent.style"),
+        follows_data=True,
         example={"steps": 4, "batch": 4, "checkpoints": 2, "base": 64, "widest": 4, "z": 4, "w": 4, "mapping": 2},
         paper=PAPER,
     )
@@ -66,7 +128,7 @@ def sidelight_generators() -> Iterable[GeneratorDescriptor]:
 @hookimpl
 def sidelight_inverters() -> Iterable[InverterDescriptor]:
     """Inversion into w."""
-    yield InverterDescriptor(
+    yield ProjectDescriptor(
         name="project",
         summary="Optimise w, or a w for each layer, until the image is reproduced.",
         params=ProjectParams,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from attrs import frozen
 from sidelight_specs import (
     AttributeFinderDescriptor,
     ExplainerDescriptor,
@@ -13,6 +14,9 @@ from sidelight_specs import (
     Need,
     hookimpl,
 )
+from sidelight_specs.facts import DataFacts, Mistake
+from sidelight_stylegan2 import size_mistakes
+from sidelight_stylegan2._header import lpips_mistakes
 
 from sidelight_stylex._params import (
     AttFindParams,
@@ -27,19 +31,50 @@ from sidelight_stylex._params import (
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from sidelight_specs.facts import Given
+
 PAPER = "Lang et al. 2021, Explaining in Style: Training a GAN to explain a classifier in StyleSpace"
+
+
+@frozen(kw_only=True)
+class StylExDescriptor(GeneratorDescriptor):
+    """A generator that is trained on the recipe's data, with the classifier."""
+
+    def misfits(self, params: object, given: Given) -> Iterable[Mistake]:
+        """Images of a size that StyleGAN2 does not make; an encoder with too many levels; LPIPS without network."""
+        assert isinstance(params, GeneratorParams)
+        data = given.trained_on or DataFacts()
+        wrong = list(size_mistakes(data, params.shuffle, params.widths))
+        yield from wrong
+        side = data.shape[1] // params.shuffle if data.shape and not wrong else None
+        if side is not None and side < 2 ** (len(params.encoder_widths) - 1):
+            message = f"{len(params.encoder_widths)} widths halve the images more often than {side} pixels allow"
+            yield Mistake(message, "name fewer", "encoder_widths")
+        if params.perceptual == "lpips":
+            yield from lpips_mistakes("perceptual")
+
+
+@frozen(kw_only=True)
+class LpipsDescriptor(MetricDescriptor):
+    """Describes `lpips`, whose network may be missing."""
+
+    def mistakes(self, params: object) -> Iterable[Mistake]:
+        """LPIPS without its package or network."""
+        assert isinstance(params, LpipsParams)
+        return lpips_mistakes("network") if params.network == "lpips" else ()
 
 
 @hookimpl
 def sidelight_generators() -> Iterable[GeneratorDescriptor]:
     """A StyleGAN2 with an encoder, trained with the classifier."""
-    yield GeneratorDescriptor(
+    yield StylExDescriptor(
         name="generator",
         summary="StyleGAN2 with an encoder, trained so that images keep what the classifier reads in them.",
         params=GeneratorParams,
         factory="sidelight_stylex.generator:StylEx",
         needs=(Need("classifier", capabilities=("differentiable", "classes")),),
         provides=("trainable", "differentiable", "encoder", "latent.w", "latent.style"),
+        follows_data=True,
         example={
             "steps": 6,
             "batch": 4,
@@ -135,7 +170,7 @@ def sidelight_explainers() -> Iterable[ExplainerDescriptor]:
 @hookimpl
 def sidelight_metrics() -> Iterable[MetricDescriptor]:
     """A distance as networks see it."""
-    yield MetricDescriptor(
+    yield LpipsDescriptor(
         name="lpips",
         summary="LPIPS between the image and its counterfactual or reconstruction; refuses without its network.",
         params=LpipsParams,

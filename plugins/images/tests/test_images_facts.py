@@ -84,7 +84,7 @@ def test_mistakes_are_what_the_data_refuse(name, options, option):
 
 
 def test_names_without_numpy_are_those_with_it():
-    assert _facts.FACE_CLASSES == {factor.name: factor.ends for factor in FACTORS}
+    assert {factor.name: factor.ends for factor in FACTORS} == _facts.FACE_CLASSES
     assert _facts.FACE_PARTS == PARTS
     assert _facts.PRINTED_CLASSES == CLASSES
     names = ["a.png", "b/é.jpg", "c\udcff.png"]

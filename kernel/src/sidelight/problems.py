@@ -50,6 +50,12 @@ class Problem:
     suggestion: str = ""
     help: str = ""
 
+    @property
+    def sentence(self) -> str:
+        """One line: place, message and suggestion."""
+        place = f"{self.place}: " if self.place else ""
+        return f"{place}{self.message}" + (f"; {self.suggestion}" if self.suggestion else "")
+
     def render(self) -> str:
         """Several lines of text: place and message, the source line, a caret, expectation, suggestion and help."""
         lines = [f"{self.place}: {self.message}" if self.place else self.message]

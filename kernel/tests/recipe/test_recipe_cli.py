@@ -34,6 +34,8 @@ explains  up to 8 images of the split test
 asks      why the predicted class and not the second most likely one
 trains    classifier on data, unless the cache holds it
 trains    generator on data, unless the cache holds it
+writes    runs/digits
+computes  at most 7 steps, looked up on the way
 """
 
 

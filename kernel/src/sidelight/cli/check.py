@@ -8,13 +8,15 @@ from typing import TYPE_CHECKING
 from sidelight.cli.failures import DONE
 from sidelight.cli.output import write, write_table
 from sidelight.execution.naming import place_of
+from sidelight.execution.prospect import prospect
 from sidelight.plugins.catalog import installed
 from sidelight.recipe.load import load_recipe
 
 if TYPE_CHECKING:
     import argparse
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
+    from sidelight.execution.prospect import Prospect
     from sidelight.recipe.model import Explain, Resolved, ResolvedComponent
 
 _TARGETS = {
@@ -33,20 +35,25 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--swap", metavar="ROLE=USE", action="append", default=[], help="exchange a component: data=PLUGIN/COMPONENT"
     )
+    parser.add_argument("--out", metavar="DIR", help="the run's folder (default: runs/ and the recipe's name)")
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Check a recipe and say how its components are wired.
+    """Check a recipe; say how its components are wired, and what a run would write and compute.
 
     Raises:
         RecipeError: it has mistakes; all of them are listed.
+        UserError: the run's folder holds something else.
     """
     recipe = load_recipe(arguments.recipe, set=arguments.set, swap=arguments.swap, catalog=installed())
+    ahead = prospect(recipe, arguments.out)
     write(f"{recipe.name} ({arguments.recipe}), seed {recipe.seed}: no mistakes found\n")
     write_table(("COMPONENT", "USE", "VERSION", "GETS", "GIVES"), [_row(one) for one in recipe.components])
     write()
-    for line in _facts(recipe):
+    for line in (*_facts(recipe, ahead), *_ahead(ahead)):
         write(line)
+    for warning in recipe.warnings:
+        write(f"\nwarning: {warning.render()}")
     return DONE
 
 
@@ -63,20 +70,41 @@ def _gives(component: ResolvedComponent) -> tuple[str, ...]:
     return (*measured, *descriptor.provided_by(component.params))
 
 
-def _facts(recipe: Resolved) -> Iterator[str]:
-    yield f"explains  {_explained(recipe.explain)}"
+def _facts(recipe: Resolved, ahead: Prospect) -> Iterator[str]:
+    yield f"explains  {_explained(recipe.explain, recipe.facts.splits or {})}"
     asked = f"why the predicted class and not {recipe.explain.target}"
     each = "; ".join(f"why {said} and not {other}" for said, other in recipe.explain.targets.items())
     yield f"asks      {each or _TARGETS.get(str(recipe.explain.target), asked)}"
     for component in recipe.components:
         if component.trained_on:
-            yield f"trains    {place_of(component)} on {place_of(component.trained_on)}, unless the cache holds it"
+            yield f"trains    {place_of(component)} on {place_of(component.trained_on)}{_cached(component, ahead)}"
 
 
-def _explained(explain: Explain) -> str:
+def _cached(component: ResolvedComponent, ahead: Prospect) -> str:
+    title = f"fit {place_of(component)}"
+    if title in ahead.stored:
+        return ": done, in the cache"
+    return "" if title in ahead.computed else ", unless the cache holds it"
+
+
+def _ahead(ahead: Prospect) -> Iterator[str]:
+    """What a run writes, and which steps it takes."""
+    yield f"writes    {ahead.out}" + (f", over the run finished {ahead.overwrites}" if ahead.overwrites else "")
+    if ahead.stored:
+        yield f"cached    {', '.join(ahead.stored)} (on the {ahead.device})"
+    least = ", ".join(ahead.computed)
+    most = f"at most {ahead.open} {'further ' if least else ''}steps, looked up on the way" if ahead.open else ""
+    yield f"computes  {'; '.join(filter(None, (least, most))) or 'nothing'}"
+
+
+def _explained(explain: Explain, splits: Mapping[str, int | None]) -> str:
     """Which images are explained, in words."""
+    size = splits.get(explain.split)
     chosen = f"of the classes {', '.join(map(str, explain.labels))} " if explain.labels else ""
     if explain.indices:
         return f"images {', '.join(map(str, explain.indices))} {chosen}of the split {explain.split}"
-    count = "every image" if explain.count is None else f"up to {explain.count} images"
-    return f"{count} {chosen}of the split {explain.split}"
+    if size is not None and not explain.labels:
+        count = size if explain.count is None else min(size, explain.count)
+        return f"{count} of the {size} images of the split {explain.split}"
+    most = "every image" if explain.count is None else f"up to {explain.count} images"
+    return f"{most} {chosen}of the split {explain.split}"

@@ -11,6 +11,7 @@ from sidelight_specs import SidelightError, UserError
 from sidelight_specs.results import State
 
 from sidelight.execution.context import ComponentRun
+from sidelight.execution.keys import trained_by
 from sidelight.execution.naming import is_trainable, place_of, required
 from sidelight.underway import doing, patience
 
@@ -55,7 +56,7 @@ class Components:
     def state(self, component: ResolvedComponent) -> Entry:
         """The stored state of a trainable component, which is fitted first when there is none."""
         data = required(component.trained_on, "data")
-        inputs = {"data": self._session.keys.component(data)}
+        inputs = trained_by(self._session.keys, data)
         return self._session.keep(component, "fit", inputs, lambda: self._fit(component, data))
 
     def fingerprint(self, component: ResolvedComponent) -> str:

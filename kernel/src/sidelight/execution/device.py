@@ -34,6 +34,11 @@ def resolve_device(wanted: str = "auto") -> str:
     return f"cuda:{index}" if kind == "cuda" else kind
 
 
+def likely_kind() -> str:
+    """`cuda` or `cpu`: what `auto` most likely comes to, without importing torch."""
+    return "cuda" if _has_nvidia_driver() else "cpu"
+
+
 def _has_nvidia_driver() -> bool:
     if _torch_version().endswith("+cpu"):
         return False

@@ -68,6 +68,8 @@ def execute(
         reporter = choose_reporter(progress)
         store = Store(notice=lambda text: _notice(text, notices, reporter))
         try:
+            for warning in resolved.warnings:
+                _notice(warning.sentence, notices, reporter)
             session = Session(resolved, store, resolve_device(device), reporter, cancellation, clock)
             work = Work(session, folder.staging)
             with on_interrupt(cancellation, reporter.say):

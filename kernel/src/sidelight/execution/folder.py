@@ -103,6 +103,18 @@ def read_manifest(folder: Path) -> dict[str, Any]:
     return manifest
 
 
+def standing_run(out: Path) -> str:
+    """When the run in a folder was finished; empty where there is none.
+
+    Raises:
+        UserError: the folder holds something else, which is not overwritten.
+    """
+    _refuse_foreign(out)
+    if not out.is_dir() or not any(out.iterdir()):
+        return ""
+    return str(read_manifest(out).get("finished", "at an unknown time"))
+
+
 def _refuse_foreign(out: Path) -> None:
     fix = "Choose another place with --out DIR, or move what is there."
     if not out.exists():

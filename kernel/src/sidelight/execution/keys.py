@@ -11,7 +11,7 @@ from sidelight_specs import SidelightError
 
 from sidelight.execution.hashing import digest_of
 from sidelight.execution.naming import place_of
-from sidelight.recipe.model import ResolvedComponent
+from sidelight.recipe.model import Explain, ResolvedComponent
 
 
 @attrs.define
@@ -69,6 +69,17 @@ class Keys:
             "dtype": self.dtype,
             "device": self.device_kind,
         }
+
+
+def images_read(explain: Explain) -> dict[str, str]:
+    """Inputs of the step that reads the explained images."""
+    chosen = {"split": explain.split, "count": explain.count, "indices": explain.indices, "labels": explain.labels}
+    return {"explain": digest_of(chosen)}
+
+
+def trained_by(keys: Keys, data: ResolvedComponent) -> dict[str, str]:
+    """Inputs of the step that fits a trainable component to data."""
+    return {"data": keys.component(data)}
 
 
 def _files(component: ResolvedComponent) -> str:

@@ -50,14 +50,21 @@ def run(
 
     from sidelight.execution.execute import execute
     from sidelight.execution.journal import Clock
+    from sidelight.execution.prospect import default_folder
     from sidelight.plugins.catalog import installed
     from sidelight.recipe.load import load_recipe
 
     clock = Clock()
     source = Path(recipe) if isinstance(recipe, str) else recipe
     resolved = load_recipe(source, set=_several(set), swap=_several(swap), catalog=installed())
-    folder = Path(out) if out is not None else Path("runs") / resolved.name
-    return execute(resolved, folder, device=device, progress=progress, cancellation=cancellation, clock=clock)
+    return execute(
+        resolved,
+        default_folder(resolved, out),
+        device=device,
+        progress=progress,
+        cancellation=cancellation,
+        clock=clock,
+    )
 
 
 def _several(texts: str | Sequence[str]) -> Sequence[str]:

@@ -10,7 +10,8 @@ from sidelight.execution.answers import ClassifierAnswers
 from sidelight.execution.attributes import join_attributes
 from sidelight.execution.checks import check_kind, check_logits, check_split_images
 from sidelight.execution.device import as_images, load_torch
-from sidelight.execution.hashing import digest_arrays, digest_of
+from sidelight.execution.hashing import digest_arrays
+from sidelight.execution.keys import images_read
 from sidelight.execution.naming import has_own_latents, inverter_of, main_inverter, of_another_generator
 from sidelight.execution.questions import check_split, choose_images, pose_questions
 
@@ -34,8 +35,7 @@ def read(work: Work, component: ResolvedComponent) -> None:
         split = check_split_images(found, component)
         return split.take(choose_images(split, explain, session.warn).tolist())
 
-    chosen = {"split": explain.split, "count": explain.count, "indices": explain.indices, "labels": explain.labels}
-    entry = session.keep(component, "read", {"explain": digest_of(chosen)}, make)
+    entry = session.keep(component, "read", images_read(explain), make)
     work.images = cast("Split", entry.result)
 
 

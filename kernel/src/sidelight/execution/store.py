@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import attrs
 from sidelight_specs import SidelightError, UserError
 
-from sidelight.execution.entry import FILES, Entry, read_document, read_entry, write_entry
+from sidelight.execution.entry import DOCUMENT, FILES, Entry, read_document, read_entry, write_entry
 from sidelight.execution.scratch import Scratch, left_behind, sync_files, sync_folder
 
 if TYPE_CHECKING:
@@ -81,6 +81,10 @@ class Store:
             shutil.copytree(folder / FILES, export, dirs_exist_ok=True)
         _touch(folder)
         return entry
+
+    def holds(self, key: str) -> bool:
+        """Whether there is an entry under `key`, sound or not."""
+        return (self._folder(key) / DOCUMENT).is_file()
 
     def put(self, key: str, entry: Entry, files: Path | None = None) -> None:
         """Keep `entry` under `key`.

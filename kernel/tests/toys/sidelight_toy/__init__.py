@@ -16,6 +16,7 @@ from sidelight_specs import (
     param,
     params,
 )
+from sidelight_specs.facts import DataFacts
 
 
 @params
@@ -70,9 +71,17 @@ class FlattenParams:
     share: float = param(0.5, "What latents are of the pixels.", minimum=0, maximum=1)
 
 
+class SquaresDescriptor(DataDescriptor):
+    """Tells its fingerprint, unless a file counts."""
+
+    def facts(self, params):
+        splits = {"train": 30, "test": 9}
+        return DataFacts(splits=splits, classes=("a", "b", "c"), fingerprint=None if params.file else "")
+
+
 @hookimpl
 def sidelight_data():
-    yield DataDescriptor(
+    yield SquaresDescriptor(
         name="squares", summary="Bright squares.", params=SquaresParams, factory="sidelight_toy.data:Squares"
     )
 

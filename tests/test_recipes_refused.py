@@ -225,7 +225,7 @@ WRONG = {
     ),
     "TorchScript where layers are needed": (
         {**FACES, "classifier": torch_model(path="script.ts"), "explainers": {"cam": {"use": "captum/grad-cam"}}},
-        ("needs a classifier with differentiable and module and activations", "script.ts is TorchScript", ".pt2"),
+        ("needs a classifier with differentiable and activations and module", "script.ts is TorchScript", ".pt2"),
         "captum/grad-cam",
     ),
     "an attribute finder without an inverter": (

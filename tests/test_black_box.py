@@ -55,7 +55,7 @@ def test_what_needs_gradients_is_refused_before_the_model_is_looked_for(explaine
 
 
 def test_what_needs_none_gets_as_far_as_the_model(tmp_path):
-    with pytest.raises(UserError, match=r"there is no file missing\.onnx"):
+    with pytest.raises(UserError, match=r'there is no file "missing\.onnx"'):
         sidelight.run(recipe("missing.onnx", {"use": "captum/lime"}), out=tmp_path / "out")
 
 

@@ -83,7 +83,7 @@ def test_options_reach_the_run(python, tmp_path):
         (["recipe.yaml", "--threads", "0"], "--threads"),
         (["recipe.yaml", "--out", "recipe.yaml"], "not a folder"),
         (["recipe.yaml", "--out", "."], "not overwritten"),
-        (["recipe.yaml", "--set", "explain.split=tset"], "Did you mean 'test'"),
+        (["recipe.yaml", "--set", "explain.split=tset"], 'did you mean "test"?'),
         (["recipe.yaml", "--set", "explain.cuont=3"], "count"),
     ],
 )

@@ -188,7 +188,7 @@ def test_an_answer_of_the_wrong_form_is_refused(toys, how, said):
 
 
 def test_a_split_that_the_data_does_not_have(toys):
-    with pytest.raises(UserError, match="no split 'tset'"):
+    with pytest.raises(UserError, match='no split "tset"'):
         toys.run(toys.small(), set=["explain.split=tset"])
 
 

@@ -1,6 +1,8 @@
 """The policy file: what it blocks, and that a mistake in it is named instead of guessed at."""
 
 import pytest
+from sidelight.plugins.hashes import installed_hash
+from sidelight.plugins.model import Entry
 from sidelight.plugins.policy import Policy, policy_file, read_policy
 from sidelight_specs import UserError
 
@@ -11,8 +13,8 @@ def policy(tmp_path, text):
     return read_policy(file)
 
 
-def blocked(found, distribution, use):
-    return bool(found.blocks(distribution, use))
+def blocked(found, distribution, use, version="1.0"):
+    return bool(found.blocks(Entry("explainer", use.partition("/")[2], use, distribution, version, "acme")))
 
 
 def test_no_policy_blocks_nothing():
@@ -109,3 +111,118 @@ def test_a_relative_configuration_folder_is_ignored_as_xdg_says(tmp_path, monkey
     file.parent.mkdir(parents=True)
     file.write_text("")
     assert policy_file() == file
+
+
+@pytest.mark.parametrize(
+    ("text", "version", "expected"),
+    [
+        ("deny: ['acme-rise==0.1.0']", "0.1.0", True),
+        ("deny: ['acme-rise==0.1.0']", "0.1.1", False),
+        ("deny: ['Acme_Rise == 0.1.*']", "0.1.7", True),
+        ("deny: ['acme-rise>=0.1']", "0.1.0", True),
+        ("deny: ['acme-rise>=0.1']", "0.0.9", False),
+        ("deny: ['acme-rise!=0.2']", "0.2", False),
+        ("deny: ['acme-rise~=1.2']", "1.9", True),
+        ("deny: ['acme-rise>=0.2,<1']", "1.0", False),
+        ("deny: ['acme-*<3']", "2.0rc1", True),
+        ("deny: ['other==0.1.0']", "0.1.0", False),
+        ("deny: ['acme-rise==0.1.0']", "unknown", True),
+        ("allow: ['acme-rise==0.1.0']", "unknown", True),
+        ("allow: ['acme-rise==0.1.0']", "0.1.0", False),
+        ("allow: ['acme-rise==0.1.0']", "0.2.0", True),
+        ("allow: ['acme-*>=0.2,<1']", "0.3", False),
+        ("allow: [acme-rise]\ndeny: ['acme-rise<0.3']", "0.2", True),
+    ],
+)
+def test_versions(tmp_path, text, version, expected):
+    assert blocked(policy(tmp_path, text), "acme-rise", "acme-rise/thing", version) is expected
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "sha256:abcd",
+        "sha256:" + "g" * 64,
+        "md5:" + "0" * 32,
+        "acme-rise==",
+        "acme-rise==not a version",
+        "acme-rise>=0.1 or so",
+        "acme-rise 0.1",
+        "acme-rise@0.1",
+        "==0.1",
+        "acme/thing==0.1",
+        "acme/",
+        "a/b/c",
+        "acme; python_version < '4'",
+    ],
+)
+def test_what_cannot_be_a_pattern_is_refused_with_its_line(tmp_path, text):
+    with pytest.raises(UserError) as caught:
+        policy(tmp_path, f'deny:\n  - acme-rise\n  - "{text}"\n')
+    (place,) = [line for line in str(caught.value).splitlines() if line.startswith(str(tmp_path))]
+    assert place.startswith(f"{tmp_path / 'policy.yaml'}:3:5: ")
+    assert "sidelight plugins --hashes" in str(caught.value)
+
+
+@pytest.fixture
+def acme(site):
+    """An installed distribution with a record of its files."""
+    installed_hash.cache_clear()
+    site.plugin("acme-rise", version="0.1.0")
+    (site.folder / "acme_rise" / "behaviour.py").write_text("class Thing: pass\n")
+    names = ["acme_rise/__init__.py", "acme_rise/behaviour.py", "acme_rise-0.1.0.dist-info/METADATA"]
+    record = "".join(f"{name},,\n" for name in [*names, "../../bin/acme", "acme_rise/__pycache__/a.pyc"])
+    (site.folder / "acme_rise-0.1.0.dist-info" / "RECORD").write_text(record)
+    yield site
+    installed_hash.cache_clear()
+
+
+def hash_now():
+    installed_hash.cache_clear()
+    return installed_hash("acme-rise")
+
+
+def test_a_hash_blocks_exactly_what_it_names(acme, tmp_path):
+    digest = hash_now()
+    entry = ("acme-rise", "acme-rise/thing", "0.1.0")
+    assert blocked(policy(tmp_path, f"deny: ['{digest}']"), *entry)
+    assert not blocked(policy(tmp_path, f"deny: ['sha256:{'0' * 64}']"), *entry)
+    assert not blocked(policy(tmp_path, f"allow: ['{digest}']"), *entry)
+    assert blocked(policy(tmp_path, f"allow: ['sha256:{'0' * 64}']"), *entry)
+    assert not blocked(policy(tmp_path, f"deny: ['{digest}']"), "acme-other", "acme-other/thing")
+
+
+def test_a_hash_is_of_the_content_alone(acme):
+    digest = hash_now()
+    assert digest.startswith("sha256:")
+    info, package = acme.folder / "acme_rise-0.1.0.dist-info", acme.folder / "acme_rise"
+    (info / "INSTALLER").write_text("pip")
+    (package / "__pycache__").mkdir(exist_ok=True)
+    (package / "__pycache__" / "a.pyc").write_bytes(b"x")
+    assert hash_now() == digest
+    (package / "behaviour.py").write_text("class Thing: ...\n")
+    assert hash_now() != digest
+    (package / "behaviour.py").write_text("class Thing: pass\n")
+    assert hash_now() == digest
+    (package / "slipped_in.py").write_text("")  # not recorded
+    assert hash_now() != digest
+
+
+def test_an_editable_installation_has_no_hash(acme, tmp_path):
+    origin = '{"url": "file:///src", "dir_info": {"editable": true}}'
+    (acme.folder / "acme_rise-0.1.0.dist-info" / "direct_url.json").write_text(origin)
+    assert hash_now() is None
+    assert blocked(policy(tmp_path, f"allow: ['sha256:{'0' * 64}']"), "acme-rise", "acme-rise/thing", "0.1.0")
+
+
+def test_the_command_line_lists_hashes_and_obeys_them(acme):
+    listed = acme.sidelight("plugins", "--hashes").stdout
+    digest = hash_now()
+    assert any(line.split() == ["acme-rise", "0.1.0", digest] for line in listed.splitlines())
+    acme.policy = acme.folder / "policy.yaml"
+    acme.policy.write_text(f"deny: ['{digest}']")
+    assert f'deny "{digest}"' in acme.sidelight("describe", "acme-rise/thing").stderr
+    acme.policy.write_text("deny: ['acme-rise>=0.1']")
+    assert 'deny "acme-rise>=0.1"' in acme.sidelight("describe", "acme-rise/thing").stderr
+    acme.policy.write_text("deny: ['acme-rise>=0.2']")
+    assert acme.sidelight("describe", "acme-rise/thing").returncode == 0

@@ -10,11 +10,13 @@ from sidelight_specs.descriptors import ROLES
 from sidelight.cli.failures import DONE
 from sidelight.cli.output import write, write_json, write_table
 from sidelight.plugins.catalog import installed
+from sidelight.plugins.hashes import installed_hash
 from sidelight.plugins.survey import survey
 
 if TYPE_CHECKING:
     import argparse
 
+    from sidelight.plugins.catalog import Catalog
     from sidelight.plugins.model import Fault
     from sidelight.plugins.survey import State
 
@@ -31,17 +33,36 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="read package metadata only; a component whose metadata is in order is then `unchecked`. "
         "Without this option each plugin's light module is loaded, in a process apart, to see whether it works",
     )
+    parser.add_argument(
+        "--hashes",
+        action="store_true",
+        help="instead of components, list distributions with the hash by which a policy can allow or deny each",
+    )
 
 
 def run(arguments: argparse.Namespace) -> int:
     """List components; a broken one is named in the answer and is no error of this command."""
     catalog = installed()
+    if arguments.hashes:
+        return _list_hashes(catalog, as_json=arguments.json)
     chosen = [entry for entry in catalog.entries() if arguments.role in (None, entry.role)]
     states = survey(catalog, chosen, load=not arguments.no_load)
     if arguments.json:
         write_json(as_json(states, catalog.problems()))
     else:
         _write(states, catalog.problems())
+    return DONE
+
+
+def _list_hashes(catalog: Catalog, *, as_json: bool) -> int:
+    """The distributions that announce components, each with its version and hash."""
+    found = sorted({(entry.distribution, entry.version) for entry in catalog.entries()})
+    rows = [(name, version, installed_hash(name)) for name, version in found]
+    if as_json:
+        write_json([{"distribution": name, "version": version, "hash": digest} for name, version, digest in rows])
+    else:
+        cells = [(name, version, digest or "none: editable, or unreadable") for name, version, digest in rows]
+        write_table(("DISTRIBUTION", "VERSION", "HASH"), cells)
     return DONE
 
 

@@ -114,10 +114,10 @@ class Catalog:
         return broken(entry, found) if isinstance(found, Failure) else found
 
     def _allowed(self, use: str, role: str) -> list[Entry]:
-        return [entry for entry in self._by_use[use, role] if not self._policy.blocks(entry.distribution, entry.use)]
+        return [entry for entry in self._by_use[use, role] if not self._policy.blocks(entry)]
 
     def _blocked(self, entry: Entry) -> Unavailable | None:
-        line = self._policy.blocks(entry.distribution, entry.use)
+        line = self._policy.blocks(entry)
         if not line:
             return None
         message = f'"{entry.use}" ({entry.distribution} {entry.version}) is blocked by the policy: {line}'

@@ -1,45 +1,98 @@
 """Which plugins may be loaded: an optional file of the user or of an organisation.
 
 ```yaml
-allow: ["sidelight-*", acme-xai]     # when given, everything else is blocked
-deny:  [acme-xai/experimental]       # wins over allow
+allow: ["sidelight-*", "acme-xai>=0.2,<1"]           # when given, everything else is blocked
+deny:  [acme-xai/experimental, "acme-rise==0.1.0"]   # wins over allow
 ```
 
 A pattern without a slash is matched against the distribution's normalised name, one with a slash against the
-component's `PLUGIN/COMPONENT`; `*`, `?` and `[...]` work as in a shell. A blocked component's plugin is not imported
-on its account; to keep a plugin's code from ever running, block the distribution.
+component's `PLUGIN/COMPONENT`; `*`, `?` and `[...]` work as in a shell. A name may be followed by a version specifier
+(PEP 440); `sha256:` and 64 digits name a distribution by the content of its files (`hashes`). A version that cannot be
+understood matches every specifier under deny and none under allow. A blocked component's plugin is not imported on its
+account; to keep a plugin's code from ever running, block the distribution.
 """
 
 from __future__ import annotations
 
 import os
+import re
 from fnmatch import fnmatchcase
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import yaml
 from attrs import frozen
 from sidelight_specs import UserError
 
+from sidelight.plugins.hashes import PREFIX, installed_hash
 from sidelight.plugins.model import normalise
 from sidelight.problems import Place, Problem
+
+if TYPE_CHECKING:
+    from packaging.specifiers import SpecifierSet
+
+    from sidelight.plugins.model import Entry
 
 VARIABLE = "SIDELIGHT_POLICY"
 _KEYS = ("allow", "deny")
 _TAG = "tag:yaml.org,2002:"
+_HASH = re.compile(PREFIX + "[0-9a-f]{64}")
+_GLOB = r"[A-Za-z0-9._*?\[\]!-]+"
+_NAMED = re.compile(rf"(?P<name>{_GLOB}?)\s*(?P<versions>(?:[<>~]|[=!]=).*)?")
+_COMPONENT = re.compile(rf"{_GLOB}/[A-Za-z0-9._*?\[\]!+-]+")
+_EXPECTED = (
+    "a distribution such as acme-xai, with versions such as acme-xai>=0.2,<1, a component such as acme-xai/*, or "
+    f"{PREFIX} and 64 hexadecimal digits, as `sidelight plugins --hashes` prints them"
+)
 
 
 @frozen
 class Pattern:
-    """One line of a policy."""
+    """One line of a policy.
+
+    Args:
+        text: as it is written.
+        place: where.
+        name: pattern of a distribution or, with a slash, of a component; empty for a hash.
+        versions: the `SpecifierSet` of those that it speaks of; any where None.
+    """
 
     text: str
     place: Place
+    name: str
+    versions: Any = None
 
-    def matches(self, distribution: str, use: str) -> bool:
-        """Whether it speaks of a component of this distribution."""
-        if "/" in self.text:
-            return fnmatchcase(use, self.text)
-        return fnmatchcase(normalise(distribution), self.text.lower().replace("_", "-"))
+    def matches(self, entry: Entry, *, denying: bool) -> bool:
+        """Whether it speaks of a component.
+
+        Args:
+            entry: the component.
+            denying: what is said of a version that cannot be understood.
+        """
+        if not self.name:
+            return installed_hash(entry.distribution) == self.text
+        if "/" in self.name:
+            return fnmatchcase(entry.use, self.name.lower())
+        named = fnmatchcase(normalise(entry.distribution), self.name.lower().replace("_", "-"))
+        return named and (self.versions is None or _is_among(entry.version, self.versions, denying))
+
+
+def _is_among(version: str, versions: SpecifierSet, otherwise: bool) -> bool:
+    from packaging.version import InvalidVersion, Version
+
+    try:
+        return versions.contains(Version(version), prereleases=True)
+    except InvalidVersion:
+        return otherwise
+
+
+def _specifiers(text: str) -> SpecifierSet | None:
+    """The versions of a pattern; None where there are none. Raises ValueError where they cannot be understood."""
+    if not text:
+        return None
+    from packaging.specifiers import SpecifierSet  # only where a policy speaks of versions
+
+    return SpecifierSet(text)
 
 
 @frozen
@@ -56,12 +109,12 @@ class Policy:
     deny: tuple[Pattern, ...] = ()
     file: str = ""
 
-    def blocks(self, distribution: str, use: str) -> str:
+    def blocks(self, entry: Entry) -> str:
         """The line that blocks a component, as text; empty when it may be loaded."""
         for pattern in self.deny:
-            if pattern.matches(distribution, use):
+            if pattern.matches(entry, denying=True):
                 return f'deny "{pattern.text}" ({pattern.place.file}, line {pattern.place.line})'
-        if self.allow is None or any(pattern.matches(distribution, use) for pattern in self.allow):
+        if self.allow is None or any(pattern.matches(entry, denying=False) for pattern in self.allow):
             return ""
         return f"no pattern under allow matches it ({self.file})"
 
@@ -142,13 +195,22 @@ class _Reader:
 
     def _pattern(self, node: yaml.Node) -> Pattern | None:
         if not isinstance(node, yaml.ScalarNode) or node.tag != _TAG + "str" or not node.value.strip():
-            self._wrong(
-                node.start_mark,
-                "a pattern must be text",
-                "a distribution such as acme-xai, or a component such as acme-xai/*",
-            )
+            self._wrong(node.start_mark, "a pattern must be text", _EXPECTED)
             return None
-        return Pattern(node.value.strip(), self._place(node.start_mark))
+        text, place = node.value.strip(), self._place(node.start_mark)
+        if _HASH.fullmatch(text):
+            return Pattern(text, place, "")
+        if _COMPONENT.fullmatch(text):
+            return Pattern(text, place, text)
+        named = _NAMED.fullmatch(text)
+        if named and named["name"]:
+            try:
+                return Pattern(text, place, named["name"], _specifiers(named["versions"] or ""))
+            except ValueError:
+                self._wrong(node.start_mark, f'"{named["versions"]}" is no version specifier', _EXPECTED)
+                return None
+        self._wrong(node.start_mark, f'"{text}" is no pattern', _EXPECTED)
+        return None
 
     def _wrong(self, mark: yaml.Mark | None, message: str, expected: str = "") -> None:
         self.problems.append(Problem(message, self._place(mark), expected))

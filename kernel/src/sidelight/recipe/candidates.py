@@ -93,7 +93,6 @@ def look_up(choice: Choice, catalog: Any, problems: Problems, *, finished: bool 
     candidate = Candidate(choice, found, params)
     if params is not None:
         candidate.sound = finished or _is_sound(candidate, found.descriptor, problems)
-    if candidate.sound:
         candidate.provides = candidate.ask(
             "capabilities", lambda: tuple(found.descriptor.provided_by(params)), problems
         )

@@ -81,9 +81,9 @@ class TorchDescriptor(ModelFileDescriptor):
         return tuple(provided)
 
     def _is_exported(self, params: TorchParams) -> bool:
-        """By the file's content; by its name where there is none yet."""
+        """By the file's content, or its name where that says nothing; a file of a wrong kind is refused anyway."""
         kind = kind_of_file(Path(params.path).expanduser())
-        return params.path.endswith(".pt2") if kind is None else kind == "exported"
+        return kind != "torchscript" if kind else params.path.endswith(".pt2")
 
     def mistakes(self, params: object) -> Iterable[Mistake]:
         """Options that do not go together, and a file of another kind or for other images."""

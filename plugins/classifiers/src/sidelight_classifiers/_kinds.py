@@ -34,6 +34,8 @@ NUMBER_OF_NAMES = {"binary": 2, "regression": 1}
 def kind_of_file(path: Path) -> Kind | None:
     """The kind of a file, empty for one that is none of these; None where there is no file or it cannot be opened."""
     try:
+        if not path.is_file():
+            return None
         with path.open("rb") as file:
             start = file.read(64)
         if zipfile.is_zipfile(path):

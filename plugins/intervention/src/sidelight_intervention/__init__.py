@@ -40,17 +40,18 @@ _PICTURES = Need("generator", capabilities=("intervention.codes",))
 
 @frozen(kw_only=True)
 class SplitMetricDescriptor(MetricDescriptor):
-    """Describes a metric of a whole split."""
+    """Describes a metric of a whole split, or of factors."""
 
     def misfits(self, params: Any, given: Given) -> Iterable[Mistake]:
         """A split or factors that the data does not have; labels or two classes, where the metric needs them."""
         data, classes = given.data(), given.classifier_of().classes
-        yield from unknown_split(data, params.split)
-        if isinstance(params, ConceptFactorsParams):
+        if not isinstance(params, FlipFactorsParams):
+            yield from unknown_split(data, params.split)
+        if isinstance(params, (FlipFactorsParams, ConceptFactorsParams)):
             yield from unknown_names("the data has no factor", params.factors, data.factors, "factors")
-            if classes is not None and len(classes) != 2:
-                yield Mistake(f"it compares two classes, the classifier has {len(classes)}", "take another metric")
-        elif not isinstance(params, SharedInformationParams) and data.classes == ():
+        if isinstance(params, ConceptFactorsParams) and classes is not None and len(classes) != 2:
+            yield Mistake(f"it compares two classes, the classifier has {len(classes)}", "take another metric")
+        if isinstance(params, LayerFidelityParams) and data.classes == ():
             yield Mistake("the data has no labels, so that there is no accuracy", "use data with classes")
 
 
@@ -135,7 +136,7 @@ def sidelight_metrics() -> Iterable[MetricDescriptor]:
         example={"images": 6, "factors": ("rows", "columns"), "reader_images": 48, "reader_steps": 3},
         paper=f"{PAPER}, figures 4 and 5",
     )
-    yield MetricDescriptor(
+    yield SplitMetricDescriptor(
         name="flip-factors",
         summary="Change of true factors in the concept images when a flip turns one class into the other.",
         params=FlipFactorsParams,

@@ -1,12 +1,12 @@
 """LRP against a second implementation: every layer as a dense matrix of double precision, the epsilon rule by hand."""
 
+import captum.attr
 import numpy as np
 import pytest
 import torch
+from captum.attr._utils.lrp_rules import Alpha1_Beta0_Rule, EpsilonRule
 from sidelight_captum._params import LrpParams
-from sidelight_captum.chain import chain_of
-from sidelight_captum.lrp import Lrp
-from sidelight_captum.preprocessing import Preprocessing
+from sidelight_captum.lrp import Lrp, by_flat_rule
 from sidelight_specs import UserError
 from sidelight_specs.testing import ToyRun
 from torch import nn
@@ -111,13 +111,12 @@ class Prepared(nn.Module):
         return self.inner((larger - 0.4) / torch.tensor([0.2, 0.3])[:, None, None])
 
 
-def test_preprocessing_hands_back_what_it_was_given(network, images):
+def test_preprocessing_hands_back_what_it_was_given(images):
     """Relevance of the resized image goes to each pixel by its share in it, found by resizing single pixels."""
-    module = Prepared(network()).eval().requires_grad_(False)
-    chain = chain_of(module, images[:1])
-    preprocessing = Preprocessing(chain.network, chain.layers[0], images)
+    pixels = images.clone().requires_grad_()
+    prepared = Prepared(nn.Identity())(pixels)
     relevance = torch.randn(3, 2, 36, 30, generator=torch.Generator().manual_seed(1))
-    found = preprocessing.handed_back(images, relevance)
+    found = by_flat_rule(pixels, prepared, relevance)
     basis = torch.eye(24 * 20).reshape(-1, 1, 24, 20)
     shares = functional.interpolate(basis, size=(36, 30), mode="bilinear", align_corners=False, antialias=True)
     expected = torch.einsum("phw,nchw->ncp", shares[:, 0], relevance).reshape(3, 2, 24, 20)
@@ -177,55 +176,256 @@ class Between(nn.Module):
         return self.two(self.function(self.one(images.flatten(1))))
 
 
-def convolved(*layers):
-    return nn.Sequential(nn.Conv2d(2, 4, 3), *layers, nn.Flatten(), nn.LazyLinear(4))
+def relevance(module, images, classify, ask, **options):
+    """Heatmaps for the predicted class, and its logits."""
+    classifier = classify(module)
+    targets = ask(classifier, images)
+    found = Lrp(LrpParams(**{"epsilon": 1e-9, **options}), classifier=classifier, run=ToyRun()).explain(images, targets)
+    with torch.no_grad():
+        logits = classifier.class_logits(images).gather(1, torch.from_numpy(targets.predicted)[:, None])[:, 0]
+    return found.values, logits.numpy()
 
 
 @pytest.mark.parametrize(
     ("module", "named"),
     [
-        (convolved(nn.SiLU()), "its layer 1 is a SiLU"),
-        (convolved(nn.ReLU6()), "its layer 1 is a ReLU6"),
-        (convolved(nn.ReLU(), nn.BatchNorm2d(4)), "its layer 2 is a BatchNorm2d"),
-        (Between(torch.tanh), "between its layers it uses tanh"),
-        (Between(lambda x: x + 1), "between its layers it uses add"),
-        (Between(lambda x: 2 * x), "between its layers it uses mul"),
-        (Between(functional.gelu), "between its layers it uses gelu"),
-        (nn.Sequential(nn.Flatten(), nn.ReLU()), "no layer with a rule"),
+        (Between(torch.exp), "it uses exp"),
+        (Between(torch.abs), "it uses abs"),
+        (Between(lambda x: x * x.flip(1)), "multiplies values with each other before linear"),
+        (Between(lambda x: x / x.sum(1, keepdim=True)), r"divides values by each other \(div\)"),
+        (Between(lambda x: x.detach()), "it uses detach"),
+        (nn.Sequential(Between(nn.Identity()), nn.Softmax(1)), "ends in a softmax"),
+        (nn.Sequential(nn.Flatten(), nn.ReLU()), "before its first layer it uses relu"),
+        (nn.Flatten(), "no layer with a rule"),
     ],
 )
-def test_what_has_no_rule_is_refused_by_name(module, named, images):
-    with torch.no_grad():
-        module(images)  # lazy layers take shape
+def test_what_has_no_rule_is_refused_by_name(module, named, images, classify, ask):
     with pytest.raises(UserError, match=named) as caught:
-        chain_of(module.eval().requires_grad_(False), images[:1])
+        relevance(module, images, classify, ask)
     assert "grad-cam" in caught.value.fix
-    assert not any(part._forward_hooks or part._forward_pre_hooks for part in module.modules())
 
 
-def test_skip_connections_and_layers_that_run_twice_are_refused(residual, classify, images, ask):
-    with pytest.raises(UserError, match="between its layers it uses add"):
-        chain_of(residual, images[:1])
-    twice = Between(lambda x: x)
-    shared = nn.Linear(8, 8)
-    twice.function = nn.Sequential(shared, nn.ReLU(), shared)
-    with pytest.raises(UserError, match=r"function\.0 runs more than once"):
-        chain_of(twice.eval(), images[:1])
+def test_images_that_enter_twice_are_refused(images, classify, ask):
+    class Twice(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.one, self.two = nn.Linear(960, 4), nn.Linear(480, 4)
+
+        def forward(self, x):
+            return self.one(x.flatten(1)) + self.two(x[:, 0].flatten(1))
+
+    with pytest.raises(UserError, match="more than one place"):
+        relevance(Twice(), images, classify, ask)
+
+
+class Pooled(nn.Module):
+    """Conv-ReLU-AvgPool-Flatten-Linear, which a user would write first."""
+
+    def __init__(self, bias=True):
+        super().__init__()
+        layers = (nn.Conv2d(2, 6, 5, bias=bias), nn.ReLU(), nn.AvgPool2d(2), nn.Flatten(), nn.Linear(480, 4, bias=bias))
+        self.layers = nn.Sequential(*layers)
+
+    def forward(self, images):
+        return self.layers(images)
+
+
+def random(module):
+    torch.manual_seed(11)
+    for part in module.modules():
+        if hasattr(part, "reset_parameters"):
+            part.reset_parameters()
+    return module.eval().requires_grad_(False)
+
+
+@pytest.fixture(autouse=True)
+def untouched_generator():
+    state = torch.random.get_rng_state()
+    yield
+    torch.random.set_rng_state(state)
+
+
+@pytest.mark.filterwarnings("ignore:Setting backward hooks")
+@pytest.mark.parametrize(
+    ("rule", "theirs", "bias"), [("epsilon", EpsilonRule, True), ("z-plus", Alpha1_Beta0_Rule, False)]
+)
+def test_captums_own_lrp_agrees_where_it_applies(rule, theirs, bias, images, classify, ask):
+    """Its z-plus keeps negative biases, Bach et al. take b+."""
+    module = random(Pooled(bias))
+    found, _ = relevance(module, images, classify, ask, rule=rule)
+    for layer in module.layers:
+        layer.rule = theirs() if hasattr(layer, "weight") else EpsilonRule()
+    targets = ask(classify(module), images)
+    expected = captum.attr.LRP(module).attribute(images.clone(), target=torch.from_numpy(targets.predicted)).sum(1)
+    assert np.abs(found - expected.detach().numpy()).max() <= 1e-5 * float(expected.detach().abs().max())
+
+
+@pytest.mark.parametrize("rule", ["epsilon", "z-plus", "alpha-beta"])
+def test_relevance_adds_up_to_the_score_without_biases(rule, images, classify, ask):
+    found, logits = relevance(random(Pooled(bias=False)), images, classify, ask, rule=rule)
+    assert np.abs(found.sum((1, 2)) - logits).max() <= 1e-4 * np.abs(found).sum((1, 2)).max()
+
+
+def test_z_plus_hands_on_all_of_the_score_and_only_its_sign(images, classify, ask):
+    """Also beside biases; without them it is alpha = 1."""
+    found, logits = relevance(random(Pooled()), images, classify, ask, rule="z-plus")
+    assert (found * np.sign(logits)[:, None, None] >= 0).all()
+    assert np.abs(found.sum((1, 2)) - logits).max() <= 1e-4 * np.abs(logits).max()
+    alone, _ = relevance(random(Pooled(bias=False)), images, classify, ask, rule="z-plus")
+    other, _ = relevance(random(Pooled(bias=False)), images, classify, ask, rule="alpha-beta", alpha=1.0)
+    assert np.array_equal(alone, other)
+
+
+def test_alpha_beta_by_hand(images, classify, ask):
+    """Equation 60 with biases, of one linear layer whose inputs have both signs."""
+    module = random(nn.Sequential(nn.Flatten(), nn.Linear(960, 4)))
+    inputs = images - 0.5
+    found, _ = relevance(module, inputs, classify, ask, rule="alpha-beta", alpha=3.0)
+    weight, bias = module[1].weight.double(), module[1].bias.double()
+    expected = []
+    for x in inputs.double().flatten(1):
+        node = int((weight @ x + bias).argmax())
+        z, score = weight[node] * x, float(weight[node] @ x + bias[node])
+        plus, minus = z.clamp(min=0), z.clamp(max=0)
+        shares = 3 * plus / (plus.sum() + bias[node].clamp(min=0)) - 2 * minus / (minus.sum() + bias[node].clamp(max=0))
+        expected.append((shares * score).reshape(2, 24, 20).sum(0).numpy())
+    assert np.abs(found - np.stack(expected)).max() <= 1e-5 * np.abs(expected).max()
+
+
+def test_a_residual_network_by_hand(residual, images, classify, ask):
+    """Batch normalisation inside a block, a skip connection split in proportion, and one ReLU used twice in place."""
+    image = images[:1]
+    found, _ = relevance(residual, image, classify, ask, epsilon=EPSILON)
+    net, shape = residual, (6, 12, 10)
+    stem = matrix_of(net.stem, image.shape[1:])
+    inner = matrix_of(nn.Sequential(net.conv1, net.bn1), shape)
+    outer = matrix_of(net.conv2, shape)
+    x = image.double().numpy().ravel()
+    z1 = stem[0] @ x + stem[1]
+    a1 = z1.clip(0)
+    z2 = inner[0] @ a1 + inner[1]
+    a2 = z2.clip(0)
+    z3 = outer[0] @ a2 + outer[1]
+    z4 = z3 + a1
+    a4 = z4.clip(0)
+    mean = np.kron(np.eye(6), np.full((1, 120), 1 / 120))
+    z5 = mean @ a4
+    head = net.fc.weight.double().numpy()
+    z6 = head @ z5 + net.fc.bias.double().numpy()
+
+    def back(inputs, matrix, outputs, relevance):
+        return inputs * (matrix.T @ (relevance / (outputs + EPSILON * np.where(outputs < 0, -1, 1))))
+
+    start = np.where(np.arange(4) == z6.argmax(), z6, 0)
+    summed = back(a4, mean, z5, back(z5, head, z6, start))
+    both = summed / (z4 + EPSILON * np.where(z4 < 0, -1, 1))
+    through = back(a1, inner[0], z2, back(a2, outer[0], z3, z3 * both))
+    expected = back(x, stem[0], z1, through + a1 * both).reshape(2, 24, 20).sum(0)
+    assert np.abs(expected).max() > 1e-4
+    assert np.abs(found[0] - expected).max() <= 1e-5 * np.abs(expected).max()
+
+
+class Attending(nn.Module):
+    """A transformer's block on the rows of an image: layer normalisation, attention, GELU, sums."""
+
+    def __init__(self, fused):
+        super().__init__()
+        self.embed, self.norm, self.qkv = nn.Linear(40, 8), nn.LayerNorm(8), nn.Linear(8, 24)
+        self.proj, self.mlp, self.head = nn.Linear(8, 8), nn.Sequential(nn.Linear(8, 16), nn.GELU()), nn.Linear(16, 4)
+        self.fused = fused
+
+    def forward(self, x):
+        x = self.embed(x.permute(0, 2, 1, 3).flatten(2))
+        q, k, v = self.qkv(self.norm(x)).chunk(3, -1)
+        if self.fused:
+            mixed = functional.scaled_dot_product_attention(q, k, v)
+        else:
+            mixed = (q @ k.transpose(1, 2) / 8**0.5).softmax(-1) @ v
+        x = x + self.proj(mixed)
+        return self.head(self.mlp(x).mean(1))
+
+
+def test_attention_weights_are_constants(images, classify, ask):
+    """Fused and spelled out it is the same, and without biases relevance adds up to the score."""
+    found = []
+    for fused in (True, False):
+        module = random(Attending(fused))
+        for part in module.modules():
+            if getattr(part, "bias", None) is not None:
+                part.bias.zero_()
+        values, logits = relevance(module, images, classify, ask)
+        assert np.abs(values.sum((1, 2)) - logits).max() <= 1e-3 * np.abs(values).sum((1, 2)).max()
+        found.append(values)
+    assert np.abs(found[0] - found[1]).max() <= 1e-4 * np.abs(found[0]).max()
+
+
+class Gated(nn.Module):
+    """Squeeze-and-excitation and concatenation."""
+
+    def __init__(self):
+        super().__init__()
+        self.conv, self.squeeze, self.fc = (
+            nn.Conv2d(2, 3, 3, bias=False),
+            nn.Conv2d(3, 3, 1),
+            nn.Linear(6, 4, bias=False),
+        )
+
+    def forward(self, x):
+        x = functional.silu(self.conv(x))
+        gated = x * torch.sigmoid(self.squeeze(x.mean((2, 3), keepdim=True)))
+        return self.fc(torch.cat([gated, x], 1).mean((2, 3)))
+
+
+def test_gates_are_constants(images, classify, ask):
+    found, logits = relevance(random(Gated()), images, classify, ask)
+    assert np.abs(found.sum((1, 2)) - logits).max() <= 1e-4 * np.abs(found).sum((1, 2)).max()
+
+
+def test_a_shared_layer_hands_back_from_every_use(images, classify, ask):
+    """Twice the same linear layer is as two with the same weights."""
+    shared = random(nn.Linear(8, 8))
+    twin = nn.Linear(8, 8)
+    twin.load_state_dict(shared.state_dict())
+    found = []
+    for second in (shared, twin):
+        module = Between(nn.Sequential(shared, nn.ReLU(), second))
+        for number, part in enumerate((module.one, module.two)):
+            torch.manual_seed(number)
+            part.reset_parameters()
+        found.append(relevance(module.eval(), images, classify, ask, epsilon=EPSILON)[0])
+    assert np.abs(found[0]).max() > 1e-4
+    assert np.array_equal(*found)
+
+
+@pytest.mark.parametrize("name", ["pooled", "residual", "attending"])
+def test_a_file_of_the_users_own(name, residual, classify, ask, tmp_path):
+    """What a .pt2 file gives is what the module gives that it was made from."""
+    user_model = pytest.importorskip("sidelight_classifiers.user_model")
+    from sidelight_classifiers._params import TorchParams
+
+    colour = torch.rand(2, 3, 24, 20, generator=torch.Generator().manual_seed(2))
+    narrowed = nn.Conv2d(3, 2, 1)
+    inner = {"pooled": random(Pooled()), "residual": residual, "attending": random(Attending(True))}[name]
+    module = nn.Sequential(random(narrowed), inner).eval()
+    batch = torch.export.Dim("batch", min=1, max=64)
+    torch.export.save(torch.export.export(module, (colour,), dynamic_shapes=({0: batch},)), tmp_path / "m.pt2")
+    params = TorchParams(path=str(tmp_path / "m.pt2"), classes=tuple("abcd"), channels=3, height=24, width=20)
+    classifier = user_model.UserModel(params, run=ToyRun())
+    expected, _ = relevance(module, colour, classify, ask, epsilon=EPSILON)
+    lrp = Lrp(LrpParams(epsilon=EPSILON), classifier=classifier, run=ToyRun())
+    found = lrp.explain(colour, ask(classifier, colour)).values
+    assert np.abs(expected).max() > 1e-4
+    assert np.abs(found - expected).max() <= 1e-5 * np.abs(expected).max()
 
 
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")
-def test_torchscript_is_refused(network, images):
-    scripted = torch.jit.trace(network(), images)
-    with pytest.raises(UserError, match="TorchScript file hides"):
-        chain_of(scripted, images[:1])
-
-
-def test_the_weights_are_shared_not_copied(network, images):
-    module = network()
-    chain = chain_of(module, images[:1])
-    assert chain.layers[1] is not module[3]
-    assert chain.layers[2].weight is module[4].weight
-    assert not hasattr(module[4], "rule")
+def test_torchscript_is_refused(network, images, classify, ask):
+    classifier = classify(network())
+    targets = ask(classifier, images)
+    classifier._module = torch.jit.trace(classifier.module, images)
+    with pytest.raises(UserError, match="TorchScript file hides") as caught:
+        Lrp(LrpParams(), classifier=classifier, run=ToyRun()).explain(images, targets)
+    assert "export the model as .pt2" in caught.value.fix
 
 
 def test_a_contrast_of_a_regression_is_refused(network, classify, images, ask):

@@ -26,11 +26,8 @@ def case(request):
 
 
 @pytest.fixture
-def victim(case, residual, network):
-    """A network, and the layer in it that runs last; LRP refuses skip connections."""
-    if case[0].name == "lrp":
-        plain = network()
-        return plain, plain[-1]
+def victim(residual):
+    """A network, and the layer in it that runs last."""
     return residual, residual.fc
 
 
@@ -118,7 +115,7 @@ def test_memory_follows_the_batch(case, network, classify, images, ask):
 
 
 def test_the_passes_are_those_made(case, network, classify, images, ask):
-    """Counted in images; a backward pass counts two. The search for layers of Grad-CAM and LRP is no image's own."""
+    """Counted in images; a backward pass counts two. The search for Grad-CAM's layer is no image's own."""
     descriptor, params = case
     classifier = classify(network())
     targets, seen = ask(classifier, images), []
@@ -127,10 +124,5 @@ def test_the_passes_are_those_made(case, network, classify, images, ask):
     )
     heatmap = build(descriptor, classifier, **params).explain(images, targets)
     handle.remove()
-    search = {"lrp": 3}.get(descriptor.name, 3 * ("cam" in descriptor.name))
-    assert heatmap.passes.sum() == sum(seen) - search - unused_graphs(descriptor, images)
-
-
-def unused_graphs(descriptor, images):
-    """LRP: of four forward passes with a graph for each image, two do not go back through the whole of it."""
-    return 4 * len(images) if descriptor.name == "lrp" else 0
+    search = 3 * ("cam" in descriptor.name)
+    assert heatmap.passes.sum() == sum(seen) - search

@@ -176,12 +176,20 @@ class LrpParams:
     """Options of `lrp`."""
 
     target: Target = _target()
+    rule: Literal["epsilon", "z-plus", "alpha-beta"] = param(
+        "epsilon", "Rule of convolutions and linear layers; everything else keeps to `epsilon`."
+    )
     epsilon: float = param(
         0.01,
-        "Stabiliser (epsilon) of the rule, in units of a layer's output; larger values drop weak and contradicting "
-        "contributions.",
+        "Stabiliser in units of a layer's output; larger drops weak contributions (epsilon).",
         minimum=1e-9,
         maximum=1000.0,
+    )
+    alpha: float = param(
+        2.0,
+        "Weight of what speaks for the score under `alpha-beta`, against alpha - 1 (alpha).",
+        minimum=1.0,
+        maximum=10.0,
     )
     channels: Channels = _channels("sum")
     batch: int = _batch("Images")

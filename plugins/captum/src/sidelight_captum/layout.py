@@ -145,7 +145,7 @@ class Places(TorchFunctionMode):
         """Called by torch in place of `func`."""
         kwargs = kwargs or {}
         name = operator_name(func)
-        sources = [placed for placed in map(self.of, _tensors(args, kwargs)) if placed]
+        sources = [placed for placed in map(self.of, tensors_of(args, kwargs)) if placed]
         moved = self._moved(func, args, kwargs) if sources and name in MOVES else None
         result = func(*args, **kwargs)
         if not sources or name == "setitem":
@@ -169,13 +169,13 @@ class Places(TorchFunctionMode):
             return [func(*tree_map(lambda i, a=a: swap(i, a), args), **kwargs) for a in ("y", "x")]
 
     def _computed(self, name: str, result: Any, sources: list[Placed], args: Any, kwargs: Any) -> None:
-        first = self.of(_tensors(args, kwargs)[0])
+        first = self.of(tensors_of(args, kwargs)[0])
         outputs = [item for item in _listed(result) if isinstance(item, torch.Tensor)]
         if name in CONVOLUTIONS | RESAMPLING:
             local = first is not None and first.is_local
             found = [_grid_of(item) if local and item.dim() == 4 else None for item in outputs]
         elif name in ROWS or (name in LAYER_NORMS and _over_last_axis(args, kwargs)):
-            mixed = self.of(_tensors(args, kwargs)[ROWS.get(name, 0)])
+            mixed = self.of(tensors_of(args, kwargs)[ROWS.get(name, 0)])
             found = [_mixed(mixed, item) if mixed and item.dim() > 1 else None for item in outputs]
         else:
             found = [_same_places(item, sources) if works_value_by_value(name) else None for item in outputs]
@@ -197,8 +197,8 @@ class Places(TorchFunctionMode):
             self._placed.pop(args[0], None)
 
 
-def _tensors(args: Any, kwargs: Any) -> list[Tensor]:
-    """Tensors among the arguments, also within lists, in order."""
+def tensors_of(args: Any, kwargs: Any) -> list[Tensor]:
+    """Tensors among an operator's arguments, also within lists, in order."""
     found: list[Tensor] = []
     for item in (*args, *kwargs.values()):
         found += [part for part in _listed(item) if isinstance(part, torch.Tensor)]

@@ -1,41 +1,37 @@
-"""Layer-wise relevance propagation (Bach et al. 2015)."""
+"""Layer-wise relevance propagation (Bach et al. 2015; rules: Montavon et al. 2019, LRP: An Overview)."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import captum.attr
 import numpy as np
 import torch
-from captum.attr._utils.lrp_rules import EpsilonRule  # its only way to another epsilon
 from sidelight_specs import UserError
 from sidelight_specs.results import Heatmap
 from sidelight_specs.roles import Explainer
 from sidelight_toolkit.arrays import to_array
 from sidelight_toolkit.batching import slices
 
-from sidelight_captum.chain import chain_of
 from sidelight_captum.channels import one_channel
-from sidelight_captum.preprocessing import Preprocessing
+from sidelight_captum.lrp_rules import RelevanceRules, refuse
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
     from sidelight_specs import Run
     from sidelight_specs.results import Targets
     from sidelight_specs.roles import Classifier
-    from torch import Tensor, nn
+    from torch import Tensor
 
     from sidelight_captum._params import LrpParams, Target
-    from sidelight_captum.chain import Chain
+
+PASSES = {"epsilon": 3, "z-plus": 7, "alpha-beta": 11}
+"""Passes an image: forward + backward, counted as two; the other rules evaluate every layer again, there and back."""
 
 
 class Lrp(Explainer):
-    """The logit, handed back from layer to layer in proportion to what each input contributed (the epsilon rule).
+    """The logit, handed back from operator to operator in proportion to what each input contributed.
 
-    Bach et al. 2015, equation 58. Layers that only change the images before the first convolution (resizing,
-    normalising) hand relevance back in proportion to how much of each pixel they took, so that black pixels can carry
-    relevance too.
+    What happens to the images before the first layer (resizing, normalising) hands relevance back by the flat rule, in
+    proportion to how much of each pixel it took, so that black pixels can carry relevance too.
     """
 
     def __init__(self, params: LrpParams, *, classifier: Classifier, run: Run) -> None:
@@ -45,54 +41,59 @@ class Lrp(Explainer):
         """Heatmaps in logits; each sums to the logit, less what biases and epsilon took.
 
         Raises:
-            UserError: the network has a layer without a rule; it is named.
+            UserError: the network has an operator without a rule; it is named.
         """
         params = self._params
-        chain = chain_of(self._classifier.module, images[:1])
-        preprocessing = Preprocessing(chain.network, chain.layers[0], images)
-        terms = relevance_terms(self._classifier, targets, params.target, images)
-        parts = list(slices(len(images), params.batch))
-        found = []
-        for part in self._run.progress(parts, "lrp"):
-            several = [factor[part] * self._propagated(chain, images[part], node[part]) for node, factor in terms]
-            found.append(preprocessing.handed_back(images[part], torch.stack(several).sum(0)))
+        if any(isinstance(part, torch.jit.ScriptModule) for part in self._classifier.module.modules()):
+            refuse("a TorchScript file hides its operators", "export the model as .pt2")
+        found = [
+            self._relevance(images[part], targets.take(list(range(part.start, part.stop))))
+            for part in self._run.progress(list(slices(len(images), params.batch)), "lrp")
+        ]
         return Heatmap(
             values=to_array(one_channel(torch.cat(found), params.channels)),
             signed=params.channels == "sum",
             answers=params.target,
-            passes=np.full(len(images), 4 * len(terms) + 1, dtype=np.float32),
+            passes=np.full(len(images), PASSES[params.rule], dtype=np.float32),
         )
 
-    def _propagated(self, chain: Chain, images: Tensor, node: Tensor) -> Tensor:
-        """(N, c, h, w), the relevance of the first layer's input for one output of each image."""
-        for layer in chain.layers:
-            layer.rule = EpsilonRule(self._params.epsilon)
-        method = _ChainLRP(chain)
+    def _relevance(self, images: Tensor, targets: Targets) -> Tensor:
+        """(N, C, H, W), the relevance of every pixel."""
         pixels = images.detach().clone().requires_grad_()
-        relevance: Tensor = method.attribute(pixels, target=node, attribute_to_layer_input=True)
-        return relevance.detach()
+        with torch.enable_grad():
+            with RelevanceRules(pixels, self._params) as rules:
+                scores = self._classifier.scores(pixels)
+            scores = rules.result(scores)
+            assert rules.inputs is not None
+            assert rules.prepared is not None
+            start = scores.detach() * explained(self._classifier, targets, self._params.target, scores)
+            (relevance,) = torch.autograd.grad(scores, rules.inputs, start)
+            return by_flat_rule(pixels, rules.prepared, relevance)
 
 
-class _ChainLRP(captum.attr.LayerLRP):  # type: ignore[misc]
-    """captum's propagation through the layers of a chain that have a rule.
+def by_flat_rule(pixels: Tensor, prepared: Tensor, relevance: Tensor) -> Tensor:
+    """(N, C, H, W): each value that was prepared shares its relevance among the pixels that it was made of.
 
-    captum would refuse what lies between them. It hands relevance on as it is: reshaping moves it, and a ReLU blocks it
-    only where its output, and so the relevance, is zero.
+    Pixel j gets the share J_ij / sum_k J_ik of the weights, whatever its brightness, so that nothing is lost.
+
+    Args:
+        pixels: (N, C, H, W).
+        prepared: an affine map of the pixels, attached to their graph.
+        relevance: of the shape of `prepared`.
     """
+    if prepared is pixels:
+        return relevance
+    # J 1 by two backward passes: d/dv (J^T v) 1 = J 1, whatever v
+    v = torch.zeros_like(prepared, requires_grad=True)
+    (transposed,) = torch.autograd.grad(prepared, pixels, v, create_graph=True)
+    (taken,) = torch.autograd.grad(transposed, v, torch.ones_like(pixels))
+    shares = torch.where(taken.abs() > 1e-6, relevance / taken, torch.zeros_like(relevance))
+    (found,) = torch.autograd.grad(prepared, pixels, shares)
+    return found.detach()
 
-    def __init__(self, chain: Chain) -> None:
-        self._ruled: list[nn.Module] = list(chain.layers)
-        super().__init__(chain.network, chain.layers[0])
 
-    def _get_layers(self, model: nn.Module) -> None:
-        del model
-        self.layers = list(self._ruled)
-
-
-def relevance_terms(
-    classifier: Classifier, targets: Targets, target: Target, images: Tensor
-) -> list[tuple[Tensor, Tensor]]:
-    """The explained score as a sum of the network's outputs: pairs of output (N,) int64 and factor (N, 1, 1, 1).
+def explained(classifier: Classifier, targets: Targets, target: Target, scores: Tensor) -> Tensor:
+    """(N, K) factors by which the raw scores add up to what is explained.
 
     A binary logit s stands for the class logits (-s/2, s/2).
 
@@ -104,20 +105,13 @@ def relevance_terms(
             "target: contrast compares two classes, and the classifier is a regression with one value",
             "set target: predicted to explain the value",
         )
-    sides: dict[str, Iterable[tuple[np.ndarray, float]]] = {
-        "predicted": [(targets.predicted, 1.0)],
-        "probe": [(targets.probe, 1.0)],
-        "contrast": [(targets.predicted, 1.0), (targets.probe, -1.0)],
-    }
-    terms = []
-    for classes, sign in sides[target]:
-        several = classifier.task == "multiclass"
-        node = classes if several else np.zeros_like(classes)
-        factor = sign * (classes - 0.5 if classifier.task == "binary" else np.ones(len(classes)))
-        terms.append(
-            (
-                torch.from_numpy(node.astype("int64")).to(images.device),
-                torch.from_numpy(factor.reshape(-1, 1, 1, 1)).to(images),
-            )
-        )
-    return terms
+    factors = torch.zeros_like(scores)
+    rows = torch.arange(len(scores), device=scores.device)
+    sides = {"predicted": [(targets.predicted, 1.0)], "probe": [(targets.probe, 1.0)]}
+    for classes, sign in sides.get(target, [(targets.predicted, 1.0), (targets.probe, -1.0)]):
+        chosen = torch.from_numpy(classes.astype("int64")).to(scores.device)
+        if classifier.task == "multiclass":
+            factors[rows, chosen] += sign
+        else:
+            factors[:, 0] += sign * (chosen.to(scores) - 0.5 if classifier.task == "binary" else 1.0)
+    return factors

@@ -46,10 +46,14 @@ class SharedInformation(Metric):
         settings = {"images": f"{len(split)} of split {self.params.split}"}
         along = settings | {"directions": f"{len(axes)} of {layer.shape[1]}"}
         share = share_along(self.generator, decoded, self.run, self.params.points, axes)
+        by_coordinate = self._pair(layer, decoded, None)
+        by_axis = self._pair(layer, decoded, axes)
+        variances = (decoded.to(axes) @ axes.T).var(0)
+        per_deviation = [vector * variances for vector in by_axis]
         facts = (
             (
                 "shared information",
-                self._cosine(layer, decoded, None),
+                self._cosine(*by_coordinate),
                 "cosine",
                 "Cosine of the functional Fisher information that the classifier and the pictures take from each "
                 "coordinate of the layer.",
@@ -57,9 +61,16 @@ class SharedInformation(Metric):
             ),
             (
                 "shared information, decoded",
-                self._cosine(layer, decoded, axes),
+                self._cosine(*by_axis),
                 "cosine",
                 "The same along the principal directions that the decoded layer varies along, where there are several.",
+                along,
+            ),
+            (
+                "shared information, by deviation",
+                self._cosine(*per_deviation),
+                "cosine",
+                "The same, of the information in one standard deviation of the decoded layer along each direction.",
                 along,
             ),
             (
@@ -84,11 +95,15 @@ class SharedInformation(Metric):
             )
         )
 
-    def _cosine(self, layer: Tensor, decoded: Tensor, axes: Tensor | None) -> float:
-        if axes is not None and len(axes) < 2:
-            return float("nan")  # a cosine of single numbers is 1 whatever they are
+    def _pair(self, layer: Tensor, decoded: Tensor, axes: Tensor | None) -> tuple[Tensor, Tensor]:
+        """I(g) and I(f_K), along the coordinates or the axes."""
         pictures = of_pictures(self.generator, decoded, self.run, self.params.points, axes)
-        found = cosine(pictures, of_classifier(self.generator.dvae, layer, self.run, axes))
+        return pictures, of_classifier(self.generator.dvae, layer, self.run, axes)
+
+    def _cosine(self, pictures: Tensor, classifier: Tensor) -> float:
+        if len(pictures) < 2:
+            return float("nan")  # a cosine of single numbers is 1 whatever they are
+        found = cosine(pictures, classifier)
         if np.isnan(found):
             self.run.warn("the pictures or the classifier take no information from the layer; there is no cosine")
         return found

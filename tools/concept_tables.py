@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import sidelight
 import yaml
+from PIL import Image, ImageDraw
 from scipy.stats import t
 from sidelight_images._params import FacesParams
 from sidelight_images.faces.data import Faces
@@ -86,6 +87,7 @@ def main() -> None:
     parser.add_argument("--steps", type=int, default=300, help="length of the pictures' training")
     parser.add_argument("--set", action="append", default=[], metavar="PATH=VALUE", help="as for `sidelight run`")
     parser.add_argument("--out", type=Path, default=Path("runs/concept-tables"), help="folder for the numbers")
+    parser.add_argument("--picture", type=Path, help="file for a picture of the first faces of seed 0")
     options = parser.parse_args()
     found: dict[str, list[Numbers]] = {task: [] for task in options.tasks}
     # One reader for all runs: it learns from faces whose factors are independent of any label.
@@ -99,6 +101,8 @@ def main() -> None:
         table(f"Table 2, {task}", {f"cosine-{name}": name for name in PICTURES}, TABLE_2, seeds)
         flips = {f"{how}-{name}": f"{how} {name}" for how, pictures in FLIPS.items() for name in pictures}
         table(f"Figure 6, {task}", flips, (f"flipped: {task}", BETWEEN), seeds)
+    if options.picture:
+        draw(options)
 
 
 class KeptRun(ToyRun):
@@ -134,6 +138,32 @@ def measured(task: str, seed: int, options: argparse.Namespace, reader: FlipFact
         numbers[name] |= {other: item.value for other, item in items.items()}
     kept.write_text(json.dumps(numbers, indent=1))
     return numbers
+
+
+def draw(options: argparse.Namespace, faces: int = 3, side: int = 96, gap: int = 14) -> None:
+    """Faces, pictures of their codes and those after the fewest and all flips; below each P(second class)."""
+    block, row_height = 4 * side + gap, side + gap
+    sheet = Image.new("RGB", (block * len(options.tasks), gap + faces * row_height), "white")
+    pen = ImageDraw.Draw(sheet)
+    for left, task in zip(range(0, sheet.width, block), options.tasks, strict=True):
+        results = sidelight.load_run(options.out / f"{task}-0").results
+        fewest, every = results.explanations["fewest-shared"], results.explanations["all-shared"]
+        for row in range(faces):
+            cells = (
+                (f"face: {task}", results.split.images[row], fewest.logits[row]),
+                ("its code", fewest.before[row], fewest.logits_before[row]),
+                (f"{fewest.flipped[row].sum()} bits flipped", fewest.after[row], fewest.logits_after[row]),
+                ("all bits flipped", every.after[row], every.logits_after[row]),
+            )
+            for column, (title, image, logits) in enumerate(cells):
+                at = left + column * side, gap + row * row_height
+                pixels = np.rint(255 * image.transpose(1, 2, 0)).astype(np.uint8)
+                sheet.paste(Image.fromarray(pixels).resize((side - 2, side - 2), Image.Resampling.BICUBIC), at)
+                share = 1 / (1 + np.exp(logits[0] - logits[1]))
+                pen.text((at[0], at[1] + side - 2), f"{title if column == 2 else ''} {share:.0%}".strip(), "black")
+                if row == 0 and column != 2:
+                    pen.text((at[0], 1), title, "black")
+    sheet.save(options.picture, quality=88)
 
 
 def recipe(options: argparse.Namespace) -> dict[str, Any]:

@@ -1,6 +1,8 @@
 """A finished run comes back to life for a renderer that serves."""
 
 import copy
+import json
+from pathlib import Path
 
 import pytest
 import sidelight
@@ -34,6 +36,21 @@ def test_a_run_without_a_live_renderer_is_served_by_the_one_named(toys, capsys):
     assert main(["serve", "runs/nothing"]) == 2
     assert main(["serve", "runs/toys", "--use", "toy/lively"]) == 2
     assert 'did you mean "toy/live"' in capsys.readouterr().err
+
+
+def test_relative_paths_of_a_run_are_meant_from_where_it_was_made(toys, tmp_path, monkeypatch):
+    made = Path.cwd()
+    run = toys.run().folder
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    monkeypatch.chdir(elsewhere)
+    seen = []
+    sidelight.serve(run, use="toy/live", announce=lambda _: seen.append(Path.cwd()))
+    assert (seen, Path.cwd()) == ([made], elsewhere)
+    manifest = json.loads((run / "run.json").read_text())
+    (run / "run.json").write_text(json.dumps({**manifest, "folder": str(tmp_path / "gone")}))
+    sidelight.serve(run, use="toy/live", announce=lambda _: seen.append(Path.cwd()))
+    assert seen[1] == elsewhere
 
 
 def test_explore_runs_the_recipe_first(toys, tmp_path, capsys):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import attrs
@@ -15,7 +16,6 @@ from sidelight.execution.scratch import sync_files
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from pathlib import Path
 
     from sidelight_specs.results import Results
 
@@ -62,6 +62,7 @@ def _about(work: Work) -> dict[str, Any]:
     return {
         "finished": datetime.now(UTC).isoformat(timespec="seconds"),
         "source": str(resolved.source) if resolved.source else "",
+        "folder": str(Path.cwd()),  # relative paths of the recipe are meant from here
         "device": work.session.device,
         "seeds": {"recipe": resolved.seed, **work.session.seeds},
     }

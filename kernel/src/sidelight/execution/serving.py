@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from contextlib import chdir
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sidelight_specs import UserError
@@ -10,8 +12,8 @@ from sidelight.execution.threads import limit_threads
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
 
+    from sidelight.execution.finished import Run
     from sidelight.plugins.catalog import Catalog
 
 RENDERERS = "renderers"
@@ -29,6 +31,8 @@ def serve(
     announce: Callable[[str], None] = print,
 ) -> None:
     """Serve a live page of a finished run until it is interrupted.
+
+    Relative paths of its recipe are meant from the folder in which it was run, which is the working folder meanwhile.
 
     Args:
         folder: the run's folder.
@@ -54,15 +58,23 @@ def serve(
     from sidelight.recipe.load import load_recipe
 
     run, catalog = load_run(folder), installed()
-    resolved = load_recipe(_with_renderer(run.results.recipe, use, catalog), catalog=catalog, finished=True)
-    reporter = choose_reporter(True)
-    store = Store(notice=lambda text: reporter.say(f"warning: {text}"))
-    try:
-        stage = LiveStage(resolved, store, resolve_device(device), reporter, host=host, port=port, announce=announce)
-        stage.renderer().serve(run.results, stage)
-    finally:
-        reporter.close()
-        store.close()
+    with chdir(_folder_of(run)):
+        resolved = load_recipe(_with_renderer(run.results.recipe, use, catalog), catalog=catalog, finished=True)
+        device = resolve_device(device)
+        reporter = choose_reporter(True)
+        store = Store(notice=lambda text: reporter.say(f"warning: {text}"))
+        try:
+            stage = LiveStage(resolved, store, device, reporter, host=host, port=port, announce=announce)
+            stage.renderer().serve(run.results, stage)
+        finally:
+            reporter.close()
+            store.close()
+
+
+def _folder_of(run: Run) -> Path:
+    """The folder in which the recipe was run; today's where that is gone, as on another machine."""
+    folder = Path(str(run.manifest.get("folder", "")))
+    return folder if folder.is_absolute() and folder.is_dir() else Path.cwd()
 
 
 def _with_renderer(recipe: dict[str, Any], use: str | None, catalog: Catalog) -> dict[str, Any]:

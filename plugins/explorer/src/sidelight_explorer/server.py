@@ -60,7 +60,7 @@ class _Server(uvicorn.Server):
 class _Prompt(AutoHTTPProtocol):  # type: ignore[misc, valid-type]  # which class it is depends on what is installed
     """A connection that has to send a whole request head within `HEAD_SECONDS`."""
 
-    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+    def connection_made(self, transport: asyncio.Transport) -> None:
         super().connection_made(transport)
         self.loop.call_later(HEAD_SECONDS, self._close_unless_asked)
 

@@ -11,6 +11,8 @@ from sidelight_specs.roles import Metric
 from sidelight_toolkit.arrays import to_tensor
 from sidelight_toolkit.factors import factor_regressor
 
+from sidelight_metrics.intervals import fisher_interval
+
 if TYPE_CHECKING:
     from sidelight_specs import Run
     from sidelight_specs.artifacts import Artifact
@@ -41,11 +43,13 @@ class FactorRecovery(Metric):
         originals = to_tensor(self._data.split(params.split).images[: params.count], self._run)
         again = self._inverter.invert(originals).reconstructions
         read, reread = reader.read(originals), reader.read(again)
+        found = [_correlation(read[:, column], reread[:, column]) for column in range(len(reader.names))]
         return Measurements(
             items=tuple(
                 Measurement(
                     name=f"recovery of {name}",
-                    values=np.array([_correlation(read[:, column], reread[:, column])], dtype=np.float32),
+                    values=np.array([found[column]], dtype=np.float32),
+                    limits=fisher_interval(found[column], len(read)),
                     better="higher",
                     unit="correlation",
                     help=f"Whether {name} is the same in image and reconstruction, read by a network trained on true "

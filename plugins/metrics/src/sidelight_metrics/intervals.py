@@ -1,4 +1,4 @@
-"""Confidence intervals of shares."""
+"""Confidence intervals of shares and correlations."""
 
 from __future__ import annotations
 
@@ -18,3 +18,16 @@ def wilson_interval(hits: int, count: int) -> tuple[float, float]:
     middle = (share + spread / 2) / (1 + spread)
     half = NORMAL_QUANTILE / (1 + spread) * math.sqrt(share * (1 - share) / count + spread / (4 * count))
     return max(0.0, middle - half), min(1.0, middle + half)
+
+
+def fisher_interval(correlation: float, count: int) -> tuple[float, float] | None:
+    """95 % interval of Pearson's correlation by Fisher's z; None where it is not defined.
+
+    Args:
+        correlation: r.
+        count: pairs.
+    """
+    if not abs(correlation) < 1 or count <= 3:  # NaN or exact; z has 1 / sqrt(n - 3) for its error
+        return None
+    z, half = math.atanh(correlation), NORMAL_QUANTILE / math.sqrt(count - 3)
+    return math.tanh(z - half), math.tanh(z + half)

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 _PUBLIC = ("builtins", "importlib", "io", "json", "os", "pathlib", "pluggy", "signal", "threading", "time")
 """Modules whose public names must stay as they are; a new name is no harm."""
+_REMADE = frozenset({"tzname", "timezone", "altzone", "daylight"})
+"""Names that `time.tzset()` makes anew: some libraries call it when they are imported."""
 _SYS = ("stdout", "stderr", "stdin", "excepthook", "modules", "path", "meta_path", "path_hooks", "exit")
 _OWN = frozenset({"attr", "attrs", "numpy", "pluggy", "sidelight", "sidelight_specs", "yaml"})
 """Modules, beside the standard library's, that may neither vanish nor be replaced once they are loaded."""
@@ -113,7 +115,7 @@ def _is_watched(name: str) -> bool:
 
 
 def _public(module: ModuleType) -> dict[str, Any]:
-    return {name: value for name, value in vars(module).items() if not name.startswith("_")}
+    return {name: value for name, value in vars(module).items() if not name.startswith("_") and name not in _REMADE}
 
 
 def _identity(number: int) -> tuple[int, int] | None:

@@ -28,10 +28,11 @@ $(VENV)/python:
 	@touch $@
 
 # hatchling comes first so that the distributions build from what constraints.txt pins, each without an environment of its own.
+# The extra brings pytest, so that `sidelight verify` works on a plugin that `sidelight new` has made.
 $(VENV)/installed: $(VENV)/python $(SPECS) constraints.txt
 	@echo "installing Sidelight and what it needs into $(VENV)"
 	$(PIP) hatchling editables
-	$(PIP) --no-build-isolation $(foreach dist,$(DISTS),--editable $(dist))
+	$(PIP) --no-build-isolation $(foreach dist,$(filter-out kernel,$(DISTS)),--editable $(dist)) --editable './kernel[verify]'
 	@touch $@
 
 tools: $(VENV)/tools

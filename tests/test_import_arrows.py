@@ -61,6 +61,18 @@ def test_every_dependency_has_a_range(folder):
         assert re.search(r"[<=]=?\d", text), f"{folder.name}: {text!r} has no upper bound"
 
 
+def test_a_package_has_one_range_in_all_distributions():
+    ranges = {}
+    for folder in DISTRIBUTIONS:
+        about = project(folder)
+        extras = [item for extra in about.get("optional-dependencies", {}).values() for item in extra]
+        for text in about.get("dependencies", []) + extras:
+            name, bounds = re.fullmatch(r"([\w.-]+)(?:\[[\w,-]+\])?(.*)", text).groups()
+            ranges.setdefault(name, {}).setdefault(bounds, []).append(folder.name)
+    assert {name: found for name, found in ranges.items() if len(found) > 1} == {}
+    assert list(ranges["attrs"]) == [">=24.1,<27"], "23.2 gives trained components other parameters than they had"
+
+
 def test_the_specs_know_nobody():
     assert not {name for name in imported(ROOT / "specs") if name.startswith("sidelight")} - {"sidelight_specs"}
 

@@ -16,6 +16,8 @@ import textwrap
 from pathlib import Path
 
 import pytest
+from sidelight.plugins.catalog import Catalog, Unavailable
+from sidelight.plugins.discover import scan
 from sidelight.plugins.load import MOST
 from sidelight_specs import Cancelled, SidelightError
 
@@ -152,12 +154,12 @@ def recipe(site, kinds, name="recipe.yaml"):
     return path
 
 
-def start(site, *arguments, **environment):
+def start(site, *arguments, command=("-m", "sidelight"), **environment):
     """The command line in a process, among the site's distributions and the toys."""
     environ = site.environment()
     environ["PYTHONPATH"] += os.pathsep + str(TOYS)
     environ |= {"OMP_NUM_THREADS": "1", "SIDELIGHT_CACHE": str(site.folder / "cache"), **environment}
-    command = [sys.executable, "-m", "sidelight", *map(str, arguments)]
+    command = [sys.executable, *map(str, (*command, *arguments))]
     pipe = subprocess.PIPE
     return subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=pipe, text=True, env=environ, cwd=site.folder)
 
@@ -337,6 +339,54 @@ def test_while_running_some_have_no_effect_on_their_neighbours(bad, toys, kind, 
     assert beside.results.explanations["good"].digest() == alone.results.explanations["good"].digest()
 
 
+def impostor(site, **names):
+    """A distribution that announces `victim/thing` beside the victim."""
+    point = names.pop("point", "thing = impostor")
+    info = site.install("sidelight-victim-2", entry_points=f"[sidelight.v1.explainer]\n{point}\n")
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: {name}\nVersion: 9\n".format(**names))
+
+
+def pipe(path):
+    path.unlink()
+    os.mkfifo(path)
+
+
+METADATA = {
+    "garbage": (lambda site: site.install("acme", entry_points="x y z\n"), "cannot read the entry points"),
+    "not utf-8": (lambda site: site.install("acme", entry_points=b"[sidelight.v1.data]\n\xff=m\n"), "cannot read"),
+    "twice": (lambda site: site.install("acme", entry_points="[sidelight.v1.data]\na = m\na = n\n"), "cannot read"),
+    "pipe": (lambda site: pipe(site.install("acme", entry_points="") / "entry_points.txt"), "it is a pipe, not a file"),
+    "pipe as metadata": (lambda site: pipe(site.install("acme", entry_points="") / "METADATA"), "it is a pipe"),
+    "no role": (lambda site: site.install("acme", entry_points="[sidelight.v1.oracle]\na = m\n"), "unknown entry"),
+    "next contract": (lambda site: site.install("acme", entry_points="[sidelight.v2.data]\na = m\n"), "version 2"),
+    "old contract": (lambda site: site.install("acme", entry_points="[sidelight.v0.data]\na = m\n"), "version 0"),
+    "object": (lambda site: site.install("acme", entry_points="[sidelight.v1.data]\na = m:f\n"), "a module alone"),
+    "no module": (lambda site: site.install("acme", entry_points="[sidelight.v1.data]\na = 1 2\n"), "not the name"),
+    "shadow by name": (lambda site: impostor(site, name="victim"), "victim 9"),
+    "shadow by the same name": (lambda site: impostor(site, name="sidelight-victim"), "sidelight-victim 9"),
+    "shadow by spelling": (lambda site: impostor(site, name="Sidelight.Victim"), "Sidelight.Victim 9"),
+    "shadow by underscore": (lambda site: impostor(site, name="SIDELIGHT_victim"), "SIDELIGHT_victim 9"),
+}
+"""Kind to who is installed beside `sidelight-victim`, and to what must be said of it."""
+
+
+@pytest.mark.parametrize("kind", METADATA)
+def test_bad_metadata_is_named_and_shadows_nobody(site, kind):
+    site.plugin("sidelight-victim", GOOD)
+    act, said = METADATA[kind]
+    act(site)
+    catalog = Catalog(scan([str(site.folder)]))
+    found = catalog.lookup("victim/thing", "explainer")
+    refused = [refusal.message for entry in catalog.entries() if (refusal := catalog.refusal(entry))]
+    assert any(said in text for text in [*refused, *map(str, catalog.problems())])
+    if kind.startswith("shadow"):
+        assert isinstance(found, Unavailable)
+        assert "sidelight-victim 1.0" in found.message
+        assert said in found.message
+    else:
+        assert found.distribution == "sidelight-victim"
+
+
 HARD = {
     "exits hard": ("import os\nos._exit(0)", f"{ENDED} 0"),
     "crashes": ("import ctypes\nctypes.string_at(0)", "crashed the Python process (SIGSEGV)"),
@@ -419,6 +469,38 @@ def test_ctrl_c_twice_ends_a_run_with_130_and_no_traceback(slow):
     slow.send_signal(signal.SIGINT)
     code, _, err = ended(slow)
     assert (code, err) == (130, "\nstopped; run the same command again to continue\n")
+
+
+TERMINAL = """
+import os, pty, sys
+pid, terminal = pty.fork()
+if not pid:
+    os.execv(sys.executable, [sys.executable, "-m", "sidelight", "run", sys.argv[1]])
+shown = b""
+for wanted in (b"begun", b"press Ctrl-C again"):
+    while wanted not in shown:
+        shown += os.read(terminal, 1000)
+    os.write(terminal, b"\\x03")
+try:
+    while True:
+        shown += os.read(terminal, 1000)
+except OSError:  # how the end of a terminal is read
+    pass
+print(shown.decode())
+sys.exit(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]))
+"""
+
+
+def test_ctrl_c_on_a_terminal_counts_once(module_site):
+    path = install_data(module_site, "slow on a terminal", SLOW)
+    script = module_site.folder / "terminal.py"
+    script.write_text(TERMINAL)
+    process = start(module_site, path, command=(script,))
+    code, out, err = ended(process)
+    assert (code, err) == (130, "")
+    assert out.count("stopping at the next item") == 1
+    assert "stopped; run the same command again" in out
+    assert "Traceback" not in out
 
 
 def test_a_terminate_signal_is_passed_on(slow):

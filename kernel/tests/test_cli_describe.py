@@ -10,6 +10,8 @@ from sidelight.cli import main
 from sidelight.cli.component_facts import snippet, type_text
 from sidelight.recipe.model import SECTIONS
 
+from .conftest import EXPLAINER
+
 PAGE = """\
 acme-shapes/thing   explainer, acme-shapes 1.0
   Covers patches.
@@ -155,6 +157,26 @@ def test_what_cannot_be_used_is_the_users_to_mend(site, capsys, use, text):
     site.plugin("acme-broken", "raise RuntimeError('no licence')")
     assert main(["describe", use]) == 2
     assert capsys.readouterr() == ("", text)
+
+
+def test_a_plugin_alone_shows_all_that_it_has(site, capsys):
+    names = [f"thing{number}" for number in range(9)]
+    lines = "".join(f"{name} = acme_shapes\n" for name in names)
+    site.install("acme-shapes", entry_points=f"[sidelight.v1.explainer]\n{lines}")
+    site.plugin("acme-shape")
+    assert main(["describe", "acme-shapes"]) == 2
+    told = capsys.readouterr().err
+    assert all(f"acme-shapes/{name}" in told for name in names)
+
+
+def test_json_cannot_drive_the_terminal(site, capsys):
+    source = EXPLAINER.format(component="thing", module="m")
+    site.plugin("acme-odd", source.replace("Covers patches", "Covers \\x9b31m patches\\x7f"))
+    assert main(["describe", "acme-odd/thing", "--json"]) == 0
+    out = capsys.readouterr().out
+    assert "\x9b" not in out
+    assert "\x7f" not in out
+    assert "\x9b31m patches\x7f" in json.loads(out)["summary"]
 
 
 def test_blocked(site, capsys, monkeypatch):

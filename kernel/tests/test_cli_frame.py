@@ -231,6 +231,12 @@ def test_control_characters_in_an_error_cannot_drive_the_terminal(toy, capsys):
     assert capsys.readouterr().err == "error: bad \\x1b]0;title\\x07 name\n"
 
 
+def test_control_characters_in_an_argument_cannot_either(toy, capsys):
+    toy(lambda arguments: 0)
+    assert main(["toy", "\x1b]0;title\x07"]) == 2
+    assert "unrecognized arguments: \\x1b]0;title\\x07" in capsys.readouterr().err
+
+
 LOADED = """
 import json, sys
 from sidelight.cli import main

@@ -181,6 +181,22 @@ def test_bars_show_the_step_and_its_loops(capsys):
     assert "[1/1] fit [classifier]: done in 1.0 s" in capsys.readouterr().err
 
 
+def test_no_reporter_lets_a_text_drive_the_terminal():
+    plain, terminal = io.StringIO(), io.StringIO()
+    evil = "\x1b]0;owned\x07"
+    for reporter in (PlainLines(plain), Bars(Console(file=terminal, force_terminal=True, width=80))):
+        reporter.started(evil)
+        with reporter.loop(evil, 2) as advance:
+            advance()
+        reporter.say(f"warning: {evil}")
+        reporter.finished(evil, Timing("x", "x", 1.0, 1.0, 1, 0))
+        reporter.close()
+    for shown in (plain.getvalue(), terminal.getvalue()):
+        assert "\x1b]0" not in shown
+        assert "\x07" not in shown
+        assert "\\x1b]0;owned" in shown
+
+
 def test_bars_leave_nothing_behind_a_step_that_has_ended():
     terminal = io.StringIO()
     reporter = Bars(Console(file=terminal, force_terminal=True, width=80))

@@ -1,9 +1,10 @@
 """The run's folder: swapped in whole, and nobody's files are overwritten."""
 
 import json
+import os
 
 import pytest
-from sidelight.execution.folder import RunFolder
+from sidelight.execution.folder import RunFolder, read_manifest
 from sidelight_specs import UserError
 
 
@@ -107,3 +108,11 @@ def test_an_interrupt_between_the_two_renames_puts_the_old_run_back(tmp_path, mo
     folder.close()
     assert (out / "page.html").read_text() == "one"
     assert names(tmp_path) == ["mine"]
+
+
+def test_a_pipe_is_no_manifest(tmp_path):
+    os.mkfifo(tmp_path / "run.json")
+    with pytest.raises(UserError, match="it is a pipe, not a file"):
+        read_manifest(tmp_path)
+    with pytest.raises(UserError, match="no Sidelight run, and is not overwritten"):
+        RunFolder(tmp_path)

@@ -1,5 +1,7 @@
 """The policy file: what it blocks, and that a mistake in it is named instead of guessed at."""
 
+import os
+
 import pytest
 from sidelight.plugins.hashes import installed_hash
 from sidelight.plugins.model import Entry
@@ -89,6 +91,12 @@ def test_a_policy_in_another_encoding_is_refused(tmp_path):
     file.write_bytes(b"deny: [\xff]")
     with pytest.raises(UserError, match="cannot read the policy"):
         read_policy(file)
+
+
+def test_a_pipe_is_no_policy(tmp_path):
+    os.mkfifo(tmp_path / "policy.yaml")
+    with pytest.raises(UserError, match="it is a pipe, not a file"):
+        read_policy(tmp_path / "policy.yaml")
 
 
 def test_where_the_policy_lies(tmp_path, monkeypatch):

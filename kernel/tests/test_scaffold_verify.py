@@ -1,5 +1,7 @@
 """`sidelight verify`: what it says when there is nothing to verify."""
 
+import sys
+
 import pytest
 from sidelight.cli import main, verify
 
@@ -46,7 +48,13 @@ def test_what_is_missing_is_named(site, monkeypatch, capsys, missing):
     assert main(["verify", "sidelight-acme"]) == 2
     message = capsys.readouterr().err
     assert missing in message
-    assert "sidelight-specs[testing]" in message
+    assert f"fix: {sys.executable} -m pip install {missing}\n" in message
+
+
+def test_a_component_that_ends_the_process_is_no_success(site, capsys):
+    (site / "no_such_module_anywhere.py").write_text("import os\nos._exit(0)")
+    assert main(["verify", "sidelight-acme"]) == 1
+    assert "sidelight-acme ended the checks before the last of them" in capsys.readouterr().err
 
 
 def test_a_light_module_that_does_not_import_fails_two_checks(site, capfd):

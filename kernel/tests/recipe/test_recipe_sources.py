@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import errno
+import os
+import socket
 from pathlib import Path
 
 import pytest
@@ -17,6 +19,15 @@ explainers:
   heat: {use: shop/occlusion, with: {patch: 4, weights: {a: 0.5, b: 0.5}}}
   grad: {use: shop/gradient}
 """
+
+
+def bind(path):
+    with socket.socket(socket.AF_UNIX) as server:
+        server.bind(path)
+
+
+def device(path):
+    Path(path).symlink_to("/dev/zero")
 
 
 @pytest.fixture
@@ -38,10 +49,27 @@ def test_a_folder(mistake, tmp_path):
     assert "it is a folder, not a file" in mistake(tmp_path)
 
 
+@pytest.mark.parametrize("extended", [False, True])
+@pytest.mark.parametrize(("make", "said"), [(os.mkfifo, "a pipe"), (bind, "a socket"), (device, "a device")])
+def test_what_never_ends_is_refused(mistake, make, said, extended):
+    make("odd.yaml")
+    wrong = mistake("extends: odd.yaml\n" if extended else Path("odd.yaml"))
+    assert wrong.startswith("recipe.yaml:1:10: " if extended else "odd.yaml: ")
+    assert f'the recipe "odd.yaml" cannot be read: it is {said}, not a file' in wrong
+
+
+@pytest.mark.parametrize("asked", ["quickstart", "recipes/quickstart", "quickstart.yaml", "recipes/quickstart.yml"])
+def test_a_recipe_without_its_folder_or_suffix_is_meant(mistake, asked):
+    Path("recipes").mkdir()
+    Path("recipes/quickstart.yaml").touch()
+    assert mistake(Path(asked)).endswith('hint: did you mean "recipes/quickstart.yaml"?')
+
+
 def test_a_file_without_permission(mistake, monkeypatch):
     def refuse(self, mode):
         raise PermissionError(errno.EACCES, "Permission denied", str(self))
 
+    Path("secret.yaml").touch()
     monkeypatch.setattr(Path, "open", refuse)  # root may read everything
     assert "Permission denied" in mistake(Path("secret.yaml"))
 

@@ -5,11 +5,12 @@ from __future__ import annotations
 import argparse
 import difflib
 import importlib
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from sidelight.cli.commands import COMMANDS, Command, find
 from sidelight.cli.failures import DONE
 from sidelight.cli.output import write
+from sidelight.terminal import clean
 
 if TYPE_CHECKING:
     from sidelight_specs import UserError
@@ -35,6 +36,13 @@ Options:
 
 Exit codes: 0 done, 1 the run failed, 2 the recipe or the command line is wrong, 130 interrupted.
 """
+
+
+class _Parser(argparse.ArgumentParser):
+    """Says nothing that could drive the terminal, such as a wrong argument that is a file's name."""
+
+    def _print_message(self, message: str, file: Any = None) -> None:
+        super()._print_message(clean(message), file)
 
 
 def dispatch(argv: list[str]) -> int:
@@ -69,7 +77,7 @@ def help_text() -> str:
 
 def _run(command: Command, words: list[str], *, debug: bool) -> int:
     module = importlib.import_module(command.module)
-    parser = argparse.ArgumentParser(
+    parser = _Parser(
         prog=f"sidelight {command.name}",
         description=f"{command.summary[0].upper()}{command.summary[1:]}.",
         epilog=f"example: {command.example}",

@@ -8,16 +8,13 @@ import sys
 import textwrap
 from typing import TYPE_CHECKING, Any, TextIO
 
+from sidelight.terminal import clean
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
 STYLES = {"ok": "green", "broken": "red", "blocked": "yellow", "error": "red"}
 """Words that are coloured on a terminal."""
-
-
-def clean(text: str) -> str:
-    """Text from a plugin or a file, safe to show: control characters, which could drive the terminal, are escaped."""
-    return "".join(char if char.isprintable() or char in "\n\t" else repr(char)[1:-1] for char in text)
 
 
 def write(text: str = "", *, to: TextIO | None = None) -> None:
@@ -34,8 +31,9 @@ def write_wrapped(text: str, indent: str = "") -> None:
 
 
 def write_json(value: Any) -> None:
-    """Write a value as indented JSON to stdout."""
-    print(json.dumps(value, indent=2, ensure_ascii=False))
+    """Write a value as indented JSON to stdout; what could drive the terminal is escaped as JSON escapes it."""
+    text = json.dumps(value, indent=2, ensure_ascii=False)
+    print("".join(char if char.isprintable() or char == "\n" else json.dumps(char)[1:-1] for char in text))
 
 
 def write_error(text: str) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import os
+import shlex
 import subprocess
 import sys
 import tempfile
@@ -11,7 +12,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from sidelight_specs import UserError
+from sidelight_specs import SidelightError, UserError
 
 from sidelight.cli.failures import DONE, FAILED
 from sidelight.cli.output import write
@@ -39,19 +40,19 @@ def run(arguments: argparse.Namespace) -> int:
     """Run every check of every component and print what passed and what failed.
 
     Returns:
-        0 when every check passed, 1 when one failed.
+        0 when every check passed, 1 when one failed or a component ended the process before the last.
 
     Raises:
         UserError: the distribution is not installed or announces no component, or pytest or torch is missing.
     """
     missing = [name for name in _NEEDED if find_spec(name) is None]
     if missing:
-        raise UserError(f"the checks need {' and '.join(missing)}", "pip install 'sidelight-specs[testing]'")
+        install = f"{shlex.quote(sys.executable)} -m pip install {' '.join(missing)}"
+        raise UserError(f"the checks need {' and '.join(missing)}", install)
     distribution = installed(arguments.distribution)
     write(f"checking {distribution} against the contracts, on toy models")
     with tempfile.TemporaryDirectory(prefix="sidelight-verify-") as folder:
-        code = _pytest(distribution, Path(folder), traceback=arguments.traceback)
-    return DONE if code == 0 else FAILED
+        return _pytest(distribution, Path(folder), traceback=arguments.traceback)
 
 
 def installed(wanted: str) -> str:
@@ -82,13 +83,25 @@ def _advice(wanted: str, names: list[str]) -> str:
 
 
 def _pytest(distribution: str, folder: Path, *, traceback: bool) -> int:
-    """Run the kit in a process and a folder of its own, so that no configuration or conftest of the user's is read."""
+    """Run the kit in a process and a folder of its own, so that no configuration or conftest of the user's is read.
+
+    Raises:
+        SidelightError: the process ended before all checks were run.
+    """
     test, settings = folder / "test_conformance.py", folder / "pytest.ini"
     test.write_text(_TEST.format(distribution=distribution), encoding="utf-8")
     settings.write_text("[pytest]\n", encoding="utf-8")
     options = ["-q", "-rE", "--no-header", "-p", "no:cacheprovider", "-p", "sidelight_specs.testing.plugin"]
     options += ["-c", str(settings), "--tb=short" if traceback else "--tb=no"]
+    report = folder / "report.xml"  # written when all checks were run, whatever became of them
+    options += [f"--junit-xml={report}"]
     environment = {**os.environ, "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1", "PYTEST_ADDOPTS": ""}
     sys.stdout.flush()
     command = [sys.executable, "-m", "pytest", *options, str(test)]
-    return subprocess.run(command, env=environment, check=False).returncode  # noqa: S603  (our own words only)
+    code = subprocess.run(command, env=environment, check=False).returncode  # noqa: S603  (our own words only)
+    if not report.is_file():
+        raise SidelightError(
+            f"{distribution} ended the checks before the last of them: their process ended with status {code}\n"
+            f"  fix: `sidelight describe` and `sidelight check --debug` name the component, where it is one"
+        )
+    return DONE if code == 0 else FAILED

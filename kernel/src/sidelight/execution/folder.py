@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Self
 from sidelight_specs import UserError
 
 from sidelight.execution.scratch import Scratch, left_behind, sync_files, sync_folder
+from sidelight.files import read_regular
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -91,7 +92,7 @@ def read_manifest(folder: Path) -> dict[str, Any]:
     """
     fix = "Give the folder that `sidelight run` printed, for example runs/quickstart."
     try:
-        manifest = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
+        manifest = json.loads(read_regular(folder / MANIFEST))
     except FileNotFoundError as error:
         raise UserError(f"{folder} holds no finished run: there is no {MANIFEST}", fix) from error
     except (OSError, ValueError) as error:
@@ -123,7 +124,7 @@ def _refuse_foreign(out: Path) -> None:
         raise UserError(f"{out} is not a folder", fix)
     if any(out.iterdir()):
         try:
-            manifest = json.loads((out / MANIFEST).read_text(encoding="utf-8"))
+            manifest = json.loads(read_regular(out / MANIFEST))
         except (OSError, ValueError):
             manifest = None
         if not isinstance(manifest, dict) or "sidelight_run" not in manifest:

@@ -7,6 +7,8 @@ import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Protocol, TextIO
 
+from sidelight.terminal import clean
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from contextlib import AbstractContextManager
@@ -97,7 +99,7 @@ class PlainLines(Silent):
 
     def say(self, text: str) -> None:
         """Write one line."""
-        print(text, file=self._stream, flush=True)
+        print(clean(text), file=self._stream, flush=True)
 
 
 class Bars:
@@ -126,7 +128,7 @@ class Bars:
 
     def started(self, title: str) -> None:
         """Show the step while it lasts, beside the bars of its loops."""
-        self._step = self._progress.add_task(title, total=None)
+        self._step = self._progress.add_task(clean(title), total=None)
 
     def finished(self, title: str, timing: Timing) -> None:
         """Leave a line that says what became of it."""
@@ -138,7 +140,7 @@ class Bars:
     @contextmanager
     def loop(self, label: str, total: int | None) -> Iterator[Callable[[], None]]:
         """A bar for as long as the loop lasts."""
-        task = self._progress.add_task(f"      {label}", total=total)
+        task = self._progress.add_task(f"      {clean(label)}", total=total)
         try:
             yield lambda: self._progress.advance(task)
         finally:
@@ -146,7 +148,7 @@ class Bars:
 
     def say(self, text: str) -> None:
         """Write one line above the bars."""
-        self._progress.console.print(text, markup=False, highlight=False)
+        self._progress.console.print(clean(text), markup=False, highlight=False)
 
     def close(self) -> None:
         """Remove the bars."""

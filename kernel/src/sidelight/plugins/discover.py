@@ -10,7 +10,8 @@ import configparser
 import importlib.metadata
 import re
 import sys
-from pathlib import PurePath
+from contextlib import suppress
+from pathlib import Path, PurePath
 from typing import TYPE_CHECKING
 
 import entrypoints
@@ -18,6 +19,7 @@ from attrs import field, frozen
 from sidelight_specs.descriptors import ROLES
 from sidelight_specs.hooks import GROUP_PREFIX
 
+from sidelight.files import refuse_special
 from sidelight.plugins.model import Entry, Fault, normalise, plugin_name
 
 if TYPE_CHECKING:
@@ -93,6 +95,7 @@ class _Draft:
     def read(self, distribution: importlib.metadata.Distribution, folder: str) -> None:
         """Add what one distribution announces."""
         try:
+            _refuse_special(distribution)
             groups = parse(distribution.read_text("entry_points.txt") or "")
         except (configparser.Error, ValueError, OSError) as error:
             name, _ = _identity(distribution, folder)
@@ -126,6 +129,15 @@ class _Draft:
             self.flaws[entry.use, entry.role] = flaw
 
 
+def _refuse_special(distribution: importlib.metadata.Distribution) -> None:
+    """Raise an OSError where a file of the metadata is a pipe, which reading would wait for."""
+    path = getattr(distribution, "_path", None)
+    if isinstance(path, Path):  # not inside a zip
+        for name in ("entry_points.txt", "METADATA", "PKG-INFO"):
+            with suppress(FileNotFoundError, NotADirectoryError):
+                refuse_special(path / name)
+
+
 def _understand(group: str) -> tuple[str, Flaw | None]:
     """The role of a group, empty when it has none, and what is wrong with the group."""
     match = _ANY_VERSION.fullmatch(group)
@@ -157,6 +169,7 @@ def _entry(role: str, component: str, distribution: str, version: str, value: st
 def _identity(distribution: importlib.metadata.Distribution, folder: str) -> tuple[str, str]:
     """Name and version: from the metadata, or from the folder's name where there is none to read."""
     try:
+        _refuse_special(distribution)
         metadata = distribution.metadata
         return str(metadata["Name"] or _stem(folder)), str(metadata["Version"] or _version(folder))
     except Exception:  # whatever a broken METADATA makes of the parser

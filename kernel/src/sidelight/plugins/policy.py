@@ -24,6 +24,7 @@ import yaml
 from attrs import frozen
 from sidelight_specs import UserError
 
+from sidelight.files import read_regular
 from sidelight.plugins.hashes import PREFIX, installed_hash
 from sidelight.plugins.model import normalise
 from sidelight.problems import Place, Problem
@@ -139,7 +140,7 @@ def read_policy(path: Path | None) -> Policy:
     if path is None:
         return Policy()
     try:
-        text = path.read_text("utf-8")
+        text = read_regular(path).decode("utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise UserError(
             f"cannot read the policy {path}: {error}",

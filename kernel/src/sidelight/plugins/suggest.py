@@ -23,6 +23,8 @@ def _hint(use: str, role: str | None, entries: tuple[Entry, ...]) -> str:
     elsewhere = [entry.role for entry in entries if entry.use == use]
     if elsewhere:
         return f'"{use}" is {_article(_noun(elsewhere[0]))}, not {_article(_noun(role))}'
+    if any(plugin_name(entry.distribution) == normalise(use) for entry in entries):  # a plugin, without a component
+        return _source(normalise(use), role, entries)
     uses = [entry.use for entry in entries if role in (None, entry.role)]
     close = _close(use, uses)
     if close:

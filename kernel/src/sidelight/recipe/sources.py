@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from sidelight.files import read_regular
 from sidelight.problems import Place, Problems
 from sidelight.recipe.budget import MAX_BYTES
 from sidelight.recipe.merge import merge
@@ -76,12 +77,10 @@ def _read_text(path: Path, problems: Problems, asked_at: Place | None) -> str | 
     """The text of a file, or None and a problem, at the `extends` that asked for it."""
     place = asked_at or Place(str(path), rank=problems.next_rank())
     try:
-        with path.open("rb") as file:
-            content = file.read(MAX_BYTES + 1)
+        content = read_regular(path, MAX_BYTES + 1)
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or str(error)
         reason = "there is no such file" if isinstance(error, FileNotFoundError) else reason
-        reason = "it is a folder, not a file" if isinstance(error, IsADirectoryError) else reason
         problems.add(f"the recipe {quoted(str(path))} cannot be read: {reason}", place, suggestion=_similar(path))
         return None
     if len(content) > MAX_BYTES:
@@ -107,8 +106,12 @@ def _decode(content: bytes, path: Path, problems: Problems) -> str | None:
 
 
 def _similar(path: Path) -> str:
-    """Recipes beside a missing file that have a similar name."""
+    """The recipe that was meant: the name with its suffix, also in `recipes/`, or a similar name beside it."""
     try:
+        named = path if path.suffix in (".yaml", ".yml") else path.with_name(f"{path.name}.yaml")
+        for meant in (named, Path("recipes") / named):
+            if meant != path and meant.is_file():
+                return f"did you mean {quoted(str(meant))}?"
         names = [file.name for file in path.parent.iterdir() if file.suffix in (".yaml", ".yml")]
     except (OSError, ValueError):
         return ""

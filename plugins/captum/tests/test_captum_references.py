@@ -240,6 +240,24 @@ def test_integrated_gradients_are_complete(network, classify, images, ask):
     assert np.abs(found.values.sum((1, 2)) - expected).max() < 0.01 * np.abs(expected).max()
 
 
+def test_integrated_gradients_smoothed_from_the_blur(network, classify, images, ask):
+    """Away from the border every value is the Gaussian mean of the plain heatmap around it."""
+    classifier = classify(network())
+    targets = ask(classifier, images)
+    plain, smooth = (
+        IntegratedGradients(
+            IntegratedGradientsParams(baseline="blur", steps=8, smooth=sigma), classifier=classifier, run=ToyRun()
+        ).explain(images, targets)
+        for sigma in (0.0, 1.5)
+    )
+    offsets = np.arange(-5, 6)
+    weights = np.exp(-(offsets**2) / (2 * 1.5**2))
+    weights /= weights.sum()
+    expected = np.einsum("nyx,y,x->n", plain.values[:, 7:18, 3:14], weights, weights)
+    assert np.abs(smooth.values[:, 12, 8] - expected).max() <= 1e-5 * np.abs(plain.values).max()
+    assert np.abs(smooth.values).max() < 0.5 * np.abs(plain.values).max()
+
+
 def test_a_contrast_of_a_regression_is_refused(network, classify, images, ask):
     classifier = classify(network(1), "regression")
     params = SaliencyParams(target="contrast")

@@ -64,6 +64,13 @@ class IntegratedGradientsParams:
         "gausslegendre", "The quadrature rule, by captum's name."
     )
     channels: Channels = _channels("sum")
+    smooth: float = param(
+        0.0,
+        "Width of the Gaussian that smooths the heatmap; 0 for none (sigma).",
+        unit="pixels",
+        minimum=0.0,
+        maximum=512.0,
+    )
     batch: int = _batch("Points on one image's way")
 
 

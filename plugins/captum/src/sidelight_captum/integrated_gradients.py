@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING
 
 import captum.attr
@@ -11,6 +12,7 @@ from sidelight_specs.results import Heatmap
 from sidelight_specs.roles import Explainer
 from sidelight_toolkit.arrays import to_array
 from sidelight_toolkit.baselines import baseline
+from sidelight_toolkit.images import gaussian_blur
 
 from sidelight_captum.channels import one_channel
 from sidelight_captum.question import class_pairs, score_function
@@ -33,7 +35,10 @@ class IntegratedGradients(Explainer):
         self._params, self._classifier, self._run = params, classifier, run
 
     def explain(self, images: torch.Tensor, targets: Targets) -> Heatmap:
-        """Heatmaps in logits; each sums to the score of the image minus that of the baseline, up to the quadrature."""
+        """Heatmaps in logits; each sums to the score of the image minus that of the baseline, up to the quadrature.
+
+        Smoothed, a pixel's share is spread over its neighbours, and the sum holds but for the borders.
+        """
         params = self._params
         method = captum.attr.IntegratedGradients(score_function(self._classifier, params.target))
         pairs = class_pairs(targets, params.target, images.device)
@@ -50,8 +55,13 @@ class IntegratedGradients(Explainer):
             )
             maps.append(one_channel(attributions.detach(), params.channels))
         return Heatmap(
-            values=to_array(torch.cat(maps)),
+            values=to_array(_smoothed(torch.cat(maps), params.smooth)),
             signed=params.channels == "sum",
             answers=params.target,
             passes=np.full(len(images), 3 * params.steps, dtype=np.float32),
         )
+
+
+def _smoothed(maps: torch.Tensor, sigma: float) -> torch.Tensor:
+    """(N, H, W), blurred by a Gaussian that is cut off at three standard deviations."""
+    return gaussian_blur(maps[:, None], 2 * math.ceil(3 * sigma) + 1, sigma)[:, 0] if sigma else maps

@@ -1,5 +1,6 @@
 """What fails names itself, keeps what was finished, and leaves nothing half-written."""
 
+import json
 import signal
 from pathlib import Path
 
@@ -28,7 +29,6 @@ def test_an_exception_names_the_component_and_the_step(toys, tmp_path):
         "explainers.bad (toy/failing) failed in the step `explain questions 0 to 1`: ValueError: no such thing"
     )
     assert isinstance(caught.value.__cause__, ValueError)
-    assert leftovers(tmp_path) == []
 
 
 def test_earlier_steps_and_shards_are_kept(toys):
@@ -37,7 +37,7 @@ def test_earlier_steps_and_shards_are_kept(toys):
     toys.calls.clear()
     with pytest.raises(SidelightError, match="questions 4 to 5"):  # it fails at the third image that it sees again
         toys.run(failing(toys, image=2))
-    assert toys.calls == ["try", "try", "try"]
+    assert toys.calls == ["try", "try", "try", "render"]
 
 
 def test_a_users_mistake_stays_one_and_names_the_component(toys):
@@ -86,11 +86,14 @@ def test_a_run_can_be_stopped_from_outside(toys):
     assert toys.calls == []
 
 
-def test_a_failed_run_leaves_the_last_good_one(toys):
+@pytest.mark.parametrize("role", ["data", "classifier"])
+def test_without_images_or_classifier_the_run_ends_and_leaves_the_last_good_one(toys, role, monkeypatch):
     good = toys.run(failing(toys, error="none"), out="mine")
     before = {path: path.read_bytes() for path in good.folder.rglob("*") if path.is_file()}
-    with pytest.raises(SidelightError):
-        toys.run(failing(toys), out="mine")
+    place = {"data": "sidelight_toy.data.Squares.split", "classifier": "sidelight_toy.behaviour.Mean.scores"}[role]
+    monkeypatch.setattr(place, lambda *_: 1 / 0)
+    with pytest.raises(SidelightError, match=f"{role} .*ZeroDivisionError"):
+        toys.run({**failing(toys), "seed": 8}, set=["explain.count=5"], out="mine")
     assert {path: path.read_bytes() for path in good.folder.rglob("*") if path.is_file()} == before
 
 
@@ -101,9 +104,9 @@ def test_the_command_line_says_it_in_one_message(toys, tmp_path, capfd):
     )
     assert main(["run", str(recipe)]) == 1
     error = capfd.readouterr().err
-    assert "error: explainers (toy/failing) failed" in error
+    assert error.rstrip().splitlines()[-1].startswith("error: explainers (toy/failing) failed")
     assert "Traceback" not in error
-    assert not Path("runs/bad").exists()
+    assert json.loads(Path("runs/bad/run.json").read_text())["status"] == "failed"
 
 
 def test_a_broken_cache_entry_is_mended_on_the_way(toys, tmp_path):
@@ -130,3 +133,69 @@ def test_a_run_folder_on_a_full_disk_is_the_users_to_mend_and_costs_no_cache_ent
             toys.run(recipe, out="other")
     assert not (tmp_path / "other").exists()
     assert toys.run(recipe).manifest["cache"]["made"] == 0
+
+
+def with_failing(toys, **sections):
+    """Everything that may fail, beside one of its kind that does not."""
+    good = {"total": {"use": "toy/total"}}
+    return toys.small(
+        explainers={"bright": {"use": "toy/brightness"}, "talk": {"use": "toy/talkative"}},
+        metrics={**sections.get("metrics", {}), **good},
+        renderers={**sections.get("renderers", {}), "page": {"use": "toy/text"}},
+    )
+
+
+def test_a_failing_metric_costs_nothing_but_its_own_number(toys):
+    recipe = with_failing(toys, metrics={"bad": {"use": "toy/failing-metric", "with": {"of": "bright"}}})
+    run = toys.run(recipe, check=False)
+    assert set(run.results.measurements["total"]) == {"bright", "talk"}
+    assert set(run.results.measurements["bad"]) == {"talk"}
+    said = "metrics.bad (toy/failing-metric) failed in the step `measure bright`: ValueError: no such thing"
+    failure = {"step": "measure metrics.bad", "component": "toy/failing-metric", "error": said}
+    assert run.manifest["failures"] == [failure]
+    assert run.manifest["status"] == "failed"
+    assert said in run.pages[0].read_text()
+    with pytest.raises(SidelightError, match="no such thing"):
+        run.check()
+
+
+def test_what_a_metric_cannot_measure_is_an_answer_and_no_error(toys):
+    options = {"of": "bright", "error": "user"}
+    recipe = with_failing(toys, metrics={"bad": {"use": "toy/failing-metric", "with": options}})
+    run = toys.run(recipe)
+    assert set(run.results.measurements["bad"]) == {"talk"}
+    assert "bright is not measured: metrics.bad (toy/failing-metric): two finders" in "".join(run.results.warnings)
+    assert run.manifest["status"] == "done"
+
+
+def test_a_failing_renderer_costs_no_other_page_and_leaves_no_half_page(toys):
+    run = toys.run(with_failing(toys, renderers={"bad": {"use": "toy/failing-page"}}), check=False)
+    assert [page.parent.name for page in run.pages] == ["page"]
+    assert not (run.folder / "bad").exists()
+    assert "renderers.bad (toy/failing-page) failed in the step `render`" in run.manifest["failures"][0]["error"]
+    assert any("renderers.bad" in text for text in run.manifest["warnings"])
+
+
+def test_several_failures_are_one_error_that_names_all(toys):
+    recipe = with_failing(
+        toys,
+        metrics={"bad": {"use": "toy/failing-metric", "with": {"of": "talk"}}},
+        renderers={"worse": {"use": "toy/failing-page"}},
+    )
+    with pytest.raises(SidelightError, match=r"2 steps failed:\n  metrics.bad .*\n  renderers.worse "):
+        toys.run(recipe)
+
+
+def test_a_renderer_that_changes_the_results_ends_the_run(toys):
+    recipe = with_failing(toys, renderers={"bad": {"use": "toy/failing-page", "with": {"how": "change"}}})
+    with pytest.raises(SidelightError, match=r"renderers.bad \(toy/failing-page\) changed the results"):
+        toys.run(recipe)
+
+
+def test_a_metric_that_changes_what_it_measures_changes_nothing(toys):
+    options = {"of": "bright", "error": "change"}
+    changing = toys.run(with_failing(toys, metrics={"bad": {"use": "toy/failing-metric", "with": options}}))
+    plain = toys.run(with_failing(toys), out="plain")
+    found, expected = (run.results.measurements["total"] for run in (changing, plain))
+    assert {name: item.digest() for name, item in found.items()} == {n: item.digest() for n, item in expected.items()}
+    assert changing.results.explanations["bright"].digest() == plain.results.explanations["bright"].digest()

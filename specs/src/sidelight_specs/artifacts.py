@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self
 import attrs
 
 from sidelight_specs import _codec
+from sidelight_specs._form import ANY_ROWS, FORM, Form, Numbers, check_leaf, leaves
 from sidelight_specs.errors import SidelightError
 
 if TYPE_CHECKING:
@@ -21,9 +22,49 @@ if TYPE_CHECKING:
 _PER_IMAGE = "sidelight.per_image"
 
 
-def per_image(**settings: Any) -> Any:
-    """An attrs field whose first axis (array) or items (tuple) run over the explained images."""
-    return attrs.field(metadata={_PER_IMAGE: True}, **settings)
+def per_image(
+    shape: str = "",
+    *,
+    numbers: Numbers = "float",
+    low: float | None = None,
+    high: float | None = None,
+    nan: bool = False,
+    **settings: Any,
+) -> Any:
+    """An attrs field whose first axis (array) or items (tuple) run over the explained images.
+
+    Args:
+        shape: the axes as words, `"N C H W"`: `N`, `C`, `H`, `W` are those of the explained images and `K` is the
+            number of classes; any other name stands for one size within the artifact, a number for itself, a last
+            `...` for any further axes. Empty for rows of anything.
+        numbers: `float`, `int`, `bool`, `label` (integers or floating point) or `any`.
+        low: the least value.
+        high: the greatest value.
+        nan: whether NaN is allowed, for what was not measured; infinities never are.
+        settings: of `attrs.field`: `default`, `factory`.
+    """
+    form = _form(shape, numbers, low, high, nan, settings) if shape else attrs.evolve(ANY_ROWS, nan=nan)
+    return attrs.field(metadata={_PER_IMAGE: True, FORM: form}, **settings)
+
+
+def array(
+    shape: str = "",
+    *,
+    numbers: Numbers = "float",
+    low: float | None = None,
+    high: float | None = None,
+    nan: bool = False,
+    **settings: Any,
+) -> Any:
+    """An attrs field with an array that does not run over the images, or a dict of them; arguments as above."""
+    return attrs.field(metadata={FORM: _form(shape, numbers, low, high, nan, settings)}, **settings)
+
+
+def _form(
+    shape: str, numbers: Numbers, low: float | None, high: float | None, nan: bool, settings: dict[str, Any]
+) -> Form:
+    required = not settings.keys() & {"default", "factory"}
+    return Form(tuple(shape.split()), numbers, low, high, nan, required)
 
 
 @attrs.frozen(eq=False)
@@ -31,7 +72,8 @@ class Artifact:
     """Base of everything that a component gives and the kernel keeps.
 
     Subclasses are attrs classes (`@attrs.frozen(eq=False, kw_only=True)`) with a `kind` of their own, whose fields are
-    numpy arrays, plain values, tuples, dicts with string keys, or attrs classes of these.
+    numpy arrays, plain values, tuples, dicts with string keys, or attrs classes of these. `per_image` and `array` say
+    what an array looks like; one that is not declared holds finite real numbers of any shape.
     """
 
     kind: ClassVar[str] = ""
@@ -55,6 +97,9 @@ class Artifact:
         import numpy as np
 
         try:
+            for name in ("artifact.json", "arrays.npz"):
+                if not (folder / name).is_file():  # a pipe in its place would never end
+                    raise FileNotFoundError(f"{name} is missing, or no regular file")
             document = json.loads((folder / "artifact.json").read_text(encoding="utf-8"))
             with np.load(folder / "arrays.npz", allow_pickle=False) as stored:
                 arrays = {name: stored[name] for name in stored.files}
@@ -65,6 +110,34 @@ class Artifact:
         if not isinstance(artifact, cls):
             raise SidelightError(f"{folder} holds a {found.kind!r}, not a {cls.kind!r}")
         return artifact
+
+    def validate(self, images: tuple[int, ...] | None = None, classes: int | None = None) -> None:
+        """Check every field against its declared form; a kind with rules of its own adds them here.
+
+        Args:
+            images: shape (N, C, H, W) of the explained images; None where the artifact is not about them.
+            classes: the number of columns of class logits; None where it is not known.
+
+        Raises:
+            SidelightError: a field has another shape or type, or values that are not finite or out of range; the
+                message opens with the field's name.
+        """
+        sizes = self._sizes() | (dict(zip("NCHW", images, strict=True)) if images is not None else {})
+        if classes is not None:
+            sizes["K"] = classes
+        for place, value, form in leaves("", self):
+            check_leaf(place, value, form, sizes)
+        for name, rows in self.rows().items():
+            if rows != sizes.setdefault("N", rows):
+                raise SidelightError(f"{name} has {rows} rows, not {sizes['N']}")
+
+    def _sizes(self) -> dict[str, int]:
+        """Sizes of named axes that follow from other fields: `{"n": len(self.names)}`."""
+        return {}
+
+    def doubts(self) -> list[str]:
+        """Reasons to distrust a valid artifact, one sentence each, for the user: `3 of 8 heatmaps are constant`."""
+        return []
 
     def digest(self) -> str:
         """A hash of the content, the same on every machine that computed the same values."""

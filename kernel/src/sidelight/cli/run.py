@@ -49,8 +49,10 @@ def run(arguments: argparse.Namespace) -> int:
         device=arguments.device,
         threads=arguments.threads,
         progress=not arguments.quiet,
+        check=False,
     )
     _show(finished)
+    finished.check()
     return 0
 
 

@@ -8,6 +8,8 @@ import numpy as np
 from sidelight_specs import Artifact, SidelightError
 from sidelight_specs.results import Split
 
+from sidelight.execution.naming import place_of
+
 if TYPE_CHECKING:
     from sidelight.recipe.model import ResolvedComponent
 
@@ -21,17 +23,28 @@ def check_split_images(split: Any, component: ResolvedComponent) -> Split:
     if not isinstance(split, Split):
         raise _wrong(component, f"gave a {type(split).__name__}, not a Split")
     images = split.images
-    if images.ndim != 4 or images.dtype != np.float32 or not len(images):
-        found = f"{images.dtype} images of shape {images.shape}"
+    if not isinstance(images, np.ndarray) or images.ndim != 4 or images.dtype != np.float32 or not len(images):
+        found = f"{getattr(images, 'dtype', type(images).__name__)} images of shape {np.shape(images)}"
         raise _wrong(component, f"gave {found}, not float32 (N, C, H, W)")
-    if not (images.min() >= 0 and images.max() <= 1):
-        raise _wrong(component, f"gave values from {images.min()} to {images.max()}, not within [0, 1]")
-    check_rows(split, len(images), component)
+    check_valid(split, component)
     return split
 
 
-def check_kind(artifact: Any, kind: str, rows: int | None, component: ResolvedComponent) -> Artifact:
-    """An artifact of the announced kind, with one row for each image where `rows` is given.
+def check_kind(
+    artifact: Any,
+    kind: str,
+    component: ResolvedComponent,
+    images: tuple[int, ...] | None = None,
+    classes: int | None = None,
+) -> Artifact:
+    """A valid artifact of the announced kind.
+
+    Args:
+        artifact: what the component gave.
+        kind: what it should be.
+        component: who gave it.
+        images: shape (N, C, H, W) of the images that it is about.
+        classes: the number of columns of class logits.
 
     Raises:
         SidelightError: it is something else.
@@ -39,20 +52,30 @@ def check_kind(artifact: Any, kind: str, rows: int | None, component: ResolvedCo
     if not isinstance(artifact, Artifact) or artifact.kind != kind:
         found = artifact.kind if isinstance(artifact, Artifact) else type(artifact).__name__
         raise _wrong(component, f"gave {found!r}, not {kind!r}")
-    if rows is not None:
-        check_rows(artifact, rows, component)
+    check_valid(artifact, component, images, classes)
     return artifact
 
 
-def check_rows(artifact: Artifact, rows: int, component: ResolvedComponent) -> None:
-    """Every field that runs over the images has `rows` rows.
+def check_valid(
+    artifact: Any,
+    component: ResolvedComponent,
+    images: tuple[int, ...] | None = None,
+    classes: int | None = None,
+    name: str = "",
+) -> None:
+    """Any artifact, by its kind's own rules; `name` is that of a by-product.
 
     Raises:
-        SidelightError: one has not; it is named.
+        SidelightError: it is invalid; component and field are named.
     """
-    for name, found in artifact.rows().items():
-        if found != rows:
-            raise _wrong(component, f"gave {found} rows of {name!r} for {rows} images")
+    called = f" as {name!r}" if name else ""
+    if not isinstance(artifact, Artifact):
+        raise _wrong(component, f"gave a {type(artifact).__name__}{called}, not an artifact")
+    try:
+        artifact.validate(images, classes)
+    except Exception as error:  # a stranger's rules may fail in their own way
+        said = str(error) if isinstance(error, SidelightError) else f"{type(error).__name__}: {error}"
+        raise _wrong(component, f"gave an invalid {artifact.kind}{called}: {said}") from error
 
 
 def check_logits(logits: np.ndarray, rows: int, component: ResolvedComponent) -> np.ndarray:
@@ -69,4 +92,4 @@ def check_logits(logits: np.ndarray, rows: int, component: ResolvedComponent) ->
 
 
 def _wrong(component: ResolvedComponent, what: str) -> SidelightError:
-    return SidelightError(f"{component.use} {what}")
+    return SidelightError(f"{place_of(component)} ({component.use}) {what}")

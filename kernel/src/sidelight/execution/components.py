@@ -10,6 +10,7 @@ import attrs
 from sidelight_specs import SidelightError, UserError
 from sidelight_specs.results import State
 
+from sidelight.execution.checks import check_valid
 from sidelight.execution.context import ComponentRun
 from sidelight.execution.keys import trained_by
 from sidelight.execution.naming import is_trainable, place_of, required
@@ -50,8 +51,18 @@ class Components:
         unused = [component for component in self._alive if component not in needed]
         for component in unused:
             del self._alive[component]
+            self._session.guard.forget(component)
         if unused and not self._session.device.startswith("cpu"):
             gc.collect()  # hooks make cycles, which would hold the device's memory
+
+    @property
+    def alive(self) -> dict[ResolvedComponent, Any]:
+        """Every live component's instance."""
+        return {component: instance for component, (instance, _) in self._alive.items()}
+
+    def forget_all(self) -> None:
+        """Let every component be built anew when it is next needed."""
+        self._alive.clear()
 
     def state(self, component: ResolvedComponent) -> Entry:
         """The stored state of a trainable component, which is fitted first when there is none."""
@@ -87,6 +98,9 @@ class Components:
             state = instance.state()
         if not isinstance(state, State):
             raise SidelightError(f"{component.use}: state() gave a {type(state).__name__}, not a State")
+        check_valid(state, component)
+        if state.diverged:
+            raise SidelightError(f"{place_of(component)} ({component.use}) has diverged: NaN in {state.diverged[0]}")
         if state.curves:
             curves = attrs.evolve(state, arrays={})
             self._session.record.emit(f"{component.id}/training", curves)

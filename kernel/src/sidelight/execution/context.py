@@ -6,6 +6,7 @@ import hashlib
 from collections.abc import Sized
 from typing import TYPE_CHECKING, TypeVar, cast
 
+from sidelight.execution.checks import check_valid
 from sidelight.execution.device import DTYPE
 from sidelight.execution.hashing import digest_of
 from sidelight.execution.naming import place_of
@@ -62,12 +63,19 @@ class ComponentRun:
 
     def cached(self, key: Hashable, make: Callable[[], A]) -> A:
         """The artifact kept under `key` for this component, made by `make()` when there is none."""
+
+        def checked() -> A:
+            artifact = make()
+            check_valid(artifact, self._component, name=key if isinstance(key, str) else repr(key))
+            return artifact
+
         inputs = {"key": digest_of(repr(key))}
-        entry = self._session.keep(self._component, "cached", inputs, make)
+        entry = self._session.keep(self._component, "cached", inputs, checked)
         return cast("A", entry.result)
 
     def emit(self, name: str, artifact: Artifact) -> None:
         """Keep a by-product under `component-id/name`."""
+        check_valid(artifact, self._component, name=name)
         self._session.record.emit(f"{self._component.id}/{name}", artifact)
 
     def warn(self, text: str) -> None:

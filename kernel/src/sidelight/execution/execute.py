@@ -4,18 +4,22 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from sidelight_specs import Cancelled, SidelightError
+
 from sidelight.execution import rendering, steps
 from sidelight.execution.cancel import Cancellation, on_interrupt
 from sidelight.execution.device import resolve_device
 from sidelight.execution.finished import Run
 from sidelight.execution.folder import RunFolder, unwritable
+from sidelight.execution.guard import Untrustworthy
 from sidelight.execution.journal import Clock, Timing
 from sidelight.execution.manifest import write_run
+from sidelight.execution.naming import place_of
 from sidelight.execution.plan import plan, still_needed
 from sidelight.execution.reporting import choose_reporter
 from sidelight.execution.session import Session
 from sidelight.execution.store import Store
-from sidelight.execution.work import Work
+from sidelight.execution.work import Failure, Work
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -58,7 +62,7 @@ def execute(
 
     Raises:
         UserError: the recipe, the data, the device, `out` or the cache cannot be used.
-        SidelightError: a component failed.
+        SidelightError: data or classifier failed; where anything else fails, the run goes on and `Run.check` says it.
         Cancelled: the user asked to stop; finished steps are kept.
     """
     clock, cancellation = clock or Clock(), cancellation or Cancellation()
@@ -70,7 +74,7 @@ def execute(
         try:
             for warning in resolved.warnings:
                 _notice(warning.sentence, notices, reporter)
-            session = Session(resolved, store, resolve_device(device), reporter, cancellation, clock)
+            session = Session(resolved, store, resolve_device(device), reporter, cancellation, clock, guarded=True)
             work = Work(session, folder.staging)
             with on_interrupt(cancellation, reporter.say):
                 timings = _take_all(work, planned)
@@ -81,7 +85,8 @@ def execute(
         finally:
             reporter.close()
             store.close()
-    return Run(folder.out, manifest, rendering.finished_results(work))
+    errors = [failure.error for failure in work.failures]
+    return Run(folder.out, manifest, rendering.finished_results(work), errors)
 
 
 def _notice(text: str, notices: list[str], reporter: Reporter) -> None:
@@ -90,13 +95,39 @@ def _notice(text: str, notices: list[str], reporter: Reporter) -> None:
 
 
 def _take_all(work: Work, planned: tuple[Step, ...]) -> list[Timing]:
-    timings = []
+    timings, resolved = [], work.session.resolved
     for number, step in enumerate(planned, 1):
         work.session.cancellation.check()
-        timings.append(_take(work, step, f"[{number}/{len(planned)}] {step.title}"))
+        try:
+            _refuse_after_failure(work, step)
+            timings.append(_take(work, step, f"[{number}/{len(planned)}] {step.title}"))
+        except (Cancelled, Untrustworthy):
+            raise
+        except SidelightError as error:
+            if step.component is resolved.data or step.component is resolved.classifier:
+                raise  # without images, or without a classifier, there is nothing to explain
+            _note_failure(work, step, error)
         work.session.components.keep_only(still_needed(planned, number))
     work.session.cancellation.check()
     return timings
+
+
+def _refuse_after_failure(work: Work, step: Step) -> None:
+    """What needs a component that has failed is left out, for it would fail again, or be wrong.
+
+    Raises:
+        SidelightError: there is such a component.
+    """
+    for failure in work.failures:
+        if failure.component in step.uses:
+            place, other = place_of(step.component), place_of(failure.component)
+            raise SidelightError(f"{place} ({step.component.use}) is left out, because {other} failed")
+
+
+def _note_failure(work: Work, step: Step, error: SidelightError) -> None:
+    work.failures.append(Failure(step.title, step.component, error))
+    work.session.record.warn(str(error))
+    work.session.reporter.say(f"failed, and the run goes on: {error}")
 
 
 def _take(work: Work, step: Step, title: str) -> Timing:

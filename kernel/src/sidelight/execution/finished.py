@@ -5,11 +5,15 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from sidelight_specs import SidelightError, UserError
+
 from sidelight.execution.folder import read_manifest
 from sidelight.execution.results import load_results
 from sidelight.execution.table import MeasurementTable, table_of
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from sidelight_specs.results import Results
 
 
@@ -20,12 +24,30 @@ class Run:
         folder: where it lies.
         manifest: what `run.json` holds.
         results: everything that it found.
+        errors: of the steps that failed while the run went on.
     """
 
-    def __init__(self, folder: Path, manifest: dict[str, Any], results: Results) -> None:
+    def __init__(
+        self, folder: Path, manifest: dict[str, Any], results: Results, errors: Sequence[SidelightError] = ()
+    ) -> None:
         self.folder = folder
         self.manifest = manifest
         self.results = results
+        self.errors = tuple(errors)
+
+    def check(self) -> None:
+        """Raise the error of the step that failed, or one that lists all; nothing when the run is complete.
+
+        Raises:
+            UserError: all that failed is the user's to mend.
+            SidelightError: something else failed.
+        """
+        if not self.errors:
+            return
+        if len(self.errors) == 1:
+            raise self.errors[0]
+        text = "\n".join([f"{len(self.errors)} steps failed:", *(f"  {error}" for error in self.errors)])
+        raise (UserError if all(isinstance(error, UserError) for error in self.errors) else SidelightError)(text)
 
     @property
     def measurements(self) -> MeasurementTable:

@@ -41,6 +41,11 @@ def write_run(work: Work, results: Results, timings: Sequence[Timing], notices: 
     sync_files(work.folder)  # now, so that its time is counted
     manifest = {
         "sidelight_run": FORMAT,
+        "status": "failed" if work.failures else "done",
+        "failures": [
+            {"step": failure.step, "component": failure.component.use, "error": str(failure.error)}
+            for failure in work.failures
+        ],
         **_about(work),
         "facts": facts_of(results),
         "results": listing,
@@ -74,6 +79,6 @@ def _file_digests(folder: Path) -> dict[str, str]:
 
 
 def _seconds(work: Work) -> dict[str, float]:
-    """Whole run, time inside components, and the difference: what the kernel itself took."""
+    """Whole run, time inside components, and the difference: what the kernel itself took; CPU time of fingerprints."""
     total, inside = work.session.clock.total, work.session.clock.components
-    return {"total": total, "components": inside, "kernel": total - inside}
+    return {"total": total, "components": inside, "kernel": total - inside, "guard": work.session.guard.seconds}

@@ -24,6 +24,7 @@ def run(
     threads: int | None = None,
     progress: bool = True,
     cancellation: Cancellation | None = None,
+    check: bool = True,
 ) -> Run:
     """Run a recipe, taking from the cache whatever earlier runs have made.
 
@@ -37,6 +38,8 @@ def run(
             only before torch has been imported.
         progress: whether to show any.
         cancellation: lets another thread ask the run to stop.
+        check: whether steps that failed while the run went on are an error; the run lies in its folder anyway, and
+            `Run.check` raises the error later.
 
     Returns:
         the finished run, which also lies in its folder.
@@ -57,7 +60,7 @@ def run(
     clock = Clock()
     source = Path(recipe) if isinstance(recipe, str) else recipe
     resolved = load_recipe(source, set=_several(set), swap=_several(swap), catalog=installed())
-    return execute(
+    run = execute(
         resolved,
         default_folder(resolved, out),
         device=device,
@@ -65,6 +68,9 @@ def run(
         cancellation=cancellation,
         clock=clock,
     )
+    if check:
+        run.check()
+    return run
 
 
 def _several(texts: str | Sequence[str]) -> Sequence[str]:

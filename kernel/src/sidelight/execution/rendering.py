@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 from sidelight_specs import SidelightError
 
+from sidelight.execution.guard import Untrustworthy
+from sidelight.execution.naming import place_of
 from sidelight.execution.results import collect, digest_results, digests_of, safe_name, unique_name
 
 if TYPE_CHECKING:
@@ -41,10 +43,18 @@ def render(work: Work, component: ResolvedComponent) -> None:
         folder.mkdir(parents=True)
         renderer = session.components.get(component)
         with session.inside(component, "render"):
-            return _relative(renderer.render(results, folder), folder)
+            files = _relative(renderer.render(results, folder), folder)
+        changed = [path for path, digest in digests_of(results).items() if work.digests[path] != digest]
+        if changed:
+            raise Untrustworthy(f"{place_of(component)} ({component.use}) changed the results it shows: {changed[0]}")
+        return files
 
     inputs = {"results": digest_results(results, work.digests)}
-    entry = session.keep_files(component, inputs, folder, make)
+    try:
+        entry = session.keep_files(component, inputs, folder, make)
+    except Exception:
+        shutil.rmtree(folder, ignore_errors=True)  # half a page is none
+        raise
     work.rendered[component.id] = (place, entry.files)
 
 

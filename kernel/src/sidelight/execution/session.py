@@ -12,6 +12,7 @@ from sidelight import underway
 from sidelight.execution.components import Components
 from sidelight.execution.device import DTYPE
 from sidelight.execution.entry import Entry
+from sidelight.execution.guard import Guard
 from sidelight.execution.journal import Clock, Record
 from sidelight.execution.keys import Keys
 from sidelight.execution.naming import closure, place_of
@@ -57,6 +58,7 @@ class Session:
         reporter: where progress is shown.
         cancellation: whether the user has asked to stop.
         clock: started with the run.
+        guarded: whether components are watched for changes to what they share; needs them to take turns.
     """
 
     def __init__(
@@ -67,6 +69,8 @@ class Session:
         reporter: Reporter,
         cancellation: Cancellation,
         clock: Clock,
+        *,
+        guarded: bool = False,
     ) -> None:
         self.resolved = resolved
         self.seed = resolved.seed
@@ -82,6 +86,9 @@ class Session:
         self._said: set[str] = set()
         self._records = _Records()
         self.components = Components(self)
+        self.guard = Guard(lambda: self.components.alive, self.components.forget_all, self.warn, device)
+        self._guarded = guarded
+        self._held_back: list[tuple[str, Entry]] = []
         self.keys = Keys(
             resolved.seed,
             DTYPE,
@@ -129,13 +136,34 @@ class Session:
 
     @contextmanager
     def inside(self, component: ResolvedComponent, doing: str) -> Iterator[None]:
-        """Count the time as the component's, name it in whatever error it raises, and put back what is everybody's.
+        """Count the time as the component's, name it in whatever error it raises, and watch what it shares.
 
         Raises:
             ComponentUserError: the component raised a `UserError`.
-            ComponentError: it raised anything else but what the user's wish to stop has caused, or changed what
-                everybody shares (`Surroundings`).
+            ComponentError: it raised anything else but a wish to stop.
+            Disturbance: it changed what others share.
         """
+        with self._watching(component, doing), self._naming(component, doing):
+            yield
+
+    @contextmanager
+    def _watching(self, component: ResolvedComponent, doing: str) -> Iterator[None]:
+        """The guard; what was kept meanwhile, while something was changed, is written once all is as it was."""
+        if not self._guarded:
+            yield
+            return
+        outermost = self.guard.is_idle
+        try:
+            with self.guard.watching(component, doing):
+                yield
+            for key, entry in self._held_back if outermost else ():
+                self.store.put(key, entry)
+        finally:
+            if outermost:
+                self._held_back.clear()
+
+    @contextmanager
+    def _naming(self, component: ResolvedComponent, doing: str) -> Iterator[None]:
         place = f"{place_of(component)} ({component.use})"
         surroundings = Surroundings() if in_main_thread() else None  # another thread's stretch of work may overlap
         try:
@@ -176,7 +204,7 @@ class Session:
                 result = make()
             emitted, warnings = tuple(record.emitted), tuple(record.warnings)
             entry = Entry(component=component.use, step=step, result=result, emitted=emitted, warnings=warnings)
-            self.store.put(key, entry)
+            self._put(key, entry)
         self.absorb(entry)
         return entry
 
@@ -195,6 +223,13 @@ class Session:
             self.store.put(key, entry, folder)
         self.absorb(entry)
         return entry
+
+    def _put(self, key: str, entry: Entry) -> None:
+        """Keep an entry; in the middle of a component's step only while nothing that is shared is changed."""
+        if self._guarded and not self.guard.is_clean():
+            self._held_back.append((key, entry))
+        else:
+            self.store.put(key, entry)
 
     def _count(self, component: ResolvedComponent, step: str, entry: Entry | None) -> None:
         """Count an entry of the step under way; what is looked up on the side (states, caches) is not counted."""

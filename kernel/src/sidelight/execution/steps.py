@@ -2,18 +2,28 @@
 
 from __future__ import annotations
 
+import copy
 from typing import TYPE_CHECKING, Any, cast
 
+from sidelight_specs import SidelightError
 from sidelight_specs.results import Inversion, Measurements, Split
 
 from sidelight.execution.answers import ClassifierAnswers
 from sidelight.execution.attributes import join_attributes
 from sidelight.execution.checks import check_kind, check_logits, check_split_images
 from sidelight.execution.device import as_images, load_torch
+from sidelight.execution.guard import Disturbance
 from sidelight.execution.hashing import digest_arrays
 from sidelight.execution.keys import images_read
-from sidelight.execution.naming import has_own_latents, inverter_of, main_inverter, of_another_generator
+from sidelight.execution.naming import (
+    has_own_latents,
+    inverter_of,
+    main_inverter,
+    of_another_generator,
+    place_of,
+)
 from sidelight.execution.questions import check_split, choose_images, pose_questions
+from sidelight.execution.session import ComponentError, ComponentUserError
 
 if TYPE_CHECKING:
     from sidelight_specs import Artifact, ExplainerDescriptor, MetricDescriptor
@@ -82,7 +92,7 @@ def invert(work: Work, component: ResolvedComponent) -> None:
                 return None
             with session.inside(component, "invert"):
                 inversion = inverter.invert(as_images(images, session.device))
-            return check_kind(inversion, Inversion.kind, len(images), component)
+            return check_kind(inversion, Inversion.kind, component, images.shape)
 
         entry = session.keep(component, "invert", {"images": digest_arrays(images)}, make)
         return cast("Inversion | None", entry.result)
@@ -101,7 +111,7 @@ def _generator_shape(work: Work, component: ResolvedComponent) -> tuple[int, ...
 
 def find(work: Work, component: ResolvedComponent) -> None:
     """Attributes that move the classifier towards each class that is asked about."""
-    session, own = work.session, has_own_latents(component)
+    session, own, classes = work.session, has_own_latents(component), work.answers.logits.shape[1]
     inverter = inverter_of(component, main_inverter(session.resolved))
     inversion = work.inversions.get(inverter.id) if inverter is not None else None
     if inversion is None and not own:
@@ -115,7 +125,7 @@ def find(work: Work, component: ResolvedComponent) -> None:
             given = as_images(source, session.device)
             with session.inside(component, "find"):
                 found = finder.find(finder.latents(given) if own else given, target)
-            return check_kind(found, "attributes", None, component)
+            return check_kind(found, "attributes", component, classes=classes)
 
         inputs = {"images" if own else "latents": digest_arrays(source), "target": str(target)}
         return cast("Explanation", session.keep(component, "find", inputs, make).result)
@@ -126,7 +136,7 @@ def find(work: Work, component: ResolvedComponent) -> None:
 
 def explain(work: Work, component: ResolvedComponent) -> None:
     """One explainer's answer to every question."""
-    session = work.session
+    session, classes = work.session, work.answers.logits.shape[1]
     kind = cast("ExplainerDescriptor", component.descriptor).gives
 
     def one(part: slice) -> Explanation:
@@ -137,17 +147,25 @@ def explain(work: Work, component: ResolvedComponent) -> None:
             explainer = session.components.get(component)
             with session.inside(component, f"explain questions {part.start} to {part.stop - 1}"):
                 explanation = explainer.explain(as_images(images, session.device), targets)
-            return check_kind(explanation, kind, len(images), component)
+            return check_kind(explanation, kind, component, images.shape, classes)
 
         inputs = {"images": digest_arrays(images), "targets": targets.digest()}
         return cast("Explanation", session.keep(component, "explain", inputs, make).result)
 
-    work.explanations[component.id] = work.in_shards(component, len(work.rows), one)
+    work.explanations[component.id] = explanation = work.in_shards(component, len(work.rows), one)
+    for doubt in explanation.doubts():
+        session.warn(f"{place_of(component)} ({component.use}): {doubt}")
+
+
+class NotMeasurable(SidelightError):
+    """A metric has said that what it was given cannot be measured by it."""
 
 
 def measure(work: Work, component: ResolvedComponent) -> None:
     """One metric of everything whose kind it accepts, but of what was made with a generator other than its own."""
-    session, found = work.session, {}
+    session, said = work.session, False
+    failed: SidelightError | None = None
+    work.measurements[component.id] = found = dict[str, Measurements]()
     images = work.images.images[work.rows]
     accepts = cast("MetricDescriptor", component.descriptor).accepts
     for subject, (maker, explanation) in _subjects(work).items():
@@ -156,16 +174,28 @@ def measure(work: Work, component: ResolvedComponent) -> None:
 
         def make(subject: str = subject, explanation: Any = explanation) -> Artifact:
             metric = session.components.get(component)
-            with session.inside(component, f"measure {subject}"):
-                numbers = metric.measure(explanation, as_images(images, session.device), work.targets)
-            return check_kind(numbers, Measurements.kind, None, component)
+            given = copy.deepcopy((explanation, work.targets))  # others measure the same ones
+            try:
+                with session.inside(component, f"measure {subject}"):
+                    numbers = metric.measure(given[0], as_images(images, session.device), given[1])
+            except ComponentUserError as error:
+                raise NotMeasurable(f"{subject} is not measured: {error}") from error
+            rows = images.shape if explanation.rows() else None  # else one row for each of something else
+            return check_kind(numbers, Measurements.kind, component, rows)
 
         session.cancellation.check()
         inputs = {"images": digest_arrays(images), "targets": work.targets.digest(), "of": explanation.digest()}
-        found[subject] = cast("Measurements", session.keep(component, "measure", inputs, make).result)
-    if not found:
+        try:
+            found[subject] = cast("Measurements", session.keep(component, "measure", inputs, make).result)
+        except NotMeasurable as error:
+            session.warn(str(error))
+            said = True
+        except (ComponentError, Disturbance) as error:  # the other subjects may still be measured
+            failed = failed or error
+    if failed is not None:
+        raise failed
+    if not found and not said:
         session.warn(f"{component.use}: nothing to measure, it accepts {', '.join(accepts)}")
-    work.measurements[component.id] = found
 
 
 def _subjects(work: Work) -> dict[str, tuple[ResolvedComponent, Artifact]]:

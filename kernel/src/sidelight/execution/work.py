@@ -12,13 +12,27 @@ from sidelight_specs.results import Explanation, Inversion, Measurements, Result
 
 from sidelight.execution.answers import ClassifierAnswers
 from sidelight.execution.session import Session
+from sidelight.recipe.model import ResolvedComponent
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from sidelight.recipe.model import ResolvedComponent
-
 A = TypeVar("A", bound="Artifact | None")
+
+
+@attrs.frozen(eq=False)
+class Failure:
+    """A step that failed, while the run went on.
+
+    Args:
+        step: its title.
+        component: who was at work.
+        error: what came out; its text names the component.
+    """
+
+    step: str
+    component: ResolvedComponent
+    error: SidelightError
 
 
 @attrs.define(eq=False)
@@ -40,6 +54,7 @@ class Work:
         folder: what the run leaves for people is written into it.
         digests: of the artifacts in `results`, by path.
         rendered: renderer id to its folder and files, the one to open first ahead.
+        failures: the steps that failed, in their order.
     """
 
     session: Session
@@ -56,6 +71,7 @@ class Work:
     results: Results | None = None
     digests: dict[str, str] = attrs.field(factory=dict)
     rendered: dict[str, tuple[str, tuple[str, ...]]] = attrs.field(factory=dict)
+    failures: list[Failure] = attrs.field(factory=list)
 
     @property
     def shard(self) -> int:

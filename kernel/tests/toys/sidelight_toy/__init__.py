@@ -32,7 +32,7 @@ class MeanParams:
     """Options of `mean`."""
 
     steps: int = param(5, "Steps of training.", unit="steps", minimum=1, maximum=100)
-    task: str = param("multiclass", "The task.", choices=("multiclass", "binary", "regression"))
+    task: str = param("multiclass", "The task.", choices=("multiclass", "binary", "regression", "diverging"))
 
 
 @params
@@ -46,7 +46,30 @@ class BrightnessParams:
 class WrongParams:
     """Options of `wrong`."""
 
-    how: str = param("kind", "What is wrong with the answer.", choices=("kind", "rows", "type"))
+    how: str = param("kind", "What is wrong with the answer.")
+
+
+@params
+class FailingMetricParams:
+    """Options of `failing-metric`."""
+
+    of: str = param("bright", "What it fails at.", choices=("bright", "talk"))
+    error: str = param("value", "How.", choices=("value", "user", "change"))
+
+
+@params
+class FailingPageParams:
+    """Options of `failing-page`."""
+
+    how: str = param("raise", "How.", choices=("raise", "change"))
+
+
+@params
+class VandalParams:
+    """Options of `vandal`."""
+
+    way: str = param("a leaked hook", "What it changes.")
+    when: str = param("explain", "When.", choices=("build", "explain", "cached", "error"))
 
 
 @params
@@ -95,10 +118,19 @@ def sidelight_classifiers():
         factory="sidelight_toy.behaviour:Mean",
         provides=("trainable",),
     )
+    yield ClassifierDescriptor(name="net", summary="A network.", factory="sidelight_toy.network:Net")
 
 
 @hookimpl
 def sidelight_generators():
+    yield GeneratorDescriptor(name="painter", summary="A network.", factory="sidelight_toy.network:Painter")
+    yield GeneratorDescriptor(
+        name="trained-vandal",
+        summary="Changes the classifier while it learns.",
+        factory="sidelight_toy.vandals:Trained",
+        needs=(Need("classifier"),),
+        provides=("trainable",),
+    )
     yield GeneratorDescriptor(
         name="pixels", summary="Latents are pixels.", params=PixelsParams, factory="sidelight_toy.behaviour:Pixels"
     )
@@ -143,6 +175,22 @@ def sidelight_explainers():
         needs=needs,
         gives="heatmap",
     )
+    both = (Need("classifier"), Need("generator"))
+    yield ExplainerDescriptor(
+        name="vandal",
+        summary="Changes what others share.",
+        params=VandalParams,
+        factory="sidelight_toy.vandals:Vandal",
+        needs=both,
+        gives="heatmap",
+    )
+    yield ExplainerDescriptor(
+        name="gradient",
+        summary="Their neighbour.",
+        factory="sidelight_toy.vandals:Gradient",
+        needs=both,
+        gives="heatmap",
+    )
     yield ExplainerDescriptor(
         name="failing",
         summary="Fails.",
@@ -168,11 +216,21 @@ def sidelight_metrics():
         needs=(Need("generator", optional=True),),
         accepts=("heatmap", "inversion", "attributes"),
     )
+    yield MetricDescriptor(
+        name="failing-metric",
+        summary="Fails.",
+        params=FailingMetricParams,
+        factory="sidelight_toy.behaviour:FailingMetric",
+        accepts=("heatmap",),
+    )
 
 
 @hookimpl
 def sidelight_renderers():
     yield RendererDescriptor(name="text", summary="Writes digests.", factory="sidelight_toy.pages:Text")
+    yield RendererDescriptor(
+        name="failing-page", summary="Fails.", params=FailingPageParams, factory="sidelight_toy.pages:FailingPage"
+    )
     yield RendererDescriptor(
         name="live",
         summary="Serves nothing, and tells what it could serve.",

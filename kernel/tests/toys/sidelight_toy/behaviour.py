@@ -31,6 +31,8 @@ class Mean(Classifier, Trainable):
             for label in range(3):
                 weights[label] += split.images[split.labels == label].mean(0).ravel()
             losses.append(float(weights.mean()))
+        if self.params.task == "diverging":
+            weights[0] = np.nan
         self.weights = weights
         self.losses = np.array(losses, np.float32)
 
@@ -145,14 +147,33 @@ class Failing(Explainer):
             signal.raise_signal(signal.SIGINT)
 
 
+WRONG = {
+    "kind": lambda values: State(),
+    "type": torch.from_numpy,
+    "rows": lambda values: Heatmap(values=values[1:]),
+    "NaN": lambda values: Heatmap(values=np.where(values > 0.5, np.nan, values)),
+    "infinite": lambda values: Heatmap(values=np.where(values > 0.5, np.inf, values)),
+    "complex": lambda values: Heatmap(values=values.astype(np.complex64)),
+    "objects": lambda values: Heatmap(values=values.astype(object)),
+    "a tensor inside": lambda values: Heatmap(values=torch.from_numpy(values)),
+    "half the height": lambda values: Heatmap(values=values[:, ::2]),
+    "four dimensions": lambda values: Heatmap(values=values[:, None]),
+    "constant": lambda values: Heatmap(values=np.zeros_like(values)),
+}
+DIVERGED = State(arrays={"w": np.array([np.inf])})
+
+
 class Wrong(Explainer):
     def __init__(self, params, *, run):
-        self.how = params.how
+        self.how, self.run = params.how, run
 
     def explain(self, images, targets):
-        if self.how == "kind":
-            return State()
-        return Heatmap(values=images.mean(1).numpy()[1:]) if self.how == "rows" else images
+        values = images.mean(1).numpy()
+        if self.how == "emitted":
+            self.run.emit("weights", DIVERGED)
+        if self.how == "cached":
+            self.run.cached("weights", lambda: DIVERGED)
+        return WRONG.get(self.how, lambda values: Heatmap(values=values))(values)
 
 
 class Total(Metric):
@@ -165,3 +186,19 @@ class Total(Metric):
         array = getattr(explanation, arrays[explanation.kind])
         values = array.reshape(len(array), -1).sum(1).astype(np.float32)
         return Measurements(items=(Measurement(name="total", values=values, better="higher", unit="brightness"),))
+
+
+class FailingMetric(Metric):
+    def __init__(self, params, *, run):
+        self.params, self.measured = params, 0
+
+    def measure(self, explanation, images, targets):
+        self.measured += 1
+        if (self.params.of == "bright") == (self.measured == 1):  # bright comes first, then talk
+            if self.params.error == "value":
+                raise ValueError("no such thing")
+            if self.params.error == "user":
+                raise UserError("two finders", "Choose one.")
+            explanation.values[:] = 0
+            targets.probe[:] = 0
+        return Measurements(items=(Measurement(name="one", values=np.ones(1, np.float32)),))

@@ -34,3 +34,15 @@ class Live(Text):
         called(f"serve {results.name} {sorted(explainers)} {seen} {one.component() is self.classifier}")
         called(f"provides {one.provides} {explainers['bright'].provides}")
         stage.opened(f"http://{stage.host}:{stage.port}/")
+
+
+class FailingPage(Text):
+    def __init__(self, params, *, run):
+        self.how = params.how
+
+    def render(self, results, folder):
+        pages = super().render(results, folder)
+        if self.how == "raise":
+            raise ValueError("no such thing")
+        results.explanations["bright"].values[:] = 0
+        return pages

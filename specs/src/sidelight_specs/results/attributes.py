@@ -7,6 +7,8 @@ from typing import ClassVar
 import attrs
 import numpy as np
 
+from sidelight_specs.artifacts import array
+from sidelight_specs.errors import SidelightError
 from sidelight_specs.results.explanation import Explanation
 
 
@@ -70,16 +72,33 @@ class Attributes(Explanation):
     kind: ClassVar[str] = "attributes"
 
     attributes: tuple[Attribute, ...] = ()
-    effects: np.ndarray | None = None
-    before: np.ndarray | None = None
-    after: np.ndarray | None = None
-    probabilities: np.ndarray | None = None
-    ranges: np.ndarray | None = None
-    directions: np.ndarray | None = None
-    paths: np.ndarray | None = None
-    opposite_before: np.ndarray | None = None
-    opposite_after: np.ndarray | None = None
-    opposite_probabilities: np.ndarray | None = None
-    scores: np.ndarray | None = None
-    explained: np.ndarray | None = None
+    effects: np.ndarray | None = array("A L", nan=True, default=None)
+    before: np.ndarray | None = array("A M c h w", low=0, high=1, default=None)
+    after: np.ndarray | None = array("A M c h w", low=0, high=1, default=None)
+    probabilities: np.ndarray | None = array("A M 2", low=0, high=1, default=None)
+    ranges: np.ndarray | None = array("k 2", default=None)
+    directions: np.ndarray | None = array("A ...", default=None)
+    paths: np.ndarray | None = array("A M T c h w", low=0, high=1, default=None)
+    opposite_before: np.ndarray | None = array("A O c h w", low=0, high=1, default=None)
+    opposite_after: np.ndarray | None = array("A O c h w", low=0, high=1, default=None)
+    opposite_probabilities: np.ndarray | None = array("A O 2", low=0, high=1, default=None)
+    scores: np.ndarray | None = array("A", default=None)
+    explained: np.ndarray | None = array("A L", numbers="bool", default=None)
     class_names: tuple[str, ...] = ()
+
+    def validate(self, images: tuple[int, ...] | None = None, classes: int | None = None) -> None:
+        """Beside the forms: directions are signs, and targets are classes."""
+        super().validate(images, classes)
+        check_attributes(self.attributes, classes)
+
+    def _sizes(self) -> dict[str, int]:
+        return {"A": len(self.attributes)}
+
+
+def check_attributes(attributes: tuple[Attribute, ...], classes: int | None) -> None:
+    """Raise a `SidelightError` where a direction is no sign, or a target no class."""
+    for index, attribute in enumerate(attributes):
+        if attribute.direction not in (-1, 1):
+            raise SidelightError(f"attributes.{index}.direction is {attribute.direction}, not -1 or 1")
+        if attribute.target < 0 or (classes is not None and attribute.target >= classes):
+            raise SidelightError(f"attributes.{index}.target is {attribute.target}, there are {classes} classes")

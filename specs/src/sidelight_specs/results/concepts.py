@@ -7,7 +7,7 @@ from typing import ClassVar
 import attrs
 import numpy as np
 
-from sidelight_specs.artifacts import per_image
+from sidelight_specs.artifacts import array, per_image
 from sidelight_specs.results.explanation import Explanation
 
 
@@ -33,12 +33,15 @@ class Concepts(Explanation):
     kind: ClassVar[str] = "concepts"
 
     names: tuple[str, ...]
-    activations: np.ndarray = per_image()
-    contributions: np.ndarray = per_image()
-    heatmaps: np.ndarray | None = per_image(default=None)
-    exemplars: np.ndarray | None = None
-    constant: np.ndarray | None = per_image(default=None)
-    logits: np.ndarray | None = per_image(default=None)
-    weights: np.ndarray | None = None
-    exemplar_activations: np.ndarray | None = None
-    reference: np.ndarray | None = None
+    activations: np.ndarray = per_image("N n")
+    contributions: np.ndarray = per_image("N n")
+    heatmaps: np.ndarray | None = per_image("N n H W", default=None)
+    exemplars: np.ndarray | None = array("n M C H W", low=0, high=1, default=None)
+    constant: np.ndarray | None = per_image("N", default=None)
+    logits: np.ndarray | None = per_image("N K", default=None)
+    weights: np.ndarray | None = array("K n", default=None)
+    exemplar_activations: np.ndarray | None = array("n M", default=None)
+    reference: np.ndarray | None = array("R n", default=None)
+
+    def _sizes(self) -> dict[str, int]:
+        return {"n": len(self.names)}

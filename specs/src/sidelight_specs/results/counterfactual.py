@@ -7,7 +7,7 @@ from typing import ClassVar
 import attrs
 import numpy as np
 
-from sidelight_specs.artifacts import per_image
+from sidelight_specs.artifacts import array, per_image
 from sidelight_specs.results.explanation import Explanation
 
 
@@ -35,15 +35,15 @@ class Counterfactual(Explanation):
 
     kind: ClassVar[str] = "counterfactual"
 
-    images: np.ndarray = per_image()
-    logits_before: np.ndarray = per_image()
-    logits_after: np.ndarray = per_image()
-    converged: np.ndarray = per_image()
-    constraints: dict[str, np.ndarray] = per_image(factory=dict)
+    images: np.ndarray = per_image("N C H W", low=0, high=1)
+    logits_before: np.ndarray = per_image("N K")
+    logits_after: np.ndarray = per_image("N K")
+    converged: np.ndarray = per_image("N", numbers="bool")
+    constraints: dict[str, np.ndarray] = per_image("N", factory=dict)
     tolerance: float = 0.05
-    path_images: np.ndarray | None = per_image(default=None)
-    path_logits: np.ndarray | None = per_image(default=None)
-    path_steps: np.ndarray | None = None
+    path_images: np.ndarray | None = per_image("N T C H W", low=0, high=1, default=None)
+    path_logits: np.ndarray | None = per_image("N T K", default=None)
+    path_steps: np.ndarray | None = array("T", numbers="int", default=None)
     path_names: tuple[tuple[str, ...], ...] | None = per_image(default=None)
-    latents: np.ndarray | None = per_image(default=None)
-    start_latents: np.ndarray | None = per_image(default=None)
+    latents: np.ndarray | None = per_image("N ...", default=None)
+    start_latents: np.ndarray | None = per_image("N ...", default=None)

@@ -8,6 +8,7 @@ import attrs
 import numpy as np
 
 from sidelight_specs.artifacts import Artifact, per_image
+from sidelight_specs.errors import SidelightError
 
 
 @attrs.frozen(eq=False, kw_only=True)
@@ -25,12 +26,21 @@ class Split(Artifact):
 
     kind: ClassVar[str] = "split"
 
-    images: np.ndarray = per_image()
-    labels: np.ndarray | None = per_image(default=None)
+    images: np.ndarray = per_image("N C H W", low=0, high=1)
+    labels: np.ndarray | None = per_image("N", numbers="label", default=None)
     class_names: tuple[str, ...] = ()
     ids: tuple[str, ...] = per_image(default=())
-    factors: dict[str, np.ndarray] = per_image(factory=dict)
-    masks: dict[str, np.ndarray] = per_image(factory=dict)
+    factors: dict[str, np.ndarray] = per_image("N", factory=dict)
+    masks: dict[str, np.ndarray] = per_image("N H W", numbers="bool", factory=dict)
 
     def __len__(self) -> int:
         return len(self.images)
+
+    def validate(self, images: tuple[int, ...] | None = None, classes: int | None = None) -> None:
+        """Beside the forms: integer labels are indices into `class_names`."""
+        super().validate(images, classes)
+        known = len(self.class_names)
+        if known and self.labels is not None and self.labels.dtype.kind != "f" and len(self.labels):
+            low, high = int(self.labels.min()), int(self.labels.max())
+            if low < 0 or high >= known:
+                raise SidelightError(f"labels run from {low} to {high}, there are {known} classes")

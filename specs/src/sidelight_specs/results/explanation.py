@@ -20,4 +20,4 @@ class Explanation(Artifact):
     """
 
     answers: Answers = "predicted"
-    passes: np.ndarray | None = per_image(default=None)
+    passes: np.ndarray | None = per_image("N", low=0, default=None)

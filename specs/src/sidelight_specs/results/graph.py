@@ -8,6 +8,7 @@ import attrs
 import numpy as np
 
 from sidelight_specs.artifacts import per_image
+from sidelight_specs.errors import SidelightError
 from sidelight_specs.results.explanation import Explanation
 
 if TYPE_CHECKING:
@@ -64,8 +65,19 @@ class AttentionGraph(Explanation):
 
     graphs: tuple[Graph, ...] = per_image()
     grid: tuple[int, int]
-    baseline: np.ndarray | None = per_image(default=None)
+    baseline: np.ndarray | None = per_image("N C H W", default=None)
     soft: bool = True
+
+    def validate(self, images: tuple[int, ...] | None = None, classes: int | None = None) -> None:
+        """Beside the forms: patches lie in the grid, and children are nodes of their graph."""
+        super().validate(images, classes)
+        patches = range(self.grid[0] * self.grid[1])
+        for index, graph in enumerate(self.graphs):
+            shown = [patch for node in graph.nodes for patch in node.patches]
+            if any(patch not in patches for patch in shown):
+                raise SidelightError(f"graphs.{index} shows patches outside of the grid of {len(patches)}")
+            if any(child not in range(len(graph.nodes)) for node in graph.nodes for child in node.children):
+                raise SidelightError(f"graphs.{index} has children that are none of its {len(graph.nodes)} nodes")
 
     def alpha(self, patches: Sequence[int], size: tuple[int, int]) -> np.ndarray:
         """(H, W) float32 in [0, 1]: the mask M that was scored, as I M + I0 (1 - M), where only `patches` are visible.

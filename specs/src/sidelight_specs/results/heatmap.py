@@ -10,6 +10,8 @@ import numpy as np
 from sidelight_specs.artifacts import per_image
 from sidelight_specs.results.explanation import Explanation
 
+_ROUNDING = 1e-6  # what upsampling leaves of differences in a constant map, relative
+
 
 @attrs.frozen(eq=False, kw_only=True)
 class Heatmap(Explanation):
@@ -23,6 +25,20 @@ class Heatmap(Explanation):
 
     kind: ClassVar[str] = "heatmap"
 
-    values: np.ndarray = per_image()
+    values: np.ndarray = per_image("N H W")
     signed: bool = True
     resolution: tuple[int, int] | None = None
+
+    def doubts(self) -> list[str]:
+        """Heatmaps that are the same everywhere."""
+        return constant_maps(self.values, "heatmaps")
+
+
+def constant_maps(maps: np.ndarray, what: str) -> list[str]:
+    """A sentence on how many of (N, H, W) maps do not vary beyond rounding; none where all do."""
+    flat = maps.reshape(len(maps), -1)
+    low, high = flat.min(1), flat.max(1)
+    constant = high - low <= _ROUNDING * np.maximum(np.abs(low), np.abs(high))
+    count = int(constant.sum())
+    verb = "is" if count == 1 else "are"
+    return [f"{count} of {len(maps)} {what} {verb} constant and point{'s' * (count == 1)} at nothing"] if count else []

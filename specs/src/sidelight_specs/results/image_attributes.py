@@ -8,7 +8,8 @@ import attrs
 import numpy as np
 
 from sidelight_specs.artifacts import per_image
-from sidelight_specs.results.attributes import Attribute
+from sidelight_specs.errors import SidelightError
+from sidelight_specs.results.attributes import Attribute, check_attributes
 from sidelight_specs.results.explanation import Explanation
 
 if TYPE_CHECKING:
@@ -34,12 +35,12 @@ class ImageAttributes(Explanation):
     kind: ClassVar[str] = "image-attributes"
 
     attributes: tuple[Attribute, ...] = ()
-    chosen: np.ndarray = per_image()
-    before: np.ndarray = per_image()
-    after: np.ndarray = per_image()
-    logits: np.ndarray = per_image()
-    logits_before: np.ndarray = per_image()
-    logits_after: np.ndarray = per_image()
+    chosen: np.ndarray = per_image("N k", numbers="int", low=-1)
+    before: np.ndarray = per_image("N C H W", low=0, high=1)
+    after: np.ndarray = per_image("N k C H W", low=0, high=1)
+    logits: np.ndarray = per_image("N K")
+    logits_before: np.ndarray = per_image("N K")
+    logits_after: np.ndarray = per_image("N k K")
 
     @classmethod
     def concat(cls, parts: Sequence[Self]) -> Self:
@@ -52,3 +53,10 @@ class ImageAttributes(Explanation):
     def _pointing_into(self, places: Mapping[Attribute, int]) -> Self:
         place = np.array([*(places[attribute] for attribute in self.attributes), -1], dtype=np.int64)
         return attrs.evolve(self, attributes=tuple(places), chosen=place[self.chosen])
+
+    def validate(self, images: tuple[int, ...] | None = None, classes: int | None = None) -> None:
+        """Beside the forms: targets are classes, and what is chosen is in the pool."""
+        super().validate(images, classes)
+        check_attributes(self.attributes, classes)
+        if self.chosen.max(initial=-1) >= len(self.attributes):
+            raise SidelightError(f"chosen names attribute {self.chosen.max()}, there are {len(self.attributes)}")

@@ -31,12 +31,12 @@ class Intervention(Explanation):
 
     kind: ClassVar[str] = "intervention"
 
-    codes: np.ndarray = per_image()
-    flipped: np.ndarray = per_image()
-    before: np.ndarray = per_image()
-    after: np.ndarray = per_image()
-    logits: np.ndarray = per_image()
-    logits_before: np.ndarray = per_image()
-    logits_after: np.ndarray = per_image()
-    changed: np.ndarray = per_image()
-    singles: np.ndarray = per_image()
+    codes: np.ndarray = per_image("N n", numbers="bool")
+    flipped: np.ndarray = per_image("N n", numbers="bool")
+    before: np.ndarray = per_image("N C H W", low=0, high=1)
+    after: np.ndarray = per_image("N C H W", low=0, high=1)
+    logits: np.ndarray = per_image("N K")
+    logits_before: np.ndarray = per_image("N K")
+    logits_after: np.ndarray = per_image("N K")
+    changed: np.ndarray = per_image("N", numbers="bool")
+    singles: np.ndarray = per_image("N n")

@@ -23,7 +23,7 @@ class Inversion(Artifact):
 
     kind: ClassVar[str] = "inversion"
 
-    latents: np.ndarray = per_image()
-    reconstructions: np.ndarray = per_image()
-    error: np.ndarray = per_image()
-    starts: np.ndarray | None = per_image(default=None)
+    latents: np.ndarray = per_image("N ...")
+    reconstructions: np.ndarray = per_image("N C H W", low=0, high=1)
+    error: np.ndarray = per_image("N", low=0)
+    starts: np.ndarray | None = per_image("N S", low=0, default=None)

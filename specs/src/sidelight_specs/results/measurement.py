@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING, ClassVar, Literal
 import attrs
 import numpy as np
 
-from sidelight_specs.artifacts import Artifact
+from sidelight_specs._form import check_leaf, leaves
+from sidelight_specs.artifacts import Artifact, array
+from sidelight_specs.errors import SidelightError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -40,16 +42,16 @@ class Measurement:
     """
 
     name: str
-    values: np.ndarray
+    values: np.ndarray = array("V", nan=True)
     better: Literal["higher", "lower", "neither"] = "neither"
     unit: str = ""
     help: str = ""
     settings: dict[str, str] = attrs.field(factory=dict)
     limits: tuple[float, float] | None = None
-    curve_x: np.ndarray | None = None
-    curve_y: np.ndarray | None = None
+    curve_x: np.ndarray | None = array("T", default=None)
+    curve_y: np.ndarray | None = array("R T", nan=True, default=None)
     curve_of: str = ""
-    variants: dict[str, np.ndarray] = attrs.field(factory=dict)
+    variants: dict[str, np.ndarray] = array("V", nan=True, factory=dict)
     varied: str = ""
 
     @property
@@ -86,6 +88,24 @@ class Measurements(Artifact):
     kind: ClassVar[str] = "measurements"
 
     items: tuple[Measurement, ...] = ()
+
+    def validate(self, images: tuple[int, ...] | None = None, classes: int | None = None) -> None:
+        """Each number has a name of its own, one value for each image or one for all, and a whole curve or none.
+
+        NaN says that a number does not apply; infinities are refused.
+        """
+        del classes
+        names = [item.name for item in self.items]
+        if len(set(names)) < len(names):
+            raise SidelightError(f"items: two numbers share a name: {', '.join(names)}")
+        for item in self.items:
+            sizes: dict[str, int] = {}
+            for place, value, form in leaves(item.name, item):
+                check_leaf(place, value, form, sizes)
+            if images is not None and sizes["V"] not in (1, images[0]):
+                raise SidelightError(f"{item.name}.values has {sizes['V']} rows, not {images[0]} or 1")
+            if (item.curve_x is None) != (item.curve_y is None):
+                raise SidelightError(f"{item.name} has half a curve")
 
 
 def order_flips(items: Mapping[str, Measurement]) -> tuple[tuple[str, str], ...]:

@@ -8,6 +8,7 @@ import attrs
 import numpy as np
 
 from sidelight_specs.artifacts import Artifact, per_image
+from sidelight_specs.errors import SidelightError
 
 
 @attrs.frozen(eq=False, kw_only=True)
@@ -21,11 +22,18 @@ class Targets(Artifact):
 
     kind: ClassVar[str] = "targets"
 
-    predicted: np.ndarray = per_image()
-    probe: np.ndarray = per_image()
+    predicted: np.ndarray = per_image("N", numbers="int", low=0)
+    probe: np.ndarray = per_image("N", numbers="int", low=0)
 
     def __len__(self) -> int:
         return len(self.predicted)
+
+    def validate(self, images: tuple[int, ...] | None = None, classes: int | None = None) -> None:
+        """Beside the forms: both sides are classes."""
+        super().validate(images, classes)
+        for name, asked in (("predicted", self.predicted), ("probe", self.probe)):
+            if classes is not None and asked.max(initial=0) >= classes:
+                raise SidelightError(f"{name} asks about class {asked.max()}, there are {classes} classes")
 
 
 @attrs.frozen(eq=False, kw_only=True)
@@ -39,5 +47,5 @@ class Predictions(Artifact):
 
     kind: ClassVar[str] = "predictions"
 
-    logits: np.ndarray = per_image()
+    logits: np.ndarray = per_image("N K")
     task: str = "multiclass"

@@ -8,12 +8,14 @@ import attrs
 import numpy as np
 import torch
 
+from sidelight_specs._form import leaves
 from sidelight_specs.artifacts import Artifact
 from sidelight_specs.descriptors import ExplainerDescriptor
-from sidelight_specs.results import Counterfactual, Heatmap, ImageAttributes, Targets
+from sidelight_specs.results import Targets
 from sidelight_specs.roles import Classifier
 from sidelight_specs.testing import patterns
 from sidelight_specs.testing.checks.registry import check, needing
+from sidelight_specs.testing.checks.valid import expect_valid
 
 if TYPE_CHECKING:
     from sidelight_specs.roles.classifier import Task
@@ -32,42 +34,20 @@ def explanation_has_the_right_form(case: Case) -> None:
     assert found.kind == descriptor.gives, f"explain gives a {found.kind}, the descriptor says {descriptor.gives}"
     answers = getattr(found, "answers", descriptor.answers)
     assert answers == descriptor.answers, f"it answers {answers!r}, the descriptor says {descriptor.answers!r}"
-    _expect_rows(found, case.toys.count)
-    images = case.observed.asked_before.images
-    if isinstance(found, Heatmap):
-        expected = (len(images), *images.shape[2:])
-        assert found.values.shape == expected, f"values have shape {found.values.shape}, not {expected}"
-    if isinstance(found, Counterfactual):
-        assert found.images.shape == tuple(images.shape), f"images have shape {found.images.shape}"
-        assert 0 <= found.images.min() <= found.images.max() <= 1, "counterfactual images leave [0, 1]"
-    if isinstance(found, ImageAttributes):
-        _expect_choices(found, images)
+    _expect_valid(found, case)
 
 
-def _expect_choices(found: ImageAttributes, images: torch.Tensor) -> None:
-    count, each = found.chosen.shape
-    shape = (count, each, *images.shape[1:])
-    assert found.before.shape == tuple(images.shape), f"before has shape {found.before.shape}"
-    assert found.after.shape == shape, f"after has shape {found.after.shape}, not {shape}"
-    inside = (found.chosen >= -1) & (found.chosen < len(found.attributes))
-    assert inside.all(), f"chosen names attributes that are not there: {found.chosen[~inside]}"
+def _expect_valid(found: Artifact, case: Case) -> None:
+    """Valid as its kind, and float32 throughout."""
+    expect_valid(found, tuple(case.observed.asked_before.images.shape), "explain")
+    for place, value, _ in leaves("", found):
+        if isinstance(value, np.ndarray) and value.dtype.kind == "f":
+            assert value.dtype == np.float32, f"{place} is {value.dtype}, not float32"
 
 
 def _descriptor(case: Case) -> ExplainerDescriptor:
     assert isinstance(case.descriptor, ExplainerDescriptor)
     return case.descriptor
-
-
-def _expect_rows(found: Artifact, count: int) -> None:
-    for field in attrs.fields(type(found)):
-        value = getattr(found, field.name)
-        arrays = value if isinstance(value, dict) else {field.name: value}
-        for name, array in arrays.items():
-            per_image = field.metadata.get("sidelight.per_image") and array is not None
-            assert not per_image or len(array) == count, f"{name} has {len(array)} rows for {count} images"
-            if isinstance(array, np.ndarray) and array.dtype.kind == "f":
-                assert array.dtype == np.float32, f"{name} is {array.dtype}, not float32"
-                assert np.isfinite(array).all(), f"{name} is not finite"
 
 
 @check(
@@ -175,6 +155,6 @@ def explains_every_task(case: Case) -> None:
         other = type(case)(case.announced, attrs.evolve(case.toys, task=task))
         try:
             found = other.observed.answer["explanation"]
-            _expect_rows(found, other.toys.count)
+            _expect_valid(found, other)
         except Exception as error:
             raise AssertionError(f"it fails on a {task} classifier: {type(error).__name__}: {error}") from error

@@ -10,6 +10,7 @@ import torch
 from sidelight_specs.results import Attributes, Inversion
 from sidelight_specs.roles import Classifier, Generator
 from sidelight_specs.testing.checks.registry import check
+from sidelight_specs.testing.checks.valid import expect_valid
 from sidelight_specs.testing.compare import difference
 
 if TYPE_CHECKING:
@@ -60,7 +61,7 @@ def inversion_has_the_right_form(case: Case) -> None:
         array = getattr(found, name)
         fitting = array.dtype == np.float32 and len(array) == count
         assert fitting, f"{name} is {array.dtype}{array.shape}, not float32 with {count} rows"
-        assert np.isfinite(array).all(), f"{name} is not finite"
+    expect_valid(found, tuple(case.observed.asked_before.images.shape), "invert")
     assert found.error.shape == (count,), f"error has shape {found.error.shape}"
     generator = _need(case.needs(), Generator)
     assert found.latents.shape[1:] == generator.latent_shape, f"latents have shape {found.latents.shape}"
@@ -90,6 +91,7 @@ def attributes_have_the_right_form(case: Case) -> None:
     """`find` gives `Attributes`, ranked by effect, by scores or as discovered; effects are (A, N)."""
     found = case.observed.answer["attributes"]
     assert isinstance(found, Attributes), f"find gives a {type(found).__name__}"
+    expect_valid(found, None, "find")
     assert found.attributes, "no attribute was found in a generator whose every latent moves the classifier's input"
     effects = [attribute.effect for attribute in found.attributes]
     assert all(np.isfinite(effects)), f"effects are not finite: {effects}"

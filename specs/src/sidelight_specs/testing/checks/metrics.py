@@ -9,6 +9,7 @@ import numpy as np
 
 from sidelight_specs.results import Measurements
 from sidelight_specs.testing.checks.registry import check
+from sidelight_specs.testing.checks.valid import expect_valid
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -21,6 +22,10 @@ def _items(case: Case) -> list[tuple[str, Measurement]]:
     return [(f"{kind}: {item.name}", item) for kind, found in case.observed.answer.items() for item in found.items]
 
 
+def _shape(case: Case) -> tuple[int, ...]:
+    return tuple(case.observed.asked_before.images.shape)
+
+
 @check("metric")
 def measurements_have_the_right_form(case: Case) -> None:
     """Each explanation gives named float32 values, one for each image or one for all; NaN where they do not apply."""
@@ -28,11 +33,11 @@ def measurements_have_the_right_form(case: Case) -> None:
         assert isinstance(found, Measurements), f"measure gives a {type(found).__name__} for a {kind}"
         names = [item.name for item in found.items]
         assert names, f"nothing was measured of a {kind}"
-        assert len(set(names)) == len(names), f"two measurements share a name: {names}"
+        bare = tuple(attrs.evolve(item, curve_x=None, curve_y=None) for item in found.items)
+        expect_valid(Measurements(items=bare), _shape(case), f"measure, of a {kind},")
     for place, item in _items(case):
         assert item.values.dtype == np.float32, f"{place} is {item.values.dtype}"
         assert item.values.shape in ((case.toys.count,), (1,)), f"{place} has shape {item.values.shape}"
-        assert not np.isinf(item.values).any(), f"{place} is infinite; use NaN where it does not apply"
 
 
 @check("metric")
@@ -56,8 +61,9 @@ def shares_lie_between_0_and_1(case: Case) -> None:
 @check("metric")
 def curves_fit_together(case: Case) -> None:
     """A curve has one x for each of its points, ascending or descending, and one row for each image."""
+    for kind, found in case.observed.answer.items():
+        expect_valid(found, _shape(case), f"measure, of a {kind},")
     for place, item in _items(case):
-        assert (item.curve_x is None) == (item.curve_y is None), f"{place} has half a curve"
         if item.curve_x is None or item.curve_y is None:
             continue
         expected = (case.toys.count, len(item.curve_x))

@@ -1,0 +1,237 @@
+"""Fingerprints of live components: weights, modes, hooks, modules and methods, none of which a user may change."""
+
+from __future__ import annotations
+
+import sys
+import zlib
+from types import BuiltinFunctionType, FunctionType, MethodType, ModuleType
+from typing import TYPE_CHECKING, Any
+
+import attrs
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    import numpy as np
+
+_DEPTH = 6  # of objects within objects that are looked into
+_SAMPLE = 1 << 20  # items of an array of the data that are read; weights are read whole
+_FOREIGN = (
+    "sidelight",
+    "torch",
+    "numpy",
+    "pathlib",
+    "threading",
+    "_thread",
+    "re",
+    "random",
+    "concurrent",
+)  # not looked into
+_HOOKS = (
+    "_forward_hooks",
+    "_forward_pre_hooks",
+    "_backward_hooks",
+    "_backward_pre_hooks",
+    "_state_dict_hooks",
+    "_load_state_dict_pre_hooks",
+)
+_FUNCTIONS = (FunctionType, BuiltinFunctionType, MethodType, property, staticmethod, classmethod)
+_PLAIN = (str, bytes, int, float, complex, type(None), type, ModuleType, *_FUNCTIONS)
+_CALLABLES = (FunctionType, BuiltinFunctionType, type)
+
+
+@attrs.define
+class Fingerprint:
+    """What was seen.
+
+    Args:
+        facts: name, in words, to a value that can be compared; only names in both of two fingerprints are compared,
+            so that what is loaded at its first use is no change.
+        modules: names of submodules and parameters, whose disappearance is a change.
+        functions: (class or module, name) to the function found there.
+        held: objects whose identity is a fact, kept so that no other object gets their address.
+    """
+
+    facts: dict[str, Any] = attrs.field(factory=dict)
+    modules: set[str] = attrs.field(factory=set)
+    functions: dict[tuple[Any, str], Any] = attrs.field(factory=dict)
+    held: list[Any] = attrs.field(factory=list)
+
+    def differences(self, later: Fingerprint) -> list[str]:
+        """What a later fingerprint says otherwise, in words."""
+        changed = [name for name, fact in self.facts.items() if name in later.facts and later.facts[name] != fact]
+        gone = [name for name in sorted(self.modules) if name not in later.modules]
+        return changed + gone + [f"{_name(owner)}.{name}" for owner, name in self.replaced(later)]
+
+    def replaced(self, later: Fingerprint) -> list[tuple[Any, str]]:
+        """Functions of classes and modules that are another one later, or were added over an inherited one."""
+        before = self.functions
+        other = [place for place, function in before.items() if later.functions.get(place) is not function]
+        seen = {owner for owner, _ in before}
+        added = [place for place in later.functions if place not in before and place[0] in seen and _overrides(*place)]
+        return other + added
+
+    def restore_functions(self, later: Fingerprint) -> None:
+        """Put every function back that `replaced` names."""
+        for owner, name in self.replaced(later):
+            if (owner, name) in self.functions:
+                setattr(owner, name, self.functions[owner, name])
+            else:
+                delattr(owner, name)
+
+
+def fingerprint(components: dict[str, tuple[Any, bool]]) -> Fingerprint:
+    """What of live components must be the same before and after somebody else's step.
+
+    Args:
+        components: place in the recipe to the instance, and whether it is a fixed function (classifier, generator,
+            inverter, data), whose arrays and modules must not change at all; of other components only the methods are
+            looked at, for they may learn while they work.
+    """
+    found = Fingerprint()
+    classes: set[type] = set()
+    own = {id(instance) for instance, _ in components.values()}
+    for place, (instance, strict) in components.items():
+        walk = _Walk(found, own - {id(instance)}, strict, classes)
+        walk.visit(place, instance, 0)
+    _add_functions(found, classes)
+    return found
+
+
+class _Walk:
+    """The way through the objects that a component consists of, each of which is visited once."""
+
+    def __init__(self, found: Fingerprint, seen: set[int], strict: bool, classes: set[type]) -> None:
+        self.found, self.seen, self.strict, self.classes = found, seen, strict, classes
+        self._torch = sys.modules.get("torch")
+        self._numpy = sys.modules.get("numpy")
+
+    def visit(self, place: str, value: Any, depth: int) -> None:
+        """Add the facts of an object and of what it holds."""
+        if depth > _DEPTH or id(value) in self.seen or isinstance(value, _PLAIN):
+            return
+        self.seen.add(id(value))
+        if self._torch is not None and isinstance(value, self._torch.nn.Module):
+            self._visit_module(place, value)
+        elif self._torch is not None and isinstance(value, self._torch.Tensor):
+            self._add_tensor(place, value)
+        elif self._numpy is not None and isinstance(value, self._numpy.ndarray):
+            self._add_array(place, value)
+        elif isinstance(value, dict):
+            self._visit_items(place, value.items(), depth)
+        elif isinstance(value, (list, tuple, set, frozenset)):
+            self._visit_items(place, enumerate(value), depth)
+        else:
+            self._visit_object(place, value, depth)
+
+    def _visit_items(self, place: str, items: Any, depth: int) -> None:
+        for key, item in list(items):
+            self.visit(f"{place}[{key!r}]", item, depth + 1)
+
+    def _visit_object(self, place: str, value: Any, depth: int) -> None:
+        if type(value).__module__.partition(".")[0] in _FOREIGN:
+            return
+        self.classes.add(type(value))
+        self._add_overrides(place, value, getattr(value, "__dict__", {}))
+        for name, item in _attributes(value):
+            self.visit(f"{place}.{name}", item, depth + 1)
+
+    def _add_overrides(self, place: str, value: Any, own: dict[str, Any]) -> None:
+        """Methods that an instance has of its own in the place of its class's; an empty table is a fact too."""
+        cls = type(value)
+        methods = {
+            name: item
+            for name, item in own.items()
+            if callable(item) and isinstance(getattr(cls, name, None), _FUNCTIONS)
+        }
+        self.found.facts[f"methods of {place}"] = {name: id(item) for name, item in methods.items()}
+        self.found.held += methods.values()
+
+    def _visit_module(self, place: str, module: Any) -> None:
+        self.classes.add(type(module))
+        self.seen.update(id(part) for part in module.modules())
+        for name, part in module.named_modules():
+            here = f"{place}.{name}".strip(".")
+            self.classes.add(type(part))
+            self._add_overrides(here, part, part.__dict__)
+            if self.strict:
+                self._add_module(here, part)
+
+    def _add_module(self, place: str, module: Any) -> None:
+        facts, held = self.found.facts, self.found.held
+        facts[f"the mode of {place}"] = bool(module.training)
+        hooks = [hook for kind in _HOOKS for hook in dict(getattr(module, kind, None) or {}).values()]
+        facts[f"hooks of {place}"] = tuple(map(id, hooks))
+        held += hooks
+        for name, child in module.named_children():
+            facts[f"the module {place}.{name}"] = id(child)
+            self.found.modules.add(f"the module {place}.{name}")
+            held.append(child)
+        for tensors in (module.named_parameters(recurse=False), module.named_buffers(recurse=False)):
+            for name, tensor in tensors:
+                facts[f"the tensor {place}.{name}"] = id(tensor)
+                self.found.modules.add(f"the tensor {place}.{name}")
+                self._add_tensor(f"{place}.{name}", tensor)
+
+    def _add_tensor(self, place: str, tensor: Any) -> None:
+        if not self.strict:
+            return
+        facts = self.found.facts
+        key = f"{place} at {id(tensor)}" if not self._in_module(place) else place
+        facts[f"requires_grad of {key}"] = bool(tensor.requires_grad)
+        facts[f"the gradient of {key}"] = tensor.is_leaf and tensor.grad is None
+        facts[f"the values of {key}"] = _digest_tensor(tensor)
+        self.found.held.append(tensor)
+
+    def _in_module(self, place: str) -> bool:
+        return f"the tensor {place}" in self.found.modules
+
+    def _add_array(self, place: str, array: np.ndarray) -> None:
+        if self.strict and not array.dtype.hasobject:
+            flat = array.reshape(-1)[:: max(1, array.size // _SAMPLE)]
+            self.found.facts[f"the values of {place} at {id(array)}"] = (array.shape, zlib.crc32(flat.tobytes()))
+            self.found.held.append(array)
+
+
+def _attributes(value: Any) -> Iterator[tuple[str, Any]]:
+    """Name and value of what an object holds, in its dict or in slots."""
+    yield from dict(getattr(value, "__dict__", {})).items()
+    for cls in type(value).__mro__:
+        slots = cls.__dict__.get("__slots__", ())
+        for name in (slots,) if isinstance(slots, str) else slots:
+            if not name.startswith("__") and hasattr(value, name):
+                yield name, getattr(value, name)
+
+
+def _digest_tensor(tensor: Any) -> Any:
+    """Shape, type and a checksum of the values in logical order, whatever the memory format."""
+    plain = tensor.detach()
+    if plain.layout is not sys.modules["torch"].strided or plain.device.type == "meta" or plain.is_quantized:
+        return tuple(plain.shape), str(plain.dtype), 0
+    data = plain.reshape(-1).view(sys.modules["torch"].uint8).cpu().numpy() if plain.numel() else b""
+    return tuple(plain.shape), str(plain.dtype), zlib.crc32(data)
+
+
+def _add_functions(found: Fingerprint, classes: set[type]) -> None:
+    """The functions of all classes with their bases, of the modules that define them, and of torch's functional API."""
+    bases = {base for cls in classes for base in cls.__mro__ if base.__module__ not in ("builtins", "abc", "typing")}
+    for base in bases:
+        for name, item in vars(base).items():
+            if isinstance(item, _FUNCTIONS) or (callable(item) and not isinstance(item, type)):
+                found.functions[base, name] = item
+    modules = {base.__module__ for base in bases} | {"torch.nn.functional"}
+    for name in modules & sys.modules.keys():
+        if name not in ("torch", "__main__"):  # torch exchanges some functions itself when parts of it are imported
+            module = sys.modules[name]
+            found.functions |= {
+                (module, key): item for key, item in vars(module).items() if isinstance(item, _CALLABLES)
+            }
+
+
+def _overrides(owner: Any, name: str) -> bool:
+    """Whether a class has a method that its bases have too."""
+    return isinstance(owner, type) and any(name in vars(base) for base in owner.__mro__[1:])
+
+
+def _name(owner: Any) -> str:
+    return f"{owner.__module__}.{owner.__qualname__}" if isinstance(owner, type) else str(owner.__name__)

@@ -1,0 +1,219 @@
+"""A watch over what components share: whoever changes it is named, keeps nothing, and costs the others nothing."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager, nullcontext
+from time import process_time
+from typing import TYPE_CHECKING, Any
+
+import attrs
+import numpy as np
+from sidelight_specs import Cancelled, SidelightError
+
+from sidelight.execution.device import load_torch
+from sidelight.execution.fingerprint import Fingerprint, fingerprint
+from sidelight.execution.naming import closure, place_of
+from sidelight.execution.process import Setting, restore, settings
+from sidelight.recipe.model import ResolvedComponent
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+    from contextlib import AbstractContextManager
+
+_FIXED = ("classifier", "generator", "inverter", "data")
+_PROBED = ("classifier", "generator")
+_SHOWN = 3
+_ROUNDING = 1e-5  # relative to the largest value: what another order of summation changes
+
+
+class Disturbance(SidelightError):
+    """A component changed what others share; the message names it and what changed."""
+
+
+class Untrustworthy(SidelightError):
+    """A shared component cannot be relied upon any more, so that the run ends."""
+
+
+@attrs.frozen(eq=False)
+class _Seen:
+    """What was shared when a component was entered."""
+
+    actor: ResolvedComponent
+    print: Fingerprint
+    settings: dict[str, Setting]
+
+
+class Guard:
+    """Fingerprints of all live components around every stretch of a component's own code.
+
+    Args:
+        alive: the live components, as they are now.
+        rebuild: forgets them, so that they are built anew.
+        warn: told of classifiers that answer at random.
+        device: the torch device string.
+    """
+
+    def __init__(
+        self,
+        alive: Callable[[], Mapping[ResolvedComponent, Any]],
+        rebuild: Callable[[], None],
+        warn: Callable[[str], None],
+        device: str,
+    ) -> None:
+        self._alive, self._rebuild, self._warn, self._device = alive, rebuild, warn, device
+        self._inside: _Seen | None = None
+        self._settled: set[ResolvedComponent] = set()
+        self._answers: dict[ResolvedComponent, np.ndarray | None] = {}
+        self.seconds = 0.0
+
+    def watching(self, actor: ResolvedComponent, doing: str) -> AbstractContextManager[None]:
+        """Compare what is shared before and after the context, in which `actor` does something; contexts may nest.
+
+        Raises:
+            Disturbance: something has changed. What can be put back has been, and all components are forgotten.
+            Untrustworthy: a shared classifier or generator changes by being used.
+        """
+        return nullcontext() if self._inside is not None else self._watch(actor, doing)
+
+    @contextmanager
+    def _watch(self, actor: ResolvedComponent, doing: str) -> Iterator[None]:
+        place = f"{place_of(actor)} ({actor.use})"
+        with self._counted():
+            self._settle(actor)
+            self._inside = _Seen(actor, self._look(actor), settings())
+        seen = self._inside
+        try:
+            yield
+        except (Cancelled, KeyboardInterrupt):
+            raise
+        except Exception:
+            with self._counted():
+                changed = self._changes(seen, doing)
+            if changed:
+                self._warn(f"{place} failed and left changed: {_listed(changed)}")
+            raise
+        finally:
+            self._inside = None
+        with self._counted():
+            changed = self._changes(seen, doing)
+        if changed:
+            raise Disturbance(
+                f"{place} changed what others share in the step `{doing}`: {_listed(changed)}; nothing of it is kept"
+            )
+
+    def forget(self, component: ResolvedComponent) -> None:
+        """The component is not alive any more."""
+        self._settled.discard(component)
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether no component is being watched at this moment."""
+        return self._inside is None
+
+    def is_clean(self) -> bool:
+        """Whether nothing has changed so far within the context under way; True outside of any."""
+        if self._inside is None:
+            return True
+        with self._counted():
+            return not self._inside.print.differences(self._look(self._inside.actor))
+
+    @contextmanager
+    def _counted(self) -> Iterator[None]:
+        start = process_time()
+        try:
+            yield
+        finally:
+            self.seconds += process_time() - start
+
+    def _others(self, actor: ResolvedComponent) -> dict[ResolvedComponent, Any]:
+        return {component: instance for component, instance in self._alive().items() if component is not actor}
+
+    def _look(self, actor: ResolvedComponent) -> Fingerprint:
+        others = self._others(actor).items()
+        return fingerprint({place_of(other): (instance, other.role in _FIXED) for other, instance in others})
+
+    def _changes(self, seen: _Seen, doing: str) -> list[str]:
+        """What has changed since, in words; all of it put back, or forgotten so that it is built anew."""
+        others = restore(seen.settings, streams_count=doing not in ("build", "load_state"))
+        later = self._look(seen.actor)
+        parts = seen.print.differences(later)
+        seen.print.restore_functions(later)
+        parts = parts or self._other_answers(seen.actor)
+        if parts:
+            self._settled.clear()
+            self._rebuild()
+        return parts + others
+
+    def _settle(self, actor: ResolvedComponent) -> None:
+        """Ask each classifier and generator twice when it is first shared: what it loads at its first use is loaded.
+
+        Raises:
+            Untrustworthy: it changes by being asked, or answers otherwise than before it was rebuilt.
+        """
+        for component, instance in self._others(actor).items():
+            if component.role in _PROBED and component not in self._settled:
+                self._settled.add(component)
+                self._settle_one(component, instance)
+
+    def _settle_one(self, component: ResolvedComponent, instance: Any) -> None:
+        place, alone = f"{place_of(component)} ({component.use})", {place_of(component): (instance, True)}
+        first = _answer(component, instance, self._device)
+        before = fingerprint(alone)
+        second = _answer(component, instance, self._device)
+        changed = before.differences(fingerprint(alone))
+        if changed:
+            raise Untrustworthy(f"{place} changes when it is used: {_listed(changed)}")
+        if not _agree(first, second):
+            self._warn(f"{place} gives two answers to one question; what is explained cannot be had again")
+            first = None
+        known = self._answers.setdefault(component, first)
+        if not _agree(known, first):
+            raise Untrustworthy(
+                f"{place} was changed by another component, and answers otherwise when it is built anew"
+            )
+
+    def _other_answers(self, actor: ResolvedComponent) -> list[str]:
+        """Classifiers, and generators that the actor may use, that answer otherwise than at first."""
+        used = closure(actor)
+        return [
+            f"what {place_of(component)} answers"
+            for component, instance in self._others(actor).items()
+            if component.role == "classifier" or (component.role == "generator" and component in used)
+            if (known := self._answers.get(component)) is not None
+            if not _agree(known, _answer(component, instance, self._device), lost=True)
+        ]
+
+
+def _answer(component: ResolvedComponent, instance: Any, device: str) -> np.ndarray | None:
+    """Class logits of a fixed picture, or the picture of a fixed latent; None where it cannot be asked."""
+    torch = load_torch()
+    try:
+        with torch.no_grad():
+            if component.role == "generator":
+                answer = instance.synthesize(instance.sample(1, np.random.default_rng(0)).to(device))
+            else:
+                size = int(np.prod(instance.input_shape))
+                picture = torch.arange(size, device=device).reshape(1, *instance.input_shape) % 251 / 250
+                answer = instance.class_logits(picture)
+            numbers: np.ndarray = answer.detach().float().cpu().numpy()
+    except Cancelled:
+        raise
+    except Exception:  # whoever needs it will hear of it in the component's own words
+        return None
+    return numbers
+
+
+def _agree(one: np.ndarray | None, other: np.ndarray | None, *, lost: bool = False) -> bool:
+    """Whether two answers are one; `lost` says that none in the place of one is another answer."""
+    if one is None or other is None:
+        return not lost or one is other
+    if one.shape != other.shape:
+        return False
+    if not one.size:
+        return True
+    return bool(np.allclose(one, other, rtol=0, atol=_ROUNDING * float(np.abs(one).max()), equal_nan=True))
+
+
+def _listed(changed: list[str]) -> str:
+    more = f", and {len(changed) - _SHOWN} more" if len(changed) > _SHOWN else ""
+    return ", ".join(changed[:_SHOWN]) + more

@@ -1,0 +1,139 @@
+"""Forms of arrays, declared beside the fields of artifacts: axes, type, range; and the check against them."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Any, Literal
+
+import attrs
+
+from sidelight_specs.errors import SidelightError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    import numpy as np
+
+Numbers = Literal["float", "int", "bool", "label", "any"]
+
+_KINDS: dict[Numbers, str] = {"float": "f", "int": "iu", "bool": "b", "label": "iuf", "any": "fiubUS"}
+_WORDS: dict[Numbers, str] = {
+    "float": "real floating point",
+    "int": "integers",
+    "bool": "booleans",
+    "label": "integers or real floating point",
+    "any": "real numbers or text",
+}
+_ROUNDING = 1e-5  # how far float32 arithmetic may leave a closed range
+_ELLIPSIS = "..."
+
+
+@attrs.frozen
+class Form:
+    """The form of one array.
+
+    Args:
+        axes: one word an axis: a size (`2`), or a name that stands for the same size wherever it occurs in the
+            artifact; a last `...` stands for any further axes; empty for any shape.
+        numbers: the type of its items.
+        low, high: the closed range of its items; None without a bound.
+        nan: whether NaN says that an item was not measured. Infinities are never allowed.
+        required: whether None is refused.
+    """
+
+    axes: tuple[str, ...] = ()
+    numbers: Numbers = "any"
+    low: float | None = None
+    high: float | None = None
+    nan: bool = False
+    required: bool = False
+
+
+FORM = "sidelight.form"
+ANY = Form()
+ANY_ROWS = Form(axes=("N", _ELLIPSIS))
+
+
+def check_array(place: str, array: np.ndarray, form: Form, sizes: dict[str, int]) -> None:
+    """Raise a `SidelightError` that names `place` where `array` has not the form.
+
+    Args:
+        place: the field: `"values"`, `"constraints.third"`.
+        array: what it holds.
+        form: what it should be.
+        sizes: the sizes of named axes that are known so far; new ones are added.
+    """
+    if array.dtype.kind not in _KINDS[form.numbers]:
+        raise SidelightError(f"{place} holds {array.dtype}, not {_WORDS[form.numbers]}")
+    _check_shape(place, array.shape, form.axes, sizes)
+    if array.size and array.dtype.kind in "fiu":
+        _check_values(place, array, form)
+
+
+def _check_shape(place: str, shape: tuple[int, ...], axes: tuple[str, ...], sizes: dict[str, int]) -> None:
+    named = axes[:-1] if axes[-1:] == (_ELLIPSIS,) else axes
+    fits = len(shape) >= len(named) if axes[-1:] == (_ELLIPSIS,) else len(shape) == len(named)
+    expected = [int(axis) if axis.isdigit() else sizes.get(axis) for axis in named]
+    if axes and not (fits and all(want in (None, have) for want, have in zip(expected, shape, strict=False))):
+        words = [axis if size is None else str(size) for axis, size in zip(named, expected, strict=True)]
+        words += [_ELLIPSIS] if named != axes else []
+        raise SidelightError(f"{place} has shape {shape}, not ({', '.join(words)}{',' * (len(words) == 1)})")
+    sizes.update({axis: size for axis, size in zip(named, shape, strict=False) if not axis.isdigit()})
+
+
+def _check_values(place: str, array: np.ndarray, form: Form) -> None:
+    """Minimum and maximum alone: NaN and infinities come through both, and no second array of the size is made."""
+    import numpy as np
+
+    low, high = float(array.min()), float(array.max())
+    if not (math.isfinite(low) and math.isfinite(high)):
+        wrong = int(np.isinf(array).sum() if form.nan else (~np.isfinite(array)).sum())
+        if wrong:
+            what = "infinite" if form.nan else "NaN or infinite"
+            raise SidelightError(f"{place}: {wrong} of {array.size} numbers are {what}")
+        finite = array[np.isfinite(array)]
+        low, high = (float(finite.min()), float(finite.max())) if finite.size else (0.0, 0.0)
+        if not finite.size:
+            return
+    if form.low is not None and low < form.low - _ROUNDING:
+        raise SidelightError(f"{place} goes down to {low:.6g}, below {form.low:g}")
+    if form.high is not None and high > form.high + _ROUNDING:
+        raise SidelightError(f"{place} goes up to {high:.6g}, above {form.high:g}")
+
+
+def leaves(place: str, value: Any, form: Form = ANY) -> Iterator[tuple[str, Any, Form]]:
+    """Place, value and form of every array and every plain value in an artifact's field.
+
+    Args:
+        place: the field: `"items"`; what is below it is named `"items.0.values"`.
+        value: an array, a plain value, a dict, a tuple, or an attrs instance.
+        form: declared for `value`; the items of a dict share it.
+    """
+    if attrs.has(type(value)):
+        for field in attrs.fields(type(value)):
+            inner = field.metadata.get(FORM, ANY)
+            yield from leaves(f"{place}.{field.name}".lstrip("."), getattr(value, field.name), inner)
+    elif isinstance(value, dict):
+        for key, item in value.items():
+            yield from leaves(f"{place}.{key}", item, form)
+    elif isinstance(value, (tuple, list)):
+        for index, item in enumerate(value):
+            yield from leaves(f"{place}.{index}", item)
+    else:
+        yield place, value, form
+
+
+def check_leaf(place: str, value: Any, form: Form, sizes: dict[str, int]) -> None:
+    """Raise a `SidelightError` that names `place` unless `value` is None, plain, or an array of the form."""
+    import numpy as np
+
+    if isinstance(value, np.ndarray):
+        check_array(place, value, form, sizes)
+    elif value is None:
+        if form.required:
+            raise SidelightError(f"{place} is missing")
+    elif form.axes or not isinstance(value, (bool, int, float, str, np.generic)):
+        plain = "" if form.axes else " or a plain value"
+        raise SidelightError(f"{place} is a {type(value).__name__}, not a numpy array{plain}")
+    elif isinstance(value, (float, np.floating)) and not math.isfinite(value):
+        raise SidelightError(f"{place} is {value}")

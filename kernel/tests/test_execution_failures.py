@@ -112,12 +112,26 @@ def test_the_command_line_says_it_in_one_message(toys, tmp_path, capfd):
 def test_a_broken_cache_entry_is_mended_on_the_way(toys, tmp_path):
     recipe = failing(toys, error="none")
     first = toys.run(recipe)
-    for document in (tmp_path / "cache" / "v1").rglob("entry.json"):
+    for document in (tmp_path / "cache" / "v2").rglob("entry.json"):
         document.write_text("{")
     again = toys.run(recipe)
     assert toys.hashes(again) == toys.hashes(first)
-    assert len([text for text in again.manifest["warnings"] if "unreadable" in text]) >= first.manifest["cache"]["made"]
+    noticed = [text for text in again.manifest["warnings"] if "is not used" in text]
+    assert len(noticed) >= first.manifest["cache"]["made"]
     assert again.results.warnings == first.results.warnings
+
+
+def test_entries_that_have_changed_places_are_made_anew(toys, tmp_path):
+    first = toys.run()
+    entries = sorted(document.parent for document in (tmp_path / "cache" / "v2").rglob("entry.json"))
+    for index, entry in enumerate(entries):
+        entry.rename(tmp_path / f"moved-{index}")
+    for index, entry in enumerate(entries[1:] + entries[:1]):
+        (tmp_path / f"moved-{index}").rename(entry)
+    again = toys.run(out="again")
+    assert toys.hashes(again) == toys.hashes(first)
+    noticed = [text for text in again.manifest["warnings"] if "it is the entry of another key" in text]
+    assert len(noticed) == len(entries) >= 23
 
 
 def test_a_run_folder_on_a_full_disk_is_the_users_to_mend_and_costs_no_cache_entry(toys, monkeypatch, tmp_path):

@@ -2,12 +2,14 @@
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
 import time
 from pathlib import Path
 
+import attrs
 import numpy as np
 import pytest
 from sidelight.execution import scratch
@@ -40,7 +42,7 @@ def an_entry(value=1.0):
 
 
 def folder_of(store):
-    return store.root / "v1" / KEY[:2] / KEY
+    return store.root / "v2" / KEY[:2] / KEY
 
 
 def test_what_is_put_comes_back(store):
@@ -110,7 +112,63 @@ DAMAGE = {
     "no text at all": ("entry.json", lambda path: path.write_bytes(b"\xff\xfe\x00")),
     "a changed digest": ("entry.json", rewrite_digest),
     "no document": ("entry.json", Path.unlink),
+    "json without end": ("entry.json", lambda path: path.write_text("[" * 100_000)),
+    "json without end in the result": ("result/artifact.json", lambda path: path.write_text("[" * 100_000)),
+    "a pipe for the document": ("entry.json", lambda path: in_place_of(path, os.mkfifo)),
+    "a pipe for the arrays": ("result/arrays.npz", lambda path: in_place_of(path, os.mkfifo)),
+    "a pipe beside": ("result/more", os.mkfifo),
+    "a file that nobody wrote": ("files/extra.html", lambda path: in_new_folder(path).write_text("x")),
+    "a link to a copy": ("result/arrays.npz", lambda path: in_place_of(path, link_to_copy)),
+    "a pipe for the entry": (".", lambda path: in_place_of(path, os.mkfifo)),
+    "a file for the entry": (".", lambda path: in_place_of(path, lambda new: new.write_text("x"))),
 }
+
+
+def in_place_of(path, make):
+    path = path.resolve()
+    path.rename(path.with_name("moved-away"))
+    make(path)
+
+
+def in_new_folder(path):
+    path.parent.mkdir()
+    return path
+
+
+def link_to_copy(path):
+    path.symlink_to(path.with_name("moved-away"))
+
+
+def test_an_intact_entry_under_anothers_key_is_not_believed(store, notices):
+    keys = {(use, step): digest_of([use, step]) for use in ("toy/x", "toy/y") for step in ("explain", "fit")}
+    for (use, step), key in keys.items():
+        store.put(key, attrs.evolve(an_entry(), component=use, step=step))
+    for made_by, key in keys.items():
+        for other in set(keys.values()) - {key}:
+            place, content = (store.root / "v2" / one[:2] / one for one in (key, other))
+            shutil.rmtree(place, ignore_errors=True)
+            place.parent.mkdir(exist_ok=True)
+            shutil.copytree(content, place)
+            assert store.get(key, made_by) is None
+            assert f"is the entry of another key, {other}" in notices[-1]
+            store.put(key, attrs.evolve(an_entry(), component=made_by[0], step=made_by[1]))
+            assert store.get(key, made_by) is not None
+    assert len(notices) == 12
+
+
+def test_an_entry_of_another_component_or_step_is_not_believed(store, notices):
+    for made_by in (("toy/y", "explain"), ("toy/x", "fit")):
+        store.put(KEY, an_entry())
+        assert store.get(KEY, made_by) is None
+        assert "it was made by toy/x in the step `explain`" in notices[-1]
+
+
+def test_entries_of_earlier_layouts_are_not_read_but_can_be_cleared(store, notices):
+    store.put(KEY, an_entry())
+    folder_of(store).parent.parent.rename(store.root / "v1")
+    assert store.get(KEY) is None
+    assert notices == []
+    assert store.clear()[0] == 1
 
 
 @pytest.mark.parametrize("name", DAMAGE)
@@ -134,7 +192,7 @@ from pathlib import Path
 from sidelight.execution import store
 from sidelight.execution.entry import Entry
 
-def write_half(entry, folder):
+def write_half(entry, folder, key):
     (folder / "half").write_text("x")
     print("writing", flush=True)
     time.sleep(60)
@@ -235,7 +293,7 @@ def test_a_full_disk_is_the_users_to_mend_and_leaves_nothing(store, monkeypatch)
 
 def test_clear_removes_entries_and_nothing_else(store):
     store.put(KEY, an_entry())
-    mine = store.root / "v1" / "notes.txt"
+    mine = store.root / "v2" / "notes.txt"
     mine.write_text("mine")
     (store.root / "thesis.tex").write_text("mine too")
     size = next(store.entries()).size
@@ -249,7 +307,7 @@ def test_clear_by_age_counts_from_the_last_use(store):
     old, used = digest_of("old"), digest_of("used")
     for key in (old, used):
         store.put(key, an_entry())
-        os.utime(store.root / "v1" / key[:2] / key, (time.time() - 7200,) * 2)
+        os.utime(store.root / "v2" / key[:2] / key, (time.time() - 7200,) * 2)
     assert store.get(used) is not None
     assert store.clear(older_than=3600)[0] == 1
     assert store.get(old) is None

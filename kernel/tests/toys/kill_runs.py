@@ -52,7 +52,7 @@ def undisturbed(folder: Path) -> tuple[dict, int]:
 
 def killed_and_continued(folder: Path, kill_at: tuple[int, float]) -> dict:
     killed = not ended_well(born(folder, "run", kill_at))
-    kept = len(list(folder.glob("cache/v1/*/*")))
+    kept = len(list(folder.glob("cache/v2/*/*")))
     assert ended_well(born(folder, "run"))
     manifest = json.loads((folder / "run" / "run.json").read_text())
     left = [path.name for path in folder.rglob(".sidelight-*")]
@@ -62,7 +62,7 @@ def killed_and_continued(folder: Path, kill_at: tuple[int, float]) -> dict:
         "kept": kept,
         "cache": manifest["cache"],
         "left": left,
-        "notices": [text for text in manifest["warnings"] if "unreadable" in text],
+        "notices": [text for text in manifest["warnings"] if "is not used" in text],
     }
 
 

@@ -47,13 +47,19 @@ class Entry:
         return self.result.digest() if self.result is not None else ""
 
 
-def write_entry(entry: Entry, folder: Path) -> None:
-    """Save an entry into `folder`, which may hold rendered files under `files` already; the document comes last."""
+def write_entry(entry: Entry, folder: Path, key: str) -> None:
+    """Save an entry into `folder`, which may hold rendered files under `files` already; the document comes last.
+
+    The document names the key, the component, the step and the result's kind: an entry in the place of another, intact
+    as it may be, is not believed.
+    """
     if entry.result is not None:
         entry.result.save(folder / _RESULT)
     for index, (_, artifact) in enumerate(entry.emitted):
         artifact.save(folder / f"emitted-{index}")
     document: dict[str, Any] = {
+        "key": key,
+        "kind": entry.result.kind if entry.result is not None else "",
         "component": entry.component,
         "step": entry.step,
         "digest": entry.digest,
@@ -66,26 +72,30 @@ def write_entry(entry: Entry, folder: Path) -> None:
     (folder / DOCUMENT).write_text(json.dumps(document, indent=1, sort_keys=True) + "\n", encoding="utf-8")
 
 
-def read_entry(folder: Path, modules: Sequence[str] = ()) -> Entry:
+def read_entry(folder: Path, key: str, made_by: tuple[str, str] | None = None, modules: Sequence[str] = ()) -> Entry:
     """Load and verify what `write_entry` saved.
 
     Args:
         folder: the entry's folder.
+        key: under which it is looked for.
+        made_by: the component and the step that it must come from.
         modules: imported where an artifact is of a kind that nobody has defined yet.
 
     Raises:
         FileNotFoundError: there is no entry.
-        SidelightError: it is damaged.
+        SidelightError: it is damaged, or another entry than the one looked for.
     """
     document = read_document(folder)
-    for name, digest in document["contents"].items():
-        if not (folder / name).is_file() or digest_file(folder / name) != digest:
-            raise SidelightError(f"{name} is missing or changed")
+    _check_identity(document, key, made_by)
+    _check_contents(folder, document["contents"])
     emitted = [_load(folder / f"emitted-{index}", modules) for index in range(len(document["emitted"]))]
+    result = _load(folder / _RESULT, modules) if document["digest"] else None
+    if (result.kind if result is not None else "") != document["kind"]:
+        raise SidelightError(f"it does not hold a {document['kind'] or 'step without result'}")
     return Entry(
         component=document["component"],
         step=document["step"],
-        result=_load(folder / _RESULT, modules) if document["digest"] else None,
+        result=result,
         emitted=tuple(zip(document["emitted"], emitted, strict=True)),
         warnings=tuple(document["warnings"]),
         files=tuple(document["files"]),
@@ -93,12 +103,34 @@ def read_entry(folder: Path, modules: Sequence[str] = ()) -> Entry:
     )
 
 
+def _check_identity(document: dict[str, Any], key: str, made_by: tuple[str, str] | None) -> None:
+    if document["key"] != key:
+        raise SidelightError(f"it is the entry of another key, {document['key']}")
+    if made_by not in (None, (document["component"], document["step"])):
+        raise SidelightError(f"it was made by {document['component']} in the step `{document['step']}`")
+
+
+def _check_contents(folder: Path, contents: dict[str, str]) -> None:
+    """Every file as it was written, and nothing beside them: no link, no pipe, no file that nobody wrote."""
+    paths = (path for path in folder.rglob("*") if path.is_symlink() or not path.is_dir())
+    unknown = {path.relative_to(folder).as_posix() for path in paths} - contents.keys() - {DOCUMENT}
+    if unknown:
+        raise SidelightError(f"{min(unknown)} does not belong there")
+    for name, digest in contents.items():
+        path = folder / name
+        if path.is_symlink() or not path.is_file() or digest_file(path) != digest:
+            raise SidelightError(f"{name} is missing or changed")
+
+
 def read_document(folder: Path) -> dict[str, Any]:
     """The entry's own document, checked against its seal; raises like `read_entry`."""
+    path = folder / DOCUMENT
+    if path.exists() and not path.is_file():  # a pipe would never end
+        raise SidelightError(f"{DOCUMENT} is no regular file")
     try:
-        document: dict[str, Any] = json.loads((folder / DOCUMENT).read_text(encoding="utf-8"))
+        document: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
         seal = document.pop("seal")
-    except (ValueError, KeyError, AttributeError, TypeError) as error:
+    except (ValueError, KeyError, AttributeError, TypeError, RecursionError) as error:
         raise SidelightError(f"{DOCUMENT} is damaged ({error})") from error
     if digest_of(document) != seal:
         raise SidelightError(f"{DOCUMENT} is damaged (its seal does not match)")

@@ -95,7 +95,7 @@ def read_manifest(folder: Path) -> dict[str, Any]:
         manifest = json.loads(read_regular(folder / MANIFEST))
     except FileNotFoundError as error:
         raise UserError(f"{folder} holds no finished run: there is no {MANIFEST}", fix) from error
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise UserError(f"{folder / MANIFEST} cannot be read: {error}", fix) from error
     if not isinstance(manifest, dict) or "sidelight_run" not in manifest:
         raise UserError(f"{folder / MANIFEST} was not written by Sidelight", fix)
@@ -125,7 +125,7 @@ def _refuse_foreign(out: Path) -> None:
     if any(out.iterdir()):
         try:
             manifest = json.loads(read_regular(out / MANIFEST))
-        except (OSError, ValueError):
+        except (OSError, ValueError, RecursionError):
             manifest = None
         if not isinstance(manifest, dict) or "sidelight_run" not in manifest:
             raise UserError(f"{out} holds files that are no Sidelight run, and is not overwritten", fix)

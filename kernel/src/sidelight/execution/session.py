@@ -197,7 +197,7 @@ class Session:
     ) -> Entry:
         """The store's entry for a step, made by `make()` when there is none; its by-products are recorded anew."""
         key = self.keys.step(component, step, inputs)
-        entry = self.store.get(key, self._modules(component))
+        entry = self.store.get(key, (component.use, step), self._modules(component))
         self._count(component, step, entry)
         if entry is None:
             with self.recording() as record:
@@ -213,7 +213,7 @@ class Session:
     ) -> Entry:
         """The same for a step that writes files into `folder` and gives their names."""
         key = self.keys.step(component, "render", inputs)
-        entry = self.store.get(key, self._modules(component), export=folder)
+        entry = self.store.get(key, (component.use, "render"), self._modules(component), export=folder)
         self._count(component, "render", entry)
         if entry is None:
             with self.recording() as record:

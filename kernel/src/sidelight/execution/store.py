@@ -19,7 +19,7 @@ from sidelight.execution.scratch import Scratch, left_behind, sync_files, sync_f
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
-_LAYOUT = "v1"
+_LAYOUT = "v2"  # v1: entries did not name their key
 _TEMPORARY = "temporary"
 
 
@@ -57,11 +57,18 @@ class Store:
         self._notice = notice
         self._scratch: Scratch | None = None
 
-    def get(self, key: str, modules: Sequence[str] = (), export: Path | None = None) -> Entry | None:
+    def get(
+        self,
+        key: str,
+        made_by: tuple[str, str] | None = None,
+        modules: Sequence[str] = (),
+        export: Path | None = None,
+    ) -> Entry | None:
         """The entry under `key`, verified and loaded; None where there is none, or a damaged one, which is removed.
 
         Args:
             key: 64 hexadecimal digits.
+            made_by: see `read_entry`.
             modules: see `read_entry`.
             export: an empty folder that gets the rendered files.
 
@@ -70,11 +77,11 @@ class Store:
         """
         folder = self._folder(key)
         try:
-            entry = read_entry(folder, modules)
+            entry = read_entry(folder, key, made_by, modules)
         except (SidelightError, OSError, ValueError, KeyError, TypeError) as error:
-            if not folder.exists():
+            if not (folder.is_symlink() or folder.exists()):
                 return None
-            self._notice(f"cache entry {folder} is unreadable and is made anew: {error}")
+            self._notice(f"cache entry {folder} is not used and is made anew: {error}")
             self._remove(folder)
             return None
         if export is not None and entry.files:
@@ -102,7 +109,7 @@ class Store:
             draft = self._draft()
             if files is not None:
                 shutil.copytree(files, draft / FILES)
-            write_entry(entry, draft)
+            write_entry(entry, draft, key)
             sync_files(draft)
             folder.parent.mkdir(parents=True, exist_ok=True)
             self._move(draft, folder)
@@ -119,7 +126,7 @@ class Store:
 
     def entries(self) -> Iterator[Stored]:
         """Everything kept, in no particular order."""
-        for folder in (self.root / _LAYOUT).glob("??/*"):
+        for folder in self.root.glob("v[0-9]*/??/*"):  # those of earlier layouts can be cleared too
             if re.fullmatch(r"[0-9a-f]{64}", folder.name):
                 yield Stored(folder, _component(folder), _size(folder), _used(folder))
 
@@ -164,7 +171,10 @@ class Store:
             folder.rename(trash)
         except OSError:
             return
-        shutil.rmtree(trash, ignore_errors=True)
+        if trash.is_dir():
+            shutil.rmtree(trash, ignore_errors=True)  # which would wait for ever at a pipe
+        else:
+            trash.unlink(missing_ok=True)
 
     def _unwritable(self, error: OSError) -> UserError:
         reason = error.strerror or str(error)

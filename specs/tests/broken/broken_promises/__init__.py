@@ -15,6 +15,7 @@ from sidelight_specs import (
     param,
     params,
 )
+from sidelight_specs.facts import DataFacts
 
 
 @params
@@ -120,7 +121,27 @@ def _same_class(check, good, **facts):
     return attrs.evolve(good, name=check, **facts)
 
 
+class LyingDescriptor(DataDescriptor):
+    """Tells of a split that there is not."""
+
+    def facts(self, params):
+        return DataFacts(splits={"train": None, "test": None, "validation": 10})
+
+
+class TellingDescriptor(DataDescriptor):
+    """Tells what is so."""
+
+    def facts(self, params):
+        return DataFacts(splits={"train": None, "test": None}, shape=(1, 32, 32))
+
+
+def _told(kind, name):
+    return kind(name=name, summary="Keeps every promise.", factory="broken_promises.good:GoodData")
+
+
+GOOD = (*GOOD, _told(TellingDescriptor, "good-telling"))
 BAD = (
+    _told(LyingDescriptor, "facts-hold"),
     _same_class("parameters", HEATMAP, params=BadSteps),
     _same_class("example", HEATMAP, example={"steps": 2, "label": 5}),
     _same_class("vocabulary", HEATMAP, provides=("magic",)),

@@ -1,0 +1,130 @@
+"""What is told of model files before they are loaded, held against what loading them shows."""
+
+import json
+import os
+import zipfile
+
+import pytest
+import sidelight_classifiers
+import torch
+from sidelight_classifiers._kinds import kind_of_file, sizes_of_exported
+from sidelight_classifiers.user_model import UserModel
+from sidelight_specs import UserError
+from sidelight_specs.facts import DataFacts
+from sidelight_specs.testing import ToyRun
+
+DESCRIPTORS = {one.name: one for one in sidelight_classifiers.sidelight_classifiers()}
+TORCH, ONNX = DESCRIPTORS["torch"], DESCRIPTORS["onnx"]
+SIZE = {"height": 16, "width": 16}
+
+
+def told(path, **options):
+    params = TORCH.params(path=str(path), **{**SIZE, **options})
+    return [mistake.message for mistake in TORCH.mistakes(params)], params
+
+
+def test_sizes_are_those_of_a_real_program(pt2):
+    assert kind_of_file(pt2) == "exported"
+    assert sizes_of_exported(pt2) == ((None, 3, 16, 16), 5)
+
+
+def test_facts_are_what_the_model_turns_out_to_be(pt2):
+    wrong, params = told(pt2)
+    model = UserModel(params, run=ToyRun())
+    facts = TORCH.facts(params, DataFacts())
+    assert wrong == []
+    assert (facts.shape, facts.classes, facts.task) == (model.input_shape, model.class_names, model.task)
+    assert "activations" in TORCH.provided_by(params)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"height": 32}, "takes images of 3 x 16 x 16, the options say 3 x 32 x 16"),
+        ({"channels": 1}, "takes images of 3 x 16 x 16, the options say 1 x 16 x 16"),
+        ({"classes": ("a", "b")}, "2 class names are given"),
+        ({"task": "binary"}, "gives 5 score(s)"),
+        ({"mean": (0.1, 0.2)}, "mean has 2 numbers for 3 channel(s)"),
+    ],
+)
+def test_what_is_told_is_refused_on_loading(pt2, options, message):
+    wrong, params = told(pt2, **options)
+    assert len(wrong) == 1
+    assert message in wrong[0]
+    model = UserModel(params, run=ToyRun())
+    with pytest.raises(UserError):
+        _ = model.module, model.class_names
+
+
+def test_a_program_for_a_fixed_number_of_images(small, tmp_path):
+    path = tmp_path / "two.pt2"
+    torch.export.save(torch.export.export(small, (torch.rand(2, 3, 16, 16),)), path)
+    assert "exactly 2 image(s)" in told(path)[0][0]
+
+
+def test_torchscript_hides_its_layers_whatever_its_name(scripted, tmp_path):
+    renamed = tmp_path / "model.pt2"
+    renamed.write_bytes(scripted.read_bytes())
+    for path in (scripted, renamed):
+        wrong, params = told(path)
+        assert wrong == []
+        assert "activations" not in TORCH.provided_by(params)
+        assert TORCH.absence(params, "activations") == (
+            f"{path} is TorchScript, which hides its layers: export the model as .pt2 (torch.export.save)"
+        )
+
+
+def test_files_of_other_kinds_are_named(tmp_path):
+    torch.save({"weight": torch.zeros(2)}, tmp_path / "weights.pth")
+    torch.save({"weight": torch.zeros(2)}, tmp_path / "old.pth", _use_new_zipfile_serialization=False)
+    (tmp_path / "text.pt").write_text("not a model")
+    assert "a file of torch.save, a pickle" in told(tmp_path / "weights.pth")[0][0]
+    assert "a file of torch.save, a pickle" in told(tmp_path / "old.pth")[0][0]
+    assert "no model file that torch writes" in told(tmp_path / "text.pt")[0][0]
+
+
+@pytest.mark.parametrize(
+    "graph", ["[" * 100_000, "{}", '{"graph_module": 3}', "\udcff", '{"graph_module": {"graph": []}}']
+)
+def test_a_graph_that_cannot_be_read_tells_nothing(tmp_path, graph):
+    path = tmp_path / "m.pt2"
+    with zipfile.ZipFile(path, "w") as file:
+        file.writestr("m/models/model.json", graph.encode("utf-8", "surrogateescape"))
+    assert sizes_of_exported(path) == ((), None)
+    assert told(path)[0] == []
+
+
+def test_a_graph_that_unpacks_to_too_much_is_not_read(tmp_path):
+    path = tmp_path / "bomb.pt2"
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as file:
+        file.writestr("m/models/model.json", json.dumps({"filling": "x" * (20 << 20)}))
+    assert path.stat().st_size < 100_000
+    assert sizes_of_exported(path) == ((), None)
+
+
+def test_a_pipe_is_not_waited_for(tmp_path):
+    os.mkfifo(tmp_path / "m.pt2")
+    assert kind_of_file(tmp_path / "m.pt2") is None
+    assert "activations" in TORCH.provided_by(TORCH.params(path=str(tmp_path / "m.pt2")))
+
+
+@pytest.mark.parametrize("descriptor", [TORCH, ONNX], ids=["torch", "onnx"])
+@pytest.mark.parametrize(
+    ("options", "option"),
+    [
+        ({"classes": ("a", "b"), "classes_file": "names.txt"}, "classes_file"),
+        ({"classes": ("a",)}, "classes"),
+        ({"classes": ("a", "b", "c"), "task": "binary"}, "classes"),
+        ({"classes": ("a", "b"), "task": "regression"}, "classes"),
+        ({"std": (1.0, 1.0), "channels": 1}, "std"),
+    ],
+)
+def test_options_that_do_not_go_together(descriptor, options, option, tmp_path):
+    params = descriptor.params(path=str(tmp_path / "none"), **options)
+    assert {mistake.option for mistake in descriptor.mistakes(params)} == {option}
+
+
+def test_an_onnx_file_is_named_as_the_cause():
+    params = ONNX.params(path="model.onnx")
+    assert "model.onnx is an ONNX file, which shows scores alone" in ONNX.absence(params, "differentiable")
+    assert ONNX.absence(ONNX.params(path="m.onnx", task="regression"), "classes")

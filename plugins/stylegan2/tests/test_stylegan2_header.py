@@ -1,0 +1,30 @@
+"""What is told of checkpoints and of LPIPS without torch is what torch says."""
+
+from pathlib import Path
+
+import torch
+from safetensors.torch import save_file
+from sidelight_stylegan2 import _header
+from sidelight_stylegan2.architecture import Architecture
+from sidelight_stylegan2.perceptual import TRUNK
+
+
+def test_the_network_of_lpips_is_looked_for_where_torch_keeps_it(monkeypatch, tmp_path):
+    for variables in ({"TORCH_HOME": str(tmp_path)}, {"XDG_CACHE_HOME": str(tmp_path)}, {}):
+        for name in ("TORCH_HOME", "XDG_CACHE_HOME"):
+            monkeypatch.delenv(name, raising=False)
+        for name, value in variables.items():
+            monkeypatch.setenv(name, value)
+        assert _header.lpips_trunk() == Path(torch.hub.get_dir()) / "checkpoints" / TRUNK
+
+
+def test_the_shape_in_a_header(tmp_path):
+    facts = Architecture(image_channels=1, widths=(4, 4, 4), z=4, w=4, shuffle=2)
+    save_file({"weight": torch.zeros(1)}, tmp_path / "g.safetensors", metadata=facts.settings())
+    save_file({"weight": torch.zeros(1)}, tmp_path / "other.safetensors")
+    (tmp_path / "huge.safetensors").write_bytes(b"\xff" * 8 + b"{}")
+    (tmp_path / "g.pkl").write_bytes(b"\x80\x04")
+    assert _header.shape_of_file(tmp_path / "g.safetensors") == facts.image_shape == (1, 32, 32)
+    assert [
+        _header.shape_of_file(tmp_path / name) for name in ("other.safetensors", "huge.safetensors", "g.pkl", "x")
+    ] == ([None] * 4)

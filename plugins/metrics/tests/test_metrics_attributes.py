@@ -53,8 +53,8 @@ def test_attributes_that_decide_flip_every_image_and_tiny_changes_none():
 def test_shares_have_wilson_s_interval():
     found = measured([*others_down(0), *others_down(1), *others_down(2)])
     item = found["top 3, x 1"]
-    assert item.limits == pytest.approx((0.7575, 1.0), abs=1e-3)  # 12 of 12
-    assert found["top 3, x 0.01"].limits == pytest.approx((0.0, 0.2425), abs=1e-3)
+    assert item.interval == pytest.approx((0.7575, 1.0), abs=1e-3)  # 12 of 12
+    assert found["top 3, x 0.01"].interval == pytest.approx((0.0, 0.2425), abs=1e-3)
 
 
 def test_a_class_with_fewer_attributes_has_all_of_them_changed():

@@ -61,11 +61,13 @@ class Measurement:
 
     @property
     def interval(self) -> tuple[float, float] | None:
-        """95 % confidence interval of the mean over images; None for fewer than three images.
+        """95 % confidence interval of the mean over images, or `limits`; None for fewer than three images.
 
         Wilson's score interval for values that are all 0 or 1, Student's t otherwise. It says how much the mean
         depends on which images were taken, not on how a network was trained.
         """
+        if self.limits is not None:
+            return self.limits
         finite = self.values[np.isfinite(self.values)].astype(np.float64)
         if finite.size < FEWEST_FOR_INTERVAL:
             return None

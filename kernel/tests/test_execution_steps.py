@@ -5,6 +5,7 @@ import json
 import numpy as np
 import pytest
 import sidelight
+import torch
 from sidelight_specs import SidelightError, UserError
 
 
@@ -89,6 +90,23 @@ def test_two_seeds_give_two_answers_and_one_seed_the_same(toys, monkeypatch, tmp
     assert (
         toys.hashes(other)["artifacts"]["explanations/bright"] != toys.hashes(first)["artifacts"]["explanations/bright"]
     )
+
+
+def test_another_number_of_threads_has_keys_of_its_own_and_is_served_again(toys, monkeypatch):
+    for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
+        monkeypatch.setenv(name, "1")
+    before = torch.get_num_threads()
+    try:
+        one, two = (toys.run(threads=threads) for threads in (1, 2))
+        assert [run.results.environment["threads"] for run in (one, two)] == ["1", "2"]
+        assert two.manifest["cache"]["found"] == 1, "the images"
+        assert toys.run(threads=2).manifest["cache"]["made"] == 0
+        torch.set_num_threads(1)
+        toys.calls.clear()
+        sidelight.serve(two.folder, use="toy/live", announce=lambda _: None)
+        assert not [call for call in toys.calls if call.startswith("fit")]
+    finally:
+        torch.set_num_threads(before)
 
 
 def test_components_draw_from_streams_of_their_own(toys):

@@ -23,12 +23,15 @@ class Keys:
         dtype: name of the torch dtype.
         device_kind: `"cpu"`, `"cuda"` or `"mps"`; which of several alike devices computes does not matter.
         fingerprint: `Data.fingerprint` of a data component.
+        threads: of the numeric libraries: with another number sums are taken in another order, and a training or a
+            search ends elsewhere. Data are read in one.
     """
 
     seed: int
     dtype: str
     device_kind: str
     fingerprint: Callable[[ResolvedComponent], str]
+    threads: str = "1"
     _known: dict[ResolvedComponent, str] = attrs.field(factory=dict, init=False)
 
     def component(self, component: ResolvedComponent) -> str:
@@ -68,6 +71,7 @@ class Keys:
             "seed": self.seed,
             "dtype": self.dtype,
             "device": self.device_kind,
+            "threads": self.threads if component.role != "data" else "",
         }
 
 

@@ -17,6 +17,7 @@ from sidelight.execution.folder import standing_run
 from sidelight.execution.keys import Keys, images_read, trained_by
 from sidelight.execution.plan import plan
 from sidelight.execution.store import Store
+from sidelight.execution.threads import thread_count
 
 if TYPE_CHECKING:
     from sidelight.execution.plan import Step
@@ -56,7 +57,7 @@ def prospect(resolved: Resolved, out: str | Path | None = None) -> Prospect:
     """
     folder = default_folder(resolved, out)
     kind, store = likely_kind(), Store()
-    keys = Keys(resolved.seed, DTYPE, kind, _fingerprint)
+    keys = Keys(resolved.seed, DTYPE, kind, _fingerprint, thread_count())
     steps = plan(resolved)
     held = {step.title: _is_stored(step, resolved, keys, store) for step in steps}
     return Prospect(

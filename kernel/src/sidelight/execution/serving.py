@@ -40,14 +40,14 @@ def serve(
         host: the address of the interface to listen on.
         port: the port, 0 for any free one.
         device: as for `sidelight.run`.
-        threads: as for `sidelight.run`.
+        threads: of the numeric libraries; when None as many as the run was computed with.
         announce: told the page's address.
 
     Raises:
         UserError: no such run, no renderer that serves, or it cannot listen there.
         SidelightError: a component failed.
     """
-    limit_threads(threads)
+    limit_threads(threads or _threads_of(folder))  # the run's own, because keys count them
 
     from sidelight.execution.device import resolve_device
     from sidelight.execution.finished import load_run
@@ -69,6 +69,15 @@ def serve(
         finally:
             reporter.close()
             store.close()
+
+
+def _threads_of(folder: str | Path) -> int | None:
+    """The number of threads that a run was computed with; None where it does not say."""
+    from sidelight.execution.folder import read_manifest
+
+    manifest = read_manifest(Path(folder).expanduser().absolute())
+    said = str(manifest.get("facts", {}).get("environment", {}).get("threads", ""))
+    return int(said) if said.isdecimal() and int(said) > 0 else None
 
 
 def _folder_of(run: Run) -> Path:

@@ -16,6 +16,7 @@ from sidelight.execution.guard import Guard
 from sidelight.execution.journal import Clock, Record
 from sidelight.execution.keys import Keys
 from sidelight.execution.naming import closure, place_of
+from sidelight.execution.threads import thread_count
 from sidelight.interrupts import in_main_thread
 from sidelight.plugins.surroundings import Surroundings
 
@@ -94,6 +95,7 @@ class Session:
             DTYPE,
             device.split(":")[0],
             self.components.fingerprint,
+            thread_count(),
         )
 
     @property

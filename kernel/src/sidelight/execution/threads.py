@@ -31,5 +31,8 @@ def limit_threads(threads: int | None = None) -> None:
 
 
 def thread_count() -> str:
-    """The number of OpenMP threads in force, as text for the manifest."""
+    """The number of threads in force, as text for keys and the manifest: torch's own where it is loaded."""
+    torch = sys.modules.get("torch")
+    if torch is not None and hasattr(torch, "get_num_threads"):
+        return str(torch.get_num_threads())
     return os.environ.get("OMP_NUM_THREADS", "1")

@@ -17,8 +17,8 @@ from sidelight_structured.sag import Sag
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 ARGUMENTS = ["--headless", "--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-sync"]
-EIGHT_BITS = 0.02
-"""How far 8-bit pixels may move a confidence."""
+ROUNDING = 1e-3
+"""How far the classifier's own rounding in batches of other sizes may move a confidence."""
 
 
 @pytest.fixture(scope="module")
@@ -75,6 +75,7 @@ def screenshots(browser, folder, results):
         roots = [node for node in results.explanations["sag"].graphs[row].nodes if node.root]
         assert drawn.count() == len(roots)
         for position, node in enumerate(roots):
+            drawn.nth(position).evaluate("node => node.scrollIntoView({ block: 'center' })")
             small = pixels(drawn.nth(position).locator("image"))
             drawn.nth(position).click()
             yield row, node, pixels(page.locator("dialog canvas")), small
@@ -106,7 +107,7 @@ def test_the_shown_pixels_score_what_the_caption_says(chromium, network, tmp_pat
     results = explained(network, ("coffee",), soft=soft, grid=4, width=1, candidates=6, most=1, depth=1, order_steps=2)
     found = gaps(network, results, screenshots(chromium, tmp_path, results))
     assert len(found) >= 1
-    assert found[:, 0].max() <= EIGHT_BITS
+    assert found[:, 0].max() <= ROUNDING
 
 
 @pytest.mark.slow
@@ -119,4 +120,4 @@ def test_twenty_sets_of_photographs_score_what_their_captions_say(chromium, netw
     for place, one in zip(("full size", "thumbnail"), found.T, strict=True):
         print(f"{baseline}, {len(one)} sets, {place}: gap at most {one.max():.4f}, mean {one.mean():.4f}")
     assert len(found) >= 20
-    assert found[:, 0].max() <= EIGHT_BITS
+    assert found[:, 0].max() <= ROUNDING

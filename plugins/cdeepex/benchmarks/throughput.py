@@ -64,9 +64,13 @@ def main() -> None:
 def search(classifier: LeNet, generator: Vae, batch: int) -> Callable[[torch.Tensor], object]:
     """The whole explanation."""
     run = ToyRun()
-    inverter = Encoder(EncoderParams(), generator=generator, run=run)
+    inverter = Encoder(EncoderParams(batch=batch), generator=generator, run=run)
     explainer = Cdeepex(
-        CdeepexParams(batch=batch), classifier=classifier, generator=generator, inverter=inverter, run=run
+        CdeepexParams(batch=batch, together=batch),
+        classifier=classifier,
+        generator=generator,
+        inverter=inverter,
+        run=run,
     )
     return lambda images: explainer.explain(images, toy_targets(classifier, images))
 
@@ -93,7 +97,7 @@ def costless(latents: torch.Tensor, batch: int) -> Callable[[torch.Tensor], obje
 
     def once(images: torch.Tensor) -> None:
         for part in latents[: len(images)].split(batch):
-            closest(constraints, part, CdeepexParams(), ToyRun())
+            closest(constraints, part, CdeepexParams(together=batch), ToyRun())
 
     return once
 

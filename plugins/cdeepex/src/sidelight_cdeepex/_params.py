@@ -77,7 +77,13 @@ class GanParams:
 class EncoderParams:
     """Options of `encoder`."""
 
-    batch: int = param(256, "Images encoded at a time.", unit="images", minimum=1, maximum=65_536)
+    batch: int = param(
+        1,
+        "Images encoded at a time; at 1 no code depends on another image, in the last bits.",
+        unit="images",
+        minimum=1,
+        maximum=65_536,
+    )
 
 
 @params
@@ -120,7 +126,12 @@ class XgemsParams:
     """Options of `xgems`."""
 
     tolerance: float = param(
-        0.05, "How far apart the two log-likelihoods may be at the end.", unit="nats", minimum=1e-6, maximum=10.0
+        0.05,
+        "How far apart the two log-likelihoods may be at the end; the margins epsilon may be missed by as much, so "
+        "that half of 0.1 is sure.",
+        unit="nats",
+        minimum=1e-6,
+        maximum=10.0,
     )
     steps: int = param(400, "The longest search.", unit="steps", minimum=1, maximum=1_000_000)
     inner: int = param(
@@ -172,7 +183,15 @@ class XgemsParams:
         minimum=0.0,
         maximum=100.0,
     )
-    batch: int = param(32, "Images searched at the same time.", unit="images", minimum=1, maximum=4096)
+    batch: int = param(32, "Images searched side by side.", unit="images", minimum=1, maximum=4096)
+    together: int = param(
+        1,
+        "Images in one pass of the models. At 1 no answer depends on another image; 32 is faster, and rounding then "
+        "changes a few answers of a hundred.",
+        unit="images",
+        minimum=1,
+        maximum=4096,
+    )
     path: int = param(
         12, "Images kept along each search, first and last included.", unit="images", minimum=2, maximum=256
     )

@@ -61,7 +61,7 @@ class Contrast(Explainer):
         return Counterfactual.concat(parts)
 
     def _search(self, images: Tensor, start: Tensor, question: Question) -> Counterfactual:
-        composite = Composite(self._generator, images, start)
+        composite = Composite(self._generator, images, start, self._params.together)
 
         def values(z: Tensor, rows: Tensor) -> Values:
             logits = self._classifier.class_logits(composite(z, rows))
@@ -87,7 +87,7 @@ class Contrast(Explainer):
         self, path: Tensor, steps: Sequence[int], start: Tensor, question: Question, solution: Solution
     ) -> Counterfactual:
         """The result, judged by the classifier's answer to the images that are given, not by the search."""
-        flat = in_batches(self._classifier.class_logits, path.flatten(0, 1), self._params.batch)
+        flat = in_batches(self._classifier.class_logits, path.flatten(0, 1), self._params.together)
         logits = flat.reshape(*path.shape[:2], -1)
         violated = violations(self.constraints, logits[:, -1], question)
         holds = torch.stack([amount <= self._params.tolerance for amount in violated.values()])

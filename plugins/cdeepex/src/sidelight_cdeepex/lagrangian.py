@@ -65,7 +65,7 @@ class Multipliers:
         return cls(torch.zeros_like(rows)[:, None], torch.zeros_like(rows)[:, None], penalty * rows, torch.inf * rows)
 
     def take(self, rows: Tensor) -> Self:
-        """The rows of a (n,) bool mask."""
+        """The rows of a (n,) bool mask, or of indices."""
         return type(self)(self.equality[rows], self.inequality[rows], self.penalty[rows], self.violation[rows])
 
     def forces(self, values: Values) -> Forces:

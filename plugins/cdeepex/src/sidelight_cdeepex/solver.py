@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Protocol, Self
 
 import attrs
 import torch
+from sidelight_toolkit.batching import slices
 from torch import Tensor
 
 from sidelight_cdeepex.descent import Rates, descend
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
 class Settings(Rates, Protocol):
     """See the options of `xgems`."""
 
+    @property
+    def together(self) -> int: ...  # noqa: D102
     @property
     def tolerance(self) -> float: ...  # noqa: D102
     @property
@@ -67,10 +70,12 @@ def closest(
 ) -> Solution:
     """For each row the z closest to its start that satisfies its constraints.
 
-    Rows that are done leave the batch, so that the others do not pay for them.
+    Rows that are done leave the batch, so that the others do not pay for them. All arithmetic but that of the
+    `constraints` is bit-equal for any company of a row. Theirs is where one row is evaluated at a time: matrix products
+    of several rows round each by its place among them, and the search amplifies that (see `together`).
 
     Args:
-        constraints: a row's values depend on that row alone; at least one constraint.
+        constraints: of at least one constraint; asked for `settings.together` rows at a time.
         start: (N, k), z0.
         settings: the options of `xgems`.
         run: shows progress, and cancels.
@@ -171,16 +176,28 @@ class _Search:
 
 def _step(search: _Search, constraints: Constraints, settings: Settings, step: int) -> _Search:
     """One step down equation 3, and once in a while new multipliers."""
-    z = search.z.detach().requires_grad_(True)
-    values = constraints(z, search.row)
+    values, push = _evaluated(search, constraints, settings.together)
     forces = search.multipliers.forces(values)
-    (push,) = torch.autograd.grad(forces.work(values), z)
     search = search.judged(values, settings.tolerance)
     way = descend(2 * (search.z - search.start), push, forces, search.multipliers.penalty, step, settings)
     multipliers = search.multipliers
     if step % settings.inner == 0:
         multipliers = multipliers.updated(values, settings.growth, settings.progress)
     return attrs.evolve(search, z=search.z + way, multipliers=multipliers)
+
+
+def _evaluated(search: _Search, constraints: Constraints, together: int) -> tuple[Values, Tensor]:
+    """The constraints' values at z (n, k) and the gradient (n, k) of the penalty, `together` rows in a pass."""
+    parts: list[tuple[Tensor, Tensor, Tensor]] = []
+    for part in slices(len(search.row), together):
+        rows = torch.arange(part.start, part.stop, device=search.row.device)
+        z = search.z[rows].detach().requires_grad_(True)
+        values = constraints(z, search.row[rows])
+        work = search.multipliers.take(rows).forces(values).work(values)
+        (push,) = torch.autograd.grad(work, z)
+        parts.append((values.equality.detach(), values.inequality.detach(), push))
+    equality, inequality, pushes = (torch.cat(each) for each in zip(*parts, strict=True))
+    return Values(equality, inequality), pushes
 
 
 def _note(solution: Solution, search: _Search, step: int, record: Sequence[int]) -> None:

@@ -19,6 +19,16 @@ def blend(images: torch.Tensor, baselines: torch.Tensor, kept: torch.Tensor) -> 
     return baselines + kept * (images - baselines)
 
 
+def levels(images: torch.Tensor) -> torch.Tensor:
+    """Images in [0, 1] as the levels 0 to 255 of an 8-bit picture, float64 on the CPU: not every device has it."""
+    return (images * 255).round().cpu().double()
+
+
+def eight_bit(images: torch.Tensor) -> torch.Tensor:
+    """Images in [0, 1] rounded to 8 bits a channel."""
+    return (images * 255).round() / 255
+
+
 def similarity(images: torch.Tensor, sigma: float) -> tuple[torch.Tensor, torch.Tensor]:
     """exp(-|dI|^2 / sigma^2) between vertical and horizontal neighbours: 1 inside an even region, 0 across an edge.
 

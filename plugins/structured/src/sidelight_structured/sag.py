@@ -13,6 +13,7 @@ from sidelight_toolkit.baselines import baseline
 from sidelight_structured.baseline import Baseline, checked_baseline, listed, speaking, tell
 from sidelight_structured.beam import Search
 from sidelight_structured.graph import attention_graph, diverse
+from sidelight_structured.masking import eight_bit
 from sidelight_structured.objective import Objective, Term
 from sidelight_structured.patches import PatchScores
 from sidelight_structured.scoring import ClassProbability
@@ -41,8 +42,9 @@ class Sag(Explainer):
     def explain(self, images: torch.Tensor, targets: Targets) -> AttentionGraph:
         """One graph for each image, for the predicted class."""
         classes = torch.from_numpy(targets.predicted).to(images.device)
+        images = eight_bit(images)
         score = ClassProbability(self.classifier, classes, self.params.batch)
-        baselines = self._baselines(images, score)
+        baselines = eight_bit(self._baselines(images, score))
         orders = self._orders(images, baselines, score)
         rows = self.run.progress(range(len(images)), "searching")
         graphs = tuple(self._graph(images[row], baselines[row], orders[row], score, row) for row in rows)
@@ -51,6 +53,7 @@ class Sag(Explainer):
             grid=self._grid,
             baseline=to_array(baselines),
             soft=self.params.soft,
+            eight_bit=True,
             answers="predicted",
             passes=to_array(score.passes),
         )

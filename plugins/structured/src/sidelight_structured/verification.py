@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -61,14 +62,18 @@ class Explanations(Metric):
         """Of each explanation of one image: whether it is sufficient, and whether it no longer is without any patch."""
         assert explanation.baseline is not None
         hidden = torch.from_numpy(explanation.baseline[row]).to(image)
-        whole = self._probabilities(image[None], wanted)[0]
+        if explanation.eight_bit:  # in float64 and on the CPU, so that pixels round as they did in the search
+            image, hidden = ((one * 255).round().cpu().double() for one in (image, hidden))
+        whole = self._probabilities(
+            _composed(image, hidden, [range(math.prod(explanation.grid))], explanation), wanted
+        )[0]
         enough, least = self._params.threshold * whole, TOLERANCE * whole
         sufficient, minimal = [], []
         for patches in explanation.graphs[row].sufficient:
             sets = [patches, *([other for other in patches if other != patch] for patch in patches)]
             scores = np.concatenate(
                 [
-                    self._probabilities(torch.lerp(hidden, image, _shown(sets[part], explanation).to(image)), wanted)
+                    self._probabilities(_composed(image, hidden, sets[part], explanation), wanted)
                     for part in slices(len(sets), self._params.batch)
                 ]
             )
@@ -78,7 +83,9 @@ class Explanations(Metric):
 
     def _probabilities(self, images: torch.Tensor, wanted: int) -> np.ndarray:
         with torch.no_grad():
-            chances: np.ndarray = self._classifier.class_logits(images).softmax(-1)[:, wanted].cpu().numpy()
+            chances: np.ndarray = (
+                self._classifier.class_logits(images.to(self._run.device)).softmax(-1)[:, wanted].cpu().numpy()
+            )
         return chances
 
     def _count(self, found: list[tuple[tuple[int, ...], ...]]) -> Measurement:
@@ -125,11 +132,19 @@ class Explanations(Metric):
         ]
 
 
+def _composed(
+    image: torch.Tensor, hidden: torch.Tensor, sets: Sequence[Sequence[int]], explanation: AttentionGraph
+) -> torch.Tensor:
+    """(B, C, H, W) float32: the image where these patches show, over what hides the rest; levels become 8-bit."""
+    pictures = torch.lerp(hidden, image, _shown(sets, explanation).to(image))
+    return (pictures.round() / 255).float() if explanation.eight_bit else pictures
+
+
 def _shown(sets: Sequence[Sequence[int]], explanation: AttentionGraph) -> torch.Tensor:
-    """(B, 1, H, W): how much of each pixel shows when these patches do."""
+    """(B, 1, H, W) float64: how much of each pixel shows when these patches do."""
     assert explanation.baseline is not None
     rows, columns = explanation.grid
-    cells = torch.zeros(len(sets), rows * columns)
+    cells = torch.zeros(len(sets), rows * columns, dtype=torch.float64)
     for one, patches in zip(cells, sets, strict=True):
         one[list(patches)] = 1
     size = (explanation.baseline.shape[-2], explanation.baseline.shape[-1])

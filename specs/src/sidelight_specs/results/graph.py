@@ -59,6 +59,8 @@ class AttentionGraph(Explanation):
         grid: rows and columns of patches.
         baseline: (N, C, H, W) float32, what hides a patch.
         soft: whether patches are tents (bilinear upsampling with aligned corners), which overlap, or hard squares.
+        eight_bit: whether image, baseline and what was composed of them were rounded to 8 bits a channel before they
+            were scored, so that a page can show the very pictures.
     """
 
     kind: ClassVar[str] = "attention-graph"
@@ -67,6 +69,7 @@ class AttentionGraph(Explanation):
     grid: tuple[int, int]
     baseline: np.ndarray | None = per_image("N C H W", default=None)
     soft: bool = True
+    eight_bit: bool = False
 
     def validate(self, images: tuple[int, ...] | None = None, classes: int | None = None) -> None:
         """Beside the forms: patches lie in the grid, and children are nodes of their graph."""

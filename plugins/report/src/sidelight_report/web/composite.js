@@ -17,11 +17,11 @@ export function composite(image, baseline, patches, { grid, soft }) {
   const [rows, columns] = grid;
   const down = positions(rows, height, soft);
   const across = positions(columns, width, soft);
-  const mask = Float32Array.from({ length: rows * columns }, (_, patch) => (patches.includes(patch) ? 1 : 0));
+  const mask = Array.from({ length: rows * columns }, (_, patch) => (patches.includes(patch) ? 1 : 0));
   const shown = new ImageData(width, height);
   for (let y = 0; y < height; y++) {
     const [above, lower] = down[y] ?? [0, 0];
-    const line = Float32Array.from({ length: columns }, (_, column) => between(mask[above * columns + column], mask[(above + 1) * columns + column], lower));
+    const line = Array.from({ length: columns }, (_, column) => between(mask[above * columns + column], mask[(above + 1) * columns + column], lower));
     for (let x = 0; x < width; x++) {
       const [left, right] = across[x] ?? [0, 0];
       blend(shown.data, image.data, baseline?.data, 4 * (y * width + x), between(line[left], line[left + 1], right));

@@ -195,7 +195,7 @@ class Unpacks(nn.Module):
 def test_torchscript_that_touches_more_than_tensors_is_refused(load, tmp_path, monkeypatch, model, name):
     monkeypatch.chdir(tmp_path)
     torch.jit.script(model()).save("a.ts")
-    with pytest.raises(UserError, match=f"uses .*{name}"):
+    with pytest.raises(UserError, match=f"has .*{name}"):
         _ = load(tmp_path / "a.ts").module
     assert not Path("ran").exists()
 
@@ -215,7 +215,7 @@ def test_other_operators_of_torchscript_are_refused(load, scripted, tmp_path, li
         name = next(name for name in members if name.endswith(".py"))
         members[name] = members[name].replace(b") -> Tensor:\n", f") -> Tensor:\n{line}\n".encode(), 1)
 
-    with pytest.raises(UserError, match=r"uses|cannot be understood"):
+    with pytest.raises(UserError, match=r"has|cannot be (read|understood)"):
         _ = load(rewritten(scripted, tmp_path / "a.ts", poison)).module
 
 

@@ -99,12 +99,11 @@ def test_images_are_normalised_and_resized(tmp_path, images):
 
 def test_probabilities_become_logits_again(tmp_path, images):
     path = write(tmp_path / "a.onnx", end="Softmax")
-    run = ToyRun()
-    scores = load(path, run, output="end", probabilities=True).scores(images)
+    scores = load(path, output="end", probabilities=True).scores(images)
     torch.testing.assert_close(scores.softmax(1), expected(images).softmax(1))
-    assert run.warnings == []
-    load(path, run, output="end").scores(images)
-    assert "look like probabilities" in run.warnings[0]
+    with pytest.raises(UserError, match="ends with softmax, which would be applied a second time") as caught:
+        load(path, output="end").scores(images)
+    assert "`probabilities: true`" in caught.value.fix
 
 
 def test_a_binary_probability_becomes_its_logit(tmp_path, images):

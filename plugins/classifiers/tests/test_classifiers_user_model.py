@@ -1,3 +1,4 @@
+import os
 from pathlib import Path
 
 import numpy as np
@@ -238,3 +239,108 @@ def test_a_trial_passes_on_what_somebody_else_refuses():
     with pytest.raises(UserError) as caught:
         try_out(Refusing(), torch.rand(3, 1, 4, 4), Path("m.pt2"), "multiclass")
     assert (caught.value.message, caught.value.fix) == ("no", "do otherwise")
+
+
+class Ends(nn.Module):
+    """Ends with softmax or sigmoid, or shows neither and gives probabilities all the same."""
+
+    def __init__(self, ending: str, columns: int):
+        super().__init__()
+        self.ending = ending
+        self.head = nn.Linear(3, columns)
+        nn.init.constant_(self.head.bias, 0.25)
+
+    def logits(self, images: torch.Tensor) -> torch.Tensor:
+        return self.head(images.mean((2, 3)))
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        x = self.logits(images)
+        if self.ending == "softmax":
+            return x.softmax(1)
+        if self.ending == "sigmoid":
+            return x.sigmoid()
+        if self.ending == "squeezed":
+            return x.sigmoid().squeeze(1)
+        return x.exp() / x.exp().sum(1, keepdim=True)
+
+
+@pytest.fixture(params=["exported", "traced"])
+def ends(request, tmp_path):
+    def write(ending, columns):
+        with torch.random.fork_rng():
+            torch.manual_seed(0)
+            model = Ends(ending, columns).eval()
+        if request.param == "traced":
+            torch.jit.trace(model, torch.rand(2, 3, 16, 16)).save(tmp_path / "a.ts")
+            return model, tmp_path / "a.ts"
+        program = torch.export.export(
+            model, (torch.rand(2, 3, 16, 16),), dynamic_shapes=({0: torch.export.Dim("batch")},)
+        )
+        torch.export.save(program, tmp_path / "a.pt2")
+        return model, tmp_path / "a.pt2"
+
+    return write
+
+
+@pytest.mark.parametrize(
+    ("ending", "columns", "task"),
+    [
+        ("softmax", 4, "multiclass"),
+        ("hidden", 4, "multiclass"),
+        ("sigmoid", 4, "multiclass"),
+        ("sigmoid", 1, "binary"),
+        ("squeezed", 1, "binary"),
+    ],
+)
+def test_a_model_that_gives_probabilities_is_not_softmaxed_again(ends, load, images, ending, columns, task):
+    model, path = ends(ending, columns)
+    with pytest.raises(UserError, match="gives probabilities, not logits") as caught:
+        _ = load(path, task=task).module
+    assert "`probabilities: true`" in caught.value.fix
+    found, expected = images.clone().requires_grad_(), images.clone().requires_grad_()
+    scores, logits = load(path, task=task, probabilities=True).scores(found), model.logits(expected)
+    if ending == "hidden":  # logits up to a constant: log p = x - log sum exp x
+        logits = logits.log_softmax(1)
+    torch.testing.assert_close(scores, logits)
+    gradients = [torch.autograd.grad(each[:, 0].sum(), x)[0] for each, x in ((scores, found), (logits, expected))]
+    assert gradients[1].abs().max() > 0
+    torch.testing.assert_close(*gradients)
+
+
+def test_scores_that_are_no_probabilities_are_not_taken_for_them(pt2, load):
+    with pytest.raises(UserError, match="which are no probabilities of classes") as caught:
+        _ = load(pt2, probabilities=True).module
+    assert caught.value.fix == "set probabilities to false"
+
+
+def test_a_regression_may_end_with_a_sigmoid(ends, load, images):
+    model, path = ends("sigmoid", 1)
+    with torch.no_grad():
+        torch.testing.assert_close(load(path, task="regression").scores(images), model(images))
+
+
+@pytest.mark.parametrize(("name", "message"), [("plain", "is a folder, where"), ("hf", "Hugging Face")])
+def test_a_folder_is_named_as_what_it_is(load, tmp_path, name, message):
+    (tmp_path / name).mkdir()
+    if name == "hf":
+        (tmp_path / name / "config.json").write_text("{}")
+    with pytest.raises(UserError, match=message) as caught:
+        _ = load(tmp_path / name).module
+    assert "torch.export.save" in caught.value.fix
+
+
+def test_a_pipe_does_not_hang(load, tmp_path):
+    os.mkfifo(tmp_path / "a.pt2")
+    with pytest.raises(UserError, match="no plain file"):
+        _ = load(tmp_path / "a.pt2").module
+
+
+def test_an_unknown_operator_is_named_with_a_way_on(load, tmp_path):
+    class Unusual(nn.Module):
+        def forward(self, images):
+            return torch.special.bessel_j0(images).mean((2, 3))
+
+    torch.jit.trace(Unusual(), torch.rand(2, 3, 16, 16)).save(tmp_path / "a.ts")
+    with pytest.raises(UserError, match=r"has the operator aten\.special_bessel_j0\.default") as caught:
+        _ = load(tmp_path / "a.ts").module
+    assert "classifiers/onnx" in caught.value.fix

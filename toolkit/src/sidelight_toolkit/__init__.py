@@ -10,5 +10,6 @@
 - `baselines`: black, mean or blurred images in place of hidden pixels
 - `curves`: what a score does while an image turns into another, most important pixels first
 - `training`: a loop counted in steps
+- `pickles`, `pickled_tensors`, `torch_files`: files of `torch.save` read as data, every tensor inside its storage
 - `factors`: a network that reads ground-truth factors off images
 """

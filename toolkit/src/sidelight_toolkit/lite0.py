@@ -14,6 +14,8 @@ import torch
 from sidelight_specs import UserError
 from torch import nn
 
+from sidelight_toolkit.torch_files import read_weights
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -143,7 +145,7 @@ def load_pretrained(network: Lite0, path: Path, device: str) -> None:
         UserError: the file does not hold the weights of EfficientNet-Lite0.
     """
     try:
-        network.load_state_dict(renamed(torch.load(path, map_location=device, weights_only=True)), assign=True)
+        network.load_state_dict(renamed(read_weights(path, device)), assign=True)
     except Exception as error:
         raise UserError(
             f"{path} does not hold the weights of EfficientNet-Lite0: {error}",

@@ -14,13 +14,35 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 Kind = Literal["torchscript", "exported"]
+_EXPORT = (
+    "program = torch.export.export(model.eval(), (images,), dynamic_shapes=({0: torch.export.Dim('batch')},)); "
+    "torch.export.save(program, 'model.pt2')"
+)
 HOW_TO_EXPORT = (
-    "export the model in evaluation mode: program = torch.export.export(model.eval(), (images,), "
-    "dynamic_shapes=({0: torch.export.Dim('batch')},)); torch.export.save(program, 'model.pt2'); "
-    "or torch.jit.trace(model.eval(), images).save('model.ts')"
+    f"export the model in evaluation mode: {_EXPORT}; or torch.jit.trace(model.eval(), images).save('model.ts')"
+)
+HOW_TO_REPLACE = (
+    "compute it with other operators of torch and export the model again, or convert the model to ONNX "
+    "(torch.onnx.export) and use classifiers/onnx"
 )
 LARGEST_COMPRESSED = 64 << 20
 """Bytes that a compressed member may unpack to; torch compresses code alone, never weights."""
+
+
+def how_to_mend(error: Exception) -> str:
+    """What to do about something in the file that is not run; an operator can be replaced."""
+    return HOW_TO_REPLACE if "the operator" in str(error) else HOW_TO_EXPORT
+
+
+def check_file(path: Path, expected: str) -> None:
+    """Raise a UserError where there is no plain file; a folder is named as what it is."""
+    if path.is_dir():
+        kind = "a folder of Hugging Face transformers" if (path / "config.json").is_file() else "a folder"
+        raise UserError(f"{path} is {kind}, where {expected} is expected", f"export the model to one file: {_EXPORT}")
+    if path.exists() and not path.is_file():
+        raise UserError(f"{path} is no plain file (a pipe or a device)", f"name {expected} with `path`")
+    if not path.is_file():
+        raise UserError(f"there is no file {path}", f"name {expected} with `path`")
 
 
 def read_members(path: Path) -> dict[str, bytes]:
@@ -29,8 +51,7 @@ def read_members(path: Path) -> dict[str, bytes]:
     Raises:
         UserError: no such file, no archive, or one that torch did not write.
     """
-    if not path.is_file():
-        raise UserError(f"there is no file {path}", "name the model's file with `path`")
+    check_file(path, "an exported program (.pt2) or TorchScript (.pt, .ts)")
     try:
         with zipfile.ZipFile(path) as archive:
             return _members(archive, path.stat().st_size)

@@ -13,13 +13,16 @@ import torch
 from sidelight_specs import UserError
 from torch import nn
 
-from sidelight_classifiers._archive import HOW_TO_EXPORT
+from sidelight_classifiers._archive import HOW_TO_EXPORT, how_to_mend
 from sidelight_classifiers._operators import argument, operator_of, outputs_of
 from sidelight_classifiers._payload import Unsupported, read_tensors
+from sidelight_classifiers._trial import VIEWS, ending_called
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from pathlib import Path
+
+    from sidelight_classifiers._trial import Ending
 
 SCHEMA = 8
 
@@ -46,7 +49,8 @@ class ExportedModule(nn.Module):
         self.device = torch.device(device)
         graph = program["graph_module"]["graph"]
         self._bind(program["graph_module"]["signature"], tensors)
-        self.input_sizes = graph["tensor_values"][self.input_name]["sizes"]
+        self.input_sizes = [_size(each) for each in graph["tensor_values"][self.input_name]["sizes"]]
+        self._last = _last_node(graph["nodes"], self.output_name)
         self._steps = [self._step(node) for node in graph["nodes"]]
         self._taps = self._tap(graph["nodes"])
         self._last_use = _last_uses(graph["nodes"], self.output_name)
@@ -63,6 +67,22 @@ class ExportedModule(nn.Module):
                 values.pop(name, None)
         found: torch.Tensor = values[self.output_name]
         return found
+
+    @property
+    def ending(self) -> Ending:
+        """What the graph ends with, views of it aside."""
+        return ending_called(_operator_name(self._last[1])) if self._last else ""
+
+    def drop_ending(self) -> None:
+        """Give what the last softmax or sigmoid is given, instead of what it gives."""
+        assert self._last is not None
+        number, node = self._last
+        source, (output,) = _first_input(node), outputs_of(node["outputs"])
+
+        def step(values: dict[str, Any]) -> None:
+            values[str(output)] = values[source]
+
+        self._steps[number] = step
 
     def _bind(self, signature: Mapping[str, Any], tensors: Mapping[str, torch.Tensor]) -> None:
         """Which placeholder stands for which tensor, which for the images; and what is given back."""
@@ -132,6 +152,33 @@ def _module_paths(node: Mapping[str, Any]) -> list[str]:
     return [path for path in paths if path and all(part.isidentifier() or part.isdecimal() for part in path.split("."))]
 
 
+def _size(described: Mapping[str, Any]) -> int | None:
+    """A size of the images that the program takes; None where it takes any."""
+    size = described.get("as_int")
+    if size is not None and type(size) is not int:
+        raise ValueError(f"a size of {size!r}")
+    return size
+
+
+def _operator_name(node: Mapping[str, Any]) -> str:
+    """`softmax` for `torch.ops.aten.softmax.int`."""
+    return str(node["target"]).removeprefix("torch.ops.aten.").partition(".")[0]
+
+
+def _first_input(node: Mapping[str, Any]) -> str:
+    return str(node["inputs"][0]["arg"]["as_tensor"]["name"])
+
+
+def _last_node(nodes: list[Mapping[str, Any]], output: str) -> tuple[int, Mapping[str, Any]] | None:
+    """Number and node that compute the output, views of it aside; None where it is an input."""
+    for number, node in reversed(list(enumerate(nodes))):
+        if output in outputs_of(node["outputs"]):
+            if _operator_name(node) not in VIEWS:
+                return number, node
+            output = _first_input(node)
+    return None
+
+
 def _last_uses(nodes: list[Mapping[str, Any]], output: str) -> dict[int, list[str]]:
     """Node number to the values that no later node needs, so that memory is given back."""
     last: dict[str, int] = {}
@@ -160,7 +207,7 @@ def load_exported(path: Path, members: Mapping[str, bytes], device: str) -> Expo
         tensors = read_tensors(members, "weights") | read_tensors(members, "constants")
         module = ExportedModule(program, tensors, device)
     except Unsupported as error:
-        raise UserError(f"{path} has {error}, which Sidelight does not run", HOW_TO_EXPORT) from error
+        raise UserError(f"{path} has {error}, which Sidelight does not run", how_to_mend(error)) from error
     except (KeyError, IndexError, TypeError, ValueError, AttributeError, RecursionError, RuntimeError) as error:
         raise UserError(f"{path} is no exported program that can be read: {error!r}", HOW_TO_EXPORT) from error
     return module.eval().requires_grad_(False)

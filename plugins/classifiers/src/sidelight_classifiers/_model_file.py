@@ -4,13 +4,18 @@ from __future__ import annotations
 
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Literal
 
+import attrs
 import torch
 from sidelight_specs import UserError
+from sidelight_specs.results import State
 from sidelight_specs.roles import Classifier
 from sidelight_toolkit.images import resize
 from torch import nn
+
+from sidelight_classifiers._sandbox import digest_of, rehearse
+from sidelight_classifiers._trial import Ending, as_logits
 
 if TYPE_CHECKING:
     from sidelight_specs import Run
@@ -26,6 +31,8 @@ class Prepared(nn.Module):
 
     mean: torch.Tensor
     std: torch.Tensor
+    ending: Ending = ""
+    """Set to what the model ends with where its probabilities are to be turned back into logits."""
 
     def __init__(self, model: nn.Module, size: tuple[int, int], mean: torch.Tensor, std: torch.Tensor) -> None:
         super().__init__()
@@ -37,7 +44,8 @@ class Prepared(nn.Module):
     def forward(self, images: torch.Tensor) -> torch.Tensor:
         """(N, C, H, W) in [0, 1] to scores; a model that gives (N,) is taken to give (N, 1)."""
         scores: torch.Tensor = self.model((resize(images, self.size) - self.mean) / self.std)
-        return scores[:, None] if isinstance(scores, torch.Tensor) and scores.ndim == 1 else scores
+        scores = scores[:, None] if isinstance(scores, torch.Tensor) and scores.ndim == 1 else scores
+        return as_logits(scores, self.ending) if self.ending else scores
 
 
 class ModelFile(Classifier):
@@ -88,6 +96,20 @@ class ModelFile(Classifier):
             raise UserError(
                 f"classes_file: {path} cannot be read: {error}", "give a text file, one name a line"
             ) from error
+
+    def _rehearse(self, kind: Literal["torch", "onnx"], digest: str) -> None:
+        """Load and try the file apart, once; what passed is kept, and not tried again by a later run."""
+
+        def passed() -> State:
+            options: Any = self.params  # an attrs class, which its decorator does not say
+            rehearse(kind, attrs.asdict(options), digest, self.params.trial_seconds)
+            return State(arrays={}, settings={"tried": digest})
+
+        self.run.cached(("tried apart", digest, torch.__version__), passed)
+
+    def _check_digest(self, digest: str, *more: Path) -> None:
+        if digest_of((self._path, *more)) != digest:
+            raise UserError(f"{self._path} changes while it is read", "run again when nothing writes to it")
 
     def _prepared(self, model: nn.Module) -> Prepared:
         """The model behind what the options say of its input, on the run's device, in evaluation mode."""

@@ -7,24 +7,51 @@ from typing import TYPE_CHECKING, Any
 
 from sidelight_specs import UserError
 
+from sidelight_classifiers._archive import check_file
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
+
+    from sidelight_classifiers._trial import Ending
 
 INSTALL = "pip install 'sidelight-classifiers[onnx]'"
 HOW_TO_CONVERT = (
     "export the model in evaluation mode: torch.onnx.export(model.eval(), (images,), 'model.onnx', "
     "dynamic_shapes=({0: torch.export.Dim('batch')},)), which needs pip install onnxscript"
 )
-DOMAINS = frozenset({"", "ai.onnx", "ai.onnx.ml", "com.microsoft"})
-"""Operator sets that onnxruntime has built in; any other needs a library of machine code."""
+VIEWS = {"Squeeze", "Unsqueeze", "Flatten", "Reshape", "Identity", "Cast"}
+"""Operators after the last one that leave its numbers as they are."""
+_STANDARD = """
+Abs Acos Acosh Add AffineGrid And ArgMax ArgMin Asin Asinh Atan Atanh Attention AveragePool BatchNormalization
+BitShift BitwiseAnd BitwiseNot BitwiseOr BitwiseXor Cast CastLike Ceil Celu CenterCropPad Clip Concat Constant
+ConstantOfShape Conv ConvInteger ConvTranspose Cos Cosh CumSum DepthToSpace DequantizeLinear Div Dropout
+DynamicQuantizeLinear Einsum Elu Equal Erf Exp Expand EyeLike Flatten Floor Gather GatherElements GatherND Gelu Gemm
+GlobalAveragePool GlobalLpPool GlobalMaxPool Greater GreaterOrEqual GridSample GroupNormalization HardSigmoid
+HardSwish Hardmax Identity If InstanceNormalization IsInf IsNaN LRN LayerNormalization LeakyRelu Less LessOrEqual
+Log LogSoftmax LpNormalization LpPool MatMul MatMulInteger Max MaxPool Mean MeanVarianceNormalization Min Mish Mod
+Mul Neg Not OneHot Or PRelu Pad Pow QLinearConv QLinearMatMul QuantizeLinear RMSNormalization Range Reciprocal
+ReduceL1 ReduceL2 ReduceLogSum ReduceLogSumExp ReduceMax ReduceMean ReduceMin ReduceProd ReduceSum ReduceSumSquare
+Relu Reshape Resize Round ScatterElements ScatterND Selu Shape Shrink Sigmoid Sign Sin Sinh Size Slice Softmax
+Softplus Softsign SpaceToDepth Split Sqrt Squeeze Sub Sum Swish Tan Tanh ThresholdedRelu Tile TopK Transpose Trilu
+Unsqueeze Upsample Where Xor
+"""
+STANDARD = frozenset(_STANDARD.split())
+"""Operators of the standard set that a model may use: no loops, random numbers, sequences, texts or recurrence."""
+OPERATORS = {
+    "": STANDARD,
+    "ai.onnx": STANDARD,
+    "ai.onnx.ml": frozenset({"LinearClassifier", "LinearRegressor", "Normalizer", "Scaler"}),
+    "com.microsoft": frozenset({"BiasGelu", "FastGelu", "FusedConv", "FusedGemm", "FusedMatMul", "Gelu", "QuickGelu"}),
+}
+"""Operator set to the names that a model may use. Any other set would need a library of machine code."""
 
 
 def inspected(path: Path) -> tuple[Path, ...]:
     """The files beside the model that hold its weights, after a look at what the file asks for.
 
     Raises:
-        UserError: no such file or no ONNX model; operators that need a library; weights that lie elsewhere than in
+        UserError: no such file or no ONNX model; operators that are not listed; weights that lie elsewhere than in
             a plain file in the model's own folder; or the package onnx is missing.
     """
     model = _parsed(path)
@@ -32,20 +59,39 @@ def inspected(path: Path) -> tuple[Path, ...]:
     locations: set[str] = set()
     for message in _messages(model):
         kind = message.DESCRIPTOR.name
-        if kind == "NodeProto" and message.domain not in DOMAINS and (message.domain, message.op_type) not in own:
-            raise UserError(
-                f"{path} uses the operator {message.op_type} of {message.domain!r}, which would need a library of "
-                "machine code; Sidelight loads none",
-                "export the model with standard ONNX operators only",
-            )
+        if kind == "NodeProto" and (message.domain, message.op_type) not in own:
+            _check_operator(path, message.domain, message.op_type)
         if kind == "TensorProto" and (message.external_data or message.data_location == message.EXTERNAL):
             locations.add(_location(message))
     return tuple(_beside(path, location) for location in sorted(locations))
 
 
+def _check_operator(path: Path, domain: str, name: str) -> None:
+    if domain not in OPERATORS:
+        raise UserError(
+            f"{path} uses the operator {name} of {domain!r}, which would need a library of machine code; "
+            "Sidelight loads none",
+            "export the model with standard ONNX operators only",
+        )
+    if name not in OPERATORS[domain]:
+        raise UserError(
+            f"{path} uses the operator {name} of {domain or 'ai.onnx'}, which Sidelight does not run",
+            "export the model without it: unroll loops, and leave random numbers and text out",
+        )
+
+
+def last_operator(path: Path, output: str) -> Ending:
+    """What gives an output, views of it aside: a softmax, a sigmoid, or anything else."""
+    makers = {name: node for node in _parsed(path).graph.node for name in node.output}
+    node = makers.get(output)
+    while node is not None and node.op_type in VIEWS and node.input:
+        node = makers.get(node.input[0])
+    endings: dict[str, Ending] = {"Softmax": "softmax", "Sigmoid": "sigmoid"}
+    return endings.get(node.op_type, "") if node is not None else ""
+
+
 def _parsed(path: Path) -> Any:
-    if not path.is_file():
-        raise UserError(f"there is no file {path}", "name the model's file with `path`")
+    check_file(path, "an ONNX file (.onnx)")
     try:
         import onnx
     except ImportError as error:

@@ -11,13 +11,13 @@ from typing import TYPE_CHECKING, Any
 import attrs
 import torch
 
+from sidelight_classifiers._allowed import is_allowed
+from sidelight_classifiers._guards import check_number, guarded
 from sidelight_classifiers._payload import DTYPES, Unsupported
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-REFUSED = {"save", "from_file", "manual_seed", "seed"}
-"""Operators of `aten` that touch files or global random streams."""
 ARITHMETIC = {"add", "sub", "mul", "floordiv", "truediv", "mod", "neg", "eq", "ne", "lt", "le", "gt", "ge", "getitem"}
 FORMATS = {1: torch.contiguous_format, 2: torch.channels_last, 3: torch.channels_last_3d, 4: torch.preserve_format}
 STRIDED = 7
@@ -27,20 +27,40 @@ def operator_of(target: str) -> Callable[..., Any]:
     """The function that a node's target names.
 
     Raises:
-        Unsupported: it is none of torch's own operators and no arithmetic on sizes.
+        Unsupported: it is no operator that model files may use, and no arithmetic on sizes.
     """
     if match := re.fullmatch(r"torch\.ops\.aten\.(\w+)\.(\w+)", target):
-        name, overload = match.groups()
-        packet = getattr(torch.ops.aten, name, None) if name not in REFUSED and not name.startswith("__") else None
-        found = getattr(packet, overload, None)
-        if isinstance(found, torch._ops.OpOverload):
-            return found
-    elif match := re.fullmatch(r"_operator\.(\w+)", target):
+        return aten_operator(*match.groups())
+    if match := re.fullmatch(r"_operator\.(\w+)", target):
         if match[1] in ARITHMETIC:
-            return getattr(operator, match[1])  # type: ignore[no-any-return]
+            return bounded(getattr(operator, match[1]))
     elif target in {"math.ceil", "math.floor", "math.trunc"}:
         return getattr(math, target.removeprefix("math."))  # type: ignore[no-any-return]
     raise Unsupported(f"the operator {target}")
+
+
+def aten_operator(name: str, overload: str) -> Callable[..., Any]:
+    """An operator of torch's own library that model files may use, with checks of its arguments.
+
+    Raises:
+        Unsupported: it is not on the list of `_allowed`, or this torch has none of the name.
+    """
+    if is_allowed(name, overload):
+        found = getattr(getattr(torch.ops.aten, name, None), overload, None)
+        if isinstance(found, torch._ops.OpOverload):
+            return guarded(found)
+    raise Unsupported(f"the operator aten.{name}.{overload}")
+
+
+def bounded(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Arithmetic on sizes, whose whole numbers stay in the range that operators take."""
+
+    def call(*values: Any) -> Any:
+        result = function(*values)
+        check_number(result)
+        return result
+
+    return call
 
 
 @attrs.frozen

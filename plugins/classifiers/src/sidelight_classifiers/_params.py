@@ -110,6 +110,12 @@ class ModelFileParams:
     std: tuple[float, ...] = param(
         (1.0,), "What the difference is divided by: one number, or one for each channel.", minimum=1e-6, maximum=1000.0
     )
+    probabilities: bool = param(
+        False, "The model ends with softmax or sigmoid; its probabilities are turned back into logits."
+    )
+    trial_seconds: int = param(
+        120, "CPU time in which the file must load and score a few images.", unit="s", minimum=1, maximum=86_400
+    )
 
 
 @params
@@ -122,7 +128,3 @@ class OnnxParams(ModelFileParams):
     """Options of `onnx`."""
 
     output: str = param("", "Name of the output that holds the scores, where the model has several.")
-    probabilities: bool = param(
-        False,
-        "The model ends with softmax (or, for a binary task, sigmoid): its probabilities are turned back into logits.",
-    )

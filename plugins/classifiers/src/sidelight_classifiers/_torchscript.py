@@ -1,74 +1,137 @@
-"""TorchScript files. Their code runs in torch's own interpreter, not in Python; but that one can write files, too."""
+"""TorchScript files: what they hold is checked before torch reads them, and torch never runs their code.
+
+The C++ reader of torch trusts a file's pickles: it takes a storage for as long as they say, and a tensor for as large.
+So both pickles are read here first, as data, and every tensor is compared with the storage that it lies in.
+"""
 
 from __future__ import annotations
 
 import ast
+import re
 import warnings
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 import torch
 from sidelight_specs import UserError
+from sidelight_toolkit.pickled_tensors import TENSORS
+from sidelight_toolkit.pickles import Record, RefusedError, check_nesting
+from sidelight_toolkit.torch_files import outlined
 
-from sidelight_classifiers._archive import HOW_TO_EXPORT, packed
+from sidelight_classifiers._archive import HOW_TO_EXPORT, how_to_mend, packed
+from sidelight_classifiers._interpreter import ScriptedModule
+from sidelight_classifiers._payload import Unsupported
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator
     from pathlib import Path
 
-NAMESPACES = {"prim", "aten"}
-"""Operators called as `ops.NAMESPACE.name`; others belong to extensions, distributed computing and debuggers."""
-REFUSED = {"save", "from_file", "manual_seed", "seed", "fork", "_fork", "classes", "__setstate__", "__getstate__"}
-"""Names that write or read files, change global random streams, start threads, or run while the file is read."""
+    from sidelight_toolkit.pickles import Maker
+
+REFUSED = {"__setstate__", "__getstate__", "classes", "fork", "_fork"}
+"""Names in the source that would run while the file is read, or belong to classes of compiled code."""
+LARGEST_SOURCE = 8 << 20
+LARGEST_PICKLE = 8 << 20
+"""Bytes that the code and the objects of a model take; its weights lie elsewhere."""
+DAMAGED = (
+    *(ValueError, IndexError, KeyError, TypeError, AttributeError, RuntimeError, OverflowError, StopIteration),
+    *(RecursionError, MemoryError),
+)
 
 
-def load_torchscript(path: Path, members: Mapping[str, bytes], device: str) -> torch.nn.Module:
-    """The module of a file, after its code was checked.
+class _Makers(Mapping[str, "Maker | None"]):
+    """Names that the pickles of TorchScript may hold: tensors, typed lists, and classes that the file defines."""
+
+    KNOWN: Mapping[str, Maker | None] = {
+        **TENSORS,
+        "torch.jit._pickle.restore_type_tag": lambda value, _tag: value,
+        **{f"torch.jit._pickle.build_{kind}list": list for kind in ("int", "tensor", "double", "bool")},
+    }
+    OWN = re.compile(r"__torch__(?!\.torch\.classes)(\.\w+)+", re.ASCII)
+
+    def __getitem__(self, name: str) -> Maker | None:
+        if name in self.KNOWN:
+            return self.KNOWN[name]
+        if self.OWN.fullmatch(name):
+            return None
+        raise KeyError(name)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.KNOWN)
+
+    def __len__(self) -> int:
+        return len(self.KNOWN)
+
+
+def load_torchscript(path: Path, members: Mapping[str, bytes], device: str) -> ScriptedModule:
+    """The module of a file, to be computed by `ScriptedModule`.
 
     Raises:
-        UserError: the code calls what a classifier does not need, or torch cannot read the file.
+        UserError: the file does not hold what it says, its code calls what a classifier does not need, or torch cannot
+            read it.
     """
-    for name in sorted(members):
-        if name.startswith("code/") and name.endswith(".py"):
-            check_code(path, name, members[name])
-    kept = {name: content for name, content in members.items() if not name.endswith(".debug_pkl")}
+    kept = {name: content for name, content in members.items() if _is_needed(name)}
     try:
+        _check_source(kept)
+        for name in ("constants", "data"):
+            _check_pickle(kept, name)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", DeprecationWarning)
-            module = torch.jit.load(packed(kept), map_location=device)  # type: ignore[no-untyped-call]
-    except Exception as error:
-        raise UserError(f"{path} is TorchScript that torch cannot read: {_first_line(error)}", HOW_TO_EXPORT) from error
-    for parameter in module.parameters():
-        parameter.requires_grad_(False)
-    found: torch.nn.Module = module.eval()
-    return found
+            script = torch.jit.load(packed(kept), map_location=device)  # type: ignore[no-untyped-call]
+        module = ScriptedModule(script.eval())
+    except (RefusedError, Unsupported) as error:
+        raise UserError(f"{path} has {error}, which Sidelight does not run", how_to_mend(error)) from error
+    except DAMAGED as error:
+        raise UserError(f"{path} is TorchScript that cannot be read: {_first_line(error)}", HOW_TO_EXPORT) from error
+    return module.eval().requires_grad_(False)
 
 
-def check_code(path: Path, name: str, source: bytes) -> None:
-    """Raise a UserError if a source file of the archive names an operator that is refused."""
-    try:
-        tree = ast.parse(source.decode("utf-8"))
-    except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
-        raise UserError(f"{path}: {name} cannot be understood ({error})", HOW_TO_EXPORT) from error
-    refused = sorted(set(_refused(tree)))
-    if refused:
-        raise UserError(f"{path}: {name} uses {', '.join(refused)}, which Sidelight does not run", HOW_TO_EXPORT)
+def _is_needed(name: str) -> bool:
+    """Neither debug information, mobile bytecode nor extra files: the reader would unpickle some of them."""
+    needed = r"code/[\w/]+\.py|(data|constants)(\.pkl|/\d+)|(\.data/)?version|byteorder"
+    return re.fullmatch(needed, name, re.ASCII) is not None
+
+
+def _check_source(members: Mapping[str, bytes]) -> None:
+    """Raise an error for code that torch's reader would run at once, or that is too long or too deep for it."""
+    sources = {name: content for name, content in members.items() if name.endswith(".py")}
+    if sum(map(len, sources.values())) > LARGEST_SOURCE:
+        raise ValueError(f"its code is longer than {LARGEST_SOURCE >> 20} MiB")
+    for name in sorted(sources):
+        try:
+            tree = ast.parse(sources[name].decode("utf-8"))
+        except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
+            raise ValueError(f"{name} cannot be understood ({error})") from error
+        refused = sorted(set(_refused(tree)))
+        if refused:
+            raise RefusedError(f"{', '.join(refused)} in {name}")
 
 
 def _refused(tree: ast.AST) -> Iterator[str]:
     for node in ast.walk(tree):
-        names = []
-        if isinstance(node, ast.Attribute):
-            names = [node.attr]
-            if isinstance(node.value, ast.Name) and node.value.id == "ops" and node.attr not in NAMESPACES:
-                yield f"ops.{node.attr}"
-        elif isinstance(node, ast.FunctionDef):
-            names = [node.name]
-        elif isinstance(node, ast.alias | ast.Import | ast.ImportFrom):
+        if isinstance(node, ast.alias | ast.Import | ast.ImportFrom):
             yield "import"
-        elif isinstance(node, ast.Name):
-            names = [node.id]
-        yield from (name for name in names if name in REFUSED)
+        found = getattr(node, "attr", None) or getattr(node, "id", None) or getattr(node, "name", None)
+        if isinstance(found, str) and found in REFUSED:
+            yield found
 
 
-def _first_line(error: Exception) -> str:
+def _check_pickle(members: Mapping[str, bytes], name: str) -> None:
+    """Raise an error for a pickle with names that a model does not need, too deep, or with a tensor too large."""
+    data = members.get(f"{name}.pkl", b"")
+    if len(data) > LARGEST_PICKLE:
+        raise ValueError(f"{name}.pkl is larger than {LARGEST_PICKLE >> 20} MiB")
+    found = outlined(data, _Makers(), {key: len(content) for key, content in members.items()}, name)
+    for record in check_nesting(found):
+        if isinstance(record, Record) and record.name.startswith("__torch__") and not _is_object(record):
+            raise ValueError(f"an object of {record.name} without attributes")
+
+
+def _is_object(record: Record) -> bool:
+    return (
+        record.arguments == () and isinstance(record.state, dict) and all(isinstance(key, str) for key in record.state)
+    )
+
+
+def _first_line(error: BaseException) -> str:
     return next(iter(str(error).strip().splitlines()), type(error).__name__)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import torch
 from sidelight_specs import SidelightError, UserError
 
-from sidelight_classifiers._archive import HOW_TO_EXPORT
+from sidelight_classifiers._archive import HOW_TO_EXPORT, how_to_mend
+from sidelight_classifiers._payload import Unsupported
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -15,10 +16,69 @@ if TYPE_CHECKING:
     from sidelight_specs.roles.classifier import Task
 
 TOLERANCE = 1e-3
+SMALLEST = 1e-12
+"""Probabilities are kept this far from 0 and 1, so that logits stay finite."""
+Ending = Literal["", "softmax", "sigmoid"]
+"""What a model ends with, as far as its graph or its scores show it."""
 
 
-def try_out(module: torch.nn.Module, images: torch.Tensor, path: Path, task: Task, how: str = HOW_TO_EXPORT) -> None:
-    """Ask for the scores of a few images, twice and one by one.
+VIEWS = {"squeeze", "unsqueeze", "flatten", "view", "reshape", "to", "contiguous", "clone", "alias"}
+"""Operators after the last one that leave its numbers as they are."""
+_ENDINGS: dict[str, Ending] = {
+    **dict.fromkeys(("softmax", "_softmax", "special_softmax", "_safe_softmax"), "softmax"),
+    **dict.fromkeys(("sigmoid", "sigmoid_", "special_expit"), "sigmoid"),
+}
+
+
+def ending_called(operator: str) -> Ending:
+    """The ending that an `aten` operator is."""
+    return _ENDINGS.get(operator, "")
+
+
+def as_logits(probabilities: torch.Tensor, ending: Ending) -> torch.Tensor:
+    """log p, whose softmax is p again; or log p - log(1 - p), the inverse of the sigmoid."""
+    if ending == "softmax":
+        return probabilities.clamp(min=SMALLEST).log()
+    kept = probabilities.double().clamp(SMALLEST, 1 - SMALLEST)
+    return kept.logit().float()
+
+
+def ending_of(scores: torch.Tensor, task: Task, shown: Ending, probabilities: bool, path: Path) -> Ending:
+    """What the model ends with, where it gives probabilities.
+
+    Args:
+        scores: (N, K), of the trial.
+        task: what the options say.
+        shown: what the graph of the model ends with.
+        probabilities: what the options say of the scores.
+        path: the file, for messages.
+
+    Raises:
+        UserError: the options say logits of a model that gives probabilities, or the other way round. A softmax of
+            probabilities would be shown as if it were the model's confidence.
+    """
+    within = bool(((scores >= 0) & (scores <= 1)).all())
+    adds_up = scores.shape[1] > 1 and within and bool(((scores.sum(1) - 1).abs() < 1e-4).all())
+    found: Ending = "softmax" if adds_up and not shown else shown
+    if probabilities and (task == "regression" or not within):
+        raise UserError(
+            f"{path} gives scores from {scores.min():.3g} to {scores.max():.3g}, which are no probabilities of classes",
+            "set probabilities to false",
+        )
+    if probabilities:
+        return found or ("sigmoid" if task == "binary" else "softmax")
+    if found and task != "regression":
+        raise UserError(
+            f"{path} gives probabilities, not logits: it ends with {found}, which would be applied a second time",
+            "set `probabilities: true`, or export the model without it",
+        )
+    return ""
+
+
+def try_out(
+    module: torch.nn.Module, images: torch.Tensor, path: Path, task: Task, how: str = HOW_TO_EXPORT
+) -> torch.Tensor:
+    """Scores (N, K) of a few images, after asking for them twice and one by one.
 
     Args:
         module: from images in [0, 1] to scores.
@@ -38,13 +98,15 @@ def try_out(module: torch.nn.Module, images: torch.Tensor, path: Path, task: Tas
             alone = [module(image[None]) for image in images]
         except SidelightError:  # says what is wrong and how to mend it
             raise
+        except Unsupported as error:
+            raise UserError(f"{path} has {error}, which Sidelight does not run", how_to_mend(error)) from error
         except Exception as error:
             what = str(error).strip().splitlines() or [type(error).__name__]
             raise UserError(
                 f"{path} fails on images of {tuple(images.shape)}: {what[0] if len(what) == 1 else what[-1]}",
                 "set channels, height and width to what the model takes",
             ) from error
-    _check_shape(scores, len(images), path, task, how)
+    checked = _check_shape(scores, len(images), path, task, how)
     after = (*module.parameters(), *module.buffers())
     changed = any(not torch.equal(old, new) for old, new in zip(before, after, strict=True))
     spread = max((scores - again).abs().max().item(), (scores - torch.cat(alone)).abs().max().item())
@@ -54,9 +116,10 @@ def try_out(module: torch.nn.Module, images: torch.Tensor, path: Path, task: Tas
             "it was exported in training mode",
             how,
         )
+    return checked
 
 
-def _check_shape(scores: object, count: int, path: Path, task: Task, how: str) -> None:
+def _check_shape(scores: object, count: int, path: Path, task: Task, how: str) -> torch.Tensor:
     if not isinstance(scores, torch.Tensor):
         raise UserError(f"{path} gives a {type(scores).__name__}, not one tensor of scores", how)
     if scores.ndim != 2 or len(scores) != count:
@@ -69,3 +132,4 @@ def _check_shape(scores: object, count: int, path: Path, task: Task, how: str) -
         )
     if not scores.isfinite().all():
         raise UserError(f"{path} gives scores that are not finite", "check mean and std")
+    return scores

@@ -12,8 +12,9 @@ from sidelight_toolkit.classifier import check_channels
 from torch import nn
 
 from sidelight_classifiers._model_file import ModelFile, Prepared
-from sidelight_classifiers._onnx_file import HOW_TO_CONVERT, INSTALL, inspected
-from sidelight_classifiers._trial import try_out
+from sidelight_classifiers._onnx_file import HOW_TO_CONVERT, INSTALL, inspected, last_operator
+from sidelight_classifiers._sandbox import digest_of
+from sidelight_classifiers._trial import ending_of, try_out
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -21,8 +22,6 @@ if TYPE_CHECKING:
     from sidelight_classifiers._params import OnnxParams
 
 DTYPES = {"tensor(float)": np.float32, "tensor(float16)": np.float16, "tensor(double)": np.float64}
-SMALLEST = 1e-12
-"""Probabilities are kept this far from 0 and 1, so that logits stay finite."""
 
 
 class OnnxModel(ModelFile):
@@ -40,20 +39,28 @@ class OnnxModel(ModelFile):
     @cached_property
     @torch.inference_mode(False)
     def _box(self) -> Prepared:
-        """The model behind resizing and normalising, after a trial on three random images."""
-        inspected(self._path)
+        """The model behind resizing and normalising, after a trial on three random images, at first in a child."""
+        weights = inspected(self._path)
+        digest = digest_of((self._path, *weights))
+        self._rehearse("onnx", digest)
+        return self.load(digest)
+
+    def load(self, digest: str) -> Prepared:
+        """Load and try the file.
+
+        Raises:
+            UserError: it is not the file of that digest, or no model that can be explained.
+        """
+        self._check_digest(digest, *inspected(self._path))
         session = _session(self._path)
         runtime = _Runtime(self._path, session, self.params)
         runtime.check_sizes(self.input_shape)
         box = self._prepared(runtime)
         images = self._trial_images()
         runtime.settle_batch(len(images))
-        try_out(box, images, self._path, self.task, HOW_TO_CONVERT)
-        if self.task == "multiclass" and not self.params.probabilities and _add_up_to_one(box(images)):
-            self.run.warn(
-                f"the scores of {self._path} look like probabilities, not logits: set `probabilities: true` if the "
-                "model ends with softmax"
-            )
+        scores = try_out(box, images, self._path, self.task, HOW_TO_CONVERT)
+        shown = last_operator(self._path, runtime.output.name)
+        box.ending = ending_of(scores, self.task, shown, self.params.probabilities, self._path)
         return box
 
 
@@ -89,8 +96,7 @@ class _Runtime(nn.Module):
         """(N, C, H, W) to the chosen output, float32."""
         array = images.detach().cpu().numpy().astype(DTYPES[self.input.type])
         found = self._computed(array) if self.fixed is None else self._in_fixed_batches(array, self.fixed)
-        scores = torch.from_numpy(found.astype(np.float32)).to(images.device)
-        return _logits(scores) if self.params.probabilities else scores
+        return torch.from_numpy(found.astype(np.float32)).to(images.device)
 
     def _takes(self, count: int, shape: tuple[int, int, int]) -> bool:
         try:
@@ -110,18 +116,6 @@ class _Runtime(nn.Module):
             filled = np.concatenate([part, np.repeat(part[-1:], size - len(part), axis=0)])
             found.append(self._computed(filled)[: len(part)])
         return np.concatenate(found)
-
-
-def _logits(probabilities: torch.Tensor) -> torch.Tensor:
-    """log p for (N, K), whose softmax is p again; log p - log(1 - p) for one column, the inverse of the sigmoid."""
-    if probabilities.ndim == 2 and probabilities.shape[1] > 1:
-        return probabilities.clamp(min=SMALLEST).log()
-    kept = probabilities.double().clamp(SMALLEST, 1 - SMALLEST)
-    return kept.logit().float()
-
-
-def _add_up_to_one(scores: torch.Tensor) -> bool:
-    return bool((scores >= 0).all() and ((scores.sum(1) - 1).abs() < 1e-4).all())
 
 
 def _session(path: Path) -> Any:

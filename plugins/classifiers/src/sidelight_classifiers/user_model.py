@@ -12,14 +12,17 @@ from sidelight_toolkit.classifier import TorchClassifier
 from sidelight_classifiers._archive import HOW_TO_EXPORT, kind_of, read_members
 from sidelight_classifiers._exported import ExportedModule, load_exported
 from sidelight_classifiers._model_file import ModelFile
+from sidelight_classifiers._sandbox import digest_of
 from sidelight_classifiers._torchscript import load_torchscript
-from sidelight_classifiers._trial import try_out
+from sidelight_classifiers._trial import ending_of, try_out
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from contextlib import AbstractContextManager
 
     from torch import nn
+
+    from sidelight_classifiers._interpreter import ScriptedModule
 
 
 class UserModel(ModelFile, TorchClassifier):
@@ -40,19 +43,37 @@ class UserModel(ModelFile, TorchClassifier):
     @cached_property
     @torch.inference_mode(False)  # tensors made in inference mode could never be differentiated through
     def module(self) -> nn.Module:
-        """The model behind resizing and normalising, after a trial on three random images."""
+        """The model behind resizing and normalising, after a trial on three random images, at first in a child."""
+        read_members(self._path)  # what is no model file is said without a child
+        digest = digest_of([self._path])
+        self._rehearse("torch", digest)
+        return self.load(digest)
+
+    def load(self, digest: str) -> nn.Module:
+        """Load and try the file.
+
+        Raises:
+            UserError: it is not the file of that digest, or no model that can be explained.
+        """
+        self._check_digest(digest)
         members = read_members(self._path)
-        load = {"torchscript": load_torchscript, "exported": load_exported}[kind_of(self._path, members)]
-        model = load(self._path, members, self.run.device)
+        load = load_exported if kind_of(self._path, members) == "exported" else load_torchscript
+        model: ExportedModule | ScriptedModule = load(self._path, members, self.run.device)
         if isinstance(model, ExportedModule):
             self._check_sizes(model)
         prepared = self._prepared(model)
-        try_out(prepared, self._trial_images(), self._path, self.task)
+        images = self._trial_images()
+        scores = try_out(prepared, images, self._path, self.task)
+        ending = ending_of(scores, self.task, model.ending, self.params.probabilities, self._path)
+        if ending and model.ending:
+            model.drop_ending()  # its logits are the input of the last softmax or sigmoid
+        elif ending:
+            prepared.ending = ending
         return prepared
 
     def _check_sizes(self, model: ExportedModule) -> None:
         """An exported program takes one size, and must take any number of images."""
-        batch, *shape = [size.get("as_int") for size in model.input_sizes]
+        batch, *shape = model.input_sizes
         if batch is not None:
             raise UserError(f"{self._path} was exported for exactly {batch} image(s) at a time", HOW_TO_EXPORT)
         if any(size not in {None, expected} for size, expected in zip(shape, self.input_shape, strict=False)):

@@ -8,20 +8,20 @@ from typing import TYPE_CHECKING, Any
 
 import attrs
 from sidelight_specs import UserError
+from sidelight_toolkit.pickled_tensors import TENSORS
+from sidelight_toolkit.pickles import RefusedError
+from sidelight_toolkit.torch_files import MAGIC, ZIP, read_archive
 
 from sidelight_stylegan2.architecture import FIRST
 from sidelight_stylegan2.files import nvidia, persistent, rosinality
-from sidelight_stylegan2.files.archives import MAGIC, ZIP, read_archive
 from sidelight_stylegan2.files.own import load_network
-from sidelight_stylegan2.files.pickles import RefusedError
-from sidelight_stylegan2.files.tensors import TENSORS
 from sidelight_stylegan2.files.weights import build
 from sidelight_stylegan2.network import Network
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from sidelight_stylegan2.files.pickles import Makers, Record
+    from sidelight_toolkit.pickles import Makers, Record
 
 TRAINING: Makers = {**TENSORS, "argparse.Namespace": None}
 _DAMAGED = (

@@ -6,15 +6,15 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 from sidelight_specs import UserError
-
-from sidelight_stylegan2.files.archives import read_storage
-from sidelight_stylegan2.files.pickles import Reader, Record, plain_bytes, plain_dict, plain_set
-from sidelight_stylegan2.files.tensors import TENSORS
+from sidelight_toolkit.pickled_tensors import TENSORS
+from sidelight_toolkit.pickles import Reader, Record, plain_bytes, plain_dict, plain_set
+from sidelight_toolkit.torch_files import read_storage
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from sidelight_stylegan2.files.pickles import Makers
+    from sidelight_toolkit.pickles import Makers
+
     from sidelight_stylegan2.files.weights import Weights
 
 _PERSISTENT = "torch_utils.persistence._reconstruct_persistent_obj"

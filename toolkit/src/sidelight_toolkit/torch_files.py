@@ -9,11 +9,14 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from sidelight_stylegan2.files.pickles import Reader, RefusedError
-from sidelight_stylegan2.files.tensors import STORAGES, dtype_of
+from sidelight_toolkit.pickled_tensors import STORAGES, TENSORS, dtype_of
+from sidelight_toolkit.pickles import Reader, RefusedError
 
 if TYPE_CHECKING:
-    from sidelight_stylegan2.files.pickles import Makers
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    from sidelight_toolkit.pickles import Makers
 
 MAGIC = b"\x80\x02\x8a\nl\xfc\x9cF\xf9 j\xa8P\x19."
 """How a file of torch before 1.6 begins: a pickled number."""
@@ -32,6 +35,42 @@ def read_archive(data: bytes, makers: Makers) -> Any:
         ValueError and others: it is damaged.
     """
     return _read_zip(data, makers) if data.startswith(ZIP) else _read_old(data, makers)
+
+
+def read_weights(path: Path, device: str) -> dict[str, torch.Tensor]:
+    """A state dict that `torch.save` wrote, with every tensor inside its storage, which older torch does not compare.
+
+    Raises:
+        RefusedError: the file holds something other than tensors by their names.
+        ValueError and others: it is damaged.
+    """
+    found = read_archive(path.read_bytes(), TENSORS)
+    if not isinstance(found, dict) or not all(isinstance(value, torch.Tensor) for value in found.values()):
+        raise RefusedError("something other than weights by their names")
+    return {str(name): value.to(device) for name, value in found.items()}
+
+
+def outlined(data: bytes, makers: Makers, sizes: Mapping[str, int], folder: str) -> Any:
+    """A pickle of an archive, its tensors without numbers, each compared with the storage that it lies in.
+
+    Args:
+        data: the pickle.
+        makers: the names that may occur in it.
+        sizes: bytes of each member of the archive.
+        folder: where the storages lie.
+
+    Raises:
+        RefusedError: the pickle holds something that is not read.
+        ValueError and others: a storage is not as long as the pickle says, or a tensor leaves it.
+    """
+
+    def storage(identity: Any) -> torch.Tensor:
+        kind, key, count = _identified(identity)
+        dtype = dtype_of(kind)
+        _check_length(sizes[f"{folder}/{key}"], dtype, count)
+        return torch.empty(count, dtype=dtype, device="meta")
+
+    return Reader(makers, storage).read(data)
 
 
 def read_storage(data: bytes) -> torch.Tensor:
@@ -108,6 +147,10 @@ def _once(make: Any) -> Any:
 
 
 def _numbers(raw: bytes, dtype: torch.dtype, count: int) -> torch.Tensor:
-    if len(raw) != count * dtype.itemsize:
-        raise ValueError(f"a storage holds {len(raw)} bytes, {count} elements of {dtype} were promised")
+    _check_length(len(raw), dtype, count)
     return torch.frombuffer(bytearray(raw), dtype=dtype) if raw else torch.empty(0, dtype=dtype)
+
+
+def _check_length(length: int, dtype: torch.dtype, count: int) -> None:
+    if length != count * dtype.itemsize:
+        raise ValueError(f"a storage holds {length} bytes, {count} elements of {dtype} were promised")

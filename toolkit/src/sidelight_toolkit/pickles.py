@@ -249,3 +249,43 @@ def _expect(value: Any, kind: type) -> Any:
     if not isinstance(value, kind):
         raise ValueError(f"the pickle has a {type(value).__name__} where a {kind.__name__} belongs")
     return value
+
+
+DEEPEST = 100
+"""How deep objects may lie in each other; readers that call themselves crash far beyond."""
+
+
+def check_nesting(value: Any, deepest: int = DEEPEST) -> list[Any]:
+    """All that a value holds, each once.
+
+    Raises:
+        ValueError: it is nested more than `deepest` deep, or lies in itself.
+    """
+    depth: dict[int, int] = {}
+    found: list[Any] = []
+    stack: list[tuple[Any, bool]] = [(value, False)]
+    open_: set[int] = set()
+    while stack:
+        item, done = stack.pop()
+        inner = _parts(item)
+        if done:
+            open_.discard(id(item))
+            depth[id(item)] = 1 + max((depth.get(id(part), 0) for part in inner), default=0)
+            if depth[id(item)] > deepest:
+                raise ValueError(f"objects that are nested more than {deepest} deep")
+        elif id(item) in open_:
+            raise ValueError("an object that lies in itself")
+        elif id(item) not in depth:
+            found.append(item)
+            open_.add(id(item))
+            stack.append((item, True))
+            stack.extend((part, False) for part in inner)
+    return found
+
+
+def _parts(value: Any) -> list[Any]:
+    if isinstance(value, Record):
+        return [value.arguments, value.state]
+    if isinstance(value, dict):
+        return list(value.values())
+    return list(value) if isinstance(value, (list, tuple, set, frozenset)) else []

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from sidelight_stylegan2.files.pickles import Name, RefusedError, plain_dict
+from sidelight_toolkit.pickles import Name, RefusedError, plain_dict
 
 if TYPE_CHECKING:
-    from sidelight_stylegan2.files.pickles import Makers
+    from sidelight_toolkit.pickles import Makers
 
 _DTYPES = {
     "FloatStorage": torch.float32,

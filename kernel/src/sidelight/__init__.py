@@ -25,11 +25,12 @@ _HOMES = {
 
 def __getattr__(name: str) -> Any:
     """Import what is asked for when it is asked for."""
-    from importlib import import_module
-    from importlib.metadata import version
-
     if name == "__version__":
+        from importlib.metadata import version
+
         return version("sidelight")
-    if name not in _HOMES:
+    if name not in _HOMES:  # also a submodule that `from sidelight import ...` is about to load
         raise AttributeError(f"module 'sidelight' has no attribute {name!r}")
+    from importlib import import_module
+
     return getattr(import_module(_HOMES[name]), name)

@@ -4,6 +4,10 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+DONE, FAILED, USER, INTERRUPTED = 0, 1, 2, 130
+"""Exit codes: done; the run failed; the user's input is wrong; Ctrl-C (128 + SIGINT, as shells count)."""
+STOPPED = "\nstopped; run the same command again to continue"
+
 
 class Command(NamedTuple):
     """One command of `sidelight`.

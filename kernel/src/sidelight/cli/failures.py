@@ -9,6 +9,7 @@ import traceback
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from sidelight.cli.commands import DONE, FAILED, INTERRUPTED, STOPPED, USER
 from sidelight.cli.output import write, write_error
 from sidelight.interrupts import deaf_to_interrupts, watch_interrupts
 
@@ -17,9 +18,7 @@ if TYPE_CHECKING:
 
     from sidelight.interrupts import Presses
 
-DONE, FAILED, USER, INTERRUPTED = 0, 1, 2, 130
-"""Exit codes: done; the run failed; the user's input is wrong; Ctrl-C (128 + SIGINT, as shells count)."""
-STOPPED = "\nstopped; run the same command again to continue"
+__all__ = ["DONE", "FAILED", "INTERRUPTED", "STOPPED", "USER", "guarded"]
 
 
 def guarded(action: Callable[[list[str]], int], argv: list[str]) -> int:

@@ -15,9 +15,8 @@ from contextlib import suppress
 from typing import NamedTuple
 
 from sidelight import underway
-from sidelight.cli.commands import find
-from sidelight.cli.failures import DONE, FAILED, INTERRUPTED, STOPPED, guarded
-from sidelight.cli.output import write
+from sidelight.cli.commands import DONE, FAILED, INTERRUPTED, STOPPED, find
+from sidelight.terminal import clean
 
 _CHANNEL = "SIDELIGHT_UNDERWAY"
 """Environment variable by which the child learns the descriptor of the shared file, its parent, and nobody else."""
@@ -34,16 +33,17 @@ _WATCHED = tuple(getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP
 
 def run(argv: list[str]) -> int:
     """Run the command line of this process; gives its exit code."""
-    from sidelight.cli.frame import dispatch
-
     channel = _channel(os.environ.pop(_CHANNEL, ""))
     if channel is not None:
         return _work(argv, *channel)
-    return guarded(_supervise, argv) if _needs_child(argv) else guarded(dispatch, argv)
+    return _Supervision(argv).run() if _needs_child(argv) else _here(argv)
 
 
-def _supervise(argv: list[str]) -> int:
-    return _Supervision(argv).run()
+def _here(argv: list[str]) -> int:
+    from sidelight.cli.failures import guarded  # what the work needs and the parent does not: a third of its start
+    from sidelight.cli.frame import dispatch
+
+    return guarded(dispatch, argv)
 
 
 def _needs_child(argv: list[str]) -> bool:
@@ -70,8 +70,6 @@ def _channel(text: str) -> tuple[int, int] | None:
 
 def _work(argv: list[str], file: int, parent: int) -> int:
     """The child: do what the command says, and note that it is done."""
-    from sidelight.cli.frame import dispatch
-
     board = underway.connect(file)
     _die_with(parent)
     if "--debug" in argv:
@@ -80,7 +78,7 @@ def _work(argv: list[str], file: int, parent: int) -> int:
         faulthandler.enable()  # a crash shows the lines of Python that led there
     try:
         signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})  # blocked while Python started
-        code = guarded(dispatch, argv)
+        code = _here(argv)
     except KeyboardInterrupt:  # pressed again while the message was printed
         code = INTERRUPTED
     signal.signal(signal.SIGINT, signal.SIG_IGN)
@@ -129,7 +127,9 @@ class _Supervision:
         self._presses = 0
         self._spent: dict[int, float] = {}
         self._done_for = 0.0
-        self._grace = min(_GRACE, underway.patience())
+        self._grace = _GRACE
+        with suppress(Exception):  # the variable makes no sense: the child says so
+            self._grace = min(_GRACE, underway.patience())
 
     def run(self) -> int:
         """Start the child and wait for its end."""
@@ -306,4 +306,4 @@ def _tell(text: str) -> None:
     """Say something on stderr, whoever reads it."""
     with suppress(OSError):
         _show_cursor()
-        write(text, to=sys.stderr)
+        print(clean(text), file=sys.stderr)

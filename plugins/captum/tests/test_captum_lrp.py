@@ -381,6 +381,22 @@ def test_gates_are_constants(images, classify, ask):
     assert np.abs(found.sum((1, 2)) - logits).max() <= 1e-4 * np.abs(found).sum((1, 2)).max()
 
 
+def test_pooled_tokens_hand_back(images, classify, ask):
+    """Pooled by a layer as by a mean, as Swin transformers do either."""
+    layers = nn.Flatten(2), nn.Linear(480, 6, bias=False), nn.ReLU()
+    pooled = random(nn.Sequential(*layers, nn.AdaptiveAvgPool1d(1), nn.Flatten(), nn.Linear(2, 4, bias=False)))
+    mean = nn.Sequential(*layers, Mean(), pooled[5]).eval()
+    found, logits = relevance(pooled, images, classify, ask)
+    other, _ = relevance(mean, images, classify, ask)
+    assert np.abs(found.sum((1, 2)) - logits).max() <= 1e-4 * np.abs(found).sum((1, 2)).max()
+    assert np.abs(found - other).max() <= 1e-6 * np.abs(found).max()
+
+
+class Mean(nn.Module):
+    def forward(self, x):
+        return x.mean(2)
+
+
 def test_a_shared_layer_hands_back_from_every_use(images, classify, ask):
     """Twice the same linear layer is as two with the same weights."""
     shared = random(nn.Linear(8, 8))

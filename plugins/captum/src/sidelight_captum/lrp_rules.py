@@ -39,7 +39,7 @@ WEIGHTED = frozenset(("conv1d", "conv2d", "conv_transpose2d", "linear", "addmm")
 MAXIMA = frozenset(name for name in RESAMPLING if "max_pool" in name)
 SUMS = frozenset(("add", "iadd", "sub", "isub", "rsub", "mean", "sum", "neg"))
 SCALES = frozenset(("mul", "imul", "div", "true_divide", "idiv", "itruediv"))
-AFFINE = WEIGHTED | RESAMPLING | SUMS | SCALES | {"batch_norm"}
+AFFINE = WEIGHTED | RESAMPLING | SUMS | SCALES | {"avg_pool1d", "adaptive_avg_pool1d", "batch_norm"}
 PRODUCTS = frozenset(("mul", "imul", "matmul", "bmm", "mm", "einsum"))
 """Affine in one factor while the others are constants."""
 ACTIVATIONS = frozenset((

@@ -40,6 +40,12 @@ def first(source):
     return f"{source}\n{GOOD}"
 
 
+def telling(source):
+    """A plugin that does this when it is asked for its capabilities."""
+    odd = f"class Odd(ExplainerDescriptor):\n    def provided_by(self, params):\n{textwrap.indent(source, ' ' * 8)}\n"
+    return hook(f"yield {THING.format('')}".replace("ExplainerDescriptor", "Odd"), odd)
+
+
 AT_IMPORT = {
     "no module": ("import not_there", "No module named 'not_there'"),
     "no such name": ("from json import not_there", "ImportError: cannot import name 'not_there'"),
@@ -60,6 +66,10 @@ AT_IMPORT = {
     "syntax": ("def (", "SyntaxError"),
     "indentation": ("if True:\nx = 1", "IndentationError"),
     "a pipe as module": (None, "does not implement the hook"),
+    "capabilities raise": (
+        telling("raise SystemExit(0)"),
+        "cannot tell its capabilities",
+    ),
     "null bytes": ("x = 1\0", "source code string cannot contain null bytes"),
     "hook raises": (hook("raise KeyError('oops')"), "KeyError: 'oops'"),
     "hook raises late": (hook(f"yield {THING.format('')}\n1 / 0"), "ZeroDivisionError"),
@@ -113,6 +123,10 @@ FATAL = {
     "interrupt": ("import signal\nsignal.raise_signal(2)", "interrupted the process, nobody pressed Ctrl-C"),
     "closes everything": (first("import os\nos.closerange(3, 200)"), "closed file descriptors"),
     "hook exits hard": (hook("import os\nos._exit(0)"), f"{ENDED} 0"),
+    "capabilities exit": (
+        telling("import os\nos._exit(0)"),
+        f"telling its capabilities {ENDED} 0",
+    ),
     "sleeps": ("import time\ntime.sleep(600)", LATE),
     "loops": ("while True: pass", LATE),
     "hook loops": (hook("while True: pass"), LATE),
@@ -202,8 +216,8 @@ def hard(module_site):
 def test_at_import_each_is_named_and_the_others_are_still_checked(soft, kind):
     code, out, err = soft
     assert (code, out) == (2, "")
-    use = f'"{distribution(kind)}/thing" is installed'
-    said = [line for line in err.splitlines() if use in line]
+    use = f"{distribution(kind)}/thing"
+    said = [line for line in err.splitlines() if use in line and line.startswith("/")]
     assert len(said) == 1
     assert AT_IMPORT[kind][1] in said[0]
     assert "Traceback" not in err

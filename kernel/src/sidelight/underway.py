@@ -33,6 +33,7 @@ _LINES = 6
 """Activities (and suspects) in a block: six times 500 characters leave room even where each takes more bytes."""
 PATIENCE = 60.0
 """Seconds that importing a plugin's light module may take; it imports nothing heavy, so this is a hang."""
+HEAVY = 5  # times the patience with a light module: behaviour imports torch, perhaps from a slow disk
 PATIENCE_VARIABLE = "SIDELIGHT_PATIENCE"
 
 

@@ -14,7 +14,7 @@ from sidelight.execution.checks import check_valid
 from sidelight.execution.context import ComponentRun
 from sidelight.execution.keys import trained_by
 from sidelight.execution.naming import is_trainable, place_of, required
-from sidelight.underway import doing, patience
+from sidelight.underway import HEAVY, doing, patience
 
 if TYPE_CHECKING:
     from collections.abc import Set
@@ -23,8 +23,6 @@ if TYPE_CHECKING:
     from sidelight.execution.journal import Record
     from sidelight.execution.session import Session
     from sidelight.recipe.model import ResolvedComponent
-
-HEAVY = 5  # times the patience with a light module: behaviour imports torch, perhaps from a slow disk
 
 
 class Components:

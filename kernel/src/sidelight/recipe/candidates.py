@@ -13,6 +13,7 @@ from sidelight.plugins.model import Available, Unavailable
 from sidelight.recipe.fields import read_params
 from sidelight.recipe.model import Choice
 from sidelight.recipe.wording import did_you_mean, quoted
+from sidelight.underway import HEAVY, doing, patience
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -74,8 +75,9 @@ class Candidate:
     def ask(self, what: str, question: Callable[[], T], problems: Problems) -> T | None:
         """An answer of its descriptor; None, after a problem, where the plugin's code fails."""
         try:
-            return question()
-        except Exception as error:  # a plugin's own code may raise anything
+            with doing(f'"{self.choice.use}": telling its {what}', HEAVY * patience()):
+                return question()
+        except (Exception, SystemExit) as error:  # a plugin's own code may raise anything
             message = f"{self.choice.use} cannot tell its {what} with these parameters: {error or type(error).__name__}"
             problems.add(message, self.choice.use_place)
             return None

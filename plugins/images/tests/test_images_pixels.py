@@ -46,7 +46,7 @@ def flat(mode, value, size=(8, 8)):
         ("bit.png", flat("1", 1), WHITE),
         ("deep.png", flat("I;16", 65535), WHITE),
         ("deep.tif", flat("I;16", 257 * 100), (100, 100, 100)),
-        ("int.tif", flat("I", 257 * 9), (9, 9, 9)),
+        ("int.tif", flat("I", 257 * 90), (90, 90, 90)),
         ("float.tif", flat("F", 0.2), (51, 51, 51)),
         ("ink.jpg", flat("CMYK", (0, 0, 0, 0)), WHITE),
         ("ink.tif", flat("CMYK", (0, 255, 255, 0)), RED),

@@ -198,6 +198,9 @@ class FolderParams:
         maximum=1.0,
     )
     mode: Mode = param("rgb", "Three colour channels, or one grey channel.")
+    bit_depth: int = param(
+        0, "Bits that values of grey pictures of 16 bits use; 0 for what each file says.", minimum=0, maximum=32
+    )
     test_share: float = param(
         0.2,
         "Share of the images in the test split, chosen by a hash of each file's path; without effect where there "

@@ -8,7 +8,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 from PIL import Image, ImageOps
 
+from sidelight_images._depth import Depth, eight_bit
+
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     from sidelight_images._params import Crop, Mode
@@ -22,7 +25,15 @@ class UnreadableImageError(Exception):
     """Why a file gives no pixels, as the end of the sentence "it ..."."""
 
 
-def read_pixels(path: Path, size: int, crop: Crop, share: float, mode: Mode) -> np.ndarray:
+def read_pixels(
+    path: Path,
+    size: int,
+    crop: Crop,
+    share: float,
+    mode: Mode,
+    bits: int = 0,
+    guessed: Callable[[int], object] = lambda _: None,
+) -> np.ndarray:
     """One image, upright as its EXIF tag says, without transparency (on white), resized by bicubic interpolation.
 
     Args:
@@ -31,6 +42,8 @@ def read_pixels(path: Path, size: int, crop: Crop, share: float, mode: Mode) -> 
         crop: `"center"` takes the central square first, `"whole"` squashes the picture.
         share: side of the central square as a share of the short side.
         mode: `"rgb"` or `"grey"`.
+        bits: that values of deep pictures use; 0 for what the file says.
+        guessed: told the number of bits where the file does not say it.
 
     Returns:
         (C, size, size) uint8, C = 3 or 1.
@@ -45,8 +58,9 @@ def read_pixels(path: Path, size: int, crop: Crop, share: float, mode: Mode) -> 
             warnings.simplefilter("ignore")
             warnings.simplefilter("error", Image.DecompressionBombWarning)
             with Image.open(path, formats=FORMATS) as image:
+                depth = Depth.of(image)
                 image.load()
-                upright = ImageOps.exif_transpose(image)
+                upright = eight_bit(ImageOps.exif_transpose(image), depth, bits, guessed)
                 flat = opaque(upright).convert("RGB" if mode == "rgb" else "L")
     except (Image.DecompressionBombWarning, Image.DecompressionBombError) as error:
         raise UnreadableImageError(f"has too many pixels to be unpacked safely ({error})") from error
@@ -59,24 +73,11 @@ def read_pixels(path: Path, size: int, crop: Crop, share: float, mode: Mode) -> 
 
 
 def opaque(image: Image.Image) -> Image.Image:
-    """The picture in 8 bits a channel, laid on white where it is transparent."""
-    image = eight_bit(image)
+    """The picture laid on white where it is transparent."""
     if not image.has_transparency_data:
         return image
     layer = image.convert("RGBA")
     return Image.alpha_composite(Image.new("RGBA", layer.size, "white"), layer)
-
-
-def eight_bit(image: Image.Image) -> Image.Image:
-    """Grey pictures of 16 bits (0 to 65535) or floats (0 to 1) in 8 bits; others as they are."""
-    if not image.mode.startswith(("I", "F")):
-        return image
-    values = np.asarray(image, dtype=np.float64)
-    full = 1.0 if image.mode == "F" else 65535.0
-    low, high = values.min(), values.max()
-    if not (low >= 0 and high <= full):
-        raise ValueError(f"its values reach from {low:g} to {high:g}, between 0 and {full:g} was expected")
-    return Image.fromarray(np.round(values * (255 / full)).astype(np.uint8))
 
 
 def squared(image: Image.Image, size: int, crop: Crop, share: float) -> Image.Image:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,13 +16,15 @@ from sidelight_images._listing import SPLITS, Entry, Listing, choose, list_folde
 from sidelight_images._pixels import UnreadableImageError, read_pixels
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from sidelight_specs import Run
 
     from sidelight_images._params import FolderParams
 
 NAMED_AT_MOST = 10
+FULL_DEPTH = 16
+"""Bits of a picture that fills its file."""
 
 
 class Folder(Data):
@@ -72,11 +74,13 @@ class Folder(Data):
         return choose(self._listing, split, self.params.test_share, self.params.seed)
 
     def _read(self, entries: Sequence[Entry]) -> tuple[list[Entry], np.ndarray]:
-        readable, pixels, broken = [], [], []
+        readable: list[Entry] = []
+        pixels: list[np.ndarray] = []
+        broken: list[str] = []
+        guesses: dict[int, int] = {}
         for entry in self.run.progress(entries, "reading images"):
             try:
-                options = (self.params.size, self.params.crop, self.params.crop_share, self.params.mode)
-                pixels.append(read_pixels(entry.path, *options))
+                pixels.append(self._pixels(entry, self.params.bit_depth, partial(guesses.setdefault, len(readable))))
                 readable.append(entry)
             except UnreadableImageError as error:
                 broken.append(f"{entry.relative} {error}")
@@ -84,11 +88,31 @@ class Folder(Data):
                     raise UserError(
                         f"{self.params.path}: {broken[0]}", "mend or remove it, or set on_error: skip"
                     ) from error
+        self._settle_depths(readable, pixels, guesses)
         if not readable:
             raise UserError(f"{self.params.path}: no image could be read; {broken[0]}", "mend the files")
         if broken:
             self._tell(f"left out of {self.params.path}", broken)
         return readable, np.stack(pixels).astype(np.float32) / 255
+
+    def _pixels(self, entry: Entry, bits: int, guessed: Callable[[int], object]) -> np.ndarray:
+        options = (self.params.size, self.params.crop, self.params.crop_share, self.params.mode)
+        return read_pixels(entry.path, *options, bits, guessed)
+
+    def _settle_depths(self, entries: Sequence[Entry], pixels: list[np.ndarray], guesses: Mapping[int, int]) -> None:
+        """One number of bits, the largest, for all pictures that do not say theirs: dark ones stay dark."""
+        if not guesses:
+            return
+        bits = max(guesses.values())
+        for row, guess in guesses.items():
+            if guess != bits:
+                pixels[row] = self._pixels(entries[row], bits, lambda _: None)
+        if bits < FULL_DEPTH:
+            self._tell(
+                f"{self.params.path}: read as {bits} bits a value, by the largest, as these files do not say it (set "
+                "bit_depth)",
+                [entries[row].relative for row in guesses],
+            )
 
     def _tell(self, what: str, names: Sequence[str]) -> None:
         named = "; ".join(names[:NAMED_AT_MOST])

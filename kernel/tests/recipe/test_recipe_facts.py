@@ -12,6 +12,7 @@ from sidelight_specs import (
     ExplainerDescriptor,
     GeneratorDescriptor,
     InverterDescriptor,
+    MetricDescriptor,
     Need,
     param,
     params,
@@ -73,6 +74,9 @@ def shop(catalog):
         ExplainerDescriptor(name="cam", summary="Cam.", factory="shop.a:A", needs=needs, gives="heatmap"),
         ExplainerDescriptor(name="walk", summary="Walks.", factory="shop.a:A", needs=both, gives="counterfactual"),
         AttributeFinderDescriptor(name="find", summary="Finds.", factory="shop.a:A"),
+        MetricDescriptor(
+            name="far", summary="Far.", factory="shop.a:A", needs=(Need("generator"),), accepts=("counterfactual",)
+        ),
     ]
     catalog.found |= {(f"shop/{one.name}", one.role): one for one in components}
     return {one.name: one for one in components}
@@ -136,6 +140,29 @@ def test_a_generator_of_other_images(mistake, load, monkeypatch):
         "shop/walk inverts images of 3 channels, 8x8 from shop/photos, and shop/gan makes 3 channels, 4x4"
         in mistake(text)
     )
+
+
+def test_images_that_no_inverter_inverts(load, monkeypatch):
+    text = RECIPE + "generator: {use: shop/gan}\ninverter: {use: shop/inv}\n"
+    assert load(text).warnings == ()
+    tell(monkeypatch, Gan, shape=(3, 4, 4))
+    (warning,) = load(text).warnings
+    assert "shop/inv inverts none of the explained images: they have 3 channels, 8x8" in warning.message
+    second = text.replace("{use: shop/inv}", "{inverter: {use: shop/inv, needs: {generator: own}}, b: {use: shop/inv, "
+                          "needs: {generator: own}}}").replace("{use: shop/gan}", "{own: {use: shop/gan}}")  # fmt: skip
+    assert len(load(second).warnings) == 1
+
+
+def test_a_metric_of_another_generator_measures_nothing(load):
+    text = (
+        RECIPE + "generator: {a: {use: shop/gan}, b: {use: shop/gan}}\n"
+        "inverter: {use: shop/inv, needs: {generator: a}}\n"
+        "explainers: {w: {use: shop/walk, needs: {generator: a}}}\n"
+        "metrics: {far: {use: shop/far, needs: {generator: b}}}\n"
+    )
+    (warning,) = load(text).warnings
+    assert "shop/far measures nothing: shop/walk used another generator" in warning.message
+    assert load(text.replace("generator: b}", "generator: a}")).warnings == ()
 
 
 def test_class_names_without_one_in_common(load, monkeypatch):

@@ -6,15 +6,16 @@ from typing import TYPE_CHECKING
 
 from sidelight_specs import ExplainerDescriptor, MetricDescriptor
 
+from sidelight.execution.naming import of_another_generator
 from sidelight.recipe.wiring import Wiring, a, installed_hint
 from sidelight.recipe.wording import did_you_mean, listing, quoted
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
 
     from sidelight.problems import Problems
     from sidelight.recipe.candidates import Candidate
-    from sidelight.recipe.model import Recipe
+    from sidelight.recipe.model import Recipe, ResolvedComponent
 
 _PATHS = {"attribute_finder": "attributes", "inverter": "inversion"}
 """What components other than explainers give for a metric to measure."""
@@ -90,6 +91,27 @@ def metrics_measure_something(candidates: Iterable[Candidate], problems: Problem
                 metric.choice.use_place,
                 suggestion="add an explainer that gives one of these, or take the metric out",
             )
+
+
+def metrics_share_a_generator(built: Mapping[Candidate, ResolvedComponent], problems: Problems) -> None:
+    """Warn of metrics that pass over everything of their kind, which was made with another generator than theirs."""
+    for candidate, metric in built.items():
+        if not isinstance(metric.descriptor, MetricDescriptor):
+            continue
+        subjects = [one for one in built.values() if _kind_given(one) in metric.descriptor.accepts]
+        if subjects and all(of_another_generator(metric, one) for one in subjects):
+            problems.warn(
+                f"{metric.use} measures nothing: {listing(one.use for one in subjects)} used another generator",
+                candidate.choice.use_place,
+                suggestion="name it with needs: {generator: ID}",
+            )
+
+
+def _kind_given(component: ResolvedComponent) -> str:
+    """The kind of what a component gives for a metric to measure; empty for none."""
+    if isinstance(component.descriptor, ExplainerDescriptor):
+        return component.descriptor.gives
+    return _PATHS.get(component.role, "")
 
 
 def one_latent_space(candidates: Iterable[Candidate], problems: Problems) -> None:

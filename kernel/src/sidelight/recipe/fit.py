@@ -189,9 +189,27 @@ class Fit:
             self._pair(classifier, self.data)
         if candidate.trained_on:
             self._pair(classifier, candidate.trained_on)
+        if role == "inverter" and candidate is self._main_inverter():
+            self._not_inverted(candidate, generator)
         inverted = [own, self.data if role == "explainer" else None] if inverter and generator else []
         if all([self._same(candidate, generator, data) for data in inverted]):  # noqa: C419  (all are noted)
             self._pair(classifier, generator)
+
+    def _main_inverter(self) -> Candidate | None:
+        """The only inverter, or the one with the id `inverter`."""
+        inverters = [other for other in self.wiring.candidates if other.choice.role == "inverter"]
+        return next((one for one in inverters if len(inverters) == 1 or one.choice.id == "inverter"), None)
+
+    def _not_inverted(self, inverter: Candidate, generator: Candidate | None) -> None:
+        """Warn of explained images that the main inverter leaves alone, because the generator makes others."""
+        made, shape = self.known.generator(generator).shape, self.known.data(self.data).shape
+        if generator is not None and made is not None and shape is not None and made != shape:
+            self.problems.warn(
+                f"{inverter.choice.use} inverts none of the explained images: they have {_written(shape)}, "
+                f"{generator.choice.use} makes {_written(made)}",
+                inverter.choice.use_place,
+                suggestion="use a generator of such images",
+            )
 
     def _pair(self, classifier: Candidate | None, source: Candidate | None) -> None:
         """Images of data or of a generator, and a classifier that is shown them."""

@@ -11,6 +11,7 @@ from sidelight.recipe.candidates import Candidate, look_up
 from sidelight.recipe.checks import (
     in_dependency_order,
     metrics_measure_something,
+    metrics_share_a_generator,
     one_latent_space,
     one_main_inverter,
     one_way_to_choose_images,
@@ -61,6 +62,7 @@ def resolve(recipe: Recipe, catalog: Catalog, problems: Problems, *, finished: b
     built: dict[Candidate, ResolvedComponent] = {}
     for candidate in ordered:
         built[candidate] = _built(candidate, built)
+    metrics_share_a_generator(built, problems)
     return Resolved(
         name=recipe.name,
         seed=recipe.seed,

@@ -66,7 +66,8 @@ def test_factors_are_shown_and_used_and_pictured_once():
     names = [item.name for item in measure.measure(None, None, None).items]
     assert {name.split(": ")[1] for name in names} == set(FACTORS[:2])
     assert {name.split(": ")[0] for name in names} == {"shown", "used"}
-    assert all(item.settings["95% interval"].startswith("+-") for item in measure.measure(None, None, None).items)
+    for item in measure.measure(None, None, None).items:
+        assert item.interval[0] <= item.value <= item.interval[1]
     assert {f"edited: {name}" for name in FACTORS[:2]} < set(run.emitted)
     assert run.emitted["mean concept images"].images.shape == (2, *SHAPE)
     steps = dict(run.steps)
@@ -122,3 +123,13 @@ def test_flip_factors_names_what_it_cannot_measure():
         FlipFactors(FlipFactorsParams(factors=("hue",), **small), data=data, run=run).measure(
             flip.explain(images, targets), images, targets
         )
+
+
+def test_pictures_of_one_class_are_said_to_be(monkeypatch):
+    run = ToyRun()
+    measure = metric(run, factors=FACTORS[:1])
+    monkeypatch.setattr(measure.generator.dvae, "logits_of", lambda codes: torch.eye(2)[[1] * len(codes)])
+    shown = next(item for item in measure.measure(None, None, None).items if item.name.startswith("shown"))
+    assert np.isnan(shown.value)
+    assert shown.limits is None
+    assert any("are of one class" in text for text in run.warnings)

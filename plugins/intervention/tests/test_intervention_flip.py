@@ -150,6 +150,8 @@ def test_the_table_counts_what_it_says():
         float((dvae.logits_of(1 - codes).argmax(1) != said).float().mean())
     )
     assert found["accuracy, layer"] == 1.0
+    (all_bits,) = (item for item in metric.measure(None, None, None).items if item.name == "changed by all bits")
+    assert all_bits.interval[0] < all_bits.value <= all_bits.interval[1]  # Wilson's, over the images
     sizes = [
         fewest(lambda c, s=s: lead_over(dvae.logits_of(c), s.expand(len(c))), code, 2)
         for code, s in zip(codes, said, strict=True)

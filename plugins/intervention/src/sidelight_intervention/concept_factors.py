@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from sidelight_intervention._params import ConceptFactorsParams
     from sidelight_intervention.concept_decoder import ConceptDecoder
 
+NORMAL_QUANTILE = 1.96  # of a two-sided 95 % interval
 SHEETS = 2
 """Factors of which edited images are emitted."""
 
@@ -105,8 +106,8 @@ class ConceptFactors(Metric):
         self, reader: FactorRegressor, place: int, shown: float, shown_error: float, used: np.ndarray
     ) -> list[Measurement]:
         name, classes = reader.names[place], self.classifier.class_names
+        half = NORMAL_QUANTILE * shown_error
         settings = {"R2 of the reading": f"{reader.r_squared[place]:.2f}", "split": self.params.split}
-        error = used.std(ddof=1) / np.sqrt(len(used))
         return [
             Measurement(
                 name=f"shown: {name}",
@@ -114,7 +115,8 @@ class ConceptFactors(Metric):
                 unit="half-ranges",
                 help=f"How much more {name} concept images of {classes[1]} have than those of {classes[0]}, read by "
                 "a network trained on true factors; 2 is the whole range.",
-                settings=settings | {"95% interval": f"+-{1.96 * shown_error:.3f}"},
+                settings=settings,
+                limits=(shown - half, shown + half) if np.isfinite(half) else None,
             ),
             Measurement(
                 name=f"used: {name}",
@@ -122,6 +124,7 @@ class ConceptFactors(Metric):
                 unit="probability",
                 help=f"By how much the probability of {classes[1]} grows from the lowest to the highest {name}, the "
                 "images drawn anew with nothing else changed.",
-                settings={"95% interval": f"+-{1.96 * error:.3f}", "images": str(len(used))},
+                settings={"images": str(len(used))},
+                limits=Measurement(name="", values=used).interval,
             ),
         ]

@@ -66,8 +66,6 @@ class FlipFactors(Metric):
             "flips that change the class": f"{len(valid)} of {len(change)}",
             "between the classes before": f"{between:+.2f}",
         }
-        if len(valid) > 1:
-            settings["standard error"] = f"{valid.std(ddof=1) / len(valid) ** 0.5:.2f}"
         return Measurement(
             name=f"flipped: {name}",
             values=change.astype(np.float32),

@@ -9,6 +9,7 @@ import torch
 from sidelight_specs import SidelightError
 from sidelight_specs.results import Measurement, Measurements
 from sidelight_specs.roles import Metric
+from sidelight_toolkit.arrays import to_array
 from sidelight_toolkit.batching import in_batches
 
 from sidelight_intervention.flips import flipped
@@ -108,8 +109,7 @@ class LayerFidelity(Metric):
         changed = torch.tensor([item.changed for item in found])
         sizes = torch.tensor([int(item.flipped.sum()) for item in found])[changed].double()
         settings = {"images": f"{len(searched)} of split {self.params.split}", "bits": str(codes.shape[1])}
-        if len(sizes) > 1:
-            settings["standard deviation"] = f"{float(sizes.std()):.1f}"
+        if len(sizes):
             settings["range"] = f"{int(sizes.min())} to {int(sizes.max())}"
         size = Measurement(
             name="bits to flip",
@@ -117,6 +117,7 @@ class LayerFidelity(Metric):
             unit="bits",
             help="Mean size of the smallest set of bits whose flip changes the class, where one was found.",
             settings=settings,
+            limits=Measurement(name="", values=sizes.numpy()).interval,
         )
         return size, _share("changed by the fewest bits", changed, "higher", BY_FEWEST, settings)
 
@@ -127,5 +128,12 @@ class LayerFidelity(Metric):
 def _share(
     name: str, holds: Tensor, better: Literal["higher", "lower", "neither"], text: str, settings: dict[str, str]
 ) -> Measurement:
-    value = np.array([float(holds.float().mean())], dtype=np.float32)
-    return Measurement(name=name, values=value, better=better, unit="share of images", help=text, settings=settings)
+    return Measurement(
+        name=name,
+        values=np.array([float(holds.float().mean())], dtype=np.float32),
+        better=better,
+        unit="share of images",
+        help=text,
+        settings=settings,
+        limits=Measurement(name="", values=to_array(holds.float())).interval,
+    )

@@ -178,12 +178,25 @@ def test_the_area_of_a_graph_is_its_smallest_set_and_the_curve_counts_images(lin
     metric = MinimalArea(MinimalAreaParams(share=0.25), classifier=linear(np.ones((2, 1, 4, 4))), run=ToyRun())
     three = Targets(predicted=np.zeros(3, dtype=np.int64), probe=np.ones(3, dtype=np.int64))
     explanation = AttentionGraph(graphs=graphs, grid=(2, 2))
-    area, within = metric.measure(explanation, torch.ones(3, 1, 4, 4), three).items
+    area, within, *_ = metric.measure(explanation, torch.ones(3, 1, 4, 4), three).items
     assert area.values.tolist() == [0.25, 1, 1]
     assert within.name == "explained by 25% of the image"
     assert within.values.tolist() == [1, 0, 0]
     assert within.curve_x.tolist() == [0, 0.25, 0.5, 0.75, 1]
     assert within.curve_y.mean(axis=0) == pytest.approx([0, 1 / 3, 1 / 3, 1 / 3, 1])
+
+
+def test_the_lit_area_of_soft_patches_and_cells_is_larger_than_their_squares(linear):
+    """One of 2 x 2 cells on 4 x 4 pixels: as a tent with aligned corners it reaches 3 x 3 of them."""
+    weights = np.zeros((2, 1, 4, 4))
+    weights[0, 0, :2, :2] = 9.0
+    params = MinimalAreaParams(baseline="black", share=0.25, cells=2)
+    metric = MinimalArea(params, classifier=linear(weights), run=ToyRun())
+    graph = Graph(nodes=(), probability=0.9, sufficient=((0,), (1, 2)))
+    hard, soft = (AttentionGraph(graphs=(graph,), grid=(2, 2), soft=soft) for soft in (False, True))
+    for explanation, lit in ((hard, 1 / 4), (soft, 9 / 16), (Heatmap(values=weights[:1, 0]), 9 / 16)):
+        found = metric.measure(explanation, torch.ones(1, 1, 4, 4), ONE).items
+        assert [item.value for item in found] == [1 / 4, 1, lit, float(lit <= 1 / 4)]
 
 
 REGION = np.zeros((6, 6), dtype=bool)

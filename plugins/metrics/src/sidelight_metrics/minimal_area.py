@@ -12,9 +12,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 from sidelight_specs.results import AttentionGraph, Measurement, Measurements
+from sidelight_specs.results.graph import LIT
 from sidelight_specs.roles import Metric
 from sidelight_toolkit.baselines import baseline
 from sidelight_toolkit.curves import counts, curve, ranks
+from sidelight_toolkit.images import upsample_cells
 
 from sidelight_metrics.heatmaps import answered_score, checked_heatmap, ranked_values
 
@@ -43,8 +45,9 @@ class MinimalArea(Metric):
     def measure(self, explanation: Artifact, images: Tensor, targets: Targets) -> Measurements:
         """`area of the minimal explanation`: 0 where the baseline suffices, 1 where all is needed or none was found.
 
-        Of an attention graph it is the smallest of its sufficient sets. Beside it, with the curve of figure 3a, the
-        share of the images for which `share` of the image is enough.
+        Of an attention graph it is the smallest of its sufficient sets. Beside it the area that this lights, which is
+        larger where the borders of cells are soft, and for both, with the curve of figure 3a, the share of the images
+        for which `share` of the image is enough.
 
         Raises:
             SidelightError: the explanation is neither an attention graph nor a heatmap of the images' size, or holds
@@ -52,14 +55,25 @@ class MinimalArea(Metric):
         """
         if isinstance(explanation, AttentionGraph):
             places, settings = explanation.grid[0] * explanation.grid[1], {"baseline": "the graph's own"}
-            areas = np.array([_smallest_set(graph.sufficient, places) / places for graph in explanation.graphs])
+            size = (images.shape[-2], images.shape[-1])
+            areas, lit = np.array(
+                [_smallest_set(explanation, graph.sufficient, size) for graph in explanation.graphs]
+            ).T
         else:
             places, settings = self._places(images), self._settings()
-            areas = np.array(self._areas(explanation, images, targets))
+            areas, lit = np.array(self._areas(explanation, images, targets)).T
         shares = np.linspace(0, 1, min(places, _POINTS) + 1)
-        return Measurements(items=(self._measurement(areas, settings), self._within(areas, shares, settings)))
+        return Measurements(
+            items=(
+                self._measurement(areas, settings),
+                self._within(f"explained by {self._params.share:.0%} of the image", areas, shares, settings),
+                self._lit(lit, settings),
+                self._within(f"explained by {self._params.share:.0%} lit", lit, shares, settings),
+            )
+        )
 
-    def _areas(self, explanation: Artifact, images: Tensor, targets: Targets) -> list[float]:
+    def _areas(self, explanation: Artifact, images: Tensor, targets: Targets) -> list[tuple[float, float]]:
+        """Of each image the share of the cells that is needed, and the share of the pixels that these light."""
         heatmap = checked_heatmap(explanation, images)
         values, batch = ranked_values(heatmap, self._params.cells), self._params.batch
         areas = []
@@ -75,7 +89,7 @@ class MinimalArea(Metric):
     def _settings(self) -> dict[str, str]:
         return {"baseline": self._params.baseline, "threshold": f"{self._params.threshold:g}"}
 
-    def _area(self, score: Callable[[Tensor], np.ndarray], image: Tensor, values: np.ndarray) -> float:
+    def _area(self, score: Callable[[Tensor], np.ndarray], image: Tensor, values: np.ndarray) -> tuple[float, float]:
         absent = baseline(image[None], self._params.baseline)[0]
         order = torch.from_numpy(ranks(values)).to(image.device)
 
@@ -83,7 +97,10 @@ class MinimalArea(Metric):
             points = torch.from_numpy(taken).to(image.device)
             return curve(score, absent, image, order, points, self._params.batch)
 
-        return smallest(inserted, values.size, self._params.step, self._params.threshold) / values.size
+        count = smallest(inserted, values.size, self._params.step, self._params.threshold)
+        shown = (order < count)[None, None].to(image)
+        lit = upsample_cells(shown, (image.shape[-2], image.shape[-1])) > LIT
+        return count / values.size, float(lit.float().mean())
 
     def _measurement(self, areas: np.ndarray, settings: dict[str, str]) -> Measurement:
         return Measurement(
@@ -96,15 +113,26 @@ class MinimalArea(Metric):
             settings=settings,
         )
 
-    def _within(self, areas: np.ndarray, shares: np.ndarray, settings: dict[str, str]) -> Measurement:
+    def _lit(self, lit: np.ndarray, settings: dict[str, str]) -> Measurement:
+        return Measurement(
+            name="lit area of the minimal explanation",
+            values=lit.astype(np.float32),
+            better="lower",
+            unit="share of the pixels",
+            help=f"Share of the pixels to which the image gives more than {LIT:.0%} in that explanation: soft cells "
+            "light more than their squares.",
+            settings=settings,
+        )
+
+    def _within(self, name: str, areas: np.ndarray, shares: np.ndarray, settings: dict[str, str]) -> Measurement:
         share = self._params.share
         return Measurement(
-            name=f"explained by {share:.0%} of the image",
+            name=name,
             values=(areas <= share).astype(np.float32),
             better="higher",
             unit="share of images",
-            help=f"Share of the images whose minimal explanation takes at most {share:.0%} of the image. The curve "
-            "says it of any share.",
+            help=f"Share of the images whose minimal explanation takes (lights) at most {share:.0%} of the image. "
+            "The curve says it of any share.",
             settings=settings,
             curve_x=shares.astype(np.float32),
             curve_y=(areas[:, None] <= shares + _ROUNDING).astype(np.float32),
@@ -112,8 +140,13 @@ class MinimalArea(Metric):
         )
 
 
-def _smallest_set(sufficient: tuple[tuple[int, ...], ...], places: int) -> int:
-    return min(map(len, sufficient), default=places)
+def _smallest_set(
+    graph: AttentionGraph, sufficient: tuple[tuple[int, ...], ...], size: tuple[int, int]
+) -> tuple[float, float]:
+    """Share of the patches, and of the pixels lit, of the sufficient set with the fewest patches; 1 without one."""
+    least = min(map(len, sufficient), default=0)
+    lit = [graph.lit_area(patches, size) for patches in sufficient if len(patches) == least]
+    return (least / (graph.grid[0] * graph.grid[1]), min(lit)) if lit else (1.0, 1.0)
 
 
 def smallest(inserted: Callable[[np.ndarray], np.ndarray], places: int, step: float, threshold: float) -> int:

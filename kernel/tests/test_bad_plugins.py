@@ -1,8 +1,8 @@
 """About a hundred kinds of bad plugin: each is contained and named, as it is imported, installed or run.
 
-What a plugin does to a shared model, and what is wrong with the results that it gives, is tested in test_poisoning.py
-and test_invalid_artifacts.py. Not contained can be: a plugin that kills its parent process, forks and goes on twice,
-or changes files; it has the rights of the user.
+What a plugin does to a shared model, and invalid results, are in test_execution_integrity.py. What cannot be contained:
+a plugin that kills its parent process, leaves a forked copy running, writes into descriptor 1, or changes files: it has
+the rights of the user.
 """
 
 import importlib
@@ -279,13 +279,13 @@ EXPLAINING = {
     "forgets a module": ("import sys\ndel sys.modules['json']", 'it changed sys.modules["json"]'),
     "ignores ctrl-c": ("import signal\nsignal.signal(2, signal.SIG_IGN)", "it changed the handler of Ctrl-C"),
     "goes elsewhere": ("import os\nos.chdir('/')", "it changed the working folder"),
+    "seeds everybody": ("import random, numpy\nrandom.seed(1)\nnumpy.random.seed(1)", "the global random stream"),
     "turns gradients off": ("import torch\ntorch.set_grad_enabled(False)", "it changed torch's gradient mode"),
     "prefers doubles": ("import torch\ntorch.set_default_dtype(torch.float64)", "it changed torch's default dtype"),
 }
 """Kind to what `explain` does and to what must be said of it."""
 
 HARMLESS = {
-    "draws numbers": "import random, numpy\nrandom.seed(1)\nnumpy.random.seed(1)",
     "prints": "print('hello')",
     "writes into images": "images.fill_(7)",
     "leaves a thread": "import threading\nthreading.Thread(target=threading.Event().wait, daemon=True).start()",

@@ -213,6 +213,28 @@ def test_a_plugin_that_fails_to_tell_is_named(mistakes, monkeypatch, hook):
     assert any("shop/net cannot tell its" in text and "no idea" in text for text in found)
 
 
+@pytest.mark.parametrize(
+    ("kind", "hook", "answer"),
+    [
+        (Photos, "facts", lambda *_: {"shape": (3, 8, 8)}),
+        (Photos, "facts", lambda *_: DataFacts(splits=["train", "test"])),
+        (Photos, "facts", lambda *_: DataFacts(shape=(8, 8))),
+        (Photos, "facts", lambda *_: DataFacts(classes="cat")),
+        (Photos, "mistakes", lambda *_: ["wrong"]),
+        (Net, "facts", lambda *_: DataFacts()),
+        (Net, "files", lambda *_: 3),
+        (Net, "misfits", lambda *_: 3),
+        (Gan, "facts", lambda *_: GeneratorFacts(shape=(3, 8, -8))),
+    ],
+)
+def test_a_plugin_that_tells_something_else_is_named(mistakes, monkeypatch, kind, hook, answer):
+    monkeypatch.setattr(kind, hook, answer)
+    text = RECIPE + "generator: {use: shop/gan}\ninverter: {use: shop/inv}\nexplainers: {w: {use: shop/walk}}\n"
+    found = mistakes(text)
+    assert len(found) == 1
+    assert f"shop/{kind.__name__.lower()} cannot tell its {hook} with these parameters: " in found[0]
+
+
 def test_a_finished_run_needs_neither_files_nor_facts(load):
     text = RECIPE.replace("shop/net", "shop/net, with: {path: gone.pt}") + "explain: {split: gone}\n"
     assert load(text, finished=True).classifier.params.path == "gone.pt"

@@ -11,10 +11,21 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Literal, TypeAlias
 
 from attrs import field, frozen
+from attrs.validators import and_, deep_iterable, deep_mapping, gt, instance_of, max_len, min_len, optional
 
 Shape: TypeAlias = tuple[int, int, int]
 """(C, H, W)."""
 NAMED_AT_MOST = 12
+
+_NAME = instance_of(str)
+_NAMES = deep_iterable(_NAME, instance_of(tuple))
+_SHAPE = deep_iterable(and_(instance_of(int), gt(0)), and_(instance_of(tuple), min_len(3), max_len(3)))
+_COUNTS = deep_mapping(_NAME, optional(instance_of(int)), instance_of(dict))
+
+
+def _told(valid: Any) -> Any:
+    """A fact that may be unknown; a plugin that tells something else fails where it does, with a TypeError."""
+    return field(default=None, validator=optional(valid))
 
 
 @frozen(kw_only=True)
@@ -30,12 +41,12 @@ class DataFacts:
         fingerprint: what `roles.Data.fingerprint` gives.
     """
 
-    shape: Shape | None = None
-    splits: Mapping[str, int | None] | None = None
-    classes: tuple[str, ...] | None = None
-    factors: tuple[str, ...] | None = None
-    masks: Mapping[str, tuple[str, ...]] | None = None
-    fingerprint: str | None = None
+    shape: Shape | None = _told(_SHAPE)
+    splits: dict[str, int | None] | None = _told(_COUNTS)
+    classes: tuple[str, ...] | None = _told(_NAMES)
+    factors: tuple[str, ...] | None = _told(_NAMES)
+    masks: dict[str, tuple[str, ...]] | None = _told(deep_mapping(_NAME, _NAMES, instance_of(dict)))
+    fingerprint: str | None = _told(_NAME)
 
 
 @frozen(kw_only=True)
@@ -49,9 +60,9 @@ class ClassifierFacts:
         task: as `roles.Classifier.task`.
     """
 
-    shape: Shape | None = None
+    shape: Shape | None = _told(_SHAPE)
     resizes: bool = True
-    classes: tuple[str, ...] | None = None
+    classes: tuple[str, ...] | None = _told(_NAMES)
     task: Literal["multiclass", "binary", "regression"] | None = None
 
 
@@ -63,7 +74,7 @@ class GeneratorFacts:
         shape: (C, H, W) of the images that it makes.
     """
 
-    shape: Shape | None = None
+    shape: Shape | None = _told(_SHAPE)
 
 
 Facts: TypeAlias = DataFacts | ClassifierFacts | GeneratorFacts
@@ -80,9 +91,9 @@ class Mistake:
         refused: a run refuses it too; else it is a warning.
     """
 
-    message: str
-    fix: str = ""
-    option: str = ""
+    message: str = field(validator=_NAME)
+    fix: str = field(default="", validator=_NAME)
+    option: str = field(default="", validator=_NAME)
     refused: bool = True
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from attrs import define, field
+from sidelight_specs.facts import Mistake
 
 from sidelight.plugins.model import Available, Unavailable
 from sidelight.recipe.fields import read_params
@@ -19,7 +20,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
     from sidelight_specs import ComponentDescriptor
-    from sidelight_specs.facts import Mistake
 
     from sidelight.problems import Place, Problems
 
@@ -107,8 +107,17 @@ def _is_sound(candidate: Candidate, descriptor: ComponentDescriptor, problems: P
     missing = [_is_missing(candidate, option, path, problems) for option, path in (files or {}).items()]
     if files is None or any(missing):
         return False
-    mistakes = candidate.ask("mistakes", lambda: list(descriptor.mistakes(candidate.params)), problems)
+    mistakes = candidate.ask("mistakes", lambda: checked(descriptor.mistakes(candidate.params)), problems)
     return mistakes is not None and not candidate.note(mistakes, problems)
+
+
+def checked(mistakes: Iterable[Mistake]) -> list[Mistake]:
+    """What a plugin calls mistakes. Raises a TypeError where these are something else."""
+    found = list(mistakes)
+    wrong = [type(one).__name__ for one in found if not isinstance(one, Mistake)]
+    if wrong:
+        raise TypeError(f"a Mistake was expected, not a {wrong[0]}")
+    return found
 
 
 def _is_missing(candidate: Candidate, option: str, path: str, problems: Problems) -> bool:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from attrs import field, frozen
 
-from sidelight.recipe.candidates import Candidate
+from sidelight.recipe.candidates import Candidate, checked
 from sidelight.recipe.known import Known
 from sidelight.recipe.model import QUESTIONS, Recipe
 from sidelight.recipe.wiring import Wiring, installed_hint
@@ -253,7 +253,7 @@ class Fit:
             return
         given = self.known.given(candidate, self.data, self.classifier)
         params = candidate.params
-        mistakes = candidate.ask("misfits", lambda: list(descriptor.misfits(params, given)), self.problems)
+        mistakes = candidate.ask("misfits", lambda: checked(descriptor.misfits(params, given)), self.problems)
         candidate.note(mistakes or (), self.problems)
 
 

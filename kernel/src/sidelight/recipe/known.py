@@ -64,8 +64,16 @@ class Known:
 
     def _asked(self, candidate: Candidate) -> Facts | None:
         descriptor = candidate.descriptor
+        found: Facts
+        kind: type[Facts]
         if isinstance(descriptor, DataDescriptor):
-            return descriptor.facts(candidate.params)
-        if isinstance(descriptor, (ClassifierDescriptor, GeneratorDescriptor)):
-            return descriptor.facts(candidate.params, self.data(candidate.trained_on))
-        return None
+            found, kind = descriptor.facts(candidate.params), DataFacts
+        elif isinstance(descriptor, ClassifierDescriptor):
+            found, kind = descriptor.facts(candidate.params, self.data(candidate.trained_on)), ClassifierFacts
+        elif isinstance(descriptor, GeneratorDescriptor):
+            found, kind = descriptor.facts(candidate.params, self.data(candidate.trained_on)), GeneratorFacts
+        else:
+            return None
+        if not isinstance(found, kind):
+            raise TypeError(f"{kind.__name__} were expected, not a {type(found).__name__}")
+        return found

@@ -57,7 +57,7 @@ class AttributeFactors(Metric):
         """
         del targets
         asked = attributes(explanation)
-        if not self._stage.can_change(asked, "attribute-factors"):
+        if not self._stage.can_change(asked):
             return Measurements()
         listed = asked.attributes
         kept = [row for row, place in enumerate(_places(listed)) if place <= self._params.top]

@@ -51,7 +51,7 @@ class Sufficiency(Metric):
         """
         del targets
         listed = attributes(explanation)
-        if not self._stage.can_change(listed, "sufficiency"):
+        if not self._stage.can_change(listed):
             return Measurements()
         pools = self._pools(listed.attributes)
         exactly, up_to = self._flips(pools, images)

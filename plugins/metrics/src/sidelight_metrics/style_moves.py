@@ -64,9 +64,7 @@ class Stage:
         if found.directions is None and not others:
             return True
         what = "move along directions" if found.directions is not None else f'are of another space, as "{others[0]}"'
-        self.run.warn(
-            f"{metric}: not measurable, it changes style coordinates of its generator and the attributes {what}"
-        )
+        self.run.warn(f"not measurable: the metric changes style coordinates of its generator, the attributes {what}")
         return False
 
     def held_out(self, split: str, count: int, explained: Tensor) -> Tensor:

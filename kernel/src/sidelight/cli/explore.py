@@ -28,5 +28,6 @@ def run(arguments: argparse.Namespace) -> int:
         out=arguments.out,
         device=arguments.device,
         threads=arguments.threads,
+        check=False,  # what has failed was said; the rest can be explored
     )
     return serve_folder(str(finished.folder), arguments)

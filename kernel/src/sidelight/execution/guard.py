@@ -10,6 +10,7 @@ import attrs
 import numpy as np
 from sidelight_specs import Cancelled, SidelightError
 
+from sidelight import underway
 from sidelight.execution.device import load_torch
 from sidelight.execution.fingerprint import Fingerprint, fingerprint
 from sidelight.execution.naming import closure, place_of
@@ -164,7 +165,7 @@ class Guard:
         if changed:
             raise Untrustworthy(f"{place} changes when it is used: {_listed(changed)}")
         if not _agree(first, second):
-            self._warn(f"{place} gives two answers to one question; what is explained cannot be had again")
+            self._warn(f"{place} answers one example in two ways; its explanations cannot be reproduced")
             first = None
         known = self._answers.setdefault(component, first)
         if not _agree(known, first):
@@ -188,7 +189,8 @@ def _answer(component: ResolvedComponent, instance: Any, device: str) -> np.ndar
     """Class logits of a fixed picture, or the picture of a fixed latent; None where it cannot be asked."""
     torch = load_torch()
     try:
-        with torch.no_grad():
+        place = f"{place_of(component)} ({component.use})"
+        with torch.no_grad(), underway.doing(f"{place} asked about one example"):
             if component.role == "generator":
                 answer = instance.synthesize(instance.sample(1, np.random.default_rng(0)).to(device))
             else:

@@ -126,8 +126,8 @@ WRONG = {
         "target",
     ),
     "a class with a question of its own does not exist": (
-        {**PHOTOS, "explain": {"targets": {"tabby": "no such thing"}}, **HEAT},
-        ('the classifier has no class "no such thing"',),
+        {**PHOTOS, "explain": {"targets": {"tabby": "tigr cat"}}, **HEAT},
+        ('the classifier has no class "tigr cat"', 'did you mean "tiger cat"?'),
         "targets",
     ),
     "only images of a class that the data does not have": (

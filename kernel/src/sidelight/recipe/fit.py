@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
     from sidelight.problems import Place, Problems
 
+_MOST_CLASSES = 2000  # ImageNet has 1,000; comparing takes about 10 ms a thousand
 _ASKED_OTHERWISE = "target: predicted asks why the predicted class; second and all ask about others"
 
 
@@ -128,7 +129,10 @@ class Fit:
         if str(wanted) in names:
             message, hint = f"there is no class with index {wanted}", f'write "{wanted}" in quotes for its name'
         else:
-            message, hint = f"the {whose} has no class {quoted(str(wanted))}", did_you_mean(str(wanted), names)
+            message, hint = (
+                f"the {whose} has no class {quoted(str(wanted))}",
+                did_you_mean(str(wanted), names, _MOST_CLASSES),
+            )
         more = _ASKED_OTHERWISE if key == "target" else ""
         self.problems.add(
             f"explain.{key}: {message}",

@@ -48,11 +48,11 @@ def listing(names: Iterable[str], limit: int = 12) -> str:
     return ", ".join(all_names[:limit]) + more
 
 
-def did_you_mean(word: str, known: Iterable[str]) -> str:
+def did_you_mean(word: str, known: Iterable[str], most: int = _MOST_CANDIDATES) -> str:
     """`did you mean "steps"?`, or nothing when no known word is near."""
     if len(word) > _LONGEST:
         return ""
-    candidates = {name.lower(): name for name in islice(known, _MOST_CANDIDATES) if len(name) <= _LONGEST}
+    candidates = {name.lower(): name for name in islice(known, most) if len(name) <= _LONGEST}
     near = difflib.get_close_matches(word.lower().replace("_", "-"), candidates, n=1, cutoff=0.6)
     near = near or difflib.get_close_matches(word.lower(), candidates, n=1, cutoff=0.6)
     return f"did you mean {quoted(candidates[near[0]])}?" if near else ""

@@ -65,20 +65,19 @@ def explained(network, names, **options):
 
 
 def screenshots(browser, folder, results):
-    """(row, node, full size, thumbnail) of every root: (H, W, 3) in [0, 1], cut from screenshots at device scale 1."""
+    """(row, node, pixels) of every root: (H, W, 3) in [0, 1], the enlarged picture cut from a screenshot at scale 1."""
     page_file, *_ = Html(HtmlParams(), run=ToyRun()).render(results, folder)
     page = browser.new_page(viewport={"width": 1280, "height": 900}, device_scale_factor=1)
+    page.set_default_timeout(240_000)  # a busy machine is no failure
     page.goto(page_file.as_uri())
-    page.wait_for_selector("html[data-ready]", state="attached", timeout=60_000)
+    page.wait_for_selector("html[data-ready]", state="attached")
     for row in range(len(results.targets)):
         drawn = page.locator("sl-attention-graph").nth(row).locator(".node.root")
         roots = [node for node in results.explanations["sag"].graphs[row].nodes if node.root]
         assert drawn.count() == len(roots)
         for position, node in enumerate(roots):
-            drawn.nth(position).evaluate("node => node.scrollIntoView({ block: 'center' })")
-            small = pixels(drawn.nth(position).locator("image"))
             drawn.nth(position).click()
-            yield row, node, pixels(page.locator("dialog canvas")), small
+            yield row, node, pixels(page.locator("dialog canvas"))
             page.keyboard.press("Escape")
             page.locator("dialog").wait_for(state="detached")
     page.close()
@@ -89,15 +88,14 @@ def pixels(locator):
 
 
 def gaps(network, results, shown):
-    """Differences of confidence between what the pixels score and what the caption says, full size and thumbnail."""
+    """Of each root, the difference of confidence between what its pixels score and what its caption says."""
     found = []
-    for row, node, full, small in shown:
-        assert full.shape == (224, 224, 3)
-        enlarged = np.asarray(Image.fromarray(np.rint(small * 255).astype(np.uint8)).resize((224, 224), Image.BICUBIC))
-        batch = torch.from_numpy(np.stack([full, enlarged / np.float32(255)])).permute(0, 3, 1, 2).contiguous()
+    for row, node, picture in shown:
+        assert picture.shape == (224, 224, 3)
         with torch.inference_mode():
-            scores = network.class_logits(batch).softmax(1)[:, results.targets.predicted[row]].numpy()
-        found.append(np.abs(scores / results.explanations["sag"].graphs[row].probability - node.confidence))
+            logits = network.class_logits(torch.from_numpy(picture).permute(2, 0, 1)[None].contiguous())
+        score = logits.softmax(1)[0, results.targets.predicted[row]].item()
+        found.append(abs(score / results.explanations["sag"].graphs[row].probability - node.confidence))
     return np.array(found)
 
 
@@ -107,7 +105,7 @@ def test_the_shown_pixels_score_what_the_caption_says(chromium, network, tmp_pat
     results = explained(network, ("coffee",), soft=soft, grid=4, width=1, candidates=6, most=1, depth=1, order_steps=2)
     found = gaps(network, results, screenshots(chromium, tmp_path, results))
     assert len(found) >= 1
-    assert found[:, 0].max() <= ROUNDING
+    assert found.max() <= ROUNDING
 
 
 @pytest.mark.slow
@@ -115,9 +113,8 @@ def test_the_shown_pixels_score_what_the_caption_says(chromium, network, tmp_pat
 @pytest.mark.parametrize("baseline", ["blur", "black"])
 def test_twenty_sets_of_photographs_score_what_their_captions_say(chromium, network, tmp_path, baseline):
     names = ("camera", "coffee", "chelsea", "motorcycle", "rocket", "flower", "china")
-    results = explained(network, names, baseline=baseline, width=2, most=4, roots=3, overlap=40, depth=1)
+    results = explained(network, names, baseline=baseline, width=2, most=4, roots=4, overlap=48, depth=1, order_steps=2)
     found = gaps(network, results, screenshots(chromium, tmp_path, results))
-    for place, one in zip(("full size", "thumbnail"), found.T, strict=True):
-        print(f"{baseline}, {len(one)} sets, {place}: gap at most {one.max():.4f}, mean {one.mean():.4f}")
+    print(f"{baseline}, {len(found)} sets: gap at most {found.max():.2g}, mean {found.mean():.2g}")
     assert len(found) >= 20
-    assert found[:, 0].max() <= ROUNDING
+    assert found.max() <= ROUNDING

@@ -13,7 +13,7 @@ import { percent } from "./numbers.js";
 
 /** Pictures up to half of this wide are enlarged, in the dialog, by a whole number. */
 const FULL = 224;
-const HINT = "Every picture is the one that was scored. Point at it to see its patches in the others, press it to see it at its own size; point at a line to see what the lost patch costs.";
+const HINT = "Every picture is the one that was scored, made smaller: press it to see it at its own size. Point at it to see its patches in the others; point at a line to see what the lost patch costs.";
 
 /**
  * An attention graph: minimal sufficient sets of patches, and what remains of the class without one or two of them.

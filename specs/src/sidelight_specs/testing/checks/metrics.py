@@ -81,6 +81,10 @@ def reordered(found: Measurements, rows: Sequence[int]) -> Measurements:
                 item,
                 values=item.values[order] if len(item.values) == len(order) else item.values,
                 curve_y=None if item.curve_y is None else item.curve_y[order],
+                variants={
+                    name: values[order] if len(values) == len(order) else values
+                    for name, values in item.variants.items()
+                },
             )
             for item in found.items
         )

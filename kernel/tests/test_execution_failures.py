@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from sidelight.cli import main
 from sidelight.execution.cancel import Cancellation, on_interrupt
+from sidelight.execution.finished import LeftOut, Run
 from sidelight_specs import Cancelled, SidelightError, UserError
 
 
@@ -198,6 +199,15 @@ def test_several_failures_are_one_error_that_names_all(toys):
     )
     with pytest.raises(SidelightError, match=r"2 steps failed:\n  metrics.bad .*\n  renderers.worse "):
         toys.run(recipe)
+
+
+def test_a_users_mistake_stays_one_when_other_steps_are_left_out_because_of_it():
+    mistake, consequence = UserError("layer: no such layer"), LeftOut("a step is left out")
+    with pytest.raises(UserError, match="2 steps failed"):
+        Run(Path(), {}, None, [mistake, consequence]).check()
+    with pytest.raises(SidelightError, match="2 steps failed") as raised:
+        Run(Path(), {}, None, [SidelightError("it broke"), consequence]).check()
+    assert not isinstance(raised.value, UserError)
 
 
 def test_a_renderer_that_changes_the_results_ends_the_run(toys):

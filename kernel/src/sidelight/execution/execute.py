@@ -9,7 +9,7 @@ from sidelight_specs import Cancelled, SidelightError
 from sidelight.execution import rendering, steps
 from sidelight.execution.cancel import Cancellation, on_interrupt
 from sidelight.execution.device import resolve_device
-from sidelight.execution.finished import Run
+from sidelight.execution.finished import LeftOut, Run
 from sidelight.execution.folder import RunFolder, unwritable
 from sidelight.execution.guard import Untrustworthy
 from sidelight.execution.journal import Clock, Timing
@@ -116,12 +116,12 @@ def _refuse_after_failure(work: Work, step: Step) -> None:
     """What needs a component that has failed is left out, for it would fail again, or be wrong.
 
     Raises:
-        SidelightError: there is such a component.
+        LeftOut: there is such a component.
     """
     for failure in work.failures:
         if failure.component in step.uses:
             place, other = place_of(step.component), place_of(failure.component)
-            raise SidelightError(f"{place} ({step.component.use}) is left out, because {other} failed")
+            raise LeftOut(f"{place} ({step.component.use}) is left out, because {other} failed")
 
 
 def _note_failure(work: Work, step: Step, error: SidelightError) -> None:

@@ -17,6 +17,10 @@ if TYPE_CHECKING:
     from sidelight_specs.results import Results
 
 
+class LeftOut(SidelightError):
+    """A step was not taken, because it needs a component that has failed."""
+
+
 class Run:
     """A finished run.
 
@@ -39,7 +43,7 @@ class Run:
         """Raise the error of the step that failed, or one that lists all; nothing when the run is complete.
 
         Raises:
-            UserError: all that failed is the user's to mend.
+            UserError: all that failed is the user's to mend; what was left out because of it does not count.
             SidelightError: something else failed.
         """
         if not self.errors:
@@ -47,7 +51,8 @@ class Run:
         if len(self.errors) == 1:
             raise self.errors[0]
         text = "\n".join([f"{len(self.errors)} steps failed:", *(f"  {error}" for error in self.errors)])
-        raise (UserError if all(isinstance(error, UserError) for error in self.errors) else SidelightError)(text)
+        causes = [error for error in self.errors if not isinstance(error, LeftOut)]
+        raise (UserError if all(isinstance(error, UserError) for error in causes) else SidelightError)(text)
 
     @property
     def measurements(self) -> MeasurementTable:

@@ -1,4 +1,4 @@
-"""Where the pictures' training begins: the best pictures that are linear in the layer.
+"""Least-squares initialisation of the concept decoder, and its rotation towards the classifier's information.
 
 A layer that knows about a mouth knows about two pixels in a hundred. By stochastic gradients alone, what the other
 pixels do in each minibatch drowns that for thousands of steps; least squares over all images finds it at once.
@@ -82,12 +82,12 @@ def _principal(sample: Tensor, rank: int) -> tuple[Tensor, Tensor]:
 
 @torch.no_grad()
 def turned_to(beginning: Beginning, information: Tensor) -> Beginning:
-    """The same pictures of every decoded layer, with the information of each coordinate in the wanted proportions.
+    """Rotation that leaves the picture of every decoded layer, with the wanted information of each coordinate.
 
     Pictures change along `directions` only, and the decoded layer varies along `spanned` only. What the directions
     have across that span changes no picture, but does change what moving a single coordinate does (equation 4).
     Found by alternating projections, onto the wanted lengths of the Jacobian's columns and onto the directions that
-    draw the same. It is how equation 6 begins: its second term at its least, at no cost in the first.
+    draw the same. The option `start: turned`: the second term of equation 6 at its least before any training.
 
     Args:
         beginning: by `linear_beginning`.

@@ -279,7 +279,7 @@ EXPLAINING = {
     "forgets a module": ("import sys\ndel sys.modules['json']", 'it changed sys.modules["json"]'),
     "ignores ctrl-c": ("import signal\nsignal.signal(2, signal.SIG_IGN)", "it changed the handler of Ctrl-C"),
     "goes elsewhere": ("import os\nos.chdir('/')", "it changed the working folder"),
-    "seeds everybody": ("import random, numpy\nrandom.seed(1)\nnumpy.random.seed(1)", "the global random stream"),
+    "seeds everybody": ("import random, numpy\nrandom.seed(771)\nnumpy.random.seed(771)", "the global random stream"),
     "turns gradients off": ("import torch\ntorch.set_grad_enabled(False)", "it changed torch's gradient mode"),
     "prefers doubles": ("import torch\ntorch.set_default_dtype(torch.float64)", "it changed torch's default dtype"),
 }

@@ -158,7 +158,7 @@ def test_curves_of_a_mask_are_those_that_the_metric_takes_by_its_cells():
     found = mask_curves(Objective(images, baseline(images, "blur"), score, (), 0, 0, 1, 2), masks, 0.1)
     values = (1 - upsample(masks[:, None], (16, 16))[:, 0]).numpy()
     heatmap = Heatmap(values=values, resolution=(8, 8))
-    settings = InsertionDeletionParams(cells=8, step=0.1)
+    settings = InsertionDeletionParams(cells=8, step=0.1, baselines=("blur",))
     expected = metric.InsertionDeletion(settings, classifier=Corner(), run=ToyRun()).measure(heatmap, images, targets)
     for ours, other in zip(curves_report(found, (8, 8), 0.1).items, expected.items, strict=True):
         assert ours.name == other.name

@@ -279,7 +279,6 @@ EXPLAINING = {
     "forgets a module": ("import sys\ndel sys.modules['json']", 'it changed sys.modules["json"]'),
     "ignores ctrl-c": ("import signal\nsignal.signal(2, signal.SIG_IGN)", "it changed the handler of Ctrl-C"),
     "goes elsewhere": ("import os\nos.chdir('/')", "it changed the working folder"),
-    "seeds everybody": ("import random, numpy\nrandom.seed(771)\nnumpy.random.seed(771)", "the global random stream"),
     "turns gradients off": ("import torch\ntorch.set_grad_enabled(False)", "it changed torch's gradient mode"),
     "prefers doubles": ("import torch\ntorch.set_default_dtype(torch.float64)", "it changed torch's default dtype"),
 }
@@ -287,6 +286,7 @@ EXPLAINING = {
 
 HARMLESS = {
     "prints": "print('hello')",
+    "seeds everybody": "import random, numpy\nrandom.seed(771)\nnumpy.random.seed(771)",
     "writes into images": "images.fill_(7)",
     "leaves a thread": "import threading\nthreading.Thread(target=threading.Event().wait, daemon=True).start()",
 }
@@ -482,20 +482,6 @@ def test_ctrl_c_twice_ends_a_run_with_130_and_no_traceback(slow):
         pass
     slow.send_signal(signal.SIGINT)
     code, _, err = ended(slow)
-    assert (code, err) == (130, "\nstopped; run the same command again to continue\n")
-
-
-def test_a_third_ctrl_c_kills_what_does_not_end_and_calls_it_no_crash(module_site):
-    wait = "import atexit, time\natexit.register(lambda: (print('ending', flush=True), time.sleep(600)))\n"
-    process = start(module_site, "run", install_data(module_site, "slow to end", wait + SLOW))
-    assert process.stdout.readline() == "begun\n"
-    process.send_signal(signal.SIGINT)
-    while "press Ctrl-C again" not in process.stderr.readline():
-        pass
-    process.send_signal(signal.SIGINT)
-    assert process.stdout.readline() == "ending\n"
-    process.send_signal(signal.SIGINT)
-    code, _, err = ended(process)
     assert (code, err) == (130, "\nstopped; run the same command again to continue\n")
 
 

@@ -1,9 +1,12 @@
 """Nothing untrue enters the store: invalid answers are refused by name, and what is shared stays what it was."""
 
 import json
+import random
 import re
 
+import numpy as np
 import pytest
+import torch
 from sidelight_specs import SidelightError
 
 INVALID = {
@@ -79,9 +82,6 @@ DISTURBED = {
     "autocast": "torch's autocast mode",
     "another working folder": "the working folder",
     "another umask": "the umask",
-    "torch's global stream": "torch's global random stream",
-    "numpy's global stream": "the global random stream of numpy",
-    "Python's global stream": "the global random stream of Python",
 }
 
 
@@ -124,6 +124,32 @@ def test_who_disturbs_a_shared_model_is_named_and_its_neighbours_answer_is_what_
     toys, tmp_path, undisturbed, way
 ):
     expect_contained(toys, tmp_path, undisturbed, neighbours(toys, way), DISTURBED[way])
+
+
+STREAMS = ("torch's global stream", "numpy's global stream", "Python's global stream")
+
+
+@pytest.mark.parametrize("way", STREAMS)
+def test_who_draws_from_a_global_stream_takes_nothing_from_others_and_answers_the_same_again(
+    toys, tmp_path, monkeypatch, undisturbed, way
+):
+    """Whatever the streams were before: in one run after the other, with the cache and without."""
+    before = random.getstate(), np.random.get_state()[1].tolist(), torch.get_rng_state()
+    answers = set()
+    for number in range(2):
+        monkeypatch.setenv("SIDELIGHT_CACHE", str(tmp_path / f"cache-{number}"))
+        recipe = neighbours(toys, way)
+        recipe["explainers"]["bad"]["with"]["when"] = "answer"
+        results = toys.run(recipe, out=f"run-{number}").results
+        assert results.explanations["good"].digest() == undisturbed
+        answers.add(results.explanations["bad"].digest())
+        state = random.getstate(), np.random.get_state()[1].tolist(), torch.get_rng_state()
+        assert state[:2] == before[:2]
+        assert torch.equal(state[2], before[2])
+        np.random.rand(random.randrange(3) + 1)
+        torch.rand(1)
+        before = random.getstate(), np.random.get_state()[1].tolist(), torch.get_rng_state()
+    assert len(answers) == 1
 
 
 @pytest.mark.parametrize("when", ["build", "cached", "error"])

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Sized
 from typing import TYPE_CHECKING, TypeVar, cast
 
 from sidelight.execution.checks import check_valid
 from sidelight.execution.device import DTYPE
 from sidelight.execution.hashing import digest_of
+from sidelight.execution.keys import stream_seed
 from sidelight.execution.naming import place_of
 
 if TYPE_CHECKING:
@@ -43,9 +43,7 @@ class ComponentRun:
 
     def seed(self, label: str) -> int:
         """A number in [0, 2**63) fixed by the recipe's seed, the component's use and id, and `label`."""
-        facts = f"{self._session.seed}\n{self._component.use}\n{self._component.id}\n{label}"
-        digest = hashlib.blake2b(facts.encode(), digest_size=8).digest()
-        seed = int.from_bytes(digest, "big") >> 1
+        seed = stream_seed(self._session.seed, self._component, label)
         self._session.seeds[f"{place_of(self._component)} {label}"] = seed
         return seed
 

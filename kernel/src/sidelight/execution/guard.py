@@ -14,7 +14,7 @@ from sidelight import underway
 from sidelight.execution.device import load_torch
 from sidelight.execution.fingerprint import Fingerprint, fingerprint
 from sidelight.execution.naming import closure, place_of
-from sidelight.execution.process import Setting, restore, settings
+from sidelight.execution.process import Setting, own_streams, restore, settings
 from sidelight.recipe.model import ResolvedComponent
 
 if TYPE_CHECKING:
@@ -51,6 +51,7 @@ class Guard:
         alive: the live components, as they are now.
         rebuild: forgets them, so that they are built anew.
         warn: told of classifiers that answer at random.
+        seed_of: seed of a component's global random streams, as in its own steps.
         device: the torch device string.
     """
 
@@ -59,9 +60,11 @@ class Guard:
         alive: Callable[[], Mapping[ResolvedComponent, Any]],
         rebuild: Callable[[], None],
         warn: Callable[[str], None],
+        seed_of: Callable[[ResolvedComponent], int],
         device: str,
     ) -> None:
-        self._alive, self._rebuild, self._warn, self._device = alive, rebuild, warn, device
+        self._alive, self._rebuild, self._warn = alive, rebuild, warn
+        self._seed_of, self._device = seed_of, device
         self._inside: _Seen | None = None
         self._settled: set[ResolvedComponent] = set()
         self._answers: dict[ResolvedComponent, np.ndarray | None] = {}
@@ -89,14 +92,14 @@ class Guard:
             raise
         except Exception:
             with self._counted():
-                changed = self._changes(seen, doing)
+                changed = self._changes(seen)
             if changed:
                 self._warn(f"{place} failed and left changed: {_listed(changed)}")
             raise
         finally:
             self._inside = None
         with self._counted():
-            changed = self._changes(seen, doing)
+            changed = self._changes(seen)
         if changed:
             raise Disturbance(
                 f"{place} changed what others share in the step `{doing}`: {_listed(changed)}; nothing of it is kept"
@@ -133,9 +136,9 @@ class Guard:
         others = self._others(actor).items()
         return fingerprint({place_of(other): (instance, other.role in _FIXED) for other, instance in others})
 
-    def _changes(self, seen: _Seen, doing: str) -> list[str]:
+    def _changes(self, seen: _Seen) -> list[str]:
         """What has changed since, in words; all of it put back, or forgotten so that it is built anew."""
-        others = restore(seen.settings, streams_count=doing not in ("build", "load_state"))
+        others = restore(seen.settings)
         later = self._look(seen.actor)
         parts = seen.print.differences(later)
         seen.print.restore_functions(later)
@@ -158,9 +161,9 @@ class Guard:
 
     def _settle_one(self, component: ResolvedComponent, instance: Any) -> None:
         place, alone = f"{place_of(component)} ({component.use})", {place_of(component): (instance, True)}
-        first = _answer(component, instance, self._device)
+        first = self._answer(component, instance)
         before = fingerprint(alone)
-        second = _answer(component, instance, self._device)
+        second = self._answer(component, instance)
         changed = before.differences(fingerprint(alone))
         if changed:
             raise Untrustworthy(f"{place} changes when it is used: {_listed(changed)}")
@@ -181,8 +184,12 @@ class Guard:
             for component, instance in self._others(actor).items()
             if component.role == "classifier" or (component.role == "generator" and component in used)
             if (known := self._answers.get(component)) is not None
-            if not _agree(known, _answer(component, instance, self._device), lost=True)
+            if not _agree(known, self._answer(component, instance), lost=True)
         ]
+
+    def _answer(self, component: ResolvedComponent, instance: Any) -> np.ndarray | None:
+        with own_streams(self._seed_of(component)):
+            return _answer(component, instance, self._device)
 
 
 def _answer(component: ResolvedComponent, instance: Any, device: str) -> np.ndarray | None:

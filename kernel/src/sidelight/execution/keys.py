@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable
 from importlib.metadata import version
 from typing import Any
@@ -84,6 +85,12 @@ def images_read(explain: Explain) -> dict[str, str]:
 def trained_by(keys: Keys, data: ResolvedComponent) -> dict[str, str]:
     """Inputs of the step that fits a trainable component to data."""
     return {"data": keys.component(data)}
+
+
+def stream_seed(seed: int, component: ResolvedComponent, label: str) -> int:
+    """A number in [0, 2**63) fixed by the recipe's seed, the component's use and id, and `label`."""
+    facts = f"{seed}\n{component.use}\n{component.id}\n{label}"
+    return int.from_bytes(hashlib.blake2b(facts.encode(), digest_size=8).digest(), "big") >> 1
 
 
 def _files(component: ResolvedComponent) -> str:

@@ -1,4 +1,4 @@
-"""Process-wide numeric settings and random streams that answers depend on: watched around each step, and put back.
+"""Process-wide numeric settings, watched around each step and put back, and random streams, seeded for each step.
 
 What the interpreter itself shares (standard streams, modules, the working folder) is the matter of
 `plugins.surroundings`.
@@ -9,12 +9,12 @@ from __future__ import annotations
 import os
 import random
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import partial
 from typing import Any
 
 import attrs
-
-_STREAMS = ("the global random stream of Python", "the global random stream of numpy", "torch's global random stream")
 
 
 @attrs.frozen(eq=False)
@@ -32,10 +32,7 @@ class Setting:
 
 def settings() -> dict[str, Setting]:
     """Name to setting; torch's and numpy's only where they are loaded."""
-    found = {
-        "the umask": _setting(_umask(), os.umask),
-        _STREAMS[0]: _setting(random.getstate(), random.setstate),
-    }
+    found = {"the umask": _setting(_umask(), os.umask)}
     if "numpy" in sys.modules:
         found |= _numpy_settings(sys.modules["numpy"])
     if "torch" in sys.modules:
@@ -43,18 +40,41 @@ def settings() -> dict[str, Setting]:
     return found
 
 
-def restore(before: dict[str, Setting], *, streams_count: bool) -> list[str]:
-    """Put every setting back that is not what it was; gives the names of those that had changed.
-
-    Args:
-        before: as `settings` found them.
-        streams_count: whether drawing from a global random stream is named; it is put back anyway.
-    """
+def restore(before: dict[str, Setting]) -> list[str]:
+    """Put every setting back that is not what it was as `settings` found it; gives the names of those."""
     now = settings()
     changed = [name for name in before if name in now and now[name].value != before[name].value]
     for name in changed:
         before[name].restore()
-    return [name for name in changed if streams_count or name not in _STREAMS]
+    return changed
+
+
+@contextmanager
+def own_streams(seed: int) -> Iterator[None]:
+    """Global random streams of Python, numpy and torch, seeded within the context and put back after it.
+
+    Components draw from `run.rng`. Libraries that draw from the global streams all the same give the same answer at
+    every run, and take nothing from anybody else.
+
+    Args:
+        seed: in [0, 2**63); a function of what the store's key is made of.
+    """
+    numpy, torch = sys.modules.get("numpy"), sys.modules.get("torch")
+    held: list[Callable[[], object]] = [partial(random.setstate, random.getstate())]
+    random.seed(seed)
+    if numpy is not None:
+        held.append(partial(numpy.random.set_state, numpy.random.get_state(legacy=False)))
+        numpy.random.seed(seed % 2**32)
+    if torch is not None:
+        held.append(partial(torch.random.set_rng_state, torch.random.get_rng_state()))
+        if torch.cuda.is_initialized():
+            held.append(partial(torch.cuda.set_rng_state_all, torch.cuda.get_rng_state_all()))
+        torch.manual_seed(seed)
+    try:
+        yield
+    finally:
+        for put_back in held:
+            put_back()
 
 
 def _setting(value: Any, write: Callable[[Any], object]) -> Setting:
@@ -68,19 +88,12 @@ def _umask() -> int:
 
 
 def _numpy_settings(np: Any) -> dict[str, Setting]:
-    stream = np.random.get_state(legacy=False)
-    key = stream["state"]
-    digest = (stream["bit_generator"], key["key"].tobytes() if "key" in key else repr(key), key.get("pos"))
-    return {
-        _STREAMS[1]: Setting((*digest, stream["has_gauss"]), lambda: np.random.set_state(stream)),
-        "numpy's error handling": _setting(np.geterr(), lambda modes: np.seterr(**modes)),
-    }
+    return {"numpy's error handling": _setting(np.geterr(), lambda modes: np.seterr(**modes))}
 
 
 def _torch_settings(torch: Any) -> dict[str, Setting]:
-    stream, hooks = torch.random.get_rng_state(), torch.nn.modules.module
+    hooks = torch.nn.modules.module
     found = {
-        _STREAMS[2]: Setting(stream.numpy().tobytes(), lambda: torch.random.set_rng_state(stream)),
         "torch's number of threads": _setting(torch.get_num_threads(), torch.set_num_threads),
         "torch's deterministic mode": _setting(
             (torch.are_deterministic_algorithms_enabled(), torch.is_deterministic_algorithms_warn_only_enabled()),
@@ -95,10 +108,6 @@ def _torch_settings(torch: Any) -> dict[str, Setting]:
         ),
         "torch's autocast mode": _setting(_autocast(torch), lambda modes: _set_autocast(torch, modes)),
     }
-    if torch.cuda.is_initialized():
-        streams = torch.cuda.get_rng_state_all()
-        value = tuple(state.numpy().tobytes() for state in streams)
-        found["torch's global random streams of GPUs"] = Setting(value, lambda: torch.cuda.set_rng_state_all(streams))
     for name, held in vars(hooks).items():
         if name.startswith("_global_") and isinstance(held, dict):
             found[f"torch's{name.replace('_', ' ')}"] = _hooks(held)

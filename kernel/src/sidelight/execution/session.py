@@ -14,8 +14,9 @@ from sidelight.execution.device import DTYPE
 from sidelight.execution.entry import Entry
 from sidelight.execution.guard import Guard
 from sidelight.execution.journal import Clock, Record
-from sidelight.execution.keys import Keys
+from sidelight.execution.keys import Keys, stream_seed
 from sidelight.execution.naming import closure, place_of
+from sidelight.execution.process import own_streams
 from sidelight.execution.threads import thread_count
 from sidelight.interrupts import in_main_thread
 from sidelight.plugins.surroundings import Surroundings
@@ -87,7 +88,9 @@ class Session:
         self._said: set[str] = set()
         self._records = _Records()
         self.components = Components(self)
-        self.guard = Guard(lambda: self.components.alive, self.components.forget_all, self.warn, device)
+        self.guard = Guard(
+            lambda: self.components.alive, self.components.forget_all, self.warn, self._stream_seed, device
+        )
         self._guarded = guarded
         self._held_back: list[tuple[str, Entry]] = []
         self.keys = Keys(
@@ -145,8 +148,20 @@ class Session:
             ComponentError: it raised anything else but a wish to stop.
             Disturbance: it changed what others share.
         """
-        with self._watching(component, doing), self._naming(component, doing):
+        with self._watching(component, doing), self._naming(component, doing), self._seeded(component):
             yield
+
+    @contextmanager
+    def _seeded(self, component: ResolvedComponent) -> Iterator[None]:
+        """Global random streams of the component's own; a served page, whose threads overlap, leaves them alone."""
+        if not self._guarded:
+            yield
+            return
+        with own_streams(self._stream_seed(component)):
+            yield
+
+    def _stream_seed(self, component: ResolvedComponent) -> int:
+        return stream_seed(self.seed, component, "global streams")
 
     @contextmanager
     def _watching(self, component: ResolvedComponent, doing: str) -> Iterator[None]:

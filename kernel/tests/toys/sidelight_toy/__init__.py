@@ -69,7 +69,7 @@ class VandalParams:
     """Options of `vandal`."""
 
     way: str = param("a leaked hook", "What it changes.")
-    when: str = param("explain", "When.", choices=("build", "explain", "cached", "error"))
+    when: str = param("explain", "When.", choices=("build", "explain", "answer", "cached", "error"))
 
 
 @params

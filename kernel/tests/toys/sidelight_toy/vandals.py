@@ -73,6 +73,8 @@ class Vandal(Explainer):
     def explain(self, images, targets):
         values = images.mean(1).numpy()
         self._do("explain")
+        if self.params.when == "answer":
+            values = values + float(WAYS[self.params.way](self.classifier, self.generator))
         if self.params.when == "cached":
             self._do("cached")
             self.run.cached("after", lambda: State(arrays={"x": np.ones(1)}))

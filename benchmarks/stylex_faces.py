@@ -1,4 +1,4 @@
-"""How well the zoo's StylEx reproduces faces that nothing was chosen on: other seeds of images/faces than the recipe's.
+"""Reconstruction quality of the zoo's StylEx on fresh faces: other seeds of images/faces than the recipe's.
 
     python benchmarks/stylex_faces.py                 1,000 faces of seed 2
     python benchmarks/stylex_faces.py --seed 3 --regressor 0    without reading factors, which takes minutes
@@ -72,7 +72,7 @@ def main() -> None:
 
 
 def _sufficiency(data: Faces, generator: Any, classifier: Any, explained: Tensor) -> None:
-    """What AttFind finds on some of the faces, and how many of the others that turns."""
+    """Attributes that AttFind finds on some faces, and the share of other faces that they turn."""
     needs = {"classifier": classifier, "generator": generator, "data": data}
     needs["inverter"] = Encoder(EncoderParams(), generator=generator, run=ToyRun())
     finder = AttFind(AttFindParams(mode="screened", examples=1, frames=2), **needs, run=ToyRun())

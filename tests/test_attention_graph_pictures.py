@@ -18,7 +18,7 @@ from sidelight_structured.sag import Sag
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 ARGUMENTS = ["--headless", "--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-sync"]
 ROUNDING = 1e-3
-"""How far the classifier's own rounding in batches of other sizes may move a confidence."""
+"""Largest change of a confidence by the classifier's rounding in batches of other sizes."""
 
 
 @pytest.fixture(scope="module")

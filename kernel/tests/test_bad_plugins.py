@@ -194,14 +194,14 @@ def module_site(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def soft(module_site):
-    """What `check` says of one recipe with every plugin of `AT_IMPORT`."""
+    """Output of `check` for one recipe with every plugin of `AT_IMPORT`."""
     install(module_site, AT_IMPORT)
     return ended(start(module_site, "check", recipe(module_site, AT_IMPORT)))
 
 
 @pytest.fixture(scope="module")
 def hard(module_site):
-    """How `check` ends with each plugin of `FATAL` and `LINGERING`, in a few processes at a time."""
+    """End of `check` with each plugin of `FATAL` and `LINGERING`, in a few processes at a time."""
     kinds = {**FATAL, **LINGERING}
     install(module_site, kinds)
     answers, names = {}, list(kinds)
@@ -290,7 +290,7 @@ HARMLESS = {
     "writes into images": "images.fill_(7)",
     "leaves a thread": "import threading\nthreading.Thread(target=threading.Event().wait, daemon=True).start()",
 }
-"""What has no effect on the neighbour that is listed after it."""
+"""Plugins without effect on the neighbour that is listed after them."""
 
 BEHAVIOUR = """\
 from sidelight_specs.results import Heatmap
@@ -410,7 +410,7 @@ HARD = {
     "closes the descriptor": ("import os\nos.close(1)", "it changed file descriptor 1"),
     "interrupts twice": ("import signal\nsignal.raise_signal(2)\nsignal.raise_signal(2)", "nobody pressed Ctrl-C"),
 }
-"""What `split` of a data component does (data, because it runs before torch is loaded), and what must be said."""
+"""Bodies of `split` of a data component (data, because it runs before torch is loaded), and the expected message."""
 
 DATA = """\
 from sidelight_specs.roles import Data
@@ -443,7 +443,7 @@ def install_data(site, kind, body):
 
 @pytest.fixture(scope="module")
 def runs(module_site):
-    """How `run` ends with each plugin of `HARD`."""
+    """End of `run` with each plugin of `HARD`."""
     kinds = {f"while running {kind}": body for kind, (body, _) in HARD.items()}
     paths = {kind: install_data(module_site, kind, body) for kind, body in kinds.items()}
     started = {kind: start(module_site, "run", path, "--out", f"out/{path.stem}") for kind, path in paths.items()}

@@ -177,7 +177,7 @@ def test_every_failure_is_one_message_and_its_exit_code(toy, capsys, error, code
 
 
 def press(arguments=None):
-    """What a terminal does on Ctrl-C, where the shell has not started the tests with SIGINT ignored."""
+    """A terminal's Ctrl-C, where the shell has not started the tests with SIGINT ignored."""
     signal.raise_signal(signal.SIGINT)
 
 

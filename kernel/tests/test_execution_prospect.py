@@ -1,4 +1,4 @@
-"""What is said of a run beforehand: the folder that it overwrites, and the steps that the store holds."""
+"""Forecast of a run: the folder that it overwrites, and the steps that the store holds."""
 
 import json
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""What counts as a change of the interpreter's shared parts."""
+"""Changes of the interpreter's shared parts: which count, and which do not."""
 
 import json
 import time

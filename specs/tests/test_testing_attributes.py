@@ -1,4 +1,4 @@
-"""What the kit asks of attributes in their order of discovery."""
+"""Conformance checks of attributes in their order of discovery."""
 
 import numpy as np
 import pytest

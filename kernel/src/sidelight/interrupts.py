@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 def in_main_thread() -> bool:
-    """Whether this is the one thread that Python delivers signals to."""
+    """True in the one thread that Python delivers signals to."""
     return threading.current_thread() is threading.main_thread()
 
 

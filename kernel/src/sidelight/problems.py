@@ -111,7 +111,7 @@ class Problems:
 
     @property
     def warnings(self) -> tuple[Problem, ...]:
-        """What was warned of, in the order of the sources."""
+        """Warnings in the order of the sources."""
         return tuple(sorted(self.warned, key=_position))
 
     def next_rank(self) -> int:

@@ -1,4 +1,4 @@
-"""What may reach a terminal."""
+"""Terminal-safe text."""
 
 from __future__ import annotations
 

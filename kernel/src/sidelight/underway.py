@@ -99,7 +99,7 @@ class Board:
 
     @property
     def intact(self) -> bool:
-        """Whether the descriptor is still ours: a plugin may close all descriptors, and others reuse the number."""
+        """True if the descriptor is still ours: a plugin may close all descriptors, and others reuse the number."""
         return _identity(self._file) == self._same
 
     def begin(self, text: str, limit: float) -> int:

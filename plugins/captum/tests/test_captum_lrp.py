@@ -415,7 +415,7 @@ def test_a_shared_layer_hands_back_from_every_use(images, classify, ask):
 
 @pytest.mark.parametrize("name", ["pooled", "residual", "attending"])
 def test_a_file_of_the_users_own(name, residual, classify, ask, tmp_path):
-    """What a .pt2 file gives is what the module gives that it was made from."""
+    """A .pt2 file gives the relevance of the module that it was made from."""
     user_model = pytest.importorskip("sidelight_classifiers.user_model")
     from sidelight_classifiers._params import TorchParams
 

@@ -22,7 +22,7 @@ SECONDS = 2
 """CPU time of a trial."""
 
 FILES = {}
-"""What a file tries to the function that writes it: gets honest files and a path, gives the path."""
+"""Attack to the function that writes its file: gets honest files and a path, gives the path."""
 
 
 class Payload:

@@ -1,4 +1,4 @@
-"""What is told of model files before they are loaded, held against what loading them shows."""
+"""Facts about model files before they are loaded, held against the loaded models."""
 
 import json
 import os

@@ -1,4 +1,4 @@
-"""What descriptors tell of the data sets is what the data sets turn out to be."""
+"""Facts that descriptors tell about data sets, held against the data sets."""
 
 from importlib import import_module
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""What is told of checkpoints and of LPIPS without torch is what torch says."""
+"""Facts about checkpoints and LPIPS told without torch, held against torch."""
 
 from pathlib import Path
 

@@ -252,7 +252,7 @@ def _expect(value: Any, kind: type) -> Any:
 
 
 DEEPEST = 100
-"""How deep objects may lie in each other; readers that call themselves crash far beyond."""
+"""Greatest depth of nested objects; recursive readers crash far beyond."""
 
 
 def check_nesting(value: Any, deepest: int = DEEPEST) -> list[Any]:

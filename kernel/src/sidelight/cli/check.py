@@ -88,7 +88,7 @@ def _cached(component: ResolvedComponent, ahead: Prospect) -> str:
 
 
 def _ahead(ahead: Prospect) -> Iterator[str]:
-    """What a run writes, and which steps it takes."""
+    """Lines about the folder that a run writes and the steps that it takes."""
     yield f"writes    {ahead.out}" + (f", over the run finished {ahead.overwrites}" if ahead.overwrites else "")
     if ahead.stored:
         yield f"cached    {', '.join(ahead.stored)} (on the {ahead.device})"

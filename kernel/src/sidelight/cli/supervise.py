@@ -47,7 +47,7 @@ def _here(argv: list[str]) -> int:
 
 
 def _needs_child(argv: list[str]) -> bool:
-    """Whether the command runs plugins, and a child process can be started that does the same as this one."""
+    """True for commands that run plugins, where a child process can do the same as this one."""
     words = [word for word in argv if word != "--debug"]
     command = find(words[0]) if words else None
     if command is None or not command.supervised or {"-h", "--help"} & set(words):
@@ -99,7 +99,7 @@ def _die_with(parent: int) -> None:
 
 
 class _End(NamedTuple):
-    """How the child ended: by a signal, or with a status."""
+    """End of the child: by a signal, or with a status."""
 
     number: int
     status: int
@@ -270,7 +270,7 @@ def _next_signal(seconds: float) -> tuple[int, bool] | None:
 
 
 def _in_foreground() -> bool:
-    """Whether a terminal sends its Ctrl-C to this process; a guess, for signals that do not say who sent them."""
+    """True if a terminal sends its Ctrl-C to this process; a guess, for signals that do not say who sent them."""
     with suppress(OSError):
         return os.tcgetpgrp(0) == os.getpgrp()
     return False

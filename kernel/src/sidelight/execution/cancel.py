@@ -19,7 +19,7 @@ class Cancellation:
     def __init__(self) -> None:
         self._asked = threading.Event()
         self.listening = False
-        """Whether Ctrl-C is turned into `ask`, so that without `asked` nobody has pressed it."""
+        """True if Ctrl-C is turned into `ask`, so that without `asked` nobody has pressed it."""
 
     def ask(self) -> None:
         """Ask the run to stop at the next item or step."""

@@ -42,7 +42,7 @@ _CALLABLES = (FunctionType, BuiltinFunctionType, type)
 
 @attrs.define
 class Fingerprint:
-    """What was seen.
+    """Comparable state of live components and process-wide settings.
 
     Args:
         facts: name, in words, to a value that can be compared; only names in both of two fingerprints are compared,
@@ -58,7 +58,7 @@ class Fingerprint:
     held: list[Any] = attrs.field(factory=list)
 
     def differences(self, later: Fingerprint) -> list[str]:
-        """What a later fingerprint says otherwise, in words."""
+        """Names of facts, modules and functions that a later fingerprint has otherwise or lacks."""
         changed = [name for name, fact in self.facts.items() if name in later.facts and later.facts[name] != fact]
         gone = [name for name in sorted(self.modules) if name not in later.modules]
         return changed + gone + [f"{_name(owner)}.{name}" for owner, name in self.replaced(later)]
@@ -81,7 +81,7 @@ class Fingerprint:
 
 
 def fingerprint(components: dict[str, tuple[Any, bool]]) -> Fingerprint:
-    """What of live components must be the same before and after somebody else's step.
+    """Fingerprint of live components: all that another component's step must leave as it is.
 
     Args:
         components: place in the recipe to the instance, and whether it is a fixed function (classifier, generator,
@@ -229,7 +229,7 @@ def _add_functions(found: Fingerprint, classes: set[type]) -> None:
 
 
 def _overrides(owner: Any, name: str) -> bool:
-    """Whether a class has a method that its bases have too."""
+    """True if a class defines a name that one of its bases defines too."""
     return isinstance(owner, type) and any(name in vars(base) for base in owner.__mro__[1:])
 
 

@@ -37,7 +37,7 @@ class Untrustworthy(SidelightError):
 
 @attrs.frozen(eq=False)
 class _Seen:
-    """What was shared when a component was entered."""
+    """Shared state at the moment a component was entered."""
 
     actor: ResolvedComponent
     print: Fingerprint
@@ -111,11 +111,11 @@ class Guard:
 
     @property
     def is_idle(self) -> bool:
-        """Whether no component is being watched at this moment."""
+        """True if no component is being watched at this moment."""
         return self._inside is None
 
     def is_clean(self) -> bool:
-        """Whether nothing has changed so far within the context under way; True outside of any."""
+        """True if nothing has changed so far within the context under way, and outside of any."""
         if self._inside is None:
             return True
         with self._counted():
@@ -137,7 +137,7 @@ class Guard:
         return fingerprint({place_of(other): (instance, other.role in _FIXED) for other, instance in others})
 
     def _changes(self, seen: _Seen) -> list[str]:
-        """What has changed since, in words; all of it put back, or forgotten so that it is built anew."""
+        """Names of changes since; all of them are put back, or forgotten so that they are built anew."""
         others = restore(seen.settings)
         later = self._look(seen.actor)
         parts = seen.print.differences(later)
@@ -213,7 +213,7 @@ def _answer(component: ResolvedComponent, instance: Any, device: str) -> np.ndar
 
 
 def _agree(one: np.ndarray | None, other: np.ndarray | None, *, lost: bool = False) -> bool:
-    """Whether two answers are one; `lost` says that none in the place of one is another answer."""
+    """True if two answers agree up to rounding; with `lost`, None in the place of an answer disagrees."""
     if one is None or other is None:
         return not lost or one is other
     if one.shape != other.shape:

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 @frozen
 class Prospect:
-    """What can be said of a run beforehand.
+    """Forecast of a run: its folder, and which steps the store holds.
 
     Args:
         out: its folder.
@@ -76,7 +76,7 @@ def default_folder(resolved: Resolved, out: str | Path | None) -> Path:
 
 
 def _is_stored(step: Step, resolved: Resolved, keys: Keys, store: Store) -> bool | None:
-    """Whether the store has an entry for a step; None where its key is not known yet."""
+    """True if the store has an entry for a step; None where its key is not known yet."""
     component = step.component
     try:
         if step.verb == "read":

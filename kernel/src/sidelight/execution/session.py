@@ -200,7 +200,7 @@ class Session:
             raise ComponentError(f"{place} failed in the step `{doing}`: it {changed}, which others rely on")
 
     def _is_wish_to_stop(self, error: BaseException) -> bool:
-        """Whether it comes of the user's asking, as far as that can be known, and not out of the component."""
+        """True if the user asked for it, as far as that can be known, and not the component."""
         if not isinstance(error, (Cancelled, KeyboardInterrupt)):
             return False
         return self.cancellation.asked or not self.cancellation.listening

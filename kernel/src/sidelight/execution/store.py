@@ -90,7 +90,7 @@ class Store:
         return entry
 
     def holds(self, key: str) -> bool:
-        """Whether there is an entry under `key`, sound or not."""
+        """True if there is an entry under `key`, sound or not."""
         return (self._folder(key) / DOCUMENT).is_file()
 
     def put(self, key: str, entry: Entry, files: Path | None = None) -> None:

@@ -110,7 +110,7 @@ def _row(metric: str, of: str, item: Measurement) -> Row:
 
 
 def _notes(found: list[tuple[str, str, Measurement]]) -> Iterator[str]:
-    """Which numbers change by the condition that they were taken under, and which orders turn with it."""
+    """Lines about numbers that depend on a condition such as the baseline, and about orders that turn with it."""
     groups: dict[tuple[str, str], dict[str, Measurement]] = {}
     for metric, of, item in found:
         if item.variants:

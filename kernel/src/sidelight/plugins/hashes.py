@@ -41,7 +41,7 @@ def installed_hash(name: str) -> str | None:
 
 
 def _is_editable(distribution: Distribution) -> bool:
-    """Whether its code lies elsewhere, so that its files say nothing about it (PEP 610)."""
+    """True for an editable installation, whose files say nothing about its code (PEP 610)."""
     try:
         origin = json.loads(distribution.read_text("direct_url.json") or "{}")
     except ValueError:

@@ -30,7 +30,7 @@ _NAMED = 4
 
 
 class Surroundings:
-    """What is shared, as it is now; `mend` is called once, afterwards."""
+    """Snapshot of the interpreter's shared parts; `mend` is called once, afterwards."""
 
     def __init__(self) -> None:
         self._modules = {name: module for name, module in sys.modules.items() if _is_watched(name)}
@@ -127,7 +127,7 @@ def _identity(number: int) -> tuple[int, int] | None:
 
 
 def _torch_modes() -> tuple[bool, Any] | None:
-    """Whether gradients are recorded in this thread, and the default dtype; None before torch is loaded."""
+    """Gradient mode of this thread, and the default dtype; None before torch is loaded."""
     torch = sys.modules.get("torch")
     if torch is None or not hasattr(torch, "get_default_dtype"):  # not loaded, or not to its end
         return None

@@ -55,7 +55,7 @@ class Candidate:
         return self.available.descriptor if self.available else None
 
     def place_of(self, option: str) -> Place:
-        """Where the recipe gives a parameter; where it names the component if it leaves the parameter out."""
+        """Place of a parameter in the recipe; of the component's name if the parameter is left out."""
         entry = self.choice.params.get(option)
         return entry.value.place if entry else self.choice.use_place
 
@@ -102,7 +102,7 @@ def look_up(choice: Choice, catalog: Any, problems: Problems, *, finished: bool 
 
 
 def _is_sound(candidate: Candidate, descriptor: ComponentDescriptor, problems: Problems) -> bool:
-    """Whether the files that the parameters name are there, and nothing else is wrong with them; noted where not."""
+    """True if the files that the parameters name exist and are in order; a problem is noted otherwise."""
     files = candidate.ask("files", lambda: dict(descriptor.files(candidate.params)), problems)
     missing = [_is_missing(candidate, option, path, problems) for option, path in (files or {}).items()]
     if files is None or any(missing):
@@ -112,7 +112,7 @@ def _is_sound(candidate: Candidate, descriptor: ComponentDescriptor, problems: P
 
 
 def checked(mistakes: Iterable[Mistake]) -> list[Mistake]:
-    """What a plugin calls mistakes. Raises a TypeError where these are something else."""
+    """Mistakes that a plugin tells. Raises a TypeError where these are something else."""
     found = list(mistakes)
     wrong = [type(one).__name__ for one in found if not isinstance(one, Mistake)]
     if wrong:
@@ -121,7 +121,7 @@ def checked(mistakes: Iterable[Mistake]) -> list[Mistake]:
 
 
 def _is_missing(candidate: Candidate, option: str, path: str, problems: Problems) -> bool:
-    """Whether a parameter names a file that is not there, which is noted."""
+    """True if a parameter names a missing file, which is noted."""
     if not path or os.path.isfile(os.path.expanduser(path)):  # noqa: PTH111, PTH113  (Path raises on some names)
         return False
     exists = os.path.exists(os.path.expanduser(path))  # noqa: PTH110, PTH111

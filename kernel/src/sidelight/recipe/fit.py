@@ -1,4 +1,4 @@
-"""Whether data, classifiers and generators of a recipe fit one another: splits, classes, channels and sizes.
+"""Compatibility of data, classifiers and generators of a recipe: splits, classes, channels and sizes.
 
 Everything here compares facts that follow from parameters alone; a fact that is not known is passed over.
 """
@@ -49,7 +49,7 @@ class Fit:
 
     @property
     def problems(self) -> Problems:
-        """What gets every mistake."""
+        """Collector of every mistake."""
         return self.wiring.problems
 
     def check(self) -> DataFacts:
@@ -123,7 +123,7 @@ class Fit:
             self._class(explain.target, facts.classes, "classifier", "target")
 
     def _class(self, wanted: str | int, names: Sequence[str], whose: str, key: str) -> bool:
-        """Whether there is a class of that name or index; noted where not."""
+        """True if there is a class of that name or index; a problem is noted otherwise."""
         if 0 <= wanted < len(names) if isinstance(wanted, int) else wanted in names:
             return True
         if str(wanted) in names:
@@ -156,7 +156,7 @@ class Fit:
             )
 
     def _learns(self, candidate: Candidate) -> bool:
-        """Whether the data that it is trained on, if any, has a split train, as far as that is known."""
+        """True unless the data that it is trained on are known to lack a split train, which is noted."""
         data = candidate.trained_on
         splits = self.known.data(data).splits
         if data is None or splits is None or "train" in splits:
@@ -238,7 +238,7 @@ class Fit:
             )
 
     def _same(self, candidate: Candidate, generator: Candidate | None, data: Candidate | None) -> bool:
-        """Whether images that are inverted have the shape of those that the generator makes, as far as is known."""
+        """True unless inverted images are known to differ in shape from the generator's, which is noted."""
         made, shape = self.known.generator(generator).shape, self.known.data(data).shape
         if generator is None or data is None or made is None or shape is None or made == shape:
             return True

@@ -1,4 +1,4 @@
-"""What is known of the components of a recipe before anything is loaded: the facts that their descriptors tell."""
+"""Facts about the components of a recipe that their descriptors tell before anything is loaded."""
 
 from __future__ import annotations
 

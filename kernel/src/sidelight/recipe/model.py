@@ -25,7 +25,7 @@ SECTIONS = {
 
 
 QUESTIONS = ("second", "predicted", "all")
-"""What `explain.target` says beside the name or the index of a class."""
+"""Values of `explain.target` beside the name or the index of a class."""
 
 
 class _Unreadable:

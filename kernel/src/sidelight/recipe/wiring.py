@@ -148,7 +148,7 @@ class Wiring:
         return found
 
     def _remedy(self, candidate: Candidate, need: Need, found: Candidate, missing: tuple[str, ...]) -> str:
-        """What to do about capabilities that `found` lacks: why it lacks them, or who has them; leave it out."""
+        """Hint about capabilities that `found` lacks: the reason, or components that have them."""
         descriptor = found.descriptor
         reasons = [found.ask("capabilities", partial(descriptor.absence, found.params, one), self.problems)
                    for one in missing if descriptor]  # fmt: skip

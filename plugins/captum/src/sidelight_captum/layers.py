@@ -110,7 +110,7 @@ class LayerFinder:
 
 @frozen(eq=False)
 class _Output:
-    """What a layer gave for one image: its shape, layout and maker where they are known, and the gradient there."""
+    """Output of a layer for one image: shape, layout and maker where they are known, and the gradient there."""
 
     shape: tuple[int, ...]
     layout: Layout | None

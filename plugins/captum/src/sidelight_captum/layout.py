@@ -104,7 +104,7 @@ class Placed:
 
     @property
     def is_local(self) -> bool:
-        """Whether the values are (1, C, h, w) with channels that share their places, also beside padding."""
+        """True for values (1, C, h, w) whose channels share their coordinates, also beside padding."""
         return self.y.dim() == 4 and len(self.y) == 1 and 1 not in _axes(self.y) | _axes(self.x)
 
 
@@ -116,7 +116,7 @@ def operator_name(func: Callable[..., Any]) -> str:
 
 @cache
 def works_value_by_value(name: str) -> bool:
-    """Whether torch knows an operator as pointwise, or it is a normalisation, which keeps places as well."""
+    """True for operators that torch tags as pointwise, and for normalisations, which keep coordinates as well."""
     packet = getattr(torch.ops.aten, name, None)
     overloads = [getattr(packet, overload) for overload in packet.overloads()] if packet else []
     return name in _VALUE_BY_VALUE or any(torch.Tag.pointwise in overload.tags for overload in overloads)

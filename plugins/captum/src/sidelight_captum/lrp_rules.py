@@ -53,9 +53,9 @@ LOOKS = frozenset((
 ))  # fmt: skip
 CARRYING = (MOVES | NEUTRAL) - {"detach"}
 BEFORE_GATES = CARRYING | SCALES | SUMS | {"masked_fill", "where"}
-"""What may happen to products of values before a gate makes weights of them."""
+"""Operators between a product of values and the gate that makes weights of it."""
 PREPARING = (AFFINE - WEIGHTED - MAXIMA) | CARRYING
-"""What may happen to images before the first layer: affine maps."""
+"""Operators on images before the first layer: affine maps."""
 
 RELEVANT, PREPARED, PRODUCT = "relevant", "prepared", "product"  # what a tensor is
 
@@ -160,7 +160,7 @@ class RelevanceRules(TorchFunctionMode):
         return result
 
     def _is_product(self, name: str, args: Any, kwargs: Any) -> bool:
-        """Whether values with relevance are multiplied with each other; attention's weights, before their softmax."""
+        """True if values with relevance are multiplied with each other: attention's weights, before their softmax."""
         if name not in PRODUCTS | SCALES or len(self._relevant(args, kwargs)) < 2:
             return False
         if name not in PRODUCTS:

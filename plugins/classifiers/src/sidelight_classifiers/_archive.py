@@ -30,7 +30,7 @@ LARGEST_COMPRESSED = 64 << 20
 
 
 def how_to_mend(error: Exception) -> str:
-    """What to do about something in the file that is not run; an operator can be replaced."""
+    """Remedy for something in the file that is not run; an operator can be replaced."""
     return HOW_TO_REPLACE if "the operator" in str(error) else HOW_TO_EXPORT
 
 

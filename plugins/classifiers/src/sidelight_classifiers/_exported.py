@@ -70,7 +70,7 @@ class ExportedModule(nn.Module):
 
     @property
     def ending(self) -> Ending:
-        """What the graph ends with, views of it aside."""
+        """Last operator of the graph, views aside."""
         return ending_called(_operator_name(self._last[1])) if self._last else ""
 
     def drop_ending(self) -> None:

@@ -54,7 +54,7 @@ class ScriptedModule(nn.Module):
 
     @property
     def ending(self) -> Ending:
-        """What the graph ends with, views of it aside."""
+        """Last operator of the graph, views aside."""
         return ending_called(self._last.kind().removeprefix("aten::")) if self._last is not None else ""
 
     def drop_ending(self) -> None:
@@ -62,7 +62,7 @@ class ScriptedModule(nn.Module):
         self._block = _Block(self._graph, without=self._last)
 
     def forward(self, images: torch.Tensor) -> Any:
-        """What the script gives for the images.
+        """Outputs of the script for the images.
 
         Raises:
             SidelightError: it computes more than `MOST_NODES` nodes.

@@ -81,7 +81,7 @@ def _check_operator(path: Path, domain: str, name: str) -> None:
 
 
 def last_operator(path: Path, output: str) -> Ending:
-    """What gives an output, views of it aside: a softmax, a sigmoid, or anything else."""
+    """Operator that gives an output, views aside: a softmax, a sigmoid, or anything else."""
     makers = {name: node for node in _parsed(path).graph.node for name in node.output}
     node = makers.get(output)
     while node is not None and node.op_type in VIEWS and node.input:

@@ -185,7 +185,7 @@ def _forked(request: dict[str, Any], tries: Callable[[dict[str, Any]], None]) ->
 
 
 def _read_for(pipe: IO[str], child: int, seconds: float) -> str:
-    """What the child writes; one that writes nothing for so long is killed."""
+    """Output of the child; one that writes nothing for so long is killed."""
     ready, _, _ = select.select([pipe], [], [], seconds)
     if not ready:
         os.kill(child, signal.SIGKILL)
@@ -244,7 +244,7 @@ class _Run:
 
 
 def load_and_try(request: Mapping[str, Any]) -> None:
-    """What the run itself will do with the file, on the CPU."""
+    """Trial of the file: load it and score images, as the run itself will do, on the CPU."""
     import torch
 
     from sidelight_classifiers import _params, onnx_model, user_model

@@ -1,4 +1,4 @@
-"""What TorchScript does with numbers, texts, lists, tuples and dicts, in Python.
+"""TorchScript's operators on numbers, texts, lists, tuples and dicts, in Python.
 
 torch's own interpreter divides by zero, overflows, and fills memory with lists; here numbers stay in the range of
 operators, and lists and texts stay short.
@@ -110,7 +110,7 @@ PLAIN: dict[str, Callable[..., Any]] = {
     "_unwrap_optional": lambda value: value,
     "device": torch.device,
 }
-"""What `aten` does with numbers, texts and lists. Numbers stay below `LARGEST_NUMBER`, so nothing overflows."""
+"""Operators of `aten` on numbers, texts and lists. Numbers stay below `LARGEST_NUMBER`, so nothing overflows."""
 
 
 def _number_of(tensor: Any) -> Any:
@@ -136,7 +136,7 @@ OF_TENSORS: dict[str, Callable[..., Any]] = {
         data, dtype=None if dtype is None else CODES[dtype], device=device
     ),
 }
-"""What `aten` does with tensors that is no operator of tensors."""
+"""Functions of `aten` on tensors that are no tensor operators."""
 
 PRIM: dict[str, Callable[..., Any]] = {
     "ListConstruct": lambda *items: list(items),

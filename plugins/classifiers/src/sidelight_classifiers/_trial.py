@@ -19,7 +19,7 @@ TOLERANCE = 1e-3
 SMALLEST = 1e-12
 """Probabilities are kept this far from 0 and 1, so that logits stay finite."""
 Ending = Literal["", "softmax", "sigmoid"]
-"""What a model ends with, as far as its graph or its scores show it."""
+"""Final layer of a model, as far as its graph or its scores show it."""
 
 
 VIEWS = {"squeeze", "unsqueeze", "flatten", "view", "reshape", "to", "contiguous", "clone", "alias"}
@@ -44,7 +44,7 @@ def as_logits(probabilities: torch.Tensor, ending: Ending) -> torch.Tensor:
 
 
 def ending_of(scores: torch.Tensor, task: Task, shown: Ending, probabilities: bool, path: Path) -> Ending:
-    """What the model ends with, where it gives probabilities.
+    """Name of the final softmax or sigmoid, where the model gives probabilities.
 
     Args:
         scores: (N, K), of the trial.

@@ -24,7 +24,7 @@ DARKEST_COLOUR = 64
 
 @attrs.frozen
 class Depth:
-    """What the tags of a picture say of its values, read before they are decoded.
+    """Tags of a picture about its values, read before they are decoded.
 
     Args:
         container: bits that a value takes in the file.

@@ -27,7 +27,7 @@ Fill = Callable[[torch.Tensor, torch.Tensor], torch.Tensor]
 
 @attrs.frozen
 class Absence:
-    """What stands where pixels are absent.
+    """Baseline: the values of absent pixels.
 
     Args:
         name: as reports call it: `"blur"`.
@@ -109,7 +109,7 @@ def _igos() -> Convention:
 
 
 def absence(kind: Baseline, noise: Callable[[torch.Tensor], torch.Tensor]) -> Absence:
-    """What stands where pixels are absent, by its name in recipes."""
+    """Baseline by its name in recipes."""
     if kind == "noisy-linear":
 
         def imputed(image: torch.Tensor, visible: torch.Tensor) -> torch.Tensor:

@@ -58,7 +58,7 @@ class Stage:
     run: Run
 
     def can_change(self, found: Attributes) -> bool:
-        """Whether the attributes are coordinates of this generator's style space; warns where they are not."""
+        """True if the attributes are coordinates of this generator's style space; warns where they are not."""
         layers = {layer.name: layer.channels for layer in self.generator.style_layers}
         others = [one.name for one in found.attributes if not 0 <= one.channel < layers.get(one.layer, 0)]
         if found.directions is None and not others:

@@ -26,7 +26,7 @@ REFERENCE_SIZE = 224
 
 @frozen(eq=False)
 class Baseline:
-    """What hides N images, and what the classifier still finds there.
+    """Baseline of N images, and the class's probability that is left in it.
 
     Args:
         images: (N, C, H, W).

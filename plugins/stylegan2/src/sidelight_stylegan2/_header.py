@@ -36,7 +36,7 @@ def shape_of_file(path: Path) -> Shape | None:
 
 
 def lpips_trunk() -> Path:
-    """Where torch keeps the network: `torch.hub.get_dir()`, without torch."""
+    """Folder of torch's downloads: `torch.hub.get_dir()`, without torch."""
     cache = os.environ.get("XDG_CACHE_HOME") or "~/.cache"
     home = os.environ.get("TORCH_HOME") or str(Path(cache) / "torch")
     return Path(home).expanduser() / "hub" / "checkpoints" / LPIPS_TRUNK

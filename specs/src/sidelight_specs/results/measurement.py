@@ -127,7 +127,7 @@ def order_flips(items: Mapping[str, Measurement]) -> tuple[tuple[str, str], ...]
 
 
 def _signs(first: Measurement, second: Measurement) -> list[float]:
-    """Who is ahead under each condition that both were measured under: 1, -1, or 0 where the images cannot tell."""
+    """Sign of the difference under each shared condition: 1, -1, or 0 where the images cannot tell."""
     signs = []
     for name in first.variants.keys() & second.variants.keys():
         gap = (first.variants[name] - second.variants[name]).astype(np.float64)

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 @check("data", "classifier", "generator")
 def facts_hold(case: Case) -> None:
-    """What the descriptor tells of a component, before it is loaded, is what the component turns out to be."""
+    """The facts that a descriptor tells hold of the loaded component."""
     told = _told(case)
     found = _found(case, case.build())
     for name, value in told.items():

@@ -120,6 +120,26 @@ CASES = {
         'no split "all"',
         "with.split",
     ),
+    "insertion-deletion without a baseline": (
+        measured({**DIGITS, **HEAT}, "metrics/insertion-deletion", baselines=[]),
+        "there is at least one; named are none",
+        "with.baselines",
+    ),
+    "insertion-deletion with one baseline twice": (
+        measured({**DIGITS, **HEAT}, "metrics/insertion-deletion", baselines=["blur", "black", "blur"]),
+        "baselines differ",
+        "with.baselines",
+    ),
+    "the boundary of ten classes": (
+        {**CODES, "attribute_finders": {"use": "intervention/dvae", "with": {"centre": "boundary"}}},
+        "the boundary lies between two classes, the classifier has 10",
+        "with.centre",
+    ),
+    "xnn's classes": (
+        explained(DIGITS, "structured/xnn", classes=["3", "hat"]),
+        'the classifier has no class "hat"',
+        "with.classes",
+    ),
     "concept-factors of ten classes": (
         measured(
             {**CODES, "data": {"use": "images/faces"}, "classifier": {"use": "classifiers/lenet"}},

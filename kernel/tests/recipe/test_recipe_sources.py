@@ -56,6 +56,7 @@ def test_what_never_ends_is_refused(mistake, make, said, extended):
     wrong = mistake("extends: odd.yaml\n" if extended else Path("odd.yaml"))
     assert wrong.startswith("recipe.yaml:1:10: " if extended else "odd.yaml: ")
     assert f'the recipe "odd.yaml" cannot be read: it is {said}, not a file' in wrong
+    assert 'did you mean "odd.yaml"?' not in wrong
 
 
 @pytest.mark.parametrize("asked", ["quickstart", "recipes/quickstart", "quickstart.yaml", "recipes/quickstart.yml"])

@@ -112,7 +112,8 @@ def _similar(path: Path) -> str:
         for meant in (named, Path("recipes") / named):
             if meant != path and meant.is_file():
                 return f"did you mean {quoted(str(meant))}?"
-        names = [file.name for file in path.parent.iterdir() if file.suffix in (".yaml", ".yml")]
+        recipes = (file for file in path.parent.iterdir() if file.suffix in (".yaml", ".yml"))
+        names = [file.name for file in recipes if file.is_file() and file.name != path.name]
     except (OSError, ValueError):
         return ""
     near = difflib.get_close_matches(path.name, names, n=1)

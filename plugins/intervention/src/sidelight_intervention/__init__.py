@@ -55,10 +55,22 @@ class SplitMetricDescriptor(MetricDescriptor):
             yield Mistake("the data has no labels, so that there is no accuracy", "use data with classes")
 
 
+@frozen(kw_only=True)
+class DvaeDescriptor(AttributeFinderDescriptor):
+    """Describes the discrete autoencoder of a layer."""
+
+    def misfits(self, params: Any, given: Given) -> Iterable[Mistake]:
+        """A boundary between two classes, where there are more."""
+        classes = given.classifier_of().classes
+        if params.centre == "boundary" and classes is not None and len(classes) != 2:
+            message = f"the boundary lies between two classes, the classifier has {len(classes)}"
+            yield Mistake(message, "set centre to mean", "centre")
+
+
 @hookimpl
 def sidelight_attribute_finders() -> Iterable[AttributeFinderDescriptor]:
     """Boolean codes of a layer."""
-    yield AttributeFinderDescriptor(
+    yield DvaeDescriptor(
         name="dvae",
         summary="A discrete autoencoder of a layer: boolean concepts, ranked by what flipping each does to the class.",
         params=DvaeParams,

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from sidelight_specs import MetricDescriptor, Need, hookimpl
 
-from sidelight_metrics._misfits import DataMetricDescriptor, FactorMetricDescriptor
+from sidelight_metrics._misfits import DataMetricDescriptor, FactorMetricDescriptor, InsertionDeletionDescriptor
 from sidelight_metrics._params import (
     AttributeFactorsParams,
     CausalProfileParams,
@@ -93,7 +93,7 @@ def _of_counterfactuals() -> Iterable[MetricDescriptor]:
 
 def _of_heatmaps() -> Iterable[MetricDescriptor]:
     """Metrics of heatmaps and attention graphs, with and without a region that is known to decide."""
-    yield MetricDescriptor(
+    yield InsertionDeletionDescriptor(
         name="insertion-deletion",
         summary="How fast the class appears or vanishes when pixels come or go in the heatmap's order.",
         params=InsertionDeletionParams,

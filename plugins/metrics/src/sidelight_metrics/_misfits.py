@@ -45,6 +45,18 @@ class DataMetricDescriptor(MetricDescriptor):
 
 
 @frozen(kw_only=True)
+class InsertionDeletionDescriptor(MetricDescriptor):
+    """Describes insertion and deletion, a curve over each of several baselines."""
+
+    def mistakes(self, params: Any) -> Iterator[Mistake]:
+        """No baseline, or one that is named twice and would count twice in the mean."""
+        if not params.baselines or len(set(params.baselines)) < len(params.baselines):
+            named = ", ".join(params.baselines) or "none"
+            yield Mistake(f"baselines differ, and there is at least one; named are {named}",
+                          "name each baseline once", "baselines")  # fmt: skip
+
+
+@frozen(kw_only=True)
 class FactorMetricDescriptor(MetricDescriptor):
     """Describes a metric that draws its own images from factors of its data."""
 

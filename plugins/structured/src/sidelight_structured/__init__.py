@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from attrs import frozen
 from sidelight_specs import ExplainerDescriptor, MetricDescriptor, Need, hookimpl
+from sidelight_specs.facts import unknown_names
 
 from sidelight_structured.params import (
     ExplanationsParams,
@@ -18,10 +20,23 @@ from sidelight_structured.params import (
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from sidelight_specs.facts import Given, Mistake
+
 __all__ = ["ExplanationsParams", "IgosParams", "IgosPlusPlusParams", "MaskParams", "SagParams", "XnnParams"]
 
 PAPER = "Li Fuxin et al. 2021, From Heatmaps to Structured Explanations of Image Classifiers"
 SMALL_MASK = {"size": 8, "steps": 8, "integration_steps": 4, "noise": 0.0, "baseline_limit": 1.0}
+
+
+@frozen(kw_only=True)
+class XnnDescriptor(ExplainerDescriptor):
+    """Describes an explanation network, of all classes or of some."""
+
+    def misfits(self, params: Any, given: Given) -> Iterable[Mistake]:
+        """Classes that the classifier does not have."""
+        yield from unknown_names(
+            "the classifier has no class", params.classes, given.classifier_of().classes, "classes"
+        )
 
 
 @hookimpl
@@ -58,7 +73,7 @@ def sidelight_explainers() -> Iterable[ExplainerDescriptor]:
         example={"grid": 4, "baseline_limit": 1.0, "order_steps": 2},
         paper=f"{PAPER}, section 4",
     )
-    yield ExplainerDescriptor(
+    yield XnnDescriptor(
         name="xnn",
         summary="Explanation network: a prediction as a sum of a few learned x-features, each with its place.",
         params=XnnParams,

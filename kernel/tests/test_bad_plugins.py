@@ -485,6 +485,20 @@ def test_ctrl_c_twice_ends_a_run_with_130_and_no_traceback(slow):
     assert (code, err) == (130, "\nstopped; run the same command again to continue\n")
 
 
+def test_a_third_ctrl_c_kills_what_does_not_end_and_calls_it_no_crash(module_site):
+    wait = "import atexit, time\natexit.register(lambda: (print('ending', flush=True), time.sleep(600)))\n"
+    process = start(module_site, "run", install_data(module_site, "slow to end", wait + SLOW))
+    assert process.stdout.readline() == "begun\n"
+    process.send_signal(signal.SIGINT)
+    while "press Ctrl-C again" not in process.stderr.readline():
+        pass
+    process.send_signal(signal.SIGINT)
+    assert process.stdout.readline() == "ending\n"
+    process.send_signal(signal.SIGINT)
+    code, _, err = ended(process)
+    assert (code, err) == (130, "\nstopped; run the same command again to continue\n")
+
+
 TERMINAL = """
 import os, pty, sys, time
 pid, terminal = pty.fork()

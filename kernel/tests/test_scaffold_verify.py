@@ -51,10 +51,25 @@ def test_what_is_missing_is_named(site, monkeypatch, capsys, missing):
     assert f"fix: {sys.executable} -m pip install {missing}\n" in message
 
 
-def test_a_component_that_ends_the_process_is_no_success(site, capsys):
-    (site / "no_such_module_anywhere.py").write_text("import os\nos._exit(0)")
+@pytest.mark.parametrize(
+    ("end", "told"),
+    [("os._exit(0)", "ended the process with status 0"), ("os.kill(os.getpid(), 9)", "crashed the process (SIGKILL)")],
+)
+def test_a_component_that_ends_the_process_is_no_success(site, capsys, end, told):
+    (site / "no_such_module_anywhere.py").write_text(f"import os\n{end}")
     assert main(["verify", "sidelight-acme"]) == 1
-    assert "sidelight-acme ended the checks before the last of them" in capsys.readouterr().err
+    assert f"error: sidelight-acme {told} before the first check" in capsys.readouterr().err
+
+
+def test_the_check_that_ends_the_process_is_named(site, monkeypatch, capsys):
+    text = (
+        "import os\nimport pytest\n\n"
+        '@pytest.mark.parametrize("case", ["metric/one-fine", "metric/two-same-seed"])\n'
+        'def test_conformance(case, record_property):\n    case == "metric/one-fine" or os._exit(0)\n'
+    )
+    monkeypatch.setattr(verify, "_TEST", text.replace("{", "{{").replace("}", "}}"))
+    assert main(["verify", "sidelight-acme"]) == 1
+    assert "ended the process with status 0 in the check metric/two-same-seed\n" in capsys.readouterr().err
 
 
 def test_a_light_module_that_does_not_import_fails_two_checks(site, capfd):
@@ -63,3 +78,4 @@ def test_a_light_module_that_does_not_import_fails_two_checks(site, capfd):
     assert "FAILED entry-point: ModuleNotFoundError: No module named 'no_such_module_anywhere'" in told
     assert "FAILED light-import" in told
     assert "sidelight-acme: 2 conformance checks were run" in told
+    assert "warning" not in told.lower()  # pytest's, of a report that takes no properties

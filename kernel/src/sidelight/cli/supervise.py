@@ -213,7 +213,8 @@ class _Supervision:
             self._fail(f"{self._suspect()} interrupted the process, nobody pressed Ctrl-C")
             return FAILED
         if code is not None:
-            if end.number:
+            killed_by_user = end.number == signal.SIGKILL and self._presses >= _LAST_PRESS
+            if end.number and not killed_by_user:
                 _tell(f"warning: the process crashed ({_signal_name(end.number)}) after everything was done")
             return code
         if self._passed == signal.SIGINT and end.number in (signal.SIGINT, signal.SIGKILL):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 import os
 import shlex
+import signal
 import subprocess
 import sys
 import tempfile
@@ -27,6 +28,12 @@ _TEST = """\
 from sidelight_specs.testing import component_tests
 
 test_conformance = component_tests({distribution!r})
+"""
+_NOTE = """\
+from pathlib import Path
+
+def pytest_runtest_logstart(nodeid):
+    Path({path!r}).write_text(nodeid, encoding="utf-8")
 """
 
 
@@ -90,7 +97,9 @@ def _pytest(distribution: str, folder: Path, *, traceback: bool) -> int:
     """
     test, settings = folder / "test_conformance.py", folder / "pytest.ini"
     test.write_text(_TEST.format(distribution=distribution), encoding="utf-8")
-    settings.write_text("[pytest]\n", encoding="utf-8")
+    settings.write_text("[pytest]\njunit_family = xunit1\n", encoding="utf-8")  # the one that records properties
+    under_way = folder / "under-way"
+    (folder / "conftest.py").write_text(_NOTE.format(path=str(under_way)), encoding="utf-8")
     options = ["-q", "-rE", "--no-header", "-p", "no:cacheprovider", "-p", "sidelight_specs.testing.plugin"]
     options += ["-c", str(settings), "--tb=short" if traceback else "--tb=no"]
     report = folder / "report.xml"  # written when all checks were run, whatever became of them
@@ -101,7 +110,20 @@ def _pytest(distribution: str, folder: Path, *, traceback: bool) -> int:
     code = subprocess.run(command, env=environment, check=False).returncode  # noqa: S603  (our own words only)
     if not report.is_file():
         raise SidelightError(
-            f"{distribution} ended the checks before the last of them: their process ended with status {code}\n"
-            f"  fix: `sidelight describe` and `sidelight check --debug` name the component, where it is one"
+            f"{distribution} {_end(code)} {_check(under_way)}\n"
+            "  fix: raise an error instead of ending the process; after a crash read the lines of Python above"
         )
     return DONE if code == 0 else FAILED
+
+
+def _end(code: int) -> str:
+    if code < 0:
+        return f"crashed the process ({signal.Signals(-code).name})"
+    return f"ended the process with status {code}"
+
+
+def _check(under_way: Path) -> str:
+    """Component and check under way when the process ended, as pytest names a test: `FILE::TEST[ROLE/NAME-CHECK]`."""
+    if not under_way.is_file():
+        return "before the first check"
+    return "in the check " + under_way.read_text(encoding="utf-8").partition("[")[2].removesuffix("]")

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 from sidelight_metrics._params import AttributeFactorsParams, SufficiencyParams
-from sidelight_metrics.attribute_factors import AttributeFactors, _leading, _places, _proxies, _rank
+from sidelight_metrics.attribute_factors import AttributeFactors, _leading, _places, _proxies, _rank, _table
 from sidelight_metrics.style_moves import applied
 from sidelight_metrics.sufficiency import Sufficiency
 from sidelight_specs import UserError
@@ -165,3 +165,14 @@ def test_attributes_that_change_no_factor_have_no_proxies():
     still = np.zeros((1, 4, 3))
     assert _leading(still).tolist() == [-1]
     assert all(np.isnan(item.value) for item in _proxies(still))
+
+
+def test_the_table_of_factors_gives_their_intervals_over_images():
+    changes = np.zeros((1, 3, 2))
+    changes[0, :, 1] = -1.0, -2.0, -3.0
+    item = _table((attribute(0, 0),), changes, ("still", "moving")).items[0]
+    half = 4.303 / 3**0.5  # Student's quantile at 2 degrees of freedom, standard deviation 1
+    assert item.value == -2
+    assert item.interval == pytest.approx((-2 - half, -2 + half), abs=0.02)
+    assert "moving -2.00 (-4.4" in item.help
+    assert item.settings["images"] == "3"

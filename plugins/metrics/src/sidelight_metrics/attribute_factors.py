@@ -186,17 +186,34 @@ def _rank(name: str, changes: np.ndarray, names: tuple[str, ...], places: list[i
 
 
 def _table(found: tuple[Attribute, ...], changes: np.ndarray, names: tuple[str, ...]) -> Measurements:
-    """For each attribute the change of the factor that it changes most, and the next ones in words."""
+    """For each attribute the mean change of the three factors that it changes most, with 95 % intervals over images.
+
+    Args:
+        found: A attributes.
+        changes: (A, N, F) in half-ranges.
+        names: of the F factors.
+    """
     items = []
-    for place, attribute, change in zip(_places(found), found, changes.mean(axis=1), strict=True):
-        order = np.argsort(-np.abs(change), kind="stable")[:3]
+    for place, attribute, change in zip(_places(found), found, changes, strict=True):
+        order = np.argsort(-np.abs(change.mean(axis=0)), kind="stable")[:3]
+        each = [Measurement(name=names[one], values=change[:, one].astype(np.float32)) for one in order]
         items.append(
             Measurement(
                 name=f"{place}. {attribute.name}, towards class {attribute.target}",
-                values=np.array([change[order[0]]], dtype=np.float32),
+                values=np.array([each[0].value], dtype=np.float32),
                 unit="half-ranges",
-                help="Mean change of " + ", ".join(f"{names[one]} {change[one]:+.2f}" for one in order) + ".",
-                settings={"effect": f"{attribute.effect:+.2f} logits", "flagged": attribute.flagged or "no"},
+                help="Mean change of " + ", ".join(_with_interval(item) for item in each) + ".",
+                settings={
+                    "effect": f"{attribute.effect:+.2f} logits",
+                    "flagged": attribute.flagged or "no",
+                    "images": str(len(change)),
+                },
+                limits=each[0].interval,
             )
         )
     return Measurements(items=tuple(items))
+
+
+def _with_interval(item: Measurement) -> str:
+    text = f"{item.name} {item.value:+.2f}"
+    return text if item.interval is None else text + " ({:+.2f} to {:+.2f})".format(*item.interval)

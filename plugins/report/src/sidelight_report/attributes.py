@@ -112,9 +112,9 @@ def _attribute(found: Attributes, scene: Scene, place: int, label: str) -> dict[
         "name": attribute.name,
         "where": "" if along else where(attribute),
         "how": how_far(attribute) if along else how_set(attribute, _range(found, attribute)),
-        "effect": number(attribute.effect, 4),
+        "effect": number(attribute.effect),  # the page rounds again, to three digits
         "flagged": attribute.flagged,
-        "directions": [_direction(one, scene, label) for one in demonstrations(found, place)],
+        "directions": [_direction(one, scene, label, chosen=not along) for one in demonstrations(found, place)],
     } | _consistency(found, place)
 
 
@@ -137,10 +137,12 @@ def _consistency(found: Attributes, place: int) -> dict[str, Any]:
     }
 
 
-def _direction(shown: Demonstration, scene: Scene, label: str) -> dict[str, Any]:
+def _direction(shown: Demonstration, scene: Scene, label: str, chosen: bool) -> dict[str, Any]:
+    """One demonstration; `chosen` says that its images were selected by the classifier's answer."""
     count = min(scene.params.examples, len(shown.before))
     return {
         "away": shown.away,
+        "chosen": chosen,
         "animation": _animation(shown, count, scene, f"{label}-{'away' if shown.away else 'towards'}"),
         "examples": [
             {

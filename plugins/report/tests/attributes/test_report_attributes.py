@@ -49,6 +49,8 @@ def test_an_attribute_says_what_was_measured(attributed, found):
     assert (first["images"], first["raises"]) == (len(known), pytest.approx((known > 0).mean(), rel=1e-3))
     towards, away = first["directions"]
     assert (towards["away"], away["away"]) == (False, True)
+    assert towards["chosen"]
+    assert away["chosen"]
     assert np.allclose(towards["examples"][1]["probabilities"], found.probabilities[0, 1], atol=1e-4)
     assert np.allclose(away["examples"][1]["probabilities"], found.opposite_probabilities[0, 1], atol=1e-4)
 
@@ -90,6 +92,14 @@ def test_a_direction_is_no_coordinate_and_has_no_range(attributed, found):
     first = content["attributes"][0]["classes"][0]["attributes"][0]
     assert first["where"] == ""
     assert first["how"].startswith("shifted by")
+    assert not any(shown["chosen"] for shown in first["directions"])  # its images are all of them
+
+
+def test_effects_are_rounded_once(attributed, found):
+    """The page writes 1.5651 as +1.57, not as +1.56 by way of 1.565."""
+    precise = (attrs.evolve(found.attributes[0], effect=1.5651), *found.attributes[1:])
+    content = told(with_fields(attributed, attributes=precise))
+    assert content["attributes"][0]["classes"][0]["attributes"][0]["effect"] == 1.5651
 
 
 def test_places_and_settings_in_words():

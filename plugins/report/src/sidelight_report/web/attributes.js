@@ -71,12 +71,12 @@ function measuredOn({ images, raises, explains }) {
 }
 
 /** @param {Demonstration} shown @param {Attribute} found @param {string} name @param {(value: number | null) => string} write */
-function direction({ away, animation, examples }, found, name, write) {
+function direction({ away, chosen, animation, examples }, found, name, write) {
   const moving = h("sl-animation");
   const words = `${found.name}, ${away ? "away from" : "towards"} “${name}”`;
   moving.data = { animation, label: words };
   return h("section", { class: "direction", "aria-label": words },
-    h("h5", {}, `${away ? "Away from" : "Towards"} “${name}”`, h("small", {}, away ? " on images called so" : " on images called otherwise")),
+    h("h5", {}, `${away ? "Away from" : "Towards"} “${name}”`, chosen && h("small", {}, away ? " on images called so" : " on images called otherwise")),
     h("div", { class: "shown" }, moving, h("ul", { class: "changes" }, ...examples.map((example, m) => change(example, `${words}, image ${m + 1}`, write)))));
 }
 

@@ -72,8 +72,9 @@ export interface MeanPath { name: string; steps: number[]; likelihoods: (number 
 /** An animated PNG; `file` is where it lies beside the page. */
 export interface Animation { src: string; width: number; height: number; crisp: boolean; file?: string }
 export interface AttributeExample { before: Picture; after: Picture; probabilities: (number | null)[] | null }
-/** Images on which an attribute was changed: towards its class on images of others, or away from it on images of the class. */
-export interface Demonstration { away: boolean; animation: Animation; examples: AttributeExample[] }
+/** Images on which an attribute was changed: towards its class on images of others, or away from it on images of the class;
+ * on all of them where they were not `chosen` so. */
+export interface Demonstration { away: boolean; chosen: boolean; animation: Animation; examples: AttributeExample[] }
 export interface Attribute {
   name: string; where: string; how: string; effect: number | null; flagged: string; images: number; raises: number | null;
   /** Images that the attribute took out of the search; null where the finder takes none out. */

@@ -37,6 +37,16 @@ def test_the_profile_names_what_the_classifier_uses_and_nothing_else():
     assert effects["columns"].settings["high end"].startswith("+")
 
 
+def test_the_profile_that_is_kept_is_valid():
+    """A run validates what is kept; effects and flips are kept together."""
+    run = ToyRun()
+    params, classifier = CausalProfileParams(count=12), ToyClassifier(task="binary")
+    effects, flips = CausalProfile(params, classifier=classifier, data=DATA, run=run).profile()
+    for artifact in (*run.store.values(), effects, flips):
+        artifact.validate()
+    assert [item.name for item in effects.items] == [item.name for item in flips.items]
+
+
 def test_the_effect_is_the_change_of_the_log_odds(linear):
     rows = patterns.basis(32)[0]
     weights = np.stack([np.zeros((1, 32, 32)), rows[None], -2 * rows[None]])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import attrs
 import numpy as np
 from sidelight_specs import UserError
 from sidelight_specs.results import Counterfactual, Heatmap, Measurement, Measurements, Split
@@ -60,7 +61,9 @@ class CausalProfile(Metric):
         """
         both = self._run.cached(("profile", self._params.split, self._params.count), self._profiled)
         half = len(both.items) // 2
-        return Measurements(items=both.items[:half]), Measurements(items=both.items[half:])
+        effects, flips = both.items[:half], both.items[half:]
+        named = [attrs.evolve(flip, name=effect.name) for effect, flip in zip(effects, flips, strict=True)]
+        return Measurements(items=effects), Measurements(items=tuple(named))
 
     def _profiled(self) -> Measurements:
         split = self._split().take(range(self._params.count))
@@ -68,7 +71,9 @@ class CausalProfile(Metric):
         found = []
         for name, ends in self._run.progress(list(self._data.factor_ranges.items()), "changing factors"):
             low, high = (self._logits(self._with(split, name, end)) for end in ends)
-            found.append((self._effect(name, low, high, classes), _flips(name, low, high, classes)))
+            flips = _flips(name, low, high, classes)
+            # kept beside the effects, in which each number has a name of its own
+            found.append((self._effect(name, low, high, classes), attrs.evolve(flips, name=f"flips by {name}")))
         found.sort(key=lambda pair: -pair[0].value)
         return Measurements(items=tuple(item for items in zip(*found, strict=True) for item in items))
 

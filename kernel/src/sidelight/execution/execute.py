@@ -113,7 +113,7 @@ def _take_all(work: Work, planned: tuple[Step, ...]) -> list[Timing]:
 
 
 def _refuse_after_failure(work: Work, step: Step) -> None:
-    """What needs a component that has failed is left out, for it would fail again, or be wrong.
+    """Steps that need a failed component are left out, for they would fail again, or be wrong.
 
     Raises:
         LeftOut: there is such a component.

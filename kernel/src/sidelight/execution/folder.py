@@ -105,7 +105,7 @@ def read_manifest(folder: Path) -> dict[str, Any]:
 
 
 def standing_run(out: Path) -> str:
-    """When the run in a folder was finished; empty where there is none.
+    """Time at which the run in a folder was finished; empty where there is none.
 
     Raises:
         UserError: the folder holds something else, which is not overwritten.

@@ -64,7 +64,7 @@ class Pattern:
     versions: Any = None
 
     def matches(self, entry: Entry, *, denying: bool) -> bool:
-        """Whether it speaks of a component.
+        """True if the pattern matches a component.
 
         Args:
             entry: the component.

@@ -54,7 +54,7 @@ export function current(app) {
   return { element, show };
 }
 
-/** Whether the image was edited on a page from disk that holds no second edit of it. @param {App} app @param {import("./types.js").Item} item */
+/** True for an image that was edited on a page from disk that holds no second edit of it. @param {App} app @param {import("./types.js").Item} item */
 function isAtItsEnd(app, item) {
   if (app.backend.live || keyOf(item.now) === keyOf(item.start)) return false;
   return cellSpecs(app, "result").some((spec) => !app.backend.holds(spec));

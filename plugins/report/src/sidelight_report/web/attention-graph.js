@@ -173,7 +173,7 @@ function remarks({ sufficient, nodes, left_out, soft }) {
   return `${found}${cut}Percentages are of the class's probability on the whole image. ${patches}Lit: pixels to which the image gives more than 5 %.`;
 }
 
-/** Where a patch makes up most of the picture: its square, or of a tent the middle half. @param {number} patch @param {number} side @param {GraphEntry} graph */
+/** Region in which a patch makes up most of the picture: its square, or of a tent the middle half. @param {number} patch @param {number} side @param {GraphEntry} graph */
 function square(patch, side, { grid, soft }) {
   const [rows, columns] = grid;
   const [left, right] = ends(patch % columns, columns, soft);

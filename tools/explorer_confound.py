@@ -152,6 +152,18 @@ class Page:
         self.page.locator(f".gallery [data-image={image}]").click()
         return self.look()
 
+    def clear(self) -> None:
+        """Take back the edits and hypotheses of the session that the run shows."""
+        for image in self.faces():
+            self.select(image)
+            reset = self.page.get_by_role("button", name="Reset", exact=True)
+            if reset.is_enabled():
+                reset.click()
+                self.look()
+        hypotheses = self.page.get_by_role("region", name="Hypotheses")
+        while hypotheses.get_by_role("button", name="Remove").count():
+            hypotheses.get_by_role("button", name="Remove").first.click()
+
     def after(self, edit: Edit) -> Face:
         """The selected image after an edit, which is undone again."""
         edit.make(self)
@@ -213,6 +225,7 @@ def in_page(address: str, reader: Reader, save: str | None) -> None:
         page = Page(browser.new_page(viewport={"width": 1400, "height": 1000}, accept_downloads=True))
         page.page.goto(address)
         page.page.wait_for_selector("html[data-ready]", state="attached")
+        page.clear()
         faces = by_answer(page)
         for answer, images in faces.items():
             found = by_hand(page, reader, images, start + LIMIT, set(faces))

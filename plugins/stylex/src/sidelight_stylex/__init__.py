@@ -123,6 +123,7 @@ def sidelight_attribute_finders() -> Iterable[AttributeFinderDescriptor]:
         params=AttFindParams,
         factory="sidelight_stylex.attributes.attfind:AttFind",
         needs=_SEARCHED,
+        provides=("coordinates",),
         example={"attributes": 3, "examples": 2, "frames": 3, "reference": 24, "batch": 8},
         paper=f"{PAPER}, section 3.3",
     )
@@ -132,12 +133,13 @@ def sidelight_attribute_finders() -> Iterable[AttributeFinderDescriptor]:
         params=FinderParams,
         factory="sidelight_stylex.attributes.difference:StylespaceDifference",
         needs=_SEARCHED,
+        provides=("coordinates",),
         example={"attributes": 3, "examples": 2, "frames": 3, "reference": 24, "batch": 8},
         paper=f"Wu et al. 2021, StyleSpace Analysis; {PAPER}, section 4.2.1",
     )
 
 
-_POOLED = (*_STYLED, Need("inverter"), Need("data"), Need("attribute_finder"))
+_POOLED = (*_STYLED, Need("inverter"), Need("data"), Need("attribute_finder", capabilities=("coordinates",)))
 
 
 @hookimpl

@@ -18,6 +18,7 @@ CAPABILITIES = {
     "data": {"factors.render"},
     "classifier": {"differentiable", "activations", "module", "classes"},
     "generator": {"differentiable", "encoder", "latent.z", "latent.w", "latent.style"},
+    "attribute_finder": {"coordinates"},
     "explainer": {"heatmap"},
 }
 

@@ -92,7 +92,7 @@ def test_mix_interpolate_undo_redo_and_the_address_holds_it(opened, chromium):
     page.keyboard.press("Control+Shift+z")
     page.keyboard.press("Control+y")
     assert opened.score() == between
-    page.wait_for_timeout(600)
+    page.wait_for_selector("html[data-remembered]", state="attached")
     again = Opened(chromium, page.url)
     assert again.score() == between
     again.close()

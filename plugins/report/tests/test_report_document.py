@@ -230,6 +230,20 @@ def test_a_winner_that_depends_on_the_baseline_is_not_marked_and_the_pair_is_nam
     assert cell["interval"][0] < cell["mean"] < cell["interval"][1]
 
 
+def test_of_many_pairs_that_depend_on_the_baseline_the_first_are_named(photos):
+    parts = [{"blur": np.full(3, at, np.float32), "black": np.full(3, -at, np.float32)} for at in range(4)]
+    named = dict.fromkeys(photos.explanations)
+    explanations = dict(zip([*named, "c", "d"][:4], [next(iter(photos.explanations.values()))] * 4, strict=True))
+    found = {
+        name: Measurements(items=(measured([0, 0, 0], variants=part, varied="baseline"),))
+        for name, part in zip(explanations, parts, strict=True)
+    }
+    changed = attrs.evolve(photos, explanations=explanations, measurements={"m": found})
+    (row,) = told(changed)["table"]["rows"]
+    assert row["depends"].count(" or ") == 3
+    assert row["depends"].endswith(", and 3 more pairs")
+
+
 def test_a_measurement_that_applies_nowhere_is_shown_as_such(photos):
     nothing = {key: Measurements(items=(measured([np.nan, np.nan, np.nan]),)) for key in photos.explanations}
     (row,) = told(attrs.evolve(photos, measurements={"m": nothing}))["table"]["rows"]

@@ -360,7 +360,7 @@ def test_what_depends_on_the_baseline_is_said_without_opening_anything(open_page
     found = {first: over([0.5, 0.4, 0.5], [0, 0.05, 0.1]), second: over([0.2, 0.3, 0.2], [0.4, 0.4, 0.35])}
     row = open_page(attrs.evolve(photos, measurements={"m": found})).page.locator("sl-metric-table tbody tr").first
     assert row.get_by_text(f"Which is better depends on the baseline: {first} or {second}.").is_visible()
-    assert row.locator(".range").first.text_content() == "0.050 to 0.47 by baseline"
+    assert row.locator(".range").first.text_content() == "by baseline [0.050 to 0.47]"
     assert row.locator(".best").count() == 0
     row.locator("summary").click()
     assert row.locator(".variants tbody tr").all_text_contents() == ["blur0.4670.233", "black0.05000.383"]

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from sidelight_report.scene import Scene
 
+NAMED_PAIRS = 3  # more fill the table of nine explainers with text; the means by baseline tell the rest
 Column = tuple[str, "Measurement"]
 
 
@@ -78,7 +79,9 @@ def _row(scene: Scene, metric: str, name: str, columns: list[Column]) -> dict[st
 
 
 def _pairs(flips: tuple[tuple[str, str], ...]) -> str:
-    return ", ".join(f"{first} or {second}" for first, second in flips)
+    named = ", ".join(f"{first} or {second}" for first, second in flips[:NAMED_PAIRS])
+    more = len(flips) - NAMED_PAIRS
+    return f"{named}, and {more} more {'pair' if more == 1 else 'pairs'}" if more > 0 else named
 
 
 def _cell(item: Measurement) -> dict[str, Any]:

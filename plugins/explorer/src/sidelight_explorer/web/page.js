@@ -65,6 +65,7 @@ function build(app) {
     for (const part of Object.values(parts)) part.show();
     fetchWhatIsShown(app);
     clearTimeout(timer);
+    delete document.documentElement.dataset.remembered;
     timer = setTimeout(() => void remember(app), SETTLED);
   };
   app.listen(show);
@@ -94,6 +95,7 @@ function fetchWhatIsShown(app) {
 async function remember(app) {
   const fragment = await toFragment(app.doc, app.view);
   history.replaceState(null, "", `#${fragment}`);
+  document.documentElement.dataset.remembered = "true"; // the address holds what is shown
 }
 
 start().catch((error) => {

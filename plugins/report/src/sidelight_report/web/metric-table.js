@@ -57,7 +57,7 @@ function range({ variants }, varied) {
   const means = Object.values(variants).filter((mean) => mean !== null);
   if (means.length < 2) return false;
   const text = Object.entries(variants).map(([name, mean]) => `${name} ${format(mean)}`).join(", ");
-  return h("small", { class: "range", title: text }, `${format(Math.min(...means), 2)} to ${format(Math.max(...means), 2)} by ${varied}`);
+  return h("small", { class: "range", title: text }, h("span", { class: "sr" }, `by ${varied} `), `[${format(Math.min(...means), 2)} to ${format(Math.max(...means), 2)}]`);
 }
 
 /** The means by the condition that was varied. @param {MetricRow} row */

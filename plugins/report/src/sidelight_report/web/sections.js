@@ -23,8 +23,9 @@ export function measured(report) {
   if (!report.table.rows.length && !report.charts.length && !report.paths.length) return null;
   const table = h("sl-metric-table");
   table.data = report.table;
+  const varied = report.table.rows.find((row) => row.varied)?.varied;
   const ranked = report.table.rows.some(({ best }) => best.length);
-  const note = `Means over ${count(report.total, "image")}, each with its 95 % confidence interval over images. Open a metric for what it means and its settings.${ranked ? " The best of a row is marked where unit, settings, images and kind of explanation are the same." : ""}`;
+  const note = `Means over ${count(report.total, "image")}, each with its 95 % confidence interval over images${varied ? `, and in brackets the range of the means by ${varied}` : ""}. Open a metric for what it means and its settings.${ranked ? " The best of a row is marked where unit, settings, images and kind of explanation are the same." : ""}`;
   return section("measurements", "Measurements", report.table.rows.length > 0 && h("p", { class: "note" }, note),
     report.table.rows.length > 0 && table, h("div", { class: "charts" }, ...report.charts.map((chart) => curves(chart, report)), ...report.paths.map(meanPath)));
 }

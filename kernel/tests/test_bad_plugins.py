@@ -13,6 +13,7 @@ import signal
 import subprocess
 import sys
 import textwrap
+import time
 from pathlib import Path
 
 import pytest
@@ -544,7 +545,18 @@ def test_a_killed_command_leaves_no_process_behind(slow):
     if not children.exists():
         pytest.skip("this system does not list the children of a process")
     child = children.read_text().strip()
+    assert child.isdecimal()
     slow.kill()
     slow.wait()
-    while Path(f"/proc/{child}").exists() and " Z " not in Path(f"/proc/{child}/stat").read_text():
-        pass
+    deadline = time.monotonic() + 30
+    while is_running(child) and time.monotonic() < deadline:
+        time.sleep(0.01)
+    assert not is_running(child)
+
+
+def is_running(process):
+    """True until it has ended; one that nobody has waited for yet has."""
+    try:
+        return " Z " not in Path(f"/proc/{process}/stat").read_text()
+    except OSError:  # also where it goes between opening and reading
+        return False

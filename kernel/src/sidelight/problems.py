@@ -1,4 +1,4 @@
-"""What is wrong with a user's file, and where: collected, so that one reading reports all of it."""
+"""Mistakes in a user's file with their places, collected so that one reading reports all of them."""
 
 from __future__ import annotations
 

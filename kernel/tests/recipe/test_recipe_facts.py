@@ -106,13 +106,13 @@ def test_what_the_recipe_asks_for_does_not_exist(mistake, text, said):
 
 @pytest.mark.parametrize("text", ["target: 1", "target: dog", "target: all", "labels: [cat, 1]", "indices: [3, 0]"])
 def test_what_exists_is_accepted(load, text):
-    load(RECIPE + f"explain: {{{text}}}\n")
+    assert load(RECIPE + f"explain: {{{text}}}\n").warnings == ()
 
 
 def test_of_what_is_not_known_nothing_follows(load, monkeypatch):
     tell(monkeypatch, Photos)
     tell(monkeypatch, Net)
-    load(RECIPE + "explain: {split: x, indices: [999], target: cow}\n")
+    assert load(RECIPE + "explain: {split: x, indices: [999], target: cow}\n").warnings == ()
 
 
 def test_a_regression_is_asked_about_no_class(load, monkeypatch):

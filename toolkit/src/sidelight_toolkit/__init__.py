@@ -1,4 +1,4 @@
-"""What torch plugins share. A convenience, not a contract: a plugin may do without it.
+"""Shared parts of torch plugins. A convenience, not a contract: a plugin may do without it.
 
 - `seeding`: random streams without touching torch's global one
 - `classifier`: a base for classifiers that are torch modules

@@ -1,4 +1,4 @@
-"""What the user sees when a command does not end well: one clear message, and the exit code that belongs to it."""
+"""Messages and exit codes of commands that fail."""
 
 from __future__ import annotations
 

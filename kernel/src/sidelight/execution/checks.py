@@ -1,4 +1,4 @@
-"""What components gave, checked before it is kept."""
+"""Checks of results before they are kept."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which device to compute on, without importing torch where the answer is the CPU."""
+"""Choice of the device, without importing torch where it is the CPU."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which images are explained, and against which class: the recipe's `explain` section made concrete."""
+"""Selection of the explained images and target classes from the recipe's `explain` section."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the steps of one run share: the store, the keys, the components that are alive, the record."""
+"""Shared state of a run: the store, the keys, the live components, the record."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How many threads the numeric libraries use, decided before any of them is loaded.
+"""Number of threads of the numeric libraries, set before any of them is loaded.
 
 Threads that spin while they wait cost more than they give as soon as another process wants the cores, so the default
 is one thread, and OpenMP is told to sleep instead. Variables that the user has set are left alone.

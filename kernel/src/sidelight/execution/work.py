@@ -1,4 +1,4 @@
-"""What the steps of a run have made so far, and the artifact digests that later keys are built from."""
+"""Intermediate results of a run, and the artifact digests that later keys are built from."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which components are installed, from the entry points of every distribution. Nothing is imported.
+"""Discovery of installed components from the entry points of every distribution. Nothing is imported.
 
 A component is one entry point: group `sidelight.v1.ROLE`, name = the component, value = the plugin's light module.
 A file that cannot be read is recorded as a fault and the walk goes on.

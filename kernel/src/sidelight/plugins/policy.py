@@ -1,4 +1,4 @@
-"""Which plugins may be loaded: an optional file of the user or of an organisation.
+"""Policy of plugins that may be loaded: an optional file of the user or of an organisation.
 
 ```yaml
 allow: ["sidelight-*", "acme-xai>=0.2,<1"]           # when given, everything else is blocked

@@ -1,4 +1,4 @@
-"""What to say when nothing installed is called as a recipe calls it."""
+"""Suggestions for components that are not installed."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What must hold between the components of a recipe beside their needs."""
+"""Rules between the components of a recipe beside their needs."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Where a recipe comes from: a file or a dict, and the files that it extends."""
+"""Sources of a recipe: a file or a dict, and the files that it extends."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How problems quote values and propose corrections."""
+"""Quotation of values and proposals of corrections in messages."""
 
 from __future__ import annotations
 

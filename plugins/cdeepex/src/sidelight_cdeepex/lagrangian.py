@@ -72,8 +72,8 @@ class Multipliers:
         """lambda + c h and max(0, mu + c g): the derivatives of equation 3's penalty terms."""
         c = self.penalty[:, None]
         return Forces(
-            (self.equality + c * values.equality).detach(),
-            (self.inequality + c * values.inequality).detach().clamp(min=0),
+            (self.equality + c * values.equality).detach(),  # lambda + c h
+            (self.inequality + c * values.inequality).detach().clamp(min=0),  # max(0, mu + c g)
         )
 
     def updated(self, values: Values, growth: float, progress: float) -> Self:
@@ -82,8 +82,8 @@ class Multipliers:
         The paper watches |h| alone; the violation of all constraints is the same where there are no inequalities.
         """
         forces, violation = self.forces(values), values.violation()
-        slow = violation > progress * self.violation
-        penalty = torch.where(slow, self.penalty * growth, self.penalty).clamp(max=_LARGEST)
+        slow = violation > progress * self.violation  # |h_k| > gamma |h_(k-1)|
+        penalty = torch.where(slow, self.penalty * growth, self.penalty).clamp(max=_LARGEST)  # c <- beta c
         return attrs.evolve(
             self, equality=forces.equality, inequality=forces.inequality, penalty=penalty, violation=violation
         )

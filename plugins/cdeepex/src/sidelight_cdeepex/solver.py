@@ -179,11 +179,12 @@ def _step(search: _Search, constraints: Constraints, settings: Settings, step: i
     values, push = _evaluated(search, constraints, settings.together)
     forces = search.multipliers.forces(values)
     search = search.judged(values, settings.tolerance)
-    way = descend(2 * (search.z - search.start), push, forces, search.multipliers.penalty, step, settings)
+    distance = 2 * (search.z - search.start)  # gradient of ||z - z0||^2, eq. 2's objective, (n, k)
+    move = descend(distance, push, forces, search.multipliers.penalty, step, settings)  # down eq. 3, (n, k)
     multipliers = search.multipliers
     if step % settings.inner == 0:
-        multipliers = multipliers.updated(values, settings.growth, settings.progress)
-    return attrs.evolve(search, z=search.z + way, multipliers=multipliers)
+        multipliers = multipliers.updated(values, settings.growth, settings.progress)  # eq. 4
+    return attrs.evolve(search, z=search.z + move, multipliers=multipliers)
 
 
 def _evaluated(search: _Search, constraints: Constraints, together: int) -> tuple[Values, Tensor]:
@@ -193,8 +194,8 @@ def _evaluated(search: _Search, constraints: Constraints, together: int) -> tupl
         rows = torch.arange(part.start, part.stop, device=search.row.device)
         z = search.z[rows].detach().requires_grad_(True)
         values = constraints(z, search.row[rows])
-        work = search.multipliers.take(rows).forces(values).work(values)
-        (push,) = torch.autograd.grad(work, z)
+        work = search.multipliers.take(rows).forces(values).work(values)  # () whose gradient is that of eq. 3's penalty
+        (push,) = torch.autograd.grad(work, z)  # (together, k): rows do not touch each other
         parts.append((values.equality.detach(), values.inequality.detach(), push))
     equality, inequality, pushes = (torch.cat(each) for each in zip(*parts, strict=True))
     return Values(equality, inequality), pushes

@@ -1,4 +1,4 @@
-"""What classifiers from a file share: what the options say of the model, and what stands before it."""
+"""Common parts of classifiers from a file: options of the model and its preprocessing."""
 
 from __future__ import annotations
 

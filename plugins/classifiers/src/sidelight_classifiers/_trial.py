@@ -1,4 +1,4 @@
-"""What a model from a file has to show before it is explained."""
+"""Trial of a model from a file before it is explained."""
 
 from __future__ import annotations
 

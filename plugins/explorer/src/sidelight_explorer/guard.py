@@ -1,4 +1,4 @@
-"""What keeps strangers out: the page's token, its own origin, its own host name, and limits on what is sent."""
+"""Access control of the page: token, origin, host name, and limits on what is sent."""
 
 from __future__ import annotations
 

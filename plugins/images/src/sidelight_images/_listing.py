@@ -1,4 +1,4 @@
-"""Which files of a folder are images, of which class, in which split."""
+"""Listing of a folder: image files, their classes and splits."""
 
 from __future__ import annotations
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Any, Literal
 
 from sidelight_specs import param, params
 
@@ -176,19 +176,23 @@ class SharedInformationParams:
     )
 
 
+def _reader_images() -> Any:
+    return param(
+        6000, "Images drawn to train the network that reads factors.", unit="images", minimum=16, maximum=1_000_000
+    )
+
+
+def _reader_steps() -> Any:
+    return param(800, "Length of its training.", unit="steps", minimum=1, maximum=1_000_000)
+
+
 @params
 class FlipFactorsParams:
     """Options of `flip-factors`."""
 
     factors: tuple[str, ...] = param((), "Factors that are reported; all of the data's where empty.")
-    reader_images: int = param(
-        6000,
-        "Images drawn to train the network that reads factors.",
-        unit="images",
-        minimum=16,
-        maximum=1_000_000,
-    )
-    reader_steps: int = param(800, "Length of its training.", unit="steps", minimum=1, maximum=1_000_000)
+    reader_images: int = _reader_images()
+    reader_steps: int = _reader_steps()
 
 
 @params
@@ -199,11 +203,5 @@ class ConceptFactorsParams:
 
     images: int = param(200, "The split's first images, so many at most.", unit="images", minimum=2, maximum=10_000_000)
     factors: tuple[str, ...] = param((), "Which factors are looked at; all of the data's where empty.")
-    reader_images: int = param(
-        6000,
-        "Images drawn to train the network that reads factors.",
-        unit="images",
-        minimum=16,
-        maximum=1_000_000,
-    )
-    reader_steps: int = param(800, "Length of its training.", unit="steps", minimum=1, maximum=1_000_000)
+    reader_images: int = _reader_images()
+    reader_steps: int = _reader_steps()

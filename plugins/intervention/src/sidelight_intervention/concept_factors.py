@@ -1,4 +1,4 @@
-"""Which true factors the concept images show, and whether the classifier uses them (figures 4 and 5)."""
+"""True factors that concept images show, and their use by the classifier (figures 4 and 5)."""
 
 from __future__ import annotations
 

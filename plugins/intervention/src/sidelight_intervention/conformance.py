@@ -1,4 +1,4 @@
-"""What the conformance kit tests this plugin's components with: a dvae and pictures of a toy classifier's layer."""
+"""Toys of the conformance kit: a dvae and pictures of a toy classifier's layer."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What single bits do: the change of prediction that each flip causes, and which bits are dead."""
+"""Effects of single bits: the change of prediction by each flip, and dead bits."""
 
 from __future__ import annotations
 

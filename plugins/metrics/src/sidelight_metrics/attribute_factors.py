@@ -1,4 +1,4 @@
-"""What attributes change, told by true factors: distinct, coherent, and in the order of what the classifier uses?"""
+"""True factors that attributes change: distinctness, coherence, and order by their use in the classifier."""
 
 from __future__ import annotations
 

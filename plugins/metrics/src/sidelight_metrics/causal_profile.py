@@ -1,4 +1,4 @@
-"""What a classifier really uses, found by changing one true factor at a time: the answer key to explanations."""
+"""Causal profile of a classifier by changing one true factor at a time: the answer key to explanations."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which ground-truth factors survive when a generator reproduces images."""
+"""Ground-truth factors that survive reconstruction by a generator."""
 
 from __future__ import annotations
 

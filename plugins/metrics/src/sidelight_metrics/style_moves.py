@@ -1,4 +1,4 @@
-"""What metrics of attributes share: images with attributes of a style space changed."""
+"""Images with attributes of a style space changed, for metrics of attributes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How many images a few attributes suffice to flip (Lang et al. 2021, section 4.2.3, table 3)."""
+"""Sufficiency of the top attributes: the share of images that they flip (Lang et al. 2021, section 4.2.3, table 3)."""
 
 from __future__ import annotations
 

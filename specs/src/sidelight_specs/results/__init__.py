@@ -1,4 +1,4 @@
-"""What components give: frozen attrs classes whose arrays are numpy, images first."""
+"""Results of components: frozen attrs classes whose arrays are numpy, images first."""
 
 from sidelight_specs.results.attributes import Attribute, Attributes
 from sidelight_specs.results.concepts import Concepts

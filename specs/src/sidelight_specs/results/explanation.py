@@ -1,4 +1,4 @@
-"""What all explanations share."""
+"""Base of all explanations."""
 
 from __future__ import annotations
 

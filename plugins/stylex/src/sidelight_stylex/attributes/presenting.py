@@ -1,4 +1,4 @@
-"""What the finders of style attributes share: what they look at, and how they show what they found."""
+"""Common parts of the finders of style attributes: their images, and the presentation of attributes."""
 
 from __future__ import annotations
 

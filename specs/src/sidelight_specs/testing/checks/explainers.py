@@ -1,4 +1,4 @@
-"""What explainers promise: explanations of the right form that point at what made the toy classifier decide."""
+"""Checks of explainers: explanations of the right form that point at what made the toy classifier decide."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What generators, inverters and attribute finders promise."""
+"""Checks of generators, inverters and attribute finders."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What metrics promise."""
+"""Checks of metrics."""
 
 from __future__ import annotations
 

@@ -8,7 +8,7 @@
 PYTHON ?= python3
 VENV   ?= .venv
 BIN     = $(VENV)/bin
-DISTS   = specs toolkit kernel $(sort $(wildcard plugins/*))
+DISTS   = specs kernel $(sort $(wildcard plugins/*))
 FRONTS  = $(patsubst %/package.json,%,$(sort $(wildcard plugins/*/package.json)))
 SPECS   = $(foreach dist,$(DISTS),$(dist)/pyproject.toml)
 PIP     = $(BIN)/python -m pip --disable-pip-version-check install --quiet --constraint constraints.txt

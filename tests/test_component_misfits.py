@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import pytest
-from sidelight.plugins.catalog import installed
 from sidelight.problems import RecipeError
 from sidelight.recipe.load import load_recipe
+from sidelight.registry.catalog import installed
 
 FACES = {"data": {"use": "images/faces"}, "classifier": {"use": "zoo/faces-classifier"}}
 DIGITS = {"data": {"use": "images/digits"}, "classifier": {"use": "classifiers/lenet"}}

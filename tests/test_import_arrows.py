@@ -78,7 +78,7 @@ def test_the_specs_know_nobody():
 
 
 def test_the_toolkit_knows_the_specs_alone():
-    names = {name for name in imported(ROOT / "toolkit") if name.startswith("sidelight")}
+    names = {name for name in imported(ROOT / "plugins" / "toolkit") if name.startswith("sidelight")}
     assert names == {"sidelight_specs", "sidelight_toolkit"}
 
 

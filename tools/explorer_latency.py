@@ -69,7 +69,7 @@ def main() -> None:
 
 def serving(folder: str) -> tuple[Any, str]:
     """The run, served from a thread of this process; and its address."""
-    from sidelight.execution import live, serving
+    from sidelight.engine import live, serving
 
     made: Queue[Any] = Queue()
     address: Queue[str] = Queue()

@@ -14,15 +14,15 @@ from typing import TYPE_CHECKING, Any
 
 from sidelight.cli.component_facts import facts, type_text
 from sidelight.cli.component_page import ANSWERS, capability
-from sidelight.plugins.catalog import Available, installed
 from sidelight.recipe.model import SECTIONS, Explain
 from sidelight.recipe.written import plain_value
+from sidelight.registry.catalog import Available, installed
 from sidelight_specs.params import Param, bounds_text, describe
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from sidelight.plugins.catalog import Catalog
+    from sidelight.registry.catalog import Catalog
 
 ROOT = Path(__file__).parent.parent
 PAGE = ROOT / "docs" / "recipe-reference.md"

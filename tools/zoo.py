@@ -21,11 +21,11 @@ import attrs
 import numpy as np
 import torch
 from sidelight import load_run
-from sidelight.execution.entry import Entry, read_document, read_entry
-from sidelight.execution.hashing import digest_of
-from sidelight.execution.store import Store
-from sidelight.plugins.catalog import installed
+from sidelight.engine.entry import Entry, read_document, read_entry
+from sidelight.engine.hashing import digest_of
+from sidelight.engine.store import Store
 from sidelight.recipe.model import SECTIONS
+from sidelight.registry.catalog import installed
 from sidelight_specs.results import Measurements, State
 from sidelight_specs.roles import Generator
 from sidelight_specs.testing import ToyRun
@@ -34,7 +34,7 @@ from sidelight_zoo.conformance import loaded
 from sidelight_zoo.files import write_state
 
 if TYPE_CHECKING:
-    from sidelight.execution.finished import Run
+    from sidelight.engine.finished import Run
     from sidelight_specs.results.run import ComponentRecord
 
 ROOT = Path(__file__).parent.parent

@@ -1,6 +1,6 @@
 """About a hundred kinds of bad plugin: each is contained and named, as it is imported, installed or run.
 
-What a plugin does to a shared model, and invalid results, are in test_execution_integrity.py. What cannot be contained:
+What a plugin does to a shared model, and invalid results, are in test_engine_integrity.py. What cannot be contained:
 a plugin that kills its parent process, leaves a forked copy running, writes into descriptor 1, or changes files: it has
 the rights of the user.
 """
@@ -17,9 +17,9 @@ import time
 from pathlib import Path
 
 import pytest
-from sidelight.plugins.catalog import Catalog, Unavailable
-from sidelight.plugins.discover import scan
-from sidelight.plugins.load import MOST
+from sidelight.registry.catalog import Catalog, Unavailable
+from sidelight.registry.discover import scan
+from sidelight.registry.load import MOST
 from sidelight_specs import Cancelled, SidelightError
 
 from .conftest import Site

@@ -180,7 +180,7 @@ def test_a_command_that_is_asked_for_an_unreadable_one_says_so(crowd):
 @pytest.fixture
 def alone(monkeypatch, site):
     """Only the fake distributions are installed."""
-    from sidelight.plugins import catalog
+    from sidelight.registry import catalog
 
     scan = catalog.scan
     monkeypatch.setattr(catalog, "scan", lambda: scan([str(site.folder)]))

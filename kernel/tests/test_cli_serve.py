@@ -64,8 +64,8 @@ def test_explore_runs_the_recipe_first(toys, tmp_path, capsys):
 
 
 def test_a_watcher_may_cancel_a_loop(toys):
-    from sidelight.execution.live import _WATCHER, WatchedLoops
-    from sidelight.execution.reporting import Silent
+    from sidelight.engine.live import _WATCHER, WatchedLoops
+    from sidelight.engine.reporting import Silent
 
     def refuse(label, done, total):
         raise Cancelled("enough")
@@ -82,7 +82,7 @@ def test_a_watcher_may_cancel_a_loop(toys):
 
 
 def test_several_renderers_that_serve_have_to_be_chosen_between():
-    from sidelight.execution.serving import _only
+    from sidelight.engine.serving import _only
 
     assert _only(("toy/live",)) == "toy/live"
     with pytest.raises(UserError, match="several"):

@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 from sidelight.cli import main
 from sidelight.cli.cache import human_size
-from sidelight.execution.entry import Entry
-from sidelight.execution.hashing import digest_of
-from sidelight.execution.store import Store
+from sidelight.engine.entry import Entry
+from sidelight.engine.hashing import digest_of
+from sidelight.engine.store import Store
 from sidelight_specs.results import Heatmap
 
 

@@ -12,11 +12,11 @@ from pathlib import Path
 import attrs
 import numpy as np
 import pytest
-from sidelight.execution import scratch
-from sidelight.execution.entry import Entry
-from sidelight.execution.hashing import digest_of
-from sidelight.execution.scratch import Scratch, left_behind
-from sidelight.execution.store import Store, default_root
+from sidelight.engine import scratch
+from sidelight.engine.entry import Entry
+from sidelight.engine.hashing import digest_of
+from sidelight.engine.scratch import Scratch, left_behind
+from sidelight.engine.store import Store, default_root
 from sidelight_specs import UserError
 from sidelight_specs.results import Heatmap, State
 
@@ -189,8 +189,8 @@ def test_a_process_that_is_killed_while_writing_leaves_no_entry_and_its_rest_is_
     code = f"""
 import time
 from pathlib import Path
-from sidelight.execution import store
-from sidelight.execution.entry import Entry
+from sidelight.engine import store
+from sidelight.engine.entry import Entry
 
 def write_half(entry, folder, key):
     (folder / "half").write_text("x")
@@ -283,7 +283,7 @@ def test_a_full_disk_is_the_users_to_mend_and_leaves_nothing(store, monkeypatch)
         raise OSError(28, "No space left on device")
 
     with monkeypatch.context() as patch:
-        patch.setattr("sidelight.execution.store.write_entry", full)
+        patch.setattr("sidelight.engine.store.write_entry", full)
         with pytest.raises(UserError, match="No space left"):
             store.put(KEY, an_entry())
     assert store.get(KEY) is None

@@ -9,17 +9,17 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from sidelight.execution.finished import Run, load_run
-    from sidelight.execution.recipes import run
-    from sidelight.execution.serving import serve
+    from sidelight.engine.finished import Run, load_run
+    from sidelight.engine.recipes import run
+    from sidelight.engine.serving import serve
 
 __all__ = ["Run", "load_run", "run", "serve"]
 
 _HOMES = {
-    "Run": "sidelight.execution.finished",
-    "load_run": "sidelight.execution.finished",
-    "run": "sidelight.execution.recipes",
-    "serve": "sidelight.execution.serving",
+    "Run": "sidelight.engine.finished",
+    "load_run": "sidelight.engine.finished",
+    "run": "sidelight.engine.recipes",
+    "serve": "sidelight.engine.serving",
 }
 
 

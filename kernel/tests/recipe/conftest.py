@@ -7,9 +7,9 @@ from typing import Any, Literal
 
 import pytest
 from hypothesis import settings
-from sidelight.plugins.model import Available, Entry, Unavailable
 from sidelight.problems import RecipeError
 from sidelight.recipe.load import load_recipe
+from sidelight.registry.model import Available, Entry, Unavailable
 from sidelight_specs import (
     AttributeFinderDescriptor,
     ClassifierDescriptor,
@@ -140,7 +140,7 @@ DESCRIPTORS = {
 
 
 class FakeCatalog:
-    """Answers as `sidelight.plugins.catalog.Catalog` does."""
+    """Answers as `sidelight.registry.catalog.Catalog` does."""
 
     def __init__(self) -> None:
         self.found = {(f"{plugin}/{one.name}", one.role): one for plugin, ones in DESCRIPTORS.items() for one in ones}

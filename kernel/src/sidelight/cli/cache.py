@@ -8,10 +8,10 @@ from collections import defaultdict
 from typing import TYPE_CHECKING
 
 from sidelight.cli.output import write, write_table
-from sidelight.execution.store import Store
+from sidelight.engine.store import Store
 
 if TYPE_CHECKING:
-    from sidelight.execution.store import Stored
+    from sidelight.engine.store import Stored
 
 _SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 7 * 86400}
 

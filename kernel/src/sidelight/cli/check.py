@@ -7,16 +7,16 @@ from typing import TYPE_CHECKING
 
 from sidelight.cli.failures import DONE
 from sidelight.cli.output import write, write_table
-from sidelight.execution.naming import place_of
-from sidelight.execution.prospect import prospect
-from sidelight.plugins.catalog import installed
+from sidelight.engine.naming import place_of
+from sidelight.engine.prospect import prospect
 from sidelight.recipe.load import load_recipe
+from sidelight.registry.catalog import installed
 
 if TYPE_CHECKING:
     import argparse
     from collections.abc import Iterator, Mapping
 
-    from sidelight.execution.prospect import Prospect
+    from sidelight.engine.prospect import Prospect
     from sidelight.recipe.model import Explain, Resolved, ResolvedComponent
 
 _TARGETS = {

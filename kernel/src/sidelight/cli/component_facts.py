@@ -15,7 +15,7 @@ from sidelight.recipe.model import SECTIONS
 if TYPE_CHECKING:
     from sidelight_specs import ComponentDescriptor, Need
 
-    from sidelight.plugins.catalog import Available
+    from sidelight.registry.catalog import Available
 
 
 def facts(component: Available) -> dict[str, Any]:

@@ -11,12 +11,12 @@ from sidelight.cli.component_facts import facts
 from sidelight.cli.component_page import write_page
 from sidelight.cli.failures import DONE
 from sidelight.cli.output import write, write_json
-from sidelight.plugins.catalog import Available, Unavailable, installed
+from sidelight.registry.catalog import Available, Unavailable, installed
 
 if TYPE_CHECKING:
     import argparse
 
-    from sidelight.plugins.catalog import Catalog
+    from sidelight.registry.catalog import Catalog
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

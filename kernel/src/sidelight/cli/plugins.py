@@ -9,16 +9,16 @@ from sidelight_specs.descriptors import ROLES
 
 from sidelight.cli.failures import DONE
 from sidelight.cli.output import write, write_json, write_table
-from sidelight.plugins.catalog import installed
-from sidelight.plugins.hashes import installed_hash
-from sidelight.plugins.survey import survey
+from sidelight.registry.catalog import installed
+from sidelight.registry.hashes import installed_hash
+from sidelight.registry.survey import survey
 
 if TYPE_CHECKING:
     import argparse
 
-    from sidelight.plugins.catalog import Catalog
-    from sidelight.plugins.model import Fault
-    from sidelight.plugins.survey import State
+    from sidelight.registry.catalog import Catalog
+    from sidelight.registry.model import Fault
+    from sidelight.registry.survey import State
 
 _EMPTY = "no component is installed; plugins are packages whose names usually begin with sidelight-"
 

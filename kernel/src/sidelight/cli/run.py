@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     import argparse
 
-    from sidelight.execution.finished import Run
+    from sidelight.engine.finished import Run
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -39,7 +39,7 @@ def add_computing_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Run the recipe; gives the exit code."""
-    from sidelight.execution.recipes import run as run_recipe
+    from sidelight.engine.recipes import run as run_recipe
 
     finished = run_recipe(
         arguments.recipe,
@@ -65,7 +65,7 @@ def _positive(text: str) -> int:
 
 def _show(finished: Run) -> None:
     from sidelight.cli.output import write, write_table
-    from sidelight.execution.table import HEADINGS
+    from sidelight.engine.table import HEADINGS
 
     table = finished.measurements
     if len(table):

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 from sidelight.cli.failures import DONE
 from sidelight.cli.output import write, write_json
-from sidelight.plugins.catalog import Unavailable, installed
 from sidelight.recipe.schema import recipe_schema
+from sidelight.registry.catalog import Unavailable, installed
 
 if TYPE_CHECKING:
     import argparse

@@ -17,8 +17,8 @@ from sidelight_specs import SidelightError, UserError
 
 from sidelight.cli.failures import DONE, FAILED
 from sidelight.cli.output import write
-from sidelight.plugins.discover import scan
-from sidelight.plugins.model import normalise, plugin_name
+from sidelight.registry.discover import scan
+from sidelight.registry.model import normalise, plugin_name
 
 if TYPE_CHECKING:
     import argparse

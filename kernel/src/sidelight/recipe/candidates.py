@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from attrs import define, field
 from sidelight_specs.facts import Mistake
 
-from sidelight.plugins.model import Available, Unavailable
 from sidelight.recipe.fields import read_params
 from sidelight.recipe.model import Choice
 from sidelight.recipe.wording import did_you_mean, quoted
+from sidelight.registry.model import Available, Unavailable
 from sidelight.underway import HEAVY, doing, patience
 
 if TYPE_CHECKING:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from sidelight_specs import ExplainerDescriptor, MetricDescriptor
 
-from sidelight.execution.naming import of_another_generator
+from sidelight.engine.naming import of_another_generator
 from sidelight.recipe.wiring import Wiring, a, installed_hint
 from sidelight.recipe.wording import did_you_mean, listing, quoted
 

@@ -19,8 +19,8 @@ from sidelight.recipe.wording import show
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from sidelight.plugins.catalog import Catalog
     from sidelight.recipe.model import Resolved, Value
+    from sidelight.registry.catalog import Catalog
 
 
 def load_recipe(

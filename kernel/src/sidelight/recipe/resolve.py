@@ -25,8 +25,8 @@ from sidelight.recipe.written import write_out
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from sidelight.plugins.catalog import Catalog
     from sidelight.problems import Problems
+    from sidelight.registry.catalog import Catalog
 
 
 def resolve(recipe: Recipe, catalog: Catalog, problems: Problems, *, finished: bool = False) -> Resolved | None:

@@ -8,18 +8,18 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from sidelight.plugins.model import Available
 from sidelight.recipe.merge import COMPONENT_KEYS
 from sidelight.recipe.model import SECTIONS, Explain
 from sidelight.recipe.structure import ID, MAX_SEED, NAME, VERSION
 from sidelight.recipe.value_schema import params_schema, required_params
 from sidelight.recipe.variables import NAME as VARIABLE_NAME
 from sidelight.recipe.wiring import training_need
+from sidelight.registry.model import Available
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from sidelight.plugins.catalog import Catalog
+    from sidelight.registry.catalog import Catalog
 
 
 def recipe_schema(catalog: Catalog) -> dict[str, Any]:

@@ -9,11 +9,11 @@ from attrs import field, frozen
 from sidelight_specs import Need
 from sidelight_specs.descriptors import CAPABILITIES
 
-from sidelight.plugins.model import Available
 from sidelight.problems import Problems
 from sidelight.recipe.candidates import Candidate
 from sidelight.recipe.model import SECTIONS, Value
 from sidelight.recipe.wording import did_you_mean, listing, quoted
+from sidelight.registry.model import Available
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -1,0 +1,228 @@
+"""A watch over what components share: whoever changes it is named, keeps nothing, and costs the others nothing."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager, nullcontext
+from time import process_time
+from typing import TYPE_CHECKING, Any
+
+import attrs
+import numpy as np
+from sidelight_specs import Cancelled, SidelightError
+
+from sidelight import underway
+from sidelight.engine.device import load_torch
+from sidelight.engine.fingerprint import Fingerprint, fingerprint
+from sidelight.engine.naming import closure, place_of
+from sidelight.engine.process import Setting, own_streams, restore, settings
+from sidelight.recipe.model import ResolvedComponent
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+    from contextlib import AbstractContextManager
+
+_FIXED = ("classifier", "generator", "inverter", "data")
+_PROBED = ("classifier", "generator")
+_SHOWN = 3
+_ROUNDING = 1e-5  # relative to the largest value: what another order of summation changes
+
+
+class Disturbance(SidelightError):
+    """A component changed what others share; the message names it and what changed."""
+
+
+class Untrustworthy(SidelightError):
+    """A shared component cannot be relied upon any more, so that the run ends."""
+
+
+@attrs.frozen(eq=False)
+class _Seen:
+    """Shared state at the moment a component was entered."""
+
+    actor: ResolvedComponent
+    print: Fingerprint
+    settings: dict[str, Setting]
+
+
+class Guard:
+    """Fingerprints of all live components around every stretch of a component's own code.
+
+    Args:
+        alive: the live components, as they are now.
+        rebuild: forgets them, so that they are built anew.
+        warn: told of classifiers that answer at random.
+        seed_of: seed of a component's global random streams, as in its own steps.
+        device: the torch device string.
+    """
+
+    def __init__(
+        self,
+        alive: Callable[[], Mapping[ResolvedComponent, Any]],
+        rebuild: Callable[[], None],
+        warn: Callable[[str], None],
+        seed_of: Callable[[ResolvedComponent], int],
+        device: str,
+    ) -> None:
+        self._alive, self._rebuild, self._warn = alive, rebuild, warn
+        self._seed_of, self._device = seed_of, device
+        self._inside: _Seen | None = None
+        self._settled: set[ResolvedComponent] = set()
+        self._answers: dict[ResolvedComponent, np.ndarray | None] = {}
+        self.seconds = 0.0
+
+    def watching(self, actor: ResolvedComponent, doing: str) -> AbstractContextManager[None]:
+        """Compare what is shared before and after the context, in which `actor` does something; contexts may nest.
+
+        Raises:
+            Disturbance: something has changed. What can be put back has been, and all components are forgotten.
+            Untrustworthy: a shared classifier or generator changes by being used.
+        """
+        return nullcontext() if self._inside is not None else self._watch(actor, doing)
+
+    @contextmanager
+    def _watch(self, actor: ResolvedComponent, doing: str) -> Iterator[None]:
+        place = f"{place_of(actor)} ({actor.use})"
+        with self._counted():
+            self._settle(actor)
+            self._inside = _Seen(actor, self._look(actor), settings())
+        seen = self._inside
+        try:
+            yield
+        except (Cancelled, KeyboardInterrupt):
+            raise
+        except Exception:
+            with self._counted():
+                changed = self._changes(seen)
+            if changed:
+                self._warn(f"{place} failed and left changed: {_listed(changed)}")
+            raise
+        finally:
+            self._inside = None
+        with self._counted():
+            changed = self._changes(seen)
+        if changed:
+            raise Disturbance(
+                f"{place} changed what others share in the step `{doing}`: {_listed(changed)}; nothing of it is kept"
+            )
+
+    def forget(self, component: ResolvedComponent) -> None:
+        """The component is not alive any more."""
+        self._settled.discard(component)
+
+    @property
+    def is_idle(self) -> bool:
+        """True if no component is being watched at this moment."""
+        return self._inside is None
+
+    def is_clean(self) -> bool:
+        """True if nothing has changed so far within the context under way, and outside of any."""
+        if self._inside is None:
+            return True
+        with self._counted():
+            return not self._inside.print.differences(self._look(self._inside.actor))
+
+    @contextmanager
+    def _counted(self) -> Iterator[None]:
+        start = process_time()
+        try:
+            yield
+        finally:
+            self.seconds += process_time() - start
+
+    def _others(self, actor: ResolvedComponent) -> dict[ResolvedComponent, Any]:
+        return {component: instance for component, instance in self._alive().items() if component is not actor}
+
+    def _look(self, actor: ResolvedComponent) -> Fingerprint:
+        others = self._others(actor).items()
+        return fingerprint({place_of(other): (instance, other.role in _FIXED) for other, instance in others})
+
+    def _changes(self, seen: _Seen) -> list[str]:
+        """Names of changes since; all of them are put back, or forgotten so that they are built anew."""
+        others = restore(seen.settings)
+        later = self._look(seen.actor)
+        parts = seen.print.differences(later)
+        seen.print.restore_functions(later)
+        parts = parts or self._other_answers(seen.actor)
+        if parts:
+            self._settled.clear()
+            self._rebuild()
+        return parts + others
+
+    def _settle(self, actor: ResolvedComponent) -> None:
+        """Ask each classifier and generator twice when it is first shared: what it loads at its first use is loaded.
+
+        Raises:
+            Untrustworthy: it changes by being asked, or answers otherwise than before it was rebuilt.
+        """
+        for component, instance in self._others(actor).items():
+            if component.role in _PROBED and component not in self._settled:
+                self._settled.add(component)
+                self._settle_one(component, instance)
+
+    def _settle_one(self, component: ResolvedComponent, instance: Any) -> None:
+        place, alone = f"{place_of(component)} ({component.use})", {place_of(component): (instance, True)}
+        first = self._answer(component, instance)
+        before = fingerprint(alone)
+        second = self._answer(component, instance)
+        changed = before.differences(fingerprint(alone))
+        if changed:
+            raise Untrustworthy(f"{place} changes when it is used: {_listed(changed)}")
+        if not _agree(first, second):
+            self._warn(f"{place} answers one example in two ways; its explanations cannot be reproduced")
+            first = None
+        known = self._answers.setdefault(component, first)
+        if not _agree(known, first):
+            raise Untrustworthy(
+                f"{place} was changed by another component, and answers otherwise when it is built anew"
+            )
+
+    def _other_answers(self, actor: ResolvedComponent) -> list[str]:
+        """Classifiers, and generators that the actor may use, that answer otherwise than at first."""
+        used = closure(actor)
+        return [
+            f"what {place_of(component)} answers"
+            for component, instance in self._others(actor).items()
+            if component.role == "classifier" or (component.role == "generator" and component in used)
+            if (known := self._answers.get(component)) is not None
+            if not _agree(known, self._answer(component, instance), lost=True)
+        ]
+
+    def _answer(self, component: ResolvedComponent, instance: Any) -> np.ndarray | None:
+        with own_streams(self._seed_of(component)):
+            return _answer(component, instance, self._device)
+
+
+def _answer(component: ResolvedComponent, instance: Any, device: str) -> np.ndarray | None:
+    """Class logits of a fixed picture, or the picture of a fixed latent; None where it cannot be asked."""
+    torch = load_torch()
+    try:
+        place = f"{place_of(component)} ({component.use})"
+        with torch.no_grad(), underway.doing(f"{place} asked about one example"):
+            if component.role == "generator":
+                answer = instance.synthesize(instance.sample(1, np.random.default_rng(0)).to(device))
+            else:
+                size = int(np.prod(instance.input_shape))
+                picture = torch.arange(size, device=device).reshape(1, *instance.input_shape) % 251 / 250
+                answer = instance.class_logits(picture)
+            numbers: np.ndarray = answer.detach().float().cpu().numpy()
+    except Cancelled:
+        raise
+    except Exception:  # whoever needs it will hear of it in the component's own words
+        return None
+    return numbers
+
+
+def _agree(one: np.ndarray | None, other: np.ndarray | None, *, lost: bool = False) -> bool:
+    """True if two answers agree up to rounding; with `lost`, None in the place of an answer disagrees."""
+    if one is None or other is None:
+        return not lost or one is other
+    if one.shape != other.shape:
+        return False
+    if not one.size:
+        return True
+    return bool(np.allclose(one, other, rtol=0, atol=_ROUNDING * float(np.abs(one).max()), equal_nan=True))
+
+
+def _listed(changed: list[str]) -> str:
+    more = f", and {len(changed) - _SHOWN} more" if len(changed) > _SHOWN else ""
+    return ", ".join(changed[:_SHOWN]) + more

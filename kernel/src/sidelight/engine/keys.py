@@ -1,0 +1,120 @@
+"""Store keys: a step is a function of its key alone."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable
+from importlib.metadata import version
+from typing import Any
+
+import attrs
+from sidelight_specs import SidelightError
+
+from sidelight.engine.hashing import digest_of
+from sidelight.engine.naming import place_of
+from sidelight.recipe.model import Explain, ResolvedComponent
+
+
+@attrs.define
+class Keys:
+    """Keys of components and of their steps, within one run.
+
+    Args:
+        seed: the recipe's.
+        dtype: name of the torch dtype.
+        device_kind: `"cpu"`, `"cuda"` or `"mps"`; which of several alike devices computes does not matter.
+        fingerprint: `Data.fingerprint` of a data component.
+        threads: of the numeric libraries: with another number sums are taken in another order, and a training or a
+            search ends elsewhere. Data are read in one.
+    """
+
+    seed: int
+    dtype: str
+    device_kind: str
+    fingerprint: Callable[[ResolvedComponent], str]
+    threads: str = "1"
+    _known: dict[ResolvedComponent, str] = attrs.field(factory=dict, init=False)
+
+    def component(self, component: ResolvedComponent) -> str:
+        """The key of all that a component's answers depend on, beside what it is asked.
+
+        Its id and role count, because its random streams depend on the id.
+        """
+        if component not in self._known:
+            self._known[component] = digest_of(self._identity(component))
+        return self._known[component]
+
+    def step(self, component: ResolvedComponent, step: str, inputs: dict[str, str]) -> str:
+        """The key of one step.
+
+        Args:
+            component: who takes it.
+            step: what it does: `"explain"`.
+            inputs: name to digest of everything that it is given.
+        """
+        return digest_of({"component": self.component(component), "step": step, "inputs": inputs})
+
+    def _identity(self, component: ResolvedComponent) -> dict[str, Any]:
+        data = component.trained_on
+        return {
+            "specs": version("sidelight-specs"),
+            "role": component.role,
+            "id": component.id,
+            "use": component.use,
+            "distribution": component.distribution,
+            "version": component.version,
+            "code": component.code,
+            "params": plain_params(component),
+            "needs": {slot: need and self.component(need) for slot, need in sorted(component.needs.items())},
+            "fingerprint": self.fingerprint(component) if component.role == "data" else "",
+            "files": _files(component),
+            "trained_on": data and self.component(data),
+            "seed": self.seed,
+            "dtype": self.dtype,
+            "device": self.device_kind,
+            "threads": self.threads if component.role != "data" else "",
+        }
+
+
+def images_read(explain: Explain) -> dict[str, str]:
+    """Inputs of the step that reads the explained images."""
+    chosen = {"split": explain.split, "count": explain.count, "indices": explain.indices, "labels": explain.labels}
+    return {"explain": digest_of(chosen)}
+
+
+def trained_by(keys: Keys, data: ResolvedComponent) -> dict[str, str]:
+    """Inputs of the step that fits a trainable component to data."""
+    return {"data": keys.component(data)}
+
+
+def stream_seed(seed: int, component: ResolvedComponent, label: str) -> int:
+    """A number in [0, 2**63) fixed by the recipe's seed, the component's use and id, and `label`."""
+    facts = f"{seed}\n{component.use}\n{component.id}\n{label}"
+    return int.from_bytes(hashlib.blake2b(facts.encode(), digest_size=8).digest(), "big") >> 1
+
+
+def _files(component: ResolvedComponent) -> str:
+    """What the descriptor says of the files that the parameters name.
+
+    Raises:
+        SidelightError: it cannot tell; `UserError`s pass.
+    """
+    try:
+        return str(component.descriptor.fingerprint(component.params))
+    except SidelightError:
+        raise
+    except Exception as error:
+        place = f"{place_of(component)} ({component.use})"
+        raise SidelightError(f"{place} cannot say which files it depends on: {error}") from error
+
+
+def plain_params(component: ResolvedComponent) -> dict[str, Any]:
+    """A component's parameters as plain values, tuples as lists."""
+    values: dict[str, Any] = _plain(attrs.asdict(component.params))
+    return values
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _plain(item) for key, item in value.items()}
+    return [_plain(item) for item in value] if isinstance(value, (tuple, list)) else value

@@ -1,0 +1,179 @@
+"""Telling the user how far the run is: bars with an estimate on a terminal, plain lines elsewhere, or nothing."""
+
+from __future__ import annotations
+
+import sys
+import time
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Protocol, TextIO
+
+from sidelight.terminal import clean
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from contextlib import AbstractContextManager
+
+    from rich.console import Console
+    from rich.progress import Progress, TaskID
+
+    from sidelight.engine.journal import Timing
+
+
+PAUSE = 30.0
+"""Seconds between two lines about a loop, where there is no terminal to draw a bar on."""
+
+
+class Reporter(Protocol):
+    """What a run tells while it goes on."""
+
+    def started(self, title: str) -> None:
+        """A step begins; `title` counts it: `"[2/9] explain cdeepex"`."""
+
+    def finished(self, title: str, timing: Timing) -> None:
+        """A step has ended."""
+
+    def loop(self, label: str, total: int | None) -> AbstractContextManager[Callable[[], None]]:
+        """Show a loop inside a component; the function given is called after each item."""
+
+    def say(self, text: str) -> None:
+        """Say something now."""
+
+    def close(self) -> None:
+        """Leave the terminal as it was."""
+
+
+class Silent:
+    """Says nothing."""
+
+    def started(self, title: str) -> None:
+        """Nothing."""
+
+    def finished(self, title: str, timing: Timing) -> None:
+        """Nothing."""
+
+    @contextmanager
+    def loop(self, label: str, total: int | None) -> Iterator[Callable[[], None]]:
+        """Nothing."""
+        yield lambda: None
+
+    def say(self, text: str) -> None:
+        """Nothing."""
+
+    def close(self) -> None:
+        """Nothing."""
+
+
+class PlainLines(Silent):
+    """One plain line when a step starts, one when it ends, and now and then one in a long loop.
+
+    Args:
+        stream: where to; the standard error stream when None.
+        clock: seconds, of a clock that never goes back.
+    """
+
+    def __init__(self, stream: TextIO | None = None, clock: Callable[[], float] = time.monotonic) -> None:
+        self._stream, self._clock = stream or sys.stderr, clock
+
+    def started(self, title: str) -> None:
+        """Say which step begins."""
+        self.say(f"{title} ...")
+
+    def finished(self, title: str, timing: Timing) -> None:
+        """Say what became of it."""
+        self.say(f"{title}: {outcome(timing)}")
+
+    @contextmanager
+    def loop(self, label: str, total: int | None) -> Iterator[Callable[[], None]]:
+        """Every `PAUSE` seconds, how far the loop is."""
+        begun = told = self._clock()
+        done = 0
+
+        def advance() -> None:
+            nonlocal done, told
+            done, now = done + 1, self._clock()
+            if now - told >= PAUSE:
+                told = now
+                self.say(f"      {label}: {_so_far(done, total, now - begun)}")
+
+        yield advance
+
+    def say(self, text: str) -> None:
+        """Write one line."""
+        print(clean(text), file=self._stream, flush=True)
+
+
+class Bars:
+    """A line for every finished step, and live bars with the time left for the loops under way.
+
+    Args:
+        console: where to; the standard error stream when None.
+    """
+
+    def __init__(self, console: Console | None = None) -> None:
+        from rich import progress
+        from rich.console import Console
+
+        columns = (
+            progress.SpinnerColumn(),
+            progress.TextColumn("{task.description}", markup=False),
+            progress.BarColumn(),
+            progress.MofNCompleteColumn(),
+            progress.TimeElapsedColumn(),
+            progress.TextColumn("left"),
+            progress.TimeRemainingColumn(),
+        )
+        self._progress: Progress = progress.Progress(*columns, console=console or Console(stderr=True), transient=True)
+        self._progress.start()
+        self._step: TaskID | None = None
+
+    def started(self, title: str) -> None:
+        """Show the step while it lasts, beside the bars of its loops."""
+        self._step = self._progress.add_task(clean(title), total=None)
+
+    def finished(self, title: str, timing: Timing) -> None:
+        """Leave a line that says what became of it."""
+        if self._step is not None:
+            self._progress.remove_task(self._step)
+            self._progress.refresh()  # else the line below would be followed by the bar as it was last drawn
+        self.say(f"{title}: {outcome(timing)}")
+
+    @contextmanager
+    def loop(self, label: str, total: int | None) -> Iterator[Callable[[], None]]:
+        """A bar for as long as the loop lasts."""
+        task = self._progress.add_task(f"      {clean(label)}", total=total)
+        try:
+            yield lambda: self._progress.advance(task)
+        finally:
+            self._progress.remove_task(task)
+
+    def say(self, text: str) -> None:
+        """Write one line above the bars."""
+        self._progress.console.print(clean(text), markup=False, highlight=False)
+
+    def close(self) -> None:
+        """Remove the bars."""
+        self._progress.stop()
+
+
+def _so_far(done: int, total: int | None, seconds: float) -> str:
+    """`340 of 1500, about 2 min left`."""
+    if total is None:
+        return str(done)
+    left = seconds / done * max(0, total - done)
+    return f"{done} of {total}, about {f'{left / 60:.0f} min' if left >= 90 else f'{left:.0f} s'} left"
+
+
+def outcome(timing: Timing) -> str:
+    """`stored`, `done in 4.1 s`, or `done in 4.1 s (3 of 4 parts stored)`."""
+    if timing.found and not timing.made:
+        return "stored"
+    parts = timing.found + timing.made
+    stored = f" ({timing.found} of {parts} parts stored)" if timing.found else ""
+    return f"done in {timing.seconds:.1f} s{stored}"
+
+
+def choose_reporter(show: bool) -> Reporter:
+    """Bars on a terminal, plain lines elsewhere, silence when not asked to show anything."""
+    if not show:
+        return Silent()
+    return Bars() if sys.stderr.isatty() else PlainLines()

@@ -1,0 +1,44 @@
+"""Joining what a finder found for several classes."""
+
+import types
+
+import numpy as np
+import pytest
+from sidelight.engine.attributes import join_attributes
+from sidelight_specs import SidelightError
+from sidelight_specs.results import Attribute, Attributes
+
+FINDER = types.SimpleNamespace(use="toy/finder")
+EXAMPLES = ("before", "after", "probabilities", "paths", "opposite_before", "opposite_after", "opposite_probabilities")
+
+
+def found(target, count, examples=2, images=3):
+    attributes = tuple(Attribute(name=f"{target}/{place}", coordinate=place, target=target) for place in range(count))
+    arrays = {name: np.full((count, examples, 4), target, dtype=np.float32) for name in EXAMPLES}
+    scores = np.arange(count, dtype=np.float32)
+    explained = np.eye(count, images, dtype=bool)
+    effects = np.zeros((count, images), np.float32)
+    return Attributes(attributes=attributes, effects=effects, scores=scores, explained=explained, **arrays)
+
+
+def test_everything_that_is_kept_for_each_attribute_is_joined():
+    joined = join_attributes([found(0, 2), found(1, 3, examples=1)], FINDER)
+    assert [attribute.target for attribute in joined.attributes] == [0, 0, 1, 1, 1]
+    assert joined.scores.tolist() == [0, 1, 0, 1, 2]
+    assert joined.explained.argmax(1).tolist() == [0, 1, 0, 1, 2]
+    for name in EXAMPLES:
+        assert getattr(joined, name).shape == (5, 1, 4)
+        assert getattr(joined, name)[:, 0, 0].tolist() == [0, 0, 1, 1, 1]
+
+
+def test_a_class_without_attributes_takes_nothing_from_the_others():
+    joined = join_attributes([Attributes(), found(1, 2)], FINDER)
+    assert len(joined.attributes) == 2
+    assert joined.paths.shape == (2, 2, 4)
+    assert join_attributes([Attributes(), Attributes()], FINDER).attributes == ()
+
+
+def test_effects_on_other_images_cannot_be_joined():
+    other = Attributes(attributes=found(1, 1).attributes, effects=np.zeros((1, 3, 2), np.float32))
+    with pytest.raises(SidelightError, match="toy/finder: 'effects'"):
+        join_attributes([found(0, 1), other], FINDER)

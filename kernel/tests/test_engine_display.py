@@ -1,0 +1,237 @@
+"""How a run shows itself: in notebooks, as a table, and while it goes on."""
+
+import base64
+import io
+import re
+import struct
+import zlib
+
+import attrs
+import numpy as np
+import pytest
+from rich.console import Console
+from sidelight.engine.journal import Clock, Record, Timing
+from sidelight.engine.notebook import gallery
+from sidelight.engine.pictures import heatmap_uri, image_uri
+from sidelight.engine.reporting import Bars, PlainLines, Silent, choose_reporter, outcome
+from sidelight.engine.table import table_of
+from sidelight_specs.results import (
+    Counterfactual,
+    Heatmap,
+    Measurement,
+    Measurements,
+    Predictions,
+    Results,
+    Split,
+    State,
+    Targets,
+)
+
+
+def pixels(uri):
+    """Decode a data URI of an unfiltered RGB PNG by hand."""
+    content = base64.b64decode(uri.removeprefix("data:image/png;base64,"))
+    assert content[:8] == b"\x89PNG\r\n\x1a\n"
+    chunks, place = {}, 8
+    while place < len(content):
+        (size,) = struct.unpack(">I", content[place : place + 4])
+        name, data = content[place + 4 : place + 8], content[place + 8 : place + 8 + size]
+        assert struct.unpack(">I", content[place + 8 + size : place + 12 + size])[0] == zlib.crc32(name + data)
+        chunks[name], place = data, place + 12 + size
+    width, height = struct.unpack(">II", chunks[b"IHDR"][:8])
+    rows = np.frombuffer(zlib.decompress(chunks[b"IDAT"]), np.uint8).reshape(height, 1 + 3 * width)
+    assert (rows[:, 0] == 0).all()
+    return rows[:, 1:].reshape(height, width, 3)
+
+
+def test_grey_and_coloured_images():
+    grey = np.array([[[0, 0.5, 1], [1, 1, 1]]], np.float32)
+    assert pixels(image_uri(grey)).tolist() == [[[0] * 3, [128] * 3, [255] * 3], [[255] * 3] * 3]
+    coloured = np.zeros((3, 1, 1), np.float32)
+    coloured[0] = 1
+    assert pixels(image_uri(coloured)).tolist() == [[[255, 0, 0]]]
+
+
+def test_a_heatmap_is_red_above_zero_white_at_zero_and_blue_below():
+    positive, zero, negative = pixels(heatmap_uri(np.array([[2.0, 0.0, -2.0]]))).astype(int)[0]
+    assert positive[0] > positive[2] + 100
+    assert zero.tolist() == [255] * 3
+    assert negative[2] > negative[0] + 100
+
+
+def test_a_heatmap_that_only_ranks_has_no_blue_and_a_constant_or_broken_one_is_still_a_picture():
+    low, high = pixels(heatmap_uri(np.array([[-5.0, 3.0]]), signed=False))[0]
+    assert low.tolist() == [255] * 3
+    assert high[0] > high[2]
+    assert pixels(heatmap_uri(np.zeros((2, 2)))).shape == (2, 2, 3)
+    assert pixels(heatmap_uri(np.array([[np.nan, 1.0]])))[0, 0].tolist() == [255] * 3
+
+
+@pytest.fixture
+def results():
+    images = np.linspace(0, 1, 10 * 9, dtype=np.float32).reshape(10, 1, 3, 3)
+    logits = np.tile(np.array([[2, 1]], np.float32), (10, 1))
+    measured = Measurement(
+        name="total", values=np.array([1, 3, np.nan], np.float32), better="higher", unit="<x>", help="A & b."
+    )
+    none = Measurement(name="none", values=np.array([np.nan], np.float32))
+    return Results(
+        name="<b>me</b>",
+        split=Split(images=images),
+        predictions=Predictions(logits=logits),
+        targets=Targets(predicted=np.zeros(10, np.int64), probe=np.ones(10, np.int64)),
+        class_names=("cat", "dog"),
+        explanations={
+            "heat": Heatmap(values=images[:, 0]),
+            "other": Counterfactual(
+                images=1 - images, logits_before=logits, logits_after=logits, converged=np.arange(10) != 1
+            ),
+        },
+        measurements={"m": {"heat": Measurements(items=(measured, none))}},
+    )
+
+
+def test_the_table(results):
+    table = table_of(results)
+    first, second = table
+    assert (first.metric, first.of, first.name, first.value, first.count) == ("m", "heat", "total", 2.0, 2)
+    assert first.cells == ("m", "heat", "total", "2", "", "higher", "<x>"), "two images have no interval"
+    assert second.cells[3:] == ("does not apply", "", "", "")
+    assert str(table).splitlines()[1].split() == ["m", "heat", "total", "2", "higher", "<x>"]
+    assert "&lt;x&gt;" in table._repr_html_()
+
+
+def test_the_table_says_the_spread_and_what_depends_on_the_baseline(results):
+    def over(blur, black):
+        parts = {"blur": np.array(blur, np.float32), "black": np.array(black, np.float32)}
+        values = np.mean([blur, black], axis=0).astype(np.float32)
+        return Measurements(items=(Measurement(name="deletion", values=values, variants=parts, varied="baseline"),))
+
+    measured = {"m": {"heat": over([0.5, 0.4, 0.5], [0, 0, 0.1]), "other": over([0.2, 0.3, 0.2], [0.4, 0.4, 0.3])}}
+    table = table_of(attrs.evolve(results, measurements=measured))
+    assert table[0].cells[3:5] == ("0.25", "0.127 to 0.373")
+    assert table.notes[0] == "m deletion of heat by baseline: blur 0.467, black 0.0333"
+    assert table.notes[-1] == "m deletion: depends on the baseline which is better: heat and other"
+    assert str(table).endswith(table.notes[-1])
+    assert table.notes[-1] in table._repr_html_()
+
+
+def test_a_notebook_shows_pictures_and_numbers_without_any_network(results):
+    shown = gallery(results, table_of(results))
+    assert shown.count("<img") == 8 * 3 - 1, "a counterfactual that did not converge is not shown as an answer"
+    assert shown.count("no answer found") == 1
+    assert "why cat, and not dog?" in shown
+    assert "2 more questions" in shown
+    assert "<b>me</b>" not in shown
+    assert not re.search(r"(src|href)=\"(?!data:)", shown)
+
+
+def test_a_real_run_shows_itself(toys):
+    finished = toys.run()
+    assert finished._repr_html_().count("<img") == 6 * 3
+    assert repr(finished).startswith("<sidelight.Run 'toys': 6 questions, 2 explanations, in ")
+
+
+def test_plain_lines():
+    stream = io.StringIO()
+    reporter = PlainLines(stream)
+    reporter.started("[1/2] fit classifier")
+    with reporter.loop("training", 100) as advance:
+        advance()
+    reporter.finished("[1/2] fit classifier", Timing("fit classifier", "toy/mean", seconds=2.04, made=1))
+    reporter.close()
+    assert stream.getvalue() == "[1/2] fit classifier ...\n[1/2] fit classifier: done in 2.0 s\n"
+
+
+def test_plain_lines_tell_now_and_then_how_far_a_long_loop_is():
+    stream, seconds = io.StringIO(), iter(range(0, 10_000, 10))
+    reporter = PlainLines(stream, clock=lambda: float(next(seconds)))
+    with reporter.loop("training", 40) as advance:
+        for _ in range(6):
+            advance()
+    with reporter.loop("drawing", None) as advance:
+        for _ in range(3):
+            advance()
+    assert stream.getvalue().splitlines() == [
+        "      training: 3 of 40, about 6 min left",
+        "      training: 6 of 40, about 6 min left",
+        "      drawing: 3",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("made", "found", "said"),
+    [(1, 0, "done in 3.0 s"), (0, 4, "stored"), (1, 3, "done in 3.0 s (3 of 4 parts stored)"), (0, 0, "done in 3.0 s")],
+)
+def test_outcomes(made, found, said):
+    assert outcome(Timing("x", "toy/x", seconds=3.0, made=made, found=found)) == said
+
+
+def test_bars_show_the_step_and_its_loops(capsys):
+    reporter = Bars()
+    reporter.started("[1/1] fit [classifier]")
+    with reporter.loop("training", 3) as advance:
+        for _ in range(3):
+            advance()
+        assert [task.completed for task in reporter._progress.tasks] == [0, 3]
+        assert reporter._progress.tasks[1].total == 3
+    reporter.finished("[1/1] fit [classifier]", Timing("fit", "toy/mean", seconds=1.0, made=1))
+    assert reporter._progress.tasks == []
+    reporter.close()
+    assert "[1/1] fit [classifier]: done in 1.0 s" in capsys.readouterr().err
+
+
+def test_no_reporter_lets_a_text_drive_the_terminal():
+    plain, terminal = io.StringIO(), io.StringIO()
+    evil = "\x1b]0;owned\x07"
+    for reporter in (PlainLines(plain), Bars(Console(file=terminal, force_terminal=True, width=80))):
+        reporter.started(evil)
+        with reporter.loop(evil, 2) as advance:
+            advance()
+        reporter.say(f"warning: {evil}")
+        reporter.finished(evil, Timing("x", "x", 1.0, 1.0, 1, 0))
+        reporter.close()
+    for shown in (plain.getvalue(), terminal.getvalue()):
+        assert "\x1b]0" not in shown
+        assert "\x07" not in shown
+        assert "\\x1b]0;owned" in shown
+
+
+def test_bars_leave_nothing_behind_a_step_that_has_ended():
+    terminal = io.StringIO()
+    reporter = Bars(Console(file=terminal, force_terminal=True, width=80))
+    reporter.started("[1/1] explain")
+    with reporter.loop("images", 1) as advance:
+        advance()
+    reporter.finished("[1/1] explain", Timing("explain", "toy/mean", seconds=1.0, made=1))
+    reporter.close()
+    before, _, after = terminal.getvalue().partition("done in 1.0 s")
+    assert "0/?" in before
+    assert "[1/1]" not in after
+    assert "?" not in after.replace("\x1b[?25h", "")  # the sequence shows the cursor again
+
+
+def test_the_reporter_follows_the_terminal(monkeypatch):
+    assert isinstance(choose_reporter(show=False), Silent)
+    assert isinstance(choose_reporter(show=True), PlainLines)
+    monkeypatch.setattr("sys.stderr.isatty", lambda: True, raising=False)
+    bars = choose_reporter(show=True)
+    bars.close()
+    assert isinstance(bars, Bars)
+
+
+def test_time_inside_components_is_counted_once_when_they_call_one_another():
+    clock = Clock()
+    with clock.inside():
+        with clock.inside():
+            pass
+        inner = clock.components
+    assert 0 < inner <= clock.components <= clock.total
+    assert clock.components == clock.components
+
+
+def test_by_products_of_one_name_are_numbered_and_repeats_are_dropped():
+    record, one, other = Record(), State(settings={"a": "1"}), State(settings={"a": "2"})
+    for artifact in (one, other, one, other):
+        record.emit("x/curve", artifact)
+    assert [name for name, _ in record.emitted] == ["x/curve", "x/curve-2"]

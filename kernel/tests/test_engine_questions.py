@@ -1,0 +1,162 @@
+"""Which images are explained, and against which class."""
+
+import numpy as np
+import pytest
+from sidelight.engine.questions import check_split, choose_images, pose_questions
+from sidelight.recipe.model import Explain
+from sidelight_specs import UserError
+from sidelight_specs.results import Split
+
+NAMES = ("cat", "dog", "7")
+LOGITS = np.array([[3, 2, 1], [0, 5, 4], [1, 2, 9], [2, 8, 1]], np.float32)  # predicted 0, 1, 2, 1
+
+
+@pytest.fixture
+def warnings():
+    return []
+
+
+def a_split(labels=(0, 1, 2, 0, 1)):
+    labels = None if labels is None else np.array(labels)
+    return Split(images=np.zeros((5, 1, 2, 2), np.float32), labels=labels, class_names=NAMES)
+
+
+def chosen(warnings=None, split=None, **explain):
+    said = [] if warnings is None else warnings
+    return choose_images(split or a_split(), Explain(**explain), said.append).tolist()
+
+
+def asked(warnings=None, task="multiclass", logits=LOGITS, names=NAMES, **explain):
+    said = [] if warnings is None else warnings
+    rows, targets = pose_questions(logits, task, Explain(**explain), names, said.append)
+    return rows.tolist(), targets.predicted.tolist(), targets.probe.tolist()
+
+
+def test_images_are_taken_from_the_start():
+    assert chosen(count=2) == [0, 1]
+    assert chosen(count=None) == [0, 1, 2, 3, 4]
+
+
+def test_indices_keep_their_order_and_are_not_cut_by_count():
+    assert chosen(indices=(4, 0, 4), count=1) == [4, 0, 4]
+
+
+def test_labels_by_name_and_by_index():
+    assert chosen(labels=("dog", 0), count=None) == [0, 1, 3, 4]
+    assert chosen(labels=("7",), count=None) == [2]
+
+
+def test_fewer_images_than_asked_for_is_said(warnings):
+    assert chosen(warnings, labels=("cat",), count=3) == [0, 3]
+    assert "only 2" in warnings[0]
+
+
+@pytest.mark.parametrize(
+    ("explain", "said", "fix"),
+    [
+        ({"indices": (0, 9, 12)}, "9, 12 out of range", "0 to 4"),
+        ({"labels": ("dgo",)}, "no class 'dgo'", "Did you mean 'dog'"),
+        ({"labels": (7,)}, "no class with index 7", '"7" in quotes'),
+        ({"labels": (9,)}, "no class 9", "Known: cat, dog, 7"),
+        ({"labels": ("cat",), "indices": (1,)}, "exclude each other", "Remove"),
+    ],
+)
+def test_mistakes_name_the_key_and_what_would_be_right(explain, said, fix):
+    with pytest.raises(UserError) as caught:
+        chosen(**explain)
+    assert said in caught.value.message
+    assert "explain" in caught.value.message
+    assert fix in caught.value.fix
+
+
+def test_labels_that_no_image_has():
+    with pytest.raises(UserError, match="no image"):
+        chosen(split=a_split((0, 0, 0, 1, 1)), labels=("7",))
+
+
+@pytest.mark.parametrize("labels", [None, (0.5, 1, 2, 0, 1)])
+def test_labels_of_data_without_classes(labels):
+    with pytest.raises(UserError, match="no class labels"):
+        chosen(split=a_split(labels), labels=(0,))
+
+
+def test_a_split_that_is_not_there():
+    check_split("test", ("train", "test"))
+    with pytest.raises(UserError, match="'tset'") as caught:
+        check_split("tset", ("train", "test"))
+    assert "Did you mean 'test'" in caught.value.fix
+
+
+def test_second():
+    assert asked(target="second") == ([0, 1, 2, 3], [0, 1, 2, 1], [1, 2, 1, 0])
+
+
+def test_second_of_equal_logits_is_another_class_than_the_predicted():
+    _, predicted, probe = asked(target="second", logits=np.zeros((2, 3), np.float32))
+    assert (predicted, probe) == ([0, 0], [1, 1])
+
+
+def test_predicted():
+    assert asked(target="predicted") == ([0, 1, 2, 3], [0, 1, 2, 1], [0, 1, 2, 1])
+
+
+def test_all_asks_about_each_other_class():
+    rows, predicted, probe = asked(target="all")
+    assert rows == [0, 0, 1, 1, 2, 2, 3, 3]
+    assert predicted == [0, 0, 1, 1, 2, 2, 1, 1]
+    assert probe == [1, 2, 0, 2, 0, 1, 0, 2]
+
+
+def test_a_class_leaves_out_the_images_that_are_of_it_already(warnings):
+    assert asked(warnings, target="dog") == ([0, 2], [0, 2], [1, 1])
+    said = "explain.target: chosen images 1, 3 are predicted 'dog' already and are left out"
+    assert warnings == [f"{said}; target: predicted asks about all of them"]
+    assert asked(target=1) == asked(target="dog")
+
+
+def test_each_predicted_class_has_a_question_of_its_own(warnings):
+    targets = {"dog": "7", "cat": "dog"}
+    assert asked(warnings, targets=targets) == ([0, 1, 3], [0, 1, 1], [1, 2, 2])
+    assert warnings == ["explain.targets: chosen images 2 are predicted to be of other classes and are left out"]
+
+
+@pytest.mark.parametrize(
+    ("targets", "said"),
+    [
+        ({"dgo": "cat"}, r"explain\.targets: there is no class 'dgo'"),
+        ({"dog": "dog"}, "why 'dog' and not 'dog'"),
+        ({"7": "cat"}, "no chosen image is predicted '7'"),
+    ],
+)
+def test_mistakes_in_the_questions_of_classes(targets, said):
+    with pytest.raises(UserError, match=said):
+        asked(targets=targets, logits=LOGITS[[0, 1, 3]])
+
+
+def test_a_class_that_every_image_is_of():
+    with pytest.raises(UserError, match="every chosen image is predicted 'dog'"):
+        asked(target="dog", logits=LOGITS[[1, 3]])
+
+
+@pytest.mark.parametrize(("target", "fix"), [("dgo", "'dog'"), (7, "quotes"), (3, "Known")])
+def test_a_class_that_is_not_there(target, fix):
+    with pytest.raises(UserError, match=r"explain\.target") as caught:
+        asked(target=target)
+    assert fix in caught.value.fix
+
+
+def test_a_class_named_like_a_keyword_is_reached_by_its_index():
+    names = ("all", "other")
+    assert asked(target=0, names=names, logits=LOGITS[:, :2])[2] == [0, 0, 0]
+
+
+def test_binary():
+    logits = np.array([[-1, 1], [2, -2]], np.float32)
+    assert asked(target="second", task="binary", logits=logits) == ([0, 1], [1, 0], [0, 1])
+    assert asked(target="all", task="binary", logits=logits) == ([0, 1], [1, 0], [0, 1])
+
+
+@pytest.mark.parametrize("target", ["second", "predicted", "all"])
+def test_a_regression_gets_zeros(target):
+    logits = np.array([[0.3], [-7]], np.float32)
+    assert asked(target=target, task="regression", logits=logits) == ([0, 1], [0, 0], [0, 0])

@@ -1,6 +1,6 @@
 """Tables 1 and 2 and figure 6 of Gat et al. 2022 over seeds, on tasks of drawn faces.
 
-    python tools/concept_tables.py [--tasks smile glasses lip-colour] [--seeds 5] [--out FOLDER]
+    python benchmarks/concept_tables.py [--tasks smile glasses lip-colour] [--seeds 5] [--out FOLDER]
 
 Runs recipes/concepts-faces.yaml with the controls below, once for each task and seed, and prints means with 95%
 intervals over the seeds (Student's t). Faces and the network that reads factors are the same for all; classifier, codes

@@ -1,10 +1,11 @@
-"""Is a planted confound found by hand, and does the automated direction hold still what else a face has?
+"""Scripted search for a planted confound in the explorer, compared with the automated latent direction.
 
-`python tools/explorer_confound.py RUN [--factor lip-colour] [--save FILE]`. A script goes through the explorer's page
-in Chromium as a user would: face after face it moves each slider and looks at each cell, until an edit moves one factor
-alone and turns the answer. What a user sees, a network reads that was trained on drawn faces' true factors. Then it
-makes the same edit on every other face that got the same answer; and on the same faces it moves the slider of the
-automated direction towards the same class.
+    python benchmarks/explorer_confound.py RUN [--factor lip-colour] [--save FILE]
+
+A script uses the explorer's page in Chromium as a user would: face after face it moves each slider and looks at each
+cell, until an edit moves one factor alone and turns the answer. A network trained on drawn faces' true factors reads
+what a user would see. The script then makes the same edit on every other face that got the same answer, and moves the
+slider of the automated direction towards the same class on the same faces.
 """
 
 from __future__ import annotations

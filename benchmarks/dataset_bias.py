@@ -1,6 +1,6 @@
 """Figure 4 of Gat et al. 2022 over seeds: do opposite biases of the data show in opposite ways?
 
-    python tools/dataset_bias.py [--seeds 5] [--out FOLDER]
+    python benchmarks/dataset_bias.py [--seeds 5] [--out FOLDER]
 
 Runs recipes/dataset-bias.yaml once for each seed, with other faces and other weights. For the classifier of each of its
 data sets it prints by how much the concept images of smiling and of other faces differ in the planted factor, in

@@ -26,8 +26,8 @@ from PIL import Image, ImageDraw
 from scipy.stats import t
 from sidelight_images._params import FacesParams
 from sidelight_images.faces.data import Faces
-from sidelight_intervention._params import FlipFactorsParams
-from sidelight_intervention.flip_factors import FlipFactors
+from sidelight_intervention.metrics.flip_factors import FlipFactors
+from sidelight_intervention.params import FlipFactorsParams
 from sidelight_specs import Artifact
 from sidelight_specs.testing.run import ToyRun
 

@@ -14,9 +14,9 @@ import statistics
 import time
 from typing import TYPE_CHECKING, TypeVar
 
-from sidelight_intervention._params import ConceptDecoderParams, DvaeParams
-from sidelight_intervention.concept_decoder import ConceptDecoder
-from sidelight_intervention.dvae import Dvae
+from sidelight_intervention.concepts.dvae import Dvae
+from sidelight_intervention.decoder.concept_decoder import ConceptDecoder
+from sidelight_intervention.params import ConceptDecoderParams, DvaeParams
 from sidelight_specs.testing.run import ToyRun
 from sidelight_specs.testing.toys import ToyClassifier, ToyData
 

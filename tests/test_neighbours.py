@@ -6,7 +6,7 @@ import torch
 from sidelight_specs.results import Targets
 from sidelight_specs.testing import ToyRun
 
-cdeepex = pytest.importorskip("sidelight_cdeepex.contrast")
+cdeepex = pytest.importorskip("sidelight_cdeepex.cdeepex")
 zoo = pytest.importorskip("sidelight_zoo.components")
 digits = pytest.importorskip("sidelight_images.digits")
 ROWS = (0, 1, 2, 14, 40)

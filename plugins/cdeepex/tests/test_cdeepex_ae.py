@@ -1,7 +1,7 @@
 import pytest
 import torch
-from sidelight_cdeepex._params import AeParams
-from sidelight_cdeepex.autoencoder import Ae
+from sidelight_cdeepex.generators.autoencoder import Ae
+from sidelight_cdeepex.params import AeParams
 from sidelight_specs import NotFittedError
 from sidelight_specs.testing import ToyData, ToyRun
 

@@ -3,10 +3,10 @@
 import numpy as np
 import pytest
 import torch
-from sidelight_cdeepex._params import CdeepexParams, EncoderParams, VaeParams, XgemsParams
-from sidelight_cdeepex.contrast import Cdeepex, Xgems
+from sidelight_cdeepex.cdeepex import Cdeepex, Xgems
 from sidelight_cdeepex.encoder import Encoder
-from sidelight_cdeepex.vae import Vae
+from sidelight_cdeepex.generators.vae import Vae
+from sidelight_cdeepex.params import CdeepexParams, EncoderParams, VaeParams, XgemsParams
 from sidelight_specs.testing import ToyRun, toy_targets
 
 pytestmark = pytest.mark.slow

@@ -1,9 +1,9 @@
 import numpy as np
 import pytest
 import torch
-from sidelight_cdeepex._params import VaeParams
-from sidelight_cdeepex.networks import DecoderNetwork, EncoderNetwork, divergence
-from sidelight_cdeepex.vae import Vae
+from sidelight_cdeepex.generators.networks import DecoderNetwork, EncoderNetwork, divergence
+from sidelight_cdeepex.generators.vae import Vae
+from sidelight_cdeepex.params import VaeParams
 from sidelight_specs import NotFittedError, SidelightError
 from sidelight_specs.testing import ToyData, ToyRun
 from torch.distributions import Normal, kl_divergence

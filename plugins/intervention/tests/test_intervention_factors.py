@@ -3,13 +3,13 @@
 import numpy as np
 import pytest
 import torch
-from sidelight_intervention import flip_factors
-from sidelight_intervention._params import ConceptFactorsParams, ConceptFlipParams, FlipFactorsParams
-from sidelight_intervention.concept_factors import ConceptFactors
+from sidelight_intervention.concept_flip import ConceptFlip
 from sidelight_intervention.conformance import trained_decoder
-from sidelight_intervention.edits import PAIRS, edited, sheet
-from sidelight_intervention.flip import ConceptFlip
-from sidelight_intervention.flip_factors import FlipFactors
+from sidelight_intervention.metrics import flip_factors
+from sidelight_intervention.metrics.concept_factors import ConceptFactors
+from sidelight_intervention.metrics.factor_edits import PAIRS, edited, sheet
+from sidelight_intervention.metrics.flip_factors import FlipFactors
+from sidelight_intervention.params import ConceptFactorsParams, ConceptFlipParams, FlipFactorsParams
 from sidelight_specs import UserError
 from sidelight_specs.results import Intervention, Targets
 from sidelight_specs.testing.run import ToyRun

@@ -5,9 +5,9 @@ import math
 import numpy as np
 import pytest
 import torch
-from sidelight_intervention import information
 from sidelight_intervention.conformance import trained_decoder
-from sidelight_intervention.fisher import (
+from sidelight_intervention.decoder import information
+from sidelight_intervention.decoder.fisher import (
     Draw,
     Shared,
     cosine,
@@ -18,7 +18,7 @@ from sidelight_intervention.fisher import (
     root_of_classes,
     root_of_pixels,
 )
-from sidelight_intervention.information import of_classifier, of_pictures
+from sidelight_intervention.decoder.information import of_classifier, of_pictures
 from sidelight_specs.testing.run import ToyRun
 from sidelight_specs.testing.toys import SHAPE, ToyData
 from torch import nn

@@ -9,7 +9,7 @@ from sidelight_specs import ExplainerDescriptor, GeneratorDescriptor, InverterDe
 from sidelight_specs.facts import Mistake, unknown_split
 from sidelight_toolkit.windows import window_misfits
 
-from sidelight_cdeepex._params import (
+from sidelight_cdeepex.params import (
     AeParams,
     CdeepexParams,
     ContrastiveParams,
@@ -68,7 +68,7 @@ def sidelight_generators() -> Iterable[GeneratorDescriptor]:
         name="vae",
         summary="A convolutional variational autoencoder, trained on the images at hand.",
         params=VaeParams,
-        factory="sidelight_cdeepex.vae:Vae",
+        factory="sidelight_cdeepex.generators.vae:Vae",
         provides=("trainable", "differentiable", "latent.z", "encoder"),
         follows_data=True,
         example={"latent": 4, "width": 4, "steps": 20, "batch": 8},
@@ -78,7 +78,7 @@ def sidelight_generators() -> Iterable[GeneratorDescriptor]:
         name="ae",
         summary="A convolutional autoencoder, trained on the images at hand.",
         params=AeParams,
-        factory="sidelight_cdeepex.autoencoder:Ae",
+        factory="sidelight_cdeepex.generators.autoencoder:Ae",
         provides=("trainable", "differentiable", "latent.z", "encoder"),
         follows_data=True,
         example={"latent": 4, "width": 4, "steps": 20, "batch": 8},
@@ -88,7 +88,7 @@ def sidelight_generators() -> Iterable[GeneratorDescriptor]:
         name="gan",
         summary="A Wasserstein generative adversarial network of the shape of DCGAN, trained on the images at hand.",
         params=GanParams,
-        factory="sidelight_cdeepex.gan:Gan",
+        factory="sidelight_cdeepex.generators.wgan:Gan",
         provides=("trainable", "differentiable", "latent.z"),
         follows_data=True,
         example={"latent": 4, "width": 4, "critic_width": 4, "steps": 20, "batch": 8},
@@ -112,7 +112,7 @@ def sidelight_inverters() -> Iterable[InverterDescriptor]:
         name="optimise",
         summary="A search for the latents that reproduce the image and its class best, from several random starts.",
         params=OptimiseParams,
-        factory="sidelight_cdeepex.optimise:Optimise",
+        factory="sidelight_cdeepex.inversion:Optimise",
         needs=(
             Need("classifier", capabilities=("differentiable", "classes")),
             Need("generator", capabilities=("differentiable", "latent.z")),
@@ -129,7 +129,7 @@ def sidelight_explainers() -> Iterable[ExplainerDescriptor]:
         name="cdeepex",
         summary="The closest generated image at which predicted class and probe are equally likely, all others less.",
         params=CdeepexParams,
-        factory="sidelight_cdeepex.contrast:Cdeepex",
+        factory="sidelight_cdeepex.cdeepex:Cdeepex",
         needs=_CONTRAST,
         gives="counterfactual",
         answers="contrast",
@@ -140,7 +140,7 @@ def sidelight_explainers() -> Iterable[ExplainerDescriptor]:
         name="xgems",
         summary="The closest generated image at which predicted class and probe are equally likely.",
         params=XgemsParams,
-        factory="sidelight_cdeepex.contrast:Xgems",
+        factory="sidelight_cdeepex.cdeepex:Xgems",
         needs=_CONTRAST,
         gives="counterfactual",
         answers="contrast",
@@ -151,7 +151,7 @@ def sidelight_explainers() -> Iterable[ExplainerDescriptor]:
         name="contrastive",
         summary="Another explainer's heatmaps of two classes, subtracted so that they move the one to the other.",
         params=ContrastiveParams,
-        factory="sidelight_cdeepex.contrastive:Contrastive",
+        factory="sidelight_cdeepex.baselines.contrastive_heatmaps:Contrastive",
         needs=(
             Need("classifier", capabilities=("classes",)),
             Need("explainer", capabilities=("heatmap",)),
@@ -165,7 +165,7 @@ def sidelight_explainers() -> Iterable[ExplainerDescriptor]:
         name="pda",
         summary="How much less likely the class is when a window shows samples of what could be there.",
         params=PdaParams,
-        factory="sidelight_cdeepex.pda:Pda",
+        factory="sidelight_cdeepex.baselines.prediction_difference:Pda",
         needs=(Need("classifier", capabilities=("classes",)), Need("data")),
         gives="heatmap",
         example={"window": 4, "samples": 4, "patches": 500},

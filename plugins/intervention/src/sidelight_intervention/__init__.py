@@ -15,7 +15,7 @@ from sidelight_specs import (
 )
 from sidelight_specs.facts import Mistake, unknown_names, unknown_split
 
-from sidelight_intervention._params import (
+from sidelight_intervention.params import (
     ConceptDecoderParams,
     ConceptFactorsParams,
     ConceptFlipParams,
@@ -74,7 +74,7 @@ def sidelight_attribute_finders() -> Iterable[AttributeFinderDescriptor]:
         name="dvae",
         summary="A discrete autoencoder of a layer: boolean concepts, ranked by what flipping each does to the class.",
         params=DvaeParams,
-        factory="sidelight_intervention.dvae:Dvae",
+        factory="sidelight_intervention.concepts.dvae:Dvae",
         needs=(Need("classifier", capabilities=_LAYER),),
         provides=("trainable", "latents", "intervention.codes"),
         example=DVAE_EXAMPLE,
@@ -89,7 +89,7 @@ def sidelight_generators() -> Iterable[GeneratorDescriptor]:
         name="concept-decoder",
         summary="Draws images from a boolean code of a layer, with the information term of equation 6.",
         params=ConceptDecoderParams,
-        factory="sidelight_intervention.concept_decoder:ConceptDecoder",
+        factory="sidelight_intervention.decoder.concept_decoder:ConceptDecoder",
         needs=(_DVAE,),
         provides=("trainable", "differentiable", "latent.z", "encoder", "intervention.codes"),
         follows_data=True,
@@ -105,7 +105,7 @@ def sidelight_explainers() -> Iterable[ExplainerDescriptor]:
         name="concept-flip",
         summary="The fewest concepts of a layer whose flip changes the class, drawn before and after.",
         params=ConceptFlipParams,
-        factory="sidelight_intervention.flip:ConceptFlip",
+        factory="sidelight_intervention.concept_flip:ConceptFlip",
         needs=(Need("classifier", capabilities=_LAYER), _PICTURES),
         gives="intervention",
         paper=f"{PAPER}, figure 3",
@@ -119,7 +119,7 @@ def sidelight_metrics() -> Iterable[MetricDescriptor]:
         name="layer-fidelity",
         summary="Smallest flips that change the class, flips of one and all bits, and the accuracy of the code.",
         params=LayerFidelityParams,
-        factory="sidelight_intervention.layer_fidelity:LayerFidelity",
+        factory="sidelight_intervention.metrics.layer_fidelity:LayerFidelity",
         needs=(Need("data"), _DVAE),
         accepts=("intervention",),
         paper=f"{PAPER}, table 1",
@@ -128,7 +128,7 @@ def sidelight_metrics() -> Iterable[MetricDescriptor]:
         name="shared-information",
         summary="Cosine of the information that classifier and pictures take from a layer, and its share in pictures.",
         params=SharedInformationParams,
-        factory="sidelight_intervention.shared_information:SharedInformation",
+        factory="sidelight_intervention.metrics.shared_information:SharedInformation",
         needs=(Need("data"), _PICTURES),
         accepts=("intervention",),
         example={"images": 12, "points": 20},
@@ -138,7 +138,7 @@ def sidelight_metrics() -> Iterable[MetricDescriptor]:
         name="concept-factors",
         summary="Which true factors tell concept images of two classes apart, and whether the classifier uses them.",
         params=ConceptFactorsParams,
-        factory="sidelight_intervention.concept_factors:ConceptFactors",
+        factory="sidelight_intervention.metrics.concept_factors:ConceptFactors",
         needs=(
             Need("data", capabilities=("factors.render",)),
             Need("classifier", capabilities=_LAYER),
@@ -152,7 +152,7 @@ def sidelight_metrics() -> Iterable[MetricDescriptor]:
         name="flip-factors",
         summary="Change of true factors in the concept images when a flip turns one class into the other.",
         params=FlipFactorsParams,
-        factory="sidelight_intervention.flip_factors:FlipFactors",
+        factory="sidelight_intervention.metrics.flip_factors:FlipFactors",
         needs=(Need("data", capabilities=("factors.render",)),),
         accepts=("intervention",),
         example={"factors": ("rows", "columns"), "reader_images": 48, "reader_steps": 3},

@@ -10,9 +10,9 @@ from sidelight_specs.testing.run import ToyRun
 from sidelight_specs.testing.toys import ToyClassifier, ToyData
 
 from sidelight_intervention import DECODER_EXAMPLE, DVAE_EXAMPLE
-from sidelight_intervention._params import ConceptDecoderParams, DvaeParams
-from sidelight_intervention.concept_decoder import ConceptDecoder
-from sidelight_intervention.dvae import Dvae
+from sidelight_intervention.concepts.dvae import Dvae
+from sidelight_intervention.decoder.concept_decoder import ConceptDecoder
+from sidelight_intervention.params import ConceptDecoderParams, DvaeParams
 
 if TYPE_CHECKING:
     from sidelight_specs import Need

@@ -1,0 +1,1 @@
+"""Heatmap baselines that the paper compares CDeepEx with."""

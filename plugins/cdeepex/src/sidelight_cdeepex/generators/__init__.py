@@ -1,0 +1,1 @@
+"""Generators that train on the recipe's data: autoencoders and a Wasserstein GAN."""

@@ -1,0 +1,165 @@
+import numpy as np
+import pytest
+import torch
+from sidelight_cdeepex.cdeepex import Cdeepex, Xgems, path_steps
+from sidelight_cdeepex.encoder import Encoder
+from sidelight_cdeepex.params import CdeepexParams, EncoderParams, XgemsParams
+from sidelight_specs import UserError
+from sidelight_specs.results import Targets
+from sidelight_specs.roles import Classifier, Generator
+from sidelight_specs.testing import ToyClassifier, ToyData, ToyGenerator, ToyRun, toy_targets
+
+
+class Pixels(Generator):
+    """Latents are the pixels themselves."""
+
+    image_shape = (1, 1, 2)
+    latent_shape = (2,)
+
+    def sample(self, n, rng):
+        return torch.from_numpy(rng.random((n, 2), dtype=np.float32))
+
+    def synthesize(self, latents):
+        return latents.reshape(-1, 1, 1, 2).clamp(0, 1)
+
+    def encode(self, images):
+        return images.reshape(-1, 2)
+
+
+class Frozen(Pixels):
+    """Makes the same image of everything."""
+
+    def synthesize(self, latents):
+        return 0 * latents.reshape(-1, 1, 1, 2) + 0.5
+
+
+class Corridor(Classifier):
+    """Class 0 left, class 1 right, class 2 below: the straight way from 0 to 1 leads through 2."""
+
+    task = "multiclass"
+    class_names = ("left", "right", "below")
+    input_shape = (1, 1, 2)
+
+    def scores(self, images):
+        x, y = images.reshape(-1, 2).unbind(1)
+        return torch.stack([4 - 8 * x, 8 * x - 4, 5 - 10 * y], 1)
+
+
+def explain(kind, images, targets, *, classifier=None, generator=None, **options):
+    run, generator = ToyRun(), generator or Pixels()
+    inverter = Encoder(EncoderParams(), generator=generator, run=run)
+    params = (CdeepexParams if kind is Cdeepex else XgemsParams)(**options)
+    component = kind(params, classifier=classifier or Corridor(), generator=generator, inverter=inverter, run=run)
+    return component.explain(images, targets)
+
+
+LEFT = torch.tensor([[0.1, 0.3], [0.2, 0.35], [0.15, 0.9]]).reshape(-1, 1, 1, 2)
+WHY_NOT_RIGHT = Targets(predicted=np.zeros(3, np.int64), probe=np.ones(3, np.int64))
+
+
+def test_cdeepex_keeps_third_classes_below_and_xgems_does_not():
+    free = explain(Xgems, LEFT, WHY_NOT_RIGHT)
+    kept = explain(Cdeepex, LEFT, WHY_NOT_RIGHT, epsilon=0.1)
+    assert free.converged.all()
+    assert kept.converged.all()
+    assert (free.logits_after[:2].argmax(1) == 2).all()
+    assert (kept.logits_after[:, 2] <= kept.logits_after[:, :2].min(1) - 0.1 + 0.05).all()
+
+
+def test_the_closest_point_is_the_one_that_geometry_gives():
+    kept = explain(Cdeepex, LEFT, WHY_NOT_RIGHT, epsilon=0.1, tolerance=0.002, patience=100, rate=0.3)
+    # Both likely at x = 1/2, where both logits are 0; the third stays 0.1 below where y >= 0.51.
+    expected = np.array([[0.5, 0.51], [0.5, 0.51], [0.5, 0.9]])
+    np.testing.assert_allclose(kept.images.reshape(-1, 2), expected, atol=0.004)
+    free = explain(Xgems, LEFT, WHY_NOT_RIGHT, tolerance=0.002, patience=50)
+    np.testing.assert_allclose(free.images.reshape(-1, 2), [[0.5, 0.3], [0.5, 0.35], [0.5, 0.9]], atol=0.004)
+
+
+def test_more_starts_never_end_farther_away_and_count_their_passes():
+    one, four = (explain(Cdeepex, LEFT, WHY_NOT_RIGHT, starts=starts, spread=0.3) for starts in (1, 4))
+    distance = [np.linalg.norm(found.latents - found.start_latents, axis=1) for found in (one, four)]
+    assert four.converged.all()
+    assert (distance[1] <= distance[0] + 1e-6).all()
+    assert (four.passes > 2 * one.passes).all()
+    np.testing.assert_array_equal(four.path_images[:, 0], LEFT.numpy())
+
+
+def test_a_search_that_fails_says_so():
+    found = explain(Cdeepex, LEFT, WHY_NOT_RIGHT, generator=Frozen(), steps=20)
+    assert not found.converged.any()
+    assert (found.constraints["predicted = probe"] > 1).all()
+    np.testing.assert_array_equal(found.images, LEFT.numpy())
+
+
+@pytest.fixture(params=["multiclass", "binary"])
+def toys(request):
+    data, classifier = ToyData(task=request.param), ToyClassifier(task=request.param)
+    images = torch.from_numpy(data.split("test").images)
+    return images, classifier, toy_targets(classifier, images)
+
+
+def test_the_search_starts_at_the_image_itself(toys):
+    images, classifier, targets = toys
+    found = explain(Cdeepex, images, targets, classifier=classifier, generator=ToyGenerator())
+    np.testing.assert_array_equal(found.path_images[:, 0], images.numpy())
+    np.testing.assert_array_equal(found.path_logits[:, 0], found.logits_before)
+    np.testing.assert_array_equal(found.path_images[:, -1], found.images)
+    np.testing.assert_array_equal(found.path_logits[:, -1], found.logits_after)
+
+
+def test_what_is_claimed_is_what_is_measured(toys):
+    images, classifier, targets = toys
+    found = explain(Cdeepex, images, targets, classifier=classifier, generator=ToyGenerator())
+    logits = classifier.class_logits(torch.from_numpy(found.images)).numpy()
+    rows = np.arange(len(images))
+    gap = np.abs(logits[rows, targets.predicted] - logits[rows, targets.probe])
+    np.testing.assert_allclose(found.constraints["predicted = probe"], gap, atol=1e-5)
+    assert found.converged.all()
+    assert (gap <= 0.05 + 1e-5).all()
+    residual = images.numpy() - ToyGenerator().synthesize(torch.from_numpy(found.start_latents)).numpy()
+    composed = ToyGenerator().synthesize(torch.from_numpy(found.latents)).numpy() + residual
+    np.testing.assert_allclose(found.images, composed.clip(0, 1), atol=1e-5)
+
+
+def test_the_batch_size_changes_nothing(toys):
+    images, classifier, targets = toys
+    one, many = (
+        explain(Cdeepex, images, targets, classifier=classifier, generator=ToyGenerator(), batch=size)
+        for size in (1, 5)
+    )
+    np.testing.assert_allclose(one.images, many.images, atol=1e-4)
+    np.testing.assert_array_equal(one.path_steps, many.path_steps)
+
+
+def test_latents_of_any_shape():
+    data, classifier = ToyData(), ToyClassifier()
+    images = torch.from_numpy(data.split("test").images[:3])
+    generator = ToyGenerator(space="w")
+    found = explain(Cdeepex, images, toy_targets(classifier, images), classifier=classifier, generator=generator)
+    assert found.latents.shape == found.start_latents.shape == (3, 2, 3)
+    assert found.converged.all()
+
+
+def test_passes_count_the_backward_twice():
+    found = explain(Xgems, LEFT[:1], WHY_NOT_RIGHT.take([0]), generator=Frozen(), steps=7, path=4)
+    assert found.passes == [3 * 7 + len(found.path_steps)]
+
+
+def test_the_predicted_class_as_probe_leaves_the_image_alone():
+    same = Targets(predicted=np.array([0]), probe=np.array([0]))
+    found = explain(Xgems, LEFT[:1], same)
+    np.testing.assert_array_equal(found.images, LEFT[:1].numpy())
+
+
+def test_images_of_another_size_are_refused():
+    with pytest.raises(UserError, match="the generator makes"):
+        explain(Cdeepex, torch.zeros(1, 1, 4, 4), WHY_NOT_RIGHT.take([0]))
+
+
+@pytest.mark.parametrize(("last", "count"), [(400, 12), (400, 2), (1, 8), (5, 256), (60, 4)])
+def test_path_steps_run_from_first_to_last(last, count):
+    steps = path_steps(last, count)
+    assert steps[0] == 0
+    assert steps[-1] == last
+    assert list(steps) == sorted(set(steps))
+    assert len(steps) <= max(2, count)

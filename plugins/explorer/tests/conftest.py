@@ -11,10 +11,10 @@ import pytest
 import torch
 import uvicorn
 from sidelight_explorer._params import WebParams
-from sidelight_explorer.app import application
-from sidelight_explorer.live import Live
-from sidelight_explorer.scene import beginning, scene
-from sidelight_explorer.server import address, listen
+from sidelight_explorer.server.app import application
+from sidelight_explorer.server.listener import address, listen
+from sidelight_explorer.server.live_state import Live
+from sidelight_explorer.state import beginning, scene
 from sidelight_specs.results import Inversion
 from sidelight_specs.roles import Inverter
 from sidelight_specs.testing.explanations import toy_results

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 import torch
 from sidelight_explorer._params import ByHandParams
-from sidelight_explorer.by_hand import ByHand
-from sidelight_explorer.document import Document, Image, Note, Style, write_document, write_latents
-from sidelight_explorer.spec import Mix, Spec, plain
+from sidelight_explorer.explainers.by_hand import ByHand
+from sidelight_explorer.session.edit import Mix, Spec, plain
+from sidelight_explorer.session.file import Document, Image, Note, Style, write_document, write_latents
 from sidelight_specs import UserError
 from sidelight_specs.results import Targets
 from sidelight_specs.testing.run import ToyRun

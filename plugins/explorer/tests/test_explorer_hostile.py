@@ -7,8 +7,8 @@ import zipfile
 
 import pytest
 from PIL import Image
-from sidelight_explorer.api import Api
-from sidelight_explorer.sliders import write_slider
+from sidelight_explorer.server.api import Api
+from sidelight_explorer.session.slider_file import write_slider
 from starlette.testclient import TestClient
 
 HEADERS = {"x-sidelight-token": "the token"}
@@ -227,8 +227,8 @@ def test_nothing_is_written_and_a_stranger_cannot_reach_another_tab(client, tab,
 
 
 def test_too_many_tabs_and_jobs_are_refused(client, world, monkeypatch):
-    monkeypatch.setattr("sidelight_explorer.visitors.MOST_VISITORS", 2)
-    monkeypatch.setattr("sidelight_explorer.visitors.MOST_JOBS", 2)
+    monkeypatch.setattr("sidelight_explorer.server.clients.MOST_VISITORS", 2)
+    monkeypatch.setattr("sidelight_explorer.server.clients.MOST_JOBS", 2)
     world.inverter.leave.clear()
     tabs = [client.post("/api/tabs", headers=HEADERS).json()["tab"] for _ in range(2)]
     assert refused(client.post("/api/tabs", headers=HEADERS), 429)

@@ -10,17 +10,17 @@ import attrs
 import numpy as np
 import pytest
 import torch
-from sidelight_explorer.document import read_document, read_latents, write_document, write_latents
-from sidelight_explorer.export import wanted
-from sidelight_explorer.jobs import Jobs
 from sidelight_explorer.models import Models
-from sidelight_explorer.movable import movable, movables
-from sidelight_explorer.points import Point, located
-from sidelight_explorer.reading import Bad
-from sidelight_explorer.region import region
-from sidelight_explorer.sliders import Sliders, read_slider, write_slider
-from sidelight_explorer.spec import Mix, Spec, group_layers, plain, read_spec, with_style, write_spec
-from sidelight_explorer.turns import Rank, Turns
+from sidelight_explorer.server.jobs import Jobs
+from sidelight_explorer.server.priority_lock import Rank, Turns
+from sidelight_explorer.server.validation import Bad
+from sidelight_explorer.session.edit import Mix, Spec, group_layers, plain, read_spec, with_style, write_spec
+from sidelight_explorer.session.export import wanted
+from sidelight_explorer.session.file import read_document, read_latents, write_document, write_latents
+from sidelight_explorer.session.latent_edit import Point, located
+from sidelight_explorer.session.slider import movable, movables
+from sidelight_explorer.session.slider_file import Sliders, read_slider, write_slider
+from sidelight_explorer.w_region import region
 from sidelight_specs.results import Attribute, Attributes
 from sidelight_specs.testing.run import ToyRun
 from sidelight_specs.testing.toys import ToyClassifier, ToyGenerator

@@ -8,8 +8,8 @@ from http.client import HTTPConnection
 
 import pytest
 import uvicorn
-from sidelight_explorer import server
-from sidelight_explorer.server import listen, serve
+from sidelight_explorer.server import listener
+from sidelight_explorer.server.listener import listen, serve
 
 TOKEN = "the token"
 
@@ -28,7 +28,7 @@ def running(world, monkeypatch):
 
     def end():
         made[0].should_exit = True
-        thread.join(server.GRACE_SECONDS + 5)
+        thread.join(listener.GRACE_SECONDS + 5)
         return not thread.is_alive()
 
     yield listening.getsockname(), end
@@ -59,7 +59,7 @@ def test_the_end_closes_open_tabs_and_complains_of_nothing(running, capsys):
 
 
 def test_a_connection_that_sends_no_whole_head_is_closed_and_others_are_answered(running, monkeypatch):
-    monkeypatch.setattr(server, "HEAD_SECONDS", 0.3)
+    monkeypatch.setattr(listener, "HEAD_SECONDS", 0.3)
     address, _ = running
     with socket.create_connection(address) as half, socket.create_connection(address) as silent:
         half.sendall(b"GET / HTTP/1.1\r\nhost: 127.0.0.1\r\nx-half: ")

@@ -5,10 +5,11 @@ import json
 import attrs
 import numpy as np
 import pytest
-from sidelight_explorer import server, sidelight_renderers
+from sidelight_explorer import sidelight_renderers
 from sidelight_explorer._params import WebParams
-from sidelight_explorer.document import write_document
-from sidelight_explorer.web import Web
+from sidelight_explorer.renderer import Web
+from sidelight_explorer.server import listener
+from sidelight_explorer.session.file import write_document
 from sidelight_specs import UserError
 from sidelight_specs.testing.explanations import toy_results
 from sidelight_specs.testing.run import ToyRun
@@ -65,7 +66,7 @@ def test_a_session_that_cannot_be_used_is_the_users_to_mend(world, tmp_path, tex
 
 def test_serving_announces_an_address_that_opens(world, monkeypatch):
     served = {}
-    monkeypatch.setattr(server, "serve", lambda app, listening, opened, closing: (served.update(app=app), opened()))
+    monkeypatch.setattr(listener, "serve", lambda app, listening, opened, closing: (served.update(app=app), opened()))
     web(world).serve(layered(world), whole_stage(world))
     address = world.stage.address
     assert address.startswith("http://127.0.0.1:")
@@ -87,5 +88,5 @@ def whole_stage(world):
 
 
 def test_a_port_that_is_taken_is_the_users_to_mend():
-    with server.listen("127.0.0.1", 0) as taken, pytest.raises(UserError, match="cannot listen"):
-        server.listen("127.0.0.1", taken.getsockname()[1])
+    with listener.listen("127.0.0.1", 0) as taken, pytest.raises(UserError, match="cannot listen"):
+        listener.listen("127.0.0.1", taken.getsockname()[1])

@@ -12,9 +12,9 @@ from sidelight_specs.testing import ToyRun, Toys
 from sidelight_specs.testing.toys import ToyClassifier, ToyData, ToyGenerator, ToyInverter
 
 from sidelight_explorer._params import DirectionParams
-from sidelight_explorer.document import Document, Image, write_document, write_latents
-from sidelight_explorer.movable import movable
-from sidelight_explorer.spec import Spec, plain
+from sidelight_explorer.session.edit import Spec, plain
+from sidelight_explorer.session.file import Document, Image, write_document, write_latents
+from sidelight_explorer.session.slider import movable
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from sidelight_specs.results import Heatmap
 
-from sidelight_explorer.spec import plain
+from sidelight_explorer.session.edit import plain
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     import numpy as np
     from sidelight_specs.results import Results
 
-    from sidelight_explorer.spec import Spec
+    from sidelight_explorer.session.edit import Spec
 
 
 def write_heatmap(

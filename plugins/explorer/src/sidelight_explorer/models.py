@@ -14,7 +14,7 @@ from sidelight_specs.roles.classifier import displayed
 from sidelight_toolkit.arrays import to_array
 from sidelight_toolkit.batching import slices
 
-from sidelight_explorer.turns import Rank, Turns
+from sidelight_explorer.server.priority_lock import Rank, Turns
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from sidelight_specs.roles import Classifier, Generator
     from torch import Tensor
 
-    from sidelight_explorer.points import Point
+    from sidelight_explorer.session.latent_edit import Point
 
 V = TypeVar("V")
 KEPT_BYTES = 256 << 20

@@ -5,13 +5,13 @@ from __future__ import annotations
 import base64
 from typing import TYPE_CHECKING, Any
 
+from sidelight_explorer.images import png
 from sidelight_explorer.models import MOST_VALUES
-from sidelight_explorer.pictures import png
 
 if TYPE_CHECKING:
     import numpy as np
 
-    from sidelight_explorer.scene import Shown
+    from sidelight_explorer.state import Shown
 
 
 def picture(one: Shown, side: int, ask: dict[str, int]) -> dict[str, Any]:

@@ -10,8 +10,8 @@ import numpy as np
 from sidelight_specs.results import Attribute
 
 from sidelight_explorer.models import Recent
-from sidelight_explorer.movable import Movable, movable
-from sidelight_explorer.reading import Bad, fields, number, text, whole
+from sidelight_explorer.server.validation import Bad, fields, number, text, whole
+from sidelight_explorer.session.slider import Movable, movable
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator

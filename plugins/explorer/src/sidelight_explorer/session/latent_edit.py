@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Any
 import attrs
 import numpy as np
 
-from sidelight_explorer.reading import Bad
+from sidelight_explorer.server.validation import Bad
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from sidelight_explorer.movable import Movable
-    from sidelight_explorer.spec import Spec
+    from sidelight_explorer.session.edit import Spec
+    from sidelight_explorer.session.slider import Movable
 
 
 @attrs.frozen

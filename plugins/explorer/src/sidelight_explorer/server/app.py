@@ -12,10 +12,10 @@ from starlette.requests import ClientDisconnect
 from starlette.responses import HTMLResponse, JSONResponse, Response
 from starlette.routing import Route
 
-from sidelight_explorer.api import Api
-from sidelight_explorer.guard import LOOPBACK, Guard, check_token, refused
 from sidelight_explorer.page import page
-from sidelight_explorer.reading import Bad
+from sidelight_explorer.server.api import Api
+from sidelight_explorer.server.security import LOOPBACK, Guard, check_token, refused
+from sidelight_explorer.server.validation import Bad
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from starlette.requests import Request
     from starlette.types import ASGIApp
 
-    from sidelight_explorer.live import Live
+    from sidelight_explorer.server.live_state import Live
 
 OVERHEAD = 1 << 20
 """Bytes that a request may hold beside what is uploaded."""

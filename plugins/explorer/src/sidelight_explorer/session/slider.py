@@ -10,7 +10,7 @@ import attrs
 import numpy as np
 from sidelight_specs.results import Attribute, Attributes
 
-from sidelight_explorer.points import Setting
+from sidelight_explorer.session.latent_edit import Setting
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

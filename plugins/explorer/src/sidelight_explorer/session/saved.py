@@ -9,9 +9,9 @@ import attrs
 import numpy as np
 from sidelight_specs import SidelightError, UserError
 
-from sidelight_explorer.document import Document, read_document, read_latents
-from sidelight_explorer.reading import Bad, parsed
-from sidelight_explorer.sliders import Sliders
+from sidelight_explorer.server.validation import Bad, parsed
+from sidelight_explorer.session.file import Document, read_document, read_latents
+from sidelight_explorer.session.slider_file import Sliders
 
 if TYPE_CHECKING:
     from sidelight_specs.roles import Generator

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 import attrs
 import numpy as np
 
-from sidelight_explorer.jobs import Job
-from sidelight_explorer.reading import Bad
+from sidelight_explorer.server.jobs import Job
+from sidelight_explorer.server.validation import Bad
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

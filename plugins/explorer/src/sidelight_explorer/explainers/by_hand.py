@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING
 import torch
 from sidelight_specs.roles import Explainer
 
-from sidelight_explorer.changed import Changed, image_attributes
-from sidelight_explorer.edited import Edits, edits_of
+from sidelight_explorer.explainers.before_after import Changed, image_attributes
+from sidelight_explorer.explainers.session_edits import Edits, edits_of
 from sidelight_explorer.models import Models
-from sidelight_explorer.points import Point
-from sidelight_explorer.session import read_session
+from sidelight_explorer.session.latent_edit import Point
+from sidelight_explorer.session.saved import read_session
 
 if TYPE_CHECKING:
     import numpy as np

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from PIL import Image, ImageOps
 
-from sidelight_explorer.reading import Bad
+from sidelight_explorer.server.validation import Bad
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING
 from sidelight_specs import UserError
 from sidelight_specs.roles import Renderer
 
-from sidelight_explorer.document import with_sliders
-from sidelight_explorer.export import exported_page
 from sidelight_explorer.heatmaps import of_the_run
-from sidelight_explorer.reading import Bad
-from sidelight_explorer.scene import beginning, scene
-from sidelight_explorer.session import has_styles, read_session
+from sidelight_explorer.server.validation import Bad
+from sidelight_explorer.session.export import exported_page
+from sidelight_explorer.session.file import with_sliders
+from sidelight_explorer.session.saved import has_styles, read_session
+from sidelight_explorer.state import beginning, scene
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -25,8 +25,8 @@ if TYPE_CHECKING:
     from sidelight_specs.stage import Stage
 
     from sidelight_explorer._params import WebParams
-    from sidelight_explorer.document import Document
-    from sidelight_explorer.scene import Scene
+    from sidelight_explorer.session.file import Document
+    from sidelight_explorer.state import Scene
 
 MAIN = "classifier"
 MEBIBYTE = 1 << 20
@@ -52,9 +52,9 @@ class Web(Renderer):
 
     def serve(self, results: Results, stage: Stage) -> None:
         """Serve the page until interrupted."""
-        from sidelight_explorer.app import application, new_token
-        from sidelight_explorer.live import Live
-        from sidelight_explorer.server import address, listen, serve
+        from sidelight_explorer.server.app import application, new_token
+        from sidelight_explorer.server.listener import address, listen, serve
+        from sidelight_explorer.server.live_state import Live
 
         with listen(stage.host, stage.port) as listening:
             made = scene(

@@ -9,7 +9,7 @@ import torch
 from sidelight_specs.roles import Explainer
 from sidelight_toolkit.arrays import to_tensor
 
-from sidelight_explorer.changed import Changed, image_attributes
+from sidelight_explorer.explainers.before_after import Changed, image_attributes
 
 if TYPE_CHECKING:
     from sidelight_specs import Run

@@ -11,7 +11,7 @@ from typing import Any
 
 import attrs
 
-from sidelight_explorer.reading import Bad, fields, listed, mapping, text, whole
+from sidelight_explorer.server.validation import Bad, fields, listed, mapping, text, whole
 
 STYLE_ID = re.compile(r"[A-Za-z0-9_.-]{1,80}")
 MOST_LAYERS = 128

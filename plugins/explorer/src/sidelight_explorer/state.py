@@ -6,15 +6,15 @@ from typing import TYPE_CHECKING, Any
 
 import attrs
 
-from sidelight_explorer.document import Document, Image, Style
 from sidelight_explorer.models import Drawn, Models
-from sidelight_explorer.movable import movables
-from sidelight_explorer.points import located
-from sidelight_explorer.region import Region, region
-from sidelight_explorer.sliders import Sliders, write_slider
-from sidelight_explorer.spec import plain
-from sidelight_explorer.styles import Styles, draw_id
-from sidelight_explorer.turns import Rank
+from sidelight_explorer.server.priority_lock import Rank
+from sidelight_explorer.session.edit import plain
+from sidelight_explorer.session.file import Document, Image, Style
+from sidelight_explorer.session.latent_edit import located
+from sidelight_explorer.session.slider import movables
+from sidelight_explorer.session.slider_file import Sliders, write_slider
+from sidelight_explorer.session.style import Styles, draw_id
+from sidelight_explorer.w_region import Region, region
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from sidelight_specs.roles import Classifier, Generator
 
     from sidelight_explorer._params import WebParams
-    from sidelight_explorer.spec import Spec
+    from sidelight_explorer.session.edit import Spec
 
 
 @attrs.frozen(eq=False)

@@ -14,9 +14,9 @@ import numpy as np
 from sidelight_toolkit.arrays import to_array
 
 from sidelight_explorer.models import Recent
-from sidelight_explorer.reading import Bad
-from sidelight_explorer.spec import plain
-from sidelight_explorer.turns import Rank
+from sidelight_explorer.server.priority_lock import Rank
+from sidelight_explorer.server.validation import Bad
+from sidelight_explorer.session.edit import plain
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from sidelight_specs.results import Inversion
 
     from sidelight_explorer.models import Models
-    from sidelight_explorer.region import Region
+    from sidelight_explorer.w_region import Region
 
 AVERAGE = "average"
 MOST_POOL = 500
@@ -108,7 +108,7 @@ class Styles:
         self, classifier: str, target: int, *, high: bool, seed: int, count: int, pool: int, percent: int
     ) -> list[str]:
         """Of `pool` random draws the `count` whose score lies nearest to one end, the nearest first."""
-        from sidelight_explorer.points import located
+        from sidelight_explorer.session.latent_edit import located
 
         names = [draw_id(seed, index, percent) for index in range(pool)]
         points = [located(plain(name, self.layers), self.latents, {}) for name in names]

@@ -12,14 +12,14 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 import attrs
 from sidelight_specs import Cancelled, SidelightError
 
-from sidelight_explorer.turns import Rank
+from sidelight_explorer.server.priority_lock import Rank
 
 if TYPE_CHECKING:
     from contextlib import AbstractContextManager
 
     from sidelight_specs.stage import Watcher
 
-    from sidelight_explorer.turns import Turns
+    from sidelight_explorer.server.priority_lock import Turns
 
 State = Literal["waiting", "running", "done", "failed", "cancelled"]
 Work: TypeAlias = "Callable[[Job], dict[str, Any]]"

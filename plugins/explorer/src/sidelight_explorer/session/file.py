@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any
 import attrs
 import numpy as np
 
-from sidelight_explorer.movable import Movable
-from sidelight_explorer.reading import Bad, fields, listed, mapping, one_of, text, whole
-from sidelight_explorer.sliders import read_slider, write_slider
-from sidelight_explorer.spec import Spec, read_spec, style_id, write_spec
+from sidelight_explorer.server.validation import Bad, fields, listed, mapping, one_of, text, whole
+from sidelight_explorer.session.edit import Spec, read_spec, style_id, write_spec
+from sidelight_explorer.session.slider import Movable
+from sidelight_explorer.session.slider_file import read_slider, write_slider
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -9,14 +9,14 @@ from starlette.concurrency import run_in_threadpool
 from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
 
-from sidelight_explorer.document import read_document, read_latents, with_sliders, write_document, write_latents
-from sidelight_explorer.guard import check_token
-from sidelight_explorer.pictures import read_upload
+from sidelight_explorer.images import read_upload
 from sidelight_explorer.picturing import picture
-from sidelight_explorer.reading import Bad, fields, listed, one_of, parsed, text, whole
-from sidelight_explorer.spec import read_spec
-from sidelight_explorer.styles import MOST_POOL
-from sidelight_explorer.turns import Rank
+from sidelight_explorer.server.priority_lock import Rank
+from sidelight_explorer.server.security import check_token
+from sidelight_explorer.server.validation import Bad, fields, listed, one_of, parsed, text, whole
+from sidelight_explorer.session.edit import read_spec
+from sidelight_explorer.session.file import read_document, read_latents, with_sliders, write_document, write_latents
+from sidelight_explorer.session.style import MOST_POOL
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -24,8 +24,8 @@ if TYPE_CHECKING:
     import numpy as np
     from starlette.requests import Request
 
-    from sidelight_explorer.live import Live
-    from sidelight_explorer.visitors import Visitor
+    from sidelight_explorer.server.clients import Visitor
+    from sidelight_explorer.server.live_state import Live
 
 MOST_SPECS = 400
 CHUNK = 8

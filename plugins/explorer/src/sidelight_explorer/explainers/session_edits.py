@@ -10,13 +10,13 @@ import numpy as np
 from sidelight_specs import UserError
 from sidelight_specs.results import Attribute
 
-from sidelight_explorer.points import Point, located
-from sidelight_explorer.reading import Bad
-from sidelight_explorer.spec import plain
+from sidelight_explorer.server.validation import Bad
+from sidelight_explorer.session.edit import plain
+from sidelight_explorer.session.latent_edit import Point, located
 
 if TYPE_CHECKING:
-    from sidelight_explorer.document import Document, Image
-    from sidelight_explorer.session import Session
+    from sidelight_explorer.session.file import Document, Image
+    from sidelight_explorer.session.saved import Session
 
 SAME = 0.02
 """Images whose latents differ by less, relative to their length, are the same image."""

@@ -9,13 +9,13 @@ import numpy as np
 from sidelight_specs.results import Targets
 from sidelight_toolkit.arrays import to_array
 
-from sidelight_explorer.document import write_document
-from sidelight_explorer.export import exported_page
 from sidelight_explorer.heatmaps import write_heatmap
-from sidelight_explorer.jobs import Job, Jobs
-from sidelight_explorer.points import located
-from sidelight_explorer.reading import Bad
-from sidelight_explorer.visitors import Visitor, Visitors
+from sidelight_explorer.server.clients import Visitor, Visitors
+from sidelight_explorer.server.jobs import Job, Jobs
+from sidelight_explorer.server.validation import Bad
+from sidelight_explorer.session.export import exported_page
+from sidelight_explorer.session.file import write_document
+from sidelight_explorer.session.latent_edit import located
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -25,9 +25,9 @@ if TYPE_CHECKING:
     from sidelight_specs.stage import Part, Stage
     from torch import Tensor
 
-    from sidelight_explorer.document import Document
-    from sidelight_explorer.scene import Scene
-    from sidelight_explorer.spec import Spec
+    from sidelight_explorer.session.edit import Spec
+    from sidelight_explorer.session.file import Document
+    from sidelight_explorer.state import Scene
 
 
 class Live:

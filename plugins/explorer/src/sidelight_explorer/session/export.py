@@ -9,22 +9,22 @@ from __future__ import annotations
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
-from sidelight_explorer.document import write_document
 from sidelight_explorer.page import page
 from sidelight_explorer.picturing import picture
-from sidelight_explorer.spec import group_layers, plain, with_move, with_style
-from sidelight_explorer.turns import Rank
+from sidelight_explorer.server.priority_lock import Rank
+from sidelight_explorer.session.edit import group_layers, plain, with_move, with_style
+from sidelight_explorer.session.file import write_document
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     import numpy as np
 
-    from sidelight_explorer.document import Document, Image
-    from sidelight_explorer.jobs import Job
-    from sidelight_explorer.movable import Movable
-    from sidelight_explorer.scene import Scene
-    from sidelight_explorer.spec import Spec
+    from sidelight_explorer.server.jobs import Job
+    from sidelight_explorer.session.edit import Spec
+    from sidelight_explorer.session.file import Document, Image
+    from sidelight_explorer.session.slider import Movable
+    from sidelight_explorer.state import Scene
 
 SHARES = (100, 50, 25, 75)
 CHUNK = 16

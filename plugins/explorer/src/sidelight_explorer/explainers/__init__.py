@@ -1,0 +1,1 @@
+"""The explainers that present edits as results."""

@@ -1,0 +1,1 @@
+"""The HTTP server: application, API, access control, jobs and the lock around the models."""

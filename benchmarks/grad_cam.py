@@ -16,9 +16,9 @@ from typing import TYPE_CHECKING
 import captum.attr
 import numpy as np
 import torch
-from sidelight_captum._params import GradCamParams
+from sidelight_captum.attribution import class_pairs, score_function
 from sidelight_captum.grad_cam import GradCam, upsampled
-from sidelight_captum.question import class_pairs, score_function
+from sidelight_captum.params import GradCamParams
 from sidelight_classifiers._params import EfficientNetLiteParams
 from sidelight_classifiers.efficientnet_lite import EfficientNetLite
 from sidelight_specs.results import Targets

@@ -13,7 +13,7 @@ from sidelight_report.html import Html
 from sidelight_specs.results import Predictions, Results, Targets
 from sidelight_specs.testing import ToyRun
 from sidelight_structured import SagParams
-from sidelight_structured.sag import Sag
+from sidelight_structured.sag.sag import Sag
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 ARGUMENTS = ["--headless", "--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-sync"]

@@ -3,9 +3,9 @@
 import captum.attr
 import pytest
 import torch
-from sidelight_captum._params import GuidedBackpropParams
 from sidelight_captum.guided_backprop import GuidedBackprop
 from sidelight_captum.guided_rule import GuidedRule
+from sidelight_captum.params import GuidedBackpropParams
 from sidelight_specs import UserError
 from sidelight_specs.testing import ToyRun
 from torch import nn

@@ -2,10 +2,10 @@
 
 import pytest
 import torch
-from sidelight_captum._params import GradCamParams, GuidedGradCamParams
 from sidelight_captum.grad_cam import GradCam
 from sidelight_captum.guided_grad_cam import GuidedGradCam
 from sidelight_captum.layers import LayerFinder
+from sidelight_captum.params import GradCamParams, GuidedGradCamParams
 from sidelight_specs import UserError
 from sidelight_specs.testing import ToyRun
 from torch import nn

@@ -5,8 +5,8 @@ import numpy as np
 import pytest
 import torch
 from captum.attr._utils.lrp_rules import Alpha1_Beta0_Rule, EpsilonRule
-from sidelight_captum._params import LrpParams
 from sidelight_captum.lrp import Lrp, by_flat_rule
+from sidelight_captum.params import LrpParams
 from sidelight_specs import UserError
 from sidelight_specs.testing import ToyRun
 from torch import nn

@@ -3,7 +3,12 @@
 import numpy as np
 import pytest
 import torch
-from sidelight_captum._params import (
+from sidelight_captum.grad_cam import GradCam
+from sidelight_captum.guided_backprop import GuidedBackprop
+from sidelight_captum.guided_grad_cam import GuidedGradCam
+from sidelight_captum.integrated_gradients import IntegratedGradients
+from sidelight_captum.occlusion import Occlusion
+from sidelight_captum.params import (
     GradCamParams,
     GuidedBackpropParams,
     GuidedGradCamParams,
@@ -11,11 +16,6 @@ from sidelight_captum._params import (
     OcclusionParams,
     SaliencyParams,
 )
-from sidelight_captum.grad_cam import GradCam
-from sidelight_captum.guided_backprop import GuidedBackprop
-from sidelight_captum.guided_grad_cam import GuidedGradCam
-from sidelight_captum.integrated_gradients import IntegratedGradients
-from sidelight_captum.occlusion import Occlusion
 from sidelight_captum.saliency import Saliency
 from sidelight_specs import UserError
 from sidelight_specs.testing import ToyRun

@@ -150,7 +150,7 @@ def explain(module, name, params, classifier, images):
     pytest.importorskip("sidelight_captum")
     from importlib import import_module
 
-    options = getattr(import_module("sidelight_captum._params"), params)()
+    options = getattr(import_module("sidelight_captum.params"), params)()
     explainer = getattr(import_module(f"sidelight_captum.{module}"), name)(options, classifier=classifier, run=ToyRun())
     return explainer.explain(images, targets_of(classifier, images))
 

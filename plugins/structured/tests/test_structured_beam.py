@@ -6,8 +6,8 @@ from random import Random
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from sidelight_structured.beam import Search
-from sidelight_structured.graph import attention_graph, diverse
+from sidelight_structured.sag.beam_search import Search
+from sidelight_structured.sag.graph import attention_graph, diverse
 
 PATCHES = range(9)
 EVERY_SET = [frozenset(chosen) for size in range(10) for chosen in combinations(PATCHES, size)]

@@ -5,13 +5,13 @@ import pytest
 import torch
 from sidelight_specs.results import Heatmap, Measurements, Targets
 from sidelight_specs.testing import ToyClassifier, ToyRun
-from sidelight_structured.igos import Igos, IgosPlusPlus, refined
-from sidelight_structured.mask_report import curves_report, mask_curves
+from sidelight_structured.class_probability import ClassProbability
+from sidelight_structured.igos.igos import Igos, IgosPlusPlus, refined
+from sidelight_structured.igos.objective import Objective, Term
+from sidelight_structured.igos.optimizers import Momentum
+from sidelight_structured.igos.report import curves_report, mask_curves
 from sidelight_structured.masking import upsample
-from sidelight_structured.momentum import Momentum
-from sidelight_structured.objective import Objective, Term
 from sidelight_structured.params import IgosParams, IgosPlusPlusParams
-from sidelight_structured.scoring import ClassProbability
 from sidelight_toolkit.baselines import baseline
 
 SMALL = {"size": 8, "steps": 6, "baseline_limit": 1.0}

@@ -5,11 +5,11 @@ import pytest
 import torch
 from sidelight_specs import UserError
 from sidelight_specs.testing import ToyRun
-from sidelight_structured.baseline import blurred, checked_baseline, listed, tell
-from sidelight_structured.line_search import LineSearch
+from sidelight_structured.class_probability import ClassProbability
+from sidelight_structured.igos.baseline import blurred, checked_baseline, listed, tell
+from sidelight_structured.igos.line_search import LineSearch
+from sidelight_structured.igos.objective import Objective, Term
 from sidelight_structured.masking import blend, similarity, total_variation, upsample
-from sidelight_structured.objective import Objective, Term
-from sidelight_structured.scoring import ClassProbability
 
 
 class Quadrant:

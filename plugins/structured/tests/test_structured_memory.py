@@ -11,9 +11,9 @@ import resource, sys
 import numpy as np, torch
 from sidelight_specs.results import Targets
 from sidelight_specs.testing import ToyRun
-from sidelight_structured.igos import IgosPlusPlus
+from sidelight_structured.igos.igos import IgosPlusPlus
 from sidelight_structured.params import IgosPlusPlusParams, SagParams
-from sidelight_structured.sag import Sag
+from sidelight_structured.sag.sag import Sag
 
 torch.set_num_threads(1)
 torch.manual_seed(0)

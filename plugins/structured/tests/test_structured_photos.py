@@ -5,7 +5,7 @@ import pytest
 import torch
 from sidelight_specs.results import Targets
 from sidelight_specs.testing import ToyRun
-from sidelight_structured.igos import Igos, IgosPlusPlus
+from sidelight_structured.igos.igos import Igos, IgosPlusPlus
 from sidelight_structured.params import IgosParams, IgosPlusPlusParams
 
 pytestmark = pytest.mark.slow

@@ -8,11 +8,11 @@ from sidelight_specs.results import AttentionGraph, Graph, GraphNode, Heatmap, T
 from sidelight_specs.roles import Classifier
 from sidelight_specs.testing import ToyRun
 from sidelight_structured import ExplanationsParams, SagParams
-from sidelight_structured.patches import PatchScores
-from sidelight_structured.pruning import minimal
-from sidelight_structured.sag import Sag
-from sidelight_structured.scoring import ClassProbability
-from sidelight_structured.verification import Explanations
+from sidelight_structured.class_probability import ClassProbability
+from sidelight_structured.sag.patches import PatchScores
+from sidelight_structured.sag.pruning import minimal
+from sidelight_structured.sag.sag import Sag
+from sidelight_structured.sag.verification import Explanations
 
 SIDE, GRID = 24, 4
 ONE = Targets(predicted=np.array([0]), probe=np.array([1]))

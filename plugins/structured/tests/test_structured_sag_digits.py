@@ -10,8 +10,8 @@ from sidelight_images.digits import Digits
 from sidelight_specs.results import Targets
 from sidelight_specs.testing import ToyRun
 from sidelight_structured import ExplanationsParams, SagParams
-from sidelight_structured.sag import Sag
-from sidelight_structured.verification import Explanations
+from sidelight_structured.sag.sag import Sag
+from sidelight_structured.sag.verification import Explanations
 
 IMAGES = 24
 

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 import torch
-from sidelight_structured.srae import (
+from sidelight_structured.xnn.srae import (
     ExplanationNetwork,
     faithfulness,
     pull_away,

@@ -7,11 +7,12 @@ from sidelight_specs import SidelightError, UserError
 from sidelight_specs.results import Heatmap, Split, Targets
 from sidelight_specs.roles import Classifier, Data, Explainer
 from sidelight_specs.testing import ToyClassifier, ToyData, ToyRun
-from sidelight_structured import XnnParams, attempts
-from sidelight_structured.srae import pull_away
-from sidelight_structured.x_feature import GAIN, XFeature
-from sidelight_structured.xnn import Xnn, explained_classes
-from sidelight_structured.xnn_training import default_widths, encoded, strongest
+from sidelight_structured import XnnParams
+from sidelight_structured.xnn import restarts
+from sidelight_structured.xnn.srae import pull_away
+from sidelight_structured.xnn.training import default_widths, encoded, strongest
+from sidelight_structured.xnn.unit_classifier import GAIN, XFeature
+from sidelight_structured.xnn.xnn import Xnn, explained_classes
 from sidelight_toolkit.classifier import TorchClassifier
 from sidelight_toolkit.layers import find_layer, layer_and_logits
 from torch import nn
@@ -211,10 +212,10 @@ def test_the_pull_away_turns_back_by_less_and_less(monkeypatch):
     def attempted(_layer, _logits, _classes, _params, _run, strength, number):
         strengths.append(strength)
         overlap, disagreement = next(answers)
-        return attempts.Attempt(network=number, curves={}, overlap=overlap, disagreement=disagreement)
+        return restarts.Attempt(network=number, curves={}, overlap=overlap, disagreement=disagreement)
 
-    monkeypatch.setattr(attempts, "_attempted", attempted)
-    chosen, _ = attempts.trained(None, None, (), XnnParams(orthogonality=0.3, tries=4), ToyRun())
+    monkeypatch.setattr(restarts, "_attempted", attempted)
+    chosen, _ = restarts.trained(None, None, (), XnnParams(orthogonality=0.3, tries=4), ToyRun())
     assert np.allclose(strengths, [0.3, 0.3 * 1.5, 0.3 * 1.5**0.5, 0.3 * 1.5**0.75])
     assert chosen == 3
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from sidelight_specs import Need, hookimpl
 
 from sidelight_captum._misfits import HeatmapDescriptor
-from sidelight_captum._params import (
+from sidelight_captum.params import (
     GradCamParams,
     GuidedBackpropParams,
     GuidedGradCamParams,

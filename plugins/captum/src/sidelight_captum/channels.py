@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from sidelight_captum._params import Channels
+    from sidelight_captum.params import Channels
 
 
 def one_channel(attributions: Tensor, channels: Channels) -> Tensor:

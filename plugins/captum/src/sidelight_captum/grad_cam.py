@@ -12,8 +12,8 @@ from sidelight_toolkit.arrays import to_array
 from sidelight_toolkit.batching import slices
 from torch.nn import functional
 
+from sidelight_captum.attribution import class_pairs, score_function
 from sidelight_captum.layers import LayerFinder
-from sidelight_captum.question import class_pairs, score_function
 
 if TYPE_CHECKING:
     from sidelight_specs import Run
@@ -21,9 +21,9 @@ if TYPE_CHECKING:
     from sidelight_specs.roles import Classifier
     from torch import Tensor
 
-    from sidelight_captum._params import GradCamParams
+    from sidelight_captum.attribution import Score
     from sidelight_captum.layers import FeatureLayer
-    from sidelight_captum.question import Score
+    from sidelight_captum.params import GradCamParams
 
 
 class GradCam(Explainer):

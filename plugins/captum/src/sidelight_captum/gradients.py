@@ -9,7 +9,7 @@ import captum.attr
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from sidelight_captum.question import Score
+    from sidelight_captum.attribution import Score
 
 
 def gradient(score: Score, images: Tensor, pairs: Tensor) -> Tensor:

@@ -11,10 +11,10 @@ from sidelight_specs.roles import Explainer
 from sidelight_toolkit.arrays import to_array
 from sidelight_toolkit.batching import slices
 
+from sidelight_captum.attribution import class_pairs, score_function
 from sidelight_captum.channels import one_channel
 from sidelight_captum.gradients import gradient
 from sidelight_captum.guided_rule import GuidedRule
-from sidelight_captum.question import class_pairs, score_function
 
 if TYPE_CHECKING:
     from sidelight_specs import Run
@@ -22,8 +22,8 @@ if TYPE_CHECKING:
     from sidelight_specs.roles import Classifier
     from torch import Tensor
 
-    from sidelight_captum._params import GuidedBackpropParams
-    from sidelight_captum.question import Score
+    from sidelight_captum.attribution import Score
+    from sidelight_captum.params import GuidedBackpropParams
 
 
 class GuidedBackprop(Explainer):

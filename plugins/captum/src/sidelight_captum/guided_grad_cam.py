@@ -11,11 +11,11 @@ from sidelight_specs.roles import Explainer
 from sidelight_toolkit.arrays import to_array
 from sidelight_toolkit.batching import slices
 
+from sidelight_captum.attribution import class_pairs, score_function
 from sidelight_captum.channels import one_channel
 from sidelight_captum.grad_cam import class_activation, upsampled, warn_of_zeros
 from sidelight_captum.guided_backprop import guided_gradient
 from sidelight_captum.layers import LayerFinder
-from sidelight_captum.question import class_pairs, score_function
 
 if TYPE_CHECKING:
     from sidelight_specs import Run
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from sidelight_specs.roles import Classifier
     from torch import Tensor
 
-    from sidelight_captum._params import GuidedGradCamParams
+    from sidelight_captum.params import GuidedGradCamParams
 
 
 class GuidedGradCam(Explainer):

@@ -14,15 +14,15 @@ from sidelight_toolkit.arrays import to_array
 from sidelight_toolkit.baselines import baseline
 from sidelight_toolkit.images import gaussian_blur
 
+from sidelight_captum.attribution import class_pairs, score_function
 from sidelight_captum.channels import one_channel
-from sidelight_captum.question import class_pairs, score_function
 
 if TYPE_CHECKING:
     from sidelight_specs import Run
     from sidelight_specs.results import Targets
     from sidelight_specs.roles import Classifier
 
-    from sidelight_captum._params import IntegratedGradientsParams
+    from sidelight_captum.params import IntegratedGradientsParams
 
 
 class IntegratedGradients(Explainer):

@@ -8,16 +8,15 @@ from typing import TYPE_CHECKING, Any, Protocol
 import torch
 from attrs import frozen
 from sidelight_specs import UserError
+from sidelight_toolkit.layout import RESAMPLING, Layout, Places
 from torch import Tensor, nn
-
-from sidelight_captum.layout import RESAMPLING, Layout, Places
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from sidelight_specs.roles import Classifier
 
-    from sidelight_captum._params import LayoutName
+    from sidelight_captum.params import LayoutName
 
 PROJECTIONS = RESAMPLING | {"linear"}
 """Operators whose bare output is no default: pooled maps, and parts of a transformer's block."""

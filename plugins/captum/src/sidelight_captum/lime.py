@@ -13,7 +13,7 @@ from sidelight_specs.roles import Explainer
 from sidelight_toolkit.arrays import to_array
 from sidelight_toolkit.baselines import baseline
 
-from sidelight_captum.question import class_pairs, score_function
+from sidelight_captum.attribution import class_pairs, score_function
 from sidelight_captum.ridge import Ridge
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from sidelight_specs.roles import Classifier
     from torch import Tensor
 
-    from sidelight_captum._params import LimeParams
+    from sidelight_captum.params import LimeParams
 
 
 class Lime(Explainer):

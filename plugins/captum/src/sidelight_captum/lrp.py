@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from sidelight_specs.roles import Classifier
     from torch import Tensor
 
-    from sidelight_captum._params import LrpParams, Target
+    from sidelight_captum.params import LrpParams, Target
 
 PASSES = {"epsilon": 3, "z-plus": 7, "alpha-beta": 11}
 """Passes an image: forward + backward, counted as two; the other rules evaluate every layer again, there and back."""

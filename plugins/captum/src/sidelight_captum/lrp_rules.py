@@ -24,15 +24,14 @@ from typing import TYPE_CHECKING, Any, NoReturn
 import torch
 from attrs import evolve, frozen
 from sidelight_specs import UserError
+from sidelight_toolkit.layout import MOVES, NEUTRAL, RESAMPLING, operator_name, tensors_of
 from torch import Tensor
 from torch.overrides import TorchFunctionMode
 from torch.utils._pytree import tree_map
 from torch.utils.weak import WeakTensorKeyDictionary
 
-from sidelight_captum.layout import MOVES, NEUTRAL, RESAMPLING, operator_name, tensors_of
-
 if TYPE_CHECKING:
-    from sidelight_captum._params import LrpParams
+    from sidelight_captum.params import LrpParams
 
 WEIGHTED = frozenset(("conv1d", "conv2d", "conv_transpose2d", "linear", "addmm"))
 """Layers; at the first that sees the images relevance ends, and what comes before it prepares them."""

@@ -13,9 +13,9 @@ from sidelight_toolkit.arrays import to_array
 from sidelight_toolkit.batching import slices
 from sidelight_toolkit.seeding import generator
 
+from sidelight_captum.attribution import class_pairs, score_function
 from sidelight_captum.channels import one_channel
 from sidelight_captum.gradients import gradient
-from sidelight_captum.question import class_pairs, score_function
 
 if TYPE_CHECKING:
     from sidelight_specs import Run
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from sidelight_specs.roles import Classifier
     from torch import Tensor
 
-    from sidelight_captum._params import SaliencyParams
+    from sidelight_captum.params import SaliencyParams
 
 
 class Saliency(Explainer):

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from sidelight_specs.roles import Activations
     from sidelight_specs.roles.classifier import Task
 
-    from sidelight_structured.srae import ExplanationNetwork
+    from sidelight_structured.xnn.srae import ExplanationNetwork
 
 GAIN = 4.0
 """The logit of an x-feature that is as strong as in the explained image; minus this where it does not fire."""

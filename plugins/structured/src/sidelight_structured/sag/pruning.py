@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-    from sidelight_structured.patches import PatchSet
+    from sidelight_structured.sag.patches import PatchSet
 
 
 def minimal(

@@ -1,6 +1,6 @@
 """What a structured attention graph costs: its wall time over the wall time of one forward pass in the same process.
 
-    python plugins/structured/benchmarks/sag.py [--batch 8] [PHOTO ...]
+    python benchmarks/sag.py [--batch 8] [PHOTO ...]
 
 With the settings of the authors' code: 7x7 soft patches over black, beam of 3, 15 candidates, threshold 0.9, 10
 explanations. One thread. The unit is EfficientNet-Lite0's forward pass on one image of 224 pixels; while the search
@@ -22,8 +22,8 @@ from sidelight_images.photos import Photos
 from sidelight_specs.results import Targets
 from sidelight_specs.testing import ToyRun
 from sidelight_structured import SagParams
-from sidelight_structured.graph import diverse
-from sidelight_structured.sag import Sag
+from sidelight_structured.sag.graph import diverse
+from sidelight_structured.sag.sag import Sag
 
 EVERY = 3
 

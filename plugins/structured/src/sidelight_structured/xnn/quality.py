@@ -8,7 +8,7 @@ import numpy as np
 from sidelight_specs.results import Measurement, Measurements
 from sidelight_toolkit.arrays import to_array
 
-from sidelight_structured.srae import pull_away
+from sidelight_structured.xnn.srae import pull_away
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -8,14 +8,14 @@ import numpy as np
 from sidelight_specs import UserError
 from sidelight_specs.results import Heatmap, Targets
 
-from sidelight_structured.x_feature import XFeature
+from sidelight_structured.xnn.unit_classifier import XFeature
 
 if TYPE_CHECKING:
     import torch
     from sidelight_specs import Run
     from sidelight_specs.roles import Classifier, Explainer
 
-    from sidelight_structured.learned import Learned
+    from sidelight_structured.xnn.state import Learned
 
 FAINT = 0.05
 """An x-feature that fires less than this, where 1 is its usual strength, has no place."""

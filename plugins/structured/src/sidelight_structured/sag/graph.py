@@ -11,7 +11,7 @@ from sidelight_specs.results import Graph, GraphNode
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from sidelight_structured.patches import PatchScores, PatchSet
+    from sidelight_structured.sag.patches import PatchScores, PatchSet
 
 
 def diverse(found: Sequence[PatchSet], overlap: int) -> tuple[PatchSet, ...]:

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from sidelight_specs.roles import Classifier
     from torch import Tensor
 
-    from sidelight_captum._params import Target
+    from sidelight_captum.params import Target
 
     Score = Callable[[Tensor, Tensor], Tensor]
 

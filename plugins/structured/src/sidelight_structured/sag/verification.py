@@ -13,7 +13,7 @@ from sidelight_specs.roles import Metric
 from sidelight_toolkit.batching import slices
 from sidelight_toolkit.images import upsample_cells
 
-from sidelight_structured.graph import diverse
+from sidelight_structured.sag.graph import diverse
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -11,7 +11,7 @@ from sidelight_toolkit.modules import training_mode
 from sidelight_toolkit.seeding import seeded
 from sidelight_toolkit.training import minibatches, train
 
-from sidelight_structured.srae import ExplanationNetwork
+from sidelight_structured.xnn.srae import ExplanationNetwork
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from sidelight_specs import Run
 
     from sidelight_structured.params import XnnParams
-    from sidelight_structured.srae import Loss
+    from sidelight_structured.xnn.srae import Loss
 
 LARGEST_WIDTHS = (800, 100)
 """The encoder's hidden layers in the paper's experiments, for a layer of 4096."""

@@ -1,6 +1,6 @@
 """What I-GOS and iGOS++ cost and reach: passes, wall time over one forward pass in the same process, and the scores.
 
-    python plugins/structured/benchmarks/igos.py [--crop center] [--sizes 28 224] [--steps 20] [PHOTO ...]
+    python benchmarks/igos.py [--crop center] [--sizes 28 224] [--steps 20] [PHOTO ...]
 
 Insertion and deletion are taken over the mask's own cells as the code of the authors takes them (`convention: igos`),
 so that they compare with figures of that code, and exactly. One thread. The forward pass is EfficientNet-Lite0's at 224
@@ -24,7 +24,7 @@ from sidelight_metrics.insertion_deletion import InsertionDeletion
 from sidelight_specs.results import Targets
 from sidelight_specs.testing import ToyRun
 from sidelight_structured import IgosParams, IgosPlusPlusParams
-from sidelight_structured.igos import Igos, IgosPlusPlus
+from sidelight_structured.igos.igos import Igos, IgosPlusPlus
 
 if TYPE_CHECKING:
     from sidelight_specs.results import Heatmap

@@ -12,11 +12,11 @@ from sidelight_specs.roles import Explainer, Trainable
 from sidelight_toolkit.arrays import to_array
 from sidelight_toolkit.layers import collect, find_layer
 
-from sidelight_structured.attempts import trained
-from sidelight_structured.learned import Learned
-from sidelight_structured.places import places
-from sidelight_structured.quality import quality, substituted
-from sidelight_structured.xnn_training import encoded, strongest
+from sidelight_structured.xnn.heatmaps import places
+from sidelight_structured.xnn.quality import quality, substituted
+from sidelight_structured.xnn.restarts import trained
+from sidelight_structured.xnn.state import Learned
+from sidelight_structured.xnn.training import encoded, strongest
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from sidelight_specs.roles import Classifier, Data
 
     from sidelight_structured.params import XnnParams
-    from sidelight_structured.srae import ExplanationNetwork
+    from sidelight_structured.xnn.srae import ExplanationNetwork
 
 REFERENCE = 1000
 """Images of the data whose x-features go with every explanation."""

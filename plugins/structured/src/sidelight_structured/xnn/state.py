@@ -8,7 +8,7 @@ from attrs import field, frozen
 from sidelight_specs.results import State
 from sidelight_toolkit.modules import state_arrays
 
-from sidelight_structured.srae import ExplanationNetwork
+from sidelight_structured.xnn.srae import ExplanationNetwork
 
 _NETWORK = "network."
 

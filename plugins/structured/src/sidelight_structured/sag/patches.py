@@ -12,7 +12,7 @@ from sidelight_structured.masking import blend, levels, upsample
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from sidelight_structured.scoring import ClassProbability
+    from sidelight_structured.class_probability import ClassProbability
 
 PatchSet = frozenset[int]
 """Indices of visible patches, row-major over the grid."""

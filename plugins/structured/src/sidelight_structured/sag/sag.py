@@ -10,13 +10,13 @@ from sidelight_specs.roles import Explainer
 from sidelight_toolkit.arrays import to_array
 from sidelight_toolkit.baselines import baseline
 
-from sidelight_structured.baseline import Baseline, checked_baseline, listed, speaking, tell
-from sidelight_structured.beam import Search
-from sidelight_structured.graph import attention_graph, diverse
+from sidelight_structured.class_probability import ClassProbability
+from sidelight_structured.igos.baseline import Baseline, checked_baseline, listed, speaking, tell
+from sidelight_structured.igos.objective import Objective, Term
 from sidelight_structured.masking import eight_bit
-from sidelight_structured.objective import Objective, Term
-from sidelight_structured.patches import PatchScores
-from sidelight_structured.scoring import ClassProbability
+from sidelight_structured.sag.beam_search import Search
+from sidelight_structured.sag.graph import attention_graph, diverse
+from sidelight_structured.sag.patches import PatchScores
 
 if TYPE_CHECKING:
     from sidelight_specs import Run

@@ -9,8 +9,8 @@ import torch
 from attrs import frozen
 from sidelight_toolkit.batching import slices
 
+from sidelight_structured.class_probability import ClassProbability
 from sidelight_structured.masking import blend, similarity, total_variation, upsample
-from sidelight_structured.scoring import ClassProbability
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -6,12 +6,12 @@ from typing import TYPE_CHECKING
 
 from attrs import frozen
 
-from sidelight_structured.pruning import minimal
+from sidelight_structured.sag.pruning import minimal
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from sidelight_structured.patches import PatchScores, PatchSet
+    from sidelight_structured.sag.patches import PatchScores, PatchSet
 
 
 @frozen

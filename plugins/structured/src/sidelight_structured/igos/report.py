@@ -13,7 +13,7 @@ from sidelight_toolkit.curves import area, counts, curve, ranks
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from sidelight_structured.objective import Objective, Term
+    from sidelight_structured.igos.objective import Objective, Term
 
 
 _WAYS: tuple[tuple[str, Literal["higher", "lower"], str], ...] = (

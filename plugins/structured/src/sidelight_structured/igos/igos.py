@@ -12,13 +12,13 @@ from sidelight_toolkit.arrays import to_array
 from sidelight_toolkit.batching import slices
 from sidelight_toolkit.seeding import generator
 
-from sidelight_structured.baseline import checked_baseline, tell
-from sidelight_structured.line_search import LineSearch
-from sidelight_structured.mask_report import curves_report, mask_curves, terms_report
+from sidelight_structured.class_probability import ClassProbability
+from sidelight_structured.igos.baseline import checked_baseline, tell
+from sidelight_structured.igos.line_search import LineSearch
+from sidelight_structured.igos.objective import Objective, Term
+from sidelight_structured.igos.optimizers import Momentum
+from sidelight_structured.igos.report import curves_report, mask_curves, terms_report
 from sidelight_structured.masking import upsample
-from sidelight_structured.momentum import Momentum
-from sidelight_structured.objective import Objective, Term
-from sidelight_structured.scoring import ClassProbability
 
 if TYPE_CHECKING:
     from collections.abc import Callable

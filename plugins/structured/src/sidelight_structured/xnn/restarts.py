@@ -8,9 +8,9 @@ import numpy as np
 from attrs import frozen
 from sidelight_specs import SidelightError
 
-from sidelight_structured.quality import agreement
-from sidelight_structured.srae import ExplanationNetwork, pull_away
-from sidelight_structured.xnn_training import encoded, one_training
+from sidelight_structured.xnn.quality import agreement
+from sidelight_structured.xnn.srae import ExplanationNetwork, pull_away
+from sidelight_structured.xnn.training import encoded, one_training
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

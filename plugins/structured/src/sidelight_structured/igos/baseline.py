@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from sidelight_specs import Run
 
-    from sidelight_structured.scoring import ClassProbability
+    from sidelight_structured.class_probability import ClassProbability
 
 _STRENGTHENINGS = 3
 """Twice kernel and sigma, four times, and as the last resort the mean colour."""

@@ -1,0 +1,1 @@
+"""I-GOS and iGOS++: masks optimised by integrated gradients (section 3)."""

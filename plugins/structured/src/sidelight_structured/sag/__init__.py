@@ -1,0 +1,1 @@
+"""Structured attention graphs (section 4)."""

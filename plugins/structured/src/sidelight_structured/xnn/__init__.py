@@ -1,0 +1,1 @@
+"""Explanation networks (section 2)."""

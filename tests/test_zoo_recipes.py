@@ -3,10 +3,10 @@
 from pathlib import Path
 
 import pytest
-from sidelight.engine.hashing import digest_of
 from sidelight.recipe.load import load_recipe
 from sidelight.recipe.model import SECTIONS
 from sidelight.registry.catalog import installed
+from sidelight_specs.digests import digest_of
 from sidelight_zoo.card import cards
 
 RECIPES = Path(__file__).parent.parent / "recipes"

@@ -22,10 +22,10 @@ import numpy as np
 import torch
 from sidelight import load_run
 from sidelight.engine.entry import Entry, read_document, read_entry
-from sidelight.engine.hashing import digest_of
 from sidelight.engine.store import Store
 from sidelight.recipe.model import SECTIONS
 from sidelight.registry.catalog import installed
+from sidelight_specs.digests import digest_of
 from sidelight_specs.results import Measurements, State
 from sidelight_specs.roles import Generator
 from sidelight_specs.testing import ToyRun

@@ -8,8 +8,8 @@ import pytest
 from sidelight.cli import main
 from sidelight.cli.cache import human_size
 from sidelight.engine.entry import Entry
-from sidelight.engine.hashing import digest_of
 from sidelight.engine.store import Store
+from sidelight_specs.digests import digest_of
 from sidelight_specs.results import Heatmap
 
 

@@ -14,10 +14,10 @@ import numpy as np
 import pytest
 from sidelight.engine import scratch
 from sidelight.engine.entry import Entry
-from sidelight.engine.hashing import digest_of
 from sidelight.engine.scratch import Scratch, left_behind
 from sidelight.engine.store import Store, default_root
 from sidelight_specs import UserError
+from sidelight_specs.digests import digest_of
 from sidelight_specs.results import Heatmap, State
 
 KEY = digest_of("a step")

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Hashable, Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
     import numpy as np
 
@@ -51,13 +51,19 @@ class Run(Protocol):
             total: the number of items where `len(iterable)` is not known.
         """
 
-    def cached(self, key: Hashable, make: Callable[[], A]) -> A:
+    def cached(self, key: Any, make: Callable[[], A]) -> A:
         """The artifact kept under `key` for this component, made by `make()` when there is none.
 
+        `run.cached(("inverted", images, steps), invert)`: arrays and tensors count by their content.
+
         Args:
-            key: anything with a stable `repr`, made of plain values; the component's own identity, parameters,
-                needs and the recipe's seed are added by the kernel.
+            key: plain values, numpy arrays, torch tensors and objects with a `digest()`, such as artifacts, in tuples,
+                lists and dicts of any depth; `sidelight_specs.digests.digest_of` is what tells them apart. The
+                component's own identity, parameters, needs and the recipe's seed are added by the kernel.
             make: builds the artifact; not called on a hit.
+
+        Raises:
+            SidelightError: the key holds something whose content cannot be told, such as a set or a path.
         """
 
     def emit(self, name: str, artifact: Artifact) -> None:

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Sized
-from typing import TYPE_CHECKING, TypeVar, cast
+from typing import TYPE_CHECKING, Any, TypeVar, cast
+
+from sidelight_specs.digests import digest_of
 
 from sidelight.engine.checks import check_valid
 from sidelight.engine.device import DTYPE
-from sidelight.engine.hashing import digest_of
 from sidelight.engine.keys import stream_seed
 from sidelight.engine.naming import place_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Hashable, Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
     import numpy as np
     from sidelight_specs import Artifact
@@ -59,15 +60,15 @@ class ComponentRun:
             total = len(iterable)
         return self._session.progress(iterable, label, total)
 
-    def cached(self, key: Hashable, make: Callable[[], A]) -> A:
+    def cached(self, key: Any, make: Callable[[], A]) -> A:
         """The artifact kept under `key` for this component, made by `make()` when there is none."""
 
         def checked() -> A:
             artifact = make()
-            check_valid(artifact, self._component, name=key if isinstance(key, str) else repr(key))
+            check_valid(artifact, self._component, name=_label(key))
             return artifact
 
-        inputs = {"key": digest_of(repr(key))}
+        inputs = {"key": digest_of(key)}
         entry = self._session.keep(self._component, "cached", inputs, checked)
         return cast("A", entry.result)
 
@@ -79,3 +80,9 @@ class ComponentRun:
     def warn(self, text: str) -> None:
         """Tell the user something once; it is kept in the manifest and with the step's store entry."""
         self._session.warn(f"{self._component.use}: {text}")
+
+
+def _label(key: Any) -> str:
+    """The text that a key begins with, to name what it stands for."""
+    first = key[0] if isinstance(key, (tuple, list)) and key else key
+    return first if isinstance(first, str) else "cached"

@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import attrs
 from sidelight_specs import Artifact, SidelightError
-
-from sidelight.engine.hashing import digest_file, digest_of
+from sidelight_specs.digests import digest_file, digest_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -9,8 +9,8 @@ from typing import Any
 
 import attrs
 from sidelight_specs import SidelightError
+from sidelight_specs.digests import digest_of
 
-from sidelight.engine.hashing import digest_of
 from sidelight.engine.naming import place_of
 from sidelight.recipe.model import Explain, ResolvedComponent
 

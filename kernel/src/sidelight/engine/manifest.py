@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import attrs
+from sidelight_specs.digests import digest_file
 
 from sidelight.engine.folder import MANIFEST
-from sidelight.engine.hashing import digest_file
 from sidelight.engine.results import facts_of, save_results
 from sidelight.engine.scratch import sync_files
 

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 import attrs
 from sidelight_specs import Artifact, SidelightError
+from sidelight_specs.digests import digest_of
 from sidelight_specs.results import ComponentRecord, Predictions, Results
 
-from sidelight.engine.hashing import digest_of
 from sidelight.engine.keys import plain_params
 from sidelight.engine.threads import thread_count
 

@@ -6,6 +6,7 @@ import copy
 from typing import TYPE_CHECKING, Any, cast
 
 from sidelight_specs import SidelightError
+from sidelight_specs.digests import digest_of
 from sidelight_specs.results import Inversion, Measurements, Split
 
 from sidelight.engine.answers import ClassifierAnswers
@@ -13,7 +14,6 @@ from sidelight.engine.attributes import join_attributes
 from sidelight.engine.checks import check_kind, check_logits, check_split_images
 from sidelight.engine.device import as_images, load_torch
 from sidelight.engine.guard import Disturbance
-from sidelight.engine.hashing import digest_arrays
 from sidelight.engine.keys import images_read
 from sidelight.engine.naming import (
     has_own_latents,
@@ -70,7 +70,7 @@ def predict(work: Work, component: ResolvedComponent) -> None:
             logits = check_logits(logits, len(images), component)
             return ClassifierAnswers(logits=logits, task=task, class_names=names)
 
-        entry = session.keep(component, "predict", {"images": digest_arrays(images)}, make)
+        entry = session.keep(component, "predict", {"images": digest_of(images)}, make)
         return cast("ClassifierAnswers", entry.result)
 
     work.answers = answers = work.in_shards(component, len(work.images), one)
@@ -94,7 +94,7 @@ def invert(work: Work, component: ResolvedComponent) -> None:
                 inversion = inverter.invert(as_images(images, session.device))
             return check_kind(inversion, Inversion.kind, component, images.shape)
 
-        entry = session.keep(component, "invert", {"images": digest_arrays(images)}, make)
+        entry = session.keep(component, "invert", {"images": digest_of(images)}, make)
         return cast("Inversion | None", entry.result)
 
     found = work.in_shards(component, len(work.images), one)
@@ -127,7 +127,7 @@ def find(work: Work, component: ResolvedComponent) -> None:
                 found = finder.find(finder.latents(given) if own else given, target)
             return check_kind(found, "attributes", component, classes=classes)
 
-        inputs = {"images" if own else "latents": digest_arrays(source), "target": str(target)}
+        inputs = {"images" if own else "latents": digest_of(source), "target": str(target)}
         return cast("Explanation", session.keep(component, "find", inputs, make).result)
 
     targets = session.progress(sorted(set(work.targets.probe.tolist())), "classes", None)
@@ -149,7 +149,7 @@ def explain(work: Work, component: ResolvedComponent) -> None:
                 explanation = explainer.explain(as_images(images, session.device), targets)
             return check_kind(explanation, kind, component, images.shape, classes)
 
-        inputs = {"images": digest_arrays(images), "targets": targets.digest()}
+        inputs = {"images": digest_of(images), "targets": targets.digest()}
         return cast("Explanation", session.keep(component, "explain", inputs, make).result)
 
     work.explanations[component.id] = explanation = work.in_shards(component, len(work.rows), one)
@@ -184,7 +184,7 @@ def measure(work: Work, component: ResolvedComponent) -> None:
             return check_kind(numbers, Measurements.kind, component, rows)
 
         session.cancellation.check()
-        inputs = {"images": digest_arrays(images), "targets": work.targets.digest(), "of": explanation.digest()}
+        inputs = {"images": digest_of(images), "targets": work.targets.digest(), "of": explanation.digest()}
         try:
             found[subject] = cast("Measurements", session.keep(component, "measure", inputs, make).result)
         except NotMeasurable as error:

@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 
+from sidelight_specs.digests import digest_of
 from sidelight_specs.errors import Cancelled
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Hashable, Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
     from sidelight_specs.artifacts import Artifact
 
@@ -28,7 +29,7 @@ class ToyRun:
 
     Attributes:
         steps: label of a progress loop to the number of items that passed.
-        store: `repr` of a key to the artifact kept under it.
+        store: digest of a key to the artifact kept under it.
         emitted: name to by-product.
         warnings: the texts given to `warn`.
     """
@@ -62,9 +63,9 @@ class ToyRun:
             self.steps[label] += 1
             yield item
 
-    def cached(self, key: Hashable, make: Callable[[], A]) -> A:
+    def cached(self, key: Any, make: Callable[[], A]) -> A:
         """What `make` gave for this key the first time."""
-        name = repr(key)
+        name = digest_of(key)
         if name not in self.store:
             self.store[name] = make()
         kept: A = self.store[name]

@@ -1,7 +1,8 @@
 # make demo   a virtual environment, everything installed, the quickstart run; prints the page to open
 # make test   a virtual environment, everything that a test needs, the whole suite
+# make quick  the tests without a browser, a training or processes of their own: at most 90 seconds on two idle cores
 # make slow   the tests that take minutes
-# make lint   ruff, mypy and (where npm is) tsc
+# make lint   ruff, import-linter, codespell, mypy and (where npm is) tsc
 # make docs   the recipe reference, from what is installed
 # make clean  removes the virtual environment and what tools left behind; runs/ stays
 
@@ -13,7 +14,7 @@ FRONTS  = $(patsubst %/package.json,%,$(sort $(wildcard plugins/*/package.json))
 SPECS   = $(foreach dist,$(DISTS),$(dist)/pyproject.toml)
 PIP     = $(BIN)/python -m pip --disable-pip-version-check install --quiet --constraint constraints.txt
 
-.PHONY: demo install test lint tools browser slow docs clean
+.PHONY: demo install quick test slow lint types tools browser docs clean
 .DEFAULT_GOAL = demo
 
 demo: install
@@ -44,16 +45,23 @@ $(VENV)/tools: $(VENV)/installed requirements-dev.txt
 test: tools browser lint
 	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile
 
+quick: tools
+	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile -m "not (slow or browser or training or processes)"
+
 slow: tools browser
 	$(BIN)/python -m pytest -m slow
 
-lint: tools
+lint: tools types
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	$(BIN)/mypy -p sidelight $(addprefix -p ,$(subst -,_,$(addprefix sidelight_,$(notdir $(filter-out kernel,$(DISTS))))))
+	$(BIN)/lint-imports
+	$(BIN)/codespell
 	@if command -v npm >/dev/null; then for front in $(FRONTS); do \
 	npm --prefix $$front install --no-audit --no-fund --silent && npm --prefix $$front run --silent check || exit 1; done; \
 	else echo "NOT RUN: the type checks of the front ends in $(FRONTS) (npm is not installed)"; fi
+
+types: tools
+	$(BIN)/mypy -p sidelight $(addprefix -p ,$(subst -,_,$(addprefix sidelight_,$(notdir $(filter-out kernel,$(DISTS))))))
 
 # The browser tests drive Debian's Chromium; where it cannot be installed they are named as not run.
 browser:

@@ -110,8 +110,9 @@ def test_attributes_move_a_coordinate_or_a_direction_or_set_a_value():
     added_by, put_by, along = sliders.values()
     assert [name.partition(".")[0] for name in sliders] == ["style", "style", "way"]
     (added,), (put,) = (slider.moved(start, 0.5)[1] for slider in (added_by, put_by))
-    assert added.apply(10.0) == 11.0
-    assert put.apply(10.0) == 7.5
+    ten = np.full(5, 10.0)
+    assert added.attribute.apply(ten, added.factor)[4] == 11.0
+    assert put.attribute.apply(ten, put.factor)[4] == 7.5
     np.testing.assert_allclose(along.moved(start, -0.5)[0], -direction)
     assert movables({"style": found["style"]}, generator, False) == {}
 

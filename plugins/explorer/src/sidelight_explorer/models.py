@@ -114,7 +114,7 @@ class Models:
         styles = self.generator.styles(latents).clone()
         for row, point in enumerate(points):
             for setting in point.settings:
-                styles[row, setting.coordinate] = setting.apply(styles[row, setting.coordinate])
+                styles[row] = setting.attribute.apply(styles[row], setting.factor)
         return self.generator.synthesize_styles(styles)
 
     def tensor(self, array: np.ndarray) -> Tensor:

@@ -30,13 +30,14 @@ def attributes(explanation: Artifact) -> Attributes:
 
 
 def applied(styles: Tensor, chosen: Sequence[Attribute], factor: float) -> Tensor:
-    """(N, S) styles with attributes changed, all of them, `factor` times as far as they say."""
-    others = styles.clone()
+    """(N, S) styles with all of the attributes changed, `factor` times as far as they say.
+
+    Of two attributes of one coordinate the later one counts: each begins with the styles as they were.
+    """
+    changed = styles.clone()
     for attribute in chosen:
-        place = attribute.coordinate
-        goal = styles[:, place] + attribute.shift if attribute.value is None else attribute.value
-        others[:, place] = styles[:, place] + factor * (goal - styles[:, place])
-    return others
+        changed[:, attribute.coordinate] = attribute.apply(styles, factor)[:, attribute.coordinate]
+    return changed
 
 
 @attrs.frozen(eq=False)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import Any, ClassVar, TypeVar
 
 import attrs
 import numpy as np
@@ -10,6 +10,9 @@ import numpy as np
 from sidelight_specs.artifacts import array
 from sidelight_specs.errors import SidelightError
 from sidelight_specs.results.explanation import Explanation
+
+Styles = TypeVar("Styles")
+"""(..., S) latent or style vectors: a numpy array or a torch tensor."""
 
 
 @attrs.frozen
@@ -40,6 +43,24 @@ class Attribute:
     target: int = 0
     flagged: str = ""
     value: float | None = None
+
+    def apply(self, styles: Styles, factor: float = 1.0) -> Styles:
+        """Styles with this coordinate changed, `factor` times as far as the attribute says.
+
+        The coordinate becomes `style + factor * (value - style)`, or `style + factor * shift` where there is no value.
+        Not for attributes that move along a direction (see `Attributes.directions`).
+
+        Args:
+            styles: (..., S) floats, left as they are.
+            factor: 0 changes nothing, 1 moves as far as in the search; negative for the other way.
+        """
+        before: Any = styles
+        # numpy arrays copy, torch tensors clone; this package imports no torch
+        changed: Any = before.clone() if hasattr(before, "clone") else before.copy()
+        coordinate = before[..., self.coordinate]
+        distance = self.shift if self.value is None else self.value - coordinate
+        changed[..., self.coordinate] = coordinate + factor * distance
+        return changed  # type: ignore[no-any-return]
 
 
 @attrs.frozen(eq=False, kw_only=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, NamedTuple
 
 import attrs
 import numpy as np
@@ -13,29 +13,17 @@ from sidelight_explorer.server.validation import Bad
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
+    from sidelight_specs.results import Attribute
+
     from sidelight_explorer.session.edit import Spec
     from sidelight_explorer.session.slider import Movable
 
 
-@attrs.frozen
-class Setting:
-    """A change of one coordinate of the style space.
+class Setting(NamedTuple):
+    """A change of one coordinate of the style space: `attribute.apply(styles, factor)`."""
 
-    Args:
-        coordinate: index into the style vector.
-        shift: added to it, or None.
-        value: where it goes, `share` of the way, where there is no shift.
-        share: in [0, 1].
-    """
-
-    coordinate: int
-    shift: float | None
-    value: float = 0.0
-    share: float = 1.0
-
-    def apply(self, before: Any) -> Any:
-        """The coordinate after the change."""
-        return before + self.shift if self.shift is not None else before + self.share * (self.value - before)
+    attribute: Attribute
+    factor: float
 
 
 @attrs.frozen(eq=False)

@@ -51,10 +51,8 @@ class Movable:
         """The latents and the settings after `share` of the way, in [-1, 1]."""
         if self.direction is not None:
             return (latents + share * self.direction).astype(np.float32), []
-        found = self.attribute
-        if found.value is not None:
-            return latents, [Setting(found.coordinate, None, found.value, max(0.0, share))]
-        return latents, [Setting(found.coordinate, share * found.shift)]
+        factor = share if self.attribute.value is None else max(0.0, share)  # a value lies on one side only
+        return latents, [Setting(self.attribute, factor)]
 
 
 def movable(finder: str, attribute: Attribute, direction: np.ndarray | None, towards: str = "") -> Movable:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import attrs
 import numpy as np
 import torch
 from sidelight_toolkit.arrays import to_array
@@ -15,13 +16,6 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from sidelight_stylex.attributes.changes import Models
-
-
-def moved(styles: Tensor, coordinate: int, value: float, amount: float) -> Tensor:
-    """(N, S) styles with one coordinate moved by `amount` of the way to `value`; beyond it for more than 1."""
-    others = styles.clone()
-    others[:, coordinate] += amount * (value - styles[:, coordinate])
-    return others
 
 
 def towards(
@@ -51,10 +45,9 @@ def towards(
     chosen = min(count, int(np.isfinite(effects).sum(axis=1).min()))
     paths, probabilities = [], []
     for attribute, effect in zip(found, effects, strict=True):
-        assert attribute.value is not None, "attributes of a style space say what the coordinate is set to"
         rows = np.argsort(-np.nan_to_num(effect, nan=-np.inf), kind="stable")[:chosen]
         start = styles[torch.from_numpy(rows)]
-        way = torch.stack([moved(start, attribute.coordinate, attribute.value, amount) for amount in amounts], 1)
+        way = torch.stack([attribute.apply(start, float(amount)) for amount in amounts], 1)  # (n, T, S)
         paths.append(_drawn(models, way))
         probabilities.append(_probabilities(models, way[:, [0, -1]], attribute.target))
     frames_of = np.stack(paths)
@@ -88,8 +81,9 @@ def back(
         return {}
     pictures, probabilities = [], []
     for attribute in found:
-        other = float(ranges[attribute.coordinate, 0 if attribute.direction > 0 else 1])
-        both = torch.stack([styles, moved(styles, attribute.coordinate, other, factor)], 1)
+        opposite = float(ranges[attribute.coordinate, 0 if attribute.direction > 0 else 1])
+        changed = attrs.evolve(attribute, value=opposite).apply(styles, factor)
+        both = torch.stack([styles, changed], 1)
         shares = _probabilities(models, both, attribute.target)
         rows = np.argsort(shares[:, 1] - shares[:, 0], kind="stable")[:count]
         pictures.append(_drawn(models, both[torch.from_numpy(rows)]))

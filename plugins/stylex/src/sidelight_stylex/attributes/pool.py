@@ -83,14 +83,7 @@ class Pool:
 
     def each_changed(self, styles: Tensor, attributes: Sequence[Attribute]) -> Tensor:
         """(S,) styles to (A, S), in each of which one attribute is changed."""
-        changed = styles.repeat(len(attributes), 1)
-        for row, attribute in enumerate(attributes):
-            changed[row, attribute.coordinate] = self._value(styles[attribute.coordinate], attribute)
-        return changed
-
-    def _value(self, style: Tensor, attribute: Attribute) -> Tensor:
-        goal = style + attribute.shift if attribute.value is None else torch.full_like(style, attribute.value)
-        return style + self._params.factor * (goal - style)
+        return torch.stack([attribute.apply(styles, self._params.factor) for attribute in attributes])
 
 
 def log_odds(logits: np.ndarray, target: int) -> np.ndarray:

@@ -14,7 +14,7 @@ from sidelight_toolkit.arrays import to_array
 from torch import Tensor
 
 from sidelight_stylex.attributes.changes import Models
-from sidelight_stylex.attributes.examples import back, moved, towards
+from sidelight_stylex.attributes.examples import back, towards
 from sidelight_stylex.attributes.plausibility import Surroundings, tinted
 from sidelight_stylex.attributes.reference import ranges_of, training_styles
 
@@ -148,8 +148,7 @@ class Presenter:
         return [self._flag(start, before, attribute, around) for attribute in found]
 
     def _flag(self, start: Tensor, before: Tensor, attribute: Attribute, around: Surroundings) -> str:
-        assert attribute.value is not None, "attributes of a style space say what the coordinate is set to"
-        after = self.models.draw(moved(start, attribute.coordinate, attribute.value, 1.0))
+        after = self.models.draw(attribute.apply(start))
         share, gone = tinted(to_array(before), to_array(after)), around.left_by(after)
         reasons = []
         if share >= self._params.tint:

@@ -20,7 +20,7 @@ from sidelight_classifiers.efficientnet_lite import EfficientNetLite
 from sidelight_images import PhotosParams
 from sidelight_images.photos import Photos
 from sidelight_metrics import InsertionDeletionParams
-from sidelight_metrics.insertion_deletion import InsertionDeletion
+from sidelight_metrics.heatmaps.insertion_deletion import InsertionDeletion
 from sidelight_specs.results import Targets
 from sidelight_specs.testing import ToyRun
 from sidelight_structured import IgosParams, IgosPlusPlusParams

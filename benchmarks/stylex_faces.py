@@ -17,8 +17,8 @@ import numpy as np
 import torch
 from sidelight_images._params import FacesParams
 from sidelight_images.faces.data import Faces
-from sidelight_metrics._params import SufficiencyParams
-from sidelight_metrics.sufficiency import Sufficiency
+from sidelight_metrics.attributes.sufficiency import Sufficiency
+from sidelight_metrics.params import SufficiencyParams
 from sidelight_specs.results import Attributes, Targets
 from sidelight_specs.testing.run import ToyRun
 from sidelight_stylex._params import AttFindParams, EncoderParams

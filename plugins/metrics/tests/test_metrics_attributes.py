@@ -3,10 +3,10 @@
 import numpy as np
 import pytest
 import torch
-from sidelight_metrics._params import AttributeFactorsParams, SufficiencyParams
-from sidelight_metrics.attribute_factors import AttributeFactors, _leading, _places, _proxies, _rank, _table
-from sidelight_metrics.style_moves import applied
-from sidelight_metrics.sufficiency import Sufficiency
+from sidelight_metrics.attributes.attribute_factors import AttributeFactors, _leading, _places, _proxies, _rank, _table
+from sidelight_metrics.attributes.style_edits import applied
+from sidelight_metrics.attributes.sufficiency import Sufficiency
+from sidelight_metrics.params import AttributeFactorsParams, SufficiencyParams
 from sidelight_specs import UserError
 from sidelight_specs.results import Attribute, Attributes, Targets
 from sidelight_specs.testing.run import ToyRun

@@ -5,10 +5,10 @@ import pytest
 import torch
 from sidelight_metrics import FaithfulnessParams, LocalityParams
 from sidelight_metrics.concepts import mean_squared_cosine
-from sidelight_metrics.faithfulness import Faithfulness
-from sidelight_metrics.locality import Locality, spread
-from sidelight_metrics.orthogonality import Orthogonality
-from sidelight_metrics.parts import masks_of, patches
+from sidelight_metrics.concepts.faithfulness import Faithfulness
+from sidelight_metrics.concepts.locality import Locality, spread
+from sidelight_metrics.concepts.orthogonality import Orthogonality
+from sidelight_metrics.segments import masks_of, patches
 from sidelight_specs import SidelightError
 from sidelight_specs.params import NoParams
 from sidelight_specs.results import Concepts, Heatmap, Split

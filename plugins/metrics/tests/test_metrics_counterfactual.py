@@ -3,11 +3,11 @@
 import numpy as np
 import pytest
 import torch
-from sidelight_metrics._params import ConfidenceChangeParams, DistanceParams, FlipRateParams, ThirdClassRateParams
-from sidelight_metrics.confidence_change import ConfidenceChange
-from sidelight_metrics.distance import Distance
-from sidelight_metrics.flip_rate import FlipRate
-from sidelight_metrics.third_class_rate import ThirdClassRate
+from sidelight_metrics.counterfactuals.confidence_change import ConfidenceChange
+from sidelight_metrics.counterfactuals.distance import Distance
+from sidelight_metrics.counterfactuals.flip_rate import FlipRate
+from sidelight_metrics.counterfactuals.third_class_rate import ThirdClassRate
+from sidelight_metrics.params import ConfidenceChangeParams, DistanceParams, FlipRateParams, ThirdClassRateParams
 from sidelight_specs import SidelightError
 from sidelight_specs.results import Counterfactual, Heatmap
 from sidelight_specs.testing import ToyRun

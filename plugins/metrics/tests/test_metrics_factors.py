@@ -3,11 +3,11 @@
 import numpy as np
 import pytest
 import torch
-from sidelight_metrics._params import CausalProfileParams, FactorChangeParams, FactorRecoveryParams
-from sidelight_metrics.causal_profile import CausalProfile
-from sidelight_metrics.factor_change import FactorChange
-from sidelight_metrics.factor_recovery import FactorRecovery
-from sidelight_metrics.ranks import ranks, spearman
+from sidelight_metrics.factors.causal_profile import CausalProfile
+from sidelight_metrics.factors.factor_change import FactorChange
+from sidelight_metrics.factors.factor_recovery import FactorRecovery
+from sidelight_metrics.params import CausalProfileParams, FactorChangeParams, FactorRecoveryParams
+from sidelight_metrics.statistics import ranks, spearman
 from sidelight_specs import SidelightError, UserError
 from sidelight_specs.results import Counterfactual, Heatmap, Inversion
 from sidelight_specs.testing import ToyClassifier, ToyData, ToyRun, patterns

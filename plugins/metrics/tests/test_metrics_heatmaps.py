@@ -5,12 +5,12 @@ import math
 import numpy as np
 import pytest
 import torch
-from sidelight_metrics._params import InsertionDeletionParams, MinimalAreaParams, RegionCoverParams
-from sidelight_metrics.conventions import area_igos
-from sidelight_metrics.heatmaps import ranked_values
-from sidelight_metrics.insertion_deletion import InsertionDeletion
-from sidelight_metrics.minimal_area import MinimalArea, smallest
-from sidelight_metrics.region_cover import RegionCover, covering, importance, precision
+from sidelight_metrics.heatmaps.insertion_deletion import InsertionDeletion
+from sidelight_metrics.heatmaps.insertion_deletion_presets import area_igos
+from sidelight_metrics.heatmaps.minimal_area import MinimalArea, smallest
+from sidelight_metrics.heatmaps.ranking import ranked_values
+from sidelight_metrics.heatmaps.relevance_rank import RegionCover, covering, importance, precision
+from sidelight_metrics.params import InsertionDeletionParams, MinimalAreaParams, RegionCoverParams
 from sidelight_specs import SidelightError, UserError
 from sidelight_specs.results import AttentionGraph, Heatmap, Split, Targets
 from sidelight_specs.results.graph import Graph, GraphNode

@@ -8,8 +8,8 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
-from sidelight_metrics._params import InsertionDeletionParams
-from sidelight_metrics.insertion_deletion import InsertionDeletion
+from sidelight_metrics.heatmaps.insertion_deletion import InsertionDeletion
+from sidelight_metrics.params import InsertionDeletionParams
 from sidelight_specs import SidelightError, UserError
 from sidelight_specs.results import Heatmap, Targets
 from sidelight_specs.roles import Classifier

@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
 import torch
-from sidelight_metrics._params import InversionParams
 from sidelight_metrics.inversion import InversionError
+from sidelight_metrics.params import InversionParams
 from sidelight_specs import SidelightError
 from sidelight_specs.results import Heatmap, Inversion
 from sidelight_specs.testing import ToyRun

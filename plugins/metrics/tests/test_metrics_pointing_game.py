@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 from sidelight_metrics import PointingGameParams
-from sidelight_metrics.pointing_game import PointingGame, change_towards_probe, rectangle, window_sums
+from sidelight_metrics.heatmaps.pointing_game import PointingGame, change_towards_probe, rectangle, window_sums
 from sidelight_specs import SidelightError, UserError
 from sidelight_specs.results import Concepts, Counterfactual, Heatmap, Split
 from sidelight_specs.roles import Data

@@ -149,7 +149,7 @@ def test_terms_are_reported_with_what_they_reach():
 
 
 def test_curves_of_a_mask_are_those_that_the_metric_takes_by_its_cells():
-    metric = pytest.importorskip("sidelight_metrics.insertion_deletion")
+    metric = pytest.importorskip("sidelight_metrics.heatmaps.insertion_deletion")
     from sidelight_metrics import InsertionDeletionParams
 
     images, targets = images_and_targets(2)

@@ -40,7 +40,7 @@ def asked(classifier, images):
 
 def measured(heatmap, images, targets, classifier, **params):
     """(2, N): insertion, deletion."""
-    metric = pytest.importorskip("sidelight_metrics.insertion_deletion")
+    metric = pytest.importorskip("sidelight_metrics.heatmaps.insertion_deletion")
     from sidelight_metrics import InsertionDeletionParams
 
     settings = InsertionDeletionParams(batch=8, **params)

@@ -10,7 +10,7 @@ from sidelight_specs.results import Measurement, Measurements
 from sidelight_specs.roles import Metric
 from sidelight_toolkit.arrays import to_array
 
-from sidelight_metrics.pointing_game import change_towards_probe
+from sidelight_metrics.heatmaps.pointing_game import change_towards_probe
 
 if TYPE_CHECKING:
     from sidelight_specs import Run

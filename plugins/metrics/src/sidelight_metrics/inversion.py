@@ -10,7 +10,7 @@ from sidelight_specs.results import Inversion, Measurement, Measurements
 from sidelight_specs.roles import Metric
 from sidelight_toolkit.arrays import to_array, to_tensor
 
-from sidelight_metrics.answers import class_logits
+from sidelight_metrics.predictions import class_logits
 
 if TYPE_CHECKING:
     from sidelight_specs import Run
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from sidelight_specs.roles import Classifier
     from torch import Tensor
 
-    from sidelight_metrics._params import InversionParams
+    from sidelight_metrics.params import InversionParams
 
 
 class InversionError(Metric):

@@ -18,7 +18,7 @@ from sidelight_toolkit.baselines import baseline
 from sidelight_toolkit.curves import counts, curve, ranks
 from sidelight_toolkit.images import upsample_cells
 
-from sidelight_metrics.heatmaps import answered_score, checked_heatmap, ranked_values
+from sidelight_metrics.heatmaps.ranking import answered_score, checked_heatmap, ranked_values
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from sidelight_specs.roles import Classifier
     from torch import Tensor
 
-    from sidelight_metrics._params import MinimalAreaParams
+    from sidelight_metrics.params import MinimalAreaParams
 
 
 _POINTS = 50

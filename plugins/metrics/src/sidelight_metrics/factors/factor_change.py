@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from sidelight_specs.roles import Data
     from torch import Tensor
 
-    from sidelight_metrics._params import FactorChangeParams
+    from sidelight_metrics.params import FactorChangeParams
 
 
 class FactorChange(Metric):

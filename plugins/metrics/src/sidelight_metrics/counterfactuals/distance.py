@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from sidelight_specs.results import Targets
     from torch import Tensor
 
-    from sidelight_metrics._params import DistanceParams
+    from sidelight_metrics.params import DistanceParams
 
 
 class Distance(Metric):

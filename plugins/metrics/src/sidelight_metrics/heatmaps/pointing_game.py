@@ -15,7 +15,7 @@ from sidelight_specs.results import Counterfactual, Heatmap, Measurement, Measur
 from sidelight_specs.roles import Metric
 from sidelight_toolkit.arrays import to_array
 
-from sidelight_metrics.parts import regions_of
+from sidelight_metrics.segments import regions_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from sidelight_specs.roles import Data
     from torch import Tensor
 
-    from sidelight_metrics._params import PointingGameParams
+    from sidelight_metrics.params import PointingGameParams
 
 ROUNDING = 1e-9
 """Sums closer than this share of the sum of magnitudes are equal: float32 maps cannot tell them apart."""

@@ -11,7 +11,7 @@ from sidelight_specs.roles import Metric
 from sidelight_toolkit.arrays import to_tensor
 from sidelight_toolkit.factors import factor_regressor
 
-from sidelight_metrics.intervals import fisher_interval
+from sidelight_metrics.statistics import fisher_interval
 
 if TYPE_CHECKING:
     from sidelight_specs import Run
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from sidelight_specs.roles import Data, Inverter
     from torch import Tensor
 
-    from sidelight_metrics._params import FactorRecoveryParams
+    from sidelight_metrics.params import FactorRecoveryParams
 
 
 class FactorRecovery(Metric):

@@ -9,8 +9,8 @@ import torch
 from sidelight_specs.results import Measurement, Measurements
 from sidelight_specs.roles import Metric
 
-from sidelight_metrics.intervals import wilson_interval
-from sidelight_metrics.style_moves import Stage, applied, attributes
+from sidelight_metrics.attributes.style_edits import Stage, applied, attributes
+from sidelight_metrics.statistics import wilson_interval
 
 if TYPE_CHECKING:
     from sidelight_specs import Run
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from sidelight_specs.roles import Classifier, Data, Generator, Inverter
     from torch import Tensor
 
-    from sidelight_metrics._params import SufficiencyParams
+    from sidelight_metrics.params import SufficiencyParams
 
 
 EXACTLY = "the class's top k attributes are changed together"

@@ -12,9 +12,9 @@ from sidelight_specs.roles import Metric
 from sidelight_toolkit.arrays import to_array, to_tensor
 from sidelight_toolkit.batching import slices
 
-from sidelight_metrics.answers import class_logits, probabilities
-from sidelight_metrics.parts import rows_of
-from sidelight_metrics.ranks import spearman
+from sidelight_metrics.predictions import class_logits, probabilities
+from sidelight_metrics.segments import rows_of
+from sidelight_metrics.statistics import spearman
 
 if TYPE_CHECKING:
     from sidelight_specs import Run
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from sidelight_specs.roles import Classifier, Data
     from torch import Tensor
 
-    from sidelight_metrics._params import CausalProfileParams
+    from sidelight_metrics.params import CausalProfileParams
 
 SHOWN = 6
 """So many factors are shown as pictures."""

@@ -11,7 +11,7 @@ from sidelight_specs.roles import Metric
 from sidelight_toolkit.arrays import to_array
 
 from sidelight_metrics.concepts import concepts
-from sidelight_metrics.parts import masks_of, patches
+from sidelight_metrics.segments import masks_of, patches
 
 if TYPE_CHECKING:
     from sidelight_specs import Run
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from sidelight_specs.roles import Data
     from torch import Tensor
 
-    from sidelight_metrics._params import LocalityParams
+    from sidelight_metrics.params import LocalityParams
 
 
 class Locality(Metric):

@@ -8,8 +8,8 @@ import numpy as np
 from sidelight_specs.results import Measurement, Measurements
 from sidelight_specs.roles import Metric
 
-from sidelight_metrics.answers import class_logits
 from sidelight_metrics.concepts import concepts
+from sidelight_metrics.predictions import class_logits
 
 if TYPE_CHECKING:
     from sidelight_specs import Run
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from sidelight_specs.roles import Classifier
     from torch import Tensor
 
-    from sidelight_metrics._params import FaithfulnessParams
+    from sidelight_metrics.params import FaithfulnessParams
 
 
 class Faithfulness(Metric):

@@ -11,7 +11,7 @@ from sidelight_specs.roles import Data, Generator, Inverter
 from sidelight_toolkit.arrays import to_array, to_tensor
 from sidelight_toolkit.batching import in_batches
 
-from sidelight_metrics.parts import rows_of
+from sidelight_metrics.segments import rows_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

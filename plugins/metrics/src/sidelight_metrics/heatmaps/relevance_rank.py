@@ -10,7 +10,7 @@ from sidelight_specs.results import AttentionGraph, Heatmap, Measurement, Measur
 from sidelight_specs.roles import Metric
 from sidelight_toolkit.arrays import to_array
 
-from sidelight_metrics.parts import patches, regions_of
+from sidelight_metrics.segments import patches, regions_of
 
 if TYPE_CHECKING:
     from sidelight_specs import Run
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from sidelight_specs.roles import Data
     from torch import Tensor
 
-    from sidelight_metrics._params import RegionCoverParams
+    from sidelight_metrics.params import RegionCoverParams
 
 
 class RegionCover(Metric):

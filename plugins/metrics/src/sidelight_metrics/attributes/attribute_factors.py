@@ -11,10 +11,10 @@ from sidelight_specs.results import Measurement, Measurements
 from sidelight_specs.roles import Metric
 from sidelight_toolkit.factors import factor_regressor
 
-from sidelight_metrics._params import CausalProfileParams
-from sidelight_metrics.causal_profile import CausalProfile
-from sidelight_metrics.ranks import spearman
-from sidelight_metrics.style_moves import Stage, applied, attributes
+from sidelight_metrics.attributes.style_edits import Stage, applied, attributes
+from sidelight_metrics.factors.causal_profile import CausalProfile
+from sidelight_metrics.params import CausalProfileParams
+from sidelight_metrics.statistics import spearman
 
 if TYPE_CHECKING:
     from sidelight_specs import Run
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from sidelight_specs.roles import Classifier, Data, Generator, Inverter
     from torch import Tensor
 
-    from sidelight_metrics._params import AttributeFactorsParams
+    from sidelight_metrics.params import AttributeFactorsParams
 
 STILL = 0.05
 """Changes of a factor by less than this, in half-ranges, are taken for none."""

@@ -15,7 +15,7 @@ from sidelight_toolkit.images import gaussian_blur
 from sidelight_toolkit.imputation import noisy_linear
 
 if TYPE_CHECKING:
-    from sidelight_metrics._params import Baseline, InsertionDeletionParams
+    from sidelight_metrics.params import Baseline, InsertionDeletionParams
 
 RISE_KERNEL, RISE_SIGMA = 11, 5.0
 IGOS_CHUNKS = 50

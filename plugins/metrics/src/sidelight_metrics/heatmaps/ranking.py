@@ -10,7 +10,7 @@ from sidelight_specs import SidelightError
 from sidelight_specs.results import Heatmap
 from sidelight_toolkit.images import upsample_cells
 
-from sidelight_metrics.answers import class_logits, probabilities
+from sidelight_metrics.predictions import class_logits, probabilities
 
 if TYPE_CHECKING:
     from collections.abc import Callable

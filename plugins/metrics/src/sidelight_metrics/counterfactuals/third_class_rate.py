@@ -8,8 +8,8 @@ from sidelight_specs.results import Measurement, Measurements
 from sidelight_specs.roles import Metric
 from sidelight_toolkit.arrays import to_tensor
 
-from sidelight_metrics.answers import class_logits, sides
 from sidelight_metrics.counterfactuals import counterfactual, of_answers
+from sidelight_metrics.predictions import class_logits, sides
 
 if TYPE_CHECKING:
     from sidelight_specs import Run
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from sidelight_specs.roles import Classifier
     from torch import Tensor
 
-    from sidelight_metrics._params import ThirdClassRateParams
+    from sidelight_metrics.params import ThirdClassRateParams
 
 
 class ThirdClassRate(Metric):

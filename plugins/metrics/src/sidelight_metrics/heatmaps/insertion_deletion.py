@@ -16,8 +16,8 @@ from sidelight_specs.results import Measurement, Measurements
 from sidelight_specs.roles import Metric
 from sidelight_toolkit.curves import composed_curve, ranks
 
-from sidelight_metrics.conventions import blur_text, convention_of
-from sidelight_metrics.heatmaps import answered_score, checked_heatmap, ranked_values, shows
+from sidelight_metrics.heatmaps.insertion_deletion_presets import blur_text, convention_of
+from sidelight_metrics.heatmaps.ranking import answered_score, checked_heatmap, ranked_values, shows
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -28,8 +28,8 @@ if TYPE_CHECKING:
     from sidelight_specs.roles import Classifier
     from torch import Tensor
 
-    from sidelight_metrics._params import InsertionDeletionParams
-    from sidelight_metrics.conventions import Absence, Convention
+    from sidelight_metrics.heatmaps.insertion_deletion_presets import Absence, Convention
+    from sidelight_metrics.params import InsertionDeletionParams
 
 NAMES = ("insertion", "deletion")
 

@@ -1,0 +1,1 @@
+"""Metrics of attributes of a style space."""

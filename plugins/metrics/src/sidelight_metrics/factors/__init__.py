@@ -1,0 +1,1 @@
+"""Metrics for data drawn from known factors."""

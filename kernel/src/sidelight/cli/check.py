@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 
 from sidelight.cli.failures import DONE
 from sidelight.cli.output import write, write_table
-from sidelight.engine.naming import place_of
 from sidelight.engine.prospect import prospect
 from sidelight.recipe.load import load_recipe
 from sidelight.registry.catalog import installed
@@ -58,8 +57,8 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _row(component: ResolvedComponent) -> tuple[str, ...]:
-    gets = [f"{slot}: {place_of(other) if other else 'none'}" for slot, other in component.needs.items()]
-    return (place_of(component), component.use, component.version, ", ".join(gets), ", ".join(_gives(component)))
+    gets = [f"{slot}: {other.place if other else 'none'}" for slot, other in component.needs.items()]
+    return (component.place, component.use, component.version, ", ".join(gets), ", ".join(_gives(component)))
 
 
 def _gives(component: ResolvedComponent) -> tuple[str, ...]:
@@ -77,11 +76,11 @@ def _facts(recipe: Resolved, ahead: Prospect) -> Iterator[str]:
     yield f"asks      {each or _TARGETS.get(str(recipe.explain.target), asked)}"
     for component in recipe.components:
         if component.trained_on:
-            yield f"trains    {place_of(component)} on {place_of(component.trained_on)}{_cached(component, ahead)}"
+            yield f"trains    {component.place} on {component.trained_on.place}{_cached(component, ahead)}"
 
 
 def _cached(component: ResolvedComponent, ahead: Prospect) -> str:
-    title = f"fit {place_of(component)}"
+    title = f"fit {component.place}"
     if title in ahead.stored:
         return ": done, in the cache"
     return "" if title in ahead.computed else ", unless the cache holds it"

@@ -8,8 +8,6 @@ import numpy as np
 from sidelight_specs import Artifact, SidelightError
 from sidelight_specs.results import Split
 
-from sidelight.engine.naming import place_of
-
 if TYPE_CHECKING:
     from sidelight.recipe.model import ResolvedComponent
 
@@ -92,4 +90,4 @@ def check_logits(logits: np.ndarray, rows: int, component: ResolvedComponent) ->
 
 
 def _wrong(component: ResolvedComponent, what: str) -> SidelightError:
-    return SidelightError(f"{place_of(component)} ({component.use}) {what}")
+    return SidelightError(f"{component.title} {what}")

@@ -13,7 +13,7 @@ from sidelight_specs.results import State
 from sidelight.engine.checks import check_valid
 from sidelight.engine.context import ComponentRun
 from sidelight.engine.keys import trained_by
-from sidelight.engine.naming import is_trainable, place_of, required
+from sidelight.engine.naming import required
 from sidelight.underway import HEAVY, doing, patience
 
 if TYPE_CHECKING:
@@ -76,7 +76,7 @@ class Components:
 
     def _build(self, component: ResolvedComponent) -> Any:
         instance = self._construct(component)
-        if is_trainable(component):
+        if component.is_trainable:
             state = self.state(component).result
             with self._session.inside(component, "load_state"):
                 instance.load_state(state)
@@ -98,7 +98,7 @@ class Components:
             raise SidelightError(f"{component.use}: state() gave a {type(state).__name__}, not a State")
         check_valid(state, component)
         if state.diverged:
-            raise SidelightError(f"{place_of(component)} ({component.use}) has diverged: NaN in {state.diverged[0]}")
+            raise SidelightError(f"{component.title} has diverged: NaN in {state.diverged[0]}")
         if state.curves:
             curves = attrs.evolve(state, arrays={})
             self._session.record.emit(f"{component.id}/training", curves)
@@ -108,7 +108,7 @@ class Components:
 def _factory(component: ResolvedComponent) -> Any:
     module, _, name = component.descriptor.factory.partition(":")
     try:
-        with doing(f"{place_of(component)} ({component.use}): importing {module}", HEAVY * patience()):
+        with doing(f"{component.title}: importing {module}", HEAVY * patience()):
             return getattr(import_module(module), name)
     except ImportError as error:
         fix = f"Install what it needs: `pip install --upgrade {component.distribution}`."

@@ -10,7 +10,6 @@ from sidelight_specs.digests import digest_of
 from sidelight.engine.checks import check_valid
 from sidelight.engine.device import DTYPE
 from sidelight.engine.keys import stream_seed
-from sidelight.engine.naming import place_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -45,7 +44,7 @@ class ComponentRun:
     def seed(self, label: str) -> int:
         """A number in [0, 2**63) fixed by the recipe's seed, the component's use and id, and `label`."""
         seed = stream_seed(self._session.seed, self._component, label)
-        self._session.seeds[f"{place_of(self._component)} {label}"] = seed
+        self._session.seeds[f"{self._component.place} {label}"] = seed
         return seed
 
     def rng(self, label: str) -> np.random.Generator:

@@ -14,7 +14,6 @@ from sidelight.engine.folder import RunFolder, unwritable
 from sidelight.engine.guard import Untrustworthy
 from sidelight.engine.journal import Clock, Timing
 from sidelight.engine.manifest import write_run
-from sidelight.engine.naming import place_of
 from sidelight.engine.plan import plan, still_needed
 from sidelight.engine.reporting import choose_reporter
 from sidelight.engine.session import Session
@@ -120,7 +119,7 @@ def _refuse_after_failure(work: Work, step: Step) -> None:
     """
     for failure in work.failures:
         if failure.component in step.uses:
-            place, other = place_of(step.component), place_of(failure.component)
+            place, other = step.component.place, failure.component.place
             raise LeftOut(f"{place} ({step.component.use}) is left out, because {other} failed")
 
 

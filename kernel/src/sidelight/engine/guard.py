@@ -13,7 +13,6 @@ from sidelight_specs import Cancelled, SidelightError
 from sidelight import underway
 from sidelight.engine.device import load_torch
 from sidelight.engine.fingerprint import Fingerprint, fingerprint
-from sidelight.engine.naming import closure, place_of
 from sidelight.engine.process import Setting, own_streams, restore, settings
 from sidelight.recipe.model import ResolvedComponent
 
@@ -81,7 +80,7 @@ class Guard:
 
     @contextmanager
     def _watch(self, actor: ResolvedComponent, doing: str) -> Iterator[None]:
-        place = f"{place_of(actor)} ({actor.use})"
+        place = f"{actor.title}"
         with self._counted():
             self._settle(actor)
             self._inside = _Seen(actor, self._look(actor), settings())
@@ -134,7 +133,7 @@ class Guard:
 
     def _look(self, actor: ResolvedComponent) -> Fingerprint:
         others = self._others(actor).items()
-        return fingerprint({place_of(other): (instance, other.role in _FIXED) for other, instance in others})
+        return fingerprint({other.place: (instance, other.role in _FIXED) for other, instance in others})
 
     def _changes(self, seen: _Seen) -> list[str]:
         """Names of changes since; all of them are put back, or forgotten so that they are built anew."""
@@ -160,7 +159,7 @@ class Guard:
                 self._settle_one(component, instance)
 
     def _settle_one(self, component: ResolvedComponent, instance: Any) -> None:
-        place, alone = f"{place_of(component)} ({component.use})", {place_of(component): (instance, True)}
+        place, alone = f"{component.title}", {component.place: (instance, True)}
         first = self._answer(component, instance)
         before = fingerprint(alone)
         second = self._answer(component, instance)
@@ -178,9 +177,9 @@ class Guard:
 
     def _other_answers(self, actor: ResolvedComponent) -> list[str]:
         """Classifiers, and generators that the actor may use, that answer otherwise than at first."""
-        used = closure(actor)
+        used = actor.closure
         return [
-            f"what {place_of(component)} answers"
+            f"what {component.place} answers"
             for component, instance in self._others(actor).items()
             if component.role == "classifier" or (component.role == "generator" and component in used)
             if (known := self._answers.get(component)) is not None
@@ -196,7 +195,7 @@ def _answer(component: ResolvedComponent, instance: Any, device: str) -> np.ndar
     """Class logits of a fixed picture, or the picture of a fixed latent; None where it cannot be asked."""
     torch = load_torch()
     try:
-        place = f"{place_of(component)} ({component.use})"
+        place = f"{component.title}"
         with torch.no_grad(), underway.doing(f"{place} asked about one example"):
             if component.role == "generator":
                 answer = instance.synthesize(instance.sample(1, np.random.default_rng(0)).to(device))

@@ -11,7 +11,6 @@ import attrs
 from sidelight_specs import SidelightError
 from sidelight_specs.digests import digest_of
 
-from sidelight.engine.naming import place_of
 from sidelight.recipe.model import Explain, ResolvedComponent
 
 
@@ -104,7 +103,7 @@ def _files(component: ResolvedComponent) -> str:
     except SidelightError:
         raise
     except Exception as error:
-        place = f"{place_of(component)} ({component.use})"
+        place = f"{component.title}"
         raise SidelightError(f"{place} cannot say which files it depends on: {error}") from error
 
 

@@ -6,15 +6,7 @@ from typing import TYPE_CHECKING, Literal
 
 import attrs
 
-from sidelight.engine.naming import (
-    closure,
-    has_own_latents,
-    inverter_of,
-    is_trainable,
-    main_inverter,
-    place_of,
-    required,
-)
+from sidelight.engine.naming import required
 from sidelight.recipe.model import ResolvedComponent
 
 if TYPE_CHECKING:
@@ -46,7 +38,7 @@ class Step:
     @property
     def title(self) -> str:
         """`explain explainers.cdeepex`."""
-        return f"{self.verb} {place_of(self.component)}"
+        return f"{self.verb} {self.component.place}"
 
 
 def plan(resolved: Resolved) -> tuple[Step, ...]:
@@ -56,19 +48,19 @@ def plan(resolved: Resolved) -> tuple[Step, ...]:
         UserError: the recipe lacks data or a classifier, or finds attributes without an inverter.
     """
     pairs: list[tuple[Verb, ResolvedComponent]] = [("read", required(resolved.data, "data"))]
-    pairs += [("fit", component) for component in resolved.components if is_trainable(component)]
+    pairs += [("fit", component) for component in resolved.components if component.is_trainable]
     pairs.append(("predict", required(resolved.classifier, "classifier")))
     pairs += [("invert", inverter) for inverter in _inverters(resolved)]
     for verb, role in _LISTED:
         pairs += [(verb, component) for component in resolved.of_role(role)]
-    return tuple(Step(verb, component, closure(component)) for verb, component in pairs)
+    return tuple(Step(verb, component, component.closure) for verb, component in pairs)
 
 
 def _inverters(resolved: Resolved) -> list[ResolvedComponent]:
     """That of the explained images, and those of attribute finders that name another."""
-    main = main_inverter(resolved)
-    finders = [finder for finder in resolved.of_role("attribute_finder") if not has_own_latents(finder)]
-    named = [required(inverter_of(finder, main), "inverter") for finder in finders]
+    main = resolved.main_inverter
+    finders = [finder for finder in resolved.of_role("attribute_finder") if "latents" not in finder.provides]
+    named = [required((finder.needed("inverter") or main), "inverter") for finder in finders]
     return list(dict.fromkeys([main, *named] if main is not None else named))
 
 

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 from sidelight_specs import SidelightError
 
 from sidelight.engine.guard import Untrustworthy
-from sidelight.engine.naming import place_of
 from sidelight.engine.results import collect, digest_results, digests_of, safe_name, unique_name
 
 if TYPE_CHECKING:
@@ -46,7 +45,7 @@ def render(work: Work, component: ResolvedComponent) -> None:
             files = _relative(renderer.render(results, folder), folder)
         changed = [path for path, digest in digests_of(results).items() if work.digests[path] != digest]
         if changed:
-            raise Untrustworthy(f"{place_of(component)} ({component.use}) changed the results it shows: {changed[0]}")
+            raise Untrustworthy(f"{component.title} changed the results it shows: {changed[0]}")
         return files
 
     inputs = {"results": digest_results(results, work.digests)}

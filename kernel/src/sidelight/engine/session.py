@@ -15,7 +15,6 @@ from sidelight.engine.entry import Entry
 from sidelight.engine.guard import Guard
 from sidelight.engine.journal import Clock, Record
 from sidelight.engine.keys import Keys, stream_seed
-from sidelight.engine.naming import closure, place_of
 from sidelight.engine.process import own_streams
 from sidelight.engine.threads import thread_count
 from sidelight.interrupts import in_main_thread
@@ -181,7 +180,7 @@ class Session:
 
     @contextmanager
     def _naming(self, component: ResolvedComponent, doing: str) -> Iterator[None]:
-        place = f"{place_of(component)} ({component.use})"
+        place = f"{component.title}"
         surroundings = Surroundings() if in_main_thread() else None  # another thread's stretch of work may overlap
         try:
             with self.clock.inside(), underway.doing(f"{place} in the step `{doing}`"):
@@ -255,4 +254,4 @@ class Session:
             self.made += entry is None
 
     def _modules(self, component: ResolvedComponent) -> list[str]:
-        return sorted({part.descriptor.factory.partition(":")[0] for part in closure(component)})
+        return sorted({part.descriptor.factory.partition(":")[0] for part in component.closure})

@@ -15,13 +15,6 @@ from sidelight.engine.checks import check_kind, check_logits, check_split_images
 from sidelight.engine.device import as_images, load_torch
 from sidelight.engine.guard import Disturbance
 from sidelight.engine.keys import images_read
-from sidelight.engine.naming import (
-    has_own_latents,
-    inverter_of,
-    main_inverter,
-    of_another_generator,
-    place_of,
-)
 from sidelight.engine.questions import check_split, choose_images, pose_questions
 from sidelight.engine.session import ComponentError, ComponentUserError
 
@@ -100,7 +93,7 @@ def invert(work: Work, component: ResolvedComponent) -> None:
     found = work.in_shards(component, len(work.images), one)
     if found is not None:
         work.inversions[component.id] = found
-    if component is main_inverter(session.resolved):
+    if component is session.resolved.main_inverter:
         work.inversion = found
 
 
@@ -111,8 +104,8 @@ def _generator_shape(work: Work, component: ResolvedComponent) -> tuple[int, ...
 
 def find(work: Work, component: ResolvedComponent) -> None:
     """Attributes that move the classifier towards each class that is asked about."""
-    session, own, classes = work.session, has_own_latents(component), work.answers.logits.shape[1]
-    inverter = inverter_of(component, main_inverter(session.resolved))
+    session, own, classes = work.session, "latents" in component.provides, work.answers.logits.shape[1]
+    inverter = component.needed("inverter") or session.resolved.main_inverter
     inversion = work.inversions.get(inverter.id) if inverter is not None else None
     if inversion is None and not own:
         session.warn(f"{component.use}: nothing to find attributes in, because no image could be inverted")
@@ -154,7 +147,7 @@ def explain(work: Work, component: ResolvedComponent) -> None:
 
     work.explanations[component.id] = explanation = work.in_shards(component, len(work.rows), one)
     for doubt in explanation.doubts():
-        session.warn(f"{place_of(component)} ({component.use}): {doubt}")
+        session.warn(f"{component.title}: {doubt}")
 
 
 class NotMeasurable(SidelightError):
@@ -169,7 +162,7 @@ def measure(work: Work, component: ResolvedComponent) -> None:
     images = work.images.images[work.rows]
     accepts = cast("MetricDescriptor", component.descriptor).accepts
     for subject, (maker, explanation) in _subjects(work).items():
-        if explanation.kind not in accepts or of_another_generator(component, maker):
+        if explanation.kind not in accepts or component.has_other_generator(maker):
             continue
 
         def make(subject: str = subject, explanation: Any = explanation) -> Artifact:
@@ -208,7 +201,7 @@ def _subjects(work: Work) -> dict[str, tuple[ResolvedComponent, Artifact]]:
     for name, found in work.attributes.items():
         free = name if name not in subjects else f"attribute_finders.{name}"
         subjects[free] = makers["attribute_finder"][name], found
-    inverter = main_inverter(resolved)
+    inverter = resolved.main_inverter
     if work.inversion is not None and inverter is not None:
         free = "inversion" if "inversion" not in subjects else "inverter.inversion"
         subjects[free] = inverter, work.inversion.take(work.rows.tolist())

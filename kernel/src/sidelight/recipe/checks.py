@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING
 
 from sidelight_specs import ExplainerDescriptor, MetricDescriptor
 
-from sidelight.engine.naming import of_another_generator
 from sidelight.recipe.wiring import Wiring, a, installed_hint
 from sidelight.recipe.wording import did_you_mean, listing, quoted
 
@@ -99,7 +98,7 @@ def metrics_share_a_generator(built: Mapping[Candidate, ResolvedComponent], prob
         if not isinstance(metric.descriptor, MetricDescriptor):
             continue
         subjects = [one for one in built.values() if _kind_given(one) in metric.descriptor.accepts]
-        if subjects and all(of_another_generator(metric, one) for one in subjects):
+        if subjects and all(metric.has_other_generator(one) for one in subjects):
             problems.warn(
                 f"{metric.use} measures nothing: {listing(one.use for one in subjects)} used another generator",
                 candidate.choice.use_place,

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from attrs import Factory, field, frozen
-from sidelight_specs import ComponentDescriptor, param, params
+from sidelight_specs import ComponentDescriptor, UserError, param, params
 from sidelight_specs.facts import DataFacts
 
 from sidelight.problems import Place, Problem
@@ -178,6 +178,43 @@ class ResolvedComponent:
     needs: dict[str, ResolvedComponent | None]
     trained_on: ResolvedComponent | None = None
 
+    @property
+    def place(self) -> str:
+        """Where it stands in the recipe: `classifier`, `explainers.cdeepex`; the section for a single one."""
+        section = next(section for section, role in SECTIONS.items() if role == self.role)
+        return section if self.id == self.role else f"{section}.{self.id}"
+
+    @property
+    def title(self) -> str:
+        """Place and use, as messages name it: `explainers.mine (cdeepex/cdeepex)`."""
+        return f"{self.place} ({self.use})"
+
+    @property
+    def provides(self) -> tuple[str, ...]:
+        """Capabilities with these parameters."""
+        return tuple(self.descriptor.provided_by(self.params))
+
+    @property
+    def is_trainable(self) -> bool:
+        """True if it has to be fitted with these parameters."""
+        return "trainable" in self.provides
+
+    @property
+    def closure(self) -> frozenset[ResolvedComponent]:
+        """The component, everything that it needs, and what these learn from."""
+        direct = [other for other in (*self.needs.values(), self.trained_on) if other is not None]
+        return frozenset({self}).union(*(other.closure for other in direct))
+
+    def needed(self, role: str) -> ResolvedComponent | None:
+        """The first of its needs that has a role."""
+        return next((other for other in self.needs.values() if other is not None and other.role == role), None)
+
+    def has_other_generator(self, subject: ResolvedComponent) -> bool:
+        """True if a metric and its subject work in the latent spaces of different generators."""
+        own = {other for other in self.needs.values() if other is not None and other.role == "generator"}
+        used = {other for other in subject.closure if other.role == "generator"}
+        return bool(own and used) and not own & used
+
 
 @frozen(eq=False)
 class Resolved:
@@ -212,6 +249,21 @@ class Resolved:
     def classifier(self) -> ResolvedComponent | None:
         """The classifier whose answers are explained."""
         return self._named("classifier", self.explain.classifier)
+
+    @property
+    def main_inverter(self) -> ResolvedComponent | None:
+        """The inverter of the explained images: the only one, or the one with the id `inverter`.
+
+        Raises:
+            UserError: several, and none has this id.
+        """
+        inverters = self.of_role("inverter")
+        main = next((one for one in inverters if len(inverters) == 1 or one.id == "inverter"), None)
+        if inverters and main is None:
+            ids = ", ".join(one.id for one in inverters)
+            fix = "give the one that inverts the explained images the id `inverter`; `needs` may name the others"
+            raise UserError(f"the recipe has several inverters: {ids}", fix)
+        return main
 
     def _named(self, role: str, id: str | None) -> ResolvedComponent | None:
         return next((component for component in self.of_role(role) if id in (None, component.id)), None)

@@ -19,8 +19,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
-from sidelight_images._params import FacesParams
 from sidelight_images.faces.data import Faces
+from sidelight_images.params import FacesParams
 from sidelight_specs.testing.run import ToyRun
 from sidelight_stylex._params import AttFindParams
 from sidelight_stylex.attributes.attfind import AttFind

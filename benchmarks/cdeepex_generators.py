@@ -25,8 +25,8 @@ from sidelight_cdeepex.inversion import Optimise
 from sidelight_cdeepex.params import AeParams, CdeepexParams, EncoderParams, GanParams, OptimiseParams, VaeParams
 from sidelight_classifiers._params import LeNetParams
 from sidelight_classifiers.lenet import LeNet
-from sidelight_images._params import DigitsParams
 from sidelight_images.digits import Digits
+from sidelight_images.params import DigitsParams
 from sidelight_specs.testing import ToyRun, toy_targets
 
 if TYPE_CHECKING:

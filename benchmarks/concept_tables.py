@@ -24,8 +24,8 @@ import sidelight
 import yaml
 from PIL import Image, ImageDraw
 from scipy.stats import t
-from sidelight_images._params import FacesParams
 from sidelight_images.faces.data import Faces
+from sidelight_images.params import FacesParams
 from sidelight_intervention.metrics.flip_factors import FlipFactors
 from sidelight_intervention.params import FlipFactorsParams
 from sidelight_specs import Artifact

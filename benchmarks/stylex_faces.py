@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
-from sidelight_images._params import FacesParams
 from sidelight_images.faces.data import Faces
+from sidelight_images.params import FacesParams
 from sidelight_metrics.attributes.sufficiency import Sufficiency
 from sidelight_metrics.params import SufficiencyParams
 from sidelight_specs.results import Attributes, Targets

@@ -17,7 +17,7 @@ digits = pytest.importorskip("sidelight_images.digits")
 @pytest.fixture(scope="module")
 def world():
     from sidelight_classifiers._params import LeNetParams
-    from sidelight_images._params import DigitsParams
+    from sidelight_images.params import DigitsParams
 
     run = ToyRun()
     data = digits.Digits(DigitsParams(), run=run)

@@ -36,7 +36,7 @@ def test_logits_are_those_of_the_package_that_trained_the_weights(network, image
 
 def test_it_knows_the_photographs():
     pytest.importorskip("sidelight_images")
-    from sidelight_images._params import PhotosParams
+    from sidelight_images.params import PhotosParams
     from sidelight_images.photos import Photos
 
     photos = Photos(PhotosParams(names=("camera", "coffee")), run=ToyRun()).split("test")

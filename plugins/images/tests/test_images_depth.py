@@ -5,9 +5,9 @@ import struct
 import numpy as np
 import pytest
 from PIL import Image
-from sidelight_images._params import FolderParams
-from sidelight_images._pixels import UnreadableImageError, read_pixels
 from sidelight_images.folder import Folder
+from sidelight_images.params import FolderParams
+from sidelight_images.pixels import UnreadableImageError, read_pixels
 from sidelight_specs.testing import ToyRun
 
 RAMP = np.linspace(0, 1, 64).reshape(8, 8)

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from sidelight_images._params import DIGITS, DigitsParams
 from sidelight_images.digits import Digits, read_table
+from sidelight_images.params import DIGITS, DigitsParams
 from sidelight_specs import UserError
 from sidelight_specs.testing import ToyRun
 

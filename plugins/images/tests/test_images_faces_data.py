@@ -1,9 +1,9 @@
 import numpy as np
 import pytest
-from sidelight_images._params import FacesParams
 from sidelight_images.faces.data import Faces
 from sidelight_images.faces.factors import BY_NAME, NAMES
 from sidelight_images.faces.labels import Plan, draw_faces
+from sidelight_images.params import FacesParams
 from sidelight_specs import SidelightError, UserError
 from sidelight_specs.testing import ToyRun
 

@@ -1,9 +1,9 @@
 import numpy as np
 import pytest
-from sidelight_images._params import FACES
 from sidelight_images.faces.canvas import PARTS
 from sidelight_images.faces.factors import BY_NAME, FACTORS, NAMES, as_table
 from sidelight_images.faces.render import draw, render
+from sidelight_images.params import FACES
 
 # Which parts a factor may change: what it draws, and what that uncovers, shades or colours.
 REACH = {

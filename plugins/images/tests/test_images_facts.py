@@ -6,10 +6,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 import sidelight_images
-from sidelight_images import _facts
-from sidelight_images._order import uniform
+from sidelight_images import facts
 from sidelight_images.faces.canvas import PARTS
 from sidelight_images.faces.factors import FACTORS
+from sidelight_images.order import uniform
 from sidelight_images.printed import CLASSES
 from sidelight_specs import UserError
 from sidelight_specs.testing import ToyRun
@@ -84,15 +84,15 @@ def test_mistakes_are_what_the_data_refuse(name, options, option):
 
 
 def test_names_without_numpy_are_those_with_it():
-    assert {factor.name: factor.ends for factor in FACTORS} == _facts.FACE_CLASSES
-    assert _facts.FACE_PARTS == PARTS
-    assert _facts.PRINTED_CLASSES == CLASSES
+    assert {factor.name: factor.ends for factor in FACTORS} == facts.FACE_CLASSES
+    assert facts.FACE_PARTS == PARTS
+    assert facts.PRINTED_CLASSES == CLASSES
     names = ["a.png", "b/é.jpg", "c\udcff.png"]
-    np.testing.assert_array_equal([_facts._lot(3, name) for name in names], uniform(3, names))
+    np.testing.assert_array_equal([facts._lot(3, name) for name in names], uniform(3, names))
 
 
 def test_a_folder_beyond_the_limit_is_not_counted(monkeypatch):
-    monkeypatch.setattr(_facts, "MOST_FILES", 3)
+    monkeypatch.setattr(facts, "MOST_FILES", 3)
     descriptor, params, _ = made("folder", {"path": str(EXAMPLES / "shapes")})
     assert list(descriptor.mistakes(params)) == []
     assert descriptor.facts(params).splits is None

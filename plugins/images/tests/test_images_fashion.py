@@ -7,9 +7,9 @@ import pytest
 import sidelight_images
 from hypothesis import given
 from hypothesis import strategies as st
-from sidelight_images._idx import _parsed
-from sidelight_images._params import GARMENTS, FashionParams
 from sidelight_images.fashion import Fashion
+from sidelight_images.idx import _parsed
+from sidelight_images.params import GARMENTS, FashionParams
 from sidelight_specs import UserError
 from sidelight_specs.testing import ToyRun
 

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
-from sidelight_images._params import FolderParams
 from sidelight_images.folder import Folder
+from sidelight_images.params import FolderParams
 from sidelight_specs import Cancelled, UserError
 from sidelight_specs.testing import ToyRun
 

@@ -3,8 +3,8 @@ import importlib.util
 import numpy as np
 import pytest
 from PIL import Image
-from sidelight_images import _packages
-from sidelight_images._params import OTHER_PHOTOS, PHOTOS, PhotosParams
+from sidelight_images import packages
+from sidelight_images.params import OTHER_PHOTOS, PHOTOS, PhotosParams
 from sidelight_images.photos import Photos, location
 from sidelight_specs import UserError
 from sidelight_specs.testing import ToyRun
@@ -73,7 +73,7 @@ def test_unknown_names_are_refused_when_the_options_are_read():
 
 @pytest.mark.parametrize(("name", "distribution"), [("camera", "scikit-image"), ("china", "scikit-learn")])
 def test_a_missing_package_is_named_with_the_way_to_get_it(name, distribution, monkeypatch):
-    monkeypatch.setattr(_packages, "find_spec", lambda _: None)
+    monkeypatch.setattr(packages, "find_spec", lambda _: None)
     with pytest.raises(UserError, match=distribution) as caught:
         photos(names=(name,)).split("test")
     assert caught.value.fix == f"pip install {distribution}"
@@ -82,7 +82,7 @@ def test_a_missing_package_is_named_with_the_way_to_get_it(name, distribution, m
 def test_a_missing_file_is_named(monkeypatch, tmp_path):
     spec = importlib.util.spec_from_loader("skimage", None, is_package=True)
     spec.submodule_search_locations = [str(tmp_path)]
-    monkeypatch.setattr(_packages, "find_spec", lambda _: spec)
+    monkeypatch.setattr(packages, "find_spec", lambda _: spec)
     with pytest.raises(UserError, match=r"data/coffee\.png"):
         photos(names=("coffee",)).split("test")
 
@@ -92,6 +92,6 @@ def test_a_damaged_photograph_is_named(monkeypatch, tmp_path):
     (tmp_path / "data/coffee.png").write_bytes(location("coffee").read_bytes()[:5000])
     spec = importlib.util.spec_from_loader("skimage", None, is_package=True)
     spec.submodule_search_locations = [str(tmp_path)]
-    monkeypatch.setattr(_packages, "find_spec", lambda _: spec)
+    monkeypatch.setattr(packages, "find_spec", lambda _: spec)
     with pytest.raises(UserError, match=r"coffee\.png cannot be read as an image"):
         photos(names=("coffee",)).split("test")

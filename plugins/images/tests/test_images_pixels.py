@@ -9,7 +9,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from PIL import Image, ImageCms
-from sidelight_images._pixels import UnreadableImageError, read_pixels
+from sidelight_images.pixels import UnreadableImageError, read_pixels
 
 RED, WHITE = (255, 0, 0), (255, 255, 255)
 

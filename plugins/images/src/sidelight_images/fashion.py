@@ -7,16 +7,16 @@ from typing import TYPE_CHECKING
 import numpy as np
 from sidelight_specs import UserError
 
-from sidelight_images._facts import GET_FASHION, fashion_file, fashion_fingerprint
-from sidelight_images._idx import read_idx
-from sidelight_images._order import interleaved, uniform
-from sidelight_images._params import GARMENTS
+from sidelight_images.facts import GET_FASHION, fashion_file, fashion_fingerprint
+from sidelight_images.idx import read_idx
 from sidelight_images.labelled import LabelledImages, Rows
+from sidelight_images.order import interleaved, uniform
+from sidelight_images.params import GARMENTS
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from sidelight_images._params import FashionParams
+    from sidelight_images.params import FashionParams
 
 PREFIX = {"train": "train", "test": "t10k"}
 

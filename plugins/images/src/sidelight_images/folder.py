@@ -11,16 +11,16 @@ from sidelight_specs import UserError
 from sidelight_specs.results import Split
 from sidelight_specs.roles import Data
 
-from sidelight_images._facts import folder_fingerprint
-from sidelight_images._listing import SPLITS, Entry, Listing, choose, list_folder
-from sidelight_images._pixels import UnreadableImageError, read_pixels
+from sidelight_images.facts import folder_fingerprint
+from sidelight_images.listing import SPLITS, Entry, Listing, choose, list_folder
+from sidelight_images.pixels import UnreadableImageError, read_pixels
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from sidelight_specs import Run
 
-    from sidelight_images._params import FolderParams
+    from sidelight_images.params import FolderParams
 
 NAMED_AT_MOST = 10
 FULL_DEPTH = 16

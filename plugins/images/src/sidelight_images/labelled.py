@@ -12,15 +12,15 @@ from sidelight_specs import UserError
 from sidelight_specs.results import Split
 from sidelight_specs.roles import Data
 
-from sidelight_images._order import uniform
-from sidelight_images._params import ANY
+from sidelight_images.order import uniform
+from sidelight_images.params import ANY
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from sidelight_specs import Run
 
-    from sidelight_images._params import DigitsParams, FashionParams, OpticalDigitsParams
+    from sidelight_images.params import DigitsParams, FashionParams, OpticalDigitsParams
 
 GREY = 128
 

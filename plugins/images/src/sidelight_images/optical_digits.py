@@ -11,15 +11,15 @@ import numpy as np
 from PIL import Image
 from sidelight_specs import UserError
 
-from sidelight_images._order import interleaved, uniform
-from sidelight_images._packages import package_file
-from sidelight_images._params import DIGITS
 from sidelight_images.labelled import LabelledImages, Rows
+from sidelight_images.order import interleaved, uniform
+from sidelight_images.packages import package_file
+from sidelight_images.params import DIGITS
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from sidelight_images._params import OpticalDigitsParams
+    from sidelight_images.params import OpticalDigitsParams
 
 SIDE, MARGIN = 20, 4
 """MNIST's digits fill 20x20 of 28x28 pixels."""

@@ -9,15 +9,15 @@ from sidelight_specs import UserError
 from sidelight_specs.results import Split
 from sidelight_specs.roles import Data
 
-from sidelight_images._packages import package_file
-from sidelight_images._pixels import IMAGENET_SHARE, UnreadableImageError, read_pixels
+from sidelight_images.packages import package_file
+from sidelight_images.pixels import IMAGENET_SHARE, UnreadableImageError, read_pixels
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from sidelight_specs import Run
 
-    from sidelight_images._params import PhotosParams
+    from sidelight_images.params import PhotosParams
 
 IN_SKIMAGE = {
     "astronaut": "astronaut.png",

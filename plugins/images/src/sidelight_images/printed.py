@@ -14,13 +14,13 @@ from sidelight_specs import UserError
 from sidelight_specs.results import Split
 from sidelight_specs.roles import Data
 
-from sidelight_images._pixels import read_pixels
 from sidelight_images.photos import location
+from sidelight_images.pixels import read_pixels
 
 if TYPE_CHECKING:
     from sidelight_specs import Run
 
-    from sidelight_images._params import PrintedParams
+    from sidelight_images.params import PrintedParams
 
 CLASSES = ("plain", "printed")
 DETAIL = 2

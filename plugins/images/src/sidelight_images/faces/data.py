@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from sidelight_specs import Run
 
-    from sidelight_images._params import FacesParams
+    from sidelight_images.params import FacesParams
 
 
 @attrs.frozen(eq=False)

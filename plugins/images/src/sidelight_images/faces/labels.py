@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 import attrs
 import numpy as np
 
-from sidelight_images._order import uniform
 from sidelight_images.faces.factors import BY_NAME, FACTORS
+from sidelight_images.order import uniform
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

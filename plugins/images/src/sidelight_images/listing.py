@@ -126,7 +126,7 @@ def choose(listing: Listing, split: str, test_share: float, seed: int) -> tuple[
     """
     import numpy as np
 
-    from sidelight_images._order import interleaved, uniform  # numpy: a listing alone does without
+    from sidelight_images.order import interleaved, uniform  # numpy: a listing alone does without
 
     entries = listing.entries
     keys = uniform(seed, [entry.relative for entry in entries])

@@ -15,14 +15,14 @@ import attrs
 from sidelight_specs import UserError
 from sidelight_specs.facts import DataFacts, Mistake, unknown_names
 
-from sidelight_images._listing import SPLITS, Listing, list_folder
-from sidelight_images._packages import package_file
-from sidelight_images._params import ANY, DIGITS, FACES, GARMENTS
+from sidelight_images.listing import SPLITS, Listing, list_folder
+from sidelight_images.packages import package_file
+from sidelight_images.params import ANY, DIGITS, FACES, GARMENTS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from sidelight_images._params import (
+    from sidelight_images.params import (
         DigitsParams,
         FacesParams,
         FashionParams,
@@ -303,7 +303,7 @@ def folder_fingerprint(listing: Listing) -> str:
 
 
 def _lot(seed: int, name: str) -> float:
-    """`_order.uniform` for one name, without numpy."""
+    """`order.uniform` for one name, without numpy."""
     digest = blake2b(name.encode("utf-8", "surrogateescape"), digest_size=8, key=str(seed).encode()).digest()
     return (int.from_bytes(digest, "little") >> 11) * 2.0**-53
 

@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 from PIL import Image, ImageOps
 
-from sidelight_images._depth import Depth, eight_bit
+from sidelight_images.depth import Depth, eight_bit
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from sidelight_images._params import Crop, Mode
+    from sidelight_images.params import Crop, Mode
 
 FORMATS = ("PNG", "JPEG", "WEBP", "BMP", "GIF", "TIFF", "PPM")
 """What is tried. Others stay out on purpose: Pillow reads EPS, for one, by starting Ghostscript on it."""

@@ -22,8 +22,7 @@ from sidelight_images.photos import Photos
 from sidelight_specs.results import Targets
 from sidelight_specs.testing import ToyRun
 from sidelight_structured import SagParams
-from sidelight_structured.sag.graph import diverse
-from sidelight_structured.sag.sag import Sag
+from sidelight_structured.sag.sag import Sag, diverse
 
 EVERY = 3
 

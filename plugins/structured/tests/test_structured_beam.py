@@ -6,8 +6,8 @@ from random import Random
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from sidelight_structured.sag.beam_search import Search
-from sidelight_structured.sag.graph import attention_graph, diverse
+from sidelight_structured.sag.beam_search import BeamSearch
+from sidelight_structured.sag.sag import attention_graph, diverse
 
 PATCHES = range(9)
 EVERY_SET = [frozenset(chosen) for size in range(10) for chosen in combinations(PATCHES, size)]
@@ -39,7 +39,7 @@ def test_a_full_beam_finds_exactly_the_minimal_sets(seed, highest, order):
     random = Random(seed)
     table = {patches: random.uniform(0, highest) for patches in EVERY_SET}
     table[frozenset()] = 0.0
-    found = Search(threshold=0.9, width=10**6, candidates=9, most=10**6).run(Table(table), order)
+    found = BeamSearch(threshold=0.9, width=10**6, candidates=9, most=10**6).run(Table(table), order)
     assert set(found) == brute_force(table, 0.9)
 
 
@@ -48,18 +48,18 @@ def test_a_full_beam_finds_exactly_the_minimal_sets(seed, highest, order):
 def test_every_set_found_is_sufficient_and_minimal(weights, width, candidates):
     total = sum(weights) or 1.0
     values = {patches: sum(weights[patch] for patch in patches) / total for patches in EVERY_SET}
-    for patches in Search(threshold=0.6, width=width, candidates=candidates).run(Table(values), list(PATCHES)):
+    for patches in BeamSearch(threshold=0.6, width=width, candidates=candidates).run(Table(values), list(PATCHES)):
         assert values[patches] >= 0.6
         assert all(values[patches - {patch}] < 0.6 for patch in patches)
 
 
 def test_a_set_that_nobody_needs_two_patches_of_is_found_alone():
     values = {patches: 1.0 if 4 in patches else 0.1 for patches in EVERY_SET}
-    assert Search().run(Table(values), list(PATCHES)) == (frozenset({4}),)
+    assert BeamSearch().run(Table(values), list(PATCHES)) == (frozenset({4}),)
 
 
 def test_nothing_sufficient_gives_no_explanation():
-    assert Search().run(Table(dict.fromkeys(EVERY_SET, 0.1)), list(PATCHES)) == ()
+    assert BeamSearch().run(Table(dict.fromkeys(EVERY_SET, 0.1)), list(PATCHES)) == ()
 
 
 @given(

@@ -6,13 +6,12 @@ import torch
 from sidelight_specs.results import Heatmap, Measurements, Targets
 from sidelight_specs.testing import ToyClassifier, ToyRun
 from sidelight_structured.class_probability import ClassProbability
-from sidelight_structured.igos.igos import Igos, IgosPlusPlus, refined
-from sidelight_structured.igos.objective import Objective, Term
+from sidelight_structured.igos.igos import Igos, IgosPlusPlus, Objective, Term, refine
 from sidelight_structured.igos.optimizers import Momentum
 from sidelight_structured.igos.report import curves_report, mask_curves
-from sidelight_structured.masking import upsample
 from sidelight_structured.params import IgosParams, IgosPlusPlusParams
 from sidelight_toolkit.baselines import baseline
+from sidelight_toolkit.images import upsample_cells
 
 SMALL = {"size": 8, "steps": 6, "baseline_limit": 1.0}
 
@@ -73,7 +72,7 @@ def test_masks_stay_in_bounds():
 
 def test_a_finer_grid_keeps_the_corners_and_the_order_of_masks():
     masks = torch.rand(2, 2, 3, 3, generator=torch.Generator().manual_seed(0))
-    fine = refined(masks, (9, 9))
+    fine = refine(masks, (9, 9))
     assert fine.shape == (2, 2, 9, 9)
     assert torch.allclose(fine[..., ::8, ::8], masks[..., ::2, ::2])
 
@@ -156,7 +155,7 @@ def test_curves_of_a_mask_are_those_that_the_metric_takes_by_its_cells():
     masks = torch.rand(2, 8, 8, generator=torch.Generator().manual_seed(0))
     score = ClassProbability(Corner(), torch.ones(2, dtype=torch.int64), 4)
     found = mask_curves(Objective(images, baseline(images, "blur"), score, (), 0, 0, 1, 2), masks, 0.1)
-    values = (1 - upsample(masks[:, None], (16, 16))[:, 0]).numpy()
+    values = (1 - upsample_cells(masks[:, None], (16, 16))[:, 0]).numpy()
     heatmap = Heatmap(values=values, resolution=(8, 8))
     settings = InsertionDeletionParams(cells=8, step=0.1, baselines=("blur",))
     expected = metric.InsertionDeletion(settings, classifier=Corner(), run=ToyRun()).measure(heatmap, images, targets)

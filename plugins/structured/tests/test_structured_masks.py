@@ -5,11 +5,11 @@ import pytest
 import torch
 from sidelight_specs import UserError
 from sidelight_specs.testing import ToyRun
-from sidelight_structured.class_probability import ClassProbability
-from sidelight_structured.igos.baseline import blurred, checked_baseline, listed, tell
-from sidelight_structured.igos.line_search import LineSearch
-from sidelight_structured.igos.objective import Objective, Term
-from sidelight_structured.masking import blend, similarity, total_variation, upsample
+from sidelight_structured.class_probability import ClassProbability, blend
+from sidelight_structured.igos.baseline import blur, checked_baseline, list_images, report_baseline
+from sidelight_structured.igos.igos import Objective, Term, similarity, total_variation
+from sidelight_structured.igos.optimizers import LineSearch
+from sidelight_toolkit.images import upsample_cells
 
 
 class Quadrant:
@@ -39,7 +39,7 @@ def test_a_mask_of_ones_keeps_the_image_and_zeros_show_the_baseline():
 
 def test_upsampling_keeps_the_corner_cells():
     mask = torch.rand(1, 1, 4, 4)
-    large = upsample(mask, (16, 16))
+    large = upsample_cells(mask, (16, 16))
     assert torch.allclose(large[0, 0, [0, 0, -1, -1], [0, -1, 0, -1]], mask[0, 0, [0, 0, -1, -1], [0, -1, 0, -1]])
 
 
@@ -113,16 +113,16 @@ def test_the_baseline_is_strengthened_only_where_the_class_survives_the_blur():
     images[0, :, 3, 3] = 1.0
     images[1, :, :4, :4] = 1.0
     found = checked_baseline(images, scored(images), kernel=51, sigma=5, limit=0.92)
-    assert (found.kept <= 0.92 * scored(images).of_many(images, torch.arange(2))).all()
+    assert (found.probability <= 0.92 * scored(images).of_many(images, torch.arange(2))).all()
     assert torch.isfinite(found.images).all()
     assert found.strengthened.tolist() == [0, 3]
-    assert torch.equal(found.images[:1], blurred(images[:1], 51, 5))
+    assert torch.equal(found.images[:1], blur(images[:1], 51, 5))
 
 
 def test_a_strengthened_baseline_is_told():
     run, silent = ToyRun(), ToyRun()
-    tell("igos", silent, np.array([0.1, 0.2]), np.array([0, 0]))
-    tell("igos", run, np.array([0.1, 0.2, 0.0]), np.array([1, 0, 3]))
+    report_baseline("igos", silent, np.array([0.1, 0.2]), np.array([0, 0]))
+    report_baseline("igos", run, np.array([0.1, 0.2, 0.0]), np.array([1, 0, 3]))
     assert not silent.warnings
     (text,) = run.warnings
     assert "in images 0 and 2, and was blurred more" in text
@@ -130,7 +130,7 @@ def test_a_strengthened_baseline_is_told():
     kept, often = run.emitted["baseline"].items
     assert kept.values.tolist() == pytest.approx([0.1, 0.2, 0.0])
     assert often.values.tolist() == [1, 0, 3]
-    assert listed(list(range(9))) == "images 0, 1, 2, 3, 4 and 4 more"
+    assert list_images(list(range(9))) == "images 0, 1, 2, 3, 4 and 4 more"
 
 
 def test_an_image_whose_mean_colour_is_its_class_is_refused():

@@ -9,8 +9,8 @@ from sidelight_specs.roles import Classifier
 from sidelight_specs.testing import ToyRun
 from sidelight_structured import ExplanationsParams, SagParams
 from sidelight_structured.class_probability import ClassProbability
+from sidelight_structured.sag.beam_search import minimal_subset
 from sidelight_structured.sag.patches import PatchScores
-from sidelight_structured.sag.pruning import minimal
 from sidelight_structured.sag.sag import Sag
 from sidelight_structured.sag.verification import Explanations
 
@@ -123,7 +123,7 @@ def test_pruning_drops_many_at_a_time_and_asks_rarely():
         asked.extend(sets)
         return {patches: float({3, 17} <= patches) for patches in sets}
 
-    assert minimal(frozenset(range(30)), 0.9, confidence) == {3, 17}
+    assert minimal_subset(frozenset(range(30)), 0.9, confidence) == {3, 17}
     assert len(asked) < 30 * 4
 
 

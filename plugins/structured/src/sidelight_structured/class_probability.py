@@ -1,4 +1,7 @@
-"""The probability of one class, counted: what every method here asks of the classifier."""
+"""Class probability f_c of masked images Phi(I, M), the quantity that masks and sets of patches are judged by.
+
+Phi(I, M) = I M + I0 (1 - M): the image I where the mask M is 1, the baseline I0 where it is 0 (section 3.2).
+"""
 
 from __future__ import annotations
 
@@ -10,13 +13,21 @@ from sidelight_toolkit.batching import slices
 if TYPE_CHECKING:
     from sidelight_specs.roles import Classifier
 
+FORWARD, FORWARD_AND_BACKWARD = 1, 3
+"""Cost of an evaluation in passes: a backward pass counts as two forward ones (`Explanation.passes`)."""
+
+
+def blend(images: torch.Tensor, baselines: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
+    """Phi(I, M) of images and baselines (N, C, H, W) under masks (N, 1, H, W)."""
+    return baselines + mask * (images - baselines)
+
 
 class ClassProbability:
-    """f_c: the softmax probability of each image's class, with a count of what it cost.
+    """f_c: the softmax probability of each image's class, with a count of the passes spent on each image.
 
     Args:
         classifier: answers with class logits.
-        classes: (N,) int64, the class of each explained image.
+        classes: (N,) int64, the class c of each explained image.
         batch: images in one forward pass.
     """
 
@@ -28,23 +39,19 @@ class ClassProbability:
 
     def of(self, images: torch.Tensor, rows: torch.Tensor) -> torch.Tensor:
         """Probabilities (B,) of images (B, C, H, W) that are variants of the explained images `rows` (B,)."""
-        self._count(rows, 1)
-        return self._probabilities(images, rows)
+        return self._evaluate(images, rows, FORWARD)
 
     def with_gradient(self, images: torch.Tensor, rows: torch.Tensor) -> torch.Tensor:
-        """The same, when a backward pass will follow, which counts as two forward passes."""
-        self._count(rows, 3)
-        return self._probabilities(images, rows)
+        """The same for a caller that differentiates them, which costs a backward pass more."""
+        return self._evaluate(images, rows, FORWARD_AND_BACKWARD)
 
     def of_many(self, images: torch.Tensor, rows: torch.Tensor) -> torch.Tensor:
-        """The same without gradients, in batches."""
+        """The same without gradients, `batch` images at a time."""
         with torch.inference_mode():
-            parts = [self.of(images[part], rows[part]) for part in slices(len(images), self.batch)]
-        return torch.cat(parts).clone()
+            values = [self.of(images[batch], rows[batch]) for batch in slices(len(images), self.batch)]
+        return torch.cat(values).clone()  # a clone is no inference tensor any more
 
-    def _probabilities(self, images: torch.Tensor, rows: torch.Tensor) -> torch.Tensor:
-        logits = self.classifier.class_logits(images)
-        return logits.softmax(-1).gather(1, self.classes[rows, None]).squeeze(1)
-
-    def _count(self, rows: torch.Tensor, passes: int) -> None:
+    def _evaluate(self, images: torch.Tensor, rows: torch.Tensor, passes: int) -> torch.Tensor:
         self.passes += passes * torch.bincount(rows.cpu(), minlength=len(self.passes))
+        logits = self.classifier.class_logits(images)  # (B, K)
+        return logits.softmax(-1).gather(1, self.classes[rows, None]).squeeze(1)

@@ -1,27 +1,37 @@
-"""I-GOS and iGOS++: masks optimised by integrated gradients (section 3.2)."""
+"""I-GOS and iGOS++: the smallest smooth mask that decides a prediction, optimised by integrated gradients.
+
+Li Fuxin, Qi, Khorram, Shitole, Tadepalli, Kahng and Fern 2021, From Heatmaps to Structured Explanations of Image
+Classifiers, section 3 (I-GOS: Qi, Khorram and Li 2020; iGOS++: Khorram, Lawson and Li 2021). Equation 2:
+
+    min over M of  f_c(Phi(I, M)) - f_c(Phi(I, 1 - M)) + lambda_1 mean|1 - M| + lambda_2 BTV(M)
+
+Symbols: I (N, C, H, W) images, I0 baselines, M (N, K, h, w) masks, K = 1 for I-GOS (which has no second term) and 2
+for iGOS++, f_c the class probability, Phi(I, M) = I M + I0 (1 - M), w in (0, 1] the S points of the integrated
+gradient, BTV the bilateral total variation with edge width sigma and exponent beta. T counts class-score terms.
+"""
 
 from __future__ import annotations
 
+from functools import cached_property
 from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 import torch
+from attrs import frozen
 from sidelight_specs.results import Heatmap
 from sidelight_specs.roles import Explainer
 from sidelight_toolkit.arrays import to_array
 from sidelight_toolkit.batching import slices
+from sidelight_toolkit.images import upsample_cells
 from sidelight_toolkit.seeding import generator
 
-from sidelight_structured.class_probability import ClassProbability
-from sidelight_structured.igos.baseline import checked_baseline, tell
-from sidelight_structured.igos.line_search import LineSearch
-from sidelight_structured.igos.objective import Objective, Term
-from sidelight_structured.igos.optimizers import Momentum
+from sidelight_structured.class_probability import ClassProbability, blend
+from sidelight_structured.igos.baseline import checked_baseline, report_baseline
+from sidelight_structured.igos.optimizers import LineSearch, Momentum
 from sidelight_structured.igos.report import curves_report, mask_curves, terms_report
-from sidelight_structured.masking import upsample
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from sidelight_specs import Run
     from sidelight_specs.results import Targets
@@ -30,105 +40,287 @@ if TYPE_CHECKING:
     from sidelight_structured.params import IgosPlusPlusParams, MaskParams
 
 CELLS_PER_UNIT_STEP = 25.0
-"""A cell's share of the gradient falls with the number of cells, so the line search's first step grows with it."""
+"""A cell's gradient falls with the number of cells, so the longest step of the line search grows with it."""
+
+
+@frozen
+class Term:
+    """One class-score term of equation 2.
+
+    Args:
+        name: the term in reports.
+        masks: indices of the masks whose product hides (deletion) or shows (insertion) the image.
+        inserts: False for deletion, +f_c(Phi(I, M)); True for insertion, -f_c(Phi(I, 1 - M)).
+        weight: its factor.
+    """
+
+    name: str
+    masks: tuple[int, ...]
+    inserts: bool
+    weight: float
+
+    @property
+    def sign(self) -> float:
+        """Signed weight of f_c in the objective, which is minimised."""
+        return -self.weight if self.inserts else self.weight
+
+
+def similarity(images: torch.Tensor, sigma: float) -> tuple[torch.Tensor, torch.Tensor]:
+    """exp(-|dI|^2 / sigma^2) between vertical and horizontal neighbours: 1 inside an even region, 0 across an edge.
+
+    Args:
+        images: (N, C, H, W) in [0, 1].
+        sigma: the difference of colour that counts as an edge, in the images' unit.
+
+    Returns:
+        (N, 1, H-1, W) and (N, 1, H, W-1).
+    """
+    vertical = (images[..., 1:, :] - images[..., :-1, :]).square().mean(1, keepdim=True)
+    horizontal = (images[..., :, 1:] - images[..., :, :-1]).square().mean(1, keepdim=True)
+    return torch.exp(-vertical / sigma**2), torch.exp(-horizontal / sigma**2)
+
+
+def total_variation(
+    masks: torch.Tensor, weights: tuple[torch.Tensor, torch.Tensor] | None = None, exponent: float = 2.0
+) -> torch.Tensor:
+    """Total variation of each mask; bilateral with weights from `similarity` (section 3.3, trick 3).
+
+    The same weights hold for both directions. Means over neighbours, so that masks of all sizes compare.
+
+    Returns:
+        (N,) sum of the two directions' means of weight * |dM|^beta.
+    """
+    vertical = (masks[..., 1:, :] - masks[..., :-1, :]).abs().pow(exponent)
+    horizontal = (masks[..., :, 1:] - masks[..., :, :-1]).abs().pow(exponent)
+    if weights is not None:
+        vertical, horizontal = vertical * weights[0], horizontal * weights[1]
+    return vertical.mean((1, 2, 3)) + horizontal.mean((1, 2, 3))
+
+
+@frozen(eq=False, slots=False)
+class Objective:
+    """Equation 2 for N images at once, each with masks of its own.
+
+    Args:
+        images: I, (N, C, H, W) in [0, 1].
+        baselines: I0, (N, C, H, W).
+        score: f_c.
+        terms: the T class-score terms.
+        area: lambda_1, the weight of mean |1 - M|.
+        smoothness: lambda_2, the weight of the mean of plain variation on the mask's grid and bilateral variation
+            on the image's.
+        edge: sigma of the bilateral weights, in the images' unit.
+        exponent: beta of the total variation.
+    """
+
+    images: torch.Tensor
+    baselines: torch.Tensor
+    score: ClassProbability
+    terms: tuple[Term, ...]
+    area: float
+    smoothness: float
+    edge: float
+    exponent: float
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """(H, W)."""
+        return self.images.shape[-2], self.images.shape[-1]
+
+    def regulariser(self, masks: torch.Tensor, rows: torch.Tensor) -> torch.Tensor:
+        """g(M) of the masks (B, K, h, w) of the images `rows` (B,), to (B,)."""
+        mask = masks.prod(1, keepdim=True)  # M = M_deletion * M_insertion, (B, 1, h, w)
+        weights = similarity(self.images[rows], self.edge)
+        bilateral = total_variation(upsample_cells(mask, self.size), weights, self.exponent)
+        plain = total_variation(mask, exponent=self.exponent)
+        return self.area * (1 - mask).mean((1, 2, 3)) + self.smoothness * 0.5 * (plain + bilateral)
+
+    def value(self, masks: torch.Tensor, rows: torch.Tensor) -> torch.Tensor:
+        """Equation 2 on the plain masked images, w = 1 and without noise: (B, K, h, w) to (B,)."""
+        return self.regulariser(masks, rows) + self.scores(masks, rows) @ self._signs
+
+    def scores(self, masks: torch.Tensor, rows: torch.Tensor) -> torch.Tensor:
+        """f_c in every term on the plain masked images: (B, K, h, w) to (B, T)."""
+        scores = torch.zeros(len(rows), len(self.terms), device=masks.device)
+        for index, terms, _ in self._evaluations(len(rows), points=1):
+            image, mask = rows[index], self._pixel_masks(masks[index], terms)
+            scores[index, terms] = self.score.of(blend(self.images[image], self.baselines[image], mask), image)
+        return scores
+
+    def gradient(self, masks: torch.Tensor, points: int, noise: Callable[[int], torch.Tensor]) -> torch.Tensor:
+        """The integrated gradient (N, K, h, w) at regular points w = 1/S ... S/S of every term."""
+        w = torch.arange(1, points + 1, device=masks.device) / points
+        return self.integrated(masks, w.expand(len(self.terms), points), noise)[0]
+
+    def integrated(
+        self, masks: torch.Tensor, w: torch.Tensor, noise: Callable[[int], torch.Tensor]
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        """Gradient of equation 2 whose class-score terms are integrated from the baseline to the masked image.
+
+        d/dM of each term is the mean over w of df_c(Phi(I + noise, w M)) / dM (section 3.2), with fresh noise at
+        every w (section 3.3, trick 2).
+
+        Args:
+            masks: (N, K, h, w) of all images.
+            w: (T, S) integration points of each term.
+            noise: index of a (term, point) pair, below T S, to noise (1, C, H, W), the same for all images.
+
+        Returns:
+            (N, K, h, w), and the mean over w of each term's f_c, (N, T).
+        """
+        points = w.shape[1]
+        total, scores = self._regulariser_gradient(masks), torch.zeros(len(masks), len(self.terms), device=masks.device)
+        for rows, terms, point in self._evaluations(len(masks), points):
+            leaf = masks[rows].detach().requires_grad_(True)  # a copy of M for each evaluation, (B, K, h, w)
+            mask = w[terms, point][:, None, None, None] * self._pixel_masks(leaf, terms)  # w M, (B, 1, H, W)
+            noisy = self.images[rows] + _noise_batch(noise, terms * points + point)
+            score = self.score.with_gradient(blend(noisy, self.baselines[rows], mask), rows)  # f_c, (B,)
+            (gradient,) = torch.autograd.grad((self._signs[terms] * score).sum() / points, leaf)
+            total.index_add_(0, rows, gradient)  # sums over terms and over w; a batch can hold an image many times
+            scores.index_put_((rows, terms), score.detach() / points, accumulate=True)
+        return total, scores
+
+    def _regulariser_gradient(self, masks: torch.Tensor) -> torch.Tensor:
+        if not (self.area or self.smoothness):
+            return torch.zeros_like(masks)  # saves the memory of a graph over all images
+        leaf = masks.detach().requires_grad_(True)
+        rows = torch.arange(len(masks), device=masks.device)
+        (gradient,) = torch.autograd.grad(self.regulariser(leaf, rows).sum(), leaf)
+        return gradient
+
+    def _evaluations(self, count: int, points: int) -> Iterator[tuple[torch.Tensor, torch.Tensor, torch.Tensor]]:
+        """Indices (B,) of image, term and point of every evaluation, a batch of the classifier's at a time.
+
+        All T S N evaluations form one line, number = (term * S + point) * N + image, cut into batches without regard
+        to its three axes: memory depends on the batch alone, and no batch but the last is smaller. Images
+        run fastest, so that neighbours share their noise, which is then drawn once.
+        """
+        for batch in slices(count * len(self.terms) * points, self.score.batch):
+            number = torch.arange(batch.start, batch.stop, device=self.images.device)
+            evaluation = number // count  # term * S + point
+            yield number % count, evaluation // points, evaluation % points
+
+    def _pixel_masks(self, masks: torch.Tensor, terms: torch.Tensor) -> torch.Tensor:
+        """M or 1 - M at the image's size, (B, 1, H, W), of masks (B, K, h, w) in the terms (B,)."""
+        used = torch.where(self._uses[terms][:, :, None, None], masks, torch.ones_like(masks))  # 1: not in the term
+        mask = upsample_cells(used.prod(1, keepdim=True), self.size)
+        return torch.where(self._inserts[terms][:, None, None, None], 1 - mask, mask)
+
+    @cached_property
+    def _uses(self) -> torch.Tensor:
+        """(T, K) bool: the masks of each term."""
+        count = 1 + max(index for term in self.terms for index in term.masks)
+        uses = [[index in term.masks for index in range(count)] for term in self.terms]
+        return torch.tensor(uses, device=self.images.device)
+
+    @cached_property
+    def _inserts(self) -> torch.Tensor:
+        return torch.tensor([term.inserts for term in self.terms], device=self.images.device)
+
+    @cached_property
+    def _signs(self) -> torch.Tensor:
+        return torch.tensor([term.sign for term in self.terms], device=self.images.device)
+
+
+def _noise_batch(noise: Callable[[int], torch.Tensor], indices: torch.Tensor) -> torch.Tensor:
+    """(B, C, H, W): the noise of a batch of evaluations, drawn once for neighbours that share it."""
+    drawn = {index: noise(index) for index in dict.fromkeys(indices.tolist())}
+    return torch.cat([drawn[index] for index in indices.tolist()])
 
 
 class MaskExplainer(Explainer):
-    """The optimisation that I-GOS and iGOS++ share; they differ in masks and terms."""
+    """Optimisation of masks by equation 2; I-GOS and iGOS++ differ in the number of masks and in the terms."""
 
     name: ClassVar[str]
-    masks = 1
+    masks: ClassVar[int] = 1
 
     def __init__(self, params: MaskParams, *, classifier: Classifier, run: Run) -> None:
-        self.params = params
-        self.classifier = classifier
-        self.run = run
+        self._params = params
+        self._classifier = classifier
+        self._run = run
 
     def terms(self) -> tuple[Term, ...]:
         """The class-score terms of the objective."""
-        return (Term("deletion", (0,), inserts=False, weight=self.params.deletion),)
+        return (Term("deletion", (0,), inserts=False, weight=self._params.deletion),)
+
+    def explain(self, images: torch.Tensor, targets: Targets) -> Heatmap:
+        """Heatmaps with the values 1 - M: 1 where hiding the image lowers the class most.
+
+        By-products: `terms`, the class probability in every term, at every step and at the end; `curves`, insertion
+        and deletion by the mask's own cells, with their areas; `baseline`, the class probability on the blurred image,
+        and how often it was blurred more.
+        """
+        params, run = self._params, self._run
+        classes = torch.from_numpy(targets.predicted).to(images.device)
+        batches = slices(len(images), params.images_at_once)
+        results = [self._explain_batch(images[batch], classes[batch]) for batch in batches]
+        values, passes, finals, steps, curves, probability, strengthened = map(
+            np.concatenate, zip(*results, strict=True)
+        )
+        size = self._sizes((images.shape[-2], images.shape[-1]))[-1]
+        if size[0] < params.size:
+            run.warn(f"{self.name}: the mask has {size[0]} rows and columns, as many as the image, not {params.size}")
+        report_baseline(self.name, run, probability, strengthened)
+        run.emit("terms", terms_report(self._weighted_terms(), finals, steps))
+        run.emit("curves", curves_report(curves, size, params.curve_step))
+        return Heatmap(values=values, signed=False, resolution=size, answers="predicted", passes=passes)
 
     def _weighted_terms(self) -> tuple[Term, ...]:
         return tuple(term for term in self.terms() if term.weight > 0)
 
-    def explain(self, images: torch.Tensor, targets: Targets) -> Heatmap:
-        """Heatmaps whose value is 1 - M: 1 where hiding the image lowers the class most.
+    def _explain_batch(self, images: torch.Tensor, classes: torch.Tensor) -> tuple[np.ndarray, ...]:
+        """Results of the images that are optimised side by side, in the order that `explain` unpacks.
 
-        The class's probability in every term, at every step and at the end, is emitted as `terms`; insertion and
-        deletion by the mask's own cells, with their areas, as `curves`; what the class keeps on the blurred image, and
-        how often that was blurred more, as `baseline`.
+        Values (N, H, W), passes (N,), f_c of the final mask (N, T) and at every step (N, steps, T), curves (N, 2, P),
+        then the class probability on the baseline (N,) and how often it was strengthened (N,).
         """
-        classes = torch.from_numpy(targets.predicted).to(images.device)
-        found = [
-            self._explained(images[part], classes[part]) for part in slices(len(images), self.params.images_at_once)
-        ]
-        values, passes, finals, steps, curves, kept, strengthened = (
-            np.concatenate(parts) for parts in zip(*found, strict=True)
-        )
-        size = self._sizes((images.shape[-2], images.shape[-1]))[-1]
-        if size[0] < self.params.size:
-            self.run.warn(
-                f"{self.name}: the mask has {size[0]} rows and columns, as many as the image, not {self.params.size}"
-            )
-        tell(self.name, self.run, kept, strengthened)
-        self.run.emit("terms", terms_report(self._weighted_terms(), finals, steps))
-        self.run.emit("curves", curves_report(curves, size, self.params.curve_step))
-        return Heatmap(values=values, signed=False, resolution=size, answers="predicted", passes=passes)
-
-    def _explained(self, images: torch.Tensor, classes: torch.Tensor) -> tuple[np.ndarray, ...]:
-        """Values (N, H, W), passes (N,), what every term reached (N, T) and reaches (N, steps, T), curves (N, 2, P).
-
-        Then what the class keeps on the baseline (N,), and how often that was strengthened (N,).
-        """
-        p, score = self.params, ClassProbability(self.classifier, classes, self.params.batch)
+        p, score = self._params, ClassProbability(self._classifier, classes, self._params.batch)
         hidden = checked_baseline(images, score, p.kernel, p.sigma, p.baseline_limit)
         terms = self._weighted_terms()
         objective = Objective(images, hidden.images, score, terms, p.area, p.smoothness, p.edge, p.exponent)
         masks, steps = self._optimise(objective)
-        passes = score.passes.clone()  # what is reported below costs a little more, but finds nothing
+        passes = score.passes.clone()  # of the optimisation, not of the reports below
         with torch.no_grad():
             finals = objective.scores(masks, torch.arange(len(images), device=images.device))
-            mask = masks.prod(1)
-            curves = mask_curves(objective, mask, self.params.curve_step)
-        values = 1 - upsample(mask[:, None], objective.size).squeeze(1)
-        told = to_array(hidden.kept), to_array(hidden.strengthened)
-        return to_array(values), to_array(passes), to_array(finals), to_array(steps), curves, *told
+            mask = masks.prod(1)  # (N, h, w)
+            curves = mask_curves(objective, mask, p.curve_step)
+        values = 1 - upsample_cells(mask[:, None], objective.size).squeeze(1)  # 1 - M
+        tensors = (values, passes, finals, steps)
+        return *map(to_array, tensors), curves, to_array(hidden.probability), to_array(hidden.strengthened)
 
     def _optimise(self, objective: Objective) -> tuple[torch.Tensor, torch.Tensor]:
-        """The masks (N, M, h, w), means over the last steps, and every term's f_c at every step, (N, steps, T)."""
-        sizes, curves = self._sizes(objective.size), []
-        masks = torch.ones(len(objective.images), self.masks, *sizes[0], device=objective.images.device)
-        rule, mean = self._rule(objective, sizes[0]), RunningMean()
+        """The masks (N, K, h, w), means over the last steps, and f_c of every term at every step, (N, steps, T)."""
+        sizes, curves, steps = self._sizes(objective.size), [], self._params.steps
+        masks = torch.ones(len(objective.images), self.masks, *sizes[0], device=objective.images.device)  # M = 1: I
+        rule, total = self._step_rule(objective, sizes[0]), torch.zeros(())
         first = self._first_averaged(len(sizes))
-        for number in self.run.progress(range(self.params.steps), "optimising"):
-            size = sizes[number * len(sizes) // self.params.steps]
-            if masks.shape[-2:] != size:
-                masks, rule = refined(masks, size), self._rule(objective, size)
-            gradient, scores = objective.integrated(
-                masks, self._points(number, objective), self._noise(number, objective)
-            )
+        for step in self._run.progress(range(steps), "optimising"):
+            size = sizes[step * len(sizes) // steps]
+            if masks.shape[-2:] != size:  # coarse to fine; the rule's running means belong to the old grid
+                masks, rule = refine(masks, size), self._step_rule(objective, size)
+            gradient, scores = objective.integrated(masks, self._points(step, objective), self._noise(step, objective))
             masks = rule.step(masks, gradient)
-            if number >= first:
-                mean.add(masks)
+            if step >= first:
+                total = total.to(masks) + masks
             curves.append(scores)
-        return mean.value, torch.stack(curves, 1)
+        return total / (steps - first), torch.stack(curves, 1)
 
     def _first_averaged(self, sizes: int) -> int:
-        """The first step whose masks are averaged: a share of those at the final size, the last one at least."""
-        steps = self.params.steps
+        """The first step whose masks are averaged: a ratio of those at the final size, the last step at least."""
+        steps = self._params.steps
         at_final_size = steps - -(-steps * (sizes - 1) // sizes)
-        return min(steps - 1, steps - int(self.params.averaged * at_final_size))
+        return min(steps - 1, steps - int(self._params.averaged * at_final_size))
 
     def _sizes(self, image: tuple[int, int]) -> tuple[tuple[int, int], ...]:
-        """The sizes of the mask, the coarsest first; each gets an equal share of the steps."""
-        final = min(self.params.size, *image)
-        coarse = self.params.coarse
+        """The sizes of the mask, the coarsest first; each gets an equal number of the steps."""
+        final = min(self._params.size, *image)
+        coarse = self._params.coarse
         sizes = (coarse, final) if coarse is not None and coarse < final else (final,)
         return tuple((size, size) for size in sizes)
 
-    def _rule(self, objective: Objective, size: tuple[int, int]) -> Momentum | LineSearch:
-        if self.params.rule == "momentum":
-            return Momentum(self.params.length, self.params.momentum)
+    def _step_rule(self, objective: Objective, size: tuple[int, int]) -> Momentum | LineSearch:
+        if self._params.rule == "momentum":
+            return Momentum(self._params.length, self._params.momentum)
 
         def value(masks: torch.Tensor, rows: torch.Tensor) -> torch.Tensor:
             with torch.no_grad():
@@ -137,41 +329,25 @@ class MaskExplainer(Explainer):
         return LineSearch(value, first=size[0] * size[1] / CELLS_PER_UNIT_STEP)
 
     def _points(self, step: int, objective: Objective) -> torch.Tensor:
-        """(T, S) one point w at random in each of S equal parts of (0, 1]: S points then do for the whole integral."""
-        terms, points = len(objective.terms), self.params.integration_steps
-        drawn = torch.rand(terms, points, generator=generator(self.run, f"points {step}"))
+        """(T, S) stratified samples w: one in each of S equal parts of (0, 1]; two then do for the whole integral."""
+        terms, points = len(objective.terms), self._params.integration_steps
+        drawn = torch.rand(terms, points, generator=generator(self._run, f"points {step}"))
         return ((torch.arange(points) + 1 - drawn) / points).to(objective.images.device)
 
     def _noise(self, step: int, objective: Objective) -> Callable[[int], torch.Tensor]:
-        """Noise of one step, the same for all images, so that an image's neighbours do not matter."""
+        """Noise of one step, the same for all images, so that no image depends on its neighbours."""
         images = objective.images
 
         def noise(index: int) -> torch.Tensor:
-            source = generator(self.run, f"noise {step} {index}")
-            return (self.params.noise * torch.randn(1, *images.shape[1:], generator=source)).to(images.device)
+            source = generator(self._run, f"noise {step} {index}")
+            return (self._params.noise * torch.randn(1, *images.shape[1:], generator=source)).to(images.device)
 
         return noise
 
 
-class RunningMean:
-    """The mean of the tensors that were added."""
-
-    def __init__(self) -> None:
-        self._sum, self._count = torch.zeros(()), 0
-
-    def add(self, values: torch.Tensor) -> None:
-        """Count `values` in."""
-        self._sum, self._count = values + self._sum.to(values), self._count + 1
-
-    @property
-    def value(self) -> torch.Tensor:
-        """Their mean."""
-        return self._sum / self._count
-
-
-def refined(masks: torch.Tensor, size: tuple[int, int]) -> torch.Tensor:
-    """(N, M, h, w) masks on a finer grid."""
-    fine = upsample(masks.flatten(0, 1)[:, None], size)
+def refine(masks: torch.Tensor, size: tuple[int, int]) -> torch.Tensor:
+    """(N, K, h, w) masks on a finer grid."""
+    fine = upsample_cells(masks.flatten(0, 1)[:, None], size)
     return fine.view(*masks.shape[:2], *size)
 
 
@@ -186,11 +362,11 @@ class IgosPlusPlus(MaskExplainer):
 
     name = "igos++"
     masks = 2
-    params: IgosPlusPlusParams
+    _params: IgosPlusPlusParams
 
     def terms(self) -> tuple[Term, ...]:
         """Deletion and insertion of the product and of each mask alone, halved because each counts twice."""
-        deletion, insertion = self.params.deletion / 2, self.params.insertion / 2
+        deletion, insertion = self._params.deletion / 2, self._params.insertion / 2
         return (
             Term("deletion of both", (0, 1), inserts=False, weight=deletion),
             Term("insertion of both", (0, 1), inserts=True, weight=insertion),

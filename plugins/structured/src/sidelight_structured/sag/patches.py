@@ -1,13 +1,14 @@
-"""Sets of visible patches and what the classifier says of them, each set asked once."""
+"""Confidence of sets of visible patches: f_c(Phi(I, M)) / f_c(I), M being 1 on the patches of the set."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
 import torch
+from sidelight_toolkit.images import upsample_cells
 from torch.nn import functional
 
-from sidelight_structured.masking import blend, levels, upsample
+from sidelight_structured.class_probability import blend
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -18,10 +19,15 @@ PatchSet = frozenset[int]
 """Indices of visible patches, row-major over the grid."""
 
 
-class PatchScores:
-    """The class's probability of one image when only some patches of it are visible, relative to the full image's.
+def eight_bit(images: torch.Tensor) -> torch.Tensor:
+    """Images in [0, 1] rounded to 8 bits a channel."""
+    return (images * 255).round() / 255
 
-    What is scored are 8-bit pictures, the ones that a page shows: rounding alone moves confidences by some .03 on
+
+class PatchScores:
+    """Confidences of one image's sets of patches; each distinct set is scored once.
+
+    The scored images are rounded to 8 bits, as a page shows them: rounding alone moves confidences by some .03 on
     EfficientNet-Lite0, whose answer to a smooth blur depends on its last bits.
 
     Args:
@@ -29,7 +35,7 @@ class PatchScores:
         baseline: (C, H, W), shown in the other patches.
         grid: rows and columns of patches.
         score: f_c of the images that `row` belongs to.
-        row: which of the images this is.
+        row: index of the image among those of `score`.
         soft: bilinear borders between patches, which then overlap like tents; hard squares otherwise.
     """
 
@@ -43,46 +49,41 @@ class PatchScores:
         soft: bool,
     ) -> None:
         self.grid = grid
-        self._image = levels(image)
-        self._baseline = levels(baseline)
+        self._image = _levels(image)
+        self._baseline = _levels(baseline)
         self._like = image
         self._score = score
         self._row = row
         self._soft = soft
         self._known: dict[PatchSet, float] = {}
-        self.full = self._probabilities([PatchSet(range(self.count))])[0]
-
-    @property
-    def count(self) -> int:
-        """The number of patches."""
-        return self.grid[0] * self.grid[1]
-
-    @property
-    def evaluations(self) -> int:
-        """How many distinct sets have been scored."""
-        return len(self._known)
+        self.full = self._probabilities([PatchSet(range(grid[0] * grid[1]))])[0]
 
     def __call__(self, sets: Iterable[PatchSet]) -> dict[PatchSet, float]:
-        """Confidence of each set: its probability over the full image's. New sets are scored in batches, once."""
-        asked = list(sets)
-        new = [patches for patches in dict.fromkeys(asked) if patches not in self._known]
+        """Confidence of each set; new sets are scored in batches."""
+        wanted = list(sets)
+        new = [patches for patches in dict.fromkeys(wanted) if patches not in self._known]
         if new:
             self._known.update(zip(new, (value / self.full for value in self._probabilities(new)), strict=True))
-        return {patches: self._known[patches] for patches in asked}
+        return {patches: self._known[patches] for patches in wanted}
 
     def visible(self, sets: list[PatchSet]) -> torch.Tensor:
         """Images (B, C, H, W), rounded to 8 bits, in which only these patches show."""
-        masks = torch.zeros(len(sets), 1, *self.grid, dtype=torch.float64)  # in float32, pixels would round both ways
-        for mask, patches in zip(masks, sets, strict=True):
+        cells = torch.zeros(len(sets), 1, *self.grid, dtype=torch.float64)  # float32 would round pixels both ways
+        for mask, patches in zip(cells, sets, strict=True):
             mask.view(-1)[list(patches)] = 1
         size = (self._image.shape[-2], self._image.shape[-1])
-        kept = upsample(masks, size) if self._soft else functional.interpolate(masks, size, mode="nearest-exact")
-        return (blend(self._image, self._baseline, kept).round() / 255).to(self._like)  # round(I M + I0 (1 - M))
+        masks = upsample_cells(cells, size) if self._soft else functional.interpolate(cells, size, mode="nearest-exact")
+        return (blend(self._image, self._baseline, masks).round() / 255).to(self._like)  # round(I M + I0 (1 - M))
 
     def _probabilities(self, sets: list[PatchSet]) -> list[float]:
-        found: list[float] = []
+        probabilities: list[float] = []
         for start in range(0, len(sets), self._score.batch):
-            shown = self.visible(sets[start : start + self._score.batch])
-            rows = torch.full((len(shown),), self._row, device=shown.device)
-            found += self._score.of_many(shown, rows).tolist()
-        return found
+            images = self.visible(sets[start : start + self._score.batch])
+            rows = torch.full((len(images),), self._row, device=images.device)
+            probabilities += self._score.of_many(images, rows).tolist()
+        return probabilities
+
+
+def _levels(images: torch.Tensor) -> torch.Tensor:
+    """Images in [0, 1] as levels 0 to 255, float64 on the CPU, because not every device has float64."""
+    return (images * 255).round().cpu().double()

@@ -1,29 +1,47 @@
-"""Structured attention graphs: every image's sufficient explanations and what they can lose (section 4)."""
+"""Structured attention graphs (SAG): sufficient sets of patches, and the loss of confidence without each patch.
+
+Li Fuxin et al. 2021, From Heatmaps to Structured Explanations of Image Classifiers, section 4 (Shitole, Li, Kahng,
+Tadepalli and Fern 2021, One Explanation is Not Enough). For each image:
+
+1. a baseline hides patches, and the integrated gradient of I-GOS puts them in order;
+2. beam search finds minimal sufficient explanations, MSEs: smallest sets of patches that keep the prediction (4.1);
+3. a diverse choice of MSEs, no two of which share many patches, becomes the roots;
+4. every node's children drop the patch that costs most confidence (4.2).
+"""
 
 from __future__ import annotations
 
+from itertools import combinations
 from typing import TYPE_CHECKING
 
+import networkx
 import torch
-from sidelight_specs.results import AttentionGraph
+from sidelight_specs.results import AttentionGraph, Graph, GraphNode
 from sidelight_specs.roles import Explainer
 from sidelight_toolkit.arrays import to_array
 from sidelight_toolkit.baselines import baseline
 
 from sidelight_structured.class_probability import ClassProbability
-from sidelight_structured.igos.baseline import Baseline, checked_baseline, listed, speaking, tell
-from sidelight_structured.igos.objective import Objective, Term
-from sidelight_structured.masking import eight_bit
-from sidelight_structured.sag.beam_search import Search
-from sidelight_structured.sag.graph import attention_graph, diverse
-from sidelight_structured.sag.patches import PatchScores
+from sidelight_structured.igos.baseline import (
+    Baseline,
+    checked_baseline,
+    informative_baselines,
+    list_images,
+    report_baseline,
+)
+from sidelight_structured.igos.igos import Objective, Term
+from sidelight_structured.sag.beam_search import BeamSearch
+from sidelight_structured.sag.patches import PatchScores, eight_bit
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from sidelight_specs import Run
-    from sidelight_specs.results import Graph, Targets
+    from sidelight_specs.results import Targets
     from sidelight_specs.roles import Classifier
 
     from sidelight_structured.params import SagParams
+    from sidelight_structured.sag.patches import PatchSet
 
 ORDER_TERMS = (
     Term("deletion", (0,), inserts=False, weight=1.0),
@@ -35,24 +53,24 @@ class Sag(Explainer):
     """Beam search for minimal sufficient explanations, a diverse choice of them, and the graph below."""
 
     def __init__(self, params: SagParams, *, classifier: Classifier, run: Run) -> None:
-        self.params = params
-        self.classifier = classifier
-        self.run = run
+        self._params = params
+        self._classifier = classifier
+        self._run = run
 
     def explain(self, images: torch.Tensor, targets: Targets) -> AttentionGraph:
         """One graph for each image, for the predicted class."""
         classes = torch.from_numpy(targets.predicted).to(images.device)
         images = eight_bit(images)
-        score = ClassProbability(self.classifier, classes, self.params.batch)
+        score = ClassProbability(self._classifier, classes, self._params.batch)
         baselines = eight_bit(self._baselines(images, score))
-        orders = self._orders(images, baselines, score)
-        rows = self.run.progress(range(len(images)), "searching")
+        orders = self._patch_orders(images, baselines, score)
+        rows = self._run.progress(range(len(images)), "searching")
         graphs = tuple(self._graph(images[row], baselines[row], orders[row], score, row) for row in rows)
         return AttentionGraph(
             graphs=graphs,
             grid=self._grid,
             baseline=to_array(baselines),
-            soft=self.params.soft,
+            soft=self._params.soft,
             eight_bit=True,
             answers="predicted",
             passes=to_array(score.passes),
@@ -60,41 +78,99 @@ class Sag(Explainer):
 
     @property
     def _grid(self) -> tuple[int, int]:
-        return self.params.grid, self.params.grid
+        return self._params.grid, self._params.grid
 
     def _baselines(self, images: torch.Tensor, score: ClassProbability) -> torch.Tensor:
-        """(N, C, H, W) what hides; a blur that speaks for the class is strengthened, any other is warned about."""
-        p = self.params
+        """(N, C, H, W) baselines; an informative blur is strengthened, any other baseline gets a warning."""
+        p = self._params
         if p.baseline == "blur":
-            found = checked_baseline(images, score, p.kernel, p.sigma, p.baseline_limit)
+            result = checked_baseline(images, score, p.kernel, p.sigma, p.baseline_limit)
         else:
             hidden, rows = baseline(images, p.baseline), torch.arange(len(images), device=images.device)
-            found = Baseline(hidden, score.of_many(hidden, rows), torch.zeros_like(rows))
-            speaks = speaking(images, found, score, p.baseline_limit)
-            if speaks:
-                self.run.warn(
+            result = Baseline(hidden, score.of_many(hidden, rows), torch.zeros_like(rows))
+            informative = informative_baselines(images, result, score, p.baseline_limit)
+            if informative:
+                self._run.warn(
                     f"sag: {p.baseline} alone keeps more than {p.baseline_limit:.0%} of the class's probability in "
-                    f"{listed(speaks)}, so that few patches or none are enough there: choose another `baseline`"
+                    f"{list_images(informative)}, so that few patches or none are enough there: choose another "
+                    "`baseline`"
                 )
-        tell("sag", self.run, to_array(found.kept), to_array(found.strengthened))
-        return found.images
+        report_baseline("sag", self._run, to_array(result.probability), to_array(result.strengthened))
+        return result.images
 
-    def _orders(self, images: torch.Tensor, baselines: torch.Tensor, score: ClassProbability) -> list[list[int]]:
-        """The patches of each image, the ones first whose hiding lowers and whose showing raises the class most.
+    def _patch_orders(self, images: torch.Tensor, baselines: torch.Tensor, score: ClassProbability) -> list[list[int]]:
+        """Patches of each image, first those that lower the class most when hidden and raise it most when shown.
 
-        The integrated gradient of I-GOS at the full mask says so in a few passes.
+        The integrated gradient of I-GOS at the full mask, M = 1, estimates both in a few passes.
         """
         objective = Objective(images, baselines, score, ORDER_TERMS, area=0, smoothness=0, edge=1, exponent=2)
         masks = torch.ones(len(images), 1, *self._grid, device=images.device)
-        silence = torch.zeros(1, *images.shape[1:], device=images.device)
-        gradient = objective.gradient(masks, self.params.order_steps, lambda _index: silence)
+        no_noise = torch.zeros(1, *images.shape[1:], device=images.device)
+        gradient = objective.gradient(masks, self._params.order_steps, lambda _index: no_noise)  # (N, 1, rows, columns)
+        # hiding a patch lowers M from 1: a positive gradient is a loss of the class
         return gradient.flatten(1).argsort(dim=1, descending=True, stable=True).tolist()
 
     def _graph(
         self, image: torch.Tensor, hidden: torch.Tensor, order: list[int], score: ClassProbability, row: int
     ) -> Graph:
-        p = self.params
+        p = self._params
         confidence = PatchScores(image, hidden, self._grid, score, row, p.soft)
-        found = Search(p.threshold, p.width, p.candidates, p.most).run(confidence, order)
-        roots = diverse(found, p.overlap)[: p.roots]
-        return attention_graph(roots, found, confidence, p.branches, p.depth)
+        explanations = BeamSearch(p.threshold, p.width, p.candidates, p.most).run(confidence, order)
+        roots = diverse(explanations, p.overlap)[: p.roots]
+        return attention_graph(roots, explanations, confidence, p.branches, p.depth)
+
+
+def diverse(explanations: Sequence[PatchSet], overlap: int) -> tuple[PatchSet, ...]:
+    """The largest choice of sets of which no two share more than `overlap` patches, exactly.
+
+    Of equally large choices the one with the fewest patches is taken. The order given is kept.
+    """
+    # a maximum clique of the graph whose edges join compatible sets; one more set outweighs any difference in size
+    heaviest = 1 + sum(len(patches) for patches in explanations)
+    compatible = networkx.Graph()
+    compatible.add_nodes_from((i, {"weight": heaviest - len(patches)}) for i, patches in enumerate(explanations))
+    pairs = combinations(range(len(explanations)), 2)
+    compatible.add_edges_from((i, j) for i, j in pairs if len(explanations[i] & explanations[j]) <= overlap)
+    clique, _ = networkx.max_weight_clique(compatible)
+    return tuple(explanations[i] for i in sorted(clique))
+
+
+def attention_graph(
+    roots: Sequence[PatchSet], explanations: Sequence[PatchSet], confidence: PatchScores, branches: int, depth: int
+) -> Graph:
+    """The graph below `roots` (section 4.2): children drop the patch that costs most, equal sets are one node.
+
+    Args:
+        roots: the explanations to show.
+        explanations: all minimal sufficient explanations of the search.
+        confidence: scores sets of patches.
+        branches: children of a node.
+        depth: patches dropped in all.
+    """
+    children: dict[PatchSet, tuple[PatchSet, ...]] = dict.fromkeys(roots, ())
+    level = list(roots)
+    for _ in range(depth):
+        below: dict[PatchSet, None] = {}  # a dict keeps the order, a set would not
+        for node in level:
+            children[node] = _most_damaging(node, confidence, branches)
+            below.update(dict.fromkeys(children[node]))
+        level = [node for node in below if node not in children]
+        children.update((node, ()) for node in level)
+    index = {node: number for number, node in enumerate(children)}
+    values = confidence(children)
+    nodes = tuple(
+        GraphNode(
+            patches=tuple(sorted(node)),
+            confidence=values[node],
+            root=node in roots,
+            children=tuple(index[child] for child in below),
+        )
+        for node, below in children.items()
+    )
+    sufficient = tuple(tuple(sorted(patches)) for patches in explanations)
+    return Graph(nodes=nodes, probability=confidence.full, sufficient=sufficient)
+
+
+def _most_damaging(node: PatchSet, confidence: PatchScores, branches: int) -> tuple[PatchSet, ...]:
+    smaller = confidence(node - {patch} for patch in sorted(node) if len(node) > 1)
+    return tuple(sorted(smaller, key=lambda rest: (smaller[rest], sorted(rest)))[:branches])

@@ -1,4 +1,4 @@
-"""Measures attention graphs: are the explanations sufficient and minimal, and how many differ (section 4.1)?"""
+"""Metric `explanations`: sufficiency, minimality and diversity of attention graphs, scored anew (section 4.1)."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from sidelight_specs.roles import Metric
 from sidelight_toolkit.batching import slices
 from sidelight_toolkit.images import upsample_cells
 
-from sidelight_structured.sag.graph import diverse
+from sidelight_structured.sag.sag import diverse
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -29,76 +29,72 @@ TOLERANCE = 1e-4
 """Confidences this close to the threshold count on either side: batches of other sizes round differently."""
 
 MOST = 6
-"""Curves end at so many explanations."""
+"""Last point of the curve over numbers of explanations."""
 
 
 class Explanations(Metric):
-    """Every minimal sufficient explanation scored again, one patch after the other hidden, and how many are diverse.
+    """Every minimal sufficient explanation scored again, whole and without each patch, and the number of diverse ones.
 
-    The images are masked and scored anew, by none of the code that searched.
+    A second implementation: images are masked and scored by none of the code that searched.
     """
 
     def __init__(self, params: ExplanationsParams, *, classifier: Classifier, run: Run) -> None:
         self._params, self._classifier, self._run = params, classifier, run
 
     def measure(self, explanation: Artifact, images: torch.Tensor, targets: Targets) -> Measurements:
-        """Numbers of explanations found and of diverse ones; shares that are sufficient and that are minimal.
+        """Numbers of explanations and of diverse ones; ratios that are sufficient and that are minimal.
 
         Raises:
-            SidelightError: the explanation is no attention graph, or does not say what hides a patch.
+            SidelightError: the explanation is no attention graph, or has no baseline.
         """
         if not isinstance(explanation, AttentionGraph) or explanation.baseline is None:
             raise SidelightError("this metric measures attention graphs that come with what hides a patch")
-        found = [graph.sufficient for graph in explanation.graphs]
+        sets = [graph.sufficient for graph in explanation.graphs]
         classes = targets.predicted if explanation.answers == "predicted" else targets.probe
         rows = self._run.progress(range(len(images)), "scoring explanations again")
-        checked = [self._checked(explanation, images[row], int(classes[row]), row) for row in rows]
-        items = [self._count(found), *(self._diverse(found, overlap) for overlap in self._params.overlaps)]
-        return Measurements(items=(*items, *self._checks(checked)))
+        checks = [self._check(explanation, images[row], int(classes[row]), row) for row in rows]
+        items = [self._count(sets), *(self._diverse(sets, overlap) for overlap in self._params.overlaps)]
+        return Measurements(items=(*items, *self._summary(checks)))
 
-    def _checked(
-        self, explanation: AttentionGraph, image: torch.Tensor, wanted: int, row: int
+    def _check(
+        self, explanation: AttentionGraph, image: torch.Tensor, target: int, row: int
     ) -> tuple[list[bool], list[bool]]:
-        """Of each explanation of one image: whether it is sufficient, and whether it no longer is without any patch."""
+        """Two flags for each explanation of one image: sufficient, and insufficient without any one of its patches."""
         assert explanation.baseline is not None
         hidden = torch.from_numpy(explanation.baseline[row]).to(image)
         if explanation.eight_bit:  # in float64 and on the CPU, so that pixels round as they did in the search
-            image, hidden = ((one * 255).round().cpu().double() for one in (image, hidden))
-        whole = self._probabilities(
-            _composed(image, hidden, [range(math.prod(explanation.grid))], explanation), wanted
-        )[0]
-        enough, least = self._params.threshold * whole, TOLERANCE * whole
+            image, hidden = ((pixels * 255).round().cpu().double() for pixels in (image, hidden))
+
+        def confidences(sets: Sequence[Sequence[int]]) -> np.ndarray:
+            return self._probabilities(_compose(image, hidden, sets, explanation), target)
+
+        full = confidences([range(math.prod(explanation.grid))])[0]
+        threshold, tolerance = self._params.threshold * full, TOLERANCE * full
         sufficient, minimal = [], []
         for patches in explanation.graphs[row].sufficient:
             sets = [patches, *([other for other in patches if other != patch] for patch in patches)]
-            scores = np.concatenate(
-                [
-                    self._probabilities(_composed(image, hidden, sets[part], explanation), wanted)
-                    for part in slices(len(sets), self._params.batch)
-                ]
-            )
-            sufficient.append(bool(scores[0] >= enough - least))
-            minimal.append(bool((scores[1:] < enough + least).all()))
+            scores = np.concatenate([confidences(sets[batch]) for batch in slices(len(sets), self._params.batch)])
+            sufficient.append(bool(scores[0] >= threshold - tolerance))
+            minimal.append(bool((scores[1:] < threshold + tolerance).all()))
         return sufficient, minimal
 
-    def _probabilities(self, images: torch.Tensor, wanted: int) -> np.ndarray:
+    def _probabilities(self, images: torch.Tensor, target: int) -> np.ndarray:
         with torch.no_grad():
-            chances: np.ndarray = (
-                self._classifier.class_logits(images.to(self._run.device)).softmax(-1)[:, wanted].cpu().numpy()
-            )
-        return chances
+            logits = self._classifier.class_logits(images.to(self._run.device))
+            probabilities: np.ndarray = logits.softmax(-1)[:, target].cpu().numpy()
+        return probabilities
 
-    def _count(self, found: list[tuple[tuple[int, ...], ...]]) -> Measurement:
+    def _count(self, sets: list[tuple[tuple[int, ...], ...]]) -> Measurement:
         return Measurement(
             name="explanations found",
-            values=np.array([len(sets) for sets in found], dtype=np.float32),
+            values=np.array([len(of_image) for of_image in sets], dtype=np.float32),
             unit="explanations",
             help="Minimal sufficient sets of patches that the search found before it ended.",
         )
 
-    def _diverse(self, found: list[tuple[tuple[int, ...], ...]], overlap: int) -> Measurement:
-        """Section 4.1's share of images with more than one explanation; the curve is of at least 1, 2, 3 ..."""
-        counts = np.array([len(diverse([frozenset(s) for s in sets], overlap)) if sets else 0 for sets in found])
+    def _diverse(self, sets: list[tuple[tuple[int, ...], ...]], overlap: int) -> Measurement:
+        """Ratio of images with more than one explanation (section 4.1); the curve is of at least 1, 2, 3 ..."""
+        counts = np.array([len(diverse([frozenset(s) for s in image], overlap)) if image else 0 for image in sets])
         shared = "no patch" if overlap == 0 else f"at most {overlap} patch{'es' if overlap > 1 else ''}"
         numbers = np.arange(1, MOST + 1)
         return Measurement(
@@ -114,7 +110,7 @@ class Explanations(Metric):
             curve_of="explanations at least",
         )
 
-    def _checks(self, checked: list[tuple[list[bool], list[bool]]]) -> list[Measurement]:
+    def _summary(self, checks: list[tuple[list[bool], list[bool]]]) -> list[Measurement]:
         texts = {
             "sufficient": f"that alone reach {self._params.threshold:.0%} of the whole image's probability",
             "minimal": "that no longer do when any one of their patches is hidden",
@@ -122,31 +118,32 @@ class Explanations(Metric):
         return [
             Measurement(
                 name=name,
-                values=np.array([np.mean(one[which]) if one[which] else np.nan for one in checked], dtype=np.float32),
+                # an image without explanations has no ratio
+                values=np.array([np.mean(flags[i]) if flags[i] else np.nan for flags in checks], dtype=np.float32),
                 better="higher",
                 unit="share of the explanations",
                 help=f"Share of the explanations {text}, scored again by other code than the search's.",
-                settings={"explanations": str(sum(len(one[which]) for one in checked))},
+                settings={"explanations": str(sum(len(flags[i]) for flags in checks))},
             )
-            for which, (name, text) in enumerate(texts.items())
+            for i, (name, text) in enumerate(texts.items())
         ]
 
 
-def _composed(
+def _compose(
     image: torch.Tensor, hidden: torch.Tensor, sets: Sequence[Sequence[int]], explanation: AttentionGraph
 ) -> torch.Tensor:
-    """(B, C, H, W) float32: the image where these patches show, over what hides the rest; levels become 8-bit."""
-    pictures = torch.lerp(hidden, image, _shown(sets, explanation).to(image))
-    return (pictures.round() / 255).float() if explanation.eight_bit else pictures
+    """(B, C, H, W) float32: the image where these patches show, over the baseline; levels become 8-bit."""
+    images = torch.lerp(hidden, image, _alpha(sets, explanation).to(image))
+    return (images.round() / 255).float() if explanation.eight_bit else images
 
 
-def _shown(sets: Sequence[Sequence[int]], explanation: AttentionGraph) -> torch.Tensor:
-    """(B, 1, H, W) float64: how much of each pixel shows when these patches do."""
+def _alpha(sets: Sequence[Sequence[int]], explanation: AttentionGraph) -> torch.Tensor:
+    """(B, 1, H, W) float64: opacity of the image over the baseline when these patches show."""
     assert explanation.baseline is not None
     rows, columns = explanation.grid
     cells = torch.zeros(len(sets), rows * columns, dtype=torch.float64)
-    for one, patches in zip(cells, sets, strict=True):
-        one[list(patches)] = 1
+    for alpha, patches in zip(cells, sets, strict=True):
+        alpha[list(patches)] = 1
     size = (explanation.baseline.shape[-2], explanation.baseline.shape[-1])
     grids = cells.reshape(len(sets), 1, rows, columns)
     if explanation.soft:

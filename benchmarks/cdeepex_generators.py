@@ -23,8 +23,8 @@ from sidelight_cdeepex.generators.vae import Vae
 from sidelight_cdeepex.generators.wgan import Gan
 from sidelight_cdeepex.inversion import Optimise
 from sidelight_cdeepex.params import AeParams, CdeepexParams, EncoderParams, GanParams, OptimiseParams, VaeParams
-from sidelight_classifiers._params import LeNetParams
-from sidelight_classifiers.lenet import LeNet
+from sidelight_classifiers.params import LeNetParams
+from sidelight_classifiers.trained.lenet import LeNet
 from sidelight_images.digits import Digits
 from sidelight_images.params import DigitsParams
 from sidelight_specs.testing import ToyRun, toy_targets

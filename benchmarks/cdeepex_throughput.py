@@ -21,8 +21,8 @@ from sidelight_cdeepex.encoder import Encoder
 from sidelight_cdeepex.generators.vae import Vae
 from sidelight_cdeepex.lagrangian import Values
 from sidelight_cdeepex.params import CdeepexParams, EncoderParams, VaeParams
-from sidelight_classifiers._params import LeNetParams
-from sidelight_classifiers.lenet import LeNet
+from sidelight_classifiers.params import LeNetParams
+from sidelight_classifiers.trained.lenet import LeNet
 from sidelight_images.digits import Digits
 from sidelight_images.params import DigitsParams
 from sidelight_specs.testing import ToyRun, toy_targets

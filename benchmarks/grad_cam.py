@@ -19,8 +19,8 @@ import torch
 from sidelight_captum.attribution import class_pairs, score_function
 from sidelight_captum.grad_cam import GradCam, upsampled
 from sidelight_captum.params import GradCamParams
-from sidelight_classifiers._params import EfficientNetLiteParams
 from sidelight_classifiers.efficientnet_lite import EfficientNetLite
+from sidelight_classifiers.params import EfficientNetLiteParams
 from sidelight_specs.results import Targets
 from sidelight_specs.testing import ToyRun
 

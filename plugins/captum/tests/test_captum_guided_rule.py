@@ -182,8 +182,8 @@ def test_gates_pass(network, classify, images, ask):
 
 def test_a_file_read_late_is_refused_with_the_same_sentence(network, images, ask, tmp_path):
     """As when predictions come from the store, so that the explainer is the first to read the file."""
-    user_model = pytest.importorskip("sidelight_classifiers.user_model")
-    from sidelight_classifiers._params import TorchParams
+    torch_model = pytest.importorskip("sidelight_classifiers.files.torch_model")
+    from sidelight_classifiers.params import TorchParams
 
     module = nn.Sequential(nn.Conv2d(3, 4, 3), nn.GELU(), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(4, 2))
     program = torch.export.export(
@@ -191,7 +191,7 @@ def test_a_file_read_late_is_refused_with_the_same_sentence(network, images, ask
     )
     torch.export.save(program, tmp_path / "gelu.pt2")
     params = TorchParams(path=str(tmp_path / "gelu.pt2"), classes=("a", "b"), channels=3, height=16, width=16)
-    cold, warm = (user_model.UserModel(params, run=ToyRun()) for _ in range(2))
+    cold, warm = (torch_model.TorchModel(params, run=ToyRun()) for _ in range(2))
     colour = torch.rand(2, 3, 16, 16)
     targets, told = ask(cold, colour), []
     for classifier in (cold, warm):

@@ -202,14 +202,14 @@ def classifier_of(request, classify, images, tmp_path):
     def make(network):
         if request.param == "live":
             return classify(network), ""
-        user_model = pytest.importorskip("sidelight_classifiers.user_model")
-        from sidelight_classifiers._params import TorchParams
+        torch_model = pytest.importorskip("sidelight_classifiers.files.torch_model")
+        from sidelight_classifiers.params import TorchParams
 
         batch = torch.export.Dim("batch", min=1, max=64)
         program = torch.export.export(network, (images,), dynamic_shapes=({0: batch},))
         torch.export.save(program, tmp_path / "model.pt2")
         params = TorchParams(path=str(tmp_path / "model.pt2"), classes=tuple("abcd"), channels=3, height=24, width=20)
-        return user_model.UserModel(params, run=ToyRun()), "model."
+        return torch_model.TorchModel(params, run=ToyRun()), "model."
 
     return make
 

@@ -416,8 +416,8 @@ def test_a_shared_layer_hands_back_from_every_use(images, classify, ask):
 @pytest.mark.parametrize("name", ["pooled", "residual", "attending"])
 def test_a_file_of_the_users_own(name, residual, classify, ask, tmp_path):
     """A .pt2 file gives the relevance of the module that it was made from."""
-    user_model = pytest.importorskip("sidelight_classifiers.user_model")
-    from sidelight_classifiers._params import TorchParams
+    torch_model = pytest.importorskip("sidelight_classifiers.files.torch_model")
+    from sidelight_classifiers.params import TorchParams
 
     colour = torch.rand(2, 3, 24, 20, generator=torch.Generator().manual_seed(2))
     narrowed = nn.Conv2d(3, 2, 1)
@@ -426,7 +426,7 @@ def test_a_file_of_the_users_own(name, residual, classify, ask, tmp_path):
     batch = torch.export.Dim("batch", min=1, max=64)
     torch.export.save(torch.export.export(module, (colour,), dynamic_shapes=({0: batch},)), tmp_path / "m.pt2")
     params = TorchParams(path=str(tmp_path / "m.pt2"), classes=tuple("abcd"), channels=3, height=24, width=20)
-    classifier = user_model.UserModel(params, run=ToyRun())
+    classifier = torch_model.TorchModel(params, run=ToyRun())
     expected, _ = relevance(module, colour, classify, ask, epsilon=EPSILON)
     lrp = Lrp(LrpParams(epsilon=EPSILON), classifier=classifier, run=ToyRun())
     found = lrp.explain(colour, ask(classifier, colour)).values

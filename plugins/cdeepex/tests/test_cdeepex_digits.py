@@ -10,13 +10,13 @@ from sidelight_cdeepex.params import CdeepexParams, EncoderParams, VaeParams, Xg
 from sidelight_specs.testing import ToyRun, toy_targets
 
 pytestmark = pytest.mark.slow
-lenet = pytest.importorskip("sidelight_classifiers.lenet")
+lenet = pytest.importorskip("sidelight_classifiers.trained.lenet")
 digits = pytest.importorskip("sidelight_images.digits")
 
 
 @pytest.fixture(scope="module")
 def world():
-    from sidelight_classifiers._params import LeNetParams
+    from sidelight_classifiers.params import LeNetParams
     from sidelight_images.params import DigitsParams
 
     run = ToyRun()

@@ -1,7 +1,7 @@
 import pytest
 import torch
-from sidelight_classifiers._params import TorchParams
-from sidelight_classifiers.user_model import UserModel
+from sidelight_classifiers.files.torch_model import TorchModel
+from sidelight_classifiers.params import TorchParams
 from sidelight_specs.testing import ToyRun
 from torch import nn
 
@@ -64,6 +64,6 @@ def images():
 def load():
     def build(path, run=None, **options):
         params = TorchParams(path=str(path), **{"height": 16, "width": 16, **options})
-        return UserModel(params, run=run or ToyRun())
+        return TorchModel(params, run=run or ToyRun())
 
     return build

@@ -2,7 +2,7 @@ import numpy as np
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from sidelight_classifiers._augment import flipped, shifted
+from sidelight_classifiers.trained.augmentation import flipped, shifted
 
 
 @given(st.integers(1, 5), st.integers(0, 4), st.integers(3, 9), st.integers(0, 99))

@@ -10,9 +10,9 @@ import zipfile
 
 import pytest
 import torch
-from sidelight_classifiers._params import OnnxParams, TorchParams
-from sidelight_classifiers.onnx_model import OnnxModel
-from sidelight_classifiers.user_model import UserModel
+from sidelight_classifiers.files.onnx import OnnxModel
+from sidelight_classifiers.files.torch_model import TorchModel
+from sidelight_classifiers.params import OnnxParams, TorchParams
 from sidelight_specs import SidelightError
 from sidelight_specs.testing import ToyRun
 from torch import nn
@@ -534,7 +534,7 @@ def honest(tmp_path_factory):
 
 def outcome(name, honest, folder):
     """`scores`, or the sentence that the user is told."""
-    kind, options = (OnnxModel, OnnxParams) if name.startswith("ONNX") else (UserModel, TorchParams)
+    kind, options = (OnnxModel, OnnxParams) if name.startswith("ONNX") else (TorchModel, TorchParams)
     path = folder / "model.bin"
     FILES[name](honest, path)
     model = kind(options(path=str(path), height=8, width=8, trial_seconds=SECONDS), run=ToyRun())

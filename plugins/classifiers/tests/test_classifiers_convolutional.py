@@ -3,10 +3,10 @@
 import numpy as np
 import pytest
 import torch
-from sidelight_classifiers._facts import Facts
-from sidelight_classifiers._params import ResNetParams, VggParams
-from sidelight_classifiers.resnet import ResNet, ResNetModule
-from sidelight_classifiers.vgg import Vgg, VggModule
+from sidelight_classifiers.params import ResNetParams, VggParams
+from sidelight_classifiers.trained.facts import Facts
+from sidelight_classifiers.trained.resnet import ResNet, ResNetModule
+from sidelight_classifiers.trained.vgg import Vgg, VggModule
 from sidelight_specs.results import Split, State, Targets
 from sidelight_specs.roles import Data
 from sidelight_specs.testing import ToyRun

@@ -1,8 +1,8 @@
 import pytest
 import torch
 from sidelight_classifiers import efficientnet_lite
-from sidelight_classifiers._params import EfficientNetLiteParams
 from sidelight_classifiers.efficientnet_lite import EfficientNetLite, weights_file
+from sidelight_classifiers.params import EfficientNetLiteParams
 from sidelight_specs import UserError
 from sidelight_specs.testing import ToyRun
 from torch import nn

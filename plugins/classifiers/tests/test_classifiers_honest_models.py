@@ -2,9 +2,9 @@
 
 import pytest
 import torch
-from sidelight_classifiers._archive import read_members
-from sidelight_classifiers._exported import load_exported
-from sidelight_classifiers._torchscript import load_torchscript
+from sidelight_classifiers.files.archive import read_members
+from sidelight_classifiers.files.exported import load_exported
+from sidelight_classifiers.files.torchscript import load_torchscript
 from torch import nn
 from torch.nn import functional as F
 

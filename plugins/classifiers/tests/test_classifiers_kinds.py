@@ -7,8 +7,8 @@ import zipfile
 import pytest
 import sidelight_classifiers
 import torch
-from sidelight_classifiers._kinds import kind_of_file, sizes_of_exported
-from sidelight_classifiers.user_model import UserModel
+from sidelight_classifiers.files.checks import kind_of_file, sizes_of_exported
+from sidelight_classifiers.files.torch_model import TorchModel
 from sidelight_specs import UserError
 from sidelight_specs.facts import DataFacts
 from sidelight_specs.testing import ToyRun
@@ -30,7 +30,7 @@ def test_sizes_are_those_of_a_real_program(pt2):
 
 def test_facts_are_what_the_model_turns_out_to_be(pt2):
     wrong, params = told(pt2)
-    model = UserModel(params, run=ToyRun())
+    model = TorchModel(params, run=ToyRun())
     facts = TORCH.facts(params, DataFacts())
     assert wrong == []
     assert (facts.shape, facts.classes, facts.task) == (model.input_shape, model.class_names, model.task)
@@ -51,7 +51,7 @@ def test_what_is_told_is_refused_on_loading(pt2, options, message):
     wrong, params = told(pt2, **options)
     assert len(wrong) == 1
     assert message in wrong[0]
-    model = UserModel(params, run=ToyRun())
+    model = TorchModel(params, run=ToyRun())
     with pytest.raises(UserError):
         _ = model.module, model.class_names
 

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 import torch
 from sidelight_classifiers import sidelight_classifiers
-from sidelight_classifiers._onnx_file import inspected
-from sidelight_classifiers._params import OnnxParams
-from sidelight_classifiers.onnx_model import OnnxModel
+from sidelight_classifiers.files.onnx import OnnxModel
+from sidelight_classifiers.files.onnx_file import inspected
+from sidelight_classifiers.params import OnnxParams
 from sidelight_specs import UserError
 from sidelight_specs.testing import ToyRun
 

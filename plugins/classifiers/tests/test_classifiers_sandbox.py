@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from sidelight_classifiers import _sandbox
+from sidelight_classifiers.files import sandbox
 from sidelight_specs import UserError
 from sidelight_specs.testing import ToyRun
 
@@ -50,17 +50,17 @@ def refuse(_):
     ],
 )
 def test_how_a_child_ends_is_answered(does, answer):
-    assert _sandbox._forked(REQUEST, does) == answer
+    assert sandbox._forked(REQUEST, does) == answer
 
 
 def test_an_endless_child_is_ended_by_its_cpu_time():
-    assert _sandbox._forked(REQUEST, loop)["signal"] in {signal.SIGXCPU, signal.SIGKILL}
+    assert sandbox._forked(REQUEST, loop)["signal"] in {signal.SIGXCPU, signal.SIGKILL}
 
 
 @pytest.mark.parametrize("does", [hoard, write], ids=["memory", "files"])
 def test_a_child_cannot_take_all_memory_or_write(does, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    answer = _sandbox._forked(REQUEST, does)
+    answer = sandbox._forked(REQUEST, does)
     assert "message" in answer or answer["signal"] == signal.SIGXFSZ
     assert not (tmp_path / "written").exists() or not (tmp_path / "written").read_text()
 
@@ -75,22 +75,22 @@ def test_a_child_cannot_take_all_memory_or_write(does, tmp_path, monkeypatch):
     ],
 )
 def test_what_the_user_is_told(monkeypatch, answer, message):
-    monkeypatch.setattr(_sandbox, "_asked", lambda *_: answer)
+    monkeypatch.setattr(sandbox, "_asked", lambda *_: answer)
     with pytest.raises(UserError, match=message) as caught:
-        _sandbox.rehearse("torch", {"path": "model.pt2"}, "digest", 7)
+        sandbox.rehearse("torch", {"path": "model.pt2"}, "digest", 7)
     assert caught.value.fix
 
 
 def test_a_file_is_tried_apart_once(pt2, load, images, monkeypatch):
     asked = []
-    monkeypatch.setattr(_sandbox, "_passed", set())
-    monkeypatch.setattr(_sandbox, "_asked", lambda request, _: asked.append(request) or {})
+    monkeypatch.setattr(sandbox, "_passed", set())
+    monkeypatch.setattr(sandbox, "_asked", lambda request, _: asked.append(request) or {})
     run = ToyRun()
     for _ in range(2):
         load(pt2, run).scores(images)
     load(pt2).scores(images)  # another run of this process
     assert len(asked) == 1
-    monkeypatch.setattr(_sandbox, "_passed", set())
+    monkeypatch.setattr(sandbox, "_passed", set())
     load(pt2, run).scores(images)  # another process, the same store
     assert len(asked) == 1
     changed = pt2.with_name("changed.pt2")
@@ -106,8 +106,8 @@ def test_a_file_that_changes_meanwhile_is_refused(pt2, load):
 
 def test_the_helper_outlives_a_file_that_crashes_it(pt2, load, images, monkeypatch):
     load(pt2).scores(images)
-    helper = _sandbox._helper
-    monkeypatch.setattr(_sandbox, "_passed", set())
+    helper = sandbox._helper
+    monkeypatch.setattr(sandbox, "_passed", set())
     if helper is not None:
         os.kill(helper.pid, signal.SIGKILL)
         helper.wait()

@@ -3,10 +3,10 @@
 import numpy as np
 import pytest
 import torch
-from sidelight_classifiers._accuracy import accuracy
-from sidelight_classifiers._facts import Facts
-from sidelight_classifiers._params import LeNetParams
-from sidelight_classifiers.lenet import LeNet, LeNetModule
+from sidelight_classifiers.params import LeNetParams
+from sidelight_classifiers.trained.accuracy import accuracy
+from sidelight_classifiers.trained.facts import Facts
+from sidelight_classifiers.trained.lenet import LeNet, LeNetModule
 from sidelight_specs import Cancelled, NotFittedError, UserError
 from sidelight_specs.results import Split, State
 from sidelight_specs.roles import Data

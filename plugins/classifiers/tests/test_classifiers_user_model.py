@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 import torch
 from sidelight_classifiers import sidelight_classifiers
-from sidelight_classifiers._params import TorchParams
+from sidelight_classifiers.params import TorchParams
 from sidelight_specs import SidelightError, UserError
 from sidelight_specs.testing import ToyRun
 from torch import nn
@@ -234,7 +234,7 @@ def test_a_trial_passes_on_what_somebody_else_refuses():
         def forward(self, images):
             raise UserError("no", "do otherwise")
 
-    from sidelight_classifiers._trial import try_out
+    from sidelight_classifiers.files.trial import try_out
 
     with pytest.raises(UserError) as caught:
         try_out(Refusing(), torch.rand(3, 1, 4, 4), Path("m.pt2"), "multiclass")

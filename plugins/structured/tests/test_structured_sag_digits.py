@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 from sidelight_classifiers import LeNetParams
-from sidelight_classifiers.lenet import LeNet
+from sidelight_classifiers.trained.lenet import LeNet
 from sidelight_images import DigitsParams
 from sidelight_images.digits import Digits
 from sidelight_specs.results import Targets

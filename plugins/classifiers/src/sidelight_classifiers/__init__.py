@@ -10,14 +10,14 @@ from attrs import frozen
 from sidelight_specs import ClassifierDescriptor, UserError, hookimpl
 from sidelight_specs.facts import ClassifierFacts, DataFacts, Mistake
 
-from sidelight_classifiers._kinds import (
+from sidelight_classifiers.files.checks import (
     kind_of_file,
     model_file_facts,
     onnx_mistakes,
     option_mistakes,
     torch_mistakes,
 )
-from sidelight_classifiers._params import (
+from sidelight_classifiers.params import (
     EfficientNetLiteParams,
     LeNetParams,
     ModelFileParams,
@@ -126,7 +126,7 @@ class OnnxDescriptor(ModelFileDescriptor):
 
     def weights_of(self, path: Path) -> tuple[Path, ...]:
         """Those that the file names, where it can be read; what is wrong with it is said when it is loaded."""
-        from sidelight_classifiers._onnx_file import inspected
+        from sidelight_classifiers.files.onnx_file import inspected
 
         try:
             return inspected(path)
@@ -167,7 +167,7 @@ def sidelight_classifiers() -> Iterable[ClassifierDescriptor]:
         name="lenet",
         summary="A small convolutional network for digits, trained on the recipe's data.",
         params=LeNetParams,
-        factory="sidelight_classifiers.lenet:LeNet",
+        factory="sidelight_classifiers.trained.lenet:LeNet",
         provides=("trainable", *_TORCH),
         follows_data=True,
         example={"steps": 20, "batch": 8},
@@ -177,14 +177,14 @@ def sidelight_classifiers() -> Iterable[ClassifierDescriptor]:
         name="onnx",
         summary="Your own model as a black box, from an ONNX file; without gradients.",
         params=OnnxParams,
-        factory="sidelight_classifiers.onnx_model:OnnxModel",
+        factory="sidelight_classifiers.files.onnx:OnnxModel",
         example={"path": "model.onnx", "classes": ("left", "right"), "channels": 1, "height": 16, "width": 16},
     )
     yield ClassifierDescriptor(
         name="resnet",
         summary="A small residual network for images of about 32x32 pixels, trained on the recipe's data.",
         params=ResNetParams,
-        factory="sidelight_classifiers.resnet:ResNet",
+        factory="sidelight_classifiers.trained.resnet:ResNet",
         provides=("trainable", *_TORCH),
         follows_data=True,
         example={"steps": 8, "batch": 8, "width": 4},
@@ -194,7 +194,7 @@ def sidelight_classifiers() -> Iterable[ClassifierDescriptor]:
         name="torch",
         summary="Your own model, from a TorchScript file or an exported program.",
         params=TorchParams,
-        factory="sidelight_classifiers.user_model:UserModel",
+        factory="sidelight_classifiers.files.torch_model:TorchModel",
         provides=("differentiable", "module"),
         example={"path": "model.pt2", "classes": ("left", "right"), "channels": 1, "height": 16, "width": 16},
     )
@@ -202,7 +202,7 @@ def sidelight_classifiers() -> Iterable[ClassifierDescriptor]:
         name="vgg",
         summary="VGG16 for images of about 32x32 pixels, narrower, trained on the recipe's data.",
         params=VggParams,
-        factory="sidelight_classifiers.vgg:Vgg",
+        factory="sidelight_classifiers.trained.vgg:Vgg",
         provides=("trainable", *_TORCH),
         follows_data=True,
         example={"steps": 8, "batch": 8, "width": 4},

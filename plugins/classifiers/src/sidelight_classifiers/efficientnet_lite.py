@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from sidelight_specs import Run
     from sidelight_specs.roles.classifier import Task
 
-    from sidelight_classifiers._params import EfficientNetLiteParams
+    from sidelight_classifiers.params import EfficientNetLiteParams
 
 
 class Preprocessed(Lite0):

@@ -1,8 +1,8 @@
-"""TorchScript computed node by node, with the operators of `_allowed` alone.
+"""TorchScript computed node by node, with the operators of `allow_list` alone.
 
 torch's own interpreter calls whatever operator a file names, with whatever arguments, for as long as the file loops.
 Here the graph of `forward`, all calls inlined, is walked instead: every node is looked up when the file is loaded,
-operators check their arguments (`_guards`), and a call may compute at most `MOST_NODES` nodes.
+operators check their arguments (`guards`), and a call may compute at most `MOST_NODES` nodes.
 """
 
 from __future__ import annotations
@@ -14,16 +14,16 @@ import torch
 from sidelight_specs import SidelightError
 from torch import nn
 
-from sidelight_classifiers._allowed import SCRIPT_PRIM
-from sidelight_classifiers._operators import aten_operator
-from sidelight_classifiers._payload import Unsupported
-from sidelight_classifiers._script_values import MOST_NODES, OF_TENSORS, PLAIN, PRIM
-from sidelight_classifiers._trial import VIEWS, ending_called
+from sidelight_classifiers.files.allow_list import SCRIPT_PRIM
+from sidelight_classifiers.files.operators import aten_operator
+from sidelight_classifiers.files.payload import Unsupported
+from sidelight_classifiers.files.script_operators import MOST_NODES, OF_TENSORS, PLAIN, PRIM
+from sidelight_classifiers.files.trial import VIEWS, ending_called
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from sidelight_classifiers._trial import Ending
+    from sidelight_classifiers.files.trial import Ending
 
 Values = dict[str, Any]
 Step = Callable[[Values], None]

@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING, Any
 
 from sidelight_specs import UserError
 
-from sidelight_classifiers._archive import check_file
+from sidelight_classifiers.files.archive import check_file
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from sidelight_classifiers._trial import Ending
+    from sidelight_classifiers.files.trial import Ending
 
 INSTALL = "pip install 'sidelight-classifiers[onnx]'"
 HOW_TO_CONVERT = (

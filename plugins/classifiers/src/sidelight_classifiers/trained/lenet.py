@@ -8,11 +8,11 @@ import torch
 from sidelight_toolkit.images import resize
 from torch import nn
 
-from sidelight_classifiers._trained import TrainedClassifier
+from sidelight_classifiers.trained.base import TrainedClassifier
 
 if TYPE_CHECKING:
-    from sidelight_classifiers._facts import Facts
-    from sidelight_classifiers._params import LeNetParams
+    from sidelight_classifiers.params import LeNetParams
+    from sidelight_classifiers.trained.facts import Facts
 
 SIDE = 64
 WIDTHS = (10, 20)

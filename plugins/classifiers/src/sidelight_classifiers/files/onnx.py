@@ -11,15 +11,15 @@ from sidelight_specs import UserError
 from sidelight_toolkit.classifier import check_channels
 from torch import nn
 
-from sidelight_classifiers._model_file import ModelFile, Prepared
-from sidelight_classifiers._onnx_file import HOW_TO_CONVERT, INSTALL, inspected, last_operator
-from sidelight_classifiers._sandbox import digest_of
-from sidelight_classifiers._trial import ending_of, try_out
+from sidelight_classifiers.files.model_file import ModelFile, Prepared
+from sidelight_classifiers.files.onnx_file import HOW_TO_CONVERT, INSTALL, inspected, last_operator
+from sidelight_classifiers.files.sandbox import digest_of
+from sidelight_classifiers.files.trial import ending_of, try_out
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from sidelight_classifiers._params import OnnxParams
+    from sidelight_classifiers.params import OnnxParams
 
 DTYPES = {"tensor(float)": np.float32, "tensor(float16)": np.float16, "tensor(double)": np.float64}
 

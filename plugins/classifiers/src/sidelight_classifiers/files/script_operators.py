@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from sidelight_classifiers._operators import bounded
+from sidelight_classifiers.files.operators import bounded
 
 if TYPE_CHECKING:
     from collections.abc import Callable

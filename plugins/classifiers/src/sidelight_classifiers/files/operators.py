@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any
 import attrs
 import torch
 
-from sidelight_classifiers._allowed import is_allowed
-from sidelight_classifiers._guards import check_number, guarded
-from sidelight_classifiers._payload import DTYPES, Unsupported
+from sidelight_classifiers.files.allow_list import is_allowed
+from sidelight_classifiers.files.guards import check_number, guarded
+from sidelight_classifiers.files.payload import DTYPES, Unsupported
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -43,7 +43,7 @@ def aten_operator(name: str, overload: str) -> Callable[..., Any]:
     """An operator of torch's own library that model files may use, with checks of its arguments.
 
     Raises:
-        Unsupported: it is not on the list of `_allowed`, or this torch has none of the name.
+        Unsupported: it is not on the list of `allow_list`, or this torch has none of the name.
     """
     if is_allowed(name, overload):
         found = getattr(getattr(torch.ops.aten, name, None), overload, None)

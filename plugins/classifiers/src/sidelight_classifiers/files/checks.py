@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING, Literal
 
 from sidelight_specs.facts import ClassifierFacts, Mistake
 
-from sidelight_classifiers._archive import HOW_TO_EXPORT
+from sidelight_classifiers.files.archive import HOW_TO_EXPORT
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from sidelight_classifiers._params import ModelFileParams
+    from sidelight_classifiers.params import ModelFileParams
 
 Kind = Literal["torchscript", "exported", "pickle", "safetensors", "onnx", ""]
 GRAPH = "models/model.json"

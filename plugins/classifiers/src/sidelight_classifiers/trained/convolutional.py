@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING
 import torch
 from torch import nn
 
-from sidelight_classifiers._trained import TrainedClassifier
+from sidelight_classifiers.trained.base import TrainedClassifier
 
 if TYPE_CHECKING:
-    from sidelight_classifiers._facts import Facts
-    from sidelight_classifiers._params import ConvolutionalParams
+    from sidelight_classifiers.params import ConvolutionalParams
+    from sidelight_classifiers.trained.facts import Facts
 
 MOMENTUM = 0.9
 

@@ -1,6 +1,6 @@
 """Checks of arguments that operators of torch 2.13 leave unchecked, so that no file reads memory that is not its own.
 
-Found by calling every operator of `_allowed` with arguments that do not fit: those that crashed, or answered.
+Found by calling every operator of `allow_list` with arguments that do not fit: those that crashed, or answered.
 """
 
 from __future__ import annotations

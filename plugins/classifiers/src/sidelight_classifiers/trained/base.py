@@ -15,9 +15,9 @@ from sidelight_toolkit.seeding import seeded
 from sidelight_toolkit.training import minibatches, train
 from torch.nn import functional
 
-from sidelight_classifiers._accuracy import accuracy
-from sidelight_classifiers._augment import flipped, shifted
-from sidelight_classifiers._facts import Facts
+from sidelight_classifiers.trained.accuracy import accuracy
+from sidelight_classifiers.trained.augmentation import flipped, shifted
+from sidelight_classifiers.trained.facts import Facts
 
 if TYPE_CHECKING:
     import numpy as np
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from sidelight_specs.roles import Data
     from sidelight_specs.roles.classifier import Task
 
-    from sidelight_classifiers._params import TrainingParams
+    from sidelight_classifiers.params import TrainingParams
 
 
 class TrainedClassifier(TorchClassifier, Trainable):

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Literal
 import torch
 from sidelight_specs import SidelightError, UserError
 
-from sidelight_classifiers._archive import HOW_TO_EXPORT, how_to_mend
-from sidelight_classifiers._payload import Unsupported
+from sidelight_classifiers.files.archive import HOW_TO_EXPORT, how_to_mend
+from sidelight_classifiers.files.payload import Unsupported
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -9,12 +9,12 @@ import torch
 from sidelight_specs import SidelightError, UserError
 from sidelight_toolkit.classifier import TorchClassifier
 
-from sidelight_classifiers._archive import HOW_TO_EXPORT, kind_of, read_members
-from sidelight_classifiers._exported import ExportedModule, load_exported
-from sidelight_classifiers._model_file import ModelFile
-from sidelight_classifiers._sandbox import digest_of
-from sidelight_classifiers._torchscript import load_torchscript
-from sidelight_classifiers._trial import ending_of, try_out
+from sidelight_classifiers.files.archive import HOW_TO_EXPORT, kind_of, read_members
+from sidelight_classifiers.files.exported import ExportedModule, load_exported
+from sidelight_classifiers.files.model_file import ModelFile
+from sidelight_classifiers.files.sandbox import digest_of
+from sidelight_classifiers.files.torchscript import load_torchscript
+from sidelight_classifiers.files.trial import ending_of, try_out
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -22,10 +22,10 @@ if TYPE_CHECKING:
 
     from torch import nn
 
-    from sidelight_classifiers._interpreter import ScriptedModule
+    from sidelight_classifiers.files.interpreter import ScriptedModule
 
 
-class UserModel(ModelFile, TorchClassifier):
+class TorchModel(ModelFile, TorchClassifier):
     """Whatever the file computes, from images of the size that the options name. The file is read when first needed."""
 
     @property

@@ -8,13 +8,13 @@ import torch
 from sidelight_toolkit.images import resize
 from torch import nn
 
-from sidelight_classifiers._convolutional import ConvolutionalClassifier, Standardised
+from sidelight_classifiers.trained.convolutional import ConvolutionalClassifier, Standardised
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from sidelight_classifiers._facts import Facts
-    from sidelight_classifiers._params import VggParams
+    from sidelight_classifiers.params import VggParams
+    from sidelight_classifiers.trained.facts import Facts
 
 STAGES = ((1, 2), (2, 2), (4, 3), (8, 3), (8, 3))
 """(channels as a multiple of the width, convolutions) of each stage; a 2x2 max pooling ends it."""

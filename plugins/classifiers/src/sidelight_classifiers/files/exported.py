@@ -13,16 +13,16 @@ import torch
 from sidelight_specs import UserError
 from torch import nn
 
-from sidelight_classifiers._archive import HOW_TO_EXPORT, how_to_mend
-from sidelight_classifiers._operators import argument, operator_of, outputs_of
-from sidelight_classifiers._payload import Unsupported, read_tensors
-from sidelight_classifiers._trial import VIEWS, ending_called
+from sidelight_classifiers.files.archive import HOW_TO_EXPORT, how_to_mend
+from sidelight_classifiers.files.operators import argument, operator_of, outputs_of
+from sidelight_classifiers.files.payload import Unsupported, read_tensors
+from sidelight_classifiers.files.trial import VIEWS, ending_called
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from pathlib import Path
 
-    from sidelight_classifiers._trial import Ending
+    from sidelight_classifiers.files.trial import Ending
 
 SCHEMA = 8
 

@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING
 import torch
 from torch import nn
 
-from sidelight_classifiers._convolutional import ConvolutionalClassifier, Standardised
+from sidelight_classifiers.trained.convolutional import ConvolutionalClassifier, Standardised
 
 if TYPE_CHECKING:
-    from sidelight_classifiers._facts import Facts
-    from sidelight_classifiers._params import ResNetParams
+    from sidelight_classifiers.params import ResNetParams
+    from sidelight_classifiers.trained.facts import Facts
 
 STRIDES = (1, 2, 2)
 

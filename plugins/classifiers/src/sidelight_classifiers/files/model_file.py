@@ -14,14 +14,14 @@ from sidelight_specs.roles import Classifier
 from sidelight_toolkit.images import resize
 from torch import nn
 
-from sidelight_classifiers._sandbox import digest_of, rehearse
-from sidelight_classifiers._trial import Ending, as_logits
+from sidelight_classifiers.files.sandbox import digest_of, rehearse
+from sidelight_classifiers.files.trial import Ending, as_logits
 
 if TYPE_CHECKING:
     from sidelight_specs import Run
     from sidelight_specs.roles.classifier import Task
 
-    from sidelight_classifiers._params import ModelFileParams
+    from sidelight_classifiers.params import ModelFileParams
 
 NAMES = {"binary": 2, "regression": 1}
 

@@ -18,9 +18,9 @@ from sidelight_toolkit.pickled_tensors import TENSORS
 from sidelight_toolkit.pickles import Record, RefusedError, check_nesting
 from sidelight_toolkit.torch_files import outlined
 
-from sidelight_classifiers._archive import HOW_TO_EXPORT, how_to_mend, packed
-from sidelight_classifiers._interpreter import ScriptedModule
-from sidelight_classifiers._payload import Unsupported
+from sidelight_classifiers.files.archive import HOW_TO_EXPORT, how_to_mend, packed
+from sidelight_classifiers.files.interpreter import ScriptedModule
+from sidelight_classifiers.files.payload import Unsupported
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -123,7 +123,7 @@ def _asked(request: str, seconds: float) -> dict[str, Any] | None:
 def _started() -> subprocess.Popen[str]:
     paths = os.pathsep.join(path for path in sys.path if path)
     return subprocess.Popen(
-        [sys.executable, "-P", "-m", "sidelight_classifiers._sandbox"],
+        [sys.executable, "-P", "-m", "sidelight_classifiers.files.sandbox"],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
@@ -247,7 +247,8 @@ def load_and_try(request: Mapping[str, Any]) -> None:
     """Trial of the file: load it and score images, as the run itself will do, on the CPU."""
     import torch
 
-    from sidelight_classifiers import _params, onnx_model, user_model
+    from sidelight_classifiers import params
+    from sidelight_classifiers.files import onnx, torch_model
 
     torch.set_num_threads(1)
     options: dict[str, Any] = {
@@ -255,16 +256,16 @@ def load_and_try(request: Mapping[str, Any]) -> None:
     }
     run: Any = _Run()
     model = (
-        onnx_model.OnnxModel(_params.OnnxParams(**options), run=run)
+        onnx.OnnxModel(params.OnnxParams(**options), run=run)
         if request["kind"] == "onnx"
-        else user_model.UserModel(_params.TorchParams(**options), run=run)
+        else torch_model.TorchModel(params.TorchParams(**options), run=run)
     )
     model.load(request["digest"])
 
 
 def main() -> None:
     """Import what files are loaded with, then serve."""
-    from sidelight_classifiers import onnx_model, user_model  # noqa: F401
+    from sidelight_classifiers.files import onnx, torch_model  # noqa: F401
 
     answers = os.fdopen(os.dup(1), "w")
     os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # what a file's reader prints is no answer

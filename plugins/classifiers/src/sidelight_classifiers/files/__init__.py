@@ -1,0 +1,1 @@
+"""Model files from anyone, read without running what they hold."""

@@ -1,0 +1,1 @@
+"""Networks trained on the data of the recipe."""

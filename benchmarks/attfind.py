@@ -22,8 +22,8 @@ import torch
 from sidelight_images.faces.data import Faces
 from sidelight_images.params import FacesParams
 from sidelight_specs.testing.run import ToyRun
-from sidelight_stylex._params import AttFindParams
-from sidelight_stylex.attributes.attfind import AttFind
+from sidelight_stylex.attfind.attfind import AttFind
+from sidelight_stylex.params import AttFindParams
 from sidelight_zoo.card import cards
 from sidelight_zoo.conformance import loaded
 

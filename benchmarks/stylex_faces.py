@@ -21,9 +21,9 @@ from sidelight_metrics.attributes.sufficiency import Sufficiency
 from sidelight_metrics.params import SufficiencyParams
 from sidelight_specs.results import Attributes, Targets
 from sidelight_specs.testing.run import ToyRun
-from sidelight_stylex._params import AttFindParams, EncoderParams
-from sidelight_stylex.attributes.attfind import AttFind
+from sidelight_stylex.attfind.attfind import AttFind
 from sidelight_stylex.encoder import Encoder
+from sidelight_stylex.params import AttFindParams, EncoderParams
 from sidelight_toolkit.arrays import to_array
 from sidelight_toolkit.batching import in_batches
 from sidelight_toolkit.factors import factor_regressor

@@ -18,11 +18,11 @@ import torch
 from safetensors.torch import save_file
 from sidelight_specs import UserError
 from sidelight_specs.testing import ToyRun
-from sidelight_stylegan2._params import PretrainedParams
-from sidelight_stylegan2.architecture import Architecture
 from sidelight_stylegan2.files.checkpoint import load_checkpoint
 from sidelight_stylegan2.files.own import save_network
-from sidelight_stylegan2.network import Network
+from sidelight_stylegan2.networks.architecture import Architecture
+from sidelight_stylegan2.networks.network import Network
+from sidelight_stylegan2.params import PretrainedParams
 from sidelight_stylegan2.pretrained import Pretrained
 
 REFERENCE = Path(__file__).parent / "data" / "stylegan2_32_uncond.npz"

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import torch
 from safetensors.torch import save_file
-from sidelight_stylegan2 import _header
-from sidelight_stylegan2.architecture import Architecture
+from sidelight_stylegan2.files import header
+from sidelight_stylegan2.networks.architecture import Architecture
 from sidelight_stylegan2.perceptual import TRUNK
 
 
@@ -15,7 +15,7 @@ def test_the_network_of_lpips_is_looked_for_where_torch_keeps_it(monkeypatch, tm
             monkeypatch.delenv(name, raising=False)
         for name, value in variables.items():
             monkeypatch.setenv(name, value)
-        assert _header.lpips_trunk() == Path(torch.hub.get_dir()) / "checkpoints" / TRUNK
+        assert header.lpips_trunk() == Path(torch.hub.get_dir()) / "checkpoints" / TRUNK
 
 
 def test_the_shape_in_a_header(tmp_path):
@@ -24,7 +24,7 @@ def test_the_shape_in_a_header(tmp_path):
     save_file({"weight": torch.zeros(1)}, tmp_path / "other.safetensors")
     (tmp_path / "huge.safetensors").write_bytes(b"\xff" * 8 + b"{}")
     (tmp_path / "g.pkl").write_bytes(b"\x80\x04")
-    assert _header.shape_of_file(tmp_path / "g.safetensors") == facts.image_shape == (1, 32, 32)
+    assert header.shape_of_file(tmp_path / "g.safetensors") == facts.image_shape == (1, 32, 32)
     assert [
-        _header.shape_of_file(tmp_path / name) for name in ("other.safetensors", "huge.safetensors", "g.pkl", "x")
+        header.shape_of_file(tmp_path / name) for name in ("other.safetensors", "huge.safetensors", "g.pkl", "x")
     ] == ([None] * 4)

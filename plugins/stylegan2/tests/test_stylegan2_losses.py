@@ -2,10 +2,16 @@ import math
 
 import pytest
 import torch
-from sidelight_stylegan2.architecture import Architecture
-from sidelight_stylegan2.discriminator import Discriminator
-from sidelight_stylegan2.losses import discriminator_loss, generator_loss, path_lengths, path_penalty, r1_penalty
-from sidelight_stylegan2.network import Network
+from sidelight_stylegan2.networks.architecture import Architecture
+from sidelight_stylegan2.networks.discriminator import Discriminator
+from sidelight_stylegan2.networks.network import Network
+from sidelight_stylegan2.training.losses import (
+    discriminator_loss,
+    generator_loss,
+    path_lengths,
+    path_penalty,
+    r1_penalty,
+)
 from torch.func import functional_call, jacrev, vmap
 from torch.nn import functional
 

@@ -2,13 +2,19 @@ import attrs
 import pytest
 import torch
 from sidelight_specs import UserError
-from sidelight_stylegan2.architecture import Architecture, default_widths, levels_for
-from sidelight_stylegan2.discriminator import Discriminator, with_deviation
-from sidelight_stylegan2.filtering import downsample, downsampling_convolution, kernel, upsample, upsampling_convolution
-from sidelight_stylegan2.layers import Linear
-from sidelight_stylegan2.mapping import truncate
-from sidelight_stylegan2.modulation import modulate_features, modulate_weights
-from sidelight_stylegan2.network import Network
+from sidelight_stylegan2.networks.architecture import Architecture, default_widths, levels_for
+from sidelight_stylegan2.networks.discriminator import Discriminator, with_deviation
+from sidelight_stylegan2.networks.filtering import (
+    downsample,
+    downsampling_convolution,
+    kernel,
+    upsample,
+    upsampling_convolution,
+)
+from sidelight_stylegan2.networks.layers import Linear
+from sidelight_stylegan2.networks.mapping import truncate
+from sidelight_stylegan2.networks.modulation import modulate_features, modulate_weights
+from sidelight_stylegan2.networks.network import Network
 from torch.nn import functional
 
 SMALL = Architecture(image_channels=3, widths=(6, 5, 4), z=7, w=8, mapping=2)

@@ -9,10 +9,10 @@ import torch
 from sidelight_specs import UserError
 from sidelight_specs.testing import ToyClassifier, ToyData, ToyGenerator, ToyRun
 from sidelight_stylegan2 import perceptual
-from sidelight_stylegan2._params import PretrainedParams, ProjectParams
-from sidelight_stylegan2.architecture import Architecture
 from sidelight_stylegan2.files.own import save_network
-from sidelight_stylegan2.network import Network
+from sidelight_stylegan2.networks.architecture import Architecture
+from sidelight_stylegan2.networks.network import Network
+from sidelight_stylegan2.params import PretrainedParams, ProjectParams
 from sidelight_stylegan2.perceptual import classifier_distance, lpips_distance
 from sidelight_stylegan2.pretrained import Pretrained
 from sidelight_stylegan2.project import Project, _rate

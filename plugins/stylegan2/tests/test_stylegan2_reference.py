@@ -7,7 +7,7 @@ import pytest
 import torch
 from sidelight_stylegan2.files import nvidia
 from sidelight_stylegan2.files.weights import build
-from sidelight_stylegan2.mapping import truncate
+from sidelight_stylegan2.networks.mapping import truncate
 
 FILE = Path(__file__).parent / "data" / "stylegan2_32_uncond.npz"
 TOLERANCE = 1e-4

@@ -5,11 +5,11 @@ from sidelight_specs import Cancelled, NotFittedError, SidelightError, UserError
 from sidelight_specs.results import Split
 from sidelight_specs.roles import Data
 from sidelight_specs.testing import ToyData, ToyRun
-from sidelight_stylegan2._params import GeneratorParams
-from sidelight_stylegan2.architecture import Architecture
-from sidelight_stylegan2.learner import Learner
+from sidelight_stylegan2.networks.architecture import Architecture
+from sidelight_stylegan2.params import GeneratorParams
 from sidelight_stylegan2.trained import Trained
-from sidelight_stylegan2.training import CURVES, SLOWEST, Training, slowed
+from sidelight_stylegan2.training.adversarial import CURVES, SLOWEST, Training, slowed
+from sidelight_stylegan2.training.learner import Learner
 
 TINY = {"base": 64, "widest": 4, "z": 4, "w": 4, "mapping": 2, "batch": 4}
 EVERYTHING = {"path": 2.0, "mixing": 0.9, "noise": True}

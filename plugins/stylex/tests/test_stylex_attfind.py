@@ -11,14 +11,14 @@ from hypothesis.extra import numpy as hnp
 from sidelight_specs import Cancelled, UserError
 from sidelight_specs.testing.run import ToyRun
 from sidelight_specs.testing.toys import ToyClassifier, ToyData, ToyGenerator, ToyInverter
-from sidelight_stylegan2.architecture import Architecture
 from sidelight_stylegan2.generator import StyleSpace
-from sidelight_stylegan2.network import Network
-from sidelight_stylex._params import AttFindParams
-from sidelight_stylex.attributes.attfind import AttFind
-from sidelight_stylex.attributes.changes import Changes, Models
-from sidelight_stylex.attributes.redrawing import FromTheBeginning, redrawing_of
-from sidelight_stylex.attributes.selection import as_released, by_paper
+from sidelight_stylegan2.networks.architecture import Architecture
+from sidelight_stylegan2.networks.network import Network
+from sidelight_stylex.attfind.attfind import AttFind
+from sidelight_stylex.attfind.incremental_synthesis import FromTheBeginning, redrawing_of
+from sidelight_stylex.attfind.selection import as_released, by_paper
+from sidelight_stylex.attfind.style_effects import Changes, Models
+from sidelight_stylex.params import AttFindParams
 
 SLOPE = 0.3  # the changes of its logits are then 0.1 to 5
 SMALL = {"examples": 2, "frames": 3, "reference": 0, "batch": 7, "attributes": 5}

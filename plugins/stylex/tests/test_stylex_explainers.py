@@ -8,13 +8,13 @@ from sidelight_specs import UserError
 from sidelight_specs.results import Attribute, Attributes, Targets
 from sidelight_specs.testing.run import ToyRun
 from sidelight_specs.testing.toys import ToyClassifier, ToyData, ToyGenerator, ToyInverter
-from sidelight_stylex._params import FinderParams, IndependentParams, LpipsParams, SubsetParams
-from sidelight_stylex.attributes.changes import Models
-from sidelight_stylex.attributes.difference import StylespaceDifference, normalised_difference
-from sidelight_stylex.attributes.independent import Independent
-from sidelight_stylex.attributes.plausibility import Surroundings, tinted
-from sidelight_stylex.attributes.subset import Subset
+from sidelight_stylex.attfind.plausibility import Surroundings, tinted
+from sidelight_stylex.attfind.style_effects import Models
+from sidelight_stylex.attfind.stylespace_baseline import StylespaceDifference, normalised_difference
+from sidelight_stylex.explainers.independent import Independent
+from sidelight_stylex.explainers.subset import Subset
 from sidelight_stylex.lpips import Lpips
+from sidelight_stylex.params import FinderParams, IndependentParams, LpipsParams, SubsetParams
 
 CAUSES = 3
 """Coordinates 0 to 2 are the strengths of the three classes' patterns; the others move nothing."""

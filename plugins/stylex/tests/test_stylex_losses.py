@@ -4,7 +4,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sidelight_stylex.condition import Condition, centred, spread
 from sidelight_stylex.losses import divergence, edge_loss, pixel_loss, square_loss, w_loss
-from sidelight_stylex.prior import Prior
+from sidelight_stylex.w_prior import Prior
 from torch.nn import functional
 
 seeds = st.integers(0, 2**16)

@@ -8,8 +8,8 @@ from sidelight_specs.roles import Classifier, Data
 from sidelight_specs.testing import ToyClassifier, ToyData, ToyRun
 from sidelight_stylegan2.perceptual import none
 from sidelight_stylex import training
-from sidelight_stylex._params import GeneratorParams
 from sidelight_stylex.generator import StylEx
+from sidelight_stylex.params import GeneratorParams
 from sidelight_stylex.training import CURVES, WARM_UP, Training
 
 TINY = {"base": 64, "widest": 4, "encoder_widths": (4, 4, 4), "latent": 4, "batch": 4, "perceptual": "none"}

@@ -13,9 +13,9 @@ from sidelight_images.params import FacesParams
 from sidelight_specs import UserError
 from sidelight_specs.results import State
 from sidelight_specs.testing import ToyRun
-from sidelight_stylex.attributes.changes import Models
-from sidelight_stylex.attributes.judging import Judge, has_judge
-from sidelight_stylex.attributes.redrawing import Resumed, redrawing_of
+from sidelight_stylex.attfind.discriminator_filter import Judge, has_judge
+from sidelight_stylex.attfind.incremental_synthesis import Resumed, redrawing_of
+from sidelight_stylex.attfind.style_effects import Models
 from sidelight_zoo import TrainedGeneratorDescriptor
 from sidelight_zoo.card import FOLDER, cards
 from sidelight_zoo.conformance import loaded

@@ -9,9 +9,9 @@ from attrs import frozen
 from sidelight_specs import GeneratorDescriptor, InverterDescriptor, Need, UserError, hookimpl
 from sidelight_specs.facts import DataFacts, GeneratorFacts, Given, Mistake
 
-from sidelight_stylegan2._header import lpips_mistakes, shape_of_file
-from sidelight_stylegan2._params import GeneratorParams, PretrainedParams, ProjectParams, SamplingParams
-from sidelight_stylegan2.architecture import checked_widths, levels_for
+from sidelight_stylegan2.files.header import lpips_mistakes, shape_of_file
+from sidelight_stylegan2.networks.architecture import checked_widths, levels_for
+from sidelight_stylegan2.params import GeneratorParams, PretrainedParams, ProjectParams, SamplingParams
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 import torch
 from sidelight_specs.testing import Toys
 
-from sidelight_stylegan2.architecture import Architecture
 from sidelight_stylegan2.files.own import save_network
-from sidelight_stylegan2.network import Network
+from sidelight_stylegan2.networks.architecture import Architecture
+from sidelight_stylegan2.networks.network import Network
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -12,17 +12,17 @@ from sidelight_specs.roles.generator import StyleLayer
 from sidelight_toolkit.arrays import to_tensor
 from torch.nn import functional
 
-from sidelight_stylegan2.clamping import to_pixels
-from sidelight_stylegan2.mapping import truncate
-from sidelight_stylegan2.synthesis import ToRgb
+from sidelight_stylegan2.networks.mapping import truncate
+from sidelight_stylegan2.networks.pixels import to_pixels
+from sidelight_stylegan2.networks.synthesis import ToRgb
 
 if TYPE_CHECKING:
     import numpy as np
     from sidelight_specs import Run
     from torch import Tensor
 
-    from sidelight_stylegan2._params import SamplingParams
-    from sidelight_stylegan2.network import Network
+    from sidelight_stylegan2.networks.network import Network
+    from sidelight_stylegan2.params import SamplingParams
 
 
 class StyleSpace(Generator):

@@ -13,7 +13,7 @@ from sidelight_toolkit.lite0 import Lite0, load_pretrained, weights_file
 from torch import Tensor
 from torch.nn import functional
 
-from sidelight_stylegan2.clamping import from_pixels
+from sidelight_stylegan2.networks.pixels import from_pixels
 from sidelight_stylegan2.torchvision_import import import_torchvision
 
 if TYPE_CHECKING:

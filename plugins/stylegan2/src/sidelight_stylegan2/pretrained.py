@@ -16,8 +16,8 @@ from sidelight_stylegan2.generator import StyleGan2
 if TYPE_CHECKING:
     from sidelight_specs import Run
 
-    from sidelight_stylegan2._params import PretrainedParams
-    from sidelight_stylegan2.network import Network
+    from sidelight_stylegan2.networks.network import Network
+    from sidelight_stylegan2.params import PretrainedParams
 
 DRAWS = 4096
 """Samples whose w are averaged where a file does not hold the average."""

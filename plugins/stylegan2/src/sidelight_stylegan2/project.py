@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from sidelight_specs import Run
     from sidelight_specs.roles import Classifier, Generator
 
-    from sidelight_stylegan2._params import ProjectParams
+    from sidelight_stylegan2.params import ProjectParams
 
 RISE, FALL, NOISY = 0.05, 0.25, 0.75
 """Shares of the steps: the rate rises at the beginning and falls at the end; noise is added until it falls."""

@@ -15,19 +15,19 @@ from sidelight_toolkit.batching import in_batches
 from sidelight_toolkit.modules import load_state_arrays, state_arrays
 from sidelight_toolkit.seeding import seeded
 
-from sidelight_stylegan2.architecture import Architecture, checked_widths, default_widths, levels_for
-from sidelight_stylegan2.checkpoints import digest, trained_in_parts, under
-from sidelight_stylegan2.clamping import from_pixels
 from sidelight_stylegan2.generator import StyleGan2
-from sidelight_stylegan2.learner import Learner
-from sidelight_stylegan2.network import Network
-from sidelight_stylegan2.training import Training
+from sidelight_stylegan2.networks.architecture import Architecture, checked_widths, default_widths, levels_for
+from sidelight_stylegan2.networks.network import Network
+from sidelight_stylegan2.networks.pixels import from_pixels
+from sidelight_stylegan2.training.adversarial import Training
+from sidelight_stylegan2.training.checkpoints import digest, trained_in_parts, under
+from sidelight_stylegan2.training.learner import Learner
 
 if TYPE_CHECKING:
     from sidelight_specs import Run
     from sidelight_specs.roles import Data
 
-    from sidelight_stylegan2._params import GeneratorParams
+    from sidelight_stylegan2.params import GeneratorParams
 
 SHEET = 16
 """Images on a sheet."""

@@ -16,9 +16,9 @@ from sidelight_specs import (
 )
 from sidelight_specs.facts import DataFacts, Mistake
 from sidelight_stylegan2 import size_mistakes
-from sidelight_stylegan2._header import lpips_mistakes
+from sidelight_stylegan2.files.header import lpips_mistakes
 
-from sidelight_stylex._params import (
+from sidelight_stylex.params import (
     AttFindParams,
     EncoderParams,
     FinderParams,
@@ -121,7 +121,7 @@ def sidelight_attribute_finders() -> Iterable[AttributeFinderDescriptor]:
         name="attfind",
         summary="The style coordinates that, set to their extremes, raise a class most, with examples and flags.",
         params=AttFindParams,
-        factory="sidelight_stylex.attributes.attfind:AttFind",
+        factory="sidelight_stylex.attfind.attfind:AttFind",
         needs=_SEARCHED,
         provides=("coordinates",),
         example={"attributes": 3, "examples": 2, "frames": 3, "reference": 24, "batch": 8},
@@ -131,7 +131,7 @@ def sidelight_attribute_finders() -> Iterable[AttributeFinderDescriptor]:
         name="stylespace-difference",
         summary="The baseline: style coordinates whose values differ most between a class and all others.",
         params=FinderParams,
-        factory="sidelight_stylex.attributes.difference:StylespaceDifference",
+        factory="sidelight_stylex.attfind.stylespace_baseline:StylespaceDifference",
         needs=_SEARCHED,
         provides=("coordinates",),
         example={"attributes": 3, "examples": 2, "frames": 3, "reference": 24, "batch": 8},
@@ -149,7 +149,7 @@ def sidelight_explainers() -> Iterable[ExplainerDescriptor]:
         name="independent",
         summary="The attributes that raise the class asked about most on this image, each changed alone.",
         params=IndependentParams,
-        factory="sidelight_stylex.attributes.independent:Independent",
+        factory="sidelight_stylex.explainers.independent:Independent",
         needs=_POOLED,
         gives="image-attributes",
         answers="probe",
@@ -160,7 +160,7 @@ def sidelight_explainers() -> Iterable[ExplainerDescriptor]:
         name="subset",
         summary="The attributes that, changed together, turn this image into the class asked about.",
         params=SubsetParams,
-        factory="sidelight_stylex.attributes.subset:Subset",
+        factory="sidelight_stylex.explainers.subset:Subset",
         needs=_POOLED,
         gives="counterfactual",
         answers="contrast",

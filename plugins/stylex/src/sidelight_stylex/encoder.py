@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from sidelight_specs import Run
     from sidelight_specs.roles import Generator
 
-    from sidelight_stylex._params import EncoderParams
+    from sidelight_stylex.params import EncoderParams
 
 
 class Encoder(EncoderInverter):

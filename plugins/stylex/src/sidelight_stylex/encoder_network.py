@@ -6,7 +6,7 @@ from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import torch
-from sidelight_stylegan2.layers import SLOPE, normalise
+from sidelight_stylegan2.networks.layers import SLOPE, normalise
 from torch import nn
 from torch.nn import functional
 

@@ -8,11 +8,11 @@ import torch
 from sidelight_specs import NotFittedError, UserError
 from sidelight_specs.results import Split, State
 from sidelight_specs.roles import Trainable
-from sidelight_stylegan2.architecture import Architecture, checked_widths, default_widths, levels_for
-from sidelight_stylegan2.checkpoints import digest, trained_in_parts, under
-from sidelight_stylegan2.clamping import from_pixels
 from sidelight_stylegan2.generator import StyleSpace
+from sidelight_stylegan2.networks.architecture import Architecture, checked_widths, default_widths, levels_for
+from sidelight_stylegan2.networks.pixels import from_pixels
 from sidelight_stylegan2.perceptual import lite0_distance, lpips_distance, none
+from sidelight_stylegan2.training.checkpoints import digest, trained_in_parts, under
 from sidelight_toolkit.arrays import to_array, to_tensor
 from sidelight_toolkit.batching import in_batches
 from sidelight_toolkit.modules import load_state_arrays, state_arrays
@@ -27,11 +27,11 @@ if TYPE_CHECKING:
     import numpy as np
     from sidelight_specs import Run
     from sidelight_specs.roles import Classifier, Data
-    from sidelight_stylegan2.network import Network
+    from sidelight_stylegan2.networks.network import Network
     from sidelight_stylegan2.perceptual import Distance
     from torch import Tensor
 
-    from sidelight_stylex._params import GeneratorParams
+    from sidelight_stylex.params import GeneratorParams
 
 SHEET = 16
 """Images on a sheet."""

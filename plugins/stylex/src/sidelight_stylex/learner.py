@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 from sidelight_specs.results import State
-from sidelight_stylegan2.checkpoints import gathered, restore
+from sidelight_stylegan2.training.checkpoints import gathered, restore
 
 from sidelight_stylex.muon import Muon, is_matrix
 
@@ -16,8 +16,8 @@ if TYPE_CHECKING:
 
     import numpy as np
 
-    from sidelight_stylex._params import GeneratorParams
     from sidelight_stylex.networks import Networks
+    from sidelight_stylex.params import GeneratorParams
 
 NETWORKS = ("generator", "encoder", "discriminator", "average_generator", "average_encoder")
 

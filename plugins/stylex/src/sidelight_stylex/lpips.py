@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from sidelight_specs.results import Targets
     from torch import Tensor
 
-    from sidelight_stylex._params import LpipsParams
+    from sidelight_stylex.params import LpipsParams
 
 
 class Lpips(Metric):

@@ -5,19 +5,19 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Self
 
 import attrs
-from sidelight_stylegan2.architecture import Architecture
-from sidelight_stylegan2.discriminator import Discriminator
-from sidelight_stylegan2.network import Network
+from sidelight_stylegan2.networks.architecture import Architecture
+from sidelight_stylegan2.networks.discriminator import Discriminator
+from sidelight_stylegan2.networks.network import Network
 from torch import nn
 
 from sidelight_stylex.condition import Condition
 from sidelight_stylex.encoder_network import EncoderNetwork
-from sidelight_stylex.prior import Prior
+from sidelight_stylex.w_prior import Prior
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from sidelight_stylex._params import GeneratorParams
+    from sidelight_stylex.params import GeneratorParams
 
 
 class Networks(nn.Module):

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 import attrs
 import torch
 from sidelight_specs.roles import Classifier
-from sidelight_stylegan2.clamping import from_pixels, to_pixels
-from sidelight_stylegan2.losses import discriminator_loss, generator_loss, r1_penalty
+from sidelight_stylegan2.networks.pixels import from_pixels, to_pixels
 from sidelight_stylegan2.perceptual import Distance
-from sidelight_stylegan2.stepping import averaging_decay, descend, noted_steps, precision
+from sidelight_stylegan2.training.losses import discriminator_loss, generator_loss, r1_penalty
+from sidelight_stylegan2.training.steps import averaging_decay, descend, noted_steps, precision
 from sidelight_toolkit.seeding import generator
 from sidelight_toolkit.training import minibatches
 from torch import Tensor
@@ -24,8 +24,8 @@ if TYPE_CHECKING:
     import numpy as np
     from sidelight_specs import Run
 
-    from sidelight_stylex._params import GeneratorParams
     from sidelight_stylex.learner import Learner
+    from sidelight_stylex.params import GeneratorParams
 
 CURVES = ("pixels", "squares", "edges", "perceptual", "classifier", "w", "adversarial", "discriminator", "r1")
 """What is noted at every step: the terms without their weights; one that is not computed at a step keeps its value."""

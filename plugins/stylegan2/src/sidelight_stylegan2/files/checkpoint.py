@@ -12,11 +12,11 @@ from sidelight_toolkit.pickled_tensors import TENSORS
 from sidelight_toolkit.pickles import RefusedError
 from sidelight_toolkit.torch_files import MAGIC, ZIP, read_archive
 
-from sidelight_stylegan2.architecture import FIRST
 from sidelight_stylegan2.files import nvidia, persistent, rosinality
 from sidelight_stylegan2.files.own import load_network
 from sidelight_stylegan2.files.weights import build
-from sidelight_stylegan2.network import Network
+from sidelight_stylegan2.networks.architecture import FIRST
+from sidelight_stylegan2.networks.network import Network
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -9,13 +9,13 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from sidelight_specs import UserError
 
-from sidelight_stylegan2.architecture import Architecture
 from sidelight_stylegan2.files.weights import build
+from sidelight_stylegan2.networks.architecture import Architecture
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from sidelight_stylegan2.network import Network
+    from sidelight_stylegan2.networks.network import Network
 
 FORMAT = "sidelight-stylegan2 1"
 

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 import torch
 from sidelight_specs import UserError
 
-from sidelight_stylegan2.architecture import BINOMIAL, FIRST, Architecture
-from sidelight_stylegan2.filtering import kernel
+from sidelight_stylegan2.networks.architecture import BINOMIAL, FIRST, Architecture
+from sidelight_stylegan2.networks.filtering import kernel
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

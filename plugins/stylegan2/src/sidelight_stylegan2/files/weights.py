@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING
 import torch
 from sidelight_specs import UserError
 
-from sidelight_stylegan2.network import Network
+from sidelight_stylegan2.networks.network import Network
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from sidelight_stylegan2.architecture import Architecture
+    from sidelight_stylegan2.networks.architecture import Architecture
 
 Weights = dict[str, torch.Tensor]
 

@@ -13,7 +13,7 @@ from sidelight_toolkit.batching import slices
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from sidelight_stylex.attributes.changes import Models
+    from sidelight_stylex.attfind.style_effects import Models
 
     Measure = Callable[[np.ndarray, np.ndarray], np.ndarray]
 

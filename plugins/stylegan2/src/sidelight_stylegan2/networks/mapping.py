@@ -9,12 +9,12 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from sidelight_stylegan2.layers import Linear, normalise
+from sidelight_stylegan2.networks.layers import Linear, normalise
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from sidelight_stylegan2.architecture import Architecture
+    from sidelight_stylegan2.networks.architecture import Architecture
 
 RATE = 0.01
 """Relative learning rate of the mapping network (Karras et al. 2019, appendix C)."""

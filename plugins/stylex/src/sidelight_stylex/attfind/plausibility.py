@@ -13,10 +13,10 @@ import torch
 from sidelight_toolkit.images import resize
 from torch.nn import functional
 
-from sidelight_stylex.attributes.judging import COMPANIONS, Judge, has_judge
+from sidelight_stylex.attfind.discriminator_filter import COMPANIONS, Judge, has_judge
 
 if TYPE_CHECKING:
-    from sidelight_stylex.attributes.changes import Models
+    from sidelight_stylex.attfind.style_effects import Models
 
 SIDE, CELL = 64, 4
 """Pictures are compared at this size, in squares of that size, in pixels."""

@@ -10,15 +10,15 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from sidelight_stylegan2.architecture import FIRST
-from sidelight_stylegan2.filtering import kernel
-from sidelight_stylegan2.layers import Convolution, Linear
-from sidelight_stylegan2.mapping import Mapping
+from sidelight_stylegan2.networks.architecture import FIRST
+from sidelight_stylegan2.networks.filtering import kernel
+from sidelight_stylegan2.networks.layers import Convolution, Linear
+from sidelight_stylegan2.networks.mapping import Mapping
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from sidelight_stylegan2.architecture import Architecture
+    from sidelight_stylegan2.networks.architecture import Architecture
 
 GROUP = 4
 """Images over which the deviation is taken (Karras et al. 2018, section 3)."""

@@ -9,17 +9,17 @@ import torch
 from sidelight_specs.results import State
 from sidelight_toolkit.arrays import to_array
 
-from sidelight_stylegan2.checkpoints import gathered, restore
-from sidelight_stylegan2.discriminator import Discriminator
-from sidelight_stylegan2.network import Network
+from sidelight_stylegan2.networks.discriminator import Discriminator
+from sidelight_stylegan2.networks.network import Network
+from sidelight_stylegan2.training.checkpoints import gathered, restore
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     import numpy as np
 
-    from sidelight_stylegan2._params import GeneratorParams
-    from sidelight_stylegan2.architecture import Architecture
+    from sidelight_stylegan2.networks.architecture import Architecture
+    from sidelight_stylegan2.params import GeneratorParams
 
 
 class Learner:

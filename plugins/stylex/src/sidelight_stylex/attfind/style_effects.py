@@ -12,7 +12,7 @@ from sidelight_specs.roles import Classifier, Generator
 from sidelight_toolkit.arrays import to_array, to_tensor
 from sidelight_toolkit.batching import in_batches, slices
 
-from sidelight_stylex.attributes.redrawing import redrawing_of
+from sidelight_stylex.attfind.incremental_synthesis import redrawing_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

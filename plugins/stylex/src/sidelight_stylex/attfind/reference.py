@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from sidelight_specs.roles import Data, Inverter
     from torch import Tensor
 
-    from sidelight_stylex.attributes.changes import Models
+    from sidelight_stylex.attfind.style_effects import Models
 
 
 def training_styles(models: Models, data: Data | None, inverter: Inverter | None, count: int) -> Tensor | None:

@@ -9,7 +9,7 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from sidelight_stylegan2.filtering import downsampling_convolution
+from sidelight_stylegan2.networks.filtering import downsampling_convolution
 
 if TYPE_CHECKING:
     from torch import Tensor

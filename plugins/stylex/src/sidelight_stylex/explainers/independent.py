@@ -9,7 +9,7 @@ from sidelight_specs.results import ImageAttributes
 from sidelight_specs.roles import Explainer
 from sidelight_toolkit.arrays import to_array
 
-from sidelight_stylex.attributes.pool import Pool, asked
+from sidelight_stylex.explainers.pool import Pool, asked
 
 if TYPE_CHECKING:
     from sidelight_specs import Run
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from sidelight_specs.roles import AttributeFinder, Classifier, Data, Generator, Inverter
     from torch import Tensor
 
-    from sidelight_stylex._params import IndependentParams
+    from sidelight_stylex.params import IndependentParams
 
 
 class Independent(Explainer):

@@ -1,7 +1,7 @@
 """A StyleGAN2 network for drawing alone: gains folded into what multiplies anyway, and tensors written in place.
 
-The images are those of `sidelight_stylegan2.synthesis` up to rounding. There, a layer makes half a dozen tensors of the
-size of its features, which takes as long as its convolution; here it makes one.
+The images are those of `sidelight_stylegan2.networks.synthesis` up to rounding. There, a layer makes half a dozen
+tensors of the size of its features, which takes as long as its convolution; here it makes one.
 """
 
 from __future__ import annotations
@@ -10,15 +10,15 @@ import math
 from typing import TYPE_CHECKING
 
 import torch
-from sidelight_stylegan2.filtering import upsample, upsampling_convolution
-from sidelight_stylegan2.layers import GAIN, SLOPE
-from sidelight_stylegan2.modulation import EPSILON
-from sidelight_stylegan2.synthesis import StyledConvolution
+from sidelight_stylegan2.networks.filtering import upsample, upsampling_convolution
+from sidelight_stylegan2.networks.layers import GAIN, SLOPE
+from sidelight_stylegan2.networks.modulation import EPSILON
+from sidelight_stylegan2.networks.synthesis import StyledConvolution
 from torch.nn import functional
 
 if TYPE_CHECKING:
-    from sidelight_stylegan2.network import Network
-    from sidelight_stylegan2.synthesis import ToRgb
+    from sidelight_stylegan2.networks.network import Network
+    from sidelight_stylegan2.networks.synthesis import ToRgb
     from torch import Tensor
 
 

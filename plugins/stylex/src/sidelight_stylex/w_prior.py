@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import torch
-from sidelight_stylegan2.layers import normalise
+from sidelight_stylegan2.networks.layers import normalise
 from torch import nn
 
 if TYPE_CHECKING:

@@ -10,17 +10,17 @@ from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING
 
 import torch
-from sidelight_stylegan2.filtering import upsample
-from sidelight_stylegan2.network import Network
+from sidelight_stylegan2.networks.filtering import upsample
+from sidelight_stylegan2.networks.network import Network
 
-from sidelight_stylex.attributes.folding import FoldedToRgb, folded, pixels
+from sidelight_stylex.attfind.fused_layers import FoldedToRgb, folded, pixels
 
 if TYPE_CHECKING:
     from sidelight_specs.roles import Generator
-    from sidelight_stylegan2.synthesis import Synthesis
+    from sidelight_stylegan2.networks.synthesis import Synthesis
     from torch import Tensor
 
-    from sidelight_stylex.attributes.folding import Layer
+    from sidelight_stylex.attfind.fused_layers import Layer
 
 
 class Redrawing(ABC):

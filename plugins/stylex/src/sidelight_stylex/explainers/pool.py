@@ -11,7 +11,7 @@ from sidelight_specs import UserError
 from sidelight_toolkit.arrays import to_array, to_tensor
 from sidelight_toolkit.batching import in_batches
 
-from sidelight_stylex.attributes.changes import Models
+from sidelight_stylex.attfind.style_effects import Models
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from sidelight_specs.roles import AttributeFinder, Classifier, Data, Generator, Inverter
     from torch import Tensor
 
-    from sidelight_stylex._params import ImageParams
+    from sidelight_stylex.params import ImageParams
 
 
 class Pool:

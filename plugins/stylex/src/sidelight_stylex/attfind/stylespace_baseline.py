@@ -9,10 +9,10 @@ import torch
 from sidelight_specs.roles import AttributeFinder
 from sidelight_toolkit.arrays import to_array
 
-from sidelight_stylex.attributes.changes import DIRECTIONS, Changes
-from sidelight_stylex.attributes.naming import measured_attribute
-from sidelight_stylex.attributes.presenting import Presenter, kept
-from sidelight_stylex.attributes.selection import Choice
+from sidelight_stylex.attfind.naming import measured_attribute
+from sidelight_stylex.attfind.search import Presenter, kept
+from sidelight_stylex.attfind.selection import Choice
+from sidelight_stylex.attfind.style_effects import DIRECTIONS, Changes
 
 if TYPE_CHECKING:
     from sidelight_specs import Run
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from sidelight_specs.roles import Classifier, Data, Generator, Inverter
     from torch import Tensor
 
-    from sidelight_stylex._params import FinderParams
+    from sidelight_stylex.params import FinderParams
 
 
 class StylespaceDifference(AttributeFinder):

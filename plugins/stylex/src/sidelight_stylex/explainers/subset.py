@@ -9,7 +9,7 @@ from sidelight_specs.results import Counterfactual
 from sidelight_specs.roles import Explainer
 from sidelight_toolkit.arrays import to_array
 
-from sidelight_stylex.attributes.pool import Pool, asked, log_odds
+from sidelight_stylex.explainers.pool import Pool, asked, log_odds
 
 if TYPE_CHECKING:
     from sidelight_specs import Run
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from sidelight_specs.roles import AttributeFinder, Classifier, Data, Generator, Inverter
     from torch import Tensor
 
-    from sidelight_stylex._params import SubsetParams
+    from sidelight_stylex.params import SubsetParams
 
 
 NOTHING = 1e-4

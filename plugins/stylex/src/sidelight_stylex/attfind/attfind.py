@@ -9,11 +9,11 @@ import torch
 from sidelight_specs.roles import AttributeFinder
 from sidelight_toolkit.arrays import to_array
 
-from sidelight_stylex.attributes.candidates import promised_changes, race, screened
-from sidelight_stylex.attributes.changes import DIRECTIONS, Changes
-from sidelight_stylex.attributes.naming import coordinates_of, measured_attribute
-from sidelight_stylex.attributes.presenting import Presenter, kept
-from sidelight_stylex.attributes.selection import as_released, by_paper
+from sidelight_stylex.attfind.naming import coordinates_of, measured_attribute
+from sidelight_stylex.attfind.search import Presenter, kept
+from sidelight_stylex.attfind.selection import as_released, by_paper
+from sidelight_stylex.attfind.style_effects import DIRECTIONS, Changes
+from sidelight_stylex.attfind.successive_elimination import promised_changes, race, screened
 
 if TYPE_CHECKING:
     from sidelight_specs import Run
@@ -21,8 +21,8 @@ if TYPE_CHECKING:
     from sidelight_specs.roles import Classifier, Data, Generator, Inverter
     from torch import Tensor
 
-    from sidelight_stylex._params import AttFindParams
-    from sidelight_stylex.attributes.changes import Models
+    from sidelight_stylex.attfind.style_effects import Models
+    from sidelight_stylex.params import AttFindParams
 
 
 THRESHOLDS = {

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from sidelight_specs.facts import Mistake
 
-from sidelight_stylegan2.architecture import Architecture
+from sidelight_stylegan2.networks.architecture import Architecture
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

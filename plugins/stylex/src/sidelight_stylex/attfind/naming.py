@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from sidelight_specs.results import Attribute
 
-from sidelight_stylex.attributes.changes import DIRECTIONS
+from sidelight_stylex.attfind.style_effects import DIRECTIONS
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from sidelight_specs.roles.generator import StyleLayer
     from torch import Tensor
 
-    from sidelight_stylex.attributes.selection import Choice
+    from sidelight_stylex.attfind.selection import Choice
 
 
 def measured_attribute(

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from sidelight_specs.results import Attribute
     from torch import Tensor
 
-    from sidelight_stylex.attributes.changes import Models
+    from sidelight_stylex.attfind.style_effects import Models
 
 
 def towards(

@@ -5,15 +5,15 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import torch
-from sidelight_stylegan2.clamping import from_pixels
-from sidelight_stylegan2.discriminator import GROUP
+from sidelight_stylegan2.networks.discriminator import GROUP
+from sidelight_stylegan2.networks.pixels import from_pixels
 from sidelight_toolkit.batching import in_batches
 
-from sidelight_stylex._params import GeneratorParams
 from sidelight_stylex.networks import Networks
+from sidelight_stylex.params import GeneratorParams
 
 if TYPE_CHECKING:
-    from sidelight_stylex.attributes.changes import Models
+    from sidelight_stylex.attfind.style_effects import Models
 
 COMPANIONS = GROUP - 1
 

@@ -13,10 +13,10 @@ from sidelight_specs.results import Attributes
 from sidelight_toolkit.arrays import to_array
 from torch import Tensor
 
-from sidelight_stylex.attributes.changes import Models
-from sidelight_stylex.attributes.examples import back, towards
-from sidelight_stylex.attributes.plausibility import Surroundings, tinted
-from sidelight_stylex.attributes.reference import ranges_of, training_styles
+from sidelight_stylex.attfind.examples import back, towards
+from sidelight_stylex.attfind.plausibility import Surroundings, tinted
+from sidelight_stylex.attfind.reference import ranges_of, training_styles
+from sidelight_stylex.attfind.style_effects import Models
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from sidelight_specs.results import Attribute
     from sidelight_specs.roles import Classifier, Data, Generator, Inverter
 
-    from sidelight_stylex._params import FinderParams
+    from sidelight_stylex.params import FinderParams
 
 JUDGED = 16
 """Images on which it is judged whether an attribute is plausible."""

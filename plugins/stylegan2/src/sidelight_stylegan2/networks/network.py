@@ -6,14 +6,14 @@ from typing import TYPE_CHECKING
 
 from torch import nn
 
-from sidelight_stylegan2.mapping import Mapping
-from sidelight_stylegan2.synthesis import Synthesis
+from sidelight_stylegan2.networks.mapping import Mapping
+from sidelight_stylegan2.networks.synthesis import Synthesis
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from sidelight_stylegan2.architecture import Architecture
-    from sidelight_stylegan2.synthesis import NoiseSource
+    from sidelight_stylegan2.networks.architecture import Architecture
+    from sidelight_stylegan2.networks.synthesis import NoiseSource
 
 
 class Network(nn.Module):

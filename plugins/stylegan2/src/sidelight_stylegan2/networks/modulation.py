@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch.nn import functional
 
-from sidelight_stylegan2.filtering import upsampling_convolution
+from sidelight_stylegan2.networks.filtering import upsampling_convolution
 
 if TYPE_CHECKING:
     from torch import Tensor

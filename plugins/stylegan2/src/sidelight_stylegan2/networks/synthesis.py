@@ -9,17 +9,17 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from sidelight_stylegan2.architecture import FIRST
-from sidelight_stylegan2.filtering import kernel, upsample
-from sidelight_stylegan2.layers import Linear, activate
-from sidelight_stylegan2.modulation import FORMS
+from sidelight_stylegan2.networks.architecture import FIRST
+from sidelight_stylegan2.networks.filtering import kernel, upsample
+from sidelight_stylegan2.networks.layers import Linear, activate
+from sidelight_stylegan2.networks.modulation import FORMS
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from torch import Tensor
 
-    from sidelight_stylegan2.architecture import Architecture, Modulation
+    from sidelight_stylegan2.networks.architecture import Architecture, Modulation
 
 NoiseSource = Literal["constant", "none"] | torch.Generator
 """The noise image of each layer that is kept with the weights, no noise, or fresh noise from a random stream."""

@@ -8,8 +8,14 @@ import torch
 from sidelight_toolkit.seeding import generator
 from sidelight_toolkit.training import minibatches
 
-from sidelight_stylegan2.losses import discriminator_loss, generator_loss, path_lengths, path_penalty, r1_penalty
-from sidelight_stylegan2.stepping import averaging_decay, descend, noted_steps, precision
+from sidelight_stylegan2.training.losses import (
+    discriminator_loss,
+    generator_loss,
+    path_lengths,
+    path_penalty,
+    r1_penalty,
+)
+from sidelight_stylegan2.training.steps import averaging_decay, descend, noted_steps, precision
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -18,8 +24,8 @@ if TYPE_CHECKING:
     from sidelight_specs import Run
     from torch import Tensor
 
-    from sidelight_stylegan2._params import GeneratorParams
-    from sidelight_stylegan2.learner import Learner
+    from sidelight_stylegan2.params import GeneratorParams
+    from sidelight_stylegan2.training.learner import Learner
 
 CURVES = ("generator", "discriminator", "real", "fake", "r1", "path length")
 """What is noted at every step: both losses; the mean logits of real and of made images; the regularisers, each kept

@@ -1,0 +1,1 @@
+"""Adversarial training: losses, steps, and trainings that are kept in parts."""

@@ -14,7 +14,6 @@ from sidelight.engine.journal import Clock, Record, Timing
 from sidelight.engine.notebook import gallery
 from sidelight.engine.pictures import heatmap_uri, image_uri
 from sidelight.engine.reporting import Bars, PlainLines, Silent, choose_reporter, outcome
-from sidelight.engine.table import table_of
 from sidelight_specs.results import (
     Counterfactual,
     Heatmap,
@@ -26,6 +25,7 @@ from sidelight_specs.results import (
     State,
     Targets,
 )
+from sidelight_specs.results.table import table_of
 
 
 def pixels(uri):

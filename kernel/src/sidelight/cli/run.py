@@ -64,8 +64,9 @@ def _positive(text: str) -> int:
 
 
 def _show(finished: Run) -> None:
+    from sidelight_specs.results.table import HEADINGS
+
     from sidelight.cli.output import write, write_table
-    from sidelight.engine.table import HEADINGS
 
     table = finished.measurements
     if len(table):

@@ -6,10 +6,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sidelight_specs import SidelightError, UserError
+from sidelight_specs.results.table import MeasurementTable, table_of
 
 from sidelight.engine.folder import read_manifest
 from sidelight.engine.results import load_results
-from sidelight.engine.table import MeasurementTable, table_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

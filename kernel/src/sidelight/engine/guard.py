@@ -9,11 +9,10 @@ from typing import TYPE_CHECKING, Any
 import attrs
 import numpy as np
 from sidelight_specs import Cancelled, SidelightError
+from sidelight_specs.fingerprint import Fingerprint, Setting, fingerprint, own_streams, restore, settings
 
 from sidelight import underway
 from sidelight.engine.device import load_torch
-from sidelight.engine.fingerprint import Fingerprint, fingerprint
-from sidelight.engine.process import Setting, own_streams, restore, settings
 from sidelight.recipe.model import ResolvedComponent
 
 if TYPE_CHECKING:

@@ -13,8 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from sidelight_specs.results import Explanation, Results
-
-    from sidelight.engine.table import MeasurementTable
+    from sidelight_specs.results.table import MeasurementTable
 
 _SHOWN = 8
 _STYLE = "width:96px;height:96px;object-fit:contain;image-rendering:pixelated"

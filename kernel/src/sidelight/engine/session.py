@@ -7,6 +7,7 @@ from threading import local
 from typing import TYPE_CHECKING, TypeVar
 
 from sidelight_specs import Cancelled, SidelightError, UserError
+from sidelight_specs.fingerprint import own_streams
 
 from sidelight import underway
 from sidelight.engine.components import Components
@@ -15,7 +16,6 @@ from sidelight.engine.entry import Entry
 from sidelight.engine.guard import Guard
 from sidelight.engine.journal import Clock, Record
 from sidelight.engine.keys import Keys, stream_seed
-from sidelight.engine.process import own_streams
 from sidelight.engine.threads import thread_count
 from sidelight.interrupts import in_main_thread
 from sidelight.registry.surroundings import Surroundings

@@ -7,15 +7,14 @@ from typing import TYPE_CHECKING, Any, cast
 
 from sidelight_specs import SidelightError
 from sidelight_specs.digests import digest_of
-from sidelight_specs.results import Inversion, Measurements, Split
+from sidelight_specs.questions import check_split, choose_images, pose_questions
+from sidelight_specs.results import Attributes, Inversion, Measurements, Split
 
 from sidelight.engine.answers import ClassifierAnswers
-from sidelight.engine.attributes import join_attributes
 from sidelight.engine.checks import check_kind, check_logits, check_split_images
 from sidelight.engine.device import as_images, load_torch
 from sidelight.engine.guard import Disturbance
 from sidelight.engine.keys import images_read
-from sidelight.engine.questions import check_split, choose_images, pose_questions
 from sidelight.engine.session import ComponentError, ComponentUserError
 
 if TYPE_CHECKING:
@@ -36,7 +35,15 @@ def read(work: Work, component: ResolvedComponent) -> None:
             check_split(explain.split, data.splits)
             found = data.split(explain.split)
         split = check_split_images(found, component)
-        return split.take(choose_images(split, explain, session.warn).tolist())
+        chosen = choose_images(
+            split,
+            split=explain.split,
+            count=explain.count,
+            indices=explain.indices,
+            labels=explain.labels,
+            warn=session.warn,
+        )
+        return split.take(chosen.tolist())
 
     entry = session.keep(component, "read", images_read(explain), make)
     work.images = cast("Split", entry.result)
@@ -67,7 +74,14 @@ def predict(work: Work, component: ResolvedComponent) -> None:
         return cast("ClassifierAnswers", entry.result)
 
     work.answers = answers = work.in_shards(component, len(work.images), one)
-    work.rows, work.targets = pose_questions(answers.logits, answers.task, explain, answers.class_names, session.warn)
+    work.rows, work.targets = pose_questions(
+        answers.logits,
+        answers.task,
+        target=explain.target,
+        targets=explain.targets,
+        class_names=answers.class_names,
+        warn=session.warn,
+    )
 
 
 def invert(work: Work, component: ResolvedComponent) -> None:
@@ -124,7 +138,11 @@ def find(work: Work, component: ResolvedComponent) -> None:
         return cast("Explanation", session.keep(component, "find", inputs, make).result)
 
     targets = session.progress(sorted(set(work.targets.probe.tolist())), "classes", None)
-    work.attributes[component.id] = join_attributes([one(target) for target in targets], component)
+    found = [part for part in [one(target) for target in targets] if isinstance(part, Attributes)]
+    try:
+        work.attributes[component.id] = Attributes.join(found)
+    except SidelightError as error:
+        raise SidelightError(f"{component.use}: {error}") from error
 
 
 def explain(work: Work, component: ResolvedComponent) -> None:

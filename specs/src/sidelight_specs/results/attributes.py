@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
 import attrs
 import numpy as np
 
+from sidelight_specs._form import FORM
 from sidelight_specs.artifacts import array
 from sidelight_specs.errors import SidelightError
 from sidelight_specs.results.explanation import Explanation
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 Styles = TypeVar("Styles")
 """(..., S) latent or style vectors: a numpy array or a torch tensor."""
@@ -112,8 +116,44 @@ class Attributes(Explanation):
         super().validate(images, classes)
         check_attributes(self.attributes, classes)
 
+    @classmethod
+    def join(cls, parts: Sequence[Attributes]) -> Attributes:
+        """Join the attributes of several target classes, class by class; each keeps its order, which is its rank.
+
+        Where the number of example images differs, only as many as all classes have are kept. A class without
+        attributes is passed over.
+
+        Raises:
+            SidelightError: arrays of different shapes.
+        """
+        parts = [part for part in parts if part.attributes] or list(parts[:1])
+        if len(parts) == 1:
+            return parts[0]
+        axes = {field.name: field.metadata[FORM].axes for field in attrs.fields(cls) if FORM in field.metadata}
+        joined: dict[str, Any] = {
+            name: _join(name, [getattr(part, name) for part in parts], is_direction=axis[1:] == ("...",))
+            for name, axis in axes.items()
+            if axis[:1] == ("A",)
+        }
+        attributes = tuple(attribute for part in parts for attribute in part.attributes)
+        return attrs.evolve(parts[0], attributes=attributes, **joined)
+
     def _sizes(self) -> dict[str, int]:
         return {"A": len(self.attributes)}
+
+
+def _join(name: str, arrays: list[np.ndarray | None], *, is_direction: bool) -> np.ndarray | None:
+    """Arrays of several classes as one; None unless all have it. The second axis, examples, is cut to the shortest."""
+    present = [array for array in arrays if array is not None]
+    if len(present) < len(arrays):
+        return None
+    if not is_direction:
+        examples = min((array.shape[1] for array in present if array.ndim > 1), default=0)
+        present = [array[:, :examples] if array.ndim > 1 else array for array in present]
+    try:
+        return np.concatenate(present)
+    except ValueError as error:
+        raise SidelightError(f"{name!r} of several classes cannot be joined: {error}") from error
 
 
 def check_attributes(attributes: tuple[Attribute, ...], classes: int | None) -> None:

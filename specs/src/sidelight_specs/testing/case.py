@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from sidelight_specs.descriptors import ComponentDescriptor, MetricDescriptor
+    from sidelight_specs.fingerprint import Fingerprint
     from sidelight_specs.results import State
     from sidelight_specs.testing.discovery import Announced
     from sidelight_specs.testing.toybox import Toys
@@ -186,16 +187,12 @@ class Case:
         answer: Answer = _VERBS[self.role](self, component, question)
         return answer
 
-    def models(self, component: Any, needs: dict[str, Any]) -> dict[str, Any]:
+    def models(self, component: Any, needs: dict[str, Any]) -> Fingerprint:
         """The state of every classifier's network that the component could change."""
-        facts: dict[str, Any] = {}
-        provides = self.descriptor.provided_by(self.params)
-        if isinstance(component, Classifier) and "module" in provides:
-            facts |= snapshots.module_state(component.module)
-        for need in needs.values():
-            if isinstance(need, Classifier):
-                facts |= snapshots.module_state(need.module)
-        return facts
+        modules = [need.module for need in needs.values() if isinstance(need, Classifier)]
+        if isinstance(component, Classifier) and "module" in self.descriptor.provided_by(self.params):
+            modules.insert(0, component.module)
+        return snapshots.module_state(*modules)
 
     @cached_property
     def observed(self) -> Observation:

@@ -10,6 +10,7 @@ from sidelight_specs.testing.checks.registry import check, needing
 from sidelight_specs.testing.faults import ToyFault, calls, failing
 
 if TYPE_CHECKING:
+    from sidelight_specs.fingerprint import Fingerprint
     from sidelight_specs.testing.case import Case
 
 _USERS = ("inverter", "attribute_finder", "explainer", "metric")
@@ -50,7 +51,7 @@ def _passes(case: Case) -> int:
     return sum(calls(need) for need in needs.values() if isinstance(need, Classifier))
 
 
-def _fused(case: Case, allowed: int | None) -> tuple[dict[str, Any], dict[str, Any]]:
+def _fused(case: Case, allowed: int | None) -> tuple[dict[str, Any], Fingerprint]:
     needs = case.needs()
     for need in needs.values():
         if isinstance(need, Classifier):

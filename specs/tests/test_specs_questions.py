@@ -2,9 +2,8 @@
 
 import numpy as np
 import pytest
-from sidelight.engine.questions import check_split, choose_images, pose_questions
-from sidelight.recipe.model import Explain
 from sidelight_specs import UserError
+from sidelight_specs.questions import check_split, choose_images, pose_questions
 from sidelight_specs.results import Split
 
 NAMES = ("cat", "dog", "7")
@@ -23,12 +22,15 @@ def a_split(labels=(0, 1, 2, 0, 1)):
 
 def chosen(warnings=None, split=None, **explain):
     said = [] if warnings is None else warnings
-    return choose_images(split or a_split(), Explain(**explain), said.append).tolist()
+    chosen = {"split": "test", "count": 8, "indices": (), "labels": (), **explain}
+    return choose_images(split or a_split(), **chosen, warn=said.append).tolist()
 
 
 def asked(warnings=None, task="multiclass", logits=LOGITS, names=NAMES, **explain):
     said = [] if warnings is None else warnings
-    rows, targets = pose_questions(logits, task, Explain(**explain), names, said.append)
+    rows, targets = pose_questions(
+        logits, task, **{"target": "second", "targets": {}, **explain}, class_names=names, warn=said.append
+    )
     return rows.tolist(), targets.predicted.tolist(), targets.probe.tolist()
 
 
@@ -55,10 +57,10 @@ def test_fewer_images_than_asked_for_is_said(warnings):
     ("explain", "said", "fix"),
     [
         ({"indices": (0, 9, 12)}, "9, 12 out of range", "0 to 4"),
-        ({"labels": ("dgo",)}, "no class 'dgo'", "Did you mean 'dog'"),
+        ({"labels": ("dgo",)}, "no class 'dgo'", "did you mean 'dog'"),
         ({"labels": (7,)}, "no class with index 7", '"7" in quotes'),
-        ({"labels": (9,)}, "no class 9", "Known: cat, dog, 7"),
-        ({"labels": ("cat",), "indices": (1,)}, "exclude each other", "Remove"),
+        ({"labels": (9,)}, "no class 9", "known: cat, dog, 7"),
+        ({"labels": ("cat",), "indices": (1,)}, "exclude each other", "remove"),
     ],
 )
 def test_mistakes_name_the_key_and_what_would_be_right(explain, said, fix):
@@ -84,7 +86,7 @@ def test_a_split_that_is_not_there():
     check_split("test", ("train", "test"))
     with pytest.raises(UserError, match="'tset'") as caught:
         check_split("tset", ("train", "test"))
-    assert "Did you mean 'test'" in caught.value.fix
+    assert "did you mean 'test'" in caught.value.fix
 
 
 def test_second():
@@ -138,7 +140,7 @@ def test_a_class_that_every_image_is_of():
         asked(target="dog", logits=LOGITS[[1, 3]])
 
 
-@pytest.mark.parametrize(("target", "fix"), [("dgo", "'dog'"), (7, "quotes"), (3, "Known")])
+@pytest.mark.parametrize(("target", "fix"), [("dgo", "'dog'"), (7, "quotes"), (3, "known")])
 def test_a_class_that_is_not_there(target, fix):
     with pytest.raises(UserError, match=r"explain\.target") as caught:
         asked(target=target)

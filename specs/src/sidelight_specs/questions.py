@@ -1,4 +1,7 @@
-"""Selection of the explained images and target classes from the recipe's `explain` section."""
+"""Questions of a run: the images that are explained, and for each the class predicted and the class asked about.
+
+The arguments are those of a recipe's `explain` section, whose keys the errors name.
+"""
 
 from __future__ import annotations
 
@@ -6,15 +9,14 @@ import difflib
 from typing import TYPE_CHECKING
 
 import numpy as np
-from sidelight_specs import UserError
-from sidelight_specs.results import Targets
+
+from sidelight_specs.errors import UserError
+from sidelight_specs.results.question import Targets
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-    from sidelight_specs.results import Split
-
-    from sidelight.recipe.model import Explain
+    from sidelight_specs.results.data import Split
 
 
 def check_split(name: str, known: Sequence[str]) -> None:
@@ -23,46 +25,58 @@ def check_split(name: str, known: Sequence[str]) -> None:
         raise UserError(f"explain.split: the data has no split {name!r}", _offer(name, known))
 
 
-def choose_images(split: Split, explain: Explain, warn: Callable[[str], None]) -> np.ndarray:
-    """Rows of the split that are explained, (M,) int64.
+def choose_images(
+    images: Split,
+    *,
+    split: str,
+    count: int | None,
+    indices: Sequence[int],
+    labels: Sequence[str | int],
+    warn: Callable[[str], None],
+) -> np.ndarray:
+    """Rows of a split that are explained, (M,) int64.
 
     Args:
-        split: all images of the split.
-        explain: `indices`, or `labels` and `count`.
+        images: all images of the split.
+        split: its name.
+        count: how many images, from the start; None for all.
+        indices: exactly these rows, whatever `count` says; empty for none in particular.
+        labels: only images of these classes; empty for all.
         warn: told when there are fewer images than asked for.
 
     Raises:
         UserError: an index out of range, an unknown class, labels where there are none, or no image left.
     """
-    if explain.indices and explain.labels:
-        raise UserError("explain: `indices` and `labels` exclude each other", "Remove one of the two.")
-    if explain.indices:
-        return _by_index(len(split), explain.indices)
-    rows = np.arange(len(split))
-    if explain.labels:
-        rows = rows[np.isin(_labels(split), [class_index(x, split.class_names, "labels") for x in explain.labels])]
+    if indices and labels:
+        raise UserError("explain: `indices` and `labels` exclude each other", "remove one of the two")
+    if indices:
+        return _by_index(len(images), indices)
+    rows = np.arange(len(images))
+    if labels:
+        wanted = [_class_index(label, images.class_names, "labels") for label in labels]
+        rows = rows[np.isin(_labels(images), wanted)]
     if not len(rows):
-        raise UserError(f"explain: no image of split {explain.split!r} has these labels", "Choose other labels.")
-    if explain.count is not None and len(rows) < explain.count:
-        warn(f"explain.count: {explain.count} images were asked for, and there are only {len(rows)}")
-    return rows[: explain.count]
+        raise UserError(f"explain: no image of split {split!r} has these labels", "choose other labels")
+    if count is not None and len(rows) < count:
+        warn(f"explain.count: {count} images were asked for, and there are only {len(rows)}")
+    return rows[:count]
 
 
 def _by_index(size: int, indices: Sequence[int]) -> np.ndarray:
     outside = [index for index in indices if not 0 <= index < size]
     if outside:
         listed = ", ".join(map(str, outside))
-        raise UserError(f"explain.indices: {listed} out of range", f"The split has images 0 to {size - 1}.")
+        raise UserError(f"explain.indices: {listed} out of range", f"choose among images 0 to {size - 1}")
     return np.array(indices, dtype=np.int64)
 
 
-def _labels(split: Split) -> np.ndarray:
-    if split.labels is None or not np.issubdtype(split.labels.dtype, np.integer):
-        raise UserError("explain.labels: the data has no class labels", "Remove `labels`, or give `indices`.")
-    return split.labels
+def _labels(images: Split) -> np.ndarray:
+    if images.labels is None or not np.issubdtype(images.labels.dtype, np.integer):
+        raise UserError("explain.labels: the data has no class labels", "remove `labels`, or give `indices`")
+    return images.labels
 
 
-def class_index(wanted: str | int, names: Sequence[str], key: str) -> int:
+def _class_index(wanted: str | int, names: Sequence[str], key: str) -> int:
     """The index of a class given by name or index.
 
     Args:
@@ -78,21 +92,28 @@ def class_index(wanted: str | int, names: Sequence[str], key: str) -> int:
     if isinstance(wanted, str) and wanted in names:
         return names.index(wanted)
     if str(wanted) in names:
-        fix = f'Write "{wanted}" in quotes for the class of that name; a bare number counts the classes from 0.'
+        fix = f'write "{wanted}" in quotes for the class of that name; a bare number counts the classes from 0'
         raise UserError(f"explain.{key}: there is no class with index {wanted}", fix)
     raise UserError(f"explain.{key}: there is no class {wanted!r}", _offer(str(wanted), names))
 
 
 def pose_questions(
-    logits: np.ndarray, task: str, explain: Explain, names: Sequence[str], warn: Callable[[str], None]
+    logits: np.ndarray,
+    task: str,
+    *,
+    target: str | int,
+    targets: Mapping[str, str],
+    class_names: Sequence[str],
+    warn: Callable[[str], None],
 ) -> tuple[np.ndarray, Targets]:
     """The questions: for each, the row of its image, the predicted class, and the class asked about.
 
     Args:
         logits: (M, K) class logits of the chosen images.
         task: the classifier's; a regression gets zeros.
-        explain: `target`, or `targets`, says what is asked.
-        names: the classifier's class names.
+        target: `predicted`, `second` (the second most likely class), `all` (each other class), or a class.
+        targets: predicted class to the class asked about, in place of `target`; empty for none.
+        class_names: the classifier's.
         warn: told which images were left out, because nothing is asked about the predicted class.
 
     Returns:
@@ -106,28 +127,28 @@ def pose_questions(
     rows = np.arange(images)
     if task == "regression":
         probe = predicted
-    elif explain.targets:
-        rows, probe = _asked_by_class(explain.targets, predicted, names, warn)
-    elif explain.target == "predicted":
+    elif targets:
+        rows, probe = _ask_by_class(targets, predicted, class_names, warn)
+    elif target == "predicted":
         probe = predicted
-    elif explain.target == "second":
-        probe = np.argsort(-logits, axis=1, kind="stable")[:, 1]
-    elif explain.target == "all":
+    elif target == "second":
+        probe = np.argsort(-logits, axis=1, kind="stable")[:, 1]  # stable: of equal logits the lower class
+    elif target == "all":
         rows = np.repeat(rows, classes - 1)
-        probe = np.concatenate([np.delete(np.arange(classes), index) for index in predicted])
+        probe = np.concatenate([np.delete(np.arange(classes), best) for best in predicted])
     else:
-        target = class_index(explain.target, names, "target")
-        rows = _asked_about(target, predicted, names, warn)
-        probe = np.full(images, target)[rows]
+        index = _class_index(target, class_names, "target")
+        rows = _ask_about(index, predicted, class_names, warn)
+        probe = np.full(images, index)[rows]
     return rows, Targets(predicted=predicted[rows], probe=probe.astype(np.int64))
 
 
-def _asked_about(target: int, predicted: np.ndarray, names: Sequence[str], warn: Callable[[str], None]) -> np.ndarray:
+def _ask_about(target: int, predicted: np.ndarray, names: Sequence[str], warn: Callable[[str], None]) -> np.ndarray:
     """The images that are not predicted to be of the target class already: nobody asks `why A and not A?`."""
     rows = np.flatnonzero(predicted != target)
     name = names[target] if target < len(names) else str(target)
     if not len(rows):
-        fix = "Choose other images, another class, or target: second or predicted."
+        fix = "choose other images, another class, or target: second or predicted"
         raise UserError(f"explain.target: every chosen image is predicted {name!r} already", fix)
     if len(rows) < len(predicted):
         left = ", ".join(map(str, np.flatnonzero(predicted == target)))
@@ -138,17 +159,17 @@ def _asked_about(target: int, predicted: np.ndarray, names: Sequence[str], warn:
     return rows
 
 
-def _asked_by_class(
+def _ask_by_class(
     targets: Mapping[str, str], predicted: np.ndarray, names: Sequence[str], warn: Callable[[str], None]
 ) -> tuple[np.ndarray, np.ndarray]:
     """The images that are predicted to be of a class with a question of its own, and the class that it is about."""
-    asked = {class_index(key, names, "targets"): class_index(name, names, "targets") for key, name in targets.items()}
+    asked = {_class_index(key, names, "targets"): _class_index(name, names, "targets") for key, name in targets.items()}
     same = [names[index] for index, other in asked.items() if index == other]
     if same:
-        raise UserError(f"explain.targets: why {same[0]!r} and not {same[0]!r}?", "Ask about another class.")
+        raise UserError(f"explain.targets: why {same[0]!r} and not {same[0]!r}?", "ask about another class")
     rows = np.flatnonzero(np.isin(predicted, list(asked)))
     if not len(rows):
-        fix = "Choose other images (`labels`), or other classes."
+        fix = "choose other images (`labels`), or other classes"
         raise UserError(f"explain.targets: no chosen image is predicted {' or '.join(map(repr, targets))}", fix)
     if len(rows) < len(predicted):
         left = ", ".join(map(str, np.setdiff1d(np.arange(len(predicted)), rows)))
@@ -159,5 +180,5 @@ def _asked_by_class(
 def _offer(wrong: str, known: Sequence[str]) -> str:
     close = difflib.get_close_matches(wrong, known, n=1)
     listed = ", ".join(known[:20]) + (", ..." if len(known) > 20 else "")
-    hint = f"Did you mean {close[0]!r}? " if close else ""
-    return f"{hint}Known: {listed or 'none'}."
+    hint = f"did you mean {close[0]!r}? " if close else ""
+    return f"{hint}known: {listed or 'none'}"

@@ -1,4 +1,4 @@
-"""The table of what the metrics found."""
+"""Measurements of a run as a table."""
 
 from __future__ import annotations
 
@@ -8,12 +8,14 @@ from typing import TYPE_CHECKING
 
 import attrs
 import numpy as np
-from sidelight_specs.results import order_flips
+
+from sidelight_specs.results.measurement import order_flips
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from sidelight_specs.results import Measurement, Results
+    from sidelight_specs.results.measurement import Measurement
+    from sidelight_specs.results.run import Results
 
 HEADINGS = ("metric", "of", "measured", "value", "95 % over images", "better", "unit")
 

@@ -1,32 +1,31 @@
-"""Fingerprints of live components: weights, modes, hooks, modules and methods, none of which a user may change."""
+"""Fingerprints of what components share: whoever uses another's model must leave all of it as it was.
+
+Of live components: weights, modes, hooks, modules and methods. Of the process: numeric settings, and the global random
+streams. The kernel compares them around every step, the conformance kit around every call. torch and numpy are looked
+at only where they are loaded.
+"""
 
 from __future__ import annotations
 
+import os
+import random
 import sys
 import zlib
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import partial
 from types import BuiltinFunctionType, FunctionType, MethodType, ModuleType
 from typing import TYPE_CHECKING, Any
 
 import attrs
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     import numpy as np
 
 _DEPTH = 6  # of objects within objects that are looked into
 _SAMPLE = 1 << 20  # items of an array of the data that are read; weights are read whole
-_FOREIGN = (
-    "sidelight",
-    "torch",
-    "numpy",
-    "pathlib",
-    "threading",
-    "_thread",
-    "re",
-    "random",
-    "concurrent",
-)  # not looked into
+_FOREIGN = ("sidelight", "torch", "numpy", "pathlib", "threading", "_thread", "re", "random", "concurrent")
+"""Packages whose objects are not looked into: the kernel's own, and what has no state of the component's."""
 _HOOKS = (
     "_forward_hooks",
     "_forward_pre_hooks",
@@ -235,3 +234,126 @@ def _overrides(owner: Any, name: str) -> bool:
 
 def _name(owner: Any) -> str:
     return f"{owner.__module__}.{owner.__qualname__}" if isinstance(owner, type) else str(owner.__name__)
+
+
+@attrs.frozen(eq=False)
+class Setting:
+    """One setting of the process, as found.
+
+    Args:
+        value: compared by `==`.
+        restore: puts it back.
+    """
+
+    value: Any
+    restore: Callable[[], object]
+
+
+def settings() -> dict[str, Setting]:
+    """Process-wide settings that change numbers or files, by name."""
+    umask = os.umask(0o022)  # it can only be read by setting it
+    os.umask(umask)
+    found = {"the umask": _setting(umask, os.umask)}
+    if (numpy := sys.modules.get("numpy")) is not None:
+        found["numpy's error handling"] = _setting(numpy.geterr(), lambda modes: numpy.seterr(**modes))
+    if (torch := sys.modules.get("torch")) is not None and hasattr(torch, "get_default_dtype"):  # loaded to its end
+        found |= _torch_settings(torch)
+    return found
+
+
+def restore(before: dict[str, Setting]) -> list[str]:
+    """Put back every setting that differs from what `settings` found; gives their names."""
+    now = settings()
+    changed = [name for name in before if name in now and now[name].value != before[name].value]
+    for name in changed:
+        before[name].restore()
+    return changed
+
+
+def streams() -> dict[str, Setting]:
+    """States of the global random streams, by name."""
+    state: Any = random.getstate()
+    found = {"the random stream of Python": _setting(state, random.setstate)}
+    if (numpy := sys.modules.get("numpy")) is not None:
+        state = numpy.random.get_state(legacy=False)
+        plain = repr({**state, "state": (state["state"]["key"].tobytes(), state["state"]["pos"])})
+        found["the random stream of numpy"] = Setting(plain, partial(numpy.random.set_state, state))
+    if (torch := sys.modules.get("torch")) is not None:
+        state = torch.random.get_rng_state()
+        found["the random stream of torch"] = Setting(
+            state.numpy().tobytes(), partial(torch.random.set_rng_state, state)
+        )
+        if torch.cuda.is_initialized():
+            states = torch.cuda.get_rng_state_all()
+            found["the random streams of CUDA"] = Setting(
+                [one.numpy().tobytes() for one in states], partial(torch.cuda.set_rng_state_all, states)
+            )
+    return found
+
+
+@contextmanager
+def own_streams(seed: int) -> Iterator[None]:
+    """Seed the global random streams within the context, and put them back after it.
+
+    Components draw from `run.rng`. Libraries that draw from the global streams all the same give the same answer at
+    every run, and take nothing from anybody else.
+
+    Args:
+        seed: in [0, 2**63); a function of what the store's key is made of.
+    """
+    before = streams()
+    random.seed(seed)
+    if "numpy" in sys.modules:
+        sys.modules["numpy"].random.seed(seed % 2**32)
+    if "torch" in sys.modules:
+        sys.modules["torch"].manual_seed(seed)
+    try:
+        yield
+    finally:
+        for stream in before.values():
+            stream.restore()
+
+
+def _setting(value: Any, write: Callable[[Any], object]) -> Setting:
+    return Setting(value, lambda: write(value))
+
+
+def _torch_settings(torch: Any) -> dict[str, Setting]:
+    cudnn = torch.backends.cudnn
+    strict = torch.are_deterministic_algorithms_enabled(), torch.is_deterministic_algorithms_warn_only_enabled()
+    precision = torch.get_float32_matmul_precision()
+
+    def set_cudnn(flags: tuple[bool, bool, bool]) -> None:
+        cudnn.enabled, cudnn.benchmark, cudnn.deterministic = flags
+
+    def set_autocast(modes: dict[str, bool]) -> None:
+        for kind, enabled in modes.items():
+            torch.set_autocast_enabled(kind, enabled)
+
+    found = {
+        "torch's gradient mode": _setting(torch.is_grad_enabled(), torch.set_grad_enabled),
+        "torch's default dtype": _setting(torch.get_default_dtype(), torch.set_default_dtype),
+        "torch's number of threads": _setting(torch.get_num_threads(), torch.set_num_threads),
+        "torch's deterministic mode": _setting(
+            strict, lambda both: torch.use_deterministic_algorithms(both[0], warn_only=both[1])
+        ),
+        "torch's precision of matrix products": _setting(precision, torch.set_float32_matmul_precision),
+        "torch's cuDNN settings": _setting((cudnn.enabled, cudnn.benchmark, cudnn.deterministic), set_cudnn),
+        "torch's autocast mode": _setting(_autocast(torch), set_autocast),
+    }
+    for name, table in vars(torch.nn.modules.module).items():  # hooks that torch calls for every module
+        if name.startswith("_global_") and isinstance(table, dict):
+            found[f"torch's{name.replace('_', ' ')}"] = Setting(dict(table), partial(_refill, table, dict(table)))
+    return found
+
+
+def _autocast(torch: Any) -> dict[str, bool]:
+    try:
+        return {kind: bool(torch.is_autocast_enabled(kind)) for kind in ("cpu", "cuda")}
+    except TypeError:  # before torch 2.4 it takes no argument
+        return {}
+
+
+def _refill(table: dict[Any, Any], content: dict[Any, Any]) -> None:
+    table.clear()
+    table.update(content)

@@ -1,14 +1,10 @@
 """Joining what a finder found for several classes."""
 
-import types
-
 import numpy as np
 import pytest
-from sidelight.engine.attributes import join_attributes
 from sidelight_specs import SidelightError
 from sidelight_specs.results import Attribute, Attributes
 
-FINDER = types.SimpleNamespace(use="toy/finder")
 EXAMPLES = ("before", "after", "probabilities", "paths", "opposite_before", "opposite_after", "opposite_probabilities")
 
 
@@ -22,7 +18,7 @@ def found(target, count, examples=2, images=3):
 
 
 def test_everything_that_is_kept_for_each_attribute_is_joined():
-    joined = join_attributes([found(0, 2), found(1, 3, examples=1)], FINDER)
+    joined = Attributes.join([found(0, 2), found(1, 3, examples=1)])
     assert [attribute.target for attribute in joined.attributes] == [0, 0, 1, 1, 1]
     assert joined.scores.tolist() == [0, 1, 0, 1, 2]
     assert joined.explained.argmax(1).tolist() == [0, 1, 0, 1, 2]
@@ -32,13 +28,13 @@ def test_everything_that_is_kept_for_each_attribute_is_joined():
 
 
 def test_a_class_without_attributes_takes_nothing_from_the_others():
-    joined = join_attributes([Attributes(), found(1, 2)], FINDER)
+    joined = Attributes.join([Attributes(), found(1, 2)])
     assert len(joined.attributes) == 2
     assert joined.paths.shape == (2, 2, 4)
-    assert join_attributes([Attributes(), Attributes()], FINDER).attributes == ()
+    assert Attributes.join([Attributes(), Attributes()]).attributes == ()
 
 
 def test_effects_on_other_images_cannot_be_joined():
     other = Attributes(attributes=found(1, 1).attributes, effects=np.zeros((1, 3, 2), np.float32))
-    with pytest.raises(SidelightError, match="toy/finder: 'effects'"):
-        join_attributes([found(0, 1), other], FINDER)
+    with pytest.raises(SidelightError, match="'effects' of several classes"):
+        Attributes.join([found(0, 1), other])

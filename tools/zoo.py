@@ -199,7 +199,7 @@ def announce() -> None:
         for role in roles
     ]
     new = re.sub(r"(?s)\[project\.entry-points.*?(?=\[tool)", "\n".join(tables) + "\n", text, count=1)
-    missing = {card.use.split("/")[0] for card in cards().values()} - set(re.findall(r"sidelight-([\w-]+)==", text))
+    missing = {card.use.split("/")[0] for card in cards().values()} - set(re.findall(r"sidelight-([\w-]+)[=>]", text))
     if missing:
         print(f"add to the dependencies in {PROJECT.relative_to(ROOT)}: {', '.join(sorted(missing))}")
     PROJECT.write_text(new, encoding="utf-8")

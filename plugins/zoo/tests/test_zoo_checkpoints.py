@@ -1,3 +1,4 @@
+import re
 import tomllib
 from importlib import metadata
 from pathlib import Path
@@ -40,7 +41,7 @@ def test_the_entry_points_are_the_cards():
     project = tomllib.loads((Path(__file__).parent.parent / "pyproject.toml").read_text())["project"]
     found = {(group, name) for group, names in project["entry-points"].items() for name in names}
     assert found == {(f"sidelight.v1.{card.role}", card.name) for card in CARDS}
-    required = {line.split("==")[0] for line in project["dependencies"]}
+    required = {re.split(r"[=<>]", line)[0] for line in project["dependencies"]}
     assert {f"sidelight-{card.use.split('/')[0]}" for card in CARDS} <= required
 
 

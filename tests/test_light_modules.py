@@ -6,8 +6,8 @@ import sys
 from importlib.metadata import entry_points
 
 import pytest
-from sidelight_specs.descriptors import ROLES
 from sidelight_specs.hooks import GROUP_PREFIX
+from sidelight_specs.roles import ROLES
 
 HEAVY = {"torch", "torchvision", "lpips", "PIL", "captum", "skimage", "sklearn", "mlxtend", "matplotlib"}
 LIGHT_MODULES = sorted({entry.value for role in ROLES for entry in entry_points(group=f"{GROUP_PREFIX}{role}")})

@@ -8,7 +8,7 @@ import tomllib
 
 import pytest
 from sidelight.cli import main
-from sidelight_specs.descriptors import ROLES
+from sidelight_specs.roles import ROLES
 
 
 def new(*words):

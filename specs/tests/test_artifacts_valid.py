@@ -8,7 +8,6 @@ import pytest
 import torch
 from sidelight_specs import Artifact, SidelightError
 from sidelight_specs.artifacts import per_image
-from sidelight_specs.descriptors import EXPLANATION_KINDS
 from sidelight_specs.results import (
     AttentionGraph,
     Attribute,
@@ -24,6 +23,7 @@ from sidelight_specs.results import (
     Targets,
 )
 from sidelight_specs.testing import ToyClassifier, toy_explanation
+from sidelight_specs.testing.explanations import TOY_KINDS
 
 IMAGES = (2, 3, 4, 5)
 MAP = np.arange(40, dtype=np.float32).reshape(2, 4, 5)
@@ -123,7 +123,7 @@ def test_a_valid_artifact_passes(artifact):
     artifact.validate()
 
 
-@pytest.mark.parametrize("kind", EXPLANATION_KINDS)
+@pytest.mark.parametrize("kind", TOY_KINDS)
 def test_every_toy_explanation_is_valid(kind):
     images = torch.rand(3, 1, 32, 32, generator=torch.Generator().manual_seed(0))
     targets = Targets(predicted=np.array([0, 1, 2]), probe=np.array([1, 2, 0]))

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
-from sidelight_specs import Artifact, SidelightError
+from sidelight_specs import Artifact, SidelightError, kinds
 from sidelight_specs.artifacts import per_image
 from sidelight_specs.results import (
     AttentionGraph,
@@ -291,6 +291,7 @@ class Strangers(Artifact):
 
 
 def test_a_plugins_own_artifact_is_found_by_its_kind(tmp_path):
+    kinds.register(Strangers)
     Strangers(rows=np.arange(3), table={"a": (1, 2)}).save(tmp_path)
     loaded = Artifact.load(tmp_path)
     assert isinstance(loaded, Strangers)
@@ -309,7 +310,7 @@ class Clashing(Artifact):
 
 def test_fields_may_be_called_as_numpys_arguments_are(tmp_path):
     Clashing(file=np.zeros(2), args=np.ones(3)).save(tmp_path)
-    loaded = Artifact.load(tmp_path)
+    loaded = Clashing.load(tmp_path)
     assert (loaded.file.shape, loaded.args.shape) == ((2,), (3,))
 
 

@@ -1,13 +1,21 @@
 """Descriptors refuse what would only fail later; the hooks' examples are valid."""
 
+import inspect
 import re
+import types
+from pathlib import Path
 
 import attrs
+import pluggy
 import pytest
 import sidelight_specs
 from sidelight_specs import ExplainerDescriptor, MetricDescriptor, Need, hooks, param, params
-from sidelight_specs.descriptors import CAPABILITIES, DESCRIPTORS, EXPLANATION_KINDS, HOOKS, ROLES
+from sidelight_specs.commands import Command
+from sidelight_specs.descriptors import CAPABILITIES
+from sidelight_specs.observers import RecipeFacts, RunFacts, StepFacts
 from sidelight_specs.params import NoParams
+from sidelight_specs.results import State
+from sidelight_specs.roles import ROLES
 
 GOOD = {"name": "thing", "summary": "A thing.", "factory": "acme.thing:Thing", "gives": "heatmap"}
 
@@ -35,7 +43,7 @@ def test_a_good_descriptor_has_defaults():
         ({"summary": "two\nlines"}, "one line of text"),
         ({"factory": "acme.thing"}, "module:Class"),
         ({"factory": "acme thing:Thing"}, "module:Class"),
-        ({"gives": "opinions"}, "gives must be one of"),
+        ({"gives": "My Opinions"}, "gives must name a kind"),
     ],
 )
 def test_a_wrong_field_is_refused(wrong, message):
@@ -48,9 +56,9 @@ def test_params_are_checked_at_once():
         ExplainerDescriptor(**GOOD, params=dict)
 
 
-@pytest.mark.parametrize("accepts", [(), ("opinions",), ("heatmap", "opinions")])
-def test_a_metric_accepts_known_kinds(accepts):
-    with pytest.raises(ValueError, match="accepts must name kinds"):
+@pytest.mark.parametrize("accepts", [(), ("Opinions",), ("heatmap", "two words")])
+def test_a_metric_accepts_names_of_kinds(accepts):
+    with pytest.raises(ValueError, match="accepts"):
         MetricDescriptor(name="m", summary="M.", factory="a:B", accepts=accepts)
 
 
@@ -68,15 +76,10 @@ def test_descriptors_can_be_compared_and_not_changed():
 
 
 def test_every_role_has_a_descriptor_and_a_hook():
-    assert tuple(DESCRIPTORS) == ROLES == tuple(HOOKS)
-    assert all(callable(getattr(hooks, hook)) for hook in HOOKS.values())
-
-
-def test_every_kind_of_explanation_has_a_result():
-    from sidelight_specs import results
-
-    kinds = {getattr(results, name).kind for name in results.__all__ if hasattr(getattr(results, name), "kind")}
-    assert set(EXPLANATION_KINDS) <= kinds
+    for name, role in ROLES.items():
+        assert role.descriptor.role == role.name == name
+        assert role.base.__module__ == f"sidelight_specs.roles.{name}"
+        assert callable(getattr(hooks, role.hook))
 
 
 def test_capabilities_say_what_they_mean():
@@ -85,17 +88,55 @@ def test_capabilities_say_what_they_mean():
 
 @pytest.mark.parametrize("role", ROLES)
 def test_the_example_in_a_hooks_docstring_works(role):
-    hook = getattr(hooks, HOOKS[role])
+    hook = getattr(hooks, ROLES[role].hook)
     (code,) = re.findall(r"```python\n(.*?)```", hook.__doc__, flags=re.DOTALL)
     lines = [line.removeprefix("    ") for line in code.splitlines()]
     space = {name: getattr(sidelight_specs, name) for name in sidelight_specs.__all__}
     for name in re.findall(r"params=(\w+)", code):
         space.setdefault(name, OptionsOfTheExample)
     exec("\n".join(lines), space)
-    (descriptor,) = space[HOOKS[role]]()
-    assert isinstance(descriptor, DESCRIPTORS[role])
+    (descriptor,) = space[ROLES[role].hook]()
+    assert isinstance(descriptor, ROLES[role].descriptor)
     assert descriptor.params(**descriptor.example)
-    assert hasattr(space[HOOKS[role]], "sidelight_impl")
+    assert hasattr(space[ROLES[role].hook], "sidelight_impl")
+
+
+def example_of(hook):
+    (code,) = re.findall(r"```python\n(.*?)```", getattr(hooks, hook).__doc__, flags=re.DOTALL)
+    space = {"hookimpl": hooks.hookimpl, "Command": Command}
+    exec("\n".join(line.removeprefix("    ") for line in code.splitlines()), space)
+    return space[hook]
+
+
+def test_the_example_of_a_command_works():
+    (command,) = example_of("sidelight_commands")()
+    assert command.example.startswith(f"sidelight {command.name}")
+    for wrong in ({"name": "Two Words"}, {"summary": ""}, {"example": "a\nb"}, {"module": "acme:run"}):
+        with pytest.raises(ValueError, match=next(iter(wrong))):
+            attrs.evolve(command, **wrong)
+
+
+@pytest.mark.parametrize("hook", hooks.OBSERVER_HOOKS)
+def test_the_example_of_an_observer_takes_arguments_of_its_hook(hook, capsys):
+    manager = pluggy.PluginManager(hooks.PROJECT)
+    manager.add_hookspecs(hooks)
+    manager.register(types.SimpleNamespace(**{hook: example_of(hook)}))  # refuses unknown arguments
+    step = StepFacts(title="read data", verb="read", use="a/b", id="data", role="data", number=1, total=3)
+    facts = {
+        "recipe": RecipeFacts(name="quick", seed=3),
+        "run": RunFacts(name="quick", folder=Path("runs/quick"), device="cpu", steps=("read data",)),
+        "step": step,
+        "seconds": 1.25,
+        "cached": False,
+        "error": "",
+        "name": "state",
+        "artifact": State(),
+        "path": Path("runs/quick/state"),
+        "results": types.SimpleNamespace(split=[1, 2]),
+    }
+    arguments = inspect.signature(getattr(hooks, hook)).parameters
+    answer = getattr(manager.hook, hook)(**{name: facts[name] for name in arguments})
+    assert capsys.readouterr().out or answer == "<b>2 images</b>"
 
 
 @params

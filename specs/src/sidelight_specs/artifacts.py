@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import attrs
 
-from sidelight_specs import _codec
+from sidelight_specs import _codec, kinds
 from sidelight_specs._form import ANY_ROWS, FORM, Form, Numbers, check_leaf, leaves
 from sidelight_specs.errors import SidelightError
 
@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     import numpy as np
+
+    from sidelight_specs.blocks import Block
 
 _PER_IMAGE = "sidelight.per_image"
 
@@ -71,9 +73,10 @@ def _form(
 class Artifact:
     """Base of everything that a component gives and the kernel keeps.
 
-    Subclasses are attrs classes (`@attrs.frozen(eq=False, kw_only=True)`) with a `kind` of their own, whose fields are
-    numpy arrays, plain values, tuples, dicts with string keys, or attrs classes of these. `per_image` and `array` say
-    what an array looks like; one that is not declared holds finite real numbers of any shape.
+    Subclasses are attrs classes (`@attrs.frozen(eq=False, kw_only=True)`) with a `kind` of their own, registered by the
+    hook `sidelight_kinds`. Their fields are numpy arrays, plain values, tuples, dicts with string keys, or attrs
+    classes of these: the codec follows from them. `per_image` and `array` declare what an array looks like; one that is
+    not declared holds finite real numbers of any shape.
     """
 
     kind: ClassVar[str] = ""
@@ -103,12 +106,12 @@ class Artifact:
             document = json.loads((folder / "artifact.json").read_text(encoding="utf-8"))
             with np.load(folder / "arrays.npz", allow_pickle=False) as stored:
                 arrays = {name: stored[name] for name in stored.files}
-            found = _kinds()[document["kind"]]
-            artifact = _codec.decode(found, document["fields"], arrays)
+            kind = cls if document["kind"] == cls.kind else kinds.find(document["kind"])
+            artifact = _codec.decode(kind, document["fields"], arrays)
         except Exception as error:
             raise SidelightError(f"{folder} does not hold a readable artifact: {error}") from error
         if not isinstance(artifact, cls):
-            raise SidelightError(f"{folder} holds a {found.kind!r}, not a {cls.kind!r}")
+            raise SidelightError(f"{folder} holds a {kind.kind!r}, not a {cls.kind!r}")
         return artifact
 
     def validate(self, images: tuple[int, ...] | None = None, classes: int | None = None) -> None:
@@ -138,6 +141,15 @@ class Artifact:
     def doubts(self) -> list[str]:
         """Reasons to distrust a valid artifact, one sentence each, for the user: `3 of 8 heatmaps are constant`."""
         return []
+
+    def view(self, index: int) -> tuple[Block, ...]:
+        """Neutral blocks that show one row, most important first; a report draws a kind that it does not know by them.
+
+        Args:
+            index: the row: a question; without meaning for a kind that does not run over the questions.
+        """
+        del index
+        return ()
 
     def digest(self) -> str:
         """A hash of the content, the same on every machine that computed the same values."""
@@ -219,17 +231,3 @@ def _pick(value: Any, rows: list[int]) -> Any:
     if isinstance(value, dict):
         return {key: _pick(item, rows) for key, item in value.items()}
     return value[rows]
-
-
-def _kinds() -> dict[str, type[Artifact]]:
-    import sidelight_specs.results  # noqa: F401  (its classes register by existing)
-
-    # Until it is collected, the class that attrs replaced by one with slots is a subclass too, and cannot be built.
-    found: dict[str, type[Artifact]] = {}
-    pending: list[type[Artifact]] = [Artifact]
-    while pending:
-        cls = pending.pop()
-        pending += cls.__subclasses__()
-        if "kind" in cls.__dict__ and cls.kind and "__attrs_attrs__" in cls.__dict__:
-            found[cls.kind] = cls
-    return found

@@ -6,27 +6,18 @@ import re
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from attrs import field, frozen
+from attrs.validators import and_, deep_iterable, min_len
 
+from sidelight_specs import kinds
 from sidelight_specs.facts import ClassifierFacts, DataFacts, GeneratorFacts, Given, Mistake
 from sidelight_specs.params import NoParams, describe
+from sidelight_specs.roles.role import ROLES
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
 Answers = Literal["predicted", "probe", "contrast"]
 """Which side of the question is answered: why the predicted class, why (not) the probe, or one against the other."""
-
-ROLES = ("data", "classifier", "generator", "inverter", "attribute_finder", "explainer", "metric", "renderer")
-EXPLANATION_KINDS = (
-    "heatmap",
-    "counterfactual",
-    "attention-graph",
-    "concepts",
-    "attributes",
-    "image-attributes",
-    "inversion",
-    "intervention",
-)
 
 CAPABILITIES = {
     "differentiable": "gradients flow from what the component gives back to what it gets",
@@ -42,14 +33,29 @@ CAPABILITIES = {
     "coordinates": "the attributes that the finder gives are coordinates of the generator's style space",
     "factors.render": "`render(factors)` draws the data's images anew from their ground-truth factors",
     "serves": "the renderer serves a live page",
-    **{kind: f"what it explains with is of the kind {kind}" for kind in EXPLANATION_KINDS},
 }
-"""The capabilities that first-party components use. A plugin may add its own, prefixed with its name: `acme.depth`."""
+"""The capabilities that first-party components use. A plugin may add its own, prefixed with its name: `acme.depth`.
+
+The kind that an explainer gives is a capability of it as well.
+"""
 
 
 def _is_identifier(_: Any, attribute: Any, value: str) -> None:
     if not re.fullmatch(r"[a-z][a-z0-9]*([-+][a-z0-9+]*)*", value):
         raise ValueError(f"{attribute.name} must be lower-case words joined by hyphens, got {value!r}")
+
+
+def meaning(capability: str) -> str:
+    """A capability in words; kinds of explanations are capabilities too, and a plugin may have its own."""
+    if capability in CAPABILITIES:
+        return CAPABILITIES[capability]
+    known = capability in kinds.names()
+    return f"explanations of the kind {capability}" if known else "a capability of its own"
+
+
+def _is_kind(_: Any, attribute: Any, value: str) -> None:
+    if not kinds.NAME.fullmatch(value):
+        raise ValueError(f"{attribute.name} must name a kind of result, lower case, such as acme.depth, got {value!r}")
 
 
 def _is_factory(_: Any, attribute: Any, value: str) -> None:
@@ -252,23 +258,18 @@ class ExplainerDescriptor(ComponentDescriptor):
     """Describes a `roles.Explainer`.
 
     Args:
-        gives: the kind of explanation, one of `EXPLANATION_KINDS`.
+        gives: the kind of explanation; a kind of a plugin's own is registered by the hook `sidelight_kinds`.
         answers: which side of the question it answers.
     """
 
     role = "explainer"
-    gives: str = field()
+    gives: str = field(validator=_is_kind)
     answers: Answers = "predicted"
 
     @property
     def capabilities(self) -> tuple[str, ...]:
         """The kind of its explanations, so that another explainer can need `heatmap`, and `provides`."""
         return (self.gives, *self.provides)
-
-    @gives.validator
-    def _is_kind(self, _: Any, value: str) -> None:
-        if value not in EXPLANATION_KINDS:
-            raise ValueError(f"{self.name}: gives must be one of {', '.join(EXPLANATION_KINDS)}, got {value!r}")
 
 
 @frozen(kw_only=True)
@@ -280,13 +281,7 @@ class MetricDescriptor(ComponentDescriptor):
     """
 
     role = "metric"
-    accepts: tuple[str, ...] = field(converter=_names)
-
-    @accepts.validator
-    def _are_kinds(self, _: Any, value: tuple[str, ...]) -> None:
-        unknown = sorted(set(value) - set(EXPLANATION_KINDS))
-        if unknown or not value:
-            raise ValueError(f"{self.name}: accepts must name kinds of {', '.join(EXPLANATION_KINDS)}, got {value!r}")
+    accepts: tuple[str, ...] = field(converter=_names, validator=and_(min_len(1), deep_iterable(_is_kind)))
 
 
 @frozen(kw_only=True)
@@ -296,29 +291,5 @@ class RendererDescriptor(ComponentDescriptor):
     role = "renderer"
 
 
-DESCRIPTORS: dict[str, type[ComponentDescriptor]] = {
-    kind.role: kind
-    for kind in (
-        DataDescriptor,
-        ClassifierDescriptor,
-        GeneratorDescriptor,
-        InverterDescriptor,
-        AttributeFinderDescriptor,
-        ExplainerDescriptor,
-        MetricDescriptor,
-        RendererDescriptor,
-    )
-}
-"""Role to descriptor class."""
-
-HOOKS = {
-    "data": "sidelight_data",
-    "classifier": "sidelight_classifiers",
-    "generator": "sidelight_generators",
-    "inverter": "sidelight_inverters",
-    "attribute_finder": "sidelight_attribute_finders",
-    "explainer": "sidelight_explainers",
-    "metric": "sidelight_metrics",
-    "renderer": "sidelight_renderers",
-}
-"""Role to the name of its hook."""
+DESCRIPTORS: dict[str, type[ComponentDescriptor]] = {role.name: role.descriptor for role in ROLES.values()}
+HOOKS = {role.name: role.hook for role in ROLES.values()}

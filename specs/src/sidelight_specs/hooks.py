@@ -1,18 +1,26 @@
-"""How a plugin announces its components: one hook per role, without arguments, giving descriptors.
+"""Hooks of plugins: announcements of components, kinds and commands, and observers of a run.
 
-A light module (the value of the plugin's entry points) implements the hooks of the roles it fills. It imports
-nothing heavy, so that listing and describing plugins stays instant. The hook is called once, on that plugin alone.
+A light module (the value of the plugin's entry points) implements the hooks of what it announces. It imports nothing
+heavy, so that listing and describing plugins stays instant. Each hook is called once, on that plugin alone; observers
+are called at each event, as often as it occurs. As always in pluggy, an implementation names the arguments that it
+wants and leaves the others out.
 """
 
 from __future__ import annotations
 
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 import pluggy
 
-if TYPE_CHECKING:
-    from collections.abc import Iterable
+from sidelight_specs.roles.role import ROLES
 
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+    from pathlib import Path
+
+    from sidelight_specs.artifacts import Artifact
+    from sidelight_specs.commands import Command
     from sidelight_specs.descriptors import (
         AttributeFinderDescriptor,
         ClassifierDescriptor,
@@ -23,10 +31,26 @@ if TYPE_CHECKING:
         MetricDescriptor,
         RendererDescriptor,
     )
+    from sidelight_specs.observers import RecipeFacts, RunFacts, StepFacts
+    from sidelight_specs.results import Results
 
 PROJECT = "sidelight"
 GROUP_PREFIX = "sidelight.v1."
-"""Entry point groups are `sidelight.v1.ROLE`: the contract's major version, then the role."""
+"""Entry point groups are `sidelight.v1.ROLE`, and `kind`, `command`, `observer`: the contract's major version first."""
+
+EXTENSIONS = KIND, COMMAND, OBSERVER = "kind", "command", "observer"
+ANNOUNCEMENTS: Mapping[str, str] = MappingProxyType(
+    {**{role.name: role.hook for role in ROLES.values()}, KIND: "sidelight_kinds", COMMAND: "sidelight_commands"}
+)
+"""Name of an entry point group, without its prefix, to the hook whose answers it announces; observers have several."""
+OBSERVER_HOOKS = (
+    "sidelight_recipe_resolved",
+    "sidelight_run_started",
+    "sidelight_step_finished",
+    "sidelight_artifact_saved",
+    "sidelight_run_finished",
+    "sidelight_run_html",
+)
 
 hookspec = pluggy.HookspecMarker(PROJECT)
 hookimpl = pluggy.HookimplMarker(PROJECT)
@@ -158,5 +182,114 @@ def sidelight_renderers() -> Iterable[RendererDescriptor]:  # type: ignore[empty
         yield RendererDescriptor(
             name="table", summary="The metric table as CSV.", params=TableParams, factory="acme_table.render:Table",
         )
+    ```
+    """
+
+
+@hookspec
+def sidelight_kinds() -> Iterable[type[Artifact]]:  # type: ignore[empty-body]
+    """Register kinds of results: frozen attrs classes with a `kind`, `validate` and `view`.
+
+    The entry point of a kind is named like it. Kinds hold numpy arrays, so the hook imports them when it is called.
+
+    ```python
+    @hookimpl
+    def sidelight_kinds():
+        from acme_depth.kinds import Depths  # Depths.kind == "acme.depths"
+
+        yield Depths
+    ```
+    """
+
+
+@hookspec
+def sidelight_commands() -> Iterable[Command]:  # type: ignore[empty-body]
+    """Announce commands of `sidelight`; the entry point of a command is named like it.
+
+    ```python
+    @hookimpl
+    def sidelight_commands():
+        yield Command(
+            name="depths", summary="print the depths that a run found", example="sidelight depths runs/quickstart",
+            module="acme_depth.command",
+        )
+    ```
+    """
+
+
+@hookspec
+def sidelight_recipe_resolved(recipe: RecipeFacts) -> None:
+    """A recipe was read, checked and wired; the run begins next.
+
+    ```python
+    @hookimpl
+    def sidelight_recipe_resolved(recipe):
+        print(recipe.name, recipe.seed)
+    ```
+    """
+
+
+@hookspec
+def sidelight_run_started(run: RunFacts) -> None:
+    """The run's folder exists and its steps are known.
+
+    ```python
+    @hookimpl
+    def sidelight_run_started(run):
+        print(f"{len(run.steps)} steps on {run.device}")
+    ```
+    """
+
+
+@hookspec
+def sidelight_step_finished(run: RunFacts, step: StepFacts, seconds: float, cached: bool, error: str) -> None:
+    """A step has ended: it was computed, came from the store (`cached`), or failed (`error` says why).
+
+    ```python
+    @hookimpl
+    def sidelight_step_finished(step, seconds, cached):
+        print(f"{step.number}/{step.total} {step.title}: {'cached' if cached else f'{seconds:.1f} s'}")
+    ```
+    """
+
+
+@hookspec
+def sidelight_artifact_saved(run: RunFacts, name: str, artifact: Artifact, path: Path) -> None:
+    """A result was validated and written into the run's folder.
+
+    Args:
+        run: the run.
+        name: where it belongs: `"explanations/gradients"`.
+        artifact: the result; not to be changed.
+        path: its folder.
+
+    ```python
+    @hookimpl
+    def sidelight_artifact_saved(name, artifact):
+        print(name, artifact.kind, artifact.digest())
+    ```
+    """
+
+
+@hookspec
+def sidelight_run_finished(run: RunFacts) -> None:
+    """The run has ended, complete or with errors, and its manifest is written.
+
+    ```python
+    @hookimpl
+    def sidelight_run_finished(run):
+        print(f"{run.name}: {len(run.errors)} errors after {run.seconds:.0f} s, in {run.folder}")
+    ```
+    """
+
+
+@hookspec(firstresult=True)
+def sidelight_run_html(results: Results) -> str | None:
+    """HTML of a finished run for a notebook cell; None leaves it to the next observer. The first answer is shown.
+
+    ```python
+    @hookimpl
+    def sidelight_run_html(results):
+        return f"<b>{len(results.split)} images</b>"
     ```
     """

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from sidelight_specs import UserError
-from sidelight_specs.descriptors import ROLES
+from sidelight_specs.roles import ROLES
 
 from sidelight.cli.component_facts import facts
 from sidelight.cli.component_page import write_page

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from sidelight_specs.descriptors import ROLES
+from sidelight_specs.roles import ROLES
 
 from sidelight.cli.failures import DONE
 from sidelight.cli.output import write

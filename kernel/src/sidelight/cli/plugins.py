@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 
-from sidelight_specs.descriptors import ROLES
+from sidelight_specs.roles import ROLES
 
 from sidelight.cli.failures import DONE
 from sidelight.cli.output import write, write_json, write_table

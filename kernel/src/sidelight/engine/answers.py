@@ -6,7 +6,7 @@ from typing import ClassVar
 
 import attrs
 import numpy as np
-from sidelight_specs import Artifact
+from sidelight_specs import Artifact, kinds
 from sidelight_specs.artifacts import per_image
 
 
@@ -25,3 +25,6 @@ class ClassifierAnswers(Artifact):
     logits: np.ndarray = per_image()
     task: str
     class_names: tuple[str, ...]
+
+
+kinds.register(ClassifierAnswers)

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from attrs import define, field
+from sidelight_specs import kinds
 from sidelight_specs.facts import Mistake
 
 from sidelight.recipe.fields import read_params
@@ -91,6 +92,7 @@ def look_up(choice: Choice, catalog: Any, problems: Problems, *, finished: bool 
     if isinstance(found, Unavailable):
         problems.add(found.message, choice.use_place, suggestion=found.suggestion)
         return Candidate(choice)
+    _note_unknown_kinds(found.descriptor, choice, catalog, problems)
     params = read_params(found.descriptor.params, choice.params, choice.use, choice.use_place, problems)
     candidate = Candidate(choice, found, params)
     if params is not None:
@@ -99,6 +101,16 @@ def look_up(choice: Choice, catalog: Any, problems: Problems, *, finished: bool 
             "capabilities", lambda: tuple(found.descriptor.provided_by(params)), problems
         )
     return candidate
+
+
+def _note_unknown_kinds(descriptor: ComponentDescriptor, choice: Choice, catalog: Any, problems: Problems) -> None:
+    """A problem where an explainer gives a kind that nobody registers, or a metric accepts no kind that is."""
+    named = [getattr(descriptor, "gives", ""), *getattr(descriptor, "accepts", ())]
+    wanted = [name for name in named if name]
+    if wanted and not catalog.kind_names().intersection(wanted) and not kinds.names().intersection(wanted):
+        unknown = " or ".join(quoted(name) for name in wanted)
+        known = f"registered are {', '.join(sorted(kinds.names()))}"
+        problems.add(f"{choice.use}: no kind of result {unknown} is registered", choice.use_place, expected=known)
 
 
 def _is_sound(candidate: Candidate, descriptor: ComponentDescriptor, problems: Problems) -> bool:

@@ -8,19 +8,11 @@ from typing import Any
 from attrs import Factory, field, frozen
 from sidelight_specs import ComponentDescriptor, UserError, param, params
 from sidelight_specs.facts import DataFacts
+from sidelight_specs.roles import ROLES
 
 from sidelight.problems import Place, Problem
 
-SECTIONS = {
-    "data": "data",
-    "classifier": "classifier",
-    "generator": "generator",
-    "inverter": "inverter",
-    "attribute_finders": "attribute_finder",
-    "explainers": "explainer",
-    "metrics": "metric",
-    "renderers": "renderer",
-}
+SECTIONS = {role.section: role.name for role in ROLES.values()}
 """Section of a recipe to the role of the components in it. Every section takes one component or a mapping of ids."""
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from attrs import field, frozen
 from sidelight_specs import Need
-from sidelight_specs.descriptors import CAPABILITIES
+from sidelight_specs.descriptors import meaning
 
 from sidelight.problems import Problems
 from sidelight.recipe.candidates import Candidate
@@ -142,7 +142,7 @@ class Wiring:
             self.problems.add(
                 f"{candidate.choice.use} needs {wanted(need)}; {found.choice.use} provides {has}",
                 place,
-                expected="; ".join(f"{name}: {CAPABILITIES.get(name, 'a capability of its own')}" for name in missing),
+                expected="; ".join(f"{name}: {meaning(name)}" for name in missing),
                 suggestion=self._remedy(candidate, need, found, missing),
             )
         return found

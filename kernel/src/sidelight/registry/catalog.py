@@ -6,7 +6,11 @@ Listing reads package metadata alone. `lookup` imports the light module of the o
 from __future__ import annotations
 
 from collections import defaultdict
-from typing import TYPE_CHECKING
+from typing import Any
+
+from sidelight_specs import SidelightError, kinds
+from sidelight_specs.hooks import EXTENSIONS, KIND
+from sidelight_specs.roles import ROLES
 
 from sidelight.registry.code import code_digest
 from sidelight.registry.discover import Index, scan
@@ -17,9 +21,6 @@ from sidelight.registry.policy import Policy, policy_file, read_policy
 from sidelight.registry.suggest import unknown
 from sidelight.underway import doing, patience
 
-if TYPE_CHECKING:
-    from sidelight_specs import ComponentDescriptor
-
 __all__ = ["Available", "Catalog", "Entry", "Fault", "Unavailable", "installed"]
 
 
@@ -29,7 +30,9 @@ def installed() -> Catalog:
     Raises:
         UserError: the policy file cannot be read.
     """
-    return Catalog(scan(), read_policy(policy_file()))
+    catalog = Catalog(scan(), read_policy(policy_file()))
+    kinds.use_loader(catalog.load_kind)
+    return catalog
 
 
 class Catalog:
@@ -50,7 +53,7 @@ class Catalog:
 
     def entries(self) -> tuple[Entry, ...]:
         """Every installed component, also broken and blocked ones, ordered by role and use."""
-        return self._index.entries
+        return tuple(entry for entry in self._index.entries if entry.role in ROLES)
 
     def problems(self) -> tuple[Fault, ...]:
         """What is wrong with the metadata of installed distributions, and which of them claim the same name."""
@@ -73,6 +76,35 @@ class Catalog:
         behaviour = descriptor.factory.partition(":")[0]
         code = code_digest(behaviour, foundations(entry.distribution))
         return Available(use, role, descriptor, entry.distribution, entry.version, code)
+
+    def kind_names(self) -> set[str]:
+        """Names of the kinds of results that are installed; nothing is imported."""
+        return {entry.name for entry in self._index.entries if entry.role == KIND}
+
+    def load_kind(self, name: str) -> None:
+        """Register the kind of that name; nothing where no plugin announces it.
+
+        Raises:
+            SidelightError: its plugin is broken or blocked.
+        """
+        for entry in self.extensions(KIND):
+            if entry.name == name:
+                kinds.register(self.load(entry))
+
+    def extensions(self, *groups: str) -> tuple[Entry, ...]:
+        """Kinds, commands and observers, or those of one group, in the order of their names."""
+        return tuple(entry for entry in self._index.entries if entry.role in (groups or EXTENSIONS))
+
+    def load(self, entry: Entry) -> Any:
+        """The class of a kind, a `Command`, or the module of an observer.
+
+        Raises:
+            SidelightError: its plugin is broken or blocked.
+        """
+        loaded = self._blocked(entry) or self._load(entry)
+        if isinstance(loaded, Unavailable):
+            raise SidelightError(f"{loaded.message}\n  fix: {loaded.suggestion}") from loaded.cause
+        return loaded
 
     def refusal(self, entry: Entry) -> Unavailable | None:
         """Why one of `entries()` cannot be used, as far as metadata and policy tell; nothing is imported."""
@@ -104,8 +136,7 @@ class Catalog:
             return broken(allowed[0], Failure(flaw.why, fix=flaw.fix))
         return allowed[0] if allowed else self._blocked(announced[0]) or self.missing(use, role)
 
-    def _load(self, entry: Entry) -> ComponentDescriptor | Unavailable:
-        found: ComponentDescriptor | Failure
+    def _load(self, entry: Entry) -> Any:
         try:
             with doing(f'"{entry.use}" ({entry.distribution} {entry.version}): loading {entry.module}', patience()):
                 found = self._loader.component(entry.module, entry.role, entry.name)

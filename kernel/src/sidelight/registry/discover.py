@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING
 
 import entrypoints
 from attrs import field, frozen
-from sidelight_specs.descriptors import ROLES
-from sidelight_specs.hooks import GROUP_PREFIX
+from sidelight_specs.hooks import EXTENSIONS, GROUP_PREFIX
+from sidelight_specs.roles import ROLES
 
 from sidelight.files import refuse_special
 from sidelight.registry.model import Entry, Fault, normalise, plugin_name
@@ -68,7 +68,8 @@ def scan(path: Sequence[str] | None = None) -> Index:
             continue
         seen.add(name)
         draft.read(distribution, folder)
-    ordered = sorted(draft.entries, key=lambda entry: (ROLES.index(entry.role), entry.use, entry.distribution))
+    order = {name: index for index, name in enumerate((*ROLES, *EXTENSIONS))}
+    ordered = sorted(draft.entries, key=lambda entry: (order[entry.role], entry.use, entry.distribution))
     return Index(tuple(ordered), draft.flaws, tuple(draft.faults))
 
 
@@ -141,7 +142,7 @@ def _refuse_special(distribution: importlib.metadata.Distribution) -> None:
 def _understand(group: str) -> tuple[str, Flaw | None]:
     """The role of a group, empty when it has none, and what is wrong with the group."""
     match = _ANY_VERSION.fullmatch(group)
-    if not match or match["role"] not in ROLES:
+    if not match or match["role"] not in (*ROLES, *EXTENSIONS):
         known = f"known are {GROUP_PREFIX}ROLE with ROLE one of {', '.join(ROLES)}"
         return "", Flaw(f'unknown entry point group "{group}"; {known}')
     if group.startswith(GROUP_PREFIX):

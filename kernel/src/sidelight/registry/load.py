@@ -17,8 +17,9 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 import pluggy
 from attrs import field, frozen
-from sidelight_specs import ComponentDescriptor, hooks
-from sidelight_specs.descriptors import DESCRIPTORS, HOOKS
+from sidelight_specs import Artifact, ComponentDescriptor, hooks
+from sidelight_specs.commands import Command
+from sidelight_specs.roles import ROLES
 
 from sidelight.interrupts import watch_interrupts
 from sidelight.registry.surroundings import Surroundings
@@ -46,8 +47,8 @@ class Failure:
     fix: str = ""
 
 
-Announced: TypeAlias = "dict[str, ComponentDescriptor | Failure]"
-"""Name of a component to its descriptor, or to what is wrong with what was announced under that name."""
+Announced: TypeAlias = "dict[str, Any]"
+"""Name to descriptor, command or kind, or to the `Failure` of what was announced under that name."""
 
 
 class Loader:
@@ -57,13 +58,28 @@ class Loader:
         self._managers: dict[str, pluggy.PluginManager | Failure] = {}
         self._announced: dict[tuple[str, str], Announced | Failure] = {}
 
-    def component(self, module: str, role: str, name: str) -> ComponentDescriptor | Failure:
-        """What a light module announces under a role and a name."""
+    def component(self, module: str, role: str, name: str) -> Any:
+        """Descriptor, command or kind that a light module announces under a role and a name, or a `Failure`.
+
+        An observer's module announces nothing: the module itself is the answer.
+        """
+        if role == hooks.OBSERVER:
+            return self.observer(module)
         announced = self.announced(module, role)
         if isinstance(announced, Failure):
             return announced
-        missing = Failure(f'{HOOKS[role]}() in {module} announces no component "{name}"{_instead(announced)}')
-        return announced.get(name, missing)
+        why = f'{hooks.ANNOUNCEMENTS[role]}() in {module} announces no component "{name}"{_instead(announced)}'
+        return announced.get(name, Failure(why))
+
+    def observer(self, module: str) -> Any:
+        """A module that implements hooks of observers, or a `Failure`."""
+        manager = self._manager(module)
+        if isinstance(manager, Failure):
+            return manager
+        plugin = manager.get_plugin(module)
+        if not any(hasattr(plugin, hook) for hook in hooks.OBSERVER_HOOKS):
+            return Failure(f"{module} implements none of {', '.join(hooks.OBSERVER_HOOKS)}")
+        return plugin
 
     def announced(self, module: str, role: str) -> Announced | Failure:
         """Everything that a light module announces under a role."""
@@ -72,10 +88,13 @@ class Loader:
         return self._announced[module, role]
 
     def _ask(self, module: str, role: str) -> Announced | Failure:
+        manager = self._manager(module)
+        return manager if isinstance(manager, Failure) else ask(manager, module, role)
+
+    def _manager(self, module: str) -> pluggy.PluginManager | Failure:
         if module not in self._managers:
             self._managers[module] = register(module)
-        manager = self._managers[module]
-        return manager if isinstance(manager, Failure) else ask(manager, module, role)
+        return self._managers[module]
 
 
 def register(module: str) -> pluggy.PluginManager | Failure:
@@ -96,7 +115,7 @@ def register(module: str) -> pluggy.PluginManager | Failure:
 
 def ask(manager: pluggy.PluginManager, module: str, role: str) -> Announced | Failure:
     """Call one hook and check what it gives."""
-    hook = HOOKS[role]
+    hook = hooks.ANNOUNCEMENTS[role]
     # A hook is usually a generator function: its body runs while it is listed.
     answers = _guard(
         lambda: [list(islice(answer, MOST + 1)) for answer in getattr(manager.hook, hook)()],
@@ -113,18 +132,29 @@ def ask(manager: pluggy.PluginManager, module: str, role: str) -> Announced | Fa
 
 
 def _by_name(items: list[Any], role: str, source: str) -> Announced | Failure:
-    found: Announced = {}
+    found: dict[str, Any] = {}
     for item in items:
-        if not isinstance(item, ComponentDescriptor):
+        name = str(getattr(item, "kind" if role == hooks.KIND else "name", ""))
+        if not _is_announcement(item):
             return Failure(f"{source} must give descriptors, it gave {_kind(item)}")
-        if item.name in found:
-            found[item.name] = Failure(f'{source} gives two descriptors named "{item.name}"')
-        elif not isinstance(item, DESCRIPTORS[role]):
-            wanted = DESCRIPTORS[role].__name__
-            found[item.name] = Failure(f'{source} must give {wanted}, "{item.name}" is {_kind(item)}')
+        if name in found:
+            found[name] = Failure(f'{source} gives two descriptors named "{name}"')
+        elif not _fits(item, role):
+            wanted = ROLES[role].descriptor.__name__ if role in ROLES else f"a {role}"
+            found[name] = Failure(f'{source} must give {wanted}, "{name}" is {_kind(item)}')
         else:
-            found[item.name] = item
+            found[name] = item
     return found
+
+
+def _is_announcement(item: object) -> bool:
+    return isinstance(item, (ComponentDescriptor, Command)) or (isinstance(item, type) and issubclass(item, Artifact))
+
+
+def _fits(item: object, role: str) -> bool:
+    if role == hooks.KIND:
+        return isinstance(item, type)
+    return isinstance(item, Command if role == hooks.COMMAND else ROLES[role].descriptor)
 
 
 def _instead(announced: Announced) -> str:

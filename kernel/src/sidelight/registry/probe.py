@@ -27,4 +27,4 @@ def _answer(loader: Loader, module: str, role: str, name: str) -> dict[str, Any]
     found = loader.component(module, role, name)
     if isinstance(found, Failure):
         return {"why": found.why, "missing": found.missing}
-    return {"summary": found.summary}
+    return {"summary": getattr(found, "summary", None) or (found.__doc__ or "").strip().partition("\n")[0]}

@@ -9,6 +9,7 @@ import numpy as np
 
 from sidelight_specs._form import FORM
 from sidelight_specs.artifacts import array
+from sidelight_specs.blocks import Block, Pair, Table
 from sidelight_specs.errors import SidelightError
 from sidelight_specs.results.explanation import Explanation
 
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
 
 Styles = TypeVar("Styles")
 """(..., S) latent or style vectors: a numpy array or a torch tensor."""
+
+SHOWN = 12  # attributes whose examples `view` shows: more than a reader compares, few enough for a page
 
 
 @attrs.frozen
@@ -137,6 +140,33 @@ class Attributes(Explanation):
         }
         attributes = tuple(attribute for part in parts for attribute in part.attributes)
         return attrs.evolve(parts[0], attributes=attributes, **joined)
+
+    def view(self, index: int) -> tuple[Block, ...]:
+        """The ranked list, with the effect on image `index` where it was measured, and examples of the first ones."""
+        rows = tuple(
+            (
+                rank + 1,
+                one.name,
+                f"{{class {one.target}}}",
+                f"{one.effect:+.3f}",
+                self._effect(rank, index),
+                one.flagged,
+            )
+            for rank, one in enumerate(self.attributes)
+        )
+        blocks: list[Block] = [Table(("rank", "attribute", "raises", "mean effect", "effect here", "flagged"), rows)]
+        if self.before is not None and self.after is not None:
+            blocks += [
+                Pair(before[0], after[0], caption=one.name)
+                for one, before, after in zip(self.attributes[:SHOWN], self.before, self.after, strict=False)
+                if len(before)
+            ]
+        return tuple(blocks)
+
+    def _effect(self, rank: int, index: int) -> str:
+        if self.effects is None or index >= self.effects.shape[1] or np.isnan(self.effects[rank, index]):
+            return ""
+        return f"{self.effects[rank, index]:+.3f}"
 
     def _sizes(self) -> dict[str, int]:
         return {"A": len(self.attributes)}

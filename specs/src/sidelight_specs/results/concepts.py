@@ -8,6 +8,7 @@ import attrs
 import numpy as np
 
 from sidelight_specs.artifacts import array, per_image
+from sidelight_specs.blocks import Block, Overlay, Plot, Strip
 from sidelight_specs.results.explanation import Explanation
 
 
@@ -45,3 +46,17 @@ class Concepts(Explanation):
 
     def _sizes(self) -> dict[str, int]:
         return {"n": len(self.names)}
+
+    def view(self, index: int) -> tuple[Block, ...]:
+        """Contributions strongest first, then each concept's heatmap and exemplars in that order."""
+        order = np.argsort(-np.abs(self.contributions[index]), kind="stable")
+        names = tuple(self.names[concept] for concept in order)
+        bars = {"contribution": self.contributions[index][order], "activation": self.activations[index][order]}
+        blocks: list[Block] = [Plot(names, bars, y_label="logits", style="bar")]
+        for concept in order:
+            caption = f"{self.names[concept]}: {self.contributions[index, concept]:+.3f}"
+            if self.heatmaps is not None:
+                blocks.append(Overlay(self.heatmaps[index, concept], signed=True, caption=caption))
+            if self.exemplars is not None:
+                blocks.append(Strip(self.exemplars[concept], caption=f"exemplars of {self.names[concept]}"))
+        return tuple(blocks)

@@ -8,6 +8,7 @@ import attrs
 import numpy as np
 
 from sidelight_specs.artifacts import array, per_image
+from sidelight_specs.blocks import Block, Pair, Strip, Table
 from sidelight_specs.results.explanation import Explanation
 
 
@@ -47,3 +48,28 @@ class Counterfactual(Explanation):
     path_names: tuple[tuple[str, ...], ...] | None = per_image(default=None)
     latents: np.ndarray | None = per_image("N ...", default=None)
     start_latents: np.ndarray | None = per_image("N ...", default=None)
+
+    def view(self, index: int) -> tuple[Block, ...]:
+        """Image and answer, the path of the search, and the logits before and after."""
+        logits = self.logits_before[index], self.logits_after[index]
+        before, after = map(_predicted, logits)
+        result = "" if self.converged[index] else "the search did not converge: no answer"
+        blocks: list[Block] = [Pair(None, self.images[index], caption=result, captions=(before, after))]
+        if self.path_images is not None:
+            blocks.append(Strip(self.path_images[index], caption="path of the search", captions=self._steps(index)))
+        rows = tuple((f"{{class {k}}}", f"{a:.3f}", f"{b:.3f}") for k, (a, b) in enumerate(zip(*logits, strict=True)))
+        blocks.append(Table(("class", "logit before", "logit after"), rows))
+        if self.constraints:
+            violated = tuple((name, f"{values[index]:.3g}") for name, values in self.constraints.items())
+            blocks.append(Table(("constraint", f"violation in nats (tolerance {self.tolerance:g})"), violated))
+        return tuple(blocks)
+
+    def _steps(self, index: int) -> tuple[str, ...]:
+        if self.path_names is not None:
+            return self.path_names[index]
+        return () if self.path_steps is None else tuple(f"step {step}" for step in self.path_steps)
+
+
+def _predicted(logits: np.ndarray) -> str:
+    """The class with the highest logit; the value itself for a regression."""
+    return f"{{class {int(logits.argmax())}}}" if logits.size > 1 else f"{logits[0]:.3g}"

@@ -8,6 +8,7 @@ import attrs
 import numpy as np
 
 from sidelight_specs.artifacts import Artifact, per_image
+from sidelight_specs.blocks import Block, Overlay, Picture, Table
 from sidelight_specs.errors import SidelightError
 
 
@@ -44,3 +45,23 @@ class Split(Artifact):
             low, high = int(self.labels.min()), int(self.labels.max())
             if low < 0 or high >= known:
                 raise SidelightError(f"labels run from {low} to {high}, there are {known} classes")
+
+    def view(self, index: int) -> tuple[Block, ...]:
+        """The image with its label, its factors, and its masks."""
+        label = self._label(index)
+        name = self.ids[index] if self.ids else f"image {index}"
+        blocks: list[Block] = [Picture(self.images[index], caption=f"{name}: {label}" if label else name)]
+        if self.factors:
+            rows = tuple((factor, f"{values[index]:.4g}") for factor, values in self.factors.items())
+            blocks.append(Table(("factor", "value"), rows))
+        blocks += [
+            Overlay(masks[index].astype(np.float32), self.images[index], caption=part, mask=True)
+            for part, masks in self.masks.items()
+        ]
+        return tuple(blocks)
+
+    def _label(self, index: int) -> str:
+        if self.labels is None:
+            return ""
+        value = self.labels[index]
+        return self.class_names[int(value)] if self.class_names and self.labels.dtype.kind != "f" else f"{value:g}"

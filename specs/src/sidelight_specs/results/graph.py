@@ -8,6 +8,7 @@ import attrs
 import numpy as np
 
 from sidelight_specs.artifacts import per_image
+from sidelight_specs.blocks import Block, Overlay, Table, Text
 from sidelight_specs.errors import SidelightError
 from sidelight_specs.results.explanation import Explanation
 
@@ -82,6 +83,32 @@ class AttentionGraph(Explanation):
             if any(child not in range(len(graph.nodes)) for node in graph.nodes for child in node.children):
                 raise SidelightError(f"graphs.{index} has children that are none of its {len(graph.nodes)} nodes")
 
+    def view(self, index: int) -> tuple[Block, ...]:
+        """The visible part of each root, then every node with its confidence and children."""
+        graph = self.graphs[index]
+        hidden = None if self.baseline is None else self.baseline[index].clip(0, 1)
+        overlays = tuple(self._overlay(node, hidden) for node in graph.nodes if node.root)
+        rows = tuple(
+            (
+                number,
+                "yes" * node.root,
+                _listed(node.patches),
+                f"{node.confidence:.1%}",
+                _listed(node.children),
+            )
+            for number, node in enumerate(graph.nodes)
+        )
+        return (
+            Text(f"probability of the full image: {graph.probability:.3f}; {len(graph.sufficient)} sufficient sets"),
+            *overlays,
+            Table(("node", "root", "visible patches", "confidence of the full image's", "children"), rows),
+        )
+
+    def _overlay(self, node: GraphNode, hidden: np.ndarray | None) -> Overlay:
+        size = (self.grid[0], self.grid[1]) if hidden is None else hidden.shape[-2:]
+        mask = self.alpha(node.patches, (int(size[0]), int(size[1])))
+        return Overlay(mask, mask=True, hidden=hidden, caption=f"{len(node.patches)} patches: {node.confidence:.1%}")
+
     def alpha(self, patches: Sequence[int], size: tuple[int, int]) -> np.ndarray:
         """(H, W) float32 in [0, 1]: the mask M that was scored, as I M + I0 (1 - M), where only `patches` are visible.
 
@@ -98,6 +125,10 @@ class AttentionGraph(Explanation):
     def lit_area(self, patches: Sequence[int], size: tuple[int, int]) -> float:
         """Share of the pixels in which M is above `LIT` where only `patches` are visible."""
         return float((self.alpha(patches, size) > LIT).mean())
+
+
+def _listed(numbers: Sequence[int]) -> str:
+    return ", ".join(map(str, numbers))
 
 
 def _upsampling(cells: int, pixels: int, soft: bool) -> np.ndarray:

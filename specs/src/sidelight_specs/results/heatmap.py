@@ -8,6 +8,7 @@ import attrs
 import numpy as np
 
 from sidelight_specs.artifacts import per_image
+from sidelight_specs.blocks import Block, Overlay
 from sidelight_specs.results.explanation import Explanation
 
 _ROUNDING = 1e-6  # what upsampling leaves of differences in a constant map, relative
@@ -28,6 +29,10 @@ class Heatmap(Explanation):
     values: np.ndarray = per_image("N H W")
     signed: bool = True
     resolution: tuple[int, int] | None = None
+
+    def view(self, index: int) -> tuple[Block, ...]:
+        """The heatmap over the explained image."""
+        return (Overlay(self.values[index], signed=self.signed),)
 
     def doubts(self) -> list[str]:
         """Heatmaps that are the same everywhere."""

@@ -8,6 +8,7 @@ import attrs
 import numpy as np
 
 from sidelight_specs.artifacts import per_image
+from sidelight_specs.blocks import Block, Pair, Text
 from sidelight_specs.errors import SidelightError
 from sidelight_specs.results.attributes import Attribute, check_attributes
 from sidelight_specs.results.explanation import Explanation
@@ -41,6 +42,18 @@ class ImageAttributes(Explanation):
     logits: np.ndarray = per_image("N K")
     logits_before: np.ndarray = per_image("N K")
     logits_after: np.ndarray = per_image("N k K")
+
+    def view(self, index: int) -> tuple[Block, ...]:
+        """The reconstruction beside each chosen attribute changed, strongest first."""
+        blocks: list[Block] = []
+        for rank, chosen in enumerate(self.chosen[index]):
+            if chosen < 0:  # fewer attributes than places
+                break
+            attribute = self.attributes[chosen]
+            raised = self.logits_after[index, rank, attribute.target] - self.logits_before[index, attribute.target]
+            caption = f"{attribute.name}: {raised:+.3f} logits of {{class {attribute.target}}}"
+            blocks.append(Pair(self.before[index], self.after[index, rank], caption))
+        return tuple(blocks) or (Text("no attribute changes the classifier on this image"),)
 
     @classmethod
     def concat(cls, parts: Sequence[Self]) -> Self:

@@ -8,6 +8,7 @@ import attrs
 import numpy as np
 
 from sidelight_specs.artifacts import per_image
+from sidelight_specs.blocks import Block, Pair, Table
 from sidelight_specs.results.explanation import Explanation
 
 
@@ -40,3 +41,18 @@ class Intervention(Explanation):
     logits_after: np.ndarray = per_image("N K")
     changed: np.ndarray = per_image("N", numbers="bool")
     singles: np.ndarray = per_image("N n")
+
+    def view(self, index: int) -> tuple[Block, ...]:
+        """Concept images before and after the flip, the flipped bits, and the logits."""
+        result = "" if self.changed[index] else "the flip does not do what was wanted: the best that was found"
+        bits = np.flatnonzero(self.flipped[index])
+        flips = tuple((int(bit), int(self.codes[index, bit]), f"{self.singles[index, bit]:.3f}") for bit in bits)
+        columns = self.logits[index], self.logits_before[index], self.logits_after[index]
+        logits = tuple(
+            (f"{{class {k}}}", *(f"{value:.3f}" for value in row)) for k, row in enumerate(zip(*columns, strict=True))
+        )
+        return (
+            Pair(self.before[index], self.after[index], caption=result, captions=("code", "flipped code")),
+            Table(("bit", "value before", "lead lost by this flip alone, logits"), flips),
+            Table(("class", "logit of the image", "of the decoded code", "of the flipped code"), logits),
+        )

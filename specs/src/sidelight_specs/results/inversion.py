@@ -8,6 +8,7 @@ import attrs
 import numpy as np
 
 from sidelight_specs.artifacts import Artifact, per_image
+from sidelight_specs.blocks import Block, Pair
 
 
 @attrs.frozen(eq=False, kw_only=True)
@@ -27,3 +28,8 @@ class Inversion(Artifact):
     reconstructions: np.ndarray = per_image("N C H W", low=0, high=1)
     error: np.ndarray = per_image("N", low=0)
     starts: np.ndarray | None = per_image("N S", low=0, default=None)
+
+    def view(self, index: int) -> tuple[Block, ...]:
+        """The explained image beside its reconstruction."""
+        caption = f"mean squared error {self.error[index]:.4g}"
+        return (Pair(None, self.reconstructions[index], caption, captions=("image", "reconstruction")),)

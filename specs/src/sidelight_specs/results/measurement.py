@@ -11,6 +11,7 @@ import numpy as np
 
 from sidelight_specs._form import check_leaf, leaves
 from sidelight_specs.artifacts import Artifact, array
+from sidelight_specs.blocks import Block, Plot, Table
 from sidelight_specs.errors import SidelightError
 
 if TYPE_CHECKING:
@@ -77,6 +78,13 @@ class Measurement:
         low, high = float(finite.mean()) - half, float(finite.mean()) + half
         return (max(low, 0.0), min(high, 1.0)) if self.unit.startswith(WITHIN_0_AND_1) else (low, high)
 
+    def cells(self, index: int) -> tuple[str, ...]:
+        """Name, value of one image, mean, interval, unit and direction, as text; empty where there is none."""
+        here = "" if len(self.values) == 1 else _number(float(self.values[index]))
+        interval = "" if self.interval is None else " to ".join(map(_number, self.interval))
+        better = "" if self.better == "neither" else self.better
+        return self.name, here, _number(self.value), interval, self.unit, better
+
     @property
     def variant_means(self) -> dict[str, float]:
         """Condition to the mean over images."""
@@ -109,6 +117,17 @@ class Measurements(Artifact):
             if (item.curve_x is None) != (item.curve_y is None):
                 raise SidelightError(f"{item.name} has half a curve")
 
+    def view(self, index: int) -> tuple[Block, ...]:
+        """Every number of this image and over all, then the curves behind them."""
+        rows = tuple(item.cells(index) for item in self.items)
+        table = Table(("number", "here", "mean", "95 % interval", "unit", "better"), rows)
+        plots = (
+            Plot(item.curve_x, {item.name: _row(item.curve_y, index)}, x_label=item.curve_of, y_label=item.name)
+            for item in self.items
+            if item.curve_x is not None and item.curve_y is not None
+        )
+        return (table, *plots)
+
 
 def order_flips(items: Mapping[str, Measurement]) -> tuple[tuple[str, str], ...]:
     """Pairs whose order depends on the condition that was varied.
@@ -135,6 +154,16 @@ def _signs(first: Measurement, second: Measurement) -> list[float]:
         error = float(gap.std(ddof=1)) / math.sqrt(gap.size) if gap.size > 1 else 0.0
         signs.append(float(np.sign(gap.mean())) if gap.size and abs(gap.mean()) > error else 0.0)
     return signs
+
+
+def _row(curves: np.ndarray, index: int) -> np.ndarray:
+    """The curve of one image; that of the whole set where there is only one."""
+    row: np.ndarray = curves[index if len(curves) > 1 else 0]
+    return row
+
+
+def _number(value: float) -> str:
+    return f"{value:.4g}" if math.isfinite(value) else "not measurable"
 
 
 def _mean(values: np.ndarray) -> float:

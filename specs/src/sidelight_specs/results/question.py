@@ -8,6 +8,7 @@ import attrs
 import numpy as np
 
 from sidelight_specs.artifacts import Artifact, per_image
+from sidelight_specs.blocks import Block, Table, Text
 from sidelight_specs.errors import SidelightError
 
 
@@ -35,6 +36,12 @@ class Targets(Artifact):
             if classes is not None and asked.max(initial=0) >= classes:
                 raise SidelightError(f"{name} asks about class {asked.max()}, there are {classes} classes")
 
+    def view(self, index: int) -> tuple[Block, ...]:
+        """The question in words."""
+        predicted, probe = int(self.predicted[index]), int(self.probe[index])
+        against = f", and why not {{class {probe}}}" if probe != predicted else ""
+        return (Text(f"why {{class {predicted}}}{against}?"),)
+
 
 @attrs.frozen(eq=False, kw_only=True)
 class Predictions(Artifact):
@@ -49,3 +56,9 @@ class Predictions(Artifact):
 
     logits: np.ndarray = per_image("N K")
     task: str = "multiclass"
+
+    def view(self, index: int) -> tuple[Block, ...]:
+        """The logits, highest first."""
+        order = np.argsort(-self.logits[index], kind="stable")
+        rows = tuple((f"{{class {k}}}", f"{self.logits[index, k]:.3f}") for k in order)
+        return (Table(("class", "value" if self.task == "regression" else "logit"), rows),)

@@ -8,6 +8,7 @@ import attrs
 import numpy as np
 
 from sidelight_specs.artifacts import Artifact, array
+from sidelight_specs.blocks import Block, Plot
 
 
 @attrs.frozen(eq=False, kw_only=True)
@@ -31,3 +32,11 @@ class State(Artifact):
     def diverged(self) -> tuple[str, ...]:
         """The names of arrays with NaN: training has diverged."""
         return tuple(name for name, array in self.arrays.items() if array.dtype.kind == "f" and np.isnan(array).any())
+
+    def view(self, index: int) -> tuple[Block, ...]:
+        """One plot a training curve, whatever the index; curves of one length and unit are not merged."""
+        del index
+        return tuple(
+            Plot(np.arange(len(curve)), {name: curve}, x_label="evaluation", y_label=name)
+            for name, curve in self.curves.items()
+        )

@@ -13,9 +13,12 @@ from sidelight_specs.roles.generator import Generator, StyleLayer
 from sidelight_specs.roles.inverter import Inverter
 from sidelight_specs.roles.metric import Metric
 from sidelight_specs.roles.renderer import Renderer
+from sidelight_specs.roles.role import ROLES, SECTIONS, Role
 from sidelight_specs.roles.trainable import Trainable
 
 __all__ = [
+    "ROLES",
+    "SECTIONS",
     "Activations",
     "AttributeFinder",
     "Classifier",
@@ -25,6 +28,7 @@ __all__ = [
     "Inverter",
     "Metric",
     "Renderer",
+    "Role",
     "StyleLayer",
     "Trainable",
 ]

@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 import attrs
 
-from sidelight_specs.descriptors import DESCRIPTORS, HOOKS, ROLES, ComponentDescriptor
+from sidelight_specs.descriptors import ComponentDescriptor
 from sidelight_specs.errors import UserError
-from sidelight_specs.hooks import GROUP_PREFIX
+from sidelight_specs.hooks import EXTENSIONS, GROUP_PREFIX
+from sidelight_specs.roles.role import ROLES
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -50,7 +51,8 @@ def components(distribution: str) -> list[Announced]:
         found = metadata.distribution(distribution).entry_points
     except metadata.PackageNotFoundError as error:
         raise UserError(f"no distribution {distribution!r} is installed", f"pip install {distribution}") from error
-    entries = [entry for entry in found if entry.group.startswith(GROUP_PREFIX)]
+    entries = [entry for entry in found if entry.group.removeprefix(GROUP_PREFIX) not in EXTENSIONS]
+    entries = [entry for entry in entries if entry.group.startswith(GROUP_PREFIX)]
     if not entries:
         raise UserError(
             f"{distribution} announces no component",
@@ -73,18 +75,19 @@ def _announced(distribution: str, entry: metadata.EntryPoint) -> Announced:
 def _descriptor(role: str, name: str, module: str) -> ComponentDescriptor:
     if role not in ROLES:
         raise ValueError(f"{role!r} is no role; roles are {', '.join(ROLES)}")
-    hook = getattr(importlib.import_module(module), HOOKS[role], None)
+    hook = getattr(importlib.import_module(module), ROLES[role].hook, None)
     if hook is None or not hasattr(hook, "sidelight_impl"):
-        raise ValueError(f"{module} has no {HOOKS[role]} marked with @hookimpl")
+        raise ValueError(f"{module} has no {ROLES[role].hook} marked with @hookimpl")
     same = [item for item in _checked(hook(), role) if item.name == name]
     if len(same) != 1:
-        raise ValueError(f"{module}.{HOOKS[role]} gives {len(same)} descriptors named {name!r}, not one")
+        raise ValueError(f"{module}.{ROLES[role].hook} gives {len(same)} descriptors named {name!r}, not one")
     return same[0]
 
 
 def _checked(given: Iterable[Any], role: str) -> list[ComponentDescriptor]:
     items = list(given)
-    wrong = [item for item in items if not isinstance(item, DESCRIPTORS[role])]
+    wrong = [item for item in items if not isinstance(item, ROLES[role].descriptor)]
     if wrong:
-        raise ValueError(f"{HOOKS[role]} gives a {type(wrong[0]).__name__}, not a {DESCRIPTORS[role].__name__}")
+        wanted = ROLES[role].descriptor.__name__
+        raise ValueError(f"{ROLES[role].hook} gives a {type(wrong[0]).__name__}, not a {wanted}")
     return items

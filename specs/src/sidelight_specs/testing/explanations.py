@@ -50,7 +50,7 @@ def toy_explanation(kind: str, classifier: Classifier, images: torch.Tensor, tar
     """A true explanation of toy images, made from what is known about them.
 
     Args:
-        kind: one of `descriptors.EXPLANATION_KINDS`.
+        kind: the name of a built-in kind.
         classifier: a `ToyClassifier`.
         images: (N, C, H, W) of a `ToyData`.
         targets: the question.
@@ -208,6 +208,7 @@ _MAKERS: dict[str, Callable[[Classifier, torch.Tensor, Targets], Artifact]] = {
     "inversion": _inversion,
     "intervention": _intervention,
 }
+TOY_KINDS = tuple(_MAKERS)
 
 
 def toy_results(task: Task = "multiclass", count: int = 3, shape: tuple[int, int, int] = SHAPE) -> Results:

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any, Literal, get_args, get_origin
 
 import attrs
 
-from sidelight_specs import roles
-from sidelight_specs.descriptors import CAPABILITIES, EXPLANATION_KINDS
+from sidelight_specs import kinds, roles
+from sidelight_specs.descriptors import CAPABILITIES
 from sidelight_specs.params import describe
 from sidelight_specs.testing.checks.registry import check
 
@@ -20,16 +20,6 @@ if TYPE_CHECKING:
     from sidelight_specs.testing.case import Case
 
 HEAVY = ("torch", "torchvision", "lpips", "PIL", "captum")
-_CLASSES = {
-    "data": roles.Data,
-    "classifier": roles.Classifier,
-    "generator": roles.Generator,
-    "inverter": roles.Inverter,
-    "attribute_finder": roles.AttributeFinder,
-    "explainer": roles.Explainer,
-    "metric": roles.Metric,
-    "renderer": roles.Renderer,
-}
 
 
 @check()
@@ -108,10 +98,11 @@ def _fits(value: Any, annotation: Any) -> bool:
 def vocabulary(case: Case) -> None:
     """Capabilities that it needs or provides are known ones, or carry the plugin's prefix."""
     wanted = {capability for need in case.descriptor.needs for capability in need.capabilities}
+    known = {*CAPABILITIES, *kinds.names()}
     for capability in (*case.descriptor.provides, *sorted(wanted)):
-        own = capability not in CAPABILITIES and "." in capability and not capability.startswith("latent.")
-        assert capability in CAPABILITIES or own, (
-            f"{capability!r} is no capability; known: {', '.join(CAPABILITIES)}; prefix your own: acme.{capability}"
+        own = capability not in known and "." in capability and not capability.startswith("latent.")
+        assert capability in known or own, (
+            f"{capability!r} is no capability; known: {', '.join(sorted(known))}; prefix your own: acme.{capability}"
         )
     slots = [need.slot for need in case.descriptor.needs]
     assert len(set(slots)) == len(slots), f"two needs share a slot: {slots}"
@@ -125,7 +116,7 @@ def factory(case: Case) -> None:
         found = case.factory
     except (ImportError, AttributeError) as error:
         raise AssertionError(f"{case.descriptor.factory} cannot be imported: {error}") from error
-    expected = _CLASSES[case.role]
+    expected = roles.ROLES[case.role].base
     fitting = inspect.isclass(found) and issubclass(found, expected)
     assert fitting, f"{found!r} is no subclass of {expected.__name__}"
     missing = sorted(getattr(found, "__abstractmethods__", ()))
@@ -166,5 +157,6 @@ def describable(case: Case) -> None:
         json.dumps(descriptor.example)
     except TypeError as error:
         raise AssertionError(f"the example is not plain data: {error}") from error
-    kinds = {getattr(descriptor, "gives", EXPLANATION_KINDS[0]), *getattr(descriptor, "accepts", ())}
-    assert kinds <= set(EXPLANATION_KINDS), f"unknown kinds of explanation: {kinds}"
+    named = {getattr(descriptor, "gives", ""), *getattr(descriptor, "accepts", ())} - {""}
+    unknown = sorted(named - kinds.names())
+    assert not unknown, f"no kind {unknown[0]!r} is registered; implement sidelight_kinds() and its entry point"

@@ -7,7 +7,8 @@ from typing import Any
 
 import attrs
 
-from sidelight_specs.descriptors import ROLES, ComponentDescriptor
+from sidelight_specs.descriptors import ComponentDescriptor
+from sidelight_specs.roles.role import ROLES
 from sidelight_specs.testing.case import Case
 
 Function = Callable[[Case], None]
@@ -48,7 +49,7 @@ def check(*roles: str, when: Callable[[Any], bool] = lambda _: True) -> Callable
         name = function.__name__.replace("_", "-")
         if name in CHECKS:
             raise ValueError(f"two checks are named {name}")
-        CHECKS[name] = Check(name, function, roles or ROLES, when)
+        CHECKS[name] = Check(name, function, roles or tuple(ROLES), when)
         return function
 
     return register

@@ -1,0 +1,128 @@
+"""The kernel's facade, which every command gets: what a command may use without importing the kernel."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Protocol
+
+from attrs import frozen
+
+from sidelight_specs.descriptors import ComponentDescriptor
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from pathlib import Path
+
+    from sidelight_specs.results import Results
+
+
+@frozen
+class Installed:
+    """One entry point of an installed plugin; nothing was imported to know it.
+
+    Args:
+        role: the role, or `kind`, `command`, `observer`.
+        use: `PLUGIN/COMPONENT`.
+        distribution, version: where it comes from.
+        module: the light module.
+    """
+
+    role: str
+    use: str
+    distribution: str
+    version: str
+    module: str
+
+
+@frozen(eq=False)
+class Found:
+    """One component whose light module was loaded.
+
+    Args:
+        use, role: its name in a recipe.
+        descriptor: what the plugin says of it.
+        distribution, version: where it comes from.
+    """
+
+    use: str
+    role: str
+    descriptor: ComponentDescriptor
+    distribution: str
+    version: str
+
+
+class Finished(Protocol):
+    """A finished run."""
+
+    @property
+    def folder(self) -> Path:
+        """The run's folder."""
+
+    @property
+    def results(self) -> Results:
+        """Explanations, measurements and everything that they are about."""
+
+    @property
+    def manifest(self) -> Mapping[str, Any]:
+        """The content of `run.json`."""
+
+    @property
+    def pages(self) -> tuple[Path, ...]:
+        """The file of each renderer that is to be opened first."""
+
+    def check(self) -> None:
+        """Raise the error of a step that failed; nothing when the run is complete."""
+
+
+class Host(Protocol):
+    """The kernel, as a command sees it. Mistakes of the user are raised as `UserError`."""
+
+    def write(self, text: str = "", *, error: bool = False) -> None:
+        """Write lines of text to stdout, or to stderr; what could drive the terminal is made visible instead."""
+
+    def write_wrapped(self, text: str, indent: str = "") -> None:
+        """Write a paragraph, broken into lines that fit the terminal."""
+
+    def write_table(self, headings: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+        """Write a table; columns without any text are left out."""
+
+    def write_json(self, value: Any) -> None:
+        """Write plain values as indented JSON."""
+
+    def installed(self) -> tuple[Installed, ...]:
+        """Every entry point of every plugin, also of broken and blocked ones; nothing is imported."""
+
+    def problems(self) -> tuple[str, ...]:
+        """Sentences about distributions whose metadata cannot be read, and names that are claimed twice."""
+
+    def find(self, use: str, role: str = "") -> tuple[Found, ...]:
+        """The components of that name, in one role or in all that it has; imports their light module.
+
+        Raises:
+            UserError: there is none, or it is broken or blocked; the fix says what to install or reinstall.
+        """
+
+    def schema(self) -> tuple[dict[str, Any], tuple[str, ...]]:
+        """The JSON Schema of recipes for what is installed, and a sentence for each component that is left out."""
+
+    def check(self, recipe: str | Path, *, set: Sequence[str] = (), swap: Sequence[str] = ()) -> dict[str, Any]:
+        """Read and check a recipe; gives it resolved, as plain values, every default written out.
+
+        Raises:
+            UserError: it has mistakes; all of them are listed.
+        """
+
+    def run(
+        self,
+        recipe: str | Path,
+        *,
+        set: Sequence[str] = (),
+        swap: Sequence[str] = (),
+        out: str | Path | None = None,
+        device: str = "auto",
+        threads: int | None = None,
+        progress: bool = True,
+    ) -> Finished:
+        """Run a recipe; steps that fail are in the answer, `check()` raises them."""
+
+    def load_run(self, folder: str | Path) -> Finished:
+        """Read back a finished run."""

@@ -103,7 +103,7 @@ def test_another_order_and_unit_leave_logits_and_reconstruction():
     layer = torch.randn(20, 6)
     before = network.x_features(layer)
     order, units = torch.tensor([2, 0, 3, 1]), torch.tensor([0.5, 2.0, 3.0, 0.1])
-    other = network.rearranged(order, units)
+    other = network.reorder(order, units)
     after = other.x_features(layer)
     assert torch.allclose(after, (before / units)[:, order], atol=1e-5)
     assert torch.allclose(other.logits(after), network.logits(before), atol=1e-5)
@@ -117,6 +117,6 @@ def test_leaving_out_a_silent_feature_changes_nothing():
         network.encoder[-2].weight[1] = 0
         network.encoder[-2].bias[1] = -1
     layer = torch.randn(20, 6)
-    other = network.rearranged(torch.tensor([0, 2, 3]), torch.ones(4))
+    other = network.reorder(torch.tensor([0, 2, 3]), torch.ones(4))
     assert other.sizes == (6, 5, 3)
     assert torch.allclose(other.logits(other.x_features(layer)), network.logits(network.x_features(layer)), atol=1e-5)

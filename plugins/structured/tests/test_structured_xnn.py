@@ -8,10 +8,10 @@ from sidelight_specs.results import Heatmap, Split, Targets
 from sidelight_specs.roles import Classifier, Data, Explainer
 from sidelight_specs.testing import ToyClassifier, ToyData, ToyRun
 from sidelight_structured import XnnParams
-from sidelight_structured.xnn import restarts
+from sidelight_structured.xnn import training
+from sidelight_structured.xnn.heatmaps import GAIN, UnitClassifier
 from sidelight_structured.xnn.srae import pull_away
-from sidelight_structured.xnn.training import default_widths, encoded, strongest
-from sidelight_structured.xnn.unit_classifier import GAIN, XFeature
+from sidelight_structured.xnn.training import default_widths, encode, strongest
 from sidelight_structured.xnn.xnn import Xnn, explained_classes
 from sidelight_toolkit.classifier import TorchClassifier
 from sidelight_toolkit.layers import find_layer, layer_and_logits
@@ -164,8 +164,8 @@ def test_each_term_does_what_it_is_for():
 
 def overlap_on_training_images(explainer, run):
     images = torch.from_numpy(QuarterData().split("train").images)
-    layer, _ = layer_and_logits(explainer.classifier, explainer._fitted.layer, images)
-    return float(pull_away(encoded(explainer._fitted.network, layer, run.device)))
+    layer, _ = layer_and_logits(explainer._classifier, explainer._fitted.layer, images)
+    return float(pull_away(encode(explainer._fitted.network, layer, run.device)))
 
 
 def test_x_features_that_overlap_too_much_are_trained_anew_and_the_best_are_kept():
@@ -189,7 +189,7 @@ def test_a_training_that_is_good_enough_is_the_last():
 
 def disagreement_on_training_images(explainer):
     images = torch.from_numpy(QuarterData().split("train").images)
-    layer, logits = layer_and_logits(explainer.classifier, explainer._fitted.layer, images)
+    layer, logits = layer_and_logits(explainer._classifier, explainer._fitted.layer, images)
     network = explainer._fitted.network
     return float((network.logits(network.x_features(layer)).argmax(1) != logits.argmax(1)).float().mean())
 
@@ -209,13 +209,13 @@ def test_the_pull_away_turns_back_by_less_and_less(monkeypatch):
     answers = iter([(2.0, 0.5), (0.5, 3.0), (1.5, 1.0), (0.9, 1.2)])
     strengths = []
 
-    def attempted(_layer, _logits, _classes, _params, _run, strength, number):
+    def attempt(_layer, _logits, _classes, _params, _run, strength, number):
         strengths.append(strength)
         overlap, disagreement = next(answers)
-        return restarts.Attempt(network=number, curves={}, overlap=overlap, disagreement=disagreement)
+        return training.Attempt(network=number, curves={}, overlap=overlap, disagreement=disagreement)
 
-    monkeypatch.setattr(restarts, "_attempted", attempted)
-    chosen, _ = restarts.trained(None, None, (), XnnParams(orthogonality=0.3, tries=4), ToyRun())
+    monkeypatch.setattr(training, "_attempt", attempt)
+    chosen, _ = training.train_with_restarts(None, None, (), XnnParams(orthogonality=0.3, tries=4), ToyRun())
     assert np.allclose(strengths, [0.3, 0.3 * 1.5, 0.3 * 1.5**0.5, 0.3 * 1.5**0.75])
     assert chosen == 3
 
@@ -347,7 +347,7 @@ def test_an_x_feature_is_a_binary_classifier_of_its_own_strength(planted):
     layer, _ = layer_and_logits(QuarterClassifier(), learned.layer, images[:1])
     values = learned.network.x_features(layer)[0]
     index = int(values.argmax())
-    part = XFeature(QuarterClassifier(), learned.layer, learned.network, index, float(values[index]))
+    part = UnitClassifier(QuarterClassifier(), learned.layer, learned.network, index, float(values[index]))
     assert part.scores(images[:1]).item() == pytest.approx(GAIN, abs=1e-4)
     pixels = images[:1].clone().requires_grad_()
     (gradient,) = torch.autograd.grad(part.scores(pixels).sum(), pixels)
@@ -358,7 +358,7 @@ def test_an_x_feature_is_a_binary_classifier_of_its_own_strength(planted):
 
 def test_the_module_of_an_x_feature_has_the_classifiers_own_parts(planted):
     learned, classifier = planted[0]._fitted, QuarterClassifier()
-    part = XFeature(classifier, learned.layer, learned.network, 0, 1.0)
+    part = UnitClassifier(classifier, learned.layer, learned.network, 0, 1.0)
     images, _ = asked(3)
     assert torch.equal(part.module(images), part.scores(images))
     assert dict(part.module.named_modules())["mix"] is classifier.module.mix

@@ -1,67 +1,154 @@
-"""Where each x-feature is, by the heatmap method that the user names."""
+"""Heatmap of each x-feature, by any heatmap method: the x-feature becomes a binary classifier that the method explains.
+
+Li Fuxin et al. 2021, section 2.
+"""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
 import numpy as np
+import torch
 from sidelight_specs import UserError
 from sidelight_specs.results import Heatmap, Targets
-
-from sidelight_structured.xnn.unit_classifier import XFeature
+from sidelight_specs.roles import Classifier
+from sidelight_toolkit.layers import layer_and_logits
+from torch import nn
 
 if TYPE_CHECKING:
-    import torch
-    from sidelight_specs import Run
-    from sidelight_specs.roles import Classifier, Explainer
+    from collections.abc import Callable, Sequence
+    from contextlib import AbstractContextManager
 
-    from sidelight_structured.xnn.state import Learned
+    from sidelight_specs import Run
+    from sidelight_specs.roles import Activations, Explainer
+    from sidelight_specs.roles.classifier import Task
+
+    from sidelight_structured.xnn.srae import ExplanationNetwork
 
 FAINT = 0.05
-"""An x-feature that fires less than this, where 1 is its usual strength, has no place."""
+"""x-features below this, where 1 is their usual strength, get an empty heatmap: there is nothing to locate."""
+GAIN = 4.0
+"""Logit of an x-feature as strong as in the explained image, -GAIN without it: probabilities .98 and .02, as methods
+that hide parts of the image expect of a classifier."""
 
 
-def places(
-    method: Explainer, classifier: Classifier, learned: Learned, images: torch.Tensor, x_features: np.ndarray, run: Run
+class UnitClassifier(Classifier):
+    """Binary classifier of one x-feature: class 1 where it is as strong as in one image, class 0 where it is absent.
+
+    The logit is linear in the x-feature, so that its gradients are the x-feature's own up to a factor.
+
+    Args:
+        classifier: the classifier behind it, which is not changed.
+        layer: the layer that the network is attached to.
+        network: the explanation network.
+        index: index of the x-feature.
+        reference: its value in the image, above 0.
+    """
+
+    def __init__(
+        self, classifier: Classifier, layer: str, network: ExplanationNetwork, index: int, reference: float
+    ) -> None:
+        self._classifier = classifier
+        self._layer = layer
+        self._network = network
+        self._index = index
+        self._reference = reference
+
+    @property
+    def task(self) -> Task:
+        """Binary."""
+        return "binary"
+
+    @property
+    def class_names(self) -> tuple[str, ...]:
+        """Absent and present."""
+        return "absent", "present"
+
+    @property
+    def input_shape(self) -> tuple[int, int, int]:
+        """The classifier's."""
+        return self._classifier.input_shape
+
+    def scores(self, images: torch.Tensor) -> torch.Tensor:
+        """(N, 1) logits from -GAIN (absent) over GAIN (as in the image) upwards."""
+        layer, _ = layer_and_logits(self._classifier, self._layer, images)
+        strength = self._network.x_features(layer)[:, self._index] / self._reference  # 1: as in the image
+        return GAIN * (2 * strength[:, None] - 1)
+
+    @property
+    def layers(self) -> tuple[str, ...]:
+        """The classifier's."""
+        return self._classifier.layers
+
+    def watch(self, layers: Sequence[str]) -> AbstractContextManager[Activations]:
+        """Record outputs of the classifier's layers while the x-feature is computed."""
+        return self._classifier.watch(layers)
+
+    @property
+    def module(self) -> nn.Module:
+        """From images to scores, with the classifier's own modules under their own names."""
+        return _Scores(self.scores, self._classifier.module)
+
+
+class _Scores(nn.Module):
+    def __init__(self, scores: Callable[[torch.Tensor], torch.Tensor], module: nn.Module) -> None:
+        super().__init__()
+        for name, child in module.named_children():
+            self.add_module(name, child)
+        self._scores = scores
+        self.training = False  # not eval(), which would reach into the classifier's modules
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        return self._scores(images)
+
+
+def x_feature_heatmaps(
+    method: Explainer,
+    classifier: Classifier,
+    layer: str,
+    network: ExplanationNetwork,
+    images: torch.Tensor,
+    x_features: np.ndarray,
+    run: Run,
 ) -> tuple[np.ndarray, np.ndarray | None]:
-    """A heatmap of each x-feature in each image; 0 everywhere where the x-feature does not fire.
-
-    One x-feature of one image at a time: each is asked about a classifier of its own.
+    """Heatmaps of every x-feature in every image; 0 everywhere where the x-feature does not fire.
 
     Args:
         method: a heatmap explainer of the classifier.
         classifier: the explained classifier.
-        learned: the explanation network.
+        layer: the layer that the network is attached to.
+        network: the explanation network.
         images: (N, C, H, W).
         x_features: (N, n), their x-features.
         run: shows progress.
 
     Returns:
-        (N, n, H, W) float32, and the (N,) passes that they took, None where the method does not count them.
+        (N, n, H, W) float32, and their passes (N,), None where the method does not count them.
 
     Raises:
         UserError: the method gives something other than heatmaps for the predicted class.
     """
     maps = np.zeros((*x_features.shape, *images.shape[-2:]), dtype=np.float32)
     passes: np.ndarray | None = np.zeros(len(images), dtype=np.float32)
+    # one at a time: the reference, and with it the classifier, differs for each x-feature and image
     for row, index in run.progress(np.argwhere(x_features >= FAINT).tolist(), "heatmaps"):
-        part = XFeature(classifier, learned.layer, learned.network, index, float(x_features[row, index]))
-        found = _heatmap(method.about(part), images[row : row + 1])
-        maps[row, index] = found.values[0]
-        if passes is None or found.passes is None:
+        unit = UnitClassifier(classifier, layer, network, index, float(x_features[row, index]))
+        heatmap = _heatmap(method.about(unit), images[row : row + 1])
+        maps[row, index] = heatmap.values[0]
+        if passes is None or heatmap.passes is None:
             passes = None
         else:
-            passes[row] += found.passes[0]
+            passes[row] += heatmap.passes[0]
     return maps, passes
 
 
 def _heatmap(method: Explainer, image: torch.Tensor) -> Heatmap:
-    """Why is the x-feature present (class 1) and not absent (class 0)?"""
-    found = method.explain(image, Targets(predicted=np.array([1]), probe=np.array([0])))
-    if not isinstance(found, Heatmap) or found.answers == "probe":
-        what = f"a {found.kind}" + (" for the probe" if isinstance(found, Heatmap) else "")
+    """Heatmap of the x-feature's presence (class 1) against its absence (class 0)."""
+    result = method.explain(image, Targets(predicted=np.array([1]), probe=np.array([0])))
+    if not isinstance(result, Heatmap) or result.answers == "probe":
+        kind = f"a {result.kind}" + (" for the probe" if isinstance(result, Heatmap) else "")
         raise UserError(
-            f"the component under `heatmap` gives {what}",
-            "Name an explainer that gives heatmaps for the predicted class: needs: {heatmap: ID}.",
+            f"the component under `heatmap` gives {kind}",
+            "name an explainer that gives heatmaps for the predicted class: needs: {heatmap: ID}",
         )
-    return found
+    return result

@@ -1,4 +1,4 @@
-"""How well an explanation network mimics the classifier, and how much its x-features differ."""
+"""Fidelity of an explanation network to its classifier, and orthogonality of its x-features."""
 
 from __future__ import annotations
 
@@ -18,16 +18,16 @@ if TYPE_CHECKING:
 Better = Literal["higher", "lower", "neither"]
 
 
-def substituted(logits: torch.Tensor, approximated: torch.Tensor, classes: Sequence[int]) -> torch.Tensor:
+def substitute(logits: torch.Tensor, approximated: torch.Tensor, classes: Sequence[int]) -> torch.Tensor:
     """The classifier's logits (N, K) with the explained classes' columns replaced by the network's (N, k)."""
-    answer = logits.clone()
-    answer[:, list(classes)] = approximated
-    return answer
+    result = logits.clone()
+    result[:, list(classes)] = approximated
+    return result
 
 
 def agreement(logits: torch.Tensor, approximated: torch.Tensor, classes: Sequence[int]) -> torch.Tensor:
     """(N,) bool: the network's logits (N, k) of the explained classes give the prediction of the classifier (N, K)."""
-    return substituted(logits, approximated, classes).argmax(1) == logits.argmax(1)
+    return substitute(logits, approximated, classes).argmax(1) == logits.argmax(1)
 
 
 def r_squared(logits: torch.Tensor, approximated: torch.Tensor) -> float:
@@ -46,7 +46,7 @@ def quality(
         approximated: (N, k), the explained classes' by the network.
         x_features: (N, n).
         classes: the k classes explained.
-        images: which images these are, for the help texts.
+        images: name of the images in help texts.
     """
     items = [
         _number("R2", r_squared(logits[:, list(classes)], approximated), "higher", "R squared",
@@ -56,7 +56,7 @@ def quality(
         _number("x-features that fire", float((x_features > 0).any(0).sum()), "neither", "x-features",
                 f"x-features that are above 0 in at least one of {images}; orthogonality is over their pairs."),
     ]  # fmt: skip
-    if logits.shape[1] > 1:
+    if logits.shape[1] > 1:  # a single logit predicts nothing that could agree
         items.insert(0, _agreement(to_array(agreement(logits, approximated, classes)), images))
     return Measurements(items=tuple(items))
 

@@ -1,7 +1,12 @@
-"""The sparse reconstruction autoencoder (section 2.1): the explanation network and the three terms of equation 1.
+"""Sparse reconstruction autoencoder (SRAE): the explanation network and the three terms of equation 1.
 
-With the paper's letters: Z (M, S) is a layer's output for M images, E (M, n) the x-features, y (M, K) the logits,
-v (K, n) the linear read-out.
+Li Fuxin et al. 2021, From Heatmaps to Structured Explanations of Image Classifiers, section 2.1 (Qi, Khorram and Li
+2021, Embedding Deep Networks into Visual Explanations). Equation 1:
+
+    min over theta, v  ||v E_theta(Z) - y||^2 + beta * sparse reconstruction(Z) + eta * pull-away(E)
+
+Symbols: Z (M, S) a layer's outputs for M images, E (M, n) the x-features, y (M, K) the logits, v (K, n) the linear
+read-out, q the sharpness of the sparse reconstruction.
 """
 
 from __future__ import annotations
@@ -15,24 +20,24 @@ from torch import nn
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-_TINY = 1e-12
+TINY = 1e-12
+"""Smallest norm that an x-feature is divided by."""
 SLOPE = 0.1
-"""Of the hidden layers' leaky rectifiers below 0; with plain ones more x-features fall silent for good."""
+"""Slope of the hidden layers' leaky ReLUs below 0; with plain ReLUs more x-features fall silent for good."""
 FIRST_BIAS = 0.3
-"""Of the x-features, so that each fires in some images from the start."""
+"""First bias of the x-features, so that each fires in some images from the start."""
 
 
 def faithfulness(approximated: torch.Tensor, logits: torch.Tensor) -> torch.Tensor:
-    """First term: how far the read-out is from the logits, both (M, K).
+    """First term: mean squared distance of the read-out v E to the logits y, both (M, K).
 
-    The mean over images of the squared distance, divided by K so that the other terms weigh the same for any number
-    of classes.
+    Divided by K as well as by M, so that the other terms weigh the same for any number of classes.
     """
     return (approximated - logits).square().mean()
 
 
 def sparse_reconstruction(rebuilt: torch.Tensor, features: torch.Tensor, q: float) -> torch.Tensor:
-    """Second term: the mean over the dimensions k of log(1 + q * mean squared error of k); arguments (M, S).
+    """Second term: mean over the dimensions k of log(1 + q * mean squared error of k); arguments (M, S).
 
     The logarithm makes it cheap to give up a dimension altogether, so that only a part of Z is rebuilt.
     """
@@ -41,18 +46,18 @@ def sparse_reconstruction(rebuilt: torch.Tensor, features: torch.Tensor, q: floa
 
 def squared_cosines(x_features: torch.Tensor) -> torch.Tensor:
     """(n, n) squared cosines between the columns of E (M, n); 0 with a column that never fires."""
-    directions = x_features / x_features.norm(dim=0).clamp_min(_TINY)
+    directions = x_features / x_features.norm(dim=0).clamp_min(TINY)
     cosines: torch.Tensor = directions.T @ directions
     return cosines.square()
 
 
 def pull_away(x_features: torch.Tensor) -> torch.Tensor:
-    """Third term: the mean squared cosine over the ordered pairs of x-features; 0 where there is no pair.
+    """Third term: mean squared cosine over the ordered pairs of x-features, the columns of E; 0 without a pair.
 
-    An x-feature is the vector of its values over the images, as the formula has it; the authors' code compares images
-    instead. The cosine with an x-feature that fires in no image is not defined, and the mean is over the other pairs:
-    counted as 0, it would make silencing x-features the easiest way to a low loss.
+    The paper's formula compares x-features by their values over the images; the authors' code compares images.
     """
+    # the cosine with a silent x-feature is undefined, and pairs with it do not count: counted as 0, silencing
+    # x-features would be the easiest way to a low loss
     count = (x_features.detach() != 0).any(0).sum()
     squared = squared_cosines(x_features)
     return (squared.sum() - squared.diagonal().sum()) / (count * (count - 1)).clamp_min(1)
@@ -86,27 +91,36 @@ class ExplanationNetwork(nn.Module):
     def __init__(self, inputs: int, outputs: int, features: int, widths: Sequence[int]) -> None:
         super().__init__()
         self.sizes = (inputs, *widths, features)
-        layers = _layers(self.sizes)
+        layers = _linear_layers(self.sizes)
         nn.init.constant_(layers[-1].get_parameter("bias"), FIRST_BIAS)
         self.encoder = nn.Sequential(*layers, nn.ReLU())
         self.readout = nn.Linear(features, outputs)
-        self.decoder = nn.Sequential(*_layers(self.sizes[::-1]))
+        self.decoder = nn.Sequential(*_linear_layers(self.sizes[::-1]))
         self.register_buffer("feature_scale", torch.ones(()))
         self.register_buffer("logit_scale", torch.ones(()))
 
     def x_features(self, layer: torch.Tensor) -> torch.Tensor:
         """E: a layer's output (M, ...) to (M, n), none negative."""
-        encoded: torch.Tensor = self.encoder(layer.flatten(1) / self.feature_scale)
-        return encoded
+        x_features: torch.Tensor = self.encoder(layer.flatten(1) / self.feature_scale)
+        return x_features
 
     def logits(self, x_features: torch.Tensor) -> torch.Tensor:
         """v E plus the constant: (M, n) to (M, K) logits of the classifier's own scale."""
-        approximated: torch.Tensor = self.readout(x_features) * self.logit_scale
-        return approximated
+        logits: torch.Tensor = self.readout(x_features) * self.logit_scale
+        return logits
+
+    def loss(self, layer: torch.Tensor, logits: torch.Tensor, beta: float, eta: float, q: float) -> Loss:
+        """Equation 1 on M images: a layer's outputs (M, ...) and the classifier's logits (M, K)."""
+        z = layer.flatten(1) / self.feature_scale  # Z, (M, S)
+        x_features = self.encoder(z)  # E, (M, n)
+        faithful = faithfulness(self.readout(x_features), logits / self.logit_scale)
+        rebuilt = sparse_reconstruction(self.decoder(x_features), z, q)
+        apart = pull_away(x_features)
+        return Loss(faithful + beta * rebuilt + eta * apart, faithful, rebuilt, apart)  # eq. 1
 
     @property
     def weights(self) -> torch.Tensor:
-        """(K, n): what one unit of each x-feature adds to each logit."""
+        """(K, n): change of each logit with one unit of each x-feature."""
         return self.readout.weight * self.logit_scale
 
     @property
@@ -115,11 +129,10 @@ class ExplanationNetwork(nn.Module):
         return self.readout.bias * self.logit_scale
 
     @torch.no_grad()
-    def rearranged(self, order: torch.Tensor, units: torch.Tensor) -> ExplanationNetwork:
+    def reorder(self, order: torch.Tensor, units: torch.Tensor) -> ExplanationNetwork:
         """A network with some of the x-features, in another order, each with a unit of its own.
 
-        Rectified x-features allow it: dividing what makes one and multiplying what follows it cancel out. It gives the
-        same logits and reconstructions where those left out do not fire.
+        Logits and reconstructions are the same where those left out do not fire.
 
         Args:
             order: (m,) indices of the x-features that stay, the first one ahead.
@@ -127,14 +140,15 @@ class ExplanationNetwork(nn.Module):
         """
         state = self.state_dict()
         last = f"encoder.{2 * (len(self.sizes) - 2)}"
+        # ReLU(x / u) = ReLU(x) / u for u > 0: rows before it are divided, columns after it multiplied
         state[f"{last}.weight"] = (state[f"{last}.weight"] / units[:, None])[order]
         state[f"{last}.bias"] = (state[f"{last}.bias"] / units)[order]
         for name in ("readout.weight", "decoder.0.weight"):
             state[name] = (state[name] * units)[:, order]
-        return ExplanationNetwork.holding((*self.sizes[:-1], len(order)), state)
+        return ExplanationNetwork.from_state((*self.sizes[:-1], len(order)), state)
 
     @classmethod
-    def holding(cls, sizes: Sequence[int], state: Mapping[str, torch.Tensor]) -> ExplanationNetwork:
+    def from_state(cls, sizes: Sequence[int], state: Mapping[str, torch.Tensor]) -> ExplanationNetwork:
         """A frozen network with these weights; no random stream is touched.
 
         Args:
@@ -147,18 +161,9 @@ class ExplanationNetwork(nn.Module):
         network.load_state_dict(dict(state))
         return network.to(state["readout.bias"].device).eval().requires_grad_(False)
 
-    def loss(self, layer: torch.Tensor, logits: torch.Tensor, beta: float, eta: float, q: float) -> Loss:
-        """Equation 1 on M images: a layer's outputs (M, ...) and the classifier's logits (M, K)."""
-        flat = layer.flatten(1) / self.feature_scale
-        encoded = self.encoder(flat)
-        faithful = faithfulness(self.readout(encoded), logits / self.logit_scale)
-        rebuilt = sparse_reconstruction(self.decoder(encoded), flat, q)
-        apart = pull_away(encoded)
-        return Loss(faithful + beta * rebuilt + eta * apart, faithful, rebuilt, apart)
 
-
-def _layers(sizes: Sequence[int]) -> list[nn.Module]:
-    """Linear layers with leaky rectifiers between them."""
+def _linear_layers(sizes: Sequence[int]) -> list[nn.Module]:
+    """Linear layers with leaky ReLUs between them."""
     layers: list[nn.Module] = []
     for before, after in pairwise(sizes):
         layers += [nn.Linear(before, after), nn.LeakyReLU(SLOPE)]

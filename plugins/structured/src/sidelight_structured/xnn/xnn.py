@@ -1,4 +1,9 @@
-"""The explanation network (section 2): a prediction as a sum of a few x-features, each with its place."""
+"""Explanation network (XNN): a prediction as a weighted sum of a few learned x-features.
+
+Li Fuxin et al. 2021, From Heatmaps to Structured Explanations of Image Classifiers, section 2. The network is attached
+to a layer of the classifier: logits y = v E(Z) + constant, where Z (N, S) is the layer's output, E (N, n) the
+x-features and v (K, n) the read-out; `srae.py` has the network and its loss, `training.py` its training.
+"""
 
 from __future__ import annotations
 
@@ -6,30 +11,34 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
+from attrs import field, frozen
 from sidelight_specs import NotFittedError, UserError
-from sidelight_specs.results import Concepts
+from sidelight_specs.results import Concepts, State
 from sidelight_specs.roles import Explainer, Trainable
 from sidelight_toolkit.arrays import to_array
 from sidelight_toolkit.layers import collect, find_layer
+from sidelight_toolkit.modules import state_arrays
 
-from sidelight_structured.xnn.heatmaps import places
-from sidelight_structured.xnn.quality import quality, substituted
-from sidelight_structured.xnn.restarts import trained
-from sidelight_structured.xnn.state import Learned
-from sidelight_structured.xnn.training import encoded, strongest
+from sidelight_structured.xnn.heatmaps import x_feature_heatmaps
+from sidelight_structured.xnn.quality import quality, substitute
+from sidelight_structured.xnn.srae import ExplanationNetwork
+from sidelight_structured.xnn.training import encode, strongest, train_with_restarts
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from sidelight_specs import Run
-    from sidelight_specs.results import State, Targets
+    from sidelight_specs.results import Targets
     from sidelight_specs.roles import Classifier, Data
 
     from sidelight_structured.params import XnnParams
-    from sidelight_structured.xnn.srae import ExplanationNetwork
 
 REFERENCE = 1000
-"""Images of the data whose x-features go with every explanation."""
+"""Held-out images whose x-features go with every explanation, to show the usual range of each."""
+OWN_PASSES = 1
+"""Passes for an image's x-features and logits, beside those of the heatmaps."""
+NAMED_CLASSES = 20
+"""Classes that an error lists."""
 
 
 class Xnn(Explainer, Trainable):
@@ -42,21 +51,21 @@ class Xnn(Explainer, Trainable):
     def __init__(
         self, params: XnnParams, *, classifier: Classifier, heatmap: Explainer | None = None, run: Run
     ) -> None:
-        self.params = params
-        self.classifier = classifier
-        self.heatmap = heatmap
-        self.run = run
-        self._learned: Learned | None = None
+        self._params = params
+        self._classifier = classifier
+        self._heatmap = heatmap
+        self._run = run
+        self._state: XnnState | None = None
 
     def fit(self, data: Data) -> None:
-        """Minimise equation 1 on the training split; how well it does on the test split is emitted as `held-out`."""
+        """Minimise equation 1 on the training split; emit its quality on the test split as `held-out`."""
         images = self._images(data, "train")
-        name = find_layer(self.classifier, self.params.layer, images[:1].to(self.run.device))
-        classes = explained_classes(self.params.classes, self.classifier)
-        layer, logits = self._seen(name, images)
-        network, curves = trained(layer, logits, classes, self.params, self.run)
-        rows, values = strongest(encoded(network, layer, self.run.device), self.params.exemplars)
-        self._learned = Learned(
+        name = find_layer(self._classifier, self._params.layer, images[:1].to(self._run.device))
+        classes = explained_classes(self._params.classes, self._classifier)
+        layer, logits = self._layer_and_logits(name, images)
+        network, curves = train_with_restarts(layer, logits, classes, self._params, self._run)
+        rows, values = strongest(encode(network, layer, self._run.device), self._params.exemplars)
+        self._state = XnnState(
             layer=name,
             classes=classes,
             network=network,
@@ -67,90 +76,146 @@ class Xnn(Explainer, Trainable):
         )
 
     def _images(self, data: Data, split: str) -> torch.Tensor:
-        return torch.from_numpy(data.split(split).images[: self.params.images])
+        return torch.from_numpy(data.split(split).images[: self._params.images])
 
-    def _seen(self, layer: str, images: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        return collect(self.classifier, layer, images, self.params.classifier_batch, self.run)
+    def _layer_and_logits(self, layer: str, images: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        return collect(self._classifier, layer, images, self._params.classifier_batch, self._run)
 
     def _held_out(self, data: Data, name: str, network: ExplanationNetwork, classes: tuple[int, ...]) -> np.ndarray:
-        """The x-features of the test split (of the training split where there is none), after measuring them."""
+        """Measure the network on the test split (the training split if there is none); its x-features (N, n)."""
         split = "test" if "test" in data.splits else "train"
-        layer, logits = self._seen(name, self._images(data, split))
-        x_features = encoded(network, layer, self.run.device)
-        approximated = network.logits(x_features.to(self.run.device)).cpu()
-        measured = quality(logits, approximated, x_features, classes, f"the {len(layer):,} images of the {split} split")
-        self.run.emit("held-out", measured)
+        layer, logits = self._layer_and_logits(name, self._images(data, split))
+        x_features = encode(network, layer, self._run.device)
+        approximated = network.logits(x_features.to(self._run.device)).cpu()
+        images = f"the {len(layer):,} images of the {split} split"
+        self._run.emit("held-out", quality(logits, approximated, x_features, classes, images))
         return to_array(x_features)
 
     def state(self) -> State:
-        """The network, its exemplars and the course of the training."""
-        return self._fitted.state()
+        """The network, its exemplars and the terms of the loss."""
+        return self._fitted.to_state()
 
     def load_state(self, state: State) -> None:
         """Rebuild the network."""
-        self._learned = Learned.of(state, self.run.device)
+        self._state = XnnState.from_state(state, self._run.device)
 
     @property
-    def _fitted(self) -> Learned:
-        if self._learned is None:
+    def _fitted(self) -> XnnState:
+        if self._state is None:
             raise NotFittedError("the explanation network was not trained yet")
-        return self._learned
+        return self._state
 
     def explain(self, images: torch.Tensor, targets: Targets) -> Concepts:
-        """What each x-feature adds to the logit of the predicted class, and where it is.
+        """Contribution of each x-feature to the logit of the predicted class, and its heatmap.
 
         A class that the network does not explain gets contributions of 0, and a warning.
         """
-        learned = self._fitted
-        layer, logits = self._seen(learned.layer, images)
-        x_features = encoded(learned.network, layer, self.run.device)
-        approximated = learned.network.logits(x_features.to(self.run.device)).cpu()
+        state = self._fitted
+        layer, logits = self._layer_and_logits(state.layer, images)
+        x_features = encode(state.network, layer, self._run.device)  # E, (N, n)
+        approximated = state.network.logits(x_features.to(self._run.device)).cpu()  # v E + constant, (N, k)
         weights, constants = self._readout(logits.shape[1])
         self._warn_of_other_classes(targets)
-        strengths = to_array(x_features)
-        maps, passes = self._places(images, strengths)
+        activations = to_array(x_features)
+        maps, passes = self._heatmaps(images, activations)
         return Concepts(
-            names=tuple(f"x-feature {number}" for number in range(1, strengths.shape[1] + 1)),
-            activations=strengths,
-            contributions=weights[targets.predicted] * strengths,
+            names=tuple(f"x-feature {number}" for number in range(1, activations.shape[1] + 1)),
+            activations=activations,
+            contributions=weights[targets.predicted] * activations,  # v_c * E, summing to y_c - constant_c
             heatmaps=maps,
-            exemplars=learned.exemplars if self.params.exemplars else None,
+            exemplars=state.exemplars if self._params.exemplars else None,
             constant=constants[targets.predicted],
-            logits=to_array(substituted(logits, approximated, learned.classes)),
+            logits=to_array(substitute(logits, approximated, state.classes)),
             weights=weights,
-            exemplar_activations=learned.exemplar_activations if self.params.exemplars else None,
-            reference=learned.reference,
+            exemplar_activations=state.exemplar_activations if self._params.exemplars else None,
+            reference=state.reference,
             answers="predicted",
             passes=passes,
         )
 
     def _readout(self, outputs: int) -> tuple[np.ndarray, np.ndarray]:
         """Weights (K, n) and constants (K,) of all classes, 0 for those that are not explained."""
-        learned = self._fitted
-        weights = np.zeros((outputs, learned.network.sizes[-1]), dtype=np.float32)
+        state = self._fitted
+        weights = np.zeros((outputs, state.network.sizes[-1]), dtype=np.float32)
         constants = np.zeros(outputs, dtype=np.float32)
-        weights[list(learned.classes)] = to_array(learned.network.weights)
-        constants[list(learned.classes)] = to_array(learned.network.constant)
+        weights[list(state.classes)] = to_array(state.network.weights)
+        constants[list(state.classes)] = to_array(state.network.constant)
         return weights, constants
 
     def _warn_of_other_classes(self, targets: Targets) -> None:
         others = sorted(set(targets.predicted.tolist()) - set(self._fitted.classes))
         if others:
-            names = ", ".join(self.classifier.class_names[index] for index in others)
-            self.run.warn(f"images predicted as {names}: the explanation network was not trained for these classes")
+            names = ", ".join(self._classifier.class_names[index] for index in others)
+            self._run.warn(f"images predicted as {names}: the explanation network was not trained for these classes")
 
-    def _places(self, images: torch.Tensor, strengths: np.ndarray) -> tuple[np.ndarray | None, np.ndarray | None]:
-        if self.heatmap is None:
-            return None, np.ones(len(images), dtype=np.float32)
-        maps, passes = places(self.heatmap, self.classifier, self._fitted, images, strengths, self.run)
-        return maps, None if passes is None else passes + 1
+    def _heatmaps(self, images: torch.Tensor, activations: np.ndarray) -> tuple[np.ndarray | None, np.ndarray | None]:
+        if self._heatmap is None:
+            return None, np.full(len(images), OWN_PASSES, dtype=np.float32)
+        layer, network = self._fitted.layer, self._fitted.network
+        maps, passes = x_feature_heatmaps(
+            self._heatmap, self._classifier, layer, network, images, activations, self._run
+        )
+        return maps, None if passes is None else passes + OWN_PASSES
+
+
+@frozen(eq=False)
+class XnnState:
+    """A trained explanation network and the arrays that explanations show with it.
+
+    Args:
+        layer: the classifier's layer that it is attached to.
+        classes: the k classes whose logits it gives.
+        network: trained, frozen.
+        exemplars: (n, M, C, H, W), the training images in which each x-feature fires most.
+        exemplar_activations: (n, M), its values there.
+        reference: (R, n), x-features of held-out images.
+        curves: the terms of the loss over the training.
+    """
+
+    layer: str
+    classes: tuple[int, ...]
+    network: ExplanationNetwork
+    exemplars: np.ndarray
+    exemplar_activations: np.ndarray
+    reference: np.ndarray
+    curves: dict[str, np.ndarray] = field(factory=dict)
+
+    def to_state(self) -> State:
+        """Arrays and text for the store."""
+        arrays = {f"network.{name}": array for name, array in state_arrays(self.network).items()}
+        arrays |= {name: getattr(self, name) for name in ("exemplars", "exemplar_activations", "reference")}
+        settings = {
+            "layer": self.layer,
+            "classes": " ".join(map(str, self.classes)),
+            "sizes": " ".join(map(str, self.network.sizes)),
+        }
+        return State(arrays=arrays, settings=settings, curves=self.curves)
+
+    @classmethod
+    def from_state(cls, state: State, device: str) -> XnnState:
+        """The inverse of `to_state`."""
+        sizes = tuple(int(item) for item in state.settings["sizes"].split())
+        weights = {
+            name.removeprefix("network."): torch.from_numpy(array.copy())
+            for name, array in state.arrays.items()
+            if name.startswith("network.")
+        }
+        return cls(
+            layer=state.settings["layer"],
+            classes=tuple(int(item) for item in state.settings["classes"].split()),
+            network=ExplanationNetwork.from_state(sizes, weights).to(device),
+            exemplars=state.arrays["exemplars"],
+            exemplar_activations=state.arrays["exemplar_activations"],
+            reference=state.arrays["reference"],
+            curves=state.curves,
+        )
 
 
 def explained_classes(names: Sequence[str], classifier: Classifier) -> tuple[int, ...]:
-    """The indices of the classes with these names, of all where there are none.
+    """The indices of the classes with these names; of all classes if there are none.
 
     Raises:
-        UserError: the classifier knows no class of a name.
+        UserError: the classifier has no class of a name.
     """
     known = classifier.class_names
     if not names:
@@ -159,6 +224,6 @@ def explained_classes(names: Sequence[str], classifier: Classifier) -> tuple[int
     if unknown:
         raise UserError(
             f"classes: the classifier knows no class {', '.join(unknown)}",
-            f"Its classes are {', '.join(known[:20])}{' ...' if len(known) > 20 else ''}.",
+            f"choose among {', '.join(known[:NAMED_CLASSES])}{' ...' if len(known) > NAMED_CLASSES else ''}",
         )
     return tuple(known.index(name) for name in names)

@@ -1,4 +1,4 @@
-"""Sidelight plugin: masks, sets of patches and x-features (Li Fuxin et al. 2021)."""
+"""Structured explanations of image classifiers: masks, sets of patches and x-features (Li Fuxin et al. 2021)."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def sidelight_explainers() -> Iterable[ExplainerDescriptor]:
     needs = (Need("classifier", capabilities=("differentiable", "classes")),)
     yield ExplainerDescriptor(
         name="igos",
-        summary="I-GOS: the smallest smooth mask that removes the class when what it marks is blurred.",
+        summary="I-GOS: smallest smooth mask that removes the class when the marked region is blurred.",
         params=IgosParams,
         factory="sidelight_structured.igos.igos:Igos",
         needs=needs,
@@ -55,7 +55,7 @@ def sidelight_explainers() -> Iterable[ExplainerDescriptor]:
     )
     yield ExplainerDescriptor(
         name="igos++",
-        summary="iGOS++: a mask that removes the class when blurred and keeps it when alone left sharp.",
+        summary="iGOS++: mask whose region removes the class when blurred and keeps it when alone sharp.",
         params=IgosPlusPlusParams,
         factory="sidelight_structured.igos.igos:IgosPlusPlus",
         needs=needs,
@@ -65,7 +65,7 @@ def sidelight_explainers() -> Iterable[ExplainerDescriptor]:
     )
     yield ExplainerDescriptor(
         name="sag",
-        summary="Structured attention graph: the smallest sets of patches that keep the prediction, and their losses.",
+        summary="Structured attention graph: smallest sufficient sets of patches, and their losses.",
         params=SagParams,
         factory="sidelight_structured.sag.sag:Sag",
         needs=needs,
@@ -75,7 +75,7 @@ def sidelight_explainers() -> Iterable[ExplainerDescriptor]:
     )
     yield XnnDescriptor(
         name="xnn",
-        summary="Explanation network: a prediction as a sum of a few learned x-features, each with its place.",
+        summary="Explanation network: a prediction as a sum of a few learned x-features with heatmaps.",
         params=XnnParams,
         factory="sidelight_structured.xnn.xnn:Xnn",
         needs=(
@@ -91,10 +91,10 @@ def sidelight_explainers() -> Iterable[ExplainerDescriptor]:
 
 @hookimpl
 def sidelight_metrics() -> Iterable[MetricDescriptor]:
-    """A check of attention graphs."""
+    """Verification of attention graphs."""
     yield MetricDescriptor(
         name="explanations",
-        summary="How many explanations an image has, and whether each is sufficient and minimal when scored again.",
+        summary="Number, sufficiency and minimality of explanations, scored by independent code.",
         params=ExplanationsParams,
         factory="sidelight_structured.sag.verification:Explanations",
         needs=(Need("classifier", capabilities=("classes",)),),

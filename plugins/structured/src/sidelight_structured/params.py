@@ -1,4 +1,4 @@
-"""The parameters of the plugin's components."""
+"""Options of the components. The docs page on structured explanations gives the reasons for the defaults."""
 
 from __future__ import annotations
 
@@ -9,40 +9,41 @@ from sidelight_specs import param, params
 
 @params
 class BaselineParams:
-    """How what is hidden looks."""
+    """Blurred baseline that hides parts of an image."""
 
     kernel: int = param(
         51,
-        "Width of the blur that hides, for an image of 224 pixels; it follows the image's size.",
+        "Width of the blur for an image of side 224; scales with the image.",
         unit="pixels",
         minimum=3,
         maximum=501,
     )
     sigma: float = param(
-        50.0, "Standard deviation of that blur, for an image of 224 pixels.", unit="pixels", minimum=0.5, maximum=500
+        50.0,
+        "Standard deviation of the blur for an image of side 224; scales with the image.",
+        unit="pixels",
+        minimum=0.5,
+        maximum=500,
     )
     baseline_limit: float = param(
         0.2,
-        "The blurred image may keep this share of the class's probability, else it is blurred more; 1 accepts any.",
+        "Ratio of the class probability that the baseline may keep before it is blurred more.",
         minimum=0.0,
         maximum=1.0,
     )
     batch: int = param(
-        4, "Images in one forward pass of the classifier; memory follows it.", unit="images", minimum=1, maximum=4096
+        4, "Images in one forward pass of the classifier; bounds the memory.", unit="images", minimum=1, maximum=4096
     )
 
 
 @params
 class MaskParams(BaselineParams):
-    """What I-GOS and iGOS++ share."""
+    """Options shared by `igos` and `igos++`."""
 
-    size: int = param(
-        28, "Height and width of the mask; from 7 to the image's own size.", unit="cells", minimum=2, maximum=1024
-    )
+    size: int = param(28, "Height and width of the mask; at most the image's.", unit="cells", minimum=2, maximum=1024)
     coarse: int | None = param(
         14,
-        "Size of a coarser mask that is optimised for the first half of the steps and then refined, which keeps fine "
-        "masks from scattering: 28 for a mask of 224; null, or one that is not coarser, for none.",
+        "Size of a coarser mask for the first half of the steps; null for none.",
         unit="cells",
         minimum=2,
         maximum=1024,
@@ -50,42 +51,37 @@ class MaskParams(BaselineParams):
     steps: int = param(20, "Steps of the optimisation.", unit="steps", minimum=1, maximum=1000)
     integration_steps: int = param(
         2,
-        "Points of the integrated gradient at every step, each at random in its equal part of the way.",
+        "Integration points per step, stratified random samples of (0, 1] (S).",
         unit="points",
         minimum=1,
         maximum=200,
     )
     rule: Literal["momentum", "line search"] = param(
-        "momentum",
-        "How far a step goes: a length of its own along a running mean of the gradients, or as far as lowers the "
-        "objective, which costs more forward passes.",
+        "momentum", "Step rule: steps of fixed length, or Armijo backtracking, which costs more passes."
     )
     length: float = param(
-        0.1, "Root mean square of a step over the mask's cells, with momentum.", minimum=1e-4, maximum=1.0
+        0.1, "Root mean square of a `momentum` step over the mask's cells.", minimum=1e-4, maximum=1.0
     )
-    momentum: float = param(0.5, "Share of the running mean of the gradients that is kept.", minimum=0.0, maximum=0.999)
+    momentum: float = param(0.5, "Decay of the running mean of the gradients.", minimum=0.0, maximum=0.999)
     averaged: float = param(
         0.5,
-        "Share of the steps at the mask's final size, the last ones, whose masks are averaged to the answer; 0 takes "
-        "the last mask alone.",
+        "Ratio of the final size's steps, the last ones, whose masks are averaged; 0: last mask.",
         minimum=0.0,
         maximum=1.0,
     )
     deletion: float = param(
-        1.0, "Weight of the class's probability when what the mask marks is hidden.", minimum=0.0, maximum=1000
+        1.0, "Weight of the class probability with the marked region hidden.", minimum=0.0, maximum=1000
     )
-    area: float = param(0.1, "Weight of the mask's mean, lambda 1: higher marks less.", minimum=0.0, maximum=1000)
-    smoothness: float = param(
-        0.5, "Weight of the bilateral total variation, lambda 2: higher is smoother.", minimum=0.0, maximum=1000
-    )
+    area: float = param(0.1, "Weight of the masked area; higher marks less (lambda_1).", minimum=0.0, maximum=1000)
+    smoothness: float = param(0.5, "Weight of the bilateral total variation (lambda_2).", minimum=0.0, maximum=1000)
     edge: float = param(
         0.025,
-        "Difference of colour across which the mask may jump, sigma of the bilateral weight.",
+        "Difference of colour across which the mask may jump (sigma).",
         unit="image range",
         minimum=0.001,
         maximum=1,
     )
-    exponent: float = param(2.0, "Exponent of the total variation, beta.", minimum=1.0, maximum=3.0)
+    exponent: float = param(2.0, "Exponent of the total variation (beta).", minimum=1.0, maximum=3.0)
     noise: float = param(
         0.02,
         "Standard deviation of the noise on the image at every gradient.",
@@ -95,11 +91,11 @@ class MaskParams(BaselineParams):
     )
     curve_step: float = param(
         0.05,
-        "Share of the mask's cells between two points of the insertion and deletion curves that go with a mask.",
+        "Ratio of the mask's cells between two points of the insertion and deletion curves.",
         minimum=0.001,
         maximum=1.0,
     )
-    images_at_once: int = param(8, "Images that are optimised side by side.", unit="images", minimum=1, maximum=1024)
+    images_at_once: int = param(8, "Images optimised side by side.", unit="images", minimum=1, maximum=1024)
 
 
 @params
@@ -113,18 +109,17 @@ class IgosPlusPlusParams(MaskParams):
 
     coarse: int | None = param(
         None,
-        "Size of a coarser mask that is optimised for the first half of the steps and then refined, which keeps masks "
-        "of the image's own size from scattering: 28 for a mask of 224; null, or one that is not coarser, for none.",
+        "Size of a coarser mask for the first half of the steps; null for none.",
         unit="cells",
         minimum=2,
         maximum=1024,
     )
     steps: int = param(40, "Steps of the optimisation.", unit="steps", minimum=1, maximum=1000)
     deletion: float = param(
-        2.0, "Weight of the class's probability when what the mask marks is hidden.", minimum=0.0, maximum=1000
+        2.0, "Weight of the class probability with the marked region hidden.", minimum=0.0, maximum=1000
     )
     insertion: float = param(
-        1.0, "Weight of the class's probability when only what the mask marks is shown.", minimum=0.0, maximum=1000
+        1.0, "Weight of the class probability with only the marked region shown.", minimum=0.0, maximum=1000
     )
 
 
@@ -134,34 +129,29 @@ class SagParams(BaselineParams):
 
     grid: int = param(7, "Rows and columns of patches.", unit="patches", minimum=2, maximum=16)
     threshold: float = param(
-        0.9, "A set of patches is sufficient at this share of the full image's probability.", minimum=0.05, maximum=1.0
+        0.9, "Ratio of the full image's probability at which a set is sufficient.", minimum=0.05, maximum=1.0
     )
-    width: int = param(5, "Distinct sets that the beam keeps on every level.", unit="sets", minimum=1, maximum=100000)
+    width: int = param(5, "Distinct sets that the beam keeps per level.", unit="sets", minimum=1, maximum=100000)
     candidates: int = param(
-        15, "Patches by which each set may grow, the most promising first.", unit="patches", minimum=1, maximum=256
+        15, "Patches by which each set may grow, most promising first.", unit="patches", minimum=1, maximum=256
     )
     most: int = param(
         10,
-        "The search ends when so many explanations are known.",
+        "Number of explanations at which the search ends.",
         unit="explanations",
         minimum=1,
         maximum=100000,
     )
-    overlap: int = param(1, "Patches that two explanations shown may share.", unit="patches", minimum=0, maximum=256)
+    overlap: int = param(1, "Patches that two roots may share.", unit="patches", minimum=0, maximum=256)
     roots: int = param(3, "Explanations shown.", unit="explanations", minimum=1, maximum=50)
-    branches: int = param(3, "Children of a node: the losses that cost most.", unit="nodes", minimum=1, maximum=256)
-    depth: int = param(2, "Patches that the graph takes away in all.", unit="patches", minimum=1, maximum=4)
+    branches: int = param(3, "Children of a node: the most damaging losses.", unit="nodes", minimum=1, maximum=256)
+    depth: int = param(2, "Patches that the graph removes from a root in all.", unit="patches", minimum=1, maximum=4)
     baseline: Literal["blur", "black", "grey"] = param(
-        "blur",
-        "What hides a patch: the blurred image (the paper's text), black (the authors' code) or mid-grey.",
+        "blur", "Filling of hidden patches: blur (the paper's text), black (the authors' code) or mid-grey."
     )
-    soft: bool = param(
-        True,
-        "Patches are bilinear tents that overlap, as in the authors' code, or hard squares; tents light about three "
-        "times the area of as many squares, so fewer are enough.",
-    )
+    soft: bool = param(True, "Patches are overlapping bilinear tents, as in the authors' code; false for hard squares.")
     order_steps: int = param(
-        10, "Points of the integrated gradient that puts the patches in order.", unit="points", minimum=1, maximum=200
+        10, "Points of the integrated gradient that orders the patches.", unit="points", minimum=1, maximum=200
     )
 
 
@@ -170,11 +160,11 @@ class ExplanationsParams:
     """Options of the metric `explanations`."""
 
     threshold: float = param(
-        0.9, "A set of patches is sufficient at this share of the full image's probability.", minimum=0.05, maximum=1.0
+        0.9, "Ratio of the full image's probability at which a set is sufficient.", minimum=0.05, maximum=1.0
     )
     overlaps: tuple[int, ...] = param(
         (0, 1, 2),
-        "Patches that two explanations may share to count as two; one number of the table for each.",
+        "Patches that two explanations may share and still count as two; one number for each.",
         unit="patches",
         minimum=0,
         maximum=256,
@@ -187,73 +177,63 @@ class XnnParams:
     """Options of `xnn`."""
 
     layer: str = param(
-        "",
-        "The classifier's layer that the explanation network is attached to; where empty, the last hidden one. "
-        "Later layers are mimicked more easily and give concepts of a higher level.",
+        "", "Layer of the classifier that the network is attached to; empty for the last hidden one (Z)."
     )
-    classes: tuple[str, ...] = param((), "The classes whose logits are explained; all of them where empty.")
+    classes: tuple[str, ...] = param((), "Classes whose logits are explained; empty for all of them.")
     features: int | None = param(
         None,
-        "Number of x-features to start with; those that never fire are dropped. Where null, three for each explained "
-        "class, at least five.",
+        "Initial number of x-features; null for three per class, at least five (n).",
         unit="x-features",
         minimum=1,
         maximum=1000,
     )
     widths: tuple[int, ...] = param(
         (),
-        "Hidden layers of the encoder, mirrored by the decoder; where empty, chosen by the size of the layer.",
+        "Hidden layers of the encoder, mirrored by the decoder; empty to choose by the layer's size.",
         unit="units",
         minimum=1,
         maximum=16384,
     )
     reconstruction: float = param(
-        0.003, "Weight beta of the sparse reconstruction; 0 leaves it out.", minimum=0.0, maximum=1e6
+        0.003, "Weight of the sparse reconstruction; 0 leaves it out (beta).", minimum=0.0, maximum=1e6
     )
     orthogonality: float = param(
-        0.3, "Weight eta of the squared cosine between x-features; 0 leaves it out.", minimum=0.0, maximum=1e6
+        0.3, "Weight of the squared cosine between x-features; 0 leaves it out (eta).", minimum=0.0, maximum=1e6
     )
     overlap: float = param(
         0.045,
-        "Mean squared cosine between x-features, over the training images, up to which a training is accepted; above "
-        "it there is another one, from a new start and with more pull-away.",
+        "Highest accepted mean squared cosine; above it training restarts with a larger eta.",
         minimum=0.0,
         maximum=1.0,
     )
     agreement: float = param(
         0.985,
-        "Share of the training images whose prediction the x-features alone must repeat for a training to be accepted; "
-        "below it there is another one, from a new start and with less pull-away.",
+        "Lowest accepted ratio of repeated predictions; below it training restarts, smaller eta.",
         minimum=0.0,
         maximum=1.0,
     )
-    tries: int = param(
-        4, "Trainings at most; the one that misses `overlap` and `agreement` least is kept.", minimum=1, maximum=20
-    )
+    tries: int = param(4, "Trainings at most; the one with the smallest miss is kept.", minimum=1, maximum=20)
     q: float = param(
-        100.0,
-        "How sharply the reconstruction tells dimensions apart that it keeps and gives up.",
-        minimum=1e-6,
-        maximum=1e9,
+        100.0, "Sharpness of the sparse reconstruction's choice of dimensions (q).", minimum=1e-6, maximum=1e9
     )
     steps: int = param(6000, "Length of the training.", unit="steps", minimum=1, maximum=10_000_000)
     batch: int = param(
-        512, "Images in each step; x-features are compared over these.", unit="images", minimum=2, maximum=65536
+        512, "Images per step; x-features are compared over these (M).", unit="images", minimum=2, maximum=65536
     )
     learning_rate: float = param(
-        2e-3, "Highest learning rate; it rises and falls linearly.", minimum=1e-7, maximum=10.0
+        2e-3, "Peak of the learning rate, which rises and falls linearly.", minimum=1e-7, maximum=10.0
     )
     weight_decay: float = param(1e-4, "Weight decay.", minimum=0.0, maximum=1.0)
     images: int = param(
         60_000,
-        "The training split's first images, so many at most, are used; memory holds the layer for all of them.",
+        "Images of the training split at most; memory holds the layer for all of them (N).",
         unit="images",
         minimum=2,
         maximum=10_000_000,
     )
     exemplars: int = param(
         8,
-        "Training images kept for each x-feature: those in which it fires most.",
+        "Training images shown for each x-feature: those in which it fires most.",
         unit="images",
         minimum=0,
         maximum=1000,

@@ -171,9 +171,9 @@ def test_it_is_refused_where_the_recipe_says_it(catalog, name):
 def test_lpips_without_its_network(catalog, monkeypatch, tmp_path):
     monkeypatch.setenv("TORCH_HOME", str(tmp_path))
     recipes = {
-        "network": measured({**STYLED, "explainers": {"s": {"use": "stylex/subset"}}}, "stylex/lpips"),
+        "network": measured({**STYLED, "explainers": {"s": {"use": "stylex/subset"}}}, "metrics/lpips"),
         "perceptual": generated(DIGITS, "stylex/generator", perceptual="lpips"),
     }
     for option, recipe in recipes.items():
-        with pytest.raises(RecipeError, match=f'"{option}" of stylex/.*: LPIPS cannot be computed'):
+        with pytest.raises(RecipeError, match=f'"{option}" of (metrics|stylex)/.*: LPIPS cannot be computed'):
             load_recipe({"recipe": 1, **recipe}, catalog=catalog)

@@ -1,21 +1,9 @@
-"""Facts about checkpoints and LPIPS told without torch, held against torch."""
-
-from pathlib import Path
+"""Image shapes of checkpoints, read without torch."""
 
 import torch
 from safetensors.torch import save_file
 from sidelight_stylegan2.files import header
 from sidelight_stylegan2.networks.architecture import Architecture
-from sidelight_stylegan2.perceptual import TRUNK
-
-
-def test_the_network_of_lpips_is_looked_for_where_torch_keeps_it(monkeypatch, tmp_path):
-    for variables in ({"TORCH_HOME": str(tmp_path)}, {"XDG_CACHE_HOME": str(tmp_path)}, {}):
-        for name in ("TORCH_HOME", "XDG_CACHE_HOME"):
-            monkeypatch.delenv(name, raising=False)
-        for name, value in variables.items():
-            monkeypatch.setenv(name, value)
-        assert header.lpips_trunk() == Path(torch.hub.get_dir()) / "checkpoints" / TRUNK
 
 
 def test_the_shape_in_a_header(tmp_path):

@@ -1,6 +1,5 @@
 import sys
 import types
-from subprocess import run as run_process
 
 import attrs
 import numpy as np
@@ -8,12 +7,10 @@ import pytest
 import torch
 from sidelight_specs import UserError
 from sidelight_specs.testing import ToyClassifier, ToyData, ToyGenerator, ToyRun
-from sidelight_stylegan2 import perceptual
 from sidelight_stylegan2.files.own import save_network
 from sidelight_stylegan2.networks.architecture import Architecture
 from sidelight_stylegan2.networks.network import Network
 from sidelight_stylegan2.params import PretrainedParams, ProjectParams
-from sidelight_stylegan2.perceptual import classifier_distance, lpips_distance
 from sidelight_stylegan2.pretrained import Pretrained
 from sidelight_stylegan2.project import Project, _rate
 
@@ -103,7 +100,7 @@ def test_the_classifier_stands_in_for_lpips_and_this_is_said(monkeypatch):
 
 def test_what_was_asked_for_and_is_not_there_is_an_error(monkeypatch, generator, images, tmp_path):
     monkeypatch.setitem(sys.modules, "torchvision", None)
-    with pytest.raises(UserError, match=r"(?s)LPIPS cannot be computed.*sidelight-stylegan2\[lpips\]"):
+    with pytest.raises(UserError, match=r"(?s)LPIPS cannot be computed.*sidelight-toolkit\[lpips\]"):
         inverted(generator, images, attrs.evolve(QUICK, perceptual="lpips"))
     with pytest.raises(UserError, match="no classifier"):
         inverted(generator, images, attrs.evolve(QUICK, perceptual="classifier"))
@@ -112,67 +109,6 @@ def test_what_was_asked_for_and_is_not_there_is_an_error(monkeypatch, generator,
     monkeypatch.setattr(torch.hub, "get_dir", lambda: str(tmp_path))
     with pytest.raises(UserError, match=r"vgg16.*not on this machine"):
         inverted(generator, images, attrs.evolve(QUICK, perceptual="lpips"))
-
-
-def test_the_features_of_each_resolution_are_compared():
-    images = torch.from_numpy(ToyData().split("test").images[:3])
-    distance = classifier_distance(ToyClassifier(), images)
-    features = distance.features(images)
-    assert [part.shape[2] for part in features] == [32, 16]
-    torch.testing.assert_close(distance.between(features, features), torch.zeros(3))
-    other = distance.features(images.flip(3))
-    one, many = (
-        distance.between(features, other)[1],
-        distance.between([part[1:2] for part in features], [part[1:2] for part in other]),
-    )
-    assert float(many) == pytest.approx(float(one))
-    assert float(one) > 0
-
-
-class FakeLpips(torch.nn.Module):
-    """The parts of lpips.LPIPS that are used, with a formula that can be written down."""
-
-    def __init__(self, net, verbose):
-        super().__init__()
-        self.net, self.lins = types.SimpleNamespace(forward=lambda x: [x, 2 * x]), [lambda d: d, lambda d: 3 * d]
-
-    @staticmethod
-    def scaling_layer(x):
-        return x
-
-
-def test_lpips_is_computed_where_its_network_is(monkeypatch, tmp_path):
-    fake = types.ModuleType("lpips")
-    fake.LPIPS = FakeLpips
-    monkeypatch.setitem(sys.modules, "lpips", fake)
-    monkeypatch.setitem(sys.modules, "torchvision", types.ModuleType("torchvision"))
-    monkeypatch.setattr(torch.hub, "get_dir", lambda: str(tmp_path))
-    (tmp_path / "checkpoints").mkdir()
-    (tmp_path / "checkpoints" / perceptual.TRUNK).touch()
-    distance = lpips_distance("cpu")
-    red, blue = torch.full((2, 3, 4, 4), 0.5), torch.full((2, 3, 4, 4), 0.5)
-    red[:, 0], blue[:, 2] = 1.0, 1.0
-    found = distance.between(distance.features(red), distance.features(blue))
-    torch.testing.assert_close(found, torch.full((2,), 4 * 2 / 3))
-
-
-BROKEN_TORCHVISION = """
-import torch
-for name in ("nms", "qnms"):
-    torch.library.register_fake(f"torchvision::{name}")(lambda *_: None)
-READY = True
-"""
-
-
-def test_torchvision_is_imported_without_its_compiled_part(tmp_path):
-    (tmp_path / "torchvision").mkdir()
-    (tmp_path / "torchvision" / "__init__.py").write_text(BROKEN_TORCHVISION)
-    plain = f"import sys; sys.path.insert(0, {str(tmp_path)!r}); "
-    failed = run_process([sys.executable, "-c", plain + "import torchvision"], capture_output=True, text=True)
-    assert "operator torchvision::nms does not exist" in failed.stderr
-    cure = "from sidelight_stylegan2.torchvision_import import import_torchvision as i; assert i().READY and i().READY"
-    done = run_process([sys.executable, "-c", plain + cure], capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr
 
 
 def test_weights_do_not_depend_on_the_scale_of_a_distance(generator, images):

@@ -13,8 +13,7 @@ from sidelight_stylex.attfind.style_effects import Models
 from sidelight_stylex.attfind.stylespace_baseline import StylespaceDifference, normalised_difference
 from sidelight_stylex.explainers.independent import Independent
 from sidelight_stylex.explainers.subset import Subset
-from sidelight_stylex.lpips import Lpips
-from sidelight_stylex.params import FinderParams, IndependentParams, LpipsParams, SubsetParams
+from sidelight_stylex.params import FinderParams, IndependentParams, SubsetParams
 
 CAUSES = 3
 """Coordinates 0 to 2 are the strengths of the three classes' patterns; the others move nothing."""
@@ -199,14 +198,6 @@ def test_a_square_that_the_data_never_shows_leaves_the_data_and_another_amplitud
     around = Surroundings(Models(ToyClassifier(), generator, 8, ToyRun()), data, data[:6])
     assert around.left_by(changed[0]) > 2
     assert around.left_by(changed[1]) < 1
-
-
-def test_lpips_without_its_network_is_refused_by_name(question, monkeypatch, tmp_path):
-    monkeypatch.setenv("TORCH_HOME", str(tmp_path))
-    images, targets = question
-    inversion = ToyInverter(ToyGenerator()).invert(images)
-    with pytest.raises(UserError, match="LPIPS cannot be computed"):
-        Lpips(LpipsParams(), run=ToyRun()).measure(inversion, images, targets)
 
 
 @pytest.mark.parametrize(("kind", "params"), [(Independent, IndependentParams()), (Subset, SubsetParams())])

@@ -6,7 +6,6 @@ from sidelight_specs import Cancelled, NotFittedError, SidelightError, UserError
 from sidelight_specs.results import Split
 from sidelight_specs.roles import Classifier, Data
 from sidelight_specs.testing import ToyClassifier, ToyData, ToyRun
-from sidelight_stylegan2.perceptual import none
 from sidelight_stylex import training
 from sidelight_stylex.generator import StylEx
 from sidelight_stylex.params import GeneratorParams
@@ -251,7 +250,7 @@ def test_lpips_is_refused_where_its_network_is_missing(monkeypatch, tmp_path):
 def rates(step, **params):
     generator = StylEx(GeneratorParams(**TINY, **params), classifier=ToyClassifier(), run=ToyRun())
     material = generator._material(torch.from_numpy(ToyData().split("train").images))
-    assert material.distance.what == none().what
+    assert material.distance.name == "none"
     learner = generator._begin(generator._architecture(material), material.condition)
     return Training(learner, material, generator.params, generator.run, 1)._rates(step)
 

@@ -6,7 +6,12 @@ from typing import TYPE_CHECKING
 
 from sidelight_specs import MetricDescriptor, Need, hookimpl
 
-from sidelight_metrics.descriptors import DataMetricDescriptor, FactorMetricDescriptor, InsertionDeletionDescriptor
+from sidelight_metrics.descriptors import (
+    DataMetricDescriptor,
+    FactorMetricDescriptor,
+    InsertionDeletionDescriptor,
+    LpipsDescriptor,
+)
 from sidelight_metrics.params import (
     AttributeFactorsParams,
     CausalProfileParams,
@@ -19,6 +24,7 @@ from sidelight_metrics.params import (
     InsertionDeletionParams,
     InversionParams,
     LocalityParams,
+    LpipsParams,
     MinimalAreaParams,
     PointingGameParams,
     RegionCoverParams,
@@ -143,6 +149,15 @@ def _of_inversions_and_concepts() -> Iterable[MetricDescriptor]:
         factory="sidelight_metrics.inversion:InversionError",
         needs=_CLASSIFIER,
         accepts=("inversion",),
+    )
+    yield LpipsDescriptor(
+        name="lpips",
+        summary="LPIPS between the image and its counterfactual or reconstruction; refuses without its network.",
+        params=LpipsParams,
+        factory="sidelight_metrics.lpips:Lpips",
+        accepts=("counterfactual", "inversion"),
+        example={"network": "efficientnet-lite"},
+        paper="Zhang et al. 2018, The Unreasonable Effectiveness of Deep Features as a Perceptual Metric",
     )
     yield MetricDescriptor(
         name="faithfulness",

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from attrs import frozen
 from sidelight_specs import MetricDescriptor
 from sidelight_specs.facts import Mistake, unknown_names, unknown_split
+from sidelight_toolkit.lpips_weights import lpips_mistakes
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -54,6 +55,16 @@ class InsertionDeletionDescriptor(MetricDescriptor):
             named = ", ".join(params.baselines) or "none"
             yield Mistake(f"baselines differ, and there is at least one; named are {named}",
                           "name each baseline once", "baselines")  # fmt: skip
+
+
+@frozen(kw_only=True)
+class LpipsDescriptor(MetricDescriptor):
+    """Describes LPIPS, whose network may be missing."""
+
+    def mistakes(self, params: Any) -> Iterator[Mistake]:
+        """LPIPS without its package or backbone."""
+        if params.network == "lpips":
+            yield from lpips_mistakes("network")
 
 
 @frozen(kw_only=True)

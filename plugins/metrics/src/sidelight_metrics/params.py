@@ -134,6 +134,17 @@ class InversionParams:
 
 
 @params
+class LpipsParams:
+    """Options of `lpips`."""
+
+    network: Literal["lpips", "efficientnet-lite"] = param(
+        "lpips",
+        "LPIPS with VGG16, or its formula on EfficientNet-Lite0, which is no LPIPS.",
+    )
+    batch: int = param(32, "Images compared at a time; bounds the memory.", unit="images", minimum=1, maximum=4096)
+
+
+@params
 class FaithfulnessParams:
     """Options of `faithfulness`."""
 

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 from attrs import frozen
 from sidelight_specs import GeneratorDescriptor, InverterDescriptor, Need, UserError, hookimpl
 from sidelight_specs.facts import DataFacts, GeneratorFacts, Given, Mistake
+from sidelight_toolkit.lpips_weights import lpips_mistakes
 
-from sidelight_stylegan2.files.header import lpips_mistakes, shape_of_file
+from sidelight_stylegan2.files.header import shape_of_file
 from sidelight_stylegan2.networks.architecture import checked_widths, levels_for
 from sidelight_stylegan2.params import GeneratorParams, PretrainedParams, ProjectParams, SamplingParams
 

@@ -13,10 +13,9 @@ from sidelight_specs.results import Inversion
 from sidelight_specs.roles import Inverter
 from sidelight_toolkit.arrays import to_array
 from sidelight_toolkit.batching import in_batches, slices
+from sidelight_toolkit.perceptual import Distance, classifier_distance, lpips_distance, lpips_or, no_distance
 from sidelight_toolkit.seeding import generator
 from torch import Tensor
-
-from sidelight_stylegan2.perceptual import Distance, classifier_distance, lpips_distance, none
 
 if TYPE_CHECKING:
     from sidelight_specs import Run
@@ -119,17 +118,12 @@ class Project(Inverter):
         """As the options say; what was taken is told to the user."""
         choice = self._params.perceptual
         if choice == "none" or not self._params.weight:
-            return none()
+            return no_distance()
         if choice == "lpips":
             return lpips_distance(self._run.device)
         if choice == "classifier":
             return self._by_classifier(images)
-        try:
-            found, why = lpips_distance(self._run.device), ""
-        except UserError as error:
-            found, why = self._by_classifier(images) if self._classifier else none(), f"; {error.message}"
-        self._run.warn(f"the perceptual distance is: {found.what}{why}")
-        return found
+        return lpips_or(lambda: self._by_classifier(images) if self._classifier else no_distance(), self._run)
 
     def _by_classifier(self, images: Tensor) -> Distance:
         if self._classifier is None:

@@ -10,13 +10,12 @@ from sidelight_specs import (
     ExplainerDescriptor,
     GeneratorDescriptor,
     InverterDescriptor,
-    MetricDescriptor,
     Need,
     hookimpl,
 )
 from sidelight_specs.facts import DataFacts, Mistake
 from sidelight_stylegan2 import size_mistakes
-from sidelight_stylegan2.files.header import lpips_mistakes
+from sidelight_toolkit.lpips_weights import lpips_mistakes
 
 from sidelight_stylex.params import (
     AttFindParams,
@@ -24,7 +23,6 @@ from sidelight_stylex.params import (
     FinderParams,
     GeneratorParams,
     IndependentParams,
-    LpipsParams,
     SubsetParams,
 )
 
@@ -52,16 +50,6 @@ class StylExDescriptor(GeneratorDescriptor):
             yield Mistake(message, "name fewer", "encoder_widths")
         if params.perceptual == "lpips":
             yield from lpips_mistakes("perceptual")
-
-
-@frozen(kw_only=True)
-class LpipsDescriptor(MetricDescriptor):
-    """Describes `lpips`, whose network may be missing."""
-
-    def mistakes(self, params: object) -> Iterable[Mistake]:
-        """LPIPS without its package or network."""
-        assert isinstance(params, LpipsParams)
-        return lpips_mistakes("network") if params.network == "lpips" else ()
 
 
 @hookimpl
@@ -166,18 +154,4 @@ def sidelight_explainers() -> Iterable[ExplainerDescriptor]:
         answers="contrast",
         example={"most": 4, "pool": 12},
         paper=f"{PAPER}, section 3.4",
-    )
-
-
-@hookimpl
-def sidelight_metrics() -> Iterable[MetricDescriptor]:
-    """A distance as networks see it."""
-    yield LpipsDescriptor(
-        name="lpips",
-        summary="LPIPS between the image and its counterfactual or reconstruction; refuses without its network.",
-        params=LpipsParams,
-        factory="sidelight_stylex.lpips:Lpips",
-        accepts=("counterfactual", "inversion"),
-        example={"network": "efficientnet-lite"},
-        paper="Zhang et al. 2018, The Unreasonable Effectiveness of Deep Features as a Perceptual Metric",
     )

@@ -11,11 +11,11 @@ from sidelight_specs.roles import Trainable
 from sidelight_stylegan2.generator import StyleSpace
 from sidelight_stylegan2.networks.architecture import Architecture, checked_widths, default_widths, levels_for
 from sidelight_stylegan2.networks.pixels import from_pixels
-from sidelight_stylegan2.perceptual import lite0_distance, lpips_distance, none
 from sidelight_stylegan2.training.checkpoints import digest, trained_in_parts, under
 from sidelight_toolkit.arrays import to_array, to_tensor
 from sidelight_toolkit.batching import in_batches
 from sidelight_toolkit.modules import load_state_arrays, state_arrays
+from sidelight_toolkit.perceptual import lite0_distance, lpips_distance, lpips_or, no_distance
 from sidelight_toolkit.seeding import seeded
 
 from sidelight_stylex.condition import Condition, spread
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from sidelight_specs import Run
     from sidelight_specs.roles import Classifier, Data
     from sidelight_stylegan2.networks.network import Network
-    from sidelight_stylegan2.perceptual import Distance
+    from sidelight_toolkit.perceptual import Distance
     from torch import Tensor
 
     from sidelight_stylex.params import GeneratorParams
@@ -123,17 +123,12 @@ class StylEx(StyleSpace, Trainable):
         """As the options say; what was taken is told to the user."""
         choice, device = self.params.perceptual, self.run.device
         if choice == "none" or not self.params.perceptual_weight:
-            return none()
+            return no_distance()
         if choice == "lpips":
             return lpips_distance(device)
         if choice == "efficientnet-lite":
             return lite0_distance(device)
-        try:
-            found, why = lpips_distance(device), ""
-        except UserError as error:
-            found, why = lite0_distance(device), f"; {error.message}"
-        self.run.warn(f"the perceptual distance is: {found.what}{why}")
-        return found
+        return lpips_or(lambda: lite0_distance(device), self.run)
 
     def _architecture(self, material: Material) -> Architecture:
         params = self.params

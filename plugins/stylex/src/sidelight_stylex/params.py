@@ -250,15 +250,3 @@ class SubsetParams(ImageParams):
     """Options of `subset`."""
 
     most: int = param(10, "How many attributes may be changed together, at most.", minimum=1, maximum=1000)
-
-
-@params
-class LpipsParams:
-    """Options of `lpips`."""
-
-    network: Literal["lpips", "efficientnet-lite"] = param(
-        "lpips",
-        "LPIPS with VGG16, or the same formula on the first layers of EfficientNet-Lite0: a stand-in, whose numbers "
-        "compare with nobody else's.",
-    )
-    batch: int = param(32, "Images compared at a time; bounds the memory.", unit="images", minimum=1, maximum=4096)

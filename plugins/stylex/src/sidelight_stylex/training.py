@@ -8,9 +8,9 @@ import attrs
 import torch
 from sidelight_specs.roles import Classifier
 from sidelight_stylegan2.networks.pixels import from_pixels, to_pixels
-from sidelight_stylegan2.perceptual import Distance
 from sidelight_stylegan2.training.losses import discriminator_loss, generator_loss, r1_penalty
 from sidelight_stylegan2.training.steps import averaging_decay, descend, noted_steps, precision
+from sidelight_toolkit.perceptual import Distance
 from sidelight_toolkit.seeding import generator
 from sidelight_toolkit.training import minibatches
 from torch import Tensor

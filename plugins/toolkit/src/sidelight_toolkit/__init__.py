@@ -9,6 +9,7 @@
 - `images`: resizing and blurring
 - `baselines`: black, mean or blurred images in place of hidden pixels
 - `curves`: what a score does while an image turns into another, most important pixels first
+- `perceptual`, `lpips_weights`: LPIPS, and its formula on other networks
 - `training`: a loop counted in steps
 - `pickles`, `pickled_tensors`, `torch_files`: files of `torch.save` read as data, every tensor inside its storage
 - `factors`: a network that reads ground-truth factors off images

@@ -1,4 +1,4 @@
-"""LPIPS between images and what was made of them (Zhang et al. 2018)."""
+"""LPIPS between images and their counterfactuals or reconstructions (Zhang et al. 2018)."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ import torch
 from sidelight_specs import SidelightError
 from sidelight_specs.results import Counterfactual, Inversion, Measurement, Measurements
 from sidelight_specs.roles import Metric
-from sidelight_stylegan2.perceptual import lite0_distance, lpips_distance
 from sidelight_toolkit.arrays import to_array, to_tensor
 from sidelight_toolkit.batching import slices
+from sidelight_toolkit.perceptual import lite0_distance, lpips_distance
 
 if TYPE_CHECKING:
     import numpy as np
@@ -19,44 +19,43 @@ if TYPE_CHECKING:
     from sidelight_specs.results import Targets
     from torch import Tensor
 
-    from sidelight_stylex.params import LpipsParams
+    from sidelight_metrics.params import LpipsParams
 
 
 class Lpips(Metric):
-    """How far counterfactuals or reconstructions look from the explained images."""
+    """One perceptual distance for each image."""
 
     def __init__(self, params: LpipsParams, *, run: Run) -> None:
         self._params, self._run = params, run
 
     def measure(self, explanation: Artifact, images: Tensor, targets: Targets) -> Measurements:
-        """One distance for each image; never another network's than the one that was asked for.
+        """`LPIPS`, or `perceptual distance` with another network; never another network than the one asked for.
 
         Raises:
             UserError: the network is not on this machine.
         """
         del targets
-        others = to_tensor(_made(explanation), self._run)
-        distance = {"lpips": lpips_distance, "efficientnet-lite": lite0_distance}[self._params.network](
-            self._run.device
-        )
-        found = []
+        others = to_tensor(_images_of(explanation), self._run)
+        is_lpips = self._params.network == "lpips"
+        distance = (lpips_distance if is_lpips else lite0_distance)(self._run.device)
+        values = []
         with torch.no_grad():
-            for part in self._run.progress(list(slices(len(images), self._params.batch)), "comparing"):
-                found.append(distance.between(distance.features(images[part]), distance.features(others[part])))
+            for rows in self._run.progress(list(slices(len(images), self._params.batch)), "comparing"):
+                values.append(distance.between(distance.features(images[rows]), distance.features(others[rows])))
         return Measurements(
             items=(
                 Measurement(
-                    name="LPIPS" if self._params.network == "lpips" else "perceptual distance",
-                    values=to_array(torch.cat(found)),
+                    name="LPIPS" if is_lpips else "perceptual distance",
+                    values=to_array(torch.cat(values)),
                     better="lower",
                     unit="distance",
-                    help=f"Distance of the image and what was made of it, as a network sees them: {distance.what}.",
+                    help=f"Perceptual distance to the counterfactual or reconstruction: {distance.name}.",
                 ),
             )
         )
 
 
-def _made(explanation: Artifact) -> np.ndarray:
+def _images_of(explanation: Artifact) -> np.ndarray:
     if isinstance(explanation, Counterfactual):
         return explanation.images
     if isinstance(explanation, Inversion):

@@ -8,10 +8,9 @@ from pathlib import Path
 
 import pytest
 import yaml
+from sidelight.document import read_params, read_plain
 from sidelight.problems import Problems
-from sidelight.recipe.fields import read_params
 from sidelight.recipe.load import load_recipe
-from sidelight.recipe.plain_reader import read_plain
 from sidelight.registry.catalog import installed
 
 TOOL = Path(__file__).parent.parent / "tools" / "reference.py"

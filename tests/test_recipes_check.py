@@ -8,11 +8,10 @@ from pathlib import Path
 
 import jsonschema
 import pytest
+from sidelight.document import read_yaml, to_plain
 from sidelight.problems import Problems
 from sidelight.recipe.load import load_recipe
-from sidelight.recipe.plain_reader import to_plain
 from sidelight.recipe.schema import recipe_schema
-from sidelight.recipe.yaml_reader import read_yaml
 from sidelight.registry.catalog import installed
 
 ROOT = Path(__file__).parent.parent

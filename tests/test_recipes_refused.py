@@ -142,7 +142,7 @@ WRONG = {
     ),
     "the split does not exist": (
         {**DIGITS, "explain": {"split": "validation"}, **HEAT},
-        ('the data has no split "validation"', "one of train, test"),
+        ('the data has no split "validation"', "known are train, test"),
         "validation",
     ),
     "an image beyond the split": (

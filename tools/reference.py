@@ -12,10 +12,10 @@ import tomllib
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from sidelight.cli.component_facts import facts, type_text
+from sidelight.cli.component_facts import facts
 from sidelight.cli.component_page import ANSWERS, capability
 from sidelight.recipe.model import SECTIONS, Explain
-from sidelight.recipe.written import plain_value
+from sidelight.recipe.resolve import plain_value
 from sidelight.registry.catalog import Available, installed
 from sidelight_specs.params import Param, bounds_text, describe
 
@@ -43,9 +43,10 @@ def main(arguments: list[str]) -> int:
 
 
 def first_party() -> tuple[str, ...]:
-    """The names of the distributions under plugins/, in alphabetical order."""
+    """The names of the distributions under plugins/ that have components, in alphabetical order."""
     files = sorted(ROOT.glob("plugins/*/pyproject.toml"))
-    return tuple(tomllib.loads(file.read_text(encoding="utf-8"))["project"]["name"] for file in files)
+    projects = [tomllib.loads(file.read_text(encoding="utf-8"))["project"] for file in files]
+    return tuple(project["name"] for project in projects if "entry-points" in project)
 
 
 def page(catalog: Catalog, distributions: Iterable[str]) -> str:
@@ -132,7 +133,7 @@ def table(parameters: Iterable[Param]) -> Iterator[str]:
 def row(parameter: Param) -> tuple[str, ...]:
     return (
         f"`{parameter.name}`",
-        type_text(parameter.type),
+        str(parameter.type),
         default(parameter),
         allowed(parameter),
         parameter.help,

@@ -7,8 +7,9 @@ from typing import Literal
 import pytest
 import yaml
 from sidelight.cli import main
-from sidelight.cli.component_facts import snippet, type_text
+from sidelight.cli.component_facts import snippet
 from sidelight.recipe.model import SECTIONS
+from sidelight_specs.params import ParamType
 
 from .conftest import EXPLAINER
 
@@ -215,4 +216,4 @@ def test_a_snippet_is_a_section_of_a_recipe(section):
     ],
 )
 def test_types_are_named_as_recipes_hold_them(annotation, text):
-    assert type_text(annotation) == text
+    assert str(ParamType.of(annotation)) == text

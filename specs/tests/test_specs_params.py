@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from sidelight_specs import param, params
-from sidelight_specs.params import NoParams, bounds_text, describe, leaf_types, out_of_bounds
+from sidelight_specs.params import NoParams, ParamType, bounds_text, describe, out_of_bounds
 
 
 @params
@@ -29,7 +29,7 @@ def test_describe_gives_every_field_in_order():
     assert fields["steps"].unit == "steps"
     assert (fields["steps"].minimum, fields["steps"].maximum, fields["steps"].default) == (1, 10, 5)
     assert fields["path"].default is attrs.NOTHING
-    assert fields["limit"].type == int | None
+    assert fields["limit"].type == ParamType.of(int | None, unit="", minimum=0, maximum=None, choices=())
 
 
 def test_no_params_has_no_fields():
@@ -115,11 +115,81 @@ def test_a_class_that_is_no_params_class_is_refused():
         describe(Plain)
 
 
-def test_leaf_types():
-    assert leaf_types(tuple[dict[str, int | None], ...]) == {int}
-    assert leaf_types(int | str) == {int, str}
-    assert leaf_types(Literal["a"]) == {str}
-    assert leaf_types(type(None)) == set()
+def read(annotation, data, **limits):
+    """The value read, and the path, value and outermost kind of every refusal."""
+    refused = []
+    return ParamType.of(annotation, **limits).read(data, lambda *why: refused.append(why)), refused
+
+
+@pytest.mark.parametrize(
+    ("annotation", "data", "value"),
+    [
+        (float, 1, 1.0),
+        (float | None, None, None),
+        (int | float, 1, 1),
+        (float | int, 1, 1),
+        (tuple[float, ...], [1, 2], (1.0, 2.0)),
+        (dict[str, tuple[int, ...]], {"a": [1]}, {"a": (1,)}),
+        (str | tuple[str, ...], ["a"], ("a",)),
+        (Literal["a", True], True, True),
+    ],
+)
+def test_reading(annotation, data, value):
+    result, refused = read(annotation, data, minimum=0)
+    assert (repr(result), refused) == (repr(value), [])  # 1, 1.0 and True are different
+    assert ParamType.of(annotation).fits(data)
+
+
+@pytest.mark.parametrize(
+    ("annotation", "data", "paths"),
+    [
+        (int, True, [()]),
+        (int, 1.0, [()]),
+        (bool, 1, [()]),
+        (Literal["a", "b"], "c", [()]),
+        (Literal["a", True], 1, [()]),
+        (tuple[int, ...], [1, "x", None], [(1,), (2,)]),
+        (dict[str, int], {"a": {}, "b": 1}, [("a",)]),
+        (tuple[tuple[int, ...], ...], [[1], 2], [(1,)]),
+    ],
+)
+def test_values_of_another_type_are_refused_where_they_stand(annotation, data, paths):
+    assert [path for path, _, _ in read(annotation, data)[1]] == paths
+    assert not ParamType.of(annotation).fits(data)
+
+
+def test_bounds_are_read_but_are_no_part_of_the_type():
+    for data in (-1, float("nan"), [0, -1]):
+        assert read(tuple[float, ...] | float, data, minimum=0)[1]
+        assert ParamType.of(tuple[float, ...] | float, minimum=0).fits(data)
+    assert read(int | None, 3, choices=(2, 4))[1]
+    assert read(int | None, None, choices=(2, 4))[1] == []
+
+
+@pytest.mark.parametrize(
+    ("annotation", "limits", "words", "text", "schema"),
+    [
+        (bool, {}, "true or false", "bool", {"type": "boolean"}),
+        (int, {"minimum": 1, "unit": "steps"}, "a whole number of steps at least 1", "int",
+         {"type": "integer", "minimum": 1}),
+        (str | None, {}, "text or null", "str or null", {"anyOf": [{"type": "string"}, {"type": "null"}]}),
+        (Literal["a", False], {}, 'one of "a", false', "one of a, false", {"enum": ["a", False]}),
+        (tuple[str, ...], {}, "a list, each item text", "list of str", {"type": "array", "items": {"type": "string"}}),
+        (dict[str, float], {"maximum": 1}, "a mapping, each value a number at most 1", "mapping to float",
+         {"type": "object", "additionalProperties": {"type": "number", "maximum": 1}}),
+        (int | None, {"choices": (2, 4)}, "one of 2, 4 or null", "int or null",
+         {"anyOf": [{"type": "integer", "enum": [2, 4]}, {"type": "null"}]}),
+    ],
+)  # fmt: skip
+def test_a_type_in_words_and_as_a_schema(annotation, limits, words, text, schema):
+    kind = ParamType.of(annotation, **limits)
+    assert (kind.words(), str(kind), kind.schema()) == (words, text, schema)
+
+
+def test_a_variable_may_stand_for_anything_but_text():
+    variable = {"$ref": "#/v"}
+    assert ParamType.of(str).schema(variable) == {"type": "string"}
+    assert ParamType.of(int).schema(variable) == {"anyOf": [{"type": "integer"}, variable]}
 
 
 @pytest.mark.parametrize(
@@ -131,4 +201,4 @@ def test_bounds_text(low, high, text):
 
 
 def test_booleans_are_not_numbers():
-    assert out_of_bounds({"choices": (), "minimum": 2, "maximum": 3}, True) == ""
+    assert out_of_bounds(True, 2, 3) == ""

@@ -89,9 +89,9 @@ def tell(monkeypatch, kind, **facts):
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ("explain: {split: tset}", ('no split "tset"', "one of train, test", 'did you mean "test"')),
+        ("explain: {split: tset}", ('no split "tset"', "known are train, test", 'did you mean "test"')),
         ("explain: {indices: [4]}", ('no image 4 in the split "test"', "from 0 to 3")),
-        ("explain: {labels: [cow]}", ('the data has no class "cow"', "one of cat, dog")),
+        ("explain: {labels: [cow]}", ('the data has no class "cow"', "known are cat, dog")),
         ("explain: {labels: [2]}", ('the data has no class "2"',)),
         ("explain: {target: cow}", ('the classifier has no class "cow"', "target: predicted")),
         ("explain: {targets: {cat: cat}}", ('why "cat" and not "cat"',)),

@@ -6,9 +6,8 @@ import attrs
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from sidelight.document import read_params, read_plain
 from sidelight.problems import Place, Problems
-from sidelight.recipe.fields import read_params
-from sidelight.recipe.plain_reader import read_plain
 from sidelight_specs import param, params
 
 

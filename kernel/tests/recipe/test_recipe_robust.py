@@ -7,9 +7,8 @@ import json
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from sidelight.problems import RecipeError
-from sidelight.recipe.load import load_recipe
+from sidelight.recipe.load import KEYS, load_recipe
 from sidelight.recipe.model import SECTIONS
-from sidelight.recipe.structure import KEYS
 
 TEXT = """\
 recipe: 1
@@ -17,7 +16,7 @@ vars: {patch: 4, all: [1, "${patch}"]}
 data: {train: {use: shop/digits, with: {root: a/b}}, test: {use: shop/digits}}
 explain: {labels: [1, two], data: test}
 classifier: {use: shop/lenet, needs: {data: train}}
-generator: &g {use: gans/vae, needs: {data: train}}
+generator: {use: gans/vae, needs: {data: train}}
 explainers:
   heat: {use: shop/occlusion, with: {patch: "${patch}", weights: {a.b: 1}}}
   why: {use: gans/contrast}

@@ -8,10 +8,9 @@ import jsonschema
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from sidelight.document import read_params, read_plain
 from sidelight.problems import Problems, RecipeError
-from sidelight.recipe.fields import read_params
 from sidelight.recipe.load import load_recipe
-from sidelight.recipe.plain_reader import read_plain
 from sidelight.recipe.schema import recipe_schema
 
 SMALLEST = {"recipe": 1, "data": {"use": "shop/digits"}, "classifier": {"use": "shop/lenet"}}

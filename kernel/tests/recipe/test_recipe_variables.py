@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from sidelight.document import read_plain, to_plain
 from sidelight.problems import Problems
-from sidelight.recipe.plain_reader import read_plain, to_plain
-from sidelight.recipe.variables import escape, fill_in
+from sidelight.recipe.compose import escape, fill_in
 
 
 def fill(recipe):

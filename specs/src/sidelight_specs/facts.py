@@ -6,16 +6,20 @@ asked of descriptors: no heavy import, and of files no more than a listing, a he
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Literal, TypeAlias
 
-from attrs import field, frozen
+from attrs import evolve, field, frozen
 from attrs.validators import and_, deep_iterable, deep_mapping, gt, instance_of, max_len, min_len, optional
+
+from sidelight_specs.wording import did_you_mean, listing, quoted
 
 Shape: TypeAlias = tuple[int, int, int]
 """(C, H, W)."""
-NAMED_AT_MOST = 12
+QUESTIONS = ("second", "predicted", "all")
+"""Targets of a question beside the name or the index of a class."""
+_OTHER_QUESTIONS = "target: predicted asks why the predicted class; second and all ask about others"
+_MOST_COMPARED = 2000  # names; ImageNet has 1,000 classes, and comparing takes about 10 ms a thousand
 
 _NAME = instance_of(str)
 _NAMES = deep_iterable(_NAME, instance_of(tuple))
@@ -64,6 +68,16 @@ class ClassifierFacts:
     resizes: bool = True
     classes: tuple[str, ...] | None = _told(_NAMES)
     task: Literal["multiclass", "binary", "regression"] | None = None
+
+    def misfit(self, images: Shape | None) -> Literal["", "channels", "size", "enlarged"]:
+        """Relation of images to those it takes: other channels, a size that it refuses, or one that is enlarged."""
+        if self.shape is None or images is None or self.shape == images:
+            return ""
+        if self.shape[0] != images[0]:
+            return "channels"
+        if not self.resizes:
+            return "size"
+        return "enlarged" if images[1] < self.shape[1] or images[2] < self.shape[2] else ""
 
 
 @frozen(kw_only=True)
@@ -126,6 +140,68 @@ class Given:
         return found if isinstance(found, ClassifierFacts) else ClassifierFacts()
 
 
+def wrong_images(
+    data: DataFacts, split: str, indices: Iterable[int] = (), labels: Iterable[str | int] = ()
+) -> Iterator[Mistake]:
+    """Mistakes in a choice of images by split, position and label; the options are called so."""
+    if data.splits is not None and split not in data.splits:
+        yield from unknown_split(data, split)
+        return
+    size = (data.splits or {}).get(split)
+    outside = [] if size is None else [str(index) for index in indices if index >= size]
+    if outside:
+        message = f"there is no image {listing(outside)} in the split {quoted(split)}"
+        yield Mistake(message, f"count from 0 to {(size or 0) - 1}", "indices")
+    if labels and data.classes == ():
+        yield Mistake("the data has no class labels", "give indices instead", "labels")
+    for label in labels if data.classes else ():
+        yield from unknown_class("the data", label, data.classes, "labels")
+
+
+def wrong_question(classifier: ClassifierFacts, target: str | int, targets: Mapping[str, str]) -> Iterator[Mistake]:
+    """Mistakes in the class asked about: `target`, or in its place `targets`, from predicted class to that asked about.
+
+    A regression is asked about no class.
+    """
+    if not classifier.classes or classifier.task == "regression":
+        return
+    for predicted, other in targets.items():
+        unknown = [*unknown_class("the classifier", predicted, classifier.classes, "targets"),
+                   *unknown_class("the classifier", other, classifier.classes, "targets")]  # fmt: skip
+        yield from unknown
+        if not unknown and predicted == other:
+            message = f"it asks why {quoted(predicted)} and not {quoted(predicted)}"
+            yield Mistake(message, "ask about another class", "targets")
+    if not targets and target not in QUESTIONS:
+        for mistake in unknown_class("the classifier", target, classifier.classes, "target"):
+            yield evolve(mistake, fix=f"{mistake.fix}; {_OTHER_QUESTIONS}")
+
+
+def unknown_class(owner: str, wanted: str | int, names: Iterable[str] | None, option: str) -> Iterator[Mistake]:
+    """A mistake where there is no class of that name, or with that index.
+
+    Args:
+        owner: `"the data"`.
+        wanted: a name or an index.
+        names: the class names; None where they are not known.
+        option: the parameter.
+    """
+    known = () if names is None else tuple(names)
+    if names is None or (0 <= wanted < len(known) if isinstance(wanted, int) else wanted in known):
+        return
+    if str(wanted) in known:
+        fix = f'write "{wanted}" in quotes for its name; known are {listing(known)}'
+        yield Mistake(f"there is no class with index {wanted}", fix, option)
+    else:
+        yield Mistake(f"{owner} has no class {quoted(str(wanted))}", offer(str(wanted), known), option)
+
+
+def shape_text(shape: Shape) -> str:
+    """`3 channels, 32x32`."""
+    channels, height, width = shape
+    return f"{channels} channel{'s' if channels > 1 else ''}, {height}x{width}"
+
+
 def unknown_split(data: DataFacts, name: str, option: str = "split") -> Iterator[Mistake]:
     """A mistake where the data is known to have no split of this name."""
     if data.splits is not None and name not in data.splits:
@@ -150,7 +226,5 @@ def unknown_names(what: str, names: Iterable[str], known: Iterable[str] | None, 
 def offer(wrong: str, known: Iterable[str]) -> str:
     """`did you mean "test"? known are train, test`."""
     names = list(known)
-    near = difflib.get_close_matches(wrong, names[:1000], n=1)
-    hint = f'did you mean "{near[0]}"? ' if near else ""
-    more = f" and {len(names) - NAMED_AT_MOST} more" if len(names) > NAMED_AT_MOST else ""
-    return f"{hint}known are {', '.join(names[:NAMED_AT_MOST]) or 'none'}{more}"
+    hint = did_you_mean(wrong, names, _MOST_COMPARED)
+    return f"{hint} known are {listing(names) or 'none'}".lstrip()

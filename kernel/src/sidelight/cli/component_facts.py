@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import types
-import typing
-from typing import TYPE_CHECKING, Any, Literal, Union
+from typing import TYPE_CHECKING, Any
 
 import attrs
 import yaml
@@ -47,27 +45,11 @@ def snippet(use: str, role: str, example: dict[str, Any]) -> str:
     return yaml.safe_dump({section: held}, sort_keys=False, default_flow_style=False, allow_unicode=True).rstrip()
 
 
-def type_text(annotation: Any) -> str:
-    """A params annotation in a recipe's terms: `int`, `list of float`, `one of a, b`, `str or null`."""
-    origin, arguments = typing.get_origin(annotation), typing.get_args(annotation)
-    if annotation is types.NoneType:
-        return "null"
-    if origin is Literal:
-        return "one of " + ", ".join(_scalar_text(choice) for choice in arguments)
-    if origin in (Union, types.UnionType):
-        return " or ".join(type_text(argument) for argument in arguments)
-    if origin is tuple:
-        return f"list of {type_text(arguments[0])}"
-    if origin is dict:
-        return f"mapping to {type_text(arguments[1])}"
-    return str(getattr(annotation, "__name__", annotation))
-
-
 def _parameter(param: Param) -> dict[str, Any]:
     required = param.default is attrs.NOTHING
     return {
         "name": param.name,
-        "type": type_text(param.type),
+        "type": str(param.type),
         "required": required,
         "default": None if required else _plain(param.default),
         "minimum": param.minimum,
@@ -100,7 +82,3 @@ def _plain(value: Any) -> Any:
     if isinstance(value, dict):
         return {key: _plain(item) for key, item in value.items()}
     return value
-
-
-def _scalar_text(value: object) -> str:
-    return str(value).lower() if isinstance(value, bool) else str(value)

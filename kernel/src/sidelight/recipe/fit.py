@@ -1,29 +1,37 @@
-"""Compatibility of data, classifiers and generators of a recipe: splits, classes, channels and sizes.
+"""Compatibility of the data, classifiers and generators of a recipe, by facts that follow from parameters alone.
 
-Everything here compares facts that follow from parameters alone; a fact that is not known is passed over.
+The statements about facts stand in `sidelight_specs.facts`; here they are asked for and worded. A fact that is not
+known is passed over.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from itertools import chain
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from attrs import field, frozen
+from sidelight_specs.facts import (
+    ClassifierFacts,
+    DataFacts,
+    Facts,
+    GeneratorFacts,
+    Given,
+    shape_text,
+    wrong_images,
+    wrong_question,
+)
+from sidelight_specs.wording import listing
 
-from sidelight.recipe.candidates import Candidate, checked
-from sidelight.recipe.known import Known
-from sidelight.recipe.model import QUESTIONS, Recipe
-from sidelight.recipe.wiring import Wiring, installed_hint
-from sidelight.recipe.wording import did_you_mean, listing, quoted
+from sidelight.recipe.model import Recipe
+from sidelight.recipe.wiring import Candidate, Wiring, checked, installed_hint, note
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from sidelight_specs.facts import Shape
 
-    from sidelight_specs.facts import DataFacts
+    from sidelight.problems import Problems
 
-    from sidelight.problems import Place, Problems
-
-_MOST_CLASSES = 2000  # ImageNet has 1,000; comparing takes about 10 ms a thousand
-_ASKED_OTHERWISE = "target: predicted asks why the predicted class; second and all ask about others"
+F = TypeVar("F", DataFacts, ClassifierFacts, GeneratorFacts)
+_KINDS: dict[str, type[Facts]] = {"data": DataFacts, "classifier": ClassifierFacts, "generator": GeneratorFacts}
 
 
 @frozen
@@ -41,11 +49,7 @@ class Fit:
     wiring: Wiring
     data: Candidate | None
     classifier: Candidate | None
-    known: Known = field()
-
-    @known.default
-    def _unknown(self) -> Known:
-        return Known(self.wiring.problems)
+    _known: dict[Candidate, Facts | None] = field(factory=dict, init=False)
 
     @property
     def problems(self) -> Problems:
@@ -54,53 +58,54 @@ class Fit:
 
     def check(self) -> DataFacts:
         """Note every misfit; gives the facts of the explained data."""
-        self._explained_images()
-        self._asked_classes()
+        self._question()
+        self._default_split()
         self._class_names()
         for candidate in self.wiring.candidates:
             self._latents(candidate)
             self._shapes(candidate)
-            if self._learns(candidate):
+            if self._can_learn(candidate):
                 self._misfits(candidate)
         self._pair(self.classifier, self.data)
-        return self.known.data(self.data)
+        return self._facts(self.data, DataFacts)
 
-    def _place(self, key: str) -> Place | None:
-        entry = self.recipe.explain_entries.get(key)
-        return entry.value.place if entry else self.recipe.place
+    def _facts(self, candidate: Candidate | None, kind: type[F]) -> F:
+        """Facts of one kind; nothing is known of an absent or faulty component."""
+        facts = self._any_facts(candidate)
+        return facts if isinstance(facts, kind) else kind()
 
-    def _explained_images(self) -> None:
-        """The split, the positions and the labels of the explained images."""
-        explain, facts = self.recipe.explain, self.known.data(self.data)
-        if facts.splits is not None and explain.split not in facts.splits:
-            self.problems.add(
-                f"the data has no split {quoted(explain.split)}",
-                self._place("split"),
-                expected=f"one of {listing(facts.splits)}",
-                suggestion=did_you_mean(explain.split, facts.splits),
-            )
-            return
-        size = (facts.splits or {}).get(explain.split)
-        outside = [index for index in explain.indices if size is not None and index >= size]
-        if outside:
-            self.problems.add(
-                f"there is no image {listing(map(str, outside))} in the split {quoted(explain.split)}",
-                self._place("indices"),
-                expected=f"positions from 0 to {(size or 0) - 1}",
-            )
-        if explain.labels and facts.classes == ():
-            self.problems.add("the data has no class labels", self._place("labels"), suggestion="give indices instead")
-        elif facts.classes:
-            for label in explain.labels:
-                self._class(label, facts.classes, "data", "labels")
-        self._default_split(facts)
+    def _any_facts(self, candidate: Candidate | None) -> Facts | None:
+        """Facts of a component of any role, asked for once; None where its role has none."""
+        if candidate is None or not candidate.sound or candidate.choice.role not in _KINDS:
+            return None
+        if candidate not in self._known:
+            kind = _KINDS[candidate.choice.role]
 
-    def _default_split(self, facts: DataFacts) -> None:
+            def ask(descriptor: Any, params: Any) -> Facts:
+                learned = () if kind is DataFacts else (self._facts(candidate.trained_on, DataFacts),)
+                facts: Facts = descriptor.facts(params, *learned)
+                if not isinstance(facts, kind):
+                    raise TypeError(f"{kind.__name__} were expected, not a {type(facts).__name__}")
+                return facts
+
+            self._known[candidate] = candidate.ask("facts", ask, self.problems)
+        return self._known[candidate]
+
+    def _question(self) -> None:
+        """The explained images exist, and so do the classes asked about."""
+        explain = self.recipe.explain
+        images = wrong_images(self._facts(self.data, DataFacts), explain.split, explain.indices, explain.labels)
+        classes = wrong_question(self._facts(self.classifier, ClassifierFacts), explain.target, explain.targets)
+        for mistake in chain(images, classes):
+            message = f"explain.{mistake.option}: {mistake.message}"
+            self.problems.add(message, self.recipe.place_of(mistake.option), suggestion=mistake.fix)
+
+    def _default_split(self) -> None:
         """Images without labels of which nobody learns, and only the test images are explained for want of `split`."""
-        splits = facts.splits or {}
-        some, every = splits.get("test"), splits.get("all")
-        learned = any(other.trained_on is self.data for other in self.wiring.candidates)
-        if "split" in self.recipe.explain_entries or facts.classes != () or learned or some is None or every is None:
+        facts = self._facts(self.data, DataFacts)
+        some, every = (facts.splits or {}).get("test"), (facts.splits or {}).get("all")
+        is_learned = any(other.trained_on is self.data for other in self.wiring.candidates)
+        if "split" in self.recipe.explain_items or facts.classes != () or is_learned or some is None or every is None:
             return
         if some < every:
             self.problems.warn(
@@ -109,42 +114,10 @@ class Fit:
                 suggestion="set explain.split: all for every image",
             )
 
-    def _asked_classes(self) -> None:
-        """The classes that the recipe asks about are classes of the classifier."""
-        facts, explain = self.known.classifier(self.classifier), self.recipe.explain
-        if not facts.classes or facts.task == "regression":
-            return
-        for said, asked in explain.targets.items():
-            known = [self._class(name, facts.classes, "classifier", "targets") for name in (said, asked)]
-            if all(known) and said == asked:
-                self.problems.add(f"explain.targets asks why {quoted(said)} and not {quoted(said)}",
-                                  self._place("targets"), suggestion="ask about another class")  # fmt: skip
-        if not explain.targets and explain.target not in QUESTIONS:
-            self._class(explain.target, facts.classes, "classifier", "target")
-
-    def _class(self, wanted: str | int, names: Sequence[str], whose: str, key: str) -> bool:
-        """True if there is a class of that name or index; a problem is noted otherwise."""
-        if 0 <= wanted < len(names) if isinstance(wanted, int) else wanted in names:
-            return True
-        if str(wanted) in names:
-            message, hint = f"there is no class with index {wanted}", f'write "{wanted}" in quotes for its name'
-        else:
-            message, hint = (
-                f"the {whose} has no class {quoted(str(wanted))}",
-                did_you_mean(str(wanted), names, _MOST_CLASSES),
-            )
-        more = _ASKED_OTHERWISE if key == "target" else ""
-        self.problems.add(
-            f"explain.{key}: {message}",
-            self._place(key),
-            expected=f"one of {listing(names)}",
-            suggestion="; ".join(filter(None, (hint, more))),
-        )
-        return False
-
     def _class_names(self) -> None:
         """Names are how predictions and labels are compared; where none agrees, every image counts as misclassified."""
-        ours, theirs = self.known.data(self.data).classes, self.known.classifier(self.classifier)
+        ours = self._facts(self.data, DataFacts).classes
+        theirs = self._facts(self.classifier, ClassifierFacts)
         if not (ours and theirs.classes and self.classifier) or theirs.task == "regression":
             return
         if not set(ours) & set(theirs.classes):
@@ -155,10 +128,10 @@ class Fit:
                 suggestion="give both the same class names",
             )
 
-    def _learns(self, candidate: Candidate) -> bool:
+    def _can_learn(self, candidate: Candidate) -> bool:
         """True unless the data that it is trained on are known to lack a split train, which is noted."""
         data = candidate.trained_on
-        splits = self.known.data(data).splits
+        splits = self._facts(data, DataFacts).splits
         if data is None or splits is None or "train" in splits:
             return True
         self.problems.add(
@@ -171,11 +144,9 @@ class Fit:
 
     def _latents(self, candidate: Candidate) -> None:
         """An attribute finder without latents of its own works on inverted images."""
-        if candidate.choice.role != "attribute_finder" or candidate.provides is None:
+        if candidate.choice.role != "attribute_finder" or candidate.provides is None or "latents" in candidate.provides:
             return
-        inverters = [other for other in self.wiring.candidates if other.choice.role == "inverter"]
-        named = any(other is not None and other.choice.role == "inverter" for other in candidate.needs.values())
-        if "latents" not in candidate.provides and not named and not inverters:
+        if not candidate.needed("inverter") and all(one.choice.role != "inverter" for one in self.wiring.candidates):
             self.problems.add(
                 f"{candidate.choice.use} finds attributes in the latents of the explained images, and the recipe has "
                 "no inverter",
@@ -186,17 +157,21 @@ class Fit:
 
     def _shapes(self, candidate: Candidate) -> None:
         """The images that a component hands from one of its needs to another."""
-        needs, role = candidate.needs, candidate.choice.role
-        classifier, generator, inverter = (_first(needs, one) for one in ("classifier", "generator", "inverter"))
-        own = _first(needs, "data")
+        role, classifier, generator = (
+            candidate.choice.role,
+            candidate.needed("classifier"),
+            candidate.needed("generator"),
+        )
         if role in ("explainer", "metric"):
             self._pair(classifier, self.data)
         if candidate.trained_on:
             self._pair(classifier, candidate.trained_on)
         if role == "inverter" and candidate is self._main_inverter():
-            self._not_inverted(candidate, generator)
-        inverted = [own, self.data if role == "explainer" else None] if inverter and generator else []
-        if all([self._same(candidate, generator, data) for data in inverted]):  # noqa: C419  (all are noted)
+            self._is_inverted(candidate, generator, self.data, "explained")
+        sources = []
+        if candidate.needed("inverter") and generator:
+            sources = [candidate.needed("data"), self.data if role == "explainer" else None]
+        if all([self._is_inverted(candidate, generator, data, "given") for data in sources]):  # noqa: C419  (note all)
             self._pair(classifier, generator)
 
     def _main_inverter(self) -> Candidate | None:
@@ -204,73 +179,76 @@ class Fit:
         inverters = [other for other in self.wiring.candidates if other.choice.role == "inverter"]
         return next((one for one in inverters if len(inverters) == 1 or one.choice.id == "inverter"), None)
 
-    def _not_inverted(self, inverter: Candidate, generator: Candidate | None) -> None:
-        """Warn of explained images that the main inverter leaves alone, because the generator makes others."""
-        made, shape = self.known.generator(generator).shape, self.known.data(self.data).shape
-        if generator is not None and made is not None and shape is not None and made != shape:
+    def _is_inverted(self, user: Candidate, generator: Candidate | None, data: Candidate | None, images: str) -> bool:
+        """True unless images are known to differ in shape from the generator's, which is noted.
+
+        Args:
+            user: the inverter itself, or the component that has images inverted.
+            generator: in whose latents.
+            data: the images.
+            images: `explained` images that are not inverted are left out, with a warning; `given` ones are a mistake.
+        """
+        made, shape = self._facts(generator, GeneratorFacts).shape, self._facts(data, DataFacts).shape
+        if generator is None or data is None or made is None or shape is None or made == shape:
+            return True
+        if images == "explained":
             self.problems.warn(
-                f"{inverter.choice.use} inverts none of the explained images: they have {_written(shape)}, "
-                f"{generator.choice.use} makes {_written(made)}",
-                inverter.choice.use_place,
+                f"{user.choice.use} inverts none of the explained images: they have {shape_text(shape)}, "
+                f"{generator.choice.use} makes {shape_text(made)}",
+                user.choice.use_place,
                 suggestion="use a generator of such images",
             )
+        else:
+            self.problems.add(
+                f"{user.choice.use} inverts images of {shape_text(shape)} from {data.choice.use}, and "
+                f"{generator.choice.use} makes {shape_text(made)}",
+                user.choice.use_place,
+                expected="a generator and data of one shape",
+                suggestion=_size_fix(data, made) if made[0] == shape[0] else _channel_fix(data, made[0]),
+            )
+        return False
 
     def _pair(self, classifier: Candidate | None, source: Candidate | None) -> None:
         """Images of data or of a generator, and a classifier that is shown them."""
         if classifier is None or source is None:
             return
-        facts, theirs = self.known.classifier(classifier), self.known.of(source)
-        ours, made = facts.shape, getattr(theirs, "shape", None)
-        if ours is None or made is None or ours == made:
+        facts, made = self._facts(classifier, ClassifierFacts), getattr(self._any_facts(source), "shape", None)
+        misfit, shape = facts.misfit(made), facts.shape
+        if shape is None or made is None or not misfit:
             return
-        if ours[0] != made[0] or not facts.resizes:
+        if misfit != "enlarged":
             self.problems.add(
-                f"{classifier.choice.use} takes images of {_written(ours)}, {source.choice.use} gives {_written(made)}",
+                f"{classifier.choice.use} takes images of {shape_text(shape)}, {source.choice.use} gives "
+                f"{shape_text(made)}",
                 classifier.choice.use_place,
                 expected="the same channels" + ("" if facts.resizes else ", height and width"),
-                suggestion=_channel_fix(source, ours[0]) if ours[0] != made[0] else _size_fix(source, ours),
+                suggestion=_channel_fix(source, shape[0]) if misfit == "channels" else _size_fix(source, shape),
             )
-        elif source is self.data and (made[1] < ours[1] or made[2] < ours[2]):
+        elif source is self.data:
             self.problems.warn(
-                f"images of {made[1]}x{made[2]} are enlarged to the {ours[1]}x{ours[2]} of {classifier.choice.use}",
-                source.place_of("size"),
-                suggestion=_size_fix(source, ours),
+                f"images of {made[1]}x{made[2]} are enlarged to the {shape[1]}x{shape[2]} of {classifier.choice.use}",
+                source.choice.place_of("size"),
+                suggestion=_size_fix(source, shape),
             )
-
-    def _same(self, candidate: Candidate, generator: Candidate | None, data: Candidate | None) -> bool:
-        """True unless inverted images are known to differ in shape from the generator's, which is noted."""
-        made, shape = self.known.generator(generator).shape, self.known.data(data).shape
-        if generator is None or data is None or made is None or shape is None or made == shape:
-            return True
-        self.problems.add(
-            f"{candidate.choice.use} inverts images of {_written(shape)} from {data.choice.use}, and "
-            f"{generator.choice.use} makes {_written(made)}",
-            candidate.choice.use_place,
-            expected="a generator and data of one shape",
-            suggestion=_size_fix(data, made) if made[0] == shape[0] else _channel_fix(data, made[0]),
-        )
-        return False
 
     def _misfits(self, candidate: Candidate) -> None:
-        descriptor = candidate.descriptor
-        if descriptor is None or not candidate.sound:
+        """What the component itself says of its parameters beside all that it gets."""
+        if not candidate.sound:
             return
-        given = self.known.given(candidate, self.data, self.classifier)
-        params = candidate.params
-        mistakes = candidate.ask("misfits", lambda: checked(descriptor.misfits(params, given)), self.problems)
-        candidate.note(mistakes or (), self.problems)
+        filled = {slot: other for slot, other in candidate.needs.items() if other is not None}
+        facts = {slot: self._any_facts(other) for slot, other in filled.items()}
+        given = Given(
+            explained=self._facts(self.data, DataFacts),
+            classifier=self._facts(self.classifier, ClassifierFacts),
+            needs={slot: one for slot, one in facts.items() if one is not None},
+            params={slot: other.params for slot, other in filled.items() if other.params is not None},
+            trained_on=self._facts(candidate.trained_on, DataFacts) if candidate.trained_on else None,
+        )
+        mistakes = candidate.ask("misfits", lambda one, params: checked(one.misfits(params, given)), self.problems)
+        note(mistakes or (), candidate.choice, self.problems)
 
 
-def _first(needs: dict[str, Candidate | None], role: str) -> Candidate | None:
-    return next((other for other in needs.values() if other is not None and other.choice.role == role), None)
-
-
-def _written(shape: tuple[int, int, int]) -> str:
-    channels, height, width = shape
-    return f"{channels} channel{'s' if channels > 1 else ''}, {height}x{width}"
-
-
-def _size_fix(source: Candidate, shape: tuple[int, int, int]) -> str:
+def _size_fix(source: Candidate, shape: Shape) -> str:
     if shape[1] == shape[2] and hasattr(source.params, "size"):
         return f"set size: {shape[1]} in the `with:` of {source.choice.use}"
     return f"give images of {shape[1]}x{shape[2]}"

@@ -10,46 +10,15 @@ from sidelight_specs import ComponentDescriptor, UserError, param, params
 from sidelight_specs.facts import DataFacts
 from sidelight_specs.roles import ROLES
 
+from sidelight.document import Item, Value
 from sidelight.problems import Place, Problem
 
 SECTIONS = {role.section: role.name for role in ROLES.values()}
 """Section of a recipe to the role of the components in it. Every section takes one component or a mapping of ids."""
-
-
-QUESTIONS = ("second", "predicted", "all")
-"""Values of `explain.target` beside the name or the index of a class."""
-
-
-class _Unreadable:
-    """The type of `UNREADABLE`."""
-
-    def __repr__(self) -> str:
-        return "UNREADABLE"
-
-
-UNREADABLE = _Unreadable()
-"""The data of a value whose mistake has been reported; later checks pass over it in silence."""
-
-
-@frozen
-class Value:
-    """A plain YAML value with its place.
-
-    Args:
-        data: None, bool, int, float, str, a tuple of `Value`, a dict from str to `Entry`, or `UNREADABLE`.
-        place: where it starts.
-    """
-
-    data: Any
-    place: Place
-
-
-@frozen
-class Entry:
-    """One key of a mapping and its value."""
-
-    key_place: Place
-    value: Value
+COMPONENT_KEYS = ("use", "with", "needs")
+VERSION = 1
+TRAINING_SLOT = "data"
+"""The slot under which a recipe names the data that a trainable component learns from."""
 
 
 @frozen
@@ -61,7 +30,7 @@ class Choice:
         role: its role.
         use: `PLUGIN/COMPONENT`; empty when it could not be read, which has been reported.
         use_place: where `use` stands.
-        params: the `with:` mapping, key to entry; empty when silent.
+        params: the `with:` mapping, key to item; empty when silent.
         needs: slot to the id of the component that fills it, with its place.
         place: where the component starts.
     """
@@ -70,9 +39,14 @@ class Choice:
     role: str
     use: str
     use_place: Place
-    params: dict[str, Entry] = field(factory=dict)
+    params: dict[str, Item] = field(factory=dict)
     needs: dict[str, Value] = field(factory=dict)
     place: Place = field(default=Factory(lambda self: self.use_place, takes_self=True))
+
+    def place_of(self, option: str) -> Place:
+        """Place of a parameter; of the component's name if the parameter is left out."""
+        item = self.params.get(option)
+        return item.value.place if item else self.use_place
 
 
 @params
@@ -131,7 +105,7 @@ class Recipe:
         choices: the components, in the order of the sections and of the file.
         source: the file, or None for a dict.
         place: where the recipe starts.
-        explain_entries: what the recipe itself says under `explain:`, with places.
+        explain_items: what the recipe itself says under `explain:`, with places.
     """
 
     name: str
@@ -140,7 +114,12 @@ class Recipe:
     choices: tuple[Choice, ...]
     source: Path | None = None
     place: Place | None = None
-    explain_entries: dict[str, Entry] = field(factory=dict)
+    explain_items: dict[str, Item] = field(factory=dict)
+
+    def place_of(self, key: str) -> Place | None:
+        """Place of a key of `explain`; of the recipe if the key is left out."""
+        item = self.explain_items.get(key)
+        return item.value.place if item else self.place
 
 
 @frozen(eq=False)

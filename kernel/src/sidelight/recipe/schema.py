@@ -8,13 +8,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from sidelight.recipe.merge import COMPONENT_KEYS
-from sidelight.recipe.model import SECTIONS, Explain
-from sidelight.recipe.structure import ID, MAX_SEED, NAME, VERSION
-from sidelight.recipe.value_schema import params_schema, required_params
-from sidelight.recipe.variables import NAME as VARIABLE_NAME
+import attrs
+from sidelight_specs.params import Param, describe
+
+from sidelight.recipe.compose import VARIABLE_NAME
+from sidelight.recipe.load import ID, MAX_SEED, NAME
+from sidelight.recipe.model import COMPONENT_KEYS, SECTIONS, VERSION, Explain
+from sidelight.recipe.resolve import plain_value
 from sidelight.recipe.wiring import training_need
-from sidelight.registry.model import Available
+from sidelight.registry.catalog import Available
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -22,10 +24,14 @@ if TYPE_CHECKING:
     from sidelight.registry.catalog import Catalog
 
 
+VARIABLE = {"$ref": "#/$defs/variable"}
+"""Stands for a value that `vars:` fills in."""
+
+
 def recipe_schema(catalog: Catalog) -> dict[str, Any]:
     """The schema of recipes that use only components which are installed and load."""
-    found = [catalog.lookup(entry.use, entry.role) for entry in catalog.entries()]
-    usable = [component for component in found if isinstance(component, Available)]
+    results = [catalog.lookup(entry.use, entry.role) for entry in catalog.entries()]
+    usable = [component for component in results if isinstance(component, Available)]
     by_role = {role: [one for one in usable if one.role == role] for role in SECTIONS.values()}
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
@@ -45,6 +51,17 @@ def recipe_schema(catalog: Catalog) -> dict[str, Any]:
             **{_key(component): params_schema(component.descriptor.params) for component in usable},
         },
     }
+
+
+def params_schema(cls: type) -> dict[str, Any]:
+    """The schema of a `with:` mapping; parameters that must be given are required of complete recipes only."""
+    properties = {param.name: _param(param) for param in describe(cls)}
+    return {"type": ["object", "null"], "properties": properties, "additionalProperties": False}
+
+
+def _param(param: Param) -> dict[str, Any]:
+    schema = param.type.schema(VARIABLE) | {"description": f"{param.help} Expected: {param.type.words()}."}
+    return schema if param.default is attrs.NOTHING else schema | {"default": plain_value(param.default)}
 
 
 def _properties() -> dict[str, Any]:
@@ -105,7 +122,7 @@ def _complete(role: str, components: Iterable[Available]) -> dict[str, Any]:
     """A component of a recipe that extends no other."""
     demands = []
     for one in components:
-        names = required_params(one.descriptor.params)
+        names = [param.name for param in describe(one.descriptor.params) if param.default is attrs.NOTHING]
         if names:
             with_params = {"required": ["with"], "properties": {"with": {"type": "object", "required": names}}}
             demands.append(_when(one.use, with_params))

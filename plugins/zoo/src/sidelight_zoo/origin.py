@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, get_type_hints
 
 import attrs
 from sidelight_specs import DataDescriptor
 from sidelight_specs.descriptors import HOOKS
 from sidelight_specs.facts import DataFacts
-from sidelight_specs.params import describe
 
 if TYPE_CHECKING:
     from sidelight_specs import ComponentDescriptor
@@ -44,7 +43,7 @@ def training_data(card: Card) -> DataFacts:
 def open_params(card: Card) -> type:
     """A class of the parameters that can still be chosen; their defaults are those of the training."""
     theirs = {field.name: field for field in attrs.fields(descriptor_of(card).params)}
-    types = {field.name: field.type for field in describe(descriptor_of(card).params)}
+    types = get_type_hints(descriptor_of(card).params)
     fields = {
         name: attrs.field(
             default=_plain(card.params[name]),

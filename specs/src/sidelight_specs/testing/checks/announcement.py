@@ -7,7 +7,7 @@ import json
 import subprocess
 import sys
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any, Literal, get_args, get_origin
+from typing import TYPE_CHECKING
 
 import attrs
 
@@ -59,7 +59,7 @@ def parameters(case: Case) -> None:
         if field.default is attrs.NOTHING:
             continue
         default = field.default.factory() if hasattr(field.default, "factory") else field.default
-        assert _fits(default, field.type), f"{field.name}: the default {default!r} is no {field.type}"
+        assert field.type.fits(default), f"{field.name}: the default {default!r} is no {field.type}"
         try:
             attrs.evolve(case.params, **{field.name: default})
         except ValueError as error:
@@ -72,26 +72,11 @@ def example(case: Case) -> None:
     fields = {field.name: field for field in describe(case.descriptor.params)}
     for name, value in case.example.items():
         assert name in fields, f"the example names {name!r}, which is no parameter"
-        assert _fits(value, fields[name].type), f"{name}={value!r} is no {fields[name].type}"
+        assert fields[name].type.fits(value), f"{name}={value!r} is no {fields[name].type}"
     try:
         _ = case.params
     except (TypeError, ValueError) as error:
         raise AssertionError(f"the example is not valid: {error}") from error
-
-
-def _fits(value: Any, annotation: Any) -> bool:
-    origin, arguments = get_origin(annotation), get_args(annotation)
-    if annotation in (bool, str):
-        return isinstance(value, annotation)
-    if annotation in (int, float):
-        return isinstance(value, (int, annotation)) and not isinstance(value, bool)
-    if origin is Literal:
-        return value in arguments
-    if origin is tuple:
-        return isinstance(value, (tuple, list)) and all(_fits(item, arguments[0]) for item in value)
-    if origin is dict:
-        return isinstance(value, dict) and all(_fits(item, arguments[1]) for item in value.values())
-    return any(value is None if option is type(None) else _fits(value, option) for option in arguments)
 
 
 @check()

@@ -1,33 +1,28 @@
-"""Quotation of values and proposals of corrections in messages."""
+"""Wording of messages: quoted values, lists of names, and "did you mean"."""
 
 from __future__ import annotations
 
-import difflib
 from itertools import islice
 from typing import TYPE_CHECKING, Any
-
-from sidelight.recipe.model import Value
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
 _LONGEST = 60
+"""Characters of a quoted value; longer ones would push the rest of a message off the screen."""
 _MOST_CANDIDATES = 200
-"""Comparing takes time that grows with both; no recipe made by a person comes near."""
+"""Names compared: it takes time that grows with both sides, and no recipe made by a person comes near."""
 
 
 def quoted(text: str) -> str:
     """`text` in double quotes, shortened, with unprintable characters escaped."""
-    shown = text if len(text) <= _LONGEST else text[: _LONGEST - 3] + "..."
-    escaped = shown.replace("\\", "\\\\").replace('"', '\\"')
+    escaped = _shortened(text).replace("\\", "\\\\").replace('"', '\\"')
     printable = (letter if letter.isprintable() else letter.encode("unicode_escape").decode() for letter in escaped)
     return f'"{"".join(printable)}"'
 
 
 def show(data: Any) -> str:
-    """A recipe value as its author would recognise it."""
-    if isinstance(data, Value):
-        return show(data.data)
+    """A plain value as the author of a recipe would recognise it."""
     if data is None or isinstance(data, bool):
         return {None: "null", True: "true", False: "false"}[data]
     if isinstance(data, str):
@@ -50,9 +45,12 @@ def listing(names: Iterable[str], limit: int = 12) -> str:
 
 def did_you_mean(word: str, known: Iterable[str], most: int = _MOST_CANDIDATES) -> str:
     """`did you mean "steps"?`, or nothing when no known word is near."""
+    import difflib  # only where a message needs it
+
     if len(word) > _LONGEST:
         return ""
     candidates = {name.lower(): name for name in islice(known, most) if len(name) <= _LONGEST}
-    near = difflib.get_close_matches(word.lower().replace("_", "-"), candidates, n=1, cutoff=0.6)
-    near = near or difflib.get_close_matches(word.lower(), candidates, n=1, cutoff=0.6)
-    return f"did you mean {quoted(candidates[near[0]])}?" if near else ""
+    for spelling in (word.lower().replace("_", "-"), word.lower()):
+        if near := difflib.get_close_matches(spelling, candidates, n=1):
+            return f"did you mean {quoted(candidates[near[0]])}?"
+    return ""

@@ -1,0 +1,73 @@
+"""Statements about facts: what is wrong for certain, and silence about what is not known."""
+
+import pytest
+from sidelight_specs.facts import ClassifierFacts, DataFacts, shape_text, wrong_images, wrong_question
+
+DATA = DataFacts(shape=(3, 8, 8), splits={"train": 9, "test": 4, "extra": None}, classes=("cat", "dog", "3"))
+CLASSIFIER = ClassifierFacts(shape=(3, 8, 8), classes=("cat", "dog"), task="multiclass")
+
+
+def words(mistakes):
+    return [(mistake.option, mistake.message, mistake.fix) for mistake in mistakes]
+
+
+@pytest.mark.parametrize(
+    ("chosen", "option", "message", "fix"),
+    [
+        ({"split": "tset"}, "split", 'the data has no split "tset"',
+         'did you mean "test"? known are train, test, extra'),
+        ({"split": "test", "indices": (1, 4)}, "indices", 'there is no image 4 in the split "test"',
+         "count from 0 to 3"),
+        ({"split": "test", "labels": ("cow",)}, "labels", 'the data has no class "cow"', "known are cat, dog, 3"),
+        ({"split": "test", "labels": (3,)}, "labels", "there is no class with index 3",
+         'write "3" in quotes for its name; known are cat, dog, 3'),
+    ],
+)  # fmt: skip
+def test_images_that_do_not_exist(chosen, option, message, fix):
+    assert words(wrong_images(DATA, **chosen)) == [(option, message, fix)]
+
+
+def test_images_that_exist_or_may_exist():
+    assert not words(wrong_images(DATA, "test", (0, 3), ("cat", 2)))
+    assert not words(wrong_images(DATA, "extra", (10**6,)))
+    assert not words(wrong_images(DataFacts(), "any", (10**6,), ("cow",)))
+
+
+def test_images_without_labels_are_not_chosen_by_label():
+    assert words(wrong_images(DataFacts(classes=()), "test", (), ("cat",))) == [
+        ("labels", "the data has no class labels", "give indices instead")
+    ]
+
+
+def test_questions():
+    (mistake,) = wrong_question(CLASSIFIER, "cow", {})
+    assert mistake.message == 'the classifier has no class "cow"'
+    assert mistake.fix.startswith("known are cat, dog; target: predicted asks why")
+    assert [one.message for one in wrong_question(CLASSIFIER, "cow", {"cat": "cat", "dog": "cow"})] == [
+        'it asks why "cat" and not "cat"',
+        'the classifier has no class "cow"',
+    ]
+    for target in ("second", "all", "predicted", "dog", 1):
+        assert not words(wrong_question(CLASSIFIER, target, {}))
+    for unknown in (ClassifierFacts(), ClassifierFacts(classes=("age",), task="regression")):
+        assert not words(wrong_question(unknown, "cow", {}))
+
+
+@pytest.mark.parametrize(
+    ("resizes", "images", "misfit"),
+    [
+        (True, (3, 8, 8), ""),
+        (True, (1, 8, 8), "channels"),
+        (True, (3, 4, 8), "enlarged"),
+        (True, (3, 16, 8), ""),
+        (False, (3, 16, 8), "size"),
+        (False, None, ""),
+    ],
+)
+def test_images_and_a_classifier(resizes, images, misfit):
+    assert ClassifierFacts(shape=(3, 8, 8), resizes=resizes).misfit(images) == misfit
+    assert ClassifierFacts().misfit(images) == ""
+
+
+def test_shapes_in_words():
+    assert [shape_text(shape) for shape in ((1, 4, 5), (3, 8, 8))] == ["1 channel, 4x5", "3 channels, 8x8"]

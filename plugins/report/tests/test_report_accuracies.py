@@ -4,10 +4,10 @@ import attrs
 import numpy as np
 import pytest
 from sidelight_report import HtmlParams
-from sidelight_report.accuracies import about, accuracies
-from sidelight_report.document import document
-from sidelight_report.scene import Scene
-from sidelight_report.words import headline
+from sidelight_report.document.accuracies import about, accuracies
+from sidelight_report.document.context import Scene
+from sidelight_report.document.phrases import headline
+from sidelight_report.document.report import document
 from sidelight_specs.results import Measurement, Measurements
 from sidelight_specs.results.run import ComponentRecord
 

@@ -4,9 +4,9 @@ import attrs
 import numpy as np
 import pytest
 from sidelight_report import HtmlParams
-from sidelight_report.concepts import because, despite
-from sidelight_report.document import document
-from sidelight_report.scene import Scene
+from sidelight_report.document.concepts import because, despite
+from sidelight_report.document.context import Scene
+from sidelight_report.document.report import document
 from sidelight_specs.results import Concepts
 
 WEIGHTS = np.zeros((10, 4), np.float32)

@@ -10,12 +10,12 @@ import numpy as np
 import pytest
 from PIL import Image
 from sidelight_report import HtmlParams
-from sidelight_report.document import document
+from sidelight_report.document.context import Scene
+from sidelight_report.document.measurements import best, incomparable
+from sidelight_report.document.phrases import headline, question
+from sidelight_report.document.recipe_yaml import recipe_text
+from sidelight_report.document.report import document
 from sidelight_report.encoding import grid, number, png, saturation
-from sidelight_report.measurements import best, incomparable
-from sidelight_report.recipe_text import recipe_text
-from sidelight_report.scene import Scene
-from sidelight_report.words import headline, question
 from sidelight_specs.results import Counterfactual, Explanation, Heatmap, Measurement, Measurements, Predictions
 from sidelight_specs.results.run import ComponentRecord
 from sidelight_specs.testing import toy_results

@@ -4,8 +4,8 @@ import attrs
 import numpy as np
 import torch
 from sidelight_report import HtmlParams
-from sidelight_report.document import document
-from sidelight_report.scene import Scene
+from sidelight_report.document.context import Scene
+from sidelight_report.document.report import document
 from sidelight_specs.testing.explanations import toy_explanation, toy_results
 from sidelight_specs.testing.toys import ToyClassifier
 

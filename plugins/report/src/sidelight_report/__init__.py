@@ -73,7 +73,7 @@ def sidelight_renderers() -> Iterable[RendererDescriptor]:
         name="user-study",
         summary="One self-contained web page that asks people to tell attributes apart and to name them.",
         params=StudyParams,
-        factory="sidelight_report.study:UserStudy",
+        factory="sidelight_report.user_study.study:UserStudy",
         example={"questions": 6},
         paper="Lang et al. 2021, section 4.2.2",
     )

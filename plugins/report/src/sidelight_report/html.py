@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 from sidelight_specs.roles import Renderer
 
-from sidelight_report.document import document
-from sidelight_report.scene import Scene
+from sidelight_report.document.context import Scene
+from sidelight_report.document.report import document
 from sidelight_report.standalone import assemble
 
 if TYPE_CHECKING:

@@ -5,7 +5,7 @@ import io
 import numpy as np
 import pytest
 from PIL import Image, ImageSequence
-from sidelight_report.animations import GAP, HOLD, STEP, animate, journey
+from sidelight_report.document.animations import GAP, HOLD, STEP, animate, journey
 
 
 def noise(*shape, seed=0):

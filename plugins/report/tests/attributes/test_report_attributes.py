@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 from PIL import Image
 from sidelight_report import HtmlParams
-from sidelight_report.document import document
-from sidelight_report.scene import Scene
-from sidelight_report.words import how_set, where
+from sidelight_report.document.context import Scene
+from sidelight_report.document.phrases import how_set, where
+from sidelight_report.document.report import document
 from sidelight_specs.results import Attribute, Attributes, ImageAttributes
 from sidelight_specs.testing import toy_results
 

@@ -4,8 +4,8 @@ import attrs
 import numpy as np
 import pytest
 from sidelight_report import StudyParams
-from sidelight_report.questions import description, identification, pool
-from sidelight_report.study import UserStudy
+from sidelight_report.user_study.questions import description, identification, pool
+from sidelight_report.user_study.study import UserStudy
 from sidelight_specs.testing import ToyRun
 
 

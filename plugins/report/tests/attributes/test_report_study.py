@@ -7,7 +7,7 @@ import json
 import attrs
 import pytest
 from sidelight_report import StudyParams
-from sidelight_report.study import UserStudy
+from sidelight_report.user_study.study import UserStudy
 from sidelight_specs.testing import ToyRun
 
 pytestmark = pytest.mark.browser

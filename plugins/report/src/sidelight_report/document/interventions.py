@@ -6,13 +6,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from sidelight_report.document.phrases import class_name, side
 from sidelight_report.encoding import numbers
-from sidelight_report.words import class_name, side
 
 if TYPE_CHECKING:
     from sidelight_specs.results import Intervention
 
-    from sidelight_report.scene import Scene
+    from sidelight_report.document.context import Scene
 
 
 def intervention_entry(explanation: Intervention, scene: Scene, row: int) -> dict[str, Any]:

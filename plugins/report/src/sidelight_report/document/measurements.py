@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from sidelight_specs.results import Measurement, Measurements
 
-    from sidelight_report.scene import Scene
+    from sidelight_report.document.context import Scene
 
 NAMED_PAIRS = 3  # more fill the table of nine explainers with text; the means by baseline tell the rest
 Column = tuple[str, "Measurement"]

@@ -12,7 +12,7 @@ from sidelight_report.encoding import number, numbers
 if TYPE_CHECKING:
     import numpy as np
 
-    from sidelight_report.scene import Scene
+    from sidelight_report.document.context import Scene
 
 MOST_SAMPLES = 64
 

@@ -8,17 +8,17 @@ import attrs
 import numpy as np
 from sidelight_specs.results import Attributes
 
-from sidelight_report.animations import animate, journey
+from sidelight_report.document.animations import animate, journey
+from sidelight_report.document.phrases import class_name, how_far, how_set, where
 from sidelight_report.encoding import number, numbers, png_uri
-from sidelight_report.words import class_name, how_far, how_set, where
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from sidelight_specs.results import Attribute, Results
 
-    from sidelight_report.animations import Animation
-    from sidelight_report.scene import Scene
+    from sidelight_report.document.animations import Animation
+    from sidelight_report.document.context import Scene
 
 
 @attrs.frozen(eq=False)

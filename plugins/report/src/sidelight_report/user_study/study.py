@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING, Any
 
 from sidelight_specs.roles import Renderer
 
-from sidelight_report.animations import animate
-from sidelight_report.attributes import found_by, target_name
+from sidelight_report.document.animations import animate
+from sidelight_report.document.attributes import found_by, target_name
 from sidelight_report.encoding import png_uri
-from sidelight_report.questions import LEAST_IMAGES, SHOWN, Question, description, identification, pool
 from sidelight_report.standalone import assemble
+from sidelight_report.user_study.questions import LEAST_IMAGES, SHOWN, Question, description, identification, pool
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from sidelight_specs.results import Results
 
     from sidelight_report import StudyParams
-    from sidelight_report.questions import Pool
+    from sidelight_report.user_study.questions import Pool
 
 STYLES = ("tokens.css", "study.css")
 

@@ -17,16 +17,16 @@ from sidelight_specs.results import (
     Inversion,
 )
 
-from sidelight_report.concepts import concepts_entry
+from sidelight_report.document.attention_graphs import graph_entry
+from sidelight_report.document.concepts import concepts_entry
+from sidelight_report.document.image_attributes import image_attributes_entry
+from sidelight_report.document.interventions import intervention_entry
+from sidelight_report.document.phrases import class_name, side
+from sidelight_report.document.search_paths import path_entry
 from sidelight_report.encoding import grid, number, numbers, saturation
-from sidelight_report.graphs import graph_entry
-from sidelight_report.image_attributes import image_attributes_entry
-from sidelight_report.interventions import intervention_entry
-from sidelight_report.paths import path_entry
-from sidelight_report.words import class_name, side
 
 if TYPE_CHECKING:
-    from sidelight_report.scene import Scene
+    from sidelight_report.document.context import Scene
 
 LEAST_DIFFERENCE = 0.05
 """Differences smaller than this share of the intensity range are not magnified into vivid colours."""

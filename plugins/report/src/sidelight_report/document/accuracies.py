@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING, Any
 
 from sidelight_specs.results import Measurements
 
+from sidelight_report.document.phrases import class_name
 from sidelight_report.encoding import number
-from sidelight_report.words import class_name
 
 if TYPE_CHECKING:
-    from sidelight_report.scene import Scene
+    from sidelight_report.document.context import Scene
 
 ACCURACY = "accuracy"
 

@@ -10,7 +10,7 @@ from sidelight_specs.results import Counterfactual
 from sidelight_report.encoding import numbers
 
 if TYPE_CHECKING:
-    from sidelight_report.scene import Scene
+    from sidelight_report.document.context import Scene
 
 
 def path_entry(explanation: Counterfactual, scene: Scene, row: int) -> dict[str, Any] | None:

@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from sidelight_specs.results import Concepts
 
+from sidelight_report.document.phrases import class_name, side
 from sidelight_report.encoding import grid, number, numbers, saturation
-from sidelight_report.words import class_name, side
 
 if TYPE_CHECKING:
-    from sidelight_report.scene import Scene
+    from sidelight_report.document.context import Scene
 
 NAMED_SHARE = 0.9
 """As many concepts are named as hold this share of all that speaks for the class."""

@@ -6,7 +6,7 @@ import attrs
 import numpy as np
 from sidelight_specs.results import Attributes
 
-from sidelight_report.attributes import Demonstration, by_target, demonstrations
+from sidelight_report.document.attributes import Demonstration, by_target, demonstrations
 
 LEAST_IMAGES = 3
 """A question shows three images of one attribute: two on the left, and the right answer."""

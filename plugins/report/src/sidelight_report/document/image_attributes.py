@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from sidelight_report.document.phrases import class_name, how_set, side, where
 from sidelight_report.encoding import number, numbers
-from sidelight_report.words import class_name, how_set, side, where
 
 if TYPE_CHECKING:
     import numpy as np
     from sidelight_specs.results import Attribute, ImageAttributes
 
-    from sidelight_report.scene import Scene
+    from sidelight_report.document.context import Scene
 
 
 def image_attributes_entry(found: ImageAttributes, scene: Scene, row: int) -> dict[str, Any]:

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from sidelight_specs.results import Counterfactual, Intervention
 
+from sidelight_report.document.phrases import class_name
 from sidelight_report.encoding import png, softmax
-from sidelight_report.words import class_name
 
 if TYPE_CHECKING:
     from sidelight_specs.results import Results

@@ -4,19 +4,19 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from sidelight_report import concepts, measurements, sections
-from sidelight_report.accuracies import about, accuracies
-from sidelight_report.attributes import attribute_sections
+from sidelight_report.document import by_products, concepts, measurements
+from sidelight_report.document.accuracies import about, accuracies
+from sidelight_report.document.attributes import attribute_sections
+from sidelight_report.document.explanations import encode
+from sidelight_report.document.phrases import class_name, headline, question
+from sidelight_report.document.recipe_yaml import recipe_text
+from sidelight_report.document.search_paths import mean_path
 from sidelight_report.encoding import number, numbers
-from sidelight_report.explanations import encode
-from sidelight_report.paths import mean_path
-from sidelight_report.recipe_text import recipe_text
-from sidelight_report.words import class_name, headline, question
 
 if TYPE_CHECKING:
     from sidelight_specs.results.run import ComponentRecord
 
-    from sidelight_report.scene import Scene
+    from sidelight_report.document.context import Scene
 
 
 def document(scene: Scene) -> dict[str, Any]:
@@ -35,7 +35,7 @@ def document(scene: Scene) -> dict[str, Any]:
         "paths": _paths(scene),
         "attributes": attribute_sections(scene),
         "exemplars": concepts.exemplar_sections(scene),
-        "emitted": [{"name": name} | sections.by_product(item, scene) for name, item in results.emitted.items()],
+        "emitted": [{"name": name} | by_products.by_product(item, scene) for name, item in results.emitted.items()],
         "components": [_component(record) for record in results.components],
         "recipe": recipe_text(results.recipe),
         "environment": {key: str(value) for key, value in results.environment.items()},

@@ -1,0 +1,1 @@
+"""The report as one JSON-ready document: cards, attributes, measurements, by-products."""

@@ -13,8 +13,8 @@ import uvicorn
 from sidelight_explorer._params import WebParams
 from sidelight_explorer.server.app import application
 from sidelight_explorer.server.listener import address, listen
-from sidelight_explorer.server.live_state import Live
-from sidelight_explorer.state import beginning, scene
+from sidelight_explorer.server.live_state import LiveState
+from sidelight_explorer.session.state import explorer_state, initial_session
 from sidelight_specs.results import Inversion
 from sidelight_specs.roles import Inverter
 from sidelight_specs.testing.explanations import toy_results
@@ -101,9 +101,9 @@ class World:
             data=(ToyPart("data", ToyData(SHAPE)),),
         )
         results = attrs.evolve(toy_results(), inversion=None)
-        self.scene = scene(results, self.params, self.generator, self.classifiers, ToyRun(), styled=True)
-        self.document = beginning(self.scene, self.params)
-        self.live = Live(self.scene, self.stage, self.document, own={}, encodes=False)
+        self.state = explorer_state(results, self.params, self.generator, self.classifiers, ToyRun(), styled=True)
+        self.session = initial_session(self.state, self.params)
+        self.live = LiveState(self.state, self.stage, self.session, own={}, encodes=False)
         self.app = application(self.live, TOKEN, upload=1 << 20)
 
 

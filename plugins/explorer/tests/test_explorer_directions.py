@@ -4,8 +4,7 @@ import numpy as np
 import pytest
 import torch
 from sidelight_explorer._params import DirectionParams
-from sidelight_explorer.directions import LatentDirections, fitted
-from sidelight_explorer.samples import LabelledSamples
+from sidelight_explorer.directions import LabelledSamples, LatentDirections, fit_direction
 from sidelight_specs.testing.run import ToyRun
 from sidelight_specs.testing.toys import ToyClassifier, ToyGenerator
 
@@ -22,12 +21,12 @@ def planted(slope, count=3000, noise=0.0, seed=0):
 
 def test_the_planted_direction_is_found_and_its_accuracy_is_that_of_held_out_samples():
     slope = np.array([3, 0, -4, 0, 0], np.float32) / 5
-    found = fitted(planted(slope), 1, DirectionParams(train=2000, validation=1000))
+    found = fit_direction(planted(slope), 1, DirectionParams(train=2000, validation=1000))
     assert found.vector @ slope > 0.99
     assert np.linalg.norm(found.vector) == pytest.approx(1)
     assert found.accuracy > 0.97
     assert found.majority == pytest.approx(0.5, abs=0.05)
-    noisy = fitted(planted(slope, noise=3.0), 1, DirectionParams(train=2000, validation=1000))
+    noisy = fit_direction(planted(slope, noise=3.0), 1, DirectionParams(train=2000, validation=1000))
     assert 0.55 < noisy.accuracy < 0.75
 
 
@@ -35,7 +34,7 @@ def test_samples_of_one_class_alone_give_the_direction_of_the_logit():
     slope = np.array([0, 1, 0, 0, 0], np.float32)
     samples = planted(slope)
     samples.logits[:, 0] -= 100
-    found = fitted(samples, 1, DirectionParams(train=2000, validation=1000))
+    found = fit_direction(samples, 1, DirectionParams(train=2000, validation=1000))
     assert found.vector @ slope > 0.99
     assert found.accuracy == found.majority == 1
 

@@ -7,8 +7,8 @@ import pytest
 import torch
 from sidelight_explorer._params import ByHandParams
 from sidelight_explorer.explainers.by_hand import ByHand
-from sidelight_explorer.session.edit import Mix, Spec, plain
-from sidelight_explorer.session.file import Document, Image, Note, Style, write_document, write_latents
+from sidelight_explorer.session.edit import EditSpec, Mix, plain
+from sidelight_explorer.session.file import Image, Note, Session, Style, write_latents, write_session
 from sidelight_specs import UserError
 from sidelight_specs.results import Targets
 from sidelight_specs.testing.run import ToyRun
@@ -24,9 +24,9 @@ def images():
 
 def saved(path, images, *, latents=True, edited=True):
     """A session in which the first image has the first layer of another half way, and the second is as it was."""
-    now = Spec((Mix("run-0", "draw", 50), Mix("run-0", "run-0", 0)))
+    now = EditSpec((Mix("run-0", "draw", 50), Mix("run-0", "run-0", 0)))
     first = Image("i0", "zero", plain("run-0", 2), now if edited else plain("run-0", 2))
-    document = Document(
+    document = Session(
         layers=2,
         groups=2,
         styles=(Style("draw", "draw 1"),),
@@ -35,7 +35,7 @@ def saved(path, images, *, latents=True, edited=True):
     )
     w = ToyGenerator(SHAPE, "w").encode(images).numpy()
     kept = {"run-0": w[0], "run-1": w[1], "draw": np.ones((2, 3), np.float32)} if latents else {}
-    path.write_text(json.dumps({**write_document(document), "latents": write_latents(kept)}))
+    path.write_text(json.dumps({**write_session(document), "latents": write_latents(kept)}))
     return str(path)
 
 

@@ -8,7 +8,7 @@ import zipfile
 import pytest
 from PIL import Image
 from sidelight_explorer.server.api import Api
-from sidelight_explorer.session.slider_file import write_slider
+from sidelight_explorer.session.slider import write_slider
 from starlette.testclient import TestClient
 
 HEADERS = {"x-sidelight-token": "the token"}
@@ -154,7 +154,7 @@ def test_whole_images_are_taken(client, tab, kind):
 
 def test_a_thousand_malformed_bodies_get_clean_answers(client, tab, world):
     rng = random.Random(0)
-    spec = {"layers": [["average", "average", 0]] * 2, "moves": {next(iter(world.scene.movables)): 50}}
+    spec = {"layers": [["average", "average", 0]] * 2, "moves": {next(iter(world.state.sliders)): 50}}
     document = client.post("/api/tabs", headers=HEADERS).json()["document"]
     document["images"][0]["now"] = spec
     sound = {
@@ -166,14 +166,14 @@ def test_a_thousand_malformed_bodies_get_clean_answers(client, tab, world):
         "open": {
             **document,
             "latents": {},
-            "sliders": [write_slider(one) for one in world.scene.movables.values()][:2],
+            "sliders": [write_slider(one) for one in world.state.sliders.values()][:2],
         },
         "export": {"document": document, "precomputed": 3},
         "cancel": {"job": "job-1"},
         "exported": {"export": "job-1"},
     }
     assert client.post(f"{tab}/draw", headers=HEADERS, json=sound["draw"]).status_code == 200
-    world.live.visitors.find(tab.rsplit("/", 1)[1])
+    world.live.clients.find(tab.rsplit("/", 1)[1])
     for _ in range(1000):
         name = rng.choice(list(sound))
         body = malformed(json.dumps(sound[name]), rng)
@@ -227,7 +227,7 @@ def test_nothing_is_written_and_a_stranger_cannot_reach_another_tab(client, tab,
 
 
 def test_too_many_tabs_and_jobs_are_refused(client, world, monkeypatch):
-    monkeypatch.setattr("sidelight_explorer.server.clients.MOST_VISITORS", 2)
+    monkeypatch.setattr("sidelight_explorer.server.clients.MOST_CLIENTS", 2)
     monkeypatch.setattr("sidelight_explorer.server.clients.MOST_JOBS", 2)
     world.inverter.leave.clear()
     tabs = [client.post("/api/tabs", headers=HEADERS).json()["tab"] for _ in range(2)]

@@ -261,7 +261,7 @@ def test_a_slider_is_filled_from_zero_to_its_value(opened):
 
 def test_after_one_edit_a_page_from_disk_says_that_it_holds_single_edits(chromium, served, tmp_path):
     target = tmp_path / "page.html"
-    target.write_text(exported_page(served.scene, served.document, 3))
+    target.write_text(exported_page(served.state, served.session, 3))
     disk = Opened(chromium, target.as_uri(), offline=True)
     disk.page.locator(".cell[aria-disabled=false]").first.click()
     disk.settled()
@@ -349,15 +349,15 @@ def test_two_tabs_do_not_disturb_each_other_and_closing_one_frees_it(chromium, s
     served.inverter.begun.clear()
     two.page.get_by_label("Images to upload").set_input_files([picture()])
     assert served.inverter.begun.wait(10)
-    count = len(list(served.live.visitors))
-    job = next(job for visitor in served.live.visitors for job in visitor.jobs.values() if job.state == "running")
+    count = len(list(served.live.clients))
+    job = next(job for client in served.live.clients for job in client.jobs.values() if job.state == "running")
     two.close()
     for _ in range(100):
         if job.state == "cancelled":
             break
         one.page.wait_for_timeout(50)
     assert job.state == "cancelled"
-    assert len(list(served.live.visitors)) == count - 1
+    assert len(list(served.live.clients)) == count - 1
     served.inverter.leave.set()
     assert one.score() == changed
     one.close()
@@ -388,7 +388,7 @@ def test_what_a_slider_finds_is_noted_saved_and_stands_beside_its_image_in_a_run
     (image,) = (one for one in session["images"] if one["now"]["moves"])
     assert list(image["now"]["moves"]) == [slider["id"]]
 
-    began = served.scene.styles.latents(image["start"]["layers"][0][0])
+    began = served.state.styles.latents(image["start"]["layers"][0][0])
     original = served.generator.synthesize(torch.from_numpy(began[None]))
     asked = np.array([len(served.classifiers["main"].class_names) - 1])
     needs = {"classifier": served.classifiers["main"], "generator": served.generator, "inverter": served.inverter.inner}

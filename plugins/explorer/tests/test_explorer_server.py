@@ -21,7 +21,7 @@ def running(world, monkeypatch):
     monkeypatch.setattr(uvicorn.Server, "__init__", _remembering(uvicorn.Server.__init__, made))
     listening = listen("127.0.0.1", 0)
     thread = threading.Thread(
-        target=serve, args=(world.app, listening, ready.set, world.live.visitors.close), daemon=True
+        target=serve, args=(world.app, listening, ready.set, world.live.clients.close), daemon=True
     )
     thread.start()
     assert ready.wait(10)

@@ -9,7 +9,7 @@ from sidelight_explorer import sidelight_renderers
 from sidelight_explorer._params import WebParams
 from sidelight_explorer.renderer import Web
 from sidelight_explorer.server import listener
-from sidelight_explorer.session.file import write_document
+from sidelight_explorer.session.file import write_session
 from sidelight_specs import UserError
 from sidelight_specs.testing.explanations import toy_results
 from sidelight_specs.testing.run import ToyRun
@@ -46,7 +46,7 @@ def test_a_page_begins_with_the_runs_images_and_holds_what_it_needs(world, tmp_p
 
 def test_a_saved_session_is_shown_and_counts_for_the_store(world, tmp_path):
     path = tmp_path / "session.json"
-    path.write_text(json.dumps(write_document(attrs.evolve(world.document, images=world.document.images[:1]))))
+    path.write_text(json.dumps(write_session(attrs.evolve(world.session, images=world.session.images[:1]))))
     (page,) = web(world, session=str(path)).render(toy_results(), tmp_path)
     assert len(content(page)["document"]["images"]) == 1
     (descriptor,) = sidelight_renderers()

@@ -17,7 +17,7 @@ PAPER = "Kirchler et al. 2022, Explainability Requires Interactivity"
 
 
 def _stamp(session: str) -> str:
-    """Size and time of change of a session's file: answers depend on its content, not only on its name."""
+    """Size and modification time of a session file: results depend on its content, not only on its path."""
     path = Path(session).expanduser()
     if not session or not path.is_file():
         return ""
@@ -27,40 +27,40 @@ def _stamp(session: str) -> str:
 
 @frozen(kw_only=True)
 class WebDescriptor(RendererDescriptor):
-    """A page that may begin with a saved session."""
+    """A renderer that may start with a saved session."""
 
     def fingerprint(self, params: object) -> str:
-        """The session's file."""
+        """The session file."""
         assert isinstance(params, WebParams)
         return _stamp(params.session)
 
     def files(self, params: object) -> Mapping[str, str]:
-        """The session's file."""
+        """The session file."""
         assert isinstance(params, WebParams)
         return {"session": params.session}
 
 
 @frozen(kw_only=True)
 class ByHandDescriptor(ExplainerDescriptor):
-    """What a session holds."""
+    """An explainer that reads a session file."""
 
     def fingerprint(self, params: object) -> str:
-        """The session's file."""
+        """The session file."""
         assert isinstance(params, ByHandParams)
         return _stamp(params.session)
 
     def files(self, params: object) -> Mapping[str, str]:
-        """The session's file."""
+        """The session file."""
         assert isinstance(params, ByHandParams)
         return {"session": params.session}
 
 
 @hookimpl
 def sidelight_attribute_finders() -> Iterable[AttributeFinderDescriptor]:
-    """The automated baseline that the paper compares interaction with."""
+    """The automated baseline of the paper."""
     yield AttributeFinderDescriptor(
         name="latent-directions",
-        summary="Directions through W along which a linear model says that the classifier's verdict changes.",
+        summary="Directions through W along which a linear model predicts that the class changes.",
         params=DirectionParams,
         factory="sidelight_explorer.directions:LatentDirections",
         needs=(Need("classifier", capabilities=("classes",)), Need("generator", capabilities=("latent.w",))),
@@ -72,10 +72,10 @@ def sidelight_attribute_finders() -> Iterable[AttributeFinderDescriptor]:
 
 @hookimpl
 def sidelight_explainers() -> Iterable[ExplainerDescriptor]:
-    """Each image as the automated direction changes it, and as a user did."""
+    """Images as the automated direction and as a user change them."""
     yield ExplainerDescriptor(
         name="along-direction",
-        summary="Each image shifted along the automated direction towards the class asked about.",
+        summary="Each image shifted along the automated direction towards its probe class.",
         params=AlongParams,
         factory="sidelight_explorer.explainers.along_direction:AlongDirection",
         needs=(
@@ -91,7 +91,7 @@ def sidelight_explainers() -> Iterable[ExplainerDescriptor]:
     )
     yield ByHandDescriptor(
         name="by-hand",
-        summary="The edits of a session saved in the explorer, with their hypotheses and verdicts, image by image.",
+        summary="The edits of a session saved in the explorer, with hypotheses and verdicts, image by image.",
         params=ByHandParams,
         factory="sidelight_explorer.explainers.by_hand:ByHand",
         needs=(Need("classifier"), Need("generator", capabilities=("latent.w",)), Need("inverter")),
@@ -104,10 +104,10 @@ def sidelight_explainers() -> Iterable[ExplainerDescriptor]:
 
 @hookimpl
 def sidelight_renderers() -> Iterable[RendererDescriptor]:
-    """The explorer's page."""
+    """The interactive explorer."""
     yield WebDescriptor(
         name="web",
-        summary="The interactive explorer: mix styles of a generator, read the classifier's verdict at once.",
+        summary="The interactive explorer: mix styles of a generator, see the classifier's scores at once.",
         params=WebParams,
         factory="sidelight_explorer.renderer:Web",
         needs=(Need("generator", capabilities=("latent.w",)), Need("classifier")),

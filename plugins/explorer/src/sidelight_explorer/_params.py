@@ -1,4 +1,4 @@
-"""The options of every component of this plugin."""
+"""Options of this plugin's components."""
 
 from __future__ import annotations
 
@@ -12,27 +12,24 @@ class DirectionParams:
     """Options of `latent-directions`."""
 
     train: int = param(
-        20_000, "Sampled latents that the linear model learns from.", unit="samples", minimum=8, maximum=10_000_000
+        20_000, "Sampled latents that the linear model is fitted on.", unit="samples", minimum=8, maximum=10_000_000
     )
     validation: int = param(
         5_000, "Sampled latents that its accuracy is measured on.", unit="samples", minimum=4, maximum=10_000_000
     )
     lambdas: tuple[float, ...] = param(
         (-0.09, -0.06, -0.03, 0.03, 0.06, 0.09),
-        "How far latents are shifted along the direction, in `unit`; each gives one attribute.",
+        "Shifts along the direction, in `unit`; one attribute each (lambda).",
         minimum=-100.0,
         maximum=100.0,
     )
     unit: Literal["norm", "one"] = param(
-        "norm",
-        "What a lambda counts: the mean length of the sampled latents, as in the paper's code, or 1, as in its text.",
+        "norm", "Unit of a lambda: mean length of the samples (the paper's code) or 1 (its text)."
     )
     penalty: float = param(
-        1.0, "Inverse strength of the L2 penalty of the logistic regression (its C).", minimum=1e-9, maximum=1e9
+        1.0, "Inverse strength of the logistic regression's L2 penalty (C).", minimum=1e-9, maximum=1e9
     )
-    examples: int = param(
-        6, "How many of the images are kept before and after each shift.", unit="images", minimum=0, maximum=1000
-    )
+    examples: int = param(6, "Images kept before and after each shift.", unit="images", minimum=0, maximum=1000)
     batch: int = param(
         64, "Latents drawn and classified at a time; bounds the memory.", unit="latents", minimum=1, maximum=65_536
     )
@@ -49,7 +46,7 @@ class AlongParams:
 class ByHandParams:
     """Options of `by-hand`."""
 
-    session: str = param("", "A session saved by the explorer's page, a path; empty: no edits.")
+    session: str = param("", "Path of a session saved by the explorer's page; empty: no edits.")
     batch: int = param(64, "Images classified at a time; bounds the memory.", unit="images", minimum=1, maximum=65_536)
 
 
@@ -58,36 +55,20 @@ class WebParams:
     """Options of `web`."""
 
     images: int = param(
-        12,
-        "Images in the gallery at the beginning: the run's, then random draws.",
-        unit="images",
-        minimum=1,
-        maximum=200,
+        12, "Images in the gallery at the start: the run's, then random draws.", unit="images", minimum=1, maximum=200
     )
-    styles: int = param(5, "Random styles in the matrix at the beginning.", unit="styles", minimum=1, maximum=50)
-    groups: int = param(4, "Columns of the matrix: adjacent layers form a group.", unit="groups", minimum=1, maximum=64)
-    seed: int = param(0, "Seed of the random styles at the beginning.", minimum=0, maximum=2_147_483_647)
+    styles: int = param(5, "Random styles in the matrix at the start.", unit="styles", minimum=1, maximum=50)
+    groups: int = param(4, "Columns of the matrix: groups of adjacent layers.", unit="groups", minimum=1, maximum=64)
+    seed: int = param(0, "Seed of the random styles at the start.", minimum=0, maximum=2_147_483_647)
     truncation: float = param(
-        1.0,
-        "Random styles are pulled towards the average of the generator's samples: 1 leaves them as the generator "
-        "samples them, 0 gives the average.",
-        minimum=0.0,
-        maximum=2.0,
+        1.0, "Truncation of random styles: 1 leaves them as sampled, 0 gives the mean (psi).", minimum=0.0, maximum=2.0
     )
-    session: str = param("", "A session saved by the page, to begin with; a path.")
+    session: str = param("", "Path of a saved session to start with.")
     precomputed: int = param(
-        100,
-        "Edits of each image that the page written to disk can show without the model.",
-        unit="images",
-        minimum=0,
-        maximum=1000,
+        100, "Edits of each image that the offline page holds.", unit="images", minimum=0, maximum=1000
     )
     region: int = param(
-        2000,
-        "Samples that say which region of W the generator knows.",
-        unit="samples",
-        minimum=16,
-        maximum=1_000_000,
+        2000, "Samples that the generator's region of W is fitted on.", unit="samples", minimum=16, maximum=1_000_000
     )
     batch: int = param(16, "Images drawn at a time; bounds the memory.", unit="images", minimum=1, maximum=4096)
     upload: int = param(16, "Largest file that may be uploaded.", unit="MiB", minimum=1, maximum=1024)

@@ -1,4 +1,4 @@
-"""What the conformance kit tests the components with: a finder of directions, and a session of toy images."""
+"""Fixtures for the conformance kit: toy directions, and a session of toy images."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from sidelight_specs.testing import ToyRun, Toys
 from sidelight_specs.testing.toys import ToyClassifier, ToyData, ToyGenerator, ToyInverter
 
 from sidelight_explorer._params import DirectionParams
-from sidelight_explorer.session.edit import Spec, plain
-from sidelight_explorer.session.file import Document, Image, write_document, write_latents
-from sidelight_explorer.session.slider import movable
+from sidelight_explorer.session.edit import EditSpec, plain
+from sidelight_explorer.session.file import Image, Session, write_latents, write_session
+from sidelight_explorer.session.slider import make_slider
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -27,10 +27,10 @@ TASKS: tuple[Task, ...] = ("multiclass", "binary", "regression")
 
 
 class ExplorerToys(Toys):
-    """With a finder of directions, and an inverter into latents for each layer."""
+    """Toys with a finder of directions and an inverter into latents of each layer."""
 
     def fill(self, need: Need) -> Any:
-        """One of these two, otherwise a toy."""
+        """The finder or inverter, otherwise a toy."""
         if need.role == "inverter":
             return ToyInverter(ToyGenerator(self.shape, "w"))
         if need.role != "attribute_finder":
@@ -42,20 +42,20 @@ class ExplorerToys(Toys):
 
 
 def toy_session(folder: Path) -> dict[str, str]:
-    """The path of a session in which toy images of every task have the patterns of all classes raised."""
+    """Path of a session in which toy images of every task are moved along all class patterns."""
     images = np.concatenate([ToyData(task=task).split("test").images[:4] for task in TASKS])
     latents = ToyGenerator(space="w").encode(torch.from_numpy(images)).numpy()
-    raised = np.array([[2, 2, 2], [0, 0, 0]], np.float32)
-    slider = movable("finder", Attribute(name="patterns", coordinate=0), raised)
+    direction = np.array([[2, 2, 2], [0, 0, 0]], np.float32)
+    slider = make_slider("finder", Attribute(name="patterns", coordinate=0), direction)
     names = [f"run-{row}" for row in range(len(latents))]
     edited = [
-        Image(f"i{row}", name, plain(name, 2), Spec(plain(name, 2).layers, ((slider.id, 100),)))
+        Image(f"i{row}", name, plain(name, 2), EditSpec(plain(name, 2).layers, ((slider.id, 100),)))
         for row, name in enumerate(names)
     ]
-    document = Document(layers=2, groups=2, styles=(), images=tuple(edited), sliders=(slider,))
+    session = Session(layers=2, groups=2, styles=(), images=tuple(edited), sliders=(slider,))
     path = folder / "session.json"
-    kept = write_latents(dict(zip(names, latents, strict=True)))
-    path.write_text(json.dumps({**write_document(document), "latents": kept}), "utf-8")
+    encoded = write_latents(dict(zip(names, latents, strict=True)))
+    path.write_text(json.dumps({**write_session(session), "latents": encoded}), "utf-8")
     return {"session": str(path)}
 
 

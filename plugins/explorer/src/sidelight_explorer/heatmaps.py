@@ -1,4 +1,4 @@
-"""Heatmaps as the page gets them, and those that a finished run holds of its images."""
+"""Heatmaps for the page, as JSON values; and those of a finished run."""
 
 from __future__ import annotations
 
@@ -15,21 +15,21 @@ if TYPE_CHECKING:
     import numpy as np
     from sidelight_specs.results import Results
 
-    from sidelight_explorer.session.edit import Spec
+    from sidelight_explorer.session.edit import EditSpec
 
 
 def write_heatmap(
-    values: np.ndarray, *, signed: bool, spec: Spec, explainer: str, classifier: str, target: int
+    values: np.ndarray, *, signed: bool, spec: EditSpec, explainer: str, classifier: str, target: int
 ) -> dict[str, Any]:
-    """A heatmap (H, W) as plain values.
+    """A heatmap (H, W) as JSON values.
 
     Args:
-        values: what speaks for class `target` is positive.
-        signed: whether there is anything negative to be shown.
-        spec: the image.
-        explainer: who says so.
-        classifier: of whom.
-        target: and of which class.
+        values: positive where a pixel speaks for class `target`.
+        signed: True if negative values have a meaning.
+        spec: the explained image.
+        explainer: id of the method.
+        classifier: id of the explained classifier.
+        target: index of the explained class.
     """
     return {
         "spec": spec.key,
@@ -43,18 +43,17 @@ def write_heatmap(
     }
 
 
-def of_the_run(results: Results, layers: int, classifier: str) -> Iterator[dict[str, Any]]:
-    """The run's heatmaps, of its images as they are before any edit: for the class that each speaks for."""
-    for explainer, found in results.explanations.items():
-        if not isinstance(found, Heatmap):
+def heatmaps_of_run(results: Results, layers: int, classifier: str) -> Iterator[dict[str, Any]]:
+    """The run's heatmaps of its unedited images, each for the class that it answers for."""
+    for explainer, explanation in results.explanations.items():
+        if not isinstance(explanation, Heatmap):
             continue
-        targets = results.targets.probe if found.answers == "probe" else results.targets.predicted
+        targets = results.targets.probe if explanation.answers == "probe" else results.targets.predicted
         for row, target in enumerate(targets.tolist()):
-            image = plain(f"run-{row}", layers)
             yield write_heatmap(
-                found.values[row],
-                signed=found.signed,
-                spec=image,
+                explanation.values[row],
+                signed=explanation.signed,
+                spec=plain(f"run-{row}", layers),
                 explainer=explainer,
                 classifier=classifier,
                 target=int(target),

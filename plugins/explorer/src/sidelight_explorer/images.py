@@ -1,4 +1,4 @@
-"""Images in and out: PNG for the page, and strangers' files read as pixels and nothing else."""
+"""Images in and out: PNG for the page, and untrusted uploads decoded to pixels."""
 
 from __future__ import annotations
 
@@ -9,17 +9,17 @@ from typing import TYPE_CHECKING
 import numpy as np
 from PIL import Image, ImageOps
 
-from sidelight_explorer.server.validation import Bad
+from sidelight_explorer.validation import InvalidInput
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-MOST_PIXELS = 40_000_000
+MOST_PIXELS = 40_000_000  # a decompression bomb has more, a camera's photo fewer
 _PNG, _JPEG, _WEBP = b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff", b"RIFF"
 
 
 def png(pixels: np.ndarray, side: int | None = None) -> bytes:
-    """(H, W, C) uint8 as a PNG, made smaller until it is at most `side` wide."""
+    """PNG of (H, W, C) uint8, reduced to at most `side` pixels wide."""
     grey = pixels.shape[2] == 1
     picture = Image.fromarray(pixels[:, :, 0] if grey else pixels, "L" if grey else "RGB")
     if side is not None and picture.width > side:
@@ -30,17 +30,17 @@ def png(pixels: np.ndarray, side: int | None = None) -> bytes:
 
 
 def read_upload(body: bytes, shape: tuple[int, int, int]) -> np.ndarray:
-    """An uploaded file as an image of the generator's shape: turned as its camera says, cut square, made smaller.
+    """An uploaded file as an image of the generator's shape: EXIF rotation applied, centre-cropped, resized.
 
     Args:
-        body: a PNG, JPEG or WebP and nothing more; what follows the image's end (another file, a page) is refused.
+        body: a PNG, JPEG or WebP; bytes after the image's end (another file, a page) are refused.
         shape: (C, H, W) of the result.
 
     Returns:
         (C, H, W) float32 in [0, 1].
 
     Raises:
-        Bad: it is none of these, is damaged, or has too many pixels.
+        InvalidInput: another format, damaged, or too many pixels.
     """
     kind = _kind(body)
     try:
@@ -48,43 +48,47 @@ def read_upload(body: bytes, shape: tuple[int, int, int]) -> np.ndarray:
             warnings.simplefilter("error")
             with Image.open(io.BytesIO(body), formats=[kind]) as picture:
                 if picture.width * picture.height > MOST_PIXELS:
-                    raise Bad(f"the image has more than {MOST_PIXELS:,} pixels", 413)
+                    raise InvalidInput(f"the image has more than {MOST_PIXELS:,} pixels", 413)
                 picture.load()
                 return _fitted(picture, shape)
-    except Bad:
+    except InvalidInput:
         raise
     except Exception as error:  # PIL raises what it likes on damaged files
-        raise Bad(f"the {kind} image cannot be read: {type(error).__name__}", 422) from error
+        raise InvalidInput(f"the {kind} image cannot be read: {type(error).__name__}", 422) from error
 
 
 def _kind(body: bytes) -> str:
-    for start, kind, whole in ((_PNG, "PNG", _whole_png), (_JPEG, "JPEG", _whole_jpeg), (_WEBP, "WEBP", _whole_webp)):
+    for start, kind, is_whole in (
+        (_PNG, "PNG", _is_whole_png),
+        (_JPEG, "JPEG", _is_whole_jpeg),
+        (_WEBP, "WEBP", _is_whole_webp),
+    ):
         if body.startswith(start):
-            _check(body, kind, whole)
+            _check(body, kind, is_whole)
             return kind
-    raise Bad("this is no PNG, JPEG or WebP image", 415)
+    raise InvalidInput("this is no PNG, JPEG or WebP image", 415)
 
 
-def _check(body: bytes, kind: str, whole: Callable[[bytes], bool]) -> None:
-    if not whole(body):
-        raise Bad(f"the {kind} image is cut short, or something follows its end", 422)
+def _check(body: bytes, kind: str, is_whole: Callable[[bytes], bool]) -> None:
+    if not is_whole(body):
+        raise InvalidInput(f"the {kind} image is cut short, or something follows its end", 422)
 
 
-def _whole_png(body: bytes) -> bool:
-    place = len(_PNG)
-    while place + 12 <= len(body):
-        name, length = body[place + 4 : place + 8], int.from_bytes(body[place : place + 4], "big")
-        place += 12 + length
+def _is_whole_png(body: bytes) -> bool:
+    offset = len(_PNG)
+    while offset + 12 <= len(body):
+        name, length = body[offset + 4 : offset + 8], int.from_bytes(body[offset : offset + 4], "big")
+        offset += 12 + length
         if name == b"IEND":
-            return place == len(body)
+            return offset == len(body)
     return False
 
 
-def _whole_jpeg(body: bytes) -> bool:
+def _is_whole_jpeg(body: bytes) -> bool:
     return body.rstrip(b"\0").endswith(b"\xff\xd9")
 
 
-def _whole_webp(body: bytes) -> bool:
+def _is_whole_webp(body: bytes) -> bool:
     return body[8:12] == b"WEBP" and int.from_bytes(body[4:8], "little") + 8 == len(body)
 
 

@@ -1,4 +1,4 @@
-"""The models behind the page: a generator and classifiers, used in batches, one thread at a time."""
+"""Generator and classifiers behind the page: batched, cached, one thread at a time."""
 
 from __future__ import annotations
 
@@ -14,38 +14,36 @@ from sidelight_specs.roles.classifier import displayed
 from sidelight_toolkit.arrays import to_array
 from sidelight_toolkit.batching import slices
 
-from sidelight_explorer.server.priority_lock import Rank, Turns
+from sidelight_explorer.priority_lock import Priority, PriorityLock
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from sidelight_specs.roles import Classifier, Generator
     from torch import Tensor
 
-    from sidelight_explorer.session.latent_edit import Point
+    from sidelight_explorer.latent_edit import LatentEdit
 
 V = TypeVar("V")
-KEPT_BYTES = 256 << 20
-"""Of images drawn last."""
-MOST_VALUES = 64
-"""Classes up to which all values are sent to the page; of more, the largest and the one asked about."""
+CACHE_BYTES = 256 << 20  # of drawn images
+MOST_VALUES = 64  # classes up to which all values are sent to the page; else the highest and the target
 
 
-class Recent(Generic[V]):
-    """The values used last, by key; safe for several threads."""
+class LRUCache(Generic[V]):
+    """Least-recently-used cache; thread-safe."""
 
     def __init__(self, most: int) -> None:
         self._most, self._values, self._lock = most, OrderedDict[str, V](), threading.Lock()
 
     def get(self, key: str) -> V | None:
-        """The value, or None."""
+        """The value, or None if absent."""
         with self._lock:
             if key in self._values:
                 self._values.move_to_end(key)
             return self._values.get(key)
 
     def put(self, key: str, value: V) -> None:
-        """Keep a value; the one unused for longest goes where there are too many."""
+        """Store a value; the least recently used one is dropped beyond the limit."""
         with self._lock:
             self._values[key] = value
             self._values.move_to_end(key)
@@ -54,13 +52,13 @@ class Recent(Generic[V]):
 
 
 @attrs.frozen(eq=False)
-class Drawn:
-    """An image and what every classifier says of it.
+class DrawnImage:
+    """An image and its scores by every classifier.
 
     Args:
         pixels: (H, W, C) uint8.
-        values: classifier id to (K,) float32, as shown to people: probabilities, a binary logit's tanh for both
-            classes (the first one's is the negative), or a regression's value.
+        values: classifier id to (K,) float32 as displayed: probabilities, a binary logit's tanh for both classes
+            (negated for the first), or a regression's value.
     """
 
     pixels: np.ndarray
@@ -79,56 +77,50 @@ class Models:
 
     def __init__(self, generator: Generator, classifiers: Mapping[str, Classifier], batch: int, device: str) -> None:
         self.generator, self.classifiers = generator, dict(classifiers)
-        self.turns = Turns()
+        self.lock = PriorityLock()
         self._batch, self._device, self._loaded = batch, device, False
-        self._recent = Recent[Drawn](max(32, KEPT_BYTES // prod(generator.image_shape)))
+        self._cache = LRUCache[DrawnImage](max(32, CACHE_BYTES // prod(generator.image_shape)))
 
-    def draw(self, points: Sequence[Point], rank: Rank) -> list[Drawn]:
-        """Images and verdicts; those drawn before are not drawn again."""
-        found = {point.key: self._recent.get(point.key) for point in points}
-        missing = [point for point in {point.key: point for point in points}.values() if found[point.key] is None]
-        for part in slices(len(missing), self._batch):
-            chosen = missing[part]
-            with self.turns.turn(rank):
-                drawn = list(self._drawn(chosen))
-            for point, one in zip(chosen, drawn, strict=True):
-                found[point.key] = one
-                self._recent.put(point.key, one)
-        return [one for one in (found[point.key] for point in points) if one is not None]
+    def draw(self, edits: Sequence[LatentEdit], priority: Priority) -> list[DrawnImage]:
+        """Images and scores; repeated edits come from the cache."""
+        drawn = {edit.key: self._cache.get(edit.key) for edit in edits}
+        missing = [edit for edit in {edit.key: edit for edit in edits}.values() if drawn[edit.key] is None]
+        for batch in slices(len(missing), self._batch):
+            with self.lock.hold(priority):
+                images = list(self._draw_batch(missing[batch]))
+            for edit, image in zip(missing[batch], images, strict=True):
+                drawn[edit.key] = image
+                self._cache.put(edit.key, image)
+        return [image for image in (drawn[edit.key] for edit in edits) if image is not None]
 
-    def _drawn(self, points: Sequence[Point]) -> Iterator[Drawn]:
+    def _draw_batch(self, edits: Sequence[LatentEdit]) -> Iterator[DrawnImage]:
         # weights that a model loads at its first use must not be born in inference mode: heatmaps need their gradients
         with torch.no_grad(), torch.inference_mode(self._loaded):
-            images = self.images(points)
-            values = {name: verdicts(classifier, images) for name, classifier in self.classifiers.items()}
+            images = self.images(edits)
+            values = {name: displayed_scores(classifier, images) for name, classifier in self.classifiers.items()}
         self._loaded = True
         pixels = as_pixels(images)
-        for row in range(len(points)):
-            yield Drawn(pixels[row], {name: array[row] for name, array in values.items()})
+        for row in range(len(edits)):
+            yield DrawnImage(pixels[row], {name: array[row] for name, array in values.items()})
 
-    def images(self, points: Sequence[Point]) -> Tensor:
-        """(N, C, H, W) in [0, 1]. The caller holds the models."""
-        latents = self.tensor(np.stack([point.latents for point in points]))
-        if not any(point.settings for point in points):
+    def images(self, edits: Sequence[LatentEdit]) -> Tensor:
+        """(N, C, H, W) in [0, 1]; the caller holds the lock."""
+        latents = self.tensor(np.stack([edit.latents for edit in edits]))  # (N, layers, d)
+        if not any(edit.moves for edit in edits):
             return self.generator.synthesize(latents)
-        styles = self.generator.styles(latents).clone()
-        for row, point in enumerate(points):
-            for setting in point.settings:
-                styles[row] = setting.attribute.apply(styles[row], setting.factor)
+        styles = self.generator.styles(latents).clone()  # (N, S)
+        for row, edit in enumerate(edits):
+            for attribute, factor in edit.moves:
+                styles[row] = attribute.apply(styles[row], factor)
         return self.generator.synthesize_styles(styles)
 
     def tensor(self, array: np.ndarray) -> Tensor:
         """A float32 tensor on the device."""
         return torch.tensor(array, dtype=torch.float32, device=self._device)
 
-    def alone(self, work: Callable[[], V], rank: Rank = Rank.EDIT) -> V:
-        """Whatever `work` gives while it holds the models."""
-        with self.turns.turn(rank):
-            return work()
 
-
-def verdicts(classifier: Classifier, images: Tensor) -> np.ndarray:
-    """(N, K) float32, as shown to people; two columns of opposite sign for a binary task."""
+def displayed_scores(classifier: Classifier, images: Tensor) -> np.ndarray:
+    """(N, K) float32 as displayed; a binary task has two columns of opposite sign."""
     shown: Any = displayed(classifier.scores(images), classifier.task)
     if classifier.task == "binary":
         shown = torch.cat([-shown, shown], 1)

@@ -1,4 +1,4 @@
-"""The renderer `web`: the explorer, served live or written as one page that opens from disk."""
+"""The renderer `web`: the explorer, served live or written as one offline page."""
 
 from __future__ import annotations
 
@@ -7,12 +7,11 @@ from typing import TYPE_CHECKING
 from sidelight_specs import UserError
 from sidelight_specs.roles import Renderer
 
-from sidelight_explorer.heatmaps import of_the_run
-from sidelight_explorer.server.validation import Bad
+from sidelight_explorer.heatmaps import heatmaps_of_run
 from sidelight_explorer.session.export import exported_page
-from sidelight_explorer.session.file import with_sliders
-from sidelight_explorer.session.saved import has_styles, read_session
-from sidelight_explorer.state import beginning, scene
+from sidelight_explorer.session.file import has_styles, load_session, with_sliders
+from sidelight_explorer.session.state import explorer_state, initial_session
+from sidelight_explorer.validation import InvalidInput
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -25,71 +24,66 @@ if TYPE_CHECKING:
     from sidelight_specs.stage import Stage
 
     from sidelight_explorer._params import WebParams
-    from sidelight_explorer.session.file import Document
-    from sidelight_explorer.state import Scene
+    from sidelight_explorer.session.file import Session
+    from sidelight_explorer.session.state import ExplorerState
 
-MAIN = "classifier"
+MAIN = "classifier"  # id of the only classifier of an offline page
 MEBIBYTE = 1 << 20
 
 
 class Web(Renderer):
-    """The page begins with the run's images, or with a saved session."""
+    """The explorer, which starts with the run's images or with a saved session."""
 
     def __init__(self, params: WebParams, *, generator: Generator, classifier: Classifier, run: Run) -> None:
         self._params, self._run = params, run
         self._generator, self._classifier = generator, classifier
 
     def render(self, results: Results, folder: Path) -> Sequence[Path]:
-        """Write `index.html`, which needs neither model nor network; edits it does not hold are shown as disabled."""
-        styled = has_styles(self._generator)
-        made = scene(results, self._params, self._generator, {MAIN: self._classifier}, self._run, styled=styled)
-        document, own = self._session(made, results)
-        target = folder / "index.html"
-        heatmaps = list(of_the_run(results, made.styles.layers, MAIN)) if made.styles.run_count else []
-        text = exported_page(made, document, self._params.precomputed, own, heatmaps=heatmaps)
-        target.write_text(text, "utf-8", newline="\n")
-        return [target]
+        """Write `index.html`, which needs neither model nor network; edits that it does not hold are disabled."""
+        state = self._state(results, {MAIN: self._classifier})
+        session, own = self._session(state, results)
+        heatmaps = list(heatmaps_of_run(results, state.styles.layers, MAIN)) if state.styles.run_count else []
+        text = exported_page(state, session, self._params.precomputed, own, heatmaps=heatmaps)
+        path = folder / "index.html"
+        path.write_text(text, "utf-8", newline="\n")
+        return [path]
 
     def serve(self, results: Results, stage: Stage) -> None:
         """Serve the page until interrupted."""
         from sidelight_explorer.server.app import application, new_token
         from sidelight_explorer.server.listener import address, listen, serve
-        from sidelight_explorer.server.live_state import Live
+        from sidelight_explorer.server.live_state import LiveState
 
         with listen(stage.host, stage.port) as listening:
-            made = scene(
-                results,
-                self._params,
-                self._generator,
-                self._classifiers(stage),
-                self._run,
-                styled=has_styles(self._generator),
-            )
-            document, own = self._session(made, results)
+            state = self._state(results, self._classifiers(stage))
+            session, own = self._session(state, results)
             encodes = any("encoder" in part.provides for part in stage.parts("generator"))
-            live = Live(made, stage, document, own=own, encodes=encodes)
+            live = LiveState(state, stage, session, own=own, encodes=encodes)
             token = new_token()
             app = application(live, token, upload=self._params.upload * MEBIBYTE, host=stage.host)
-            serve(app, listening, lambda: stage.opened(address(listening, token)), live.visitors.close)
+            serve(app, listening, lambda: stage.opened(address(listening, token)), live.clients.close)
+
+    def _state(self, results: Results, classifiers: Mapping[str, Classifier]) -> ExplorerState:
+        styled = has_styles(self._generator)
+        return explorer_state(results, self._params, self._generator, classifiers, self._run, styled=styled)
 
     def _classifiers(self, stage: Stage) -> dict[str, Classifier]:
-        """Every classifier that takes images of the generator's channels, the renderer's own first."""
-        found = {part.id: part.component() for part in stage.parts("classifier")}
+        """All classifiers for images with the generator's channels, the renderer's own first."""
+        classifiers = {part.id: part.component() for part in stage.parts("classifier")}
         channels = self._generator.image_shape[0]
-        fitting = {name: one for name, one in found.items() if one.input_shape[0] == channels}
-        first = [name for name, one in fitting.items() if one is self._classifier]
-        return {name: fitting[name] for name in (*first, *(name for name in fitting if name not in first))}
+        fitting = {name: one for name, one in classifiers.items() if one.input_shape[0] == channels}
+        return dict(sorted(fitting.items(), key=lambda item: item[1] is not self._classifier))  # a stable sort
 
-    def _session(self, made: Scene, results: Results) -> tuple[Document, Mapping[str, np.ndarray]]:
-        """The saved session, or a new one; and the styles that came with it."""
+    def _session(self, state: ExplorerState, results: Results) -> tuple[Session, Mapping[str, np.ndarray]]:
+        """The saved session or a new one, and the latents that came with it."""
         if not self._params.session:
-            return beginning(made, self._params, results.split.ids), {}
-        found = read_session(self._params.session, self._generator)
-        made.movables.keep(found.document.sliders)
+            return initial_session(state, self._params, results.split.ids), {}
+        saved = load_session(self._params.session, self._generator)
+        state.sliders.load(saved.session.sliders)
         try:
-            with_sliders(found.document, made.movables)
-            for name in found.document.used:
-                made.styles.latents(name, found.latents)
-        except Bad as error:
-            raise UserError(f"session: {self._params.session}: {error}", "Save it from the page.") from error
-        return found.document, found.latents
+            with_sliders(saved.session, state.sliders)
+            for name in saved.session.used_styles:
+                state.styles.latents(name, saved.latents)
+        except InvalidInput as error:
+            raise UserError(f"session: {self._params.session}: {error}", "save it from the page") from error
+        return saved.session, saved.latents

@@ -9,7 +9,7 @@ import torch
 from sidelight_specs.roles import Explainer
 from sidelight_toolkit.arrays import to_tensor
 
-from sidelight_explorer.explainers.before_after import Changed, image_attributes
+from sidelight_explorer.explainers.before_after import BeforeAfter, image_attributes
 
 if TYPE_CHECKING:
     from sidelight_specs import Run
@@ -18,11 +18,11 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from sidelight_explorer._params import AlongParams
-    from sidelight_explorer.directions import LatentDirections, Way
+    from sidelight_explorer.directions import ClassShifts, LatentDirections
 
 
 class AlongDirection(Explainer):
-    """Every image by all shifts towards the class asked about, the longest first."""
+    """Every image with all shifts towards its probe class, the longest first."""
 
     def __init__(
         self,
@@ -39,23 +39,24 @@ class AlongDirection(Explainer):
         self._inverter, self._finder = inverter, attribute_finder
 
     def explain(self, images: Tensor, targets: Targets) -> ImageAttributes:
-        """The reconstruction of each image, and it shifted along the direction of its probe class."""
-        ways = {probe: self._finder.way(probe) for probe in sorted(set(targets.probe.tolist()))}
+        """The reconstruction of each image, and the reconstruction shifted along the direction of its probe class."""
+        probes = targets.probe.tolist()
+        shifts = {probe: self._finder.class_shifts(probe) for probe in sorted(set(probes))}
         latents = to_tensor(self._inverter.invert(images).latents, self._run)
-        asked = list(zip(latents, targets.probe.tolist(), strict=True))
-        rows = [self._shifted(one, ways[probe]) for one, probe in self._run.progress(asked, "shifting")]
-        pool = [_told(change) for way in ways.values() for change in way.towards]
-        most = max(len(way.towards) for way in ways.values())
+        pairs = list(zip(latents, probes, strict=True))
+        rows = [self._shift(w, shifts[probe]) for w, probe in self._run.progress(pairs, "shifting")]
+        pool = [_in_words(change) for one in shifts.values() for change in one.towards]
+        most = max(len(one.towards) for one in shifts.values())
         return image_attributes(self._classifier, images, rows, pool=pool, most=most, batch=self._params.batch)
 
-    def _shifted(self, latents: Tensor, way: Way) -> Changed:
-        direction = to_tensor(way.direction, self._run)
-        places = [latents, *(latents + change.shift * direction for change in way.towards)]
+    def _shift(self, latents: Tensor, shifts: ClassShifts) -> BeforeAfter:
+        direction = to_tensor(shifts.direction, self._run)  # (layers, d)
+        shifted = [latents, *(latents + change.shift * direction for change in shifts.towards)]  # w + lambda * v
         with torch.no_grad():
-            pictures = self._generator.synthesize(torch.stack(places))
-        return Changed(pictures[0], pictures[1:], tuple(map(_told, way.towards)))
+            images = self._generator.synthesize(torch.stack(shifted))
+        return BeforeAfter(images[0], images[1:], tuple(map(_in_words, shifts.towards)))
 
 
-def _told(change: Attribute) -> Attribute:
-    """How far, in words: what is moved is no single coordinate."""
+def _in_words(change: Attribute) -> Attribute:
+    """The shift as text: a direction is no single coordinate, so that reports cannot describe it by one."""
     return attrs.evolve(change, shift=0.0, layer=f"shifted by {change.shift:.2g} along the direction")

@@ -1,4 +1,4 @@
-"""Images beside what they were changed into, as a result that reports know."""
+"""Images before and after changes, as `ImageAttributes`."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ if TYPE_CHECKING:
 
 
 @attrs.frozen(eq=False)
-class Changed:
-    """One image and its changes.
+class BeforeAfter:
+    """One image and its k changes.
 
     Args:
-        before: (C, H, W), its reconstruction.
+        before: (C, H, W), the reconstruction.
         after: (k, C, H, W), the reconstruction with each change made alone.
-        changes: k of them.
+        changes: k attributes.
     """
 
     before: Tensor
@@ -36,39 +36,40 @@ class Changed:
 def image_attributes(
     classifier: Classifier,
     images: Tensor,
-    rows: Sequence[Changed],
+    rows: Sequence[BeforeAfter],
     *,
     pool: Sequence[Attribute],
     most: int,
     batch: int,
 ) -> ImageAttributes:
-    """The changes of N images with what the classifier says of each picture.
+    """Changes of N images with the logits before and after.
 
     Args:
-        classifier: who is asked.
+        classifier: scores all images.
         images: (N, C, H, W), the originals.
-        rows: for each its changes.
-        pool: every change that there may be, whichever images are asked about.
-        most: changes that every image gets; where there are fewer, `before` fills the rest.
+        rows: N of them.
+        pool: all changes that occur, whichever images are explained.
+        most: changes of each image in the result; rows with fewer are padded with `before`.
         batch: images classified at a time.
     """
 
-    def asked(pictures: Tensor) -> np.ndarray:
+    def logits(pictures: Tensor) -> np.ndarray:
         with torch.no_grad():
             return to_array(in_batches(classifier.class_logits, pictures, batch))
 
-    before = torch.stack([row.before for row in rows])
-    after = torch.stack([torch.cat([row.after, row.before.expand(most - len(row.after), -1, -1, -1)]) for row in rows])
-    chosen = np.full((len(rows), most), -1, dtype=np.int64)
-    for number, row in enumerate(rows):
-        chosen[number, : len(row.changes)] = [pool.index(change) for change in row.changes]
+    before = torch.stack([row.before for row in rows])  # (N, C, H, W)
+    padding = [row.before.expand(most - len(row.after), -1, -1, -1) for row in rows]
+    after = torch.stack([torch.cat([row.after, pad]) for row, pad in zip(rows, padding, strict=True)])
+    chosen = np.full((len(rows), most), -1, dtype=np.int64)  # -1: padding
+    for index, row in enumerate(rows):
+        chosen[index, : len(row.changes)] = [pool.index(change) for change in row.changes]
     return ImageAttributes(
         answers="probe",
         attributes=tuple(pool),
         chosen=chosen,
         before=to_array(before),
         after=to_array(after),
-        logits=asked(images),
-        logits_before=asked(before),
-        logits_after=asked(after.flatten(0, 1)).reshape(len(rows), most, -1),
+        logits=logits(images),
+        logits_before=logits(before),
+        logits_after=logits(after.flatten(0, 1)).reshape(len(rows), most, -1),
     )

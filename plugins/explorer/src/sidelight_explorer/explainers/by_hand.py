@@ -1,4 +1,4 @@
-"""The explainer `by-hand`: what a user changed in the explorer, image by image (Kirchler et al. 2022, figure 1c)."""
+"""The explainer `by-hand`: a user's edits in the explorer, image by image (Kirchler et al. 2022, figure 1c)."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING
 import torch
 from sidelight_specs.roles import Explainer
 
-from sidelight_explorer.explainers.before_after import Changed, image_attributes
-from sidelight_explorer.explainers.session_edits import Edits, edits_of
+from sidelight_explorer.explainers.before_after import BeforeAfter, image_attributes
+from sidelight_explorer.explainers.session_edits import SessionEdits, session_edits
+from sidelight_explorer.latent_edit import LatentEdit
 from sidelight_explorer.models import Models
-from sidelight_explorer.session.latent_edit import Point
-from sidelight_explorer.session.saved import read_session
+from sidelight_explorer.session.file import load_session
 
 if TYPE_CHECKING:
     import numpy as np
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 
 class ByHand(Explainer):
-    """The edits of a saved session, beside the image that each began with, with the hypothesis and its verdict."""
+    """The edits of a saved session beside their source images, with hypothesis and verdict."""
 
     def __init__(
         self, params: ByHandParams, *, classifier: Classifier, generator: Generator, inverter: Inverter, run: Run
@@ -35,24 +35,24 @@ class ByHand(Explainer):
         self._models = Models(generator, {}, params.batch, run.device)
 
     def explain(self, images: Tensor, targets: Targets) -> ImageAttributes:
-        """The session's edits of each image; none where it has none of this image.
+        """The session's edits of each image; images without any stay unchanged.
 
         Raises:
             UserError: the session cannot be read, is of another generator, or has no edits.
         """
         edits, latents = self._edits, self._inverter.invert(images).latents
-        asked = list(zip(latents, targets.probe.tolist(), strict=True))
-        rows = [self._changed(edits, one, probe) for one, probe in self._run.progress(asked, "making edits")]
-        pool = [edit.towards(probe) for probe in sorted(set(targets.probe.tolist())) for edit in edits.all]
+        pairs = list(zip(latents, targets.probe.tolist(), strict=True))
+        rows = [self._before_after(edits, w, probe) for w, probe in self._run.progress(pairs, "making edits")]
+        pool = [edit.with_target(probe) for probe in sorted(set(targets.probe.tolist())) for edit in edits.all]
         return image_attributes(self._classifier, images, rows, pool=pool, most=edits.most, batch=self._params.batch)
 
     @cached_property
-    def _edits(self) -> Edits:
-        place = self._params.session
-        return edits_of(read_session(place, self._generator), place) if place else Edits(())
+    def _edits(self) -> SessionEdits:
+        path = self._params.session
+        return session_edits(load_session(path, self._generator), path) if path else SessionEdits(())
 
-    def _changed(self, edits: Edits, latents: np.ndarray, probe: int) -> Changed:
-        found = edits.of(latents)
+    def _before_after(self, edits: SessionEdits, latents: np.ndarray, probe: int) -> BeforeAfter:
+        matching = edits.of(latents)
         with torch.no_grad():
-            pictures = self._models.images([Point(latents), *(edit.point for edit in found)])
-        return Changed(pictures[0], pictures[1:], tuple(edit.towards(probe) for edit in found))
+            images = self._models.images([LatentEdit(latents), *(edit.edited for edit in matching)])
+        return BeforeAfter(images[0], images[1:], tuple(edit.with_target(probe) for edit in matching))

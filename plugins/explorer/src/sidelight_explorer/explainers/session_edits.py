@@ -1,4 +1,4 @@
-"""The edits of a session: which image each began with, where it went, and what the user thought of it."""
+"""Edited images of a session: source latent, edited latent, hypothesis and verdict."""
 
 from __future__ import annotations
 
@@ -10,104 +10,102 @@ import numpy as np
 from sidelight_specs import UserError
 from sidelight_specs.results import Attribute
 
-from sidelight_explorer.server.validation import Bad
+from sidelight_explorer.latent_edit import LatentEdit
 from sidelight_explorer.session.edit import plain
-from sidelight_explorer.session.latent_edit import Point, located
+from sidelight_explorer.session.slider import latent_edit
+from sidelight_explorer.validation import InvalidInput
 
 if TYPE_CHECKING:
-    from sidelight_explorer.session.file import Document, Image
-    from sidelight_explorer.session.saved import Session
+    from sidelight_explorer.session.file import Image, SavedSession, Session
 
-SAME = 0.02
-"""Images whose latents differ by less, relative to their length, are the same image."""
+SAME = 0.02  # relative distance of latents below which two images count as the same
 
 
 @attrs.frozen(eq=False)
-class Edit:
+class SessionEdit:
     """One edited image of a session.
 
     Args:
-        began: (layers, d), the latents of the style that most layers began with.
-        point: where it went.
-        change: the hypothesis and its verdict as name, what was moved as layer.
+        source: (layers, d), latents of the style that most layers start with.
+        edited: the edit.
+        change: hypotheses with verdicts as name, a description of the edit as layer.
     """
 
-    began: np.ndarray
-    point: Point
+    source: np.ndarray
+    edited: LatentEdit
     change: Attribute
 
-    def towards(self, target: int) -> Attribute:
-        """The change, asked what it does to a class."""
+    def with_target(self, target: int) -> Attribute:
+        """The change, with a class to measure its effect on."""
         return attrs.evolve(self.change, target=target)
 
 
 @attrs.frozen
-class Edits:
+class SessionEdits:
     """All edits of a session, in its order."""
 
-    all: tuple[Edit, ...]
+    all: tuple[SessionEdit, ...]
 
-    def of(self, latents: np.ndarray) -> list[Edit]:
-        """The edits of an image with these latents, (layers, d)."""
-        away = [np.linalg.norm(edit.began - latents) / max(float(np.linalg.norm(latents)), 1e-12) for edit in self.all]
-        return [edit for edit, far in zip(self.all, away, strict=True) if far < SAME]
+    def of(self, latents: np.ndarray) -> list[SessionEdit]:
+        """Edits whose source has these latents, (layers, d)."""
+        length = max(float(np.linalg.norm(latents)), 1e-12)
+        return [edit for edit in self.all if np.linalg.norm(edit.source - latents) / length < SAME]
 
     @property
     def most(self) -> int:
-        """Edits of the image that has most of them; at least 1."""
-        return max((len(self.of(edit.began)) for edit in self.all), default=1)
+        """Largest number of edits of one image; at least 1."""
+        return max((len(self.of(edit.source)) for edit in self.all), default=1)
 
 
-def edits_of(session: Session, place: str) -> Edits:
+def session_edits(saved: SavedSession, path: str) -> SessionEdits:
     """The edited images of a session.
 
     Raises:
-        UserError: it has none, or one whose style or slider is missing from the file.
+        UserError: there are none, or the file lacks a style or slider.
     """
-    layers = session.document.layers
-    changed = [image for image in session.document.images if image.now.key != plain(_began(image), layers).key]
-    if not changed:
-        raise UserError(f"session: no image of {place} was edited", "Edit one in the explorer's page and save again.")
+    layers = saved.session.layers
+    edited = [image for image in saved.session.images if image.now.key != plain(_source(image), layers).key]
+    if not edited:
+        raise UserError(f"session: no image of {path} was edited", "edit one in the explorer's page and save again")
     try:
-        return Edits(tuple(_edit(session, image) for image in changed))
-    except (Bad, KeyError) as error:
-        raise UserError(f"session: {place} lacks {error}", "Save it from the explorer's page.") from error
+        return SessionEdits(tuple(_session_edit(saved, image) for image in edited))
+    except (InvalidInput, KeyError) as error:
+        raise UserError(f"session: {path} lacks {error}", "save it from the explorer's page") from error
 
 
-def _began(image: Image) -> str:
-    """The style that most layers began with."""
+def _source(image: Image) -> str:
+    """The style that most layers start with."""
     return Counter(mix.start for mix in image.start.layers).most_common(1)[0][0]
 
 
-def _edit(session: Session, image: Image) -> Edit:
-    point = located(image.now, session.latents.__getitem__, session.sliders)
-    change = Attribute(name=_thought(session.document, image), coordinate=0, layer=_moved(session, image))
-    return Edit(session.latents[_began(image)], point, change)
+def _session_edit(saved: SavedSession, image: Image) -> SessionEdit:
+    edited = latent_edit(image.now, saved.latents.__getitem__, saved.sliders)
+    change = Attribute(name=_hypotheses(saved.session, image), coordinate=0, layer=_description(saved, image))
+    return SessionEdit(saved.latents[_source(image)], edited, change)
 
 
-def _thought(document: Document, image: Image) -> str:
-    """The hypotheses about an image with their verdicts, or its name where there is none."""
-    notes = [note for note in document.notes if note.image == image.id]
+def _hypotheses(session: Session, image: Image) -> str:
+    """Hypotheses about an image with their verdicts, or the image's name."""
+    notes = [note for note in session.notes if note.image == image.id]
     return "; ".join(f"{note.text}: {note.verdict}" for note in notes) or image.name
 
 
-def _moved(session: Session, image: Image) -> str:
-    """`layers 7-8: draw 4; lips, 100 %`."""
-    names = {style.id: style.name for style in session.document.styles}
-    began = _began(image)
+def _description(saved: SavedSession, image: Image) -> str:
+    """The edit in words: `layers 7-8: draw 4, 100 %; lips, 100 %`."""
+    names = {style.id: style.name for style in saved.session.styles}
+    source = _source(image)
     mixed: dict[str, list[int]] = {}
     for layer, mix in enumerate(image.now.layers, start=1):
         style, share = (mix.end, mix.share) if mix.share else (mix.start, 100)
-        if style != began:
+        if style != source:
             mixed.setdefault(f"{names.get(style, style)}, {share} %", []).append(layer)
-    texts = [f"{_listed(layers)}: {text}" for text, layers in mixed.items()]
-    texts += [f"{session.sliders[name].name}, {percent} %" for name, percent in image.now.moves]
+    texts = [f"{_layer_range(layers)}: {text}" for text, layers in mixed.items()]
+    texts += [f"{saved.sliders[name].name}, {percent} %" for name, percent in image.now.moves]
     return "; ".join(texts)
 
 
-def _listed(layers: list[int]) -> str:
-    """Layers in words; those that do not follow each other one by one."""
+def _layer_range(layers: list[int]) -> str:
     if len(layers) == 1:
         return f"layer {layers[0]}"
-    whole = layers[-1] - layers[0] + 1 == len(layers)
-    return f"layers {layers[0]}\u2013{layers[-1]}" if whole else f"layers {', '.join(map(str, layers))}"
+    contiguous = layers[-1] - layers[0] + 1 == len(layers)
+    return f"layers {layers[0]}\u2013{layers[-1]}" if contiguous else f"layers {', '.join(map(str, layers))}"

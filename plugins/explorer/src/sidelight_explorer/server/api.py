@@ -1,4 +1,4 @@
-"""What the page asks of the server: reading each request strictly, and answering in plain values."""
+"""HTTP API of the page: strictly validated requests, JSON responses."""
 
 from __future__ import annotations
 
@@ -10,13 +10,12 @@ from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
 
 from sidelight_explorer.images import read_upload
-from sidelight_explorer.picturing import picture
-from sidelight_explorer.server.priority_lock import Rank
+from sidelight_explorer.priority_lock import Priority
 from sidelight_explorer.server.security import check_token
-from sidelight_explorer.server.validation import Bad, fields, listed, one_of, parsed, text, whole
-from sidelight_explorer.session.edit import read_spec
-from sidelight_explorer.session.file import read_document, read_latents, with_sliders, write_document, write_latents
+from sidelight_explorer.session.edit import read_edit
+from sidelight_explorer.session.file import read_latents, read_session, with_sliders, write_latents, write_session
 from sidelight_explorer.session.style import MOST_POOL
+from sidelight_explorer.validation import InvalidInput, fields, listed, one_of, parsed, text, whole
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -24,27 +23,27 @@ if TYPE_CHECKING:
     import numpy as np
     from starlette.requests import Request
 
-    from sidelight_explorer.server.clients import Visitor
-    from sidelight_explorer.server.live_state import Live
+    from sidelight_explorer.server.clients import Client
+    from sidelight_explorer.server.live_state import LiveState
+    from sidelight_explorer.session.edit import EditSpec
 
 MOST_SPECS = 400
-CHUNK = 8
-"""Images drawn between two looks at whether the page still wants them."""
+CHUNK = 8  # images drawn between two checks for a disconnect
 
 
 class Api:
-    """The requests, by path.
+    """Request handlers.
 
     Args:
-        live: everything behind the page.
+        live: state behind the page.
         token: the page's.
     """
 
-    def __init__(self, live: Live, token: str) -> None:
+    def __init__(self, live: LiveState, token: str) -> None:
         self._live, self._token = live, token
 
     def routes(self) -> list[Route]:
-        """All requests. `{tab}` is the id that `enter` gave."""
+        """Routes of all handlers; `{tab}` is the id from `enter`."""
         posts = {
             "/api/tabs": self.enter,
             "/api/tabs/{tab}/close": self.close,
@@ -59,66 +58,66 @@ class Api:
             "/api/tabs/{tab}/export": self.export,
             "/api/tabs/{tab}/exported": self.exported,
         }
-        found = [Route(path, handler, methods=["POST"]) for path, handler in posts.items()]
-        return [*found, Route("/api/tabs/{tab}/events", self.events, methods=["GET"])]
+        routes = [Route(path, handler, methods=["POST"]) for path, handler in posts.items()]
+        return [*routes, Route("/api/tabs/{tab}/events", self.events, methods=["GET"])]
 
     async def enter(self, request: Request) -> Response:
-        """A new tab: its id, and what there is."""
+        """Open a tab: its id, facts and first session."""
         del request
-        visitor = self._live.enter()
-        return JSONResponse({"tab": visitor.id, "facts": self._live.facts(), "document": self._live.document()})
+        client = self._live.enter()
+        return JSONResponse({"tab": client.id, "facts": self._live.facts(), "document": self._live.session()})
 
     async def close(self, request: Request) -> Response:
-        """The tab is closed; a page that goes away can send no header, so the token comes in the body."""
+        """Close a tab; `navigator.sendBeacon` cannot set headers, so the token is in the body."""
         body = fields(parsed(await request.body()), {"token"}, "request")
         check_token(self._token, text(body["token"], 200, "token"))
-        self._live.visitors.leave(self._visitor(request))
+        self._live.clients.leave(self._client(request))
         return JSONResponse({})
 
     async def events(self, request: Request) -> Response:
-        """How the tab's jobs stand, as server-sent events; while this is open the tab is."""
-        visitor = self._visitor(request)
-        return StreamingResponse(self._events(visitor), media_type="text/event-stream")
+        """Progress of the tab's jobs as server-sent events; the tab stays open as long as the stream."""
+        client = self._client(request)
+        return StreamingResponse(self._events(client), media_type="text/event-stream")
 
-    async def _events(self, visitor: Visitor) -> AsyncIterator[str]:
-        self._live.visitors.opened_stream(visitor)
+    async def _events(self, client: Client) -> AsyncIterator[str]:
+        self._live.clients.opened_stream(client)
         try:
             yield ": open\n\n"
-            while (event := await visitor.events.get()) is not None:
+            while (event := await client.events.get()) is not None:
                 yield f"data: {json.dumps(event)}\n\n"
         finally:
-            self._live.visitors.lost_stream(visitor)
+            self._live.clients.lost_stream(client)
 
     async def draw(self, request: Request) -> Response:
-        """Images and their scores: `{specs, side, edit}`; `edit` marks the one that the user waits for."""
-        visitor = self._visitor(request)
+        """Draw images: `{specs, side, edit, ask}` to `{pictures}`; `edit` gives priority."""
+        client = self._client(request)
         body = fields(parsed(await request.body()), {"specs", "side", "edit", "ask"}, "request")
-        layers = self._live.scene.styles.layers
-        specs = [read_spec(item, layers, "specs") for item in listed(body["specs"], MOST_SPECS, "specs")]
+        layers = self._live.state.styles.layers
+        specs = [read_edit(item, layers, "specs") for item in listed(body["specs"], MOST_SPECS, "specs")]
         side = whole(body.get("side", 1024), 8, 4096, "side")
-        ask = self._asked(body.get("ask", {}))
-        rank = Rank.EDIT if body.get("edit") is True else Rank.CELLS
+        targets = self._targets(body.get("ask", {}))
+        priority = Priority.EDIT if body.get("edit") is True else Priority.CELLS
         pictures: list[dict[str, Any]] = []
         for start in range(0, len(specs), CHUNK):
             if start and await request.is_disconnected():
                 return Response(status_code=204)
-            part = specs[start : start + CHUNK]
-            pictures += await run_in_threadpool(self._pictures, part, rank, visitor.styles, side, ask)
+            chunk = specs[start : start + CHUNK]
+            pictures += await run_in_threadpool(self._pictures, chunk, priority, client.styles, side, targets)
         return JSONResponse({"pictures": pictures})
 
     def _pictures(
-        self, specs: list[Any], rank: Rank, own: dict[str, np.ndarray], side: int, ask: dict[str, int]
+        self, specs: list[EditSpec], priority: Priority, own: dict[str, np.ndarray], side: int, targets: dict[str, int]
     ) -> list[dict[str, Any]]:
-        return [picture(one, side, ask) for one in self._live.scene.show(specs, rank, own)]
+        return [image.plain(side, targets) for image in self._live.state.show(specs, priority, own)]
 
     async def reach(self, request: Request) -> Response:
-        """Draws that reach towards one end of the scores: `{classifier, target, high, seed, count, pool, percent}`."""
-        self._visitor(request)
+        """Random draws with extreme scores: `{classifier, target, high, seed, count, pool, percent}` to `{styles}`."""
+        self._client(request)
         known = {"classifier", "target", "high", "seed", "count", "pool", "percent"}
         body = fields(parsed(await request.body()), known, "request")
         classifier, target = self._class(body["classifier"], body["target"])
         styles = await run_in_threadpool(
-            self._live.scene.styles.reaching,
+            self._live.state.styles.extremes,
             classifier,
             target,
             high=body["high"] is True,
@@ -130,99 +129,99 @@ class Api:
         return JSONResponse({"styles": styles})
 
     async def upload(self, request: Request) -> Response:
-        """An image file as the body; the job ends with a style."""
-        visitor = self._visitor(request)
-        visitor.check_room()
+        """Invert an image file (the body); the job's result is a style."""
+        client = self._client(request)
+        client.check_room()
         body = await request.body()
-        shape = self._live.scene.models.generator.image_shape
+        shape = self._live.state.models.generator.image_shape
         image = await run_in_threadpool(read_upload, body, shape)
-        return self._started(self._live.invert_upload(visitor, image))
+        return self._started(self._live.invert_upload(client, image))
 
     async def data(self, request: Request) -> Response:
-        """Images of the data to invert: `{split, index}`; the job ends with a style."""
-        visitor = self._visitor(request)
-        visitor.check_room()
+        """Invert an image of the data: `{split, index}`; the job's result is a style."""
+        client = self._client(request)
+        client.check_room()
         body = fields(parsed(await request.body()), {"split", "index"}, "request")
         split = text(body["split"], 100, "split")
         index = whole(body["index"], 0, 10_000_000, "index")
-        return self._started(self._live.invert_data(visitor, split, index))
+        return self._started(self._live.invert_data(client, split, index))
 
     async def heatmap(self, request: Request) -> Response:
-        """A heatmap of an image: `{spec, explainer, classifier, target}`; the job ends with its values."""
-        visitor = self._visitor(request)
-        visitor.check_room()
+        """Explain an image: `{spec, explainer, classifier, target}`; the job's result is a heatmap."""
+        client = self._client(request)
+        client.check_room()
         body = fields(parsed(await request.body()), {"spec", "explainer", "classifier", "target"}, "request")
-        spec = read_spec(body["spec"], self._live.scene.styles.layers, "spec")
+        spec = read_edit(body["spec"], self._live.state.styles.layers, "spec")
         explainer = one_of(body["explainer"], self._live.explainers, "explainer")
         classifier, target = self._class(body["classifier"], body["target"])
-        return self._started(self._live.heatmap(visitor, spec, explainer, classifier, target))
+        return self._started(self._live.heatmap(client, spec, explainer, classifier, target))
 
     async def cancel(self, request: Request) -> Response:
-        """Stop a job of this tab: `{job}`."""
-        visitor = self._visitor(request)
+        """Cancel a job of this tab: `{job}`."""
+        client = self._client(request)
         body = fields(parsed(await request.body()), {"job"}, "request")
-        job = visitor.jobs.get(text(body["job"], 80, "job"))
+        job = client.jobs.get(text(body["job"], 80, "job"))
         if job is None:
-            raise Bad("there is no such job under way", 404)
+            raise InvalidInput("there is no such job under way", 404)
         job.cancel()
         return JSONResponse({})
 
     async def save(self, request: Request) -> Response:
-        """The session as a file that opens anywhere: with the latents of every style and with every slider used."""
-        visitor = self._visitor(request)
-        document = read_document(parsed(await request.body()), self._live.scene.styles.layers)
-        latents = {name: self._live.scene.styles.latents(name, visitor.styles) for name in sorted(document.used)}
-        document = with_sliders(document, self._live.scene.movables)
-        return JSONResponse({**write_document(document), "latents": write_latents(latents)})
+        """Complete a session into a file: with the latents of its styles and the sliders that it uses."""
+        client = self._client(request)
+        session = read_session(parsed(await request.body()), self._live.state.styles.layers)
+        latents = {name: self._live.state.styles.latents(name, client.styles) for name in sorted(session.used_styles)}
+        session = with_sliders(session, self._live.state.sliders)
+        return JSONResponse({**write_session(session), "latents": write_latents(latents)})
 
     async def open(self, request: Request) -> Response:
-        """A saved session; its styles become this tab's."""
-        visitor = self._visitor(request)
+        """Open a session file; its latents become this tab's."""
+        client = self._client(request)
         value = parsed(await request.body())
-        document = read_document(value, self._live.scene.styles.layers)
-        shape = tuple(self._live.scene.models.generator.latent_shape)
-        visitor.keep(read_latents(value.get("latents", {}), shape))
-        self._live.scene.movables.keep(document.sliders)
-        for name in document.used:
-            self._live.scene.styles.latents(name, visitor.styles)
-        with_sliders(document, self._live.scene.movables)
-        return JSONResponse(write_document(document))
+        session = read_session(value, self._live.state.styles.layers)
+        shape = tuple(self._live.state.models.generator.latent_shape)
+        client.keep(read_latents(value.get("latents", {}), shape))
+        self._live.state.sliders.load(session.sliders)
+        for name in session.used_styles:
+            self._live.state.styles.latents(name, client.styles)
+        with_sliders(session, self._live.state.sliders)
+        return JSONResponse(write_session(session))
 
     async def export(self, request: Request) -> Response:
-        """One self-contained page of a session: `{document, precomputed, view}`; the job ends with name and size."""
-        visitor = self._visitor(request)
-        visitor.check_room()
+        """Make an offline page: `{document, precomputed, view}`; the job's result is its id and size."""
+        client = self._client(request)
+        client.check_room()
         body = fields(parsed(await request.body()), {"document", "precomputed", "view"}, "request")
-        document = read_document(body["document"], self._live.scene.styles.layers)
+        session = read_session(body["document"], self._live.state.styles.layers)
         precomputed = whole(body.get("precomputed", 100), 0, 1000, "precomputed")
-        known = self._live.scene.models.classifiers
+        known = self._live.state.models.classifiers
         view = fields(
             body.get("view", {"classifier": next(iter(known)), "target": 0}), {"classifier", "target"}, "view"
         )
         classifier, target = self._class(view["classifier"], view["target"])
-        return self._started(self._live.export(visitor, document, precomputed, classifier, target))
+        return self._started(self._live.export(client, session, precomputed, classifier, target))
 
     async def exported(self, request: Request) -> Response:
-        """A page that was made: `{export}`; it is given once."""
-        visitor = self._visitor(request)
+        """Download an offline page once: `{export}`."""
+        client = self._client(request)
         body = fields(parsed(await request.body()), {"export"}, "request")
-        page = visitor.exports.pop(text(body["export"], 80, "export"), None)
+        page = client.exports.pop(text(body["export"], 80, "export"), None)
         if page is None:
-            raise Bad("there is no such page; make it again", 404)
+            raise InvalidInput("there is no such page; make it again", 404)
         return Response(page, media_type="application/octet-stream")
 
     def _started(self, job: Any) -> Response:
         return JSONResponse({"job": job.id}, 202)
 
-    def _visitor(self, request: Request) -> Visitor:
-        return self._live.visitors.find(request.path_params["tab"])
+    def _client(self, request: Request) -> Client:
+        return self._live.clients.find(request.path_params["tab"])
 
     def _class(self, classifier: Any, target: Any) -> tuple[str, int]:
-        known = self._live.scene.models.classifiers
+        known = self._live.state.models.classifiers
         name = one_of(classifier, known, "classifier")
         return name, whole(target, 0, max(len(known[name].class_names), 1) - 1, "target")
 
-    def _asked(self, value: Any) -> dict[str, int]:
+    def _targets(self, value: Any) -> dict[str, int]:
         if not isinstance(value, dict) or len(value) > 100:
-            raise Bad("ask: expected classifier to class")
+            raise InvalidInput("ask: expected classifier to class")
         return dict(self._class(name, target) for name, target in value.items())

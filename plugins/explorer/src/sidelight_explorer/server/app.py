@@ -1,4 +1,4 @@
-"""The application: the page, the requests, and the guard around them."""
+"""ASGI application: page, API and the access control around them."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from starlette.routing import Route
 
 from sidelight_explorer.page import page
 from sidelight_explorer.server.api import Api
-from sidelight_explorer.server.security import LOOPBACK, Guard, check_token, refused
-from sidelight_explorer.server.validation import Bad
+from sidelight_explorer.server.security import LOOPBACK, Security, check_token, refused
+from sidelight_explorer.validation import InvalidInput
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -23,22 +23,21 @@ if TYPE_CHECKING:
     from starlette.requests import Request
     from starlette.types import ASGIApp
 
-    from sidelight_explorer.server.live_state import Live
+    from sidelight_explorer.server.live_state import LiveState
 
-OVERHEAD = 1 << 20
-"""Bytes that a request may hold beside what is uploaded."""
+OVERHEAD = 1 << 20  # bytes of a request beside an uploaded file
 
 
-def application(live: Live, token: str, *, upload: int, host: str = "127.0.0.1") -> ASGIApp:
+def application(live: LiveState, token: str, *, upload: int, host: str = "127.0.0.1") -> ASGIApp:
     """The ASGI application.
 
     Args:
-        live: everything behind the page.
-        token: who knows it may load the page and change things.
+        live: state behind the page.
+        token: needed to load the page and to change anything.
         upload: largest file, in bytes.
-        host: the interface that it listens on.
+        host: interface that it listens on.
     """
-    html = page({"token": token, "name": live.scene.name}, live=True)
+    html = page({"token": token, "name": live.state.name}, live=True)
 
     async def home(request: Request) -> Response:
         check_token(token, request.query_params.get("token", ""))
@@ -47,20 +46,20 @@ def application(live: Live, token: str, *, upload: int, host: str = "127.0.0.1")
     @asynccontextmanager
     async def lifespan(_: Any) -> AsyncIterator[None]:
         yield
-        live.visitors.close()
+        live.clients.close()
         live.jobs.close()
 
     inner = Starlette(
         routes=[Route("/", home, methods=["GET"]), *Api(live, token).routes()],
-        exception_handlers={Bad: _bad, HTTPException: _http, ClientDisconnect: _gone},
+        exception_handlers={InvalidInput: _bad, HTTPException: _http, ClientDisconnect: _gone},
         lifespan=lifespan,
     )
     hosts = (*LOOPBACK, host) if host in ("127.0.0.1", "::1", "localhost") else None
-    return Guard(inner, token=token, hosts=hosts, limit=upload + OVERHEAD, tokenless=("/close",))
+    return Security(inner, token=token, hosts=hosts, limit=upload + OVERHEAD, tokenless=("/close",))
 
 
 async def _bad(_: Request, error: Exception) -> Response:
-    assert isinstance(error, Bad), "registered for it"
+    assert isinstance(error, InvalidInput), "registered for it"
     return refused(error)
 
 
@@ -74,5 +73,5 @@ async def _gone(_: Request, __: Exception) -> Response:
 
 
 def new_token() -> str:
-    """A token that nobody guesses."""
+    """An unguessable token."""
     return secrets.token_urlsafe(24)

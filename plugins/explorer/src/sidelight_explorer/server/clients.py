@@ -1,4 +1,4 @@
-"""One visitor is one tab: its uploads, its jobs, its stream of events. Closing the tab frees all of it."""
+"""Per-tab state: uploads, jobs and event stream; freed when the tab closes."""
 
 from __future__ import annotations
 
@@ -10,26 +10,25 @@ import attrs
 import numpy as np
 
 from sidelight_explorer.server.jobs import Job
-from sidelight_explorer.server.validation import Bad
+from sidelight_explorer.validation import InvalidInput
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 
-MOST_VISITORS = 64
-MOST_STYLES = 1000
-MOST_JOBS = 32
-GRACE = 30.0
-"""Seconds for which a tab that lost its stream of events is kept."""
+MOST_CLIENTS = 64
+MOST_STYLES = 1000  # of one tab: uploads and session files
+MOST_JOBS = 32  # of one tab, under way
+GRACE = 30.0  # seconds until a tab without an event stream is closed: a reload takes less
 
 
 @attrs.define(eq=False)
-class Visitor:
+class Client:
     """One tab.
 
     Args:
-        id: unguessable; whoever knows it is the tab.
-        loop: where its events are delivered.
+        id: unguessable; serves as the tab's credential.
+        loop: event loop that delivers its events.
     """
 
     id: str
@@ -40,34 +39,34 @@ class Visitor:
     events: asyncio.Queue[dict[str, Any] | None] = attrs.field(factory=asyncio.Queue)
     streams: int = 0
 
-    def tell(self, job: Job) -> None:
-        """Queue an event about a job; may be called from any thread."""
+    def notify(self, job: Job) -> None:
+        """Queue an event about a job; thread-safe."""
         event = job.plain()
         if not self.loop.is_closed():
             self.loop.call_soon_threadsafe(self.events.put_nowait, event)
 
     def keep(self, styles: dict[str, np.ndarray]) -> None:
-        """Add styles of its own.
+        """Add styles.
 
         Raises:
-            Bad: there are too many.
+            InvalidInput: too many.
         """
         if len(self.styles | styles) > MOST_STYLES:
-            raise Bad(f"a tab holds at most {MOST_STYLES} styles of its own", 413)
+            raise InvalidInput(f"a tab holds at most {MOST_STYLES} styles of its own", 413)
         self.styles |= styles
 
     def add(self, job: Job) -> None:
-        """Remember a job, to cancel it with the tab; finished ones are forgotten."""
+        """Register a job, to be cancelled with the tab; drop finished ones."""
         self.jobs = {key: one for key, one in self.jobs.items() if one.state in ("waiting", "running")}
         self.jobs[job.id] = job
 
     def check_room(self) -> None:
-        """Raise a `Bad` where the tab has too much under way."""
+        """Raise `InvalidInput` if the tab has too many jobs under way."""
         if sum(job.state in ("waiting", "running") for job in self.jobs.values()) >= MOST_JOBS:
-            raise Bad("too much is under way in this tab; wait, or cancel something", 429)
+            raise InvalidInput("too much is under way in this tab; wait, or cancel something", 429)
 
     def close(self) -> None:
-        """Cancel what is under way and end the stream."""
+        """Cancel all jobs and end the stream."""
         for job in self.jobs.values():
             job.cancel()
         self.styles.clear()
@@ -76,60 +75,60 @@ class Visitor:
             self.events.put_nowait(None)
 
 
-class Visitors:
+class Clients:
     """All open tabs."""
 
     def __init__(self) -> None:
-        self._open: dict[str, Visitor] = {}
+        self._open: dict[str, Client] = {}
 
-    def __iter__(self) -> Iterator[Visitor]:
+    def __iter__(self) -> Iterator[Client]:
         return iter(list(self._open.values()))
 
-    def enter(self) -> Visitor:
-        """A new tab; it has to open its stream soon.
+    def enter(self) -> Client:
+        """A new tab; it is closed again unless its stream opens within `GRACE`.
 
         Raises:
-            Bad: too many are open.
+            InvalidInput: too many open tabs.
         """
-        if len(self._open) >= MOST_VISITORS:
-            raise Bad("too many tabs are open", 429)
-        visitor = Visitor(secrets.token_urlsafe(18), asyncio.get_running_loop())
-        self._open[visitor.id] = visitor
-        self._leave_later(visitor)
-        return visitor
+        if len(self._open) >= MOST_CLIENTS:
+            raise InvalidInput("too many tabs are open", 429)
+        client = Client(secrets.token_urlsafe(18), asyncio.get_running_loop())
+        self._open[client.id] = client
+        self._leave_later(client)
+        return client
 
-    def find(self, name: str) -> Visitor:
-        """The tab of that id.
+    def find(self, name: str) -> Client:
+        """The tab with an id.
 
         Raises:
-            Bad: it was closed, or never was.
+            InvalidInput: closed or unknown.
         """
         if name not in self._open:
-            raise Bad("this tab's session has ended; load the page again", 410)
+            raise InvalidInput("this tab's session has ended; load the page again", 410)
         return self._open[name]
 
-    def leave(self, visitor: Visitor) -> None:
-        """The tab was closed."""
-        if self._open.pop(visitor.id, None):
-            visitor.close()
+    def leave(self, client: Client) -> None:
+        """Close one tab."""
+        if self._open.pop(client.id, None):
+            client.close()
 
     def close(self) -> None:
         """Close every tab."""
-        for visitor in self:
-            self.leave(visitor)
+        for client in self:
+            self.leave(client)
 
-    def opened_stream(self, visitor: Visitor) -> None:
-        """A tab listens."""
-        visitor.streams += 1
+    def opened_stream(self, client: Client) -> None:
+        """Count an open event stream."""
+        client.streams += 1
 
-    def lost_stream(self, visitor: Visitor) -> None:
-        """A tab stopped listening; unless it comes back soon, it was closed."""
-        visitor.streams -= 1
-        self._leave_later(visitor)
+    def lost_stream(self, client: Client) -> None:
+        """Count a closed event stream; without a new one within `GRACE` the tab is closed."""
+        client.streams -= 1
+        self._leave_later(client)
 
-    def _leave_later(self, visitor: Visitor) -> None:
+    def _leave_later(self, client: Client) -> None:
         def leave() -> None:
-            if not visitor.streams:
-                self.leave(visitor)
+            if not client.streams:
+                self.leave(client)
 
-        visitor.loop.call_later(GRACE, leave)
+        client.loop.call_later(GRACE, leave)

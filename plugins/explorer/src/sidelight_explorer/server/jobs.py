@@ -1,4 +1,4 @@
-"""Work that takes longer than an edit: inversions, heatmaps, exports. One at a time, with progress, until cancelled."""
+"""Job queue for inversions, heatmaps and exports: one at a time, with progress and cancellation."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 import attrs
 from sidelight_specs import Cancelled, SidelightError
 
-from sidelight_explorer.server.priority_lock import Rank
+from sidelight_explorer.priority_lock import Priority
 
 if TYPE_CHECKING:
     from contextlib import AbstractContextManager
 
     from sidelight_specs.stage import Watcher
 
-    from sidelight_explorer.server.priority_lock import Turns
+    from sidelight_explorer.priority_lock import PriorityLock
 
 State = Literal["waiting", "running", "done", "failed", "cancelled"]
 Work: TypeAlias = "Callable[[Job], dict[str, Any]]"
@@ -27,22 +27,22 @@ Work: TypeAlias = "Callable[[Job], dict[str, Any]]"
 
 @attrs.define(eq=False)
 class Job:
-    """One piece of work.
+    """One unit of work.
 
     Args:
         id: unique in this process.
-        label: what the page calls it.
-        tell: told of every change.
-        state: how it stands.
-        doing: the label of the loop under way.
+        label: its name on the page.
+        notify: called after every change.
+        state: waiting, running, done, failed or cancelled.
+        doing: label of the current loop.
         done, total: items of that loop.
-        result: plain values, once it is done.
-        message: why it failed.
+        result: JSON values, once it is done.
+        message: reason of a failure.
     """
 
     id: str
     label: str
-    tell: Callable[[Job], None]
+    notify: Callable[[Job], None]
     state: State = "waiting"
     doing: str = ""
     done: int = 0
@@ -52,60 +52,60 @@ class Job:
     _stop: threading.Event = attrs.field(factory=threading.Event, init=False)
 
     def cancel(self) -> None:
-        """Stop it at the next step."""
+        """Stop at the next step."""
         self._stop.set()
 
     def check(self) -> None:
-        """Raise `Cancelled` once it was cancelled."""
+        """Raise `Cancelled` after `cancel`."""
         if self._stop.is_set():
             raise Cancelled("stopped as asked")
 
     def change(self, state: State, **facts: Any) -> None:
-        """Note how it stands, and tell."""
+        """Set the state and fields, and notify."""
         self.state = state
         for name, value in facts.items():
             setattr(self, name, value)
-        self.tell(self)
+        self.notify(self)
 
     def plain(self) -> dict[str, Any]:
-        """As the page gets it."""
+        """JSON values for the page."""
         names = ("id", "label", "state", "doing", "done", "total", "result", "message")
         return {name: getattr(self, name) for name in names}
 
 
 class Jobs:
-    """A queue of jobs and the one thread that does them.
+    """A queue of jobs and its one thread.
 
     Args:
-        turns: who uses the models.
-        watching: makes loops inside components tell a watcher (`Stage.watching`).
+        lock: around the models.
+        watching: context in which loops inside components report to a watcher (`Stage.watching`).
     """
 
     def __init__(
-        self, turns: Turns, watching: Callable[[Watcher], AbstractContextManager[None]] = lambda _: nullcontext()
+        self, lock: PriorityLock, watching: Callable[[Watcher], AbstractContextManager[None]] = lambda _: nullcontext()
     ) -> None:
-        self._turns, self._watching = turns, watching
+        self._lock, self._watching = lock, watching
         self._pool = ThreadPoolExecutor(1, thread_name_prefix="explorer-job")
         self._numbers = itertools.count(1)
 
-    def submit(self, label: str, work: Work, tell: Callable[[Job], None], *, models: bool = True) -> Job:
-        """Queue work; it is told its job, for progress of its own.
+    def submit(self, label: str, work: Work, notify: Callable[[Job], None], *, models: bool = True) -> Job:
+        """Queue work.
 
         Args:
-            label: what the page calls it.
-            work: gives the result.
-            tell: told of every change.
-            models: whether the work holds the models all along, but for giving way; otherwise it takes turns itself.
+            label: its name on the page.
+            work: called with the job, returns the result.
+            notify: called after every change.
+            models: True to hold the lock around the models throughout, yielding between steps.
         """
-        job = Job(f"job-{next(self._numbers)}", label, tell)
-        self._pool.submit(self._do, job, work, models)
+        job = Job(f"job-{next(self._numbers)}", label, notify)
+        self._pool.submit(self._run, job, work, models)
         return job
 
     def close(self) -> None:
-        """Wait for nothing; what is queued is not begun."""
+        """Drop queued jobs, without waiting for the running one."""
         self._pool.shutdown(wait=False, cancel_futures=True)
 
-    def _do(self, job: Job, work: Work, models: bool) -> None:
+    def _run(self, job: Job, work: Work, models: bool) -> None:
         try:
             job.check()
             job.change("running")
@@ -114,15 +114,15 @@ class Jobs:
             job.change("cancelled")
         except SidelightError as error:
             job.change("failed", message=str(error))
-        except Exception as error:  # a component may raise anything; the page says so and lives on
+        except Exception as error:  # a component may raise anything; the page shows it and goes on
             job.change("failed", message=f"{type(error).__name__}: {error}")
 
     def with_models(self, job: Job, work: Work) -> dict[str, Any]:
-        """Do work that holds the models, telling how far it is, but for giving way."""
-        with self._turns.turn(Rank.BACKGROUND), self._watching(lambda *item: self._step(job, *item)):
+        """Run work that holds the models, with progress; yields to edits between steps."""
+        with self._lock.hold(Priority.BACKGROUND), self._watching(lambda *item: self._step(job, *item)):
             return work(job)
 
     def _step(self, job: Job, label: str, done: int, total: int | None) -> None:
         job.check()
         job.change("running", doing=label, done=done, total=total)
-        self._turns.give_way(Rank.BACKGROUND)
+        self._lock.yield_to_waiters(Priority.BACKGROUND)

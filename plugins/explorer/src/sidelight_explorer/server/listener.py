@@ -1,4 +1,4 @@
-"""Listening: a socket of our own, so that the address is known before the first visitor, and uvicorn on it."""
+"""Listening socket and uvicorn; the socket is opened first, so that the address is known before serving."""
 
 from __future__ import annotations
 
@@ -16,36 +16,36 @@ if TYPE_CHECKING:
 
     from starlette.types import ASGIApp
 
-HEAD_SECONDS = 10.0  # for the first request's head; connections that send none would be kept open for good
-GRACE_SECONDS = 5  # for requests under way when the user ends the page
+HEAD_SECONDS = 10.0  # timeout of a connection's first request head; uvicorn has none
+GRACE_SECONDS = 5  # timeout of requests under way at shutdown
 
 
 def listen(host: str, port: int) -> socket.socket:
     """A listening socket.
 
     Raises:
-        UserError: the address or port cannot be had.
+        UserError: the address or port is not available.
     """
     try:
         family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0][0]
-        found = socket.socket(family, socket.SOCK_STREAM)
-        found.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        found.bind((host, port))
-        found.listen(128)
+        listening = socket.socket(family, socket.SOCK_STREAM)
+        listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listening.bind((host, port))
+        listening.listen(128)
     except (OSError, OverflowError) as error:
-        raise UserError(f"cannot listen on {host}, port {port}: {error}", "Choose another --port or --host.") from error
-    return found
+        raise UserError(f"cannot listen on {host}, port {port}: {error}", "choose another --port or --host") from error
+    return listening
 
 
 def address(listening: socket.socket, token: str) -> str:
-    """The address of the page, with its token."""
+    """URL of the page, with its token."""
     host, port = listening.getsockname()[:2]
     shown = f"[{host}]" if ":" in host else host
     return f"http://{shown}:{port}/?token={token}"
 
 
 class _Server(uvicorn.Server):
-    """A server that ends its event streams before it waits for open connections."""
+    """uvicorn, which ends the event streams before it waits for open connections."""
 
     def __init__(self, config: uvicorn.Config, closing: Callable[[], None]) -> None:
         super().__init__(config)
@@ -57,30 +57,30 @@ class _Server(uvicorn.Server):
         await super().shutdown(sockets)
 
 
-class _Prompt(AutoHTTPProtocol):  # type: ignore[misc, valid-type]  # which class it is depends on what is installed
-    """A connection that has to send a whole request head within `HEAD_SECONDS`."""
+class _TimedProtocol(AutoHTTPProtocol):  # type: ignore[misc, valid-type]  # which class it is depends on what is installed
+    """A connection that is closed unless a request head arrives within `HEAD_SECONDS`."""
 
     def connection_made(self, transport: asyncio.Transport) -> None:
         super().connection_made(transport)
-        self.loop.call_later(HEAD_SECONDS, self._close_unless_asked)
+        self.loop.call_later(HEAD_SECONDS, self._close_if_silent)
 
-    def _close_unless_asked(self) -> None:
+    def _close_if_silent(self) -> None:
         if self.cycle is None and not self.transport.is_closing():
             self.transport.close()
 
 
 def serve(app: ASGIApp, listening: socket.socket, opened: Callable[[], None], closing: Callable[[], None]) -> None:
-    """Answer until interrupted; returns then.
+    """Serve until interrupted.
 
     Args:
-        app: what answers.
+        app: the application.
         listening: the socket of `listen`.
         opened: called before the first request.
-        closing: called at the end, in the server's loop; ends what would stay open by itself.
+        closing: called at shutdown, in the server's loop; ends the event streams.
     """
     config = uvicorn.Config(
         app,
-        http=_Prompt,
+        http=_TimedProtocol,
         log_level="warning",
         access_log=False,
         server_header=False,

@@ -1,4 +1,4 @@
-"""The scene with the recipe's other components alive: inverters, data, explainers; and the jobs that use them."""
+"""State behind a served page: the explorer's state, the recipe's live components, clients and jobs."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from sidelight_specs.results import Targets
 from sidelight_toolkit.arrays import to_array
 
 from sidelight_explorer.heatmaps import write_heatmap
-from sidelight_explorer.server.clients import Visitor, Visitors
+from sidelight_explorer.server.clients import Client, Clients
 from sidelight_explorer.server.jobs import Job, Jobs
-from sidelight_explorer.server.validation import Bad
 from sidelight_explorer.session.export import exported_page
-from sidelight_explorer.session.file import write_document
-from sidelight_explorer.session.latent_edit import located
+from sidelight_explorer.session.file import write_session
+from sidelight_explorer.session.slider import latent_edit
+from sidelight_explorer.validation import InvalidInput
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -25,49 +25,49 @@ if TYPE_CHECKING:
     from sidelight_specs.stage import Part, Stage
     from torch import Tensor
 
-    from sidelight_explorer.session.edit import Spec
-    from sidelight_explorer.session.file import Document
-    from sidelight_explorer.state import Scene
+    from sidelight_explorer.session.edit import EditSpec
+    from sidelight_explorer.session.file import Session
+    from sidelight_explorer.session.state import ExplorerState
 
 
-class Live:
-    """Everything behind a page that is served.
+class LiveState:
+    """The explorer's state with inverters, data and explainers.
 
     Args:
-        scene: models, styles, attributes.
+        state: models, styles, sliders.
         stage: the recipe's components.
-        document: the session that a tab begins with.
-        own: the styles that came with it.
-        encodes: whether the generator inverts images by itself, in one pass.
+        session: first session of a new tab.
+        own: latents that came with it.
+        encodes: True if the generator inverts images in one pass.
     """
 
     def __init__(
-        self, scene: Scene, stage: Stage, document: Document, *, own: Mapping[str, np.ndarray], encodes: bool
+        self, state: ExplorerState, stage: Stage, session: Session, *, own: Mapping[str, np.ndarray], encodes: bool
     ) -> None:
-        self.scene, self._beginning, self._own = scene, document, dict(own)
-        self.visitors = Visitors()
-        self.jobs = Jobs(scene.models.turns, stage.watching)
+        self.state, self._session, self._own = state, session, dict(own)
+        self.clients = Clients()
+        self.jobs = Jobs(state.models.lock, stage.watching)
         self.explainers = {part.id: part for part in stage.parts("explainer") if "heatmap" in part.provides}
         self._inverter: Part | None = next(iter(stage.parts("inverter")), None)
         self._data: Part | None = next(iter(stage.parts("data")), None)
         self._encodes = encodes
         self._heatmaps: dict[tuple[str, str], Explainer] = {}
 
-    def enter(self) -> Visitor:
-        """A new tab, with the styles that it begins with."""
-        visitor = self.visitors.enter()
-        visitor.keep(self._own)
-        return visitor
+    def enter(self) -> Client:
+        """A new tab with the first session's latents."""
+        client = self.clients.enter()
+        client.keep(self._own)
+        return client
 
-    def document(self) -> dict[str, Any]:
-        """The session to begin with, as plain values."""
-        return write_document(self._beginning)
+    def session(self) -> dict[str, Any]:
+        """The first session, as JSON values."""
+        return write_session(self._session)
 
     def facts(self) -> dict[str, Any]:
-        """What the page needs to know."""
+        """Constants for the page, as JSON values."""
         splits = list(self._data.component().splits) if self._data and self._inverts else []
         return {
-            **self.scene.facts(),
+            **self.state.facts(),
             "live": True,
             "explainers": [{"id": part.id, "summary": part.summary} for part in self.explainers.values()],
             "inverts": self._inverts,
@@ -78,126 +78,136 @@ class Live:
     def _inverts(self) -> bool:
         return self._encodes or self._inverter is not None
 
-    def invert_upload(self, visitor: Visitor, image: np.ndarray) -> Job:
-        """Invert an uploaded image, (C, H, W); the style's name follows from its pixels."""
+    def invert_upload(self, client: Client, image: np.ndarray) -> Job:
+        """Invert an uploaded image (C, H, W); the style's id is a digest of its pixels."""
         style = f"upload-{hashlib.blake2b(image.tobytes(), digest_size=8).hexdigest()}"
-        return self._inverting(visitor, style, "upload", lambda: image)
+        return self._invert(client, style, "upload", lambda: image)
 
-    def invert_data(self, visitor: Visitor, split: str, index: int) -> Job:
+    def invert_data(self, client: Client, split: str, index: int) -> Job:
         """Invert an image of the data."""
         if self._data is None or split not in self._data.component().splits:
-            raise Bad(f"the data has no split {split[:80]!r}", 404)
+            raise InvalidInput(f"the data has no split {split[:80]!r}", 404)
         data = self._data.component()
 
         def image() -> np.ndarray:
-            found = data.split(split)
-            if index >= len(found):
-                raise Bad(f"{split} has {len(found)} images", 404)
-            picture: np.ndarray = found.images[index]
-            return picture
+            images = data.split(split)
+            if index >= len(images):
+                raise InvalidInput(f"{split} has {len(images)} images", 404)
+            pixels: np.ndarray = images.images[index]
+            return pixels
 
-        return self._inverting(visitor, f"data-{split}-{index}", f"{split} {index}", image)
+        return self._invert(client, f"data-{split}-{index}", f"{split} {index}", image)
 
-    def _inverting(self, visitor: Visitor, style: str, label: str, image: Callable[[], np.ndarray]) -> Job:
+    def _invert(self, client: Client, style: str, label: str, image: Callable[[], np.ndarray]) -> Job:
         if not self._inverts:
-            raise Bad("the recipe has no inverter, and the generator no encoder", 409)
+            raise InvalidInput("the recipe has no inverter, and the generator no encoder", 409)
 
         def work(job: Job) -> dict[str, Any]:
             job.check()
-            pixels = image()
-            if pixels.shape != tuple(self.scene.models.generator.image_shape):
-                raise Bad(f"images are {pixels.shape}, the generator makes {self.scene.models.generator.image_shape}")
-            latents, error = self._inverted(self.scene.models.tensor(pixels[None]))
-            self.scene.styles.keep(style, latents)
+            pixels, expected = image(), self.state.models.generator.image_shape
+            if pixels.shape != tuple(expected):
+                raise InvalidInput(f"images are {pixels.shape}, the generator makes {expected}")
+            latents, error = self._latents(self.state.models.tensor(pixels[None]))
+            self.state.styles.keep(style, latents)
             return {"style": style, "name": label, "error": error}
 
-        return self._submit(visitor, f"inverting {label}", work)
+        return self._submit(client, f"inverting {label}", work)
 
-    def _inverted(self, images: Tensor) -> tuple[np.ndarray, float]:
-        """Latents of one image, and the mean squared error of its reconstruction. The caller holds the models."""
+    def _latents(self, images: Tensor) -> tuple[np.ndarray, float]:
+        """Latents of one image (1, C, H, W) and the mean squared error; the caller holds the lock."""
         import torch
 
         if self._inverter is not None:
-            found = self._inverter.component().invert(images)
-            return found.latents[0].astype(np.float32), float(found.error[0])
-        generator = self.scene.models.generator
+            inversion = self._inverter.component().invert(images)
+            return inversion.latents[0].astype(np.float32), float(inversion.error[0])
+        generator = self.state.models.generator
         with torch.no_grad():
             latents = generator.encode(images)
             error = (generator.synthesize(latents) - images).square().mean()
         return to_array(latents)[0], float(error)
 
-    def heatmap(self, visitor: Visitor, spec: Spec, explainer: str, classifier: str, target: int) -> Job:
-        """Explain an edited image; what speaks for class `target` is positive."""
+    def heatmap(self, client: Client, spec: EditSpec, explainer: str, classifier: str, target: int) -> Job:
+        """Explain an edited image; positive pixels speak for class `target`."""
 
         def work(job: Job) -> dict[str, Any]:
             job.check()
-            return self._heatmap(visitor.styles, spec, explainer, classifier, target)
+            return self._heatmap(client.styles, spec, explainer, classifier, target)
 
-        return self._submit(visitor, f"{explainer}", work)
+        return self._submit(client, f"{explainer}", work)
 
     def _heatmap(
-        self, own: Mapping[str, np.ndarray], spec: Spec, explainer: str, classifier: str, target: int
+        self, own: Mapping[str, np.ndarray], spec: EditSpec, explainer: str, classifier: str, target: int
     ) -> dict[str, Any]:
-        point = located(spec, lambda style: self.scene.styles.latents(style, own), self.scene.movables)
-        found = self._explained(point, explainer, classifier, target)
-        return write_heatmap(
-            found.values[0], signed=found.signed, spec=spec, explainer=explainer, classifier=classifier, target=target
-        )
-
-    def _explained(self, point: Any, explainer: str, classifier: str, target: int) -> Heatmap:
         import torch
 
-        models = self.scene.models
+        edit = latent_edit(spec, lambda style: self.state.styles.latents(style, own), self.state.sliders)
         with torch.no_grad():
-            images = models.images([point])
-            logits = to_array(models.classifiers[classifier].class_logits(images))[0]
+            image = self.state.models.images([edit])
+        heatmap = self._explain(image, explainer, classifier, target)
+        return write_heatmap(
+            heatmap.values[0],
+            signed=heatmap.signed,
+            spec=spec,
+            explainer=explainer,
+            classifier=classifier,
+            target=target,
+        )
+
+    def _explain(self, image: Tensor, explainer: str, classifier: str, target: int) -> Heatmap:
+        """Heatmap of `target` against the likeliest other class, whichever of the two sides the method answers."""
+        import torch
+
+        with torch.no_grad():
+            logits = to_array(self.state.models.classifiers[classifier].class_logits(image))[0]
         others = [int(row) for row in np.argsort(-logits, kind="stable") if row != target] or [target]
         asked, other = np.array([target]), np.array([others[0]])
         method = self._method(explainer, classifier)
-        found: Any = method.explain(images, Targets(predicted=asked, probe=other))
-        if found.answers == "probe":
-            found = method.explain(images, Targets(predicted=other, probe=asked))
-        return found  # type: ignore[no-any-return]
+        heatmap: Any = method.explain(image, Targets(predicted=asked, probe=other))
+        if heatmap.answers == "probe":
+            heatmap = method.explain(image, Targets(predicted=other, probe=asked))
+        return heatmap  # type: ignore[no-any-return]
 
     def _method(self, explainer: str, classifier: str) -> Explainer:
-        """The explainer, about the classifier; one that has learned answers about its own alone."""
+        """The explainer built for the classifier; a trained one explains only its own."""
         key = (explainer, classifier)
         if key not in self._heatmaps:
             part = self.explainers[explainer]
             method: Explainer = part.component()
             if "trainable" not in part.provides:
-                method = method.about(self.scene.models.classifiers[classifier])
+                method = method.about(self.state.models.classifiers[classifier])
             self._heatmaps[key] = method
         return self._heatmaps[key]
 
-    def export(self, visitor: Visitor, document: Document, precomputed: int, classifier: str, target: int) -> Job:
-        """Make the self-contained page and keep it for the tab; the result says how large it is.
+    def export(self, client: Client, session: Session, precomputed: int, classifier: str, target: int) -> Job:
+        """Make the offline page and keep it for the tab; the job's result is its id and size.
 
         Args:
-            visitor: the tab.
-            document: the session.
-            precomputed: edits of each image that stay explorable.
-            classifier: whom heatmaps of every image explain.
-            target: and which class.
+            client: the tab.
+            session: what to show.
+            precomputed: number of edits of each image that can be explored offline.
+            classifier: id of the classifier that heatmaps explain.
+            target: index of the class that they explain.
         """
-        own = dict(visitor.styles)
-        asked = list(dict.fromkeys((image.now, name) for image in document.images for name in self.explainers))
+        own = dict(client.styles)
+        pairs = list(dict.fromkeys((image.now, name) for image in session.images for name in self.explainers))
 
-        def heatmap(spec: Spec, name: str, job: Job) -> dict[str, Any]:
+        def heatmap(spec: EditSpec, name: str, job: Job) -> dict[str, Any]:
             job.check()
             return self.jobs.with_models(job, lambda _: self._heatmap(own, spec, name, classifier, target))
 
         def work(job: Job) -> dict[str, Any]:
-            maps = [heatmap(spec, name, job) for spec, name in asked]
-            page = exported_page(self.scene, document, precomputed, own, job, maps).encode()
-            visitor.exports = {job.id: page}
+            def progress(done: int, total: int) -> None:
+                job.check()
+                job.change("running", doing="drawing", done=done, total=total)
+
+            heatmaps = [heatmap(spec, name, job) for spec, name in pairs]
+            page = exported_page(self.state, session, precomputed, own, progress, heatmaps).encode()
+            client.exports = {job.id: page}
             return {"export": job.id, "bytes": len(page)}
 
-        return self._submit(visitor, "export", work, models=False)
+        return self._submit(client, "export", work, models=False)  # `show` takes the lock for each batch
 
-    def _submit(
-        self, visitor: Visitor, label: str, work: Callable[[Job], dict[str, Any]], *, models: bool = True
-    ) -> Job:
-        job = self.jobs.submit(label, work, visitor.tell, models=models)
-        visitor.add(job)
+    def _submit(self, client: Client, label: str, work: Callable[[Job], dict[str, Any]], *, models: bool = True) -> Job:
+        job = self.jobs.submit(label, work, client.notify, models=models)
+        client.add(job)
         return job

@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 
 from starlette.responses import JSONResponse
 
-from sidelight_explorer.server.validation import Bad
+from sidelight_explorer.validation import InvalidInput
 
 if TYPE_CHECKING:
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -24,18 +24,18 @@ HEADERS = (
 )
 
 
-class Guard:
-    """Refuses a request before it is read.
+class Security:
+    """ASGI middleware that refuses a request before it is read.
 
-    The host has to be ours (a name that was made to point here is not: DNS rebinding), a browser's origin has to be our
-    own, requests that change something carry the token, and a body is no longer than allowed.
+    Checks the Host header (against DNS rebinding), the Origin (against cross-site requests), the token of every POST,
+    and the length of the body.
 
     Args:
-        app: what is guarded.
+        app: the application behind it.
         token: the page's.
-        hosts: the names under which we are called, without port; None for any, where the user lets others in.
+        hosts: accepted host names, without port; None for any (a public --host).
         limit: of a body, in bytes.
-        tokenless: paths' endings that prove themselves otherwise.
+        tokenless: endings of paths that carry the token in the body.
     """
 
     def __init__(
@@ -44,14 +44,14 @@ class Guard:
         self._app, self._token, self._hosts, self._limit, self._tokenless = app, token, hosts, limit, tokenless
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer, or pass on."""
+        """Refuse the request or pass it on."""
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
         headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
         try:
             self._check(scope, headers)
-        except Bad as error:
+        except InvalidInput as error:
             await refused(error)(scope, receive, self._with_headers(send))
             return
         await self._app(scope, self._limited(receive), self._with_headers(send))
@@ -59,31 +59,31 @@ class Guard:
     def _check(self, scope: Scope, headers: dict[str, str]) -> None:
         host = headers.get("host", "")
         if self._hosts is not None and _name(host) not in self._hosts:
-            raise Bad("this page is not served under that name", 421)
+            raise InvalidInput("this page is not served under that name", 421)
         if scope["method"] in ("GET", "HEAD"):
             return
         if scope["method"] != "POST":
-            raise Bad("GET and POST are answered here", 405)
+            raise InvalidInput("GET and POST are answered here", 405)
         origin = headers.get("origin")
         if origin is not None and _netloc(origin) != host:
-            raise Bad("requests from other pages are refused", 403)
+            raise InvalidInput("requests from other pages are refused", 403)
         if headers.get("sec-fetch-site", "same-origin") not in ("same-origin", "none"):
-            raise Bad("requests from other pages are refused", 403)
+            raise InvalidInput("requests from other pages are refused", 403)
         if not scope["path"].endswith(self._tokenless or ("\0",)):
             check_token(self._token, headers.get(TOKEN, ""))
         if not _fits(headers.get("content-length"), self._limit):
-            raise Bad(f"at most {self._limit} bytes are taken", 413)
+            raise InvalidInput(f"at most {self._limit} bytes are taken", 413)
 
     def _limited(self, receive: Receive) -> Receive:
-        """The same, but more than the limit is refused although no length was announced."""
-        taken = 0
+        """`receive` with the limit enforced, for bodies without Content-Length."""
+        received = 0
 
         async def limited() -> Message:
-            nonlocal taken
+            nonlocal received
             message = await receive()
-            taken += len(message.get("body", b""))
-            if taken > self._limit:
-                raise Bad(f"at most {self._limit} bytes are taken", 413)
+            received += len(message.get("body", b""))
+            if received > self._limit:
+                raise InvalidInput(f"at most {self._limit} bytes are taken", 413)
             return message
 
         return limited
@@ -99,18 +99,18 @@ class Guard:
 
 
 def check_token(expected: str, given: str) -> None:
-    """Raise a `Bad` unless the token is the page's."""
+    """Raise `InvalidInput` if the token is wrong; compared in constant time."""
     if not secrets.compare_digest(expected.encode(), given.encode("utf-8", "replace")):
-        raise Bad("the token is missing or wrong; load the page again from the address that was printed", 403)
+        raise InvalidInput("the token is missing or wrong; load the page again from the address that was printed", 403)
 
 
-def refused(error: Bad) -> JSONResponse:
-    """The answer to a bad request."""
+def refused(error: InvalidInput) -> JSONResponse:
+    """Response to an invalid request."""
     return JSONResponse({"error": str(error)}, error.status, headers={"cache-control": "no-store"})
 
 
 def _netloc(origin: str) -> str | None:
-    """Host and port of an origin; None for what is no address, such as a bracket that is not closed."""
+    """Host and port of an origin; None if it cannot be parsed."""
     try:
         return urlsplit(origin).netloc
     except ValueError:
@@ -118,7 +118,7 @@ def _netloc(origin: str) -> str | None:
 
 
 def _name(host: str) -> str:
-    """Without the port: `[::1]:80` is `[::1]`."""
+    """Host name without port: `[::1]` of `[::1]:80`."""
     head, _, port = host.rpartition(":")
     return head if head and port.isdigit() else host
 

@@ -1,7 +1,7 @@
-"""One page that opens from disk: a session with the images that were made beforehand.
+"""Offline page: a session with images drawn in advance.
 
-What an offline page can show is what it holds: for every image, each style in each group of layers, each attribute
-moved all the way or not at all, then the ways to the styles by halves and quarters, up to a number of images.
+An offline page shows only what it holds. For each image: every style in every group of layers, every slider at its
+ends and at zero, then the styles at a half, a quarter and three quarters, up to a number of images.
 """
 
 from __future__ import annotations
@@ -10,84 +10,82 @@ from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from sidelight_explorer.page import page
-from sidelight_explorer.picturing import picture
-from sidelight_explorer.server.priority_lock import Rank
+from sidelight_explorer.priority_lock import Priority
 from sidelight_explorer.session.edit import group_layers, plain, with_move, with_style
-from sidelight_explorer.session.file import write_document
+from sidelight_explorer.session.file import write_session
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     import numpy as np
 
-    from sidelight_explorer.server.jobs import Job
-    from sidelight_explorer.session.edit import Spec
-    from sidelight_explorer.session.file import Document, Image
-    from sidelight_explorer.session.slider import Movable
-    from sidelight_explorer.state import Scene
+    from sidelight_explorer.session.edit import EditSpec
+    from sidelight_explorer.session.file import Image, Session
+    from sidelight_explorer.session.slider import Slider
+    from sidelight_explorer.session.state import ExplorerState
 
-SHARES = (100, 50, 25, 75)
-CHUNK = 16
+SHARES = (100, 50, 25, 75)  # in order of use to a reader, as `precomputed` may cut the list
+CHUNK = 16  # images between two progress reports
+SIDE = 1024  # pixels; a page with larger images no longer opens quickly
 
 
 def exported_page(
-    scene: Scene,
-    document: Document,
+    state: ExplorerState,
+    session: Session,
     precomputed: int,
     own: Mapping[str, np.ndarray] | None = None,
-    job: Job | None = None,
+    progress: Callable[[int, int], None] = lambda done, total: None,
     heatmaps: Sequence[dict[str, Any]] = (),
 ) -> str:
-    """The page's HTML.
+    """HTML of the page.
 
     Args:
-        scene: where images are made.
-        document: the session.
-        precomputed: edits of each image that stay explorable.
-        own: one visitor's styles.
-        job: told how far it is, and asked whether to go on.
+        state: draws the images.
+        session: what to show.
+        precomputed: number of edits of each image that can be explored offline.
+        own: one client's styles.
+        progress: called with images done and in total before each chunk; may raise to stop.
         heatmaps: of its images (see `write_heatmap`).
     """
-    specs = {spec.key: spec for spec in wanted(document, precomputed, scene.movables)}
+    specs = {spec.key: spec for spec in precomputed_edits(session, precomputed, state.sliders)}
     keys = list(specs)
     pictures: dict[str, Any] = {}
     for start in range(0, len(keys), CHUNK):
-        if job is not None:
-            job.check()
-            job.change("running", doing="drawing", done=start, total=len(keys))
-        part = keys[start : start + CHUNK]
-        shown = scene.show([specs[key] for key in part], Rank.BACKGROUND, own)
-        pictures |= {key: picture(one, 1024, {}) for key, one in zip(part, shown, strict=True)}
-    explainers = [{"id": name, "summary": ""} for name in dict.fromkeys(one["explainer"] for one in heatmaps)]
-    facts = {**scene.facts(), "live": False, "explainers": explainers, "inverts": False, "splits": []}
-    content = {"document": write_document(document), "pictures": pictures, "heatmaps": list(heatmaps)}
+        progress(start, len(keys))
+        chunk = keys[start : start + CHUNK]
+        images = state.show([specs[key] for key in chunk], Priority.BACKGROUND, own)
+        pictures |= {key: image.plain(SIDE, {}) for key, image in zip(chunk, images, strict=True)}
+    explainers = [{"id": name, "summary": ""} for name in dict.fromkeys(item["explainer"] for item in heatmaps)]
+    facts = {**state.facts(), "live": False, "explainers": explainers, "inverts": False, "splits": []}
+    content = {"document": write_session(session), "pictures": pictures, "heatmaps": list(heatmaps)}
     return page({"facts": facts, **content})
 
 
-def wanted(document: Document, precomputed: int, sliders: Mapping[str, Movable]) -> Iterator[Spec]:
-    """The images that the page holds: all of the session, every style by itself, and edits of each image."""
-    for image in document.images:
+def precomputed_edits(session: Session, precomputed: int, sliders: Mapping[str, Slider]) -> Iterator[EditSpec]:
+    """All edits that the page holds: the session's, every style by itself, and `precomputed` more of each image."""
+    for image in session.images:
         yield image.now
         yield image.start
-    for style in document.styles:
-        yield plain(style.id, document.layers)
-    for image in document.images:
-        yield from islice(_edits(document, image, sliders), precomputed)
+    for style in session.styles:
+        yield plain(style.id, session.layers)
+    for image in session.images:
+        yield from islice(_neighbours(session, image, sliders), precomputed)
 
 
-def _edits(document: Document, image: Image, sliders: Mapping[str, Movable]) -> Iterator[Spec]:
-    yield from _mixed(document, image, SHARES[:1])
+def _neighbours(session: Session, image: Image, sliders: Mapping[str, Slider]) -> Iterator[EditSpec]:
+    """Edits one step away from the current one."""
+    yield from _mixes(session, image, SHARES[:1])
     for name, slider in sliders.items():
         for percent in (0, 100) if slider.one_sided else (0, 100, -100):
             edit = with_move(image.now, name, percent)
             if edit != image.now:
                 yield edit
-    yield from _mixed(document, image, SHARES[1:])
+    yield from _mixes(session, image, SHARES[1:])
 
 
-def _mixed(document: Document, image: Image, shares: Iterable[int]) -> Iterator[Spec]:
-    groups = group_layers(document.layers, document.groups)
+def _mixes(session: Session, image: Image, shares: Iterable[int]) -> Iterator[EditSpec]:
+    groups = group_layers(session.layers, session.groups)
     for share in shares:
-        for style in document.styles:
+        for style in session.styles:
             for layers in groups:
                 yield with_style(image.now, layers, style.id, share)

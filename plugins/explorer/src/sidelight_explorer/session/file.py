@@ -1,29 +1,33 @@
-"""A session as a file: styles, images and their edits, sliders, and the user's hypotheses. Plain JSON."""
+"""Session file (JSON): styles, images and their edits, sliders, hypotheses, and the latents that they need."""
 
 from __future__ import annotations
 
 import base64
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import attrs
 import numpy as np
+from sidelight_specs import SidelightError, UserError
 
-from sidelight_explorer.server.validation import Bad, fields, listed, mapping, one_of, text, whole
-from sidelight_explorer.session.edit import Spec, read_spec, style_id, write_spec
-from sidelight_explorer.session.slider import Movable
-from sidelight_explorer.session.slider_file import read_slider, write_slider
+from sidelight_explorer.session.edit import EditSpec, read_edit, style_id, write_edit
+from sidelight_explorer.session.slider import Slider, Sliders, read_slider, write_slider
+from sidelight_explorer.validation import InvalidInput, fields, listed, mapping, one_of, parsed, text, whole
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from sidelight_specs.roles import Generator
+
 FORMAT = 1
 VERDICTS = ("open", "verified", "falsified")
+# generous bounds on what an untrusted file may make the server hold
 MOST_STYLES, MOST_IMAGES, MOST_NOTES, MOST_SLIDERS, MOST_LATENTS = 200, 200, 500, 500, 1000
 
 
 @attrs.frozen
 class Style:
-    """One row of the matrix."""
+    """One row of the matrix: id and displayed name."""
 
     id: str
     name: str
@@ -34,21 +38,21 @@ class Image:
     """One image of the gallery.
 
     Args:
-        id: its name in this session.
-        name: as it is shown.
-        start: what `reset` goes back to.
-        now: as it is edited.
+        id: unique in this session.
+        name: as displayed.
+        start: target of `reset`.
+        now: the current edit.
     """
 
     id: str
     name: str
-    start: Spec
-    now: Spec
+    start: EditSpec
+    now: EditSpec
 
 
 @attrs.frozen
 class Note:
-    """A hypothesis about the classifier, and what became of it."""
+    """A hypothesis about the classifier and its verdict."""
 
     id: str
     image: str
@@ -57,16 +61,16 @@ class Note:
 
 
 @attrs.frozen
-class Document:
-    """Everything that a user has made.
+class Session:
+    """Content of a session.
 
     Args:
         layers: of the generator.
         groups: columns of the matrix.
-        styles: its rows.
+        styles: rows of the matrix.
         images: the gallery.
-        notes: the hypotheses.
-        sliders: what moves its images, where it came from a file.
+        notes: hypotheses.
+        sliders: those that the images use, if they come from a file.
     """
 
     layers: int
@@ -74,33 +78,76 @@ class Document:
     styles: tuple[Style, ...]
     images: tuple[Image, ...]
     notes: tuple[Note, ...] = ()
-    sliders: tuple[Movable, ...] = ()
+    sliders: tuple[Slider, ...] = ()
 
     @property
-    def moved(self) -> frozenset[str]:
-        """The ids of all sliders that were moved."""
+    def used_sliders(self) -> frozenset[str]:
+        """Ids of all sliders that are not at zero."""
         specs = [spec for image in self.images for spec in (image.start, image.now)]
         return frozenset(name for spec in specs for name, _ in spec.moves)
 
     @property
-    def used(self) -> frozenset[str]:
-        """The ids of all styles that take part."""
+    def used_styles(self) -> frozenset[str]:
+        """Ids of all styles in the matrix and the images."""
         mixed = frozenset().union(*(spec.styles for image in self.images for spec in (image.start, image.now)))
         return mixed | {style.id for style in self.styles}
 
 
-def read_document(value: Any, layers: int) -> Document:
-    """A document from plain values.
+@attrs.frozen(eq=False)
+class SavedSession:
+    """A session file, loaded.
+
+    Args:
+        session: styles, images, notes.
+        latents: style id to (layers, d).
+        sliders: those in the file.
+    """
+
+    session: Session
+    latents: dict[str, np.ndarray]
+    sliders: Sliders
+
+
+def load_session(name: str, generator: Generator) -> SavedSession:
+    """Read a session file and check it against the generator.
 
     Raises:
-        Bad: it is none, or one for another generator.
+        UserError: missing, unreadable, malformed, or of another generator.
+    """
+    path = Path(name).expanduser()
+    try:
+        value = parsed(path.read_bytes())
+        session = read_session(value, int(generator.latent_shape[0]))
+        latents = read_latents(value.get("latents", {}), tuple(generator.latent_shape))
+        sliders = Sliders({}, generator, styled=has_styles(generator))
+        sliders.load(session.sliders)
+    except OSError as error:
+        raise UserError(f"session: {path} cannot be read: {error.strerror}", "save one from the page") from error
+    except InvalidInput as error:
+        raise UserError(f"session: {path}: {error}", "save one from the page of this generator") from error
+    return SavedSession(session, latents, sliders)
+
+
+def has_styles(generator: Generator) -> bool:
+    """True if the generator has a style space."""
+    try:
+        return bool(generator.style_layers)
+    except SidelightError:
+        return False
+
+
+def read_session(value: Any, layers: int) -> Session:
+    """A session from JSON values.
+
+    Raises:
+        InvalidInput: malformed, or of another generator.
     """
     parts = fields(value, {"format", "layers", "groups", "styles", "images", "notes", "sliders", "latents"}, "session")
     if parts["format"] != FORMAT:
-        raise Bad(f"session: format {parts['format']!r} is not {FORMAT}")
+        raise InvalidInput(f"session: format {parts['format']!r} is not {FORMAT}")
     if whole(parts["layers"], 1, 128, "session.layers") != layers:
-        raise Bad(f"session: made with a generator of {parts['layers']} layers, this one has {layers}", 409)
-    document = Document(
+        raise InvalidInput(f"session: made with a generator of {parts['layers']} layers, this one has {layers}", 409)
+    session = Session(
         layers=layers,
         groups=whole(parts["groups"], 1, layers, "session.groups"),
         styles=tuple(map(_read_style, listed(parts["styles"], MOST_STYLES, "session.styles"))),
@@ -110,15 +157,11 @@ def read_document(value: Any, layers: int) -> Document:
             read_slider(item, layers) for item in listed(parts.get("sliders", []), MOST_SLIDERS, "session.sliders")
         ),
     )
-    for kind, items in (
-        ("styles", document.styles),
-        ("images", document.images),
-        ("notes", document.notes),
-        ("sliders", document.sliders),
-    ):
+    for key in ("styles", "images", "notes", "sliders"):
+        items = getattr(session, key)
         if len({item.id for item in items}) < len(items):
-            raise Bad(f"session.{kind}: two have the same id")
-    return document
+            raise InvalidInput(f"session.{key}: two have the same id")
+    return session
 
 
 def _read_style(value: Any) -> Style:
@@ -128,7 +171,7 @@ def _read_style(value: Any) -> Style:
 
 def _read_image(value: Any, layers: int) -> Image:
     parts = fields(value, {"id", "name", "start", "now"}, "image")
-    start, now = (read_spec(parts[key], layers, f"image.{key}") for key in ("start", "now"))
+    start, now = (read_edit(parts[key], layers, f"image.{key}") for key in ("start", "now"))
     return Image(style_id(parts["id"], "image.id"), text(parts["name"], 200, "image.name"), start, now)
 
 
@@ -142,53 +185,53 @@ def _read_note(value: Any) -> Note:
     )
 
 
-def write_document(document: Document) -> dict[str, Any]:
-    """The document as plain values."""
+def write_session(session: Session) -> dict[str, Any]:
+    """The session as JSON values."""
     return {
         "format": FORMAT,
-        "layers": document.layers,
-        "groups": document.groups,
-        "styles": [attrs.asdict(style) for style in document.styles],
+        "layers": session.layers,
+        "groups": session.groups,
+        "styles": [attrs.asdict(style) for style in session.styles],
         "images": [
-            {"id": image.id, "name": image.name, "start": write_spec(image.start), "now": write_spec(image.now)}
-            for image in document.images
+            {"id": image.id, "name": image.name, "start": write_edit(image.start), "now": write_edit(image.now)}
+            for image in session.images
         ],
-        "notes": [attrs.asdict(note) for note in document.notes],
-        "sliders": [write_slider(slider) for slider in document.sliders],
+        "notes": [attrs.asdict(note) for note in session.notes],
+        "sliders": [write_slider(slider) for slider in session.sliders],
     }
 
 
-def with_sliders(document: Document, sliders: Mapping[str, Movable]) -> Document:
-    """The document with the sliders that its images are moved by, so that it opens anywhere.
+def with_sliders(session: Session, sliders: Mapping[str, Slider]) -> Session:
+    """The session with every slider that it uses, so that it opens without the run's finders.
 
     Raises:
-        Bad: there is no such slider (any more).
+        InvalidInput: a slider is unknown or forgotten.
     """
-    missing = sorted(name for name in document.moved if name not in sliders)
+    missing = sorted(name for name in session.used_sliders if name not in sliders)
     if missing:
-        raise Bad(f"moves: there is no attribute {missing[0][:80]!r}", 404)
-    return attrs.evolve(document, sliders=tuple(sliders[name] for name in sorted(document.moved)))
+        raise InvalidInput(f"moves: there is no attribute {missing[0][:80]!r}", 404)
+    return attrs.evolve(session, sliders=tuple(sliders[name] for name in sorted(session.used_sliders)))
 
 
 def write_latents(latents: dict[str, np.ndarray]) -> dict[str, str]:
-    """Style id to its w: float32 in little-endian order, in base64."""
+    """Style id to its w: float32, little-endian, base64."""
     return {name: base64.b64encode(array.astype("<f4").tobytes()).decode("ascii") for name, array in latents.items()}
 
 
 def read_latents(value: Any, shape: tuple[int, ...]) -> dict[str, np.ndarray]:
-    """What `write_latents` wrote.
+    """Inverse of `write_latents`.
 
     Raises:
-        Bad: of another shape, or not finite.
+        InvalidInput: of another shape, or not finite.
     """
-    found = {}
+    latents = {}
     for name, data in mapping(value, MOST_LATENTS, "session.latents").items():
         try:
             array = np.frombuffer(base64.b64decode(text(data, 10_000_000, "latents"), validate=True), "<f4")
-            latents = array.reshape(shape).astype(np.float32)
+            w = array.reshape(shape).astype(np.float32)
         except ValueError as error:
-            raise Bad(f"session.latents: {name[:80]!r} is no latent of shape {shape}") from error
-        if not np.isfinite(latents).all():
-            raise Bad(f"session.latents: {name[:80]!r} is not finite")
-        found[style_id(name, "session.latents")] = latents
-    return found
+            raise InvalidInput(f"session.latents: {name[:80]!r} is no latent of shape {shape}") from error
+        if not np.isfinite(w).all():
+            raise InvalidInput(f"session.latents: {name[:80]!r} is not finite")
+        latents[style_id(name, "session.latents")] = w
+    return latents

@@ -1,38 +1,47 @@
-"""Attributes that a finder has found, as something a slider moves."""
+"""Sliders for attributes: of the run's finders, and those that a session file brings along."""
 
 from __future__ import annotations
 
+import base64
 import hashlib
 import re
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
 
 import attrs
 import numpy as np
 from sidelight_specs.results import Attribute, Attributes
 
-from sidelight_explorer.session.latent_edit import Setting
+from sidelight_explorer.latent_edit import LatentEdit
+from sidelight_explorer.models import LRUCache
+from sidelight_explorer.validation import InvalidInput, fields, number, text, whole
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Iterable, Iterator
 
     from sidelight_specs.results import Explanation
     from sidelight_specs.roles import Generator
 
-MOST = 12
-"""Attributes of each finder and class that get a slider."""
+    from sidelight_explorer.session.edit import EditSpec
+
+MOST = 12  # sliders of each finder and class: more do not fit beside the image
+MOST_LOADED = 1000  # sliders of opened session files that are remembered
+LARGEST = 1e6  # of a shift, value or effect in a file; beyond it float32 pictures are noise
+_SUMMARY_KEYS = {"id", "finder", "name", "effect", "flagged", "oneSided", "target", "towards"}
+_KEYS = _SUMMARY_KEYS | {"coordinate", "shift", "value", "direction"}
 
 
 @attrs.frozen(eq=False)
-class Movable:
-    """One slider.
+class Slider:
+    """One attribute with a range of -100 % to 100 %, or of 0 % to 100 % where it is one-sided.
 
     Args:
-        id: the same for what moves an image in the same way, here and in a session from elsewhere (see `movable_id`).
+        id: finder and digest of the move, so that equal moves have equal ids in the run and in any session file.
         finder: the finder's id.
-        attribute: what it found.
-        direction: (layers, d) float32, the whole way of 100 % in W; None for a coordinate of the style space.
-        one_sided: whether there is only one way, from where the image is (0 %) to a value (100 %).
-        towards: name of the class that it raises, by the finder's own classifier; empty where there are no classes.
+        attribute: the attribute.
+        direction: (layers, d) float32, the shift of W at 100 %; None for a coordinate of the style space.
+        one_sided: True if 100 % is a fixed value of the coordinate rather than a shift.
+        towards: name of the class that it raises, by the finder's own classifier; empty for a regression.
     """
 
     id: str
@@ -44,90 +53,230 @@ class Movable:
 
     @property
     def name(self) -> str:
-        """The attribute's name; how far a shift along a direction went is left out."""
+        """The attribute's name; the length of a shift along a direction (` +67%`) is left out."""
         return re.sub(r" [+-]\d+%$", "", self.attribute.name) if self.direction is not None else self.attribute.name
 
-    def moved(self, latents: np.ndarray, share: float) -> tuple[np.ndarray, list[Setting]]:
-        """The latents and the settings after `share` of the way, in [-1, 1]."""
+    def apply(self, edit: LatentEdit, factor: float) -> LatentEdit:
+        """The edit with this attribute moved by `factor` of its range, in [-1, 1]."""
         if self.direction is not None:
-            return (latents + share * self.direction).astype(np.float32), []
-        factor = share if self.attribute.value is None else max(0.0, share)  # a value lies on one side only
-        return latents, [Setting(self.attribute, factor)]
+            return attrs.evolve(edit, latents=(edit.latents + factor * self.direction).astype(np.float32))
+        if self.one_sided:
+            factor = max(0.0, factor)
+        return attrs.evolve(edit, moves=(*edit.moves, (self.attribute, factor)))
 
 
-def movable(finder: str, attribute: Attribute, direction: np.ndarray | None, towards: str = "") -> Movable:
+def make_slider(finder: str, attribute: Attribute, direction: np.ndarray | None, towards: str = "") -> Slider:
     """The slider of an attribute.
 
     Args:
         finder: the finder's id.
-        attribute: what it found.
-        direction: (layers, d), the whole way, where the attribute is no coordinate of the style space.
+        attribute: the attribute.
+        direction: (layers, d), the shift at 100 %, if the attribute is no coordinate of the style space.
         towards: name of the class that it raises.
     """
-    way = None if direction is None else direction.astype(np.float32)
-    one_sided = way is None and attribute.value is not None
-    return Movable(f"{finder}.{_digest(attribute, way)}", finder, attribute, way, one_sided, towards)
+    shift = None if direction is None else direction.astype(np.float32)
+    one_sided = shift is None and attribute.value is not None
+    return Slider(f"{finder}.{_digest(attribute, shift)}", finder, attribute, shift, one_sided, towards)
 
 
 def _digest(attribute: Attribute, direction: np.ndarray | None) -> str:
-    """Of what is moved, and how far; three digits are enough to tell ways apart."""
+    """Digest of the move; three digits, so that float noise between machines does not change an id."""
     if direction is not None:
         data = np.round(direction / max(float(np.abs(direction).max()), 1e-12), 3).astype("<f4").tobytes()
     else:
-        far = attribute.shift if attribute.value is None else attribute.value
-        data = f"{attribute.coordinate} {attribute.value is None} {far:.3g}".encode()
+        size = attribute.shift if attribute.value is None else attribute.value
+        data = f"{attribute.coordinate} {attribute.value is None} {size:.3g}".encode()
     return hashlib.blake2b(data, digest_size=5).hexdigest()
 
 
-def movables(found: Mapping[str, Explanation], generator: Generator, styled: bool) -> dict[str, Movable]:
-    """A slider for each attribute that this generator can move, by id; flagged ones come as they are named.
+def sliders_of(results: Mapping[str, Explanation], generator: Generator, styled: bool) -> dict[str, Slider]:
+    """Id to slider, for each attribute that this generator can move; implausible ones keep their flag.
 
     Args:
-        found: finder id to its attributes, of a run.
+        results: finder id to its attributes.
         generator: with latents (layers, d).
-        styled: whether it shows its style space.
+        styled: True if it has a style space.
     """
-    sliders: list[Movable] = []
-    for finder, attributes in found.items():
-        if isinstance(attributes, Attributes):
-            sliders += _of(finder, attributes, generator, styled)
+    sliders: list[Slider] = []
+    for finder, attributes in results.items():
+        if not isinstance(attributes, Attributes):
+            continue
+        if attributes.directions is not None:
+            sliders += _along_directions(finder, attributes, tuple(generator.latent_shape))
+        else:
+            sliders += _of_coordinates(finder, attributes, _style_channels(generator, styled))
     return {slider.id: slider for slider in sliders}
 
 
-def _of(finder: str, found: Attributes, generator: Generator, styled: bool) -> list[Movable]:
-    if found.directions is not None:
-        return _along_directions(finder, found, tuple(generator.latent_shape))
-    channels = sum(layer.channels for layer in generator.style_layers) if styled else 0
-    fitting = styled and (found.ranges is None or len(found.ranges) == channels)
-    usable = [item for item in found.attributes if fitting and item.coordinate < channels]
-    firsts = [item for item in usable if [one for one in usable if one.target == item.target].index(item) < MOST]
-    return [movable(finder, item, None, _class_name(found, item.target)) for item in firsts]
+def _style_channels(generator: Generator, styled: bool) -> int:
+    return sum(layer.channels for layer in generator.style_layers) if styled else 0
 
 
-def _class_name(found: Attributes, target: int) -> str:
-    """The target's name by the finder's own classifier, which need not be one that the page asks."""
-    names = found.class_names
+def _of_coordinates(finder: str, attributes: Attributes, channels: int) -> list[Slider]:
+    """The first `MOST` coordinates of each class; none if they are of another generator's style space."""
+    if attributes.ranges is not None and len(attributes.ranges) != channels:
+        return []
+    per_class: dict[int, list[Attribute]] = {}
+    for attribute in attributes.attributes:
+        if attribute.coordinate < channels:
+            per_class.setdefault(attribute.target, []).append(attribute)
+    first = {id(attribute) for ranked in per_class.values() for attribute in ranked[:MOST]}
+    return [
+        make_slider(finder, attribute, None, _class_name(attributes, attribute.target))
+        for attribute in attributes.attributes
+        if id(attribute) in first
+    ]
+
+
+def _class_name(attributes: Attributes, target: int) -> str:
+    """The target's name by the finder's own classifier, which may differ from those of the page."""
+    names = attributes.class_names
     if len(names) == 1:  # a regression has no classes
         return ""
     return names[target] if target < len(names) else f"class {target}"
 
 
-def _along_directions(finder: str, found: Attributes, shape: tuple[int, ...]) -> list[Movable]:
-    """One slider for each direction, as long as its longest shift: shorter and opposite ones lie on its way."""
+def _along_directions(finder: str, attributes: Attributes, shape: tuple[int, ...]) -> list[Slider]:
+    """One slider for each direction, as long as its longest shift: shorter and opposite shifts lie on it."""
+    directions = attributes.directions
+    assert directions is not None, "checked by the caller"
     longest: dict[tuple[int, bytes], int] = {}
-    assert found.directions is not None, "the caller has looked"
-    for index, item in enumerate(found.attributes):
-        key = (item.target, found.directions[index].tobytes())
+    for index, attribute in enumerate(attributes.attributes):
+        key = (attribute.target, directions[index].tobytes())
         best = longest.get(key)
-        if item.shift > 0 and (best is None or item.shift > found.attributes[best].shift):
+        if attribute.shift > 0 and (best is None or attribute.shift > attributes.attributes[best].shift):
             longest[key] = index
     return [
-        movable(
-            finder,
-            found.attributes[index],
-            found.directions[index] * found.attributes[index].shift,
-            _class_name(found, found.attributes[index].target),
-        )
+        make_slider(finder, attribute, directions[index] * attribute.shift, _class_name(attributes, attribute.target))
         for index in longest.values()
-        if found.directions[index].shape == shape
+        if directions[index].shape == shape
+        for attribute in (attributes.attributes[index],)
     ]
+
+
+def latent_edit(spec: EditSpec, latents_of: Callable[[str], np.ndarray], sliders: Mapping[str, Slider]) -> LatentEdit:
+    """Layer-wise mix `(1 - a) * w_start + a * w_end` (Kirchler et al. 2022, Methods), then the sliders.
+
+    Args:
+        spec: the edit; `a` is each layer's share / 100.
+        latents_of: (layers, d) of a style's id.
+        sliders: id to slider.
+
+    Raises:
+        InvalidInput: an unknown slider or style.
+    """
+    latents = {style: latents_of(style) for style in spec.styles}
+    rows = [
+        (1 - mix.share / 100) * latents[mix.start][layer] + mix.share / 100 * latents[mix.end][layer]
+        for layer, mix in enumerate(spec.layers)
+    ]
+    edit = LatentEdit(np.stack(rows).astype(np.float32))
+    for name, percent in spec.moves:
+        if name not in sliders:
+            raise InvalidInput(f"moves: there is no attribute {name[:80]!r}", 404)
+        edit = sliders[name].apply(edit, percent / 100)
+    return edit
+
+
+class Sliders(Mapping[str, Slider]):
+    """The run's sliders; loaded ones are looked up too, but not listed.
+
+    Args:
+        sliders: the run's, by id.
+        generator: with latents (layers, d).
+        styled: True if it has a style space.
+    """
+
+    def __init__(self, sliders: dict[str, Slider], generator: Generator, styled: bool) -> None:
+        self._sliders, self._loaded = sliders, LRUCache[Slider](MOST_LOADED)
+        self._shape, self._channels = tuple(generator.latent_shape), _style_channels(generator, styled)
+
+    def __getitem__(self, name: str) -> Slider:
+        """One slider; KeyError if it is unknown or forgotten."""
+        slider = self._sliders.get(name) or self._loaded.get(name)
+        if slider is None:
+            raise KeyError(name)
+        return slider
+
+    def __iter__(self) -> Iterator[str]:
+        """Ids of the run's sliders."""
+        return iter(self._sliders)
+
+    def __len__(self) -> int:
+        """Number of the run's sliders."""
+        return len(self._sliders)
+
+    def load(self, sliders: Iterable[Slider]) -> None:
+        """Remember the sliders of a session file.
+
+        Raises:
+            InvalidInput: one is of another generator.
+        """
+        for slider in sliders:
+            if slider.direction is None:
+                fits = slider.attribute.coordinate < self._channels
+            else:
+                fits = slider.direction.shape == self._shape
+            if not fits:
+                raise InvalidInput(f"session.sliders: {slider.name[:80]!r} is of another generator", 409)
+            self._loaded.put(slider.id, slider)
+
+
+def describe_slider(slider: Slider) -> dict[str, Any]:
+    """The slider as the page shows it, as JSON values."""
+    attribute = slider.attribute
+    return {
+        "id": slider.id,
+        "finder": slider.finder,
+        "name": slider.name,
+        "effect": attribute.effect,
+        "flagged": attribute.flagged,
+        "oneSided": slider.one_sided,
+        "target": attribute.target,
+        "towards": slider.towards,
+    }
+
+
+def write_slider(slider: Slider) -> dict[str, Any]:
+    """The slider with its move, as JSON values for a session file."""
+    attribute, direction = slider.attribute, slider.direction
+    data = None if direction is None else base64.b64encode(direction.astype("<f4").tobytes()).decode("ascii")
+    move = {"coordinate": attribute.coordinate, "shift": attribute.shift, "value": attribute.value}
+    return {**describe_slider(slider), **move, "direction": data}
+
+
+def read_slider(value: Any, layers: int) -> Slider:
+    """Inverse of `write_slider`.
+
+    Raises:
+        InvalidInput: malformed, or its id does not match its move.
+    """
+    parts = fields(value, _KEYS, "slider")
+    attribute = Attribute(
+        name=text(parts["name"], 200, "slider.name"),
+        coordinate=whole(parts["coordinate"], 0, 10_000_000, "slider.coordinate"),
+        shift=number(parts["shift"], -LARGEST, LARGEST, "slider.shift"),
+        effect=number(parts["effect"], -LARGEST, LARGEST, "slider.effect"),
+        target=whole(parts["target"], 0, 1_000_000, "slider.target"),
+        flagged=text(parts["flagged"], 1000, "slider.flagged"),
+        value=None if parts["value"] is None else number(parts["value"], -LARGEST, LARGEST, "slider.value"),
+    )
+    towards = text(parts.get("towards", ""), 200, "slider.towards")  # older files lack it
+    finder, direction = text(parts["finder"], 80, "slider.finder"), _read_direction(parts["direction"], layers)
+    slider = make_slider(finder, attribute, direction, towards)
+    if slider.id != parts["id"]:
+        raise InvalidInput("slider.id: it is not that of what the slider moves")
+    return slider
+
+
+def _read_direction(value: Any, layers: int) -> np.ndarray | None:
+    if value is None:
+        return None
+    try:
+        data = base64.b64decode(text(value, 10_000_000, "slider.direction"), validate=True)
+        direction = np.frombuffer(data, "<f4").reshape(layers, -1).astype(np.float32)
+    except ValueError as error:
+        raise InvalidInput(f"slider.direction: not of {layers} layers") from error
+    if not direction.size or not np.isfinite(direction).all():
+        raise InvalidInput("slider.direction: empty, or not finite")
+    return direction

@@ -1,8 +1,8 @@
-"""Styles by name: what an id stands for, and where it lies in W.
+"""Styles by id, and their latents in W.
 
-An id says where its style comes from, so that a page's address can hold a whole session: `draw-SEED-INDEX-PERCENT` is a
-random draw (truncated to so many percent), `run-INDEX` an explained image of the run, `average` the average; `data-...`
-and `upload-...` are images that were inverted.
+An id encodes the source, so that a page address can hold a whole session: `draw-SEED-INDEX-PERCENT` is a random draw
+(truncated to PERCENT), `run-INDEX` an explained image of the run, `average` the mean of W; `data-...` and `upload-...`
+are inverted images.
 """
 
 from __future__ import annotations
@@ -13,10 +13,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 from sidelight_toolkit.arrays import to_array
 
-from sidelight_explorer.models import Recent
-from sidelight_explorer.server.priority_lock import Rank
-from sidelight_explorer.server.validation import Bad
+from sidelight_explorer.models import LRUCache
+from sidelight_explorer.priority_lock import Priority
 from sidelight_explorer.session.edit import plain
+from sidelight_explorer.session.slider import latent_edit
+from sidelight_explorer.validation import InvalidInput
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -25,93 +26,91 @@ if TYPE_CHECKING:
     from sidelight_specs.results import Inversion
 
     from sidelight_explorer.models import Models
-    from sidelight_explorer.w_region import Region
+    from sidelight_explorer.w_region import WRegion
 
 AVERAGE = "average"
-MOST_POOL = 500
+MOST_POOL = 500  # draws classified for one request of extreme ones
 _DRAW = re.compile(r"draw-(\d{1,10})-(\d{1,6})-(\d{1,3})")
 _RUN = re.compile(r"run-(\d{1,9})")
 
 
 def draw_id(seed: int, index: int, percent: int) -> str:
-    """The id of a random draw."""
+    """Id of a random draw."""
     return f"draw-{seed}-{index}-{percent}"
 
 
 class Styles:
-    """Every style that needs no upload.
+    """Latents of styles: random draws, images of the run, inverted images.
 
     Args:
-        models: the generator is theirs.
-        region: whose average draws are truncated towards.
-        inversion: the run's images, where they are of this generator.
-        run: for the random streams.
+        models: with the generator.
+        region: its mean is the centre of truncation.
+        inversion: the run's images, if they are of this generator.
+        run: for random streams.
     """
 
-    def __init__(self, models: Models, region: Region, inversion: Inversion | None, run: Run) -> None:
+    def __init__(self, models: Models, region: WRegion, inversion: Inversion | None, run: Run) -> None:
         self._models, self._region, self._run = models, region, run
-        self._inverted = inversion.latents if inversion is not None else None
-        self._recent, self._found = Recent[np.ndarray](4000), Recent[np.ndarray](1000)
+        self._run_latents = inversion.latents if inversion is not None else None
+        self._draws, self._inverted = LRUCache[np.ndarray](4000), LRUCache[np.ndarray](1000)
 
     @property
     def layers(self) -> int:
-        """Inputs of the generator's synthesis network."""
+        """Number of style inputs of the synthesis network."""
         return int(self._models.generator.latent_shape[0])
 
     @property
     def run_count(self) -> int:
-        """How many images of the run there are."""
-        return len(self._inverted) if self._inverted is not None else 0
+        """Number of images of the run."""
+        return len(self._run_latents) if self._run_latents is not None else 0
 
     def keep(self, style: str, latents: np.ndarray) -> None:
-        """Remember an inverted image, so that an address that names it opens again; the oldest are forgotten."""
-        self._found.put(style, latents)
+        """Remember an inverted image, so that an address with its id opens again; the oldest are forgotten."""
+        self._inverted.put(style, latents)
 
     def latents(self, style: str, own: Mapping[str, np.ndarray] | None = None) -> np.ndarray:
         """(layers, d) of a style.
 
         Args:
             style: its id.
-            own: styles of one visitor: uploads, and what came with a session file; they go first.
+            own: a client's uploads and the styles of its session file; they take precedence.
 
         Raises:
-            Bad: there is no such style (any more).
+            InvalidInput: unknown or forgotten.
         """
         if own and style in own:
             return own[style]
-        kept = self._found.get(style)
-        if kept is None:
-            kept = self._recent.get(style)
-        if kept is not None:
-            return kept
-        found = self._made(style)
-        self._recent.put(style, found)
-        return found
+        for cache in (self._inverted, self._draws):
+            if (cached := cache.get(style)) is not None:
+                return cached
+        latents = self._compute(style)
+        self._draws.put(style, latents)
+        return latents
 
-    def _made(self, style: str) -> np.ndarray:
+    def _compute(self, style: str) -> np.ndarray:
         if style == AVERAGE:
             return self._region.mean
-        if drawn := _DRAW.fullmatch(style):
-            return self._drawn(*map(int, drawn.groups()))
-        if (image := _RUN.fullmatch(style)) and int(image[1]) < self.run_count and self._inverted is not None:
-            return np.asarray(self._inverted[int(image[1])], dtype=np.float32)
-        raise Bad(f"there is no style {style!r} here; images have to be inverted first", 404)
+        if draw := _DRAW.fullmatch(style):
+            return self._draw(*map(int, draw.groups()))
+        if (image := _RUN.fullmatch(style)) and int(image[1]) < self.run_count and self._run_latents is not None:
+            return np.asarray(self._run_latents[int(image[1])], dtype=np.float32)
+        raise InvalidInput(f"there is no style {style!r} here; images have to be inverted first", 404)
 
-    def _drawn(self, seed: int, index: int, percent: int) -> np.ndarray:
-        """`w_average + percent / 100 * (w - w_average)` of a sample (truncation: Karras et al. 2019, appendix B)."""
-        latents = to_array(self._models.generator.sample(1, self._run.rng(f"style {seed} {index}")))[0]
+    def _draw(self, seed: int, index: int, percent: int) -> np.ndarray:
+        """Truncated sample `w_mean + psi * (w - w_mean)` (Karras et al. 2019, appendix B); psi = percent / 100."""
+        w = to_array(self._models.generator.sample(1, self._run.rng(f"style {seed} {index}")))[0]
         mean = self._region.mean
-        pulled: np.ndarray = (mean + percent / 100 * (latents - mean)).astype(np.float32)
-        return pulled
+        truncated: np.ndarray = (mean + percent / 100 * (w - mean)).astype(np.float32)
+        return truncated
 
-    def reaching(
+    def extremes(
         self, classifier: str, target: int, *, high: bool, seed: int, count: int, pool: int, percent: int
     ) -> list[str]:
-        """Of `pool` random draws the `count` whose score lies nearest to one end, the nearest first."""
-        from sidelight_explorer.session.latent_edit import located
-
+        """Ids of the `count` random draws out of `pool` with the highest or lowest score, most extreme first."""
         names = [draw_id(seed, index, percent) for index in range(pool)]
-        points = [located(plain(name, self.layers), self.latents, {}) for name in names]
-        scores = [float(one.values[classifier][target]) for one in self._models.draw(points, Rank.CELLS)]
-        order = np.argsort(-np.array(scores) if high else np.array(scores), kind="stable")
+        edits = [latent_edit(plain(name, self.layers), self.latents, {}) for name in names]
+        scores = np.array(
+            [float(image.values[classifier][target]) for image in self._models.draw(edits, Priority.CELLS)]
+        )
+        order = np.argsort(-scores if high else scores, kind="stable")
         return [names[row] for row in order[:count]]

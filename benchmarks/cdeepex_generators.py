@@ -16,12 +16,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
-from sidelight_cdeepex.cdeepex import Cdeepex, Xgems
-from sidelight_cdeepex.encoder import Encoder
+from sidelight_cdeepex.cdeepex import CDeepEx, XGEMs
 from sidelight_cdeepex.generators.autoencoder import Ae
 from sidelight_cdeepex.generators.vae import Vae
-from sidelight_cdeepex.generators.wgan import Gan
-from sidelight_cdeepex.inversion import Optimise
+from sidelight_cdeepex.generators.wgan import WassersteinGan
+from sidelight_cdeepex.inversion import EncoderInversion, OptimisedInversion
 from sidelight_cdeepex.params import AeParams, CdeepexParams, EncoderParams, GanParams, OptimiseParams, VaeParams
 from sidelight_classifiers.params import LeNetParams
 from sidelight_classifiers.trained.lenet import LeNet
@@ -34,7 +33,7 @@ if TYPE_CHECKING:
     from sidelight_specs.results import Counterfactual, Targets
     from sidelight_specs.roles import Inverter
 
-GENERATORS = {"vae": (Vae, VaeParams), "ae": (Ae, AeParams), "gan": (Gan, GanParams)}
+GENERATORS = {"vae": (Vae, VaeParams), "ae": (Ae, AeParams), "gan": (WassersteinGan, GanParams)}
 
 
 def main() -> None:
@@ -62,7 +61,7 @@ def main() -> None:
         print(f"  inversion: PSNR {(-10 * np.log10(inversion.error)).mean():.1f} dB, mean squared error ", end="")
         print(f"{inversion.error.mean():.4f}, the classifier agrees on {same:.3f}; {spent:.3f} s an image, ", end="")
         print(f"{spent / unit:.0f} passes of the generator ({1000 * unit:.2f} ms)")
-        for kind in (Cdeepex, Xgems):
+        for kind in (CDeepEx, XGEMs):
             component = kind(CdeepexParams(), classifier=classifier, generator=generator, inverter=inverter, run=run)
             report(kind.__name__, component.explain(images, targets), targets)
 
@@ -80,8 +79,8 @@ def trained(name: str, data: Digits, steps: int | None) -> LearnedGenerator:
 def inverter_of(name: str, classifier: LeNet, generator: LearnedGenerator) -> Inverter:
     """The encoder, where there is one."""
     if name == "gan":
-        return Optimise(OptimiseParams(), classifier=classifier, generator=generator, run=ToyRun())
-    return Encoder(EncoderParams(), generator=generator, run=ToyRun())
+        return OptimisedInversion(OptimiseParams(), classifier=classifier, generator=generator, run=ToyRun())
+    return EncoderInversion(EncoderParams(), generator=generator, run=ToyRun())
 
 
 def forward_and_backward(generator: LearnedGenerator, batch: int = 64, repeats: int = 10) -> float:

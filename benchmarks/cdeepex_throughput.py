@@ -15,11 +15,10 @@ import time
 from typing import TYPE_CHECKING
 
 import torch
-from sidelight_cdeepex.augmented_lagrangian import closest
-from sidelight_cdeepex.cdeepex import Cdeepex
-from sidelight_cdeepex.encoder import Encoder
+from sidelight_cdeepex.augmented_lagrangian import Values, closest_point
+from sidelight_cdeepex.cdeepex import CDeepEx
 from sidelight_cdeepex.generators.vae import Vae
-from sidelight_cdeepex.lagrangian import Values
+from sidelight_cdeepex.inversion import EncoderInversion
 from sidelight_cdeepex.params import CdeepexParams, EncoderParams, VaeParams
 from sidelight_classifiers.params import LeNetParams
 from sidelight_classifiers.trained.lenet import LeNet
@@ -64,8 +63,8 @@ def main() -> None:
 def search(classifier: LeNet, generator: Vae, batch: int) -> Callable[[torch.Tensor], object]:
     """The whole explanation."""
     run = ToyRun()
-    inverter = Encoder(EncoderParams(batch=batch), generator=generator, run=run)
-    explainer = Cdeepex(
+    inverter = EncoderInversion(EncoderParams(batch=batch), generator=generator, run=run)
+    explainer = CDeepEx(
         CdeepexParams(batch=batch, together=batch),
         classifier=classifier,
         generator=generator,
@@ -97,7 +96,7 @@ def costless(latents: torch.Tensor, batch: int) -> Callable[[torch.Tensor], obje
 
     def once(images: torch.Tensor) -> None:
         for part in latents[: len(images)].split(batch):
-            closest(constraints, part, CdeepexParams(together=batch), ToyRun())
+            closest_point(constraints, part, CdeepexParams(together=batch), ToyRun())
 
     return once
 

@@ -31,17 +31,17 @@ def trained():
     return classifier, generator, images, Targets(predicted=predicted, probe=probe)
 
 
-@pytest.mark.parametrize("kind", ["Cdeepex", "Xgems"])
+@pytest.mark.parametrize("kind", ["CDeepEx", "XGEMs"])
 def test_contrastive_answers_are_bit_equal_in_any_company(trained, kind):
     """Also the codes where the searches begin, which the encoder gives."""
     from sidelight_cdeepex import CdeepexParams, EncoderParams, XgemsParams
-    from sidelight_cdeepex.encoder import Encoder
+    from sidelight_cdeepex.inversion import EncoderInversion
 
     classifier, generator, images, targets = trained
-    params = {"Cdeepex": CdeepexParams, "Xgems": XgemsParams}[kind]
+    params = {"CDeepEx": CdeepexParams, "XGEMs": XgemsParams}[kind]
 
     def explained(rows, **options):
-        inverter = Encoder(EncoderParams(), generator=generator, run=ToyRun())
+        inverter = EncoderInversion(EncoderParams(), generator=generator, run=ToyRun())
         needs = {"classifier": classifier, "generator": generator, "inverter": inverter}
         return getattr(cdeepex, kind)(params(**options), **needs, run=ToyRun()).explain(
             images[rows], targets.take(rows)

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 import torch
-from sidelight_cdeepex.baselines.contrastive_heatmaps import Contrastive, mean_of_kept, weights_up_to
+from sidelight_cdeepex.baselines.contrastive_heatmaps import ContrastiveHeatmaps, mean_difference, weight_grid
 from sidelight_cdeepex.params import ContrastiveParams
 from sidelight_specs import SidelightError, UserError
 from sidelight_specs.results import Counterfactual, Heatmap, Targets
@@ -55,7 +55,9 @@ def images():
 
 
 def contrast(classifier, explainer, images, targets, run=None, **params):
-    made = Contrastive(ContrastiveParams(**params), classifier=classifier, explainer=explainer, run=run or ToyRun())
+    made = ContrastiveHeatmaps(
+        ContrastiveParams(**params), classifier=classifier, explainer=explainer, run=run or ToyRun()
+    )
     return made.explain(images, targets)
 
 
@@ -123,7 +125,7 @@ def test_positive_speaks_for_the_predicted_class_against_the_probe():
 
 def test_the_papers_weights_by_default():
     params = ContrastiveParams()
-    weights = weights_up_to(params.largest, params.step)
+    weights = weight_grid(params.largest, params.step)
     assert len(weights) == 400
     assert np.allclose(weights.numpy(), np.linspace(0.005, 2.0, 400), atol=1e-6)
 
@@ -134,7 +136,7 @@ def test_the_mean_map_is_the_map_of_the_mean_weight():
     weights, kept = torch.rand(9, generator=generator), torch.rand(3, 9, generator=generator) > 0.5
     kept[1] = False
     every = of_true[:, None] - weights[:, None, None] * of_probe[:, None]
-    found = mean_of_kept(of_true, of_probe, weights, kept)
+    found = mean_difference(of_true, of_probe, weights, kept)
     for row in (0, 2):
         assert torch.allclose(found[row], every[row, kept[row]].mean(0), atol=1e-6)
     assert not found[1].any()
@@ -181,7 +183,7 @@ def test_heatmaps_of_zeros_are_no_division_by_zero(images):
 @pytest.mark.parametrize("answers", ["probe", "contrast"])
 def test_an_explainer_of_the_other_side_is_refused(images, answers):
     classifier = ToyClassifier()
-    with pytest.raises(UserError, match=f"it answers '{answers}'") as caught:
+    with pytest.raises(UserError, match=f'it answers "{answers}"') as caught:
         contrast(classifier, Recorded(classifier, answers), images, toy_targets(classifier, images))
     assert "target" in caught.value.fix
 

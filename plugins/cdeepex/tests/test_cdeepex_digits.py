@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 import torch
-from sidelight_cdeepex.cdeepex import Cdeepex, Xgems
-from sidelight_cdeepex.encoder import Encoder
+from sidelight_cdeepex.cdeepex import CDeepEx, XGEMs
 from sidelight_cdeepex.generators.vae import Vae
+from sidelight_cdeepex.inversion import EncoderInversion
 from sidelight_cdeepex.params import CdeepexParams, EncoderParams, VaeParams, XgemsParams
 from sidelight_specs.testing import ToyRun, toy_targets
 
@@ -25,7 +25,7 @@ def world():
     classifier.fit(data)
     generator.fit(data)
     images = torch.from_numpy(data.split("test").images)
-    return classifier, generator, Encoder(EncoderParams(), generator=generator, run=run), images
+    return classifier, generator, EncoderInversion(EncoderParams(), generator=generator, run=run), images
 
 
 def explain(kind, params, world):
@@ -46,10 +46,10 @@ def explain(kind, params, world):
 
 
 def test_constraints_hold_where_xgems_lets_a_third_class_win(world):
-    near, above, found = explain(Cdeepex, CdeepexParams(), world)
+    near, above, found = explain(CDeepEx, CdeepexParams(), world)
     assert (near & ~above).mean() >= 0.95
     np.testing.assert_array_equal(found.converged, near & ~above)
-    free_near, free_above, _ = explain(Xgems, XgemsParams(), world)
+    free_near, free_above, _ = explain(XGEMs, XgemsParams(), world)
     assert free_near.mean() >= 0.95
     assert free_above.mean() > above.mean()
 

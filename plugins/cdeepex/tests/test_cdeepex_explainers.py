@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
 import torch
-from sidelight_cdeepex.cdeepex import Cdeepex, Xgems, path_steps
-from sidelight_cdeepex.encoder import Encoder
+from sidelight_cdeepex.cdeepex import CDeepEx, XGEMs, path_steps
+from sidelight_cdeepex.inversion import EncoderInversion
 from sidelight_cdeepex.params import CdeepexParams, EncoderParams, XgemsParams
 from sidelight_specs import UserError
 from sidelight_specs.results import Targets
@@ -47,8 +47,8 @@ class Corridor(Classifier):
 
 def explain(kind, images, targets, *, classifier=None, generator=None, **options):
     run, generator = ToyRun(), generator or Pixels()
-    inverter = Encoder(EncoderParams(), generator=generator, run=run)
-    params = (CdeepexParams if kind is Cdeepex else XgemsParams)(**options)
+    inverter = EncoderInversion(EncoderParams(), generator=generator, run=run)
+    params = (CdeepexParams if kind is CDeepEx else XgemsParams)(**options)
     component = kind(params, classifier=classifier or Corridor(), generator=generator, inverter=inverter, run=run)
     return component.explain(images, targets)
 
@@ -58,8 +58,8 @@ WHY_NOT_RIGHT = Targets(predicted=np.zeros(3, np.int64), probe=np.ones(3, np.int
 
 
 def test_cdeepex_keeps_third_classes_below_and_xgems_does_not():
-    free = explain(Xgems, LEFT, WHY_NOT_RIGHT)
-    kept = explain(Cdeepex, LEFT, WHY_NOT_RIGHT, epsilon=0.1)
+    free = explain(XGEMs, LEFT, WHY_NOT_RIGHT)
+    kept = explain(CDeepEx, LEFT, WHY_NOT_RIGHT, epsilon=0.1)
     assert free.converged.all()
     assert kept.converged.all()
     assert (free.logits_after[:2].argmax(1) == 2).all()
@@ -67,16 +67,16 @@ def test_cdeepex_keeps_third_classes_below_and_xgems_does_not():
 
 
 def test_the_closest_point_is_the_one_that_geometry_gives():
-    kept = explain(Cdeepex, LEFT, WHY_NOT_RIGHT, epsilon=0.1, tolerance=0.002, patience=100, rate=0.3)
+    kept = explain(CDeepEx, LEFT, WHY_NOT_RIGHT, epsilon=0.1, tolerance=0.002, patience=100, rate=0.3)
     # Both likely at x = 1/2, where both logits are 0; the third stays 0.1 below where y >= 0.51.
     expected = np.array([[0.5, 0.51], [0.5, 0.51], [0.5, 0.9]])
     np.testing.assert_allclose(kept.images.reshape(-1, 2), expected, atol=0.004)
-    free = explain(Xgems, LEFT, WHY_NOT_RIGHT, tolerance=0.002, patience=50)
+    free = explain(XGEMs, LEFT, WHY_NOT_RIGHT, tolerance=0.002, patience=50)
     np.testing.assert_allclose(free.images.reshape(-1, 2), [[0.5, 0.3], [0.5, 0.35], [0.5, 0.9]], atol=0.004)
 
 
 def test_more_starts_never_end_farther_away_and_count_their_passes():
-    one, four = (explain(Cdeepex, LEFT, WHY_NOT_RIGHT, starts=starts, spread=0.3) for starts in (1, 4))
+    one, four = (explain(CDeepEx, LEFT, WHY_NOT_RIGHT, starts=starts, spread=0.3) for starts in (1, 4))
     distance = [np.linalg.norm(found.latents - found.start_latents, axis=1) for found in (one, four)]
     assert four.converged.all()
     assert (distance[1] <= distance[0] + 1e-6).all()
@@ -85,7 +85,7 @@ def test_more_starts_never_end_farther_away_and_count_their_passes():
 
 
 def test_a_search_that_fails_says_so():
-    found = explain(Cdeepex, LEFT, WHY_NOT_RIGHT, generator=Frozen(), steps=20)
+    found = explain(CDeepEx, LEFT, WHY_NOT_RIGHT, generator=Frozen(), steps=20)
     assert not found.converged.any()
     assert (found.constraints["predicted = probe"] > 1).all()
     np.testing.assert_array_equal(found.images, LEFT.numpy())
@@ -100,7 +100,7 @@ def toys(request):
 
 def test_the_search_starts_at_the_image_itself(toys):
     images, classifier, targets = toys
-    found = explain(Cdeepex, images, targets, classifier=classifier, generator=ToyGenerator())
+    found = explain(CDeepEx, images, targets, classifier=classifier, generator=ToyGenerator())
     np.testing.assert_array_equal(found.path_images[:, 0], images.numpy())
     np.testing.assert_array_equal(found.path_logits[:, 0], found.logits_before)
     np.testing.assert_array_equal(found.path_images[:, -1], found.images)
@@ -109,7 +109,7 @@ def test_the_search_starts_at_the_image_itself(toys):
 
 def test_what_is_claimed_is_what_is_measured(toys):
     images, classifier, targets = toys
-    found = explain(Cdeepex, images, targets, classifier=classifier, generator=ToyGenerator())
+    found = explain(CDeepEx, images, targets, classifier=classifier, generator=ToyGenerator())
     logits = classifier.class_logits(torch.from_numpy(found.images)).numpy()
     rows = np.arange(len(images))
     gap = np.abs(logits[rows, targets.predicted] - logits[rows, targets.probe])
@@ -124,7 +124,7 @@ def test_what_is_claimed_is_what_is_measured(toys):
 def test_the_batch_size_changes_nothing(toys):
     images, classifier, targets = toys
     one, many = (
-        explain(Cdeepex, images, targets, classifier=classifier, generator=ToyGenerator(), batch=size)
+        explain(CDeepEx, images, targets, classifier=classifier, generator=ToyGenerator(), batch=size)
         for size in (1, 5)
     )
     np.testing.assert_allclose(one.images, many.images, atol=1e-4)
@@ -135,25 +135,25 @@ def test_latents_of_any_shape():
     data, classifier = ToyData(), ToyClassifier()
     images = torch.from_numpy(data.split("test").images[:3])
     generator = ToyGenerator(space="w")
-    found = explain(Cdeepex, images, toy_targets(classifier, images), classifier=classifier, generator=generator)
+    found = explain(CDeepEx, images, toy_targets(classifier, images), classifier=classifier, generator=generator)
     assert found.latents.shape == found.start_latents.shape == (3, 2, 3)
     assert found.converged.all()
 
 
 def test_passes_count_the_backward_twice():
-    found = explain(Xgems, LEFT[:1], WHY_NOT_RIGHT.take([0]), generator=Frozen(), steps=7, path=4)
+    found = explain(XGEMs, LEFT[:1], WHY_NOT_RIGHT.take([0]), generator=Frozen(), steps=7, path=4)
     assert found.passes == [3 * 7 + len(found.path_steps)]
 
 
 def test_the_predicted_class_as_probe_leaves_the_image_alone():
     same = Targets(predicted=np.array([0]), probe=np.array([0]))
-    found = explain(Xgems, LEFT[:1], same)
+    found = explain(XGEMs, LEFT[:1], same)
     np.testing.assert_array_equal(found.images, LEFT[:1].numpy())
 
 
 def test_images_of_another_size_are_refused():
     with pytest.raises(UserError, match="the generator makes"):
-        explain(Cdeepex, torch.zeros(1, 1, 4, 4), WHY_NOT_RIGHT.take([0]))
+        explain(CDeepEx, torch.zeros(1, 1, 4, 4), WHY_NOT_RIGHT.take([0]))
 
 
 @pytest.mark.parametrize(("last", "count"), [(400, 12), (400, 2), (1, 8), (5, 256), (60, 4)])

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 import torch
-from sidelight_cdeepex.inversion import Optimise
+from sidelight_cdeepex.inversion import OptimisedInversion
 from sidelight_cdeepex.params import OptimiseParams
 from sidelight_specs import UserError
 from sidelight_specs.roles import Generator
@@ -38,7 +38,9 @@ def images(count=3):
 
 def inverter(generator=None, run=None, **options):
     generator = generator or ToyGenerator()
-    return Optimise(OptimiseParams(**options), classifier=ToyClassifier(), generator=generator, run=run or ToyRun())
+    return OptimisedInversion(
+        OptimiseParams(**options), classifier=ToyClassifier(), generator=generator, run=run or ToyRun()
+    )
 
 
 def test_with_a_linear_generator_the_answer_is_a_ridge_regression():

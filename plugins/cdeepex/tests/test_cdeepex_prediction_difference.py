@@ -3,8 +3,7 @@
 import numpy as np
 import pytest
 import torch
-from sidelight_cdeepex.baselines.pda_samplers import Conditional, Marginal
-from sidelight_cdeepex.baselines.prediction_difference import Pda, window_starts
+from sidelight_cdeepex.baselines.prediction_difference import Conditional, Marginal, PredictionDifference, window_starts
 from sidelight_cdeepex.params import PdaParams
 from sidelight_specs import UserError
 from sidelight_specs.results import Split
@@ -50,7 +49,7 @@ def test_weight_of_evidence_written_out(images, task, target, sampling, grid):
     params = PdaParams(
         target=target, window=window, stride=stride, sampling=sampling, border=2, samples=3, patches=300, batch=7
     )
-    found = Pda(params, classifier=classifier, data=data, run=run).explain(images, targets)
+    found = PredictionDifference(params, classifier=classifier, data=data, run=run).explain(images, targets)
     train = torch.from_numpy(data.split("train").images)
     more = {"border": 2, "patches": 300} if sampling == "conditional" else {}
     sampler = {"conditional": Conditional, "marginal": Marginal}[sampling](train, window, 3, run, **more)
@@ -111,7 +110,7 @@ def test_the_gaussian_is_conditioned_rightly():
         inner = np.zeros((7, 7), dtype=bool)
         inner[y : y + 3, x : x + 3] = True
         inner = inner.ravel()
-        regression, spread = sampler.given_the_rest(y, x)
+        regression, spread = sampler.conditional(y, x)
         for channel in range(2):
             precision = np.linalg.inv(covariance[channel].numpy())
             left = np.linalg.inv(precision[np.ix_(inner, inner)])
@@ -182,7 +181,7 @@ def test_memory_follows_the_batch_and_passes_are_counted(images, sampling):
     targets = toy_targets(classifier, images)
     handle = classifier.module.register_forward_pre_hook(lambda _, inputs: seen.append(len(inputs[0])))
     params = PdaParams(window=8, stride=8, samples=5, batch=4, sampling=sampling, patches=50)
-    found = Pda(params, classifier=classifier, data=ToyData(), run=ToyRun()).explain(images, targets)
+    found = PredictionDifference(params, classifier=classifier, data=ToyData(), run=ToyRun()).explain(images, targets)
     handle.remove()
     assert max(seen) == 4
     assert found.passes.sum() == sum(seen)
@@ -192,7 +191,7 @@ def test_windows_and_steps_must_fit(images):
     classifier = ToyClassifier()
     for params, name in [(PdaParams(window=33), "window"), (PdaParams(window=2, stride=3), "stride")]:
         with pytest.raises(UserError, match=f"{name}: "):
-            Pda(params, classifier=classifier, data=ToyData(), run=ToyRun()).explain(
+            PredictionDifference(params, classifier=classifier, data=ToyData(), run=ToyRun()).explain(
                 images, toy_targets(classifier, images)
             )
 
@@ -204,6 +203,6 @@ def test_the_training_images_must_be_there_and_fit(images):
         (Images(np.zeros((4, 1, 32, 32), dtype=np.float32), "test"), "no split train"),
     ]:
         with pytest.raises(UserError, match=why):
-            Pda(PdaParams(), classifier=classifier, data=data, run=ToyRun()).explain(
+            PredictionDifference(PdaParams(), classifier=classifier, data=data, run=ToyRun()).explain(
                 images, toy_targets(classifier, images)
             )

@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
 import torch
-from sidelight_cdeepex.generators.networks import DecoderNetwork, EncoderNetwork, divergence
-from sidelight_cdeepex.generators.vae import Vae
+from sidelight_cdeepex.generators.networks import DecoderNetwork, EncoderNetwork
+from sidelight_cdeepex.generators.vae import Vae, divergence
 from sidelight_cdeepex.params import VaeParams
 from sidelight_specs import NotFittedError, SidelightError
 from sidelight_specs.testing import ToyData, ToyRun

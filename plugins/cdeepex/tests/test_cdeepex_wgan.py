@@ -1,9 +1,8 @@
 import numpy as np
 import pytest
 import torch
-from sidelight_cdeepex.generators.dcgan import CriticNetwork, GeneratorNetwork
-from sidelight_cdeepex.generators.wasserstein import Critic, clip_weights, follow, gradient_penalty
-from sidelight_cdeepex.generators.wgan import Gan
+from sidelight_cdeepex.generators.networks import CriticNetwork, GeneratorNetwork
+from sidelight_cdeepex.generators.wgan import Critic, WassersteinGan, clip_weights, gradient_penalty, update_average
 from sidelight_cdeepex.params import GanParams
 from sidelight_specs import NotFittedError
 from sidelight_specs.testing import ToyData, ToyRun
@@ -16,7 +15,7 @@ SMALL = {"latent": 6, "width": 8, "critic_width": 8, "batch": 24, "rate": 0.003,
 @pytest.fixture(scope="module")
 def trained():
     run = ToyRun()
-    gan = Gan(GanParams(steps=150, **SMALL), run=run)
+    gan = WassersteinGan(GanParams(steps=150, **SMALL), run=run)
     gan.fit(DATA)
     return gan, run
 
@@ -84,7 +83,7 @@ def test_the_average_follows_weights_and_running_statistics():
     network.running_mean.fill_(8.0)
     network.num_batches_tracked.fill_(7)
     for _ in range(2):
-        follow(average, network, 0.75)
+        update_average(average, network, 0.75)
     torch.testing.assert_close(average.weight.detach(), torch.full((2,), 5 - 4 * 0.75**2))
     torch.testing.assert_close(average.running_mean, torch.full((2,), 8 - 8 * 0.75**2))
     assert average.num_batches_tracked == 7
@@ -93,7 +92,7 @@ def test_the_average_follows_weights_and_running_statistics():
 def test_samples_come_to_look_like_the_training_images(trained):
     gan, _ = trained
     real = torch.from_numpy(DATA.split("train").images)
-    fresh = Gan(GanParams(steps=1, **SMALL), run=ToyRun())
+    fresh = WassersteinGan(GanParams(steps=1, **SMALL), run=ToyRun())
     fresh.fit(DATA)
     latents = gan.sample(64, np.random.default_rng(0))
     before, after = ((made.synthesize(latents).mean(0) - real.mean(0)).square().mean() for made in (fresh, gan))
@@ -119,7 +118,7 @@ def test_the_network_is_frozen_after_training(trained):
 
 
 def test_untrained_is_an_error():
-    gan = Gan(GanParams(), run=ToyRun())
+    gan = WassersteinGan(GanParams(), run=ToyRun())
     for use in (lambda: gan.image_shape, lambda: gan.synthesize(torch.zeros(1, 100)), gan.state):
         with pytest.raises(NotFittedError, match="gan"):
             use()

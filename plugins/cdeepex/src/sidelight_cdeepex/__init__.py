@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     from sidelight_specs.facts import Given
 
-_CONTRAST = (
+_NEEDS = (
     Need("classifier", capabilities=("differentiable", "classes")),
     Need("generator", capabilities=("differentiable",)),
     Need("inverter"),
@@ -63,10 +63,10 @@ class ContrastiveDescriptor(ExplainerDescriptor):
 
 @hookimpl
 def sidelight_generators() -> Iterable[GeneratorDescriptor]:
-    """Two autoencoders that train in about a minute on 4,000 digits, and a GAN that takes some minutes."""
+    """Two autoencoders and a GAN."""
     yield GeneratorDescriptor(
         name="vae",
-        summary="A convolutional variational autoencoder, trained on the images at hand.",
+        summary="Convolutional variational autoencoder, trained on the recipe's data.",
         params=VaeParams,
         factory="sidelight_cdeepex.generators.vae:Vae",
         provides=("trainable", "differentiable", "latent.z", "encoder"),
@@ -76,7 +76,7 @@ def sidelight_generators() -> Iterable[GeneratorDescriptor]:
     )
     yield GeneratorDescriptor(
         name="ae",
-        summary="A convolutional autoencoder, trained on the images at hand.",
+        summary="Convolutional autoencoder, trained on the recipe's data.",
         params=AeParams,
         factory="sidelight_cdeepex.generators.autoencoder:Ae",
         provides=("trainable", "differentiable", "latent.z", "encoder"),
@@ -86,9 +86,9 @@ def sidelight_generators() -> Iterable[GeneratorDescriptor]:
     )
     yield GeneratorDescriptor(
         name="gan",
-        summary="A Wasserstein generative adversarial network of the shape of DCGAN, trained on the images at hand.",
+        summary="Wasserstein GAN of the shape of DCGAN, trained on the recipe's data.",
         params=GanParams,
-        factory="sidelight_cdeepex.generators.wgan:Gan",
+        factory="sidelight_cdeepex.generators.wgan:WassersteinGan",
         provides=("trainable", "differentiable", "latent.z"),
         follows_data=True,
         example={"latent": 4, "width": 4, "critic_width": 4, "steps": 20, "batch": 8},
@@ -99,20 +99,20 @@ def sidelight_generators() -> Iterable[GeneratorDescriptor]:
 
 @hookimpl
 def sidelight_inverters() -> Iterable[InverterDescriptor]:
-    """The generator's own encoder, and a search for generators that have none."""
+    """The generator's own encoder, and descent on equation 1."""
     yield InverterDescriptor(
         name="encoder",
-        summary="One pass of the generator's encoder.",
+        summary="Latents by one pass of the generator's encoder.",
         params=EncoderParams,
-        factory="sidelight_cdeepex.encoder:Encoder",
+        factory="sidelight_cdeepex.inversion:EncoderInversion",
         needs=(Need("generator", capabilities=("encoder",)),),
         paper="Feghahati et al. 2020, CDeepEx, section 3.3",
     )
     yield InverterDescriptor(
         name="optimise",
-        summary="A search for the latents that reproduce the image and its class best, from several random starts.",
+        summary="Latents that reproduce image and class best, by descent from random starts.",
         params=OptimiseParams,
-        factory="sidelight_cdeepex.inversion:Optimise",
+        factory="sidelight_cdeepex.inversion:OptimisedInversion",
         needs=(
             Need("classifier", capabilities=("differentiable", "classes")),
             Need("generator", capabilities=("differentiable", "latent.z")),
@@ -124,13 +124,13 @@ def sidelight_inverters() -> Iterable[InverterDescriptor]:
 
 @hookimpl
 def sidelight_explainers() -> Iterable[ExplainerDescriptor]:
-    """The contrastive explanation with and without its constraints on the other classes, and what it is compared to."""
+    """CDeepEx, xGEMs and the baselines that they are compared with."""
     yield ExplainerDescriptor(
         name="cdeepex",
-        summary="The closest generated image at which predicted class and probe are equally likely, all others less.",
+        summary="Closest generated image where predicted class and probe are equally likely, all others less.",
         params=CdeepexParams,
-        factory="sidelight_cdeepex.cdeepex:Cdeepex",
-        needs=_CONTRAST,
+        factory="sidelight_cdeepex.cdeepex:CDeepEx",
+        needs=_NEEDS,
         gives="counterfactual",
         answers="contrast",
         example={"steps": 60, "path": 4},
@@ -138,10 +138,10 @@ def sidelight_explainers() -> Iterable[ExplainerDescriptor]:
     )
     yield ExplainerDescriptor(
         name="xgems",
-        summary="The closest generated image at which predicted class and probe are equally likely.",
+        summary="Closest generated image where predicted class and probe are equally likely.",
         params=XgemsParams,
-        factory="sidelight_cdeepex.cdeepex:Xgems",
-        needs=_CONTRAST,
+        factory="sidelight_cdeepex.cdeepex:XGEMs",
+        needs=_NEEDS,
         gives="counterfactual",
         answers="contrast",
         example={"steps": 60, "path": 4},
@@ -149,9 +149,9 @@ def sidelight_explainers() -> Iterable[ExplainerDescriptor]:
     )
     yield ContrastiveDescriptor(
         name="contrastive",
-        summary="Another explainer's heatmaps of two classes, subtracted so that they move the one to the other.",
+        summary="Difference of another explainer's heatmaps that moves the predicted class to the probe.",
         params=ContrastiveParams,
-        factory="sidelight_cdeepex.baselines.contrastive_heatmaps:Contrastive",
+        factory="sidelight_cdeepex.baselines.contrastive_heatmaps:ContrastiveHeatmaps",
         needs=(
             Need("classifier", capabilities=("classes",)),
             Need("explainer", capabilities=("heatmap",)),
@@ -163,9 +163,9 @@ def sidelight_explainers() -> Iterable[ExplainerDescriptor]:
     )
     yield PdaDescriptor(
         name="pda",
-        summary="How much less likely the class is when a window shows samples of what could be there.",
+        summary="Evidence that each window adds for the class, against samples of what could be there.",
         params=PdaParams,
-        factory="sidelight_cdeepex.baselines.prediction_difference:Pda",
+        factory="sidelight_cdeepex.baselines.prediction_difference:PredictionDifference",
         needs=(Need("classifier", capabilities=("classes",)), Need("data")),
         gives="heatmap",
         example={"window": 4, "samples": 4, "patches": 500},

@@ -1,217 +1,252 @@
-"""Closest points under constraints: equation 2 solved by a series of equations 3, many rows side by side."""
+"""Closest points under constraints by an augmented Lagrangian (CDeepEx, section 3.3, equations 3 and 4).
+
+Feghahati, Shelton, Pazzani and Tang 2020, "CDeepEx: Contrastive Deep Explanations". N independent problems are solved
+side by side, one to a row; n of them are still searched. The symbols:
+
+    z    (n, k)  the point; the objective is ||z - z0||^2, z0 the row's start
+    h    (n, E)  values of the constraints h(z) = 0
+    g    (n, M)  values of the constraints g(z) <= 0
+    lam  (n, E)  lambda, the multipliers of h
+    mu   (n, M)  mu and mu~, the multipliers of g
+    c    (n,)    weight of the quadratic penalty; grows by beta where the violation has not shrunk by gamma
+
+    L(z) = ||z - z0||^2 + lam h + c/2 h^2 + (max(0, mu + c g)^2 - mu^2) / 2c                             (equation 3)
+
+The paper writes its inequalities as h >= epsilon but penalises them as if they were h <= 0, which drives third classes
+up; here g = epsilon - h, as in Bertsekas.
+"""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Protocol, Self
+from typing import TYPE_CHECKING, Self
 
 import attrs
 import torch
 from sidelight_toolkit.batching import slices
 from torch import Tensor
 
-from sidelight_cdeepex.descent import Rates, descend
-from sidelight_cdeepex.lagrangian import Multipliers, Values
-
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from sidelight_specs import Run
 
-    Constraints = Callable[[Tensor, Tensor], Values]
+    from sidelight_cdeepex.params import XgemsParams
+
+    Constraints = Callable[[Tensor, Tensor], "Values"]
     """From z (n, k) and the indices (n,) of its rows in the batch to the constraints' values, differentiable in z."""
 
+MAX_PENALTY = 1e6  # a larger c only loses digits
+SAFETY = 0.95  # ratio of the tolerance that a search uses up, so that answers also satisfy it in another batch
+IMPROVEMENT = 0.99  # ratio of distances below which the patience starts again
+TANGENTIAL_HALVING = 100  # steps until the tangential rate has halved: the curvature across is not known
+TINY = 1e-20  # keeps divisions by vanishing gradients finite
 
-class Settings(Rates, Protocol):
-    """See the options of `xgems`."""
 
-    @property
-    def together(self) -> int: ...  # noqa: D102
-    @property
-    def tolerance(self) -> float: ...  # noqa: D102
-    @property
-    def steps(self) -> int: ...  # noqa: D102
-    @property
-    def inner(self) -> int: ...  # noqa: D102
-    @property
-    def patience(self) -> int: ...  # noqa: D102
-    @property
-    def penalty(self) -> float: ...  # noqa: D102
-    @property
-    def growth(self) -> float: ...  # noqa: D102
-    @property
-    def progress(self) -> float: ...  # noqa: D102
+@attrs.frozen(eq=False)
+class Values:
+    """Values of the constraints: h (n, E) has to be zero, g (n, M) at most zero; E or M may be 0."""
+
+    h: Tensor
+    g: Tensor
+
+    def violation(self) -> Tensor:
+        """(n,): the largest of |h| and max(0, g)."""
+        return torch.cat([self.h.abs(), self.g.clamp(min=0)], 1).detach().amax(1)
+
+
+@attrs.frozen(eq=False)
+class Multipliers:
+    """The constants of equation 3, for each row.
+
+    Args:
+        lam: (n, E); (n, 1) zeros at the start, for any E.
+        mu: (n, M); (n, 1) zeros at the start, for any M.
+        c: (n,).
+        violation: (n,), at the last update.
+    """
+
+    lam: Tensor
+    mu: Tensor
+    c: Tensor
+    violation: Tensor
+
+    @classmethod
+    def initial(cls, z: Tensor, c: float) -> Self:
+        """lam = mu = 0 and the same c for each row of z."""
+        ones = torch.ones_like(z[:, 0])
+        return cls(torch.zeros_like(ones)[:, None], torch.zeros_like(ones)[:, None], c * ones, torch.inf * ones)
+
+    def take(self, rows: Tensor) -> Self:
+        """The rows of a (n,) bool mask, or of indices."""
+        return type(self)(self.lam[rows], self.mu[rows], self.c[rows], self.violation[rows])
+
+    def weights(self, values: Values) -> tuple[Tensor, Tensor]:
+        """The penalty's derivatives by h (n, E) and by g (n, M), which are also the next multipliers."""
+        c = self.c[:, None]
+        lam = self.lam + c * values.h  # d/dh of lam h + c/2 h^2
+        mu = (self.mu + c * values.g).clamp(min=0)  # d/dg of (max(0, mu + c g)^2 - mu^2) / 2c
+        return lam.detach(), mu.detach()
+
+    def update(self, values: Values, growth: float, progress: float) -> Self:
+        """Equation 4: the next multipliers, and a larger c where the violation shrank too little.
+
+        The paper watches |h| alone; without inequalities the violation of all constraints is the same.
+        """
+        lam, mu = self.weights(values)  # lam + c h and max(0, mu + c g)
+        violation = values.violation()
+        slow = violation > progress * self.violation  # |h_k| > gamma |h_(k-1)|
+        c = torch.where(slow, growth * self.c, self.c).clamp(max=MAX_PENALTY)  # c <- beta c
+        return type(self)(lam, mu, c, violation)
 
 
 @attrs.frozen(eq=False)
 class Solution:
-    """Where each row ended.
+    """The end of each row's search.
 
     Args:
         z: (N, k), the closest point found that satisfies the constraints, or the last one where none did.
-        found: (N,) bool, whether one did.
+        feasible: (N,) bool, whether one did.
         steps: (N,) int64, gradients taken.
-        path: (N, T, k), z after so many steps as was asked for; a row that is done stays at its answer.
+        path: (N, T, k), z after the steps asked for; a row that is done stays at its answer.
     """
 
     z: Tensor
-    found: Tensor
+    feasible: Tensor
     steps: Tensor
     path: Tensor
 
 
-def closest(
+def closest_point(
     constraints: Constraints,
     start: Tensor,
-    settings: Settings,
+    params: XgemsParams,
     run: Run,
     *,
     offset: Tensor | None = None,
     record: Sequence[int] = (),
 ) -> Solution:
-    """For each row the z closest to its start that satisfies its constraints.
+    """For each row the z closest to its start that satisfies its constraints (equation 2).
 
     Rows that are done leave the batch, so that the others do not pay for them. All arithmetic but that of the
-    `constraints` is bit-equal for any company of a row. Theirs is where one row is evaluated at a time: matrix products
-    of several rows round each by its place among them, and the search amplifies that (see `together`).
+    `constraints` is bit-equal for any company of a row; theirs is where one row is evaluated at a time. (Matrix
+    products of several rows round each by its place among them, and the search amplifies that: see `together`.)
 
     Args:
-        constraints: of at least one constraint; asked for `settings.together` rows at a time.
+        constraints: at least one; asked for `params.together` rows at a time.
         start: (N, k), z0.
-        settings: the options of `xgems`.
+        params: the options of `xgems`.
         run: shows progress, and cancels.
-        offset: (k,), where the searches begin, seen from z0; at z0 by default.
-        record: after how many steps z is kept for the path.
+        offset: (k,), from z0 to where the searches begin; at z0 by default.
+        record: the steps after which z is kept for the path.
     """
-    search = _Search.begin(start, settings.penalty, offset)
-    solution = Solution(
-        z=start.clone(),
-        found=torch.zeros_like(search.row, dtype=torch.bool),
-        steps=torch.zeros_like(search.row),
-        path=start[:, None].repeat(1, len(record), 1),
-    )
-    for step in run.progress(range(1, settings.steps + 1), "searching"):
-        search = _step(search, constraints, settings, step)
-        _note(solution, search, step, record)
-        search = search.take(~search.done(settings.patience))
-        if not len(search.row):
+    row = torch.arange(len(start), device=start.device)  # (n,) indices of the rows still searched
+    z, z0 = start if offset is None else start + offset, start
+    multipliers = Multipliers.initial(start, params.penalty)
+    best, distance = start.clone(), torch.full_like(start[:, 0], torch.inf)  # closest feasible point, (N, k) and (N,)
+    stale, steps = torch.zeros_like(row), torch.zeros_like(row)
+    path = start[:, None].repeat(1, len(record), 1)  # (N, T, k)
+    for step in run.progress(range(1, params.steps + 1), "searching"):
+        values, grad_penalty = _penalty_gradient(constraints, z, row, multipliers, params.together)
+
+        length = torch.linalg.vector_norm(z - z0, dim=1)
+        closer = (values.violation() <= SAFETY * params.tolerance) & (length < distance[row])
+        stale = torch.where(closer & (length < IMPROVEMENT * distance[row]), 0, stale + 1)
+        best[row[closer]], distance[row[closer]] = z[closer], length[closer]
+
+        grad_objective = 2 * (z - z0)  # of ||z - z0||^2, (n, k)
+        weights = multipliers.weights(values)
+        z = z + descent_step(grad_objective, grad_penalty, weights, multipliers.c, step, params)  # down equation 3
+        if step % params.inner == 0:
+            multipliers = multipliers.update(values, params.growth, params.progress)  # equation 4
+
+        steps[row] = step
+        if step in record:
+            path[row, record.index(step)] = z
+        searching = ~(distance[row].isfinite() & (stale >= params.patience))
+        row, z, z0, stale = row[searching], z[searching], z0[searching], stale[searching]
+        multipliers = multipliers.take(searching)
+        if not len(row):
             break
-    after = torch.tensor(record, device=start.device) >= solution.steps[:, None]
-    return attrs.evolve(solution, path=torch.where(after[..., None], solution.z[:, None], solution.path))
+    feasible = distance.isfinite()
+    best[row] = torch.where(feasible[row, None], best[row], z)  # a row without a feasible point never left the batch
+    done = torch.tensor(record, device=start.device) >= steps[:, None]  # (N, T)
+    return Solution(best, feasible, steps, torch.where(done[..., None], best[:, None], path))
 
 
-def nearest(solutions: Sequence[Solution], start: Tensor) -> Solution:
-    """For each row the solution that came closest to its start, of those that were found; the steps of all count."""
-    far = [torch.where(one.found, torch.linalg.vector_norm(one.z - start, dim=1), torch.inf) for one in solutions]
-    best = torch.stack(far).argmin(0)
-    rows = torch.arange(len(start), device=start.device)
-    z, found, path = (
-        torch.stack(each)[best, rows] for each in zip(*((s.z, s.found, s.path) for s in solutions), strict=True)
-    )
-    return Solution(z=z, found=found, steps=torch.stack([one.steps for one in solutions]).sum(0), path=path)
+def _penalty_gradient(
+    constraints: Constraints, z: Tensor, row: Tensor, multipliers: Multipliers, together: int
+) -> tuple[Values, Tensor]:
+    """The constraints' values at z (n, k), and the gradient (n, k) of equation 3's penalty, `together` rows a pass."""
+    parts: list[tuple[Tensor, Tensor, Tensor]] = []
+    for batch in slices(len(row), together):
+        z_batch = z[batch].detach().requires_grad_(True)
+        values = constraints(z_batch, row[batch])
+        lam, mu = multipliers.take(torch.arange(batch.start, batch.stop, device=row.device)).weights(values)
+        weighted_sum = (lam * values.h).sum() + (mu * values.g).sum()  # chain rule: its gradient is the penalty's
+        (gradient,) = torch.autograd.grad(weighted_sum, z_batch)  # rows do not touch each other
+        parts.append((values.h.detach(), values.g.detach(), gradient))
+    h, g, gradients = (torch.cat(part) for part in zip(*parts, strict=True))
+    return Values(h, g), gradients
 
 
-@attrs.frozen(eq=False)
-class _Search:
-    """The rows still searched; each field has one row for each.
+def descent_step(
+    grad_objective: Tensor,
+    grad_penalty: Tensor,
+    weights: tuple[Tensor, Tensor],
+    c: Tensor,
+    step: int,
+    params: XgemsParams,
+) -> Tensor:
+    """(n, k): one step down the augmented Lagrangian, no longer than `max_step`.
 
     Args:
-        row: (n,) int64, its index in the batch.
-        z: (n, k), where it is.
-        start: (n, k), z0.
-        multipliers: lambda, mu and c.
-        best: (n, k), the closest z so far that satisfies the constraints.
-        distance: (n,), from z0 to `best`; infinite where there is none.
-        stale: (n,) int64, steps since `best` came noticeably closer.
+        grad_objective: (n, k), 2 (z - z0).
+        grad_penalty: (n, k).
+        weights: by `Multipliers.weights`, those that `grad_penalty` was made with.
+        c: (n,).
+        step: number of this step, from 1.
+        params: the options of `xgems`.
     """
-
-    row: Tensor
-    z: Tensor
-    start: Tensor
-    multipliers: Multipliers
-    best: Tensor
-    distance: Tensor
-    stale: Tensor
-
-    @classmethod
-    def begin(cls, start: Tensor, penalty: float, offset: Tensor | None) -> Self:
-        row = torch.arange(len(start), device=start.device)
-        first = start if offset is None else start + offset
-        multipliers = Multipliers.start(start, penalty)
-        return cls(
-            row, first, start, multipliers, start, torch.full_like(start[:, 0], torch.inf), torch.zeros_like(row)
-        )
-
-    def take(self, rows: Tensor) -> Self:
-        """The rows of a (n,) bool mask."""
-        if bool(rows.all()):
-            return self
-        kept = (self.row, self.z, self.start, self.best, self.distance, self.stale)
-        row, z, start, best, distance, stale = (tensor[rows] for tensor in kept)
-        return type(self)(row, z, start, self.multipliers.take(rows), best, distance, stale)
-
-    def judged(self, values: Values, tolerance: float) -> Self:
-        """Keep z where it satisfies the constraints and is the closest so far."""
-        distance = torch.linalg.vector_norm(self.z - self.start, dim=1)
-        closer = (values.violation() <= _INSIDE * tolerance) & (distance < self.distance)
-        gained = closer & (distance < _WORTH * self.distance)
-        return attrs.evolve(
-            self,
-            best=torch.where(closer[:, None], self.z, self.best),
-            distance=torch.where(closer, distance, self.distance),
-            stale=torch.where(gained, 0, self.stale + 1),
-        )
-
-    def found(self) -> Tensor:
-        """(n,) bool."""
-        return self.distance.isfinite()
-
-    def done(self, patience: int) -> Tensor:
-        """(n,) bool: there is an answer, and for some time it has not come closer."""
-        return self.found() & (self.stale >= patience)
-
-    def answer(self) -> Tensor:
-        """(n, k): the best z, or the present one where none satisfied the constraints."""
-        return torch.where(self.found()[:, None], self.best, self.z)
+    if params.optimizer == "gradient":
+        move = -(params.rate / c)[:, None] * (grad_objective + grad_penalty)  # the paper's gradient descent
+    else:
+        lam, mu = weights
+        twice_energy = (lam.square().sum(1) + mu.square().sum(1)) / c  # 2 x penalty, up to a constant, (n,)
+        tangential_rate = params.tangential_rate / (1 + step / TANGENTIAL_HALVING)
+        move = -_scaled_by_curvature(grad_objective, grad_penalty, twice_energy, params.rate, tangential_rate)
+    shortened: Tensor = move * (params.max_step / move.norm(dim=1, keepdim=True).clamp(min=params.max_step))
+    return shortened
 
 
-def _step(search: _Search, constraints: Constraints, settings: Settings, step: int) -> _Search:
-    """One step down equation 3, and once in a while new multipliers."""
-    values, push = _evaluated(search, constraints, settings.together)
-    forces = search.multipliers.forces(values)
-    search = search.judged(values, settings.tolerance)
-    distance = 2 * (search.z - search.start)  # gradient of ||z - z0||^2, eq. 2's objective, (n, k)
-    move = descend(distance, push, forces, search.multipliers.penalty, step, settings)  # down eq. 3, (n, k)
-    multipliers = search.multipliers
-    if step % settings.inner == 0:
-        multipliers = multipliers.updated(values, settings.growth, settings.progress)  # eq. 4
-    return attrs.evolve(search, z=search.z + move, multipliers=multipliers)
+def _scaled_by_curvature(
+    grad_objective: Tensor, grad_penalty: Tensor, twice_energy: Tensor, rate: float, tangential_rate: float
+) -> Tensor:
+    """The gradient divided by its curvature: the penalty's along `grad_penalty`, the objective's across it.
+
+    The penalty is energy = weight^2 / 2c. Where one constraint with gradient a is active, grad_penalty = weight a and
+    c |a|^2 = |grad_penalty|^2 / (2 energy): the Gauss-Newton curvature along it needs no second backward pass. Fixed
+    rates have to be small enough for this curvature, and are then too small across it, back towards z0.
+    """
+    gradient = grad_objective + grad_penalty
+    norm = torch.linalg.vector_norm(grad_penalty, dim=1, keepdim=True)
+    normal = grad_penalty / norm.clamp(min=TINY)  # unit vector across the boundary, (n, k)
+    curvature = 2 + norm.square() / twice_energy[:, None].clamp(min=TINY)  # of ||z - z0||^2, and c |a|^2
+    along = (gradient * normal).sum(1, keepdim=True)
+    tangential = gradient - along * normal
+    scaled: Tensor = rate * along / curvature * normal + tangential_rate * tangential / 2
+    return scaled
 
 
-def _evaluated(search: _Search, constraints: Constraints, together: int) -> tuple[Values, Tensor]:
-    """The constraints' values at z (n, k) and the gradient (n, k) of the penalty, `together` rows in a pass."""
-    parts: list[tuple[Tensor, Tensor, Tensor]] = []
-    for part in slices(len(search.row), together):
-        rows = torch.arange(part.start, part.stop, device=search.row.device)
-        z = search.z[rows].detach().requires_grad_(True)
-        values = constraints(z, search.row[rows])
-        work = search.multipliers.take(rows).forces(values).work(values)  # () whose gradient is that of eq. 3's penalty
-        (push,) = torch.autograd.grad(work, z)  # (together, k): rows do not touch each other
-        parts.append((values.equality.detach(), values.inequality.detach(), push))
-    equality, inequality, pushes = (torch.cat(each) for each in zip(*parts, strict=True))
-    return Values(equality, inequality), pushes
-
-
-def _note(solution: Solution, search: _Search, step: int, record: Sequence[int]) -> None:
-    solution.z[search.row] = search.answer()
-    solution.found[search.row] = search.found()
-    solution.steps[search.row] = step
-    for place, at in enumerate(record):
-        if at == step:
-            solution.path[search.row, place] = search.z
-
-
-_INSIDE = 0.95
-"""The share of the tolerance that the search uses up: measured again, in other company, the answer still holds."""
-
-_WORTH = 0.99
-"""An answer this much closer is worth further search."""
+def nearest_solution(solutions: Sequence[Solution], start: Tensor) -> Solution:
+    """For each row the feasible solution closest to its start (N, k); the steps of all searches count."""
+    distances = torch.stack(
+        [torch.where(one.feasible, torch.linalg.vector_norm(one.z - start, dim=1), torch.inf) for one in solutions]
+    )
+    rows = torch.arange(len(start), device=start.device)
+    nearest = distances.argmin(0), rows  # the first search, from z0 itself, where none is feasible
+    return Solution(
+        z=torch.stack([one.z for one in solutions])[nearest],
+        feasible=torch.stack([one.feasible for one in solutions])[nearest],
+        steps=torch.stack([one.steps for one in solutions]).sum(0),
+        path=torch.stack([one.path for one in solutions])[nearest],
+    )

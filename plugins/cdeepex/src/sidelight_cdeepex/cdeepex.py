@@ -1,4 +1,22 @@
-"""CDeepEx and xGEMs: the closest generated image at which the classifier cannot decide between two classes."""
+"""CDeepEx and xGEMs: the closest generated image at which a classifier cannot decide between two classes.
+
+Feghahati, Shelton, Pazzani and Tang 2020, "CDeepEx: Contrastive Deep Explanations", section 3.3; Joshi et al. 2018,
+"xGEMs". The symbols:
+
+    I    (N, C, H, W)  images; y and y' their predicted class and the probe: why y and not y'?
+    G                  generator, z to images
+    z0   (N, k)        latents of I (equation 1, see `inversion`)
+    I_z                G(z) + (I - G(z0)), the composite image: I with what changes from z0 to z
+    llh                the classifier's log-likelihood of a class in I_z
+
+    min ||z - z0||^2  so that  llh(y) = llh(y')
+                               llh(y) - llh(y'') >= epsilon,  llh(y') - llh(y'') >= epsilon               (equation 2)
+
+for every third class y''. xGEMs has the first constraint alone. log-softmax subtracts one number from all logits of an
+image, so that differences of log-likelihoods are differences of logits.
+
+Reading order: this file, then `augmented_lagrangian` (equations 3 and 4), then `inversion` (equation 1).
+"""
 
 from __future__ import annotations
 
@@ -12,10 +30,8 @@ from sidelight_specs.roles import Explainer
 from sidelight_toolkit.arrays import to_array, to_tensor
 from sidelight_toolkit.batching import in_batches, slices
 
-from sidelight_cdeepex.augmented_lagrangian import closest, nearest
-from sidelight_cdeepex.composite import Composite
-from sidelight_cdeepex.constraints import BelowPredicted, BelowProbe, EqualLikelihood, Question, evaluate, violations
-from sidelight_cdeepex.shapes import check_shape
+from sidelight_cdeepex.augmented_lagrangian import Values, closest_point, nearest_solution
+from sidelight_cdeepex.inversion import check_shape
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -26,13 +42,13 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from sidelight_cdeepex.augmented_lagrangian import Solution
-    from sidelight_cdeepex.constraints import Constraint
-    from sidelight_cdeepex.lagrangian import Values
     from sidelight_cdeepex.params import CdeepexParams, XgemsParams
 
+PASSES = 3.0  # of the classifier for a step: forward, and backward, which counts as two
 
-class Contrast(Explainer):
-    """Minimises ||z - z0||^2 under constraints on the classifier's answer to I_z (CDeepEx, equation 2)."""
+
+class BoundaryCounterfactual(Explainer):
+    """Equation 2, from the inverted latents z0 to the closest image on the boundary between two classes."""
 
     def __init__(
         self, params: XgemsParams, *, classifier: Classifier, generator: Generator, inverter: Inverter, run: Run
@@ -42,91 +58,149 @@ class Contrast(Explainer):
 
     @property
     @abstractmethod
-    def constraints(self) -> Sequence[Constraint]:
-        """The families of constraints that an answer satisfies."""
+    def epsilon(self) -> float | None:
+        """Margin of the third classes; None leaves their constraints out."""
 
     def explain(self, images: Tensor, targets: Targets) -> Counterfactual:
-        """Counterfactuals with their paths, and by how much each family of constraints is violated.
+        """Counterfactuals with their paths, and the violation of each family of constraints.
 
         Raises:
             UserError: the generator makes images of another shape.
         """
         check_shape(images, self._generator)
-        start = to_tensor(self._inverter.invert(images).latents, self._run)
-        question = Question.of(targets, images.device)
-        parts = [
-            self._search(images[part], start[part], question.take(part))
-            for part in slices(len(images), self._params.batch)
-        ]
-        return Counterfactual.concat(parts)
+        z0 = to_tensor(self._inverter.invert(images).latents, self._run)  # equation 1
+        pair = torch.as_tensor(np.stack([targets.predicted, targets.probe]), device=images.device)  # y and y', (2, N)
+        batches = slices(len(images), self._params.batch)
+        return Counterfactual.concat([self._explain_batch(images[part], z0[part], pair[:, part]) for part in batches])
 
-    def _search(self, images: Tensor, start: Tensor, question: Question) -> Counterfactual:
-        composite = Composite(self._generator, images, start, self._params.together)
+    def _explain_batch(self, images: Tensor, z0: Tensor, pair: Tensor) -> Counterfactual:
+        params, start = self._params, z0.flatten(1)
+        composite = CompositeImage(self._generator, images, z0, params.together)
 
-        def values(z: Tensor, rows: Tensor) -> Values:
+        def constraints(z: Tensor, rows: Tensor) -> Values:
             logits = self._classifier.class_logits(composite(z, rows))
-            return evaluate(self.constraints, logits, question.take(rows))
+            families = equation_2(logits, pair[:, rows], self.epsilon).values()
+            return Values(torch.cat([f.h for f in families], 1), torch.cat([f.g for f in families], 1))
 
-        steps = path_steps(self._params.steps, self._params.path)
-        z0 = start.flatten(1)
-        searches = [
-            closest(values, z0, self._params, self._run, offset=offset, record=steps) for offset in self._offsets(z0)
-        ]
-        solution = nearest(searches, z0)
-        path = composite.path(solution.path)
-        return self._measured(path, steps, start, question, solution)
+        steps = path_steps(params.steps, params.path)
+        solution = nearest_solution(
+            [
+                closest_point(constraints, start, params, self._run, offset=offset, record=steps)
+                for offset in self._offsets(start)
+            ],
+            start,
+        )
+        return self._measure(composite.path(solution.path), steps, z0, pair, solution)
 
-    def _offsets(self, z0: Tensor) -> Iterator[Tensor | None]:
-        """Where the searches begin, seen from z0: there, and at points around it that are the same for every image."""
+    def _offsets(self, start: Tensor) -> Iterator[Tensor | None]:
+        """From z0 to the first point of each search: none, then random ones that are the same for every image."""
         yield None
         rng = self._run.rng("starts")
         for _ in range(self._params.starts - 1):
-            yield torch.from_numpy(self._params.spread * rng.standard_normal(z0.shape[1])).to(z0)
+            yield torch.from_numpy(self._params.spread * rng.standard_normal(start.shape[1])).to(start)
 
-    def _measured(
-        self, path: Tensor, steps: Sequence[int], start: Tensor, question: Question, solution: Solution
+    def _measure(
+        self, path: Tensor, steps: Sequence[int], z0: Tensor, pair: Tensor, solution: Solution
     ) -> Counterfactual:
-        """The result, judged by the classifier's answer to the images that are given, not by the search."""
-        flat = in_batches(self._classifier.class_logits, path.flatten(0, 1), self._params.together)
-        logits = flat.reshape(*path.shape[:2], -1)
-        violated = violations(self.constraints, logits[:, -1], question)
-        holds = torch.stack([amount <= self._params.tolerance for amount in violated.values()])
+        """The result, judged by the classifier's logits of the returned images, not by the search.
+
+        Args:
+            path: (N, T, C, H, W), the composite images of `solution.path`.
+            steps: T numbers of steps.
+            z0: (N, *latent_shape).
+            pair: (2, N).
+            solution: its `z` are the answers.
+        """
+        params = self._params
+        flat = in_batches(self._classifier.class_logits, path.flatten(0, 1), params.together)
+        logits = flat.reshape(*path.shape[:2], -1)  # (N, T, K)
+        families = equation_2(logits[:, -1], pair, self.epsilon)
+        violations = {name: values.violation() for name, values in families.items()}
+        converged = torch.stack([violation <= params.tolerance for violation in violations.values()]).all(0)
         return Counterfactual(
             answers="contrast",
-            passes=to_array(3.0 * solution.steps + len(steps)),
+            passes=to_array(PASSES * solution.steps + len(steps)),
             images=to_array(path[:, -1]),
             logits_before=to_array(logits[:, 0]),
             logits_after=to_array(logits[:, -1]),
-            converged=to_array(holds.all(0)),
-            constraints={name: to_array(amount) for name, amount in violated.items()},
-            tolerance=self._params.tolerance,
+            converged=to_array(converged),
+            constraints={name: to_array(violation) for name, violation in violations.items()},
+            tolerance=params.tolerance,
             path_images=to_array(path),
             path_logits=to_array(logits),
             path_steps=np.array(steps),
-            latents=to_array(solution.z.reshape(start.shape)),
-            start_latents=to_array(start),
+            latents=to_array(solution.z.reshape(z0.shape)),
+            start_latents=to_array(z0),
         )
 
 
-class Cdeepex(Contrast):
-    """Predicted class and probe equally likely, and every other class less likely than both (equation 2)."""
+class CDeepEx(BoundaryCounterfactual):
+    """Predicted class and probe equally likely, and every third class less likely than both."""
 
     _params: CdeepexParams
 
     @property
-    def constraints(self) -> Sequence[Constraint]:
-        """All three families of equation 2."""
-        epsilon = self._params.epsilon
-        return EqualLikelihood(), BelowPredicted(epsilon), BelowProbe(epsilon)
+    def epsilon(self) -> float:
+        """As given."""
+        return self._params.epsilon
 
 
-class Xgems(Contrast):
-    """Predicted class and probe equally likely, whatever the others: equation 2 without its last two families."""
+class XGEMs(BoundaryCounterfactual):
+    """Predicted class and probe equally likely, whatever the third classes."""
 
     @property
-    def constraints(self) -> Sequence[Constraint]:
-        """The first family of equation 2."""
-        return (EqualLikelihood(),)
+    def epsilon(self) -> None:
+        """No margin."""
+
+
+class CompositeImage:
+    """I_z = G(z) + (I - G(z0)), clamped to [0, 1]; at z0 it is I itself, to the last bit.
+
+    The paper writes the residual as G(z0) - I, which would give 2 G(z0) - I. Classifier and reader see the same clamped
+    image. Its gradient is the true one: zero where a pixel is at its limit and pushed beyond.
+
+    Args:
+        generator: G.
+        images: (N, C, H, W).
+        z0: (N, *latent_shape).
+        together: images generated in a pass.
+    """
+
+    def __init__(self, generator: Generator, images: Tensor, z0: Tensor, together: int) -> None:
+        self._generator, self._images, self._latent_shape, self._together = generator, images, z0.shape[1:], together
+        self._reconstructions = in_batches(generator.synthesize, z0, together)  # G(z0), (N, C, H, W)
+
+    def __call__(self, z: Tensor, rows: Tensor) -> Tensor:
+        """(n, k) flattened latents of the images `rows` (n,) to (n, C, H, W)."""
+        change = self._generator.synthesize(z.reshape(-1, *self._latent_shape)) - self._reconstructions[rows]
+        return (self._images[rows] + change).clamp(0, 1)  # this order of sums gives I exactly at z0
+
+    def path(self, z: Tensor) -> Tensor:
+        """(N, T, k) latents of all images to (N, T, C, H, W)."""
+        rows = torch.arange(len(z), device=z.device).repeat_interleave(z.shape[1])  # (N T,), image by image
+        flat = z.flatten(0, 1)
+        with torch.inference_mode():
+            images = torch.cat([self(flat[part], rows[part]) for part in slices(len(flat), self._together)])
+        return images.reshape(*z.shape[:2], *images.shape[1:])
+
+
+def equation_2(logits: Tensor, pair: Tensor, epsilon: float | None) -> dict[str, Values]:
+    """The constraints by family, in nats: h = 0 and g <= 0.
+
+    Args:
+        logits: (n, K).
+        pair: (2, n), the classes y and y'.
+        epsilon: margin of the third classes; None leaves their families out.
+    """
+    of_predicted, of_probe = (logits.gather(1, classes[:, None]) for classes in pair)  # (n, 1)
+    none = logits[:, :0]  # (n, 0)
+    families = {"predicted = probe": Values(of_predicted - of_probe, none)}  # llh(y) - llh(y') = 0
+    if epsilon is not None:
+        in_pair = (torch.arange(logits.shape[1], device=logits.device) == pair[..., None]).any(0)  # (n, K)
+        for name, of_class in (("predicted", of_predicted), ("probe", of_probe)):
+            g = logits - of_class + epsilon  # llh(y'') - llh(y) + epsilon <= 0, (n, K)
+            families[f"no third class above {name}"] = Values(none, torch.where(in_pair, -1.0, g))  # -1: satisfied
+    return families
 
 
 def path_steps(last: int, count: int) -> tuple[int, ...]:

@@ -1,30 +1,38 @@
-"""Inversion by gradient descent from several random starts (CDeepEx, equation 1 and algorithm 2)."""
+"""Inversion of a generator: latents z0 that reproduce an image (CDeepEx, section 3.3, equation 1 and algorithm 2).
+
+Feghahati, Shelton, Pazzani and Tang 2020, "CDeepEx: Contrastive Deep Explanations". With the generator G, an image I
+and the classifier's cross-entropy CE against the class that it gives I:
+
+    z0 = argmin ||G(z) - I||^2 + w CE(G(z)) + v ||z||^2                                                  (equation 1)
+
+from several starts z ~ N(0, 1). The term with v is ours: without it a search may end where G was never trained. A
+generator with an encoder gives z0 in one pass.
+"""
 
 from __future__ import annotations
 
-import hashlib
 from typing import TYPE_CHECKING
 
 import torch
+from sidelight_specs import UserError
 from sidelight_specs.results import Inversion
 from sidelight_specs.roles import Inverter
 from sidelight_toolkit.arrays import to_array
 from sidelight_toolkit.batching import in_batches, slices
+from sidelight_toolkit.inversion import EncoderInverter
 from sidelight_toolkit.training import triangular
 from torch.nn import functional
-
-from sidelight_cdeepex.shapes import check_shape
 
 if TYPE_CHECKING:
     from sidelight_specs import Run
     from sidelight_specs.roles import Classifier, Generator
     from torch import Tensor
 
-    from sidelight_cdeepex.params import OptimiseParams
+    from sidelight_cdeepex.params import EncoderParams, OptimiseParams
 
 
-class Optimise(Inverter):
-    """z0 = argmin ||G(z) - I||^2 + w CE(D(G(z)), class of I) + v ||z||^2, the best of several starts z ~ N(0, 1).
+class OptimisedInversion(Inverter):
+    """Gradient descent on equation 1 from several random starts, of which the best is kept.
 
     The starts are the same for every image, so that an image's answer does not depend on its neighbours.
     """
@@ -34,42 +42,41 @@ class Optimise(Inverter):
         self._classifier, self._generator = classifier, generator
 
     def invert(self, images: Tensor) -> Inversion:
-        """The latents with the lowest cost, and the error that each start reached.
+        """The latents of the lowest cost, and the error that each start reached.
 
         Raises:
             UserError: the generator makes images of another shape.
         """
         check_shape(images, self._generator)
-        key = hashlib.sha256(to_array(images).tobytes()).hexdigest()
-        return self._run.cached((key, tuple(images.shape)), lambda: self._inversion(images))
+        return self._run.cached(images, lambda: self._invert(images))
 
-    def _inversion(self, images: Tensor) -> Inversion:
-        starts = self._starts()
+    def _invert(self, images: Tensor) -> Inversion:
+        starts = self._starts()  # (S, k)
         labels = in_batches(self._classifier.class_logits, images, self._params.batch).argmax(1)
-        pairs = torch.arange(len(images) * len(starts), device=images.device)
-        rows, places = pairs // len(starts), pairs % len(starts)
-        found = [
-            self._search(starts[places[part]], images[rows[part]], labels[rows[part]])
+        pairs = torch.arange(len(images) * len(starts), device=images.device)  # (N S,): every image from every start
+        rows, columns = pairs // len(starts), pairs % len(starts)
+        results = [
+            self._search(starts[columns[part]], images[rows[part]], labels[rows[part]])
             for part in slices(len(pairs), self._params.batch)
         ]
-        z, cost = (torch.cat(parts) for parts in zip(*found, strict=True))
-        z, cost = z.reshape(len(images), *starts.shape), cost.reshape(len(images), len(starts))
-        return self._measured(images, z, cost.argmin(1))
+        z, cost = (torch.cat(parts) for parts in zip(*results, strict=True))
+        z, cost = z.reshape(len(images), *starts.shape), cost.reshape(len(images), len(starts))  # (N, S, k), (N, S)
+        return self._measure(images, z, cost.argmin(1))
 
     def _starts(self) -> Tensor:
-        """(S, k): where the searches begin."""
-        one, count = self._params.start, self._params.starts
-        drawn = self._generator.sample(count if one is None else one + 1, self._run.rng("starts"))
-        return drawn if one is None else drawn[-1:]
+        """(S, k), z ~ N(0, 1); start number `start` alone is the one that it is among several."""
+        start, count = self._params.start, self._params.starts
+        z = self._generator.sample(count if start is None else start + 1, self._run.rng("starts"))
+        return z if start is None else z[-1:]
 
     def _search(self, z: Tensor, images: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
-        """For each row the z (n, k) of the lowest cost (n,) that was met."""
+        """For each row the z (n, k) of the lowest cost (n,) on the way."""
         best, lowest = z.clone(), torch.full_like(z[:, 0], torch.inf)
         z = z.clone().requires_grad_(True)
         optimizer = torch.optim.Adam([z], self._params.rate)
         for step in self._run.progress(range(self._params.steps + 1), "inverting"):
             cost = self._cost(z, images, labels)
-            (z.grad,) = torch.autograd.grad(cost.sum(), z)
+            (z.grad,) = torch.autograd.grad(cost.sum(), z)  # rows do not touch each other
             better = cost.detach() < lowest
             best[better], lowest[better] = z.detach()[better], cost.detach()[better]
             optimizer.param_groups[0]["lr"] = self._params.rate * triangular(step, self._params.steps + 1)
@@ -77,18 +84,18 @@ class Optimise(Inverter):
         return best, lowest
 
     def _cost(self, z: Tensor, images: Tensor, labels: Tensor) -> Tensor:
-        """(n,): equation 1 with the misclassification cost."""
+        """(n,): equation 1."""
         made = self._generator.synthesize(z)
-        cost = (made - images).square().flatten(1).sum(1) + self._params.prior * z.square().sum(1)
+        cost = (made - images).square().flatten(1).sum(1) + self._params.prior * z.square().sum(1)  # v ||z||^2
         if self._params.misclassification:
-            wrong = functional.cross_entropy(self._classifier.class_logits(made), labels, reduction="none")
-            cost = cost + self._params.misclassification * wrong
+            cross_entropy = functional.cross_entropy(self._classifier.class_logits(made), labels, reduction="none")
+            cost = cost + self._params.misclassification * cross_entropy  # w CE
         return cost
 
-    def _measured(self, images: Tensor, z: Tensor, best: Tensor) -> Inversion:
-        """The result, measured on what the generator makes of the latents that are given."""
+    def _measure(self, images: Tensor, z: Tensor, best: Tensor) -> Inversion:
+        """The result, its errors measured on the images of the returned latents z (N, S, k); `best` (N,) of S."""
         made = in_batches(self._generator.synthesize, z.flatten(0, 1), self._params.batch)
-        made = made.reshape(*z.shape[:2], *images.shape[1:])
+        made = made.reshape(*z.shape[:2], *images.shape[1:])  # (N, S, C, H, W)
         errors = (made - images[:, None]).square().mean((2, 3, 4))
         chosen = torch.arange(len(images), device=images.device), best
         return Inversion(
@@ -96,4 +103,21 @@ class Optimise(Inverter):
             reconstructions=to_array(made[chosen]),
             error=to_array(errors[chosen]),
             starts=to_array(errors),
+        )
+
+
+class EncoderInversion(EncoderInverter):
+    """Latents by one pass of the generator's encoder (section 3.3: "the encoder half of the VAE")."""
+
+    def __init__(self, params: EncoderParams, *, generator: Generator, run: Run) -> None:
+        super().__init__(generator, params.batch)
+
+
+def check_shape(images: Tensor, generator: Generator) -> None:
+    """Raises a UserError where the generator makes images of another shape than (N, C, H, W) `images` have."""
+    shape, made = tuple(images.shape[1:]), tuple(generator.image_shape)
+    if shape != made:
+        raise UserError(
+            f"the images have the shape {shape} (channels, height, width), and the generator makes {made}",
+            "give the data the generator's size, or train the generator on these data",
         )

@@ -1,4 +1,15 @@
-"""Any heatmap made contrastive by weighted differences, as the baselines of CDeepEx were (section 4.1.1)."""
+"""Heatmaps made contrastive by weighted differences, the baseline of CDeepEx, section 4.1.1.
+
+Feghahati et al. 2020, "CDeepEx: Contrastive Deep Explanations". With the heatmaps E of any explainer (N, H, W), each
+divided by its largest magnitude (the paper does not say how it scales them), and images I:
+
+    E_true, E_probe    of the predicted class and of the probe
+    w                  weight, on a grid of W values
+    D_w                E_true - w E_probe; I - D_w, clamped to [0, 1], is the changed image
+
+A weight is kept where the changed image has a less likely predicted class and a likelier probe than I. The explanation
+is the mean of D_w over the kept weights.
+"""
 
 from __future__ import annotations
 
@@ -20,14 +31,8 @@ if TYPE_CHECKING:
     from sidelight_cdeepex.params import ContrastiveParams
 
 
-class Contrastive(Explainer):
-    """The mean of E_true - w E_probe over the weights w with which it moves the classifier from true class to probe.
-
-    E_true and E_probe are another explainer's heatmaps of the predicted class and of the probe, each divided by its
-    largest magnitude, so that they can be imposed on an image. (The paper does not say how it scales them.) A
-    weight is kept where the image plus w E_probe - E_true, cut to [0, 1], makes the predicted class less likely and the
-    probe more likely than the image does.
-    """
+class ContrastiveHeatmaps(Explainer):
+    """The mean of E_true - w E_probe over the weights w that move the classifier from predicted class to probe."""
 
     def __init__(self, params: ContrastiveParams, *, classifier: Classifier, explainer: Explainer, run: Run) -> None:
         self._params, self._classifier, self._explainer, self._run = params, classifier, explainer, run
@@ -35,90 +40,90 @@ class Contrastive(Explainer):
     def explain(self, images: Tensor, targets: Targets) -> Heatmap:
         """Signed heatmaps: positive speaks for the predicted class against the probe, negative for the probe.
 
-        The paper imposes them on the image as changes of brightness: what is positive is taken away, and what is
-        negative added, to come closer to the probe. Images for which no weight is kept get zeros, and a warning.
+        The paper imposes them on the image as changes of brightness: positive values are taken away and negative ones
+        added to come closer to the probe. Images without a kept weight get zeros, and a warning.
 
         Raises:
             UserError: the other explainer answers another question than why the predicted class.
         """
         swapped = Targets(predicted=targets.probe, probe=targets.predicted)
-        of_true, of_probe = (self._one_sided(images, question) for question in (targets, swapped))
-        maps = scaled(to_tensor(of_true.values, self._run)), scaled(to_tensor(of_probe.values, self._run))
-        weights = weights_up_to(self._params.largest, self._params.step).to(images)
-        kept = self._kept(images, maps, targets, weights)
-        self._warn_of_none(kept)
-        count = len(weights) + 1
+        of_true, of_probe = self._heatmaps(images, targets), self._heatmaps(images, swapped)
+        maps = normalise(to_tensor(of_true.values, self._run)), normalise(to_tensor(of_probe.values, self._run))
+        weights = weight_grid(self._params.largest, self._params.step).to(images)
+        is_kept = self._moves_to_probe(images, maps, targets, weights)
+        self._warn_of_none(is_kept)
+        passes = np.float32(len(weights) + 1)  # every changed image, and the image itself
         return Heatmap(
-            values=to_array(mean_of_kept(*maps, weights, kept)),
+            values=to_array(mean_difference(*maps, weights, is_kept)),
             resolution=of_true.resolution,
             answers="contrast",
-            passes=None if of_true.passes is None else 2 * of_true.passes + np.float32(count),
+            passes=None if of_true.passes is None else 2 * of_true.passes + passes,  # two heatmaps
         )
 
-    def _one_sided(self, images: Tensor, targets: Targets) -> Heatmap:
-        found = self._explainer.explain(images, targets)
-        if not isinstance(found, Heatmap):
-            raise SidelightError(f"contrastive needs heatmaps, and its explainer gives a {type(found).__name__}")
-        if found.answers != "predicted":
+    def _heatmaps(self, images: Tensor, targets: Targets) -> Heatmap:
+        explanation = self._explainer.explain(images, targets)
+        if not isinstance(explanation, Heatmap):
+            raise SidelightError(f"contrastive needs heatmaps, its explainer gives a {type(explanation).__name__}")
+        if explanation.answers != "predicted":
             raise UserError(
-                f"contrastive asks its explainer why the predicted class, and then why the probe; it answers "
-                f"{found.answers!r}",
+                "contrastive asks its explainer why the predicted class, and then why the probe; it answers "
+                f'"{explanation.answers}"',
                 "take `target` out of the `with:` of that explainer, so that it answers the predicted side",
             )
-        return found
+        return explanation
 
-    def _kept(self, images: Tensor, maps: tuple[Tensor, Tensor], targets: Targets, weights: Tensor) -> Tensor:
-        """(N, W) bool, for every image which weights are kept; `batch` changed images at a time."""
+    def _moves_to_probe(self, images: Tensor, maps: tuple[Tensor, Tensor], targets: Targets, weights: Tensor) -> Tensor:
+        """(N, W) bool: the weights that are kept; `batch` changed images at a time."""
         of_true, of_probe = maps
-        sides = torch.from_numpy(np.stack([targets.predicted, targets.probe], 1)).to(images.device)
-        kept = torch.zeros(len(images) * len(weights), dtype=torch.bool)
-        parts = list(slices(len(kept), self._params.batch))
+        pair = torch.from_numpy(np.stack([targets.predicted, targets.probe], 1)).to(images.device)  # (N, 2)
+        is_kept = torch.zeros(len(images) * len(weights), dtype=torch.bool)  # image by image, flattened
+        batch = self._params.batch
         with torch.no_grad():
-            whole = slices(len(images), self._params.batch)
-            before = torch.cat([self._likelihoods(images[part], sides[part]) for part in whole])
-            for part in self._run.progress(parts, "weights"):
-                pairs = torch.arange(part.start, part.stop, device=images.device)
-                rows, weight = pairs // len(weights), weights[pairs % len(weights), None, None]
-                change = weight * of_probe[rows] - of_true[rows]
-                after = self._likelihoods((images[rows] + change[:, None]).clamp(0, 1), sides[rows])
-                lower, higher = (after - before[rows]).unbind(1)
-                kept[part] = ((lower < 0) & (higher > 0)).cpu()
-        return kept.reshape(len(images), len(weights))
+            before = torch.cat([self._log_likelihoods(images[rows], pair[rows]) for rows in slices(len(images), batch)])
+            for part in self._run.progress(list(slices(len(is_kept), batch)), "weights"):
+                indices = torch.arange(part.start, part.stop, device=images.device)
+                rows, w = indices // len(weights), weights[indices % len(weights), None, None]
+                change = w * of_probe[rows] - of_true[rows]  # -D_w, (n, H, W)
+                after = self._log_likelihoods((images[rows] + change[:, None]).clamp(0, 1), pair[rows])
+                of_predicted, of_probe_class = (after - before[rows]).unbind(1)
+                is_kept[part] = ((of_predicted < 0) & (of_probe_class > 0)).cpu()
+        return is_kept.reshape(len(images), len(weights))
 
-    def _likelihoods(self, images: Tensor, sides: Tensor) -> Tensor:
-        """(N, 2) float64, the log-likelihoods of the two classes in `sides`."""
-        return self._classifier.class_logits(images).double().log_softmax(1).gather(1, sides)
+    def _log_likelihoods(self, images: Tensor, pair: Tensor) -> Tensor:
+        """(N, 2) float64, those of the two classes in `pair` (N, 2)."""
+        return self._classifier.class_logits(images).double().log_softmax(1).gather(1, pair)
 
-    def _warn_of_none(self, kept: Tensor) -> None:
-        none = int((~kept.any(1)).sum())
+    def _warn_of_none(self, is_kept: Tensor) -> None:
+        none = int((~is_kept.any(1)).sum())
         if none:
             self._run.warn(
-                f"for {none} of {len(kept)} images no weighted difference lowers the predicted class and "
+                f"for {none} of {len(is_kept)} images no weighted difference lowers the predicted class and "
                 "raises the probe; their heatmaps are zero"
             )
 
 
-def weights_up_to(largest: float, step: float) -> Tensor:
+def weight_grid(largest: float, step: float) -> Tensor:
     """(W,) float32: step, 2 step, ... up to `largest`."""
     return torch.from_numpy((step * np.arange(1, round(largest / step) + 1)).astype(np.float32))
 
 
-def scaled(maps: Tensor) -> Tensor:
-    """(N, H, W) with a largest magnitude of 1 in each map; maps of zeros stay so."""
+def normalise(maps: Tensor) -> Tensor:
+    """(N, H, W) with a largest magnitude of 1 in each map; maps of zeros stay zero."""
     largest = maps.abs().amax((1, 2), keepdim=True)
     return maps / torch.where(largest > 0, largest, torch.ones_like(largest))
 
 
-def mean_of_kept(of_true: Tensor, of_probe: Tensor, weights: Tensor, kept: Tensor) -> Tensor:
-    """(N, H, W): the mean of of_true - w of_probe over the kept weights w, which is the map of their mean weight.
+def mean_difference(of_true: Tensor, of_probe: Tensor, weights: Tensor, is_kept: Tensor) -> Tensor:
+    """(N, H, W): the mean of D_w over the kept weights, which is D of their mean weight.
 
     Args:
         of_true: (N, H, W).
         of_probe: (N, H, W).
         weights: (W,).
-        kept: (N, W) bool; a row without any gives zeros.
+        is_kept: (N, W) bool; a row without any gives zeros.
     """
-    chosen = kept.to(weights)
+    chosen = is_kept.to(weights)
     count = chosen.sum(1)
-    mean = (chosen @ weights) / count.clamp(min=1)
-    return torch.where((count > 0)[:, None, None], of_true - mean[:, None, None] * of_probe, torch.zeros_like(of_true))
+    mean = (chosen @ weights) / count.clamp(min=1)  # (N,)
+    difference = of_true - mean[:, None, None] * of_probe
+    return torch.where((count > 0)[:, None, None], difference, torch.zeros_like(of_true))

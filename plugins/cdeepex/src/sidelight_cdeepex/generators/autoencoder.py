@@ -1,4 +1,4 @@
-"""Autoencoders: a generator with an encoder, trained to reproduce images."""
+"""Autoencoders: a generator with an encoder, trained to reproduce images (CDeepEx, section 4.4)."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 
 class Autoencoder(LearnedGenerator):
-    """A subclass chooses the encoder and the loss."""
+    """Base class: a subclass chooses the encoder and the loss."""
 
     _params: AutoencoderParams
 
@@ -58,12 +58,12 @@ class Autoencoder(LearnedGenerator):
 
     def sheets(self, images: Tensor) -> dict[str, Tensor]:
         """Beside the training images their reconstructions."""
-        restored = self.synthesize(self.encode(images))
-        return {"training images": images, "reconstructions": restored, **super().sheets(images)}
+        reconstructions = self.synthesize(self.encode(images))
+        return {"training images": images, "reconstructions": reconstructions, **super().sheets(images)}
 
 
 class Ae(Autoencoder):
-    """Learns to reproduce images from k numbers, and nothing else."""
+    """A plain autoencoder: reproduces images from k numbers, without a prior on them."""
 
     name = "ae"
 
@@ -73,11 +73,12 @@ class Ae(Autoencoder):
 
     def loss(self, networks: nn.ModuleDict, images: Tensor, noise: torch.Generator) -> Tensor:
         """The squared distance between images and reconstructions, the mean over the minibatch."""
-        restored = networks["decoder"](networks["encoder"](images))
-        misfit: Tensor = (restored - images).square().flatten(1).sum(1).mean()
-        return misfit
+        del noise
+        reconstructions = networks["decoder"](networks["encoder"](images))
+        loss: Tensor = (reconstructions - images).square().flatten(1).sum(1).mean()  # E ||G(z) - x||^2
+        return loss
 
     def encode(self, images: Tensor) -> Tensor:
-        """The code."""
+        """The code, (N, k)."""
         codes: Tensor = self._trained()[1]["encoder"](images)
         return codes

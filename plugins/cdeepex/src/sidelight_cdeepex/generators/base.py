@@ -1,9 +1,9 @@
-"""What generators that learn from the recipe's data share: a decoder from standard normal z to images."""
+"""Generators that train on the recipe's data: a decoder from standard normal z (N, k) to images (N, C, H, W)."""
 
 from __future__ import annotations
 
 from abc import abstractmethod
-from typing import TYPE_CHECKING, ClassVar, Protocol
+from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 import torch
@@ -20,21 +20,18 @@ if TYPE_CHECKING:
     from torch import Tensor, nn
 
     from sidelight_cdeepex.generators.networks import Shape
+    from sidelight_cdeepex.params import AutoencoderParams, GanParams
 
-
-class Size(Protocol):
-    """The options that decide the shape of the latents."""
-
-    @property
-    def latent(self) -> int: ...  # noqa: D102
+SIDES = ("channels", "height", "width")
+SHEET = 16  # images on a sheet
 
 
 class LearnedGenerator(Generator, Trainable):
-    """A subclass builds its networks, one of them called `decoder`, and trains them."""
+    """Base class: a subclass builds its networks, one of them called `decoder`, and trains them."""
 
     name: ClassVar[str]
 
-    def __init__(self, params: Size, *, run: Run) -> None:
+    def __init__(self, params: AutoencoderParams | GanParams, *, run: Run) -> None:
         self._params, self._run = params, run
         self._shape: Shape | None = None
         self._networks: nn.ModuleDict | None = None
@@ -42,18 +39,16 @@ class LearnedGenerator(Generator, Trainable):
 
     @abstractmethod
     def networks(self, shape: Shape) -> nn.ModuleDict:
-        """Fresh networks for images (C, H, W): all that is kept of the training."""
+        """Fresh networks for images (C, H, W): all that the trained state holds."""
 
     @abstractmethod
     def learn(self, networks: nn.ModuleDict, images: Tensor) -> dict[str, np.ndarray]:
         """Train the networks on (N, C, H, W) images; the learning curves, each (T,) float32."""
 
     def sheets(self, images: Tensor) -> dict[str, Tensor]:
-        """What is shown after the training: these training images, and as many made of draws from the prior."""
-        return {
-            "training images": images,
-            "samples": self.synthesize(self.sample(len(images), self._run.rng("samples"))),
-        }
+        """Sheets emitted after the training: these training images, and as many samples from the prior."""
+        samples = self.synthesize(self.sample(len(images), self._run.rng("samples")))
+        return {"training images": images, "samples": samples}
 
     @property
     def image_shape(self) -> Shape:
@@ -66,7 +61,7 @@ class LearnedGenerator(Generator, Trainable):
         return (self._params.latent,)
 
     def sample(self, n: int, rng: np.random.Generator) -> Tensor:
-        """Standard normal latents."""
+        """z ~ N(0, 1), (n, k)."""
         return to_tensor(rng.standard_normal((n, self._params.latent), dtype=np.float32), self._run)
 
     def synthesize(self, latents: Tensor) -> Tensor:
@@ -78,26 +73,26 @@ class LearnedGenerator(Generator, Trainable):
         """Build the networks for the training images, and train them."""
         images = to_tensor(data.split("train").images, self._run)
         shape = (images.shape[1], images.shape[2], images.shape[3])
-        networks = self._built(shape)
+        networks = self._build(shape)
         self._curves = self.learn(networks, images)
         networks.eval().requires_grad_(False)
         self._shape, self._networks = shape, networks
-        self._show(images[:_SHEET])
+        self._emit_sheets(images[:SHEET])
 
     def state(self) -> State:
         """Weights, image shape and learning curves."""
         shape, networks = self._trained()
-        settings = dict(zip(_SIDES, map(str, shape), strict=True))
+        settings = dict(zip(SIDES, map(str, shape), strict=True))
         return State(arrays=state_arrays(networks), settings=settings, curves=self._curves)
 
     def load_state(self, state: State) -> None:
         """Rebuild the networks of the same parameters."""
-        channels, height, width = (int(state.settings[side]) for side in _SIDES)
-        networks = self._built((channels, height, width))
+        channels, height, width = (int(state.settings[side]) for side in SIDES)
+        networks = self._build((channels, height, width))
         load_state_arrays(networks, state.arrays)
         self._shape, self._networks, self._curves = (channels, height, width), networks, dict(state.curves)
 
-    def _built(self, shape: Shape) -> nn.ModuleDict:
+    def _build(self, shape: Shape) -> nn.ModuleDict:
         with seeded(self._run, "weights"):
             networks = self.networks(shape)
         return networks.to(device=self._run.device, dtype=getattr(torch, self._run.dtype))
@@ -107,15 +102,9 @@ class LearnedGenerator(Generator, Trainable):
             raise NotFittedError(f"{self.name} was not trained; call fit or load_state first")
         return self._shape, self._networks
 
-    def _show(self, images: Tensor) -> None:
+    def _emit_sheets(self, images: Tensor) -> None:
         with torch.no_grad():
             sheets = self.sheets(images)
         for name, sheet in sheets.items():
-            ids = tuple(f"{name} {place}" for place in range(len(sheet)))
+            ids = tuple(f"{name} {number}" for number in range(len(sheet)))
             self._run.emit(name, Split(images=to_array(sheet), ids=ids))
-
-
-_SIDES = ("channels", "height", "width")
-
-_SHEET = 16
-"""Images on a sheet."""

@@ -1,4 +1,8 @@
-"""A variational autoencoder (Kingma and Welling 2013) as generator."""
+"""Variational autoencoder (Kingma and Welling 2013), the paper's generator (CDeepEx, section 4.1).
+
+z ~ N(0, 1) (N, k),  p(x | z) = N(G(z), variance),  q(z | x) = N(mu(x), sigma(x)^2)
+loss = -E_q[log p(x | z)] + beta KL(q(z | x) || N(0, 1))        the negative evidence lower bound, beta = 1
+"""
 
 from __future__ import annotations
 
@@ -7,7 +11,7 @@ from typing import TYPE_CHECKING
 import torch
 
 from sidelight_cdeepex.generators.autoencoder import Autoencoder
-from sidelight_cdeepex.generators.networks import EncoderNetwork, divergence, reparameterise
+from sidelight_cdeepex.generators.networks import EncoderNetwork
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -17,7 +21,7 @@ if TYPE_CHECKING:
 
 
 class Vae(Autoencoder):
-    """Learns to reproduce images from k numbers that are close to standard normal: p(x | z) = N(G(z), `variance`)."""
+    """Reproduces images from k numbers that are close to standard normal."""
 
     name = "vae"
     _params: VaeParams
@@ -28,14 +32,25 @@ class Vae(Autoencoder):
 
     def loss(self, networks: nn.ModuleDict, images: Tensor, noise: torch.Generator) -> Tensor:
         """The negative evidence lower bound per image, in nats, up to a constant."""
-        mean, log_variance = networks["encoder"](images)
-        drawn = torch.randn(mean.shape, generator=noise).to(mean)
-        restored = networks["decoder"](reparameterise(mean, log_variance, drawn))
-        misfit = (restored - images).square().flatten(1).sum(1) / (2 * self._params.variance)
-        loss: Tensor = (misfit + self._params.beta * divergence(mean, log_variance)).mean()
+        mean, log_variance = networks["encoder"](images)  # (n, k) each
+        normal = torch.randn(mean.shape, generator=noise).to(mean)
+        reconstructions = networks["decoder"](reparameterise(mean, log_variance, normal))
+        squared_error = (reconstructions - images).square().flatten(1).sum(1)
+        reconstruction = squared_error / (2 * self._params.variance)  # -log p(x | z), (n,)
+        loss: Tensor = (reconstruction + self._params.beta * divergence(mean, log_variance)).mean()
         return loss
 
     def encode(self, images: Tensor) -> Tensor:
-        """The mean of q(z | x)."""
+        """The mean of q(z | x), (N, k)."""
         mean: Tensor = self._trained()[1]["encoder"](images)[0]
         return mean
+
+
+def reparameterise(mean: Tensor, log_variance: Tensor, noise: Tensor) -> Tensor:
+    """z ~ N(mu, sigma^2) from standard normal noise, all (n, k)."""
+    return mean + noise * torch.exp(log_variance / 2)  # mu + sigma e
+
+
+def divergence(mean: Tensor, log_variance: Tensor) -> Tensor:
+    """(n,): KL(N(mu, sigma^2) || N(0, 1)), in nats."""
+    return 0.5 * (mean.square() + log_variance.exp() - 1 - log_variance).sum(1)

@@ -17,7 +17,7 @@ import captum.attr
 import numpy as np
 import torch
 from sidelight_captum.attribution import class_pairs, score_function
-from sidelight_captum.grad_cam import GradCam, upsampled
+from sidelight_captum.grad_cam import GradCam, upsample
 from sidelight_captum.params import GradCamParams
 from sidelight_classifiers.efficientnet_lite import EfficientNetLite
 from sidelight_classifiers.params import EfficientNetLiteParams
@@ -50,7 +50,7 @@ def main() -> None:
     def theirs() -> Tensor:
         method = captum.attr.LayerGradCam(score, layer)
         coarse = method.attribute(images, additional_forward_args=(pairs,), relu_attributions=True)
-        return upsampled(coarse.detach()[:, 0], images)
+        return upsample(coarse.detach()[:, 0], images)
 
     gap = float((ours() - theirs()).abs().max() / theirs().abs().max())
     times = np.array([(seconds(ours), seconds(theirs)) for _ in range(rounds)])

@@ -3,8 +3,7 @@
 import captum.attr
 import pytest
 import torch
-from sidelight_captum.guided_backprop import GuidedBackprop
-from sidelight_captum.guided_rule import GuidedRule
+from sidelight_captum.guided_backprop import GuidedBackprop, GuidedRule
 from sidelight_captum.params import GuidedBackpropParams
 from sidelight_specs import UserError
 from sidelight_specs.testing import ToyRun

@@ -3,9 +3,8 @@
 import numpy as np
 import pytest
 import torch
-from sidelight_captum.lime import Lime, shown_cells
+from sidelight_captum.lime import Lime, Ridge, shown_cells
 from sidelight_captum.params import LimeParams
-from sidelight_captum.ridge import Ridge
 from sidelight_specs import UserError
 from sidelight_specs.testing import ToyRun
 from sidelight_toolkit.baselines import baseline

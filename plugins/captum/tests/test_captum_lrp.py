@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 import torch
 from captum.attr._utils.lrp_rules import Alpha1_Beta0_Rule, EpsilonRule
-from sidelight_captum.lrp import Lrp, by_flat_rule
+from sidelight_captum.lrp import Lrp, flat_rule
 from sidelight_captum.params import LrpParams
 from sidelight_specs import UserError
 from sidelight_specs.testing import ToyRun
@@ -116,7 +116,7 @@ def test_preprocessing_hands_back_what_it_was_given(images):
     pixels = images.clone().requires_grad_()
     prepared = Prepared(nn.Identity())(pixels)
     relevance = torch.randn(3, 2, 36, 30, generator=torch.Generator().manual_seed(1))
-    found = by_flat_rule(pixels, prepared, relevance)
+    found = flat_rule(pixels, prepared, relevance)
     basis = torch.eye(24 * 20).reshape(-1, 1, 24, 20)
     shares = functional.interpolate(basis, size=(36, 30), mode="bilinear", align_corners=False, antialias=True)
     expected = torch.einsum("phw,nchw->ncp", shares[:, 0], relevance).reshape(3, 2, 24, 20)
@@ -214,7 +214,7 @@ def test_images_that_enter_twice_are_refused(images, classify, ask):
         def forward(self, x):
             return self.one(x.flatten(1)) + self.two(x[:, 0].flatten(1))
 
-    with pytest.raises(UserError, match="more than one place"):
+    with pytest.raises(UserError, match="more than once"):
         relevance(Twice(), images, classify, ask)
 
 

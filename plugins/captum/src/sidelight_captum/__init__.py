@@ -1,12 +1,14 @@
-"""Heatmaps by captum, the baselines that other explanations are held against. This light module imports no torch."""
+"""Heatmaps by captum: the baselines that other explanations are compared with. This light module imports no torch."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from sidelight_specs import Need, hookimpl
+from attrs import frozen
+from sidelight_specs import ExplainerDescriptor, Need, hookimpl
+from sidelight_specs.facts import Mistake
+from sidelight_toolkit.windows import window_misfits
 
-from sidelight_captum._misfits import HeatmapDescriptor
 from sidelight_captum.params import (
     GradCamParams,
     GuidedBackpropParams,
@@ -19,9 +21,28 @@ from sidelight_captum.params import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
 
-    from sidelight_specs import ExplainerDescriptor
+    from sidelight_specs.facts import Given
+
+
+@frozen(kw_only=True)
+class HeatmapDescriptor(ExplainerDescriptor):
+    """Describes an explainer that gives heatmaps of one class or of the contrast of two."""
+
+    def misfits(self, params: object, given: Given) -> Iterator[Mistake]:
+        """A contrast of one value; windows and cells larger than the images."""
+        target = getattr(params, "target", None)
+        if target == "contrast" and given.classifier_of().task == "regression":
+            message = "target: contrast compares two classes, and the classifier is a regression with one value"
+            yield Mistake(message, "set target: predicted to explain the value", "target")
+        shape = given.explained.shape
+        yield from window_misfits(getattr(params, "window", None), getattr(params, "stride", None), shape)
+        cell = getattr(params, "cell", None)
+        if cell is not None and shape is not None and cell > min(shape[1:]):
+            message = f"{cell} pixels do not fit into images of {shape[1]}x{shape[2]}"
+            yield Mistake(message, f"set cell to {max(1, min(shape[1:]) // 8)}", "cell")
+
 
 _GRADIENTS = (Need("classifier", capabilities=("differentiable",)),)
 _LAYERS = (Need("classifier", capabilities=("differentiable", "activations", "module")),)  # TorchScript shows none
@@ -29,17 +50,17 @@ _LAYERS = (Need("classifier", capabilities=("differentiable", "activations", "mo
 
 @hookimpl
 def sidelight_explainers() -> Iterable[ExplainerDescriptor]:
-    """Eight heatmaps; the parameter `target` moves each from the predicted class to the probe, or to their contrast."""
+    """Eight heatmaps, each of the predicted class, the probe or their contrast, by the parameter `target`."""
     yield from _by_gradients()
     yield from _by_layers()
     yield from _by_hiding()
 
 
 def _by_gradients() -> Iterable[ExplainerDescriptor]:
-    """The gradient, and what is made of it."""
+    """Heatmaps made of gradients with respect to the pixels."""
     yield HeatmapDescriptor(
         name="integrated-gradients",
-        summary="Each pixel's share of the score, integrated along the way from a baseline to the image.",
+        summary="Gradients integrated along the path from a baseline to the image.",
         params=IntegratedGradientsParams,
         factory="sidelight_captum.integrated_gradients:IntegratedGradients",
         needs=_GRADIENTS,
@@ -49,7 +70,7 @@ def _by_gradients() -> Iterable[ExplainerDescriptor]:
     )
     yield HeatmapDescriptor(
         name="saliency",
-        summary="The score's gradient with respect to the pixels, plain or averaged over noisy copies of the image.",
+        summary="Gradient of the score with respect to the pixels, plain or over noisy copies.",
         params=SaliencyParams,
         factory="sidelight_captum.saliency:Saliency",
         needs=_GRADIENTS,
@@ -58,7 +79,7 @@ def _by_gradients() -> Iterable[ExplainerDescriptor]:
     )
     yield HeatmapDescriptor(
         name="guided-backprop",
-        summary="The gradient, with every ReLU letting back only what speaks for the class.",
+        summary="Gradient with every ReLU passing back only positive values.",
         params=GuidedBackpropParams,
         factory="sidelight_captum.guided_backprop:GuidedBackprop",
         needs=_LAYERS,
@@ -68,10 +89,10 @@ def _by_gradients() -> Iterable[ExplainerDescriptor]:
 
 
 def _by_layers() -> Iterable[ExplainerDescriptor]:
-    """Those that look at the layers as well."""
+    """Heatmaps that use the layers as well."""
     yield HeatmapDescriptor(
         name="grad-cam",
-        summary="Where the last feature maps that raise the score are active; coarse, and clear about the class.",
+        summary="Last feature maps weighted by their mean gradient: coarse, but class-discriminative.",
         params=GradCamParams,
         factory="sidelight_captum.grad_cam:GradCam",
         needs=_LAYERS,
@@ -89,7 +110,7 @@ def _by_layers() -> Iterable[ExplainerDescriptor]:
     )
     yield HeatmapDescriptor(
         name="lrp",
-        summary="The score handed back from layer to layer in proportion to what each input contributed.",
+        summary="Score redistributed layer by layer, in proportion to each input's contribution.",
         params=LrpParams,
         factory="sidelight_captum.lrp:Lrp",
         needs=_LAYERS,
@@ -99,10 +120,10 @@ def _by_layers() -> Iterable[ExplainerDescriptor]:
 
 
 def _by_hiding() -> Iterable[ExplainerDescriptor]:
-    """Those that ask about images with parts hidden, of any classifier."""
+    """Heatmaps by perturbation, of any classifier."""
     yield HeatmapDescriptor(
         name="occlusion",
-        summary="How far the score falls when a window of the image is covered.",
+        summary="Loss of the score when a window of the image is covered.",
         params=OcclusionParams,
         factory="sidelight_captum.occlusion:Occlusion",
         needs=(Need("classifier"),),
@@ -112,7 +133,7 @@ def _by_hiding() -> Iterable[ExplainerDescriptor]:
     )
     yield HeatmapDescriptor(
         name="lime",
-        summary="The weights of a linear model of the score, fitted to copies of the image with some cells hidden.",
+        summary="Linear model of the score, fitted to copies of the image with some cells hidden.",
         params=LimeParams,
         factory="sidelight_captum.lime:Lime",
         needs=(Need("classifier"),),

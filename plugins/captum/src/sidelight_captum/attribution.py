@@ -1,9 +1,14 @@
-"""The scalar that is explained: a class's logit, or the difference of two."""
+"""Common ground of the attribution methods: the score y, its gradient, and one value for each pixel.
+
+Symbols: x (N, C, H, W) images, c the class of the question, y^c its logit, (N,); y is y^c, or y^c - y^c' for a
+contrast of two classes.
+"""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import captum.attr
 import torch
 from sidelight_specs import UserError
 
@@ -15,26 +20,25 @@ if TYPE_CHECKING:
     from sidelight_specs.roles import Classifier
     from torch import Tensor
 
-    from sidelight_captum.params import Target
+    from sidelight_captum.params import Channels, Target
 
     Score = Callable[[Tensor, Tensor], Tensor]
 
+GRADIENT_PASSES = 3
+"""Cost of a gradient in passes: forward and backward, which counts as two forward ones (`Explanation.passes`)."""
+
 
 def score_function(classifier: Classifier, target: Target) -> Score:
-    """The function that captum attributes: images and their class pairs to one score for each image.
+    """The function y that captum attributes to the pixels.
 
     Returns:
         `score(images, classes)`: (N, C, H, W) and the (N, 2) of `class_pairs` to (N,) logits, or differences of
         logits for `"contrast"`.
 
     Raises:
-        UserError: a contrast is asked of a regression, which has one value and no classes.
+        UserError: a contrast for a regression, which has one value and no classes.
     """
-    if target == "contrast" and classifier.task == "regression":
-        raise UserError(
-            "target: contrast compares two classes, and the classifier is a regression with one value",
-            "set target: predicted to explain the value",
-        )
+    refuse_contrast_of_regression(classifier, target)
 
     def score(images: Tensor, classes: Tensor) -> Tensor:
         of_class, against = classifier.class_logits(images).gather(1, classes).unbind(1)
@@ -48,3 +52,30 @@ def class_pairs(targets: Targets, target: Target, device: torch.device) -> Tenso
     sides: tuple[np.ndarray, np.ndarray] = (targets.predicted, targets.probe)
     first, second = reversed(sides) if target == "probe" else sides
     return torch.stack([torch.from_numpy(side.astype("int64")) for side in (first, second)], dim=1).to(device)
+
+
+def refuse_contrast_of_regression(classifier: Classifier, target: Target) -> None:
+    """Raise a `UserError` for a contrast of a regression's single value."""
+    if target == "contrast" and classifier.task == "regression":
+        raise UserError(
+            "target: contrast compares two classes, and the classifier is a regression with one value",
+            "set target: predicted to explain the value",
+        )
+
+
+def gradient(score: Score, images: Tensor, pairs: Tensor) -> Tensor:
+    """dy/dx, (N, C, H, W), signed (captum's `Saliency` without the absolute value)."""
+    # captum warns of inputs that do not require gradients, and marks them; it gets a leaf of its own instead
+    pixels = images.detach().clone().requires_grad_()
+    result: Tensor = captum.attr.Saliency(score).attribute(pixels, abs=False, additional_forward_args=(pairs,))
+    return result.detach()
+
+
+def one_channel(attributions: Tensor, channels: Channels) -> Tensor:
+    """(N, C, H, W) to (N, H, W): the signed sum over the channels, or their largest magnitude.
+
+    The sum keeps completeness: pixels of an integrated gradient still add up to the difference of the scores. The
+    maximum is the map of Simonyan et al. 2013, section 3.1; the sign of a plain gradient says only whether a
+    *brighter* pixel would raise the score.
+    """
+    return attributions.sum(dim=1) if channels == "sum" else attributions.abs().amax(dim=1)

@@ -1,4 +1,4 @@
-"""Guided Grad-CAM (Selvaraju et al. 2017, section 3.2)."""
+"""Guided Grad-CAM (Selvaraju et al. 2017, Grad-CAM, section 3.2): guided backpropagation times Grad-CAM."""
 
 from __future__ import annotations
 
@@ -11,9 +11,8 @@ from sidelight_specs.roles import Explainer
 from sidelight_toolkit.arrays import to_array
 from sidelight_toolkit.batching import slices
 
-from sidelight_captum.attribution import class_pairs, score_function
-from sidelight_captum.channels import one_channel
-from sidelight_captum.grad_cam import class_activation, upsampled, warn_of_zeros
+from sidelight_captum.attribution import GRADIENT_PASSES, class_pairs, one_channel, score_function
+from sidelight_captum.grad_cam import class_activation, upsample, warn_of_zeros
 from sidelight_captum.guided_backprop import guided_gradient
 from sidelight_captum.layers import LayerFinder
 
@@ -38,22 +37,22 @@ class GuidedGradCam(Explainer):
         self._find_layer = LayerFinder(classifier, params)
 
     def explain(self, images: Tensor, targets: Targets) -> Heatmap:
-        """Heatmaps in the product of the two methods' units: only places and relations have a meaning."""
+        """Heatmaps in the product of the two methods' units: only positions and ratios have a meaning."""
         params = self._params
         score = score_function(self._classifier, params.target)
         pairs = class_pairs(targets, params.target, images.device)
         layer = self._find_layer(images)
-        found = []
-        for part in self._run.progress(list(slices(len(images), params.batch)), "guided grad-cam"):
-            maps, reached = class_activation(score, layer, images[part], pairs[part])
-            guided = guided_gradient(score, images[part], pairs[part])
-            product = guided * upsampled(maps.clamp(min=0), images)[:, None]
-            found.append((one_channel(product, params.channels), maps, reached))
-        heatmaps, maps, reached = (torch.cat(several) for several in zip(*found, strict=True))
+        results = []
+        for batch in self._run.progress(list(slices(len(images), params.batch)), "guided grad-cam"):
+            maps, reached = class_activation(score, layer, images[batch], pairs[batch])  # (B, h, w)
+            guided = guided_gradient(score, images[batch], pairs[batch])  # (B, C, H, W)
+            product = guided * upsample(maps.clamp(min=0), images)[:, None]
+            results.append((one_channel(product, params.channels), maps, reached))
+        heatmaps, maps, reached = (torch.cat(tensors) for tensors in zip(*results, strict=True))
         warn_of_zeros(maps, reached, layer, self._run, relu=True)
         return Heatmap(
             values=to_array(heatmaps),
             signed=params.channels == "sum",
             answers=params.target,
-            passes=np.full(len(images), 6, dtype=np.float32),
+            passes=np.full(len(images), 2 * GRADIENT_PASSES, dtype=np.float32),  # a gradient for each method
         )

@@ -1,4 +1,9 @@
-"""Integrated gradients (Sundararajan, Taly and Yan 2017)."""
+"""Integrated gradients (Sundararajan, Taly and Yan 2017, Axiomatic Attribution for Deep Networks).
+
+Equation 1, with x the image, x' the baseline, y the score and alpha in [0, 1]:
+
+    attribution = (x - x') * integral of dy(x' + alpha (x - x')) / dx over alpha
+"""
 
 from __future__ import annotations
 
@@ -14,8 +19,7 @@ from sidelight_toolkit.arrays import to_array
 from sidelight_toolkit.baselines import baseline
 from sidelight_toolkit.images import gaussian_blur
 
-from sidelight_captum.attribution import class_pairs, score_function
-from sidelight_captum.channels import one_channel
+from sidelight_captum.attribution import GRADIENT_PASSES, class_pairs, one_channel, score_function
 
 if TYPE_CHECKING:
     from sidelight_specs import Run
@@ -26,9 +30,9 @@ if TYPE_CHECKING:
 
 
 class IntegratedGradients(Explainer):
-    """(x - x') times the mean gradient on the straight way from the baseline x' to the image x, equation 1.
+    """(x - x') times the mean gradient on the straight line from the baseline x' to the image x, equation 1.
 
-    One image at a time, `batch` points of its way at once: memory knows neither the number of images nor of steps.
+    One image at a time, `batch` points of its line at once: memory depends on neither the images nor the steps.
     """
 
     def __init__(self, params: IntegratedGradientsParams, *, classifier: Classifier, run: Run) -> None:
@@ -37,31 +41,31 @@ class IntegratedGradients(Explainer):
     def explain(self, images: torch.Tensor, targets: Targets) -> Heatmap:
         """Heatmaps in logits; each sums to the score of the image minus that of the baseline, up to the quadrature.
 
-        Smoothed, a pixel's share is spread over its neighbours, and the sum holds but for the borders.
+        With `smooth`, each pixel's value is spread over its neighbours, and the sum holds except at the borders.
         """
         params = self._params
         method = captum.attr.IntegratedGradients(score_function(self._classifier, params.target))
         pairs = class_pairs(targets, params.target, images.device)
         maps = []
         for row in self._run.progress(range(len(images)), "integrated gradients"):
-            image = images[row : row + 1].detach()
+            image = images[row : row + 1].detach()  # x, (1, C, H, W)
             attributions = method.attribute(
                 image,
-                baselines=baseline(image, params.baseline),
+                baselines=baseline(image, params.baseline),  # x'
                 additional_forward_args=(pairs[row : row + 1],),
                 n_steps=params.steps,
                 method=params.method,
                 internal_batch_size=params.batch,
             )
-            maps.append(one_channel(attributions.detach(), params.channels))
+            maps.append(one_channel(attributions.detach(), params.channels))  # (1, H, W)
         return Heatmap(
-            values=to_array(_smoothed(torch.cat(maps), params.smooth)),
+            values=to_array(_smooth(torch.cat(maps), params.smooth)),
             signed=params.channels == "sum",
             answers=params.target,
-            passes=np.full(len(images), 3 * params.steps, dtype=np.float32),
+            passes=np.full(len(images), GRADIENT_PASSES * params.steps, dtype=np.float32),
         )
 
 
-def _smoothed(maps: torch.Tensor, sigma: float) -> torch.Tensor:
+def _smooth(maps: torch.Tensor, sigma: float) -> torch.Tensor:
     """(N, H, W), blurred by a Gaussian that is cut off at three standard deviations."""
     return gaussian_blur(maps[:, None], 2 * math.ceil(3 * sigma) + 1, sigma)[:, 0] if sigma else maps

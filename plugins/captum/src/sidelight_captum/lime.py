@@ -1,4 +1,10 @@
-"""LIME (Ribeiro, Singh and Guestrin 2016)."""
+"""LIME (Ribeiro, Singh and Guestrin 2016, "Why Should I Trust You?").
+
+A linear model of the score f, fitted to copies of the image with some cells hidden. Symbols: z' (S, F) in {0, 1}, the
+cells that each of S copies shows, F cells in all; pi (S,) the copies' nearness to the image; a (F,) the coefficients:
+
+    min over a, b of  sum_s pi_s (f(z_s) - b - z'_s a)^2 + alpha |a|^2     (eq. 1 and 2, with ridge regression)
+"""
 
 from __future__ import annotations
 
@@ -14,11 +20,8 @@ from sidelight_toolkit.arrays import to_array
 from sidelight_toolkit.baselines import baseline
 
 from sidelight_captum.attribution import class_pairs, score_function
-from sidelight_captum.ridge import Ridge
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from sidelight_specs import Run
     from sidelight_specs.results import Targets
     from sidelight_specs.roles import Classifier
@@ -28,7 +31,7 @@ if TYPE_CHECKING:
 
 
 class Lime(Explainer):
-    """The weights of a linear model of the score in which cells of a grid are shown, fitted near the image.
+    """Coefficients of a linear model of the score in the cells of a grid that are shown, fitted near the image.
 
     Equation 1 and algorithm 1 of the paper, with the ridge regression of its authors' program for images. Cells are
     squares, where the paper takes superpixels. The same cells are hidden in every image. One image at a time, `batch`
@@ -48,12 +51,20 @@ class Lime(Explainer):
         score = score_function(self._classifier, params.target)
         pairs = class_pairs(targets, params.target, images.device)
         cells, resolution = self._grid(images)
-        shown = shown_cells(int(cells.max()) + 1, params.samples, self._run.rng("cells")).to(images.device)
+        shown = shown_cells(int(cells.max()) + 1, params.samples, self._run.rng("cells")).to(
+            images.device
+        )  # z', (S, F)
         maps = []
         for row in self._run.progress(range(len(images)), "lime"):
             image = images[row : row + 1].detach()
-            method = captum.attr.Lime(score, Ridge(params.alpha), self._nearness, in_turn(shown))
-            weights = method.attribute(
+            copies = iter(shown)
+            method = captum.attr.Lime(
+                score,
+                Ridge(params.alpha),
+                self._nearness,
+                lambda *_, copies=copies, **__: next(copies)[None],  # captum asks for the cells of one copy at a time
+            )
+            coefficients = method.attribute(
                 image,
                 baselines=baseline(image, params.baseline),
                 additional_forward_args=(pairs[row : row + 1],),
@@ -62,7 +73,7 @@ class Lime(Explainer):
                 perturbations_per_eval=params.batch,
                 return_input_shape=False,
             )
-            maps.append(weights.flatten()[cells])
+            maps.append(coefficients.flatten()[cells])  # a pixel gets its cell's coefficient, (H, W)
         return Heatmap(
             values=to_array(torch.stack(maps)),
             resolution=resolution,
@@ -71,7 +82,7 @@ class Lime(Explainer):
         )
 
     def _grid(self, images: Tensor) -> tuple[Tensor, tuple[int, int]]:
-        """(H, W) int64, the number of each pixel's cell, and how many cells there are in each direction."""
+        """(H, W) int64, the number of each pixel's cell, and the rows and columns of cells."""
         height, width = images.shape[-2:]
         cell = self._params.cell or max(1, min(height, width) // 8)
         if cell > min(height, width):
@@ -85,7 +96,7 @@ class Lime(Explainer):
 
     def _nearness(self, _image: Tensor, _copy: Tensor, shown: Tensor, **_: Any) -> Tensor:
         """The kernel pi of equation 2 on the cosine distance between the cells shown and all of them."""
-        distance = 1 - shown.double().mean(1).sqrt()
+        distance = 1 - shown.double().mean(1).sqrt()  # cos(z', 1) = sum z' / (|z'| |1|) = sqrt(mean z')
         return (-((distance / self._params.width) ** 2) / 2).exp()
 
 
@@ -96,7 +107,28 @@ def shown_cells(cells: int, samples: int, rng: np.random.Generator) -> Tensor:
     return torch.from_numpy(shown)
 
 
-def in_turn(shown: Tensor) -> Callable[..., Tensor]:
-    """What captum asks for each sample: the next row, (1, cells)."""
-    rows = iter(shown)
-    return lambda *_, **__: next(rows)[None]
+class Ridge:
+    """Weighted ridge regression for captum's LIME, in double precision and closed form.
+
+    captum's own linear models need scikit-learn, and its way through a data loader draws from torch's global generator.
+    """
+
+    def __init__(self, alpha: float) -> None:
+        self._alpha = alpha
+        self._coefficients: Tensor | None = None
+
+    def fit(self, train_data: Any, **_: Any) -> None:
+        """Fit to a data loader over (x (S, F), y (S,), w (S,)); its tensors are taken as they are."""
+        x, y, w = (tensor.double() for tensor in train_data.dataset.tensors)
+        w = w / w.sum()
+        x, y = x - w @ x, y - w @ y  # centred, which takes the place of the intercept b
+        # weights that sum to 1 make the penalty alpha / sum w
+        total = train_data.dataset.tensors[2].double().sum()
+        penalty = self._alpha / total * torch.eye(x.shape[1], dtype=x.dtype, device=x.device)
+        # normal equations: (x^T W x + penalty) a = x^T W y
+        self._coefficients = torch.linalg.solve((w[:, None] * x).T @ x + penalty, (w[:, None] * x).T @ y)
+
+    def representation(self) -> Tensor:
+        """(F,) float64, the coefficients a."""
+        assert self._coefficients is not None, "captum asks after it has fitted"
+        return self._coefficients

@@ -1,19 +1,20 @@
-"""Relevance rules by operator, in force inside a context, without touching the model.
+"""Rules of layer-wise relevance propagation by operator, in force inside a context, without touching the model.
 
-Every operator that torch computes inside the context is replaced by one with the same values whose backward pass hands
-relevance R on instead of a gradient; so it goes back through any network whose operators have a rule, a module or an
-exported program, with skip connections, branches and shared layers.
+Every operator that torch computes inside the context is replaced by one with the same values whose backward pass
+returns relevance R instead of a gradient. Relevance thus goes back through any network whose operators have a rule, a
+module or an exported program, with skip connections, branches and shared layers.
 
-Symbols: x an operator's input, z = f(x) its output, s = R / (z +- epsilon), and J = df/dx.
+Symbols: x an operator's input, z = f(x) its output, R its relevance, s = R / (z +- epsilon), J = df/dx, and w+, w-
+the positive and negative parts of w.
 
 - f affine in x (convolution, linear layer, pooling, mean, sum, interpolation, batch normalisation, addition,
   scaling): the epsilon rule, R_x = x * J^T s (Bach et al. 2015, equation 58); a skip connection's sum is split in
   proportion to its terms. Batch normalisation directly after a convolution is one map with it.
 - convolutions and linear layers by `alpha-beta`: equation 60 with beta = alpha - 1 (Montavon et al. 2019, LRP: An
-  Overview); `z-plus` is alpha = 1 without biases, so that only what a bias alone made is lost (Montavon et al. 2017).
+  Overview); `z-plus` is alpha = 1 without biases: only the effect of a bias alone is lost (Montavon et al. 2017).
 - layer normalisation is affine with its standard deviation held fixed, and softmax or sigmoid weights are constants
   that values are multiplied with (Ali et al. 2022, XAI for Transformers: LN and AH rules; Arras et al. 2017: gates).
-- activations through the origin, and what only moves values: R as it is.
+- activations through the origin, and operators that only move values: R as it is.
 """
 
 from __future__ import annotations
@@ -34,7 +35,7 @@ if TYPE_CHECKING:
     from sidelight_captum.params import LrpParams
 
 WEIGHTED = frozenset(("conv1d", "conv2d", "conv_transpose2d", "linear", "addmm"))
-"""Layers; at the first that sees the images relevance ends, and what comes before it prepares them."""
+"""Layers with weights; relevance ends at the first one that sees the images, and operators before it prepare them."""
 MAXIMA = frozenset(name for name in RESAMPLING if "max_pool" in name)
 SUMS = frozenset(("add", "iadd", "sub", "isub", "rsub", "mean", "sum", "neg"))
 SCALES = frozenset(("mul", "imul", "div", "true_divide", "idiv", "itruediv"))
@@ -46,7 +47,8 @@ ACTIVATIONS = frozenset((
     "tanh", "softsign",
 ))  # fmt: skip
 GATES = frozenset(("sigmoid", "hardsigmoid", "softmax"))
-LOOKS = frozenset((
+"""Weights of values, as in attention: constants on the way back."""
+QUERIES = frozenset((
     "dim", "ndimension", "size", "sym_size", "numel", "sym_numel", "is_floating_point", "is_contiguous", "stride",
     "len", "assert_tensor_metadata",
 ))  # fmt: skip
@@ -56,19 +58,20 @@ BEFORE_GATES = CARRYING | SCALES | SUMS | {"masked_fill", "where"}
 PREPARING = (AFFINE - WEIGHTED - MAXIMA) | CARRYING
 """Operators on images before the first layer: affine maps."""
 
-RELEVANT, PREPARED, PRODUCT = "relevant", "prepared", "product"  # what a tensor is
+RELEVANT, PREPARED, PRODUCT = "relevant", "prepared", "product"
+"""Facts about a tensor: it carries relevance, is made of the pixels alone, or is a product of relevant values."""
 
 
 class RelevanceRules(TorchFunctionMode):
-    """Inside the context, graphs are built whose backward pass from the scores to `inputs` hands relevance back.
+    """Context that builds graphs whose backward pass from the scores to `inputs` propagates relevance.
 
     Args:
         pixels: (N, C, H, W) images that require a gradient.
         params: rule, alpha and epsilon.
 
     Attributes:
-        prepared: what the first layer is given, attached to the graph of the pixels; None before it ran.
-        inputs: the same values, as the leaf at which relevance ends.
+        prepared: input of the first layer, attached to the graph of the pixels; None before it ran.
+        inputs: the same values, the leaf at which relevance ends.
 
     Raises:
         UserError: within the context, an operator has no rule.
@@ -81,11 +84,11 @@ class RelevanceRules(TorchFunctionMode):
         self._params = params
         self._known: Any = WeakTensorKeyDictionary()
         self._known[pixels] = PREPARED
-        self._replaced: Any = WeakTensorKeyDictionary()  # tensors changed in place, and what the first layer is given
-        self._convolved: Any = WeakTensorKeyDictionary()  # a convolution's output: its input and itself
+        self._replaced: Any = WeakTensorKeyDictionary()  # tensors changed in place, and the first input
+        self._convolved: Any = WeakTensorKeyDictionary()  # a convolution's output: its input and layer
 
     def result(self, scores: Tensor) -> Tensor:
-        """The network's output, as relevance can start from.
+        """The network's output, checked to be a start for relevance.
 
         Raises:
             UserError: no layer has seen the images, or a softmax, sigmoid or product comes last.
@@ -106,11 +109,11 @@ class RelevanceRules(TorchFunctionMode):
         facts = {self._known[tensor] for tensor in tensors if tensor in self._known}
         if any(tensor.grad_fn is not None and tensor not in self._known for tensor in tensors):
             refuse(f"before {name} something runs that torch does not show")
-        if not facts or name in LOOKS:
+        if not facts or name in QUERIES:
             return func(*args, **kwargs)
         if PREPARED in facts:
             if self.prepared is not None:
-                refuse(f"the images enter it at more than one place, the second time by {name}")
+                refuse(f"the images enter it more than once, the second time by {name}")
             if name not in WEIGHTED:
                 return self._prepare(name, func, args, kwargs)
             self._begin(next(tensor for tensor in tensors if tensor in self._known))
@@ -139,8 +142,8 @@ class RelevanceRules(TorchFunctionMode):
         self._replaced[prepared] = self.inputs
 
     def _apply(self, name: str, func: Callable[..., Any], args: Any, kwargs: Any, facts: set[str]) -> Any:
-        """An operator of which some arguments carry relevance, or are products of such."""
-        if name in GATES:  # constants from here on
+        """Result of an operator some of whose arguments carry relevance, or are products of such."""
+        if name in GATES:  # a constant from here on, without a fact
             with torch.no_grad():
                 return func(*args, **kwargs)
         if PRODUCT in facts:
@@ -159,7 +162,7 @@ class RelevanceRules(TorchFunctionMode):
         return result
 
     def _is_product(self, name: str, args: Any, kwargs: Any) -> bool:
-        """True if values with relevance are multiplied with each other: attention's weights, before their softmax."""
+        """True if relevant values are multiplied with each other: attention weights before their softmax."""
         if name not in PRODUCTS | SCALES or len(self._relevant(args, kwargs)) < 2:
             return False
         if name not in PRODUCTS:
@@ -170,7 +173,7 @@ class RelevanceRules(TorchFunctionMode):
         return list({id(t): t for t in tensors_of(args, kwargs) if self._known.get(t) == RELEVANT}.values())
 
     def _ruled(self, name: str, func: Callable[..., Any], args: Any, kwargs: Any) -> Tensor:
-        """The operator with its rule."""
+        """Result of the operator with its rule attached."""
         if name in ACTIVATIONS:
             with torch.no_grad():
                 after = func(*args, **kwargs)
@@ -187,7 +190,7 @@ class RelevanceRules(TorchFunctionMode):
         return self._affine(name, func, args, kwargs)
 
     def _affine(self, name: str, func: Callable[..., Any], args: Any, kwargs: Any) -> Tensor:
-        relevant = self._relevant(args, kwargs)
+        relevant = self._relevant(args, kwargs)  # all inputs at once: a sum is split among its terms
         order = {id(tensor): number for number, tensor in enumerate(relevant)}
 
         def mapping(*inputs: Tensor) -> Tensor:
@@ -200,7 +203,7 @@ class RelevanceRules(TorchFunctionMode):
                 refuse("its batch normalisation looks at the other images")
             if args[0] in self._convolved:
                 source, layer = self._convolved[args[0]]
-                return self._layer(layer.normalised(mapping), source)
+                return self._layer(layer.normalised(mapping), source)  # in place of the convolution's own rule
         if name in ("conv1d", "conv2d", "conv_transpose2d", "linear"):
             layer = _Layer.of(func, args, kwargs, mapping)
             result = self._layer(layer, args[0])
@@ -280,11 +283,11 @@ class _Epsilon(torch.autograd.Function):
         z = ctx.z.detach()
         s = relevance[0] / (z + torch.where(z < 0, -ctx.epsilon, ctx.epsilon))
         slopes = torch.autograd.grad(ctx.z, ctx.inputs, s)  # J^T s
-        return None, None, *(x.detach() * slope for x, slope in zip(ctx.inputs, slopes, strict=True))
+        return None, None, *(x.detach() * slope for x, slope in zip(ctx.inputs, slopes, strict=True))  # x * J^T s
 
 
 class _AlphaBeta(torch.autograd.Function):
-    """R_x = alpha * what spoke for z, in proportion, minus beta * what spoke against it (equation 60)."""
+    """R_x = (alpha * x's ratio of z+ - beta * x's ratio of z-) R, beta = alpha - 1 (equation 60)."""
 
     @staticmethod
     def forward(ctx: Any, layer: _Layer, alpha: float, x: Tensor) -> Tensor:
@@ -300,14 +303,15 @@ class _AlphaBeta(torch.autograd.Function):
             if factor == 0:
                 continue
             with torch.enable_grad():
-                parts = [x.requires_grad_() for x in (ctx.x.clamp(min=0), ctx.x.clamp(max=0))]  # x+, x-
-                z = layer.product(parts[0], weights[0]) + layer.product(parts[1], weights[1])  # z+: x+ w+ + x- w-
+                inputs = [x.requires_grad_() for x in (ctx.x.clamp(min=0), ctx.x.clamp(max=0))]  # x+, x-
+                # z+ = x+ w+ + x- w- in the first round, z- = x+ w- + x- w+ in the second
+                z = layer.product(inputs[0], weights[0]) + layer.product(inputs[1], weights[1])
                 if layer.bias is not None:
                     bias = layer.bias.clamp(min=0) if factor > 0 else layer.bias.clamp(max=0)
                     z = z + bias.reshape(-1, *[1] * (layer.weight.dim() - 2))
             s = torch.where(z.detach() == 0, 0, factor * relevance[0] / z.detach())
-            slopes = torch.autograd.grad(z, parts, s)
-            total = total + sum(x.detach() * slope for x, slope in zip(parts, slopes, strict=True))
+            slopes = torch.autograd.grad(z, inputs, s)
+            total = total + sum(x.detach() * slope for x, slope in zip(inputs, slopes, strict=True))  # x * J^T s
         return None, None, total
 
 
@@ -324,7 +328,7 @@ class _PassOn(torch.autograd.Function):
 
 
 def _layer_norm(args: Any, kwargs: Any) -> Callable[[Tensor], Tensor]:
-    """Layer normalisation by the standard deviation that the given values have."""
+    """Layer normalisation as an affine map: the standard deviation of the given input, held fixed."""
     bound = {"weight": None, "bias": None, "eps": 1e-5, **kwargs}
     bound.update(zip(("input", "normalized_shape", "weight", "bias", "eps"), args, strict=False))
     axes = tuple(range(-len(bound["normalized_shape"]), 0))
@@ -344,7 +348,7 @@ def _is_in_place(func: Callable[..., Any], kwargs: dict[str, Any]) -> bool:
 
 
 def _copying(func: Callable[..., Any]) -> Callable[..., Any]:
-    """An operator that works in place, on a copy."""
+    """An in-place operator applied to a copy: what follows must not change z, which the rules keep."""
     return lambda first, *args, **kwargs: func(first.clone(), *args, **kwargs)
 
 

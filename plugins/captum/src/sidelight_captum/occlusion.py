@@ -1,4 +1,8 @@
-"""Occlusion (Zeiler and Fergus 2014)."""
+"""Occlusion (Zeiler and Fergus 2014, Visualizing and Understanding Convolutional Networks).
+
+A window is covered at every position of a grid. With y the score of the image and y_w that with window w covered, a
+pixel gets the mean of y - y_w over the windows that cover it.
+"""
 
 from __future__ import annotations
 
@@ -25,9 +29,9 @@ if TYPE_CHECKING:
 
 
 class Occlusion(Explainer):
-    """How far the score falls when a square is covered; a pixel gets the mean over the squares that covered it.
+    """Loss of the score with a square covered; a pixel gets the mean over the squares that covered it.
 
-    Squares start at multiples of the stride; those that reach over the border are cut off there. One image at a
+    Squares start at multiples of the stride; those across the border are cut off there. One image at a
     time, `batch` covered copies of it at once.
     """
 
@@ -43,7 +47,7 @@ class Occlusion(Explainer):
         params = self._params
         method = captum.attr.Occlusion(score_function(self._classifier, params.target))
         pairs = class_pairs(targets, params.target, images.device)
-        window, stride = self._grid(images)
+        window, stride = self._window_and_stride(images)
         maps = []
         for row in self._run.progress(range(len(images)), "occlusion"):
             image = images[row : row + 1].detach()
@@ -55,16 +59,16 @@ class Occlusion(Explainer):
                 additional_forward_args=(pairs[row : row + 1],),
                 perturbations_per_eval=params.batch,
             )
-            maps.append(attributions[:, 0])  # a square covers all channels, and captum says so once for each
-        squares = np.prod([1 + -(-(side - window) // stride) for side in images.shape[-2:]])
+            maps.append(attributions[:, 0])  # a square covers all channels: captum repeats the map for each
+        squares = np.prod([1 + -(-(side - window) // stride) for side in images.shape[-2:]])  # rounded up: cut squares
         return Heatmap(
             values=to_array(torch.cat(maps)),
             answers=params.target,
-            passes=np.full(len(images), 1 + squares, dtype=np.float32),
+            passes=np.full(len(images), 1 + squares, dtype=np.float32),  # the image itself, and every square
         )
 
-    def _grid(self, images: Tensor) -> tuple[int, int]:
-        """Window and stride, in pixels."""
+    def _window_and_stride(self, images: Tensor) -> tuple[int, int]:
+        """Side of the window and distance between windows, in pixels."""
         side = min(images.shape[-2:])
         window = self._params.window or max(1, side // 8)
         stride = self._params.stride or max(1, window // 2)

@@ -1,4 +1,4 @@
-"""The options of the explainers."""
+"""Options of the explainers."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ Noise = Literal["none", "smoothgrad", "smoothgrad_sq", "vargrad"]
 def _target() -> Any:
     return param(
         "predicted",
-        "Whose logit is explained: the predicted class's, the probe's, or `contrast`, the first minus the second.",
+        "Explained logit: the predicted class's, the probe's, or `contrast`, their difference.",
     )
 
 
@@ -27,30 +27,12 @@ def _batch(what: str, default: int = 4) -> Any:
 def _channels(default: Channels) -> Any:
     return param(
         default,
-        "How the colour channels become one value: `sum`, signed, or `max`, the largest magnitude, unsigned.",
-    )
-
-
-def _layer() -> Any:
-    return param(None, "Dotted name of the layer; by default the last feature maps that decide the score.")
-
-
-def _layout() -> Any:
-    return param("auto", "Layout of its output: (N, C, h, w), (N, h, w, C) or tokens (N, T, C); traced by default.")
-
-
-def _prefix_tokens() -> Any:
-    return param(None, "Class and register tokens before the image's; traced by default.", minimum=0, maximum=4096)
-
-
-def _grid() -> Any:
-    return param(
-        None, "Height and width of the token grid; traced by default.", unit="tokens", minimum=1, maximum=65536
+        "Reduction of the colour channels: `sum`, signed, or `max`, largest magnitude, unsigned.",
     )
 
 
 def _baseline(default: Baseline, what: str) -> Any:
-    return param(default, f"{what}: a constant, each image's mean colour, or the image blurred beyond recognition.")
+    return param(default, f"{what}: a constant colour, each image's mean colour, or a strong blur.")
 
 
 @params
@@ -58,10 +40,10 @@ class IntegratedGradientsParams:
     """Options of `integrated-gradients`."""
 
     target: Target = _target()
-    steps: int = param(50, "Gradients taken along the way from the baseline.", unit="steps", minimum=2, maximum=2000)
-    baseline: Baseline = _baseline("black", "Where the way starts")
+    steps: int = param(50, "Gradients along the path from the baseline.", unit="steps", minimum=2, maximum=2000)
+    baseline: Baseline = _baseline("black", "Start of the integration path (x')")
     method: Literal["gausslegendre", "riemann_middle", "riemann_trapezoid"] = param(
-        "gausslegendre", "The quadrature rule, by captum's name."
+        "gausslegendre", "Quadrature rule, by captum's name."
     )
     channels: Channels = _channels("sum")
     smooth: float = param(
@@ -71,7 +53,7 @@ class IntegratedGradientsParams:
         minimum=0.0,
         maximum=512.0,
     )
-    batch: int = _batch("Points on one image's way")
+    batch: int = _batch("Points on one image's path")
 
 
 @params
@@ -81,11 +63,10 @@ class SaliencyParams:
     target: Target = _target()
     noise: Noise = param(
         "none",
-        "What is made of the gradients of noisy copies: nothing, their mean (SmoothGrad), the mean of their squares, "
-        "or their variance (VarGrad).",
+        "Statistic over noisy copies: none, mean (SmoothGrad), mean square, or variance (VarGrad).",
     )
     samples: int = param(
-        25, "Noisy copies of each image, where there is noise.", unit="copies", minimum=2, maximum=2000
+        25, "Noisy copies of each image, unless noise is none (S).", unit="copies", minimum=2, maximum=2000
     )
     stdev: float = param(
         0.15, "Standard deviation of the Gaussian noise, the image's range being 1.", minimum=0.0, maximum=1.0
@@ -104,27 +85,36 @@ class GuidedBackpropParams:
 
 
 @params
-class GradCamParams:
-    """Options of `grad-cam`."""
+class LayerParams:
+    """Layer of the feature maps, and the layout of its output."""
 
     target: Target = _target()
-    layer: str | None = _layer()
-    layout: LayoutName = _layout()
-    prefix_tokens: int | None = _prefix_tokens()
-    grid: tuple[int, ...] | None = _grid()
-    relu: bool = param(True, "Keep only what speaks for the class, as the paper does; otherwise the map is signed.")
+    layer: str | None = param(
+        None, "Dotted name of the layer; default: the last feature maps that decide the score (A)."
+    )
+    layout: LayoutName = param(
+        "auto", "Layout of its output: (N, C, h, w), (N, h, w, C) or tokens (N, T, C); traced by default."
+    )
+    prefix_tokens: int | None = param(
+        None, "Class and register tokens before the image's; traced by default.", minimum=0, maximum=4096
+    )
+    grid: tuple[int, ...] | None = param(
+        None, "Height and width of the token grid; traced by default.", unit="tokens", minimum=1, maximum=65536
+    )
+
+
+@params
+class GradCamParams(LayerParams):
+    """Options of `grad-cam`."""
+
+    relu: bool = param(True, "Keep only evidence for the class, as the paper does; false for a signed map.")
     batch: int = _batch("Images")
 
 
 @params
-class GuidedGradCamParams:
+class GuidedGradCamParams(LayerParams):
     """Options of `guided-grad-cam`."""
 
-    target: Target = _target()
-    layer: str | None = _layer()
-    layout: LayoutName = _layout()
-    prefix_tokens: int | None = _prefix_tokens()
-    grid: tuple[int, ...] | None = _grid()
     channels: Channels = _channels("max")
     batch: int = _batch("Images")
 
@@ -136,15 +126,15 @@ class OcclusionParams:
     target: Target = _target()
     window: int | None = param(
         None,
-        "Side of the square that is covered; by default an eighth of the image's shorter side.",
+        "Side of the covered square; default: an eighth of the image's shorter side.",
         unit="pixels",
         minimum=1,
         maximum=4096,
     )
     stride: int | None = param(
-        None, "From one square to the next; by default half the window.", unit="pixels", minimum=1, maximum=4096
+        None, "Distance from one square to the next; default: half the window.", unit="pixels", minimum=1, maximum=4096
     )
-    baseline: Baseline = _baseline("grey", "What covers it")
+    baseline: Baseline = _baseline("grey", "Cover of the square")
     batch: int = _batch("Covered copies of one image")
 
 
@@ -155,26 +145,26 @@ class LimeParams:
     target: Target = _target()
     cell: int | None = param(
         None,
-        "Side of the squares that are shown or hidden; by default an eighth of the image's shorter side.",
+        "Side of a cell that is shown or hidden; default: an eighth of the shorter side.",
         unit="pixels",
         minimum=1,
         maximum=4096,
     )
     samples: int = param(
         1000,
-        "Copies of each image with half of the cells hidden; several for each cell are needed.",
+        "Copies of each image with half of the cells hidden; needs several per cell (S).",
         unit="copies",
         minimum=2,
         maximum=1_000_000,
     )
     width: float = param(
         0.25,
-        "Width of the kernel that gives copies more weight the more they show; in cosine distance.",
+        "Kernel width, in cosine distance: weight of copies by the cells they show.",
         minimum=0.01,
         maximum=100.0,
     )
-    alpha: float = param(1.0, "Strength of the ridge regression's penalty.", minimum=1e-6, maximum=1e6)
-    baseline: Baseline = _baseline("mean", "What hides a cell")
+    alpha: float = param(1.0, "Penalty of the ridge regression (alpha).", minimum=1e-6, maximum=1e6)
+    baseline: Baseline = _baseline("mean", "Cover of a hidden cell")
     batch: int = _batch("Copies of one image")
 
 
@@ -184,7 +174,7 @@ class LrpParams:
 
     target: Target = _target()
     rule: Literal["epsilon", "z-plus", "alpha-beta"] = param(
-        "epsilon", "Rule of convolutions and linear layers; everything else keeps to `epsilon`."
+        "epsilon", "Rule for convolutions and linear layers; everything else follows `epsilon`."
     )
     epsilon: float = param(
         0.01,
@@ -194,7 +184,7 @@ class LrpParams:
     )
     alpha: float = param(
         2.0,
-        "Weight of what speaks for the score under `alpha-beta`, against alpha - 1 (alpha).",
+        "Weight of positive contributions under `alpha-beta`; negative: alpha - 1 (alpha).",
         minimum=1.0,
         maximum=10.0,
     )

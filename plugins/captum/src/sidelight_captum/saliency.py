@@ -1,4 +1,8 @@
-"""Gradients (Simonyan et al. 2013), smoothed by noise where asked (SmoothGrad, VarGrad)."""
+"""Saliency maps (Simonyan et al. 2013), SmoothGrad (Smilkov et al. 2017) and VarGrad (Adebayo et al. 2018).
+
+With g_s the gradient dy/dx at x + noise_s and S samples: SmoothGrad is the mean of g_s, SmoothGrad-squared the mean
+of g_s^2, VarGrad the variance of g_s.
+"""
 
 from __future__ import annotations
 
@@ -13,9 +17,7 @@ from sidelight_toolkit.arrays import to_array
 from sidelight_toolkit.batching import slices
 from sidelight_toolkit.seeding import generator
 
-from sidelight_captum.attribution import class_pairs, score_function
-from sidelight_captum.channels import one_channel
-from sidelight_captum.gradients import gradient
+from sidelight_captum.attribution import GRADIENT_PASSES, class_pairs, gradient, one_channel, score_function
 
 if TYPE_CHECKING:
     from sidelight_specs import Run
@@ -27,9 +29,9 @@ if TYPE_CHECKING:
 
 
 class Saliency(Explainer):
-    """The gradient of the score, or what a noise tunnel makes of the gradients of noisy copies.
+    """The gradient of the score, or a noise tunnel over the gradients of noisy copies.
 
-    captum's own NoiseTunnel draws fresh noise for every batch from torch's global generator. Here sample i adds the
+    captum's own NoiseTunnel draws fresh noise for every batch from torch's global generator. Here sample s adds the
     same noise to every image, so that an image's heatmap depends neither on its neighbours nor on the batch size.
     """
 
@@ -39,26 +41,27 @@ class Saliency(Explainer):
     def explain(self, images: Tensor, targets: Targets) -> Heatmap:
         """Heatmaps in logits per unit of brightness (squared for `smoothgrad_sq` and `vargrad`)."""
         params = self._params
-        noisy = params.noise != "none"
-        gradients = self._tunnel(images, targets, params.samples if noisy else 1)
+        samples = params.samples if params.noise != "none" else 1
+        gradients = self._noise_tunnel(images, targets, samples)
         return Heatmap(
             values=to_array(one_channel(gradients, params.channels)),
             signed=params.channels == "sum" and params.noise in ("none", "smoothgrad"),
             answers=params.target,
-            passes=np.full(len(images), 3 * (params.samples if noisy else 1), dtype=np.float32),
+            passes=np.full(len(images), GRADIENT_PASSES * samples, dtype=np.float32),
         )
 
-    def _tunnel(self, images: Tensor, targets: Targets, samples: int) -> Tensor:
-        """Mean, mean square or variance of the gradients over the samples, by Welford's running update."""
+    def _noise_tunnel(self, images: Tensor, targets: Targets, samples: int) -> Tensor:
+        """Mean, mean square or variance of the gradients over the samples, (N, C, H, W)."""
         score = score_function(self._classifier, self._params.target)
         pairs = class_pairs(targets, self._params.target, images.device)
         mean, squares = torch.zeros_like(images), torch.zeros_like(images)
         steps = list(product(slices(len(images), self._params.batch), range(samples)))
-        for part, sample in self._run.progress(steps, "saliency"):
-            found = gradient(score, images[part] + self._noise(images, sample), pairs[part])
-            difference = found - mean[part]
-            mean[part] += difference / (sample + 1)
-            squares[part] += difference * (found - mean[part])
+        for batch, sample in self._run.progress(steps, "saliency"):
+            g = gradient(score, images[batch] + self._noise(images, sample), pairs[batch])
+            # Welford's update: the variance in one sweep, without the cancellation of E[g^2] - E[g]^2
+            difference = g - mean[batch]
+            mean[batch] += difference / (sample + 1)
+            squares[batch] += difference * (g - mean[batch])
         variance = squares / samples
         return {"smoothgrad_sq": variance + mean**2, "vargrad": variance}.get(self._params.noise, mean)
 

@@ -1,11 +1,11 @@
-"""Layout of feature maps: the axis of the channels, and the place in the image of every vector of channels.
+"""Layout of feature maps, traced through a network: the axis of the channels, and the grid of positions in the image.
 
 Convolutional networks give (N, C, h, w), Swin and parts of ConvNeXt (N, h, w, C), vision transformers tokens
-(N, prefix + h * w, C) with class and register tokens in front. A shape does not tell them apart. `Places` therefore
-follows coordinates through the network: every operator that only moves values (reshape, permute, window partition,
-shift, concatenation) is applied to the values' coordinates as well, convolutions and pooling lay a new grid, linear
-layers, attention and layer normalisation mix the last axis, and what works value by value keeps the places. After any
-other operator the places are unknown, until a residual sum with known ones.
+(N, prefix + h * w, C) with class and register tokens in front. A shape does not tell them apart. `CoordinateTracker`
+therefore follows coordinates through the network: operators that only move values (reshape, permute, window partition,
+shift, concatenation) are applied to the values' coordinates as well, convolutions and pooling lay a new grid, linear
+layers, attention and layer normalisation mix the last axis, and elementwise operators keep the coordinates. After any
+other operator the coordinates are unknown, until a residual sum with known ones.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 CONVOLUTIONS = frozenset(("conv2d", "conv_transpose2d", "convolution"))
-"""Operators that give feature maps, as `operator_name` gives it."""
+"""Operators that give feature maps, by the names of `operator_name`."""
 RESAMPLING = frozenset((
     "max_pool2d", "max_pool2d_with_indices", "fractional_max_pool2d", "adaptive_max_pool2d", "avg_pool2d",
     "adaptive_avg_pool2d", "lp_pool2d", "interpolate", "upsample_bilinear2d", "upsample_bilinear2d_aa",
@@ -43,19 +43,21 @@ MOVES = frozenset((
 """Operators that move values and compute nothing."""
 ROWS = {"linear": 0, "matmul": 0, "mm": 0, "bmm": 0, "addmm": 1, "scaled_dot_product_attention": 0,
         "multi_head_attention_forward": 0}  # fmt: skip
-"""Operators that mix the last axis of one tensor argument, whose number is given, and keep its rows."""
+"""Operators that mix the last axis of one tensor argument and keep its rows, and that argument's number."""
 NEUTRAL = frozenset((
     "clone", "dropout", "dropout1d", "dropout2d", "feature_dropout", "float", "to", "type_as", "to_copy",
 ))  # fmt: skip
 """Operators that do nothing to values, in evaluation mode."""
-_VALUE_BY_VALUE = NEUTRAL | NORMALISATIONS | {
+_ELEMENTWISE = NEUTRAL | NORMALISATIONS | {
     "celu", "elu", "hardshrink", "hardsigmoid", "hardswish", "hardtanh", "leaky_relu", "local_response_norm",
     "log_softmax", "logsigmoid", "mish", "normalize", "prelu", "rdiv", "relu6", "rpow", "rsub", "rtruediv", "selu",
     "softmax", "softmin", "softplus", "softshrink", "softsign", "tanhshrink", "threshold",
 }  # fmt: skip
 
-NOWHERE = 0.0  # coordinates lie within (0, 1), and padding writes zeros
-FARTHEST = 0.5  # a linear layer that mixes values farther apart than half the image gives no local ones
+NOWHERE = 0.0
+"""Coordinate of values without a position: positions lie within (0, 1), and padding writes zeros."""
+FARTHEST = 0.5
+"""Extent in the image, as a ratio of its side, beyond which a mixture of values has no position."""
 
 
 @frozen
@@ -74,7 +76,7 @@ class Layout:
 
     @property
     def size(self) -> int:
-        """Places in the grid, h * w."""
+        """Positions in the grid, h * w."""
         return self.grid[0] * self.grid[1]
 
     def to_nchw(self, output: Tensor) -> Tensor:
@@ -84,13 +86,13 @@ class Layout:
 
 
 @frozen(eq=False, slots=False)
-class Placed:
+class Coordinates:
     """Coordinates of one tensor's values.
 
     Args:
-        y: relative height of each value's place in the image, in (0, 1), of the tensor's shape; 0 for none.
+        y: relative height of each value's position in the image, in (0, 1), of the tensor's shape; 0 for none.
         x: likewise, from left to right.
-        maker: the operator that computed the values; what moves them does not count.
+        maker: the operator that computed the values; operators that move them do not count.
     """
 
     y: Tensor
@@ -115,15 +117,15 @@ def operator_name(func: Callable[..., Any]) -> str:
 
 
 @cache
-def works_value_by_value(name: str) -> bool:
+def is_elementwise(name: str) -> bool:
     """True for operators that torch tags as pointwise, and for normalisations, which keep coordinates as well."""
     packet = getattr(torch.ops.aten, name, None)
     overloads = [getattr(packet, overload) for overload in packet.overloads()] if packet else []
-    return name in _VALUE_BY_VALUE or any(torch.Tag.pointwise in overload.tags for overload in overloads)
+    return name in _ELEMENTWISE or any(torch.Tag.pointwise in overload.tags for overload in overloads)
 
 
-class Places(TorchFunctionMode):
-    """Follows coordinates through one forward pass of one image.
+class CoordinateTracker(TorchFunctionMode):
+    """Context that follows coordinates through one forward pass of one image.
 
     Attributes:
         maps: (grid, channels) of the feature maps that convolutions and normalisations gave.
@@ -132,11 +134,11 @@ class Places(TorchFunctionMode):
     def __init__(self, image: Tensor) -> None:
         super().__init__()
         self._placed: Any = WeakTensorKeyDictionary()
-        self._placed[image] = Placed(*_grid_of(image), "")
+        self._placed[image] = Coordinates(*_grid_of(image), "")
         self.maps: set[tuple[tuple[int, int], int]] = set()
 
-    def of(self, output: Any) -> Placed | None:
-        """Coordinates of a tensor that the pass has made; None where they were lost."""
+    def of(self, output: Any) -> Coordinates | None:
+        """Coordinates of a tensor of the pass; None if they are unknown."""
         return self._placed.get(output) if isinstance(output, torch.Tensor) else None
 
     def __torch_function__(
@@ -151,13 +153,13 @@ class Places(TorchFunctionMode):
         if not sources or name == "setitem":
             self._forget(args)
         elif moved:
-            self._keep(result, [(y, x) for y, x in zip(*map(_listed, moved), strict=True)], sources[0].maker)
+            self._keep(result, [(y, x) for y, x in zip(*map(_as_list, moved), strict=True)], sources[0].maker)
         else:
             self._computed(name, result, sources, args, kwargs)
         return result
 
     def _moved(self, func: Callable[..., Any], args: Any, kwargs: Any) -> list[Any]:
-        """`func` of the coordinates; values without a place go along as such."""
+        """`func` of the coordinates; values without a position stay without."""
 
         def swap(item: Any, axis: str) -> Any:
             if not isinstance(item, torch.Tensor) or not item.is_floating_point():
@@ -168,44 +170,46 @@ class Places(TorchFunctionMode):
         with torch.no_grad():
             return [func(*tree_map(lambda i, a=a: swap(i, a), args), **kwargs) for a in ("y", "x")]
 
-    def _computed(self, name: str, result: Any, sources: list[Placed], args: Any, kwargs: Any) -> None:
+    def _computed(self, name: str, result: Any, sources: list[Coordinates], args: Any, kwargs: Any) -> None:
         first = self.of(tensors_of(args, kwargs)[0])
-        outputs = [item for item in _listed(result) if isinstance(item, torch.Tensor)]
+        outputs = [item for item in _as_list(result) if isinstance(item, torch.Tensor)]
         if name in CONVOLUTIONS | RESAMPLING:
             local = first is not None and first.is_local
-            found = [_grid_of(item) if local and item.dim() == 4 else None for item in outputs]
+            coordinates = [_grid_of(item) if local and item.dim() == 4 else None for item in outputs]
         elif name in ROWS or (name in LAYER_NORMS and _over_last_axis(args, kwargs)):
-            mixed = self.of(tensors_of(args, kwargs)[ROWS.get(name, 0)])
-            found = [_mixed(mixed, item) if mixed and item.dim() > 1 else None for item in outputs]
+            source = self.of(tensors_of(args, kwargs)[ROWS.get(name, 0)])
+            coordinates = [_mixed_rows(source, item) if source and item.dim() > 1 else None for item in outputs]
         else:
-            found = [_same_places(item, sources) if works_value_by_value(name) else None for item in outputs]
-        self._keep(result, found, first.maker if name in NEUTRAL and first else name)
+            coordinates = [_same_coordinates(item, sources) if is_elementwise(name) else None for item in outputs]
+        self._keep(result, coordinates, first.maker if name in NEUTRAL and first else name)
 
     def _keep(self, result: Any, coordinates: list[tuple[Tensor, Tensor] | None], maker: str) -> None:
-        tensors = [item for item in _listed(result) if isinstance(item, torch.Tensor)]
-        for item, found in zip(tensors, coordinates, strict=False):
-            if not found:
+        tensors = [item for item in _as_list(result) if isinstance(item, torch.Tensor)]
+        for item, pair in zip(tensors, coordinates, strict=False):
+            if not pair:
                 self._placed.pop(item, None)
                 continue
-            placed = self._placed[item] = Placed(*found, maker)
+            placed = self._placed[item] = Coordinates(*pair, maker)
             if placed.layout and maker in CONVOLUTIONS | NORMALISATIONS and placed.layout.size > 1:
                 self.maps.add((placed.layout.grid, item.shape[placed.layout.channel]))
 
     def _forget(self, args: Any) -> None:
-        """Values written into a tensor by index have places that are not followed."""
+        """Coordinates of values written into a tensor by index are not followed."""
         if args and isinstance(args[0], torch.Tensor):
             self._placed.pop(args[0], None)
 
 
 def tensors_of(args: Any, kwargs: Any) -> list[Tensor]:
     """Tensors among an operator's arguments, also within lists, in order."""
-    found: list[Tensor] = []
-    for item in (*args, *kwargs.values()):
-        found += [part for part in _listed(item) if isinstance(part, torch.Tensor)]
-    return found
+    return [
+        tensor
+        for argument in (*args, *kwargs.values())
+        for tensor in _as_list(argument)
+        if isinstance(tensor, torch.Tensor)
+    ]
 
 
-def _listed(item: Any) -> list[Any]:
+def _as_list(item: Any) -> list[Any]:
     return list(item) if isinstance(item, (list, tuple)) else [item]
 
 
@@ -219,24 +223,24 @@ def _grid_of(maps: Tensor) -> tuple[Tensor, Tensor]:
 
 def _over_last_axis(args: Any, kwargs: Any) -> bool:
     shape = kwargs.get("normalized_shape", args[1] if len(args) > 1 else ())
-    return len(_listed(shape)) == 1
+    return len(_as_list(shape)) == 1
 
 
-def _mixed(source: Placed, output: Tensor) -> tuple[Tensor, Tensor] | None:
-    """Coordinates after the last axis was mixed: the middle of each row's places, none where they lie far apart."""
+def _mixed_rows(source: Coordinates, output: Tensor) -> tuple[Tensor, Tensor] | None:
+    """Coordinates after the last axis was mixed: the centre of each row's positions, none if they lie far apart."""
     if source.y.shape[:-1] != output.shape[:-1]:
         return None
-    placed = source.y > NOWHERE
-    found = []
+    known = source.y > NOWHERE  # a class token has no position, and takes no part
+    centres = []
     for values in (source.y, source.x):
-        last, first = values.amax(-1, keepdim=True), values.masked_fill(~placed, 1).amin(-1, keepdim=True)
-        local = placed.any(-1, keepdim=True) & (last - first <= FARTHEST)
-        found.append(torch.where(local, (first + last) / 2, NOWHERE).expand(output.shape))
-    return found[0], found[1]
+        last, first = values.amax(-1, keepdim=True), values.masked_fill(~known, 1).amin(-1, keepdim=True)
+        local = known.any(-1, keepdim=True) & (last - first <= FARTHEST)
+        centres.append(torch.where(local, (first + last) / 2, NOWHERE).expand(output.shape))
+    return centres[0], centres[1]
 
 
-def _same_places(output: Tensor, sources: list[Placed]) -> tuple[Tensor, Tensor] | None:
-    """Coordinates of what an operator computed value by value: those of the most local argument of the same shape."""
+def _same_coordinates(output: Tensor, sources: list[Coordinates]) -> tuple[Tensor, Tensor] | None:
+    """Coordinates after an elementwise operator: those of the most local argument of the same shape."""
     same = [placed for placed in sources if placed.y.shape == output.shape]
     if not same:
         return None
@@ -252,10 +256,10 @@ def _layout(y: Tensor, x: Tensor) -> Layout | None:
 
 
 def _layout_of_maps(y: Tensor, x: Tensor) -> Layout | None:
-    """(1, C, h, w) or (1, h, w, C), by the axes that y and x vary along."""
+    """(1, C, h, w) or (1, h, w, C), by the axes along which y and x vary."""
     for channel, (down, along) in ((1, (2, 3)), (3, (1, 2))):
         grid = (y.shape[down], y.shape[along])
-        alone = grid == (1, 1) and y.shape[channel] > 1
+        alone = grid == (1, 1) and y.shape[channel] > 1  # one position: nothing varies, only C tells the axis
         varies = _axes(y) | _axes(x)
         if (_axes(y) <= {down} and _axes(x) <= {along}) and (varies or alone) and _is_grid(y, x, channel, grid):
             return Layout(channel, grid)
@@ -263,17 +267,17 @@ def _layout_of_maps(y: Tensor, x: Tensor) -> Layout | None:
 
 
 def _layout_of_tokens(y: Tensor, x: Tensor) -> Layout | None:
-    """(1, T, C) or (1, C, T), where the places of some tokens in a row form a grid."""
+    """(1, T, C) or (1, C, T) whose consecutive tokens form a grid; those before it are the prefix."""
     for channel, axis in ((2, 1), (1, 2)):
         if not (_axes(y) | _axes(x)) <= {axis}:
             continue
         down = y.select(channel, 0)[0]
-        where = (down > NOWHERE).nonzero()[:, 0]
-        if len(where) < 2 or int(where[-1] - where[0]) + 1 != len(where):
+        tokens = (down > NOWHERE).nonzero()[:, 0]
+        if len(tokens) < 2 or int(tokens[-1] - tokens[0]) + 1 != len(tokens):
             return None
-        height = len(set(down[where].tolist()))
-        layout = Layout(channel, (height, len(where) // height), int(where[0]))
-        return layout if layout.size == len(where) and _is_grid(y, x, channel, layout.grid, layout.prefix) else None
+        height = len(set(down[tokens].tolist()))  # each row of the grid has its own y
+        layout = Layout(channel, (height, len(tokens) // height), int(tokens[0]))
+        return layout if layout.size == len(tokens) and _is_grid(y, x, channel, layout.grid, layout.prefix) else None
     return None
 
 
@@ -287,8 +291,8 @@ def _axes(values: Tensor) -> set[int]:
 
 
 def _is_grid(y: Tensor, x: Tensor, channel: int, grid: tuple[int, int], prefix: int = 0) -> bool:
-    """Places lie row by row, top to bottom and left to right."""
+    """True if positions run row by row, top to bottom and left to right."""
     layout = Layout(channel, grid, prefix)
     down, along = (layout.to_nchw(values)[0, 0] for values in (y, x))
-    steady = torch.equal(down, down[:, :1].expand_as(down)) and torch.equal(along, along[:1].expand_as(along))
-    return steady and bool((down[:, 0].diff() > 0).all() and (along[0].diff() > 0).all() and (down > NOWHERE).all())
+    regular = torch.equal(down, down[:, :1].expand_as(down)) and torch.equal(along, along[:1].expand_as(along))
+    return regular and bool((down[:, 0].diff() > 0).all() and (along[0].diff() > 0).all() and (down > NOWHERE).all())

@@ -1,9 +1,9 @@
-"""What I-GOS and iGOS++ cost and reach: passes, wall time over one forward pass in the same process, and the scores.
+"""Cost and quality of I-GOS and iGOS++: passes, wall time over one forward pass in the same process, and scores.
 
     python benchmarks/igos.py [--crop center] [--sizes 28 224] [--steps 20] [PHOTO ...]
 
-Insertion and deletion are taken over the mask's own cells as the code of the authors takes them (`convention: igos`),
-so that they compare with figures of that code, and exactly. One thread. The forward pass is EfficientNet-Lite0's at 224
+Insertion and deletion are taken over the mask's own cells, both as the authors' code takes them (`convention: igos`)
+and exactly. One thread. The forward pass is EfficientNet-Lite0's at 224
 pixels on one image.
 """
 

@@ -1,4 +1,4 @@
-"""What a structured attention graph costs: its wall time over the wall time of one forward pass in the same process.
+"""Cost of a structured attention graph: its wall time over that of one forward pass in the same process.
 
     python benchmarks/sag.py [--batch 8] [PHOTO ...]
 
@@ -25,10 +25,11 @@ from sidelight_structured import SagParams
 from sidelight_structured.sag.sag import Sag, diverse
 
 EVERY = 3
+"""Calls of the search for each timed pass: both then see the same machine, and the benchmark stays short."""
 
 
 class Timed(EfficientNetLite):
-    """Times single passes, of itself and of its slower layout, between the calls of whoever uses it."""
+    """Times single passes, of itself and of its slower memory layout, between the search's own calls."""
 
     def begin(self, image: torch.Tensor) -> None:
         """Start to count, on one image (1, 3, 224, 224)."""
@@ -37,8 +38,8 @@ class Timed(EfficientNetLite):
         self.spent = 0.0
 
     def scores(self, images: torch.Tensor) -> torch.Tensor:
-        """As ever; and now and then a timed pass."""
-        found = super().scores(images)
+        """The scores; after every few calls a timed pass."""
+        result = super().scores(images)
         self.calls += 1
         if self.calls % EVERY == 0:
             start = time.perf_counter()
@@ -48,7 +49,7 @@ class Timed(EfficientNetLite):
                     module(self.image)
                     times.append(time.perf_counter() - before)
             self.spent += time.perf_counter() - start
-        return found
+        return result
 
 
 def main() -> None:

@@ -1,8 +1,6 @@
 """The pictures of an attention graph's page, scored as they are shown, against their captions."""
 
 import io
-import os
-import shutil
 
 import numpy as np
 import pytest
@@ -15,22 +13,8 @@ from sidelight_specs.testing import ToyRun
 from sidelight_structured import SagParams
 from sidelight_structured.sag.sag import Sag
 
-BROWSERS = ("chromium", "chromium-browser", "google-chrome")
-ARGUMENTS = ["--headless", "--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-sync"]
 ROUNDING = 1e-3
 """Largest change of a confidence by the classifier's rounding in batches of other sizes."""
-
-
-@pytest.fixture(scope="module")
-def chromium():
-    path = os.environ.get("SIDELIGHT_CHROMIUM") or next(filter(None, map(shutil.which, BROWSERS)), None)
-    playwright = pytest.importorskip("playwright.sync_api", reason="NOT RUN: the package playwright is not installed")
-    if path is None:
-        pytest.skip("NOT RUN: no Chromium")
-    with playwright.sync_playwright() as driver:
-        browser = driver.chromium.launch(executable_path=path, args=ARGUMENTS)
-        yield browser
-        browser.close()
 
 
 @pytest.fixture(scope="module")

@@ -1,7 +1,5 @@
 """Explorers of toy models: behind a client in this process, behind a real server, and in a real browser."""
 
-import os
-import shutil
 import threading
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -23,17 +21,6 @@ from sidelight_specs.testing.toys import ToyClassifier, ToyData, ToyExplainer, T
 
 SHAPE = (1, 32, 32)
 TOKEN = "the token"
-BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
-ARGUMENTS = [
-    "--headless",
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-]
 WATCHER = ContextVar("watcher", default=None)
 
 
@@ -131,23 +118,3 @@ def served():
     server.should_exit = True
     thread.join(10)
     listening.close()
-
-
-@pytest.fixture(scope="module")
-def chromium():
-    """A running Chromium: the one named by SIDELIGHT_CHROMIUM, else the first on the path."""
-    path = os.environ.get("SIDELIGHT_CHROMIUM") or next(filter(None, map(shutil.which, BROWSERS)), None)
-    if path is None:
-        pytest.skip(f"NOT RUN: no Chromium (looked for {', '.join(BROWSERS)}; SIDELIGHT_CHROMIUM may name one)")
-    playwright = pytest.importorskip("playwright.sync_api", reason="NOT RUN: the package playwright is not installed")
-    with playwright.sync_playwright() as driver:
-        browser = driver.chromium.launch(executable_path=path, args=ARGUMENTS)
-        yield browser
-        browser.close()
-
-
-def pytest_terminal_summary(terminalreporter):
-    """Name every test that could not run here, so that a missing browser or tsc is never taken for a pass."""
-    for report in terminalreporter.stats.get("skipped", []):
-        if "plugins/explorer/" in report.nodeid and "NOT RUN" in str(report.longrepr):
-            terminalreporter.write_line(f"NOT RUN: {report.nodeid}")

@@ -1,38 +1,19 @@
 """The front end's types hold, and its modules inline."""
 
-import re
-import shutil
-import subprocess
 from pathlib import Path
 
 import pytest
-from sidelight_explorer import bundle
+from sidelight_ui.testing import check_module, check_types
 
 PLUGIN = Path(__file__).parent.parent
-WEB = PLUGIN / "src/sidelight_explorer/web"
 
 
 def test_tsc_accepts_every_module():
-    tsc = PLUGIN / "node_modules/.bin/tsc"
-    if shutil.which("node") is None or not tsc.exists():
-        pytest.skip("NOT RUN: tsc is not installed (run `npm install` in plugins/explorer)")
-    done = subprocess.run([tsc, "--noEmit"], cwd=PLUGIN, capture_output=True, text=True, timeout=120)
-    assert done.returncode == 0, done.stdout
+    check_types(PLUGIN)
 
 
-@pytest.mark.parametrize("module", sorted(WEB.glob("*.js")), ids=lambda path: path.name)
+@pytest.mark.parametrize(
+    "module", sorted((PLUGIN / "src/sidelight_explorer/web").glob("*.js")), ids=lambda path: path.name
+)
 def test_every_module_is_checked_used_and_never_writes_markup(module):
-    text = module.read_text()
-    assert text.startswith("// @ts-check\n")
-    assert not re.search(r"innerHTML|outerHTML|insertAdjacentHTML|document\.write|eval\(|</script", text)
-    assert f"m_{module.stem.replace('-', '_')} = (" in bundle.bundle("page")
-
-
-def test_circles_and_unknown_forms_are_refused(monkeypatch):
-    circle = {"a.js": 'import { b } from "./b.js";\n', "b.js": 'import { a } from "./a.js";\n'}
-    monkeypatch.setattr(bundle, "read", circle.__getitem__)
-    with pytest.raises(ValueError, match="a -> b -> a"):
-        bundle.bundle("a")
-    monkeypatch.setattr(bundle, "read", {"a.js": "export default 1;\n"}.__getitem__)
-    with pytest.raises(ValueError, match="cannot inline 'export default 1;'"):
-        bundle.bundle("a")
+    check_module(module, "sidelight_explorer", ["page"])

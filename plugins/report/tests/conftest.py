@@ -1,7 +1,4 @@
-"""Runs to render, and a browser to open the page in."""
-
-import os
-import shutil
+"""Runs to render."""
 
 import numpy as np
 import pytest
@@ -20,18 +17,6 @@ from sidelight_specs.results import (
 )
 from sidelight_specs.results.run import ComponentRecord
 from sidelight_specs.testing import ToyRun
-
-BROWSERS = ("chromium", "chromium-browser", "google-chrome")
-ARGUMENTS = [
-    "--headless",
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-]
 
 
 class Templates:
@@ -301,26 +286,6 @@ def render(tmp_path):
     return write
 
 
-@pytest.fixture(scope="module")
-def chromium():
-    """A running Chromium: the one named by SIDELIGHT_CHROMIUM, else the first on the path."""
-    path = os.environ.get("SIDELIGHT_CHROMIUM") or next(filter(None, map(shutil.which, BROWSERS)), None)
-    if path is None:
-        pytest.skip(f"NOT RUN: no Chromium (looked for {', '.join(BROWSERS)}; SIDELIGHT_CHROMIUM may name one)")
-    playwright = pytest.importorskip("playwright.sync_api", reason="NOT RUN: the package playwright is not installed")
-    with playwright.sync_playwright() as driver:
-        browser = driver.chromium.launch(executable_path=path, args=ARGUMENTS)
-        yield browser
-        browser.close()
-
-
 @pytest.fixture(scope="session")
 def seven_photos():
     return make_photos(7)
-
-
-def pytest_terminal_summary(terminalreporter):
-    """Name every test that could not run here, so that a missing browser or tsc is never taken for a pass."""
-    for report in terminalreporter.stats.get("skipped", []):
-        if "plugins/report/" in report.nodeid and "NOT RUN" in str(report.longrepr):
-            terminalreporter.write_line(f"NOT RUN: {report.nodeid}")

@@ -15,10 +15,11 @@ from sidelight_report.document.measurements import best, incomparable
 from sidelight_report.document.phrases import headline, question
 from sidelight_report.document.recipe_yaml import recipe_text
 from sidelight_report.document.report import document
-from sidelight_report.encoding import grid, number, png, saturation
+from sidelight_report.encoding import grid, number, saturation
 from sidelight_specs.results import Counterfactual, Explanation, Heatmap, Measurement, Measurements, Predictions
 from sidelight_specs.results.run import ComponentRecord
 from sidelight_specs.testing import toy_results
+from sidelight_ui.images import image_uri
 
 
 def told(results, **options):
@@ -33,12 +34,12 @@ def pixels(uri):
 def test_png_keeps_every_8_bit_value(channels):
     codes = np.arange(256, dtype=np.float32).reshape(1, 16, 16).repeat(channels, 0)
     expected = codes[0] if channels == 1 else np.moveaxis(codes, 0, 2)
-    assert (pixels(png(codes / 255)) == expected).all()
+    assert (pixels(image_uri(codes / 255)) == expected).all()
 
 
 def test_png_of_other_channel_counts_is_their_mean():
     image = np.stack([np.zeros((4, 4)), np.ones((4, 4))])
-    assert (pixels(png(image)) == 128).all()
+    assert (pixels(image_uri(image)) == 128).all()
 
 
 def decoded(packed):
@@ -114,9 +115,9 @@ def test_a_failed_search_brings_no_picture(digits):
 def test_a_failed_search_is_nowhere_in_the_page(digits, render):
     text = render(digits).read_text()
     cdeepex = digits.explanations["cdeepex"]
-    assert png(cdeepex.images[1]) in text
-    assert png(cdeepex.images[2]) not in text
-    assert not [step for step in cdeepex.path_images[2][1:] if png(step) in text]
+    assert image_uri(cdeepex.images[1]) in text
+    assert image_uri(cdeepex.images[2]) not in text
+    assert not [step for step in cdeepex.path_images[2][1:] if image_uri(step) in text]
 
 
 def test_differences_of_one_image_share_a_scale_and_failed_searches_do_not_set_it(digits):

@@ -1,7 +1,7 @@
 """Numbers as the page writes them, asked of the front end's own module in a browser."""
 
 import pytest
-from sidelight_report.bundle import bundle
+from sidelight_ui.bundle import bundle, reader
 
 pytestmark = pytest.mark.browser
 
@@ -11,7 +11,7 @@ MINUS, DASH = "\u2212", "\u2013"
 @pytest.fixture(scope="module")
 def numbers_module(chromium):
     page = chromium.new_page()
-    page.add_script_tag(content=bundle("numbers"))
+    page.add_script_tag(content=bundle("numbers", reader("sidelight_report")))
     yield page
     page.close()
 

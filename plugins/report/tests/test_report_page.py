@@ -3,9 +3,9 @@
 import attrs
 import numpy as np
 import pytest
-from sidelight_report.encoding import png
 from sidelight_specs.results import Measurement, Measurements
 from sidelight_specs.testing import toy_results
+from sidelight_ui.images import image_uri
 
 pytestmark = pytest.mark.browser
 
@@ -226,8 +226,8 @@ def test_flicker_by_pointer_and_by_keyboard(open_page, digits):
     page = opened.page
     flicker = page.locator("#image-1 sl-flicker").first
     before, after = flicker.locator("img.before"), flicker.locator("img.after")
-    assert before.get_attribute("src") == png(digits.split.images[0])
-    assert after.get_attribute("src") == png(digits.explanations["cdeepex"].images[0])
+    assert before.get_attribute("src") == image_uri(digits.split.images[0])
+    assert after.get_attribute("src") == image_uri(digits.explanations["cdeepex"].images[0])
     assert not before.is_visible()
     flicker.locator(".hold").hover()
     page.mouse.down()
@@ -383,7 +383,7 @@ def test_the_path_draws_every_class_of_the_card(shared_digits, digits):
         path.locator("polyline").count()
         == shared_digits.page.locator("#image-1 sl-path .legend").first.locator("li").count()
     )
-    assert path.locator(".strip img").last.get_attribute("src") == png(digits.explanations["cdeepex"].images[0])
+    assert path.locator(".strip img").last.get_attribute("src") == image_uri(digits.explanations["cdeepex"].images[0])
 
 
 def test_the_foot_holds_the_recipe_and_the_versions(shared_digits):

@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from sidelight_specs.roles import Renderer
+from sidelight_ui.page import standalone_page
 
 from sidelight_report.document.context import Scene
 from sidelight_report.document.report import document
-from sidelight_report.standalone import assemble
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from sidelight_report import HtmlParams
 
-STYLES = ("tokens.css", "page.css", "components.css", "attributes.css", "attention-graph.css")
+STYLES = ("page.css", "components.css", "attributes.css", "attention-graph.css")
 
 
 class Html(Renderer):
@@ -34,7 +34,9 @@ class Html(Renderer):
     def render(self, results: Results, folder: Path) -> Sequence[Path]:
         """Write the page into `folder`."""
         scene, page = Scene(results, self._params), folder / "index.html"
-        page.write_text(assemble(document(scene), "page", STYLES), encoding="utf-8", newline="\n")
+        content = document(scene)
+        text = standalone_page("sidelight_report", "page", STYLES, content, title=f"{content['title']} · Sidelight")
+        page.write_text(text, encoding="utf-8", newline="\n")
         return [page, *(_write(folder / name, content) for name, content in scene.files.items())]
 
 

@@ -1,7 +1,7 @@
 """Scores of a user study, asked of the front end's own module in a browser."""
 
 import pytest
-from sidelight_report.bundle import bundle
+from sidelight_ui.bundle import bundle, reader
 
 pytestmark = pytest.mark.browser
 
@@ -9,7 +9,7 @@ pytestmark = pytest.mark.browser
 @pytest.fixture(scope="module")
 def score(chromium):
     page = chromium.new_page()
-    page.add_script_tag(content=bundle("study-score"))
+    page.add_script_tag(content=bundle("study-score", reader("sidelight_report")))
     yield lambda call: page.evaluate(f"m_study_score.{call}")
     page.close()
 

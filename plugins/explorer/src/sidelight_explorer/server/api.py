@@ -9,12 +9,12 @@ from starlette.concurrency import run_in_threadpool
 from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
 
-from sidelight_explorer.images import read_upload
 from sidelight_explorer.priority_lock import Priority
 from sidelight_explorer.server.security import check_token
 from sidelight_explorer.session.edit import read_edit
 from sidelight_explorer.session.file import read_latents, read_session, with_sliders, write_latents, write_session
 from sidelight_explorer.session.style import MOST_POOL
+from sidelight_explorer.uploads import read_upload
 from sidelight_explorer.validation import InvalidInput, fields, listed, one_of, parsed, text, whole
 
 if TYPE_CHECKING:

@@ -6,8 +6,8 @@ import base64
 from typing import TYPE_CHECKING, Any
 
 import attrs
+from sidelight_ui.images import png
 
-from sidelight_explorer.images import png
 from sidelight_explorer.models import MOST_VALUES, DrawnImage, Models
 from sidelight_explorer.priority_lock import Priority
 from sidelight_explorer.session.edit import plain
@@ -43,7 +43,7 @@ class ShownImage:
             targets: classifier id to a class whose value is always sent.
         """
         return {
-            "png": base64.b64encode(png(self.drawn.pixels, side)).decode("ascii"),
+            "png": base64.b64encode(png(self.drawn.pixels, side=side, fast=True)).decode("ascii"),
             "values": {name: _values(values, targets.get(name, 0)) for name, values in self.drawn.values.items()},
             "distance": round(self.distance, 3),
         }

@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING
 import attrs
 import numpy as np
 from PIL import Image
-
-from sidelight_report.encoding import pixels
+from sidelight_ui.images import pixels
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

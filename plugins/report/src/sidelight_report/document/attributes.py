@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING, Any
 import attrs
 import numpy as np
 from sidelight_specs.results import Attributes
+from sidelight_ui.images import data_uri
 
 from sidelight_report.document.animations import animate, journey
 from sidelight_report.document.phrases import class_name, how_far, how_set, where
-from sidelight_report.encoding import number, numbers, png_uri
+from sidelight_report.encoding import number, numbers
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -158,7 +159,7 @@ def _direction(shown: Demonstration, scene: Scene, label: str, chosen: bool) -> 
 def _animation(shown: Demonstration, count: int, scene: Scene, label: str) -> dict[str, Any]:
     made = shown.animation(count)
     return {
-        "src": png_uri(made.content),
+        "src": data_uri(made.content),
         "width": made.width,
         "height": made.height,
         "crisp": scene.crisp(shown.before.shape[-1], shown.before.shape[-2], small=True),

@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from sidelight_specs.results import Counterfactual, Intervention
+from sidelight_ui.images import image_uri
 
 from sidelight_report.document.phrases import class_name
-from sidelight_report.encoding import png, softmax
+from sidelight_report.encoding import softmax
 
 if TYPE_CHECKING:
     from sidelight_specs.results import Results
@@ -68,7 +69,7 @@ class Scene:
     def picture(self, image: np.ndarray, small: bool = False) -> dict[str, Any]:
         """An image (C, H, W) with what the page needs to place it; `small` where it is shown at half the usual size."""
         _, height, width = image.shape
-        return {"src": png(image), "width": width, "height": height, "crisp": self.crisp(width, height, small)}
+        return {"src": image_uri(image), "width": width, "height": height, "crisp": self.crisp(width, height, small)}
 
     def crisp(self, width: int, height: int, small: bool = False) -> bool:
         """Whether pictures of this size are enlarged with crisp pixels: a little enlarged, these would be ragged."""

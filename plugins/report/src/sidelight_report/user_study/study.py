@@ -11,11 +11,11 @@ import json
 from typing import TYPE_CHECKING, Any
 
 from sidelight_specs.roles import Renderer
+from sidelight_ui.images import data_uri
+from sidelight_ui.page import standalone_page
 
 from sidelight_report.document.animations import animate
 from sidelight_report.document.attributes import found_by, target_name
-from sidelight_report.encoding import png_uri
-from sidelight_report.standalone import assemble
 from sidelight_report.user_study.questions import LEAST_IMAGES, SHOWN, Question, description, identification, pool
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from sidelight_report import StudyParams
     from sidelight_report.user_study.questions import Pool
 
-STYLES = ("tokens.css", "study.css")
+STYLES = ("study.css",)
 
 
 class UserStudy(Renderer):
@@ -40,7 +40,9 @@ class UserStudy(Renderer):
     def render(self, results: Results, folder: Path) -> Sequence[Path]:
         """Write the page into `folder`; warns about finders that cannot be asked about."""
         page = folder / "study.html"
-        page.write_text(assemble(self._content(results), "study", STYLES), encoding="utf-8", newline="\n")
+        content = self._content(results)
+        text = standalone_page("sidelight_report", "study", STYLES, content, title=f"{content['title']} · Sidelight")
+        page.write_text(text, encoding="utf-8", newline="\n")
         return [page]
 
     def _content(self, results: Results) -> dict[str, Any]:
@@ -82,7 +84,7 @@ class _Pictures:
             made = animate([self._pools[at].shown[i].journey(m)])
             crisp = max(made.width, made.height) <= self._crisp
             size = {"width": made.width, "height": made.height, "crisp": crisp}
-            self.known.append({"src": png_uri(made.content)} | size)
+            self.known.append({"src": data_uri(made.content)} | size)
         return self._places[at, i, m]
 
     def of_question(self, one: Question) -> dict[str, Any]:

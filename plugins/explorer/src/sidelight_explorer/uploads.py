@@ -1,4 +1,4 @@
-"""Images in and out: PNG for the page, and untrusted uploads decoded to pixels."""
+"""Untrusted image files decoded to pixels."""
 
 from __future__ import annotations
 
@@ -16,17 +16,6 @@ if TYPE_CHECKING:
 
 MOST_PIXELS = 40_000_000  # a decompression bomb has more, a camera's photo fewer
 _PNG, _JPEG, _WEBP = b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff", b"RIFF"
-
-
-def png(pixels: np.ndarray, side: int | None = None) -> bytes:
-    """PNG of (H, W, C) uint8, reduced to at most `side` pixels wide."""
-    grey = pixels.shape[2] == 1
-    picture = Image.fromarray(pixels[:, :, 0] if grey else pixels, "L" if grey else "RGB")
-    if side is not None and picture.width > side:
-        picture = picture.resize((side, round(side * picture.height / picture.width)), Image.Resampling.BOX)
-    buffer = io.BytesIO()
-    picture.save(buffer, "PNG", compress_level=1)
-    return buffer.getvalue()
 
 
 def read_upload(body: bytes, shape: tuple[int, int, int]) -> np.ndarray:

@@ -1,0 +1,1 @@
+"""Shared front end: bundler, standalone pages, image encoding, design tokens, browser fixtures."""

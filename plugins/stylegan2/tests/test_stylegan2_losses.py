@@ -4,7 +4,7 @@ import pytest
 import torch
 from sidelight_stylegan2.networks.architecture import Architecture
 from sidelight_stylegan2.networks.discriminator import Discriminator
-from sidelight_stylegan2.networks.network import Network
+from sidelight_stylegan2.networks.synthesis import Network
 from sidelight_stylegan2.training.losses import (
     discriminator_loss,
     generator_loss,

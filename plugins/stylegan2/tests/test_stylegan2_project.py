@@ -9,7 +9,7 @@ from sidelight_specs import UserError
 from sidelight_specs.testing import ToyClassifier, ToyData, ToyGenerator, ToyRun
 from sidelight_stylegan2.files.own import save_network
 from sidelight_stylegan2.networks.architecture import Architecture
-from sidelight_stylegan2.networks.network import Network
+from sidelight_stylegan2.networks.synthesis import Network
 from sidelight_stylegan2.params import PretrainedParams, ProjectParams
 from sidelight_stylegan2.pretrained import Pretrained
 from sidelight_stylegan2.project import Project, _rate

@@ -13,11 +13,10 @@ from sidelight_specs.testing.run import ToyRun
 from sidelight_specs.testing.toys import ToyClassifier, ToyData, ToyGenerator, ToyInverter
 from sidelight_stylegan2.generator import StyleSpace
 from sidelight_stylegan2.networks.architecture import Architecture
-from sidelight_stylegan2.networks.network import Network
-from sidelight_stylex.attfind.attfind import AttFind
-from sidelight_stylex.attfind.incremental_synthesis import FromTheBeginning, redrawing_of
-from sidelight_stylex.attfind.selection import as_released, by_paper
-from sidelight_stylex.attfind.style_effects import Changes, Models
+from sidelight_stylegan2.networks.synthesis import Network
+from sidelight_stylex.attfind.attfind import AttFind, as_released, by_paper
+from sidelight_stylex.attfind.incremental_synthesis import FullSynthesis, synthesis_of
+from sidelight_stylex.attfind.style_effects import Models, StyleEffects
 from sidelight_stylex.params import AttFindParams
 
 SLOPE = 0.3  # the changes of its logits are then 0.1 to 5
@@ -151,11 +150,11 @@ def test_the_order_is_that_of_discovery_and_not_of_the_mean_effect():
 
 
 def test_drawing_from_a_layer_on_gives_the_same_images(generator):
-    fast, slow = redrawing_of(generator), FromTheBeginning(generator)
+    fast, slow = synthesis_of(generator), FullSynthesis(generator)
     styles = generator.styles(generator.sample(1, np.random.default_rng(2)))[0]
     constant = generator.network.synthesis.constant.clone()
-    fast.prepare(styles)
-    slow.prepare(styles)
+    fast.begin(styles)
+    slow.begin(styles)
     for place, layer in enumerate(generator.style_layers):
         channels = torch.arange(layer.channels).repeat(2)
         values = torch.linspace(-3, 4, len(channels))
@@ -226,7 +225,7 @@ def test_changes_are_the_same_however_many_are_drawn_at_a_time(classifier, gener
     values = np.stack([np.full(styles.shape[1], -1), np.full(styles.shape[1], 2)], 1)
     found = []
     for batch in (1, 4, 64):
-        changes = Changes(Models(classifier, generator, batch, ToyRun()), styles, values, 2)
+        changes = StyleEffects(Models(classifier, generator, batch, ToyRun()), styles, values, 2)
         found.append(changes.measure(range(3), np.arange(styles.shape[1])))
     assert np.allclose(found[0], found[1], atol=2e-5)
     assert np.allclose(found[0], found[2], atol=2e-5)

@@ -8,11 +8,10 @@ from sidelight_specs import UserError
 from sidelight_specs.results import Attribute, Attributes, Targets
 from sidelight_specs.testing.run import ToyRun
 from sidelight_specs.testing.toys import ToyClassifier, ToyData, ToyGenerator, ToyInverter
-from sidelight_stylex.attfind.plausibility import Surroundings, tinted
+from sidelight_stylex.attfind.plausibility import LocalStatistics, tint_ratio
 from sidelight_stylex.attfind.style_effects import Models
 from sidelight_stylex.attfind.stylespace_baseline import StylespaceDifference, normalised_difference
-from sidelight_stylex.explainers.independent import Independent
-from sidelight_stylex.explainers.subset import Subset
+from sidelight_stylex.explainers import Independent, Subset
 from sidelight_stylex.params import FinderParams, IndependentParams, SubsetParams
 
 CAUSES = 3
@@ -169,10 +168,10 @@ def test_a_picture_that_turns_black_is_a_tint_and_a_changed_part_is_not():
     part = before.copy()
     part[:, 0, 8:10, 6:10] = 1
     part[:, 1:, 8:10, 6:10] *= 0.3
-    assert tinted(before, before * 0.2) > 0.99
-    assert tinted(before, before + np.float32([0.2, 0, -0.1])[:, None, None]) > 0.99
-    assert tinted(before, part) < 0.3
-    assert np.isnan(tinted(before, before))
+    assert tint_ratio(before, before * 0.2) > 0.99
+    assert tint_ratio(before, before + np.float32([0.2, 0, -0.1])[:, None, None]) > 0.99
+    assert tint_ratio(before, part) < 0.3
+    assert np.isnan(tint_ratio(before, before))
 
 
 class Painted(ToyGenerator):
@@ -195,9 +194,9 @@ def test_a_square_that_the_data_never_shows_leaves_the_data_and_another_amplitud
     painted[:, 6] = 1
     other[:, 0] = styles[6:12, 0]
     data, *changed = (generator.synthesize_styles(part) for part in (styles, painted, other))
-    around = Surroundings(Models(ToyClassifier(), generator, 8, ToyRun()), data, data[:6])
-    assert around.left_by(changed[0]) > 2
-    assert around.left_by(changed[1]) < 1
+    statistics = LocalStatistics(Models(ToyClassifier(), generator, 8, ToyRun()), data, data[:6])
+    assert statistics.departure(changed[0]) > 2
+    assert statistics.departure(changed[1]) < 1
 
 
 @pytest.mark.parametrize(("kind", "params"), [(Independent, IndependentParams()), (Subset, SubsetParams())])

@@ -14,8 +14,8 @@ from sidelight_images.params import FacesParams
 from sidelight_specs import UserError
 from sidelight_specs.results import State
 from sidelight_specs.testing import ToyRun
-from sidelight_stylex.attfind.discriminator_filter import Judge, has_judge
-from sidelight_stylex.attfind.incremental_synthesis import Resumed, redrawing_of
+from sidelight_stylex.attfind.incremental_synthesis import CachedSynthesis, synthesis_of
+from sidelight_stylex.attfind.plausibility import discriminator_filter
 from sidelight_stylex.attfind.style_effects import Models
 from sidelight_zoo import TrainedGeneratorDescriptor
 from sidelight_zoo.card import FOLDER, cards
@@ -166,12 +166,12 @@ def test_a_kept_generator_with_styles_is_searched_as_the_original_is():
     needs = {"classifier": loaded(cards()[card.needs["classifier"]])}
     kept = sidelight_zoo.components.stylex_faces(open_params(card)(), run=ToyRun(), **needs)
     models = Models(needs["classifier"], kept, 8, ToyRun())
-    assert isinstance(redrawing_of(kept), Resumed)
-    assert has_judge(models)
+    assert isinstance(synthesis_of(kept), CachedSynthesis)
     images = kept.synthesize(kept.sample(3, np.random.default_rng(0)))
-    judged = Judge(models, images)(images)
-    original = Judge(attrs.evolve(models, generator=loaded(card)), images)(images)
-    np.testing.assert_allclose(judged.numpy(), original.numpy(), rtol=1e-5)
+    logits, original = (
+        discriminator_filter(each, images)(images) for each in (models, attrs.evolve(models, generator=loaded(card)))
+    )
+    np.testing.assert_allclose(logits.numpy(), original.numpy(), rtol=1e-5)
 
 
 @pytest.mark.slow

@@ -9,7 +9,7 @@ from sidelight_specs.testing import Toys
 
 from sidelight_stylegan2.files.own import save_network
 from sidelight_stylegan2.networks.architecture import Architecture
-from sidelight_stylegan2.networks.network import Network
+from sidelight_stylegan2.networks.synthesis import Network
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from sidelight_specs import Run
     from torch import Tensor
 
-    from sidelight_stylegan2.networks.network import Network
+    from sidelight_stylegan2.networks.synthesis import Network
     from sidelight_stylegan2.params import SamplingParams
 
 

@@ -16,7 +16,7 @@ from sidelight_stylegan2.generator import StyleGan2
 if TYPE_CHECKING:
     from sidelight_specs import Run
 
-    from sidelight_stylegan2.networks.network import Network
+    from sidelight_stylegan2.networks.synthesis import Network
     from sidelight_stylegan2.params import PretrainedParams
 
 DRAWS = 4096

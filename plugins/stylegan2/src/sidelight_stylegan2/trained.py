@@ -17,8 +17,8 @@ from sidelight_toolkit.seeding import seeded
 
 from sidelight_stylegan2.generator import StyleGan2
 from sidelight_stylegan2.networks.architecture import Architecture, checked_widths, default_widths, levels_for
-from sidelight_stylegan2.networks.network import Network
 from sidelight_stylegan2.networks.pixels import from_pixels
+from sidelight_stylegan2.networks.synthesis import Network
 from sidelight_stylegan2.training.adversarial import Training
 from sidelight_stylegan2.training.checkpoints import digest, trained_in_parts, under
 from sidelight_stylegan2.training.learner import Learner

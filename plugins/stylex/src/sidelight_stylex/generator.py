@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     import numpy as np
     from sidelight_specs import Run
     from sidelight_specs.roles import Classifier, Data
-    from sidelight_stylegan2.networks.network import Network
+    from sidelight_stylegan2.networks.synthesis import Network
     from sidelight_toolkit.perceptual import Distance
     from torch import Tensor
 

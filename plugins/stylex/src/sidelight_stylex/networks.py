@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Self
 import attrs
 from sidelight_stylegan2.networks.architecture import Architecture
 from sidelight_stylegan2.networks.discriminator import Discriminator
-from sidelight_stylegan2.networks.network import Network
+from sidelight_stylegan2.networks.synthesis import Network
 from torch import nn
 
 from sidelight_stylex.condition import Condition

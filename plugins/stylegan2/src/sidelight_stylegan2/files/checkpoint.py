@@ -16,7 +16,7 @@ from sidelight_stylegan2.files import nvidia, persistent, rosinality
 from sidelight_stylegan2.files.own import load_network
 from sidelight_stylegan2.files.weights import build
 from sidelight_stylegan2.networks.architecture import FIRST
-from sidelight_stylegan2.networks.network import Network
+from sidelight_stylegan2.networks.synthesis import Network
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -15,7 +15,7 @@ from sidelight_stylegan2.networks.architecture import Architecture
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from sidelight_stylegan2.networks.network import Network
+    from sidelight_stylegan2.networks.synthesis import Network
 
 FORMAT = "sidelight-stylegan2 1"
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import torch
 from sidelight_specs import UserError
 
-from sidelight_stylegan2.networks.network import Network
+from sidelight_stylegan2.networks.synthesis import Network
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -35,12 +35,6 @@ def smooth(x: torch.Tensor, weights: torch.Tensor, padding: int) -> torch.Tensor
     return functional.conv2d(x, _depthwise(weights, x), padding=padding, groups=x.shape[1])
 
 
-def downsample(x: torch.Tensor, weights: torch.Tensor) -> torch.Tensor:
-    """(N, C, H, W) to (N, C, H/2, W/2)."""
-    padding = (len(weights) - 2) // 2
-    return functional.conv2d(x, _depthwise(weights, x), stride=2, padding=padding, groups=x.shape[1])
-
-
 def upsample(x: torch.Tensor, weights: torch.Tensor) -> torch.Tensor:
     """(N, C, H, W) to (N, C, 2H, 2W): zeros between the pixels, then the filter with a gain of 4."""
     padding = (len(weights) - 2) // 2

@@ -10,7 +10,7 @@ from sidelight_specs.results import State
 from sidelight_toolkit.arrays import to_array
 
 from sidelight_stylegan2.networks.discriminator import Discriminator
-from sidelight_stylegan2.networks.network import Network
+from sidelight_stylegan2.networks.synthesis import Network
 from sidelight_stylegan2.training.checkpoints import gathered, restore
 
 if TYPE_CHECKING:

@@ -1,1 +1,1 @@
-"""Style coordinates that move the classifier: found over many images, shown, and used to explain single images."""
+"""AttFind: attributes found over many images, with examples and plausibility flags, and its baseline."""

@@ -1,19 +1,27 @@
-"""AttFind: the style coordinates that a classifier reads a class by (StylEx, section 3.3, algorithm 1)."""
+"""AttFind: the style coordinates by which a classifier reads a class (Lang et al. 2021, StylEx, algorithm 1).
+
+Symbols as in the paper: X images that the classifier does not take for class y; s style coordinate; d direction, 0 down
+and 1 up; Delta[x, s, d] change of y's logit when s of image x is set to its extreme in direction d; M attributes;
+t threshold; S_y and D_y the coordinates and directions found.
+
+The inner loops, which fill Delta, are `style_effects`; drawing one image with each coordinate changed in turn is
+`incremental_synthesis`.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+import attrs
 import numpy as np
 import torch
 from sidelight_specs.roles import AttributeFinder
 from sidelight_toolkit.arrays import to_array
 
-from sidelight_stylex.attfind.naming import coordinates_of, measured_attribute
-from sidelight_stylex.attfind.search import Presenter, kept
-from sidelight_stylex.attfind.selection import as_released, by_paper
-from sidelight_stylex.attfind.style_effects import DIRECTIONS, Changes
-from sidelight_stylex.attfind.successive_elimination import promised_changes, race, screened
+from sidelight_stylex.attfind.search import AttributeSearch
+from sidelight_stylex.attfind.style_effects import DIRECTIONS, Choice, StyleEffects
+from sidelight_stylex.attfind.successive_elimination import gradient_estimates, screen, successive_elimination
 
 if TYPE_CHECKING:
     from sidelight_specs import Run
@@ -21,10 +29,97 @@ if TYPE_CHECKING:
     from sidelight_specs.roles import Classifier, Data, Generator, Inverter
     from torch import Tensor
 
-    from sidelight_stylex.attfind.style_effects import Models
     from sidelight_stylex.params import AttFindParams
 
+Measure = Callable[[np.ndarray], np.ndarray]
+"""(n,) rows of X -> (n, S, 2) Delta; NaN for a coordinate that has no prospect of being chosen on these."""
 
+
+@attrs.frozen(eq=False)
+class Selection:
+    """S_y and D_y in their order of discovery, and the images that each pair explains.
+
+    Args:
+        choices: A pairs (s_max, d_max).
+        explained: (A, N) bool, X_explained of each turn.
+    """
+
+    choices: list[Choice]
+    explained: np.ndarray
+
+
+def by_paper(measure: Measure, images: int, count: int, threshold: float) -> Selection:
+    """Algorithm 1; the inner loops are `measure`.
+
+    Ends with `count` coordinates, without images, or when no change raises the class on the images left.
+
+    Args:
+        measure: Delta on some images.
+        images: N, the size of X at the beginning.
+        count: M.
+        threshold: t, in logits; inf takes no image out.
+    """
+    left = np.ones(images, dtype=bool)  # X
+    choices, explained = list[Choice](), list[np.ndarray]()
+    while len(choices) < count and left.any():
+        rows = np.flatnonzero(left)
+        delta = measure(rows)  # Delta[x, s, d], (n, S, 2)
+        mean = _mean(delta)  # Delta-bar[s, d], (S, 2)
+        mean[(mean > 0).all(axis=1)] = 0  # footnote 4: both directions raise the class
+        mean[[choice.coordinate for choice in choices]] = 0  # s not in S_y
+        best = _largest(mean)  # s_max, d_max
+        if mean[best] <= 0:
+            break
+        choices.append(best)
+        newly = np.zeros(images, dtype=bool)
+        newly[rows] = delta[:, best.coordinate, best.direction] > threshold  # X_explained
+        explained.append(newly)
+        left &= ~newly  # X = X \ X_explained
+    return Selection(choices, np.array(explained, dtype=bool).reshape(len(choices), images))
+
+
+def as_released(measure: Measure, images: int, count: int, limit: float) -> Selection:
+    """The selection of the authors' notebook.
+
+    Changes that lower the class count as none; a coordinate may be taken once for each direction; and an image is
+    explained when the changes that were chosen raise the class by `limit` together.
+
+    Args:
+        measure: Delta on some images.
+        images: N.
+        count: M.
+        limit: in logits; inf takes no image out.
+    """
+    total = np.zeros(images)  # accumulated gain of each image
+    choices, explained = list[Choice](), list[np.ndarray]()
+    while len(choices) < count and (total < limit).any():
+        rows = np.flatnonzero(total < limit)
+        gains = measure(rows).clip(0)
+        mean = _mean(gains)
+        mean[tuple(np.array(choices, dtype=np.int64).reshape(-1, 2).T)] = 0
+        best = _largest(mean)
+        if mean[best] <= 0:
+            break
+        choices.append(best)
+        total[rows] += gains[:, best.coordinate, best.direction]
+        newly = np.zeros(images, dtype=bool)
+        newly[rows] = total[rows] >= limit
+        explained.append(newly)
+    return Selection(choices, np.array(explained, dtype=bool).reshape(len(choices), images))
+
+
+def _mean(delta: np.ndarray) -> np.ndarray:
+    """(n, S, 2) to the means over the images, (S, 2); 0, which is never chosen, where one was not measured."""
+    mean: np.ndarray = np.nan_to_num(delta.mean(axis=0, dtype=np.float64), nan=0.0)
+    return mean
+
+
+def _largest(mean: np.ndarray) -> Choice:
+    """argmax over (s, d)."""
+    return Choice(*map(int, np.unravel_index(mean.argmax(), mean.shape)))
+
+
+RULES = {"paper": by_paper, "released": as_released}
 THRESHOLDS = {
     # of 48 validation faces each way, the lowest t that costs no sufficiency of the top 5 and 10 (.5 to 4 tried; 1 ends
     # after two attributes one way): 42 and 39 are explained
@@ -35,7 +130,7 @@ THRESHOLDS = {
 
 
 class AttFind(AttributeFinder):
-    """Sets each coordinate to its observed extremes and keeps those that raise the target's logit most."""
+    """Sets each coordinate to its observed extremes, and keeps those that raise the target's logit most."""
 
     def __init__(
         self,
@@ -48,7 +143,7 @@ class AttFind(AttributeFinder):
         run: Run,
     ) -> None:
         self._params, self._run = params, run
-        self._presenter = Presenter(params, classifier, generator, data, inverter, run)
+        self._search = AttributeSearch(params, classifier, generator, data, inverter, run)
 
     def find(self, latents: Tensor, target: int) -> Attributes:
         """Attributes of the images that the classifier does not take for the target, in their order of discovery.
@@ -58,72 +153,56 @@ class AttFind(AttributeFinder):
         Raises:
             UserError: there is no such class.
         """
-        return kept(self._run, latents, target, lambda: self._found(latents, target))
+        # explanations of single images ask for the same attributes again
+        return self._run.cached(("attributes", latents, target), lambda: self._find(latents, target))
 
-    def _found(self, latents: Tensor, target: int) -> Attributes:
-        material = self._presenter.material(latents, target)
-        if not len(material.rows):
-            return self._presenter.nothing(material)
-        styles = material.styles[torch.from_numpy(material.rows)]
-        params, models = self._params, self._presenter.models
-        search = Search(params, models, styles, material.ranges, target)
-        rule = as_released if params.rule == "released" else by_paper
+    def _find(self, latents: Tensor, target: int) -> Attributes:
+        params, inputs = self._params, self._search.inputs(latents, target)
+        if not len(inputs.rows):
+            return self._search.no_attributes(inputs)
+        styles = inputs.styles[torch.from_numpy(inputs.rows)]  # of X, (N, S)
+        effects = StyleEffects(self._search.models, styles, inputs.ranges, target)
         threshold = THRESHOLDS[params.rule] if params.threshold is None else params.threshold
-        selection = rule(search.measure, len(styles), params.attributes, threshold)
-        choices = selection.choices
-        if not choices:
-            return self._presenter.nothing(material)
-        # coordinates found late were measured on the images left then; effects are on all
-        search.changes.measure(range(len(styles)), np.unique([choice.coordinate for choice in choices]))
-        effects = np.stack([search.changes.measured[:, choice.coordinate, choice.direction] for choice in choices])
-        layers = models.generator.style_layers
-        found = [
-            measured_attribute(layers, choice, effect, styles, material.ranges, target)
-            for choice, effect in zip(choices, effects, strict=True)
-        ]
-        return self._presenter.attributes(material, found, effects, explained=selection.explained)
+        measure = self._measure(effects, styles, inputs.ranges, target)
+        selection = RULES[params.rule](measure, len(styles), params.attributes, threshold)
+        if not selection.choices:
+            return self._search.no_attributes(inputs)
+        # coordinates found late were measured on the images left then; effects are reported on all
+        changes = effects.of_choices(selection.choices)  # (A, N)
+        return self._search.attributes(inputs, selection.choices, changes, explained=selection.explained)
 
-
-class Search:
-    """Delta[x, s, d] on the images that are left, for the rule to choose from.
-
-    Args:
-        params: rule and mode.
-        models: classifier and generator.
-        styles: (N, S) of all images.
-        ranges: (S, 2) what coordinates are set to.
-        target: index of the class.
-    """
-
-    def __init__(self, params: AttFindParams, models: Models, styles: Tensor, ranges: np.ndarray, target: int) -> None:
-        self._params = params
-        self.changes = Changes(models, styles, ranges, target)
-        self._coordinates = coordinates_of(models.generator.style_layers, params.rule == "released")
-        self._order = models.run.rng("order of the images").permutation(len(styles))
-        # an extreme of the data may lie inside of these images: such a move does not go the way it is named
-        moves = (ranges - to_array(styles).mean(axis=0)[:, None]) * DIRECTIONS
-        self._forward = moves > 0  # (S, 2)
-        self._promised = (
-            promised_changes(models, styles, ranges, target) if params.mode == "screened" else np.zeros((0, 0, 2))
+    def _measure(self, effects: StyleEffects, styles: Tensor, ranges: np.ndarray, target: int) -> Measure:
+        """Delta as the rule counts it, on all coordinates or, by `mode`, on those with prospects."""
+        params, models = self._params, self._search.models
+        released, screened = params.rule == "released", params.mode == "screened"
+        # the notebook searches convolutions only, the paper all layers
+        searched = np.concatenate(
+            [np.full(layer.channels, layer.kind == "conv") for layer in models.generator.style_layers]
         )
+        coordinates = np.flatnonzero(searched | (not released))
+        order = models.run.rng("order of the images").permutation(len(styles))
+        # an extreme of the data may lie on the near side of these images: "up" would then move them down
+        moves = (ranges - to_array(styles).mean(axis=0)[:, None]) * DIRECTIONS
+        forward = moves > 0  # (S, 2)
+        estimates = gradient_estimates(models, styles, ranges, target) if screened else None
 
-    def measure(self, rows: np.ndarray) -> np.ndarray:
-        """(n,) rows to (n, S, 2); NaN for coordinates that were given up."""
-        params, every = self._params, self._coordinates
-        if params.mode == "exact":
-            self.changes.measure(rows.tolist(), every)
-        else:
-            # raced anew on the images that are left: what had no prospect on all of them may have it on these
-            order = self._order[np.isin(self._order, rows)]
-            if params.mode == "screened":
-                every = screened(self._promised[rows], every, params.candidates)
-            race(self._counted, order, every, params.attributes, params.rule == "released")
-        return self._as_counted(self.changes.measured[rows], self._forward)
+        def counted(delta: np.ndarray, forward: np.ndarray) -> np.ndarray:
+            delta = np.where(forward, delta, 0)
+            return delta.clip(0) if released else delta
 
-    def _counted(self, rows: np.ndarray, coordinates: np.ndarray) -> np.ndarray:
-        """(n, c, 2), measured where they were not."""
-        return self._as_counted(self.changes.measure(rows.tolist(), coordinates), self._forward[coordinates])
+        def measure_some(rows: np.ndarray, candidates: np.ndarray) -> np.ndarray:
+            return counted(effects.measure(rows.tolist(), candidates), forward[candidates])
 
-    def _as_counted(self, delta: np.ndarray, forward: np.ndarray) -> np.ndarray:
-        counted: np.ndarray = np.where(forward, delta, 0)
-        return counted.clip(0) if self._params.rule == "released" else counted
+        def measure(rows: np.ndarray) -> np.ndarray:
+            if params.mode == "exact":
+                effects.measure(rows.tolist(), coordinates)
+            else:
+                # begun anew on the images left: what had no prospect on all of them may have it on these
+                left = order[np.isin(order, rows)]
+                candidates = coordinates
+                if estimates is not None:
+                    candidates = screen(estimates[rows], coordinates, params.candidates)
+                successive_elimination(measure_some, left, candidates, params.attributes, released)
+            return counted(effects.delta[rows], forward)
+
+        return measure

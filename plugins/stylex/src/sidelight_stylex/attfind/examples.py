@@ -1,4 +1,4 @@
-"""Pictures of what an attribute does, on the way there, and the other way (StylEx, figures 4 to 6)."""
+"""Example images of attributes: on the way from before to after, and in the opposite direction (StylEx, figs. 4-6)."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ if TYPE_CHECKING:
     from sidelight_stylex.attfind.style_effects import Models
 
 
-def towards(
+def examples(
     models: Models,
     styles: Tensor,
-    found: Sequence[Attribute],
+    attributes: Sequence[Attribute],
     effects: np.ndarray,
     count: int,
     factor: float,
@@ -32,63 +32,63 @@ def towards(
     Args:
         models: classifier and generator.
         styles: (N, S).
-        found: A attributes.
+        attributes: A of them.
         effects: (A, N) changes of the logit; NaN on images that the attribute does not apply to.
         count: images for each attribute, at most.
-        factor: how far the coordinate is moved: 1 to its value, 2 twice as far.
-        frames: T pictures on the way.
+        factor: distance in which the coordinate is moved: 1 to its value, 2 twice as far.
+        frames: T images from before to after.
 
     Returns:
         the fields `before`, `after`, `probabilities` and `paths` of `Attributes`.
     """
-    amounts = np.linspace(0, factor, frames)
-    chosen = min(count, int(np.isfinite(effects).sum(axis=1).min()))
+    factors = np.linspace(0, factor, frames)
+    count = min(count, int(np.isfinite(effects).sum(axis=1).min()))
     paths, probabilities = [], []
-    for attribute, effect in zip(found, effects, strict=True):
-        rows = np.argsort(-np.nan_to_num(effect, nan=-np.inf), kind="stable")[:chosen]
+    for attribute, effect in zip(attributes, effects, strict=True):
+        rows = np.argsort(-np.nan_to_num(effect, nan=-np.inf), kind="stable")[:count]
         start = styles[torch.from_numpy(rows)]
-        way = torch.stack([attribute.apply(start, float(amount)) for amount in amounts], 1)  # (n, T, S)
-        paths.append(_drawn(models, way))
-        probabilities.append(_probabilities(models, way[:, [0, -1]], attribute.target))
-    frames_of = np.stack(paths)
+        path = torch.stack([attribute.apply(start, float(step)) for step in factors], 1)  # (n, T, S)
+        paths.append(_drawn(models, path))
+        probabilities.append(_probabilities(models, path[:, [0, -1]], attribute.target))
+    images = np.stack(paths)  # (A, n, T, C, H, W)
     return {
-        "before": frames_of[:, :, 0].copy(),
-        "after": frames_of[:, :, -1].copy(),
+        "before": images[:, :, 0].copy(),
+        "after": images[:, :, -1].copy(),
         "probabilities": np.stack(probabilities),
-        "paths": frames_of,
+        "paths": images,
     }
 
 
-def back(
-    models: Models, styles: Tensor, found: Sequence[Attribute], ranges: np.ndarray, count: int, factor: float
+def opposite_examples(
+    models: Models, styles: Tensor, attributes: Sequence[Attribute], ranges: np.ndarray, count: int, factor: float
 ) -> dict[str, np.ndarray]:
-    """Images that are the target already, with each attribute's coordinate moved to its other extreme.
+    """Images of the target with each attribute's coordinate moved to its other extreme.
 
     Those are shown whose probability of the target falls most.
 
     Args:
         models: classifier and generator.
         styles: (N, S) of images that are the target.
-        found: A attributes.
+        attributes: A of them.
         ranges: (S, 2) of the coordinates.
         count: images for each attribute, at most.
-        factor: how far the coordinate is moved.
+        factor: distance in which the coordinate is moved.
 
     Returns:
         the fields `opposite_before`, `opposite_after`, `opposite_probabilities`; nothing without images.
     """
     if not len(styles) or not count:
         return {}
-    pictures, probabilities = [], []
-    for attribute in found:
-        opposite = float(ranges[attribute.coordinate, 0 if attribute.direction > 0 else 1])
-        changed = attrs.evolve(attribute, value=opposite).apply(styles, factor)
-        both = torch.stack([styles, changed], 1)
-        shares = _probabilities(models, both, attribute.target)
-        rows = np.argsort(shares[:, 1] - shares[:, 0], kind="stable")[:count]
-        pictures.append(_drawn(models, both[torch.from_numpy(rows)]))
-        probabilities.append(shares[rows])
-    drawn = np.stack(pictures)
+    images, probabilities = [], []
+    for attribute in attributes:
+        extreme = float(ranges[attribute.coordinate, 0 if attribute.direction > 0 else 1])
+        opposite = attrs.evolve(attribute, value=extreme)
+        pairs = torch.stack([styles, opposite.apply(styles, factor)], 1)  # before and after, (N, 2, S)
+        ratios = _probabilities(models, pairs, attribute.target)
+        rows = np.argsort(ratios[:, 1] - ratios[:, 0], kind="stable")[:count]
+        images.append(_drawn(models, pairs[torch.from_numpy(rows)]))
+        probabilities.append(ratios[rows])
+    drawn = np.stack(images)
     return {
         "opposite_before": drawn[:, :, 0].copy(),
         "opposite_after": drawn[:, :, 1].copy(),

@@ -1,119 +1,208 @@
-"""Drawing one image again and again, each time with one coordinate of its style vector changed.
+"""Drawing one image many times, each time with one style coordinate changed.
 
-Before the changed layer everything stays as it was, so that a StyleGAN2 network is resumed at that layer; and its image
-is the sum of what the to-RGB layers draw, so that a change of one of these takes no convolution at all.
+Layers before the changed one give what they gave before, so a StyleGAN2 network resumes there. Its image is the sum of
+what the to-RGB layers draw, so a change of one of their coordinates takes no convolution at all.
+
+Symbols, as in Karras et al. 2020: w weights, (out, in, k, k); s style of a layer, (B, in); x features, (B, in, H, W).
 """
 
 from __future__ import annotations
 
+import math
 from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING
 
 import torch
-from sidelight_stylegan2.networks.filtering import upsample
-from sidelight_stylegan2.networks.network import Network
-
-from sidelight_stylex.attfind.fused_layers import FoldedToRgb, folded, pixels
+from sidelight_stylegan2.networks.filtering import upsample, upsampling_convolution
+from sidelight_stylegan2.networks.layers import GAIN, SLOPE
+from sidelight_stylegan2.networks.modulation import EPSILON
+from sidelight_stylegan2.networks.synthesis import Network, StyledConvolution
+from torch.nn import functional
 
 if TYPE_CHECKING:
     from sidelight_specs.roles import Generator
-    from sidelight_stylegan2.networks.synthesis import Synthesis
+    from sidelight_stylegan2.networks.synthesis import ToRgb
     from torch import Tensor
 
-    from sidelight_stylex.attfind.fused_layers import Layer
 
-
-class Redrawing(ABC):
-    """Images with changed styles. `prepare` says of which image, `changed` draws it."""
+class ImageSynthesis(ABC):
+    """Draws changes of one image at a time: `begin` takes the image, `changed` draws it with a coordinate changed."""
 
     @abstractmethod
-    def prepare(self, styles: Tensor) -> None:
+    def begin(self, styles: Tensor) -> None:
         """Take the image of (S,) styles as the one to change."""
 
     @abstractmethod
     def changed(self, layer: int, channels: Tensor, values: Tensor) -> Tensor:
-        """The image with one channel of a layer set to a value, in each of B ways.
+        """The image B times, each time with one channel of a layer's style set to a value.
 
         Args:
             layer: index into `style_layers`.
             channels: (B,) int64, within the layer.
-            values: (B,) what the channel's style is set to.
+            values: (B,).
 
         Returns:
             (B, C, H, W) in [0, 1].
         """
 
 
-def redrawing_of(generator: Generator) -> Redrawing:
-    """The fastest way to draw with this generator."""
-    network = getattr(generator, "network", None)  # a StyleSpace has one, and so has one that was kept in a zoo
-    return Resumed(network) if isinstance(network, Network) else FromTheBeginning(generator)
+def synthesis_of(generator: Generator) -> ImageSynthesis:
+    """The fastest synthesis for a generator: cached for StyleGAN2 networks, also those from a zoo."""
+    network = getattr(generator, "network", None)
+    return CachedSynthesis(network) if isinstance(network, Network) else FullSynthesis(generator)
 
 
-class FromTheBeginning(Redrawing):
-    """For any generator with a style space."""
+class FullSynthesis(ImageSynthesis):
+    """Draws every change from the first layer on, with any generator that has a style space."""
 
     def __init__(self, generator: Generator) -> None:
         self._generator = generator
-        sizes = [layer.channels for layer in generator.style_layers]
-        self._starts = [sum(sizes[:place]) for place in range(len(sizes))]
+        channels = [layer.channels for layer in generator.style_layers]
+        self._starts = [sum(channels[:layer]) for layer in range(len(channels))]
 
-    def prepare(self, styles: Tensor) -> None:
+    def begin(self, styles: Tensor) -> None:
         """Keep the styles."""
         self._styles = styles
 
     def changed(self, layer: int, channels: Tensor, values: Tensor) -> Tensor:
-        """Draw B style vectors."""
-        styles = self._styles.repeat(len(channels), 1)
+        """Set the channel in B copies of the styles, and draw them."""
+        styles = self._styles.repeat(len(channels), 1)  # (B, S)
         styles[torch.arange(len(channels)), self._starts[layer] + channels] = values
         with torch.no_grad():
             return self._generator.synthesize_styles(styles)
 
 
-class Resumed(Redrawing):
-    """For a StyleGAN2 network."""
+class CachedSynthesis(ImageSynthesis):
+    """Keeps what every layer of a StyleGAN2 network is given for the image, and resumes at the changed layer."""
 
+    @torch.no_grad()
     def __init__(self, network: Network) -> None:
-        synthesis: Synthesis = network.synthesis
-        self._channels, self._start = synthesis.channels, synthesis.constant[None]
-        self._layers: list[Layer] = folded(network)
+        synthesis, clamp = network.synthesis, network.architecture.clamp
+        self._channels, self._constant = synthesis.channels, synthesis.constant[None]
+        self._layers: list[FusedConvolution | FusedToRgb] = [
+            FusedConvolution(layer, clamp) if isinstance(layer, StyledConvolution) else FusedToRgb(layer, clamp)
+            for layer in synthesis.stack
+        ]
         self._shuffle = network.architecture.shuffle
 
     @torch.no_grad()
-    def prepare(self, styles: Tensor) -> None:
-        """Draw it once and keep what every layer was given, and the image."""
-        self._styles = [part[None] for part in torch.split(styles, self._channels)]
-        self._features, self._images = [self._start], list[torch.Tensor | None]([None])
+    def begin(self, styles: Tensor) -> None:
+        """Draw the image once; keep the features and the image so far that each layer is given."""
+        self._styles = [style[None] for style in torch.split(styles, self._channels)]
+        self._features, self._images = [self._constant], list[torch.Tensor | None]([None])
         for layer, style in zip(self._layers, self._styles, strict=True):
             features, image = self._features[-1], self._images[-1]
-            if isinstance(layer, FoldedToRgb):
-                image = layer.joined(features, style, image)
+            if isinstance(layer, FusedToRgb):
+                image = layer.add_to(image, features, style)
             else:
-                features = layer(features, style, owned=False)
+                features = layer(features, style, in_place=False)
             self._features.append(features)
             self._images.append(image)
 
     @torch.no_grad()
     def changed(self, layer: int, channels: Tensor, values: Tensor) -> Tensor:
-        """Draw from the layer on."""
-        kind = self._layers[layer]
-        if isinstance(kind, FoldedToRgb):
-            return self._recoloured(layer, kind, channels, values)
-        styles = self._styles[layer].repeat(len(channels), 1)
+        """Draw from the changed layer on."""
+        first = self._layers[layer]
+        if isinstance(first, FusedToRgb):
+            return self._recoloured(layer, first, channels, values)
+        styles = self._styles[layer].repeat(len(channels), 1)  # (B, in)
         styles[torch.arange(len(channels)), channels] = values
-        features, image = kind(self._features[layer], styles, owned=False), self._images[layer]
+        # cached features stay as they are; those of later layers belong to this batch and are overwritten
+        features, image = first(self._features[layer], styles, in_place=False), self._images[layer]
         for later, style in zip(self._layers[layer + 1 :], self._styles[layer + 1 :], strict=True):
-            if isinstance(later, FoldedToRgb):
-                image = later.joined(features, style, image)
+            if isinstance(later, FusedToRgb):
+                image = later.add_to(image, features, style)
             else:
-                features = later(features, style, owned=True)
+                features = later(features, style, in_place=True)
         assert image is not None, "the last layer is a to-RGB layer"
-        return pixels(image, self._shuffle)
+        return self._pixels(image)
 
-    def _recoloured(self, place: int, layer: FoldedToRgb, channels: Tensor, values: Tensor) -> Tensor:
-        change = layer.change(self._features[place], self._styles[place], channels, values)
-        for later in self._layers[place + 1 :]:
-            change = upsample(change, later.taps) if isinstance(later, FoldedToRgb) else change
-        whole = self._images[-1]
-        assert whole is not None, "the last layer is a to-RGB layer"
-        return pixels(change.add_(whole), self._shuffle)
+    def _recoloured(self, index: int, layer: FusedToRgb, channels: Tensor, values: Tensor) -> Tensor:
+        """The image plus the change of one to-RGB layer, upsampled as often as the layers after it do."""
+        change = layer.change(self._features[index], self._styles[index], channels, values)
+        for later in self._layers[index + 1 :]:
+            change = upsample(change, later.taps) if isinstance(later, FusedToRgb) else change
+        image = self._images[-1]
+        assert image is not None, "the last layer is a to-RGB layer"
+        return self._pixels(change.add_(image))
+
+    def _pixels(self, image: Tensor) -> Tensor:
+        """Images in about [-1, 1], squares of pixels as channels, to [0, 1]."""
+        return functional.pixel_shuffle(image, self._shuffle).mul(0.5).add_(0.5).clamp_(0, 1)
+
+
+class FusedConvolution:
+    """A `StyledConvolution` for drawing alone: one tensor of the size of the features instead of half a dozen.
+
+    Those take as long as the convolution. The gain of the leaky ReLU stands in demodulation and bias, tensors are
+    written in place; images are the same up to rounding.
+    """
+
+    def __init__(self, layer: StyledConvolution, clamp: float | None) -> None:
+        self._weight, self._taps, self._clamp = layer.weight, layer.taps, clamp
+        self._energy = layer.weight.square().sum((2, 3)).T.contiguous()  # sum_k w^2, (in, out)
+        noise = layer.noise * layer.strength if layer.strength is not None else layer.weight.new_zeros(1, 1)
+        self._bias = ((layer.bias[:, None, None] + noise) * GAIN).contiguous()  # (out, H, W)
+
+    def __call__(self, x: Tensor, s: Tensor, in_place: bool) -> Tensor:
+        """(1 or B, in, H, W) features and (B, in) styles to (B, out, H, W), or twice H and W.
+
+        Args:
+            x: features of the layer before.
+            s: style of the layer.
+            in_place: x may be overwritten.
+        """
+        scale = s[:, :, None, None]
+        x = x.mul_(scale) if in_place else x * scale  # modulation, eq. 1
+        y = self._convolved(x)
+        demodulation = torch.rsqrt(s.square() @ self._energy + EPSILON).mul_(GAIN)  # eq. 3, (B, out)
+        torch.addcmul(self._bias, y, demodulation[:, :, None, None], out=y)
+        functional.leaky_relu_(y, SLOPE)
+        return y if self._clamp is None else y.clamp_(-self._clamp, self._clamp)
+
+    def _convolved(self, x: Tensor) -> Tensor:
+        if self._taps is None:
+            return functional.conv2d(x, self._weight, padding=1)
+        return upsampling_convolution(x, self._weight, self._taps)
+
+
+class FusedToRgb:
+    """A `ToRgb` for drawing alone, and the change of its image when one channel's style changes."""
+
+    def __init__(self, layer: ToRgb, clamp: float | None) -> None:
+        self._weight = (layer.weight / math.sqrt(layer.weight.shape[1]))[:, :, 0, 0].T.contiguous()  # (in, out)
+        self._bias, self._clamp, self.taps = layer.bias, clamp, layer.taps
+
+    def add_to(self, image: Tensor | None, x: Tensor, s: Tensor) -> Tensor:
+        """The image so far, at half the size, with this layer's image added."""
+        drawn = self._clamped(self._drawn(x, s))
+        return drawn if image is None else upsample(image, self.taps) + drawn
+
+    def change(self, x: Tensor, s: Tensor, channels: Tensor, values: Tensor) -> Tensor:
+        """Change of the layer's image, B times, each time with one channel's style set to a value.
+
+        Args:
+            x: (1, in, H, W).
+            s: (1, in).
+            channels: (B,) int64.
+            values: (B,).
+
+        Returns:
+            (B, out, H, W).
+        """
+        # the layer is linear in s without demodulation: (s' - s)_c w_c x_c
+        weight = (values - s[0, channels])[:, None] * self._weight[channels]  # (B, out)
+        change = x[0, channels][:, None] * weight[:, :, None, None]
+        if self._clamp is None:
+            return change
+        before = self._drawn(x, s)
+        return self._clamped(before + change) - self._clamped(before)
+
+    def _drawn(self, x: Tensor, s: Tensor) -> Tensor:
+        count, channels, height, width = x.shape
+        pixels = x.permute(0, 2, 3, 1).reshape(count, height * width, channels)
+        weights = (s[:, :, None] * self._weight).expand(count, -1, -1)  # w s, (B, in, out)
+        return torch.baddbmm(self._bias, pixels, weights).reshape(count, height, width, -1).permute(0, 3, 1, 2)
+
+    def _clamped(self, drawn: Tensor) -> Tensor:
+        return drawn if self._clamp is None else drawn.clamp(-self._clamp, self._clamp)

@@ -1,68 +1,60 @@
-"""Common parts of the finders of style attributes: their images, and the presentation of attributes."""
+"""Inputs and results that searches for style attributes share: styles, ranges, examples, flags."""
 
 from __future__ import annotations
 
-import hashlib
 from typing import TYPE_CHECKING
 
 import attrs
 import numpy as np
 import torch
 from sidelight_specs import UserError
-from sidelight_specs.results import Attributes
-from sidelight_toolkit.arrays import to_array
+from sidelight_specs.results import Attribute, Attributes, State
+from sidelight_toolkit.arrays import to_array, to_tensor
 from torch import Tensor
 
-from sidelight_stylex.attfind.examples import back, towards
-from sidelight_stylex.attfind.plausibility import Surroundings, tinted
-from sidelight_stylex.attfind.reference import ranges_of, training_styles
-from sidelight_stylex.attfind.style_effects import Models
+from sidelight_stylex.attfind.examples import examples, opposite_examples
+from sidelight_stylex.attfind.plausibility import implausible
+from sidelight_stylex.attfind.style_effects import DIRECTIONS, Models
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
 
     from sidelight_specs import Run
-    from sidelight_specs.results import Attribute
     from sidelight_specs.roles import Classifier, Data, Generator, Inverter
 
+    from sidelight_stylex.attfind.style_effects import Choice
     from sidelight_stylex.params import FinderParams
 
-JUDGED = 16
-"""Images on which it is judged whether an attribute is plausible."""
+FLAG_IMAGES = 16
+"""Images on which plausibility is measured: a median needs no more."""
 
 
 @attrs.frozen(eq=False)
-class Material:
-    """What a search works on.
+class SearchInputs:
+    """Styles and ranges for one target.
 
     Args:
         target: index of the class.
         styles: (N, S) of the given latents.
-        answers: (N,) int64, the class that the classifier says of what is drawn.
+        predictions: (N,) int64, the classifier's classes of what is drawn of them.
         reference: (R, S) styles of the data; of the given latents where there is no data.
-        ranges: (S, 2) float32, every coordinate's extremes in the reference.
+        ranges: (S, 2) float32, the extremes of every coordinate in the reference.
     """
 
     target: int
     styles: Tensor
-    answers: np.ndarray
+    predictions: np.ndarray
     reference: Tensor
     ranges: np.ndarray
 
     @property
     def rows(self) -> np.ndarray:
         """The images that are not taken for the target."""
-        return np.flatnonzero(self.answers != self.target)
+        return np.flatnonzero(self.predictions != self.target)
 
 
-def kept(run: Run, latents: Tensor, target: int, find: Callable[[], Attributes]) -> Attributes:
-    """What was found for these latents and this class, kept: explanations of single images ask the same again."""
-    digest = hashlib.blake2b(to_array(latents).tobytes(), digest_size=16).hexdigest()
-    return run.cached(("attributes", digest, target), find)
-
-
-class Presenter:
-    """Prepares a search, and makes `Attributes` of what it found."""
+class AttributeSearch:
+    """Prepares the inputs of a search, and makes `Attributes` of the coordinates that it chose."""
 
     def __init__(
         self,
@@ -76,8 +68,8 @@ class Presenter:
         self._params, self._data, self._inverter = params, data, inverter
         self.models = Models(classifier, generator, params.batch, run)
 
-    def material(self, latents: Tensor, target: int) -> Material:
-        """Styles, answers and ranges.
+    def inputs(self, latents: Tensor, target: int) -> SearchInputs:
+        """Styles, predictions and ranges.
 
         Raises:
             UserError: there is no such class.
@@ -86,73 +78,100 @@ class Presenter:
         if not 0 <= target < len(names):
             raise UserError(f"there is no class {target} to find attributes of", f"classes are 0 to {len(names) - 1}")
         styles = self.models.styles(latents)
-        reference = training_styles(self.models, self._data, self._inverter, self._params.reference)
+        reference = self._training_styles()
         reference = styles if reference is None else reference
-        answers = to_array(self.models.logits(styles).argmax(1))
-        return Material(target, styles, answers, reference, ranges_of(reference, self._params.quantile))
+        predictions = to_array(self.models.logits(styles).argmax(1))
+        return SearchInputs(target, styles, predictions, reference, quantile_ranges(reference, self._params.quantile))
 
-    def nothing(self, material: Material) -> Attributes:
-        """No attribute, and the user is told."""
-        names, left = self.models.classifier.class_names, len(material.rows)
-        name = names[material.target]
-        why = f"no change raises it on {left} images" if left else "the classifier takes every image for it already"
-        self.models.run.warn(f"no attributes of the class {name}: {why}")
-        return Attributes(answers="probe", ranges=material.ranges, class_names=tuple(names))
+    def _training_styles(self) -> Tensor | None:
+        """(R, S) styles of the first training images, inverted once; None without data or inverter."""
+        data, inverter, count = self._data, self._inverter, self._params.reference
+        if data is None or inverter is None or not count:
+            return None
+
+        def invert() -> State:
+            images = data.split("train").images[:count]
+            latents = to_tensor(inverter.invert(to_tensor(images, self.models.run)).latents, self.models.run)
+            return State(arrays={"styles": to_array(self.models.styles(latents))})
+
+        state = self.models.run.cached(("styles of training images", count), invert)
+        return to_tensor(state.arrays["styles"], self.models.run)
+
+    def no_attributes(self, inputs: SearchInputs) -> Attributes:
+        """An empty result, with a warning."""
+        names, left = self.models.classifier.class_names, len(inputs.rows)
+        name = names[inputs.target]
+        reason = f"no change raises it on {left} images" if left else "the classifier takes every image for it already"
+        self.models.run.warn(f"no attributes of the class {name}: {reason}")
+        return Attributes(answers="probe", ranges=inputs.ranges, class_names=tuple(names))
 
     def attributes(
         self,
-        material: Material,
-        found: Sequence[Attribute],
+        inputs: SearchInputs,
+        choices: Sequence[Choice],
         effects: np.ndarray,
         *,
         scores: np.ndarray | None = None,
         explained: np.ndarray | None = None,
     ) -> Attributes:
-        """With examples, and flagged where they are not plausible.
+        """Named attributes with their examples, flagged where they are not plausible.
 
         Args:
-            material: what was searched.
-            found: A attributes, ranked; at least one.
-            effects: (A, len(material.rows)) changes of the target's logit.
+            inputs: of the search.
+            choices: A coordinates and directions, ranked; at least one.
+            effects: (A, len(inputs.rows)) changes of the target's logit.
             scores: (A,) what they are ranked by, where that is not the effect.
-            explained: (A, len(material.rows)) bool, the images that each explains.
+            explained: (A, len(inputs.rows)) bool, the images that each explains.
         """
         params, models = self._params, self.models
-        everywhere = np.full((len(found), len(material.styles)), np.nan, dtype=np.float32)
-        everywhere[:, material.rows] = effects
-        taken = None
+        found = [self._attribute(inputs, *pair) for pair in zip(choices, effects, strict=True)]
+        on_all = np.full((len(found), len(inputs.styles)), np.nan, dtype=np.float32)  # NaN: is the target already
+        on_all[:, inputs.rows] = effects
+        explained_of_all = None
         if explained is not None:
-            taken = np.zeros(everywhere.shape, dtype=bool)
-            taken[:, material.rows] = explained
-        rest = torch.from_numpy(np.flatnonzero(material.answers == material.target))
-        pictures = towards(models, material.styles, found, everywhere, params.examples, params.factor, params.frames)
-        others = back(models, material.styles[rest], found, material.ranges, params.examples, params.factor)
-        flags = self._flags(material, found)
+            explained_of_all = np.zeros(on_all.shape, dtype=bool)
+            explained_of_all[:, inputs.rows] = explained
+        of_target = torch.from_numpy(np.flatnonzero(inputs.predictions == inputs.target))
+        pictures = examples(models, inputs.styles, found, on_all, params.examples, params.factor, params.frames)
+        opposite = opposite_examples(
+            models, inputs.styles[of_target], found, inputs.ranges, params.examples, params.factor
+        )
+        explained_styles = inputs.styles[torch.from_numpy(inputs.rows[:FLAG_IMAGES])]
+        flags = implausible(models, inputs.reference[: params.surroundings], explained_styles, found, params)
         return Attributes(
             answers="probe",
             attributes=tuple(attrs.evolve(one, flagged=flag) for one, flag in zip(found, flags, strict=True)),
-            effects=everywhere,
-            ranges=material.ranges,
+            effects=on_all,
+            ranges=inputs.ranges,
             scores=scores,
-            explained=taken,
+            explained=explained_of_all,
             class_names=tuple(models.classifier.class_names),
             **pictures,
-            **others,
+            **opposite,
         )
 
-    def _flags(self, material: Material, found: Sequence[Attribute]) -> list[str]:
-        """Why each attribute is not plausible; empty where it is."""
-        start = material.styles[torch.from_numpy(material.rows[:JUDGED])]
-        before = self.models.draw(start)
-        around = Surroundings(self.models, self.models.draw(material.reference[: self._params.surroundings]), before)
-        return [self._flag(start, before, attribute, around) for attribute in found]
+    def _attribute(self, inputs: SearchInputs, choice: Choice, effects: np.ndarray) -> Attribute:
+        """An attribute named by its position in the style space: `16x16 conv 1, channel 41, up`."""
+        layers = self.models.generator.style_layers
+        ends = np.cumsum([layer.channels for layer in layers])
+        index = int(np.searchsorted(ends, choice.coordinate, side="right"))
+        layer, value = layers[index], float(inputs.ranges[choice])
+        channel = choice.coordinate - int(ends[index]) + layer.channels
+        styles = inputs.styles[torch.from_numpy(inputs.rows)]
+        return Attribute(
+            name=f"{layer.name}, channel {channel}, {'up' if choice.direction else 'down'}",
+            coordinate=choice.coordinate,
+            layer=layer.name,
+            channel=channel,
+            direction=DIRECTIONS[choice.direction],
+            shift=float((value - styles[:, choice.coordinate]).mean()),
+            effect=float(effects.mean(dtype=np.float64)),
+            target=inputs.target,
+            value=value,
+        )
 
-    def _flag(self, start: Tensor, before: Tensor, attribute: Attribute, around: Surroundings) -> str:
-        after = self.models.draw(attribute.apply(start))
-        share, gone = tinted(to_array(before), to_array(after)), around.left_by(after)
-        reasons = []
-        if share >= self._params.tint:
-            reasons.append(f"tints the whole picture: one colour shift explains {share:.0%} of the change")
-        if gone > self._params.outside:
-            reasons.append(f"leaves the data, by {gone:.1f} of its standard deviations")
-        return "; ".join(reasons)
+
+def quantile_ranges(styles: Tensor, quantile: float) -> np.ndarray:
+    """(S, 2) float32: the quantiles `quantile` and 1 - `quantile` of (N, S) styles; minimum and maximum for 0."""
+    ranges = np.quantile(to_array(styles).astype(np.float64), [quantile, 1 - quantile], axis=0)
+    return np.ascontiguousarray(ranges.T.astype(np.float32))

@@ -1,8 +1,12 @@
-"""Effects of single style coordinates on the classifier (StylEx, algorithm 1, inner loops)."""
+"""Effects of style coordinates on the classifier: Delta, the inner loops of AttFind (StylEx, algorithm 1).
+
+Symbols: x image, N of them; s style coordinate, S of them; d direction, 0 down and 1 up; y target class, C_y its logit;
+G generator, drawing an image from styles; Delta[x, s, d] = C_y(G(styles with s at its extreme in d)) - C_y(G(styles)).
+"""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import attrs
 import numpy as np
@@ -12,7 +16,7 @@ from sidelight_specs.roles import Classifier, Generator
 from sidelight_toolkit.arrays import to_array, to_tensor
 from sidelight_toolkit.batching import in_batches, slices
 
-from sidelight_stylex.attfind.incremental_synthesis import redrawing_of
+from sidelight_stylex.attfind.incremental_synthesis import synthesis_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -20,18 +24,25 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 DIRECTIONS = (-1, 1)
-"""In the order of the last axis of all arrays of changes: to the lowest value, to the highest."""
+"""Signs of d = 0 and d = 1, in the order of the last axis of Delta."""
+
+
+class Choice(NamedTuple):
+    """A coordinate s and a direction d."""
+
+    coordinate: int
+    direction: int
 
 
 @attrs.frozen(eq=False)
 class Models:
-    """What is searched, and how many images at a time it is asked about.
+    """The classifier and the generator, in batches.
 
     Args:
-        classifier: what is explained.
-        generator: with a style space.
+        classifier: explained.
+        generator: has a style space.
         batch: images drawn and classified at a time.
-        run: of whoever asks.
+        run: of the component.
     """
 
     classifier: Classifier
@@ -44,66 +55,76 @@ class Models:
         return in_batches(self.generator.styles, latents, self.batch)
 
     def draw(self, styles: Tensor) -> Tensor:
-        """(N, S) to (N, C, H, W)."""
+        """(N, S) to images, (N, C, H, W)."""
         return in_batches(self.generator.synthesize_styles, styles, self.batch)
 
     def logits(self, styles: Tensor) -> Tensor:
-        """(N, S) to the class logits of what is drawn, (N, K)."""
-        return in_batches(lambda part: self.ask(self.generator.synthesize_styles(part)), styles, self.batch)
+        """(N, S) to the class logits of the drawn images, (N, K)."""
+        return in_batches(lambda part: self.classify(self.generator.synthesize_styles(part)), styles, self.batch)
 
-    def ask(self, images: Tensor) -> Tensor:
-        """(N, C, H, W) to (N, K), without gradients."""
+    def classify(self, images: Tensor) -> Tensor:
+        """(N, C, H, W) to class logits (N, K), without gradients."""
         with torch.no_grad():
             return self.classifier.class_logits(images)
 
 
-class Changes:
-    """Delta[x, s, d] of algorithm 1: the change of the target's logit, measured where it is asked for.
+class StyleEffects:
+    """Delta[x, s, d], each entry measured once, when it is first needed.
 
-    Kept is one number for each image, coordinate and direction. What is drawn at a time follows the batch.
+    Memory follows the batch: of each entry one number is kept.
 
     Args:
         models: classifier and generator.
         styles: (N, S) of the images.
-        values: (S, 2), what each coordinate is set to in the two directions.
-        target: index of the class.
+        extremes: (S, 2), the values that each coordinate is set to.
+        target: y.
 
     Attributes:
-        measured: (N, S, 2) float32 changes, in logits; NaN where nothing was measured.
-        drawn: how many images were drawn and classified.
+        delta: (N, S, 2) float32, in logits; NaN where not measured.
     """
 
-    def __init__(self, models: Models, styles: Tensor, values: np.ndarray, target: int) -> None:
+    def __init__(self, models: Models, styles: Tensor, extremes: np.ndarray, target: int) -> None:
         self._models, self._styles, self._target = models, styles, target
-        self._values = to_tensor(values.astype(np.float32), models.run)
-        self._before = to_array(models.logits(styles)[:, target])
-        self._redrawing = redrawing_of(models.generator)
-        sizes = [layer.channels for layer in models.generator.style_layers]
-        self._ends = np.cumsum(sizes)
-        self._starts = self._ends - sizes
-        self.measured = np.full((*styles.shape, 2), np.nan, dtype=np.float32)
-        self.drawn = len(styles)
+        self._extremes = to_tensor(extremes.astype(np.float32), models.run)
+        self._before = to_array(models.logits(styles)[:, target])  # C_y(G(styles)), (N,)
+        self._synthesis = synthesis_of(models.generator)
+        channels = [layer.channels for layer in models.generator.style_layers]
+        self._ends = np.cumsum(channels)
+        self._starts = self._ends - channels
+        self.delta = np.full((*styles.shape, 2), np.nan, dtype=np.float32)
 
     def measure(self, rows: Sequence[int], coordinates: np.ndarray) -> np.ndarray:
-        """Both changes of these coordinates, ascending, on these images: (rows, coordinates, 2); each measured once."""
+        """Delta on some images x and coordinates s.
+
+        Args:
+            rows: n images.
+            coordinates: c of them, ascending.
+
+        Returns:
+            (n, c, 2).
+        """
         for row in self._models.run.progress(rows, "changing coordinates"):
-            missing = coordinates[np.isnan(self.measured[row, coordinates]).any(axis=1)]
+            missing = coordinates[np.isnan(self.delta[row, coordinates]).any(axis=1)]
             if not len(missing):
                 continue
-            self._redrawing.prepare(self._styles[row])
+            self._synthesis.begin(self._styles[row])
+            # layer by layer: all changes in a batch can then share what is drawn before the layer
             for layer, (start, end) in enumerate(zip(self._starts, self._ends, strict=True)):
                 self._measure_layer(row, layer, missing[(missing >= start) & (missing < end)])
-        found: np.ndarray = self.measured[np.ix_(np.asarray(rows), coordinates)]
-        return found
+        effects: np.ndarray = self.delta[np.ix_(np.asarray(rows), coordinates)]
+        return effects
+
+    def of_choices(self, choices: Sequence[Choice]) -> np.ndarray:
+        """Delta of A choices on all images, (A, N)."""
+        self.measure(range(len(self._styles)), np.unique([choice.coordinate for choice in choices]))
+        return np.stack([self.delta[:, choice.coordinate, choice.direction] for choice in choices])
 
     def _measure_layer(self, row: int, layer: int, coordinates: np.ndarray) -> None:
-        places = np.repeat(coordinates, len(DIRECTIONS))
-        directions = np.tile(np.arange(len(DIRECTIONS)), len(coordinates))
-        for part in slices(len(places), self._models.batch):
-            chosen, way = torch.from_numpy(places[part]), torch.from_numpy(directions[part])
-            channels = (chosen - int(self._starts[layer])).to(self._styles.device)
-            values = self._values[chosen.to(self._values.device), way.to(self._values.device)]
-            logits = self._models.ask(self._redrawing.changed(layer, channels, values))
-            found = to_array(logits[:, self._target]) - self._before[row]
-            self.measured[row, places[part], directions[part]] = found
-            self.drawn += len(found)
+        s = np.repeat(coordinates, len(DIRECTIONS))  # each coordinate down, then up
+        d = np.tile(np.arange(len(DIRECTIONS)), len(coordinates))
+        for batch in slices(len(s), self._models.batch):
+            coordinate, direction = torch.from_numpy(s[batch]), torch.from_numpy(d[batch])
+            channels = (coordinate - int(self._starts[layer])).to(self._styles.device)
+            values = self._extremes[coordinate.to(self._extremes.device), direction.to(self._extremes.device)]
+            logits = self._models.classify(self._synthesis.changed(layer, channels, values))  # (B, K)
+            self.delta[row, s[batch], d[batch]] = to_array(logits[:, self._target]) - self._before[row]

@@ -1,0 +1,250 @@
+"""Explanations of single images by attributes (Lang et al. 2021, StylEx, section 3.4).
+
+`Independent` changes each attribute of the probe class alone and keeps the top k; `Subset` changes attributes together,
+greedily, until the classifier answers the probe class. Attributes are those of an attribute finder such as AttFind.
+"""
+
+from __future__ import annotations
+
+from functools import cached_property
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+import torch
+from sidelight_specs import UserError
+from sidelight_specs.results import Counterfactual, ImageAttributes
+from sidelight_specs.roles import Explainer
+from sidelight_toolkit.arrays import to_array, to_tensor
+from sidelight_toolkit.batching import in_batches
+
+from sidelight_stylex.attfind.style_effects import Models
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from sidelight_specs import Run
+    from sidelight_specs.results import Attribute, Targets
+    from sidelight_specs.roles import AttributeFinder, Classifier, Data, Generator, Inverter
+    from torch import Tensor
+
+    from sidelight_stylex.params import ImageParams, IndependentParams, SubsetParams
+
+ROUNDING = 1e-4
+"""Gains of the log odds, in nats, that batches of another size may give or take."""
+DECIMALS = 4
+"""Likewise for comparisons: attributes without effect then keep the finder's order."""
+
+
+class AttributePool:
+    """Attributes of each class, found on training images and cached; and images with attributes changed.
+
+    Args:
+        params: number of training images, factor, batch.
+        classifier: explained.
+        generator: has a style space.
+        inverter: into the generator's latents.
+        data: source of the training images.
+        finder: of attributes.
+        run: of the explainer.
+    """
+
+    def __init__(
+        self,
+        params: ImageParams,
+        classifier: Classifier,
+        generator: Generator,
+        inverter: Inverter,
+        data: Data,
+        finder: AttributeFinder,
+        run: Run,
+    ) -> None:
+        self._params, self._inverter, self._data, self._finder = params, inverter, data, finder
+        self._pools: dict[int, tuple[Attribute, ...]] = {}
+        self.models = Models(classifier, generator, params.batch, run)
+
+    def of_class(self, target: int) -> tuple[Attribute, ...]:
+        """Attributes that raise this class, in the finder's order, without implausible ones unless `flagged`.
+
+        Raises:
+            UserError: the finder's attributes are no coordinates of the style space.
+        """
+        if target not in self._pools:
+            # cached by the question, so that a later run need not even make the training images
+            attributes = self.models.run.cached(
+                ("attributes", self._params.pool, target), lambda: self._finder.find(self._latents, target)
+            )
+            if attributes.directions is not None:
+                raise UserError(
+                    "the attribute finder gives directions through the latent space, not style coordinates",
+                    "name one that does: needs: {attribute_finder: ID}, for instance that of stylex/attfind",
+                )
+            self._pools[target] = tuple(one for one in attributes.attributes if self._params.flagged or not one.flagged)
+        return self._pools[target]
+
+    @cached_property
+    def _latents(self) -> Tensor:
+        images = self._data.split("train").images[: self._params.pool]
+        inversion = self._inverter.invert(to_tensor(images, self.models.run))
+        return to_tensor(inversion.latents, self.models.run)
+
+    def styles(self, images: Tensor) -> Tensor:
+        """(N, C, H, W) images to the styles of their inversions, (N, S)."""
+        latents = to_tensor(self._inverter.invert(images).latents, self.models.run)
+        return self.models.styles(latents)
+
+    def each_applied(self, styles: Tensor, attributes: Sequence[Attribute]) -> Tensor:
+        """(S,) styles to (A, S), one attribute applied in each row."""
+        return torch.stack([attribute.apply(styles, self._params.factor) for attribute in attributes])
+
+    def draw(self, styles: Tensor) -> tuple[np.ndarray, np.ndarray]:
+        """Images of (N, S) styles, (N, C, H, W), and their class logits, (N, K)."""
+        images = self.models.draw(styles)
+        logits = in_batches(self.models.classifier.class_logits, images, self.models.batch)
+        return to_array(images), to_array(logits)
+
+
+class Independent(Explainer):
+    """Independent selection: the attributes of the probe class that raise it most on this image, each alone."""
+
+    def __init__(
+        self,
+        params: IndependentParams,
+        *,
+        classifier: Classifier,
+        generator: Generator,
+        inverter: Inverter,
+        data: Data,
+        attribute_finder: AttributeFinder,
+        run: Run,
+    ) -> None:
+        self._params, self._run = params, run
+        self._pool = AttributePool(params, classifier, generator, inverter, data, attribute_finder, run)
+
+    def explain(self, images: Tensor, targets: Targets) -> ImageAttributes:
+        """Ranked by the change of the probe's logit, from the reconstruction to the changed image."""
+        pools = {probe: self._pool.of_class(probe) for probe in sorted(set(targets.probe.tolist()))}
+        index = {attribute: number for number, attribute in enumerate(one for pool in pools.values() for one in pool)}
+        styles = self._pool.styles(images)
+        before, logits_before = self._pool.draw(styles)
+        rows = [
+            self._top(styles[row], pools[probe], probe, before[row], logits_before[row], index)
+            for row, probe in self._run.progress(list(enumerate(targets.probe.tolist())), "changing attributes")
+        ]
+        chosen, after, logits_after = (np.stack(columns) for columns in zip(*rows, strict=True))
+        return ImageAttributes(
+            answers="probe",
+            attributes=tuple(index),
+            chosen=chosen,
+            before=before,
+            after=after,
+            logits=to_array(self._pool.models.classify(images)),
+            logits_before=logits_before,
+            logits_after=logits_after,
+        )
+
+    def _top(
+        self,
+        styles: Tensor,
+        pool: tuple[Attribute, ...],
+        probe: int,
+        before: np.ndarray,
+        logits_before: np.ndarray,
+        index: dict[Attribute, int],
+    ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """The top k of one image: indices (k,), images and logits; padded with -1 and what was before."""
+        count = self._params.top
+        chosen = np.full(count, -1, dtype=np.int64)
+        after, logits_after = np.repeat(before[None], count, 0), np.repeat(logits_before[None], count, 0)
+        if pool:
+            images, logits = self._pool.draw(self._pool.each_applied(styles, pool))  # (A, C, H, W), (A, K)
+            order = np.argsort(-logits[:, probe].round(DECIMALS), kind="stable")[:count]
+            chosen[: len(order)] = [index[pool[number]] for number in order]
+            after[: len(order)], logits_after[: len(order)] = images[order], logits[order]
+        return chosen, after, logits_after
+
+
+class Path(NamedTuple):
+    """Steps from a reconstruction to the answer, one attribute each.
+
+    Attributes:
+        names: of the attributes, "" first.
+        images: (T, C, H, W).
+        logits: (T, K).
+        passes: images classified.
+    """
+
+    names: list[str]
+    images: np.ndarray
+    logits: np.ndarray
+    passes: int
+
+
+class Subset(Explainer):
+    """Subset selection: at each step the attribute that, with those changed already, raises the probe's odds most."""
+
+    def __init__(
+        self,
+        params: SubsetParams,
+        *,
+        classifier: Classifier,
+        generator: Generator,
+        inverter: Inverter,
+        data: Data,
+        attribute_finder: AttributeFinder,
+        run: Run,
+    ) -> None:
+        self._params, self._run = params, run
+        self._pool = AttributePool(params, classifier, generator, inverter, data, attribute_finder, run)
+
+    def explain(self, images: Tensor, targets: Targets) -> Counterfactual:
+        """The images after the smallest prefix with which the classifier answers the probe; else after all steps."""
+        styles = self._pool.styles(images)
+        paths = [
+            self._path(styles[row], probe)
+            for row, probe in self._run.progress(list(enumerate(targets.probe.tolist())), "changing attributes")
+        ]
+        length = self._params.most + 1  # the reconstruction comes first
+        logits = np.stack([_padded(path.logits, length) for path in paths])
+        drawn = np.stack([_padded(path.images, length) for path in paths])
+        return Counterfactual(
+            answers="contrast",
+            images=drawn[:, -1].copy(),
+            logits_before=to_array(self._pool.models.classify(images)),
+            logits_after=logits[:, -1].copy(),
+            converged=(logits[:, -1].argmax(axis=1) == targets.probe) & (targets.probe != targets.predicted),
+            path_images=drawn,
+            path_logits=logits,
+            path_steps=np.arange(length),
+            path_names=tuple((*path.names, *[""] * (length - len(path.names))) for path in paths),
+            passes=np.array([path.passes for path in paths], dtype=np.float32),
+        )
+
+    def _path(self, styles: Tensor, probe: int) -> Path:
+        left = list(self._pool.of_class(probe))
+        drawn, answers = self._pool.draw(styles[None])
+        names, images, logits, passes = [""], [drawn[0]], [answers[0]], 2  # the image and its reconstruction
+        while left and len(names) <= self._params.most and logits[-1].argmax() != probe:
+            candidates = self._pool.each_applied(styles, left)
+            drawn, answers = self._pool.draw(candidates)
+            odds, passes = log_odds(answers, probe), passes + len(left)
+            best = int(odds.round(DECIMALS).argmax())
+            if odds[best] <= log_odds(logits[-1][None], probe)[0] + ROUNDING:
+                break
+            names.append(left.pop(best).name)
+            images.append(drawn[best])
+            logits.append(answers[best])
+            styles = candidates[best]
+        return Path(names, np.stack(images), np.stack(logits), passes)
+
+
+def log_odds(logits: np.ndarray, target: int) -> np.ndarray:
+    """log p_target / (1 - p_target) of (N, K) logits, (N,)."""
+    others = np.delete(logits.astype(np.float64), target, axis=1)
+    top = others.max(axis=1)  # logsumexp without overflow
+    odds: np.ndarray = logits[:, target] - top - np.log(np.exp(others - top[:, None]).sum(axis=1))
+    return odds
+
+
+def _padded(values: np.ndarray, length: int) -> np.ndarray:
+    """The last row repeated up to `length` rows."""
+    return np.concatenate([values, np.repeat(values[-1:], length - len(values), axis=0)])

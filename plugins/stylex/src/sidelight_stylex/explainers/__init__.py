@@ -1,1 +1,0 @@
-"""Explanations of single images by attributes."""

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 from sidelight_metrics.attributes.attribute_factors import AttributeFactors, _leading, _places, _proxies, _rank, _table
-from sidelight_metrics.attributes.style_edits import applied
+from sidelight_metrics.attributes.style_edits import apply_attributes
 from sidelight_metrics.attributes.sufficiency import Sufficiency
 from sidelight_metrics.params import AttributeFactorsParams, SufficiencyParams
 from sidelight_specs import UserError
@@ -124,8 +124,8 @@ def test_a_split_that_was_explained_whole_is_refused():
 def test_attributes_are_applied_together_and_in_part():
     styles = torch.tensor([[1.0, 2.0, 3.0]])
     chosen = [attribute(0, 0, 5.0), Attribute(name="added", coordinate=2, shift=-2.0)]
-    assert applied(styles, chosen, 0.5).tolist() == [[3.0, 2.0, 2.0]]
-    assert applied(styles, chosen, 1.0).tolist() == [[5.0, 2.0, 1.0]]
+    assert apply_attributes(styles, chosen, 0.5).tolist() == [[3.0, 2.0, 2.0]]
+    assert apply_attributes(styles, chosen, 1.0).tolist() == [[5.0, 2.0, 1.0]]
 
 
 def test_pure_attributes_of_different_factors_score_best():

@@ -3,11 +3,10 @@
 import numpy as np
 import pytest
 import torch
-from sidelight_metrics import FaithfulnessParams, LocalityParams
-from sidelight_metrics.concepts import mean_squared_cosine
 from sidelight_metrics.concepts.faithfulness import Faithfulness
 from sidelight_metrics.concepts.locality import Locality, spread
-from sidelight_metrics.concepts.orthogonality import Orthogonality
+from sidelight_metrics.concepts.orthogonality import Orthogonality, mean_squared_cosine
+from sidelight_metrics.params import BatchParams, LocalityParams
 from sidelight_metrics.segments import masks_of, patches
 from sidelight_specs import SidelightError
 from sidelight_specs.params import NoParams
@@ -35,7 +34,7 @@ def pixels(logits):
 @pytest.fixture
 def faithful(identity, question):
     def measure(found, logits, predicted=0):
-        metric = Faithfulness(FaithfulnessParams(batch=1), classifier=identity, run=ToyRun())
+        metric = Faithfulness(BatchParams(batch=1), classifier=identity, run=ToyRun())
         return named(metric.measure(found, pixels(logits), question(len(logits), predicted)))
 
     return measure
@@ -179,5 +178,5 @@ def test_patches_stand_in_for_masks_that_cannot_be_had():
 
 def test_other_explanations_are_refused(question):
     heatmap = Heatmap(values=np.ones((1, 2, 2), np.float32))
-    with pytest.raises(SidelightError, match="not a 'heatmap'"):
+    with pytest.raises(SidelightError, match='not "heatmap"'):
         Locality(LocalityParams(), run=ToyRun()).measure(heatmap, torch.zeros(1, 1, 2, 2), question(1))

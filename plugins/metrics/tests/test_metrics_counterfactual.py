@@ -7,7 +7,7 @@ from sidelight_metrics.counterfactuals.confidence_change import ConfidenceChange
 from sidelight_metrics.counterfactuals.distance import Distance
 from sidelight_metrics.counterfactuals.flip_rate import FlipRate
 from sidelight_metrics.counterfactuals.third_class_rate import ThirdClassRate
-from sidelight_metrics.params import ConfidenceChangeParams, DistanceParams, FlipRateParams, ThirdClassRateParams
+from sidelight_metrics.params import BatchParams, DistanceParams, FlipRateParams
 from sidelight_specs import SidelightError
 from sidelight_specs.results import Counterfactual, Heatmap
 from sidelight_specs.testing import ToyRun
@@ -33,7 +33,7 @@ def test_flips_boundaries_and_third_classes(counterfactual, identity, question):
     found, images = counterfactual([BEFORE] * len(CASES), [case[0] for case in CASES])
     targets, run = question(len(CASES)), ToyRun()
     rates = by_name(FlipRate(FlipRateParams(), classifier=identity, run=run).measure(found, images, targets))
-    third = ThirdClassRate(ThirdClassRateParams(), classifier=identity, run=run).measure(found, images, targets)
+    third = ThirdClassRate(BatchParams(), classifier=identity, run=run).measure(found, images, targets)
     assert rates["flipped"].values.tolist() == [case[1] for case in CASES]
     assert rates["boundary"].values.tolist() == [case[2] for case in CASES]
     assert third.items[0].values.tolist() == [case[3] for case in CASES]
@@ -59,8 +59,8 @@ def test_a_failed_search_is_a_failure_to_the_rates_and_no_answer_to_the_rest(cou
     assert rates["boundary"].values.tolist() == [1, 0]
     assert rates["converged"].values.tolist() == [1, 0]
     others = [
-        ThirdClassRate(ThirdClassRateParams(), classifier=identity, run=run),
-        ConfidenceChange(ConfidenceChangeParams(), classifier=identity, run=run),
+        ThirdClassRate(BatchParams(), classifier=identity, run=run),
+        ConfidenceChange(BatchParams(), classifier=identity, run=run),
         Distance(DistanceParams(), run=run),
     ]
     for metric in others:
@@ -72,7 +72,7 @@ def test_a_failed_search_is_a_failure_to_the_rates_and_no_answer_to_the_rest(cou
 def test_confidences_are_softmax_probabilities(counterfactual, identity, question):
     after = [0.5, 2.0, 1.0]
     found, images = counterfactual([BEFORE], [after])
-    metric = ConfidenceChange(ConfidenceChangeParams(), classifier=identity, run=ToyRun())
+    metric = ConfidenceChange(BatchParams(), classifier=identity, run=ToyRun())
     items = by_name(metric.measure(found, images, question(1)))
     p = [torch.tensor(logits).double().softmax(0).numpy() for logits in (BEFORE, after)]
     for name, side in [("predicted", 0), ("probe", 1)]:
@@ -91,7 +91,7 @@ def test_a_binary_confidence_is_the_sigmoid_of_its_logit(linear, question):
         logits_after=np.zeros((1, 2)),
         converged=np.array([True]),
     )
-    metric = ConfidenceChange(ConfidenceChangeParams(), classifier=classifier, run=ToyRun())
+    metric = ConfidenceChange(BatchParams(), classifier=classifier, run=ToyRun())
     items = by_name(metric.measure(found, images, question(1, predicted=1, probe=0)))
     assert items["predicted before"].value == pytest.approx(1 / (1 + np.exp(-0.8)), rel=1e-6)
     assert items["probe after"].value == pytest.approx(1 / (1 + np.exp(0.2)), rel=1e-6)
@@ -106,7 +106,7 @@ def test_a_regression_shows_its_value(linear, question):
         logits_after=np.zeros((1, 1)),
         converged=np.array([True]),
     )
-    metric = ConfidenceChange(ConfidenceChangeParams(), classifier=classifier, run=ToyRun())
+    metric = ConfidenceChange(BatchParams(), classifier=classifier, run=ToyRun())
     items = by_name(metric.measure(found, images, question(1, 0, 0)))
     assert {name: item.value for name, item in items.items()} == {
         "value before": 20,

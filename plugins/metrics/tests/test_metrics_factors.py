@@ -102,7 +102,7 @@ def test_nothing_is_said_of_strange_images_or_of_what_marks_no_pixels():
 
 
 def test_a_split_that_is_too_small_is_named():
-    with pytest.raises(UserError, match="'test' has 12 images and count is 13"):
+    with pytest.raises(UserError, match='"test" has 12 images and count is 13'):
         profile_of(count=13)
 
 

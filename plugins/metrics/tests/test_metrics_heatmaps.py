@@ -9,7 +9,7 @@ from sidelight_metrics.heatmaps.insertion_deletion import InsertionDeletion
 from sidelight_metrics.heatmaps.insertion_deletion_presets import area_igos
 from sidelight_metrics.heatmaps.minimal_area import MinimalArea, smallest
 from sidelight_metrics.heatmaps.ranking import ranked_values
-from sidelight_metrics.heatmaps.relevance_rank import RegionCover, covering, importance, precision
+from sidelight_metrics.heatmaps.relevance_rank import RelevanceRank, covering, importance, precision
 from sidelight_metrics.params import InsertionDeletionParams, MinimalAreaParams, RegionCoverParams
 from sidelight_specs import SidelightError, UserError
 from sidelight_specs.results import AttentionGraph, Heatmap, Split, Targets
@@ -239,11 +239,11 @@ class Stamped:
 
 def test_region_cover_looks_the_region_up_and_says_where_it_looked():
     heatmap, images = Heatmap(values=REGION[None].astype(np.float32)), torch.ones(1, 1, 6, 6)
-    metric = RegionCover(RegionCoverParams(region="mark"), data=Stamped(), run=ToyRun())
+    metric = RelevanceRank(RegionCoverParams(region="mark"), data=Stamped(), run=ToyRun())
     inside, area = metric.measure(heatmap, images, ONE).items
     assert inside.values.tolist() == [1]
     assert area.values[0] == pytest.approx(6 / 36)
-    with pytest.raises(UserError, match=r"'square'|mark"):
-        RegionCover(RegionCoverParams(region="square"), data=Stamped(), run=ToyRun()).measure(heatmap, images, ONE)
+    with pytest.raises(UserError, match=r'"square"|mark'):
+        RelevanceRank(RegionCoverParams(region="square"), data=Stamped(), run=ToyRun()).measure(heatmap, images, ONE)
     with pytest.raises(SidelightError, match="shape"):
         metric.measure(Heatmap(values=np.zeros((1, 5, 6), np.float32)), images, ONE)

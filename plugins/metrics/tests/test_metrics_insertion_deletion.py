@@ -209,7 +209,7 @@ def test_heatmaps_that_do_not_fit_are_refused(case):
     classifier, values, images, targets = case
     with pytest.raises(SidelightError, match=r"\(3, 12, 10\)"):
         measure(classifier, values[:, :-1], images, targets)
-    with pytest.raises(SidelightError, match="no numbers"):
+    with pytest.raises(SidelightError, match="not finite"):
         measure(classifier, np.full_like(values, np.nan), images, targets)
 
 

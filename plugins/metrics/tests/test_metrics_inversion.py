@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 import torch
 from sidelight_metrics.inversion import InversionError
-from sidelight_metrics.params import InversionParams
+from sidelight_metrics.params import BatchParams
 from sidelight_specs import SidelightError
 from sidelight_specs.results import Heatmap, Inversion
 from sidelight_specs.testing import ToyRun
@@ -19,7 +19,7 @@ def inversion(reconstructions):
 
 
 def measure(classifier, found, images, targets):
-    metric = InversionError(InversionParams(), classifier=classifier, run=ToyRun())
+    metric = InversionError(BatchParams(), classifier=classifier, run=ToyRun())
     return {item.name: item for item in metric.measure(found, images, targets).items}
 
 

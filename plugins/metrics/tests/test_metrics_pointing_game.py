@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 import torch
-from sidelight_metrics import PointingGameParams
 from sidelight_metrics.heatmaps.pointing_game import PointingGame, change_towards_probe, rectangle, window_sums
+from sidelight_metrics.params import PointingGameParams
 from sidelight_specs import SidelightError, UserError
 from sidelight_specs.results import Concepts, Counterfactual, Heatmap, Split
 from sidelight_specs.roles import Data
@@ -114,7 +114,7 @@ def test_channels_of_a_change_are_summed():
 
 
 def test_images_that_are_not_in_the_split_and_unknown_regions_are_user_errors(play):
-    with pytest.raises(UserError, match="mask 'square' in the split 'train'") as caught:
+    with pytest.raises(UserError, match='mask "square" in the split "train"') as caught:
         play(np.ones((8, 9)), split="train")
     assert "needs: {data: ID}" in caught.value.fix
     with pytest.raises(UserError, match="these have the masks square"):
@@ -134,7 +134,7 @@ def test_other_explanations_and_other_sizes_are_refused(play):
     concepts = Concepts(
         names=("a",), activations=np.ones((3, 1), np.float32), contributions=np.ones((3, 1), np.float32)
     )
-    with pytest.raises(SidelightError, match="not a 'concepts'"):
+    with pytest.raises(SidelightError, match='not "concepts"'):
         change_towards_probe(concepts, IMAGES)
     with pytest.raises(SidelightError, match="do not fit"):
         change_towards_probe(Heatmap(values=np.zeros((3, 9, 8), np.float32)), IMAGES)

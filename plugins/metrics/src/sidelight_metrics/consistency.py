@@ -1,8 +1,12 @@
-"""Whether two explanations say the same: other starting points, another generator (CDeepEx, section 4.1.3)."""
+"""Consistency of two explanations: other starting points, another generator (Feghahati et al. 2020, section 4.1.3).
+
+    correlation = Pearson's r, over the pixels, of the two maps of signed change towards the probe      higher is better
+
+The paper judges consistency by eye; the correlation is ours.
+"""
 
 from __future__ import annotations
 
-import hashlib
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -22,25 +26,22 @@ if TYPE_CHECKING:
 
 
 class Consistency(Metric):
-    """Pixel by pixel, how alike an explanation is to that of the explainer which the recipe names for this metric.
-
-    The paper judges by eye whether explanations from different starting points are consistent.
-    """
+    """Correlation of an explanation with that of the explainer which the recipe names in `needs`."""
 
     def __init__(self, params: NoParams, *, explainer: Explainer, run: Run) -> None:
-        self._explainer, self._run = explainer, run
+        self._params, self._explainer, self._run = params, explainer, run
 
     def measure(self, explanation: Artifact, images: Tensor, targets: Targets) -> Measurements:
-        """`correlation`: 1 for the explainer itself; NaN where a search failed, or where a map is the same everywhere.
+        """`correlation`: 1 for the explainer itself; NaN where a search failed, or where a map is constant.
 
         Raises:
             SidelightError: one of the two explanations gives no map of the images.
         """
-        key = hashlib.sha256(to_array(images).tobytes()).hexdigest(), targets.digest()
-        other = self._run.cached(key, lambda: self._explainer.explain(images, targets))
-        maps, answered = change_towards_probe(explanation, to_array(images))
-        other_maps, other_answered = change_towards_probe(other, to_array(images))
-        values = np.where(answered & other_answered, correlations(maps, other_maps), np.nan)
+        # every explainer of the recipe is compared with the same explanation, which is made once
+        other = self._run.cached((images, targets), lambda: self._explainer.explain(images, targets))
+        maps, valid = change_towards_probe(explanation, to_array(images))
+        other_maps, other_valid = change_towards_probe(other, to_array(images))
+        values = np.where(valid & other_valid, correlations(maps, other_maps), np.nan)
         item = Measurement(
             name="correlation",
             values=values.astype(np.float32),

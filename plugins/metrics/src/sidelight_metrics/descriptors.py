@@ -1,4 +1,4 @@
-"""Splits, regions and factors that metrics ask data for. This module imports nothing heavy."""
+"""Descriptors that check splits, regions, factors and baselines before a run. This module imports nothing heavy."""
 
 from __future__ import annotations
 
@@ -35,6 +35,7 @@ class DataMetricDescriptor(MetricDescriptor):
             known = ", ".join(masks) or "none"
             message = f'the images of the split "{params.split}" have no mask "{params.region}"; known are {known}'
             yield Mistake(message, "set `split` and `region`, or name other data in needs: {data: ID}", "region")
+        # `factors` are names of true factors, but multiples of a shift in `sufficiency`
         factors = [name for name in getattr(params, "factors", ()) if isinstance(name, str)]
         yield from unknown_names("the data has no factor", factors, data.factors, "factors")
 
@@ -43,18 +44,6 @@ class DataMetricDescriptor(MetricDescriptor):
         if self.whole_count and size is not None and size < params.count:
             message = f'the split "{params.split}" has {size} images and count is {params.count}'
             yield Mistake(message, "lower `count`, or make the split larger", "count")
-
-
-@frozen(kw_only=True)
-class InsertionDeletionDescriptor(MetricDescriptor):
-    """Describes insertion and deletion, a curve over each of several baselines."""
-
-    def mistakes(self, params: Any) -> Iterator[Mistake]:
-        """No baseline, or one that is named twice and would count twice in the mean."""
-        if not params.baselines or len(set(params.baselines)) < len(params.baselines):
-            named = ", ".join(params.baselines) or "none"
-            yield Mistake(f"baselines differ, and there is at least one; named are {named}",
-                          "name each baseline once", "baselines")  # fmt: skip
 
 
 @frozen(kw_only=True)
@@ -74,3 +63,15 @@ class FactorMetricDescriptor(MetricDescriptor):
     def misfits(self, params: Any, given: Given) -> Iterator[Mistake]:
         """A factor that the data does not have."""
         yield from unknown_names("the data has no factor", params.factors, given.data().factors, "factors")
+
+
+@frozen(kw_only=True)
+class InsertionDeletionDescriptor(MetricDescriptor):
+    """Describes insertion and deletion, a curve over each of several baselines."""
+
+    def mistakes(self, params: Any) -> Iterator[Mistake]:
+        """No baseline, or one that is named twice and would count twice in the mean."""
+        if not params.baselines or len(set(params.baselines)) < len(params.baselines):
+            known = ", ".join(params.baselines) or "none"
+            message = f"baselines differ, and there is at least one; named are {known}"
+            yield Mistake(message, "name each baseline once", "baselines")

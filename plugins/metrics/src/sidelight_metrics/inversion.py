@@ -1,15 +1,19 @@
-"""How well a generator reproduces the images."""
+"""Error of an inversion: how well a generator reproduces the images, and whether the classifier agrees.
+
+MSE  = mean over channels and pixels of (G(z) - x)^2, in squared brightness      lower is better
+PSNR = -10 log10 MSE, in dB (the images' range is 1)                             higher is better
+"""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
 import numpy as np
-from sidelight_specs import SidelightError
 from sidelight_specs.results import Inversion, Measurement, Measurements
 from sidelight_specs.roles import Metric
 from sidelight_toolkit.arrays import to_array, to_tensor
 
+from sidelight_metrics.kinds import expect_kind
 from sidelight_metrics.predictions import class_logits
 
 if TYPE_CHECKING:
@@ -19,27 +23,23 @@ if TYPE_CHECKING:
     from sidelight_specs.roles import Classifier
     from torch import Tensor
 
-    from sidelight_metrics.params import InversionParams
+    from sidelight_metrics.params import BatchParams
 
 
 class InversionError(Metric):
-    """Error of the reconstruction, re-measured, and what the classifier makes of it."""
+    """Error of the reconstruction, measured again, and the classifier's agreement on both images."""
 
-    def __init__(self, params: InversionParams, *, classifier: Classifier, run: Run) -> None:
+    def __init__(self, params: BatchParams, *, classifier: Classifier, run: Run) -> None:
         self._params, self._classifier, self._run = params, classifier, run
 
     def measure(self, explanation: Artifact, images: Tensor, targets: Targets) -> Measurements:
-        """`MSE`, `PSNR` and `agreement` (or, of a regression, `value difference`).
-
-        Raises:
-            SidelightError: the explanation is no inversion.
-        """
-        if not isinstance(explanation, Inversion):
-            raise SidelightError(f"inversion measures inversions, not a {explanation.kind!r}")
-        difference = explanation.reconstructions.astype(np.float64) - to_array(images)
+        """`MSE`, `PSNR` and `agreement` (of a regression, `value difference`)."""
+        del targets
+        inversion = expect_kind(explanation, Inversion)
+        difference = inversion.reconstructions.astype(np.float64) - to_array(images)
         error = (difference**2).mean(axis=(1, 2, 3))
-        with np.errstate(divide="ignore"):
-            ratio = -10 * np.log10(error)
+        with np.errstate(divide="ignore"):  # an exact reconstruction has an infinite PSNR
+            psnr = -10 * np.log10(error)
         return Measurements(
             items=(
                 Measurement(
@@ -51,25 +51,25 @@ class InversionError(Metric):
                 ),
                 Measurement(
                     name="PSNR",
-                    values=ratio.astype(np.float32),
+                    values=psnr.astype(np.float32),
                     better="higher",
                     unit="dB",
                     help="Peak signal-to-noise ratio, -10 log10 MSE; infinite, and left out of the mean, where exact.",
                 ),
-                self._agreement(explanation, images),
+                self._agreement(inversion, images),
             )
         )
 
     def _agreement(self, inversion: Inversion, images: Tensor) -> Measurement:
-        pictures = (images, to_tensor(inversion.reconstructions, self._run))
-        before, after = (class_logits(self._classifier, part, self._params.batch) for part in pictures)
+        both = (images, to_tensor(inversion.reconstructions, self._run))
+        before, after = (class_logits(self._classifier, one, self._params.batch) for one in both)
         if self._classifier.task == "regression":
             return Measurement(
                 name="value difference",
                 values=np.abs(after - before)[:, 0].astype(np.float32),
                 better="lower",
                 unit=self._classifier.class_names[0],
-                help="How far the classifier's values of image and reconstruction lie apart.",
+                help="Distance between the classifier's values of image and reconstruction.",
             )
         return Measurement(
             name="agreement",

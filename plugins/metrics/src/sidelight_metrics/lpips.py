@@ -5,12 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import torch
-from sidelight_specs import SidelightError
 from sidelight_specs.results import Counterfactual, Inversion, Measurement, Measurements
 from sidelight_specs.roles import Metric
 from sidelight_toolkit.arrays import to_array, to_tensor
 from sidelight_toolkit.batching import slices
 from sidelight_toolkit.perceptual import lite0_distance, lpips_distance
+
+from sidelight_metrics.kinds import expect_kind
 
 if TYPE_CHECKING:
     import numpy as np
@@ -56,8 +57,5 @@ class Lpips(Metric):
 
 
 def _images_of(explanation: Artifact) -> np.ndarray:
-    if isinstance(explanation, Counterfactual):
-        return explanation.images
-    if isinstance(explanation, Inversion):
-        return explanation.reconstructions
-    raise SidelightError(f"lpips measures counterfactuals and inversions, not a {explanation.kind!r}")
+    result = expect_kind(explanation, Counterfactual, Inversion)
+    return result.images if isinstance(result, Counterfactual) else result.reconstructions

@@ -1,4 +1,4 @@
-"""The options of the metrics."""
+"""Options of the metrics."""
 
 from __future__ import annotations
 
@@ -6,9 +6,44 @@ from typing import Any, Literal
 
 from sidelight_specs import param, params
 
+BaselineName = Literal["blur", "black", "grey", "white", "mean", "noisy-linear"]
 
-def _batch() -> Any:
-    return param(4, "Images in one forward pass; bounds the memory.", unit="images", minimum=1, maximum=4096)
+
+def _batch(default: int = 4) -> Any:
+    return param(default, "Images in one forward pass; bounds the memory.", unit="images", minimum=1, maximum=4096)
+
+
+def _cells() -> Any:
+    return param(
+        None,
+        "Rows and columns of a grid of soft-bordered cells to rank, as in I-GOS; null: pixels.",
+        unit="cells",
+        minimum=2,
+        maximum=1024,
+    )
+
+
+def _held_out_split() -> Any:
+    return param("test", "Split of the data that images come from; explained ones are left out.")
+
+
+def _drawn() -> Any:
+    return param(6000, "Images drawn to train the factor regressor.", unit="images", minimum=2, maximum=1_000_000)
+
+
+def _steps() -> Any:
+    return param(800, "Training steps of the factor regressor.", unit="steps", minimum=1, maximum=1_000_000)
+
+
+def _training_batch() -> Any:
+    return param(64, "Images in each training step of the regressor.", unit="images", minimum=2, maximum=4096)
+
+
+@params
+class BatchParams:
+    """Options of metrics that only run the classifier again."""
+
+    batch: int = _batch()
 
 
 @params
@@ -17,7 +52,7 @@ class FlipRateParams:
 
     tolerance: float = param(
         0.05,
-        "How far the log-likelihoods of predicted class and probe may lie apart on the boundary.",
+        "Largest distance of the two classes' log-likelihoods at the boundary.",
         unit="nats",
         minimum=0.0,
         maximum=10.0,
@@ -26,42 +61,11 @@ class FlipRateParams:
 
 
 @params
-class ThirdClassRateParams:
-    """Options of `third-class-rate`."""
-
-    batch: int = _batch()
-
-
-@params
-class ConfidenceChangeParams:
-    """Options of `confidence-change`."""
-
-    batch: int = _batch()
-
-
-@params
 class DistanceParams:
     """Options of `distance`."""
 
     threshold: float = param(
-        0.02,
-        "A pixel counts as kept while no channel of it changes by this much, the image's range being 1.",
-        minimum=0.0,
-        maximum=1.0,
-    )
-
-
-Baseline = Literal["blur", "black", "grey", "white", "mean", "noisy-linear"]
-
-
-def _cells() -> Any:
-    return param(
-        None,
-        "Rank the cells of a grid with so many rows and columns, with soft borders, as I-GOS is measured at "
-        "7x7, 28x28 and 224x224; where null, the pixels themselves.",
-        unit="cells",
-        minimum=2,
-        maximum=1024,
+        0.02, "Smallest change of a channel that counts, in images in [0, 1].", minimum=0.0, maximum=1.0
     )
 
 
@@ -69,25 +73,20 @@ def _cells() -> Any:
 class InsertionDeletionParams:
     """Options of `insertion-deletion`."""
 
-    baselines: tuple[Baseline, ...] = param(
+    baselines: tuple[BaselineName, ...] = param(
         ("blur", "black", "noisy-linear"),
-        "What stands where a pixel is absent; each in turn. `noisy-linear` interpolates it from visible pixels (ROAD).",
+        "Values of hidden pixels, each in turn; `noisy-linear` interpolates them (ROAD).",
     )
-    step: float = param(
-        0.04, "Share of the pixels that come or go between two points of the curve.", minimum=0.0001, maximum=1.0
-    )
+    step: float = param(0.04, "Share of the pixels taken between two points of the curve.", minimum=0.0001, maximum=1.0)
     score: Literal["softmax", "logit"] = param(
-        "softmax", "What the curve shows of the class: its probability or its logit. A regression shows its value."
+        "softmax", "Score of the class that the curve shows; a regression shows its value."
     )
     rule: Literal["trapezoid", "sum"] = param(
-        "trapezoid", "How the area is taken: exactly, or as the left Riemann sum that some published code takes."
+        "trapezoid", "Rule of the area: exact trapezoid, or left Riemann sum as in some published code."
     )
     cells: int | None = _cells()
     convention: Literal["exact", "rise", "igos"] = param(
-        "exact",
-        "`exact` does as the other options say. The others ignore `baselines`, `step` and `rule` and do as published "
-        "code does, so that figures compare: `rise` takes a row of pixels at a time, into a light blur and out to "
-        "grey; `igos` takes whole chunks of 1/50 and counts the score after each, the last one as 1.",
+        "exact", "Preset; `rise` and `igos` follow published code and ignore baselines, step and rule."
     )
     batch: int = _batch()
 
@@ -100,37 +99,33 @@ class MinimalAreaParams:
         0.9, "Share of the full image's probability that is to be reached.", minimum=0.01, maximum=1.0
     )
     share: float = param(
-        0.2, "The share of the image asked about: for how many images is it enough?", minimum=0.001, maximum=1.0
+        0.2, "Share of the image for which the images explained by it are counted.", minimum=0.001, maximum=1.0
     )
     step: float = param(
-        0.02,
-        "Share of the pixels between two points at which it is looked for, before refining.",
-        minimum=0.001,
-        maximum=1.0,
+        0.02, "Share of the pixels between two points of the search, before refining.", minimum=0.001, maximum=1.0
     )
     baseline: Literal["blur", "black", "grey", "white", "mean"] = param(
-        "blur",
-        "What stands where a pixel is absent: the image blurred beyond recognition, a constant, its mean colour. "
-        "The answer depends on it.",
+        "blur", "Values of hidden pixels; the area depends on them."
     )
     cells: int | None = _cells()
     batch: int = _batch()
 
 
 @params
-class RegionCoverParams:
-    """Options of `region-cover`."""
+class PointingGameParams:
+    """Options of `pointing-game`."""
 
-    region: str = param(..., "The mask, in the data, of the region that is known to decide.")
-    split: str = param("test", "The data's split that has the explained images and the mask.")
-    cover: float = param(0.9, "Share of the region that is to be covered.", minimum=0.01, maximum=1.0)
+    split: str = param("test", "Split of the data that holds the explained images and the mask.")
+    region: str = param("square", "Mask of the region that decides, a filled rectangle (`square` of `images/digits`).")
 
 
 @params
-class InversionParams:
-    """Options of `inversion`."""
+class RegionCoverParams:
+    """Options of `region-cover`."""
 
-    batch: int = _batch()
+    region: str = param(..., "Mask of the region that decides.")
+    split: str = param("test", "Split of the data that holds the explained images and the mask.")
+    cover: float = param(0.9, "Share of the region that is to be covered.", minimum=0.01, maximum=1.0)
 
 
 @params
@@ -145,85 +140,64 @@ class LpipsParams:
 
 
 @params
-class FaithfulnessParams:
-    """Options of `faithfulness`."""
-
-    batch: int = _batch()
-
-
-@params
 class LocalityParams:
     """Options of `locality`."""
 
     parts: str = param(
-        "test",
-        "The split of the recipe's data whose masks are the parts. The explained images are looked for in it; "
-        "patches are used unless all of them are there with masks, or where this is empty.",
+        "test", "Split with the explained images and their part masks; patches if empty or without them."
     )
     grid: int = param(7, "Rows and columns of patches.", unit="patches", minimum=2, maximum=64)
-
-
-@params
-class PointingGameParams:
-    """Options of `pointing-game`."""
-
-    split: str = param("test", "The split of the recipe's data that the explained images come from.")
-    region: str = param(
-        "square", "The mask of that split that marks the region, a filled rectangle (`square` of `images/digits`)."
-    )
 
 
 @params
 class CausalProfileParams:
     """Options of `causal-profile`."""
 
-    split: str = param("test", "The split of the recipe's data that is drawn anew, and in which explained images are.")
+    split: str = param("test", "Split of the data that is drawn anew, and holds the explained images.")
     count: int = param(
         128, "Images whose factors are changed, the first of the split.", unit="images", minimum=1, maximum=100_000
     )
-    batch: int = param(64, "Images in one forward pass; bounds the memory.", unit="images", minimum=1, maximum=4096)
+    batch: int = _batch(64)
 
 
 @params
 class FactorChangeParams:
     """Options of `factor-change`."""
 
-    factors: tuple[str, ...] = param((), "The factors to report; all of them where empty.")
-    images: int = param(
-        6000, "Images that the regressor learns from, drawn for it.", unit="images", minimum=2, maximum=1_000_000
-    )
-    steps: int = param(800, "Length of the regressor's training.", unit="steps", minimum=1, maximum=1_000_000)
-    batch: int = param(64, "Images in each step of it.", unit="images", minimum=2, maximum=4096)
+    factors: tuple[str, ...] = param((), "Factors to report; all of them where empty.")
+    images: int = _drawn()
+    steps: int = _steps()
+    batch: int = _training_batch()
 
 
 @params
 class FactorRecoveryParams:
     """Options of `factor-recovery`."""
 
-    split: str = param("test", "Images are taken from this split of the recipe's data, the first ones.")
-    count: int = param(1000, "How many images.", unit="images", minimum=2, maximum=1_000_000)
-    images: int = param(
-        6000, "Images that the regressor learns from, drawn for it.", unit="images", minimum=2, maximum=1_000_000
+    split: str = param("test", "Split of the data that images come from.")
+    count: int = param(
+        1000, "Images to reconstruct, the first of the split.", unit="images", minimum=2, maximum=1_000_000
     )
-    steps: int = param(800, "Length of the regressor's training.", unit="steps", minimum=1, maximum=1_000_000)
-    batch: int = param(64, "Images in each step of it.", unit="images", minimum=2, maximum=4096)
+    images: int = _drawn()
+    steps: int = _steps()
+    batch: int = _training_batch()
 
 
 @params
 class SufficiencyParams:
     """Options of `sufficiency`."""
 
-    tops: tuple[int, ...] = param((1, 5, 10), "How many attributes are changed together.", minimum=1, maximum=1000)
+    tops: tuple[int, ...] = param((1, 5, 10), "Numbers of attributes changed together, k.", minimum=1, maximum=1000)
     factors: tuple[float, ...] = param(
         (0.25, 0.5, 0.75, 1.0, 1.5, 2.0),
-        "How far: so many times as far as the attributes were found with.",
+        "Sizes of the change, as multiples of what the attributes were found with.",
         minimum=0.01,
         maximum=100.0,
     )
-    split: str = param("test", "Images are taken from this split of the recipe's data; explained ones are left out.")
-    count: int = param(100, "How many images.", unit="images", minimum=1, maximum=1_000_000)
-    flagged: bool = param(True, "Whether attributes that are flagged as implausible count too.")
-    batch: int = param(64, "Images in one forward pass; bounds the memory.", unit="images", minimum=1, maximum=4096)
+    split: str = _held_out_split()
+    count: int = param(100, "Images to change.", unit="images", minimum=1, maximum=1_000_000)
+    flagged: bool = param(True, "Count attributes that are flagged as implausible.")
+    batch: int = _batch(64)
 
 
 @params
@@ -231,12 +205,10 @@ class AttributeFactorsParams:
     """Options of `attribute-factors`."""
 
     factors: tuple[str, ...] = param((), "Factors whose rank among the attributes is reported.")
-    top: int = param(10, "How many attributes of each class are looked at, the first.", minimum=1, maximum=1000)
-    split: str = param("test", "Images are taken from this split of the recipe's data; explained ones are left out.")
-    count: int = param(64, "How many images.", unit="images", minimum=2, maximum=1_000_000)
-    batch: int = param(64, "Images in one forward pass; bounds the memory.", unit="images", minimum=1, maximum=4096)
-    images: int = param(
-        6000, "Images that the regressor learns from, drawn for it.", unit="images", minimum=2, maximum=1_000_000
-    )
-    steps: int = param(800, "Length of the regressor's training.", unit="steps", minimum=1, maximum=1_000_000)
-    learning_batch: int = param(64, "Images in each step of it.", unit="images", minimum=2, maximum=4096)
+    top: int = param(10, "Attributes of each class that are measured, the first.", minimum=1, maximum=1000)
+    split: str = _held_out_split()
+    count: int = param(64, "Images to change.", unit="images", minimum=2, maximum=1_000_000)
+    batch: int = _batch(64)
+    images: int = _drawn()
+    steps: int = _steps()
+    learning_batch: int = _training_batch()

@@ -1,4 +1,4 @@
-"""What the classifier says of images, as a metric asks it."""
+"""Class logits and probabilities of a classifier, and the two sides of a question in them."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ if TYPE_CHECKING:
 
 def class_logits(classifier: Classifier, images: torch.Tensor, batch: int) -> np.ndarray:
     """(N, K) float64 logits, `batch` images at a time; one column for a regression."""
-    # channels_last is what the CPU's convolutions like best
-    tidy = images.contiguous(memory_format=torch.channels_last)
-    return to_array(in_batches(classifier.class_logits, tidy, batch)).astype(np.float64)
+    # channels_last is the faster layout for convolutions on a CPU
+    images = images.contiguous(memory_format=torch.channels_last)
+    return to_array(in_batches(classifier.class_logits, images, batch)).astype(np.float64)
 
 
 def probabilities(logits: np.ndarray) -> np.ndarray:
@@ -31,7 +31,7 @@ def probabilities(logits: np.ndarray) -> np.ndarray:
 
 @attrs.frozen(eq=False)
 class Sides:
-    """The logits on the two sides of the question, and the best of all other classes.
+    """Logits of the predicted class, the probe, and the best of all other classes.
 
     Args:
         predicted, probe: (N,) logits.
@@ -50,8 +50,8 @@ class Sides:
 
     @property
     def gap(self) -> np.ndarray:
-        """(N,) log-likelihood of the predicted class minus the probe's, in nats (the softmax's norm cancels)."""
-        gap: np.ndarray = self.predicted - self.probe
+        """(N,) log-likelihood of the predicted class minus the probe's, in nats."""
+        gap: np.ndarray = self.predicted - self.probe  # the softmax's normaliser cancels
         return gap
 
 

@@ -1,4 +1,4 @@
-"""The parts of images: masks that the data has, or square patches."""
+"""Segments of images: masks that the data has, or square patches."""
 
 from __future__ import annotations
 
@@ -14,40 +14,44 @@ if TYPE_CHECKING:
 
 
 def patches(height: int, width: int, grid: int) -> np.ndarray:
-    """(grid * grid, H, W) bool, the cells of a grid as one reads; every pixel lies in exactly one."""
+    """(grid * grid, H, W) bool, the cells of a grid in reading order; every pixel lies in exactly one."""
     rows, columns = (np.arange(size) * grid // size for size in (height, width))
-    cells = rows[:, None] * grid + columns
+    cells = rows[:, None] * grid + columns  # (H, W), the number of each pixel's cell
     masks: np.ndarray = np.arange(grid * grid)[:, None, None] == cells
     return masks
 
 
 def masks_of(data: Data | None, split: str, images: np.ndarray) -> dict[str, np.ndarray]:
-    """The part masks (N, H, W) of images that are found in a split; empty unless all are found and it has masks."""
+    """Masks (N, H, W) of images by their names; empty unless the split has masks and all of the images."""
     if data is None or split not in data.splits:
         return {}
-    found = data.split(split)
-    if not found.masks or found.images.shape[1:] != images.shape[1:]:
+    known = data.split(split)
+    if not known.masks or known.images.shape[1:] != images.shape[1:]:
         return {}
-    rows = rows_of(found, images)
-    return {} if -1 in rows else {name: masks[rows] for name, masks in found.masks.items()}
+    rows = rows_of(known, images)
+    return {} if -1 in rows else {name: masks[rows] for name, masks in known.masks.items()}
 
 
 def regions_of(metric: str, data: Data, split: str, region: str, images: np.ndarray) -> np.ndarray:
-    """(N, H, W) bool: the mask `region` of images that are found in a split; raises a UserError where it is not."""
+    """(N, H, W) bool masks of a region in images of a split.
+
+    Raises:
+        UserError: the split lacks an image, or the mask `region`.
+    """
     masks = masks_of(data, split, images)
     if region in masks:
         return masks[region]
-    found = f"these have the masks {', '.join(masks)}" if masks else "they are not there, or without masks"
+    known = f"these have the masks {', '.join(masks)}" if masks else "they are not there, or without masks"
     raise UserError(
-        f"{metric} looks for the explained images and their mask {region!r} in the split {split!r}; {found}",
+        f'{metric} looks for the explained images and their mask "{region}" in the split "{split}"; {known}',
         "set `split` and `region`, and name with `needs: {data: ID}` the data that the explained images come from",
     )
 
 
 def rows_of(split: Split, images: np.ndarray) -> list[int]:
-    """Where in a split each image is, by its pixels; -1 where it is not."""
-    places = {_digest(image): row for row, image in enumerate(split.images)}
-    return [places.get(_digest(image), -1) for image in images]
+    """Row of each image in a split, compared by pixels; -1 for an image that is not in it."""
+    rows = {_digest(image): row for row, image in enumerate(split.images)}
+    return [rows.get(_digest(image), -1) for image in images]
 
 
 def _digest(image: np.ndarray) -> bytes:

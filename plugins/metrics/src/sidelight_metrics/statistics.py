@@ -1,4 +1,4 @@
-"""Rank correlation, and confidence intervals of shares and correlations."""
+"""Rank correlation, and confidence intervals of proportions and correlations."""
 
 from __future__ import annotations
 
@@ -9,16 +9,33 @@ import numpy as np
 NORMAL_QUANTILE = 1.959964  # of a two-sided 95 % interval
 
 
+def ranks(values: np.ndarray) -> np.ndarray:
+    """(N,) ranks from 0; equal values share the mean of their ranks."""
+    _, index, counts = np.unique(values, return_inverse=True, return_counts=True)
+    means = np.cumsum(counts) - (counts + 1) / 2  # mean rank of each distinct value
+    result: np.ndarray = means[index]
+    return result
+
+
+def spearman(first: np.ndarray, second: np.ndarray) -> float:
+    """Spearman's rho over the pairs in which both are finite; NaN where either is constant there."""
+    finite = np.isfinite(first) & np.isfinite(second)
+    one, other = ranks(first[finite]), ranks(second[finite])
+    if not finite.any() or np.ptp(one) == 0 or np.ptp(other) == 0:
+        return float("nan")
+    return float(np.corrcoef(one, other)[0, 1])  # Pearson's r of the ranks
+
+
 def wilson_interval(hits: int, count: int) -> tuple[float, float]:
-    """95 % score interval of a share (Wilson 1927): the shares that a test at 5 % does not reject.
+    """95 % score interval of a proportion (Wilson 1927): the values that a test at 5 % does not reject.
 
     Args:
         hits: images that count.
         count: all images, at least one.
     """
-    share, spread = hits / count, NORMAL_QUANTILE**2 / count
-    middle = (share + spread / 2) / (1 + spread)
-    half = NORMAL_QUANTILE / (1 + spread) * math.sqrt(share * (1 - share) / count + spread / (4 * count))
+    p, spread = hits / count, NORMAL_QUANTILE**2 / count  # spread = z^2 / n
+    middle = (p + spread / 2) / (1 + spread)
+    half = NORMAL_QUANTILE / (1 + spread) * math.sqrt(p * (1 - p) / count + spread / (4 * count))
     return max(0.0, middle - half), min(1.0, middle + half)
 
 
@@ -29,24 +46,7 @@ def fisher_interval(correlation: float, count: int) -> tuple[float, float] | Non
         correlation: r.
         count: pairs.
     """
-    if not abs(correlation) < 1 or count <= 3:  # NaN or exact; z has 1 / sqrt(n - 3) for its error
+    if not abs(correlation) < 1 or count <= 3:  # r is NaN or exact, or n - 3 below is no positive number
         return None
-    z, half = math.atanh(correlation), NORMAL_QUANTILE / math.sqrt(count - 3)
+    z, half = math.atanh(correlation), NORMAL_QUANTILE / math.sqrt(count - 3)  # z has a standard error of 1/sqrt(n-3)
     return math.tanh(z - half), math.tanh(z + half)
-
-
-def ranks(values: np.ndarray) -> np.ndarray:
-    """(N,) ranks from 0; equal values share the mean of their ranks."""
-    _, place, counts = np.unique(values, return_inverse=True, return_counts=True)
-    middle = np.cumsum(counts) - (counts + 1) / 2
-    shared: np.ndarray = middle[place]
-    return shared
-
-
-def spearman(first: np.ndarray, second: np.ndarray) -> float:
-    """Spearman's correlation over the places where both are finite; NaN where either is constant there."""
-    both = np.isfinite(first) & np.isfinite(second)
-    one, other = ranks(first[both]), ranks(second[both])
-    if not both.any() or np.ptp(one) == 0 or np.ptp(other) == 0:
-        return float("nan")
-    return float(np.corrcoef(one, other)[0, 1])

@@ -1,4 +1,11 @@
-"""Sufficiency of the top attributes: the share of images that they flip (Lang et al. 2021, section 4.2.3, table 3)."""
+"""Sufficiency of the top attributes: the share of images that they flip (Lang et al. 2021, section 4.2.3, table 3).
+
+    top k     share of the images flipped when a class's first k attributes are changed together
+    up to k   share flipped by the first k' together, for any k' from 1 to k (what table 3 counts)
+
+Both in share of held-out images, higher is better, at several sizes of the change: `factor` times as far as the
+attributes were found with. The smallest factor that flips is their price: lower is better.
+"""
 
 from __future__ import annotations
 
@@ -6,10 +13,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
-from sidelight_specs.results import Measurement, Measurements
+from sidelight_specs.results import Attributes, Measurement, Measurements
 from sidelight_specs.roles import Metric
 
-from sidelight_metrics.attributes.style_edits import Stage, applied, attributes
+from sidelight_metrics.attributes.style_edits import StyleEdits, apply_attributes
+from sidelight_metrics.kinds import expect_kind
 from sidelight_metrics.statistics import wilson_interval
 
 if TYPE_CHECKING:
@@ -27,7 +35,7 @@ UP_TO = "the top k' of the class's attributes are changed together, for any k' f
 
 
 class Sufficiency(Metric):
-    """Changes the top k attributes of a class together, at several sizes, on images that were not explained."""
+    """Flips by the top k attributes of a class together, at several sizes, on images that were not explained."""
 
     def __init__(
         self,
@@ -40,72 +48,73 @@ class Sufficiency(Metric):
         run: Run,
     ) -> None:
         self._params, self._classifier, self._run = params, classifier, run
-        self._stage = Stage(generator, inverter, data, params.batch, run)
+        self._edits = StyleEdits(generator, inverter, data, params.batch, run)
 
     def measure(self, explanation: Artifact, images: Tensor, targets: Targets) -> Measurements:
         """For each k and factor `top k` (exactly k) and `up to k` (table 3); for each k the `smallest factor`.
 
-        Every image is measured with the attributes of every class but the one that the classifier says of its
-        reconstruction. It is flipped when the classifier then says that class. Nothing where the attributes are not of
-        the generator's style space.
+        Every image is measured with the attributes of every class but the one that its reconstruction is of. It is
+        flipped when the classifier then says that class. Nothing where the attributes are not of the generator's style
+        space.
         """
         del targets
-        listed = attributes(explanation)
-        if not self._stage.can_change(listed):
+        ranked = expect_kind(explanation, Attributes)
+        if not self._edits.can_apply(ranked):
             return Measurements()
-        pools = self._pools(listed.attributes)
-        exactly, up_to = self._flips(pools, images)
-        facts = {"images": str(len(exactly)), "classes": str(len(pools)), "split": self._params.split}
+        by_class = self._by_class(ranked.attributes)
+        exactly, up_to = self._flips(by_class, images)
+        settings = {"images": str(len(exactly)), "classes": str(len(by_class)), "split": self._params.split}
         shares = [
-            self._item(f"{name} {k}, x {factor:g}", flips[:, row, column], facts, text)
+            self._share(f"{name} {k}, x {factor:g}", flips[:, row, column], settings, text)
             for row, k in enumerate(self._params.tops)
             for column, factor in enumerate(self._params.factors)
             for name, flips, text in (("top", exactly, EXACTLY), ("up to", up_to, UP_TO))
-            if k > 1 or name == "top"  # one attribute is one attribute
+            if k > 1 or name == "top"  # with one attribute both are the same
         ]
-        return Measurements(items=(*shares, *self._smallest(exactly, facts)))
+        return Measurements(items=(*shares, *self._smallest(exactly, settings)))
 
-    def _pools(self, found: tuple[Attribute, ...]) -> dict[int, list[Attribute]]:
+    def _by_class(self, attributes: tuple[Attribute, ...]) -> dict[int, list[Attribute]]:
         """The attributes of each class, in their order."""
-        kept = [attribute for attribute in found if self._params.flagged or not attribute.flagged]
-        return {target: [one for one in kept if one.target == target] for target in sorted({a.target for a in kept})}
+        counted = [one for one in attributes if self._params.flagged or not one.flagged]
+        targets = sorted({one.target for one in counted})
+        return {target: [one for one in counted if one.target == target] for target in targets}
 
-    def _flips(self, pools: dict[int, list[Attribute]], explained: Tensor) -> tuple[np.ndarray, np.ndarray]:
+    def _flips(self, by_class: dict[int, list[Attribute]], explained: Tensor) -> tuple[np.ndarray, np.ndarray]:
         """(image and class, k, factor) bool: flipped by exactly the top k, and by the top k' of any k' <= k."""
         params = self._params
         none = np.zeros((0, len(params.tops), len(params.factors)), dtype=bool)
-        if not pools:
+        if not by_class:
             return none, none
-        styles = self._stage.held_out(params.split, params.count, explained)
-        said = self._stage.answers(self._classifier, styles)
+        styles = self._edits.held_out(params.split, params.count, explained)
+        predicted = self._edits.predict(self._classifier, styles)
         exactly, up_to = [none], [none]
-        for target, pool in self._run.progress(list(pools.items()), "classes"):
-            start = styles[torch.from_numpy(np.flatnonzero(said != target))]
+        for target, attributes in self._run.progress(list(by_class.items()), "classes"):
+            start = styles[torch.from_numpy(np.flatnonzero(predicted != target))]
             if len(start):
-                columns = [self._flipped(start, pool, factor, target) for factor in params.factors]
+                columns = [self._flipped(start, attributes, factor, target) for factor in params.factors]
                 exactly.append(np.stack([column[0] for column in columns], axis=2))
                 up_to.append(np.stack([column[1] for column in columns], axis=2))
         return np.concatenate(exactly), np.concatenate(up_to)
 
     def _flipped(
-        self, start: Tensor, pool: list[Attribute], factor: float, target: int
+        self, start: Tensor, attributes: list[Attribute], factor: float, target: int
     ) -> tuple[np.ndarray, np.ndarray]:
-        """(images, tops) bool twice, one factor: flipped by exactly k, and by k' <= k added in their order."""
-        tops = np.minimum(self._params.tops, len(pool))
+        """(images, tops) bool twice, for one factor: flipped by exactly k, and by k' <= k added in their order."""
+        tops = np.minimum(self._params.tops, len(attributes))  # a class with fewer than k attributes changes them all
         exactly = np.zeros((len(start), len(tops)), dtype=bool)
-        first = np.full(len(start), np.inf)  # smallest k' that flips
+        first = np.full(len(start), np.inf)  # (images,) smallest k' that flips
         for size in range(1, tops.max() + 1):
-            asked = tops == size
-            # a size that is not asked about matters to images that no smaller one has flipped
-            rows = np.arange(len(start)) if asked.any() else np.flatnonzero(np.isinf(first))
+            columns = tops == size
+            # a size that is none of the tops only matters to images that no smaller one has flipped
+            rows = np.arange(len(start)) if columns.any() else np.flatnonzero(np.isinf(first))
             if len(rows):
-                changed = applied(start[torch.from_numpy(rows)], pool[:size], factor)
-                flipped = self._stage.answers(self._classifier, changed) == target
+                changed = apply_attributes(start[torch.from_numpy(rows)], attributes[:size], factor)
+                flipped = self._edits.predict(self._classifier, changed) == target
                 first[rows[flipped]] = np.minimum(first[rows[flipped]], size)
-                exactly[np.ix_(rows, asked)] = flipped[:, None]
+                exactly[np.ix_(rows, columns)] = flipped[:, None]
         return exactly, first[:, None] <= tops
 
-    def _item(self, name: str, flipped: np.ndarray, facts: dict[str, str], text: str) -> Measurement:
+    def _share(self, name: str, flipped: np.ndarray, settings: dict[str, str], text: str) -> Measurement:
         return Measurement(
             name=name,
             values=np.array([flipped.mean() if len(flipped) else np.nan], dtype=np.float32),
@@ -113,18 +122,18 @@ class Sufficiency(Metric):
             unit="share of images",
             help=f"Images that the classifier takes for another class once {text}, each this many times as far as "
             "it was found; all of them where the class has fewer.",
-            settings=facts,
+            settings=settings,
             limits=wilson_interval(int(flipped.sum()), len(flipped)) if len(flipped) else None,
         )
 
     def _smallest(self, flips: np.ndarray, settings: dict[str, str]) -> list[Measurement]:
         """Median, over the images that flip at all, of the smallest factor that does it."""
+        order = np.argsort(self._params.factors)
+        factors = np.array(sorted(self._params.factors))
         items = []
         for row, k in enumerate(self._params.tops):
-            flipped = flips[:, row][flips[:, row].any(axis=1)]
-            smallest = np.array(sorted(self._params.factors))[
-                flipped[:, np.argsort(self._params.factors)].argmax(axis=1)
-            ]
+            flipped = flips[:, row][flips[:, row].any(axis=1)]  # (images that flip, factors)
+            smallest = factors[flipped[:, order].argmax(axis=1)]  # argmax of bools: the first True
             items.append(
                 Measurement(
                     name=f"smallest factor, top {k}",

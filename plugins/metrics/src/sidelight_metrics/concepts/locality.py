@@ -1,4 +1,10 @@
-"""Over how many parts of an image a concept spreads (Li Fuxin et al. 2021, section 2.2)."""
+"""Locality of concepts (Li Fuxin et al. 2021, section 2.2): the number of segments over which a heatmap spreads.
+
+    parts = exp(-sum_s p_s log p_s),  p_s = share of the heatmap's positive values in segment s       lower is better
+
+The exponential of the entropy is the number of equal parts that would have it. Segments are masks of the data (eyes,
+mouth, ...) with what lies outside all of them as one more, or square patches.
+"""
 
 from __future__ import annotations
 
@@ -6,11 +12,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 from sidelight_specs import SidelightError
-from sidelight_specs.results import Measurement, Measurements
+from sidelight_specs.results import Concepts, Measurement, Measurements
 from sidelight_specs.roles import Metric
 from sidelight_toolkit.arrays import to_array
 
-from sidelight_metrics.concepts import concepts
+from sidelight_metrics.kinds import expect_kind
 from sidelight_metrics.segments import masks_of, patches
 
 if TYPE_CHECKING:
@@ -24,7 +30,7 @@ if TYPE_CHECKING:
 
 
 class Locality(Metric):
-    """The entropy of each heatmap over parts, as the number of equal parts that have it."""
+    """Effective number of segments of each concept's heatmap."""
 
     def __init__(self, params: LocalityParams, *, data: Data | None = None, run: Run) -> None:
         self._params, self._data, self._run = params, data, run
@@ -32,13 +38,14 @@ class Locality(Metric):
     def measure(self, explanation: Artifact, images: Tensor, targets: Targets) -> Measurements:
         """`parts in an image` and `parts over the images`; NaN where no concept has a heatmap that is not empty."""
         del targets
-        found = concepts(explanation)
-        masks, settings = self._parts(images)
-        if found.heatmaps is None:
+        concepts = expect_kind(explanation, Concepts)
+        masks, settings = self._segments(images)
+        if concepts.heatmaps is None:
             self._run.warn("locality: the concepts come without heatmaps, so nothing can be said of their places")
-            shares = np.full((*found.activations.shape, 1), np.nan)
+            shares = np.full((*concepts.activations.shape, 1), np.nan)
         else:
-            shares = np.stack([_shares(maps, masks[row]) for row, maps in enumerate(_checked(found.heatmaps, images))])
+            _check(concepts.heatmaps, images)
+            shares = np.stack([_shares(maps, masks[row]) for row, maps in enumerate(concepts.heatmaps)])  # (N, n, P+1)
         in_images, over_images = spread(shares)
         return Measurements(
             items=(
@@ -61,8 +68,8 @@ class Locality(Metric):
             )
         )
 
-    def _parts(self, images: Tensor) -> tuple[np.ndarray, dict[str, str]]:
-        """(N, P, H, W) bool masks, and what they are."""
+    def _segments(self, images: Tensor) -> tuple[np.ndarray, dict[str, str]]:
+        """(N, P, H, W) bool masks, and their description."""
         named = masks_of(self._data, self._params.parts, to_array(images))
         if named:
             return np.stack(list(named.values()), axis=1), {"parts": ", ".join(named)}
@@ -72,19 +79,18 @@ class Locality(Metric):
         return masks, {"parts": f"{grid}x{grid} patches"}
 
 
-def _checked(heatmaps: np.ndarray, images: Tensor) -> np.ndarray:
+def _check(heatmaps: np.ndarray, images: Tensor) -> None:
     if heatmaps.shape[0] != len(images) or heatmaps.shape[2:] != tuple(images.shape[-2:]):
         raise SidelightError(f"heatmaps of shape {heatmaps.shape} do not fit images of shape {tuple(images.shape)}")
-    return heatmaps
 
 
 def _shares(heatmaps: np.ndarray, masks: np.ndarray) -> np.ndarray:
-    """(n, P + 1) how each heatmap's positive values divide over the parts and the rest; NaN for an empty heatmap.
+    """(n, P + 1) shares of each heatmap's positive values in the segments and the rest; NaN for an empty heatmap.
 
-    A pixel that belongs to several parts counts in each of them.
+    A pixel that belongs to several segments counts in each of them.
     """
     amounts = heatmaps.clip(0).astype(np.float64)
-    everywhere = np.concatenate([masks, ~masks.any(axis=0, keepdims=True)])
+    everywhere = np.concatenate([masks, ~masks.any(axis=0, keepdims=True)])  # with the rest, (P + 1, H, W)
     inside = np.einsum("nhw,phw->np", amounts, everywhere)
     total = inside.sum(axis=1, keepdims=True)
     shares: np.ndarray = np.divide(inside, total, out=np.full_like(inside, np.nan), where=total > 0)
@@ -92,19 +98,19 @@ def _shares(heatmaps: np.ndarray, masks: np.ndarray) -> np.ndarray:
 
 
 def spread(shares: np.ndarray) -> tuple[np.ndarray, float]:
-    """The effective number of parts in each image (N,) and over the images, from shares (N, n, P); NaN is left out."""
-    present = ~np.isnan(shares[..., 0])
-    counts = np.where(present, _effective(np.nan_to_num(shares)), 0.0).sum(axis=1)
+    """Effective number of segments in each image (N,) and over the images, from shares (N, n, P); NaN is left out."""
+    present = ~np.isnan(shares[..., 0])  # (N, n)
+    counts = np.where(present, _effective_number(np.nan_to_num(shares)), 0.0).sum(axis=1)
     in_images = np.divide(counts, present.sum(1), out=np.full(len(shares), np.nan), where=present.any(axis=1))
-    often = present.any(axis=0)
-    if not often.any():
+    fires = present.any(axis=0)  # (n,)
+    if not fires.any():
         return in_images.astype(np.float32), float("nan")
-    mean = np.nan_to_num(shares).sum(axis=0)[often] / present.sum(axis=0)[often, None]
-    return in_images.astype(np.float32), float(_effective(mean).mean())
+    mean = np.nan_to_num(shares).sum(axis=0)[fires] / present.sum(axis=0)[fires, None]
+    return in_images.astype(np.float32), float(_effective_number(mean).mean())
 
 
-def _effective(shares: np.ndarray) -> np.ndarray:
-    """e to the entropy of the last axis."""
+def _effective_number(shares: np.ndarray) -> np.ndarray:
+    """exp(-sum p log p) over the last axis, with 0 log 0 = 0."""
     terms = shares * np.log(shares, out=np.zeros_like(shares), where=shares > 0)
     effective: np.ndarray = np.exp(-terms.sum(axis=-1))
     return effective

@@ -1,25 +1,31 @@
-"""How a counterfactual moves the classifier's confidence."""
+"""Change of the classifier's confidence from an image to its counterfactual.
+
+    change of class k = p_k(x') - p_k(x), in probability; lower is better for the predicted class, higher for the probe
+
+x' is the counterfactual of the image x. A regression has its value in place of p.
+"""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
-from sidelight_specs.results import Measurement, Measurements
+from sidelight_specs.results import Counterfactual, Measurement, Measurements
 from sidelight_specs.roles import Metric
 from sidelight_toolkit.arrays import to_tensor
 
-from sidelight_metrics.counterfactuals import counterfactual, of_answers
+from sidelight_metrics.counterfactuals import converged_only
+from sidelight_metrics.kinds import expect_kind
 from sidelight_metrics.predictions import class_logits, probabilities
 
 if TYPE_CHECKING:
     from sidelight_specs import Run
     from sidelight_specs.artifacts import Artifact
-    from sidelight_specs.results import Counterfactual, Targets
+    from sidelight_specs.results import Targets
     from sidelight_specs.roles import Classifier
     from torch import Tensor
 
-    from sidelight_metrics.params import ConfidenceChangeParams
+    from sidelight_metrics.params import BatchParams
 
 Better = Literal["higher", "lower", "neither"]
 
@@ -27,45 +33,45 @@ Better = Literal["higher", "lower", "neither"]
 class ConfidenceChange(Metric):
     """Probabilities of the predicted class and the probe, before and after; of a regression, its value."""
 
-    def __init__(self, params: ConfidenceChangeParams, *, classifier: Classifier, run: Run) -> None:
+    def __init__(self, params: BatchParams, *, classifier: Classifier, run: Run) -> None:
         self._params, self._classifier, self._run = params, classifier, run
 
     def measure(self, explanation: Artifact, images: Tensor, targets: Targets) -> Measurements:
         """For each side `... before`, `... after` and `... change`; NaN where the search failed."""
-        found, rows = counterfactual(explanation), np.arange(len(images))
-        pictures = (images, to_tensor(found.images, self._run))
-        before, after = (class_logits(self._classifier, part, self._params.batch) for part in pictures)
+        result, rows = expect_kind(explanation, Counterfactual), np.arange(len(images))
+        both = (images, to_tensor(result.images, self._run))
+        before, after = (class_logits(self._classifier, one, self._params.batch) for one in both)
         if self._classifier.task == "regression":
             unit = self._classifier.class_names[0]
-            return Measurements(items=_course("value", before[:, 0], after[:, 0], "neither", unit, found))
+            return Measurements(items=_changes("value", before[:, 0], after[:, 0], "neither", unit, result))
         before, after = probabilities(before), probabilities(after)
+        sides: tuple[tuple[str, Better, np.ndarray], ...] = (
+            ("predicted", "lower", targets.predicted),
+            ("probe", "higher", targets.probe),
+        )
         items: tuple[Measurement, ...] = ()
-        for name, better, classes in _sides(targets):
-            items += _course(name, before[rows, classes], after[rows, classes], better, "probability", found)
+        for name, better, classes in sides:
+            items += _changes(name, before[rows, classes], after[rows, classes], better, "probability", result)
         return Measurements(items=items)
 
 
-def _sides(targets: Targets) -> tuple[tuple[str, Better, np.ndarray], ...]:
-    return (("predicted", "lower", targets.predicted), ("probe", "higher", targets.probe))
-
-
-def _course(
-    name: str, before: np.ndarray, after: np.ndarray, better: Better, unit: str, found: Counterfactual
+def _changes(
+    name: str, before: np.ndarray, after: np.ndarray, better: Better, unit: str, result: Counterfactual
 ) -> tuple[Measurement, ...]:
-    """Three measurements of one quantity; only the answer can be better or worse, not the image it started from."""
+    """One quantity before and after, and its change."""
     steps: tuple[tuple[str, np.ndarray, Better], ...] = (
-        ("before", before, "neither"),
+        ("before", before, "neither"),  # the image is given, so its value is neither good nor bad
         ("after", after, better),
         ("change", after - before, better),
     )
-    what = "the value" if name == "value" else f"the {name} class"
+    subject = "the value" if name == "value" else f"the {name} class"
     return tuple(
         Measurement(
             name=f"{name} {when}",
-            values=of_answers(values, found),
+            values=converged_only(values, result),
             better=direction,
             unit=unit,
-            help=f"{unit.capitalize()} of {what}, {when}; failed searches left out.",
+            help=f"{unit.capitalize()} of {subject}, {when}; failed searches left out.",
         )
         for when, values, direction in steps
     )

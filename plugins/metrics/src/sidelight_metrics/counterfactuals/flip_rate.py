@@ -1,15 +1,23 @@
-"""How many counterfactuals reach what they were searching for."""
+"""Rates at which counterfactuals reach the probe class or the decision boundary (Feghahati et al. 2020, section 4.1.2).
+
+    flipped    argmax_k s_k(x') = probe
+    boundary   |s_predicted(x') - s_probe(x')| <= tolerance, and no third s_k(x') above both
+    converged  the search met its own conditions
+
+x' is the counterfactual, s its logits. All three are shares of images, higher is better, and a failed search counts as
+0, so that a method cannot gain by giving up.
+"""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
 import numpy as np
-from sidelight_specs.results import Measurement, Measurements
+from sidelight_specs.results import Counterfactual, Measurement, Measurements
 from sidelight_specs.roles import Metric
 from sidelight_toolkit.arrays import to_tensor
 
-from sidelight_metrics.counterfactuals import counterfactual
+from sidelight_metrics.kinds import expect_kind
 from sidelight_metrics.predictions import class_logits, sides
 
 if TYPE_CHECKING:
@@ -23,31 +31,28 @@ if TYPE_CHECKING:
 
 
 class FlipRate(Metric):
-    """Flipped to the probe, brought to the boundary, converged: each a share of all images.
-
-    Here a search that failed counts as a failure (0), so that a method cannot gain by giving up.
-    """
+    """Share of images flipped to the probe, brought to the boundary, and converged."""
 
     def __init__(self, params: FlipRateParams, *, classifier: Classifier, run: Run) -> None:
         self._params, self._classifier, self._run = params, classifier, run
 
     def measure(self, explanation: Artifact, images: Tensor, targets: Targets) -> Measurements:
         """`flipped`, `boundary` and `converged`, by the classifier on the counterfactual images."""
-        found, tolerance = counterfactual(explanation), self._params.tolerance
-        logits = class_logits(self._classifier, to_tensor(found.images, self._run), self._params.batch)
+        result, tolerance = expect_kind(explanation, Counterfactual), self._params.tolerance
+        logits = class_logits(self._classifier, to_tensor(result.images, self._run), self._params.batch)
         after = sides(logits, targets)
         flipped = logits.argmax(axis=1) == targets.probe
         boundary = (np.abs(after.gap) <= tolerance) & ~after.third_above
         return Measurements(
             items=(
-                _share("flipped", flipped & found.converged, "The probe is the most likely class of the answer."),
+                _share("flipped", flipped & result.converged, "The probe is the most likely class of the answer."),
                 _share(
                     "boundary",
-                    boundary & found.converged,
+                    boundary & result.converged,
                     "Predicted class and probe are equally likely, and no third class is above both.",
                     tolerance=f"{tolerance:g} nats",
                 ),
-                _share("converged", found.converged, "The search says that it met its own conditions."),
+                _share("converged", result.converged, "The search says that it met its own conditions."),
             )
         )
 

@@ -1,4 +1,14 @@
-"""Causal profile of a classifier by changing one true factor at a time: the answer key to explanations."""
+"""Causal profile of a classifier: the effect of each true factor changed alone, the answer key to explanations.
+
+    f(x)       = log-odds of the predicted class, log p / (1 - p), in nats; a regression's value
+    effect(u)  = mean over images of |f(x with u highest) - f(x with u lowest)|, all else the same
+    flips(u)   = share of images whose predicted class changes at either end
+
+    profile agreement = Spearman's rho, over the factors u, of effect(u) and strength(u)      higher is better
+    strength(u)       = sum_p m_p d_p / sum_p d_p
+
+m_p is the explanation's strength at pixel p, and d_p how much factor u changes that pixel in this image.
+"""
 
 from __future__ import annotations
 
@@ -25,16 +35,11 @@ if TYPE_CHECKING:
 
     from sidelight_metrics.params import CausalProfileParams
 
-SHOWN = 6
-"""So many factors are shown as pictures."""
+SHOWN = 6  # factors whose two ends are emitted as images, the strongest
 
 
 class CausalProfile(Metric):
-    """The profile is emitted; every explanation that marks pixels is held against it.
-
-    The classifier's answer to an image is the log-odds of the class that it predicts, in nats (for two classes the
-    difference of their logits), or the value of a regression.
-    """
+    """The profile is emitted; every explanation that marks pixels is compared with it."""
 
     def __init__(self, params: CausalProfileParams, *, classifier: Classifier, data: Data, run: Run) -> None:
         self._params, self._classifier, self._data, self._run = params, classifier, data, run
@@ -42,46 +47,51 @@ class CausalProfile(Metric):
     def measure(self, explanation: Artifact, images: Tensor, targets: Targets) -> Measurements:
         """`profile agreement`: does the explanation mark the pixels of the factors that the classifier uses?
 
-        For each image the rank correlation, over the factors, of two numbers: the factor's effect in the profile, and
-        the explanation's mean strength over the pixels that this factor changes in this image. NaN for explanations
-        that mark no pixels, and for images that are not found in the split.
+        NaN for explanations that mark no pixels, and for images that are not in the split.
         """
         del targets
         effects, flips = self.profile()
         self._run.emit("effects", effects)
         self._run.emit("flips", flips)
         self._run.emit("extremes", self._extremes([item.name for item in effects.items[:SHOWN]]))
-        return Measurements(items=(self._agreement(effects, _marks(explanation, to_array(images)), to_array(images)),))
+        marks = _marks(explanation, to_array(images))
+        return Measurements(items=(self._agreement(effects, marks, to_array(images)),))
 
     def profile(self) -> tuple[Measurements, Measurements]:
-        """Mean size of the change of the answer, and share of flipped predictions, of every factor; strongest first.
+        """Effects and flips of every factor, strongest first; the values are those of single images.
 
-        Each factor is set to its lowest and to its highest value in `count` images, drawn anew, all else the same.
-        The values are the images' own. Computed once, kept by `run.cached`.
+        Computed once, kept by `run.cached`.
         """
-        both = self._run.cached(("profile", self._params.split, self._params.count), self._profiled)
+        both = self._run.cached(("profile", self._params.split, self._params.count), self._compute)
         half = len(both.items) // 2
         effects, flips = both.items[:half], both.items[half:]
         named = [attrs.evolve(flip, name=effect.name) for effect, flip in zip(effects, flips, strict=True)]
         return Measurements(items=effects), Measurements(items=tuple(named))
 
-    def _profiled(self) -> Measurements:
+    def _compute(self) -> Measurements:
+        """Effects, then flips, as one artifact."""
         split = self._split().take(range(self._params.count))
         classes = self._logits(split.images).argmax(axis=1)
-        found = []
+        pairs = []
         for name, ends in self._run.progress(list(self._data.factor_ranges.items()), "changing factors"):
-            low, high = (self._logits(self._with(split, name, end)) for end in ends)
-            flips = _flips(name, low, high, classes)
-            # kept beside the effects, in which each number has a name of its own
-            found.append((self._effect(name, low, high, classes), attrs.evolve(flips, name=f"flips by {name}")))
-        found.sort(key=lambda pair: -pair[0].value)
-        return Measurements(items=tuple(item for items in zip(*found, strict=True) for item in items))
+            low, high = (self._logits(self._with(split, name, end)) for end in ends)  # (N, K) at either end
+            flipped = (low.argmax(axis=1) != classes) | (high.argmax(axis=1) != classes)
+            flips = Measurement(
+                name=f"flips by {name}",  # names are unique within an artifact, and the effect has the factor's own
+                values=flipped.astype(np.float32),
+                unit="share of images",
+                help=f"Share of the images whose predicted class changes at the lowest or at the highest {name}.",
+            )
+            pairs.append((self._effect(name, low, high, classes), flips))
+        pairs.sort(key=lambda pair: -pair[0].value)
+        return Measurements(items=tuple(item for items in zip(*pairs, strict=True) for item in items))
 
     def _effect(self, name: str, low: np.ndarray, high: np.ndarray, classes: np.ndarray) -> Measurement:
-        change = _answer(high, classes) - _answer(low, classes)
+        change = _log_odds(high, classes) - _log_odds(low, classes)
         settings = {"faces": str(len(classes)), "split": self._params.split}
         if low.shape[1] == 2:
-            towards = float((_answer(high, np.ones_like(classes)) - _answer(low, np.ones_like(classes))).mean())
+            second = np.ones_like(classes)
+            towards = float((_log_odds(high, second) - _log_odds(low, second)).mean())
             settings["high end"] = f"{towards:+.2f} towards {self._classifier.class_names[1]}"
         return Measurement(
             name=name,
@@ -92,30 +102,29 @@ class CausalProfile(Metric):
         )
 
     def _extremes(self, names: list[str]) -> Split:
-        """The first image with each of the strongest factors at both ends, and what the classifier says."""
+        """The first image with each of these factors at both ends, captioned with the classifier's prediction."""
         split = self._split().take([0])
         ends = [(name, end) for name in names for end in self._data.factor_ranges[name]]
         images = np.concatenate([self._with(split, name, end) for name, end in ends])
-        said = self._said(self._logits(images))
-        captions = tuple(f"{name} {end:+g}: {text}" for (name, end), text in zip(ends, said, strict=True))
+        predictions = self._captions(self._logits(images))
+        captions = tuple(f"{name} {end:+g}: {text}" for (name, end), text in zip(ends, predictions, strict=True))
         return Split(images=images, ids=captions)
 
-    def _said(self, logits: np.ndarray) -> list[str]:
+    def _captions(self, logits: np.ndarray) -> list[str]:
         if logits.shape[1] == 1:
             return [f"{value:.3g}" for value in logits[:, 0]]
-        shares, names = probabilities(logits), self._classifier.class_names
-        classes = shares.argmax(axis=1)
-        return [f"{names[k]} {share[k]:.0%}" for k, share in zip(classes, shares, strict=True)]
+        p, names = probabilities(logits), self._classifier.class_names
+        return [f"{names[k]} {row[k]:.0%}" for k, row in zip(p.argmax(axis=1), p, strict=True)]
 
     def _agreement(self, effects: Measurements, marks: np.ndarray | None, images: np.ndarray) -> Measurement:
         values = np.full(len(images), np.nan, dtype=np.float32)
         if marks is not None:
             split, true = self._split(), {item.name: item.value for item in effects.items}
             rows = np.array(rows_of(split, images))
-            found, effect = np.flatnonzero(rows >= 0), np.array([true[name] for name in self._data.factor_ranges])
-            for part in slices(len(found), self._params.batch):
-                strengths = self._strengths(marks[found[part]], split.take(rows[found[part]].tolist()))
-                values[found[part]] = [spearman(strength, effect) for strength in strengths]
+            known, effect = np.flatnonzero(rows >= 0), np.array([true[name] for name in self._data.factor_ranges])
+            for batch in slices(len(known), self._params.batch):
+                strengths = self._strengths(marks[known[batch]], split.take(rows[known[batch]].tolist()))
+                values[known[batch]] = [spearman(strength, effect) for strength in strengths]
         return Measurement(
             name="profile agreement",
             values=values,
@@ -127,25 +136,25 @@ class CausalProfile(Metric):
         )
 
     def _strengths(self, marks: np.ndarray, images: Split) -> np.ndarray:
-        """(N, F) mean of (N, H, W) marks over the pixels that each factor changes, by how much; NaN for none."""
-        found = np.empty((len(images), len(self._data.factor_ranges)))
+        """(N, F) strength(u) of (N, H, W) marks; NaN where a factor changes no pixel."""
+        strengths = np.empty((len(images), len(self._data.factor_ranges)))
         for column, (name, (low, high)) in enumerate(self._data.factor_ranges.items()):
-            changed = np.abs(self._with(images, name, high) - self._with(images, name, low)).sum(axis=1)
+            changed = np.abs(self._with(images, name, high) - self._with(images, name, low)).sum(axis=1)  # d, (N, H, W)
             amount, marked = changed.sum(axis=(1, 2)), (marks * changed).sum(axis=(1, 2))
-            found[:, column] = np.divide(marked, amount, out=np.full(len(images), np.nan), where=amount > 0)
-        return found
+            strengths[:, column] = np.divide(marked, amount, out=np.full(len(images), np.nan), where=amount > 0)
+        return strengths
 
     def _split(self) -> Split:
         split, params = self._data.split(self._params.split), self._params
         if len(split) < params.count:
             raise UserError(
-                f"causal-profile: the split {params.split!r} has {len(split)} images and count is {params.count}",
+                f'causal-profile: the split "{params.split}" has {len(split)} images and count is {params.count}',
                 "lower `count`, or make the split larger",
             )
         return split
 
     def _with(self, split: Split, factor: str, value: float) -> np.ndarray:
-        """The split's images drawn anew with one factor at this value."""
+        """The split's images drawn anew with one factor at this value, (N, C, H, W)."""
         factors = {name: split.factors[name] for name in self._data.factor_ranges}
         return self._data.render({**factors, factor: np.full(len(split), value, dtype=np.float32)})
 
@@ -153,29 +162,19 @@ class CausalProfile(Metric):
         return class_logits(self._classifier, to_tensor(images, self._run), self._params.batch)
 
 
-def _answer(logits: np.ndarray, classes: np.ndarray) -> np.ndarray:
-    """(N,) log-odds of one class against all others; the value of a regression."""
+def _log_odds(logits: np.ndarray, classes: np.ndarray) -> np.ndarray:
+    """(N,) l_k - log sum_{j != k} exp l_j of the class k of each row; the value of a regression."""
     if logits.shape[1] == 1:
         return logits[:, 0]
     rows, others = np.arange(len(logits)), logits.copy()
     others[rows, classes] = -np.inf
-    top = others.max(axis=1)
+    top = others.max(axis=1)  # taken out of the exponent, so that nothing overflows
     odds: np.ndarray = logits[rows, classes] - top - np.log(np.exp(others - top[:, None]).sum(axis=1))
     return odds
 
 
-def _flips(name: str, low: np.ndarray, high: np.ndarray, classes: np.ndarray) -> Measurement:
-    flipped = (low.argmax(axis=1) != classes) | (high.argmax(axis=1) != classes)
-    return Measurement(
-        name=name,
-        values=flipped.astype(np.float32),
-        unit="share of images",
-        help=f"Share of the images whose predicted class changes at the lowest or at the highest {name}.",
-    )
-
-
 def _marks(explanation: Artifact, images: np.ndarray) -> np.ndarray | None:
-    """(N, H, W) how strongly each pixel is marked; None for what marks no pixels of the image."""
+    """(N, H, W) strength m of each pixel; None for explanations that mark no pixels of the image."""
     if isinstance(explanation, Heatmap):
         return np.asarray(np.abs(explanation.values))
     if isinstance(explanation, Counterfactual):

@@ -1,14 +1,21 @@
-"""Which ground-truth factors an answer changes, read by a network that was trained on true factors."""
+"""Change of the true factors from an image to its counterfactual or reconstruction.
+
+    change of f = (r_f(x') - r_f(x)) / half-range of f       in half-ranges, signed; 2 is the whole range
+
+r_f reads factor f off an image: a network trained on images whose true factors are known (`sidelight_toolkit.factors`).
+"""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
 import numpy as np
-from sidelight_specs import SidelightError, UserError
+from sidelight_specs import UserError
 from sidelight_specs.results import Counterfactual, Inversion, Measurement, Measurements
 from sidelight_specs.roles import Metric
 from sidelight_toolkit.factors import factor_regressor
+
+from sidelight_metrics.kinds import expect_kind
 
 if TYPE_CHECKING:
     from sidelight_specs import Run
@@ -21,56 +28,54 @@ if TYPE_CHECKING:
 
 
 class FactorChange(Metric):
-    """Counterfactuals: what changed on the way from the image to the answer. Inversions: what was lost."""
+    """Factors that a counterfactual changes, or that an inversion loses."""
 
     def __init__(self, params: FactorChangeParams, *, data: Data, run: Run) -> None:
         self._params, self._data, self._run = params, data, run
 
     def measure(self, explanation: Artifact, images: Tensor, targets: Targets) -> Measurements:
-        """One number for each factor, in half-ranges of the factor; NaN where a search failed.
+        """`change of` each factor; NaN where a search failed.
 
-        How well the regressor reads each factor of images that it did not learn from is emitted as `regressor`.
+        The regressor's R squared on images that it did not learn from is emitted as `regressor`.
         """
         del targets
-        answers, valid = _answers(explanation)
+        result = expect_kind(explanation, Counterfactual, Inversion)
+        if isinstance(result, Counterfactual):
+            others, valid = result.images, result.converged.astype(bool)
+        else:
+            others, valid = result.reconstructions, np.ones(len(result.reconstructions), dtype=bool)
         params = self._params
         reader = factor_regressor(self._data, self._run, params.images, params.steps, params.batch)
-        chosen = self._chosen(reader.names)
+        names = self._checked_names(reader.names)
         self._run.emit("regressor", _quality(reader.names, reader.r_squared))
-        change = np.where(valid[:, None], reader.half_ranges(images, answers), np.nan).astype(np.float32)
-        return Measurements(
-            items=tuple(
+        change = np.where(valid[:, None], reader.half_ranges(images, others), np.nan).astype(np.float32)  # (N, F)
+        items = []
+        for name in names:
+            column = reader.names.index(name)
+            items.append(
                 Measurement(
                     name=f"change of {name}",
-                    values=change[:, reader.names.index(name)],
+                    values=change[:, column],
                     unit="half-ranges",
                     help=f"How much {name} grows from the image to the answer, read by a network trained on true "
                     "factors; 2 is the whole range.",
-                    settings={"R2 of the reading": f"{reader.r_squared[reader.names.index(name)]:.2f}"},
+                    settings={"R2 of the reading": f"{reader.r_squared[column]:.2f}"},
                 )
-                for name in chosen
             )
-        )
+        return Measurements(items=tuple(items))
 
-    def _chosen(self, names: tuple[str, ...]) -> tuple[str, ...]:
-        unknown = [name for name in self._params.factors if name not in names]
+    def _checked_names(self, known: tuple[str, ...]) -> tuple[str, ...]:
+        """The factors that the options name, or all."""
+        unknown = [name for name in self._params.factors if name not in known]
         if unknown:
             raise UserError(
-                f"factor-change: the data has no factor {', '.join(unknown)}", f"the factors are: {', '.join(names)}"
+                f"factor-change: the data has no factor {', '.join(unknown)}", f"name some of: {', '.join(known)}"
             )
-        return self._params.factors or names
-
-
-def _answers(explanation: Artifact) -> tuple[np.ndarray, np.ndarray]:
-    """(N, C, H, W) answers, and (N,) which of them count."""
-    if isinstance(explanation, Counterfactual):
-        return explanation.images, explanation.converged.astype(bool)
-    if isinstance(explanation, Inversion):
-        return explanation.reconstructions, np.ones(len(explanation.reconstructions), dtype=bool)
-    raise SidelightError(f"factor-change measures counterfactuals and inversions, not {explanation.kind}")
+        return self._params.factors or known
 
 
 def _quality(names: tuple[str, ...], r_squared: np.ndarray) -> Measurements:
+    """R squared of each factor, best first."""
     order = np.argsort(-np.nan_to_num(r_squared))
     return Measurements(
         items=tuple(

@@ -1,4 +1,9 @@
-"""Insertion/deletion presets (exact, RISE, I-GOS): points of the curve, baselines, area rule."""
+"""Insertion/deletion presets (exact, RISE, I-GOS): schedule of the curve, baselines, area rule.
+
+exact  step and baselines of the options; trapezoid, or left Riemann sum
+rise   Petsiuk et al. 2018: a row of pixels a step; a light blur for insertion, grey for deletion; trapezoid
+igos   Qi et al. 2020: chunks of 1/50; a strong blur for both; right Riemann sum, the last height taken as 1
+"""
 
 from __future__ import annotations
 
@@ -15,24 +20,24 @@ from sidelight_toolkit.images import gaussian_blur
 from sidelight_toolkit.imputation import noisy_linear
 
 if TYPE_CHECKING:
-    from sidelight_metrics.params import Baseline, InsertionDeletionParams
+    from sidelight_metrics.params import BaselineName, InsertionDeletionParams
 
-RISE_KERNEL, RISE_SIGMA = 11, 5.0
-IGOS_CHUNKS = 50
+RISE_KERNEL, RISE_SIGMA = 11, 5.0  # pixels, as in the code of RISE
+IGOS_CHUNKS = 50  # steps, as in the code of I-GOS
 HALF = 0.5  # a pixel that is visible by half or more counts as known to the imputation
 
 Fill = Callable[[torch.Tensor, torch.Tensor], torch.Tensor]
-"""(C, H, W) image and (n, 1, H, W) share of each pixel that is visible, to the (n, C, H, W) pictures."""
+"""(C, H, W) image and (n, 1, H, W) visibility of each pixel in [0, 1], to (n, C, H, W) images."""
 
 
 @attrs.frozen
-class Absence:
-    """Baseline: the values of absent pixels.
+class Baseline:
+    """Values of hidden pixels.
 
     Args:
         name: as reports call it: `"blur"`.
-        insertion: the fill behind pixels that have not come yet.
-        deletion: the fill behind pixels that have gone.
+        insertion: fills pixels that have not been inserted yet.
+        deletion: fills pixels that have been deleted.
         detail: what `name` leaves open: kernel and sigma of a blur.
     """
 
@@ -43,25 +48,25 @@ class Absence:
 
 
 @attrs.frozen
-class Convention:
-    """One way to take the curves.
+class Preset:
+    """Rules by which the curves and their areas are taken.
 
     Args:
-        taken: rows and columns of what is ranked to how many have come or gone at each point, (T,).
-        absences: what stands where pixels are absent; the curves are taken once with each.
-        area: shares (T,) and scores (T,) to the area.
-        step, rule: how reports say it.
+        schedule: rows and columns of the ranked grid to the number of cells taken at each point, (T,).
+        baselines: the curves are taken once with each.
+        area: ratios (T,) and scores (T,) to the area.
+        step, rule: their description in reports.
     """
 
-    taken: Callable[[int, int], np.ndarray]
-    absences: tuple[Absence, ...]
+    schedule: Callable[[int, int], np.ndarray]
+    baselines: tuple[Baseline, ...]
     area: Callable[[np.ndarray, np.ndarray], float]
     step: str
     rule: str
 
 
-def convention_of(params: InsertionDeletionParams, noise: Callable[[torch.Tensor], torch.Tensor]) -> Convention:
-    """The convention that the options ask for.
+def preset_of(params: InsertionDeletionParams, noise: Callable[[torch.Tensor], torch.Tensor]) -> Preset:
+    """Preset that the options name.
 
     Args:
         params: the options.
@@ -71,60 +76,56 @@ def convention_of(params: InsertionDeletionParams, noise: Callable[[torch.Tensor
         return _rise()
     if params.convention == "igos":
         return _igos()
-    return Convention(
-        taken=lambda rows, columns: counts(rows * columns, params.step),
-        absences=tuple(absence(kind, noise) for kind in params.baselines),
+    return Preset(
+        schedule=lambda rows, columns: counts(rows * columns, params.step),
+        baselines=tuple(baseline_of(name, noise) for name in params.baselines),
         area=partial(area, rule=params.rule),
         step=f"{params.step:g} of the pixels",
         rule=params.rule,
     )
 
 
-def _rise() -> Convention:
-    """A row of pixels at a time; a light blur before, grey after (zeros after their normalising); the trapezoid."""
-
+def _rise() -> Preset:
     def blurred(image: torch.Tensor, visible: torch.Tensor) -> torch.Tensor:
         return torch.lerp(gaussian_blur(image[None], RISE_KERNEL, RISE_SIGMA)[0], image, visible)
 
     detail = f"blur, kernel {RISE_KERNEL}, sigma {RISE_SIGMA:g} pixels, for insertion, grey for deletion"
-    return Convention(
-        taken=lambda rows, columns: counts_in_chunks(rows * columns, columns),
-        absences=(Absence("as in RISE", blurred, _constant("grey"), detail),),
+    return Preset(
+        schedule=lambda rows, columns: counts_in_chunks(rows * columns, columns),
+        baselines=(Baseline("as in RISE", blurred, _constant("grey"), detail),),  # grey: zeros after their normalising
         area=partial(area, rule="trapezoid"),
         step="a row of pixels",
         rule="trapezoid",
     )
 
 
-def _igos() -> Convention:
-    """Chunks of a fiftieth, rounded down; blur before and after; their sum, slip included."""
+def _igos() -> Preset:
     blur = _constant("blur")
-    return Convention(
-        taken=lambda rows, columns: counts_in_chunks(rows * columns, max(1, rows * columns // IGOS_CHUNKS)),
-        absences=(Absence("blur", blur, blur),),
+    return Preset(
+        schedule=lambda rows, columns: counts_in_chunks(rows * columns, max(1, rows * columns // IGOS_CHUNKS)),
+        baselines=(Baseline("blur", blur, blur),),
         area=area_igos,
         step=f"1/{IGOS_CHUNKS} of the cells, rounded down",
         rule="sum as in the code of I-GOS",
     )
 
 
-def absence(kind: Baseline, noise: Callable[[torch.Tensor], torch.Tensor]) -> Absence:
+def baseline_of(name: BaselineName, noise: Callable[[torch.Tensor], torch.Tensor]) -> Baseline:
     """Baseline by its name in recipes."""
-    if kind == "noisy-linear":
+    if name == "noisy-linear":
 
         def imputed(image: torch.Tensor, visible: torch.Tensor) -> torch.Tensor:
-            known = visible >= HALF
-            filled = noisy_linear(image.expand(len(visible), *image.shape), known, noise(image))
+            filled = noisy_linear(image.expand(len(visible), *image.shape), visible >= HALF, noise(image))
             return torch.lerp(filled, image.expand_as(filled), visible)
 
-        return Absence(kind, imputed, imputed)
-    fill = _constant(kind)
-    return Absence(kind, fill, fill)
+        return Baseline(name, imputed, imputed)
+    fill = _constant(name)
+    return Baseline(name, fill, fill)
 
 
-def _constant(kind: Baseline) -> Fill:
-    """Fill by a baseline that does not depend on the mask."""
-    return lambda image, visible: torch.lerp(baseline(image[None], kind)[0], image, visible)  # type: ignore[arg-type]
+def _constant(name: BaselineName) -> Fill:
+    """Fill by a baseline that does not depend on the mask: b + visible (x - b)."""
+    return lambda image, visible: torch.lerp(baseline(image[None], name)[0], image, visible)  # type: ignore[arg-type]
 
 
 def blur_text(height: int, width: int) -> str:
@@ -134,7 +135,7 @@ def blur_text(height: int, width: int) -> str:
 
 
 def area_igos(x: np.ndarray, y: np.ndarray) -> float:
-    """The area as the code of I-GOS takes it: each chunk counts with the score after it, the last one with 1.
+    """Area as in the code of I-GOS: each chunk counts with the score after it, the last one with 1.
 
     The 1 is a slip of theirs: with 49 cells it adds up to 1/49 to insertion and deletion alike.
     """

@@ -1,8 +1,13 @@
-"""Whether an explanation points at a region that is known to decide: the pointing game, with a window for a point.
+"""Pointing game, with a window for a point: does an explanation point at a region that is known to decide?
 
-Zhang et al. 2016 (Top-down Neural Attention by Excitation Backprop) ask whether a heatmap's largest value lies on the
-object. Where the true cause is a planted region (the square of Feghahati et al. 2020, CDeepEx, section 4.3), the
-question is whether the heatmap's largest sum over a window of that size lies exactly on it.
+Zhang et al. 2016 (Top-down Neural Attention by Excitation Backprop, section 4.1) count a hit where a heatmap's largest
+value lies on the object. Where the cause is a planted region (the square of Feghahati et al. 2020, CDeepEx, section
+4.3), a hit is the region itself having the largest sum over all windows of its size:
+
+    score = 1{w* in T} / |T|,  T = argmax_w sum_{p in w} v_p      share of images, higher is better
+    mass  = sum_{p in w*} |v_p| / sum_p |v_p|                     relevance mass accuracy, Arras et al. 2022
+
+v is the map of signed change towards the probe (or its magnitude), w* the region's window, T the windows that tie.
 """
 
 from __future__ import annotations
@@ -15,6 +20,7 @@ from sidelight_specs.results import Counterfactual, Heatmap, Measurement, Measur
 from sidelight_specs.roles import Metric
 from sidelight_toolkit.arrays import to_array
 
+from sidelight_metrics.kinds import expect_kind
 from sidelight_metrics.segments import regions_of
 
 if TYPE_CHECKING:
@@ -28,15 +34,14 @@ if TYPE_CHECKING:
 
     from sidelight_metrics.params import PointingGameParams
 
-ROUNDING = 1e-9
-"""Sums closer than this share of the sum of magnitudes are equal: float32 maps cannot tell them apart."""
+ROUNDING = 1e-9  # sums closer than this share of the sum of magnitudes are equal: float32 maps cannot tell them apart
 
 
 class PointingGame(Metric):
-    """Window against window of the region's size, by signed and by absolute values; and the region's share of all.
+    """Window against window of the region's size, by signed and by absolute values; and the region's relevance mass.
 
-    A search that failed scores 0, and so, nearly, does a map that is the same everywhere: where several windows tie,
-    the one that it points at is taken to be drawn among them.
+    A failed search scores 0, and so, nearly, does a constant map: among k windows that tie, the one pointed at is
+    drawn by lot, which scores 1/k.
     """
 
     def __init__(self, params: PointingGameParams, *, data: Data, run: Run) -> None:
@@ -50,16 +55,16 @@ class PointingGame(Metric):
             SidelightError: the region is not a filled rectangle, or the explanation gives no map of the images.
         """
         del targets
-        maps, answered = change_towards_probe(explanation, to_array(images))
+        maps, valid = change_towards_probe(explanation, to_array(images))
         masks = regions_of("pointing-game", self._data, self._params.split, self._params.region, to_array(images))
         scores = np.array([_scores(values, mask) for values, mask in zip(maps, masks, strict=True)], dtype=np.float32)
-        scores[~answered] = (0.0, 0.0, np.nan)
-        return Measurements(items=tuple(self._items(scores)))
-
-    def _items(self, scores: np.ndarray) -> list[Measurement]:
+        scores[~valid] = (0.0, 0.0, np.nan)  # (N, 3)
         region = {"region": self._params.region}
-        words = ("signed difference towards the probe", "magnitude of the difference")
-        games = [
+        games = (
+            ("pointing game", "signed difference towards the probe"),
+            ("pointing game (magnitude)", "magnitude of the difference"),
+        )
+        items = [
             Measurement(
                 name=name,
                 values=scores[:, column],
@@ -68,9 +73,7 @@ class PointingGame(Metric):
                 help=f"No window of the region's size holds more of the {what} than the region; k that tie count 1/k.",
                 settings=region,
             )
-            for column, (name, what) in enumerate(
-                zip(("pointing game", "pointing game (magnitude)"), words, strict=True)
-            )
+            for column, (name, what) in enumerate(games)
         ]
         mass = Measurement(
             name="mass in the region",
@@ -80,48 +83,46 @@ class PointingGame(Metric):
             help="Share of the sum of magnitudes that lies in the region (relevance mass accuracy, Arras et al. 2022).",
             settings=region,
         )
-        return [*games, mass]
+        return Measurements(items=(*items, mass))
 
 
 def change_towards_probe(explanation: Artifact, images: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """What has to come (positive) and to go (negative) for the probe, (N, H, W); and (N,) bool, who has an answer.
+    """Signed map (N, H, W) of brightness to add (positive) or remove for the probe; (N,) bool, False: search failed.
 
-    A counterfactual says it by its difference to the image. A heatmap's positive values speak for the class that it
-    answers, so that they have to go, unless it answers the probe (CDeepEx, section 4.1.1, imposes them so); where it
-    only ranks pixels, the most important ones are taken to come.
+    For a counterfactual it is the difference to the image. A heatmap's positive values support the class that it
+    explains, so they have to be removed, unless that class is the probe (CDeepEx, section 4.1.1); where it only ranks
+    pixels, the most important ones are taken as added.
     """
-    if isinstance(explanation, Counterfactual):
-        change = (explanation.images.astype(np.float64) - images).sum(axis=1)
-        answered = explanation.converged
-    elif isinstance(explanation, Heatmap):
-        values = explanation.values.astype(np.float64)
-        change = values if explanation.answers == "probe" or not explanation.signed else -values
-        answered = np.ones(len(values), dtype=bool)
+    result = expect_kind(explanation, Counterfactual, Heatmap)
+    if isinstance(result, Counterfactual):
+        change = (result.images.astype(np.float64) - images).sum(axis=1)  # over channels
+        valid = result.converged
     else:
-        raise SidelightError(f"this metric measures heatmaps and counterfactuals, not a {explanation.kind!r}")
+        values = result.values.astype(np.float64)
+        change = values if result.answers == "probe" or not result.signed else -values
+        valid = np.ones(len(values), dtype=bool)
     if change.shape != (len(images), *images.shape[-2:]):
         raise SidelightError(f"maps of shape {change.shape} do not fit images of shape {images.shape}")
-    return change, answered.astype(bool)
+    return change, valid.astype(bool)
 
 
 def _scores(values: np.ndarray, mask: np.ndarray) -> tuple[float, float, float]:
-    (top, left), sides = rectangle(mask)
-    amounts = np.abs(values)
-    total = amounts.sum()
-    hits = [_drawn(window_sums(kind, sides), (top, left), ROUNDING * total) for kind in (values, amounts)]
-    return hits[0], hits[1], float(amounts[mask].sum() / total) if total > 0 else float("nan")
-
-
-def _drawn(sums: np.ndarray, place: tuple[int, int], rounding: float) -> float:
-    """How likely the window at `place` is drawn among those with the largest sum."""
-    largest = sums >= sums.max() - rounding
-    return float(largest[place] / largest.sum())
+    """Signed score, score by magnitude, and relevance mass of one map (H, W) and one region (H, W)."""
+    corner, sides = rectangle(mask)
+    magnitudes = np.abs(values)
+    total = magnitudes.sum()
+    hits = []
+    for kind in (values, magnitudes):
+        sums = window_sums(kind, sides)
+        ties = sums >= sums.max() - ROUNDING * total  # T
+        hits.append(float(ties[corner] / ties.sum()))
+    return hits[0], hits[1], float(magnitudes[mask].sum() / total) if total > 0 else float("nan")
 
 
 def window_sums(values: np.ndarray, sides: Sequence[int]) -> np.ndarray:
     """(H - h + 1, W - w + 1): the sum of every h x w window of (H, W) values, by its top left corner."""
     height, width = sides
-    table = np.pad(values, ((1, 0), (1, 0))).cumsum(axis=0).cumsum(axis=1)
+    table = np.pad(values, ((1, 0), (1, 0))).cumsum(axis=0).cumsum(axis=1)  # summed-area table, (H + 1, W + 1)
     sums: np.ndarray = (
         table[height:, width:] - table[:-height, width:] - table[height:, :-width] + table[:-height, :-width]
     )

@@ -1,4 +1,4 @@
-"""What the metrics of heatmaps share: the check, the grid that is ranked, and what a curve shows."""
+"""Cells ranked by a heatmap, and the score that its curve follows."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from sidelight_specs import SidelightError
 from sidelight_specs.results import Heatmap
 from sidelight_toolkit.images import upsample_cells
 
+from sidelight_metrics.kinds import expect_kind
 from sidelight_metrics.predictions import class_logits, probabilities
 
 if TYPE_CHECKING:
@@ -19,72 +20,68 @@ if TYPE_CHECKING:
     from sidelight_specs.results import Targets
     from sidelight_specs.roles import Classifier
 
-Shows = Literal["softmax", "logit", "value"]
+ScoreKind = Literal["softmax", "logit", "value"]
 
 
 def checked_heatmap(explanation: Artifact, images: torch.Tensor) -> Heatmap:
-    """The explanation, if it is a heatmap of these images; raises a SidelightError otherwise."""
-    if not isinstance(explanation, Heatmap):
-        raise SidelightError(f"this metric measures heatmaps, not a {explanation.kind!r}")
+    """The explanation, if it is a finite heatmap of these images.
+
+    Raises:
+        SidelightError: it is of another kind or size, or not finite.
+    """
+    heatmap = expect_kind(explanation, Heatmap)
     expected = (len(images), *images.shape[-2:])
-    if explanation.values.shape != expected:
-        raise SidelightError(f"heatmap values of shape {explanation.values.shape}, images ask for {expected}")
-    if not np.isfinite(explanation.values).all():
-        raise SidelightError("the heatmap holds values that are no numbers, and pixels cannot be ranked by them")
-    return explanation
+    if heatmap.values.shape != expected:
+        raise SidelightError(f"the heatmap has values of shape {heatmap.values.shape}, {expected} was expected")
+    if not np.isfinite(heatmap.values).all():
+        raise SidelightError("the heatmap is not finite, so its pixels cannot be ranked")
+    return heatmap
 
 
 def ranked_values(heatmap: Heatmap, cells: int | None) -> np.ndarray:
-    """(N, h, w) what is ranked: the pixels, or the cells of a `cells` x `cells` grid whose borders are soft.
+    """(N, h, w) values to rank: those of the pixels, or of a `cells` x `cells` grid with soft borders.
 
     A heatmap that was made on such a grid gives back its own values. Otherwise a cell's value is the mean of the
-    pixels that it shows, each counting as much as the cell shows it.
+    pixels that it shows, weighted by how much it shows them.
     """
     if cells is None or cells >= min(heatmap.values.shape[-2:]):
         return heatmap.values
     values = torch.from_numpy(heatmap.values).double()
-    of_axis = _fit if heatmap.resolution == (cells, cells) else _means
-    rows, columns = (of_axis(_tents(cells, side)) for side in values.shape[-2:])
-    ranked: np.ndarray = (rows @ values @ columns.mT).numpy()
+    rows, columns = (_tents(cells, side) for side in values.shape[-2:])
+    if heatmap.resolution == (cells, cells):
+        # values = R' v C, interpolated from cells v by tents R (h, H) and C (w, W): least squares gives v back
+        rows, columns = torch.linalg.pinv(rows.mT), torch.linalg.pinv(columns.mT)
+    else:
+        rows, columns = rows / rows.sum(1, keepdim=True), columns / columns.sum(1, keepdim=True)
+    ranked: np.ndarray = (rows @ values @ columns.mT).numpy()  # (cells, H) (N, H, W) (W, cells)
     return ranked
 
 
 def _tents(cells: int, side: int) -> torch.Tensor:
-    """(cells, side) how much each pixel of an axis shows each cell."""
+    """(cells, side) bilinear weight of each cell at each pixel of an axis."""
     each = torch.eye(cells, dtype=torch.float64).view(cells, 1, cells, 1)
     return upsample_cells(each, (side, 1))[:, 0, :, 0]
 
 
-def _fit(tents: torch.Tensor) -> torch.Tensor:
-    """(cells, side) from pixels to the cells that they were interpolated from, by least squares."""
-    fitted: torch.Tensor = torch.linalg.pinv(tents.mT)
-    return fitted
-
-
-def _means(tents: torch.Tensor) -> torch.Tensor:
-    """(cells, side) from pixels to their means."""
-    return tents / tents.sum(1, keepdim=True)
-
-
-def shows(classifier: Classifier, score: Literal["softmax", "logit"]) -> Shows:
-    """What a curve shows of this classifier: a regression has neither probabilities nor logits."""
+def score_kind(classifier: Classifier, score: Literal["softmax", "logit"]) -> ScoreKind:
+    """Quantity that a curve shows of this classifier: a regression has neither probabilities nor logits."""
     return "value" if classifier.task == "regression" else score
 
 
-def answered_score(
-    classifier: Classifier, heatmap: Heatmap, targets: Targets, row: int, shown: Shows, batch: int
+def explained_score(
+    classifier: Classifier, heatmap: Heatmap, targets: Targets, row: int, kind: ScoreKind, batch: int
 ) -> Callable[[torch.Tensor], np.ndarray]:
-    """Images to the score that the heatmap of image `row` answers: of one class, or of the predicted and the probe."""
+    """Images to the score that the heatmap of image `row` explains: of one class, or of the predicted and the probe."""
     predicted, probe = int(targets.predicted[row]), int(targets.probe[row])
 
     def score(images: torch.Tensor) -> np.ndarray:
         logits = class_logits(classifier, images, batch)
-        if shown == "value":
+        if kind == "value":
             return logits[:, 0]
         if heatmap.answers == "contrast":
-            logits = logits[:, [predicted, probe]]
-            return probabilities(logits)[:, 0] if shown == "softmax" else logits[:, 0] - logits[:, 1]
-        scores = probabilities(logits) if shown == "softmax" else logits
+            logits = logits[:, [predicted, probe]]  # the other classes do not take part
+            return probabilities(logits)[:, 0] if kind == "softmax" else logits[:, 0] - logits[:, 1]
+        scores = probabilities(logits) if kind == "softmax" else logits
         return scores[:, probe if heatmap.answers == "probe" else predicted]
 
     return score

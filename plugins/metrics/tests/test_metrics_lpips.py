@@ -43,5 +43,5 @@ def test_lpips_without_its_network_is_refused_by_name(images, monkeypatch, tmp_p
 
 def test_only_images_are_compared(images):
     heatmap = Heatmap(values=np.zeros((3, 1, 32, 32), dtype=np.float32), answers="predicted")
-    with pytest.raises(SidelightError, match="counterfactuals and inversions"):
+    with pytest.raises(SidelightError, match='"counterfactual" or "inversion"'):
         lpips.Lpips(LpipsParams(network="efficientnet-lite"), run=ToyRun()).measure(heatmap, images, TARGETS)

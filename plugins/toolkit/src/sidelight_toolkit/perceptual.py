@@ -18,7 +18,7 @@ from sidelight_specs import UserError
 from torch import Tensor
 from torch.nn import functional
 
-from sidelight_toolkit.layout import Layout, Places
+from sidelight_toolkit.layout import CoordinateTracker, Layout
 from sidelight_toolkit.lite0 import Lite0, load_pretrained, weights_file
 from sidelight_toolkit.lpips_weights import INSTALL, VGG16, download_hint
 from sidelight_toolkit.torchvision_import import import_torchvision
@@ -150,15 +150,15 @@ def _map_layouts(classifier: Classifier, image: Tensor) -> dict[str, Layout]:
     """Layouts of the last layer of each resolution, of those with four axes and more than one row and column."""
     layouts: dict[tuple[int, int], tuple[str, Layout]] = {}
     with torch.no_grad(), classifier.watch(classifier.layers) as activations:
-        places = Places(image)
-        with places:
+        tracker = CoordinateTracker(image)
+        with tracker:
             classifier.scores(image)
         for name in classifier.layers:
             if (output := activations[name]).ndim != 4:
                 continue
-            # a shape alone does not tell (N, C, H, W) from (N, H, W, C); channels come first where places were lost
-            placed = places.of(output)
-            layout = (placed.layout if placed else None) or Layout(1, (output.shape[2], output.shape[3]))
+            # a shape alone does not tell (N, C, H, W) from (N, H, W, C); channels come first where it is unknown
+            coordinates = tracker.of(output)
+            layout = (coordinates.layout if coordinates else None) or Layout(1, (output.shape[2], output.shape[3]))
             if min(layout.grid) > 1:
                 layouts[layout.grid] = name, layout
     return dict(layouts.values())

@@ -14,7 +14,7 @@ import statistics
 import time
 from typing import TYPE_CHECKING, TypeVar
 
-from sidelight_intervention.concepts.dvae import Dvae
+from sidelight_intervention.concepts.discrete_vae import DiscreteConcepts
 from sidelight_intervention.decoder.concept_decoder import ConceptDecoder
 from sidelight_intervention.params import ConceptDecoderParams, DvaeParams
 from sidelight_specs.testing.run import ToyRun
@@ -38,7 +38,9 @@ def main() -> None:
     shape = (3, options.size, options.size)
     weight = ConceptDecoderParams().shared
     for layer in ("pool2", "pool1"):
-        dvae = Dvae(DvaeParams(layer=layer, steps=5, batch=16), classifier=ToyClassifier(shape), run=ToyRun())
+        dvae = DiscreteConcepts(
+            DvaeParams(layer=layer, steps=5, batch=16), classifier=ToyClassifier(shape), run=ToyRun()
+        )
         dvae.fit(ToyData(shape))
         rounds = [
             [seconds_a_step(dvae, shape, options.steps, shared) for shared in (0.0, weight)]
@@ -64,7 +66,7 @@ class Timed(ToyRun):
             yield item
 
 
-def seconds_a_step(dvae: Dvae, shape: tuple[int, int, int], steps: int, shared: float) -> float:
+def seconds_a_step(dvae: DiscreteConcepts, shape: tuple[int, int, int], steps: int, shared: float) -> float:
     """CPU seconds of one step, the first ones left out."""
     run = Timed()
     run.times = []

@@ -2,15 +2,15 @@
 
 import pytest
 import torch
-from sidelight_intervention.decoder.fisher import cosine, exact, root_of_pixels
-from sidelight_intervention.decoder.initialization import linear_beginning, turned_to
-from sidelight_intervention.decoder.network import PictureNetwork
+from sidelight_intervention.decoder.fisher import cosine, exact_information, root_of_pixels
+from sidelight_intervention.decoder.initialization import align_information, least_squares
+from sidelight_intervention.decoder.network import DecoderNetwork
 
 
 def fresh(shape, inputs=5, width=2, seed=0):
     with torch.random.fork_rng():
         torch.manual_seed(seed)
-        return PictureNetwork(inputs, shape, width)
+        return DecoderNetwork(inputs, shape, width)
 
 
 @pytest.mark.parametrize("shape", [(1, 28, 28), (3, 64, 64), (1, 32, 40), (3, 30, 33), (1, 5, 9), (2, 100, 50)])
@@ -28,19 +28,19 @@ def correlated(count=600):
     return codes, lambda part: (part - 0.5) @ mixing + 0.3, images
 
 
-def drawn_by(beginning):
+def drawn_by(linear):
     """Log-odds of the pixels, from layers (N, S)."""
 
     def logits(layer):
-        along = (layer - beginning.centre) @ beginning.directions.T
-        return beginning.usual + torch.einsum("nr,rchw->nchw", along, beginning.pictures)
+        along = (layer - linear.centre) @ linear.directions.T
+        return linear.bias + torch.einsum("nr,rchw->nchw", along, linear.components)
 
     return logits
 
 
 def test_the_beginning_is_the_least_squares_picture():
     codes, layer_of, images = correlated()
-    found = linear_beginning(layer_of, codes, images, 5)
+    found = least_squares(layer_of, codes, images, 5)
     assert found.directions.shape == (5, 5)
     assert (found.directions[3:] == 0).all()  # three bits span three directions
     drawn = drawn_by(found)(layer_of(codes))
@@ -54,8 +54,8 @@ def test_the_beginning_is_the_least_squares_picture():
 def test_a_network_begins_there():
     codes, layer_of, images = correlated()
     network = fresh((1, 16, 16))
-    found = linear_beginning(layer_of, codes, images, network.rank)
-    network.begin(found)
+    found = least_squares(layer_of, codes, images, network.rank)
+    network.load_linear(found)
     layer = layer_of(codes)
     assert float((network(layer).detach() - drawn_by(found)(layer)).abs().mean()) < 0.15
 
@@ -69,9 +69,9 @@ def wider(values=12, still=4):
 
 def test_directions_are_turned_without_changing_a_picture():
     codes, layer_of, images = wider()
-    found = linear_beginning(layer_of, codes, images, 8)
-    turned = turned_to(found, torch.linspace(0.1, 2.0, 16))
-    assert found.spanned.shape == (3, 16)
+    found = least_squares(layer_of, codes, images, 8)
+    turned = align_information(found, torch.linspace(0.1, 2.0, 16))
+    assert found.span.shape == (3, 16)
     assert float((turned.directions - found.directions).abs().max()) > 0.1
     layer = layer_of(codes)
     torch.testing.assert_close(drawn_by(turned)(layer), drawn_by(found)(layer), atol=1e-4, rtol=0)
@@ -80,13 +80,13 @@ def test_directions_are_turned_without_changing_a_picture():
 def test_turned_directions_take_from_each_coordinate_what_the_classifier_does():
     """By the exact Jacobian; the last four coordinates, which never move, told the pictures nothing before."""
     codes, layer_of, images = wider()
-    found, wanted = linear_beginning(layer_of, codes, images, 8), torch.linspace(0.1, 2.0, 16)
+    found, wanted = least_squares(layer_of, codes, images, 8), torch.linspace(0.1, 2.0, 16)
 
-    def information(beginning):
-        rows, root = beginning.centre.repeat(16, 1), lambda rows: root_of_pixels(drawn_by(beginning)(rows))
-        return exact(root, rows, torch.arange(16))
+    def information(linear):
+        rows, root = linear.centre.repeat(16, 1), lambda rows: root_of_pixels(drawn_by(linear)(rows))
+        return exact_information(root, rows, torch.arange(16))
 
-    before, after = information(found), information(turned_to(found, wanted))
+    before, after = information(found), information(align_information(found, wanted))
     assert (before[12:] < 1e-9).all()
     assert cosine(before, wanted) < 0.8
     torch.testing.assert_close(after / after.sum(), wanted / wanted.sum(), atol=1e-3, rtol=0.02)
@@ -94,8 +94,8 @@ def test_turned_directions_take_from_each_coordinate_what_the_classifier_does():
 
 def test_nothing_is_turned_where_the_layer_varies_along_every_coordinate():
     codes, layer_of, images = correlated()
-    found = linear_beginning(lambda part: layer_of(part)[:, :3], codes, images, 3)
-    turned = turned_to(found, torch.tensor([1.0, 0.0, 5.0]))
+    found = least_squares(lambda part: layer_of(part)[:, :3], codes, images, 3)
+    turned = align_information(found, torch.tensor([1.0, 0.0, 5.0]))
     torch.testing.assert_close(turned.directions, found.directions, atol=1e-4, rtol=0)
 
 

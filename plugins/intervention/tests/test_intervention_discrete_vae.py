@@ -5,10 +5,15 @@ import math
 import numpy as np
 import pytest
 import torch
-from sidelight_intervention.concepts.decision_boundary import middle
-from sidelight_intervention.concepts.discrete_vae import DiscreteVae, annealed, bernoulli_divergence, gumbel_softmax
-from sidelight_intervention.concepts.dvae import Dvae
-from sidelight_intervention.concepts.single_flips import by_single_flips, flip_effects, flipped, turned
+from sidelight_intervention.concepts.decision_boundary import boundary_point
+from sidelight_intervention.concepts.discrete_vae import (
+    DiscreteConcepts,
+    DiscreteVae,
+    annealed_temperature,
+    bernoulli_divergence,
+    gumbel_softmax,
+)
+from sidelight_intervention.concepts.single_flips import flip_bit, flip_measurements, set_bit, single_flip_effects
 from sidelight_intervention.params import DvaeParams
 from sidelight_specs import UserError
 from sidelight_specs.testing.run import ToyRun
@@ -20,9 +25,9 @@ def generator(seed=0):
 
 
 def test_the_temperature_falls_by_one_factor():
-    values = [annealed(step, 5, 1.0, 0.0625) for step in range(5)]
+    values = [annealed_temperature(step, 5, 1.0, 0.0625) for step in range(5)]
     assert values == pytest.approx([1, 0.5, 0.25, 0.125, 0.0625])
-    assert annealed(0, 1, 0.7, 0.1) == 0.7
+    assert annealed_temperature(0, 1, 0.7, 0.1) == 0.7
 
 
 def test_relaxed_bits_are_on_as_often_as_their_log_odds_say():
@@ -51,7 +56,7 @@ def test_sure_bits_cost_log_two_under_an_even_prior():
     assert float(bernoulli_divergence(odds, 0.5)) == pytest.approx(3 * math.log(2), rel=1e-5)
 
 
-def test_the_bound_is_misfit_plus_divergence():
+def test_the_bound_is_reconstruction_plus_divergence():
     network = DiscreteVae(2, 1, (3, 3, 3))
     with torch.no_grad():
         for weight in network.parameters():
@@ -61,7 +66,7 @@ def test_the_bound_is_misfit_plus_divergence():
     layer = torch.tensor([[1.0, 2.0], [3.0, 0.0]])
     with torch.no_grad():
         bound = network.bound(layer, generator(), temperature=1.0, variance=0.25, prior=0.5, beta=3.0)
-    assert float(bound.misfit) == pytest.approx((4 + 4) / 2 / (2 * 0.25))
+    assert float(bound.reconstruction) == pytest.approx((4 + 4) / 2 / (2 * 0.25))
     q = 1 / (1 + math.exp(-1))
     divergence = math.log(2) + q * math.log(q) + (1 - q) * math.log(1 - q)
     assert float(bound.divergence) == pytest.approx(divergence, rel=1e-5)
@@ -111,33 +116,33 @@ def by_a_line(weights, offset):
 
 def test_mirrored_at_the_middle_every_image_changes_its_class_where_the_rest_is_linear():
     layer = torch.rand(400, 3, generator=generator()) ** 4  # lopsided, so that the mean is on one side
-    rest = by_a_line([1.0, -2.0, 0.5], 0.3)
-    logits = rest(layer)
-    found = middle(layer, logits, rest)
-    at, mean = rest(found[None])[0], rest(layer.mean(0)[None])[0]
+    head = by_a_line([1.0, -2.0, 0.5], 0.3)
+    logits = head(layer)
+    found = boundary_point(layer, logits, head)
+    at, mean = head(found[None])[0], head(layer.mean(0)[None])[0]
     assert float(at[1] - at[0]) == pytest.approx(0, abs=1e-5)
     assert abs(float(mean[1] - mean[0])) > 0.05
     said = logits.argmax(1)
-    assert (rest(2 * found - layer).argmax(1) != said).all()
-    assert (rest(2 * layer.mean(0) - layer).argmax(1) != said).float().mean() < 0.95
+    assert (head(2 * found - layer).argmax(1) != said).all()
+    assert (head(2 * layer.mean(0) - layer).argmax(1) != said).float().mean() < 0.95
 
 
 def test_without_a_boundary_the_mean_is_taken_and_said():
     layer, warnings = torch.rand(20, 2, generator=generator()), []
     always, line = by_a_line([0.0, 0.0], 1.0), by_a_line([1.0, 1.0], -1.0)
-    torch.testing.assert_close(middle(layer, always(layer), always, warnings.append), layer.mean(0))
-    torch.testing.assert_close(middle(layer, line(layer), always, warnings.append), layer.mean(0))
+    torch.testing.assert_close(boundary_point(layer, always(layer), always, warnings.append), layer.mean(0))
+    torch.testing.assert_close(boundary_point(layer, line(layer), always, warnings.append), layer.mean(0))
     assert "one class to all training images" in warnings[0]
     assert "one side of the boundary" in warnings[1]
     with pytest.raises(UserError, match="between two classes, the classifier has 3"):
-        middle(layer, torch.rand(20, 3), line)
+        boundary_point(layer, torch.rand(20, 3), line)
 
 
 def binary(**params):
     """A dvae of a two-class toy classifier and its run, trained for few steps, or not."""
     run = ToyRun()
     params = {"layer": "pool2", "bits": 6, "widths": (32, 32, 16), "batch": 24} | params
-    dvae = Dvae(DvaeParams(**params), classifier=ToyClassifier(task="binary"), run=run)
+    dvae = DiscreteConcepts(DvaeParams(**params), classifier=ToyClassifier(task="binary"), run=run)
     dvae.fit(ToyData(task="binary"))
     return dvae
 
@@ -170,7 +175,7 @@ class WithoutTest(ToyData):
 def test_flips_of_training_images_are_said_to_be():
     run = ToyRun()
     params = DvaeParams(layer="pool2", bits=3, widths=(8, 8, 8), steps=1)
-    Dvae(params, classifier=ToyClassifier(), run=run).fit(WithoutTest())
+    DiscreteConcepts(params, classifier=ToyClassifier(), run=run).fit(WithoutTest())
     assert any("no test split" in text for text in run.warnings)
     assert "split train" in run.emitted["single flips"].items[0].settings["images"]
 
@@ -184,27 +189,27 @@ class Table:
 
 def test_flips_are_counted_and_dead_bits_found():
     codes = torch.tensor([[1.0, 0.0, 0.0, 0.0], [0.0, 1.0, 1.0, 0.0], [1.0, 1.0, 1.0, 0.0], [0.0, 0.0, 1.0, 0.0]])
-    found = by_single_flips(Table(), codes)
-    assert found.changes.tolist() == [1.0, 0.0, 0.0, 0.0]
+    found = single_flip_effects(Table().logits_of, codes)
+    assert found.class_changes.tolist() == [1.0, 0.0, 0.0, 0.0]
     assert found.on.tolist() == [0.5, 0.5, 0.75, 0.0]
-    assert found.largest[0] == pytest.approx(1 / (1 + math.exp(-2)) - 1 / (1 + math.exp(2)), abs=0.03)
+    assert found.largest_change[0] == pytest.approx(1 / (1 + math.exp(-2)) - 1 / (1 + math.exp(2)), abs=0.03)
     assert found.dead.tolist() == [False, False, True, True]
-    measured = flip_effects(found, "4 of split test")
+    measured = flip_measurements(found, "4 of split test")
     assert measured.items[0].values.tolist() == [1.0, 0.0, 0.0, 0.0]
     assert measured.items[1].value == 0.5
 
 
 def test_flipping_and_turning_leave_the_codes_alone():
     codes = torch.tensor([[0.0, 1.0], [1.0, 1.0]])
-    assert flipped(codes, 0).tolist() == [[1.0, 1.0], [0.0, 1.0]]
-    assert turned(codes, 0, True).tolist() == [[1.0, 1.0], [1.0, 1.0]]
+    assert flip_bit(codes, 0).tolist() == [[1.0, 1.0], [0.0, 1.0]]
+    assert set_bit(codes, 0, True).tolist() == [[1.0, 1.0], [1.0, 1.0]]
     assert codes.tolist() == [[0.0, 1.0], [1.0, 1.0]]
 
 
 @pytest.fixture(scope="module")
 def trained():
     params = DvaeParams(layer="pool2", bits=6, widths=(32, 32, 16), steps=400, batch=24)
-    dvae = Dvae(params, classifier=ToyClassifier(), run=ToyRun())
+    dvae = DiscreteConcepts(params, classifier=ToyClassifier(), run=ToyRun())
     dvae.fit(ToyData())
     return dvae
 
@@ -226,7 +231,7 @@ def test_attributes_are_ranked_and_measured_in_the_layer(trained):
     found = trained.find(codes, 1)
     assert len(found.attributes) == 12
     first = found.attributes[0]
-    moved = turned(codes, first.coordinate, first.direction > 0)
+    moved = set_bit(codes, first.coordinate, first.direction > 0)
     gain = (trained.logits_of(moved) - trained.logits_of(codes))[:, 1]
     np.testing.assert_allclose(found.effects[0], gain.numpy(), atol=1e-4)
     assert first.effect > 0 > found.attributes[-1].effect
@@ -234,8 +239,8 @@ def test_attributes_are_ranked_and_measured_in_the_layer(trained):
 
 def test_bits_are_flagged_by_the_held_out_images_and_not_by_the_few_explained(trained):
     held_out = trained.latents(torch.from_numpy(ToyData().split("test").images))
-    dead = by_single_flips(trained, held_out).dead
-    again = Dvae(trained.params, classifier=ToyClassifier(), run=ToyRun())
+    dead = single_flip_effects(trained.logits_of, held_out).dead
+    again = DiscreteConcepts(trained._params, classifier=ToyClassifier(), run=ToyRun())
     again.load_state(trained.state())
     for dvae in (trained, again):
         found = dvae.find(held_out[:1], 1)  # in one image every bit is constant
@@ -244,12 +249,12 @@ def test_bits_are_flagged_by_the_held_out_images_and_not_by_the_few_explained(tr
 
 
 def test_what_the_flips_do_to_held_out_images_is_emitted(trained):
-    emitted = trained.run.emitted["single flips"]
+    emitted = trained._run.emitted["single flips"]
     assert emitted.items[0].values.shape == (6,)
     assert (np.diff(emitted.items[0].values) <= 0).all()
 
 
 def test_a_layer_that_does_not_exist_is_a_user_s_error():
-    dvae = Dvae(DvaeParams(layer="pool3", steps=1), classifier=ToyClassifier(), run=ToyRun())
+    dvae = DiscreteConcepts(DvaeParams(layer="pool3", steps=1), classifier=ToyClassifier(), run=ToyRun())
     with pytest.raises(UserError, match="pool3"):
         dvae.fit(ToyData())

@@ -6,8 +6,7 @@ import torch
 from sidelight_intervention.concept_flip import ConceptFlip
 from sidelight_intervention.conformance import trained_decoder
 from sidelight_intervention.metrics import flip_factors
-from sidelight_intervention.metrics.concept_factors import ConceptFactors
-from sidelight_intervention.metrics.factor_edits import PAIRS, edited, sheet
+from sidelight_intervention.metrics.concept_factors import PAIRS, ConceptFactors, edit_factor, pair_sheet
 from sidelight_intervention.metrics.flip_factors import FlipFactors
 from sidelight_intervention.params import ConceptFactorsParams, ConceptFlipParams, FlipFactorsParams
 from sidelight_specs import UserError
@@ -21,7 +20,7 @@ FACTORS = tuple(ToyData().factor_ranges)
 @pytest.fixture(scope="module")
 def edit():
     split = ToyData(task="binary").split("test")
-    return split, edited(ToyData(task="binary"), ToyClassifier(task="binary"), split, FACTORS[0], ToyRun())
+    return split, edit_factor(ToyData(task="binary"), ToyClassifier(task="binary"), split, FACTORS[0], ToyRun())
 
 
 def test_only_the_factor_is_edited(edit):
@@ -42,7 +41,7 @@ def test_probabilities_are_the_classifier_s(edit):
 
 def test_the_sheet_has_pairs_with_their_probabilities(edit):
     _, found = edit
-    shown = sheet(found, "rows", "yes")
+    shown = pair_sheet(found, "rows", "yes")
     assert len(shown) == 2 * min(PAIRS, len(found.change))
     np.testing.assert_array_equal(shown.images[2], found.images[0][1])
     np.testing.assert_array_equal(shown.images[3], found.images[1][1])
@@ -128,7 +127,7 @@ def test_flip_factors_names_what_it_cannot_measure():
 def test_pictures_of_one_class_are_said_to_be(monkeypatch):
     run = ToyRun()
     measure = metric(run, factors=FACTORS[:1])
-    monkeypatch.setattr(measure.generator.dvae, "logits_of", lambda codes: torch.eye(2)[[1] * len(codes)])
+    monkeypatch.setattr(measure._generator.dvae, "logits_of", lambda codes: torch.eye(2)[[1] * len(codes)])
     shown = next(item for item in measure.measure(None, None, None).items if item.name.startswith("shown"))
     assert np.isnan(shown.value)
     assert shown.limits is None

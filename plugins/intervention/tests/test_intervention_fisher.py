@@ -6,19 +6,20 @@ import numpy as np
 import pytest
 import torch
 from sidelight_intervention.conformance import trained_decoder
-from sidelight_intervention.decoder import information
+from sidelight_intervention.decoder import fisher
 from sidelight_intervention.decoder.fisher import (
-    Draw,
-    Shared,
+    InformationSimilarity,
+    PerturbationSampler,
+    classifier_information,
     cosine,
-    exact,
+    decoder_information,
+    estimate_information,
+    exact_information,
     mean_by_coordinate,
-    moved,
-    projected,
+    perturb,
     root_of_classes,
     root_of_pixels,
 )
-from sidelight_intervention.decoder.information import of_classifier, of_pictures
 from sidelight_specs.testing.run import ToyRun
 from sidelight_specs.testing.toys import SHAPE, ToyData
 from torch import nn
@@ -49,12 +50,12 @@ def by_the_definition(h, point, samples):
 
 
 def estimated(root, point, outputs, rounds, seed=0):
-    """The same by `projected`, every coordinate from the same few passes."""
-    draw = Draw(len(point), torch.Generator().manual_seed(seed))
+    """The same by `estimate_information`, every coordinate from the same few passes."""
+    draw = PerturbationSampler(len(point), torch.Generator().manual_seed(seed))
     count = rounds * len(point)
     coordinates = draw.coordinates(count)
-    rows = moved(point.expand(count, -1), coordinates, draw.noise(count))
-    values = projected(root, rows, coordinates, draw.signs(count, outputs))
+    rows = perturb(point.expand(count, -1), coordinates, draw.noise(count))
+    values = estimate_information(root, rows, coordinates, draw.signs(count, outputs))
     return mean_by_coordinate(values, coordinates, len(point))[0]
 
 
@@ -63,7 +64,7 @@ def test_the_information_of_a_sigmoid_unit():
     w, z = torch.tensor([[3.0]]), torch.tensor([[-0.4], [0.0], [1.1]])
     h = (z @ w).sigmoid()
     by_hand = 9 * h * (1 - h) ** 2
-    found = exact(lambda rows: root_of_pixels(rows @ w), z, torch.zeros(3, dtype=torch.int64))
+    found = exact_information(lambda rows: root_of_pixels(rows @ w), z, torch.zeros(3, dtype=torch.int64))
     torch.testing.assert_close(found, by_hand[:, 0])
 
 
@@ -71,7 +72,9 @@ def test_the_information_of_two_classes():
     """Two classes with logits (0, a z): the Fisher information of a Bernoulli variable, a^2 p (1 - p)."""
     z = torch.tensor([[-2.0], [0.3]])
     p = (1.5 * z).sigmoid()[:, 0]
-    found = exact(lambda rows: root_of_classes(torch.cat([0 * rows, 1.5 * rows], 1)), z, torch.zeros(2, dtype=int))
+    found = exact_information(
+        lambda rows: root_of_classes(torch.cat([0 * rows, 1.5 * rows], 1)), z, torch.zeros(2, dtype=int)
+    )
     torch.testing.assert_close(found, 1.5**2 * p * (1 - p))
 
 
@@ -85,21 +88,21 @@ def test_few_passes_give_the_definition_s_value(network):
 def test_projections_have_the_exact_columns_as_their_mean(network):
     rows = torch.randn(6, 5, generator=torch.Generator().manual_seed(1)).repeat_interleave(8000, 0)
     coordinates = torch.tensor([0, 1, 2, 3, 4, 0]).repeat_interleave(8000)
-    signs = Draw(5, torch.Generator().manual_seed(2)).signs(len(rows), 12)
+    signs = PerturbationSampler(5, torch.Generator().manual_seed(2)).signs(len(rows), 12)
     root = lambda z: root_of_pixels(network(z))  # noqa: E731
-    found = projected(root, rows, coordinates, signs).reshape(6, 8000).mean(1)
-    torch.testing.assert_close(found, exact(root, rows[::8000], coordinates[::8000]), rtol=0.06, atol=0)
+    found = estimate_information(root, rows, coordinates, signs).reshape(6, 8000).mean(1)
+    torch.testing.assert_close(found, exact_information(root, rows[::8000], coordinates[::8000]), rtol=0.06, atol=0)
 
 
 def test_only_the_coordinate_of_interest_is_moved():
     points = torch.zeros(3, 4)
-    rows = moved(points, torch.tensor([0, 3, 1]), torch.tensor([1.0, -2.0, 0.5]))
+    rows = perturb(points, torch.tensor([0, 3, 1]), torch.tensor([1.0, -2.0, 0.5]))
     assert rows.tolist() == [[1, 0, 0, 0], [0, 0, 0, -2], [0, 0.5, 0, 0]]
     assert (points == 0).all()
 
 
 def test_the_gaussian_has_variance_one_and_coordinates_take_turns():
-    draw = Draw(7, torch.Generator().manual_seed(0))
+    draw = PerturbationSampler(7, torch.Generator().manual_seed(0))
     noise = draw.noise(50_000)
     assert float(noise.mean()) == pytest.approx(0, abs=0.02)
     assert float(noise.var()) == pytest.approx(1, abs=0.03)
@@ -111,8 +114,9 @@ def test_the_gaussian_has_variance_one_and_coordinates_take_turns():
 
 def test_black_pixels_have_finite_slopes():
     rows = torch.full((1, 1), -200.0)
-    assert float(exact(root_of_pixels, rows, torch.zeros(1, dtype=torch.int64))[0]) == 0.0
-    assert projected(root_of_pixels, rows, torch.zeros(1, dtype=torch.int64), torch.ones(1, 1)).isfinite().all()
+    assert float(exact_information(root_of_pixels, rows, torch.zeros(1, dtype=torch.int64))[0]) == 0.0
+    values = estimate_information(root_of_pixels, rows, torch.zeros(1, dtype=torch.int64), torch.ones(1, 1))
+    assert values.isfinite().all()
 
 
 def test_coordinates_nobody_looked_at_count_zero():
@@ -122,16 +126,17 @@ def test_coordinates_nobody_looked_at_count_zero():
 
 
 def test_the_similarity_is_the_cosine_of_the_running_means():
-    shared = Shared(torch.tensor([1.0, 0.0]), "cosine", decay=0.5)
+    shared = InformationSimilarity(torch.tensor([1.0, 0.0]), "cosine", decay=0.5)
     coordinates = torch.tensor([0, 1])
     assert float(shared(torch.tensor([1.0, 1.0]), coordinates)) == pytest.approx(1 / math.sqrt(2), rel=1e-5)
     # The second look weighs 2/3: means (1/3 + 2/3 * 4, 1) = (3, 1).
     assert float(shared(torch.tensor([4.0, 1.0]), coordinates)) == pytest.approx(3 / math.sqrt(10), rel=1e-5)
-    assert float(Shared(torch.tensor([2.0, 1.0]), "dot")(torch.tensor([3.0, 4.0]), coordinates)) == pytest.approx(10)
+    product = InformationSimilarity(torch.tensor([2.0, 1.0]), "dot")
+    assert float(product(torch.tensor([3.0, 4.0]), coordinates)) == pytest.approx(10)
 
 
 def test_the_slope_of_the_similarity_is_that_of_the_step():
-    shared = Shared(torch.tensor([1.0, 0.0]), "cosine")
+    shared = InformationSimilarity(torch.tensor([1.0, 0.0]), "cosine")
     values = torch.tensor([1.0, 1.0], requires_grad=True)
     (slope,) = torch.autograd.grad(shared(values, torch.tensor([0, 1])), values)
     # d cos / dv for v = (1, 1), w = (1, 0): (w - cos v / |v|) / |v|.
@@ -145,14 +150,15 @@ def test_learning_by_the_similarity_turns_information_towards_the_classifier_s()
         layer = nn.Linear(2, 4)
     with torch.no_grad():
         layer.weight[:, 1] = 0.01
-    shared, draw = Shared(torch.tensor([0.0, 1.0]), "cosine"), Draw(2, torch.Generator().manual_seed(0))
+    shared = InformationSimilarity(torch.tensor([0.0, 1.0]), "cosine")
+    draw = PerturbationSampler(2, torch.Generator().manual_seed(0))
     optimizer = torch.optim.Adam(layer.parameters(), 0.05)
     similarities = []
     for _ in range(200):
         coordinates = draw.coordinates(8)
-        rows = moved(torch.zeros(8, 2), coordinates, draw.noise(8))
+        rows = perturb(torch.zeros(8, 2), coordinates, draw.noise(8))
         signs = draw.signs(8, 4)
-        values = projected(lambda z: root_of_pixels(layer(z)), rows, coordinates, signs, learn=True)
+        values = estimate_information(lambda z: root_of_pixels(layer(z)), rows, coordinates, signs, learn=True)
         similarity = shared(values, coordinates)
         optimizer.zero_grad()
         (1 / similarity).backward()
@@ -172,20 +178,20 @@ def test_along_axes_the_information_is_that_of_a_turned_layer(network):
     """Rows z = a A: the information of z's function along A's rows is that of a's function in its coordinates."""
     axes = torch.linalg.qr(torch.randn(5, 5, generator=torch.Generator().manual_seed(5)))[0][:2]
     point, count = torch.tensor([0.2, -1.0, 0.5, 1.5, -0.3]), 16_000
-    draw = Draw(2, torch.Generator().manual_seed(0))
+    draw = PerturbationSampler(2, torch.Generator().manual_seed(0))
     coordinates = draw.coordinates(count)
     noise, signs = draw.noise(count), draw.signs(count, 12)
-    rows = moved(point.expand(count, -1), coordinates, noise, axes)
-    found = projected(lambda z: root_of_pixels(network(z)), rows, coordinates, signs, axes)
-    turned = moved(torch.zeros(count, 2), coordinates, noise)
-    by_hand = projected(lambda a: root_of_pixels(network(point + a @ axes)), turned, coordinates, signs)
+    rows = perturb(point.expand(count, -1), coordinates, noise, axes)
+    found = estimate_information(lambda z: root_of_pixels(network(z)), rows, coordinates, signs, axes)
+    turned = perturb(torch.zeros(count, 2), coordinates, noise)
+    by_hand = estimate_information(lambda a: root_of_pixels(network(point + a @ axes)), turned, coordinates, signs)
     torch.testing.assert_close(found, by_hand, rtol=1e-3, atol=1e-4)
 
 
 def test_principal_axes_are_the_directions_that_the_decoded_layer_varies_along():
     random = torch.Generator().manual_seed(0)
     layer = torch.randn(400, 2, generator=random) @ torch.tensor([[3.0, 0, 0, 4.0], [0, 1.0, 0, 0]]) + 7
-    axes = information.principal_axes(layer, ToyRun())
+    axes = fisher.principal_axes(layer, ToyRun())
     torch.testing.assert_close(axes.abs(), torch.tensor([[0.6, 0, 0, 0.8], [0, 1, 0, 0]]), atol=0.05, rtol=0)
 
 
@@ -197,7 +203,7 @@ class Linear:
 
 def test_the_share_of_the_information_that_pictures_show():
     layer = torch.zeros(8, 2)
-    share = information.share_along(Linear, layer, ToyRun(), 4, torch.tensor([[1.0, 0.0]]))
+    share = fisher.information_along(Linear, layer, ToyRun(), 4, torch.tensor([[1.0, 0.0]]))
     assert share == pytest.approx(9 / 25)
 
 
@@ -209,7 +215,7 @@ def on_a_grid(root, layer, nodes=401):
     for i in range(layer.shape[1]):
         coordinates = torch.full((nodes,), i)
         columns = torch.stack(
-            [exact(root, moved(row.repeat(nodes, 1), coordinates, points), coordinates) for row in layer]
+            [exact_information(root, perturb(row.repeat(nodes, 1), coordinates, points), coordinates) for row in layer]
         )
         vector.append((columns @ weights).mean() / weights.sum())
     return torch.stack(vector)
@@ -221,7 +227,7 @@ def test_the_vectors_that_are_compared_are_those_of_the_definition():
     layer = dvae.read(torch.from_numpy(ToyData(SHAPE).split("test").images[:4]))
     decoded = dvae.decode(dvae.encode(layer)).detach()
     with torch.no_grad():
-        wanted = on_a_grid(lambda rows: root_of_classes(dvae.rest(rows)), layer)
+        wanted = on_a_grid(lambda rows: root_of_classes(dvae.head(rows)), layer)
         drawn = on_a_grid(lambda rows: root_of_pixels(decoder.network(rows)), decoded)
-    torch.testing.assert_close(of_classifier(dvae, layer, ToyRun()), wanted, rtol=0.1, atol=0)
-    torch.testing.assert_close(of_pictures(decoder, decoded, ToyRun(), 3000), drawn, rtol=0.15, atol=0)
+    torch.testing.assert_close(classifier_information(dvae, layer, ToyRun()), wanted, rtol=0.1, atol=0)
+    torch.testing.assert_close(decoder_information(decoder, decoded, ToyRun(), 3000), drawn, rtol=0.15, atol=0)

@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 import torch
 from sidelight_intervention.concept_flip import ConceptFlip
-from sidelight_intervention.concepts.dvae import Dvae
+from sidelight_intervention.concepts.discrete_vae import DiscreteConcepts
 from sidelight_intervention.conformance import trained_decoder, trained_dvae
 from sidelight_intervention.decoder.concept_decoder import ConceptDecoder
-from sidelight_intervention.flip_search import fewest, lead_over
+from sidelight_intervention.flip_search import margin, minimal_flip_set
 from sidelight_intervention.metrics.layer_fidelity import LayerFidelity
 from sidelight_intervention.metrics.shared_information import SharedInformation
 from sidelight_intervention.params import (
@@ -25,59 +25,59 @@ from sidelight_specs.testing.toys import SHAPE, ToyClassifier, ToyData
 
 
 def linear(weights, start):
-    """A lead that each flipped bit lowers by its weight."""
+    """A margin that each flipped bit lowers by its weight."""
     weights = torch.tensor(weights)
 
-    def lead(codes):
+    def margin_of(codes):
         return start - (codes != CODE[: len(weights)]).float() @ weights
 
-    return lead
+    return margin_of
 
 
 CODE = torch.tensor([1.0, 0.0, 1.0, 1.0, 0.0, 0.0])
 
 
 def test_one_bit_where_one_is_enough():
-    found = fewest(linear([0.5, 2.0, 3.0, 0.1, 0.0, 0.0], 1.5), CODE, 2)
+    found = minimal_flip_set(linear([0.5, 2.0, 3.0, 0.1, 0.0, 0.0], 1.5), CODE, 2)
     assert found.changed
     assert found.flipped.tolist() == [False, False, True, False, False, False]
     torch.testing.assert_close(found.singles, torch.tensor([1.0, -0.5, -1.5, 1.4, 1.5, 1.5]))
 
 
 def test_two_bits_where_one_is_not():
-    found = fewest(linear([0.5, 0.8, 0.9, 0.1, 0.0, 0.0], 1.5), CODE, 2)
+    found = minimal_flip_set(linear([0.5, 0.8, 0.9, 0.1, 0.0, 0.0], 1.5), CODE, 2)
     assert found.flipped.tolist() == [False, True, True, False, False, False]
 
 
 def test_pairs_are_found_whose_bits_alone_do_nothing():
-    def lead(codes):
+    def margin_of(codes):
         off = (codes != CODE).float()
         return 1 - 2 * off[:, 0] * off[:, 4]
 
-    assert fewest(lead, CODE, 2).flipped.tolist() == [True, False, False, False, True, False]
+    assert minimal_flip_set(margin_of, CODE, 2).flipped.tolist() == [True, False, False, False, True, False]
 
 
 def test_larger_sets_grow_and_lose_what_they_do_not_need():
-    found = fewest(linear([1.0, 1.0, 1.0, 1.0, 0.0, 0.0], 3.5), CODE, 2)
+    found = minimal_flip_set(linear([1.0, 1.0, 1.0, 1.0, 0.0, 0.0], 3.5), CODE, 2)
     assert found.changed
     assert found.flipped.tolist() == [True, True, True, True, False, False]
 
-    def lead(codes):  # the best pair is of no use to the triple that does it
+    def margin_of(codes):  # the best pair is of no use to the triple that does it
         off = (codes != CODE).float()
         triple = off[:, 0] * off[:, 1] * off[:, 2]
         return 2 - 0.9 * off[:, 3] - 0.8 * off[:, 4] - 5 * triple
 
-    found = fewest(lead, CODE, 1)
+    found = minimal_flip_set(margin_of, CODE, 1)
     assert found.changed
-    assert lead(torch.where(found.flipped, 1 - CODE, CODE)[None])[0] < 0
+    assert margin_of(torch.where(found.flipped, 1 - CODE, CODE)[None])[0] < 0
     for bit in torch.nonzero(found.flipped)[:, 0]:
         less = found.flipped.clone()
         less[bit] = False
-        assert lead(torch.where(less, 1 - CODE, CODE)[None])[0] >= 0
+        assert margin_of(torch.where(less, 1 - CODE, CODE)[None])[0] >= 0
 
 
 def test_no_set_is_named_as_such():
-    found = fewest(linear([0.1] * 6, 5.0), CODE, 2)
+    found = minimal_flip_set(linear([0.1] * 6, 5.0), CODE, 2)
     assert not found.changed
     assert found.flipped.all()
 
@@ -119,7 +119,7 @@ def test_reported_logits_are_those_of_the_flipped_codes(question):
     np.testing.assert_allclose(found.logits_after, dvae.logits_of(after).numpy(), atol=1e-4)
     changed = found.logits_after.argmax(1) != found.logits_before.argmax(1)
     np.testing.assert_array_equal(changed, found.changed)
-    pictures = trained_decoder(SHAPE, "multiclass").drawn(after).numpy()
+    pictures = trained_decoder(SHAPE, "multiclass").images_of(after).numpy()
     np.testing.assert_allclose(found.after, pictures, atol=1e-5)
 
 
@@ -153,7 +153,7 @@ def test_the_table_counts_what_it_says():
     (all_bits,) = (item for item in metric.measure(None, None, None).items if item.name == "changed by all bits")
     assert all_bits.interval[0] < all_bits.value <= all_bits.interval[1]  # Wilson's, over the images
     sizes = [
-        fewest(lambda c, s=s: lead_over(dvae.logits_of(c), s.expand(len(c))), code, 2)
+        minimal_flip_set(lambda c, s=s: margin(dvae.logits_of(c), s.expand(len(c))), code, 2)
         for code, s in zip(codes, said, strict=True)
     ]
     assert found["changed by the fewest bits"] == pytest.approx(np.mean([item.changed for item in sizes]))
@@ -195,7 +195,7 @@ def table_2(decoder, run=None):
 def codes():
     """A dvae whose decoded layer varies along two of three directions."""
     params = DvaeParams(layer="pool2", bits=6, widths=(32, 32, 16), steps=200, batch=24)
-    dvae = Dvae(params, classifier=ToyClassifier(), run=ToyRun())
+    dvae = DiscreteConcepts(params, classifier=ToyClassifier(), run=ToyRun())
     dvae.fit(ToyData())
     return dvae
 
@@ -227,7 +227,7 @@ def test_the_term_along_decoded_directions_raises_the_similarity_there(codes):
 def test_along_one_direction_there_is_no_cosine():
     """A cosine of single numbers is 1 whatever they are."""
     params = DvaeParams(layer="pool2", bits=3, widths=(8, 8, 8), steps=50, batch=24)
-    dvae, run = Dvae(params, classifier=ToyClassifier(task="binary"), run=ToyRun()), ToyRun()
+    dvae, run = DiscreteConcepts(params, classifier=ToyClassifier(task="binary"), run=ToyRun()), ToyRun()
     dvae.fit(ToyData(task="binary"))
     decoder = ConceptDecoder(ConceptDecoderParams(width=2, steps=1, batch=4, span="decoded"), dvae=dvae, run=run)
     decoder.fit(ToyData(task="binary"))
@@ -237,7 +237,7 @@ def test_along_one_direction_there_is_no_cosine():
 
 def test_a_term_without_a_slope_is_said(monkeypatch):
     run, dvae = ToyRun(), trained_dvae(SHAPE, "multiclass")
-    monkeypatch.setattr(dvae, "_rest", lambda rows: 0 * rows[:, :3])
+    monkeypatch.setattr(dvae, "_head", lambda rows: 0 * rows[:, :3])
     decoder = decoder_of(dvae, run)
     assert any("takes no information from the layer" in text for text in run.warnings)
     assert any("no slope" in text for text in run.warnings)

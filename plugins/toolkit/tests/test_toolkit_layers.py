@@ -7,7 +7,7 @@ from sidelight_specs.testing import snapshots
 from sidelight_specs.testing.run import ToyRun
 from sidelight_specs.testing.toys import ToyClassifier, ToyData
 from sidelight_toolkit.classifier import TorchClassifier
-from sidelight_toolkit.layers import Rest, collect, find_layer, layer_and_logits
+from sidelight_toolkit.layers import Head, collect, find_layer, layer_and_logits
 from sidelight_toolkit.modules import replaced
 from torch import nn
 
@@ -47,12 +47,12 @@ def images():
 def test_the_rest_gives_the_logits_of_the_layer_s_own_output(images, layer):
     classifier = ToyClassifier()
     outputs, logits = collect(classifier, layer, images, 5, ToyRun())
-    torch.testing.assert_close(Rest(classifier, layer, images[:3])(outputs), logits)
+    torch.testing.assert_close(Head(classifier, layer, images[:3])(outputs), logits)
 
 
 def test_the_rest_of_a_binary_classifier_gives_two_logits(images):
     classifier = ToyClassifier(task="binary")
-    rest = Rest(classifier, "pool2", images[:3])
+    rest = Head(classifier, "pool2", images[:3])
     outputs, logits = layer_and_logits(classifier, "pool2", images)
     assert logits.shape == (12, 2)
     torch.testing.assert_close(rest(outputs.flatten(1)), logits)
@@ -61,7 +61,7 @@ def test_the_rest_of_a_binary_classifier_gives_two_logits(images):
 def test_gradients_flow_through_the_rest(images):
     classifier = ToyClassifier()
     rows = torch.zeros(5, 3, requires_grad=True)
-    (gradient,) = torch.autograd.grad(Rest(classifier, "pool2", images[:2])(rows)[:, 1].sum(), rows)
+    (gradient,) = torch.autograd.grad(Head(classifier, "pool2", images[:2])(rows)[:, 1].sum(), rows)
     torch.testing.assert_close(gradient, classifier.module.head.weight[1].expand(5, 3))
 
 
@@ -69,14 +69,14 @@ def test_a_layer_with_a_way_past_it_is_refused():
     images = torch.rand(4, 1, 8, 8, generator=torch.Generator().manual_seed(0))
     classifier = SkipClassifier()
     with pytest.raises(UserError, match="does not decide alone"):
-        Rest(classifier, "inner", images)
+        Head(classifier, "inner", images)
     outputs, logits = layer_and_logits(classifier, "after", images)
-    torch.testing.assert_close(Rest(classifier, "after", images)(outputs.flatten(1)), logits)
+    torch.testing.assert_close(Head(classifier, "after", images)(outputs.flatten(1)), logits)
 
 
 def test_the_rows_given_are_not_changed_by_layers_that_work_in_place():
     images = torch.rand(4, 1, 8, 8, generator=torch.Generator().manual_seed(0))
-    rest = Rest(SkipClassifier(), "after", images)
+    rest = Head(SkipClassifier(), "after", images)
     rows = torch.full((2, 64), -1.0)
     rest(rows)
     assert (rows == -1).all()

@@ -35,7 +35,7 @@ DVAE_EXAMPLE: dict[str, Any] = {"layer": "pool2", "bits": 6, "widths": (32, 32, 
 DECODER_EXAMPLE: dict[str, Any] = {"width": 4, "steps": 20, "batch": 8, "rows": 8}
 _LAYER = ("activations", "module", "classes")
 _DVAE = Need("dvae", role="attribute_finder", capabilities=("intervention.codes",))
-_PICTURES = Need("generator", capabilities=("intervention.codes",))
+_DECODER = Need("generator", capabilities=("intervention.codes",))
 
 
 @frozen(kw_only=True)
@@ -69,12 +69,12 @@ class DvaeDescriptor(AttributeFinderDescriptor):
 
 @hookimpl
 def sidelight_attribute_finders() -> Iterable[AttributeFinderDescriptor]:
-    """Boolean codes of a layer."""
+    """Boolean concepts of a layer."""
     yield DvaeDescriptor(
         name="dvae",
-        summary="A discrete autoencoder of a layer: boolean concepts, ranked by what flipping each does to the class.",
+        summary="Discrete autoencoder of a layer: boolean concepts, ranked by their effect on the class.",
         params=DvaeParams,
-        factory="sidelight_intervention.concepts.dvae:Dvae",
+        factory="sidelight_intervention.concepts.discrete_vae:DiscreteConcepts",
         needs=(Need("classifier", capabilities=_LAYER),),
         provides=("trainable", "latents", "intervention.codes"),
         example=DVAE_EXAMPLE,
@@ -84,10 +84,10 @@ def sidelight_attribute_finders() -> Iterable[AttributeFinderDescriptor]:
 
 @hookimpl
 def sidelight_generators() -> Iterable[GeneratorDescriptor]:
-    """Pictures of codes."""
+    """Concept images."""
     yield GeneratorDescriptor(
         name="concept-decoder",
-        summary="Draws images from a boolean code of a layer, with the information term of equation 6.",
+        summary="Images of a layer's boolean codes, trained with the information term of equation 6.",
         params=ConceptDecoderParams,
         factory="sidelight_intervention.decoder.concept_decoder:ConceptDecoder",
         needs=(_DVAE,),
@@ -103,10 +103,10 @@ def sidelight_explainers() -> Iterable[ExplainerDescriptor]:
     """Flipping concepts."""
     yield ExplainerDescriptor(
         name="concept-flip",
-        summary="The fewest concepts of a layer whose flip changes the class, drawn before and after.",
+        summary="Fewest concepts of a layer whose flip changes the class, as images before and after.",
         params=ConceptFlipParams,
         factory="sidelight_intervention.concept_flip:ConceptFlip",
-        needs=(Need("classifier", capabilities=_LAYER), _PICTURES),
+        needs=(Need("classifier", capabilities=_LAYER), _DECODER),
         gives="intervention",
         paper=f"{PAPER}, figure 3",
     )
@@ -117,7 +117,7 @@ def sidelight_metrics() -> Iterable[MetricDescriptor]:
     """Tables 1 and 2, figures 4, 5 and 6."""
     yield SplitMetricDescriptor(
         name="layer-fidelity",
-        summary="Smallest flips that change the class, flips of one and all bits, and the accuracy of the code.",
+        summary="Smallest flips that change the class, flips of one and all bits, accuracy of the code.",
         params=LayerFidelityParams,
         factory="sidelight_intervention.metrics.layer_fidelity:LayerFidelity",
         needs=(Need("data"), _DVAE),
@@ -126,23 +126,23 @@ def sidelight_metrics() -> Iterable[MetricDescriptor]:
     )
     yield SplitMetricDescriptor(
         name="shared-information",
-        summary="Cosine of the information that classifier and pictures take from a layer, and its share in pictures.",
+        summary="Cosine of the information that classifier and concept images take from a layer.",
         params=SharedInformationParams,
         factory="sidelight_intervention.metrics.shared_information:SharedInformation",
-        needs=(Need("data"), _PICTURES),
+        needs=(Need("data"), _DECODER),
         accepts=("intervention",),
         example={"images": 12, "points": 20},
         paper=f"{PAPER}, table 2",
     )
     yield SplitMetricDescriptor(
         name="concept-factors",
-        summary="Which true factors tell concept images of two classes apart, and whether the classifier uses them.",
+        summary="True factors that tell concept images of two classes apart, and their use by the classifier.",
         params=ConceptFactorsParams,
         factory="sidelight_intervention.metrics.concept_factors:ConceptFactors",
         needs=(
             Need("data", capabilities=("factors.render",)),
             Need("classifier", capabilities=_LAYER),
-            _PICTURES,
+            _DECODER,
         ),
         accepts=("intervention",),
         example={"images": 6, "factors": ("rows", "columns"), "reader_images": 48, "reader_steps": 3},

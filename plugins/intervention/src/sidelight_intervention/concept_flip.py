@@ -10,7 +10,7 @@ from sidelight_specs.roles import Explainer
 from sidelight_toolkit.arrays import to_array
 from sidelight_toolkit.batching import in_batches
 
-from sidelight_intervention.flip_search import Found, fewest, lead_over
+from sidelight_intervention.flip_search import FlipSet, margin, minimal_flip_set
 
 if TYPE_CHECKING:
     from sidelight_specs import Run
@@ -23,57 +23,57 @@ if TYPE_CHECKING:
 
 
 class ConceptFlip(Explainer):
-    """Flips bits of the code of a layer until the rest of the classifier says something else, and draws both codes."""
+    """Flips bits of a layer's code until the head gives another class, and shows the concept images of both codes."""
 
     def __init__(
         self, params: ConceptFlipParams, *, classifier: Classifier, generator: ConceptDecoder, run: Run
     ) -> None:
-        self.params, self.classifier, self.generator, self.run = params, classifier, generator, run
+        self._params, self._classifier, self._generator, self._run = params, classifier, generator, run
         self._dvae = generator.dvae
 
     def explain(self, images: Tensor, targets: Targets) -> Intervention:
-        """Why the class that the decoded layer says? An image's search does not depend on the others.
+        """Why the class of the decoded layer? An image's search does not depend on the others.
 
-        Where the decoded layer says another class than the image itself (see `agreement` of the metric
+        Where the decoded layer gives another class than the image itself (see `agreement` of the metric
         `layer-fidelity`), the flip changes the former.
         """
-        codes = self._dvae.latents(images)
-        before = self._dvae.logits_of(codes)
-        said = before.argmax(1)
-        probes = torch.from_numpy(targets.probe).to(said)
-        found = [
-            self._search(codes[row], int(said[row]), int(probes[row]))
-            for row in self.run.progress(range(len(codes)), "flipping")
+        codes = self._dvae.latents(images)  # z, (N, n)
+        before = self._dvae.logits_of(codes)  # f_K(phi'), (N, K)
+        classes = before.argmax(1)
+        probes = torch.from_numpy(targets.probe).to(classes)
+        results = [
+            self._search(codes[row], classes[row : row + 1], probes[row : row + 1])
+            for row in self._run.progress(range(len(codes)), "flipping")
         ]
-        flipped = torch.stack([item.flipped for item in found])
-        after_codes = torch.where(flipped, 1 - codes, codes)
-        lead = lead_over(before, said, self._rivals(probes))
-        batch = self._dvae.params.classifier_batch
+        flipped = torch.stack([result.flipped for result in results])
+        flipped_codes = torch.where(flipped, 1 - codes, codes)
+        margins = margin(before, classes, self._rivals(probes))
+        singles = torch.stack([result.singles for result in results])  # margins after single flips, (N, n)
         return Intervention(
             codes=to_array(codes > 0.5),
             flipped=to_array(flipped),
-            before=to_array(self.generator.drawn(codes)),
-            after=to_array(self.generator.drawn(after_codes)),
-            logits=to_array(in_batches(self.classifier.class_logits, images, batch)),
+            before=to_array(self._generator.images_of(codes)),  # g(phi')
+            after=to_array(self._generator.images_of(flipped_codes)),  # g(psi)
+            logits=to_array(in_batches(self._classifier.class_logits, images, self._dvae.batch)),
             logits_before=to_array(before),
-            logits_after=to_array(self._dvae.logits_of(after_codes)),
-            changed=to_array(torch.tensor([item.changed for item in found])),
-            singles=to_array(lead[:, None] - torch.stack([item.singles for item in found])),
+            logits_after=to_array(self._dvae.logits_of(flipped_codes)),
+            changed=to_array(torch.tensor([result.changed for result in results])),
+            singles=to_array(margins[:, None] - singles),
             answers="predicted",
         )
 
     def _rivals(self, probes: Tensor) -> Tensor | None:
-        return probes if self.params.towards == "probe" else None
+        return probes if self._params.towards == "probe" else None
 
-    def _search(self, code: Tensor, said: int, probe: int) -> Found:
-        def lead(codes: Tensor) -> Tensor:
-            logits = self._dvae.logits_of(codes)
-            count = len(logits)
-            rivals = self._rivals(torch.full((count,), probe, device=logits.device))
-            return lead_over(logits, torch.full((count,), said, device=logits.device), rivals)
+    def _search(self, code: Tensor, predicted: Tensor, probe: Tensor) -> FlipSet:
+        """For a code (n,) with its class (1,) and probe (1,)."""
 
-        if self.params.flips == "fewest":
-            return fewest(lead, code, self.params.exact)
-        singles = lead(torch.where(torch.eye(len(code), dtype=torch.bool, device=code.device), 1 - code, code))
-        changed = float(lead(1 - code[None])[0]) < 0
-        return Found(torch.ones_like(code, dtype=torch.bool), changed, singles)
+        def margin_of(codes: Tensor) -> Tensor:
+            count = len(codes)
+            return margin(self._dvae.logits_of(codes), predicted.expand(count), self._rivals(probe.expand(count)))
+
+        if self._params.flips == "fewest":
+            return minimal_flip_set(margin_of, code, self._params.exact)
+        one_flipped = torch.where(torch.eye(len(code), dtype=torch.bool, device=code.device), 1 - code, code)
+        changed = float(margin_of(1 - code[None])[0]) < 0
+        return FlipSet(torch.ones_like(code, dtype=torch.bool), changed, margin_of(one_flipped))

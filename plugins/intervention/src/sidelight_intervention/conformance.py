@@ -1,4 +1,4 @@
-"""Toys of the conformance kit: a dvae and pictures of a toy classifier's layer."""
+"""Toys of the conformance kit: a dvae and a concept decoder of a toy classifier's layer."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from sidelight_specs.testing.run import ToyRun
 from sidelight_specs.testing.toys import ToyClassifier, ToyData
 
 from sidelight_intervention import DECODER_EXAMPLE, DVAE_EXAMPLE
-from sidelight_intervention.concepts.dvae import Dvae
+from sidelight_intervention.concepts.discrete_vae import DiscreteConcepts
 from sidelight_intervention.decoder.concept_decoder import ConceptDecoder
 from sidelight_intervention.params import ConceptDecoderParams, DvaeParams
 
@@ -33,7 +33,7 @@ class InterventionToys(Toys):
         return trained_decoder(self.shape, self.task)
 
 
-def trained_dvae(shape: Shape, task: Task) -> Dvae:
+def trained_dvae(shape: Shape, task: Task) -> DiscreteConcepts:
     """A fresh component with learned state."""
     dvae = _dvae(shape, task)
     dvae.load_state(_dvae_state(shape, task))
@@ -47,8 +47,8 @@ def trained_decoder(shape: Shape, task: Task) -> ConceptDecoder:
     return decoder
 
 
-def _dvae(shape: Shape, task: Task) -> Dvae:
-    return Dvae(DvaeParams(**DVAE_EXAMPLE), classifier=ToyClassifier(shape, task), run=ToyRun())
+def _dvae(shape: Shape, task: Task) -> DiscreteConcepts:
+    return DiscreteConcepts(DvaeParams(**DVAE_EXAMPLE), classifier=ToyClassifier(shape, task), run=ToyRun())
 
 
 def _decoder(shape: Shape, task: Task) -> ConceptDecoder:

@@ -11,32 +11,25 @@ from sidelight_specs import param, params
 class DvaeParams:
     """Options of `dvae`."""
 
-    layer: str = param(
-        "",
-        "The classifier's layer whose concepts are found; everything has to go through it. The last hidden one where "
-        "empty.",
-    )
-    bits: int = param(32, "Length of the boolean code z.", unit="bits", minimum=1, maximum=4096)
+    layer: str = param("", "Layer of the classifier that everything goes through; the last hidden one where empty.")
+    bits: int = param(32, "Length of the boolean code z (n).", unit="bits", minimum=1, maximum=4096)
     widths: tuple[int, ...] = param(
         (256, 256, 128),
-        "Units between the four linear layers of the encoder; the decoder mirrors them.",
+        "Units between the linear layers of the encoder; the decoder mirrors them.",
         unit="units",
         minimum=1,
         maximum=65_536,
     )
     dropout: float = param(0.0, "Share of hidden units switched off in training.", minimum=0.0, maximum=0.9)
     decoder: Literal["plain", "odd"] = param(
-        "plain",
-        "`plain`, the paper's, decodes z in {0, 1}; `odd` reflects phi' about the centre when all bits flip.",
+        "plain", "Decoder of z in {0, 1} (paper), or `odd`: all bits flipped reflect phi' about the centre."
     )
     centre: Literal["mean", "boundary"] = param(
-        "mean",
-        "Point about which the layer is centred: its mean, or for two classes a point on their boundary.",
+        "mean", "Centre of the layer: its mean, or for two classes a point on their boundary."
     )
     variance: float = param(
         0.02,
-        "Variance of the layer around its reconstruction, as a share of the layer's own. Lower keeps more of the "
-        "layer, higher keeps the bits nearer to the prior.",
+        "Variance of the layer around phi', as a share of its own; lower keeps more of the layer.",
         minimum=1e-6,
         maximum=100.0,
     )
@@ -57,19 +50,19 @@ class DvaeParams:
     steps: int = param(
         3000, "Length of the training; 0 leaves random weights, a control.", unit="steps", minimum=0, maximum=10_000_000
     )
-    batch: int = param(128, "Images in each step.", unit="images", minimum=2, maximum=65_536)
+    batch: int = param(128, "Images in a training step.", unit="images", minimum=2, maximum=65_536)
     learning_rate: float = param(
         2e-3, "Highest learning rate of Adam; it rises and falls linearly.", minimum=1e-7, maximum=1.0
     )
     images: int = param(
         60_000,
-        "The training split's first images, so many at most, are used; memory holds the layer for all of them.",
+        "First images of the training split that are used; memory holds the layer for all.",
         unit="images",
         minimum=2,
         maximum=10_000_000,
     )
     classifier_batch: int = param(
-        256, "Images, or codes, in one forward pass of the classifier.", unit="images", minimum=1, maximum=65_536
+        256, "Images, or codes, in one pass of the classifier.", unit="images", minimum=1, maximum=65_536
     )
 
 
@@ -82,50 +75,46 @@ class ConceptDecoderParams:
     )
     dropout: float = param(0.0, "Share of hidden units switched off in training.", minimum=0.0, maximum=0.9)
     steps: int = param(
-        1500, "Length of the training; 0 leaves the start as it is.", unit="steps", minimum=0, maximum=10_000_000
+        1500,
+        "Length of the training; 0 leaves the initialisation as it is.",
+        unit="steps",
+        minimum=0,
+        maximum=10_000_000,
     )
-    batch: int = param(32, "Images in each step.", unit="images", minimum=2, maximum=65_536)
+    batch: int = param(32, "Images in a training step.", unit="images", minimum=2, maximum=65_536)
     learning_rate: float = param(
         2e-3, "Highest learning rate of Adam; it rises and falls linearly.", minimum=1e-7, maximum=1.0
     )
     shared: float = param(
-        0.02,
-        "Weight lambda of the inverse similarity between the information that the pictures and the classifier take "
-        "from the layer (equation 6); 0 leaves it out.",
-        minimum=0.0,
-        maximum=1e6,
+        0.02, "Weight of the inverse similarity of equation 6; 0 leaves it out (lambda).", minimum=0.0, maximum=1e6
     )
     similarity: Literal["cosine", "dot"] = param(
-        "cosine",
-        "`dot` is equation 6 to the letter, which also falls when the pictures merely react more strongly; `cosine` "
-        "compares directions alone, as table 2 does.",
+        "cosine", "Cosine of both information vectors (table 2), or their product (equation 6)."
     )
     span: Literal["layer", "decoded"] = param(
-        "layer",
-        "Directions of the information: each coordinate of the layer (equation 4), or those that phi' varies along.",
+        "layer", "Directions of the information: coordinates of the layer, or those that phi' varies along."
     )
     start: Literal["least-squares", "turned"] = param(
-        "least-squares",
-        "`turned` rotates it until its information is the classifier's: the similarity's maximum before training.",
+        "least-squares", "Initialisation; `turned` aligns its information with the classifier's."
     )
     interval: int = param(
-        5, "The similarity is taken at every so many-th step, with as many times its weight.", minimum=1, maximum=1000
+        5, "Steps from one similarity term to the next, which has as many times its weight.", minimum=1, maximum=1000
     )
     rows: int = param(
         16,
-        "Points of the layer, each with one coordinate moved, at which the information is estimated then.",
+        "Perturbed points of the layer at which such a term estimates the information.",
         unit="points",
         minimum=1,
         maximum=65_536,
     )
     images: int = param(
         60_000,
-        "The training split's first images, so many at most, are used; memory holds their codes.",
+        "First images of the training split that are used; memory holds their codes.",
         unit="images",
         minimum=2,
         maximum=10_000_000,
     )
-    synthesis_batch: int = param(256, "Images drawn at a time.", unit="images", minimum=1, maximum=65_536)
+    synthesis_batch: int = param(256, "Codes decoded at a time.", unit="images", minimum=1, maximum=65_536)
 
 
 @params
@@ -133,17 +122,12 @@ class ConceptFlipParams:
     """Options of `concept-flip`."""
 
     flips: Literal["fewest", "all"] = param(
-        "fewest",
-        "`fewest`: one bit where one changes the class, else the smallest set that is found; `all`: every bit, the "
-        "paper's flipped representation.",
+        "fewest", "Bits that are flipped: the smallest set that changes the class, or all (paper)."
     )
-    towards: Literal["any", "probe"] = param(
-        "any", "What counts as a change: any other class, or only the class that is asked about."
-    )
+    towards: Literal["any", "probe"] = param("any", "Change of class that counts: to any other, or to the probe.")
     exact: int = param(
         2,
-        "Sets of up to so many bits are all tried, so that the smallest is found for certain; larger ones grow from "
-        "the best of these, bit by bit, and lose again what they can do without.",
+        "Size up to which all sets of bits are tried; larger sets grow greedily from the best.",
         unit="bits",
         minimum=1,
         maximum=4,
@@ -154,9 +138,9 @@ class ConceptFlipParams:
 class LayerFidelityParams:
     """Options of `layer-fidelity`."""
 
-    split: str = param("test", "The data's split that is measured.")
+    split: str = param("test", "Split of the data that is measured.")
     images: int = param(
-        10_000, "The split's first images, so many at most.", unit="images", minimum=1, maximum=10_000_000
+        10_000, "First images of the split that are used.", unit="images", minimum=1, maximum=10_000_000
     )
     searched: int = param(
         100, "Images among them whose smallest flip is searched for.", unit="images", minimum=0, maximum=10_000_000
@@ -167,10 +151,8 @@ class LayerFidelityParams:
 class SharedInformationParams:
     """Options of `shared-information`."""
 
-    split: str = param("test", "The data's split that is measured.")
-    images: int = param(
-        2000, "The split's first images, so many at most.", unit="images", minimum=1, maximum=10_000_000
-    )
+    split: str = param("test", "Split of the data that is measured.")
+    images: int = param(2000, "First images of the split that are used.", unit="images", minimum=1, maximum=10_000_000)
     points: int = param(
         200, "Points for each direction at which I(g) is estimated.", unit="points", minimum=1, maximum=1_000_000
     )
@@ -199,9 +181,8 @@ class FlipFactorsParams:
 class ConceptFactorsParams:
     """Options of `concept-factors`."""
 
-    split: str = param("test", "The data's split that is measured.")
-
-    images: int = param(200, "The split's first images, so many at most.", unit="images", minimum=2, maximum=10_000_000)
-    factors: tuple[str, ...] = param((), "Which factors are looked at; all of the data's where empty.")
+    split: str = param("test", "Split of the data that is measured.")
+    images: int = param(200, "First images of the split that are used.", unit="images", minimum=2, maximum=10_000_000)
+    factors: tuple[str, ...] = param((), "Factors that are reported; all of the data's where empty.")
     reader_images: int = _reader_images()
     reader_steps: int = _reader_steps()

@@ -84,8 +84,8 @@ def collect(
     return torch.cat(layers), torch.cat(logits)
 
 
-class Rest:
-    """What follows a layer: a function from the layer's output alone to class logits.
+class Head:
+    """The rest of a classifier after a layer: a function from the layer's output alone to class logits.
 
     It runs the classifier on one image, and puts as many rows as it is given in the place of the layer's output; so
     what comes before the layer costs one image, and gradients flow from the logits to the rows.

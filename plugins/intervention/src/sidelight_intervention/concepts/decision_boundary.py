@@ -12,23 +12,23 @@ if TYPE_CHECKING:
 
     from torch import Tensor
 
-HALVINGS = 40
+HALVINGS = 40  # beyond the 24 bits of a float32's mantissa
 
 
 @torch.no_grad()
-def middle(
-    layer: Tensor, logits: Tensor, rest: Callable[[Tensor], Tensor], warn: Callable[[str], None] = lambda text: None
+def boundary_point(
+    layer: Tensor, logits: Tensor, head: Callable[[Tensor], Tensor], warn: Callable[[str], None] = lambda text: None
 ) -> Tensor:
     """(S,): the undecided point between the mean layers of two classes, by bisection.
 
-    Where what follows the layer is linear, the reflection about this point changes the class of every layer: an
-    identity, which says nothing of a code. The layer's mean is taken, with a warning, where the classifier gives one
-    class to all images, or does not tell the classes' mean layers apart.
+    Where the head is linear, the reflection about this point changes the class of every layer: an identity, which says
+    nothing of a code. The layer's mean is taken, with a warning, where the classifier gives one class to all images, or
+    does not tell the classes' mean layers apart.
 
     Args:
-        layer: (N, S) outputs.
+        layer: phi (N, S).
         logits: (N, 2) of the same images.
-        rest: f_K, rows of the layer to class logits.
+        head: f_K, rows of the layer to class logits.
         warn: takes the warning.
 
     Raises:
@@ -38,20 +38,20 @@ def middle(
         raise UserError(
             f"centre: the boundary lies between two classes, the classifier has {logits.shape[1]}", "set centre to mean"
         )
-    said = logits.argmax(1).to(layer.device)
-    if said.all() or not said.any():
+    classes = logits.argmax(1).to(layer.device)
+    if classes.all() or not classes.any():
         warn("centre: the classifier gives one class to all training images; the layer's mean is taken instead")
         return layer.mean(0)
-    first, second = layer[said == 0].mean(0), layer[said == 1].mean(0)
-    if _prefers_second(first, rest) or not _prefers_second(second, rest):
+    first, second = layer[classes == 0].mean(0), layer[classes == 1].mean(0)
+    if _prefers_second(first, head) or not _prefers_second(second, head):
         warn("centre: the mean layers of both classes lie on one side of the boundary; the layer's mean is taken")
         return layer.mean(0)
     for _ in range(HALVINGS):
         between = (first + second) / 2
-        first, second = (first, between) if _prefers_second(between, rest) else (between, second)
+        first, second = (first, between) if _prefers_second(between, head) else (between, second)
     return (first + second) / 2
 
 
-def _prefers_second(point: Tensor, rest: Callable[[Tensor], Tensor]) -> bool:
-    lead = rest(point[None])[0]
-    return bool(lead[1] > lead[0])
+def _prefers_second(point: Tensor, head: Callable[[Tensor], Tensor]) -> bool:
+    first, second = head(point[None])[0]
+    return bool(second > first)

@@ -1,7 +1,17 @@
-"""The discrete variational autoencoder: boolean codes z of a layer's output phi(x), and equation 1.
+"""Discrete concepts in a hidden layer: a variational autoencoder with boolean codes (equation 1).
 
-With the paper's letters: phi (N, S) is a layer's flattened output, z (N, n) its boolean code, phi' what the decoder
-makes of z, psi what it makes of a changed code.
+Gat, Lorberbom, Schwartz and Hazan 2022, "Latent Space Explanation by Intervention", section "Discrete concepts in a
+hidden layer". The symbols, which all of this plugin uses:
+
+    x      (N, C, H, W)  images
+    phi    (N, S)        a layer's output, flattened
+    z      (N, n)        boolean codes; q(z | phi) independent bits with log-odds from the encoder, p(z) the prior
+    phi'   (N, S)        the decoded code; psi the decoded code after an intervention on z
+    f_K                  the head: the rest of the classifier, from the layer to K class logits
+
+    -E_q[log p(phi | z)] + beta KL(q(z | phi) || p(z)),  p(phi | z) = N(phi'(z), variance)                 (equation 1)
+
+The paper has the wrong sign before the divergence. Samples of z are relaxed: Gumbel-softmax at a falling temperature.
 """
 
 from __future__ import annotations
@@ -9,52 +19,48 @@ from __future__ import annotations
 from itertools import pairwise
 from typing import TYPE_CHECKING, NamedTuple
 
+import numpy as np
 import torch
+from sidelight_specs import NotFittedError
+from sidelight_specs.results import State
+from sidelight_specs.roles import AttributeFinder, Trainable
+from sidelight_toolkit.arrays import to_array
+from sidelight_toolkit.batching import in_batches
+from sidelight_toolkit.layers import Head, collect, find_layer
+from sidelight_toolkit.modules import load_state_arrays, state_arrays, training_mode
+from sidelight_toolkit.seeding import generator, seeded
+from sidelight_toolkit.training import minibatches, train
 from torch import nn
 from torch.nn import functional
+
+from sidelight_intervention.concepts.decision_boundary import boundary_point
+from sidelight_intervention.concepts.single_flips import (
+    flip_measurements,
+    rank_attributes,
+    set_bit,
+    single_flip_effects,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from sidelight_specs import Run
+    from sidelight_specs.results import Attributes, Split
+    from sidelight_specs.roles import Classifier, Data
     from torch import Tensor
 
+    from sidelight_intervention.params import DvaeParams
 
-class Bound(NamedTuple):
-    """Equation 1, the negative evidence lower bound in nats per image up to a constant, and its two terms."""
-
-    total: Tensor
-    misfit: Tensor
-    divergence: Tensor
-
-
-def annealed(step: int, steps: int, first: float, last: float) -> float:
-    """The temperature at a step: from `first` to `last`, by the same factor at every step."""
-    return float(first * (last / first) ** (step / max(1, steps - 1)))
-
-
-def gumbel_softmax(logits: Tensor, temperature: float, generator: torch.Generator) -> Tensor:
-    """Relaxed Bernoulli samples in (0, 1) for the log-odds of each bit (Jang et al. 2016; Maddison et al. 2016).
-
-    The softmax over the two values of a bit, each with Gumbel noise, is a sigmoid of their difference, and the
-    difference of two Gumbel variables is a logistic one.
-    """
-    uniform = torch.rand(logits.shape, generator=generator).clamp(1e-6, 1 - 1e-6).to(logits)
-    return ((logits + uniform.logit()) / temperature).sigmoid()
-
-
-def bernoulli_divergence(logits: Tensor, prior: float) -> Tensor:
-    """(N,): KL(q(z | phi) || p(z)) in nats, for bits with log-odds (N, n) and a prior probability."""
-    q, log_on, log_off = logits.sigmoid(), functional.logsigmoid(logits), functional.logsigmoid(-logits)
-    on = torch.tensor(prior).log().to(logits)
-    off = torch.tensor(1 - prior).log().to(logits)
-    return (q * (log_on - on) + (1 - q) * (log_off - off)).sum(1)
+TEMPLATES = 4  # training images kept: the head runs the classifier on them from the layer on
+NO_WEIGHTS = ("template_images", "dead")  # arrays of the state that are no weights
+NOT_FITTED = "dvae was not trained; call fit or load_state first"
 
 
 class DiscreteVae(nn.Module):
-    """Four linear layers each way with ReLU and dropout; the decoder has those of the encoder, transposed.
+    """Linear layers each way with ReLU and dropout, four in the paper; the decoder mirrors the encoder.
 
-    The layer is centred and divided by one scale, learned from the data, so that the bound's variance is a share of
-    the layer's own. The plain decoder, the paper's, gets z in {0, 1}. The odd one gets bits s = 2 z - 1 in {-1, 1} and
+    The layer is centred and divided by one scale, learned from the data, so that the bound's variance is relative to
+    the layer's own. The plain decoder d, the paper's, gets z in {0, 1}. The odd one gets s = 2 z - 1 in {-1, 1} and
     gives phi' = centre + scale (d(s) - d(-s)) / 2, so that the complement of a code decodes to the reflection of phi'
     about the centre, before any training: an identity, not something learned.
 
@@ -62,7 +68,7 @@ class DiscreteVae(nn.Module):
         inputs: S, the size of the flattened layer.
         bits: n.
         widths: units between the linear layers.
-        dropout: share of hidden units switched off in training.
+        dropout: ratio of hidden units switched off in training.
         odd: whether the decoder is odd in the code about the centre.
     """
 
@@ -87,31 +93,240 @@ class DiscreteVae(nn.Module):
 
     def log_odds(self, layer: Tensor) -> Tensor:
         """(N, S) to (N, n): log q(z_i = 1 | phi) / q(z_i = 0 | phi)."""
-        odds: Tensor = self.encoder((layer - self.centre) / self.scale)
-        return odds
+        log_odds: Tensor = self.encoder((layer - self.centre) / self.scale)
+        return log_odds
 
-    def decode(self, bits: Tensor) -> Tensor:
+    def decode(self, codes: Tensor) -> Tensor:
         """phi' or psi: codes (N, n) in [0, 1] to (N, S)."""
-        signs = 2 * bits - 1
-        relative: Tensor = (self.decoder(signs) - self.decoder(-signs)) / 2 if self._odd else self.decoder(bits)
+        s = 2 * codes - 1
+        relative: Tensor = (self.decoder(s) - self.decoder(-s)) / 2 if self._odd else self.decoder(codes)
         return relative * self.scale + self.centre
 
     def bound(
         self, layer: Tensor, noise: torch.Generator, *, temperature: float, variance: float, prior: float, beta: float
     ) -> Bound:
-        """Equation 1, the sign of its divergence corrected: -E[log p(phi | z)] + `beta` KL(q || p), the mean over N.
+        """Equation 1, the mean over the rows of `layer` (N, S); `variance` is relative to the layer's own."""
+        log_odds = self.log_odds(layer)
+        decoded = self.decode(gumbel_softmax(log_odds, temperature, noise))
+        error = ((decoded - layer) / self.scale).square().sum(1).mean()
+        reconstruction = error / (2 * variance)  # -E_q[log p(phi | z)]: the paper's squared error
+        divergence = bernoulli_divergence(log_odds, prior).mean()  # KL(q || p)
+        return Bound(reconstruction + beta * divergence, reconstruction, divergence)
 
-        p(phi | z) is normal around phi', its variance `variance` times the layer's own: the paper's squared error.
-        """
-        odds = self.log_odds(layer)
-        restored = self.decode(gumbel_softmax(odds, temperature, noise))
-        misfit = ((restored - layer) / self.scale).square().sum(1).mean() / (2 * variance)
-        divergence = bernoulli_divergence(odds, prior).mean()
-        return Bound(misfit + beta * divergence, misfit, divergence)
+
+class Bound(NamedTuple):
+    """Equation 1, the negative evidence lower bound in nats per image up to a constant, and its two terms."""
+
+    total: Tensor
+    reconstruction: Tensor
+    divergence: Tensor
+
+
+def annealed_temperature(step: int, steps: int, first: float, last: float) -> float:
+    """The temperature at a step: from `first` to `last`, by the same factor at every step."""
+    return float(first * (last / first) ** (step / max(1, steps - 1)))
+
+
+def gumbel_softmax(log_odds: Tensor, temperature: float, noise: torch.Generator) -> Tensor:
+    """Relaxed Bernoulli samples in (0, 1) for the log-odds of each bit (Jang et al. 2016; Maddison et al. 2016).
+
+    The softmax over the two values of a bit, each with Gumbel noise, is a sigmoid of their difference, and the
+    difference of two Gumbel variables is a logistic one.
+    """
+    uniform = torch.rand(log_odds.shape, generator=noise).clamp(1e-6, 1 - 1e-6).to(log_odds)
+    return ((log_odds + uniform.logit()) / temperature).sigmoid()  # logit of a uniform: logistic noise
+
+
+def bernoulli_divergence(log_odds: Tensor, prior: float) -> Tensor:
+    """(N,): KL(q(z | phi) || p(z)) in nats, for bits with log-odds (N, n) and a prior probability."""
+    q, log_on, log_off = log_odds.sigmoid(), functional.logsigmoid(log_odds), functional.logsigmoid(-log_odds)
+    log_prior_on = torch.tensor(prior).log().to(log_odds)
+    log_prior_off = torch.tensor(1 - prior).log().to(log_odds)
+    return (q * (log_on - log_prior_on) + (1 - q) * (log_off - log_prior_off)).sum(1)  # sum over bits of q log q/p
 
 
 def _linear_layers(sizes: Sequence[int], dropout: float) -> list[nn.Module]:
     layers: list[nn.Module] = []
     for before, after in pairwise(sizes):
         layers += [nn.Linear(before, after), nn.ReLU(), nn.Dropout(dropout)]
-    return layers[:-2]
+    return layers[:-2]  # no rectifier after the last one
+
+
+class DiscreteConcepts(AttributeFinder, Trainable):
+    """The component: a discrete variational autoencoder of a classifier's layer, with its head f_K.
+
+    Its latents are the codes z (N, n) of images. An intervention on a bit is judged by what the head makes of the
+    decoded layer.
+    """
+
+    def __init__(self, params: DvaeParams, *, classifier: Classifier, run: Run) -> None:
+        self._params, self._classifier, self._run = params, classifier, run
+        self._network: DiscreteVae | None = None
+        self._layer = ""
+        self._templates = np.zeros((0, 1, 1, 1), np.float32)
+        self._dead = np.zeros(params.bits, bool)
+        self._curves: dict[str, np.ndarray] = {}
+        self._head: Head | None = None
+
+    def fit(self, data: Data) -> None:
+        """Minimise equation 1 on the training split; effects of single flips on held-out images are emitted."""
+        images = self._images(data.split("train"))
+        self._templates = to_array(images[:TEMPLATES])
+        self._layer = find_layer(self._classifier, self._params.layer, images[:1].to(self._run.device))
+        self._head = self._head_after(self._layer)
+        layer, logits = collect(self._classifier, self._layer, images, self.batch, self._run)  # phi (N, S) and (N, K)
+        with seeded(self._run, "weights"):
+            network = self._build(layer.shape[1])
+        on_device = layer.to(self._run.device)
+        at_boundary = self._params.centre == "boundary"
+        centre = boundary_point(on_device, logits, self._head, self._run.warn) if at_boundary else None
+        network.standardise(on_device, centre)
+        with training_mode(network), seeded(self._run, "dropout"):
+            self._curves = self._minimise(network, layer) if self._params.steps else {}
+        self._network = network
+        self._measure_flips(data)
+
+    def _minimise(self, network: DiscreteVae, layer: Tensor) -> dict[str, np.ndarray]:
+        params, terms = self._params, list[tuple[float, float]]()
+        noise = generator(self._run, "gumbel noise")
+
+        def loss_of(rows: np.ndarray) -> Tensor:
+            bound = network.bound(
+                layer[torch.from_numpy(rows)].to(self._run.device),
+                noise,
+                temperature=annealed_temperature(
+                    len(terms), params.steps, params.first_temperature, params.last_temperature
+                ),
+                variance=params.variance,
+                prior=params.prior,
+                beta=params.beta,
+            )
+            terms.append((bound.reconstruction.item(), bound.divergence.item()))
+            return bound.total
+
+        optimizer = torch.optim.Adam(network.parameters(), params.learning_rate)
+        batches = minibatches(len(layer), params.batch, self._run.rng("minibatches"))
+        total = train(self._run, loss_of, optimizer, batches, params.steps, "training dvae")
+        reconstruction, divergence = np.array(terms, dtype=np.float32).T
+        return {"loss": total, "reconstruction": reconstruction.copy(), "divergence": divergence.copy()}
+
+    def _measure_flips(self, data: Data) -> None:
+        split = "test" if "test" in data.splits else "train"
+        if split == "train":
+            self._run.warn("the data has no test split; single flips and dead bits are of the training images")
+        held_out = self._images(data.split(split))
+        effects = single_flip_effects(self.logits_of, self.latents(held_out))
+        self._dead = effects.dead
+        self._run.emit("single flips", flip_measurements(effects, f"{len(held_out)} of split {split}"))
+
+    def _images(self, split: Split) -> Tensor:
+        return torch.from_numpy(split.images[: self._params.images])
+
+    def _build(self, inputs: int) -> DiscreteVae:
+        params = self._params
+        network = DiscreteVae(inputs, params.bits, params.widths, params.dropout, odd=self.is_odd)
+        return network.to(self._run.device)
+
+    def state(self) -> State:
+        """The network, the layer's name, the dead bits and the learning curves."""
+        network = self.network
+        return State(
+            arrays={**state_arrays(network), "template_images": self._templates, "dead": self._dead},
+            settings={"layer": self._layer, "inputs": str(len(network.centre))},
+            curves=self._curves,
+        )
+
+    def load_state(self, state: State) -> None:
+        """Rebuild the network."""
+        with seeded(self._run, "weights"):
+            network = self._build(int(state.settings["inputs"]))
+        load_state_arrays(network, {name: array for name, array in state.arrays.items() if name not in NO_WEIGHTS})
+        self._network, self._layer = network.to(self._run.device), state.settings["layer"]
+        self._templates, self._dead = (state.arrays[name] for name in NO_WEIGHTS)
+        self._curves, self._head = dict(state.curves), None
+
+    @property
+    def network(self) -> DiscreteVae:
+        """Encoder and decoder, frozen. Raises `NotFittedError` before `fit`."""
+        if self._network is None:
+            raise NotFittedError(NOT_FITTED)
+        return self._network
+
+    @property
+    def layer(self) -> str:
+        """Name of the layer that the codes are of. Raises `NotFittedError` before `fit`."""
+        if not self._layer:
+            raise NotFittedError(NOT_FITTED)
+        return self._layer
+
+    @property
+    def head(self) -> Head:
+        """f_K: the flattened layer (N, S) to class logits (N, K). Raises `NotFittedError` before `fit`."""
+        if self._head is None:
+            self._head = self._head_after(self.layer)
+        return self._head
+
+    def _head_after(self, layer: str) -> Head:
+        return Head(self._classifier, layer, torch.from_numpy(self._templates).to(self._run.device))
+
+    @property
+    def bits(self) -> int:
+        """n, the length of a code."""
+        return self._params.bits
+
+    @property
+    def prior(self) -> float:
+        """p(z_i = 1)."""
+        return self._params.prior
+
+    @property
+    def batch(self) -> int:
+        """Images, or codes, in one pass of the classifier."""
+        return self._params.classifier_batch
+
+    @property
+    def is_odd(self) -> bool:
+        """True if complements of codes decode to reflections of the layer."""
+        return self._params.decoder == "odd"
+
+    def read(self, images: Tensor) -> Tensor:
+        """phi(x): (N, C, H, W) images to the flattened layer (N, S), on the CPU."""
+        layer, _ = collect(self._classifier, self.layer, images, self.batch, self._run)
+        return layer
+
+    def encode(self, layer: Tensor) -> Tensor:
+        """z, each bit at its likelier value: (N, S) to (N, n) of 0.0 and 1.0."""
+        return (self.network.log_odds(layer) > 0).to(layer.dtype)
+
+    def latents(self, images: Tensor) -> Tensor:
+        """z of images: (N, C, H, W) to (N, n) of 0.0 and 1.0, on the run's device."""
+        return in_batches(lambda part: self.encode(part.to(self._run.device)), self.read(images), self.batch)
+
+    def decode(self, codes: Tensor) -> Tensor:
+        """phi' or psi: codes (N, n) to the flattened layer (N, S)."""
+        return self.network.decode(codes)
+
+    def logits(self, latents: Tensor) -> Tensor:
+        """f_K(phi'): codes (N, n) to class logits (N, K). Bits moved below 0 or above 1 are clamped."""
+        return self.head(self.decode(latents.clamp(0, 1)))
+
+    def logits_of(self, codes: Tensor) -> Tensor:
+        """`logits` of many codes, without gradients and in batches."""
+        return in_batches(self.logits, codes, self.batch)
+
+    def find(self, latents: Tensor, target: int) -> Attributes:
+        """Each bit set on and off, ranked by what it adds to the logit of `target` in the decoded layer.
+
+        Bits that were dead in the held-out images of the training are flagged.
+
+        Args:
+            latents: (N, n) codes.
+            target: index of the class.
+        """
+        before = self.logits_of(latents)[:, target]
+        changes = [
+            self.logits_of(set_bit(latents, bit, on))[:, target] - before
+            for bit in self._run.progress(range(self.bits), "turning")
+            for on in (False, True)
+        ]
+        return rank_attributes(torch.stack(changes), target, self._dead)  # (2 n, N)

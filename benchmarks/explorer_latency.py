@@ -69,18 +69,18 @@ def main() -> None:
 
 def serving(folder: str) -> tuple[Any, str]:
     """The run, served from a thread of this process; and its address."""
-    from sidelight.engine import live, serving
+    from sidelight.engine import serve
 
     made: Queue[Any] = Queue()
     address: Queue[str] = Queue()
 
-    class Stage(live.LiveStage):
+    class Stage(serve.LiveStage):
         def __init__(self, *arguments: Any, **settings: Any) -> None:
             super().__init__(*arguments, **settings)
             made.put(self)
 
-    live.LiveStage = Stage  # type: ignore[misc]
-    threading.Thread(target=serving.serve, args=(folder,), kwargs={"announce": address.put}, daemon=True).start()
+    serve.LiveStage = Stage  # type: ignore[misc]
+    threading.Thread(target=serve.serve, args=(folder,), kwargs={"announce": address.put}, daemon=True).start()
     return made.get(timeout=600), address.get(timeout=600)
 
 

@@ -21,8 +21,7 @@ import attrs
 import numpy as np
 import torch
 from sidelight import load_run
-from sidelight.engine.entry import Entry, read_document, read_entry
-from sidelight.engine.store import Store
+from sidelight.engine.store import Entry, Store, read_document, read_entry
 from sidelight.recipe.model import SECTIONS
 from sidelight.registry.catalog import installed
 from sidelight_specs.digests import digest_of
@@ -34,7 +33,7 @@ from sidelight_zoo.conformance import loaded
 from sidelight_zoo.files import write_state
 
 if TYPE_CHECKING:
-    from sidelight.engine.finished import Run
+    from sidelight.engine.results import Run
     from sidelight_specs.results.run import ComponentRecord
 
 ROOT = Path(__file__).parent.parent
@@ -97,7 +96,7 @@ def learned(run: Run, record: ComponentRecord) -> Entry:
     for stored in Store().entries():
         if stored.component != record.use or read_document(stored.folder)["step"] != "fit":
             continue
-        entry = read_entry(stored.folder)
+        entry = read_entry(stored.folder, stored.folder.name)
         if isinstance(entry.result, State) and attrs.evolve(entry.result, arrays={}).digest() == curves:
             return entry
     raise SystemExit(f"the cache no longer holds the training of {record.id}; run the recipe again")

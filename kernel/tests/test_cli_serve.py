@@ -64,13 +64,13 @@ def test_explore_runs_the_recipe_first(toys, tmp_path, capsys):
 
 
 def test_a_watcher_may_cancel_a_loop(toys):
-    from sidelight.engine.live import _WATCHER, WatchedLoops
-    from sidelight.engine.reporting import Silent
+    from sidelight.engine.progress import Display
+    from sidelight.engine.serve import _WATCHER, WatchedLoops
 
     def refuse(label, done, total):
         raise Cancelled("enough")
 
-    loops = WatchedLoops(Silent())
+    loops = WatchedLoops(Display())
     token = _WATCHER.set(refuse)
     try:
         with pytest.raises(Cancelled), loops.loop("dots", 3):
@@ -82,7 +82,7 @@ def test_a_watcher_may_cancel_a_loop(toys):
 
 
 def test_several_renderers_that_serve_have_to_be_chosen_between():
-    from sidelight.engine.serving import _only
+    from sidelight.engine.serve import _only
 
     assert _only(("toy/live",)) == "toy/live"
     with pytest.raises(UserError, match="several"):

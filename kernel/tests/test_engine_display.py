@@ -10,10 +10,11 @@ import attrs
 import numpy as np
 import pytest
 from rich.console import Console
-from sidelight.engine.journal import Clock, Record, Timing
 from sidelight.engine.notebook import gallery
 from sidelight.engine.pictures import heatmap_uri, image_uri
-from sidelight.engine.reporting import Bars, PlainLines, Silent, choose_reporter, outcome
+from sidelight.engine.pipeline import Timing
+from sidelight.engine.progress import Bars, Display, PlainLines, choose_display
+from sidelight.engine.session import Clock, Record
 from sidelight_specs.results import (
     Counterfactual,
     Heatmap,
@@ -138,7 +139,7 @@ def test_plain_lines():
     reporter.started("[1/2] fit classifier")
     with reporter.loop("training", 100) as advance:
         advance()
-    reporter.finished("[1/2] fit classifier", Timing("fit classifier", "toy/mean", seconds=2.04, made=1))
+    reporter.finished("[1/2] fit classifier", "done in 2.0 s")
     reporter.close()
     assert stream.getvalue() == "[1/2] fit classifier ...\n[1/2] fit classifier: done in 2.0 s\n"
 
@@ -164,7 +165,7 @@ def test_plain_lines_tell_now_and_then_how_far_a_long_loop_is():
     [(1, 0, "done in 3.0 s"), (0, 4, "stored"), (1, 3, "done in 3.0 s (3 of 4 parts stored)"), (0, 0, "done in 3.0 s")],
 )
 def test_outcomes(made, found, said):
-    assert outcome(Timing("x", "toy/x", seconds=3.0, made=made, found=found)) == said
+    assert Timing("x", "toy/x", seconds=3.0, made=made, found=found).outcome == said
 
 
 def test_bars_show_the_step_and_its_loops(capsys):
@@ -175,7 +176,7 @@ def test_bars_show_the_step_and_its_loops(capsys):
             advance()
         assert [task.completed for task in reporter._progress.tasks] == [0, 3]
         assert reporter._progress.tasks[1].total == 3
-    reporter.finished("[1/1] fit [classifier]", Timing("fit", "toy/mean", seconds=1.0, made=1))
+    reporter.finished("[1/1] fit [classifier]", "done in 1.0 s")
     assert reporter._progress.tasks == []
     reporter.close()
     assert "[1/1] fit [classifier]: done in 1.0 s" in capsys.readouterr().err
@@ -189,7 +190,7 @@ def test_no_reporter_lets_a_text_drive_the_terminal():
         with reporter.loop(evil, 2) as advance:
             advance()
         reporter.say(f"warning: {evil}")
-        reporter.finished(evil, Timing("x", "x", 1.0, 1.0, 1, 0))
+        reporter.finished(evil, "done")
         reporter.close()
     for shown in (plain.getvalue(), terminal.getvalue()):
         assert "\x1b]0" not in shown
@@ -203,7 +204,7 @@ def test_bars_leave_nothing_behind_a_step_that_has_ended():
     reporter.started("[1/1] explain")
     with reporter.loop("images", 1) as advance:
         advance()
-    reporter.finished("[1/1] explain", Timing("explain", "toy/mean", seconds=1.0, made=1))
+    reporter.finished("[1/1] explain", "done in 1.0 s")
     reporter.close()
     before, _, after = terminal.getvalue().partition("done in 1.0 s")
     assert "0/?" in before
@@ -211,11 +212,11 @@ def test_bars_leave_nothing_behind_a_step_that_has_ended():
     assert "?" not in after.replace("\x1b[?25h", "")  # the sequence shows the cursor again
 
 
-def test_the_reporter_follows_the_terminal(monkeypatch):
-    assert isinstance(choose_reporter(show=False), Silent)
-    assert isinstance(choose_reporter(show=True), PlainLines)
+def test_the_display_follows_the_terminal(monkeypatch):
+    assert type(choose_display(show=False)) is Display
+    assert isinstance(choose_display(show=True), PlainLines)
     monkeypatch.setattr("sys.stderr.isatty", lambda: True, raising=False)
-    bars = choose_reporter(show=True)
+    bars = choose_display(show=True)
     bars.close()
     assert isinstance(bars, Bars)
 

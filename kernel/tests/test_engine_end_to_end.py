@@ -101,7 +101,7 @@ def test_importing_the_package_is_light(python):
 
 def test_torch_that_is_missing_is_named(python, tmp_path):
     (tmp_path / "torch.py").write_text("raise ImportError('no torch here')")
-    code = "from sidelight.engine.device import load_torch; load_torch()"
+    code = "from sidelight.engine.machine import load_torch; load_torch()"
     done = python("-c", code)
     assert "pip install 'sidelight[torch]'" in done.stderr
     done = python("-m", "sidelight", "run", "recipe.yaml", "--quiet")
@@ -111,7 +111,7 @@ def test_torch_that_is_missing_is_named(python, tmp_path):
 
 THREADS = """
     import os
-    from sidelight.engine.threads import limit_threads, thread_count
+    from sidelight.engine.machine import limit_threads, thread_count
     limit_threads({threads})
     names = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OMP_WAIT_POLICY", "GOMP_SPINCOUNT")
     print(*(os.environ[name] for name in names), thread_count())
@@ -132,5 +132,5 @@ def test_threads(python, threads, variables, expected):
 
 
 def test_threads_reach_a_torch_that_is_imported_already(python):
-    code = "import torch, sidelight.engine.threads as t; t.limit_threads(2); print(torch.get_num_threads())"
+    code = "import torch, sidelight.engine.machine as t; t.limit_threads(2); print(torch.get_num_threads())"
     assert python("-c", code, OMP_NUM_THREADS="1").stdout.strip() == "2"

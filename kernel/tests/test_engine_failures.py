@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 from sidelight.cli import main
-from sidelight.engine.cancel import Cancellation, on_interrupt
-from sidelight.engine.finished import LeftOut, Run
+from sidelight.engine.machine import Cancellation, on_interrupt
+from sidelight.engine.results import LeftOut, Run
 from sidelight_specs import Cancelled, SidelightError, UserError
 
 
@@ -78,7 +78,7 @@ def test_a_second_ctrl_c_stops_at_once():
 
 
 def test_a_run_can_be_stopped_from_outside(toys):
-    from sidelight.engine.recipes import run
+    from sidelight.engine.api import run
 
     cancellation = Cancellation()
     cancellation.ask()

@@ -84,7 +84,7 @@ def test_a_run_that_a_killed_process_moved_aside_comes_back(tmp_path):
     publish(out, "one")
     killed = RunFolder(out)
     out.rename(killed._scratch.folder / "previous-0")  # the moment between the two renames
-    killed._scratch._lock.close()
+    killed._scratch._lock.release()
     with RunFolder(out):
         assert (out / "page.html").read_text() == "one"
     assert names(tmp_path) == ["mine"]
@@ -103,9 +103,8 @@ def test_the_folder_of_a_run_under_way_is_left_alone(tmp_path):
 def test_an_interrupt_between_the_two_renames_puts_the_old_run_back(tmp_path, monkeypatch):
     out = tmp_path / "mine"
     publish(out, "one")
-    folder = RunFolder(out)
-    out.rename(folder._scratch.folder / "previous-0")
-    folder.close()
+    with RunFolder(out) as folder:
+        out.rename(folder._scratch.folder / "previous-0")
     assert (out / "page.html").read_text() == "one"
     assert names(tmp_path) == ["mine"]
 

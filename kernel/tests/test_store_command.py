@@ -7,8 +7,7 @@ import numpy as np
 import pytest
 from sidelight.cli import main
 from sidelight.cli.cache import human_size
-from sidelight.engine.entry import Entry
-from sidelight.engine.store import Store
+from sidelight.engine.store import Entry, Store
 from sidelight_specs.digests import digest_of
 from sidelight_specs.results import Heatmap
 

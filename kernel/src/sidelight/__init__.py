@@ -9,17 +9,17 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from sidelight.engine.finished import Run, load_run
-    from sidelight.engine.recipes import run
-    from sidelight.engine.serving import serve
+    from sidelight.engine.api import run
+    from sidelight.engine.results import Run, load_run
+    from sidelight.engine.serve import serve
 
 __all__ = ["Run", "load_run", "run", "serve"]
 
 _HOMES = {
-    "Run": "sidelight.engine.finished",
-    "load_run": "sidelight.engine.finished",
-    "run": "sidelight.engine.recipes",
-    "serve": "sidelight.engine.serving",
+    "Run": "sidelight.engine.results",
+    "load_run": "sidelight.engine.results",
+    "run": "sidelight.engine.api",
+    "serve": "sidelight.engine.serve",
 }
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from sidelight.cli.failures import DONE
 from sidelight.cli.output import write, write_table
-from sidelight.engine.prospect import prospect
+from sidelight.engine.api import forecast
 from sidelight.recipe.load import load_recipe
 from sidelight.registry.catalog import installed
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     import argparse
     from collections.abc import Iterator, Mapping
 
-    from sidelight.engine.prospect import Prospect
+    from sidelight.engine.api import Forecast
     from sidelight.recipe.model import Explain, Resolved, ResolvedComponent
 
 _TARGETS = {
@@ -45,7 +45,7 @@ def run(arguments: argparse.Namespace) -> int:
         UserError: the run's folder holds something else.
     """
     recipe = load_recipe(arguments.recipe, set=arguments.set, swap=arguments.swap, catalog=installed())
-    ahead = prospect(recipe, arguments.out)
+    ahead = forecast(recipe, arguments.out)
     write(f"{recipe.name} ({arguments.recipe}), seed {recipe.seed}: no mistakes found\n")
     write_table(("COMPONENT", "USE", "VERSION", "GETS", "GIVES"), [_row(one) for one in recipe.components])
     write()
@@ -69,7 +69,7 @@ def _gives(component: ResolvedComponent) -> tuple[str, ...]:
     return (*measured, *descriptor.provided_by(component.params))
 
 
-def _facts(recipe: Resolved, ahead: Prospect) -> Iterator[str]:
+def _facts(recipe: Resolved, ahead: Forecast) -> Iterator[str]:
     yield f"explains  {_explained(recipe.explain, recipe.facts.splits or {})}"
     asked = f"why the predicted class and not {recipe.explain.target}"
     each = "; ".join(f"why {said} and not {other}" for said, other in recipe.explain.targets.items())
@@ -79,14 +79,14 @@ def _facts(recipe: Resolved, ahead: Prospect) -> Iterator[str]:
             yield f"trains    {component.place} on {component.trained_on.place}{_cached(component, ahead)}"
 
 
-def _cached(component: ResolvedComponent, ahead: Prospect) -> str:
+def _cached(component: ResolvedComponent, ahead: Forecast) -> str:
     title = f"fit {component.place}"
     if title in ahead.stored:
         return ": done, in the cache"
     return "" if title in ahead.computed else ", unless the cache holds it"
 
 
-def _ahead(ahead: Prospect) -> Iterator[str]:
+def _ahead(ahead: Forecast) -> Iterator[str]:
     """Lines about the folder that a run writes and the steps that it takes."""
     yield f"writes    {ahead.out}" + (f", over the run finished {ahead.overwrites}" if ahead.overwrites else "")
     if ahead.stored:

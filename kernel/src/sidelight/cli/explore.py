@@ -19,7 +19,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Run the recipe, then serve it; gives the exit code."""
-    from sidelight.engine.recipes import run as run_recipe
+    from sidelight.engine.api import run as run_recipe
 
     finished = run_recipe(
         arguments.recipe,

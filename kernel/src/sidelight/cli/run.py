@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     import argparse
 
-    from sidelight.engine.finished import Run
+    from sidelight.engine.results import Run
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -39,7 +39,7 @@ def add_computing_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Run the recipe; gives the exit code."""
-    from sidelight.engine.recipes import run as run_recipe
+    from sidelight.engine.api import run as run_recipe
 
     finished = run_recipe(
         arguments.recipe,

@@ -36,7 +36,7 @@ def run(arguments: argparse.Namespace) -> int:
 def serve_folder(folder: str, arguments: argparse.Namespace) -> int:
     """Serve the run in a folder."""
     from sidelight.cli.output import write
-    from sidelight.engine.serving import serve
+    from sidelight.engine.serve import serve
 
     def announce(address: str) -> None:
         write(f"open {address}")

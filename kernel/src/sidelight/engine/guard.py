@@ -1,8 +1,13 @@
-"""A watch over what components share: whoever changes it is named, keeps nothing, and costs the others nothing."""
+"""A watch over what components share: whoever changes it is named, keeps nothing, and costs the others nothing.
+
+Fingerprints (`sidelight_specs.fingerprint`) are taken before and after every stretch of a component's own code. They
+do not see everything: a plain attribute may change what a classifier answers. So each classifier and generator is also
+asked about one fixed example when it is first shared, and again after every stretch.
+"""
 
 from __future__ import annotations
 
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager
 from time import process_time
 from typing import TYPE_CHECKING, Any
 
@@ -12,16 +17,15 @@ from sidelight_specs import Cancelled, SidelightError
 from sidelight_specs.fingerprint import Fingerprint, Setting, fingerprint, own_streams, restore, settings
 
 from sidelight import underway
-from sidelight.engine.device import load_torch
+from sidelight.engine.machine import load_torch
 from sidelight.recipe.model import ResolvedComponent
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
-    from contextlib import AbstractContextManager
 
-_FIXED = ("classifier", "generator", "inverter", "data")
+_FIXED = ("classifier", "generator", "inverter", "data")  # fixed functions; the other roles may learn while they work
 _PROBED = ("classifier", "generator")
-_SHOWN = 3
+_SHOWN = 3  # changes that a message lists
 _ROUNDING = 1e-5  # relative to the largest value: what another order of summation changes
 
 
@@ -34,7 +38,7 @@ class Untrustworthy(SidelightError):
 
 
 @attrs.frozen(eq=False)
-class _Seen:
+class _Before:
     """Shared state at the moment a component was entered."""
 
     actor: ResolvedComponent
@@ -51,6 +55,9 @@ class Guard:
         warn: told of classifiers that answer at random.
         seed_of: seed of a component's global random streams, as in its own steps.
         device: the torch device string.
+
+    Attributes:
+        seconds: CPU time of the guard so far.
     """
 
     def __init__(
@@ -63,61 +70,58 @@ class Guard:
     ) -> None:
         self._alive, self._rebuild, self._warn = alive, rebuild, warn
         self._seed_of, self._device = seed_of, device
-        self._inside: _Seen | None = None
+        self._before: _Before | None = None
         self._settled: set[ResolvedComponent] = set()
         self._answers: dict[ResolvedComponent, np.ndarray | None] = {}
         self.seconds = 0.0
 
-    def watching(self, actor: ResolvedComponent, doing: str) -> AbstractContextManager[None]:
+    @property
+    def is_idle(self) -> bool:
+        """True if no component is being watched at this moment."""
+        return self._before is None
+
+    @contextmanager
+    def watching(self, actor: ResolvedComponent, doing: str) -> Iterator[None]:
         """Compare what is shared before and after the context, in which `actor` does something; contexts may nest.
 
         Raises:
             Disturbance: something has changed. What can be put back has been, and all components are forgotten.
             Untrustworthy: a shared classifier or generator changes by being used.
         """
-        return nullcontext() if self._inside is not None else self._watch(actor, doing)
-
-    @contextmanager
-    def _watch(self, actor: ResolvedComponent, doing: str) -> Iterator[None]:
-        place = f"{actor.title}"
+        if self._before is not None:
+            yield
+            return
         with self._counted():
             self._settle(actor)
-            self._inside = _Seen(actor, self._look(actor), settings())
-        seen = self._inside
+            self._before = before = _Before(actor, self._look(actor), settings())
         try:
             yield
         except (Cancelled, KeyboardInterrupt):
             raise
         except Exception:
             with self._counted():
-                changed = self._changes(seen)
+                changed = self._changes(before)
             if changed:
-                self._warn(f"{place} failed and left changed: {_listed(changed)}")
+                self._warn(f"{actor.title} failed and left changed: {_listed(changed)}")
             raise
         finally:
-            self._inside = None
+            self._before = None
         with self._counted():
-            changed = self._changes(seen)
+            changed = self._changes(before)
         if changed:
-            raise Disturbance(
-                f"{place} changed what others share in the step `{doing}`: {_listed(changed)}; nothing of it is kept"
-            )
+            text = f"{actor.title} changed what others share in the step `{doing}`: {_listed(changed)}"
+            raise Disturbance(f"{text}; nothing of it is kept")
+
+    def is_clean(self) -> bool:
+        """True if nothing has changed so far within the context under way, and outside of any."""
+        if self._before is None:
+            return True
+        with self._counted():
+            return not self._before.print.differences(self._look(self._before.actor))
 
     def forget(self, component: ResolvedComponent) -> None:
         """The component is not alive any more."""
         self._settled.discard(component)
-
-    @property
-    def is_idle(self) -> bool:
-        """True if no component is being watched at this moment."""
-        return self._inside is None
-
-    def is_clean(self) -> bool:
-        """True if nothing has changed so far within the context under way, and outside of any."""
-        if self._inside is None:
-            return True
-        with self._counted():
-            return not self._inside.print.differences(self._look(self._inside.actor))
 
     @contextmanager
     def _counted(self) -> Iterator[None]:
@@ -134,17 +138,17 @@ class Guard:
         others = self._others(actor).items()
         return fingerprint({other.place: (instance, other.role in _FIXED) for other, instance in others})
 
-    def _changes(self, seen: _Seen) -> list[str]:
+    def _changes(self, before: _Before) -> list[str]:
         """Names of changes since; all of them are put back, or forgotten so that they are built anew."""
-        others = restore(seen.settings)
-        later = self._look(seen.actor)
-        parts = seen.print.differences(later)
-        seen.print.restore_functions(later)
-        parts = parts or self._other_answers(seen.actor)
-        if parts:
+        others = restore(before.settings)
+        later = self._look(before.actor)
+        changed = before.print.differences(later)
+        before.print.restore_functions(later)
+        changed = changed or self._other_answers(before.actor)  # asked last: they cost a forward pass
+        if changed:
             self._settled.clear()
             self._rebuild()
-        return parts + others
+        return changed + others
 
     def _settle(self, actor: ResolvedComponent) -> None:
         """Ask each classifier and generator twice when it is first shared: what it loads at its first use is loaded.
@@ -153,26 +157,22 @@ class Guard:
             Untrustworthy: it changes by being asked, or answers otherwise than before it was rebuilt.
         """
         for component, instance in self._others(actor).items():
-            if component.role in _PROBED and component not in self._settled:
-                self._settled.add(component)
-                self._settle_one(component, instance)
-
-    def _settle_one(self, component: ResolvedComponent, instance: Any) -> None:
-        place, alone = f"{component.title}", {component.place: (instance, True)}
-        first = self._answer(component, instance)
-        before = fingerprint(alone)
-        second = self._answer(component, instance)
-        changed = before.differences(fingerprint(alone))
-        if changed:
-            raise Untrustworthy(f"{place} changes when it is used: {_listed(changed)}")
-        if not _agree(first, second):
-            self._warn(f"{place} answers one example in two ways; its explanations cannot be reproduced")
-            first = None
-        known = self._answers.setdefault(component, first)
-        if not _agree(known, first):
-            raise Untrustworthy(
-                f"{place} was changed by another component, and answers otherwise when it is built anew"
-            )
+            if component.role not in _PROBED or component in self._settled:
+                continue
+            self._settled.add(component)
+            alone = {component.place: (instance, True)}
+            first = self._answer(component, instance)
+            before = fingerprint(alone)
+            second = self._answer(component, instance)
+            changed = before.differences(fingerprint(alone))
+            if changed:
+                raise Untrustworthy(f"{component.title} changes when it is used: {_listed(changed)}")
+            if not _agree(first, second):
+                self._warn(f"{component.title} answers one example in two ways; its explanations cannot be reproduced")
+                first = None
+            if not _agree(self._answers.setdefault(component, first), first):
+                text = "was changed by another component, and answers otherwise when it is built anew"
+                raise Untrustworthy(f"{component.title} {text}")
 
     def _other_answers(self, actor: ResolvedComponent) -> list[str]:
         """Classifiers, and generators that the actor may use, that answer otherwise than at first."""
@@ -186,28 +186,26 @@ class Guard:
         ]
 
     def _answer(self, component: ResolvedComponent, instance: Any) -> np.ndarray | None:
-        with own_streams(self._seed_of(component)):
-            return _answer(component, instance, self._device)
-
-
-def _answer(component: ResolvedComponent, instance: Any, device: str) -> np.ndarray | None:
-    """Class logits of a fixed picture, or the picture of a fixed latent; None where it cannot be asked."""
-    torch = load_torch()
-    try:
-        place = f"{component.title}"
-        with torch.no_grad(), underway.doing(f"{place} asked about one example"):
-            if component.role == "generator":
-                answer = instance.synthesize(instance.sample(1, np.random.default_rng(0)).to(device))
-            else:
-                size = int(np.prod(instance.input_shape))
-                picture = torch.arange(size, device=device).reshape(1, *instance.input_shape) % 251 / 250
-                answer = instance.class_logits(picture)
-            numbers: np.ndarray = answer.detach().float().cpu().numpy()
-    except Cancelled:
-        raise
-    except Exception:  # whoever needs it will hear of it in the component's own words
-        return None
-    return numbers
+        """Class logits of a fixed picture, or the picture of a fixed latent; None where it cannot be asked."""
+        torch, device = load_torch(), self._device
+        try:
+            with (
+                own_streams(self._seed_of(component)),
+                torch.no_grad(),
+                underway.doing(f"{component.title} asked about one example"),
+            ):
+                if component.role == "generator":
+                    answer = instance.synthesize(instance.sample(1, np.random.default_rng(0)).to(device))
+                else:
+                    size = int(np.prod(instance.input_shape))
+                    picture = torch.arange(size, device=device).reshape(1, *instance.input_shape) % 251 / 250
+                    answer = instance.class_logits(picture)
+                numbers: np.ndarray = answer.detach().float().cpu().numpy()
+        except Cancelled:
+            raise
+        except Exception:  # whoever needs it will hear of it in the component's own words
+            return None
+        return numbers
 
 
 def _agree(one: np.ndarray | None, other: np.ndarray | None, *, lost: bool = False) -> bool:
@@ -216,9 +214,8 @@ def _agree(one: np.ndarray | None, other: np.ndarray | None, *, lost: bool = Fal
         return not lost or one is other
     if one.shape != other.shape:
         return False
-    if not one.size:
-        return True
-    return bool(np.allclose(one, other, rtol=0, atol=_ROUNDING * float(np.abs(one).max()), equal_nan=True))
+    scale = float(np.abs(one).max(initial=0))
+    return bool(np.allclose(one, other, rtol=0, atol=_ROUNDING * scale, equal_nan=True))
 
 
 def _listed(changed: list[str]) -> str:

@@ -40,48 +40,45 @@ class Keys:
         Its id and role count, because its random streams depend on the id.
         """
         if component not in self._known:
-            self._known[component] = digest_of(self._identity(component))
+            data = component.trained_on
+            facts = {
+                "specs": version("sidelight-specs"),
+                "role": component.role,
+                "id": component.id,
+                "use": component.use,
+                "distribution": component.distribution,
+                "version": component.version,
+                "code": component.code,
+                "params": attrs.asdict(component.params),
+                "needs": {slot: need and self.component(need) for slot, need in component.needs.items()},
+                "fingerprint": self.fingerprint(component) if component.role == "data" else "",
+                "files": _files(component),
+                "trained_on": data and self.component(data),
+                "seed": self.seed,
+                "dtype": self.dtype,
+                "device": self.device_kind,
+                "threads": self.threads if component.role != "data" else "",
+            }
+            self._known[component] = digest_of(facts)
         return self._known[component]
 
-    def step(self, component: ResolvedComponent, step: str, inputs: dict[str, str]) -> str:
+    def step(self, component: ResolvedComponent, step: str, inputs: dict[str, Any]) -> str:
         """The key of one step.
 
         Args:
             component: who takes it.
-            step: what it does: `"explain"`.
-            inputs: name to digest of everything that it is given.
+            step: its verb: `"explain"`.
+            inputs: name to everything that it is given: anything that `digest_of` takes.
         """
         return digest_of({"component": self.component(component), "step": step, "inputs": inputs})
 
-    def _identity(self, component: ResolvedComponent) -> dict[str, Any]:
-        data = component.trained_on
-        return {
-            "specs": version("sidelight-specs"),
-            "role": component.role,
-            "id": component.id,
-            "use": component.use,
-            "distribution": component.distribution,
-            "version": component.version,
-            "code": component.code,
-            "params": plain_params(component),
-            "needs": {slot: need and self.component(need) for slot, need in sorted(component.needs.items())},
-            "fingerprint": self.fingerprint(component) if component.role == "data" else "",
-            "files": _files(component),
-            "trained_on": data and self.component(data),
-            "seed": self.seed,
-            "dtype": self.dtype,
-            "device": self.device_kind,
-            "threads": self.threads if component.role != "data" else "",
-        }
 
-
-def images_read(explain: Explain) -> dict[str, str]:
+def images_read(explain: Explain) -> dict[str, Any]:
     """Inputs of the step that reads the explained images."""
-    chosen = {"split": explain.split, "count": explain.count, "indices": explain.indices, "labels": explain.labels}
-    return {"explain": digest_of(chosen)}
+    return {"split": explain.split, "count": explain.count, "indices": explain.indices, "labels": explain.labels}
 
 
-def trained_by(keys: Keys, data: ResolvedComponent) -> dict[str, str]:
+def trained_by(keys: Keys, data: ResolvedComponent) -> dict[str, Any]:
     """Inputs of the step that fits a trainable component to data."""
     return {"data": keys.component(data)}
 
@@ -93,7 +90,7 @@ def stream_seed(seed: int, component: ResolvedComponent, label: str) -> int:
 
 
 def _files(component: ResolvedComponent) -> str:
-    """What the descriptor says of the files that the parameters name.
+    """The descriptor's fingerprint of the files that the parameters name.
 
     Raises:
         SidelightError: it cannot tell; `UserError`s pass.
@@ -103,17 +100,4 @@ def _files(component: ResolvedComponent) -> str:
     except SidelightError:
         raise
     except Exception as error:
-        place = f"{component.title}"
-        raise SidelightError(f"{place} cannot say which files it depends on: {error}") from error
-
-
-def plain_params(component: ResolvedComponent) -> dict[str, Any]:
-    """A component's parameters as plain values, tuples as lists."""
-    values: dict[str, Any] = _plain(attrs.asdict(component.params))
-    return values
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {key: _plain(item) for key, item in value.items()}
-    return [_plain(item) for item in value] if isinstance(value, (tuple, list)) else value
+        raise SidelightError(f"{component.title} cannot say which files it depends on: {error}") from error

@@ -1,26 +1,26 @@
-"""The results of a finished run: put together, given digests, saved to a folder and read back."""
+"""Results of a finished run: taken apart for the run's folder, and read back as a `Run`."""
 
 from __future__ import annotations
 
 import platform
 import re
+from contextlib import suppress
 from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import attrs
-from sidelight_specs import Artifact, SidelightError
-from sidelight_specs.digests import digest_of
-from sidelight_specs.results import ComponentRecord, Predictions, Results
+from sidelight_specs import Artifact, SidelightError, UserError
+from sidelight_specs.results import ComponentRecord, Results
+from sidelight_specs.results.table import MeasurementTable, table_of
 
-from sidelight.engine.keys import plain_params
-from sidelight.engine.threads import thread_count
+from sidelight.engine.folder import read_manifest
+from sidelight.engine.machine import thread_count
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-    from pathlib import Path
+    from collections.abc import Sequence
 
-    from sidelight.engine.work import Work
-    from sidelight.recipe.model import ResolvedComponent
+    from sidelight.recipe.model import Resolved
 
 _SINGLE = ("split", "predictions", "targets", "inversion")
 _NAMED = ("explanations", "attributes", "emitted")
@@ -28,52 +28,97 @@ _PLAIN = ("name", "class_names", "recipe", "environment", "warnings")
 _PACKAGES = ("sidelight", "sidelight-specs", "torch", "numpy")
 
 
-def collect(work: Work) -> Results:
-    """What renderers get; everything that runs over images now runs over the questions."""
-    resolved, rows = work.session.resolved, work.rows.tolist()
-    answers = work.answers
-    return Results(
-        name=resolved.name,
-        split=work.images.take(rows),
-        predictions=Predictions(logits=answers.logits[rows], task=answers.task),
-        targets=work.targets,
-        class_names=answers.class_names,
-        explanations=dict(work.explanations),
-        measurements=dict(work.measurements),
-        inversion=work.inversion.take(rows) if work.inversion is not None else None,
-        attributes=dict(work.attributes),
-        emitted=dict(work.session.record.emitted),
-        components=tuple(_record(component) for component in resolved.components),
-        recipe=resolved.plain,
-        environment=_environment(work.session.device),
-        warnings=tuple(work.session.record.warnings),
+class LeftOut(SidelightError):
+    """A step was not taken, because it needs a component that has failed."""
+
+
+class Run:
+    """A finished run.
+
+    Args:
+        folder: where it lies.
+        manifest: the content of `run.json`.
+        results: explanations, measurements and all that they are about.
+        errors: of the steps that failed while the run went on.
+    """
+
+    def __init__(
+        self, folder: Path, manifest: dict[str, Any], results: Results, errors: Sequence[SidelightError] = ()
+    ) -> None:
+        self.folder, self.manifest, self.results, self.errors = folder, manifest, results, tuple(errors)
+
+    def check(self) -> None:
+        """Raise the error of the step that failed, or one that lists all; nothing when the run is complete.
+
+        Raises:
+            UserError: all that failed is the user's to mend; what was left out because of it does not count.
+            SidelightError: something else failed.
+        """
+        if len(self.errors) == 1:
+            raise self.errors[0]
+        if self.errors:
+            text = "\n".join([f"{len(self.errors)} steps failed:", *(f"  {error}" for error in self.errors)])
+            causes = [error for error in self.errors if not isinstance(error, LeftOut)]
+            raise (UserError if all(isinstance(error, UserError) for error in causes) else SidelightError)(text)
+
+    @property
+    def measurements(self) -> MeasurementTable:
+        """Numbers of the metrics, one row for each."""
+        return table_of(self.results)
+
+    @property
+    def pages(self) -> tuple[Path, ...]:
+        """The file of each renderer that is to be opened first."""
+        rendered = self.manifest["rendered"].values()
+        return tuple(self.folder / item["folder"] / item["files"][0] for item in rendered if item["files"])
+
+    def __repr__(self) -> str:
+        parts = f"{len(self.results.split)} questions, {len(self.results.explanations)} explanations"
+        return f"<sidelight.Run {self.results.name!r}: {parts}, in {self.folder}>"
+
+    def _repr_html_(self) -> str:
+        from sidelight.engine.notebook import gallery
+
+        return gallery(self.results, self.measurements)
+
+
+def load_run(folder: str | Path) -> Run:
+    """Read back a finished run.
+
+    Raises:
+        UserError: the folder holds none.
+        SidelightError: one of its files is damaged.
+    """
+    folder = Path(folder).expanduser().absolute()
+    manifest = read_manifest(folder)
+    return Run(folder, manifest, load_results(folder, manifest["results"], manifest["facts"]))
+
+
+def component_records(resolved: Resolved) -> tuple[ComponentRecord, ...]:
+    """Every component of a recipe, as renderers see it."""
+    return tuple(
+        ComponentRecord(
+            id=component.id,
+            role=component.role,
+            use=component.use,
+            summary=component.descriptor.summary,
+            paper=component.descriptor.paper,
+            distribution=component.distribution,
+            version=component.version,
+            params=attrs.asdict(component.params),  # tuples become lists, as json reads them back
+        )
+        for component in resolved.components
     )
 
 
-def _record(component: ResolvedComponent) -> ComponentRecord:
-    return ComponentRecord(
-        id=component.id,
-        role=component.role,
-        use=component.use,
-        summary=component.descriptor.summary,
-        paper=component.descriptor.paper,
-        distribution=component.distribution,
-        version=component.version,
-        params=plain_params(component),
-    )
-
-
-def _environment(device: str) -> dict[str, str]:
-    versions = {name: _version(name) for name in _PACKAGES}
+def environment(device: str) -> dict[str, str]:
+    """Versions, platform, device and threads."""
+    versions = dict.fromkeys(_PACKAGES, "not installed")
+    for name in _PACKAGES:
+        with suppress(PackageNotFoundError):
+            versions[name] = version(name)
     facts = {"python": platform.python_version(), "platform": platform.platform()}
     return {**versions, **facts, "device": device, "threads": thread_count()}
-
-
-def _version(distribution: str) -> str:
-    try:
-        return version(distribution)
-    except PackageNotFoundError:
-        return "not installed"
 
 
 def artifacts_of(results: Results) -> dict[tuple[str, ...], Artifact]:
@@ -89,22 +134,17 @@ def artifacts_of(results: Results) -> dict[tuple[str, ...], Artifact]:
     return found
 
 
+def digests_of(results: Results) -> dict[str, str]:
+    """Path of each artifact, joined by slashes, to its digest."""
+    return {"/".join(path): artifact.digest() for path, artifact in artifacts_of(results).items()}
+
+
 def facts_of(results: Results) -> dict[str, Any]:
     """Everything else of a run, as plain values."""
     facts: dict[str, Any] = {field: getattr(results, field) for field in _PLAIN}
     facts["components"] = [attrs.asdict(component) for component in results.components]
     facts["metrics"] = list(results.measurements)
     return {**facts, "class_names": list(results.class_names), "warnings": list(results.warnings)}
-
-
-def digests_of(results: Results) -> dict[str, str]:
-    """Path of each artifact, joined by slashes, to its digest."""
-    return {"/".join(path): artifact.digest() for path, artifact in artifacts_of(results).items()}
-
-
-def digest_results(results: Results, digests: dict[str, str]) -> str:
-    """One digest of all that a renderer may show; the order of its parts counts."""
-    return digest_of([list(digests.items()), facts_of(results)])
 
 
 def save_results(results: Results, folder: Path, digests: dict[str, str]) -> list[dict[str, Any]]:
@@ -118,10 +158,10 @@ def save_results(results: Results, folder: Path, digests: dict[str, str]) -> lis
     return listing
 
 
-def load_results(folder: Path, listing: Iterable[dict[str, Any]], facts: dict[str, Any]) -> Results:
+def load_results(folder: Path, listing: Sequence[dict[str, Any]], facts: dict[str, Any]) -> Results:
     """Read back what `save_results` wrote and `facts_of` said.
 
-    A by-product whose kind no loaded plugin defines is left out, with a warning.
+    A by-product whose kind no plugin defines is left out, with a warning.
 
     Raises:
         SidelightError: an artifact cannot be read, or lies outside the folder.
@@ -130,30 +170,24 @@ def load_results(folder: Path, listing: Iterable[dict[str, Any]], facts: dict[st
     fields: dict[str, Any] = {field: {} for field in _NAMED}
     fields["measurements"] = {metric: {} for metric in facts.pop("metrics")}
     for item in listing:
-        field, *names = item["path"]
+        *parents, name = item["path"]
+        place = (folder / item["folder"]).resolve()
+        if not place.is_relative_to(folder.resolve()):
+            raise SidelightError(f"{item['folder']} lies outside {folder}")
         try:
-            artifact = Artifact.load(_within(folder, item["folder"]))
+            artifact = Artifact.load(place)
         except SidelightError as error:
-            if field != "emitted":
+            if parents != ["emitted"]:
                 raise
-            warnings.append(f"by-product {names[0]} is left out: {error}")
+            warnings.append(f"by-product {name} is left out: {error}")
             continue
-        if not names:
-            fields[field] = artifact
-        elif field == "measurements":
-            fields[field][names[0]][names[1]] = artifact
-        else:
-            fields[field][names[0]] = artifact
+        target = fields
+        for parent in parents:
+            target = target[parent]
+        target[name] = artifact
     facts["components"] = tuple(ComponentRecord(**record) for record in facts["components"])
     facts["class_names"], facts["warnings"] = tuple(facts["class_names"]), tuple(warnings)
     return Results(**facts, **fields)
-
-
-def _within(folder: Path, place: str) -> Path:
-    path = (folder / place).resolve()
-    if not path.is_relative_to(folder.resolve()):
-        raise SidelightError(f"{place} lies outside {folder}")
-    return path
 
 
 def safe_name(name: str) -> str:

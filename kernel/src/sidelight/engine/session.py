@@ -1,37 +1,39 @@
-"""Shared state of a run: the store, the keys, the live components, the record."""
+"""One run under way: its live components, its store, and the record of what happens."""
 
 from __future__ import annotations
 
+import gc
+from collections.abc import Sized
 from contextlib import contextmanager
+from importlib import import_module
 from threading import local
-from typing import TYPE_CHECKING, TypeVar
+from time import perf_counter
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
-from sidelight_specs import Cancelled, SidelightError, UserError
+import attrs
+from sidelight_specs import Artifact, Cancelled, SidelightError, UserError
 from sidelight_specs.fingerprint import own_streams
+from sidelight_specs.results import State
 
 from sidelight import underway
-from sidelight.engine.components import Components
-from sidelight.engine.device import DTYPE
-from sidelight.engine.entry import Entry
 from sidelight.engine.guard import Guard
-from sidelight.engine.journal import Clock, Record
-from sidelight.engine.keys import Keys, stream_seed
-from sidelight.engine.threads import thread_count
+from sidelight.engine.keys import Keys, stream_seed, trained_by
+from sidelight.engine.machine import DTYPE, Cancellation, thread_count
+from sidelight.engine.store import Entry, Store
 from sidelight.interrupts import in_main_thread
 from sidelight.registry.surroundings import Surroundings
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator, Set
     from pathlib import Path
 
-    from sidelight_specs import Artifact
+    import numpy as np
 
-    from sidelight.engine.cancel import Cancellation
-    from sidelight.engine.reporting import Reporter
-    from sidelight.engine.store import Store
+    from sidelight.engine.progress import Display
     from sidelight.recipe.model import Resolved, ResolvedComponent
 
 T = TypeVar("T")
+A = TypeVar("A", bound="Artifact")
 
 
 class ComponentError(SidelightError):
@@ -42,6 +44,67 @@ class ComponentUserError(UserError):
     """A component found a mistake that the user can mend; the message names the component."""
 
 
+@attrs.define
+class Record:
+    """By-products and warnings of a stretch of work; kept with a store entry, so that a hit gives them back.
+
+    Args:
+        emitted: full name and artifact, in the order of their making.
+        warnings: each text once.
+    """
+
+    emitted: list[tuple[str, Artifact]] = attrs.field(factory=list)
+    warnings: list[str] = attrs.field(factory=list)
+
+    def emit(self, name: str, artifact: Artifact) -> None:
+        """Keep a by-product; the same one again is ignored, another of the same name gets a number."""
+        taken = dict(self.emitted)
+        free, number = name, 1
+        while free in taken:
+            if taken[free].digest() == artifact.digest():
+                return
+            number += 1
+            free = f"{name}-{number}"
+        self.emitted.append((free, artifact))
+
+    def warn(self, text: str) -> None:
+        """Keep a warning, once."""
+        if text not in self.warnings:
+            self.warnings.append(text)
+
+
+class Clock:
+    """Wall time since it was made, and how much of it was spent inside components."""
+
+    def __init__(self) -> None:
+        self._start = perf_counter()
+        self._inside = 0.0
+        self._entered: float | None = None
+
+    @property
+    def total(self) -> float:
+        """Seconds since the clock was made."""
+        return perf_counter() - self._start
+
+    @property
+    def components(self) -> float:
+        """Seconds inside components so far."""
+        return self._inside + (perf_counter() - self._entered if self._entered is not None else 0.0)
+
+    @contextmanager
+    def inside(self) -> Iterator[None]:
+        """Count the time within the context as a component's own; contexts may nest."""
+        if self._entered is not None:
+            yield
+            return
+        self._entered = perf_counter()
+        try:
+            yield
+        finally:
+            self._inside += perf_counter() - self._entered
+            self._entered = None
+
+
 class _Records(local):
     """The stack of records of each thread: a page that is served has components at work in several."""
 
@@ -50,16 +113,16 @@ class _Records(local):
 
 
 class Session:
-    """One run under way.
+    """Live components of a run, built when a step needs them, and everything they share.
 
     Args:
         resolved: the recipe.
-        store: what earlier runs have made.
+        store: results of earlier runs.
         device: the torch device string.
-        reporter: where progress is shown.
-        cancellation: whether the user has asked to stop.
+        display: where progress is shown.
+        cancellation: asks components to stop.
         clock: started with the run.
-        guarded: whether components are watched for changes to what they share; needs them to take turns.
+        guarded: True if components are watched for changes to what they share; needs them to take turns.
     """
 
     def __init__(
@@ -67,38 +130,100 @@ class Session:
         resolved: Resolved,
         store: Store,
         device: str,
-        reporter: Reporter,
+        display: Display,
         cancellation: Cancellation,
         clock: Clock,
         *,
         guarded: bool = False,
     ) -> None:
-        self.resolved = resolved
-        self.seed = resolved.seed
-        self.store = store
-        self.device = device
-        self.reporter = reporter
-        self.cancellation = cancellation
-        self.clock = clock
+        self.resolved, self.store, self.device = resolved, store, device
+        self.display, self.cancellation, self.clock = display, cancellation, clock
         self.seeds: dict[str, int] = {}
         self.doing: tuple[str, ResolvedComponent] | None = None
-        self.made = 0
-        self.found = 0
+        self.made = self.found = 0
+        self._alive: dict[ResolvedComponent, tuple[Any, Record]] = {}
         self._said: set[str] = set()
         self._records = _Records()
-        self.components = Components(self)
-        self.guard = Guard(
-            lambda: self.components.alive, self.components.forget_all, self.warn, self._stream_seed, device
-        )
-        self._guarded = guarded
-        self._held_back: list[tuple[str, Entry]] = []
-        self.keys = Keys(
-            resolved.seed,
-            DTYPE,
-            device.split(":")[0],
-            self.components.fingerprint,
-            thread_count(),
-        )
+        self._guarded, self._held_back = guarded, list[tuple[str, Entry]]()
+        self.guard = Guard(self.alive, self._alive.clear, self.warn, self._stream_seed, device)
+        self.keys = Keys(resolved.seed, DTYPE, device.split(":")[0], self._fingerprint, thread_count())
+
+    # Components
+
+    def get(self, component: ResolvedComponent) -> Any:
+        """The component, built (and loaded, where it learns) on first use.
+
+        What it warned of while it was built is recorded with every step that uses it.
+        """
+        if component not in self._alive:
+            with self.recording() as record:
+                instance = self._construct(component)
+                if component.is_trainable:
+                    state = self.state(component).result
+                    with self.inside(component, "load_state"):
+                        instance.load_state(state)
+                self._alive[component] = (instance, record)
+        instance, record = self._alive[component]
+        self._absorb(record.emitted, record.warnings)
+        return instance
+
+    def alive(self) -> dict[ResolvedComponent, Any]:
+        """Every live component's instance."""
+        return {component: instance for component, (instance, _) in self._alive.items()}
+
+    def keep_only(self, needed: Set[ResolvedComponent]) -> None:
+        """Forget the components that no later step uses."""
+        unused = self._alive.keys() - needed
+        for component in unused:
+            del self._alive[component]
+            self.guard.forget(component)
+        if unused and not self.device.startswith("cpu"):
+            gc.collect()  # hooks make cycles, which would hold the device's memory
+
+    def state(self, component: ResolvedComponent) -> Entry:
+        """The stored state of a trainable component, which is fitted first when there is none."""
+        data = component.trained_on
+        if data is None:
+            raise UserError("the recipe has no data", "add a section `data`")
+        return self.keep(component, "fit", trained_by(self.keys, data), lambda: self._fit(component, data))
+
+    def _construct(self, component: ResolvedComponent) -> Any:
+        needs = {slot: need and self.get(need) for slot, need in component.needs.items()}
+        module, _, name = component.descriptor.factory.partition(":")
+        with self.inside(component, "build"):
+            try:
+                limit = underway.HEAVY * underway.patience()
+                with underway.doing(f"{component.title}: importing {module}", limit):
+                    factory = getattr(import_module(module), name)
+            except ImportError as error:
+                fix = f"install what it needs: `pip install --upgrade {component.distribution}`"
+                raise UserError(f"{component.use} cannot be loaded: {error}", fix) from error
+            return factory(component.params, run=ComponentRun(self, component), **needs)
+
+    def _fit(self, component: ResolvedComponent, data: ResolvedComponent) -> State:
+        teacher = self.get(data)
+        instance = self._construct(component)
+        with self.inside(component, "fit"):
+            instance.fit(teacher)
+            state = instance.state()
+        if not isinstance(state, State):
+            raise SidelightError(f"{component.use}: state() gave a {type(state).__name__}, not a State")
+        check_valid(state, component)
+        if state.diverged:
+            raise SidelightError(f"{component.title} has diverged: NaN in {state.diverged[0]}")
+        if state.curves:
+            self.record.emit(f"{component.id}/training", attrs.evolve(state, arrays={}))
+        return state
+
+    def _fingerprint(self, component: ResolvedComponent) -> str:
+        data = self.get(component)
+        with self.inside(component, "fingerprint"):
+            return str(data.fingerprint())
+
+    def _stream_seed(self, component: ResolvedComponent) -> int:
+        return stream_seed(self.resolved.seed, component, "global streams")
+
+    # Records, warnings, progress
 
     @property
     def record(self) -> Record:
@@ -107,7 +232,7 @@ class Session:
 
     @contextmanager
     def recording(self) -> Iterator[Record]:
-        """Collect what is emitted and warned within the context apart; `absorb` gives it to the surrounding one."""
+        """Collect by-products and warnings of the context apart."""
         stack = self._records.stack
         stack.append(Record())
         try:
@@ -115,11 +240,11 @@ class Session:
         finally:
             stack.pop()
 
-    def absorb(self, source: Record | Entry) -> None:
+    def _absorb(self, emitted: Iterable[tuple[str, Artifact]], warnings: Iterable[str]) -> None:
         """Repeat by-products and warnings that were recorded before."""
-        for name, artifact in source.emitted:
+        for name, artifact in emitted:
             self.record.emit(name, artifact)
-        for text in source.warnings:
+        for text in warnings:
             self.warn(text)
 
     def warn(self, text: str) -> None:
@@ -127,52 +252,43 @@ class Session:
         self.record.warn(text)
         if text not in self._said:
             self._said.add(text)
-            self.reporter.say(f"warning: {text}")
+            self.display.say(f"warning: {text}")
 
     def progress(self, iterable: Iterable[T], label: str, total: int | None) -> Iterator[T]:
         """Pass `iterable` through while showing progress; raises `Cancelled` before an item when asked to stop."""
         self.cancellation.check()
-        with self.reporter.loop(label, total) as advance:
+        with self.display.loop(label, total) as advance:
             for item in iterable:
                 self.cancellation.check()
                 yield item
                 advance()
 
+    # A component's own code
+
     @contextmanager
     def inside(self, component: ResolvedComponent, doing: str) -> Iterator[None]:
         """Count the time as the component's, name it in whatever error it raises, and watch what it shares.
+
+        A page that is served is not guarded: its components are at work in several threads at once.
 
         Raises:
             ComponentUserError: the component raised a `UserError`.
             ComponentError: it raised anything else but a wish to stop.
             Disturbance: it changed what others share.
         """
-        with self._watching(component, doing), self._naming(component, doing), self._seeded(component):
-            yield
-
-    @contextmanager
-    def _seeded(self, component: ResolvedComponent) -> Iterator[None]:
-        """Global random streams of the component's own; a served page, whose threads overlap, leaves them alone."""
         if not self._guarded:
-            yield
-            return
-        with own_streams(self._stream_seed(component)):
-            yield
-
-    def _stream_seed(self, component: ResolvedComponent) -> int:
-        return stream_seed(self.seed, component, "global streams")
-
-    @contextmanager
-    def _watching(self, component: ResolvedComponent, doing: str) -> Iterator[None]:
-        """The guard; what was kept meanwhile, while something was changed, is written once all is as it was."""
-        if not self._guarded:
-            yield
+            with self._naming(component, doing):
+                yield
             return
         outermost = self.guard.is_idle
         try:
-            with self.guard.watching(component, doing):
+            with (
+                self.guard.watching(component, doing),
+                self._naming(component, doing),
+                own_streams(self._stream_seed(component)),
+            ):
                 yield
-            for key, entry in self._held_back if outermost else ():
+            for key, entry in self._held_back if outermost else ():  # all is as it was, so it may be kept
                 self.store.put(key, entry)
         finally:
             if outermost:
@@ -180,10 +296,9 @@ class Session:
 
     @contextmanager
     def _naming(self, component: ResolvedComponent, doing: str) -> Iterator[None]:
-        place = f"{component.title}"
         surroundings = Surroundings() if in_main_thread() else None  # another thread's stretch of work may overlap
         try:
-            with self.clock.inside(), underway.doing(f"{place} in the step `{doing}`"):
+            with self.clock.inside(), underway.doing(f"{component.title} in the step `{doing}`"):
                 yield
         except BaseException as error:  # also SystemExit, and what extensions raise past Exception
             if surroundings is not None:
@@ -191,12 +306,12 @@ class Session:
             if isinstance(error, (ComponentError, ComponentUserError)) or self._is_wish_to_stop(error):
                 raise
             if isinstance(error, UserError):
-                raise ComponentUserError(f"{place}: {error.message}", error.fix) from error
-            what = str(error) if isinstance(error, SidelightError) else f"{type(error).__name__}: {error}"
-            raise ComponentError(f"{place} failed in the step `{doing}`: {what}") from error
+                raise ComponentUserError(f"{component.title}: {error.message}", error.fix) from error
+            text = str(error) if isinstance(error, SidelightError) else f"{type(error).__name__}: {error}"
+            raise ComponentError(f"{component.title} failed in the step `{doing}`: {text}") from error
         changed = surroundings.mend() if surroundings is not None else ""
         if changed:
-            raise ComponentError(f"{place} failed in the step `{doing}`: it {changed}, which others rely on")
+            raise ComponentError(f"{component.title} failed in the step `{doing}`: it {changed}, which others rely on")
 
     def _is_wish_to_stop(self, error: BaseException) -> bool:
         """True if the user asked for it, as far as that can be known, and not the component."""
@@ -204,54 +319,124 @@ class Session:
             return False
         return self.cancellation.asked or not self.cancellation.listening
 
+    # The store
+
     def keep(
         self,
         component: ResolvedComponent,
         step: str,
-        inputs: dict[str, str],
-        make: Callable[[], Artifact | None],
+        inputs: dict[str, Any],
+        make: Callable[[], Any],
+        folder: Path | None = None,
     ) -> Entry:
-        """The store's entry for a step, made by `make()` when there is none; its by-products are recorded anew."""
+        """The store's entry for a step, made by `make()` when there is none; its by-products are recorded anew.
+
+        Args:
+            component: who takes the step.
+            step: its verb.
+            inputs: name to everything that the step is given; anything with a digest.
+            make: takes the step; gives its artifact or None, or where there is a `folder` the files' names.
+            folder: where a renderer writes.
+        """
         key = self.keys.step(component, step, inputs)
-        entry = self.store.get(key, (component.use, step), self._modules(component))
-        self._count(component, step, entry)
-        if entry is None:
-            with self.recording() as record:
-                result = make()
-            emitted, warnings = tuple(record.emitted), tuple(record.warnings)
-            entry = Entry(component=component.use, step=step, result=result, emitted=emitted, warnings=warnings)
-            self._put(key, entry)
-        self.absorb(entry)
-        return entry
-
-    def keep_files(
-        self, component: ResolvedComponent, inputs: dict[str, str], folder: Path, make: Callable[[], tuple[str, ...]]
-    ) -> Entry:
-        """The same for a step that writes files into `folder` and gives their names."""
-        key = self.keys.step(component, "render", inputs)
-        entry = self.store.get(key, (component.use, "render"), self._modules(component), export=folder)
-        self._count(component, "render", entry)
-        if entry is None:
-            with self.recording() as record:
-                files = make()
-            emitted, warnings = tuple(record.emitted), tuple(record.warnings)
-            entry = Entry(component=component.use, step="render", files=files, emitted=emitted, warnings=warnings)
-            self.store.put(key, entry, folder)
-        self.absorb(entry)
-        return entry
-
-    def _put(self, key: str, entry: Entry) -> None:
-        """Keep an entry; in the middle of a component's step only while nothing that is shared is changed."""
-        if self._guarded and not self.guard.is_clean():
-            self._held_back.append((key, entry))
-        else:
-            self.store.put(key, entry)
-
-    def _count(self, component: ResolvedComponent, step: str, entry: Entry | None) -> None:
-        """Count an entry of the step under way; what is looked up on the side (states, caches) is not counted."""
-        if self.doing == (step, component):
+        entry = self.store.get(key, (component.use, step), export=folder)
+        if self.doing == (step, component):  # what is looked up on the side (states, caches) is not counted
             self.found += entry is not None
             self.made += entry is None
+        if entry is None:
+            with self.recording() as record:
+                made = make()
+            entry = Entry(
+                component=component.use,
+                step=step,
+                result=made if folder is None else None,
+                files=made if folder is not None else (),
+                emitted=tuple(record.emitted),
+                warnings=tuple(record.warnings),
+            )
+            if self._guarded and not self.guard.is_clean():
+                self._held_back.append((key, entry))  # in the middle of a step that has changed something shared
+            else:
+                self.store.put(key, entry, folder)
+        self._absorb(entry.emitted, entry.warnings)
+        return entry
 
-    def _modules(self, component: ResolvedComponent) -> list[str]:
-        return sorted({part.descriptor.factory.partition(":")[0] for part in component.closure})
+
+class ComponentRun:
+    """Implements `sidelight_specs.Run` for one component of one run."""
+
+    dtype = DTYPE
+
+    def __init__(self, session: Session, component: ResolvedComponent) -> None:
+        self._session, self._component = session, component
+        self.device = session.device
+
+    def seed(self, label: str) -> int:
+        """A number in [0, 2**63) fixed by the recipe's seed, the component's use and id, and `label`."""
+        seed = stream_seed(self._session.resolved.seed, self._component, label)
+        self._session.seeds[f"{self._component.place} {label}"] = seed
+        return seed
+
+    def rng(self, label: str) -> np.random.Generator:
+        """A fresh stream fixed by the same."""
+        import numpy as np
+
+        return np.random.default_rng(self.seed(label))
+
+    def progress(self, iterable: Iterable[T], label: str, total: int | None = None) -> Iterator[T]:
+        """Pass `iterable` through while showing progress; raises `Cancelled` between items when asked to stop."""
+        if total is None and isinstance(iterable, Sized):
+            total = len(iterable)
+        return self._session.progress(iterable, label, total)
+
+    def cached(self, key: Any, make: Callable[[], A]) -> A:
+        """The artifact kept under `key` for this component, made by `make()` when there is none."""
+        first = key[0] if isinstance(key, (tuple, list)) and key else key
+
+        def make_valid() -> A:
+            artifact = make()
+            check_valid(artifact, self._component, name=first if isinstance(first, str) else "cached")
+            return artifact
+
+        return cast("A", self._session.keep(self._component, "cached", {"key": key}, make_valid).result)
+
+    def emit(self, name: str, artifact: Artifact) -> None:
+        """Keep a by-product under `component-id/name`."""
+        check_valid(artifact, self._component, name=name)
+        self._session.record.emit(f"{self._component.id}/{name}", artifact)
+
+    def warn(self, text: str) -> None:
+        """Tell the user something once; it is kept in the manifest and with the step's store entry."""
+        self._session.warn(f"{self._component.use}: {text}")
+
+
+def check_valid(
+    artifact: Any,
+    component: ResolvedComponent,
+    images: tuple[int, ...] | None = None,
+    classes: int | None = None,
+    *,
+    kind: str = "",
+    name: str = "",
+) -> None:
+    """Raise a `SidelightError` that names component and field unless an artifact is valid by its kind's own rules.
+
+    Args:
+        artifact: what the component gave.
+        component: who gave it.
+        images: shape (N, C, H, W) of the images that it is about.
+        classes: the number of columns of class logits.
+        kind: what it should be; empty for any artifact.
+        name: of a by-product.
+    """
+    called = f" as {name!r}" if name else ""
+    gave = artifact.kind if isinstance(artifact, Artifact) else type(artifact).__name__
+    if kind and gave != kind:
+        raise SidelightError(f"{component.title} gave {gave!r}, not {kind!r}")
+    if not isinstance(artifact, Artifact):
+        raise SidelightError(f"{component.title} gave a {gave}{called}, not an artifact")
+    try:
+        artifact.validate(images, classes)
+    except Exception as error:  # the rules of a plugin's kind may fail in their own way
+        text = str(error) if isinstance(error, SidelightError) else f"{type(error).__name__}: {error}"
+        raise SidelightError(f"{component.title} gave an invalid {gave}{called}: {text}") from error

@@ -19,7 +19,7 @@ from sidelight_specs.results.image_attributes import ImageAttributes
 from sidelight_specs.results.intervention import Intervention
 from sidelight_specs.results.inversion import Inversion
 from sidelight_specs.results.measurement import Measurement, Measurements, order_flips
-from sidelight_specs.results.question import Predictions, Targets
+from sidelight_specs.results.question import ClassifierAnswers, Predictions, Targets
 from sidelight_specs.results.run import ComponentRecord, Results
 from sidelight_specs.results.state import State
 
@@ -32,6 +32,7 @@ __all__ = [
     "AttentionGraph",
     "Attribute",
     "Attributes",
+    "ClassifierAnswers",
     "ComponentRecord",
     "Concepts",
     "Counterfactual",
@@ -56,5 +57,5 @@ __all__ = [
 @hookimpl
 def sidelight_kinds() -> Iterator[type[Artifact]]:
     """Kinds of the roles first, then the by-products of a run."""
-    yield from (Split, Predictions, Targets, Inversion, Attributes, Measurements, State)
+    yield from (Split, Predictions, ClassifierAnswers, Targets, Inversion, Attributes, Measurements, State)
     yield from (Heatmap, Counterfactual, AttentionGraph, Concepts, ImageAttributes, Intervention)

@@ -62,3 +62,16 @@ class Predictions(Artifact):
         order = np.argsort(-self.logits[index], kind="stable")
         rows = tuple((f"{{class {k}}}", f"{self.logits[index, k]:.3f}") for k in order)
         return (Table(("class", "value" if self.task == "regression" else "logit"), rows),)
+
+
+@attrs.frozen(eq=False, kw_only=True)
+class ClassifierAnswers(Predictions):
+    """Predictions with the class names, kept by themselves so that a later run need not load the classifier.
+
+    Args:
+        class_names: the classifier's.
+    """
+
+    kind: ClassVar[str] = "classifier-answers"
+
+    class_names: tuple[str, ...] = ()

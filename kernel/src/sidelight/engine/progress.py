@@ -1,39 +1,36 @@
-"""Telling the user how far the run is: bars with an estimate on a terminal, plain lines elsewhere, or nothing."""
+"""Progress of a run: bars with an estimate on a terminal, plain lines elsewhere, or nothing."""
 
 from __future__ import annotations
 
 import sys
 import time
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Protocol, TextIO
+from typing import TYPE_CHECKING, TextIO
 
 from sidelight.terminal import clean
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-    from contextlib import AbstractContextManager
 
     from rich.console import Console
     from rich.progress import Progress, TaskID
 
-    from sidelight.engine.journal import Timing
+PAUSE = 30.0  # seconds between two lines about a loop, where there is no terminal to draw a bar on
 
 
-PAUSE = 30.0
-"""Seconds between two lines about a loop, where there is no terminal to draw a bar on."""
-
-
-class Reporter(Protocol):
-    """What a run tells while it goes on."""
+class Display:
+    """A display that shows nothing, and the base of those that do."""
 
     def started(self, title: str) -> None:
         """A step begins; `title` counts it: `"[2/9] explain cdeepex"`."""
 
-    def finished(self, title: str, timing: Timing) -> None:
-        """A step has ended."""
+    def finished(self, title: str, outcome: str) -> None:
+        """A step has ended: `"done in 4.1 s"`."""
 
-    def loop(self, label: str, total: int | None) -> AbstractContextManager[Callable[[], None]]:
+    @contextmanager
+    def loop(self, label: str, total: int | None) -> Iterator[Callable[[], None]]:
         """Show a loop inside a component; the function given is called after each item."""
+        yield lambda: None
 
     def say(self, text: str) -> None:
         """Say something now."""
@@ -42,29 +39,8 @@ class Reporter(Protocol):
         """Leave the terminal as it was."""
 
 
-class Silent:
-    """Says nothing."""
-
-    def started(self, title: str) -> None:
-        """Nothing."""
-
-    def finished(self, title: str, timing: Timing) -> None:
-        """Nothing."""
-
-    @contextmanager
-    def loop(self, label: str, total: int | None) -> Iterator[Callable[[], None]]:
-        """Nothing."""
-        yield lambda: None
-
-    def say(self, text: str) -> None:
-        """Nothing."""
-
-    def close(self) -> None:
-        """Nothing."""
-
-
-class PlainLines(Silent):
-    """One plain line when a step starts, one when it ends, and now and then one in a long loop.
+class PlainLines(Display):
+    """One line when a step starts, one when it ends, and one now and then in a long loop.
 
     Args:
         stream: where to; the standard error stream when None.
@@ -78,22 +54,26 @@ class PlainLines(Silent):
         """Say which step begins."""
         self.say(f"{title} ...")
 
-    def finished(self, title: str, timing: Timing) -> None:
-        """Say what became of it."""
-        self.say(f"{title}: {outcome(timing)}")
+    def finished(self, title: str, outcome: str) -> None:
+        """Say how it ended."""
+        self.say(f"{title}: {outcome}")
 
     @contextmanager
     def loop(self, label: str, total: int | None) -> Iterator[Callable[[], None]]:
-        """Every `PAUSE` seconds, how far the loop is."""
-        begun = told = self._clock()
+        """Every `PAUSE` seconds, how far the loop is: `training: 340 of 1500, about 2 min left`."""
+        begun = said = self._clock()
         done = 0
 
         def advance() -> None:
-            nonlocal done, told
+            nonlocal done, said
             done, now = done + 1, self._clock()
-            if now - told >= PAUSE:
-                told = now
-                self.say(f"      {label}: {_so_far(done, total, now - begun)}")
+            if now - said < PAUSE:
+                return
+            said, text = now, str(done)
+            if total is not None:
+                left = (now - begun) / done * max(0, total - done)
+                text += f" of {total}, about {f'{left / 60:.0f} min' if left >= 90 else f'{left:.0f} s'} left"
+            self.say(f"      {label}: {text}")
 
         yield advance
 
@@ -102,7 +82,7 @@ class PlainLines(Silent):
         print(clean(text), file=self._stream, flush=True)
 
 
-class Bars:
+class Bars(Display):
     """A line for every finished step, and live bars with the time left for the loops under way.
 
     Args:
@@ -110,7 +90,7 @@ class Bars:
     """
 
     def __init__(self, console: Console | None = None) -> None:
-        from rich import progress
+        from rich import progress  # here, because a run without a terminal needs none of it
         from rich.console import Console
 
         columns = (
@@ -130,12 +110,12 @@ class Bars:
         """Show the step while it lasts, beside the bars of its loops."""
         self._step = self._progress.add_task(clean(title), total=None)
 
-    def finished(self, title: str, timing: Timing) -> None:
-        """Leave a line that says what became of it."""
+    def finished(self, title: str, outcome: str) -> None:
+        """Leave a line that says how it ended."""
         if self._step is not None:
             self._progress.remove_task(self._step)
             self._progress.refresh()  # else the line below would be followed by the bar as it was last drawn
-        self.say(f"{title}: {outcome(timing)}")
+        self.say(f"{title}: {outcome}")
 
     @contextmanager
     def loop(self, label: str, total: int | None) -> Iterator[Callable[[], None]]:
@@ -155,25 +135,8 @@ class Bars:
         self._progress.stop()
 
 
-def _so_far(done: int, total: int | None, seconds: float) -> str:
-    """`340 of 1500, about 2 min left`."""
-    if total is None:
-        return str(done)
-    left = seconds / done * max(0, total - done)
-    return f"{done} of {total}, about {f'{left / 60:.0f} min' if left >= 90 else f'{left:.0f} s'} left"
-
-
-def outcome(timing: Timing) -> str:
-    """`stored`, `done in 4.1 s`, or `done in 4.1 s (3 of 4 parts stored)`."""
-    if timing.found and not timing.made:
-        return "stored"
-    parts = timing.found + timing.made
-    stored = f" ({timing.found} of {parts} parts stored)" if timing.found else ""
-    return f"done in {timing.seconds:.1f} s{stored}"
-
-
-def choose_reporter(show: bool) -> Reporter:
+def choose_display(show: bool) -> Display:
     """Bars on a terminal, plain lines elsewhere, silence when not asked to show anything."""
     if not show:
-        return Silent()
+        return Display()
     return Bars() if sys.stderr.isatty() else PlainLines()

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 import sidelight
 from sidelight.cli import main
-from sidelight.engine.prospect import prospect
+from sidelight.engine.api import forecast
 from sidelight.recipe.load import load_recipe
 from sidelight.registry.catalog import installed
 from sidelight_specs import UserError
@@ -20,7 +20,7 @@ def recipe(toys):
 @pytest.fixture
 def ahead(recipe):
     def told(out=None, **options):
-        return prospect(load_recipe(recipe, catalog=installed(), **options), out)
+        return forecast(load_recipe(recipe, catalog=installed(), **options), out)
 
     return told
 

@@ -1,0 +1,160 @@
+"""Device, threads and Ctrl-C of a run; torch is not imported where the device is the CPU."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import re
+import signal
+import sys
+import threading
+from contextlib import contextmanager
+from importlib.metadata import PackageNotFoundError, version
+from typing import TYPE_CHECKING, Any
+
+from sidelight_specs import Cancelled, UserError
+
+from sidelight.interrupts import in_main_thread
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    import numpy as np
+    from torch import Tensor
+
+DTYPE = "float32"
+_THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
+_SLEEP = {"OMP_WAIT_POLICY": "PASSIVE", "GOMP_SPINCOUNT": "0"}
+"""Threads that spin while they wait cost more than they give as soon as another process wants the cores."""
+
+
+def resolve_device(wanted: str = "auto") -> str:
+    """The torch device string for `auto`, `cpu`, `cuda`, `cuda:1` or `mps`.
+
+    Raises:
+        UserError: another word, or a device that torch does not have here.
+    """
+    if wanted == "auto":
+        return "cuda:0" if likely_kind() == "cuda" and _torch_has("cuda", 0) else "cpu"
+    parts = re.fullmatch(r"(cpu|cuda|mps)(?::(\d+))?", wanted)
+    if not parts:
+        raise UserError(f"device {wanted!r} is not known", "choose auto, cpu, cuda, cuda:N or mps")
+    kind, index = parts[1], int(parts[2] or 0)
+    if kind != "cpu" and not _torch_has(kind, index):
+        raise UserError(f"torch finds no device {wanted!r} on this machine", "use --device auto, or --device cpu")
+    return f"cuda:{index}" if kind == "cuda" else kind
+
+
+def likely_kind() -> str:
+    """`cuda` or `cpu`: what `auto` most likely comes to, without importing torch."""
+    try:
+        if version("torch").endswith("+cpu"):
+            return "cpu"
+        ctypes.CDLL("nvcuda.dll" if sys.platform == "win32" else "libcuda.so.1")  # the driver's own library
+    except (OSError, PackageNotFoundError):
+        return "cpu"
+    return "cuda"
+
+
+def _torch_has(kind: str, index: int) -> bool:
+    torch = load_torch()
+    return bool(index < torch.cuda.device_count() if kind == "cuda" else torch.backends.mps.is_available())
+
+
+def load_torch() -> Any:
+    """The torch module: the only place where the kernel imports it.
+
+    Raises:
+        UserError: it is not installed.
+    """
+    try:
+        import torch
+    except ImportError as error:
+        fix = "install it with `pip install 'sidelight[torch]'`"
+        raise UserError(f"this recipe needs torch, which cannot be imported ({error})", fix) from error
+    return torch
+
+
+def as_images(images: np.ndarray, device: str) -> Tensor:
+    """A float32 tensor on `device` that does not share the array's memory."""
+    torch = load_torch()
+    tensor: Tensor = torch.tensor(images, dtype=getattr(torch, DTYPE), device=device)
+    return tensor
+
+
+def limit_threads(threads: int | None = None) -> None:
+    """Set the OpenMP and BLAS variables of this process; works fully only before numpy and torch are imported.
+
+    Args:
+        threads: the number asked for, which then wins over the variables; None for one thread unless they say more.
+    """
+    for name in _THREADS:
+        if threads is None:
+            os.environ.setdefault(name, "1")
+        else:
+            os.environ[name] = str(threads)
+    for name, value in _SLEEP.items():
+        os.environ.setdefault(name, value)
+    if threads is not None and "torch" in sys.modules:
+        sys.modules["torch"].set_num_threads(threads)
+
+
+def thread_count() -> str:
+    """The number of threads in force, as text for keys and the manifest: torch's own where it is loaded."""
+    torch = sys.modules.get("torch")
+    if torch is not None and hasattr(torch, "get_num_threads"):
+        return str(torch.get_num_threads())
+    return os.environ.get("OMP_NUM_THREADS", "1")
+
+
+class Cancellation:
+    """A wish to stop, asked by the user or by another thread.
+
+    Attributes:
+        listening: True while Ctrl-C is turned into `ask`, so that without `asked` nobody has pressed it.
+    """
+
+    def __init__(self) -> None:
+        self._asked = threading.Event()
+        self.listening = False
+
+    def ask(self) -> None:
+        """Ask the run to stop at the next item or step."""
+        self._asked.set()
+
+    @property
+    def asked(self) -> bool:
+        """True once `ask` was called."""
+        return self._asked.is_set()
+
+    def check(self) -> None:
+        """Raise `Cancelled` once `ask` was called."""
+        if self.asked:
+            raise Cancelled("stopped as asked; what was finished is kept, and running again continues from there")
+
+
+@contextmanager
+def on_interrupt(cancellation: Cancellation, tell: Callable[[str], None]) -> Iterator[None]:
+    """Within the context the first Ctrl-C asks politely and the second raises KeyboardInterrupt.
+
+    Outside the main thread, where Python allows no signal handlers, nothing changes.
+    """
+    if not in_main_thread():
+        yield
+        return
+
+    def handle(number: int, frame: Any) -> None:
+        if cancellation.asked:
+            if callable(previous):
+                previous(number, frame)
+            raise KeyboardInterrupt
+        cancellation.ask()
+        tell("stopping at the next item; press Ctrl-C again to stop at once")
+
+    previous = signal.signal(signal.SIGINT, handle)
+    cancellation.listening = True
+    try:
+        yield
+    finally:
+        cancellation.listening = False
+        signal.signal(signal.SIGINT, previous)

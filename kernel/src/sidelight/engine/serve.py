@@ -1,0 +1,183 @@
+"""`sidelight.serve`: a live page of a finished run, whose components come to life when they are needed."""
+
+from __future__ import annotations
+
+from contextlib import chdir, contextmanager
+from contextvars import ContextVar
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from sidelight_specs import UserError
+
+from sidelight.engine.folder import read_manifest
+from sidelight.engine.machine import Cancellation, limit_threads
+from sidelight.engine.progress import Display
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from sidelight_specs.stage import Watcher
+
+    from sidelight.engine.session import Session
+    from sidelight.recipe.model import ResolvedComponent
+    from sidelight.registry.catalog import Catalog
+
+_RENDERERS, _LIVE_ID = "renderers", "live"
+_WATCHER: ContextVar[Watcher | None] = ContextVar("watcher", default=None)
+
+
+def serve(
+    folder: str | Path,
+    *,
+    use: str | None = None,
+    host: str = "127.0.0.1",
+    port: int = 0,
+    device: str = "auto",
+    threads: int | None = None,
+    announce: Callable[[str], None] = print,
+) -> None:
+    """Serve a live page of a finished run until it is interrupted.
+
+    Relative paths of its recipe are meant from the folder in which it was run, which is the working folder meanwhile.
+
+    Args:
+        folder: the run's folder.
+        use: the renderer that serves, as `PLUGIN/COMPONENT`; when None that of the recipe, or the only one installed.
+        host: the address of the interface to listen on.
+        port: the port, 0 for any free one.
+        device: as for `sidelight.run`.
+        threads: of the numeric libraries; when None as many as the run was computed with.
+        announce: told the page's address.
+
+    Raises:
+        UserError: no such run, no renderer that serves, or it cannot listen there.
+        SidelightError: a component failed.
+    """
+    manifest = read_manifest(Path(folder).expanduser().absolute())
+    said = str(manifest.get("facts", {}).get("environment", {}).get("threads", ""))
+    computed_with = int(said) if said.isdecimal() and int(said) > 0 else None
+    limit_threads(threads or computed_with)  # the run's own, because keys count them
+
+    from sidelight.engine.machine import resolve_device
+    from sidelight.engine.progress import choose_display
+    from sidelight.engine.results import load_run
+    from sidelight.engine.session import Clock, Session
+    from sidelight.engine.store import Store
+    from sidelight.recipe.load import load_recipe
+    from sidelight.registry.catalog import installed
+
+    run, catalog = load_run(folder), installed()
+    origin = Path(str(manifest.get("folder", "")))
+    with chdir(origin if origin.is_absolute() and origin.is_dir() else "."):  # it is gone on another machine
+        resolved = load_recipe(_with_renderer(run.results.recipe, use, catalog), catalog=catalog, finished=True)
+        device, display = resolve_device(device), choose_display(True)
+        store = Store(notice=lambda text: display.say(f"warning: {text}"))
+        session = Session(resolved, store, device, WatchedLoops(display), Cancellation(), Clock())
+        try:
+            stage = LiveStage(session, host=host, port=port, announce=announce)
+            stage.renderer().serve(run.results, stage)
+        finally:
+            display.close()
+            store.close()
+
+
+def _with_renderer(recipe: dict[str, Any], use: str | None, catalog: Catalog) -> dict[str, Any]:
+    """The recipe with no other renderer than the one that serves; the recipe's own keeps its parameters."""
+    section = recipe.get(_RENDERERS, {})
+    own = {"renderer": section} if isinstance(section.get("use"), str) else section
+    able = serving(catalog)
+    chosen = {name: part for name, part in own.items() if part["use"] in able and use in (None, part["use"])}
+    if not chosen:
+        chosen = {_LIVE_ID: {"use": use or _only(able)}}
+    first = next(iter(chosen))
+    return {**recipe, _RENDERERS: {first: chosen[first]}}
+
+
+def serving(catalog: Catalog) -> tuple[str, ...]:
+    """The installed renderers that provide `serves`."""
+    from sidelight.registry.model import Available
+
+    renderers = [entry for entry in catalog.entries() if entry.role == "renderer"]
+    known = [catalog.lookup(entry.use, entry.role) for entry in renderers]
+    able = [isinstance(one, Available) and "serves" in one.descriptor.capabilities for one in known]
+    return tuple(entry.use for entry, serves in zip(renderers, able, strict=True) if serves)
+
+
+def _only(able: tuple[str, ...]) -> str:
+    if not able:
+        raise UserError("no installed renderer serves a live page", "install a plugin with one: `sidelight plugins`")
+    if len(able) > 1:
+        raise UserError(f"several renderers serve a live page: {', '.join(able)}", "name one with --use")
+    return able[0]
+
+
+class WatchedLoops(Display):
+    """Passes loops on to whoever watches in their thread, and everything else to another display."""
+
+    def __init__(self, other: Display) -> None:
+        self._other = other
+
+    @contextmanager
+    def loop(self, label: str, total: int | None) -> Iterator[Callable[[], None]]:
+        """Tell the watcher of the start and of every item; what it raises comes out of the loop."""
+        watcher, done = _WATCHER.get(), 0
+        if watcher is None:
+            with self._other.loop(label, total) as advance:
+                yield advance
+            return
+
+        def advance_watched() -> None:
+            nonlocal done
+            done += 1
+            watcher(label, done, total)
+
+        watcher(label, 0, total)
+        yield advance_watched
+
+    def say(self, text: str) -> None:
+        """Say it on the terminal."""
+        self._other.say(text)
+
+
+class LivePart:
+    """Implements `sidelight_specs.stage.Part`."""
+
+    def __init__(self, session: Session, component: ResolvedComponent) -> None:
+        self._session, self._component = session, component
+        self.id, self.use = component.id, component.use
+        self.summary, self.provides = component.descriptor.summary, component.provides
+
+    def component(self) -> Any:
+        """The component, built on first use."""
+        return self._session.get(self._component)
+
+
+class LiveStage:
+    """Implements `sidelight_specs.stage.Stage`.
+
+    Args:
+        session: the run's components, whose loops tell `watching`.
+        host: the interface to listen on.
+        port: the port, 0 for any.
+        announce: told the address once the page can be opened.
+    """
+
+    def __init__(self, session: Session, *, host: str, port: int, announce: Callable[[str], None]) -> None:
+        self._session, self.host, self.port, self.opened = session, host, port, announce
+
+    def parts(self, role: str) -> tuple[LivePart, ...]:
+        """The components of one role, in recipe order."""
+        return tuple(LivePart(self._session, component) for component in self._session.resolved.of_role(role))
+
+    @contextmanager
+    def watching(self, watcher: Watcher) -> Iterator[None]:
+        """Within the context, in this thread, loops tell `watcher`."""
+        token = _WATCHER.set(watcher)
+        try:
+            yield
+        finally:
+            _WATCHER.reset(token)
+
+    def renderer(self) -> Any:
+        """The recipe's renderer that serves."""
+        return next(part for part in self.parts("renderer") if "serves" in part.provides).component()

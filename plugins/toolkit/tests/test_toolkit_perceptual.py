@@ -157,7 +157,7 @@ def test_a_classifier_without_feature_maps_is_refused():
 def test_feature_maps_whose_places_are_lost_have_their_channels_first(monkeypatch):
     images = torch.from_numpy(ToyData().split("test").images[:3])
     expected = classifier_distance(ToyClassifier(), images)
-    monkeypatch.setattr(perceptual.Places, "of", lambda *_: None)
+    monkeypatch.setattr(perceptual.CoordinateTracker, "of", lambda *_: None)
     found = classifier_distance(ToyClassifier(), images)
     assert found.name == expected.name
     assert [f.shape for f in found.features(images)] == [f.shape for f in expected.features(images)]

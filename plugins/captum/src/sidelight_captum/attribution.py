@@ -41,7 +41,7 @@ def score_function(classifier: Classifier, target: Target) -> Score:
     refuse_contrast_of_regression(classifier, target)
 
     def score(images: Tensor, classes: Tensor) -> Tensor:
-        of_class, against = classifier.class_logits(images).gather(1, classes).unbind(1)
+        of_class, against = classifier.class_logits(images).gather(1, classes).unbind(1)  # y^c, y^c', (N,) each
         return of_class - against if target == "contrast" else of_class
 
     return score

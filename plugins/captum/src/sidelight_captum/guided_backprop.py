@@ -104,6 +104,7 @@ class GuidedRule(TorchFunctionMode):
         self.seen += 1
         before = args[0] if args else kwargs["input"]
         after = _GuidedReLU.apply(before, cap)  # type: ignore[no-untyped-call]
+        # an in-place call returns its argument, which later operators read
         in_place = name.endswith("_") or _bound(args, kwargs).get("inplace", False)
         return before.copy_(after) if in_place else after
 

@@ -196,6 +196,7 @@ def _four_axes(shape: tuple[int, ...], channel: int) -> Layout:
 
 def _in_proportion(grid: tuple[int, int], image: tuple[int, int]) -> bool:
     """True if one stride, rounded up or down, gives both sides of the grid."""
+    # (H / h, W / w); the coarser one, rounded either way, has to give both sides
     strides = [side / cells for side, cells in zip(image, grid, strict=True)]
     largest = max(strides)
     return all(cells in {int(side / largest), -int(-side // largest)} for side, cells in zip(image, grid, strict=True))
@@ -218,7 +219,7 @@ def _tokens(subject: str, output: _Output, options: LayerParams, image: tuple[in
     if traced is not None and prefix + traced.size <= output.shape[1]:
         return Layout(2, traced.grid, prefix)
     for height in range(1, count + 1):
-        if count % height == 0 and image[0] * (count // height) == image[1] * height:  # h / w = H / W
+        if count % height == 0 and image[0] * (count // height) == image[1] * height:  # h w = T and h / w = H / W
             return Layout(2, (height, count // height), prefix)
     raise UserError(
         f"{subject}; {max(count, 0)} tokens after {prefix} form no grid in the proportions of {image[0]}x{image[1]}",

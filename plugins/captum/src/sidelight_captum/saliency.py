@@ -57,12 +57,13 @@ class Saliency(Explainer):
         mean, squares = torch.zeros_like(images), torch.zeros_like(images)
         steps = list(product(slices(len(images), self._params.batch), range(samples)))
         for batch, sample in self._run.progress(steps, "saliency"):
-            g = gradient(score, images[batch] + self._noise(images, sample), pairs[batch])
+            g = gradient(score, images[batch] + self._noise(images, sample), pairs[batch])  # (B, C, H, W)
             # Welford's update: the variance in one sweep, without the cancellation of E[g^2] - E[g]^2
             difference = g - mean[batch]
             mean[batch] += difference / (sample + 1)
             squares[batch] += difference * (g - mean[batch])
         variance = squares / samples
+        # E[g^2] = Var[g] + E[g]^2
         return {"smoothgrad_sq": variance + mean**2, "vargrad": variance}.get(self._params.noise, mean)
 
     def _noise(self, images: Tensor, sample: int) -> Tensor:

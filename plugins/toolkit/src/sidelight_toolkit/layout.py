@@ -133,13 +133,13 @@ class CoordinateTracker(TorchFunctionMode):
 
     def __init__(self, image: Tensor) -> None:
         super().__init__()
-        self._placed: Any = WeakTensorKeyDictionary()
-        self._placed[image] = Coordinates(*_grid_of(image), "")
+        self._coordinates: Any = WeakTensorKeyDictionary()
+        self._coordinates[image] = Coordinates(*_grid_of(image), "")
         self.maps: set[tuple[tuple[int, int], int]] = set()
 
     def of(self, output: Any) -> Coordinates | None:
         """Coordinates of a tensor of the pass; None if they are unknown."""
-        return self._placed.get(output) if isinstance(output, torch.Tensor) else None
+        return self._coordinates.get(output) if isinstance(output, torch.Tensor) else None
 
     def __torch_function__(
         self, func: Callable[..., Any], types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
@@ -147,7 +147,8 @@ class CoordinateTracker(TorchFunctionMode):
         """Called by torch in place of `func`."""
         kwargs = kwargs or {}
         name = operator_name(func)
-        sources = [placed for placed in map(self.of, tensors_of(args, kwargs)) if placed]
+        sources = [coordinates for coordinates in map(self.of, tensors_of(args, kwargs)) if coordinates]
+        # before the call itself, which may change its arguments in place
         moved = self._moved(func, args, kwargs) if sources and name in MOVES else None
         result = func(*args, **kwargs)
         if not sources or name == "setitem":
@@ -164,8 +165,8 @@ class CoordinateTracker(TorchFunctionMode):
         def swap(item: Any, axis: str) -> Any:
             if not isinstance(item, torch.Tensor) or not item.is_floating_point():
                 return item  # an index
-            placed = self.of(item)
-            return getattr(placed, axis) if placed else torch.zeros_like(item)
+            coordinates = self.of(item)
+            return getattr(coordinates, axis) if coordinates else torch.zeros_like(item)  # NOWHERE
 
         with torch.no_grad():
             return [func(*tree_map(lambda i, a=a: swap(i, a), args), **kwargs) for a in ("y", "x")]
@@ -174,6 +175,7 @@ class CoordinateTracker(TorchFunctionMode):
         first = self.of(tensors_of(args, kwargs)[0])
         outputs = [item for item in _as_list(result) if isinstance(item, torch.Tensor)]
         if name in CONVOLUTIONS | RESAMPLING:
+            # a new grid is laid only over maps whose channels share their positions
             local = first is not None and first.is_local
             coordinates = [_grid_of(item) if local and item.dim() == 4 else None for item in outputs]
         elif name in ROWS or (name in LAYER_NORMS and _over_last_axis(args, kwargs)):
@@ -187,16 +189,17 @@ class CoordinateTracker(TorchFunctionMode):
         tensors = [item for item in _as_list(result) if isinstance(item, torch.Tensor)]
         for item, pair in zip(tensors, coordinates, strict=False):
             if not pair:
-                self._placed.pop(item, None)
+                self._coordinates.pop(item, None)
                 continue
-            placed = self._placed[item] = Coordinates(*pair, maker)
-            if placed.layout and maker in CONVOLUTIONS | NORMALISATIONS and placed.layout.size > 1:
-                self.maps.add((placed.layout.grid, item.shape[placed.layout.channel]))
+            self._coordinates[item] = Coordinates(*pair, maker)
+            layout = self._coordinates[item].layout
+            if layout and maker in CONVOLUTIONS | NORMALISATIONS and layout.size > 1:
+                self.maps.add((layout.grid, item.shape[layout.channel]))
 
     def _forget(self, args: Any) -> None:
         """Coordinates of values written into a tensor by index are not followed."""
         if args and isinstance(args[0], torch.Tensor):
-            self._placed.pop(args[0], None)
+            self._coordinates.pop(args[0], None)
 
 
 def tensors_of(args: Any, kwargs: Any) -> list[Tensor]:
@@ -241,10 +244,10 @@ def _mixed_rows(source: Coordinates, output: Tensor) -> tuple[Tensor, Tensor] | 
 
 def _same_coordinates(output: Tensor, sources: list[Coordinates]) -> tuple[Tensor, Tensor] | None:
     """Coordinates after an elementwise operator: those of the most local argument of the same shape."""
-    same = [placed for placed in sources if placed.y.shape == output.shape]
+    same = [source for source in sources if source.y.shape == output.shape]
     if not same:
         return None
-    best = max(same, key=lambda placed: (placed.layout is not None, int((placed.y > NOWHERE).sum())))
+    best = max(same, key=lambda source: (source.layout is not None, int((source.y > NOWHERE).sum())))
     return best.y, best.x
 
 

@@ -45,7 +45,7 @@ class Baseline:
 def blur(images: torch.Tensor, kernel: int, sigma: float) -> torch.Tensor:
     """Gaussian blur whose kernel and sigma, in pixels at 224, follow the size of the image."""
     scale = min(images.shape[-2:]) / REFERENCE_SIZE
-    width = max(3, round(kernel * scale)) | 1  # odd
+    width = max(3, round(kernel * scale)) | 1  # odd, so that the kernel has a centre
     return gaussian_blur(images, width, max(0.5, sigma * scale))
 
 
@@ -61,14 +61,14 @@ def checked_baseline(
         UserError: even the mean colour exceeds the limit, so that hiding a region would show nothing.
     """
     rows = torch.arange(len(images), device=images.device)
-    allowed = _allowed(images, score, limit)
+    allowed = _allowed(images, score, limit)  # limit * f_c(I), (N,)
     baselines = _blur_in_batches(images, kernel, sigma, score.batch)
     probability, strengthened = score.of_many(baselines, rows), torch.zeros_like(rows)
     for attempt in range(1, STRENGTHENINGS + 1):
         strong = (probability > allowed).nonzero().squeeze(1)
         if not len(strong):
             break
-        chosen = images[strong]
+        chosen = images[strong]  # only those whose f_c(I0) is still too high
         stronger = (
             chosen.mean((2, 3), keepdim=True).expand_as(chosen)
             if attempt == STRENGTHENINGS

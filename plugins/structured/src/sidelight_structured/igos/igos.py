@@ -257,7 +257,7 @@ class MaskExplainer(Explainer):
         values, passes, finals, steps, curves, probability, strengthened = map(
             np.concatenate, zip(*results, strict=True)
         )
-        size = self._sizes((images.shape[-2], images.shape[-1]))[-1]
+        size = self._sizes((images.shape[-2], images.shape[-1]))[-1]  # the finest, that of the result
         if size[0] < params.size:
             run.warn(f"{self.name}: the mask has {size[0]} rows and columns, as many as the image, not {params.size}")
         report_baseline(self.name, run, probability, strengthened)
@@ -300,7 +300,7 @@ class MaskExplainer(Explainer):
                 masks, rule = refine(masks, size), self._step_rule(objective, size)
             gradient, scores = objective.integrated(masks, self._points(step, objective), self._noise(step, objective))
             masks = rule.step(masks, gradient)
-            if step >= first:
+            if step >= first:  # the mean of the last masks: random w and noise make each step a sample
                 total = total.to(masks) + masks
             curves.append(scores)
         return total / (steps - first), torch.stack(curves, 1)

@@ -63,6 +63,7 @@ class PatchScores:
         wanted = list(sets)
         new = [patches for patches in dict.fromkeys(wanted) if patches not in self._known]
         if new:
+            # a confidence: f_c(Phi(I, M)) / f_c(I)
             self._known.update(zip(new, (value / self.full for value in self._probabilities(new)), strict=True))
         return {patches: self._known[patches] for patches in wanted}
 

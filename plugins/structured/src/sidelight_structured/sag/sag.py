@@ -60,7 +60,7 @@ class Sag(Explainer):
     def explain(self, images: torch.Tensor, targets: Targets) -> AttentionGraph:
         """One graph for each image, for the predicted class."""
         classes = torch.from_numpy(targets.predicted).to(images.device)
-        images = eight_bit(images)
+        images = eight_bit(images)  # as a page shows them, so that captions are true of the pictures
         score = ClassProbability(self._classifier, classes, self._params.batch)
         baselines = eight_bit(self._baselines(images, score))
         orders = self._patch_orders(images, baselines, score)
@@ -104,7 +104,7 @@ class Sag(Explainer):
         The integrated gradient of I-GOS at the full mask, M = 1, estimates both in a few passes.
         """
         objective = Objective(images, baselines, score, ORDER_TERMS, area=0, smoothness=0, edge=1, exponent=2)
-        masks = torch.ones(len(images), 1, *self._grid, device=images.device)
+        masks = torch.ones(len(images), 1, *self._grid, device=images.device)  # M = 1, one cell for each patch
         no_noise = torch.zeros(1, *images.shape[1:], device=images.device)
         gradient = objective.gradient(masks, self._params.order_steps, lambda _index: no_noise)  # (N, 1, rows, columns)
         # hiding a patch lowers M from 1: a positive gradient is a loss of the class
@@ -151,7 +151,7 @@ def attention_graph(
     level = list(roots)
     for _ in range(depth):
         below: dict[PatchSet, None] = {}  # a dict keeps the order, a set would not
-        for node in level:
+        for node in level:  # a level holds the sets that lack the same number of patches
             children[node] = _most_damaging(node, confidence, branches)
             below.update(dict.fromkeys(children[node]))
         level = [node for node in below if node not in children]

@@ -71,7 +71,7 @@ class UnitClassifier(Classifier):
 
     def scores(self, images: torch.Tensor) -> torch.Tensor:
         """(N, 1) logits from -GAIN (absent) over GAIN (as in the image) upwards."""
-        layer, _ = layer_and_logits(self._classifier, self._layer, images)
+        layer, _ = layer_and_logits(self._classifier, self._layer, images)  # Z, (N, S)
         strength = self._network.x_features(layer)[:, self._index] / self._reference  # 1: as in the image
         return GAIN * (2 * strength[:, None] - 1)
 
@@ -136,7 +136,7 @@ def x_feature_heatmaps(
         heatmap = _heatmap(method.about(unit), images[row : row + 1])
         maps[row, index] = heatmap.values[0]
         if passes is None or heatmap.passes is None:
-            passes = None
+            passes = None  # unknown for one heatmap: unknown for the sum
         else:
             passes[row] += heatmap.passes[0]
     return maps, passes

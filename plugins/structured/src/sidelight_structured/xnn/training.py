@@ -88,6 +88,7 @@ def train_with_restarts(
             best = attempt
         if attempt.miss <= 1:
             break
+        # follow the larger miss; once it turns, eta has been overshot and the changes shrink
         direction = 1 if attempt.overlap > attempt.disagreement else -1
         factor = factor**0.5 if direction == -before else factor
         eta, before = eta * factor**direction, direction
@@ -111,7 +112,7 @@ def _attempt(
     number: int,
 ) -> Attempt:
     network, curves = train_once(layer, logits[:, list(classes)], params, run, eta, number)
-    x_features = encode(network, layer, str(run.device))
+    x_features = encode(network, layer, str(run.device))  # E, (N, n)
     approximated = network.logits(x_features.to(run.device)).cpu()
     disagreement = 1 - float(agreement(logits, approximated, classes).float().mean())
     return Attempt(
@@ -142,6 +143,7 @@ def train_once(
     widths = params.widths or default_widths(layer.shape[1], features)
     with seeded(run, _label("weights", number)):
         network = ExplanationNetwork(layer.shape[1], logits.shape[1], features, widths).to(run.device)
+    # root mean squares of Z and of the centred logits become 1, whatever the layer
     network.feature_scale.copy_(_root(layer.square().mean()))
     network.logit_scale.copy_(_root((logits - logits.mean(0)).square().mean()))
     with training_mode(network):
@@ -175,7 +177,8 @@ def _minimise(
     terms: list[tuple[float, float, float]] = []
 
     def loss_of(rows: np.ndarray) -> torch.Tensor:
-        z, y = (values[torch.from_numpy(rows)].to(run.device) for values in (layer, logits))
+        z, y = (values[torch.from_numpy(rows)].to(run.device) for values in (layer, logits))  # (M, S), (M, k)
+        # one entry of `terms` for each step so far
         ramped = eta * min(1.0, len(terms) / (RAMP * params.steps))
         loss: Loss = network.loss(z, y, params.reconstruction, ramped, params.q)
         terms.append((loss.faithfulness.item(), loss.reconstruction.item(), loss.orthogonality.item()))

@@ -62,7 +62,7 @@ class Xnn(Explainer, Trainable):
         images = self._images(data, "train")
         name = find_layer(self._classifier, self._params.layer, images[:1].to(self._run.device))
         classes = explained_classes(self._params.classes, self._classifier)
-        layer, logits = self._layer_and_logits(name, images)
+        layer, logits = self._layer_and_logits(name, images)  # Z, (N, S), and y, (N, K)
         network, curves = train_with_restarts(layer, logits, classes, self._params, self._run)
         rows, values = strongest(encode(network, layer, self._run.device), self._params.exemplars)
         self._state = XnnState(
@@ -86,7 +86,7 @@ class Xnn(Explainer, Trainable):
         split = "test" if "test" in data.splits else "train"
         layer, logits = self._layer_and_logits(name, self._images(data, split))
         x_features = encode(network, layer, self._run.device)
-        approximated = network.logits(x_features.to(self._run.device)).cpu()
+        approximated = network.logits(x_features.to(self._run.device)).cpu()  # v E + constant, (N, k)
         images = f"the {len(layer):,} images of the {split} split"
         self._run.emit("held-out", quality(logits, approximated, x_features, classes, images))
         return to_array(x_features)
@@ -117,7 +117,7 @@ class Xnn(Explainer, Trainable):
         weights, constants = self._readout(logits.shape[1])
         self._warn_of_other_classes(targets)
         activations = to_array(x_features)
-        maps, passes = self._heatmaps(images, activations)
+        maps, passes = self._heatmaps(images, activations)  # (N, n, H, W), (N,)
         return Concepts(
             names=tuple(f"x-feature {number}" for number in range(1, activations.shape[1] + 1)),
             activations=activations,
@@ -138,7 +138,7 @@ class Xnn(Explainer, Trainable):
         state = self._fitted
         weights = np.zeros((outputs, state.network.sizes[-1]), dtype=np.float32)
         constants = np.zeros(outputs, dtype=np.float32)
-        weights[list(state.classes)] = to_array(state.network.weights)
+        weights[list(state.classes)] = to_array(state.network.weights)  # the network has rows for its k classes only
         constants[list(state.classes)] = to_array(state.network.constant)
         return weights, constants
 

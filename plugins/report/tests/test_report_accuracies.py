@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from sidelight_report import HtmlParams
 from sidelight_report.document.accuracies import about, accuracies
-from sidelight_report.document.context import Scene
+from sidelight_report.document.context import Context
 from sidelight_report.document.phrases import headline
 from sidelight_report.document.report import document
 from sidelight_specs.results import Measurement, Measurements
@@ -44,13 +44,13 @@ def compared(digits):
     )
 
 
-def scene(results):
-    return Scene(results, HtmlParams())
+def context(results):
+    return Context(results, HtmlParams())
 
 
 def test_one_class_asked_about_makes_the_headline_and_the_columns(compared):
     assert headline(compared) == "Why not an 8?"
-    assert accuracies(scene(compared)) == {
+    assert accuracies(context(compared)) == {
         "names": ["accuracy", "accuracy on 8", "false positives of 8"],
         "rows": [
             {"classifier": "few", "split": "test", "values": [0.9, 0.31, 0]},
@@ -62,23 +62,23 @@ def test_one_class_asked_about_makes_the_headline_and_the_columns(compared):
 
 def test_different_questions_leave_the_overall_accuracy(compared, digits):
     several = attrs.evolve(compared, targets=digits.targets)
-    assert accuracies(scene(several))["names"] == ["accuracy"]
-    assert [row["values"] for row in accuracies(scene(several))["rows"]] == [[0.9], [0.2], [0.98]]
+    assert accuracies(context(several))["names"] == ["accuracy"]
+    assert [row["values"] for row in accuracies(context(several))["rows"]] == [[0.9], [0.2], [0.98]]
 
 
 def test_explainers_name_their_classifier_where_there_are_several(compared):
-    told = {entry["id"]: entry["about"] for entry in document(scene(compared))["explainers"]}
+    told = {entry["id"]: entry["about"] for entry in document(context(compared))["explainers"]}
     assert told == {
         "cdeepex": "classifier few, accuracy on 8 31%",
         "xgems": "classifier many, accuracy on 8 97%",
         "gradients": "",
     }
-    assert about(scene(attrs.evolve(compared, components=(classifier("few"),))), "cdeepex") == ""
+    assert about(context(attrs.evolve(compared, components=(classifier("few"),))), "cdeepex") == ""
 
 
 def test_without_accuracies_there_is_no_table(digits):
-    assert accuracies(scene(digits))["rows"] == []
-    assert about(scene(digits), "cdeepex") == ""
+    assert accuracies(context(digits))["rows"] == []
+    assert about(context(digits), "cdeepex") == ""
 
 
 @pytest.mark.browser

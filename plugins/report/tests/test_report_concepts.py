@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from sidelight_report import HtmlParams
 from sidelight_report.document.concepts import because, despite
-from sidelight_report.document.context import Scene
+from sidelight_report.document.context import Context
 from sidelight_report.document.report import document
 from sidelight_specs.results import Concepts
 
@@ -47,7 +47,7 @@ def explained(digits):
 
 
 def test_an_entry_adds_up(explained):
-    (entry,) = document(Scene(explained, HtmlParams()))["images"][0]["explanations"]
+    (entry,) = document(Context(explained, HtmlParams()))["images"][0]["explanations"]
     assert (entry["because"], entry["despite"]) == ([0, 1], [3])
     named = entry["named"]
     assert [named[key]["name"] for key in ("0", "1", "3")] == ["stem", "loop", "hook"]
@@ -58,7 +58,7 @@ def test_an_entry_adds_up(explained):
 
 
 def test_a_concept_says_which_classes_it_speaks_for(explained):
-    (section,) = document(Scene(explained, HtmlParams()))["exemplars"]
+    (section,) = document(Context(explained, HtmlParams()))["exemplars"]
     weights = [[(item["class"], item["weight"]) for item in concept["weights"]] for concept in section["concepts"]]
     assert weights == [[("0", 6.0), ("1", -4.0)], [("0", 3.0), ("1", 1.0)], [], [("1", 5.0), ("0", -2.0)]]
     assert section["concepts"][0]["strengths"] == pytest.approx([1.2, 1.1, 1.0])

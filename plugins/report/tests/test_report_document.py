@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image
 from sidelight_report import HtmlParams
-from sidelight_report.document.context import Scene
+from sidelight_report.document.context import Context
 from sidelight_report.document.measurements import best, incomparable
 from sidelight_report.document.phrases import headline, question
 from sidelight_report.document.recipe_yaml import recipe_text
@@ -23,7 +23,7 @@ from sidelight_ui.images import image_uri
 
 
 def told(results, **options):
-    return document(Scene(results, HtmlParams(**options)))
+    return document(Context(results, HtmlParams(**options)))
 
 
 def pixels(uri):
@@ -186,13 +186,15 @@ def measured(values, **facts):
 def test_only_like_numbers_are_ranked(photos, other, reason):
     facts = {"values": [3.0, 4.0]} | other
     columns = [("saliency", measured([1.0, 2.0])), ("grad-cam", measured(**facts))]
-    assert incomparable(Scene(photos, HtmlParams()), columns) == reason
+    assert incomparable(Context(photos, HtmlParams()), columns) == reason
 
 
 def test_numbers_of_different_kinds_of_explanation_are_not_ranked(digits):
     columns = [("cdeepex", measured([1.0])), ("gradients", measured([2.0]))]
-    assert "kinds" in incomparable(Scene(digits, HtmlParams()), columns)
-    assert "neither" in incomparable(Scene(digits, HtmlParams()), [(k, measured([1], better="neither")) for k in "ab"])
+    assert "kinds" in incomparable(Context(digits, HtmlParams()), columns)
+    assert "neither" in incomparable(
+        Context(digits, HtmlParams()), [(k, measured([1], better="neither")) for k in "ab"]
+    )
 
 
 def test_an_inversion_among_the_explanations_is_shown_and_measured():
@@ -202,7 +204,9 @@ def test_an_inversion_among_the_explanations_is_shown_and_measured():
         toy, explanations={"one": toy.inversion, "two": toy.inversion}, measurements={"error": numbers}
     )
     content = told(results)
-    assert [entry["kind"] for entry in content["images"][0]["explanations"]] == ["inversion", "inversion"]
+    entries = content["images"][0]["explanations"]
+    assert [(entry["what"], entry["side"]) for entry in entries] == [("inversion", "reconstruction")] * 2
+    assert entries[0]["blocks"][0]["caption"].startswith("mean squared error ")
     assert content["table"]["rows"][0]["reason"] == ""
 
 

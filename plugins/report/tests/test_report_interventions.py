@@ -4,7 +4,7 @@ import attrs
 import numpy as np
 import torch
 from sidelight_report import HtmlParams
-from sidelight_report.document.context import Scene
+from sidelight_report.document.context import Context
 from sidelight_report.document.report import document
 from sidelight_specs.testing.explanations import toy_explanation, toy_results
 from sidelight_specs.testing.toys import ToyClassifier
@@ -14,8 +14,8 @@ def test_an_intervention_is_shown_as_two_pictures_with_what_the_rest_of_the_clas
     results = toy_results()
     images = torch.from_numpy(results.split.images)
     found = toy_explanation("intervention", ToyClassifier(), images, results.targets)
-    scene = Scene(attrs.evolve(results, explanations={"flip": found}), HtmlParams())
-    entry = document(scene)["images"][0]["explanations"][0]
+    context = Context(attrs.evolve(results, explanations={"flip": found}), HtmlParams())
+    entry = document(context)["images"][0]["explanations"][0]
     assert entry["kind"] == "intervention"
     assert entry["bits"] == 6
     assert entry["flipped"] == np.flatnonzero(found.flipped[0]).tolist()
@@ -23,5 +23,5 @@ def test_an_intervention_is_shown_as_two_pictures_with_what_the_rest_of_the_clas
     assert entry["said"] == results.class_names[found.logits_before[0].argmax()]
     assert entry["became"] == results.class_names[found.logits_after[0].argmax()]
     probabilities = np.exp(found.logits_after[0]) / np.exp(found.logits_after[0]).sum()
-    shown = scene.shown_classes(0)
+    shown = context.shown_classes(0)
     np.testing.assert_allclose(entry["after"], probabilities[shown], atol=1e-3)

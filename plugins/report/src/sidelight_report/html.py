@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from sidelight_specs.roles import Renderer
 from sidelight_ui.page import standalone_page
 
-from sidelight_report.document.context import Scene
+from sidelight_report.document.context import Context
 from sidelight_report.document.report import document
 
 if TYPE_CHECKING:
@@ -33,11 +33,13 @@ class Html(Renderer):
 
     def render(self, results: Results, folder: Path) -> Sequence[Path]:
         """Write the page into `folder`."""
-        scene, page = Scene(results, self._params), folder / "index.html"
-        content = document(scene)
+        context, page = Context(results, self._params), folder / "index.html"
+        content = document(context)
         text = standalone_page("sidelight_report", "page", STYLES, content, title=f"{content['title']} · Sidelight")
         page.write_text(text, encoding="utf-8", newline="\n")
-        return [page, *(_write(folder / name, content) for name, content in scene.files.items())]
+        for problem in context.problems:
+            self._run.warn(problem)
+        return [page, *(_write(folder / name, content) for name, content in context.files.items())]
 
 
 def _write(path: Path, content: bytes) -> Path:

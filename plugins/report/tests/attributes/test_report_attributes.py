@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 from sidelight_report import HtmlParams
-from sidelight_report.document.context import Scene
+from sidelight_report.document.context import Context
 from sidelight_report.document.phrases import how_set, where
 from sidelight_report.document.report import document
 from sidelight_specs.results import Attribute, Attributes, ImageAttributes
@@ -21,7 +21,7 @@ OPPOSITES = ("opposite_before", "opposite_after", "opposite_probabilities")
 
 
 def told(results, **options):
-    return document(Scene(results, HtmlParams(**options)))
+    return document(Context(results, HtmlParams(**options)))
 
 
 def with_fields(found, **changes):

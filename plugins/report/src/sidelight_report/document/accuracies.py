@@ -10,16 +10,18 @@ from sidelight_report.document.phrases import class_name
 from sidelight_report.encoding import number
 
 if TYPE_CHECKING:
-    from sidelight_report.document.context import Scene
+    from sidelight_report.document.context import Context
 
 ACCURACY = "accuracy"
 
 
-def accuracies(scene: Scene) -> dict[str, Any]:
+def accuracies(context: Context) -> dict[str, Any]:
     """One row for each classifier and split of which an accuracy was emitted; empty rows where there is none."""
-    asked = _asked(scene)
+    asked = _asked(context)
     names = [ACCURACY] if asked is None else [ACCURACY, f"accuracy on {asked}", f"false positives of {asked}"]
-    found = [(*place, measured) for name, measured in scene.results.emitted.items() if (place := _place(scene, name))]
+    found = [
+        (*place, measured) for name, measured in context.results.emitted.items() if (place := _place(context, name))
+    ]
     rows = [
         {"classifier": classifier, "split": split, "values": [_value(measured, name) for name in names]}
         for classifier, split, measured in found
@@ -28,42 +30,42 @@ def accuracies(scene: Scene) -> dict[str, Any]:
     return {"names": names, "rows": rows}
 
 
-def about(scene: Scene, explainer: str) -> str:
+def about(context: Context, explainer: str) -> str:
     """Which classifier an explainer explains, and how good it is, where a recipe has several; else nothing."""
-    classifier = _wired(scene, explainer)
-    if classifier is None or len(_classifiers(scene)) < 2:
+    classifier = _wired(context, explainer)
+    if classifier is None or len(_classifiers(context)) < 2:
         return ""
-    table = accuracies(scene)
+    table = accuracies(context)
     row = next((row for row in table["rows"] if (row["classifier"], row["split"]) == (classifier, "test")), None)
     known = [] if row is None else list(zip(table["names"], row["values"], strict=True))[:2]
     facts = [f"{name} {value:.0%}" for name, value in known[-1:] if value is not None]
     return ", ".join([f"classifier {classifier}", *facts])
 
 
-def _classifiers(scene: Scene) -> list[str]:
-    return [record.id for record in scene.results.components if record.role == "classifier"]
+def _classifiers(context: Context) -> list[str]:
+    return [record.id for record in context.results.components if record.role == "classifier"]
 
 
-def _wired(scene: Scene, explainer: str) -> str | None:
+def _wired(context: Context, explainer: str) -> str | None:
     """The id of the classifier that the recipe names for an explainer."""
-    chosen = scene.results.recipe.get("explainers", {})
+    chosen = context.results.recipe.get("explainers", {})
     needs = chosen.get(explainer, {}).get("needs", {}) if isinstance(chosen, dict) else {}
     return needs.get("classifier")
 
 
-def _asked(scene: Scene) -> str | None:
+def _asked(context: Context) -> str | None:
     """The class that every question asks about; None where they differ, or ask for the predicted class only."""
-    targets = scene.results.targets
+    targets = context.results.targets
     probes = set(targets.probe.tolist())
-    if scene.regression or len(probes) != 1 or (targets.probe == targets.predicted).all():
+    if context.regression or len(probes) != 1 or (targets.probe == targets.predicted).all():
         return None
-    return class_name(scene.results, probes.pop())
+    return class_name(context.results, probes.pop())
 
 
-def _place(scene: Scene, name: str) -> tuple[str, str] | None:
+def _place(context: Context, name: str) -> tuple[str, str] | None:
     """Classifier and split of a by-product `ID/accuracy` (of the test split) or `ID/accuracy on SPLIT`."""
     owner, _, what = name.partition("/")
-    if owner not in _classifiers(scene):
+    if owner not in _classifiers(context):
         return None
     if what == ACCURACY:
         return owner, "test"

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from sidelight_specs.results import Attribute, Results
 
     from sidelight_report.document.animations import Animation
-    from sidelight_report.document.context import Scene
+    from sidelight_report.document.context import Context
 
 
 @attrs.frozen(eq=False)
@@ -78,24 +78,24 @@ def target_name(found: Attributes, results: Results, target: int) -> str:
     return found.class_names[target] if target < len(found.class_names) else class_name(results, target)
 
 
-def attribute_sections(scene: Scene) -> list[dict[str, Any]]:
+def attribute_sections(context: Context) -> list[dict[str, Any]]:
     """Ranked attributes of every attribute finder and of every explainer that gives some."""
     return [
-        {"name": key, "classes": [_class(found, scene, key, *item) for item in by_target(found).items()]}
-        | _source(scene, key)
-        for key, found in found_by(scene.results).items()
+        {"name": key, "classes": [_class(found, context, key, *item) for item in by_target(found).items()]}
+        | _source(context, key)
+        for key, found in found_by(context.results).items()
     ]
 
 
-def _source(scene: Scene, key: str) -> dict[str, str]:
-    record = next((one for one in scene.results.components if one.id == key), None)
+def _source(context: Context, key: str) -> dict[str, str]:
+    record = next((one for one in context.results.components if one.id == key), None)
     return {name: getattr(record, name, "") for name in ("summary", "paper")}
 
 
-def _class(found: Attributes, scene: Scene, key: str, target: int, places: list[int]) -> dict[str, Any]:
-    name = target_name(found, scene.results, target)
-    shown = places[: scene.params.attributes]
-    listed = [_attribute(found, scene, place, f"{key}-{name}-{rank}") for rank, place in enumerate(shown, 1)]
+def _class(found: Attributes, context: Context, key: str, target: int, places: list[int]) -> dict[str, Any]:
+    name = target_name(found, context.results, target)
+    shown = places[: context.params.attributes]
+    listed = [_attribute(found, context, place, f"{key}-{name}-{rank}") for rank, place in enumerate(shown, 1)]
     return {"class": name, "attributes": listed, "count": len(places), "unexplained": _unexplained(found, places)}
 
 
@@ -107,7 +107,7 @@ def _unexplained(found: Attributes, places: list[int]) -> int | None:
     return int((measured & ~found.explained[places].any(axis=0)).sum())
 
 
-def _attribute(found: Attributes, scene: Scene, place: int, label: str) -> dict[str, Any]:
+def _attribute(found: Attributes, context: Context, place: int, label: str) -> dict[str, Any]:
     attribute, along = found.attributes[place], found.directions is not None
     return {
         "name": attribute.name,
@@ -115,7 +115,7 @@ def _attribute(found: Attributes, scene: Scene, place: int, label: str) -> dict[
         "how": how_far(attribute) if along else how_set(attribute, _range(found, attribute)),
         "effect": number(attribute.effect),  # the page rounds again, to three digits
         "flagged": attribute.flagged,
-        "directions": [_direction(one, scene, label, chosen=not along) for one in demonstrations(found, place)],
+        "directions": [_direction(one, context, label, chosen=not along) for one in demonstrations(found, place)],
     } | _consistency(found, place)
 
 
@@ -138,17 +138,17 @@ def _consistency(found: Attributes, place: int) -> dict[str, Any]:
     }
 
 
-def _direction(shown: Demonstration, scene: Scene, label: str, chosen: bool) -> dict[str, Any]:
+def _direction(shown: Demonstration, context: Context, label: str, chosen: bool) -> dict[str, Any]:
     """One demonstration; `chosen` says that its images were selected by the classifier's answer."""
-    count = min(scene.params.examples, len(shown.before))
+    count = min(context.params.examples, len(shown.before))
     return {
         "away": shown.away,
         "chosen": chosen,
-        "animation": _animation(shown, count, scene, f"{label}-{'away' if shown.away else 'towards'}"),
+        "animation": _animation(shown, count, context, f"{label}-{'away' if shown.away else 'towards'}"),
         "examples": [
             {
-                "before": scene.picture(shown.before[m], small=True),
-                "after": scene.picture(shown.after[m], small=True),
+                "before": context.picture(shown.before[m], small=True),
+                "after": context.picture(shown.after[m], small=True),
                 "probabilities": None if shown.probabilities is None else numbers(shown.probabilities[m]),
             }
             for m in range(count)
@@ -156,12 +156,12 @@ def _direction(shown: Demonstration, scene: Scene, label: str, chosen: bool) -> 
     }
 
 
-def _animation(shown: Demonstration, count: int, scene: Scene, label: str) -> dict[str, Any]:
+def _animation(shown: Demonstration, count: int, context: Context, label: str) -> dict[str, Any]:
     made = shown.animation(count)
     return {
         "src": data_uri(made.content),
         "width": made.width,
         "height": made.height,
-        "crisp": scene.crisp(shown.before.shape[-1], shown.before.shape[-2], small=True),
-        "file": scene.keep(label, made.content),
+        "crisp": context.crisp(shown.before.shape[-1], shown.before.shape[-2], small=True),
+        "file": context.keep(label, made.content),
     }

@@ -1,4 +1,4 @@
-"""What stands below the cards: by-products."""
+"""By-products: artifacts that components emitted, below the cards."""
 
 from __future__ import annotations
 
@@ -7,30 +7,29 @@ from typing import TYPE_CHECKING, Any
 
 from sidelight_specs.results import Measurements, Split, State
 
+from sidelight_report.document.blocks import strip_entry, view
 from sidelight_report.encoding import number, numbers
 
 if TYPE_CHECKING:
-    import numpy as np
-
-    from sidelight_report.document.context import Scene
+    from sidelight_report.document.context import Context
 
 MOST_SAMPLES = 64
-
-
-def _pictures(scene: Scene, images: np.ndarray, most: int) -> list[dict[str, Any]]:
-    return [scene.picture(image) for image in images[:most]]
+MOST_ROWS = 4  # questions that a by-product with a row for each is shown for
 
 
 @singledispatch
-def by_product(artifact: Any, scene: Scene) -> dict[str, Any]:
-    """What the page shows of something that a component emitted; at least its kind."""
-    del scene
-    return {"kind": "other", "what": str(artifact.kind)}
+def by_product(artifact: Any, context: Context) -> dict[str, Any]:
+    """Entry of an artifact; a kind without a section of its own is drawn by its blocks."""
+    count = min(next(iter(artifact.rows().values()), 1), MOST_ROWS, context.count)
+    views = [view(artifact, context, row) for row in range(count)]
+    images = context.results.split.images
+    shown = [views[row] | {"picture": context.picture(images[row])} for row in range(count) if views[row]["blocks"]]
+    error = next((one["error"] for one in views), "")
+    return {"kind": "blocks", "what": artifact.kind, "error": error, "rows": shown}
 
 
 @by_product.register(State)
-def _curves(artifact: State, scene: Scene) -> dict[str, Any]:
-    del scene
+def _curves(artifact: State, context: Context) -> dict[str, Any]:
     lines = [
         {"name": name, "x": list(range(1, len(values) + 1)), "y": numbers(values, 4)}
         for name, values in artifact.curves.items()
@@ -39,25 +38,20 @@ def _curves(artifact: State, scene: Scene) -> dict[str, Any]:
 
 
 @by_product.register(Measurements)
-def _numbers(artifact: Measurements, scene: Scene) -> dict[str, Any]:
-    del scene
+def _numbers(artifact: Measurements, context: Context) -> dict[str, Any]:
     lines = [
         {"name": item.name, "x": numbers(item.curve_x, 4), "y": numbers(item.curve_y.mean(axis=0), 4)}
         for item in artifact.items
         if item.curve_x is not None and item.curve_y is not None
     ]
-    found = [
+    values = [
         {"name": item.name, "value": number(item.value), "better": item.better, "unit": item.unit}
         for item in artifact.items
     ]
-    return {"kind": "numbers", "numbers": found, "lines": lines}
+    return {"kind": "numbers", "numbers": values, "lines": lines}
 
 
 @by_product.register(Split)
-def _samples(artifact: Split, scene: Scene) -> dict[str, Any]:
-    return {
-        "kind": "images",
-        "pictures": _pictures(scene, artifact.images, MOST_SAMPLES),
-        "captions": list(artifact.ids[:MOST_SAMPLES]),
-        "count": len(artifact),
-    }
+def _samples(artifact: Split, context: Context) -> dict[str, Any]:
+    strip = strip_entry(artifact.images[:MOST_SAMPLES], artifact.ids[:MOST_SAMPLES], "", context)
+    return {"kind": "blocks", "what": artifact.kind, "error": "", "rows": [{"blocks": [strip], "picture": None}]}

@@ -11,7 +11,7 @@ from sidelight_report.document.phrases import class_name, side
 from sidelight_report.encoding import grid, number, numbers, saturation
 
 if TYPE_CHECKING:
-    from sidelight_report.document.context import Scene
+    from sidelight_report.document.context import Context
 
 NAMED_SHARE = 0.9
 """As many concepts are named as hold this share of all that speaks for the class."""
@@ -41,7 +41,7 @@ def despite(contributions: np.ndarray) -> list[int]:
     return [int(index) for index in order[against][:MOST_AGAINST]]
 
 
-def concepts_entry(found: Concepts, scene: Scene, row: int) -> dict[str, Any]:
+def concepts_entry(found: Concepts, context: Context, row: int) -> dict[str, Any]:
     """What the concepts say of one image: those worth naming in full, the others as a sum."""
     contributions = found.contributions[row]
     named = {"because": because(contributions), "despite": despite(contributions)}
@@ -49,9 +49,9 @@ def concepts_entry(found: Concepts, scene: Scene, row: int) -> dict[str, Any]:
     constant = None if found.constant is None else float(found.constant[row])
     return named | {
         "kind": "concepts",
-        "side": side(scene.results, row, found.answers),
-        "class": _class(found, scene, row),
-        "named": {str(index): _named(found, scene, row, index) for index in shown},
+        "side": side(context.results, row, found.answers),
+        "class": _class(found, context, row),
+        "named": {str(index): _named(found, context, row, index) for index in shown},
         "rest": number(float(np.delete(contributions, shown).sum())),
         "others": len(contributions) - len(shown),
         "constant": None if constant is None else number(constant),
@@ -59,13 +59,13 @@ def concepts_entry(found: Concepts, scene: Scene, row: int) -> dict[str, Any]:
     }
 
 
-def _class(found: Concepts, scene: Scene, row: int) -> str:
+def _class(found: Concepts, context: Context, row: int) -> str:
     """The class that the contributions are about."""
-    targets = scene.results.targets
-    return class_name(scene.results, int((targets.probe if found.answers == "probe" else targets.predicted)[row]))
+    targets = context.results.targets
+    return class_name(context.results, int((targets.probe if found.answers == "probe" else targets.predicted)[row]))
 
 
-def _named(found: Concepts, scene: Scene, row: int, index: int) -> dict[str, Any]:
+def _named(found: Concepts, context: Context, row: int, index: int) -> dict[str, Any]:
     values = None if found.heatmaps is None else found.heatmaps[row, index]
     return {
         "name": found.names[index],
@@ -73,33 +73,33 @@ def _named(found: Concepts, scene: Scene, row: int, index: int) -> dict[str, Any
         "contribution": number(float(found.contributions[row, index])),
         "map": None
         if values is None
-        else {"values": grid(values), "saturation": number(saturation(values, scene.params.percentile))},
+        else {"values": grid(values), "saturation": number(saturation(values, context.params.percentile))},
     }
 
 
-def exemplar_sections(scene: Scene) -> list[dict[str, Any]]:
+def exemplar_sections(context: Context) -> list[dict[str, Any]]:
     """Every concept with the images in which it is strongest, and the classes that it speaks for and against."""
     return [
-        {"name": key, "concepts": [_concept(value, scene, index) for index in range(len(value.names))]}
-        for key, value in scene.results.explanations.items()
+        {"name": key, "concepts": [_concept(value, context, index) for index in range(len(value.names))]}
+        for key, value in context.results.explanations.items()
         if isinstance(value, Concepts) and value.exemplars is not None
     ]
 
 
-def _concept(found: Concepts, scene: Scene, index: int) -> dict[str, Any]:
+def _concept(found: Concepts, context: Context, index: int) -> dict[str, Any]:
     images = () if found.exemplars is None else found.exemplars[index, :MOST_EXAMPLES]
     strengths = () if found.exemplar_activations is None else found.exemplar_activations[index, :MOST_EXAMPLES]
     return {
         "name": found.names[index],
-        "pictures": [scene.picture(image) for image in images],
+        "pictures": [context.picture(image) for image in images],
         "strengths": numbers(strengths),
-        "weights": [] if found.weights is None else _weights(found.weights[:, index], scene),
+        "weights": [] if found.weights is None else _weights(found.weights[:, index], context),
     }
 
 
-def _weights(weights: np.ndarray, scene: Scene) -> list[dict[str, Any]]:
+def _weights(weights: np.ndarray, context: Context) -> list[dict[str, Any]]:
     """The classes whose logits a concept moves most, highest weight first."""
     order = np.argsort(-np.abs(weights), kind="stable")[:MOST_WEIGHTS]
     least = LEAST_WEIGHT * np.abs(weights).max()
     notable = sorted((int(k) for k in order if abs(weights[k]) >= least > 0), key=lambda k: -weights[k])
-    return [{"class": class_name(scene.results, k), "weight": number(float(weights[k]), 3)} for k in notable]
+    return [{"class": class_name(context.results, k), "weight": number(float(weights[k]), 3)} for k in notable]

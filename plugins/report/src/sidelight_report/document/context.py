@@ -1,4 +1,4 @@
-"""What the encoders of one report share: the results, the options, and the classes that each card shows."""
+"""State shared by the encoders of one report: results, options, files beside the page, problems to warn about."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from sidelight_report import HtmlParams
 
 
-class Scene:
+class Context:
     """One report.
 
     Args:
@@ -31,6 +31,7 @@ class Scene:
         self.results, self.params = results, params
         self.count = min(params.images, len(results.targets))
         self.files: dict[str, bytes] = {}
+        self.problems: dict[str, None] = {}  # an ordered set
 
     @property
     def regression(self) -> bool:

@@ -11,25 +11,25 @@ if TYPE_CHECKING:
     import numpy as np
     from sidelight_specs.results import Attribute, ImageAttributes
 
-    from sidelight_report.document.context import Scene
+    from sidelight_report.document.context import Context
 
 
-def image_attributes_entry(found: ImageAttributes, scene: Scene, row: int) -> dict[str, Any]:
+def image_attributes_entry(found: ImageAttributes, context: Context, row: int) -> dict[str, Any]:
     """The reconstruction, and the reconstruction with each chosen attribute changed, strongest first."""
     places = [place for place, index in enumerate(found.chosen[row]) if index >= 0]
     before = found.logits_before[row]
     return {
         "kind": "image-attributes",
-        "side": side(scene.results, row, found.answers),
-        "reconstruction": {"picture": scene.picture(found.before[row])} | _says(scene, row, before),
-        "changes": [_change(found, scene, row, place) for place in places],
+        "side": side(context.results, row, found.answers),
+        "reconstruction": {"picture": context.picture(found.before[row])} | _says(context, row, before),
+        "changes": [_change(found, context, row, place) for place in places],
     }
 
 
-def _says(scene: Scene, row: int, logits: np.ndarray) -> dict[str, Any]:
+def _says(context: Context, row: int, logits: np.ndarray) -> dict[str, Any]:
     """What the classifier says of a picture: the scores of the classes of the question, and the likeliest class."""
-    sides = scene.sides(row)
-    return {"scores": numbers(scene.scores(logits)[sides]), "says": class_name(scene.results, int(logits.argmax()))}
+    sides = context.sides(row)
+    return {"scores": numbers(context.scores(logits)[sides]), "says": class_name(context.results, int(logits.argmax()))}
 
 
 def _how(attribute: Attribute) -> str:
@@ -39,14 +39,14 @@ def _how(attribute: Attribute) -> str:
     return ", ".join(filter(None, (where(attribute), how_set(attribute, None))))
 
 
-def _change(found: ImageAttributes, scene: Scene, row: int, place: int) -> dict[str, Any]:
+def _change(found: ImageAttributes, context: Context, row: int, place: int) -> dict[str, Any]:
     attribute = found.attributes[found.chosen[row, place]]
     after = found.logits_after[row, place]
     return {
         "name": attribute.name,
         "how": _how(attribute),
-        "target": class_name(scene.results, attribute.target),
+        "target": class_name(context.results, attribute.target),
         "effect": number(float(after[attribute.target] - found.logits_before[row][attribute.target]), 3),
         "flagged": attribute.flagged,
-        "picture": scene.picture(found.after[row, place]),
-    } | _says(scene, row, after)
+        "picture": context.picture(found.after[row, place]),
+    } | _says(context, row, after)

@@ -12,26 +12,26 @@ from sidelight_report.encoding import numbers
 if TYPE_CHECKING:
     from sidelight_specs.results import Intervention
 
-    from sidelight_report.document.context import Scene
+    from sidelight_report.document.context import Context
 
 
-def intervention_entry(explanation: Intervention, scene: Scene, row: int) -> dict[str, Any]:
+def intervention_entry(explanation: Intervention, context: Context, row: int) -> dict[str, Any]:
     """Entry of one image's intervention on the page."""
-    shown = scene.shown_classes(row)
+    shown = context.shown_classes(row)
     before, after = explanation.logits_before[row], explanation.logits_after[row]
     return {
         "kind": "intervention",
-        "side": side(scene.results, row, explanation.answers),
+        "side": side(context.results, row, explanation.answers),
         "changed": bool(explanation.changed[row]),
         "bits": int(explanation.codes.shape[1]),
         "flipped": np.flatnonzero(explanation.flipped[row]).tolist(),
-        "said": _said(scene, before),
-        "became": _said(scene, after),
-        "pictures": [scene.picture(images[row]) for images in (explanation.before, explanation.after)],
-        "before": numbers(scene.scores(before)[shown]),
-        "after": numbers(scene.scores(after)[shown]),
+        "said": _said(context, before),
+        "became": _said(context, after),
+        "pictures": [context.picture(images[row]) for images in (explanation.before, explanation.after)],
+        "before": numbers(context.scores(before)[shown]),
+        "after": numbers(context.scores(after)[shown]),
     }
 
 
-def _said(scene: Scene, logits: np.ndarray) -> str:
-    return "" if scene.regression else class_name(scene.results, int(logits.argmax()))
+def _said(context: Context, logits: np.ndarray) -> str:
+    return "" if context.regression else class_name(context.results, int(logits.argmax()))

@@ -15,18 +15,18 @@ if TYPE_CHECKING:
 
     from sidelight_specs.results import Measurement, Measurements
 
-    from sidelight_report.document.context import Scene
+    from sidelight_report.document.context import Context
 
 NAMED_PAIRS = 3  # more fill the table of nine explainers with text; the means by baseline tell the rest
 Column = tuple[str, "Measurement"]
 
 
-def rows(scene: Scene) -> Iterator[tuple[str, str, list[Column]]]:
+def rows(context: Context) -> Iterator[tuple[str, str, list[Column]]]:
     """Metric id, name of the number, and what it is for each explanation that has it; in recipe order.
 
     A name that several metrics use gets the metric's id behind it.
     """
-    asked = _joined(scene)
+    asked = _joined(context)
     named = {metric: _names(of) for metric, of in asked.items()}
     uses = Counter(name for names in named.values() for name in names)
     for metric, of in asked.items():
@@ -35,11 +35,11 @@ def rows(scene: Scene) -> Iterator[tuple[str, str, list[Column]]]:
             yield metric, name if uses[name] == 1 else f"{name} ({metric})", columns
 
 
-def _joined(scene: Scene) -> dict[str, dict[str, Measurements]]:
+def _joined(context: Context) -> dict[str, dict[str, Measurements]]:
     """Metrics that ask the same of different explanations, as where each has a generator of its own, are one."""
-    asks = {one.id: (one.use, one.params) for one in scene.results.components if one.role == "metric"}
+    asks = {one.id: (one.use, one.params) for one in context.results.components if one.role == "metric"}
     joined: dict[str, dict[str, Measurements]] = {}
-    for metric, of in scene.results.measurements.items():
+    for metric, of in context.results.measurements.items():
         same = [one for one in joined if metric in asks and asks.get(one) == asks[metric]]
         fitting = (one for one in same if not joined[one].keys() & of.keys())
         first = next(fitting, metric)
@@ -51,16 +51,16 @@ def _names(of: dict[str, Measurements]) -> list[str]:
     return list(dict.fromkeys(item.name for found in of.values() for item in found.items))
 
 
-def table(scene: Scene) -> dict[str, Any]:
+def table(context: Context) -> dict[str, Any]:
     """Every row of the metric table: means, the images behind them, and which is best where that can be said."""
-    found = [_row(scene, metric, name, columns) for metric, name, columns in rows(scene)]
-    results = scene.results  # columns stand as in the recipe, whichever metric comes first
+    found = [_row(context, metric, name, columns) for metric, name, columns in rows(context)]
+    results = context.results  # columns stand as in the recipe, whichever metric comes first
     order = dict.fromkeys([*results.explanations, *results.attributes, *(key for row in found for key in row["cells"])])
     return {"columns": [key for key in order if any(key in row["cells"] for row in found)], "rows": found}
 
 
-def _row(scene: Scene, metric: str, name: str, columns: list[Column]) -> dict[str, Any]:
-    reason = incomparable(scene, columns)
+def _row(context: Context, metric: str, name: str, columns: list[Column]) -> dict[str, Any]:
+    reason = incomparable(context, columns)
     first = columns[0][1]
     flips = () if reason else order_flips(dict(columns))
     undecided = {name for pair in flips for name in pair}
@@ -95,7 +95,7 @@ def _cell(item: Measurement) -> dict[str, Any]:
     }
 
 
-def incomparable(scene: Scene, columns: list[Column]) -> str:
+def incomparable(context: Context, columns: list[Column]) -> str:
     """Why the numbers of one row must not be ranked; empty where they may."""
     items = [item for _, item in columns]
     if len(items) < 2:
@@ -109,12 +109,12 @@ def incomparable(scene: Scene, columns: list[Column]) -> str:
     applies = [np.isfinite(item.values).tobytes() for item in items]
     if not np.isfinite(items[0].values).any() or any(mask != applies[0] for mask in applies):
         return "measured on different images"
-    sides = {_asked(scene, key) for key, _ in columns}
+    sides = {_asked(context, key) for key, _ in columns}
     return "explanations of different kinds or questions" if len(sides) > 1 else ""
 
 
-def _asked(scene: Scene, key: str) -> tuple[str, str]:
-    explanation = scene.results.explanations.get(key) or scene.results.attributes.get(key)
+def _asked(context: Context, key: str) -> tuple[str, str]:
+    explanation = context.results.explanations.get(key) or context.results.attributes.get(key)
     return (explanation.kind, getattr(explanation, "answers", "")) if explanation else (key, "")
 
 
@@ -126,10 +126,10 @@ def best(columns: list[Column]) -> list[str]:
     return [] if len(winners) == len(means) else winners
 
 
-def charts(scene: Scene) -> list[dict[str, Any]]:
+def charts(context: Context) -> list[dict[str, Any]]:
     """The mean curves behind the numbers that have some: insertion, deletion."""
     found = []
-    for metric, name, columns in rows(scene):
+    for metric, name, columns in rows(context):
         lines = [line for key, item in columns if (line := _line(key, item)) is not None]
         if lines:
             first = columns[0][1]
@@ -147,12 +147,12 @@ def _line(key: str, item: Measurement) -> dict[str, Any] | None:
     return {"name": key, "x": numbers(item.curve_x, 4), "y": numbers(kept.mean(axis=0), 4), "count": len(kept)}
 
 
-def of_image(scene: Scene, key: str, row: int) -> list[dict[str, Any]]:
+def of_image(context: Context, key: str, row: int) -> list[dict[str, Any]]:
     """The numbers of one explanation of one image."""
     found = []
-    for _, name, columns in rows(scene):
+    for _, name, columns in rows(context):
         item = dict(columns).get(key)
-        if item is not None and len(item.values) == len(scene.results.targets) and np.isfinite(item.values[row]):
+        if item is not None and len(item.values) == len(context.results.targets) and np.isfinite(item.values[row]):
             value = number(float(item.values[row]))
             found.append({"name": name, "value": value, "better": item.better, "unit": item.unit})
     return found

@@ -16,26 +16,26 @@ from sidelight_report.encoding import number, numbers
 if TYPE_CHECKING:
     from sidelight_specs.results.run import ComponentRecord
 
-    from sidelight_report.document.context import Scene
+    from sidelight_report.document.context import Context
 
 
-def document(scene: Scene) -> dict[str, Any]:
+def document(context: Context) -> dict[str, Any]:
     """The whole report."""
-    results = scene.results
+    results = context.results
     return {
-        "title": scene.params.title or results.name,
+        "title": context.params.title or results.name,
         "question": headline(results),
         "task": results.predictions.task,
         "total": len(results.targets),
-        "explainers": _explainers(scene),
-        "images": [card(scene, row) for row in range(scene.count)],
-        "accuracies": accuracies(scene),
-        "table": measurements.table(scene),
-        "charts": measurements.charts(scene),
-        "paths": _paths(scene),
-        "attributes": attribute_sections(scene),
-        "exemplars": concepts.exemplar_sections(scene),
-        "emitted": [{"name": name} | by_products.by_product(item, scene) for name, item in results.emitted.items()],
+        "explainers": _explainers(context),
+        "images": [card(context, row) for row in range(context.count)],
+        "accuracies": accuracies(context),
+        "table": measurements.table(context),
+        "charts": measurements.charts(context),
+        "paths": _paths(context),
+        "attributes": attribute_sections(context),
+        "exemplars": concepts.exemplar_sections(context),
+        "emitted": [{"name": name} | by_products.by_product(item, context) for name, item in results.emitted.items()],
         "components": [_component(record) for record in results.components],
         "recipe": recipe_text(results.recipe),
         "environment": {key: str(value) for key, value in results.environment.items()},
@@ -43,34 +43,34 @@ def document(scene: Scene) -> dict[str, Any]:
     }
 
 
-def card(scene: Scene, row: int) -> dict[str, Any]:
+def card(context: Context, row: int) -> dict[str, Any]:
     """One image with every explanation of it, in recipe order."""
-    results = scene.results
+    results = context.results
     found = [
-        {"explainer": key, "measures": measurements.of_image(scene, key, row), "passes": _passes(value, row)}
-        | encode(value, scene, row)
+        {"explainer": key, "measures": measurements.of_image(context, key, row), "passes": _passes(value, row)}
+        | encode(value, context, row)
         for key, value in results.explanations.items()
     ]
     return {
         "question": question(results, row),
         "id": results.split.ids[row] if results.split.ids else f"image {row + 1}",
-        "label": _label(scene, row),
-        "picture": scene.picture(results.split.images[row]),
-        "classes": scene.class_entries(row),
-        "scores": numbers(scene.before[row][scene.shown_classes(row)]),
-        "reconstruction": None if results.inversion is None else encode(results.inversion, scene, row),
+        "label": _label(context, row),
+        "picture": context.picture(results.split.images[row]),
+        "classes": context.class_entries(row),
+        "scores": numbers(context.before[row][context.shown_classes(row)]),
+        "reconstruction": None if results.inversion is None else encode(results.inversion, context, row),
         "explanations": found,
     }
 
 
-def _label(scene: Scene, row: int) -> str | None:
-    labels, names = scene.results.split.labels, scene.results.split.class_names
+def _label(context: Context, row: int) -> str | None:
+    labels, names = context.results.split.labels, context.results.split.class_names
     if labels is None:
         return None
-    if scene.regression:
+    if context.regression:
         return f"{float(labels[row]):.3g}"
     index = int(labels[row])
-    return names[index] if 0 <= index < len(names) else class_name(scene.results, index)
+    return names[index] if 0 <= index < len(names) else class_name(context.results, index)
 
 
 def _passes(explanation: Any, row: int) -> float | None:
@@ -78,18 +78,18 @@ def _passes(explanation: Any, row: int) -> float | None:
     return None if passes is None else number(float(passes[row]), 4)
 
 
-def _explainers(scene: Scene) -> list[dict[str, Any]]:
-    records = {record.id: record for record in scene.results.components if record.role == "explainer"}
+def _explainers(context: Context) -> list[dict[str, Any]]:
+    records = {record.id: record for record in context.results.components if record.role == "explainer"}
     return [
         {"id": key, "kind": explanation.kind}
         | {name: getattr(records.get(key), name, "") for name in ("use", "summary", "paper")}
-        | {"about": about(scene, key)}
-        for key, explanation in scene.results.explanations.items()
+        | {"about": about(context, key)}
+        for key, explanation in context.results.explanations.items()
     ]
 
 
-def _paths(scene: Scene) -> list[dict[str, Any]]:
-    found = {key: mean_path(value, scene) for key, value in scene.results.explanations.items()}
+def _paths(context: Context) -> list[dict[str, Any]]:
+    found = {key: mean_path(value, context) for key, value in context.results.explanations.items()}
     return [{"name": key} | path for key, path in found.items() if path is not None]
 
 

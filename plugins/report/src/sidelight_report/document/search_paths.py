@@ -10,27 +10,27 @@ from sidelight_specs.results import Counterfactual
 from sidelight_report.encoding import numbers
 
 if TYPE_CHECKING:
-    from sidelight_report.document.context import Scene
+    from sidelight_report.document.context import Context
 
 
-def path_entry(explanation: Counterfactual, scene: Scene, row: int) -> dict[str, Any] | None:
+def path_entry(explanation: Counterfactual, context: Context, row: int) -> dict[str, Any] | None:
     """The path of one image; its pictures only where the search converged, because the last one is the answer."""
-    if explanation.path_logits is None or scene.regression:
+    if explanation.path_logits is None or context.regression:
         return None
     kept, names = _kept(explanation, row), explanation.path_names
-    likelihoods = scene.scores(explanation.path_logits[row])[kept]
+    likelihoods = context.scores(explanation.path_logits[row])[kept]
     steps = _steps(explanation)
     entry: dict[str, Any] = {
         "steps": [steps[t] for t in kept],
-        "likelihoods": [numbers(likelihoods[:, k], 4) for k in scene.shown_classes(row)],
+        "likelihoods": [numbers(likelihoods[:, k], 4) for k in context.shown_classes(row)],
     }
     if names is not None:
         entry["names"] = [names[row][t] for t in kept]
     if explanation.path_images is not None and explanation.converged[row]:
-        most = scene.params.frames if names is None else len(kept)
+        most = context.params.frames if names is None else len(kept)
         chosen = np.unique(np.linspace(0, len(kept) - 1, most).round().astype(int))
         pictures = explanation.path_images[row]
-        entry["frames"] = [{"at": int(at), "picture": scene.picture(pictures[kept[at]])} for at in chosen]
+        entry["frames"] = [{"at": int(at), "picture": context.picture(pictures[kept[at]])} for at in chosen]
     return entry
 
 
@@ -43,17 +43,17 @@ def _kept(explanation: Counterfactual, row: int) -> list[int]:
     return [t for t in places if t == 0 or explanation.path_names[row][t]]
 
 
-def mean_path(explanation: Any, scene: Scene) -> dict[str, Any] | None:
+def mean_path(explanation: Any, context: Context) -> dict[str, Any] | None:
     """Mean likelihoods along the search over all images: predicted class, probe, and the highest of the others."""
-    if not isinstance(explanation, Counterfactual) or explanation.path_logits is None or scene.regression:
+    if not isinstance(explanation, Counterfactual) or explanation.path_logits is None or context.regression:
         return None
-    likelihoods = scene.scores(explanation.path_logits)
+    likelihoods = context.scores(explanation.path_logits)
     rows = np.arange(len(likelihoods))
-    predicted = likelihoods[rows, :, scene.results.targets.predicted].mean(axis=0)
-    probe = likelihoods[rows, :, scene.results.targets.probe].mean(axis=0)
+    predicted = likelihoods[rows, :, context.results.targets.predicted].mean(axis=0)
+    probe = likelihoods[rows, :, context.results.targets.probe].mean(axis=0)
     others = likelihoods.copy()
-    others[rows, :, scene.results.targets.predicted] = 0.0
-    others[rows, :, scene.results.targets.probe] = 0.0
+    others[rows, :, context.results.targets.predicted] = 0.0
+    others[rows, :, context.results.targets.probe] = 0.0
     series = [predicted, probe, others.max(axis=-1).mean(axis=0)]
     return {"steps": _steps(explanation), "likelihoods": [numbers(line, 4) for line in series], "count": len(rows)}
 

@@ -3,6 +3,7 @@ import { composite } from "./composite.js";
 import { DataElement, define, h, svg } from "./elements.js";
 import { CAPTION, tree } from "./graph-layout.js";
 import { context2d, pixels } from "./grid.js";
+import { register } from "./kinds.js";
 import { percent } from "./numbers.js";
 
 /** @typedef {import("./document.js").GraphEntry} GraphEntry */
@@ -188,3 +189,10 @@ function ends(cell, cells, soft) {
 }
 
 define("sl-attention-graph", SlAttentionGraph);
+register("attention-graph", {
+  tile: (entry, card) => {
+    const element = h("sl-attention-graph");
+    element.data = { graph: entry, picture: card.picture };
+    return { body: [element], span: 0, note: `attention graph ${entry.side}` };
+  },
+});

@@ -1,10 +1,17 @@
 // @ts-check
+import "./attention-graph.js";
+import "./concepts.js";
+import "./counterfactual.js";
+import "./heatmap-kind.js";
+import "./image-attributes.js";
+import "./intervention.js";
 import "./path.js";
 import "./picture.js";
+import { drawBlocks } from "./blocks.js";
 import { h } from "./elements.js";
+import { sectionOf } from "./kinds.js";
 import { ARROWS, ofImage, tick } from "./numbers.js";
 import { PointedPicture } from "./picture.js";
-import { reconstruction, tile } from "./tiles.js";
 
 /** @typedef {import("./document.js").Card} Card */
 /** @typedef {import("./document.js").Entry} Entry */
@@ -29,11 +36,14 @@ export function makeCard(card, index, report) {
   return section;
 }
 
-/** Every picture of a card shows the pixel that one of them is pointed at. @param {HTMLElement} section @param {Event} event */
+/** All pictures of a card that have the size of the one pointed at show the same pixel. @param {HTMLElement} section @param {Event} event */
 function point(section, event) {
-  if (!(event instanceof CustomEvent)) return;
+  if (!(event instanceof CustomEvent) || !(event.target instanceof PointedPicture)) return;
+  const { width, height } = event.target.data.picture;
   for (const element of section.querySelectorAll("sl-picture, sl-heatmap, sl-difference")) {
-    if (element instanceof PointedPicture) element.cursor = event.detail;
+    if (!(element instanceof PointedPicture)) continue;
+    const { picture } = element.data;
+    if (picture.width === width && picture.height === height) element.cursor = event.detail;
   }
 }
 
@@ -75,14 +85,14 @@ function input(card, report) {
   const bars = h("sl-probabilities");
   bars.data = { classes: card.classes, before: card.scores, after: null, regression: report.task === "regression" };
   const made = frame("Input", report.task === "regression" ? "and its value" : "what the classifier says", 1, picture, bars,
-    card.reconstruction && h("div", { class: "inverted" }, h("h3", {}, "Reconstruction"), reconstruction(card.reconstruction)));
+    card.reconstruction && h("div", { class: "inverted" }, h("h3", {}, "Reconstruction"), ...drawBlocks(card.reconstruction.blocks, card.picture)));
   made.element.classList.add("input");
   return made;
 }
 
 /** @param {Entry} entry @param {Card} card @param {Report} report */
 function explained(entry, card, report) {
-  const { body, span, note } = tile(entry, card, report.task === "regression", report.exemplars);
+  const { body, span, note } = sectionOf(entry.kind).tile(entry, card, report);
   const about = report.explainers.find(({ id }) => id === entry.explainer)?.about;
   return frame(entry.explainer, [note, about].filter(Boolean).join(" · "), span, ...body, measures(entry));
 }

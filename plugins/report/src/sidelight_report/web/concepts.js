@@ -2,6 +2,7 @@
 /** "A because of B, C and D": what each named concept adds, where it is, and the images in which it is strongest. */
 import "./heatmap.js";
 import { h } from "./elements.js";
+import { register } from "./kinds.js";
 import { format, signed } from "./numbers.js";
 
 /** @typedef {import("./document.js").ConceptsEntry} ConceptsEntry */
@@ -9,13 +10,15 @@ import { format, signed } from "./numbers.js";
 /** @typedef {import("./document.js").Card} Card */
 /** @typedef {import("./document.js").ExemplarSection} ExemplarSection */
 
+register("concepts", { tile: (entry, card, report) => ({ body: concepts(entry, card, report.exemplars), span: 0, note: `concepts ${entry.side}` }) });
+
 /**
  * What concepts say of one image.
  * @param {ConceptsEntry} entry
  * @param {Card} card
  * @param {ExemplarSection[]} sections
  */
-export function concepts(entry, card, sections) {
+function concepts(entry, card, sections) {
   const known = sections.find(({ name }) => name === entry.explainer)?.concepts ?? [];
   const numbers = [...entry.because, ...entry.despite];
   const largest = Math.max(...Object.values(entry.named).map(({ contribution }) => Math.abs(contribution ?? 0)), 1e-12);

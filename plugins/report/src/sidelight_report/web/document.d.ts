@@ -1,4 +1,4 @@
-// The document that Python writes into the page (sidelight_report/document.py) and that every component shows a part of.
+// The document that Python writes into the page (sidelight_report/document/report.py) and that every component shows a part of.
 
 export interface Picture { src: string; width: number; height: number; crisp: boolean }
 
@@ -29,7 +29,6 @@ export interface InterventionEntry extends Shared {
   kind: "intervention"; side: string; changed: boolean; bits: number; flipped: number[]; said: string; became: string;
   pictures: [Picture, Picture]; before: (number | null)[]; after: (number | null)[];
 }
-export interface InversionEntry { kind: "inversion"; picture: Picture; error: number | null }
 /** `lit` is the share of the pixels of which the image makes up more than 5 %. */
 export interface GraphNode { patches: number[]; lit: number; confidence: number; root: boolean; depth: number; children: number[] }
 export interface GraphEntry extends Shared {
@@ -43,18 +42,33 @@ export interface ConceptsEntry extends Shared {
   kind: "concepts"; side: string; class: string; because: number[]; despite: number[]; named: Record<number, NamedConcept>;
   rest: number | null; others: number; constant: number | null; total: number | null;
 }
-export interface EffectsEntry extends Shared { kind: "attributes"; side: string; names: string[]; effects: (number | null)[] }
 /** A picture with the scores of the classes of the question, the predicted one first, and the likeliest class. */
 export interface Judged { picture: Picture; scores: (number | null)[]; says: string }
 export interface ImageChange extends Judged { name: string; how: string; target: string; effect: number | null; flagged: string }
 export interface ImageAttributesEntry extends Shared { kind: "image-attributes"; side: string; reconstruction: Judged; changes: ImageChange[] }
-export interface UnknownEntry extends Shared { kind: "unknown"; what: string }
+/** Neutral blocks (sidelight_specs/blocks.py); a picture that is null is the explained image of the card. */
+export interface PictureBlock { block: "picture"; picture: Picture | null; caption: string }
+export interface OverlayBlock {
+  block: "overlay"; picture: Picture | null; values: Grid; saturation: number; signed: boolean; caption: string;
+}
+export interface PairBlock { block: "pair"; before: Picture | null; after: Picture; captions: [string, string]; caption: string }
+export interface StripBlock { block: "strip"; pictures: Picture[]; captions: string[]; caption: string }
+export interface PlotBlock {
+  block: "plot"; x: (number | string | null)[]; lines: { name: string; y: (number | null)[] }[]; x_label: string; y_label: string;
+  style: "line" | "bar"; caption: string;
+}
+export interface TableBlock { block: "table"; headings: string[]; rows: string[][]; caption: string }
+export interface TextBlock { block: "text"; text: string; caption: string }
+export type Block = PictureBlock | OverlayBlock | PairBlock | StripBlock | PlotBlock | TableBlock | TextBlock;
+/** A kind without a section of its own; `error` says why its blocks cannot be had. */
+export interface Blocks { kind: "blocks"; what: string; error: string; blocks: Block[]; side: string }
+export interface BlocksEntry extends Shared, Blocks {}
 export type Entry =
-  | HeatmapEntry | CounterfactualEntry | (InversionEntry & Shared) | GraphEntry | ConceptsEntry | EffectsEntry | ImageAttributesEntry | InterventionEntry | UnknownEntry;
+  | HeatmapEntry | CounterfactualEntry | GraphEntry | ConceptsEntry | ImageAttributesEntry | InterventionEntry | BlocksEntry;
 
 export interface Card {
   question: string; id: string; label: string | null; picture: Picture; classes: ClassEntry[];
-  scores: (number | null)[]; reconstruction: InversionEntry | null; explanations: Entry[];
+  scores: (number | null)[]; reconstruction: Blocks | null; explanations: Entry[];
 }
 /** `interval` is the 95 % confidence interval of the mean over images; `variants` are means by the condition that was varied. */
 export interface Cell {
@@ -90,8 +104,7 @@ export interface ExemplarSection { name: string; concepts: Concept[] }
 export type ByProduct = { name: string } & (
   | { kind: "curves"; lines: Line[] }
   | { kind: "numbers"; numbers: Measure[]; lines: Line[] }
-  | { kind: "images"; pictures: Picture[]; captions: string[]; count: number }
-  | { kind: "other"; what: string });
+  | { kind: "blocks"; what: string; error: string; rows: { blocks: Block[]; picture: Picture | null }[] });
 export interface Explainer { id: string; kind: string; use: string; summary: string; paper: string; about: string }
 export interface Accuracies { names: string[]; rows: { classifier: string; split: string; values: (number | null)[] }[] }
 export interface Component {
@@ -108,6 +121,7 @@ export interface Cursor { x: number; y: number }
 
 declare global {
   interface HTMLElementTagNameMap {
+    "sl-block": import("./blocks.js").SlBlock;
     "sl-picture": import("./picture.js").SlPicture;
     "sl-heatmap": import("./heatmap.js").SlHeatmap;
     "sl-difference": import("./heatmap.js").SlDifference;

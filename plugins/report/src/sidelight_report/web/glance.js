@@ -2,7 +2,7 @@
 /** The first images with all their maps, small: a column for each image, a row for each explainer. */
 import "./picture.js";
 import { h } from "./elements.js";
-import { difference, heatmap } from "./tiles.js";
+import { sectionOf } from "./kinds.js";
 
 /** @typedef {import("./document.js").Report} Report */
 /** @typedef {import("./document.js").Card} Card */
@@ -11,7 +11,7 @@ const COLUMNS = 10;
 
 /** Null where there is nothing to compare. @param {Report} report */
 export function glance(report) {
-  const shown = report.explainers.filter(({ kind }) => kind === "counterfactual" || kind === "heatmap");
+  const shown = report.explainers.filter(({ kind }) => sectionOf(kind).map);
   if (shown.length < 2 || report.images.length < 2) return null;
   const cards = report.images.slice(0, COLUMNS);
   const head = h("tr", {}, h("th", { scope: "col" }, "Input"), ...cards.map(input));
@@ -39,15 +39,11 @@ function noun(name = "") {
 /** @param {string} explainer @param {Card} card */
 function cell(explainer, card) {
   const entry = card.explanations.find((found) => found.explainer === explainer);
-  const map = entry?.kind === "heatmap" ? heatmap(entry, card) : entry?.kind === "counterfactual" ? difference(entry, card) : null;
+  const map = entry ? sectionOf(entry.kind).map?.(entry, card) : null;
   return h("td", {}, map ?? h("p", { class: "note" }, "no answer"));
 }
 
 /** @param {string[]} kinds */
 function legend(kinds) {
-  const words = [
-    kinds.includes("counterfactual") && "Red is added and blue removed until the class asked about is as likely as the predicted one.",
-    kinds.includes("heatmap") && "Teal speaks for the predicted class, amber for the other; bright is important where a method has no sign.",
-  ];
-  return words.filter(Boolean).join(" ");
+  return [...new Set(kinds)].map((kind) => sectionOf(kind).legend).filter(Boolean).join(" ");
 }

@@ -3,6 +3,7 @@
 import "./flicker.js";
 import "./probabilities.js";
 import { h } from "./elements.js";
+import { register } from "./kinds.js";
 import { format, percent, signed } from "./numbers.js";
 
 /** @typedef {import("./document.js").Card} Card */
@@ -10,8 +11,12 @@ import { format, percent, signed } from "./numbers.js";
 /** @typedef {import("./document.js").ImageChange} ImageChange */
 /** @typedef {import("./document.js").ImageAttributesEntry} Entry */
 
+register("image-attributes", {
+  tile: (entry, card, report) => ({ body: imageAttributes(entry, card, report.task === "regression"), span: 0, note: `attributes ${entry.side}, each changed alone` }),
+});
+
 /** @param {Entry} entry @param {Card} card @param {boolean} regression */
-export function imageAttributes(entry, card, regression) {
+function imageAttributes(entry, card, regression) {
   const sides = card.classes.filter(({ part }) => part !== "other");
   const asked = sides.at(-1)?.name ?? "";
   const scored = (/** @type {(number | null)[]} */ scores) => {

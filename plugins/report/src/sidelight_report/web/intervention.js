@@ -3,11 +3,14 @@
 import "./picture.js";
 import "./probabilities.js";
 import { h } from "./elements.js";
+import { register } from "./kinds.js";
 
 /** @typedef {import("./document.js").Card} Card */
 
+register("intervention", { tile: (entry, card, report) => ({ body: intervention(entry, card, report.task === "regression"), span: 2, note: entry.side }) });
+
 /** @param {import("./document.js").InterventionEntry} entry @param {Card} card @param {boolean} regression */
-export function intervention(entry, card, regression) {
+function intervention(entry, card, regression) {
   const [before, after] = entry.pictures;
   const bars = h("sl-probabilities");
   bars.data = { classes: card.classes, before: entry.before, after: entry.after, regression };

@@ -1,6 +1,7 @@
 // @ts-check
 /** What stands below the cards. */
 import "./metric-table.js";
+import { drawBlocks, missing } from "./blocks.js";
 import { catalogue } from "./concepts.js";
 import { h } from "./elements.js";
 import { ARROWS, format, percent } from "./numbers.js";
@@ -11,7 +12,6 @@ import { legend, plot } from "./plot.js";
 const MANY = 5; // numbers that are drawn as bars
 const LONG = 200; // steps of a curve that is smoothed
 const WINDOWS = 40; // a smoothed curve's length in windows
-const FEW = 24; // pictures that are captioned
 
 /** @param {string} id @param {string} title @param {...(Node | null | false)} body */
 export function section(id, title, ...body) {
@@ -66,13 +66,18 @@ export function exemplars(report) {
 /** @param {Report} report */
 export function byProducts(report) {
   if (!report.emitted.length) return null;
-  return section("by-products", "Along the way", h("div", { class: "charts" }, ...report.emitted.map((item) => {
-    const caption = h("figcaption", {}, h("b", {}, item.name));
-    if (item.kind === "curves") return h("figure", { class: "chart" }, caption, ...item.lines.map((line, i) => training(line, i)));
-    if (item.kind === "numbers") return h("figure", { class: "chart" }, caption, ...item.lines.map((line, i) => training(line, i)), final(item.numbers));
-    if (item.kind === "images") return h("figure", { class: "chart wide" }, caption, sheet(item.pictures, item.captions));
-    return h("figure", { class: "chart" }, caption, h("p", { class: "note" }, item.what));
-  })));
+  return section("by-products", "Along the way", h("div", { class: "charts" }, ...report.emitted.map(byProduct)));
+}
+
+/** @param {import("./document.js").ByProduct} item */
+function byProduct(item) {
+  const caption = h("figcaption", {}, h("b", {}, item.name));
+  switch (item.kind) {
+    case "curves": return h("figure", { class: "chart" }, caption, ...item.lines.map(training));
+    case "numbers": return h("figure", { class: "chart" }, caption, ...item.lines.map(training), final(item.numbers));
+    case "blocks": return h("figure", { class: "chart wide" }, caption,
+      ...(item.rows.length ? item.rows.map(({ blocks, picture }) => h("div", { class: "blocks" }, ...drawBlocks(blocks, picture))) : [missing(item)]));
+  }
 }
 
 /** Many numbers of one kind as bars, others as they are. @param {import("./document.js").Measure[]} numbers */
@@ -107,13 +112,6 @@ function means(values, width) {
     const near = values.slice(Math.max(0, at - (width >> 1)), at + (width >> 1) + 1).filter((value) => value !== null);
     return near.length ? near.reduce((sum, value) => sum + value, 0) / near.length : null;
   });
-}
-
-/** @param {import("./document.js").Picture[]} pictures @param {string[]} captions */
-function sheet(pictures, captions) {
-  const named = captions.length > 0 && pictures.length <= FEW;
-  return h("ul", { class: named ? "sheet named-pictures" : "sheet" }, ...pictures.map(({ src, width, height, crisp }, i) =>
-    h("li", {}, h("img", { src, width, height, class: crisp ? "crisp" : "", alt: captions[i] ?? `sample ${i + 1}` }), named && h("span", { "aria-hidden": "true" }, captions[i] ?? ""))));
 }
 
 /** @param {Report} report */

@@ -9,7 +9,7 @@ import attrs
 import numpy as np
 import pytest
 import torch
-from sidelight_specs import Artifact, SidelightError, kinds, results
+from sidelight_specs import Artifact, SidelightError, builtin, kinds
 from sidelight_specs.artifacts import per_image
 from sidelight_specs.blocks import Block, Overlay, Pair, Picture, Plot, Strip, Table, Text, with_class_names
 from sidelight_specs.results import Explanation, Measurement, Measurements, Predictions, Split, State, Targets
@@ -44,7 +44,7 @@ def test_a_strangers_kind_is_registered_and_loaded_by_its_name(registry, tmp_pat
 
 def test_the_entry_points_of_our_kinds_are_what_the_hook_gives():
     announced = {entry.name for entry in entry_points(group=kinds.GROUP) if entry.value == kinds.BUILT_IN}
-    assert announced == {kind.kind for kind in results.sidelight_kinds()}
+    assert announced == {kind.kind for kind in builtin.sidelight_kinds()}
 
 
 def test_the_contracts_import_no_numpy():

@@ -11,7 +11,7 @@ from attrs.validators import and_, deep_iterable, min_len
 from sidelight_specs import kinds
 from sidelight_specs.facts import ClassifierFacts, DataFacts, GeneratorFacts, Given, Mistake
 from sidelight_specs.params import NoParams, describe
-from sidelight_specs.roles.role import ROLES
+from sidelight_specs.role_table import ROLES
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping

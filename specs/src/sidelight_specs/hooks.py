@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 import pluggy
 
-from sidelight_specs.roles.role import ROLES
+from sidelight_specs.role_table import ROLES
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping

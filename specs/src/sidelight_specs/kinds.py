@@ -17,26 +17,22 @@ from sidelight_specs.errors import SidelightError
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from sidelight_specs.artifacts import Artifact
-
 GROUP = "sidelight.v1.kind"
 NAME = re.compile(r"[a-z][a-z0-9]*([-.][a-z0-9]+)*")
-BUILT_IN = "sidelight_specs.results"  # registered before every plugin, by the same hook
+BUILT_IN = "sidelight_specs.builtin"  # registered before every plugin, by the same hook
 
-_classes: dict[str, type[Artifact]] = {}
+_classes: dict[str, type[Any]] = {}
 
 
-def register(kind: type[Artifact]) -> None:
+def register(kind: type[Any]) -> None:
     """Make a kind known; a second registration of the same class changes nothing.
 
     Raises:
-        ValueError: it is no frozen attrs subclass of `Artifact` with a valid name, or another class has the name.
+        ValueError: it is no attrs subclass of `Artifact` with a valid name, or another class has the name.
     """
-    from sidelight_specs.artifacts import Artifact
-
-    if not (isinstance(kind, type) and issubclass(kind, Artifact)):
+    if not (isinstance(kind, type) and all(hasattr(kind, name) for name in ("kind", "load", "validate", "view"))):
         raise ValueError(f"a kind is a subclass of Artifact, got {kind!r}")
-    if "__attrs_attrs__" not in kind.__dict__ or kind.__setattr__ is object.__setattr__:
+    if "__attrs_attrs__" not in kind.__dict__:
         raise ValueError(f"{kind.__name__} must be decorated with @attrs.frozen(eq=False, kw_only=True)")
     if not NAME.fullmatch(kind.kind):
         raise ValueError(f"{kind.__name__}.kind must be lower-case words joined by dots or hyphens, got {kind.kind!r}")
@@ -45,7 +41,7 @@ def register(kind: type[Artifact]) -> None:
         raise ValueError(f'the kind "{kind.kind}" is {_path(known)} already; {_path(kind)} needs another name')
 
 
-def find(name: str) -> type[Artifact]:
+def find(name: str) -> type[Any]:
     """The class of a kind; a plugin's is imported on first use.
 
     Raises:
@@ -67,7 +63,7 @@ def names() -> set[str]:
 
 
 def load_built_in() -> None:
-    """Register the kinds of `sidelight_specs.results`, through their hook."""
+    """Register the kinds of `sidelight_specs.results`."""
     for kind in import_module(BUILT_IN).sidelight_kinds():
         register(kind)
 
@@ -94,5 +90,5 @@ def _load_entry_point(name: str) -> None:
 _load: Callable[[str], Any] = _load_entry_point
 
 
-def _path(kind: type[Artifact]) -> str:
+def _path(kind: type[Any]) -> str:
     return f"{kind.__module__}.{kind.__qualname__}"

@@ -1,13 +1,5 @@
-"""Results of components: frozen attrs classes whose arrays are numpy, images first.
+"""Results of components: frozen attrs classes whose arrays are numpy, images first."""
 
-The module is the plugin of the built-in kinds: they are registered by the same hook as anybody's.
-"""
-
-from __future__ import annotations
-
-from typing import TYPE_CHECKING
-
-from sidelight_specs.hooks import hookimpl
 from sidelight_specs.results.attributes import Attribute, Attributes
 from sidelight_specs.results.concepts import Concepts
 from sidelight_specs.results.counterfactual import Counterfactual
@@ -22,11 +14,6 @@ from sidelight_specs.results.measurement import Measurement, Measurements, order
 from sidelight_specs.results.question import ClassifierAnswers, Predictions, Targets
 from sidelight_specs.results.run import ComponentRecord, Results
 from sidelight_specs.results.state import State
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from sidelight_specs.artifacts import Artifact
 
 __all__ = [
     "AttentionGraph",
@@ -52,10 +39,3 @@ __all__ = [
     "Targets",
     "order_flips",
 ]
-
-
-@hookimpl
-def sidelight_kinds() -> Iterator[type[Artifact]]:
-    """Kinds of the roles first, then the by-products of a run."""
-    yield from (Split, Predictions, ClassifierAnswers, Targets, Inversion, Attributes, Measurements, State)
-    yield from (Heatmap, Counterfactual, AttentionGraph, Concepts, ImageAttributes, Intervention)

@@ -5,6 +5,7 @@ that its descriptor's `needs` name, by slot, and the `Run`. Construction is chea
 Images are torch tensors, float32, (N, C, H, W), in [0, 1], on `run.device`; results hold numpy arrays.
 """
 
+from sidelight_specs.role_table import ROLES, SECTIONS, Role
 from sidelight_specs.roles.attribute_finder import AttributeFinder
 from sidelight_specs.roles.classifier import Activations, Classifier
 from sidelight_specs.roles.data import Data
@@ -13,7 +14,6 @@ from sidelight_specs.roles.generator import Generator, StyleLayer
 from sidelight_specs.roles.inverter import Inverter
 from sidelight_specs.roles.metric import Metric
 from sidelight_specs.roles.renderer import Renderer
-from sidelight_specs.roles.role import ROLES, SECTIONS, Role
 from sidelight_specs.roles.trainable import Trainable
 
 __all__ = [

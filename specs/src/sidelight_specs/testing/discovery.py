@@ -11,7 +11,7 @@ import attrs
 from sidelight_specs.descriptors import ComponentDescriptor
 from sidelight_specs.errors import UserError
 from sidelight_specs.hooks import EXTENSIONS, GROUP_PREFIX
-from sidelight_specs.roles.role import ROLES
+from sidelight_specs.role_table import ROLES
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -8,7 +8,7 @@ from typing import Any
 import attrs
 
 from sidelight_specs.descriptors import ComponentDescriptor
-from sidelight_specs.roles.role import ROLES
+from sidelight_specs.role_table import ROLES
 from sidelight_specs.testing.case import Case
 
 Function = Callable[[Case], None]

@@ -11,8 +11,6 @@ from attrs import field, frozen
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from sidelight_specs.descriptors import ComponentDescriptor
-
 
 @frozen(kw_only=True)
 class Role:
@@ -47,9 +45,9 @@ class Role:
         return self.name.replace("_", " ")
 
     @property
-    def descriptor(self) -> type[ComponentDescriptor]:
+    def descriptor(self) -> type[Any]:
         """The descriptor class."""
-        descriptor: type[ComponentDescriptor] = getattr(import_module("sidelight_specs.descriptors"), self._descriptor)
+        descriptor: type[Any] = getattr(import_module("sidelight_specs.descriptors"), self._descriptor)
         return descriptor
 
     @property

@@ -6,10 +6,11 @@ import sys
 import types
 
 import pytest
-from sidelight.cli import commands, failures, main
-from sidelight.cli.commands import COMMANDS, Command
+import sidelight.cli
+from sidelight.cli import builtin, main
 from sidelight.problems import Place, Problem, RecipeError
 from sidelight_specs import Cancelled, NotFittedError, SidelightError, UserError
+from sidelight_specs.commands import Command
 
 HELP = """\
 usage: sidelight [--debug] COMMAND ...
@@ -33,16 +34,10 @@ Commands:
                $ sidelight check recipes/quickstart.yaml
   plugins    list what is installed and whether it works
                $ sidelight plugins --role explainer
-  describe   show a component's parameters, needs, paper, and a snippet for a recipe
-               $ sidelight describe PLUGIN/COMPONENT
-  schema     print the JSON Schema of recipes, for editors
-               $ sidelight schema > recipe.schema.json
-  new        start a plugin of your own, tests included
-               $ sidelight new explainer my-occlusion
-  verify     test a plugin against the contracts on toy models
-               $ sidelight verify my-occlusion
   cache      show what is kept of earlier runs, or clear it
                $ sidelight cache clear --older-than 30d
+
+Commands of sidelight-dev: describe, new, schema, verify
 
 Options:
   -h, --help   this page; `sidelight COMMAND --help` explains a command
@@ -53,6 +48,9 @@ Exit codes: 0 done, 1 the run failed, 2 the recipe or the command line is wrong,
 """
 
 
+COMMANDS = tuple(builtin.sidelight_commands())
+
+
 @pytest.fixture
 def toy(monkeypatch):
     """Makes `sidelight toy [--count N]` do what a function does."""
@@ -60,10 +58,10 @@ def toy(monkeypatch):
     def install(action):
         module = types.ModuleType("toy_command")
         module.add_arguments = lambda parser: parser.add_argument("--count", type=int, help="how many")
-        module.run = action
+        module.run = lambda arguments, host: action(arguments)
         monkeypatch.setitem(sys.modules, "toy_command", module)
-        toy = Command("toy", "toy_command", "play a little", "sidelight toy --count 2")
-        monkeypatch.setattr(commands, "COMMANDS", (*COMMANDS, toy))
+        toy = Command(name="toy", module="toy_command", summary="play a little", example="sidelight toy --count 2")
+        monkeypatch.setattr(builtin, "sidelight_commands", lambda: (*COMMANDS, toy))
 
     return install
 
@@ -198,13 +196,13 @@ def test_ctrl_c_has_an_exit_code_of_its_own(toy, interruptible, capsys):
 
 def test_a_second_ctrl_c_while_the_first_is_answered_shows_no_traceback(toy, interruptible, capsys, monkeypatch):
     toy(press)
-    written = failures.write
+    explain = sidelight.cli._explain
 
     def slow(*arguments, **options):
         press()
-        written(*arguments, **options)
+        return explain(*arguments, **options)
 
-    monkeypatch.setattr(failures, "write", slow)
+    monkeypatch.setattr(sidelight.cli, "_explain", slow)
     assert main(["toy"]) == 130
     assert capsys.readouterr() == ("", "\nstopped; run the same command again to continue\n")
 
@@ -258,9 +256,8 @@ def test_no_plugin_and_no_torch_is_imported(site, argv):
     assert not {"torch", "numpy", light} & set(json.loads(done.stderr.splitlines()[-1]))
 
 
-@pytest.mark.parametrize("module", ["sidelight", "sidelight.cli"])
-def test_it_runs_as_a_module(site, module):
-    done = site.python("-m", module, "--version")
+def test_it_runs_as_a_module(site):
+    done = site.python("-m", "sidelight", "--version")
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout.startswith("sidelight ")
 

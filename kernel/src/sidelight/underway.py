@@ -1,38 +1,27 @@
-"""The component under way, as the process that supervises this one reads it.
+"""The component under way, and who pressed Ctrl-C: the two things that a process has to know when a plugin fails it.
 
-The command line does its work in a child process (`cli.supervise`). The two share one block of an anonymous file:
-the child overwrites it before every import of a plugin and every step of a component, and when it is done; the parent
+The command line works in a forked child (`cli.supervise`). Child and parent share one block of an anonymous file: the
+child overwrites it before every import of a plugin and every step of a component, and when it is done; the parent
 reads it when the child is late or gone. So a plugin that ends, crashes or hangs the process is named.
-
-A block is UTF-8 text, one line each, closed by its number again so that a half-written block is recognised:
-
-    NUMBER busy | NUMBER done CODE
-    doing ID LIMIT TEXT      activities, innermost first; LIMIT in seconds, 0 for none
-    after TEXT               the activity that ended last
-    left TEXT                activities that left behind what may keep the process: threads, else exit handlers
-    end NUMBER
 """
 
 from __future__ import annotations
 
 import atexit
 import itertools
+import json
 import os
+import signal
 import threading
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterator
 
-BLOCK = 4096
-"""Bytes of the shared block; a write of one page to a file in memory is not seen half done by a reader after it."""
-_TEXT = 500
-"""Characters of one activity."""
-_LINES = 6
-"""Activities (and suspects) in a block: six times 500 characters leave room even where each takes more bytes."""
-PATIENCE = 60.0
-"""Seconds that importing a plugin's light module may take; it imports nothing heavy, so this is a hang."""
+BLOCK = 8192  # bytes of the shared block: twice what `_MOST` activities and suspects of `_TEXT` characters take
+_TEXT, _MOST = 300, 6
+PATIENCE = 60.0  # seconds for importing a light module; it imports nothing heavy, so longer is a hang
 HEAVY = 5  # times the patience with a light module: behaviour imports torch, perhaps from a slow disk
 PATIENCE_VARIABLE = "SIDELIGHT_PATIENCE"
 
@@ -46,7 +35,7 @@ class Activity(NamedTuple):
 
 
 class State(NamedTuple):
-    """A block as read.
+    """The block.
 
     Args:
         code: the exit code once the work is done, else None.
@@ -63,31 +52,21 @@ class State(NamedTuple):
 
 def read(file: int) -> State | None:
     """The state in a shared block, or None while it is being written or has never been."""
-    lines = os.pread(file, BLOCK, 0).rstrip(b"\0").decode("utf-8", "replace").split("\n")
-    number, _, state = lines[0].partition(" ")
-    if not number or lines[-1] != f"end {number}":
+    try:
+        code, doing, after, left = json.loads(os.pread(file, BLOCK, 0).rstrip(b"\0"))
+    except ValueError:
         return None
-    rows = [line.partition(" ")[::2] for line in lines[1:-1]]
-    code = int(state.removeprefix("done ")) if state.startswith("done ") else None
-    doing = tuple(_activity(rest) for word, rest in rows if word == "doing")
-    after = "".join(rest for word, rest in rows if word == "after")
-    return State(code, doing, after, tuple(rest for word, rest in rows if word == "left"))
-
-
-def _activity(row: str) -> Activity:
-    number, limit, text = row.split(" ", 2)
-    return Activity(int(number), float(limit), text)
+    return State(code, tuple(Activity(*one) for one in doing), after, tuple(left))
 
 
 class Board:
     """The child's side of the block.
 
     Args:
-        file: the descriptor of the shared file; subprocesses of this one do not get it.
+        file: the descriptor of the shared file; subprocesses do not get it.
     """
 
     def __init__(self, file: int) -> None:
-        os.set_inheritable(file, False)
         self._file, self._owner, self._same = file, os.getpid(), _identity(file)
         self._lock = threading.Lock()
         self._numbers = itertools.count(1)
@@ -95,7 +74,7 @@ class Board:
         self._after = ""
         self._threads = dict.fromkeys(threading.enumerate(), "")
         self._handlers = {"": _exit_handlers()}
-        self._write("busy")
+        self._write()
 
     @property
     def intact(self) -> bool:
@@ -106,43 +85,34 @@ class Board:
         """Note an activity; gives its number."""
         with self._lock:
             number = next(self._numbers)
-            self._doing[number] = Activity(number, limit, _one_line(text))
-            self._write("busy")
+            self._doing[number] = Activity(number, limit, " ".join(text.split())[:_TEXT])
+            self._write()
         return number
 
     def end(self, number: int) -> None:
         """Note that an activity has ended, and whether it left something behind that may keep the process alive."""
         with self._lock:
-            activity = self._doing.pop(number)
-            self._after = activity.text
+            self._after = self._doing.pop(number).text
             for thread in threading.enumerate():
-                self._threads.setdefault(thread, activity.text)
-            handlers = _exit_handlers()
-            if handlers > max(self._handlers.values()):
-                self._handlers[activity.text] = handlers
-            self._write("busy")
+                self._threads.setdefault(thread, self._after)
+            if _exit_handlers() > max(self._handlers.values()):
+                self._handlers[self._after] = _exit_handlers()
+            self._write()
 
     def done(self, code: int) -> None:
         """Note that all work is done, with this exit code, and who may keep the process alive nevertheless."""
         alive = {self._threads.get(thread, "") for thread in threading.enumerate() if not thread.daemon}
-        suspects = alive - {""} or self._handlers.keys() - {""}
         with self._lock:
-            self._write(f"done {code}", sorted(suspects))
+            self._write(code, sorted(alive - {""} or self._handlers.keys() - {""})[:_MOST])
 
-    def _write(self, state: str, left: Iterable[str] = ()) -> None:
+    def _write(self, code: int | None = None, left: list[str] | None = None) -> None:
         if os.getpid() != self._owner or not self.intact:  # a forked worker speaks for nobody
             return
-        number = next(self._numbers)
-        innermost = sorted(self._doing.values(), reverse=True)[:_LINES]
-        lines = [f"{number} {state}"]
-        lines += [f"doing {activity.number} {activity.limit:g} {activity.text}" for activity in innermost]
-        lines += [f"after {self._after}"] if self._after else []
-        lines += [f"left {text}" for text in left]
-        end = f"\nend {number}".encode()
-        body = "\n".join(lines).encode("utf-8", "replace")
-        while len(body) + len(end) > BLOCK:  # wide characters: leave out whole lines from the end
-            body = body[: body.rindex(b"\n")]
-        os.pwrite(self._file, (body + end).ljust(BLOCK, b"\0"), 0)
+        innermost = sorted(self._doing.values(), reverse=True)[:_MOST]
+        block = json.dumps((code, innermost, self._after, left or [])).encode()
+        if len(block) > BLOCK:  # characters that JSON writes in six or twelve
+            block = json.dumps((code, [(one.number, one.limit, "?") for one in innermost], "", [])).encode()
+        os.pwrite(self._file, block.ljust(BLOCK, b"\0"), 0)
 
 
 _board: Board | None = None
@@ -210,5 +180,48 @@ def _exit_handlers() -> int:
     return int(count()) if count else 0
 
 
-def _one_line(text: str) -> str:
-    return " ".join(text.split())[:_TEXT]
+def in_main_thread() -> bool:
+    """True in the one thread that Python delivers signals to."""
+    return threading.current_thread() is threading.main_thread()
+
+
+class Presses:
+    """Ctrl-C within a context; `known` is False where C code handles the signal, so that nothing can be counted."""
+
+    def __init__(self, known: bool) -> None:
+        self.known, self.count = known, 0
+
+
+@contextmanager
+def watch_interrupts() -> Iterator[Presses]:
+    """Tell the user's Ctrl-C from a KeyboardInterrupt that a plugin raises: count SIGINT within the context."""
+    previous = signal.getsignal(signal.SIGINT) if in_main_thread() else None
+    if not callable(previous):
+        # known: ignored, or in a thread that no signal reaches
+        yield Presses(known=previous is not None or not in_main_thread())
+        return
+    presses = Presses(known=True)
+
+    def handle(number: int, frame: Any) -> None:
+        presses.count += 1
+        previous(number, frame)
+
+    signal.signal(signal.SIGINT, handle)
+    try:
+        yield presses
+    finally:
+        signal.signal(signal.SIGINT, previous)
+
+
+@contextmanager
+def deaf_to_interrupts() -> Iterator[None]:
+    """Ignore Ctrl-C within the context, while a message is being printed."""
+    if not in_main_thread():
+        yield
+        return
+    previous = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        yield
+    finally:
+        if previous is not None:
+            signal.signal(signal.SIGINT, previous)

@@ -151,6 +151,9 @@ class FakeCatalog:
             for use, role in sorted(self.found, key=lambda key: (key[1], key[0]))
         )
 
+    def extensions(self, *groups):
+        return ()
+
     def kind_names(self):
         return {"heatmap", "counterfactual", "attributes"}
 

@@ -1,8 +1,7 @@
-"""`sidelight check` and `sidelight schema`."""
+"""`sidelight check`."""
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 import pytest
@@ -42,8 +41,7 @@ computes  at most 7 steps, looked up on the way
 @pytest.fixture
 def sidelight(catalog, monkeypatch, tmp_path, working, capsys):
     """Run the command line in a folder with recipe.yaml; gives the exit code, stdout and stderr."""
-    monkeypatch.setattr("sidelight.cli.check.installed", lambda: catalog)
-    monkeypatch.setattr("sidelight.cli.schema.installed", lambda: catalog)
+    monkeypatch.setattr("sidelight.registry.catalog.installed", lambda: catalog)
     monkeypatch.chdir(tmp_path)
     Path("recipe.yaml").write_text(working + RECIPE)
 
@@ -96,8 +94,7 @@ def test_a_missing_recipe(sidelight):
     assert 'did you mean "recipe.yaml"?' in err
 
 
-def test_schema_is_json(sidelight):
-    code, out, err = sidelight("schema")
-    assert err == ""
-    assert code == 0
-    assert json.loads(out)["title"] == "Sidelight recipe"
+def test_what_dev_brings_is_named_where_it_is_missing(sidelight):
+    for command in ("schema", "new", "verify", "describe"):
+        missing = f'error: the command "{command}" is not installed\n  fix: install sidelight-dev\n'
+        assert sidelight(command) == (2, "", missing)

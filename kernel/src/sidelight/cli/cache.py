@@ -1,4 +1,4 @@
-"""`sidelight cache`: how large the store of finished steps is, and how to empty it."""
+"""`sidelight cache`: size of the store of finished steps, and its removal."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ import re
 from collections import defaultdict
 from typing import TYPE_CHECKING
 
-from sidelight.cli.output import write, write_table
 from sidelight.engine.store import Store
 
 if TYPE_CHECKING:
+    from sidelight.cli.host import KernelHost
     from sidelight.engine.store import Stored
 
 _SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 7 * 86400}
@@ -27,20 +27,20 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     actions.add_parser("path", help="print the cache's folder")
 
 
-def run(arguments: argparse.Namespace) -> int:
+def run(arguments: argparse.Namespace, host: KernelHost) -> int:
     """Do it; gives the exit code."""
     store = Store()
     if arguments.action == "path":
-        write(str(store.root))
+        host.write(str(store.root))
     elif arguments.action == "clear":
         count, size = store.clear(arguments.older_than)
-        write(f"removed {count} entries, {human_size(size)}, from {store.root}")
+        host.write(f"removed {count} entries, {human_size(size)}, from {store.root}")
     else:
-        _list(store)
+        _list(store, host)
     return 0
 
 
-def _list(store: Store) -> None:
+def _list(store: Store, host: KernelHost) -> None:
     groups: dict[str, list[Stored]] = defaultdict(list)
     for entry in store.entries():
         groups[entry.component or "(damaged)"].append(entry)
@@ -50,8 +50,8 @@ def _list(store: Store) -> None:
         for name in sorted(groups, key=lambda name: -sizes[name])
     ]
     rows.append(["all", str(sum(map(len, groups.values()))), human_size(sum(sizes.values()))])
-    write_table(("component", "entries", "size"), rows)
-    write(f"in {store.root}")
+    host.write_table(("component", "entries", "size"), rows)
+    host.write(f"in {store.root}")
 
 
 def human_size(size: float) -> str:
@@ -66,5 +66,5 @@ def human_size(size: float) -> str:
 def _age(text: str) -> float:
     parts = re.fullmatch(r"(\d+)([smhdw])", text)
     if not parts:
-        raise argparse.ArgumentTypeError(f"{text!r} is no age; write 30d, 12h or 90m")
+        raise argparse.ArgumentTypeError(f'"{text}" is no age; write 30d, 12h or 90m')
     return float(int(parts[1]) * _SECONDS[parts[2]])

@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING
 
-from sidelight.cli.failures import DONE
-from sidelight.cli.output import write, write_table
+from sidelight.cli.run import add_recipe_arguments
 from sidelight.engine.api import forecast
 from sidelight.recipe.load import load_recipe
-from sidelight.registry.catalog import installed
 
 if TYPE_CHECKING:
     import argparse
     from collections.abc import Iterator, Mapping
 
+    from sidelight.cli.host import KernelHost
     from sidelight.engine.api import Forecast
     from sidelight.recipe.model import Explain, Resolved, ResolvedComponent
 
@@ -27,33 +25,26 @@ _TARGETS = {
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments of `sidelight check`."""
-    parser.add_argument("recipe", metavar="RECIPE", type=Path, help="a YAML file")
-    parser.add_argument(
-        "--set", metavar="KEY=VALUE", action="append", default=[], help="change one value: explain.count=20"
-    )
-    parser.add_argument(
-        "--swap", metavar="ROLE=USE", action="append", default=[], help="exchange a component: data=PLUGIN/COMPONENT"
-    )
-    parser.add_argument("--out", metavar="DIR", help="the run's folder (default: runs/ and the recipe's name)")
+    add_recipe_arguments(parser)
 
 
-def run(arguments: argparse.Namespace) -> int:
+def run(arguments: argparse.Namespace, host: KernelHost) -> int:
     """Check a recipe; say how its components are wired, and what a run would write and compute.
 
     Raises:
         RecipeError: it has mistakes; all of them are listed.
         UserError: the run's folder holds something else.
     """
-    recipe = load_recipe(arguments.recipe, set=arguments.set, swap=arguments.swap, catalog=installed())
+    recipe = load_recipe(arguments.recipe, set=arguments.set, swap=arguments.swap, catalog=host.catalog)
     ahead = forecast(recipe, arguments.out)
-    write(f"{recipe.name} ({arguments.recipe}), seed {recipe.seed}: no mistakes found\n")
-    write_table(("COMPONENT", "USE", "VERSION", "GETS", "GIVES"), [_row(one) for one in recipe.components])
-    write()
+    host.write(f"{recipe.name} ({arguments.recipe}), seed {recipe.seed}: no mistakes found\n")
+    host.write_table(("COMPONENT", "USE", "VERSION", "GETS", "GIVES"), [_row(one) for one in recipe.components])
+    host.write()
     for line in (*_facts(recipe, ahead), *_ahead(ahead)):
-        write(line)
+        host.write(line)
     for warning in recipe.warnings:
-        write(f"\nwarning: {warning.render()}")
-    return DONE
+        host.write(f"\nwarning: {warning.render()}")
+    return 0
 
 
 def _row(component: ResolvedComponent) -> tuple[str, ...]:

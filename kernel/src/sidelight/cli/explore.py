@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from sidelight.cli.run import add_recipe_arguments
+from sidelight.cli.run import add_recipe_arguments, run_recipe
 from sidelight.cli.serve import add_serving_arguments, serve_folder
 
 if TYPE_CHECKING:
     import argparse
+
+    from sidelight.cli.host import KernelHost
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -17,17 +19,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_serving_arguments(parser)
 
 
-def run(arguments: argparse.Namespace) -> int:
+def run(arguments: argparse.Namespace, host: KernelHost) -> int:
     """Run the recipe, then serve it; gives the exit code."""
-    from sidelight.engine.api import run as run_recipe
-
-    finished = run_recipe(
-        arguments.recipe,
-        set=arguments.set,
-        swap=arguments.swap,
-        out=arguments.out,
-        device=arguments.device,
-        threads=arguments.threads,
-        check=False,  # what has failed was said; the rest can be explored
-    )
-    return serve_folder(str(finished.folder), arguments)
+    finished = run_recipe(arguments, host)  # not checked: what has failed was said, the rest can be explored
+    return serve_folder(str(finished.folder), arguments, host)

@@ -1,31 +1,34 @@
-"""`sidelight plugins`: every installed component, where it comes from, and whether it works."""
+"""`sidelight plugins`: every installed component, kind, command and observer, and whether it works."""
 
 from __future__ import annotations
 
 from collections import Counter
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+import attrs
+from sidelight_specs.hooks import COMMAND, EXTENSIONS, KIND
 from sidelight_specs.roles import ROLES
 
-from sidelight.cli.failures import DONE
-from sidelight.cli.output import write, write_json, write_table
-from sidelight.registry.catalog import installed
+from sidelight.cli import built_in
 from sidelight.registry.hashes import installed_hash
-from sidelight.registry.survey import survey
+from sidelight.registry.survey import State, survey
 
 if TYPE_CHECKING:
     import argparse
 
-    from sidelight.registry.catalog import Catalog
-    from sidelight.registry.model import Fault
-    from sidelight.registry.survey import State
+    from sidelight.cli.host import KernelHost
+    from sidelight.registry.model import Entry
 
+SPECS = "sidelight-specs"
 _EMPTY = "no component is installed; plugins are packages whose names usually begin with sidelight-"
+_HEADINGS = ("COMPONENT", "ROLE", "DISTRIBUTION", "VERSION", "STATE", "SUMMARY")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options of `sidelight plugins`."""
-    parser.add_argument("--role", choices=ROLES, help="only the components of one role")
+    parser.add_argument(
+        "--role", choices=(*ROLES, *EXTENSIONS), help="only the components of one role, or kinds, commands, observers"
+    )
     parser.add_argument("--json", action="store_true", help="write JSON")
     parser.add_argument(
         "--no-load",
@@ -40,78 +43,82 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def run(arguments: argparse.Namespace) -> int:
+def run(arguments: argparse.Namespace, host: KernelHost) -> int:
     """List components; a broken one is named in the answer and is no error of this command."""
-    catalog = installed()
     if arguments.hashes:
-        return _list_hashes(catalog, as_json=arguments.json)
-    chosen = [entry for entry in catalog.entries() if arguments.role in (None, entry.role)]
-    states = survey(catalog, chosen, load=not arguments.no_load)
+        return _list_hashes(host, as_json=arguments.json)
+    entries = (*host.catalog.entries(), *host.catalog.extensions())
+    if arguments.role:
+        chosen = [entry for entry in entries if entry.role == arguments.role]
+    else:  # the built-in kinds are no news to anybody
+        chosen = [entry for entry in entries if entry.distribution != SPECS]
+    states = _with_rivals(survey(host.catalog, chosen, load=not arguments.no_load))
     if arguments.json:
-        write_json(as_json(states, catalog.problems()))
+        _write_json(states, host)
     else:
-        _write(states, catalog.problems())
-    return DONE
+        _write(states, host)
+    return 0
 
 
-def _list_hashes(catalog: Catalog, *, as_json: bool) -> int:
-    """The distributions that announce components, each with its version and hash."""
-    found = sorted({(entry.distribution, entry.version) for entry in catalog.entries()})
-    rows = [(name, version, installed_hash(name)) for name, version in found]
+def _with_rivals(states: tuple[State, ...]) -> tuple[State, ...]:
+    """Commands and kinds whose name is taken are broken: a built-in one counts first, then the first in the list."""
+    taken = {(COMMAND, name): "sidelight" for name in built_in()}
+    checked = []
+    for state in states:
+        entry, key = state.entry, (state.entry.role, state.entry.name)
+        owner = taken.setdefault(key, entry.distribution) if entry.role in (COMMAND, KIND) else entry.distribution
+        if owner != entry.distribution:
+            why = f'the {entry.role} "{entry.name}" of {entry.distribution} {entry.version} is taken by {owner}'
+            state = attrs.evolve(state, state="broken", summary="", why=why, fix="tell its authors to rename it")
+        checked.append(state)
+    return tuple(checked)
+
+
+def _list_hashes(host: KernelHost, *, as_json: bool) -> int:
+    """The distributions that announce something, each with its version and hash."""
+    found = sorted({(one.distribution, one.version) for one in host.installed()})
+    rows = [(name, version, installed_hash(name)) for name, version in found if name != SPECS]
     if as_json:
-        write_json([{"distribution": name, "version": version, "hash": digest} for name, version, digest in rows])
+        host.write_json([dict(zip(("distribution", "version", "hash"), row, strict=True)) for row in rows])
     else:
         cells = [(name, version, digest or "none: editable, or unreadable") for name, version, digest in rows]
-        write_table(("DISTRIBUTION", "VERSION", "HASH"), cells)
-    return DONE
+        host.write_table(("DISTRIBUTION", "VERSION", "HASH"), cells)
+    return 0
 
 
-def as_json(states: tuple[State, ...], faults: tuple[Fault, ...]) -> dict[str, Any]:
-    """The listing as plain values."""
+def _write_json(states: tuple[State, ...], host: KernelHost) -> None:
+    names = ("use", "role", "distribution", "version", "module")
     components = [
-        {
-            "use": state.entry.use,
-            "role": state.entry.role,
-            "distribution": state.entry.distribution,
-            "version": state.entry.version,
-            "module": state.entry.module,
-            "state": state.state,
-            "summary": state.summary,
-            "why": state.why,
-            "fix": state.fix,
-        }
+        {name: getattr(state.entry, name) for name in names}
+        | {name: getattr(state, name) for name in ("state", "summary", "why", "fix")}
         for state in states
     ]
-    problems = [{"distribution": fault.distribution, "file": fault.file, "message": fault.message} for fault in faults]
-    return {"components": components, "problems": problems}
+    problems = [attrs.asdict(fault) for fault in host.catalog.problems()]
+    host.write_json({"components": components, "problems": problems})
 
 
-def _write(states: tuple[State, ...], faults: tuple[Fault, ...]) -> None:
-    if not states:
-        write(_EMPTY)
-    else:
-        headings = ("COMPONENT", "ROLE", "DISTRIBUTION", "VERSION", "STATE", "SUMMARY")
-        write_table(headings, [_row(state) for state in states])
-    for state in ("broken", "blocked"):
-        _write_reasons(state, [found for found in states if found.state == state])
-    if faults:
-        write("\nproblems with installed distributions:")
-        for fault in faults:
-            write(f"  {fault}")
-    if states:
-        counts = Counter(state.state for state in states)
-        write("\n" + ", ".join(f"{count} {state}" for state, count in counts.items()))
-
-
-def _row(state: State) -> tuple[str, ...]:
-    entry = state.entry
+def _row(entry: Entry, state: State) -> tuple[str, ...]:
     return entry.use, entry.role, entry.distribution, entry.version, state.state, state.summary
 
 
-def _write_reasons(heading: str, states: list[State]) -> None:
+def _write(states: tuple[State, ...], host: KernelHost) -> None:
     if not states:
-        return
-    write(f"\n{heading}:")
-    for state in states:
-        write(f"  {state.why}")
-        write(f"    fix: {state.fix}")
+        host.write(_EMPTY)
+    else:
+        entries = [(state.entry, state) for state in states]
+        rows = [
+            (one.use, one.role, one.distribution, one.version, state.state, state.summary) for one, state in entries
+        ]
+        host.write_table(_HEADINGS, rows)
+    for heading in ("broken", "blocked"):
+        reasons = [state for state in states if state.state == heading]
+        if reasons:
+            host.write(f"\n{heading}:")
+        for state in reasons:
+            host.write(f"  {state.why}\n    fix: {state.fix}")
+    faults = host.problems()
+    if faults:
+        host.write("\n".join(("\nproblems with installed distributions:", *(f"  {fault}" for fault in faults))))
+    if states:
+        counts = Counter(state.state for state in states)
+        host.write("\n" + ", ".join(f"{count} {state}" for state, count in counts.items()))

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     import argparse
 
+    from sidelight.cli.host import KernelHost
     from sidelight.engine.results import Run
 
 
@@ -37,23 +38,19 @@ def add_computing_arguments(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def run(arguments: argparse.Namespace) -> int:
+def run(arguments: argparse.Namespace, host: KernelHost) -> int:
     """Run the recipe; gives the exit code."""
-    from sidelight.engine.api import run as run_recipe
-
-    finished = run_recipe(
-        arguments.recipe,
-        set=arguments.set,
-        swap=arguments.swap,
-        out=arguments.out,
-        device=arguments.device,
-        threads=arguments.threads,
-        progress=not arguments.quiet,
-        check=False,
-    )
-    _show(finished)
+    finished = run_recipe(arguments, host, progress=not arguments.quiet)
+    _show(finished, host)
     finished.check()
     return 0
+
+
+def run_recipe(arguments: argparse.Namespace, host: KernelHost, *, progress: bool = True) -> Run:
+    """Run the recipe that the arguments of `add_recipe_arguments` and `add_computing_arguments` name."""
+    names = ("set", "swap", "out", "device", "threads")
+    settings = {name: getattr(arguments, name) for name in names}
+    return host.run(arguments.recipe, progress=progress, **settings)
 
 
 def _positive(text: str) -> int:
@@ -63,20 +60,18 @@ def _positive(text: str) -> int:
     return number
 
 
-def _show(finished: Run) -> None:
+def _show(finished: Run, host: KernelHost) -> None:
     from sidelight_specs.results.table import HEADINGS
-
-    from sidelight.cli.output import write, write_table
 
     table = finished.measurements
     if len(table):
-        write_table(HEADINGS, [row.cells for row in table])
+        host.write_table(HEADINGS, [row.cells for row in table])
     for note in table.notes:
-        write(note)
+        host.write(note)
     cache, seconds = finished.manifest["cache"], finished.manifest["seconds"]
     steps = cache["found"] + cache["made"]
-    write(f"{cache['found']} of {steps} parts came from the cache; {seconds['total']:.1f} s in all")
+    host.write(f"{cache['found']} of {steps} parts came from the cache; {seconds['total']:.1f} s in all")
     for page in finished.pages:
-        write(f"open {page}")
+        host.write(f"open {page}")
     if not finished.pages:
-        write(f"results are in {finished.folder}")
+        host.write(f"results are in {finished.folder}")

@@ -9,6 +9,8 @@ from sidelight.cli.run import add_computing_arguments
 if TYPE_CHECKING:
     import argparse
 
+    from sidelight.cli.host import KernelHost
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare what the command takes."""
@@ -28,19 +30,18 @@ def add_serving_arguments(parser: argparse.ArgumentParser) -> None:
     add_computing_arguments(parser)
 
 
-def run(arguments: argparse.Namespace) -> int:
+def run(arguments: argparse.Namespace, host: KernelHost) -> int:
     """Serve until Ctrl-C; gives the exit code."""
-    return serve_folder(arguments.run, arguments)
+    return serve_folder(arguments.run, arguments, host)
 
 
-def serve_folder(folder: str, arguments: argparse.Namespace) -> int:
+def serve_folder(folder: str, arguments: argparse.Namespace, host: KernelHost) -> int:
     """Serve the run in a folder."""
-    from sidelight.cli.output import write
-    from sidelight.engine.serve import serve
+    from sidelight import serve
 
     def announce(address: str) -> None:
-        write(f"open {address}")
-        write("Ctrl-C ends it")
+        host.write(f"open {address}")
+        host.write("Ctrl-C ends it")
 
     serve(
         folder,

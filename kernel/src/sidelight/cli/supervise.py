@@ -1,8 +1,8 @@
-"""The process that the user starts: it runs the command in a child process, passes signals on, and judges the end.
+"""The process that the user starts: it forks a child for the command, passes signals on, and judges its end.
 
 A component can end the process in ways that no `except` sees: `os._exit`, a crash of native code, an endless loop at
 import. The child therefore notes what is under way (`sidelight.underway`), and that it is done; without that note
-nothing counts as success. This module and what it imports stay light: they are paid for twice.
+nothing counts as success. The fork is made before anything is imported: it costs milliseconds, and nothing is shared.
 """
 
 from __future__ import annotations
@@ -10,66 +10,35 @@ from __future__ import annotations
 import os
 import signal
 import sys
+import threading
 import time
 from contextlib import suppress
-from typing import NamedTuple
 
 from sidelight import underway
-from sidelight.cli.commands import DONE, FAILED, INTERRUPTED, STOPPED, find
-from sidelight.terminal import clean
+from sidelight.cli import DONE, FAILED, INTERRUPTED, STOPPED, guarded
+from sidelight.untrusted import clean
 
-_CHANNEL = "SIDELIGHT_UNDERWAY"
-"""Environment variable by which the child learns the descriptor of the shared file, its parent, and nobody else."""
-_TICK = 0.5
-"""Seconds between two looks at the child where no signal comes."""
-_GRACE = 15.0
-"""Seconds that threads and exit handlers get once the work is done; on a busy machine, torch alone takes several."""
-_SUSPECTS = 3
-"""Components that a warning names."""
-_LAST_PRESS = 3
-"""The Ctrl-C that kills: the first asks the run to stop at the next item, the second to stop at once."""
+_TICK = 0.5  # seconds between two looks at the child where no signal comes
+_GRACE = 15.0  # seconds for threads and exit handlers once the work is done; on a busy machine torch takes several
+_SUSPECTS = 3  # components that a warning names
+_LAST_PRESS = 3  # the Ctrl-C that kills: the first asks the run to stop, the second to stop at once
 _WATCHED = tuple(getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP", "SIGCHLD") if hasattr(signal, name))
 
 
 def run(argv: list[str]) -> int:
     """Run the command line of this process; gives its exit code."""
-    channel = _channel(os.environ.pop(_CHANNEL, ""))
-    if channel is not None:
-        return _work(argv, *channel)
-    return _Supervision(argv).run() if _needs_child(argv) else _here(argv)
-
-
-def _here(argv: list[str]) -> int:
-    from sidelight.cli.failures import guarded  # what the work needs and the parent does not: a third of its start
-    from sidelight.cli.frame import dispatch
-
-    return guarded(dispatch, argv)
-
-
-def _needs_child(argv: list[str]) -> bool:
-    """True for commands that run plugins, where a child process can do the same as this one."""
     words = [word for word in argv if word != "--debug"]
-    command = find(words[0]) if words else None
-    if command is None or not command.supervised or {"-h", "--help"} & set(words):
-        return False
+    is_light = not words or words in (["-h"], ["--help"], ["--version"])  # runs no code of plugins
     is_watched = bool(sys.gettrace() or sys.getprofile())  # a debugger or profiler wants the work in this process
-    started_from_file = getattr(sys.modules["__main__"], "__file__", None) is not None
-    return hasattr(os, "posix_spawn") and bool(sys.executable) and started_from_file and not is_watched
+    can_fork = hasattr(os, "fork") and threading.active_count() == 1
+    if is_light or is_watched or not can_fork:
+        return guarded(argv)
+    return _Supervision(argv).run()
 
 
-def _channel(text: str) -> tuple[int, int] | None:
-    """Descriptor and parent's process, where the variable was set by a parent of ours."""
-    file, _, parent = text.partition(",")
-    if not (file.isdecimal() and parent.isdecimal()) or os.getppid() != int(parent):
-        return None
-    with suppress(OSError):
-        os.fstat(int(file))
-        return int(file), int(parent)
-    return None
-
-
-def _work(argv: list[str], file: int, parent: int) -> int:
+def _work(argv: list[str], file: int, parent: int, mask: set[int]) -> int:
     """The child: do what the command says, and note that it is done."""
+    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     board = underway.connect(file)
     _die_with(parent)
     if "--debug" in argv:
@@ -77,8 +46,8 @@ def _work(argv: list[str], file: int, parent: int) -> int:
 
         faulthandler.enable()  # a crash shows the lines of Python that led there
     try:
-        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})  # blocked while Python started
-        code = _here(argv)
+        signal.pthread_sigmask(signal.SIG_SETMASK, mask)
+        code = guarded(argv)
     except KeyboardInterrupt:  # pressed again while the message was printed
         code = INTERRUPTED
     signal.signal(signal.SIGINT, signal.SIG_IGN)
@@ -98,20 +67,6 @@ def _die_with(parent: int) -> None:
         os.kill(os.getpid(), signal.SIGKILL)
 
 
-class _End(NamedTuple):
-    """End of the child: by a signal, or with a status."""
-
-    number: int
-    status: int
-
-    def __str__(self) -> str:
-        if self.number == signal.SIGKILL:
-            return "was under way when the Python process was killed (SIGKILL), perhaps because memory ran out"
-        if self.number:
-            return f"crashed the Python process ({_signal_name(self.number)})"
-        return f"ended the Python process with status {self.status}"
-
-
 class _Supervision:
     """One child and what is known of it.
 
@@ -120,6 +75,7 @@ class _Supervision:
     """
 
     def __init__(self, argv: list[str]) -> None:
+        self._argv = argv
         self._debug = "--debug" in argv
         self._file = _anonymous_file()
         self._state = underway.State()
@@ -132,20 +88,20 @@ class _Supervision:
             self._grace = min(_GRACE, underway.patience())
 
     def run(self) -> int:
-        """Start the child and wait for its end."""
-        before = signal.pthread_sigmask(signal.SIG_BLOCK, _WATCHED)
+        """Start the child and wait for its end; in the child, the command's exit code."""
+        mask = signal.pthread_sigmask(signal.SIG_BLOCK, _WATCHED)
         signal.signal(signal.SIGCHLD, lambda *_: None)  # ignored, its end could not be waited for
-        environment = {**os.environ, _CHANNEL: f"{self._file},{os.getpid()}"}
-        command = [sys.executable, *sys.orig_argv[1:]]  # as this process was started: options, script, arguments
-        mask = {*before, signal.SIGINT}
-        self._child = os.posix_spawn(sys.executable, command, environment, setsigmask=mask)
+        parent = os.getpid()
+        self._child = os.fork()
+        if not self._child:
+            return _work(self._argv, self._file, parent, mask)
         looked = time.monotonic()
         while True:
             self._pass_on(_next_signal(_TICK))
             ended, status = os.waitpid(self._child, os.WNOHANG)
-            self._look()
+            self._state = underway.read(self._file) or self._state
             if ended:
-                return self._judge(_end(status))
+                return self._judge(os.waitstatus_to_exitcode(status))
             now = time.monotonic()
             verdict = self._patience(min(now - looked, 2 * _TICK))  # while both were stopped no time counts
             looked = now
@@ -165,9 +121,6 @@ class _Supervision:
         with suppress(ProcessLookupError):
             os.kill(self._child, signal.SIGKILL if last else number)
 
-    def _look(self) -> None:
-        self._state = underway.read(self._file) or self._state
-
     def _patience(self, seconds: float) -> int | None:
         """The exit code, when the child is late and was ended for it.
 
@@ -182,9 +135,9 @@ class _Supervision:
         if late is None:
             return None
         self._kill()
-        self._look()
+        self._state = underway.read(self._file) or self._state
         if self._state.code is not None or late not in self._state.doing:  # it ended at this very moment
-            return self._judge(_End(signal.SIGKILL, 0))
+            return self._judge(-signal.SIGKILL)
         longer = f"to wait longer set {underway.PATIENCE_VARIABLE}={2 * late.limit:.0f}"
         self._fail(f"{late.text} took more than {late.limit:g} seconds", longer)
         return FAILED
@@ -201,35 +154,37 @@ class _Supervision:
     def _cut_off(self) -> int:
         """End a child that is done and does not end."""
         self._kill()
-        who = f" ({self._left()})" if self._state.left else ""
-        text = f"a thread or an exit handler{who} kept the process after everything was done"
-        _tell(f"warning: {text}; it was ended after {self._grace:g} seconds")
+        more = len(self._state.left) - _SUSPECTS
+        suspects = "; ".join(self._state.left[:_SUSPECTS]) + (f"; {more} more" if more > 0 else "")
+        text = f"a thread or an exit handler{f' ({suspects})' if suspects else ''} kept the process"
+        _tell(f"warning: {text} after everything was done; it was ended after {self._grace:g} seconds")
         return self._state.code or DONE
 
-    def _judge(self, end: _End) -> int:
-        """The exit code of a child that has ended, and the message that belongs to it."""
-        code = self._state.code
+    def _judge(self, status: int) -> int:
+        """The exit code of a child that has ended, and the message that belongs to it.
+
+        Args:
+            status: its exit status, or minus the number of the signal that ended it.
+        """
+        code, number = self._state.code, max(-status, 0)
         if code == INTERRUPTED and not self._presses:
             self._fail(f"{self._suspect()} interrupted the process, nobody pressed Ctrl-C")
             return FAILED
         if code is not None:
-            killed_by_user = end.number == signal.SIGKILL and self._presses >= _LAST_PRESS
-            if end.number and not killed_by_user:
-                _tell(f"warning: the process crashed ({_signal_name(end.number)}) after everything was done")
+            killed_by_user = number == signal.SIGKILL and self._presses >= _LAST_PRESS
+            if number and not killed_by_user:
+                _tell(f"warning: the process crashed ({_signal_name(number)}) after everything was done")
             return code
-        if self._passed == signal.SIGINT and end.number in (signal.SIGINT, signal.SIGKILL):
+        if self._passed == signal.SIGINT and number in (signal.SIGINT, signal.SIGKILL):
             _tell(STOPPED)
             return INTERRUPTED
-        if self._passed and end.number == self._passed:
+        if self._passed and number == self._passed:  # end as whoever sent the signal expects
             _show_cursor()
-            _die_by(self._passed)
-        self._fail(f"{self._suspect()} {end}")
+            signal.signal(number, signal.SIG_DFL)
+            signal.pthread_sigmask(signal.SIG_UNBLOCK, {number})
+            os.kill(os.getpid(), number)
+        self._fail(f"{self._suspect()} {_end(status)}")
         return FAILED
-
-    def _left(self) -> str:
-        """Whose thread or exit handler it may be."""
-        more = len(self._state.left) - _SUSPECTS
-        return "; ".join(self._state.left[:_SUSPECTS]) + (f"; {more} more" if more > 0 else "")
 
     def _suspect(self) -> str:
         if self._state.doing:
@@ -245,48 +200,37 @@ class _Supervision:
 
 
 def _anonymous_file() -> int:
-    """The descriptor of a file without a name that a child inherits."""
+    """The descriptor of a file without a name, shared with a forked child."""
     if hasattr(os, "memfd_create"):
-        file = os.memfd_create("sidelight-underway")
-    else:
-        import tempfile
+        return os.memfd_create("sidelight-underway")
+    import tempfile
 
-        with tempfile.TemporaryFile() as stream:
-            file = os.dup(stream.fileno())
-    os.set_inheritable(file, True)
-    return file
+    with tempfile.TemporaryFile() as stream:
+        return os.dup(stream.fileno())
 
 
 def _next_signal(seconds: float) -> tuple[int, bool] | None:
     """The next watched signal, all of which are blocked, and whether the terminal sent it; None after some seconds."""
     if hasattr(signal, "sigtimedwait"):
-        found = signal.sigtimedwait(_WATCHED, seconds)
-        return None if found is None else (found.si_signo, found.si_code > 0)  # above 0: from the kernel
+        came = signal.sigtimedwait(_WATCHED, seconds)
+        return None if came is None else (came.si_signo, came.si_code > 0)  # above 0: from the kernel
     end = time.monotonic() + seconds
     while not set(_WATCHED) & signal.sigpending():
         if time.monotonic() >= end:
             return None
         time.sleep(0.02)
-    return signal.sigwait(_WATCHED), _in_foreground()
-
-
-def _in_foreground() -> bool:
-    """True if a terminal sends its Ctrl-C to this process; a guess, for signals that do not say who sent them."""
+    in_foreground = False  # then the terminal sends Ctrl-C to both; a guess, for signals that do not say who sent them
     with suppress(OSError):
-        return os.tcgetpgrp(0) == os.getpgrp()
-    return False
+        in_foreground = os.tcgetpgrp(0) == os.getpgrp()
+    return signal.sigwait(_WATCHED), in_foreground
 
 
-def _end(status: int) -> _End:
-    code = os.waitstatus_to_exitcode(status)
-    return _End(-code, 0) if code < 0 else _End(0, code)
-
-
-def _die_by(number: int) -> None:
-    """End as whoever sent the signal expects."""
-    signal.signal(number, signal.SIG_DFL)
-    signal.pthread_sigmask(signal.SIG_UNBLOCK, {number})
-    os.kill(os.getpid(), number)
+def _end(status: int) -> str:
+    if status == -signal.SIGKILL:
+        return "was under way when the Python process was killed (SIGKILL), perhaps because memory ran out"
+    if status < 0:
+        return f"crashed the Python process ({_signal_name(-status)})"
+    return f"ended the Python process with status {status}"
 
 
 def _signal_name(number: int) -> str:

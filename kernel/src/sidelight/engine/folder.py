@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Self
 from sidelight_specs import UserError
 
 from sidelight.engine.store import Scratch, left_behind, sync, sync_files
-from sidelight.files import read_regular
+from sidelight.untrusted import read_regular
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from sidelight_specs import Cancelled, UserError
 
-from sidelight.interrupts import in_main_thread
+from sidelight.underway import in_main_thread
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -7,7 +7,7 @@ import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, TextIO
 
-from sidelight.terminal import clean
+from sidelight.untrusted import clean
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

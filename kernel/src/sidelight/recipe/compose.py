@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING, Any
 from sidelight_specs.wording import did_you_mean, listing, quoted, show
 
 from sidelight.document import MAX_BYTES, UNREADABLE, Budget, Item, TooBigError, Value, read_plain, read_yaml
-from sidelight.files import read_regular
 from sidelight.problems import Place, Problems
 from sidelight.recipe.model import COMPONENT_KEYS, SECTIONS
+from sidelight.untrusted import read_regular
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

@@ -19,8 +19,8 @@ from attrs import field, frozen
 from sidelight_specs.hooks import EXTENSIONS, GROUP_PREFIX
 from sidelight_specs.roles import ROLES
 
-from sidelight.files import refuse_special
 from sidelight.registry.model import Entry, Fault, normalise, plugin_name
+from sidelight.untrusted import refuse_special
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

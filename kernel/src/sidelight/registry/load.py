@@ -21,8 +21,8 @@ from sidelight_specs import Artifact, ComponentDescriptor, hooks
 from sidelight_specs.commands import Command
 from sidelight_specs.roles import ROLES
 
-from sidelight.interrupts import watch_interrupts
 from sidelight.registry.surroundings import Surroundings
+from sidelight.underway import watch_interrupts
 
 if TYPE_CHECKING:
     from collections.abc import Callable

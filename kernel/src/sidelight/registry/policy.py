@@ -24,10 +24,10 @@ import yaml
 from attrs import frozen
 from sidelight_specs import UserError
 
-from sidelight.files import read_regular
 from sidelight.problems import Place, Problem
 from sidelight.registry.hashes import PREFIX, installed_hash
 from sidelight.registry.model import normalise
+from sidelight.untrusted import read_regular
 
 if TYPE_CHECKING:
     from packaging.specifiers import SpecifierSet

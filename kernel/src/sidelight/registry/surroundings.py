@@ -13,7 +13,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from sidelight.interrupts import in_main_thread
+from sidelight.underway import in_main_thread
 
 if TYPE_CHECKING:
     from types import ModuleType

@@ -1,0 +1,142 @@
+"""The facade that commands get, `sidelight_specs.host.Host`: output that is safe to show, and the kernel's services."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import sys
+import textwrap
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, TextIO
+
+from sidelight_specs import UserError
+from sidelight_specs.host import Found, Host, Installed
+
+from sidelight.untrusted import clean
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from sidelight.engine.results import Run
+    from sidelight.registry.catalog import Catalog
+
+STYLES = {"ok": "green", "broken": "red", "blocked": "yellow", "error": "red"}  # words coloured on a terminal
+FEWEST, PLAIN = 40, 100  # columns: of a terminal at least; where there is no terminal
+
+
+class KernelHost(Host):
+    """The host of every command line; plugins are read when a command asks for them."""
+
+    def write(self, text: str = "", *, error: bool = False) -> None:
+        """Write lines of text to stdout, or to stderr."""
+        print(clean(text), file=sys.stderr if error else sys.stdout)
+
+    def write_wrapped(self, text: str, indent: str = "") -> None:
+        """Write a paragraph, broken into lines that fit."""
+        width = max(shutil.get_terminal_size().columns, FEWEST) if sys.stdout.isatty() else PLAIN
+        wrapper = textwrap.TextWrapper(width, initial_indent=indent, subsequent_indent=indent)
+        wrapper.break_on_hyphens = False  # names stay whole
+        print(wrapper.fill(clean(text)))
+
+    def write_json(self, value: Any) -> None:
+        """Write plain values as JSON; what could drive the terminal is escaped as JSON escapes it."""
+        text = json.dumps(value, indent=2, ensure_ascii=False)
+        print("".join(char if char.isprintable() or char == "\n" else json.dumps(char)[1:-1] for char in text))
+
+    def write_table(self, headings: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+        """Write a table: columns aligned by spaces, in colour on a terminal; empty columns are left out."""
+        used = [index for index in range(len(headings)) if any(row[index] for row in rows)]
+        table = [[headings[index] for index in used], *([clean(row[index]) for index in used] for row in rows)]
+        if sys.stdout.isatty():
+            _write_rich(table)
+            return
+        widths = [max(len(row[column]) for row in table) for column in range(len(used))]
+        for row in table:
+            print("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
+
+    @cached_property
+    def catalog(self) -> Catalog:
+        """The registry; for the kernel's own commands."""
+        from sidelight.registry.catalog import installed
+
+        return installed()
+
+    def installed(self) -> tuple[Installed, ...]:
+        """Every entry point of every plugin."""
+        entries = (*self.catalog.entries(), *self.catalog.extensions())
+        return tuple(
+            Installed(entry.role, entry.use, entry.distribution, entry.version, entry.module) for entry in entries
+        )
+
+    def problems(self) -> tuple[str, ...]:
+        """Distributions that cannot be read, and names that are claimed twice."""
+        return tuple(map(str, self.catalog.problems()))
+
+    def find(self, use: str, role: str = "") -> tuple[Found, ...]:
+        """The components of that name."""
+        from sidelight.registry.model import Unavailable
+
+        entries = [entry for entry in self.catalog.entries() if entry.use == use]
+        roles = [role] if role else list(dict.fromkeys(entry.role for entry in entries))
+        found = []
+        for answer in [self.catalog.lookup(use, one) for one in roles] or [self.catalog.missing(use, None)]:
+            if isinstance(answer, Unavailable):
+                raise UserError(answer.message, answer.suggestion) from answer.cause
+            found.append(Found(use, answer.role, answer.descriptor, answer.distribution, answer.version))
+        return tuple(found)
+
+    def schema(self) -> tuple[dict[str, Any], tuple[str, ...]]:
+        """The JSON Schema of recipes, and what is left out of it."""
+        from sidelight.recipe.schema import recipe_schema
+        from sidelight.registry.model import Unavailable
+
+        answers = [self.catalog.lookup(entry.use, entry.role) for entry in self.catalog.entries()]
+        broken = [one.message for one in answers if isinstance(one, Unavailable) and one.kind == "broken"]
+        return recipe_schema(self.catalog), (*broken, *self.problems())
+
+    def check(self, recipe: str | Path, *, set: Sequence[str] = (), swap: Sequence[str] = ()) -> dict[str, Any]:
+        """The resolved recipe as plain values."""
+        from sidelight.recipe.load import load_recipe
+
+        return load_recipe(recipe, set=set, swap=swap, catalog=self.catalog).plain
+
+    def run(self, recipe: str | Path, **settings: Any) -> Run:
+        """Run a recipe."""
+        from sidelight import run
+
+        return run(recipe, check=False, **settings)
+
+    def load_run(self, folder: str | Path) -> Run:
+        """Read back a finished run."""
+        from sidelight import load_run
+
+        return load_run(folder)
+
+
+def write_error(text: str) -> None:
+    """Write `error: ...` to stderr, the word in colour on a terminal."""
+    prefix = "error: "
+    if sys.stderr.isatty():
+        _console(sys.stderr).print(prefix, style=STYLES["error"], end="")
+        prefix = ""
+    print(clean(prefix + text), file=sys.stderr)
+
+
+def _write_rich(table: list[list[str]]) -> None:
+    from rich.table import Table
+    from rich.text import Text
+
+    headings = table[0]
+    rich = Table(box=None, pad_edge=False, header_style="bold")
+    for heading in headings:
+        rich.add_column(heading, no_wrap=heading != headings[-1])  # a narrow terminal cuts the last column
+    for row in table[1:]:
+        rich.add_row(*(Text(cell, style=STYLES.get(cell, ""), no_wrap=True, overflow="ellipsis") for cell in row))
+    _console(sys.stdout).print(rich)
+
+
+def _console(stream: TextIO) -> Any:
+    from rich.console import Console
+
+    return Console(file=stream, highlight=False, markup=False)

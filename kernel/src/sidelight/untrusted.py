@@ -1,0 +1,43 @@
+"""Guards against what strangers have written: files that never end, and text that drives the terminal."""
+
+from __future__ import annotations
+
+import stat
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+_SPECIAL = {
+    stat.S_IFIFO: "a pipe",
+    stat.S_IFSOCK: "a socket",
+    stat.S_IFCHR: "a device",
+    stat.S_IFBLK: "a device",
+}
+
+
+def clean(text: str) -> str:
+    """The text with control characters escaped, but for newlines and tabs."""
+    if text.isprintable():
+        return text
+    return "".join(char if char.isprintable() or char in "\n\t" else repr(char)[1:-1] for char in text)
+
+
+def read_regular(path: Path, limit: int = -1) -> bytes:
+    """The content of a regular file, up to `limit` bytes where that is not negative.
+
+    Raises:
+        OSError: it cannot be read, or is none; `strerror` says why.
+    """
+    refuse_special(path)  # before it is opened: opening alone waits for a pipe, and does things to a device
+    with path.open("rb") as stream:
+        return stream.read(limit)
+
+
+def refuse_special(path: Path) -> None:
+    """Raise an OSError that says what the path is, where that is no regular file."""
+    mode = path.stat().st_mode
+    if stat.S_ISDIR(mode):
+        raise IsADirectoryError(21, "it is a folder, not a file", str(path))
+    if not stat.S_ISREG(mode):
+        raise OSError(22, f"it is {_SPECIAL.get(stat.S_IFMT(mode), 'something else')}, not a file", str(path))

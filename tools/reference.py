@@ -12,12 +12,13 @@ import tomllib
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from sidelight.cli.component_facts import facts
-from sidelight.cli.component_page import ANSWERS, capability
 from sidelight.recipe.model import SECTIONS, Explain
 from sidelight.recipe.resolve import plain_value
 from sidelight.registry.catalog import Available, installed
+from sidelight_dev.describe import ANSWERS, capability, facts
+from sidelight_specs.hooks import GROUP_PREFIX
 from sidelight_specs.params import Param, bounds_text, describe
+from sidelight_specs.roles import ROLES
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -46,7 +47,8 @@ def first_party() -> tuple[str, ...]:
     """The names of the distributions under plugins/ that have components, in alphabetical order."""
     files = sorted(ROOT.glob("plugins/*/pyproject.toml"))
     projects = [tomllib.loads(file.read_text(encoding="utf-8"))["project"] for file in files]
-    return tuple(project["name"] for project in projects if "entry-points" in project)
+    groups = {f"{GROUP_PREFIX}{role}" for role in ROLES}
+    return tuple(project["name"] for project in projects if groups & project.get("entry-points", {}).keys())
 
 
 def page(catalog: Catalog, distributions: Iterable[str]) -> str:

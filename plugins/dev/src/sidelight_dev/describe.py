@@ -101,7 +101,7 @@ def _write_page(facts: dict[str, Any], host: Host) -> None:
         host.write_wrapped(parameter["help"], "      ")
     sections = {
         "needs": "\n".join(map(_need, facts["needs"])),
-        "provides": "\n".join(map(_capability, facts["provides"])),
+        "provides": "\n".join(map(capability, facts["provides"])),
         "gives": f"{facts['gives']}: {ANSWERS[facts['answers']]}" if "gives" in facts else "",
         "measures": ", ".join(facts.get("accepts", ())),
         "paper": facts["paper"],
@@ -130,11 +130,12 @@ def _range(parameter: dict[str, Any]) -> str:
     return " ".join(filter(None, (bounds, parameter["unit"])))
 
 
-def _capability(name: str) -> str:
+def capability(name: str) -> str:
+    """A capability and its meaning, where it is one that the contracts define."""
     return f"{name}: {CAPABILITIES[name]}" if name in CAPABILITIES else name
 
 
 def _need(need: dict[str, Any]) -> str:
     slot = "" if need["slot"] == need["role"] else f" as {need['slot']}"
     heading = f"{need['role']}{slot}{' (optional)' if need['optional'] else ''}"
-    return "\n".join([heading, *(f"  with {_capability(name)}" for name in need["capabilities"])])
+    return "\n".join([heading, *(f"  with {capability(name)}" for name in need["capabilities"])])

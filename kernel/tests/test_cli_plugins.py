@@ -180,10 +180,9 @@ def test_a_command_that_is_asked_for_an_unreadable_one_says_so(crowd):
 @pytest.fixture
 def alone(monkeypatch, site):
     """Only the fake distributions are installed."""
-    from sidelight.registry import catalog
+    from sidelight.registry import catalog, discover
 
-    scan = catalog.scan
-    monkeypatch.setattr(catalog, "scan", lambda: scan([str(site.folder)]))
+    monkeypatch.setattr(catalog, "index", lambda: discover.scan([str(site.folder)]))
     return site
 
 
@@ -241,5 +240,5 @@ def test_a_broken_policy_stops_what_would_load_plugins(site, capsys, monkeypatch
     policy.write_text("forbid: [acme]\n")
     monkeypatch.setenv("SIDELIGHT_POLICY", str(policy))
     assert main(["plugins"]) == 2
-    assert f"{policy}:1:1: unknown key in a policy" in capsys.readouterr().err
+    assert f'{policy}:1:1: the policy has no parameter "forbid"' in capsys.readouterr().err
     assert main(["--help"]) == 0

@@ -32,6 +32,12 @@ DESCRIPTORS = {
 }
 
 
+@pytest.fixture(autouse=True)
+def _code(monkeypatch):
+    """The code of a component is the name of its module: there is none."""
+    monkeypatch.setattr("sidelight.registry.code.code_of", lambda descriptor, distribution: descriptor.factory)
+
+
 def a_component(role, needs=None, trained_on=None):
     return ResolvedComponent(
         id="it",
@@ -40,7 +46,6 @@ def a_component(role, needs=None, trained_on=None):
         descriptor=DESCRIPTORS[role],
         distribution="sidelight-toy",
         version="1.0",
-        code="abc",
         params=Options(),
         needs=needs or {},
         trained_on=trained_on,
@@ -62,12 +67,12 @@ CHANGES = {
     "params": {"params": Options(steps=4)},
     "params in a tuple": {"params": Options(sizes=(1, 2, 3))},
     "version": {"version": "1.1"},
-    "code": {"code": "abd"},
+    "code": {"descriptor": attrs.evolve(DESCRIPTORS["explainer"], factory="c:B")},
     "use": {"use": "toy/other"},
     "id": {"id": "other"},
     "an optional need": {"needs": {"classifier": None}},
     "the need's params": {"classifier": {"params": Options(steps=4)}},
-    "the need's code": {"classifier": {"code": "abd"}},
+    "the need's code": {"classifier": {"descriptor": attrs.evolve(DESCRIPTORS["classifier"], factory="c:B")}},
 }
 
 

@@ -3,7 +3,7 @@
 import sys
 
 import pytest
-from sidelight.registry import code, imports
+from sidelight.registry import code
 from sidelight.registry.code import code_digest
 
 FILES = {
@@ -34,9 +34,8 @@ NOT_RUN = ["__init__.py", "only_for_types.py", "unrelated.py", "new.py"]
 
 
 def forget():
-    code._digest.cache_clear()
-    imports._outermost.cache_clear()
-    imports.imported.cache_clear()
+    for cache in (code._digest, code._graph, code._outermost):
+        cache.cache_clear()
 
 
 @pytest.fixture(autouse=True)

@@ -2,17 +2,20 @@
 
 import pytest
 from sidelight.registry.catalog import installed
-from sidelight.registry.code import _digest
-from sidelight.registry.foundations import _required, foundations
+from sidelight.registry.code import _digest, _graph, _required, code_of, foundations
 
 
 @pytest.fixture(autouse=True)
 def _forget():
-    for cache in (foundations, _required, _digest):
+    for cache in (foundations, _required, _digest, _graph):
         cache.cache_clear()
     yield
-    for cache in (foundations, _required, _digest):
+    for cache in (foundations, _required, _digest, _graph):
         cache.cache_clear()
+
+
+def code(component):
+    return code_of(component.descriptor, component.distribution)
 
 
 def require(info, *names):
@@ -42,7 +45,7 @@ def test_changed_code_of_a_foundation_changes_the_component_s(site):
     (info,) = site.folder.glob("acme_plugin-*.dist-info")
     require(info, "sidelight-specs", "acme-toolkit")
     require(site.install("acme-toolkit", files={"acme_toolkit/__init__.py": "x = 1"}), "sidelight-specs")
-    before = installed().lookup("acme-plugin/thing", "explainer").code
+    before = code(installed().lookup("acme-plugin/thing", "explainer"))
     (site.folder / "acme_toolkit" / "__init__.py").write_text("x = 2")
     _digest.cache_clear()
-    assert installed().lookup("acme-plugin/thing", "explainer").code != before
+    assert code(installed().lookup("acme-plugin/thing", "explainer")) != before

@@ -3,9 +3,8 @@
 import os
 
 import pytest
-from sidelight.registry.hashes import installed_hash
-from sidelight.registry.model import Entry
-from sidelight.registry.policy import Policy, policy_file, read_policy
+from sidelight.registry.discover import PluginEntry
+from sidelight.registry.policy import Policy, installed_hash, policy_file, read_policy
 from sidelight_specs import UserError
 
 
@@ -16,7 +15,7 @@ def policy(tmp_path, text):
 
 
 def blocked(found, distribution, use, version="1.0"):
-    return bool(found.blocks(Entry("explainer", use.partition("/")[2], use, distribution, version, "acme")))
+    return bool(found.blocks(PluginEntry("explainer", use.partition("/")[2], use, distribution, version, "acme")))
 
 
 def test_no_policy_blocks_nothing():
@@ -61,12 +60,12 @@ def test_every_mistake_is_named_with_its_line(tmp_path):
     file = tmp_path / "policy.yaml"
     places = [line for line in str(caught.value).splitlines() if line.startswith(str(file))]
     assert places == [
-        f"{file}:1:8: allow must be a list",
-        f"{file}:2:1: unknown key in a policy",
-        f"{file}:3:8: a pattern must be text",
-        f"{file}:3:11: a pattern must be text",
-        f"{file}:3:15: a pattern must be text",
-        f'{file}:4:1: duplicate key "deny"',
+        f'{file}:1:8: "allow" of the policy is "acme"',
+        f'{file}:2:1: the policy has no parameter "forbid"',
+        f'{file}:3:8: "deny.0" of the policy is 1',
+        f'{file}:3:11: "" is no pattern',
+        f'{file}:3:15: "deny.2" of the policy is a list',
+        f'{file}:4:1: the key "deny" is given twice; it stands in line 3 already',
     ]
 
 

@@ -4,7 +4,7 @@ import json
 import time
 
 import pytest
-from sidelight.registry.surroundings import Surroundings
+from sidelight.surroundings import Surroundings
 
 
 @pytest.mark.skipif(not hasattr(time, "tzset"), reason="the platform has no tzset")

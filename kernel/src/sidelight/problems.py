@@ -119,10 +119,15 @@ class Problems:
         self._sources += 1
         return self._sources
 
+    @property
+    def ordered(self) -> tuple[Problem, ...]:
+        """Mistakes in the order of the sources."""
+        return tuple(sorted(self.found, key=_position))
+
     def raise_if_any(self) -> None:
-        """Raise a `RecipeError` that lists everything noted so far, in the order of the sources."""
+        """Raise a `RecipeError` that lists everything noted so far."""
         if self.found:
-            raise RecipeError(tuple(sorted(self.found, key=_position)))
+            raise RecipeError(self.ordered)
 
 
 def _position(problem: Problem) -> tuple[bool, int, int, int]:

@@ -9,7 +9,8 @@ import pytest
 from hypothesis import settings
 from sidelight.problems import RecipeError
 from sidelight.recipe.load import load_recipe
-from sidelight.registry.model import Available, Entry, Unavailable
+from sidelight.registry.catalog import Available, Unavailable
+from sidelight.registry.discover import PluginEntry
 from sidelight_specs import (
     AttributeFinderDescriptor,
     ClassifierDescriptor,
@@ -147,7 +148,7 @@ class FakeCatalog:
 
     def entries(self):
         return tuple(
-            Entry(role, use.split("/")[1], use, "sidelight-" + use.split("/")[0], "1.0", use.split("/")[0])
+            PluginEntry(role, use.split("/")[1], use, "sidelight-" + use.split("/")[0], "1.0", use.split("/")[0])
             for use, role in sorted(self.found, key=lambda key: (key[1], key[0]))
         )
 
@@ -167,7 +168,7 @@ class FakeCatalog:
             return Unavailable("blocked", f'"{use}" is blocked by the policy: deny shop/banned', "")
         if (use, role) not in self.found:
             return Unavailable("unknown", f'no {role} "{use}" is installed', "see `sidelight plugins`")
-        return Available(use, role, self.found[use, role], "sidelight-" + use.split("/")[0], "1.0", "c0de")
+        return Available(use, role, self.found[use, role], "sidelight-" + use.split("/")[0], "1.0")
 
 
 @pytest.fixture

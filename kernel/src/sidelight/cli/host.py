@@ -75,7 +75,7 @@ class KernelHost(Host):
 
     def find(self, use: str, role: str = "") -> tuple[Found, ...]:
         """The components of that name."""
-        from sidelight.registry.model import Unavailable
+        from sidelight.registry.catalog import Unavailable
 
         entries = [entry for entry in self.catalog.entries() if entry.use == use]
         roles = [role] if role else list(dict.fromkeys(entry.role for entry in entries))
@@ -89,7 +89,7 @@ class KernelHost(Host):
     def schema(self) -> tuple[dict[str, Any], tuple[str, ...]]:
         """The JSON Schema of recipes, and what is left out of it."""
         from sidelight.recipe.schema import recipe_schema
-        from sidelight.registry.model import Unavailable
+        from sidelight.registry.catalog import Unavailable
 
         answers = [self.catalog.lookup(entry.use, entry.role) for entry in self.catalog.entries()]
         broken = [one.message for one in answers if isinstance(one, Unavailable) and one.kind == "broken"]

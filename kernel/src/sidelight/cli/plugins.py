@@ -10,14 +10,13 @@ from sidelight_specs.hooks import COMMAND, EXTENSIONS, KIND
 from sidelight_specs.roles import ROLES
 
 from sidelight.cli import built_in
-from sidelight.registry.hashes import installed_hash
-from sidelight.registry.survey import State, survey
+from sidelight.registry.health import State, health
+from sidelight.registry.policy import installed_hash
 
 if TYPE_CHECKING:
     import argparse
 
     from sidelight.cli.host import KernelHost
-    from sidelight.registry.model import Entry
 
 SPECS = "sidelight-specs"
 _EMPTY = "no component is installed; plugins are packages whose names usually begin with sidelight-"
@@ -52,7 +51,7 @@ def run(arguments: argparse.Namespace, host: KernelHost) -> int:
         chosen = [entry for entry in entries if entry.role == arguments.role]
     else:  # the built-in kinds are no news to anybody
         chosen = [entry for entry in entries if entry.distribution != SPECS]
-    states = _with_rivals(survey(host.catalog, chosen, load=not arguments.no_load))
+    states = _with_rivals(health(host.catalog, chosen, load=not arguments.no_load))
     if arguments.json:
         _write_json(states, host)
     else:
@@ -95,10 +94,6 @@ def _write_json(states: tuple[State, ...], host: KernelHost) -> None:
     ]
     problems = [attrs.asdict(fault) for fault in host.catalog.problems()]
     host.write_json({"components": components, "problems": problems})
-
-
-def _row(entry: Entry, state: State) -> tuple[str, ...]:
-    return entry.use, entry.role, entry.distribution, entry.version, state.state, state.summary
 
 
 def _write(states: tuple[State, ...], host: KernelHost) -> None:

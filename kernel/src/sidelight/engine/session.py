@@ -20,7 +20,7 @@ from sidelight.engine.guard import Guard
 from sidelight.engine.keys import Keys, stream_seed, trained_by
 from sidelight.engine.machine import DTYPE, Cancellation, thread_count
 from sidelight.engine.store import Entry, Store
-from sidelight.registry.surroundings import Surroundings
+from sidelight.surroundings import Surroundings
 from sidelight.underway import in_main_thread
 
 if TYPE_CHECKING:

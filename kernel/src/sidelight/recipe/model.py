@@ -132,7 +132,6 @@ class ResolvedComponent:
         use: `PLUGIN/COMPONENT`.
         descriptor: what the plugin says of it.
         distribution, version: where it comes from.
-        code: digest of the distribution's Python sources, so that changed code makes a new store key.
         params: an instance of the descriptor's params class.
         needs: slot to the component that fills it, or None for an optional need.
         trained_on: the data that a trainable component learns from.
@@ -144,7 +143,6 @@ class ResolvedComponent:
     descriptor: ComponentDescriptor
     distribution: str
     version: str
-    code: str
     params: Any
     needs: dict[str, ResolvedComponent | None]
     trained_on: ResolvedComponent | None = None
@@ -154,6 +152,13 @@ class ResolvedComponent:
         """Where it stands in the recipe: `classifier`, `explainers.cdeepex`; the section for a single one."""
         section = next(section for section, role in SECTIONS.items() if role == self.role)
         return section if self.id == self.role else f"{section}.{self.id}"
+
+    @property
+    def code(self) -> str:
+        """Digest of the sources that it runs, so that changed code makes a new store key."""
+        from sidelight.registry.code import code_of  # only where keys are computed
+
+        return code_of(self.descriptor, self.distribution)
 
     @property
     def title(self) -> str:

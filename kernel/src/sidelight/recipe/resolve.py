@@ -16,7 +16,8 @@ from sidelight_specs.wording import did_you_mean, listing, quoted
 from sidelight.recipe.compose import escape
 from sidelight.recipe.fit import Fit
 from sidelight.recipe.model import SECTIONS, TRAINING_SLOT, VERSION, Recipe, Resolved, ResolvedComponent
-from sidelight.recipe.wiring import Candidate, Wiring, a, installed_hint, look_up
+from sidelight.recipe.wiring import Candidate, Wiring, installed_hint, look_up
+from sidelight.registry.catalog import with_article
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -87,7 +88,6 @@ def _built(candidate: Candidate, built: dict[Candidate, ResolvedComponent]) -> R
         descriptor=available.descriptor,
         distribution=available.distribution,
         version=available.version,
-        code=available.code,
         params=candidate.params,
         needs={slot: built[other] if other else None for slot, other in candidate.needs.items()},
         trained_on=built[candidate.trained_on] if candidate.trained_on else None,
@@ -197,7 +197,7 @@ def one_latent_space(candidates: Iterable[Candidate], problems: Problems) -> Non
                     f"{candidate.choice.use} gets the generator {quoted(own.choice.id)}, "
                     f"but its {slot} uses the latents of {quoted(theirs.choice.id)}",
                     candidate.choice.use_place,
-                    expected=f"one generator for both: needs: {{generator: ID}} here or in {a(slot)}",
+                    expected=f"one generator for both: needs: {{generator: ID}} here or in {with_article(slot)}",
                 )
 
 

@@ -20,7 +20,7 @@ from sidelight_specs.wording import did_you_mean, listing, quoted
 from sidelight.document import Value, read_params
 from sidelight.problems import Problems
 from sidelight.recipe.model import SECTIONS, TRAINING_SLOT, Choice
-from sidelight.registry.catalog import Available, Unavailable
+from sidelight.registry.catalog import Available, Unavailable, with_article
 from sidelight.underway import HEAVY, doing, patience
 
 if TYPE_CHECKING:
@@ -173,12 +173,6 @@ def _near(path: Path) -> str:
     return did_you_mean(path.name, names)
 
 
-def a(role: str) -> str:
-    """A role with its article: `an inverter`, `data`."""
-    name = role.replace("_", " ")
-    return name if role == "data" else f"{'an' if name[0] in 'aeiou' else 'a'} {name}"
-
-
 def training_need(descriptor: ComponentDescriptor, provides: Iterable[str]) -> Need | None:
     """The need for training data that a trainable component has without saying so."""
     if "trainable" not in provides or any(need.slot == TRAINING_SLOT for need in descriptor.needs):
@@ -250,8 +244,9 @@ class Wiring:
         if other is not None:
             return self._fitting(candidate, need, other, named.place)
         ids = [other.choice.id for other in rivals]
+        wanted_id = f"{with_article(need.role)} with the id {quoted(named.data)}"
         self.problems.add(
-            f"{candidate.choice.use} needs {a(need.role)} with the id {quoted(named.data)}, and the recipe has none",
+            f"{candidate.choice.use} needs {wanted_id}, and the recipe has none",
             named.place,
             expected=f"one of {listing(ids)}" if ids else f"a section {quoted(_SECTION[need.role])}",
             suggestion=did_you_mean(named.data, ids),
@@ -262,7 +257,7 @@ class Wiring:
         able = [other.choice.id for other in rivals if not lacking(need, other)]
         capable = f"only {quoted(able[0])} provides {', '.join(need.capabilities)}" if len(able) == 1 else ""
         self.problems.add(
-            f"{candidate.choice.use} needs {a(need.role)}, and the recipe has several: "
+            f"{candidate.choice.use} needs {with_article(need.role)}, and the recipe has several: "
             + listing(other.choice.id for other in rivals),
             candidate.choice.use_place,
             expected=f"needs: {{{need.slot}: ID}}, naming one of them",
@@ -311,7 +306,7 @@ def _reason_of_absence(descriptor: ComponentDescriptor, params: Any, capability:
 
 def wanted(need: Need) -> str:
     """`a generator with latent.style`."""
-    return a(need.role) + (f" with {' and '.join(need.capabilities)}" if need.capabilities else "")
+    return with_article(need.role) + (f" with {' and '.join(need.capabilities)}" if need.capabilities else "")
 
 
 def lacking(need: Need, other: Candidate) -> tuple[str, ...]:

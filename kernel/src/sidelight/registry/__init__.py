@@ -1,1 +1,6 @@
-"""Finding what is installed and loading its light modules in isolation."""
+"""Registry of what is installed, in five steps; nothing of a plugin runs before the step that needs it.
+
+`discover` reads entry points (nothing is imported) -> `load` imports one light module in isolation -> `catalog` answers
+for components by name -> `policy` says which of them may be loaded -> `health` loads all of them in a child process.
+`code` digests the sources behind a component, for the keys of the store; `observers` are told what a run does.
+"""

@@ -1,29 +1,46 @@
-"""A digest of the code behind a component, so that changed code makes a new store key."""
+"""Digest of the code behind a component, so that changed code makes a new store key.
+
+grimp reads the import graph from the sources; nothing of a plugin is imported.
+"""
 
 from __future__ import annotations
 
+import ast
 import functools
 import hashlib
-from typing import TYPE_CHECKING
+import importlib.util
+import re
+from importlib.metadata import PackageNotFoundError, requires
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
-from sidelight.registry.imports import imported, outermost_package, package_folder, source_file
+from sidelight.registry.discover import normalise
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-    from pathlib import Path
+    from collections.abc import Iterable, Iterator
+    from importlib.machinery import ModuleSpec
+
+    from sidelight_specs import ComponentDescriptor
 
 WHOLE = 4 * 2**20
 """Bytes up to which a file's content enters the digest; of a larger one (weights) the size does."""
+SPECS = "sidelight-specs"
+_IMPORTERS = ("import_module", "__import__", "run_module", "run_path")
+"""Functions by which modules are imported that no statement names."""
+
+
+def code_of(descriptor: ComponentDescriptor, distribution: str) -> str:
+    """Digest of the code behind an installed component."""
+    return code_digest(descriptor.factory.partition(":")[0], foundations(distribution))
 
 
 def code_digest(behaviour: str, foundations: Iterable[str] = ()) -> str:
     """SHA-256 of what a component runs: its module, every module imported from there, and the data files beside them.
 
     Modules count where they lie in the component's own package or in one that it is built on. So a plugin may grow
-    another component, and what was kept of this one stays good. Nothing is imported beyond namespace packages. The
-    `__init__.py` of a package counts only where something is imported from it by name: a plugin's light module says
-    of a component what is part of the store key by itself. A package in which a module is imported by a computed
-    name counts whole.
+    another component, and what was kept of this one stays good. The `__init__.py` of a package counts only where
+    something is imported from it by name: what a plugin's light module says of a component is part of the store key by
+    itself. A package counts whole where a module in it is imported by a computed name, or cannot be parsed.
 
     Args:
         behaviour: the module that the descriptor's factory names.
@@ -33,40 +50,136 @@ def code_digest(behaviour: str, foundations: Iterable[str] = ()) -> str:
 
 
 @functools.cache
+def foundations(distribution: str) -> tuple[str, ...]:
+    """Import names of the distributions that one requires, directly or not, and that themselves require the specs.
+
+    A toolkit, or the technique that another extends: when their code changes, so may the plugin's answers. Torch and
+    other libraries do not count; their versions are in the run's manifest. A distribution's package is taken to bear
+    its name, with underscores, which is the rule among plugins.
+    """
+    below: set[str] = set()
+    pending = [distribution]
+    while pending:
+        new = {name for name in _required(pending.pop()) if SPECS in _required(name)} - below
+        below |= new
+        pending += new
+    return tuple(sorted(name.replace("-", "_") for name in below))
+
+
+@functools.cache
+def _required(distribution: str) -> frozenset[str]:
+    """Normalised names of what is required without asking for an extra; nothing where the metadata cannot be read."""
+    from packaging.requirements import InvalidRequirement, Requirement
+
+    try:
+        needs = [Requirement(text) for text in requires(distribution) or []]
+    except (PackageNotFoundError, InvalidRequirement, OSError, UnicodeDecodeError):
+        return frozenset()
+    return frozenset(normalise(need.name) for need in needs if not need.marker or need.marker.evaluate({"extra": ""}))
+
+
+@functools.cache
 def _digest(behaviour: str, foundations: tuple[str, ...]) -> str:
-    packages = {outermost_package(name) for name in (behaviour, *foundations)} - {None}
-    modules = _reached(behaviour, {name for name in packages if name})
-    folders = {package_folder(name) for name in modules} - {None}
-    files = {path for path in map(source_file, modules) if path}
-    files |= {path for folder in folders if folder for path in _beside(folder)}
+    specs = [spec for name in (behaviour, *foundations) if (spec := _outermost(name))]
+    folders = {spec.name: Path(spec.submodule_search_locations[0]) for spec in specs if spec.submodule_search_locations}
+    modules = _reached(behaviour, folders)
+    files = {path for name in modules if (path := _source(name, folders))}
+    for name in {package for package in folders for module in modules if _is_in(module, package)}:
+        files |= {path for path in folders[name].rglob("*") if path.is_file() and path.suffix not in (".py", ".pyc")}
     total = hashlib.sha256()
     for label, path in sorted((_label(path), path) for path in files):
         total.update(f"{label}\0{_content(path)}\n".encode())
     return total.hexdigest()
 
 
-def _reached(behaviour: str, packages: set[str]) -> set[str]:
+def _reached(behaviour: str, folders: dict[str, Path]) -> set[str]:
     """The modules of these packages that are imported, by whatever way, when `behaviour` is."""
-    found, pending = set[str](), [behaviour]
+    graph = _graph(tuple(sorted(folders)))
+    reached: set[str] = set()
+    pending = [behaviour]
     while pending:
-        name = pending.pop()
-        path = source_file(name)
-        if name in found or path is None or outermost_package(name) not in packages:
+        module = pending.pop()
+        source = _source(module, folders)
+        if module in reached or source is None:
             continue
-        found.add(name)
-        pending += imported(name, path)
-    return found
+        known = graph is not None and module in graph.modules
+        upstream = graph.find_upstream_modules(module) if known else ()
+        for name in {module, *upstream} - reached:
+            reached.add(name)
+            pending += _imported_by_call(name, folders)
+        if folders and not known:  # grimp could not read the package
+            reached |= {name for package in folders if _is_in(module, package) for name in _modules(folders, package)}
+    return reached
 
 
-def _beside(folder: Path) -> list[Path]:
-    """Files of a package that are not Python: weights, names of classes, pages."""
-    return [path for path in folder.rglob("*") if path.is_file() and path.suffix not in (".py", ".pyc")]
+@functools.cache
+def _graph(packages: tuple[str, ...]) -> Any:
+    """The import graph of some packages, or None where there is none, or a module in one cannot be parsed."""
+    import grimp
+    from grimp.exceptions import GrimpException
+
+    try:
+        return grimp.build_graph(*packages, exclude_type_checking_imports=True, cache_dir=None) if packages else None
+    except (GrimpException, ValueError, OSError):
+        return None
+
+
+def _imported_by_call(module: str, folders: dict[str, Path]) -> Iterator[str]:
+    """Modules that are imported by calls of functions; all of the package where one is given a computed name."""
+    source = _source(module, folders)
+    text = source.read_bytes() if source else b""
+    if not re.search("|".join(_IMPORTERS).encode(), text):  # parsing all of them takes most of the time
+        return
+    for node in ast.walk(ast.parse(text)):
+        if not isinstance(node, ast.Call):
+            continue
+        name = node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", "")
+        if name in _IMPORTERS:
+            first = node.args[0] if node.args else None
+            if isinstance(first, ast.Constant) and isinstance(first.value, str):
+                yield first.value
+            else:
+                package = next(package for package in folders if _is_in(module, package))
+                yield from _modules(folders, package)
+
+
+def _is_in(module: str, package: str) -> bool:
+    return module == package or module.startswith(f"{package}.")
+
+
+def _modules(folders: dict[str, Path], package: str) -> list[str]:
+    """Every module of a package."""
+    inside = (path.relative_to(folders[package]).with_suffix("").parts for path in folders[package].rglob("*.py"))
+    return [".".join((package, *(part for part in parts if part != "__init__"))) for parts in inside]
+
+
+def _source(module: str, folders: dict[str, Path]) -> Path | None:
+    """The source file of a module of these packages, or of a single module beside them; None where there is none."""
+    package = next((package for package in folders if _is_in(module, package)), None)
+    if package is None:
+        spec = _outermost(module) if "." not in module else None
+        return Path(spec.origin) if spec and spec.origin and Path(spec.origin).is_file() else None
+    place = folders[package].joinpath(*module.removeprefix(package).split(".")[1:])
+    return next((path for path in (place.with_name(f"{place.name}.py"), place / "__init__.py") if path.is_file()), None)
+
+
+@functools.cache
+def _outermost(module: str) -> ModuleSpec | None:
+    """The outermost regular package of a module (in a namespace package, the part below it), or a single module."""
+    parts = module.split(".")
+    for length in range(1, len(parts) + 1):
+        try:
+            spec = importlib.util.find_spec(".".join(parts[:length]))
+        except (ImportError, AttributeError, ValueError):
+            return None
+        if spec is None or spec.origin is not None:
+            return spec
+    return None
 
 
 def _label(path: Path) -> str:
-    """The path from the outermost package on, whose place on the disk does not count."""
-    parts = [path.name]
-    folder = path.parent
+    """The path from the outermost package on; where that lies on the disk does not count."""
+    parts, folder = [path.name], path.parent
     while (folder / "__init__.py").is_file():
         parts.append(folder.name)
         folder = folder.parent

@@ -21,7 +21,7 @@ from sidelight_specs import Artifact, ComponentDescriptor, hooks
 from sidelight_specs.commands import Command
 from sidelight_specs.roles import ROLES
 
-from sidelight.registry.surroundings import Surroundings
+from sidelight.surroundings import Surroundings
 from sidelight.underway import watch_interrupts
 
 if TYPE_CHECKING:
@@ -182,12 +182,12 @@ def _guard(action: Callable[[], Any], doing: str, module: str) -> Any:
             if isinstance(error, KeyboardInterrupt) and (presses.count or not presses.known):
                 raise
             missing = (error.name or "").partition(".")[0] if isinstance(error, ModuleNotFoundError) else ""
-            return Failure(f"{doing} raised {_said(error)}{_where(error, module)}", missing, error)
+            return Failure(f"{doing} raised {_text_of(error)}{_where(error, module)}", missing, error)
         changed = surroundings.mend()
     return Failure(f"{doing} {changed}, which others rely on") if changed else result
 
 
-def _said(error: BaseException) -> str:
+def _text_of(error: BaseException) -> str:
     try:
         text = " ".join(str(error).split())[:500]
     except Exception:

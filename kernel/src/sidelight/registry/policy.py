@@ -7,44 +7,45 @@ deny:  [acme-xai/experimental, "acme-rise==0.1.0"]   # wins over allow
 
 A pattern without a slash is matched against the distribution's normalised name, one with a slash against the
 component's `PLUGIN/COMPONENT`; `*`, `?` and `[...]` work as in a shell. A name may be followed by a version specifier
-(PEP 440); `sha256:` and 64 digits name a distribution by the content of its files (`hashes`). A version that cannot be
-understood matches every specifier under deny and none under allow. A blocked component's plugin is not imported on its
-account; to keep a plugin's code from ever running, block the distribution.
+(PEP 440); `sha256:` and 64 digits name a distribution by the content of its files (`installed_hash`). A version that
+cannot be understood matches every specifier under deny and none under allow. A blocked component's plugin is not
+imported on its account; to keep a plugin's code from ever running, block the distribution.
 """
 
 from __future__ import annotations
 
+import functools
 import os
 import re
 from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import yaml
 from attrs import frozen
-from sidelight_specs import UserError
+from sidelight_specs import UserError, param, params
 
-from sidelight.problems import Place, Problem
-from sidelight.registry.hashes import PREFIX, installed_hash
-from sidelight.registry.model import normalise
+from sidelight.cache import config_folder
+from sidelight.problems import Place, Problems
+from sidelight.registry.discover import normalise
 from sidelight.untrusted import read_regular
 
 if TYPE_CHECKING:
-    from packaging.specifiers import SpecifierSet
+    from collections.abc import Iterator
+    from importlib.metadata import Distribution
 
-    from sidelight.registry.model import Entry
+    from sidelight.registry.discover import PluginEntry
 
 VARIABLE = "SIDELIGHT_POLICY"
-_KEYS = ("allow", "deny")
-_TAG = "tag:yaml.org,2002:"
-_HASH = re.compile(PREFIX + "[0-9a-f]{64}")
+HASH = "sha256:"
+_HASH = re.compile(HASH + "[0-9a-f]{64}")
 _GLOB = r"[A-Za-z0-9._*?\[\]!-]+"
 _NAMED = re.compile(rf"(?P<name>{_GLOB}?)\s*(?P<versions>(?:[<>~]|[=!]=).*)?")
 _COMPONENT = re.compile(rf"{_GLOB}/[A-Za-z0-9._*?\[\]!+-]+")
 _EXPECTED = (
     "a distribution such as acme-xai, with versions such as acme-xai>=0.2,<1, a component such as acme-xai/*, or "
-    f"{PREFIX} and 64 hexadecimal digits, as `sidelight plugins --hashes` prints them"
+    f"{HASH} and 64 hexadecimal digits, as `sidelight plugins --hashes` prints them"
 )
+_OF_THE_MACHINE = ("RECORD", "INSTALLER", "REQUESTED", "direct_url.json")
 
 
 @frozen
@@ -63,37 +64,27 @@ class Pattern:
     name: str
     versions: Any = None
 
-    def matches(self, entry: Entry, *, denying: bool) -> bool:
+    def matches(self, entry: PluginEntry, *, denying: bool) -> bool:
         """True if the pattern matches a component.
 
         Args:
             entry: the component.
-            denying: what is said of a version that cannot be understood.
+            denying: the answer for a version that cannot be understood.
         """
         if not self.name:
             return installed_hash(entry.distribution) == self.text
         if "/" in self.name:
             return fnmatchcase(entry.use, self.name.lower())
-        named = fnmatchcase(normalise(entry.distribution), self.name.lower().replace("_", "-"))
-        return named and (self.versions is None or _is_among(entry.version, self.versions, denying))
+        if not fnmatchcase(normalise(entry.distribution), self.name.lower().replace("_", "-")):
+            return False
+        if self.versions is None:
+            return True
+        from packaging.version import InvalidVersion, Version
 
-
-def _is_among(version: str, versions: SpecifierSet, otherwise: bool) -> bool:
-    from packaging.version import InvalidVersion, Version
-
-    try:
-        return versions.contains(Version(version), prereleases=True)
-    except InvalidVersion:
-        return otherwise
-
-
-def _specifiers(text: str) -> SpecifierSet | None:
-    """The versions of a pattern; None where there are none. Raises ValueError where they cannot be understood."""
-    if not text:
-        return None
-    from packaging.specifiers import SpecifierSet  # only where a policy speaks of versions
-
-    return SpecifierSet(text)
+        try:
+            return bool(self.versions.contains(Version(entry.version), prereleases=True))
+        except InvalidVersion:
+            return denying
 
 
 @frozen
@@ -110,7 +101,7 @@ class Policy:
     deny: tuple[Pattern, ...] = ()
     file: str = ""
 
-    def blocks(self, entry: Entry) -> str:
+    def blocks(self, entry: PluginEntry) -> str:
         """The line that blocks a component, as text; empty when it may be loaded."""
         for pattern in self.deny:
             if pattern.matches(entry, denying=True):
@@ -120,14 +111,20 @@ class Policy:
         return f"no pattern under allow matches it ({self.file})"
 
 
+@params
+class PolicyFile:
+    """Content of a policy."""
+
+    allow: tuple[str, ...] | None = param(None, "Patterns of what may be loaded; everything else is blocked.")
+    deny: tuple[str, ...] = param((), "Patterns of what may not be loaded.")
+
+
 def policy_file() -> Path | None:
-    """`$SIDELIGHT_POLICY`, else `sidelight/policy.yaml` in the XDG configuration folder if it exists, else None."""
+    """`$SIDELIGHT_POLICY`, else `policy.yaml` in the user's configuration folder if it exists, else None."""
     named = os.environ.get(VARIABLE)
     if named:
         return Path(named)
-    base = os.environ.get("XDG_CONFIG_HOME", "")
-    folder = Path(base) if os.path.isabs(base) else Path(os.path.expanduser("~/.config"))  # noqa: PTH117, PTH111
-    path = folder / "sidelight" / "policy.yaml"
+    path = config_folder() / "policy.yaml"
     return path if path.is_file() else None
 
 
@@ -139,6 +136,8 @@ def read_policy(path: Path | None) -> Policy:
     """
     if path is None:
         return Policy()
+    from sidelight.document import UNREADABLE, read_params, read_yaml  # PyYAML, only where there is a policy
+
     try:
         text = read_regular(path).decode("utf-8")
     except (OSError, UnicodeDecodeError) as error:
@@ -146,78 +145,83 @@ def read_policy(path: Path | None) -> Policy:
             f"cannot read the policy {path}: {error}",
             f"mend the file or unset {VARIABLE}; nothing is loaded until then",
         ) from None
-    return _Reader(str(path), text).policy()
+    problems = Problems()
+    root = read_yaml(text, str(path), problems)
+    if root.data is not None and root.data is not UNREADABLE and not isinstance(root.data, dict):
+        problems.add("a policy is a mapping", root.place, expected="the keys allow and deny")
+    items = root.data if isinstance(root.data, dict) else {}
+    read_params(PolicyFile, items, "the policy", root.place, problems)
+    patterns = {
+        key: tuple(_pattern(line.data, line.place, problems) for line in item.value.data if isinstance(line.data, str))
+        for key, item in items.items()
+        if isinstance(item.value.data, tuple)
+    }
+    if problems.found:
+        raise UserError("\n\n".join(problem.render() for problem in problems.ordered))
+    return Policy(patterns.get("allow"), patterns.get("deny", ()), str(path))
 
 
-class _Reader:
-    """Reads YAML nodes without constructing anything from them; collects every mistake."""
+def _pattern(text: str, place: Place, problems: Problems) -> Pattern:
+    text = text.strip()
+    named = _NAMED.fullmatch(text)
+    if _HASH.fullmatch(text):
+        return Pattern(text, place, "")
+    if _COMPONENT.fullmatch(text):
+        return Pattern(text, place, text)
+    if not named or not named["name"]:
+        problems.add(f'"{text}" is no pattern', place, expected=_EXPECTED)
+        return Pattern(text, place, text)
+    if not named["versions"]:
+        return Pattern(text, place, named["name"])
+    from packaging.specifiers import InvalidSpecifier, SpecifierSet
 
-    def __init__(self, file: str, text: str) -> None:
-        self.file, self.text, self.lines = file, text, text.splitlines()
-        self.problems: list[Problem] = []
+    try:
+        return Pattern(text, place, named["name"], SpecifierSet(named["versions"]))
+    except InvalidSpecifier:
+        problems.add(f'"{named["versions"]}" is no version specifier', place, expected=_EXPECTED)
+        return Pattern(text, place, text)
 
-    def policy(self) -> Policy:
-        lists = self._mapping(self._compose())
-        if self.problems:
-            raise UserError("\n\n".join(problem.render() for problem in self.problems))
-        return Policy(lists.get("allow"), lists.get("deny", ()), self.file)
 
-    def _compose(self) -> yaml.Node | None:
-        try:
-            return yaml.compose(self.text, Loader=yaml.SafeLoader)
-        except yaml.MarkedYAMLError as error:
-            mark = error.problem_mark or error.context_mark
-            self._wrong(mark, f"this is not YAML: {error.problem or error.context}")
-        except yaml.YAMLError as error:
-            self._wrong(None, f"this is not YAML: {' '.join(str(error).split())}")
-        return None
+@functools.cache
+def installed_hash(name: str) -> str | None:
+    """Hash of an installed distribution, by which a policy names exactly what it allows or denies.
 
-    def _mapping(self, root: yaml.Node | None) -> dict[str, tuple[Pattern, ...]]:
-        if root is None:
-            return {}
-        if not isinstance(root, yaml.MappingNode) or root.tag != _TAG + "map":
-            self._wrong(root.start_mark, "a policy is a mapping", "the keys allow and deny")
-            return {}
-        found: dict[str, tuple[Pattern, ...]] = {}
-        for key, value in root.value:
-            if key.value not in _KEYS or not isinstance(key, yaml.ScalarNode):
-                self._wrong(key.start_mark, "unknown key in a policy", " or ".join(_KEYS))
-            elif key.value in found:
-                self._wrong(key.start_mark, f'duplicate key "{key.value}"')
-            else:
-                found[key.value] = self._patterns(key.value, value)
-        return found
+    SHA-256 over one line for each file, sorted by path: the path below the folder of the installation, with forward
+    slashes, a zero byte, the SHA-256 of its content in hexadecimal digits, a line feed. Files are those of `RECORD` and
+    all others in the packages that it fills, read anew. Left out are what differs from machine to machine: byte code
+    (`__pycache__`), scripts outside of that folder, and RECORD, INSTALLER, REQUESTED and direct_url.json.
 
-    def _patterns(self, key: str, node: yaml.Node) -> tuple[Pattern, ...]:
-        if not isinstance(node, yaml.SequenceNode) or node.tag != _TAG + "seq":
-            self._wrong(node.start_mark, f"{key} must be a list", f"for example {key}: [acme-xai]")
-            return ()
-        return tuple(pattern for item in node.value if (pattern := self._pattern(item)))
+    Returns:
+        `sha256:` and 64 digits; None where there is no such distribution, an editable one, or files are unreadable.
+    """
+    import hashlib
+    import json
+    from importlib.metadata import Distribution, PackageNotFoundError
 
-    def _pattern(self, node: yaml.Node) -> Pattern | None:
-        if not isinstance(node, yaml.ScalarNode) or node.tag != _TAG + "str" or not node.value.strip():
-            self._wrong(node.start_mark, "a pattern must be text", _EXPECTED)
+    def digest(path: Path) -> str:
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+
+    try:
+        distribution = Distribution.from_name(name)
+        origin = json.loads(distribution.read_text("direct_url.json") or "{}")
+        if origin.get("dir_info", {}).get("editable") or distribution.files is None:  # PEP 610
             return None
-        text, place = node.value.strip(), self._place(node.start_mark)
-        if _HASH.fullmatch(text):
-            return Pattern(text, place, "")
-        if _COMPONENT.fullmatch(text):
-            return Pattern(text, place, text)
-        named = _NAMED.fullmatch(text)
-        if named and named["name"]:
-            try:
-                return Pattern(text, place, named["name"], _specifiers(named["versions"] or ""))
-            except ValueError:
-                self._wrong(node.start_mark, f'"{named["versions"]}" is no version specifier', _EXPECTED)
-                return None
-        self._wrong(node.start_mark, f'"{text}" is no pattern', _EXPECTED)
+        root = Path(str(distribution.locate_file("")))
+        lines = [f"{path}\0{digest(root / path)}\n" for path in sorted(set(_hashed_files(distribution, root)))]
+    except (PackageNotFoundError, OSError, ValueError, AttributeError):
         return None
+    return HASH + hashlib.sha256("".join(lines).encode("utf-8", "surrogateescape")).hexdigest()
 
-    def _wrong(self, mark: yaml.Mark | None, message: str, expected: str = "") -> None:
-        self.problems.append(Problem(message, self._place(mark), expected))
 
-    def _place(self, mark: yaml.Mark | None) -> Place:
-        if mark is None:
-            return Place(self.file)
-        text = self.lines[mark.line] if mark.line < len(self.lines) else ""
-        return Place(self.file, mark.line + 1, mark.column + 1, text)
+def _hashed_files(distribution: Distribution, root: Path) -> Iterator[str]:
+    """Paths below `root` that count: those recorded, and whatever else lies in the packages that are recorded."""
+    recorded = [path.as_posix() for path in distribution.files or () if not path.as_posix().startswith(("..", "/"))]
+    tops = {path.partition("/")[0] for path in recorded}
+    packages = [root / name for name in tops if (root / name / "__init__.py").is_file()]
+    beside = (path.relative_to(root).as_posix() for package in packages for path in package.rglob("*"))
+    for path in (*recorded, *(path for path in beside if (root / path).is_file())):
+        folder, _, name = path.rpartition("/")
+        of_machine = folder.endswith(".dist-info") and name in _OF_THE_MACHINE
+        if "__pycache__" not in path.split("/") and not of_machine:
+            yield path

@@ -1,0 +1,85 @@
+"""Answers kept in the cache folder while the files behind them stand. Nothing depends on them but time.
+
+A stale answer is made anew; one that is damaged, or cannot be written, counts as none.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from contextlib import suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+_SETTLED = 2.0  # seconds after which a second change of a file is certain to change its time as well
+
+
+def cache_folder() -> Path:
+    """`$SIDELIGHT_CACHE`, else `sidelight` in the user's cache folder."""
+    chosen = os.environ.get("SIDELIGHT_CACHE")
+    if chosen:
+        return Path(chosen).expanduser().absolute()
+    from platformdirs import user_cache_path
+
+    return user_cache_path("sidelight", appauthor=False)
+
+
+def config_folder() -> Path:
+    """`sidelight` in the user's configuration folder."""
+    from platformdirs import user_config_path
+
+    return user_config_path("sidelight", appauthor=False)
+
+
+def stamp_of(files: Iterable[str], *facts: str) -> str:
+    """Size and time of change of each file, as text; empty where one changed so lately that it may do so unnoticed.
+
+    Args:
+        files: paths; one that does not exist counts as such.
+        facts: what else an answer depends on.
+    """
+    lines, latest = list(facts), 0
+    for file in files:
+        try:
+            status = os.stat(file or ".")  # noqa: PTH116  (a thousand of them in a few milliseconds)
+        except (OSError, ValueError):
+            lines.append(f"{file} -")
+            continue
+        latest = max(latest, status.st_mtime_ns, status.st_ctime_ns)
+        lines.append(f"{file} {status.st_mtime_ns} {status.st_size}")
+    return "\n".join(lines) if latest < (time.time() - _SETTLED) * 1e9 else ""
+
+
+def kept(name: str, facts: str) -> Any:
+    """Plain values that `keep` kept under the same facts, while its files are as they were; None otherwise."""
+    with suppress(OSError, ValueError, KeyError, TypeError):  # absent or damaged
+        content = json.loads((cache_folder() / f"{name}.json").read_bytes())
+        if facts and content["facts"] == facts and content["stamp"] == stamp_of(content["files"], "files"):
+            return content["value"]
+    return None
+
+
+def keep(name: str, facts: str, value: Any, files: Iterable[str] = ()) -> None:
+    """Keep plain values in the cache folder.
+
+    Args:
+        name: of the file there.
+        facts: what the values depend on, such as a stamp; nothing is kept under an empty one.
+        value: the values.
+        files: what else they depend on; nothing is kept where one of these changed a moment ago.
+    """
+    files = list(files)
+    stamp = stamp_of(files, "files")
+    if not facts or not stamp:
+        return
+    content = {"facts": facts, "files": files, "stamp": stamp, "value": value}
+    path = cache_folder() / f"{name}.json"
+    with suppress(OSError):  # a folder that cannot be written to costs time only
+        path.parent.mkdir(parents=True, exist_ok=True)
+        draft = path.with_name(f"{path.name}.{os.getpid()}")
+        draft.write_text(json.dumps(content), encoding="utf-8")
+        draft.replace(path)

@@ -1,0 +1,97 @@
+"""Answers kept in the cache folder: used while nothing has changed, made anew otherwise, and never in the way."""
+
+import pytest
+from sidelight.cache import cache_folder, keep, kept, stamp_of
+from sidelight.registry import discover, health
+from sidelight.registry.catalog import Catalog, installed
+
+
+@pytest.fixture
+def cache(tmp_path, monkeypatch):
+    monkeypatch.setenv("SIDELIGHT_CACHE", str(tmp_path / "cache"))
+    return tmp_path / "cache"
+
+
+@pytest.fixture
+def settled(monkeypatch):
+    """Files count as settled at once; the time of change of an inode cannot be set back."""
+    monkeypatch.setattr("sidelight.cache._SETTLED", -1)
+
+
+@pytest.mark.usefixtures("cache", "settled")
+def test_values_are_kept_under_their_facts_and_files(tmp_path):
+    file = tmp_path / "data"
+    file.write_text("one")
+    keep("name", "facts", [1, "a"], [str(file)])
+    assert kept("name", "facts") == [1, "a"]
+    assert kept("name", "other facts") is None
+    assert kept("other", "facts") is None
+    file.write_text("longer")
+    assert kept("name", "facts") is None
+
+
+@pytest.mark.usefixtures("settled")
+@pytest.mark.parametrize("content", ["", "{", "[]", "null", '{"facts": "facts"}', '{"facts": "facts", "files": 3}'])
+def test_a_damaged_file_counts_as_none(cache, content):
+    keep("name", "facts", 1)
+    (cache / "name.json").write_text(content)
+    assert kept("name", "facts") is None
+
+
+@pytest.mark.usefixtures("settled")
+def test_a_folder_that_cannot_be_written_to_does_no_harm(cache):
+    cache.write_text("a file")
+    keep("name", "facts", 1)
+    assert kept("name", "facts") is None
+
+
+def test_a_file_that_changed_a_moment_ago_has_no_stamp(tmp_path):
+    (tmp_path / "data").write_text("one")
+    assert stamp_of([str(tmp_path / "data")]) == ""
+    assert stamp_of([str(tmp_path / "absent")]) != ""
+
+
+@pytest.mark.usefixtures("cache", "settled")
+def test_the_index_is_scanned_once_until_metadata_change(site, monkeypatch):
+    site.plugin("acme-one")
+    scans = []
+    scan = discover.scan
+    monkeypatch.setattr(discover, "scan", lambda: scans.append(1) or scan())
+    uses = [entry.use for entry in discover.index().entries if entry.use.startswith("acme")]
+    assert [entry.use for entry in discover.index().entries if entry.use.startswith("acme")] == uses
+    assert len(scans) == 1
+    site.plugin("acme-two")
+    assert "acme-two/thing" in [entry.use for entry in discover.index().entries]
+    assert len(scans) == 2
+    points = site.folder / "acme_two-1.0.dist-info" / "entry_points.txt"
+    points.write_text(points.read_text().replace("thing", "other"))
+    assert "acme-two/other" in [entry.use for entry in discover.index().entries]
+    (cache_folder() / "installed.json").write_text("{")
+    assert "acme-two/other" in [entry.use for entry in discover.index().entries]
+
+
+@pytest.mark.usefixtures("cache", "settled")
+def test_health_is_asked_once_until_a_file_of_a_plugin_changes(site, monkeypatch):
+    module = site.plugin("acme-one")
+    asked = []
+    ask = health._ask
+    monkeypatch.setattr(health, "_ask", lambda entries: asked.append(1) or ask(entries))
+
+    def state():
+        catalog = installed()
+        (entry,) = (entry for entry in catalog.entries() if entry.use == "acme-one/thing")
+        return health.health(catalog, [entry])[0].state
+
+    assert [state(), state()] == ["ok", "ok"]
+    assert len(asked) == 1
+    (site.folder / module / "__init__.py").write_text("1 / 0")
+    assert [state(), state()] == ["broken", "broken"]
+    assert len(asked) == 3, "a broken plugin is tried again each time"
+
+
+@pytest.mark.usefixtures("cache", "settled")
+def test_without_a_stamp_nothing_is_kept(site, cache):
+    site.plugin("acme-one")
+    catalog = Catalog(discover.scan([str(site.folder)]))
+    assert [one.state for one in health.health(catalog, catalog.entries())] == ["ok"]
+    assert not cache.exists()

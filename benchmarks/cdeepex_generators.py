@@ -1,10 +1,10 @@
-"""Do the constraints hold with every generator, and what does inverting a GAN cost? On unseen digits.
+"""CDeepEx with every generator on unseen digits: constraints that hold, and the cost of inverting a GAN.
 
     python benchmarks/cdeepex_generators.py                    # trains all three
     python benchmarks/cdeepex_generators.py --only vae ae
 
 Prints for each generator how well it reproduces the test digits of `images/digits`, whether `classifiers/lenet` says
-the same of the reconstructions, and what `cdeepex` and `xgems` make of the question why not the second choice. Times
+the same of the reconstructions, and the answers of `cdeepex` and `xgems` to why not the second choice. Times
 are CPU seconds of one process; the unit is one forward and backward pass of the generator on one image.
 """
 

@@ -1,10 +1,10 @@
-"""How much faster are many digits searched together than one at a time? Wall time, all in one run.
+"""Speed of searching many digits together, against one at a time: wall time, all in one run.
 
     python benchmarks/cdeepex_throughput.py --threads 2      # on a machine with nothing else to do
 
 Trains the classifier and the generator first (two to three minutes), on the digits of `images/digits`. Beside the
 search it times what the search is made of: the classifier and the generator, forward and backward, and the search
-itself on a problem that costs nothing to evaluate. A search that asks the classifier at every step cannot gain more
+itself on a problem that costs nothing to evaluate. A search that runs the classifier at every step cannot gain more
 from batching than the classifier does.
 """
 

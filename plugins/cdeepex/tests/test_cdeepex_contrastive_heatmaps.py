@@ -21,8 +21,8 @@ class Recorded(Explainer):
         self.asked.append(targets)
         if self._kind is not None:
             return self._kind
-        found = self._inner.explain(images, targets)
-        return Heatmap(values=found.values, resolution=(8, 8), answers=self._answers, passes=found.passes)
+        result = self._inner.explain(images, targets)
+        return Heatmap(values=result.values, resolution=(8, 8), answers=self._answers, passes=result.passes)
 
 
 class Thirds(Classifier):
@@ -71,8 +71,8 @@ def by_hand(classifier, explainer, image, sides, weights):
     """The mean of the kept maps of one image, and how many were kept."""
     maps = []
     for side in sides:
-        found = explainer.explain(image[None], Targets(predicted=np.array([side]), probe=np.array([0])))
-        maps.append(found.values[0] / np.abs(found.values[0]).max())
+        result = explainer.explain(image[None], Targets(predicted=np.array([side]), probe=np.array([0])))
+        maps.append(result.values[0] / np.abs(result.values[0]).max())
     before, kept = likelihoods(classifier, image, sides), []
     for weight in weights:
         difference = maps[0] - weight * maps[1]
@@ -99,12 +99,12 @@ def thirds(spill):
 def test_the_mean_of_the_maps_that_move_the_classifier(made, some):
     classifier, explainer, images = made
     targets, counts = toy_targets(classifier, images), []
-    found = contrast(classifier, explainer, images, targets, step=0.1, batch=7)
+    result = contrast(classifier, explainer, images, targets, step=0.1, batch=7)
     for row, image in enumerate(images):
         sides = int(targets.predicted[row]), int(targets.probe[row])
         expected, count = by_hand(classifier, explainer, image, sides, 0.1 * np.arange(1, 21))
         counts.append(count)
-        assert np.abs(found.values[row] - expected).max() <= 1e-5 * max(1.0, np.abs(expected).max())
+        assert np.abs(result.values[row] - expected).max() <= 1e-5 * max(1.0, np.abs(expected).max())
     assert max(counts) > 0
     assert any(0 < count < 20 for count in counts) or not some, f"some, not all, were to be kept: {counts}"
 
@@ -113,12 +113,15 @@ def test_positive_speaks_for_the_predicted_class_against_the_probe():
     """Taking the map away from the image moves the classifier to the probe; adding it moves it back."""
     classifier, explainer, images = thirds(0.0)
     targets = toy_targets(classifier, images)
-    found = contrast(classifier, explainer, images, targets, step=0.1)
-    assert (found.answers, found.signed) == ("contrast", True)
+    result = contrast(classifier, explainer, images, targets, step=0.1)
+    assert (result.answers, result.signed) == ("contrast", True)
     for row, image in enumerate(images):
         columns = [np.array_split(np.arange(32), 3)[int(side)] for side in (targets.predicted[row], targets.probe[row])]
-        assert found.values[row][:, columns[0]].min() >= 0 >= found.values[row][:, columns[1]].max()
-        sides, small = (int(targets.predicted[row]), int(targets.probe[row])), 0.1 * torch.from_numpy(found.values[row])
+        assert result.values[row][:, columns[0]].min() >= 0 >= result.values[row][:, columns[1]].max()
+        sides, small = (
+            (int(targets.predicted[row]), int(targets.probe[row])),
+            0.1 * torch.from_numpy(result.values[row]),
+        )
         down, up = likelihoods(classifier, image - small, sides), likelihoods(classifier, image + small, sides)
         assert down[0] - down[1] < up[0] - up[1]
 
@@ -136,22 +139,22 @@ def test_the_mean_map_is_the_map_of_the_mean_weight():
     weights, kept = torch.rand(9, generator=generator), torch.rand(3, 9, generator=generator) > 0.5
     kept[1] = False
     every = of_true[:, None] - weights[:, None, None] * of_probe[:, None]
-    found = mean_difference(of_true, of_probe, weights, kept)
+    result = mean_difference(of_true, of_probe, weights, kept)
     for row in (0, 2):
-        assert torch.allclose(found[row], every[row, kept[row]].mean(0), atol=1e-6)
-    assert not found[1].any()
+        assert torch.allclose(result[row], every[row, kept[row]].mean(0), atol=1e-6)
+    assert not result[1].any()
 
 
 def test_the_other_explainer_is_asked_about_both_sides(images):
     classifier = ToyClassifier()
     explainer, targets = Recorded(classifier), toy_targets(classifier, images)
-    found = contrast(classifier, explainer, images, targets, step=0.5)
+    result = contrast(classifier, explainer, images, targets, step=0.5)
     first, second = explainer.asked
     assert np.array_equal(first.predicted, targets.predicted)
     assert np.array_equal(second.predicted, targets.probe)
     assert np.array_equal(second.probe, targets.predicted)
-    assert found.resolution == (8, 8)
-    assert np.array_equal(found.passes, np.full(4, 2 * 3 + 1 + 4, dtype=np.float32))
+    assert result.resolution == (8, 8)
+    assert np.array_equal(result.passes, np.full(4, 2 * 3 + 1 + 4, dtype=np.float32))
 
 
 def test_where_no_weight_is_kept_the_map_is_zero_and_says_so(images):
@@ -161,9 +164,9 @@ def test_where_no_weight_is_kept_the_map_is_zero_and_says_so(images):
     probe = targets.probe.copy()
     probe[1] = targets.predicted[1]
     asked = Targets(predicted=targets.predicted, probe=probe)
-    found = contrast(classifier, ToyExplainer(classifier), images, asked, run, step=0.5)
-    assert not found.values[1].any()
-    assert all(found.values[row].any() for row in (0, 2, 3))
+    result = contrast(classifier, ToyExplainer(classifier), images, asked, run, step=0.5)
+    assert not result.values[1].any()
+    assert all(result.values[row].any() for row in (0, 2, 3))
     assert len(run.warnings) == 1
     assert "for 1 of 4 images" in run.warnings[0]
     silent = ToyRun()
@@ -174,9 +177,9 @@ def test_where_no_weight_is_kept_the_map_is_zero_and_says_so(images):
 def test_heatmaps_of_zeros_are_no_division_by_zero(images):
     classifier, run = ToyClassifier(), ToyRun()
     empty = Recorded(classifier, kind=Heatmap(values=np.zeros((4, 32, 32), dtype=np.float32)))
-    found = contrast(classifier, empty, images, toy_targets(classifier, images), run)
-    assert not found.values.any()
-    assert found.passes is None
+    result = contrast(classifier, empty, images, toy_targets(classifier, images), run)
+    assert not result.values.any()
+    assert result.passes is None
     assert "for 4 of 4 images" in run.warnings[0]
 
 

@@ -1,4 +1,4 @@
-"""What the issue asks for, on 100 real digits with the classifier of the paper: about three minutes on one core."""
+"""CDeepEx and xGEMs on 100 real digits with the classifier of the paper: about three minutes on one core."""
 
 import numpy as np
 import pytest
@@ -32,23 +32,23 @@ def explain(kind, params, world):
     classifier, generator, inverter, images = world
     targets = toy_targets(classifier, images[:100])
     component = kind(params, classifier=classifier, generator=generator, inverter=inverter, run=ToyRun())
-    found = component.explain(images[:100], targets)
-    rows, logits = np.arange(100), found.logits_after
+    result = component.explain(images[:100], targets)
+    rows, logits = np.arange(100), result.logits_after
     pair = np.stack([logits[rows, targets.predicted], logits[rows, targets.probe]], 1)
     third = logits.copy()
     third[rows, targets.predicted] = third[rows, targets.probe] = -np.inf
     above = third.max(1) > pair.max(1)
     near = np.abs(pair[:, 0] - pair[:, 1]) <= 0.05
-    distance = np.linalg.norm(found.latents - found.start_latents, axis=1).mean()
+    distance = np.linalg.norm(result.latents - result.start_latents, axis=1).mean()
     print(f"{kind.__name__}: on the boundary {near.mean():.2f}, third class above {above.mean():.2f}, ", end="")
-    print(f"distance {distance:.3f}, passes {found.passes.mean():.0f}, converged {found.converged.mean():.2f}")
-    return near, above, found
+    print(f"distance {distance:.3f}, passes {result.passes.mean():.0f}, converged {result.converged.mean():.2f}")
+    return near, above, result
 
 
 def test_constraints_hold_where_xgems_lets_a_third_class_win(world):
-    near, above, found = explain(CDeepEx, CdeepexParams(), world)
+    near, above, result = explain(CDeepEx, CdeepexParams(), world)
     assert (near & ~above).mean() >= 0.95
-    np.testing.assert_array_equal(found.converged, near & ~above)
+    np.testing.assert_array_equal(result.converged, near & ~above)
     free_near, free_above, _ = explain(XGEMs, XgemsParams(), world)
     assert free_near.mean() >= 0.95
     assert free_above.mean() > above.mean()

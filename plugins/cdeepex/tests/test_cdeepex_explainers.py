@@ -77,7 +77,7 @@ def test_the_closest_point_is_the_one_that_geometry_gives():
 
 def test_more_starts_never_end_farther_away_and_count_their_passes():
     one, four = (explain(CDeepEx, LEFT, WHY_NOT_RIGHT, starts=starts, spread=0.3) for starts in (1, 4))
-    distance = [np.linalg.norm(found.latents - found.start_latents, axis=1) for found in (one, four)]
+    distance = [np.linalg.norm(result.latents - result.start_latents, axis=1) for result in (one, four)]
     assert four.converged.all()
     assert (distance[1] <= distance[0] + 1e-6).all()
     assert (four.passes > 2 * one.passes).all()
@@ -85,10 +85,10 @@ def test_more_starts_never_end_farther_away_and_count_their_passes():
 
 
 def test_a_search_that_fails_says_so():
-    found = explain(CDeepEx, LEFT, WHY_NOT_RIGHT, generator=Frozen(), steps=20)
-    assert not found.converged.any()
-    assert (found.constraints["predicted = probe"] > 1).all()
-    np.testing.assert_array_equal(found.images, LEFT.numpy())
+    result = explain(CDeepEx, LEFT, WHY_NOT_RIGHT, generator=Frozen(), steps=20)
+    assert not result.converged.any()
+    assert (result.constraints["predicted = probe"] > 1).all()
+    np.testing.assert_array_equal(result.images, LEFT.numpy())
 
 
 @pytest.fixture(params=["multiclass", "binary"])
@@ -100,25 +100,25 @@ def toys(request):
 
 def test_the_search_starts_at_the_image_itself(toys):
     images, classifier, targets = toys
-    found = explain(CDeepEx, images, targets, classifier=classifier, generator=ToyGenerator())
-    np.testing.assert_array_equal(found.path_images[:, 0], images.numpy())
-    np.testing.assert_array_equal(found.path_logits[:, 0], found.logits_before)
-    np.testing.assert_array_equal(found.path_images[:, -1], found.images)
-    np.testing.assert_array_equal(found.path_logits[:, -1], found.logits_after)
+    result = explain(CDeepEx, images, targets, classifier=classifier, generator=ToyGenerator())
+    np.testing.assert_array_equal(result.path_images[:, 0], images.numpy())
+    np.testing.assert_array_equal(result.path_logits[:, 0], result.logits_before)
+    np.testing.assert_array_equal(result.path_images[:, -1], result.images)
+    np.testing.assert_array_equal(result.path_logits[:, -1], result.logits_after)
 
 
 def test_what_is_claimed_is_what_is_measured(toys):
     images, classifier, targets = toys
-    found = explain(CDeepEx, images, targets, classifier=classifier, generator=ToyGenerator())
-    logits = classifier.class_logits(torch.from_numpy(found.images)).numpy()
+    result = explain(CDeepEx, images, targets, classifier=classifier, generator=ToyGenerator())
+    logits = classifier.class_logits(torch.from_numpy(result.images)).numpy()
     rows = np.arange(len(images))
     gap = np.abs(logits[rows, targets.predicted] - logits[rows, targets.probe])
-    np.testing.assert_allclose(found.constraints["predicted = probe"], gap, atol=1e-5)
-    assert found.converged.all()
+    np.testing.assert_allclose(result.constraints["predicted = probe"], gap, atol=1e-5)
+    assert result.converged.all()
     assert (gap <= 0.05 + 1e-5).all()
-    residual = images.numpy() - ToyGenerator().synthesize(torch.from_numpy(found.start_latents)).numpy()
-    composed = ToyGenerator().synthesize(torch.from_numpy(found.latents)).numpy() + residual
-    np.testing.assert_allclose(found.images, composed.clip(0, 1), atol=1e-5)
+    residual = images.numpy() - ToyGenerator().synthesize(torch.from_numpy(result.start_latents)).numpy()
+    composed = ToyGenerator().synthesize(torch.from_numpy(result.latents)).numpy() + residual
+    np.testing.assert_allclose(result.images, composed.clip(0, 1), atol=1e-5)
 
 
 def test_the_batch_size_changes_nothing(toys):
@@ -135,20 +135,20 @@ def test_latents_of_any_shape():
     data, classifier = ToyData(), ToyClassifier()
     images = torch.from_numpy(data.split("test").images[:3])
     generator = ToyGenerator(space="w")
-    found = explain(CDeepEx, images, toy_targets(classifier, images), classifier=classifier, generator=generator)
-    assert found.latents.shape == found.start_latents.shape == (3, 2, 3)
-    assert found.converged.all()
+    result = explain(CDeepEx, images, toy_targets(classifier, images), classifier=classifier, generator=generator)
+    assert result.latents.shape == result.start_latents.shape == (3, 2, 3)
+    assert result.converged.all()
 
 
 def test_passes_count_the_backward_twice():
-    found = explain(XGEMs, LEFT[:1], WHY_NOT_RIGHT.take([0]), generator=Frozen(), steps=7, path=4)
-    assert found.passes == [3 * 7 + len(found.path_steps)]
+    result = explain(XGEMs, LEFT[:1], WHY_NOT_RIGHT.take([0]), generator=Frozen(), steps=7, path=4)
+    assert result.passes == [3 * 7 + len(result.path_steps)]
 
 
 def test_the_predicted_class_as_probe_leaves_the_image_alone():
     same = Targets(predicted=np.array([0]), probe=np.array([0]))
-    found = explain(XGEMs, LEFT[:1], same)
-    np.testing.assert_array_equal(found.images, LEFT[:1].numpy())
+    result = explain(XGEMs, LEFT[:1], same)
+    np.testing.assert_array_equal(result.images, LEFT[:1].numpy())
 
 
 def test_images_of_another_size_are_refused():

@@ -45,10 +45,10 @@ def inverter(generator=None, run=None, **options):
 
 def test_with_a_linear_generator_the_answer_is_a_ridge_regression():
     generator, prior = Linear(), 0.5
-    found = inverter(generator, misclassification=0.0, prior=prior, steps=400).invert(images())
+    result = inverter(generator, misclassification=0.0, prior=prior, steps=400).invert(images())
     matrix, pixels = generator.matrix.double(), images().flatten(1).double() - 0.5
     expected = torch.linalg.solve(matrix.T @ matrix + prior * torch.eye(4), matrix.T @ pixels.T).T
-    np.testing.assert_allclose(found.latents, expected.numpy(), atol=2e-3)
+    np.testing.assert_allclose(result.latents, expected.numpy(), atol=2e-3)
 
 
 def test_the_prior_shortens_latents():
@@ -57,8 +57,8 @@ def test_the_prior_shortens_latents():
 
 
 def test_images_are_reproduced():
-    found = inverter(starts=2, steps=200).invert(images())
-    assert found.error.max() < 1e-4
+    result = inverter(starts=2, steps=200).invert(images())
+    assert result.error.max() < 1e-4
 
 
 def test_the_misclassification_cost_holds_the_class():
@@ -68,18 +68,18 @@ def test_the_misclassification_cost_holds_the_class():
     label = ToyClassifier().class_logits(mixed).argmax(1)
     costs = []
     for weight in (0.0, 30.0):
-        found = inverter(misclassification=weight, starts=1, steps=100).invert(mixed)
-        logits = ToyClassifier().class_logits(torch.from_numpy(found.reconstructions))
+        result = inverter(misclassification=weight, starts=1, steps=100).invert(mixed)
+        logits = ToyClassifier().class_logits(torch.from_numpy(result.reconstructions))
         costs.append(functional.cross_entropy(logits, label).item())
     assert costs[1] < 0.8 * costs[0]
 
 
 def test_every_start_is_reported_and_the_best_is_kept():
     flat = torch.zeros(1, 1, 32, 32)
-    found = inverter(Waves(), misclassification=0.0, prior=0.0, rate=0.02, starts=12).invert(flat)
-    assert found.starts.shape == (1, 12)
-    assert found.starts.max() > 3 * found.starts.min()
-    np.testing.assert_array_equal(found.error, found.starts.min(1))
+    result = inverter(Waves(), misclassification=0.0, prior=0.0, rate=0.02, starts=12).invert(flat)
+    assert result.starts.shape == (1, 12)
+    assert result.starts.max() > 3 * result.starts.min()
+    np.testing.assert_array_equal(result.error, result.starts.min(1))
 
 
 @pytest.mark.parametrize("start", [0, 2])

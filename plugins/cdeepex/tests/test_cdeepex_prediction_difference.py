@@ -49,16 +49,16 @@ def test_weight_of_evidence_written_out(images, task, target, sampling, grid):
     params = PdaParams(
         target=target, window=window, stride=stride, sampling=sampling, border=2, samples=3, patches=300, batch=7
     )
-    found = PredictionDifference(params, classifier=classifier, data=data, run=run).explain(images, targets)
+    result = PredictionDifference(params, classifier=classifier, data=data, run=run).explain(images, targets)
     train = torch.from_numpy(data.split("train").images)
     more = {"border": 2, "patches": 300} if sampling == "conditional" else {}
     sampler = {"conditional": Conditional, "marginal": Marginal}[sampling](train, window, 3, run, **more)
-    assert found.answers == target
+    assert result.answers == target
     for row, image in enumerate(images):
         sides = [int(targets.predicted[row]), int(targets.probe[row])]
         expected = by_hand(classifier, image, sides, target, sampler, stride)
         assert np.abs(expected).max() > 0.01
-        assert np.abs(found.values[row] - expected).max() <= 1e-5 * max(1.0, np.abs(expected).max())
+        assert np.abs(result.values[row] - expected).max() <= 1e-5 * max(1.0, np.abs(expected).max())
 
 
 def by_hand(classifier, image, sides, target, sampler, stride):
@@ -86,18 +86,18 @@ def odds(classifier, copies, count):
 
 
 def starts(side, window, stride):
-    found = [0]
-    while found[-1] + stride + window < side:
-        found.append(found[-1] + stride)
-    return [*found, side - window]
+    result = [0]
+    while result[-1] + stride + window < side:
+        result.append(result[-1] + stride)
+    return [*result, side - window]
 
 
 @pytest.mark.parametrize(("side", "window", "stride"), [(32, 4, 2), (32, 5, 3), (7, 7, 2), (10, 3, 3), (9, 2, 1)])
 def test_windows_cover_the_image_and_end_with_it(side, window, stride):
-    found = window_starts(side, window, stride)
-    assert found == sorted(set(found))
-    assert found[-1] == side - window
-    covered = {pixel for start in found for pixel in range(start, start + window)}
+    result = window_starts(side, window, stride)
+    assert result == sorted(set(result))
+    assert result[-1] == side - window
+    covered = {pixel for start in result for pixel in range(start, start + window)}
     assert covered == set(range(side))
 
 
@@ -181,10 +181,10 @@ def test_memory_follows_the_batch_and_passes_are_counted(images, sampling):
     targets = toy_targets(classifier, images)
     handle = classifier.module.register_forward_pre_hook(lambda _, inputs: seen.append(len(inputs[0])))
     params = PdaParams(window=8, stride=8, samples=5, batch=4, sampling=sampling, patches=50)
-    found = PredictionDifference(params, classifier=classifier, data=ToyData(), run=ToyRun()).explain(images, targets)
+    result = PredictionDifference(params, classifier=classifier, data=ToyData(), run=ToyRun()).explain(images, targets)
     handle.remove()
     assert max(seen) == 4
-    assert found.passes.sum() == sum(seen)
+    assert result.passes.sum() == sum(seen)
 
 
 def test_windows_and_steps_must_fit(images):

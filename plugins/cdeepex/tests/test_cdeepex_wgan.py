@@ -36,20 +36,20 @@ def test_the_generator_has_the_papers_shape():
 
 def test_the_penalty_of_a_linear_critic_is_that_of_its_weights():
     weights = torch.randn(1, 2, 3, 3)
-    found = gradient_penalty(lambda images: (images * weights).sum((1, 2, 3)), torch.rand(5, 2, 3, 3))
-    torch.testing.assert_close(found, (weights.norm() - 1).square())
+    result = gradient_penalty(lambda images: (images * weights).sum((1, 2, 3)), torch.rand(5, 2, 3, 3))
+    torch.testing.assert_close(result, (weights.norm() - 1).square())
 
 
 def test_the_penalty_of_a_quadratic_critic_is_that_of_its_images():
     images = torch.randn(5, 1, 4, 4)
-    found = gradient_penalty(lambda images: images.square().sum((1, 2, 3)) / 2, images)
-    torch.testing.assert_close(found, (images.flatten(1).norm(dim=1) - 1).square().mean())
+    result = gradient_penalty(lambda images: images.square().sum((1, 2, 3)) / 2, images)
+    torch.testing.assert_close(result, (images.flatten(1).norm(dim=1) - 1).square().mean())
 
 
 def test_the_penalty_teaches_the_weights():
     weight = torch.tensor(3.0, requires_grad=True)
-    found = gradient_penalty(lambda images: weight * images.flatten(1).sum(1), torch.rand(2, 1, 1, 1))
-    (gradient,) = torch.autograd.grad(found, weight)
+    result = gradient_penalty(lambda images: weight * images.flatten(1).sum(1), torch.rand(2, 1, 1, 1))
+    (gradient,) = torch.autograd.grad(result, weight)
     torch.testing.assert_close(gradient, torch.tensor(4.0))  # of (w - 1)^2
 
 

@@ -40,10 +40,10 @@ def drawn_by(linear):
 
 def test_the_beginning_is_the_least_squares_picture():
     codes, layer_of, images = correlated()
-    found = least_squares(layer_of, codes, images, 5)
-    assert found.directions.shape == (5, 5)
-    assert (found.directions[3:] == 0).all()  # three bits span three directions
-    drawn = drawn_by(found)(layer_of(codes))
+    result = least_squares(layer_of, codes, images, 5)
+    assert result.directions.shape == (5, 5)
+    assert (result.directions[3:] == 0).all()  # three bits span three directions
+    drawn = drawn_by(result)(layer_of(codes))
     change = drawn[codes[:, 0] == 1].mean(0) - drawn[codes[:, 0] == 0].mean(0)
     by_hand = (images[codes[:, 0] == 1].mean(0) - images[codes[:, 0] == 0].mean(0)) / 0.25
     torch.testing.assert_close(change, by_hand, atol=0.05, rtol=0)
@@ -54,10 +54,10 @@ def test_the_beginning_is_the_least_squares_picture():
 def test_a_network_begins_there():
     codes, layer_of, images = correlated()
     network = fresh((1, 16, 16))
-    found = least_squares(layer_of, codes, images, network.rank)
-    network.load_linear(found)
+    result = least_squares(layer_of, codes, images, network.rank)
+    network.load_linear(result)
     layer = layer_of(codes)
-    assert float((network(layer).detach() - drawn_by(found)(layer)).abs().mean()) < 0.15
+    assert float((network(layer).detach() - drawn_by(result)(layer)).abs().mean()) < 0.15
 
 
 def wider(values=12, still=4):
@@ -69,24 +69,24 @@ def wider(values=12, still=4):
 
 def test_directions_are_turned_without_changing_a_picture():
     codes, layer_of, images = wider()
-    found = least_squares(layer_of, codes, images, 8)
-    turned = align_information(found, torch.linspace(0.1, 2.0, 16))
-    assert found.span.shape == (3, 16)
-    assert float((turned.directions - found.directions).abs().max()) > 0.1
+    result = least_squares(layer_of, codes, images, 8)
+    turned = align_information(result, torch.linspace(0.1, 2.0, 16))
+    assert result.span.shape == (3, 16)
+    assert float((turned.directions - result.directions).abs().max()) > 0.1
     layer = layer_of(codes)
-    torch.testing.assert_close(drawn_by(turned)(layer), drawn_by(found)(layer), atol=1e-4, rtol=0)
+    torch.testing.assert_close(drawn_by(turned)(layer), drawn_by(result)(layer), atol=1e-4, rtol=0)
 
 
 def test_turned_directions_take_from_each_coordinate_what_the_classifier_does():
     """By the exact Jacobian; the last four coordinates, which never move, told the pictures nothing before."""
     codes, layer_of, images = wider()
-    found, wanted = least_squares(layer_of, codes, images, 8), torch.linspace(0.1, 2.0, 16)
+    result, wanted = least_squares(layer_of, codes, images, 8), torch.linspace(0.1, 2.0, 16)
 
     def information(linear):
         rows, root = linear.centre.repeat(16, 1), lambda rows: root_of_pixels(drawn_by(linear)(rows))
         return exact_information(root, rows, torch.arange(16))
 
-    before, after = information(found), information(align_information(found, wanted))
+    before, after = information(result), information(align_information(result, wanted))
     assert (before[12:] < 1e-9).all()
     assert cosine(before, wanted) < 0.8
     torch.testing.assert_close(after / after.sum(), wanted / wanted.sum(), atol=1e-3, rtol=0.02)
@@ -94,9 +94,9 @@ def test_turned_directions_take_from_each_coordinate_what_the_classifier_does():
 
 def test_nothing_is_turned_where_the_layer_varies_along_every_coordinate():
     codes, layer_of, images = correlated()
-    found = least_squares(lambda part: layer_of(part)[:, :3], codes, images, 3)
-    turned = align_information(found, torch.tensor([1.0, 0.0, 5.0]))
-    torch.testing.assert_close(turned.directions, found.directions, atol=1e-4, rtol=0)
+    result = least_squares(lambda part: layer_of(part)[:, :3], codes, images, 3)
+    turned = align_information(result, torch.tensor([1.0, 0.0, 5.0]))
+    torch.testing.assert_close(turned.directions, result.directions, atol=1e-4, rtol=0)
 
 
 def test_the_layer_is_centred_and_scaled():

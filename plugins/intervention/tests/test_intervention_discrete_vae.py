@@ -118,12 +118,12 @@ def test_mirrored_at_the_middle_every_image_changes_its_class_where_the_rest_is_
     layer = torch.rand(400, 3, generator=generator()) ** 4  # lopsided, so that the mean is on one side
     head = by_a_line([1.0, -2.0, 0.5], 0.3)
     logits = head(layer)
-    found = boundary_point(layer, logits, head)
-    at, mean = head(found[None])[0], head(layer.mean(0)[None])[0]
+    result = boundary_point(layer, logits, head)
+    at, mean = head(result[None])[0], head(layer.mean(0)[None])[0]
     assert float(at[1] - at[0]) == pytest.approx(0, abs=1e-5)
     assert abs(float(mean[1] - mean[0])) > 0.05
     said = logits.argmax(1)
-    assert (head(2 * found - layer).argmax(1) != said).all()
+    assert (head(2 * result - layer).argmax(1) != said).all()
     assert (head(2 * layer.mean(0) - layer).argmax(1) != said).float().mean() < 0.95
 
 
@@ -189,12 +189,12 @@ class Table:
 
 def test_flips_are_counted_and_dead_bits_found():
     codes = torch.tensor([[1.0, 0.0, 0.0, 0.0], [0.0, 1.0, 1.0, 0.0], [1.0, 1.0, 1.0, 0.0], [0.0, 0.0, 1.0, 0.0]])
-    found = single_flip_effects(Table().logits_of, codes)
-    assert found.class_changes.tolist() == [1.0, 0.0, 0.0, 0.0]
-    assert found.on.tolist() == [0.5, 0.5, 0.75, 0.0]
-    assert found.largest_change[0] == pytest.approx(1 / (1 + math.exp(-2)) - 1 / (1 + math.exp(2)), abs=0.03)
-    assert found.dead.tolist() == [False, False, True, True]
-    measured = flip_measurements(found, "4 of split test")
+    result = single_flip_effects(Table().logits_of, codes)
+    assert result.class_changes.tolist() == [1.0, 0.0, 0.0, 0.0]
+    assert result.on.tolist() == [0.5, 0.5, 0.75, 0.0]
+    assert result.largest_change[0] == pytest.approx(1 / (1 + math.exp(-2)) - 1 / (1 + math.exp(2)), abs=0.03)
+    assert result.dead.tolist() == [False, False, True, True]
+    measured = flip_measurements(result, "4 of split test")
     assert measured.items[0].values.tolist() == [1.0, 0.0, 0.0, 0.0]
     assert measured.items[1].value == 0.5
 
@@ -228,13 +228,13 @@ def test_turning_all_bits_changes_the_prediction(trained):
 
 def test_attributes_are_ranked_and_measured_in_the_layer(trained):
     codes = trained.latents(torch.from_numpy(ToyData().split("test").images))
-    found = trained.find(codes, 1)
-    assert len(found.attributes) == 12
-    first = found.attributes[0]
+    result = trained.find(codes, 1)
+    assert len(result.attributes) == 12
+    first = result.attributes[0]
     moved = set_bit(codes, first.coordinate, first.direction > 0)
     gain = (trained.logits_of(moved) - trained.logits_of(codes))[:, 1]
-    np.testing.assert_allclose(found.effects[0], gain.numpy(), atol=1e-4)
-    assert first.effect > 0 > found.attributes[-1].effect
+    np.testing.assert_allclose(result.effects[0], gain.numpy(), atol=1e-4)
+    assert first.effect > 0 > result.attributes[-1].effect
 
 
 def test_bits_are_flagged_by_the_held_out_images_and_not_by_the_few_explained(trained):
@@ -243,8 +243,8 @@ def test_bits_are_flagged_by_the_held_out_images_and_not_by_the_few_explained(tr
     again = DiscreteConcepts(trained._params, classifier=ToyClassifier(), run=ToyRun())
     again.load_state(trained.state())
     for dvae in (trained, again):
-        found = dvae.find(held_out[:1], 1)  # in one image every bit is constant
-        assert {item.coordinate for item in found.attributes if item.flagged} == set(np.flatnonzero(dead))
+        result = dvae.find(held_out[:1], 1)  # in one image every bit is constant
+        assert {item.coordinate for item in result.attributes if item.flagged} == set(np.flatnonzero(dead))
     assert not dead.all()
 
 

@@ -24,28 +24,28 @@ def edit():
 
 
 def test_only_the_factor_is_edited(edit):
-    split, found = edit
+    split, result = edit
     data = ToyData(task="binary")
-    for images, end in zip(found.images, data.factor_ranges[FACTORS[0]], strict=True):
+    for images, end in zip(result.images, data.factor_ranges[FACTORS[0]], strict=True):
         factors = dict(split.factors) | {FACTORS[0]: np.full(len(split), end, np.float32)}
         np.testing.assert_array_equal(images, data.render({name: factors[name] for name in data.factor_ranges}))
 
 
 def test_probabilities_are_the_classifier_s(edit):
-    _, found = edit
-    for images, probabilities in zip(found.images, found.probabilities, strict=True):
+    _, result = edit
+    for images, probabilities in zip(result.images, result.probabilities, strict=True):
         says = ToyClassifier(task="binary").class_logits(torch.from_numpy(images)).softmax(1)[:, 1]
         np.testing.assert_allclose(probabilities, says.detach().numpy(), atol=1e-5)
-    np.testing.assert_allclose(found.change, found.probabilities[1] - found.probabilities[0])
+    np.testing.assert_allclose(result.change, result.probabilities[1] - result.probabilities[0])
 
 
 def test_the_sheet_has_pairs_with_their_probabilities(edit):
-    _, found = edit
-    shown = pair_sheet(found, "rows", "yes")
-    assert len(shown) == 2 * min(PAIRS, len(found.change))
-    np.testing.assert_array_equal(shown.images[2], found.images[0][1])
-    np.testing.assert_array_equal(shown.images[3], found.images[1][1])
-    assert shown.ids[3] == f"rows at its highest: yes {found.probabilities[1][1]:.2f}"
+    _, result = edit
+    shown = pair_sheet(result, "rows", "yes")
+    assert len(shown) == 2 * min(PAIRS, len(result.change))
+    np.testing.assert_array_equal(shown.images[2], result.images[0][1])
+    np.testing.assert_array_equal(shown.images[3], result.images[1][1])
+    assert shown.ids[3] == f"rows at its highest: yes {result.probabilities[1][1]:.2f}"
 
 
 def metric(run, task="binary", **params):

@@ -64,25 +64,25 @@ def test_the_information_of_a_sigmoid_unit():
     w, z = torch.tensor([[3.0]]), torch.tensor([[-0.4], [0.0], [1.1]])
     h = (z @ w).sigmoid()
     by_hand = 9 * h * (1 - h) ** 2
-    found = exact_information(lambda rows: root_of_pixels(rows @ w), z, torch.zeros(3, dtype=torch.int64))
-    torch.testing.assert_close(found, by_hand[:, 0])
+    result = exact_information(lambda rows: root_of_pixels(rows @ w), z, torch.zeros(3, dtype=torch.int64))
+    torch.testing.assert_close(result, by_hand[:, 0])
 
 
 def test_the_information_of_two_classes():
     """Two classes with logits (0, a z): the Fisher information of a Bernoulli variable, a^2 p (1 - p)."""
     z = torch.tensor([[-2.0], [0.3]])
     p = (1.5 * z).sigmoid()[:, 0]
-    found = exact_information(
+    result = exact_information(
         lambda rows: root_of_classes(torch.cat([0 * rows, 1.5 * rows], 1)), z, torch.zeros(2, dtype=int)
     )
-    torch.testing.assert_close(found, 1.5**2 * p * (1 - p))
+    torch.testing.assert_close(result, 1.5**2 * p * (1 - p))
 
 
 def test_few_passes_give_the_definition_s_value(network):
     point = torch.tensor([0.2, -1.0, 0.5, 1.5, -0.3])
     wanted = by_the_definition(lambda z: network(z).flatten(1).sigmoid(), point, 40)
-    found = estimated(lambda z: root_of_pixels(network(z)), point, 12, 20_000)
-    torch.testing.assert_close(found, wanted, rtol=0.05, atol=0)
+    result = estimated(lambda z: root_of_pixels(network(z)), point, 12, 20_000)
+    torch.testing.assert_close(result, wanted, rtol=0.05, atol=0)
 
 
 def test_projections_have_the_exact_columns_as_their_mean(network):
@@ -90,8 +90,8 @@ def test_projections_have_the_exact_columns_as_their_mean(network):
     coordinates = torch.tensor([0, 1, 2, 3, 4, 0]).repeat_interleave(8000)
     signs = PerturbationSampler(5, torch.Generator().manual_seed(2)).signs(len(rows), 12)
     root = lambda z: root_of_pixels(network(z))  # noqa: E731
-    found = estimate_information(root, rows, coordinates, signs).reshape(6, 8000).mean(1)
-    torch.testing.assert_close(found, exact_information(root, rows[::8000], coordinates[::8000]), rtol=0.06, atol=0)
+    result = estimate_information(root, rows, coordinates, signs).reshape(6, 8000).mean(1)
+    torch.testing.assert_close(result, exact_information(root, rows[::8000], coordinates[::8000]), rtol=0.06, atol=0)
 
 
 def test_only_the_coordinate_of_interest_is_moved():
@@ -182,10 +182,10 @@ def test_along_axes_the_information_is_that_of_a_turned_layer(network):
     coordinates = draw.coordinates(count)
     noise, signs = draw.noise(count), draw.signs(count, 12)
     rows = perturb(point.expand(count, -1), coordinates, noise, axes)
-    found = estimate_information(lambda z: root_of_pixels(network(z)), rows, coordinates, signs, axes)
+    result = estimate_information(lambda z: root_of_pixels(network(z)), rows, coordinates, signs, axes)
     turned = perturb(torch.zeros(count, 2), coordinates, noise)
     by_hand = estimate_information(lambda a: root_of_pixels(network(point + a @ axes)), turned, coordinates, signs)
-    torch.testing.assert_close(found, by_hand, rtol=1e-3, atol=1e-4)
+    torch.testing.assert_close(result, by_hand, rtol=1e-3, atol=1e-4)
 
 
 def test_principal_axes_are_the_directions_that_the_decoded_layer_varies_along():

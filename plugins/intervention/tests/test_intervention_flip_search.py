@@ -38,15 +38,15 @@ CODE = torch.tensor([1.0, 0.0, 1.0, 1.0, 0.0, 0.0])
 
 
 def test_one_bit_where_one_is_enough():
-    found = minimal_flip_set(linear([0.5, 2.0, 3.0, 0.1, 0.0, 0.0], 1.5), CODE, 2)
-    assert found.changed
-    assert found.flipped.tolist() == [False, False, True, False, False, False]
-    torch.testing.assert_close(found.singles, torch.tensor([1.0, -0.5, -1.5, 1.4, 1.5, 1.5]))
+    result = minimal_flip_set(linear([0.5, 2.0, 3.0, 0.1, 0.0, 0.0], 1.5), CODE, 2)
+    assert result.changed
+    assert result.flipped.tolist() == [False, False, True, False, False, False]
+    torch.testing.assert_close(result.singles, torch.tensor([1.0, -0.5, -1.5, 1.4, 1.5, 1.5]))
 
 
 def test_two_bits_where_one_is_not():
-    found = minimal_flip_set(linear([0.5, 0.8, 0.9, 0.1, 0.0, 0.0], 1.5), CODE, 2)
-    assert found.flipped.tolist() == [False, True, True, False, False, False]
+    result = minimal_flip_set(linear([0.5, 0.8, 0.9, 0.1, 0.0, 0.0], 1.5), CODE, 2)
+    assert result.flipped.tolist() == [False, True, True, False, False, False]
 
 
 def test_pairs_are_found_whose_bits_alone_do_nothing():
@@ -58,28 +58,28 @@ def test_pairs_are_found_whose_bits_alone_do_nothing():
 
 
 def test_larger_sets_grow_and_lose_what_they_do_not_need():
-    found = minimal_flip_set(linear([1.0, 1.0, 1.0, 1.0, 0.0, 0.0], 3.5), CODE, 2)
-    assert found.changed
-    assert found.flipped.tolist() == [True, True, True, True, False, False]
+    result = minimal_flip_set(linear([1.0, 1.0, 1.0, 1.0, 0.0, 0.0], 3.5), CODE, 2)
+    assert result.changed
+    assert result.flipped.tolist() == [True, True, True, True, False, False]
 
     def margin_of(codes):  # the best pair is of no use to the triple that does it
         off = (codes != CODE).float()
         triple = off[:, 0] * off[:, 1] * off[:, 2]
         return 2 - 0.9 * off[:, 3] - 0.8 * off[:, 4] - 5 * triple
 
-    found = minimal_flip_set(margin_of, CODE, 1)
-    assert found.changed
-    assert margin_of(torch.where(found.flipped, 1 - CODE, CODE)[None])[0] < 0
-    for bit in torch.nonzero(found.flipped)[:, 0]:
-        less = found.flipped.clone()
+    result = minimal_flip_set(margin_of, CODE, 1)
+    assert result.changed
+    assert margin_of(torch.where(result.flipped, 1 - CODE, CODE)[None])[0] < 0
+    for bit in torch.nonzero(result.flipped)[:, 0]:
+        less = result.flipped.clone()
         less[bit] = False
         assert margin_of(torch.where(less, 1 - CODE, CODE)[None])[0] >= 0
 
 
 def test_no_set_is_named_as_such():
-    found = minimal_flip_set(linear([0.1] * 6, 5.0), CODE, 2)
-    assert not found.changed
-    assert found.flipped.all()
+    result = minimal_flip_set(linear([0.1] * 6, 5.0), CODE, 2)
+    assert not result.changed
+    assert result.flipped.all()
 
 
 @pytest.fixture(scope="module")
@@ -100,11 +100,11 @@ def explained(question, **params):
 
 
 def test_the_flip_is_the_smallest_there_is(question):
-    found, dvae = explained(question), trained_dvae(SHAPE, "multiclass")
-    said = found.logits_before.argmax(1)
-    assert found.changed.all()
-    for row, code in enumerate(torch.from_numpy(found.codes)):
-        size = int(found.flipped[row].sum())
+    result, dvae = explained(question), trained_dvae(SHAPE, "multiclass")
+    said = result.logits_before.argmax(1)
+    assert result.changed.all()
+    for row, code in enumerate(torch.from_numpy(result.codes)):
+        size = int(result.flipped[row].sum())
         assert size >= 1
         for smaller in range(1, min(size, 3)):
             for bits in combinations(range(6), smaller):
@@ -114,50 +114,50 @@ def test_the_flip_is_the_smallest_there_is(question):
 
 
 def test_reported_logits_are_those_of_the_flipped_codes(question):
-    found, dvae = explained(question), trained_dvae(SHAPE, "multiclass")
-    after = torch.from_numpy(found.codes ^ found.flipped).float()
-    np.testing.assert_allclose(found.logits_after, dvae.logits_of(after).numpy(), atol=1e-4)
-    changed = found.logits_after.argmax(1) != found.logits_before.argmax(1)
-    np.testing.assert_array_equal(changed, found.changed)
+    result, dvae = explained(question), trained_dvae(SHAPE, "multiclass")
+    after = torch.from_numpy(result.codes ^ result.flipped).float()
+    np.testing.assert_allclose(result.logits_after, dvae.logits_of(after).numpy(), atol=1e-4)
+    changed = result.logits_after.argmax(1) != result.logits_before.argmax(1)
+    np.testing.assert_array_equal(changed, result.changed)
     pictures = trained_decoder(SHAPE, "multiclass").images_of(after).numpy()
-    np.testing.assert_allclose(found.after, pictures, atol=1e-5)
+    np.testing.assert_allclose(result.after, pictures, atol=1e-5)
 
 
 def test_towards_the_probe_the_probe_becomes_the_answer(question):
-    found = explained(question, towards="probe")
-    asked = found.logits_before.argmax(1) != question[1].probe
-    reached = found.logits_after.argmax(1) == question[1].probe
-    np.testing.assert_array_equal(reached[asked], found.changed[asked])
+    result = explained(question, towards="probe")
+    asked = result.logits_before.argmax(1) != question[1].probe
+    reached = result.logits_after.argmax(1) == question[1].probe
+    np.testing.assert_array_equal(reached[asked], result.changed[asked])
     assert asked.mean() > 0.8
-    assert found.changed[asked].mean() > 0.8
+    assert result.changed[asked].mean() > 0.8
 
 
 def test_all_bits_are_flipped_when_asked(question):
-    found = explained(question, flips="all")
-    assert found.flipped.all()
-    assert found.changed.mean() >= 0.8
+    result = explained(question, flips="all")
+    assert result.flipped.all()
+    assert result.changed.mean() >= 0.8
 
 
 def test_the_table_counts_what_it_says():
     dvae, data = trained_dvae(SHAPE, "multiclass"), ToyData()
     metric = LayerFidelity(LayerFidelityParams(), data=data, dvae=dvae, run=ToyRun())
-    found = {item.name: item.value for item in metric.measure(None, None, None).items}
+    result = {item.name: item.value for item in metric.measure(None, None, None).items}
     split = data.split("test")
     codes = dvae.latents(torch.from_numpy(split.images))
     said = dvae.logits_of(codes).argmax(1)
-    assert found["accuracy, decoded"] == pytest.approx(float((said.numpy() == split.labels).mean()))
-    assert found["changed by all bits"] == pytest.approx(
+    assert result["accuracy, decoded"] == pytest.approx(float((said.numpy() == split.labels).mean()))
+    assert result["changed by all bits"] == pytest.approx(
         float((dvae.logits_of(1 - codes).argmax(1) != said).float().mean())
     )
-    assert found["accuracy, layer"] == 1.0
+    assert result["accuracy, layer"] == 1.0
     (all_bits,) = (item for item in metric.measure(None, None, None).items if item.name == "changed by all bits")
     assert all_bits.interval[0] < all_bits.value <= all_bits.interval[1]  # Wilson's, over the images
     sizes = [
         minimal_flip_set(lambda c, s=s: margin(dvae.logits_of(c), s.expand(len(c))), code, 2)
         for code, s in zip(codes, said, strict=True)
     ]
-    assert found["changed by the fewest bits"] == pytest.approx(np.mean([item.changed for item in sizes]))
-    assert found["bits to flip"] == pytest.approx(np.mean([int(i.flipped.sum()) for i in sizes if i.changed]))
+    assert result["changed by the fewest bits"] == pytest.approx(np.mean([item.changed for item in sizes]))
+    assert result["bits to flip"] == pytest.approx(np.mean([int(i.flipped.sum()) for i in sizes if i.changed]))
 
 
 def test_the_dvae_stays_fixed_while_the_pictures_are_learned():

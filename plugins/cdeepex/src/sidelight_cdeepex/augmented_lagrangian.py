@@ -104,10 +104,10 @@ class Solution:
     """The end of each row's search.
 
     Args:
-        z: (N, k), the closest point found that satisfies the constraints, or the last one where none did.
+        z: (N, k), the closest point that satisfied the constraints, or the last one where none did.
         feasible: (N,) bool, whether one did.
         steps: (N,) int64, gradients taken.
-        path: (N, T, k), z after the steps asked for; a row that is done stays at its answer.
+        path: (N, T, k), z after the recorded steps; a row that is done stays at its answer.
     """
 
     z: Tensor
@@ -129,15 +129,15 @@ def closest_point(
 
     Rows that are done leave the batch, so that the others do not pay for them. All arithmetic but that of the
     `constraints` is bit-equal for any company of a row; theirs is where one row is evaluated at a time. (Matrix
-    products of several rows round each by its place among them, and the search amplifies that: see `together`.)
+    products of several rows round each by its position, and the search amplifies that: see `together`.)
 
     Args:
-        constraints: at least one; asked for `params.together` rows at a time.
+        constraints: at least one; evaluated for `params.together` rows at a time.
         start: (N, k), z0.
         params: the options of `xgems`.
         run: shows progress, and cancels.
         offset: (k,), from z0 to where the searches begin; at z0 by default.
-        record: the steps after which z is kept for the path.
+        record: the steps after which z joins the path.
     """
     row = torch.arange(len(start), device=start.device)  # (n,) indices of the rows still searched
     z, z0 = start if offset is None else start + offset, start
@@ -148,6 +148,7 @@ def closest_point(
     for step in run.progress(range(1, params.steps + 1), "searching"):
         values, grad_penalty = _penalty_gradient(constraints, z, row, multipliers, params.together)
 
+        # The answer so far: the closest feasible point. It does not change where the search goes, only when it ends.
         length = torch.linalg.vector_norm(z - z0, dim=1)
         closer = (values.violation() <= SAFETY * params.tolerance) & (length < distance[row])
         stale = torch.where(closer & (length < IMPROVEMENT * distance[row]), 0, stale + 1)
@@ -185,7 +186,7 @@ def _penalty_gradient(
         weighted_sum = (lam * values.h).sum() + (mu * values.g).sum()  # chain rule: its gradient is the penalty's
         (gradient,) = torch.autograd.grad(weighted_sum, z_batch)  # rows do not touch each other
         parts.append((values.h.detach(), values.g.detach(), gradient))
-    h, g, gradients = (torch.cat(part) for part in zip(*parts, strict=True))
+    h, g, gradients = (torch.cat(tensors) for tensors in zip(*parts, strict=True))
     return Values(h, g), gradients
 
 

@@ -71,7 +71,9 @@ class BoundaryCounterfactual(Explainer):
         z0 = to_tensor(self._inverter.invert(images).latents, self._run)  # equation 1
         pair = torch.as_tensor(np.stack([targets.predicted, targets.probe]), device=images.device)  # y and y', (2, N)
         batches = slices(len(images), self._params.batch)
-        return Counterfactual.concat([self._explain_batch(images[part], z0[part], pair[:, part]) for part in batches])
+        return Counterfactual.concat(
+            [self._explain_batch(images[batch], z0[batch], pair[:, batch]) for batch in batches]
+        )
 
     def _explain_batch(self, images: Tensor, z0: Tensor, pair: Tensor) -> Counterfactual:
         params, start = self._params, z0.flatten(1)
@@ -180,7 +182,7 @@ class CompositeImage:
         rows = torch.arange(len(z), device=z.device).repeat_interleave(z.shape[1])  # (N T,), image by image
         flat = z.flatten(0, 1)
         with torch.inference_mode():
-            images = torch.cat([self(flat[part], rows[part]) for part in slices(len(flat), self._together)])
+            images = torch.cat([self(flat[batch], rows[batch]) for batch in slices(len(flat), self._together)])
         return images.reshape(*z.shape[:2], *images.shape[1:])
 
 

@@ -56,8 +56,8 @@ class OptimisedInversion(Inverter):
         pairs = torch.arange(len(images) * len(starts), device=images.device)  # (N S,): every image from every start
         rows, columns = pairs // len(starts), pairs % len(starts)
         results = [
-            self._search(starts[columns[part]], images[rows[part]], labels[rows[part]])
-            for part in slices(len(pairs), self._params.batch)
+            self._search(starts[columns[batch]], images[rows[batch]], labels[rows[batch]])
+            for batch in slices(len(pairs), self._params.batch)
         ]
         z, cost = (torch.cat(parts) for parts in zip(*results, strict=True))
         z, cost = z.reshape(len(images), *starts.shape), cost.reshape(len(images), len(starts))  # (N, S, k), (N, S)
@@ -70,7 +70,7 @@ class OptimisedInversion(Inverter):
         return z if start is None else z[-1:]
 
     def _search(self, z: Tensor, images: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
-        """For each row the z (n, k) of the lowest cost (n,) on the way."""
+        """For each row the z (n, k) of the lowest cost (n,) over all steps."""
         best, lowest = z.clone(), torch.full_like(z[:, 0], torch.inf)
         z = z.clone().requires_grad_(True)
         optimizer = torch.optim.Adam([z], self._params.rate)

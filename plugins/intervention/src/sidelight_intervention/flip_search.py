@@ -37,10 +37,10 @@ def minimal_flip_set(margin_of: Margin, code: Tensor, exact: int) -> FlipSet:
         exact: the largest size of which all sets are tried.
     """
     bits = len(code)
-    singles = margin_of(_flip(code, torch.eye(bits, dtype=torch.bool, device=code.device)))
+    singles = margin_of(_flip(code, torch.eye(bits, dtype=torch.bool, device=code.device)))  # after one flip, (n,)
     best = torch.zeros(bits, dtype=torch.bool, device=code.device)
     for size in range(1, min(exact, bits) + 1):
-        masks = _subsets(bits, size).to(code.device)
+        masks = _subsets(bits, size).to(code.device)  # (n choose size, n)
         margins = singles if size == 1 else margin_of(_flip(code, masks))
         best = masks[int(margins.argmin())]
         if float(margins.min()) < 0:
@@ -87,6 +87,6 @@ def margin(logits: Tensor, classes: Tensor, rivals: Tensor | None = None) -> Ten
     if rivals is None:
         others = logits.scatter(1, classes[:, None], -torch.inf)
         return logits.gather(1, classes[:, None])[:, 0] - others.amax(1)
-    others = logits.scatter(1, rivals[:, None], -torch.inf)
+    others = logits.scatter(1, rivals[:, None], -torch.inf)  # every class but the rival, (N, K)
     above_rival = others.amax(1) - logits.gather(1, rivals[:, None])[:, 0]
     return torch.where(rivals == classes, margin(logits, classes), above_rival)

@@ -77,16 +77,16 @@ class ContrastiveHeatmaps(Explainer):
         of_true, of_probe = maps
         pair = torch.from_numpy(np.stack([targets.predicted, targets.probe], 1)).to(images.device)  # (N, 2)
         is_kept = torch.zeros(len(images) * len(weights), dtype=torch.bool)  # image by image, flattened
-        batch = self._params.batch
+        size = self._params.batch
         with torch.no_grad():
-            before = torch.cat([self._log_likelihoods(images[rows], pair[rows]) for rows in slices(len(images), batch)])
-            for part in self._run.progress(list(slices(len(is_kept), batch)), "weights"):
-                indices = torch.arange(part.start, part.stop, device=images.device)
+            before = torch.cat([self._log_likelihoods(images[rows], pair[rows]) for rows in slices(len(images), size)])
+            for batch in self._run.progress(list(slices(len(is_kept), size)), "weights"):
+                indices = torch.arange(batch.start, batch.stop, device=images.device)
                 rows, w = indices // len(weights), weights[indices % len(weights), None, None]
                 change = w * of_probe[rows] - of_true[rows]  # -D_w, (n, H, W)
                 after = self._log_likelihoods((images[rows] + change[:, None]).clamp(0, 1), pair[rows])
                 of_predicted, of_probe_class = (after - before[rows]).unbind(1)
-                is_kept[part] = ((of_predicted < 0) & (of_probe_class > 0)).cpu()
+                is_kept[batch] = ((of_predicted < 0) & (of_probe_class > 0)).cpu()
         return is_kept.reshape(len(images), len(weights))
 
     def _log_likelihoods(self, images: Tensor, pair: Tensor) -> Tensor:

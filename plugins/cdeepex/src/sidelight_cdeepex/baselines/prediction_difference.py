@@ -87,13 +87,13 @@ class PredictionDifference(Explainer):
         """
         flat = copies.flatten(0, 1)
         with torch.no_grad():
-            logits = [self._classifier.class_logits(flat[part]) for part in slices(len(flat), self._params.batch)]
+            logits = [self._classifier.class_logits(flat[batch]) for batch in slices(len(flat), self._params.batch)]
         mean = torch.cat(logits).double().softmax(1).reshape(*copies.shape[:2], -1).mean(1)  # over samples, (N, K)
         p = ((mean * count + 1) / (count + mean.shape[1])).gather(1, pair)
         return p.log2() - (1 - p).log2()
 
     def _side(self, evidence: Tensor) -> Tensor:
-        """(N,), the side of (N, 2) that is asked for."""
+        """(N,): the column of (N, 2) that `target` names."""
         predicted, probe = evidence.unbind(1)
         return {"predicted": predicted, "probe": probe, "contrast": predicted - probe}[self._params.target]
 
@@ -220,8 +220,8 @@ class Conditional(Sampler):
         rng, (height, width) = self.run.rng("patches"), self.train.shape[-2:]
         limits = len(self.train), height - self._side + 1, width - self._side + 1
         starts = [torch.from_numpy(rng.integers(0, limit, self._patches)) for limit in limits]  # image, top, left
-        for part in slices(self._patches, CHUNK):
-            patches = self._cut(*(start[part] for start in starts))
+        for batch in slices(self._patches, CHUNK):
+            patches = self._cut(*(start[batch] for start in starts))
             total += patches.sum(0)
             squares += torch.einsum("pci,pcj->cij", patches, patches)
         mean = total / self._patches

@@ -47,7 +47,7 @@ class WassersteinGan(LearnedGenerator):
         super().__init__(params, run=run)
 
     def networks(self, shape: Shape) -> nn.ModuleDict:
-        """The generator; the critic is not kept."""
+        """The generator; the critic is discarded."""
         return nn.ModuleDict({"decoder": GeneratorNetwork(shape, self._params.latent, self._params.width)})
 
     def learn(self, networks: nn.ModuleDict, images: Tensor) -> dict[str, np.ndarray]:
@@ -117,8 +117,8 @@ class Critic:
 
     def step(self, real: Tensor, fakes: Tensor) -> None:
         """Learn to value `real` (N, C, H, W) above `fakes`, of the same shape."""
-        of_real, of_fakes = self(torch.cat([real, fakes])).chunk(2)
-        distance = of_real.mean() - of_fakes.mean()
+        of_real, of_fakes = self(torch.cat([real, fakes])).chunk(2)  # f(x) and f(G(z)), (n,) each
+        distance = of_real.mean() - of_fakes.mean()  # E f(x) - E f(G(z)), maximised
         loss = -distance if self._params.lipschitz == "clipping" else self._penalty(real, fakes) - distance
         self._optimizer.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]
@@ -129,7 +129,7 @@ class Critic:
 
     def _penalty(self, real: Tensor, fakes: Tensor) -> Tensor:
         ratio = torch.rand(len(real), 1, 1, 1, generator=self._noise).to(real)
-        return self._params.penalty * gradient_penalty(self, real.lerp(fakes, ratio))
+        return self._params.penalty * gradient_penalty(self, real.lerp(fakes, ratio))  # u between x and G(z)
 
 
 def gradient_penalty(critic: Callable[[Tensor], Tensor], images: Tensor) -> Tensor:

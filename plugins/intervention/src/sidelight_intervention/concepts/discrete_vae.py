@@ -51,13 +51,13 @@ if TYPE_CHECKING:
 
     from sidelight_intervention.params import DvaeParams
 
-TEMPLATES = 4  # training images kept: the head runs the classifier on them from the layer on
+TEMPLATES = 4  # training images in the state: the head runs the classifier on them from the layer on
 NO_WEIGHTS = ("template_images", "dead")  # arrays of the state that are no weights
 NOT_FITTED = "dvae was not trained; call fit or load_state first"
 
 
 class DiscreteVae(nn.Module):
-    """Linear layers each way with ReLU and dropout, four in the paper; the decoder mirrors the encoder.
+    """Encoder and decoder of linear layers with ReLU and dropout, four each in the paper, mirrored.
 
     The layer is centred and divided by one scale, learned from the data, so that the bound's variance is relative to
     the layer's own. The plain decoder d, the paper's, gets z in {0, 1}. The odd one gets s = 2 z - 1 in {-1, 1} and
@@ -98,7 +98,7 @@ class DiscreteVae(nn.Module):
 
     def decode(self, codes: Tensor) -> Tensor:
         """phi' or psi: codes (N, n) in [0, 1] to (N, S)."""
-        s = 2 * codes - 1
+        s = 2 * codes - 1  # bits as -1 and 1
         relative: Tensor = (self.decoder(s) - self.decoder(-s)) / 2 if self._odd else self.decoder(codes)
         return relative * self.scale + self.centre
 
@@ -106,7 +106,7 @@ class DiscreteVae(nn.Module):
         self, layer: Tensor, noise: torch.Generator, *, temperature: float, variance: float, prior: float, beta: float
     ) -> Bound:
         """Equation 1, the mean over the rows of `layer` (N, S); `variance` is relative to the layer's own."""
-        log_odds = self.log_odds(layer)
+        log_odds = self.log_odds(layer)  # of q(z | phi), (N, n)
         decoded = self.decode(gumbel_softmax(log_odds, temperature, noise))
         error = ((decoded - layer) / self.scale).square().sum(1).mean()
         reconstruction = error / (2 * variance)  # -E_q[log p(phi | z)]: the paper's squared error
@@ -216,7 +216,7 @@ class DiscreteConcepts(AttributeFinder, Trainable):
             self._run.warn("the data has no test split; single flips and dead bits are of the training images")
         held_out = self._images(data.split(split))
         effects = single_flip_effects(self.logits_of, self.latents(held_out))
-        self._dead = effects.dead
+        self._dead = effects.dead  # (n,) bool
         self._run.emit("single flips", flip_measurements(effects, f"{len(held_out)} of split {split}"))
 
     def _images(self, split: Split) -> Tensor:
@@ -300,7 +300,7 @@ class DiscreteConcepts(AttributeFinder, Trainable):
 
     def latents(self, images: Tensor) -> Tensor:
         """z of images: (N, C, H, W) to (N, n) of 0.0 and 1.0, on the run's device."""
-        return in_batches(lambda part: self.encode(part.to(self._run.device)), self.read(images), self.batch)
+        return in_batches(lambda batch: self.encode(batch.to(self._run.device)), self.read(images), self.batch)
 
     def decode(self, codes: Tensor) -> Tensor:
         """phi' or psi: codes (N, n) to the flattened layer (N, S)."""

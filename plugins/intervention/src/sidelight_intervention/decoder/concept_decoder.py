@@ -70,7 +70,7 @@ class ConceptDecoder(Generator, Trainable):
         images = torch.from_numpy(data.split("train").images[: self._params.images])
         shape = (images.shape[1], images.shape[2], images.shape[3])
         layer = self.dvae.read(images)  # phi, (N, S)
-        codes = in_batches(lambda part: self.dvae.encode(part.to(self._run.device)).cpu(), layer, CHUNK)  # z, (N, n)
+        codes = in_batches(lambda batch: self.dvae.encode(batch.to(self._run.device)).cpu(), layer, CHUNK)  # z, (N, n)
         with seeded(self._run, "weights"):
             network = self._build(layer.shape[1], shape)
         self._initialise(network, codes, images, layer)
@@ -85,8 +85,8 @@ class ConceptDecoder(Generator, Trainable):
         network.mean.copy_(self.dvae.network.centre)
         network.scale.copy_(self.dvae.network.scale)
 
-        def layer_of(part: Tensor) -> Tensor:
-            return network.standardise(self.dvae.decode(part.to(self._run.device)))
+        def layer_of(codes: Tensor) -> Tensor:
+            return network.standardise(self.dvae.decode(codes.to(self._run.device)))
 
         with seeded(self._run, "directions"):
             linear = least_squares(layer_of, codes, images, network.rank)

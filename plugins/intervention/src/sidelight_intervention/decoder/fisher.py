@@ -222,8 +222,8 @@ def _information(
     random = generator(run, label)
     sampler = PerturbationSampler(size, random)
     values, sampled = [], []
-    for part in run.progress(list(slices(max(size, min(points * size, limit)), CHUNK)), "information"):
-        coordinates = sampler.coordinates(part.stop - part.start).to(run.device)
+    for batch in run.progress(list(slices(max(size, min(points * size, limit)), CHUNK)), "information"):
+        coordinates = sampler.coordinates(batch.stop - batch.start).to(run.device)
         points_of = layer[torch.randint(len(layer), (len(coordinates),), generator=random)].to(run.device)
         rows = perturb(points_of, coordinates, sampler.noise(len(coordinates)).to(points_of), axes)  # (M, S)
         signs = sampler.signs(len(rows), _outputs(root, rows)).to(rows)
@@ -245,8 +245,8 @@ def information_along(decoder: ConceptDecoder, layer: Tensor, run: Run, points: 
         return root_of_pixels(decoder.network(rows))
 
     along = whole = 0.0
-    for part in slices(min(points * len(axes), POINTS), CHUNK):
-        rows = layer[torch.randint(len(layer), (part.stop - part.start,), generator=random)].to(run.device)
+    for batch in slices(min(points * len(axes), POINTS), CHUNK):
+        rows = layer[torch.randint(len(layer), (batch.stop - batch.start,), generator=random)].to(run.device)
         signs = sampler.signs(len(rows), _outputs(root, rows))
         gradient = projected_gradient(root, rows, signs.to(rows))  # s, (M, S)
         along += float((gradient @ axes.T).square().sum())

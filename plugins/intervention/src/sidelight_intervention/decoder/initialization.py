@@ -61,9 +61,9 @@ def least_squares(layer_of: Callable[[Tensor], Tensor], codes: Tensor, images: T
     variances[: len(axes)] = torch.where(strong, deviations.square(), 1.0)
     mean = images.mean(0).to(sample)
     products = torch.zeros(rank, mean.numel()).to(sample)
-    for part in slices(len(codes), SAMPLE):
-        scores = (layer_of(codes[part]) - centre) @ directions.T  # (M, r)
-        products += scores.T @ (images[part].to(sample) - mean).flatten(1)
+    for batch in slices(len(codes), SAMPLE):
+        scores = (layer_of(codes[batch]) - centre) @ directions.T  # (M, r)
+        products += scores.T @ (images[batch].to(sample) - mean).flatten(1)
     slopes = products / (len(codes) * variances[:, None])  # regression of the pixels on the scores, (r, C H W)
     components = slopes.reshape(rank, *mean.shape) / (mean * (1 - mean)).clamp_min(MIN_VARIANCE)  # in log-odds
     span = axes[deviations > STILL * deviations.max()]

@@ -155,7 +155,7 @@ def edit_factor(data: Data, classifier: Classifier, split: Split, factor: str, r
 
     def probabilities(images: np.ndarray) -> np.ndarray:
         tensor = to_tensor(images, run)
-        return to_array(in_batches(lambda part: classifier.class_logits(part).softmax(1)[:, 1], tensor, BATCH))
+        return to_array(in_batches(lambda batch: classifier.class_logits(batch).softmax(1)[:, 1], tensor, BATCH))
 
     factors = {name: split.factors[name] for name in data.factor_ranges}
     lowest, highest = (

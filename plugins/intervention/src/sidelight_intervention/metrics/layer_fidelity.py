@@ -59,8 +59,8 @@ class LayerFidelity(Metric):
             raise SidelightError("layer-fidelity: the data has no labels, so that there is no accuracy")
         dvae, device = self._dvae, self._run.device
         layer = dvae.read(torch.from_numpy(split.images))  # phi, (N, S)
-        codes = in_batches(lambda part: dvae.encode(part.to(device)), layer, dvae.batch)  # z, (N, n)
-        of_layer = in_batches(lambda part: dvae.head(part.to(device)), layer, dvae.batch).argmax(1)
+        codes = in_batches(lambda batch: dvae.encode(batch.to(device)), layer, dvae.batch)  # z, (N, n)
+        of_layer = in_batches(lambda batch: dvae.head(batch.to(device)), layer, dvae.batch).argmax(1)
         of_code = dvae.logits_of(codes).argmax(1)
         truth = torch.from_numpy(split.labels).to(of_code)
         constant = float(torch.bincount(of_layer).max()) / len(of_layer)

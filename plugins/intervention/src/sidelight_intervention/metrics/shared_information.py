@@ -37,16 +37,16 @@ class SharedInformation(Metric):
         self._params, self._data, self._generator, self._run = params, data, generator, run
 
     def measure(self, explanation: Artifact, images: Tensor, targets: Targets) -> Measurements:
-        """The cosine by coordinates and along the directions of phi', and the share of I(g) that lies along these."""
+        """The cosine by coordinates and along the directions of phi', and the ratio of I(g) that lies along these."""
         del explanation, images, targets
         return self._run.cached("table 2", self._table)  # the same for every explanation
 
     def _table(self) -> Measurements:
         split, dvae, device = measured_split(self._data, self._params), self._generator.dvae, self._run.device
         layer = dvae.read(torch.from_numpy(split.images))  # phi, (N, S)
-        decoded = in_batches(lambda part: dvae.decode(dvae.encode(part.to(device))).cpu(), layer, dvae.batch)  # phi'
+        decoded = in_batches(lambda batch: dvae.decode(dvae.encode(batch.to(device))).cpu(), layer, dvae.batch)  # phi'
         axes = principal_axes(decoded.to(device), self._run)  # (p, S)
-        share = information_along(self._generator, decoded, self._run, self._params.points, axes)
+        ratio = information_along(self._generator, decoded, self._run, self._params.points, axes)
         by_coordinate = self._information(layer, decoded, None)
         by_axis = self._information(layer, decoded, axes)
         variances = (decoded.to(axes) @ axes.T).var(0)  # of phi' along the axes, (p,)
@@ -76,7 +76,7 @@ class SharedInformation(Metric):
                 ),
                 _measurement(
                     "information in the pictures",
-                    share,
+                    ratio,
                     "Share of the pictures' information along these directions; the rest shows in no picture.",
                     along,
                     unit="share of the information",

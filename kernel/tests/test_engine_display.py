@@ -1,20 +1,16 @@
 """How a run shows itself: in notebooks, as a table, and while it goes on."""
 
-import base64
 import io
-import re
-import struct
-import zlib
 
 import attrs
 import numpy as np
 import pytest
 from rich.console import Console
-from sidelight.engine.notebook import gallery
-from sidelight.engine.pictures import heatmap_uri, image_uri
-from sidelight.engine.pipeline import Timing
 from sidelight.engine.progress import Bars, Display, PlainLines, choose_display
 from sidelight.engine.session import Clock, Record
+from sidelight.registry.observers import Observers
+from sidelight_specs import hookimpl
+from sidelight_specs.observers import StepFacts
 from sidelight_specs.results import (
     Counterfactual,
     Heatmap,
@@ -27,45 +23,6 @@ from sidelight_specs.results import (
     Targets,
 )
 from sidelight_specs.results.table import table_of
-
-
-def pixels(uri):
-    """Decode a data URI of an unfiltered RGB PNG by hand."""
-    content = base64.b64decode(uri.removeprefix("data:image/png;base64,"))
-    assert content[:8] == b"\x89PNG\r\n\x1a\n"
-    chunks, place = {}, 8
-    while place < len(content):
-        (size,) = struct.unpack(">I", content[place : place + 4])
-        name, data = content[place + 4 : place + 8], content[place + 8 : place + 8 + size]
-        assert struct.unpack(">I", content[place + 8 + size : place + 12 + size])[0] == zlib.crc32(name + data)
-        chunks[name], place = data, place + 12 + size
-    width, height = struct.unpack(">II", chunks[b"IHDR"][:8])
-    rows = np.frombuffer(zlib.decompress(chunks[b"IDAT"]), np.uint8).reshape(height, 1 + 3 * width)
-    assert (rows[:, 0] == 0).all()
-    return rows[:, 1:].reshape(height, width, 3)
-
-
-def test_grey_and_coloured_images():
-    grey = np.array([[[0, 0.5, 1], [1, 1, 1]]], np.float32)
-    assert pixels(image_uri(grey)).tolist() == [[[0] * 3, [128] * 3, [255] * 3], [[255] * 3] * 3]
-    coloured = np.zeros((3, 1, 1), np.float32)
-    coloured[0] = 1
-    assert pixels(image_uri(coloured)).tolist() == [[[255, 0, 0]]]
-
-
-def test_a_heatmap_is_red_above_zero_white_at_zero_and_blue_below():
-    positive, zero, negative = pixels(heatmap_uri(np.array([[2.0, 0.0, -2.0]]))).astype(int)[0]
-    assert positive[0] > positive[2] + 100
-    assert zero.tolist() == [255] * 3
-    assert negative[2] > negative[0] + 100
-
-
-def test_a_heatmap_that_only_ranks_has_no_blue_and_a_constant_or_broken_one_is_still_a_picture():
-    low, high = pixels(heatmap_uri(np.array([[-5.0, 3.0]]), signed=False))[0]
-    assert low.tolist() == [255] * 3
-    assert high[0] > high[2]
-    assert pixels(heatmap_uri(np.zeros((2, 2)))).shape == (2, 2, 3)
-    assert pixels(heatmap_uri(np.array([[np.nan, 1.0]])))[0, 0].tolist() == [255] * 3
 
 
 @pytest.fixture
@@ -117,19 +74,19 @@ def test_the_table_says_the_spread_and_what_depends_on_the_baseline(results):
     assert table.notes[-1] in table._repr_html_()
 
 
-def test_a_notebook_shows_pictures_and_numbers_without_any_network(results):
-    shown = gallery(results, table_of(results))
-    assert shown.count("<img") == 8 * 3 - 1, "a counterfactual that did not converge is not shown as an answer"
-    assert shown.count("no answer found") == 1
-    assert "why cat, and not dog?" in shown
-    assert "2 more questions" in shown
-    assert "<b>me</b>" not in shown
-    assert not re.search(r"(src|href)=\"(?!data:)", shown)
+class Drawing:
+    @hookimpl
+    def sidelight_run_html(self, results):
+        return f"<b>{results.name}</b>"
 
 
-def test_a_real_run_shows_itself(toys):
+def test_a_real_run_shows_itself(toys, monkeypatch):
     finished = toys.run()
     assert finished._repr_html_().count("<img") == 6 * 3
+    monkeypatch.setattr(Observers, "add_installed", lambda self, _: None)
+    assert "&lt;sidelight.Run" in finished._repr_html_(), "plain text where no plugin draws runs"
+    monkeypatch.setattr(Observers, "add_installed", lambda self, _: self.add(Drawing(), "drawing"))
+    assert finished._repr_html_() == "<b>toys</b>"
     assert repr(finished).startswith("<sidelight.Run 'toys': 6 questions, 2 explanations, in ")
 
 
@@ -160,12 +117,28 @@ def test_plain_lines_tell_now_and_then_how_far_a_long_loop_is():
     ]
 
 
+STEP = StepFacts(title="fit x", verb="fit", use="toy/x", id="x", role="classifier", number=1, total=2)
+
+
 @pytest.mark.parametrize(
     ("made", "found", "said"),
     [(1, 0, "done in 3.0 s"), (0, 4, "stored"), (1, 3, "done in 3.0 s (3 of 4 parts stored)"), (0, 0, "done in 3.0 s")],
 )
 def test_outcomes(made, found, said):
-    assert Timing("x", "toy/x", seconds=3.0, made=made, found=found).outcome == said
+    stream = io.StringIO()
+    PlainLines(stream).sidelight_step_finished(STEP, 3.0, made, found, "")
+    assert stream.getvalue() == f"[1/2] fit x: {said}\n"
+
+
+def test_a_failure_is_said_and_its_bar_removed():
+    terminal = io.StringIO()
+    bars = Bars(Console(file=terminal, force_terminal=True, width=80))
+    bars.sidelight_step_started(STEP)
+    bars.sidelight_step_finished(STEP, 3.0, 0, 0, "no such file")
+    assert bars._progress.tasks == []
+    bars.close()
+    assert "[1/2] fit x: failed" in terminal.getvalue()
+    assert "failed, and the run goes on: no such file" in terminal.getvalue()
 
 
 def test_bars_show_the_step_and_its_loops(capsys):

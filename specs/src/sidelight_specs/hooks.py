@@ -46,6 +46,7 @@ ANNOUNCEMENTS: Mapping[str, str] = MappingProxyType(
 OBSERVER_HOOKS = (
     "sidelight_recipe_resolved",
     "sidelight_run_started",
+    "sidelight_step_started",
     "sidelight_step_finished",
     "sidelight_artifact_saved",
     "sidelight_run_finished",
@@ -242,8 +243,32 @@ def sidelight_run_started(run: RunFacts) -> None:
 
 
 @hookspec
-def sidelight_step_finished(run: RunFacts, step: StepFacts, seconds: float, cached: bool, error: str) -> None:
+def sidelight_step_started(run: RunFacts, step: StepFacts) -> None:
+    """A step begins.
+
+    ```python
+    @hookimpl
+    def sidelight_step_started(step):
+        print(f"{step.number}/{step.total} {step.title} ...")
+    ```
+    """
+
+
+@hookspec
+def sidelight_step_finished(
+    run: RunFacts, step: StepFacts, seconds: float, inside: float, made: int, found: int, cached: bool, error: str
+) -> None:
     """A step has ended: it was computed, came from the store (`cached`), or failed (`error` says why).
+
+    Args:
+        run: the run.
+        step: the step.
+        seconds: wall time.
+        inside: of these, the time spent in the components' own code.
+        made: how many store entries were made; shards of images are entries.
+        found: how many store entries were there.
+        cached: True if the store had all of it.
+        error: the reason of a failure; empty for a step that succeeded.
 
     ```python
     @hookimpl

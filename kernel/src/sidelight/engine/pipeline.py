@@ -9,14 +9,16 @@ from __future__ import annotations
 import copy
 import json
 import shutil
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 import attrs
 import numpy as np
-from sidelight_specs import Artifact, Cancelled, SidelightError, UserError
+from sidelight_specs import Artifact, Cancelled, SidelightError, UserError, hookimpl
 from sidelight_specs.digests import digest_file
+from sidelight_specs.observers import RecipeFacts, RunFacts, StepFacts
 from sidelight_specs.questions import check_split, choose_images, pose_questions
 from sidelight_specs.results import (
     Attributes,
@@ -49,9 +51,11 @@ from sidelight.engine.results import (
 from sidelight.engine.session import Clock, ComponentError, ComponentUserError, Session, check_valid
 from sidelight.engine.store import Store, sync_files
 from sidelight.recipe.model import ResolvedComponent
+from sidelight.registry.catalog import installed
+from sidelight.registry.observers import Observers
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable
 
     from sidelight_specs import ExplainerDescriptor, MetricDescriptor
 
@@ -82,6 +86,19 @@ class Step:
         """`explain explainers.cdeepex`."""
         return f"{self.verb} {self.component.place}"
 
+    def facts(self, number: int, total: int) -> StepFacts:
+        """The step as observers see it."""
+        component = self.component
+        return StepFacts(
+            title=self.title,
+            verb=self.verb,
+            use=component.use,
+            id=component.id,
+            role=component.role,
+            number=number,
+            total=total,
+        )
+
 
 def plan(resolved: Resolved) -> tuple[Step, ...]:
     """All steps: read the images, fit what learns (needs first), predict, and what the recipe lists.
@@ -106,34 +123,6 @@ def _required(component: ResolvedComponent | None, section: str) -> ResolvedComp
     if component is None:
         raise UserError(f"the recipe has no {section}", f"add a section `{section}`")
     return component
-
-
-@attrs.frozen
-class Timing:
-    """One step, as the manifest lists it.
-
-    Args:
-        step: its title.
-        component: `PLUGIN/COMPONENT`.
-        seconds: wall time.
-        inside: of these, the time spent in the components' own code.
-        made, found: how many store entries were made, and how many were there.
-    """
-
-    step: str
-    component: str
-    seconds: float = 0.0
-    inside: float = 0.0
-    made: int = 0
-    found: int = 0
-
-    @property
-    def outcome(self) -> str:
-        """`stored`, `done in 4.1 s`, or `done in 4.1 s (3 of 4 parts stored)`."""
-        if self.found and not self.made:
-            return "stored"
-        stored = f" ({self.found} of {self.found + self.made} parts stored)" if self.found else ""
-        return f"done in {self.seconds:.1f} s{stored}"
 
 
 def execute(
@@ -174,16 +163,28 @@ def execute(
             for warning in resolved.warnings:
                 notice(warning.sentence)
             session = Session(resolved, store, resolve_device(device), display, cancellation, clock, guarded=True)
-            pipeline = Pipeline(session, folder.staging)
+            observers = Observers(notice)
+            pipeline = Pipeline(session, steps, folder, observers)
+            manifest = Manifest(pipeline, notices)
+            observers.add(manifest, "manifest")  # ours first, so that the others hear of a run that is complete
+            observers.add(display, "progress")
+            observers.add_installed(installed())
+            source = str(resolved.source or "")
+            observers.tell(
+                "recipe_resolved",
+                recipe=RecipeFacts(name=resolved.name, seed=resolved.seed, source=source, recipe=resolved.plain),
+            )
             with folder.writing():  # components' own OSErrors are wrapped, the cache's are named
                 with on_interrupt(cancellation, display.say):
-                    pipeline.take_all(steps)
-                manifest = pipeline.finish(notices)
-                folder.publish()
+                    pipeline.take_all()
+                pipeline.save()
+            observers.tell("run_finished", run=pipeline.facts)
+            if manifest.error is not None:  # a run without a manifest is none
+                raise manifest.error
         finally:
             display.close()
             store.close()
-    return Run(folder.out, manifest, pipeline.results, [error for _, error in pipeline.failures])
+    return Run(folder.out, manifest.document, pipeline.results, [error for _, error in pipeline.failures])
 
 
 @attrs.define(eq=False)
@@ -192,9 +193,12 @@ class Pipeline:
 
     Args:
         session: live components, store and record.
-        folder: what the run leaves for people is written into it.
+        steps: in their order.
+        target: the run's folder.
+        observers: told of steps and results.
 
     Attributes:
+        folder: where the run writes until it is complete.
         images: the chosen images, each once.
         answers: the classifier's logits of them.
         rows: for each question the row of its image in `images`.
@@ -205,11 +209,14 @@ class Pipeline:
         digests: of the artifacts in `results`, by path.
         rendered: renderer id to its folder and files, the one to open first ahead.
         failures: the steps that failed while the run went on, and their errors.
-        timings: of the steps that did not.
+        listing: of the saved results, for `load_results`.
     """
 
     session: Session
-    folder: Path
+    steps: Sequence[Step]
+    target: RunFolder
+    observers: Observers
+    folder: Path = attrs.field(init=False)
     images: Split = attrs.field(init=False)
     answers: ClassifierAnswers = attrs.field(init=False)
     rows: np.ndarray = attrs.field(init=False)
@@ -221,10 +228,25 @@ class Pipeline:
     digests: dict[str, str] = attrs.field(factory=dict)
     rendered: dict[str, tuple[str, tuple[str, ...]]] = attrs.field(factory=dict)
     failures: list[tuple[Step, SidelightError]] = attrs.field(factory=list)
-    timings: list[Timing] = attrs.field(factory=list)
+    listing: list[dict[str, Any]] = attrs.field(factory=list)
     _results: Results | None = None
 
-    def take_all(self, steps: Sequence[Step]) -> None:
+    def __attrs_post_init__(self) -> None:
+        self.folder = self.target.staging
+
+    @property
+    def facts(self) -> RunFacts:
+        """The run as observers see it."""
+        return RunFacts(
+            name=self.session.resolved.name,
+            folder=self.target.out,
+            device=self.session.device,
+            steps=tuple(step.title for step in self.steps),
+            seconds=self.session.clock.total,
+            errors=tuple(str(error) for _, error in self.failures),
+        )
+
+    def take_all(self) -> None:
         """Take the steps in their order; one that fails is noted, and those that need its component are left out.
 
         Raises:
@@ -232,40 +254,40 @@ class Pipeline:
             Untrustworthy: a shared component cannot be relied upon any more.
             Cancelled: the user asked to stop.
         """
-        session = self.session
-        for number, step in enumerate(steps, 1):
+        session, facts = self.session, self.facts
+        self.observers.tell("run_started", run=facts)
+        for number, step in enumerate(self.steps, 1):
             session.cancellation.check()
+            about = {"run": facts, "step": step.facts(number, len(self.steps))}
+            self.observers.tell("step_started", **about)
+            before, error = self._counters(), ""
             try:
-                for failed, _ in self.failures:
-                    if failed.component in step.component.closure:  # it would fail again, or be wrong
-                        text = f"{step.component.title} is left out, because {failed.component.place} failed"
-                        raise LeftOut(text)
-                self._take(step, f"[{number}/{len(steps)}] {step.title}")
+                self._take(step)
             except (Cancelled, Untrustworthy):
                 raise
-            except SidelightError as error:
+            except SidelightError as failure:
                 if step.component in (session.resolved.data, session.resolved.classifier):
                     raise
-                self.failures.append((step, error))
-                session.record.warn(str(error))
-                session.display.say(f"failed, and the run goes on: {error}")
-            session.keep_only(
-                frozenset[ResolvedComponent]().union(*(step.component.closure for step in steps[number:]))
-            )
+                self.failures.append((step, failure))
+                error = str(failure)
+                session.record.warn(error)
+            seconds, inside, made, found = (late - early for late, early in zip(self._counters(), before, strict=True))
+            about |= {"seconds": seconds, "inside": inside, "made": int(made), "found": int(found)}
+            self.observers.tell("step_finished", cached=bool(found and not made), error=error, **about)
+            session.keep_only({component for later in self.steps[number:] for component in later.component.closure})
         session.cancellation.check()
 
-    def _take(self, step: Step, title: str) -> None:
-        session, clock = self.session, self.session.clock
-        before = clock.total, clock.components, session.made, session.found
-        session.doing = (step.verb, step.component)
-        session.display.started(title)
+    def _counters(self) -> tuple[float, float, int, int]:
+        session = self.session
+        return session.clock.total, session.clock.components, session.made, session.found
+
+    def _take(self, step: Step) -> None:
+        for failed, _ in self.failures:
+            if failed.component in step.component.closure:  # it would fail again, or be wrong
+                raise LeftOut(f"{step.component.title} is left out, because {failed.component.place} failed")
+        self.session.doing = (step.verb, step.component)
         take: Callable[[ResolvedComponent], None] = getattr(self, step.verb)
         take(step.component)
-        after = clock.total, clock.components, session.made, session.found
-        seconds, inside, made, found = (late - early for late, early in zip(after, before, strict=True))
-        timing = Timing(step.title, step.component.use, seconds, inside, int(made), int(found))
-        self.timings.append(timing)
-        session.display.finished(title, timing.outcome)
 
     def _in_shards(self, component: ResolvedComponent, count: int, one: Callable[[slice], A]) -> A:
         """Join what `one` gives for consecutive slices of `range(count)`; None where it gives None for the first."""
@@ -525,43 +547,82 @@ class Pipeline:
             raise
         self.rendered[component.id] = (place, entry.files)
 
-    def finish(self, notices: Sequence[str]) -> dict[str, Any]:
-        """Save all results and the manifest, which it gives as json reads it back.
+    def save(self) -> None:
+        """Save all results into the run's folder."""
+        facts = self.facts
+        for path, artifact, place in save_results(self.results, self.folder):
+            name = "/".join(path)
+            digest = self.digests[name]
+            self.listing.append({"path": list(path), "folder": place, "kind": artifact.kind, "digest": digest})
+            self.observers.tell("artifact_saved", run=facts, name=name, artifact=artifact, path=self.folder / place)
+        sync_files(self.folder)
 
-        Args:
-            notices: warnings of the kernel itself: damaged cache entries.
-        """
-        session, results, clock = self.session, self.results, self.session.clock
-        listing = save_results(results, self.folder, self.digests)
-        sync_files(self.folder)  # now, so that its time is counted
-        files = sorted(path for path in self.folder.rglob("*") if path.is_file())
-        digests = {path.relative_to(self.folder).as_posix(): digest_file(path) for path in files}
-        total, inside = clock.total, clock.components
-        manifest = {
+
+class Manifest:
+    """Built-in observer that writes `run.json`, the last file of a run, and puts the run's folder in its place.
+
+    Args:
+        pipeline: everything that the run has made.
+        notices: warnings of the kernel itself: damaged cache entries.
+
+    Attributes:
+        document: the manifest as json reads it back.
+        error: why it could not be written.
+    """
+
+    def __init__(self, pipeline: Pipeline, notices: Sequence[str]) -> None:
+        self._pipeline, self._notices, self._steps = pipeline, notices, list[dict[str, Any]]()
+        self.document: dict[str, Any] = {}
+        self.error: UserError | None = None
+
+    @hookimpl
+    def sidelight_step_finished(
+        self, step: StepFacts, seconds: float, inside: float, made: int, found: int, error: str
+    ) -> None:
+        """Note a step that succeeded."""
+        if not error:
+            timing = {"seconds": seconds, "inside": inside, "made": made, "found": found}
+            self._steps.append({"step": step.title, "component": step.use, **timing})
+
+    @hookimpl
+    def sidelight_run_finished(self) -> None:
+        """Write the manifest and publish the folder."""
+        try:
+            with self._pipeline.target.writing():
+                text = json.dumps(self._facts(), indent=1) + "\n"
+                (self._pipeline.folder / MANIFEST).write_text(text, encoding="utf-8")
+                self.document = json.loads(text)
+                self._pipeline.target.publish()
+        except UserError as error:
+            self.error = error
+
+    def _facts(self) -> dict[str, Any]:
+        pipeline, session = self._pipeline, self._pipeline.session
+        files = sorted(path for path in pipeline.folder.rglob("*") if path.is_file())
+        digests = {path.relative_to(pipeline.folder).as_posix(): digest_file(path) for path in files}
+        total, inside = session.clock.total, session.clock.components
+        return {
             "sidelight_run": FORMAT,
-            "status": "failed" if self.failures else "done",
+            "status": "failed" if pipeline.failures else "done",
             "failures": [
                 {"step": step.title, "component": step.component.use, "error": str(error)}
-                for step, error in self.failures
+                for step, error in pipeline.failures
             ],
             "finished": datetime.now(UTC).isoformat(timespec="seconds"),
             "source": str(session.resolved.source or ""),
             "folder": str(Path.cwd()),  # relative paths of the recipe are meant from here
             "device": session.device,
             "seeds": {"recipe": session.resolved.seed, **session.seeds},
-            "facts": facts_of(results),
-            "results": listing,
-            "rendered": {name: {"folder": place, "files": files} for name, (place, files) in self.rendered.items()},
-            "outputs": {"artifacts": self.digests, "files": digests},
-            "warnings": [*session.record.warnings, *notices],
-            "steps": [attrs.asdict(timing) for timing in self.timings],
+            "facts": facts_of(pipeline.results),
+            "results": pipeline.listing,
+            "rendered": {name: {"folder": place, "files": names} for name, (place, names) in pipeline.rendered.items()},
+            "outputs": {"artifacts": pipeline.digests, "files": digests},
+            "warnings": [*session.record.warnings, *self._notices],
+            "steps": self._steps,
             "cache": {"found": session.found, "made": session.made},
             # the kernel's own time is the difference; the guard's is CPU time
             "seconds": {"total": total, "components": inside, "kernel": total - inside, "guard": session.guard.seconds},
         }
-        text = json.dumps(manifest, indent=1)
-        (self.folder / MANIFEST).write_text(text + "\n", encoding="utf-8")
-        return cast("dict[str, Any]", json.loads(text))
 
 
 def _check_images(split: Any, component: ResolvedComponent) -> None:

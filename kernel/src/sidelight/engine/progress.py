@@ -1,4 +1,8 @@
-"""Progress of a run: bars with an estimate on a terminal, plain lines elsewhere, or nothing."""
+"""Progress of a run: bars with an estimate on a terminal, plain lines elsewhere, or nothing.
+
+A display is an observer of the run like any plugin's. Beside the hooks, components' loops and warnings reach it
+directly: a loop may have a million items.
+"""
 
 from __future__ import annotations
 
@@ -7,6 +11,8 @@ import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, TextIO
 
+from sidelight_specs import hookimpl
+
 from sidelight.untrusted import clean
 
 if TYPE_CHECKING:
@@ -14,6 +20,7 @@ if TYPE_CHECKING:
 
     from rich.console import Console
     from rich.progress import Progress, TaskID
+    from sidelight_specs.observers import StepFacts
 
 PAUSE = 30.0  # seconds between two lines about a loop, where there is no terminal to draw a bar on
 
@@ -21,11 +28,26 @@ PAUSE = 30.0  # seconds between two lines about a loop, where there is no termin
 class Display:
     """A display that shows nothing, and the base of those that do."""
 
+    @hookimpl
+    def sidelight_step_started(self, step: StepFacts) -> None:
+        """Show `[2/9] explain explainers.cdeepex`."""
+        self.started(f"[{step.number}/{step.total}] {step.title}")
+
+    @hookimpl
+    def sidelight_step_finished(self, step: StepFacts, seconds: float, made: int, found: int, error: str) -> None:
+        """Show `stored`, `done in 4.1 s`, or `done in 4.1 s (3 of 4 parts stored)`."""
+        outcome = f"done in {seconds:.1f} s" if made or not found else "stored"
+        if made and found:
+            outcome += f" ({found} of {found + made} parts stored)"
+        self.finished(f"[{step.number}/{step.total}] {step.title}", "failed" if error else outcome)
+        if error:
+            self.say(f"failed, and the run goes on: {error}")
+
     def started(self, title: str) -> None:
-        """A step begins; `title` counts it: `"[2/9] explain cdeepex"`."""
+        """A step begins."""
 
     def finished(self, title: str, outcome: str) -> None:
-        """A step has ended: `"done in 4.1 s"`."""
+        """A step has ended."""
 
     @contextmanager
     def loop(self, label: str, total: int | None) -> Iterator[Callable[[], None]]:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import html
 import platform
 import re
 from contextlib import suppress
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from warnings import warn
 
 import attrs
 from sidelight_specs import Artifact, SidelightError, UserError
@@ -16,9 +18,11 @@ from sidelight_specs.results.table import MeasurementTable, table_of
 
 from sidelight.engine.folder import read_manifest
 from sidelight.engine.machine import thread_count
+from sidelight.registry.catalog import installed
+from sidelight.registry.observers import Observers
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from sidelight.recipe.model import Resolved
 
@@ -77,9 +81,12 @@ class Run:
         return f"<sidelight.Run {self.results.name!r}: {parts}, in {self.folder}>"
 
     def _repr_html_(self) -> str:
-        from sidelight.engine.notebook import gallery
-
-        return gallery(self.results, self.measurements)
+        """Answer of the first observer that draws runs, or else plain text."""
+        observers = Observers(warn)
+        observers.add_installed(installed())
+        drawn = observers.first("run_html", results=self.results)
+        plain = html.escape(f"{self!r}\n\n{self.measurements}")
+        return str(drawn) if drawn is not None else f"<pre>{plain}</pre>"
 
 
 def load_run(folder: str | Path) -> Run:
@@ -147,15 +154,13 @@ def facts_of(results: Results) -> dict[str, Any]:
     return {**facts, "class_names": list(results.class_names), "warnings": list(results.warnings)}
 
 
-def save_results(results: Results, folder: Path, digests: dict[str, str]) -> list[dict[str, Any]]:
-    """Save every artifact below `folder/results`; gives what `load_results` needs to find them."""
-    listing = []
+def save_results(results: Results, folder: Path) -> Iterator[tuple[tuple[str, ...], Artifact, str]]:
+    """Save every artifact below `folder/results`; gives the path of each, the artifact, and its place in the folder."""
     taken: set[str] = set()
     for path, artifact in artifacts_of(results).items():
         place = unique_name("/".join(["results", *map(safe_name, path)]), taken)
         artifact.save(folder / place)
-        listing.append({"path": list(path), "folder": place, "kind": artifact.kind, "digest": digests["/".join(path)]})
-    return listing
+        yield path, artifact, place
 
 
 def load_results(folder: Path, listing: Sequence[dict[str, Any]], facts: dict[str, Any]) -> Results:

@@ -22,7 +22,7 @@ from sidelight_metrics.params import SufficiencyParams
 from sidelight_specs.results import Attributes, Targets
 from sidelight_specs.testing.run import ToyRun
 from sidelight_stylex.attfind.attfind import AttFind
-from sidelight_stylex.encoder import Encoder
+from sidelight_stylex.generator import Encoder
 from sidelight_stylex.params import AttFindParams, EncoderParams
 from sidelight_toolkit.arrays import to_array
 from sidelight_toolkit.batching import in_batches

@@ -12,7 +12,7 @@ from sidelight_stylegan2.networks.architecture import Architecture
 from sidelight_stylegan2.networks.synthesis import Network
 from sidelight_stylegan2.params import PretrainedParams, ProjectParams
 from sidelight_stylegan2.pretrained import Pretrained
-from sidelight_stylegan2.project import Project, _rate
+from sidelight_stylegan2.project import Project, rate_factor
 
 QUICK = ProjectParams(steps=80, samples=64, perceptual="none")
 
@@ -66,7 +66,7 @@ def test_the_answer_is_kept(generator, images):
 
 
 def test_the_rate_rises_and_falls():
-    rates = [_rate(share) for share in np.linspace(0, 1, 101)]
+    rates = [rate_factor(share) for share in np.linspace(0, 1, 101)]
     assert rates[0] < 0.05
     assert rates[10] == rates[70] == 1
     assert rates[-1] < 1e-3
@@ -75,9 +75,9 @@ def test_the_rate_rises_and_falls():
 
 def test_the_noise_ends_with_three_quarters_of_the_search(generator):
     project = Project(ProjectParams(noise=0.1), generator=generator, run=ToyRun())
-    assert project._noise(0.0, 2.0) == pytest.approx(0.2)
-    assert project._noise(0.375, 2.0) == pytest.approx(0.05)
-    assert project._noise(0.8, 2.0) == 0
+    assert project._noise_scale(0.0, 2.0) == pytest.approx(0.2)
+    assert project._noise_scale(0.375, 2.0) == pytest.approx(0.05)
+    assert project._noise_scale(0.8, 2.0) == 0
 
 
 def test_images_of_another_shape_are_refused(generator):

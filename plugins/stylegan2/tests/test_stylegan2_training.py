@@ -8,8 +8,7 @@ from sidelight_specs.testing import ToyData, ToyRun
 from sidelight_stylegan2.networks.architecture import Architecture
 from sidelight_stylegan2.params import GeneratorParams
 from sidelight_stylegan2.trained import Trained
-from sidelight_stylegan2.training.adversarial import CURVES, SLOWEST, Training, slowed
-from sidelight_stylegan2.training.learner import Learner
+from sidelight_stylegan2.training.adversarial import CURVES, SLOWEST, Learner, Training, rate_factor
 
 TINY = {"base": 64, "widest": 4, "z": 4, "w": 4, "mapping": 2, "batch": 4}
 EVERYTHING = {"path": 2.0, "mixing": 0.9, "noise": True}
@@ -157,33 +156,33 @@ def test_the_average_follows_the_generator():
     before = learner.average.synthesis.constant.clone()
     with torch.no_grad():
         learner.generator.synthesis.constant += 1
-    learner.follow(0.75)
+    learner.update_average(0.75)
     torch.testing.assert_close(learner.average.synthesis.constant, before + 0.25)
 
 
 def test_the_mean_path_length_begins_with_the_first_lengths():
     learner = Learner(Architecture(image_channels=1, widths=(4,), z=4, w=4, mapping=1), GeneratorParams(**TINY), "cpu")
-    assert learner.follow_path(torch.tensor([2.0, 4.0]), 0.75) == 3
-    assert learner.follow_path(torch.tensor([7.0]), 0.75) == 4
+    assert learner.update_path_mean(torch.tensor([2.0, 4.0]), 0.75) == 3
+    assert learner.update_path_mean(torch.tensor([7.0]), 0.75) == 4
 
 
 def test_the_rates_fall_over_the_last_share_of_the_steps():
-    assert [slowed(step, 8, 0.0) for step in (0, 7)] == [1, 1]
-    factors = [slowed(step, 8, 0.5) for step in range(9)]
+    assert [rate_factor(step, 8, 0.0) for step in (0, 7)] == [1, 1]
+    factors = [rate_factor(step, 8, 0.5) for step in range(9)]
     assert factors[:5] == [1] * 5
     assert np.diff(factors[4:]) == pytest.approx(-(1 - SLOWEST) / 4)
     assert factors[8] == SLOWEST
     learner = Learner(Architecture(image_channels=1, widths=(4,), z=4, w=4, mapping=1), GeneratorParams(**TINY), "cpu")
     before = learner.discriminator_optimizer.param_groups[0]["lr"]
     for factor in (0.5, 0.25):
-        learner.slow_down(factor)
+        learner.scale_rates(factor)
         assert learner.discriminator_optimizer.param_groups[0]["lr"] == pytest.approx(before * factor)
 
 
 def test_mixing_starts_after_the_first_input():
     params = GeneratorParams(**TINY, mixing=0.5)
     learner = Learner(Architecture(image_channels=1, widths=(4, 4, 4), z=4, w=4, mapping=1), params, "cpu")
-    mask = Training(learner, torch.zeros(8, 1, 16, 16), None, params, ToyRun(), 1)._later(4000)[:, :, 0]
+    mask = Training(learner, torch.zeros(8, 1, 16, 16), None, params, ToyRun(), 1)._mixed(4000)[:, :, 0]
     assert not mask[:, 0].any()
     assert mask.any(1).float().mean() == pytest.approx(0.5, abs=0.05)
     assert (mask[:, 1:] >= mask[:, :-1]).all()

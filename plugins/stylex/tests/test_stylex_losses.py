@@ -2,9 +2,8 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from sidelight_stylex.condition import Condition, centred, spread
 from sidelight_stylex.losses import divergence, edge_loss, pixel_loss, square_loss, w_loss
-from sidelight_stylex.w_prior import Prior
+from sidelight_stylex.networks import Condition, WPrior, centred, root_mean_square
 from torch.nn import functional
 
 seeds = st.integers(0, 2**16)
@@ -52,7 +51,7 @@ def test_the_difference_of_w_is_absolute():
 @given(seeds, st.integers(2, 6))
 def test_conditions_are_what_they_are_called(seed, classes):
     logits = 7 * normal(seed, 50, classes)
-    told = Condition("logits", classes, spread(logits)).of(logits)
+    told = Condition("logits", classes, root_mean_square(logits)).of(logits)
     assert told.square().mean() == pytest.approx(1)
     torch.testing.assert_close(told.sum(1), torch.zeros(50, dtype=torch.float64))
     torch.testing.assert_close(Condition("probabilities", classes).of(logits), logits.softmax(1))
@@ -61,13 +60,13 @@ def test_conditions_are_what_they_are_called(seed, classes):
 
 
 def test_logits_that_never_differ_are_not_divided_by_nothing():
-    assert torch.isfinite(Condition("logits", 2, spread(torch.ones(4, 2))).of(torch.ones(4, 2))).all()
+    assert torch.isfinite(Condition("logits", 2, root_mean_square(torch.ones(4, 2))).of(torch.ones(4, 2))).all()
 
 
 def test_the_prior_has_the_mean_and_the_covariance_of_the_data():
     mixing = normal(1, 5, 5)
     data = normal(2, 4000, 5) @ mixing.T + torch.arange(5)
-    prior = Prior(0, 5)
+    prior = WPrior(0, 5)
     prior.fit(data.float())
     samples = prior(normal(3, 200_000, 5).float(), 1.0)
     torch.testing.assert_close(samples.mean(0), data.float().mean(0), atol=0.05, rtol=0)
@@ -77,7 +76,7 @@ def test_the_prior_has_the_mean_and_the_covariance_of_the_data():
 @settings(max_examples=30, deadline=None)
 @given(seeds)
 def test_what_the_encoder_would_give_has_unit_scale_in_samples_too(seed):
-    prior = Prior(4, 6)
+    prior = WPrior(4, 6)
     prior.fit(normal(seed, 30, 6).float())
     samples = prior(normal(seed + 1, 10, 6).float(), 0.7)
     torch.testing.assert_close(samples[:, :4].square().mean(1), torch.ones(10), rtol=1e-3, atol=0)

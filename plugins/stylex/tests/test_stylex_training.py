@@ -81,7 +81,7 @@ def test_samples_are_as_varied_as_the_data_and_narrow_with_truncation(learned):
     generator, run = learned
     spreads = []
     for psi in (0.0, 0.5, 1.0):
-        narrow = StylEx(attrs.evolve(generator.params, truncation=psi), classifier=Brighter(), run=run)
+        narrow = StylEx(attrs.evolve(generator._params, truncation=psi), classifier=Brighter(), run=run)
         narrow.load_state(generator.state())
         spreads.append(float(narrow.synthesize(narrow.sample(32, np.random.default_rng(0))).std(0).mean()))
     data = float(of("train").std(0).mean())
@@ -118,13 +118,13 @@ def test_an_interrupted_training_continues_to_the_same_end(stopped_after):
 
 def test_mirrored_images_go_with_the_classifier_s_answer_to_the_mirrored_image(monkeypatch):
     """Condition, target of the divergence and label of the discriminator are all read off the batch's logits and w."""
-    batches, reproduced = [], Training._reproduced
+    batches, reconstruct = [], Training._reconstruct
 
     def noted(self):
-        batches.append((self, reproduced(self)))
+        batches.append((self, reconstruct(self)))
         return batches[-1][1]
 
-    monkeypatch.setattr(Training, "_reproduced", noted)
+    monkeypatch.setattr(Training, "_reconstruct", noted)
     fitted(data=Halves(), judge=Brighter(), steps=6, checkpoints=1, flip=True, widest=8, encoder_widths=(8, 8))
     known = {image.tobytes() for image in Halves().split("train").images}
     images = torch.cat([batch.pixels for _, batch in batches])
@@ -132,7 +132,7 @@ def test_mirrored_images_go_with_the_classifier_s_answer_to_the_mirrored_image(m
     for training_, batch in batches:
         answers = Brighter().class_logits(batch.pixels)
         torch.testing.assert_close(batch.logits, answers)
-        condition = training_._material.condition
+        condition = training_._data.condition
         torch.testing.assert_close(batch.w[:, -condition.length :], condition.of(answers))
 
 
@@ -194,7 +194,7 @@ def test_a_classifier_of_one_logit_is_two_classes():
 
 def test_weights_that_are_kept_give_the_same_images():
     generator = fitted(steps=4, checkpoints=1)
-    again = StylEx(generator.params, classifier=ToyClassifier(), run=ToyRun())
+    again = StylEx(generator._params, classifier=ToyClassifier(), run=ToyRun())
     again.load_state(generator.state())
     images = torch.from_numpy(ToyData().split("test").images)
     assert torch.equal(again.synthesize(again.encode(images)), generator.synthesize(generator.encode(images)))
@@ -249,10 +249,10 @@ def test_lpips_is_refused_where_its_network_is_missing(monkeypatch, tmp_path):
 
 def rates(step, **params):
     generator = StylEx(GeneratorParams(**TINY, **params), classifier=ToyClassifier(), run=ToyRun())
-    material = generator._material(torch.from_numpy(ToyData().split("train").images))
+    material = generator._training_data(torch.from_numpy(ToyData().split("train").images))
     assert material.distance.name == "none"
     learner = generator._begin(generator._architecture(material), material.condition)
-    return Training(learner, material, generator.params, generator.run, 1)._rates(step)
+    return Training(learner, material, generator._params, generator._run, 1)._rates(step)
 
 
 def test_rates_rise_and_fall_linearly():

@@ -1,4 +1,4 @@
-"""The role `generator`, played by a StyleGAN2 network, and its style space."""
+"""StyleGAN2 as a generator, with its style space (StyleSpace: Wu et al. 2021, section 3)."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ class StyleSpace(Generator):
 
     def synthesize(self, latents: Tensor) -> Tensor:
         """Images of w."""
-        return self._drawing(self.network.synthesis.styles(latents))
+        return self._images(self.network.synthesis.styles(latents))
 
     @property
     def style_layers(self) -> tuple[StyleLayer, ...]:
@@ -57,11 +57,11 @@ class StyleSpace(Generator):
         synthesis = self.network.synthesis
         kinds = ["to-rgb" if isinstance(layer, ToRgb) else "conv" for layer in synthesis.layers]
         names = [
-            _name(place, kind, size)
-            for place, (kind, size) in enumerate(zip(kinds, synthesis.resolutions, strict=True))
+            _layer_name(index, kind, size)
+            for index, (kind, size) in enumerate(zip(kinds, synthesis.resolutions, strict=True))
         ]
-        facts = zip(names, synthesis.channels, kinds, synthesis.resolutions, strict=True)
-        return tuple(StyleLayer(name, count, kind, size) for name, count, kind, size in facts)  # type: ignore[arg-type]
+        layers = zip(names, synthesis.channels, kinds, synthesis.resolutions, strict=True)
+        return tuple(StyleLayer(name, count, kind, size) for name, count, kind, size in layers)  # type: ignore[arg-type]
 
     def styles(self, latents: Tensor) -> Tensor:
         """(N, S): the styles of all layers."""
@@ -69,28 +69,30 @@ class StyleSpace(Generator):
 
     def synthesize_styles(self, styles: Tensor) -> Tensor:
         """Images of flat style vectors."""
-        return self._drawing(list(torch.split(styles, self.network.synthesis.channels, 1)))
+        return self._images(list(torch.split(styles, self.network.synthesis.channels, 1)))
 
-    def _drawing(self, styles: list[Tensor]) -> Tensor:
+    def _images(self, styles: list[Tensor]) -> Tensor:
         return to_pixels(self.network.synthesis(styles))
 
 
 class StyleGan2(StyleSpace):
     """Samples z, and takes w or z as its latents."""
 
-    params: SamplingParams
-    run: Run
+    _params: SamplingParams
+    _run: Run
 
     @property
     def latent_shape(self) -> tuple[int, ...]:
         """(inputs of the synthesis network, d), or (length of z and classes,)."""
-        facts = self.network.architecture
-        return (facts.z + facts.classes,) if self.params.latents == "z" else (facts.inputs, facts.w)
+        architecture = self.network.architecture
+        if self._params.latents == "z":
+            return (architecture.z + architecture.classes,)
+        return (architecture.inputs, architecture.w)
 
     def sample(self, n: int, rng: np.random.Generator) -> Tensor:
         """Standard normal z, with a class where there are classes; as w, truncated, unless latents are z."""
-        z = self._drawn(n, rng)
-        if self.params.latents == "z":
+        z = self._sampled_z(n, rng)
+        if self._params.latents == "z":
             return z
         with torch.no_grad():
             return self._mapped(z).contiguous()
@@ -104,22 +106,22 @@ class StyleGan2(StyleSpace):
         return super().styles(self._inputs(latents))
 
     def _inputs(self, latents: Tensor) -> Tensor:
-        return self._mapped(latents) if self.params.latents == "z" else latents
+        return self._mapped(latents) if self._params.latents == "z" else latents
 
     def _mapped(self, z: Tensor) -> Tensor:
-        facts = self.network.architecture
-        w = self.network.map(z[:, : facts.z], z[:, facts.z :] if facts.classes else None)
-        return truncate(w, self.network.mapping.center, self.params.truncation, self.params.cutoff)
+        architecture = self.network.architecture
+        w = self.network.map(z[:, : architecture.z], z[:, architecture.z :] if architecture.classes else None)
+        return truncate(w, self.network.mapping.center, self._params.truncation, self._params.cutoff)
 
-    def _drawn(self, n: int, rng: np.random.Generator) -> Tensor:
-        facts = self.network.architecture
-        z = to_tensor(rng.standard_normal((n, facts.z), dtype="float32"), self.run)
-        if not facts.classes:
+    def _sampled_z(self, n: int, rng: np.random.Generator) -> Tensor:
+        architecture = self.network.architecture
+        z = to_tensor(rng.standard_normal((n, architecture.z), dtype="float32"), self._run)
+        if not architecture.classes:
             return z
-        labels = to_tensor(rng.integers(0, facts.classes, n), self.run)
-        if self.params.label is not None:
-            labels = torch.full_like(labels, self._label(facts.classes, self.params.label))
-        return torch.cat([z, functional.one_hot(labels, facts.classes).to(z)], 1)
+        labels = to_tensor(rng.integers(0, architecture.classes, n), self._run)
+        if self._params.label is not None:
+            labels = torch.full_like(labels, self._label(architecture.classes, self._params.label))
+        return torch.cat([z, functional.one_hot(labels, architecture.classes).to(z)], 1)
 
     @staticmethod
     def _label(classes: int, label: int) -> int:
@@ -130,7 +132,7 @@ class StyleGan2(StyleSpace):
         return label
 
 
-def _name(place: int, kind: str, size: int) -> str:
+def _layer_name(index: int, kind: str, size: int) -> str:
     if kind == "to-rgb":
         return f"{size}x{size} to-RGB"
-    return f"{size}x{size} conv" if place == 0 else f"{size}x{size} conv {(place - 2) % 3}"
+    return f"{size}x{size} conv" if index == 0 else f"{size}x{size} conv {(index - 2) % 3}"

@@ -19,33 +19,32 @@ if TYPE_CHECKING:
     from sidelight_stylegan2.networks.synthesis import Network
     from sidelight_stylegan2.params import PretrainedParams
 
-DRAWS = 4096
-"""Samples whose w are averaged where a file does not hold the average."""
+DRAWS = 4096  # samples whose w are averaged where a file does not hold the average
 BATCH = 256
 
 
 class Pretrained(StyleGan2):
     """The generator of a file, read when first needed."""
 
-    params: PretrainedParams
+    _params: PretrainedParams
 
     def __init__(self, params: PretrainedParams, *, run: Run) -> None:
-        self.params, self.run = params, run
+        self._params, self._run = params, run
 
     @cached_property
     @torch.inference_mode(False)  # tensors made in inference mode could never be differentiated through
     def network(self) -> Network:
         """The network, with the average w that truncation needs."""
-        found = load_checkpoint(Path(self.params.path).expanduser())
-        network = found.network.to(device=self.run.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
-        network.synthesis.modulated_by(self.params.modulation)
-        if not found.centered:
+        checkpoint = load_checkpoint(Path(self._params.path).expanduser())
+        network = checkpoint.network.to(device=self._run.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+        network.synthesis.modulated_by(self._params.modulation)
+        if not checkpoint.centered:
             self._center(network)
-        for text in found.remarks:
-            self.run.warn(text)
+        for text in checkpoint.remarks:
+            self._run.warn(text)
         return network  # type: ignore[no-any-return]
 
     def _center(self, network: Network) -> None:
-        facts = network.architecture
-        z = to_tensor(self.run.rng("average w").standard_normal((DRAWS, facts.z), dtype="float32"), self.run)
+        normal = self._run.rng("average w").standard_normal((DRAWS, network.architecture.z), dtype="float32")
+        z = to_tensor(normal, self._run)
         network.mapping.center.copy_(in_batches(network.mapping, z, BATCH).mean(0))

@@ -1,12 +1,14 @@
-"""Inversion by optimisation (Karras et al. 2020, appendix D; w for each layer: Abdal et al. 2019)."""
+"""Inversion by optimisation (Karras et al. 2020, appendix D; w for each layer: Abdal et al. 2019, Image2StyleGAN).
+
+Symbols: mu_w average w; sigma_w root of the mean squared distance of w from it; t part of the steps done, 0 to 1.
+The noise images of appendix D are not optimised.
+"""
 
 from __future__ import annotations
 
-import hashlib
 import math
 from typing import TYPE_CHECKING
 
-import attrs
 import torch
 from sidelight_specs import UserError
 from sidelight_specs.results import Inversion
@@ -23,29 +25,15 @@ if TYPE_CHECKING:
 
     from sidelight_stylegan2.params import ProjectParams
 
-RISE, FALL, NOISY = 0.05, 0.25, 0.75
-"""Shares of the steps: the rate rises at the beginning and falls at the end; noise is added until it falls."""
-LEAST = 1e-6
-"""Unit of a distance that is smaller than this at the start."""
-
-
-@attrs.frozen(eq=False)
-class Start:
-    """Where every search starts.
-
-    Args:
-        center: (1, inputs, d) average w.
-        spread: root of the mean squared distance of w from it (sigma_w of appendix D), over one input.
-    """
-
-    center: Tensor
-    spread: float
+RAMP_UP, RAMP_DOWN = 0.05, 0.25  # of the learning rate, parts of the steps (appendix D)
+NOISY = 0.75  # part of the steps with noise (appendix D)
+SMALLEST_UNIT = 1e-6  # a distance that is smaller at the start is not divided by it
 
 
 class Project(Inverter):
-    """Moves w by Adam until the generator's image is like the given one, in pixels and to a network's eye.
+    """Moves w by Adam until the generator's image is like the given one, in pixels and in a perceptual distance.
 
-    Each distance is taken in units of what it is at the start, so that weights mean the same whatever network looks.
+    Each distance is taken in units of its value at the start, so that weights mean the same for every distance.
     """
 
     def __init__(
@@ -54,7 +42,7 @@ class Project(Inverter):
         self._params, self._generator, self._classifier, self._run = params, generator, classifier, run
 
     def invert(self, images: Tensor) -> Inversion:
-        """Search for each image; the answer is kept.
+        """Optimise each image; the result is cached.
 
         Raises:
             UserError: the images are not of the generator's shape.
@@ -64,58 +52,60 @@ class Project(Inverter):
                 f"the images are {tuple(images.shape[1:])}, the generator makes {tuple(self._generator.image_shape)}",
                 "use the data that the generator was trained on",
             )
-        digest = hashlib.blake2b(to_array(images).tobytes(), digest_size=16).hexdigest()
-        return self._run.cached(("project", digest), lambda: self._inverted(images))
+        return self._run.cached(("project", images), lambda: self._invert(images))
 
-    def _inverted(self, images: Tensor) -> Inversion:
-        distance, start = self._distance(images), self._start()
-        parts = [images[rows] for rows in slices(len(images), self._params.batch)]
-        latents = torch.cat([self._searched(part, distance, start) for part in parts])
+    def _invert(self, images: Tensor) -> Inversion:
+        distance, (center, spread) = self._distance(images), self._w_statistics()
+        batches = [images[rows] for rows in slices(len(images), self._params.batch)]
+        latents = torch.cat([self._optimise(batch, distance, center, spread) for batch in batches])
         made = in_batches(self._generator.synthesize, latents, self._params.batch)
         error = (images - made).square().mean((1, 2, 3))
         return Inversion(latents=to_array(latents), reconstructions=to_array(made), error=to_array(error))
 
-    def _searched(self, images: Tensor, distance: Distance, start: Start) -> Tensor:
-        """(N, inputs, d) for a batch. Noise is the same for every image, so that neighbours do not matter."""
-        shared = self._params.latents == "w"
-        inputs = start.center.shape[1]
-        w = (start.center.mean(1, keepdim=True) if shared else start.center).repeat(len(images), 1, 1)
+    def _w_statistics(self) -> tuple[Tensor, float]:
+        """mu_w, (1, inputs, d), and sigma_w, over one input."""
+        with torch.no_grad():
+            w = self._generator.sample(self._params.samples, self._run.rng("average w"))
+            center = w.mean(0, keepdim=True)
+            spread = (w - center).square().sum(2).mean().sqrt()
+        return center, float(spread)
+
+    def _optimise(self, images: Tensor, distance: Distance, center: Tensor, spread: float) -> Tensor:
+        """w of a batch, (N, inputs, d)."""
+        is_shared = self._params.latents == "w"
+        inputs = center.shape[1]
+        w = (center.mean(1, keepdim=True) if is_shared else center).repeat(len(images), 1, 1)
         w.requires_grad_()
         optimizer = torch.optim.Adam([w], lr=self._params.rate, betas=(0.9, 0.999))
         random = generator(self._run, "noise")
         with torch.no_grad():
-            wanted = distance.features(images)
-            first = [term.clamp_min(LEAST) for term in self._terms(images, wanted, distance, w.expand(-1, inputs, -1))]
+            features = distance.features(images)
+            start = self._distances(images, features, distance, w.expand(-1, inputs, -1))
+            units = [term.clamp_min(SMALLEST_UNIT) for term in start]
         for step in self._run.progress(range(self._params.steps), "projecting"):
-            share = step / self._params.steps
-            noise = torch.randn(1, inputs, w.shape[2], generator=random).to(w) * self._noise(share, start.spread)
-            terms = self._terms(images, wanted, distance, w + noise)
-            weighted = zip((self._params.pixels, self._params.weight), terms, first, strict=False)
+            t = step / self._params.steps
+            # one noise for all images: the result of an image does not depend on its neighbours
+            noise = torch.randn(1, inputs, w.shape[2], generator=random).to(w) * self._noise_scale(t, spread)
+            terms = self._distances(images, features, distance, w + noise)
+            weighted = zip((self._params.pixels, self._params.weight), terms, units, strict=False)
             loss = torch.stack([weight * (term / unit).sum() for weight, term, unit in weighted]).sum()
             (w.grad,) = torch.autograd.grad(loss, w)
-            optimizer.param_groups[0]["lr"] = self._params.rate * _rate(share)
+            optimizer.param_groups[0]["lr"] = self._params.rate * rate_factor(t)
             optimizer.step()
         return w.detach().expand(-1, inputs, -1).contiguous()
 
-    def _terms(self, images: Tensor, wanted: list[Tensor], distance: Distance, w: Tensor) -> list[Tensor]:
-        """How far what is drawn is from the images, each (N,): squared pixels, and to a network's eye where asked."""
+    def _distances(self, images: Tensor, features: list[Tensor], distance: Distance, w: Tensor) -> list[Tensor]:
+        """Squared pixel difference and, with features, the perceptual distance, each (N,)."""
         made = self._generator.synthesize(w)
         terms = [(made - images).square().mean((1, 2, 3))]
-        return [*terms, distance.between(distance.features(made), wanted)] if wanted else terms
+        return [*terms, distance.between(distance.features(made), features)] if features else terms
 
-    def _noise(self, share: float, spread: float) -> float:
-        """Declines with the square of what is left of the noisy part of the search."""
-        return spread * self._params.noise * max(0.0, 1 - share / NOISY) ** 2
-
-    def _start(self) -> Start:
-        with torch.no_grad():
-            samples = self._generator.sample(self._params.samples, self._run.rng("average w"))
-            center = samples.mean(0, keepdim=True)
-            spread = (samples - center).square().sum(2).mean().sqrt()
-        return Start(center, float(spread))
+    def _noise_scale(self, t: float, spread: float) -> float:
+        """sigma_w * noise * max(0, 1 - t / 0.75)^2."""
+        return spread * self._params.noise * max(0.0, 1 - t / NOISY) ** 2
 
     def _distance(self, images: Tensor) -> Distance:
-        """As the options say; what was taken is told to the user."""
+        """The perceptual distance; for `auto` a warning names the choice."""
         choice = self._params.perceptual
         if choice == "none" or not self._params.weight:
             return no_distance()
@@ -131,7 +121,7 @@ class Project(Inverter):
         return classifier_distance(self._classifier, images)
 
 
-def _rate(share: float) -> float:
-    """Up linearly over the first twentieth, down as a cosine over the last quarter."""
-    fall = min(1.0, (1 - share) / FALL)
-    return min(1.0, (share + 1e-3) / RISE) * (0.5 - 0.5 * math.cos(fall * math.pi))
+def rate_factor(t: float) -> float:
+    """Factor of the learning rate: linear ramp up, cosine ramp down (appendix D)."""
+    down = min(1.0, (1 - t) / RAMP_DOWN)
+    return min(1.0, (t + 1e-3) / RAMP_UP) * (0.5 - 0.5 * math.cos(down * math.pi))

@@ -8,6 +8,7 @@ import attrs
 import numpy as np
 import torch
 from sidelight_specs import NotFittedError, UserError
+from sidelight_specs.digests import digest_of
 from sidelight_specs.results import Split, State
 from sidelight_specs.roles import Trainable
 from sidelight_toolkit.arrays import to_array, to_tensor
@@ -19,9 +20,8 @@ from sidelight_stylegan2.generator import StyleGan2
 from sidelight_stylegan2.networks.architecture import Architecture, checked_widths, default_widths, levels_for
 from sidelight_stylegan2.networks.pixels import from_pixels
 from sidelight_stylegan2.networks.synthesis import Network
-from sidelight_stylegan2.training.adversarial import Training
-from sidelight_stylegan2.training.checkpoints import digest, trained_in_parts, under
-from sidelight_stylegan2.training.learner import Learner
+from sidelight_stylegan2.training.adversarial import Learner, Training
+from sidelight_stylegan2.training.checkpoints import trained_in_parts, under
 
 if TYPE_CHECKING:
     from sidelight_specs import Run
@@ -29,17 +29,16 @@ if TYPE_CHECKING:
 
     from sidelight_stylegan2.params import GeneratorParams
 
-SHEET = 16
-"""Images on a sheet."""
+SHEET = 16  # images on a sheet: 4 x 4
 
 
 class Trained(StyleGan2, Trainable):
     """The average of the generator's weights at the end of an adversarial training."""
 
-    params: GeneratorParams
+    _params: GeneratorParams
 
     def __init__(self, params: GeneratorParams, *, run: Run) -> None:
-        self.params, self.run = params, run
+        self._params, self._run = params, run
         self._network: Network | None = None
         self._curves: dict[str, np.ndarray] = {}
 
@@ -55,14 +54,14 @@ class Trained(StyleGan2, Trainable):
         split = data.split("train")
         architecture = self._architecture(split)
         state = trained_in_parts(
-            self.run,
-            self.params.checkpoints,
-            digest(split),
+            self._run,
+            self._params.checkpoints,
+            digest_of((split.images, split.labels)),
             lambda: self._begin(architecture),
-            lambda learner, part: self._trained(learner, split, part),
+            lambda learner, part: self._train(learner, split, part),
         )
         self.load_state(attrs.evolve(state, arrays=under("average", state.arrays)))
-        self._show(split)
+        self._emit_sheets(split)
 
     def state(self) -> State:
         """Weights of the averaged generator, its architecture, and the learning curves."""
@@ -72,25 +71,25 @@ class Trained(StyleGan2, Trainable):
 
     def load_state(self, state: State) -> None:
         """Rebuild the network."""
-        with seeded(self.run, "weights"):
+        with seeded(self._run, "weights"):
             network = Network(Architecture.from_settings(state.settings))
         load_state_arrays(network, state.arrays)
-        network.synthesis.modulated_by(self.params.modulation)
-        self._network = network.to(device=self.run.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+        network.synthesis.modulated_by(self._params.modulation)
+        self._network = network.to(device=self._run.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
         self._curves = dict(state.curves)
 
     def _begin(self, architecture: Architecture) -> Learner:
-        with seeded(self.run, "weights"):
-            return Learner(architecture, self.params, self.run.device)
+        with seeded(self._run, "weights"):
+            return Learner(architecture, self._params, self._run.device)
 
-    def _trained(self, learner: Learner, split: Split, part: int) -> dict[str, np.ndarray]:
-        images = from_pixels(to_tensor(split.images, self.run))
-        labels = to_tensor(split.labels, self.run) if self.params.conditional and split.labels is not None else None
-        first, last = (self.params.steps * edge // self.params.checkpoints for edge in (part - 1, part))
-        return Training(learner, images, labels, self.params, self.run, part).steps(range(first, last))
+    def _train(self, learner: Learner, split: Split, part: int) -> dict[str, np.ndarray]:
+        images = from_pixels(to_tensor(split.images, self._run))
+        labels = to_tensor(split.labels, self._run) if self._params.conditional and split.labels is not None else None
+        first, last = (self._params.steps * edge // self._params.checkpoints for edge in (part - 1, part))
+        return Training(learner, images, labels, self._params, self._run, part).steps(range(first, last))
 
     def _architecture(self, split: Split) -> Architecture:
-        params = self.params
+        params = self._params
         channels, height, width = split.images.shape[1:]
         levels = levels_for((channels, height, width), params.shuffle)
         return Architecture(
@@ -108,14 +107,14 @@ class Trained(StyleGan2, Trainable):
     def _classes(self, split: Split) -> int:
         if split.labels is None or not np.issubdtype(split.labels.dtype, np.integer):
             raise UserError("conditional: the data has no classes", "use data with classes, or set conditional: false")
-        if not self.params.mapping:
+        if not self._params.mapping:
             raise UserError("conditional: w takes the class from the mapping network", "set mapping to 1 or more")
         return len(split.class_names)
 
-    def _show(self, split: Split) -> None:
-        """Keep some training images and as many samples."""
-        latents = self.sample(SHEET, self.run.rng("samples"))
-        drawn = to_array(in_batches(self.synthesize, latents, SHEET))
-        for name, sheet in (("training images", split.images[:SHEET]), ("samples", drawn)):
-            ids = tuple(f"{name} {place}" for place in range(len(sheet)))
-            self.run.emit(name, Split(images=sheet, ids=ids))
+    def _emit_sheets(self, split: Split) -> None:
+        """Emit some training images and as many samples."""
+        latents = self.sample(SHEET, self._run.rng("samples"))
+        samples = to_array(in_batches(self.synthesize, latents, SHEET))
+        for name, sheet in (("training images", split.images[:SHEET]), ("samples", samples)):
+            ids = tuple(f"{name} {number}" for number in range(len(sheet)))
+            self._run.emit(name, Split(images=sheet, ids=ids))

@@ -85,7 +85,7 @@ def sidelight_inverters() -> Iterable[InverterDescriptor]:
         name="encoder",
         summary="One pass of the generator's encoder, beside the classifier's answer to the image.",
         params=EncoderParams,
-        factory="sidelight_stylex.encoder:Encoder",
+        factory="sidelight_stylex.generator:Encoder",
         needs=(Need("generator", capabilities=("encoder",)),),
         paper=f"{PAPER}, section 3.1",
     )

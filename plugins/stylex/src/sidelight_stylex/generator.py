@@ -1,4 +1,4 @@
-"""StylEx as a generator: G and E that were trained with the classifier."""
+"""StylEx as a generator, trained with the classifier, and its encoder as an inverter (Lang et al. 2021, section 3)."""
 
 from __future__ import annotations
 
@@ -6,51 +6,50 @@ from typing import TYPE_CHECKING
 
 import torch
 from sidelight_specs import NotFittedError, UserError
+from sidelight_specs.digests import digest_of
 from sidelight_specs.results import Split, State
 from sidelight_specs.roles import Trainable
 from sidelight_stylegan2.generator import StyleSpace
 from sidelight_stylegan2.networks.architecture import Architecture, checked_widths, default_widths, levels_for
 from sidelight_stylegan2.networks.pixels import from_pixels
-from sidelight_stylegan2.training.checkpoints import digest, trained_in_parts, under
+from sidelight_stylegan2.training.checkpoints import trained_in_parts, under
 from sidelight_toolkit.arrays import to_array, to_tensor
 from sidelight_toolkit.batching import in_batches
+from sidelight_toolkit.inversion import EncoderInverter
 from sidelight_toolkit.modules import load_state_arrays, state_arrays
 from sidelight_toolkit.perceptual import lite0_distance, lpips_distance, lpips_or, no_distance
 from sidelight_toolkit.seeding import seeded
 
-from sidelight_stylex.condition import Condition, spread
-from sidelight_stylex.learner import Learner
-from sidelight_stylex.networks import Networks
-from sidelight_stylex.training import Material, Training
+from sidelight_stylex.networks import Condition, Networks, root_mean_square
+from sidelight_stylex.training import Learner, Training, TrainingData
 
 if TYPE_CHECKING:
     import numpy as np
     from sidelight_specs import Run
-    from sidelight_specs.roles import Classifier, Data
+    from sidelight_specs.roles import Classifier, Data, Generator
+    from sidelight_stylegan2.networks.discriminator import Discriminator
     from sidelight_stylegan2.networks.synthesis import Network
     from sidelight_toolkit.perceptual import Distance
     from torch import Tensor
 
-    from sidelight_stylex.params import GeneratorParams
+    from sidelight_stylex.params import EncoderParams, GeneratorParams
 
-SHEET = 16
-"""Images on a sheet."""
-PRIOR_IMAGES = 4096
-"""Training images of which the distribution of w is taken."""
-KEPT = ("generator", "encoder", "discriminator")
+SHEET = 16  # images on a sheet: 4 x 4
+PRIOR_IMAGES = 4096  # training images for the Gaussian over w: enough for the covariance of some 50 numbers
+SAVED = ("generator", "encoder", "discriminator")
 
 
 class StylEx(StyleSpace, Trainable):
-    """Latents are (inputs, d): what the encoder reads in an image, with the classifier's answer, for every layer."""
+    """Latents are (inputs, d): w = [E(x), c(x)], the same for every input of the synthesis network."""
 
     def __init__(self, params: GeneratorParams, *, classifier: Classifier, run: Run) -> None:
-        self.params, self.classifier, self.run = params, classifier, run
+        self._params, self._classifier, self._run = params, classifier, run
         self._networks: Networks | None = None
         self._curves: dict[str, np.ndarray] = {}
 
     @property
     def networks(self) -> Networks:
-        """All that was learned; raises `NotFittedError` before there is anything."""
+        """G, E, D and the prior; raises `NotFittedError` before there are any."""
         if self._networks is None:
             raise NotFittedError("stylex/generator was not trained; call fit or load_state first")
         return self._networks
@@ -60,27 +59,33 @@ class StylEx(StyleSpace, Trainable):
         """The averaged generator."""
         return self.networks.generator
 
+    @property
+    def trained_discriminator(self) -> Discriminator | None:
+        """D, where it joined the training."""
+        has_joined = self._params.adversarial > 0 and self._params.autoencoder < 1
+        return self.networks.discriminator if has_joined else None
+
     def fit(self, data: Data) -> None:
         """Train for `steps` minibatches in `checkpoints` parts, each of which is kept."""
         split = data.split("train")
-        material = self._material(torch.from_numpy(split.images))
+        material = self._training_data(torch.from_numpy(split.images))
         architecture = self._architecture(material)
         state = trained_in_parts(
-            self.run,
-            self.params.checkpoints,
-            digest(split),
+            self._run,
+            self._params.checkpoints,
+            digest_of((split.images, split.labels)),
             lambda: self._begin(architecture, material.condition),
-            lambda learner, part: self._trained(learner, material, part),
+            lambda learner, part: self._train(learner, material, part),
         )
-        with seeded(self.run, "weights"):
-            networks = Networks(architecture, material.condition, self.params)
-        for part in KEPT:
+        with seeded(self._run, "weights"):
+            networks = Networks(architecture, material.condition, self._params)
+        for part in SAVED:
             name = part if part == "discriminator" else f"average_{part}"
             load_state_arrays(getattr(networks, part), under(name, state.arrays))
-        self._become(networks, state.curves)
-        shown = material.images[:PRIOR_IMAGES]
-        networks.prior.fit(in_batches(self._read, shown, self.params.classifier_batch))
-        self._show(shown[:SHEET].to(self.run.device))
+        self._use(networks, state.curves)
+        images = material.images[:PRIOR_IMAGES]
+        networks.prior.fit(in_batches(self._w, images, self._params.classifier_batch))
+        self._emit_sheets(images[:SHEET].to(self._run.device))
 
     def state(self) -> State:
         """The networks, their sizes, and the learning curves."""
@@ -89,50 +94,52 @@ class StylEx(StyleSpace, Trainable):
 
     def load_state(self, state: State) -> None:
         """Rebuild the networks."""
-        with seeded(self.run, "weights"):
-            networks = Networks.from_settings(state.settings, self.params)
+        with seeded(self._run, "weights"):
+            networks = Networks.from_settings(state.settings, self._params)
         load_state_arrays(networks, state.arrays)
-        self._become(networks, dict(state.curves))
+        self._use(networks, dict(state.curves))
 
-    def _become(self, networks: Networks, curves: dict[str, np.ndarray]) -> None:
+    def _use(self, networks: Networks, curves: dict[str, np.ndarray]) -> None:
         networks.eval().requires_grad_(False)
-        self._networks = networks.to(device=self.run.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self._networks = networks.to(device=self._run.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
         self._curves = curves
 
     def _begin(self, architecture: Architecture, condition: Condition) -> Learner:
-        with seeded(self.run, "weights"):
-            return Learner(Networks(architecture, condition, self.params), self.params, self.run.device)
+        with seeded(self._run, "weights"):
+            return Learner(Networks(architecture, condition, self._params), self._params, self._run.device)
 
-    def _trained(self, learner: Learner, material: Material, part: int) -> dict[str, np.ndarray]:
-        first, last = (self.params.steps * edge // self.params.checkpoints for edge in (part - 1, part))
-        return Training(learner, material, self.params, self.run, part).steps(range(first, last))
+    def _train(self, learner: Learner, data: TrainingData, part: int) -> dict[str, np.ndarray]:
+        first, last = (self._params.steps * edge // self._params.checkpoints for edge in (part - 1, part))
+        return Training(learner, data, self._params, self._run, part).steps(range(first, last))
 
-    def _material(self, images: Tensor) -> Material:
-        def answered(part: Tensor) -> Tensor:
-            return self.classifier.class_logits(part.to(self.run.device)).cpu()
+    def _training_data(self, images: Tensor) -> TrainingData:
+        def logits_of(batch: Tensor) -> Tensor:
+            return self._classifier.class_logits(batch.to(self._run.device)).cpu()
 
-        def answered_mirrored(part: Tensor) -> Tensor:
-            return answered(part.flip(3))
+        def logits_of_mirrored(batch: Tensor) -> Tensor:
+            return logits_of(batch.flip(3))
 
-        logits = in_batches(answered, images, self.params.classifier_batch)
-        mirrored = in_batches(answered_mirrored, images, self.params.classifier_batch) if self.params.flip else logits
-        condition = Condition(self.params.condition, logits.shape[1], spread(logits))
-        return Material(images, logits, mirrored, self.classifier, condition, self._distance())
+        logits = in_batches(logits_of, images, self._params.classifier_batch)
+        mirrored = (
+            in_batches(logits_of_mirrored, images, self._params.classifier_batch) if self._params.flip else logits
+        )
+        condition = Condition(self._params.condition, logits.shape[1], root_mean_square(logits))
+        return TrainingData(images, logits, mirrored, self._classifier, condition, self._distance())
 
     def _distance(self) -> Distance:
-        """As the options say; what was taken is told to the user."""
-        choice, device = self.params.perceptual, self.run.device
-        if choice == "none" or not self.params.perceptual_weight:
+        """The perceptual distance; for `auto` a warning names the choice."""
+        choice, device = self._params.perceptual, self._run.device
+        if choice == "none" or not self._params.perceptual_weight:
             return no_distance()
         if choice == "lpips":
             return lpips_distance(device)
         if choice == "efficientnet-lite":
             return lite0_distance(device)
-        return lpips_or(lambda: lite0_distance(device), self.run)
+        return lpips_or(lambda: lite0_distance(device), self._run)
 
-    def _architecture(self, material: Material) -> Architecture:
-        params = self.params
-        channels, height, width = material.images.shape[1:]
+    def _architecture(self, data: TrainingData) -> Architecture:
+        params = self._params
+        channels, height, width = data.images.shape[1:]
         levels = levels_for((channels, height, width), params.shuffle)
         if height // params.shuffle < 2 ** (len(params.encoder_widths) - 1):
             raise UserError(
@@ -140,7 +147,7 @@ class StylEx(StyleSpace, Trainable):
                 f"{height // params.shuffle} pixels allow",
                 "name fewer",
             )
-        length = params.latent + material.condition.length
+        length = params.latent + data.condition.length
         return Architecture(
             image_channels=channels,
             widths=checked_widths(params.widths, levels) or default_widths(levels, params.base, params.widest),
@@ -152,30 +159,38 @@ class StylEx(StyleSpace, Trainable):
         )
 
     def encode(self, images: Tensor) -> Tensor:
-        """w = [E(x), C(x)]: (N, C, H, W) in [0, 1] to (N, inputs, d)."""
-        return self._for_all_inputs(self._read(images))
+        """w = [E(x), c(x)]: (N, C, H, W) in [0, 1] to (N, inputs, d)."""
+        return self._for_all_inputs(self._w(images))
 
-    def _read(self, images: Tensor) -> Tensor:
-        """w, (N, d)."""
-        images = images.to(self.run.device)
+    def _w(self, images: Tensor) -> Tensor:
+        """(N, C, H, W) to (N, d)."""
+        images = images.to(self._run.device)
         networks = self.networks
-        found = networks.encoder(from_pixels(images).contiguous(memory_format=torch.channels_last))
-        return torch.cat([found, networks.condition.of(self.classifier.class_logits(images))], 1)
+        encoded = networks.encoder(from_pixels(images).contiguous(memory_format=torch.channels_last))
+        return torch.cat([encoded, networks.condition.of(self._classifier.class_logits(images))], 1)
 
     def sample(self, n: int, rng: np.random.Generator) -> Tensor:
-        """w of a Gaussian fitted to those of the training images, truncated."""
+        """w of the Gaussian fitted to the training images, truncated."""
         length = self.network.architecture.w
-        noise = to_tensor(rng.standard_normal((n, length), dtype="float32"), self.run)
-        return self._for_all_inputs(self.networks.prior(noise, self.params.truncation))
+        noise = to_tensor(rng.standard_normal((n, length), dtype="float32"), self._run)
+        return self._for_all_inputs(self.networks.prior(noise, self._params.truncation))
 
     def _for_all_inputs(self, w: Tensor) -> Tensor:
         return w[:, None].repeat(1, self.network.architecture.inputs, 1)
 
-    def _show(self, images: Tensor) -> None:
-        """Keep some training images, what becomes of them, and as many samples."""
+    def _emit_sheets(self, images: Tensor) -> None:
+        """Emit some training images, their reconstructions, and as many samples."""
         with torch.no_grad():
-            again = self.synthesize(self.encode(images))
-            drawn = self.synthesize(self.sample(len(images), self.run.rng("samples")))
-        for name, sheet in (("training images", images), ("reconstructions", again), ("samples", drawn)):
-            ids = tuple(f"{name} {place}" for place in range(len(sheet)))
-            self.run.emit(name, Split(images=to_array(sheet), ids=ids))
+            reconstructions = self.synthesize(self.encode(images))
+            samples = self.synthesize(self.sample(len(images), self._run.rng("samples")))
+        sheets = {"training images": images, "reconstructions": reconstructions, "samples": samples}
+        for name, sheet in sheets.items():
+            ids = tuple(f"{name} {number}" for number in range(len(sheet)))
+            self._run.emit(name, Split(images=to_array(sheet), ids=ids))
+
+
+class Encoder(EncoderInverter):
+    """x' = G[E(x), c(x)] (section 3.2)."""
+
+    def __init__(self, params: EncoderParams, *, generator: Generator, run: Run) -> None:
+        super().__init__(generator, params.batch)

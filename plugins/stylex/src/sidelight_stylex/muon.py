@@ -16,10 +16,9 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 MOMENTUM = 0.95
+# Newton-Schulz: singular values between about 0.7 and 1.2 after 5 iterations (Jordan et al. 2024)
 COEFFICIENTS, ITERATIONS = (3.4445, -4.7750, 2.0315), 5
-"""Of Newton-Schulz: singular values between about 0.7 and 1.2 after so many iterations (Jordan et al. 2024)."""
-SIZE = 0.2
-"""Root mean square of a step at a learning rate of 1, about that of Adam's (Liu et al. 2025, Muon is scalable)."""
+SIZE = 0.2  # root mean square of a step at a learning rate of 1, about that of Adam's (Liu et al. 2025)
 
 
 class Muon(torch.optim.Optimizer):
@@ -43,18 +42,19 @@ class Muon(torch.optim.Optimizer):
                 if weight.grad is not None:
                     self._move(weight, weight.grad, group["lr"])
 
-    def _move(self, weight: Tensor, slope: Tensor, rate: float) -> None:
+    def _move(self, weight: Tensor, gradient: Tensor, rate: float) -> None:
         state = self.state[weight]
         if not state:
             state["momentum_buffer"] = torch.zeros_like(weight)
-        momentum = state["momentum_buffer"].lerp_(slope, 1 - MOMENTUM)
-        ahead = slope.lerp(momentum, MOMENTUM).flatten(1)
-        step = orthogonal(ahead.to(self._precision)).to(weight.dtype)
+        momentum = state["momentum_buffer"].lerp_(gradient, 1 - MOMENTUM)
+        nesterov = gradient.lerp(momentum, MOMENTUM).flatten(1)  # (out, in * k * k)
+        step = orthogonal(nesterov.to(self._precision)).to(weight.dtype)
+        # a step's root mean square is about 1 / sqrt(max(out, in)), which the factor undoes
         weight.sub_(step.view(weight.shape), alpha=rate * SIZE * max(step.shape) ** 0.5)
 
 
 def is_matrix(weight: Tensor) -> bool:
-    """Whether it has more than one row and more than one column."""
+    """True for more than one row and more than one column."""
     return weight.ndim > 1 and min(len(weight), weight[0].numel()) > 1
 
 
@@ -70,5 +70,5 @@ def orthogonal(matrix: Tensor) -> Tensor:
     a, b, c = COEFFICIENTS
     for _ in range(ITERATIONS):
         gram = x @ x.T
-        x = a * x + (b * gram + c * gram @ gram) @ x
+        x = a * x + (b * gram + c * gram @ gram) @ x  # a x + b (x x^T) x + c (x x^T)^2 x
     return x.T if tall else x

@@ -1,32 +1,38 @@
-"""All that a training leaves: generator, encoder, discriminator, and the distribution of w."""
+"""The networks of StylEx (Lang et al. 2021, section 3.2): G, E, D, and the distribution of w for sampling.
+
+Symbols: x image; E encoder; C classifier; w = [E(x), c(x)] with the condition c(x), some form of C's answer; G the
+StyleGAN2 generator; D its discriminator; x' = G(w) the reconstruction; d length of w.
+"""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Self
+from itertools import pairwise
+from typing import TYPE_CHECKING, Literal, Self
 
 import attrs
+import torch
 from sidelight_stylegan2.networks.architecture import Architecture
 from sidelight_stylegan2.networks.discriminator import Discriminator
+from sidelight_stylegan2.networks.layers import SLOPE, normalise
 from sidelight_stylegan2.networks.synthesis import Network
 from torch import nn
-
-from sidelight_stylex.condition import Condition
-from sidelight_stylex.encoder_network import EncoderNetwork
-from sidelight_stylex.w_prior import Prior
+from torch.nn import functional
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
+
+    from torch import Tensor
 
     from sidelight_stylex.params import GeneratorParams
 
 
 class Networks(nn.Module):
-    """G, E and D for one architecture.
+    """G, E, D and the prior of w.
 
     Args:
-        architecture: sizes of generator and discriminator; its w is the encoder's output with the condition.
-        condition: what of the classifier's answer stands in w.
-        params: the encoder's size.
+        architecture: sizes of G and D; its w is E's output with the condition.
+        condition: form of the classifier's answer in w.
+        params: sizes of E.
     """
 
     def __init__(self, architecture: Architecture, condition: Condition, params: GeneratorParams) -> None:
@@ -36,19 +42,136 @@ class Networks(nn.Module):
         self.encoder = EncoderNetwork(
             architecture.image_channels, architecture.size, params.encoder_widths, params.latent, architecture.shuffle
         )
-        told = condition.classes if condition.kind != "none" else 0
-        self.discriminator = Discriminator(attrs.evolve(architecture, classes=told, mapping=1))
-        self.prior = Prior(params.latent, architecture.w)
+        # D sees the classes wherever G does; it maps them with one layer
+        classes = condition.classes if condition.kind != "none" else 0
+        self.discriminator = Discriminator(attrs.evolve(architecture, classes=classes, mapping=1))
+        self.prior = WPrior(params.latent, architecture.w)
 
     def settings(self) -> dict[str, str]:
-        """As `State.settings` keeps what has to be known beside the weights."""
+        """`State.settings`: all that is needed beside the weights."""
         condition = self.condition
         facts = {"kind": condition.kind, "told classes": str(condition.classes), "scale": repr(condition.scale)}
         return {**self.generator.architecture.settings(), **facts}
 
     @classmethod
     def from_settings(cls, settings: Mapping[str, str], params: GeneratorParams) -> Self:
-        """Fresh networks of what `settings` gave."""
+        """Fresh networks, given the result of `settings`."""
         kind, classes, scale = settings["kind"], int(settings["told classes"]), float(settings["scale"])
         condition = Condition(kind, classes, scale)  # type: ignore[arg-type]
         return cls(Architecture.from_settings(settings), condition, params)
+
+
+@attrs.frozen
+class Condition:
+    """c(x), the classifier's answer as it stands in w (section 3.2, "Conditional training").
+
+    Args:
+        kind: logits less their mean over classes and divided by `scale`, probabilities (the paper), or none.
+        classes: K.
+        scale: root mean square of the centred logits of the training images.
+    """
+
+    kind: Literal["logits", "probabilities", "none"]
+    classes: int
+    scale: float = 1.0
+
+    @property
+    def length(self) -> int:
+        """Numbers in w: K, or none."""
+        return 0 if self.kind == "none" else self.classes
+
+    def of(self, logits: Tensor) -> Tensor:
+        """(N, K) logits to (N, length)."""
+        if self.kind == "none":
+            return logits[:, :0]
+        return logits.softmax(1) if self.kind == "probabilities" else centred(logits) / self.scale
+
+
+def centred(logits: Tensor) -> Tensor:
+    """Logits less their mean over the classes, which the probabilities do not depend on."""
+    return logits - logits.mean(1, keepdim=True)
+
+
+def root_mean_square(logits: Tensor) -> float:
+    """Root mean square of (N, K) centred logits, at least a thousandth."""
+    return max(1e-3, float(centred(logits).square().mean().sqrt()))
+
+
+class EncoderNetwork(nn.Module):
+    """E: residual blocks with batch normalisation, each halving the size, and a linear layer to unit scale.
+
+    The paper takes the discriminator's twin; a network of plain convolutions with their own learning rates learns much
+    faster. Unit scale keeps the loss of w (`losses.w_loss`) from shrinking w to nothing.
+
+    Args:
+        channels: of the images, C.
+        size: their height and width.
+        widths: channels at full size, at half, ... (after `shuffle`).
+        outputs: length of E(x).
+        shuffle: side of the squares of pixels that become channels first.
+    """
+
+    def __init__(self, channels: int, size: int, widths: Sequence[int], outputs: int, shuffle: int) -> None:
+        super().__init__()
+        self._shuffle = shuffle
+        self.stem = nn.Sequential(nn.Conv2d(channels * shuffle**2, widths[0], 3, padding=1, bias=False),
+                                  nn.BatchNorm2d(widths[0]), nn.LeakyReLU(SLOPE))  # fmt: skip
+        self.blocks = nn.Sequential(*(HalvingBlock(inputs, after) for inputs, after in pairwise(widths)))
+        side = size // shuffle // 2 ** (len(widths) - 1)
+        self.out = nn.Linear(widths[-1] * side**2, outputs)
+
+    def forward(self, images: Tensor) -> Tensor:
+        """(N, C, H, W), about [-1, 1], to (N, outputs) float32, each row of root mean square 1."""
+        x = self.blocks(self.stem(functional.pixel_unshuffle(images, self._shuffle)))
+        with torch.autocast(x.device.type, enabled=False):
+            return normalise(self.out(x.float().flatten(1)))
+
+
+class HalvingBlock(nn.Module):
+    """Two 3x3 convolutions, the first with stride 2, beside a 1x1 convolution of the averaged input."""
+
+    def __init__(self, inputs: int, outputs: int) -> None:
+        super().__init__()
+        self.conv0 = nn.Conv2d(inputs, outputs, 3, stride=2, padding=1, bias=False)
+        self.norm0 = nn.BatchNorm2d(outputs)
+        self.conv1 = nn.Conv2d(outputs, outputs, 3, padding=1, bias=False)
+        self.norm1 = nn.BatchNorm2d(outputs)
+        self.skip = nn.Conv2d(inputs, outputs, 1, bias=False)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(N, inputs, H, W) to (N, outputs, H/2, W/2)."""
+        y = functional.leaky_relu(self.norm0(self.conv0(x)), SLOPE)
+        y = self.norm1(self.conv1(y)) + self.skip(functional.avg_pool2d(x, 2))
+        return functional.leaky_relu(y, SLOPE)
+
+
+class WPrior(nn.Module):
+    """A Gaussian over w, fitted to the training images. Training itself sees images only, no noise.
+
+    Args:
+        latent: length of E(x).
+        length: d.
+    """
+
+    mean: Tensor
+    factor: Tensor
+
+    def __init__(self, latent: int, length: int) -> None:
+        super().__init__()
+        self._latent = latent
+        self.register_buffer("mean", torch.zeros(length))
+        self.register_buffer("factor", torch.eye(length))
+
+    @torch.no_grad()
+    def fit(self, w: Tensor) -> None:
+        """Mean and a square root of the covariance of (N, d)."""
+        x = w.double()
+        values, vectors = torch.linalg.eigh(x.T.cov(correction=0).reshape(w.shape[1], w.shape[1]))
+        self.mean.copy_(x.mean(0))
+        # eigenvalues of a singular covariance may come out slightly negative
+        self.factor.copy_(vectors * values.clamp(min=0).sqrt())
+
+    def forward(self, noise: Tensor, truncation: float) -> Tensor:
+        """(N, d) standard normal noise to w, with E(x)'s part at unit scale, as E gives it."""
+        w = self.mean + truncation * noise @ self.factor.T
+        return torch.cat([normalise(w[:, : self._latent]), w[:, self._latent :]], 1)

@@ -1,50 +1,57 @@
-"""Joint training of generator, encoder and discriminator (StylEx, section 3.2, equation 1)."""
+"""Joint training of generator, encoder and discriminator (Lang et al. 2021, StylEx, section 3.2, equation 1).
+
+Symbols are those of `networks` and `losses`. A step draws x, computes w = [E(x), c(x)] and x' = G(w), descends
+L_rec + L_cls + L_adv in G and E, then the logistic loss and, lazily, R1 in D.
+"""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import copy
+from typing import TYPE_CHECKING, Any
 
 import attrs
 import torch
+from sidelight_specs.results import State
 from sidelight_specs.roles import Classifier
 from sidelight_stylegan2.networks.pixels import from_pixels, to_pixels
+from sidelight_stylegan2.training.checkpoints import gathered, restore
 from sidelight_stylegan2.training.losses import discriminator_loss, generator_loss, r1_penalty
-from sidelight_stylegan2.training.steps import averaging_decay, descend, noted_steps, precision
+from sidelight_stylegan2.training.steps import averaging_decay, descend, precision, recorded_steps
 from sidelight_toolkit.perceptual import Distance
 from sidelight_toolkit.seeding import generator
 from sidelight_toolkit.training import minibatches
 from torch import Tensor
 
-from sidelight_stylex.condition import Condition
 from sidelight_stylex.losses import divergence, edge_loss, pixel_loss, square_loss, w_loss
+from sidelight_stylex.muon import Muon, is_matrix
+from sidelight_stylex.networks import Condition
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping, Sequence
 
     import numpy as np
     from sidelight_specs import Run
 
-    from sidelight_stylex.learner import Learner
+    from sidelight_stylex.networks import Networks
     from sidelight_stylex.params import GeneratorParams
 
 CURVES = ("pixels", "squares", "edges", "perceptual", "classifier", "w", "adversarial", "discriminator", "r1")
-"""What is noted at every step: the terms without their weights; one that is not computed at a step keeps its value."""
-WARM_UP = 100
-LAST = 0.01
-"""Steps until learning rates are full; what they are multiplied by at the end."""
+"""Recorded at every step: terms without their weights; one that is not computed at a step keeps its value."""
+WARM_UP = 100  # steps until learning rates are full
+LAST = 0.01  # factor of the learning rates at the end: details come only when rates are low
 
 
 @attrs.frozen(eq=False)
-class Material:
-    """What a training works on.
+class TrainingData:
+    """Images with the classifier's answers.
 
     Args:
         images: (N, C, H, W) in [0, 1], on the CPU.
         logits: (N, K), the classifier on them.
         mirrored_logits: (N, K), the classifier on them mirrored; only read where `flip` is on.
         classifier: in evaluation mode; gradients pass through it, its weights get none.
-        condition: what of its answer stands in w.
-        distance: to a network's eye.
+        condition: c(x), the form of its answer in w.
+        distance: of L_LPIPS.
     """
 
     images: Tensor
@@ -57,7 +64,7 @@ class Material:
 
 @attrs.frozen(eq=False)
 class Batch:
-    """Images x in [0, 1] and [-1, 1], C(x), and how the generator reproduces them."""
+    """x in [0, 1] and in [-1, 1], C(x), w and x'."""
 
     pixels: Tensor
     images: Tensor
@@ -67,16 +74,15 @@ class Batch:
 
 
 class Training:
-    """One stretch of training, with random streams of its own, so that it can be repeated to the bit."""
+    """One part of a training, with random streams of its own, so that it can be repeated to the bit."""
 
-    def __init__(self, learner: Learner, material: Material, params: GeneratorParams, run: Run, part: int) -> None:
-        self._learner, self._material, self._params, self._run, self._part = learner, material, params, run, part
-        self._size = min(params.batch, len(material.images))
-        count = len(material.images)
-        self._rows: Iterator[np.ndarray] = minibatches(count, self._size, run.rng(f"minibatches {part}"))
+    def __init__(self, learner: Learner, data: TrainingData, params: GeneratorParams, run: Run, part: int) -> None:
+        self._learner, self._data, self._params, self._run, self._part = learner, data, params, run, part
+        self._size = min(params.batch, len(data.images))
+        self._rows: Iterator[np.ndarray] = minibatches(len(data.images), self._size, run.rng(f"minibatches {part}"))
         self._random = generator(run, f"training {part}")
-        self._noted = dict.fromkeys(CURVES, 0.0)
-        self._joins = round(params.autoencoder * params.steps)
+        self._terms = dict.fromkeys(CURVES, 0.0)
+        self._joins = round(params.autoencoder * params.steps)  # step at which D joins
 
     def steps(self, steps: range) -> dict[str, np.ndarray]:
         """Train; the numbers count from the beginning of the whole training.
@@ -88,108 +94,186 @@ class Training:
             SidelightError: a term is not finite; it names the step.
         """
         label = f"training {self._part} of {self._params.checkpoints}"
-        return noted_steps(self._run, steps, label, self._step, self._noted)
+        return recorded_steps(self._run, steps, label, self._step, self._terms)
 
     def _step(self, step: int) -> None:
-        self._prepare(step)
-        batch, adversary = self._reproduced(), step >= self._joins and self._params.adversarial > 0
-        loss = self._reconstruction(batch, step)
-        if adversary:
-            loss = loss + self._params.adversarial * self._persuasion(batch)
+        self._set_rates(step)
+        batch, is_adversarial = self._reconstruct(), step >= self._joins and self._params.adversarial > 0
+        loss = self._reconstruction_loss(batch, step)  # L_rec + L_cls
+        if is_adversarial:
+            loss = loss + self._params.adversarial * self._adversarial_loss(batch)  # + L_adv
         descend(loss, *self._learner.optimizers.values())
-        if adversary:
-            self._discriminate(batch, step)
-        self._learner.follow(averaging_decay(step, self._size, self._params.average))
+        if is_adversarial:
+            self._train_discriminator(batch, step)
+        self._learner.average(averaging_decay(step, self._size, self._params.average))
 
-    def _prepare(self, step: int) -> None:
-        """Learning rates; and whether the encoder's batches are normalised by themselves or by those before."""
+    def _set_rates(self, step: int) -> None:
         for optimizer in self._learner.optimizers.values():
             for group, rate in zip(optimizer.param_groups, self._rates(step), strict=True):
                 group["lr"] = rate
+        # batch statistics at first, then the running ones, which are less noisy
         self._learner.encoder.train(step < round(self._params.batch_statistics * self._params.steps))
 
     def _rates(self, step: int) -> tuple[float, float]:
-        """Full after some steps, then falling linearly: details come only when rates are low."""
-        share = min(1.0, (step + 1) / WARM_UP) * (1 + (LAST - 1) * step / self._params.steps)
-        return self._params.rate * share, self._params.encoder_rate * share
+        """Learning rates of G and E: full after `WARM_UP` steps, then falling linearly to `LAST`."""
+        factor = min(1.0, (step + 1) / WARM_UP) * (1 + (LAST - 1) * step / self._params.steps)
+        return self._params.rate * factor, self._params.encoder_rate * factor
 
-    def _reproduced(self) -> Batch:
-        """x' = G[E(x), C(x)]."""
+    def _reconstruct(self) -> Batch:
+        """The next minibatch, with x' = G[E(x), c(x)]."""
         rows, device = torch.from_numpy(next(self._rows)), self._run.device
-        pixels = self._material.images[rows].to(device)
-        logits = self._material.logits[rows].to(device)
+        pixels = self._data.images[rows].to(device)
+        logits = self._data.logits[rows].to(device)
         if self._params.flip:
-            mirrored = self._mirrored()  # (B,)
-            pixels = torch.where(mirrored[:, None, None, None], pixels.flip(3), pixels)
-            # C(x) of the picture as it is seen: condition, KL target and the discriminator's label
-            logits = torch.where(mirrored[:, None], self._material.mirrored_logits[rows].to(device), logits)
+            flip = self._drawn_flips()  # (B,)
+            pixels = torch.where(flip[:, None, None, None], pixels.flip(3), pixels)
+            # C(x) of the image as it is seen: condition, KL target and the discriminator's label
+            logits = torch.where(flip[:, None], self._data.mirrored_logits[rows].to(device), logits)
         images = from_pixels(pixels).contiguous(memory_format=torch.channels_last)
-        w = self._encoded(images, logits)
+        w = self._encode(images, logits)  # (B, d)
         inputs = self._learner.generator.architecture.inputs
         with precision(self._run.device, self._params.precision):
             made = self._learner.generator(w[:, None].expand(-1, inputs, -1), self._random)
         return Batch(pixels, images, logits, w, made)
 
-    def _mirrored(self) -> Tensor:
+    def _drawn_flips(self) -> Tensor:
         return (torch.rand(self._size, generator=self._random) < 0.5).to(self._run.device)
 
-    def _encoded(self, images: Tensor, logits: Tensor) -> Tensor:
+    def _encode(self, images: Tensor, logits: Tensor) -> Tensor:
+        """w = [E(x), c(x)]."""
         with precision(self._run.device, self._params.precision):
-            found = self._learner.encoder(images)
-        return torch.cat([found, self._material.condition.of(logits)], 1)
+            encoded = self._learner.encoder(images)
+        return torch.cat([encoded, self._data.condition.of(logits)], 1)
 
-    def _reconstruction(self, batch: Batch, step: int) -> Tensor:
-        """All terms that compare x' with x."""
-        params, material = self._params, self._material
-        loss = self._weighted("pixels", params.pixels, pixel_loss(batch.made, batch.images))
+    def _reconstruction_loss(self, batch: Batch, step: int) -> Tensor:
+        """L_rec + L_cls: all terms that compare x' with x."""
+        params, data = self._params, self._data
+        loss = self._weighted("pixels", params.pixels, pixel_loss(batch.made, batch.images))  # L_rec^x
         loss = loss + self._weighted("squares", params.squares, square_loss(batch.made, batch.images))
         loss = loss + self._weighted("edges", params.edges, edge_loss(batch.made, batch.images))
-        shown = to_pixels(batch.made)
-        loss = loss + self._weighted("perceptual", params.perceptual_weight, self._seen(shown, batch.pixels))
-        told = params.w and material.condition.length
-        answered = material.classifier.class_logits(shown) if params.classifier or told else batch.logits
+        made_pixels = to_pixels(batch.made)
+        perceptual = self._perceptual_loss(made_pixels, batch.pixels)  # L_LPIPS
+        loss = loss + self._weighted("perceptual", params.perceptual_weight, perceptual)
+        needs_logits = params.classifier or (params.w and data.condition.length)
+        made_logits = data.classifier.class_logits(made_pixels) if needs_logits else batch.logits  # C(x')
         if params.classifier:
-            pair = (answered, batch.logits) if params.divergence == "paper" else (batch.logits, answered)
-            loss = loss + self._weighted("classifier", params.classifier, divergence(*pair))
+            pair = (made_logits, batch.logits) if params.divergence == "paper" else (batch.logits, made_logits)
+            loss = loss + self._weighted("classifier", params.classifier, divergence(*pair))  # L_cls
         if params.w and step % params.w_every == 0:
-            again = self._encoded(batch.made.contiguous(memory_format=torch.channels_last), answered)
-            loss = loss + self._weighted("w", params.w * params.w_every, w_loss(again, batch.w))
+            # lazy: one more pass of E every few steps, weighted by their number
+            w = self._encode(batch.made.contiguous(memory_format=torch.channels_last), made_logits)
+            loss = loss + self._weighted("w", params.w * params.w_every, w_loss(w, batch.w))  # L_rec^w
         return loss
 
-    def _seen(self, made: Tensor, images: Tensor) -> Tensor:
-        distance = self._material.distance
+    def _perceptual_loss(self, made: Tensor, images: Tensor) -> Tensor:
+        distance = self._data.distance
         with precision(self._run.device, self._params.precision):
             with torch.no_grad():
-                wanted = distance.features(images)
-            return distance.between(distance.features(made), wanted).mean()
+                features = distance.features(images)
+            return distance.between(distance.features(made), features).mean()
 
     def _weighted(self, name: str, weight: float, term: Tensor) -> Tensor:
-        self._noted[name] = term.item()
+        self._terms[name] = term.item()
         return weight * term
 
-    def _persuasion(self, batch: Batch) -> Tensor:
-        self._learner.discriminator.requires_grad_(False)
-        loss = generator_loss(self._judge(batch.made, batch.logits))
+    def _adversarial_loss(self, batch: Batch) -> Tensor:
+        self._learner.discriminator.requires_grad_(False)  # D's own gradients are not needed here
+        loss = generator_loss(self._discriminate(batch.made, batch.logits))
         self._learner.discriminator.requires_grad_(True)
-        self._noted["adversarial"] = loss.item()
+        self._terms["adversarial"] = loss.item()
         return loss
 
-    def _discriminate(self, batch: Batch, step: int) -> None:
-        """One step of the discriminator on the images that the generator has just made."""
+    def _train_discriminator(self, batch: Batch, step: int) -> None:
+        """One step of D on the images that G has just made."""
         optimizer = self._learner.discriminator_optimizer
-        real = self._judge(batch.images, batch.logits)
-        loss = discriminator_loss(real, self._judge(batch.made.detach(), batch.logits))
+        real = self._discriminate(batch.images, batch.logits)
+        loss = discriminator_loss(real, self._discriminate(batch.made.detach(), batch.logits))
         descend(loss, optimizer)
-        self._noted["discriminator"] = loss.item()
+        self._terms["discriminator"] = loss.item()
         if self._params.r1 and step % self._params.r1_every == 0:
             images = batch.images.detach().requires_grad_()
-            penalty = self._params.r1 * r1_penalty(self._judge(images, batch.logits), images)
+            penalty = self._params.r1 * r1_penalty(self._discriminate(images, batch.logits), images)
             descend(penalty * self._params.r1_every, optimizer)
-            self._noted["r1"] = penalty.item()
+            self._terms["r1"] = penalty.item()
 
-    def _judge(self, images: Tensor, logits: Tensor) -> Tensor:
-        """D is told the classifier's probabilities where the generator is told its answer."""
-        told = logits.softmax(1) if self._learner.discriminator.conditioned else None
+    def _discriminate(self, images: Tensor, logits: Tensor) -> Tensor:
+        """D(x), (B, 1), with the classifier's probabilities as its label where G is conditioned."""
+        labels = logits.softmax(1) if self._learner.discriminator.conditioned else None
         with precision(self._run.device, self._params.precision):
-            judged: Tensor = self._learner.discriminator(images.contiguous(memory_format=torch.channels_last), told)
-        return judged
+            realness: Tensor = self._learner.discriminator(images.contiguous(memory_format=torch.channels_last), labels)
+        return realness
+
+
+NETWORKS = ("generator", "encoder", "discriminator", "average_generator", "average_encoder")
+
+
+class Learner:
+    """All that a checkpoint keeps: G, E and D, the averages of the first two, and their optimizers.
+
+    Args:
+        networks: freshly built.
+        params: learning rates.
+        device: of the networks.
+    """
+
+    def __init__(self, networks: Networks, params: GeneratorParams, device: str) -> None:
+        self.generator = _on_device(networks.generator, device)
+        self.encoder = _on_device(networks.encoder, device)
+        self.discriminator = _on_device(networks.discriminator, device)
+        self.average_generator = copy.deepcopy(self.generator).eval().requires_grad_(False)
+        self.average_encoder = copy.deepcopy(self.encoder).eval().requires_grad_(False)
+        rates = ((self.generator, params.rate), (self.encoder, params.encoder_rate))
+        self.optimizers = _optimizers(rates, params)
+        # lazy R1 is a step of its own: c = k / (k + 1) (Karras et al. 2020, appendix B)
+        c = params.r1_every / (params.r1_every + 1)
+        self.discriminator_optimizer = torch.optim.Adam(
+            self.discriminator.parameters(), params.discriminator_rate * c, betas=(0.0, 0.99**c), fused=True
+        )
+
+    @torch.no_grad()
+    def average(self, decay: float) -> None:
+        """Move the averages: decay * average + (1 - decay) * weights. Statistics of batches are copied."""
+        for average, network in (
+            (self.average_generator, self.generator),
+            (self.average_encoder, self.encoder),
+        ):
+            weights = [weight.detach() for weight in network.parameters()]
+            torch._foreach_lerp_(list(average.parameters()), weights, 1 - decay)
+            for old, new in zip(average.buffers(), network.buffers(), strict=True):
+                old.copy_(new)
+
+    def state(self, curves: Mapping[str, np.ndarray]) -> State:
+        """Everything, as arrays."""
+        return State(arrays=gathered(self._networks, self._all_optimizers), settings={}, curves=dict(curves))
+
+    def load(self, state: State) -> None:
+        """Continue from the result of `state`."""
+        restore(self._networks, self._all_optimizers, state.arrays)
+
+    @property
+    def _networks(self) -> dict[str, torch.nn.Module]:
+        return {name: getattr(self, name) for name in NETWORKS}
+
+    @property
+    def _all_optimizers(self) -> dict[str, torch.optim.Optimizer]:
+        return {**self.optimizers, "discriminator_optimizer": self.discriminator_optimizer}
+
+
+def _optimizers(
+    rates: Sequence[tuple[torch.nn.Module, float]], params: GeneratorParams
+) -> dict[str, torch.optim.Optimizer]:
+    """Muon for matrices and Adam for biases and the like, or Adam for all; a group for each network at its rate."""
+    by_muon = is_matrix if params.optimizer == "muon" else lambda _: False
+
+    def groups(muon: bool) -> list[dict[str, Any]]:
+        chosen = [[weight for weight in network.parameters() if by_muon(weight) == muon] for network, _ in rates]
+        return [{"params": weights, "lr": rate} for weights, (_, rate) in zip(chosen, rates, strict=True)]
+
+    dtype = torch.bfloat16 if params.precision == "bfloat16" else torch.float32
+    adam = torch.optim.Adam(groups(muon=False), betas=(0.9, 0.99), fused=True)
+    return {"optimizer": adam, "matrix_optimizer": Muon(groups(muon=True), dtype)}
+
+
+def _on_device(network: Any, device: str) -> Any:
+    """Channels innermost in memory: convolutions on a CPU are faster so."""
+    return network.to(device=device, memory_format=torch.channels_last)

@@ -1,4 +1,4 @@
-"""What has to be known to build the networks, beside their weights."""
+"""Architecture of the networks: all that is needed beside their weights to build them. Imports no torch."""
 
 from __future__ import annotations
 
@@ -14,8 +14,7 @@ if TYPE_CHECKING:
 
 Modulation = Literal["features", "weights"]
 BINOMIAL = (1.0, 3.0, 3.0, 1.0)
-FIRST = 4
-"""Height and width of the constant that synthesis starts from, in pixels."""
+FIRST = 4  # height and width of the constant that synthesis starts from
 
 
 @attrs.frozen(kw_only=True)
@@ -29,7 +28,7 @@ class Architecture:
         w: length of w, its output.
         mapping: layers of the mapping network; with 0, w is the normalised z.
         classes: number of classes that it is conditioned on; 0 for none.
-        noise: whether convolutions add noise, scaled by a learned strength.
+        noise: convolutions add noise, scaled by a learned strength.
         shuffle: each place of the last level holds shuffle x shuffle pixels (1: the paper's generator).
         taps: the filter of up- and downsampling, before it is normalised.
         clamp: the largest magnitude of activations, for checkpoints trained with one; None for no limit.
@@ -58,24 +57,24 @@ class Architecture:
 
     @property
     def inputs(self) -> int:
-        """How many w the synthesis network takes: one for each convolution, and one for the last to-RGB layer."""
+        """Number of w that the synthesis network takes: one for each convolution, and one for the last to-RGB layer."""
         return 2 * len(self.widths)
 
     def settings(self) -> dict[str, str]:
-        """As `State.settings` and the metadata of safetensors keep them."""
+        """For `State.settings` and the metadata of safetensors."""
         return {name: json.dumps(value) for name, value in attrs.asdict(self).items()}
 
     @classmethod
     def from_settings(cls, settings: Mapping[str, str]) -> Self:
-        """What `settings` gave. Raises KeyError, TypeError or ValueError where something is missing or wrong."""
-        kept = {field.name: json.loads(settings[field.name]) for field in attrs.fields(cls)}
-        kept["widths"] = tuple(int(width) for width in kept["widths"])
-        kept["taps"] = tuple(float(tap) for tap in kept["taps"])
-        return cls(**kept)
+        """Inverse of `settings`. Raises KeyError, TypeError or ValueError where something is missing or wrong."""
+        values = {field.name: json.loads(settings[field.name]) for field in attrs.fields(cls)}
+        values["widths"] = tuple(int(width) for width in values["widths"])
+        values["taps"] = tuple(float(tap) for tap in values["taps"])
+        return cls(**values)
 
 
 def levels_for(shape: tuple[int, int, int], shuffle: int) -> int:
-    """How many levels lead from 4x4 to images of (C, H, W).
+    """Number of levels from 4x4 to images of (C, H, W).
 
     Raises:
         UserError: the images are not square, or their side is not 4, 8, 16, ... times `shuffle`.

@@ -1,4 +1,4 @@
-"""A residual network from images to one number (Karras et al. 2020, figure 7c), or to several: an encoder."""
+"""The residual discriminator of StyleGAN2 (Karras et al. 2020, figure 7c); with several outputs, an encoder."""
 
 from __future__ import annotations
 
@@ -20,11 +20,8 @@ if TYPE_CHECKING:
 
     from sidelight_stylegan2.networks.architecture import Architecture
 
-GROUP = 4
-"""Images over which the deviation is taken (Karras et al. 2018, section 3)."""
-
-HALVED = math.sqrt(0.5)
-"""Scale of each of two signals whose sum is to have the variance of one."""
+GROUP = 4  # images over which the minibatch deviation is taken (Karras et al. 2018, section 3)
+HALVED = math.sqrt(0.5)  # of each of two signals, so that their sum has the variance of one
 
 
 class ResidualBlock(nn.Module):
@@ -43,15 +40,16 @@ class ResidualBlock(nn.Module):
 
 
 def with_deviation(x: Tensor) -> Tensor:
-    """Add a channel that tells how much the images of a group differ (minibatch standard deviation).
+    """Minibatch standard deviation as one more channel (Karras et al. 2018, section 3).
 
     Images are dealt into groups of `GROUP`, or of the largest smaller number that divides the batch.
     """
     count, channels, height, width = x.shape
     group = next(size for size in range(min(GROUP, count), 0, -1) if count % size == 0)
-    apart = x.reshape(group, count // group, channels, height, width).float()
-    variance = (apart - apart.mean(0)).square().mean(0)
-    deviation = torch.sqrt(variance + 1e-8).mean((1, 2, 3))
+    # a group is dealt with a stride: images 0, n, 2n, ... for n groups
+    grouped = x.reshape(group, count // group, channels, height, width).float()
+    variance = (grouped - grouped.mean(0)).square().mean(0)  # (groups, C, H, W)
+    deviation = torch.sqrt(variance + 1e-8).mean((1, 2, 3))  # (groups,)
     channel = deviation.repeat(group)[:, None, None, None].expand(-1, 1, height, width)
     return torch.cat([x, channel.to(x.dtype)], 1)
 
@@ -61,8 +59,8 @@ class Discriminator(nn.Module):
 
     Args:
         architecture: the sizes; `widths` from 4x4 upwards, as in the generator.
-        outputs: how many numbers it gives: 1 for a discriminator, the length of w for an encoder.
-        compare: whether it sees how much the images of a batch differ; off for an encoder.
+        outputs: 1 for a discriminator, the length of w for an encoder.
+        compare: append the minibatch deviation; off for an encoder.
     """
 
     def __init__(self, architecture: Architecture, outputs: int = 1, compare: bool = True) -> None:
@@ -83,12 +81,12 @@ class Discriminator(nn.Module):
         x = self.blocks(self.from_rgb(functional.pixel_unshuffle(images, self._shuffle)))
         x = self.conv(with_deviation(x) if self._compare else x)
         y: Tensor = self.out(self.hidden(x.flatten(1))).float()
-        return y if self.embedding is None else self._judged(y, labels)
+        return y if self.embedding is None else self._projected(y, labels)
 
-    def _judged(self, y: Tensor, labels: Tensor | None) -> Tensor:
+    def _projected(self, y: Tensor, labels: Tensor | None) -> Tensor:
         """The projection of Miyato and Koyama (2018): the product with an embedding of the class."""
         if labels is None or self.embedding is None:
             raise ValueError("the network is conditioned on classes; give labels")
-        classes: Tensor = self.embedding(y[:, :0], labels)
-        judged: Tensor = (y * classes).sum(1, keepdim=True) / math.sqrt(y.shape[1])
-        return judged
+        classes: Tensor = self.embedding(y[:, :0], labels)  # a mapping network without z, (N, w)
+        logits: Tensor = (y * classes).sum(1, keepdim=True) / math.sqrt(y.shape[1])
+        return logits

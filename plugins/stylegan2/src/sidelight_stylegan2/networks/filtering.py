@@ -26,7 +26,7 @@ def kernel(taps: Sequence[float]) -> torch.Tensor:
             f"a filter is symmetric and has an even number of taps, {tuple(taps)} is not", "use (1, 3, 3, 1)"
         )
     line = torch.tensor(taps, dtype=torch.float32)
-    line = line / line.sum()
+    line = line / line.sum()  # separable
     return line[:, None] * line[None, :]
 
 
@@ -49,10 +49,11 @@ def upsampling_convolution(
     A transposed convolution never multiplies the zeros between the pixels, a quarter of the work of filtering first.
     """
     outputs, inputs, *size = weight.shape
+    # conv_transpose2d wants (groups * in, out / groups, 3, 3)
     grouped = weight.reshape(groups, outputs // groups, inputs, *size).transpose(1, 2)
     transposed = grouped.reshape(groups * inputs, outputs // groups, *size)
     wide = functional.conv_transpose2d(x, transposed, stride=2, groups=groups)
-    return smooth(wide, 4 * weights, (len(weights) - 2) // 2)
+    return smooth(wide, 4 * weights, (len(weights) - 2) // 2)  # 4: three of four pixels were zeros
 
 
 def downsampling_convolution(

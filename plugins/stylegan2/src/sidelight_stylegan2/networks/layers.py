@@ -14,9 +14,8 @@ from sidelight_stylegan2.networks.filtering import downsampling_convolution
 if TYPE_CHECKING:
     from torch import Tensor
 
-SLOPE = 0.2
-GAIN = math.sqrt(2)
-"""Keeps the variance of what goes through a leaky ReLU."""
+SLOPE = 0.2  # of the leaky ReLU
+GAIN = math.sqrt(2)  # keeps the variance through a leaky ReLU
 
 
 def activate(x: Tensor) -> Tensor:
@@ -35,9 +34,9 @@ class Linear(nn.Module):
     Args:
         inputs: length of the input.
         outputs: length of the output.
-        bias: what the bias starts from.
+        bias: initial bias.
         rate: relative learning rate; the stored weights and biases are larger by its inverse.
-        active: whether leaky ReLU follows.
+        active: a leaky ReLU follows.
     """
 
     def __init__(self, inputs: int, outputs: int, bias: float = 0.0, rate: float = 1.0, active: bool = False) -> None:
@@ -49,6 +48,7 @@ class Linear(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """(N, inputs) to (N, outputs), in float32 also where convolutions are not."""
         with torch.autocast(x.device.type, enabled=False):
+            # equalised: N(0, 1) weights scaled by He's constant at run time
             weight = self.weight * (self._rate / math.sqrt(self.weight.shape[1]))
             y = functional.linear(x.float(), weight, self.bias * self._rate)
         return activate(y) if self._active else y
@@ -62,8 +62,8 @@ class Convolution(nn.Module):
         outputs: channels of the output.
         size: of the kernel, odd.
         taps: (T, T) low-pass filter where the size is halved; None where it stays.
-        active: whether a bias and leaky ReLU follow.
-        scale: what the result is multiplied by, by way of the weights.
+        active: a bias and leaky ReLU follow.
+        scale: factor of the result, folded into the weights.
     """
 
     taps: Tensor | None
@@ -78,10 +78,8 @@ class Convolution(nn.Module):
         self.register_buffer("taps", taps, persistent=False)
 
     def forward(self, x: Tensor) -> Tensor:
-        """(N, inputs, H, W) to (N, outputs, H, W), or to half of H and W.
-
-        Gains are taken into weights and bias, and the convolution adds the bias: passes over features cost as much.
-        """
+        """(N, inputs, H, W) to (N, outputs, H, W), or to half of H and W."""
+        # gains go into weights and bias, which are small: a pass over the features costs as much as the convolution
         weight = self.weight * (self._gain / math.sqrt(self.weight[0].numel()))
         bias = None if self.bias is None else self.bias * self._gain
         if self.taps is None:

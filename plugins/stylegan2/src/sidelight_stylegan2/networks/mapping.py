@@ -1,4 +1,7 @@
-"""The mapping network, from z and a class to w (Karras et al. 2019, section 2), and truncation."""
+"""The mapping network f, w = f(z), and truncation (Karras et al. 2019, sections 2 and 2.2).
+
+Symbols: z normal noise; w intermediate latent; psi truncation, w' = center + psi (w - center).
+"""
 
 from __future__ import annotations
 
@@ -16,8 +19,7 @@ if TYPE_CHECKING:
 
     from sidelight_stylegan2.networks.architecture import Architecture
 
-RATE = 0.01
-"""Relative learning rate of the mapping network (Karras et al. 2019, appendix C)."""
+RATE = 0.01  # relative learning rate of the mapping network (Karras et al. 2019, appendix C)
 
 
 class Mapping(nn.Module):
@@ -42,21 +44,22 @@ class Mapping(nn.Module):
 
     def forward(self, z: Tensor, labels: Tensor | None = None) -> Tensor:
         """(N, z) and (N,) class indices (or (N, classes) weights) to w, (N, w)."""
-        x = normalise(z)
+        x = normalise(z)  # each row to root mean square 1
         if self.embedding is not None:
             if labels is None:
                 raise ValueError("the network is conditioned on classes; give labels")
+            # the class, embedded to the length of w, beside z
             x = torch.cat([x, normalise(self.embedding(one_hot(labels, self._classes)))], 1)
         w: Tensor = self.layers(x)
         return w
 
-    def follow(self, w: Tensor, decay: float) -> None:
+    def update_center(self, w: Tensor, decay: float) -> None:
         """Move the running average towards the mean of w, (N, w)."""
         self.center.copy_(torch.lerp(w.detach().mean(0), self.center, decay))
 
 
 def one_hot(labels: Tensor, classes: int) -> Tensor:
-    """(N,) class indices to (N, classes); what has two axes already is returned as it is."""
+    """(N,) class indices to (N, classes); weights, which have two axes already, pass."""
     return labels.float() if labels.ndim == 2 else functional.one_hot(labels, classes).float()
 
 
@@ -67,7 +70,7 @@ def truncate(w: Tensor, center: Tensor, psi: float, cutoff: int | None = None) -
         w: (N, layers, d).
         center: (d,), the average w.
         psi: 1 leaves w as it is, 0 gives the average.
-        cutoff: how many of the first layers are truncated; None for all.
+        cutoff: number of the first layers, which are truncated; None for all.
     """
     pulled = torch.lerp(center, w[:, :cutoff], psi)
     return pulled if cutoff is None else torch.cat([pulled, w[:, cutoff:]], 1)

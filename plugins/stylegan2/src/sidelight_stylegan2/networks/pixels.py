@@ -1,4 +1,4 @@
-"""Limits that images keep and gradients pass."""
+"""Between images in [0, 1] and the networks' range, about [-1, 1]."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 import torch
 
 
-class _Clamp(torch.autograd.Function):
+class _StraightThroughClamp(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, x: torch.Tensor) -> torch.Tensor:
         del ctx
@@ -20,12 +20,8 @@ class _Clamp(torch.autograd.Function):
 
 
 def to_pixels(images: torch.Tensor) -> torch.Tensor:
-    """From the networks' range, about [-1, 1], to [0, 1].
-
-    Values beyond are clamped. Gradients pass as if they were not: a pixel that is whiter than white would otherwise
-    never find back.
-    """
-    pixels: torch.Tensor = _Clamp.apply(images / 2 + 0.5)  # type: ignore[no-untyped-call]
+    """From about [-1, 1] to [0, 1], clamped; gradients pass the clamp, so that a pixel beyond it can come back."""
+    pixels: torch.Tensor = _StraightThroughClamp.apply(images / 2 + 0.5)  # type: ignore[no-untyped-call]
     return pixels
 
 

@@ -1,13 +1,23 @@
-"""Adversarial training (Karras et al. 2020): logistic loss, lazy R1 and path length, style mixing, averaging."""
+"""Adversarial training of StyleGAN2 (Karras et al. 2020, sections 2.3, 3 and appendix B).
+
+A step: the logistic loss in D, lazily R1; the non-saturating loss in G, lazily the path length penalty; the moving
+average of G's weights. Losses are `losses`; z noise, w = mapping(z), y labels, x images.
+"""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import copy
+from typing import TYPE_CHECKING, Any
 
 import torch
+from sidelight_specs.results import State
+from sidelight_toolkit.arrays import to_array
 from sidelight_toolkit.seeding import generator
 from sidelight_toolkit.training import minibatches
 
+from sidelight_stylegan2.networks.discriminator import Discriminator
+from sidelight_stylegan2.networks.synthesis import Network
+from sidelight_stylegan2.training.checkpoints import gathered, restore
 from sidelight_stylegan2.training.losses import (
     discriminator_loss,
     generator_loss,
@@ -15,40 +25,37 @@ from sidelight_stylegan2.training.losses import (
     path_penalty,
     r1_penalty,
 )
-from sidelight_stylegan2.training.steps import averaging_decay, descend, noted_steps, precision
+from sidelight_stylegan2.training.steps import averaging_decay, descend, precision, recorded_steps
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
     import numpy as np
     from sidelight_specs import Run
     from torch import Tensor
 
+    from sidelight_stylegan2.networks.architecture import Architecture
     from sidelight_stylegan2.params import GeneratorParams
-    from sidelight_stylegan2.training.learner import Learner
 
 CURVES = ("generator", "discriminator", "real", "fake", "r1", "path length")
-"""What is noted at every step: both losses; the mean logits of real and of made images; the regularisers, each kept
-until it is computed again."""
-CENTER_DECAY = 0.995
-PATH_DECAY = 0.99
-"""Of the running means of w and of path lengths, for each time that they are computed."""
-PATH_SHARE = 2
-"""Path lengths are computed for this fraction of a batch (Karras et al. 2020, appendix B)."""
-SLOWEST = 0.05
-"""What is left of the learning rates at the end, where they fall."""
+"""Recorded at every step: both losses; mean logits of real and of made images; the regularisers, each kept until it is
+computed again."""
+CENTER_DECAY = 0.995  # of the running mean of w
+PATH_DECAY = 0.99  # of the running mean of path lengths
+PATH_BATCH_DIVISOR = 2  # path lengths take half a batch (Karras et al. 2020, appendix B)
+SLOWEST = 0.05  # factor of the learning rates at the end, where they fall
 
 
 class Training:
-    """One stretch of training, with random streams of its own.
+    """One part of a training, with random streams of its own.
 
     Args:
         learner: the networks, changed in place.
         images: (N, C, H, W) in [-1, 1].
         labels: (N,) class indices, or None without classes.
-        params: how to train.
+        params: options.
         run: the kernel.
-        part: the number of the stretch; two stretches of the same number draw the same numbers.
+        part: number of the part; two parts of the same number draw the same numbers.
     """
 
     def __init__(
@@ -59,8 +66,8 @@ class Training:
         size = min(params.batch, len(images))
         self._rows: Iterator[np.ndarray] = minibatches(len(images), size, run.rng(f"minibatches {part}"))
         self._count, self._part = size, part
-        self._facts = learner.generator.architecture
-        self._noted = dict.fromkeys(CURVES, 0.0)
+        self._architecture = learner.generator.architecture
+        self._terms = dict.fromkeys(CURVES, 0.0)
 
     def steps(self, steps: range) -> dict[str, np.ndarray]:
         """Train; the numbers count from the beginning of the whole training.
@@ -72,91 +79,92 @@ class Training:
             SidelightError: a loss is not finite; it names the step.
         """
         label = f"training {self._part} of {self._params.checkpoints}"
-        return noted_steps(self._run, steps, label, self._step, self._noted)
+        return recorded_steps(self._run, steps, label, self._step, self._terms)
 
     def _step(self, step: int) -> None:
         params = self._params
-        self._learner.slow_down(slowed(step, params.steps, params.decay))
-        self._discriminate()
+        self._learner.scale_rates(rate_factor(step, params.steps, params.decay))
+        self._train_discriminator()
         if params.r1 and step % params.r1_every == 0:
-            self._penalise_gradient()
-        self._generate()
+            self._regularise_gradient()
+        self._train_generator()
         if params.path and step % params.path_every == 0:
-            self._penalise_path()
-        self._learner.follow(averaging_decay(step, self._count, self._params.average))
+            self._regularise_path()
+        self._learner.update_average(averaging_decay(step, self._count, self._params.average))
 
-    def _discriminate(self) -> None:
+    def _train_discriminator(self) -> None:
         images, labels = self._real()
         with torch.no_grad():
-            made, classes = self._made(self._count)
-        real, fake = self._judge(images, labels), self._judge(made, classes)
+            made, made_labels = self._made(self._count)
+        real, fake = self._discriminate(images, labels), self._discriminate(made, made_labels)  # logits, (B, 1)
         loss = discriminator_loss(real, fake)
         descend(loss, self._learner.discriminator_optimizer)
-        self._noted |= {"discriminator": loss.item(), "real": real.mean().item(), "fake": fake.mean().item()}
+        self._terms |= {"discriminator": loss.item(), "real": real.mean().item(), "fake": fake.mean().item()}
 
-    def _penalise_gradient(self) -> None:
+    def _regularise_gradient(self) -> None:
         images, labels = self._real()
         images.requires_grad_()
-        penalty = self._params.r1 * r1_penalty(self._judge(images, labels), images)
+        penalty = self._params.r1 * r1_penalty(self._discriminate(images, labels), images)
+        # lazy regularisation: computed every k steps, with k times the weight
         descend(penalty * self._params.r1_every, self._learner.discriminator_optimizer)
-        self._noted["r1"] = penalty.item()
+        self._terms["r1"] = penalty.item()
 
-    def _generate(self) -> None:
-        self._learner.discriminator.requires_grad_(False)
-        loss = generator_loss(self._judge(*self._made(self._count)))
+    def _train_generator(self) -> None:
+        self._learner.discriminator.requires_grad_(False)  # D's own gradients are not needed here
+        loss = generator_loss(self._discriminate(*self._made(self._count)))
         self._learner.discriminator.requires_grad_(True)
         descend(loss, self._learner.generator_optimizer)
-        self._noted["generator"] = loss.item()
+        self._terms["generator"] = loss.item()
 
-    def _penalise_path(self) -> None:
-        w, _ = self._mapped(max(1, self._count // PATH_SHARE))
+    def _regularise_path(self) -> None:
+        w, _ = self._mapped(max(1, self._count // PATH_BATCH_DIVISOR))
         w = w if w.requires_grad else w.requires_grad_()  # without a mapping network nothing before w is learned
-        images = self._drawn(w)
-        lengths = path_lengths(images, w, self._normal(*images.shape))
-        mean = self._learner.follow_path(lengths, PATH_DECAY)
+        images = self._draw(w)
+        lengths = path_lengths(images, w, self._normal(*images.shape))  # |J^T y|, (B,)
+        mean = self._learner.update_path_mean(lengths, PATH_DECAY)  # a
         penalty = self._params.path * path_penalty(lengths, mean)
         descend(penalty * self._params.path_every, self._learner.generator_optimizer)
-        self._noted["path length"] = lengths.mean().item()
+        self._terms["path length"] = lengths.mean().item()
 
     def _real(self) -> tuple[Tensor, Tensor | None]:
         rows = torch.from_numpy(next(self._rows)).to(self._images.device)
         images = self._images[rows]
         if self._params.flip:
-            mirrored = (torch.rand(len(rows), generator=self._random) < 0.5).to(images.device)
-            images = torch.where(mirrored[:, None, None, None], images.flip(3), images)
+            flip = (torch.rand(len(rows), generator=self._random) < 0.5).to(images.device)
+            images = torch.where(flip[:, None, None, None], images.flip(3), images)
         return images, None if self._labels is None else self._labels[rows]
 
     def _made(self, count: int) -> tuple[Tensor, Tensor | None]:
         w, labels = self._mapped(count)
-        return self._drawn(w), labels
+        return self._draw(w), labels
 
     def _mapped(self, count: int) -> tuple[Tensor, Tensor | None]:
-        """w of random z and classes that follow the data, in some cases of two z (style mixing)."""
+        """w of random z and of labels drawn from the data; for some images of two z (style mixing)."""
         labels = None
         if self._labels is not None:
-            chosen = torch.randint(len(self._labels), (count,), generator=self._random)
-            labels = self._labels[chosen.to(self._labels.device)]
-        network, facts = self._learner.generator, self._facts
-        w = network.map(self._normal(count, facts.z), labels)
-        network.mapping.follow(w[:, 0], CENTER_DECAY)
+            rows = torch.randint(len(self._labels), (count,), generator=self._random)
+            labels = self._labels[rows.to(self._labels.device)]
+        network, z = self._learner.generator, self._architecture.z
+        w = network.map(self._normal(count, z), labels)  # (B, inputs, d)
+        network.mapping.update_center(w[:, 0], CENTER_DECAY)
         if not self._params.mixing:
             return w, labels
-        return torch.where(self._later(count), network.map(self._normal(count, facts.z), labels), w), labels
+        return torch.where(self._mixed(count), network.map(self._normal(count, z), labels), w), labels
 
-    def _later(self, count: int) -> Tensor:
-        """(N, inputs, 1): which inputs follow the second z: from a random one on; none in 1 - `mixing` of images."""
-        inputs = self._facts.inputs
-        crossing = torch.randint(1, inputs, (count,), generator=self._random)
-        mixed = torch.rand(count, generator=self._random) < self._params.mixing
-        crossing = torch.where(mixed, crossing, inputs)
-        return (torch.arange(inputs) >= crossing[:, None])[:, :, None].to(self._images.device)
+    def _mixed(self, count: int) -> Tensor:
+        """Inputs that follow the second z, (B, inputs, 1) bool: from a random one on, for `mixing` of the images."""
+        inputs = self._architecture.inputs
+        crossover = torch.randint(1, inputs, (count,), generator=self._random)
+        is_mixed = torch.rand(count, generator=self._random) < self._params.mixing
+        crossover = torch.where(is_mixed, crossover, inputs)
+        return (torch.arange(inputs) >= crossover[:, None])[:, :, None].to(self._images.device)
 
-    def _drawn(self, w: Tensor) -> Tensor:
+    def _draw(self, w: Tensor) -> Tensor:
         with precision(self._images.device, self._params.precision):
             images: Tensor = self._learner.generator(w, self._random)
         return images
 
-    def _judge(self, images: Tensor, labels: Tensor | None) -> Tensor:
+    def _discriminate(self, images: Tensor, labels: Tensor | None) -> Tensor:
         with precision(self._images.device, self._params.precision):
             logits: Tensor = self._learner.discriminator(images.contiguous(memory_format=torch.channels_last), labels)
         return logits
@@ -165,7 +173,81 @@ class Training:
         return torch.randn(*shape, generator=self._random).to(self._images.device)
 
 
-def slowed(step: int, steps: int, decay: float) -> float:
-    """Factor of the learning rates: 1, and over the last share `decay` of the steps down to `SLOWEST`, linearly."""
+def rate_factor(step: int, steps: int, decay: float) -> float:
+    """Factor of the learning rates: 1, and over the last `decay` of the steps falling linearly to `SLOWEST`."""
     left = (steps - step) / steps
     return 1.0 if left >= decay else SLOWEST + (1 - SLOWEST) * left / decay
+
+
+class Learner:
+    """All that a checkpoint keeps: G, D, the average of G, both optimizers, and the mean path length.
+
+    Args:
+        architecture: sizes of the networks.
+        params: learning rates, and intervals of the regularisers.
+        device: of the networks. Their weights are drawn from torch's global CPU stream.
+    """
+
+    def __init__(self, architecture: Architecture, params: GeneratorParams, device: str) -> None:
+        self.generator = _on_device(Network(architecture), device)
+        self.discriminator = _on_device(Discriminator(architecture), device)
+        self.average = copy.deepcopy(self.generator).eval().requires_grad_(False)
+        self.generator.synthesis.modulated_by(params.modulation)
+        self.path_mean = torch.zeros((), device=device)
+        every = params.path_every if params.path else 0
+        self.generator_optimizer = _adam(self.generator, params.rate, every)
+        self.discriminator_optimizer = _adam(self.discriminator, params.discriminator_rate, params.r1_every)
+        self._rates = {optimizer: optimizer.param_groups[0]["lr"] for optimizer in self._optimizers.values()}
+
+    def scale_rates(self, factor: float) -> None:
+        """Set both learning rates to this factor times those of the beginning."""
+        for optimizer, rate in self._rates.items():
+            for group in optimizer.param_groups:
+                group["lr"] = factor * rate
+
+    @torch.no_grad()
+    def update_average(self, decay: float) -> None:
+        """Move the average towards the generator: decay * average + (1 - decay) * generator."""
+        for old, new in zip(self.average.parameters(), self.generator.parameters(), strict=True):
+            old.lerp_(new, 1 - decay)
+        for old, new in zip(self.average.buffers(), self.generator.buffers(), strict=True):
+            old.copy_(new)
+
+    def update_path_mean(self, lengths: torch.Tensor, decay: float) -> torch.Tensor:
+        """Running mean of path lengths after (N,) new ones; it begins with the first lengths.
+
+        Beginning with 0, it would ask for images that do not move with w at all, until it has caught up: for hundreds
+        of steps.
+        """
+        mean = lengths.detach().mean()
+        self.path_mean = torch.lerp(mean, self.path_mean, decay) if self.path_mean else mean
+        return self.path_mean
+
+    def state(self, curves: Mapping[str, np.ndarray]) -> State:
+        """Everything, as arrays."""
+        arrays = {"path_mean": to_array(self.path_mean), **gathered(self._networks, self._optimizers)}
+        return State(arrays=arrays, settings=self.generator.architecture.settings(), curves=dict(curves))
+
+    def load(self, state: State) -> None:
+        """Continue from the result of `state`."""
+        self.path_mean = torch.from_numpy(state.arrays["path_mean"].copy()).to(self.path_mean.device)
+        restore(self._networks, self._optimizers, state.arrays)
+
+    @property
+    def _networks(self) -> dict[str, torch.nn.Module]:
+        return {name: getattr(self, name) for name in ("generator", "discriminator", "average")}
+
+    @property
+    def _optimizers(self) -> dict[str, torch.optim.Optimizer]:
+        return {name: getattr(self, name) for name in ("generator_optimizer", "discriminator_optimizer")}
+
+
+def _on_device(network: Any, device: str) -> Any:
+    """Channels innermost in memory: convolutions on a CPU are faster so."""
+    return network.to(device=device, memory_format=torch.channels_last)
+
+
+def _adam(network: torch.nn.Module, rate: float, every: int) -> torch.optim.Adam:
+    """Adam for lazy regularisation: a regulariser every k steps is one more step, for which the settings make up."""
+    c = every / (every + 1) if every else 1.0  # Karras et al. 2020, appendix B
+    return torch.optim.Adam(network.parameters(), lr=rate * c, betas=(0.0, 0.99**c), eps=1e-8)

@@ -1,8 +1,7 @@
-"""Trainings that are kept in parts, so that one that was interrupted goes on and ends with the same weights."""
+"""Trainings kept in parts: one that was interrupted goes on with the part under way, and ends with the same weights."""
 
 from __future__ import annotations
 
-import hashlib
 from typing import TYPE_CHECKING, Protocol, TypeVar
 
 import numpy as np
@@ -13,18 +12,18 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from sidelight_specs import Run
-    from sidelight_specs.results import Split, State
+    from sidelight_specs.results import State
 
 
 class Resumable(Protocol):
-    """Networks under training, with all that has to be kept to continue."""
+    """Networks and optimizers under training."""
 
     def state(self, curves: Mapping[str, np.ndarray]) -> State:
         """Everything, as arrays, with the learning curves so far."""
         ...
 
     def load(self, state: State) -> None:
-        """Continue from what `state` gave."""
+        """Continue from the result of `state`."""
         ...
 
 
@@ -34,18 +33,19 @@ L = TypeVar("L", bound="Resumable")
 def trained_in_parts(
     run: Run, parts: int, data: str, begin: Callable[[], L], train: Callable[[L, int], dict[str, np.ndarray]]
 ) -> State:
-    """The training after `parts` parts, each of which is kept. The last one that was finished is where it begins.
+    """The state after `parts` parts, each of which is cached; training begins after the last one that is.
 
     Args:
-        run: the kernel, which keeps.
-        parts: how many.
-        data: what it is trained on, so that nothing is continued on other data: see `digest`.
-        begin: gives the networks at the beginning.
-        train: trains them for part number 1, 2, ..., in place, and gives the learning curves, an array for each.
+        run: the kernel.
+        parts: their number.
+        data: digest of the training data: nothing is continued on other data.
+        begin: makes the networks at the beginning.
+        train: trains them for part number 1, 2, ..., in place, and returns the learning curves, an array for each.
     """
 
     def make() -> State:
         learner = begin()
+        # recursion down to the last part that is in the cache
         before = trained_in_parts(run, parts - 1, data, begin, train) if parts > 1 else None
         if before is not None:
             learner.load(before)
@@ -56,13 +56,6 @@ def trained_in_parts(
     return run.cached(("training", parts, data), make)
 
 
-def digest(split: Split) -> str:
-    """What the images and labels are."""
-    hasher = hashlib.blake2b(np.ascontiguousarray(split.images).tobytes(), digest_size=16)
-    hasher.update(b"" if split.labels is None else np.ascontiguousarray(split.labels).tobytes())
-    return hasher.hexdigest()
-
-
 def under(part: str, arrays: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
     """The arrays whose names begin with `part/`, without it."""
     return {name.removeprefix(f"{part}/"): value for name, value in arrays.items() if name.startswith(f"{part}/")}
@@ -71,7 +64,7 @@ def under(part: str, arrays: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
 def gathered(
     networks: Mapping[str, torch.nn.Module], optimizers: Mapping[str, torch.optim.Optimizer]
 ) -> dict[str, np.ndarray]:
-    """Weights, buffers, and what optimizers keep of each weight, each name below that of its network or optimizer."""
+    """Weights, buffers and the optimizers' states, named `network/weight` and `optimizer/index/entry`."""
     arrays: dict[str, np.ndarray] = {}
     for part, network in networks.items():
         arrays |= {f"{part}/{name}": to_array(value) for name, value in network.state_dict().items()}
@@ -86,14 +79,14 @@ def restore(
     optimizers: Mapping[str, torch.optim.Optimizer],
     arrays: Mapping[str, np.ndarray],
 ) -> None:
-    """Load what `gathered` gave."""
+    """Load the result of `gathered`."""
     for part, network in networks.items():
         network.load_state_dict({name: _tensor(value) for name, value in under(part, arrays).items()})
     for part, optimizer in optimizers.items():
         entries: dict[int, dict[str, torch.Tensor]] = {}
         for name, value in under(part, arrays).items():
-            index, _, what = name.partition("/")
-            entries.setdefault(int(index), {})[what] = _tensor(value)
+            index, _, entry = name.partition("/")
+            entries.setdefault(int(index), {})[entry] = _tensor(value)
         optimizer.load_state_dict({**optimizer.state_dict(), "state": entries})
 
 

@@ -1,4 +1,8 @@
-"""What the two networks minimise (Karras et al. 2020, sections 2.3 and 3, appendix B)."""
+"""Losses of StyleGAN2 (Karras et al. 2020, sections 2.3 and 3, appendix B).
+
+Symbols: D discriminator, whose logits these functions take; G generator; J = dG/dw; y a random direction among images;
+a the running mean of the path lengths.
+"""
 
 from __future__ import annotations
 
@@ -30,7 +34,7 @@ def r1_penalty(real: Tensor, images: Tensor) -> Tensor:
         images: (N, C, H, W), which require gradients.
 
     Returns:
-        A number whose own gradients with respect to the discriminator's weights can be taken.
+        A scalar whose own gradients with respect to the discriminator's weights can be taken.
     """
     (gradient,) = torch.autograd.grad(real.sum(), images, create_graph=True)
     return gradient.square().sum((1, 2, 3)).mean() / 2
@@ -45,15 +49,15 @@ def path_lengths(images: Tensor, w: Tensor, direction: Tensor) -> Tensor:
         direction: (N, C, H, W) standard normal.
 
     Returns:
-        (N,): root of the squared gradient summed over d and averaged over the inputs; y is scaled by
-        1 / sqrt(H W), so that lengths do not depend on the size of the images.
+        (N,): root of the squared gradient summed over d and averaged over the inputs.
     """
     height, width = images.shape[2:]
+    # y is scaled by 1 / sqrt(H W), so that lengths do not depend on the size of the images
     product = (images * direction).sum() / math.sqrt(height * width)
-    (gradient,) = torch.autograd.grad(product, w, create_graph=True)
+    (gradient,) = torch.autograd.grad(product, w, create_graph=True)  # J^T y, (N, inputs, d)
     return gradient.square().sum(2).mean(1).sqrt()
 
 
 def path_penalty(lengths: Tensor, mean: Tensor) -> Tensor:
-    """(|J^T y| - a)^2, averaged; a is the running mean of the lengths."""
+    """(|J^T y| - a)^2, averaged (equation 4)."""
     return (lengths - mean).square().mean()

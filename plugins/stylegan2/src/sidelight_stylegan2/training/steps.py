@@ -1,4 +1,4 @@
-"""What adversarial trainings do at every step: take it, note its terms, average the weights."""
+"""Steps of adversarial trainings: recording of terms, averaging of weights, descent, precision."""
 
 from __future__ import annotations
 
@@ -15,17 +15,17 @@ if TYPE_CHECKING:
     from sidelight_specs import Run
 
 
-def noted_steps(
-    run: Run, steps: range, label: str, step: Callable[[int], None], noted: Mapping[str, float]
+def recorded_steps(
+    run: Run, steps: range, label: str, step: Callable[[int], None], terms: Mapping[str, float]
 ) -> dict[str, np.ndarray]:
-    """Take steps, and keep what is noted after each.
+    """Take steps, recording the terms after each.
 
     Args:
-        run: the kernel, which shows how far it is.
+        run: the kernel, for progress.
         steps: their numbers.
-        label: for the progress bar.
-        step: takes one, and writes into `noted`.
-        noted: name to value, the same names at every step.
+        label: of the progress bar.
+        step: takes one, and writes into `terms`.
+        terms: name to value, the same names at every step.
 
     Returns:
         (T,) float32 for each name.
@@ -36,19 +36,20 @@ def noted_steps(
     rows = []
     for number in run.progress(steps, label):
         step(number)
-        rows.append(list(noted.values()))
+        rows.append(list(terms.values()))
         if not all(math.isfinite(value) for value in rows[-1]):
             raise SidelightError(
-                f"the training left finite numbers at step {number + 1}: {dict(noted)}; try lower rates"
+                f"the training left finite numbers at step {number + 1}: {dict(terms)}; try lower rates"
             )
-    table = np.array(rows, dtype=np.float32).reshape(-1, len(noted))
-    return {name: table[:, column].copy() for column, name in enumerate(noted)}
+    table = np.array(rows, dtype=np.float32).reshape(-1, len(terms))
+    return {name: table[:, column].copy() for column, name in enumerate(terms)}
 
 
 def averaging_decay(step: int, size: int, half_life: int) -> float:
-    """What the average keeps of itself at a step of `size` images.
+    """Decay of the weights' moving average at a step of `size` images.
 
-    Its half-life is `half_life` images, and at most a twentieth of the images seen so far.
+    The half-life is `half_life` images, and at most a twentieth of the images seen so far, so that the average forgets
+    the random weights of the beginning.
     """
     seen = (step + 1) * size
     return float(0.5 ** (size / max(1e-8, min(half_life, 0.05 * seen))))
@@ -64,5 +65,5 @@ def descend(loss: torch.Tensor, *optimizers: torch.optim.Optimizer) -> None:
 
 
 def precision(device: str | torch.device, name: str) -> torch.autocast:
-    """The context in which convolutions have the precision that an option names: `float32` or `bfloat16`."""
+    """Autocast context for the option `precision`: `float32` or `bfloat16`."""
     return torch.autocast(torch.device(device).type, torch.bfloat16, enabled=name == "bfloat16")

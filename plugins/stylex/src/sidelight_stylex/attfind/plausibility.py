@@ -10,15 +10,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
-from sidelight_stylegan2.networks.discriminator import GROUP
+from sidelight_stylegan2.networks.discriminator import GROUP, Discriminator
 from sidelight_stylegan2.networks.pixels import from_pixels
 from sidelight_toolkit.arrays import to_array
 from sidelight_toolkit.batching import in_batches
 from sidelight_toolkit.images import resize
 from torch.nn import functional
-
-from sidelight_stylex.networks import Networks
-from sidelight_stylex.params import GeneratorParams
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -147,19 +144,17 @@ def discriminator_filter(models: Models, data: torch.Tensor) -> Callable[[torch.
         models: classifier and generator.
         data: (R, C, H, W) images; the first `GROUP` - 1 are the companions of every image.
     """
-    params, networks = (getattr(models.generator, name, None) for name in ("params", "networks"))
-    is_trained = isinstance(params, GeneratorParams) and params.adversarial > 0 and params.autoencoder < 1
+    discriminator = getattr(models.generator, "trained_discriminator", None)  # also of a StylEx kept in a zoo
     companions = data[: GROUP - 1]
-    if not is_trained or not isinstance(networks, Networks) or len(companions) < GROUP - 1:
+    if not isinstance(discriminator, Discriminator) or len(companions) < GROUP - 1:
         return None
-    discriminator = networks.discriminator
 
     def logits(images: torch.Tensor) -> torch.Tensor:
         # the minibatch deviation couples a group: every image is seen among the same companions. Groups are dealt
         # with a stride: the first of each quarter of the batch, the second of each, ...
         batch = torch.cat([images, companions.repeat_interleave(len(images), 0)])
         labels = models.classify(batch).softmax(1) if discriminator.conditioned else None
-        realness = discriminator(from_pixels(batch).contiguous(memory_format=torch.channels_last), labels)
-        return realness[: len(images), 0]  # type: ignore[no-any-return]
+        realness: torch.Tensor = discriminator(from_pixels(batch).contiguous(memory_format=torch.channels_last), labels)
+        return realness[: len(images), 0]
 
     return lambda images: in_batches(logits, images, max(1, models.batch // GROUP))

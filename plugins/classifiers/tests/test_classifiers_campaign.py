@@ -10,7 +10,7 @@ import zipfile
 
 import pytest
 import torch
-from sidelight_classifiers.files.onnx import OnnxModel
+from sidelight_classifiers.files.onnx_model import OnnxModel
 from sidelight_classifiers.files.torch_model import TorchModel
 from sidelight_classifiers.params import OnnxParams, TorchParams
 from sidelight_specs import SidelightError

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 from sidelight_classifiers.params import ResNetParams, VggParams
-from sidelight_classifiers.trained.facts import Facts
+from sidelight_classifiers.trained.base import DataSummary
 from sidelight_classifiers.trained.resnet import ResNet, ResNetModule
 from sidelight_classifiers.trained.vgg import Vgg, VggModule
 from sidelight_specs.results import Split, State, Targets
@@ -13,7 +13,7 @@ from sidelight_specs.testing import ToyRun
 from torch import nn
 
 KINDS = {"resnet": (ResNet, ResNetParams), "vgg": (Vgg, VggParams)}
-FACTS = Facts(shape=(1, 32, 32), classes=tuple("0123456789"), mean=0.1, std=0.3)
+FACTS = DataSummary(shape=(1, 32, 32), classes=tuple("0123456789"), mean=0.1, std=0.3)
 
 
 class Stripes(Data):
@@ -100,7 +100,7 @@ def test_it_learns(trained):
 def test_a_saved_state_gives_the_same_scores(trained, tmp_path):
     classifier, _ = trained
     classifier.state().save(tmp_path)
-    other = type(classifier)(classifier.params, run=ToyRun())
+    other = type(classifier)(classifier._params, run=ToyRun())
     other.load_state(State.load(tmp_path))
     images = torch.rand(3, 1, 32, 32)
     torch.testing.assert_close(other.scores(images), classifier.scores(images))

@@ -7,7 +7,7 @@ import zipfile
 import pytest
 import sidelight_classifiers
 import torch
-from sidelight_classifiers.files.checks import kind_of_file, sizes_of_exported
+from sidelight_classifiers.files.archive import kind_of_file, sizes_of_exported
 from sidelight_classifiers.files.torch_model import TorchModel
 from sidelight_specs import UserError
 from sidelight_specs.facts import DataFacts

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 import torch
 from sidelight_classifiers import sidelight_classifiers
-from sidelight_classifiers.files.onnx import OnnxModel
-from sidelight_classifiers.files.onnx_file import inspected
+from sidelight_classifiers.files.onnx_inspection import inspect
+from sidelight_classifiers.files.onnx_model import OnnxModel
 from sidelight_classifiers.params import OnnxParams
 from sidelight_specs import UserError
 from sidelight_specs.testing import ToyRun
@@ -121,7 +121,7 @@ def test_a_regression_has_one_value(tmp_path, images):
 def test_weights_in_a_file_beside_the_model_are_read(tmp_path, images):
     (tmp_path / "w.bin").write_bytes(b"1234" + WEIGHTS.tobytes())
     path = write(tmp_path / "a.onnx", weights=external("w.bin", offset=4, length=WEIGHTS.nbytes))
-    assert inspected(path) == (tmp_path / "w.bin",)
+    assert inspect(path) == (tmp_path / "w.bin",)
     torch.testing.assert_close(load(path).scores(images), expected(images))
 
 
@@ -157,7 +157,7 @@ def test_weights_elsewhere_are_found_also_in_a_nodes_subgraph(tmp_path):
     )
     branch = helper.make_node("If", ["images"], ["other"], then_branch=inner, else_branch=inner)
     with pytest.raises(UserError, match="keeps weights in"):
-        inspected(write(tmp_path / "a.onnx", nodes=[branch]))
+        inspect(write(tmp_path / "a.onnx", nodes=[branch]))
 
 
 def test_operators_from_libraries_are_refused(tmp_path):

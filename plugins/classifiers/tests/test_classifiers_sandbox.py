@@ -50,17 +50,17 @@ def refuse(_):
     ],
 )
 def test_how_a_child_ends_is_answered(does, answer):
-    assert sandbox._forked(REQUEST, does) == answer
+    assert sandbox._fork(REQUEST, does) == answer
 
 
 def test_an_endless_child_is_ended_by_its_cpu_time():
-    assert sandbox._forked(REQUEST, loop)["signal"] in {signal.SIGXCPU, signal.SIGKILL}
+    assert sandbox._fork(REQUEST, loop)["signal"] in {signal.SIGXCPU, signal.SIGKILL}
 
 
 @pytest.mark.parametrize("does", [hoard, write], ids=["memory", "files"])
 def test_a_child_cannot_take_all_memory_or_write(does, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    answer = sandbox._forked(REQUEST, does)
+    answer = sandbox._fork(REQUEST, does)
     assert "message" in answer or answer["signal"] == signal.SIGXFSZ
     assert not (tmp_path / "written").exists() or not (tmp_path / "written").read_text()
 
@@ -75,7 +75,7 @@ def test_a_child_cannot_take_all_memory_or_write(does, tmp_path, monkeypatch):
     ],
 )
 def test_what_the_user_is_told(monkeypatch, answer, message):
-    monkeypatch.setattr(sandbox, "_asked", lambda *_: answer)
+    monkeypatch.setattr(sandbox, "_ask", lambda *_: answer)
     with pytest.raises(UserError, match=message) as caught:
         sandbox.rehearse("torch", {"path": "model.pt2"}, "digest", 7)
     assert caught.value.fix
@@ -84,7 +84,7 @@ def test_what_the_user_is_told(monkeypatch, answer, message):
 def test_a_file_is_tried_apart_once(pt2, load, images, monkeypatch):
     asked = []
     monkeypatch.setattr(sandbox, "_passed", set())
-    monkeypatch.setattr(sandbox, "_asked", lambda request, _: asked.append(request) or {})
+    monkeypatch.setattr(sandbox, "_ask", lambda request, _: asked.append(request) or {})
     run = ToyRun()
     for _ in range(2):
         load(pt2, run).scores(images)

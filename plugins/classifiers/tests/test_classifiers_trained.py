@@ -5,7 +5,7 @@ import pytest
 import torch
 from sidelight_classifiers.params import LeNetParams
 from sidelight_classifiers.trained.accuracy import accuracy
-from sidelight_classifiers.trained.facts import Facts
+from sidelight_classifiers.trained.base import DataSummary
 from sidelight_classifiers.trained.lenet import LeNet, LeNetModule
 from sidelight_specs import Cancelled, NotFittedError, UserError
 from sidelight_specs.results import Split, State
@@ -25,7 +25,7 @@ def bars(count, classes=3, side=16, channels=1, seed=0):
     return Split(images=images, labels=labels, class_names=names, ids=tuple(map(str, range(count))))
 
 
-DIGITS = Facts(shape=(1, 32, 32), classes=tuple("0123456789"), mean=0.1, std=0.3)
+DIGITS = DataSummary(shape=(1, 32, 32), classes=tuple("0123456789"), mean=0.1, std=0.3)
 
 
 class Bars(Data):

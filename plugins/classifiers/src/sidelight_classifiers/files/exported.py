@@ -7,15 +7,17 @@ operators of the graph are called one after the other instead, and only those of
 from __future__ import annotations
 
 import json
+import math
+import re
+import sys
 from typing import TYPE_CHECKING, Any
 
 import torch
 from sidelight_specs import UserError
 from torch import nn
 
-from sidelight_classifiers.files.archive import HOW_TO_EXPORT, how_to_mend
-from sidelight_classifiers.files.operators import argument, operator_of, outputs_of
-from sidelight_classifiers.files.payload import Unsupported, read_tensors
+from sidelight_classifiers.files.archive import GRAPH, HOW_TO_EXPORT, Unsupported, how_to_mend
+from sidelight_classifiers.files.operators import DTYPES, argument, operator_of, outputs_of
 from sidelight_classifiers.files.trial import VIEWS, ending_called
 
 if TYPE_CHECKING:
@@ -24,11 +26,12 @@ if TYPE_CHECKING:
 
     from sidelight_classifiers.files.trial import Ending
 
-SCHEMA = 8
+SCHEMA = 8  # major version of the format that is read
+KEYWORD = 2  # kind of an argument that is given by name
 
 
 class Tap(nn.Module):
-    """Stands where a submodule of the exported model ended, and hands its output on, so that it can be watched."""
+    """Identity in the place of a submodule of the exported model, called on its output so that it can be watched."""
 
     def forward(self, output: torch.Tensor) -> torch.Tensor:
         """The output itself."""
@@ -56,7 +59,7 @@ class ExportedModule(nn.Module):
         self._last_use = _last_uses(graph["nodes"], self.output_name)
 
     def forward(self, images: torch.Tensor) -> torch.Tensor:
-        """What the program's only output holds."""
+        """The program's only output: its nodes in order, each value freed after its last use."""
         values: dict[str, Any] = {name: self.get_buffer(buffer) for name, buffer in self._buffer_of.items()}
         values[self.input_name] = images
         for number, step in enumerate(self._steps):
@@ -65,8 +68,8 @@ class ExportedModule(nn.Module):
                 values[name] = tap(values[name])
             for name in self._last_use.get(number, ()):
                 values.pop(name, None)
-        found: torch.Tensor = values[self.output_name]
-        return found
+        scores: torch.Tensor = values[self.output_name]
+        return scores
 
     @property
     def ending(self) -> Ending:
@@ -74,7 +77,7 @@ class ExportedModule(nn.Module):
         return ending_called(_operator_name(self._last[1])) if self._last else ""
 
     def drop_ending(self) -> None:
-        """Give what the last softmax or sigmoid is given, instead of what it gives."""
+        """Make the model give logits: pass on the input of the last softmax or sigmoid instead of its output."""
         assert self._last is not None
         number, node = self._last
         source, (output,) = _first_input(node), outputs_of(node["outputs"])
@@ -85,7 +88,7 @@ class ExportedModule(nn.Module):
         self._steps[number] = step
 
     def _bind(self, signature: Mapping[str, Any], tensors: Mapping[str, torch.Tensor]) -> None:
-        """Which placeholder stands for which tensor, which for the images; and what is given back."""
+        """Register tensors as buffers, and name the placeholders of tensors and images, and the output."""
         self._buffer_of: dict[str, str] = {}
         inputs = []
         for spec in signature["input_specs"]:
@@ -113,8 +116,8 @@ class ExportedModule(nn.Module):
         names = outputs_of(node["outputs"])
 
         def step(values: dict[str, Any]) -> None:
-            positional = [get(values) for _, kind, get in arguments if kind != 2]
-            keywords = {name: get(values) for name, kind, get in arguments if kind == 2}
+            positional = [get(values) for _, kind, get in arguments if kind != KEYWORD]
+            keywords = {name: get(values) for name, kind, get in arguments if kind == KEYWORD}
             result = operator(*positional, **keywords)
             for name, value in zip(names, [result] if len(names) == 1 else result, strict=True):
                 if isinstance(name, list):
@@ -137,19 +140,20 @@ class ExportedModule(nn.Module):
         return {number: list(reversed(inner)) for number, inner in taps.items()}
 
     def _submodule(self, path: str) -> nn.Module:
-        place: nn.Module = self
-        for part in path.split("."):
-            if part not in place._modules:
-                place.add_module(part, Tap())
-            place = place.get_submodule(part)
-        return place
+        module: nn.Module = self
+        for name in path.split("."):
+            if name not in module._modules:
+                module.add_module(name, Tap())
+            module = module.get_submodule(name)
+        return module
 
 
 def _module_paths(node: Mapping[str, Any]) -> list[str]:
     """Paths of the submodules that a node belongs to, outermost first: `key,path,type` joined by semicolons."""
     stack = (node.get("metadata") or {}).get("nn_module_stack", "")
     paths = [entry.split(",")[1] for entry in stack.split(";") if entry.count(",") >= 2]
-    return [path for path in paths if path and all(part.isidentifier() or part.isdecimal() for part in path.split("."))]
+    # names come from the file: only those that a module can have become attributes
+    return [path for path in paths if path and all(name.isidentifier() or name.isdecimal() for name in path.split("."))]
 
 
 def _size(described: Mapping[str, Any]) -> int | None:
@@ -180,7 +184,7 @@ def _last_node(nodes: list[Mapping[str, Any]], output: str) -> tuple[int, Mappin
 
 
 def _last_uses(nodes: list[Mapping[str, Any]], output: str) -> dict[int, list[str]]:
-    """Node number to the values that no later node needs, so that memory is given back."""
+    """Node number to the values that no later node needs, so that their memory is freed."""
     last: dict[str, int] = {}
     for number, node in enumerate(nodes):
         made = [name for item in outputs_of(node["outputs"]) for name in (item if isinstance(item, list) else [item])]
@@ -193,6 +197,37 @@ def _last_uses(nodes: list[Mapping[str, Any]], output: str) -> dict[int, list[st
     return uses
 
 
+def read_tensors(members: Mapping[str, bytes], folder: str) -> dict[str, torch.Tensor]:
+    """Name to tensor, for `data/weights` or `data/constants` of an archive.
+
+    Raises:
+        Unsupported: a tensor that was pickled, or written on a machine of the other byte order.
+    """
+    if members.get("byteorder", b"little").decode() != sys.byteorder:
+        raise Unsupported("the byte order of another kind of machine")
+    table = json.loads(members[f"data/{folder}/model_{folder}_config.json"])["config"]
+    return {name: _tensor(entry, members, folder) for name, entry in table.items()}
+
+
+def _tensor(entry: Mapping[str, Any], members: Mapping[str, bytes], folder: str) -> torch.Tensor:
+    if entry["use_pickle"] or not re.fullmatch(r"(weight|tensor)_\d+", entry["path_name"]):
+        raise Unsupported("a pickled object among its tensors")
+    meta = entry["tensor_meta"]
+    dtype = DTYPES.get(meta["dtype"])
+    if dtype is None:
+        raise Unsupported("a tensor of complex numbers or of 8-bit floats")
+    sizes, strides = (_integers(meta[key]) for key in ("sizes", "strides"))
+    raw = members[f"data/{folder}/{entry['path_name']}"]
+    flat = torch.frombuffer(bytearray(raw), dtype=dtype) if raw else torch.empty(0, dtype=dtype)
+    if math.prod(sizes) > len(flat):
+        raise ValueError(f"{entry['path_name']} holds {len(flat)} values, {math.prod(sizes)} were promised")
+    return flat.as_strided(sizes, strides, meta["storage_offset"]["as_int"]).clone()
+
+
+def _integers(sizes: list[Mapping[str, int]]) -> list[int]:
+    return [size["as_int"] for size in sizes]
+
+
 def load_exported(path: Path, members: Mapping[str, bytes], device: str) -> ExportedModule:
     """The module of a .pt2 file.
 
@@ -200,7 +235,7 @@ def load_exported(path: Path, members: Mapping[str, bytes], device: str) -> Expo
         UserError: another version of the format, or a program that uses more than `aten` operators on one input.
     """
     try:
-        program = json.loads(members["models/model.json"])
+        program = json.loads(members[GRAPH])
         major = program["schema_version"]["major"]
         if major != SCHEMA:
             raise Unsupported(f"version {major} of the format ({SCHEMA} is known)")

@@ -15,8 +15,8 @@ from sidelight_specs import SidelightError
 from torch import nn
 
 from sidelight_classifiers.files.allow_list import SCRIPT_PRIM
+from sidelight_classifiers.files.archive import Unsupported
 from sidelight_classifiers.files.operators import aten_operator
-from sidelight_classifiers.files.payload import Unsupported
 from sidelight_classifiers.files.script_operators import MOST_NODES, OF_TENSORS, PLAIN, PRIM
 from sidelight_classifiers.files.trial import VIEWS, ending_called
 

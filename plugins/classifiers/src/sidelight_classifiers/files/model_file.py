@@ -1,4 +1,4 @@
-"""Common parts of classifiers from a file: options of the model and its preprocessing."""
+"""Base of classifiers from a file: task, class names, preprocessing, and the trial in a child process."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from sidelight_classifiers.params import ModelFileParams
 
-NAMES = {"binary": 2, "regression": 1}
+NAMES = {"binary": 2, "regression": 1}  # class names that a task needs; any number of scores else
 
 
 class Prepared(nn.Module):
@@ -32,7 +32,7 @@ class Prepared(nn.Module):
     mean: torch.Tensor
     std: torch.Tensor
     ending: Ending = ""
-    """Set to what the model ends with where its probabilities are to be turned back into logits."""
+    """Final layer of a model that gives probabilities, which are turned back into logits."""
 
     def __init__(self, model: nn.Module, size: tuple[int, int], mean: torch.Tensor, std: torch.Tensor) -> None:
         super().__init__()
@@ -52,23 +52,23 @@ class ModelFile(Classifier):
     """Task, class names and image shape as the options say them. A subclass gives `scores`."""
 
     def __init__(self, params: ModelFileParams, *, run: Run) -> None:
-        self.params = params
+        self._params = params
         self.run = run
         self._path = Path(params.path).expanduser()
 
     @property
     def task(self) -> Task:
         """As the options say."""
-        return self.params.task
+        return self._params.task
 
     @property
     def input_shape(self) -> tuple[int, int, int]:
         """As the options say."""
-        return (self.params.channels, self.params.height, self.params.width)
+        return (self._params.channels, self._params.height, self._params.width)
 
     @cached_property
     def class_names(self) -> tuple[str, ...]:
-        """Those of `classes` or `classes_file`; else numbered ones."""
+        """Names of `classes` or `classes_file`; else numbered ones."""
         names = self._given_names()
         expected = NAMES.get(self.task) or self._columns
         if names and len(names) != expected:
@@ -80,16 +80,16 @@ class ModelFile(Classifier):
 
     @cached_property
     def _columns(self) -> int:
-        """How many scores the model gives for an image."""
+        """Number of scores that the model gives for an image."""
         with torch.no_grad():
             return int(self.scores(torch.zeros(1, *self.input_shape, device=self.run.device)).shape[1])
 
     def _given_names(self) -> tuple[str, ...]:
-        if not self.params.classes_file:
-            return self.params.classes
-        if self.params.classes:
+        if not self._params.classes_file:
+            return self._params.classes
+        if self._params.classes:
             raise UserError("both classes and classes_file are given", "leave one of the two out")
-        path = Path(self.params.classes_file).expanduser()
+        path = Path(self._params.classes_file).expanduser()
         try:
             return tuple(line.strip() for line in path.read_text(encoding="utf-8").splitlines() if line.strip())
         except (OSError, ValueError) as error:
@@ -98,11 +98,11 @@ class ModelFile(Classifier):
             ) from error
 
     def _rehearse(self, kind: Literal["torch", "onnx"], digest: str) -> None:
-        """Load and try the file apart, once; what passed is kept, and not tried again by a later run."""
+        """Load and try the file in a child process; a later run does not try a file again that passed."""
 
         def passed() -> State:
-            options: Any = self.params  # an attrs class, which its decorator does not say
-            rehearse(kind, attrs.asdict(options), digest, self.params.trial_seconds)
+            options: Any = self._params  # an attrs class, which its decorator does not say
+            rehearse(kind, attrs.asdict(options), digest, self._params.trial_seconds)
             return State(arrays={}, settings={"tried": digest})
 
         self.run.cached(("tried apart", digest, torch.__version__), passed)
@@ -113,7 +113,7 @@ class ModelFile(Classifier):
 
     def _prepared(self, model: nn.Module) -> Prepared:
         """The model behind what the options say of its input, on the run's device, in evaluation mode."""
-        size = (self.params.height, self.params.width)
+        size = (self._params.height, self._params.width)
         prepared = Prepared(model, size, self._channelwise("mean"), self._channelwise("std")).to(self.run.device)
         return prepared.eval()
 
@@ -124,10 +124,10 @@ class ModelFile(Classifier):
 
     def _channelwise(self, option: str) -> torch.Tensor:
         """`mean` or `std` as (C, 1, 1)."""
-        values = getattr(self.params, option)
-        if len(values) not in {1, self.params.channels}:
+        values = getattr(self._params, option)
+        if len(values) not in {1, self._params.channels}:
             raise UserError(
-                f"{option} has {len(values)} numbers for {self.params.channels} channel(s)",
+                f"{option} has {len(values)} numbers for {self._params.channels} channel(s)",
                 "give one number, or one for each channel",
             )
-        return torch.tensor(values, dtype=torch.float32).expand(self.params.channels)[:, None, None].clone()
+        return torch.tensor(values, dtype=torch.float32).expand(self._params.channels)[:, None, None].clone()

@@ -12,15 +12,28 @@ import attrs
 import torch
 
 from sidelight_classifiers.files.allow_list import is_allowed
+from sidelight_classifiers.files.archive import Unsupported
 from sidelight_classifiers.files.guards import check_number, guarded
-from sidelight_classifiers.files.payload import DTYPES, Unsupported
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
 ARITHMETIC = {"add", "sub", "mul", "floordiv", "truediv", "mod", "neg", "eq", "ne", "lt", "le", "gt", "ge", "getitem"}
+DTYPES = {
+    1: torch.uint8,
+    2: torch.int8,
+    3: torch.int16,
+    4: torch.int32,
+    5: torch.int64,
+    6: torch.float16,
+    7: torch.float32,
+    8: torch.float64,
+    12: torch.bool,
+    13: torch.bfloat16,
+}
+"""Data types by their codes in the export schema (`ScalarType`); complex numbers and 8-bit floats are left out."""
 FORMATS = {1: torch.contiguous_format, 2: torch.channels_last, 3: torch.channels_last_3d, 4: torch.preserve_format}
-STRIDED = 7
+STRIDED = 7  # code of the dense layout in the export schema
 
 
 def operator_of(target: str) -> Callable[..., Any]:
@@ -43,12 +56,12 @@ def aten_operator(name: str, overload: str) -> Callable[..., Any]:
     """An operator of torch's own library that model files may use, with checks of its arguments.
 
     Raises:
-        Unsupported: it is not on the list of `allow_list`, or this torch has none of the name.
+        Unsupported: it is not on the allow-list, or this torch has none of the name.
     """
     if is_allowed(name, overload):
-        found = getattr(getattr(torch.ops.aten, name, None), overload, None)
-        if isinstance(found, torch._ops.OpOverload):
-            return guarded(found)
+        function = getattr(getattr(torch.ops.aten, name, None), overload, None)
+        if isinstance(function, torch._ops.OpOverload):
+            return guarded(function)
     raise Unsupported(f"the operator aten.{name}.{overload}")
 
 
@@ -65,7 +78,7 @@ def bounded(function: Callable[..., Any]) -> Callable[..., Any]:
 
 @attrs.frozen
 class Argument:
-    """How to get an argument once earlier values are there.
+    """Argument of a node, to be looked up once earlier values are computed.
 
     Args:
         get: from the values by name to the argument.
@@ -93,9 +106,9 @@ def argument(described: Mapping[str, Any], device: torch.device) -> Argument:
     if kind in {"as_tensor", "as_sym_int", "as_sym_float", "as_sym_bool"}:
         return _reference(value)
     if kind in {"as_tensors", "as_sym_ints", "as_sym_floats", "as_sym_bools"}:
-        return _joined([_reference(item) for item in value])
+        return _list_of([_reference(item) for item in value])
     if kind == "as_optional_tensors":
-        return _joined([argument(item, device) for item in value])
+        return _list_of([argument(item, device) for item in value])
     raise Unsupported(f"an argument of the kind {kind}")
 
 
@@ -119,10 +132,9 @@ def _reference(value: Mapping[str, Any]) -> Argument:
     return Argument(lambda _: item)
 
 
-def _joined(parts: list[Argument]) -> Argument:
-    return Argument(
-        lambda values: [part(values) for part in parts], tuple(name for part in parts for name in part.needs)
-    )
+def _list_of(items: list[Argument]) -> Argument:
+    needs = tuple(name for item in items for name in item.needs)
+    return Argument(lambda values: [item(values) for item in items], needs)
 
 
 def _layout(code: int) -> torch.layout:

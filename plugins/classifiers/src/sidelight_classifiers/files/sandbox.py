@@ -1,7 +1,7 @@
 """The first load and trial of a model file, in a process of its own with limits.
 
 torch and onnxruntime are large readers in C++: a file may crash them, or keep them busy for ever. So a file is loaded
-and tried in a child first. Its verdict is remembered by the file's digest, so that a later run pays nothing.
+and tried in a child first. A digest of each file that passed is kept, so that a later run pays nothing.
 
 One helper process imports torch and then forks a child for each file: the first file costs the import (about 2 s), any
 other milliseconds. The helper ends when the process that started it does, or after a while without work.
@@ -27,10 +27,9 @@ from sidelight_specs import SidelightError, UserError
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
-IDLE_SECONDS = 20.0
-WALL_FACTOR, WALL_EXTRA = 4, 60
-"""A trial may take this many times its CPU seconds by the clock, and the start of the helper so many seconds more."""
-FEWEST_GIB = 4
+IDLE_SECONDS = 20.0  # without work, after which the helper ends
+WALL_FACTOR, WALL_EXTRA = 4, 60  # by the clock: 4 s for each CPU second of a trial, 60 s more to start the helper
+FEWEST_GIB = 4  # of address space for a trial; half of the machine's memory where that is more
 ADVICE = "do not use this file, or export the model again"
 _LOCK = threading.Lock()
 _passed: set[str] = set()
@@ -60,7 +59,7 @@ def rehearse(kind: str, params: Mapping[str, Any], digest: str, seconds: int) ->
     with _LOCK:
         if request in _passed:
             return
-        answer = _asked(request, WALL_FACTOR * seconds + WALL_EXTRA)
+        answer = _ask(request, WALL_FACTOR * seconds + WALL_EXTRA)
     if answer is None:
         raise UserError(f"{path} took more than {seconds} s to be loaded and tried", _longer(seconds))
     if "signal" in answer:
@@ -90,7 +89,7 @@ def _by_signal(path: str, number: int, seconds: int) -> str:
     return f"{path} crashes the process that loads it ({name}); it ran apart, and nothing else was harmed"
 
 
-def _asked(request: str, seconds: float) -> dict[str, Any] | None:
+def _ask(request: str, seconds: float) -> dict[str, Any] | None:
     """The helper's answer; None when there is none in time, and the helper is ended."""
     global _helper, _owner
     if _owner != os.getpid():  # a fork of the process that started it must not share its pipes
@@ -98,7 +97,7 @@ def _asked(request: str, seconds: float) -> dict[str, Any] | None:
     for fresh in (False, True):
         if fresh or _helper is None or _helper.poll() is not None:
             _end()
-            _helper = _started()
+            _helper = _start_helper()
         assert _helper.stdin is not None
         assert _helper.stdout is not None
         try:
@@ -107,7 +106,7 @@ def _asked(request: str, seconds: float) -> dict[str, Any] | None:
             ready, _, _ = select.select([_helper.stdout], [], [], seconds)
             line = _helper.stdout.readline() if ready else ""
         except (OSError, ValueError):
-            continue  # it ended, idle, while it was asked
+            continue  # it ended, idle, while the request was under way
         except BaseException:
             _end()
             raise
@@ -115,12 +114,12 @@ def _asked(request: str, seconds: float) -> dict[str, Any] | None:
             _end()
             return None
         if line:
-            found: dict[str, Any] = json.loads(line)
-            return found
+            answer: dict[str, Any] = json.loads(line)
+            return answer
     raise SidelightError("the process that tries model files ends before it answers")
 
 
-def _started() -> subprocess.Popen[str]:
+def _start_helper() -> subprocess.Popen[str]:
     paths = os.pathsep.join(path for path in sys.path if path)
     return subprocess.Popen(
         [sys.executable, "-P", "-m", "sidelight_classifiers.files.sandbox"],
@@ -152,26 +151,26 @@ def _end() -> None:
 
 
 def serve(requests: IO[str], answers: IO[str], tries: Callable[[dict[str, Any]], None]) -> None:
-    """Fork a child for each line of json, and say how it ended, until there is no work for a while."""
+    """Fork a child for each line of json, and answer with its outcome, until there is no work for a while."""
     while select.select([requests], [], [], IDLE_SECONDS)[0]:
         line = requests.readline()
         if not line:
             return
         request = json.loads(line)
         if request["kind"] == "onnx":
-            with contextlib.suppress(ImportError):  # once, not in every child; its absence is said there
+            with contextlib.suppress(ImportError):  # once, not in every child, which reports its absence
                 import onnx  # noqa: F401
                 import onnxruntime  # noqa: F401
-        answers.write(json.dumps(_forked(request, tries)) + "\n")
+        answers.write(json.dumps(_fork(request, tries)) + "\n")
         answers.flush()
 
 
-def _forked(request: dict[str, Any], tries: Callable[[dict[str, Any]], None]) -> dict[str, Any]:
+def _fork(request: dict[str, Any], tries: Callable[[dict[str, Any]], None]) -> dict[str, Any]:
     reading, writing = os.pipe()
-    child = os.fork()
+    child = os.fork()  # torch is imported already: milliseconds instead of seconds
     if not child:
         os.close(reading)
-        answer = _tried(request, tries)
+        answer = _try(request, tries)
         os.write(writing, json.dumps(answer).encode()[:60_000])
         os._exit(0)
     os.close(writing)
@@ -180,19 +179,19 @@ def _forked(request: dict[str, Any], tries: Callable[[dict[str, Any]], None]) ->
     _, status = os.waitpid(child, 0)
     if os.WIFSIGNALED(status) or not text:
         return {"signal": os.WTERMSIG(status) if os.WIFSIGNALED(status) else 0}
-    found: dict[str, Any] = json.loads(text)
-    return found
+    outcome: dict[str, Any] = json.loads(text)
+    return outcome
 
 
 def _read_for(pipe: IO[str], child: int, seconds: float) -> str:
-    """Output of the child; one that writes nothing for so long is killed."""
+    """Output of the child, which is killed if it writes nothing for so many seconds."""
     ready, _, _ = select.select([pipe], [], [], seconds)
     if not ready:
         os.kill(child, signal.SIGKILL)
     return pipe.read()
 
 
-def _tried(request: dict[str, Any], tries: Callable[[dict[str, Any]], None]) -> dict[str, Any]:
+def _try(request: dict[str, Any], tries: Callable[[dict[str, Any]], None]) -> dict[str, Any]:
     limit(request["seconds"])
     try:
         tries(request)
@@ -202,7 +201,7 @@ def _tried(request: dict[str, Any], tries: Callable[[dict[str, Any]], None]) -> 
         return {"message": f"{request['params']['path']}: {error}", "fix": ADVICE}
     except MemoryError:
         return {"message": f"{request['params']['path']} needs more memory than there is to be tried", "fix": ADVICE}
-    except Exception as error:  # whatever it is, the caller is told in a sentence
+    except Exception as error:  # readers of damaged files raise nearly everything
         return {"message": f"{request['params']['path']} cannot be loaded: {error!r}"[:500], "fix": ADVICE}
     return {}
 
@@ -229,7 +228,7 @@ def limit(seconds: int) -> None:
 
 
 class _Run:
-    """As much of a run as loading a file asks for."""
+    """Members of a run that loading a file needs."""
 
     device, dtype = "cpu", "float32"
 
@@ -244,11 +243,11 @@ class _Run:
 
 
 def load_and_try(request: Mapping[str, Any]) -> None:
-    """Trial of the file: load it and score images, as the run itself will do, on the CPU."""
+    """Load the file and score images, as the run itself will do, on the CPU."""
     import torch
 
     from sidelight_classifiers import params
-    from sidelight_classifiers.files import onnx, torch_model
+    from sidelight_classifiers.files import onnx_model, torch_model
 
     torch.set_num_threads(1)
     options: dict[str, Any] = {
@@ -256,7 +255,7 @@ def load_and_try(request: Mapping[str, Any]) -> None:
     }
     run: Any = _Run()
     model = (
-        onnx.OnnxModel(params.OnnxParams(**options), run=run)
+        onnx_model.OnnxModel(params.OnnxParams(**options), run=run)
         if request["kind"] == "onnx"
         else torch_model.TorchModel(params.TorchParams(**options), run=run)
     )
@@ -264,11 +263,11 @@ def load_and_try(request: Mapping[str, Any]) -> None:
 
 
 def main() -> None:
-    """Import what files are loaded with, then serve."""
-    from sidelight_classifiers.files import onnx, torch_model  # noqa: F401
+    """Import the readers once, then serve."""
+    from sidelight_classifiers.files import onnx_model, torch_model  # noqa: F401
 
     answers = os.fdopen(os.dup(1), "w")
-    os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # what a file's reader prints is no answer
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # a reader's own output must not be taken for an answer
     serve(sys.stdin, answers, load_and_try)
 
 

@@ -9,7 +9,7 @@ import torch
 from sidelight_specs import SidelightError, UserError
 from sidelight_toolkit.classifier import TorchClassifier
 
-from sidelight_classifiers.files.archive import HOW_TO_EXPORT, kind_of, read_members
+from sidelight_classifiers.files.archive import HOW_TO_EXPORT, kind_of_members, read_members
 from sidelight_classifiers.files.exported import ExportedModule, load_exported
 from sidelight_classifiers.files.model_file import ModelFile
 from sidelight_classifiers.files.sandbox import digest_of
@@ -26,11 +26,11 @@ if TYPE_CHECKING:
 
 
 class TorchModel(ModelFile, TorchClassifier):
-    """Whatever the file computes, from images of the size that the options name. The file is read when first needed."""
+    """Function of the file, from images of the size that the options name. The file is read when first needed."""
 
     @property
     def layers(self) -> tuple[str, ...]:
-        """Of an exported program, the submodules of the model that it was made from; none of TorchScript."""
+        """Submodules of the model that an exported program was made from; none of TorchScript."""
         exported = isinstance(self.module.get_submodule("model"), ExportedModule)
         return tuple(name for name in super().layers if name.startswith("model.")) if exported else ()
 
@@ -44,7 +44,7 @@ class TorchModel(ModelFile, TorchClassifier):
     @torch.inference_mode(False)  # tensors made in inference mode could never be differentiated through
     def module(self) -> nn.Module:
         """The model behind resizing and normalising, after a trial on three random images, at first in a child."""
-        read_members(self._path)  # what is no model file is said without a child
+        read_members(self._path)  # a file of another kind is refused without a child
         digest = digest_of([self._path])
         self._rehearse("torch", digest)
         return self.load(digest)
@@ -57,14 +57,14 @@ class TorchModel(ModelFile, TorchClassifier):
         """
         self._check_digest(digest)
         members = read_members(self._path)
-        load = load_exported if kind_of(self._path, members) == "exported" else load_torchscript
+        load = load_exported if kind_of_members(self._path, members) == "exported" else load_torchscript
         model: ExportedModule | ScriptedModule = load(self._path, members, self.run.device)
         if isinstance(model, ExportedModule):
             self._check_sizes(model)
         prepared = self._prepared(model)
         images = self._trial_images()
         scores = try_out(prepared, images, self._path, self.task)
-        ending = ending_of(scores, self.task, model.ending, self.params.probabilities, self._path)
+        ending = ending_of(scores, self.task, model.ending, self._params.probabilities, self._path)
         if ending and model.ending:
             model.drop_ending()  # its logits are the input of the last softmax or sigmoid
         elif ending:

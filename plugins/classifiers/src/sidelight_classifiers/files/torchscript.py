@@ -18,9 +18,8 @@ from sidelight_toolkit.pickled_tensors import TENSORS
 from sidelight_toolkit.pickles import Record, RefusedError, check_nesting
 from sidelight_toolkit.torch_files import outlined
 
-from sidelight_classifiers.files.archive import HOW_TO_EXPORT, how_to_mend, packed
+from sidelight_classifiers.files.archive import HOW_TO_EXPORT, Unsupported, how_to_mend, pack
 from sidelight_classifiers.files.interpreter import ScriptedModule
-from sidelight_classifiers.files.payload import Unsupported
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -30,9 +29,8 @@ if TYPE_CHECKING:
 
 REFUSED = {"__setstate__", "__getstate__", "classes", "fork", "_fork"}
 """Names in the source that would run while the file is read, or belong to classes of compiled code."""
-LARGEST_SOURCE = 8 << 20
-LARGEST_PICKLE = 8 << 20
-"""Bytes that the code and the objects of a model take; its weights lie elsewhere."""
+LARGEST_SOURCE = 8 << 20  # bytes of all code together
+LARGEST_PICKLE = 8 << 20  # bytes of objects; weights lie in members of their own
 DAMAGED = (
     *(ValueError, IndexError, KeyError, TypeError, AttributeError, RuntimeError, OverflowError, StopIteration),
     *(RecursionError, MemoryError),
@@ -70,14 +68,14 @@ def load_torchscript(path: Path, members: Mapping[str, bytes], device: str) -> S
         UserError: the file does not hold what it says, its code calls what a classifier does not need, or torch cannot
             read it.
     """
-    kept = {name: content for name, content in members.items() if _is_needed(name)}
+    needed = {name: content for name, content in members.items() if _is_needed(name)}
     try:
-        _check_source(kept)
+        _check_source(needed)
         for name in ("constants", "data"):
-            _check_pickle(kept, name)
+            _check_pickle(needed, name)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", DeprecationWarning)
-            script = torch.jit.load(packed(kept), map_location=device)  # type: ignore[no-untyped-call]
+            script = torch.jit.load(pack(needed), map_location=device)  # type: ignore[no-untyped-call]
         module = ScriptedModule(script.eval())
     except (RefusedError, Unsupported) as error:
         raise UserError(f"{path} has {error}, which Sidelight does not run", how_to_mend(error)) from error
@@ -87,9 +85,9 @@ def load_torchscript(path: Path, members: Mapping[str, bytes], device: str) -> S
 
 
 def _is_needed(name: str) -> bool:
-    """Neither debug information, mobile bytecode nor extra files: the reader would unpickle some of them."""
-    needed = r"code/[\w/]+\.py|(data|constants)(\.pkl|/\d+)|(\.data/)?version|byteorder"
-    return re.fullmatch(needed, name, re.ASCII) is not None
+    """True unless debug information, mobile bytecode or an extra file: torch's reader would unpickle some of them."""
+    pattern = r"code/[\w/]+\.py|(data|constants)(\.pkl|/\d+)|(\.data/)?version|byteorder"
+    return re.fullmatch(pattern, name, re.ASCII) is not None
 
 
 def _check_source(members: Mapping[str, bytes]) -> None:
@@ -111,9 +109,9 @@ def _refused(tree: ast.AST) -> Iterator[str]:
     for node in ast.walk(tree):
         if isinstance(node, ast.alias | ast.Import | ast.ImportFrom):
             yield "import"
-        found = getattr(node, "attr", None) or getattr(node, "id", None) or getattr(node, "name", None)
-        if isinstance(found, str) and found in REFUSED:
-            yield found
+        name = getattr(node, "attr", None) or getattr(node, "id", None) or getattr(node, "name", None)
+        if isinstance(name, str) and name in REFUSED:
+            yield name
 
 
 def _check_pickle(members: Mapping[str, bytes], name: str) -> None:
@@ -121,8 +119,8 @@ def _check_pickle(members: Mapping[str, bytes], name: str) -> None:
     data = members.get(f"{name}.pkl", b"")
     if len(data) > LARGEST_PICKLE:
         raise ValueError(f"{name}.pkl is larger than {LARGEST_PICKLE >> 20} MiB")
-    found = outlined(data, _Makers(), {key: len(content) for key, content in members.items()}, name)
-    for record in check_nesting(found):
+    value = outlined(data, _Makers(), {key: len(content) for key, content in members.items()}, name)
+    for record in check_nesting(value):
         if isinstance(record, Record) and record.name.startswith("__torch__") and not _is_object(record):
             raise ValueError(f"an object of {record.name} without attributes")
 

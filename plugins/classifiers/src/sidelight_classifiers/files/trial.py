@@ -1,4 +1,4 @@
-"""Trial of a model from a file before it is explained."""
+"""Trial of a model from a file before it is explained: shapes, determinism, and whether it gives logits."""
 
 from __future__ import annotations
 
@@ -7,17 +7,15 @@ from typing import TYPE_CHECKING, Literal
 import torch
 from sidelight_specs import SidelightError, UserError
 
-from sidelight_classifiers.files.archive import HOW_TO_EXPORT, how_to_mend
-from sidelight_classifiers.files.payload import Unsupported
+from sidelight_classifiers.files.archive import HOW_TO_EXPORT, Unsupported, how_to_mend
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from sidelight_specs.roles.classifier import Task
 
-TOLERANCE = 1e-3
-SMALLEST = 1e-12
-"""Probabilities are kept this far from 0 and 1, so that logits stay finite."""
+TOLERANCE = 1e-3  # of the largest score: rounding differs between batch sizes by less
+SMALLEST = 1e-12  # distance of probabilities from 0 and 1, so that logits stay finite
 Ending = Literal["", "softmax", "sigmoid"]
 """Final layer of a model, as far as its graph or its scores show it."""
 
@@ -39,8 +37,7 @@ def as_logits(probabilities: torch.Tensor, ending: Ending) -> torch.Tensor:
     """log p, whose softmax is p again; or log p - log(1 - p), the inverse of the sigmoid."""
     if ending == "softmax":
         return probabilities.clamp(min=SMALLEST).log()
-    kept = probabilities.double().clamp(SMALLEST, 1 - SMALLEST)
-    return kept.logit().float()
+    return probabilities.double().clamp(SMALLEST, 1 - SMALLEST).logit().float()
 
 
 def ending_of(scores: torch.Tensor, task: Task, shown: Ending, probabilities: bool, path: Path) -> Ending:
@@ -48,9 +45,9 @@ def ending_of(scores: torch.Tensor, task: Task, shown: Ending, probabilities: bo
 
     Args:
         scores: (N, K), of the trial.
-        task: what the options say.
-        shown: what the graph of the model ends with.
-        probabilities: what the options say of the scores.
+        task: of the options.
+        shown: last operator of the model's graph.
+        probabilities: option, true if the scores are probabilities.
         path: the file, for messages.
 
     Raises:
@@ -59,17 +56,17 @@ def ending_of(scores: torch.Tensor, task: Task, shown: Ending, probabilities: bo
     """
     within = bool(((scores >= 0) & (scores <= 1)).all())
     adds_up = scores.shape[1] > 1 and within and bool(((scores.sum(1) - 1).abs() < 1e-4).all())
-    found: Ending = "softmax" if adds_up and not shown else shown
+    ending: Ending = "softmax" if adds_up and not shown else shown  # a softmax that the graph hides shows in the sums
     if probabilities and (task == "regression" or not within):
         raise UserError(
             f"{path} gives scores from {scores.min():.3g} to {scores.max():.3g}, which are no probabilities of classes",
             "set probabilities to false",
         )
     if probabilities:
-        return found or ("sigmoid" if task == "binary" else "softmax")
-    if found and task != "regression":
+        return ending or ("sigmoid" if task == "binary" else "softmax")
+    if ending and task != "regression":
         raise UserError(
-            f"{path} gives probabilities, not logits: it ends with {found}, which would be applied a second time",
+            f"{path} gives probabilities, not logits: it ends with {ending}, which would be applied a second time",
             "set `probabilities: true`, or export the model without it",
         )
     return ""
@@ -84,8 +81,8 @@ def try_out(
         module: from images in [0, 1] to scores.
         images: (N, C, H, W), N >= 2.
         path: the file, for messages.
-        task: what the scores should be.
-        how: how to export the model well.
+        task: of the options.
+        how: advice on exporting the model.
 
     Raises:
         UserError: the model fails on them, gives scores of a wrong shape or not finite, or its scores of an image
@@ -101,12 +98,12 @@ def try_out(
         except Unsupported as error:
             raise UserError(f"{path} has {error}, which Sidelight does not run", how_to_mend(error)) from error
         except Exception as error:
-            what = str(error).strip().splitlines() or [type(error).__name__]
+            lines = str(error).strip().splitlines() or [type(error).__name__]  # torch puts the cause last
             raise UserError(
-                f"{path} fails on images of {tuple(images.shape)}: {what[0] if len(what) == 1 else what[-1]}",
+                f"{path} fails on images of {tuple(images.shape)}: {lines[-1]}",
                 "set channels, height and width to what the model takes",
             ) from error
-    checked = _check_shape(scores, len(images), path, task, how)
+    scores = _checked_shape(scores, len(images), path, task, how)
     after = (*module.parameters(), *module.buffers())
     changed = any(not torch.equal(old, new) for old, new in zip(before, after, strict=True))
     spread = max((scores - again).abs().max().item(), (scores - torch.cat(alone)).abs().max().item())
@@ -116,10 +113,10 @@ def try_out(
             "it was exported in training mode",
             how,
         )
-    return checked
+    return scores
 
 
-def _check_shape(scores: object, count: int, path: Path, task: Task, how: str) -> torch.Tensor:
+def _checked_shape(scores: object, count: int, path: Path, task: Task, how: str) -> torch.Tensor:
     if not isinstance(scores, torch.Tensor):
         raise UserError(f"{path} gives a {type(scores).__name__}, not one tensor of scores", how)
     if scores.ndim != 2 or len(scores) != count:

@@ -1,4 +1,4 @@
-"""How often a classifier is right on labelled images."""
+"""Accuracy of a classifier on labelled images, over all and for each class, and its false positives."""
 
 from __future__ import annotations
 
@@ -15,28 +15,30 @@ if TYPE_CHECKING:
     from sidelight_specs.results import Split
     from sidelight_specs.roles import Classifier
 
-BATCH = 256
+BATCH = 256  # images; the networks here are small
 
 
 def accuracy(classifier: Classifier, split: Split, run: Run, name: str = "test") -> Measurements:
-    """How often the largest logit is that of the label, over all images and for each class; and the false positives.
+    """Share of images whose largest logit is that of the label, over all images and for each class.
+
+    Then, for each class, the share of the other images that are taken for it.
 
     Args:
         classifier: of the split's classes.
         split: labelled images.
-        run: of whoever asks.
-        name: the split's, for the words that explain the numbers.
+        run: of the component that reports it.
+        name: the split's, for the help texts.
     """
 
-    def said(images: torch.Tensor) -> torch.Tensor:
+    def classes(images: torch.Tensor) -> torch.Tensor:
         return classifier.class_logits(images.to(run.device)).argmax(1)
 
-    predicted = to_array(in_batches(said, torch.from_numpy(split.images), BATCH))
-    right = (predicted == split.labels).astype(np.float32)
+    predicted = to_array(in_batches(classes, torch.from_numpy(split.images), BATCH))
+    correct = (predicted == split.labels).astype(np.float32)
     of = f"of the {name} split"
-    items = [_share("accuracy", right, f"the images {of} that the classifier gets right")]
+    items = [_share("accuracy", correct, f"the images {of} that the classifier gets right")]
     for index, label in enumerate(split.class_names):
-        of_class = np.where(split.labels == index, right, np.float32("nan"))
+        of_class = np.where(split.labels == index, correct, np.float32("nan"))  # NaN is left out of the mean
         items.append(_share(f"accuracy on {label}", of_class, f"the images of {label} {of} that it gets right"))
     for index, label in enumerate(split.class_names):
         called = np.where(split.labels == index, np.float32("nan"), (predicted == index).astype(np.float32))
@@ -45,5 +47,5 @@ def accuracy(classifier: Classifier, split: Split, run: Run, name: str = "test")
     return Measurements(items=tuple(items))
 
 
-def _share(name: str, values: np.ndarray, what: str, better: Literal["higher", "lower"] = "higher") -> Measurement:
-    return Measurement(name=name, values=values, better=better, unit="share of images", help=f"Share of {what}.")
+def _share(name: str, values: np.ndarray, of: str, better: Literal["higher", "lower"] = "higher") -> Measurement:
+    return Measurement(name=name, values=values, better=better, unit="share of images", help=f"Share of {of}.")

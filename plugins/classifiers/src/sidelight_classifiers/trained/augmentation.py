@@ -1,4 +1,4 @@
-"""Random shifts and mirror images of training batches, without torch's global random stream."""
+"""Augmentation of training batches by random shifts and flips, without torch's global random stream."""
 
 from __future__ import annotations
 
@@ -11,26 +11,27 @@ if TYPE_CHECKING:
     import numpy as np
 
 
-def shifted(images: torch.Tensor, most: int, rng: np.random.Generator) -> torch.Tensor:
-    """Each image moved by its own whole number of pixels, up to `most` each way; what comes in is 0.
+def random_shift(images: torch.Tensor, largest: int, rng: np.random.Generator) -> torch.Tensor:
+    """Each image moved by its own whole number of pixels, up to `largest` each way; uncovered pixels are 0.
 
     Args:
         images: (N, C, H, W).
-        most: largest shift, in pixels.
+        largest: in pixels.
         rng: two numbers are drawn from it for each image.
     """
-    if not most:
+    if not largest:
         return images
     count, _, height, width = images.shape
-    rows, columns = torch.from_numpy(rng.integers(0, 2 * most + 1, (2, count, 1))).to(images.device)
-    padded = functional.pad(images, (most, most, most, most))
-    rows = rows + torch.arange(height, device=images.device)
-    columns = columns + torch.arange(width, device=images.device)
-    image = torch.arange(count, device=images.device)[:, None, None]
-    return padded.permute(0, 2, 3, 1)[image, rows[:, :, None], columns[:, None, :]].permute(0, 3, 1, 2).contiguous()
+    rows, columns = torch.from_numpy(rng.integers(0, 2 * largest + 1, (2, count, 1))).to(images.device)  # (N, 1) each
+    padded = functional.pad(images, (largest, largest, largest, largest))
+    rows = rows + torch.arange(height, device=images.device)  # (N, H), rows of the padded image
+    columns = columns + torch.arange(width, device=images.device)  # (N, W)
+    index = torch.arange(count, device=images.device)[:, None, None]
+    # one gather for the whole batch: (N, H, W, C), and back to channels first
+    return padded.permute(0, 2, 3, 1)[index, rows[:, :, None], columns[:, None, :]].permute(0, 3, 1, 2).contiguous()
 
 
-def flipped(images: torch.Tensor, rng: np.random.Generator) -> torch.Tensor:
+def random_flip(images: torch.Tensor, rng: np.random.Generator) -> torch.Tensor:
     """Each image mirrored left to right, or not, with equal chances."""
     mirrored = torch.from_numpy(rng.random(len(images)) < 0.5).to(images.device)
     return torch.where(mirrored[:, None, None, None], images.flip(-1), images)

@@ -12,24 +12,23 @@ from sidelight_classifiers.trained.base import TrainedClassifier
 
 if TYPE_CHECKING:
     from sidelight_classifiers.params import LeNetParams
-    from sidelight_classifiers.trained.facts import Facts
+    from sidelight_classifiers.trained.base import DataSummary
 
-SIDE = 64
-WIDTHS = (10, 20)
+SIDE = 64  # pixels
+WIDTHS = (10, 20)  # 20 by the paper, whose first layer has 13 * 13 * 20 = 3380 inputs; 10 is our choice
 HIDDEN = 50
 
 
 class LeNetModule(nn.Module):
     """Two sets of Conv 5x5, MaxPool and ReLU on images resized to 64x64, then layers of 3380x50 and 50xK.
 
-    The paper gives the 3380 = 13 * 13 * 20 features, hence 20 channels in the second convolution; the 10 of the first
-    are our choice. Images are standardised by the mean and the standard deviation of the training images.
+    Images are standardised by the mean and the standard deviation of the training images.
     """
 
-    def __init__(self, facts: Facts, dropout: float) -> None:
+    def __init__(self, data: DataSummary, dropout: float) -> None:
         super().__init__()
-        channels, classes = facts.shape[0], len(facts.classes)
-        self.mean, self.std = facts.mean, facts.std
+        channels, classes = data.shape[0], len(data.classes)
+        self.mean, self.std = data.mean, data.std
         self.conv1 = nn.Conv2d(channels, WIDTHS[0], 5)
         self.pool1 = nn.MaxPool2d(2)
         self.relu1 = nn.ReLU()
@@ -45,8 +44,8 @@ class LeNetModule(nn.Module):
         """(N, C, H, W) in [0, 1] to (N, K) logits."""
         x = (resize(images, (SIDE, SIDE)) - self.mean) / self.std
         x = x.contiguous(memory_format=torch.channels_last)  # a quarter faster on a CPU, mostly in the pooling
-        x = self.relu1(self.pool1(self.conv1(x)))
-        x = self.relu2(self.pool2(self.conv2(x)))
+        x = self.relu1(self.pool1(self.conv1(x)))  # (N, 10, 30, 30)
+        x = self.relu2(self.pool2(self.conv2(x)))  # (N, 20, 13, 13)
         x = self.dropout(self.relu3(self.fc1(x.flatten(1))))
         logits: torch.Tensor = self.fc2(x)
         return logits
@@ -55,13 +54,13 @@ class LeNetModule(nn.Module):
 class LeNet(TrainedClassifier):
     """LeNet, trained by AdamW."""
 
-    params: LeNetParams
+    _params: LeNetParams
 
-    def build(self, facts: Facts) -> nn.Module:
+    def build(self, data: DataSummary) -> nn.Module:
         """Fresh weights."""
-        return LeNetModule(facts, self.params.dropout)
+        return LeNetModule(data, self._params.dropout)
 
     def optimizer(self, network: nn.Module) -> torch.optim.Optimizer:
         """AdamW."""
-        rate, decay = self.params.learning_rate, self.params.weight_decay
+        rate, decay = self._params.learning_rate, self._params.weight_decay
         return torch.optim.AdamW(network.parameters(), lr=rate, weight_decay=decay)

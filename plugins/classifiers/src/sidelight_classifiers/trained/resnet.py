@@ -1,4 +1,4 @@
-"""A small residual network for images of about 32x32 pixels, with pre-activation (He et al. 2016b)."""
+"""A small pre-activation residual network for images of about 32x32 pixels (He et al. 2016b, Identity Mappings)."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING
 import torch
 from torch import nn
 
-from sidelight_classifiers.trained.convolutional import ConvolutionalClassifier, Standardised
+from sidelight_classifiers.trained.base import ConvolutionalClassifier, Standardised
 
 if TYPE_CHECKING:
     from sidelight_classifiers.params import ResNetParams
-    from sidelight_classifiers.trained.facts import Facts
+    from sidelight_classifiers.trained.base import DataSummary
 
-STRIDES = (1, 2, 2)
+STRIDES = (1, 2, 2)  # of the first block of each stage
 
 
 class Block(nn.Module):
@@ -36,17 +36,17 @@ class Block(nn.Module):
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """(N, before, H, W) to (N, channels, H / stride, W / stride)."""
         active = self.relu1(self.bn1(x))
-        kept = x if self.shortcut is None else self.shortcut(active)
+        shortcut = x if self.shortcut is None else self.shortcut(active)
         residual: torch.Tensor = self.conv2(self.relu2(self.bn2(self.conv1(active))))
-        return kept + residual
+        return shortcut + residual
 
 
 class ResNetModule(Standardised):
-    """A 3x3 convolution, three stages of blocks, the later two halving the size, then the mean over all places."""
+    """A 3x3 convolution, three stages of blocks, the later two halving the size, then global average pooling."""
 
-    def __init__(self, facts: Facts, width: int, blocks: int) -> None:
-        super().__init__(facts)
-        self.stem = nn.Conv2d(facts.shape[0], width, 3, 1, 1, bias=False)
+    def __init__(self, data: DataSummary, width: int, blocks: int) -> None:
+        super().__init__(data)
+        self.stem = nn.Conv2d(data.shape[0], width, 3, 1, 1, bias=False)
         self.stages, channels = nn.Sequential(), width
         for stage, stride in enumerate(STRIDES):
             wider = width * 2**stage
@@ -56,11 +56,11 @@ class ResNetModule(Standardised):
         self.bn = nn.BatchNorm2d(channels)
         self.relu = nn.ReLU()
         self.pool = nn.AdaptiveAvgPool2d(1)
-        self.fc = nn.Linear(channels, len(facts.classes))
+        self.fc = nn.Linear(channels, len(data.classes))
 
     def forward(self, images: torch.Tensor) -> torch.Tensor:
         """(N, C, H, W) in [0, 1] to (N, K) logits."""
-        x = self.stages(self.stem(self.standardised(images)))
+        x = self.stages(self.stem(self.standardise(images)))
         logits: torch.Tensor = self.fc(self.pool(self.relu(self.bn(x))).flatten(1))
         return logits
 
@@ -68,9 +68,9 @@ class ResNetModule(Standardised):
 class ResNet(ConvolutionalClassifier):
     """2 + 6 * blocks layers with weights, shortcuts not counted."""
 
-    params: ResNetParams
+    _params: ResNetParams
 
-    def build(self, facts: Facts) -> nn.Module:
+    def build(self, data: DataSummary) -> nn.Module:
         """Fresh weights."""
-        network = ResNetModule(facts, self.params.width, self.params.blocks)
+        network = ResNetModule(data, self._params.width, self._params.blocks)
         return network.to(memory_format=torch.channels_last)  # type: ignore[call-overload, no-any-return]

@@ -8,17 +8,17 @@ import torch
 from sidelight_toolkit.images import resize
 from torch import nn
 
-from sidelight_classifiers.trained.convolutional import ConvolutionalClassifier, Standardised
+from sidelight_classifiers.trained.base import ConvolutionalClassifier, Standardised
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from sidelight_classifiers.params import VggParams
-    from sidelight_classifiers.trained.facts import Facts
+    from sidelight_classifiers.trained.base import DataSummary
 
 STAGES = ((1, 2), (2, 2), (4, 3), (8, 3), (8, 3))
 """(channels as a multiple of the width, convolutions) of each stage; a 2x2 max pooling ends it."""
-SMALLEST = 2 ** len(STAGES)
+SMALLEST = 2 ** len(STAGES)  # pixels: one is left after the poolings
 
 
 class VggModule(Standardised):
@@ -27,21 +27,21 @@ class VggModule(Standardised):
     A chain without skip connections, so that relevance can be propagated back through it (LRP).
     """
 
-    def __init__(self, facts: Facts, width: int, dropout: float) -> None:
-        super().__init__(facts)
+    def __init__(self, data: DataSummary, width: int, dropout: float) -> None:
+        super().__init__(data)
         hidden = STAGES[-1][0] * width
-        self.features = nn.Sequential(*_features(facts.shape[0], width))
+        self.features = nn.Sequential(*_features(data.shape[0], width))
         self.pool = nn.AdaptiveAvgPool2d(1)
         self.classifier = nn.Sequential(
             *(nn.Linear(hidden, hidden), nn.ReLU(), nn.Dropout(dropout)),
             *(nn.Linear(hidden, hidden), nn.ReLU(), nn.Dropout(dropout)),
-            nn.Linear(hidden, len(facts.classes)),
+            nn.Linear(hidden, len(data.classes)),
         )
 
     def forward(self, images: torch.Tensor) -> torch.Tensor:
         """(N, C, H, W) in [0, 1] to (N, K) logits."""
         height, width = images.shape[-2:]
-        x = self.standardised(resize(images, (max(height, SMALLEST), max(width, SMALLEST))))
+        x = self.standardise(resize(images, (max(height, SMALLEST), max(width, SMALLEST))))
         logits: torch.Tensor = self.classifier(self.pool(self.features(x)).flatten(1))
         return logits
 
@@ -59,9 +59,9 @@ def _features(channels: int, width: int) -> Iterator[nn.Module]:
 class Vgg(ConvolutionalClassifier):
     """VGG16, narrower by default."""
 
-    params: VggParams
+    _params: VggParams
 
-    def build(self, facts: Facts) -> nn.Module:
+    def build(self, data: DataSummary) -> nn.Module:
         """Fresh weights."""
-        network = VggModule(facts, self.params.width, self.params.dropout)
+        network = VggModule(data, self._params.width, self._params.dropout)
         return network.to(memory_format=torch.channels_last)  # type: ignore[call-overload, no-any-return]

@@ -1,4 +1,4 @@
-"""ONNX files from anyone: where their weights lie, and which operators they name, before anything runs them."""
+"""Inspection of ONNX files from anyone before anything runs them: operators, and files of weights. No torch here."""
 
 from __future__ import annotations
 
@@ -47,8 +47,8 @@ OPERATORS = {
 """Operator set to the names that a model may use. Any other set would need a library of machine code."""
 
 
-def inspected(path: Path) -> tuple[Path, ...]:
-    """The files beside the model that hold its weights, after a look at what the file asks for.
+def inspect(path: Path) -> tuple[Path, ...]:
+    """Files beside the model that hold its weights, once its operators are known to be allowed.
 
     Raises:
         UserError: no such file or no ONNX model; operators that are not listed; weights that lie elsewhere than in
@@ -106,7 +106,7 @@ def _parsed(path: Path) -> Any:
 
 
 def _messages(message: Any) -> Iterator[Any]:
-    """A protobuf message and all that it holds, at any depth: also subgraphs, functions and attributes."""
+    """A protobuf message and all messages in it, at any depth: also subgraphs, functions and attributes."""
     yield message
     for field, value in message.ListFields():
         if field.message_type is not None:
@@ -115,13 +115,13 @@ def _messages(message: Any) -> Iterator[Any]:
 
 
 def _location(tensor: Any) -> str:
-    """The last `location`, as every reader takes it; empty where there is none."""
+    """The last `location`, as every reader takes it; empty without one."""
     entries: dict[str, str] = {entry.key: entry.value for entry in tensor.external_data}
     return entries.get("location", "")
 
 
 def _beside(path: Path, location: str) -> Path:
-    """A bare file name, of a plain file; a name with folders may lead anywhere, and so may a link."""
+    """The plain file of a bare name beside the model; a name with folders may lead anywhere, and so may a link."""
     file = path.parent / location
     bare = location == file.name and location not in {"", ".", ".."} and "\\" not in location and "\0" not in location
     if not bare:

@@ -1,4 +1,4 @@
-"""A black box: an ONNX model that onnxruntime computes. Nothing can be seen or differentiated inside."""
+"""ONNX model as a black box, computed by onnxruntime: no layers and no gradients."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from sidelight_toolkit.classifier import check_channels
 from torch import nn
 
 from sidelight_classifiers.files.model_file import ModelFile, Prepared
-from sidelight_classifiers.files.onnx_file import HOW_TO_CONVERT, INSTALL, inspected, last_operator
+from sidelight_classifiers.files.onnx_inspection import HOW_TO_CONVERT, INSTALL, inspect, last_operator
 from sidelight_classifiers.files.sandbox import digest_of
 from sidelight_classifiers.files.trial import ending_of, try_out
 
@@ -25,22 +25,22 @@ DTYPES = {"tensor(float)": np.float32, "tensor(float16)": np.float16, "tensor(do
 
 
 class OnnxModel(ModelFile):
-    """Whatever the file computes, on the CPU. The file is read when first needed."""
+    """Function of the file, computed on the CPU. The file is read when first needed."""
 
-    params: OnnxParams
+    _params: OnnxParams
 
     def scores(self, images: torch.Tensor) -> torch.Tensor:
         """(N, K) float32 scores of (N, C, H, W) images, with no gradient."""
-        check_channels(images, self.params.channels)
+        check_channels(images, self._params.channels)
         with torch.no_grad():
-            scores: torch.Tensor = self._box(images)
+            scores: torch.Tensor = self._model(images)
         return scores
 
     @cached_property
     @torch.inference_mode(False)
-    def _box(self) -> Prepared:
+    def _model(self) -> Prepared:
         """The model behind resizing and normalising, after a trial on three random images, at first in a child."""
-        weights = inspected(self._path)
+        weights = inspect(self._path)
         digest = digest_of((self._path, *weights))
         self._rehearse("onnx", digest)
         return self.load(digest)
@@ -51,17 +51,17 @@ class OnnxModel(ModelFile):
         Raises:
             UserError: it is not the file of that digest, or no model that can be explained.
         """
-        self._check_digest(digest, *inspected(self._path))
+        self._check_digest(digest, *inspect(self._path))
         session = _session(self._path)
-        runtime = _Runtime(self._path, session, self.params)
+        runtime = _Runtime(self._path, session, self._params)
         runtime.check_sizes(self.input_shape)
-        box = self._prepared(runtime)
+        model = self._prepared(runtime)
         images = self._trial_images()
         runtime.settle_batch(len(images))
-        scores = try_out(box, images, self._path, self.task, HOW_TO_CONVERT)
+        scores = try_out(model, images, self._path, self.task, HOW_TO_CONVERT)
         shown = last_operator(self._path, runtime.output.name)
-        box.ending = ending_of(scores, self.task, shown, self.params.probabilities, self._path)
-        return box
+        model.ending = ending_of(scores, self.task, shown, self._params.probabilities, self._path)
+        return model
 
 
 class _Runtime(nn.Module):
@@ -87,7 +87,7 @@ class _Runtime(nn.Module):
             )
 
     def settle_batch(self, count: int) -> None:
-        """One image at a time, where the file promises any number but its operators take only one."""
+        """Fix the batch at one image where the file promises any number but its operators take only one."""
         shape = (self.params.channels, self.params.height, self.params.width)
         if self.fixed is None and not self._takes(count, shape) and self._takes(1, shape):
             self.fixed = 1
@@ -95,27 +95,27 @@ class _Runtime(nn.Module):
     def forward(self, images: torch.Tensor) -> torch.Tensor:
         """(N, C, H, W) to the chosen output, float32."""
         array = images.detach().cpu().numpy().astype(DTYPES[self.input.type])
-        found = self._computed(array) if self.fixed is None else self._in_fixed_batches(array, self.fixed)
-        return torch.from_numpy(found.astype(np.float32)).to(images.device)
+        scores = self._compute(array) if self.fixed is None else self._in_fixed_batches(array, self.fixed)
+        return torch.from_numpy(scores.astype(np.float32)).to(images.device)
 
     def _takes(self, count: int, shape: tuple[int, int, int]) -> bool:
         try:
-            return len(self._computed(np.zeros((count, *shape), DTYPES[self.input.type]))) == count
+            return len(self._compute(np.zeros((count, *shape), DTYPES[self.input.type]))) == count
         except Exception:  # of onnxruntime, which has no base of its own; the trial that follows says what is wrong
             return False
 
-    def _computed(self, images: np.ndarray) -> np.ndarray:
-        (found,) = self.session.run([self.output.name], {self.input.name: np.ascontiguousarray(images)})
-        return np.asarray(found)
+    def _compute(self, images: np.ndarray) -> np.ndarray:
+        (scores,) = self.session.run([self.output.name], {self.input.name: np.ascontiguousarray(images)})
+        return np.asarray(scores)
 
     def _in_fixed_batches(self, images: np.ndarray, size: int) -> np.ndarray:
         """The last batch is filled up with its last image, whose further scores are dropped."""
-        found = []
+        scores = []
         for start in range(0, len(images), size):
-            part = images[start : start + size]
-            filled = np.concatenate([part, np.repeat(part[-1:], size - len(part), axis=0)])
-            found.append(self._computed(filled)[: len(part)])
-        return np.concatenate(found)
+            batch = images[start : start + size]
+            filled = np.concatenate([batch, np.repeat(batch[-1:], size - len(batch), axis=0)])
+            scores.append(self._compute(filled)[: len(batch)])
+        return np.concatenate(scores)
 
 
 def _session(path: Path) -> Any:

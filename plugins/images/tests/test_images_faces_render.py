@@ -1,9 +1,8 @@
 import numpy as np
 import pytest
-from sidelight_images.faces.canvas import PARTS
 from sidelight_images.faces.factors import BY_NAME, FACTORS, NAMES, as_table
 from sidelight_images.faces.render import draw, render
-from sidelight_images.params import FACES
+from sidelight_images.names import FACE_CLASSES, FACE_PARTS
 
 # Which parts a factor may change: what it draws, and what that uncovers, shades or colours.
 REACH = {
@@ -38,7 +37,7 @@ def grown(masks, by=1):
 
 
 def test_the_params_know_all_factors():
-    assert NAMES == FACES
+    assert tuple(FACE_CLASSES) == NAMES
 
 
 @pytest.mark.parametrize("size", [32, 64, 97])
@@ -80,8 +79,8 @@ def test_a_factor_changes_its_own_parts_and_nothing_else(factor):
     tables = (as_table(faces(8, seed=1, **{**shaved, factor: end})) for end in _ends(factor))
     (low, before), (high, after) = (draw(table, 96) for table in tables)
     changed = (low != high).any(axis=1)
-    owned = np.isin(before, [PARTS.index(part) for part in REACH[factor]])
-    owned |= np.isin(after, [PARTS.index(part) for part in REACH[factor]])
+    owned = np.isin(before, [FACE_PARTS.index(part) for part in REACH[factor]])
+    owned |= np.isin(after, [FACE_PARTS.index(part) for part in REACH[factor]])
     assert changed.any(axis=(1, 2)).all()
     # where two other parts meet, a few pixels show a little of what is behind both
     stray = changed & ~grown(owned, 3)
@@ -92,26 +91,26 @@ def test_a_factor_changes_its_own_parts_and_nothing_else(factor):
 def test_the_mouth_is_where_the_lips_change_colour():
     pale, owners = draw(as_table(faces(16, **{"lip-colour": 0, "mouth-opening": 0, "glasses": 0})), 64)
     red, _ = draw(as_table(faces(16, **{"lip-colour": 1, "mouth-opening": 0, "glasses": 0})), 64)
-    changed, mouth = (np.abs(red - pale) > 0.1).any(axis=1), owners == PARTS.index("mouth")
+    changed, mouth = (np.abs(red - pale) > 0.1).any(axis=1), owners == FACE_PARTS.index("mouth")
     assert (changed & mouth).sum() / (changed | mouth).sum() > 0.75
 
 
 def test_every_pixel_shows_one_part_and_all_parts_occur():
     worn = {"glasses": 1, "beard": 1, "fringe": 0.3}
     _, owners = draw(as_table(faces(8, **worn)), 64)
-    shares = np.stack([(owners == index).mean(axis=(1, 2)) for index in range(len(PARTS))], axis=1)
+    shares = np.stack([(owners == index).mean(axis=(1, 2)) for index in range(len(FACE_PARTS))], axis=1)
     np.testing.assert_allclose(shares.sum(axis=1), 1)
-    assert (shares[:, [PARTS.index("brows")]] > 0).all()
-    assert (np.delete(shares, PARTS.index("brows"), axis=1) > 0.004).all()
+    assert (shares[:, [FACE_PARTS.index("brows")]] > 0).all()
+    assert (np.delete(shares, FACE_PARTS.index("brows"), axis=1) > 0.004).all()
     _, bare = draw(as_table(faces(8, glasses=0, beard=0)), 64)
-    assert not np.isin(bare, [PARTS.index("glasses"), PARTS.index("beard")]).any()
+    assert not np.isin(bare, [FACE_PARTS.index("glasses"), FACE_PARTS.index("beard")]).any()
 
 
 def test_parts_have_their_colours():
     lit = {"light": 0.5, "glasses": 0}
     images, owners = draw(as_table(faces(8, **{"hair-colour": 0, "clothes": 0.5, **lit})), 64)
     dark, _ = draw(as_table(faces(8, **{"hair-colour": 1, "clothes": 0.5, **lit})), 64)
-    hair, clothes = owners == PARTS.index("hair"), owners == PARTS.index("clothes")
+    hair, clothes = owners == FACE_PARTS.index("hair"), owners == FACE_PARTS.index("clothes")
     assert images.mean(axis=1)[hair].mean() < 0.25 < 0.55 < dark.mean(axis=1)[hair].mean()
     assert images.mean(axis=1)[clothes].mean() > 0.6
 

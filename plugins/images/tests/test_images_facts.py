@@ -7,10 +7,9 @@ import numpy as np
 import pytest
 import sidelight_images
 from sidelight_images import facts
-from sidelight_images.faces.canvas import PARTS
 from sidelight_images.faces.factors import FACTORS
+from sidelight_images.names import FACE_CLASSES
 from sidelight_images.order import uniform
-from sidelight_images.printed import CLASSES
 from sidelight_specs import UserError
 from sidelight_specs.testing import ToyRun
 
@@ -84,9 +83,7 @@ def test_mistakes_are_what_the_data_refuse(name, options, option):
 
 
 def test_names_without_numpy_are_those_with_it():
-    assert {factor.name: factor.ends for factor in FACTORS} == facts.FACE_CLASSES
-    assert facts.FACE_PARTS == PARTS
-    assert facts.PRINTED_CLASSES == CLASSES
+    assert [factor.name for factor in FACTORS] == list(FACE_CLASSES)
     names = ["a.png", "b/é.jpg", "c\udcff.png"]
     np.testing.assert_array_equal([facts._lot(3, name) for name in names], uniform(3, names))
 

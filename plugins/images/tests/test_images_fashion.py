@@ -9,7 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sidelight_images.fashion import Fashion
 from sidelight_images.idx import _parsed
-from sidelight_images.params import GARMENTS, FashionParams
+from sidelight_images.names import GARMENTS
+from sidelight_images.params import FashionParams
 from sidelight_specs import UserError
 from sidelight_specs.testing import ToyRun
 

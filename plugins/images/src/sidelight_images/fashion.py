@@ -10,8 +10,8 @@ from sidelight_specs import UserError
 from sidelight_images.facts import GET_FASHION, fashion_file, fashion_fingerprint
 from sidelight_images.idx import read_idx
 from sidelight_images.labelled import LabelledImages, Rows
+from sidelight_images.names import GARMENTS
 from sidelight_images.order import interleaved, uniform
-from sidelight_images.params import GARMENTS
 
 if TYPE_CHECKING:
     from pathlib import Path

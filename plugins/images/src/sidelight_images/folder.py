@@ -1,4 +1,4 @@
-"""Your own images."""
+"""Your own images: a folder with one sub-folder for each class."""
 
 from __future__ import annotations
 
@@ -22,9 +22,8 @@ if TYPE_CHECKING:
 
     from sidelight_images.params import FolderParams
 
-NAMED_AT_MOST = 10
-FULL_DEPTH = 16
-"""Bits of a picture that fills its file."""
+NAMED_AT_MOST = 10  # files in one warning
+FULL_DEPTH = 16  # bits of an image that fills its file
 
 
 class Folder(Data):
@@ -37,11 +36,11 @@ class Folder(Data):
     @property
     def splits(self) -> tuple[str, ...]:
         """`train`, `test` and `all`, as far as the folder fills them."""
-        found = {split for split in SPLITS if self._chosen(split)}
-        return tuple(split for split in (*SPLITS, "all") if split in found or split == "all")
+        filled = {split for split in SPLITS if self._chosen(split)}
+        return tuple(split for split in (*SPLITS, "all") if split in filled or split == "all")
 
     def split(self, name: str) -> Split:
-        """The readable images of a split; what is left out is warned about, by name."""
+        """The readable images of a split; a warning names those left out."""
         if name not in self.splits:
             raise UserError(
                 f"there is no split {name!r} in {self.params.path}", f"use one of: {', '.join(self.splits)}"
@@ -67,7 +66,7 @@ class Folder(Data):
         except OSError as error:
             raise UserError(f"{folder} cannot be read: {error}", "make it readable, or name another `path`") from error
         if listing.passed_over:
-            self._tell(f"passed over in {folder}, not images of a class", listing.passed_over)
+            self._warn(f"passed over in {folder}, not images of a class", listing.passed_over)
         return listing
 
     def _chosen(self, split: str) -> tuple[Entry, ...]:
@@ -92,7 +91,7 @@ class Folder(Data):
         if not readable:
             raise UserError(f"{self.params.path}: no image could be read; {broken[0]}", "mend the files")
         if broken:
-            self._tell(f"left out of {self.params.path}", broken)
+            self._warn(f"left out of {self.params.path}", broken)
         return readable, np.stack(pixels).astype(np.float32) / 255
 
     def _pixels(self, entry: Entry, bits: int, guessed: Callable[[int], object]) -> np.ndarray:
@@ -108,16 +107,16 @@ class Folder(Data):
             if guess != bits:
                 pixels[row] = self._pixels(entries[row], bits, lambda _: None)
         if bits < FULL_DEPTH:
-            self._tell(
+            self._warn(
                 f"{self.params.path}: read as {bits} bits a value, by the largest, as these files do not say it (set "
                 "bit_depth)",
                 [entries[row].relative for row in guesses],
             )
 
-    def _tell(self, what: str, names: Sequence[str]) -> None:
+    def _warn(self, problem: str, names: Sequence[str]) -> None:
         named = "; ".join(names[:NAMED_AT_MOST])
         more = f"; and {len(names) - NAMED_AT_MOST} more" if len(names) > NAMED_AT_MOST else ""
-        self.run.warn(printable(f"{what}: {named}{more}"))
+        self.run.warn(printable(f"{problem}: {named}{more}"))
 
 
 def printable(text: str) -> str:

@@ -13,7 +13,7 @@ from sidelight_specs import UserError
 if TYPE_CHECKING:
     from pathlib import Path
 
-LARGEST = 1 << 28
+LARGEST = 1 << 28  # bytes; the largest file of Fashion-MNIST has 47 MB
 
 
 def read_idx(path: Path, dimensions: int) -> np.ndarray:

@@ -1,4 +1,4 @@
-"""What digits and Fashion-MNIST share: 28x28 grey images in two splits, and ways to spoil the training data."""
+"""Base of digits and Fashion-MNIST: 28x28 grey images in two splits, and ways to spoil the training data."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from sidelight_specs import UserError
 from sidelight_specs.results import Split
 from sidelight_specs.roles import Data
 
+from sidelight_images.names import ANY
 from sidelight_images.order import uniform
-from sidelight_images.params import ANY
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from sidelight_images.params import DigitsParams, FashionParams, OpticalDigitsParams
 
-GREY = 128
+GREY = 128  # of 255: the square is seen on black and on white
 
 
 @attrs.frozen(eq=False)

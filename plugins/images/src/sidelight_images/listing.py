@@ -38,7 +38,7 @@ class Entry:
 
 @attrs.frozen
 class Listing:
-    """What a folder holds.
+    """Images and classes of a folder.
 
     Args:
         entries: images, sorted by path.
@@ -71,14 +71,14 @@ def list_folder(folder: Path, most: int | None = None) -> Listing:
     named_splits = [name for name in SPLITS if (folder / name).is_dir()]
     entries: list[Entry] = []
     passed_over: list[str] = []
-    found = ((split, *file) for split in named_splits or [""] for file in _labelled(folder / split, passed_over))
-    for split, label, path in islice(found, most):
+    files = ((split, *file) for split in named_splits or [""] for file in _labelled(folder / split, passed_over))
+    for split, label, path in islice(files, most):
         relative = path.relative_to(folder).as_posix()
         if path.suffix.lower() in SUFFIXES:
             entries.append(Entry(path, relative, split, label))
         else:
             passed_over.append(relative)
-    complete = most is None or next(found, None) is None
+    complete = most is None or next(files, None) is None
     if complete and not entries:
         raise UserError(
             f"{folder} holds no images ({', '.join(sorted(SUFFIXES))})",
@@ -98,12 +98,12 @@ def _labelled(folder: Path, passed_over: list[str]) -> Iterator[tuple[str, Path]
             yield NO_CLASS, child
             continue
         empty = True
-        for place, folders, files in os.walk(child):
+        for parent, folders, names in os.walk(child):
             folders[:] = sorted(name for name in folders if not name.startswith("."))
-            for name in files:
+            for name in names:
                 if not name.startswith("."):
                     empty = False
-                    yield child.name, Path(place) / name
+                    yield child.name, Path(parent) / name
         if empty:
             passed_over.append(f"{child.name}/ (an empty folder)")
 
@@ -111,11 +111,11 @@ def _labelled(folder: Path, passed_over: list[str]) -> Iterator[tuple[str, Path]
 def _without_strays(
     entries: Sequence[Entry], classes: tuple[str, ...], passed_over: list[str], complete: bool
 ) -> Listing:
-    """Where there are classes, images beside the class folders belong to none of them."""
+    """The listing without images beside the class folders, which belong to no class."""
     strays = [entry for entry in entries if classes and entry.label == NO_CLASS]
     passed_over += [entry.relative for entry in strays]
-    kept = tuple(entry for entry in entries if entry not in strays)
-    return Listing(kept, classes, tuple(sorted(passed_over)), complete)
+    labelled = tuple(entry for entry in entries if entry not in strays)
+    return Listing(labelled, classes, tuple(sorted(passed_over)), complete)
 
 
 def choose(listing: Listing, split: str, test_share: float, seed: int) -> tuple[Entry, ...]:

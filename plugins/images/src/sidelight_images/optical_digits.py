@@ -12,17 +12,16 @@ from PIL import Image
 from sidelight_specs import UserError
 
 from sidelight_images.labelled import LabelledImages, Rows
+from sidelight_images.names import DIGITS
 from sidelight_images.order import interleaved, uniform
 from sidelight_images.packages import package_file
-from sidelight_images.params import DIGITS
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from sidelight_images.params import OpticalDigitsParams
 
-SIDE, MARGIN = 20, 4
-"""MNIST's digits fill 20x20 of 28x28 pixels."""
+SIDE, MARGIN = 20, 4  # pixels: MNIST's digits fill 20x20 of 28x28
 
 
 class OpticalDigits(LabelledImages):

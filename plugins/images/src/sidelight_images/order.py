@@ -16,7 +16,7 @@ def uniform(seed: int, names: Sequence[str]) -> np.ndarray:
     key = str(seed).encode()
     encoded = (name.encode("utf-8", "surrogateescape") for name in names)
     digests = b"".join(blake2b(name, digest_size=8, key=key).digest() for name in encoded)
-    return (np.frombuffer(digests, "<u8") >> np.uint64(11)) * 2.0**-53
+    return (np.frombuffer(digests, "<u8") >> np.uint64(11)) * 2.0**-53  # 53 bits, the precision of float64
 
 
 def interleaved(labels: np.ndarray, keys: np.ndarray) -> np.ndarray:
@@ -28,8 +28,8 @@ def interleaved(labels: np.ndarray, keys: np.ndarray) -> np.ndarray:
         labels: (N,) integers.
         keys: (N,) numbers that order the images of a class, and the classes within a round.
     """
-    by_class = np.lexsort((keys, labels))
+    by_class = np.lexsort((keys, labels))  # rows class by class, each in the order of its keys
     first_of_class = np.searchsorted(labels[by_class], labels[by_class])
     rounds = np.empty(len(labels), dtype=np.int64)
-    rounds[by_class] = np.arange(len(labels)) - first_of_class
+    rounds[by_class] = np.arange(len(labels)) - first_of_class  # place of each row within its class
     return np.lexsort((keys, rounds))

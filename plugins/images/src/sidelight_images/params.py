@@ -6,53 +6,7 @@ from typing import Literal
 
 from sidelight_specs import param, params
 
-PHOTOS = ("camera", "coffee", "chelsea", "motorcycle", "rocket", "flower", "china")
-"""Photographs of things that are among the 1,000 classes of ImageNet."""
-OTHER_PHOTOS = ("astronaut", "motorcycle-right")
-DIGITS = ("0", "1", "2", "3", "4", "5", "6", "7", "8", "9")
-GARMENTS = (
-    "T-shirt/top",
-    "Trouser",
-    "Pullover",
-    "Dress",
-    "Coat",
-    "Sandal",
-    "Shirt",
-    "Sneaker",
-    "Bag",
-    "Ankle boot",
-)
-
-FACES = (
-    "skin",
-    "face-width",
-    "jaw",
-    "nose",
-    "hair-colour",
-    "hair-length",
-    "hair-volume",
-    "hair-wave",
-    "fringe",
-    "parting",
-    "eye-colour",
-    "eye-size",
-    "brow-angle",
-    "brow-thickness",
-    "smile",
-    "mouth-opening",
-    "lip-colour",
-    "glasses",
-    "glasses-shape",
-    "beard",
-    "tilt",
-    "yaw",
-    "light",
-    "background",
-    "clothes",
-)
-"""The factors of drawn faces; `faces.factors` says what each does."""
-ANY = "any"
-"""In place of a class: whichever."""
+from sidelight_images.names import FACE_CLASSES, OTHER_PHOTOS, PHOTOS
 
 Crop = Literal["center", "whole"]
 Mode = Literal["rgb", "grey"]
@@ -60,7 +14,7 @@ Mode = Literal["rgb", "grey"]
 
 @params
 class LabelledParams:
-    """What `digits` and `fashion` share."""
+    """Options of `digits`, `optical-digits` and `fashion`."""
 
     size: int = param(
         32, "Height and width; the 28x28 images are padded with black.", unit="pixels", minimum=28, maximum=256
@@ -68,20 +22,19 @@ class LabelledParams:
     classes: tuple[str, ...] = param((), "Classes to use, in this order; all of them where empty.")
     keep: dict[str, int] = param(
         {},
-        "Class name to the number of its training images that are kept. The test split keeps them all.",
+        "Class name to the number of its training images to keep; the test split keeps all.",
         unit="images",
         minimum=0,
         maximum=60_000,
     )
-    leave_out: tuple[str, ...] = param((), "Classes without a single training image; the test split keeps them.")
+    leave_out: tuple[str, ...] = param((), "Classes without training images; the test split keeps them.")
     square: str = param(
         "",
-        "Class whose training images get a grey square in the top left corner; `any` is every class. A split "
-        "`test-square` then has it on every test image, and the splits carry a mask that says where it is.",
+        "Class whose training images get a grey square at the top left; `any`: every class.",
     )
     square_share: float = param(
         1.0,
-        "Share of the training images of that class that get the square: below 1 it gives the class away less surely.",
+        "Share of that class's training images that get the square.",
         minimum=0.0,
         maximum=1.0,
     )
@@ -93,7 +46,7 @@ class DigitsParams(LabelledParams):
     """Options of `digits`."""
 
     test: int = param(1000, "Images of the test split, as many of each class.", unit="images", minimum=10, maximum=4990)
-    seed: int = param(0, "Chooses which images are test images, and the order.", minimum=0, maximum=2**31 - 1)
+    seed: int = param(0, "Seed of the split and the order.", minimum=0, maximum=2**31 - 1)
 
 
 @params
@@ -101,7 +54,7 @@ class OpticalDigitsParams(LabelledParams):
     """Options of `optical-digits`."""
 
     test: int = param(400, "Images of the test split, as many of each class.", unit="images", minimum=10, maximum=1780)
-    seed: int = param(0, "Chooses which images are test images, and the order.", minimum=0, maximum=2**31 - 1)
+    seed: int = param(0, "Seed of the split and the order.", minimum=0, maximum=2**31 - 1)
 
 
 @params
@@ -110,9 +63,9 @@ class FashionParams(LabelledParams):
 
     path: str = param(
         "/usr/share/datasets/fashion-mnist",
-        "Folder with the four IDX files, as they are or with .gz; the default is where Debian's package puts them.",
+        "Folder with the four IDX files, as they are or with .gz.",
     )
-    seed: int = param(0, "Chooses the order.", minimum=0, maximum=2**31 - 1)
+    seed: int = param(0, "Seed of the order.", minimum=0, maximum=2**31 - 1)
 
 
 @params
@@ -122,40 +75,35 @@ class FacesParams:
     size: int = param(64, "Height and width.", unit="pixels", minimum=16, maximum=1024)
     train: int = param(8000, "Images of the training split.", unit="images", minimum=2, maximum=1_000_000)
     test: int = param(1000, "Images of each test split.", unit="images", minimum=2, maximum=100_000)
-    label: str = param("smile", "The factor that the label follows.", choices=FACES)
+    label: str = param("smile", "Factor that the label follows.", choices=tuple(FACE_CLASSES))
     slope: float = param(
         4.0,
-        "How closely: the label is 1 with probability sigmoid(slope * z), where z goes from -1 to 1 over the factor's "
-        "range. With little noise (20 and more) a classifier has no use for confounds.",
+        "Slope of P(label 1) = sigmoid(slope * z), z the factor scaled to [-1, 1].",
         minimum=0.1,
         maximum=1000.0,
     )
     confounds: dict[str, float] = param(
         {},
-        "Factor to the share of the images of class 1 in which it lies on its high side (the upper 40% of its range; "
-        "with glasses, with a beard); of class 0 the same share has it on its low side. 0.7 makes a 70/30 data set, "
-        "0.3 its opposite. A split `test-decorrelated` then has the test faces with the sides drawn by a fair coin.",
+        "Factor to the share of class 1 with it on its high side, and of class 0 on its low side.",
         minimum=0.01,
         maximum=0.99,
     )
-    seed: int = param(0, "Chooses the faces.", minimum=0, maximum=2**31 - 1)
+    seed: int = param(0, "Seed of the faces.", minimum=0, maximum=2**31 - 1)
 
 
 @params
 class PhotosParams:
     """Options of `photos`."""
 
-    names: tuple[str, ...] = param(PHOTOS, "Which photographs, in this order.", choices=PHOTOS + OTHER_PHOTOS)
+    names: tuple[str, ...] = param(PHOTOS, "Photographs, in this order.", choices=PHOTOS + OTHER_PHOTOS)
     size: int = param(224, "Height and width.", unit="pixels", minimum=16, maximum=1024)
     crop: Crop = param(
         "center",
-        "`center` takes the central square of 7/8 of the short side, as ImageNet classifiers are evaluated; "
-        "`whole` squashes the whole picture into the square.",
+        "`center`: central square of 7/8 of the short side, as for ImageNet; `whole`: all, squashed.",
     )
     shares: tuple[float, ...] = param(
         (),
-        "Central squares to cut from each photograph, by their side as a share of the short side; each is an image. "
-        "`crop` says what to cut where this is empty.",
+        "Sides of central squares, as shares of the short side, an image each; `crop` if empty.",
         minimum=0.1,
         maximum=1.0,
     )
@@ -165,7 +113,7 @@ class PhotosParams:
 class PrintedParams:
     """Options of `printed`."""
 
-    character: str = param("R", "What is printed in the corner of the images of the class `printed`.")
+    character: str = param("R", "Character in the corner of images of the class `printed`.")
     height: int = param(20, "Height of the type.", unit="pixels", minimum=6, maximum=200)
     size: int = param(224, "Height and width of the images.", unit="pixels", minimum=32, maximum=1024)
     train: int = param(400, "Images of the training split.", unit="images", minimum=2, maximum=100_000)
@@ -186,36 +134,32 @@ class FolderParams:
 
     path: str = param(
         ...,
-        "The folder: one sub-folder for each class, or sub-folders train/ and test/ that hold these, or "
-        "just images, which then have no labels. Relative to where Sidelight is run.",
+        "Folder with a sub-folder for each class, or with train/ and test/ that hold these.",
     )
     size: int = param(64, "Height and width.", unit="pixels", minimum=8, maximum=2048)
-    crop: Crop = param("center", "`center` takes the central square; `whole` squashes the whole picture.")
+    crop: Crop = param("center", "`center`: central square; `whole`: the whole picture, squashed.")
     crop_share: float = param(
         1.0,
-        "Side of the central square as a share of the short side; ImageNet classifiers are evaluated at 0.875.",
+        "Side of the central square as a share of the short side; 0.875 for ImageNet.",
         minimum=0.1,
         maximum=1.0,
     )
     mode: Mode = param("rgb", "Three colour channels, or one grey channel.")
-    bit_depth: int = param(
-        0, "Bits that values of grey pictures of 16 bits use; 0 for what each file says.", minimum=0, maximum=32
-    )
+    bit_depth: int = param(0, "Bits that values of 16-bit grey files use; 0: by each file.", minimum=0, maximum=32)
     test_share: float = param(
         0.2,
-        "Share of the images in the test split, chosen by a hash of each file's path; without effect where there "
-        "are sub-folders train/ and test/.",
+        "Share of images in the test split, by a hash of the path; unused with train/ and test/.",
         minimum=0.0,
         maximum=1.0,
     )
-    seed: int = param(0, "Chooses which images are test images, and the order.", minimum=0, maximum=2**31 - 1)
+    seed: int = param(0, "Seed of the split and the order.", minimum=0, maximum=2**31 - 1)
     limit: int = param(
         10_000,
-        "Use at most so many images, as many of each class as there are.",
+        "Most images to use, classes taking turns.",
         unit="images",
         minimum=1,
         maximum=10**7,
     )
     on_error: Literal["skip", "refuse"] = param(
-        "skip", "An image that cannot be read is left out with a warning that names it, or ends the run."
+        "skip", "Leave out an unreadable image with a warning that names it, or end the run."
     )

@@ -56,9 +56,9 @@ class Photos(Data):
 
     def _pixels(self, name: str, share: float | None) -> np.ndarray:
         path = location(name)
-        crop, part = (self.params.crop, IMAGENET_SHARE) if share is None else ("center", share)
+        crop, side = (self.params.crop, IMAGENET_SHARE) if share is None else ("center", share)
         try:
-            return read_pixels(path, self.params.size, crop, part, "rgb")
+            return read_pixels(path, self.params.size, crop, side, "rgb")
         except UnreadableImageError as error:
             raise UserError(f"{path} {error}", "install the package that it belongs to again") from error
 

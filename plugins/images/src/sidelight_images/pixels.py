@@ -17,12 +17,12 @@ if TYPE_CHECKING:
     from sidelight_images.params import Crop, Mode
 
 FORMATS = ("PNG", "JPEG", "WEBP", "BMP", "GIF", "TIFF", "PPM")
-"""What is tried. Others stay out on purpose: Pillow reads EPS, for one, by starting Ghostscript on it."""
-IMAGENET_SHARE = 224 / 256
+"""Formats that are tried. Others stay out on purpose: Pillow reads EPS, for one, by starting Ghostscript on it."""
+IMAGENET_SHARE = 224 / 256  # central square of the usual evaluation: resize to 256, crop 224
 
 
 class UnreadableImageError(Exception):
-    """Why a file gives no pixels, as the end of the sentence "it ..."."""
+    """Reason that a file gives no pixels, as the end of the sentence "it ..."."""
 
 
 def read_pixels(
@@ -42,8 +42,8 @@ def read_pixels(
         crop: `"center"` takes the central square first, `"whole"` squashes the picture.
         share: side of the central square as a share of the short side.
         mode: `"rgb"` or `"grey"`.
-        bits: that values of deep pictures use; 0 for what the file says.
-        guessed: told the number of bits where the file does not say it.
+        bits: that values of deep images use; 0 for what the file states.
+        guessed: called with the number of bits where the file does not state it.
 
     Returns:
         (C, size, size) uint8, C = 3 or 1.
@@ -55,7 +55,7 @@ def read_pixels(
         raise UnreadableImageError("is no file (a link that leads nowhere, a pipe)")
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
+            warnings.simplefilter("ignore")  # of damaged EXIF and the like; a bomb is an error
             warnings.simplefilter("error", Image.DecompressionBombWarning)
             with Image.open(path, formats=FORMATS) as image:
                 depth = Depth.of(image)

@@ -14,6 +14,7 @@ from sidelight_specs import UserError
 from sidelight_specs.results import Split
 from sidelight_specs.roles import Data
 
+from sidelight_images.names import PRINTED_CLASSES as CLASSES
 from sidelight_images.photos import location
 from sidelight_images.pixels import read_pixels
 
@@ -22,11 +23,8 @@ if TYPE_CHECKING:
 
     from sidelight_images.params import PrintedParams
 
-CLASSES = ("plain", "printed")
-DETAIL = 2
-"""Photographs are read at so many times the size of a crop, so that crops are never enlarged."""
-MARGIN = 0.02
-"""Distance of the character from the border, as a share of the image's side."""
+DETAIL = 2  # times the size of a crop at which photographs are read: crops of half their side are not enlarged
+MARGIN = 0.02  # distance of the character from the border, as a share of the image's side
 
 
 class Printed(Data):
@@ -85,9 +83,9 @@ class Printed(Data):
         right, top = size * (1 - MARGIN) - rng.uniform(0, height / 3), size * MARGIN + rng.uniform(0, height / 3)
         mask = Image.new("L", crop.size)
         edge = max(1, height // 12)
-        text, place = self.params.character, (right, top)
-        ImageDraw.Draw(crop).text(place, text, "white", font, anchor="rt", stroke_width=edge, stroke_fill="black")
-        ImageDraw.Draw(mask).text(place, text, 255, font, anchor="rt", stroke_width=edge, stroke_fill=255)
+        text, corner = self.params.character, (right, top)
+        ImageDraw.Draw(crop).text(corner, text, "white", font, anchor="rt", stroke_width=edge, stroke_fill="black")
+        ImageDraw.Draw(mask).text(corner, text, 255, font, anchor="rt", stroke_width=edge, stroke_fill=255)
         inside: np.ndarray = np.asarray(mask) > 0
         return inside
 

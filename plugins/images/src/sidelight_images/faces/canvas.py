@@ -5,8 +5,8 @@ from __future__ import annotations
 import attrs
 import numpy as np
 
-PARTS = ("background", "clothes", "skin", "nose", "hair", "beard", "mouth", "eyes", "brows", "glasses")
-"""Every pixel belongs to exactly one of them. Ears and neck are skin, teeth are mouth, lids are eyes."""
+from sidelight_images.names import FACE_PARTS
+
 ZOOM = 1.06
 TOP = np.float32(-0.97)
 
@@ -60,12 +60,12 @@ class Canvas:
             window: where.
             alpha: (N, h, w) in [0, 1].
             colour: (N or 1, 3, h or 1, w or 1).
-            part: one of `PARTS`; empty for light and shade, which leave the parts as they are.
+            part: one of `FACE_PARTS`; empty for light and shade, which leave the parts as they are.
         """
         below = self.colours[:, :, window.rows, window.columns]
         below += alpha[:, None] * (colour - below)
         if part:
-            self.owner[:, window.rows, window.columns][alpha >= 0.5] = PARTS.index(part)
+            self.owner[:, window.rows, window.columns][alpha >= 0.5] = FACE_PARTS.index(part)
 
     def shade(self, window: Window, amount: np.ndarray, tint: np.ndarray) -> None:
         """Multiply by `tint` (N or 1, 3, 1, 1) where `amount` is 1; leave as it is where it is 0."""

@@ -54,11 +54,11 @@ def ramp(values: np.ndarray, stops: tuple[tuple[float, float, float], ...]) -> n
     return np.stack(channels, axis=1).astype(np.float32)[:, :, None, None]
 
 
-def mix(first: np.ndarray, second: np.ndarray, share: np.ndarray | float) -> np.ndarray:
-    """From `first` (share 0) to `second` (share 1)."""
-    if isinstance(share, np.ndarray) and share.ndim == 3:
-        share = share[:, None]
-    mixed: np.ndarray = first + share * (second - first)
+def mix(first: np.ndarray, second: np.ndarray, ratio: np.ndarray | float) -> np.ndarray:
+    """From `first` (ratio 0) to `second` (ratio 1)."""
+    if isinstance(ratio, np.ndarray) and ratio.ndim == 3:
+        ratio = ratio[:, None]  # (N, h, w) to (N, 1, h, w), for all channels
+    mixed: np.ndarray = first + ratio * (second - first)
     return mixed
 
 

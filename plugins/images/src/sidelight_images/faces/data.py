@@ -11,10 +11,10 @@ from sidelight_specs import SidelightError, UserError
 from sidelight_specs.results import Measurement, Measurements, Split
 from sidelight_specs.roles import Data
 
-from sidelight_images.faces.canvas import PARTS
 from sidelight_images.faces.factors import BY_NAME, FACTORS, as_table
 from sidelight_images.faces.labels import Plan, draw_faces
 from sidelight_images.faces.render import chunks, draw, render
+from sidelight_images.names import FACE_PARTS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -30,7 +30,7 @@ class Drawn:
 
     Args:
         pixels: (N, 3, size, size) uint8.
-        owners: (N, size, size) uint8, indices into `canvas.PARTS`.
+        owners: (N, size, size) uint8, indices into `names.FACE_PARTS`.
     """
 
     pixels: np.ndarray
@@ -76,7 +76,7 @@ class Faces(Data):
             class_names=BY_NAME[plan.label].ends,
             ids=tuple(f"face-{name}" for name in ids),
             factors=factors,
-            masks={} if train else {part: drawn.owners == index for index, part in enumerate(PARTS)},
+            masks={} if train else {part: drawn.owners == index for index, part in enumerate(FACE_PARTS)},
         )
 
     def render(self, factors: Mapping[str, np.ndarray]) -> np.ndarray:
@@ -92,7 +92,7 @@ class Faces(Data):
 
     @cached_property
     def plan(self) -> Plan:
-        """How labels come about. Raises a UserError where label and confounds do not go together."""
+        """Law of the labels. Raises a UserError where label and confounds do not go together."""
         known = ", ".join(BY_NAME)
         wrong = sorted(set(self.params.confounds) - set(BY_NAME))
         if wrong:

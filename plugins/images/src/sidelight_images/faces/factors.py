@@ -1,4 +1,4 @@
-"""What varies in a face: names, ranges, and how each factor is drawn at random."""
+"""Factors of a drawn face: names, ranges, and the law that each is drawn by."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Literal
 
 import attrs
 import numpy as np
+
+from sidelight_images.names import FACE_CLASSES
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -20,8 +22,7 @@ class Factor:
     Args:
         name: as in `Split.factors`.
         low, high: its range; rendering clips to it.
-        help: what its two ends look like.
-        ends: the classes of a label that follows it: the low end, the high end.
+        help: appearance of its two ends.
         law: `"uniform"` over the range; `"presence"` is 0 or 1; `"amount"` is 0, or uniform in [0.4, 1].
         often: how often a presence is 1, or an amount not 0.
     """
@@ -30,9 +31,13 @@ class Factor:
     low: float
     high: float
     help: str
-    ends: tuple[str, str]
     law: Law = "uniform"
     often: float = 0.5
+
+    @property
+    def ends(self) -> tuple[str, str]:
+        """Classes of a label that follows it: the low end, the high end."""
+        return FACE_CLASSES[self.name]
 
     def draw(self, u: np.ndarray) -> np.ndarray:
         """(N,) float32 values from numbers uniform in [0, 1)."""
@@ -61,40 +66,36 @@ class Factor:
         return scaled
 
     def _at(self, u: np.ndarray) -> np.ndarray:
-        placed: np.ndarray = (self.low + (self.high - self.low) * u).astype(np.float32)
-        return placed
+        values: np.ndarray = (self.low + (self.high - self.low) * u).astype(np.float32)
+        return values
 
 
 FACTORS = (
-    Factor("skin", 0, 1, "from pale to deep", ("pale skin", "deep skin")),
-    Factor("face-width", 0, 1, "from narrow to wide", ("narrow face", "wide face")),
-    Factor("jaw", 0, 1, "from pointed to square", ("pointed jaw", "square jaw")),
-    Factor("nose", 0, 1, "from small to large", ("small nose", "large nose")),
-    Factor("hair-colour", 0, 1, "black, brown, auburn, copper, blond, silver", ("dark hair", "light hair")),
-    Factor("hair-length", 0, 1, "from cropped to below the shoulders", ("short hair", "long hair")),
-    Factor("hair-volume", 0, 1, "from flat to full", ("flat hair", "full hair")),
-    Factor("hair-wave", 0, 1, "from straight to wavy", ("straight hair", "wavy hair")),
-    Factor("fringe", 0, 1, "from a high forehead to a fringe above the brows", ("no fringe", "fringe")),
-    Factor("parting", -1, 1, "where the hair parts, from left to right", ("parted left", "parted right")),
-    Factor("eye-colour", 0, 1, "dark brown, hazel, green, blue, grey", ("dark eyes", "light eyes")),
-    Factor("eye-size", 0, 1, "from narrow to wide open", ("narrow eyes", "wide eyes")),
-    Factor(
-        "brow-angle", -1, 1, "from worried (inner ends up) to stern (inner ends down)", ("worried brows", "stern brows")
-    ),
-    Factor("brow-thickness", 0, 1, "from thin to bushy", ("thin brows", "bushy brows")),
-    Factor("smile", -1, 1, "from the corners of the mouth down to up", ("not smiling", "smiling")),
-    Factor("mouth-opening", 0, 1, "from closed to open", ("mouth closed", "mouth open")),
-    Factor("lip-colour", 0, 1, "from pale to bright red", ("pale lips", "red lips")),
-    Factor(
-        "glasses", 0, 1, "without or with; values between are translucent", ("no glasses", "glasses"), "presence", 0.35
-    ),
-    Factor("glasses-shape", 0, 1, "from round to square; seen only with glasses", ("round glasses", "square glasses")),
-    Factor("beard", 0, 1, "from none over stubble to full", ("no beard", "beard"), "amount", 0.35),
-    Factor("tilt", -1, 1, "the head leans by up to 7 degrees, left to right", ("leaning left", "leaning right")),
-    Factor("yaw", -1, 1, "the head turns, left to right", ("turned left", "turned right")),
-    Factor("light", -1, 1, "where the light comes from, left to right", ("lit from the left", "lit from the right")),
-    Factor("background", 0, 1, "peach, butter, mint, aqua, blue, lilac, pink", ("warm background", "cool background")),
-    Factor("clothes", 0, 1, "navy, teal, green, cream, mustard, brick, plum", ("cool clothes", "warm clothes")),
+    Factor("skin", 0, 1, "from pale to deep"),
+    Factor("face-width", 0, 1, "from narrow to wide"),
+    Factor("jaw", 0, 1, "from pointed to square"),
+    Factor("nose", 0, 1, "from small to large"),
+    Factor("hair-colour", 0, 1, "black, brown, auburn, copper, blond, silver"),
+    Factor("hair-length", 0, 1, "from cropped to below the shoulders"),
+    Factor("hair-volume", 0, 1, "from flat to full"),
+    Factor("hair-wave", 0, 1, "from straight to wavy"),
+    Factor("fringe", 0, 1, "from a high forehead to a fringe above the brows"),
+    Factor("parting", -1, 1, "where the hair parts, from left to right"),
+    Factor("eye-colour", 0, 1, "dark brown, hazel, green, blue, grey"),
+    Factor("eye-size", 0, 1, "from narrow to wide open"),
+    Factor("brow-angle", -1, 1, "from worried (inner ends up) to stern (inner ends down)"),
+    Factor("brow-thickness", 0, 1, "from thin to bushy"),
+    Factor("smile", -1, 1, "from the corners of the mouth down to up"),
+    Factor("mouth-opening", 0, 1, "from closed to open"),
+    Factor("lip-colour", 0, 1, "from pale to bright red"),
+    Factor("glasses", 0, 1, "without or with; values between are translucent", "presence", 0.35),
+    Factor("glasses-shape", 0, 1, "from round to square; seen only with glasses"),
+    Factor("beard", 0, 1, "from none over stubble to full", "amount", 0.35),
+    Factor("tilt", -1, 1, "the head leans by up to 7 degrees, left to right"),
+    Factor("yaw", -1, 1, "the head turns, left to right"),
+    Factor("light", -1, 1, "where the light comes from, left to right"),
+    Factor("background", 0, 1, "peach, butter, mint, aqua, blue, lilac, pink"),
+    Factor("clothes", 0, 1, "navy, teal, green, cream, mustard, brick, plum"),
 )
 NAMES = tuple(factor.name for factor in FACTORS)
 BY_NAME = {factor.name: factor for factor in FACTORS}

@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from sidelight_images.faces.canvas import PARTS
 from sidelight_images.faces.colours import luminance, mix, rgb
 from sidelight_images.faces.shapes import bump, ellipse, rounded_box, smoothstep
+from sidelight_images.names import FACE_PARTS
 
 if TYPE_CHECKING:
     from sidelight_images.faces.pose import Portrait
@@ -95,4 +95,4 @@ def nose(portrait: Portrait) -> None:
     ridge = bump(x - 0.012 * away, y - 0.02, 0.035, 0.16)
     canvas.lighten(window, 0.25 * ridge, mix(portrait.skin, rgb(1, 0.96, 0.9), 0.4))
     owner = canvas.owner[:, window.rows, window.columns]
-    owner[(ellipse(x, y - tip + 0.03, wide * 1.45, 0.125 + 0.03 * large) < 0)] = PARTS.index("nose")
+    owner[(ellipse(x, y - tip + 0.03, wide * 1.45, 0.125 + 0.03 * large) < 0)] = FACE_PARTS.index("nose")

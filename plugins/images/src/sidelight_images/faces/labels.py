@@ -1,4 +1,4 @@
-"""Labels that follow one factor, with noise; confounds planted between other factors and the label; what Bayes says."""
+"""Noisy labels that follow one factor, confounds planted between others and the label, and the Bayes accuracy."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 @attrs.frozen
 class Plan:
-    """How labels come about.
+    """Law of the labels.
 
     y is 1 with probability sigmoid(slope z), where z in [-1, 1] is the centred label factor. Each confound c lies on
     its high side with probability p when y is 1, and 1 - p when y is 0. All other factors are independent of y.

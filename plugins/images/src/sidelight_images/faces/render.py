@@ -12,8 +12,7 @@ from sidelight_images.faces.pose import Portrait
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-PIXELS_AT_ONCE = 64 * 64 * 32
-"""So many pixels are drawn together: their arrays fit into a processor's cache, whatever the size of the images."""
+PIXELS_AT_ONCE = 64 * 64 * 32  # drawn together: their arrays fit into a processor's cache, whatever the images' size
 
 
 def chunks(count: int, size: int) -> Iterator[slice]:
@@ -23,13 +22,14 @@ def chunks(count: int, size: int) -> Iterator[slice]:
 
 
 def draw(table: np.ndarray, size: int) -> tuple[np.ndarray, np.ndarray]:
-    """A few faces: (N, 3, size, size) float32 in [0, 1], and (N, size, size) uint8 indices into `canvas.PARTS`.
+    """A few faces: (N, 3, size, size) float32 in [0, 1], and (N, size, size) uint8 indices into `names.FACE_PARTS`.
 
     A pure function of each row of `table` (see `factors.as_table`): the same row gives the same picture, bit by bit,
     whatever stands beside it. Values are multiples of 1/255, so that a picture saved as PNG and read again is the same.
     Holds some 20 arrays of N x size x size; callers go by `chunks`.
     """
     portrait = Portrait(table, size)
+    # painter's algorithm: from back to front
     scene.background(portrait)
     locks = hair.hair_of(portrait)
     hair.back(portrait, locks)

@@ -1,4 +1,4 @@
-"""What is behind and below the head: background and clothes."""
+"""Background and clothes, behind and below the head."""
 
 from __future__ import annotations
 

@@ -35,7 +35,7 @@ def union(first: np.ndarray, second: np.ndarray, softness: Number) -> np.ndarray
 
 
 def intersection(first: np.ndarray, second: np.ndarray, softness: Number) -> np.ndarray:
-    """What lies in both, the corner rounded over `softness`."""
+    """Intersection of both shapes, the corner rounded over `softness`."""
     return -union(-first, -second, softness)
 
 

@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 
     from sidelight_metrics.params import AttributeFactorsParams
 
-STILL = 0.05  # half-ranges: a smaller mean change is within the regressor's error, and counts as none
+STILL = 0.05  # half-ranges: a smaller mean change of a factor counts as none
 PLAIN = 0.5  # of an attribute's largest change: it changes a factor plainly by this much or more
 SHOWN = 3  # factors that the table names for each attribute
 

@@ -1,0 +1,53 @@
+"""Names of classes, factors, masks and photographs: one table for options, facts and data sets. Imports nothing."""
+
+from __future__ import annotations
+
+PHOTOS = ("camera", "coffee", "chelsea", "motorcycle", "rocket", "flower", "china")
+"""Photographs of things that are among the 1,000 classes of ImageNet."""
+OTHER_PHOTOS = ("astronaut", "motorcycle-right")
+PRINTED_CLASSES = ("plain", "printed")
+DIGITS = ("0", "1", "2", "3", "4", "5", "6", "7", "8", "9")
+GARMENTS = (
+    "T-shirt/top",
+    "Trouser",
+    "Pullover",
+    "Dress",
+    "Coat",
+    "Sandal",
+    "Shirt",
+    "Sneaker",
+    "Bag",
+    "Ankle boot",
+)
+ANY = "any"
+"""In place of a class: every class."""
+FACE_CLASSES = {
+    "skin": ("pale skin", "deep skin"),
+    "face-width": ("narrow face", "wide face"),
+    "jaw": ("pointed jaw", "square jaw"),
+    "nose": ("small nose", "large nose"),
+    "hair-colour": ("dark hair", "light hair"),
+    "hair-length": ("short hair", "long hair"),
+    "hair-volume": ("flat hair", "full hair"),
+    "hair-wave": ("straight hair", "wavy hair"),
+    "fringe": ("no fringe", "fringe"),
+    "parting": ("parted left", "parted right"),
+    "eye-colour": ("dark eyes", "light eyes"),
+    "eye-size": ("narrow eyes", "wide eyes"),
+    "brow-angle": ("worried brows", "stern brows"),
+    "brow-thickness": ("thin brows", "bushy brows"),
+    "smile": ("not smiling", "smiling"),
+    "mouth-opening": ("mouth closed", "mouth open"),
+    "lip-colour": ("pale lips", "red lips"),
+    "glasses": ("no glasses", "glasses"),
+    "glasses-shape": ("round glasses", "square glasses"),
+    "beard": ("no beard", "beard"),
+    "tilt": ("leaning left", "leaning right"),
+    "yaw": ("turned left", "turned right"),
+    "light": ("lit from the left", "lit from the right"),
+    "background": ("warm background", "cool background"),
+    "clothes": ("cool clothes", "warm clothes"),
+}
+"""Factor of a drawn face to the classes of a label that follows it: its low end, its high end."""
+FACE_PARTS = ("background", "clothes", "skin", "nose", "hair", "beard", "mouth", "eyes", "brows", "glasses")
+"""Masks of drawn faces: every pixel belongs to exactly one. Ears and neck are skin, teeth are mouth, lids are eyes."""

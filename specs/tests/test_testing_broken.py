@@ -9,15 +9,27 @@ BROKEN = Path(__file__).parent / "broken"
 sys.path.insert(0, str(BROKEN))
 
 import broken_promises  # noqa: E402
+from broken_promises import kinds  # noqa: E402
 from sidelight_specs.testing.checks import CHECKS  # noqa: E402
 from sidelight_specs.testing.kit import planned  # noqa: E402
 
 DISTRIBUTION = "broken-promises-for-tests"
+EXTENSIONS = {
+    "kind": {kind.kind: "broken_promises" for kind in kinds.ALL},
+    "command": {
+        command.name: "broken_promises" for command in (broken_promises.COMMAND, *broken_promises.BAD_COMMANDS)
+    },
+    "observer": {
+        "good": "observer_good",
+        "observer-takes-every-event": "observer_raises",
+        "observer-changes-nothing": "observer_meddles",
+    },
+}
 GOOD = [(item.role, item.name) for item in broken_promises.GOOD]
-BAD = [(item.role, item.name) for item in broken_promises.BAD] + [
-    ("explainer", "light-import"),
-    ("explainer", "entry-point"),
-]
+GOOD += [("kind", "broken.good"), ("command", "good"), ("observer", "good")]
+BAD = [(item.role, item.name) for item in broken_promises.BAD]
+BAD += [("explainer", "light-import"), ("explainer", "entry-point")]
+BAD += [(group, name) for group, entries in EXTENSIONS.items() for name in entries if (group, name) not in GOOD]
 
 
 @pytest.fixture(scope="module")
@@ -43,6 +55,9 @@ def write_distribution(site):
     for item in broken_promises.GOOD + broken_promises.BAD:
         groups.setdefault(item.role, []).append(f"{item.name} = broken_promises")
     groups["explainer"] += ["light-import = heavy_on_import", "entry-point = broken_promises"]
+    groups |= {
+        group: [f"{name} = {module}" for name, module in entries.items()] for group, entries in EXTENSIONS.items()
+    }
     text = "".join(f"[sidelight.v1.{role}]\n" + "\n".join(lines) + "\n" for role, lines in groups.items())
     (info / "entry_points.txt").write_text(text)
 

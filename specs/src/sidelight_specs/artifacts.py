@@ -138,6 +138,14 @@ class Artifact:
         """Sizes of named axes that follow from other fields: `{"n": len(self.names)}`."""
         return {}
 
+    @classmethod
+    def example(cls, images: np.ndarray, classes: int) -> Self:
+        """A small valid artifact about (N, C, H, W) images, for tests; a plugin's kind defines it.
+
+        The conformance kit checks a kind by it, and asks metrics about it.
+        """
+        raise NotImplementedError
+
     def doubts(self) -> list[str]:
         """Reasons to distrust a valid artifact, one sentence each, for the user: `3 of 8 heatmaps are constant`."""
         return []

@@ -16,11 +16,12 @@ import torch
 from sidelight_specs.artifacts import Artifact
 from sidelight_specs.results import Results, Targets
 from sidelight_specs.roles import Classifier, Generator
-from sidelight_specs.testing import snapshots
+from sidelight_specs.testing import patterns, snapshots
 from sidelight_specs.testing.compare import Answer
 from sidelight_specs.testing.explanations import toy_explanation, toy_results, toy_targets
 from sidelight_specs.testing.run import ToyRun
-from sidelight_specs.testing.toys import ToyClassifier, ToyData, ToyGenerator
+from sidelight_specs.testing.toybox import Toys
+from sidelight_specs.testing.toys import SHAPE, ToyClassifier, ToyData, ToyGenerator
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -29,7 +30,6 @@ if TYPE_CHECKING:
     from sidelight_specs.fingerprint import Fingerprint
     from sidelight_specs.results import State
     from sidelight_specs.testing.discovery import Announced
-    from sidelight_specs.testing.toybox import Toys
 
 
 @attrs.frozen
@@ -84,7 +84,8 @@ class Case:
     def descriptor(self) -> ComponentDescriptor:
         """The component's descriptor. Raises an AssertionError where its light module gave none."""
         assert self.announced.descriptor is not None, self.announced.problem
-        return self.announced.descriptor
+        descriptor: ComponentDescriptor = self.announced.descriptor
+        return descriptor
 
     @property
     def role(self) -> str:
@@ -215,6 +216,35 @@ class Case:
     def _changes(self, before: tuple[Any, Any], needs: dict[str, Any], component: Any = None) -> tuple[Any, Any]:
         after = snapshots.global_state(), self.models(component, needs)
         return snapshots.changed(before[0], after[0]), snapshots.changed(before[1], after[1])
+
+
+class ExtensionCase:
+    """A kind, command or observer under test.
+
+    Args:
+        announced: its entry point; the descriptor is the kind's class, the `Command`, or the observer's module.
+    """
+
+    classes = len(patterns.CAUSES)
+
+    def __init__(self, announced: Announced) -> None:
+        self.announced = announced
+        self._temporary = tempfile.TemporaryDirectory(prefix="sidelight-conformance-")
+        self.folder = Path(self._temporary.name)
+
+    @cached_property
+    def images(self) -> np.ndarray:
+        """(3, 1, 32, 32) toy images."""
+        return toy_images(SHAPE, Toys()).numpy()
+
+    @cached_property
+    def artifact(self) -> Artifact:
+        """The kind's example."""
+        try:
+            artifact: Artifact = self.announced.descriptor.example(self.images, self.classes)
+        except NotImplementedError as error:
+            raise AssertionError("define the classmethod example(images, classes)") from error
+        return artifact
 
 
 def toy_images(shape: tuple[int, int, int], toys: Toys) -> torch.Tensor:

@@ -6,13 +6,14 @@ from importlib import import_module, util
 from typing import TYPE_CHECKING, Any
 
 from sidelight_specs.errors import UserError
+from sidelight_specs.hooks import EXTENSIONS
 from sidelight_specs.testing.discovery import Announced, components
 from sidelight_specs.testing.toybox import Toys
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from sidelight_specs.testing.case import Case
+    from sidelight_specs.testing.case import Case, ExtensionCase
     from sidelight_specs.testing.checks import Check
 
 _UNCHECKED = ("entry-point", "light-import")
@@ -65,9 +66,8 @@ def component_tests(
     return test_conformance
 
 
-def planned(distribution: str, toys: Mapping[str, Toys] | None = None) -> list[tuple[Case, Check]]:
-    """Every check of every component of a distribution, in order."""
-    from sidelight_specs.testing.case import Case
+def planned(distribution: str, toys: Mapping[str, Toys] | None = None) -> list[tuple[Any, Check]]:
+    """Every check of every component, kind, command and observer of a distribution, in order."""
     from sidelight_specs.testing.checks import CHECKS
 
     found = components(distribution)
@@ -77,10 +77,16 @@ def planned(distribution: str, toys: Mapping[str, Toys] | None = None) -> list[t
         raise UserError(f"toys are given for {', '.join(unknown)}, which {distribution} does not announce")
     return [
         (case, check)
-        for case in (Case(component, chosen.get(component.name, Toys())) for component in found)
+        for case in (_case(component, chosen.get(component.name, Toys())) for component in found)
         for check in CHECKS.values()
         if _applies(check, case.announced)
     ]
+
+
+def _case(announced: Announced, toys: Toys) -> Case | ExtensionCase:
+    from sidelight_specs.testing.case import Case, ExtensionCase
+
+    return ExtensionCase(announced) if announced.role in EXTENSIONS else Case(announced, toys)
 
 
 def _applies(check: Check, component: Announced) -> bool:
@@ -99,7 +105,7 @@ def _own_toys(found: list[Announced]) -> dict[str, Toys]:
     return toys
 
 
-def _marks(pairs: list[tuple[Case, Check]], expected: dict[tuple[str, str], str]) -> list[tuple[Any, ...]]:
+def _marks(pairs: list[tuple[Any, Check]], expected: dict[tuple[str, str], str]) -> list[tuple[Any, ...]]:
     import pytest
 
     known = {(case.announced.name, check.name) for case, check in pairs}

@@ -15,6 +15,7 @@ from sidelight_specs import (
     param,
     params,
 )
+from sidelight_specs.commands import Command
 from sidelight_specs.facts import DataFacts
 
 
@@ -214,6 +215,18 @@ def _of(kind):
     return [descriptor for descriptor in GOOD + BAD if isinstance(descriptor, kind)]
 
 
+def _command(name, **changed):
+    facts = {"summary": "do nothing", "example": f"sidelight {name}", "module": "broken_promises.command"}
+    return Command(name=name, **facts | changed)
+
+
+COMMAND = _command("good")
+BAD_COMMANDS = [
+    _command("command-has-its-functions", module="broken_promises.good"),
+    _command("command-is-described", example="python -m broken"),
+]
+
+
 @hookimpl
 def sidelight_data():
     return _of(DataDescriptor)
@@ -252,3 +265,15 @@ def sidelight_metrics():
 @hookimpl
 def sidelight_renderers():
     return _of(RendererDescriptor)
+
+
+@hookimpl
+def sidelight_kinds():
+    from broken_promises import kinds
+
+    return kinds.ALL
+
+
+@hookimpl
+def sidelight_commands():
+    return [COMMAND, *BAD_COMMANDS]

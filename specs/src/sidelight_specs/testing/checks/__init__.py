@@ -7,6 +7,7 @@ from sidelight_specs.testing.checks import (  # noqa: F401  (each registers its 
     classifiers,
     data,
     explainers,
+    extensions,
     facts,
     latents,
     metrics,

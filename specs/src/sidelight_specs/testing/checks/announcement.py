@@ -13,6 +13,7 @@ import attrs
 
 from sidelight_specs import kinds, roles
 from sidelight_specs.descriptors import CAPABILITIES
+from sidelight_specs.hooks import EXTENSIONS
 from sidelight_specs.params import describe
 from sidelight_specs.testing.checks.registry import check
 
@@ -22,13 +23,13 @@ if TYPE_CHECKING:
 HEAVY = ("torch", "torchvision", "lpips", "PIL", "captum")
 
 
-@check()
+@check(*roles.ROLES, *EXTENSIONS)
 def entry_point(case: Case) -> None:
-    """The entry point leads to exactly one descriptor of its role and name."""
+    """The entry point leads to exactly one descriptor of its role and name, one kind, one command, or an observer."""
     assert case.announced.descriptor is not None, case.announced.problem
 
 
-@check()
+@check(*roles.ROLES, *EXTENSIONS)
 def light_import(case: Case) -> None:
     """Importing the light module imports no heavy package."""
     heavy = _heavy_imports(case.announced.module)

@@ -9,9 +9,8 @@ import attrs
 
 from sidelight_specs.descriptors import ComponentDescriptor
 from sidelight_specs.role_table import ROLES
-from sidelight_specs.testing.case import Case
 
-Function = Callable[[Case], None]
+Function = Callable[[Any], None]  # of a `Case`, or of an `ExtensionCase`
 
 
 @attrs.frozen

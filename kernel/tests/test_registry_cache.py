@@ -2,7 +2,7 @@
 
 import pytest
 from sidelight.cache import cache_folder, keep, kept, stamp_of
-from sidelight.registry import discover, health
+from sidelight.registry import code, discover, health
 from sidelight.registry.catalog import Catalog, installed
 
 
@@ -95,3 +95,27 @@ def test_without_a_stamp_nothing_is_kept(site, cache):
     catalog = Catalog(discover.scan([str(site.folder)]))
     assert [one.state for one in health.health(catalog, catalog.entries())] == ["ok"]
     assert not cache.exists()
+
+
+@pytest.mark.usefixtures("cache", "settled")
+def test_a_digest_of_code_is_kept_until_a_file_of_its_package_changes(site, monkeypatch):
+    module = site.plugin("acme-one")
+    behaviour = site.folder / module / "behaviour.py"
+    behaviour.write_text("x = 1")
+    digests = []
+    digest = code.code_digest
+    monkeypatch.setattr(code, "code_digest", lambda *of: digests.append(digest(*of)) or digests[-1])
+
+    def found():
+        for cached in (code._digest, code._graph, code._installed_stamp):
+            cached.cache_clear()
+        component = installed().lookup("acme-one/thing", "explainer")
+        return code.code_of(component.descriptor, component.distribution)
+
+    assert found() == found()
+    assert len(digests) == 1
+    before = found()
+    behaviour.write_text("x = 2")
+    assert found() != before
+    (site.folder / module / "new.txt").write_text("data")
+    assert found() == digests[2] != digests[1]

@@ -5,6 +5,7 @@ A stale answer is made anew; one that is damaged, or cannot be written, counts a
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import time
@@ -36,7 +37,7 @@ def config_folder() -> Path:
 
 
 def stamp_of(files: Iterable[str], *facts: str) -> str:
-    """Size and time of change of each file, as text; empty where one changed so lately that it may do so unnoticed.
+    """Digest of the size and times of each file; empty where one changed so lately that it may do so unnoticed.
 
     Args:
         files: paths; one that does not exist counts as such.
@@ -50,15 +51,17 @@ def stamp_of(files: Iterable[str], *facts: str) -> str:
             lines.append(f"{file} -")
             continue
         latest = max(latest, status.st_mtime_ns, status.st_ctime_ns)
-        lines.append(f"{file} {status.st_mtime_ns} {status.st_size}")
-    return "\n".join(lines) if latest < (time.time() - _SETTLED) * 1e9 else ""
+        # The time of the inode as well: no tool sets that back.
+        lines.append(f"{file} {status.st_mtime_ns} {status.st_ctime_ns} {status.st_size}")
+    settled = latest < (time.time() - _SETTLED) * 1e9
+    return hashlib.sha256("\n".join(lines).encode("utf-8", "surrogateescape")).hexdigest() if settled else ""
 
 
 def kept(name: str, facts: str) -> Any:
     """Plain values that `keep` kept under the same facts, while its files are as they were; None otherwise."""
     with suppress(OSError, ValueError, KeyError, TypeError):  # absent or damaged
         content = json.loads((cache_folder() / f"{name}.json").read_bytes())
-        if facts and content["facts"] == facts and content["stamp"] == stamp_of(content["files"], "files"):
+        if facts and content["facts"] == facts and content["stamp"] == stamp_of(content["files"]):
             return content["value"]
     return None
 
@@ -73,7 +76,7 @@ def keep(name: str, facts: str, value: Any, files: Iterable[str] = ()) -> None:
         files: what else they depend on; nothing is kept where one of these changed a moment ago.
     """
     files = list(files)
-    stamp = stamp_of(files, "files")
+    stamp = stamp_of(files)
     if not facts or not stamp:
         return
     content = {"facts": facts, "files": files, "stamp": stamp, "value": value}

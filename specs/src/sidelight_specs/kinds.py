@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import re
 from importlib import import_module
-from importlib.metadata import entry_points
 from typing import TYPE_CHECKING, Any
 
 from sidelight_specs.errors import SidelightError
@@ -58,6 +57,8 @@ def find(name: str) -> type[Any]:
 
 def names() -> set[str]:
     """Names of all kinds that are registered or announced by an entry point; no plugin is imported."""
+    from importlib.metadata import entry_points  # takes as long to import as the rest of this package
+
     load_built_in()
     return {*_classes, *(entry.name for entry in entry_points(group=GROUP))}
 
@@ -79,6 +80,8 @@ def use_loader(load: Callable[[str], Any]) -> None:
 
 
 def _load_entry_point(name: str) -> None:
+    from importlib.metadata import entry_points
+
     for entry in entry_points(group=GROUP, name=name):
         try:
             for kind in import_module(entry.value).sidelight_kinds():

@@ -10,11 +10,11 @@ import functools
 import hashlib
 import importlib.util
 import re
-from importlib.metadata import PackageNotFoundError, requires
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from sidelight.registry.discover import normalise
+from sidelight.cache import keep, kept
+from sidelight.registry.discover import metadata_stamp, normalise
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -30,8 +30,24 @@ _IMPORTERS = ("import_module", "__import__", "run_module", "run_path")
 
 
 def code_of(descriptor: ComponentDescriptor, distribution: str) -> str:
-    """Digest of the code behind an installed component."""
-    return code_digest(descriptor.factory.partition(":")[0], foundations(distribution))
+    """Digest of the code behind an installed component, from the cache while no file of its packages has changed."""
+    behaviour = descriptor.factory.partition(":")[0]
+    name, stamp = f"code/{behaviour}", _installed_stamp()
+    digest: str | None = kept(name, stamp)
+    if digest is None:
+        built_on = foundations(distribution)
+        digest = code_digest(behaviour, built_on)
+        spec = _outermost(behaviour)
+        single = [Path(spec.origin)] if spec and spec.origin else []  # a module outside of any package
+        folders = _packages(behaviour, built_on).values()
+        files = [*single, *(path for folder in folders for path in (folder, *folder.rglob("*")))]
+        keep(name, stamp, digest, [str(path) for path in files if "__pycache__" not in path.parts])
+    return digest
+
+
+@functools.cache
+def _installed_stamp() -> str:
+    return metadata_stamp()
 
 
 def code_digest(behaviour: str, foundations: Iterable[str] = ()) -> str:
@@ -69,6 +85,8 @@ def foundations(distribution: str) -> tuple[str, ...]:
 @functools.cache
 def _required(distribution: str) -> frozenset[str]:
     """Normalised names of what is required without asking for an extra; nothing where the metadata cannot be read."""
+    from importlib.metadata import PackageNotFoundError, requires
+
     from packaging.requirements import InvalidRequirement, Requirement
 
     try:
@@ -80,8 +98,7 @@ def _required(distribution: str) -> frozenset[str]:
 
 @functools.cache
 def _digest(behaviour: str, foundations: tuple[str, ...]) -> str:
-    specs = [spec for name in (behaviour, *foundations) if (spec := _outermost(name))]
-    folders = {spec.name: Path(spec.submodule_search_locations[0]) for spec in specs if spec.submodule_search_locations}
+    folders = _packages(behaviour, foundations)
     modules = _reached(behaviour, folders)
     files = {path for name in modules if (path := _source(name, folders))}
     for name in {package for package in folders for module in modules if _is_in(module, package)}:
@@ -90,6 +107,12 @@ def _digest(behaviour: str, foundations: tuple[str, ...]) -> str:
     for label, path in sorted((_label(path), path) for path in files):
         total.update(f"{label}\0{_content(path)}\n".encode())
     return total.hexdigest()
+
+
+def _packages(behaviour: str, foundations: Iterable[str]) -> dict[str, Path]:
+    """Name to folder of the packages of a component and of what it is built on."""
+    specs = [spec for name in (behaviour, *foundations) if (spec := _outermost(name))]
+    return {spec.name: Path(spec.submodule_search_locations[0]) for spec in specs if spec.submodule_search_locations}
 
 
 def _reached(behaviour: str, folders: dict[str, Path]) -> set[str]:

@@ -103,7 +103,7 @@ class Index:
 
 def index() -> Index:
     """The entry points on `sys.path`, from the cache while all metadata are as they were."""
-    stamp = _metadata_stamp()
+    stamp = metadata_stamp()
     value = kept("installed", stamp)
     if value is None:
         scanned = scan()
@@ -113,7 +113,7 @@ def index() -> Index:
     return Index(tuple(PluginEntry(*one) for one in entries), tuple(Fault(*one) for one in faults), stamp)
 
 
-def _metadata_stamp() -> str:
+def metadata_stamp() -> str:
     """Size and time of change of whatever `scan` reads, without reading it."""
     files: list[str] = []
     for folder in sys.path:

@@ -117,7 +117,7 @@ def forecast(resolved: Resolved, out: str | Path | None = None) -> Forecast:
     """
     from sidelight.engine.folder import standing_run
     from sidelight.engine.keys import Keys, images_read, trained_by
-    from sidelight.engine.pipeline import plan
+    from sidelight.engine.plan import plan
     from sidelight.engine.store import Store
 
     folder, kind, store = default_folder(resolved, out), likely_kind(), Store()

@@ -36,6 +36,7 @@ from sidelight.engine.folder import FORMAT, MANIFEST, RunFolder
 from sidelight.engine.guard import Disturbance, Untrustworthy
 from sidelight.engine.keys import images_read
 from sidelight.engine.machine import Cancellation, as_images, load_torch, on_interrupt, resolve_device
+from sidelight.engine.plan import Step, plan
 from sidelight.engine.progress import choose_display
 from sidelight.engine.results import (
     LeftOut,
@@ -62,67 +63,10 @@ if TYPE_CHECKING:
     from sidelight.recipe.model import Resolved
 
 A = TypeVar("A", bound="Artifact | None")
-_LISTED = {"attribute_finder": "find", "explainer": "explain", "metric": "measure", "renderer": "render"}
 
 
 class NotMeasurable(SidelightError):
     """A metric has said that what it was given cannot be measured by it."""
-
-
-@attrs.frozen(eq=False)
-class Step:
-    """One step of the plan.
-
-    Args:
-        verb: its name.
-        component: who takes it.
-    """
-
-    verb: str
-    component: ResolvedComponent
-
-    @property
-    def title(self) -> str:
-        """`explain explainers.cdeepex`."""
-        return f"{self.verb} {self.component.place}"
-
-    def facts(self, number: int, total: int) -> StepFacts:
-        """The step as observers see it."""
-        component = self.component
-        return StepFacts(
-            title=self.title,
-            verb=self.verb,
-            use=component.use,
-            id=component.id,
-            role=component.role,
-            number=number,
-            total=total,
-        )
-
-
-def plan(resolved: Resolved) -> tuple[Step, ...]:
-    """All steps: read the images, fit what learns (needs first), predict, and what the recipe lists.
-
-    Raises:
-        UserError: the recipe lacks data or a classifier, or finds attributes without an inverter.
-    """
-    steps = [Step("read", _required(resolved.data, "data"))]
-    steps += [Step("fit", component) for component in resolved.components if component.is_trainable]
-    steps.append(Step("predict", _required(resolved.classifier, "classifier")))
-    main = resolved.main_inverter
-    inverters = [main] if main is not None else []
-    for finder in resolved.of_role("attribute_finder"):
-        if "latents" not in finder.provides:  # it works in the latents of an inverter
-            inverters.append(_required(finder.needed("inverter") or main, "inverter"))
-    steps += [Step("invert", inverter) for inverter in dict.fromkeys(inverters)]
-    steps += [Step(verb, component) for role, verb in _LISTED.items() for component in resolved.of_role(role)]
-    return tuple(steps)
-
-
-def _required(component: ResolvedComponent | None, section: str) -> ResolvedComponent:
-    if component is None:
-        raise UserError(f"the recipe has no {section}", f"add a section `{section}`")
-    return component
 
 
 def execute(

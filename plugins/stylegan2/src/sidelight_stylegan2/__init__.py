@@ -22,10 +22,10 @@ PAPER = "Karras et al. 2020, Analyzing and Improving the Image Quality of StyleG
 
 @frozen(kw_only=True)
 class StyleGan2Descriptor(GeneratorDescriptor):
-    """A generator whose latents are w or z, as its parameters say."""
+    """A generator whose latents are w or z, by option."""
 
     def provided_by(self, params: object) -> tuple[str, ...]:
-        """One of `latent.w` and `latent.z`, beside what it always provides."""
+        """Fixed capabilities, and one of `latent.w` and `latent.z`."""
         assert isinstance(params, SamplingParams)
         return (*self.capabilities, f"latent.{params.latents}")
 
@@ -35,7 +35,7 @@ class TrainedDescriptor(StyleGan2Descriptor):
     """A generator that is trained on the recipe's data."""
 
     def misfits(self, params: object, given: Given) -> Iterable[Mistake]:
-        """Images of a size that StyleGAN2 does not make; widths, filter and classes that do not go with them."""
+        """A size that StyleGAN2 does not make; widths, filter or classes that do not fit."""
         assert isinstance(params, GeneratorParams)
         data = given.trained_on or DataFacts()
         yield from size_mistakes(data, params.shuffle, params.widths)
@@ -83,7 +83,7 @@ class PretrainedDescriptor(StyleGan2Descriptor):
         return {"path": params.path}
 
     def facts(self, params: object, data: DataFacts) -> GeneratorFacts:
-        """The shape that the header of a `.safetensors` names; other files do not tell before they are read."""
+        """The shape in the header of a `.safetensors`; other files do not show it before they are read."""
         del data
         assert isinstance(params, PretrainedParams)
         return GeneratorFacts(shape=shape_of_file(Path(params.path).expanduser()))
@@ -91,10 +91,10 @@ class PretrainedDescriptor(StyleGan2Descriptor):
 
 @frozen(kw_only=True)
 class ProjectDescriptor(InverterDescriptor):
-    """Inversion by optimisation, beside a perceptual distance."""
+    """Inversion by optimisation with a perceptual distance."""
 
     def misfits(self, params: object, given: Given) -> Iterable[Mistake]:
-        """A perceptual distance whose network is not there."""
+        """A perceptual distance whose network is missing."""
         assert isinstance(params, ProjectParams)
         if params.perceptual == "lpips":
             yield from lpips_mistakes("perceptual")
@@ -107,7 +107,7 @@ def sidelight_generators() -> Iterable[GeneratorDescriptor]:
     """A generator that is trained on the recipe's data, and one from a file."""
     yield TrainedDescriptor(
         name="generator",
-        summary="StyleGAN2, trained on the images at hand, with its style space.",
+        summary="StyleGAN2 with its style space, trained on the recipe's data.",
         params=GeneratorParams,
         factory="sidelight_stylegan2.trained:Trained",
         provides=("trainable", "differentiable", "latent.style"),
@@ -117,7 +117,7 @@ def sidelight_generators() -> Iterable[GeneratorDescriptor]:
     )
     yield PretrainedDescriptor(
         name="pretrained",
-        summary="A trained StyleGAN2 from a file of NVIDIA's, rosinality's or ours, of which nothing is run.",
+        summary="A trained StyleGAN2 from NVIDIA's, rosinality's or our files; their code is never run.",
         params=PretrainedParams,
         factory="sidelight_stylegan2.pretrained:Pretrained",
         provides=("differentiable", "latent.style"),

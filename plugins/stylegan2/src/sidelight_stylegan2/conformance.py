@@ -1,4 +1,4 @@
-"""What the conformance kit tests the components with: a file for `pretrained`."""
+"""Toys of the conformance kit: a file for `pretrained`."""
 
 from __future__ import annotations
 

@@ -39,7 +39,7 @@ class StylExDescriptor(GeneratorDescriptor):
     """A generator that is trained on the recipe's data, with the classifier."""
 
     def misfits(self, params: object, given: Given) -> Iterable[Mistake]:
-        """Images of a size that StyleGAN2 does not make; an encoder with too many levels; LPIPS without network."""
+        """A size that StyleGAN2 does not make; an encoder with too many levels; LPIPS without its backbone."""
         assert isinstance(params, GeneratorParams)
         data = given.trained_on or DataFacts()
         wrong = list(size_mistakes(data, params.shuffle, params.widths))
@@ -57,7 +57,7 @@ def sidelight_generators() -> Iterable[GeneratorDescriptor]:
     """A StyleGAN2 with an encoder, trained with the classifier."""
     yield StylExDescriptor(
         name="generator",
-        summary="StyleGAN2 with an encoder, trained so that images keep what the classifier reads in them.",
+        summary="StyleGAN2 with an encoder, trained so that reconstructions keep the classifier's answers.",
         params=GeneratorParams,
         factory="sidelight_stylex.generator:StylEx",
         needs=(Need("classifier", capabilities=("differentiable", "classes")),),
@@ -80,10 +80,10 @@ def sidelight_generators() -> Iterable[GeneratorDescriptor]:
 
 @hookimpl
 def sidelight_inverters() -> Iterable[InverterDescriptor]:
-    """The encoder that was trained with the generator."""
+    """The generator's own encoder."""
     yield InverterDescriptor(
         name="encoder",
-        summary="One pass of the generator's encoder, beside the classifier's answer to the image.",
+        summary="One pass of the generator's encoder, with the classifier's answer in w.",
         params=EncoderParams,
         factory="sidelight_stylex.generator:Encoder",
         needs=(Need("generator", capabilities=("encoder",)),),
@@ -104,10 +104,10 @@ _SEARCHED = (
 
 @hookimpl
 def sidelight_attribute_finders() -> Iterable[AttributeFinderDescriptor]:
-    """Coordinates of the style space."""
+    """Finders of style coordinates."""
     yield AttributeFinderDescriptor(
         name="attfind",
-        summary="The style coordinates that, set to their extremes, raise a class most, with examples and flags.",
+        summary="The style coordinates that, set to their extremes, raise a class most (AttFind).",
         params=AttFindParams,
         factory="sidelight_stylex.attfind.attfind:AttFind",
         needs=_SEARCHED,
@@ -135,7 +135,7 @@ def sidelight_explainers() -> Iterable[ExplainerDescriptor]:
     """Explanations of single images by attributes."""
     yield ExplainerDescriptor(
         name="independent",
-        summary="The attributes that raise the class asked about most on this image, each changed alone.",
+        summary="The attributes that raise the probe class most on this image, each changed alone.",
         params=IndependentParams,
         factory="sidelight_stylex.explainers:Independent",
         needs=_POOLED,
@@ -146,7 +146,7 @@ def sidelight_explainers() -> Iterable[ExplainerDescriptor]:
     )
     yield ExplainerDescriptor(
         name="subset",
-        summary="The attributes that, changed together, turn this image into the class asked about.",
+        summary="The attributes that, changed together, turn this image into the probe class.",
         params=SubsetParams,
         factory="sidelight_stylex.explainers:Subset",
         needs=_POOLED,

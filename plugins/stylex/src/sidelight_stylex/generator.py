@@ -68,22 +68,22 @@ class StylEx(StyleSpace, Trainable):
     def fit(self, data: Data) -> None:
         """Train for `steps` minibatches in `checkpoints` parts, each of which is kept."""
         split = data.split("train")
-        material = self._training_data(torch.from_numpy(split.images))
-        architecture = self._architecture(material)
+        training_data = self._training_data(torch.from_numpy(split.images))
+        architecture = self._architecture(training_data)
         state = trained_in_parts(
             self._run,
             self._params.checkpoints,
             digest_of((split.images, split.labels)),
-            lambda: self._begin(architecture, material.condition),
-            lambda learner, part: self._train(learner, material, part),
+            lambda: self._begin(architecture, training_data.condition),
+            lambda learner, part: self._train(learner, training_data, part),
         )
         with seeded(self._run, "weights"):
-            networks = Networks(architecture, material.condition, self._params)
-        for part in SAVED:
-            name = part if part == "discriminator" else f"average_{part}"
-            load_state_arrays(getattr(networks, part), under(name, state.arrays))
+            networks = Networks(architecture, training_data.condition, self._params)
+        for name in SAVED:
+            source = name if name == "discriminator" else f"average_{name}"
+            load_state_arrays(getattr(networks, name), under(source, state.arrays))
         self._use(networks, state.curves)
-        images = material.images[:PRIOR_IMAGES]
+        images = training_data.images[:PRIOR_IMAGES]
         networks.prior.fit(in_batches(self._w, images, self._params.classifier_batch))
         self._emit_sheets(images[:SHEET].to(self._run.device))
 

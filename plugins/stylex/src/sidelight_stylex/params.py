@@ -1,4 +1,4 @@
-"""The options of every component of this plugin."""
+"""Options of the components."""
 
 from __future__ import annotations
 
@@ -11,125 +11,80 @@ from sidelight_specs import param, params
 class GeneratorParams:
     """Options of `generator`."""
 
-    steps: int = param(4000, "How long to train.", unit="steps", minimum=1, maximum=100_000_000)
-    batch: int = param(8, "Images in one training step.", unit="images", minimum=2, maximum=4096)
+    steps: int = param(4000, "Training steps.", unit="steps", minimum=1, maximum=100_000_000)
+    batch: int = param(8, "Images of a step.", unit="images", minimum=2, maximum=4096)
     autoencoder: float = param(
         0.7,
-        "Share of the steps in which encoder and generator learn to reproduce images, before the discriminator joins. "
-        "With it from the beginning it wins, and images stay blobs.",
+        "Ratio of the steps before the discriminator joins; at 0, images stay blobs.",
         minimum=0.0,
         maximum=1.0,
     )
     checkpoints: int = param(
-        6,
-        "The training is kept after each of so many equal parts; an interrupted one continues with the part under way.",
-        unit="parts",
-        minimum=1,
-        maximum=1000,
+        6, "Equal parts of the training; each is kept, and a killed one resumes.", unit="parts", minimum=1, maximum=1000
     )
-    latent: int = param(
-        48, "Length of what the encoder gives (the paper: 512); w has the condition beside it.", minimum=1, maximum=4096
-    )
+    latent: int = param(48, "Length of the encoder's output E(x) (the paper: 512).", minimum=1, maximum=4096)
     condition: Literal["logits", "probabilities", "none"] = param(
-        "logits",
-        "What of the classifier's answer the generator is told: logits less their mean, in units of their spread over "
-        "the training images, or probabilities (the paper). `none`, with `classifier: 0`, is training without the "
-        "classifier.",
+        "logits", "The classifier's answer beside E(x) in w: logits, probabilities (the paper) or none."
     )
     widths: tuple[int, ...] = param(
-        (),
-        "Feature channels of generator and discriminator at 4x4, 8x8, ... pixels; by default `base` divided by the "
-        "level's size, at most `widest`.",
-        minimum=1,
-        maximum=4096,
+        (), "Channels at 4x4, 8x8, ... pixels; by default `base` / size, at most `widest`.", minimum=1, maximum=4096
     )
     base: int = param(1536, "See `widths` (StyleGAN2's paper: 16,384 or 32,768).", minimum=4, maximum=1_048_576)
     widest: int = param(64, "See `widths` (StyleGAN2's paper: 512).", unit="channels", minimum=1, maximum=4096)
     encoder_widths: tuple[int, ...] = param(
         (32, 64, 128, 128),
-        "Feature channels of the encoder, from full size downwards, the size halved between them; the last ones are "
-        "read as they are, so that fewer leave a larger image to the last layer.",
+        "Channels of the encoder, from full size downwards, the size halved between them.",
         unit="channels",
         minimum=1,
         maximum=4096,
     )
     shuffle: int = param(
-        1,
-        "The networks work on images whose side is divided by this, each place holding a square of pixels: 2 makes "
-        "64x64 images at about the price of 32x32.",
-        choices=(1, 2, 4),
+        1, "Side of pixel squares that become channels; 2 makes 64x64 at about the price of 32x32.", choices=(1, 2, 4)
     )
-    flip: bool = param(False, "Whether training images are mirrored at random.")
+    flip: bool = param(False, "Random mirroring of the training images.")
     optimizer: Literal["muon", "adam"] = param(
-        "muon",
-        "How generator and encoder learn: Muon for the weights of their layers, with Adam for biases and the like, or "
-        "Adam for all. Muon needs less than half of the steps.",
+        "muon", "Optimizer of generator and encoder; Muon takes less than half of Adam's steps."
     )
     batch_statistics: float = param(
         0.4,
-        "Share of the steps in which the encoder's batch normalisation takes each batch's own statistics; after it the "
-        "running ones, which are less noisy.",
+        "Ratio of the steps with each batch's own statistics in the encoder; then running ones.",
         minimum=0.0,
         maximum=1.0,
     )
-    rate: float = param(0.03, "Highest learning rate for the generator; it falls linearly.", minimum=1e-7, maximum=1.0)
-    encoder_rate: float = param(0.004, "The same for the encoder.", minimum=1e-7, maximum=1.0)
-    discriminator_rate: float = param(0.002, "Learning rate of Adam for the discriminator.", minimum=1e-7, maximum=1.0)
-    pixels: float = param(
-        5.0, "Weight of the absolute difference of image and reconstruction, at three sizes.", minimum=0.0, maximum=1e6
-    )
-    squares: float = param(
-        0.0,
-        "Weight of their squared difference, for small details of strong contrast.",
-        minimum=0.0,
-        maximum=1e6,
-    )
-    edges: float = param(
-        2.0, "Weight of the absolute difference of their horizontal and vertical gradients.", minimum=0.0, maximum=1e6
-    )
+    rate: float = param(0.03, "Highest learning rate of the generator; it falls linearly.", minimum=1e-7, maximum=1.0)
+    encoder_rate: float = param(0.004, "Highest learning rate of the encoder.", minimum=1e-7, maximum=1.0)
+    discriminator_rate: float = param(0.002, "Learning rate of the discriminator (Adam).", minimum=1e-7, maximum=1.0)
+    pixels: float = param(5.0, "Weight of |x' - x|, at three sizes (L_rec^x).", minimum=0.0, maximum=1e6)
+    squares: float = param(0.0, "Weight of (x' - x)^2, for small details of strong contrast.", minimum=0.0, maximum=1e6)
+    edges: float = param(2.0, "Weight of the difference of image gradients.", minimum=0.0, maximum=1e6)
     perceptual: Literal["auto", "lpips", "efficientnet-lite", "none"] = param(
-        "auto",
-        "The distance to a network's eye beside it: LPIPS (VGG16), the first layers of EfficientNet-Lite0, or none. "
-        "`auto` takes LPIPS where its network is on this machine, otherwise EfficientNet-Lite0; the run says which.",
+        "auto", "Perceptual distance; `auto` is LPIPS where its network is here, or EfficientNet-Lite0."
     )
-    perceptual_weight: float = param(1.0, "Its weight.", minimum=0.0, maximum=1e6)
-    w: float = param(
-        0.1,
-        "Weight of the absolute difference of w and what the encoder finds in the reconstruction.",
-        minimum=0.0,
-        maximum=1e6,
-    )
+    perceptual_weight: float = param(1.0, "Weight of the perceptual distance (L_LPIPS).", minimum=0.0, maximum=1e6)
+    w: float = param(0.1, "Weight of |E(x') - E(x)| (L_rec^w).", minimum=0.0, maximum=1e6)
     classifier: float = param(
-        0.15,
-        "Weight of the divergence of the classifier's answers to image and reconstruction. Low, because a generator "
-        "can please a classifier with patterns that nobody sees.",
-        minimum=0.0,
-        maximum=1e6,
+        0.15, "Weight of KL[C(x') || C(x)]; if high, G learns invisible patterns (L_cls).", minimum=0.0, maximum=1e6
     )
     divergence: Literal["paper", "reverse"] = param(
-        "paper",
-        "KL of the answer to the reconstruction from that to the image, as the paper writes it, or of the answer to "
-        "the image from that to the reconstruction.",
+        "paper", "Direction of the divergence: KL[C(x') || C(x)] as in the paper, or reverse."
     )
-    adversarial: float = param(0.1, "Weight of the discriminator's judgement.", minimum=0.0, maximum=1e6)
-    r1: float = param(1.0, "Weight (gamma) of the gradient penalty on real images.", minimum=0.0, maximum=10_000.0)
-    r1_every: int = param(16, "It is computed every so many steps.", minimum=1, maximum=10_000)
-    w_every: int = param(4, "The difference of w is computed every so many steps.", minimum=1, maximum=10_000)
+    adversarial: float = param(0.1, "Weight of the adversarial loss (L_adv).", minimum=0.0, maximum=1e6)
+    r1: float = param(1.0, "Weight of the gradient penalty on real images (gamma).", minimum=0.0, maximum=10_000.0)
+    r1_every: int = param(16, "Steps between gradient penalties.", minimum=1, maximum=10_000)
+    w_every: int = param(4, "Steps between computations of L_rec^w.", minimum=1, maximum=10_000)
     average: int = param(
         2800,
-        "Half-life of the average of the weights, which is what is kept; shorter at the beginning.",
+        "Half-life of the weights' moving average, which is kept; shorter at first.",
         unit="images",
         minimum=1,
         maximum=10_000_000,
     )
-    truncation: float = param(1.0, "Samples are pulled towards the average w by this factor.", minimum=0.0, maximum=2.0)
+    truncation: float = param(1.0, "Truncation of samples towards the average w (psi).", minimum=0.0, maximum=2.0)
     precision: Literal["float32", "bfloat16"] = param(
-        "float32",
-        "Of the convolutions during training. `bfloat16` is about twice as fast on processors with AMX or AVX512-BF16, "
-        "slower on others.",
+        "float32", "Precision of convolutions in training; bfloat16 is faster with AMX or AVX512-BF16."
     )
     classifier_batch: int = param(
-        256, "Images given to the classifier at a time outside of training.", unit="images", minimum=1, maximum=65_536
+        256, "Images classified at a time outside of training.", unit="images", minimum=1, maximum=65_536
     )
 
 
@@ -142,49 +97,35 @@ class EncoderParams:
 
 @params
 class FinderParams:
-    """What all finders of style attributes are asked."""
+    """Options of all finders of style attributes."""
 
-    attributes: int = param(10, "How many attributes to find (M).", minimum=1, maximum=1000)
+    attributes: int = param(10, "Number of attributes to find (M).", minimum=1, maximum=1000)
     reference: int = param(
         500,
-        "Training images that the extremes of the coordinates are taken from. 0, or a recipe without an inverter, "
-        "takes them from the images at hand.",
+        "Training images for the extremes; with 0 or no inverter, the explained images.",
         unit="images",
         minimum=0,
         maximum=1_000_000,
     )
     quantile: float = param(
-        0.01,
-        "Extremes are this quantile and that from above of each coordinate; 0 takes minimum and maximum, as the "
-        "authors' code does.",
-        minimum=0.0,
-        maximum=0.4,
+        0.01, "Quantile of the extremes; 0 is minimum and maximum (the authors' code).", minimum=0.0, maximum=0.4
     )
-    examples: int = param(4, "Images that each attribute is shown on.", unit="images", minimum=1, maximum=1000)
+    examples: int = param(4, "Example images of each attribute.", unit="images", minimum=1, maximum=1000)
     factor: float = param(
-        1.0,
-        "How far coordinates are moved in pictures: 1 to the extreme, as in the search, 2 twice as far.",
-        minimum=0.1,
-        maximum=10.0,
+        1.0, "Distance of moves in examples: 1 to the extreme, 2 twice as far.", minimum=0.1, maximum=10.0
     )
-    frames: int = param(
-        5, "Pictures on the way from before to after, both included.", unit="images", minimum=2, maximum=100
-    )
+    frames: int = param(5, "Images from before to after, both included.", unit="images", minimum=2, maximum=100)
     tint: float = param(
-        0.5,
-        "An attribute is flagged when one colour shift all over the picture explains this share of the change.",
-        minimum=0.0,
-        maximum=1.0,
+        0.5, "Ratio of the change explained by one colour shift that flags an attribute.", minimum=0.0, maximum=1.0
     )
     outside: float = param(
         1.0,
-        "An attribute is flagged when it makes pictures less like the data by more than this: the strangest place in "
-        "them, and the discriminator's judgement where there is one, in standard deviations of the data.",
+        "Departure from the data that flags an attribute, in its standard deviations.",
         minimum=0.0,
         maximum=1000.0,
     )
     surroundings: int = param(
-        128, "Images of the data that pictures are compared with for that.", unit="images", minimum=4, maximum=100_000
+        128, "Images of the data that `outside` compares with.", unit="images", minimum=4, maximum=100_000
     )
     batch: int = param(
         32, "Images drawn and classified at a time; bounds the memory.", unit="images", minimum=1, maximum=65_536
@@ -196,22 +137,17 @@ class AttFindParams(FinderParams):
     """Options of `attfind`."""
 
     rule: Literal["paper", "released"] = param(
-        "paper",
-        "`paper`: algorithm 1, on all coordinates. `released`: the authors' notebook, which searches convolutions "
-        "only, counts changes that lower the class as none, may take both directions of a coordinate, and takes images "
-        "out once the chosen changes together reach the threshold.",
+        "paper", "Selection rule: algorithm 1 of the paper, or the authors' notebook (see docs/stylex.md)."
     )
     threshold: float | None = param(
         None,
-        "Rise of the class's logit that explains an image (t); null is 1.5, by `released` 1; 1e6 is none.",
+        "Rise of the logit that explains an image; null: 1.5, `released` 1; 1e6: none (t).",
         unit="logits",
         minimum=0.0,
         maximum=1e6,
     )
     mode: Literal["exact", "raced", "screened"] = param(
-        "exact",
-        "`exact` measures every coordinate on every image. `raced` gives up coordinates without prospect after some "
-        "images. `screened` looks at gradients first, and races the `candidates` that promise most.",
+        "exact", "Coordinates measured: all; the race's survivors; or survivors of the best by gradient."
     )
     candidates: int = param(
         48, "Coordinates that `screened` measures.", unit="coordinates", minimum=1, maximum=1_000_000
@@ -220,19 +156,17 @@ class AttFindParams(FinderParams):
 
 @params
 class ImageParams:
-    """What explanations of single images are asked."""
+    """Options of all explanations of single images."""
 
     pool: int = param(
         100,
-        "Training images on which the attribute finder finds each class's attributes, once.",
+        "Training images on which each class's attributes are found, once.",
         unit="images",
         minimum=1,
         maximum=1_000_000,
     )
-    flagged: bool = param(False, "Whether attributes that are flagged as implausible may be chosen too.")
-    factor: float = param(
-        1.0, "How far coordinates are moved: 1 to the extreme, 2 twice as far.", minimum=0.1, maximum=10.0
-    )
+    flagged: bool = param(False, "Use of attributes that are flagged as implausible.")
+    factor: float = param(1.0, "Distance of moves: 1 to the extreme, 2 twice as far.", minimum=0.1, maximum=10.0)
     batch: int = param(
         32, "Images drawn and classified at a time; bounds the memory.", unit="images", minimum=1, maximum=65_536
     )
@@ -242,11 +176,11 @@ class ImageParams:
 class IndependentParams(ImageParams):
     """Options of `independent`."""
 
-    top: int = param(5, "How many attributes to show for each image (k).", minimum=1, maximum=1000)
+    top: int = param(5, "Attributes shown for each image (k).", minimum=1, maximum=1000)
 
 
 @params
 class SubsetParams(ImageParams):
     """Options of `subset`."""
 
-    most: int = param(10, "How many attributes may be changed together, at most.", minimum=1, maximum=1000)
+    most: int = param(10, "Most attributes changed together.", minimum=1, maximum=1000)

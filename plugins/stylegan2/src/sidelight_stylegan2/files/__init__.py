@@ -1,1 +1,1 @@
-"""Checkpoints of other implementations, read without running anything that they hold, and our own."""
+"""Checkpoints of other implementations, read without running their code, and our own."""

@@ -1,4 +1,4 @@
-"""One function for every kind of file, told apart by its content."""
+"""Reading of checkpoints; the format is recognised by content."""
 
 from __future__ import annotations
 
@@ -33,12 +33,12 @@ _FIX = "give a .pkl of stylegan2-ada-pytorch or stylegan3, a .pt of rosinality's
 
 @attrs.frozen(eq=False)
 class Checkpoint:
-    """What a file held.
+    """The generator of a file.
 
     Args:
-        network: the generator, frozen, in evaluation mode.
-        centered: whether the file held the average w.
-        remarks: what the user should know of it.
+        network: frozen, in evaluation mode.
+        centered: the file held the average w.
+        remarks: warnings for the user.
     """
 
     network: Network
@@ -50,7 +50,7 @@ def load_checkpoint(path: Path) -> Checkpoint:
     """Read a generator. Nothing in the file is run: see `pickles`.
 
     Raises:
-        UserError: there is no such file, it holds something that is not read (which is named), or no generator.
+        UserError: there is no such file, something in it is refused (and named), or it holds no generator.
     """
     if not path.is_file():
         raise UserError(f"there is no file {path}", "name the checkpoint with `path`")
@@ -75,17 +75,15 @@ def _read(path: Path) -> Checkpoint:
     return _nvidia(persistent.read_networks(data, path)["G_ema"], path)
 
 
-def _saved(found: Any, path: Path) -> Checkpoint:
-    """A file of torch.save: rosinality's."""
-    weights = found.get("g_ema") if isinstance(found, dict) else None
+def _saved(saved: Any, path: Path) -> Checkpoint:
+    """rosinality's, a file of torch.save."""
+    weights = saved.get("g_ema") if isinstance(saved, dict) else None
     if not isinstance(weights, dict):
         raise UserError(f"{path} holds no weights named g_ema, as files of stylegan2-pytorch do", _FIX)
     network = build(rosinality.architecture_of(weights, path), rosinality.translated(weights, path), path)
-    if not any(name.startswith("noises.") for name in weights):
-        remarks: tuple[str, ...] = (f"{path} holds no noise images; images are made without noise",)
-    else:
-        remarks = ()
-    center = found.get("latent_avg")
+    has_noise = any(name.startswith("noises.") for name in weights)
+    remarks = () if has_noise else (f"{path} holds no noise images; images are made without noise",)
+    center = saved.get("latent_avg")
     if center is not None:
         network.mapping.center.copy_(center)
     return Checkpoint(network, centered=center is not None, remarks=remarks)

@@ -1,4 +1,4 @@
-"""Weights by the names of NVIDIA's PyTorch releases (stylegan2-ada-pytorch, and StyleGAN2 in stylegan3)."""
+"""Names and shapes of NVIDIA's PyTorch releases (stylegan2-ada-pytorch, and StyleGAN2 in stylegan3)."""
 
 from __future__ import annotations
 
@@ -21,18 +21,18 @@ _LAST = {"noise_strength": "strength", "noise_const": "noise", "w_avg": "center"
 _FILTER = "resample_filter"
 
 
-def architecture_of(weights: Mapping[str, torch.Tensor], place: object, clamp: float | None = None) -> Architecture:
+def architecture_of(weights: Mapping[str, torch.Tensor], source: object, clamp: float | None = None) -> Architecture:
     """The sizes of a generator, read off the shapes of its weights.
 
     Args:
         weights: NVIDIA's name to tensor.
-        place: the file, for messages.
-        clamp: the largest magnitude of activations, which no weight tells.
+        source: the file, for messages.
+        clamp: the largest magnitude of activations, which no weight shows.
 
     Raises:
         UserError: weights that a StyleGAN2 generator with skip connections has are missing.
     """
-    sizes = sorted({int(found[1]) for name in weights if (found := re.match(r"synthesis\.b(\d+)\.", name))})
+    sizes = sorted({int(match[1]) for name in weights if (match := re.match(r"synthesis\.b(\d+)\.", name))})
     try:
         embedding = weights.get("mapping.embed.weight")
         w = weights[f"synthesis.b{FIRST}.conv1.affine.weight"].shape[1]
@@ -49,27 +49,27 @@ def architecture_of(weights: Mapping[str, torch.Tensor], place: object, clamp: f
         )
     except (KeyError, IndexError) as error:
         raise UserError(
-            f"{place} holds no StyleGAN2 generator with skip connections: {error} is missing",
+            f"{source} holds no StyleGAN2 generator with skip connections: {error} is missing",
             "use a checkpoint of stylegan2-ada-pytorch, or a StyleGAN2 one of stylegan3",
         ) from error
 
 
-def translated(weights: Mapping[str, torch.Tensor], place: object) -> Weights:
+def translated(weights: Mapping[str, torch.Tensor], source: object) -> Weights:
     """The same weights by our names.
 
     Raises:
         UserError: a filter other than (1, 3, 3, 1), or a weight of an unknown name.
     """
-    found: Weights = {}
+    ours: Weights = {}
     for name, tensor in weights.items():
         if name.rpartition(".")[2] != _FILTER:
-            found[_our_name(name, place)] = tensor
+            ours[_our_name(name, source)] = tensor
         elif tensor.shape != (4, 4) or not tensor.float().allclose(kernel(BINOMIAL), atol=1e-6):
-            raise UserError(f"{place}: {name} is not the filter (1, 3, 3, 1) of StyleGAN2", "use another checkpoint")
-    return found
+            raise UserError(f"{source}: {name} is not the filter (1, 3, 3, 1) of StyleGAN2", "use another checkpoint")
+    return ours
 
 
-def _our_name(name: str, place: object) -> str:
+def _our_name(name: str, source: object) -> str:
     head, _, last = name.rpartition(".")
     last = _LAST.get(last, last)
     if layer := re.fullmatch(r"mapping(?:\.(?:fc(\d+)|embed))?", head):
@@ -78,11 +78,11 @@ def _our_name(name: str, place: object) -> str:
     if head == f"synthesis.b{FIRST}" and last == "constant":
         return f"synthesis.{last}"
     if layer := re.fullmatch(r"synthesis\.b(\d+)\.(conv0|conv1|torgb)(\.affine)?", head):
-        return f"synthesis.layers.{_place(int(layer[1]), layer[2])}{layer[3] or ''}.{last}"
-    raise UserError(f"{place}: a StyleGAN2 generator has no weight {name}", "use another checkpoint")
+        return f"synthesis.layers.{_index(int(layer[1]), layer[2])}{layer[3] or ''}.{last}"
+    raise UserError(f"{source}: a StyleGAN2 generator has no weight {name}", "use another checkpoint")
 
 
-def _place(size: int, part: str) -> int:
-    """Which of our layers it is: two at 4x4 pixels, three at every later level."""
+def _index(size: int, part: str) -> int:
+    """Index of our layer: two layers at 4x4 pixels, three at every later level."""
     level = (size // FIRST).bit_length() - 1
     return 3 * level - 1 + ("conv0", "conv1", "torgb").index(part)

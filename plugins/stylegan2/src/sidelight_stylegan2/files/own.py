@@ -1,4 +1,4 @@
-"""Our own checkpoints: safetensors with the architecture in the header."""
+"""Checkpoints of this plugin: safetensors with the architecture in the header."""
 
 from __future__ import annotations
 
@@ -25,8 +25,8 @@ def save_network(network: Network, path: Path, dtype: torch.dtype = torch.float1
 
     Args:
         network: the network.
-        path: where to; `.safetensors`.
-        dtype: of the weights in the file; half precision changes images by less than what a screen shows.
+        path: of the file; `.safetensors`.
+        dtype: of the weights in the file; half precision changes images by less than a screen shows.
     """
     weights = {name: tensor.to(dtype).contiguous() for name, tensor in network.state_dict().items()}
     save_file(weights, path, {"format": FORMAT, **network.architecture.settings()})

@@ -1,4 +1,4 @@
-"""Networks in NVIDIA's `.pkl` files: objects that carry their own source code, which is never run here."""
+"""Networks in NVIDIA's `.pkl` files: pickled objects with their own source code, which is never run here."""
 
 from __future__ import annotations
 
@@ -39,53 +39,53 @@ def read_networks(data: bytes, path: Path) -> dict[str, Any]:
         RefusedError: a name that such files do not need.
         UserError: there is no table with a generator.
     """
-    found = Reader(KNOWN).read(data)
-    if not isinstance(found, dict) or not is_network(found.get("G_ema")):
+    networks = Reader(KNOWN).read(data)
+    if not isinstance(networks, dict) or not is_network(networks.get("G_ema")):
         raise UserError(
             f"{path} holds no generator named G_ema",
             "use a .pkl of stylegan2-ada-pytorch or stylegan3; files of the TensorFlow version must be converted",
         )
-    return found
+    return networks
 
 
 def is_network(value: Any) -> bool:
-    """Whether a record is one of an object that carries its source."""
+    """True for the record of an object that carries its source."""
     return isinstance(value, Record) and value.name == _PERSISTENT and isinstance(_meta(value).get("state"), dict)
 
 
 def attributes(network: Record) -> dict[str, Any]:
     """Its attributes, submodules and weights among them."""
-    found: dict[str, Any] = _meta(network)["state"]
-    return found
+    state: dict[str, Any] = _meta(network)["state"]
+    return state
 
 
 def submodules(network: Record) -> dict[str, Record]:
     """Name to record."""
-    held = attributes(network).get("_modules") or {}
-    return {name: module for name, module in held.items() if isinstance(name, str) and is_network(module)}
+    modules = attributes(network).get("_modules") or {}
+    return {name: module for name, module in modules.items() if isinstance(name, str) and is_network(module)}
 
 
 def weights_of(network: Record) -> Weights:
     """The parameters and buffers of a network and of everything in it, by the names of its state dict.
 
     Raises:
-        ValueError: a network that lies in itself, or in two places.
+        ValueError: a network that contains itself, or that two networks contain.
     """
-    found: Weights = {}
-    _collect(network, "", found, set())
-    return found
+    weights: Weights = {}
+    _collect(network, "", weights, set())
+    return weights
 
 
-def _collect(network: Record, prefix: str, found: Weights, seen: set[int]) -> None:
+def _collect(network: Record, prefix: str, weights: Weights, seen: set[int]) -> None:
     if id(network) in seen:
-        raise ValueError("a network lies in itself, or in two places")
+        raise ValueError("a network contains itself, or two networks contain it")
     seen.add(id(network))
-    held = attributes(network)
+    state = attributes(network)
     for kind in ("_parameters", "_buffers"):
-        own = (held.get(kind) or {}).items()
-        found |= {prefix + name: value for name, value in own if isinstance(value, torch.Tensor)}
+        own = (state.get(kind) or {}).items()
+        weights |= {prefix + name: value for name, value in own if isinstance(value, torch.Tensor)}
     for name, module in submodules(network).items():
-        _collect(module, f"{prefix}{name}.", found, seen)
+        _collect(module, f"{prefix}{name}.", weights, seen)
 
 
 def _meta(network: Record) -> dict[str, Any]:

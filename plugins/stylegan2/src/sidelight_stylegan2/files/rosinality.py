@@ -1,4 +1,4 @@
-"""Weights by the names of rosinality's stylegan2-pytorch."""
+"""Names, shapes and scaling of rosinality's stylegan2-pytorch."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ _PARTS = {
 _FILTERS = ("blur.kernel", "upsample.kernel")
 
 
-def architecture_of(weights: Mapping[str, torch.Tensor], place: object) -> Architecture:
+def architecture_of(weights: Mapping[str, torch.Tensor], source: object) -> Architecture:
     """The sizes of a generator, read off the shapes of its weights.
 
     Raises:
@@ -47,27 +47,27 @@ def architecture_of(weights: Mapping[str, torch.Tensor], place: object) -> Archi
         )
     except (KeyError, IndexError) as error:
         raise UserError(
-            f"{place} holds no generator of stylegan2-pytorch: {error} is missing", "use its g_ema"
+            f"{source} holds no generator of stylegan2-pytorch: {error} is missing", "use its g_ema"
         ) from error
 
 
-def translated(weights: Mapping[str, torch.Tensor], place: object) -> Weights:
+def translated(weights: Mapping[str, torch.Tensor], source: object) -> Weights:
     """The same weights by our names and in our scaling. Noise images that the file lacks are zero.
 
     Raises:
         UserError: a filter other than (1, 3, 3, 1), or a weight of an unknown name.
     """
-    found: Weights = {"mapping.center": torch.zeros(len(weights["conv1.conv.modulation.weight"][0]))}
+    result: Weights = {"mapping.center": torch.zeros(len(weights["conv1.conv.modulation.weight"][0]))}
     for name, tensor in weights.items():
         if name.endswith(_FILTERS):
-            _check_filter(name, tensor, place)
+            _check_filter(name, tensor, source)
         else:
-            ours = _our_name(name, place)
-            found[ours] = _scaled(name, tensor).reshape(_shape(ours, tensor))
-    return _with_noise(found)
+            ours = _our_name(name, source)
+            result[ours] = _scaled(name, tensor).reshape(_shape(ours, tensor))
+    return _with_noise(result)
 
 
-def _our_name(name: str, place: object) -> str:
+def _our_name(name: str, source: object) -> str:
     if layer := re.fullmatch(r"style\.(\d+)\.(weight|bias)", name):
         return f"mapping.layers.{int(layer[1]) - 1}.{layer[2]}"
     if name == "input.input":
@@ -77,7 +77,7 @@ def _our_name(name: str, place: object) -> str:
     layer = re.fullmatch(r"(conv1|to_rgb1|convs\.\d+|to_rgbs\.\d+)\.(.+)", name)
     if layer and layer[2] in _PARTS:
         return f"synthesis.layers.{_layer(layer[1])}.{_PARTS[layer[2]]}"
-    raise UserError(f"{place}: a generator of stylegan2-pytorch has no weight {name}", "use another checkpoint")
+    raise UserError(f"{source}: a generator of stylegan2-pytorch has no weight {name}", "use another checkpoint")
 
 
 def _layer(part: str) -> int:
@@ -88,12 +88,12 @@ def _layer(part: str) -> int:
 
 
 def _convolution(number: int) -> int:
-    """Which of our layers the numbered convolution is, the one at 4x4 pixels being 0."""
+    """Index of our layer for a numbered convolution, the one at 4x4 pixels being 0."""
     return 0 if number == 0 else 3 * ((number + 1) // 2) - 1 + (number + 1) % 2
 
 
 def _scaled(name: str, tensor: torch.Tensor) -> torch.Tensor:
-    """Convolutions are equalised when they are used there, and left to demodulation here."""
+    """Their convolutions scale weights at run time; ours leave that to demodulation."""
     equalised = name.endswith(".conv.weight") and not name.startswith("to_rgb")
     return tensor / math.sqrt(tensor[0, 0].numel()) if equalised else tensor
 
@@ -119,6 +119,6 @@ def _with_noise(weights: Weights) -> Weights:
     return weights
 
 
-def _check_filter(name: str, tensor: torch.Tensor, place: object) -> None:
+def _check_filter(name: str, tensor: torch.Tensor, source: object) -> None:
     if tensor.shape != (4, 4) or not (tensor / tensor.sum()).allclose(kernel(BINOMIAL), atol=1e-6):
-        raise UserError(f"{place}: {name} is not the filter (1, 3, 3, 1) of StyleGAN2", "use another checkpoint")
+        raise UserError(f"{source}: {name} is not the filter (1, 3, 3, 1) of StyleGAN2", "use another checkpoint")

@@ -1,4 +1,4 @@
-"""A network from a table of weights, whatever the file that they came from."""
+"""A network from a table of weights."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ if TYPE_CHECKING:
 Weights = dict[str, torch.Tensor]
 
 
-def build(architecture: Architecture, weights: Mapping[str, torch.Tensor], place: object) -> Network:
+def build(architecture: Architecture, weights: Mapping[str, torch.Tensor], source: object) -> Network:
     """The network with these weights, frozen, in evaluation mode.
 
     Args:
         architecture: its sizes.
-        weights: as in our state dict.
-        place: where they come from, for the message.
+        weights: named as in our state dict.
+        source: the file, for the message.
 
     Raises:
         UserError: weights are missing, left over, of another shape, or not finite.
@@ -34,7 +34,7 @@ def build(architecture: Architecture, weights: Mapping[str, torch.Tensor], place
     if problems:
         shown = "; ".join(problems[:4]) + ("; ..." if len(problems) > 4 else "")
         raise UserError(
-            f"{place} does not hold a StyleGAN2 generator of one piece: {shown}", "use a complete checkpoint"
+            f"{source} does not hold a StyleGAN2 generator of one piece: {shown}", "use a complete checkpoint"
         )
     network.load_state_dict({name: tensor.float() for name, tensor in weights.items()})
     return network.eval().requires_grad_(False)
@@ -43,10 +43,10 @@ def build(architecture: Architecture, weights: Mapping[str, torch.Tensor], place
 def _differences(wanted: Mapping[str, torch.Tensor], given: Mapping[str, torch.Tensor]) -> list[str]:
     missing = [f"{name} is missing" for name in wanted if name not in given]
     unknown = [f"{name} is not expected" for name in given if name not in wanted]
-    wrong = [
+    misshapen = [
         f"{name} is {tuple(given[name].shape)}, not {tuple(tensor.shape)}"
         for name, tensor in wanted.items()
         if name in given and given[name].shape != tensor.shape
     ]
-    broken = [f"{name} is not finite" for name, tensor in given.items() if not bool(tensor.isfinite().all())]
-    return missing + unknown + wrong + broken
+    infinite = [f"{name} is not finite" for name, tensor in given.items() if not bool(tensor.isfinite().all())]
+    return missing + unknown + misshapen + infinite

@@ -1,1 +1,1 @@
-"""Adversarial training: losses, steps, and trainings that are kept in parts."""
+"""Adversarial training: losses, steps, and resumable trainings."""

@@ -38,8 +38,8 @@ if TYPE_CHECKING:
     from sidelight_stylegan2.params import GeneratorParams
 
 CURVES = ("generator", "discriminator", "real", "fake", "r1", "path length")
-"""Recorded at every step: both losses; mean logits of real and of made images; the regularisers, each kept until it is
-computed again."""
+"""Recorded at every step: both losses; mean logits of real and of made images; the regularisers, which keep their
+values until they are computed again."""
 CENTER_DECAY = 0.995  # of the running mean of w
 PATH_DECAY = 0.99  # of the running mean of path lengths
 PATH_BATCH_DIVISOR = 2  # path lengths take half a batch (Karras et al. 2020, appendix B)

@@ -56,9 +56,9 @@ def trained_in_parts(
     return run.cached(("training", parts, data), make)
 
 
-def under(part: str, arrays: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
-    """The arrays whose names begin with `part/`, without it."""
-    return {name.removeprefix(f"{part}/"): value for name, value in arrays.items() if name.startswith(f"{part}/")}
+def under(group: str, arrays: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """The arrays whose names begin with `group/`, without it."""
+    return {name.removeprefix(f"{group}/"): value for name, value in arrays.items() if name.startswith(f"{group}/")}
 
 
 def gathered(
@@ -66,11 +66,11 @@ def gathered(
 ) -> dict[str, np.ndarray]:
     """Weights, buffers and the optimizers' states, named `network/weight` and `optimizer/index/entry`."""
     arrays: dict[str, np.ndarray] = {}
-    for part, network in networks.items():
-        arrays |= {f"{part}/{name}": to_array(value) for name, value in network.state_dict().items()}
-    for part, optimizer in optimizers.items():
+    for group, network in networks.items():
+        arrays |= {f"{group}/{name}": to_array(value) for name, value in network.state_dict().items()}
+    for group, optimizer in optimizers.items():
         for index, entry in optimizer.state_dict()["state"].items():
-            arrays |= {f"{part}/{index}/{name}": to_array(value) for name, value in entry.items()}
+            arrays |= {f"{group}/{index}/{name}": to_array(value) for name, value in entry.items()}
     return arrays
 
 
@@ -80,11 +80,11 @@ def restore(
     arrays: Mapping[str, np.ndarray],
 ) -> None:
     """Load the result of `gathered`."""
-    for part, network in networks.items():
-        network.load_state_dict({name: _tensor(value) for name, value in under(part, arrays).items()})
-    for part, optimizer in optimizers.items():
+    for group, network in networks.items():
+        network.load_state_dict({name: _tensor(value) for name, value in under(group, arrays).items()})
+    for group, optimizer in optimizers.items():
         entries: dict[int, dict[str, torch.Tensor]] = {}
-        for name, value in under(part, arrays).items():
+        for name, value in under(group, arrays).items():
             index, _, entry = name.partition("/")
             entries.setdefault(int(index), {})[entry] = _tensor(value)
         optimizer.load_state_dict({**optimizer.state_dict(), "state": entries})

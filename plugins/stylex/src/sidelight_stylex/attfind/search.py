@@ -124,23 +124,23 @@ class AttributeSearch:
             explained: (A, len(inputs.rows)) bool, the images that each explains.
         """
         params, models = self._params, self.models
-        found = [self._attribute(inputs, *pair) for pair in zip(choices, effects, strict=True)]
-        on_all = np.full((len(found), len(inputs.styles)), np.nan, dtype=np.float32)  # NaN: is the target already
+        named = [self._attribute(inputs, *pair) for pair in zip(choices, effects, strict=True)]
+        on_all = np.full((len(named), len(inputs.styles)), np.nan, dtype=np.float32)  # NaN: is the target already
         on_all[:, inputs.rows] = effects
         explained_of_all = None
         if explained is not None:
             explained_of_all = np.zeros(on_all.shape, dtype=bool)
             explained_of_all[:, inputs.rows] = explained
         of_target = torch.from_numpy(np.flatnonzero(inputs.predictions == inputs.target))
-        pictures = examples(models, inputs.styles, found, on_all, params.examples, params.factor, params.frames)
+        pictures = examples(models, inputs.styles, named, on_all, params.examples, params.factor, params.frames)
         opposite = opposite_examples(
-            models, inputs.styles[of_target], found, inputs.ranges, params.examples, params.factor
+            models, inputs.styles[of_target], named, inputs.ranges, params.examples, params.factor
         )
         explained_styles = inputs.styles[torch.from_numpy(inputs.rows[:FLAG_IMAGES])]
-        flags = implausible(models, inputs.reference[: params.surroundings], explained_styles, found, params)
+        flags = implausible(models, inputs.reference[: params.surroundings], explained_styles, named, params)
         return Attributes(
             answers="probe",
-            attributes=tuple(attrs.evolve(one, flagged=flag) for one, flag in zip(found, flags, strict=True)),
+            attributes=tuple(attrs.evolve(one, flagged=flag) for one, flag in zip(named, flags, strict=True)),
             effects=on_all,
             ranges=inputs.ranges,
             scores=scores,

@@ -60,7 +60,7 @@ class Models:
 
     def logits(self, styles: Tensor) -> Tensor:
         """(N, S) to the class logits of the drawn images, (N, K)."""
-        return in_batches(lambda part: self.classify(self.generator.synthesize_styles(part)), styles, self.batch)
+        return in_batches(lambda batch: self.classify(self.generator.synthesize_styles(batch)), styles, self.batch)
 
     def classify(self, images: Tensor) -> Tensor:
         """(N, C, H, W) to class logits (N, K), without gradients."""
@@ -71,7 +71,7 @@ class Models:
 class StyleEffects:
     """Delta[x, s, d], each entry measured once, when it is first needed.
 
-    Memory follows the batch: of each entry one number is kept.
+    Memory follows the batch: an entry is one number.
 
     Args:
         models: classifier and generator.

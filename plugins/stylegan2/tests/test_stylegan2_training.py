@@ -12,7 +12,7 @@ from sidelight_stylegan2.training.adversarial import CURVES, SLOWEST, Learner, T
 
 TINY = {"base": 64, "widest": 4, "z": 4, "w": 4, "mapping": 2, "batch": 4}
 EVERYTHING = {"path": 2.0, "mixing": 0.9, "noise": True}
-"""What the paper's training has beside the defaults."""
+"""The paper's settings that the defaults leave out."""
 
 
 class Shades(Data):

@@ -33,7 +33,7 @@ class Halves(Data):
 
 
 class Brighter(Classifier):
-    """How much brighter each half is than the other, as logits. Differentiable."""
+    """Differences of the halves' brightness, as logits. Differentiable."""
 
     task, class_names, input_shape = "multiclass", ("left", "right"), (1, 8, 8)
 

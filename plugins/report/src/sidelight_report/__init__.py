@@ -1,4 +1,4 @@
-"""Reports of finished runs. This light module announces them; the renderers lie beside it."""
+"""Reports of finished runs and user studies. This light module imports nothing heavy."""
 
 from __future__ import annotations
 
@@ -14,22 +14,18 @@ if TYPE_CHECKING:
 class HtmlParams:
     """Options of `html`."""
 
-    title: str = param("", "The page's heading; the recipe's name where this is empty.")
-    images: int = param(100, "How many of the explained images get a card.", unit="images", minimum=1, maximum=2000)
-    classes: int = param(
-        3, "How many classes to show beside the two of the question.", unit="classes", minimum=0, maximum=50
-    )
-    frames: int = param(10, "How many images of a search's path to show.", unit="images", minimum=2, maximum=100)
-    attributes: int = param(
-        10, "How many attributes to show for each class.", unit="attributes", minimum=1, maximum=100
-    )
-    examples: int = param(4, "How many images to show of each attribute.", unit="images", minimum=1, maximum=20)
+    title: str = param("", "Heading of the page; empty: the recipe's name.")
+    images: int = param(100, "Explained images with a card of their own.", unit="images", minimum=1, maximum=2000)
+    classes: int = param(3, "Classes shown beside the two of the question.", unit="classes", minimum=0, maximum=50)
+    frames: int = param(10, "Images shown of a search's path.", unit="images", minimum=2, maximum=100)
+    attributes: int = param(10, "Attributes shown for each class.", unit="attributes", minimum=1, maximum=100)
+    examples: int = param(4, "Images shown of each attribute.", unit="images", minimum=1, maximum=20)
     percentile: float = param(
-        99.0, "The percentile of an image's absolute values at which heatmap colours saturate.", minimum=50, maximum=100
+        99.0, "Percentile of the magnitudes at which heatmap colours saturate.", minimum=50, maximum=100
     )
     crisp: int = param(
         64,
-        "Images up to this side are enlarged with crisp pixels, larger ones smoothly.",
+        "Largest side of images that are enlarged with crisp pixels, not smoothly.",
         unit="pixels",
         minimum=0,
         maximum=4096,
@@ -40,19 +36,17 @@ class HtmlParams:
 class StudyParams:
     """Options of `user-study`."""
 
-    title: str = param("", "The study's name; the recipe's where this is empty.")
+    title: str = param("", "Name of the study; empty: the recipe's name.")
     attributes: int = param(
-        6, "How many of the top attributes of each finder are asked about.", unit="attributes", minimum=2, maximum=50
+        6, "Top attributes of each finder that the study asks about.", unit="attributes", minimum=2, maximum=50
     )
-    questions: int = param(
-        12, "How many questions of part 1 are asked about each finder.", unit="questions", minimum=2, maximum=200
-    )
+    questions: int = param(12, "Questions of part 1 about each finder.", unit="questions", minimum=2, maximum=200)
     images: int = param(
-        8, "How many example images of an attribute questions may show.", unit="images", minimum=3, maximum=100
+        8, "Example images of an attribute that questions choose from.", unit="images", minimum=3, maximum=100
     )
     crisp: int = param(
         48,
-        "Images up to this side are enlarged with crisp pixels, larger ones smoothly.",
+        "Largest side of images that are enlarged with crisp pixels, not smoothly.",
         unit="pixels",
         minimum=0,
         maximum=4096,
@@ -61,7 +55,7 @@ class StudyParams:
 
 @hookimpl
 def sidelight_renderers() -> Iterable[RendererDescriptor]:
-    """Announce the renderers of this distribution."""
+    """The renderers of this distribution."""
     yield RendererDescriptor(
         name="html",
         summary="One self-contained web page: images, explanations side by side, measurements, the resolved recipe.",

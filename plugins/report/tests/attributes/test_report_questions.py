@@ -21,23 +21,23 @@ def pools(attributed):
 
 def test_the_pool_takes_the_first_of_every_class_then_the_second(pools):
     """Attributes 2 and 4 raise the class `small`, the others `large`."""
-    assert pools[0].places == [0, 2, 1, 4, 3, 5]
-    assert len(pools[1].places) == 4
+    assert pools[0].indices == [0, 2, 1, 4, 3, 5]
+    assert len(pools[1].indices) == 4
 
 
 def test_a_coordinate_is_asked_about_once_but_a_direction_has_none(attributed):
     found = attributed.attributes["attfind"]
     twins = tuple(attrs.evolve(attribute, coordinate=attribute.coordinate // 2) for attribute in found.attributes)
     same = attrs.evolve(found, attributes=twins)
-    assert len(pool("f", same, 6).places) == 3
-    assert len(pool("f", attrs.evolve(same, directions=np.zeros((6, 4), np.float32)), 6).places) == 6
+    assert len(pool("f", same, 6).indices) == 3
+    assert len(pool("f", attrs.evolve(same, directions=np.zeros((6, 4), np.float32)), 6).indices) == 6
 
 
 def test_attributes_with_fewer_than_three_images_are_not_asked_about(attributed):
     found = attributed.attributes["attfind"]
     few = attrs.evolve(found, before=found.before[:, :2], after=found.after[:, :2])
-    assert pool("f", few, 6).places == []
-    assert pool("f", attrs.evolve(found, before=None), 6).places == []
+    assert pool("f", few, 6).indices == []
+    assert pool("f", attrs.evolve(found, before=None), 6).indices == []
 
 
 def test_every_attribute_is_asked_about_equally_often_and_either_side_is_right(pools):

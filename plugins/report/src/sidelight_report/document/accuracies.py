@@ -1,4 +1,4 @@
-"""How good the classifiers are, and how good they are at the class that is asked about."""
+"""Accuracy of the classifiers, overall and on the probe class."""
 
 from __future__ import annotations
 
@@ -16,22 +16,24 @@ ACCURACY = "accuracy"
 
 
 def accuracies(context: Context) -> dict[str, Any]:
-    """One row for each classifier and split of which an accuracy was emitted; empty rows where there is none."""
-    asked = _asked(context)
-    names = [ACCURACY] if asked is None else [ACCURACY, f"accuracy on {asked}", f"false positives of {asked}"]
-    found = [
-        (*place, measured) for name, measured in context.results.emitted.items() if (place := _place(context, name))
+    """One row for each classifier and split with an emitted accuracy."""
+    probe = _probe_class(context)
+    names = [ACCURACY] if probe is None else [ACCURACY, f"accuracy on {probe}", f"false positives of {probe}"]
+    measured = [
+        (*owner, item)
+        for name, item in context.results.emitted.items()
+        if (owner := _classifier_and_split(context, name))
     ]
     rows = [
-        {"classifier": classifier, "split": split, "values": [_value(measured, name) for name in names]}
-        for classifier, split, measured in found
-        if isinstance(measured, Measurements) and _value(measured, ACCURACY) is not None
+        {"classifier": classifier, "split": split, "values": [_value(item, name) for name in names]}
+        for classifier, split, item in measured
+        if isinstance(item, Measurements) and _value(item, ACCURACY) is not None
     ]
     return {"names": names, "rows": rows}
 
 
 def about(context: Context, explainer: str) -> str:
-    """Which classifier an explainer explains, and how good it is, where a recipe has several; else nothing."""
+    """Classifier of an explainer and its accuracy, if the recipe has several classifiers."""
     classifier = _wired(context, explainer)
     if classifier is None or len(_classifiers(context)) < 2:
         return ""
@@ -47,14 +49,14 @@ def _classifiers(context: Context) -> list[str]:
 
 
 def _wired(context: Context, explainer: str) -> str | None:
-    """The id of the classifier that the recipe names for an explainer."""
+    """Id of the classifier that the recipe wires to an explainer."""
     chosen = context.results.recipe.get("explainers", {})
     needs = chosen.get(explainer, {}).get("needs", {}) if isinstance(chosen, dict) else {}
     return needs.get("classifier")
 
 
-def _asked(context: Context) -> str | None:
-    """The class that every question asks about; None where they differ, or ask for the predicted class only."""
+def _probe_class(context: Context) -> str | None:
+    """Probe class of all questions; None if they differ or only ask about the predicted class."""
     targets = context.results.targets
     probes = set(targets.probe.tolist())
     if context.regression or len(probes) != 1 or (targets.probe == targets.predicted).all():
@@ -62,7 +64,7 @@ def _asked(context: Context) -> str | None:
     return class_name(context.results, probes.pop())
 
 
-def _place(context: Context, name: str) -> tuple[str, str] | None:
+def _classifier_and_split(context: Context, name: str) -> tuple[str, str] | None:
     """Classifier and split of a by-product `ID/accuracy` (of the test split) or `ID/accuracy on SPLIT`."""
     owner, _, what = name.partition("/")
     if owner not in _classifiers(context):

@@ -1,4 +1,4 @@
-"""Animated pictures of a change: from before to after and back for ever, lossless, as animated PNG."""
+"""Animated PNG of a change, lossless: from before to after and back, endlessly."""
 
 from __future__ import annotations
 
@@ -13,12 +13,9 @@ from sidelight_ui.images import pixels
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-STEP = 90
-"""Milliseconds of an image on the way."""
-HOLD = 700
-"""Milliseconds of either end; with no image on the way, the picture changes less than three times a second."""
-GAP = 2
-"""Transparent pixels between the pictures of a sheet."""
+STEP = 90  # milliseconds of an intermediate frame
+HOLD = 700  # milliseconds of either end: fewer than three changes a second, as accessibility guidelines ask
+GAP = 2  # transparent pixels between the images of a sheet
 COLUMNS = 2
 
 
@@ -27,7 +24,7 @@ class Animation:
     """One animated picture.
 
     Args:
-        content: an animated PNG that repeats for ever.
+        content: an animated PNG that loops endlessly.
         width, height: in pixels.
     """
 
@@ -37,23 +34,23 @@ class Animation:
 
 
 def journey(before: np.ndarray, after: np.ndarray, path: np.ndarray | None = None) -> list[np.ndarray]:
-    """The (H, W, 1 or 3) uint8 frames from before to after, without frames that equal the one before them.
+    """(H, W, 1 or 3) uint8 frames from before to after, without repeated frames.
 
     Args:
         before: (C, H, W) float in [0, 1].
         after: (C, H, W), the other end.
-        path: (T, C, H, W), the images on the way, with or without the two ends.
+        path: (T, C, H, W), intermediate images, with or without the two ends.
     """
     frames = [pixels(image) for image in [before, *(() if path is None else path), after]]
-    kept = [frame for at, frame in enumerate(frames) if at == 0 or (frame != frames[at - 1]).any()]
-    return kept if len(kept) > 1 else frames[:1] + frames[-1:]
+    changing = [frame for i, frame in enumerate(frames) if i == 0 or (frame != frames[i - 1]).any()]
+    return changing if len(changing) > 1 else frames[:1] + frames[-1:]
 
 
 def animate(journeys: Sequence[list[np.ndarray]]) -> Animation:
-    """The journeys side by side in two columns, moving together: there, and back the same way.
+    """Journeys side by side in two columns, in step: there and back.
 
     Args:
-        journeys: at least one; pictures of one size.
+        journeys: at least one; images of one size.
     """
     length = max(map(len, journeys))
     sheets = [_sheet([_at(frames, step, length) for frames in journeys]) for step in range(length)]
@@ -62,26 +59,26 @@ def animate(journeys: Sequence[list[np.ndarray]]) -> Animation:
 
 
 def _at(frames: list[np.ndarray], step: int, length: int) -> np.ndarray:
-    """The frame of a journey that is due at a step of a journey of `length` frames."""
+    """Frame of a journey at a step of a journey of `length` frames."""
     return frames[round(step * (len(frames) - 1) / (length - 1))]
 
 
 def _sheet(tiles: list[np.ndarray]) -> np.ndarray:
-    """(H, W, 2 or 4) pictures in rows of two; the last channel is opacity, 0 between them."""
+    """(H, W, 2 or 4) images in rows of two; the last channel is opacity, 0 between them."""
     height, width, channels = tiles[0].shape
     columns = min(COLUMNS, len(tiles))
     rows = -(-len(tiles) // columns)
     shape = (rows * (height + GAP) - GAP, columns * (width + GAP) - GAP, channels + 1)
     sheet = np.zeros(shape, dtype=np.uint8)
-    for place, tile in enumerate(tiles):
-        top, left = (place // columns) * (height + GAP), (place % columns) * (width + GAP)
+    for i, tile in enumerate(tiles):
+        top, left = (i // columns) * (height + GAP), (i % columns) * (width + GAP)
         sheet[top : top + height, left : left + width, :channels] = tile
         sheet[top : top + height, left : left + width, channels] = 255
     return sheet
 
 
 def _picture(sheet: np.ndarray) -> Image.Image:
-    """Without the opacity where nothing is transparent."""
+    """Image of a sheet, without an opacity channel if nothing is transparent."""
     shown = sheet[..., :-1] if (sheet[..., -1] == 255).all() else sheet
     mode = {1: "L", 2: "LA", 3: "RGB", 4: "RGBA"}[shown.shape[2]]
     data = shown[..., 0] if mode == "L" else shown
@@ -89,7 +86,7 @@ def _picture(sheet: np.ndarray) -> Image.Image:
 
 
 def _animated(sheets: list[np.ndarray]) -> bytes:
-    """There and back: the frames between the ends are shown twice in every turn."""
+    """Animated PNG; intermediate frames are shown twice in each cycle."""
     order = [*range(len(sheets)), *range(len(sheets) - 2, 0, -1)]
     durations = [HOLD if at in (0, len(sheets) - 1) else STEP for at in order]
     first, *rest = [_picture(sheets[at]) for at in order]

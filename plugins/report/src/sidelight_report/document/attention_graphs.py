@@ -1,4 +1,4 @@
-"""Attention graphs: the nodes that the page draws, roots first, each level after the one that leads to it."""
+"""Attention graphs: nodes in breadth-first order from the roots."""
 
 from __future__ import annotations
 
@@ -9,15 +9,15 @@ from sidelight_report.encoding import number
 if TYPE_CHECKING:
     from sidelight_specs.results import AttentionGraph, Graph
 
-MOST_NODES = 40
+MOST_NODES = 40  # more cannot be read, and each is a picture
 
 
 def graph_entry(explanation: AttentionGraph, row: int, size: tuple[int, int]) -> dict[str, Any]:
-    """The graph of one image of `size` (H, W), cut to its first nodes in breadth-first order from the roots."""
+    """Graph of one image of `size` (H, W), cut to its first nodes."""
     graph = explanation.graphs[row]
     depths = _depths(graph)
-    kept = list(depths)[:MOST_NODES]
-    place = {node: position for position, node in enumerate(kept)}
+    shown = list(depths)[:MOST_NODES]
+    position = {node: index for index, node in enumerate(shown)}
     nodes = [
         {
             "patches": list(graph.nodes[node].patches),
@@ -25,9 +25,9 @@ def graph_entry(explanation: AttentionGraph, row: int, size: tuple[int, int]) ->
             "confidence": number(graph.nodes[node].confidence),
             "root": graph.nodes[node].root,
             "depth": depths[node],
-            "children": [place[child] for child in graph.nodes[node].children if child in place],
+            "children": [position[child] for child in graph.nodes[node].children if child in position],
         }
-        for node in kept
+        for node in shown
     ]
     return {
         "kind": "attention-graph",
@@ -36,12 +36,12 @@ def graph_entry(explanation: AttentionGraph, row: int, size: tuple[int, int]) ->
         "probability": number(graph.probability),
         "nodes": nodes,
         "sufficient": len(graph.sufficient),
-        "left_out": len(graph.nodes) - len(kept),
+        "left_out": len(graph.nodes) - len(shown),
     }
 
 
 def _depths(graph: Graph) -> dict[int, int]:
-    """Node to its distance from the nearest root, nearest first; nodes that no root reaches are left out."""
+    """Node to its distance from the nearest root, nearest first, without unreachable nodes."""
     depths = {index: 0 for index, node in enumerate(graph.nodes) if node.root}
     queue = list(depths)
     for index in queue:

@@ -1,4 +1,4 @@
-"""The panel of ranked attributes: for each class what moves the classifier towards it, and away from it."""
+"""Panel of ranked attributes: for each class, those that move the classifier towards it or away from it."""
 
 from __future__ import annotations
 
@@ -27,10 +27,10 @@ class Demonstration:
     """Images of one attribute, before and after it was changed.
 
     Args:
-        away: whether the target class was taken away from images that had it, rather than given to others.
+        away: True if the change moves images of the target class away from it, not others towards it.
         before, after: (M, C, H, W).
-        path: (M, T, C, H, W), from before to after; None where none was kept.
-        probabilities: (M, 2) of the target class; None where unknown.
+        path: (M, T, C, H, W), from before to after; None if not stored.
+        probabilities: (M, 2) of the target class; None if unknown.
     """
 
     away: bool
@@ -49,41 +49,41 @@ class Demonstration:
         return journey(self.before[m], self.after[m], None if self.path is None else self.path[m])
 
 
-def found_by(results: Results) -> dict[str, Attributes]:
-    """Attributes by the id of the finder, or explainer, that gave them."""
-    found = {**results.attributes, **results.explanations}
-    return {key: value for key, value in found.items() if isinstance(value, Attributes)}
+def attributes_by_id(results: Results) -> dict[str, Attributes]:
+    """Attributes by the id of their finder or explainer."""
+    artifacts = {**results.attributes, **results.explanations}
+    return {key: value for key, value in artifacts.items() if isinstance(value, Attributes)}
 
 
-def demonstrations(found: Attributes, place: int) -> Iterator[Demonstration]:
-    """Both directions of the attribute at a place in the ranking, as far as images were kept."""
-    if found.before is not None and found.after is not None and len(found.before[place]):
-        path = None if found.paths is None else found.paths[place]
-        chances = None if found.probabilities is None else found.probabilities[place]
-        yield Demonstration(False, found.before[place], found.after[place], path, chances)
-    before, after = found.opposite_before, found.opposite_after
-    if before is not None and after is not None and len(before[place]):
-        chances = None if found.opposite_probabilities is None else found.opposite_probabilities[place]
-        yield Demonstration(True, before[place], after[place], None, chances)
+def demonstrations(attributes: Attributes, index: int) -> Iterator[Demonstration]:
+    """Both directions of the attribute at an index of the ranking, if images were stored."""
+    if attributes.before is not None and attributes.after is not None and len(attributes.before[index]):
+        path = None if attributes.paths is None else attributes.paths[index]
+        probabilities = None if attributes.probabilities is None else attributes.probabilities[index]
+        yield Demonstration(False, attributes.before[index], attributes.after[index], path, probabilities)
+    before, after = attributes.opposite_before, attributes.opposite_after
+    if before is not None and after is not None and len(before[index]):
+        probabilities = None if attributes.opposite_probabilities is None else attributes.opposite_probabilities[index]
+        yield Demonstration(True, before[index], after[index], None, probabilities)
 
 
-def by_target(found: Attributes) -> dict[int, list[int]]:
-    """The places of the ranking that belong to each target class, strongest first."""
-    targets = dict.fromkeys(attribute.target for attribute in found.attributes)
-    return {t: [i for i, attribute in enumerate(found.attributes) if attribute.target == t] for t in targets}
+def by_target(attributes: Attributes) -> dict[int, list[int]]:
+    """Indices of the ranking by target class, strongest first."""
+    targets = dict.fromkeys(attribute.target for attribute in attributes.attributes)
+    return {t: [i for i, attribute in enumerate(attributes.attributes) if attribute.target == t] for t in targets}
 
 
-def target_name(found: Attributes, results: Results, target: int) -> str:
-    """The class by the finder's own classifier, which may not be the one that the run explains."""
-    return found.class_names[target] if target < len(found.class_names) else class_name(results, target)
+def target_name(attributes: Attributes, results: Results, target: int) -> str:
+    """Name of the class by the finder's own classifier, which may differ from the explained one."""
+    return attributes.class_names[target] if target < len(attributes.class_names) else class_name(results, target)
 
 
 def attribute_sections(context: Context) -> list[dict[str, Any]]:
-    """Ranked attributes of every attribute finder and of every explainer that gives some."""
+    """Ranked attributes of all attribute finders and explainers."""
     return [
-        {"name": key, "classes": [_class(found, context, key, *item) for item in by_target(found).items()]}
+        {"name": key, "classes": [_class(attributes, context, key, *item) for item in by_target(attributes).items()]}
         | _source(context, key)
-        for key, found in found_by(context.results).items()
+        for key, attributes in attributes_by_id(context.results).items()
     ]
 
 
@@ -92,54 +92,61 @@ def _source(context: Context, key: str) -> dict[str, str]:
     return {name: getattr(record, name, "") for name in ("summary", "paper")}
 
 
-def _class(found: Attributes, context: Context, key: str, target: int, places: list[int]) -> dict[str, Any]:
-    name = target_name(found, context.results, target)
-    shown = places[: context.params.attributes]
-    listed = [_attribute(found, context, place, f"{key}-{name}-{rank}") for rank, place in enumerate(shown, 1)]
-    return {"class": name, "attributes": listed, "count": len(places), "unexplained": _unexplained(found, places)}
+def _class(attributes: Attributes, context: Context, key: str, target: int, indices: list[int]) -> dict[str, Any]:
+    name = target_name(attributes, context.results, target)
+    shown = indices[: context.params.attributes]
+    listed = [_attribute(attributes, context, index, f"{key}-{name}-{rank}") for rank, index in enumerate(shown, 1)]
+    return {
+        "class": name,
+        "attributes": listed,
+        "count": len(indices),
+        "unexplained": _unexplained(attributes, indices),
+    }
 
 
-def _unexplained(found: Attributes, places: list[int]) -> int | None:
-    """Images that no attribute of a class explains; None where the finder does not say."""
-    if found.explained is None or found.effects is None:
+def _unexplained(attributes: Attributes, indices: list[int]) -> int | None:
+    """Number of images that no attribute of a class explains; None if not measured."""
+    if attributes.explained is None or attributes.effects is None:
         return None
-    measured = np.isfinite(found.effects[places]).any(axis=0)
-    return int((measured & ~found.explained[places].any(axis=0)).sum())
+    measured = np.isfinite(attributes.effects[indices]).any(axis=0)
+    return int((measured & ~attributes.explained[indices].any(axis=0)).sum())
 
 
-def _attribute(found: Attributes, context: Context, place: int, label: str) -> dict[str, Any]:
-    attribute, along = found.attributes[place], found.directions is not None
+def _attribute(attributes: Attributes, context: Context, index: int, label: str) -> dict[str, Any]:
+    attribute, is_direction = attributes.attributes[index], attributes.directions is not None
     return {
         "name": attribute.name,
-        "where": "" if along else where(attribute),
-        "how": how_far(attribute) if along else how_set(attribute, _range(found, attribute)),
+        "where": "" if is_direction else where(attribute),
+        "how": how_far(attribute) if is_direction else how_set(attribute, _range(attributes, attribute)),
         "effect": number(attribute.effect),  # the page rounds again, to three digits
         "flagged": attribute.flagged,
-        "directions": [_direction(one, context, label, chosen=not along) for one in demonstrations(found, place)],
-    } | _consistency(found, place)
+        "directions": [
+            _direction(one, context, label, chosen=not is_direction) for one in demonstrations(attributes, index)
+        ],
+    } | _consistency(attributes, index)
 
 
-def _range(found: Attributes, attribute: Attribute) -> tuple[float, float] | None:
-    """The values of the coordinate that were seen; nothing for directions, which are no coordinate."""
-    if found.ranges is None or found.directions is not None or attribute.coordinate >= len(found.ranges):
+def _range(attributes: Attributes, attribute: Attribute) -> tuple[float, float] | None:
+    """Observed range of the coordinate; None for directions, which are no single coordinate."""
+    if attributes.ranges is None or attributes.directions is not None or attribute.coordinate >= len(attributes.ranges):
         return None
-    low, high = found.ranges[attribute.coordinate]
+    low, high = attributes.ranges[attribute.coordinate]
     return float(low), float(high)
 
 
-def _consistency(found: Attributes, place: int) -> dict[str, Any]:
-    """Images that the effect was measured on, the share on which it raises the logit, and the images it explains."""
-    effects = np.zeros(0) if found.effects is None else found.effects[place]
-    known = effects[np.isfinite(effects)]
+def _consistency(attributes: Attributes, index: int) -> dict[str, Any]:
+    """Images that the effect was measured on, the ratio of those whose logit rises, and images that it explains."""
+    effects = np.zeros(0) if attributes.effects is None else attributes.effects[index]
+    finite = effects[np.isfinite(effects)]
     return {
-        "images": len(known),
-        "raises": number(float((known > 0).mean()), 4) if len(known) else None,
-        "explains": None if found.explained is None else int(found.explained[place].sum()),
+        "images": len(finite),
+        "raises": number(float((finite > 0).mean()), 4) if len(finite) else None,
+        "explains": None if attributes.explained is None else int(attributes.explained[index].sum()),
     }
 
 
 def _direction(shown: Demonstration, context: Context, label: str, chosen: bool) -> dict[str, Any]:
-    """One demonstration; `chosen` says that its images were selected by the classifier's answer."""
+    """One demonstration; `chosen`: its images were selected by their prediction."""
     count = min(context.params.examples, len(shown.before))
     return {
         "away": shown.away,

@@ -35,7 +35,7 @@ class Context:
 
     @property
     def regression(self) -> bool:
-        """Whether the classifier gives a value instead of classes."""
+        """True if the classifier gives a value instead of classes."""
         return self.results.predictions.task == "regression"
 
     def scores(self, logits: np.ndarray) -> np.ndarray:
@@ -44,15 +44,15 @@ class Context:
 
     @cached_property
     def before(self) -> np.ndarray:
-        """(N, K) what the classifier says of the explained images."""
+        """(N, K) scores of the explained images."""
         return self.scores(self.results.predictions.logits)
 
     def sides(self, row: int) -> list[int]:
-        """The predicted class and the one asked about, once where they are the same."""
+        """Predicted class and probe, once if they are the same."""
         return list(dict.fromkeys((int(self.results.targets.predicted[row]), int(self.results.targets.probe[row]))))
 
     def shown_classes(self, row: int) -> list[int]:
-        """The classes in a card: the two of the question, then those likeliest before or after any search."""
+        """Classes of a card: the two of the question, then the likeliest before or after any search."""
         highest = self.before[row].copy()
         for explanation in self.results.explanations.values():
             if isinstance(explanation, Counterfactual | Intervention):
@@ -62,22 +62,22 @@ class Context:
         return sides + others[: self.params.classes]
 
     def class_entries(self, row: int) -> list[dict[str, Any]]:
-        """Names and parts in the question of `shown_classes`."""
+        """Names and sides of `shown_classes`."""
         predicted, probe = int(self.results.targets.predicted[row]), int(self.results.targets.probe[row])
-        part = {probe: "probe", predicted: "predicted"}
-        return [{"name": class_name(self.results, k), "part": part.get(k, "other")} for k in self.shown_classes(row)]
+        sides = {probe: "probe", predicted: "predicted"}
+        return [{"name": class_name(self.results, k), "part": sides.get(k, "other")} for k in self.shown_classes(row)]
 
     def picture(self, image: np.ndarray, small: bool = False) -> dict[str, Any]:
-        """An image (C, H, W) with what the page needs to place it; `small` where it is shown at half the usual size."""
+        """An image (C, H, W) as JSON values; `small` if it is shown at half the usual size."""
         _, height, width = image.shape
         return {"src": image_uri(image), "width": width, "height": height, "crisp": self.crisp(width, height, small)}
 
     def crisp(self, width: int, height: int, small: bool = False) -> bool:
-        """Whether pictures of this size are enlarged with crisp pixels: a little enlarged, these would be ragged."""
+        """True if images of this size are enlarged with crisp pixels; slightly enlarged ones would look ragged."""
         return max(height, width) * (2 if small else 1) <= self.params.crisp
 
     def keep(self, label: str, content: bytes) -> str:
-        """Have a PNG written beside the page; gives its path, in which the label is made fit for any file system."""
+        """Register a PNG to be written beside the page; returns its path, a slug of the label."""
         name = re.sub(r"[^a-z0-9]+", "-", label.lower()).strip("-")
         path = f"attributes/{name}.png"
         while path in self.files:

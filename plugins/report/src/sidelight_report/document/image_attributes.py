@@ -14,39 +14,39 @@ if TYPE_CHECKING:
     from sidelight_report.document.context import Context
 
 
-def image_attributes_entry(found: ImageAttributes, context: Context, row: int) -> dict[str, Any]:
+def image_attributes_entry(explanation: ImageAttributes, context: Context, row: int) -> dict[str, Any]:
     """The reconstruction, and the reconstruction with each chosen attribute changed, strongest first."""
-    places = [place for place, index in enumerate(found.chosen[row]) if index >= 0]
-    before = found.logits_before[row]
+    ranks = [rank for rank, chosen in enumerate(explanation.chosen[row]) if chosen >= 0]
+    before = explanation.logits_before[row]
     return {
         "kind": "image-attributes",
-        "side": side(context.results, row, found.answers),
-        "reconstruction": {"picture": context.picture(found.before[row])} | _says(context, row, before),
-        "changes": [_change(found, context, row, place) for place in places],
+        "side": side(context.results, row, explanation.answers),
+        "reconstruction": {"picture": context.picture(explanation.before[row])} | _scores(context, row, before),
+        "changes": [_change(explanation, context, row, rank) for rank in ranks],
     }
 
 
-def _says(context: Context, row: int, logits: np.ndarray) -> dict[str, Any]:
-    """What the classifier says of a picture: the scores of the classes of the question, and the likeliest class."""
+def _scores(context: Context, row: int, logits: np.ndarray) -> dict[str, Any]:
+    """Scores of the classes of the question, and the likeliest class."""
     sides = context.sides(row)
     return {"scores": numbers(context.scores(logits)[sides]), "says": class_name(context.results, int(logits.argmax()))}
 
 
-def _how(attribute: Attribute) -> str:
-    """Where and how its coordinate is set; what has no coordinate of its own (an edit made by hand) says it itself."""
+def _description(attribute: Attribute) -> str:
+    """Coordinate and change in words; an edit made by hand has none and describes itself in `layer`."""
     if attribute.value is None and not attribute.shift:
         return attribute.layer
     return ", ".join(filter(None, (where(attribute), how_set(attribute, None))))
 
 
-def _change(found: ImageAttributes, context: Context, row: int, place: int) -> dict[str, Any]:
-    attribute = found.attributes[found.chosen[row, place]]
-    after = found.logits_after[row, place]
+def _change(explanation: ImageAttributes, context: Context, row: int, rank: int) -> dict[str, Any]:
+    attribute = explanation.attributes[explanation.chosen[row, rank]]
+    after = explanation.logits_after[row, rank]
     return {
         "name": attribute.name,
-        "how": _how(attribute),
+        "how": _description(attribute),
         "target": class_name(context.results, attribute.target),
-        "effect": number(float(after[attribute.target] - found.logits_before[row][attribute.target]), 3),
+        "effect": number(float(after[attribute.target] - explanation.logits_before[row][attribute.target]), 3),
         "flagged": attribute.flagged,
-        "picture": context.picture(found.after[row, place]),
-    } | _says(context, row, after)
+        "picture": context.picture(explanation.after[row, rank]),
+    } | _scores(context, row, after)

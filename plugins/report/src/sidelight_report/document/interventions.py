@@ -25,13 +25,13 @@ def intervention_entry(explanation: Intervention, context: Context, row: int) ->
         "changed": bool(explanation.changed[row]),
         "bits": int(explanation.codes.shape[1]),
         "flipped": np.flatnonzero(explanation.flipped[row]).tolist(),
-        "said": _said(context, before),
-        "became": _said(context, after),
+        "said": _likeliest(context, before),
+        "became": _likeliest(context, after),
         "pictures": [context.picture(images[row]) for images in (explanation.before, explanation.after)],
         "before": numbers(context.scores(before)[shown]),
         "after": numbers(context.scores(after)[shown]),
     }
 
 
-def _said(context: Context, logits: np.ndarray) -> str:
+def _likeliest(context: Context, logits: np.ndarray) -> str:
     return "" if context.regression else class_name(context.results, int(logits.argmax()))

@@ -1,4 +1,4 @@
-"""The metric table, the curves behind it, and each image's own numbers."""
+"""Metric table, curves, and the numbers of each image."""
 
 from __future__ import annotations
 
@@ -22,21 +22,21 @@ Column = tuple[str, "Measurement"]
 
 
 def rows(context: Context) -> Iterator[tuple[str, str, list[Column]]]:
-    """Metric id, name of the number, and what it is for each explanation that has it; in recipe order.
+    """Metric id, name of the number, and its measurement for each explanation, in recipe order.
 
-    A name that several metrics use gets the metric's id behind it.
+    A name that several metrics use gets the metric's id appended.
     """
-    asked = _joined(context)
-    named = {metric: _names(of) for metric, of in asked.items()}
+    merged = _merged(context)
+    named = {metric: _names(of) for metric, of in merged.items()}
     uses = Counter(name for names in named.values() for name in names)
-    for metric, of in asked.items():
+    for metric, of in merged.items():
         for name in named[metric]:
-            columns = [(key, item) for key, found in of.items() for item in found.items if item.name == name]
+            columns = [(key, item) for key, measured in of.items() for item in measured.items if item.name == name]
             yield metric, name if uses[name] == 1 else f"{name} ({metric})", columns
 
 
-def _joined(context: Context) -> dict[str, dict[str, Measurements]]:
-    """Metrics that ask the same of different explanations, as where each has a generator of its own, are one."""
+def _merged(context: Context) -> dict[str, dict[str, Measurements]]:
+    """Measurements by metric; equal metrics of different explanations (one for each generator) are merged."""
     asks = {one.id: (one.use, one.params) for one in context.results.components if one.role == "metric"}
     joined: dict[str, dict[str, Measurements]] = {}
     for metric, of in context.results.measurements.items():
@@ -48,15 +48,17 @@ def _joined(context: Context) -> dict[str, dict[str, Measurements]]:
 
 
 def _names(of: dict[str, Measurements]) -> list[str]:
-    return list(dict.fromkeys(item.name for found in of.values() for item in found.items))
+    return list(dict.fromkeys(item.name for measured in of.values() for item in measured.items))
 
 
 def table(context: Context) -> dict[str, Any]:
-    """Every row of the metric table: means, the images behind them, and which is best where that can be said."""
-    found = [_row(context, metric, name, columns) for metric, name, columns in rows(context)]
+    """Metric table: means, numbers of images, and the best of each row if the row is comparable."""
+    table_rows = [_row(context, metric, name, columns) for metric, name, columns in rows(context)]
     results = context.results  # columns stand as in the recipe, whichever metric comes first
-    order = dict.fromkeys([*results.explanations, *results.attributes, *(key for row in found for key in row["cells"])])
-    return {"columns": [key for key in order if any(key in row["cells"] for row in found)], "rows": found}
+    order = dict.fromkeys(
+        [*results.explanations, *results.attributes, *(key for row in table_rows for key in row["cells"])]
+    )
+    return {"columns": [key for key in order if any(key in row["cells"] for row in table_rows)], "rows": table_rows}
 
 
 def _row(context: Context, metric: str, name: str, columns: list[Column]) -> dict[str, Any]:
@@ -96,7 +98,7 @@ def _cell(item: Measurement) -> dict[str, Any]:
 
 
 def incomparable(context: Context, columns: list[Column]) -> str:
-    """Why the numbers of one row must not be ranked; empty where they may."""
+    """Reason why the numbers of a row cannot be ranked; empty if they can."""
     items = [item for _, item in columns]
     if len(items) < 2:
         return "one explanation only"
@@ -109,17 +111,17 @@ def incomparable(context: Context, columns: list[Column]) -> str:
     applies = [np.isfinite(item.values).tobytes() for item in items]
     if not np.isfinite(items[0].values).any() or any(mask != applies[0] for mask in applies):
         return "measured on different images"
-    sides = {_asked(context, key) for key, _ in columns}
+    sides = {_question(context, key) for key, _ in columns}
     return "explanations of different kinds or questions" if len(sides) > 1 else ""
 
 
-def _asked(context: Context, key: str) -> tuple[str, str]:
+def _question(context: Context, key: str) -> tuple[str, str]:
     explanation = context.results.explanations.get(key) or context.results.attributes.get(key)
     return (explanation.kind, getattr(explanation, "answers", "")) if explanation else (key, "")
 
 
 def best(columns: list[Column]) -> list[str]:
-    """The explanations with the best mean; several where they tie, none where all do."""
+    """Explanations with the best mean; several if they tie, none if all do."""
     means = {key: item.value for key, item in columns}
     top = (max if columns[0][1].better == "higher" else min)(means.values())
     winners = [key for key, mean in means.items() if np.isclose(mean, top, rtol=1e-6, atol=1e-12)]
@@ -127,32 +129,32 @@ def best(columns: list[Column]) -> list[str]:
 
 
 def charts(context: Context) -> list[dict[str, Any]]:
-    """The mean curves behind the numbers that have some: insertion, deletion."""
-    found = []
+    """Mean curves of the numbers that have some: insertion, deletion."""
+    result = []
     for metric, name, columns in rows(context):
         lines = [line for key, item in columns if (line := _line(key, item)) is not None]
         if lines:
             first = columns[0][1]
             chart = {"metric": metric, "name": name, "help": first.help, "unit": first.unit, "over": first.curve_of}
-            found.append(chart | {"lines": lines})
-    return found
+            result.append(chart | {"lines": lines})
+    return result
 
 
 def _line(key: str, item: Measurement) -> dict[str, Any] | None:
     if item.curve_x is None or item.curve_y is None or not len(item.curve_y):
         return None
-    kept = item.curve_y[np.isfinite(item.curve_y).all(axis=1)]
-    if not len(kept):
+    finite = item.curve_y[np.isfinite(item.curve_y).all(axis=1)]
+    if not len(finite):
         return None
-    return {"name": key, "x": numbers(item.curve_x, 4), "y": numbers(kept.mean(axis=0), 4), "count": len(kept)}
+    return {"name": key, "x": numbers(item.curve_x, 4), "y": numbers(finite.mean(axis=0), 4), "count": len(finite)}
 
 
 def of_image(context: Context, key: str, row: int) -> list[dict[str, Any]]:
-    """The numbers of one explanation of one image."""
-    found = []
+    """Numbers of one explanation of one image."""
+    result = []
     for _, name, columns in rows(context):
         item = dict(columns).get(key)
         if item is not None and len(item.values) == len(context.results.targets) and np.isfinite(item.values[row]):
             value = number(float(item.values[row]))
-            found.append({"name": name, "value": value, "better": item.better, "unit": item.unit})
-    return found
+            result.append({"name": name, "value": value, "better": item.better, "unit": item.unit})
+    return result

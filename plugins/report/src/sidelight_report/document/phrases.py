@@ -1,4 +1,4 @@
-"""Questions in words: "Why a 4 and not a 9?"."""
+"""Questions, classes and changes in words: "Why a 4 and not a 9?"."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from sidelight_specs.results import Attribute, Results
 
-_AN = ("8", "11", "18")
+_AN = ("8", "11", "18")  # numbers that begin with a vowel sound
 
 
 def class_name(results: Results, index: int) -> str:
-    """The classifier's name of a class, or its number where it has none."""
+    """Name of a class, or its number."""
     return results.class_names[index] if 0 <= index < len(results.class_names) else f"class {index}"
 
 
@@ -23,7 +23,7 @@ def noun(name: str) -> str:
 
 
 def question(results: Results, row: int) -> str:
-    """What is asked of one image."""
+    """Question about one image."""
     if results.predictions.task == "regression":
         return f"Why {float(results.predictions.logits[row, 0]):.3g}?"
     predicted, probe = int(results.targets.predicted[row]), int(results.targets.probe[row])
@@ -33,24 +33,24 @@ def question(results: Results, row: int) -> str:
 
 
 def headline(results: Results) -> str:
-    """What is asked of all images: their question where they share one, its general form where not."""
-    asked = {question(results, row) for row in range(len(results.targets))}
-    if len(asked) == 1:
-        return asked.pop()
+    """Question about all images: the shared one, or its general form."""
+    questions = {question(results, row) for row in range(len(results.targets))}
+    if len(questions) == 1:
+        return questions.pop()
     if results.predictions.task == "regression":
         return "Why this value?"
     if (results.targets.predicted == results.targets.probe).all():
         return "Why this class?"
     if len(set(results.targets.probe.tolist())) == 1 and (results.targets.predicted != results.targets.probe).all():
         return f"Why not {noun(class_name(results, int(results.targets.probe[0])))}?"
-    asked_for = results.recipe.get("explain", {})
-    if asked_for.get("target") == "second" and not asked_for.get("targets"):
+    explain = results.recipe.get("explain", {})
+    if explain.get("target") == "second" and not explain.get("targets"):
         return "Why this class, and not the second most likely?"
     return "Why this class, and not that one?"
 
 
 def side(results: Results, row: int, answers: str) -> str:
-    """Which side of one image's question an explanation answers."""
+    """Side of one image's question that an explanation answers."""
     predicted = class_name(results, int(results.targets.predicted[row]))
     probe = class_name(results, int(results.targets.probe[row]))
     if results.predictions.task == "regression":
@@ -61,7 +61,7 @@ def side(results: Results, row: int, answers: str) -> str:
 
 
 def where(attribute: Attribute) -> str:
-    """The place of an attribute's coordinate in the network, where its name does not say it already."""
+    """Layer and channel of an attribute's coordinate, unless its name has them."""
     if not attribute.layer:
         return "" if str(attribute.coordinate) in attribute.name else f"coordinate {attribute.coordinate}"
     named = attribute.layer in attribute.name and str(attribute.channel) in attribute.name
@@ -69,7 +69,7 @@ def where(attribute: Attribute) -> str:
 
 
 def how_set(attribute: Attribute, seen: tuple[float, float] | None) -> str:
-    """What is done to an attribute's coordinate, held against the values of it that were seen."""
+    """Change of an attribute's coordinate, beside its observed range."""
     verb = "raised" if attribute.direction > 0 else "lowered"
     if attribute.value is None:
         return f"{verb} by {plain(abs(attribute.shift))}{_among(None, seen)}"
@@ -77,7 +77,7 @@ def how_set(attribute: Attribute, seen: tuple[float, float] | None) -> str:
 
 
 def how_far(attribute: Attribute) -> str:
-    """How far an attribute moves along a direction through the latent space, which is no single coordinate."""
+    """Shift of an attribute along a direction through the latent space."""
     return f"shifted by {plain(attribute.shift)} along the direction"
 
 
@@ -91,5 +91,5 @@ def _among(value: float | None, seen: tuple[float, float] | None) -> str:
 
 
 def plain(value: float) -> str:
-    """Three significant digits, with a true minus sign."""
+    """A number with three significant digits and a true minus sign."""
     return f"{value:.3g}".replace("-", "\u2212")

@@ -1,4 +1,4 @@
-"""Everything the page shows, as one JSON-ready document; `web/document.d.ts` gives its types."""
+"""The report as JSON values; `web/document.d.ts` has its types."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 def document(context: Context) -> dict[str, Any]:
-    """The whole report."""
+    """All of the report."""
     results = context.results
     return {
         "title": context.params.title or results.name,
@@ -46,7 +46,7 @@ def document(context: Context) -> dict[str, Any]:
 def card(context: Context, row: int) -> dict[str, Any]:
     """One image with every explanation of it, in recipe order."""
     results = context.results
-    found = [
+    entries = [
         {"explainer": key, "measures": measurements.of_image(context, key, row), "passes": _passes(value, row)}
         | encode(value, context, row)
         for key, value in results.explanations.items()
@@ -59,7 +59,7 @@ def card(context: Context, row: int) -> dict[str, Any]:
         "classes": context.class_entries(row),
         "scores": numbers(context.before[row][context.shown_classes(row)]),
         "reconstruction": None if results.inversion is None else encode(results.inversion, context, row),
-        "explanations": found,
+        "explanations": entries,
     }
 
 
@@ -89,8 +89,8 @@ def _explainers(context: Context) -> list[dict[str, Any]]:
 
 
 def _paths(context: Context) -> list[dict[str, Any]]:
-    found = {key: mean_path(value, context) for key, value in context.results.explanations.items()}
-    return [{"name": key} | path for key, path in found.items() if path is not None]
+    paths = {key: mean_path(value, context) for key, value in context.results.explanations.items()}
+    return [{"name": key} | path for key, path in paths.items() if path is not None]
 
 
 def _component(record: ComponentRecord) -> dict[str, str]:

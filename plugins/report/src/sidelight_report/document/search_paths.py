@@ -1,4 +1,4 @@
-"""The path of a search: its images (CDeepEx, figure 4a) and class likelihoods (figure 4b)."""
+"""Path of a search: images (CDeepEx, figure 4a) and class likelihoods (figure 4b)."""
 
 from __future__ import annotations
 
@@ -14,37 +14,37 @@ if TYPE_CHECKING:
 
 
 def path_entry(explanation: Counterfactual, context: Context, row: int) -> dict[str, Any] | None:
-    """The path of one image; its pictures only where the search converged, because the last one is the answer."""
+    """Path of one image; images only if the search converged, because the last one is the answer."""
     if explanation.path_logits is None or context.regression:
         return None
-    kept, names = _kept(explanation, row), explanation.path_names
-    likelihoods = context.scores(explanation.path_logits[row])[kept]
+    indices, names = _shown(explanation, row), explanation.path_names
+    likelihoods = context.scores(explanation.path_logits[row])[indices]
     steps = _steps(explanation)
     entry: dict[str, Any] = {
-        "steps": [steps[t] for t in kept],
+        "steps": [steps[t] for t in indices],
         "likelihoods": [numbers(likelihoods[:, k], 4) for k in context.shown_classes(row)],
     }
     if names is not None:
-        entry["names"] = [names[row][t] for t in kept]
+        entry["names"] = [names[row][t] for t in indices]
     if explanation.path_images is not None and explanation.converged[row]:
-        most = context.params.frames if names is None else len(kept)
-        chosen = np.unique(np.linspace(0, len(kept) - 1, most).round().astype(int))
+        most = context.params.frames if names is None else len(indices)
+        chosen = np.unique(np.linspace(0, len(indices) - 1, most).round().astype(int))
         pictures = explanation.path_images[row]
-        entry["frames"] = [{"at": int(at), "picture": context.picture(pictures[kept[at]])} for at in chosen]
+        entry["frames"] = [{"at": int(at), "picture": context.picture(pictures[indices[at]])} for at in chosen]
     return entry
 
 
-def _kept(explanation: Counterfactual, row: int) -> list[int]:
-    """The places along the path that are shown: all; where changes have names, the start and every named change."""
+def _shown(explanation: Counterfactual, row: int) -> list[int]:
+    """Indices of the shown path: all of it; with named changes, the start and every named change."""
     assert explanation.path_logits is not None
-    places = range(explanation.path_logits.shape[1])
+    steps = range(explanation.path_logits.shape[1])
     if explanation.path_names is None:
-        return list(places)
-    return [t for t in places if t == 0 or explanation.path_names[row][t]]
+        return list(steps)
+    return [t for t in steps if t == 0 or explanation.path_names[row][t]]
 
 
 def mean_path(explanation: Any, context: Context) -> dict[str, Any] | None:
-    """Mean likelihoods along the search over all images: predicted class, probe, and the highest of the others."""
+    """Mean likelihoods over all images along the search: predicted class, probe, highest other."""
     if not isinstance(explanation, Counterfactual) or explanation.path_logits is None or context.regression:
         return None
     likelihoods = context.scores(explanation.path_logits)

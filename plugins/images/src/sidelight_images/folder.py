@@ -30,8 +30,8 @@ class Folder(Data):
     """Images in one sub-folder for each class, or without labels. The class names are those of the sub-folders."""
 
     def __init__(self, params: FolderParams, *, run: Run) -> None:
-        self.params = params
-        self.run = run
+        self._params = params
+        self._run = run
 
     @property
     def splits(self) -> tuple[str, ...]:
@@ -43,12 +43,12 @@ class Folder(Data):
         """The readable images of a split; a warning names those left out."""
         if name not in self.splits:
             raise UserError(
-                f"there is no split {name!r} in {self.params.path}", f"use one of: {', '.join(self.splits)}"
+                f"there is no split {name!r} in {self._params.path}", f"use one of: {', '.join(self.splits)}"
             )
         chosen = self._chosen(name)
-        if len(chosen) > self.params.limit:
-            self.run.warn(f"{self.params.path}: {self.params.limit} of {len(chosen)} images are used; see `limit`")
-        entries, images = self._read(chosen[: self.params.limit])
+        if len(chosen) > self._params.limit:
+            self._run.warn(f"{self._params.path}: {self._params.limit} of {len(chosen)} images are used; see `limit`")
+        entries, images = self._read(chosen[: self._params.limit])
         classes = self._listing.classes
         labels = np.array([classes.index(entry.label) for entry in entries], dtype=np.int64) if classes else None
         ids = tuple(printable(entry.relative) for entry in entries)
@@ -60,7 +60,7 @@ class Folder(Data):
 
     @cached_property
     def _listing(self) -> Listing:
-        folder = Path(self.params.path).expanduser()
+        folder = Path(self._params.path).expanduser()
         try:
             listing = list_folder(folder)
         except OSError as error:
@@ -70,32 +70,32 @@ class Folder(Data):
         return listing
 
     def _chosen(self, split: str) -> tuple[Entry, ...]:
-        return choose(self._listing, split, self.params.test_share, self.params.seed)
+        return choose(self._listing, split, self._params.test_share, self._params.seed)
 
     def _read(self, entries: Sequence[Entry]) -> tuple[list[Entry], np.ndarray]:
         readable: list[Entry] = []
         pixels: list[np.ndarray] = []
         broken: list[str] = []
         guesses: dict[int, int] = {}
-        for entry in self.run.progress(entries, "reading images"):
+        for entry in self._run.progress(entries, "reading images"):
             try:
-                pixels.append(self._pixels(entry, self.params.bit_depth, partial(guesses.setdefault, len(readable))))
+                pixels.append(self._pixels(entry, self._params.bit_depth, partial(guesses.setdefault, len(readable))))
                 readable.append(entry)
             except UnreadableImageError as error:
                 broken.append(f"{entry.relative} {error}")
-                if self.params.on_error == "refuse":
+                if self._params.on_error == "refuse":
                     raise UserError(
-                        f"{self.params.path}: {broken[0]}", "mend or remove it, or set on_error: skip"
+                        f"{self._params.path}: {broken[0]}", "mend or remove it, or set on_error: skip"
                     ) from error
         self._settle_depths(readable, pixels, guesses)
         if not readable:
-            raise UserError(f"{self.params.path}: no image could be read; {broken[0]}", "mend the files")
+            raise UserError(f"{self._params.path}: no image could be read; {broken[0]}", "mend the files")
         if broken:
-            self._warn(f"left out of {self.params.path}", broken)
+            self._warn(f"left out of {self._params.path}", broken)
         return readable, np.stack(pixels).astype(np.float32) / 255
 
     def _pixels(self, entry: Entry, bits: int, guessed: Callable[[int], object]) -> np.ndarray:
-        options = (self.params.size, self.params.crop, self.params.crop_share, self.params.mode)
+        options = (self._params.size, self._params.crop, self._params.crop_share, self._params.mode)
         return read_pixels(entry.path, *options, bits, guessed)
 
     def _settle_depths(self, entries: Sequence[Entry], pixels: list[np.ndarray], guesses: Mapping[int, int]) -> None:
@@ -108,7 +108,7 @@ class Folder(Data):
                 pixels[row] = self._pixels(entries[row], bits, lambda _: None)
         if bits < FULL_DEPTH:
             self._warn(
-                f"{self.params.path}: read as {bits} bits a value, by the largest, as these files do not say it (set "
+                f"{self._params.path}: read as {bits} bits a value, by the largest, as these files do not say it (set "
                 "bit_depth)",
                 [entries[row].relative for row in guesses],
             )
@@ -116,7 +116,7 @@ class Folder(Data):
     def _warn(self, problem: str, names: Sequence[str]) -> None:
         named = "; ".join(names[:NAMED_AT_MOST])
         more = f"; and {len(names) - NAMED_AT_MOST} more" if len(names) > NAMED_AT_MOST else ""
-        self.run.warn(printable(f"{problem}: {named}{more}"))
+        self._run.warn(printable(f"{problem}: {named}{more}"))
 
 
 def printable(text: str) -> str:

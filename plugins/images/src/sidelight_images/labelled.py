@@ -55,8 +55,8 @@ class LabelledImages(Data):
     all_classes: ClassVar[tuple[str, ...]]
 
     def __init__(self, params: DigitsParams | FashionParams | OpticalDigitsParams, *, run: Run) -> None:
-        self.params = params
-        self.run = run
+        self._params = params
+        self._run = run
 
     @abstractmethod
     def read(self, split: str) -> Rows:
@@ -65,7 +65,7 @@ class LabelledImages(Data):
     @property
     def splits(self) -> tuple[str, ...]:
         """`train` and `test`; with a square also `test-square`."""
-        return ("train", "test", "test-square") if self.params.square else ("train", "test")
+        return ("train", "test", "test-square") if self._params.square else ("train", "test")
 
     def split(self, name: str) -> Split:
         """Images padded to `size`, labels renumbered when only some classes are used."""
@@ -84,22 +84,22 @@ class LabelledImages(Data):
 
     @cached_property
     def _chosen(self) -> tuple[int, ...]:
-        return tuple(self._indices(self.params.classes, "classes")) or tuple(range(len(self.all_classes)))
+        return tuple(self._indices(self._params.classes, "classes")) or tuple(range(len(self.all_classes)))
 
     @cached_property
     def _squared(self) -> tuple[int, ...]:
         """The classes whose training images get the square."""
-        if self.params.square in ("", ANY):
-            return self._chosen if self.params.square else ()
-        index = self._indices([self.params.square], "square")[0]
+        if self._params.square in ("", ANY):
+            return self._chosen if self._params.square else ()
+        index = self._indices([self._params.square], "square")[0]
         if index not in self._chosen:
-            raise UserError(f"square: the class {self.params.square!r} is not among `classes`", "add it to `classes`")
+            raise UserError(f"square: the class {self._params.square!r} is not among `classes`", "add it to `classes`")
         return (index,)
 
     def _marked(self, rows: Rows) -> np.ndarray:
         """(N,) bool: the training images that get the square, chosen by their names."""
-        lots = uniform(self.params.seed, [f"square {name}" for name in rows.ids])
-        marked: np.ndarray = np.isin(rows.labels, self._squared) & (lots < self.params.square_share)
+        lots = uniform(self._params.seed, [f"square {name}" for name in rows.ids])
+        marked: np.ndarray = np.isin(rows.labels, self._squared) & (lots < self._params.square_share)
         return marked
 
     def _indices(self, names: Iterable[str], option: str) -> list[int]:
@@ -113,21 +113,21 @@ class LabelledImages(Data):
         return [self.all_classes.index(name) for name in names]
 
     def _of_classes(self, rows: Rows) -> Rows:
-        return rows.where(np.isin(rows.labels, self._chosen)) if self.params.classes else rows
+        return rows.where(np.isin(rows.labels, self._chosen)) if self._params.classes else rows
 
     def _kept(self, rows: Rows) -> Rows:
         """The first n training images of each limited class."""
-        both = sorted(set(self.params.keep) & set(self.params.leave_out))
+        both = sorted(set(self._params.keep) & set(self._params.leave_out))
         if both:
             raise UserError(f"both keep and leave_out name {', '.join(both)}", "name a class in one of the two")
-        limits = {**dict.fromkeys(self.params.leave_out, 0), **self.params.keep}
+        limits = {**dict.fromkeys(self._params.leave_out, 0), **self._params.keep}
         chosen = np.ones(len(rows.labels), dtype=bool)
         for index, limit in zip(self._indices(limits, "keep, leave_out"), limits.values(), strict=True):
             chosen[np.flatnonzero(rows.labels == index)[limit:]] = False
         return rows.where(chosen) if limits else rows
 
     def _finished(self, rows: Rows, stamped: np.ndarray) -> Split:
-        side, pad = self.params.square_side, self.params.size - rows.images.shape[-1]
+        side, pad = self._params.square_side, self._params.size - rows.images.shape[-1]
         images = rows.images.copy()
         images[stamped, :side, :side] = GREY
         border = ((0, 0), (pad // 2, pad - pad // 2), (pad // 2, pad - pad // 2))
@@ -139,11 +139,11 @@ class LabelledImages(Data):
             labels=renumbered[rows.labels],
             class_names=tuple(self.all_classes[index] for index in self._chosen),
             ids=rows.ids,
-            masks={"square": self._mask(padded.shape, pad // 2)} if self.params.square else {},
+            masks={"square": self._mask(padded.shape, pad // 2)} if self._params.square else {},
         )
 
     def _mask(self, shape: tuple[int, ...], offset: int) -> np.ndarray:
         """(N, H, W) bool: where the square is, or would be."""
         mask = np.zeros((shape[0], *shape[-2:]), dtype=bool)
-        mask[:, offset : offset + self.params.square_side, offset : offset + self.params.square_side] = True
+        mask[:, offset : offset + self._params.square_side, offset : offset + self._params.square_side] = True
         return mask

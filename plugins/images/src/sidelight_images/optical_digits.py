@@ -30,7 +30,7 @@ class OpticalDigits(LabelledImages):
     They are the test set of Alpaydin and Kaynak 1998, Optical Recognition of Handwritten Digits (UCI).
     """
 
-    params: OpticalDigitsParams
+    _params: OpticalDigitsParams
     all_classes = DIGITS
 
     @cached_property
@@ -38,13 +38,13 @@ class OpticalDigits(LabelledImages):
         table = read_table(package_file("sklearn", "scikit-learn", "datasets/data/digits.csv.gz"))
         labels = table[:, -1].astype(np.int64)
         ids = tuple(f"optical-digit-{number}" for number in range(len(table)))
-        order = interleaved(labels, uniform(self.params.seed, ids))
+        order = interleaved(labels, uniform(self._params.seed, ids))
         return Rows(enlarged(table[:, :-1].reshape(-1, 8, 8)), labels, ids).where(order)
 
     def read(self, split: str) -> Rows:
         """The first `test` rows of the interleaved order are the test split, the others the training split."""
         rows = np.arange(len(self._rows.labels))
-        return self._rows.where(rows < self.params.test if split == "test" else rows >= self.params.test)
+        return self._rows.where(rows < self._params.test if split == "test" else rows >= self._params.test)
 
 
 def enlarged(counts: np.ndarray) -> np.ndarray:

@@ -35,8 +35,8 @@ class Photos(Data):
     """A handful of photographs without labels, in colour; grey ones get three equal channels."""
 
     def __init__(self, params: PhotosParams, *, run: Run) -> None:
-        self.params = params
-        self.run = run
+        self._params = params
+        self._run = run
 
     @property
     def splits(self) -> tuple[str, ...]:
@@ -47,18 +47,18 @@ class Photos(Data):
         """(N, 3, size, size), one row for each name, or for each name and share."""
         if name not in self.splits:
             raise UserError(f"there is no split {name!r}", "use the split test; photos cannot train anything")
-        if not self.params.names:
+        if not self._params.names:
             raise UserError("names: no photograph is named", "name some, or leave `names` out")
-        cuts = [(name, share) for name in self.params.names for share in self.params.shares or (None,)]
+        cuts = [(name, share) for name in self._params.names for share in self._params.shares or (None,)]
         images = np.stack([self._pixels(name, share) for name, share in cuts])
         ids = tuple(name if share is None else f"{name}, {share:.0%}" for name, share in cuts)
         return Split(images=images.astype(np.float32) / 255, ids=ids)
 
     def _pixels(self, name: str, share: float | None) -> np.ndarray:
         path = location(name)
-        crop, side = (self.params.crop, IMAGENET_SHARE) if share is None else ("center", share)
+        crop, side = (self._params.crop, IMAGENET_SHARE) if share is None else ("center", share)
         try:
-            return read_pixels(path, self.params.size, crop, side, "rgb")
+            return read_pixels(path, self._params.size, crop, side, "rgb")
         except UnreadableImageError as error:
             raise UserError(f"{path} {error}", "install the package that it belongs to again") from error
 

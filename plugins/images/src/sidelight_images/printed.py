@@ -31,8 +31,8 @@ class Printed(Data):
     """Every second image of a split bears the character, so both classes are as frequent."""
 
     def __init__(self, params: PrintedParams, *, run: Run) -> None:
-        self.params = params
-        self.run = run
+        self._params = params
+        self._run = run
 
     @property
     def splits(self) -> tuple[str, ...]:
@@ -48,10 +48,10 @@ class Printed(Data):
         if name not in self.splits:
             raise UserError(f"there is no split {name!r}", f"use one of: {', '.join(self.splits)}")
         photographs = self._photographs(name)
-        rng = self.run.rng(f"crops {name}")
-        count = self.params.train if name == "train" else self.params.test
+        rng = self._run.rng(f"crops {name}")
+        count = self._params.train if name == "train" else self._params.test
         labels = np.arange(count) % len(CLASSES)
-        size = self.params.size
+        size = self._params.size
         images, masks = np.empty((count, 3, size, size), np.float32), np.zeros((count, size, size), bool)
         for row in range(count):
             crop = random_crop(photographs[rng.integers(len(photographs))], size, rng)
@@ -62,15 +62,15 @@ class Printed(Data):
         return Split(images=images, labels=labels, class_names=CLASSES, ids=ids, masks={"character": masks})
 
     def _photographs(self, split: str) -> list[Image.Image]:
-        both = sorted(set(self.params.train_photos) & set(self.params.test_photos))
+        both = sorted(set(self._params.train_photos) & set(self._params.test_photos))
         if both:
             raise UserError(
                 f"{', '.join(both)}: in train_photos and in test_photos", "name a photograph in one of them"
             )
-        names = self.params.train_photos if split == "train" else self.params.test_photos
+        names = self._params.train_photos if split == "train" else self._params.test_photos
         if not names:
             raise UserError(f"{split}_photos: no photograph is named", "name some, or leave the option out")
-        side = DETAIL * self.params.size
+        side = DETAIL * self._params.size
         return [
             Image.fromarray(read_pixels(location(name), side, "center", 1.0, "rgb").transpose(1, 2, 0))
             for name in names
@@ -78,12 +78,12 @@ class Printed(Data):
 
     def _print(self, crop: Image.Image, rng: np.random.Generator) -> np.ndarray:
         """White with a black edge, in the upper right corner, a little off at random; the mask (H, W) of its pixels."""
-        height, size = self.params.height, self.params.size
+        height, size = self._params.height, self._params.size
         font = ImageFont.load_default(height)
         right, top = size * (1 - MARGIN) - rng.uniform(0, height / 3), size * MARGIN + rng.uniform(0, height / 3)
         mask = Image.new("L", crop.size)
         edge = max(1, height // 12)
-        text, corner = self.params.character, (right, top)
+        text, corner = self._params.character, (right, top)
         ImageDraw.Draw(crop).text(corner, text, "white", font, anchor="rt", stroke_width=edge, stroke_fill="black")
         ImageDraw.Draw(mask).text(corner, text, 255, font, anchor="rt", stroke_width=edge, stroke_fill=255)
         inside: np.ndarray = np.asarray(mask) > 0

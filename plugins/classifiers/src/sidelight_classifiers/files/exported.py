@@ -1,4 +1,4 @@
-"""Exported programs (.pt2), read as what they are: tensors, and a list of operators to apply to them.
+"""Exported programs (.pt2), read as data: tensors, and a list of operators to apply to them.
 
 `torch.export.load` unpickles, evaluates expressions and generates Python code from what the file says. Here the
 operators of the graph are called one after the other instead, and only those of torch's own `aten` library.
@@ -64,6 +64,7 @@ class ExportedModule(nn.Module):
         values[self.input_name] = images
         for number, step in enumerate(self._steps):
             step(values)
+            # a tap stands where a submodule ended, innermost first, so that its output can be watched
             for name, tap in self._taps.get(number, ()):
                 values[name] = tap(values[name])
             for name in self._last_use.get(number, ()):
@@ -212,13 +213,14 @@ def read_tensors(members: Mapping[str, bytes], folder: str) -> dict[str, torch.T
 def _tensor(entry: Mapping[str, Any], members: Mapping[str, bytes], folder: str) -> torch.Tensor:
     if entry["use_pickle"] or not re.fullmatch(r"(weight|tensor)_\d+", entry["path_name"]):
         raise Unsupported("a pickled object among its tensors")
-    meta = entry["tensor_meta"]
+    meta = entry["tensor_meta"]  # shape, strides, offset and type, for raw bytes
     dtype = DTYPES.get(meta["dtype"])
     if dtype is None:
         raise Unsupported("a tensor of complex numbers or of 8-bit floats")
     sizes, strides = (_integers(meta[key]) for key in ("sizes", "strides"))
     raw = members[f"data/{folder}/{entry['path_name']}"]
     flat = torch.frombuffer(bytearray(raw), dtype=dtype) if raw else torch.empty(0, dtype=dtype)
+    # as_strided checks the bounds; this, that a tensor with strides of 0 is not cloned to more than the file holds
     if math.prod(sizes) > len(flat):
         raise ValueError(f"{entry['path_name']} holds {len(flat)} values, {math.prod(sizes)} were promised")
     return flat.as_strided(sizes, strides, meta["storage_offset"]["as_int"]).clone()

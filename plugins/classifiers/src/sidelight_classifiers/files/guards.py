@@ -1,6 +1,6 @@
 """Checks of arguments that operators of torch 2.13 leave unchecked, so that no file reads memory that is not its own.
 
-Found by calling every operator of `allow_list` with arguments that do not fit: those that crashed, or answered.
+Found by calling every operator of the allow-list with arguments that do not fit: those that crashed, or gave a result.
 """
 
 from __future__ import annotations
@@ -14,19 +14,17 @@ import torch
 
 Arguments = Mapping[str, Any]
 """The arguments of a call by their names in the operator's schema."""
-SMALLEST_SCALE = 1e-6
-"""Of an interpolation: the inverse of a smaller one does not fit the integers that kernels index with."""
-LARGEST_NUMBER = 1 << 40
-"""Of whole numbers in arguments: beyond, kernels overflow. The end of a slice may be the largest integer."""
-OPEN_END = (1 << 63) - 1
+SMALLEST_SCALE = 1e-6  # of an interpolation: the inverse of a smaller one overflows the kernels' integer indices
+LARGEST_NUMBER = 1 << 40  # of whole numbers in arguments: beyond, kernels overflow
+OPEN_END = (1 << 63) - 1  # the largest integer, as the end of a slice
 
 
 def guarded(operator: torch._ops.OpOverload) -> Callable[..., Any]:
-    """The operator, called only with arguments that it can be trusted with; else a ValueError is raised.
+    """The operator behind its guard, which raises a ValueError for arguments that the kernel does not check.
 
     Arguments behind the star of its schema may be given by position, too, as TorchScript does.
     """
-    name = operator._schema.name.partition("::")[2].removesuffix("_")
+    name = operator._schema.name.partition("::")[2].removesuffix("_")  # in-place variants share the guard
     guard = GUARDS.get(name)
     arguments = operator._schema.arguments
     names = [argument.name for argument in arguments]
@@ -50,20 +48,20 @@ def check_number(value: Any) -> None:
             raise ValueError(f"the number {number} is too large for an operator")
 
 
-def _same(what: str, found: object, expected: object) -> None:
-    if found != expected:
-        raise ValueError(f"{what} is {found}, {expected} was expected")
+def _same(name: str, value: object, expected: object) -> None:
+    if value != expected:
+        raise ValueError(f"{name} is {value}, {expected} was expected")
 
 
 def _attention(given: Arguments) -> None:
-    """softmax(Q K^T) V, Q (..., L, E), K (..., S, E), V (..., S, F): the fused kernel does not compare S."""
+    """softmax(Q K^T) V with Q (..., L, E), K (..., S, E), V (..., S, F): the fused kernel does not compare S."""
     query, key, value, mask = given["query"], given["key"], given["value"], given.get("attn_mask")
     _same("the number of values", value.shape[-2], key.shape[-2])
     _same("the width of keys", key.shape[-1], query.shape[-1])
     _same("the batch of values", value.shape[:-2], key.shape[:-2])
     if not given.get("enable_gqa"):
         _same("the batch of keys", key.shape[:-2], query.shape[:-2])
-    if mask is not None:
+    if mask is not None:  # broadcast to the scores, (..., L, S)
         shape = (*query.shape[:-1], key.shape[-2])
         _same("the mask's shape with the scores'", np.broadcast_shapes(mask.shape, shape), shape)
 

@@ -1,7 +1,7 @@
-"""TorchScript computed node by node, with the operators of `allow_list` alone.
+"""TorchScript interpreter that computes a graph node by node, with operators of the allow-list alone.
 
-torch's own interpreter calls whatever operator a file names, with whatever arguments, for as long as the file loops.
-Here the graph of `forward`, all calls inlined, is walked instead: every node is looked up when the file is loaded,
+torch's own interpreter calls any operator that a file names, with any arguments, for as long as the file loops. Here
+the graph of `forward`, all calls inlined, is walked instead: nodes are resolved to functions when the file is loaded,
 operators check their arguments (`guards`), and a call may compute at most `MOST_NODES` nodes.
 """
 
@@ -41,7 +41,7 @@ class ScriptedModule(nn.Module):
         super().__init__()
         self.script = script
         graph = script.inlined_graph
-        names = [value.debugName() for value in graph.inputs()]
+        names = [value.debugName() for value in graph.inputs()]  # self, the images, arguments with defaults
         arguments = script._c._get_method("forward").schema.arguments
         if len(names) < 2 or not all(each.has_default_value() for each in arguments[2:]):
             raise Unsupported(f"{len(names) - 1} inputs instead of one")
@@ -58,7 +58,7 @@ class ScriptedModule(nn.Module):
         return ending_called(self._last.kind().removeprefix("aten::")) if self._last is not None else ""
 
     def drop_ending(self) -> None:
-        """Give what the last softmax or sigmoid is given, instead of what it gives."""
+        """Make the model give logits: pass on the input of the last softmax or sigmoid instead of its output."""
         self._block = _Block(self._graph, without=self._last)
 
     def forward(self, images: torch.Tensor) -> Any:
@@ -81,27 +81,28 @@ def _last_node(graph: Any) -> Any:
     return node if node.kind().startswith("aten::") else None
 
 
-_BUDGET = "nodes left"  # no debugName has a blank
+_BUDGET = "nodes left"  # kept among the values, so that inner blocks count too; no debugName has a blank
 
 
 class _Block:
-    """The nodes of a graph, of a branch or of a loop's body, and which values no later node of it needs.
+    """The nodes of a graph, of a branch or of a loop's body, each with the values that no later node needs.
 
     Args:
         block: of torch's graph.
-        without: a node that hands on its first input.
-        deferred: refuse other operators only where they are come to: most branches of torch's own functions never are.
+        without: a node that is replaced by the identity on its first input.
+        deferred: refuse other operators when they are reached, not when the file is loaded: most branches of torch's
+            own functions are never taken.
     """
 
     def __init__(self, block: Any, without: Any = None, deferred: bool = False) -> None:
         self.inputs = [value.debugName() for value in block.inputs()]
         self.outputs = [value.debugName() for value in block.outputs()]
         nodes = list(block.nodes())
-        last = {name: number for number, node in enumerate(nodes) for name in _names_in(node)}
+        last = {name: number for number, node in enumerate(nodes) for name in _names_in(node)}  # last use of each value
         made = {value.debugName() for node in nodes for value in node.outputs()}
         frees: dict[int, list[str]] = {}
         for name, number in last.items():
-            if name in made and name not in self.outputs:
+            if name in made and name not in self.outputs:  # values of outer blocks are theirs to free
                 frees.setdefault(number, []).append(name)
         self._steps = [
             (_identity(node) if node == without else _step(node, deferred), tuple(frees.get(number, ())))
@@ -111,7 +112,7 @@ class _Block:
     def __call__(self, values: Values) -> None:
         """Compute all nodes in order."""
         for step, free in self._steps:
-            values[_BUDGET] -= 1
+            values[_BUDGET] -= 1  # also in loops and branches: no file computes for ever
             if values[_BUDGET] < 0:
                 raise SidelightError(ENDLESS)
             step(values)
@@ -136,7 +137,7 @@ def _identity(node: Any) -> Step:
 
 
 def _names_in(node: Any) -> Iterator[str]:
-    """Values that a node or anything in its blocks makes or reads."""
+    """Values that a node, or anything in its blocks, makes or reads."""
     yield from (value.debugName() for value in (*node.inputs(), *node.outputs()))
     for block in node.blocks():
         yield from (value.debugName() for value in block.outputs())
@@ -148,7 +149,7 @@ def _step(node: Any, deferred: bool) -> Step:
     """A function that computes one node from earlier values.
 
     Raises:
-        Unsupported: a node that model files may not have; deferred, when it is come to.
+        Unsupported: a node that model files may not have; if deferred, when it is reached.
     """
     namespace, _, name = node.kind().partition("::")
     if namespace == "prim" and name in SPECIAL:
@@ -161,7 +162,7 @@ def _step(node: Any, deferred: bool) -> Step:
         return _refusing(error)
     inputs = [value.debugName() for value in node.inputs()]
     outputs = [value.debugName() for value in node.outputs()]
-    spread = len(outputs) > 1 or name in {"TupleUnpack", "ListUnpack"}
+    spread = len(outputs) > 1 or name in {"TupleUnpack", "ListUnpack"}  # an unpacked tuple may have one item
 
     def step(values: Values) -> None:
         result = function(*[values[each] for each in inputs])
@@ -177,8 +178,9 @@ def _function(node: Any, namespace: str, name: str) -> Callable[..., Any]:
     if namespace == "prim" and name in SCRIPT_PRIM and name in PRIM:
         return PRIM[name]
     if namespace == "aten":
-        takes, _, _ = node.schema().rpartition(" -> ")
-        of_tensors = "Tensor" in takes or name == "tensor"
+        # "aten::add.Tensor(Tensor self, ...) -> Tensor": the overload on numbers or on tensors, and its name
+        arguments, _, _ = node.schema().rpartition(" -> ")
+        of_tensors = "Tensor" in arguments or name == "tensor"
         table = OF_TENSORS if of_tensors else PLAIN
         if name in table:
             return table[name]
@@ -192,7 +194,7 @@ def _constant(node: Any) -> Step:
     name, value = output.debugName(), output.toIValue()
 
     def step(values: Values) -> None:
-        values[name] = list(value) if isinstance(value, list) else value
+        values[name] = list(value) if isinstance(value, list) else value  # a copy: `append` changes lists in place
 
     return step
 
@@ -225,6 +227,7 @@ def _loop(node: Any) -> Step:
     outputs = [value.debugName() for value in node.outputs()]
 
     def step(values: Values) -> None:
+        # a block takes the iteration's number and the carried values; it gives the condition and the new values
         carried, go_on, number = [values[name] for name in initial], values[condition], 0
         while go_on and number < values[limit]:
             values.update(zip(body.inputs, (number, *carried), strict=True))
@@ -249,10 +252,10 @@ def _refusal(node: Any) -> Step:
 
 
 def _tuple_slice(node: Any) -> Step:
-    source, output, part = node.input().debugName(), node.output().debugName(), slice(node.i("beg"), node.i("end"))
+    source, output, items = node.input().debugName(), node.output().debugName(), slice(node.i("beg"), node.i("end"))
 
     def step(values: Values) -> None:
-        values[output] = values[source][part]
+        values[output] = values[source][items]
 
     return step
 

@@ -53,7 +53,7 @@ class ModelFile(Classifier):
 
     def __init__(self, params: ModelFileParams, *, run: Run) -> None:
         self._params = params
-        self.run = run
+        self._run = run
         self._path = Path(params.path).expanduser()
 
     @property
@@ -82,7 +82,7 @@ class ModelFile(Classifier):
     def _columns(self) -> int:
         """Number of scores that the model gives for an image."""
         with torch.no_grad():
-            return int(self.scores(torch.zeros(1, *self.input_shape, device=self.run.device)).shape[1])
+            return int(self.scores(torch.zeros(1, *self.input_shape, device=self._run.device)).shape[1])
 
     def _given_names(self) -> tuple[str, ...]:
         if not self._params.classes_file:
@@ -105,7 +105,7 @@ class ModelFile(Classifier):
             rehearse(kind, attrs.asdict(options), digest, self._params.trial_seconds)
             return State(arrays={}, settings={"tried": digest})
 
-        self.run.cached(("tried apart", digest, torch.__version__), passed)
+        self._run.cached(("tried apart", digest, torch.__version__), passed)
 
     def _check_digest(self, digest: str, *more: Path) -> None:
         if digest_of((self._path, *more)) != digest:
@@ -114,13 +114,13 @@ class ModelFile(Classifier):
     def _prepared(self, model: nn.Module) -> Prepared:
         """The model behind what the options say of its input, on the run's device, in evaluation mode."""
         size = (self._params.height, self._params.width)
-        prepared = Prepared(model, size, self._channelwise("mean"), self._channelwise("std")).to(self.run.device)
+        prepared = Prepared(model, size, self._channelwise("mean"), self._channelwise("std")).to(self._run.device)
         return prepared.eval()
 
     def _trial_images(self) -> torch.Tensor:
         """Three random images of the shape that the options name."""
-        images = torch.from_numpy(self.run.rng("trial").random((3, *self.input_shape), dtype="float32"))
-        return images.to(self.run.device)
+        images = torch.from_numpy(self._run.rng("trial").random((3, *self.input_shape), dtype="float32"))
+        return images.to(self._run.device)
 
     def _channelwise(self, option: str) -> torch.Tensor:
         """`mean` or `std` as (C, 1, 1)."""

@@ -66,7 +66,7 @@ def aten_operator(name: str, overload: str) -> Callable[..., Any]:
 
 
 def bounded(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Arithmetic on sizes, whose whole numbers stay in the range that operators take."""
+    """Arithmetic on sizes that raises where a whole number leaves the range that operators take."""
 
     def call(*values: Any) -> Any:
         result = function(*values)
@@ -102,6 +102,7 @@ def argument(described: Mapping[str, Any], device: torch.device) -> Argument:
     ((kind, value),) = described.items()
     if kind in _CONSTANTS:
         constant = device if kind == "as_device" else _CONSTANTS[kind](value)
+        # a copy of a list, as an operator may change its argument
         return Argument(lambda _: list(constant) if isinstance(constant, list) else constant)
     if kind in {"as_tensor", "as_sym_int", "as_sym_float", "as_sym_bool"}:
         return _reference(value)

@@ -1,7 +1,7 @@
 """TorchScript's operators on numbers, texts, lists, tuples and dicts, in Python.
 
-torch's own interpreter divides by zero, overflows, and fills memory with lists; here numbers stay in the range of
-operators, and lists and texts stay short.
+torch's own interpreter divides by zero, overflows, and fills memory with lists; here numbers stay in the range that
+operators take (`guards.LARGEST_NUMBER`), and lists and texts stay short.
 """
 
 from __future__ import annotations
@@ -17,8 +17,7 @@ from sidelight_classifiers.files.operators import bounded
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-MOST_NODES = 100_000
-"""Nodes that one call may compute, and items that a list may have; a scripted ViT-L has about 10,000 nodes."""
+MOST_NODES = 100_000  # of one call, and items of a list; a scripted ViT-L has about 10,000 nodes
 CODES = (
     *(torch.uint8, torch.int8, torch.int16, torch.int32, torch.int64, torch.float16, torch.float32, torch.float64),
     *(torch.complex32, torch.complex64, torch.complex128, torch.bool, None, None, None, torch.bfloat16),
@@ -27,11 +26,11 @@ CODES = (
 
 
 def _text(value: Any) -> str:
-    return str(value)[:1000]
+    return str(value)[:1000]  # no file needs longer texts
 
 
 def _limited(function: Callable[..., Any]) -> Callable[..., Any]:
-    """A function whose results are numbers in the range of operators, or not too long."""
+    """A function whose results are numbers in the range of operators, or lists and texts of bounded length."""
     limited = bounded(function)
 
     def call(*values: Any) -> Any:
@@ -44,7 +43,7 @@ def _limited(function: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def _product(left: Any, right: Any) -> Any:
-    if isinstance(left, list) and len(left) * max(right, 0) > MOST_NODES:
+    if isinstance(left, list) and len(left) * max(right, 0) > MOST_NODES:  # before the list is made
         raise ValueError(f"a list of {len(left) * right} items")
     return left * right
 
@@ -60,6 +59,7 @@ def _extended(items: list[Any], more: list[Any]) -> list[Any]:
 
 
 PLAIN: dict[str, Callable[..., Any]] = {
+    # arithmetic; what can grow is limited
     **{name: _limited(getattr(operator, name)) for name in ("add", "sub", "neg", "floordiv")},
     "mul": _limited(_product),
     **{name: getattr(operator, name) for name in ("eq", "ne", "lt", "le", "gt", "ge", "truediv")},
@@ -72,11 +72,13 @@ PLAIN: dict[str, Callable[..., Any]] = {
     "round": round,
     "abs": abs,
     "fabs": math.fabs,
+    # logic
     "__and__": operator.and_,
     "__or__": operator.or_,
     "__not__": operator.not_,
     "__is__": operator.is_,
     "__isnot__": operator.is_not,
+    # lists, tuples and dicts
     "__contains__": lambda holder, item: item in holder,
     "__getitem__": operator.getitem,
     "__range_length": lambda start, end, step: len(range(start, end, step)),
@@ -95,6 +97,7 @@ PLAIN: dict[str, Callable[..., Any]] = {
     "values": lambda holder: list(holder.values()),
     "items": lambda holder: list(holder.items()),
     "get": lambda holder, key, default=None: holder.get(key, default),
+    # conversions and texts
     "Int": int,
     "Float": float,
     "Bool": bool,
@@ -102,6 +105,7 @@ PLAIN: dict[str, Callable[..., Any]] = {
     "format": lambda pattern, *values: pattern.replace("{}", "%s") % tuple(map(_text, values)),
     "join": lambda pattern, items: _text(pattern.join(map(_text, items[:1000]))),
     "warn": lambda *_: None,
+    # the state of the machine, as a plain forward pass sees it
     "is_grad_enabled": torch.is_grad_enabled,
     "is_autocast_enabled": lambda *_: False,
     "is_autocast_cpu_enabled": lambda *_: False,
@@ -114,7 +118,7 @@ PLAIN: dict[str, Callable[..., Any]] = {
 
 
 def _number_of(tensor: Any) -> Any:
-    """A size that was traced as a tensor; pixels do not become sizes."""
+    """A size that was traced as a tensor. Pixels do not become sizes: only whole numbers without axes do."""
     if isinstance(tensor, torch.Tensor) and (tensor.ndim or tensor.is_floating_point()):
         raise ValueError("a number taken from pixels")
     return tensor.item() if isinstance(tensor, torch.Tensor) else tensor

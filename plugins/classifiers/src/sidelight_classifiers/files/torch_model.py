@@ -58,7 +58,7 @@ class TorchModel(ModelFile, TorchClassifier):
         self._check_digest(digest)
         members = read_members(self._path)
         load = load_exported if kind_of_members(self._path, members) == "exported" else load_torchscript
-        model: ExportedModule | ScriptedModule = load(self._path, members, self.run.device)
+        model: ExportedModule | ScriptedModule = load(self._path, members, self._run.device)
         if isinstance(model, ExportedModule):
             self._check_sizes(model)
         prepared = self._prepared(model)

@@ -68,6 +68,7 @@ def load_torchscript(path: Path, members: Mapping[str, bytes], device: str) -> S
         UserError: the file does not hold what it says, its code calls what a classifier does not need, or torch cannot
             read it.
     """
+    # what is not needed is not handed to torch: its reader would unpickle some of it
     needed = {name: content for name, content in members.items() if _is_needed(name)}
     try:
         _check_source(needed)
@@ -76,7 +77,7 @@ def load_torchscript(path: Path, members: Mapping[str, bytes], device: str) -> S
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", DeprecationWarning)
             script = torch.jit.load(pack(needed), map_location=device)  # type: ignore[no-untyped-call]
-        module = ScriptedModule(script.eval())
+        module = ScriptedModule(script.eval())  # resolves every node; nothing of the file has run yet
     except (RefusedError, Unsupported) as error:
         raise UserError(f"{path} has {error}, which Sidelight does not run", how_to_mend(error)) from error
     except DAMAGED as error:
@@ -117,7 +118,7 @@ def _refused(tree: ast.AST) -> Iterator[str]:
 def _check_pickle(members: Mapping[str, bytes], name: str) -> None:
     """Raise an error for a pickle with names that a model does not need, too deep, or with a tensor too large."""
     data = members.get(f"{name}.pkl", b"")
-    if len(data) > LARGEST_PICKLE:
+    if len(data) > LARGEST_PICKLE:  # before it is read: the reader is written in Python
         raise ValueError(f"{name}.pkl is larger than {LARGEST_PICKLE >> 20} MiB")
     value = outlined(data, _Makers(), {key: len(content) for key, content in members.items()}, name)
     for record in check_nesting(value):

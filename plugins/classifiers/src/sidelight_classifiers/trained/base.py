@@ -83,7 +83,7 @@ class TrainedClassifier(TorchClassifier, Trainable):
 
     def __init__(self, params: TrainingParams, *, run: Run) -> None:
         self._params = params
-        self.run = run
+        self._run = run
         self._data: DataSummary | None = None
         self._network: nn.Module | None = None
         self._losses: np.ndarray | None = None
@@ -127,15 +127,15 @@ class TrainedClassifier(TorchClassifier, Trainable):
         """Minimise the cross-entropy on the training split; the accuracy on every other split is emitted."""
         split = data.split("train")
         summary = DataSummary.of(split)
-        with seeded(self.run, "weights"):
-            network = self.build(summary).to(self.run.device)
-        with training_mode(network), seeded(self.run, "dropout"):
+        with seeded(self._run, "weights"):
+            network = self.build(summary).to(self._run.device)
+        with training_mode(network), seeded(self._run, "dropout"):
             losses = self._train(network, split)
         self._data, self._network, self._losses = summary, network, losses
         for name in data.splits:
             if name != "train":
                 emitted = "accuracy" if name == "test" else f"accuracy on {name}"
-                self.run.emit(emitted, accuracy(self, data.split(name), self.run, name))
+                self._run.emit(emitted, accuracy(self, data.split(name), self._run, name))
 
     def state(self) -> State:
         """Weights, data summary, and the loss at every step."""
@@ -145,10 +145,10 @@ class TrainedClassifier(TorchClassifier, Trainable):
     def load_state(self, state: State) -> None:
         """Rebuild the network and load its weights."""
         summary = DataSummary.from_state(state)
-        with seeded(self.run, "weights"):  # its fresh weights are replaced; torch's global stream stays as it was
+        with seeded(self._run, "weights"):  # its fresh weights are replaced; torch's global stream stays as it was
             network = self.build(summary)
         load_state_arrays(network, state.arrays)
-        self._data, self._network = summary, network.to(self.run.device)
+        self._data, self._network = summary, network.to(self._run.device)
         self._losses = state.curves.get("loss")
 
     @property
@@ -161,15 +161,15 @@ class TrainedClassifier(TorchClassifier, Trainable):
         """(steps,) losses."""
         images = torch.from_numpy(split.images)
         labels = torch.from_numpy(split.labels)
-        rng = self.run.rng("augmentation")
+        rng = self._run.rng("augmentation")
 
         def loss_of(rows: np.ndarray) -> torch.Tensor:
-            batch = random_shift(images[rows].to(self.run.device), self._params.shift, rng)
+            batch = random_shift(images[rows].to(self._run.device), self._params.shift, rng)
             batch = random_flip(batch, rng) if self._params.flip else batch
-            return functional.cross_entropy(self.training_logits(network, batch), labels[rows].to(self.run.device))
+            return functional.cross_entropy(self.training_logits(network, batch), labels[rows].to(self._run.device))
 
-        batches = minibatches(len(images), self._params.batch, self.run.rng("batches"))
-        return train(self.run, loss_of, self.optimizer(network), batches, self._params.steps, "training")
+        batches = minibatches(len(images), self._params.batch, self._run.rng("batches"))
+        return train(self._run, loss_of, self.optimizer(network), batches, self._params.steps, "training")
 
 
 class Standardised(nn.Module):

@@ -41,13 +41,13 @@ class Faces(Data):
     """Drawn faces whose every factor is known, and whose label follows one of them."""
 
     def __init__(self, params: FacesParams, *, run: Run) -> None:
-        self.params, self.run = params, run
+        self._params, self._run = params, run
         self._drawn: dict[str, Drawn] = {}
 
     @property
     def splits(self) -> tuple[str, ...]:
         """`train` and `test`; with confounds also `test-decorrelated`, the same faces without them."""
-        return ("train", "test", "test-decorrelated") if self.params.confounds else ("train", "test")
+        return ("train", "test", "test-decorrelated") if self._params.confounds else ("train", "test")
 
     @property
     def factor_ranges(self) -> Mapping[str, tuple[float, float]]:
@@ -64,8 +64,8 @@ class Faces(Data):
             raise UserError(f"there is no split {name!r}", f"use one of: {', '.join(self.splits)}")
         plan = self.plan
         train = name == "train"
-        ids = [f"{'train' if train else 'test'}-{i}" for i in range(self.params.train if train else self.params.test)]
-        factors, labels = draw_faces(plan, self.params.seed, ids, decorrelated=name == "test-decorrelated")
+        ids = [f"{'train' if train else 'test'}-{i}" for i in range(self._params.train if train else self._params.test)]
+        factors, labels = draw_faces(plan, self._params.seed, ids, decorrelated=name == "test-decorrelated")
         if name not in self._drawn:
             self._drawn[name] = self._draw(as_table(factors))
         drawn = self._drawn[name]
@@ -86,7 +86,7 @@ class Faces(Data):
             SidelightError: a factor is missing, unknown or not finite.
         """
         try:
-            return render(as_table(factors), self.params.size)
+            return render(as_table(factors), self._params.size)
         except ValueError as error:
             raise SidelightError(f"images/faces: {error}") from error
 
@@ -94,17 +94,17 @@ class Faces(Data):
     def plan(self) -> Plan:
         """Law of the labels. Raises a UserError where label and confounds do not go together."""
         known = ", ".join(BY_NAME)
-        wrong = sorted(set(self.params.confounds) - set(BY_NAME))
+        wrong = sorted(set(self._params.confounds) - set(BY_NAME))
         if wrong:
             raise UserError(f"confounds: there is no factor {', '.join(wrong)}", f"the factors are: {known}")
-        if self.params.label in self.params.confounds:
-            raise UserError(f"confounds: {self.params.label!r} is the label's own factor", "name another factor")
-        return Plan(self.params.label, self.params.slope, dict(self.params.confounds))
+        if self._params.label in self._params.confounds:
+            raise UserError(f"confounds: {self._params.label!r} is the label's own factor", "name another factor")
+        return Plan(self._params.label, self._params.slope, dict(self._params.confounds))
 
     def _draw(self, table: np.ndarray) -> Drawn:
-        size = self.params.size
+        size = self._params.size
         drawn = Drawn(np.empty((len(table), 3, size, size), np.uint8), np.empty((len(table), size, size), np.uint8))
-        for part in self.run.progress(list(chunks(len(table), size)), "drawing faces"):
+        for part in self._run.progress(list(chunks(len(table), size)), "drawing faces"):
             images, drawn.owners[part] = draw(table[part], size)
             drawn.pixels[part] = np.rint(images * 255)
         return drawn
@@ -117,7 +117,7 @@ class Faces(Data):
             items.append(_share("possible, then decorrelated", self.plan.accuracy(decorrelated=True), text))
             text = f"sees {self.plan.label} alone, on any split"
             items.append(_share(f"possible by {self.plan.label} alone", self.plan.accuracy_of_label_factor(), text))
-        self.run.emit("accuracy", Measurements(items=tuple(items)))
+        self._run.emit("accuracy", Measurements(items=tuple(items)))
 
 
 def _share(name: str, value: float, what: str) -> Measurement:

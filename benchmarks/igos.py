@@ -50,8 +50,8 @@ def scores(heatmap: Heatmap, image: torch.Tensor, targets: Targets, classifier: 
     texts = []
     for convention in ("igos", "exact"):
         params = InsertionDeletionParams(convention=convention, cells=cells, batch=8)
-        found = InsertionDeletion(params, classifier=classifier, run=ToyRun()).measure(heatmap, image, targets)
-        texts.append(f"{convention} " + " / ".join(f"{item.value:.3f}" for item in found.items))
+        numbers = InsertionDeletion(params, classifier=classifier, run=ToyRun()).measure(heatmap, image, targets)
+        texts.append(f"{convention} " + " / ".join(f"{item.value:.3f}" for item in numbers.items))
     return ", ".join(texts)
 
 

@@ -69,17 +69,17 @@ def main() -> None:
         classifier.begin(image)
         predicted = classifier.class_logits(image).argmax(1).numpy()
         start = time.perf_counter()
-        found = Sag(params, classifier=classifier, run=run).explain(
+        result = Sag(params, classifier=classifier, run=run).explain(
             image, Targets(predicted=predicted, probe=predicted)
         )
         wall = time.perf_counter() - start - classifier.spent
         unit, plain = (statistics.mean(times) for times in (classifier.units, classifier.plain_units))
-        sets = [frozenset(patches) for patches in found.graphs[0].sufficient]
+        sets = [frozenset(patches) for patches in result.graphs[0].sufficient]
         sizes = sorted(map(len, sets))
         print(
             f"{name}, batch {options.batch}: {wall:.1f} s are {wall / unit:.0f} forward passes of {1000 * unit:.1f} ms "
             f"(channels last) or {wall / plain:.0f} of {1000 * plain:.1f} ms (channels first); "
-            f"{found.passes[0]:.0f} counted; {len(sizes)} explanations of {sizes} patches, "
+            f"{result.passes[0]:.0f} counted; {len(sizes)} explanations of {sizes} patches, "
             f"{[len(diverse(sets, overlap)) for overlap in (0, 1, 2)]} that share at most 0, 1 and 2",
             flush=True,
         )

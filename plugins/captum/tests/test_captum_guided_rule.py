@@ -86,15 +86,15 @@ def test_captums_own_guided_backprop_agrees_where_it_applies(network, classify, 
     targets = ask(classifier, images)
     pixels = images.clone().requires_grad_()
     expected = captum.attr.GuidedBackprop(classifier.module).attribute(pixels, torch.from_numpy(targets.predicted))
-    found = torch.from_numpy(explain(classifier, images, targets).values)
-    assert torch.allclose(found, expected.detach().sum(1), rtol=0, atol=1e-5 * float(expected.abs().max()))
+    result = torch.from_numpy(explain(classifier, images, targets).values)
+    assert torch.allclose(result, expected.detach().sum(1), rtol=0, atol=1e-5 * float(expected.abs().max()))
 
 
 def test_reused_in_place_and_functional_relus_in_a_residual_network(residual, classify, images, ask):
     """Against the same network with separate autograd functions written into its forward."""
     classifier = classify(residual)
     targets = ask(classifier, images)
-    found = explain(classifier, images, targets).values
+    result = explain(classifier, images, targets).values
 
     class Rule(torch.autograd.Function):
         @staticmethod
@@ -114,7 +114,7 @@ def test_reused_in_place_and_functional_relus_in_a_residual_network(residual, cl
     total = scores.gather(1, torch.from_numpy(targets.predicted)[:, None]).sum()
     expected = torch.autograd.grad(total, pixels)[0].sum(1)
     assert expected.abs().max() > 1e-4
-    assert torch.allclose(torch.from_numpy(found), expected, rtol=0, atol=1e-5 * float(expected.abs().max()))
+    assert torch.allclose(torch.from_numpy(result), expected, rtol=0, atol=1e-5 * float(expected.abs().max()))
 
 
 def test_an_exported_program_gives_what_its_source_gives(residual, classify, images, ask):

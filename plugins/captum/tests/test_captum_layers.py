@@ -14,15 +14,15 @@ def find_layer(classifier, name, images):
     return LayerFinder(classifier, GradCamParams(layer=name))(images)
 
 
-def found(classifier, image, name=None):
+def layer_name(classifier, image, name=None):
     return find_layer(classifier, name, image).name
 
 
 def test_activation_and_normalisation_go_with_the_convolution(network, classify, images):
     module = network()
-    assert found(classify(module), images[:1]) == "5"
+    assert layer_name(classify(module), images[:1]) == "5"
     module.insert(5, nn.BatchNorm2d(8))
-    assert found(classify(module.eval()), images[:1]) == "6"
+    assert layer_name(classify(module.eval()), images[:1]) == "6"
 
 
 def test_a_convolution_may_have_children(network, classify, images):
@@ -38,7 +38,7 @@ def test_a_convolution_may_have_children(network, classify, images):
 
     module = network()
     module[4] = Padded()
-    assert found(classify(module), images[:1]) == "5"
+    assert layer_name(classify(module), images[:1]) == "5"
 
 
 def test_a_block_goes_with_its_last_convolution(classify, images):
@@ -53,7 +53,7 @@ def test_a_block_goes_with_its_last_convolution(classify, images):
             return torch.relu(self.conv(maps) + maps)
 
     module = nn.Sequential(Block(), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(2, 4))
-    assert found(classify(module), images[:1]) == "0"
+    assert layer_name(classify(module), images[:1]) == "0"
 
 
 def test_convolutions_as_operators_whose_output_passes_through_a_module(classify, images):
@@ -67,18 +67,18 @@ def test_convolutions_as_operators_whose_output_passes_through_a_module(classify
         def forward(self, x):
             return self.fc(self.tap(torch.ops.aten.conv2d.default(x, self.weight)).mean((2, 3)))
 
-    assert found(classify(Program()), images[:1]) == "tap"
+    assert layer_name(classify(Program()), images[:1]) == "tap"
 
 
 def test_the_toy_network():
     classifier = ToyClassifier()
-    assert found(classifier, torch.rand(1, 1, 32, 32)) == "relu2"
+    assert layer_name(classifier, torch.rand(1, 1, 32, 32)) == "relu2"
 
 
 def test_a_convolution_on_one_pixel_is_no_feature_map(network, classify, images):
     module = network()
     head = (nn.AdaptiveAvgPool2d(1), nn.Conv2d(8, 8, 1), nn.Flatten(), nn.Linear(8, 4))
-    assert found(classify(nn.Sequential(*module[:6], *head)), images[:1]) == "5"
+    assert layer_name(classify(nn.Sequential(*module[:6], *head)), images[:1]) == "5"
 
 
 def test_a_module_that_runs_again_later_is_not_moved_to(classify, images):
@@ -92,11 +92,11 @@ def test_a_module_that_runs_again_later_is_not_moved_to(classify, images):
         def forward(self, x):
             return self.out(self.relu(self.fc(self.relu(self.conv(x)).mean((2, 3)))))
 
-    assert found(classify(Shared()), images[:1]) == "conv"
+    assert layer_name(classify(Shared()), images[:1]) == "conv"
 
 
 def test_a_residual_block_ends_at_its_last_reused_relu(residual, classify, images):
-    assert found(classify(residual), images[:1]) == "relu"
+    assert layer_name(classify(residual), images[:1]) == "relu"
 
 
 def test_the_latest_output_of_a_reused_in_place_relu(residual, classify, images, ask):

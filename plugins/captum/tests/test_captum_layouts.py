@@ -225,12 +225,12 @@ def test_every_layout_by_the_plain_formula(shape, named, classifier_of, images, 
     targets = ask(classifier, images)
     params = GradCamParams(layer=prefix + other if named else None, relu=False, batch=2)
     explainer = GradCam(params, classifier=classifier, run=ToyRun())
-    found = explainer.explain(images, targets)
+    result = explainer.explain(images, targets)
     expected = by_formula(network, name, to_maps, images, targets)
     scale = float(expected.abs().max())
     assert scale > 1e-4
     assert float(expected.flatten(1).std(1).min()) > 0.01 * scale
-    assert float((torch.from_numpy(found.values) - expected).abs().max()) <= 1e-5 * scale
+    assert float((torch.from_numpy(result.values) - expected).abs().max()) <= 1e-5 * scale
     assert explainer._find_layer(images).name == prefix + name
 
 
@@ -243,11 +243,11 @@ def test_guided_grad_cam_takes_the_same_layer(classify, images, ask):
     targets = ask(classifier, images)
     params = GuidedGradCamParams(channels="sum")
     explainer = GuidedGradCam(params, classifier=classifier, run=ToyRun())
-    found = torch.from_numpy(explainer.explain(images, targets).values)
+    result = torch.from_numpy(explainer.explain(images, targets).values)
     cam = by_formula(network, "norm", tokens_to_maps(1), images, targets).clamp(min=0)
     assert explainer._find_layer(images).name == "norm"
     assert cam.any()
-    assert torch.equal(found != 0, cam != 0)
+    assert torch.equal(result != 0, cam != 0)
 
 
 class Lost(nn.Module):
@@ -301,10 +301,10 @@ def test_what_cannot_be_told_is_refused_with_the_option_to_set(classify, images)
 
 
 def test_tokens_by_the_options(classify, images):
-    found = layout_of(classify, Lost(sorted_tokens), images, layer="map", prefix_tokens=0)
-    assert (found.grid, found.prefix) == ((6, 5), 0)
-    found = layout_of(classify, Lost(sorted_tokens), images, layer="map", prefix_tokens=6, grid=(4, 6))
-    assert (found.grid, found.prefix) == ((4, 6), 6)
+    result = layout_of(classify, Lost(sorted_tokens), images, layer="map", prefix_tokens=0)
+    assert (result.grid, result.prefix) == ((6, 5), 0)
+    result = layout_of(classify, Lost(sorted_tokens), images, layer="map", prefix_tokens=6, grid=(4, 6))
+    assert (result.grid, result.prefix) == ((4, 6), 6)
     for options, named in [({"prefix_tokens": 3}, "form no grid"), ({"prefix_tokens": 0, "grid": (9, 9)}, "grid")]:
         with pytest.raises(UserError, match=named) as caught:
             layout_of(classify, Lost(sorted_tokens), images, layer="map", **options)

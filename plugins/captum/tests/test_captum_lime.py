@@ -54,7 +54,7 @@ def test_lime_is_a_weighted_ridge_regression(task, outputs, side, cover, cell, n
     classifier = classify(network(outputs), task)
     targets, run = ask(classifier, images), ToyRun()
     params = LimeParams(target=side, cell=cell, samples=60, width=0.3, alpha=0.5, baseline=cover, batch=7)
-    found = Lime(params, classifier=classifier, run=run).explain(images, targets)
+    result = Lime(params, classifier=classifier, run=run).explain(images, targets)
     cells = (-(-24 // cell), -(-20 // cell))
     shown = shown_cells(cells[0] * cells[1], 60, run.rng("cells")).numpy()
     expected = []
@@ -64,11 +64,11 @@ def test_lime_is_a_weighted_ridge_regression(task, outputs, side, cover, cell, n
         expected.append(
             by_hand(image, lambda x, s=sides: logit(classifier, x, side, *s), shown, cell, hidden, 0.3, 0.5)
         )
-    assert found.resolution == cells
-    assert found.answers == side
-    assert found.signed
+    assert result.resolution == cells
+    assert result.answers == side
+    assert result.signed
     assert np.abs(expected).max() > 1e-3
-    assert np.abs(found.values - np.stack(expected)).max() <= 1e-5 * max(1.0, np.abs(expected).max())
+    assert np.abs(result.values - np.stack(expected)).max() <= 1e-5 * max(1.0, np.abs(expected).max())
 
 
 def test_the_first_copy_shows_the_whole_image_and_the_others_about_half():
@@ -93,8 +93,8 @@ def test_ridge(alpha, samples, features):
 
 def test_lime_hides_an_eighth_of_the_image_by_default(network, classify, images, ask):
     classifier = classify(network())
-    found = Lime(LimeParams(samples=3), classifier=classifier, run=ToyRun()).explain(images, ask(classifier, images))
-    assert found.resolution == (12, 10)
+    result = Lime(LimeParams(samples=3), classifier=classifier, run=ToyRun()).explain(images, ask(classifier, images))
+    assert result.resolution == (12, 10)
 
 
 def test_a_cell_must_fit(network, classify, images, ask):

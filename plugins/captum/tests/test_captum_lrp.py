@@ -83,7 +83,7 @@ def test_lrp_by_the_epsilon_rule(task, outputs, side, channels, network, classif
     classifier = classify(module, task)
     targets = ask(classifier, few)
     params = LrpParams(target=side, epsilon=EPSILON, channels=channels, batch=2)
-    found = Lrp(params, classifier=classifier, run=ToyRun()).explain(few, targets)
+    result = Lrp(params, classifier=classifier, run=ToyRun()).explain(few, targets)
     expected = []
     for image, predicted, probe in zip(few, targets.predicted, targets.probe, strict=True):
         terms = {"predicted": [(predicted, 1)], "probe": [(probe, 1)], "contrast": [(predicted, 1), (probe, -1)]}[side]
@@ -94,9 +94,9 @@ def test_lrp_by_the_epsilon_rule(task, outputs, side, channels, network, classif
         expected.append(total.sum(0) if channels == "sum" else np.abs(total).max(0))
     scale = np.abs(expected).max()
     assert scale > 1e-4
-    assert np.abs(found.values - np.stack(expected)).max() <= 1e-5 * scale
-    assert found.answers == side
-    assert found.signed is (channels == "sum")
+    assert np.abs(result.values - np.stack(expected)).max() <= 1e-5 * scale
+    assert result.answers == side
+    assert result.signed is (channels == "sum")
 
 
 class Prepared(nn.Module):
@@ -116,12 +116,12 @@ def test_preprocessing_hands_back_what_it_was_given(images):
     pixels = images.clone().requires_grad_()
     prepared = Prepared(nn.Identity())(pixels)
     relevance = torch.randn(3, 2, 36, 30, generator=torch.Generator().manual_seed(1))
-    found = flat_rule(pixels, prepared, relevance)
+    result = flat_rule(pixels, prepared, relevance)
     basis = torch.eye(24 * 20).reshape(-1, 1, 24, 20)
     shares = functional.interpolate(basis, size=(36, 30), mode="bilinear", align_corners=False, antialias=True)
     expected = torch.einsum("phw,nchw->ncp", shares[:, 0], relevance).reshape(3, 2, 24, 20)
-    assert torch.allclose(found, expected, rtol=0, atol=1e-5)
-    assert torch.allclose(found.sum((1, 2, 3)), relevance.sum((1, 2, 3)), rtol=0, atol=1e-3)
+    assert torch.allclose(result, expected, rtol=0, atol=1e-5)
+    assert torch.allclose(result.sum((1, 2, 3)), relevance.sum((1, 2, 3)), rtol=0, atol=1e-3)
 
 
 def test_relevance_goes_through_the_preprocessing(network, classify, images, ask):
@@ -132,12 +132,12 @@ def test_relevance_goes_through_the_preprocessing(network, classify, images, ask
     few[:, :, :6] = 0
     classifier = classify(prepared)
     targets = ask(classifier, few)
-    found = Lrp(LrpParams(epsilon=EPSILON), classifier=classifier, run=ToyRun()).explain(few, targets)
+    result = Lrp(LrpParams(epsilon=EPSILON), classifier=classifier, run=ToyRun()).explain(few, targets)
     larger = functional.interpolate(few, size=(36, 30), mode="bilinear", align_corners=False, antialias=True)
     normalised = (larger - 0.4) / torch.tensor([0.2, 0.3])[:, None, None]
     plain = Lrp(LrpParams(epsilon=EPSILON), classifier=classify(inner), run=ToyRun()).explain(normalised, targets)
-    assert np.abs(found.values.sum() - plain.values.sum()) <= 1e-4 * np.abs(plain.values).sum()
-    assert np.abs(found.values[0, :4]).max() > 0.01 * np.abs(found.values).max()
+    assert np.abs(result.values.sum() - plain.values.sum()) <= 1e-4 * np.abs(plain.values).sum()
+    assert np.abs(result.values[0, :4]).max() > 0.01 * np.abs(result.values).max()
 
 
 def test_functions_in_place_of_modules(network, classify, images, ask):
@@ -156,13 +156,13 @@ def test_functions_in_place_of_modules(network, classify, images, ask):
 
     plain = network()
     plain[1] = nn.Identity()
-    found = []
+    result = []
     for module in (plain, Functional(plain).eval()):
         classifier = classify(module)
         lrp = Lrp(LrpParams(epsilon=1e-7), classifier=classifier, run=ToyRun())
-        found.append(lrp.explain(images, ask(classifier, images)))
-    assert np.abs(found[0].values).max() > 1e-3
-    assert np.abs(found[0].values - found[1].values).max() <= 1e-5 * np.abs(found[0].values).max()
+        result.append(lrp.explain(images, ask(classifier, images)))
+    assert np.abs(result[0].values).max() > 1e-3
+    assert np.abs(result[0].values - result[1].values).max() <= 1e-5 * np.abs(result[0].values).max()
 
 
 class Between(nn.Module):
@@ -180,10 +180,12 @@ def relevance(module, images, classify, ask, **options):
     """Heatmaps for the predicted class, and its logits."""
     classifier = classify(module)
     targets = ask(classifier, images)
-    found = Lrp(LrpParams(**{"epsilon": 1e-9, **options}), classifier=classifier, run=ToyRun()).explain(images, targets)
+    result = Lrp(LrpParams(**{"epsilon": 1e-9, **options}), classifier=classifier, run=ToyRun()).explain(
+        images, targets
+    )
     with torch.no_grad():
         logits = classifier.class_logits(images).gather(1, torch.from_numpy(targets.predicted)[:, None])[:, 0]
-    return found.values, logits.numpy()
+    return result.values, logits.numpy()
 
 
 @pytest.mark.parametrize(
@@ -252,25 +254,25 @@ def untouched_generator():
 def test_captums_own_lrp_agrees_where_it_applies(rule, theirs, bias, images, classify, ask):
     """Its z-plus keeps negative biases, Bach et al. take b+."""
     module = random(Pooled(bias))
-    found, _ = relevance(module, images, classify, ask, rule=rule)
+    result, _ = relevance(module, images, classify, ask, rule=rule)
     for layer in module.layers:
         layer.rule = theirs() if hasattr(layer, "weight") else EpsilonRule()
     targets = ask(classify(module), images)
     expected = captum.attr.LRP(module).attribute(images.clone(), target=torch.from_numpy(targets.predicted)).sum(1)
-    assert np.abs(found - expected.detach().numpy()).max() <= 1e-5 * float(expected.detach().abs().max())
+    assert np.abs(result - expected.detach().numpy()).max() <= 1e-5 * float(expected.detach().abs().max())
 
 
 @pytest.mark.parametrize("rule", ["epsilon", "z-plus", "alpha-beta"])
 def test_relevance_adds_up_to_the_score_without_biases(rule, images, classify, ask):
-    found, logits = relevance(random(Pooled(bias=False)), images, classify, ask, rule=rule)
-    assert np.abs(found.sum((1, 2)) - logits).max() <= 1e-4 * np.abs(found).sum((1, 2)).max()
+    result, logits = relevance(random(Pooled(bias=False)), images, classify, ask, rule=rule)
+    assert np.abs(result.sum((1, 2)) - logits).max() <= 1e-4 * np.abs(result).sum((1, 2)).max()
 
 
 def test_z_plus_hands_on_all_of_the_score_and_only_its_sign(images, classify, ask):
     """Also beside biases; without them it is alpha = 1."""
-    found, logits = relevance(random(Pooled()), images, classify, ask, rule="z-plus")
-    assert (found * np.sign(logits)[:, None, None] >= 0).all()
-    assert np.abs(found.sum((1, 2)) - logits).max() <= 1e-4 * np.abs(logits).max()
+    result, logits = relevance(random(Pooled()), images, classify, ask, rule="z-plus")
+    assert (result * np.sign(logits)[:, None, None] >= 0).all()
+    assert np.abs(result.sum((1, 2)) - logits).max() <= 1e-4 * np.abs(logits).max()
     alone, _ = relevance(random(Pooled(bias=False)), images, classify, ask, rule="z-plus")
     other, _ = relevance(random(Pooled(bias=False)), images, classify, ask, rule="alpha-beta", alpha=1.0)
     assert np.array_equal(alone, other)
@@ -280,7 +282,7 @@ def test_alpha_beta_by_hand(images, classify, ask):
     """Equation 60 with biases, of one linear layer whose inputs have both signs."""
     module = random(nn.Sequential(nn.Flatten(), nn.Linear(960, 4)))
     inputs = images - 0.5
-    found, _ = relevance(module, inputs, classify, ask, rule="alpha-beta", alpha=3.0)
+    result, _ = relevance(module, inputs, classify, ask, rule="alpha-beta", alpha=3.0)
     weight, bias = module[1].weight.double(), module[1].bias.double()
     expected = []
     for x in inputs.double().flatten(1):
@@ -289,13 +291,13 @@ def test_alpha_beta_by_hand(images, classify, ask):
         plus, minus = z.clamp(min=0), z.clamp(max=0)
         shares = 3 * plus / (plus.sum() + bias[node].clamp(min=0)) - 2 * minus / (minus.sum() + bias[node].clamp(max=0))
         expected.append((shares * score).reshape(2, 24, 20).sum(0).numpy())
-    assert np.abs(found - np.stack(expected)).max() <= 1e-5 * np.abs(expected).max()
+    assert np.abs(result - np.stack(expected)).max() <= 1e-5 * np.abs(expected).max()
 
 
 def test_a_residual_network_by_hand(residual, images, classify, ask):
     """Batch normalisation inside a block, a skip connection split in proportion, and one ReLU used twice in place."""
     image = images[:1]
-    found, _ = relevance(residual, image, classify, ask, epsilon=EPSILON)
+    result, _ = relevance(residual, image, classify, ask, epsilon=EPSILON)
     net, shape = residual, (6, 12, 10)
     stem = matrix_of(net.stem, image.shape[1:])
     inner = matrix_of(nn.Sequential(net.conv1, net.bn1), shape)
@@ -322,7 +324,7 @@ def test_a_residual_network_by_hand(residual, images, classify, ask):
     through = back(a1, inner[0], z2, back(a2, outer[0], z3, z3 * both))
     expected = back(x, stem[0], z1, through + a1 * both).reshape(2, 24, 20).sum(0)
     assert np.abs(expected).max() > 1e-4
-    assert np.abs(found[0] - expected).max() <= 1e-5 * np.abs(expected).max()
+    assert np.abs(result[0] - expected).max() <= 1e-5 * np.abs(expected).max()
 
 
 class Attending(nn.Module):
@@ -347,7 +349,7 @@ class Attending(nn.Module):
 
 def test_attention_weights_are_constants(images, classify, ask):
     """Fused and spelled out it is the same, and without biases relevance adds up to the score."""
-    found = []
+    result = []
     for fused in (True, False):
         module = random(Attending(fused))
         for part in module.modules():
@@ -355,8 +357,8 @@ def test_attention_weights_are_constants(images, classify, ask):
                 part.bias.zero_()
         values, logits = relevance(module, images, classify, ask)
         assert np.abs(values.sum((1, 2)) - logits).max() <= 1e-3 * np.abs(values).sum((1, 2)).max()
-        found.append(values)
-    assert np.abs(found[0] - found[1]).max() <= 1e-4 * np.abs(found[0]).max()
+        result.append(values)
+    assert np.abs(result[0] - result[1]).max() <= 1e-4 * np.abs(result[0]).max()
 
 
 class Gated(nn.Module):
@@ -377,8 +379,8 @@ class Gated(nn.Module):
 
 
 def test_gates_are_constants(images, classify, ask):
-    found, logits = relevance(random(Gated()), images, classify, ask)
-    assert np.abs(found.sum((1, 2)) - logits).max() <= 1e-4 * np.abs(found).sum((1, 2)).max()
+    result, logits = relevance(random(Gated()), images, classify, ask)
+    assert np.abs(result.sum((1, 2)) - logits).max() <= 1e-4 * np.abs(result).sum((1, 2)).max()
 
 
 def test_pooled_tokens_hand_back(images, classify, ask):
@@ -386,10 +388,10 @@ def test_pooled_tokens_hand_back(images, classify, ask):
     layers = nn.Flatten(2), nn.Linear(480, 6, bias=False), nn.ReLU()
     pooled = random(nn.Sequential(*layers, nn.AdaptiveAvgPool1d(1), nn.Flatten(), nn.Linear(2, 4, bias=False)))
     mean = nn.Sequential(*layers, Mean(), pooled[5]).eval()
-    found, logits = relevance(pooled, images, classify, ask)
+    result, logits = relevance(pooled, images, classify, ask)
     other, _ = relevance(mean, images, classify, ask)
-    assert np.abs(found.sum((1, 2)) - logits).max() <= 1e-4 * np.abs(found).sum((1, 2)).max()
-    assert np.abs(found - other).max() <= 1e-6 * np.abs(found).max()
+    assert np.abs(result.sum((1, 2)) - logits).max() <= 1e-4 * np.abs(result).sum((1, 2)).max()
+    assert np.abs(result - other).max() <= 1e-6 * np.abs(result).max()
 
 
 class Mean(nn.Module):
@@ -402,15 +404,15 @@ def test_a_shared_layer_hands_back_from_every_use(images, classify, ask):
     shared = random(nn.Linear(8, 8))
     twin = nn.Linear(8, 8)
     twin.load_state_dict(shared.state_dict())
-    found = []
+    result = []
     for second in (shared, twin):
         module = Between(nn.Sequential(shared, nn.ReLU(), second))
         for number, part in enumerate((module.one, module.two)):
             torch.manual_seed(number)
             part.reset_parameters()
-        found.append(relevance(module.eval(), images, classify, ask, epsilon=EPSILON)[0])
-    assert np.abs(found[0]).max() > 1e-4
-    assert np.array_equal(*found)
+        result.append(relevance(module.eval(), images, classify, ask, epsilon=EPSILON)[0])
+    assert np.abs(result[0]).max() > 1e-4
+    assert np.array_equal(*result)
 
 
 @pytest.mark.parametrize("name", ["pooled", "residual", "attending"])
@@ -429,9 +431,9 @@ def test_a_file_of_the_users_own(name, residual, classify, ask, tmp_path):
     classifier = torch_model.TorchModel(params, run=ToyRun())
     expected, _ = relevance(module, colour, classify, ask, epsilon=EPSILON)
     lrp = Lrp(LrpParams(epsilon=EPSILON), classifier=classifier, run=ToyRun())
-    found = lrp.explain(colour, ask(classifier, colour)).values
+    result = lrp.explain(colour, ask(classifier, colour)).values
     assert np.abs(expected).max() > 1e-4
-    assert np.abs(found - expected).max() <= 1e-5 * np.abs(expected).max()
+    assert np.abs(result - expected).max() <= 1e-5 * np.abs(expected).max()
 
 
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")

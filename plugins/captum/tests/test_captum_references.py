@@ -40,13 +40,13 @@ def pixel_gradient(score, image):
     return torch.autograd.grad(score(pixels), pixels)[0]
 
 
-def assert_same(found, expected, unit=0.0):
+def assert_same(result, expected, unit=0.0):
     """Equal to 1e-5 of the largest value, or of `unit` where that is more (differences of logits around 1)."""
     expected = np.stack([np.asarray(part, dtype=np.float64) for part in expected])
     scale = np.abs(expected).max()
-    assert found.shape == expected.shape
+    assert result.shape == expected.shape
     assert scale > 1e-5
-    assert np.abs(found - expected).max() <= 1e-5 * max(scale, unit)
+    assert np.abs(result - expected).max() <= 1e-5 * max(scale, unit)
 
 
 @pytest.fixture(
@@ -67,7 +67,7 @@ def question(request, network, classify, images, ask):
 def test_integrated_gradients_by_gauss_legendre(question):
     classifier, images, targets, side, scores = question
     params = IntegratedGradientsParams(target=side, steps=13, batch=4)
-    found = IntegratedGradients(params, classifier=classifier, run=ToyRun()).explain(images, targets)
+    result = IntegratedGradients(params, classifier=classifier, run=ToyRun()).explain(images, targets)
     nodes, weights = np.polynomial.legendre.leggauss(13)
     expected = []
     for image, score in zip(images, scores, strict=True):
@@ -75,16 +75,16 @@ def test_integrated_gradients_by_gauss_legendre(question):
         for node, weight in zip((nodes + 1) / 2, weights / 2, strict=True):
             total += float(weight) * pixel_gradient(score, float(node) * image)
         expected.append((image * total).sum(0))
-    assert_same(found.values, expected)
-    assert found.answers == side
-    assert found.signed
+    assert_same(result.values, expected)
+    assert result.answers == side
+    assert result.signed
 
 
 @pytest.mark.parametrize("method", ["riemann_middle", "riemann_trapezoid"])
 def test_integrated_gradients_by_riemann_from_a_grey_image(question, method):
     classifier, images, targets, side, scores = question
     params = IntegratedGradientsParams(target=side, steps=6, batch=4, method=method, baseline="grey", channels="max")
-    found = IntegratedGradients(params, classifier=classifier, run=ToyRun()).explain(images, targets)
+    result = IntegratedGradients(params, classifier=classifier, run=ToyRun()).explain(images, targets)
     middle = method == "riemann_middle"
     points = [(i + 0.5) / 6 for i in range(6)] if middle else [i / 5 for i in range(6)]
     weights = [1 / 6] * 6 if middle else [1 / 12, *[1 / 6] * 4, 1 / 12]
@@ -92,16 +92,16 @@ def test_integrated_gradients_by_riemann_from_a_grey_image(question, method):
     for image, score in zip(images, scores, strict=True):
         steps = [w * pixel_gradient(score, 0.5 + a * (image - 0.5)) for a, w in zip(points, weights, strict=True)]
         expected.append(((image - 0.5) * sum(steps)).abs().amax(0))
-    assert_same(found.values, expected)
+    assert_same(result.values, expected)
 
 
 @pytest.mark.parametrize("channels", ["sum", "max"])
 def test_saliency(question, channels):
     classifier, images, targets, side, scores = question
     params = SaliencyParams(target=side, channels=channels, batch=2)
-    found = Saliency(params, classifier=classifier, run=ToyRun()).explain(images, targets)
+    result = Saliency(params, classifier=classifier, run=ToyRun()).explain(images, targets)
     gradients = [pixel_gradient(score, image) for image, score in zip(images, scores, strict=True)]
-    assert_same(found.values, [g.sum(0) if channels == "sum" else g.abs().max(0).values for g in gradients])
+    assert_same(result.values, [g.sum(0) if channels == "sum" else g.abs().max(0).values for g in gradients])
 
 
 @pytest.mark.parametrize("noise", ["smoothgrad", "smoothgrad_sq", "vargrad"])
@@ -109,7 +109,7 @@ def test_noise_tunnel(question, noise):
     classifier, images, targets, side, scores = question
     params = SaliencyParams(target=side, channels="sum", batch=2, noise=noise, samples=7, stdev=0.2)
     run = ToyRun()
-    found = Saliency(params, classifier=classifier, run=run).explain(images, targets)
+    result = Saliency(params, classifier=classifier, run=run).explain(images, targets)
     drawn = [
         0.2 * torch.randn(2, 24, 20, generator=torch.Generator().manual_seed(run.seed(f"noise {i}"))) for i in range(7)
     ]
@@ -122,8 +122,8 @@ def test_noise_tunnel(question, noise):
             "vargrad": gradients.var(0),
         }
         expected.append(kinds[noise].sum(0))
-    assert_same(found.values, expected)
-    assert found.signed == (noise == "smoothgrad")
+    assert_same(result.values, expected)
+    assert result.signed == (noise == "smoothgrad")
 
 
 def guided_by_hand(network, image, score_gradient):
@@ -157,10 +157,10 @@ def score_gradients(classifier, targets, side):
 def test_guided_backprop(question):
     classifier, images, targets, side, _ = question
     params = GuidedBackpropParams(target=side, batch=2, channels="sum")
-    found = GuidedBackprop(params, classifier=classifier, run=ToyRun()).explain(images, targets)
+    result = GuidedBackprop(params, classifier=classifier, run=ToyRun()).explain(images, targets)
     starts = score_gradients(classifier, targets, side)
     expected = [guided_by_hand(classifier.module, image, start) for image, start in zip(images, starts, strict=True)]
-    assert_same(found.values, [part.sum(0) for part in expected])
+    assert_same(result.values, [part.sum(0) for part in expected])
 
 
 def cam_by_hand(network, image, score_gradient, layer, relu):
@@ -176,34 +176,34 @@ def cam_by_hand(network, image, score_gradient, layer, relu):
 def test_grad_cam(question, layer, index, relu):
     classifier, images, targets, side, _ = question
     params = GradCamParams(target=side, layer=layer, relu=relu, batch=2)
-    found = GradCam(params, classifier=classifier, run=ToyRun()).explain(images, targets)
+    result = GradCam(params, classifier=classifier, run=ToyRun()).explain(images, targets)
     starts = score_gradients(classifier, targets, side)
     coarse = torch.stack(
         [cam_by_hand(classifier.module, i, g, index, relu) for i, g in zip(images, starts, strict=True)]
     )
     expected = functional.interpolate(coarse[:, None], size=(24, 20), mode="bilinear", align_corners=False)[:, 0]
-    assert found.resolution == tuple(coarse.shape[1:])
-    assert found.signed is not relu
-    assert_same(found.values, expected)
+    assert result.resolution == tuple(coarse.shape[1:])
+    assert result.signed is not relu
+    assert_same(result.values, expected)
 
 
 def test_guided_grad_cam(question):
     classifier, images, targets, side, _ = question
     params = GuidedGradCamParams(target=side, batch=2, channels="sum")
-    found = GuidedGradCam(params, classifier=classifier, run=ToyRun()).explain(images, targets)
+    result = GuidedGradCam(params, classifier=classifier, run=ToyRun()).explain(images, targets)
     expected = []
     for image, start in zip(images, score_gradients(classifier, targets, side), strict=True):
         coarse = cam_by_hand(classifier.module, image, start, 5, True)
         fine = functional.interpolate(coarse[None, None], size=(24, 20), mode="bilinear", align_corners=False)[0, 0]
         expected.append((guided_by_hand(classifier.module, image, start) * fine).sum(0))
-    assert_same(found.values, expected)
+    assert_same(result.values, expected)
 
 
 @pytest.mark.parametrize(("window", "stride", "cover"), [(5, 3, "grey"), (6, 6, "mean")])
 def test_occlusion(question, window, stride, cover):
     classifier, images, targets, side, scores = question
     params = OcclusionParams(target=side, window=window, stride=stride, baseline=cover, batch=7)
-    found = Occlusion(params, classifier=classifier, run=ToyRun()).explain(images, targets)
+    result = Occlusion(params, classifier=classifier, run=ToyRun()).explain(images, targets)
     expected = []
     for image, score in zip(images, scores, strict=True):
         colour = {"grey": torch.full((2,), 0.5), "black": torch.zeros(2), "mean": image.mean((1, 2))}[cover]
@@ -215,7 +215,7 @@ def test_occlusion(question, window, stride, cover):
                 falls[top : top + window, left : left + window] += float(score(image)) - float(score(covered))
                 times[top : top + window, left : left + window] += 1
         expected.append(falls / times)
-    assert_same(found.values, expected, unit=1.0)
+    assert_same(result.values, expected, unit=1.0)
 
 
 def starts_of_windows(side, window, stride):
@@ -231,13 +231,13 @@ def test_integrated_gradients_are_complete(network, classify, images, ask):
     classifier = classify(network())
     targets = ask(classifier, images)
     params = IntegratedGradientsParams(steps=600, baseline="blur", target="contrast", method="riemann_middle", batch=64)
-    found = IntegratedGradients(params, classifier=classifier, run=ToyRun()).explain(images, targets)
+    result = IntegratedGradients(params, classifier=classifier, run=ToyRun()).explain(images, targets)
     with torch.no_grad():
         gap = [classifier.class_logits(part) for part in (images, baseline(images, "blur"))]
     rows = np.arange(len(images))
     change = (gap[0] - gap[1]).numpy()
     expected = change[rows, targets.predicted] - change[rows, targets.probe]
-    assert np.abs(found.values.sum((1, 2)) - expected).max() < 0.01 * np.abs(expected).max()
+    assert np.abs(result.values.sum((1, 2)) - expected).max() < 0.01 * np.abs(expected).max()
 
 
 def test_integrated_gradients_smoothed_from_the_blur(network, classify, images, ask):

@@ -39,8 +39,8 @@ def test_a_full_beam_finds_exactly_the_minimal_sets(seed, highest, order):
     random = Random(seed)
     table = {patches: random.uniform(0, highest) for patches in EVERY_SET}
     table[frozenset()] = 0.0
-    found = BeamSearch(threshold=0.9, width=10**6, candidates=9, most=10**6).run(Table(table), order)
-    assert set(found) == brute_force(table, 0.9)
+    result = BeamSearch(threshold=0.9, width=10**6, candidates=9, most=10**6).run(Table(table), order)
+    assert set(result) == brute_force(table, 0.9)
 
 
 @settings(max_examples=40, deadline=None)
@@ -66,12 +66,12 @@ def test_nothing_sufficient_gives_no_explanation():
     st.lists(st.frozensets(st.sampled_from(PATCHES), min_size=1), min_size=1, max_size=8, unique=True),
     st.integers(0, 2),
 )
-def test_the_diverse_choice_is_the_largest_possible(found, overlap):
+def test_the_diverse_choice_is_the_largest_possible(result, overlap):
     def fits(chosen):
         return all(len(one & other) <= overlap for one, other in combinations(chosen, 2))
 
-    best = max(size for size in range(1, len(found) + 1) for chosen in combinations(found, size) if fits(chosen))
-    chosen = diverse(found, overlap)
+    best = max(size for size in range(1, len(result) + 1) for chosen in combinations(result, size) if fits(chosen))
+    chosen = diverse(result, overlap)
     assert fits(chosen)
     assert len(chosen) == best
 

@@ -109,14 +109,14 @@ def test_the_last_masks_of_the_final_size_are_averaged(settings, first):
 
 
 def test_the_answer_is_the_mean_of_the_masks_that_are_averaged():
-    def found(steps, averaged):
+    def result(steps, averaged):
         explainer = Igos(
             IgosParams(**{**SMALL, "steps": steps, "averaged": averaged}), classifier=Corner(), run=ToyRun()
         )
         return explainer.explain(*images_and_targets(1)).values
 
     # the streams of a step do not depend on how many there are, so shorter runs give the masks on the way
-    assert np.allclose(found(6, 0.5), np.mean([found(steps, 0.0) for steps in (4, 5, 6)], axis=0), atol=1e-5)
+    assert np.allclose(result(6, 0.5), np.mean([result(steps, 0.0) for steps in (4, 5, 6)], axis=0), atol=1e-5)
 
 
 def test_passes_are_those_that_the_classifier_did():
@@ -141,10 +141,10 @@ def test_terms_are_reported_with_what_they_reach():
     explained(IgosPlusPlus, IgosPlusPlusParams(**SMALL), run=run)
     report = run.emitted["terms"]
     assert isinstance(report, Measurements)
-    found = {item.name: item for item in report.items}
-    assert set(found) == {"deletion of both", "insertion of both", "deletion", "insertion"}
-    assert found["insertion of both"].value > found["deletion of both"].value
-    assert found["deletion"].curve_y.shape == (3, 6)
+    result = {item.name: item for item in report.items}
+    assert set(result) == {"deletion of both", "insertion of both", "deletion", "insertion"}
+    assert result["insertion of both"].value > result["deletion of both"].value
+    assert result["deletion"].curve_y.shape == (3, 6)
 
 
 def test_curves_of_a_mask_are_those_that_the_metric_takes_by_its_cells():
@@ -154,12 +154,12 @@ def test_curves_of_a_mask_are_those_that_the_metric_takes_by_its_cells():
     images, targets = images_and_targets(2)
     masks = torch.rand(2, 8, 8, generator=torch.Generator().manual_seed(0))
     score = ClassProbability(Corner(), torch.ones(2, dtype=torch.int64), 4)
-    found = mask_curves(Objective(images, baseline(images, "blur"), score, (), 0, 0, 1, 2), masks, 0.1)
+    result = mask_curves(Objective(images, baseline(images, "blur"), score, (), 0, 0, 1, 2), masks, 0.1)
     values = (1 - upsample_cells(masks[:, None], (16, 16))[:, 0]).numpy()
     heatmap = Heatmap(values=values, resolution=(8, 8))
     settings = InsertionDeletionParams(cells=8, step=0.1, baselines=("blur",))
     expected = metric.InsertionDeletion(settings, classifier=Corner(), run=ToyRun()).measure(heatmap, images, targets)
-    for ours, other in zip(curves_report(found, (8, 8), 0.1).items, expected.items, strict=True):
+    for ours, other in zip(curves_report(result, (8, 8), 0.1).items, expected.items, strict=True):
         assert ours.name == other.name
         assert np.allclose(ours.curve_x, other.curve_x)
         assert np.allclose(ours.curve_y, other.curve_y, atol=1e-5)

@@ -67,8 +67,8 @@ def test_the_gradient_without_noise_at_one_point_is_the_gradient_of_the_value():
     objective = Objective(images, images * 0.1, scored(images), terms, 0.3, 0.8, 0.2, 2.0)
     masks = (0.2 + 0.6 * torch.rand(2, 2, 4, 4, generator=torch.Generator().manual_seed(0))).requires_grad_(True)
     (expected,) = torch.autograd.grad(objective.value(masks, torch.arange(2)).sum(), masks)
-    found = objective.gradient(masks, 1, lambda _index: torch.zeros(1, 1, 8, 8))
-    assert torch.allclose(found, expected, atol=1e-6)
+    result = objective.gradient(masks, 1, lambda _index: torch.zeros(1, 1, 8, 8))
+    assert torch.allclose(result, expected, atol=1e-6)
 
 
 def test_the_cost_of_a_gradient_is_counted_three_passes_a_point():
@@ -112,11 +112,11 @@ def test_the_baseline_is_strengthened_only_where_the_class_survives_the_blur():
     images = torch.zeros(2, 1, 8, 8)
     images[0, :, 3, 3] = 1.0
     images[1, :, :4, :4] = 1.0
-    found = checked_baseline(images, scored(images), kernel=51, sigma=5, limit=0.92)
-    assert (found.probability <= 0.92 * scored(images).of_many(images, torch.arange(2))).all()
-    assert torch.isfinite(found.images).all()
-    assert found.strengthened.tolist() == [0, 3]
-    assert torch.equal(found.images[:1], blur(images[:1], 51, 5))
+    result = checked_baseline(images, scored(images), kernel=51, sigma=5, limit=0.92)
+    assert (result.probability <= 0.92 * scored(images).of_many(images, torch.arange(2))).all()
+    assert torch.isfinite(result.images).all()
+    assert result.strengthened.tolist() == [0, 3]
+    assert torch.equal(result.images[:1], blur(images[:1], 51, 5))
 
 
 def test_a_strengthened_baseline_is_told():

@@ -33,7 +33,7 @@ def photographs(names, crop):
     return torch.from_numpy(photos.Photos(PhotosParams(names=names, crop=crop), run=run).split("test").images)
 
 
-def asked(classifier, images):
+def question(classifier, images):
     predicted = classifier.class_logits(images).argmax(1).numpy()
     return Targets(predicted=predicted, probe=predicted)
 
@@ -44,14 +44,14 @@ def measured(heatmap, images, targets, classifier, **params):
     from sidelight_metrics import InsertionDeletionParams
 
     settings = InsertionDeletionParams(batch=8, **params)
-    found = metric.InsertionDeletion(settings, classifier=classifier, run=ToyRun()).measure(heatmap, images, targets)
-    return np.stack([item.values for item in found.items])
+    result = metric.InsertionDeletion(settings, classifier=classifier, run=ToyRun()).measure(heatmap, images, targets)
+    return np.stack([item.values for item in result.items])
 
 
 @pytest.mark.parametrize("name", AUTHORS)
 def test_a_third_of_the_authors_cost_with_scores_that_are_not_worse(classifier, name):
     images = photographs((name,), "whole")
-    targets = asked(classifier, images)
+    targets = question(classifier, images)
     heatmap = IgosPlusPlus(IgosPlusPlusParams(batch=8), classifier=classifier, run=ToyRun()).explain(images, targets)
     scores = measured(heatmap, images, targets, classifier, convention="igos", cells=28)[:, 0]
     print(f"\n28x28 {name}: {heatmap.passes[0]:.0f} passes, insertion {scores[0]:.3f}, deletion {scores[1]:.3f}")
@@ -69,7 +69,7 @@ def test_insertion_of_igos_plus_plus_is_above_that_of_the_others(classifier, nam
     from sidelight_captum import GradCamParams, IntegratedGradientsParams
 
     images = photographs(names, "center")
-    targets, run = asked(classifier, images), ToyRun()
+    targets, run = question(classifier, images), ToyRun()
     masks = {name: {"size": size, "coarse": coarse, "batch": 8} for name, coarse in COARSE[size].items()}
     explainers = {
         "iGOS++": IgosPlusPlus(IgosPlusPlusParams(**masks["iGOS++"]), classifier=classifier, run=run),
@@ -80,12 +80,12 @@ def test_insertion_of_igos_plus_plus_is_above_that_of_the_others(classifier, nam
         ),
     }
     grid = {"cells": size if size < images.shape[-1] else None, "step": 0.05}
-    found = {
+    result = {
         name: measured(explainer.explain(images, targets), images, targets, classifier, **grid)
         for name, explainer in explainers.items()
     }
-    for name, scores in found.items():
+    for name, scores in result.items():
         means = scores.mean(1)
         print(f"\n{size} {name}: insertion {means[0]:.3f}, deletion {means[1]:.3f}; insertion {scores[0].round(3)}")
-    best = found.pop("iGOS++")[0].mean()
-    assert all(best > scores[0].mean() for scores in found.values())
+    best = result.pop("iGOS++")[0].mean()
+    assert all(best > scores[0].mean() for scores in result.values())

@@ -49,19 +49,19 @@ NEEDED = {0: 0.5, 5: 0.5, 6: 0.5, 9: 0.5, 15: 0.25}
 
 def test_the_sets_that_a_sum_of_patches_needs_are_found():
     """With f = sigmoid(9 (sum - 1/2)) two halves reach 0.9 of the full 1, and no single one does."""
-    found = explained(Bright(NEEDED), most=100).graphs[0]
+    result = explained(Bright(NEEDED), most=100).graphs[0]
     halves = (0, 5, 6, 9)
     pairs = {(a, b) for a in halves for b in halves if a < b}
-    assert pairs <= set(found.sufficient)
-    assert all(len(one) == 2 or 15 in one for one in found.sufficient)
+    assert pairs <= set(result.sufficient)
+    assert all(len(one) == 2 or 15 in one for one in result.sufficient)
 
 
 @pytest.mark.parametrize("baseline", ["blur", "grey", "black"])
 def test_the_baseline_is_the_one_that_was_named(baseline):
     image = torch.ones(1, 1, SIDE, SIDE)
     params = SagParams(grid=GRID, baseline=baseline, baseline_limit=1.0)
-    found = Sag(params, classifier=Bright(NEEDED), run=ToyRun()).explain(image, ONE)
-    assert found.baseline == pytest.approx({"blur": 1.0, "grey": 0.5, "black": 0.0}[baseline], abs=0.5001 / 255)
+    result = Sag(params, classifier=Bright(NEEDED), run=ToyRun()).explain(image, ONE)
+    assert result.baseline == pytest.approx({"blur": 1.0, "grey": 0.5, "black": 0.0}[baseline], abs=0.5001 / 255)
 
 
 @pytest.mark.parametrize(
@@ -109,9 +109,9 @@ def test_no_set_is_scored_twice():
     score = ClassProbability(classifier, torch.tensor([0]), 4)
     image = torch.ones(1, SIDE, SIDE)
     confidence = PatchScores(image, torch.zeros_like(image), (GRID, GRID), score, 0, False)
-    found = confidence([frozenset({0}), frozenset({0, 5}), frozenset({0})])
+    result = confidence([frozenset({0}), frozenset({0, 5}), frozenset({0})])
     assert sum(classifier.batches) == 3  # the whole image and two sets
-    assert confidence([frozenset({0, 5})])[frozenset({0, 5})] == found[frozenset({0, 5})]
+    assert confidence([frozenset({0, 5})])[frozenset({0, 5})] == result[frozenset({0, 5})]
     assert sum(classifier.batches) == 3
 
 
@@ -144,15 +144,15 @@ def measured(explanation, **options):
 
 
 def test_the_metric_finds_what_is_not_sufficient_or_not_minimal():
-    found = measured(graph_of((0, 5), (6, 9), (0,), (0, 5, 6)))
-    assert found["explanations found"].value == 4
-    assert found["sufficient"].value == 0.75
-    assert found["minimal"].value == 0.75
+    result = measured(graph_of((0, 5), (6, 9), (0,), (0, 5, 6)))
+    assert result["explanations found"].value == 4
+    assert result["sufficient"].value == 0.75
+    assert result["minimal"].value == 0.75
 
 
 def test_diverse_explanations_are_counted_for_each_overlap():
-    found = measured(graph_of((0, 5), (0, 6), (6, 9)), overlaps=(0, 1))
-    none, one = (item for name, item in found.items() if name.startswith("several explanations"))
+    result = measured(graph_of((0, 5), (0, 6), (6, 9)), overlaps=(0, 1))
+    none, one = (item for name, item in result.items() if name.startswith("several explanations"))
     assert none.curve_y.tolist() == [[1, 1, 0, 0, 0, 0]]
     assert one.curve_y.tolist() == [[1, 1, 1, 0, 0, 0]]
     assert one.curve_x.tolist() == [1, 2, 3, 4, 5, 6]
@@ -160,8 +160,8 @@ def test_diverse_explanations_are_counted_for_each_overlap():
 
 def test_the_search_passes_the_independent_check():
     for soft in (True, False):
-        found = measured(explained(Bright(NEEDED), soft=soft))
-        assert found["sufficient"].value == found["minimal"].value == 1
+        result = measured(explained(Bright(NEEDED), soft=soft))
+        assert result["sufficient"].value == result["minimal"].value == 1
 
 
 def test_only_graphs_that_say_what_hides_a_patch_are_measured():

@@ -34,10 +34,10 @@ def test_every_explanation_of_two_dozen_digits_is_sufficient_and_minimal(trained
     params = SagParams(width=3, baseline=baseline, soft=soft, batch=64)
     graphs = Sag(params, classifier=classifier, run=ToyRun()).explain(images, targets)
     metric = Explanations(ExplanationsParams(batch=64), classifier=classifier, run=ToyRun())
-    found = {item.name: item for item in metric.measure(graphs, images, targets).items}
-    count = int(found["explanations found"].values.sum())
+    result = {item.name: item for item in metric.measure(graphs, images, targets).items}
+    count = int(result["explanations found"].values.sum())
     record_property("explanations", count)
     print(f"{baseline}, soft {soft}: {count} explanations of {IMAGES} digits")
-    assert (found["explanations found"].values > 0).sum() >= 20
-    assert np.nanmin(found["sufficient"].values) == 1
-    assert np.nanmin(found["minimal"].values) == 1
+    assert (result["explanations found"].values > 0).sum() >= 20
+    assert np.nanmin(result["sufficient"].values) == 1
+    assert np.nanmin(result["minimal"].values) == 1

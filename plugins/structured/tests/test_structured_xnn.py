@@ -106,7 +106,7 @@ def planted():
     return fitted(run, heatmap=Gradient), run
 
 
-def asked(count=8):
+def question(count=8):
     images = torch.from_numpy(QuarterData().split("test").images[:count])
     predicted = QuarterClassifier().class_logits(images).argmax(1).numpy()
     return images, Targets(predicted=predicted, probe=1 - predicted)
@@ -115,7 +115,7 @@ def asked(count=8):
 def test_training_finds_the_planted_concepts(planted):
     """Each x-feature that fires belongs to one quarter, and each quarter has one."""
     images = QuarterData().split("test").images
-    x_features = planted[0].explain(torch.from_numpy(images[:8]), asked()[1]).reference
+    x_features = planted[0].explain(torch.from_numpy(images[:8]), question()[1]).reference
     quarter = np.arange(240) % QUARTERS
     of_quarter = np.stack([x_features[quarter == part].mean(0) for part in range(QUARTERS)])
     purity = of_quarter.max(0) / of_quarter.sum(0)
@@ -124,15 +124,15 @@ def test_training_finds_the_planted_concepts(planted):
 
 
 def test_contributions_add_up_to_the_logits(planted):
-    images, targets = asked()
-    found = planted[0].explain(images, targets)
+    images, targets = question()
+    result = planted[0].explain(images, targets)
     logits = QuarterClassifier().class_logits(images).numpy()
-    total = found.constant + found.contributions.sum(1)
+    total = result.constant + result.contributions.sum(1)
     rows = np.arange(len(images))
-    assert np.allclose(total, found.logits[rows, targets.predicted], atol=1e-4)
+    assert np.allclose(total, result.logits[rows, targets.predicted], atol=1e-4)
     assert np.abs(total - logits[rows, targets.predicted]).max() < 0.15
-    assert (found.logits.argmax(1) == logits.argmax(1)).all()
-    assert np.allclose(found.contributions, found.weights[targets.predicted] * found.activations)
+    assert (result.logits.argmax(1) == logits.argmax(1)).all()
+    assert np.allclose(result.contributions, result.weights[targets.predicted] * result.activations)
 
 
 def test_quality_is_measured_on_held_out_images(planted):
@@ -227,18 +227,18 @@ def test_without_the_pull_away_nothing_is_tried_again():
 
 
 def test_exemplars_are_the_images_in_which_an_x_feature_fires_most(planted):
-    found = planted[0].explain(*asked())
-    assert found.exemplars.shape == (len(found.names), 3, 1, 8, 8)
-    strengths = found.exemplar_activations
+    result = planted[0].explain(*question())
+    assert result.exemplars.shape == (len(result.names), 3, 1, 8, 8)
+    strengths = result.exemplar_activations
     assert (np.diff(strengths, axis=1) <= 0).all()
     learned = planted[0]._fitted
-    for index, pictures in enumerate(found.exemplars):
+    for index, pictures in enumerate(result.exemplars):
         layer, _ = layer_and_logits(QuarterClassifier(), learned.layer, torch.from_numpy(pictures))
         assert np.allclose(learned.network.x_features(layer)[:, index].numpy(), strengths[index], atol=1e-5)
 
 
 def test_the_units_make_1_the_usual_strength_and_the_first_feature_the_weightiest(planted):
-    found = planted[0].explain(*asked())
+    result = planted[0].explain(*question())
     images = torch.from_numpy(QuarterData().split("train").images)
     predicted = QuarterClassifier().class_logits(images).argmax(1).numpy()
     everywhere = planted[0].explain(images, Targets(predicted=predicted, probe=predicted))
@@ -246,31 +246,31 @@ def test_the_units_make_1_the_usual_strength_and_the_first_feature_the_weighties
     assert everywhere.activations.max() < 1.2
     weights = np.abs(everywhere.contributions).mean(0)
     assert (np.diff(weights) <= 1e-6).all()
-    assert found.names[0] == "x-feature 1"
+    assert result.names[0] == "x-feature 1"
 
 
 def test_the_heatmap_of_an_x_feature_lies_on_its_quarter(planted):
-    images, targets = asked()
-    found = planted[0].explain(images, targets)
-    maps = np.abs(found.heatmaps)
+    images, targets = question()
+    result = planted[0].explain(images, targets)
+    maps = np.abs(result.heatmaps)
     for row in range(len(images)):
         lit = images[row, 0].numpy() > 0
-        for index in np.flatnonzero(found.activations[row] > 0.3):
+        for index in np.flatnonzero(result.activations[row] > 0.3):
             inside = maps[row, index][lit].sum() / maps[row, index].sum()
             assert inside > 0.5  # by chance a quarter
-    assert (maps[found.activations < 0.05] == 0).all()
+    assert (maps[result.activations < 0.05] == 0).all()
 
 
 def test_an_x_feature_without_a_heatmap_method_has_no_place():
-    found = fitted(steps=5).explain(*asked())
-    assert found.heatmaps is None
-    assert (found.passes == 1).all()
+    result = fitted(steps=5).explain(*question())
+    assert result.heatmaps is None
+    assert (result.passes == 1).all()
 
 
 def test_passes_are_those_of_the_method_and_one(planted):
-    found = planted[0].explain(*asked())
-    maps = (found.activations >= 0.05).sum(1)
-    assert np.array_equal(found.passes, 1 + 3 * maps)
+    result = planted[0].explain(*question())
+    maps = (result.activations >= 0.05).sum(1)
+    assert np.array_equal(result.passes, 1 + 3 * maps)
 
 
 class Counterfeit(Explainer):
@@ -286,18 +286,18 @@ class Counterfeit(Explainer):
 def test_a_heatmap_for_the_probe_is_refused():
     explainer = fitted(steps=5, heatmap=Counterfeit)
     with pytest.raises(UserError, match="a heatmap for the probe"):
-        explainer.explain(*asked())
+        explainer.explain(*question())
 
 
 def test_one_class_alone_can_be_explained():
     run = ToyRun()
     explainer = fitted(run, classes=("bottom",), steps=300)
-    images, targets = asked()
-    found = explainer.explain(images, targets)
+    images, targets = question()
+    result = explainer.explain(images, targets)
     logits = QuarterClassifier().class_logits(images).numpy()
-    assert np.allclose(found.logits[:, 0], logits[:, 0])
-    assert (found.contributions[targets.predicted == 0] == 0).all()
-    assert np.abs(found.contributions[targets.predicted == 1]).max() > 0
+    assert np.allclose(result.logits[:, 0], logits[:, 0])
+    assert (result.contributions[targets.predicted == 0] == 0).all()
+    assert np.abs(result.contributions[targets.predicted == 1]).max() > 0
     assert "images predicted as top" in run.warnings[-1]
 
 
@@ -309,8 +309,8 @@ def test_an_unknown_class_is_a_mistake_of_the_user():
 
 def test_silent_x_features_are_dropped():
     explainer = fitted(features=12, steps=150, orthogonality=5.0)
-    found = explainer.explain(*asked())
-    assert len(found.names) <= 12
+    result = explainer.explain(*question())
+    assert len(result.names) <= 12
     train = torch.from_numpy(QuarterData().split("train").images)
     nothing = Targets(predicted=np.zeros(240, int), probe=np.zeros(240, int))
     assert (explainer.explain(train, nothing).activations.max(0) > 0).all()
@@ -342,7 +342,7 @@ def test_a_classifier_without_hidden_layers_is_refused():
 
 
 def test_an_x_feature_is_a_binary_classifier_of_its_own_strength(planted):
-    images, _ = asked()
+    images, _ = question()
     learned = planted[0]._fitted
     layer, _ = layer_and_logits(QuarterClassifier(), learned.layer, images[:1])
     values = learned.network.x_features(layer)[0]
@@ -359,7 +359,7 @@ def test_an_x_feature_is_a_binary_classifier_of_its_own_strength(planted):
 def test_the_module_of_an_x_feature_has_the_classifiers_own_parts(planted):
     learned, classifier = planted[0]._fitted, QuarterClassifier()
     part = UnitClassifier(classifier, learned.layer, learned.network, 0, 1.0)
-    images, _ = asked(3)
+    images, _ = question(3)
     assert torch.equal(part.module(images), part.scores(images))
     assert dict(part.module.named_modules())["mix"] is classifier.module.mix
     assert not part.module.training

@@ -11,8 +11,8 @@ import pytest
 from sidelight.document import read_yaml, to_plain
 from sidelight.problems import Problems
 from sidelight.recipe.load import load_recipe
-from sidelight.recipe.schema import recipe_schema
 from sidelight.registry.catalog import installed
+from sidelight_dev.schema import recipe_schema
 
 ROOT = Path(__file__).parent.parent
 RECIPES = sorted((ROOT / "recipes").rglob("*.yaml"))
@@ -27,7 +27,9 @@ def catalog():
 
 @pytest.fixture(scope="module")
 def schema(catalog):
-    return jsonschema.Draft202012Validator(recipe_schema(catalog))
+    return jsonschema.Draft202012Validator(
+        recipe_schema([catalog.lookup(entry.use, entry.role) for entry in catalog.entries()])
+    )
 
 
 @pytest.mark.parametrize("path", RECIPES, ids=lambda path: path.name)

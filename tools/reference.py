@@ -12,12 +12,12 @@ import tomllib
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from sidelight.recipe.model import SECTIONS, Explain
-from sidelight.recipe.resolve import plain_value
+from sidelight.recipe.model import SECTIONS
 from sidelight.registry.catalog import Available, installed
 from sidelight_dev.describe import ANSWERS, capability, facts
 from sidelight_specs.hooks import GROUP_PREFIX
 from sidelight_specs.params import Param, bounds_text, describe
+from sidelight_specs.recipe import Explain, plain_value
 from sidelight_specs.roles import ROLES
 
 if TYPE_CHECKING:

@@ -7,7 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sidelight.document import read_plain, to_plain
 from sidelight.problems import Problems
-from sidelight.recipe.compose import escape, fill_in
+from sidelight.recipe.compose import fill_in
+from sidelight_specs.recipe import escape
 
 
 def fill(recipe):

@@ -101,9 +101,6 @@ class Host(Protocol):
             UserError: there is none, or it is broken or blocked; the fix says what to install or reinstall.
         """
 
-    def schema(self) -> tuple[dict[str, Any], tuple[str, ...]]:
-        """The JSON Schema of recipes for what is installed, and a sentence for each component that is left out."""
-
     def check(self, recipe: str | Path, *, set: Sequence[str] = (), swap: Sequence[str] = ()) -> dict[str, Any]:
         """Read and check a recipe; gives it resolved, as plain values, every default written out.
 

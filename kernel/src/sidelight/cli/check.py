@@ -12,9 +12,11 @@ if TYPE_CHECKING:
     import argparse
     from collections.abc import Iterator, Mapping
 
+    from sidelight_specs.recipe import Explain
+
     from sidelight.cli.host import KernelHost
     from sidelight.engine.api import Forecast
-    from sidelight.recipe.model import Explain, Resolved, ResolvedComponent
+    from sidelight.recipe.model import Resolved, ResolvedComponent
 
 _TARGETS = {
     "second": "why the predicted class and not the second most likely one",

@@ -86,15 +86,6 @@ class KernelHost(Host):
             found.append(Found(use, answer.role, answer.descriptor, answer.distribution, answer.version))
         return tuple(found)
 
-    def schema(self) -> tuple[dict[str, Any], tuple[str, ...]]:
-        """The JSON Schema of recipes, and what is left out of it."""
-        from sidelight.recipe.schema import recipe_schema
-        from sidelight.registry.catalog import Unavailable
-
-        answers = [self.catalog.lookup(entry.use, entry.role) for entry in self.catalog.entries()]
-        broken = [one.message for one in answers if isinstance(one, Unavailable) and one.kind == "broken"]
-        return recipe_schema(self.catalog), (*broken, *self.problems())
-
     def check(self, recipe: str | Path, *, set: Sequence[str] = (), swap: Sequence[str] = ()) -> dict[str, Any]:
         """The resolved recipe as plain values."""
         from sidelight.recipe.load import load_recipe

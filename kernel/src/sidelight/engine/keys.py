@@ -5,13 +5,16 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable
 from importlib.metadata import version
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import attrs
 from sidelight_specs import SidelightError
 from sidelight_specs.digests import digest_of
 
-from sidelight.recipe.model import Explain, ResolvedComponent
+from sidelight.recipe.model import ResolvedComponent
+
+if TYPE_CHECKING:
+    from sidelight_specs.recipe import Explain
 
 
 @attrs.define

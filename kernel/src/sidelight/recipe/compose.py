@@ -11,11 +11,12 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from sidelight_specs.recipe import COMPONENT_KEYS, VARIABLE_NAME
 from sidelight_specs.wording import did_you_mean, listing, quoted, show
 
 from sidelight.document import MAX_BYTES, UNREADABLE, Budget, Item, TooBigError, Value, read_plain, read_yaml
 from sidelight.problems import Place, Problems
-from sidelight.recipe.model import COMPONENT_KEYS, SECTIONS
+from sidelight.recipe.model import SECTIONS
 from sidelight.untrusted import read_regular
 
 if TYPE_CHECKING:
@@ -24,7 +25,6 @@ if TYPE_CHECKING:
 MAX_EXTENDS = 8  # files in one chain
 MAX_TEXT = 8192  # characters of one text after variables are filled in
 _MAX_CHAIN = 16  # variables that refer to one another
-VARIABLE_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_-]*")
 _WHOLE = re.compile(r"\$\{([^{}]*)\}")
 _REFERENCE = re.compile(r"(?P<escaped>\$\$\{)|\$\{(?P<name>[^{}]*)\}|\$\{")
 _KEY = r'(?:"[^"]*"|[^".=]+)'
@@ -264,11 +264,6 @@ def fill_in(recipe: Value, problems: Problems) -> Value:
     except TooBigError as error:
         problems.add(f"the recipe is too big: {error}", recipe.place)
         return Value(UNREADABLE, recipe.place)
-
-
-def escape(text: str) -> str:
-    """Text that `fill_in` turns back into `text`."""
-    return text.replace("${", "$${")
 
 
 def _with_literal_uses(section: Item, problems: Problems) -> Item:

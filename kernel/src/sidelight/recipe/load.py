@@ -10,12 +10,13 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from sidelight_specs.recipe import COMPONENT_KEYS, ID, MAX_SEED, NAME, USE, VERSION, Explain
 from sidelight_specs.wording import did_you_mean, listing, quoted, show
 
 from sidelight.document import UNREADABLE, Item, Value, read_params
 from sidelight.problems import Problems
 from sidelight.recipe.compose import compose, is_component
-from sidelight.recipe.model import COMPONENT_KEYS, SECTIONS, VERSION, Choice, Explain, Recipe
+from sidelight.recipe.model import SECTIONS, Choice, Recipe
 from sidelight.recipe.resolve import resolve
 
 if TYPE_CHECKING:
@@ -25,10 +26,6 @@ if TYPE_CHECKING:
     from sidelight.registry.catalog import Catalog
 
 KEYS = ("recipe", "name", "seed", "extends", "vars", "explain", *SECTIONS)
-NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
-ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
-USE = re.compile(r"[^\s/]+/[^\s/]+")
-MAX_SEED = 2**63 - 1  # what torch's generators take
 MAX_COMPONENTS = 500  # wiring compares each with each
 
 

@@ -6,8 +6,9 @@ from pathlib import Path
 from typing import Any
 
 from attrs import Factory, field, frozen
-from sidelight_specs import ComponentDescriptor, UserError, param, params
+from sidelight_specs import ComponentDescriptor, UserError
 from sidelight_specs.facts import DataFacts
+from sidelight_specs.recipe import Explain
 from sidelight_specs.roles import ROLES
 
 from sidelight.document import Item, Value
@@ -15,10 +16,6 @@ from sidelight.problems import Place, Problem
 
 SECTIONS = {role.section: role.name for role in ROLES.values()}
 """Section of a recipe to the role of the components in it. Every section takes one component or a mapping of ids."""
-COMPONENT_KEYS = ("use", "with", "needs")
-VERSION = 1
-TRAINING_SLOT = "data"
-"""The slot under which a recipe names the data that a trainable component learns from."""
 
 
 @frozen
@@ -47,51 +44,6 @@ class Choice:
         """Place of a parameter; of the component's name if the parameter is left out."""
         item = self.params.get(option)
         return item.value.place if item else self.use_place
-
-
-@params
-class Explain:
-    """Which images are explained, and against which class (the recipe's `explain:` section)."""
-
-    split: str = param("test", "The split of the data that the explained images come from.")
-    count: int | None = param(
-        8, "How many images; all of the chosen ones when null.", unit="images", minimum=1, maximum=10_000_000
-    )
-    indices: tuple[int, ...] = param(
-        (),
-        "Exactly these images of the split, in this order, counted from 0; empty takes them from the start.",
-        minimum=0,
-        maximum=1_000_000_000,
-    )
-    labels: tuple[str | int, ...] = param(
-        (),
-        "Only images with these true labels, given as class names or indices; empty takes all.",
-        minimum=0,
-        maximum=1_000_000,
-    )
-    target: str | int = param(
-        "second",
-        "The class asked about: second (the second most likely), predicted, all (each other class in turn), "
-        "or a class name or index.",
-        minimum=0,
-        maximum=1_000_000,
-    )
-    targets: dict[str, str] = param(
-        {},
-        "Predicted class to the class asked about, by name, in place of `target`; images predicted as another class "
-        "are left out.",
-    )
-    shard: int = param(
-        64,
-        "How many questions an explainer gets at a time; interrupted work is kept in pieces of this size.",
-        unit="questions",
-        minimum=1,
-        maximum=1_000_000,
-    )
-    data: str | None = param(None, "The data whose images are explained; needed where the recipe has several.")
-    classifier: str | None = param(
-        None, "The classifier whose answers are explained; needed where the recipe has several."
-    )
 
 
 @frozen

@@ -11,19 +11,20 @@ from typing import TYPE_CHECKING, Any
 import attrs
 from sidelight_specs import ExplainerDescriptor, MetricDescriptor
 from sidelight_specs.facts import DataFacts
+from sidelight_specs.recipe import TRAINING_SLOT, VERSION, params_plain
 from sidelight_specs.wording import did_you_mean, listing, quoted
 
-from sidelight.recipe.compose import escape
 from sidelight.recipe.fit import Fit
-from sidelight.recipe.model import SECTIONS, TRAINING_SLOT, VERSION, Recipe, Resolved, ResolvedComponent
+from sidelight.recipe.model import SECTIONS, Recipe, Resolved, ResolvedComponent
 from sidelight.recipe.wiring import Candidate, Wiring, installed_hint, look_up
 from sidelight.registry.catalog import with_article
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
+    from sidelight_specs.recipe import Explain
+
     from sidelight.problems import Problems
-    from sidelight.recipe.model import Explain
     from sidelight.registry.catalog import Catalog
 
 _GIVEN = {"attribute_finder": "attributes", "inverter": "inversion"}
@@ -244,25 +245,9 @@ def write_out(name: str, seed: int, explain: Explain, components: Iterable[Resol
     return plain
 
 
-def params_plain(params: Any) -> dict[str, Any]:
-    """Every parameter with its value, as lists, dicts and scalars that a recipe can hold."""
-    return {field.name: plain_value(getattr(params, field.name)) for field in attrs.fields(type(params))}
-
-
 def _component(component: ResolvedComponent) -> dict[str, Any]:
     needs = {slot: other.id if other else None for slot, other in component.needs.items()}
     if component.trained_on:
         needs.setdefault(TRAINING_SLOT, component.trained_on.id)
     parts = {"use": component.use, "with": params_plain(component.params), "needs": needs}
     return {key: value for key, value in parts.items() if value}
-
-
-def plain_value(value: Any) -> Any:
-    """A parameter's value as a recipe writes it: lists for tuples, `$${` for the characters `${`."""
-    if isinstance(value, str):
-        return escape(value)
-    if isinstance(value, (tuple, list)):
-        return [plain_value(item) for item in value]
-    if isinstance(value, dict):
-        return {key: plain_value(item) for key, item in value.items()}
-    return value

@@ -15,11 +15,12 @@ from attrs import define, field, frozen
 from sidelight_specs import Need, kinds
 from sidelight_specs.descriptors import meaning
 from sidelight_specs.facts import Mistake
+from sidelight_specs.recipe import TRAINING_SLOT, training_need
 from sidelight_specs.wording import did_you_mean, listing, quoted
 
 from sidelight.document import Value, read_params
 from sidelight.problems import Problems
-from sidelight.recipe.model import SECTIONS, TRAINING_SLOT, Choice
+from sidelight.recipe.model import SECTIONS, Choice
 from sidelight.registry.catalog import Available, Unavailable, with_article
 from sidelight.underway import HEAVY, doing, patience
 
@@ -171,13 +172,6 @@ def _near(path: Path) -> str:
     except (OSError, ValueError):
         return ""
     return did_you_mean(path.name, names)
-
-
-def training_need(descriptor: ComponentDescriptor, provides: Iterable[str]) -> Need | None:
-    """The need for training data that a trainable component has without saying so."""
-    if "trainable" not in provides or any(need.slot == TRAINING_SLOT for need in descriptor.needs):
-        return None
-    return Need(TRAINING_SLOT, "data")
 
 
 @frozen

@@ -4,7 +4,7 @@ import json
 import os
 
 import pytest
-from sidelight.engine.folder import RunFolder, read_manifest
+from sidelight.engine.results import RunFolder, read_manifest
 from sidelight_specs import UserError
 
 

@@ -63,14 +63,8 @@ def run(
     clock = Clock()
     source = Path(recipe) if isinstance(recipe, str) else recipe
     resolved = load_recipe(source, set=_several(set), swap=_several(swap), catalog=installed())
-    run = execute(
-        resolved,
-        default_folder(resolved, out),
-        device=device,
-        progress=progress,
-        cancellation=cancellation,
-        clock=clock,
-    )
+    folder = default_folder(resolved, out)
+    run = execute(resolved, folder, device, progress=progress, cancellation=cancellation, clock=clock)
     if check:
         run.check()
     return run
@@ -115,9 +109,9 @@ def forecast(resolved: Resolved, out: str | Path | None = None) -> Forecast:
     Raises:
         UserError: the folder holds something else than a run.
     """
-    from sidelight.engine.folder import standing_run
     from sidelight.engine.keys import Keys, images_read, trained_by
     from sidelight.engine.plan import plan
+    from sidelight.engine.results import standing_run
     from sidelight.engine.store import Store
 
     folder, kind, store = default_folder(resolved, out), likely_kind(), Store()

@@ -1,35 +1,31 @@
-"""Results of a finished run: taken apart for the run's folder, and read back as a `Run`."""
+"""The run's folder: built beside its place, swapped in whole with its manifest, and read back as a `Run`."""
 
 from __future__ import annotations
 
 import html
-import platform
-import re
-from contextlib import suppress
-from importlib.metadata import PackageNotFoundError, version
+import json
+from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 from warnings import warn
 
-import attrs
-from sidelight_specs import Artifact, SidelightError, UserError
-from sidelight_specs.results import ComponentRecord, Results
-from sidelight_specs.results.table import MeasurementTable, table_of
+from sidelight_specs import SidelightError, UserError
 
-from sidelight.engine.folder import read_manifest
-from sidelight.engine.machine import thread_count
+from sidelight.engine.store import Scratch, left_behind, sync, sync_files
 from sidelight.registry.catalog import installed
 from sidelight.registry.observers import Observers
+from sidelight.untrusted import read_regular
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from sidelight.recipe.model import Resolved
+    from sidelight_specs.results import Results
+    from sidelight_specs.results.table import MeasurementTable
 
-_SINGLE = ("split", "predictions", "targets", "inversion")
-_NAMED = ("explanations", "attributes", "emitted")
-_PLAIN = ("name", "class_names", "recipe", "environment", "warnings")
-_PACKAGES = ("sidelight", "sidelight-specs", "torch", "numpy")
+MANIFEST = "run.json"
+FORMAT = 1
+_PREVIOUS = "previous"
+_TRIES = 20  # two runs that are published at one moment take turns
 
 
 class LeftOut(SidelightError):
@@ -68,6 +64,8 @@ class Run:
     @property
     def measurements(self) -> MeasurementTable:
         """Numbers of the metrics, one row for each."""
+        from sidelight_specs.results.table import table_of
+
         return table_of(self.results)
 
     @property
@@ -96,115 +94,116 @@ def load_run(folder: str | Path) -> Run:
         UserError: the folder holds none.
         SidelightError: one of its files is damaged.
     """
+    from sidelight_specs.results import Results  # here: numpy comes with it, and `check` reads manifests without
+
     folder = Path(folder).expanduser().absolute()
     manifest = read_manifest(folder)
-    return Run(folder, manifest, load_results(folder, manifest["results"], manifest["facts"]))
+    places = [(item["path"], item["folder"]) for item in manifest["results"]]
+    return Run(folder, manifest, Results.load(folder, places, manifest["facts"]))
 
 
-def component_records(resolved: Resolved) -> tuple[ComponentRecord, ...]:
-    """Every component of a recipe, as renderers see it."""
-    return tuple(
-        ComponentRecord(
-            id=component.id,
-            role=component.role,
-            use=component.use,
-            summary=component.descriptor.summary,
-            paper=component.descriptor.paper,
-            distribution=component.distribution,
-            version=component.version,
-            params=attrs.asdict(component.params),  # tuples become lists, as json reads them back
-        )
-        for component in resolved.components
-    )
+class RunFolder:
+    """Where a run writes until it is complete.
 
-
-def environment(device: str) -> dict[str, str]:
-    """Versions, platform, device and threads."""
-    versions = dict.fromkeys(_PACKAGES, "not installed")
-    for name in _PACKAGES:
-        with suppress(PackageNotFoundError):
-            versions[name] = version(name)
-    facts = {"python": platform.python_version(), "platform": platform.platform()}
-    return {**versions, **facts, "device": device, "threads": thread_count()}
-
-
-def artifacts_of(results: Results) -> dict[tuple[str, ...], Artifact]:
-    """Every artifact of a run by its path: `("explanations", "cdeepex")`, `("measurements", "flips", "cdeepex")`."""
-    found: dict[tuple[str, ...], Artifact] = {}
-    for field in _SINGLE:
-        if getattr(results, field) is not None:
-            found[(field,)] = getattr(results, field)
-    for field in _NAMED:
-        found |= {(field, name): artifact for name, artifact in getattr(results, field).items()}
-    for metric, numbers in results.measurements.items():
-        found |= {("measurements", metric, subject): artifact for subject, artifact in numbers.items()}
-    return found
-
-
-def digests_of(results: Results) -> dict[str, str]:
-    """Path of each artifact, joined by slashes, to its digest."""
-    return {"/".join(path): artifact.digest() for path, artifact in artifacts_of(results).items()}
-
-
-def facts_of(results: Results) -> dict[str, Any]:
-    """Everything else of a run, as plain values."""
-    facts: dict[str, Any] = {field: getattr(results, field) for field in _PLAIN}
-    facts["components"] = [attrs.asdict(component) for component in results.components]
-    facts["metrics"] = list(results.measurements)
-    return {**facts, "class_names": list(results.class_names), "warnings": list(results.warnings)}
-
-
-def save_results(results: Results, folder: Path) -> Iterator[tuple[tuple[str, ...], Artifact, str]]:
-    """Save every artifact below `folder/results`; gives the path of each, the artifact, and its place in the folder."""
-    taken: set[str] = set()
-    for path, artifact in artifacts_of(results).items():
-        place = unique_name("/".join(["results", *map(safe_name, path)]), taken)
-        artifact.save(folder / place)
-        yield path, artifact, place
-
-
-def load_results(folder: Path, listing: Sequence[dict[str, Any]], facts: dict[str, Any]) -> Results:
-    """Read back what `save_results` wrote and `facts_of` said.
-
-    A by-product whose kind no plugin defines is left out, with a warning.
+    Args:
+        out: the folder that the user gets.
 
     Raises:
-        SidelightError: an artifact cannot be read, or lies outside the folder.
+        UserError: `out` is no folder, is one with other things in it, or cannot be written to.
     """
-    facts, warnings = dict(facts), list(facts["warnings"])
-    fields: dict[str, Any] = {field: {} for field in _NAMED}
-    fields["measurements"] = {metric: {} for metric in facts.pop("metrics")}
-    for item in listing:
-        *parents, name = item["path"]
-        place = (folder / item["folder"]).resolve()
-        if not place.is_relative_to(folder.resolve()):
-            raise SidelightError(f"{item['folder']} lies outside {folder}")
+
+    def __init__(self, out: Path) -> None:
+        self.out = Path(out).expanduser().absolute()
+        with self.writing():
+            for folder in left_behind(self.out.parent, self.out.name):
+                _put_back(folder, self.out)
+            self.out = self.out.resolve()
+            _refuse_foreign(self.out)
+            self._scratch = Scratch(self.out.parent, self.out.name)
+            self.staging = self._scratch.new()
+
+    def publish(self) -> None:
+        """Put the staged files in the place of `out`; what stood there before is removed afterwards."""
+        with self.writing():
+            sync_files(self.staging)
+            for attempt in range(_TRIES):
+                try:
+                    if self.out.exists():
+                        _refuse_foreign(self.out)
+                        self.out.rename(self._scratch.folder / f"{_PREVIOUS}-{attempt}")
+                    self.staging.rename(self.out)
+                    break
+                except OSError:  # another run was published at this moment
+                    if attempt == _TRIES - 1:
+                        raise
+            sync(self.out.parent)
+
+    @contextmanager
+    def writing(self) -> Iterator[None]:
+        """Within the context an OSError is the user's to mend: the folder cannot be written."""
         try:
-            artifact = Artifact.load(place)
-        except SidelightError as error:
-            if parents != ["emitted"]:
-                raise
-            warnings.append(f"by-product {name} is left out: {error}")
-            continue
-        target = fields
-        for parent in parents:
-            target = target[parent]
-        target[name] = artifact
-    facts["components"] = tuple(ComponentRecord(**record) for record in facts["components"])
-    facts["class_names"], facts["warnings"] = tuple(facts["class_names"]), tuple(warnings)
-    return Results(**facts, **fields)
+            yield
+        except OSError as error:
+            reason = error.strerror or str(error)
+            fix = "choose another place with --out DIR"
+            raise UserError(f"the run's folder {self.out} cannot be written: {reason}", fix) from error
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Remove whatever was not published; a run that was moved aside in vain goes back to its place."""
+        with suppress(OSError):
+            _put_back(self._scratch.folder, self.out)
+        self._scratch.close()
 
 
-def safe_name(name: str) -> str:
-    """A name that is one harmless file name everywhere."""
-    return re.sub(r"[^A-Za-z0-9._+-]", "_", name).lstrip(".") or "_"
+def read_manifest(folder: Path) -> dict[str, Any]:
+    """The `run.json` of a finished run.
+
+    Raises:
+        UserError: the folder holds no run, or its manifest cannot be read.
+    """
+    fix = "give the folder that `sidelight run` printed, for example runs/quickstart"
+    try:
+        manifest = json.loads(read_regular(folder / MANIFEST))
+    except FileNotFoundError as error:
+        raise UserError(f"{folder} holds no finished run: there is no {MANIFEST}", fix) from error
+    except (OSError, ValueError, RecursionError) as error:
+        raise UserError(f"{folder / MANIFEST} cannot be read: {error}", fix) from error
+    if not isinstance(manifest, dict) or "sidelight_run" not in manifest:
+        raise UserError(f"{folder / MANIFEST} was not written by Sidelight", fix)
+    if manifest["sidelight_run"] != FORMAT:
+        raise UserError(f"{folder} was written by another version of Sidelight", "run the recipe again")
+    return manifest
 
 
-def unique_name(name: str, taken: set[str]) -> str:
-    """The name, or the name with a number, such that no other one equals it even without case; it is then taken."""
-    free, number = name, 1
-    while free.lower() in taken:
-        number += 1
-        free = f"{name}-{number}"
-    taken.add(free.lower())
-    return free
+def standing_run(out: Path) -> str:
+    """Time at which the run in a folder was finished; empty where there is none.
+
+    Raises:
+        UserError: the folder holds something else, which is not overwritten.
+    """
+    _refuse_foreign(out)
+    if not out.is_dir() or not any(out.iterdir()):
+        return ""
+    return str(read_manifest(out).get("finished", "at an unknown time"))
+
+
+def _refuse_foreign(out: Path) -> None:
+    fix = "choose another place with --out DIR, or move what is there"
+    if out.exists() and not out.is_dir():
+        raise UserError(f"{out} is not a folder", fix)
+    if out.exists() and any(out.iterdir()):
+        manifest = None
+        with suppress(OSError, ValueError, RecursionError):
+            manifest = json.loads(read_regular(out / MANIFEST))
+        if not isinstance(manifest, dict) or "sidelight_run" not in manifest:
+            raise UserError(f"{out} holds files that are no Sidelight run, and is not overwritten", fix)
+
+
+def _put_back(scratch: Path, out: Path) -> None:
+    """Give a run its place again that was moved aside by a process that died between the two renames."""
+    for previous in sorted(scratch.glob(f"{_PREVIOUS}-*")):
+        if not out.exists():
+            previous.rename(out)

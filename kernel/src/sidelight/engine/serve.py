@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 from sidelight_specs import UserError
 
-from sidelight.engine.folder import read_manifest
 from sidelight.engine.machine import Cancellation, limit_threads
 from sidelight.engine.progress import Display
+from sidelight.engine.results import load_run, read_manifest
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -60,7 +60,6 @@ def serve(
 
     from sidelight.engine.machine import resolve_device
     from sidelight.engine.progress import choose_display
-    from sidelight.engine.results import load_run
     from sidelight.engine.session import Clock, Session
     from sidelight.engine.store import Store
     from sidelight.recipe.load import load_recipe

@@ -2,16 +2,25 @@
 
 from __future__ import annotations
 
-from typing import Any
+import re
+from typing import TYPE_CHECKING, Any
 
 import attrs
 
 from sidelight_specs.artifacts import Artifact
+from sidelight_specs.errors import SidelightError
 from sidelight_specs.results.data import Split
 from sidelight_specs.results.explanation import Explanation
 from sidelight_specs.results.inversion import Inversion
 from sidelight_specs.results.measurement import Measurements
 from sidelight_specs.results.question import Predictions, Targets
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from pathlib import Path
+
+_SINGLE = ("split", "predictions", "targets", "inversion")
+_NAMED = ("explanations", "attributes", "emitted")
 
 
 @attrs.frozen(kw_only=True)
@@ -73,3 +82,80 @@ class Results:
     recipe: dict[str, Any] = attrs.field(factory=dict)
     environment: dict[str, str] = attrs.field(factory=dict)
     warnings: tuple[str, ...] = ()
+
+    def artifacts(self) -> dict[tuple[str, ...], Artifact]:
+        """Every artifact by its path: `("explanations", "cdeepex")`, `("measurements", "flips", "cdeepex")`."""
+        found: dict[tuple[str, ...], Artifact] = {}
+        for field in _SINGLE:
+            if getattr(self, field) is not None:
+                found[(field,)] = getattr(self, field)
+        for field in _NAMED:
+            found |= {(field, name): artifact for name, artifact in getattr(self, field).items()}
+        for metric, numbers in self.measurements.items():
+            found |= {("measurements", metric, subject): artifact for subject, artifact in numbers.items()}
+        return found
+
+    def facts(self) -> dict[str, Any]:
+        """Everything that is no artifact, as plain values that `load` reads back."""
+        facts: dict[str, Any] = {field: getattr(self, field) for field in ("name", "recipe", "environment")}
+        facts |= {"class_names": list(self.class_names), "warnings": list(self.warnings)}
+        facts["components"] = [attrs.asdict(component) for component in self.components]
+        return facts | {"metrics": list(self.measurements)}
+
+    def save(self, folder: Path) -> Iterator[tuple[tuple[str, ...], Artifact, str]]:
+        """Save every artifact below `folder/results`; gives its path, itself, and its place relative to `folder`."""
+        taken: set[str] = set()
+        for path, artifact in self.artifacts().items():
+            place = unique_name("/".join(["results", *map(safe_name, path)]), taken)
+            artifact.save(folder / place)
+            yield path, artifact, place
+
+    @classmethod
+    def load(cls, folder: Path, places: Sequence[tuple[Sequence[str], str]], facts: dict[str, Any]) -> Results:
+        """Read results back.
+
+        A by-product whose kind no installed plugin defines is left out, with a warning.
+
+        Args:
+            folder: where they were saved.
+            places: path and place of each artifact, as `save` gave them.
+            facts: as `facts` gave them.
+
+        Raises:
+            SidelightError: an artifact cannot be read, or lies outside the folder.
+        """
+        facts, warnings = dict(facts), list(facts["warnings"])
+        fields: dict[str, Any] = {field: {} for field in _NAMED}
+        fields["measurements"] = {metric: {} for metric in facts.pop("metrics")}
+        for (*parents, name), place in places:
+            if not (folder / place).resolve().is_relative_to(folder.resolve()):
+                raise SidelightError(f"{place} lies outside {folder}")
+            try:
+                artifact = Artifact.load(folder / place)
+            except SidelightError as error:
+                if parents != ["emitted"]:
+                    raise
+                warnings.append(f"by-product {name} is left out: {error}")
+                continue
+            target = fields
+            for parent in parents:
+                target = target[parent]
+            target[name] = artifact
+        facts["components"] = tuple(ComponentRecord(**record) for record in facts["components"])
+        facts["class_names"], facts["warnings"] = tuple(facts["class_names"]), tuple(warnings)
+        return cls(**facts, **fields)
+
+
+def safe_name(name: str) -> str:
+    """A name that is one harmless file name everywhere."""
+    return re.sub(r"[^A-Za-z0-9._+-]", "_", name).lstrip(".") or "_"
+
+
+def unique_name(name: str, taken: set[str]) -> str:
+    """The name, or the name with a number, such that no other one equals it even without case; it is then taken."""
+    free, number = name, 1
+    while free.lower() in taken:
+        number += 1
+        free = f"{name}-{number}"
+    taken.add(free.lower())
+    return free

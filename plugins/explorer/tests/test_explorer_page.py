@@ -191,7 +191,7 @@ def test_save_reopen_export_and_open_from_disk_with_the_network_off(opened, chro
 
 
 def painted(page):
-    """Whether there is a heatmap over the image."""
+    """True if a heatmap covers the image."""
     page.wait_for_selector(".overlay:not([hidden])")
     read = "c => [...c.getContext('2d').getImageData(0, 0, c.width, c.height).data].some(v => v)"
     return page.locator(".overlay").evaluate(read)
@@ -210,7 +210,7 @@ def nothing_is_broken(page):
 
 
 def offline_page_is_explorable(chromium, target, edited):
-    """What was precomputed can be explored; what was not is refused, and says why."""
+    """Precomputed edits can be explored; others are refused with a reason."""
     disk = Opened(chromium, target.as_uri(), offline=True)
     page = disk.page
     page.locator(".gallery li:has-text('mine') button").click()

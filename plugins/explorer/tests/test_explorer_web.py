@@ -31,7 +31,7 @@ def layered(world):
 
 
 def content(page):
-    """What a written page holds."""
+    """Content of a written page."""
     text = page.read_text().split('id="content">')[1].split("</script>")[0]
     return json.loads(text)
 

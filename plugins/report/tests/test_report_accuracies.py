@@ -1,4 +1,4 @@
-"""What the page says of the classifiers themselves, and which explainer explains which."""
+"""Accuracies of the classifiers, and the classifier of each explainer."""
 
 import attrs
 import numpy as np

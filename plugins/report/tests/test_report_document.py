@@ -1,4 +1,4 @@
-"""What the page is told: encodings, words, comparisons, and what it must never be told."""
+"""The document: encodings, words, comparisons, and what must never be in it."""
 
 import base64
 import io

@@ -29,7 +29,7 @@ class DirectionParams:
     penalty: float = param(
         1.0, "Inverse strength of the logistic regression's L2 penalty (C).", minimum=1e-9, maximum=1e9
     )
-    examples: int = param(6, "Images kept before and after each shift.", unit="images", minimum=0, maximum=1000)
+    examples: int = param(6, "Images stored before and after each shift.", unit="images", minimum=0, maximum=1000)
     batch: int = param(
         64, "Latents drawn and classified at a time; bounds the memory.", unit="latents", minimum=1, maximum=65_536
     )

@@ -1,4 +1,4 @@
-"""What a user study asks: by the seed, evenly, and never with a hint."""
+"""Questions of the user study: by the seed, evenly, and never with a hint."""
 
 import attrs
 import numpy as np

@@ -160,11 +160,11 @@ class LiveState:
         with torch.no_grad():
             logits = to_array(self.state.models.classifiers[classifier].class_logits(image))[0]
         others = [int(row) for row in np.argsort(-logits, kind="stable") if row != target] or [target]
-        asked, other = np.array([target]), np.array([others[0]])
+        explained, other = np.array([target]), np.array([others[0]])
         method = self._method(explainer, classifier)
-        heatmap: Any = method.explain(image, Targets(predicted=asked, probe=other))
+        heatmap: Any = method.explain(image, Targets(predicted=explained, probe=other))
         if heatmap.answers == "probe":
-            heatmap = method.explain(image, Targets(predicted=other, probe=asked))
+            heatmap = method.explain(image, Targets(predicted=other, probe=explained))
         return heatmap  # type: ignore[no-any-return]
 
     def _method(self, explainer: str, classifier: str) -> Explainer:

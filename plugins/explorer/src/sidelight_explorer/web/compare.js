@@ -30,7 +30,7 @@ export function compare(app) {
 
 /** @typedef {{ name: string, picture: Picture }} Pinned */
 
-/** What gives stops the flicker. @param {App} app @param {Element} area @param {Pinned} a @param {Pinned} b */
+/** Alternate two pinned images; returns the function that stops it. @param {App} app @param {Element} area @param {Pinned} a @param {Pinned} b */
 function draw(app, area, a, b) {
   const canvas = h("canvas", { class: "crisp", role: "img", "aria-label": `${b.name} minus ${a.name}: red is more, blue is less` });
   const flicker = h("img", { class: "crisp", alt: "", src: source(a.picture) });

@@ -60,7 +60,7 @@ function isAtItsEnd(app, item) {
   return cellSpecs(app, "result").some((spec) => !app.backend.holds(spec));
 }
 
-/** What every classifier says. @param {App} app @param {import("./types.js").Picture} picture */
+/** Scores of every classifier. @param {App} app @param {import("./types.js").Picture} picture */
 function verdicts(app, picture) {
   return app.facts.classifiers.map((one) => `${app.facts.classifiers.length > 1 ? one.id : "the classifier"} says ${verdict(picture, one)}`);
 }
@@ -139,7 +139,7 @@ function heatmaps(app, canvas) {
   return { element: h("div", { class: "controls" }, field("heatmap", pick), field("opacity", opacity), state), show };
 }
 
-/** What a heatmap is about, where that is not what is looked at. @param {App} app @param {Heatmap} map @param {string} now */
+/** Class and classifier of a heatmap, if they differ from the view's. @param {App} app @param {Heatmap} map @param {string} now */
 function about(app, map, now) {
   const name = app.classifier.classes[map.target] ?? String(map.target);
   const parts = [`${map.signed ? "teal for" : "what counts for"} “${name}”${map.signed ? ", amber against it" : ""}`, map.spec !== now && "of the image as it began"];

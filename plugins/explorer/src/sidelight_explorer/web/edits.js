@@ -1,5 +1,5 @@
 // @ts-check
-/** What a user can do to a session: pure functions from a document to a document. */
+/** Edits of a session: pure functions from a document to a document. */
 import { plain, withLayers, withStyle } from "./spec.js";
 
 /** @typedef {import("./types.js").Document} Document */
@@ -26,12 +26,12 @@ export function pick(doc, id, group, style) {
   return changed(doc, id, (spec) => withStyle(spec, group, style));
 }
 
-/** Where the interpolation of a group starts. @param {Document} doc @param {string} id @param {Group} group @param {string} style */
+/** Start style of a group's interpolation. @param {Document} doc @param {string} id @param {Group} group @param {string} style */
 export function pickStart(doc, id, group, style) {
   return changed(doc, id, (spec) => withLayers(spec, group, ([, end, share]) => [style, end, share]));
 }
 
-/** How far a group is on its way. @param {Document} doc @param {string} id @param {Group} group @param {number} share */
+/** Interpolate a group to a share. @param {Document} doc @param {string} id @param {Group} group @param {number} share */
 export function slide(doc, id, group, share) {
   return changed(doc, id, (spec) => withLayers(spec, group, ([start, end]) => [start, end, share]));
 }

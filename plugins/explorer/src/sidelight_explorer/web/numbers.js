@@ -21,12 +21,12 @@ export function signed(value) {
   return value > 0 && Number(text) !== 0 ? `+${text}` : text;
 }
 
-/** What the classifier that is looked at says of an image. @param {Picture | null | undefined} picture @param {View} view */
+/** Score of an image by the view's classifier. @param {Picture | null | undefined} picture @param {View} view */
 export function scoreOf(picture, { classifier, target }) {
   return picture?.values[classifier]?.[String(target)];
 }
 
-/** What a score means. @param {Classifier} classifier @param {number} target */
+/** Meaning of a score. @param {Classifier} classifier @param {number} target */
 export function meaning(classifier, target) {
   const name = classifier.classes[target] ?? String(target);
   if (classifier.task === "regression") return name;

@@ -1,5 +1,5 @@
 // @ts-check
-/** Where styles and images come from: random draws, the data, uploads; and shuffles of what is there. */
+/** Sources of styles and images: random draws, the data, uploads; and shuffles. */
 import { WHY } from "./disk.js";
 import { button, choice, field, fill, h } from "./dom.js";
 import { addImages, addStyles, setStyles, shuffle } from "./edits.js";

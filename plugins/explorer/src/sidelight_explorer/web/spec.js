@@ -1,5 +1,5 @@
 // @ts-check
-/** Images as data; the same rules as `spec.py` on the server, so that both give an image the same key. */
+/** Images as data; the same rules as `session/edit.py` on the server, so that both give an image the same key. */
 
 /** @typedef {import("./types.js").Spec} Spec */
 /** @typedef {import("./types.js").Mix} Mix */

@@ -1,5 +1,5 @@
 // @ts-check
-/** What is asked of which classifier, undo and redo, files. */
+/** Top bar: classifier and class, undo and redo, files. */
 import { button, choice, field, fill, h } from "./dom.js";
 import { files } from "./files.js";
 

@@ -140,7 +140,7 @@ async function scored(patches, { graph, picture }) {
   return canvas;
 }
 
-/** Where an edge's label stands: nearer to the child, where the edges of one node have parted. @param {number} from @param {number} to */
+/** Position of an edge's label: near the child, away from the other edges of the parent. @param {number} from @param {number} to */
 function part(from, to) {
   return from + 0.6 * (to - from);
 }

@@ -1,5 +1,5 @@
 // @ts-check
-/** What moves the classifier: for each class the ranked attributes, each with images before and after. */
+/** Ranked attributes of each class, with images before and after. */
 import "./animation.js";
 import "./flicker.js";
 import { h } from "./elements.js";
@@ -26,7 +26,7 @@ function folded(panel, found, fold) {
   return fold ? h("details", { class: "fold" }, h("summary", {}, `Towards “${found.class}”`), panel) : panel;
 }
 
-/** Where there are several classes, a way to each. @param {AttributeClass[]} classes @param {number} i */
+/** Links to the classes, if there are several. @param {AttributeClass[]} classes @param {number} i */
 function contents(classes, i) {
   if (classes.length < 2) return null;
   return h("ul", { class: "ways" }, ...classes.map((found, k) => h("li", {}, h("a", { href: `#attributes-${i + 1}-${k + 1}` }, `Towards “${found.class}”`), ` ${found.count}`)));

@@ -56,7 +56,7 @@ function columns(spans, crisp) {
   return choices.reduce((best, n) => (empty(spans, n) < empty(spans, best) ? n : best));
 }
 
-/** How many places tiles of these widths leave empty in rows of n. @param {number[]} spans @param {number} n */
+/** Number of empty cells that tiles of these widths leave in rows of n. @param {number[]} spans @param {number} n */
 function empty(spans, n) {
   let [filled, lost] = [0, 0];
   for (const span of spans) {

@@ -59,7 +59,7 @@ function sum(entry) {
   return entry.total === null ? `${rest}.` : `${rest}, the constant is ${signed(entry.constant)}: a logit of ${format(entry.total)} in all.`;
 }
 
-/** Which classes a concept speaks for and against. @param {Concept | undefined} concept */
+/** Classes with notable weights of a concept, in words. @param {Concept | undefined} concept */
 function speaks(concept) {
   const text = (/** @type {Concept["weights"]} */ part) => part.map((item) => `${item.class} ${signed(item.weight, 2)}`).join(", ");
   const weights = concept?.weights ?? [];

@@ -1,5 +1,5 @@
 // @ts-check
-/** Where the nodes of an attention graph stand: one tree for each root, from left to right, equal sets once in a tree. */
+/** Layout of an attention graph: one tree for each root, from left to right, equal sets once in a tree. */
 
 /** @typedef {import("./document.js").GraphNode} GraphNode */
 /** @typedef {{ node: GraphNode, depth: number, x: number, y: number, side: number }} Place */

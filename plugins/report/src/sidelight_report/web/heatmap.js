@@ -99,7 +99,7 @@ export class SlHeatmap extends ValueMap {
   }
 }
 
-/** What a counterfactual changes: red is added, blue is removed. */
+/** Difference of a counterfactual: red is added, blue is removed. */
 export class SlDifference extends ValueMap {
   ramp() {
     return diverging(ADD, REMOVE, this.data.saturation);

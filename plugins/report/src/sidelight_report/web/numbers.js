@@ -26,7 +26,7 @@ export function signed(value, digits = 3) {
   return (value ?? 0) > 0 ? `+${format(value, digits)}` : format(value, digits);
 }
 
-/** Which way is better, as a sign. */
+/** Direction of improvement, as a sign. */
 export const ARROWS = { higher: "↑", lower: "↓", neither: "" };
 
 /**

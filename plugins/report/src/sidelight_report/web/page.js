@@ -29,7 +29,7 @@ function header(report) {
     report.warnings.length > 0 && h("ul", { class: "warnings", "aria-label": "Warnings" }, ...report.warnings.map((text) => h("li", {}, text))), guide(report));
 }
 
-/** What the page holds, in its order; of the cards only the first. */
+/** Table of contents: panels in order, of the cards only the first. */
 function contents() {
   const parts = [...document.querySelectorAll(".panel, #image-1")].map((part) => h("li", {}, h("a", { href: `#${part.id}` }, part.id === "image-1" ? "Images" : part.querySelector("h2")?.textContent ?? "")));
   return h("nav", { class: "contents", "aria-label": "On this page" }, h("ul", {}, ...parts));

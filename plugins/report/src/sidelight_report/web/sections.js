@@ -1,5 +1,5 @@
 // @ts-check
-/** What stands below the cards. */
+/** Sections below the cards: measurements, concepts, by-products, origin. */
 import "./metric-table.js";
 import { drawBlocks, missing } from "./blocks.js";
 import { catalogue } from "./concepts.js";

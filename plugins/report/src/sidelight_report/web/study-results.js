@@ -1,5 +1,5 @@
 // @ts-check
-/** What came out: accuracy and what was mistaken for what (table 2), and the words that descriptions share. */
+/** Results: accuracy, confusion of attributes (table 2), and words that descriptions share. */
 import { h } from "./elements.js";
 import { percent } from "./numbers.js";
 import { csv, download, json } from "./study-files.js";
@@ -95,7 +95,7 @@ function deviation(study, sessions, finder) {
   return count > 1 ? `${mean.toFixed(3)} ± ${spread.toFixed(3)} (${count} people)` : "–";
 }
 
-/** How often each attribute was taken for each other, out of how often both were offered. @param {Stage} stage @param {Session[]} sessions @param {number} f */
+/** Confusion counts of attributes, out of the questions that offered both. @param {Stage} stage @param {Session[]} sessions @param {number} f */
 function confusion({ store: { study }, motion }, sessions, f) {
   const attributes = study.finders[f]?.attributes ?? [];
   if (!study.identify.some(({ finder }) => finder === f)) return null;

@@ -8,7 +8,7 @@
 
 export const PARTS = /** @type {const} */ (["identify", "describe"]);
 
-/** What is kept between visits, under the study's own name. */
+/** Storage of answers between visits, under the study's own key. */
 export class Store {
   /** Whether answers outlive the page; some browsers keep nothing for pages on disk. */
   lasting = true;

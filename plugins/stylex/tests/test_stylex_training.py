@@ -5,8 +5,10 @@ import torch
 from sidelight_specs import Cancelled, NotFittedError, SidelightError, UserError
 from sidelight_specs.results import Split
 from sidelight_specs.roles import Classifier, Data
-from sidelight_specs.testing import ToyClassifier, ToyData, ToyRun
+from sidelight_specs.testing import ToyClassifier, ToyData, ToyGenerator, ToyRun
 from sidelight_stylex import training
+from sidelight_stylex.attfind.plausibility import discriminator_filter
+from sidelight_stylex.attfind.style_effects import Models
 from sidelight_stylex.generator import StylEx
 from sidelight_stylex.params import GeneratorParams
 from sidelight_stylex.training import CURVES, WARM_UP, Training
@@ -185,6 +187,27 @@ def test_batch_statistics_are_followed_for_their_share_of_the_steps(share, batch
     counts = [int(array) for name, array in arrays.items() if name.endswith("num_batches_tracked")]
     assert counts
     assert set(counts) == {batches}
+
+
+@pytest.mark.parametrize(
+    ("params", "has_joined"), [({}, True), ({"autoencoder": 1.0}, False), ({"adversarial": 0.0}, False)]
+)
+def test_the_discriminator_flags_attributes_only_where_it_was_trained(params, has_joined):
+    generator = fitted(steps=2, checkpoints=1, **params)
+    assert (generator.trained_discriminator is not None) == has_joined
+    models = Models(ToyClassifier(), generator, 8, ToyRun())
+    images = torch.from_numpy(ToyData().split("test").images[:6])
+    realness = discriminator_filter(models, images)
+    assert (realness is not None) == has_joined
+    if realness is not None:
+        alone = torch.cat([realness(image[None]) for image in images])
+        torch.testing.assert_close(realness(images), alone)
+        assert discriminator_filter(models, images[:2]) is None, "a group of the discriminator is not full"
+
+
+def test_other_generators_have_no_discriminator():
+    models = Models(ToyClassifier(), ToyGenerator(), 8, ToyRun())
+    assert discriminator_filter(models, torch.from_numpy(ToyData().split("test").images[:6])) is None
 
 
 def test_a_classifier_of_one_logit_is_two_classes():

@@ -110,6 +110,7 @@ class StyleGan2(StyleSpace):
 
     def _mapped(self, z: Tensor) -> Tensor:
         architecture = self.network.architecture
+        # z holds the class, one-hot, beside the noise
         w = self.network.map(z[:, : architecture.z], z[:, architecture.z :] if architecture.classes else None)
         return truncate(w, self.network.mapping.center, self._params.truncation, self._params.cutoff)
 

@@ -157,6 +157,7 @@ class Independent(Explainer):
         after, logits_after = np.repeat(before[None], count, 0), np.repeat(logits_before[None], count, 0)
         if pool:
             images, logits = self._pool.draw(self._pool.each_applied(styles, pool))  # (A, C, H, W), (A, K)
+            # by the logit afterwards, which ranks as its change does: the logit before is the same for all
             order = np.argsort(-logits[:, probe].round(DECIMALS), kind="stable")[:count]
             chosen[: len(order)] = [index[pool[number]] for number in order]
             after[: len(order)], logits_after[: len(order)] = images[order], logits[order]
@@ -223,17 +224,18 @@ class Subset(Explainer):
         left = list(self._pool.of_class(probe))
         drawn, answers = self._pool.draw(styles[None])
         names, images, logits, passes = [""], [drawn[0]], [answers[0]], 2  # the image and its reconstruction
+        # greedy: exhaustive search over subsets would draw 2^A images
         while left and len(names) <= self._params.most and logits[-1].argmax() != probe:
             candidates = self._pool.each_applied(styles, left)
             drawn, answers = self._pool.draw(candidates)
             odds, passes = log_odds(answers, probe), passes + len(left)
             best = int(odds.round(DECIMALS).argmax())
             if odds[best] <= log_odds(logits[-1][None], probe)[0] + ROUNDING:
-                break
+                break  # no attribute left raises the odds
             names.append(left.pop(best).name)
             images.append(drawn[best])
             logits.append(answers[best])
-            styles = candidates[best]
+            styles = candidates[best]  # later attributes are applied on top
         return Path(names, np.stack(images), np.stack(logits), passes)
 
 

@@ -79,6 +79,7 @@ class StylEx(StyleSpace, Trainable):
         )
         with seeded(self._run, "weights"):
             networks = Networks(architecture, training_data.condition, self._params)
+        # averages are kept of G and E; D is kept as it is, for plausibility flags
         for name in SAVED:
             source = name if name == "discriminator" else f"average_{name}"
             load_state_arrays(getattr(networks, name), under(source, state.arrays))
@@ -147,13 +148,13 @@ class StylEx(StyleSpace, Trainable):
                 f"{height // params.shuffle} pixels allow",
                 "name fewer",
             )
-        length = params.latent + data.condition.length
+        length = params.latent + data.condition.length  # d
         return Architecture(
             image_channels=channels,
             widths=checked_widths(params.widths, levels) or default_widths(levels, params.base, params.widest),
             z=length,
             w=length,
-            mapping=0,
+            mapping=0,  # E takes the mapping network's part
             noise=False,
             shuffle=params.shuffle,
         )

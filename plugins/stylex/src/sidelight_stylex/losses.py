@@ -22,6 +22,7 @@ SIZES = 3
 def pixel_loss(made: Tensor, images: Tensor) -> Tensor:
     """L_rec^x = |x' - x|_1, a mean over pixels and over three sizes of (N, C, H, W) in about [-1, 1]."""
     difference, total = made - images, made.new_zeros(())
+    # pooling is linear: the difference is pooled, not both images
     for size in range(SIZES):
         total = total + functional.avg_pool2d(difference, 2**size).abs().mean()
     return total / SIZES
@@ -35,6 +36,7 @@ def square_loss(made: Tensor, images: Tensor) -> Tensor:
 def edge_loss(made: Tensor, images: Tensor) -> Tensor:
     """Mean absolute difference of the images' horizontal and vertical gradients: keeps outlines sharp."""
     difference = made - images
+    # finite differences, down and across
     return difference.diff(dim=2).abs().mean() + difference.diff(dim=3).abs().mean()
 
 

@@ -117,12 +117,12 @@ class EncoderNetwork(nn.Module):
         self.stem = nn.Sequential(nn.Conv2d(channels * shuffle**2, widths[0], 3, padding=1, bias=False),
                                   nn.BatchNorm2d(widths[0]), nn.LeakyReLU(SLOPE))  # fmt: skip
         self.blocks = nn.Sequential(*(HalvingBlock(inputs, after) for inputs, after in pairwise(widths)))
-        side = size // shuffle // 2 ** (len(widths) - 1)
+        side = size // shuffle // 2 ** (len(widths) - 1)  # fewer widths leave a larger map to the linear layer
         self.out = nn.Linear(widths[-1] * side**2, outputs)
 
     def forward(self, images: Tensor) -> Tensor:
         """(N, C, H, W), about [-1, 1], to (N, outputs) float32, each row of root mean square 1."""
-        x = self.blocks(self.stem(functional.pixel_unshuffle(images, self._shuffle)))
+        x = self.blocks(self.stem(functional.pixel_unshuffle(images, self._shuffle)))  # (N, widths[-1], side, side)
         with torch.autocast(x.device.type, enabled=False):
             return normalise(self.out(x.float().flatten(1)))
 
@@ -140,7 +140,7 @@ class HalvingBlock(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """(N, inputs, H, W) to (N, outputs, H/2, W/2)."""
-        y = functional.leaky_relu(self.norm0(self.conv0(x)), SLOPE)
+        y = functional.leaky_relu(self.norm0(self.conv0(x)), SLOPE)  # (N, outputs, H/2, W/2)
         y = self.norm1(self.conv1(y)) + self.skip(functional.avg_pool2d(x, 2))
         return functional.leaky_relu(y, SLOPE)
 
@@ -166,6 +166,7 @@ class WPrior(nn.Module):
     def fit(self, w: Tensor) -> None:
         """Mean and a square root of the covariance of (N, d)."""
         x = w.double()
+        # covariance = V diag(l) V^T = L L^T with L = V sqrt(l); w may lie in a subspace, where Cholesky fails
         values, vectors = torch.linalg.eigh(x.T.cov(correction=0).reshape(w.shape[1], w.shape[1]))
         self.mean.copy_(x.mean(0))
         # eigenvalues of a singular covariance may come out slightly negative
@@ -173,5 +174,5 @@ class WPrior(nn.Module):
 
     def forward(self, noise: Tensor, truncation: float) -> Tensor:
         """(N, d) standard normal noise to w, with E(x)'s part at unit scale, as E gives it."""
-        w = self.mean + truncation * noise @ self.factor.T
+        w = self.mean + truncation * noise @ self.factor.T  # mu + psi L z
         return torch.cat([normalise(w[:, : self._latent]), w[:, self._latent :]], 1)

@@ -65,12 +65,12 @@ def load_checkpoint(path: Path) -> Checkpoint:
 def _read(path: Path) -> Checkpoint:
     with path.open("rb") as file:
         start = file.read(64)
-    if start[8:9] == b"{":
+    if start[8:9] == b"{":  # safetensors: eight bytes of length, then a json header
         return Checkpoint(load_network(path))
     data = path.read_bytes()
     if start.startswith((ZIP, MAGIC)):
         return _saved(read_archive(data, TRAINING), path)
-    if not start.startswith(b"\x80"):
+    if not start.startswith(b"\x80"):  # a pickle of protocol 2 or later
         raise UserError(f"{path} is no checkpoint that Sidelight knows", _FIX)
     return _nvidia(persistent.read_networks(data, path)["G_ema"], path)
 

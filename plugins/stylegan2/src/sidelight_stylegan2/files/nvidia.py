@@ -40,6 +40,7 @@ def architecture_of(weights: Mapping[str, torch.Tensor], source: object, clamp: 
         return Architecture(
             image_channels=weights[f"synthesis.b{FIRST}.torgb.weight"].shape[0],
             widths=tuple(weights[f"synthesis.b{size}.conv1.weight"].shape[0] for size in sizes),
+            # the first layer takes z with the embedded class beside it
             z=first - (0 if embedding is None else embedding.shape[0]),
             w=w,
             mapping=sum(bool(re.fullmatch(r"mapping\.fc\d+\.weight", name)) for name in weights),

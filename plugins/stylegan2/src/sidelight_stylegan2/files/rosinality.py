@@ -34,6 +34,7 @@ def architecture_of(weights: Mapping[str, torch.Tensor], source: object) -> Arch
     Raises:
         UserError: weights that such a generator has are missing.
     """
+    # to_rgb1 is that of 4x4 pixels, to_rgbs.0 that of 8x8
     levels = 1 + sum(bool(re.fullmatch(r"to_rgbs\.\d+\.bias", name)) for name in weights)
     try:
         convolutions = ["conv1", *(f"convs.{2 * level + 1}" for level in range(levels - 1))]
@@ -41,7 +42,7 @@ def architecture_of(weights: Mapping[str, torch.Tensor], source: object) -> Arch
         return Architecture(
             image_channels=weights["to_rgb1.bias"].shape[1],
             widths=tuple(weights[f"{name}.conv.weight"].shape[1] for name in convolutions),
-            z=weights["style.1.weight"].shape[1],
+            z=weights["style.1.weight"].shape[1],  # style.0 is the pixel norm
             w=w,
             mapping=sum(bool(re.fullmatch(r"style\.\d+\.weight", name)) for name in weights),
         )

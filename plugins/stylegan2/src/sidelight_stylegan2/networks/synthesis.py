@@ -142,6 +142,7 @@ class StyledConvolution(nn.Module):
     def forward(self, x: Tensor, s: Tensor, noise: NoiseSource) -> Tensor:
         """(N, in, H, W) features and (N, in) styles to (N, out, H, W), or twice H and W."""
         y = FORMS[self.modulation](x, self.weight, s, True, self.taps)
+        # noise and bias after demodulation (figure 2c)
         y = activate(self._with_noise(y, noise) + self.bias[:, None, None].to(y.dtype))
         return y if self._clamp is None else y.clamp(-self._clamp, self._clamp)
 

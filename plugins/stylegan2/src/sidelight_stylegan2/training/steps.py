@@ -58,7 +58,7 @@ def averaging_decay(step: int, size: int, half_life: int) -> float:
 def descend(loss: torch.Tensor, *optimizers: torch.optim.Optimizer) -> None:
     """One step of the optimizers along the loss."""
     for optimizer in optimizers:
-        optimizer.zero_grad(set_to_none=True)
+        optimizer.zero_grad(set_to_none=True)  # weights without a gradient are then skipped
     loss.backward()  # type: ignore[no-untyped-call]
     for optimizer in optimizers:
         optimizer.step()

@@ -42,6 +42,7 @@ def examples(
         the fields `before`, `after`, `probabilities` and `paths` of `Attributes`.
     """
     factors = np.linspace(0, factor, frames)
+    # as many for each attribute, so that the arrays are rectangular
     count = min(count, int(np.isfinite(effects).sum(axis=1).min()))
     paths, probabilities = [], []
     for attribute, effect in zip(attributes, effects, strict=True):

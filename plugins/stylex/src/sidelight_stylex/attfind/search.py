@@ -79,7 +79,7 @@ class AttributeSearch:
             raise UserError(f"there is no class {target} to find attributes of", f"classes are 0 to {len(names) - 1}")
         styles = self.models.styles(latents)
         reference = self._training_styles()
-        reference = styles if reference is None else reference
+        reference = styles if reference is None else reference  # extremes of the images themselves
         predictions = to_array(self.models.logits(styles).argmax(1))
         return SearchInputs(target, styles, predictions, reference, quantile_ranges(reference, self._params.quantile))
 
@@ -156,7 +156,7 @@ class AttributeSearch:
         ends = np.cumsum([layer.channels for layer in layers])
         index = int(np.searchsorted(ends, choice.coordinate, side="right"))
         layer, value = layers[index], float(inputs.ranges[choice])
-        channel = choice.coordinate - int(ends[index]) + layer.channels
+        channel = choice.coordinate - int(ends[index]) + layer.channels  # within the layer
         styles = inputs.styles[torch.from_numpy(inputs.rows)]
         return Attribute(
             name=f"{layer.name}, channel {channel}, {'up' if choice.direction else 'down'}",

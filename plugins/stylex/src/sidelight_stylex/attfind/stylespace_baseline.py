@@ -54,6 +54,7 @@ class StylespaceDifference(AttributeFinder):
     def _find(self, latents: Tensor, target: int) -> Attributes:
         inputs, models = self._search.inputs(latents, target), self._search.models
         reference = to_array(inputs.reference)
+        # labels by the classifier, of the data as the generator draws it
         is_target = to_array(models.logits(inputs.reference).argmax(1)) == target
         if not len(inputs.rows) or not 0 < is_target.sum() < len(is_target):
             return self._search.no_attributes(inputs)
@@ -70,7 +71,7 @@ class StylespaceDifference(AttributeFinder):
         """The largest differences, each with the extreme on the target's side, unless images lie beyond it already."""
         choices = []
         for coordinate in np.argsort(-np.abs(difference), kind="stable").tolist():
-            direction = int(difference[coordinate] > 0)
+            direction = int(difference[coordinate] > 0)  # the target's values are higher: up
             if (ranges[coordinate, direction] - start[coordinate]) * DIRECTIONS[direction] > 0:
                 choices.append(Choice(coordinate, direction))
         return choices[: self._params.attributes]

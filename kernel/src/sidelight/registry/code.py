@@ -5,7 +5,6 @@ grimp reads the import graph from the sources; nothing of a plugin is imported.
 
 from __future__ import annotations
 
-import ast
 import functools
 import hashlib
 import importlib.util
@@ -25,8 +24,7 @@ if TYPE_CHECKING:
 WHOLE = 4 * 2**20
 """Bytes up to which a file's content enters the digest; of a larger one (weights) the size does."""
 SPECS = "sidelight-specs"
-_IMPORTERS = ("import_module", "__import__", "run_module", "run_path")
-"""Functions by which modules are imported that no statement names."""
+_IMPORTERS = re.compile(rb"\b(import_module|__import__|run_module|run_path)\b")
 
 
 def code_of(descriptor: ComponentDescriptor, distribution: str) -> str:
@@ -40,7 +38,7 @@ def code_of(descriptor: ComponentDescriptor, distribution: str) -> str:
         spec = _outermost(behaviour)
         single = [Path(spec.origin)] if spec and spec.origin else []  # a module outside of any package
         folders = _packages(behaviour, built_on).values()
-        files = [*single, *(path for folder in folders for path in (folder, *folder.rglob("*")))]
+        files = [Path(__file__), *single, *(path for folder in folders for path in (folder, *folder.rglob("*")))]
         keep(name, stamp, digest, [str(path) for path in files if "__pycache__" not in path.parts])
     return digest
 
@@ -56,7 +54,8 @@ def code_digest(behaviour: str, foundations: Iterable[str] = ()) -> str:
     Modules count where they lie in the component's own package or in one that it is built on. So a plugin may grow
     another component, and what was kept of this one stays good. The `__init__.py` of a package counts only where
     something is imported from it by name: what a plugin's light module says of a component is part of the store key by
-    itself. A package counts whole where a module in it is imported by a computed name, or cannot be parsed.
+    itself. A package counts whole where one of these modules names `import_module` or the like; all of them do where a
+    module cannot be parsed.
 
     Args:
         behaviour: the module that the descriptor's factory names.
@@ -99,13 +98,14 @@ def _required(distribution: str) -> frozenset[str]:
 @functools.cache
 def _digest(behaviour: str, foundations: tuple[str, ...]) -> str:
     folders = _packages(behaviour, foundations)
-    modules = _reached(behaviour, folders)
-    files = {path for name in modules if (path := _source(name, folders))}
-    for name in {package for package in folders for module in modules if _is_in(module, package)}:
-        files |= {path for path in folders[name].rglob("*") if path.is_file() and path.suffix not in (".py", ".pyc")}
+    sources = _sources(behaviour, folders)
+    touched = [folder for folder in folders.values() if any(folder in path.parents for path in sources)]
+    data = {path for folder in touched for path in folder.rglob("*") if path.suffix not in (".py", ".pyc")}
     total = hashlib.sha256()
-    for label, path in sorted((_label(path), path) for path in files):
-        total.update(f"{label}\0{_content(path)}\n".encode())
+    for label, path in sorted((_label(path), path) for path in sources | data if path.is_file()):
+        size = path.stat().st_size
+        content = hashlib.sha256(path.read_bytes() if size <= WHOLE else str(size).encode()).hexdigest()
+        total.update(f"{label}\0{content}\n".encode())
     return total.hexdigest()
 
 
@@ -115,75 +115,56 @@ def _packages(behaviour: str, foundations: Iterable[str]) -> dict[str, Path]:
     return {spec.name: Path(spec.submodule_search_locations[0]) for spec in specs if spec.submodule_search_locations}
 
 
-def _reached(behaviour: str, folders: dict[str, Path]) -> set[str]:
-    """The modules of these packages that are imported, by whatever way, when `behaviour` is."""
+def _sources(behaviour: str, folders: dict[str, Path]) -> set[Path]:
+    """Files of the modules of these packages that are imported, by whatever way, when `behaviour` is."""
+    if not folders:  # a module outside of any package
+        spec = _outermost(behaviour)
+        return {Path(spec.origin)} if spec and spec.origin else set()
+    files = {module: path for name, folder in folders.items() for module, path in _modules(name, folder)}
     graph = _graph(tuple(sorted(folders)))
-    reached: set[str] = set()
-    pending = [behaviour]
-    while pending:
-        module = pending.pop()
-        source = _source(module, folders)
-        if module in reached or source is None:
-            continue
-        known = graph is not None and module in graph.modules
-        upstream = graph.find_upstream_modules(module) if known else ()
-        for name in {module, *upstream} - reached:
-            reached.add(name)
-            pending += _imported_by_call(name, folders)
-        if folders and not known:  # grimp could not read the package
-            reached |= {name for package in folders if _is_in(module, package) for name in _modules(folders, package)}
-    return reached
+    if behaviour not in files:
+        return set()
+    if graph is None:
+        return set(files.values())
+    modules = {behaviour, *graph.find_upstream_modules(behaviour)}
+    whole: set[str] = set()  # packages that count whole, which may reach further modules
+    while True:
+        calling = [module for module in modules if _names_importer(files[module])]
+        new = {name for name in folders if any(_is_in(module, name) for module in calling)} - whole
+        if not new:
+            break
+        whole |= new
+        for name in new:
+            modules |= {one for one in files if _is_in(one, name)} | graph.find_upstream_modules(name, as_package=True)
+    return {files[module] for module in modules}
 
 
 @functools.cache
 def _graph(packages: tuple[str, ...]) -> Any:
-    """The import graph of some packages, or None where there is none, or a module in one cannot be parsed."""
+    """The import graph of some packages, or None where a module in one cannot be read."""
     import grimp
     from grimp.exceptions import GrimpException
 
     try:
-        return grimp.build_graph(*packages, exclude_type_checking_imports=True, cache_dir=None) if packages else None
+        return grimp.build_graph(*packages, exclude_type_checking_imports=True, cache_dir=None)
     except (GrimpException, ValueError, OSError):
         return None
 
 
-def _imported_by_call(module: str, folders: dict[str, Path]) -> Iterator[str]:
-    """Modules that are imported by calls of functions; all of the package where one is given a computed name."""
-    source = _source(module, folders)
-    text = source.read_bytes() if source else b""
-    if not re.search("|".join(_IMPORTERS).encode(), text):  # parsing all of them takes most of the time
-        return
-    for node in ast.walk(ast.parse(text)):
-        if not isinstance(node, ast.Call):
-            continue
-        name = node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", "")
-        if name in _IMPORTERS:
-            first = node.args[0] if node.args else None
-            if isinstance(first, ast.Constant) and isinstance(first.value, str):
-                yield first.value
-            else:
-                package = next(package for package in folders if _is_in(module, package))
-                yield from _modules(folders, package)
+def _names_importer(source: Path) -> bool:
+    """True if a module may import others that no statement names."""
+    return _IMPORTERS.search(source.read_bytes()) is not None
 
 
 def _is_in(module: str, package: str) -> bool:
     return module == package or module.startswith(f"{package}.")
 
 
-def _modules(folders: dict[str, Path], package: str) -> list[str]:
-    """Every module of a package."""
-    inside = (path.relative_to(folders[package]).with_suffix("").parts for path in folders[package].rglob("*.py"))
-    return [".".join((package, *(part for part in parts if part != "__init__"))) for parts in inside]
-
-
-def _source(module: str, folders: dict[str, Path]) -> Path | None:
-    """The source file of a module of these packages, or of a single module beside them; None where there is none."""
-    package = next((package for package in folders if _is_in(module, package)), None)
-    if package is None:
-        spec = _outermost(module) if "." not in module else None
-        return Path(spec.origin) if spec and spec.origin and Path(spec.origin).is_file() else None
-    place = folders[package].joinpath(*module.removeprefix(package).split(".")[1:])
-    return next((path for path in (place.with_name(f"{place.name}.py"), place / "__init__.py") if path.is_file()), None)
+def _modules(package: str, folder: Path) -> Iterator[tuple[str, Path]]:
+    """Name and file of every module of a package."""
+    for path in folder.rglob("*.py"):
+        parts = path.relative_to(folder).with_suffix("").parts
+        yield ".".join((package, *(part for part in parts if part != "__init__"))), path
 
 
 @functools.cache
@@ -207,8 +188,3 @@ def _label(path: Path) -> str:
         parts.append(folder.name)
         folder = folder.parent
     return "/".join(reversed(parts))
-
-
-def _content(path: Path) -> str:
-    size = path.stat().st_size
-    return hashlib.sha256(path.read_bytes() if size <= WHOLE else str(size).encode()).hexdigest()

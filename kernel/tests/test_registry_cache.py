@@ -60,6 +60,9 @@ def test_the_index_is_scanned_once_until_metadata_change(site, monkeypatch):
     uses = [entry.use for entry in discover.index().entries if entry.use.startswith("acme")]
     assert [entry.use for entry in discover.index().entries if entry.use.startswith("acme")] == uses
     assert len(scans) == 1
+    (site.folder / "unrelated").write_text("")
+    discover.index()
+    assert len(scans) == 1
     site.plugin("acme-two")
     assert "acme-two/thing" in [entry.use for entry in discover.index().entries]
     assert len(scans) == 2

@@ -114,14 +114,15 @@ def index() -> Index:
 
 
 def metadata_stamp() -> str:
-    """Size and time of change of whatever `scan` reads, without reading it."""
+    """Stamp of all that `scan` reads, without reading it."""
     files: list[str] = []
     for folder in sys.path:
-        files.append(folder)  # the folder itself tells what is added and removed; it may be a zip as well
-        with suppress(OSError), os.scandir(folder or ".") as items:
-            for item in items:
-                if item.name.endswith((".dist-info", ".egg-info", ".egg")):
-                    files += [item.path, f"{item.path}/entry_points.txt", f"{item.path}/METADATA"]
+        try:
+            with os.scandir(folder or ".") as items:
+                infos = [item.path for item in items if item.name.endswith((".dist-info", ".egg-info", "EGG-INFO"))]
+        except OSError:  # a zip, or nothing
+            infos = [folder]
+        files += [name for info in infos for name in (info, f"{info}/entry_points.txt", f"{info}/METADATA")]
     finders = [type(finder).__qualname__ for finder in sys.meta_path]  # they may know of distributions elsewhere
     return stamp_of(files, sys.version, *finders)
 

@@ -43,6 +43,7 @@ class ByHand(Explainer):
         edits, latents = self._edits, self._inverter.invert(images).latents
         pairs = list(zip(latents, targets.probe.tolist(), strict=True))
         rows = [self._before_after(edits, w, probe) for w, probe in self._run.progress(pairs, "making edits")]
+        # an edit is listed once for each probe class, because its effect is measured on that class's logit
         pool = [edit.with_target(probe) for probe in sorted(set(targets.probe.tolist())) for edit in edits.all]
         return image_attributes(self._classifier, images, rows, pool=pool, most=edits.most, batch=self._params.batch)
 
@@ -54,5 +55,5 @@ class ByHand(Explainer):
     def _before_after(self, edits: SessionEdits, latents: np.ndarray, probe: int) -> BeforeAfter:
         matching = edits.of(latents)
         with torch.no_grad():
-            images = self._models.images([LatentEdit(latents), *(edit.edited for edit in matching)])
+            images = self._models.images([LatentEdit(latents), *(edit.edited for edit in matching)])  # (1 + k, C, H, W)
         return BeforeAfter(images[0], images[1:], tuple(edit.with_target(probe) for edit in matching))

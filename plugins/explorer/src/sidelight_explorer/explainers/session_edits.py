@@ -75,6 +75,7 @@ def session_edits(saved: SavedSession, path: str) -> SessionEdits:
 
 def _source(image: Image) -> str:
     """The style that most layers start with."""
+    # `reset` may go back to a mix: the image is then that of the style in most layers
     return Counter(mix.start for mix in image.start.layers).most_common(1)[0][0]
 
 
@@ -96,6 +97,7 @@ def _description(saved: SavedSession, image: Image) -> str:
     source = _source(image)
     mixed: dict[str, list[int]] = {}
     for layer, mix in enumerate(image.now.layers, start=1):
+        # share 0 is the start style itself, which may differ from the source style too
         style, share = (mix.end, mix.share) if mix.share else (mix.start, 100)
         if style != source:
             mixed.setdefault(f"{names.get(style, style)}, {share} %", []).append(layer)

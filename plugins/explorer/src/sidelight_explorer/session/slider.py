@@ -59,9 +59,10 @@ class Slider:
     def apply(self, edit: LatentEdit, factor: float) -> LatentEdit:
         """The edit with this attribute moved by `factor` of its range, in [-1, 1]."""
         if self.direction is not None:
+            # w + factor * v in all layers, (layers, d)
             return attrs.evolve(edit, latents=(edit.latents + factor * self.direction).astype(np.float32))
         if self.one_sided:
-            factor = max(0.0, factor)
+            factor = max(0.0, factor)  # beyond 0 lies no value
         return attrs.evolve(edit, moves=(*edit.moves, (self.attribute, factor)))
 
 
@@ -166,7 +167,7 @@ def latent_edit(spec: EditSpec, latents_of: Callable[[str], np.ndarray], sliders
         InvalidInput: an unknown slider or style.
     """
     latents = {style: latents_of(style) for style in spec.styles}
-    rows = [
+    rows = [  # w_l = (1 - a_l) w_start,l + a_l w_end,l, (d,) for each layer l
         (1 - mix.share / 100) * latents[mix.start][layer] + mix.share / 100 * latents[mix.end][layer]
         for layer, mix in enumerate(spec.layers)
     ]
@@ -264,6 +265,7 @@ def read_slider(value: Any, layers: int) -> Slider:
     towards = text(parts.get("towards", ""), 200, "slider.towards")  # older files lack it
     finder, direction = text(parts["finder"], 80, "slider.finder"), _read_direction(parts["direction"], layers)
     slider = make_slider(finder, attribute, direction, towards)
+    # clients share loaded sliders by id: a forged one would replace another session's slider
     if slider.id != parts["id"]:
         raise InvalidInput("slider.id: it is not that of what the slider moves")
     return slider

@@ -98,7 +98,8 @@ class Styles:
 
     def _draw(self, seed: int, index: int, percent: int) -> np.ndarray:
         """Truncated sample `w_mean + psi * (w - w_mean)` (Karras et al. 2019, appendix B); psi = percent / 100."""
-        w = to_array(self._models.generator.sample(1, self._run.rng(f"style {seed} {index}")))[0]
+        # a stream for each draw: its latents do not depend on which others were drawn before
+        w = to_array(self._models.generator.sample(1, self._run.rng(f"style {seed} {index}")))[0]  # (layers, d)
         mean = self._region.mean
         truncated: np.ndarray = (mean + percent / 100 * (w - mean)).astype(np.float32)
         return truncated

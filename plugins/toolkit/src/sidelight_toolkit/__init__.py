@@ -7,8 +7,8 @@
 - `batching`: bounded memory
 - `arrays`: between torch and numpy
 - `images`: resizing and blurring
-- `baselines`: black, mean or blurred images in place of hidden pixels
-- `curves`: what a score does while an image turns into another, most important pixels first
+- `baselines`, `imputation`: black, mean, blurred or interpolated pixels in place of hidden ones
+- `curves`: insertion and deletion curves
 - `perceptual`, `lpips_weights`: LPIPS, and its formula on other networks
 - `training`: a loop counted in steps
 - `pickles`, `pickled_tensors`, `torch_files`: files of `torch.save` read as data, every tensor inside its storage

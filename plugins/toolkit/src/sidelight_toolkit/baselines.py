@@ -1,4 +1,4 @@
-"""What stands in for "no information" where a method hides or fades pixels."""
+"""Baselines: images that replace hidden or faded pixels."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Bounded memory: do a few images at a time."""
+"""Bounded memory: a few images at a time."""
 
 from __future__ import annotations
 
@@ -19,4 +19,4 @@ def in_batches(function: Callable[[torch.Tensor], torch.Tensor], inputs: torch.T
     """`function(inputs)` computed without gradients in batches of at most `size`, joined along the first axis."""
     # not inference_mode: weights that a classifier loads at its first use would never have gradients again
     with torch.no_grad():
-        return torch.cat([function(inputs[part]) for part in slices(len(inputs), size)])
+        return torch.cat([function(inputs[rows]) for rows in slices(len(inputs), size)])

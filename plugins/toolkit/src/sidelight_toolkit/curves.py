@@ -1,4 +1,9 @@
-"""Insertion and deletion curves: an image turning into another, pixel by pixel or cell by cell in a given order."""
+"""Insertion and deletion curves: the score of an image that turns into another, cell by cell in a given order.
+
+    curve(t) = s(start + m_t (end - start)),  m_t = the first taken[t] cells in the order, upsampled to the image
+
+On a grid of pixels m is 0 or 1; on a coarser one the borders of its cells are soft.
+"""
 
 from __future__ import annotations
 
@@ -17,22 +22,22 @@ if TYPE_CHECKING:
 
 
 def ranks(values: np.ndarray) -> np.ndarray:
-    """(h, w) int64 position of each value in falling order; equal values go in reading order."""
-    order = np.argsort(-values.ravel(), kind="stable")
+    """(h, w) int64 position of each value in descending order; equal values go in reading order."""
+    order = np.argsort(-values.ravel(), kind="stable")  # the inverse permutation of the positions
     positions = np.empty(order.size, dtype=np.int64)
     positions[order] = np.arange(order.size)
     return positions.reshape(values.shape)
 
 
-def counts(places: int, step: float) -> np.ndarray:
-    """(T,) how many have come or gone at each point of the curve: 0, about `step * places` more each, all."""
-    points = np.arange(math.ceil(1 / step - 1e-9) + 1) * step * places
-    return np.unique(np.minimum(np.round(points).astype(np.int64), places))
+def counts(cells: int, step: float) -> np.ndarray:
+    """(T,) numbers of cells taken at each point of the curve: 0, about `step * cells` more each, all."""
+    points = np.arange(math.ceil(1 / step - 1e-9) + 1) * step * cells  # 1e-9: 1 / 0.1 is to give ten steps
+    return np.unique(np.minimum(np.round(points).astype(np.int64), cells))
 
 
-def counts_in_chunks(places: int, chunk: int) -> np.ndarray:
-    """(T,) the same in whole chunks, the last one being what is left: 0, chunk, 2 chunk ... all."""
-    return np.append(np.arange(0, places, chunk), places)
+def counts_in_chunks(cells: int, chunk: int) -> np.ndarray:
+    """(T,) the same in whole chunks, and the rest at last: 0, chunk, 2 chunk ... all."""
+    return np.append(np.arange(0, cells, chunk), cells)
 
 
 def curve(
@@ -47,10 +52,10 @@ def curve(
 
     Args:
         score: (n, C, H, W) images to (n,) scores.
-        start: (C, H, W), what it is at first.
-        end: (C, H, W), what it becomes.
+        start: (C, H, W), the image with no cell taken.
+        end: (C, H, W), the image with all cells taken.
         order: (h, w) of `ranks`, of the pixels or of the cells of a grid, whose borders are then soft.
-        taken: (T,) of `counts`: so many are the end's at each point.
+        taken: (T,) of `counts`, cells taken at each point.
         batch: images in one call of `score`.
 
     Returns:
@@ -67,13 +72,13 @@ def composed_curve(
     like: torch.Tensor,
     batch: int,
 ) -> np.ndarray:
-    """The score of pictures that are composed from the mask at each point.
+    """The score of images that are composed from the mask at each point.
 
     Args:
         score: (n, C, H, W) images to (n,) scores.
-        compose: (n, 1, H, W) share of each pixel that has been taken, in [0, 1], to (n, C, H, W) pictures.
+        compose: (n, 1, H, W) masks m in [0, 1] to (n, C, H, W) images.
         order: (h, w) of `ranks`, as for `curve`.
-        taken: (T,) of `counts`: so many have been taken at each point.
+        taken: (T,) of `counts`, cells taken at each point.
         like: (C, H, W) gives size, dtype and device of the masks.
         batch: images in one call of `score`.
 
@@ -81,9 +86,9 @@ def composed_curve(
         (T,) float64.
     """
     points = []
-    for part in slices(len(taken), batch):
-        turned = (order < taken[part, None, None])[:, None].to(like)
-        points.append(score(compose(upsample_cells(turned, (like.shape[-2], like.shape[-1])))))
+    for rows in slices(len(taken), batch):
+        masks = (order < taken[rows, None, None])[:, None].to(like)  # m_t on the grid, (n, 1, h, w)
+        points.append(score(compose(upsample_cells(masks, (like.shape[-2], like.shape[-1])))))
     return np.concatenate(points)
 
 

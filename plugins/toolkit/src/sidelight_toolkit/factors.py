@@ -1,4 +1,4 @@
-"""A network that reads ground-truth factors off images, for metrics that ask what an explanation changed.
+"""Factor regressor: a network that reads ground-truth factors off images, for metrics of an explanation's changes.
 
 The data must be drawn from factors (capability `factors.render`). The network learns from images in which every factor
 is drawn independently of the others, so that it does not read one factor off another that the data confounds with it.
@@ -25,8 +25,8 @@ from sidelight_toolkit.training import minibatches, train
 if TYPE_CHECKING:
     from sidelight_specs.roles import Data
 
-SIDE = 64
-HELD_OUT = 512
+SIDE = 64  # pixels to which images are resized
+HELD_OUT = 512  # drawn images for R squared, not learned from
 
 
 @attrs.frozen(eq=False)
@@ -39,7 +39,7 @@ class FactorRegressor:
         r_squared: (F,) float32, 1 minus the squared error over the variance, on images not learned from; NaN for a
             factor that does not vary. What cannot be seen (the shape of glasses on a face without) cannot be read.
         network: from (N, C, 64, 64) to (N, F), where -1 to 1 is the range.
-        run: of whoever asks.
+        run: of the component that reads.
     """
 
     names: tuple[str, ...]
@@ -51,13 +51,13 @@ class FactorRegressor:
     def read(self, images: np.ndarray | torch.Tensor, batch: int = 128) -> np.ndarray:
         """(N, F) float32 in units of the factors, of (N, C, H, W) images in [0, 1] of any size."""
         tensor = images if isinstance(images, torch.Tensor) else to_tensor(images, self.run)
-        shares = to_array(in_batches(lambda part: self.network(resize(part, (SIDE, SIDE))), tensor, batch))
+        scaled = to_array(in_batches(lambda rows: self.network(resize(rows, (SIDE, SIDE))), tensor, batch))  # (N, F)
         low, high = self.ranges.T
-        values: np.ndarray = (low + (shares + 1) / 2 * (high - low)).astype(np.float32)
+        values: np.ndarray = (low + (scaled + 1) / 2 * (high - low)).astype(np.float32)  # [-1, 1] to the range
         return values
 
     def half_ranges(self, images: np.ndarray | torch.Tensor, others: np.ndarray | torch.Tensor) -> np.ndarray:
-        """(N, F) float32, how much every factor differs from the first images to the second, in half-ranges."""
+        """(N, F) float32 change of every factor from the first images to the second, in half-ranges."""
         change: np.ndarray = (self.read(others) - self.read(images)) / (np.ptp(self.ranges, axis=1) / 2)
         return change
 
@@ -67,12 +67,12 @@ def factor_regressor(data: Data, run: Run, images: int = 6000, steps: int = 800,
 
     Args:
         data: with the capability `factors.render`, splits `train` and `test`, colour or grey images.
-        run: of whoever asks.
-        images: how many to draw.
+        run: of the component that reads.
+        images: to draw.
         steps: length of the training.
         batch: images in each step.
     """
-    state = run.cached(("factor regressor", images, steps, batch), lambda: _learned(data, run, images, steps, batch))
+    state = run.cached(("factor regressor", images, steps, batch), lambda: _learn(data, run, images, steps, batch))
     network = _network(int(state.settings["channels"]), len(state.arrays["r_squared"]), run)
     load_state_arrays(network, {name[8:]: value for name, value in state.arrays.items() if name.startswith("network.")})
     names = tuple(state.settings["factors"].split("\n"))
@@ -93,36 +93,36 @@ def independent(
     return drawn
 
 
-def _learned(data: Data, run: Run, images: int, steps: int, batch: int) -> State:
+def _learn(data: Data, run: Run, images: int, steps: int, batch: int) -> State:
     ranges = np.array(list(data.factor_ranges.values()), np.float32)
     if not len(ranges):
         raise SidelightError(f"{type(data).__name__} cannot be drawn from factors, so that none can be learned")
     seen = {name: data.split("train").factors[name] for name in data.factor_ranges}
     drawn = independent(seen, ranges, images + HELD_OUT, run.rng("factors"))
-    pictures = _drawn(data, drawn, run)
-    shares = np.stack(
+    inputs = _render(data, drawn, run)
+    targets = np.stack(
         [2 * (drawn[n] - low) / (high - low) - 1 for n, (low, high) in zip(drawn, ranges, strict=True)], 1
-    )
-    network = _network(pictures.shape[1], len(ranges), run)
-    _fit(network, pictures[:images], to_tensor(shares[:images].astype(np.float32), run), run, steps, batch)
-    said = to_array(in_batches(network, pictures[images:], 128))
+    )  # the range to [-1, 1], (N, F)
+    network = _network(inputs.shape[1], len(ranges), run)
+    _fit(network, inputs[:images], to_tensor(targets[:images].astype(np.float32), run), run, steps, batch)
+    read = to_array(in_batches(network, inputs[images:], 128))
     return State(
         arrays={
-            "r_squared": _r_squared(said, shares[images:]),
+            "r_squared": _r_squared(read, targets[images:]),
             "ranges": ranges,
             **{f"network.{name}": value for name, value in state_arrays(network).items()},
         },
-        settings={"factors": "\n".join(drawn), "channels": str(pictures.shape[1])},
+        settings={"factors": "\n".join(drawn), "channels": str(inputs.shape[1])},
     )
 
 
-def _drawn(data: Data, factors: dict[str, np.ndarray], run: Run) -> torch.Tensor:
+def _render(data: Data, factors: dict[str, np.ndarray], run: Run) -> torch.Tensor:
     count = len(next(iter(factors.values())))
-    parts = []
+    batches = []
     for start in run.progress(range(0, count, 256), "drawing images"):
         drawn = data.render({name: values[start : start + 256] for name, values in factors.items()})
-        parts.append(resize(to_tensor(drawn, run), (SIDE, SIDE)))
-    return torch.cat(parts).contiguous(memory_format=torch.channels_last)
+        batches.append(resize(to_tensor(drawn, run), (SIDE, SIDE)))
+    return torch.cat(batches).contiguous(memory_format=torch.channels_last)
 
 
 def _fit(network: nn.Module, images: torch.Tensor, targets: torch.Tensor, run: Run, steps: int, batch: int) -> None:
@@ -149,8 +149,9 @@ def _network(channels: int, factors: int, run: Run) -> nn.Module:
     return network.to(run.device)
 
 
-def _r_squared(said: np.ndarray, truth: np.ndarray) -> np.ndarray:
+def _r_squared(read: np.ndarray, truth: np.ndarray) -> np.ndarray:
+    """(F,) 1 - mean (read - truth)^2 / var truth; NaN for a factor that does not vary."""
     variance = truth.var(axis=0)
-    error = np.square(said - truth).mean(axis=0)
-    found = 1 - np.divide(error, variance, out=np.full_like(variance, np.nan), where=variance > 0)
-    return np.asarray(found, dtype=np.float32)
+    error = np.square(read - truth).mean(axis=0)
+    result = 1 - np.divide(error, variance, out=np.full_like(variance, np.nan), where=variance > 0)
+    return np.asarray(result, dtype=np.float32)

@@ -7,7 +7,7 @@ from torch.nn import functional
 
 
 def resize(images: torch.Tensor, size: tuple[int, int]) -> torch.Tensor:
-    """Bilinear, antialiased when shrinking; unchanged when the size is right already."""
+    """Bilinear, antialiased when shrinking; the images themselves when the size is right already."""
     if tuple(images.shape[-2:]) == tuple(size):
         return images
     return functional.interpolate(images, size=size, mode="bilinear", align_corners=False, antialias=True)
@@ -46,5 +46,6 @@ def gaussian_blur(images: torch.Tensor, size: int, sigma: float) -> torch.Tensor
     weights = gaussian_kernel(size, sigma).to(images).expand(channels, 1, 1, size)
     mode = "reflect" if half < min(images.shape[-2:]) else "replicate"
     padded = functional.pad(images, (half, half, half, half), mode=mode)
+    # a Gaussian is the product of two in one axis each: 2 k products a pixel instead of k^2
     rows = functional.conv2d(padded, weights, groups=channels)
     return functional.conv2d(rows, weights.transpose(2, 3), groups=channels)

@@ -27,24 +27,24 @@ def noisy_linear(images: torch.Tensor, visible: torch.Tensor, noise: torch.Tenso
     Returns:
         (N, C, H, W) in [0, 1].
     """
-    kept = visible.to(images)
-    filled = torch.where(visible, images, _solve(images, kept))
+    known = visible.to(images)
+    filled = torch.where(visible, images, _solve(images, known))
     blank = ~visible.any(dim=(-2, -1), keepdim=True)
     filled = torch.where(blank, images.mean((-2, -1), keepdim=True), filled)
     if noise is not None:
-        filled = filled + (1 - kept) * NOISE * noise
+        filled = filled + (1 - known) * NOISE * noise
     return filled.clamp(0, 1)
 
 
-def _solve(images: torch.Tensor, kept: torch.Tensor) -> torch.Tensor:
+def _solve(images: torch.Tensor, known: torch.Tensor) -> torch.Tensor:
     """Conjugate gradients for A v = b on the hidden pixels, from a pyramid's guess; rows stop on their own."""
-    hidden, weights = 1 - kept, _neighbours(torch.ones_like(kept))  # (N, 1, H, W); weights < 1 at the border
+    hidden, weights = 1 - known, _neighbours(torch.ones_like(known))  # (N, 1, H, W); weights < 1 at the border
 
     def system(values: torch.Tensor) -> torch.Tensor:
         return hidden * (weights * values - _neighbours(values))  # (A v)_p = sum_q w_pq (v_p - v_q)
 
-    right = hidden * _neighbours(images * kept)
-    solution = hidden * _push_pull(images, kept)
+    right = hidden * _neighbours(images * known)
+    solution = hidden * _push_pull(images, known)
     residual = right - system(solution)
     direction, size = residual, _norm(residual)
     enough = TOLERANCE**2 * _norm(right)
@@ -72,14 +72,14 @@ def _neighbours(values: torch.Tensor) -> torch.Tensor:
     return (across[..., :-2, :] + 2 * across[..., 1:-1, :] + across[..., 2:, :] - 4 * values) / 12
 
 
-def _push_pull(images: torch.Tensor, kept: torch.Tensor) -> torch.Tensor:
+def _push_pull(images: torch.Tensor, known: torch.Tensor) -> torch.Tensor:
     """A first guess: means of the visible pixels on ever coarser grids, drawn smoothly where finer ones are empty."""
     height, width = images.shape[-2:]
     if min(height, width) == 1:
-        return (images * kept).sum((-2, -1), keepdim=True) / kept.sum((-2, -1), keepdim=True).clamp(min=1)
-    share = F.avg_pool2d(kept, 2, ceil_mode=True, count_include_pad=False)
-    means = F.avg_pool2d(images * kept, 2, ceil_mode=True, count_include_pad=False) / share.clamp(min=TINY)
-    coarse = _push_pull(means, (share > 0).to(images))
-    coarse = torch.where(share > 0, means, coarse)
+        return (images * known).sum((-2, -1), keepdim=True) / known.sum((-2, -1), keepdim=True).clamp(min=1)
+    ratio = F.avg_pool2d(known, 2, ceil_mode=True, count_include_pad=False)
+    means = F.avg_pool2d(images * known, 2, ceil_mode=True, count_include_pad=False) / ratio.clamp(min=TINY)
+    coarse = _push_pull(means, (ratio > 0).to(images))
+    coarse = torch.where(ratio > 0, means, coarse)
     drawn = F.interpolate(coarse.expand(*means.shape), size=(height, width), mode="bilinear", align_corners=False)
-    return torch.where(kept > 0, images, drawn)
+    return torch.where(known > 0, images, drawn)

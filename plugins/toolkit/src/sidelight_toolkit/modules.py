@@ -71,7 +71,7 @@ def replaced(module: torch.nn.Module, layer: str, values: torch.Tensor) -> Itera
     submodules = dict(module.named_modules())
     if layer not in submodules:
         raise SidelightError(f"no layer {layer}; layers are: {', '.join(name for name in submodules if name)}")
-    # A copy, so that a following layer that works in place does not change the caller's values.
+    # a copy, so that a following layer that works in place does not change the caller's values
     handle = submodules[layer].register_forward_hook(lambda _module, _inputs, _output: values.clone())
     try:
         yield

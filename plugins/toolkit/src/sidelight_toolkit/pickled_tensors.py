@@ -25,27 +25,28 @@ _DTYPES = {
     "BoolStorage": torch.bool,
 }
 STORAGES: Makers = {f"{module}.{name}": None for module in ("torch", "torch.cuda") for name in _DTYPES}
-"""The names of the types of storage."""
+"""Names of storage types."""
 
 
 def dtype_of(storage: Any) -> torch.dtype:
-    """The element type that a storage type stands for. Raises RefusedError for any other name."""
+    """Element type of a storage type. Raises RefusedError for any other name."""
     name = storage.text.rpartition(".")[2] if isinstance(storage, Name) else ""
     if name not in _DTYPES:
         raise RefusedError(f"a tensor storage of an unknown type {name}".rstrip())
     return _DTYPES[name]
 
 
-def rebuilt(flat: Any, offset: Any, size: Any, stride: Any, *_: Any) -> torch.Tensor:
-    """A tensor that lies in a flat one.
+def rebuild_tensor(flat: Any, offset: Any, size: Any, stride: Any, *_: Any) -> torch.Tensor:
+    """A tensor in its flat storage.
 
     Raises:
-        ValueError: it would leave the storage, or show an element more than once.
+        ValueError: it would leave the storage, or have more elements than it.
     """
     if not isinstance(flat, torch.Tensor) or not all(isinstance(number, int) for number in (offset, *size, *stride)):
         raise ValueError("a tensor is not made of a storage and whole numbers")
     if min((offset, *size, *stride), default=0) < 0 or len(size) != len(stride) or math.prod(size) > len(flat):
         raise ValueError(f"a tensor of size {tuple(size)} does not fit its storage of {len(flat)} elements")
+    # index of the last element: torch's C++ reader does not compare it with the storage
     last = offset + sum((count - 1) * step for count, step in zip(size, stride, strict=True))
     if math.prod(size) and last >= len(flat):
         raise ValueError(f"a tensor of size {tuple(size)} leaves its storage of {len(flat)} elements")
@@ -59,12 +60,12 @@ def as_parameter(tensor: Any, *_: Any) -> Any:
 
 TENSORS: Makers = {
     **STORAGES,
-    "torch._utils._rebuild_tensor": rebuilt,
-    "torch._utils._rebuild_tensor_v2": rebuilt,
+    "torch._utils._rebuild_tensor": rebuild_tensor,
+    "torch._utils._rebuild_tensor_v2": rebuild_tensor,
     "torch._utils._rebuild_parameter": as_parameter,
     "collections.OrderedDict": plain_dict,
     "torch.Size": None,
     "torch.device": None,
     **{f"torch.{name}": None for name in ("float16", "float32", "float64", "int32", "int64", "uint8", "bool")},
 }
-"""What tensors and state dicts are made of."""
+"""Names that tensors and state dicts are made of."""

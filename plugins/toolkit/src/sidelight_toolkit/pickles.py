@@ -1,8 +1,8 @@
-"""Pickles read as data. No name in the file is ever looked up in Python, so nothing in it can run.
+"""Pickles read as data: a stack machine for the pickle opcodes that never looks a name up in Python.
 
-Python's own unpickler imports what a pickle names and calls it. This one is a small machine with a stack that knows
-how to make numbers, texts, lists, dicts and records; for the few names that a caller lists it calls the caller's own
-function. Every other name is refused, by name, before anything is made with it.
+Python's own unpickler imports what a pickle names and calls it, so reading a pickle can run any code. This reader
+makes numbers, texts, lists, dicts and records; for the few names that a caller lists it calls the caller's own
+function. Every other name is refused before anything is made with it.
 """
 
 from __future__ import annotations
@@ -22,26 +22,26 @@ Makers = Mapping[str, "Maker | None"]
 
 
 class RefusedError(Exception):
-    """The file names or does something that is not read, as in "the file has ..."."""
+    """Content of a file that is not read, as the end of "the file has ..."."""
 
 
 @attrs.frozen
 class Name:
-    """What a pickle refers to by module and name; only text."""
+    """Module and name of a class or function in a pickle: text alone, never looked up."""
 
     text: str
 
 
 @attrs.define(eq=False)
 class Record:
-    """An object of a class that is not known further: its name, what it was made of, and what it held."""
+    """An object of a class that has no maker: its name, constructor arguments and state."""
 
     name: str
     arguments: tuple[Any, ...] = ()
     state: Any = None
 
 
-_MARK = object()
+_MARK = object()  # on the stack, the start of a container's items
 _LITERALS = {
     *("INT", "BININT", "BININT1", "BININT2", "LONG", "LONG1", "LONG4", "FLOAT", "BINFLOAT"),
     *("STRING", "BINSTRING", "SHORT_BINSTRING", "UNICODE", "BINUNICODE", "SHORT_BINUNICODE", "BINUNICODE8"),
@@ -57,7 +57,7 @@ _CONSTANTS: dict[str, Callable[[], Any]] = {
     "EMPTY_SET": set,
     "MARK": lambda: _MARK,
 }
-_IGNORED = {"PROTO", "FRAME"}
+_IGNORED = {"PROTO", "FRAME"}  # the protocol, and lengths for reading ahead
 _SIZED_TUPLES = {"TUPLE1": 1, "TUPLE2": 2, "TUPLE3": 3}
 
 
@@ -65,8 +65,8 @@ class Reader:
     """Reads one pickle.
 
     Args:
-        makers: the names that may occur, and what to make of them.
-        persistent: what to make of a persistent id (a tensor's storage); None where there may be none.
+        makers: the names that may occur, with the functions called in their place.
+        persistent: function of a persistent id (a tensor's storage); None where there may be none.
     """
 
     def __init__(self, makers: Makers, persistent: Maker | None = None) -> None:
@@ -84,10 +84,10 @@ class Reader:
         for opcode, argument, _ in pickletools.genops(file):
             if opcode.name == "STOP":
                 return self._stack.pop()
-            self._do(opcode.name, argument)
+            self._apply(opcode.name, argument)
         raise ValueError("the pickle has no end")
 
-    def _do(self, operation: str, argument: Any) -> None:
+    def _apply(self, operation: str, argument: Any) -> None:
         if operation in _LITERALS:
             self._stack.append(argument)
         elif operation in _CONSTANTS:
@@ -106,15 +106,15 @@ class Reader:
     def _take(self, count: int) -> list[Any]:
         if len(self._stack) < count:
             raise ValueError("the pickle takes more than it has made")
-        taken = self._stack[len(self._stack) - count :]
+        items = self._stack[len(self._stack) - count :]
         del self._stack[len(self._stack) - count :]
-        return taken
+        return items
 
     def _to_mark(self) -> list[Any]:
-        place = len(self._stack) - 1 - next(i for i, value in enumerate(reversed(self._stack)) if value is _MARK)
-        taken = self._stack[place + 1 :]
-        del self._stack[place:]
-        return taken
+        mark = len(self._stack) - 1 - next(i for i, value in enumerate(reversed(self._stack)) if value is _MARK)
+        items = self._stack[mark + 1 :]
+        del self._stack[mark:]
+        return items
 
     # containers
 
@@ -165,13 +165,13 @@ class Reader:
     def _op_memoize(self, _: Any) -> None:
         self._memo[len(self._memo)] = self._stack[-1]
 
-    def _op_put(self, place: int) -> None:
-        self._memo[place] = self._stack[-1]
+    def _op_put(self, index: int) -> None:
+        self._memo[index] = self._stack[-1]
 
     _op_binput = _op_long_binput = _op_put
 
-    def _op_get(self, place: int) -> None:
-        self._push(self._memo[place])
+    def _op_get(self, index: int) -> None:
+        self._push(self._memo[index])
 
     _op_binget = _op_long_binget = _op_get
 
@@ -186,21 +186,21 @@ class Reader:
 
     def _name(self, module: str, name: str) -> Name:
         text = f"{module}.{name}"
-        if text not in self._makers:
+        if text not in self._makers:  # refused here, before anything is called with it
             raise RefusedError(f"the name {text!r}")
         return Name(text)
 
     def _op_reduce(self, _: Any) -> None:
         name, arguments = self._take(2)
-        self._push(self._made(name, arguments))
+        self._push(self._make(name, arguments))
 
     _op_newobj = _op_reduce
 
     def _op_newobj_ex(self, _: Any) -> None:
         name, arguments, _keywords = self._take(3)
-        self._push(self._made(name, arguments))
+        self._push(self._make(name, arguments))
 
-    def _made(self, name: Any, arguments: Any) -> Any:
+    def _make(self, name: Any, arguments: Any) -> Any:
         if not isinstance(name, Name):
             raise RefusedError(f"a call of something that is no name but {type(name).__name__}")
         maker = self._makers[name.text]
@@ -211,7 +211,7 @@ class Reader:
         (state,) = self._take(1)
         target = self._stack[-1]
         if isinstance(target, Record):
-            target.state = state
+            target.state = state  # data, where Python would call __setstate__
         elif not isinstance(target, dict):  # attributes of a dict, such as `_metadata` of a state dict, are left out
             raise RefusedError(f"attributes for a {type(target).__name__}")
 
@@ -223,7 +223,7 @@ class Reader:
 
 
 def plain_dict(items: Any = ()) -> dict[Any, Any]:
-    """A dict whose keys are numbers and texts: anything nested could take for ever to be hashed."""
+    """A dict whose keys are numbers and texts: hashing nested keys could take for ever."""
     pairs = list(items.items() if isinstance(items, dict) else items)
     plain_set([key for key, _ in pairs])
     return dict(pairs)
@@ -231,11 +231,11 @@ def plain_dict(items: Any = ()) -> dict[Any, Any]:
 
 def plain_set(items: Any = ()) -> set[Any]:
     """A set of numbers and texts."""
-    found = list(items)
-    for item in found:
+    values = list(items)
+    for item in values:
         if not isinstance(item, (str, bytes, int, float, type(None))):
             raise RefusedError(f"a {type(item).__name__} as a key")
-    return set(found)
+    return set(values)
 
 
 def plain_bytes(text: Any = "", encoding: Any = "latin1") -> bytes:
@@ -251,39 +251,38 @@ def _expect(value: Any, kind: type) -> Any:
     return value
 
 
-DEEPEST = 100
-"""Greatest depth of nested objects; recursive readers crash far beyond."""
+DEEPEST = 100  # levels of nested objects; recursive readers crash far beyond
 
 
 def check_nesting(value: Any, deepest: int = DEEPEST) -> list[Any]:
-    """All that a value holds, each once.
+    """All objects that a value holds, each once.
 
     Raises:
         ValueError: it is nested more than `deepest` deep, or lies in itself.
     """
     depth: dict[int, int] = {}
-    found: list[Any] = []
-    stack: list[tuple[Any, bool]] = [(value, False)]
-    open_: set[int] = set()
+    objects: list[Any] = []
+    stack: list[tuple[Any, bool]] = [(value, False)]  # with True, its children are done
+    open_: set[int] = set()  # the ancestors of the current object
     while stack:
         item, done = stack.pop()
-        inner = _parts(item)
+        children = _children(item)
         if done:
             open_.discard(id(item))
-            depth[id(item)] = 1 + max((depth.get(id(part), 0) for part in inner), default=0)
+            depth[id(item)] = 1 + max((depth.get(id(child), 0) for child in children), default=0)
             if depth[id(item)] > deepest:
                 raise ValueError(f"objects that are nested more than {deepest} deep")
         elif id(item) in open_:
             raise ValueError("an object that lies in itself")
         elif id(item) not in depth:
-            found.append(item)
+            objects.append(item)
             open_.add(id(item))
             stack.append((item, True))
-            stack.extend((part, False) for part in inner)
-    return found
+            stack.extend((child, False) for child in children)
+    return objects
 
 
-def _parts(value: Any) -> list[Any]:
+def _children(value: Any) -> list[Any]:
     if isinstance(value, Record):
         return [value.arguments, value.state]
     if isinstance(value, dict):

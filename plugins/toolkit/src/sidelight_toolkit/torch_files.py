@@ -1,4 +1,4 @@
-"""Files of `torch.save`, in both of its formats, read as data."""
+"""Files of `torch.save` in both of its formats, the zip archive and the older chain of pickles, read as data."""
 
 from __future__ import annotations
 
@@ -18,13 +18,12 @@ if TYPE_CHECKING:
 
     from sidelight_toolkit.pickles import Makers
 
-MAGIC = b"\x80\x02\x8a\nl\xfc\x9cF\xf9 j\xa8P\x19."
-"""How a file of torch before 1.6 begins: a pickled number."""
+MAGIC = b"\x80\x02\x8a\nl\xfc\x9cF\xf9 j\xa8P\x19."  # a pickled number: the start of a file of torch before 1.6
 ZIP = b"PK\x03\x04"
 
 
 def read_archive(data: bytes, makers: Makers) -> Any:
-    """What `torch.save` wrote.
+    """The object that `torch.save` wrote.
 
     Args:
         data: the whole file.
@@ -44,14 +43,14 @@ def read_weights(path: Path, device: str) -> dict[str, torch.Tensor]:
         RefusedError: the file holds something other than tensors by their names.
         ValueError and others: it is damaged.
     """
-    found = read_archive(path.read_bytes(), TENSORS)
-    if not isinstance(found, dict) or not all(isinstance(value, torch.Tensor) for value in found.values()):
+    weights = read_archive(path.read_bytes(), TENSORS)
+    if not isinstance(weights, dict) or not all(isinstance(value, torch.Tensor) for value in weights.values()):
         raise RefusedError("something other than weights by their names")
-    return {str(name): value.to(device) for name, value in found.items()}
+    return {str(name): value.to(device) for name, value in weights.items()}
 
 
-def outlined(data: bytes, makers: Makers, sizes: Mapping[str, int], folder: str) -> Any:
-    """A pickle of an archive, its tensors without numbers, each compared with the storage that it lies in.
+def read_outline(data: bytes, makers: Makers, sizes: Mapping[str, int], folder: str) -> Any:
+    """A pickle of an archive with its tensors on the device `meta`, each checked against its storage.
 
     Args:
         data: the pickle.
@@ -65,7 +64,7 @@ def outlined(data: bytes, makers: Makers, sizes: Mapping[str, int], folder: str)
     """
 
     def storage(identity: Any) -> torch.Tensor:
-        kind, key, count = _identified(identity)
+        kind, key, count = _identify(identity)
         dtype = dtype_of(kind)
         _check_length(sizes[f"{folder}/{key}"], dtype, count)
         return torch.empty(count, dtype=dtype, device="meta")
@@ -86,13 +85,14 @@ def _read_zip(data: bytes, makers: Makers) -> Any:
         members = {info.filename.partition("/")[2]: info for info in archive.infolist()}
         if any(info.compress_type != zipfile.ZIP_STORED for info in members.values()):
             raise RefusedError("compressed members, which torch does not write")
+        # members that overlap promise more than the file holds; testzip compares their checksums
         if sum(info.file_size for info in members.values()) > len(data) or archive.testzip() is not None:
             raise ValueError("its members are damaged")
         if members.get("byteorder") and archive.read(members["byteorder"]) != b"little":
             raise RefusedError("numbers in the byte order of another kind of machine")
 
         def storage(identity: Any) -> torch.Tensor:
-            kind, key, count = _identified(identity)
+            kind, key, count = _identify(identity)
             return _numbers(archive.read(members[f"data/{key}"]), dtype_of(kind), count)
 
         return Reader(makers, _once(storage)).read(archive.read(members["data.pkl"]))
@@ -104,26 +104,26 @@ def _read_old(data: bytes, makers: Makers) -> Any:
         raise ValueError("it does not begin as files of torch.save do")
     file = io.BytesIO(data[len(MAGIC) :])
     storages: dict[str, torch.Tensor] = {}
-    Reader({}).read(file), Reader({}).read(file)
+    Reader({}).read(file), Reader({}).read(file)  # the version, and facts of the machine
 
     def storage(identity: Any) -> torch.Tensor:
-        kind, key, count = _identified(identity)
+        kind, key, count = _identify(identity)
         dtype = dtype_of(kind)
         if key not in storages:
             if count * dtype.itemsize + sum(flat.nbytes for flat in storages.values()) > len(data):
                 raise ValueError("its storages are larger than the file")
-            storages[key] = torch.zeros(count, dtype=dtype)
+            storages[key] = torch.zeros(count, dtype=dtype)  # tensors lie in it; it is filled below
         return storages[key]
 
-    found = Reader(makers, storage).read(file)
-    for key in Reader({}).read(file):
+    value = Reader(makers, storage).read(file)
+    for key in Reader({}).read(file):  # the numbers follow in the order of these keys, each with its length
         flat = storages[key]
         (count,) = struct.unpack("<q", file.read(8))
         flat.copy_(_numbers(file.read(len(flat) * flat.itemsize), flat.dtype, count))
-    return found
+    return value
 
 
-def _identified(identity: Any) -> tuple[Any, str, int]:
+def _identify(identity: Any) -> tuple[Any, str, int]:
     """Type, key and length of a storage."""
     if not isinstance(identity, tuple) or len(identity) < 5 or identity[0] != "storage" or any(identity[5:]):
         raise RefusedError("a reference that is no tensor storage")
@@ -134,16 +134,16 @@ def _identified(identity: Any) -> tuple[Any, str, int]:
 
 
 def _once(make: Any) -> Any:
-    """Several tensors may lie in one storage: it is read once."""
+    """`make` with a memory by key: several tensors may lie in one storage, which is read once."""
     known: dict[str, torch.Tensor] = {}
 
-    def found(identity: Any) -> torch.Tensor:
-        key = _identified(identity)[1]
+    def remembered(identity: Any) -> torch.Tensor:
+        key = _identify(identity)[1]
         if key not in known:
             known[key] = make(identity)
         return known[key]
 
-    return found
+    return remembered
 
 
 def _numbers(raw: bytes, dtype: torch.dtype, count: int) -> torch.Tensor:

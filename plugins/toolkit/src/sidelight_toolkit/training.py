@@ -21,12 +21,12 @@ def minibatches(count: int, size: int, rng: np.random.Generator) -> Iterator[np.
     while True:
         order = rng.permutation(count)
         for start in range(0, count - size + 1, size):
-            yield order[start : start + size]
+            yield order[start : start + size]  # the incomplete last batch of an epoch is left out
 
 
 def triangular(step: int, steps: int, warmup: float = 0.2) -> float:
     """Learning-rate factor: up to 1 over the first `warmup` share of the steps, then down to 0, linearly."""
-    peak = max(1.0, warmup * steps)
+    peak = max(1.0, warmup * steps)  # the step with factor 1
     return min(1.0, (step + 1) / peak, (steps - step) / max(1.0, steps - peak))
 
 

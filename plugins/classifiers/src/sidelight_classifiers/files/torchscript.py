@@ -16,7 +16,7 @@ import torch
 from sidelight_specs import UserError
 from sidelight_toolkit.pickled_tensors import TENSORS
 from sidelight_toolkit.pickles import Record, RefusedError, check_nesting
-from sidelight_toolkit.torch_files import outlined
+from sidelight_toolkit.torch_files import read_outline
 
 from sidelight_classifiers.files.archive import HOW_TO_EXPORT, Unsupported, how_to_mend, pack
 from sidelight_classifiers.files.interpreter import ScriptedModule
@@ -120,7 +120,7 @@ def _check_pickle(members: Mapping[str, bytes], name: str) -> None:
     data = members.get(f"{name}.pkl", b"")
     if len(data) > LARGEST_PICKLE:  # before it is read: the reader is written in Python
         raise ValueError(f"{name}.pkl is larger than {LARGEST_PICKLE >> 20} MiB")
-    value = outlined(data, _Makers(), {key: len(content) for key, content in members.items()}, name)
+    value = read_outline(data, _Makers(), {key: len(content) for key, content in members.items()}, name)
     for record in check_nesting(value):
         if isinstance(record, Record) and record.name.startswith("__torch__") and not _is_object(record):
             raise ValueError(f"an object of {record.name} without attributes")

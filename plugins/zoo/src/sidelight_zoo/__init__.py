@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 def _provided(card: Card, params: object) -> tuple[str, ...]:
-    """What the original component provides with these parameters, but for learning."""
+    """Capabilities of the original component with these parameters, except training."""
     provided = descriptor_of(card).provided_by(full_params(card, params))
     return tuple(capability for capability in provided if capability != "trainable")
 
@@ -28,11 +28,11 @@ class TrainedClassifierDescriptor(ClassifierDescriptor):
     card: Card
 
     def provided_by(self, params: object) -> tuple[str, ...]:
-        """As the original, but for learning."""
+        """As the original, except training."""
         return _provided(self.card, params)
 
     def fingerprint(self, params: object) -> str:
-        """That of the weights."""
+        """SHA-256 of the weights."""
         del params
         return self.card.sha256
 
@@ -51,11 +51,11 @@ class TrainedGeneratorDescriptor(GeneratorDescriptor):
     card: Card
 
     def provided_by(self, params: object) -> tuple[str, ...]:
-        """As the original, but for learning."""
+        """As the original, except training."""
         return _provided(self.card, params)
 
     def fingerprint(self, params: object) -> str:
-        """That of the weights."""
+        """SHA-256 of the weights."""
         del params
         return self.card.sha256
 
@@ -82,7 +82,7 @@ def _facts(card: Card) -> dict[str, Any]:
 
 @hookimpl
 def sidelight_classifiers() -> Iterable[ClassifierDescriptor]:
-    """One for each card of a classifier."""
+    """Trained classifiers, one for each card."""
     for card in cards().values():
         if card.role == "classifier":
             yield TrainedClassifierDescriptor(**_facts(card))
@@ -90,7 +90,7 @@ def sidelight_classifiers() -> Iterable[ClassifierDescriptor]:
 
 @hookimpl
 def sidelight_generators() -> Iterable[GeneratorDescriptor]:
-    """One for each card of a generator."""
+    """Trained generators, one for each card."""
     for card in cards().values():
         if card.role == "generator":
             yield TrainedGeneratorDescriptor(**_facts(card))

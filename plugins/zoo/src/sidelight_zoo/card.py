@@ -1,4 +1,4 @@
-"""Cards: what is known of each checkpoint. This module imports nothing heavy."""
+"""Cards of checkpoints: origin, training and measurements. This module imports nothing heavy."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ FOLDER = Path(__file__).parent / "checkpoints"
 
 @attrs.frozen(kw_only=True)
 class Card:
-    """What a checkpoint is, how it was made, and what was measured.
+    """Origin, training and measurements of a checkpoint.
 
     Args:
         name: the component's name: `zoo/NAME` in a recipe.
@@ -23,17 +23,17 @@ class Card:
         summary: one sentence.
         use: the component whose training this is: `classifiers/lenet`.
         params: all of its parameters, as it was trained.
-        options: those that can still be chosen; the others are settled by the training.
+        options: parameters that can still be chosen; the training settled the others.
         needs: slot to the checkpoint of this zoo with which it was trained.
         shape: (C, H, W) of its images.
-        command: what trains it anew.
+        command: trains it anew.
         recipe: name of the recipe.
-        training: what the training follows from: the recipe's seed, its data, this component and what that needs, with
-            every default written out.
+        training: all that decides the training: the recipe's seed, its data, this component and its needs, with every
+            default written out.
         digest: blake2b of `training`, as `digest_of` gives it.
-        data: what it was trained on, in words, with its licence.
-        figures: what was measured, name to number.
-        precision: how far the answers of the half-precision file are from those of the training.
+        data: training data, in words, with its licence.
+        figures: measurements, name to number.
+        precision: distance of the half-precision file's scores and images from those of the training.
         licence: of the weights.
         sha256: of the `.safetensors` file.
     """

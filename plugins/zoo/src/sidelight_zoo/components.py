@@ -1,4 +1,4 @@
-"""The components: each is the original with a learned state, and what its role asks of it is asked of that."""
+"""Components of the zoo: each passes the calls of its role on to the original component with a learned state."""
 
 from __future__ import annotations
 
@@ -23,15 +23,15 @@ if TYPE_CHECKING:
 
 
 def restored(card: Card, state: State, params: object, run: Run, **needs: Any) -> Any:
-    """The original component, as it was when `state` was taken."""
+    """The original component, with a learned state loaded."""
     module, _, name = descriptor_of(card).factory.partition(":")
     component = getattr(import_module(module), name)(full_params(card, params), run=run, **needs)
     component.load_state(state)
     return component
 
 
-class Kept:
-    """Base of the components; a subclass names the card. Whatever else the original can do is passed on as well."""
+class Pretrained:
+    """Base of the components; a subclass names the card. Members that no role knows are passed on as well."""
 
     card: ClassVar[Card]
 
@@ -39,13 +39,13 @@ class Kept:
         self._original = restored(self.card, read_state(self.card), params, run, **needs)
 
     def __getattr__(self, name: str) -> Any:
-        """What the role does not know of."""
+        """Members of the original that the role does not know."""
         if name.startswith("_"):
             raise AttributeError(name)
         return getattr(self._original, name)
 
 
-class KeptClassifier(Kept, TorchClassifier):
+class PretrainedClassifier(Pretrained, TorchClassifier):
     """A classifier that is a torch module."""
 
     @property
@@ -72,7 +72,7 @@ class KeptClassifier(Kept, TorchClassifier):
         return network
 
 
-class KeptGenerator(Kept, Generator):
+class PretrainedGenerator(Pretrained, Generator):
     """A generator, with the encoder and the style space that the original has."""
 
     @property
@@ -117,10 +117,10 @@ class KeptGenerator(Kept, Generator):
         return images
 
 
-_KINDS: dict[str, type[Kept]] = {"classifier": KeptClassifier, "generator": KeptGenerator}
+_KINDS: dict[str, type[Pretrained]] = {"classifier": PretrainedClassifier, "generator": PretrainedGenerator}
 
 
-def __getattr__(name: str) -> type[Kept]:
+def __getattr__(name: str) -> type[Pretrained]:
     """The class of a checkpoint: `faces_classifier` is that of `zoo/faces-classifier`."""
     card = cards().get(name.replace("_", "-"))
     if card is None:

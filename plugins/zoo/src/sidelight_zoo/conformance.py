@@ -1,4 +1,4 @@
-"""What the conformance kit tests the components with: images of their shape, and what they were trained with."""
+"""Toys for the conformance kit: images of a checkpoint's shape, and the components it was trained with."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 @attrs.frozen(kw_only=True)
 class ZooToys(Toys):
-    """Fills a need with what the checkpoint was trained with.
+    """Fills needs with the checkpoints that this one was trained with.
 
     Args:
         card: of the checkpoint.
@@ -34,7 +34,7 @@ class ZooToys(Toys):
 
 
 def loaded(card: Card, state: State | None = None) -> Any:
-    """The original component with what it has learned, or another state, and what it was trained with."""
+    """The original component with its learned state, or another, and with the needs it was trained with."""
     needs = {slot: loaded(cards()[name]) for slot, name in card.needs.items()}
     return restored(card, state or read_state(card), open_params(card)(), ToyRun(component=card.name), **needs)
 

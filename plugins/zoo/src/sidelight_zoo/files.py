@@ -1,4 +1,4 @@
-"""Checkpoints on the disk: a learned state as safetensors in half precision, with its settings in the header."""
+"""Checkpoint files: a learned state as safetensors in half precision, with its settings in the header."""
 
 from __future__ import annotations
 
@@ -18,15 +18,14 @@ if TYPE_CHECKING:
     from sidelight_zoo.card import Card
 
 FIX = "pip install --force-reinstall sidelight-zoo"
-_SIZE = 8
-"""Bytes of a safetensors file that say how long its header is."""
+_SIZE = 8  # bytes at the start of a safetensors file, the length of its header
 
 
 def write_state(state: State, path: Path) -> str:
-    """Write what was learned; learning curves are left out. Floating-point arrays lose half of their bits.
+    """Write a learned state without its learning curves. Floating-point arrays lose half of their bits.
 
     Returns:
-        the file's SHA-256.
+        SHA-256 of the file.
 
     Raises:
         ValueError: a number is too large for half precision.
@@ -38,7 +37,7 @@ def write_state(state: State, path: Path) -> str:
 
 
 def read_state(card: Card) -> State:
-    """What was learned, in single precision.
+    """The learned state, in single precision.
 
     Raises:
         UserError: the file is missing, or is not the one that the card describes.
@@ -63,8 +62,8 @@ def sha256(content: bytes) -> str:
 
 def _settings(content: bytes) -> dict[str, str]:
     length = int.from_bytes(content[:_SIZE], "little")
-    kept = json.loads(content[_SIZE : _SIZE + length])["__metadata__"]
-    return {name: value for name, value in kept.items() if name != "format"}
+    metadata = json.loads(content[_SIZE : _SIZE + length])["__metadata__"]
+    return {name: value for name, value in metadata.items() if name != "format"}
 
 
 def _halved(name: str, array: np.ndarray) -> np.ndarray:

@@ -1,4 +1,4 @@
-"""The component that a checkpoint is a training of. This module imports nothing heavy."""
+"""Original component of a checkpoint: descriptor, data and parameters. This module imports nothing heavy."""
 
 from __future__ import annotations
 
@@ -17,38 +17,38 @@ if TYPE_CHECKING:
 
 
 def descriptor_of(card: Card) -> ComponentDescriptor:
-    """Its descriptor, from the light module of its plugin."""
+    """Descriptor of the original, from the light module of its plugin."""
     return _descriptor(card.use, card.role)
 
 
 def _descriptor(use: str, role: str) -> ComponentDescriptor:
     plugin, _, name = use.partition("/")
     module = import_module(f"sidelight_{plugin.replace('-', '_')}")
-    found: dict[str, ComponentDescriptor] = {item.name: item for item in getattr(module, HOOKS[role])()}
-    return found[name]
+    descriptors: dict[str, ComponentDescriptor] = {item.name: item for item in getattr(module, HOOKS[role])()}
+    return descriptors[name]
 
 
 def training_data(card: Card) -> DataFacts:
-    """Facts of the data that it was trained on; none where the plugin of these is not installed."""
-    written = card.training["data"]
+    """Facts of the training data; empty where their plugin is not installed."""
+    section = card.training["data"]
     try:
-        descriptor = _descriptor(written["use"], "data")
+        descriptor = _descriptor(section["use"], "data")
     except (ImportError, KeyError):
         return DataFacts()
     assert isinstance(descriptor, DataDescriptor)
-    values = {name: _plain(value) for name, value in written.get("with", {}).items()}
+    values = {name: _plain(value) for name, value in section.get("with", {}).items()}
     return descriptor.facts(descriptor.params(**values))
 
 
 def open_params(card: Card) -> type:
-    """A class of the parameters that can still be chosen; their defaults are those of the training."""
-    theirs = {field.name: field for field in attrs.fields(descriptor_of(card).params)}
+    """Params class of the options that can still be chosen, with the training's values as defaults."""
+    originals = {field.name: field for field in attrs.fields(descriptor_of(card).params)}
     types = get_type_hints(descriptor_of(card).params)
     fields = {
         name: attrs.field(
             default=_plain(card.params[name]),
-            metadata=dict(theirs[name].metadata),
-            validator=theirs[name].validator,
+            metadata=dict(originals[name].metadata),
+            validator=originals[name].validator,
             type=types[name],
             kw_only=True,
         )
@@ -60,7 +60,7 @@ def open_params(card: Card) -> type:
 
 
 def full_params(card: Card, chosen: Any) -> Any:
-    """All parameters: those of the training, and those that were chosen."""
+    """All parameters of the original: those of the training, and those chosen."""
     values = {name: _plain(value) for name, value in card.params.items()}
     return descriptor_of(card).params(**{**values, **attrs.asdict(chosen, recurse=False)})
 

@@ -61,7 +61,7 @@ def test_every_example_on_the_page_has_valid_parameters(page):
         entries = read_plain(choice.get("with", {}), problems).data
         read_params(catalog.lookup(use, roles[use]).descriptor.params, entries, use, None, problems)
         assert choice["use"] == use
-        assert not [problem for problem in problems.found if "needs the parameter" not in problem.message]
+        assert not [problem for problem in problems.mistakes if "needs the parameter" not in problem.message]
 
 
 def test_tables_survive_bars_and_line_breaks(reference):

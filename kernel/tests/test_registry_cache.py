@@ -1,7 +1,7 @@
 """Answers kept in the cache folder: used while nothing has changed, made anew otherwise, and never in the way."""
 
 import pytest
-from sidelight.cache import cache_folder, keep, kept, stamp_of
+from sidelight.cache import cache_folder, get, put, stamp
 from sidelight.registry import code, discover, health
 from sidelight.registry.catalog import Catalog, installed
 
@@ -22,33 +22,33 @@ def settled(monkeypatch):
 def test_values_are_kept_under_their_facts_and_files(tmp_path):
     file = tmp_path / "data"
     file.write_text("one")
-    keep("name", "facts", [1, "a"], [str(file)])
-    assert kept("name", "facts") == [1, "a"]
-    assert kept("name", "other facts") is None
-    assert kept("other", "facts") is None
+    put("name", "facts", [1, "a"], [str(file)])
+    assert get("name", "facts") == [1, "a"]
+    assert get("name", "other facts") is None
+    assert get("other", "facts") is None
     file.write_text("longer")
-    assert kept("name", "facts") is None
+    assert get("name", "facts") is None
 
 
 @pytest.mark.usefixtures("settled")
 @pytest.mark.parametrize("content", ["", "{", "[]", "null", '{"facts": "facts"}', '{"facts": "facts", "files": 3}'])
 def test_a_damaged_file_counts_as_none(cache, content):
-    keep("name", "facts", 1)
+    put("name", "facts", 1)
     (cache / "name.json").write_text(content)
-    assert kept("name", "facts") is None
+    assert get("name", "facts") is None
 
 
 @pytest.mark.usefixtures("settled")
 def test_a_folder_that_cannot_be_written_to_does_no_harm(cache):
     cache.write_text("a file")
-    keep("name", "facts", 1)
-    assert kept("name", "facts") is None
+    put("name", "facts", 1)
+    assert get("name", "facts") is None
 
 
 def test_a_file_that_changed_a_moment_ago_has_no_stamp(tmp_path):
     (tmp_path / "data").write_text("one")
-    assert stamp_of([str(tmp_path / "data")]) == ""
-    assert stamp_of([str(tmp_path / "absent")]) != ""
+    assert stamp([str(tmp_path / "data")]) == ""
+    assert stamp([str(tmp_path / "absent")]) != ""
 
 
 @pytest.mark.usefixtures("cache", "settled")
@@ -93,7 +93,7 @@ def test_health_is_asked_once_until_a_file_of_a_plugin_changes(site, monkeypatch
 
 
 @pytest.mark.usefixtures("cache", "settled")
-def test_without_a_stamp_nothing_is_kept(site, cache):
+def test_without_a_stamp_nothing_is_get(site, cache):
     site.plugin("acme-one")
     catalog = Catalog(discover.scan([str(site.folder)]))
     assert [one.state for one in health.health(catalog, catalog.entries())] == ["ok"]

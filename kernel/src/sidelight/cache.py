@@ -1,4 +1,4 @@
-"""Answers kept in the cache folder while the files behind them stand. Nothing depends on them but time.
+"""Answers in the cache folder, valid while the files behind them are as they were. Nothing depends on them but time.
 
 A stale answer is made anew; one that is damaged, or cannot be written, counts as none.
 """
@@ -36,7 +36,7 @@ def config_folder() -> Path:
     return user_config_path("sidelight", appauthor=False)
 
 
-def stamp_of(files: Iterable[str], *facts: str) -> str:
+def stamp(files: Iterable[str], *facts: str) -> str:
     """Digest of the size and times of each file; empty where one changed so lately that it may do so unnoticed.
 
     Args:
@@ -57,29 +57,29 @@ def stamp_of(files: Iterable[str], *facts: str) -> str:
     return hashlib.sha256("\n".join(lines).encode("utf-8", "surrogateescape")).hexdigest() if settled else ""
 
 
-def kept(name: str, facts: str) -> Any:
-    """Plain values that `keep` kept under the same facts, while its files are as they were; None otherwise."""
+def get(name: str, facts: str) -> Any:
+    """Plain values that `put` wrote under the same facts, while its files are as they were; None otherwise."""
     with suppress(OSError, ValueError, KeyError, TypeError):  # absent or damaged
         content = json.loads((cache_folder() / f"{name}.json").read_bytes())
-        if facts and content["facts"] == facts and content["stamp"] == stamp_of(content["files"]):
+        if facts and content["facts"] == facts and content["stamp"] == stamp(content["files"]):
             return content["value"]
     return None
 
 
-def keep(name: str, facts: str, value: Any, files: Iterable[str] = ()) -> None:
-    """Keep plain values in the cache folder.
+def put(name: str, facts: str, value: Any, files: Iterable[str] = ()) -> None:
+    """Write plain values into the cache folder.
 
     Args:
         name: of the file there.
-        facts: what the values depend on, such as a stamp; nothing is kept under an empty one.
+        facts: what the values depend on, such as a stamp; an empty one is never written.
         value: the values.
-        files: what else they depend on; nothing is kept where one of these changed a moment ago.
+        files: what else they depend on; nothing is written where one of these changed a moment ago.
     """
     files = list(files)
-    stamp = stamp_of(files)
-    if not facts or not stamp:
+    now = stamp(files)
+    if not facts or not now:
         return
-    content = {"facts": facts, "files": files, "stamp": stamp, "value": value}
+    content = {"facts": facts, "files": files, "stamp": now, "value": value}
     path = cache_folder() / f"{name}.json"
     with suppress(OSError):  # a folder that cannot be written to costs time only
         path.parent.mkdir(parents=True, exist_ok=True)

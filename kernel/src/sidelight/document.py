@@ -287,7 +287,7 @@ def _decimal(text: str) -> str:
 
 
 def unfit(text: str) -> str:
-    """Why a string cannot be kept in a recipe; empty when it can."""
+    """Reason why a recipe cannot hold a string; empty when it can."""
     if "\0" in text:
         return "text must not contain the null character"
     return "text must not contain half of a surrogate pair" if re.search("[\ud800-\udfff]", text) else ""
@@ -425,7 +425,7 @@ def _at(value: Value, path: Iterable[str | int]) -> Place:
 
 
 def _correction(kind: ParamType, data: Any) -> str:
-    """How to write what was probably meant by a value that a type refuses."""
+    """Spelling of what was probably meant by a value that a type refuses."""
     words = [choice for choice in kind.choices if isinstance(choice, str)]
     if isinstance(data, str) and words:
         return did_you_mean(data, words)

@@ -78,7 +78,7 @@ class RecipeError(UserError):
     """A recipe that cannot be used as it stands.
 
     Args:
-        problems: every mistake found, in the order of the source.
+        problems: every mistake, in the order of the source.
     """
 
     def __init__(self, problems: tuple[Problem, ...]) -> None:
@@ -91,11 +91,11 @@ class Problems:
     """Collects mistakes while reading goes on, so that the user hears of all of them at once.
 
     Args:
-        found: mistakes.
+        mistakes: each once, in the order in which they were noted.
         warned: what a run does without complaint and hardly anybody wants.
     """
 
-    found: dict[Problem, None] = field(factory=dict)
+    mistakes: dict[Problem, None] = field(factory=dict)
     warned: dict[Problem, None] = field(factory=dict)
     _sources: int = 0
 
@@ -103,7 +103,7 @@ class Problems:
         self, message: str, place: Place | None = None, *, expected: str = "", suggestion: str = "", help: str = ""
     ) -> None:
         """Note one mistake; the same one is kept once."""
-        self.found.setdefault(Problem(message, place, expected, suggestion, help))
+        self.mistakes.setdefault(Problem(message, place, expected, suggestion, help))
 
     def warn(self, message: str, place: Place | None = None, *, suggestion: str = "") -> None:
         """Note something that is no mistake and yet probably not meant."""
@@ -122,11 +122,11 @@ class Problems:
     @property
     def ordered(self) -> tuple[Problem, ...]:
         """Mistakes in the order of the sources."""
-        return tuple(sorted(self.found, key=_position))
+        return tuple(sorted(self.mistakes, key=_position))
 
     def raise_if_any(self) -> None:
         """Raise a `RecipeError` that lists everything noted so far."""
-        if self.found:
+        if self.mistakes:
             raise RecipeError(self.ordered)
 
 

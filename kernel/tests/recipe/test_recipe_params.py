@@ -29,7 +29,7 @@ def read(given, cls=Every):
     """The params instance and the problems."""
     problems = Problems()
     entries = read_plain(given, problems).data
-    return read_params(cls, entries, "x/y", Place("here"), problems), list(problems.found)
+    return read_params(cls, entries, "x/y", Place("here"), problems), list(problems.mistakes)
 
 
 def test_defaults_are_read_as_a_recipe_would_give_them():

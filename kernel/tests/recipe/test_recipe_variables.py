@@ -15,7 +15,7 @@ def fill(recipe):
     """The filled recipe and the problems."""
     problems = Problems()
     filled = fill_in(read_plain(recipe, problems), problems)
-    return to_plain(filled), [problem.message for problem in problems.found]
+    return to_plain(filled), [problem.message for problem in problems.mistakes]
 
 
 @pytest.mark.parametrize("value", [3, 0.5, True, None, "text", [1, 2], {"a": [None]}])

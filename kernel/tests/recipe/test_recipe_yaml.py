@@ -13,7 +13,7 @@ from sidelight.problems import Problems
 def read(text):
     """The plain value and the problems of a document."""
     problems = Problems()
-    return to_plain(read_yaml(text, "r.yaml", problems)), [problem.render() for problem in problems.found]
+    return to_plain(read_yaml(text, "r.yaml", problems)), [problem.render() for problem in problems.mistakes]
 
 
 def problem(text):
@@ -43,7 +43,7 @@ def test_plain_values_survive_being_written_as_json_and_read(value, indent):
 def test_plain_values_survive_being_read_as_a_dict(value):
     problems = Problems()
     assert to_plain(read_plain({"k": value}, problems)) == {"k": value}
-    assert not problems.found
+    assert not problems.mistakes
 
 
 def test_every_value_and_key_knows_its_place():
@@ -180,13 +180,13 @@ def test_no_text_breaks_the_reader(text):
 def test_no_object_breaks_the_dict_reader(value):
     problems = Problems()
     read_plain({"k": value}, problems)
-    assert all(str(problem.place).startswith("the recipe given as a dict, at k") for problem in problems.found)
+    assert all(str(problem.place).startswith("the recipe given as a dict, at k") for problem in problems.mistakes)
 
 
 def test_a_dict_with_what_no_recipe_holds():
     problems = Problems()
     read_plain({"a": {1: 2}, "b": [b"x", {3}], "c": 10**400, "d": "\0"}, problems)
-    assert [f"{problem.place}: {problem.message}" for problem in problems.found] == [
+    assert [f"{problem.place}: {problem.message}" for problem in problems.mistakes] == [
         "the recipe given as a dict, at a: the key 1 is not text",
         'the recipe given as a dict, at b.0: a value of type "builtins.bytes" is not read',
         'the recipe given as a dict, at b.1: a value of type "builtins.set" is not read',
@@ -200,4 +200,4 @@ def test_a_dict_that_holds_itself():
     loop["again"] = loop
     problems = Problems()
     assert read_plain(loop, problems).data is UNREADABLE
-    assert "nested more than" in next(iter(problems.found)).message
+    assert "nested more than" in next(iter(problems.mistakes)).message

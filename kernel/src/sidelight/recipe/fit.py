@@ -75,7 +75,7 @@ class Fit:
         return facts if isinstance(facts, kind) else kind()
 
     def _any_facts(self, candidate: Candidate | None) -> Facts | None:
-        """Facts of a component of any role, asked for once; None where its role has none."""
+        """Facts of a component of any role, one question each; None where its role has none."""
         if candidate is None or not candidate.sound or candidate.choice.role not in _KINDS:
             return None
         if candidate not in self._known:
@@ -92,7 +92,7 @@ class Fit:
         return self._known[candidate]
 
     def _question(self) -> None:
-        """The explained images exist, and so do the classes asked about."""
+        """The explained images exist, and so do the classes of the question."""
         explain = self.recipe.explain
         images = wrong_images(self._facts(self.data, DataFacts), explain.split, explain.indices, explain.labels)
         classes = wrong_question(self._facts(self.classifier, ClassifierFacts), explain.target, explain.targets)
@@ -232,7 +232,7 @@ class Fit:
             )
 
     def _misfits(self, candidate: Candidate) -> None:
-        """What the component itself says of its parameters beside all that it gets."""
+        """Mistakes that the component itself sees in its parameters, beside all that it gets."""
         if not candidate.sound:
             return
         filled = {slot: other for slot, other in candidate.needs.items() if other is not None}

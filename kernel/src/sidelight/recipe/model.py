@@ -101,7 +101,7 @@ class ResolvedComponent:
 
     @property
     def place(self) -> str:
-        """Where it stands in the recipe: `classifier`, `explainers.cdeepex`; the section for a single one."""
+        """Its path in the recipe: `classifier`, `explainers.cdeepex`; the section for a single one."""
         section = next(section for section, role in SECTIONS.items() if role == self.role)
         return section if self.id == self.role else f"{section}.{self.id}"
 

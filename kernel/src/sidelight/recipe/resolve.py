@@ -56,7 +56,7 @@ def resolve(recipe: Recipe, catalog: Catalog, problems: Problems, *, finished: b
     metrics_measure_something(candidates, problems)
     one_latent_space(candidates, problems)
     ordered = in_dependency_order(candidates, problems)
-    if problems.found:
+    if problems.mistakes:
         return None
     built: dict[Candidate, ResolvedComponent] = {}
     for candidate in ordered:

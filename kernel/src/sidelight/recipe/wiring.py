@@ -60,7 +60,7 @@ class Candidate:
 
     @property
     def descriptor(self) -> ComponentDescriptor | None:
-        """What the plugin says of it."""
+        """The descriptor that the plugin announces."""
         return self.available.descriptor if self.available else None
 
     @property

@@ -2,5 +2,6 @@
 
 `discover` reads entry points (nothing is imported) -> `load` imports one light module in isolation -> `catalog` answers
 for components by name -> `policy` says which of them may be loaded -> `health` loads all of them in a child process.
-`code` digests the sources behind a component, for the keys of the store; `observers` are told what a run does.
+Beside them, `code` digests the sources behind a component, for the keys of the store, and `observers` calls the hooks
+of observers while a run goes on.
 """

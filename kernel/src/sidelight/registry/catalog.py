@@ -92,7 +92,7 @@ class Catalog:
         return tuple(entry for entry in self.index.entries if entry.role in (groups or EXTENSIONS))
 
     def problems(self) -> tuple[Fault, ...]:
-        """What is wrong with the metadata of installed distributions, and which of them claim the same name."""
+        """Faults in the metadata of installed distributions, and names that several of them claim."""
         rivals = (self._allowed(use, role) for use, role in self._by_use)
         return (*self.index.faults, *(_clash(entries) for entries in rivals if len(entries) > 1))
 
@@ -201,7 +201,7 @@ def _reinstall(distribution: str) -> str:
 
 
 def _hint(use: str, role: str | None, entries: tuple[PluginEntry, ...]) -> str:
-    """What may have been meant by a name that nobody announces, or the distribution that would bring it."""
+    """Similar names for one that nobody announces, or the distribution that would bring it."""
     elsewhere = [entry.role for entry in entries if entry.use == use]
     if elsewhere:
         return f'"{use}" is {with_article(elsewhere[0])}, not {with_article(role or "component")}'

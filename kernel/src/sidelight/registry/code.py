@@ -12,7 +12,7 @@ import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from sidelight.cache import keep, kept
+from sidelight import cache
 from sidelight.registry.discover import metadata_stamp, normalise
 
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ def code_of(descriptor: ComponentDescriptor, distribution: str) -> str:
     """Digest of the code behind an installed component, from the cache while no file of its packages has changed."""
     behaviour = descriptor.factory.partition(":")[0]
     name, stamp = f"code/{behaviour}", _installed_stamp()
-    digest: str | None = kept(name, stamp)
+    digest: str | None = cache.get(name, stamp)
     if digest is None:
         built_on = foundations(distribution)
         digest = code_digest(behaviour, built_on)
@@ -39,7 +39,7 @@ def code_of(descriptor: ComponentDescriptor, distribution: str) -> str:
         single = [Path(spec.origin)] if spec and spec.origin else []  # a module outside of any package
         folders = _packages(behaviour, built_on).values()
         files = [Path(__file__), *single, *(path for folder in folders for path in (folder, *folder.rglob("*")))]
-        keep(name, stamp, digest, [str(path) for path in files if "__pycache__" not in path.parts])
+        cache.put(name, stamp, digest, [str(path) for path in files if "__pycache__" not in path.parts])
     return digest
 
 

@@ -19,7 +19,7 @@ from attrs import frozen
 from sidelight_specs.hooks import EXTENSIONS, GROUP_PREFIX
 from sidelight_specs.roles import ROLES
 
-from sidelight.cache import keep, kept, stamp_of
+from sidelight import cache
 from sidelight.untrusted import refuse_special
 
 if TYPE_CHECKING:
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from importlib.metadata import Distribution
 
 PREFIX = "sidelight-"
-"""What a distribution's name may start with; recipes leave it out."""
+"""Optional start of a distribution's name; recipes leave it out."""
 _ANY_VERSION = re.compile(r"sidelight\.v(?P<version>\d+)\.(?P<role>.+)")
 _KNOWN = GROUP_PREFIX.removeprefix("sidelight.v").rstrip(".")
 _ORDER = {name: index for index, name in enumerate((*ROLES, *EXTENSIONS))}
@@ -39,7 +39,7 @@ def normalise(distribution: str) -> str:
 
 
 def plugin_name(distribution: str) -> str:
-    """How recipes call a distribution: its normalised name without `sidelight-`."""
+    """Name of a distribution in recipes: normalised, without `sidelight-`."""
     return normalise(distribution).removeprefix(PREFIX)
 
 
@@ -104,11 +104,11 @@ class Index:
 def index() -> Index:
     """The entry points on `sys.path`, from the cache while all metadata are as they were."""
     stamp = metadata_stamp()
-    value = kept("installed", stamp)
+    value = cache.get("installed", stamp)
     if value is None:
         scanned = scan()
-        value = [[attrs.astuple(entry) for entry in part] for part in (scanned.entries, scanned.faults)]
-        keep("installed", stamp, value)
+        value = [[attrs.astuple(one) for one in group] for group in (scanned.entries, scanned.faults)]
+        cache.put("installed", stamp, value)
     entries, faults = value
     return Index(tuple(PluginEntry(*one) for one in entries), tuple(Fault(*one) for one in faults), stamp)
 
@@ -124,7 +124,7 @@ def metadata_stamp() -> str:
             infos = [folder]
         files += [name for info in infos for name in (info, f"{info}/entry_points.txt", f"{info}/METADATA")]
     finders = [type(finder).__qualname__ for finder in sys.meta_path]  # they may know of distributions elsewhere
-    return stamp_of(files, sys.version, *finders)
+    return cache.stamp(files, sys.version, *finders)
 
 
 def scan(path: Sequence[str] | None = None) -> Index:
@@ -169,7 +169,7 @@ def parse(text: str) -> dict[str, dict[str, str]]:
 
 
 def _read(distribution: Distribution) -> Iterator[PluginEntry | Fault]:
-    """What one distribution announces."""
+    """Entries of one distribution, and its faults."""
     from configparser import Error
 
     try:

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from attrs import frozen
 
-from sidelight.cache import keep, kept
+from sidelight import cache
 from sidelight.registry.catalog import broken
 from sidelight.registry.discover import PluginEntry
 from sidelight.registry.load import Failure, Loader
@@ -61,7 +61,7 @@ def health(catalog: Catalog, entries: Iterable[PluginEntry], *, load: bool = Tru
     entries = tuple(entries)
     states = {entry: _refused(entry, catalog.refusal(entry)) for entry in entries}
     pending = [entry for entry in entries if states[entry].state == "unchecked"] if load else []
-    known = kept("health", catalog.index.stamp) or {}
+    known = cache.get("health", catalog.index.stamp) or {}
     if all(_key(entry) in known for entry in pending):
         states |= {entry: State(entry, "ok", known[_key(entry)]) for entry in pending}
     else:
@@ -95,7 +95,7 @@ def _load(entries: list[PluginEntry], stamp: str) -> dict[PluginEntry, State]:
             states |= {entry: _answered(entry, fatal) for entry in rest if entry.module == rest[0].module}
         pending = [entry for entry in rest if entry not in states]
     if all(states[entry].state == "ok" for entry in entries):
-        keep("health", stamp, {_key(entry): states[entry].summary for entry in entries}, files)
+        cache.put("health", stamp, {_key(entry): states[entry].summary for entry in entries}, files)
     return states
 
 

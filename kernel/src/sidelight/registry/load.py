@@ -132,19 +132,19 @@ def ask(manager: pluggy.PluginManager, module: str, role: str) -> Announced | Fa
 
 
 def _by_name(items: list[Any], role: str, source: str) -> Announced | Failure:
-    found: dict[str, Any] = {}
+    announced: dict[str, Any] = {}
     for item in items:
         name = str(getattr(item, "kind" if role == hooks.KIND else "name", ""))
         if not _is_announcement(item):
             return Failure(f"{source} must give descriptors, it gave {_kind(item)}")
-        if name in found:
-            found[name] = Failure(f'{source} gives two descriptors named "{name}"')
+        if name in announced:
+            announced[name] = Failure(f'{source} gives two descriptors named "{name}"')
         elif not _fits(item, role):
             wanted = ROLES[role].descriptor.__name__ if role in ROLES else f"a {role}"
-            found[name] = Failure(f'{source} must give {wanted}, "{name}" is {_kind(item)}')
+            announced[name] = Failure(f'{source} must give {wanted}, "{name}" is {_kind(item)}')
         else:
-            found[name] = item
-    return found
+            announced[name] = item
+    return announced
 
 
 def _is_announcement(item: object) -> bool:

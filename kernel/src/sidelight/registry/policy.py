@@ -89,7 +89,7 @@ class Pattern:
 
 @frozen
 class Policy:
-    """What may be loaded.
+    """Patterns of what may be loaded.
 
     Args:
         allow: patterns of what may; None where the policy does not restrict it.
@@ -156,7 +156,7 @@ def read_policy(path: Path | None) -> Policy:
         for key, item in items.items()
         if isinstance(item.value.data, tuple)
     }
-    if problems.found:
+    if problems.mistakes:
         raise UserError("\n\n".join(problem.render() for problem in problems.ordered))
     return Policy(patterns.get("allow"), patterns.get("deny", ()), str(path))
 

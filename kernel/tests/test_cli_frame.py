@@ -7,7 +7,7 @@ import types
 
 import pytest
 import sidelight.cli
-from sidelight.cli import builtin, main
+from sidelight.cli import host, main
 from sidelight.problems import Place, Problem, RecipeError
 from sidelight_specs import Cancelled, NotFittedError, SidelightError, UserError
 from sidelight_specs.commands import Command
@@ -48,7 +48,7 @@ Exit codes: 0 done, 1 the run failed, 2 the recipe or the command line is wrong,
 """
 
 
-COMMANDS = tuple(builtin.sidelight_commands())
+COMMANDS = tuple(host.sidelight_commands())
 
 
 @pytest.fixture
@@ -61,7 +61,7 @@ def toy(monkeypatch):
         module.run = lambda arguments, host: action(arguments)
         monkeypatch.setitem(sys.modules, "toy_command", module)
         toy = Command(name="toy", module="toy_command", summary="play a little", example="sidelight toy --count 2")
-        monkeypatch.setattr(builtin, "sidelight_commands", lambda: (*COMMANDS, toy))
+        monkeypatch.setattr(host, "sidelight_commands", lambda: (*COMMANDS, toy))
 
     return install
 

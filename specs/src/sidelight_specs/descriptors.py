@@ -289,7 +289,3 @@ class RendererDescriptor(ComponentDescriptor):
     """Describes a `roles.Renderer`."""
 
     role = "renderer"
-
-
-DESCRIPTORS: dict[str, type[ComponentDescriptor]] = {role.name: role.descriptor for role in ROLES.values()}
-HOOKS = {role.name: role.hook for role in ROLES.values()}

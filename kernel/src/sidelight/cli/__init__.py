@@ -85,45 +85,45 @@ def dispatch(argv: list[str]) -> int:
     Raises:
         UserError: there is no such command or option.
     """
-    from sidelight.cli.host import KernelHost
+    from sidelight.untrusted import clean
 
-    host = KernelHost()
     words = [word for word in argv if word != "--debug"]
     first = words[0] if words else "--help"
     if first in ("-h", "--help"):
         if len(words) > 1:
             return dispatch([words[1], "--help"])
-        host.write(help_text(host).rstrip())
+        print(clean(help_text()).rstrip())
         return DONE
     if first == "--version":
         from importlib.metadata import version
 
-        host.write(f"sidelight {version('sidelight')}")
+        print(f"sidelight {version('sidelight')}")
         return DONE
+    from sidelight.cli.host import KernelHost
+
+    host = KernelHost()
     return _run(_find(first, host), words[1:], host, debug="--debug" in argv)
 
 
-def help_text(host: KernelHost) -> str:
+def help_text() -> str:
     """The page of `sidelight --help`; commands of plugins are listed by name, which imports none."""
-    from contextlib import suppress
-
-    from sidelight_specs import UserError
     from sidelight_specs.hooks import COMMAND
+
+    from sidelight.registry.discover import index
 
     commands = built_in()
     lines = [f"  {one.name:<10} {one.summary}\n  {'':<10}   $ {one.example}" for one in commands.values()]
     more: dict[str, list[str]] = {}
-    with suppress(UserError):  # a policy that cannot be read: the help is shown all the same
-        for entry in host.catalog.extensions(COMMAND):
-            if entry.name not in commands:
-                more.setdefault(entry.distribution, []).append(entry.name)
+    for entry in index().entries:
+        if entry.role == COMMAND and entry.name not in commands:
+            more.setdefault(entry.distribution, []).append(entry.name)
     lines += [f"\nCommands of {distribution}: {', '.join(names)}" for distribution, names in more.items()]
     return HELP.format(commands="\n".join(lines))
 
 
 def built_in() -> dict[str, Command]:
     """The kernel's own commands, by name, in the order of the help."""
-    from sidelight.cli.builtin import sidelight_commands
+    from sidelight.cli.host import sidelight_commands
 
     return {command.name: command for command in sidelight_commands()}
 

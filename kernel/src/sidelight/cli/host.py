@@ -1,28 +1,45 @@
-"""The facade that commands get, `sidelight_specs.host.Host`: output that is safe to show, and the kernel's services."""
+"""The kernel's side of the contract of commands: its own commands, and the facade that every command gets."""
 
 from __future__ import annotations
 
-import json
-import shutil
 import sys
-import textwrap
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, TextIO
 
-from sidelight_specs import UserError
+from sidelight_specs import UserError, hookimpl
+from sidelight_specs.commands import Command
 from sidelight_specs.host import Found, Host, Installed
 
 from sidelight.untrusted import clean
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
     from pathlib import Path
 
     from sidelight.engine.results import Run
     from sidelight.registry.catalog import Catalog
 
+_COMMANDS = (
+    (
+        "run",
+        "run a recipe; results and a page land in a folder",
+        "sidelight run recipes/quickstart.yaml --set explain.count=4",
+    ),
+    ("serve", "open a finished run as a live page on this machine", "sidelight serve runs/quickstart"),
+    ("explore", "run a recipe and open it as a live page", "sidelight explore recipes/interactivity.yaml"),
+    ("check", "find every mistake in a recipe without loading a model", "sidelight check recipes/quickstart.yaml"),
+    ("plugins", "list what is installed and whether it works", "sidelight plugins --role explainer"),
+    ("cache", "show what is kept of earlier runs, or clear it", "sidelight cache clear --older-than 30d"),
+)
 STYLES = {"ok": "green", "broken": "red", "blocked": "yellow", "error": "red"}  # words coloured on a terminal
 FEWEST, PLAIN = 40, 100  # columns: of a terminal at least; where there is no terminal
+
+
+@hookimpl
+def sidelight_commands() -> Iterator[Command]:
+    """The kernel's own commands: registered before every other, by the same hook."""
+    for name, summary, example in _COMMANDS:
+        yield Command(name=name, summary=summary, example=example, module=f"sidelight.cli.{name}")
 
 
 class KernelHost(Host):
@@ -34,6 +51,9 @@ class KernelHost(Host):
 
     def write_wrapped(self, text: str, indent: str = "") -> None:
         """Write a paragraph, broken into lines that fit."""
+        import shutil
+        import textwrap
+
         width = max(shutil.get_terminal_size().columns, FEWEST) if sys.stdout.isatty() else PLAIN
         wrapper = textwrap.TextWrapper(width, initial_indent=indent, subsequent_indent=indent)
         wrapper.break_on_hyphens = False  # names stay whole
@@ -41,6 +61,8 @@ class KernelHost(Host):
 
     def write_json(self, value: Any) -> None:
         """Write plain values as JSON; what could drive the terminal is escaped as JSON escapes it."""
+        import json
+
         text = json.dumps(value, indent=2, ensure_ascii=False)
         print("".join(char if char.isprintable() or char == "\n" else json.dumps(char)[1:-1] for char in text))
 

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any, get_type_hints
 
 import attrs
 from sidelight_specs import DataDescriptor
-from sidelight_specs.descriptors import HOOKS
 from sidelight_specs.facts import DataFacts
+from sidelight_specs.roles import ROLES
 
 if TYPE_CHECKING:
     from sidelight_specs import ComponentDescriptor
@@ -24,7 +24,7 @@ def descriptor_of(card: Card) -> ComponentDescriptor:
 def _descriptor(use: str, role: str) -> ComponentDescriptor:
     plugin, _, name = use.partition("/")
     module = import_module(f"sidelight_{plugin.replace('-', '_')}")
-    descriptors: dict[str, ComponentDescriptor] = {item.name: item for item in getattr(module, HOOKS[role])()}
+    descriptors: dict[str, ComponentDescriptor] = {item.name: item for item in getattr(module, ROLES[role].hook)()}
     return descriptors[name]
 
 

@@ -119,7 +119,7 @@ def _graph(explanation: AttentionGraph, context: Context, row: int) -> dict[str,
 @encode.register(Inversion)
 def _inversion(explanation: Inversion, context: Context, row: int) -> dict[str, Any]:
     """The reconstruction alone: the image stands beside it on the card."""
-    caption = f"mean squared error {explanation.error[row]:.3g}"
+    caption = f"mean squared error {explanation.error[row]:#.3g}"
     blocks = [Picture(explanation.reconstructions[row].clip(0, 1), caption)]
     return {"kind": "blocks", "what": explanation.kind, "error": "", "side": "reconstruction"} | {
         "blocks": encode_blocks(blocks, context, row)

@@ -12,8 +12,7 @@ import { legend, plot } from "./plot.js";
 /** @typedef {import("./document.js").Picture} Picture */
 
 const FEW = 24; // pictures of a strip that are captioned
-const WIDE = new Set(["pair", "plot"]); // blocks of two columns
-const WHOLE = new Set(["strip", "table"]); // blocks of a whole row
+const SHORT = 4; // pictures of a strip, or columns of a table, that fit into two columns of a card
 
 /**
  * A block; `picture` is the explained image, which a block may leave out.
@@ -130,9 +129,19 @@ export function missing({ what, error }) {
  */
 export function tileOfBlocks(entry, card) {
   if (!entry.blocks.length) return { body: [missing(entry)], span: 1, note: "" };
-  const kinds = entry.blocks.map(({ block }) => block);
-  const span = kinds.length > 1 || kinds.some((kind) => WHOLE.has(kind)) ? 0 : kinds.some((kind) => WIDE.has(kind)) ? 2 : 1;
+  const [first, ...rest] = entry.blocks;
+  const span = first && !rest.length ? columns(first) : 0;
   return { body: [h("div", { class: span ? "" : "blocks" }, ...drawBlocks(entry.blocks, card.picture))], span, note: entry.side };
+}
+
+/** Columns of a card that a block by itself takes; 0 is a whole row. @param {Block} block */
+function columns(block) {
+  switch (block.block) {
+    case "picture": case "overlay": return 1;
+    case "strip": return block.pictures.length <= SHORT ? 2 : 0;
+    case "table": return block.headings.length <= SHORT ? 2 : 0;
+    default: return 2;
+  }
 }
 
 define("sl-block", SlBlock);

@@ -197,7 +197,7 @@ def test_a_truncated_model_is_refused(tmp_path):
         ({"height": 16}, {}, "takes images of 3 x 8 x 9, the options say 3 x 16 x 9"),
         ({}, {"shape": (8, 9, 3)}, "takes images of 8 x 9 x 3, the options say 3 x 8 x 9; its channels come last"),
         ({}, {"dtype": TensorProto.FLOAT, "end": "Softmax"}, "has 2 outputs: scores, end"),
-        ({"output": "logits"}, {}, "has no output 'logits'; it has scores"),
+        ({"output": "logits"}, {}, 'has no output "logits"; it has scores'),
         ({"task": "binary"}, {}, r"gives 3 score\(s\) for an image"),
         ({"classes": ("a", "b")}, {}, "2 class names are given"),
         ({"mean": (0.1, 0.2)}, {}, "mean has 2 numbers for 3"),

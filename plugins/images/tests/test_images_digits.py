@@ -137,8 +137,8 @@ def test_without_options_there_are_no_masks_and_no_third_split(plain):
 @pytest.mark.parametrize(
     ("options", "split", "message"),
     [
-        ({}, "valid", "no split 'valid'"),
-        ({}, "test-square", "no split 'test-square'"),
+        ({}, "valid", 'no split "valid"'),
+        ({}, "test-square", 'no split "test-square"'),
         ({"classes": ("4", "ten")}, "test", "no class 'ten'"),
         ({"classes": ("4", "4")}, "test", "named twice"),
         ({"keep": {"x": 1}}, "train", "no class 'x'"),

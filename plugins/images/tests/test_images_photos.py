@@ -58,7 +58,7 @@ def test_whole_is_the_squashed_picture():
 
 def test_there_is_nothing_to_train_on():
     assert photos().splits == ("test",)
-    with pytest.raises(UserError, match="'train'"):
+    with pytest.raises(UserError, match='"train"'):
         photos().split("train")
 
 

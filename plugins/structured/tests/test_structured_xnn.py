@@ -321,7 +321,7 @@ def test_the_last_hidden_layer_is_the_one_before_the_scores():
     assert find_layer(QuarterClassifier(), "", image) == "mix"
     assert find_layer(ToyClassifier(), "", torch.rand(1, 1, 32, 32)) == "pool2"
     assert find_layer(QuarterClassifier(), "pool", image) == "pool"
-    with pytest.raises(UserError, match="no layer 'mixx'") as error:
+    with pytest.raises(UserError, match='no layer "mixx"') as error:
         find_layer(QuarterClassifier(), "mixx", image)
     assert "mix" in error.value.fix
 

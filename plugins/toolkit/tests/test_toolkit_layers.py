@@ -99,5 +99,5 @@ def test_the_last_hidden_layer_is_found_and_unknown_names_are_refused(images):
     classifier = ToyClassifier()
     assert find_layer(classifier, "", images[:1]) == "pool2"
     assert find_layer(classifier, "relu1", images[:1]) == "relu1"
-    with pytest.raises(UserError, match="no layer 'relu3'"):
+    with pytest.raises(UserError, match='no layer "relu3"'):
         find_layer(classifier, "relu3", images[:1])

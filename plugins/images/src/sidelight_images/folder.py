@@ -43,7 +43,7 @@ class Folder(Data):
         """The readable images of a split; a warning names those left out."""
         if name not in self.splits:
             raise UserError(
-                f"there is no split {name!r} in {self._params.path}", f"use one of: {', '.join(self.splits)}"
+                f'there is no split "{name}" in {self._params.path}', f"use one of: {', '.join(self.splits)}"
             )
         chosen = self._chosen(name)
         if len(chosen) > self._params.limit:

@@ -70,7 +70,7 @@ class LabelledImages(Data):
     def split(self, name: str) -> Split:
         """Images padded to `size`, labels renumbered when only some classes are used."""
         if name not in self.splits:
-            raise UserError(f"there is no split {name!r}", f"use one of: {', '.join(self.splits)}")
+            raise UserError(f'there is no split "{name}"', f"use one of: {', '.join(self.splits)}")
         rows = self._of_classes(self.read("train" if name == "train" else "test"))
         stamped = np.zeros(len(rows.labels), dtype=bool)
         if name == "train":
@@ -79,7 +79,7 @@ class LabelledImages(Data):
         elif name == "test-square":
             stamped[:] = True
         if not len(rows.labels):
-            raise UserError(f"no image is left in the split {name!r}", "leave fewer classes out, or keep some images")
+            raise UserError(f'no image is left in the split "{name}"', "leave fewer classes out, or keep some images")
         return self._finished(rows, stamped)
 
     @cached_property
@@ -93,7 +93,7 @@ class LabelledImages(Data):
             return self._chosen if self._params.square else ()
         index = self._indices([self._params.square], "square")[0]
         if index not in self._chosen:
-            raise UserError(f"square: the class {self._params.square!r} is not among `classes`", "add it to `classes`")
+            raise UserError(f'square: the class "{self._params.square}" is not among `classes`', "add it to `classes`")
         return (index,)
 
     def _marked(self, rows: Rows) -> np.ndarray:

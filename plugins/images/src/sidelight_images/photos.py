@@ -46,7 +46,7 @@ class Photos(Data):
     def split(self, name: str) -> Split:
         """(N, 3, size, size), one row for each name, or for each name and share."""
         if name not in self.splits:
-            raise UserError(f"there is no split {name!r}", "use the split test; photos cannot train anything")
+            raise UserError(f'there is no split "{name}"', "use the split test; photos cannot train anything")
         if not self._params.names:
             raise UserError("names: no photograph is named", "name some, or leave `names` out")
         cuts = [(name, share) for name in self._params.names for share in self._params.shares or (None,)]

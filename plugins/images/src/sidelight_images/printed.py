@@ -46,7 +46,7 @@ class Printed(Data):
             UserError: there is no such split, no photograph is named for it, or one is in both.
         """
         if name not in self.splits:
-            raise UserError(f"there is no split {name!r}", f"use one of: {', '.join(self.splits)}")
+            raise UserError(f'there is no split "{name}"', f"use one of: {', '.join(self.splits)}")
         photographs = self._photographs(name)
         rng = self._run.rng(f"crops {name}")
         count = self._params.train if name == "train" else self._params.test

@@ -31,7 +31,7 @@ def find_layer(classifier: Classifier, name: str, image: torch.Tensor) -> str:
         return _last_hidden(classifier, image)
     if name not in classifier.layers:
         close = difflib.get_close_matches(name, classifier.layers, n=3) or classifier.layers[-8:]
-        raise UserError(f"layer: the classifier has no layer {name!r}", f"choose one of {', '.join(close)}")
+        raise UserError(f'layer: the classifier has no layer "{name}"', f"choose one of {', '.join(close)}")
     return name
 
 
@@ -65,7 +65,7 @@ def layer_and_logits(classifier: Classifier, name: str, images: torch.Tensor) ->
     if name not in seen or seen[name].ndim < 2 or len(seen[name]) != len(images):
         shape = tuple(seen[name].shape) if name in seen else "nothing"
         raise UserError(
-            f"layer: {name!r} gives {shape} for {len(images)} image(s), and a row for each image is needed",
+            f'layer: "{name}" gives {shape} for {len(images)} image(s), and a row for each image is needed',
             "choose a layer that every image passes once",
         )
     return seen[name], logits
@@ -108,7 +108,7 @@ class Head:
             again = self(output.flatten(1))
         if not torch.allclose(again, logits, rtol=1e-3, atol=1e-3 * float(logits.abs().max())):
             raise UserError(
-                f"layer: {layer!r} does not decide alone, the classifier has a way past it",
+                f'layer: "{layer}" does not decide alone, the classifier has a way past it',
                 "choose a layer that everything goes through, one after a block's sum for example",
             )
 

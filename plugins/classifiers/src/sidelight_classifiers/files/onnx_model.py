@@ -150,7 +150,7 @@ def _chosen_output(path: Path, session: Any, name: str) -> Any:
     outputs = {each.name: each for each in session.get_outputs()}
     known = ", ".join(outputs)
     if name and name not in outputs:
-        raise UserError(f"{path} has no output {name!r}; it has {known}", "name one of them with `output`")
+        raise UserError(f'{path} has no output "{name}"; it has {known}', "name one of them with `output`")
     if not name and len(outputs) > 1:
         raise UserError(f"{path} has {len(outputs)} outputs: {known}", "name the one with the scores with `output`")
     chosen = outputs[name] if name else next(iter(outputs.values()))

@@ -61,7 +61,7 @@ class Faces(Data):
         at 64 pixels; a `Split` itself holds float32, 49 kB a face.
         """
         if name not in self.splits:
-            raise UserError(f"there is no split {name!r}", f"use one of: {', '.join(self.splits)}")
+            raise UserError(f'there is no split "{name}"', f"use one of: {', '.join(self.splits)}")
         plan = self.plan
         train = name == "train"
         ids = [f"{'train' if train else 'test'}-{i}" for i in range(self._params.train if train else self._params.test)]
@@ -98,7 +98,7 @@ class Faces(Data):
         if wrong:
             raise UserError(f"confounds: there is no factor {', '.join(wrong)}", f"the factors are: {known}")
         if self._params.label in self._params.confounds:
-            raise UserError(f"confounds: {self._params.label!r} is the label's own factor", "name another factor")
+            raise UserError(f'confounds: "{self._params.label}" is the label\'s own factor', "name another factor")
         return Plan(self._params.label, self._params.slope, dict(self._params.confounds))
 
     def _draw(self, table: np.ndarray) -> Drawn:

@@ -99,7 +99,9 @@ class ProjectDescriptor(InverterDescriptor):
         if params.perceptual == "lpips":
             yield from lpips_mistakes("perceptual")
         if params.perceptual == "classifier" and "classifier" not in given.params:
-            yield Mistake("no classifier whose activations can be compared is wired", "set it to none", "perceptual")
+            yield Mistake(
+                "no classifier whose activations can be compared is wired", "set perceptual to none", "perceptual"
+            )
 
 
 @hookimpl

@@ -117,7 +117,7 @@ class Project(Inverter):
 
     def _by_classifier(self, images: Tensor) -> Distance:
         if self._classifier is None:
-            raise UserError("perceptual: the recipe has no classifier that shows its activations", "set it to none")
+            raise UserError("perceptual: the recipe has no classifier that shows activations", "set perceptual to none")
         return classifier_distance(self._classifier, images)
 
 

@@ -47,7 +47,7 @@ class StylExDescriptor(GeneratorDescriptor):
         side = data.shape[1] // params.shuffle if data.shape and not wrong else None
         if side is not None and side < 2 ** (len(params.encoder_widths) - 1):
             message = f"{len(params.encoder_widths)} widths halve the images more often than {side} pixels allow"
-            yield Mistake(message, "name fewer", "encoder_widths")
+            yield Mistake(message, "name fewer widths", "encoder_widths")
         if params.perceptual == "lpips":
             yield from lpips_mistakes("perceptual")
 

@@ -146,7 +146,7 @@ class StylEx(StyleSpace, Trainable):
             raise UserError(
                 f"encoder_widths: {len(params.encoder_widths)} widths halve the images more often than "
                 f"{height // params.shuffle} pixels allow",
-                "name fewer",
+                "name fewer widths",
             )
         length = params.latent + data.condition.length  # d
         return Architecture(

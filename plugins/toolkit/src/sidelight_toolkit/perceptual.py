@@ -135,7 +135,7 @@ def classifier_distance(classifier: Classifier, images: Tensor) -> Distance:
     """
     layouts = _map_layouts(classifier, images[:1])
     if not layouts:
-        raise UserError("the classifier has no layer with features at places", "set perceptual to lpips or none")
+        raise UserError("the classifier has no layer with feature maps", "set perceptual to lpips or none")
 
     def features(images: Tensor) -> list[Tensor]:
         with classifier.watch(tuple(layouts)) as activations:

@@ -44,7 +44,7 @@ def load_network(path: Path) -> Network:
             facts = file.metadata() or {}
             weights = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
         if facts.get("format") != FORMAT:
-            raise UserError(f"{path} says its format is {facts.get('format')!r}, not {FORMAT!r}", fix)
+            raise UserError(f'{path} has the format "{facts.get("format", "")}", not "{FORMAT}"', fix)
         architecture = Architecture.from_settings(facts)
     except (SafetensorError, OSError, KeyError, TypeError, ValueError) as error:
         raise UserError(f"{path} cannot be read: {error}", fix) from error

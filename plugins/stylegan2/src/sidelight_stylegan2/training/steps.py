@@ -39,7 +39,7 @@ def recorded_steps(
         rows.append(list(terms.values()))
         if not all(math.isfinite(value) for value in rows[-1]):
             raise SidelightError(
-                f"the training left finite numbers at step {number + 1}: {dict(terms)}; try lower rates"
+                f"a term of the loss is not finite at step {number + 1}: {dict(terms)}; lower the learning rates"
             )
     table = np.array(rows, dtype=np.float32).reshape(-1, len(terms))
     return {name: table[:, column].copy() for column, name in enumerate(terms)}

@@ -76,7 +76,7 @@ class AttributeSearch:
         """
         names = self.models.classifier.class_names
         if not 0 <= target < len(names):
-            raise UserError(f"there is no class {target} to find attributes of", f"classes are 0 to {len(names) - 1}")
+            raise UserError(f"there is no class {target} to find attributes of", f"use 0 to {len(names) - 1}")
         styles = self.models.styles(latents)
         reference = self._training_styles()
         reference = styles if reference is None else reference  # extremes of the images themselves

@@ -109,7 +109,7 @@ def _estimated(models: Models, styles: torch.Tensor, extremes: np.ndarray, targe
         if not logits.requires_grad:
             raise UserError(
                 "mode: screened needs gradients, and classifier or generator gives none",
-                "use mode: raced, or components that provide `differentiable`",
+                "set mode to raced, or use components that provide `differentiable`",
             )
         (gradient,) = torch.autograd.grad(logits.sum(), start)  # dC_y/ds, (n, S)
     moves = to_tensor(extremes.astype(np.float32), models.run)[None] - styles[:, :, None]  # (n, S, 2)

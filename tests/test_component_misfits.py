@@ -164,7 +164,7 @@ def test_it_is_refused_where_the_recipe_says_it(catalog, name):
         load_recipe({"recipe": 1, **recipe}, catalog=catalog)
     (mistake,) = refused.value.problems
     assert said in mistake.message
-    assert mistake.suggestion
+    assert mistake.fix
     assert mistake.place.file.partition(", at ")[2].endswith(at)
 
 

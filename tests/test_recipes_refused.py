@@ -338,7 +338,7 @@ def test_check_warns(catalog, folder, name):
     recipe, message, fix = WARNED[name]
     warned = load_recipe({"recipe": 1, **copy.deepcopy(recipe), **HEAT}, catalog=catalog).warnings
     (found,) = [one for one in warned if message in one.message]
-    assert fix in found.suggestion
+    assert fix in found.fix
     Path("recipe.yaml").write_text(yaml.safe_dump({"recipe": 1, **recipe, **HEAT}))
     assert main(["check", "recipe.yaml"]) == 0
 

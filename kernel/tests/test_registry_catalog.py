@@ -29,7 +29,7 @@ def code(component):
 
 def said(answer):
     assert isinstance(answer, Unavailable)
-    return f"{answer.kind}: {answer.message}\n{answer.suggestion}"
+    return f"{answer.kind}: {answer.message}\n{answer.fix}"
 
 
 def test_a_component_in_order_is_available(site, catalog):
@@ -160,13 +160,13 @@ def test_a_missing_dependency_is_not_called_a_typo(site, catalog):
     site.plugin("acme-broken", "import not_there.at_all")
     answer = catalog().lookup("acme-broken/thing", "explainer")
     assert answer.kind == "broken"
-    assert answer.suggestion == "it needs not_there; `pip install acme-broken` installs the dependencies it declares"
+    assert answer.fix == "it needs not_there; `pip install acme-broken` installs the dependencies it declares"
 
 
 def test_a_missing_module_of_its_own_is_no_dependency(site, catalog):
     site.plugin("acme-broken", "import acme_broken.lost")
     answer = catalog().lookup("acme-broken/thing", "explainer")
-    assert answer.suggestion.startswith("reinstall or upgrade acme-broken")
+    assert answer.fix.startswith("reinstall or upgrade acme-broken")
 
 
 def test_metadata_that_cannot_be_read_is_broken_not_unknown(site, catalog):

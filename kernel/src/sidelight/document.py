@@ -104,8 +104,8 @@ def read_yaml(text: str, file: str, problems: Problems, *, one_line: bool = Fals
     except TooBigError as error:
         problems.add(f"the recipe is too big: {error}", reader.here)
     except (yaml.YAMLError, ValueError) as error:  # a ValueError comes from an escape beyond the last character
-        position, message, suggestion = _syntax_mistake(error, text)
-        problems.add(message, reader.at(*position) if position else reader.here, suggestion=suggestion)
+        position, message, fix = _syntax_mistake(error, text)
+        problems.add(message, reader.at(*position) if position else reader.here, fix=fix)
     return Value(UNREADABLE, reader.at(0, 0))
 
 
@@ -156,11 +156,11 @@ class _YamlReader:
             self.problems.add(
                 f"anchors and aliases are not read: {quoted(sign + event.anchor)}",
                 place,
-                suggestion="write the value out, or give it a name under vars",
+                fix="write the value out, or give it a name under vars",
             )
         if getattr(event, "tag", None) is not None:
             self.problems.add(
-                f"the tag {quoted(event.tag)} is not read", place, suggestion="recipes hold plain data; remove the tag"
+                f"the tag {quoted(event.tag)} is not read", place, fix="recipes hold plain data; remove the tag"
             )
             data = UNREADABLE
         return Value(data, place)
@@ -194,7 +194,7 @@ class _YamlReader:
             self.problems.add(
                 f"the key {quoted(key.data)} is given twice" + (f"; it stands in line {line} already" if line else ""),
                 key.place,
-                suggestion="give one of them another name, or take it out",
+                fix="give one of them another name, or take it out",
             )
         return items
 
@@ -208,7 +208,7 @@ class _YamlReader:
         elif not isinstance(key.data, str):
             message, fix = f"the key {event.value} is not text", f'write "{event.value}"'
         if message:
-            self.problems.add(message, key.place, suggestion=fix)
+            self.problems.add(message, key.place, fix=fix)
         return bool(message)
 
 
@@ -374,7 +374,7 @@ def read_params(cls: type, items: dict[str, Item], owner: str, place: Place | No
                 f"{owner} has no parameter {quoted(name)}",
                 item.key_place,
                 expected=f"one of {listing(known)}" if known else "no parameters",
-                suggestion=did_you_mean(name, known),
+                fix=did_you_mean(name, known),
             )
             values[name] = UNREADABLE
     for name, param in known.items():
@@ -409,7 +409,7 @@ def _param_value(param: Param, value: Value, owner: str, problems: Problems) -> 
                 f"{quoted('.'.join(map(str, (param.name, *path))))} of {owner} is {show(data)}",
                 _at(value, path),
                 expected=param.type.words(),
-                suggestion=_correction(kind, data),
+                fix=_correction(kind, data),
                 help=param.help,
             )
         return UNREADABLE

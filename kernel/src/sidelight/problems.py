@@ -40,28 +40,28 @@ class Problem:
         message: what is wrong, one sentence without a full stop.
         place: where, if it has a place.
         expected: what would be right.
-        suggestion: the correction that is most likely meant: `did you mean "steps"?`.
+        fix: the correction that is most likely meant: `did you mean "steps"?`.
         help: the parameter's own help text.
     """
 
     message: str
     place: Place | None = None
     expected: str = ""
-    suggestion: str = ""
+    fix: str = ""
     help: str = ""
 
     @property
     def sentence(self) -> str:
-        """One line: place, message and suggestion."""
+        """One line: place, message and fix."""
         place = f"{self.place}: " if self.place else ""
-        return f"{place}{self.message}" + (f"; {self.suggestion}" if self.suggestion else "")
+        return f"{place}{self.message}" + (f"; {self.fix}" if self.fix else "")
 
     def render(self) -> str:
-        """Several lines of text: place and message, the source line, a caret, expectation, suggestion and help."""
+        """Several lines of text: place and message, the source line, a caret, expectation, fix and help."""
         lines = [f"{self.place}: {self.message}" if self.place else self.message]
         if self.place and self.place.line and self.place.text.strip():
             lines += [f"    {line}" for line in _pointed(self.place.text, self.place.column)]
-        notes = (("expected", self.expected), ("hint", self.suggestion), ("help", self.help))
+        notes = (("expected", self.expected), ("hint", self.fix), ("help", self.help))
         return "\n".join(lines + [f"  {name}: {text}" for name, text in notes if text])
 
 
@@ -100,14 +100,14 @@ class Problems:
     _sources: int = 0
 
     def add(
-        self, message: str, place: Place | None = None, *, expected: str = "", suggestion: str = "", help: str = ""
+        self, message: str, place: Place | None = None, *, expected: str = "", fix: str = "", help: str = ""
     ) -> None:
         """Note one mistake; the same one is kept once."""
-        self.mistakes.setdefault(Problem(message, place, expected, suggestion, help))
+        self.mistakes.setdefault(Problem(message, place, expected, fix, help))
 
-    def warn(self, message: str, place: Place | None = None, *, suggestion: str = "") -> None:
+    def warn(self, message: str, place: Place | None = None, *, fix: str = "") -> None:
         """Note something that is no mistake and yet probably not meant."""
-        self.warned.setdefault(Problem(message, place, suggestion=suggestion))
+        self.warned.setdefault(Problem(message, place, fix=fix))
 
     @property
     def warnings(self) -> tuple[Problem, ...]:

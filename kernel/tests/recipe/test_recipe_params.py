@@ -100,8 +100,8 @@ def test_mistakes(name, given, message, expected, hint):
     assert instance is None
     assert problem.message.startswith(message)
     assert problem.expected.startswith(expected)
-    assert problem.suggestion.startswith(hint)
-    assert bool(problem.suggestion) == bool(hint)
+    assert problem.fix.startswith(hint)
+    assert bool(problem.fix) == bool(hint)
     assert problem.help == next(
         (one.metadata["sidelight"]["help"] for one in attrs.fields(Every) if one.name == name), ""
     )

@@ -104,7 +104,7 @@ class KernelHost(Host):
         found = []
         for answer in [self.catalog.lookup(use, one) for one in roles] or [self.catalog.missing(use, None)]:
             if isinstance(answer, Unavailable):
-                raise UserError(answer.message, answer.suggestion) from answer.cause
+                raise UserError(answer.message, answer.fix) from answer.cause
             found.append(Found(use, answer.role, answer.descriptor, answer.distribution, answer.version))
         return tuple(found)
 

@@ -70,7 +70,7 @@ def _read_file(path: Path, chain: Sequence[Path], problems: Problems, extended_a
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or str(error)
         reason = "there is no such file" if isinstance(error, FileNotFoundError) else reason
-        problems.add(f"the recipe {quoted(str(path))} cannot be read: {reason}", place, suggestion=_similar(path))
+        problems.add(f"the recipe {quoted(str(path))} cannot be read: {reason}", place, fix=_similar(path))
         return Value(UNREADABLE, place)
     if len(content) > MAX_BYTES:
         problems.add(f"the recipe {quoted(str(path))} is larger than {MAX_BYTES // 1024} KiB", place)
@@ -83,7 +83,7 @@ def _read_file(path: Path, chain: Sequence[Path], problems: Problems, extended_a
         line = before[start:] + content[error.start :].split(b"\n")[0].decode("utf-8", "replace").rstrip("\r")
         place = Place(str(path), before.count("\n") + 1, len(before) - start + 1, line, problems.next_rank())
         message = f"the byte 0x{content[error.start]:02x} is not UTF-8"
-        problems.add(message, place, suggestion="save the file as UTF-8 text")
+        problems.add(message, place, fix="save the file as UTF-8 text")
         return Value(UNREADABLE, place)
     return _with_bases(read_yaml(text, str(path), problems), path.parent, (*chain, path.resolve()), problems)
 
@@ -216,13 +216,13 @@ def _swapped(recipe: Value, text: str, problems: Problems) -> Value:
         return _nested((*matches[0], "use"), Value(use, place))
     if matches:
         choices = listing(".".join(keys) for keys in matches)
-        problems.add(f"{quoted(name)} could be any of {choices}", place, suggestion="name one of them")
+        problems.add(f"{quoted(name)} could be any of {choices}", place, fix="name one of them")
     else:
         problems.add(
             f"the recipe has no component {quoted(name)} to swap",
             place,
             expected=listing(".".join(keys) for keys in names),
-            suggestion=did_you_mean(name, dict.fromkeys(name for called in names.values() for name in called)),
+            fix=did_you_mean(name, dict.fromkeys(name for called in names.values() for name in called)),
         )
     return Value({}, place)
 
@@ -277,7 +277,7 @@ def _with_literal_uses(section: Item, problems: Problems) -> Item:
         if not isinstance(value.data, str) or "${" not in value.data:
             return Item(item.key_place, inside(value))
         message = f"a variable cannot choose a component: {show(value.data)}"
-        problems.add(message, value.place, suggestion="write the component out; --swap exchanges it")
+        problems.add(message, value.place, fix="write the component out; --swap exchanges it")
         return Item(item.key_place, Value(UNREADABLE, value.place))
 
     def component(value: Value) -> Value:
@@ -343,7 +343,7 @@ class _Filling:
     def inline(self, name: str | None, place: Place, depth: int) -> str | None:
         """A variable's value as text; None after a mistake."""
         if name is None:
-            self.problems.add('"${" is not closed', place, suggestion="write $${ where you mean the characters ${")
+            self.problems.add('"${" is not closed', place, fix="write $${ where you mean the characters ${")
             return None
         data = self.lookup(name, place, depth)
         if data is UNREADABLE:
@@ -366,7 +366,7 @@ class _Filling:
                 expected=f"one of {listing(self.definitions)}"
                 if self.definitions
                 else "a vars section that defines it",
-                suggestion=did_you_mean(name, self.definitions) or "write $${ where you mean the characters ${",
+                fix=did_you_mean(name, self.definitions) or "write $${ where you mean the characters ${",
             )
             return UNREADABLE
         if name in self.open or len(self.open) >= _MAX_CHAIN:

@@ -98,7 +98,7 @@ class Fit:
         classes = wrong_question(self._facts(self.classifier, ClassifierFacts), explain.target, explain.targets)
         for mistake in chain(images, classes):
             message = f"explain.{mistake.option}: {mistake.message}"
-            self.problems.add(message, self.recipe.place_of(mistake.option), suggestion=mistake.fix)
+            self.problems.add(message, self.recipe.place_of(mistake.option), fix=mistake.fix)
 
     def _default_split(self) -> None:
         """Images without labels of which nobody learns, and only the test images are explained for want of `split`."""
@@ -111,7 +111,7 @@ class Fit:
             self.problems.warn(
                 f"only the split test is explained, {some} of {every} images",
                 self.data.choice.use_place if self.data else None,
-                suggestion="set explain.split: all for every image",
+                fix="set explain.split: all for every image",
             )
 
     def _class_names(self) -> None:
@@ -125,7 +125,7 @@ class Fit:
                 f"no class of the data ({listing(ours, 4)}) is one of the classifier ({listing(theirs.classes, 4)}), "
                 "so that every image would be called misclassified",
                 self.classifier.choice.use_place,
-                suggestion="give both the same class names",
+                fix="give both the same class names",
             )
 
     def _can_learn(self, candidate: Candidate) -> bool:
@@ -152,7 +152,7 @@ class Fit:
                 "no inverter",
                 candidate.choice.use_place,
                 expected='a section "inverter"',
-                suggestion=installed_hint(self.wiring.catalog, "inverter", ()),
+                fix=installed_hint(self.wiring.catalog, "inverter", ()),
             )
 
     def _shapes(self, candidate: Candidate) -> None:
@@ -196,7 +196,7 @@ class Fit:
                 f"{user.choice.use} inverts none of the explained images: they have {shape_text(shape)}, "
                 f"{generator.choice.use} makes {shape_text(made)}",
                 user.choice.use_place,
-                suggestion="use a generator of such images",
+                fix="use a generator of such images",
             )
         else:
             self.problems.add(
@@ -204,7 +204,7 @@ class Fit:
                 f"{generator.choice.use} makes {shape_text(made)}",
                 user.choice.use_place,
                 expected="a generator and data of one shape",
-                suggestion=_size_fix(data, made) if made[0] == shape[0] else _channel_fix(data, made[0]),
+                fix=_size_fix(data, made) if made[0] == shape[0] else _channel_fix(data, made[0]),
             )
         return False
 
@@ -222,13 +222,13 @@ class Fit:
                 f"{shape_text(made)}",
                 classifier.choice.use_place,
                 expected="the same channels" + ("" if facts.resizes else ", height and width"),
-                suggestion=_channel_fix(source, shape[0]) if misfit == "channels" else _size_fix(source, shape),
+                fix=_channel_fix(source, shape[0]) if misfit == "channels" else _size_fix(source, shape),
             )
         elif source is self.data:
             self.problems.warn(
                 f"images of {made[1]}x{made[2]} are enlarged to the {shape[1]}x{shape[2]} of {classifier.choice.use}",
                 source.choice.place_of("size"),
-                suggestion=_size_fix(source, shape),
+                fix=_size_fix(source, shape),
             )
 
     def _misfits(self, candidate: Candidate) -> None:

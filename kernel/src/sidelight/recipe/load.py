@@ -89,7 +89,7 @@ class _Structure:
         for key, item in items.items():
             if key not in known:
                 expected, fix = f"{whose} {listing(known, 20)}", did_you_mean(key, known)
-                self.problems.add(f"unknown key {quoted(key)}", item.key_place, expected=expected, suggestion=fix)
+                self.problems.add(f"unknown key {quoted(key)}", item.key_place, expected=expected, fix=fix)
 
     def check_version(self) -> None:
         item = self.root.data.get("recipe")
@@ -158,7 +158,7 @@ class _Structure:
                 f"{path} is {show(value.data)}",
                 value.place,
                 expected="a component {use: PLUGIN/COMPONENT}, or in a section a mapping of ids to components",
-                suggestion=did_you_mean(name, COMPONENT_KEYS) or (f"write {{use: {value.data}}}" if is_use else ""),
+                fix=did_you_mean(name, COMPONENT_KEYS) or (f"write {{use: {value.data}}}" if is_use else ""),
             )
         self.refuse_unknown(items, COMPONENT_KEYS, "a component has")
         use = items.get("use")
@@ -167,7 +167,7 @@ class _Structure:
                 f"{path} does not say which component to use",
                 value.place,
                 expected="use: PLUGIN/COMPONENT",
-                suggestion=did_you_mean(name, [other for other in ids if other != name]),
+                fix=did_you_mean(name, [other for other in ids if other != name]),
             )
         return Choice(
             id=name,

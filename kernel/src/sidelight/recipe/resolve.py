@@ -12,6 +12,7 @@ import attrs
 from sidelight_specs import ExplainerDescriptor, MetricDescriptor
 from sidelight_specs.facts import DataFacts
 from sidelight_specs.recipe import TRAINING_SLOT, VERSION, params_plain
+from sidelight_specs.roles import ROLES
 from sidelight_specs.wording import did_you_mean, listing, quoted
 
 from sidelight.recipe.fit import Fit
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
     from sidelight.problems import Problems
     from sidelight.registry.catalog import Catalog
 
-_GIVEN = {"attribute_finder": "attributes", "inverter": "inversion"}
+_GIVEN = {name: role.gives for name, role in ROLES.items() if role.verb in ("find", "invert")}
 """Kinds that components other than explainers give for a metric to measure."""
 
 
@@ -45,9 +46,7 @@ def resolve(recipe: Recipe, catalog: Catalog, problems: Problems, *, finished: b
     wiring.wire()
     written: Any = recipe.explain
     explain = attrs.evolve(
-        written,
-        data=question_about(recipe, "data", wiring),
-        classifier=question_about(recipe, "classifier", wiring),
+        written, data=question_about(recipe, "data", wiring), classifier=question_about(recipe, "classifier", wiring)
     )
     data, classifier = (_with_id(candidates, role, getattr(explain, role)) for role in ("data", "classifier"))
     facts = DataFacts() if finished else Fit(recipe, wiring, data, classifier).check()
@@ -110,7 +109,7 @@ def question_about(recipe: Recipe, role: str, wiring: Wiring) -> str | None:
                 f"the recipe has no {role}, whose {'images' if role == 'data' else 'answers'} are explained",
                 recipe.place,
                 expected=f"a section {quoted(role)}",
-                suggestion=installed_hint(wiring.catalog, role, ()),
+                fix=installed_hint(wiring.catalog, role, ()),
             )
     elif named is None:
         wiring.problems.add(
@@ -124,7 +123,7 @@ def question_about(recipe: Recipe, role: str, wiring: Wiring) -> str | None:
             f"the recipe has no {role} with the id {quoted(named)}",
             place,
             expected=f"one of {listing(ids)}",
-            suggestion=did_you_mean(named, ids),
+            fix=did_you_mean(named, ids),
         )
     return None
 
@@ -134,7 +133,7 @@ def one_way_to_choose_images(recipe: Recipe, problems: Problems) -> None:
     labels = recipe.explain_items.get("labels")
     if recipe.explain.indices and recipe.explain.labels and labels:
         place = labels.key_place
-        problems.add("explain: indices and labels exclude each other", place, suggestion="take one of them out")
+        problems.add("explain: indices and labels exclude each other", place, fix="take one of them out")
 
 
 def one_main_inverter(candidates: Iterable[Candidate], problems: Problems) -> None:
@@ -162,7 +161,7 @@ def metrics_measure_something(candidates: Iterable[Candidate], problems: Problem
                 f"{metric.choice.use} has nothing to measure: it accepts {listing(descriptor.accepts)}, "
                 f"the recipe gives {listing(sorted(given)) or 'no explanation'}",
                 metric.choice.use_place,
-                suggestion="add an explainer that gives one of these, or take the metric out",
+                fix="add an explainer that gives one of these, or take the metric out",
             )
 
 
@@ -176,7 +175,7 @@ def metrics_share_a_generator(built: Mapping[Candidate, ResolvedComponent], prob
             problems.warn(
                 f"{metric.use} measures nothing: {listing(one.use for one in subjects)} used another generator",
                 candidate.choice.use_place,
-                suggestion="name it with needs: {generator: ID}",
+                fix="name it with needs: {generator: ID}",
             )
 
 

@@ -100,7 +100,7 @@ def look_up(choice: Choice, catalog: Any, problems: Problems, *, finished: bool 
         return Candidate(choice)
     result = catalog.lookup(choice.use, choice.role)
     if isinstance(result, Unavailable):
-        problems.add(result.message, choice.use_place, suggestion=result.suggestion)
+        problems.add(result.message, choice.use_place, fix=result.fix)
         return Candidate(choice)
     _check_kinds(choice, result.descriptor, catalog, problems)
     params = read_params(result.descriptor.params, choice.params, choice.use, choice.use_place, problems)
@@ -146,7 +146,7 @@ def note(mistakes: Iterable[Mistake], choice: Choice, problems: Problems) -> boo
         refused = refused or mistake.refused
         report = problems.add if mistake.refused else problems.warn
         message = f"{option}{choice.use}: {mistake.message}"
-        report(message, choice.place_of(mistake.option), suggestion=mistake.fix)
+        report(message, choice.place_of(mistake.option), fix=mistake.fix)
     return refused
 
 
@@ -160,7 +160,7 @@ def _is_missing(choice: Choice, option: str, path: str, problems: Problems) -> b
         f"{quoted(option)} of {choice.use}: {reason}",
         choice.place_of(option),
         expected=f"a file; relative paths start at {Path.cwd()}",
-        suggestion=_near(Path(path).expanduser()),
+        fix=_near(Path(path).expanduser()),
     )
     return True
 
@@ -211,7 +211,7 @@ class Wiring:
                     f"{candidate.choice.use} has no need {quoted(slot)}",
                     named.place,
                     expected=f"one of {listing(slots)}" if slots else "no needs",
-                    suggestion=did_you_mean(slot, slots),
+                    fix=did_you_mean(slot, slots),
                 )
 
     def fill(self, candidate: Candidate, need: Need) -> Candidate | None:
@@ -243,7 +243,7 @@ class Wiring:
             f"{candidate.choice.use} needs {wanted_id}, and the recipe has none",
             named.place,
             expected=f"one of {listing(ids)}" if ids else f"a section {quoted(_SECTION[need.role])}",
-            suggestion=did_you_mean(named.data, ids),
+            fix=did_you_mean(named.data, ids),
         )
         return None
 
@@ -255,7 +255,7 @@ class Wiring:
             + listing(other.choice.id for other in rivals),
             candidate.choice.use_place,
             expected=f"needs: {{{need.slot}: ID}}, naming one of them",
-            suggestion=capable,
+            fix=capable,
         )
 
     def _absent(self, candidate: Candidate, need: Need) -> None:
@@ -266,7 +266,7 @@ class Wiring:
             f"{candidate.choice.use} {purpose}; the recipe has none",
             candidate.choice.use_place,
             expected=f"a section {quoted(_SECTION[need.role])}",
-            suggestion=installed_hint(self.catalog, need.role, need.capabilities, candidate.choice.use),
+            fix=installed_hint(self.catalog, need.role, need.capabilities, candidate.choice.use),
         )
 
     def _fitting(self, candidate: Candidate, need: Need, other: Candidate, place: Place) -> Candidate:
@@ -278,7 +278,7 @@ class Wiring:
                 f"{candidate.choice.use} needs {wanted(need)}; {other.choice.use} provides {has}",
                 place,
                 expected="; ".join(f"{name}: {meaning(name)}" for name in missing),
-                suggestion=self._remedy(candidate, need, other, missing),
+                fix=self._remedy(candidate, need, other, missing),
             )
         return other
 

@@ -57,13 +57,13 @@ class Unavailable:
     Args:
         kind: `unknown` (nothing installed announces it), `broken` (installed, does not load) or `blocked` (by policy).
         message: what is wrong, a sentence without a full stop.
-        suggestion: what to do about it; may be empty.
+        fix: what to do about it; may be empty.
         cause: the exception behind a broken component, for `--debug`.
     """
 
     kind: Literal["unknown", "broken", "blocked"]
     message: str
-    suggestion: str
+    fix: str
     cause: BaseException | None = field(default=None, repr=False)
 
 
@@ -117,7 +117,7 @@ class Catalog:
         """
         loaded = self._blocked(entry) or self._load(entry)
         if isinstance(loaded, Unavailable):
-            raise SidelightError(f"{loaded.message}\n  fix: {loaded.suggestion}") from loaded.cause
+            raise SidelightError(f"{loaded.message}\n  fix: {loaded.fix}") from loaded.cause
         return loaded
 
     def kind_names(self) -> set[str]:

@@ -77,7 +77,7 @@ def _refused(entry: PluginEntry, refusal: Unavailable | None) -> State:
     if refusal is None:
         return State(entry, "unchecked")
     state: Literal["broken", "blocked"] = "blocked" if refusal.kind == "blocked" else "broken"
-    return State(entry, state, why=refusal.message, fix=refusal.suggestion)
+    return State(entry, state, why=refusal.message, fix=refusal.fix)
 
 
 def _load(entries: list[PluginEntry], stamp: str) -> dict[PluginEntry, State]:
@@ -118,7 +118,7 @@ def _answered(entry: PluginEntry, answer: dict[str, Any]) -> State:
     if "summary" in answer:
         return State(entry, "ok", summary=answer["summary"])
     refusal = broken(entry, Failure(answer["why"], answer.get("missing", "")))
-    return State(entry, "broken", why=refusal.message, fix=refusal.suggestion)
+    return State(entry, "broken", why=refusal.message, fix=refusal.fix)
 
 
 def answer() -> None:

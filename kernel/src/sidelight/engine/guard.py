@@ -7,6 +7,7 @@ asked about one fixed example when it is first shared, and again after every str
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from contextlib import contextmanager
 from time import process_time
 from typing import TYPE_CHECKING, Any
@@ -21,7 +22,7 @@ from sidelight.engine.machine import load_torch
 from sidelight.recipe.model import ResolvedComponent
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Iterator
 
 _FIXED = ("classifier", "generator", "inverter", "data")  # fixed functions; the other roles may learn while they work
 _PROBED = ("classifier", "generator")
@@ -46,12 +47,12 @@ class _Before:
     settings: dict[str, Setting]
 
 
+@attrs.define(eq=False)
 class Guard:
     """Fingerprints of all live components around every stretch of a component's own code.
 
     Args:
-        alive: the live components, as they are now.
-        rebuild: forgets them, so that they are built anew.
+        alive: the live components, as they are now; emptied when they have to be built anew.
         warn: told of classifiers that answer at random.
         seed_of: seed of a component's global random streams, as in its own steps.
         device: the torch device string.
@@ -60,20 +61,14 @@ class Guard:
         seconds: CPU time of the guard so far.
     """
 
-    def __init__(
-        self,
-        alive: Callable[[], Mapping[ResolvedComponent, Any]],
-        rebuild: Callable[[], None],
-        warn: Callable[[str], None],
-        seed_of: Callable[[ResolvedComponent], int],
-        device: str,
-    ) -> None:
-        self._alive, self._rebuild, self._warn = alive, rebuild, warn
-        self._seed_of, self._device = seed_of, device
-        self._before: _Before | None = None
-        self._settled: set[ResolvedComponent] = set()
-        self._answers: dict[ResolvedComponent, np.ndarray | None] = {}
-        self.seconds = 0.0
+    alive: dict[ResolvedComponent, Any]
+    warn: Callable[[str], None]
+    seed_of: Callable[[ResolvedComponent], int]
+    device: str
+    seconds: float = 0.0
+    _before: _Before | None = None
+    _settled: set[ResolvedComponent] = attrs.field(factory=set)
+    _answers: dict[ResolvedComponent, np.ndarray | None] = attrs.field(factory=dict)
 
     @property
     def is_idle(self) -> bool:
@@ -102,7 +97,7 @@ class Guard:
             with self._counted():
                 changed = self._changes(before)
             if changed:
-                self._warn(f"{actor.title} failed and left changed: {_listed(changed)}")
+                self.warn(f"{actor.title} failed and left changed: {_listed(changed)}")
             raise
         finally:
             self._before = None
@@ -132,7 +127,7 @@ class Guard:
             self.seconds += process_time() - start
 
     def _others(self, actor: ResolvedComponent) -> dict[ResolvedComponent, Any]:
-        return {component: instance for component, instance in self._alive().items() if component is not actor}
+        return {component: instance for component, instance in self.alive.items() if component is not actor}
 
     def _look(self, actor: ResolvedComponent) -> Fingerprint:
         others = self._others(actor).items()
@@ -147,7 +142,7 @@ class Guard:
         changed = changed or self._other_answers(before.actor)  # asked last: they cost a forward pass
         if changed:
             self._settled.clear()
-            self._rebuild()
+            self.alive.clear()
         return changed + others
 
     def _settle(self, actor: ResolvedComponent) -> None:
@@ -168,7 +163,7 @@ class Guard:
             if changed:
                 raise Untrustworthy(f"{component.title} changes when it is used: {_listed(changed)}")
             if not _agree(first, second):
-                self._warn(f"{component.title} answers one example in two ways; its explanations cannot be reproduced")
+                self.warn(f"{component.title} answers one example in two ways; its explanations cannot be reproduced")
                 first = None
             if not _agree(self._answers.setdefault(component, first), first):
                 text = "was changed by another component, and answers otherwise when it is built anew"
@@ -187,10 +182,10 @@ class Guard:
 
     def _answer(self, component: ResolvedComponent, instance: Any) -> np.ndarray | None:
         """Class logits of a fixed picture, or the picture of a fixed latent; None where it cannot be asked."""
-        torch, device = load_torch(), self._device
+        torch, device = load_torch(), self.device
         try:
             with (
-                own_streams(self._seed_of(component)),
+                own_streams(self.seed_of(component)),
                 torch.no_grad(),
                 underway.doing(f"{component.title} asked about one example"),
             ):

@@ -5,8 +5,8 @@ from __future__ import annotations
 import gc
 from collections.abc import Sized
 from contextlib import contextmanager
+from contextvars import ContextVar
 from importlib import import_module
-from threading import local
 from time import perf_counter
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
@@ -105,13 +105,6 @@ class Clock:
             self._entered = None
 
 
-class _Records(local):
-    """The stack of records of each thread: a page that is served has components at work in several."""
-
-    def __init__(self) -> None:
-        self.stack = [Record()]
-
-
 class Session:
     """Live components of a run, built when a step needs them, and everything they share.
 
@@ -141,11 +134,13 @@ class Session:
         self.seeds: dict[str, int] = {}
         self.doing: tuple[str, ResolvedComponent] | None = None
         self.made = self.found = 0
-        self._alive: dict[ResolvedComponent, tuple[Any, Record]] = {}
+        self._alive: dict[ResolvedComponent, Any] = {}
+        self._built: dict[ResolvedComponent, Record] = {}
         self._said: set[str] = set()
-        self._records = _Records()
+        self._whole = Record()
+        self._record = ContextVar[Record]("record")  # a page that is served has components at work in several threads
         self._guarded, self._held_back = guarded, list[tuple[str, Entry]]()
-        self.guard = Guard(self.alive, self._alive.clear, self.warn, self._stream_seed, device)
+        self.guard = Guard(self._alive, self.warn, self._stream_seed, device)
         self.keys = Keys(resolved.seed, DTYPE, device.split(":")[0], self._fingerprint, thread_count())
 
     # Components
@@ -162,14 +157,9 @@ class Session:
                     state = self.state(component).result
                     with self.inside(component, "load_state"):
                         instance.load_state(state)
-                self._alive[component] = (instance, record)
-        instance, record = self._alive[component]
-        self._absorb(record.emitted, record.warnings)
-        return instance
-
-    def alive(self) -> dict[ResolvedComponent, Any]:
-        """Every live component's instance."""
-        return {component: instance for component, (instance, _) in self._alive.items()}
+                self._alive[component], self._built[component] = instance, record
+        self._absorb(self._built[component].emitted, self._built[component].warnings)
+        return self._alive[component]
 
     def keep_only(self, needed: Set[ResolvedComponent]) -> None:
         """Forget the components that no later step uses."""
@@ -228,17 +218,17 @@ class Session:
     @property
     def record(self) -> Record:
         """By-products and warnings of the innermost stretch of work that is being kept."""
-        return self._records.stack[-1]
+        return self._record.get(self._whole)
 
     @contextmanager
     def recording(self) -> Iterator[Record]:
         """Collect by-products and warnings of the context apart."""
-        stack = self._records.stack
-        stack.append(Record())
+        record = Record()
+        token = self._record.set(record)
         try:
-            yield stack[-1]
+            yield record
         finally:
-            stack.pop()
+            self._record.reset(token)
 
     def _absorb(self, emitted: Iterable[tuple[str, Artifact]], warnings: Iterable[str]) -> None:
         """Repeat by-products and warnings that were recorded before."""

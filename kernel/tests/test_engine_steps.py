@@ -262,3 +262,10 @@ def test_a_manifest_that_points_outside_its_folder_is_refused(toys):
     (folder / "run.json").write_text(json.dumps(manifest))
     with pytest.raises(SidelightError, match="outside"):
         sidelight.load_run(folder)
+
+
+def test_a_factory_builds_the_recipes_component_for_another_classifier(toys):
+    via = {"use": "toy/delegating", "needs": {"method": "bright"}}
+    results = toys.run(toys.small(explainers={"bright": {"use": "toy/brightness"}, "via": via})).results
+    bright, via = (results.explanations[name].values for name in ("bright", "via"))
+    np.testing.assert_array_equal(bright, via, err_msg="its random streams are those of the component")

@@ -9,7 +9,7 @@ import attrs
 import pluggy
 import pytest
 import sidelight_specs
-from sidelight_specs import ExplainerDescriptor, MetricDescriptor, Need, hooks, param, params
+from sidelight_specs import ExplainerDescriptor, MetricDescriptor, Need, UserError, hooks, param, params
 from sidelight_specs.commands import Command
 from sidelight_specs.descriptors import CAPABILITIES
 from sidelight_specs.observers import RecipeFacts, RunFacts, StepFacts
@@ -127,6 +127,9 @@ def test_the_example_of_an_observer_takes_arguments_of_its_hook(hook, capsys):
         "run": RunFacts(name="quick", folder=Path("runs/quick"), device="cpu", steps=("read data",)),
         "step": step,
         "seconds": 1.25,
+        "inside": 1.0,
+        "made": 1,
+        "found": 0,
         "cached": False,
         "error": "",
         "name": "state",
@@ -146,3 +149,14 @@ class OptionsOfTheExample:
     steps: int = param(1, "Steps.", minimum=1)
     latent: int = param(1, "Latents.", minimum=1)
     patch: int = param(1, "Patch.", minimum=1)
+
+
+def test_the_toys_give_a_factory_where_a_need_asks_for_one():
+    from sidelight_specs.testing.toybox import Toys
+    from sidelight_specs.testing.toys import ToyClassifier
+
+    build = Toys().fill(Need("heatmap", role="explainer", factory=True))
+    classifier = ToyClassifier()
+    assert build(classifier) is not build(classifier)
+    with pytest.raises(UserError, match="no toy generator can fill"):
+        Toys().fill(Need("generator", factory=True))

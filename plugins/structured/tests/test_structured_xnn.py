@@ -80,9 +80,8 @@ SETTINGS = {
 
 
 def fitted(run=None, heatmap=None, data=None, **settings):
-    classifier = QuarterClassifier()
-    method = heatmap(classifier) if heatmap else None
-    explainer = Xnn(XnnParams(**{**SETTINGS, **settings}), classifier=classifier, heatmap=method, run=run or ToyRun())
+    params, classifier = XnnParams(**{**SETTINGS, **settings}), QuarterClassifier()
+    explainer = Xnn(params, classifier=classifier, heatmap=heatmap, run=run or ToyRun())
     explainer.fit(data or QuarterData())
     return explainer
 

@@ -84,12 +84,16 @@ class Need:
         role: the role of the component that fills it.
         capabilities: what that component must provide.
         optional: give `None` when the recipe has no such component.
+        factory: give `build(classifier) -> component` in the place of the component: the recipe's component, with its
+            parameters and its other needs, built for another classifier. For methods that explain a part of a
+            classifier with a method that the user names. Nothing that the component has learned is taken along.
     """
 
     slot: str
     role: str = field()
     capabilities: tuple[str, ...] = field(default=(), converter=_names)
     optional: bool = False
+    factory: bool = False
 
     @role.default
     def _same_as_slot(self) -> str:

@@ -41,6 +41,13 @@ class Part(Protocol):
             SidelightError: it cannot be built; the message says why.
         """
 
+    def build(self, classifier: Any) -> Any:
+        """The component built anew for another classifier, as by `Need(..., factory=True)`; a new one each time.
+
+        Raises:
+            SidelightError: it cannot be built; the message says why.
+        """
+
 
 class Stage(Protocol):
     """Where a page is served, and what it is served with.

@@ -150,6 +150,10 @@ class LivePart:
         """The component, built on first use."""
         return self._session.get(self._component)
 
+    def build(self, classifier: Any) -> Any:
+        """The component built anew for another classifier."""
+        return self._session.build(self._component, classifier)
+
 
 class LiveStage:
     """Implements `sidelight_specs.stage.Stage`.

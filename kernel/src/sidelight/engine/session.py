@@ -6,6 +6,7 @@ import gc
 from collections.abc import Sized
 from contextlib import contextmanager
 from contextvars import ContextVar
+from functools import partial
 from importlib import import_module
 from time import perf_counter
 from typing import TYPE_CHECKING, Any, TypeVar, cast
@@ -177,8 +178,18 @@ class Session:
             raise UserError("the recipe has no data", "add a section `data`")
         return self.keep(component, "fit", trained_by(self.keys, data), lambda: self._fit(component, data))
 
-    def _construct(self, component: ResolvedComponent) -> Any:
-        needs = {slot: need and self.get(need) for slot, need in component.needs.items()}
+    def build(self, component: ResolvedComponent, classifier: Any) -> Any:
+        """The component built anew for another classifier; parameters, other needs and random streams are its own."""
+        return self._construct(component, classifier)
+
+    def _construct(self, component: ResolvedComponent, classifier: Any = None) -> Any:
+        factories = {need.slot for need in component.descriptor.needs if need.factory}
+        needs: dict[str, Any] = {}
+        for slot, need in component.needs.items():
+            if need is not None and classifier is not None and need.role == "classifier":
+                needs[slot] = classifier
+            else:
+                needs[slot] = need and (partial(self.build, need) if slot in factories else self.get(need))
         module, _, name = component.descriptor.factory.partition(":")
         with self.inside(component, "build"):
             try:

@@ -175,6 +175,13 @@ def sidelight_explainers():
         needs=needs,
         gives="heatmap",
     )
+    yield ExplainerDescriptor(
+        name="delegating",
+        summary="Asks another explainer, built for a classifier of its own.",
+        factory="sidelight_toy.behaviour:Delegating",
+        needs=(Need("classifier"), Need("method", role="explainer", capabilities=("heatmap",), factory=True)),
+        gives="heatmap",
+    )
     both = (Need("classifier"), Need("generator"))
     yield ExplainerDescriptor(
         name="vandal",

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+
 import numpy as np
 import torch
 from sidelight_specs import Artifact, UserError
@@ -119,6 +121,17 @@ class Talkative(Explainer):
         called("make")
         self.run.warn("made")
         return State(arrays={"x": self.run.rng("x").random(3), "a": self.run.rng("a").random(2)})
+
+
+class Delegating(Explainer):
+    def __init__(self, params, *, classifier, method, run):
+        self.other, self.method = copy.copy(classifier), method
+
+    def explain(self, images, targets):
+        one, two = self.method(self.other), self.method(self.other)
+        assert one is not two
+        assert one.classifier is self.other
+        return one.explain(images, targets)
 
 
 class Failing(Explainer):

@@ -80,7 +80,7 @@ def sidelight_explainers() -> Iterable[ExplainerDescriptor]:
         factory="sidelight_structured.xnn.xnn:Xnn",
         needs=(
             Need("classifier", capabilities=("activations",)),
-            Need("heatmap", role="explainer", capabilities=("heatmap",), optional=True),
+            Need("heatmap", role="explainer", capabilities=("heatmap",), optional=True, factory=True),
         ),
         provides=("trainable",),
         gives="concepts",

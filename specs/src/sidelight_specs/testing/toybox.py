@@ -43,19 +43,23 @@ class Toys:
     example: Callable[[Path], dict[str, Any]] | None = None
 
     def fill(self, need: Need) -> Any:
-        """A toy of the need's role with the capabilities asked for.
+        """A toy of the need's role with the capabilities asked for, or where it asks for a factory, that.
 
         Raises:
             UserError: no toy can have them.
         """
         missing = set(need.capabilities) - CAPABILITIES.get(need.role, set())
         both = {"latent.z", "latent.w"} <= set(need.capabilities)
-        if missing or both or need.role not in _MAKERS:
+        if missing or both or need.role not in _MAKERS or (need.factory and need.role != "explainer"):
             wanted = ", ".join(sorted(missing or need.capabilities)) or "any"
             raise UserError(
                 f"no toy {need.role} can fill the slot {need.slot!r} (wanted: {wanted})",
                 "Subclass sidelight_specs.testing.Toys, override fill(need), and pass it to component_tests as `toys`.",
             )
+        if need.factory:
+            from sidelight_specs.testing.toys import ToyExplainer
+
+            return ToyExplainer  # built with a classifier
         return _MAKERS[need.role](self, need)
 
 

@@ -172,9 +172,8 @@ class LiveState:
         key = (explainer, classifier)
         if key not in self._heatmaps:
             part = self.explainers[explainer]
-            method: Explainer = part.component()
-            if "trainable" not in part.provides:
-                method = method.about(self.state.models.classifiers[classifier])
+            is_trained = "trainable" in part.provides
+            method = part.component() if is_trained else part.build(self.state.models.classifiers[classifier])
             self._heatmaps[key] = method
         return self._heatmaps[key]
 

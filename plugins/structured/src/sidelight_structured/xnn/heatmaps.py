@@ -103,7 +103,7 @@ class _Scores(nn.Module):
 
 
 def x_feature_heatmaps(
-    method: Explainer,
+    method: Callable[[Classifier], Explainer],
     classifier: Classifier,
     layer: str,
     network: ExplanationNetwork,
@@ -114,7 +114,7 @@ def x_feature_heatmaps(
     """Heatmaps of every x-feature in every image; 0 everywhere where the x-feature does not fire.
 
     Args:
-        method: a heatmap explainer of the classifier.
+        method: builds a heatmap explainer of a classifier.
         classifier: the explained classifier.
         layer: the layer that the network is attached to.
         network: the explanation network.
@@ -133,7 +133,7 @@ def x_feature_heatmaps(
     # one at a time: the reference, and with it the classifier, differs for each x-feature and image
     for row, index in run.progress(np.argwhere(x_features >= FAINT).tolist(), "heatmaps"):
         unit = UnitClassifier(classifier, layer, network, index, float(x_features[row, index]))
-        heatmap = _heatmap(method.about(unit), images[row : row + 1])
+        heatmap = _heatmap(method(unit), images[row : row + 1])
         maps[row, index] = heatmap.values[0]
         if passes is None or heatmap.passes is None:
             passes = None  # unknown for one heatmap: unknown for the sum

@@ -25,7 +25,7 @@ from sidelight_structured.xnn.srae import ExplanationNetwork
 from sidelight_structured.xnn.training import encode, strongest, train_with_restarts
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from sidelight_specs import Run
     from sidelight_specs.results import Targets
@@ -49,7 +49,12 @@ class Xnn(Explainer, Trainable):
     """
 
     def __init__(
-        self, params: XnnParams, *, classifier: Classifier, heatmap: Explainer | None = None, run: Run
+        self,
+        params: XnnParams,
+        *,
+        classifier: Classifier,
+        heatmap: Callable[[Classifier], Explainer] | None = None,
+        run: Run,
     ) -> None:
         self._params = params
         self._classifier = classifier

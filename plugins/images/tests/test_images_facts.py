@@ -3,13 +3,11 @@
 from importlib import import_module
 from pathlib import Path
 
-import numpy as np
 import pytest
 import sidelight_images
 from sidelight_images import facts
 from sidelight_images.faces.factors import FACTORS
 from sidelight_images.names import FACE_CLASSES
-from sidelight_images.order import uniform
 from sidelight_specs import UserError
 from sidelight_specs.testing import ToyRun
 
@@ -82,10 +80,8 @@ def test_mistakes_are_what_the_data_refuse(name, options, option):
         [data.split(split) for split in ("train", "test")]
 
 
-def test_names_without_numpy_are_those_with_it():
+def test_the_names_of_the_factors_are_those_of_the_table():
     assert [factor.name for factor in FACTORS] == list(FACE_CLASSES)
-    names = ["a.png", "b/é.jpg", "c\udcff.png"]
-    np.testing.assert_array_equal([facts._lot(3, name) for name in names], uniform(3, names))
 
 
 def test_a_folder_beyond_the_limit_is_not_counted(monkeypatch):

@@ -17,6 +17,7 @@ from sidelight_specs.facts import DataFacts, Mistake, unknown_names
 
 from sidelight_images.listing import SPLITS, Listing, list_folder
 from sidelight_images.names import ANY, DIGITS, FACE_CLASSES, FACE_PARTS, GARMENTS, PRINTED_CLASSES
+from sidelight_images.order import hash_uniform
 from sidelight_images.packages import package_file
 
 if TYPE_CHECKING:
@@ -253,7 +254,7 @@ def folder_counts(listing: Listing, params: FolderParams) -> dict[str, int]:
     counts = dict.fromkeys((*SPLITS, "all"), 0)
     for entry in listing.entries:
         counts["all"] += 1
-        lot = _lot(params.seed, entry.relative)
+        lot = hash_uniform(params.seed, entry.relative)
         counts[entry.split or ("test" if lot < params.test_share else "train")] += 1
     return {name: count for name, count in counts.items() if count or name == "all"}
 
@@ -269,12 +270,6 @@ def folder_fingerprint(listing: Listing) -> str:
             facts = "gone"
         hasher.update(os.fsencode(f"{entry.relative}\0{facts}\0"))
     return hasher.hexdigest()
-
-
-def _lot(seed: int, name: str) -> float:
-    """`order.uniform` for one name, without numpy."""
-    digest = blake2b(name.encode("utf-8", "surrogateescape"), digest_size=8, key=str(seed).encode()).digest()
-    return (int.from_bytes(digest, "little") >> 11) * 2.0**-53
 
 
 def _mistakes_of(check: Callable[[], object], option: str = "") -> Iterator[Mistake]:

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING
 import attrs
 from sidelight_specs import UserError
 
+from sidelight_images.order import interleaved, uniform
+
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
@@ -124,9 +126,7 @@ def choose(listing: Listing, split: str, test_share: float, seed: int) -> tuple[
     Where no sub-folder says it, an image belongs to the test split if the hash of its path falls below
     `test_share`: adding images moves none that were there before.
     """
-    import numpy as np
-
-    from sidelight_images.order import interleaved, uniform  # numpy: a listing alone does without
+    import numpy as np  # a listing alone does without
 
     entries = listing.entries
     keys = uniform(seed, [entry.relative for entry in entries])

@@ -1,22 +1,30 @@
-"""An order and a split that stay the same whatever the machine, the version of numpy, or the other images."""
+"""An order and a split that stay the same whatever the machine, the version of numpy, or the other images.
+
+`check` counts the images of each split without numpy, which is therefore imported only where arrays are made.
+"""
 
 from __future__ import annotations
 
 from hashlib import blake2b
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable
+
+    import numpy as np
 
 
-def uniform(seed: int, names: Sequence[str]) -> np.ndarray:
-    """(N,) float64 in [0, 1): for each name a number that depends on it and on the seed alone."""
-    key = str(seed).encode()
-    encoded = (name.encode("utf-8", "surrogateescape") for name in names)
-    digests = b"".join(blake2b(name, digest_size=8, key=key).digest() for name in encoded)
-    return (np.frombuffer(digests, "<u8") >> np.uint64(11)) * 2.0**-53  # 53 bits, the precision of float64
+def hash_uniform(seed: int, name: str) -> float:
+    """A number in [0, 1) that depends on the seed and the name alone."""
+    digest = blake2b(name.encode("utf-8", "surrogateescape"), digest_size=8, key=str(seed).encode()).digest()
+    return (int.from_bytes(digest, "little") >> 11) * 2.0**-53  # 53 bits, the precision of float64
+
+
+def uniform(seed: int, names: Iterable[str]) -> np.ndarray:
+    """(N,) float64 `hash_uniform` of each name."""
+    import numpy as np
+
+    return np.array([hash_uniform(seed, name) for name in names], dtype=np.float64)
 
 
 def interleaved(labels: np.ndarray, keys: np.ndarray) -> np.ndarray:
@@ -28,6 +36,8 @@ def interleaved(labels: np.ndarray, keys: np.ndarray) -> np.ndarray:
         labels: (N,) integers.
         keys: (N,) numbers that order the images of a class, and the classes within a round.
     """
+    import numpy as np
+
     by_class = np.lexsort((keys, labels))  # rows class by class, each in the order of its keys
     first_of_class = np.searchsorted(labels[by_class], labels[by_class])
     rounds = np.empty(len(labels), dtype=np.int64)

@@ -286,7 +286,7 @@ def sidelight_artifact_saved(run: RunFacts, name: str, artifact: Artifact, path:
         run: the run.
         name: where it belongs: `"explanations/gradients"`.
         artifact: the result; not to be changed.
-        path: its folder.
+        path: the folder that it was written to; it moves to `run.folder` when the run is complete.
 
     ```python
     @hookimpl

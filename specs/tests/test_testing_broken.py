@@ -1,5 +1,6 @@
 """Every check fails for the component that breaks its promise, and for no other reason."""
 
+import inspect
 import sys
 from pathlib import Path
 
@@ -10,7 +11,8 @@ sys.path.insert(0, str(BROKEN))
 
 import broken_promises  # noqa: E402
 from broken_promises import kinds  # noqa: E402
-from sidelight_specs.testing.checks import CHECKS  # noqa: E402
+from sidelight_specs import hooks  # noqa: E402
+from sidelight_specs.testing.checks import CHECKS, extensions  # noqa: E402
 from sidelight_specs.testing.kit import planned  # noqa: E402
 
 DISTRIBUTION = "broken-promises-for-tests"
@@ -90,3 +92,10 @@ def test_every_check_has_a_component_that_fails_it():
 
 def test_every_check_says_what_it_promises():
     assert all(check.promise.endswith(".") and len(check.promise) > 20 for check in CHECKS.values())
+
+
+def test_the_events_of_the_kit_have_the_arguments_of_the_hooks(tmp_path):
+    events = dict(extensions._events(tmp_path))
+    assert tuple(events) == hooks.OBSERVER_HOOKS
+    for name, facts in events.items():
+        assert facts.keys() == {*inspect.signature(getattr(hooks, name)).parameters}

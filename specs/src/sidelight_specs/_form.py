@@ -54,34 +54,34 @@ ANY = Form()
 ANY_ROWS = Form(axes=("N", _ELLIPSIS))
 
 
-def check_array(place: str, array: np.ndarray, form: Form, sizes: dict[str, int]) -> None:
-    """Raise a `SidelightError` that names `place` where `array` has not the form.
+def check_array(path: str, array: np.ndarray, form: Form, sizes: dict[str, int]) -> None:
+    """Raise a `SidelightError` that names `path` where `array` has not the form.
 
     Args:
-        place: the field: `"values"`, `"constraints.third"`.
+        path: the field: `"values"`, `"constraints.third"`.
         array: what it holds.
         form: what it should be.
         sizes: the sizes of named axes that are known so far; new ones are added.
     """
     if array.dtype.kind not in _KINDS[form.numbers]:
-        raise SidelightError(f"{place} holds {array.dtype}, not {_WORDS[form.numbers]}")
-    _check_shape(place, array.shape, form.axes, sizes)
+        raise SidelightError(f"{path} holds {array.dtype}, not {_WORDS[form.numbers]}")
+    _check_shape(path, array.shape, form.axes, sizes)
     if array.size and array.dtype.kind in "fiu":
-        _check_values(place, array, form)
+        _check_values(path, array, form)
 
 
-def _check_shape(place: str, shape: tuple[int, ...], axes: tuple[str, ...], sizes: dict[str, int]) -> None:
+def _check_shape(path: str, shape: tuple[int, ...], axes: tuple[str, ...], sizes: dict[str, int]) -> None:
     named = axes[:-1] if axes[-1:] == (_ELLIPSIS,) else axes
     fits = len(shape) >= len(named) if axes[-1:] == (_ELLIPSIS,) else len(shape) == len(named)
     expected = [int(axis) if axis.isdigit() else sizes.get(axis) for axis in named]
     if axes and not (fits and all(want in (None, have) for want, have in zip(expected, shape, strict=False))):
         words = [axis if size is None else str(size) for axis, size in zip(named, expected, strict=True)]
         words += [_ELLIPSIS] if named != axes else []
-        raise SidelightError(f"{place} has shape {shape}, not ({', '.join(words)}{',' * (len(words) == 1)})")
+        raise SidelightError(f"{path} has shape {shape}, not ({', '.join(words)}{',' * (len(words) == 1)})")
     sizes.update({axis: size for axis, size in zip(named, shape, strict=False) if not axis.isdigit()})
 
 
-def _check_values(place: str, array: np.ndarray, form: Form) -> None:
+def _check_values(path: str, array: np.ndarray, form: Form) -> None:
     """Minimum and maximum alone: NaN and infinities come through both, and no second array of the size is made."""
     import numpy as np
 
@@ -90,50 +90,50 @@ def _check_values(place: str, array: np.ndarray, form: Form) -> None:
         wrong = int(np.isinf(array).sum() if form.nan else (~np.isfinite(array)).sum())
         if wrong:
             what = "infinite" if form.nan else "NaN or infinite"
-            raise SidelightError(f"{place}: {wrong} of {array.size} numbers are {what}")
+            raise SidelightError(f"{path}: {wrong} of {array.size} numbers are {what}")
         finite = array[np.isfinite(array)]
         low, high = (float(finite.min()), float(finite.max())) if finite.size else (0.0, 0.0)
         if not finite.size:
             return
     if form.low is not None and low < form.low - _ROUNDING:
-        raise SidelightError(f"{place} goes down to {low:.6g}, below {form.low:g}")
+        raise SidelightError(f"{path} goes down to {low:.6g}, below {form.low:g}")
     if form.high is not None and high > form.high + _ROUNDING:
-        raise SidelightError(f"{place} goes up to {high:.6g}, above {form.high:g}")
+        raise SidelightError(f"{path} goes up to {high:.6g}, above {form.high:g}")
 
 
-def leaves(place: str, value: Any, form: Form = ANY) -> Iterator[tuple[str, Any, Form]]:
+def leaves(path: str, value: Any, form: Form = ANY) -> Iterator[tuple[str, Any, Form]]:
     """Place, value and form of every array and every plain value in an artifact's field.
 
     Args:
-        place: the field: `"items"`; what is below it is named `"items.0.values"`.
+        path: the field: `"items"`; what is below it is named `"items.0.values"`.
         value: an array, a plain value, a dict, a tuple, or an attrs instance.
         form: declared for `value`; the items of a dict share it.
     """
     if attrs.has(type(value)):
         for field in attrs.fields(type(value)):
             inner = field.metadata.get(FORM, ANY)
-            yield from leaves(f"{place}.{field.name}".lstrip("."), getattr(value, field.name), inner)
+            yield from leaves(f"{path}.{field.name}".lstrip("."), getattr(value, field.name), inner)
     elif isinstance(value, dict):
         for key, item in value.items():
-            yield from leaves(f"{place}.{key}", item, form)
+            yield from leaves(f"{path}.{key}", item, form)
     elif isinstance(value, (tuple, list)):
         for index, item in enumerate(value):
-            yield from leaves(f"{place}.{index}", item)
+            yield from leaves(f"{path}.{index}", item)
     else:
-        yield place, value, form
+        yield path, value, form
 
 
-def check_leaf(place: str, value: Any, form: Form, sizes: dict[str, int]) -> None:
-    """Raise a `SidelightError` that names `place` unless `value` is None, plain, or an array of the form."""
+def check_leaf(path: str, value: Any, form: Form, sizes: dict[str, int]) -> None:
+    """Raise a `SidelightError` that names `path` unless `value` is None, plain, or an array of the form."""
     import numpy as np
 
     if isinstance(value, np.ndarray):
-        check_array(place, value, form, sizes)
+        check_array(path, value, form, sizes)
     elif value is None:
         if form.required:
-            raise SidelightError(f"{place} is missing")
+            raise SidelightError(f"{path} is missing")
     elif form.axes or not isinstance(value, (bool, int, float, str, np.generic)):
         plain = "" if form.axes else " or a plain value"
-        raise SidelightError(f"{place} is a {type(value).__name__}, not a numpy array{plain}")
+        raise SidelightError(f"{path} is a {type(value).__name__}, not a numpy array{plain}")
     elif isinstance(value, (float, np.floating)) and not math.isfinite(value):
-        raise SidelightError(f"{place} is {value}")
+        raise SidelightError(f"{path} is {value}")

@@ -128,8 +128,8 @@ class Artifact:
         sizes = self._sizes() | (dict(zip("NCHW", images, strict=True)) if images is not None else {})
         if classes is not None:
             sizes["K"] = classes
-        for place, value, form in leaves("", self):
-            check_leaf(place, value, form, sizes)
+        for path, value, form in leaves("", self):
+            check_leaf(path, value, form, sizes)
         for name, rows in self.rows().items():
             if rows != sizes.setdefault("N", rows):
                 raise SidelightError(f"{name} has {rows} rows, not {sizes['N']}")
@@ -170,17 +170,17 @@ class Artifact:
         return hasher.hexdigest()
 
     @classmethod
-    def concat(cls, parts: Sequence[Self]) -> Self:
+    def concat(cls, shards: Sequence[Self]) -> Self:
         """Join shards along the images; fields that are not per image must agree and are taken from the first.
 
         Raises:
-            ValueError: no parts, or parts whose per-image fields cannot be joined.
+            ValueError: no shards, or shards whose per-image fields cannot be joined.
         """
-        if not parts:
+        if not shards:
             raise ValueError("nothing to join")
-        first = parts[0]
+        first = shards[0]
         joined = {
-            field.name: _join([getattr(part, field.name) for part in parts])
+            field.name: _join([getattr(shard, field.name) for shard in shards])
             for field in attrs.fields(type(first))
             if field.metadata.get(_PER_IMAGE)
         }
@@ -188,23 +188,23 @@ class Artifact:
 
     def rows(self) -> dict[str, int]:
         """The number of rows of each per-image field, by name; a dict's items as `field.key`; absent ones left out."""
-        found: dict[str, int] = {}
+        counts: dict[str, int] = {}
         for field in attrs.fields(type(self)):
             value = getattr(self, field.name) if field.metadata.get(_PER_IMAGE) else None
             if isinstance(value, dict):
-                found |= {f"{field.name}.{key}": len(item) for key, item in value.items()}
+                counts |= {f"{field.name}.{key}": len(item) for key, item in value.items()}
             elif value is not None and not (isinstance(value, tuple) and not value):
-                found[field.name] = len(value)
-        return found
+                counts[field.name] = len(value)
+        return counts
 
     def take(self, rows: Sequence[int]) -> Self:
         """The same artifact for the images `rows` only."""
-        chosen = {
+        taken = {
             field.name: _pick(getattr(self, field.name), list(rows))
             for field in attrs.fields(type(self))
             if field.metadata.get(_PER_IMAGE)
         }
-        return attrs.evolve(self, **chosen)
+        return attrs.evolve(self, **taken)
 
 
 def _write_arrays(path: Path, arrays: dict[str, np.ndarray]) -> None:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
 Answers = Literal["predicted", "probe", "contrast"]
-"""Which side of the question is answered: why the predicted class, why (not) the probe, or one against the other."""
+"""Side of the question that is answered: why the predicted class, why (not) the probe, or one against the other."""
 
 CAPABILITIES = {
     "differentiable": "gradients flow from what the component gives back to what it gets",
@@ -107,7 +107,7 @@ class Need:
 
 @frozen(kw_only=True)
 class ComponentDescriptor:
-    """What every component says of itself.
+    """Facts that every component announces.
 
     Args:
         name: the component's name in a recipe, after the slash: lower case, hyphens.
@@ -138,7 +138,7 @@ class ComponentDescriptor:
 
     @property
     def capabilities(self) -> tuple[str, ...]:
-        """What it offers whatever its parameters: `provides`, and for an explainer also the kind that it gives."""
+        """Capabilities whatever its parameters: `provides`, and for an explainer also the kind that it gives."""
         return self.provides
 
     def provided_by(self, params: object) -> tuple[str, ...]:
@@ -151,7 +151,7 @@ class ComponentDescriptor:
         return self.capabilities
 
     def fingerprint(self, params: object) -> str:
-        """What a component's answers depend on beside its parameters, its needs and its code.
+        """Text of whatever a component's answers depend on beside its parameters, its needs and its code.
 
         A descriptor whose component reads a file that its parameters name (a model) overrides this; size and time of
         change are enough. Stored results are no longer used when it changes. Data says it itself, by
@@ -222,8 +222,8 @@ class ClassifierDescriptor(ComponentDescriptor):
         del params
         classes = given.trained_on.classes if given.trained_on and self.follows_data else None
         if classes is not None and len(classes) < 2:
-            found = f"has only the class {classes[0]}" if classes else "has no labels"
-            yield Mistake(f"a classifier learns two classes or more, the data {found}", "use data with classes")
+            problem = f"has only the class {classes[0]}" if classes else "has no labels"
+            yield Mistake(f"a classifier learns two classes or more, the data {problem}", "use data with classes")
 
 
 @frozen(kw_only=True)

@@ -1,4 +1,4 @@
-"""What a renderer that serves a live page gets beside the results: the run's components, alive."""
+"""The stage of a live page: the run's components, alive, that a serving renderer gets beside the results."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ class Part(Protocol):
 
 
 class Stage(Protocol):
-    """Where a page is served, and what it is served with.
+    """Address and components of a page that is served.
 
     A page has many visitors and components know nothing of threads: whoever serves lets one thread at a time use them.
     """

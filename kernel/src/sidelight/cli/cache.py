@@ -17,7 +17,7 @@ _SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 7 * 86400}
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Declare what the command takes."""
+    """Declare the arguments of `sidelight cache`."""
     actions = parser.add_subparsers(dest="action", metavar="ACTION")
     actions.add_parser("list", help="sizes by component; what happens without an action")
     clear = actions.add_parser("clear", help="remove what is kept; later runs make it anew")
@@ -28,7 +28,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace, host: KernelHost) -> int:
-    """Do it; gives the exit code."""
+    """List the store, clear it, or print its folder."""
     store = Store()
     if arguments.action == "path":
         host.write(str(store.root))

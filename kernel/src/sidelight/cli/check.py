@@ -55,7 +55,7 @@ def _row(component: ResolvedComponent) -> tuple[str, ...]:
 
 
 def _gives(component: ResolvedComponent) -> tuple[str, ...]:
-    """What a metric accepts, then the capabilities, of which an explanation's kind is the first."""
+    """Kinds that a metric accepts, then the capabilities, of which an explanation's kind is the first."""
     descriptor = component.descriptor
     accepts = getattr(descriptor, "accepts", ())
     measured = [f"numbers about {' or '.join(accepts)}"] if accepts else []
@@ -90,7 +90,7 @@ def _ahead(ahead: Forecast) -> Iterator[str]:
 
 
 def _explained(explain: Explain, splits: Mapping[str, int | None]) -> str:
-    """Which images are explained, in words."""
+    """The explained images, in words."""
     size = splits.get(explain.split)
     chosen = f"of the classes {', '.join(map(str, explain.labels))} " if explain.labels else ""
     if explain.indices:

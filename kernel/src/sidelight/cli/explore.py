@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Declare what the command takes."""
+    """Declare the arguments of `sidelight explore`."""
     add_recipe_arguments(parser)
     add_serving_arguments(parser)
 

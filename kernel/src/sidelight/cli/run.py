@@ -12,14 +12,14 @@ if TYPE_CHECKING:
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Declare what the command takes."""
+    """Declare the arguments of `sidelight run`."""
     add_recipe_arguments(parser)
     add_computing_arguments(parser)
     parser.add_argument("--quiet", action="store_true", help="show no progress")
 
 
 def add_recipe_arguments(parser: argparse.ArgumentParser) -> None:
-    """Which recipe, with which changes, to which folder."""
+    """Declare the recipe, changes to it, and the run's folder."""
     parser.add_argument("recipe", metavar="RECIPE", help="a YAML file")
     parser.add_argument(
         "--set", metavar="KEY=VALUE", action="append", default=[], help="change one value: explain.count=20"
@@ -31,7 +31,7 @@ def add_recipe_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def add_computing_arguments(parser: argparse.ArgumentParser) -> None:
-    """On what it is computed."""
+    """Declare the device and the threads."""
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda, cuda:N or mps (default: auto)")
     parser.add_argument(
         "--threads", metavar="N", type=_positive, help="threads to compute with (default: OMP_NUM_THREADS, or 1)"

@@ -13,13 +13,13 @@ if TYPE_CHECKING:
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Declare what the command takes."""
+    """Declare the arguments of `sidelight serve`."""
     parser.add_argument("run", metavar="RUN", help="the folder of a finished run")
     add_serving_arguments(parser)
 
 
 def add_serving_arguments(parser: argparse.ArgumentParser) -> None:
-    """What `serve` and `explore` share."""
+    """Declare the arguments that `serve` and `explore` share."""
     parser.add_argument(
         "--use", metavar="USE", help="the renderer that serves (default: the recipe's, or the only one)"
     )

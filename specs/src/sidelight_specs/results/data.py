@@ -49,14 +49,14 @@ class Split(Artifact):
     def view(self, index: int) -> tuple[Block, ...]:
         """The image with its label, its factors, and its masks."""
         label = self._label(index)
-        name = self.ids[index] if self.ids else f"image {index}"
-        blocks: list[Block] = [Picture(self.images[index], caption=f"{name}: {label}" if label else name)]
+        identity = self.ids[index] if self.ids else f"image {index}"
+        blocks: list[Block] = [Picture(self.images[index], caption=f"{identity}: {label}" if label else identity)]
         if self.factors:
             rows = tuple((factor, f"{values[index]:.4g}") for factor, values in self.factors.items())
             blocks.append(Table(("factor", "value"), rows))
         blocks += [
-            Overlay(masks[index].astype(np.float32), self.images[index], caption=part, mask=True)
-            for part, masks in self.masks.items()
+            Overlay(masks[index].astype(np.float32), self.images[index], caption=name, mask=True)
+            for name, masks in self.masks.items()
         ]
         return tuple(blocks)
 

@@ -56,16 +56,16 @@ class ImageAttributes(Explanation):
         return tuple(blocks) or (Text("no attribute changes the classifier on this image"),)
 
     @classmethod
-    def concat(cls, parts: Sequence[Self]) -> Self:
+    def concat(cls, shards: Sequence[Self]) -> Self:
         """Join shards along the images. Their pools may be of different classes; the joined one is of all of them."""
-        found = dict.fromkeys(attribute for part in parts for attribute in part.attributes)
-        pool = sorted(found, key=lambda attribute: attribute.target)
-        places = {attribute: place for place, attribute in enumerate(pool)}
-        return super().concat([part._pointing_into(places) for part in parts])
+        distinct = dict.fromkeys(attribute for shard in shards for attribute in shard.attributes)
+        pool = sorted(distinct, key=lambda attribute: attribute.target)
+        indices = {attribute: index for index, attribute in enumerate(pool)}
+        return super().concat([shard._pointing_into(indices) for shard in shards])
 
-    def _pointing_into(self, places: Mapping[Attribute, int]) -> Self:
-        place = np.array([*(places[attribute] for attribute in self.attributes), -1], dtype=np.int64)
-        return attrs.evolve(self, attributes=tuple(places), chosen=place[self.chosen])
+    def _pointing_into(self, indices: Mapping[Attribute, int]) -> Self:
+        index = np.array([*(indices[attribute] for attribute in self.attributes), -1], dtype=np.int64)
+        return attrs.evolve(self, attributes=tuple(indices), chosen=index[self.chosen])
 
     def validate(self, images: tuple[int, ...] | None = None, classes: int | None = None) -> None:
         """Beside the forms: targets are classes, and what is chosen is in the pool."""

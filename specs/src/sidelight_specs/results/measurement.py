@@ -93,7 +93,7 @@ class Measurement:
 
 @attrs.frozen(eq=False, kw_only=True)
 class Measurements(Artifact):
-    """What one metric found of one explanation."""
+    """Numbers of one metric about one explanation."""
 
     kind: ClassVar[str] = "measurements"
 
@@ -110,8 +110,8 @@ class Measurements(Artifact):
             raise SidelightError(f"items: two numbers share a name: {', '.join(names)}")
         for item in self.items:
             sizes: dict[str, int] = {}
-            for place, value, form in leaves(item.name, item):
-                check_leaf(place, value, form, sizes)
+            for path, value, form in leaves(item.name, item):
+                check_leaf(path, value, form, sizes)
             if images is not None and sizes["V"] not in (1, images[0]):
                 raise SidelightError(f"{item.name}.values has {sizes['V']} rows, not {images[0]} or 1")
             if (item.curve_x is None) != (item.curve_y is None):

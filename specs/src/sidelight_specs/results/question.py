@@ -45,7 +45,7 @@ class Targets(Artifact):
 
 @attrs.frozen(eq=False, kw_only=True)
 class Predictions(Artifact):
-    """What the classifier says of the explained images.
+    """Answers of the classifier about the explained images.
 
     Args:
         logits: (N, K) float32, `Classifier.class_logits` (K = 2 for a binary task, 1 for a regression).

@@ -60,7 +60,7 @@ class Data(ABC):
         raise SidelightError(f"{type(self).__name__} cannot be drawn from factors")
 
     def fingerprint(self) -> str:
-        """What the content depends on beside the parameters and the code: changed files, for example.
+        """Text of what the content depends on beside parameters and code: changed files, for example.
 
         Trained components are trained again when it changes. The default says that nothing else matters.
         """

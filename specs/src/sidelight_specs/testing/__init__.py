@@ -1,4 +1,4 @@
-"""What a plugin's tests need: the conformance kit, a `Run` in memory, and toy models.
+"""Tools for a plugin's tests: the conformance kit, a `Run` in memory, and toy models.
 
 `ToyRun` needs numpy only; the toy models import torch when first asked for.
 """

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
 @attrs.frozen
 class Question:
-    """What a component is asked: every part is per image, so that rows can be taken of it."""
+    """Question to a component: everything is per image, so that rows can be taken of it."""
 
     images: torch.Tensor
     targets: Targets
@@ -100,7 +100,7 @@ class Case:
 
     @property
     def trainable(self) -> bool:
-        """Whether these parameters make it trainable."""
+        """True if these parameters make it trainable."""
         return "trainable" in self.descriptor.provided_by(self.params)
 
     @property

@@ -1,4 +1,4 @@
-"""Whether two answers agree."""
+"""Comparison of two answers of a component."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
 Answer = dict[str, Any]
-"""What a component gave: name to artifact or tensor."""
+"""Answer of a component: name to artifact or tensor."""
 
 
 def difference(one: Any, other: Any, tolerance: float = 0.0) -> str:
-    """Where two answers disagree, in words; empty where they agree. NaN agrees with NaN.
+    """Disagreement of two answers in words; empty where they agree. NaN agrees with NaN.
 
     Args:
         one: an artifact, tensor, array, plain value, or a dict or sequence of these.

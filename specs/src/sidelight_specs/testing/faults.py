@@ -30,7 +30,7 @@ class _CountingLinear(nn.Linear):
 
 
 def calls(classifier: Classifier) -> int:
-    """How many forward passes a toy classifier has made since `failing`."""
+    """Forward passes that a toy classifier has made since `failing`."""
     head = classifier.module.get_submodule("head")
     return head.calls if isinstance(head, _CountingLinear) else 0
 

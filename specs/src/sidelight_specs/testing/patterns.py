@@ -1,4 +1,4 @@
-"""What toy images are made of: three fine patterns that decide the class, and coarse ones that do not.
+"""Patterns of toy images: three fine patterns that decide the class, and coarse ones that do not.
 
 On mid-grey, each class has a square of its own place filled with its pattern: `rows` (top left), `columns` (top
 right), `checks` (bottom left), all with a period of two pixels and no mean, so that brightness says nothing. The

@@ -25,7 +25,7 @@ CAPABILITIES = {
 
 @attrs.frozen
 class Toys:
-    """What one component is tested with. Pass other values, or a subclass, where the defaults do not suit it.
+    """Toys that one component is tested with. Pass other values, or a subclass, where the defaults do not suit it.
 
     Args:
         shape: (C, H, W) of the toy images; square, H a multiple of 16.

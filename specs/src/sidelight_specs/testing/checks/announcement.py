@@ -1,4 +1,4 @@
-"""What a component says of itself before its heavy module is imported."""
+"""Promises of a light module and its descriptors, before the heavy module is imported."""
 
 from __future__ import annotations
 

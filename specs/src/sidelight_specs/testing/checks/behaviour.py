@@ -1,4 +1,4 @@
-"""What every verb promises: it gives the same answer again, for each image alone, and leaves the world as it was."""
+"""Promises of every verb: it gives the same answer again, for each image alone, and leaves the world as it was."""
 
 from __future__ import annotations
 
@@ -100,7 +100,7 @@ def answers_survive_saving(case: Case) -> None:
 
 @check("inverter", "attribute_finder", "explainer", "metric")
 def cancelling_stops_it(case: Case) -> None:
-    """When the user cancels during a loop, `Cancelled` comes out of the verb."""
+    """`Cancelled` comes out of the verb when the user cancels during a loop."""
     items = sum(case.observed.run.steps.values())
     for after in sorted({0, items // 2}):
         run = case.run(cancel_after=after)

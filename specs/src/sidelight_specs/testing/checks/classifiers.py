@@ -1,4 +1,4 @@
-"""What classifiers promise."""
+"""Promises of classifiers."""
 
 from __future__ import annotations
 

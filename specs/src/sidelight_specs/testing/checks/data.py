@@ -1,4 +1,4 @@
-"""What data promises."""
+"""Promises of data."""
 
 from __future__ import annotations
 

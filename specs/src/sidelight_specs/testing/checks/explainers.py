@@ -55,7 +55,7 @@ def _descriptor(case: Case) -> ExplainerDescriptor:
     when=lambda d: needing("classifier")(d) and d.gives in ("heatmap", "counterfactual", "image-attributes"),
 )
 def finds_the_planted_cause(case: Case) -> None:
-    """What it points at lies in the squares that the toy classifier looks at, more than chance would have it."""
+    """The pixels that it points at lie in the squares of the toy classifier, more than chance would have it."""
     asked, found = case.observed.asked_before, case.observed.answer["explanation"]
     size = asked.images.shape[-1]
     shares, chances = [], []

@@ -60,7 +60,7 @@ def _refuses(artifact: Artifact, images: tuple[int, ...]) -> bool:
 
 @check(KIND)
 def kind_survives_saving(case: ExtensionCase) -> None:
-    """What is saved and loaded again is the same, and of the same class."""
+    """An artifact that is saved and loaded again is the same, and of the same class."""
     folder = case.folder / "saved"
     try:
         case.artifact.save(folder)
@@ -154,11 +154,13 @@ def _events(folder: Path) -> list[tuple[str, dict[str, Any]]]:
         title="explain explainers.toy", verb="explain", use="toy/toy", id="toy", role="explainer", number=1, total=1
     )
     name, artifact = next(iter(results.explanations.items()))
+    counts = {"inside": 0.1, "made": 1, "found": 0}
     return [
         ("sidelight_recipe_resolved", {"recipe": RecipeFacts(name="toy", seed=0, recipe={"recipe": 1})}),
         ("sidelight_run_started", {"run": run}),
-        ("sidelight_step_finished", {"run": run, "step": step, "seconds": 0.1, "cached": False, "error": ""}),
-        ("sidelight_step_finished", {"run": run, "step": step, "seconds": 0.0, "cached": True, "error": ""}),
+        ("sidelight_step_started", {"run": run, "step": step}),
+        ("sidelight_step_finished", {"run": run, "step": step, "seconds": 0.1, "cached": False, "error": "", **counts}),
+        ("sidelight_step_finished", {"run": run, "step": step, "seconds": 0.0, "cached": True, "error": "", **counts}),
         (
             "sidelight_artifact_saved",
             {"run": run, "name": f"explanations/{name}", "artifact": artifact, "path": folder / name},

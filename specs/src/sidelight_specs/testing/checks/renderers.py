@@ -1,4 +1,4 @@
-"""What renderers promise."""
+"""Promises of renderers."""
 
 from __future__ import annotations
 

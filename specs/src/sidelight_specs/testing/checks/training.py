@@ -1,4 +1,4 @@
-"""What trainable components promise."""
+"""Promises of trainable components."""
 
 from __future__ import annotations
 

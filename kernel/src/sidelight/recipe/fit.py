@@ -22,13 +22,13 @@ from sidelight_specs.facts import (
 )
 from sidelight_specs.wording import listing
 
-from sidelight.recipe.model import Recipe
-from sidelight.recipe.wiring import Candidate, Wiring, checked, installed_hint, note
+from sidelight.problems import Problems
+from sidelight.recipe.model import Candidate, Recipe
+from sidelight.recipe.wiring import Wiring, checked, installed_hint
 
 if TYPE_CHECKING:
     from sidelight_specs.facts import Shape
 
-    from sidelight.problems import Problems
 
 F = TypeVar("F", DataFacts, ClassifierFacts, GeneratorFacts)
 _KINDS: dict[str, type[Facts]] = {"data": DataFacts, "classifier": ClassifierFacts, "generator": GeneratorFacts}
@@ -43,18 +43,15 @@ class Fit:
         wiring: its components, wired.
         data: the component whose images are explained.
         classifier: the component whose answers are explained.
+        problems: gets every mistake.
     """
 
     recipe: Recipe
     wiring: Wiring
     data: Candidate | None
     classifier: Candidate | None
+    problems: Problems
     _known: dict[Candidate, Facts | None] = field(factory=dict, init=False)
-
-    @property
-    def problems(self) -> Problems:
-        """Collector of every mistake."""
-        return self.wiring.problems
 
     def check(self) -> DataFacts:
         """Note every misfit; gives the facts of the explained data."""
@@ -76,10 +73,10 @@ class Fit:
 
     def _any_facts(self, candidate: Candidate | None) -> Facts | None:
         """Facts of a component of any role, one question each; None where its role has none."""
-        if candidate is None or not candidate.sound or candidate.choice.role not in _KINDS:
+        if candidate is None or not candidate.sound or candidate.role not in _KINDS:
             return None
         if candidate not in self._known:
-            kind = _KINDS[candidate.choice.role]
+            kind = _KINDS[candidate.role]
 
             def ask(descriptor: Any, params: Any) -> Facts:
                 learned = () if kind is DataFacts else (self._facts(candidate.trained_on, DataFacts),)
@@ -88,7 +85,7 @@ class Fit:
                     raise TypeError(f"{kind.__name__} were expected, not a {type(facts).__name__}")
                 return facts
 
-            self._known[candidate] = candidate.ask("facts", ask, self.problems)
+            self._known[candidate] = candidate.ask("facts", ask)
         return self._known[candidate]
 
     def _question(self) -> None:
@@ -110,7 +107,7 @@ class Fit:
         if some < every:
             self.problems.warn(
                 f"only the split test is explained, {some} of {every} images",
-                self.data.choice.use_place if self.data else None,
+                self.data.place if self.data else None,
                 fix="set explain.split: all for every image",
             )
 
@@ -124,7 +121,7 @@ class Fit:
             self.problems.warn(
                 f"no class of the data ({listing(ours, 4)}) is one of the classifier ({listing(theirs.classes, 4)}), "
                 "so that every image would be called misclassified",
-                self.classifier.choice.use_place,
+                self.classifier.place,
                 fix="give both the same class names",
             )
 
@@ -135,22 +132,20 @@ class Fit:
         if data is None or splits is None or "train" in splits:
             return True
         self.problems.add(
-            f'{candidate.choice.use} is trained on the split "train", and {data.choice.use} has none: '
-            f"it has {listing(splits)}",
-            candidate.choice.use_place,
+            f'{candidate.use} is trained on the split "train", and {data.use} has none: it has {listing(splits)}',
+            candidate.place,
             expected="data with a split train, or a pretrained component",
         )
         return False
 
     def _latents(self, candidate: Candidate) -> None:
         """An attribute finder without latents of its own works on inverted images."""
-        if candidate.choice.role != "attribute_finder" or candidate.provides is None or "latents" in candidate.provides:
+        if candidate.role != "attribute_finder" or candidate.provides is None or "latents" in candidate.provides:
             return
-        if not candidate.needed("inverter") and all(one.choice.role != "inverter" for one in self.wiring.candidates):
-            self.problems.add(
-                f"{candidate.choice.use} finds attributes in the latents of the explained images, and the recipe has "
+        if not candidate.needed("inverter") and not self.wiring.of_role("inverter"):
+            candidate.refuse(
+                f"{candidate.use} finds attributes in the latents of the explained images, and the recipe has "
                 "no inverter",
-                candidate.choice.use_place,
                 expected='a section "inverter"',
                 fix=installed_hint(self.wiring.catalog, "inverter", ()),
             )
@@ -158,7 +153,7 @@ class Fit:
     def _shapes(self, candidate: Candidate) -> None:
         """The images that a component hands from one of its needs to another."""
         role, classifier, generator = (
-            candidate.choice.role,
+            candidate.role,
             candidate.needed("classifier"),
             candidate.needed("generator"),
         )
@@ -176,8 +171,8 @@ class Fit:
 
     def _main_inverter(self) -> Candidate | None:
         """The only inverter, or the one with the id `inverter`."""
-        inverters = [other for other in self.wiring.candidates if other.choice.role == "inverter"]
-        return next((one for one in inverters if len(inverters) == 1 or one.choice.id == "inverter"), None)
+        inverters = self.wiring.of_role("inverter")
+        return next((one for one in inverters if len(inverters) == 1 or one.id == "inverter"), None)
 
     def _is_inverted(self, user: Candidate, generator: Candidate | None, data: Candidate | None, images: str) -> bool:
         """True unless images are known to differ in shape from the generator's, which is noted.
@@ -193,16 +188,15 @@ class Fit:
             return True
         if images == "explained":
             self.problems.warn(
-                f"{user.choice.use} inverts none of the explained images: they have {shape_text(shape)}, "
-                f"{generator.choice.use} makes {shape_text(made)}",
-                user.choice.use_place,
+                f"{user.use} inverts none of the explained images: they have {shape_text(shape)}, "
+                f"{generator.use} makes {shape_text(made)}",
+                user.place,
                 fix="use a generator of such images",
             )
         else:
-            self.problems.add(
-                f"{user.choice.use} inverts images of {shape_text(shape)} from {data.choice.use}, and "
-                f"{generator.choice.use} makes {shape_text(made)}",
-                user.choice.use_place,
+            user.refuse(
+                f"{user.use} inverts images of {shape_text(shape)} from {data.use}, and "
+                f"{generator.use} makes {shape_text(made)}",
                 expected="a generator and data of one shape",
                 fix=_size_fix(data, made) if made[0] == shape[0] else _channel_fix(data, made[0]),
             )
@@ -217,17 +211,15 @@ class Fit:
         if shape is None or made is None or not misfit:
             return
         if misfit != "enlarged":
-            self.problems.add(
-                f"{classifier.choice.use} takes images of {shape_text(shape)}, {source.choice.use} gives "
-                f"{shape_text(made)}",
-                classifier.choice.use_place,
+            classifier.refuse(
+                f"{classifier.use} takes images of {shape_text(shape)}, {source.use} gives {shape_text(made)}",
                 expected="the same channels" + ("" if facts.resizes else ", height and width"),
                 fix=_channel_fix(source, shape[0]) if misfit == "channels" else _size_fix(source, shape),
             )
         elif source is self.data:
             self.problems.warn(
-                f"images of {made[1]}x{made[2]} are enlarged to the {shape[1]}x{shape[2]} of {classifier.choice.use}",
-                source.choice.place_of("size"),
+                f"images of {made[1]}x{made[2]} are enlarged to the {shape[1]}x{shape[2]} of {classifier.use}",
+                source.place_of("size"),
                 fix=_size_fix(source, shape),
             )
 
@@ -244,17 +236,17 @@ class Fit:
             params={slot: other.params for slot, other in filled.items() if other.params is not None},
             trained_on=self._facts(candidate.trained_on, DataFacts) if candidate.trained_on else None,
         )
-        mistakes = candidate.ask("misfits", lambda one, params: checked(one.misfits(params, given)), self.problems)
-        note(mistakes or (), candidate.choice, self.problems)
+        mistakes = candidate.ask("misfits", lambda one, params: checked(one.misfits(params, given)))
+        candidate.note(mistakes or ())
 
 
 def _size_fix(source: Candidate, shape: Shape) -> str:
     if shape[1] == shape[2] and hasattr(source.params, "size"):
-        return f"set size: {shape[1]} in the `with:` of {source.choice.use}"
+        return f"set size: {shape[1]} in the `with:` of {source.use}"
     return f"give images of {shape[1]}x{shape[2]}"
 
 
 def _channel_fix(source: Candidate, channels: int) -> str:
     if hasattr(source.params, "mode"):
-        return f"set mode: {'rgb' if channels == 3 else 'grey'} in the `with:` of {source.choice.use}"
+        return f"set mode: {'rgb' if channels == 3 else 'grey'} in the `with:` of {source.use}"
     return "use data that fits: grey images for one channel, colour images for three"

@@ -16,7 +16,7 @@ from sidelight_specs.wording import did_you_mean, listing, quoted, show
 from sidelight.document import UNREADABLE, Item, Value, read_params
 from sidelight.problems import Problems
 from sidelight.recipe.compose import compose, is_component
-from sidelight.recipe.model import SECTIONS, Choice, Recipe
+from sidelight.recipe.model import SECTIONS, Candidate, Recipe
 from sidelight.recipe.resolve import resolve
 
 if TYPE_CHECKING:
@@ -72,14 +72,14 @@ class _Structure:
         explained = self.root.data.get("explain")
         items = self.mapping(explained, "explain")
         place = explained.value.place if explained else self.root.place
-        choices = tuple(self.choices())
-        if len(choices) > MAX_COMPONENTS:
+        components = tuple(self.components())
+        if len(components) > MAX_COMPONENTS:
             self.problems.add(f"the recipe names more than {MAX_COMPONENTS} components", self.root.place)
         return Recipe(
             name=self.name(path),
             seed=self.seed(),
             explain=read_params(Explain, items, "explain", place, self.problems) or Explain(),
-            choices=choices[:MAX_COMPONENTS],
+            components=components[:MAX_COMPONENTS],
             source=path,
             place=self.root.place,
             explain_items=items,
@@ -134,22 +134,22 @@ class _Structure:
         self.problems.add(f"{name} is {show(item.value.data)}", item.value.place, expected=expected)
         return {}
 
-    def choices(self) -> Iterator[Choice]:
+    def components(self) -> Iterator[Candidate]:
         for section, role in SECTIONS.items():
             item = self.root.data.get(section)
             if item is None or item.value.data is None:
                 continue
             if not isinstance(item.value.data, dict) or is_component(item.value.data):
-                yield self.choice(role, role, item.value, section)
+                yield self.component(role, role, item.value, section)
                 continue
             for name, component in item.value.data.items():
                 if not ID.fullmatch(name):
                     message = f"{quoted(name)} cannot be the id of a component"
                     self.problems.add(message, component.key_place, expected="up to 64 letters, digits, _ and -")
                 elif component.value.data is not None:  # null takes a component out
-                    yield self.choice(name, role, component.value, f"{section}.{name}", tuple(item.value.data))
+                    yield self.component(name, role, component.value, f"{section}.{name}", tuple(item.value.data))
 
-    def choice(self, name: str, role: str, value: Value, path: str, ids: tuple[str, ...] = ()) -> Choice:
+    def component(self, name: str, role: str, value: Value, path: str, ids: tuple[str, ...] = ()) -> Candidate:
         """One component; an empty `use` says that it could not be read, which is no reason to miss it."""
         items = value.data if isinstance(value.data, dict) else {}
         if value.data is not items and value.data is not UNREADABLE:
@@ -169,14 +169,15 @@ class _Structure:
                 expected="use: PLUGIN/COMPONENT",
                 fix=did_you_mean(name, [other for other in ids if other != name]),
             )
-        return Choice(
+        return Candidate(
             id=name,
             role=role,
             use=self.use(use.value, path) if use else "",
-            use_place=use.value.place if use else value.place,
-            params=self.mapping(items.get("with"), f"with of {path}"),
-            needs=dict(self.needs(items.get("needs"), path)),
-            place=value.place,
+            place=use.value.place if use else value.place,
+            start=value.place,
+            given=self.mapping(items.get("with"), f"with of {path}"),
+            named=dict(self.needs(items.get("needs"), path)),
+            problems=self.problems,
         )
 
     def use(self, value: Value, path: str) -> str:

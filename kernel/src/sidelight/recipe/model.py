@@ -3,47 +3,112 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
-from attrs import Factory, field, frozen
-from sidelight_specs import ComponentDescriptor, UserError
-from sidelight_specs.facts import DataFacts
-from sidelight_specs.recipe import Explain
+from attrs import define, field, frozen
+from sidelight_specs import ComponentDescriptor, Need, UserError
+from sidelight_specs.facts import DataFacts, Mistake
+from sidelight_specs.recipe import Explain, training_need
 from sidelight_specs.roles import ROLES
+from sidelight_specs.wording import quoted
 
 from sidelight.document import Item, Value
-from sidelight.problems import Place, Problem
+from sidelight.problems import Place, Problem, Problems
+from sidelight.registry.catalog import Available
+from sidelight.underway import HEAVY, doing, patience
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+T = TypeVar("T")
 
 SECTIONS = {role.section: role.name for role in ROLES.values()}
 """Section of a recipe to the role of the components in it. Every section takes one component or a mapping of ids."""
 
 
-@frozen
-class Choice:
-    """One component as a recipe names it.
+@define(eq=False)
+class Candidate:
+    """One component of a recipe on its way to being resolved: as written, looked up, parametrised, wired.
 
     Args:
         id: its key in the section; the role where the section holds a single component.
         role: its role.
-        use: `PLUGIN/COMPONENT`; empty when it could not be read, which has been reported.
-        use_place: where `use` stands.
-        params: the `with:` mapping, key to item; empty when silent.
-        needs: slot to the id of the component that fills it, with its place.
-        place: where the component starts.
+        use: `PLUGIN/COMPONENT`; empty when it could not be read, which has been noted.
+        place: of `use`.
+        start: the place of the whole component.
+        given: the `with:` mapping.
+        named: slot to the id of the component that is to fill it (`needs:`).
+        problems: gets every mistake in it.
+        available: what the catalog says of it; None when it cannot be used.
+        params: its parameters; None when they could not be read.
+        provides: its capabilities; None when they are unknown because of an earlier mistake.
+        sound: nothing is wrong with its parameters and the files that they name, so that its facts can be asked for.
+        needs: slot to the candidate that fills it.
+        trained_on: the data that it learns from.
     """
 
     id: str
     role: str
     use: str
-    use_place: Place
-    params: dict[str, Item] = field(factory=dict)
-    needs: dict[str, Value] = field(factory=dict)
-    place: Place = field(default=Factory(lambda self: self.use_place, takes_self=True))
+    place: Place
+    start: Place
+    given: dict[str, Item]
+    named: dict[str, Value]
+    problems: Problems
+    available: Available | None = None
+    params: Any = None
+    provides: tuple[str, ...] | None = None
+    sound: bool = False
+    needs: dict[str, Candidate | None] = field(factory=dict)
+    trained_on: Candidate | None = None
+
+    @property
+    def descriptor(self) -> ComponentDescriptor | None:
+        """The descriptor that the plugin announces."""
+        return self.available.descriptor if self.available else None
+
+    @property
+    def training_need(self) -> Need | None:
+        """The need for training data that it has without saying so."""
+        return training_need(self.descriptor, self.provides or self.descriptor.provides) if self.descriptor else None
+
+    def needed(self, role: str) -> Candidate | None:
+        """The first of its needs that has a role."""
+        return next((other for other in self.needs.values() if other is not None and other.role == role), None)
 
     def place_of(self, option: str) -> Place:
         """Place of a parameter; of the component's name if the parameter is left out."""
-        item = self.params.get(option)
-        return item.value.place if item else self.use_place
+        return self.given[option].value.place if option in self.given else self.place
+
+    def refuse(self, message: str, place: Place | None = None, *, expected: str = "", fix: str = "") -> None:
+        """Note a mistake, at the component's name where no other place is given."""
+        self.problems.add(message, place or self.place, expected=expected, fix=fix)
+
+    def note(self, mistakes: Iterable[Mistake]) -> bool:
+        """Note mistakes in the parameters, and warnings; True if there were mistakes."""
+        noted = list(mistakes)
+        for mistake in noted:
+            option = f"{quoted(mistake.option)} of " if mistake.option else ""
+            report = self.problems.add if mistake.refused else self.problems.warn
+            report(f"{option}{self.use}: {mistake.message}", self.place_of(mistake.option), fix=mistake.fix)
+        return any(mistake.refused for mistake in noted)
+
+    def ask(self, subject: str, question: Callable[[ComponentDescriptor, Any], T]) -> T | None:
+        """An answer of its descriptor; None, after a problem, where the plugin's code fails.
+
+        Args:
+            subject: of the question, for messages: `capabilities`.
+            question: called with the descriptor and the parameters.
+        """
+        if self.descriptor is None or self.params is None:
+            return None
+        try:
+            with doing(f'"{self.use}": telling its {subject}', HEAVY * patience()):
+                return question(self.descriptor, self.params)
+        except (Exception, SystemExit) as error:  # a plugin's own code may raise anything
+            reason = error or type(error).__name__
+            self.refuse(f"{self.use} cannot tell its {subject} with these parameters: {reason}")
+            return None
 
 
 @frozen
@@ -54,7 +119,7 @@ class Recipe:
         name: names the run's folder.
         seed: of every random stream.
         explain: what is explained.
-        choices: the components, in the order of the sections and of the file.
+        components: in the order of the sections and of the file.
         source: the file, or None for a dict.
         place: where the recipe starts.
         explain_items: what the recipe itself says under `explain:`, with places.
@@ -63,7 +128,7 @@ class Recipe:
     name: str
     seed: int
     explain: Explain
-    choices: tuple[Choice, ...]
+    components: tuple[Candidate, ...]
     source: Path | None = None
     place: Place | None = None
     explain_items: dict[str, Item] = field(factory=dict)

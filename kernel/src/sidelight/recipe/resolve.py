@@ -16,8 +16,8 @@ from sidelight_specs.roles import ROLES
 from sidelight_specs.wording import did_you_mean, listing, quoted
 
 from sidelight.recipe.fit import Fit
-from sidelight.recipe.model import SECTIONS, Recipe, Resolved, ResolvedComponent
-from sidelight.recipe.wiring import Candidate, Wiring, installed_hint, look_up
+from sidelight.recipe.model import SECTIONS, Candidate, Recipe, Resolved, ResolvedComponent
+from sidelight.recipe.wiring import Wiring, installed_hint, look_up
 from sidelight.registry.catalog import with_article
 
 if TYPE_CHECKING:
@@ -41,15 +41,16 @@ def resolve(recipe: Recipe, catalog: Catalog, problems: Problems, *, finished: b
         problems: gets every mistake, beside those found before.
         finished: neither look for the files that it names nor compare what follows from its parameters.
     """
-    candidates = tuple(look_up(choice, catalog, problems, finished=finished) for choice in recipe.choices)
-    wiring = Wiring(candidates, catalog, problems)
+    candidates = recipe.components
+    for candidate in candidates:
+        look_up(candidate, catalog, finished=finished)
+    wiring = Wiring(candidates, catalog)
     wiring.wire()
+    questioned = {role: question_about(recipe, role, wiring, problems) for role in ("data", "classifier")}
     written: Any = recipe.explain
-    explain = attrs.evolve(
-        written, data=question_about(recipe, "data", wiring), classifier=question_about(recipe, "classifier", wiring)
-    )
-    data, classifier = (_with_id(candidates, role, getattr(explain, role)) for role in ("data", "classifier"))
-    facts = DataFacts() if finished else Fit(recipe, wiring, data, classifier).check()
+    explain = attrs.evolve(written, **{role: one.id if one else None for role, one in questioned.items()})
+    fit = Fit(recipe, wiring, questioned["data"], questioned["classifier"], problems)
+    facts = DataFacts() if finished else fit.check()
     one_way_to_choose_images(recipe, problems)
     one_main_inverter(candidates, problems)
     metrics_measure_something(candidates, problems)
@@ -73,18 +74,14 @@ def resolve(recipe: Recipe, catalog: Catalog, problems: Problems, *, finished: b
     )
 
 
-def _with_id(candidates: Iterable[Candidate], role: str, id: str | None) -> Candidate | None:
-    return next((one for one in candidates if (one.choice.role, one.choice.id) == (role, id)), None)
-
-
 def _built(candidate: Candidate, built: dict[Candidate, ResolvedComponent]) -> ResolvedComponent:
     """A candidate without mistakes, all of whose needs are built."""
-    choice, available = candidate.choice, candidate.available
+    available = candidate.available
     assert available is not None, "a component that is not available is a problem"
     return ResolvedComponent(
-        id=choice.id,
-        role=choice.role,
-        use=choice.use,
+        id=candidate.id,
+        role=candidate.role,
+        use=candidate.use,
         descriptor=available.descriptor,
         distribution=available.distribution,
         version=available.version,
@@ -94,37 +91,29 @@ def _built(candidate: Candidate, built: dict[Candidate, ResolvedComponent]) -> R
     )
 
 
-def question_about(recipe: Recipe, role: str, wiring: Wiring) -> str | None:
-    """The id of the data or of the classifier that the recipe's questions are about; None after a mistake."""
-    place = recipe.place_of(role)
-    ids = [other.choice.id for other in wiring.candidates if other.choice.role == role]
-    named = getattr(recipe.explain, role)
-    if named is None and len(ids) == 1:
-        return ids[0]
+def question_about(recipe: Recipe, role: str, wiring: Wiring, problems: Problems) -> Candidate | None:
+    """The data or the classifier that the recipe's questions are about; None after a mistake."""
+    rivals, place = wiring.of_role(role), recipe.place_of(role)
+    ids, named = [other.id for other in rivals], getattr(recipe.explain, role)
+    if named is None and len(rivals) == 1:
+        return rivals[0]
     if named in ids:
-        return str(named)
+        return rivals[ids.index(named)]
     if not ids:
         if role not in wiring.missing:
-            wiring.problems.add(
-                f"the recipe has no {role}, whose {'images' if role == 'data' else 'answers'} are explained",
-                recipe.place,
-                expected=f"a section {quoted(role)}",
-                fix=installed_hint(wiring.catalog, role, ()),
-            )
+            message = f"the recipe has no {role}, whose {'images' if role == 'data' else 'answers'} are explained"
+            fix = installed_hint(wiring.catalog, role, ())
+            problems.add(message, recipe.place, expected=f"a section {quoted(role)}", fix=fix)
     elif named is None:
-        wiring.problems.add(
-            f"the recipe has several {'sets of data' if role == 'data' else 'classifiers'} and does not say which one "
-            f"its questions are about: {listing(ids)}",
+        several = "sets of data" if role == "data" else "classifiers"
+        problems.add(
+            f"the recipe has several {several} and does not say which one its questions are about: {listing(ids)}",
             place,
             expected=f"explain: {{{role}: ID}}, naming one of them",
         )
     else:
-        wiring.problems.add(
-            f"the recipe has no {role} with the id {quoted(named)}",
-            place,
-            expected=f"one of {listing(ids)}",
-            fix=did_you_mean(named, ids),
-        )
+        message, fix = f"the recipe has no {role} with the id {quoted(named)}", did_you_mean(named, ids)
+        problems.add(message, place, expected=f"one of {listing(ids)}", fix=fix)
     return None
 
 
@@ -138,11 +127,11 @@ def one_way_to_choose_images(recipe: Recipe, problems: Problems) -> None:
 
 def one_main_inverter(candidates: Iterable[Candidate], problems: Problems) -> None:
     """The explained images are inverted by the only inverter, or by the one whose id is `inverter`."""
-    inverters = [other.choice for other in candidates if other.choice.role == "inverter"]
-    if len(inverters) > 1 and all(choice.id != "inverter" for choice in inverters):
+    inverters = [other for other in candidates if other.role == "inverter"]
+    if len(inverters) > 1 and all(one.id != "inverter" for one in inverters):
         problems.add(
-            f"the recipe has several inverters: {listing(choice.id for choice in inverters)}",
-            inverters[0].place,
+            f"the recipe has several inverters: {listing(one.id for one in inverters)}",
+            inverters[0].start,
             expected="the id inverter for the one that inverts the explained images; needs may name the others",
         )
 
@@ -150,17 +139,16 @@ def one_main_inverter(candidates: Iterable[Candidate], problems: Problems) -> No
 def metrics_measure_something(candidates: Iterable[Candidate], problems: Problems) -> None:
     """Every metric accepts the kind of at least one explanation of the recipe."""
     everything = tuple(candidates)
-    if any(other.choice.role == "explainer" and other.descriptor is None for other in everything):
+    if any(other.role == "explainer" and other.descriptor is None for other in everything):
         return
-    given = {_GIVEN[other.choice.role] for other in everything if other.choice.role in _GIVEN}
+    given = {_GIVEN[other.role] for other in everything if other.role in _GIVEN}
     given |= {other.descriptor.gives for other in everything if isinstance(other.descriptor, ExplainerDescriptor)}
     for metric in everything:
         descriptor = metric.descriptor
         if isinstance(descriptor, MetricDescriptor) and not given.intersection(descriptor.accepts):
-            problems.add(
-                f"{metric.choice.use} has nothing to measure: it accepts {listing(descriptor.accepts)}, "
+            metric.refuse(
+                f"{metric.use} has nothing to measure: it accepts {listing(descriptor.accepts)}, "
                 f"the recipe gives {listing(sorted(given)) or 'no explanation'}",
-                metric.choice.use_place,
                 fix="add an explainer that gives one of these, or take the metric out",
             )
 
@@ -174,7 +162,7 @@ def metrics_share_a_generator(built: Mapping[Candidate, ResolvedComponent], prob
         if subjects and all(metric.has_other_generator(one) for one in subjects):
             problems.warn(
                 f"{metric.use} measures nothing: {listing(one.use for one in subjects)} used another generator",
-                candidate.choice.use_place,
+                candidate.place,
                 fix="name it with needs: {generator: ID}",
             )
 
@@ -193,10 +181,9 @@ def one_latent_space(candidates: Iterable[Candidate], problems: Problems) -> Non
         for slot, other in candidate.needs.items():
             theirs = other.needs.get("generator") if other else None
             if own and theirs and own is not theirs:
-                problems.add(
-                    f"{candidate.choice.use} gets the generator {quoted(own.choice.id)}, "
-                    f"but its {slot} uses the latents of {quoted(theirs.choice.id)}",
-                    candidate.choice.use_place,
+                candidate.refuse(
+                    f"{candidate.use} gets the generator {quoted(own.id)}, "
+                    f"but its {slot} uses the latents of {quoted(theirs.id)}",
                     expected=f"one generator for both: needs: {{generator: ID}} here or in {with_article(slot)}",
                 )
 
@@ -208,8 +195,8 @@ def in_dependency_order(candidates: tuple[Candidate, ...], problems: Problems) -
         TopologicalSorter(graph).prepare()
     except CycleError as error:
         circle: list[Candidate] = error.args[1][::-1]  # it gives each before the one that needs it
-        names = " -> ".join(f"{link.choice.role} {link.choice.id}" for link in circle)
-        problems.add(f"components need one another in a circle: {names}", circle[0].choice.use_place)
+        names = " -> ".join(f"{link.role} {link.id}" for link in circle)
+        circle[0].refuse(f"components need one another in a circle: {names}")
         return candidates
     ordered: dict[Candidate, None] = {}
 

@@ -9,124 +9,62 @@ import os
 from functools import partial
 from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
-from attrs import define, field, frozen
+from attrs import field, frozen
 from sidelight_specs import Need, kinds
 from sidelight_specs.descriptors import meaning
 from sidelight_specs.facts import Mistake
-from sidelight_specs.recipe import TRAINING_SLOT, training_need
+from sidelight_specs.recipe import TRAINING_SLOT
+from sidelight_specs.roles import ROLES
 from sidelight_specs.wording import did_you_mean, listing, quoted
 
-from sidelight.document import Value, read_params
-from sidelight.problems import Problems
-from sidelight.recipe.model import SECTIONS, Choice
+from sidelight.document import read_params
+from sidelight.recipe.model import Candidate
 from sidelight.registry.catalog import Available, Unavailable, with_article
-from sidelight.underway import HEAVY, doing, patience
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Iterable
 
     from sidelight_specs import ComponentDescriptor
 
     from sidelight.problems import Place
 
-T = TypeVar("T")
 _MOST_NEIGHBOURS = 200  # files of a folder among which a similar name is looked for
-_SECTION = {role: section for section, role in SECTIONS.items()}
 
 
-@define(eq=False)
-class Candidate:
-    """One component on its way to being resolved.
-
-    Args:
-        choice: what the recipe says of it.
-        available: what the catalog says of it; None when it cannot be used.
-        params: its parameters; None when they could not be read.
-        provides: its capabilities; None when they are unknown because of an earlier mistake.
-        sound: nothing is wrong with its parameters and the files that they name, so that its facts can be asked for.
-        needs: slot to the candidate that fills it.
-        trained_on: the data that it learns from.
-    """
-
-    choice: Choice
-    available: Available | None = None
-    params: Any = None
-    provides: tuple[str, ...] | None = None
-    sound: bool = False
-    needs: dict[str, Candidate | None] = field(factory=dict)
-    trained_on: Candidate | None = None
-
-    @property
-    def descriptor(self) -> ComponentDescriptor | None:
-        """The descriptor that the plugin announces."""
-        return self.available.descriptor if self.available else None
-
-    @property
-    def training_need(self) -> Need | None:
-        """The need for training data that it has without saying so."""
-        if self.descriptor is None:
-            return None
-        return training_need(self.descriptor, self.provides or self.descriptor.provides)
-
-    def needed(self, role: str) -> Candidate | None:
-        """The first of its needs that has a role."""
-        return next((other for other in self.needs.values() if other is not None and other.choice.role == role), None)
-
-    def ask(self, subject: str, question: Callable[[ComponentDescriptor, Any], T], problems: Problems) -> T | None:
-        """An answer of its descriptor; None, after a problem, where the plugin's code fails.
-
-        Args:
-            subject: of the question, for messages: `capabilities`.
-            question: called with the descriptor and the parameters.
-            problems: gets the failure.
-        """
-        if self.descriptor is None or self.params is None:
-            return None
-        try:
-            with doing(f'"{self.choice.use}": telling its {subject}', HEAVY * patience()):
-                return question(self.descriptor, self.params)
-        except (Exception, SystemExit) as error:  # a plugin's own code may raise anything
-            reason = error or type(error).__name__
-            message = f"{self.choice.use} cannot tell its {subject} with these parameters: {reason}"
-            problems.add(message, self.choice.use_place)
-            return None
-
-
-def look_up(choice: Choice, catalog: Any, problems: Problems, *, finished: bool = False) -> Candidate:
+def look_up(one: Candidate, catalog: Any, *, finished: bool = False) -> None:
     """Find a component in the catalog, read its parameters, look for its files and ask for its capabilities."""
-    if not choice.use:
-        return Candidate(choice)
-    result = catalog.lookup(choice.use, choice.role)
-    if isinstance(result, Unavailable):
-        problems.add(result.message, choice.use_place, fix=result.fix)
-        return Candidate(choice)
-    _check_kinds(choice, result.descriptor, catalog, problems)
-    params = read_params(result.descriptor.params, choice.params, choice.use, choice.use_place, problems)
-    candidate = Candidate(choice, result, params)
-    if params is not None:
-        candidate.sound = finished or _is_sound(candidate, problems)
-        candidate.provides = candidate.ask("capabilities", lambda one, values: tuple(one.provided_by(values)), problems)
-    return candidate
+    if not one.use:
+        return
+    answer = catalog.lookup(one.use, one.role)
+    if isinstance(answer, Unavailable):
+        one.refuse(answer.message, fix=answer.fix)
+        return
+    one.available = answer
+    _check_kinds(one, answer.descriptor, catalog)
+    one.params = read_params(answer.descriptor.params, one.given, one.use, one.place, one.problems)
+    if one.params is not None:
+        one.sound = finished or _is_sound(one)
+        one.provides = one.ask("capabilities", lambda descriptor, params: tuple(descriptor.provided_by(params)))
 
 
-def _check_kinds(choice: Choice, descriptor: ComponentDescriptor, catalog: Any, problems: Problems) -> None:
+def _check_kinds(one: Candidate, descriptor: ComponentDescriptor, catalog: Any) -> None:
     """A problem where an explainer gives a kind that nobody registers, or a metric accepts no kind that is."""
     named = {getattr(descriptor, "gives", ""), *getattr(descriptor, "accepts", ())} - {""}
     if named and not named & catalog.kind_names() and not named & kinds.names():  # the latter loads numpy
         unknown = " or ".join(map(quoted, sorted(named)))
         expected = f"registered are {', '.join(sorted(kinds.names()))}"
-        problems.add(f"{choice.use}: no kind of result {unknown} is registered", choice.use_place, expected=expected)
+        one.refuse(f"{one.use}: no kind of result {unknown} is registered", expected=expected)
 
 
-def _is_sound(candidate: Candidate, problems: Problems) -> bool:
+def _is_sound(one: Candidate) -> bool:
     """True if the files that the parameters name exist and are in order; a problem is noted otherwise."""
-    files = candidate.ask("files", lambda descriptor, values: dict(descriptor.files(values)), problems)
-    if files is None or any([_is_missing(candidate.choice, *named, problems) for named in files.items()]):  # noqa: C419
+    files = one.ask("files", lambda descriptor, params: dict(descriptor.files(params)))
+    if files is None or any([_is_missing(one, option, path) for option, path in files.items()]):  # noqa: C419
         return False
-    mistakes = candidate.ask("mistakes", lambda descriptor, values: checked(descriptor.mistakes(values)), problems)
-    return mistakes is not None and not note(mistakes, candidate.choice, problems)
+    mistakes = one.ask("mistakes", lambda descriptor, params: checked(descriptor.mistakes(params)))
+    return mistakes is not None and not one.note(mistakes)
 
 
 def checked(mistakes: Iterable[Mistake]) -> list[Mistake]:
@@ -138,30 +76,15 @@ def checked(mistakes: Iterable[Mistake]) -> list[Mistake]:
     return result
 
 
-def note(mistakes: Iterable[Mistake], choice: Choice, problems: Problems) -> bool:
-    """Note mistakes in a component's parameters, and warnings; True if there were mistakes."""
-    refused = False
-    for mistake in mistakes:
-        option = f"{quoted(mistake.option)} of " if mistake.option else ""
-        refused = refused or mistake.refused
-        report = problems.add if mistake.refused else problems.warn
-        message = f"{option}{choice.use}: {mistake.message}"
-        report(message, choice.place_of(mistake.option), fix=mistake.fix)
-    return refused
-
-
-def _is_missing(choice: Choice, option: str, path: str, problems: Problems) -> bool:
+def _is_missing(one: Candidate, option: str, path: str) -> bool:
     """True if a parameter names a missing file, which is noted."""
     if not path or os.path.isfile(os.path.expanduser(path)):  # noqa: PTH111, PTH113  (Path raises on some names)
         return False
     exists = os.path.exists(os.path.expanduser(path))  # noqa: PTH110, PTH111
     reason = f"{quoted(path)} is no plain file" if exists else f"there is no file {quoted(path)}"
-    problems.add(
-        f"{quoted(option)} of {choice.use}: {reason}",
-        choice.place_of(option),
-        expected=f"a file; relative paths start at {Path.cwd()}",
-        fix=_near(Path(path).expanduser()),
-    )
+    expected = f"a file; relative paths start at {Path.cwd()}"
+    message = f"{quoted(option)} of {one.use}: {reason}"
+    one.refuse(message, one.place_of(option), expected=expected, fix=_near(Path(path).expanduser()))
     return True
 
 
@@ -181,120 +104,97 @@ class Wiring:
     Args:
         candidates: every component of the recipe.
         catalog: what is installed, for suggestions.
-        problems: gets every mistake.
-        missing: the roles whose absence has been reported.
+        missing: the roles whose absence has been noted.
     """
 
     candidates: tuple[Candidate, ...]
     catalog: Any
-    problems: Problems
     missing: set[str] = field(factory=set)
+
+    def of_role(self, role: str) -> list[Candidate]:
+        """The candidates of one role, in recipe order."""
+        return [one for one in self.candidates if one.role == role]
 
     def wire(self) -> None:
         """Fill `needs` and `trained_on` of every candidate that could be looked up."""
-        for candidate in self.candidates:
-            descriptor = candidate.descriptor
-            if descriptor is None:
+        for one in self.candidates:
+            if one.descriptor is None:
                 continue
-            training = candidate.training_need
-            self._known_slots(candidate, [need.slot for need in (*descriptor.needs, *filter(None, [training]))])
-            candidate.needs = {need.slot: self.fill(candidate, need) for need in descriptor.needs}
+            training = one.training_need
+            slots = [need.slot for need in (*one.descriptor.needs, *([training] if training else []))]
+            for slot in [name for name in one.named if name not in slots]:
+                expected = f"one of {listing(slots)}" if slots else "no needs"
+                message, place = f"{one.use} has no need {quoted(slot)}", one.named[slot].place
+                one.refuse(message, place, expected=expected, fix=did_you_mean(slot, slots))
+            one.needs = {need.slot: self.fill(one, need) for need in one.descriptor.needs}
             if training:
-                candidate.trained_on = self.fill(candidate, training)
-            elif "trainable" in descriptor.provides:
-                candidate.trained_on = candidate.needs.get(TRAINING_SLOT)
+                one.trained_on = self.fill(one, training)
+            elif "trainable" in one.descriptor.provides:
+                one.trained_on = one.needs.get(TRAINING_SLOT)
 
-    def _known_slots(self, candidate: Candidate, slots: list[str]) -> None:
-        for slot, named in candidate.choice.needs.items():
-            if slot not in slots:
-                self.problems.add(
-                    f"{candidate.choice.use} has no need {quoted(slot)}",
-                    named.place,
-                    expected=f"one of {listing(slots)}" if slots else "no needs",
-                    fix=did_you_mean(slot, slots),
-                )
-
-    def fill(self, candidate: Candidate, need: Need) -> Candidate | None:
+    def fill(self, one: Candidate, need: Need) -> Candidate | None:
         """The component for one need; None when it is optional and absent, or after a mistake."""
-        named = candidate.choice.needs.get(need.slot)
-        rivals = [other for other in self.candidates if other.choice.role == need.role and other is not candidate]
-        if named is not None:
-            return self._named(candidate, need, named, rivals)
-        if len(rivals) > 1:
-            self._ambiguous(candidate, need, rivals)
-            return None
+        rivals = [other for other in self.of_role(need.role) if other is not one]
+        if need.slot in one.named:
+            return self._named(one, need, rivals)
+        if len(rivals) == 1:
+            return self._fitting(one, need, rivals[0], one.place)
         if rivals:
-            return self._fitting(candidate, need, rivals[0], candidate.choice.use_place)
-        if not need.optional:
-            self._absent(candidate, need)
+            able = [other.id for other in rivals if not lacking(need, other)]
+            names = listing(other.id for other in rivals)
+            one.refuse(
+                f"{one.use} needs {with_article(need.role)}, and the recipe has several: {names}",
+                expected=f"needs: {{{need.slot}: ID}}, naming one of them",
+                fix=f"only {quoted(able[0])} provides {', '.join(need.capabilities)}" if len(able) == 1 else "",
+            )
+        elif not need.optional:
+            self.missing.add(need.role)
+            purpose = "is trained, and needs data for it" if need == one.training_need else f"needs {wanted(need)}"
+            fix = installed_hint(self.catalog, need.role, need.capabilities, one.use)
+            section = f"a section {quoted(ROLES[need.role].section)}"
+            one.refuse(f"{one.use} {purpose}; the recipe has none", expected=section, fix=fix)
         return None
 
-    def _named(self, candidate: Candidate, need: Need, named: Value, rivals: list[Candidate]) -> Candidate | None:
-        if named.data is None:
+    def _named(self, one: Candidate, need: Need, rivals: list[Candidate]) -> Candidate | None:
+        """The component that `needs:` names; null leaves an optional need empty."""
+        name, place = one.named[need.slot].data, one.named[need.slot].place
+        if name is None:
             if not need.optional:
-                self.problems.add(f"{candidate.choice.use} cannot do without its {need.slot}", named.place)
+                one.refuse(f"{one.use} cannot do without its {need.slot}", place)
             return None
-        other = next((other for other in rivals if other.choice.id == named.data), None)
-        if other is not None:
-            return self._fitting(candidate, need, other, named.place)
-        ids = [other.choice.id for other in rivals]
-        wanted_id = f"{with_article(need.role)} with the id {quoted(named.data)}"
-        self.problems.add(
-            f"{candidate.choice.use} needs {wanted_id}, and the recipe has none",
-            named.place,
-            expected=f"one of {listing(ids)}" if ids else f"a section {quoted(_SECTION[need.role])}",
-            fix=did_you_mean(named.data, ids),
+        ids = [other.id for other in rivals]
+        if name in ids:
+            return self._fitting(one, need, rivals[ids.index(name)], place)
+        one.refuse(
+            f"{one.use} needs {with_article(need.role)} with the id {quoted(name)}, and the recipe has none",
+            place,
+            expected=f"one of {listing(ids)}" if ids else f"a section {quoted(ROLES[need.role].section)}",
+            fix=did_you_mean(name, ids),
         )
         return None
 
-    def _ambiguous(self, candidate: Candidate, need: Need, rivals: list[Candidate]) -> None:
-        able = [other.choice.id for other in rivals if not lacking(need, other)]
-        capable = f"only {quoted(able[0])} provides {', '.join(need.capabilities)}" if len(able) == 1 else ""
-        self.problems.add(
-            f"{candidate.choice.use} needs {with_article(need.role)}, and the recipe has several: "
-            + listing(other.choice.id for other in rivals),
-            candidate.choice.use_place,
-            expected=f"needs: {{{need.slot}: ID}}, naming one of them",
-            fix=capable,
-        )
-
-    def _absent(self, candidate: Candidate, need: Need) -> None:
-        self.missing.add(need.role)
-        is_training = need == candidate.training_need
-        purpose = "is trained, and needs data for it" if is_training else f"needs {wanted(need)}"
-        self.problems.add(
-            f"{candidate.choice.use} {purpose}; the recipe has none",
-            candidate.choice.use_place,
-            expected=f"a section {quoted(_SECTION[need.role])}",
-            fix=installed_hint(self.catalog, need.role, need.capabilities, candidate.choice.use),
-        )
-
-    def _fitting(self, candidate: Candidate, need: Need, other: Candidate, place: Place) -> Candidate:
-        """`other`, after noting which capabilities it lacks."""
+    def _fitting(self, one: Candidate, need: Need, other: Candidate, place: Place) -> Candidate:
+        """`other`, after noting which capabilities it lacks: the reasons, or components that have them."""
         missing = lacking(need, other)
         if missing:
-            has = listing(_related(missing, other.provides or ())) or "no capabilities"
-            self.problems.add(
-                f"{candidate.choice.use} needs {wanted(need)}; {other.choice.use} provides {has}",
+            # Capabilities of the same family say more: `latent.z` beside `latent.style`.
+            families = {name.partition(".")[0] for name in missing}
+            related = [name for name in other.provides or () if name.partition(".")[0] in families]
+            has = listing(related or other.provides or ()) or "no capabilities"
+            reasons = [other.ask("capabilities", partial(_absence, capability=name)) for name in missing]
+            hint = "; ".join(dict.fromkeys(filter(None, reasons)))
+            hint = hint or installed_hint(self.catalog, need.role, need.capabilities, one.use)
+            without = f"or do without it: needs: {{{need.slot}: null}}" if need.optional else ""
+            one.refuse(
+                f"{one.use} needs {wanted(need)}; {other.use} provides {has}",
                 place,
                 expected="; ".join(f"{name}: {meaning(name)}" for name in missing),
-                fix=self._remedy(candidate, need, other, missing),
+                fix="; ".join(filter(None, (hint, without))),
             )
         return other
 
-    def _remedy(self, candidate: Candidate, need: Need, other: Candidate, missing: tuple[str, ...]) -> str:
-        """Hint about capabilities that `other` lacks: the reason, or components that have them."""
-        reasons = [
-            other.ask("capabilities", partial(_reason_of_absence, capability=name), self.problems) for name in missing
-        ]
-        hint = "; ".join(dict.fromkeys(filter(None, reasons))) or installed_hint(
-            self.catalog, need.role, need.capabilities, candidate.choice.use
-        )
-        without = f"or do without it: needs: {{{need.slot}: null}}" if need.optional else ""
-        return "; ".join(filter(None, (hint, without)))
 
-
-def _reason_of_absence(descriptor: ComponentDescriptor, params: Any, capability: str) -> str:
+def _absence(descriptor: ComponentDescriptor, params: Any, capability: str) -> str:
     return descriptor.absence(params, capability)
 
 
@@ -308,13 +208,6 @@ def lacking(need: Need, other: Candidate) -> tuple[str, ...]:
     if other.provides is None:
         return ()
     return tuple(name for name in need.capabilities if name not in other.provides)
-
-
-def _related(missing: Iterable[str], provides: Iterable[str]) -> list[str]:
-    """Of what a component provides, the capabilities of the same family: `latent.z` beside `latent.style`."""
-    everything = list(provides)
-    families = {name.partition(".")[0] for name in missing}
-    return [name for name in everything if name.partition(".")[0] in families] or everything
 
 
 def installed_hint(catalog: Any, role: str, capabilities: Iterable[str], asker: str = "") -> str:

@@ -44,9 +44,9 @@ export class App {
 
   /** @returns {Classifier} */
   get classifier() {
-    const found = this.facts.classifiers.find(({ id }) => id === this.view.classifier) ?? this.facts.classifiers[0];
-    if (!found) throw new Error("the page has no classifier");
-    return found;
+    const current = this.facts.classifiers.find(({ id }) => id === this.view.classifier) ?? this.facts.classifiers[0];
+    if (!current) throw new Error("the page has no classifier");
+    return current;
   }
 
   /** The class asked about, for pictures of classifiers with very many. */

@@ -92,10 +92,10 @@ export function pasteEdit(app) {
 
 /** @param {App} app */
 export function copy(app) {
-  const place = app.doc.images.findIndex(({ id }) => id === app.view.selected);
+  const index = app.doc.images.findIndex(({ id }) => id === app.view.selected);
   app.edit((doc) => duplicate(doc, app.view.selected));
-  const made = app.doc.images[place + 1];
-  if (made) app.look({ selected: made.id });
+  const copy = app.doc.images[index + 1];
+  if (copy) app.look({ selected: copy.id });
 }
 
 /** Heatmaps of what is shown now, by any heatmap explainer. @param {App} app @param {HTMLCanvasElement} canvas */

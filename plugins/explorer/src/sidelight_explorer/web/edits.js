@@ -76,11 +76,11 @@ export function applyEdit(doc, id, edit) {
 
 /** A copy behind the image, that resets to what it is now. @param {Document} doc @param {string} id @returns {Document} */
 export function duplicate(doc, id) {
-  const place = doc.images.findIndex((item) => item.id === id);
-  const item = doc.images[place];
+  const index = doc.images.findIndex((item) => item.id === id);
+  const item = doc.images[index];
   if (!item) return doc;
   const copy = { ...item, id: freeId(doc), name: `${item.name} copy`, start: item.now };
-  return { ...doc, images: doc.images.toSpliced(place + 1, 0, copy) };
+  return { ...doc, images: doc.images.toSpliced(index + 1, 0, copy) };
 }
 
 /** @param {Document} doc @param {string} id @returns {Document} */

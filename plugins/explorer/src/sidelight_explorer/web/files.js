@@ -42,7 +42,7 @@ export async function save(app) {
 /** Its size is said before it is written. @param {App} app @param {Element} work */
 async function exported(app, work) {
   const line = follow(app, work, "making the page");
-  const job = await app.tell(app.backend.export(app.doc, 100, { classifier: app.classifier.id, target: app.view.target }, line.told));
+  const job = await app.tell(app.backend.export(app.doc, 100, { classifier: app.classifier.id, target: app.view.target }, line.notify));
   line.end();
   const { export: name, bytes } = job?.result ?? {};
   if (typeof name !== "string" || typeof bytes !== "number") return;
@@ -85,9 +85,9 @@ async function sheet(app) {
   [context.fillStyle, context.font, context.textAlign, context.imageSmoothingEnabled] = ["#fff", "16px sans-serif", "center", false];
   context.fillRect(0, 0, canvas.width, canvas.height);
   context.fillStyle = "#111";
-  for (const [place, { now }] of images.entries()) {
+  for (const [index, { now }] of images.entries()) {
     const picture = app.pictures.of(now);
-    const [x, y] = [(place % columns) * SIDE, Math.floor(place / columns) * (SIDE + LINE)];
+    const [x, y] = [(index % columns) * SIDE, Math.floor(index / columns) * (SIDE + LINE)];
     context.fillText(fixed(scoreOf(picture, app.view)), x + SIDE / 2, y + 18);
     if (!picture) continue;
     const image = new Image();

@@ -26,20 +26,20 @@ export function gallery(app) {
       entry.element.remove();
       entries.delete(id);
     }
-    order.forEach((id, place) => {
+    order.forEach((id, index) => {
       const entry = entries.get(id) ?? makeEntry(app, id);
       entries.set(id, entry);
       entry.show();
-      if (list.children[place] !== entry.element) moveTo(list, entry, place);
+      if (list.children[index] !== entry.element) moveTo(list, entry, index);
     });
   };
   return { element, show };
 }
 
-/** Moving an element loses its focus, which is given back. @param {Element} list @param {Entry} entry @param {number} place */
-function moveTo(list, entry, place) {
+/** Moving an element loses its focus, which is given back. @param {Element} list @param {Entry} entry @param {number} index */
+function moveTo(list, entry, index) {
   const focused = document.activeElement === entry.button;
-  list.insertBefore(entry.element, list.children[place] ?? null);
+  list.insertBefore(entry.element, list.children[index] ?? null);
   if (focused) entry.button.focus({ preventScroll: true });
 }
 
@@ -79,12 +79,12 @@ function makeEntry(app, id) {
 
 /** Arrow keys go through the images. @param {App} app @param {string} id @param {KeyboardEvent} event */
 function step(app, id, event) {
-  const way = { ArrowRight: 1, ArrowDown: 1, ArrowLeft: -1, ArrowUp: -1 }[event.key];
+  const step = { ArrowRight: 1, ArrowDown: 1, ArrowLeft: -1, ArrowUp: -1 }[event.key];
   const images = sorted(app);
-  const next = way && images[images.findIndex((item) => item.id === id) + way];
+  const next = step && images[images.findIndex((item) => item.id === id) + step];
   if (!next) return;
   event.preventDefault();
   app.look({ selected: next.id });
-  const found = document.querySelector(`.gallery [data-image="${next.id}"]`);
-  if (found instanceof HTMLElement) found.focus();
+  const thumbnail = document.querySelector(`.gallery [data-image="${next.id}"]`);
+  if (thumbnail instanceof HTMLElement) thumbnail.focus();
 }

@@ -25,14 +25,14 @@ const STAGE = 300;
 async function start() {
   const content = /** @type {Content} */ (JSON.parse(document.getElementById("content")?.textContent ?? "{}"));
   const { facts, document: first, backend } = content.token ? await connect(content.token) : fromDisk(content);
-  const kept = await fromFragment(location.hash);
+  const saved = await fromFragment(location.hash);
   let view = {};
   let doc = first;
   let message = "";
-  if (kept) {
+  if (saved) {
     try {
-      doc = await backend.open(JSON.stringify(kept.doc));
-      view = kept.view;
+      doc = await backend.open(JSON.stringify(saved.doc));
+      view = saved.view;
     } catch (error) {
       message = `The session in the address cannot be opened: ${error instanceof Error ? error.message : error}`;
     }

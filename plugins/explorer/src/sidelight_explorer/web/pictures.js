@@ -11,7 +11,7 @@ const AT_ONCE = 24;
 
 export class Pictures {
   /** @type {Map<string, Picture | null>} */
-  #kept = new Map();
+  #cache = new Map();
   /** @type {Map<string, Spec>} */
   #wanted = new Map();
   #fetching = new AbortController();
@@ -33,17 +33,17 @@ export class Pictures {
 
   /** `undefined` while it is not there, `null` where it cannot be had. @param {string} key */
   get(key) {
-    return this.#kept.get(key);
+    return this.#cache.get(key);
   }
 
   /** @param {Spec} spec */
   of(spec) {
-    return this.#kept.get(keyOf(spec));
+    return this.#cache.get(keyOf(spec));
   }
 
   /** Forget everything: other classes are asked about, or a session brought other styles. */
   clear() {
-    this.#kept.clear();
+    this.#cache.clear();
     this.#stop();
   }
 
@@ -54,7 +54,7 @@ export class Pictures {
    */
   async now(spec, ask) {
     const key = keyOf(spec);
-    if (this.#kept.has(key)) return;
+    if (this.#cache.has(key)) return;
     this.#stop();
     await this.#fetch([[key, spec]], true, ask);
   }
@@ -67,7 +67,7 @@ export class Pictures {
   want(specs, ask) {
     this.#ask = ask;
     this.#wanted = new Map(specs.map((spec) => [keyOf(spec), spec]));
-    for (const key of this.#wanted.keys()) if (this.#kept.has(key)) this.#wanted.delete(key);
+    for (const key of this.#wanted.keys()) if (this.#cache.has(key)) this.#wanted.delete(key);
     if (!this.#busy) void this.#work();
   }
 
@@ -98,9 +98,9 @@ export class Pictures {
 
   /** @param {string} key @param {Picture | null} picture */
   #keep(key, picture) {
-    this.#kept.delete(key);
-    this.#kept.set(key, picture);
-    if (this.#kept.size > this.most) this.#kept.delete(this.#kept.keys().next().value ?? "");
+    this.#cache.delete(key);
+    this.#cache.set(key, picture);
+    if (this.#cache.size > this.most) this.#cache.delete(this.#cache.keys().next().value ?? "");
   }
 
   #stop() {

@@ -14,10 +14,10 @@ export function follow(app, list, label) {
   const line = h("li", {}, text, bar, stop);
   list.append(line);
   /** @param {Job} job */
-  const told = (job) => {
+  const notify = (job) => {
     id = job.id;
     text.textContent = job.state === "waiting" ? `${label}: waiting` : `${label}${job.doing ? `: ${job.doing}` : ""}`;
     if (job.total) [bar.max, bar.value] = [job.total, job.done];
   };
-  return { told, end: () => line.remove() };
+  return { notify, end: () => line.remove() };
 }

@@ -30,8 +30,8 @@ export async function connect(token) {
   /** @param {string} name @param {unknown} body @param {AbortSignal} [signal] */
   const ask = async (name, body, signal) => (await post(`${tab}/${name}`, JSON.stringify(body), signal)).json();
 
-  /** @param {Promise<{ job: string }>} started @param {(job: Job) => void} told */
-  const work = async (started, told) => jobs((await started).job, told);
+  /** @param {Promise<{ job: string }>} started @param {(job: Job) => void} notify */
+  const work = async (started, notify) => jobs((await started).job, notify);
 
   return {
     facts: entered.facts,
@@ -41,14 +41,14 @@ export async function connect(token) {
       holds: () => true,
       draw: async (specs, { edit, ask: wanted, signal }) => (await ask("draw", { specs, edit, ask: wanted }, signal)).pictures,
       reach: async (wish) => (await ask("reach", wish)).styles,
-      upload: (file, told) => work(post(`${tab}/upload`, file).then((answer) => answer.json()), told),
-      data: (split, index, told) => work(ask("data", { split, index }), told),
-      heatmap: async ({ now: spec }, explainer, classifier, target, told) =>
-        /** @type {import("./types.js").Heatmap} */ (/** @type {unknown} */ ((await work(ask("heatmap", { spec, explainer, classifier, target }), told)).result)),
+      upload: (file, notify) => work(post(`${tab}/upload`, file).then((answer) => answer.json()), notify),
+      data: (split, index, notify) => work(ask("data", { split, index }), notify),
+      heatmap: async ({ now: spec }, explainer, classifier, target, notify) =>
+        /** @type {import("./types.js").Heatmap} */ (/** @type {unknown} */ ((await work(ask("heatmap", { spec, explainer, classifier, target }), notify)).result)),
       cancel: async (job) => { await ask("cancel", { job }); },
       save: async (doc) => (await post(`${tab}/save`, JSON.stringify(doc))).text(),
       open: async (text) => (await post(`${tab}/open`, text)).json(),
-      export: (doc, precomputed, view, told) => work(ask("export", { document: doc, precomputed, view }), told),
+      export: (doc, precomputed, view, notify) => work(ask("export", { document: doc, precomputed, view }), notify),
       exported: async (name) => (await post(`${tab}/exported`, JSON.stringify({ export: name }))).blob(),
     },
   };
@@ -68,11 +68,11 @@ function listen(path) {
     latest.set(job.id, job);
     waiting.get(job.id)?.(job);
   });
-  /** @param {string} id @param {(job: Job) => void} told @returns {Promise<Job>} */
-  return (id, told) => new Promise((resolve, reject) => {
+  /** @param {string} id @param {(job: Job) => void} notify @returns {Promise<Job>} */
+  return (id, notify) => new Promise((resolve, reject) => {
     /** @param {Job} job */
     const follow = (job) => {
-      told(job);
+      notify(job);
       if (!OVER.includes(job.state)) return;
       waiting.delete(id);
       latest.delete(id);

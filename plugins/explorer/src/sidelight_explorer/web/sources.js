@@ -43,8 +43,8 @@ function draws(app, add) {
   /** @param {boolean} high */
   const reach = async (high) => {
     const wish = { classifier: app.classifier.id, target: app.view.target, high, seed: seed.read(), count: number.read(), pool: 120, percent: truncation.read() };
-    const found = await app.tell(app.backend.reach(wish));
-    if (found) add(found.map((id, index) => ({ id, name: `${high ? "high" : "low"} ${wish.seed}.${index + 1}` })));
+    const ids = await app.tell(app.backend.reach(wish));
+    if (ids) add(ids.map((id, index) => ({ id, name: `${high ? "high" : "low"} ${wish.seed}.${index + 1}` })));
     next();
   };
   return h("fieldset", {}, h("legend", {}, "Random draws"), number.element, seed.element, truncation.element,
@@ -58,7 +58,7 @@ function uploads(app, add, work) {
   input.addEventListener("change", async () => {
     const files = [...(input.files ?? [])];
     input.value = "";
-    await Promise.all(files.map((file) => inverted(app, work, file.name, add, (told) => app.backend.upload(file, told))));
+    await Promise.all(files.map((file) => inverted(app, work, file.name, add, (notify) => app.backend.upload(file, notify))));
   });
   return h("fieldset", { disabled: !app.facts.inverts, title: app.facts.inverts ? "" : "The recipe has no inverter" },
     h("legend", {}, "Your images"), input, h("span", { class: "note" }, "PNG, JPEG or WebP; cut square, then inverted here"));
@@ -72,7 +72,7 @@ function data(app, add, work) {
   const run = button("Invert", () => {
     const start = first.read();
     for (let index = start; index < start + number.read(); index++) {
-      void inverted(app, work, `${split.value} ${index}`, add, (told) => app.backend.data(split.value, index, told));
+      void inverted(app, work, `${split.value} ${index}`, add, (notify) => app.backend.data(split.value, index, notify));
     }
     first.write(start + number.read());
   });
@@ -84,11 +84,11 @@ function data(app, add, work) {
  * @param {Element} work
  * @param {string} name
  * @param {(styles: Style[]) => void} add
- * @param {(told: (job: Job) => void) => Promise<Job>} start
+ * @param {(notify: (job: Job) => void) => Promise<Job>} start
  */
 async function inverted(app, work, name, add, start) {
   const line = follow(app, work, `inverting ${name}`);
-  const job = await app.tell(start(line.told));
+  const job = await app.tell(start(line.notify));
   line.end();
   const style = job?.result?.style;
   if (typeof style === "string") add([{ id: style, name: name.replace(/\.\w+$/, "").slice(0, 40) }]);

@@ -8,8 +8,8 @@ import { files } from "./files.js";
 /** @param {App} app */
 export function topbar(app) {
   const classifier = choice(app.facts.classifiers.map(({ id }) => [id, id]), app.classifier.id, (id) => {
-    const found = app.facts.classifiers.find((one) => one.id === id);
-    app.look({ classifier: id, target: found && found.task !== "regression" ? found.classes.length - 1 : 0 });
+    const chosen = app.facts.classifiers.find((one) => one.id === id);
+    app.look({ classifier: id, target: chosen && chosen.task !== "regression" ? chosen.classes.length - 1 : 0 });
   });
   const target = h("select", {});
   target.addEventListener("change", () => app.look({ target: Number(target.value) }));
@@ -18,12 +18,12 @@ export function topbar(app) {
   const message = h("p", { class: "message", role: "status", "aria-live": "polite" });
   const element = h("div", { class: "topbar" }, h("h1", {}, app.facts.name, h("small", {}, app.backend.live ? " explorer" : " explorer, from disk")),
     field("classifier", classifier), field("class", target), h("div", { class: "actions" }, undo, redo), files(app, work), work, message);
-  let asked = "";
+  let shown = "";
 
   const show = () => {
     classifier.value = app.classifier.id;
-    if (asked !== app.classifier.id) {
-      asked = app.classifier.id;
+    if (shown !== app.classifier.id) {
+      shown = app.classifier.id;
       fill(target, ...app.classifier.classes.map((name, index) => h("option", { value: index }, name)));
     }
     target.value = String(app.view.target);

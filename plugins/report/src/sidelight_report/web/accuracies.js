@@ -4,7 +4,7 @@ import { percent } from "./numbers.js";
 
 /**
  * How good each classifier is; null where nothing was measured.
- * @param {import("./document.js").Accuracies} found
+ * @param {import("./document.js").Accuracies} table
  */
 export function accuracies({ names, rows }) {
   if (!rows.length) return null;

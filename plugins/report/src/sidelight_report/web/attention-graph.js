@@ -80,9 +80,9 @@ export class SlAttentionGraph extends DataElement {
   /** The picture that was scored, made once for each set of patches. @param {GraphNode} node */
   #picture({ patches }) {
     const key = patches.join(" ");
-    const found = this.#scored.get(key) ?? scored(patches, this.data);
-    this.#scored.set(key, found);
-    return found;
+    const result = this.#scored.get(key) ?? scored(patches, this.data);
+    this.#scored.set(key, result);
+    return result;
   }
 
   /** Show a node's picture pixel by pixel: at its own size, or where that is small each pixel as a square. @param {GraphNode} node */
@@ -168,10 +168,10 @@ function named(patches, { grid }) {
 /** @param {GraphEntry} graph */
 function remarks({ sufficient, nodes, left_out, soft }) {
   const shown = nodes.filter(({ root }) => root).length;
-  const found = sufficient > shown ? `${sufficient} minimal sufficient sets were found; ${shown === 1 ? "one is shown, as any two overlap too much" : `the ${shown} shown overlap least`}. ` : "";
+  const result = sufficient > shown ? `${sufficient} minimal sufficient sets were found; ${shown === 1 ? "one is shown, as any two overlap too much" : `the ${shown} shown overlap least`}. ` : "";
   const cut = left_out > 0 ? `${left_out} more nodes are not drawn. ` : "";
   const patches = soft ? "A patch is a tent that fades to its neighbours' centres, and so lights more than its square. " : "A patch is a square with hard edges. ";
-  return `${found}${cut}Percentages are of the class's probability on the whole image. ${patches}Lit: pixels to which the image gives more than 5 %.`;
+  return `${result}${cut}Percentages are of the class's probability on the whole image. ${patches}Lit: pixels to which the image gives more than 5 %.`;
 }
 
 /** Region in which a patch makes up most of the picture: its square, or of a tent the middle half. @param {number} patch @param {number} side @param {GraphEntry} graph */

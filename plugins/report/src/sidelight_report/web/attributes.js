@@ -18,62 +18,62 @@ const OPEN = 4; // attributes of a class that show at once; the others unfold
 export function attributes(report) {
   const write = report.task === "regression" ? format : percent;
   return report.attributes.map(({ name, summary, paper, classes }, i) => section(`attributes-${i + 1}`, `Attributes found by ${name}`,
-    h("p", { class: "note" }, summary, paper && h("small", {}, ` ${paper}`)), contents(classes, i), ...classes.map((found, k) => folded(ofClass(found, `attributes-${i + 1}-${k + 1}`, write), found, classes.length > FEW && k > 0))));
+    h("p", { class: "note" }, summary, paper && h("small", {}, ` ${paper}`)), contents(classes, i), ...classes.map((group, k) => folded(ofClass(group, `attributes-${i + 1}-${k + 1}`, write), group, classes.length > FEW && k > 0))));
 }
 
-/** @param {HTMLElement} panel @param {AttributeClass} found @param {boolean} fold */
-function folded(panel, found, fold) {
-  return fold ? h("details", { class: "fold" }, h("summary", {}, `Towards “${found.class}”`), panel) : panel;
+/** @param {HTMLElement} panel @param {AttributeClass} group @param {boolean} fold */
+function folded(panel, group, fold) {
+  return fold ? h("details", { class: "fold" }, h("summary", {}, `Towards “${group.class}”`), panel) : panel;
 }
 
 /** Links to the classes, if there are several. @param {AttributeClass[]} classes @param {number} i */
 function contents(classes, i) {
   if (classes.length < 2) return null;
-  return h("ul", { class: "ways" }, ...classes.map((found, k) => h("li", {}, h("a", { href: `#attributes-${i + 1}-${k + 1}` }, `Towards “${found.class}”`), ` ${found.count}`)));
+  return h("ul", { class: "ways" }, ...classes.map((group, k) => h("li", {}, h("a", { href: `#attributes-${i + 1}-${k + 1}` }, `Towards “${group.class}”`), ` ${group.count}`)));
 }
 
-/** @param {AttributeClass} found @param {string} id @param {(value: number | null) => string} write */
-function ofClass({ class: name, attributes: found, count: total, unexplained }, id, write) {
-  const largest = Math.max(...found.map(({ effect }) => Math.abs(effect ?? 0)), 1e-12);
-  const rows = found.map((attribute, i) => row(attribute, i + 1, name, largest, write));
-  const shown = found.some(({ directions }) => directions.length);
+/** @param {AttributeClass} group @param {string} id @param {(value: number | null) => string} write */
+function ofClass({ class: name, attributes: ranked, count: total, unexplained }, id, write) {
+  const largest = Math.max(...ranked.map(({ effect }) => Math.abs(effect ?? 0)), 1e-12);
+  const rows = ranked.map((attribute, i) => row(attribute, i + 1, name, largest, write));
+  const shown = ranked.some(({ directions }) => directions.length);
   const less = h("details", { class: "weaker" }, h("summary", {}, `${count(rows.length - OPEN, "further attribute")}`), h("ol", { class: "attributes", start: OPEN + 1 }, ...rows.slice(OPEN)));
   return h("section", { class: "towards", id, "aria-labelledby": `${id}-title` }, h("h3", { id: `${id}-title` }, `Towards “${name}”`),
-    unexplained !== null && h("p", { class: "note" }, explanation(found, unexplained)),
+    unexplained !== null && h("p", { class: "note" }, explanation(ranked, unexplained)),
     h("p", { class: "note" }, shown ? `In the corners: how likely “${name}” is, before and after this attribute alone was changed. Point at a framed picture, or press it, to compare it with the original.` : "No example images were kept."),
     h("ol", { class: "attributes" }, ...rows.slice(0, OPEN)), rows.length > OPEN && less,
-    total > found.length && h("p", { class: "note" }, `${count(total - found.length, "further attribute")} not shown.`));
+    total > ranked.length && h("p", { class: "note" }, `${count(total - ranked.length, "further attribute")} not shown.`));
 }
 
-/** @param {Attribute} found @param {number} rank @param {string} name @param {number} largest @param {(value: number | null) => string} write */
-function row(found, rank, name, largest, write) {
+/** @param {Attribute} attribute @param {number} rank @param {string} name @param {number} largest @param {(value: number | null) => string} write */
+function row(attribute, rank, name, largest, write) {
   const fill = h("span", { class: "fill" });
-  fill.style.width = `${(100 * Math.abs(found.effect ?? 0)) / largest}%`;
-  return h("li", { class: `attribute${found.flagged ? " flagged" : ""}` },
-    h("header", {}, h("span", { class: "rank", "aria-hidden": "true" }, `${rank}`), h("h4", {}, found.name),
-      h("p", { class: "facts" }, [found.where, found.how].filter(Boolean).join(", ")),
-      h("div", { class: "effect" }, h("span", { class: "track", "aria-hidden": "true" }, fill), h("p", {}, h("b", {}, signed(found.effect)), " logits", h("small", {}, ` ${measuredOn(found)}`)))),
-    found.flagged && h("p", { class: "implausible" }, h("b", {}, "Not plausible: "), found.flagged, /[.!?]$/.test(found.flagged) ? "" : "."),
-    found.directions.length > 0 && h("div", { class: "directions" }, ...found.directions.map((shown) => direction(shown, found, name, write))));
+  fill.style.width = `${(100 * Math.abs(attribute.effect ?? 0)) / largest}%`;
+  return h("li", { class: `attribute${attribute.flagged ? " flagged" : ""}` },
+    h("header", {}, h("span", { class: "rank", "aria-hidden": "true" }, `${rank}`), h("h4", {}, attribute.name),
+      h("p", { class: "facts" }, [attribute.where, attribute.how].filter(Boolean).join(", ")),
+      h("div", { class: "effect" }, h("span", { class: "track", "aria-hidden": "true" }, fill), h("p", {}, h("b", {}, signed(attribute.effect)), " logits", h("small", {}, ` ${measuredOn(attribute)}`)))),
+    attribute.flagged && h("p", { class: "implausible" }, h("b", {}, "Not plausible: "), attribute.flagged, /[.!?]$/.test(attribute.flagged) ? "" : "."),
+    attribute.directions.length > 0 && h("div", { class: "directions" }, ...attribute.directions.map((shown) => direction(shown, attribute, name, write))));
 }
 
-/** @param {Attribute[]} found @param {number} unexplained */
-function explanation(found, unexplained) {
-  const images = Math.max(0, ...found.map((one) => one.images));
+/** @param {Attribute[]} ranked @param {number} unexplained */
+function explanation(ranked, unexplained) {
+  const images = Math.max(0, ...ranked.map((one) => one.images));
   return `In the order in which they were found. An attribute explains an image when it raises the class by more than the threshold; explained images are left out when the next one is looked for. ${unexplained ? `${unexplained} of ${count(images, "image")} left unexplained.` : `All of ${count(images, "image")} are explained.`}`;
 }
 
-/** @param {Attribute} found */
+/** @param {Attribute} attribute */
 function measuredOn({ images, raises, explains }) {
   if (!images) return "on average";
   const effect = images === 1 ? "on one image" : `mean of ${images} images, positive on ${raises === 1 ? "all" : percent(raises).replace(" ", "\u00a0")}`;
   return explains === null ? effect : `${effect}; explains ${explains}\u00a0of\u00a0${images}`;
 }
 
-/** @param {Demonstration} shown @param {Attribute} found @param {string} name @param {(value: number | null) => string} write */
-function direction({ away, chosen, animation, examples }, found, name, write) {
+/** @param {Demonstration} shown @param {Attribute} attribute @param {string} name @param {(value: number | null) => string} write */
+function direction({ away, chosen, animation, examples }, attribute, name, write) {
   const moving = h("sl-animation");
-  const words = `${found.name}, ${away ? "away from" : "towards"} “${name}”`;
+  const words = `${attribute.name}, ${away ? "away from" : "towards"} “${name}”`;
   moving.data = { animation, label: words };
   return h("section", { class: "direction", "aria-label": words },
     h("h5", {}, `${away ? "Away from" : "Towards"} “${name}”`, chosen && h("small", {}, away ? " on images called so" : " on images called otherwise")),

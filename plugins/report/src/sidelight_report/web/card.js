@@ -107,10 +107,10 @@ function measures(entry) {
 
 /** The searches of all explainers, one below the other. @param {Card} card @param {number} index */
 function paths(card, index) {
-  const found = card.explanations.flatMap((entry) => (entry.kind === "counterfactual" && entry.path ? [{ entry, path: entry.path }] : []));
-  if (!found.length) return null;
-  return h("details", { class: "paths", open: index === 0 }, h("summary", {}, found.length > 1 ? "Paths of the searches" : "Path of the search"),
-    ...found.map(({ entry, path }) => {
+  const searches = card.explanations.flatMap((entry) => (entry.kind === "counterfactual" && entry.path ? [{ entry, path: entry.path }] : []));
+  if (!searches.length) return null;
+  return h("details", { class: "paths", open: index === 0 }, h("summary", {}, searches.length > 1 ? "Paths of the searches" : "Path of the search"),
+    ...searches.map(({ entry, path }) => {
       const element = h("sl-path");
       element.data = { path, classes: card.classes, name: entry.explainer };
       return h("div", { class: "search" }, h("h3", {}, entry.explainer, !entry.converged && h("small", {}, " did not converge")), element);

@@ -54,11 +54,11 @@ function share(value, saturation) {
 
 /** @param {number} t @returns {Rgb} */
 function along(t) {
-  const place = t * (SEQUENCE.length - 1);
-  const low = SEQUENCE[Math.floor(place)] ?? PREDICTED;
-  const high = SEQUENCE[Math.ceil(place)] ?? low;
-  const part = place - Math.floor(place);
-  return [mix(low[0], high[0], part), mix(low[1], high[1], part), mix(low[2], high[2], part)];
+  const position = t * (SEQUENCE.length - 1);
+  const low = SEQUENCE[Math.floor(position)] ?? PREDICTED;
+  const high = SEQUENCE[Math.ceil(position)] ?? low;
+  const fraction = position - Math.floor(position);
+  return [mix(low[0], high[0], fraction), mix(low[1], high[1], fraction), mix(low[2], high[2], fraction)];
 }
 
 /** @param {number} a @param {number} b @param {number} t */

@@ -47,9 +47,9 @@ function named(entry, i, concept, card, largest) {
   fill.style.width = `${(100 * Math.abs(contribution ?? 0)) / largest}%`;
   const facts = h("div", { class: "facts" }, h("h4", {}, name), h("p", {}, h("b", {}, signed(contribution)), ` to the logit`),
     h("span", { class: "track" }, fill), h("p", {}, `strength ${format(activation, 2)}`), h("p", {}, speaks(concept)));
-  const place = h("sl-heatmap");
-  if (map) place.data = { picture: card.picture, values: map.values, saturation: map.saturation, signed: false, ends: ["", "strong"], label: `Where ${name} is` };
-  return h("li", { class: map ? "" : "unplaced" }, facts, map && h("figure", { class: "place" }, h("figcaption", {}, "where it is here"), place),
+  const element = h("sl-heatmap");
+  if (map) element.data = { picture: card.picture, values: map.values, saturation: map.saturation, signed: false, ends: ["", "strong"], label: `Where ${name} is` };
+  return h("li", { class: map ? "" : "unplaced" }, facts, map && h("figure", { class: "place" }, h("figcaption", {}, "where it is here"), element),
     concept && concept.pictures.length > 0 && h("figure", { class: "strongest" }, h("figcaption", {}, "strongest in"), strongest(concept)));
 }
 

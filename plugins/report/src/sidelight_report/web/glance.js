@@ -38,7 +38,7 @@ function noun(name = "") {
 
 /** @param {string} explainer @param {Card} card */
 function cell(explainer, card) {
-  const entry = card.explanations.find((found) => found.explainer === explainer);
+  const entry = card.explanations.find((candidate) => candidate.explainer === explainer);
   const map = entry ? sectionOf(entry.kind).map?.(entry, card) : null;
   return h("td", {}, map ?? h("p", { class: "note" }, "no answer"));
 }

@@ -36,12 +36,12 @@ export function tree(nodes, root) {
 /** Breadth first, each node at its distance from the root. @param {GraphNode[]} nodes @param {number} root */
 function levels(nodes, root) {
   const seen = new Set([root]);
-  const found = [[root]];
-  for (const level of found) {
+  const levels = [[root]];
+  for (const level of levels) {
     const below = level.flatMap((index) => nodes[index]?.children ?? []).filter((child) => !seen.has(child) && seen.add(child));
-    if (below.length) found.push(below);
+    if (below.length) levels.push(below);
   }
-  return found;
+  return levels;
 }
 
 /** @param {Map<number, Place>} places @returns {[number, number][]} */

@@ -29,9 +29,9 @@ const known = new Map();
  * @returns {Promise<ImageData>}
  */
 export function pixels(picture) {
-  const found = known.get(picture.src) ?? read(picture);
-  known.set(picture.src, found);
-  return found;
+  const result = known.get(picture.src) ?? read(picture);
+  known.set(picture.src, result);
+  return result;
 }
 
 /** @param {import("./document.js").Picture} picture */

@@ -18,7 +18,7 @@ register("image-attributes", {
 /** @param {Entry} entry @param {Card} card @param {boolean} regression */
 function imageAttributes(entry, card, regression) {
   const sides = card.classes.filter(({ part }) => part !== "other");
-  const asked = sides.at(-1)?.name ?? "";
+  const probe = sides.at(-1)?.name ?? "";
   const scored = (/** @type {(number | null)[]} */ scores) => {
     const bars = h("sl-probabilities");
     bars.data = { classes: sides, before: scores, after: null, regression };
@@ -27,7 +27,7 @@ function imageAttributes(entry, card, regression) {
   const corner = (/** @type {(number | null)[]} */ scores) => (regression ? format : percent)(scores[sides.length - 1]);
   const original = { picture: card.picture, scores: sides.map((side) => card.scores[card.classes.indexOf(side)] ?? null), says: "" };
   return [
-    h("p", { class: "note" }, entry.changes.length ? `In the corners: how likely “${asked}” is. Point at a framed picture, or press it, to compare it with the reconstruction.` : "Nothing was changed on this image that moves the classifier."),
+    h("p", { class: "note" }, entry.changes.length ? `In the corners: how likely “${probe}” is. Point at a framed picture, or press it, to compare it with the reconstruction.` : "Nothing was changed on this image that moves the classifier."),
     h("ol", { class: "alone" }, still("Original", original, corner, scored), still("Reconstruction", entry.reconstruction, corner, scored),
       ...entry.changes.map((change) => changed(change, entry.reconstruction, corner, scored))),
   ];

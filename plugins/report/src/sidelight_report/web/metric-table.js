@@ -42,17 +42,17 @@ export class SlMetricTable extends DataElement {
   }
 }
 
-/** @param {Cell | undefined} found @param {boolean} best @param {string} varied */
-function cell(found, best, varied) {
-  if (!found) return h("td", { class: "number none" }, h("span", { "aria-label": "not measured" }, "·"));
-  const partial = found.applies < found.of && h("small", {}, `${found.applies} of ${found.of}`);
-  const interval = found.interval && found.interval[0] < found.interval[1]
-    && h("small", { class: "interval", title: "95 % confidence interval of the mean over images" }, `${format(found.interval[0], 2)} to ${format(found.interval[1], 2)}`);
-  return h("td", { class: `number${best ? " best" : ""}` }, h("span", {}, format(found.mean)), best && h("span", { class: "sr" }, " (best)"),
-    interval, range(found, varied), partial);
+/** @param {Cell | undefined} content @param {boolean} best @param {string} varied */
+function cell(content, best, varied) {
+  if (!content) return h("td", { class: "number none" }, h("span", { "aria-label": "not measured" }, "·"));
+  const partial = content.applies < content.of && h("small", {}, `${content.applies} of ${content.of}`);
+  const interval = content.interval && content.interval[0] < content.interval[1]
+    && h("small", { class: "interval", title: "95 % confidence interval of the mean over images" }, `${format(content.interval[0], 2)} to ${format(content.interval[1], 2)}`);
+  return h("td", { class: `number${best ? " best" : ""}` }, h("span", {}, format(content.mean)), best && h("span", { class: "sr" }, " (best)"),
+    interval, range(content, varied), partial);
 }
 
-/** Lowest and highest mean over the conditions that were varied. @param {Cell} found @param {string} varied */
+/** Lowest and highest mean over the conditions that were varied. @param {Cell} content @param {string} varied */
 function range({ variants }, varied) {
   const means = Object.values(variants).filter((mean) => mean !== null);
   if (means.length < 2) return false;

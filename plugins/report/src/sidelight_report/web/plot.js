@@ -62,12 +62,12 @@ function xAxis(ticks, at, title) {
  * @param {(y: number) => number} up
  */
 function points(line, at, up) {
-  const found = [];
+  const result = [];
   for (const [i, x] of line.x.entries()) {
     const y = line.y[i];
-    if (x !== null && y !== null && y !== undefined) found.push(`${at(x).toFixed(1)},${up(y).toFixed(2)}`);
+    if (x !== null && y !== null && y !== undefined) result.push(`${at(x).toFixed(1)},${up(y).toFixed(2)}`);
   }
-  return found.join(" ");
+  return result.join(" ");
 }
 
 /** @param {(number | null)[]} values @returns {[number, number]} */

@@ -37,13 +37,13 @@ export function question(stage, part, n) {
   back.onclick = () => stage.ask(part, n - 1);
   const leave = h("button", { type: "button", class: "quiet" }, "Leave");
   leave.onclick = stage.home;
-  const asked = part === "identify" ? identify(stage, n) : describe(stage, n);
+  const question = part === "identify" ? identify(stage, n) : describe(stage, n);
   const total = stage.store.study[part].length;
-  const place = `Part ${PARTS.indexOf(part) + 1}, question ${n + 1} of ${total}`;
+  const position = `Part ${PARTS.indexOf(part) + 1}, question ${n + 1} of ${total}`;
   const element = h("main", { class: "ask" },
-    h("header", {}, h("p", { class: "place" }, place), h("progress", { max: total, value: n, "aria-label": place }), leave),
-    h("h1", { tabindex: -1 }, asked.title), asked.body, h("footer", {}, back, stop));
-  return { element, keys: { ...asked.keys, " ": () => stage.motion.toggle() }, focus: BY_MOUSE.matches ? element.querySelector("input") : null };
+    h("header", {}, h("p", { class: "place" }, position), h("progress", { max: total, value: n, "aria-label": position }), leave),
+    h("h1", { tabindex: -1 }, question.title), question.body, h("footer", {}, back, stop));
+  return { element, keys: { ...question.keys, " ": () => stage.motion.toggle() }, focus: BY_MOUSE.matches ? element.querySelector("input") : null };
 }
 
 /** @param {Stage} stage @param {number} n */

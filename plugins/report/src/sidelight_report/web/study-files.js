@@ -38,9 +38,9 @@ function described(study, session) {
 
 /** @param {Study} study @param {{ finder: number, attribute: number }} question */
 function about(study, { finder, attribute }) {
-  const found = study.finders[finder];
-  const { name = "", class: target = "" } = found?.attributes[attribute] ?? {};
-  return [found?.name ?? "", attribute + 1, name, target];
+  const source = study.finders[finder];
+  const { name = "", class: target = "" } = source?.attributes[attribute] ?? {};
+  return [source?.name ?? "", attribute + 1, name, target];
 }
 
 /** A cell that no spreadsheet takes for a formula. @param {unknown} value */

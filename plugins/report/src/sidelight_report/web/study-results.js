@@ -21,7 +21,7 @@ export function results(stage) {
   home.onclick = stage.home;
   const element = h("main", { class: "results" }, h("header", {}, home, stop), h("h1", { tabindex: -1 }, "Results"),
     h("p", { class: "note" }, people(sessions)), h("p", { class: "line" }, ...downloads(stage, sessions), opener(stage)),
-    told(stage, sessions), worded(stage, sessions));
+    confused(stage, sessions), worded(stage, sessions));
   return { element, keys: { " ": () => motion.toggle() } };
 }
 
@@ -57,7 +57,7 @@ function opener(stage) {
 }
 
 /** Part 1. @param {Stage} stage @param {Session[]} sessions */
-function told(stage, sessions) {
+function confused(stage, sessions) {
   const { study } = stage.store;
   const answered = sessions.some(({ identify }) => Object.keys(identify).length);
   if (!answered) return null;
@@ -71,21 +71,21 @@ function told(stage, sessions) {
     ...study.finders.map((_, f) => confusion(stage, sessions, f)));
 }
 
-/** @param {Share | undefined} found */
-function share(found) {
-  return found?.of ? `${found.right} of ${found.of}` : "–";
+/** @param {Share | undefined} result */
+function share(result) {
+  return result?.of ? `${result.right} of ${result.of}` : "–";
 }
 
-/** An accuracy with its interval. @param {Share | undefined} found */
-function whiskers(found) {
-  if (!found?.of) return "–";
-  const [low, high] = interval(found);
+/** An accuracy with its interval. @param {Share | undefined} result */
+function whiskers(result) {
+  if (!result?.of) return "–";
+  const [low, high] = interval(result);
   const line = h("i", { class: "interval" });
   line.style.left = `${100 * low}%`;
   line.style.width = `${100 * (high - low)}%`;
   const point = h("i", { class: "point" });
-  point.style.left = `${(100 * found.right) / found.of}%`;
-  return h("span", { class: "accuracy" }, h("b", {}, percent(found.right / found.of)), h("small", {}, ` ${percent(low)} to ${percent(high)}, ${share(found)}`),
+  point.style.left = `${(100 * result.right) / result.of}%`;
+  return h("span", { class: "accuracy" }, h("b", {}, percent(result.right / result.of)), h("small", {}, ` ${percent(low)} to ${percent(high)}, ${share(result)}`),
     h("span", { class: "whiskers", "aria-hidden": "true" }, h("i", { class: "chance" }), line, point));
 }
 
@@ -109,7 +109,7 @@ function confusion({ store: { study }, motion }, sessions, f) {
       h("table", { class: "confusion" }, h("thead", {}, h("tr", {}, h("th", { scope: "col" }, "Shown"), h("th", { scope: "col" }, "Right"), ...attributes.map((one, j) => h("th", { scope: "col", title: one.name }, `for ${j + 1}`)))), h("tbody", {}, ...rows))));
 }
 
-/** @param {Share} found @param {boolean} same */
+/** @param {Share} result @param {boolean} same */
 function wrong({ right, of }, same) {
   if (same || !of) return h("td", { class: "none" }, same ? "" : "·");
   const cell = h("td", { class: right < of ? "taken" : "" }, `${of - right} of ${of}`);
@@ -130,27 +130,27 @@ function worded({ store: { study }, motion }, sessions) {
   if (!sessions.some(({ describe }) => Object.keys(describe).length)) return null;
   const parts = study.finders.map((finder, f) => {
     const written = finder.attributes.map((_, i) => descriptions(study, sessions, f, i));
-    const found = written.map(common);
-    const rows = finder.attributes.map((_, i) => h("tr", {}, h("th", { scope: "row" }, known(study, f, i, motion)), h("td", {}, shared(found[i])),
+    const result = written.map(common);
+    const rows = finder.attributes.map((_, i) => h("tr", {}, h("th", { scope: "row" }, known(study, f, i, motion)), h("td", {}, shared(result[i])),
       h("td", {}, (written[i] ?? []).map((text) => text ? `“${text}”` : "(no change seen)").join(", ") || "–")));
-    return h("section", {}, h("h3", {}, finder.name), h("p", {}, verdict(found)), h("div", { class: "scroller", tabindex: 0, role: "region", "aria-label": `Descriptions, ${finder.name}` },
+    return h("section", {}, h("h3", {}, finder.name), h("p", {}, verdict(result)), h("div", { class: "scroller", tabindex: 0, role: "region", "aria-label": `Descriptions, ${finder.name}` },
       h("table", {}, h("thead", {}, h("tr", {}, ...["Attribute", "Most common word", "Descriptions"].map((text) => h("th", { scope: "col" }, text)))), h("tbody", {}, ...rows))));
   });
   return h("section", {}, h("h2", {}, "Part 2: what people call them"),
     h("p", { class: "note" }, "The word that most descriptions of an attribute share. A plural counts as its singular; articles, prepositions, and words such as “more” or “changes” are left out."), ...parts);
 }
 
-/** @param {ReturnType<typeof common> | undefined} found */
-function shared(found) {
-  if (!found || found.of < 2) return "–";
-  if (!found.words.length) return "none";
-  const named = found.words.slice(0, 3).map((word) => `“${word}”`).join(" or ");
-  return h("span", {}, h("b", {}, named), h("small", {}, found.in === found.of ? ` in all ${found.of}` : ` in ${found.in} of ${found.of}`));
+/** @param {ReturnType<typeof common> | undefined} result */
+function shared(result) {
+  if (!result || result.of < 2) return "–";
+  if (!result.words.length) return "none";
+  const named = result.words.slice(0, 3).map((word) => `“${word}”`).join(" or ");
+  return h("span", {}, h("b", {}, named), h("small", {}, result.in === result.of ? ` in all ${result.of}` : ` in ${result.in} of ${result.of}`));
 }
 
-/** @param {ReturnType<typeof common>[]} found */
-function verdict(found) {
-  const { of, shared: all, pairs } = coherence(found);
+/** @param {ReturnType<typeof common>[]} result */
+function verdict(result) {
+  const { of, shared: all, pairs } = coherence(result);
   if (!of) return "Two people are needed to see whether they use the same words.";
   return `${all} of ${of} attributes have a word that all their descriptions share. ${pairs ? `${pairs} ${pairs === 1 ? "pair of attributes has" : "pairs of attributes have"} the same most common word.` : "No two attributes have the same most common word."}`;
 }

@@ -63,8 +63,8 @@ export function between(study, sessions, finder) {
  * @returns {Map<string, string>}
  */
 export function words(text) {
-  const found = text.normalize("NFKC").toLowerCase().match(/[\p{L}\p{N}]+/gu) ?? [];
-  return new Map(found.filter((word) => !DROPPED.has(word)).map((word) => [singular(word), word]));
+  const tokens = text.normalize("NFKC").toLowerCase().match(/[\p{L}\p{N}]+/gu) ?? [];
+  return new Map(tokens.filter((word) => !DROPPED.has(word)).map((word) => [singular(word), word]));
 }
 
 /** @param {string} word */
@@ -105,10 +105,10 @@ export function descriptions(study, sessions, finder, attribute) {
 /**
  * How many attributes of a finder have a word that all their descriptions share, and how many pairs of attributes have a most
  * common word in common; over attributes that at least two people described.
- * @param {ReturnType<typeof common>[]} found
+ * @param {ReturnType<typeof common>[]} descriptions
  */
-export function coherence(found) {
-  const judged = found.filter(({ of }) => of > 1);
+export function coherence(descriptions) {
+  const judged = descriptions.filter(({ of }) => of > 1);
   const shared = judged.filter((one) => one.in === one.of).length;
   const alike = judged.flatMap((one, i) => judged.slice(i + 1).filter((other) => one.stems.some((stem) => other.stems.includes(stem))));
   return { of: judged.length, shared, pairs: alike.length };

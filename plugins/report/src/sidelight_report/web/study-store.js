@@ -19,23 +19,23 @@ export class Store {
     this.key = `sidelight-study-${study.study}`;
     const fresh = newSession();
     /** @type {Kept} */
-    this.kept = this.#read() ?? { sessions: [fresh], current: fresh.id };
+    this.stored = this.#read() ?? { sessions: [fresh], current: fresh.id };
   }
 
   get sessions() {
-    return this.kept.sessions;
+    return this.stored.sessions;
   }
 
   /** The person who is answering. @returns {Session} */
   get session() {
-    const found = this.sessions.find(({ id }) => id === this.kept.current);
-    return found ?? this.begin();
+    const valid = this.sessions.find(({ id }) => id === this.stored.current);
+    return valid ?? this.begin();
   }
 
   /** Somebody else answers. */
   begin() {
     const session = newSession();
-    this.kept = { sessions: [...this.sessions.filter(hasAnswers), session], current: session.id };
+    this.stored = { sessions: [...this.sessions.filter(hasAnswers), session], current: session.id };
     this.save();
     return session;
   }
@@ -59,14 +59,14 @@ export class Store {
   add(text) {
     const session = parsed(text, this.study);
     if (typeof session === "string") return session;
-    this.kept.sessions = [...this.sessions.filter(({ id }) => id !== session.id), session];
+    this.stored.sessions = [...this.sessions.filter(({ id }) => id !== session.id), session];
     this.save();
     return "";
   }
 
   save() {
     try {
-      localStorage.setItem(this.key, JSON.stringify(this.kept));
+      localStorage.setItem(this.key, JSON.stringify(this.stored));
     } catch {
       this.lasting = false;
     }
@@ -75,10 +75,10 @@ export class Store {
   /** @returns {Kept | null} */
   #read() {
     try {
-      const kept = JSON.parse(localStorage.getItem(this.key) ?? "null");
-      const sessions = Array.isArray(kept?.sessions) ? kept.sessions.map((/** @type {unknown} */ one) => checked(one, this.study)) : [];
+      const stored = JSON.parse(localStorage.getItem(this.key) ?? "null");
+      const sessions = Array.isArray(stored?.sessions) ? stored.sessions.map((/** @type {unknown} */ one) => checked(one, this.study)) : [];
       const good = sessions.filter((/** @type {Session | null} */ one) => one !== null);
-      return good.some((/** @type {Session} */ { id }) => id === kept.current) ? { sessions: good, current: kept.current } : null;
+      return good.some((/** @type {Session} */ { id }) => id === stored.current) ? { sessions: good, current: stored.current } : null;
     } catch {
       this.lasting = false;
       return null;
@@ -112,20 +112,20 @@ function parsed(text, study) {
 /** A session of nothing but answers to questions that there are; null where it is none. @param {any} one @param {Study} study @returns {Session | null} */
 function checked(one, study) {
   if (typeof one?.id !== "string" || typeof one.label !== "string") return null;
-  const session = { id: one.id.slice(0, 32), label: one.label.slice(0, 60), identify: kept(one.identify, study.identify, choice), describe: kept(one.describe, study.describe, words) };
+  const session = { id: one.id.slice(0, 32), label: one.label.slice(0, 60), identify: stored(one.identify, study.identify, choice), describe: stored(one.describe, study.describe, words) };
   return session.identify && session.describe ? /** @type {Session} */ (session) : null;
 }
 
 /** @template T @param {any} answers @param {unknown[]} questions @param {(answer: any) => T | null} read @returns {Record<number, T> | null} */
-function kept(answers, questions, read) {
+function stored(answers, questions, read) {
   if (typeof answers !== "object" || answers === null) return null;
   /** @type {Record<number, T>} */
-  const found = {};
+  const valid = {};
   for (const n of questions.keys()) {
     const answer = n in answers ? read(answers[n]) : null;
-    if (answer !== null) found[n] = answer;
+    if (answer !== null) valid[n] = answer;
   }
-  return found;
+  return valid;
 }
 
 /** @param {any} answer */

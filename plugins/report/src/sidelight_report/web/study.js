@@ -40,13 +40,13 @@ function home(stage) {
   const ready = store.sessions.some(hasAnswers) && PARTS.some((part) => finished(store, part)) || store.sessions.some((one) => one !== store.session && hasAnswers(one));
   const score = h("button", { type: "button" }, "See the results");
   score.onclick = stage.results;
-  const asked = study.identify.length + study.describe.length > 0;
+  const hasQuestions = study.identify.length + study.describe.length > 0;
   return { keys: {}, element: h("main", { class: "home" }, h("p", { class: "name" }, study.title), h("h1", { tabindex: -1 }, "Do these changes make sense?"),
     h("p", {}, "A program has found changes of pictures that change what an image classifier says. Your answers tell whether a person can see what these changes are."),
-    asked ? h("div", { class: "parts" }, ...PARTS.map((part, i) => start(stage, part, i))) : h("p", { class: "alert" }, "This run found no attributes with enough example images, so there is nothing to ask."),
+    hasQuestions ? h("div", { class: "parts" }, ...PARTS.map((part, i) => start(stage, part, i))) : h("p", { class: "alert" }, "This run found no attributes with enough example images, so there is nothing to ask."),
     study.left_out.length > 0 && h("p", { class: "note" }, `Not asked about, because there are fewer than two attributes with three example images each: ${study.left_out.join(", ")}.`),
-    asked && h("p", { class: "line" }, h("label", { for: "label" }, "Your initials or a number, if you like"), name),
-    asked && h("p", { class: "line" }, ready && score, hasAnswers(store.session) && next),
+    hasQuestions && h("p", { class: "line" }, h("label", { for: "label" }, "Your initials or a number, if you like"), name),
+    hasQuestions && h("p", { class: "line" }, ready && score, hasAnswers(store.session) && next),
     h("p", { class: "note" }, store.lasting ? "Your answers stay in this browser until you download them. This page sends nothing and asks the network for nothing." : "This browser keeps nothing for this page: download your answers before you close it. This page sends nothing.")) };
 }
 

@@ -224,6 +224,7 @@ def test_other_operators_of_torchscript_are_refused(load, scripted, tmp_path, li
     [
         (b"", "no model file"),
         (b"hello", "no model file"),
+        (b"\x80\x03}q\x00.", "a Python pickle"),
         (b'\x10\0\0\0\0\0\0\0{"a":{"dtype":"F32"}}', "safetensors"),
         (b"\x08\x08\x12\x07pytorch onnx", "ONNX"),
         (b"PK\x03\x04 damaged", "no model file"),

@@ -7,8 +7,8 @@ import numpy as np
 
 from sidelight_images.names import FACE_PARTS
 
-ZOOM = 1.06
-TOP = np.float32(-0.97)
+ZOOM = 1.06  # more than 1 cuts the margins, so that the head fills the image
+TOP = np.float32(-0.97)  # y of the upper border
 
 
 @attrs.frozen(eq=False)
@@ -50,6 +50,7 @@ class Canvas:
 
     def cover(self, distance: np.ndarray) -> np.ndarray:
         """(N, h, w) share of each pixel that lies inside a shape."""
+        # a straight edge through the pixel's centre covers half of it
         covered: np.ndarray = (np.float32(0.5) - distance / self.pixel).clip(0, 1)
         return covered
 

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from sidelight_images.faces.canvas import Window
     from sidelight_images.faces.pose import Portrait
 
-APART = 0.237
+APART = 0.237  # of each eye from the middle of a face of width 1
 HEIGHT = -0.015
 
 
@@ -29,6 +29,7 @@ def _eye(portrait: Portrait, side: float) -> None:
     size = portrait["eye-size"]
     x, y = (window.x - side * APART * portrait.width) * side, window.y - HEIGHT
     wide, high = 0.135 + 0.014 * size, 0.046 + 0.066 * size
+    # socket, then the white, shaded below the upper lid
     socket = bump(x - 0.0, y + 0.03, 0.20, 0.15)
     canvas.shade(window, 0.34 * socket, mix(rgb(0.74, 0.55, 0.55), rgb(0.60, 0.45, 0.45), portrait["skin"]))
     upper, lower = _lid(x, y - 0.1 * x, wide, high), _lid(x, -(y - 0.1 * x), wide, high * 0.80)
@@ -37,6 +38,7 @@ def _eye(portrait: Portrait, side: float) -> None:
     shadow = smoothstep(y + high, 0.0, 0.085)
     canvas.paint(window, inside, mix(rgb(0.66, 0.66, 0.74), rgb(1.0, 0.99, 0.985), shadow), "eyes")
     _iris(portrait, window, x * side, y, inside, 0.073 + 0.019 * size)
+    # lashes, lower rim, and the crease above the lid
     line = canvas.cover(np.abs(upper) - 0.017) * canvas.cover(lower - 0.018)
     canvas.paint(window, 0.93 * line, rgb(0.10, 0.06, 0.07), "eyes")
     below = canvas.cover(np.abs(lower) - 0.006) * canvas.cover(upper - 0.008)
@@ -57,7 +59,7 @@ def _iris(
 ) -> None:
     canvas, colour = portrait.canvas, ramp(portrait["eye-colour"], EYES)
     y = y + 0.004
-    far = np.sqrt(x * x + y * y)
+    far = np.sqrt(x * x + y * y)  # from the centre of the pupil
     shade = smoothstep(far / radius, 0.25, 1.0)
     disc = mix(mix(colour, rgb(1, 1, 1), 0.25), colour * 0.45, shade)
     canvas.paint(window, inside * canvas.cover(far - radius), disc, "eyes")
@@ -77,7 +79,7 @@ def brows(portrait: Portrait) -> None:
         window = portrait.features(min(-side * 0.22, side * 0.7), -0.6, max(-side * 0.22, side * 0.7), 0.05)
         x = (window.x - side * (APART + 0.005) * portrait.width) * side
         slope = -0.42 * angle
-        middle = -0.222 + slope * x + 1.6 * x * x - 0.02 * thick
+        middle = -0.222 + slope * x + 1.6 * x * x - 0.02 * thick  # an arc, its inner end down if stern
         along = (x / 0.168).clip(-1, 1)
         half = (0.018 + 0.038 * thick) * (1 - 0.62 * (0.5 + 0.5 * along) ** 1.5)
         steep = slope + 3.2 * x

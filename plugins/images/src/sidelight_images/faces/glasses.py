@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from sidelight_images.faces.pose import Portrait
 
 FRAME = rgb(0.10, 0.07, 0.09)
-THICKNESS = 0.021
+THICKNESS = 0.021  # of the frames, half of it
 
 
 def glasses(portrait: Portrait) -> None:
@@ -22,7 +22,7 @@ def glasses(portrait: Portrait) -> None:
     canvas, window = portrait.canvas, portrait.features(-0.85, -0.42, 0.85, 0.42)
     there, square = portrait["glasses"], portrait["glasses-shape"]
     x, y = window.x, window.y - HEIGHT - 0.012
-    frame = np.full_like(x, 9)
+    frame = np.full_like(x, 9)  # distance: far from any frame
     for side in (-1.0, 1.0):
         lens = rounded_box(
             x - side * (APART + 0.004) * portrait.width,
@@ -38,6 +38,7 @@ def glasses(portrait: Portrait) -> None:
     bridge = np.maximum(np.abs(y + 0.035 - 0.9 * x * x) - THICKNESS * 0.9, np.abs(x) - inner)
     outer = np.abs(x) - (APART + 0.004) * portrait.width - 0.186
     temple = np.maximum(np.abs(y + 0.04) - THICKNESS * 0.9, np.maximum(-outer, outer - 0.17))
+    # temples end at the outline of the face
     temple = np.maximum(temple, portrait.face[:, window.rows, window.columns])
     alpha = there * canvas.cover(np.minimum(frame, np.minimum(bridge, temple)))
     canvas.paint(window, alpha, FRAME, "glasses")

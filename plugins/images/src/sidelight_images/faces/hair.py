@@ -33,7 +33,7 @@ def hair_of(portrait: Portrait) -> Hair:
     """Outline and look from the factors."""
     length, full, wave = portrait["hair-length"], portrait["hair-volume"], portrait["hair-wave"]
     end = -0.12 + 1.12 * length
-    ripple = wave * np.sin(9.5 * portrait.y + 0.6)
+    ripple = wave * np.sin(9.5 * portrait.y + 0.6)  # of the outline and of the strands alike
     half = (0.575 + 0.10 * full) * portrait.width + 0.048 * ripple + 0.05 * length * smoothstep(portrait.y, 0.0, 0.8)
     height = np.maximum(end + 0.25, 0.02) / 2
     hanging = rounded_box(portrait.x, portrait.y + 0.25 - height, half, height, np.minimum(height, 0.20))
@@ -46,6 +46,7 @@ def _look(portrait: Portrait, ripple: np.ndarray) -> np.ndarray:
     x, y = portrait.x, portrait.y
     root = x - 0.30 * portrait["parting"]
     strand = root / (1.05 + 0.75 * np.minimum(y, 0.25)) + 0.045 * ripple
+    # two frequencies, whose beat looks less regular than one
     texture = 0.6 * np.sin(31 * strand) + 0.4 * np.sin(57 * strand + 1.3)
     inside = smoothstep(-portrait.outline, 0.0, 0.30)
     lit = 0.50 + 0.28 * inside + 0.55 * x * portrait.light - 0.22 * (y + 0.3) + 0.10 * texture
@@ -62,6 +63,7 @@ def _look(portrait: Portrait, ripple: np.ndarray) -> np.ndarray:
 def back(portrait: Portrait, hair: Hair) -> None:
     """The hair behind neck and ears, in the shade of the head."""
     canvas, everywhere = portrait.canvas, portrait.everywhere
+    # in the shade of face and neck
     inner = smoothstep(-portrait.face, -0.22, 0.05) * smoothstep(portrait.y, -0.1, 0.3)
     canvas.paint(everywhere, canvas.cover(hair.outline), hair.colour * (0.84 - 0.42 * inner[:, None]), "hair")
 
@@ -81,7 +83,7 @@ def _opening(portrait: Portrait, hair: Hair) -> np.ndarray:
     fringe, length = portrait["fringe"], portrait["hair-length"]
     x, y = portrait.turned, portrait.y
     root = x - 0.30 * portrait["parting"]
-    swept = np.sqrt(root * root + 0.004)
+    swept = np.sqrt(root * root + 0.004)  # |root|, smooth at the parting
     line = -0.565 + 0.235 * fringe + (0.52 - 0.34 * fringe) * swept * swept / (0.35 + swept) * 1.6
     line = (
         line
@@ -94,5 +96,5 @@ def _opening(portrait: Portrait, hair: Hair) -> np.ndarray:
     )
     side = side + 0.05 * smoothstep(y, 0.2, 0.9)
     strip = intersection(np.abs(portrait.x - 0.03 * portrait["yaw"]) - side, forehead, 0.14)
-    free_below = (hair.end - y) * 0.9
+    free_below = (hair.end - y) * 0.9  # below its end, the hair leaves everything free
     return union(strip, np.maximum(free_below, forehead), 0.06)

@@ -44,7 +44,7 @@ def face(portrait: Portrait) -> None:
     """The face as a lit dome: warm shade away from the light, a rim of shade, rosy cheeks, a highlight."""
     canvas, window = portrait.canvas, portrait.window(-0.85, -0.9, 0.85, 0.95)
     distance = portrait.face[:, window.rows, window.columns]
-    depth = smoothstep(-distance, 0.0, 0.34)
+    depth = smoothstep(-distance, 0.0, 0.34)  # of a dome: 0 at the outline, 1 in the middle
     slope = (window.x * portrait.light * 1.25 - (window.y - 0.0) * 0.30) / portrait.width
     lit = (0.30 + 0.62 * depth + slope * (1.0 - 0.35 * depth)).clip(0, 1.15)
     canvas.paint(window, canvas.cover(distance), portrait.skin * mix(SHADOW, rgb(1.03, 1.02, 1.01), lit), "skin")
@@ -77,10 +77,11 @@ def nose(portrait: Portrait) -> None:
     x, y = window.x - 0.035 * portrait["yaw"], window.y
     wide, tip = 0.064 + 0.082 * large, 0.155 + 0.070 * large
     dark = mix(rgb(0.62, 0.42, 0.40), rgb(0.52, 0.36, 0.36), portrait["skin"])
-    away = np.sign(portrait.light) * np.minimum(1, np.abs(portrait.light) * 3)
+    away = np.sign(portrait.light) * np.minimum(1, np.abs(portrait.light) * 3)  # the side in the shade
     bridge = bump(x + away * wide * 0.75, y - 0.06, 0.055 + 0.03 * large, 0.26)
     canvas.shade(window, (0.35 + 0.35 * np.abs(portrait.light)) * bridge, dark)
     canvas.shade(window, (0.50 + 0.25 * large) * bump(x, y - tip - 0.055, wide * 1.55, 0.075), dark)
+    # tip, wings and nostrils
     ball = ellipse(x, y - tip, wide * 1.15, 0.062 + 0.022 * large)
     bright = mix(portrait.skin, rgb(1, 0.98, 0.95), 0.10) * (1.0 + 0.10 * (1 - portrait["skin"][:, None]))
     soft = (0.5 - ball / 0.055).clip(0, 1)
@@ -94,5 +95,6 @@ def nose(portrait: Portrait) -> None:
     canvas.lighten(window, (0.16 + 0.55 * luminance(portrait.skin)[:, 0]) * gleam, rgb(1, 0.97, 0.93))
     ridge = bump(x - 0.012 * away, y - 0.02, 0.035, 0.16)
     canvas.lighten(window, 0.25 * ridge, mix(portrait.skin, rgb(1, 0.96, 0.9), 0.4))
+    # light and shade belong to no part, so the mask is the silhouette
     owner = canvas.owner[:, window.rows, window.columns]
     owner[(ellipse(x, y - tip + 0.03, wide * 1.45, 0.125 + 0.03 * large) < 0)] = FACE_PARTS.index("nose")

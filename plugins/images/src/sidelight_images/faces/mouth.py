@@ -12,7 +12,7 @@ from sidelight_images.faces.shapes import between, bump, ellipse, smoothstep, un
 if TYPE_CHECKING:
     from sidelight_images.faces.pose import Portrait
 
-MIDDLE = 0.405
+MIDDLE = 0.405  # height of the seam
 HALF_WIDTH = 0.200
 
 
@@ -23,7 +23,7 @@ def mouth(portrait: Portrait) -> None:
     half = HALF_WIDTH + 0.035 * smile - 0.012 * opened
     along = window.x / half
     bend = np.where(smile > 0, 0.105, 0.085 - 0.03 * opened) * smile
-    middle = MIDDLE - bend * (along * along - 0.42)
+    middle = MIDDLE - bend * (along * along - 0.42)  # a parabola: with a smile the corners lie above the middle
     slope = 2 * bend * window.x / (half * half)
     profile = (1 - along * along).clip(-1, 1)
     bow = 1 - 0.30 * np.exp(-((along / 0.16) ** 2))
@@ -39,6 +39,7 @@ def mouth(portrait: Portrait) -> None:
     canvas.paint(window, canvas.cover(lips), mix(colour * 0.80, colour, lit), "mouth")
     gloss = bump(window.x - 0.05 * portrait.light, window.y - bottom - 0.034, 0.085, 0.024)
     canvas.lighten(window, 0.50 * gloss, rgb(1, 0.92, 0.92))
+    # behind the lips: tongue and teeth, seen once the mouth opens
     inside = canvas.cover(inner) * canvas.cover(np.abs(window.x) - half)
     wet = mix(rgb(0.36, 0.05, 0.08), rgb(0.20, 0.02, 0.05), smoothstep(window.y - middle, -0.02, 0.06))
     canvas.paint(window, inside, wet, "mouth")
@@ -46,6 +47,7 @@ def mouth(portrait: Portrait) -> None:
     canvas.paint(window, inside * canvas.cover(tongue), rgb(0.82, 0.33, 0.36))
     teeth = canvas.cover(window.y - top - 0.42 * gap - 0.004) * canvas.cover(np.abs(window.x) - half * 0.84)
     canvas.paint(window, inside * teeth, rgb(0.985, 0.975, 0.95))
+    # the seam of closed lips fades as they part
     seam = canvas.cover(np.abs(window.y - middle) / np.sqrt(1 + slope * slope) - 0.0075) * canvas.cover(
         np.abs(window.x) - half
     )
@@ -78,6 +80,7 @@ def beard(portrait: Portrait) -> None:
     )
     across = (x / (0.52 * portrait.width)) ** 2
     line = 0.315 - 0.36 * across * across + 0.045 * np.cos(16 * x) * (np.abs(x) < 0.2)
+    # the beard: inside the outline of the face, below the line from ears to moustache, around the lips
     cheek = (line - y) / (1 + 1.2 * np.abs(x))
     lip = -ellipse(x, y - MIDDLE - 0.055, 0.16, 0.062)
     shape = -union(-np.maximum(edge, cheek), -lip, 0.04)

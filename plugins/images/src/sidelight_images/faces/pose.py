@@ -1,4 +1,4 @@
-"""The frame in which a head is drawn, and the colours that its parts share."""
+"""Frame in which a head is drawn, and colours that its parts share."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from sidelight_images.faces.colours import HAIR, SKIN, ramp
 from sidelight_images.faces.factors import NAMES
 from sidelight_images.faces.shapes import ellipse, union
 
-PIVOT = np.float32(0.85)
-TILT = np.radians(7.0).astype(np.float32)
-TURN = np.float32(0.11)
+PIVOT = np.float32(0.85)  # height on the neck about which the head leans
+TILT = np.radians(7.0).astype(np.float32)  # largest lean
+TURN = np.float32(0.11)  # largest shift of the features by a turn
 
 
 class Portrait:
@@ -27,6 +27,7 @@ class Portrait:
     def __init__(self, table: np.ndarray, size: int) -> None:
         self._columns = {name: table[:, i, None, None] for i, name in enumerate(NAMES)}
         self.canvas = Canvas(len(table), size)
+        # coordinates of the head: those of the canvas, rotated about (0, PIVOT)
         angle = self["tilt"] * TILT
         cosine, sine = np.cos(angle), np.sin(angle)
         above = self.canvas.y - PIVOT

@@ -7,7 +7,7 @@ from typing import TypeAlias
 import numpy as np
 
 Number: TypeAlias = np.ndarray | float
-TINY = np.float32(1e-6)
+TINY = np.float32(1e-6)  # no division by zero at the centre
 
 
 def ellipse(x: np.ndarray, y: np.ndarray, rx: Number, ry: Number) -> np.ndarray:

@@ -13,6 +13,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from sidelight_specs.fingerprint import restore, settings
+
 from sidelight.underway import in_main_thread
 
 if TYPE_CHECKING:
@@ -25,6 +27,7 @@ _REMADE = frozenset({"tzname", "timezone", "altzone", "daylight"})
 _SYS = ("stdout", "stderr", "stdin", "excepthook", "modules", "path", "meta_path", "path_hooks", "exit")
 _OWN = frozenset({"attr", "attrs", "numpy", "pluggy", "sidelight", "sidelight_specs", "yaml"})
 """Modules, beside the standard library's, that may neither vanish nor be replaced once they are loaded."""
+_MODES = ("torch's gradient mode", "torch's default dtype")
 _NAMED = 4
 """Changes that a message lists."""
 
@@ -39,7 +42,7 @@ class Surroundings:
         self._files = {number: _identity(number) for number in (1, 2)}
         self._spare = {number: os.dup(number) for number, identity in self._files.items() if identity is not None}
         self._folder, self._depth = _working_folder(), sys.getrecursionlimit()
-        self._torch = _torch_modes()
+        self._modes = {name: mode for name, mode in settings().items() if name in _MODES}
         self._handler = signal.getsignal(signal.SIGINT) if in_main_thread() else None
 
     def mend(self) -> str:
@@ -59,22 +62,11 @@ class Surroundings:
         if sys.getrecursionlimit() < self._depth:
             sys.setrecursionlimit(self._depth)
             changed.append("the recursion limit")
-        changed += self._mend_torch()
+        changed += restore(self._modes)
         if self._handler is not None and signal.getsignal(signal.SIGINT) is not self._handler:
             signal.signal(signal.SIGINT, self._handler)
             changed.append("the handler of Ctrl-C")
         return f"changed {_listed(changed)}" if changed else ""
-
-    def _mend_torch(self) -> list[str]:
-        now = _torch_modes()
-        if self._torch is None or now is None or now == self._torch:
-            return []
-        torch = sys.modules["torch"]
-        gradients, dtype = self._torch
-        torch.set_grad_enabled(gradients)
-        torch.set_default_dtype(dtype)
-        names = ("torch's gradient mode", "torch's default dtype")
-        return [name for name, before, after in zip(names, self._torch, now, strict=True) if before != after]
 
     def _mend_sys(self) -> list[str]:
         changed = []
@@ -124,14 +116,6 @@ def _identity(number: int) -> tuple[int, int] | None:
     except OSError:
         return None
     return status.st_dev, status.st_ino
-
-
-def _torch_modes() -> tuple[bool, Any] | None:
-    """Gradient mode of this thread, and the default dtype; None before torch is loaded."""
-    torch = sys.modules.get("torch")
-    if torch is None or not hasattr(torch, "get_default_dtype"):  # not loaded, or not to its end
-        return None
-    return bool(torch.is_grad_enabled()), torch.get_default_dtype()
 
 
 def _working_folder() -> str:

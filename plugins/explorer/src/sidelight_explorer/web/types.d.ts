@@ -1,4 +1,4 @@
-/** What the page reads, keeps and sends. */
+/** Types of everything that the page reads, holds and sends. */
 
 /** Two styles of a layer and how many percent of the way from one to the other. */
 export type Mix = [start: string, end: string, share: number];
@@ -21,7 +21,7 @@ export interface Document {
   sliders: Slider[];
 }
 
-/** What is looked at; kept in the address, not undone. */
+/** The view: held in the address, not undone. */
 export interface View {
   selected: string; classifier: string; target: number; cells: "result" | "style"; sort: boolean;
   pins: string[]; explainer: string; opacity: number;

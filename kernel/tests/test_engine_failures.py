@@ -71,7 +71,7 @@ def test_a_second_ctrl_c_stops_at_once():
     cancellation = Cancellation()
     with on_interrupt(cancellation, said.append):
         signal.raise_signal(signal.SIGINT)
-        assert cancellation.asked
+        assert cancellation.is_asked
         with pytest.raises(KeyboardInterrupt):
             signal.raise_signal(signal.SIGINT)
     assert "again to stop at once" in said[0]

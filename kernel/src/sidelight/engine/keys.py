@@ -38,22 +38,20 @@ class Keys:
     _known: dict[ResolvedComponent, str] = attrs.field(factory=dict, init=False)
 
     def component(self, component: ResolvedComponent) -> str:
-        """The key of all that a component's answers depend on, beside what it is asked.
-
-        Its id and role count, because its random streams depend on the id.
-        """
+        """The key of all that a component's answers depend on, beside the question."""
         if component not in self._known:
             data = component.trained_on
             facts = {
                 "specs": version("sidelight-specs"),
                 "role": component.role,
-                "id": component.id,
+                "id": component.id,  # random streams depend on it
                 "use": component.use,
                 "distribution": component.distribution,
                 "version": component.version,
-                "code": component.code,
+                "code": component.code,  # digest of the sources behind its module
                 "params": attrs.asdict(component.params),
                 "needs": {slot: need and self.component(need) for slot, need in component.needs.items()},
+                # files may change under one path: data tell their content, descriptors that of files among parameters
                 "fingerprint": self.fingerprint(component) if component.role == "data" else "",
                 "files": _files(component),
                 "trained_on": data and self.component(data),

@@ -111,7 +111,7 @@ class Cancellation:
     """A wish to stop, asked by the user or by another thread.
 
     Attributes:
-        listening: True while Ctrl-C is turned into `ask`, so that without `asked` nobody has pressed it.
+        listening: True while Ctrl-C is turned into `ask`, so that without `is_asked` nobody has pressed it.
     """
 
     def __init__(self) -> None:
@@ -123,13 +123,13 @@ class Cancellation:
         self._asked.set()
 
     @property
-    def asked(self) -> bool:
+    def is_asked(self) -> bool:
         """True once `ask` was called."""
         return self._asked.is_set()
 
     def check(self) -> None:
         """Raise `Cancelled` once `ask` was called."""
-        if self.asked:
+        if self.is_asked:
             raise Cancelled("stopped as asked; what was finished is kept, and running again continues from there")
 
 
@@ -144,7 +144,7 @@ def on_interrupt(cancellation: Cancellation, tell: Callable[[str], None]) -> Ite
         return
 
     def handle(number: int, frame: Any) -> None:
-        if cancellation.asked:
+        if cancellation.is_asked:
             if callable(previous):
                 previous(number, frame)
             raise KeyboardInterrupt

@@ -82,15 +82,9 @@ def _take_all(steps: Steps, planned: tuple[Step, ...], observers: Observers) -> 
     observers.tell("run_started", run=run)
     for number, step in enumerate(planned, 1):
         session.cancellation.check()
-        one = step.component
+        one, count = step.component, len(planned)
         facts = StepFacts(
-            title=step.title,
-            verb=step.verb,
-            use=one.use,
-            id=one.id,
-            role=one.role,
-            number=number,
-            total=len(planned),
+            title=step.title, verb=step.verb, use=one.use, id=one.id, role=one.role, number=number, total=count
         )
         observers.tell("step_started", run=run, step=facts)
         start, inside, made, found, error = clock.total, clock.components, session.made, session.found, ""
@@ -108,18 +102,10 @@ def _take_all(steps: Steps, planned: tuple[Step, ...], observers: Observers) -> 
             error = str(failure)
             steps.failures.append((step, failure))
             session.record.warn(error)
+        times = {"seconds": clock.total - start, "inside": clock.components - inside}
         made, found = session.made - made, session.found - found
-        observers.tell(
-            "step_finished",
-            run=run,
-            step=facts,
-            seconds=clock.total - start,
-            inside=clock.components - inside,
-            made=made,
-            found=found,
-            cached=bool(found and not made),
-            error=error,
-        )
+        parts = {"made": made, "found": found, "cached": bool(found and not made)}
+        observers.tell("step_finished", run=run, step=facts, error=error, **times, **parts)
         session.keep_only({needed for later in planned[number:] for needed in later.component.closure})
     session.cancellation.check()
 

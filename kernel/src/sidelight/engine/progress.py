@@ -83,15 +83,15 @@ class PlainLines(Display):
     @contextmanager
     def loop(self, label: str, total: int | None) -> Iterator[Callable[[], None]]:
         """Every `PAUSE` seconds, how far the loop is: `training: 340 of 1500, about 2 min left`."""
-        begun = said = self._clock()
+        begun = written = self._clock()
         done = 0
 
         def advance() -> None:
-            nonlocal done, said
+            nonlocal done, written
             done, now = done + 1, self._clock()
-            if now - said < PAUSE:
+            if now - written < PAUSE:
                 return
-            said, text = now, str(done)
+            written, text = now, str(done)
             if total is not None:
                 left = (now - begun) / done * max(0, total - done)
                 text += f" of {total}, about {f'{left / 60:.0f} min' if left >= 90 else f'{left:.0f} s'} left"

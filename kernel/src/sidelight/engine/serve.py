@@ -54,9 +54,10 @@ def serve(
         SidelightError: a component failed.
     """
     manifest = read_manifest(Path(folder).expanduser().absolute())
-    said = str(manifest.get("facts", {}).get("environment", {}).get("threads", ""))
-    computed_with = int(said) if said.isdecimal() and int(said) > 0 else None
-    limit_threads(threads or computed_with)  # the run's own, because keys count them
+    count = str(manifest.get("facts", {}).get("environment", {}).get("threads", ""))
+    limit_threads(
+        threads or (int(count) or None if count.isdecimal() else None)
+    )  # the run's own, because keys count them
 
     from sidelight.engine.machine import resolve_device
     from sidelight.engine.progress import choose_display
@@ -85,7 +86,7 @@ def _with_renderer(recipe: dict[str, Any], use: str | None, catalog: Catalog) ->
     section = recipe.get(_RENDERERS, {})
     own = {"renderer": section} if isinstance(section.get("use"), str) else section
     able = serving(catalog)
-    chosen = {name: part for name, part in own.items() if part["use"] in able and use in (None, part["use"])}
+    chosen = {name: one for name, one in own.items() if one["use"] in able and use in (None, one["use"])}
     if not chosen:
         chosen = {_LIVE_ID: {"use": use or _only(able)}}
     first = next(iter(chosen))

@@ -20,7 +20,9 @@ from sidelight import underway
 from sidelight.engine.guard import Guard
 from sidelight.engine.keys import Keys, stream_seed, trained_by
 from sidelight.engine.machine import DTYPE, Cancellation, thread_count
+from sidelight.engine.progress import Display
 from sidelight.engine.store import Entry, Store
+from sidelight.recipe.model import Resolved, ResolvedComponent
 from sidelight.surroundings import Surroundings
 from sidelight.underway import in_main_thread
 
@@ -30,8 +32,6 @@ if TYPE_CHECKING:
 
     import numpy as np
 
-    from sidelight.engine.progress import Display
-    from sidelight.recipe.model import Resolved, ResolvedComponent
 
 T = TypeVar("T")
 A = TypeVar("A", bound="Artifact")
@@ -106,6 +106,7 @@ class Clock:
             self._entered = None
 
 
+@attrs.define(eq=False)
 class Session:
     """Live components of a run, built when a step needs them, and everything they share.
 
@@ -113,36 +114,42 @@ class Session:
         resolved: the recipe.
         store: results of earlier runs.
         device: the torch device string.
-        display: where progress is shown.
+        display: shows progress.
         cancellation: asks components to stop.
         clock: started with the run.
         guarded: True if components are watched for changes to what they share; needs them to take turns.
+
+    Attributes:
+        seeds: every seed drawn, by place and label.
+        doing: verb and component of the step under way.
+        made, found: store entries of steps that were made, and that were there.
     """
 
-    def __init__(
-        self,
-        resolved: Resolved,
-        store: Store,
-        device: str,
-        display: Display,
-        cancellation: Cancellation,
-        clock: Clock,
-        *,
-        guarded: bool = False,
-    ) -> None:
-        self.resolved, self.store, self.device = resolved, store, device
-        self.display, self.cancellation, self.clock = display, cancellation, clock
-        self.seeds: dict[str, int] = {}
-        self.doing: tuple[str, ResolvedComponent] | None = None
-        self.made = self.found = 0
-        self._alive: dict[ResolvedComponent, Any] = {}
-        self._built: dict[ResolvedComponent, Record] = {}
-        self._said: set[str] = set()
-        self._whole = Record()
-        self._record = ContextVar[Record]("record")  # a page that is served has components at work in several threads
-        self._guarded, self._held_back = guarded, list[tuple[str, Entry]]()
-        self.guard = Guard(self._alive, self.warn, self._stream_seed, device)
-        self.keys = Keys(resolved.seed, DTYPE, device.split(":")[0], self._fingerprint, thread_count())
+    resolved: Resolved
+    store: Store
+    device: str
+    display: Display
+    cancellation: Cancellation
+    clock: Clock
+    guarded: bool = attrs.field(default=False, kw_only=True)
+    seeds: dict[str, int] = attrs.field(factory=dict, init=False)
+    doing: tuple[str, ResolvedComponent] | None = attrs.field(default=None, init=False)
+    made: int = attrs.field(default=0, init=False)
+    found: int = attrs.field(default=0, init=False)
+    guard: Guard = attrs.field(init=False)
+    keys: Keys = attrs.field(init=False)
+    _alive: dict[ResolvedComponent, Any] = attrs.field(factory=dict, init=False)
+    _built: dict[ResolvedComponent, Record] = attrs.field(factory=dict, init=False)
+    _warned: set[str] = attrs.field(factory=set, init=False)
+    _held_back: list[tuple[str, Entry]] = attrs.field(factory=list, init=False)
+    _whole: Record = attrs.field(factory=Record, init=False)
+    # a context variable, because a page that is served has components at work in several threads
+    _record: ContextVar[Record] = attrs.field(factory=lambda: ContextVar("record"), init=False)
+
+    def __attrs_post_init__(self) -> None:
+        self.guard = Guard(self._alive, self.warn, self._stream_seed, self.device)
+        kind = self.device.split(":")[0]
+        self.keys = Keys(self.resolved.seed, DTYPE, kind, self._fingerprint, thread_count())
 
     # Components
 
@@ -166,7 +173,7 @@ class Session:
         """Forget the components that no later step uses."""
         unused = self._alive.keys() - needed
         for component in unused:
-            del self._alive[component]
+            del self._alive[component], self._built[component]
             self.guard.forget(component)
         if unused and not self.device.startswith("cpu"):
             gc.collect()  # hooks make cycles, which would hold the device's memory
@@ -207,9 +214,7 @@ class Session:
         with self.inside(component, "fit"):
             instance.fit(teacher)
             state = instance.state()
-        if not isinstance(state, State):
-            raise SidelightError(f"{component.use}: state() gave a {type(state).__name__}, not a State")
-        check_valid(state, component)
+        check_valid(state, component, kind=State.kind)
         if state.diverged:
             raise SidelightError(f"{component.title} has diverged: NaN in {state.diverged[0]}")
         if state.curves:
@@ -251,8 +256,8 @@ class Session:
     def warn(self, text: str) -> None:
         """Keep a warning with the step under way, and say it unless it was said before."""
         self.record.warn(text)
-        if text not in self._said:
-            self._said.add(text)
+        if text not in self._warned:
+            self._warned.add(text)
             self.display.say(f"warning: {text}")
 
     def progress(self, iterable: Iterable[T], label: str, total: int | None) -> Iterator[T]:
@@ -277,7 +282,7 @@ class Session:
             ComponentError: it raised anything else but a wish to stop.
             Disturbance: it changed what others share.
         """
-        if not self._guarded:
+        if not self.guarded:
             with self._naming(component, doing):
                 yield
             return
@@ -318,7 +323,7 @@ class Session:
         """True if the user asked for it, as far as that can be known, and not the component."""
         if not isinstance(error, (Cancelled, KeyboardInterrupt)):
             return False
-        return self.cancellation.asked or not self.cancellation.listening
+        return self.cancellation.is_asked or not self.cancellation.listening
 
     # The store
 
@@ -355,7 +360,7 @@ class Session:
                 emitted=tuple(record.emitted),
                 warnings=tuple(record.warnings),
             )
-            if self._guarded and not self.guard.is_clean():
+            if self.guarded and not self.guard.is_clean():
                 self._held_back.append((key, entry))  # in the middle of a step that has changed something shared
             else:
                 self.store.put(key, entry, folder)

@@ -131,13 +131,11 @@ class Steps:
                 names = tuple(classifier.class_names)
                 return ClassifierAnswers(logits=logits, task=classifier.task, class_names=names)
 
-            return cast(
-                "ClassifierAnswers",
-                self._take(component, "predict", {"images": images}, predict, images=images.shape),
-            )
+            result = self._take(component, "predict", {"images": images}, predict, images=images.shape)
+            return cast("ClassifierAnswers", result)
 
-        self.answers = answers = self._in_shards(component, len(self.images), one)
-        self.rows, self.targets = pose_questions(
+        self.answers = answers = self._in_shards(component, len(self.images), one)  # logits (M, K)
+        self.rows, self.targets = pose_questions(  # (N,), N questions
             answers.logits,
             answers.task,
             target=explain.target,
@@ -179,7 +177,7 @@ class Steps:
         if inversion is None and not own:
             session.warn(f"{component.use}: nothing to find attributes in, because no image could be inverted")
             return
-        source = self.images.images if own or inversion is None else inversion.latents
+        source = self.images.images if own or inversion is None else inversion.latents  # (M, C, H, W) or (M, *latent)
 
         def one(target: int) -> Attributes:
             def find(finder: Any) -> Any:
@@ -223,7 +221,7 @@ class Steps:
         session, answered = self.session, False
         failed: SidelightError | None = None
         self.measurements[component.id] = measured = dict[str, Measurements]()
-        images = self.images.images[self.rows]
+        images = self.images.images[self.rows]  # (N, C, H, W): an image once for each question
         accepts = cast("MetricDescriptor", component.descriptor).accepts
         for subject, (maker, explanation) in self._subjects().items():
             if explanation.kind not in accepts or component.has_other_generator(maker):

@@ -12,6 +12,7 @@ from sidelight_specs.results import (
     AttentionGraph,
     Attribute,
     Attributes,
+    ClassifierAnswers,
     Concepts,
     Counterfactual,
     Graph,
@@ -25,6 +26,7 @@ from sidelight_specs.results import (
     Predictions,
     Results,
     Split,
+    State,
     Targets,
 )
 from sidelight_specs.results.run import ComponentRecord
@@ -213,6 +215,23 @@ _MAKERS: dict[str, Callable[[Classifier, torch.Tensor, Targets], Artifact]] = {
     "intervention": _intervention,
 }
 TOY_KINDS = tuple(_MAKERS)
+
+
+def toy_artifact(kind: str, images: torch.Tensor) -> Artifact:
+    """A valid artifact of any kind: an explanation of toy images, or a by-product of a run on them."""
+    classifier = ToyClassifier()
+    targets = toy_targets(classifier, images)
+    results = toy_results(count=len(images))
+    logits, task = results.predictions.logits, results.predictions.task
+    by_products: dict[str, Artifact] = {
+        "split": results.split,
+        "predictions": results.predictions,
+        "targets": results.targets,
+        "measurements": next(iter(next(iter(results.measurements.values())).values())),
+        "state": State(arrays={"weight": logits}, curves={"loss": logits[0]}),
+        "classifier-answers": ClassifierAnswers(logits=logits, task=task, class_names=results.class_names),
+    }
+    return by_products.get(kind) or toy_explanation(kind, classifier, images, targets)
 
 
 def toy_results(task: Task = "multiclass", count: int = 3, shape: tuple[int, int, int] = SHAPE) -> Results:

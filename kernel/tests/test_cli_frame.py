@@ -6,8 +6,7 @@ import sys
 import types
 
 import pytest
-import sidelight.cli
-from sidelight.cli import host, main
+from sidelight.cli import frame, host, main
 from sidelight.problems import Place, Problem, RecipeError
 from sidelight_specs import Cancelled, NotFittedError, SidelightError, UserError
 from sidelight_specs.commands import Command
@@ -61,7 +60,7 @@ def toy(monkeypatch):
         module.run = lambda arguments, host: action(arguments)
         monkeypatch.setitem(sys.modules, "toy_command", module)
         toy = Command(name="toy", module="toy_command", summary="play a little", example="sidelight toy --count 2")
-        monkeypatch.setattr(host, "sidelight_commands", lambda: (*COMMANDS, toy))
+        monkeypatch.setattr(frame, "sidelight_commands", lambda: (*COMMANDS, toy))
 
     return install
 
@@ -196,13 +195,13 @@ def test_ctrl_c_has_an_exit_code_of_its_own(toy, interruptible, capsys):
 
 def test_a_second_ctrl_c_while_the_first_is_answered_shows_no_traceback(toy, interruptible, capsys, monkeypatch):
     toy(press)
-    explain = sidelight.cli._explain
+    explain = frame._explain
 
     def slow(*arguments, **options):
         press()
         return explain(*arguments, **options)
 
-    monkeypatch.setattr(sidelight.cli, "_explain", slow)
+    monkeypatch.setattr(frame, "_explain", slow)
     assert main(["toy"]) == 130
     assert capsys.readouterr() == ("", "\nstopped; run the same command again to continue\n")
 

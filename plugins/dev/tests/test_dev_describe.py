@@ -102,7 +102,15 @@ def test_json(site, capsys):
                 "help": "Side of the square.",
             }
         ],
-        "needs": [{"slot": "classifier", "role": "classifier", "capabilities": ["differentiable"], "optional": False}],
+        "needs": [
+            {
+                "slot": "classifier",
+                "role": "classifier",
+                "capabilities": ["differentiable"],
+                "optional": False,
+                "factory": False,
+            }
+        ],
         "provides": [],
         "gives": "heatmap",
         "answers": "predicted",

@@ -9,7 +9,7 @@ import attrs
 from sidelight_specs.hooks import COMMAND, EXTENSIONS, KIND
 from sidelight_specs.roles import ROLES
 
-from sidelight.cli import built_in
+from sidelight.cli.frame import built_in
 from sidelight.registry.health import State, health
 from sidelight.registry.policy import installed_hash
 

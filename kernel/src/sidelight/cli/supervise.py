@@ -15,7 +15,7 @@ import time
 from contextlib import suppress
 
 from sidelight import underway
-from sidelight.cli import DONE, FAILED, INTERRUPTED, STOPPED, guarded
+from sidelight.cli import DONE, FAILED, INTERRUPTED, STOPPED
 from sidelight.untrusted import clean
 
 _TICK = 0.5  # seconds between two looks at the child where no signal comes
@@ -32,8 +32,14 @@ def run(argv: list[str]) -> int:
     is_watched = bool(sys.gettrace() or sys.getprofile())  # a debugger or profiler wants the work in this process
     can_fork = hasattr(os, "fork") and threading.active_count() == 1
     if is_light or is_watched or not can_fork:
-        return guarded(argv)
+        return _here(argv)
     return _Supervision(argv).run()
+
+
+def _here(argv: list[str]) -> int:
+    from sidelight.cli.frame import guarded  # most of the start, which the parent does not pay
+
+    return guarded(argv)
 
 
 def _work(argv: list[str], file: int, parent: int, mask: set[int]) -> int:
@@ -47,7 +53,7 @@ def _work(argv: list[str], file: int, parent: int, mask: set[int]) -> int:
         faulthandler.enable()  # a crash shows the lines of Python that led there
     try:
         signal.pthread_sigmask(signal.SIG_SETMASK, mask)
-        code = guarded(argv)
+        code = _here(argv)
     except KeyboardInterrupt:  # pressed again while the message was printed
         code = INTERRUPTED
     signal.signal(signal.SIGINT, signal.SIG_IGN)

@@ -1,0 +1,199 @@
+"""The frame of every command: help that teaches, dispatch, and one message and exit code for every way to fail."""
+
+from __future__ import annotations
+
+import argparse
+import difflib
+import os
+import select
+import sys
+import traceback
+from importlib import import_module
+from importlib.metadata import version
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from sidelight_specs import Cancelled, SidelightError, UserError
+from sidelight_specs.hooks import COMMAND
+
+from sidelight.cli import DONE, FAILED, INTERRUPTED, STOPPED, USER
+from sidelight.cli.host import KernelHost, sidelight_commands, write_error
+from sidelight.problems import RecipeError
+from sidelight.registry.discover import index
+from sidelight.underway import deaf_to_interrupts, doing, watch_interrupts
+from sidelight.untrusted import clean
+
+if TYPE_CHECKING:
+    from sidelight_specs.commands import Command
+
+    from sidelight.underway import Presses
+
+HELP = """\
+usage: sidelight [--debug] COMMAND ...
+
+Sidelight explains what an image classifier looks at.
+
+It reads a recipe, a YAML file that names data, a classifier and the explainers to compare, runs it
+once, keeps every result, and shows them on a page. Techniques are plugins: packages of their own.
+
+Try first, in a clone of Sidelight:
+  sidelight run recipes/quickstart.yaml
+
+Commands:
+{commands}
+
+Options:
+  -h, --help   this page; `sidelight COMMAND --help` explains a command
+  --version    the version
+  --debug      with any command: show the traceback of an error
+
+Exit codes: 0 done, 1 the run failed, 2 the recipe or the command line is wrong, 130 interrupted.
+"""
+DEV = ("describe", "new", "schema", "verify")  # commands that most people know and one distribution brings
+
+
+class _Parser(argparse.ArgumentParser):
+    """Says nothing that could drive the terminal, such as a wrong argument that is a file's name."""
+
+    def _print_message(self, message: str, file: object = None) -> None:
+        super()._print_message(clean(message), file)  # type: ignore[arg-type]
+
+
+def guarded(argv: list[str]) -> int:
+    """Run a command line, and turn whatever it raises into a message on stderr and an exit code."""
+    for stream in (sys.stdout, sys.stderr):  # a terminal that knows only ASCII shows a plugin's text escaped
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="backslashreplace")
+    try:
+        with watch_interrupts() as presses:
+            try:
+                code = dispatch(argv)
+                sys.stdout.flush()
+            except BaseException as error:  # also SystemExit of a component, and what extensions raise past Exception
+                with deaf_to_interrupts():
+                    return _explain(error, presses, debug="--debug" in argv)
+    except KeyboardInterrupt:  # a second Ctrl-C, between the first and its message
+        return INTERRUPTED
+    return code
+
+
+def dispatch(argv: list[str]) -> int:
+    """Understand one command line and run its command.
+
+    Raises:
+        UserError: there is no such command or option.
+    """
+    words = [word for word in argv if word != "--debug"]
+    first = words[0] if words else "--help"
+    if first in ("-h", "--help"):
+        if len(words) > 1:
+            return dispatch([words[1], "--help"])
+        print(clean(help_text()).rstrip())
+        return DONE
+    if first == "--version":
+        print(f"sidelight {version('sidelight')}")
+        return DONE
+    host = KernelHost()
+    return _run(_find(first, host), words[1:], host, debug="--debug" in argv)
+
+
+def help_text() -> str:
+    """The page of `sidelight --help`; commands of plugins are listed by name, which imports none."""
+    commands = built_in()
+    lines = [f"  {one.name:<10} {one.summary}\n  {'':<10}   $ {one.example}" for one in commands.values()]
+    more: dict[str, list[str]] = {}
+    for entry in index().entries:
+        if entry.role == COMMAND and entry.name not in commands:
+            more.setdefault(entry.distribution, []).append(entry.name)
+    lines += [f"\nCommands of {distribution}: {', '.join(names)}" for distribution, names in more.items()]
+    return HELP.format(commands="\n".join(lines))
+
+
+def built_in() -> dict[str, Command]:
+    """The kernel's own commands, by name, in the order of the help."""
+    return {command.name: command for command in sidelight_commands()}
+
+
+def _find(word: str, host: KernelHost) -> Command:
+    """The command of that name, a built-in one before any plugin's."""
+    commands = built_in()
+    if word in commands:
+        return commands[word]
+    if word.startswith("-"):
+        raise UserError(f'unknown option "{word}"', "put options of a command after it; `sidelight --help` lists all")
+    entries = {entry.name: entry for entry in reversed(host.catalog.extensions(COMMAND))}  # the first one counts
+    if word in entries:
+        command: Command = host.catalog.load(entries[word])
+        return command
+    if word in DEV:
+        raise UserError(f'the command "{word}" is not installed', "install sidelight-dev")
+    close = difflib.get_close_matches(word, [*commands, *entries, *DEV], n=1)
+    hint = f'did you mean "{close[0]}"? ' if close else ""
+    raise UserError(f'unknown command "{word}"', f"{hint}`sidelight --help` lists the commands")
+
+
+def _run(command: Command, words: list[str], host: KernelHost, *, debug: bool) -> int:
+    if command.module.startswith("sidelight."):  # ours is not under way itself: what it calls is
+        return _call(command, words, host, debug=debug)
+    with doing(f'the command "{command.name}" ({command.module})'):
+        return _call(command, words, host, debug=debug)
+
+
+def _call(command: Command, words: list[str], host: KernelHost, *, debug: bool) -> int:
+    module = import_module(command.module)
+    parser = _Parser(
+        prog=f"sidelight {command.name}",
+        description=f"{command.summary[0].upper()}{command.summary[1:]}.",
+        epilog=f"example: {command.example}",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+    parser.add_argument("--debug", action="store_true", help="show the traceback of an error")
+    module.add_arguments(parser)
+    try:
+        arguments = parser.parse_args(["--debug", *words] if debug else words)
+    except SystemExit as stop:  # argparse has shown its help (0) or said what is wrong with the line (2)
+        return int(stop.code or DONE)
+    code: int = module.run(arguments, host)
+    return code
+
+
+def _explain(error: BaseException, presses: Presses, *, debug: bool) -> int:
+    """Write the message that an exception deserves; gives its exit code."""
+    if isinstance(error, BrokenPipeError) and _reader_left():
+        return FAILED
+    if debug:
+        print(clean("".join(traceback.format_exception(error)).rstrip("\n")), file=sys.stderr)
+    if isinstance(error, Cancelled) or (isinstance(error, KeyboardInterrupt) and (presses.count or not presses.known)):
+        print(STOPPED, file=sys.stderr)
+        return INTERRUPTED
+    if isinstance(error, UserError):
+        if isinstance(error, RecipeError):  # opens with file:line:column, which editors and terminals make a link of
+            print(clean(str(error)), file=sys.stderr)
+        else:
+            write_error(str(error))
+        return USER
+    if isinstance(error, SidelightError):
+        write_error(str(error))
+        return FAILED
+    # Nobody raised it on purpose: its text, the last line of code, and how to see more.
+    frames = traceback.extract_tb(error.__traceback__)
+    text = traceback.format_exception_only(error)[-1].strip()
+    if frames:
+        text += f"\n  raised in {'/'.join(Path(frames[-1].filename).parts[-2:])}, line {frames[-1].lineno}"
+    write_error(f"{text}\n  fix: run the same command with --debug for the traceback")
+    return FAILED
+
+
+def _reader_left() -> bool:
+    """True if nobody reads our output any more (`| head`); then Python must not complain about it at exit either."""
+    try:
+        output = sys.stdout.fileno()
+        poll = select.poll()
+        poll.register(output, 0)  # asks for errors alone
+        left = bool(poll.poll(0))
+    except (OSError, AttributeError):  # no real file, or no `poll` on this system
+        return False
+    if left:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), output)
+    return left

@@ -69,6 +69,7 @@ def test_check_says_so_too(tmp_path, capsys):
     assert "captum/grad-cam needs a classifier with" in capsys.readouterr().err
 
 
+@pytest.mark.training
 def test_occlusion_explains_it(model, tmp_path):
     run = sidelight.run(
         recipe(model, {"use": "captum/occlusion", "with": {"window": 16, "stride": 16}}), out=tmp_path / "out"

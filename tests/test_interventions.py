@@ -34,6 +34,7 @@ RESNET = {"use": "classifiers/resnet", "with": {"steps": 2, "width": 4, "batch":
 @pytest.mark.parametrize(
     ("classifier", "layer"), [(LENET, "relu3"), (LENET, "relu2"), (RESNET, "pool"), (RESNET, "stages.2")]
 )
+@pytest.mark.training
 def test_two_layers_of_two_classifiers(classifier, layer, tmp_path):
     results = sidelight.run(recipe(classifier, layer), out=tmp_path / "out").results
     found = results.explanations["flip"]
@@ -45,6 +46,7 @@ def test_two_layers_of_two_classifiers(classifier, layer, tmp_path):
     assert np.isfinite([attribute.effect for attribute in attributes]).all()
 
 
+@pytest.mark.training
 def test_a_layer_inside_a_block_is_refused(tmp_path):
     with pytest.raises(UserError, match="does not decide alone"):
         sidelight.run(recipe(RESNET, "stages.1.0.conv2"), out=tmp_path / "out")

@@ -29,6 +29,7 @@ def test_importing_it_imports_nothing_heavy(module):
 
 
 @pytest.mark.parametrize("arguments", [["--help"], ["plugins"], ["check", "recipes/quickstart.yaml"], ["schema"]])
+@pytest.mark.processes
 def test_a_command_that_needs_no_model_imports_nothing_heavy(arguments):
     code = f"from sidelight.cli import main\ntry: main({arguments!r})\nexcept SystemExit as stop: assert not stop.code"
     assert not modules_after(code) & HEAVY

@@ -32,6 +32,7 @@ def trained():
 
 
 @pytest.mark.parametrize("kind", ["CDeepEx", "XGEMs"])
+@pytest.mark.training
 def test_contrastive_answers_are_bit_equal_in_any_company(trained, kind):
     """Also the codes where the searches begin, which the encoder gives."""
     from sidelight_cdeepex import CdeepexParams, EncoderParams, XgemsParams

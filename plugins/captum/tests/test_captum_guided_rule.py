@@ -179,6 +179,7 @@ def test_gates_pass(network, classify, images, ask):
     assert explain(classifier, images, ask(classifier, images)).values.any()
 
 
+@pytest.mark.training
 def test_a_file_read_late_is_refused_with_the_same_sentence(network, images, ask, tmp_path):
     """As when predictions come from the store, so that the explainer is the first to read the file."""
     torch_model = pytest.importorskip("sidelight_classifiers.files.torch_model")

@@ -216,6 +216,7 @@ def classifier_of(request, classify, images, tmp_path):
 
 @pytest.mark.parametrize("named", [False, True])
 @pytest.mark.parametrize("shape", NETWORKS)
+@pytest.mark.training
 def test_every_layout_by_the_plain_formula(shape, named, classifier_of, images, ask):
     make, default, other, to_maps = NETWORKS[shape]
     network = spread(make())

@@ -226,6 +226,7 @@ def starts_of_windows(side, window, stride):
     return starts
 
 
+@pytest.mark.training
 def test_integrated_gradients_are_complete(network, classify, images, ask):
     """Axiom of completeness: the pixels add up to the score's difference between image and baseline."""
     classifier = classify(network())
@@ -265,6 +266,7 @@ def test_a_contrast_of_a_regression_is_refused(network, classify, images, ask):
         Saliency(params, classifier=classifier, run=ToyRun()).explain(images, ask(classifier, images))
 
 
+@pytest.mark.training
 def test_occlusion_covers_an_eighth_of_the_image_by_default(network, classify, images, ask):
     classifier = classify(network())
     by_default, written_out = [

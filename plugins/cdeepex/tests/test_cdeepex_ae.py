@@ -14,6 +14,7 @@ def trained():
     return ae, run
 
 
+@pytest.mark.training
 def test_unseen_images_are_reproduced_better_than_by_their_mean(trained):
     ae, _ = trained
     train, test = (torch.from_numpy(ToyData().split(name).images) for name in ("train", "test"))

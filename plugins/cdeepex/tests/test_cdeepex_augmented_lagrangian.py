@@ -54,6 +54,7 @@ def test_one_equality_gives_the_projection(optimizer):
 
 @settings(max_examples=8, deadline=None, derandomize=True)
 @given(seed=st.integers(0, 10_000), size=st.integers(3, 8), inequalities=st.integers(0, 3))
+@pytest.mark.training
 def test_agrees_with_slsqp(seed, size, inequalities):
     A, a, B, b, start = problem(seed, size, 1, inequalities)
     fa, fA, fb, fB, begin = tensors(a, A, b, B, start)
@@ -70,6 +71,7 @@ def test_agrees_with_slsqp(seed, size, inequalities):
         assert np.linalg.norm(z - z0) <= np.sqrt(reference.fun) * 1.03 + 1e-2
 
 
+@pytest.mark.training
 def test_an_inequality_that_holds_changes_nothing():
     A, a, _, _, start = problem(3, 5, 1, 1)
     fA, fa, begin = tensors(A, a, start)

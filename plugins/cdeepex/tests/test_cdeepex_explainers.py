@@ -66,6 +66,7 @@ def test_cdeepex_keeps_third_classes_below_and_xgems_does_not():
     assert (kept.logits_after[:, 2] <= kept.logits_after[:, :2].min(1) - 0.1 + 0.05).all()
 
 
+@pytest.mark.training
 def test_the_closest_point_is_the_one_that_geometry_gives():
     kept = explain(CDeepEx, LEFT, WHY_NOT_RIGHT, epsilon=0.1, tolerance=0.002, patience=100, rate=0.3)
     # Both likely at x = 1/2, where both logits are 0; the third stays 0.1 below where y >= 0.51.
@@ -75,6 +76,7 @@ def test_the_closest_point_is_the_one_that_geometry_gives():
     np.testing.assert_allclose(free.images.reshape(-1, 2), [[0.5, 0.3], [0.5, 0.35], [0.5, 0.9]], atol=0.004)
 
 
+@pytest.mark.training
 def test_more_starts_never_end_farther_away_and_count_their_passes():
     one, four = (explain(CDeepEx, LEFT, WHY_NOT_RIGHT, starts=starts, spread=0.3) for starts in (1, 4))
     distance = [np.linalg.norm(result.latents - result.start_latents, axis=1) for result in (one, four)]
@@ -98,6 +100,7 @@ def toys(request):
     return images, classifier, toy_targets(classifier, images)
 
 
+@pytest.mark.training
 def test_the_search_starts_at_the_image_itself(toys):
     images, classifier, targets = toys
     result = explain(CDeepEx, images, targets, classifier=classifier, generator=ToyGenerator())
@@ -107,6 +110,7 @@ def test_the_search_starts_at_the_image_itself(toys):
     np.testing.assert_array_equal(result.path_logits[:, -1], result.logits_after)
 
 
+@pytest.mark.training
 def test_what_is_claimed_is_what_is_measured(toys):
     images, classifier, targets = toys
     result = explain(CDeepEx, images, targets, classifier=classifier, generator=ToyGenerator())
@@ -121,6 +125,7 @@ def test_what_is_claimed_is_what_is_measured(toys):
     np.testing.assert_allclose(result.images, composed.clip(0, 1), atol=1e-5)
 
 
+@pytest.mark.training
 def test_the_batch_size_changes_nothing(toys):
     images, classifier, targets = toys
     one, many = (

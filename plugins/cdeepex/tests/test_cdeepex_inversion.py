@@ -56,6 +56,7 @@ def test_the_prior_shortens_latents():
     assert (np.linalg.norm(short, axis=1) < np.linalg.norm(long, axis=1)).all()
 
 
+@pytest.mark.training
 def test_images_are_reproduced():
     result = inverter(starts=2, steps=200).invert(images())
     assert result.error.max() < 1e-4
@@ -90,6 +91,7 @@ def test_one_start_is_that_one_among_several(start):
 
 
 @pytest.mark.parametrize("batch", [1, 5])
+@pytest.mark.training
 def test_the_batch_size_changes_nothing(batch):
     whole, parts = (inverter(steps=40, batch=size).invert(images()) for size in (64, batch))
     np.testing.assert_allclose(parts.latents, whole.latents, atol=1e-3)

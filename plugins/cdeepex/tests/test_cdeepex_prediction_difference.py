@@ -43,6 +43,7 @@ def images():
         ("binary", "contrast", "conditional", (8, 6)),
     ],
 )
+@pytest.mark.training
 def test_weight_of_evidence_written_out(images, task, target, sampling, grid):
     classifier, data, run, (window, stride) = ToyClassifier(task=task), ToyData(task=task), ToyRun(), grid
     targets = toy_targets(classifier, images)

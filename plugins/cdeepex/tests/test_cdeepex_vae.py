@@ -38,6 +38,7 @@ def test_the_divergence_is_that_of_normal_distributions():
     torch.testing.assert_close(divergence(mean, log_variance), expected)
 
 
+@pytest.mark.training
 def test_unseen_images_are_reproduced_better_than_by_their_mean(trained):
     vae, _ = trained
     train, test = (torch.from_numpy(ToyData().split(name).images) for name in ("train", "test"))

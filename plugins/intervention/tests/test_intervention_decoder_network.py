@@ -77,6 +77,7 @@ def test_directions_are_turned_without_changing_a_picture():
     torch.testing.assert_close(drawn_by(turned)(layer), drawn_by(result)(layer), atol=1e-4, rtol=0)
 
 
+@pytest.mark.training
 def test_turned_directions_take_from_each_coordinate_what_the_classifier_does():
     """By the exact Jacobian; the last four coordinates, which never move, told the pictures nothing before."""
     codes, layer_of, images = wider()

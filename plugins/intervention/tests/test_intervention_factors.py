@@ -59,6 +59,7 @@ def metric(run, task="binary", **params):
     )
 
 
+@pytest.mark.training
 def test_factors_are_shown_and_used_and_pictured_once():
     run = ToyRun()
     measure = metric(run, factors=FACTORS[:2])

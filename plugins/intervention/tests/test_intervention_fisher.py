@@ -78,6 +78,7 @@ def test_the_information_of_two_classes():
     torch.testing.assert_close(result, 1.5**2 * p * (1 - p))
 
 
+@pytest.mark.training
 def test_few_passes_give_the_definition_s_value(network):
     point = torch.tensor([0.2, -1.0, 0.5, 1.5, -0.3])
     wanted = by_the_definition(lambda z: network(z).flatten(1).sigmoid(), point, 40)
@@ -221,6 +222,7 @@ def on_a_grid(root, layer, nodes=401):
     return torch.stack(vector)
 
 
+@pytest.mark.training
 def test_the_vectors_that_are_compared_are_those_of_the_definition():
     decoder = trained_decoder(SHAPE, "multiclass")
     dvae = decoder.dvae

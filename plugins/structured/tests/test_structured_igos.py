@@ -184,6 +184,7 @@ def test_a_term_without_weight_is_left_out():
 
 
 @pytest.mark.parametrize("change", [{"integration_steps": 40}, {"steps": 30}])
+@pytest.mark.training
 def test_no_pass_is_larger_than_the_batch_however_many_images_points_or_steps(change):
     for count in (1, 9):
         _, classifier = explained(IgosPlusPlus, IgosPlusPlusParams(**{**SMALL, "batch": 3, **change}), count=count)

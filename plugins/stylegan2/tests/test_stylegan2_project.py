@@ -37,6 +37,7 @@ def inverted(generator, images, params=QUICK, run=None, **needs):
     return Project(params, generator=generator, run=run or ToyRun(), **needs).invert(images)
 
 
+@pytest.mark.training
 def test_what_the_generator_made_is_found_again(generator, images):
     start = inverted(generator, images, attrs.evolve(QUICK, steps=1))
     found = inverted(generator, images)
@@ -51,6 +52,7 @@ def test_one_w_for_all_layers_stays_one_w(generator, images):
     assert np.ptp(free.latents, axis=1).max() > 0
 
 
+@pytest.mark.training
 def test_neighbours_and_batches_do_not_matter(generator, images):
     together = inverted(generator, images)
     alone = inverted(generator, images, attrs.evolve(QUICK, batch=1))

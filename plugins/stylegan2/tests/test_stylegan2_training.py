@@ -43,6 +43,7 @@ def shades():
     return fitted(run, Shades(), conditional=True, steps=100, checkpoints=1, **sizes), run
 
 
+@pytest.mark.training
 def test_it_learns_what_the_classes_look_like(shades):
     generator, _ = shades
     z = torch.randn(8, 4, generator=torch.Generator().manual_seed(0))
@@ -109,6 +110,7 @@ def test_curves_and_sheets_are_kept(shades):
 
 
 @pytest.mark.parametrize("stopped_after", [2, 5, 7])
+@pytest.mark.training
 def test_an_interrupted_training_continues_to_the_same_end(stopped_after):
     params = {"steps": 8, "checkpoints": 4, "path_every": 3, "r1_every": 2, **EVERYTHING}
     expected = fitted(**params).state()

@@ -116,6 +116,7 @@ def pairs(found):
 
 @pytest.mark.parametrize("mode", ["exact", "raced", "screened"])
 @pytest.mark.parametrize("threshold", [1e6, 2.0, 1.0, 0.5])
+@pytest.mark.training
 def test_it_finds_what_the_algorithm_finds_step_by_step(threshold, mode):
     classifier, generator = Gentle((1, 16, 16)), Drawn(noise=False)
     latents = generator.sample(20, np.random.default_rng(1))
@@ -129,6 +130,7 @@ def test_it_finds_what_the_algorithm_finds_step_by_step(threshold, mode):
 
 
 @pytest.mark.parametrize(("rule", "threshold"), [("paper", 1.5), ("released", 1.0)])
+@pytest.mark.training
 def test_images_are_taken_out_by_default(rule, threshold):
     classifier, generator = Gentle((1, 16, 16)), Drawn(noise=False)
     latents = generator.sample(20, np.random.default_rng(1))

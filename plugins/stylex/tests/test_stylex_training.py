@@ -55,6 +55,7 @@ def of(split):
     return torch.from_numpy(Halves().split(split).images)
 
 
+@pytest.mark.training
 def test_it_reproduces_images_that_it_has_not_seen(learned):
     generator, _ = learned
     again = generator.synthesize(generator.encode(of("test")))
@@ -105,6 +106,7 @@ def test_curves_and_sheets_are_kept(learned):
 
 
 @pytest.mark.parametrize("stopped_after", [3, 6, 8])
+@pytest.mark.training
 def test_an_interrupted_training_continues_to_the_same_end(stopped_after):
     params = {"steps": 9, "checkpoints": 3, "r1_every": 2, "w_every": 2, "flip": True}
     expected = fitted(**params).state()

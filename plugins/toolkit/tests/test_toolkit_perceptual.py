@@ -38,6 +38,7 @@ def network():
 
 
 @pytest.mark.parametrize("channels", [1, 3], ids=["grey", "colour"])
+@pytest.mark.training
 def test_lpips_is_that_of_the_package(network, channels):
     images, others = torch.rand(2, 3, channels, 32, 40, generator=torch.Generator().manual_seed(1))
     # the package's own forward takes [-1, 1]; a grey image broadcasts in its scaling layer
@@ -171,6 +172,7 @@ READY = True
 """
 
 
+@pytest.mark.processes
 def test_torchvision_is_imported_without_its_compiled_part(tmp_path):
     (tmp_path / "torchvision").mkdir()
     (tmp_path / "torchvision" / "__init__.py").write_text(BROKEN_TORCHVISION)

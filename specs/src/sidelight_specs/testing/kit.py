@@ -112,5 +112,10 @@ def _marks(pairs: list[tuple[Any, Check]], expected: dict[tuple[str, str], str])
     wrong = [key for key, reason in expected.items() if key not in known or not reason.strip()]
     if wrong:
         raise UserError(f"expected_failures: {wrong} names no check that is run, or gives no reason")
-    keys = [(case.announced.name, check.name) for case, check in pairs]
-    return [(pytest.mark.xfail(strict=True, reason=expected[key]),) if key in expected else () for key in keys]
+    marks: list[tuple[Any, ...]] = []
+    for case, check in pairs:
+        reason = expected.get((case.announced.name, check.name))
+        trains = "trainable" in getattr(case.announced.descriptor, "provides", ())
+        xfail = (pytest.mark.xfail(strict=True, reason=reason),) if reason else ()
+        marks.append((*xfail, pytest.mark.training) if trains else xfail)
+    return marks

@@ -11,6 +11,11 @@ if TYPE_CHECKING:
 _PROPERTY = "sidelight_conformance"
 
 
+def pytest_configure(config: Any) -> None:
+    """Register the marker that checks of trainable components bear."""
+    config.addinivalue_line("markers", "training: trains a network, or searches for seconds")
+
+
 def pytest_terminal_summary(terminalreporter: Any) -> None:
     """Print, for each component, how many checks passed, and each that failed with its reason."""
     rows = list(_checks(terminalreporter.stats))

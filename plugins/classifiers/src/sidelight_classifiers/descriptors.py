@@ -11,14 +11,13 @@ from sidelight_specs import ClassifierDescriptor, UserError
 from sidelight_specs.facts import ClassifierFacts, DataFacts, Mistake
 
 from sidelight_classifiers.files.archive import HOW_TO_EXPORT, REFUSED, kind_of_file, sizes_of_exported
-from sidelight_classifiers.params import ModelFileParams, OnnxParams, TorchParams
+from sidelight_classifiers.params import NUMBER_OF_NAMES, ModelFileParams, OnnxParams, TorchParams, read_names
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
 TORCH_CAPABILITIES = ("differentiable", "activations", "module", "classes")
 _REGRESSION = "task: regression gives one value, no classes"
-_NUMBER_OF_NAMES = {"binary": 2, "regression": 1}
 _NUMBERED = {"binary": ("class 0", "class 1"), "regression": ("class 0",)}
 
 
@@ -52,7 +51,7 @@ class ModelFileDescriptor(ClassifierDescriptor):
             if count not in {1, params.channels}:
                 message = f"{option} has {count} numbers for {params.channels} channel(s)"
                 yield Mistake(message, "give one number, or one for each channel", option)
-        names, wanted = _given_names(params), _NUMBER_OF_NAMES.get(params.task)
+        names, wanted = _given_names(params), NUMBER_OF_NAMES.get(params.task)
         if names and (len(names) != wanted if wanted else len(names) < 2):
             message = f"{len(names)} class name(s) for a {params.task} model, which needs {wanted or 'two or more'}"
             yield Mistake(message, "name each class once, in the order of the logits", _names_option(params))
@@ -135,10 +134,9 @@ def _given_names(params: ModelFileParams) -> tuple[str, ...]:
     if not params.classes_file:
         return params.classes
     try:
-        text = Path(params.classes_file).expanduser().read_text(encoding="utf-8")
+        return read_names(Path(params.classes_file).expanduser())
     except (OSError, ValueError):
         return ()
-    return tuple(line.strip() for line in text.splitlines() if line.strip())
 
 
 def _names_option(params: ModelFileParams) -> str:

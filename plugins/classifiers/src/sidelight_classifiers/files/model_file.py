@@ -16,14 +16,13 @@ from torch import nn
 
 from sidelight_classifiers.files.sandbox import digest_of, rehearse
 from sidelight_classifiers.files.trial import Ending, as_logits
+from sidelight_classifiers.params import NUMBER_OF_NAMES, read_names
 
 if TYPE_CHECKING:
     from sidelight_specs import Run
     from sidelight_specs.roles.classifier import Task
 
     from sidelight_classifiers.params import ModelFileParams
-
-NAMES = {"binary": 2, "regression": 1}  # class names that a task needs; any number of scores else
 
 
 class Prepared(nn.Module):
@@ -70,7 +69,7 @@ class ModelFile(Classifier):
     def class_names(self) -> tuple[str, ...]:
         """Names of `classes` or `classes_file`; else numbered ones."""
         names = self._given_names()
-        expected = NAMES.get(self.task) or self._columns
+        expected = NUMBER_OF_NAMES.get(self.task) or self._columns
         if names and len(names) != expected:
             raise UserError(
                 f"{len(names)} class names are given, the {self.task} model {self._path} needs {expected}",
@@ -91,7 +90,7 @@ class ModelFile(Classifier):
             raise UserError("both classes and classes_file are given", "leave one of the two out")
         path = Path(self._params.classes_file).expanduser()
         try:
-            return tuple(line.strip() for line in path.read_text(encoding="utf-8").splitlines() if line.strip())
+            return read_names(path)
         except (OSError, ValueError) as error:
             raise UserError(
                 f"classes_file: {path} cannot be read: {error}", "give a text file, one name a line"

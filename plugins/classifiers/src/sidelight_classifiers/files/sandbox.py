@@ -122,7 +122,7 @@ def _ask(request: str, seconds: float) -> dict[str, Any] | None:
 def _start_helper() -> subprocess.Popen[str]:
     paths = os.pathsep.join(path for path in sys.path if path)
     return subprocess.Popen(
-        [sys.executable, "-P", "-m", "sidelight_classifiers.files.sandbox"],
+        [sys.executable, "-P", "-m", "sidelight_classifiers.files.sandbox_helper"],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
@@ -225,51 +225,3 @@ def limit(seconds: int) -> None:
     ):
         with contextlib.suppress(ValueError, OSError):
             resource.setrlimit(kind, (most, most))
-
-
-class _Run:
-    """Members of a run that loading a file needs."""
-
-    device, dtype = "cpu", "float32"
-
-    def rng(self, label: str) -> Any:
-        """A fixed stream."""
-        import numpy as np
-
-        return np.random.default_rng(0)
-
-    def warn(self, text: str) -> None:
-        """Nothing: the run itself will warn."""
-
-
-def load_and_try(request: Mapping[str, Any]) -> None:
-    """Load the file and score images, as the run itself will do, on the CPU."""
-    import torch
-
-    from sidelight_classifiers import params
-    from sidelight_classifiers.files import onnx_model, torch_model
-
-    torch.set_num_threads(1)
-    options: dict[str, Any] = {
-        name: tuple(value) if isinstance(value, list) else value for name, value in request["params"].items()
-    }
-    run: Any = _Run()
-    model = (
-        onnx_model.OnnxModel(params.OnnxParams(**options), run=run)
-        if request["kind"] == "onnx"
-        else torch_model.TorchModel(params.TorchParams(**options), run=run)
-    )
-    model.load(request["digest"])
-
-
-def main() -> None:
-    """Import the readers once, then serve."""
-    from sidelight_classifiers.files import onnx_model, torch_model  # noqa: F401
-
-    answers = os.fdopen(os.dup(1), "w")
-    os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # a reader's own output must not be taken for an answer
-    serve(sys.stdin, answers, load_and_try)
-
-
-if __name__ == "__main__":
-    main()

@@ -62,6 +62,7 @@ class CausalProfile(Metric):
 
         Computed once, kept by `run.cached`.
         """
+        # the images, not the explanation, decide the profile: one for all explainers of a run
         both = self._run.cached(("profile", self._params.split, self._params.count), self._compute)
         half = len(both.items) // 2
         effects, flips = both.items[:half], both.items[half:]
@@ -74,7 +75,7 @@ class CausalProfile(Metric):
         classes = self._logits(split.images).argmax(axis=1)
         pairs = []
         for name, ends in self._run.progress(list(self._data.factor_ranges.items()), "changing factors"):
-            low, high = (self._logits(self._with(split, name, end)) for end in ends)  # (N, K) at either end
+            low, high = (self._logits(self._with(split, name, end)) for end in ends)  # (N, K), u lowest and u highest
             flipped = (low.argmax(axis=1) != classes) | (high.argmax(axis=1) != classes)
             flips = Measurement(
                 name=f"flips by {name}",  # names are unique within an artifact, and the effect has the factor's own
@@ -120,7 +121,7 @@ class CausalProfile(Metric):
         values = np.full(len(images), np.nan, dtype=np.float32)
         if marks is not None:
             split, true = self._split(), {item.name: item.value for item in effects.items}
-            rows = np.array(rows_of(split, images))
+            rows = np.array(rows_of(split, images))  # -1 for images that the split lacks, which stay NaN
             known, effect = np.flatnonzero(rows >= 0), np.array([true[name] for name in self._data.factor_ranges])
             for batch in slices(len(known), self._params.batch):
                 strengths = self._strengths(marks[known[batch]], split.take(rows[known[batch]].tolist()))

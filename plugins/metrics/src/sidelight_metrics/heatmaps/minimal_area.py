@@ -64,31 +64,61 @@ class MinimalArea(Metric):
             settings = {"baseline": self._params.baseline, "threshold": f"{self._params.threshold:g}"}
             pairs = self._areas(explanation, images, targets)
         areas, lit = np.array(pairs).T  # (N,) each
-        enough, axis = f"{self._params.share:.0%}", np.linspace(0, 1, min(cells, _POINTS) + 1)
-        return Measurements(
-            items=(
-                Measurement(
-                    name="area of the minimal explanation",
-                    values=areas.astype(np.float32),
-                    better="lower",
-                    unit="share of the image",
-                    help="Smallest share of the image, most important first, that alone reaches "
-                    f"{self._params.threshold:.0%} of the full image's probability; of a graph, its smallest set.",
-                    settings=settings,
-                ),
-                self._explained_by(f"explained by {enough} of the image", areas, axis, settings),
-                Measurement(
-                    name="lit area of the minimal explanation",
-                    values=lit.astype(np.float32),
-                    better="lower",
-                    unit="share of the pixels",
-                    help=f"Share of the pixels that show more than {LIT:.0%} of the image in that explanation: soft "
-                    "cells light more than their squares.",
-                    settings=settings,
-                ),
-                self._explained_by(f"explained by {enough} lit", lit, axis, settings),
-            )
+        axis = np.linspace(0, 1, min(cells, _POINTS) + 1)
+        share = f"{self._params.share:.0%}"
+        kinds = (
+            (
+                "area",
+                areas,
+                "share of the image",
+                "Smallest share of the image, most important first, that alone reaches "
+                f"{self._params.threshold:.0%} of the full image's probability; of a graph, its smallest set.",
+                f"explained by {share} of the image",
+            ),
+            (
+                "lit area",
+                lit,
+                "share of the pixels",
+                f"Share of the pixels that show more than {LIT:.0%} of the image in that explanation: soft cells light "
+                "more than their squares.",
+                f"explained by {share} lit",
+            ),
         )
+        return Measurements(items=tuple(item for kind in kinds for item in self._items(*kind, axis, settings)))
+
+    def _items(
+        self,
+        name: str,
+        areas: np.ndarray,
+        unit: str,
+        text: str,
+        explained: str,
+        axis: np.ndarray,
+        settings: dict[str, str],
+    ) -> tuple[Measurement, Measurement]:
+        """An area, and the share of the images for which `share` of the image is enough."""
+        share = self._params.share
+        area = Measurement(
+            name=f"{name} of the minimal explanation",
+            values=areas.astype(np.float32),
+            better="lower",
+            unit=unit,
+            help=text,
+            settings=settings,
+        )
+        enough = Measurement(
+            name=explained,
+            values=(areas <= share).astype(np.float32),
+            better="higher",
+            unit="share of images",
+            help=f"Share of the images whose minimal explanation takes (lights) at most {share:.0%} of the image. "
+            "The curve says it of any share.",
+            settings=settings,
+            curve_x=axis.astype(np.float32),
+            curve_y=(areas[:, None] <= axis + _ROUNDING).astype(np.float32),  # (N, T), figure 3a before the mean
+            curve_of="share of the image that is shown",
+        )
+        return area, enough
 
     def _areas(self, explanation: Artifact, images: Tensor, targets: Targets) -> list[tuple[float, float]]:
         """For each image the share of the cells that is needed, and the share of the pixels that they light."""
@@ -112,21 +142,6 @@ class MinimalArea(Metric):
         mask = (order < count)[None, None].to(image)  # (1, 1, h, w)
         lit = upsample_cells(mask, (image.shape[-2], image.shape[-1])) > LIT
         return count / values.size, float(lit.float().mean())
-
-    def _explained_by(self, name: str, areas: np.ndarray, axis: np.ndarray, settings: dict[str, str]) -> Measurement:
-        share = self._params.share
-        return Measurement(
-            name=name,
-            values=(areas <= share).astype(np.float32),
-            better="higher",
-            unit="share of images",
-            help=f"Share of the images whose minimal explanation takes (lights) at most {share:.0%} of the image. "
-            "The curve says it of any share.",
-            settings=settings,
-            curve_x=axis.astype(np.float32),
-            curve_y=(areas[:, None] <= axis + _ROUNDING).astype(np.float32),  # (N, T)
-            curve_of="share of the image that is shown",
-        )
 
 
 def _smallest_set(

@@ -16,7 +16,7 @@ A = TypeVar("A", bound="Artifact")
 
 
 class Run(Protocol):
-    """What the kernel hands to every component as the keyword argument `run`.
+    """Services of the kernel for a component: the keyword argument `run` of its constructor.
 
     It may gain members; a member never changes its meaning within a major version of the contract.
     """
@@ -46,7 +46,7 @@ class Run(Protocol):
         """Pass `iterable` through while showing progress. Raises `Cancelled` between items when asked to stop.
 
         Args:
-            iterable: what to walk through.
+            iterable: items, passed through one by one.
             label: one or two words: `"training"`, `"optimising"`.
             total: the number of items where `len(iterable)` is not known.
         """

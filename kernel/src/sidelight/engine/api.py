@@ -40,10 +40,10 @@ def run(
         device: `auto`, `cpu`, `cuda`, `cuda:1` or `mps`.
         threads: of the numeric libraries; when None one, or as many as `OMP_NUM_THREADS` says. Takes full effect
             only before torch has been imported.
-        progress: whether to show any.
+        progress: True to show it on the standard error stream.
         cancellation: lets another thread ask the run to stop.
-        check: whether steps that failed while the run went on are an error; the run lies in its folder anyway, and
-            `Run.check` raises the error later.
+        check: True to raise an error for steps that failed while the run went on; the run lies in its folder
+            anyway, and `Run.check` raises the error later.
 
     Returns:
         the finished run, which also lies in its folder.

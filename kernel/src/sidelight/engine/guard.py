@@ -146,7 +146,7 @@ class Guard:
         return changed + others
 
     def _settle(self, actor: ResolvedComponent) -> None:
-        """Ask each classifier and generator twice when it is first shared: what it loads at its first use is loaded.
+        """Ask each classifier and generator twice when it is first shared, so that lazy loading is over.
 
         Raises:
             Untrustworthy: it changes by being asked, or answers otherwise than before it was rebuilt.

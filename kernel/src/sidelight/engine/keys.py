@@ -67,7 +67,7 @@ class Keys:
         """The key of one step.
 
         Args:
-            component: who takes it.
+            component: the component that takes it.
             step: its verb: `"explain"`.
             inputs: name to everything that it is given: anything that `digest_of` takes.
         """

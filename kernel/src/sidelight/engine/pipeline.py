@@ -62,8 +62,10 @@ def execute(
                     _take_all(steps, planned, observers)
                 manifest.save(observers)
             observers.tell("run_finished", run=steps.facts)
-            if manifest.error is not None:  # a run without a manifest is none
+            if manifest.error is not None:
                 raise manifest.error
+            if not manifest.document:  # a run without a manifest is none, whatever became of its observer
+                raise SidelightError("the manifest of the run was not written")
         finally:
             display.close()
             store.close()
@@ -156,8 +158,8 @@ class Manifest:
             with self._folder.writing():
                 text = json.dumps(self._facts(), indent=1) + "\n"
                 (self._folder.staging / MANIFEST).write_text(text, encoding="utf-8")
-                self.document = json.loads(text)
                 self._folder.publish()
+            self.document = json.loads(text)
         except UserError as error:
             self.error = error
 

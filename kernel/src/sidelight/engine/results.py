@@ -103,7 +103,7 @@ def load_run(folder: str | Path) -> Run:
 
 
 class RunFolder:
-    """Where a run writes until it is complete.
+    """Staging of a run until it is complete.
 
     Args:
         out: the folder that the user gets.

@@ -219,7 +219,7 @@ class Session:
             raise SidelightError(f"{component.title} has diverged: NaN in {state.diverged[0]}")
         if state.curves:
             self.record.emit(f"{component.id}/training", attrs.evolve(state, arrays={}))
-        return state
+        return cast("State", state)
 
     def _fingerprint(self, component: ResolvedComponent) -> str:
         data = self.get(component)
@@ -338,7 +338,7 @@ class Session:
         """The store's entry for a step, made by `make()` when there is none; its by-products are recorded anew.
 
         Args:
-            component: who takes the step.
+            component: the component that takes the step.
             step: its verb.
             inputs: name to everything that the step is given; anything with a digest.
             make: takes the step; gives its artifact or None, or where there is a `folder` the files' names.
@@ -428,11 +428,11 @@ def check_valid(
     """Raise a `SidelightError` that names component and field unless an artifact is valid by its kind's own rules.
 
     Args:
-        artifact: what the component gave.
-        component: who gave it.
+        artifact: the component's answer.
+        component: named in the error.
         images: shape (N, C, H, W) of the images that it is about.
         classes: the number of columns of class logits.
-        kind: what it should be; empty for any artifact.
+        kind: the announced kind; empty for any.
         name: of a by-product.
     """
     called = f" as {name!r}" if name else ""

@@ -254,7 +254,7 @@ class Steps:
             session.warn(f"{component.use}: nothing to measure, it accepts {', '.join(accepts)}")
 
     def _subjects(self) -> dict[str, tuple[ResolvedComponent, Artifact]]:
-        """What metrics may measure, and who made it: explanations and attributes by id, and the inversion."""
+        """Subjects of metrics with their makers: explanations and attributes by id, and the inversion."""
         resolved, subjects = self.session.resolved, dict[str, tuple[ResolvedComponent, Artifact]]()
         for component in resolved.of_role("explainer"):
             if component.id in self.explanations:
@@ -338,7 +338,7 @@ class Steps:
         """The stored result of a step, or else that of `call`, which gets the component; watched and validated.
 
         Args:
-            component: who takes the step.
+            component: the component that takes the step.
             verb: its name.
             inputs: name to everything that it is given.
             call: takes the step.

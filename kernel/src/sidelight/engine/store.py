@@ -24,7 +24,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import attrs
-from filelock import FileLock, Timeout
 from platformdirs import user_cache_path
 from sidelight_specs import Artifact, SidelightError, UserError
 from sidelight_specs.digests import digest_file, digest_of
@@ -298,6 +297,8 @@ class Scratch:
     """
 
     def __init__(self, parent: Path, name: str) -> None:
+        from filelock import FileLock  # here: `check` only asks which entries there are
+
         parent.mkdir(parents=True, exist_ok=True)
         self.folder = Path(tempfile.mkdtemp(prefix=f".sidelight-{name}-", dir=parent))
         self._lock = FileLock(self.folder / _LOCK, thread_local=False)  # a served page closes it in another thread
@@ -317,7 +318,9 @@ class Scratch:
 
 def left_behind(parent: Path, name: str) -> Iterator[Path]:
     """Scratch folders of dead processes, each removed after the caller has looked at it."""
-    pattern = re.compile(re.escape(f".sidelight-{name}-") + "[^-.]{8}")  # mkdtemp's eight characters
+    from filelock import FileLock, Timeout
+
+    pattern = re.compile(re.escape(f".sidelight-{name}-") + "[a-z0-9_]{8}")  # mkdtemp's eight characters
     for folder in sorted(parent.iterdir()) if parent.is_dir() else ():
         lock = folder / _LOCK
         with suppress(OSError, Timeout):  # removed by another process, or locked by its owner

@@ -32,7 +32,7 @@ class Row:
         better: `higher`, `lower` or `neither`.
         unit: its unit.
         count: how many images it is the mean of.
-        help: what it means.
+        help: its meaning.
         interval: 95 % confidence interval of the mean over images; None for fewer than three.
         variants: condition, such as a baseline, to the mean under it, where the number was taken under several.
     """
@@ -63,7 +63,7 @@ class MeasurementTable:
 
     Args:
         rows: one for each number.
-        notes: what must be known of several rows together: that an order depends on the baseline.
+        notes: lines about several rows together: that an order depends on the baseline.
     """
 
     rows: tuple[Row, ...]

@@ -64,7 +64,7 @@ class ToyRun:
             yield item
 
     def cached(self, key: Any, make: Callable[[], A]) -> A:
-        """What `make` gave for this key the first time."""
+        """The artifact that `make` gave for this key the first time."""
         name = digest_of(key)
         if name not in self.store:
             self.store[name] = make()

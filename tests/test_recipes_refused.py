@@ -152,12 +152,12 @@ WRONG = {
     ),
     "a classifier learns from data that cannot train anything": (
         {**DIGITS, "data": {"use": "images/photos"}, **HEAT},
-        ('classifiers/lenet is trained on the split "train", and images/photos has none',),
+        ('classifiers/lenet: it is trained on the split "train", and images/photos has none',),
         "classifiers/lenet",
     ),
     "a generator learns from data that cannot train anything": (
         {**PHOTOS, **VAE, "explainers": {"x": {"use": "cdeepex/xgems"}}},
-        ('cdeepex/vae is trained on the split "train"',),
+        ('cdeepex/vae: it is trained on the split "train"',),
         "cdeepex/vae",
     ),
     "a classifier learns from images without labels": (

@@ -1,7 +1,16 @@
 """Statements about facts: what is wrong for certain, and silence about what is not known."""
 
 import pytest
-from sidelight_specs.facts import ClassifierFacts, DataFacts, shape_text, wrong_images, wrong_question
+from sidelight_specs.facts import (
+    ClassifierFacts,
+    DataFacts,
+    no_common_class,
+    partly_explained,
+    shape_text,
+    unlearnable,
+    wrong_images,
+    wrong_question,
+)
 
 DATA = DataFacts(shape=(3, 8, 8), splits={"train": 9, "test": 4, "extra": None}, classes=("cat", "dog", "3"))
 CLASSIFIER = ClassifierFacts(shape=(3, 8, 8), classes=("cat", "dog"), task="multiclass")
@@ -71,3 +80,33 @@ def test_images_and_a_classifier(resizes, images, misfit):
 
 def test_shapes_in_words():
     assert [shape_text(shape) for shape in ((1, 4, 5), (3, 8, 8))] == ["1 channel, 4x5", "3 channels, 8x8"]
+
+
+def test_class_names_without_one_in_common():
+    (warning,) = no_common_class(DataFacts(classes=("a", "b")), CLASSIFIER)
+    assert not warning.refused
+    assert warning.message.startswith("no class of the data (a, b) is one of the classifier (cat, dog)")
+    for data in (DATA, DataFacts(), DataFacts(classes=())):
+        assert not words(no_common_class(data, CLASSIFIER))
+    assert not words(no_common_class(DATA, ClassifierFacts(classes=("age",), task="regression")))
+
+
+def test_data_that_nothing_can_learn_from():
+    (mistake,) = unlearnable(DataFacts(splits={"all": 9}), "shop/photos")
+    assert mistake.message == 'it is trained on the split "train", and shop/photos has none: it has all'
+    assert not words(unlearnable(DATA, "shop/photos"))
+    assert not words(unlearnable(DataFacts(), "shop/photos"))
+
+
+@pytest.mark.parametrize(
+    ("facts", "warned"),
+    [
+        ({"splits": {"test": 4, "all": 9}, "classes": ()}, True),
+        ({"splits": {"test": 9, "all": 9}, "classes": ()}, False),
+        ({"splits": {"test": 4, "all": 9}, "classes": ("a",)}, False),
+        ({"splits": {"test": 4, "all": None}, "classes": ()}, False),
+        ({}, False),
+    ],
+)
+def test_images_that_the_default_split_leaves_out(facts, warned):
+    assert bool(words(partly_explained(DataFacts(**facts)))) == warned

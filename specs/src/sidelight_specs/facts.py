@@ -196,6 +196,33 @@ def unknown_class(owner: str, wanted: str | int, names: Iterable[str] | None, op
         yield Mistake(f"{owner} has no class {quoted(str(wanted))}", offer(str(wanted), known), option)
 
 
+def no_common_class(data: DataFacts, classifier: ClassifierFacts) -> Iterator[Mistake]:
+    """A warning where no class of the data is one of the classifier: names are how predictions and labels compare."""
+    ours, theirs = data.classes, classifier.classes
+    if ours and theirs and classifier.task != "regression" and not set(ours) & set(theirs):
+        yield Mistake(
+            f"no class of the data ({listing(ours, 4)}) is one of the classifier ({listing(theirs, 4)}), "
+            "so that every image would be called misclassified",
+            "give both the same class names",
+            refused=False,
+        )
+
+
+def unlearnable(data: DataFacts, name: str) -> Iterator[Mistake]:
+    """A mistake where the data of this name is known to have no split to learn from."""
+    if data.splits is not None and "train" not in data.splits:
+        message = f'it is trained on the split "train", and {name} has none: it has {listing(data.splits)}'
+        yield Mistake(message, "use data with a split train, or a pretrained component")
+
+
+def partly_explained(data: DataFacts) -> Iterator[Mistake]:
+    """A warning where the split `test`, explained by default, leaves out images without labels."""
+    some, every = ((data.splits or {}).get(name) for name in ("test", "all"))
+    if data.classes == () and some is not None and every is not None and some < every:
+        message = f"only the split test is explained, {some} of {every} images"
+        yield Mistake(message, "set explain.split: all for every image", refused=False)
+
+
 def shape_text(shape: Shape) -> str:
     """`3 channels, 32x32`."""
     channels, height, width = shape

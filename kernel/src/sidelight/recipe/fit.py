@@ -16,11 +16,13 @@ from sidelight_specs.facts import (
     Facts,
     GeneratorFacts,
     Given,
+    no_common_class,
+    partly_explained,
     shape_text,
+    unlearnable,
     wrong_images,
     wrong_question,
 )
-from sidelight_specs.wording import listing
 
 from sidelight.problems import Problems
 from sidelight.recipe.model import Candidate, Recipe
@@ -57,11 +59,14 @@ class Fit:
         """Note every misfit; gives the facts of the explained data."""
         self._question()
         self._default_split()
-        self._class_names()
+        if self.classifier:
+            names = no_common_class(self._facts(self.data, DataFacts), self._facts(self.classifier, ClassifierFacts))
+            self.classifier.note(names)
         for candidate in self.wiring.candidates:
             self._latents(candidate)
             self._shapes(candidate)
-            if self._can_learn(candidate):
+            data = candidate.trained_on
+            if data is None or not candidate.note(unlearnable(self._facts(data, DataFacts), data.use)):
                 self._misfits(candidate)
         self._pair(self.classifier, self.data)
         return self._facts(self.data, DataFacts)
@@ -98,65 +103,24 @@ class Fit:
             self.problems.add(message, self.recipe.place_of(mistake.option), fix=mistake.fix)
 
     def _default_split(self) -> None:
-        """Images without labels of which nobody learns, and only the test images are explained for want of `split`."""
-        facts = self._facts(self.data, DataFacts)
-        some, every = (facts.splits or {}).get("test"), (facts.splits or {}).get("all")
-        is_learned = any(other.trained_on is self.data for other in self.wiring.candidates)
-        if "split" in self.recipe.explain_items or facts.classes != () or is_learned or some is None or every is None:
-            return
-        if some < every:
-            self.problems.warn(
-                f"only the split test is explained, {some} of {every} images",
-                self.data.place if self.data else None,
-                fix="set explain.split: all for every image",
-            )
-
-    def _class_names(self) -> None:
-        """Names are how predictions and labels are compared; where none agrees, every image counts as misclassified."""
-        ours = self._facts(self.data, DataFacts).classes
-        theirs = self._facts(self.classifier, ClassifierFacts)
-        if not (ours and theirs.classes and self.classifier) or theirs.task == "regression":
-            return
-        if not set(ours) & set(theirs.classes):
-            self.problems.warn(
-                f"no class of the data ({listing(ours, 4)}) is one of the classifier ({listing(theirs.classes, 4)}), "
-                "so that every image would be called misclassified",
-                self.classifier.place,
-                fix="give both the same class names",
-            )
-
-    def _can_learn(self, candidate: Candidate) -> bool:
-        """True unless the data that it is trained on are known to lack a split train, which is noted."""
-        data = candidate.trained_on
-        splits = self._facts(data, DataFacts).splits
-        if data is None or splits is None or "train" in splits:
-            return True
-        self.problems.add(
-            f'{candidate.use} is trained on the split "train", and {data.use} has none: it has {listing(splits)}',
-            candidate.place,
-            expected="data with a split train, or a pretrained component",
-        )
-        return False
+        """Only the test images are explained for want of `split`, although nobody learns of the others."""
+        learned = any(one.trained_on is self.data for one in self.wiring.candidates)
+        if self.data and not learned and "split" not in self.recipe.explain_items:
+            self.data.note(partly_explained(self._facts(self.data, DataFacts)))
 
     def _latents(self, candidate: Candidate) -> None:
         """An attribute finder without latents of its own works on inverted images."""
         if candidate.role != "attribute_finder" or candidate.provides is None or "latents" in candidate.provides:
             return
         if not candidate.needed("inverter") and not self.wiring.of_role("inverter"):
-            candidate.refuse(
-                f"{candidate.use} finds attributes in the latents of the explained images, and the recipe has "
-                "no inverter",
-                expected='a section "inverter"',
-                fix=installed_hint(self.wiring.catalog, "inverter", ()),
-            )
+            message = f"{candidate.use} finds attributes in the latents of the explained images, and the recipe has "
+            fix = installed_hint(self.wiring.catalog, "inverter", ())
+            candidate.refuse(f"{message}no inverter", expected='a section "inverter"', fix=fix)
 
     def _shapes(self, candidate: Candidate) -> None:
         """The images that a component hands from one of its needs to another."""
-        role, classifier, generator = (
-            candidate.role,
-            candidate.needed("classifier"),
-            candidate.needed("generator"),
-        )
+        role = candidate.role
+        classifier, generator = candidate.needed("classifier"), candidate.needed("generator")
         if role in ("explainer", "metric"):
             self._pair(classifier, self.data)
         if candidate.trained_on:

@@ -122,6 +122,15 @@ def test_an_invalid_one_is_refused_and_not_kept(altered, tmp_path):
     assert not list((tmp_path / "run").rglob("*nearest*"))
 
 
+def test_an_impostor_of_a_built_in_kind_is_refused(altered, tmp_path):
+    copy = altered('    kind = "acme.prototypes"', '    kind = "heatmap"')
+    path = copy / "acme_prototypes" / "__init__.py"
+    path.write_text(path.read_text().replace('KIND, NEEDS = "acme.prototypes"', 'KIND, NEEDS = "heatmap"'))
+    done = sidelight(copy, "run", EXAMPLE / "recipe.yaml", *BRIEF, "--out", tmp_path / "run")
+    assert done.returncode == 1
+    assert 'it is of the kind "heatmap", which is sidelight_specs.results.heatmap.Heatmap' in done.stderr
+
+
 def test_a_kind_that_nobody_registers_is_a_mistake_of_the_recipe(altered):
     copy = altered('"acme.prototypes"', '"acme.prototype"', "__init__.py")
     done = sidelight(copy, "check", EXAMPLE / "recipe.yaml")

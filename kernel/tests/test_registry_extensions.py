@@ -61,6 +61,14 @@ def test_a_kind_is_known_by_name_and_loaded_on_demand(catalog, monkeypatch):
         kinds.find("acme.heights")
 
 
+def test_of_two_kinds_of_one_name_the_first_is_loaded(catalog, site, monkeypatch):
+    points = "[sidelight.v1.kind]\nacme.depths = zeta\n"
+    site.install("zeta", entry_points=points, files={"zeta.py": ACME.replace("Depths(", "Others(")})
+    both = Catalog(scan([str(site.folder)]))
+    monkeypatch.setattr(kinds, "_load", both.load_kind)
+    assert kinds.find("acme.depths").__module__ == "acme_depth"
+
+
 def test_a_command_is_loaded_and_one_that_the_hook_lacks_is_broken(catalog):
     depths, gone = catalog.extensions("command")
     assert catalog.load(depths).module == "acme_depth.command"

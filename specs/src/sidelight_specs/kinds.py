@@ -11,6 +11,8 @@ import re
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+import attrs
+
 from sidelight_specs.errors import SidelightError
 
 if TYPE_CHECKING:
@@ -53,6 +55,14 @@ def find(name: str) -> type[Any]:
     if name not in _classes:
         raise SidelightError(f'no kind of result "{name}" is registered; known are {", ".join(sorted(names()))}')
     return _classes[name]
+
+
+def check_registered(artifact: Any) -> None:
+    """Raise a `SidelightError` unless the artifact can be read back as the kind that it says it is."""
+    registered = find(artifact.kind)
+    own, theirs = ([field.name for field in attrs.fields(cls)] for cls in (type(artifact), registered))
+    if own != theirs:
+        raise SidelightError(f'it is of the kind "{artifact.kind}", which is {_path(registered)} and has other fields')
 
 
 def names() -> set[str]:

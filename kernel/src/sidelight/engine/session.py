@@ -12,7 +12,7 @@ from time import perf_counter
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 import attrs
-from sidelight_specs import Artifact, Cancelled, SidelightError, UserError
+from sidelight_specs import Artifact, Cancelled, SidelightError, UserError, kinds
 from sidelight_specs.fingerprint import own_streams
 from sidelight_specs.results import State
 
@@ -442,6 +442,7 @@ def check_valid(
     if not isinstance(artifact, Artifact):
         raise SidelightError(f"{component.title} gave a {gave}{called}, not an artifact")
     try:
+        kinds.check_registered(artifact)  # else a later run could not read it back
         artifact.validate(images, classes)
     except Exception as error:  # the rules of a plugin's kind may fail in their own way
         text = str(error) if isinstance(error, SidelightError) else f"{type(error).__name__}: {error}"

@@ -130,9 +130,9 @@ class Catalog:
         Raises:
             SidelightError: its plugin is broken or blocked.
         """
-        for entry in self.extensions(KIND):
-            if entry.name == name:
-                kinds.register(self.load(entry))
+        entry = next((entry for entry in self.extensions(KIND) if entry.name == name), None)
+        if entry is not None:  # of several the first counts; `sidelight plugins` names the others as broken
+            kinds.register(self.load(entry))
 
     def refusal(self, entry: PluginEntry) -> Unavailable | None:
         """Why one of `entries()` cannot be used, as far as metadata and policy tell; nothing is imported."""

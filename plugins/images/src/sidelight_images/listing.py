@@ -46,7 +46,7 @@ class Listing:
         entries: images, sorted by path.
         classes: class names, sorted; empty where the images have no labels.
         passed_over: files that are no images by their name, and empty class folders.
-        complete: false where there were more files than were asked for.
+        complete: false where the folder holds more files than were listed.
     """
 
     entries: tuple[Entry, ...]

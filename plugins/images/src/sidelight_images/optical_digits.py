@@ -25,7 +25,7 @@ SIDE, MARGIN = 20, 4  # pixels: MNIST's digits fill 20x20 of 28x28
 
 
 class OpticalDigits(LabelledImages):
-    """Digits of other people, taken in another way: 8x8 counts of ink, enlarged, so strokes are soft and thick.
+    """Digits of other people, captured differently: 8x8 counts of ink, enlarged, so strokes are soft and thick.
 
     They are the test set of Alpaydin and Kaynak 1998, Optical Recognition of Handwritten Digits (UCI).
     """

@@ -99,7 +99,7 @@ class PhotosParams:
     size: int = param(224, "Height and width.", unit="pixels", minimum=16, maximum=1024)
     crop: Crop = param(
         "center",
-        "`center`: central square of 7/8 of the short side, as for ImageNet; `whole`: all, squashed.",
+        "`center`: square of 7/8 of the short side, as for ImageNet; `whole`: all, squashed.",
     )
     shares: tuple[float, ...] = param(
         (),

@@ -30,7 +30,7 @@ class Lpips(Metric):
         self._params, self._run = params, run
 
     def measure(self, explanation: Artifact, images: Tensor, targets: Targets) -> Measurements:
-        """`LPIPS`, or `perceptual distance` with another network; never another network than the one asked for.
+        """`LPIPS`, or `perceptual distance` with another network; never another network than the one named.
 
         Raises:
             UserError: the network is not on this machine.

@@ -1,4 +1,4 @@
-"""Between numpy arrays, which are kept, and torch tensors, which compute."""
+"""Conversion between numpy arrays, which results hold, and torch tensors, which compute."""
 
 from __future__ import annotations
 

@@ -17,7 +17,7 @@ class Window:
 
     Args:
         rows, columns: where it lies.
-        x, y: (N, h, w) coordinates of its pixels' centres in the frame that was asked for.
+        x, y: (N, h, w) coordinates of its pixels' centres in the frame of the caller.
     """
 
     rows: slice

@@ -1,4 +1,4 @@
-"""The component: faces in splits, with factors, part masks and labels, and drawn anew from changed factors."""
+"""Drawn faces as a data set: splits with factors, part masks and labels, and faces drawn anew from changed factors."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 @attrs.frozen(eq=False)
 class Drawn:
-    """The pictures of one split, as small as they can be kept.
+    """Images and masks of one split in 8 bits.
 
     Args:
         pixels: (N, 3, size, size) uint8.
@@ -69,7 +69,7 @@ class Faces(Data):
         if name not in self._drawn:
             self._drawn[name] = self._draw(as_table(factors))
         drawn = self._drawn[name]
-        self._say_what_is_possible()
+        self._emit_best_accuracy()
         return Split(
             images=drawn.pixels / np.float32(255),
             labels=labels,
@@ -104,12 +104,12 @@ class Faces(Data):
     def _draw(self, table: np.ndarray) -> Drawn:
         size = self._params.size
         drawn = Drawn(np.empty((len(table), 3, size, size), np.uint8), np.empty((len(table), size, size), np.uint8))
-        for part in self._run.progress(list(chunks(len(table), size)), "drawing faces"):
-            images, drawn.owners[part] = draw(table[part], size)
-            drawn.pixels[part] = np.rint(images * 255)
+        for rows in self._run.progress(list(chunks(len(table), size)), "drawing faces"):
+            images, drawn.owners[rows] = draw(table[rows], size)
+            drawn.pixels[rows] = np.rint(images * 255)
         return drawn
 
-    def _say_what_is_possible(self) -> None:
+    def _emit_best_accuracy(self) -> None:
         """Emit the accuracy of the best possible classifier, which the measured one can be held against."""
         items = [_share("possible", self.plan.accuracy(), "knows the factors and how labels come about")]
         if self.plan.confounds:

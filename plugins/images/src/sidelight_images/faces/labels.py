@@ -1,4 +1,9 @@
-"""Noisy labels that follow one factor, confounds planted between others and the label, and the Bayes accuracy."""
+"""Noisy labels that follow one factor, confounds planted between others and the label, and the Bayes accuracy.
+
+P(y = 1 | z) = sigmoid(slope z)                    z in [-1, 1], the centred label factor
+P(c high | y = 1) = p,  P(c high | y = 0) = 1 - p  for each confound c
+log P(y = 1 | z, c) / P(y = 0 | z, c) = slope z + sum_c (+1 if c is high, else -1) log p / (1 - p)
+"""
 
 from __future__ import annotations
 
@@ -18,10 +23,7 @@ if TYPE_CHECKING:
 
 @attrs.frozen
 class Plan:
-    """Law of the labels.
-
-    y is 1 with probability sigmoid(slope z), where z in [-1, 1] is the centred label factor. Each confound c lies on
-    its high side with probability p when y is 1, and 1 - p when y is 0. All other factors are independent of y.
+    """Law of the labels; factors that are neither label nor confounds are independent of y.
 
     Args:
         label: the factor that the label follows.
@@ -34,37 +36,39 @@ class Plan:
     confounds: Mapping[str, float]
 
     def logits(self, factors: Mapping[str, np.ndarray]) -> np.ndarray:
-        """(N,) float64, log P(y=1 | factors) / P(y=0 | factors): what a perfect classifier would say."""
+        """(N,) float64 log P(y=1 | factors) / P(y=0 | factors), the logit of the Bayes classifier."""
         total = self.slope * BY_NAME[self.label].centred(factors[self.label])
-        for name, share in self.confounds.items():
-            total = total + np.sign(BY_NAME[name].centred(factors[name])) * np.log(share / (1 - share))
+        for name, p in self.confounds.items():
+            total = total + np.sign(BY_NAME[name].centred(factors[name])) * np.log(p / (1 - p))
         return np.asarray(total)
 
     def accuracy(self, decorrelated: bool = False) -> float:
-        """Share of images that the best possible classifier gets right, by the integral over z in closed form.
+        """Accuracy of the Bayes classifier, by the integral over z in closed form.
 
         Args:
-            decorrelated: it knows the confounds, but is asked about images in which they are drawn by a fair coin.
+            decorrelated: on images whose confounds are drawn by a fair coin, which the classifier does not know.
         """
-        shares = np.array(list(self.confounds.values()))
-        right = 0.0
-        for sides in product((0, 1), repeat=len(shares)):
-            if_one, if_zero = np.where(sides, shares, 1 - shares).prod(), np.where(sides, 1 - shares, shares).prod()
-            one, zero = self._right(float(np.log(if_one / if_zero)))
-            right += (one + zero) / 2 ** len(shares) if decorrelated else one * if_one + zero * if_zero
-        return float(right)
+        p = np.array(list(self.confounds.values()))
+        accuracy = 0.0
+        for sides in product((0, 1), repeat=len(p)):  # of all confounds, 1 is high
+            if_one, if_zero = np.where(sides, p, 1 - p).prod(), np.where(sides, 1 - p, p).prod()  # P(sides | y)
+            one, zero = self._hits(float(np.log(if_one / if_zero)))
+            accuracy += (one + zero) / 2 ** len(p) if decorrelated else one * if_one + zero * if_zero
+        return float(accuracy)
 
     def accuracy_of_label_factor(self) -> float:
         """The same for a classifier that sees nothing but the label factor."""
-        return sum(self._right(0.0))
+        return sum(self._hits(0.0))
 
-    def _right(self, evidence: float) -> tuple[float, float]:
-        """P(y=1 and said to be 1), P(y=0 and said to be 0) over z, for who says 1 where slope z + evidence > 0."""
+    def _hits(self, evidence: float) -> tuple[float, float]:
+        """P(y=1 and predicted 1), P(y=0 and predicted 0) over z, predicting 1 where slope z + evidence > 0."""
         if BY_NAME[self.label].law != "uniform":
-            says = np.array([evidence - self.slope, evidence + self.slope]) > 0
+            # z is -1 or 1, with equal chances
+            predicted = np.array([evidence - self.slope, evidence + self.slope]) > 0
             ones = 1 / (1 + np.exp([self.slope, -self.slope]))
-            return float(ones[says].sum() / 2), float((1 - ones)[~says].sum() / 2)
-        turn = float(np.clip(-evidence / self.slope, -1, 1))
+            return float(ones[predicted].sum() / 2), float((1 - ones)[~predicted].sum() / 2)
+        turn = float(np.clip(-evidence / self.slope, -1, 1))  # the z at which the prediction changes
+        # integrals of sigmoid(slope z) / 2 over [turn, 1], and of its complement over [-1, turn]
         one = _softplus(self.slope) - _softplus(self.slope * turn)
         zero = _softplus(self.slope) - _softplus(-self.slope * turn)
         return one / (2 * self.slope), zero / (2 * self.slope)
@@ -81,7 +85,7 @@ def draw_faces(
     """Factors and labels of faces; each depends on its id and the seed alone.
 
     Args:
-        plan: how labels come about.
+        plan: law of the labels.
         seed: of the data.
         ids: N names.
         decorrelated: draw the confounds' sides by a fair coin instead of by the label; all else stays the same.
@@ -90,8 +94,8 @@ def draw_faces(
         Name to (N,) float32, and (N,) int64 labels, 0 or 1.
     """
 
-    def numbers(what: str) -> np.ndarray:
-        return uniform(seed, [f"{name} {what}" for name in ids])
+    def numbers(label: str) -> np.ndarray:
+        return uniform(seed, [f"{name} {label}" for name in ids])
 
     factors = {factor.name: factor.draw(numbers(factor.name)) for factor in FACTORS}
     label = BY_NAME[plan.label]
@@ -99,7 +103,7 @@ def draw_faces(
         factors[plan.label] = label.on_side(numbers(f"{plan.label} side") < 0.5, numbers(plan.label))
     chances = 1 / (1 + np.exp(-plan.slope * label.centred(factors[plan.label])))
     labels = (numbers("label") < chances).astype(np.int64)
-    for name, share in plan.confounds.items():
-        high = np.full(len(ids), 0.5) if decorrelated else np.where(labels == 1, share, 1 - share)
+    for name, p in plan.confounds.items():
+        high = np.full(len(ids), 0.5) if decorrelated else np.where(labels == 1, p, 1 - p)  # P(c high)
         factors[name] = BY_NAME[name].on_side(numbers(f"{name} side") < high, numbers(name))
     return factors, labels

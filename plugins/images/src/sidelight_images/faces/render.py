@@ -51,6 +51,6 @@ def draw(table: np.ndarray, size: int) -> tuple[np.ndarray, np.ndarray]:
 def render(table: np.ndarray, size: int) -> np.ndarray:
     """(N, 3, size, size) float32 in [0, 1], drawn a few at a time."""
     images = np.empty((len(table), 3, size, size), dtype=np.float32)
-    for part in chunks(len(table), size):
-        images[part] = draw(table[part], size)[0]
+    for rows in chunks(len(table), size):
+        images[rows] = draw(table[rows], size)[0]
     return images

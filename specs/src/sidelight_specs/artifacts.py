@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import zipfile
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import attrs
@@ -209,6 +208,8 @@ class Artifact:
 
 def _write_arrays(path: Path, arrays: dict[str, np.ndarray]) -> None:
     """What `numpy.savez` writes, for names that are arguments of `savez` too: `file`."""
+    import zipfile  # only where arrays are written
+
     from numpy.lib import format as npy
 
     with zipfile.ZipFile(path, "w", allowZip64=True) as archive:

@@ -21,7 +21,6 @@ from sidelight_specs import Artifact, ComponentDescriptor, hooks
 from sidelight_specs.commands import Command
 from sidelight_specs.roles import ROLES
 
-from sidelight.surroundings import Surroundings
 from sidelight.underway import watch_interrupts
 
 if TYPE_CHECKING:
@@ -172,6 +171,8 @@ def _guard(action: Callable[[], Any], doing: str, module: str) -> Any:
     Raises:
         KeyboardInterrupt: the user has pressed Ctrl-C.
     """
+    from sidelight.surroundings import Surroundings  # nothing of this is needed to list what is installed
+
     with watch_interrupts() as presses:
         surroundings = Surroundings()
         try:

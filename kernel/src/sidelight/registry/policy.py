@@ -37,10 +37,10 @@ if TYPE_CHECKING:
 
 VARIABLE = "SIDELIGHT_POLICY"
 HASH = "sha256:"
-_HASH = re.compile(HASH + "[0-9a-f]{64}")
+_HASH = HASH + "[0-9a-f]{64}"
 _GLOB = r"[A-Za-z0-9._*?\[\]!-]+"
-_NAMED = re.compile(rf"(?P<name>{_GLOB}?)\s*(?P<versions>(?:[<>~]|[=!]=).*)?")
-_COMPONENT = re.compile(rf"{_GLOB}/[A-Za-z0-9._*?\[\]!+-]+")
+_NAMED = rf"(?P<name>{_GLOB}?)\s*(?P<versions>(?:[<>~]|[=!]=).*)?"
+_COMPONENT = rf"{_GLOB}/[A-Za-z0-9._*?\[\]!+-]+"
 _EXPECTED = (
     "a distribution such as acme-xai, with versions such as acme-xai>=0.2,<1, a component such as acme-xai/*, or "
     f"{HASH} and 64 hexadecimal digits, as `sidelight plugins --hashes` prints them"
@@ -163,10 +163,10 @@ def read_policy(path: Path | None) -> Policy:
 
 def _pattern(text: str, place: Place, problems: Problems) -> Pattern:
     text = text.strip()
-    named = _NAMED.fullmatch(text)
-    if _HASH.fullmatch(text):
+    named = re.fullmatch(_NAMED, text)
+    if re.fullmatch(_HASH, text):
         return Pattern(text, place, "")
-    if _COMPONENT.fullmatch(text):
+    if re.fullmatch(_COMPONENT, text):
         return Pattern(text, place, text)
     if not named or not named["name"]:
         problems.add(f'"{text}" is no pattern', place, expected=_EXPECTED)

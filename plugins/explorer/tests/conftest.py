@@ -52,6 +52,9 @@ class ToyPart:
     def component(self):
         return self.made
 
+    def build(self, classifier):
+        return type(self.made)(classifier)
+
 
 class ToyStage:
     host, port = "127.0.0.1", 0

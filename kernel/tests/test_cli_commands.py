@@ -79,3 +79,20 @@ def test_a_command_that_ends_the_process_or_does_not_import_is_named(acme):
     done = acme.sidelight("count", "1")
     assert done.returncode == 1
     assert '"acme-count/count" is installed (acme-count 1.0) but broken' in done.stderr
+
+
+ANEW = """
+import sys
+from sidelight.cli import main, supervise
+supervise._EXEC = True
+sys.argv[1:] = ["count", sys.argv[1]]
+sys.exit(main())
+"""
+
+
+def test_where_a_forked_process_is_not_enough_the_child_is_started_anew(acme):
+    done = acme.python("-c", ANEW, "2")
+    assert (done.returncode, done.stderr) == (3, "")
+    done = acme.python("-c", ANEW, "10")
+    assert done.returncode == 1
+    assert 'the command "count" (acme_count.command) ended the Python process with status 0' in done.stderr

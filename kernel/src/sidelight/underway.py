@@ -67,6 +67,7 @@ class Board:
     """
 
     def __init__(self, file: int) -> None:
+        os.set_inheritable(file, False)
         self._file, self._owner, self._same = file, os.getpid(), _identity(file)
         self._lock = threading.Lock()
         self._numbers = itertools.count(1)

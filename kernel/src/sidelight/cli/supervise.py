@@ -18,6 +18,8 @@ from sidelight import underway
 from sidelight.cli import DONE, FAILED, INTERRUPTED, STOPPED
 from sidelight.untrusted import clean
 
+_EXEC = sys.platform == "darwin"  # Apple's frameworks, Metal among them, refuse a process that was only forked
+_CHANNEL = "SIDELIGHT_UNDERWAY"  # environment variable: descriptor of the shared file, process of the parent
 _TICK = 0.5  # seconds between two looks at the child where no signal comes
 _GRACE = 15.0  # seconds for threads and exit handlers once the work is done; on a busy machine torch takes several
 _SUSPECTS = 3  # components that a warning names
@@ -27,6 +29,9 @@ _WATCHED = tuple(getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP
 
 def run(argv: list[str]) -> int:
     """Run the command line of this process; gives its exit code."""
+    channel = os.environ.pop(_CHANNEL, "").split(",")
+    if len(channel) == 2 and channel[1] == str(os.getppid()):  # this is the child, started anew
+        return _work(argv, int(channel[0]), os.getppid())
     words = [word for word in argv if word != "--debug"]
     is_light = not words or words in (["-h"], ["--help"], ["--version"])  # runs no code of plugins
     is_watched = bool(sys.gettrace() or sys.getprofile())  # a debugger or profiler wants the work in this process
@@ -42,7 +47,14 @@ def _here(argv: list[str]) -> int:
     return guarded(argv)
 
 
-def _work(argv: list[str], file: int, parent: int, mask: set[int]) -> int:
+def _start_anew(file: int) -> None:
+    """Replace the forked child by a fresh Python with the same command line, told of the shared file."""
+    os.set_inheritable(file, True)
+    os.environ[_CHANNEL] = f"{file},{os.getppid()}"
+    os.execv(sys.executable, [sys.executable, *sys.orig_argv[1:]])  # noqa: S606
+
+
+def _work(argv: list[str], file: int, parent: int) -> int:
     """The child: do what the command says, and note that it is done."""
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     board = underway.connect(file)
@@ -52,7 +64,7 @@ def _work(argv: list[str], file: int, parent: int, mask: set[int]) -> int:
 
         faulthandler.enable()  # a crash shows the lines of Python that led there
     try:
-        signal.pthread_sigmask(signal.SIG_SETMASK, mask)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, _WATCHED)
         code = _here(argv)
     except KeyboardInterrupt:  # pressed again while the message was printed
         code = INTERRUPTED
@@ -95,12 +107,14 @@ class _Supervision:
 
     def run(self) -> int:
         """Start the child and wait for its end; in the child, the command's exit code."""
-        mask = signal.pthread_sigmask(signal.SIG_BLOCK, _WATCHED)
+        signal.pthread_sigmask(signal.SIG_BLOCK, _WATCHED)
         signal.signal(signal.SIGCHLD, lambda *_: None)  # ignored, its end could not be waited for
         parent = os.getpid()
         self._child = os.fork()
         if not self._child:
-            return _work(self._argv, self._file, parent, mask)
+            if _EXEC:
+                _start_anew(self._file)
+            return _work(self._argv, self._file, parent)
         looked = time.monotonic()
         while True:
             self._pass_on(_next_signal(_TICK))

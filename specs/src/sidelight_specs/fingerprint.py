@@ -65,9 +65,9 @@ class Fingerprint:
     def replaced(self, later: Fingerprint) -> list[tuple[Any, str]]:
         """Functions of classes and modules that are another one later, or were added over an inherited one."""
         before = self.functions
-        other = [place for place, function in before.items() if later.functions.get(place) is not function]
+        other = [key for key, function in before.items() if later.functions.get(key) is not function]
         seen = {owner for owner, _ in before}
-        added = [place for place in later.functions if place not in before and place[0] in seen and _overrides(*place)]
+        added = [key for key in later.functions if key not in before and key[0] in seen and _overrides(*key)]
         return other + added
 
     def restore_functions(self, later: Fingerprint) -> None:
@@ -87,55 +87,55 @@ def fingerprint(components: dict[str, tuple[Any, bool]]) -> Fingerprint:
             inverter, data), whose arrays and modules must not change at all; of other components only the methods are
             looked at, for they may learn while they work.
     """
-    found = Fingerprint()
+    result = Fingerprint()
     classes: set[type] = set()
     own = {id(instance) for instance, _ in components.values()}
-    for place, (instance, strict) in components.items():
-        walk = _Walk(found, own - {id(instance)}, strict, classes)
-        walk.visit(place, instance, 0)
-    _add_functions(found, classes)
-    return found
+    for path, (instance, strict) in components.items():
+        walk = _Walk(result, own - {id(instance)}, strict, classes)
+        walk.visit(path, instance, 0)
+    _add_functions(result, classes)
+    return result
 
 
 class _Walk:
     """The way through the objects that a component consists of, each of which is visited once."""
 
-    def __init__(self, found: Fingerprint, seen: set[int], strict: bool, classes: set[type]) -> None:
-        self.found, self.seen, self.strict, self.classes = found, seen, strict, classes
+    def __init__(self, result: Fingerprint, seen: set[int], strict: bool, classes: set[type]) -> None:
+        self.result, self.seen, self.strict, self.classes = result, seen, strict, classes
         self._torch = sys.modules.get("torch")
         self._numpy = sys.modules.get("numpy")
 
-    def visit(self, place: str, value: Any, depth: int) -> None:
+    def visit(self, path: str, value: Any, depth: int) -> None:
         """Add the facts of an object and of what it holds."""
         if depth > _DEPTH or id(value) in self.seen or isinstance(value, _PLAIN):
             return
         self.seen.add(id(value))
         if self._torch is not None and isinstance(value, self._torch.nn.Module):
-            self._visit_module(place, value)
+            self._visit_module(path, value)
         elif self._torch is not None and isinstance(value, self._torch.Tensor):
-            self._add_tensor(place, value)
+            self._add_tensor(path, value)
         elif self._numpy is not None and isinstance(value, self._numpy.ndarray):
-            self._add_array(place, value)
+            self._add_array(path, value)
         elif isinstance(value, dict):
-            self._visit_items(place, value.items(), depth)
+            self._visit_items(path, value.items(), depth)
         elif isinstance(value, (list, tuple, set, frozenset)):
-            self._visit_items(place, enumerate(value), depth)
+            self._visit_items(path, enumerate(value), depth)
         else:
-            self._visit_object(place, value, depth)
+            self._visit_object(path, value, depth)
 
-    def _visit_items(self, place: str, items: Any, depth: int) -> None:
+    def _visit_items(self, path: str, items: Any, depth: int) -> None:
         for key, item in list(items):
-            self.visit(f"{place}[{key!r}]", item, depth + 1)
+            self.visit(f"{path}[{key!r}]", item, depth + 1)
 
-    def _visit_object(self, place: str, value: Any, depth: int) -> None:
+    def _visit_object(self, path: str, value: Any, depth: int) -> None:
         if type(value).__module__.partition(".")[0] in _FOREIGN:
             return
         self.classes.add(type(value))
-        self._add_overrides(place, value, getattr(value, "__dict__", {}))
+        self._add_overrides(path, value, getattr(value, "__dict__", {}))
         for name, item in _attributes(value):
-            self.visit(f"{place}.{name}", item, depth + 1)
+            self.visit(f"{path}.{name}", item, depth + 1)
 
-    def _add_overrides(self, place: str, value: Any, own: dict[str, Any]) -> None:
+    def _add_overrides(self, path: str, value: Any, own: dict[str, Any]) -> None:
         """Methods that an instance has of its own in the place of its class's; an empty table is a fact too."""
         cls = type(value)
         methods = {
@@ -143,53 +143,53 @@ class _Walk:
             for name, item in own.items()
             if callable(item) and isinstance(getattr(cls, name, None), _FUNCTIONS)
         }
-        self.found.facts[f"methods of {place}"] = {name: id(item) for name, item in methods.items()}
-        self.found.held += methods.values()
+        self.result.facts[f"methods of {path}"] = {name: id(item) for name, item in methods.items()}
+        self.result.held += methods.values()
 
-    def _visit_module(self, place: str, module: Any) -> None:
+    def _visit_module(self, path: str, module: Any) -> None:
         self.classes.add(type(module))
-        self.seen.update(id(part) for part in module.modules())
-        for name, part in module.named_modules():
-            here = f"{place}.{name}".strip(".")
-            self.classes.add(type(part))
-            self._add_overrides(here, part, part.__dict__)
+        self.seen.update(id(submodule) for submodule in module.modules())
+        for name, submodule in module.named_modules():
+            here = f"{path}.{name}".strip(".")
+            self.classes.add(type(submodule))
+            self._add_overrides(here, submodule, submodule.__dict__)
             if self.strict:
-                self._add_module(here, part)
+                self._add_module(here, submodule)
 
-    def _add_module(self, place: str, module: Any) -> None:
-        facts, held = self.found.facts, self.found.held
-        facts[f"the mode of {place}"] = bool(module.training)
+    def _add_module(self, path: str, module: Any) -> None:
+        facts, held = self.result.facts, self.result.held
+        facts[f"the mode of {path}"] = bool(module.training)
         hooks = [hook for kind in _HOOKS for hook in dict(getattr(module, kind, None) or {}).values()]
-        facts[f"hooks of {place}"] = tuple(map(id, hooks))
+        facts[f"hooks of {path}"] = tuple(map(id, hooks))
         held += hooks
         for name, child in module.named_children():
-            facts[f"the module {place}.{name}"] = id(child)
-            self.found.modules.add(f"the module {place}.{name}")
+            facts[f"the module {path}.{name}"] = id(child)
+            self.result.modules.add(f"the module {path}.{name}")
             held.append(child)
         for tensors in (module.named_parameters(recurse=False), module.named_buffers(recurse=False)):
             for name, tensor in tensors:
-                facts[f"the tensor {place}.{name}"] = id(tensor)
-                self.found.modules.add(f"the tensor {place}.{name}")
-                self._add_tensor(f"{place}.{name}", tensor)
+                facts[f"the tensor {path}.{name}"] = id(tensor)
+                self.result.modules.add(f"the tensor {path}.{name}")
+                self._add_tensor(f"{path}.{name}", tensor)
 
-    def _add_tensor(self, place: str, tensor: Any) -> None:
+    def _add_tensor(self, path: str, tensor: Any) -> None:
         if not self.strict:
             return
-        facts = self.found.facts
-        key = f"{place} at {id(tensor)}" if not self._in_module(place) else place
+        facts = self.result.facts
+        key = f"{path} at {id(tensor)}" if not self._in_module(path) else path
         facts[f"requires_grad of {key}"] = bool(tensor.requires_grad)
         facts[f"the gradient of {key}"] = tensor.is_leaf and tensor.grad is None
         facts[f"the values of {key}"] = _digest_tensor(tensor)
-        self.found.held.append(tensor)
+        self.result.held.append(tensor)
 
-    def _in_module(self, place: str) -> bool:
-        return f"the tensor {place}" in self.found.modules
+    def _in_module(self, path: str) -> bool:
+        return f"the tensor {path}" in self.result.modules
 
-    def _add_array(self, place: str, array: np.ndarray) -> None:
+    def _add_array(self, path: str, array: np.ndarray) -> None:
         if self.strict and not array.dtype.hasobject:
             flat = array.reshape(-1)[:: max(1, array.size // _SAMPLE)]
-            self.found.facts[f"the values of {place} at {id(array)}"] = (array.shape, zlib.crc32(flat.tobytes()))
-            self.found.held.append(array)
+            self.result.facts[f"the values of {path} at {id(array)}"] = (array.shape, zlib.crc32(flat.tobytes()))
+            self.result.held.append(array)
 
 
 def _attributes(value: Any) -> Iterator[tuple[str, Any]]:
@@ -211,18 +211,18 @@ def _digest_tensor(tensor: Any) -> Any:
     return tuple(plain.shape), str(plain.dtype), zlib.crc32(data)
 
 
-def _add_functions(found: Fingerprint, classes: set[type]) -> None:
+def _add_functions(result: Fingerprint, classes: set[type]) -> None:
     """The functions of all classes with their bases, of the modules that define them, and of torch's functional API."""
     bases = {base for cls in classes for base in cls.__mro__ if base.__module__ not in ("builtins", "abc", "typing")}
     for base in bases:
         for name, item in vars(base).items():
             if isinstance(item, _FUNCTIONS) or (callable(item) and not isinstance(item, type)):
-                found.functions[base, name] = item
+                result.functions[base, name] = item
     modules = {base.__module__ for base in bases} | {"torch.nn.functional"}
     for name in modules & sys.modules.keys():
         if name not in ("torch", "__main__"):  # torch exchanges some functions itself when parts of it are imported
             module = sys.modules[name]
-            found.functions |= {
+            result.functions |= {
                 (module, key): item for key, item in vars(module).items() if isinstance(item, _CALLABLES)
             }
 
@@ -253,12 +253,12 @@ def settings() -> dict[str, Setting]:
     """Process-wide settings that change numbers or files, by name."""
     umask = os.umask(0o022)  # it can only be read by setting it
     os.umask(umask)
-    found = {"the umask": _setting(umask, os.umask)}
+    result = {"the umask": _setting(umask, os.umask)}
     if (numpy := sys.modules.get("numpy")) is not None:
-        found["numpy's error handling"] = _setting(numpy.geterr(), lambda modes: numpy.seterr(**modes))
+        result["numpy's error handling"] = _setting(numpy.geterr(), lambda modes: numpy.seterr(**modes))
     if (torch := sys.modules.get("torch")) is not None and hasattr(torch, "get_default_dtype"):  # loaded to its end
-        found |= _torch_settings(torch)
-    return found
+        result |= _torch_settings(torch)
+    return result
 
 
 def restore(before: dict[str, Setting]) -> list[str]:
@@ -273,22 +273,22 @@ def restore(before: dict[str, Setting]) -> list[str]:
 def streams() -> dict[str, Setting]:
     """States of the global random streams, by name."""
     state: Any = random.getstate()
-    found = {"the random stream of Python": _setting(state, random.setstate)}
+    result = {"the random stream of Python": _setting(state, random.setstate)}
     if (numpy := sys.modules.get("numpy")) is not None:
         state = numpy.random.get_state(legacy=False)
         plain = repr({**state, "state": (state["state"]["key"].tobytes(), state["state"]["pos"])})
-        found["the random stream of numpy"] = Setting(plain, partial(numpy.random.set_state, state))
+        result["the random stream of numpy"] = Setting(plain, partial(numpy.random.set_state, state))
     if (torch := sys.modules.get("torch")) is not None:
         state = torch.random.get_rng_state()
-        found["the random stream of torch"] = Setting(
+        result["the random stream of torch"] = Setting(
             state.numpy().tobytes(), partial(torch.random.set_rng_state, state)
         )
         if torch.cuda.is_initialized():
             states = torch.cuda.get_rng_state_all()
-            found["the random streams of CUDA"] = Setting(
+            result["the random streams of CUDA"] = Setting(
                 [one.numpy().tobytes() for one in states], partial(torch.cuda.set_rng_state_all, states)
             )
-    return found
+    return result
 
 
 @contextmanager
@@ -330,7 +330,7 @@ def _torch_settings(torch: Any) -> dict[str, Setting]:
         for kind, enabled in modes.items():
             torch.set_autocast_enabled(kind, enabled)
 
-    found = {
+    result = {
         "torch's gradient mode": _setting(torch.is_grad_enabled(), torch.set_grad_enabled),
         "torch's default dtype": _setting(torch.get_default_dtype(), torch.set_default_dtype),
         "torch's number of threads": _setting(torch.get_num_threads(), torch.set_num_threads),
@@ -343,8 +343,8 @@ def _torch_settings(torch: Any) -> dict[str, Setting]:
     }
     for name, table in vars(torch.nn.modules.module).items():  # hooks that torch calls for every module
         if name.startswith("_global_") and isinstance(table, dict):
-            found[f"torch's{name.replace('_', ' ')}"] = Setting(dict(table), partial(_refill, table, dict(table)))
-    return found
+            result[f"torch's{name.replace('_', ' ')}"] = Setting(dict(table), partial(_refill, table, dict(table)))
+    return result
 
 
 def _autocast(torch: Any) -> dict[str, bool]:

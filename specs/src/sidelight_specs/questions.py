@@ -163,18 +163,18 @@ def _ask_by_class(
     targets: Mapping[str, str], predicted: np.ndarray, names: Sequence[str], warn: Callable[[str], None]
 ) -> tuple[np.ndarray, np.ndarray]:
     """The images that are predicted to be of a class with a question of its own, and the class that it is about."""
-    asked = {_class_index(key, names, "targets"): _class_index(name, names, "targets") for key, name in targets.items()}
-    same = [names[index] for index, other in asked.items() if index == other]
+    pairs = {_class_index(key, names, "targets"): _class_index(name, names, "targets") for key, name in targets.items()}
+    same = [names[index] for index, other in pairs.items() if index == other]
     if same:
         raise UserError(f"explain.targets: why {same[0]!r} and not {same[0]!r}?", "ask about another class")
-    rows = np.flatnonzero(np.isin(predicted, list(asked)))
+    rows = np.flatnonzero(np.isin(predicted, list(pairs)))
     if not len(rows):
         fix = "choose other images (`labels`), or other classes"
         raise UserError(f"explain.targets: no chosen image is predicted {' or '.join(map(repr, targets))}", fix)
     if len(rows) < len(predicted):
         left = ", ".join(map(str, np.setdiff1d(np.arange(len(predicted)), rows)))
         warn(f"explain.targets: chosen images {left} are predicted to be of other classes and are left out")
-    return rows, np.array([asked[int(index)] for index in predicted[rows]])
+    return rows, np.array([pairs[int(index)] for index in predicted[rows]])
 
 
 def _offer(wrong: str, known: Sequence[str]) -> str:

@@ -50,8 +50,8 @@ def run(arguments: argparse.Namespace, host: KernelHost) -> int:
 
 
 def _row(component: ResolvedComponent) -> tuple[str, ...]:
-    gets = [f"{slot}: {other.place if other else 'none'}" for slot, other in component.needs.items()]
-    return (component.place, component.use, component.version, ", ".join(gets), ", ".join(_gives(component)))
+    gets = [f"{slot}: {other.path if other else 'none'}" for slot, other in component.needs.items()]
+    return (component.path, component.use, component.version, ", ".join(gets), ", ".join(_gives(component)))
 
 
 def _gives(component: ResolvedComponent) -> tuple[str, ...]:
@@ -69,11 +69,11 @@ def _facts(recipe: Resolved, ahead: Forecast) -> Iterator[str]:
     yield f"asks      {each or _TARGETS.get(str(recipe.explain.target), asked)}"
     for component in recipe.components:
         if component.trained_on:
-            yield f"trains    {component.place} on {component.trained_on.place}{_cached(component, ahead)}"
+            yield f"trains    {component.path} on {component.trained_on.path}{_cached(component, ahead)}"
 
 
 def _cached(component: ResolvedComponent, ahead: Forecast) -> str:
-    title = f"fit {component.place}"
+    title = f"fit {component.path}"
     if title in ahead.stored:
         return ": done, in the cache"
     return "" if title in ahead.computed else ", unless the cache holds it"

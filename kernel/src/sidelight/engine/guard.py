@@ -131,7 +131,7 @@ class Guard:
 
     def _look(self, actor: ResolvedComponent) -> Fingerprint:
         others = self._others(actor).items()
-        return fingerprint({other.place: (instance, other.role in _FIXED) for other, instance in others})
+        return fingerprint({other.path: (instance, other.role in _FIXED) for other, instance in others})
 
     def _changes(self, before: _Before) -> list[str]:
         """Names of changes since; all of them are put back, or forgotten so that they are built anew."""
@@ -155,7 +155,7 @@ class Guard:
             if component.role not in _PROBED or component in self._settled:
                 continue
             self._settled.add(component)
-            alone = {component.place: (instance, True)}
+            alone = {component.path: (instance, True)}
             first = self._answer(component, instance)
             before = fingerprint(alone)
             second = self._answer(component, instance)
@@ -173,7 +173,7 @@ class Guard:
         """Classifiers, and generators that the actor may use, that answer otherwise than at first."""
         used = actor.closure
         return [
-            f"what {component.place} answers"
+            f"what {component.path} answers"
             for component, instance in self._others(actor).items()
             if component.role == "classifier" or (component.role == "generator" and component in used)
             if (known := self._answers.get(component)) is not None

@@ -93,7 +93,7 @@ def _take_all(steps: Steps, planned: tuple[Step, ...], observers: Observers) -> 
         try:
             for failed, _ in steps.failures:
                 if failed.component in one.closure:  # it would fail again, or be wrong
-                    raise LeftOut(f"{one.title} is left out, because {failed.component.place} failed")
+                    raise LeftOut(f"{one.title} is left out, because {failed.component.path} failed")
             session.doing = (step.verb, one)
             getattr(steps, step.verb)(one)
         except (Cancelled, Untrustworthy):
@@ -144,11 +144,13 @@ class Manifest:
     def save(self, observers: Observers) -> None:
         """Save all results into the folder."""
         steps, facts = self._run, self._run.facts
-        for path, artifact, place in steps.results.save(self._folder.staging):
+        for path, artifact, folder in steps.results.save(self._folder.staging):
             name = "/".join(path)
             digest = steps.digests[name]
-            self._listing.append({"path": list(path), "folder": place, "kind": artifact.kind, "digest": digest})
-            observers.tell("artifact_saved", run=facts, name=name, artifact=artifact, path=self._folder.staging / place)
+            self._listing.append({"path": list(path), "folder": folder, "kind": artifact.kind, "digest": digest})
+            observers.tell(
+                "artifact_saved", run=facts, name=name, artifact=artifact, path=self._folder.staging / folder
+            )
         sync_files(self._folder.staging)
 
     @hookimpl
@@ -182,7 +184,7 @@ class Manifest:
             "seeds": {"recipe": session.resolved.seed, **session.seeds},
             "facts": steps.results.facts(),
             "results": self._listing,
-            "rendered": {name: {"folder": place, "files": names} for name, (place, names) in steps.rendered.items()},
+            "rendered": {name: {"folder": folder, "files": names} for name, (folder, names) in steps.rendered.items()},
             "outputs": {"artifacts": steps.digests, "files": digests},
             "warnings": [*session.record.warnings, *self._notices],
             "steps": self._steps,

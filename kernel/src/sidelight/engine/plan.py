@@ -24,7 +24,7 @@ class Step:
     @property
     def title(self) -> str:
         """`explain explainers.cdeepex`."""
-        return f"{self.verb} {self.component.place}"
+        return f"{self.verb} {self.component.path}"
 
 
 def plan(resolved: Resolved) -> tuple[Step, ...]:

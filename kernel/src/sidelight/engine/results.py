@@ -98,8 +98,8 @@ def load_run(folder: str | Path) -> Run:
 
     folder = Path(folder).expanduser().absolute()
     manifest = read_manifest(folder)
-    places = [(item["path"], item["folder"]) for item in manifest["results"]]
-    return Run(folder, manifest, Results.load(folder, places, manifest["facts"]))
+    locations = [(item["path"], item["folder"]) for item in manifest["results"]]
+    return Run(folder, manifest, Results.load(folder, locations, manifest["facts"]))
 
 
 class RunFolder:

@@ -380,7 +380,7 @@ class ComponentRun:
     def seed(self, label: str) -> int:
         """A number in [0, 2**63) fixed by the recipe's seed, the component's use and id, and `label`."""
         seed = stream_seed(self._session.resolved.seed, self._component, label)
-        self._session.seeds[f"{self._component.place} {label}"] = seed
+        self._session.seeds[f"{self._component.path} {label}"] = seed
         return seed
 
     def rng(self, label: str) -> np.random.Generator:

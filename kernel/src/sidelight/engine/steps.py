@@ -303,9 +303,9 @@ class Steps:
     def render(self, component: ResolvedComponent) -> None:
         """One renderer's files, into a folder of its own."""
         session, results = self.session, self.results
-        taken = {"results", MANIFEST, *(place.lower() for place, _ in self.rendered.values())}
-        place = unique_name(safe_name(component.id), taken)
-        folder = self.folder.staging / place
+        taken = {"results", MANIFEST, *(location.lower() for location, _ in self.rendered.values())}
+        location = unique_name(safe_name(component.id), taken)
+        folder = self.folder.staging / location
 
         def make() -> tuple[str, ...]:
             shutil.rmtree(folder, ignore_errors=True)
@@ -324,7 +324,7 @@ class Steps:
         except Exception:
             shutil.rmtree(folder, ignore_errors=True)  # half a page is none
             raise
-        self.rendered[component.id] = (place, entry.files)
+        self.rendered[component.id] = (location, entry.files)
 
     def _take(
         self,

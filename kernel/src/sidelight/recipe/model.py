@@ -165,7 +165,7 @@ class ResolvedComponent:
     trained_on: ResolvedComponent | None = None
 
     @property
-    def place(self) -> str:
+    def path(self) -> str:
         """Its path in the recipe: `classifier`, `explainers.cdeepex`; the section for a single one."""
         section = next(section for section, role in SECTIONS.items() if role == self.role)
         return section if self.id == self.role else f"{section}.{self.id}"
@@ -179,8 +179,8 @@ class ResolvedComponent:
 
     @property
     def title(self) -> str:
-        """Place and use, as messages name it: `explainers.mine (cdeepex/cdeepex)`."""
-        return f"{self.place} ({self.use})"
+        """Path and use, as messages name it: `explainers.mine (cdeepex/cdeepex)`."""
+        return f"{self.path} ({self.use})"
 
     @property
     def provides(self) -> tuple[str, ...]:

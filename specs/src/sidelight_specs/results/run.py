@@ -85,15 +85,15 @@ class Results:
 
     def artifacts(self) -> dict[tuple[str, ...], Artifact]:
         """Every artifact by its path: `("explanations", "cdeepex")`, `("measurements", "flips", "cdeepex")`."""
-        found: dict[tuple[str, ...], Artifact] = {}
+        result: dict[tuple[str, ...], Artifact] = {}
         for field in _SINGLE:
             if getattr(self, field) is not None:
-                found[(field,)] = getattr(self, field)
+                result[(field,)] = getattr(self, field)
         for field in _NAMED:
-            found |= {(field, name): artifact for name, artifact in getattr(self, field).items()}
+            result |= {(field, name): artifact for name, artifact in getattr(self, field).items()}
         for metric, numbers in self.measurements.items():
-            found |= {("measurements", metric, subject): artifact for subject, artifact in numbers.items()}
-        return found
+            result |= {("measurements", metric, subject): artifact for subject, artifact in numbers.items()}
+        return result
 
     def facts(self) -> dict[str, Any]:
         """Everything that is no artifact, as plain values that `load` reads back."""
@@ -103,22 +103,22 @@ class Results:
         return facts | {"metrics": list(self.measurements)}
 
     def save(self, folder: Path) -> Iterator[tuple[tuple[str, ...], Artifact, str]]:
-        """Save every artifact below `folder/results`; gives its path, itself, and its place relative to `folder`."""
+        """Save every artifact below `folder/results`; gives its path, itself, and its location below `folder`."""
         taken: set[str] = set()
         for path, artifact in self.artifacts().items():
-            place = unique_name("/".join(["results", *map(safe_name, path)]), taken)
-            artifact.save(folder / place)
-            yield path, artifact, place
+            location = unique_name("/".join(["results", *map(safe_name, path)]), taken)
+            artifact.save(folder / location)
+            yield path, artifact, location
 
     @classmethod
-    def load(cls, folder: Path, places: Sequence[tuple[Sequence[str], str]], facts: dict[str, Any]) -> Results:
+    def load(cls, folder: Path, locations: Sequence[tuple[Sequence[str], str]], facts: dict[str, Any]) -> Results:
         """Read results back.
 
         A by-product whose kind no installed plugin defines is left out, with a warning.
 
         Args:
             folder: where they were saved.
-            places: path and place of each artifact, as `save` gave them.
+            locations: path and location of each artifact, as `save` gave them.
             facts: as `facts` gave them.
 
         Raises:
@@ -127,11 +127,11 @@ class Results:
         facts, warnings = dict(facts), list(facts["warnings"])
         fields: dict[str, Any] = {field: {} for field in _NAMED}
         fields["measurements"] = {metric: {} for metric in facts.pop("metrics")}
-        for (*parents, name), place in places:
-            if not (folder / place).resolve().is_relative_to(folder.resolve()):
-                raise SidelightError(f"{place} lies outside {folder}")
+        for (*parents, name), location in locations:
+            if not (folder / location).resolve().is_relative_to(folder.resolve()):
+                raise SidelightError(f"{location} lies outside {folder}")
             try:
-                artifact = Artifact.load(folder / place)
+                artifact = Artifact.load(folder / location)
             except SidelightError as error:
                 if parents != ["emitted"]:
                     raise

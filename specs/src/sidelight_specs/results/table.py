@@ -96,13 +96,13 @@ class MeasurementTable:
 
 def table_of(results: Results) -> MeasurementTable:
     """The table of a finished run."""
-    found = [
+    entries = [
         (metric, of, item)
         for metric, subjects in results.measurements.items()
         for of, numbers in subjects.items()
         for item in numbers.items
     ]
-    return MeasurementTable(tuple(_row(*entry) for entry in found), tuple(_notes(found)))
+    return MeasurementTable(tuple(_row(*entry) for entry in entries), tuple(_notes(entries)))
 
 
 def _row(metric: str, of: str, item: Measurement) -> Row:
@@ -111,10 +111,10 @@ def _row(metric: str, of: str, item: Measurement) -> Row:
     return Row(metric, of, item.name, item.value, item.better, item.unit, count, item.help, *ends)
 
 
-def _notes(found: list[tuple[str, str, Measurement]]) -> Iterator[str]:
+def _notes(entries: list[tuple[str, str, Measurement]]) -> Iterator[str]:
     """Lines about numbers that depend on a condition such as the baseline, and about orders that turn with it."""
     groups: dict[tuple[str, str], dict[str, Measurement]] = {}
-    for metric, of, item in found:
+    for metric, of, item in entries:
         if item.variants:
             groups.setdefault((metric, item.name), {})[of] = item
     for (metric, name), items in groups.items():

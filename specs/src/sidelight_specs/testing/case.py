@@ -58,8 +58,8 @@ class Observation:
     """One answer, and what giving it did to the world."""
 
     answer: Answer
-    asked: Question
-    asked_before: Question
+    question: Question
+    question_before: Question
     run: ToyRun
     globals_changed: list[str]
     models_changed: list[str]
@@ -202,16 +202,16 @@ class Case:
 
     def standard_question(self) -> Question:
         """A copy of the standard question, for whoever asks it again."""
-        return copy.deepcopy(self.observed.asked_before)
+        return copy.deepcopy(self.observed.question_before)
 
     def observe(self, run: ToyRun, needs: dict[str, Any]) -> Observation:
         """Build with these needs, ask, and note what changed."""
         component = self.build(run, **needs)
         question = self.question(component, needs)
-        kept = copy.deepcopy(question)
+        copied = copy.deepcopy(question)
         before = snapshots.global_state(), self.models(component, needs)
         answer = self.ask(component, question)
-        return Observation(answer, question, kept, run, *self._changes(before, needs, component))
+        return Observation(answer, question, copied, run, *self._changes(before, needs, component))
 
     def _changes(self, before: tuple[Any, Any], needs: dict[str, Any], component: Any = None) -> tuple[Any, Any]:
         after = snapshots.global_state(), self.models(component, needs)

@@ -55,38 +55,38 @@ def _plain(value: Any) -> Any:
     return value
 
 
-def _differ(one: Any, other: Any, tolerance: float, place: str) -> str:
+def _differ(one: Any, other: Any, tolerance: float, path: str) -> str:
     if isinstance(one, np.ndarray) and isinstance(other, np.ndarray):
-        return _arrays_differ(one, other, tolerance, place)
+        return _arrays_differ(one, other, tolerance, path)
     if isinstance(one, dict) and isinstance(other, dict):
-        return _dicts_differ(one, other, tolerance, place)
+        return _dicts_differ(one, other, tolerance, path)
     if isinstance(one, (list, tuple)) and isinstance(other, (list, tuple)) and len(one) == len(other):
-        parts = (_differ(a, b, tolerance, f"{place}[{row}]") for row, (a, b) in enumerate(zip(one, other, strict=True)))
+        parts = (_differ(a, b, tolerance, f"{path}[{row}]") for row, (a, b) in enumerate(zip(one, other, strict=True)))
         return next((text for text in parts if text), "")
     if isinstance(one, float) and isinstance(other, float):
-        return _arrays_differ(np.array(one), np.array(other), tolerance, place)
-    return "" if one == other else f"{place}: {one!r} against {other!r}"
+        return _arrays_differ(np.array(one), np.array(other), tolerance, path)
+    return "" if one == other else f"{path}: {one!r} against {other!r}"
 
 
-def _dicts_differ(one: Mapping[str, Any], other: Mapping[str, Any], tolerance: float, place: str) -> str:
+def _dicts_differ(one: Mapping[str, Any], other: Mapping[str, Any], tolerance: float, path: str) -> str:
     if one.keys() != other.keys():
-        return f"{place}: {sorted(one)} against {sorted(other)}"
-    parts = (_differ(one[key], other[key], tolerance, f"{place}.{key}".lstrip(".")) for key in one)
+        return f"{path}: {sorted(one)} against {sorted(other)}"
+    parts = (_differ(one[key], other[key], tolerance, f"{path}.{key}".lstrip(".")) for key in one)
     return next((text for text in parts if text), "")
 
 
-def _arrays_differ(one: np.ndarray, other: np.ndarray, tolerance: float, place: str) -> str:
+def _arrays_differ(one: np.ndarray, other: np.ndarray, tolerance: float, path: str) -> str:
     if one.shape != other.shape or one.dtype != other.dtype:
-        return f"{place}: {one.dtype}{one.shape} against {other.dtype}{other.shape}"
+        return f"{path}: {one.dtype}{one.shape} against {other.dtype}{other.shape}"
     if one.dtype.kind != "f":
-        return "" if np.array_equal(one, other) else f"{place}: the values differ"
+        return "" if np.array_equal(one, other) else f"{path}: the values differ"
     if not np.array_equal(np.isnan(one), np.isnan(other)):
-        return f"{place}: NaN in different places"
+        return f"{path}: NaN in different places"
     same = one == other  # equal infinities too, whose difference is NaN
     gap = float(np.abs(np.where(same, 0, np.nan_to_num(one) - np.nan_to_num(other))).max(initial=0))
     scale = max(1.0, float(np.abs(np.nan_to_num(other)).max(initial=0)))
     return (
         ""
         if gap <= tolerance * scale
-        else f"{place}: values differ by up to {gap:.3g} (allowed {tolerance * scale:.3g})"
+        else f"{path}: values differ by up to {gap:.3g} (allowed {tolerance * scale:.3g})"
     )

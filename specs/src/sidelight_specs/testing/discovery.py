@@ -50,10 +50,10 @@ def components(distribution: str) -> list[Announced]:
         UserError: the distribution is not installed, or announces no component.
     """
     try:
-        found = metadata.distribution(distribution).entry_points
+        points = metadata.distribution(distribution).entry_points
     except metadata.PackageNotFoundError as error:
         raise UserError(f"no distribution {distribution!r} is installed", f"pip install {distribution}") from error
-    entries = [entry for entry in found if entry.group.startswith(GROUP_PREFIX)]
+    entries = [entry for entry in points if entry.group.startswith(GROUP_PREFIX)]
     if not entries:
         raise UserError(
             f"{distribution} announces no component",

@@ -132,7 +132,7 @@ def _attributes(classifier: Classifier, images: torch.Tensor, targets: Targets) 
         logits = [classifier.class_logits(pictures) for pictures in (before, after)]
     effect = (logits[1] - logits[0])[:, target].numpy()
     name = patterns.FACTORS[target]
-    found = Attribute(
+    attribute = Attribute(
         name=f"{name}, up",
         coordinate=target,
         layer="4x4 conv",
@@ -143,7 +143,7 @@ def _attributes(classifier: Classifier, images: torch.Tensor, targets: Targets) 
     )
     probabilities = torch.stack([part.softmax(1)[:, target] for part in logits], 1).numpy()
     return Attributes(
-        attributes=(found,),
+        attributes=(attribute,),
         effects=effect[None],
         before=before.numpy()[None],
         after=after.numpy()[None],

@@ -20,8 +20,8 @@ ENDS = (-5.0, 7.0)
 
 def moved(styles: torch.Tensor, attribute: Attribute) -> torch.Tensor:
     """A copy of styles (N, S) with the attribute changed."""
-    others, place = styles.clone(), attribute.coordinate
-    others[:, place] = styles[:, place] + attribute.shift if attribute.value is None else attribute.value
+    others, coordinate = styles.clone(), attribute.coordinate
+    others[:, coordinate] = styles[:, coordinate] + attribute.shift if attribute.value is None else attribute.value
     return others
 
 
@@ -36,29 +36,29 @@ class ToyFinder(AttributeFinder):
         with torch.no_grad():
             styles = self._generator.styles(latents)
             before = self._logits(styles)[:, target]
-            found = [
+            pairs = [
                 max(
-                    (self._measured(styles, before, place, end, target) for end in ENDS),
+                    (self._measured(styles, before, coordinate, end, target) for end in ENDS),
                     key=lambda pair: pair[0].effect,
                 )
-                for place in range(styles.shape[1])
+                for coordinate in range(styles.shape[1])
             ]
-        found.sort(key=lambda pair: -pair[0].effect)
+        pairs.sort(key=lambda pair: -pair[0].effect)
         return Attributes(
             answers="probe",
-            attributes=tuple(attribute for attribute, _ in found),
-            effects=np.stack([effects for _, effects in found]),
+            attributes=tuple(attribute for attribute, _ in pairs),
+            effects=np.stack([effects for _, effects in pairs]),
         )
 
     def _measured(
-        self, styles: torch.Tensor, before: torch.Tensor, place: int, end: float, target: int
+        self, styles: torch.Tensor, before: torch.Tensor, coordinate: int, end: float, target: int
     ) -> tuple[Attribute, np.ndarray]:
         attribute = Attribute(
-            name=f"coordinate {place}, {'up' if end > 0 else 'down'}",
-            coordinate=place,
-            channel=place,
+            name=f"coordinate {coordinate}, {'up' if end > 0 else 'down'}",
+            coordinate=coordinate,
+            channel=coordinate,
             direction=1 if end > 0 else -1,
-            shift=float((end - styles[:, place]).mean()),
+            shift=float((end - styles[:, coordinate]).mean()),
             target=target,
             value=end,
         )

@@ -70,14 +70,14 @@ def planned(distribution: str, toys: Mapping[str, Toys] | None = None) -> list[t
     """Every check of every component, kind, command and observer of a distribution, in order."""
     from sidelight_specs.testing.checks import CHECKS
 
-    found = components(distribution)
-    chosen = {**_own_toys(found), **(toys or {})}
-    unknown = sorted(set(toys or {}) - {component.name for component in found})
+    announced = components(distribution)
+    chosen = {**_own_toys(announced), **(toys or {})}
+    unknown = sorted(set(toys or {}) - {component.name for component in announced})
     if unknown:
         raise UserError(f"toys are given for {', '.join(unknown)}, which {distribution} does not announce")
     return [
         (case, check)
-        for case in (_case(component, chosen.get(component.name, Toys())) for component in found)
+        for case in (_case(component, chosen.get(component.name, Toys())) for component in announced)
         for check in CHECKS.values()
         if _applies(check, case.announced)
     ]
@@ -95,9 +95,9 @@ def _applies(check: Check, component: Announced) -> bool:
     return component.role in check.roles and check.applies(component.descriptor)
 
 
-def _own_toys(found: list[Announced]) -> dict[str, Toys]:
+def _own_toys(announced: list[Announced]) -> dict[str, Toys]:
     toys: dict[str, Toys] = {}
-    for module in sorted({component.module for component in found if component.descriptor is not None}):
+    for module in sorted({component.module for component in announced if component.descriptor is not None}):
         if util.find_spec(module).submodule_search_locations is None:  # type: ignore[union-attr]
             continue
         if util.find_spec(f"{module}.conformance") is not None:

@@ -22,11 +22,11 @@ HIGH = np.array([1.0, 1.0, 1.0, 1.0, 0.1, 0.1], dtype=np.float32)
 """Range of each factor's amplitude. Patterns never vanish, so that every class has a gradient everywhere."""
 
 
-def corner(place: int, size: int) -> tuple[slice, slice]:
-    """The rows and columns of the square at `place`, counted as one reads; its side is 3/8 of the image's."""
+def corner(index: int, size: int) -> tuple[slice, slice]:
+    """The rows and columns of the square at `index`, counted as one reads; its side is 3/8 of the image's."""
     side, margin = 3 * size // 8, size // 16
     far = size - margin - side
-    top, left = (margin, far)[place // 2], (margin, far)[place % 2]
+    top, left = (margin, far)[index // 2], (margin, far)[index % 2]
     return slice(top, top + side), slice(left, left + side)
 
 
@@ -38,8 +38,8 @@ def basis(size: int) -> np.ndarray:
     y, x = np.mgrid[:size, :size]
     fine = [(-1.0) ** y, (-1.0) ** x, (-1.0) ** (x + y), (-1.0) ** (y // 2)]
     pictures = np.zeros((len(FACTORS), size, size), dtype=np.float32)
-    for place, pattern in enumerate(fine):
-        pictures[place][corner(place, size)] = CONTRAST * pattern[corner(place, size)]
+    for index, pattern in enumerate(fine):
+        pictures[index][corner(index, size)] = CONTRAST * pattern[corner(index, size)]
     pictures[4], pictures[5] = 0.4 * (2 * x / (size - 1) - 1), 0.4 * (2 * y / (size - 1) - 1)
     pictures.flags.writeable = False
     return pictures

@@ -99,20 +99,20 @@ def vocabulary(case: Case) -> None:
 def factory(case: Case) -> None:
     """The factory is a complete class of the role that takes params, the needs by slot, and run."""
     try:
-        found = case.factory
+        factory = case.factory
     except (ImportError, AttributeError) as error:
         raise AssertionError(f"{case.descriptor.factory} cannot be imported: {error}") from error
     expected = roles.ROLES[case.role].base
-    fitting = inspect.isclass(found) and issubclass(found, expected)
-    assert fitting, f"{found!r} is no subclass of {expected.__name__}"
-    missing = sorted(getattr(found, "__abstractmethods__", ()))
-    assert not missing, f"{found.__name__} does not define {', '.join(missing)}"
+    fitting = inspect.isclass(factory) and issubclass(factory, expected)
+    assert fitting, f"{factory!r} is no subclass of {expected.__name__}"
+    missing = sorted(getattr(factory, "__abstractmethods__", ()))
+    assert not missing, f"{factory.__name__} does not define {', '.join(missing)}"
     slots = {need.slot: None for need in case.descriptor.needs}
     try:
-        inspect.signature(found).bind(None, run=None, **slots)
+        inspect.signature(factory).bind(None, run=None, **slots)
     except TypeError as error:
         raise AssertionError(
-            f"{found.__name__} must be callable as (params, run=..., {', '.join(slots)}): {error}"
+            f"{factory.__name__} must be callable as (params, run=..., {', '.join(slots)}): {error}"
         ) from error
 
 

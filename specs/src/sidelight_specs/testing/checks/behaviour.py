@@ -59,19 +59,19 @@ def _reordered(case: Case, rows: Sequence[int]) -> Answer:
         return pick(case.observed.answer, rows)
     from sidelight_specs.testing.checks.metrics import reordered
 
-    return {kind: reordered(found, rows) for kind, found in case.observed.answer.items()}
+    return {kind: reordered(measurements, rows) for kind, measurements in case.observed.answer.items()}
 
 
 @check()
 def inputs_untouched(case: Case) -> None:
     """Images, latents, targets and results that it was given are what they were."""
-    asked, before = case.observed.asked, case.observed.asked_before
+    question, before = case.observed.question, case.observed.question_before
     for name in ("images", "latents", "targets", "explanations"):
-        text = difference(getattr(asked, name), getattr(before, name))
+        text = difference(getattr(question, name), getattr(before, name))
         assert not text, f"it changed the {name} that it was given: {text}"
-    if asked.results is not None and before.results is not None:
+    if question.results is not None and before.results is not None:
         for name in ("split", "predictions", "targets", "explanations", "inversion", "attributes", "recipe"):
-            text = difference(getattr(asked.results, name), getattr(before.results, name))
+            text = difference(getattr(question.results, name), getattr(before.results, name))
             assert not text, f"it changed {name} of the results that it was given: {text}"
 
 
@@ -87,8 +87,8 @@ def globals_untouched(case: Case) -> None:
 @check(*_STORED)
 def answers_survive_saving(case: Case) -> None:
     """Every artifact that it gives or emits is the same after saving and loading."""
-    found = {**case.observed.answer, **case.observed.run.emitted}
-    for name, artifact in found.items():
+    artifacts = {**case.observed.answer, **case.observed.run.emitted}
+    for name, artifact in artifacts.items():
         assert isinstance(artifact, Artifact), f"{name} is a {type(artifact).__name__}, not an artifact"
         folder = case.folder / "saved" / name.replace("/", "-")
         try:

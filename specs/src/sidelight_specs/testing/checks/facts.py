@@ -15,9 +15,9 @@ if TYPE_CHECKING:
 def facts_hold(case: Case) -> None:
     """The facts that a descriptor tells hold of the loaded component."""
     told = _told(case)
-    found = _found(case, case.build())
+    actual = _actual(case, case.build())
     for name, value in told.items():
-        assert value is None or value == found[name], f"facts() tells {name} {value}, it is {found[name]}"
+        assert value is None or value == actual[name], f"facts() tells {name} {value}, it is {actual[name]}"
 
 
 def _told(case: Case) -> dict[str, Any]:
@@ -48,7 +48,7 @@ def _learned_from(case: Case) -> DataFacts:
     return DataFacts(shape=tuple(split.images.shape[1:]), classes=tuple(split.class_names))
 
 
-def _found(case: Case, component: Any) -> dict[str, Any]:
+def _actual(case: Case, component: Any) -> dict[str, Any]:
     if case.role == "generator":
         return {"shape": tuple(component.image_shape)}
     if case.role == "classifier":

@@ -55,82 +55,84 @@ def samples_follow_the_stream(case: Case) -> None:
 @check("inverter")
 def inversion_has_the_right_form(case: Case) -> None:
     """`invert` gives an `Inversion` of finite float32 arrays, one row for each image."""
-    found, count = case.observed.answer["inversion"], case.toys.count
-    assert isinstance(found, Inversion), f"invert gives a {type(found).__name__}"
+    inversion, count = case.observed.answer["inversion"], case.toys.count
+    assert isinstance(inversion, Inversion), f"invert gives a {type(inversion).__name__}"
     for name in ("latents", "reconstructions", "error"):
-        array = getattr(found, name)
+        array = getattr(inversion, name)
         fitting = array.dtype == np.float32 and len(array) == count
         assert fitting, f"{name} is {array.dtype}{array.shape}, not float32 with {count} rows"
-    expect_valid(found, tuple(case.observed.asked_before.images.shape), "invert")
-    assert found.error.shape == (count,), f"error has shape {found.error.shape}"
+    expect_valid(inversion, tuple(case.observed.question_before.images.shape), "invert")
+    assert inversion.error.shape == (count,), f"error has shape {inversion.error.shape}"
     generator = _need(case.needs(), Generator)
-    assert found.latents.shape[1:] == generator.latent_shape, f"latents have shape {found.latents.shape}"
+    assert inversion.latents.shape[1:] == generator.latent_shape, f"latents have shape {inversion.latents.shape}"
 
 
 @check("inverter")
 def reported_error_is_measured(case: Case) -> None:
     """`error` is the mean squared difference between the images and the reconstructions."""
-    found = case.observed.answer["inversion"]
-    images = case.observed.asked_before.images.numpy()
-    measured = ((images - found.reconstructions) ** 2).mean((1, 2, 3))
-    assert np.allclose(found.error, measured, rtol=1e-3, atol=1e-6), f"reported {found.error}, measured {measured}"
+    inversion = case.observed.answer["inversion"]
+    images = case.observed.question_before.images.numpy()
+    measured = ((images - inversion.reconstructions) ** 2).mean((1, 2, 3))
+    assert np.allclose(inversion.error, measured, rtol=1e-3, atol=1e-6), (
+        f"reported {inversion.error}, measured {measured}"
+    )
 
 
 @check("inverter")
 def reconstructions_come_from_the_latents(case: Case) -> None:
     """`reconstructions` is what the generator makes of `latents`."""
-    found = case.observed.answer["inversion"]
+    inversion = case.observed.answer["inversion"]
     with torch.no_grad():
-        drawn = _need(case.needs(), Generator).synthesize(torch.from_numpy(found.latents))
-    text = difference(torch.from_numpy(found.reconstructions), drawn, 1e-4)
+        drawn = _need(case.needs(), Generator).synthesize(torch.from_numpy(inversion.latents))
+    text = difference(torch.from_numpy(inversion.reconstructions), drawn, 1e-4)
     assert not text, f"synthesize(latents) is another image: {text}"
 
 
 @check("attribute_finder")
 def attributes_have_the_right_form(case: Case) -> None:
     """`find` gives `Attributes`, ranked by effect, by scores or as discovered; effects are (A, N)."""
-    found = case.observed.answer["attributes"]
-    assert isinstance(found, Attributes), f"find gives a {type(found).__name__}"
-    expect_valid(found, None, "find")
-    assert found.attributes, "no attribute was found in a generator whose every latent moves the classifier's input"
-    effects = [attribute.effect for attribute in found.attributes]
+    attributes = case.observed.answer["attributes"]
+    assert isinstance(attributes, Attributes), f"find gives a {type(attributes).__name__}"
+    expect_valid(attributes, None, "find")
+    assert attributes.attributes, "no attribute in a generator whose every latent moves the classifier's input"
+    effects = [attribute.effect for attribute in attributes.attributes]
     assert all(np.isfinite(effects)), f"effects are not finite: {effects}"
-    if found.explained is None:
-        ranked = effects if found.scores is None else found.scores.tolist()
+    if attributes.explained is None:
+        ranked = effects if attributes.scores is None else attributes.scores.tolist()
         assert len(ranked) == len(effects), f"{len(ranked)} scores for {len(effects)} attributes"
         assert ranked == sorted(ranked, reverse=True), f"attributes are not ranked by effect, nor by scores: {ranked}"
     else:
-        _explained_once(found, case.toys.count)
+        _explained_once(attributes, case.toys.count)
     wrong = [
-        item.name for item in found.attributes if item.direction not in (-1, 1) or item.shift * item.direction <= 0
+        item.name for item in attributes.attributes if item.direction not in (-1, 1) or item.shift * item.direction <= 0
     ]
     assert not wrong, f"shift and direction disagree for {', '.join(wrong)}"
-    if found.effects is not None:
-        shape = (len(found.attributes), case.toys.count)
-        assert found.effects.shape == shape, f"effects have shape {found.effects.shape}, not {shape}"
+    if attributes.effects is not None:
+        shape = (len(attributes.attributes), case.toys.count)
+        assert attributes.effects.shape == shape, f"effects have shape {attributes.effects.shape}, not {shape}"
 
 
-def _explained_once(found: Attributes, count: int) -> None:
+def _explained_once(attributes: Attributes, count: int) -> None:
     """`explained` is (A, N) bool, no image twice, and none on which the attribute was not measured."""
-    explained = found.explained
+    explained = attributes.explained
     assert explained is not None, "the caller has looked"
-    shape = (len(found.attributes), count)
+    shape = (len(attributes.attributes), count)
     assert explained.dtype == bool, f"explained is {explained.dtype}, not bool"
     assert explained.shape == shape, f"explained has shape {explained.shape}, not {shape}"
     assert explained.sum(axis=0).max(initial=0) <= 1, "an image is explained by two attributes"
-    if found.effects is not None:
-        assert np.isfinite(found.effects[explained]).all(), "images are explained that nothing was measured on"
+    if attributes.effects is not None:
+        assert np.isfinite(attributes.effects[explained]).all(), "images are explained that nothing was measured on"
 
 
 @check("attribute_finder")
 def claimed_effects_are_measured(case: Case) -> None:
     """Moving by the shift (along the direction, where there is one), or to the value, has the claimed mean effect."""
     with torch.no_grad():
-        start, logits = _space(case, case.observed.asked_before.latents)
-    found = case.observed.answer["attributes"]
-    for row, attribute in enumerate(found.attributes):
-        there = np.ones(len(start), dtype=bool) if found.effects is None else np.isfinite(found.effects[row])
-        step = _step(found, row, start)
+        start, logits = _space(case, case.observed.question_before.latents)
+    attributes = case.observed.answer["attributes"]
+    for row, attribute in enumerate(attributes.attributes):
+        there = np.ones(len(start), dtype=bool) if attributes.effects is None else np.isfinite(attributes.effects[row])
+        step = _step(attributes, row, start)
         measured, shift = _effect(logits, start[torch.from_numpy(there)], attribute, step)
         close = np.isclose(measured, attribute.effect, rtol=1e-3, atol=1e-4)
         assert close, f"{attribute.name}: claims an effect of {attribute.effect:.5g} logits, measured {measured:.5g}"
@@ -149,12 +151,12 @@ def _space(case: Case, latents: torch.Tensor) -> tuple[torch.Tensor, Callable[[t
     return latents.flatten(1), lambda flat: classifier.class_logits(generator.synthesize(flat.reshape(latents.shape)))
 
 
-def _step(found: Attributes, row: int, start: torch.Tensor) -> torch.Tensor:
+def _step(attributes: Attributes, row: int, start: torch.Tensor) -> torch.Tensor:
     """(k,), of length 1: the attribute's direction, or its coordinate's axis."""
-    if found.directions is not None:
-        return torch.from_numpy(found.directions[row]).flatten()
+    if attributes.directions is not None:
+        return torch.from_numpy(attributes.directions[row]).flatten()
     step = torch.zeros_like(start[0])
-    step[found.attributes[row].coordinate] = 1.0
+    step[attributes.attributes[row].coordinate] = 1.0
     return step
 
 
@@ -162,16 +164,16 @@ def _effect(
     logits: Callable[[torch.Tensor], torch.Tensor], start: torch.Tensor, attribute: Attribute, step: torch.Tensor
 ) -> tuple[float, float]:
     """The mean change of the target's logit, and how far it was moved along the step."""
-    moved, place = start + attribute.shift * step, attribute.coordinate
+    moved, coordinate = start + attribute.shift * step, attribute.coordinate
     if attribute.value is not None:
         moved = start.clone()
-        moved[:, place] = attribute.value
+        moved[:, coordinate] = attribute.value
     with torch.no_grad():
         before, after = (logits(point)[:, attribute.target] for point in (start, moved))
     return float((after - before).mean()), float(((moved - start) @ step).mean())
 
 
 def _need(needs: dict[str, Any], kind: type) -> Any:
-    found = [need for need in needs.values() if isinstance(need, kind)]
-    assert found, f"it needs no {kind.__name__.lower()}; declare the need, so that its claims can be measured again"
-    return found[0]
+    filled = [need for need in needs.values() if isinstance(need, kind)]
+    assert filled, f"it needs no {kind.__name__.lower()}; declare the need, so that its claims can be measured again"
+    return filled[0]

@@ -48,7 +48,7 @@ def pages_need_no_network(case: Case) -> None:
     for page in pages:
         finder = _Remote()
         finder.feed(page.read_text(encoding="utf-8"))
-        assert not finder.found, f"{page.name} loads {', '.join(finder.found[:3])}"
+        assert not finder.references, f"{page.name} loads {', '.join(finder.references[:3])}"
 
 
 class _Remote(HTMLParser):
@@ -56,14 +56,14 @@ class _Remote(HTMLParser):
 
     def __init__(self) -> None:
         super().__init__()
-        self.found: list[str] = []
+        self.references: list[str] = []
         self._in_style = False
 
     def handle_starttag(self, tag: str, attributes: list[tuple[str, str | None]]) -> None:
         self._in_style = tag == "style"
         for name, value in attributes:
             if name in _LOADS.get(tag, ()) and re.match(r"\s*(https?:)?//", value or ""):
-                self.found.append(str(value))
+                self.references.append(str(value))
             if name == "style":
                 self._styles(value or "")
 
@@ -73,7 +73,7 @@ class _Remote(HTMLParser):
             self._in_style = False
 
     def _styles(self, text: str) -> None:
-        self.found += re.findall(r"(?:url\(|@import)\s*['\"]?((?:https?:)?//[^'\")\s]+)", text)
+        self.references += re.findall(r"(?:url\(|@import)\s*['\"]?((?:https?:)?//[^'\")\s]+)", text)
 
 
 @check("renderer")
@@ -84,7 +84,9 @@ def partial_runs_are_rendered(case: Case) -> None:
     bare = attrs.evolve(
         results, explanations={}, measurements={}, inversion=None, attributes={}, emitted={}, components=()
     )
-    runs = [bare] + [attrs.evolve(bare, explanations={kind: found}) for kind, found in results.explanations.items()]
+    runs = [bare] + [
+        attrs.evolve(bare, explanations={kind: explanation}) for kind, explanation in results.explanations.items()
+    ]
     for run in runs:
         folder = Path(tempfile.mkdtemp(dir=case.folder))
         shown = ", ".join(run.explanations) or "no explanation"

@@ -10,9 +10,9 @@ if TYPE_CHECKING:
     from sidelight_specs.artifacts import Artifact
 
 
-def expect_valid(found: Artifact, images: tuple[int, ...] | None, verb: str) -> None:
+def expect_valid(artifact: Artifact, images: tuple[int, ...] | None, verb: str) -> None:
     """Fail with what `Artifact.validate` says."""
     try:
-        found.validate(images)
+        artifact.validate(images)
     except SidelightError as error:
-        raise AssertionError(f"{verb} gives an invalid {found.kind}: {error}") from error
+        raise AssertionError(f"{verb} gives an invalid {artifact.kind}: {error}") from error

@@ -8,7 +8,7 @@ import pytest
 from rich.console import Console
 from sidelight.engine.progress import Bars, Display, PlainLines, choose_display
 from sidelight.engine.session import Clock, Record
-from sidelight.registry.observers import Observers
+from sidelight.registry.load import Observers
 from sidelight_specs import hookimpl
 from sidelight_specs.observers import StepFacts
 from sidelight_specs.results import (

@@ -3,7 +3,7 @@
 import json
 
 import pytest
-from sidelight.registry.observers import Observers
+from sidelight.registry.load import Observers
 from sidelight_specs import SidelightError, UserError, hookimpl
 
 

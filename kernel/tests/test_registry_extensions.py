@@ -5,7 +5,7 @@ import types
 import pytest
 from sidelight.registry.catalog import Catalog
 from sidelight.registry.discover import scan
-from sidelight.registry.observers import Observers
+from sidelight.registry.load import Observers
 from sidelight.registry.policy import read_policy
 from sidelight_specs import SidelightError, hookimpl, kinds
 

@@ -20,7 +20,7 @@ from sidelight.engine.session import Clock, Session
 from sidelight.engine.steps import Steps
 from sidelight.engine.store import Store, sync_files
 from sidelight.registry.catalog import installed
-from sidelight.registry.observers import Observers
+from sidelight.registry.load import Observers
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -13,7 +13,7 @@ from sidelight_specs import SidelightError, UserError
 
 from sidelight.engine.store import Scratch, left_behind, sync, sync_files
 from sidelight.registry.catalog import installed
-from sidelight.registry.observers import Observers
+from sidelight.registry.load import Observers
 from sidelight.untrusted import read_regular
 
 if TYPE_CHECKING:

@@ -45,6 +45,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from sidelight_specs import ExplainerDescriptor, MetricDescriptor
+    from torch import Tensor
 
     from sidelight.recipe.model import Resolved
 
@@ -121,20 +122,13 @@ class Steps:
         """Class logits of the chosen images, and then the questions."""
         session, explain = self.session, self.session.resolved.explain
 
-        def one(shard: slice) -> ClassifierAnswers:
-            images = self.images.images[shard]
+        def ask(classifier: Any, images: Tensor, _: Targets | None) -> ClassifierAnswers:
+            with load_torch().no_grad():  # not inference_mode: weights loaded now would never have gradients again
+                logits = classifier.class_logits(images).float().cpu().numpy()
+            return ClassifierAnswers(logits=logits, task=classifier.task, class_names=tuple(classifier.class_names))
 
-            def predict(classifier: Any) -> ClassifierAnswers:
-                # not inference_mode: weights that a classifier loads at its first use would never have gradients again
-                with load_torch().no_grad():
-                    logits = classifier.class_logits(as_images(images, session.device)).float().cpu().numpy()
-                names = tuple(classifier.class_names)
-                return ClassifierAnswers(logits=logits, task=classifier.task, class_names=names)
-
-            result = self._take(component, "predict", {"images": images}, predict, images=images.shape)
-            return cast("ClassifierAnswers", result)
-
-        self.answers = answers = self._in_shards(component, len(self.images), one)  # logits (M, K)
+        every = np.arange(len(self.images))
+        self.answers = answers = self._in_shards(component, "predict", every, ask)  # logits (M, K)
         self.rows, self.targets = pose_questions(  # (N,), N questions
             answers.logits,
             answers.task,
@@ -148,24 +142,15 @@ class Steps:
         """The chosen images in the generator's latent space; nothing, with a warning, where the shapes differ."""
         session, shape = self.session, tuple(self.images.images.shape[1:])
 
-        def one(shard: slice) -> Inversion | None:
-            images = self.images.images[shard]
+        def ask(inverter: Any, images: Tensor, _: Targets | None) -> Inversion | None:
+            generator = component.needed("generator")
+            made = tuple(session.get(generator).image_shape) if generator is not None else shape
+            if made != shape:
+                session.warn(f"{component.use}: no inversion, the generator makes {made} and the images are {shape}")
+                return None
+            return cast("Inversion", inverter.invert(images))
 
-            def make() -> Inversion | None:
-                inverter, generator = session.get(component), component.needed("generator")
-                made = tuple(session.get(generator).image_shape) if generator is not None else shape
-                if made != shape:
-                    text = f"no inversion, the generator makes {made} and the images are {shape}"
-                    session.warn(f"{component.use}: {text}")
-                    return None
-                with session.inside(component, "invert"):
-                    inversion: Inversion = inverter.invert(as_images(images, session.device))
-                check_valid(inversion, component, images.shape, kind=Inversion.kind)
-                return inversion
-
-            return cast("Inversion | None", session.keep(component, "invert", {"images": images}, make).result)
-
-        inversion = self._in_shards(component, len(self.images), one)
+        inversion = self._in_shards(component, "invert", np.arange(len(self.images)), ask, kind=Inversion.kind)
         if inversion is not None:
             self.inversions[component.id] = inversion
 
@@ -179,17 +164,19 @@ class Steps:
             return
         source = self.images.images if own or inversion is None else inversion.latents  # (M, C, H, W) or (M, *latent)
 
-        def one(target: int) -> Attributes:
-            def find(finder: Any) -> Any:
-                given = as_images(source, session.device)
-                return finder.find(finder.latents(given) if own else given, target)
+        def find(target: int) -> Attributes:
+            def make() -> Attributes:
+                finder, given = session.get(component), as_images(source, session.device)
+                with session.inside(component, "find"):
+                    attributes: Attributes = finder.find(finder.latents(given) if own else given, target)
+                check_valid(attributes, component, classes=classes, kind=Attributes.kind)
+                return attributes
 
             inputs = {"images" if own else "latents": source, "target": target}
-            forms = {"classes": classes, "kind": Attributes.kind}
-            return cast("Attributes", self._take(component, "find", inputs, find, **forms))
+            return cast("Attributes", session.keep(component, "find", inputs, make).result)
 
         targets = session.progress(sorted(set(self.targets.probe.tolist())), "classes", None)
-        parts = [one(target) for target in targets]
+        parts = [find(target) for target in targets]
         try:
             self.attributes[component.id] = Attributes.join(parts)
         except SidelightError as error:
@@ -197,24 +184,16 @@ class Steps:
 
     def explain(self, component: ResolvedComponent) -> None:
         """One explainer's answer to every question."""
-        session, classes = self.session, self.answers.logits.shape[1]
         kind = cast("ExplainerDescriptor", component.descriptor).gives
+        forms = {"kind": kind, "classes": self.answers.logits.shape[1]}
 
-        def one(shard: slice) -> Explanation:
-            images = self.images.images[self.rows[shard]]
-            targets = self.targets.take(range(shard.start, shard.stop))
+        def ask(explainer: Any, images: Tensor, targets: Targets | None) -> Explanation:
+            return cast("Explanation", explainer.explain(images, targets))
 
-            def explain(explainer: Any) -> Any:
-                return explainer.explain(as_images(images, session.device), targets)
-
-            inputs = {"images": images, "targets": targets}
-            doing = f"explain questions {shard.start} to {shard.stop - 1}"
-            forms = {"images": images.shape, "classes": classes, "kind": kind}
-            return cast("Explanation", self._take(component, "explain", inputs, explain, doing, **forms))
-
-        self.explanations[component.id] = explanation = self._in_shards(component, len(self.rows), one)
+        explanation = self._in_shards(component, "explain", self.rows, ask, self.targets, **forms)
+        self.explanations[component.id] = explanation
         for doubt in explanation.doubts():
-            session.warn(f"{component.title}: {doubt}")
+            self.session.warn(f"{component.title}: {doubt}")
 
     def measure(self, component: ResolvedComponent) -> None:
         """One metric of everything whose kind it accepts, but of what was made with a generator other than its own."""
@@ -326,42 +305,46 @@ class Steps:
             raise
         self.rendered[component.id] = (location, entry.files)
 
-    def _take(
+    def _in_shards(
         self,
         component: ResolvedComponent,
         verb: str,
-        inputs: dict[str, Any],
-        call: Callable[[Any], Any],
-        doing: str = "",
+        rows: np.ndarray,
+        ask: Callable[[Any, Tensor, Targets | None], A],
+        targets: Targets | None = None,
         **forms: Any,
-    ) -> Artifact | None:
-        """The stored result of a step, or else that of `call`, which gets the component; watched and validated.
+    ) -> A:
+        """A component's answer about images, shard by shard: from the store, or made, validated and kept.
 
         Args:
-            component: the component that takes the step.
-            verb: its name.
-            inputs: name to everything that it is given.
-            call: takes the step.
-            doing: the step in messages, where the verb alone does not say it.
-            forms: images, classes and kind, as for `check_valid`.
+            component: the component asked.
+            verb: its step.
+            rows: (n,) rows of the chosen images.
+            ask: gives the answer of the live component about images and targets; None for no answer at all.
+            targets: n questions, where the step has any.
+            forms: kind and number of classes, as for `check_valid`.
+
+        Raises:
+            SidelightError: answers that are invalid, or cannot be joined.
         """
-        session = self.session
+        session, size, parts = self.session, self.session.resolved.explain.shard, list[Any]()
+        slices = [slice(start, min(start + size, len(rows))) for start in range(0, len(rows), size)]
+        for shard in session.progress(slices, "parts", len(slices)) if len(slices) > 1 else slices:
+            images, doing = self.images.images[rows[shard]], verb  # (n, C, H, W) of this shard
+            questions = targets.take(range(shard.start, shard.stop)) if targets is not None else None
+            if questions is not None:
+                doing = f"{verb} questions {shard.start} to {shard.stop - 1}"
 
-        def make() -> Artifact:
-            instance = session.get(component)
-            with session.inside(component, doing or verb):
-                artifact: Artifact = call(instance)
-            check_valid(artifact, component, **forms)
-            return artifact
+            def make(images: np.ndarray = images, questions: Targets | None = questions, doing: str = doing) -> A:
+                instance = session.get(component)
+                with session.inside(component, doing):
+                    answer = ask(instance, as_images(images, session.device), questions)
+                if answer is not None:
+                    check_valid(answer, component, images.shape, **forms)
+                return answer
 
-        return session.keep(component, verb, inputs, make).result
-
-    def _in_shards(self, component: ResolvedComponent, count: int, one: Callable[[slice], A]) -> A:
-        """Join what `one` gives for consecutive slices of `range(count)`; None where it gives None for the first."""
-        size = self.session.resolved.explain.shard
-        slices = [slice(start, min(start + size, count)) for start in range(0, count, size)]
-        several = self.session.progress(slices, "parts", len(slices)) if len(slices) > 1 else slices
-        parts: list[Any] = [one(shard) for shard in several]
+            inputs = {"images": images} if questions is None else {"images": images, "targets": questions}
+            parts.append(session.keep(component, verb, inputs, make).result)
         first: A = parts[0]
         if len(parts) == 1 or first is None:
             return first

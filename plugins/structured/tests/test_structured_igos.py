@@ -154,7 +154,7 @@ def test_curves_of_a_mask_are_those_that_the_metric_takes_by_its_cells():
     images, targets = images_and_targets(2)
     masks = torch.rand(2, 8, 8, generator=torch.Generator().manual_seed(0))
     score = ClassProbability(Corner(), torch.ones(2, dtype=torch.int64), 4)
-    result = mask_curves(Objective(images, baseline(images, "blur"), score, (), 0, 0, 1, 2), masks, 0.1)
+    result = mask_curves(score, images, baseline(images, "blur"), masks, 0.1)
     values = (1 - upsample_cells(masks[:, None], (16, 16))[:, 0]).numpy()
     heatmap = Heatmap(values=values, resolution=(8, 8))
     settings = InsertionDeletionParams(cells=8, step=0.1, baselines=("blur",))

@@ -31,10 +31,12 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from sidelight_intervention.concepts.discrete_vae import DiscreteConcepts
-    from sidelight_intervention.decoder.concept_decoder import ConceptDecoder
 
     Root = Callable[[Tensor], Tensor]
     """2 sqrt(h): rows (M, S) of the layer to (M, P)."""
+
+    Decoder = Callable[[Tensor], Tensor]
+    """g: rows (M, S) of the layer to the log-odds of pixels, (M, C, H, W)."""
 
 CHUNK = 512  # points in a pass
 MAX_AXES = 64  # principal directions at most
@@ -200,16 +202,14 @@ def classifier_information(dvae: DiscreteConcepts, layer: Tensor, run: Run, axes
     return _information(root, layer, CLASSIFIER_POINTS, limit, run, "information of the classifier", axes)
 
 
-def decoder_information(
-    decoder: ConceptDecoder, layer: Tensor, run: Run, points: int, axes: Tensor | None = None
-) -> Tensor:
+def decoder_information(network: Decoder, layer: Tensor, run: Run, points: int, axes: Tensor | None = None) -> Tensor:
     """I(g): (S,), or (p,) along axes (p, S), the mean over decoded layers phi' (N, S) (equation 5).
 
     At `points` for each coordinate, and at most `POINTS` in all.
     """
 
     def root(rows: Tensor) -> Tensor:
-        return root_of_pixels(decoder.network(rows))
+        return root_of_pixels(network(rows))
 
     return _information(root, layer, points, POINTS, run, "information of the pictures", axes)
 
@@ -232,7 +232,7 @@ def _information(
     return mean_by_coordinate(torch.cat(values), torch.cat(sampled), size)[0]
 
 
-def information_along(decoder: ConceptDecoder, layer: Tensor, run: Run, points: int, axes: Tensor) -> float:
+def information_along(network: Decoder, layer: Tensor, run: Run, points: int, axes: Tensor) -> float:
     """Ratio of the decoder's information that lies along axes (p, S), at decoded layers phi' (N, S).
 
     E|A s|^2 / E|s|^2, s the gradient of a random +-1 combination of 2 sqrt(g): the trace of J J^T along the axes by the
@@ -242,7 +242,7 @@ def information_along(decoder: ConceptDecoder, layer: Tensor, run: Run, points: 
     sampler = PerturbationSampler(layer.shape[1], random)
 
     def root(rows: Tensor) -> Tensor:
-        return root_of_pixels(decoder.network(rows))
+        return root_of_pixels(network(rows))
 
     along = whole = 0.0
     for batch in slices(min(points * len(axes), POINTS), CHUNK):

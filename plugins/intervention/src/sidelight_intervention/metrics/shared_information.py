@@ -46,7 +46,7 @@ class SharedInformation(Metric):
         layer = dvae.read(torch.from_numpy(split.images))  # phi, (N, S)
         decoded = in_batches(lambda batch: dvae.decode(dvae.encode(batch.to(device))).cpu(), layer, dvae.batch)  # phi'
         axes = principal_axes(decoded.to(device), self._run)  # (p, S)
-        ratio = information_along(self._generator, decoded, self._run, self._params.points, axes)
+        ratio = information_along(self._generator.network, decoded, self._run, self._params.points, axes)
         by_coordinate = self._information(layer, decoded, None)
         by_axis = self._information(layer, decoded, axes)
         variances = (decoded.to(axes) @ axes.T).var(0)  # of phi' along the axes, (p,)
@@ -86,7 +86,7 @@ class SharedInformation(Metric):
 
     def _information(self, layer: Tensor, decoded: Tensor, axes: Tensor | None) -> tuple[Tensor, Tensor]:
         """I(g) and I(f_K), along the coordinates or the axes."""
-        of_decoder = decoder_information(self._generator, decoded, self._run, self._params.points, axes)
+        of_decoder = decoder_information(self._generator.network, decoded, self._run, self._params.points, axes)
         return of_decoder, classifier_information(self._generator.dvae, layer, self._run, axes)
 
     def _cosine(self, of_decoder: Tensor, of_classifier: Tensor) -> float:

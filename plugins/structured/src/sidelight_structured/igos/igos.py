@@ -261,7 +261,8 @@ class MaskExplainer(Explainer):
         if size[0] < params.size:
             run.warn(f"{self.name}: the mask has {size[0]} rows and columns, as many as the image, not {params.size}")
         report_baseline(self.name, run, probability, strengthened)
-        run.emit("terms", terms_report(self._weighted_terms(), finals, steps))
+        reported = [(term.name, term.inserts, term.weight) for term in self._weighted_terms()]
+        run.emit("terms", terms_report(reported, finals, steps))
         run.emit("curves", curves_report(curves, size, params.curve_step))
         return Heatmap(values=values, signed=False, resolution=size, answers="predicted", passes=passes)
 
@@ -283,7 +284,7 @@ class MaskExplainer(Explainer):
         with torch.no_grad():
             finals = objective.scores(masks, torch.arange(len(images), device=images.device))
             mask = masks.prod(1)  # (N, h, w)
-            curves = mask_curves(objective, mask, p.curve_step)
+            curves = mask_curves(score, images, hidden.images, mask, p.curve_step)
         values = 1 - upsample_cells(mask[:, None], objective.size).squeeze(1)  # 1 - M
         tensors = (values, passes, finals, steps)
         return *map(to_array, tensors), curves, to_array(hidden.probability), to_array(hidden.strengthened)

@@ -13,7 +13,7 @@ from sidelight_toolkit.curves import area, counts, curve, ranks
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from sidelight_structured.igos.igos import Objective, Term
+    from sidelight_structured.class_probability import ClassProbability
 
 
 CURVES: tuple[tuple[str, Literal["higher", "lower"], str], ...] = (
@@ -23,11 +23,15 @@ CURVES: tuple[tuple[str, Literal["higher", "lower"], str], ...] = (
 """Name, better direction and wording of the curves, in the order of `mask_curves`."""
 
 
-def mask_curves(objective: Objective, masks: torch.Tensor, step: float) -> np.ndarray:
+def mask_curves(
+    score: ClassProbability, images: torch.Tensor, baselines: torch.Tensor, masks: torch.Tensor, step: float
+) -> np.ndarray:
     """Insertion and deletion (Petsiuk et al. 2018) by the cells of the masks, whose borders are soft.
 
     Args:
-        objective: the images, their baselines and f_c.
+        score: f_c.
+        images: I, (N, C, H, W).
+        baselines: the same with nothing of the class, (N, C, H, W).
         masks: (N, h, w), low where a cell matters.
         step: ratio of the cells that come, or go, from one point of the curves to the next.
 
@@ -35,14 +39,13 @@ def mask_curves(objective: Objective, masks: torch.Tensor, step: float) -> np.nd
         (N, 2, P): f_c while the cells come into the baseline, and while the baseline replaces them.
     """
     cells = torch.from_numpy(counts(masks[0].numel(), step)).to(masks.device)
-    score = objective.score
 
     def both(row: int, mask: torch.Tensor) -> np.ndarray:
-        image, baseline = objective.images[row], objective.baselines[row]
+        image, baseline = images[row], baselines[row]
         order = torch.from_numpy(ranks(-to_array(mask))).to(mask.device)  # rank 0: the lowest cell of M
 
-        def probability(images: torch.Tensor) -> np.ndarray:
-            return to_array(score.of_many(images, torch.full((len(images),), row, device=images.device)))
+        def probability(mixed: torch.Tensor) -> np.ndarray:
+            return to_array(score.of_many(mixed, torch.full((len(mixed),), row, device=mixed.device)))
 
         starts_and_ends = ((baseline, image), (image, baseline))
         return np.stack([curve(probability, *pair, order, cells, score.batch) for pair in starts_and_ends])
@@ -77,11 +80,11 @@ def curves_report(curves: np.ndarray, size: tuple[int, int], step: float) -> Mea
     )
 
 
-def terms_report(terms: Sequence[Term], finals: np.ndarray, curves: np.ndarray) -> Measurements:
+def terms_report(terms: Sequence[tuple[str, bool, float]], finals: np.ndarray, curves: np.ndarray) -> Measurements:
     """f_c in each of the T terms.
 
     Args:
-        terms: those of the objective.
+        terms: name of each term of the objective, whether it inserts, and its weight.
         finals: (N, T) with the final mask, at w = 1.
         curves: (N, steps, T), the mean over w at every step.
     """
@@ -89,16 +92,16 @@ def terms_report(terms: Sequence[Term], finals: np.ndarray, curves: np.ndarray) 
     return Measurements(
         items=tuple(
             Measurement(
-                name=term.name,
+                name=name,
                 values=finals[:, index],
-                better="higher" if term.inserts else "lower",
+                better="higher" if inserts else "lower",
                 unit="probability",
-                help=f"Class probability in this term of the objective (weight {term.weight:g}) with the final mask; "
+                help=f"Class probability in this term of the objective (weight {weight:g}) with the final mask; "
                 "the curve is its mean over w at every step.",
                 curve_x=steps,
                 curve_y=curves[:, :, index],
                 curve_of="step of the optimisation",
             )
-            for index, term in enumerate(terms)
+            for index, (name, inserts, weight) in enumerate(terms)
         )
     )

@@ -254,43 +254,12 @@ def fill_in(recipe: Value, problems: Problems) -> Value:
         recipe: a mapping.
         problems: gets unknown names, circles, and `TooBigError`s (then the answer is `UNREADABLE`).
     """
-    rest = {
-        key: _with_literal_uses(item, problems) if key in SECTIONS else item
-        for key, item in recipe.data.items()
-        if key != "vars"
-    }
+    rest = Value({key: item for key, item in recipe.data.items() if key != "vars"}, recipe.place)
     try:
-        return _Filling(_definitions(recipe.data.get("vars"), problems), problems).value(Value(rest, recipe.place), 0)
+        return _Filling(_definitions(recipe.data.get("vars"), problems), problems).value(rest, ())
     except TooBigError as error:
         problems.add(f"the recipe is too big: {error}", recipe.place)
         return Value(UNREADABLE, recipe.place)
-
-
-def _with_literal_uses(section: Item, problems: Problems) -> Item:
-    """A section with `UNREADABLE` where it, a component in it or a `use` holds a variable.
-
-    A recipe that extends another compares what both `use`, before variables are filled in; so they are written out.
-    """
-
-    def checked(item: Item, inside: Callable[[Value], Value]) -> Item:
-        value = item.value
-        if not isinstance(value.data, str) or "${" not in value.data:
-            return Item(item.key_place, inside(value))
-        message = f"a variable cannot choose a component: {show(value.data)}"
-        problems.add(message, value.place, fix="write the component out; --swap exchanges it")
-        return Item(item.key_place, Value(UNREADABLE, value.place))
-
-    def component(value: Value) -> Value:
-        if not isinstance(value.data, dict) or "use" not in value.data:
-            return value
-        return Value({**value.data, "use": checked(value.data["use"], lambda use: use)}, value.place)
-
-    def components(value: Value) -> Value:
-        if is_component(value.data) or not isinstance(value.data, dict):
-            return component(value)
-        return Value({key: checked(item, component) for key, item in value.data.items()}, value.place)
-
-    return checked(section, components)
 
 
 def _definitions(defined: Item | None, problems: Problems) -> dict[str, Item]:
@@ -306,6 +275,16 @@ def _definitions(defined: Item | None, problems: Problems) -> dict[str, Item]:
     return defined.value.data
 
 
+def _chooses_component(path: tuple[str | int, ...]) -> bool:
+    """True of a section, a component in it and its `use`: a recipe that extends another compares what these say.
+
+    Variables are filled in after that; so nothing of it may be one.
+    """
+    if not path or path[0] not in SECTIONS or path[1:2] in (("with",), ("needs",)):
+        return False
+    return len(path) <= 2 or (len(path) == 3 and path[2] == "use")
+
+
 class _Filling:
     """Variables are filled in anew wherever they are used: so the budget counts what is written out."""
 
@@ -314,24 +293,28 @@ class _Filling:
         self.budget = Budget()
         self.open: list[str] = []  # the variables being filled in, outermost first
 
-    def value(self, value: Value, depth: int) -> Value:
-        self.budget.spend(depth)
+    def value(self, value: Value, path: tuple[str | int, ...]) -> Value:
+        self.budget.spend(len(path))
         data = value.data
         if isinstance(data, dict):
-            data = {key: Item(item.key_place, self.value(item.value, depth + 1)) for key, item in data.items()}
+            data = {key: Item(item.key_place, self.value(item.value, (*path, key))) for key, item in data.items()}
         elif isinstance(data, tuple):
-            data = tuple(self.value(item, depth + 1) for item in data)
+            data = tuple(self.value(item, (*path, index)) for index, item in enumerate(data))
+        elif isinstance(data, str) and "${" in data and _chooses_component(path):
+            message = f"a variable cannot choose a component: {show(data)}"
+            self.problems.add(message, value.place, fix="write the component out; --swap exchanges it")
+            data = UNREADABLE
         elif isinstance(data, str):
             whole = _WHOLE.fullmatch(data)
-            data = self.lookup(whole[1], value.place, depth) if whole else self.text(data, value.place, depth)
+            data = self.lookup(whole[1], value.place, path) if whole else self.text(data, value.place, path)
         return Value(data, value.place)
 
-    def text(self, text: str, place: Place, depth: int) -> Any:
+    def text(self, text: str, place: Place, path: tuple[str | int, ...]) -> Any:
         """Text with every reference in it written out; `UNREADABLE` after a mistake."""
         parts: list[str | None] = []
         end = 0
         for match in _REFERENCE.finditer(text):
-            parts += [text[end : match.start()], "${" if match["escaped"] else self.inline(match["name"], place, depth)]
+            parts += [text[end : match.start()], "${" if match["escaped"] else self.inline(match["name"], place, path)]
             end = match.end()
         if None in parts:
             return UNREADABLE
@@ -340,12 +323,12 @@ class _Filling:
             raise TooBigError(f"text of more than {MAX_TEXT} characters after variables were filled in")
         return filled
 
-    def inline(self, name: str | None, place: Place, depth: int) -> str | None:
+    def inline(self, name: str | None, place: Place, path: tuple[str | int, ...]) -> str | None:
         """A variable's value as text; None after a mistake."""
         if name is None:
             self.problems.add('"${" is not closed', place, fix="write $${ where you mean the characters ${")
             return None
-        data = self.lookup(name, place, depth)
+        data = self.lookup(name, place, path)
         if data is UNREADABLE:
             return None
         if data is None or isinstance(data, (dict, tuple)):
@@ -357,7 +340,7 @@ class _Filling:
             return None
         return data if isinstance(data, str) else show(data)
 
-    def lookup(self, name: str, place: Place, depth: int) -> Any:
+    def lookup(self, name: str, place: Place, path: tuple[str | int, ...]) -> Any:
         """The data of a variable; `UNREADABLE` after a mistake."""
         if name not in self.definitions:
             self.problems.add(
@@ -374,6 +357,6 @@ class _Filling:
             self.problems.add(f"variables refer to one another in a circle or too long a chain: {chain}", place)
             return UNREADABLE
         self.open.append(name)
-        value = self.value(self.definitions[name].value, depth)
+        value = self.value(self.definitions[name].value, path)
         self.open.pop()
         return value.data

@@ -26,19 +26,18 @@ _HEADINGS = ("COMPONENT", "ROLE", "DISTRIBUTION", "VERSION", "STATE", "SUMMARY")
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options of `sidelight plugins`."""
     parser.add_argument(
-        "--role", choices=(*ROLES, *EXTENSIONS), help="only the components of one role, or kinds, commands, observers"
+        "--role", choices=(*ROLES, *EXTENSIONS), help="components of one role alone, or kinds, commands, observers"
     )
     parser.add_argument("--json", action="store_true", help="write JSON")
     parser.add_argument(
         "--no-load",
         action="store_true",
-        help="read package metadata only; a component whose metadata is in order is then `unchecked`. "
-        "Without this option each plugin's light module is loaded, in a process apart, to see whether it works",
+        help="read package metadata alone; plugins in order are then `unchecked`",
     )
     parser.add_argument(
         "--hashes",
         action="store_true",
-        help="instead of components, list distributions with the hash by which a policy can allow or deny each",
+        help="list distributions, each with the hash that a policy can allow or deny",
     )
 
 

@@ -64,9 +64,9 @@ def _gives(component: ResolvedComponent) -> tuple[str, ...]:
 
 def _facts(recipe: Resolved, ahead: Forecast) -> Iterator[str]:
     yield f"explains  {_explained(recipe.explain, recipe.facts.splits or {})}"
-    asked = f"why the predicted class and not {recipe.explain.target}"
-    each = "; ".join(f"why {said} and not {other}" for said, other in recipe.explain.targets.items())
-    yield f"asks      {each or _TARGETS.get(str(recipe.explain.target), asked)}"
+    named = f"why the predicted class and not {recipe.explain.target}"
+    each = "; ".join(f"why {predicted} and not {probe}" for predicted, probe in recipe.explain.targets.items())
+    yield f"asks      {each or _TARGETS.get(str(recipe.explain.target), named)}"
     for component in recipe.components:
         if component.trained_on:
             yield f"trains    {component.path} on {component.trained_on.path}{_cached(component, ahead)}"

@@ -88,14 +88,14 @@ def limit_threads(threads: int | None = None) -> None:
     Args:
         threads: the number asked for, which then wins over the variables; None for one thread unless they say more.
     """
-    for name in _THREADS:
+    for name in _THREADS:  # the libraries read them once, when they are loaded
         if threads is None:
             os.environ.setdefault(name, "1")
         else:
             os.environ[name] = str(threads)
     for name, value in _SLEEP.items():
         os.environ.setdefault(name, value)
-    if threads is not None and "torch" in sys.modules:
+    if threads is not None and "torch" in sys.modules:  # too late for the variables
         sys.modules["torch"].set_num_threads(threads)
 
 
@@ -137,15 +137,15 @@ class Cancellation:
 def on_interrupt(cancellation: Cancellation, tell: Callable[[str], None]) -> Iterator[None]:
     """Within the context the first Ctrl-C asks politely and the second raises KeyboardInterrupt.
 
-    Outside the main thread, where Python allows no signal handlers, nothing changes.
+    Outside the main thread nothing changes.
     """
-    if not in_main_thread():
+    if not in_main_thread():  # Python allows signal handlers nowhere else
         yield
         return
 
     def handle(number: int, frame: Any) -> None:
         if cancellation.is_asked:
-            if callable(previous):
+            if callable(previous):  # a supervisor counts presses
                 previous(number, frame)
             raise KeyboardInterrupt
         cancellation.ask()

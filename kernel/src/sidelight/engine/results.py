@@ -115,11 +115,11 @@ class RunFolder:
     def __init__(self, out: Path) -> None:
         self.out = Path(out).expanduser().absolute()
         with self.writing():
-            for folder in left_behind(self.out.parent, self.out.name):
+            for folder in left_behind(self.out.parent, self.out.name):  # by runs that were killed
                 _put_back(folder, self.out)
             self.out = self.out.resolve()
             _refuse_foreign(self.out)
-            self._scratch = Scratch(self.out.parent, self.out.name)
+            self._scratch = Scratch(self.out.parent, self.out.name)  # beside it: a rename stays on one file system
             self.staging = self._scratch.new()
 
     def publish(self) -> None:
@@ -128,7 +128,7 @@ class RunFolder:
             sync_files(self.staging)
             for attempt in range(_TRIES):
                 try:
-                    if self.out.exists():
+                    if self.out.exists():  # no rename replaces a folder with content, so it is moved aside first
                         _refuse_foreign(self.out)
                         self.out.rename(self._scratch.folder / f"{_PREVIOUS}-{attempt}")
                     self.staging.rename(self.out)

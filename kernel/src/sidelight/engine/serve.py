@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from sidelight.registry.catalog import Catalog
 
 _RENDERERS, _LIVE_ID = "renderers", "live"
+# each thread that serves a visitor watches its own loops
 _WATCHER: ContextVar[Watcher | None] = ContextVar("watcher", default=None)
 
 
@@ -55,9 +56,8 @@ def serve(
     """
     manifest = read_manifest(Path(folder).expanduser().absolute())
     count = str(manifest.get("facts", {}).get("environment", {}).get("threads", ""))
-    limit_threads(
-        threads or (int(count) or None if count.isdecimal() else None)
-    )  # the run's own, because keys count them
+    own = int(count) if count.isdecimal() else 0
+    limit_threads(threads or own or None)  # as many as the run had, because keys count them; before numpy is imported
 
     from sidelight.engine.machine import resolve_device
     from sidelight.engine.progress import choose_display
@@ -68,10 +68,11 @@ def serve(
 
     run, catalog = load_run(folder), installed()
     origin = Path(str(manifest.get("folder", "")))
-    with chdir(origin if origin.is_absolute() and origin.is_dir() else "."):  # it is gone on another machine
+    with chdir(origin if origin.is_absolute() and origin.is_dir() else "."):  # on another machine there is none
         resolved = load_recipe(_with_renderer(run.results.recipe, use, catalog), catalog=catalog, finished=True)
         device, display = resolve_device(device), choose_display(True)
         store = Store(notice=lambda text: display.say(f"warning: {text}"))
+        # not guarded: the guard needs components to take turns, and a page has them at work in several threads
         session = Session(resolved, store, device, WatchedLoops(display), Cancellation(), Clock())
         try:
             stage = LiveStage(session, host=host, port=port, announce=announce)

@@ -25,8 +25,6 @@ from sidelight.underway import watch_interrupts
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable, Iterator
 
-    from sidelight.registry.catalog import Catalog
-
 T = TypeVar("T")
 MOST = 1000  # descriptors of one hook: no plugin comes near, and an endless hook would fill the memory
 
@@ -215,8 +213,8 @@ class Observers:
         """Register an object or a module with hooks of observers; `name` is how a warning calls it."""
         self._manager.register(observer, name)
 
-    def add_installed(self, catalog: Catalog) -> None:
-        """Register the observers of installed plugins; one that does not load is named in a warning."""
+    def add_installed(self, catalog: Any) -> None:
+        """Register the observers in a `Catalog`; one that does not load is named in a warning."""
         for entry in catalog.extensions(hooks.OBSERVER):
             try:
                 module = catalog.load(entry)

@@ -1,6 +1,7 @@
 """Observers hear of a run as it goes on; one that fails costs the run nothing."""
 
 import json
+from contextlib import contextmanager
 
 import pytest
 from sidelight.registry.load import Observers
@@ -103,3 +104,17 @@ def test_an_observer_hears_of_failures(toys, observed):
     assert "no such thing" in failed[3]
     assert listener.heard[-1][1] == "failed"
     assert "no such thing" in listener.heard[-1][2][0]
+
+
+def test_an_observer_under_way_is_named_to_the_supervising_process(toys, observed, monkeypatch):
+    named = []
+
+    @contextmanager
+    def doing(text, limit=0):
+        named.append(text)
+        yield
+
+    monkeypatch.setattr("sidelight.registry.load.doing", doing)
+    observed(Listener())
+    toys.run(toys.small(renderers={"page": {"use": "toy/text"}}))
+    assert "observer toy/observer-0, told of run_finished" in named

@@ -20,7 +20,7 @@ from sidelight_specs import Artifact, ComponentDescriptor, SidelightError, hooks
 from sidelight_specs.commands import Command
 from sidelight_specs.roles import ROLES
 
-from sidelight.underway import watch_interrupts
+from sidelight.underway import doing, watch_interrupts
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable, Iterator
@@ -242,11 +242,12 @@ class Observers:
         hook = getattr(self._manager.hook, f"sidelight_{event}")
         # pluggy calls the last registered first and ends at an exception; here each is called for itself.
         for implementation in hook.get_hookimpls():
+            name = implementation.plugin_name
             try:
-                answer = implementation.function(*(facts[name] for name in implementation.argnames))
+                with doing(f"observer {name}, told of {event}"):  # so that one that hangs or crashes is named
+                    answer = implementation.function(*(facts[argument] for argument in implementation.argnames))
             except (Exception, SystemExit) as error:
                 self._manager.unregister(implementation.plugin)
-                name = implementation.plugin_name
                 self._warn(f"observer {name} raised {type(error).__name__}: {error}; it is told nothing further")
             else:
                 if answer is not None:

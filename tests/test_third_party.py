@@ -145,3 +145,15 @@ def test_an_observer_that_raises_is_named_and_the_run_goes_on(altered, tmp_path)
     assert done.returncode == 0, done.stderr
     assert done.stderr.count("observer acme-prototypes/steps") == 1
     assert "told nothing further" in done.stderr
+
+
+def test_a_run_is_not_read_by_a_plugin_that_the_policy_denies(run, altered, tmp_path):
+    _, out = run
+    copy = altered("import attrs", "raise SystemExit('imported')")
+    (tmp_path / "policy.yaml").write_text("deny: [acme-prototypes]\n")
+    code = f"import sidelight; sidelight.load_run({str(out)!r})"
+    settings = {"PYTHONPATH": str(copy), "SIDELIGHT_POLICY": str(tmp_path / "policy.yaml")}
+    command = [sys.executable, "-c", code]
+    done = subprocess.run(command, env={**os.environ, **settings}, capture_output=True, text=True, check=False)
+    assert "is blocked by the policy" in done.stderr
+    assert "imported" not in done.stderr

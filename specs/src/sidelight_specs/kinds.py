@@ -96,7 +96,7 @@ def _load_entry_point(name: str) -> None:
         try:
             for kind in import_module(entry.value).sidelight_kinds():
                 register(kind)
-        except Exception as error:
+        except (Exception, SystemExit) as error:  # a plugin may raise anything
             raise SidelightError(f'the kind "{name}" cannot be loaded from {entry.value}: {error}') from error
 
 

@@ -98,6 +98,7 @@ def load_run(folder: str | Path) -> Run:
 
     folder = Path(folder).expanduser().absolute()
     manifest = read_manifest(folder)
+    installed()  # kinds of plugins are loaded under the user's policy
     locations = [(item["path"], item["folder"]) for item in manifest["results"]]
     return Run(folder, manifest, Results.load(folder, locations, manifest["facts"]))
 

@@ -13,9 +13,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sidelight.recipe.model import SECTIONS
-from sidelight.registry.catalog import Available, installed
+from sidelight.registry.catalog import installed
 from sidelight_dev.describe import ANSWERS, capability, facts
 from sidelight_specs.hooks import GROUP_PREFIX
+from sidelight_specs.host import Available
 from sidelight_specs.params import Param, bounds_text, describe
 from sidelight_specs.recipe import Explain, plain_value
 from sidelight_specs.roles import ROLES

@@ -3,10 +3,11 @@
 import sys
 
 import pytest
-from sidelight.registry.catalog import Available, Catalog, Unavailable, installed
+from sidelight.registry.catalog import Catalog, Unavailable, installed
 from sidelight.registry.code import _digest, code_of
 from sidelight.registry.discover import scan
 from sidelight.registry.policy import read_policy
+from sidelight_specs.host import Available
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import settings
 from sidelight.problems import RecipeError
 from sidelight.recipe.load import load_recipe
-from sidelight.registry.catalog import Available, Unavailable
+from sidelight.registry.catalog import Unavailable
 from sidelight.registry.discover import PluginEntry
 from sidelight_specs import (
     AttributeFinderDescriptor,
@@ -24,6 +24,7 @@ from sidelight_specs import (
     param,
     params,
 )
+from sidelight_specs.host import Available
 
 settings.register_profile("untimed", deadline=None)
 settings.load_profile("untimed")

@@ -34,7 +34,7 @@ class Installed:
 
 
 @frozen(eq=False)
-class Found:
+class Available:
     """One component whose light module was loaded.
 
     Args:
@@ -94,7 +94,7 @@ class Host(Protocol):
     def problems(self) -> tuple[str, ...]:
         """Sentences about distributions whose metadata cannot be read, and names that are claimed twice."""
 
-    def find(self, use: str, role: str = "") -> tuple[Found, ...]:
+    def find(self, use: str, role: str = "") -> tuple[Available, ...]:
         """The components of that name, in one role or in all that it has; imports their light module.
 
         Raises:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, TextIO
 
 from sidelight_specs import UserError, hookimpl
 from sidelight_specs.commands import Command
-from sidelight_specs.host import Found, Host, Installed
+from sidelight_specs.host import Available, Host, Installed
 
 from sidelight.untrusted import clean
 
@@ -95,18 +95,17 @@ class KernelHost(Host):
         """Distributions that cannot be read, and names that are claimed twice."""
         return tuple(map(str, self.catalog.problems()))
 
-    def find(self, use: str, role: str = "") -> tuple[Found, ...]:
+    def find(self, use: str, role: str = "") -> tuple[Available, ...]:
         """The components of that name."""
         from sidelight.registry.catalog import Unavailable
 
         entries = [entry for entry in self.catalog.entries() if entry.use == use]
         roles = [role] if role else list(dict.fromkeys(entry.role for entry in entries))
-        found = []
-        for answer in [self.catalog.lookup(use, one) for one in roles] or [self.catalog.missing(use, None)]:
+        answers = [self.catalog.lookup(use, one) for one in roles] or [self.catalog.missing(use, None)]
+        for answer in answers:
             if isinstance(answer, Unavailable):
                 raise UserError(answer.message, answer.fix) from answer.cause
-            found.append(Found(use, answer.role, answer.descriptor, answer.distribution, answer.version))
-        return tuple(found)
+        return tuple(answer for answer in answers if isinstance(answer, Available))
 
     def check(self, recipe: str | Path, *, set: Sequence[str] = (), swap: Sequence[str] = ()) -> dict[str, Any]:
         """The resolved recipe as plain values."""

@@ -96,7 +96,7 @@ def _with_renderer(recipe: dict[str, Any], use: str | None, catalog: Catalog) ->
 
 def serving(catalog: Catalog) -> tuple[str, ...]:
     """The installed renderers that provide `serves`."""
-    from sidelight.registry.catalog import Available
+    from sidelight_specs.host import Available
 
     renderers = [entry for entry in catalog.entries() if entry.role == "renderer"]
     known = [catalog.lookup(entry.use, entry.role) for entry in renderers]

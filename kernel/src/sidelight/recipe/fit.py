@@ -84,6 +84,7 @@ class Fit:
             kind = _KINDS[candidate.role]
 
             def ask(descriptor: Any, params: Any) -> Facts:
+                # Facts of what is trained may follow those of the data that it learns from.
                 learned = () if kind is DataFacts else (self._facts(candidate.trained_on, DataFacts),)
                 facts: Facts = descriptor.facts(params, *learned)
                 if not isinstance(facts, kind):
@@ -128,7 +129,7 @@ class Fit:
         if role == "inverter" and candidate is self._main_inverter():
             self._is_inverted(candidate, generator, self.data, "explained")
         sources = []
-        if candidate.needed("inverter") and generator:
+        if candidate.needed("inverter") and generator:  # it has images inverted, and shows the classifier new ones
             sources = [candidate.needed("data"), self.data if role == "explainer" else None]
         if all([self._is_inverted(candidate, generator, data, "given") for data in sources]):  # noqa: C419  (note all)
             self._pair(classifier, generator)

@@ -41,6 +41,7 @@ def resolve(recipe: Recipe, catalog: Catalog, problems: Problems, *, finished: b
         problems: gets every mistake, beside those found before.
         finished: neither look for the files that it names nor compare what follows from its parameters.
     """
+    # Each step notes what it can and leaves gaps: later ones pass over these, so that one mistake is reported once.
     candidates = recipe.components
     for candidate in candidates:
         look_up(candidate, catalog, finished=finished)
@@ -58,6 +59,7 @@ def resolve(recipe: Recipe, catalog: Catalog, problems: Problems, *, finished: b
     ordered = in_dependency_order(candidates, problems)
     if problems.mistakes:
         return None
+    # Only now is nothing missing any more.
     built: dict[Candidate, ResolvedComponent] = {}
     for candidate in ordered:
         built[candidate] = _built(candidate, built)

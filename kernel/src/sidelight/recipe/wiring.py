@@ -15,13 +15,14 @@ from attrs import field, frozen
 from sidelight_specs import Need, kinds
 from sidelight_specs.descriptors import meaning
 from sidelight_specs.facts import Mistake
+from sidelight_specs.host import Available
 from sidelight_specs.recipe import TRAINING_SLOT
 from sidelight_specs.roles import ROLES
 from sidelight_specs.wording import did_you_mean, listing, quoted
 
 from sidelight.document import read_params
 from sidelight.recipe.model import Candidate
-from sidelight.registry.catalog import Available, Unavailable, with_article
+from sidelight.registry.catalog import Unavailable, with_article
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -134,7 +135,7 @@ class Wiring:
 
     def fill(self, one: Candidate, need: Need) -> Candidate | None:
         """The component for one need; None when it is optional and absent, or after a mistake."""
-        rivals = [other for other in self.of_role(need.role) if other is not one]
+        rivals = [other for other in self.of_role(need.role) if other is not one]  # an explainer may need another
         if need.slot in one.named:
             return self._named(one, need, rivals)
         if len(rivals) == 1:

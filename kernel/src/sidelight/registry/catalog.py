@@ -10,8 +10,9 @@ from collections import defaultdict
 from typing import Any, Literal
 
 from attrs import field, frozen
-from sidelight_specs import ComponentDescriptor, SidelightError, kinds
+from sidelight_specs import SidelightError, kinds
 from sidelight_specs.hooks import EXTENSIONS, KIND
+from sidelight_specs.host import Available
 from sidelight_specs.roles import ROLES
 
 from sidelight.registry.discover import PREFIX, Fault, Index, PluginEntry, index, normalise, plugin_name
@@ -31,23 +32,6 @@ def installed() -> Catalog:
     catalog = Catalog(index(), read_policy(policy_file()))
     kinds.use_loader(catalog.load_kind)
     return catalog
-
-
-@frozen(eq=False)
-class Available:
-    """A component that can be used.
-
-    Args:
-        use, role: its name.
-        descriptor: what the plugin says of it.
-        distribution, version: where it comes from.
-    """
-
-    use: str
-    role: str
-    descriptor: ComponentDescriptor
-    distribution: str
-    version: str
 
 
 @frozen(eq=False)

@@ -14,7 +14,7 @@ from sidelight_specs.roles import ROLES
 if TYPE_CHECKING:
     import argparse
 
-    from sidelight_specs.host import Found, Host
+    from sidelight_specs.host import Available, Host
     from sidelight_specs.params import Param
 
 ANSWERS = {
@@ -44,7 +44,7 @@ def run(arguments: argparse.Namespace, host: Host) -> int:
     return 0
 
 
-def facts(component: Found) -> dict[str, Any]:
+def facts(component: Available) -> dict[str, Any]:
     """Everything known of a component; keys that its role does not have (`gives`, `answers`, `accepts`) are absent."""
     descriptor = component.descriptor
     of_role = {name: getattr(descriptor, name, None) for name in ("gives", "answers", "accepts")}

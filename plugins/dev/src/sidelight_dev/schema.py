@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import attrs
 from sidelight_specs import UserError
-from sidelight_specs.host import Found
+from sidelight_specs.host import Available
 from sidelight_specs.params import Param, describe
 from sidelight_specs.recipe import (
     COMPONENT_KEYS,
@@ -43,7 +43,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace, host: Host) -> int:
     """Print the schema, and on stderr what is left out because it is broken."""
     del arguments
-    usable, left_out = list[Found](), list[str]()
+    usable, left_out = list[Available](), list[str]()
     for use, role in dict.fromkeys((one.use, one.role) for one in host.installed() if one.role in ROLES):
         try:
             usable += host.find(use, role)
@@ -55,7 +55,7 @@ def run(arguments: argparse.Namespace, host: Host) -> int:
     return 0
 
 
-def recipe_schema(components: Iterable[Found]) -> dict[str, Any]:
+def recipe_schema(components: Iterable[Available]) -> dict[str, Any]:
     """The schema of recipes that use only these components.
 
     It describes the plain form of a file. What needs more than one place at a time (wiring, capabilities, variables) is
@@ -114,7 +114,7 @@ def _ref(name: str) -> dict[str, Any]:
     return {"$ref": f"#/$defs/{name}"}
 
 
-def _key(component: Found) -> str:
+def _key(component: Available) -> str:
     """The name of the schema of a component's parameters; a slash would have to be escaped in references."""
     return f"with.{component.role}.{component.use.replace('/', '.')}"
 
@@ -132,7 +132,7 @@ def _section(component: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def _component(components: Iterable[Found]) -> dict[str, Any]:
+def _component(components: Iterable[Available]) -> dict[str, Any]:
     """A component of one role, of which another recipe may give the rest."""
     every = list(components)
     uses = [{"const": one.use, "description": one.descriptor.summary} for one in every]
@@ -148,7 +148,7 @@ def _component(components: Iterable[Found]) -> dict[str, Any]:
     }
 
 
-def _complete(role: str, components: Iterable[Found]) -> dict[str, Any]:
+def _complete(role: str, components: Iterable[Available]) -> dict[str, Any]:
     """A component of a recipe that extends no other."""
     demands = []
     for one in components:
@@ -163,7 +163,7 @@ def _when(use: str, then: dict[str, Any]) -> dict[str, Any]:
     return {"if": {"properties": {"use": {"const": use}}, "required": ["use"]}, "then": then}
 
 
-def _needs(component: Found) -> dict[str, Any]:
+def _needs(component: Available) -> dict[str, Any]:
     descriptor = component.descriptor
     training = training_need(descriptor, descriptor.provides)
     slots = {

@@ -1,5 +1,7 @@
 """Answers kept in the cache folder: used while nothing has changed, made anew otherwise, and never in the way."""
 
+import importlib
+
 import pytest
 from sidelight.cache import cache_folder, get, put, stamp
 from sidelight.registry import code, discover, health
@@ -122,3 +124,15 @@ def test_a_digest_of_code_is_kept_until_a_file_of_its_package_changes(site, monk
     assert found() != before
     (site.folder / module / "new.txt").write_text("data")
     assert found() == digests[2] != digests[1]
+
+
+def test_a_plugin_of_one_module_does_not_make_all_that_is_installed_count(site):
+    site.install("acme-single", files={"acme_single.py": "", "unrelated/data.txt": "x"})
+    module = site.plugin("acme-package")
+    (site.folder / module / "data.txt").write_text("x")
+    for name in ("acme_single", module):
+        importlib.import_module(name)
+    files = health._files(["acme_single", module])
+    assert str(site.folder / "acme_single.py") in files
+    assert str(site.folder / module / "data.txt") in files
+    assert str(site.folder / "unrelated" / "data.txt") not in files

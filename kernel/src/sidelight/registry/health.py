@@ -142,7 +142,9 @@ def answer() -> None:
 
 def _files(light: Iterable[str]) -> list[str]:
     """Files of all loaded modules, and files and folders beside the light ones: data may be read from there."""
-    loaded = {str(getattr(module, "__file__", None) or "") for module in list(sys.modules.values())}
-    folders = {Path(file).parent for name in light if (file := getattr(sys.modules.get(name), "__file__", None))}
+    files = {module.__file__ for module in list(sys.modules.values()) if getattr(module, "__file__", None)}
+    # A module outside of any package lies beside everything else that is installed: its own file must do.
+    packaged = [module for name in light if (module := sys.modules.get(name)) and getattr(module, "__package__", "")]
+    folders = {Path(module.__file__).parent for module in packaged if module.__file__}
     beside = (path for folder in folders for path in (folder, *folder.rglob("*")))
-    return sorted((loaded | {str(path) for path in beside if "__pycache__" not in path.parts}) - {""})
+    return sorted({*map(str, files), *(str(path) for path in beside if "__pycache__" not in path.parts)})

@@ -142,9 +142,9 @@ def answer() -> None:
 
 def _files(light: Iterable[str]) -> list[str]:
     """Files of all loaded modules, and files and folders beside the light ones: data may be read from there."""
-    files = {module.__file__ for module in list(sys.modules.values()) if getattr(module, "__file__", None)}
+    files = {str(file) for module in list(sys.modules.values()) if (file := getattr(module, "__file__", None))}
     # A module outside of any package lies beside everything else that is installed: its own file must do.
-    packaged = [module for name in light if (module := sys.modules.get(name)) and getattr(module, "__package__", "")]
+    packaged = [sys.modules[name] for name in light if name in sys.modules and sys.modules[name].__package__]
     folders = {Path(module.__file__).parent for module in packaged if module.__file__}
     beside = (path for folder in folders for path in (folder, *folder.rglob("*")))
-    return sorted({*map(str, files), *(str(path) for path in beside if "__pycache__" not in path.parts)})
+    return sorted({*files, *(str(path) for path in beside if "__pycache__" not in path.parts)})

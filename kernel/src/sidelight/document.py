@@ -430,9 +430,9 @@ def _correction(kind: ParamType, data: Any) -> str:
     if isinstance(data, str) and words:
         return did_you_mean(data, words)
     if not isinstance(data, str):
-        if any(part.kind == "list" and part.parts[0].fits(data) for part in kind.alternatives):
+        if any(option.kind == "list" and option.inner[0].fits(data) for option in kind.alternatives):
             return f"write a list: [{show(data)}]"
-        texts = isinstance(data, (bool, int, float)) and any(part.kind == "str" for part in kind.alternatives)
+        texts = isinstance(data, (bool, int, float)) and any(option.kind == "str" for option in kind.alternatives)
         return f'write it in quotes: "{show(data)}"' if texts else ""
     try:
         meant = plain_scalar(data)

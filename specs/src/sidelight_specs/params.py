@@ -39,14 +39,14 @@ class ParamType:
 
     Args:
         kind: the outermost type; a `tuple[X, ...]` is a list, a `dict[str, X]` a mapping.
-        parts: the alternatives of a union, or the one type that all items of a list or mapping have.
+        inner: the options of a union, or the one type that all items of a list or mapping have.
         unit: what a number counts.
         minimum, maximum: inclusive bounds of numbers.
         choices: the values allowed.
     """
 
     kind: Kind
-    parts: tuple[ParamType, ...] = ()
+    inner: tuple[ParamType, ...] = ()
     unit: str = ""
     minimum: float | None = None
     maximum: float | None = None
@@ -61,7 +61,7 @@ class ParamType:
         """
         origin, arguments = get_origin(annotation), get_args(annotation)
         if origin in (Union, types.UnionType):
-            return cls("union", tuple(cls.of(part, **limits) for part in arguments))
+            return cls("union", tuple(cls.of(option, **limits) for option in arguments))  # limits go down to scalars
         if origin is tuple and len(arguments) == 2 and arguments[1] is ...:
             return cls("list", (cls.of(arguments[0], **limits),))
         if origin is dict and arguments[:1] == (str,):
@@ -74,14 +74,14 @@ class ParamType:
 
     @property
     def alternatives(self) -> tuple[ParamType, ...]:
-        """The types of a union, else this one; float comes last, so that it takes only what no other does."""
-        return tuple(sorted(self.parts, key=lambda part: part.kind == "float")) if self.kind == "union" else (self,)
+        """The options of a union, else this type; float comes last, so that it takes only what no other does."""
+        return tuple(sorted(self.inner, key=lambda option: option.kind == "float")) if self.kind == "union" else (self,)
 
     @property
     def has_unbounded_number(self) -> bool:
         """True if it holds numbers that neither bounds nor choices limit."""
         unlimited = self.minimum is None and self.maximum is None and not self.choices
-        return (self.kind in ("int", "float") and unlimited) or any(part.has_unbounded_number for part in self.parts)
+        return (self.kind in ("int", "float") and unlimited) or any(one.has_unbounded_number for one in self.inner)
 
     def read(self, data: Any, refuse: Refusal, path: Path = ()) -> Any:
         """Plain data as a parameter holds it: lists as tuples, whole numbers as floats where only floats are asked for.
@@ -92,24 +92,24 @@ class ParamType:
                 its answer takes the place of the data.
             path: keys and positions that lead to `data`.
         """
-        part = next((part for part in self.alternatives if part._is_shape_of(data)), None)
-        if part is None:
+        option = next((option for option in self.alternatives if option._is_shape_of(data)), None)
+        if option is None:
             return refuse(path, data, self)
-        if part.kind == "list":
-            return tuple(part.parts[0].read(item, refuse, (*path, index)) for index, item in enumerate(data))
-        if part.kind == "mapping":
-            return {key: part.parts[0].read(item, refuse, (*path, key)) for key, item in data.items()}
-        if out_of_bounds(data, part.minimum, part.maximum, part.choices):
-            return refuse(path, data, part)
-        return float(data) if part.kind == "float" else data
+        if option.kind == "list":
+            return tuple(option.inner[0].read(item, refuse, (*path, index)) for index, item in enumerate(data))
+        if option.kind == "mapping":
+            return {key: option.inner[0].read(item, refuse, (*path, key)) for key, item in data.items()}
+        if out_of_bounds(data, option.minimum, option.maximum, option.choices):
+            return refuse(path, data, option)
+        return float(data) if option.kind == "float" else data
 
     def fits(self, data: Any) -> bool:
         """True if plain data has this type; bounds and choices of scalars are not asked."""
-        for part in self.alternatives:
-            if part._is_shape_of(data):
-                items = data.values() if isinstance(data, dict) else data if part.kind == "list" else ()
-                known = part.kind != "literal" or data in part.choices
-                if known and all(part.parts[0].fits(item) for item in items):
+        for option in self.alternatives:
+            if option._is_shape_of(data):
+                items = data.values() if isinstance(data, dict) else data if option.kind == "list" else ()
+                known = option.kind != "literal" or data in option.choices
+                if known and all(option.inner[0].fits(item) for item in items):
                     return True
         return False
 
@@ -124,9 +124,9 @@ class ParamType:
     def words(self) -> str:
         """What an error expects: `a whole number of pixels between 1 and 512`, `a list, each item text`."""
         if self.kind == "union":
-            return " or ".join(part.words() for part in self.parts)
+            return " or ".join(option.words() for option in self.inner)
         if self.kind in ("list", "mapping"):
-            return f"a {self.kind}, each {'item' if self.kind == 'list' else 'value'} {self.parts[0].words()}"
+            return f"a {self.kind}, each {'item' if self.kind == 'list' else 'value'} {self.inner[0].words()}"
         if self.choices and self.kind != "null":
             return f"one of {listing(map(show, self.choices), _MOST_CHOICES)}"
         if self.kind not in ("int", "float"):
@@ -138,9 +138,9 @@ class ParamType:
     def __str__(self) -> str:
         """What a table says: `int`, `list of float`, `one of a, b`, `str or null`."""
         if self.kind == "union":
-            return " or ".join(map(str, self.parts))
+            return " or ".join(map(str, self.inner))
         if self.kind in ("list", "mapping"):
-            return f"{self.kind} {'of' if self.kind == 'list' else 'to'} {self.parts[0]}"
+            return f"{self.kind} {'of' if self.kind == 'list' else 'to'} {self.inner[0]}"
         if self.kind == "literal":
             return "one of " + ", ".join(choice if isinstance(choice, str) else show(choice) for choice in self.choices)
         return self.kind
@@ -151,7 +151,7 @@ class ParamType:
         Args:
             variable: schema of a text that may stand for any value but a text, where there is such a text.
         """
-        schemas = [part._schema(variable) for part in (self.parts if self.kind == "union" else (self,))]
+        schemas = [option._schema(variable) for option in (self.inner if self.kind == "union" else (self,))]
         if variable is not None and schemas != [{"type": "string"}]:
             schemas.append(variable)
         return schemas[0] if len(schemas) == 1 else {"anyOf": schemas}
@@ -160,9 +160,9 @@ class ParamType:
         if self.kind == "literal":
             return {"enum": list(self.choices)}
         if self.kind == "list":
-            return {"type": "array", "items": self.parts[0].schema(variable)}
+            return {"type": "array", "items": self.inner[0].schema(variable)}
         if self.kind == "mapping":
-            return {"type": "object", "additionalProperties": self.parts[0].schema(variable)}
+            return {"type": "object", "additionalProperties": self.inner[0].schema(variable)}
         schema: dict[str, Any] = {"type": _JSON[self.kind]}
         if self.kind in ("int", "float"):
             bounds = {"minimum": self.minimum, "maximum": self.maximum}

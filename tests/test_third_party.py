@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from sidelight_specs import Artifact
+from sidelight_specs import Artifact, kinds
 
 ROOT = Path(__file__).parents[1]
 EXAMPLE = ROOT / "examples" / "acme-prototypes"
@@ -55,6 +55,7 @@ def test_it_has_at_most_120_lines_and_imports_nothing_of_the_kernel():
 
 def test_the_kind_is_stored_and_read_back(run, site, monkeypatch):
     monkeypatch.syspath_prepend(site)
+    monkeypatch.setattr(kinds, "_load", kinds._load_entry_point)  # not the catalog of an earlier test's plugins
     _, out = run
     manifest = json.loads((out / "run.json").read_text())
     (folder,) = (item["folder"] for item in manifest["results"] if "explanations" in item["folder"])

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import pytest
-from sidelight.problems import RecipeError
 from sidelight.recipe.load import load_recipe
 from sidelight.registry.catalog import installed
+from sidelight_specs.problems import RecipeError
 
 FACES = {"data": {"use": "images/faces"}, "classifier": {"use": "zoo/faces-classifier"}}
 DIGITS = {"data": {"use": "images/digits"}, "classifier": {"use": "classifiers/lenet"}}

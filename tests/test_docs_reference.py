@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 import yaml
-from sidelight.document import read_params, read_plain
-from sidelight.problems import Problems
 from sidelight.recipe.load import load_recipe
 from sidelight.registry.catalog import installed
+from sidelight_specs.documents import read_params, read_plain
+from sidelight_specs.problems import Problems
 
 TOOL = Path(__file__).parent.parent / "tools" / "reference.py"
 

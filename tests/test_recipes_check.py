@@ -8,11 +8,11 @@ from pathlib import Path
 
 import jsonschema
 import pytest
-from sidelight.document import read_yaml, to_plain
-from sidelight.problems import Problems
 from sidelight.recipe.load import load_recipe
 from sidelight.registry.catalog import installed
 from sidelight_dev.schema import recipe_schema
+from sidelight_specs.documents import read_yaml, to_plain
+from sidelight_specs.problems import Problems
 
 ROOT = Path(__file__).parent.parent
 RECIPES = sorted((ROOT / "recipes").rglob("*.yaml"))

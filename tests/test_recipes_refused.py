@@ -16,9 +16,9 @@ from pathlib import Path
 import pytest
 import yaml
 from sidelight.cli import main
-from sidelight.problems import RecipeError
 from sidelight.recipe.load import load_recipe
 from sidelight.registry.catalog import installed
+from sidelight_specs.problems import RecipeError
 
 ROOT = Path(__file__).parent.parent
 RECIPES = sorted((ROOT / "recipes").rglob("*.yaml"))

@@ -7,9 +7,9 @@ import types
 
 import pytest
 from sidelight.cli import frame, host, main
-from sidelight.problems import Place, Problem, RecipeError
 from sidelight_specs import Cancelled, NotFittedError, SidelightError, UserError
 from sidelight_specs.commands import Command
+from sidelight_specs.problems import Place, Problem, RecipeError
 
 HELP = """\
 usage: sidelight [--debug] COMMAND ...

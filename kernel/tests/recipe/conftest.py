@@ -7,7 +7,6 @@ from typing import Any, Literal
 
 import pytest
 from hypothesis import settings
-from sidelight.problems import RecipeError
 from sidelight.recipe.load import load_recipe
 from sidelight.registry.catalog import Unavailable
 from sidelight.registry.discover import PluginEntry
@@ -25,6 +24,7 @@ from sidelight_specs import (
     params,
 )
 from sidelight_specs.host import Available
+from sidelight_specs.problems import RecipeError
 
 settings.register_profile("untimed", deadline=None)
 settings.load_profile("untimed")

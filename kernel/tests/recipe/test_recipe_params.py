@@ -6,9 +6,9 @@ import attrs
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from sidelight.document import read_params, read_plain
-from sidelight.problems import Place, Problems
 from sidelight_specs import param, params
+from sidelight_specs.documents import read_params, read_plain
+from sidelight_specs.problems import Place, Problems
 
 
 @params

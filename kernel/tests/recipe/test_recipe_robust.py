@@ -6,9 +6,9 @@ import json
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from sidelight.problems import RecipeError
 from sidelight.recipe.load import KEYS, load_recipe
 from sidelight.recipe.model import SECTIONS
+from sidelight_specs.problems import RecipeError
 
 TEXT = """\
 recipe: 1

@@ -8,8 +8,8 @@ import pytest
 import yaml
 from hypothesis import given
 from hypothesis import strategies as st
-from sidelight.document import MAX_DIGITS, explain_text, plain_scalar, read_yaml, to_plain
-from sidelight.problems import Problems
+from sidelight_specs.documents import MAX_DIGITS, explain_text, plain_scalar, read_yaml, to_plain
+from sidelight_specs.problems import Problems
 
 WORDS = """
 yes no on off True TRUE False Null NULL y n 010 08 0x1F 0o17 0b1 1_000 1:30 190:20:30 1,5 2001-01-01 = . - + e5 1e 1e+

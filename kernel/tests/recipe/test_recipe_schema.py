@@ -8,9 +8,9 @@ import jsonschema
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from sidelight.document import read_params, read_plain
-from sidelight.problems import Problems, RecipeError
 from sidelight.recipe.load import load_recipe
+from sidelight_specs.documents import read_params, read_plain
+from sidelight_specs.problems import Problems, RecipeError
 
 SMALLEST = {"recipe": 1, "data": {"use": "shop/digits"}, "classifier": {"use": "shop/lenet"}}
 

@@ -8,7 +8,7 @@ import socket
 from pathlib import Path
 
 import pytest
-from sidelight.problems import RecipeError
+from sidelight_specs.problems import RecipeError
 
 BASE = """\
 recipe: 1

@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from sidelight.document import read_plain, to_plain
-from sidelight.problems import Problems
 from sidelight.recipe.compose import fill_in
+from sidelight_specs.documents import read_plain, to_plain
+from sidelight_specs.problems import Problems
 from sidelight_specs.recipe import escape
 
 

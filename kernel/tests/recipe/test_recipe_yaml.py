@@ -6,8 +6,8 @@ import json
 
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
-from sidelight.document import MAX_DEPTH, UNREADABLE, read_plain, read_yaml, to_plain
-from sidelight.problems import Problems
+from sidelight_specs.documents import MAX_DEPTH, UNREADABLE, read_plain, read_yaml, to_plain
+from sidelight_specs.problems import Problems
 
 
 def read(text):

@@ -21,6 +21,13 @@ def quoted(text: str) -> str:
     return f'"{"".join(printable)}"'
 
 
+def clean(text: str) -> str:
+    """The text with control characters escaped, but for newlines and tabs: safe on a terminal."""
+    if text.isprintable():
+        return text
+    return "".join(char if char.isprintable() or char in "\n\t" else repr(char)[1:-1] for char in text)
+
+
 def show(data: Any) -> str:
     """A plain value as the author of a recipe would recognise it."""
     if data is None or isinstance(data, bool):

@@ -14,13 +14,13 @@ from typing import TYPE_CHECKING
 
 from sidelight_specs import Cancelled, SidelightError, UserError
 from sidelight_specs.hooks import COMMAND
+from sidelight_specs.problems import RecipeError
+from sidelight_specs.wording import clean
 
 from sidelight.cli import DONE, FAILED, INTERRUPTED, STOPPED, USER
 from sidelight.cli.host import KernelHost, sidelight_commands, write_error
-from sidelight.problems import RecipeError
 from sidelight.registry.discover import index
 from sidelight.underway import deaf_to_interrupts, doing, watch_interrupts
-from sidelight.untrusted import clean
 
 if TYPE_CHECKING:
     from sidelight_specs.commands import Command

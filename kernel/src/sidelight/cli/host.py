@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING, Any, TextIO
 from sidelight_specs import UserError, hookimpl
 from sidelight_specs.commands import Command
 from sidelight_specs.host import Available, Host, Installed
-
-from sidelight.untrusted import clean
+from sidelight_specs.wording import clean
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

@@ -14,9 +14,10 @@ import threading
 import time
 from contextlib import suppress
 
+from sidelight_specs.wording import clean
+
 from sidelight import underway
 from sidelight.cli import DONE, FAILED, INTERRUPTED, STOPPED
-from sidelight.untrusted import clean
 
 _EXEC = sys.platform == "darwin"  # Apple's frameworks, Metal among them, refuse a process that was only forked
 _CHANNEL = "SIDELIGHT_UNDERWAY"  # environment variable: descriptor of the shared file, process of the parent

@@ -12,8 +12,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, TextIO
 
 from sidelight_specs import hookimpl
-
-from sidelight.untrusted import clean
+from sidelight_specs.wording import clean
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, Any, Self
 from warnings import warn
 
 from sidelight_specs import SidelightError, UserError
+from sidelight_specs.files import read_regular
 
 from sidelight.engine.store import Scratch, left_behind, sync, sync_files
 from sidelight.registry.catalog import installed
 from sidelight.registry.load import Observers
-from sidelight.untrusted import read_regular
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

@@ -11,13 +11,13 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from sidelight_specs.documents import MAX_BYTES, UNREADABLE, Budget, Item, TooBigError, Value, read_plain, read_yaml
+from sidelight_specs.files import read_regular
+from sidelight_specs.problems import Place, Problems
 from sidelight_specs.recipe import COMPONENT_KEYS, VARIABLE_NAME
 from sidelight_specs.wording import did_you_mean, listing, quoted, show
 
-from sidelight.document import MAX_BYTES, UNREADABLE, Budget, Item, TooBigError, Value, read_plain, read_yaml
-from sidelight.problems import Place, Problems
 from sidelight.recipe.model import SECTIONS
-from sidelight.untrusted import read_regular
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

@@ -23,8 +23,8 @@ from sidelight_specs.facts import (
     wrong_images,
     wrong_question,
 )
+from sidelight_specs.problems import Problems
 
-from sidelight.problems import Problems
 from sidelight.recipe.model import Candidate, Recipe
 from sidelight.recipe.wiring import Wiring, checked, installed_hint
 

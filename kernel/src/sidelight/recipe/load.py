@@ -10,11 +10,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from sidelight_specs.documents import UNREADABLE, Item, Value, read_params
+from sidelight_specs.problems import Problems
 from sidelight_specs.recipe import COMPONENT_KEYS, ID, MAX_SEED, NAME, USE, VERSION, Explain
 from sidelight_specs.wording import did_you_mean, listing, quoted, show
 
-from sidelight.document import UNREADABLE, Item, Value, read_params
-from sidelight.problems import Problems
 from sidelight.recipe.compose import compose, is_component
 from sidelight.recipe.model import SECTIONS, Candidate, Recipe
 from sidelight.recipe.resolve import resolve

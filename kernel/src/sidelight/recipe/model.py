@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from attrs import define, field, frozen
 from sidelight_specs import ComponentDescriptor, Need, UserError
+from sidelight_specs.documents import Item, Value
 from sidelight_specs.facts import DataFacts, Mistake
 from sidelight_specs.host import Available
+from sidelight_specs.problems import Place, Problem, Problems
 from sidelight_specs.recipe import Explain, training_need
 from sidelight_specs.roles import ROLES
 from sidelight_specs.wording import quoted
 
-from sidelight.document import Item, Value
-from sidelight.problems import Place, Problem, Problems
 from sidelight.underway import HEAVY, doing, patience
 
 if TYPE_CHECKING:

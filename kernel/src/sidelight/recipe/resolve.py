@@ -23,9 +23,9 @@ from sidelight.registry.catalog import with_article
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
+    from sidelight_specs.problems import Problems
     from sidelight_specs.recipe import Explain
 
-    from sidelight.problems import Problems
     from sidelight.registry.catalog import Catalog
 
 _GIVEN = {name: role.gives for name, role in ROLES.items() if role.verb in ("find", "invert")}

@@ -14,13 +14,13 @@ from typing import TYPE_CHECKING, Any
 from attrs import field, frozen
 from sidelight_specs import Need, kinds
 from sidelight_specs.descriptors import meaning
+from sidelight_specs.documents import read_params
 from sidelight_specs.facts import Mistake
 from sidelight_specs.host import Available
 from sidelight_specs.recipe import TRAINING_SLOT
 from sidelight_specs.roles import ROLES
 from sidelight_specs.wording import did_you_mean, listing, quoted
 
-from sidelight.document import read_params
 from sidelight.recipe.model import Candidate
 from sidelight.registry.catalog import Unavailable, with_article
 
@@ -28,8 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from sidelight_specs import ComponentDescriptor
-
-    from sidelight.problems import Place
+    from sidelight_specs.problems import Place
 
 _MOST_NEIGHBOURS = 200  # files of a folder among which a similar name is looked for
 

@@ -16,11 +16,11 @@ from typing import TYPE_CHECKING
 
 import attrs
 from attrs import frozen
+from sidelight_specs.files import refuse_special
 from sidelight_specs.hooks import EXTENSIONS, GROUP_PREFIX
 from sidelight_specs.roles import ROLES
 
 from sidelight import cache
-from sidelight.untrusted import refuse_special
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence

@@ -23,11 +23,11 @@ from typing import TYPE_CHECKING, Any
 
 from attrs import frozen
 from sidelight_specs import UserError, param, params
+from sidelight_specs.files import read_regular
+from sidelight_specs.problems import Place, Problems
 
 from sidelight.cache import config_folder
-from sidelight.problems import Place, Problems
 from sidelight.registry.discover import normalise
-from sidelight.untrusted import read_regular
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -136,7 +136,7 @@ def read_policy(path: Path | None) -> Policy:
     """
     if path is None:
         return Policy()
-    from sidelight.document import UNREADABLE, read_params, read_yaml  # PyYAML, only where there is a policy
+    from sidelight_specs.documents import UNREADABLE, read_params, read_yaml  # PyYAML, only where there is a policy
 
     try:
         text = read_regular(path).decode("utf-8")

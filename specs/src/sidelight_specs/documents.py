@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING, Any
 import attrs
 import yaml
 from attrs import frozen
-from sidelight_specs.params import Param, ParamType, describe
-from sidelight_specs.wording import did_you_mean, listing, quoted, show
 
-from sidelight.problems import Place, Problems
+from sidelight_specs.params import Param, ParamType, describe
+from sidelight_specs.problems import Place, Problems
+from sidelight_specs.wording import did_you_mean, listing, quoted, show
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator

@@ -1,4 +1,4 @@
-"""Guards against what strangers have written: files that never end, and text that drives the terminal."""
+"""Files that a user names, guarded against those that never end."""
 
 from __future__ import annotations
 
@@ -14,13 +14,6 @@ _SPECIAL = {
     stat.S_IFCHR: "a device",
     stat.S_IFBLK: "a device",
 }
-
-
-def clean(text: str) -> str:
-    """The text with control characters escaped, but for newlines and tabs."""
-    if text.isprintable():
-        return text
-    return "".join(char if char.isprintable() or char in "\n\t" else repr(char)[1:-1] for char in text)
 
 
 def read_regular(path: Path, limit: int = -1) -> bytes:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import unicodedata
 
 from attrs import define, field, frozen
-from sidelight_specs import UserError
+
+from sidelight_specs.errors import UserError
 
 _LINE_WIDTH = 110
 """A longer source line is shown as a window around the caret."""

@@ -39,6 +39,14 @@ def test_an_invalid_answer_is_refused_by_name_and_not_kept(toys, tmp_path, how):
     assert kept(tmp_path, "toy/wrong") == []
 
 
+@pytest.mark.parametrize(("verb", "kind"), [("invert", "inversion"), ("find", "attributes")])
+def test_nothing_is_no_answer(toys, monkeypatch, verb, kind):
+    component = {"invert": "Flatten.invert", "find": "Axes.find"}[verb]
+    monkeypatch.setattr(f"sidelight_toy.behaviour.{component}", lambda *_: None)
+    with pytest.raises(SidelightError, match=f"gave 'NoneType', not '{kind}'"):
+        toys.run()
+
+
 def test_constant_heatmaps_are_a_warning_also_on_a_hit(toys):
     recipe = toys.small(explainers={"wrong": {"use": "toy/wrong", "with": {"how": "constant"}}})
     said = "explainers.wrong (toy/wrong): 6 of 6 heatmaps are constant and point at nothing"

@@ -142,15 +142,18 @@ class Steps:
         """The chosen images in the generator's latent space; nothing, with a warning, where the shapes differ."""
         session, shape = self.session, tuple(self.images.images.shape[1:])
 
-        def ask(inverter: Any, images: Tensor, _: Targets | None) -> Inversion | None:
+        def misfits() -> bool:
             generator = component.needed("generator")
             made = tuple(session.get(generator).image_shape) if generator is not None else shape
             if made != shape:
                 session.warn(f"{component.use}: no inversion, the generator makes {made} and the images are {shape}")
-                return None
+            return made != shape
+
+        def ask(inverter: Any, images: Tensor, _: Targets | None) -> Inversion:
             return cast("Inversion", inverter.invert(images))
 
-        inversion = self._in_shards(component, "invert", np.arange(len(self.images)), ask, kind=Inversion.kind)
+        every = np.arange(len(self.images))
+        inversion = self._in_shards(component, "invert", every, ask, skip=misfits, kind=Inversion.kind)
         if inversion is not None:
             self.inversions[component.id] = inversion
 
@@ -312,6 +315,8 @@ class Steps:
         rows: np.ndarray,
         ask: Callable[[Any, Tensor, Targets | None], A],
         targets: Targets | None = None,
+        *,
+        skip: Callable[[], bool] = lambda: False,
         **forms: Any,
     ) -> A:
         """A component's answer about images, shard by shard: from the store, or made, validated and kept.
@@ -320,8 +325,9 @@ class Steps:
             component: the component asked.
             verb: its step.
             rows: (n,) rows of the chosen images.
-            ask: gives the answer of the live component about images and targets; None for no answer at all.
+            ask: gives the answer of the live component about images and targets.
             targets: n questions, where the step has any.
+            skip: True if there is nothing to do, and the answer is None; called before the component is.
             forms: kind and number of classes, as for `check_valid`.
 
         Raises:
@@ -335,12 +341,15 @@ class Steps:
             if questions is not None:
                 doing = f"{verb} questions {shard.start} to {shard.stop - 1}"
 
-            def make(images: np.ndarray = images, questions: Targets | None = questions, doing: str = doing) -> A:
+            def make(
+                images: np.ndarray = images, questions: Targets | None = questions, doing: str = doing
+            ) -> A | None:
                 instance = session.get(component)
+                if skip():
+                    return None
                 with session.inside(component, doing):
                     answer = ask(instance, as_images(images, session.device), questions)
-                if answer is not None:
-                    check_valid(answer, component, images.shape, **forms)
+                check_valid(answer, component, images.shape, **forms)
                 return answer
 
             inputs = {"images": images} if questions is None else {"images": images, "targets": questions}

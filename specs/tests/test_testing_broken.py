@@ -30,7 +30,7 @@ EXTENSIONS = {
 GOOD = [(item.role, item.name) for item in broken_promises.GOOD]
 GOOD += [("kind", "broken.good"), ("command", "good"), ("observer", "good")]
 BAD = [(item.role, item.name) for item in broken_promises.BAD]
-BAD += [("explainer", "light-import"), ("explainer", "entry-point")]
+BAD += [("explainer", "light-import"), ("explainer", "import-changes-nothing"), ("explainer", "entry-point")]
 BAD += [(group, name) for group, entries in EXTENSIONS.items() for name in entries if (group, name) not in GOOD]
 
 
@@ -56,7 +56,8 @@ def write_distribution(site):
     groups = {}
     for item in broken_promises.GOOD + broken_promises.BAD:
         groups.setdefault(item.role, []).append(f"{item.name} = broken_promises")
-    groups["explainer"] += ["light-import = heavy_on_import", "entry-point = broken_promises"]
+    groups["explainer"] += ["light-import = heavy_on_import", "import-changes-nothing = changes_on_import"]
+    groups["explainer"] += ["entry-point = broken_promises"]
     groups |= {
         group: [f"{name} = {module}" for name, module in entries.items()] for group, entries in EXTENSIONS.items()
     }

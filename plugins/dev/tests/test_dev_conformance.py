@@ -2,4 +2,4 @@
 
 from sidelight_specs.testing import component_tests
 
-test_conformance = component_tests("sidelight-dev", checks=16)
+test_conformance = component_tests("sidelight-dev", checks=20)

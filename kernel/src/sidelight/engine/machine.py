@@ -13,8 +13,7 @@ from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING, Any
 
 from sidelight_specs import Cancelled, UserError
-
-from sidelight.underway import in_main_thread
+from sidelight_specs.surroundings import in_main_thread
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -15,6 +15,7 @@ import attrs
 from sidelight_specs import Artifact, Cancelled, SidelightError, UserError, kinds
 from sidelight_specs.fingerprint import own_streams
 from sidelight_specs.results import State
+from sidelight_specs.surroundings import Surroundings, in_main_thread
 
 from sidelight import underway
 from sidelight.engine.guard import Guard
@@ -23,8 +24,6 @@ from sidelight.engine.machine import DTYPE, Cancellation, thread_count
 from sidelight.engine.progress import Display
 from sidelight.engine.store import Entry, Store
 from sidelight.recipe.model import Resolved, ResolvedComponent
-from sidelight.surroundings import Surroundings
-from sidelight.underway import in_main_thread
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Set

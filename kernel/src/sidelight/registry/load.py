@@ -159,7 +159,7 @@ def _guard(action: Callable[[], T], doing: str, module: str) -> T:
         Failure: the plugin raised, or changed what others rely on.
         KeyboardInterrupt: the user has pressed Ctrl-C.
     """
-    from sidelight.surroundings import Surroundings  # nothing of this is needed to list what is installed
+    from sidelight_specs.surroundings import Surroundings  # nothing of this is needed to list what is installed
 
     with watch_interrupts() as presses:
         surroundings = Surroundings()

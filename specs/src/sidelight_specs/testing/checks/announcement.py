@@ -32,19 +32,37 @@ def entry_point(case: Case) -> None:
 @check(*roles.ROLES, *EXTENSIONS)
 def light_import(case: Case) -> None:
     """Importing the light module imports no heavy package."""
-    heavy = _heavy_imports(case.announced.module)
-    assert not heavy, f"importing {case.announced.module} imports {heavy}"
+    heavy, _ = _import(case.announced.module)
+    assert not heavy, f"importing {case.announced.module} imports {', '.join(heavy)}"
+
+
+@check(*roles.ROLES, *EXTENSIONS)
+def import_changes_nothing(case: Case) -> None:
+    """Importing the light module leaves the interpreter as it was: other modules, streams, the working folder."""
+    _, changed = _import(case.announced.module)
+    assert not changed, f"importing {case.announced.module} {changed}, which others rely on"
+
+
+_IMPORT = """
+import json, sys
+sys.path[:], heavy = {path!r}, {heavy!r}
+from importlib import import_module
+from sidelight_specs.surroundings import Surroundings
+before, write = Surroundings(), sys.stdout.write
+import_module({module!r})
+changed = before.mend()
+write("\\n" + json.dumps([[name for name in heavy if name in sys.modules], changed]))
+"""
 
 
 @lru_cache
-def _heavy_imports(module: str) -> str:
-    code = (
-        f"import sys; sys.path[:] = {sys.path!r}; import importlib; importlib.import_module({module!r}); "
-        f"print(*sorted(set({HEAVY!r}) & set(sys.modules)))"
-    )
+def _import(module: str) -> tuple[list[str], str]:
+    """Heavy packages that a light module imports in a fresh interpreter, and what it changed there, as a predicate."""
+    code = _IMPORT.format(path=sys.path, heavy=HEAVY, module=module)
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert done.returncode == 0, f"importing {module} in a fresh interpreter failed:\n{done.stderr}"
-    return done.stdout.strip()
+    heavy, changed = json.loads(done.stdout.splitlines()[-1])
+    return heavy, changed
 
 
 @check()

@@ -4,7 +4,7 @@ import json
 import time
 
 import pytest
-from sidelight.surroundings import Surroundings
+from sidelight_specs.surroundings import Surroundings
 
 
 @pytest.mark.skipif(not hasattr(time, "tzset"), reason="the platform has no tzset")

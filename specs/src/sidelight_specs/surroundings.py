@@ -9,13 +9,12 @@ from __future__ import annotations
 import os
 import signal
 import sys
+import threading
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sidelight_specs.fingerprint import restore, settings
-
-from sidelight.underway import in_main_thread
 
 if TYPE_CHECKING:
     from types import ModuleType
@@ -30,6 +29,11 @@ _OWN = frozenset({"attr", "attrs", "numpy", "pluggy", "sidelight", "sidelight_sp
 _MODES = ("torch's gradient mode", "torch's default dtype")
 _NAMED = 4
 """Changes that a message lists."""
+
+
+def in_main_thread() -> bool:
+    """True in the one thread that Python delivers signals to."""
+    return threading.current_thread() is threading.main_thread()
 
 
 class Surroundings:

@@ -24,6 +24,8 @@ from sidelight_specs import Cancelled, SidelightError
 
 from .conftest import Site
 
+pytestmark = pytest.mark.processes
+
 TOYS = Path(__file__).parent / "toys"
 HOOK = "from sidelight_specs import DataDescriptor, ExplainerDescriptor, hookimpl, param, params\n"
 THING = "ExplainerDescriptor(name='thing', summary='s', factory='m:C', gives='heatmap'{})"

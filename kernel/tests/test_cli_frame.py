@@ -246,6 +246,7 @@ sys.exit(code)
 @pytest.mark.parametrize(
     "argv", [["--help"], ["--version"], ["plugins"], ["plugins", "--json"], ["plugins", "--no-load"]]
 )
+@pytest.mark.processes
 def test_no_plugin_and_no_torch_is_imported(site, argv):
     site.install("torch", version="99.0", files={"torch.py": ""})  # a quick stand-in, first on the path
     light = site.plugin("acme-heavy", "import torch")

@@ -32,6 +32,7 @@ def crowd(site):
     return site
 
 
+@pytest.mark.processes
 def test_the_listing_names_everything_that_is_broken(crowd):
     done = crowd.sidelight("plugins")
     assert (done.returncode, done.stderr) == (0, "")
@@ -45,6 +46,7 @@ def test_the_listing_names_everything_that_is_broken(crowd):
     assert "Traceback" not in done.stdout
 
 
+@pytest.mark.processes
 def test_the_same_as_json(crowd):
     done = crowd.sidelight("plugins", "--json", "--role", "explainer")
     assert (done.returncode, done.stderr) == (0, "")
@@ -67,6 +69,7 @@ def test_the_same_as_json(crowd):
     assert [problem["distribution"] for problem in listing["problems"]] == [MALFORMED]
 
 
+@pytest.mark.processes
 def test_metadata_alone_names_what_metadata_shows(crowd):
     done = crowd.sidelight("plugins", "--no-load", "--json")
     listing = json.loads(done.stdout)
@@ -114,6 +117,7 @@ def recipe(crowd):
     return write
 
 
+@pytest.mark.processes
 def test_every_other_command_works_beside_broken_plugins(crowd, recipe):
     for arguments in (
         ["--help"],
@@ -130,6 +134,7 @@ def test_every_other_command_works_beside_broken_plugins(crowd, recipe):
         assert done.stdout
 
 
+@pytest.mark.processes
 def test_the_schema_holds_what_works_and_names_what_does_not(crowd):
     done = crowd.sidelight("schema")
     assert done.returncode == 0
@@ -141,6 +146,7 @@ def test_the_schema_holds_what_works_and_names_what_does_not(crowd):
 
 
 @pytest.mark.parametrize("command", ["check", "run"])
+@pytest.mark.processes
 def test_a_recipe_that_names_broken_ones_is_told_which_and_why(crowd, recipe, command):
     done = crowd.sidelight(command, recipe(*BROKEN, MALFORMED))
     assert (done.returncode, done.stdout) == (2, "")
@@ -151,12 +157,14 @@ def test_a_recipe_that_names_broken_ones_is_told_which_and_why(crowd, recipe, co
     assert f"recipe.yaml:11:25: {MALFORMED} (" in done.stderr
 
 
+@pytest.mark.processes
 def test_verify_names_a_plugin_that_exits(crowd):
     done = crowd.sidelight("verify", "acme-exit")
     assert done.returncode == 1
     assert "FAILED entry-point: SystemExit: 7" in done.stdout
 
 
+@pytest.mark.processes
 def test_verify_names_a_file_that_cannot_be_read(crowd):
     done = crowd.sidelight("verify", MALFORMED)
     assert (done.returncode, done.stdout) == (2, "")
@@ -164,6 +172,7 @@ def test_verify_names_a_file_that_cannot_be_read(crowd):
 
 
 @pytest.mark.parametrize("name", BROKEN)
+@pytest.mark.processes
 def test_a_command_that_is_asked_for_a_broken_one_says_so(crowd, name):
     done = crowd.sidelight("describe", f"{name}/thing")
     assert (done.returncode, done.stdout) == (2, "")
@@ -171,6 +180,7 @@ def test_a_command_that_is_asked_for_a_broken_one_says_so(crowd, name):
     assert BROKEN[name][1] in done.stderr
 
 
+@pytest.mark.processes
 def test_a_command_that_is_asked_for_an_unreadable_one_says_so(crowd):
     done = crowd.sidelight("describe", f"{MALFORMED}/thing")
     assert done.returncode == 2

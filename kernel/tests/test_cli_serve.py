@@ -18,6 +18,7 @@ def served(toys, **options):
     return [call for call in toys.calls if call.startswith(("serve", "provides"))], opened
 
 
+@pytest.mark.processes
 def test_a_run_is_served_with_its_components_alive_and_loops_watched(toys):
     recipe = copy.deepcopy(toys.RECIPE)
     recipe["renderers"]["live"] = {"use": "toy/live"}
@@ -29,6 +30,7 @@ def test_a_run_is_served_with_its_components_alive_and_loops_watched(toys):
     assert not [call for call in toys.calls if call.startswith("fit")]
 
 
+@pytest.mark.processes
 def test_a_run_without_a_live_renderer_is_served_by_the_one_named(toys, capsys):
     toys.run()
     assert main(["serve", "runs/toys", "--use", "toy/live", "--port", "8"]) == 0
@@ -38,6 +40,7 @@ def test_a_run_without_a_live_renderer_is_served_by_the_one_named(toys, capsys):
     assert 'did you mean "toy/live"' in capsys.readouterr().err
 
 
+@pytest.mark.processes
 def test_relative_paths_of_a_run_are_meant_from_where_it_was_made(toys, tmp_path, monkeypatch):
     made = Path.cwd()
     run = toys.run().folder

@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+pytestmark = pytest.mark.processes
+
 TOYS = Path(__file__).parent / "toys"
 RECIPE = """
 # Which pixels are bright?

@@ -32,6 +32,7 @@ def test_an_exception_names_the_component_and_the_step(toys, tmp_path):
     assert isinstance(caught.value.__cause__, ValueError)
 
 
+@pytest.mark.training
 def test_earlier_steps_and_shards_are_kept(toys):
     with pytest.raises(SidelightError, match="questions 2 to 3"):
         toys.run(failing(toys, image=2))
@@ -48,11 +49,13 @@ def test_a_users_mistake_stays_one_and_names_the_component(toys):
     assert caught.value.fix == "Draw one."
 
 
+@pytest.mark.training
 def test_a_component_cannot_end_the_process(toys):
     with pytest.raises(SidelightError, match="SystemExit"):
         toys.run(failing(toys, error="exit"))
 
 
+@pytest.mark.training
 def test_ctrl_c_stops_at_the_next_item_and_keeps_what_was_finished(toys, tmp_path):
     before = signal.getsignal(signal.SIGINT)  # ignored where the shell has started the tests in the background
     with pytest.raises(Cancelled, match="running again continues"):
@@ -88,6 +91,7 @@ def test_a_run_can_be_stopped_from_outside(toys):
 
 
 @pytest.mark.parametrize("role", ["data", "classifier"])
+@pytest.mark.training
 def test_without_images_or_classifier_the_run_ends_and_leaves_the_last_good_one(toys, role, monkeypatch):
     good = toys.run(failing(toys, error="none"), out="mine")
     before = {path: path.read_bytes() for path in good.folder.rglob("*") if path.is_file()}
@@ -110,6 +114,7 @@ def test_the_command_line_says_it_in_one_message(toys, tmp_path, capfd):
     assert json.loads(Path("runs/bad/run.json").read_text())["status"] == "failed"
 
 
+@pytest.mark.training
 def test_a_broken_cache_entry_is_mended_on_the_way(toys, tmp_path):
     recipe = failing(toys, error="none")
     first = toys.run(recipe)
@@ -122,6 +127,7 @@ def test_a_broken_cache_entry_is_mended_on_the_way(toys, tmp_path):
     assert again.results.warnings == first.results.warnings
 
 
+@pytest.mark.training
 def test_entries_that_have_changed_places_are_made_anew(toys, tmp_path):
     first = toys.run()
     entries = sorted(document.parent for document in (tmp_path / "cache" / "v2").rglob("entry.json"))
@@ -135,6 +141,7 @@ def test_entries_that_have_changed_places_are_made_anew(toys, tmp_path):
     assert len(noticed) == len(entries) >= 23
 
 
+@pytest.mark.training
 def test_a_run_folder_on_a_full_disk_is_the_users_to_mend_and_costs_no_cache_entry(toys, monkeypatch, tmp_path):
     recipe = failing(toys, error="none")
     toys.run(recipe)
@@ -160,6 +167,7 @@ def with_failing(toys, **sections):
     )
 
 
+@pytest.mark.training
 def test_a_failing_metric_costs_nothing_but_its_own_number(toys):
     recipe = with_failing(toys, metrics={"bad": {"use": "toy/failing-metric", "with": {"of": "bright"}}})
     run = toys.run(recipe, check=False)
@@ -174,6 +182,7 @@ def test_a_failing_metric_costs_nothing_but_its_own_number(toys):
         run.check()
 
 
+@pytest.mark.training
 def test_what_a_metric_cannot_measure_is_an_answer_and_no_error(toys):
     options = {"of": "bright", "error": "user"}
     recipe = with_failing(toys, metrics={"bad": {"use": "toy/failing-metric", "with": options}})
@@ -191,6 +200,7 @@ def test_a_failing_renderer_costs_no_other_page_and_leaves_no_half_page(toys):
     assert any("renderers.bad" in text for text in run.manifest["warnings"])
 
 
+@pytest.mark.training
 def test_several_failures_are_one_error_that_names_all(toys):
     recipe = with_failing(
         toys,
@@ -210,12 +220,14 @@ def test_a_users_mistake_stays_one_when_other_steps_are_left_out_because_of_it()
     assert not isinstance(raised.value, UserError)
 
 
+@pytest.mark.training
 def test_a_renderer_that_changes_the_results_ends_the_run(toys):
     recipe = with_failing(toys, renderers={"bad": {"use": "toy/failing-page", "with": {"how": "change"}}})
     with pytest.raises(SidelightError, match=r"renderers.bad \(toy/failing-page\) changed the results"):
         toys.run(recipe)
 
 
+@pytest.mark.training
 def test_a_metric_that_changes_what_it_measures_changes_nothing(toys):
     options = {"of": "bright", "error": "change"}
     changing = toys.run(with_failing(toys, metrics={"bad": {"use": "toy/failing-metric", "with": options}}))

@@ -128,6 +128,7 @@ def expect_contained(toys, tmp_path, undisturbed, disturbed, said):
 
 
 @pytest.mark.parametrize("way", DISTURBED)
+@pytest.mark.training
 def test_who_disturbs_a_shared_model_is_named_and_its_neighbours_answer_is_what_it_was(
     toys, tmp_path, undisturbed, way
 ):

@@ -9,6 +9,7 @@ import torch
 from sidelight_specs import SidelightError, UserError
 
 
+@pytest.mark.training
 def test_every_role_takes_part(toys):
     results = toys.run().results
     assert list(results.explanations) == ["bright", "talk"]
@@ -40,6 +41,7 @@ def test_an_explainer_gets_shards_and_gives_one_explanation(toys):
     assert whole.results.explanations["bright"].digest() == in_shards.results.explanations["bright"].digest()
 
 
+@pytest.mark.training
 def test_the_second_run_makes_nothing(toys):
     first = toys.run()
     made = len(toys.calls)
@@ -50,6 +52,7 @@ def test_the_second_run_makes_nothing(toys):
     assert all(step["made"] == 0 for step in second.manifest["steps"])
 
 
+@pytest.mark.training
 def test_a_changed_parameter_makes_its_component_anew_and_nothing_before_it(toys):
     toys.run()
     toys.calls.clear()
@@ -80,6 +83,7 @@ def test_changed_data_trains_again(toys, tmp_path):
     assert "fit step 0" in toys.calls
 
 
+@pytest.mark.training
 def test_two_seeds_give_two_answers_and_one_seed_the_same(toys, monkeypatch, tmp_path):
     recipe = toys.small(explainers={"bright": {"use": "toy/brightness"}})
     first = toys.run(recipe)
@@ -92,6 +96,7 @@ def test_two_seeds_give_two_answers_and_one_seed_the_same(toys, monkeypatch, tmp
     )
 
 
+@pytest.mark.training
 def test_another_number_of_threads_has_keys_of_its_own_and_is_served_again(toys, monkeypatch):
     for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
         monkeypatch.setenv(name, "1")
@@ -133,6 +138,7 @@ def test_a_warning_is_said_once(toys, capfd):
     assert lines.count("warning: toy/talkative: said") == 1
 
 
+@pytest.mark.training
 def test_what_a_component_keeps_for_itself_survives_the_loss_of_the_step(toys):
     recipe = toys.small(explainers={"talk": {"use": "toy/talkative"}})
     toys.run(recipe)
@@ -140,6 +146,7 @@ def test_what_a_component_keeps_for_itself_survives_the_loss_of_the_step(toys):
     assert toys.calls.count("make") == 1
 
 
+@pytest.mark.training
 def test_all_asks_every_image_about_every_other_class(toys):
     recipe = toys.small(
         explainers={"bright": {"use": "toy/brightness"}},
@@ -164,6 +171,7 @@ def test_other_tasks(toys, task, columns):
     assert set(results.targets.probe.tolist()) <= {0, 1}
 
 
+@pytest.mark.training
 def test_images_of_another_shape_than_the_generators_are_not_inverted(toys):
     recipe = toys.small(
         generator={"use": "toy/pixels", "with": {"size": 8}},
@@ -179,6 +187,7 @@ def test_images_of_another_shape_than_the_generators_are_not_inverted(toys):
         assert results.measurements == {"total": {}}
 
 
+@pytest.mark.training
 def test_parts_of_two_generators_keep_to_their_own(toys):
     two = {"generator": {"use": "toy/pixels"}, "faint": {"use": "toy/pixels"}}
     recipe = toys.small(
@@ -206,6 +215,7 @@ def test_a_split_that_the_data_does_not_have(toys):
         toys.run(toys.small(), set=["explain.split=tset"])
 
 
+@pytest.mark.training
 def test_the_manifest(toys):
     finished = toys.run()
     manifest = json.loads((finished.folder / "run.json").read_text())
@@ -224,6 +234,7 @@ def test_the_manifest(toys):
     assert "explanations/bright" in manifest["outputs"]["artifacts"]
 
 
+@pytest.mark.training
 def test_a_run_is_read_back_as_it_was(toys):
     finished = toys.run()
     again = sidelight.load_run("runs/toys")
@@ -240,12 +251,14 @@ def test_a_run_is_read_back_as_it_was(toys):
     assert again.pages[0].read_text().startswith("toys")
 
 
+@pytest.mark.training
 def test_a_run_that_is_moved_is_still_a_run(toys, tmp_path):
     toys.run()
     (tmp_path / "runs" / "toys").rename(tmp_path / "elsewhere")
     assert sidelight.load_run(tmp_path / "elsewhere").pages[0].exists()
 
 
+@pytest.mark.training
 def test_damage_to_a_runs_folder_is_named(toys, tmp_path):
     folder = toys.run(toys.small()).folder
     (folder / "results" / "split" / "arrays.npz").write_bytes(b"")

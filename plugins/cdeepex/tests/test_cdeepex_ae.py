@@ -5,6 +5,8 @@ from sidelight_cdeepex.params import AeParams
 from sidelight_specs import NotFittedError
 from sidelight_specs.testing import ToyData, ToyRun
 
+pytestmark = pytest.mark.training
+
 
 @pytest.fixture(scope="module")
 def trained():
@@ -14,7 +16,6 @@ def trained():
     return ae, run
 
 
-@pytest.mark.training
 def test_unseen_images_are_reproduced_better_than_by_their_mean(trained):
     ae, _ = trained
     train, test = (torch.from_numpy(ToyData().split(name).images) for name in ("train", "test"))

@@ -8,6 +8,8 @@ from sidelight_specs import NotFittedError, SidelightError
 from sidelight_specs.testing import ToyData, ToyRun
 from torch.distributions import Normal, kl_divergence
 
+pytestmark = pytest.mark.training
+
 
 @pytest.fixture(scope="module")
 def trained():
@@ -38,7 +40,6 @@ def test_the_divergence_is_that_of_normal_distributions():
     torch.testing.assert_close(divergence(mean, log_variance), expected)
 
 
-@pytest.mark.training
 def test_unseen_images_are_reproduced_better_than_by_their_mean(trained):
     vae, _ = trained
     train, test = (torch.from_numpy(ToyData().split(name).images) for name in ("train", "test"))

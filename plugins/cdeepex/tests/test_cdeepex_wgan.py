@@ -8,6 +8,8 @@ from sidelight_specs import NotFittedError
 from sidelight_specs.testing import ToyData, ToyRun
 from torch import nn
 
+pytestmark = pytest.mark.training
+
 DATA = ToyData((1, 16, 16))
 SMALL = {"latent": 6, "width": 8, "critic_width": 8, "batch": 24, "rate": 0.003, "critic_rate": 0.003, "average": 0.9}
 
@@ -57,7 +59,6 @@ def critic_of(network, seed=0, **options):
     return Critic(network, GanParams(**options), torch.Generator().manual_seed(seed))
 
 
-@pytest.mark.training
 def test_between_two_points_the_critic_finds_their_distance():
     """Two point masses lie d apart: slope s gains d s and costs 10 (s - 1)^2, so that s = 1 + d / 20 is best."""
     torch.manual_seed(0)
@@ -90,7 +91,6 @@ def test_the_average_follows_weights_and_running_statistics():
     assert average.num_batches_tracked == 7
 
 
-@pytest.mark.training
 def test_samples_come_to_look_like_the_training_images(trained):
     gan, _ = trained
     real = torch.from_numpy(DATA.split("train").images)

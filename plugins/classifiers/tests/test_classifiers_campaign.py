@@ -560,6 +560,7 @@ def test_there_are_more_than_a_hundred():
 
 
 @pytest.mark.parametrize("name", FILES)
+@pytest.mark.processes
 def test_a_hostile_file_is_refused_in_a_sentence_or_harmless(name, honest, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     began = time.process_time()

@@ -171,6 +171,7 @@ def model(request):
 
 
 @pytest.mark.parametrize("form", ["exported", "decomposed", "scripted", "traced"])
+@pytest.mark.processes
 def test_an_honest_model_gives_what_it_gave_in_torch(model, form, tmp_path):
     images = torch.rand(3, 3, 16, 16, generator=torch.Generator().manual_seed(0))
     path = tmp_path / "model"

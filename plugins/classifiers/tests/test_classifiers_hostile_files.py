@@ -285,6 +285,7 @@ def test_two_members_of_one_name_are_refused(load, pt2, tmp_path):
 
 @given(data=st.data())
 @settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@pytest.mark.processes
 def test_damage_anywhere_gives_scores_or_a_user_error(load, pt2, scripted, tmp_path, images, data):
     content = bytearray(data.draw(st.sampled_from([pt2, scripted])).read_bytes())
     at = data.draw(st.integers(0, len(content) - 9))

@@ -53,6 +53,7 @@ def test_how_a_child_ends_is_answered(does, answer):
     assert sandbox._fork(REQUEST, does) == answer
 
 
+@pytest.mark.processes
 def test_an_endless_child_is_ended_by_its_cpu_time():
     assert sandbox._fork(REQUEST, loop)["signal"] in {signal.SIGXCPU, signal.SIGKILL}
 
@@ -104,6 +105,7 @@ def test_a_file_that_changes_meanwhile_is_refused(pt2, load):
         load(pt2).load("another digest")
 
 
+@pytest.mark.processes
 def test_the_helper_outlives_a_file_that_crashes_it(pt2, load, images, monkeypatch):
     load(pt2).scores(images)
     helper = sandbox._helper

@@ -29,6 +29,7 @@ def make_importable(plugin, site):
     return plugin / "src"
 
 
+@pytest.mark.processes
 def test_the_tests_of_a_new_plugin_pass_for_every_role(tmp_path):
     site, tests = tmp_path / "site", []
     sources = [site]

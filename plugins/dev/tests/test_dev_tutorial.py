@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+pytestmark = pytest.mark.processes
+
 ROOT = Path(__file__).parents[3]
 EXAMPLE = ROOT / "examples" / "sidelight-occlusion"
 PARTS = (

@@ -7,6 +7,8 @@ from sidelight.cli import main
 from sidelight.cli.host import KernelHost
 from sidelight_dev import verify
 
+pytestmark = pytest.mark.processes
+
 
 @pytest.fixture
 def site(tmp_path, monkeypatch):

@@ -2,4 +2,6 @@
 
 from sidelight_specs.testing import component_tests
 
-test_conformance = component_tests("sidelight-intervention")
+test_conformance = component_tests(
+    "sidelight-intervention", training=("concept-factors", "flip-factors", "shared-information")
+)

@@ -23,6 +23,8 @@ from sidelight_specs.results import Targets
 from sidelight_specs.testing.run import ToyRun
 from sidelight_specs.testing.toys import SHAPE, ToyClassifier, ToyData
 
+pytestmark = pytest.mark.training
+
 
 def linear(weights, start):
     """A margin that each flipped bit lowers by its weight."""
@@ -99,7 +101,6 @@ def explained(question, **params):
     return flip.explain(*question)
 
 
-@pytest.mark.training
 def test_the_flip_is_the_smallest_there_is(question):
     result, dvae = explained(question), trained_dvae(SHAPE, "multiclass")
     said = result.logits_before.argmax(1)
@@ -201,7 +202,6 @@ def codes():
     return dvae
 
 
-@pytest.mark.training
 def test_the_turned_start_has_the_cosine_before_training_and_little_of_it_in_pictures(codes):
     """Control of table 2: what the turned start, an option, gains shows in no picture, and is no gain of training."""
     untouched, turned = (table_2(decoder_of(codes, steps=0, start=start)) for start in ("least-squares", "turned"))
@@ -218,7 +218,6 @@ def test_without_steps_the_pictures_stay_at_their_start():
     assert not with_term.curves
 
 
-@pytest.mark.training
 def test_the_term_along_decoded_directions_raises_the_similarity_there(codes):
     options = {"steps": 60, "learning_rate": 0.02, "interval": 1, "rows": 16, "batch": 8}
     with_term, without = (table_2(decoder_of(codes, span="decoded", shared=shared, **options)) for shared in (1.0, 0.0))
@@ -227,7 +226,6 @@ def test_the_term_along_decoded_directions_raises_the_similarity_there(codes):
     assert with_term["information in the pictures"] > 0.9
 
 
-@pytest.mark.training
 def test_along_one_direction_there_is_no_cosine():
     """A cosine of single numbers is 1 whatever they are."""
     params = DvaeParams(layer="pool2", bits=3, widths=(8, 8, 8), steps=50, batch=24)

@@ -13,6 +13,8 @@ from sidelight_specs.results import Counterfactual, Heatmap, Inversion
 from sidelight_specs.testing import ToyClassifier, ToyData, ToyRun, patterns
 from sidelight_toolkit.factors import factor_regressor, independent
 
+pytestmark = pytest.mark.training
+
 DATA = ToyData(task="binary")
 
 

@@ -19,6 +19,7 @@ def images():
     return torch.from_numpy(ToyData().split("test").images[:3])
 
 
+@pytest.mark.training
 def test_each_image_is_compared_with_its_reconstruction(images, monkeypatch):
     import_torchvision()
     package = pytest.importorskip("lpips")

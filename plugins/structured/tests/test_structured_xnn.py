@@ -17,6 +17,8 @@ from sidelight_toolkit.classifier import TorchClassifier
 from sidelight_toolkit.layers import find_layer, layer_and_logits
 from torch import nn
 
+pytestmark = pytest.mark.training
+
 QUARTERS = 4
 WEIGHTS = torch.tensor([[3.0, 2.0, 0.0, 0.0], [0.0, 0.0, 3.0, 2.0]])
 
@@ -111,7 +113,6 @@ def question(count=8):
     return images, Targets(predicted=predicted, probe=1 - predicted)
 
 
-@pytest.mark.training
 def test_training_finds_the_planted_concepts(planted):
     """Each x-feature that fires belongs to one quarter, and each quarter has one."""
     images = QuarterData().split("test").images
@@ -149,7 +150,6 @@ def test_without_a_test_split_the_training_images_are_measured():
     assert "train split" in run.emitted["held-out"].items[0].help
 
 
-@pytest.mark.training
 def test_each_term_does_what_it_is_for():
     """Without the pull-away x-features are less orthogonal, without the reconstruction less of the layer is kept."""
 
@@ -290,7 +290,6 @@ def test_a_heatmap_for_the_probe_is_refused():
         explainer.explain(*question())
 
 
-@pytest.mark.training
 def test_one_class_alone_can_be_explained():
     run = ToyRun()
     explainer = fitted(run, classes=("bottom",), steps=300)
@@ -309,7 +308,6 @@ def test_an_unknown_class_is_a_mistake_of_the_user():
     assert explained_classes(("bottom", "top"), QuarterClassifier()) == (1, 0)
 
 
-@pytest.mark.training
 def test_silent_x_features_are_dropped():
     explainer = fitted(features=12, steps=150, orthogonality=5.0)
     result = explainer.explain(*question())

@@ -10,6 +10,8 @@ from sidelight_stylegan2.params import GeneratorParams
 from sidelight_stylegan2.trained import Trained
 from sidelight_stylegan2.training.adversarial import CURVES, SLOWEST, Learner, Training, rate_factor
 
+pytestmark = pytest.mark.training
+
 TINY = {"base": 64, "widest": 4, "z": 4, "w": 4, "mapping": 2, "batch": 4}
 EVERYTHING = {"path": 2.0, "mixing": 0.9, "noise": True}
 """The paper's settings that the defaults leave out."""
@@ -43,7 +45,6 @@ def shades():
     return fitted(run, Shades(), conditional=True, steps=100, checkpoints=1, **sizes), run
 
 
-@pytest.mark.training
 def test_it_learns_what_the_classes_look_like(shades):
     generator, _ = shades
     z = torch.randn(8, 4, generator=torch.Generator().manual_seed(0))
@@ -110,7 +111,6 @@ def test_curves_and_sheets_are_kept(shades):
 
 
 @pytest.mark.parametrize("stopped_after", [2, 5, 7])
-@pytest.mark.training
 def test_an_interrupted_training_continues_to_the_same_end(stopped_after):
     params = {"steps": 8, "checkpoints": 4, "path_every": 3, "r1_every": 2, **EVERYTHING}
     expected = fitted(**params).state()

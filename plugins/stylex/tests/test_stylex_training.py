@@ -13,6 +13,8 @@ from sidelight_stylex.generator import StylEx
 from sidelight_stylex.params import GeneratorParams
 from sidelight_stylex.training import CURVES, WARM_UP, Training
 
+pytestmark = pytest.mark.training
+
 TINY = {"base": 64, "widest": 4, "encoder_widths": (4, 4, 4), "latent": 4, "batch": 4, "perceptual": "none"}
 
 
@@ -55,7 +57,6 @@ def of(split):
     return torch.from_numpy(Halves().split(split).images)
 
 
-@pytest.mark.training
 def test_it_reproduces_images_that_it_has_not_seen(learned):
     generator, _ = learned
     again = generator.synthesize(generator.encode(of("test")))
@@ -106,7 +107,6 @@ def test_curves_and_sheets_are_kept(learned):
 
 
 @pytest.mark.parametrize("stopped_after", [3, 6, 8])
-@pytest.mark.training
 def test_an_interrupted_training_continues_to_the_same_end(stopped_after):
     params = {"steps": 9, "checkpoints": 3, "r1_every": 2, "w_every": 2, "flip": True}
     expected = fitted(**params).state()

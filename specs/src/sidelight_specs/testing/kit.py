@@ -11,7 +11,7 @@ from sidelight_specs.testing.discovery import Announced, components
 from sidelight_specs.testing.toybox import Toys
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Collection, Mapping
 
     from sidelight_specs.testing.case import Case, ExtensionCase
     from sidelight_specs.testing.checks import Check
@@ -26,6 +26,7 @@ def component_tests(
     toys: Mapping[str, Toys] | None = None,
     expected_failures: Mapping[tuple[str, str], str] | None = None,
     checks: int | None = None,
+    training: Collection[str] = (),
 ) -> Callable[..., None]:
     """One test for each promise that each component of an installed distribution makes.
 
@@ -41,6 +42,8 @@ def component_tests(
             `LIGHT_MODULE.conformance` may hold the same as `toys`; then `sidelight verify` uses it too.
         expected_failures: (component, check) to the reason. Strict: a check that passes after all is a failure.
         checks: how many checks there must be, for those who want to see it when one disappears.
+        training: components that train or search for seconds, though they are not trainable; their checks bear the
+            marker `training`, as those of trainable ones do.
 
     Raises:
         UserError: the distribution is not installed, announces nothing, or an argument names what does not exist.
@@ -48,7 +51,7 @@ def component_tests(
     import pytest
 
     pairs = planned(distribution, toys)
-    marks = _marks(pairs, dict(expected_failures or {}))
+    marks = _marks(pairs, dict(expected_failures or {}), training)
     if checks is not None and checks != len(pairs):
         raise UserError(f"{distribution} has {len(pairs)} conformance checks, not {checks}", "Correct `checks`.")
     cases = [
@@ -105,7 +108,9 @@ def _own_toys(announced: list[Announced]) -> dict[str, Toys]:
     return toys
 
 
-def _marks(pairs: list[tuple[Any, Check]], expected: dict[tuple[str, str], str]) -> list[tuple[Any, ...]]:
+def _marks(
+    pairs: list[tuple[Any, Check]], expected: dict[tuple[str, str], str], training: Collection[str]
+) -> list[tuple[Any, ...]]:
     import pytest
 
     known = {(case.announced.name, check.name) for case, check in pairs}
@@ -115,7 +120,8 @@ def _marks(pairs: list[tuple[Any, Check]], expected: dict[tuple[str, str], str])
     marks: list[tuple[Any, ...]] = []
     for case, check in pairs:
         reason = expected.get((case.announced.name, check.name))
-        trains = "trainable" in getattr(case.announced.descriptor, "provides", ())
+        provides = getattr(case.announced.descriptor, "provides", ())
+        trains = "trainable" in provides or case.announced.name in training
         xfail = (pytest.mark.xfail(strict=True, reason=reason),) if reason else ()
         marks.append((*xfail, pytest.mark.training) if trains else xfail)
     return marks

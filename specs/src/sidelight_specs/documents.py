@@ -14,12 +14,14 @@ import attrs
 import yaml
 from attrs import frozen
 
+from sidelight_specs.files import nearest_file, read_regular
 from sidelight_specs.params import Param, ParamType, describe
 from sidelight_specs.problems import Place, Problems
 from sidelight_specs.wording import did_you_mean, listing, quoted, show
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
+    from pathlib import Path
 
 MAX_BYTES = 256 * 1024
 MAX_VALUES = 20_000
@@ -27,6 +29,7 @@ MAX_DEPTH = 32
 MAX_DIGITS = 300  # longer numbers overflow a float and take quadratic time to read
 SOURCE = "the recipe given as a dict"
 
+_SUFFIXES = (".yaml", ".yml")
 _LINE_BREAK = re.compile("\r\n|[\r\n\x85\u2028\u2029]")  # what PyYAML counts as the end of a line
 _WORDS: dict[str, bool | None] = {"": None, "~": None, "null": None, "true": True, "false": False}
 _INTEGER = re.compile(r"[-+]?(0|[1-9][0-9]*)")
@@ -107,6 +110,56 @@ def read_yaml(text: str, file: str, problems: Problems, *, one_line: bool = Fals
         position, message, fix = _syntax_mistake(error, text)
         problems.add(message, reader.at(*position) if position else reader.here, fix=fix)
     return Value(UNREADABLE, reader.at(0, 0))
+
+
+def read_yaml_file(
+    path: Path, problems: Problems, *, noun: str = "recipe", place: Place | None = None, folder: Path | None = None
+) -> Value:
+    """Read the YAML document in a file; `UNREADABLE` after a mistake.
+
+    Args:
+        path: of the file.
+        problems: gets every mistake.
+        noun: what the file is, for messages.
+        place: where the user named the file; its path is what a mistake is reported at otherwise.
+        folder: where such files usually lie: one that is meant is looked for there as well.
+    """
+    place = place or Place(str(path), rank=problems.next_rank())
+    unreadable = Value(UNREADABLE, place)
+    try:
+        content = read_regular(path, MAX_BYTES + 1)
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or str(error)
+        reason = "there is no such file" if isinstance(error, FileNotFoundError) else reason
+        message = f"the {noun} {quoted(str(path))} cannot be read: {reason}"
+        problems.add(message, place, fix=_file_meant(path, folder))
+        return unreadable
+    if len(content) > MAX_BYTES:
+        problems.add(f"the {noun} {quoted(str(path))} is larger than {MAX_BYTES // 1024} KiB", place)
+        return unreadable
+    try:
+        text = content.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        before = content[: error.start].decode("utf-8", "replace")
+        start = before.rfind("\n") + 1
+        line = before[start:] + content[error.start :].split(b"\n")[0].decode("utf-8", "replace").rstrip("\r")
+        place = Place(str(path), before.count("\n") + 1, len(before) - start + 1, line, problems.next_rank())
+        message = f"the byte 0x{content[error.start]:02x} is not UTF-8"
+        problems.add(message, place, fix="save the file as UTF-8 text")
+        return unreadable
+    return read_yaml(text, str(path), problems)
+
+
+def _file_meant(path: Path, folder: Path | None) -> str:
+    """The file that was meant: the name with its suffix, also in the usual folder, or a similar name beside it."""
+    try:
+        named = path if path.suffix in _SUFFIXES else path.with_name(f"{path.name}.yaml")
+        candidates = [named, *([folder / named] if folder else [])]
+        meant = next((one for one in candidates if one != path and one.is_file()), None)
+    except (OSError, ValueError):  # a name that no file can have
+        return ""
+    meant = meant or nearest_file(path, _SUFFIXES)
+    return f"did you mean {quoted(str(meant))}?" if meant else ""
 
 
 class _YamlReader:
@@ -293,25 +346,27 @@ def unfit(text: str) -> str:
     return "text must not contain half of a surrogate pair" if re.search("[\ud800-\udfff]", text) else ""
 
 
-def read_plain(recipe: Mapping[str, Any], problems: Problems) -> Value:
-    """The values of a recipe given as a dict; `UNREADABLE` when it is larger than the limits allow (or holds itself).
+def read_plain(document: Mapping[str, Any], problems: Problems, source: str = SOURCE) -> Value:
+    """The values of a document given as a dict; `UNREADABLE` when it is larger than the limits allow (or holds itself).
 
     Places name the path of a value: `the recipe given as a dict, at explainers.a.with.steps`.
     """
+    budget = Budget()
+
+    def read(data: Any, path: str, depth: int) -> Value:
+        budget.spend(depth)
+        place = Place(f"{source}, at {path}" if path else source, rank=problems.next_rank())
+        return _plain_value(data, place, problems, lambda item, key: read(item, f"{path}.{key}".lstrip("."), depth + 1))
+
     try:
-        return _plain_value(recipe, "", 0, Budget(), problems)
+        return read(document, "", 0)
     except TooBigError as error:
-        problems.add(f"the recipe is too big: {error}", Place(SOURCE))
-        return Value(UNREADABLE, Place(SOURCE))
+        problems.add(f"the recipe is too big: {error}", Place(source))
+        return Value(UNREADABLE, Place(source))
 
 
-def _plain_value(data: Any, path: str, depth: int, budget: Budget, problems: Problems) -> Value:
-    budget.spend(depth)
-    place = Place(f"{SOURCE}, at {path}" if path else SOURCE, rank=problems.next_rank())
-
-    def below(item: Any, key: Any) -> Value:
-        return _plain_value(item, f"{path}.{key}".lstrip("."), depth + 1, budget, problems)
-
+def _plain_value(data: Any, place: Place, problems: Problems, below: Callable[[Any, Any], Value]) -> Value:
+    """A value with its place; `below` reads what a mapping or list holds under a key."""
     if isinstance(data, Mapping):
         items = {}
         for key, item in data.items():

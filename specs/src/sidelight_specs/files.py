@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import stat
 from typing import TYPE_CHECKING
+
+from sidelight_specs.wording import nearest
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -34,3 +37,18 @@ def refuse_special(path: Path) -> None:
         raise IsADirectoryError(21, "it is a folder, not a file", str(path))
     if not stat.S_ISREG(mode):
         raise OSError(22, f"it is {_SPECIAL.get(stat.S_IFMT(mode), 'something else')}, not a file", str(path))
+
+
+def nearest_file(path: Path, suffixes: tuple[str, ...] = ("",)) -> Path | None:
+    """The file in the same folder whose name is spelt most alike.
+
+    Args:
+        path: of a file that is not there, or is no regular one.
+        suffixes: those that the name may end with.
+    """
+    try:
+        files = (entry for entry in os.scandir(path.parent) if entry.name.endswith(suffixes) and entry.is_file())
+        name = nearest(path.name, (entry.name for entry in files if entry.name != path.name))
+    except (OSError, ValueError):  # no such folder, or no name that a folder can have
+        return None
+    return path.with_name(name) if name else None

@@ -52,6 +52,12 @@ def listing(names: Iterable[str], limit: int = 12) -> str:
 
 def did_you_mean(word: str, known: Iterable[str], most: int = _MOST_CANDIDATES) -> str:
     """`did you mean "steps"?`, or nothing when no known word is near."""
+    near = nearest(word, known, most)
+    return f"did you mean {quoted(near)}?" if near else ""
+
+
+def nearest(word: str, known: Iterable[str], most: int = _MOST_CANDIDATES) -> str:
+    """The known word that is spelt most alike; empty when none is near."""
     import difflib  # only where a message needs it
 
     if len(word) > _LONGEST:
@@ -59,5 +65,5 @@ def did_you_mean(word: str, known: Iterable[str], most: int = _MOST_CANDIDATES) 
     candidates = {name.lower(): name for name in islice(known, most) if len(name) <= _LONGEST}
     for spelling in (word.lower().replace("_", "-"), word.lower()):
         if near := difflib.get_close_matches(spelling, candidates, n=1):
-            return f"did you mean {quoted(candidates[near[0]])}?"
+            return candidates[near[0]]
     return ""

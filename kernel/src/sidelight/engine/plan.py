@@ -11,6 +11,8 @@ from sidelight_specs.roles import ROLES
 from sidelight.recipe.model import ResolvedComponent
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from sidelight.recipe.model import Resolved
 
 
@@ -37,7 +39,7 @@ def plan(resolved: Resolved) -> tuple[Step, ...]:
     finders = [one for one in resolved.of_role("attribute_finder") if "latents" not in one.provides]
     inverters = [main] if main is not None or not finders else []
     inverters += [finder.needed("inverter") or main for finder in finders]  # of those without latents of their own
-    takers = {
+    takers: dict[str, Sequence[ResolvedComponent | None]] = {
         "data": [resolved.data],  # where the recipe has several, the ones whose images and answers are explained
         "classifier": [resolved.classifier],
         "inverter": list(dict.fromkeys(inverters)) if inverters != [None] else [],

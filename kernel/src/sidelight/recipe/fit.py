@@ -1,19 +1,18 @@
-"""Compatibility of the data, classifiers and generators of a recipe, by facts that follow from parameters alone.
+"""Compatibility of the components of a recipe: classes, images, latents and kinds of results.
 
-The statements about facts stand in `sidelight_specs.facts`; here they are asked for and worded. A fact that is not
-known is passed over.
+Most of it is compared by facts that follow from parameters alone. The statements about facts stand in
+`sidelight_specs.facts`; here they are asked for and worded. A fact that is not known is passed over.
 """
 
 from __future__ import annotations
 
 from itertools import chain
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, NamedTuple
 
-from attrs import field, frozen
+from sidelight_specs import MetricDescriptor
 from sidelight_specs.facts import (
     ClassifierFacts,
     DataFacts,
-    Facts,
     GeneratorFacts,
     Given,
     no_common_class,
@@ -23,195 +22,204 @@ from sidelight_specs.facts import (
     wrong_images,
     wrong_question,
 )
-from sidelight_specs.problems import Problems
+from sidelight_specs.roles import ROLES
+from sidelight_specs.wording import listing, quoted
 
-from sidelight.recipe.model import Candidate, Recipe
-from sidelight.recipe.wiring import Wiring, checked, installed_hint
+from sidelight.recipe.model import facts_of, main_inverter
+from sidelight.recipe.wiring import checked, installed_hint
+from sidelight.registry.catalog import with_article
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from sidelight_specs.facts import Shape
 
+    from sidelight.recipe.model import Candidate, Recipe, ResolvedComponent
 
-F = TypeVar("F", DataFacts, ClassifierFacts, GeneratorFacts)
-_KINDS: dict[str, type[Facts]] = {"data": DataFacts, "classifier": ClassifierFacts, "generator": GeneratorFacts}
+_GIVEN = {name: role.gives for name, role in ROLES.items() if role.verb in ("find", "invert")}
+"""Kinds that components other than explainers give for a metric to measure."""
 
 
-@frozen
-class Fit:
-    """The checks of one recipe.
+def compare_facts(recipe: Recipe) -> None:
+    """Note every misfit that shows in the facts of the components."""
+    data, classifier = facts_of(recipe.data, DataFacts), facts_of(recipe.classifier, ClassifierFacts)
+    explain = recipe.explain
+    images = wrong_images(data, explain.split, explain.indices, explain.labels)
+    for mistake in chain(images, wrong_question(classifier, explain.target, explain.targets)):
+        message = f"explain.{mistake.option}: {mistake.message}"
+        recipe.problems.add(message, recipe.place_of(mistake.option), fix=mistake.fix)
+    if recipe.classifier:
+        recipe.classifier.note(no_common_class(data, classifier))
+    learned = any(one.trained_on is recipe.data for one in recipe.components)
+    if recipe.data and not learned and "split" not in recipe.explain_items:
+        recipe.data.note(partly_explained(data))
+    for one in recipe.components:
+        _has_latents(recipe, one)
+        _compare_images(recipe, one)
+        teacher = one.trained_on
+        if teacher is None or not one.note(unlearnable(facts_of(teacher, DataFacts), teacher.use)):
+            _note_misfits(recipe, one)
+    _is_shown(recipe, recipe.classifier, recipe.data)
+
+
+def _has_latents(recipe: Recipe, one: Candidate) -> None:
+    """An attribute finder without latents of its own works on inverted images."""
+    if one.role != "attribute_finder" or one.provides is None or "latents" in one.provides:
+        return
+    if not one.needed("inverter") and not recipe.of_role("inverter"):
+        message = f"{one.use} finds attributes in the latents of the explained images, and the recipe has no inverter"
+        one.refuse(message, expected='a section "inverter"', fix=installed_hint(recipe.catalog, "inverter"))
+
+
+def _compare_images(recipe: Recipe, one: Candidate) -> None:
+    """The images that a component hands from one of its needs to another."""
+    classifier, generator = one.needed("classifier"), one.needed("generator")
+    if one.role in ("explainer", "metric"):
+        _is_shown(recipe, classifier, recipe.data)
+    _is_shown(recipe, classifier, one.trained_on)
+    if one is main_inverter(recipe.of_role("inverter")) and (unlike := _unlike(generator, recipe.data)):
+        message = f"{one.use} inverts none of the explained images: they have {unlike.images}, {unlike.makes}"
+        recipe.problems.warn(message, one.place, fix="use a generator of such images")
+    sources = []
+    if one.needed("inverter"):  # it has images inverted, and shows the classifier new ones
+        sources = [one.needed("data"), recipe.data if one.role == "explainer" else None]
+    misfits = [unlike for data in sources if (unlike := _unlike(generator, data))]
+    for unlike in misfits:
+        message = f"{one.use} inverts images of {unlike.images} from {unlike.data.use}, and {unlike.makes}"
+        one.refuse(message, expected="a generator and data of one shape", fix=_remedy(unlike.data, unlike.shape))
+    if not misfits:
+        _is_shown(recipe, classifier, generator)
+
+
+class _Unlike(NamedTuple):
+    """Data and a generator that are known to differ in the shape of their images.
 
     Args:
-        recipe: as written.
-        wiring: its components, wired.
-        data: the component whose images are explained.
-        classifier: the component whose answers are explained.
-        problems: gets every mistake.
+        data: the data.
+        images: the shape of its images, in words.
+        makes: what the generator makes, in words.
+        shape: what the generator makes.
     """
 
-    recipe: Recipe
-    wiring: Wiring
-    data: Candidate | None
-    classifier: Candidate | None
-    problems: Problems
-    _known: dict[Candidate, Facts | None] = field(factory=dict, init=False)
+    data: Candidate
+    images: str
+    makes: str
+    shape: Shape
 
-    def check(self) -> DataFacts:
-        """Note every misfit; gives the facts of the explained data."""
-        self._question()
-        self._default_split()
-        if self.classifier:
-            names = no_common_class(self._facts(self.data, DataFacts), self._facts(self.classifier, ClassifierFacts))
-            self.classifier.note(names)
-        for candidate in self.wiring.candidates:
-            self._latents(candidate)
-            self._shapes(candidate)
-            data = candidate.trained_on
-            if data is None or not candidate.note(unlearnable(self._facts(data, DataFacts), data.use)):
-                self._misfits(candidate)
-        self._pair(self.classifier, self.data)
-        return self._facts(self.data, DataFacts)
 
-    def _facts(self, candidate: Candidate | None, kind: type[F]) -> F:
-        """Facts of one kind; nothing is known of an absent or faulty component."""
-        facts = self._any_facts(candidate)
-        return facts if isinstance(facts, kind) else kind()
+def _unlike(generator: Candidate | None, data: Candidate | None) -> _Unlike | None:
+    made, shape = facts_of(generator, GeneratorFacts).shape, facts_of(data, DataFacts).shape
+    if generator is None or data is None or made is None or shape is None or made == shape:
+        return None
+    return _Unlike(data, shape_text(shape), f"{generator.use} makes {shape_text(made)}", made)
 
-    def _any_facts(self, candidate: Candidate | None) -> Facts | None:
-        """Facts of a component of any role, one question each; None where its role has none."""
-        if candidate is None or not candidate.sound or candidate.role not in _KINDS:
-            return None
-        if candidate not in self._known:
-            kind = _KINDS[candidate.role]
 
-            def ask(descriptor: Any, params: Any) -> Facts:
-                # Facts of what is trained may follow those of the data that it learns from.
-                learned = () if kind is DataFacts else (self._facts(candidate.trained_on, DataFacts),)
-                facts: Facts = descriptor.facts(params, *learned)
-                if not isinstance(facts, kind):
-                    raise TypeError(f"{kind.__name__} were expected, not a {type(facts).__name__}")
-                return facts
-
-            self._known[candidate] = candidate.ask("facts", ask)
-        return self._known[candidate]
-
-    def _question(self) -> None:
-        """The explained images exist, and so do the classes of the question."""
-        explain = self.recipe.explain
-        images = wrong_images(self._facts(self.data, DataFacts), explain.split, explain.indices, explain.labels)
-        classes = wrong_question(self._facts(self.classifier, ClassifierFacts), explain.target, explain.targets)
-        for mistake in chain(images, classes):
-            message = f"explain.{mistake.option}: {mistake.message}"
-            self.problems.add(message, self.recipe.place_of(mistake.option), fix=mistake.fix)
-
-    def _default_split(self) -> None:
-        """Only the test images are explained for want of `split`, although nobody learns of the others."""
-        learned = any(one.trained_on is self.data for one in self.wiring.candidates)
-        if self.data and not learned and "split" not in self.recipe.explain_items:
-            self.data.note(partly_explained(self._facts(self.data, DataFacts)))
-
-    def _latents(self, candidate: Candidate) -> None:
-        """An attribute finder without latents of its own works on inverted images."""
-        if candidate.role != "attribute_finder" or candidate.provides is None or "latents" in candidate.provides:
-            return
-        if not candidate.needed("inverter") and not self.wiring.of_role("inverter"):
-            message = f"{candidate.use} finds attributes in the latents of the explained images, and the recipe has "
-            fix = installed_hint(self.wiring.catalog, "inverter", ())
-            candidate.refuse(f"{message}no inverter", expected='a section "inverter"', fix=fix)
-
-    def _shapes(self, candidate: Candidate) -> None:
-        """The images that a component hands from one of its needs to another."""
-        role = candidate.role
-        classifier, generator = candidate.needed("classifier"), candidate.needed("generator")
-        if role in ("explainer", "metric"):
-            self._pair(classifier, self.data)
-        if candidate.trained_on:
-            self._pair(classifier, candidate.trained_on)
-        if role == "inverter" and candidate is self._main_inverter():
-            self._is_inverted(candidate, generator, self.data, "explained")
-        sources = []
-        if candidate.needed("inverter") and generator:  # it has images inverted, and shows the classifier new ones
-            sources = [candidate.needed("data"), self.data if role == "explainer" else None]
-        if all([self._is_inverted(candidate, generator, data, "given") for data in sources]):  # noqa: C419  (note all)
-            self._pair(classifier, generator)
-
-    def _main_inverter(self) -> Candidate | None:
-        """The only inverter, or the one with the id `inverter`."""
-        inverters = self.wiring.of_role("inverter")
-        return next((one for one in inverters if len(inverters) == 1 or one.id == "inverter"), None)
-
-    def _is_inverted(self, user: Candidate, generator: Candidate | None, data: Candidate | None, images: str) -> bool:
-        """True unless images are known to differ in shape from the generator's, which is noted.
-
-        Args:
-            user: the inverter itself, or the component that has images inverted.
-            generator: in whose latents.
-            data: the images.
-            images: `explained` images that are not inverted are left out, with a warning; `given` ones are a mistake.
-        """
-        made, shape = self._facts(generator, GeneratorFacts).shape, self._facts(data, DataFacts).shape
-        if generator is None or data is None or made is None or shape is None or made == shape:
-            return True
-        if images == "explained":
-            self.problems.warn(
-                f"{user.use} inverts none of the explained images: they have {shape_text(shape)}, "
-                f"{generator.use} makes {shape_text(made)}",
-                user.place,
-                fix="use a generator of such images",
-            )
-        else:
-            user.refuse(
-                f"{user.use} inverts images of {shape_text(shape)} from {data.use}, and "
-                f"{generator.use} makes {shape_text(made)}",
-                expected="a generator and data of one shape",
-                fix=_size_fix(data, made) if made[0] == shape[0] else _channel_fix(data, made[0]),
-            )
-        return False
-
-    def _pair(self, classifier: Candidate | None, source: Candidate | None) -> None:
-        """Images of data or of a generator, and a classifier that is shown them."""
-        if classifier is None or source is None:
-            return
-        facts, made = self._facts(classifier, ClassifierFacts), getattr(self._any_facts(source), "shape", None)
-        misfit, shape = facts.misfit(made), facts.shape
-        if shape is None or made is None or not misfit:
-            return
-        if misfit != "enlarged":
-            classifier.refuse(
-                f"{classifier.use} takes images of {shape_text(shape)}, {source.use} gives {shape_text(made)}",
-                expected="the same channels" + ("" if facts.resizes else ", height and width"),
-                fix=_channel_fix(source, shape[0]) if misfit == "channels" else _size_fix(source, shape),
-            )
-        elif source is self.data:
-            self.problems.warn(
-                f"images of {made[1]}x{made[2]} are enlarged to the {shape[1]}x{shape[2]} of {classifier.use}",
-                source.place_of("size"),
-                fix=_size_fix(source, shape),
-            )
-
-    def _misfits(self, candidate: Candidate) -> None:
-        """Mistakes that the component itself sees in its parameters, beside all that it gets."""
-        if not candidate.sound:
-            return
-        filled = {slot: other for slot, other in candidate.needs.items() if other is not None}
-        facts = {slot: self._any_facts(other) for slot, other in filled.items()}
-        given = Given(
-            explained=self._facts(self.data, DataFacts),
-            classifier=self._facts(self.classifier, ClassifierFacts),
-            needs={slot: one for slot, one in facts.items() if one is not None},
-            params={slot: other.params for slot, other in filled.items() if other.params is not None},
-            trained_on=self._facts(candidate.trained_on, DataFacts) if candidate.trained_on else None,
+def _is_shown(recipe: Recipe, classifier: Candidate | None, source: Candidate | None) -> None:
+    """Images of data or of a generator, and a classifier that is shown them."""
+    if classifier is None or source is None:
+        return
+    facts, made = facts_of(classifier, ClassifierFacts), getattr(source.facts, "shape", None)
+    misfit, shape = facts.misfit(made), facts.shape
+    if shape is None or made is None or not misfit:
+        return
+    if misfit != "enlarged":
+        classifier.refuse(
+            f"{classifier.use} takes images of {shape_text(shape)}, {source.use} gives {shape_text(made)}",
+            expected="the same channels" + ("" if facts.resizes else ", height and width"),
+            fix=_remedy(source, shape),
         )
-        mistakes = candidate.ask("misfits", lambda one, params: checked(one.misfits(params, given)))
-        candidate.note(mistakes or ())
+    elif source is recipe.data:
+        message = f"images of {made[1]}x{made[2]} are enlarged to the {shape[1]}x{shape[2]} of {classifier.use}"
+        recipe.problems.warn(message, source.place_of("size"), fix=_remedy(source, shape))
 
 
-def _size_fix(source: Candidate, shape: Shape) -> str:
-    if shape[1] == shape[2] and hasattr(source.params, "size"):
-        return f"set size: {shape[1]} in the `with:` of {source.use}"
-    return f"give images of {shape[1]}x{shape[2]}"
+def _remedy(source: Candidate, shape: Shape) -> str:
+    """How to make a source give images of a shape: the channels first."""
+    channels, height, width = shape
+    if getattr(source.facts, "shape", shape)[0] != channels:
+        if hasattr(source.params, "mode"):
+            return f"set mode: {'rgb' if channels == 3 else 'grey'} in the `with:` of {source.use}"
+        return "use data that fits: grey images for one channel, colour images for three"
+    if height == width and hasattr(source.params, "size"):
+        return f"set size: {height} in the `with:` of {source.use}"
+    return f"give images of {height}x{width}"
 
 
-def _channel_fix(source: Candidate, channels: int) -> str:
-    if hasattr(source.params, "mode"):
-        return f"set mode: {'rgb' if channels == 3 else 'grey'} in the `with:` of {source.use}"
-    return "use data that fits: grey images for one channel, colour images for three"
+def _note_misfits(recipe: Recipe, one: Candidate) -> None:
+    """Mistakes that the component itself sees in its parameters, beside all that it gets."""
+    if not one.sound:
+        return
+    filled = {slot: other for slot, other in one.needs.items() if other is not None}
+    given = Given(
+        explained=facts_of(recipe.data, DataFacts),
+        classifier=facts_of(recipe.classifier, ClassifierFacts),
+        needs={slot: facts for slot, other in filled.items() if (facts := other.facts) is not None},
+        params={slot: other.params for slot, other in filled.items() if other.params is not None},
+        trained_on=facts_of(one.trained_on, DataFacts) if one.trained_on else None,
+    )
+    one.note(one.ask("misfits", lambda descriptor, params: checked(descriptor.misfits(params, given))) or ())
+
+
+def check_combination(recipe: Recipe) -> None:
+    """Note what the components of a recipe rule out together, whatever their facts."""
+    labels = recipe.explain_items.get("labels")
+    if recipe.explain.indices and recipe.explain.labels and labels:
+        message = "explain: indices and labels exclude each other"
+        recipe.problems.add(message, labels.key_place, fix="take one of them out")
+    inverters = recipe.of_role("inverter")
+    if inverters and not main_inverter(inverters):
+        recipe.problems.add(
+            f"the recipe has several inverters: {listing(one.id for one in inverters)}",
+            inverters[0].start,
+            expected="the id inverter for the one that inverts the explained images; needs may name the others",
+        )
+    _metrics_measure_something(recipe)
+    for one in recipe.components:
+        _has_one_latent_space(one)
+
+
+def _metrics_measure_something(recipe: Recipe) -> None:
+    """Every metric accepts the kind of at least one explanation of the recipe."""
+    if any(one.descriptor is None for one in recipe.of_role("explainer")):
+        return
+    given = {_kind_given(one) for one in recipe.components} - {""}
+    for metric in recipe.components:
+        descriptor = metric.descriptor
+        if isinstance(descriptor, MetricDescriptor) and not given.intersection(descriptor.accepts):
+            metric.refuse(
+                f"{metric.use} has nothing to measure: it accepts {listing(descriptor.accepts)}, "
+                f"the recipe gives {listing(sorted(given)) or 'no explanation'}",
+                fix="add an explainer that gives one of these, or take the metric out",
+            )
+
+
+def _kind_given(one: Candidate | ResolvedComponent) -> str:
+    """The kind of what a component gives for a metric to measure; empty for none."""
+    kind: str = getattr(one.descriptor, "gives", "") or _GIVEN.get(one.role, "")
+    return kind
+
+
+def _has_one_latent_space(one: Candidate) -> None:
+    """A component and those it needs use one generator: the latents of another mean nothing to it."""
+    own = one.needs.get("generator")
+    for slot, other in one.needs.items():
+        theirs = other.needs.get("generator") if other else None
+        if own and theirs and own is not theirs:
+            one.refuse(
+                f"{one.use} gets the generator {quoted(own.id)}, "
+                f"but its {slot} uses the latents of {quoted(theirs.id)}",
+                expected=f"one generator for both: needs: {{generator: ID}} here or in {with_article(slot)}",
+            )
+
+
+def warn_of_idle_metrics(recipe: Recipe, built: Mapping[Candidate, ResolvedComponent]) -> None:
+    """Warn of metrics that pass over everything of their kind, which was made with another generator than theirs."""
+    for candidate, metric in built.items():
+        accepts = getattr(metric.descriptor, "accepts", ())
+        subjects = [one for one in built.values() if _kind_given(one) in accepts]
+        if subjects and all(metric.has_other_generator(one) for one in subjects):
+            recipe.problems.warn(
+                f"{metric.use} measures nothing: {listing(one.use for one in subjects)} used another generator",
+                candidate.place,
+                fix="name it with needs: {generator: ID}",
+            )

@@ -1,6 +1,6 @@
-"""Reading a recipe: the keys there are, and the kind of value that each one holds.
+"""Reading a recipe: composed, its structure checked, its components looked up, wired, compared and put in order.
 
-`load_recipe` is the one way in: compose the source, read its structure here, then resolve it against what is installed.
+`load_recipe` is the one way in. No model is loaded: only the light modules of the plugins that it names are imported.
 """
 
 from __future__ import annotations
@@ -10,23 +10,52 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import attrs
 from sidelight_specs.documents import UNREADABLE, Item, Value, read_params
+from sidelight_specs.facts import DataFacts
 from sidelight_specs.problems import Problems
-from sidelight_specs.recipe import COMPONENT_KEYS, ID, MAX_SEED, NAME, USE, VERSION, Explain
+from sidelight_specs.recipe import (
+    COMPONENT_KEYS,
+    ID,
+    MAX_SEED,
+    NAME,
+    TRAINING_SLOT,
+    USE,
+    VERSION,
+    Explain,
+    params_plain,
+)
 from sidelight_specs.wording import did_you_mean, listing, quoted, show
 
 from sidelight.recipe.compose import compose, is_component
-from sidelight.recipe.model import SECTIONS, Candidate, Recipe
-from sidelight.recipe.resolve import resolve
+from sidelight.recipe.fit import check_combination, compare_facts, warn_of_idle_metrics
+from sidelight.recipe.model import SECTIONS, Candidate, Recipe, Resolved, ResolvedComponent, facts_of
+from sidelight.recipe.wiring import in_dependency_order, installed_hint, look_up, wire
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
-    from sidelight.recipe.model import Resolved
     from sidelight.registry.catalog import Catalog
 
 KEYS = ("recipe", "name", "seed", "extends", "vars", "explain", *SECTIONS)
 MAX_COMPONENTS = 500  # wiring compares each with each
+_HEADER: dict[str, tuple[Callable[[Any], bool], str, str]] = {  # test of the value, else the mistake, and what fits
+    "recipe": (
+        lambda data: (type(data), data) == (int, VERSION),
+        "this version of Sidelight does not read recipes of version {}",
+        f"recipe: {VERSION}",
+    ),
+    "name": (
+        lambda data: isinstance(data, str) and NAME.fullmatch(data) is not None,
+        "{} cannot name a recipe",
+        "up to 100 letters, digits, dots, _ and -, for it also names a folder",
+    ),
+    "seed": (
+        lambda data: type(data) is int and 0 <= data <= MAX_SEED,
+        "the seed is {}",
+        f"a whole number between 0 and {MAX_SEED}",
+    ),
+}
 
 
 def load_recipe(
@@ -53,11 +82,95 @@ def load_recipe(
     root = compose(source, set, swap, problems)
     if root.data is UNREADABLE:
         problems.raise_if_any()
-    path = None if isinstance(source, Mapping) else Path(source)
-    resolved = resolve(_Structure(root, problems).recipe(path), catalog, problems, finished=finished)
+    recipe = _Structure(root, problems).recipe(None if isinstance(source, Mapping) else Path(source), catalog)
+    # Each step notes what it can and leaves gaps: later ones pass over these, so that one mistake is reported once.
+    for one in recipe.components:
+        look_up(one, catalog, finished=finished)
+    wire(recipe)
+    recipe.data, recipe.classifier = _asked_about(recipe, "data"), _asked_about(recipe, "classifier")
+    if not finished:
+        compare_facts(recipe)
+    check_combination(recipe)
+    ordered = in_dependency_order(recipe.components)
     problems.raise_if_any()
-    assert resolved is not None, "a recipe without problems resolves"
-    return resolved
+    return _resolved(recipe, ordered, facts_of(None if finished else recipe.data, DataFacts))
+
+
+def _asked_about(recipe: Recipe, role: str) -> Candidate | None:
+    """The data or the classifier that the recipe's questions are about; None after a mistake."""
+    rivals, named, add = recipe.of_role(role), getattr(recipe.explain, role), recipe.problems.add
+    ids = [other.id for other in rivals]
+    if named in ids or (named is None and len(ids) == 1):
+        return rivals[ids.index(named) if named else 0]
+    if not ids and role not in recipe.missing:
+        message = f"the recipe has no {role}, whose {'images' if role == 'data' else 'answers'} are explained"
+        fix = installed_hint(recipe.catalog, role)
+        add(message, recipe.place, expected=f"a section {quoted(role)}", fix=fix)
+    elif ids and named is None:
+        several = "sets of data" if role == "data" else "classifiers"
+        add(
+            f"the recipe has several {several} and does not say which one its questions are about: {listing(ids)}",
+            recipe.place_of(role),
+            expected=f"explain: {{{role}: ID}}, naming one of them",
+        )
+    elif ids:
+        message, fix = f"the recipe has no {role} with the id {quoted(named)}", did_you_mean(named, ids)
+        add(message, recipe.place_of(role), expected=f"one of {listing(ids)}", fix=fix)
+    return None
+
+
+def _resolved(recipe: Recipe, ordered: Sequence[Candidate], facts: DataFacts) -> Resolved:
+    """A recipe in which nothing is missing any more.
+
+    Args:
+        recipe: without mistakes.
+        ordered: its components, each after all it needs.
+        facts: of the explained data.
+    """
+    built: dict[Candidate, ResolvedComponent] = {}
+    for one in ordered:
+        available = one.available
+        assert available is not None, "a component that is not available is a problem"
+        built[one] = ResolvedComponent(
+            id=one.id,
+            role=one.role,
+            use=one.use,
+            descriptor=available.descriptor,
+            distribution=available.distribution,
+            version=available.version,
+            params=one.params,
+            needs={slot: built[other] if other else None for slot, other in one.needs.items()},
+            trained_on=built[one.trained_on] if one.trained_on else None,
+        )
+    warn_of_idle_metrics(recipe, built)
+    assert recipe.data, "a recipe without data is a problem"
+    assert recipe.classifier, "a recipe without a classifier is a problem"
+    written: Any = recipe.explain
+    explain = attrs.evolve(written, data=recipe.data.id, classifier=recipe.classifier.id)
+    plain = {"recipe": VERSION, "name": recipe.name, "seed": recipe.seed, "explain": params_plain(explain)}
+    for section, role in SECTIONS.items():
+        own = {one.id: _plain_component(built[one]) for one in recipe.of_role(role)}
+        if own:
+            plain[section] = own[role] if list(own) == [role] else own
+    return Resolved(
+        name=recipe.name,
+        seed=recipe.seed,
+        explain=explain,
+        components=tuple(built.values()),
+        plain=plain,
+        source=recipe.source,
+        facts=facts,
+        warnings=recipe.problems.warnings,
+    )
+
+
+def _plain_component(component: ResolvedComponent) -> dict[str, Any]:
+    """A component as a recipe writes it, every default and every need written out."""
+    needs = {slot: other.id if other else None for slot, other in component.needs.items()}
+    if component.trained_on:
+        needs.setdefault(TRAINING_SLOT, component.trained_on.id)
+    parts = {"use": component.use, "with": params_plain(component.params), "needs": needs}
+    return {key: value for key, value in parts.items() if value}
 
 
 class _Structure:
@@ -66,24 +179,39 @@ class _Structure:
     def __init__(self, root: Value, problems: Problems) -> None:
         self.root, self.problems = root, problems
 
-    def recipe(self, path: Path | None) -> Recipe:
+    def recipe(self, path: Path | None, catalog: Catalog) -> Recipe:
         self.refuse_unknown(self.root.data, KEYS, "a recipe has")
-        self.check_version()
+        if "recipe" not in self.root.data:
+            self.problems.add("the recipe does not say which version it is", self.root.place, expected="recipe: 1")
+        self.header("recipe", VERSION)
+        stem = re.sub(r"[^A-Za-z0-9._-]+", "-", path.stem if path else "").strip("-._")
         explained = self.root.data.get("explain")
-        items = self.mapping(explained, "explain")
-        place = explained.value.place if explained else self.root.place
+        items, start = self.mapping(explained, "explain"), explained.value.place if explained else self.root.place
         components = tuple(self.components())
         if len(components) > MAX_COMPONENTS:
             self.problems.add(f"the recipe names more than {MAX_COMPONENTS} components", self.root.place)
         return Recipe(
-            name=self.name(path),
-            seed=self.seed(),
-            explain=read_params(Explain, items, "explain", place, self.problems) or Explain(),
+            name=self.header("name", stem[:100] or "recipe"),
+            seed=self.header("seed", 0),
+            explain=read_params(Explain, items, "explain", start, self.problems) or Explain(),
             components=components[:MAX_COMPONENTS],
             source=path,
             place=self.root.place,
             explain_items=items,
+            catalog=catalog,
+            problems=self.problems,
         )
+
+    def header(self, key: str, default: Any) -> Any:
+        """A number or name at the top; the default where it is left out, and after a mistake."""
+        item = self.root.data.get(key)
+        if item is None or item.value.data is UNREADABLE:
+            return default
+        fits, message, expected = _HEADER[key]
+        if fits(item.value.data):
+            return item.value.data
+        self.problems.add(message.format(show(item.value.data)), item.value.place, expected=expected)
+        return default
 
     def refuse_unknown(self, items: dict[str, Item], known: tuple[str, ...], whose: str) -> None:
         for key, item in items.items():
@@ -91,42 +219,9 @@ class _Structure:
                 expected, fix = f"{whose} {listing(known, 20)}", did_you_mean(key, known)
                 self.problems.add(f"unknown key {quoted(key)}", item.key_place, expected=expected, fix=fix)
 
-    def check_version(self) -> None:
-        item = self.root.data.get("recipe")
-        if item is None:
-            self.problems.add("the recipe does not say which version it is", self.root.place, expected="recipe: 1")
-        elif item.value.data is not UNREADABLE and (type(item.value.data), item.value.data) != (int, VERSION):
-            message = f"this version of Sidelight does not read recipes of version {show(item.value.data)}"
-            self.problems.add(message, item.value.place, expected="recipe: 1")
-
-    def name(self, path: Path | None) -> str:
-        """The name given, else one made of the file's."""
-        stem = re.sub(r"[^A-Za-z0-9._-]+", "-", path.stem if path else "").strip("-._")
-        item = self.root.data.get("name")
-        if item is not None and isinstance(item.value.data, str) and NAME.fullmatch(item.value.data):
-            return item.value.data
-        if item is not None and item.value.data is not UNREADABLE:
-            self.problems.add(
-                f"{show(item.value.data)} cannot name a recipe",
-                item.value.place,
-                expected="up to 100 letters, digits, dots, _ and -, for it also names a folder",
-            )
-        return stem[:100] or "recipe"
-
-    def seed(self) -> int:
-        item = self.root.data.get("seed")
-        if item is None or item.value.data is UNREADABLE:
-            return 0
-        data = item.value.data
-        if type(data) is int and 0 <= data <= MAX_SEED:
-            return data
-        expected = f"a whole number between 0 and {MAX_SEED}"
-        self.problems.add(f"the seed is {show(data)}", item.value.place, expected=expected)
-        return 0
-
     def mapping(self, item: Item | None, name: str) -> dict[str, Item]:
         """The items of a mapping that may be left out or empty."""
-        if item is None or item.value.data is None or item.value.data is UNREADABLE:
+        if item is None or item.value.data in (None, UNREADABLE):
             return {}
         if isinstance(item.value.data, dict):
             return item.value.data
@@ -153,40 +248,32 @@ class _Structure:
         """One component; an empty `use` says that it could not be read, which is no reason to miss it."""
         items = value.data if isinstance(value.data, dict) else {}
         if value.data is not items and value.data is not UNREADABLE:
-            is_use = isinstance(value.data, str) and USE.fullmatch(value.data)
             self.problems.add(
                 f"{path} is {show(value.data)}",
                 value.place,
                 expected="a component {use: PLUGIN/COMPONENT}, or in a section a mapping of ids to components",
-                fix=did_you_mean(name, COMPONENT_KEYS) or (f"write {{use: {value.data}}}" if is_use else ""),
+                fix=did_you_mean(name, COMPONENT_KEYS)
+                or (f"write {{use: {value.data}}}" if _is_use(value.data) else ""),
             )
         self.refuse_unknown(items, COMPONENT_KEYS, "a component has")
-        use = items.get("use")
+        use = items["use"].value if "use" in items else None
         if use is None and value.data is items:
-            self.problems.add(
-                f"{path} does not say which component to use",
-                value.place,
-                expected="use: PLUGIN/COMPONENT",
-                fix=did_you_mean(name, [other for other in ids if other != name]),
-            )
+            fix = did_you_mean(name, [other for other in ids if other != name])
+            message = f"{path} does not say which component to use"
+            self.problems.add(message, value.place, expected="use: PLUGIN/COMPONENT", fix=fix)
+        elif use is not None and not _is_use(use.data) and use.data is not UNREADABLE:
+            expected = "PLUGIN/COMPONENT; `sidelight plugins` lists what is installed"
+            self.problems.add(f"use of {path} is {show(use.data)}", use.place, expected=expected)
         return Candidate(
             id=name,
             role=role,
-            use=self.use(use.value, path) if use else "",
-            place=use.value.place if use else value.place,
+            use=use.data if use and _is_use(use.data) else "",
+            place=use.place if use else value.place,
             start=value.place,
             given=self.mapping(items.get("with"), f"with of {path}"),
             named=dict(self.needs(items.get("needs"), path)),
             problems=self.problems,
         )
-
-    def use(self, value: Value, path: str) -> str:
-        if isinstance(value.data, str) and USE.fullmatch(value.data):
-            return value.data
-        if value.data is not UNREADABLE:
-            expected = "PLUGIN/COMPONENT; `sidelight plugins` lists what is installed"
-            self.problems.add(f"use of {path} is {show(value.data)}", value.place, expected=expected)
-        return ""
 
     def needs(self, item: Item | None, path: str) -> Iterator[tuple[str, Value]]:
         for slot, named in self.mapping(item, f"needs of {path}").items():
@@ -195,3 +282,7 @@ class _Structure:
             elif named.value.data is not UNREADABLE:
                 message = f"the need {quoted(slot)} of {path} is {show(named.value.data)}"
                 self.problems.add(message, named.value.place, expected="the id of a component of this recipe")
+
+
+def _is_use(data: Any) -> bool:
+    return isinstance(data, str) and USE.fullmatch(data) is not None

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from attrs import define, field, frozen
-from sidelight_specs import ComponentDescriptor, Need, UserError
+from sidelight_specs import ComponentDescriptor
 from sidelight_specs.documents import Item, Value
-from sidelight_specs.facts import DataFacts, Mistake
+from sidelight_specs.facts import ClassifierFacts, DataFacts, Facts, GeneratorFacts, Mistake
 from sidelight_specs.host import Available
 from sidelight_specs.problems import Place, Problem, Problems
-from sidelight_specs.recipe import Explain, training_need
+from sidelight_specs.recipe import Explain
 from sidelight_specs.roles import ROLES
 from sidelight_specs.wording import quoted
 
@@ -21,9 +22,18 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
 T = TypeVar("T")
+C = TypeVar("C", "Candidate", "ResolvedComponent")
+F = TypeVar("F", DataFacts, ClassifierFacts, GeneratorFacts)
 
 SECTIONS = {role.section: role.name for role in ROLES.values()}
 """Section of a recipe to the role of the components in it. Every section takes one component or a mapping of ids."""
+_FACTS: dict[str, type[Facts]] = {"data": DataFacts, "classifier": ClassifierFacts, "generator": GeneratorFacts}
+
+
+def main_inverter(inverters: Iterable[C]) -> C | None:
+    """The inverter of the explained images: the only one, or the one with the id `inverter`."""
+    every = tuple(inverters)
+    return next((one for one in every if len(every) == 1 or one.id == "inverter"), None)
 
 
 @define(eq=False)
@@ -67,10 +77,22 @@ class Candidate:
         """The descriptor that the plugin announces."""
         return self.available.descriptor if self.available else None
 
-    @property
-    def training_need(self) -> Need | None:
-        """The need for training data that it has without saying so."""
-        return training_need(self.descriptor, self.provides or self.descriptor.provides) if self.descriptor else None
+    @cached_property
+    def facts(self) -> Facts | None:
+        """Facts of data, a classifier or a generator; None for other roles, and after a mistake."""
+        if not self.sound or self.role not in _FACTS:
+            return None
+        kind = _FACTS[self.role]
+
+        def question(descriptor: Any, params: Any) -> Facts:
+            # Facts of what is trained may follow those of the data that it learns from.
+            learned = () if kind is DataFacts else (facts_of(self.trained_on, DataFacts),)
+            facts: Facts = descriptor.facts(params, *learned)
+            if not isinstance(facts, kind):
+                raise TypeError(f"{kind.__name__} were expected, not a {type(facts).__name__}")
+            return facts
+
+        return self.ask("facts", question)
 
     def needed(self, role: str) -> Candidate | None:
         """The first of its needs that has a role."""
@@ -111,7 +133,12 @@ class Candidate:
             return None
 
 
-@frozen
+def facts_of(one: Candidate | None, kind: type[F]) -> F:
+    """Facts of one kind; nothing is known of an absent or faulty component."""
+    return one.facts if one and isinstance(one.facts, kind) else kind()
+
+
+@define
 class Recipe:
     """A recipe as written, after `extends`, `vars`, `--set` and `--swap`.
 
@@ -123,20 +150,32 @@ class Recipe:
         source: the file, or None for a dict.
         place: where the recipe starts.
         explain_items: what the recipe itself says under `explain:`, with places.
+        catalog: what is installed.
+        problems: gets every mistake.
+        missing: the roles whose absence has been noted.
+        data, classifier: the components that its questions are about; None until they are known, and after a mistake.
     """
 
     name: str
     seed: int
     explain: Explain
     components: tuple[Candidate, ...]
-    source: Path | None = None
-    place: Place | None = None
-    explain_items: dict[str, Item] = field(factory=dict)
+    source: Path | None
+    place: Place
+    explain_items: dict[str, Item]
+    catalog: Any
+    problems: Problems
+    missing: set[str] = field(factory=set)
+    data: Candidate | None = None
+    classifier: Candidate | None = None
 
-    def place_of(self, key: str) -> Place | None:
+    def of_role(self, role: str) -> list[Candidate]:
+        """The components of one role, in recipe order."""
+        return [one for one in self.components if one.role == role]
+
+    def place_of(self, key: str) -> Place:
         """Place of a key of `explain`; of the recipe if the key is left out."""
-        item = self.explain_items.get(key)
-        return item.value.place if item else self.place
+        return self.explain_items[key].value.place if key in self.explain_items else self.place
 
 
 @frozen(eq=False)
@@ -167,7 +206,7 @@ class ResolvedComponent:
     @property
     def path(self) -> str:
         """Its path in the recipe: `classifier`, `explainers.cdeepex`; the section for a single one."""
-        section = next(section for section, role in SECTIONS.items() if role == self.role)
+        section = ROLES[self.role].section
         return section if self.id == self.role else f"{section}.{self.id}"
 
     @property
@@ -225,38 +264,25 @@ class Resolved:
     explain: Explain
     components: tuple[ResolvedComponent, ...]
     plain: dict[str, Any]
-    source: Path | None = None
-    facts: DataFacts = DataFacts()
-    warnings: tuple[Problem, ...] = ()
+    source: Path | None
+    facts: DataFacts
+    warnings: tuple[Problem, ...]
 
     def of_role(self, role: str) -> tuple[ResolvedComponent, ...]:
         """The components of one role, in recipe order."""
         return tuple(component for component in self.components if component.role == role)
 
     @property
-    def data(self) -> ResolvedComponent | None:
+    def data(self) -> ResolvedComponent:
         """The data whose images are explained."""
-        return self._named("data", self.explain.data)
+        return next(one for one in self.of_role("data") if one.id == self.explain.data)
 
     @property
-    def classifier(self) -> ResolvedComponent | None:
+    def classifier(self) -> ResolvedComponent:
         """The classifier whose answers are explained."""
-        return self._named("classifier", self.explain.classifier)
+        return next(one for one in self.of_role("classifier") if one.id == self.explain.classifier)
 
     @property
     def main_inverter(self) -> ResolvedComponent | None:
-        """The inverter of the explained images: the only one, or the one with the id `inverter`.
-
-        Raises:
-            UserError: several, and none has this id.
-        """
-        inverters = self.of_role("inverter")
-        main = next((one for one in inverters if len(inverters) == 1 or one.id == "inverter"), None)
-        if inverters and main is None:
-            ids = ", ".join(one.id for one in inverters)
-            fix = "give the one that inverts the explained images the id `inverter`; `needs` may name the others"
-            raise UserError(f"the recipe has several inverters: {ids}", fix)
-        return main
-
-    def _named(self, role: str, id: str | None) -> ResolvedComponent | None:
-        return next((component for component in self.of_role(role) if id in (None, component.id)), None)
+        """The inverter of the explained images."""
+        return main_inverter(self.of_role("inverter"))

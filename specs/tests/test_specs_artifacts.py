@@ -153,6 +153,13 @@ def test_a_field_called_file_does_not_clash_with_numpy(tmp_path):
     assert State.load(tmp_path).digest() == state.digest()
 
 
+@pytest.mark.parametrize("name", ["null\0byte", "a/b", "..", "line\nbreak"])
+def test_names_that_archives_take_otherwise_come_back(tmp_path, name):
+    state = State(arrays={name: np.arange(3.0)})
+    state.save(tmp_path)
+    assert State.load(tmp_path).digest() == state.digest()
+
+
 def test_measurements_keep_infinities_and_missing_curves(tmp_path):
     item = Measurement(name="x", values=np.array([np.nan, np.inf], dtype=np.float32), settings={"steps": "3"})
     Measurements(items=(item,)).save(tmp_path)

@@ -27,6 +27,7 @@ def _encode(value: Any, path: str, arrays: dict[str, np.ndarray]) -> Any:
     if isinstance(value, np.ndarray):
         if value.dtype.hasobject:
             raise TypeError(f"{path}: arrays of Python objects cannot be saved")
+        path = path.replace("\0", "%00")  # where a zip archive would end the name
         if path in arrays:
             raise TypeError(f"{path}: two arrays have this path; a name must not hold a dot that leads to another")
         arrays[path] = np.ascontiguousarray(value).reshape(value.shape)

@@ -2,7 +2,7 @@
 
 import attrs
 import pytest
-from sidelight.engine.keys import Keys
+from sidelight.engine.plan import Keys
 from sidelight.recipe.model import ResolvedComponent
 from sidelight_specs import (
     ClassifierDescriptor,

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from attrs import frozen
 from sidelight_specs import SidelightError
 
-from sidelight.engine.machine import DTYPE, likely_kind, limit_threads, thread_count
+from sidelight.engine.machine import likely_kind, limit_threads
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -109,13 +109,12 @@ def forecast(resolved: Resolved, out: str | Path | None = None) -> Forecast:
     Raises:
         UserError: the folder holds something else than a run.
     """
-    from sidelight.engine.keys import Keys, images_read, trained_by
-    from sidelight.engine.plan import plan
+    from sidelight.engine.plan import Keys, images_read, plan
     from sidelight.engine.results import standing_run
     from sidelight.engine.store import Store
 
     folder, kind, store = default_folder(resolved, out), likely_kind(), Store()
-    keys = Keys(resolved.seed, DTYPE, kind, _fingerprint, thread_count())
+    keys = Keys(resolved.seed, kind, _fingerprint)
     stored, computed, steps = list[str](), list[str](), plan(resolved)
     for step in steps:
         data = step.component.trained_on
@@ -123,7 +122,7 @@ def forecast(resolved: Resolved, out: str | Path | None = None) -> Forecast:
             if step.verb == "read":
                 key = keys.step(step.component, "read", images_read(resolved.explain))
             elif step.verb == "fit" and data is not None:
-                key = keys.step(step.component, "fit", trained_by(keys, data))
+                key = keys.step(step.component, "fit", {"data": keys.component(data)})
             else:
                 continue
         except SidelightError:  # the key depends on what only the data itself can tell

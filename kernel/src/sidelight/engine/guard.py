@@ -19,10 +19,12 @@ from sidelight_specs.fingerprint import Fingerprint, Setting, fingerprint, own_s
 
 from sidelight import underway
 from sidelight.engine.machine import load_torch
+from sidelight.engine.plan import stream_seed
 from sidelight.recipe.model import ResolvedComponent
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from contextlib import AbstractContextManager
 
 _FIXED = ("classifier", "generator", "inverter", "data")  # fixed functions; the other roles may learn while they work
 _PROBED = ("classifier", "generator")
@@ -38,42 +40,30 @@ class Untrustworthy(SidelightError):
     """A shared component cannot be relied upon any more, so that the run ends."""
 
 
-@attrs.frozen(eq=False)
-class _Before:
-    """Shared state at the moment a component was entered."""
-
-    actor: ResolvedComponent
-    print: Fingerprint
-    settings: dict[str, Setting]
-
-
 @attrs.define(eq=False)
 class Guard:
     """Fingerprints of all live components around every stretch of a component's own code.
 
     Args:
-        alive: the live components, as they are now; emptied when they have to be built anew.
+        alive: the live components; emptied when they have to be built anew.
         warn: told of classifiers that answer at random.
-        seed_of: seed of a component's global random streams, as in its own steps.
+        seed: the recipe's; each component has global random streams of its own.
         device: the torch device string.
-
-    Attributes:
+        awake: False to watch nothing, where components do not take turns.
         seconds: CPU time of the guard so far.
     """
 
     alive: dict[ResolvedComponent, Any]
     warn: Callable[[str], None]
-    seed_of: Callable[[ResolvedComponent], int]
+    seed: int
     device: str
+    awake: bool
     seconds: float = 0.0
-    _before: _Before | None = None
+    # who is being watched, and what it shares with others as it was before
+    _before: tuple[ResolvedComponent, Fingerprint, dict[str, Setting]] | None = None
+    _delayed: list[Callable[[], None]] = attrs.field(factory=list)
     _settled: set[ResolvedComponent] = attrs.field(factory=set)
     _answers: dict[ResolvedComponent, np.ndarray | None] = attrs.field(factory=dict)
-
-    @property
-    def is_idle(self) -> bool:
-        """True if no component is being watched at this moment."""
-        return self._before is None
 
     @contextmanager
     def watching(self, actor: ResolvedComponent, doing: str) -> Iterator[None]:
@@ -83,65 +73,62 @@ class Guard:
             Disturbance: something has changed. What can be put back has been, and all components are forgotten.
             Untrustworthy: a shared classifier or generator changes by being used.
         """
-        if self._before is not None:
+        if not self.awake:
             yield
             return
-        with self._counted():
-            self._settle(actor)
-            self._before = before = _Before(actor, self._look(actor), settings())
+        if self._before is not None:
+            with self._streams(actor):
+                yield
+            return
+        self._settle(actor)
+        self._before = actor, self._look(self._others(actor)), settings()
         try:
-            yield
-        except (Cancelled, KeyboardInterrupt):
-            raise
-        except Exception:
-            with self._counted():
-                changed = self._changes(before)
-            if changed:
+            with self._streams(actor):
+                yield
+        except Exception as error:
+            if not isinstance(error, Cancelled) and (changed := self._changes()):
                 self.warn(f"{actor.title} failed and left changed: {_listed(changed)}")
             raise
+        else:
+            changed, delayed = self._changes(), self._delayed
         finally:
-            self._before = None
-        with self._counted():
-            changed = self._changes(before)
+            self._before, self._delayed = None, []
         if changed:
             text = f"{actor.title} changed what others share in the step `{doing}`: {_listed(changed)}"
             raise Disturbance(f"{text}; nothing of it is kept")
+        for keep in delayed:
+            keep()
 
-    def is_clean(self) -> bool:
-        """True if nothing has changed so far within the context under way, and outside of any."""
-        if self._before is None:
-            return True
-        with self._counted():
-            return not self._before.print.differences(self._look(self._before.actor))
+    def when_clean(self, keep: Callable[[], None]) -> None:
+        """Call `keep` now; while something is changed only at the end of the context, and if it has been put back."""
+        if self._before is not None:
+            actor, before, _ = self._before
+            if before.differences(self._look(self._others(actor))):
+                self._delayed.append(keep)
+                return
+        keep()
 
-    def forget(self, component: ResolvedComponent) -> None:
-        """The component is not alive any more."""
-        self._settled.discard(component)
-
-    @contextmanager
-    def _counted(self) -> Iterator[None]:
-        start = process_time()
-        try:
-            yield
-        finally:
-            self.seconds += process_time() - start
+    def _streams(self, component: ResolvedComponent) -> AbstractContextManager[None]:
+        return own_streams(stream_seed(self.seed, component, "global streams"))
 
     def _others(self, actor: ResolvedComponent) -> dict[ResolvedComponent, Any]:
         return {component: instance for component, instance in self.alive.items() if component is not actor}
 
-    def _look(self, actor: ResolvedComponent) -> Fingerprint:
-        others = self._others(actor).items()
-        return fingerprint({other.path: (instance, other.role in _FIXED) for other, instance in others})
+    def _look(self, components: dict[ResolvedComponent, Any]) -> Fingerprint:
+        start = process_time()
+        result = fingerprint({one.path: (instance, one.role in _FIXED) for one, instance in components.items()})
+        self.seconds += process_time() - start
+        return result
 
-    def _changes(self, before: _Before) -> list[str]:
+    def _changes(self) -> list[str]:
         """Names of changes since; all of them are put back, or forgotten so that they are built anew."""
-        others = restore(before.settings)
-        later = self._look(before.actor)
-        changed = before.print.differences(later)
-        before.print.restore_functions(later)
-        changed = changed or self._other_answers(before.actor)  # asked last: they cost a forward pass
+        assert self._before is not None
+        actor, before, modes = self._before
+        others, later = restore(modes), self._look(self._others(actor))
+        changed = before.differences(later)
+        before.restore_functions(later)
+        changed = changed or self._other_answers(actor)  # asked last: they cost a forward pass
         if changed:
-            self._settled.clear()
             self.alive.clear()
         return changed + others
 
@@ -151,16 +138,14 @@ class Guard:
         Raises:
             Untrustworthy: it changes by being asked, or answers otherwise than before it was rebuilt.
         """
+        self._settled &= self.alive.keys()
         for component, instance in self._others(actor).items():
             if component.role not in _PROBED or component in self._settled:
                 continue
             self._settled.add(component)
-            alone = {component.path: (instance, True)}
-            first = self._answer(component, instance)
-            before = fingerprint(alone)
-            second = self._answer(component, instance)
-            changed = before.differences(fingerprint(alone))
-            if changed:
+            first, before = self._answer(component, instance), self._look({component: instance})
+            second, after = self._answer(component, instance), self._look({component: instance})
+            if changed := before.differences(after):
                 raise Untrustworthy(f"{component.title} changes when it is used: {_listed(changed)}")
             if not _agree(first, second):
                 self.warn(f"{component.title} answers one example in two ways; its explanations cannot be reproduced")
@@ -171,24 +156,20 @@ class Guard:
 
     def _other_answers(self, actor: ResolvedComponent) -> list[str]:
         """Classifiers, and generators that the actor may use, that answer otherwise than at first."""
-        used = actor.closure
         return [
             f"what {component.path} answers"
             for component, instance in self._others(actor).items()
-            if component.role == "classifier" or (component.role == "generator" and component in used)
+            if component.role == "classifier" or (component.role == "generator" and component in actor.closure)
             if (known := self._answers.get(component)) is not None
-            if not _agree(known, self._answer(component, instance), lost=True)
+            if (answer := self._answer(component, instance)) is None or not _agree(known, answer)
         ]
 
     def _answer(self, component: ResolvedComponent, instance: Any) -> np.ndarray | None:
         """Class logits of a fixed picture, or the picture of a fixed latent; None where it cannot be asked."""
-        torch, device = load_torch(), self.device
+        torch, device, start = load_torch(), self.device, process_time()
+        asking = underway.doing(f"{component.title} asked about one example")
         try:
-            with (
-                own_streams(self.seed_of(component)),
-                torch.no_grad(),
-                underway.doing(f"{component.title} asked about one example"),
-            ):
+            with self._streams(component), torch.no_grad(), asking:
                 if component.role == "generator":
                     answer = instance.synthesize(instance.sample(1, np.random.default_rng(0)).to(device))
                 else:
@@ -200,17 +181,18 @@ class Guard:
             raise
         except Exception:  # whoever needs it will hear of it in the component's own words
             return None
+        finally:
+            self.seconds += process_time() - start
         return numbers
 
 
-def _agree(one: np.ndarray | None, other: np.ndarray | None, *, lost: bool = False) -> bool:
-    """True if two answers agree up to rounding; with `lost`, None in the place of an answer disagrees."""
+def _agree(one: np.ndarray | None, other: np.ndarray | None) -> bool:
+    """True if two answers agree up to rounding; None agrees with all."""
     if one is None or other is None:
-        return not lost or one is other
-    if one.shape != other.shape:
-        return False
+        return True
     scale = float(np.abs(one).max(initial=0))
-    return bool(np.allclose(one, other, rtol=0, atol=_ROUNDING * scale, equal_nan=True))
+    same = one.shape == other.shape and np.allclose(one, other, rtol=0, atol=_ROUNDING * scale, equal_nan=True)
+    return bool(same)
 
 
 def _listed(changed: list[str]) -> str:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from sidelight_specs import Cancelled, SidelightError, UserError, hookimpl
+from sidelight_specs import Cancelled, SidelightError, hookimpl
 from sidelight_specs.digests import digest_file
-from sidelight_specs.observers import RecipeFacts, StepFacts
+from sidelight_specs.observers import RecipeFacts, RunFacts, StepFacts
 
 from sidelight.engine.guard import Untrustworthy
 from sidelight.engine.machine import Cancellation, on_interrupt, resolve_device
@@ -23,7 +24,7 @@ from sidelight.registry.catalog import installed
 from sidelight.registry.load import Observers
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from sidelight_specs import Artifact
 
     from sidelight.recipe.model import Resolved
 
@@ -37,42 +38,54 @@ def execute(
     """
     cancellation, notices = cancellation or Cancellation(), list[str]()
     planned = plan(resolved)
-    with RunFolder(out) as folder:
-        display = choose_display(progress)
 
-        def notice(text: str) -> None:
-            notices.append(text)
-            display.say(f"warning: {text}")
+    def notice(text: str) -> None:
+        notices.append(text)
+        display.say(f"warning: {text}")
 
-        store = Store(notice=notice)
-        try:
-            for warning in resolved.warnings:
-                notice(warning.sentence)
-            session = Session(resolved, store, resolve_device(device), display, cancellation, clock, guarded=True)
-            steps = Steps(session, folder, tuple(step.title for step in planned))
-            manifest, observers = Manifest(steps, folder, notices), Observers(notice)
-            observers.add(manifest, "manifest")  # ours first, so that the others hear of a run that is complete
-            observers.add(display, "progress")
-            observers.add_installed(installed())
-            source = str(resolved.source or "")
-            facts = RecipeFacts(name=resolved.name, seed=resolved.seed, source=source, recipe=resolved.plain)
-            observers.tell("recipe_resolved", recipe=facts)
-            with folder.writing():  # components' own OSErrors are wrapped, the cache's are named
-                with on_interrupt(cancellation, display.say):
-                    _take_all(steps, planned, observers)
-                manifest.save(observers)
-            observers.tell("run_finished", run=steps.facts)
-            if manifest.error is not None:
-                raise manifest.error
-            if not manifest.document:  # a run without a manifest is none, whatever became of its observer
-                raise SidelightError("the manifest of the run was not written")
-        finally:
-            display.close()
-            store.close()
-    return Run(folder.out, manifest.document, steps.results, [error for _, error in steps.failures])
+    with (
+        RunFolder(out) as folder,
+        closing(choose_display(progress)) as display,
+        closing(Store(notice=notice)) as store,
+    ):
+        for warning in resolved.warnings:
+            notice(warning.sentence)
+        session = Session(resolved, store, resolve_device(device), display, cancellation, clock, guarded=True)
+        steps, observers = Steps(session, folder.staging), Observers(notice)
+        manifest = Manifest(steps, notices)
+        observers.add(manifest, "manifest")  # ours first
+        observers.add(display, "progress")
+        observers.add_installed(installed())
+
+        def run() -> RunFacts:
+            return RunFacts(
+                name=resolved.name,
+                folder=folder.out,
+                device=session.device,
+                steps=tuple(step.title for step in planned),
+                seconds=clock.total,
+                errors=tuple(str(error) for _, error in steps.failures),
+            )
+
+        source = str(resolved.source or "")
+        facts = RecipeFacts(name=resolved.name, seed=resolved.seed, source=source, recipe=resolved.plain)
+        observers.tell("recipe_resolved", recipe=facts)
+        with folder.writing():  # components' own OSErrors are wrapped, the cache's are named
+            with on_interrupt(cancellation, display.say):
+                _take_all(steps, planned, observers, run())
+            for path, artifact, location in steps.complete().save(folder.staging):
+                name = manifest.add(path, artifact, location)
+                saved = folder.staging / location
+                observers.tell("artifact_saved", run=run(), name=name, artifact=artifact, path=saved)
+            sync_files(folder.staging)
+            text = json.dumps(manifest.document(), indent=1) + "\n"
+            (folder.staging / MANIFEST).write_text(text, encoding="utf-8")
+            folder.publish()
+        observers.tell("run_finished", run=run())
+    return Run(folder.out, json.loads(text), steps.results, [error for _, error in steps.failures])
 
 
-def _take_all(steps: Steps, planned: tuple[Step, ...], observers: Observers) -> None:
+def _take_all(steps: Steps, planned: tuple[Step, ...], observers: Observers, run: RunFacts) -> None:
     """Take the steps in their order; one that fails is noted, and those that need its component are left out.
 
     Raises:
@@ -80,21 +93,20 @@ def _take_all(steps: Steps, planned: tuple[Step, ...], observers: Observers) -> 
         Untrustworthy: a shared component cannot be relied upon any more.
         Cancelled: the user asked to stop.
     """
-    session, clock, run = steps.session, steps.session.clock, steps.facts
+    session = steps.session
     observers.tell("run_started", run=run)
     for number, step in enumerate(planned, 1):
         session.cancellation.check()
-        one, count = step.component, len(planned)
+        one, error = step.component, ""
         facts = StepFacts(
-            title=step.title, verb=step.verb, use=one.use, id=one.id, role=one.role, number=number, total=count
+            title=step.title, verb=step.verb, use=one.use, id=one.id, role=one.role, number=number, total=len(planned)
         )
         observers.tell("step_started", run=run, step=facts)
-        start, inside, made, found, error = clock.total, clock.components, session.made, session.found, ""
+        session.doing, before = step, session.counts()
         try:
             for failed, _ in steps.failures:
                 if failed.component in one.closure:  # it would fail again, or be wrong
                     raise LeftOut(f"{one.title} is left out, because {failed.component.path} failed")
-            session.doing = (step.verb, one)
             getattr(steps, step.verb)(one)
         except (Cancelled, Untrustworthy):
             raise
@@ -104,33 +116,25 @@ def _take_all(steps: Steps, planned: tuple[Step, ...], observers: Observers) -> 
             error = str(failure)
             steps.failures.append((step, failure))
             session.record.warn(error)
-        times = {"seconds": clock.total - start, "inside": clock.components - inside}
-        made, found = session.made - made, session.found - found
-        parts = {"made": made, "found": found, "cached": bool(found and not made)}
-        observers.tell("step_finished", run=run, step=facts, error=error, **times, **parts)
+        counts = {name: count - before[name] for name, count in session.counts().items()}
+        cached = bool(counts["found"] and not counts["made"])
+        observers.tell("step_finished", run=run, step=facts, error=error, cached=cached, **counts)
         session.keep_only({needed for later in planned[number:] for needed in later.component.closure})
     session.cancellation.check()
 
 
 class Manifest:
-    """Built-in observer that writes `run.json`, the last file of a run, and puts the run's folder in its place.
+    """Built-in observer that notes the steps for `run.json`, the last file of a run.
 
     Args:
         steps: everything that the run has made.
-        folder: the run's.
         notices: warnings of the kernel itself: damaged cache entries.
-
-    Attributes:
-        document: the manifest as json reads it back.
-        error: the reason why it could not be written.
     """
 
-    def __init__(self, steps: Steps, folder: RunFolder, notices: Sequence[str]) -> None:
-        self._run, self._folder, self._notices = steps, folder, notices
+    def __init__(self, steps: Steps, notices: list[str]) -> None:
+        self._run, self._notices = steps, notices
         self._steps: list[dict[str, Any]] = []
-        self._listing: list[dict[str, Any]] = []
-        self.document: dict[str, Any] = {}
-        self.error: UserError | None = None
+        self._results: list[dict[str, Any]] = []
 
     @hookimpl
     def sidelight_step_finished(
@@ -141,32 +145,16 @@ class Manifest:
             timing = {"seconds": seconds, "inside": inside, "made": made, "found": found}
             self._steps.append({"step": step.title, "component": step.use, **timing})
 
-    def save(self, observers: Observers) -> None:
-        """Save all results into the folder."""
-        steps, facts = self._run, self._run.facts
-        for path, artifact, folder in steps.results.save(self._folder.staging):
-            name = "/".join(path)
-            digest = steps.digests[name]
-            self._listing.append({"path": list(path), "folder": folder, "kind": artifact.kind, "digest": digest})
-            observers.tell(
-                "artifact_saved", run=facts, name=name, artifact=artifact, path=self._folder.staging / folder
-            )
-        sync_files(self._folder.staging)
+    def add(self, path: tuple[str, ...], artifact: Artifact, folder: str) -> str:
+        """Note a result that was saved; gives its name."""
+        name = "/".join(path)
+        digest = self._run.digests[name]
+        self._results.append({"path": list(path), "folder": folder, "kind": artifact.kind, "digest": digest})
+        return name
 
-    @hookimpl
-    def sidelight_run_finished(self) -> None:
-        """Write the manifest and publish the folder."""
-        try:
-            with self._folder.writing():
-                text = json.dumps(self._facts(), indent=1) + "\n"
-                (self._folder.staging / MANIFEST).write_text(text, encoding="utf-8")
-                self._folder.publish()
-            self.document = json.loads(text)
-        except UserError as error:
-            self.error = error
-
-    def _facts(self) -> dict[str, Any]:
-        steps, session, staging = self._run, self._run.session, self._folder.staging
+    def document(self) -> dict[str, Any]:
+        """The content of `run.json`."""
+        steps, session, staging = self._run, self._run.session, self._run.folder
         files = sorted(path for path in staging.rglob("*") if path.is_file())
         digests = {path.relative_to(staging).as_posix(): digest_file(path) for path in files}
         total, inside = session.clock.total, session.clock.components
@@ -183,7 +171,7 @@ class Manifest:
             "device": session.device,
             "seeds": {"recipe": session.resolved.seed, **session.seeds},
             "facts": steps.results.facts(),
-            "results": self._listing,
+            "results": self._results,
             "rendered": {name: {"folder": folder, "files": names} for name, (folder, names) in steps.rendered.items()},
             "outputs": {"artifacts": steps.digests, "files": digests},
             "warnings": [*session.record.warnings, *self._notices],

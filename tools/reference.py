@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING, Any
 
 from sidelight.recipe.model import SECTIONS
 from sidelight.registry.catalog import installed
+from sidelight.registry.load import Unavailable
 from sidelight_dev.describe import ANSWERS, capability, facts
 from sidelight_specs.hooks import GROUP_PREFIX
-from sidelight_specs.host import Available
 from sidelight_specs.params import Param, bounds_text, describe
 from sidelight_specs.recipe import Explain, plain_value
 from sidelight_specs.roles import ROLES
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from sidelight.registry.catalog import Catalog
+    from sidelight_specs.host import Available
 
 ROOT = Path(__file__).parent.parent
 PAGE = ROOT / "docs" / "recipe-reference.md"
@@ -68,10 +69,10 @@ def page(catalog: Catalog, distributions: Iterable[str]) -> str:
 
 
 def describe_entry(catalog: Catalog, entry: Any) -> Available:
-    found = catalog.lookup(entry.use, entry.role)
-    if not isinstance(found, Available):
-        sys.exit(found.message)
-    return found
+    try:
+        return catalog.lookup(entry.use, entry.role)
+    except Unavailable as reason:
+        sys.exit(reason.message)
 
 
 def sections() -> Iterator[str]:

@@ -17,9 +17,8 @@ import time
 from pathlib import Path
 
 import pytest
-from sidelight.registry.catalog import Catalog, Unavailable
-from sidelight.registry.discover import scan
-from sidelight.registry.load import MOST
+from sidelight.registry.catalog import Catalog, scan
+from sidelight.registry.load import MOST, Unavailable
 from sidelight_specs import Cancelled, SidelightError
 
 from .conftest import Site
@@ -393,15 +392,15 @@ def test_bad_metadata_is_named_and_shadows_nobody(site, kind):
     act, said = METADATA[kind]
     act(site)
     catalog = Catalog(scan([str(site.folder)]))
-    found = catalog.lookup("victim/thing", "explainer")
-    refused = [refusal.message for entry in catalog.entries() if (refusal := catalog.refusal(entry))]
+    refused = [state.why for state in catalog.states(catalog.entries(), load=False)]
     assert any(said in text for text in [*refused, *map(str, catalog.problems())])
     if kind.startswith("shadow"):
-        assert isinstance(found, Unavailable)
-        assert "sidelight-victim 1.0" in found.message
-        assert said in found.message
+        with pytest.raises(Unavailable) as caught:
+            catalog.lookup("victim/thing", "explainer")
+        assert "sidelight-victim 1.0" in caught.value.message
+        assert said in caught.value.message
     else:
-        assert found.distribution == "sidelight-victim"
+        assert catalog.lookup("victim/thing", "explainer").distribution == "sidelight-victim"
 
 
 HARD = {

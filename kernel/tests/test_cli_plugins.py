@@ -190,9 +190,9 @@ def test_a_command_that_is_asked_for_an_unreadable_one_says_so(crowd):
 @pytest.fixture
 def alone(monkeypatch, site):
     """Only the fake distributions are installed."""
-    from sidelight.registry import catalog, discover
+    from sidelight.registry import catalog
 
-    monkeypatch.setattr(catalog, "index", lambda: discover.scan([str(site.folder)]))
+    monkeypatch.setattr(catalog, "index", lambda: catalog.scan([str(site.folder)]))
     return site
 
 

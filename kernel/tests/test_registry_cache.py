@@ -4,7 +4,7 @@ import importlib
 
 import pytest
 from sidelight.cache import cache_folder, get, put, stamp
-from sidelight.registry import code, discover, health
+from sidelight.registry import catalog, code, load
 from sidelight.registry.catalog import Catalog, installed
 
 
@@ -57,35 +57,35 @@ def test_a_file_that_changed_a_moment_ago_has_no_stamp(tmp_path):
 def test_the_index_is_scanned_once_until_metadata_change(site, monkeypatch):
     site.plugin("acme-one")
     scans = []
-    scan = discover.scan
-    monkeypatch.setattr(discover, "scan", lambda: scans.append(1) or scan())
-    uses = [entry.use for entry in discover.index().entries if entry.use.startswith("acme")]
-    assert [entry.use for entry in discover.index().entries if entry.use.startswith("acme")] == uses
+    scan = catalog.scan
+    monkeypatch.setattr(catalog, "scan", lambda: scans.append(1) or scan())
+    uses = [entry.use for entry in catalog.index().entries if entry.use.startswith("acme")]
+    assert [entry.use for entry in catalog.index().entries if entry.use.startswith("acme")] == uses
     assert len(scans) == 1
     (site.folder / "unrelated").write_text("")
-    discover.index()
+    catalog.index()
     assert len(scans) == 1
     site.plugin("acme-two")
-    assert "acme-two/thing" in [entry.use for entry in discover.index().entries]
+    assert "acme-two/thing" in [entry.use for entry in catalog.index().entries]
     assert len(scans) == 2
     points = site.folder / "acme_two-1.0.dist-info" / "entry_points.txt"
     points.write_text(points.read_text().replace("thing", "other"))
-    assert "acme-two/other" in [entry.use for entry in discover.index().entries]
+    assert "acme-two/other" in [entry.use for entry in catalog.index().entries]
     (cache_folder() / "installed.json").write_text("{")
-    assert "acme-two/other" in [entry.use for entry in discover.index().entries]
+    assert "acme-two/other" in [entry.use for entry in catalog.index().entries]
 
 
 @pytest.mark.usefixtures("cache", "settled")
 def test_health_is_asked_once_until_a_file_of_a_plugin_changes(site, monkeypatch):
     module = site.plugin("acme-one")
     asked = []
-    ask = health._ask
-    monkeypatch.setattr(health, "_ask", lambda entries: asked.append(1) or ask(entries))
+    ask = load._ask_child
+    monkeypatch.setattr(load, "_ask_child", lambda entries: asked.append(1) or ask(entries))
 
     def state():
-        catalog = installed()
-        (entry,) = (entry for entry in catalog.entries() if entry.use == "acme-one/thing")
-        return health.health(catalog, [entry])[0].state
+        everything = installed()
+        (entry,) = (entry for entry in everything.entries() if entry.use == "acme-one/thing")
+        return everything.states([entry])[0].state
 
     assert [state(), state()] == ["ok", "ok"]
     assert len(asked) == 1
@@ -97,8 +97,8 @@ def test_health_is_asked_once_until_a_file_of_a_plugin_changes(site, monkeypatch
 @pytest.mark.usefixtures("cache", "settled")
 def test_without_a_stamp_nothing_is_get(site, cache):
     site.plugin("acme-one")
-    catalog = Catalog(discover.scan([str(site.folder)]))
-    assert [one.state for one in health.health(catalog, catalog.entries())] == ["ok"]
+    fresh = Catalog(catalog.scan([str(site.folder)]))
+    assert [one.state for one in fresh.states(fresh.entries())] == ["ok"]
     assert not cache.exists()
 
 
@@ -112,7 +112,7 @@ def test_a_digest_of_code_is_kept_until_a_file_of_its_package_changes(site, monk
     monkeypatch.setattr(code, "code_digest", lambda *of: digests.append(digest(*of)) or digests[-1])
 
     def found():
-        for cached in (code._digest, code._graph, code._installed_stamp):
+        for cached in (digest, code._graph, code._installed_stamp):
             cached.cache_clear()
         component = installed().lookup("acme-one/thing", "explainer")
         return code.code_of(component.descriptor, component.distribution)
@@ -132,7 +132,7 @@ def test_a_plugin_of_one_module_does_not_make_all_that_is_installed_count(site):
     (site.folder / module / "data.txt").write_text("x")
     for name in ("acme_single", module):
         importlib.import_module(name)
-    files = health._files(["acme_single", module])
+    files = load._files(["acme_single", module])
     assert str(site.folder / "acme_single.py") in files
     assert str(site.folder / module / "data.txt") in files
     assert str(site.folder / "unrelated" / "data.txt") not in files

@@ -34,7 +34,7 @@ NOT_RUN = ["__init__.py", "only_for_types.py", "unrelated.py", "new.py"]
 
 
 def forget():
-    for cache in (code._digest, code._graph, code._outermost):
+    for cache in (code_digest, code._graph):
         cache.cache_clear()
 
 

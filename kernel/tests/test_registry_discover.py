@@ -4,7 +4,7 @@ import sys
 import zipfile
 
 import pytest
-from sidelight.registry.discover import normalise, parse, plugin_name, scan
+from sidelight.registry.catalog import normalise, parse, plugin_name, scan
 
 
 def only(site):

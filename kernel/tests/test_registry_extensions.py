@@ -3,8 +3,7 @@
 import types
 
 import pytest
-from sidelight.registry.catalog import Catalog
-from sidelight.registry.discover import scan
+from sidelight.registry.catalog import Catalog, scan
 from sidelight.registry.load import Observers
 from sidelight.registry.policy import read_policy
 from sidelight_specs import SidelightError, hookimpl, kinds
@@ -54,7 +53,7 @@ def catalog(site, monkeypatch):
 
 
 def test_a_kind_is_known_by_name_and_loaded_on_demand(catalog, monkeypatch):
-    assert catalog.kind_names() == {"acme.depths"}
+    assert [entry.name for entry in catalog.entries("kind")] == ["acme.depths"]
     monkeypatch.setattr(kinds, "_load", catalog.load_kind)
     assert kinds.find("acme.depths").__name__ == "Depths"
     with pytest.raises(SidelightError, match=r"no kind of result .acme\.heights"):
@@ -70,7 +69,7 @@ def test_of_two_kinds_of_one_name_the_first_is_loaded(catalog, site, monkeypatch
 
 
 def test_a_command_is_loaded_and_one_that_the_hook_lacks_is_broken(catalog):
-    depths, gone = catalog.extensions("command")
+    depths, gone = catalog.entries("command")
     assert catalog.load(depths).module == "acme_depth.command"
     with pytest.raises(SidelightError, match='announces no component "gone"; it announces depths'):
         catalog.load(gone)
@@ -122,4 +121,4 @@ def test_the_first_html_is_shown():
     for name, answer in (("a", None), ("b", "<b>"), ("c", "<c>")):
         hook = hookimpl(lambda results, answer=answer: answer)
         observers.add(types.SimpleNamespace(sidelight_run_html=hook), name)
-    assert observers.first("run_html", results=None) == "<b>"
+    assert observers.tell("run_html", results=None) == "<b>"

@@ -2,15 +2,15 @@
 
 import pytest
 from sidelight.registry.catalog import installed
-from sidelight.registry.code import _digest, _graph, _required, code_of, foundations
+from sidelight.registry.code import _graph, _required, code_digest, code_of, foundations
 
 
 @pytest.fixture(autouse=True)
 def _forget():
-    for cache in (foundations, _required, _digest, _graph):
+    for cache in (foundations, _required, code_digest, _graph):
         cache.cache_clear()
     yield
-    for cache in (foundations, _required, _digest, _graph):
+    for cache in (foundations, _required, code_digest, _graph):
         cache.cache_clear()
 
 
@@ -47,5 +47,5 @@ def test_changed_code_of_a_foundation_changes_the_component_s(site):
     require(site.install("acme-toolkit", files={"acme_toolkit/__init__.py": "x = 1"}), "sidelight-specs")
     before = code(installed().lookup("acme-plugin/thing", "explainer"))
     (site.folder / "acme_toolkit" / "__init__.py").write_text("x = 2")
-    _digest.cache_clear()
+    code_digest.cache_clear()
     assert code(installed().lookup("acme-plugin/thing", "explainer")) != before

@@ -3,14 +3,12 @@
 import sys
 
 import pytest
-from sidelight.registry.catalog import Catalog
-from sidelight.registry.discover import scan
-from sidelight.registry.health import health
+from sidelight.registry.catalog import Catalog, scan
 
 
 def states(site, **options):
     catalog = Catalog(scan([str(site.folder)]))
-    return {state.entry.use: state for state in health(catalog, catalog.entries(), **options)}
+    return {state.entry.use: state for state in catalog.states(catalog.entries(), **options)}
 
 
 def test_a_crash_is_named_and_the_others_are_still_checked(site):

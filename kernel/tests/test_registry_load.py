@@ -4,7 +4,8 @@ import signal
 import textwrap
 
 import pytest
-from sidelight.registry.load import Failure, Loader
+from sidelight.registry.load import Loader, Unavailable
+from sidelight_specs.host import Installed
 
 HOOK = "from sidelight_specs import DataDescriptor, ExplainerDescriptor, hookimpl\n"
 
@@ -17,9 +18,20 @@ def hook(body):
     return f"{HOOK}@hookimpl\ndef sidelight_explainers():\n{textwrap.indent(body, '    ')}\n"
 
 
+def entry(module, name="thing", role="explainer"):
+    distribution = module.replace("_", "-")
+    return Installed(role, f"{distribution}/{name}", distribution, "1.0", module)
+
+
 def load(site, source, name="acme-broken"):
-    module = site.plugin(name, source)
-    return Loader().component(module, "explainer", "thing")
+    return Loader().load(entry(site.plugin(name, source)))
+
+
+def failure(site, source):
+    with pytest.raises(Unavailable) as caught:
+        load(site, source)
+    assert caught.value.kind == "broken"
+    return caught.value
 
 
 def test_a_plugin_in_order_gives_its_descriptor(site):
@@ -108,13 +120,12 @@ FAILURES = {
 
 @pytest.mark.parametrize(("source", "why"), FAILURES.values(), ids=FAILURES)
 def test_each_way_to_be_broken_is_named(site, source, why):
-    failure = load(site, source)
-    assert isinstance(failure, Failure)
-    assert failure.why.startswith(why)
+    said = f'"acme-broken/thing" is installed (acme-broken 1.0) but broken: {why}'
+    assert failure(site, source).message.startswith(said)
 
 
 def test_a_missing_dependency_is_named(site):
-    assert load(site, "import not_there.at_all").missing == "not_there"
+    assert failure(site, "import not_there.at_all").fix.startswith("it needs not_there; ")
 
 
 def test_ctrl_c_is_not_a_failure_of_the_plugin(site):
@@ -128,7 +139,7 @@ def test_ctrl_c_is_not_a_failure_of_the_plugin(site):
 
 
 def test_a_keyboard_interrupt_that_nobody_caused_is(site):
-    assert "raised KeyboardInterrupt" in load(site, "raise KeyboardInterrupt").why
+    assert "raised KeyboardInterrupt" in failure(site, "raise KeyboardInterrupt").message
 
 
 def test_the_components_beside_a_wrong_one_stay_usable(site):
@@ -141,16 +152,19 @@ def test_the_components_beside_a_wrong_one_stay_usable(site):
 def test_one_plugin_does_not_see_the_hooks_of_another(site):
     loader = Loader()
     first, second = site.plugin("acme-one"), site.plugin("acme-two", component="second")
-    assert list(loader.announced(first, "explainer")) == ["thing"]
-    assert list(loader.announced(second, "explainer")) == ["second"]
+    assert loader.load(entry(first)).name == "thing"
+    assert loader.load(entry(second, "second")).name == "second"
+    for module, other in ((first, "second"), (second, "thing")):
+        with pytest.raises(Unavailable, match=f'announces no component "{other}"'):
+            loader.load(entry(module, other))
 
 
 def test_a_plugin_is_imported_once_even_when_broken(site, capsys):
     module = site.plugin("acme-broken", "print('loading')\nraise RuntimeError")
     loader = Loader()
     for role in ("explainer", "metric", "explainer"):
-        with pytest.raises(Failure):
-            loader.announced(module, role)
+        with pytest.raises(Unavailable):
+            loader.load(entry(module, role=role))
     captured = capsys.readouterr()
     assert captured.err == "loading\n"
     assert captured.out == ""  # what a plugin prints never gets into an answer

@@ -3,9 +3,9 @@
 import os
 
 import pytest
-from sidelight.registry.discover import PluginEntry
 from sidelight.registry.policy import Policy, installed_hash, policy_file, read_policy
 from sidelight_specs import UserError
+from sidelight_specs.host import Installed
 
 
 def policy(tmp_path, text):
@@ -15,7 +15,7 @@ def policy(tmp_path, text):
 
 
 def blocked(found, distribution, use, version="1.0"):
-    return bool(found.blocks(PluginEntry("explainer", use.partition("/")[2], use, distribution, version, "acme")))
+    return bool(found.blocks(Installed("explainer", use, distribution, version, "acme")))
 
 
 def test_no_policy_blocks_nothing():

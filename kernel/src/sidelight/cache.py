@@ -13,6 +13,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from platformdirs import user_cache_path
+
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
@@ -22,18 +24,7 @@ _SETTLED = 2.0  # seconds after which a second change of a file is certain to ch
 def cache_folder() -> Path:
     """`$SIDELIGHT_CACHE`, else `sidelight` in the user's cache folder."""
     chosen = os.environ.get("SIDELIGHT_CACHE")
-    if chosen:
-        return Path(chosen).expanduser().absolute()
-    from platformdirs import user_cache_path
-
-    return user_cache_path("sidelight", appauthor=False)
-
-
-def config_folder() -> Path:
-    """`sidelight` in the user's configuration folder."""
-    from platformdirs import user_config_path
-
-    return user_config_path("sidelight", appauthor=False)
+    return Path(chosen).expanduser().absolute() if chosen else user_cache_path("sidelight", appauthor=False)
 
 
 def stamp(files: Iterable[str], *facts: str) -> str:
@@ -76,10 +67,9 @@ def put(name: str, facts: str, value: Any, files: Iterable[str] = ()) -> None:
         files: what else they depend on; nothing is written where one of these changed a moment ago.
     """
     files = list(files)
-    now = stamp(files)
-    if not facts or not now:
+    content = {"facts": facts, "files": files, "stamp": stamp(files), "value": value}
+    if not facts or not content["stamp"]:
         return
-    content = {"facts": facts, "files": files, "stamp": now, "value": value}
     path = cache_folder() / f"{name}.json"
     with suppress(OSError):  # a folder that cannot be written to costs time only
         path.parent.mkdir(parents=True, exist_ok=True)

@@ -8,8 +8,8 @@ from typing import Any, Literal
 import pytest
 from hypothesis import settings
 from sidelight.recipe.load import load_recipe
-from sidelight.registry.catalog import Unavailable
-from sidelight.registry.discover import PluginEntry
+from sidelight.registry.catalog import Catalog, Index
+from sidelight.registry.load import Unavailable
 from sidelight_specs import (
     AttributeFinderDescriptor,
     ClassifierDescriptor,
@@ -23,8 +23,9 @@ from sidelight_specs import (
     param,
     params,
 )
-from sidelight_specs.host import Available
+from sidelight_specs.host import Available, Installed
 from sidelight_specs.problems import RecipeError
+from sidelight_specs.roles import ROLES
 
 settings.register_profile("untimed", deadline=None)
 settings.load_profile("untimed")
@@ -141,34 +142,27 @@ DESCRIPTORS = {
 }
 
 
-class FakeCatalog:
-    """Answers as `sidelight.registry.catalog.Catalog` does."""
+class FakeCatalog(Catalog):
+    """A catalog of the descriptors above, none of which is loaded from anywhere."""
 
     def __init__(self) -> None:
+        super().__init__(Index())
         self.found = {(f"{plugin}/{one.name}", one.role): one for plugin, ones in DESCRIPTORS.items() for one in ones}
 
-    def entries(self):
+    def entries(self, *roles):
         return tuple(
-            PluginEntry(role, use.split("/")[1], use, "sidelight-" + use.split("/")[0], "1.0", use.split("/")[0])
+            Installed(role, use, "sidelight-" + use.split("/")[0], "1.0", use.split("/")[0])
             for use, role in sorted(self.found, key=lambda key: (key[1], key[0]))
+            if role in (roles or ROLES)
         )
-
-    def extensions(self, *groups):
-        return ()
-
-    def kind_names(self):
-        return {"heatmap", "counterfactual", "attributes"}
-
-    def problems(self):
-        return ()
 
     def lookup(self, use, role):
         if use == "shop/torn":
-            return Unavailable("broken", f'"{use}" is installed (sidelight-shop 1.0) but broken: no torch', "reinstall")
+            raise Unavailable("broken", f'"{use}" is installed (sidelight-shop 1.0) but broken: no torch', "reinstall")
         if use == "shop/banned":
-            return Unavailable("blocked", f'"{use}" is blocked by the policy: deny shop/banned', "")
+            raise Unavailable("blocked", f'"{use}" is blocked by the policy: deny shop/banned', "")
         if (use, role) not in self.found:
-            return Unavailable("unknown", f'no {role} "{use}" is installed', "see `sidelight plugins`")
+            raise Unavailable("unknown", f'no {role} "{use}" is installed', "see `sidelight plugins`")
         return Available(use, role, self.found[use, role], "sidelight-" + use.split("/")[0], "1.0")
 
 

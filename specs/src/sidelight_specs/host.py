@@ -24,6 +24,8 @@ class Installed:
         use: `PLUGIN/COMPONENT`.
         distribution, version: where it comes from.
         module: the light module.
+        flaw: why it cannot be loaded as the metadata stand; empty when they are in order.
+        fix: what to do about the flaw, where that is not for its authors.
     """
 
     role: str
@@ -31,6 +33,13 @@ class Installed:
     distribution: str
     version: str
     module: str
+    flaw: str = ""
+    fix: str = ""
+
+    @property
+    def name(self) -> str:
+        """The component's name, without its plugin."""
+        return self.use.partition("/")[2]
 
 
 @frozen(eq=False)

@@ -19,7 +19,7 @@ from sidelight_specs.wording import clean
 
 from sidelight.cli import DONE, FAILED, INTERRUPTED, STOPPED, USER
 from sidelight.cli.host import KernelHost, sidelight_commands, write_error
-from sidelight.registry.discover import index
+from sidelight.registry.catalog import index
 from sidelight.underway import deaf_to_interrupts, doing, watch_interrupts
 
 if TYPE_CHECKING:
@@ -122,7 +122,7 @@ def _find(word: str, host: KernelHost) -> Command:
         return commands[word]
     if word.startswith("-"):
         raise UserError(f'unknown option "{word}"', "put options of a command after it; `sidelight --help` lists all")
-    entries = {entry.name: entry for entry in reversed(host.catalog.extensions(COMMAND))}  # the first one counts
+    entries = {entry.name: entry for entry in reversed(host.catalog.entries(COMMAND))}  # the first one counts
     if word in entries:
         command: Command = host.catalog.load(entries[word])
         return command

@@ -85,10 +85,7 @@ class KernelHost(Host):
 
     def installed(self) -> tuple[Installed, ...]:
         """Every entry point of every plugin."""
-        entries = (*self.catalog.entries(), *self.catalog.extensions())
-        return tuple(
-            Installed(entry.role, entry.use, entry.distribution, entry.version, entry.module) for entry in entries
-        )
+        return self.catalog.index.entries
 
     def problems(self) -> tuple[str, ...]:
         """Distributions that cannot be read, and names that are claimed twice."""
@@ -96,15 +93,15 @@ class KernelHost(Host):
 
     def find(self, use: str, role: str = "") -> tuple[Available, ...]:
         """The components of that name."""
-        from sidelight.registry.catalog import Unavailable
+        from sidelight.registry.load import Unavailable
 
-        entries = [entry for entry in self.catalog.entries() if entry.use == use]
-        roles = [role] if role else list(dict.fromkeys(entry.role for entry in entries))
-        answers = [self.catalog.lookup(use, one) for one in roles] or [self.catalog.missing(use, None)]
-        for answer in answers:
-            if isinstance(answer, Unavailable):
-                raise UserError(answer.message, answer.fix) from answer.cause
-        return tuple(answer for answer in answers if isinstance(answer, Available))
+        roles = [role] if role else dict.fromkeys(entry.role for entry in self.catalog.entries() if entry.use == use)
+        try:
+            if not roles:
+                raise self.catalog.missing(use)
+            return tuple(self.catalog.lookup(use, one) for one in roles)
+        except Unavailable as reason:
+            raise UserError(reason.message, reason.fix) from reason.__cause__
 
     def check(self, recipe: str | Path, *, set: Sequence[str] = (), swap: Sequence[str] = ()) -> dict[str, Any]:
         """The resolved recipe as plain values."""

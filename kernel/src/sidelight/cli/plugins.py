@@ -10,13 +10,13 @@ from sidelight_specs.hooks import COMMAND, EXTENSIONS, KIND
 from sidelight_specs.roles import ROLES
 
 from sidelight.cli.frame import built_in
-from sidelight.registry.health import State, health
 from sidelight.registry.policy import installed_hash
 
 if TYPE_CHECKING:
     import argparse
 
     from sidelight.cli.host import KernelHost
+    from sidelight.registry.load import State
 
 SPECS = "sidelight-specs"
 _EMPTY = "no component is installed; plugins are packages whose names usually begin with sidelight-"
@@ -45,12 +45,12 @@ def run(arguments: argparse.Namespace, host: KernelHost) -> int:
     """List components; a broken one is named in the answer and is no error of this command."""
     if arguments.hashes:
         return _list_hashes(host, as_json=arguments.json)
-    entries = (*host.catalog.entries(), *host.catalog.extensions())
+    entries = host.installed()
     if arguments.role:
         chosen = [entry for entry in entries if entry.role == arguments.role]
     else:  # the built-in kinds are no news to anybody
         chosen = [entry for entry in entries if entry.distribution != SPECS]
-    states = _with_rivals(health(host.catalog, chosen, load=not arguments.no_load))
+    states = _with_rivals(host.catalog.states(chosen, load=not arguments.no_load))
     if arguments.json:
         _write_json(states, host)
     else:

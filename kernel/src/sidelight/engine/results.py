@@ -82,7 +82,7 @@ class Run:
         """Answer of the first observer that draws runs, or else plain text."""
         observers = Observers(warn)
         observers.add_installed(installed())
-        drawn = observers.first("run_html", results=self.results)
+        drawn = observers.tell("run_html", results=self.results)
         plain = html.escape(f"{self!r}\n\n{self.measurements}")
         return str(drawn) if drawn is not None else f"<pre>{plain}</pre>"
 

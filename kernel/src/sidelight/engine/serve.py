@@ -96,12 +96,7 @@ def _with_renderer(recipe: dict[str, Any], use: str | None, catalog: Catalog) ->
 
 def serving(catalog: Catalog) -> tuple[str, ...]:
     """The installed renderers that provide `serves`."""
-    from sidelight_specs.host import Available
-
-    renderers = [entry for entry in catalog.entries() if entry.role == "renderer"]
-    known = [catalog.lookup(entry.use, entry.role) for entry in renderers]
-    able = [isinstance(one, Available) and "serves" in one.descriptor.capabilities for one in known]
-    return tuple(entry.use for entry, serves in zip(renderers, able, strict=True) if serves)
+    return tuple(one.use for one in catalog.usable("renderer") if "serves" in one.descriptor.capabilities)
 
 
 def _only(able: tuple[str, ...]) -> str:

@@ -15,12 +15,13 @@ from sidelight_specs.descriptors import meaning
 from sidelight_specs.documents import read_params
 from sidelight_specs.facts import Mistake
 from sidelight_specs.files import nearest_file
-from sidelight_specs.host import Available
+from sidelight_specs.hooks import KIND
 from sidelight_specs.recipe import TRAINING_SLOT, training_need
 from sidelight_specs.roles import ROLES
 from sidelight_specs.wording import did_you_mean, listing, quoted
 
-from sidelight.registry.catalog import Unavailable, with_article
+from sidelight.registry.catalog import with_article
+from sidelight.registry.load import Unavailable
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -35,11 +36,11 @@ def look_up(one: Candidate, catalog: Any, *, finished: bool) -> None:
     """Find a component in the catalog, read its parameters, look for its files and ask for its capabilities."""
     if not one.use:
         return
-    answer = catalog.lookup(one.use, one.role)
-    if isinstance(answer, Unavailable):
-        one.refuse(answer.message, fix=answer.fix)
+    try:
+        one.available = answer = catalog.lookup(one.use, one.role)
+    except Unavailable as reason:
+        one.refuse(reason.message, fix=reason.fix)
         return
-    one.available = answer
     _check_kinds(one, answer.descriptor, catalog)
     one.params = read_params(answer.descriptor.params, one.given, one.use, one.place, one.problems)
     if one.params is not None:
@@ -50,7 +51,9 @@ def look_up(one: Candidate, catalog: Any, *, finished: bool) -> None:
 def _check_kinds(one: Candidate, descriptor: ComponentDescriptor, catalog: Any) -> None:
     """A problem where an explainer gives a kind that nobody registers, or a metric accepts no kind that is."""
     named = {getattr(descriptor, "gives", ""), *getattr(descriptor, "accepts", ())} - {""}
-    if named and not named & catalog.kind_names() and not named & kinds.names():  # the latter loads numpy
+    if (
+        named and not named & {entry.name for entry in catalog.entries(KIND)} and not named & kinds.names()
+    ):  # the latter loads numpy
         unknown = " or ".join(map(quoted, sorted(named)))
         expected = f"registered are {', '.join(sorted(kinds.names()))}"
         one.refuse(f"{one.use}: no kind of result {unknown} is registered", expected=expected)
@@ -175,11 +178,11 @@ def lacking(need: Need, other: Candidate) -> tuple[str, ...]:
 
 def installed_hint(catalog: Any, role: str, capabilities: Iterable[str] = (), asker: str = "") -> str:
     """The installed components of a role that have these capabilities; not the one that asks for another."""
-    able = []
-    for entry in catalog.entries():
-        result = catalog.lookup(entry.use, entry.role) if entry.role == role and entry.use != asker else None
-        if isinstance(result, Available) and set(capabilities) <= set(result.descriptor.capabilities):
-            able.append(entry.use)
+    able = [
+        one.use
+        for one in catalog.usable(role)
+        if one.use != asker and set(capabilities) <= set(one.descriptor.capabilities)
+    ]
     return f"installed: {listing(able, 6)}" if able else ""
 
 

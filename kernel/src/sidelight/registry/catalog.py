@@ -1,26 +1,303 @@
 """Catalog of everything installed: which components there are, and whether one may be used.
 
-Listing reads package metadata alone. `lookup` imports the light module of the one plugin that it is asked about.
+One entry point is one component (group `sidelight.v1.ROLE`), kind, command or observer; its value is the plugin's light
+module. Listing reads package metadata alone; a file that cannot be read is recorded as a fault. `lookup` imports the
+light module of the one plugin that it is asked about.
 """
 
 from __future__ import annotations
 
+import os
 import re
-from collections import defaultdict
-from typing import Any, Literal
+import sys
+from contextlib import suppress
+from pathlib import Path, PurePath
+from typing import TYPE_CHECKING, Any
 
-from attrs import field, frozen
-from sidelight_specs import SidelightError, kinds
-from sidelight_specs.hooks import EXTENSIONS, KIND
-from sidelight_specs.host import Available
+import attrs
+from attrs import frozen
+from sidelight_specs import kinds
+from sidelight_specs.files import refuse_special
+from sidelight_specs.hooks import EXTENSIONS, GROUP_PREFIX, KIND
+from sidelight_specs.host import Available, Installed
 from sidelight_specs.roles import ROLES
 
-from sidelight.registry.discover import PREFIX, Fault, Index, PluginEntry, index, normalise, plugin_name
-from sidelight.registry.load import Failure, Loader
+from sidelight import cache
+from sidelight.registry.load import Loader, State, Unavailable, broken, load_apart, reinstall
 from sidelight.registry.policy import Policy, policy_file, read_policy
 from sidelight.underway import doing, patience
 
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+    from importlib.metadata import Distribution
+
+PREFIX = "sidelight-"
+"""Optional start of a distribution's name; recipes leave it out."""
+_GROUP = re.compile(r"sidelight\.v(?P<version>\d+)\.(?P<role>.+)")
+_MODULE = re.compile(r"\w+(\.\w+)*")
 _USE = re.compile(r"(?P<plugin>[A-Za-z0-9][A-Za-z0-9._-]*)/(?P<component>[^/\s]+)")
+_KNOWN = GROUP_PREFIX.removeprefix("sidelight.v").rstrip(".")
+_ORDER = {name: index for index, name in enumerate((*ROLES, *EXTENSIONS))}
+
+
+def normalise(distribution: str) -> str:
+    """A distribution's name as PEP 503 normalises it: lower case, runs of `-`, `_` and `.` as one hyphen."""
+    return re.sub(r"[-_.]+", "-", distribution).lower()
+
+
+def plugin_name(distribution: str) -> str:
+    """Name of a distribution in recipes: normalised, without `sidelight-`."""
+    return normalise(distribution).removeprefix(PREFIX)
+
+
+@frozen
+class Fault:
+    """Something wrong with what is installed, that concerns no single component or more than one.
+
+    Args:
+        distribution, file: at fault; no file where names clash.
+        message: what is wrong, a sentence without a full stop.
+    """
+
+    distribution: str
+    file: str
+    message: str
+
+    def __str__(self) -> str:
+        return f"{self.distribution}{f' ({self.file})' if self.file else ''}: {self.message}"
+
+
+@frozen
+class Index:
+    """Everything installed that is announced to Sidelight.
+
+    Args:
+        entries: ordered by role and use.
+        faults: files, groups and roles that cannot be understood.
+        stamp: of all metadata, where that is known.
+    """
+
+    entries: tuple[Installed, ...] = ()
+    faults: tuple[Fault, ...] = ()
+    stamp: str = ""
+
+
+def index() -> Index:
+    """The entry points on `sys.path`, from the cache while all metadata are as they were."""
+    stamp = metadata_stamp()
+    value = cache.get("installed", stamp)
+    if value is None:
+        scanned = scan()
+        value = [[attrs.astuple(one) for one in group] for group in (scanned.entries, scanned.faults)]
+        cache.put("installed", stamp, value)
+    entries, faults = value
+    return Index(tuple(Installed(*one) for one in entries), tuple(Fault(*one) for one in faults), stamp)
+
+
+def metadata_stamp() -> str:
+    """Stamp of all that `scan` reads, without reading it."""
+    files: list[str] = []
+    for folder in sys.path:
+        try:
+            with os.scandir(folder or ".") as items:
+                infos = [item.path for item in items if item.name.endswith((".dist-info", ".egg-info", "EGG-INFO"))]
+        except OSError:  # a zip, or nothing
+            infos = [folder]
+        files += [name for info in infos for name in (info, f"{info}/entry_points.txt", f"{info}/METADATA")]
+    finders = [type(finder).__qualname__ for finder in sys.meta_path]  # they may know of distributions elsewhere
+    return cache.stamp(files, sys.version, *finders)
+
+
+def scan(path: Sequence[str] | None = None) -> Index:
+    """Read the entry points of every distribution on a path; of two with one name the first counts."""
+    from importlib import metadata  # takes as long to import as an answer from the cache
+
+    read: dict[str, list[Installed | Fault]] = {}
+    for distribution in metadata.distributions(path=list(sys.path if path is None else path)):
+        # The path is private, yet the only way to say which file is at fault.
+        folder = getattr(distribution, "_path", None) or PurePath(f"{distribution.name}.dist-info")
+        name = normalise(PurePath(folder.name).stem.partition("-")[0])
+        if name not in read and not name.startswith("~"):  # pip renames what it could not remove to `~name`
+            read[name] = list(_read(distribution, folder))
+    entries = [one for group in read.values() for one in group if isinstance(one, Installed)]
+    faults = [one for group in read.values() for one in group if isinstance(one, Fault)]
+    ordered = sorted(entries, key=lambda entry: (_ORDER[entry.role], entry.use, entry.distribution))
+    return Index(tuple(ordered), tuple(faults))
+
+
+def parse(text: str) -> dict[str, dict[str, str]]:
+    """The text of an `entry_points.txt` as group to name to value.
+
+    importlib.metadata reads such files as well, but passes over what it cannot read; this parser raises.
+
+    Raises:
+        ValueError: it is no such file.
+    """
+    from configparser import ConfigParser, Error
+
+    # Percent signs and a section called DEFAULT mean nothing special in this format, and case counts.
+    parser = ConfigParser(delimiters=("=",), interpolation=None, default_section="")
+    parser.optionxform = str  # type: ignore[assignment, method-assign]
+    try:
+        parser.read_string(text, source="entry_points.txt")
+    except Error as error:
+        raise ValueError(str(error)) from None
+    return {group: dict(parser[group]) for group in parser.sections()}
+
+
+def _read(distribution: Distribution, folder: Any) -> Iterator[Installed | Fault]:
+    """Entries of one distribution, and its faults."""
+    name, _, version = PurePath(folder.name).stem.partition("-")
+    file = str(folder / "entry_points.txt")
+    try:
+        groups = _groups(distribution, folder)
+    except (ValueError, OSError) as error:
+        yield Fault(normalise(name), file, f"cannot read the entry points: {' '.join(str(error).split())}")
+        return
+    if groups:
+        with suppress(Exception):  # whatever a broken METADATA makes of its parser; the folder says it too
+            name, version = distribution.metadata["Name"] or name, distribution.metadata["Version"] or version
+    announced = set()
+    # The known contract goes first: a plugin that also speaks another one is in order.
+    for group in sorted(groups, key=lambda text: not text.startswith(GROUP_PREFIX)):
+        match = _GROUP.fullmatch(group)
+        if not match or match["role"] not in _ORDER:
+            known = f"known are {GROUP_PREFIX}ROLE with ROLE one of {', '.join(ROLES)}"
+            yield Fault(name, file, f'unknown entry point group "{group}"; {known}')
+            continue
+        flaw, fix = "", ""
+        if not group.startswith(GROUP_PREFIX):
+            flaw = f"it is written for version {match['version']} of the plugin contract, this Sidelight knows {_KNOWN}"
+            fix = "install the versions of Sidelight and of this plugin that belong together"
+        for component, value in groups[group].items():
+            why = flaw
+            if not flaw and not _MODULE.fullmatch(value):
+                why = f"its entry point {value!r} is not the name of a module alone, without object or extras"
+            if not why or (match["role"], component) not in announced:
+                use = f"{plugin_name(name)}/{component}"
+                yield Installed(match["role"], use, name, version or "unknown", value, why, fix)
+            announced.add((match["role"], component))
+
+
+def _groups(distribution: Distribution, folder: Any) -> dict[str, dict[str, str]]:
+    """The groups of Sidelight in one distribution's entry points."""
+    if isinstance(folder, Path):  # not in a zip
+        for name in ("entry_points.txt", "METADATA", "PKG-INFO"):
+            with suppress(FileNotFoundError, NotADirectoryError):
+                refuse_special(folder / name)  # reading would wait for a pipe
+    groups = parse(distribution.read_text("entry_points.txt") or "")
+    return {group: points for group, points in groups.items() if group.startswith("sidelight.")}
+
+
+class Catalog:
+    """Answers for components by name.
+
+    Args:
+        index: what is installed.
+        policy: what may be loaded; everything when None.
+    """
+
+    def __init__(self, index: Index, policy: Policy | None = None) -> None:
+        self.index, self._policy, self._loader = index, policy or Policy(), Loader()
+
+    def entries(self, *roles: str) -> tuple[Installed, ...]:
+        """Entries, also broken and blocked ones, ordered by role and use.
+
+        Args:
+            roles: roles, or `kind`, `command`, `observer`; when none is given all roles.
+        """
+        return tuple(entry for entry in self.index.entries if entry.role in (roles or ROLES))
+
+    def problems(self) -> tuple[Fault, ...]:
+        """Faults in the metadata of installed distributions, and names that several of them claim."""
+        names = dict.fromkeys((entry.use, entry.role) for entry in self.index.entries)
+        return (*self.index.faults, *(fault for name in names if (fault := self._clash(*name))))
+
+    def lookup(self, use: str, role: str) -> Available:
+        """A component by its name in a recipe; imports its plugin's light module, once.
+
+        Raises:
+            Unavailable: it is unknown, broken or blocked.
+        """
+        announced = [entry for entry in self.entries(role) if entry.use == use]
+        if not announced:
+            raise self.missing(use, role)
+        entry = next((entry for entry in announced if not self._policy.blocks(entry)), announced[0])
+        return Available(use, role, self.load(entry), entry.distribution, entry.version)
+
+    def usable(self, role: str) -> Iterator[Available]:
+        """The components of a role, without those that are broken or blocked."""
+        for entry in self.entries(role):
+            with suppress(Unavailable):
+                yield self.lookup(entry.use, role)
+
+    def load(self, entry: Installed) -> Any:
+        """The descriptor of a component, the class of a kind, a `Command`, or the module of an observer.
+
+        Raises:
+            Unavailable: its plugin is broken or blocked.
+        """
+        self.check(entry)
+        try:
+            with doing(f'"{entry.use}" ({entry.distribution} {entry.version}): loading {entry.module}', patience()):
+                return self._loader.load(entry)
+        except RuntimeError as error:  # only now does it show that the plugin closed descriptors
+            raise broken(entry, f"importing {entry.module}: {error}") from None
+
+    def load_kind(self, name: str) -> None:
+        """Register the kind of that name; nothing where no plugin announces it.
+
+        Raises:
+            Unavailable: its plugin is broken or blocked.
+        """
+        named = [entry for entry in self.entries(KIND) if entry.name == name]
+        for entry in named[:1]:  # of several the first counts; `sidelight plugins` names the others as broken
+            kinds.register(self.load(entry))
+
+    def check(self, entry: Installed) -> None:
+        """Raise `Unavailable` for an entry that cannot be used as metadata and policy stand; nothing is imported."""
+        if line := self._policy.blocks(entry):
+            message = f'"{entry.use}" ({entry.distribution} {entry.version}) is blocked by the policy: {line}'
+            fix = "use another component, or change the policy if it is yours to change"
+            raise Unavailable("blocked", message, fix)
+        if clash := self._clash(entry.use, entry.role):
+            raise Unavailable("broken", clash.message, "uninstall one, or deny one in a policy file")
+        if entry.flaw:
+            raise broken(entry, entry.flaw, entry.fix)
+
+    def states(self, entries: Iterable[Installed], *, load: bool = True) -> tuple[State, ...]:
+        """State of each entry: light modules are loaded in a child process; without `load` they are `unchecked`."""
+        states: dict[Installed, State] = {}
+        for entry in entries:
+            try:
+                self.check(entry)
+                states[entry] = State(entry, "unchecked")
+            except Unavailable as reason:
+                states[entry] = State(entry, reason.kind, why=reason.message, fix=reason.fix)
+        if load:
+            pending = [entry for entry in states if states[entry].state == "unchecked"]
+            states |= {state.entry: state for state in load_apart(pending, self.index.stamp)}
+        return tuple(states.values())
+
+    def missing(self, use: str, role: str = "") -> Unavailable:
+        """The answer for a name that no entry announces, under one role or under any.
+
+        Unreadable metadata counts as broken, not unknown: they may announce it.
+        """
+        plugin = use.partition("/")[0]
+        faults = [fault for fault in self.index.faults if plugin_name(fault.distribution) == plugin]
+        if faults and all(plugin_name(entry.distribution) != plugin for entry in self.entries()):
+            return Unavailable("broken", str(faults[0]), reinstall(faults[0].distribution))
+        noun = (role or "component").replace("_", " ")
+        return Unavailable("unknown", f'no {noun} "{use}" is installed', _hint(use, role, self.entries()))
+
+    def _clash(self, use: str, role: str) -> Fault | None:
+        """A name that the policy leaves to more than one distribution."""
+        rivals = [entry for entry in self.entries(role) if entry.use == use and not self._policy.blocks(entry)]
+        if len(rivals) < 2:
+            return None
+        names = " and ".join(f"{entry.distribution} {entry.version}" for entry in rivals)
+        return Fault(rivals[0].distribution, "", f'the {role.replace("_", " ")} "{use}" is announced by {names}')
 
 
 def installed() -> Catalog:
@@ -34,164 +311,14 @@ def installed() -> Catalog:
     return catalog
 
 
-@frozen(eq=False)
-class Unavailable:
-    """A component that cannot be used.
-
-    Args:
-        kind: `unknown` (nothing installed announces it), `broken` (installed, does not load) or `blocked` (by policy).
-        message: what is wrong, a sentence without a full stop.
-        fix: what to do about it; may be empty.
-        cause: the exception behind a broken component, for `--debug`.
-    """
-
-    kind: Literal["unknown", "broken", "blocked"]
-    message: str
-    fix: str
-    cause: BaseException | None = field(default=None, repr=False)
-
-
-class Catalog:
-    """Answers for components by name.
-
-    Args:
-        index: what is installed.
-        policy: what may be loaded; everything when None.
-    """
-
-    def __init__(self, index: Index, policy: Policy | None = None) -> None:
-        self.index = index
-        self._policy = policy or Policy()
-        self._loader = Loader()
-        self._by_use: dict[tuple[str, str], list[PluginEntry]] = defaultdict(list)
-        for entry in index.entries:
-            self._by_use[entry.use, entry.role].append(entry)
-
-    def entries(self) -> tuple[PluginEntry, ...]:
-        """Every installed component, also broken and blocked ones, ordered by role and use."""
-        return tuple(entry for entry in self.index.entries if entry.role in ROLES)
-
-    def extensions(self, *groups: str) -> tuple[PluginEntry, ...]:
-        """Kinds, commands and observers, or those of one group, in the order of their names."""
-        return tuple(entry for entry in self.index.entries if entry.role in (groups or EXTENSIONS))
-
-    def problems(self) -> tuple[Fault, ...]:
-        """Faults in the metadata of installed distributions, and names that several of them claim."""
-        rivals = (self._allowed(use, role) for use, role in self._by_use)
-        return (*self.index.faults, *(_clash(entries) for entries in rivals if len(entries) > 1))
-
-    def lookup(self, use: str, role: str) -> Available | Unavailable:
-        """A component by its name in a recipe; imports its plugin's light module, once.
-
-        Args:
-            use: `PLUGIN/COMPONENT`.
-            role: the name of a role.
-        """
-        entry = self._find(use, role)
-        descriptor = entry if isinstance(entry, Unavailable) else self._load(entry)
-        if isinstance(entry, Unavailable) or isinstance(descriptor, Unavailable):
-            return descriptor
-        return Available(use, role, descriptor, entry.distribution, entry.version)
-
-    def load(self, entry: PluginEntry) -> Any:
-        """The class of a kind, a `Command`, or the module of an observer.
-
-        Raises:
-            SidelightError: its plugin is broken or blocked.
-        """
-        loaded = self._blocked(entry) or self._load(entry)
-        if isinstance(loaded, Unavailable):
-            raise SidelightError(f"{loaded.message}\n  fix: {loaded.fix}") from loaded.cause
-        return loaded
-
-    def kind_names(self) -> set[str]:
-        """Names of the kinds of results that are installed; nothing is imported."""
-        return {entry.name for entry in self.extensions(KIND)}
-
-    def load_kind(self, name: str) -> None:
-        """Register the kind of that name; nothing where no plugin announces it.
-
-        Raises:
-            SidelightError: its plugin is broken or blocked.
-        """
-        entry = next((entry for entry in self.extensions(KIND) if entry.name == name), None)
-        if entry is not None:  # of several the first counts; `sidelight plugins` names the others as broken
-            kinds.register(self.load(entry))
-
-    def refusal(self, entry: PluginEntry) -> Unavailable | None:
-        """Why one of `entries()` cannot be used, as far as metadata and policy tell; nothing is imported."""
-        answer = self._blocked(entry) or self._find(entry.use, entry.role)
-        return answer if isinstance(answer, Unavailable) else None
-
-    def missing(self, use: str, role: str | None) -> Unavailable:
-        """The answer for a name that no entry announces, under one role or (None) under any.
-
-        Unreadable metadata counts as broken, not unknown: they may announce it.
-        """
-        plugin = use.partition("/")[0]
-        faults = [fault for fault in self.index.faults if plugin_name(fault.distribution) == plugin]
-        if faults and all(plugin_name(entry.distribution) != plugin for entry in self.entries()):
-            return Unavailable("broken", str(faults[0]), _reinstall(faults[0].distribution))
-        noun = (role or "component").replace("_", " ")
-        return Unavailable("unknown", f'no {noun} "{use}" is installed', _hint(use, role, self.entries()))
-
-    def _find(self, use: str, role: str) -> PluginEntry | Unavailable:
-        """The one entry that a name means; nothing is imported."""
-        announced, allowed = self._by_use.get((use, role), []), self._allowed(use, role)
-        if len(allowed) > 1:
-            return Unavailable("broken", _clash(allowed).message, "uninstall one, or deny one in a policy file")
-        if not allowed:
-            return (self._blocked(announced[0]) if announced else None) or self.missing(use, role)
-        flaw = Failure(allowed[0].flaw, fix=allowed[0].fix)
-        return broken(allowed[0], flaw) if flaw.why else allowed[0]
-
-    def _load(self, entry: PluginEntry) -> Any:
-        try:
-            with doing(f'"{entry.use}" ({entry.distribution} {entry.version}): loading {entry.module}', patience()):
-                loaded = self._loader.component(entry.module, entry.role, entry.name)
-        except RuntimeError as error:  # only now does it show that the plugin closed descriptors
-            loaded = Failure(f"importing {entry.module}: {error}")
-        return broken(entry, loaded) if isinstance(loaded, Failure) else loaded
-
-    def _allowed(self, use: str, role: str) -> list[PluginEntry]:
-        return [entry for entry in self._by_use.get((use, role), []) if not self._policy.blocks(entry)]
-
-    def _blocked(self, entry: PluginEntry) -> Unavailable | None:
-        line = self._policy.blocks(entry)
-        if not line:
-            return None
-        message = f'"{entry.use}" ({entry.distribution} {entry.version}) is blocked by the policy: {line}'
-        return Unavailable("blocked", message, "use another component, or change the policy if it is yours to change")
-
-
-def broken(entry: PluginEntry, failure: Failure) -> Unavailable:
-    """The answer for an installed component that does not load."""
-    message = f'"{entry.use}" is installed ({entry.distribution} {entry.version}) but broken: {failure.why}'
-    if failure.missing and failure.missing != entry.module.partition(".")[0]:
-        fix = f"it needs {failure.missing}; `pip install {entry.distribution}` installs the dependencies it declares"
-    else:
-        fix = failure.fix or _reinstall(entry.distribution)
-    return Unavailable("broken", message, fix, failure.cause)
-
-
-def _clash(entries: list[PluginEntry]) -> Fault:
-    rivals = " and ".join(f"{entry.distribution} {entry.version}" for entry in entries)
-    noun = entries[0].role.replace("_", " ")
-    return Fault(entries[0].distribution, "", f'the {noun} "{entries[0].use}" is announced by {rivals}')
-
-
-def _reinstall(distribution: str) -> str:
-    return f"reinstall or upgrade {distribution}, or tell its authors; `pip uninstall {distribution}` removes it"
-
-
-def _hint(use: str, role: str | None, entries: tuple[PluginEntry, ...]) -> str:
+def _hint(use: str, role: str, entries: tuple[Installed, ...]) -> str:
     """Similar names for one that nobody announces, or the distribution that would bring it."""
     elsewhere = [entry.role for entry in entries if entry.use == use]
     if elsewhere:
         return f'"{use}" is {with_article(elsewhere[0])}, not {with_article(role or "component")}'
     match = _USE.fullmatch(use)
     is_plugin = any(plugin_name(entry.distribution) == normalise(use) for entry in entries)
-    close = [] if is_plugin else _close(use, [entry.use for entry in entries if role in (None, entry.role)])
+    close = [] if is_plugin else _close(use, [entry.use for entry in entries if role in ("", entry.role)])
     if close:
         return "did you mean " + " or ".join(f'"{name}"' for name in close) + "?"
     if not match and not is_plugin:

@@ -9,22 +9,21 @@ import functools
 import hashlib
 import importlib.util
 import re
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sidelight import cache
-from sidelight.registry.discover import metadata_stamp, normalise
+from sidelight.registry.catalog import metadata_stamp, normalise
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
-    from importlib.machinery import ModuleSpec
-
     from sidelight_specs import ComponentDescriptor
 
 WHOLE = 4 * 2**20
 """Bytes up to which a file's content enters the digest; of a larger one (weights) the size does."""
 SPECS = "sidelight-specs"
 _IMPORTERS = re.compile(rb"\b(import_module|__import__|run_module|run_path)\b")
+_installed_stamp = functools.cache(metadata_stamp)
 
 
 def code_of(descriptor: ComponentDescriptor, distribution: str) -> str:
@@ -35,20 +34,13 @@ def code_of(descriptor: ComponentDescriptor, distribution: str) -> str:
     if digest is None:
         built_on = foundations(distribution)
         digest = code_digest(behaviour, built_on)
-        spec = _outermost(behaviour)
-        single = [Path(spec.origin)] if spec and spec.origin else []  # a module outside of any package
-        folders = _packages(behaviour, built_on).values()
-        files = [Path(__file__), *single, *(path for folder in folders for path in (folder, *folder.rglob("*")))]
-        cache.put(name, stamp, digest, [str(path) for path in files if "__pycache__" not in path.parts])
+        files = (path for root in _roots(behaviour, *built_on).values() for path in (root, *root.rglob("*")))
+        cache.put(name, stamp, digest, [__file__, *(str(path) for path in files if "__pycache__" not in path.parts)])
     return digest
 
 
 @functools.cache
-def _installed_stamp() -> str:
-    return metadata_stamp()
-
-
-def code_digest(behaviour: str, foundations: Iterable[str] = ()) -> str:
+def code_digest(behaviour: str, foundations: tuple[str, ...] = ()) -> str:
     """SHA-256 of what a component runs: its module, every module imported from there, and the data files beside them.
 
     Modules count where they lie in the component's own package or in one that it is built on. So a plugin may grow
@@ -61,7 +53,18 @@ def code_digest(behaviour: str, foundations: Iterable[str] = ()) -> str:
         behaviour: the module that the descriptor's factory names.
         foundations: import names of the packages that the plugin is built on.
     """
-    return _digest(behaviour, tuple(sorted(foundations)))
+    roots = _roots(behaviour, *foundations)
+    sources = _sources(behaviour, roots)
+    total = hashlib.sha256()
+    for root in sorted(roots.values(), key=lambda path: (path.name, path)):
+        files = {path for path in sources if path == root or root in path.parents}
+        if files and root.is_dir():
+            files |= {path for path in root.rglob("*") if path.suffix not in (".py", ".pyc") and path.is_file()}
+        for label, path in sorted((path.relative_to(root.parent).as_posix(), path) for path in files):
+            size = path.stat().st_size
+            content = hashlib.sha256(path.read_bytes() if size <= WHOLE else str(size).encode()).hexdigest()
+            total.update(f"{label}\0{content}\n".encode())  # where the package lies on the disk does not count
+    return total.hexdigest()
 
 
 @functools.cache
@@ -95,48 +98,24 @@ def _required(distribution: str) -> frozenset[str]:
     return frozenset(normalise(need.name) for need in needs if not need.marker or need.marker.evaluate({"extra": ""}))
 
 
-@functools.cache
-def _digest(behaviour: str, foundations: tuple[str, ...]) -> str:
-    folders = _packages(behaviour, foundations)
-    sources = _sources(behaviour, folders)
-    touched = [folder for folder in folders.values() if any(folder in path.parents for path in sources)]
-    data = {path for folder in touched for path in folder.rglob("*") if path.suffix not in (".py", ".pyc")}
-    total = hashlib.sha256()
-    for label, path in sorted((_label(path), path) for path in sources | data if path.is_file()):
-        size = path.stat().st_size
-        content = hashlib.sha256(path.read_bytes() if size <= WHOLE else str(size).encode()).hexdigest()
-        total.update(f"{label}\0{content}\n".encode())
-    return total.hexdigest()
-
-
-def _packages(behaviour: str, foundations: Iterable[str]) -> dict[str, Path]:
-    """Name to folder of the packages of a component and of what it is built on."""
-    specs = [spec for name in (behaviour, *foundations) if (spec := _outermost(name))]
-    return {spec.name: Path(spec.submodule_search_locations[0]) for spec in specs if spec.submodule_search_locations}
-
-
-def _sources(behaviour: str, folders: dict[str, Path]) -> set[Path]:
-    """Files of the modules of these packages that are imported, by whatever way, when `behaviour` is."""
-    if not folders:  # a module outside of any package
-        spec = _outermost(behaviour)
-        return {Path(spec.origin)} if spec and spec.origin else set()
-    files = {module: path for name, folder in folders.items() for module, path in _modules(name, folder)}
-    graph = _graph(tuple(sorted(folders)))
+def _sources(behaviour: str, roots: dict[str, Path]) -> set[Path]:
+    """Files of the modules in these packages that are imported, by whatever way, when `behaviour` is."""
+    files = {module: path for name, root in roots.items() for module, path in _modules(name, root).items()}
     if behaviour not in files:
         return set()
-    if graph is None:
+    graph = _graph(tuple(sorted(name for name, root in roots.items() if root.is_dir())))
+    if graph is None or behaviour not in graph.modules:  # a module that cannot be parsed, or one outside of any package
         return set(files.values())
     modules = {behaviour, *graph.find_upstream_modules(behaviour)}
     whole: set[str] = set()  # packages that count whole, which may reach further modules
     while True:
-        calling = [module for module in modules if _names_importer(files[module])]
-        new = {name for name in folders if any(_is_in(module, name) for module in calling)} - whole
+        calling = [module for module in modules if _IMPORTERS.search(files[module].read_bytes())]
+        new = {name for name in roots for module in calling if _is_in(module, name)} - whole
         if not new:
-            break
+            return {files[module] for module in modules}
         whole |= new
         for name in new:
             modules |= {one for one in files if _is_in(one, name)} | graph.find_upstream_modules(name, as_package=True)
-    return {files[module] for module in modules}
 
 
 @functools.cache
@@ -146,45 +125,34 @@ def _graph(packages: tuple[str, ...]) -> Any:
     from grimp.exceptions import GrimpException
 
     try:
-        return grimp.build_graph(*packages, exclude_type_checking_imports=True, cache_dir=None)
+        return grimp.build_graph(*packages, exclude_type_checking_imports=True, cache_dir=None) if packages else None
     except (GrimpException, ValueError, OSError):
         return None
-
-
-def _names_importer(source: Path) -> bool:
-    """True if a module may import others that no statement names."""
-    return _IMPORTERS.search(source.read_bytes()) is not None
 
 
 def _is_in(module: str, package: str) -> bool:
     return module == package or module.startswith(f"{package}.")
 
 
-def _modules(package: str, folder: Path) -> Iterator[tuple[str, Path]]:
-    """Name and file of every module of a package."""
-    for path in folder.rglob("*.py"):
-        parts = path.relative_to(folder).with_suffix("").parts
-        yield ".".join((package, *(part for part in parts if part != "__init__"))), path
+def _modules(package: str, root: Path) -> dict[str, Path]:
+    """Name to file of every module of a package."""
+    if root.is_file():
+        return {package: root}
+    names = {path: path.relative_to(root).with_suffix("").parts for path in root.rglob("*.py")}
+    return {".".join((package, *(one for one in parts if one != "__init__"))): path for path, parts in names.items()}
 
 
-@functools.cache
-def _outermost(module: str) -> ModuleSpec | None:
-    """The outermost regular package of a module (in a namespace package, the part below it), or a single module."""
-    parts = module.split(".")
-    for length in range(1, len(parts) + 1):
-        try:
-            spec = importlib.util.find_spec(".".join(parts[:length]))
-        except (ImportError, AttributeError, ValueError):
-            return None
-        if spec is None or spec.origin is not None:
-            return spec
-    return None
+def _roots(*modules: str) -> dict[str, Path]:
+    """Name to folder of the outermost regular package of each module, or to the file of one outside of any package.
 
-
-def _label(path: Path) -> str:
-    """The path from the outermost package on; where that lies on the disk does not count."""
-    parts, folder = [path.name], path.parent
-    while (folder / "__init__.py").is_file():
-        parts.append(folder.name)
-        folder = folder.parent
-    return "/".join(reversed(parts))
+    In a namespace package, which has no origin, that is the part below it.
+    """
+    roots: dict[str, Path] = {}
+    for module in modules:
+        parts, spec = module.split("."), None
+        with suppress(ImportError, AttributeError, ValueError):
+            names = (".".join(parts[: length + 1]) for length in range(len(parts)))
+            spec = next((one for name in names if not (one := importlib.util.find_spec(name)) or one.origin), None)
+        if spec and spec.origin:
+            roots[spec.name] = Path((spec.submodule_search_locations or [spec.origin])[0])
+    return roots

@@ -1,91 +1,106 @@
 """Plugins through pluggy: one manager for each light module, and one for all observers of a run.
 
-Whatever a light module does here (any exception, `sys.exit`, an unknown hook, values of the wrong kind, a change of
-what everybody shares) becomes a `Failure` of that plugin; the others are not touched, because every module gets a
-manager of its own. Observers share one; the one that fails is named and dropped.
+Whatever a light module does (any exception, `sys.exit`, an unknown hook, values of the wrong kind, a change of what
+everybody shares) makes that plugin `Unavailable`; the others are not touched, because every module gets a manager of
+its own. `load_apart` loads in a child process, so that even a plugin that crashes or never returns is named.
 """
 
 from __future__ import annotations
 
 import contextlib
 import importlib
+import json
+import os
+import subprocess
 import sys
 import traceback
 from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
+import attrs
 import pluggy
+from attrs import frozen
 from sidelight_specs import Artifact, ComponentDescriptor, SidelightError, hooks
 from sidelight_specs.commands import Command
+from sidelight_specs.host import Installed
 from sidelight_specs.roles import ROLES
 
-from sidelight.underway import doing, watch_interrupts
+from sidelight import cache
+from sidelight.underway import doing, patience, watch_interrupts
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Hashable, Iterator
+    from collections.abc import Callable, Iterable
 
 T = TypeVar("T")
 MOST = 1000  # descriptors of one hook: no plugin comes near, and an endless hook would fill the memory
+_CHILD = "import json, sys; sys.path[:] = json.loads(sys.argv[1]); from sidelight.registry.load import answer; answer()"
+
+
+class Unavailable(SidelightError):
+    """A component that cannot be used; the exception behind a broken one is its cause.
+
+    Args:
+        kind: `unknown` (nothing installed announces it), `broken` (installed, does not load) or `blocked` (by policy).
+        message, fix: what is wrong, and what to do about it.
+    """
+
+    def __init__(self, kind: Literal["unknown", "broken", "blocked"], message: str, fix: str) -> None:
+        super().__init__(f"{message}\n  fix: {fix}")
+        self.kind, self.message, self.fix = kind, message, fix
+
+
+def broken(entry: Installed, why: str, fix: str = "") -> Unavailable:
+    """The answer for an installed component that does not load."""
+    message = f'"{entry.use}" is installed ({entry.distribution} {entry.version}) but broken: {why}'
+    return Unavailable("broken", message, fix or reinstall(entry.distribution))
+
+
+def reinstall(distribution: str) -> str:
+    """The fix for a plugin that only its authors can mend."""
+    return f"reinstall or upgrade {distribution}, or tell its authors; `pip uninstall {distribution}` removes it"
 
 
 class Failure(Exception):
-    """Why something cannot be loaded.
-
-    Args:
-        why: what happened, as the end of a sentence.
-        missing: the top-level module that could not be found, where that is the reason.
-        cause: the exception, if one was raised.
-        fix: what to do about it, where that is known.
-    """
-
-    def __init__(self, why: str, missing: str = "", cause: BaseException | None = None, fix: str = "") -> None:
-        super().__init__(why)
-        self.why, self.missing, self.cause, self.fix = why, missing, cause, fix
+    """Why a light module, or something that it announces, cannot be loaded: the end of a sentence."""
 
 
 class Loader:
     """Imports each light module once and calls each of its hooks once; remembers failures as well."""
 
     def __init__(self) -> None:
-        self._known: dict[Hashable, Any] = {}
+        self._known: dict[tuple[Any, ...], Any] = {}
 
-    def component(self, module: str, role: str, name: str) -> Any:
-        """Descriptor, command or kind that a light module announces under a role and a name, or a `Failure`.
-
-        An observer's module announces nothing: the module itself is the answer.
-        """
-        try:
-            if role == hooks.OBSERVER:
-                return self._observer(module)
-            announced = self.announced(module, role)
-        except Failure as failure:
-            return failure
-        others = f"it announces {', '.join(announced) or 'nothing'}"
-        hook = hooks.ANNOUNCEMENTS[role]
-        return announced.get(name, Failure(f'{hook}() in {module} announces no component "{name}"; {others}'))
-
-    def announced(self, module: str, role: str) -> dict[str, Any]:
-        """Name to everything that a light module announces under a role, or to the `Failure` of that name.
+    def load(self, entry: Installed) -> Any:
+        """Descriptor, command or kind that a light module announces; of an observer, which announces none, the module.
 
         Raises:
-            Failure: of all of them.
+            Unavailable: it is broken.
         """
-        return self._once((module, role), lambda: _ask(self._manager(module), module, role))
+        try:
+            manager = self._once(_register, entry.module)
+            if entry.role == hooks.OBSERVER:
+                return _observer(manager, entry.module)
+            announced = self._once(_ask, manager, entry.module, entry.role)
+            if entry.name not in announced:
+                names = ", ".join(announced) or "nothing"
+                source = f"{hooks.ANNOUNCEMENTS[entry.role]}() in {entry.module}"
+                raise Failure(f'{source} announces no component "{entry.name}"; it announces {names}')
+            if isinstance(announced[entry.name], Failure):
+                raise announced[entry.name]
+            return announced[entry.name]
+        except Failure as failure:
+            cause, fix = failure.__cause__, ""
+            missing = (cause.name or "").partition(".")[0] if isinstance(cause, ModuleNotFoundError) else ""
+            if missing not in ("", entry.module.partition(".")[0]):
+                fix = f"it needs {missing}; `pip install {entry.distribution}` installs the dependencies it declares"
+            raise broken(entry, str(failure), fix) from cause
 
-    def _observer(self, module: str) -> Any:
-        plugin = self._manager(module).get_plugin(module)
-        if not any(hasattr(plugin, hook) for hook in hooks.OBSERVER_HOOKS):
-            raise Failure(f"{module} implements none of {', '.join(hooks.OBSERVER_HOOKS)}")
-        return plugin
-
-    def _manager(self, module: str) -> pluggy.PluginManager:
-        return self._once(module, lambda: _register(module))
-
-    def _once(self, key: Hashable, make: Callable[[], T]) -> T:
+    def _once(self, make: Callable[..., T], *arguments: Any) -> T:
+        key = (make, *arguments)
         if key not in self._known:
             try:
-                self._known[key] = make()
+                self._known[key] = make(*arguments)
             except Failure as failure:
                 self._known[key] = failure
         known: T | Failure = self._known[key]
@@ -108,10 +123,18 @@ def _register(module: str) -> pluggy.PluginManager:
     return manager
 
 
+def _observer(manager: pluggy.PluginManager, module: str) -> Any:
+    plugin = manager.get_plugin(module)
+    if not any(hasattr(plugin, hook) for hook in hooks.OBSERVER_HOOKS):
+        raise Failure(f"{module} implements none of {', '.join(hooks.OBSERVER_HOOKS)}")
+    return plugin
+
+
 def _ask(manager: pluggy.PluginManager, module: str, role: str) -> dict[str, Any]:
-    """Call one hook and check what it gives."""
+    """Name to what one hook announces, or to the `Failure` of that name."""
     hook = hooks.ANNOUNCEMENTS[role]
     source = f"{hook}() in {module}"
+    wanted = {hooks.KIND: type, hooks.COMMAND: Command}.get(role) or ROLES[role].descriptor
     # A hook is usually a generator function: its body runs while it is listed.
     answers: list[list[Any]] = _guard(
         lambda: [list(islice(answer, MOST + 1)) for answer in getattr(manager.hook, hook)()],
@@ -124,35 +147,29 @@ def _ask(manager: pluggy.PluginManager, module: str, role: str) -> dict[str, Any
         raise Failure(f"{source} gives more than {MOST} descriptors")
     announced: dict[str, Any] = {}
     for item in answers[0]:
-        if not _is_announcement(item):
-            raise Failure(f"{source} must give descriptors, it gave {_kind(item)}")
+        if not (isinstance(item, (ComponentDescriptor, Command)) or _is_kind(item)):
+            raise Failure(f"{source} must give descriptors, it gave {_type(item)}")
         name = str(getattr(item, "kind" if role == hooks.KIND else "name", ""))
         if name in announced:
             announced[name] = Failure(f'{source} gives two descriptors named "{name}"')
-        elif not _fits(item, role):
-            wanted = ROLES[role].descriptor.__name__ if role in ROLES else f"a {role}"
-            announced[name] = Failure(f'{source} must give {wanted}, "{name}" is {_kind(item)}')
+        elif not isinstance(item, wanted):
+            expected = wanted.__name__ if role in ROLES else f"a {role}"
+            announced[name] = Failure(f'{source} must give {expected}, "{name}" is {_type(item)}')
         else:
             announced[name] = item
     return announced
 
 
-def _is_announcement(item: object) -> bool:
-    return isinstance(item, (ComponentDescriptor, Command)) or (isinstance(item, type) and issubclass(item, Artifact))
+def _is_kind(item: object) -> bool:
+    return isinstance(item, type) and issubclass(item, Artifact)
 
 
-def _fits(item: object, role: str) -> bool:
-    if role == hooks.KIND:
-        return isinstance(item, type)
-    return isinstance(item, Command if role == hooks.COMMAND else ROLES[role].descriptor)
-
-
-def _kind(item: object) -> str:
+def _type(item: object) -> str:
     name = type(item).__name__
     return f"{'an' if name[0].lower() in 'aeiou' else 'a'} {name}"
 
 
-def _guard(action: Callable[[], T], doing: str, module: str) -> T:
+def _guard(action: Callable[[], T], activity: str, module: str) -> T:
     """The action's result. What the plugin prints goes to stderr: stdout is for answers.
 
     Raises:
@@ -170,12 +187,10 @@ def _guard(action: Callable[[], T], doing: str, module: str) -> T:
             surroundings.mend()
             if isinstance(error, KeyboardInterrupt) and (presses.count or not presses.known):
                 raise
-            missing = (error.name or "").partition(".")[0] if isinstance(error, ModuleNotFoundError) else ""
-            why = f"{doing} raised {_text_of(error)}{_where(error, module)}"
-            raise Failure(why, missing, error) from None
+            raise Failure(f"{activity} raised {_text_of(error)}{_where(error, module)}") from error
         changed = surroundings.mend()
     if changed:
-        raise Failure(f"{doing} {changed}, which others rely on")
+        raise Failure(f"{activity} {changed}, which others rely on")
     return result
 
 
@@ -197,6 +212,88 @@ def _where(error: BaseException, module: str) -> str:
     return ""
 
 
+@frozen
+class State:
+    """State of one entry; `summary` of one that is ok, `why` and `fix` of one that is not."""
+
+    entry: Installed
+    state: str  # ok, broken, blocked, unchecked; unknown never: it is installed
+    summary: str = ""
+    why: str = ""
+    fix: str = ""
+
+
+def load_apart(entries: list[Installed], stamp: str) -> list[State]:
+    """The state of each entry, loaded in a child process; a plugin that ends it is named, the rest go into another.
+
+    Where all are in order, the answers are kept until a distribution, or a file that the child had loaded or that lies
+    beside a light module, changes.
+    """
+    known = cache.get("health", stamp) or {}
+    if all(repr(entry) in known for entry in entries):
+        return [State(entry, "ok", known[repr(entry)]) for entry in entries]
+    states: dict[Installed, State] = {}
+    pending, files = entries, list[str]()
+    while pending:
+        lines, end = _ask_child(pending)
+        files = lines.pop()["files"] if lines and "files" in lines[-1] else []
+        states |= {entry: State(entry, **line) for entry, line in zip(pending, lines, strict=False)}
+        pending = pending[len(lines) :]
+        module = pending[0].module if pending else ""
+        for entry in (entry for entry in pending if entry.module == module):
+            reason = broken(entry, f"loading {module} {end}")
+            states[entry] = State(entry, reason.kind, why=reason.message, fix=reason.fix)
+        pending = [entry for entry in pending if entry.module != module]
+    if all(state.state == "ok" for state in states.values()):
+        cache.put("health", stamp, {repr(entry): state.summary for entry, state in states.items()}, files)
+    return list(states.values())
+
+
+def _ask_child(entries: list[Installed]) -> tuple[list[dict[str, Any]], str]:
+    """The child's lines, as far as it came, and how it ended."""
+    questions = json.dumps([attrs.astuple(entry) for entry in entries])
+    command = [sys.executable, "-P", "-c", _CHILD, json.dumps(sys.path)]
+    limit = patience()  # for all plugins together
+    try:
+        child = subprocess.run(command, input=questions.encode(), capture_output=True, timeout=limit, check=False)  # noqa: S603
+    except subprocess.TimeoutExpired as late:
+        output, end = late.stdout or b"", f"took more than {limit:g} seconds"
+    else:
+        output, end = child.stdout, f"ended the Python process with status {child.returncode}"
+    whole = (line for line in output.decode().splitlines(keepends=True) if line.endswith("\n"))
+    return [json.loads(line) for line in whole], end
+
+
+def answer() -> None:
+    """The child: one JSON line for each entry on stdin, as soon as it is known, then the files used.
+
+    A plugin that prints writes to stderr, also from C.
+    """
+    answers = os.fdopen(os.dup(1), "w", encoding="utf-8")
+    os.dup2(2, 1)
+    loader, entries = Loader(), [Installed(*one) for one in json.load(sys.stdin)]
+    for entry in entries:
+        try:
+            loaded = loader.load(entry)
+            summary = getattr(loaded, "summary", None) or (loaded.__doc__ or "").strip().partition("\n")[0]
+            line = {"state": "ok", "summary": summary}
+        except Unavailable as reason:
+            line = {"state": reason.kind, "why": reason.message, "fix": reason.fix}
+        print(json.dumps(line), file=answers, flush=True)
+    print(json.dumps({"files": _files({entry.module for entry in entries})}), file=answers, flush=True)
+    os._exit(0)  # a thread or an exit handler that some plugin left behind is not waited for
+
+
+def _files(light: Iterable[str]) -> list[str]:
+    """Files of all loaded modules, and files and folders beside the light ones: data may be read from there."""
+    files = {str(file) for module in list(sys.modules.values()) if (file := getattr(module, "__file__", None))}
+    # A module outside of any package lies beside everything else that is installed: its own file must do.
+    packaged = [sys.modules[name] for name in light if name in sys.modules and sys.modules[name].__package__]
+    folders = {Path(module.__file__).parent for module in packaged if module.__file__}
+    beside = (path for folder in folders for path in (folder, *folder.rglob("*")))
+    return sorted({*files, *(str(path) for path in beside if "__pycache__" not in path.parts)})
+
+
 class Observers:
     """One pluggy manager for all observers; built-in ones are added first and told first.
 
@@ -215,30 +312,22 @@ class Observers:
 
     def add_installed(self, catalog: Any) -> None:
         """Register the observers in a `Catalog`; one that does not load is named in a warning."""
-        for entry in catalog.extensions(hooks.OBSERVER):
+        for entry in catalog.entries(hooks.OBSERVER):
             try:
                 module = catalog.load(entry)
-            except SidelightError as error:
-                self._warn(str(error))
+            except Unavailable as reason:
+                self._warn(str(reason))
             else:
                 if not self._manager.is_registered(module):  # two entry points may name one module
                     self.add(module, f"{entry.use} ({entry.distribution} {entry.version})")
 
-    def tell(self, event: str, **facts: Any) -> None:
-        """Call one hook of every observer.
+    def tell(self, event: str, **facts: Any) -> Any:
+        """Call one hook of every observer; one that is declared `firstresult`, until an answer is not None.
 
         Args:
             event: the hook without its prefix: `"step_finished"`.
             facts: all arguments of the hook.
         """
-        for _ in self._answers(event, facts):
-            pass
-
-    def first(self, event: str, **facts: Any) -> Any:
-        """The first answer that is not None; observers after it are not called."""
-        return next(self._answers(event, facts), None)
-
-    def _answers(self, event: str, facts: dict[str, Any]) -> Iterator[Any]:
         hook = getattr(self._manager.hook, f"sidelight_{event}")
         # pluggy calls the last registered first and ends at an exception; here each is called for itself.
         for implementation in hook.get_hookimpls():
@@ -250,5 +339,6 @@ class Observers:
                 self._manager.unregister(implementation.plugin)
                 self._warn(f"observer {name} raised {type(error).__name__}: {error}; it is told nothing further")
             else:
-                if answer is not None:
-                    yield answer
+                if answer is not None and hook.spec.opts["firstresult"]:
+                    return answer
+        return None

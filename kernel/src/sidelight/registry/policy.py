@@ -22,25 +22,24 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from attrs import frozen
+from platformdirs import user_config_path
 from sidelight_specs import UserError, param, params
 from sidelight_specs.files import read_regular
 from sidelight_specs.problems import Place, Problems
-
-from sidelight.cache import config_folder
-from sidelight.registry.discover import normalise
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from importlib.metadata import Distribution
 
-    from sidelight.registry.discover import PluginEntry
+    from sidelight_specs.host import Installed
 
 VARIABLE = "SIDELIGHT_POLICY"
 HASH = "sha256:"
-_HASH = HASH + "[0-9a-f]{64}"
 _GLOB = r"[A-Za-z0-9._*?\[\]!-]+"
-_NAMED = rf"(?P<name>{_GLOB}?)\s*(?P<versions>(?:[<>~]|[=!]=).*)?"
-_COMPONENT = rf"{_GLOB}/[A-Za-z0-9._*?\[\]!+-]+"
+_PATTERN = re.compile(
+    rf"{HASH}[0-9a-f]{{64}}|(?P<component>{_GLOB}/[A-Za-z0-9._*?\[\]!+-]+)"
+    rf"|(?P<name>{_GLOB}?)\s*(?P<versions>(?:[<>~]|[=!]=).*)?"
+)
 _EXPECTED = (
     "a distribution such as acme-xai, with versions such as acme-xai>=0.2,<1, a component such as acme-xai/*, or "
     f"{HASH} and 64 hexadecimal digits, as `sidelight plugins --hashes` prints them"
@@ -50,59 +49,41 @@ _OF_THE_MACHINE = ("RECORD", "INSTALLER", "REQUESTED", "direct_url.json")
 
 @frozen
 class Pattern:
-    """One line of a policy.
-
-    Args:
-        text: as it is written.
-        place: where.
-        name: pattern of a distribution or, with a slash, of a component; empty for a hash.
-        versions: the `SpecifierSet` of those that it speaks of; any where None.
-    """
+    """One line of a policy: of a component, of a distribution, perhaps of some versions, or else of a hash."""
 
     text: str
     place: Place
-    name: str
-    versions: Any = None
+    component: str | None
+    name: str | None
+    versions: Any  # a `SpecifierSet`; None for any version
 
-    def matches(self, entry: PluginEntry, *, denying: bool) -> bool:
-        """True if the pattern matches a component.
-
-        Args:
-            entry: the component.
-            denying: the answer for a version that cannot be understood.
-        """
+    def matches(self, entry: Installed, *, denying: bool) -> bool:
+        """True if the pattern matches an entry; `denying` for a version that cannot be understood."""
+        if self.component:
+            return fnmatchcase(entry.use, self.component.lower())
         if not self.name:
             return installed_hash(entry.distribution) == self.text
-        if "/" in self.name:
-            return fnmatchcase(entry.use, self.name.lower())
-        if not fnmatchcase(normalise(entry.distribution), self.name.lower().replace("_", "-")):
-            return False
-        if self.versions is None:
-            return True
+        from packaging.utils import canonicalize_name  # only where there is a policy
         from packaging.version import InvalidVersion, Version
 
+        if not fnmatchcase(canonicalize_name(entry.distribution), self.name.lower().replace("_", "-")):
+            return False
         try:
-            return bool(self.versions.contains(Version(entry.version), prereleases=True))
+            return self.versions is None or self.versions.contains(Version(entry.version), prereleases=True)
         except InvalidVersion:
             return denying
 
 
 @frozen
 class Policy:
-    """Patterns of what may be loaded.
-
-    Args:
-        allow: patterns of what may; None where the policy does not restrict it.
-        deny: patterns of what may not.
-        file: where it was read; empty for the policy that allows everything.
-    """
+    """Patterns of what may be loaded (None: anything) and of what may not, and the file that they come from."""
 
     allow: tuple[Pattern, ...] | None = None
     deny: tuple[Pattern, ...] = ()
     file: str = ""
 
-    def blocks(self, entry: PluginEntry) -> str:
-        """The line that blocks a component, as text; empty when it may be loaded."""
+    def blocks(self, entry: Installed) -> str:
+        """The line that blocks an entry, as text; empty when it may be loaded."""
         for pattern in self.deny:
             if pattern.matches(entry, denying=True):
                 return f'deny "{pattern.text}" ({pattern.place.file}, line {pattern.place.line})'
@@ -124,7 +105,7 @@ def policy_file() -> Path | None:
     named = os.environ.get(VARIABLE)
     if named:
         return Path(named)
-    path = config_folder() / "policy.yaml"
+    path = user_config_path("sidelight", appauthor=False) / "policy.yaml"
     return path if path.is_file() else None
 
 
@@ -151,35 +132,30 @@ def read_policy(path: Path | None) -> Policy:
         problems.add("a policy is a mapping", root.place, expected="the keys allow and deny")
     items = root.data if isinstance(root.data, dict) else {}
     read_params(PolicyFile, items, "the policy", root.place, problems)
-    patterns = {
-        key: tuple(_pattern(line.data, line.place, problems) for line in item.value.data if isinstance(line.data, str))
-        for key, item in items.items()
-        if isinstance(item.value.data, tuple)
-    }
+    patterns: dict[str, tuple[Pattern, ...]] = {}
+    for key, item in items.items():
+        if isinstance(item.value.data, tuple):
+            lines = [line for line in item.value.data if isinstance(line.data, str)]
+            patterns[key] = tuple(one for line in lines if (one := _pattern(line.data, line.place, problems)))
     if problems.mistakes:
         raise UserError("\n\n".join(problem.render() for problem in problems.ordered))
     return Policy(patterns.get("allow"), patterns.get("deny", ()), str(path))
 
 
-def _pattern(text: str, place: Place, problems: Problems) -> Pattern:
-    text = text.strip()
-    named = re.fullmatch(_NAMED, text)
-    if re.fullmatch(_HASH, text):
-        return Pattern(text, place, "")
-    if re.fullmatch(_COMPONENT, text):
-        return Pattern(text, place, text)
-    if not named or not named["name"]:
-        problems.add(f'"{text}" is no pattern', place, expected=_EXPECTED)
-        return Pattern(text, place, text)
-    if not named["versions"]:
-        return Pattern(text, place, named["name"])
+def _pattern(text: str, place: Place, problems: Problems) -> Pattern | None:
     from packaging.specifiers import InvalidSpecifier, SpecifierSet
 
+    text = text.strip()
+    match = _PATTERN.fullmatch(text)
+    if not match:
+        problems.add(f'"{text}" is no pattern', place, expected=_EXPECTED)
+        return None
     try:
-        return Pattern(text, place, named["name"], SpecifierSet(named["versions"]))
+        versions = SpecifierSet(match["versions"]) if match["versions"] else None
     except InvalidSpecifier:
-        problems.add(f'"{named["versions"]}" is no version specifier', place, expected=_EXPECTED)
-        return Pattern(text, place, text)
+        problems.add(f'"{match["versions"]}" is no version specifier', place, expected=_EXPECTED)
+        return None
+    return Pattern(text, place, match["component"], match["name"], versions)
 
 
 @functools.cache

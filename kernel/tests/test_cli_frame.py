@@ -6,7 +6,8 @@ import sys
 import types
 
 import pytest
-from sidelight.cli import frame, host, main
+from sidelight.cli import frame, main
+from sidelight.cli.commands import COMMANDS
 from sidelight_specs import Cancelled, NotFittedError, SidelightError, UserError
 from sidelight_specs.commands import Command
 from sidelight_specs.problems import Place, Problem, RecipeError
@@ -47,9 +48,6 @@ Exit codes: 0 done, 1 the run failed, 2 the recipe or the command line is wrong,
 """
 
 
-COMMANDS = tuple(host.sidelight_commands())
-
-
 @pytest.fixture
 def toy(monkeypatch):
     """Makes `sidelight toy [--count N]` do what a function does."""
@@ -60,7 +58,7 @@ def toy(monkeypatch):
         module.run = lambda arguments, host: action(arguments)
         monkeypatch.setitem(sys.modules, "toy_command", module)
         toy = Command(name="toy", module="toy_command", summary="play a little", example="sidelight toy --count 2")
-        monkeypatch.setattr(frame, "sidelight_commands", lambda: (*COMMANDS, toy))
+        monkeypatch.setitem(COMMANDS, "toy", toy)
 
     return install
 
@@ -83,7 +81,7 @@ def test_version(capsys):
     assert capsys.readouterr().out.startswith("sidelight 0.")
 
 
-@pytest.mark.parametrize("command", COMMANDS, ids=lambda command: command.name)
+@pytest.mark.parametrize("command", COMMANDS.values(), ids=COMMANDS)
 def test_every_command_explains_itself(command, capsys):
     assert main([command.name, "--help"]) == 0
     text = capsys.readouterr().out

@@ -6,7 +6,7 @@ import time
 import numpy as np
 import pytest
 from sidelight.cli import main
-from sidelight.cli.cache import human_size
+from sidelight.cli.commands import human_size
 from sidelight.engine.store import Entry, Store
 from sidelight_specs.digests import digest_of
 from sidelight_specs.results import Heatmap

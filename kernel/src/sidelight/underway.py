@@ -13,14 +13,17 @@ import json
 import os
 import signal
 import threading
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext, suppress
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
+    from contextlib import AbstractContextManager
 
-BLOCK = 8192  # bytes of the shared block: twice what `_MOST` activities and suspects of `_TEXT` characters take
+_BLOCK = 1 << 16  # bytes that are read: more than `_MOST` activities with `_TEXT` characters of 12 bytes take
 _TEXT, _MOST = 300, 6
+_SUSPECTS = 3  # components that a warning names
+_GRACE = 15.0  # seconds for threads and exit handlers once the work is done; on a busy machine torch takes several
 PATIENCE = 60.0  # seconds for importing a light module; it imports nothing heavy, so longer is a hang
 HEAVY = 5  # times the patience with a light module: behaviour imports torch, perhaps from a slow disk
 PATIENCE_VARIABLE = "SIDELIGHT_PATIENCE"
@@ -35,28 +38,22 @@ class Activity(NamedTuple):
 
 
 class State(NamedTuple):
-    """The block.
-
-    Args:
-        code: the exit code once the work is done, else None.
-        doing: the activities under way, innermost first.
-        after: the activity that ended last, where none is under way.
-        left: activities that left behind what may keep the process: threads, or where there are none exit handlers.
-    """
+    """The exit code once the work is done, and the activities under way, innermost first, or the last one."""
 
     code: int | None = None
-    doing: tuple[Activity, ...] = ()
-    after: str = ""
-    left: tuple[str, ...] = ()
+    doing: tuple[Activity, ...] = (Activity(0, 0, "something before any plugin was loaded"),)
 
 
 def read(file: int) -> State | None:
     """The state in a shared block, or None while it is being written or has never been."""
     try:
-        code, doing, after, left = json.loads(os.pread(file, BLOCK, 0).rstrip(b"\0"))
+        code, doing = json.loads(os.pread(file, _BLOCK, 0).partition(b"\0")[0])
     except ValueError:
         return None
-    return State(code, tuple(Activity(*one) for one in doing), after, tuple(left))
+    return State(code, tuple(Activity(*one) for one in doing))
+
+
+_exit_handlers = getattr(atexit, "_ncallbacks", int)  # CPython's number of them; elsewhere none is counted
 
 
 class Board:
@@ -68,52 +65,59 @@ class Board:
 
     def __init__(self, file: int) -> None:
         os.set_inheritable(file, False)
-        self._file, self._owner, self._same = file, os.getpid(), _identity(file)
+        self._file, self._owner, self._stat = file, os.getpid(), os.fstat(file)
         self._lock = threading.Lock()
         self._numbers = itertools.count(1)
         self._doing: dict[int, Activity] = {}
-        self._after = ""
-        self._threads = dict.fromkeys(threading.enumerate(), "")
-        self._handlers = {"": _exit_handlers()}
+        self._last = State().doing
+        self._threads = dict.fromkeys(threading.enumerate(), "")  # thread to the activity that left it behind
+        self._handlers = {"": _exit_handlers()}  # activity to the number of exit handlers after it
         self._write()
 
-    @property
-    def intact(self) -> bool:
-        """True if the descriptor is still ours: a plugin may close all descriptors, and others reuse the number."""
-        return _identity(self._file) == self._same
-
-    def begin(self, text: str, limit: float) -> int:
-        """Note an activity; gives its number."""
+    @contextmanager
+    def doing(self, text: str, limit: float) -> Iterator[None]:
+        """Note an activity, that it has ended, and whether it left behind what may keep the process alive."""
+        was_intact, text = self._is_intact(), " ".join(text.split())[:_TEXT]
         with self._lock:
             number = next(self._numbers)
-            self._doing[number] = Activity(number, limit, " ".join(text.split())[:_TEXT])
+            self._doing[number] = Activity(number, limit, text)
             self._write()
-        return number
-
-    def end(self, number: int) -> None:
-        """Note that an activity has ended, and whether it left something behind that may keep the process alive."""
-        with self._lock:
-            self._after = self._doing.pop(number).text
-            for thread in threading.enumerate():
-                self._threads.setdefault(thread, self._after)
-            if _exit_handlers() > max(self._handlers.values()):
-                self._handlers[self._after] = _exit_handlers()
-            self._write()
+        try:
+            yield
+        finally:
+            with self._lock:
+                del self._doing[number]
+                self._last = (Activity(0, 0, f"something after {text}"),)
+                self._threads = dict.fromkeys(threading.enumerate(), text) | self._threads
+                if _exit_handlers() > max(self._handlers.values()):
+                    self._handlers[text] = _exit_handlers()
+                self._write()
+        if was_intact and not self._is_intact():
+            raise RuntimeError("it closed file descriptors that are not its own")
 
     def done(self, code: int) -> None:
         """Note that all work is done, with this exit code, and who may keep the process alive nevertheless."""
         alive = {self._threads.get(thread, "") for thread in threading.enumerate() if not thread.daemon}
+        suspects = sorted(alive - {""} or self._handlers.keys() - {""})
+        more = [f"{len(suspects) - _SUSPECTS} more"] if len(suspects) > _SUSPECTS else []
+        named = f" ({'; '.join(suspects[:_SUSPECTS] + more)})" if suspects else ""
+        grace = _GRACE
+        with suppress(Exception):  # the variable makes no sense: that was said before
+            grace = min(_GRACE, patience())
         with self._lock:
-            self._write(code, sorted(alive - {""} or self._handlers.keys() - {""})[:_MOST])
+            self._write(code, Activity(next(self._numbers), grace, f"a thread or an exit handler{named}"))
 
-    def _write(self, code: int | None = None, left: list[str] | None = None) -> None:
-        if os.getpid() != self._owner or not self.intact:  # a forked worker speaks for nobody
-            return
-        innermost = sorted(self._doing.values(), reverse=True)[:_MOST]
-        block = json.dumps((code, innermost, self._after, left or [])).encode()
-        if len(block) > BLOCK:  # characters that JSON writes in six or twelve
-            block = json.dumps((code, [(one.number, one.limit, "?") for one in innermost], "", [])).encode()
-        os.pwrite(self._file, block.ljust(BLOCK, b"\0"), 0)
+    def _is_intact(self) -> bool:
+        """True if the descriptor is still ours: a plugin may close all descriptors, and others reuse the number."""
+        try:
+            return os.path.samestat(os.fstat(self._file), self._stat)
+        except OSError:
+            return False
+
+    def _write(self, code: int | None = None, *ending: Activity) -> None:
+        if os.getpid() == self._owner and self._is_intact():  # a forked worker speaks for nobody
+            innermost = sorted(self._doing.values(), reverse=True)[:_MOST] or self._last
+            os.pwrite(self._file, json.dumps((code, (*innermost, *ending))).encode() + b"\0", 0)
 
 
 _board: Board | None = None
@@ -126,25 +130,13 @@ def connect(file: int) -> Board:
     return _board
 
 
-@contextmanager
-def doing(text: str, limit: float = 0) -> Iterator[None]:
+def doing(text: str, limit: float = 0) -> AbstractContextManager[None]:
     """Within the context `text` is under way, and is ended as a hang after `limit` seconds (0: never).
 
     Raises:
         RuntimeError: what ran within the context closed the descriptors of the process.
     """
-    board = _board
-    if board is None:
-        yield
-        return
-    intact = board.intact
-    number = board.begin(text, limit)
-    try:
-        yield
-    finally:
-        board.end(number)
-    if intact and not board.intact:
-        raise RuntimeError("it closed file descriptors that are not its own")
+    return nullcontext() if _board is None else _board.doing(text, limit)
 
 
 def patience() -> float:
@@ -153,76 +145,33 @@ def patience() -> float:
     Raises:
         UserError: the variable is no positive number.
     """
-    text = os.environ.get(PATIENCE_VARIABLE, "")
-    if not text:
-        return PATIENCE
-    try:
-        seconds = float(text)
-    except ValueError:
-        seconds = 0.0
-    if not 0 < seconds < float("inf"):
-        from sidelight_specs import UserError
+    text = os.environ.get(PATIENCE_VARIABLE) or f"{PATIENCE}"
+    with suppress(ValueError):
+        if 0 < float(text) < float("inf"):
+            return float(text)
+    from sidelight_specs import UserError
 
-        fix = f"set it to seconds, such as 120, or unset it for {PATIENCE:.0f}"
-        raise UserError(f'{PATIENCE_VARIABLE} must be a positive number of seconds, got "{text}"', fix)
-    return seconds
-
-
-def _identity(file: int) -> tuple[int, int] | None:
-    try:
-        status = os.fstat(file)
-    except OSError:
-        return None
-    return status.st_dev, status.st_ino
-
-
-def _exit_handlers() -> int:
-    count = getattr(atexit, "_ncallbacks", None)  # CPython; elsewhere exit handlers are not counted
-    return int(count()) if count else 0
-
-
-def in_main_thread() -> bool:
-    """True in the one thread that Python delivers signals to."""
-    return threading.current_thread() is threading.main_thread()
-
-
-class Presses:
-    """Ctrl-C within a context; `known` is False where C code handles the signal, so that nothing can be counted."""
-
-    def __init__(self, known: bool) -> None:
-        self.known, self.count = known, 0
+    fix = f"set it to seconds, such as 120, or unset it for {PATIENCE:.0f}"
+    raise UserError(f'{PATIENCE_VARIABLE} must be a positive number of seconds, got "{text}"', fix)
 
 
 @contextmanager
-def watch_interrupts() -> Iterator[Presses]:
-    """Tell the user's Ctrl-C from a KeyboardInterrupt that a plugin raises: count SIGINT within the context."""
-    previous = signal.getsignal(signal.SIGINT) if in_main_thread() else None
-    if not callable(previous):
-        # known: ignored, or in a thread that no signal reaches
-        yield Presses(known=previous is not None or not in_main_thread())
+def watch_interrupts() -> Iterator[Callable[[], bool]]:
+    """Tell the user's Ctrl-C from a KeyboardInterrupt that a plugin raises: gives a function, true after a SIGINT."""
+    if threading.current_thread() is not threading.main_thread():  # no signal reaches it
+        yield lambda: False
         return
-    presses = Presses(known=True)
+    previous: Any = signal.getsignal(signal.SIGINT)
+    presses: list[int] = []
 
     def handle(number: int, frame: Any) -> None:
-        presses.count += 1
+        presses.append(number)
         previous(number, frame)
 
-    signal.signal(signal.SIGINT, handle)
+    if callable(previous):
+        signal.signal(signal.SIGINT, handle)
     try:
-        yield presses
-    finally:
-        signal.signal(signal.SIGINT, previous)
-
-
-@contextmanager
-def deaf_to_interrupts() -> Iterator[None]:
-    """Ignore Ctrl-C within the context, while a message is being printed."""
-    if not in_main_thread():
-        yield
-        return
-    previous = signal.signal(signal.SIGINT, signal.SIG_IGN)
-    try:
-        yield
+        yield lambda: bool(presses) or previous is None  # None: C code handles it, nobody knows
     finally:
         if previous is not None:
             signal.signal(signal.SIGINT, previous)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from importlib import import_module
 from typing import Any
 
 from attrs import field, frozen
@@ -19,8 +20,8 @@ def _is_line(_: Any, attribute: Any, value: str) -> None:
 
 
 def _is_module(_: Any, attribute: Any, value: str) -> None:
-    if not re.fullmatch(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*", value):
-        raise ValueError(f"{attribute.name} must be the dotted name of a module, got {value!r}")
+    if not re.fullmatch(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*(:[A-Za-z_]\w*)?", value):
+        raise ValueError(f"{attribute.name} must be `package.module` or `package.module:object`, got {value!r}")
 
 
 @frozen(kw_only=True)
@@ -38,12 +39,16 @@ class Command:
         name: the word after `sidelight`; also the entry point's name.
         summary: one line, in the imperative, for `sidelight --help`.
         example: a command line that works.
-        module: the module to import.
-        supervised: works in a child process, because it runs code of plugins: one that hangs or crashes is named.
+        module: the module to import; `MODULE:OBJECT` where an object in it has the two functions.
     """
 
     name: str = field(validator=_is_word)
     summary: str = field(validator=_is_line)
     example: str = field(validator=_is_line)
     module: str = field(validator=_is_module)
-    supervised: bool = False
+
+    def load(self) -> Any:
+        """The module or object that has the two functions; the module is imported."""
+        module, _, name = self.module.partition(":")
+        body = import_module(module)
+        return getattr(body, name) if name else body

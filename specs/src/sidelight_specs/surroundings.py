@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sidelight_specs.fingerprint import restore, settings
+from sidelight_specs.wording import listing
 
 if TYPE_CHECKING:
     from types import ModuleType
@@ -70,7 +71,7 @@ class Surroundings:
         if self._handler is not None and signal.getsignal(signal.SIGINT) is not self._handler:
             signal.signal(signal.SIGINT, self._handler)
             changed.append("the handler of Ctrl-C")
-        return f"changed {_listed(changed)}" if changed else ""
+        return f"changed {listing(changed, _NAMED)}" if changed else ""
 
     def _mend_sys(self) -> list[str]:
         changed = []
@@ -98,11 +99,6 @@ class Surroundings:
                 setattr(sys, name, _reopened(name, number))
                 changed.append(f"sys.{name} (closed)")
         return changed
-
-
-def _listed(changed: list[str]) -> str:
-    more = f" and {len(changed) - _NAMED} more" if len(changed) > _NAMED else ""
-    return ", ".join(changed[:_NAMED]) + more
 
 
 def _is_watched(name: str) -> bool:

@@ -3,29 +3,29 @@
 from __future__ import annotations
 
 import argparse
-import difflib
 import os
 import select
+import signal
 import sys
 import traceback
-from importlib import import_module
+from contextlib import nullcontext, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sidelight_specs import Cancelled, SidelightError, UserError
 from sidelight_specs.hooks import COMMAND
 from sidelight_specs.problems import RecipeError
-from sidelight_specs.wording import clean
+from sidelight_specs.surroundings import in_main_thread
+from sidelight_specs.wording import clean, did_you_mean
 
 from sidelight.cli import DONE, FAILED, INTERRUPTED, STOPPED, USER
-from sidelight.cli.host import KernelHost, sidelight_commands, write_error
+from sidelight.cli.commands import COMMANDS
+from sidelight.cli.host import KernelHost, write_error
 from sidelight.registry.catalog import index
-from sidelight.underway import deaf_to_interrupts, doing, watch_interrupts
+from sidelight.underway import doing, watch_interrupts
 
 if TYPE_CHECKING:
     from sidelight_specs.commands import Command
-
-    from sidelight.underway import Presses
 
 HELP = """\
 usage: sidelight [--debug] COMMAND ...
@@ -64,13 +64,14 @@ def guarded(argv: list[str]) -> int:
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="backslashreplace")
     try:
-        with watch_interrupts() as presses:
+        with watch_interrupts() as was_pressed:
             try:
                 code = dispatch(argv)
                 sys.stdout.flush()
             except BaseException as error:  # also SystemExit of a component, and what extensions raise past Exception
-                with deaf_to_interrupts():
-                    return _explain(error, presses, debug="--debug" in argv)
+                if in_main_thread():
+                    signal.signal(signal.SIGINT, signal.SIG_IGN)  # until the message is out; then it is put back
+                return _explain(error, was_pressed=was_pressed(), debug="--debug" in argv)
     except KeyboardInterrupt:  # a second Ctrl-C, between the first and its message
         return INTERRUPTED
     return code
@@ -82,44 +83,37 @@ def dispatch(argv: list[str]) -> int:
     Raises:
         UserError: there is no such command or option.
     """
-    words = [word for word in argv if word != "--debug"]
-    first = words[0] if words else "--help"
+    first, *words = [word for word in argv if word != "--debug"] or ["--help"]
     if first in ("-h", "--help"):
-        if len(words) > 1:
-            return dispatch([words[1], "--help"])
+        if words:
+            return dispatch([words[0], "--help"])
         print(clean(help_text()).rstrip())
         return DONE
     if first == "--version":
-        from importlib.metadata import version  # takes a fifth of the time of the help to import
+        from sidelight import __version__
 
-        print(f"sidelight {version('sidelight')}")
+        print(f"sidelight {__version__}")
         return DONE
     host = KernelHost()
-    return _run(_find(first, host), words[1:], host, debug="--debug" in argv)
+    command = COMMANDS.get(first) or _find(first, host)
+    text = f'the command "{command.name}" ({command.module})'
+    with doing(text) if first not in COMMANDS else nullcontext():  # ours is not under way itself: what it calls is
+        return _run(command, ["--debug", *words] if "--debug" in argv else words, host)
 
 
 def help_text() -> str:
     """The page of `sidelight --help`; commands of plugins are listed by name, which imports none."""
-    commands = built_in()
-    lines = [f"  {one.name:<10} {one.summary}\n  {'':<10}   $ {one.example}" for one in commands.values()]
+    lines = [f"  {one.name:<10} {one.summary}\n  {'':<10}   $ {one.example}" for one in COMMANDS.values()]
     more: dict[str, list[str]] = {}
     for entry in index().entries:
-        if entry.role == COMMAND and entry.name not in commands:
+        if entry.role == COMMAND and entry.name not in COMMANDS:
             more.setdefault(entry.distribution, []).append(entry.name)
     lines += [f"\nCommands of {distribution}: {', '.join(names)}" for distribution, names in more.items()]
     return HELP.format(commands="\n".join(lines))
 
 
-def built_in() -> dict[str, Command]:
-    """The kernel's own commands, by name, in the order of the help."""
-    return {command.name: command for command in sidelight_commands()}
-
-
 def _find(word: str, host: KernelHost) -> Command:
-    """The command of that name, a built-in one before any plugin's."""
-    commands = built_in()
-    if word in commands:
-        return commands[word]
+    """The command of that name that a plugin brings."""
     if word.startswith("-"):
         raise UserError(f'unknown option "{word}"', "put options of a command after it; `sidelight --help` lists all")
     entries = {entry.name: entry for entry in reversed(host.catalog.entries(COMMAND))}  # the first one counts
@@ -128,20 +122,12 @@ def _find(word: str, host: KernelHost) -> Command:
         return command
     if word in DEV:
         raise UserError(f'the command "{word}" is not installed', "install sidelight-dev")
-    close = difflib.get_close_matches(word, [*commands, *entries, *DEV], n=1)
-    hint = f'did you mean "{close[0]}"? ' if close else ""
-    raise UserError(f'unknown command "{word}"', f"{hint}`sidelight --help` lists the commands")
+    hint = did_you_mean(word, [*COMMANDS, *entries, *DEV])
+    raise UserError(f'unknown command "{word}"', f"{hint} `sidelight --help` lists the commands".lstrip())
 
 
-def _run(command: Command, words: list[str], host: KernelHost, *, debug: bool) -> int:
-    if command.module.startswith("sidelight."):  # ours is not under way itself: what it calls is
-        return _call(command, words, host, debug=debug)
-    with doing(f'the command "{command.name}" ({command.module})'):
-        return _call(command, words, host, debug=debug)
-
-
-def _call(command: Command, words: list[str], host: KernelHost, *, debug: bool) -> int:
-    module = import_module(command.module)
+def _run(command: Command, words: list[str], host: KernelHost) -> int:
+    body = command.load()
     parser = _Parser(
         prog=f"sidelight {command.name}",
         description=f"{command.summary[0].upper()}{command.summary[1:]}.",
@@ -150,51 +136,42 @@ def _call(command: Command, words: list[str], host: KernelHost, *, debug: bool) 
         allow_abbrev=False,
     )
     parser.add_argument("--debug", action="store_true", help="show the traceback of an error")
-    module.add_arguments(parser)
+    body.add_arguments(parser)
     try:
-        arguments = parser.parse_args(["--debug", *words] if debug else words)
+        arguments = parser.parse_args(words)
     except SystemExit as stop:  # argparse has shown its help (0) or said what is wrong with the line (2)
         return int(stop.code or DONE)
-    code: int = module.run(arguments, host)
+    code: int = body.run(arguments, host)
     return code
 
 
-def _explain(error: BaseException, presses: Presses, *, debug: bool) -> int:
+def _explain(error: BaseException, *, was_pressed: bool, debug: bool) -> int:
     """Write the message that an exception deserves; gives its exit code."""
-    if isinstance(error, BrokenPipeError) and _reader_left():
+    if isinstance(error, BrokenPipeError) and _is_reader_gone():
         return FAILED
     if debug:
         print(clean("".join(traceback.format_exception(error)).rstrip("\n")), file=sys.stderr)
-    if isinstance(error, Cancelled) or (isinstance(error, KeyboardInterrupt) and (presses.count or not presses.known)):
+    if isinstance(error, Cancelled) or (isinstance(error, KeyboardInterrupt) and was_pressed):
         print(STOPPED, file=sys.stderr)
         return INTERRUPTED
-    if isinstance(error, UserError):
-        if isinstance(error, RecipeError):  # opens with file:line:column, which editors and terminals make a link of
-            print(clean(str(error)), file=sys.stderr)
-        else:
-            write_error(str(error))
-        return USER
-    if isinstance(error, SidelightError):
+    if isinstance(error, RecipeError):  # opens with file:line:column, which editors and terminals make a link of
+        print(clean(str(error)), file=sys.stderr)
+    elif isinstance(error, SidelightError):
         write_error(str(error))
-        return FAILED
-    # Nobody raised it on purpose: its text, the last line of code, and how to see more.
-    frames = traceback.extract_tb(error.__traceback__)
-    text = traceback.format_exception_only(error)[-1].strip()
-    if frames:
-        text += f"\n  raised in {'/'.join(Path(frames[-1].filename).parts[-2:])}, line {frames[-1].lineno}"
-    write_error(f"{text}\n  fix: run the same command with --debug for the traceback")
-    return FAILED
+    else:  # nobody raised it on purpose: its text, the last line of code, and how to see more
+        text = traceback.format_exception_only(error)[-1].strip()
+        for frame in traceback.extract_tb(error.__traceback__)[-1:]:
+            text += f"\n  raised in {'/'.join(Path(frame.filename).parts[-2:])}, line {frame.lineno}"
+        write_error(f"{text}\n  fix: run the same command with --debug for the traceback")
+    return USER if isinstance(error, UserError) else FAILED
 
 
-def _reader_left() -> bool:
+def _is_reader_gone() -> bool:
     """True if nobody reads our output any more (`| head`); then Python must not complain about it at exit either."""
-    try:
-        output = sys.stdout.fileno()
+    with suppress(OSError, AttributeError):  # no real file, or no `poll` on this system
         poll = select.poll()
-        poll.register(output, 0)  # asks for errors alone
-        left = bool(poll.poll(0))
-    except (OSError, AttributeError):  # no real file, or no `poll` on this system
-        return False
-    if left:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), output)
-    return left
+        poll.register(sys.stdout.fileno(), 0)  # asks for errors alone
+        if poll.poll(0):
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            return True
+    return False

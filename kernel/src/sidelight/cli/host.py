@@ -1,4 +1,4 @@
-"""The kernel's side of the contract of commands: its own commands, and the facade that every command gets."""
+"""The facade that every command gets: the kernel's side of the contract of commands."""
 
 from __future__ import annotations
 
@@ -6,39 +6,19 @@ import sys
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, TextIO
 
-from sidelight_specs import UserError, hookimpl
-from sidelight_specs.commands import Command
+from sidelight_specs import UserError
 from sidelight_specs.host import Available, Host, Installed
 from sidelight_specs.wording import clean
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Sequence
     from pathlib import Path
 
     from sidelight.engine.results import Run
     from sidelight.registry.catalog import Catalog
 
-_COMMANDS = (
-    (
-        "run",
-        "run a recipe; results and a page land in a folder",
-        "sidelight run recipes/quickstart.yaml --set explain.count=4",
-    ),
-    ("serve", "open a finished run as a live page on this machine", "sidelight serve runs/quickstart"),
-    ("explore", "run a recipe and open it as a live page", "sidelight explore recipes/interactivity.yaml"),
-    ("check", "find every mistake in a recipe without loading a model", "sidelight check recipes/quickstart.yaml"),
-    ("plugins", "list what is installed and whether it works", "sidelight plugins --role explainer"),
-    ("cache", "show what is kept of earlier runs, or clear it", "sidelight cache clear --older-than 30d"),
-)
 STYLES = {"ok": "green", "broken": "red", "blocked": "yellow", "error": "red"}  # words coloured on a terminal
 FEWEST, PLAIN = 40, 100  # columns: of a terminal at least; where there is no terminal
-
-
-@hookimpl
-def sidelight_commands() -> Iterator[Command]:
-    """The kernel's own commands: registered before every other, by the same hook."""
-    for name, summary, example in _COMMANDS:
-        yield Command(name=name, summary=summary, example=example, module=f"sidelight.cli.{name}")
 
 
 class KernelHost(Host):

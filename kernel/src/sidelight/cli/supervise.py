@@ -14,18 +14,15 @@ import threading
 import time
 from contextlib import suppress
 
-from sidelight_specs.wording import clean
-
 from sidelight import underway
-from sidelight.cli import DONE, FAILED, INTERRUPTED, STOPPED
+from sidelight.cli import FAILED, INTERRUPTED, STOPPED
 
 _EXEC = sys.platform == "darwin"  # Apple's frameworks, Metal among them, refuse a process that was only forked
 _CHANNEL = "SIDELIGHT_UNDERWAY"  # environment variable: descriptor of the shared file, process of the parent
 _TICK = 0.5  # seconds between two looks at the child where no signal comes
-_GRACE = 15.0  # seconds for threads and exit handlers once the work is done; on a busy machine torch takes several
-_SUSPECTS = 3  # components that a warning names
 _LAST_PRESS = 3  # the Ctrl-C that kills: the first asks the run to stop, the second to stop at once
 _WATCHED = tuple(getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP", "SIGCHLD") if hasattr(signal, name))
+_NAMES = {number.value: number.name for number in signal.Signals}
 
 
 def run(argv: list[str]) -> int:
@@ -39,20 +36,23 @@ def run(argv: list[str]) -> int:
     can_fork = hasattr(os, "fork") and threading.active_count() == 1
     if is_light or is_watched or not can_fork:
         return _here(argv)
-    return _Supervision(argv).run()
+    file, parent = _anonymous_file(), os.getpid()
+    signal.pthread_sigmask(signal.SIG_BLOCK, _WATCHED)
+    signal.signal(signal.SIGCHLD, lambda *_: None)  # ignored, its end could not be waited for
+    child = os.fork()
+    if child:
+        return _Supervision(child, file, debug="--debug" in argv).wait()
+    if _EXEC:
+        os.set_inheritable(file, True)
+        os.environ[_CHANNEL] = f"{file},{parent}"
+        os.execv(sys.executable, [sys.executable, *sys.orig_argv[1:]])  # noqa: S606
+    return _work(argv, file, parent)
 
 
 def _here(argv: list[str]) -> int:
     from sidelight.cli.frame import guarded  # most of the start, which the parent does not pay
 
     return guarded(argv)
-
-
-def _start_anew(file: int) -> None:
-    """Replace the forked child by a fresh Python with the same command line, told of the shared file."""
-    os.set_inheritable(file, True)
-    os.environ[_CHANNEL] = f"{file},{os.getppid()}"
-    os.execv(sys.executable, [sys.executable, *sys.orig_argv[1:]])  # noqa: S606
 
 
 def _work(argv: list[str], file: int, parent: int) -> int:
@@ -75,111 +75,71 @@ def _work(argv: list[str], file: int, parent: int) -> int:
 
 
 def _die_with(parent: int) -> None:
-    """Have the kernel kill this process when its parent is killed; where it cannot, the work is finished alone."""
-    if not sys.platform.startswith("linux"):
-        return
-    import ctypes
+    """Have Linux kill this process when its parent is killed; elsewhere the work is finished alone."""
+    if sys.platform.startswith("linux"):
+        import ctypes
 
-    with suppress(OSError, AttributeError):
-        ctypes.CDLL(None).prctl(1, signal.SIGKILL)  # PR_SET_PDEATHSIG
-    if os.getppid() != parent:  # it died before the call
-        os.kill(os.getpid(), signal.SIGKILL)
+        with suppress(OSError, AttributeError):
+            ctypes.CDLL(None).prctl(1, signal.SIGKILL)  # PR_SET_PDEATHSIG
+        if os.getppid() != parent:  # it died before the call
+            os.kill(os.getpid(), signal.SIGKILL)
 
 
 class _Supervision:
-    """One child and what is known of it.
+    """One child, the shared file, and what is known of the child."""
 
-    Args:
-        argv: the command line.
-    """
-
-    def __init__(self, argv: list[str]) -> None:
-        self._argv = argv
-        self._debug = "--debug" in argv
-        self._file = _anonymous_file()
+    def __init__(self, child: int, file: int, *, debug: bool) -> None:
+        self._child, self._file, self._debug = child, file, debug
         self._state = underway.State()
-        self._passed = 0
+        self._spent: dict[int, float] = {}  # number of an activity to seconds
+        self._passed = 0  # the last signal that came
         self._presses = 0
-        self._spent: dict[int, float] = {}
-        self._done_for = 0.0
-        self._grace = _GRACE
-        with suppress(Exception):  # the variable makes no sense: the child says so
-            self._grace = min(_GRACE, underway.patience())
 
-    def run(self) -> int:
-        """Start the child and wait for its end; in the child, the command's exit code."""
-        signal.pthread_sigmask(signal.SIG_BLOCK, _WATCHED)
-        signal.signal(signal.SIGCHLD, lambda *_: None)  # ignored, its end could not be waited for
-        parent = os.getpid()
-        self._child = os.fork()
-        if not self._child:
-            if _EXEC:
-                _start_anew(self._file)
-            return _work(self._argv, self._file, parent)
-        looked = time.monotonic()
+    def wait(self) -> int:
+        """Wait for the end of the child, or bring it about; gives the exit code."""
+        before = time.monotonic()
         while True:
-            self._pass_on(_next_signal(_TICK))
+            self._pass_on(*_next_signal(_TICK))
             ended, status = os.waitpid(self._child, os.WNOHANG)
             self._state = underway.read(self._file) or self._state
             if ended:
                 return self._judge(os.waitstatus_to_exitcode(status))
             now = time.monotonic()
-            verdict = self._patience(min(now - looked, 2 * _TICK))  # while both were stopped no time counts
-            looked = now
-            if verdict is not None:
-                return verdict
+            seconds = min(now - before, 2 * _TICK)  # while both were stopped no time counts
+            before = now
+            self._spent = {one.number: self._spent.get(one.number, 0.0) + seconds for one in self._state.doing}
+            late = next((one for one in self._state.doing if 0 < one.limit <= self._spent[one.number]), None)
+            if late is not None:
+                return self._cut_off(late)
 
-    def _pass_on(self, came: tuple[int, bool] | None) -> None:
+    def _pass_on(self, number: int, from_terminal: bool) -> None:
         """Pass a signal to the child, unless the terminal has sent it to both."""
-        number, from_terminal = came or (signal.SIGCHLD, False)
-        if number == signal.SIGCHLD:
+        if number in (0, signal.SIGCHLD):
             return
         self._passed = number
         self._presses += number == signal.SIGINT
-        if number == signal.SIGINT and from_terminal and self._presses < _LAST_PRESS:
-            return
-        last = number == signal.SIGINT and self._presses >= _LAST_PRESS
-        with suppress(ProcessLookupError):
-            os.kill(self._child, signal.SIGKILL if last else number)
+        is_last = number == signal.SIGINT and self._presses >= _LAST_PRESS
+        if is_last or number != signal.SIGINT or not from_terminal:
+            with suppress(ProcessLookupError):
+                os.kill(self._child, signal.SIGKILL if is_last else number)
 
-    def _patience(self, seconds: float) -> int | None:
-        """The exit code, when the child is late and was ended for it.
-
-        Args:
-            seconds: since it was last asked.
-        """
-        if self._state.code is not None:
-            self._done_for += seconds
-            return self._cut_off() if self._done_for >= self._grace else None
-        self._spent = {one.number: self._spent.get(one.number, 0.0) + seconds for one in self._state.doing}
-        late = next((one for one in self._state.doing if 0 < one.limit <= self._spent[one.number]), None)
-        if late is None:
-            return None
-        self._kill()
-        self._state = underway.read(self._file) or self._state
-        if self._state.code is not None or late not in self._state.doing:  # it ended at this very moment
-            return self._judge(-signal.SIGKILL)
-        longer = f"to wait longer set {underway.PATIENCE_VARIABLE}={2 * late.limit:.0f}"
-        self._fail(f"{late.text} took more than {late.limit:g} seconds", longer)
-        return FAILED
-
-    def _kill(self) -> None:
-        """End the child; with --debug it shows where it was."""
+    def _cut_off(self, late: underway.Activity) -> int:
+        """End a child that is late, with --debug so that it shows where it was; gives the exit code."""
         if self._debug:
             os.kill(self._child, signal.SIGABRT)
             os.kill(self._child, signal.SIGCONT)
             time.sleep(_TICK)
         os.kill(self._child, signal.SIGKILL)
         os.waitpid(self._child, 0)
-
-    def _cut_off(self) -> int:
-        """End a child that is done and does not end."""
-        self._kill()
-        more = len(self._state.left) - _SUSPECTS
-        suspects = "; ".join(self._state.left[:_SUSPECTS]) + (f"; {more} more" if more > 0 else "")
-        text = f"a thread or an exit handler{f' ({suspects})' if suspects else ''} kept the process"
-        _tell(f"warning: {text} after everything was done; it was ended after {self._grace:g} seconds")
-        return self._state.code or DONE
+        self._state = underway.read(self._file) or self._state
+        if late not in self._state.doing:  # it ended at this very moment
+            return self._judge(-signal.SIGKILL)
+        if self._state.code is not None:
+            end = f"kept the process after everything was done; it was ended after {late.limit:g} seconds"
+            _tell(f"warning: {late.text} {end}")
+            return self._state.code
+        longer = f"to wait longer set {underway.PATIENCE_VARIABLE}={2 * late.limit:.0f}"
+        return self._fail(f"{late.text} took more than {late.limit:g} seconds", longer)
 
     def _judge(self, status: int) -> int:
         """The exit code of a child that has ended, and the message that belongs to it.
@@ -188,13 +148,12 @@ class _Supervision:
             status: its exit status, or minus the number of the signal that ended it.
         """
         code, number = self._state.code, max(-status, 0)
+        suspect, name = self._state.doing[0].text, _NAMES.get(number, f"signal {number}")
         if code == INTERRUPTED and not self._presses:
-            self._fail(f"{self._suspect()} interrupted the process, nobody pressed Ctrl-C")
-            return FAILED
+            return self._fail(f"{suspect} interrupted the process, nobody pressed Ctrl-C")
         if code is not None:
-            killed_by_user = number == signal.SIGKILL and self._presses >= _LAST_PRESS
-            if number and not killed_by_user:
-                _tell(f"warning: the process crashed ({_signal_name(number)}) after everything was done")
+            if number and not (number == signal.SIGKILL and self._presses >= _LAST_PRESS):
+                _tell(f"warning: the process crashed ({name}) after everything was done")
             return code
         if self._passed == signal.SIGINT and number in (signal.SIGINT, signal.SIGKILL):
             _tell(STOPPED)
@@ -204,20 +163,17 @@ class _Supervision:
             signal.signal(number, signal.SIG_DFL)
             signal.pthread_sigmask(signal.SIG_UNBLOCK, {number})
             os.kill(os.getpid(), number)
-        self._fail(f"{self._suspect()} {_end(status)}")
-        return FAILED
+        if number == signal.SIGKILL:
+            end = "was under way when the Python process was killed (SIGKILL), perhaps because memory ran out"
+            return self._fail(f"{suspect} {end}")
+        end = f"crashed the Python process ({name})" if number else f"ended the Python process with status {status}"
+        return self._fail(f"{suspect} {end}")
 
-    def _suspect(self) -> str:
-        if self._state.doing:
-            return self._state.doing[0].text
-        if self._state.after:
-            return f"something after {self._state.after}"
-        return "something before any plugin was loaded"
-
-    def _fail(self, text: str, advice: str = "") -> None:
+    def _fail(self, text: str, advice: str = "") -> int:
         advices = ["tell the authors of that plugin, or use another one"]
         advices += ["" if self._debug else "run the same command with --debug for the lines that led there", advice]
         _tell(f"error: {text}\n  fix: {'; '.join(filter(None, advices))}")
+        return FAILED
 
 
 def _anonymous_file() -> int:
@@ -230,35 +186,20 @@ def _anonymous_file() -> int:
         return os.dup(stream.fileno())
 
 
-def _next_signal(seconds: float) -> tuple[int, bool] | None:
-    """The next watched signal, all of which are blocked, and whether the terminal sent it; None after some seconds."""
+def _next_signal(seconds: float) -> tuple[int, bool]:
+    """The next watched signal, all of which are blocked, and whether the terminal sent it; 0 after some seconds."""
     if hasattr(signal, "sigtimedwait"):
         came = signal.sigtimedwait(_WATCHED, seconds)
-        return None if came is None else (came.si_signo, came.si_code > 0)  # above 0: from the kernel
+        return (came.si_signo, came.si_code > 0) if came else (0, False)  # above 0: from the kernel
     end = time.monotonic() + seconds
     while not set(_WATCHED) & signal.sigpending():
         if time.monotonic() >= end:
-            return None
+            return 0, False
         time.sleep(0.02)
     in_foreground = False  # then the terminal sends Ctrl-C to both; a guess, for signals that do not say who sent them
     with suppress(OSError):
         in_foreground = os.tcgetpgrp(0) == os.getpgrp()
     return signal.sigwait(_WATCHED), in_foreground
-
-
-def _end(status: int) -> str:
-    if status == -signal.SIGKILL:
-        return "was under way when the Python process was killed (SIGKILL), perhaps because memory ran out"
-    if status < 0:
-        return f"crashed the Python process ({_signal_name(-status)})"
-    return f"ended the Python process with status {status}"
-
-
-def _signal_name(number: int) -> str:
-    try:
-        return signal.Signals(number).name
-    except ValueError:
-        return f"signal {number}"
 
 
 def _show_cursor() -> None:
@@ -270,6 +211,8 @@ def _show_cursor() -> None:
 
 def _tell(text: str) -> None:
     """Say something on stderr, whoever reads it."""
+    from sidelight_specs.wording import clean
+
     with suppress(OSError):
         _show_cursor()
         print(clean(text), file=sys.stderr)

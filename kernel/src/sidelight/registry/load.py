@@ -178,14 +178,14 @@ def _guard(action: Callable[[], T], activity: str, module: str) -> T:
     """
     from sidelight_specs.surroundings import Surroundings  # nothing of this is needed to list what is installed
 
-    with watch_interrupts() as presses:
+    with watch_interrupts() as was_pressed:
         surroundings = Surroundings()
         try:
             with contextlib.redirect_stdout(sys.stderr):
                 result = action()
         except BaseException as error:  # SystemExit, and what extensions raise past Exception, must not end the kernel
             surroundings.mend()
-            if isinstance(error, KeyboardInterrupt) and (presses.count or not presses.known):
+            if isinstance(error, KeyboardInterrupt) and was_pressed():
                 raise
             raise Failure(f"{activity} raised {_text_of(error)}{_where(error, module)}") from error
         changed = surroundings.mend()

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import inspect
-from importlib import import_module
 from typing import TYPE_CHECKING, Any, get_args
 
 import attrs
@@ -95,14 +94,14 @@ def view_is_blocks(case: ExtensionCase) -> None:
 
 @check(COMMAND)
 def command_has_its_functions(case: ExtensionCase) -> None:
-    """The command's module has `add_arguments(parser)`, whose help can be printed, and `run(arguments, host)`."""
+    """The command has `add_arguments(parser)`, whose help can be printed, and `run(arguments, host)`."""
     command = case.announced.descriptor
-    module = import_module(command.module)
     parser = argparse.ArgumentParser(prog=f"sidelight {command.name}")
     try:
-        module.add_arguments(parser)
+        body = command.load()
+        body.add_arguments(parser)
         parser.format_help()
-        inspect.signature(module.run).bind(None, None)
+        inspect.signature(body.run).bind(None, None)
     except (AttributeError, TypeError, ValueError) as error:
         raise AssertionError(f"{command.module} is no module of a command: {error}") from error
 

@@ -1,0 +1,338 @@
+"""The kernel's own commands, in the order of the help. What runs a recipe is imported when a command needs it."""
+
+from __future__ import annotations
+
+import argparse
+import re
+from collections import Counter
+from types import SimpleNamespace
+from typing import TYPE_CHECKING
+
+import attrs
+from sidelight_specs.commands import Command
+from sidelight_specs.hooks import COMMAND, EXTENSIONS, KIND
+from sidelight_specs.roles import ROLES
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+    from sidelight.cli.host import KernelHost
+    from sidelight.engine.api import Forecast
+    from sidelight.engine.results import Run
+    from sidelight.recipe.model import Resolved, ResolvedComponent
+    from sidelight.registry.load import State
+
+    Declare = Callable[[argparse.ArgumentParser], None]
+    Body = Callable[[argparse.Namespace, KernelHost], int]
+
+COMMANDS: dict[str, Command] = {}
+SPECS = "sidelight-specs"
+_SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 7 * 86400}
+_TARGETS = {
+    "second": "why the predicted class and not the second most likely one",
+    "predicted": "why the predicted class",
+    "all": "why the predicted class and not each of the others",
+}
+
+
+def _command(summary: str, example: str, *groups: Declare) -> Callable[[Body], SimpleNamespace]:
+    """Add a command of the function's name, with groups of arguments, to `COMMANDS`."""
+
+    def declare(run: Body) -> SimpleNamespace:
+        def add_arguments(parser: argparse.ArgumentParser) -> None:
+            for group in groups:
+                group(parser)
+
+        name = run.__name__
+        COMMANDS[name] = Command(name=name, summary=summary, example=example, module=f"{__name__}:{name}")
+        return SimpleNamespace(add_arguments=add_arguments, run=run)
+
+    return declare
+
+
+def _recipe(parser: argparse.ArgumentParser) -> None:
+    add = parser.add_argument
+    add("recipe", metavar="RECIPE", help="a YAML file")
+    add("--set", metavar="KEY=VALUE", action="append", default=[], help="change one value: explain.count=20")
+    swap = "exchange a component: data=PLUGIN/COMPONENT"
+    add("--swap", metavar="ROLE=USE", action="append", default=[], help=swap)
+    add("--out", metavar="DIR", help="the run's folder (default: runs/ and the recipe's name)")
+
+
+def _computing(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--device", default="auto", help="auto, cpu, cuda, cuda:N or mps (default: auto)")
+    threads = "threads to compute with (default: OMP_NUM_THREADS, or 1)"
+    parser.add_argument("--threads", metavar="N", type=_positive, help=threads)
+
+
+def _quiet(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--quiet", action="store_true", help="show no progress")
+
+
+def _folder(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("run", metavar="RUN", help="the folder of a finished run")
+
+
+def _serving(parser: argparse.ArgumentParser) -> None:
+    add = parser.add_argument
+    add("--use", metavar="USE", help="the renderer that serves (default: the recipe's, or the only one)")
+    add("--host", default="127.0.0.1", help="the interface to listen on (default: 127.0.0.1, this machine alone)")
+    add("--port", type=int, default=0, help="the port (default: any free one)")
+
+
+def _listing(parser: argparse.ArgumentParser) -> None:
+    add = parser.add_argument
+    add("--role", choices=(*ROLES, *EXTENSIONS), help="components of one role alone, or kinds, commands, observers")
+    add("--json", action="store_true", help="write JSON")
+    no_load = "read package metadata alone; plugins in order are then `unchecked`"
+    add("--no-load", action="store_true", help=no_load)
+    hashes = "list distributions, each with the hash that a policy can allow or deny"
+    add("--hashes", action="store_true", help=hashes)
+
+
+def _actions(parser: argparse.ArgumentParser) -> None:
+    actions = parser.add_subparsers(dest="action", metavar="ACTION")
+    actions.add_parser("list", help="sizes by component; what happens without an action")
+    clear = actions.add_parser("clear", help="remove what is kept; later runs make it anew")
+    older = "only what was last used longer ago: 30d, 12h"
+    clear.add_argument("--older-than", metavar="AGE", type=_age, default=0.0, help=older)
+    actions.add_parser("path", help="print the cache's folder")
+
+
+def _positive(text: str) -> int:
+    number = int(text)
+    if number < 1:
+        raise ValueError(text)
+    return number
+
+
+def _age(text: str) -> float:
+    parts = re.fullmatch(r"(\d+)([smhdw])", text)
+    if not parts:
+        raise argparse.ArgumentTypeError(f'"{text}" is no age; write 30d, 12h or 90m')
+    return float(int(parts[1]) * _SECONDS[parts[2]])
+
+
+@_command(
+    "run a recipe; results and a page land in a folder",
+    "sidelight run recipes/quickstart.yaml --set explain.count=4",
+    _recipe,
+    _computing,
+    _quiet,
+)
+def run(arguments: argparse.Namespace, host: KernelHost) -> int:
+    """Run a recipe; say what was measured and where its page lies."""
+    from sidelight_specs.results.table import HEADINGS
+
+    finished = _run(arguments, host, progress=not arguments.quiet)
+    table = finished.measurements
+    if len(table):
+        host.write_table(HEADINGS, [row.cells for row in table])
+    cache, seconds = finished.manifest["cache"], finished.manifest["seconds"]
+    steps = cache["found"] + cache["made"]
+    counted = f"{cache['found']} of {steps} parts came from the cache; {seconds['total']:.1f} s in all"
+    pages = [f"open {page}" for page in finished.pages] or [f"results are in {finished.folder}"]
+    for line in (*table.notes, counted, *pages):
+        host.write(line)
+    finished.check()
+    return 0
+
+
+@_command(
+    "open a finished run as a live page on this machine",
+    "sidelight serve runs/quickstart",
+    _folder,
+    _serving,
+    _computing,
+)
+def serve(arguments: argparse.Namespace, host: KernelHost) -> int:
+    """Serve a finished run until Ctrl-C."""
+    return _serve(arguments.run, arguments, host)
+
+
+@_command(
+    "run a recipe and open it as a live page",
+    "sidelight explore recipes/interactivity.yaml",
+    _recipe,
+    _serving,
+    _computing,
+)
+def explore(arguments: argparse.Namespace, host: KernelHost) -> int:
+    """Run a recipe (what is stored is not made again) and serve it; where a step failed, the rest can be explored."""
+    return _serve(_run(arguments, host).folder, arguments, host)
+
+
+def _run(arguments: argparse.Namespace, host: KernelHost, *, progress: bool = True) -> Run:
+    names = ("set", "swap", "out", "device", "threads")
+    return host.run(arguments.recipe, progress=progress, **{name: getattr(arguments, name) for name in names})
+
+
+def _serve(folder: str | Path, arguments: argparse.Namespace, host: KernelHost) -> int:
+    import sidelight
+
+    settings = {name: getattr(arguments, name) for name in ("use", "host", "port", "device", "threads")}
+    sidelight.serve(folder, **settings, announce=lambda address: host.write(f"open {address}\nCtrl-C ends it"))
+    return 0
+
+
+@_command("find every mistake in a recipe without loading a model", "sidelight check recipes/quickstart.yaml", _recipe)
+def check(arguments: argparse.Namespace, host: KernelHost) -> int:
+    """Check a recipe; say how its components are wired, and what a run would write and compute.
+
+    Raises:
+        RecipeError: it has mistakes; all of them are listed.
+        UserError: the run's folder holds something else.
+    """
+    from sidelight.engine.api import forecast
+    from sidelight.recipe.load import load_recipe
+
+    recipe = load_recipe(arguments.recipe, set=arguments.set, swap=arguments.swap, catalog=host.catalog)
+    ahead = forecast(recipe, arguments.out)
+    host.write(f"{recipe.name} ({arguments.recipe}), seed {recipe.seed}: no mistakes found\n")
+    host.write_table(("COMPONENT", "USE", "VERSION", "GETS", "GIVES"), [_wiring(one) for one in recipe.components])
+    host.write()
+    for line in (*_questions(recipe), *_steps(recipe, ahead)):
+        host.write(line)
+    for warning in recipe.warnings:
+        host.write(f"\nwarning: {warning.render()}")
+    return 0
+
+
+def _wiring(component: ResolvedComponent) -> tuple[str, ...]:
+    """A row of the table; of the capabilities that a component gives, an explanation's kind is the first."""
+    gets = [f"{slot}: {other.path if other else 'none'}" for slot, other in component.needs.items()]
+    accepts = getattr(component.descriptor, "accepts", ())
+    measured = [f"numbers about {' or '.join(accepts)}"] if accepts else []
+    gives = (*measured, *component.descriptor.provided_by(component.params))
+    return component.path, component.use, component.version, ", ".join(gets), ", ".join(gives)
+
+
+def _questions(recipe: Resolved) -> Iterator[str]:
+    """Lines about the explained images and what is asked about them."""
+    explain, size = recipe.explain, (recipe.facts.splits or {}).get(recipe.explain.split)
+    chosen = f"of the classes {', '.join(map(str, explain.labels))} " if explain.labels else ""
+    if explain.indices:
+        images = f"images {', '.join(map(str, explain.indices))} {chosen}"
+    elif size is not None and not explain.labels:
+        images = f"{size if explain.count is None else min(size, explain.count)} of the {size} images "
+    else:
+        images = f"{'every image' if explain.count is None else f'up to {explain.count} images'} {chosen}"
+    yield f"explains  {images}of the split {explain.split}"
+    each = "; ".join(f"why {predicted} and not {probe}" for predicted, probe in explain.targets.items())
+    yield f"asks      {each or _TARGETS.get(str(explain.target), f'why the predicted class and not {explain.target}')}"
+
+
+def _steps(recipe: Resolved, ahead: Forecast) -> Iterator[str]:
+    """Lines about the models that are trained, the folder that a run writes, and the steps that it takes."""
+    for component in recipe.components:
+        title = f"fit {component.path}"
+        cached = "" if title in ahead.computed else ", unless the cache holds it"
+        cached = ": done, in the cache" if title in ahead.stored else cached
+        if component.trained_on:
+            yield f"trains    {component.path} on {component.trained_on.path}{cached}"
+    yield f"writes    {ahead.out}" + (f", over the run finished {ahead.overwrites}" if ahead.overwrites else "")
+    if ahead.stored:
+        yield f"cached    {', '.join(ahead.stored)} (on the {ahead.device})"
+    least = ", ".join(ahead.computed)
+    most = f"at most {ahead.open} {'further ' if least else ''}steps, looked up on the way" if ahead.open else ""
+    yield f"computes  {'; '.join(filter(None, (least, most))) or 'nothing'}"
+
+
+@_command("list what is installed and whether it works", "sidelight plugins --role explainer", _listing)
+def plugins(arguments: argparse.Namespace, host: KernelHost) -> int:
+    """List components, kinds, commands and observers; a broken one is no error of this command."""
+    if arguments.hashes:
+        return _hashes(host, as_json=arguments.json)
+    entries = [one for one in host.installed() if arguments.role in (None, one.role)]
+    if not arguments.role:  # the built-in kinds are no news to anybody
+        entries = [entry for entry in entries if entry.distribution != SPECS]
+    states = _with_rivals(host.catalog.states(entries, load=not arguments.no_load))
+    rows = [_cells(state) for state in states]
+    if arguments.json:
+        problems = [attrs.asdict(fault) for fault in host.catalog.problems()]
+        host.write_json({"components": rows, "problems": problems})
+        return 0
+    if rows:
+        columns = ("use", "role", "distribution", "version", "state", "summary")
+        headings = ("COMPONENT", *map(str.upper, columns[1:]))
+        host.write_table(headings, [tuple(row[name] for name in columns) for row in rows])
+    else:
+        host.write("no component is installed; plugins are packages whose names usually begin with sidelight-")
+    for heading in ("broken", "blocked"):
+        reasons = [f"  {state.why}\n    fix: {state.fix}" for state in states if state.state == heading]
+        if reasons:
+            host.write("\n".join((f"\n{heading}:", *reasons)))
+    if faults := host.problems():
+        host.write("\n".join(("\nproblems with installed distributions:", *(f"  {fault}" for fault in faults))))
+    if states:
+        counts = Counter(state.state for state in states)
+        host.write("\n" + ", ".join(f"{count} {state}" for state, count in counts.items()))
+    return 0
+
+
+def _cells(state: State) -> dict[str, str]:
+    entry = {name: getattr(state.entry, name) for name in ("use", "role", "distribution", "version", "module")}
+    return entry | {name: getattr(state, name) for name in ("state", "summary", "why", "fix")}
+
+
+def _with_rivals(states: tuple[State, ...]) -> tuple[State, ...]:
+    """Commands and kinds whose name is taken are broken: a built-in one counts first, then the first in the list."""
+    taken = {(COMMAND, name): "sidelight" for name in COMMANDS}
+    checked = []
+    for state in states:
+        entry = state.entry
+        owner = taken.setdefault((entry.role, entry.name), entry.distribution)
+        if entry.role in (COMMAND, KIND) and owner != entry.distribution:
+            why = f'the {entry.role} "{entry.name}" of {entry.distribution} {entry.version} is taken by {owner}'
+            state = attrs.evolve(state, state="broken", summary="", why=why, fix="tell its authors to rename it")
+        checked.append(state)
+    return tuple(checked)
+
+
+def _hashes(host: KernelHost, *, as_json: bool) -> int:
+    """The distributions that announce something, each with its version and hash."""
+    from sidelight.registry.policy import installed_hash
+
+    headings = ("distribution", "version", "hash")
+    known = sorted({(one.distribution, one.version) for one in host.installed()})
+    rows = [(name, version, installed_hash(name)) for name, version in known if name != SPECS]
+    if as_json:
+        host.write_json([dict(zip(headings, row, strict=True)) for row in rows])
+    else:
+        cells = [(name, version, digest or "none: editable, or unreadable") for name, version, digest in rows]
+        host.write_table([heading.upper() for heading in headings], cells)
+    return 0
+
+
+@_command("show what is kept of earlier runs, or clear it", "sidelight cache clear --older-than 30d", _actions)
+def cache(arguments: argparse.Namespace, host: KernelHost) -> int:
+    """List the sizes of finished steps by component, remove them, or print the store's folder."""
+    from sidelight.engine.store import Store
+
+    store = Store()
+    if arguments.action == "path":
+        host.write(str(store.root))
+    elif arguments.action == "clear":
+        count, size = store.clear(arguments.older_than)
+        host.write(f"removed {count} entries, {human_size(size)}, from {store.root}")
+    else:
+        counts, sizes = Counter[str](), Counter[str]()
+        for entry in store.entries():
+            counts[entry.component or "(damaged)"] += 1
+            sizes[entry.component or "(damaged)"] += entry.size
+        rows = [(name, counts[name], size) for name, size in sizes.most_common()]
+        rows.append(("all", counts.total(), sizes.total()))
+        cells = [(name, str(count), human_size(size)) for name, count, size in rows]
+        host.write_table(("component", "entries", "size"), cells)
+        host.write(f"in {store.root}")
+    return 0
+
+
+def human_size(size: float) -> str:
+    """`0 B`, `12.3 kB`, `4.0 MB`, in powers of 1000."""
+    for unit in ("B", "kB", "MB", "GB"):
+        if size < 1000:
+            return f"{size:.0f} B" if unit == "B" else f"{size:.1f} {unit}"
+        size /= 1000
+    return f"{size:.1f} TB"

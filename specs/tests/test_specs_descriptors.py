@@ -111,9 +111,15 @@ def example_of(hook):
 def test_the_example_of_a_command_works():
     (command,) = example_of("sidelight_commands")()
     assert command.example.startswith(f"sidelight {command.name}")
-    for wrong in ({"name": "Two Words"}, {"summary": ""}, {"example": "a\nb"}, {"module": "acme:run"}):
+    for wrong in ({"name": "Two Words"}, {"summary": ""}, {"example": "a\nb"}, {"module": "acme:run:now"}):
         with pytest.raises(ValueError, match=next(iter(wrong))):
             attrs.evolve(command, **wrong)
+
+
+def test_a_command_is_a_module_or_an_object_in_one():
+    command = Command(name="tool", summary="Dump.", example="sidelight tool", module="json.tool")
+    assert command.load().__name__ == "json.tool"
+    assert attrs.evolve(command, module="json.tool:main").load().__name__ == "main"
 
 
 @pytest.mark.parametrize("hook", hooks.OBSERVER_HOOKS)

@@ -13,8 +13,10 @@ import attrs
 
 from sidelight_specs import kinds, roles
 from sidelight_specs.descriptors import CAPABILITIES
+from sidelight_specs.documents import UNREADABLE, read_params, read_plain
 from sidelight_specs.hooks import EXTENSIONS
 from sidelight_specs.params import describe
+from sidelight_specs.problems import Place, Problems
 from sidelight_specs.testing.checks.registry import check
 
 if TYPE_CHECKING:
@@ -87,15 +89,12 @@ def parameters(case: Case) -> None:
 
 @check()
 def example(case: Case) -> None:
-    """The example holds known parameters with values of their types and within their bounds."""
-    fields = {field.name: field for field in describe(case.descriptor.params)}
-    for name, value in case.example.items():
-        assert name in fields, f"the example names {name!r}, which is no parameter"
-        assert fields[name].type.fits(value), f"{name}={value!r} is no {fields[name].type}"
-    try:
-        _ = case.params
-    except (TypeError, ValueError) as error:
-        raise AssertionError(f"the example is not valid: {error}") from error
+    """A recipe takes the example: known parameters, with values of their types and within their bounds."""
+    source, problems = "the example", Problems()
+    items = read_plain(case.example, problems, source).data
+    if items is not UNREADABLE:
+        read_params(case.descriptor.params, items, case.descriptor.name, Place(source), problems)
+    assert not problems.mistakes, "\n".join(problem.render() for problem in problems.ordered)
 
 
 @check()

@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 from sidelight.recipe.load import load_recipe
-from sidelight.recipe.model import SECTIONS
 from sidelight.registry.catalog import installed
 from sidelight_specs.digests import digest_of
+from sidelight_specs.roles import ROLES
 from sidelight_zoo.card import cards
 
 RECIPES = Path(__file__).parent.parent / "recipes"
@@ -21,7 +21,7 @@ def catalog():
 @each_card
 def test_the_recipe_still_asks_for_the_same_training(card, catalog):
     recipe = load_recipe(RECIPES / f"{card.recipe}.yaml", catalog=catalog).plain
-    section = next(section for section, role in SECTIONS.items() if role == card.role)
+    section = ROLES[card.role].section
     (theirs,) = (
         [recipe[section]]
         if "use" in recipe[section]
@@ -34,7 +34,7 @@ def test_the_recipe_still_asks_for_the_same_training(card, catalog):
 
 @each_card
 def test_the_checkpoint_stands_in_for_the_component(card, catalog):
-    section = next(section for section, role in SECTIONS.items() if role == card.role)
+    section = ROLES[card.role].section
     standing = {section: card.name, **card.needs}
     swap = [f"{slot}=zoo/{name}" for slot, name in standing.items()]
     resolved = load_recipe(RECIPES / f"{card.recipe}.yaml", catalog=catalog, swap=swap)

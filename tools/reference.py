@@ -12,7 +12,6 @@ import tomllib
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from sidelight.recipe.model import SECTIONS
 from sidelight.registry.catalog import installed
 from sidelight.registry.load import Unavailable
 from sidelight_dev.describe import ANSWERS, capability, facts
@@ -78,7 +77,7 @@ def describe_entry(catalog: Catalog, entry: Any) -> Available:
 def sections() -> Iterator[str]:
     yield "| Section | Role | What its components do |"
     yield "|---|---|---|"
-    yield from (f"| `{section}` | {role} | {DUTIES[role]} |" for section, role in SECTIONS.items())
+    yield from (f"| `{role.section}` | {role.name} | {DUTIES[role.name]} |" for role in ROLES.values())
 
 
 DUTIES = {

@@ -22,11 +22,10 @@ import numpy as np
 import torch
 from sidelight import load_run
 from sidelight.engine.store import Entry, Store, read_document, read_entry
-from sidelight.recipe.model import SECTIONS
 from sidelight.registry.catalog import installed
 from sidelight_specs.digests import digest_of
 from sidelight_specs.results import Measurements, State
-from sidelight_specs.roles import Generator
+from sidelight_specs.roles import ROLES, Generator
 from sidelight_specs.testing import ToyRun
 from sidelight_zoo.card import FOLDER, Card, cards
 from sidelight_zoo.conformance import loaded
@@ -129,7 +128,7 @@ def described(run: Run, record: ComponentRecord, entry: Entry, chosen: argparse.
 
 def trained_by(recipe: dict[str, Any], role: str, name: str) -> dict[str, Any]:
     """The part of a resolved recipe that a training follows from."""
-    section = next(section for section, of in SECTIONS.items() if of == role)
+    section = ROLES[role].section
     found = recipe[section] if "use" in recipe[section] else recipe[section][name]
     kept: dict[str, Any] = {"seed": recipe["seed"], "data": recipe["data"], section: found}
     for slot in found.get("needs", {}):

@@ -7,8 +7,8 @@ import json
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from sidelight.recipe.load import KEYS, load_recipe
-from sidelight.recipe.model import SECTIONS
 from sidelight_specs.problems import RecipeError
+from sidelight_specs.roles import SECTIONS
 
 TEXT = """\
 recipe: 1

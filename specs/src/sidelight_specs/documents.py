@@ -409,6 +409,24 @@ def to_plain(value: Value) -> Any:
     return value.data
 
 
+def refuse(
+    value: Value, subject: str, problems: Problems, *, expected: str = "", fix: str = "", help: str = ""
+) -> None:
+    """Note that a value is wrong, `the seed is -1`, unless its own mistake has been noted."""
+    if value.data is not UNREADABLE:
+        problems.add(f"{subject} is {show(value.data)}", value.place, expected=expected, fix=fix, help=help)
+
+
+def items_of(item: Item | None, subject: str, problems: Problems) -> dict[str, Item]:
+    """The items of a mapping that may be left out or empty; what is none is noted."""
+    if item is None or item.value.data is None:
+        return {}
+    if isinstance(item.value.data, dict):
+        return item.value.data
+    refuse(item.value, subject, problems, expected="a mapping of names to values")
+    return {}
+
+
 def read_params(cls: type, items: dict[str, Item], owner: str, place: Place | None, problems: Problems) -> Any:
     """An instance of a params class, or None when something is wrong.
 
@@ -457,19 +475,14 @@ def _param_value(param: Param, value: Value, owner: str, problems: Problems) -> 
     """The value of one parameter, or `UNREADABLE` after all that is wrong with it has been noted."""
     refused = []
 
-    def refuse(path: tuple[str | int, ...], data: Any, kind: ParamType) -> Any:
+    def note(path: tuple[str | int, ...], data: Any, kind: ParamType) -> Any:
         refused.append(path)
-        if data is not UNREADABLE:  # else its mistake has been noted
-            problems.add(
-                f"{quoted('.'.join(map(str, (param.name, *path))))} of {owner} is {show(data)}",
-                _at(value, path),
-                expected=param.type.words(),
-                fix=_correction(kind, data),
-                help=param.help,
-            )
+        subject, expected = f"{quoted('.'.join(map(str, (param.name, *path))))} of {owner}", param.type.words()
+        wrong = Value(data, _at(value, path))
+        refuse(wrong, subject, problems, expected=expected, fix=_correction(kind, data), help=param.help)
         return UNREADABLE
 
-    result = param.type.read(to_plain(value), refuse)
+    result = param.type.read(to_plain(value), note)
     return UNREADABLE if refused else result
 
 

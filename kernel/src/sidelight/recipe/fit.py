@@ -7,7 +7,7 @@ Most of it is compared by facts that follow from parameters alone. The statement
 from __future__ import annotations
 
 from itertools import chain
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from sidelight_specs import MetricDescriptor
 from sidelight_specs.facts import (
@@ -25,8 +25,8 @@ from sidelight_specs.facts import (
 from sidelight_specs.roles import ROLES
 from sidelight_specs.wording import listing, quoted
 
-from sidelight.recipe.model import facts_of, main_inverter
-from sidelight.recipe.wiring import checked, installed_hint
+from sidelight.recipe.model import facts_of
+from sidelight.recipe.wiring import installed_hint
 from sidelight.registry.catalog import with_article
 
 if TYPE_CHECKING:
@@ -77,41 +77,28 @@ def _compare_images(recipe: Recipe, one: Candidate) -> None:
     if one.role in ("explainer", "metric"):
         _is_shown(recipe, classifier, recipe.data)
     _is_shown(recipe, classifier, one.trained_on)
-    if one is main_inverter(recipe.of_role("inverter")) and (unlike := _unlike(generator, recipe.data)):
-        message = f"{one.use} inverts none of the explained images: they have {unlike.images}, {unlike.makes}"
-        recipe.problems.warn(message, one.place, fix="use a generator of such images")
-    sources = []
-    if one.needed("inverter"):  # it has images inverted, and shows the classifier new ones
-        sources = [one.needed("data"), recipe.data if one.role == "explainer" else None]
-    misfits = [unlike for data in sources if (unlike := _unlike(generator, data))]
-    for unlike in misfits:
-        message = f"{one.use} inverts images of {unlike.images} from {unlike.data.use}, and {unlike.makes}"
-        one.refuse(message, expected="a generator and data of one shape", fix=_remedy(unlike.data, unlike.shape))
+    made = facts_of(generator, GeneratorFacts).shape
+    if generator is None or made is None:
+        return
+    if one is recipe.main_inverter and (shape := _other_shape(recipe.data, made)):
+        message = f"{one.use} inverts none of the explained images: they have {shape_text(shape)}, "
+        fix = "use a generator of such images"
+        recipe.problems.warn(f"{message}{generator.use} makes {shape_text(made)}", one.place, fix=fix)
+    sources = [one.needed("data"), recipe.data if one.role == "explainer" else None]
+    inverted = sources if one.needed("inverter") else []  # it has these inverted, and shows new images
+    misfits = {data: shape for data in inverted if data and (shape := _other_shape(data, made))}
+    for data, shape in misfits.items():
+        message = f"{one.use} inverts images of {shape_text(shape)} from {data.use}, and {generator.use} makes "
+        expected, fix = "a generator and data of one shape", _remedy(data, made)
+        one.refuse(message + shape_text(made), expected=expected, fix=fix)
     if not misfits:
         _is_shown(recipe, classifier, generator)
 
 
-class _Unlike(NamedTuple):
-    """Data and a generator that are known to differ in the shape of their images.
-
-    Args:
-        data: the data.
-        images: the shape of its images, in words.
-        makes: what the generator makes, in words.
-        shape: what the generator makes.
-    """
-
-    data: Candidate
-    images: str
-    makes: str
-    shape: Shape
-
-
-def _unlike(generator: Candidate | None, data: Candidate | None) -> _Unlike | None:
-    made, shape = facts_of(generator, GeneratorFacts).shape, facts_of(data, DataFacts).shape
-    if generator is None or data is None or made is None or shape is None or made == shape:
-        return None
-    return _Unlike(data, shape_text(shape), f"{generator.use} makes {shape_text(made)}", made)
+def _other_shape(data: Candidate | None, made: Shape) -> Shape | None:
+    """The shape of the images of data, where it is known to be another than the generator's."""
+    shape = facts_of(data, DataFacts).shape
+    return shape if shape != made else None
 
 
 def _is_shown(recipe: Recipe, classifier: Candidate | None, source: Candidate | None) -> None:
@@ -157,7 +144,7 @@ def _note_misfits(recipe: Recipe, one: Candidate) -> None:
         params={slot: other.params for slot, other in filled.items() if other.params is not None},
         trained_on=facts_of(one.trained_on, DataFacts) if one.trained_on else None,
     )
-    one.note(one.ask("misfits", lambda descriptor, params: checked(descriptor.misfits(params, given))) or ())
+    one.inspect("misfits", lambda descriptor, params: descriptor.misfits(params, given))
 
 
 def check_combination(recipe: Recipe) -> None:
@@ -167,7 +154,7 @@ def check_combination(recipe: Recipe) -> None:
         message = "explain: indices and labels exclude each other"
         recipe.problems.add(message, labels.key_place, fix="take one of them out")
     inverters = recipe.of_role("inverter")
-    if inverters and not main_inverter(inverters):
+    if inverters and not recipe.main_inverter:
         recipe.problems.add(
             f"the recipe has several inverters: {listing(one.id for one in inverters)}",
             inverters[0].start,

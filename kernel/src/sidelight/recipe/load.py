@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import attrs
-from sidelight_specs.documents import UNREADABLE, Item, Value, read_params
+from sidelight_specs.documents import UNREADABLE, Item, Value, items_of, read_params, refuse
 from sidelight_specs.facts import DataFacts
 from sidelight_specs.problems import Problems
 from sidelight_specs.recipe import (
@@ -25,37 +25,21 @@ from sidelight_specs.recipe import (
     Explain,
     params_plain,
 )
+from sidelight_specs.roles import ROLES, SECTIONS
 from sidelight_specs.wording import did_you_mean, listing, quoted, show
 
 from sidelight.recipe.compose import compose, is_component
 from sidelight.recipe.fit import check_combination, compare_facts, warn_of_idle_metrics
-from sidelight.recipe.model import SECTIONS, Candidate, Recipe, Resolved, ResolvedComponent, facts_of
+from sidelight.recipe.model import Candidate, Recipe, Resolved, ResolvedComponent, facts_of
 from sidelight.recipe.wiring import in_dependency_order, installed_hint, look_up, wire
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Iterator, Sequence
 
     from sidelight.registry.catalog import Catalog
 
 KEYS = ("recipe", "name", "seed", "extends", "vars", "explain", *SECTIONS)
 MAX_COMPONENTS = 500  # wiring compares each with each
-_HEADER: dict[str, tuple[Callable[[Any], bool], str, str]] = {  # test of the value, else the mistake, and what fits
-    "recipe": (
-        lambda data: (type(data), data) == (int, VERSION),
-        "this version of Sidelight does not read recipes of version {}",
-        f"recipe: {VERSION}",
-    ),
-    "name": (
-        lambda data: isinstance(data, str) and NAME.fullmatch(data) is not None,
-        "{} cannot name a recipe",
-        "up to 100 letters, digits, dots, _ and -, for it also names a folder",
-    ),
-    "seed": (
-        lambda data: type(data) is int and 0 <= data <= MAX_SEED,
-        "the seed is {}",
-        f"a whole number between 0 and {MAX_SEED}",
-    ),
-}
 
 
 def load_recipe(
@@ -132,12 +116,8 @@ def _resolved(recipe: Recipe, ordered: Sequence[Candidate], facts: DataFacts) ->
         available = one.available
         assert available is not None, "a component that is not available is a problem"
         built[one] = ResolvedComponent(
+            **attrs.asdict(available, recurse=False),
             id=one.id,
-            role=one.role,
-            use=one.use,
-            descriptor=available.descriptor,
-            distribution=available.distribution,
-            version=available.version,
             params=one.params,
             needs={slot: built[other] if other else None for slot, other in one.needs.items()},
             trained_on=built[one.trained_on] if one.trained_on else None,
@@ -148,10 +128,10 @@ def _resolved(recipe: Recipe, ordered: Sequence[Candidate], facts: DataFacts) ->
     written: Any = recipe.explain
     explain = attrs.evolve(written, data=recipe.data.id, classifier=recipe.classifier.id)
     plain = {"recipe": VERSION, "name": recipe.name, "seed": recipe.seed, "explain": params_plain(explain)}
-    for section, role in SECTIONS.items():
-        own = {one.id: _plain_component(built[one]) for one in recipe.of_role(role)}
+    for role in ROLES.values():
+        own = {one.id: _plain_component(built[one]) for one in recipe.of_role(role.name)}
         if own:
-            plain[section] = own[role] if list(own) == [role] else own
+            plain[role.section] = own[role.name] if list(own) == [role.name] else own
     return Resolved(
         name=recipe.name,
         seed=recipe.seed,
@@ -161,6 +141,9 @@ def _resolved(recipe: Recipe, ordered: Sequence[Candidate], facts: DataFacts) ->
         source=recipe.source,
         facts=facts,
         warnings=recipe.problems.warnings,
+        data=built[recipe.data],
+        classifier=built[recipe.classifier],
+        main_inverter=built[recipe.main_inverter] if recipe.main_inverter else None,
     )
 
 
@@ -180,38 +163,25 @@ class _Structure:
         self.root, self.problems = root, problems
 
     def recipe(self, path: Path | None, catalog: Catalog) -> Recipe:
-        self.refuse_unknown(self.root.data, KEYS, "a recipe has")
-        if "recipe" not in self.root.data:
-            self.problems.add("the recipe does not say which version it is", self.root.place, expected="recipe: 1")
-        self.header("recipe", VERSION)
-        stem = re.sub(r"[^A-Za-z0-9._-]+", "-", path.stem if path else "").strip("-._")
-        explained = self.root.data.get("explain")
-        items, start = self.mapping(explained, "explain"), explained.value.place if explained else self.root.place
-        components = tuple(self.components())
+        data, place = self.root.data, self.root.place
+        self.refuse_unknown(data, KEYS, "a recipe has")
+        self.check_version(data["recipe"].value if "recipe" in data else None)
+        explained, components = data.get("explain"), tuple(self.components())
+        items = items_of(explained, "explain", self.problems)
         if len(components) > MAX_COMPONENTS:
-            self.problems.add(f"the recipe names more than {MAX_COMPONENTS} components", self.root.place)
+            self.problems.add(f"the recipe names more than {MAX_COMPONENTS} components", place)
         return Recipe(
-            name=self.header("name", stem[:100] or "recipe"),
-            seed=self.header("seed", 0),
-            explain=read_params(Explain, items, "explain", start, self.problems) or Explain(),
+            name=self.name(data["name"].value) if "name" in data else _name_after(path),
+            seed=self.seed(data["seed"].value) if "seed" in data else 0,
+            explain=read_params(Explain, items, "explain", explained.value.place if explained else place, self.problems)
+            or Explain(),
             components=components[:MAX_COMPONENTS],
             source=path,
-            place=self.root.place,
+            place=place,
             explain_items=items,
             catalog=catalog,
             problems=self.problems,
         )
-
-    def header(self, key: str, default: Any) -> Any:
-        """A number or name at the top; the default where it is left out, and after a mistake."""
-        item = self.root.data.get(key)
-        if item is None or item.value.data is UNREADABLE:
-            return default
-        fits, message, expected = _HEADER[key]
-        if fits(item.value.data):
-            return item.value.data
-        self.problems.add(message.format(show(item.value.data)), item.value.place, expected=expected)
-        return default
 
     def refuse_unknown(self, items: dict[str, Item], known: tuple[str, ...], whose: str) -> None:
         for key, item in items.items():
@@ -219,69 +189,83 @@ class _Structure:
                 expected, fix = f"{whose} {listing(known, 20)}", did_you_mean(key, known)
                 self.problems.add(f"unknown key {quoted(key)}", item.key_place, expected=expected, fix=fix)
 
-    def mapping(self, item: Item | None, name: str) -> dict[str, Item]:
-        """The items of a mapping that may be left out or empty."""
-        if item is None or item.value.data in (None, UNREADABLE):
-            return {}
-        if isinstance(item.value.data, dict):
-            return item.value.data
-        expected = "a mapping of names to values"
-        self.problems.add(f"{name} is {show(item.value.data)}", item.value.place, expected=expected)
-        return {}
+    def check_version(self, value: Value | None) -> None:
+        expected = f"recipe: {VERSION}"
+        if value is None:
+            self.problems.add("the recipe does not say which version it is", self.root.place, expected=expected)
+        elif value.data is not UNREADABLE and (type(value.data), value.data) != (int, VERSION):
+            message = f"this version of Sidelight does not read recipes of version {show(value.data)}"
+            self.problems.add(message, value.place, expected=expected)
+
+    def name(self, value: Value) -> str:
+        if isinstance(value.data, str) and NAME.fullmatch(value.data):
+            return value.data
+        if value.data is not UNREADABLE:
+            expected = "up to 100 letters, digits, dots, _ and -, for it also names a folder"
+            self.problems.add(f"{show(value.data)} cannot name a recipe", value.place, expected=expected)
+        return ""
+
+    def seed(self, value: Value) -> int:
+        if type(value.data) is int and 0 <= value.data <= MAX_SEED:
+            return value.data
+        refuse(value, "the seed", self.problems, expected=f"a whole number between 0 and {MAX_SEED}")
+        return 0
 
     def components(self) -> Iterator[Candidate]:
-        for section, role in SECTIONS.items():
-            item = self.root.data.get(section)
-            if item is None or item.value.data is None:
+        for role in ROLES.values():
+            section = role.section
+            value = self.root.data[section].value if section in self.root.data else None
+            if value is None or value.data is None:
                 continue
-            if not isinstance(item.value.data, dict) or is_component(item.value.data):
-                yield self.component(role, role, item.value, section)
+            if not isinstance(value.data, dict) or is_component(value.data):
+                yield self.component(role.name, role.name, value, section)
                 continue
-            for name, component in item.value.data.items():
+            for name, item in value.data.items():
                 if not ID.fullmatch(name):
                     message = f"{quoted(name)} cannot be the id of a component"
-                    self.problems.add(message, component.key_place, expected="up to 64 letters, digits, _ and -")
-                elif component.value.data is not None:  # null takes a component out
-                    yield self.component(name, role, component.value, f"{section}.{name}", tuple(item.value.data))
+                    self.problems.add(message, item.key_place, expected="up to 64 letters, digits, _ and -")
+                elif item.value.data is not None:  # null takes a component out
+                    yield self.component(name, role.name, item.value, f"{section}.{name}", tuple(value.data))
 
     def component(self, name: str, role: str, value: Value, path: str, ids: tuple[str, ...] = ()) -> Candidate:
         """One component; an empty `use` says that it could not be read, which is no reason to miss it."""
         items = value.data if isinstance(value.data, dict) else {}
-        if value.data is not items and value.data is not UNREADABLE:
-            self.problems.add(
-                f"{path} is {show(value.data)}",
-                value.place,
-                expected="a component {use: PLUGIN/COMPONENT}, or in a section a mapping of ids to components",
-                fix=did_you_mean(name, COMPONENT_KEYS)
-                or (f"write {{use: {value.data}}}" if _is_use(value.data) else ""),
-            )
+        if value.data is not items:
+            expected = "a component {use: PLUGIN/COMPONENT}, or in a section a mapping of ids to components"
+            fix = did_you_mean(name, COMPONENT_KEYS) or (f"write {{use: {value.data}}}" if _is_use(value.data) else "")
+            refuse(value, path, self.problems, expected=expected, fix=fix)
         self.refuse_unknown(items, COMPONENT_KEYS, "a component has")
         use = items["use"].value if "use" in items else None
         if use is None and value.data is items:
             fix = did_you_mean(name, [other for other in ids if other != name])
             message = f"{path} does not say which component to use"
             self.problems.add(message, value.place, expected="use: PLUGIN/COMPONENT", fix=fix)
-        elif use is not None and not _is_use(use.data) and use.data is not UNREADABLE:
+        elif use is not None and not _is_use(use.data):
             expected = "PLUGIN/COMPONENT; `sidelight plugins` lists what is installed"
-            self.problems.add(f"use of {path} is {show(use.data)}", use.place, expected=expected)
+            refuse(use, f"use of {path}", self.problems, expected=expected)
         return Candidate(
             id=name,
             role=role,
             use=use.data if use and _is_use(use.data) else "",
             place=use.place if use else value.place,
             start=value.place,
-            given=self.mapping(items.get("with"), f"with of {path}"),
+            given=items_of(items.get("with"), f"with of {path}", self.problems),
             named=dict(self.needs(items.get("needs"), path)),
             problems=self.problems,
         )
 
     def needs(self, item: Item | None, path: str) -> Iterator[tuple[str, Value]]:
-        for slot, named in self.mapping(item, f"needs of {path}").items():
+        for slot, named in items_of(item, f"needs of {path}", self.problems).items():
             if named.value.data is None or isinstance(named.value.data, str):
                 yield slot, named.value
-            elif named.value.data is not UNREADABLE:
-                message = f"the need {quoted(slot)} of {path} is {show(named.value.data)}"
-                self.problems.add(message, named.value.place, expected="the id of a component of this recipe")
+            else:
+                subject = f"the need {quoted(slot)} of {path}"
+                refuse(named.value, subject, self.problems, expected="the id of a component of this recipe")
+
+
+def _name_after(path: Path | None) -> str:
+    stem = re.sub(r"[^A-Za-z0-9._-]+", "-", path.stem if path else "").strip("-._")
+    return stem[:100] or "recipe"
 
 
 def _is_use(data: Any) -> bool:

@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from attrs import define, field, frozen
-from sidelight_specs import ComponentDescriptor
 from sidelight_specs.documents import Item, Value
 from sidelight_specs.facts import ClassifierFacts, DataFacts, Facts, GeneratorFacts, Mistake
 from sidelight_specs.host import Available
@@ -21,19 +20,12 @@ from sidelight.underway import HEAVY, doing, patience
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
+    from sidelight_specs import ComponentDescriptor
+
 T = TypeVar("T")
-C = TypeVar("C", "Candidate", "ResolvedComponent")
 F = TypeVar("F", DataFacts, ClassifierFacts, GeneratorFacts)
 
-SECTIONS = {role.section: role.name for role in ROLES.values()}
-"""Section of a recipe to the role of the components in it. Every section takes one component or a mapping of ids."""
 _FACTS: dict[str, type[Facts]] = {"data": DataFacts, "classifier": ClassifierFacts, "generator": GeneratorFacts}
-
-
-def main_inverter(inverters: Iterable[C]) -> C | None:
-    """The inverter of the explained images: the only one, or the one with the id `inverter`."""
-    every = tuple(inverters)
-    return next((one for one in every if len(every) == 1 or one.id == "inverter"), None)
 
 
 @define(eq=False)
@@ -42,19 +34,15 @@ class Candidate:
 
     Args:
         id: its key in the section; the role where the section holds a single component.
-        role: its role.
         use: `PLUGIN/COMPONENT`; empty when it could not be read, which has been noted.
         place: of `use`.
         start: the place of the whole component.
         given: the `with:` mapping.
         named: slot to the id of the component that is to fill it (`needs:`).
-        problems: gets every mistake in it.
         available: what the catalog says of it; None when it cannot be used.
         params: its parameters; None when they could not be read.
         provides: its capabilities; None when they are unknown because of an earlier mistake.
         sound: nothing is wrong with its parameters and the files that they name, so that its facts can be asked for.
-        needs: slot to the candidate that fills it.
-        trained_on: the data that it learns from.
     """
 
     id: str
@@ -115,6 +103,19 @@ class Candidate:
             report(f"{option}{self.use}: {mistake.message}", self.place_of(mistake.option), fix=mistake.fix)
         return any(mistake.refused for mistake in noted)
 
+    def inspect(self, subject: str, question: Callable[[ComponentDescriptor, Any], Iterable[Mistake]]) -> bool:
+        """Note the mistakes that its descriptor tells of; True if it told, and none of them stops a run."""
+
+        def mistakes(descriptor: ComponentDescriptor, params: Any) -> list[Mistake]:
+            result = list(question(descriptor, params))
+            wrong = [type(one).__name__ for one in result if not isinstance(one, Mistake)]
+            if wrong:
+                raise TypeError(f"a Mistake was expected, not a {wrong[0]}")
+            return result
+
+        noted = self.ask(subject, mistakes)
+        return noted is not None and not self.note(noted)
+
     def ask(self, subject: str, question: Callable[[ComponentDescriptor, Any], T]) -> T | None:
         """An answer of its descriptor; None, after a problem, where the plugin's code fails.
 
@@ -143,15 +144,10 @@ class Recipe:
     """A recipe as written, after `extends`, `vars`, `--set` and `--swap`.
 
     Args:
-        name: names the run's folder.
-        seed: of every random stream.
-        explain: what is explained.
         components: in the order of the sections and of the file.
         source: the file, or None for a dict.
         place: where the recipe starts.
         explain_items: what the recipe itself says under `explain:`, with places.
-        catalog: what is installed.
-        problems: gets every mistake.
         missing: the roles whose absence has been noted.
         data, classifier: the components that its questions are about; None until they are known, and after a mistake.
     """
@@ -173,32 +169,29 @@ class Recipe:
         """The components of one role, in recipe order."""
         return [one for one in self.components if one.role == role]
 
+    @property
+    def main_inverter(self) -> Candidate | None:
+        """The inverter of the explained images: the only one, or the one with the id `inverter`."""
+        every = self.of_role("inverter")
+        return next((one for one in every if len(every) == 1 or one.id == "inverter"), None)
+
     def place_of(self, key: str) -> Place:
         """Place of a key of `explain`; of the recipe if the key is left out."""
         return self.explain_items[key].value.place if key in self.explain_items else self.place
 
 
 @frozen(eq=False)
-class ResolvedComponent:
+class ResolvedComponent(Available):
     """A component wired into its recipe.
 
     Args:
         id: unique among the components of its role.
-        role: its role.
-        use: `PLUGIN/COMPONENT`.
-        descriptor: what the plugin says of it.
-        distribution, version: where it comes from.
         params: an instance of the descriptor's params class.
         needs: slot to the component that fills it, or None for an optional need.
         trained_on: the data that a trainable component learns from.
     """
 
     id: str
-    role: str
-    use: str
-    descriptor: ComponentDescriptor
-    distribution: str
-    version: str
     params: Any
     needs: dict[str, ResolvedComponent | None]
     trained_on: ResolvedComponent | None = None
@@ -257,6 +250,8 @@ class Resolved:
         plain: the resolved recipe as plain values, every default written out; loads as a recipe again.
         facts: of the data whose images are explained, as far as they follow from its parameters.
         warnings: what a run does without complaint and hardly anybody wants.
+        data, classifier: whose images and answers are explained.
+        main_inverter: inverts the explained images.
     """
 
     name: str
@@ -267,22 +262,10 @@ class Resolved:
     source: Path | None
     facts: DataFacts
     warnings: tuple[Problem, ...]
+    data: ResolvedComponent
+    classifier: ResolvedComponent
+    main_inverter: ResolvedComponent | None
 
     def of_role(self, role: str) -> tuple[ResolvedComponent, ...]:
         """The components of one role, in recipe order."""
         return tuple(component for component in self.components if component.role == role)
-
-    @property
-    def data(self) -> ResolvedComponent:
-        """The data whose images are explained."""
-        return next(one for one in self.of_role("data") if one.id == self.explain.data)
-
-    @property
-    def classifier(self) -> ResolvedComponent:
-        """The classifier whose answers are explained."""
-        return next(one for one in self.of_role("classifier") if one.id == self.explain.classifier)
-
-    @property
-    def main_inverter(self) -> ResolvedComponent | None:
-        """The inverter of the explained images."""
-        return main_inverter(self.of_role("inverter"))

@@ -6,14 +6,12 @@ A need is filled by the only component of its role, or by the one that `needs:` 
 from __future__ import annotations
 
 import os
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sidelight_specs import Need, kinds
 from sidelight_specs.descriptors import meaning
 from sidelight_specs.documents import read_params
-from sidelight_specs.facts import Mistake
 from sidelight_specs.files import nearest_file
 from sidelight_specs.hooks import KIND
 from sidelight_specs.recipe import TRAINING_SLOT, training_need
@@ -64,17 +62,7 @@ def _is_sound(one: Candidate) -> bool:
     files = one.ask("files", lambda descriptor, params: dict(descriptor.files(params)))
     if files is None or any([_is_missing(one, option, path) for option, path in files.items()]):  # noqa: C419
         return False
-    mistakes = one.ask("mistakes", lambda descriptor, params: checked(descriptor.mistakes(params)))
-    return mistakes is not None and not one.note(mistakes)
-
-
-def checked(mistakes: Iterable[Mistake]) -> list[Mistake]:
-    """Mistakes that a plugin tells. Raises a TypeError where these are something else."""
-    result = list(mistakes)
-    wrong = [type(one).__name__ for one in result if not isinstance(one, Mistake)]
-    if wrong:
-        raise TypeError(f"a Mistake was expected, not a {wrong[0]}")
-    return result
+    return one.inspect("mistakes", lambda descriptor, params: descriptor.mistakes(params))
 
 
 def _is_missing(one: Candidate, option: str, path: str) -> bool:
@@ -149,8 +137,10 @@ def _compared(recipe: Recipe, one: Candidate, need: Need, other: Candidate, plac
         families = {name.partition(".")[0] for name in missing}
         related = [name for name in other.provides or () if name.partition(".")[0] in families]
         has = listing(related or other.provides or ()) or "no capabilities"
-        reasons = [other.ask("capabilities", partial(_absence, capability=name)) for name in missing]
-        hint = "; ".join(dict.fromkeys(filter(None, reasons)))
+        reasons = other.ask(
+            "capabilities", lambda descriptor, params: [descriptor.absence(params, name) for name in missing]
+        )
+        hint = "; ".join(dict.fromkeys(filter(None, reasons or ())))
         hint = hint or installed_hint(recipe.catalog, need.role, need.capabilities, one.use)
         without = f"or do without it: needs: {{{need.slot}: null}}" if need.optional else ""
         one.refuse(
@@ -160,10 +150,6 @@ def _compared(recipe: Recipe, one: Candidate, need: Need, other: Candidate, plac
             fix="; ".join(filter(None, (hint, without))),
         )
     return other
-
-
-def _absence(descriptor: ComponentDescriptor, params: Any, capability: str) -> str:
-    return descriptor.absence(params, capability)
 
 
 def wanted(need: Need) -> str:

@@ -35,6 +35,11 @@ def digest_of(value: Any) -> str:
     return hashlib.blake2b(text.encode(), digest_size=_SIZE).hexdigest()
 
 
+def seed_of(text: str) -> int:
+    """A number in [0, 2**63) that follows from a text."""
+    return int.from_bytes(hashlib.blake2b(text.encode(), digest_size=8).digest(), "big") >> 1
+
+
 def digest_file(path: Path) -> str:
     """Digest of a file's bytes: blake2b, 64 hexadecimal digits."""
     with path.open("rb") as stream:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
 from attrs import frozen
@@ -56,15 +57,14 @@ def run(
     limit_threads(threads)  # before anything imports numpy or torch
 
     from sidelight.engine.pipeline import execute
-    from sidelight.engine.session import Clock
     from sidelight.recipe.load import load_recipe
     from sidelight.registry.catalog import installed
 
-    clock = Clock()
+    began = perf_counter()
     source = Path(recipe) if isinstance(recipe, str) else recipe
     resolved = load_recipe(source, set=_several(set), swap=_several(swap), catalog=installed())
     folder = default_folder(resolved, out)
-    run = execute(resolved, folder, device, progress=progress, cancellation=cancellation, clock=clock)
+    run = execute(resolved, folder, device, progress=progress, cancellation=cancellation, began=began)
     if check:
         run.check()
     return run

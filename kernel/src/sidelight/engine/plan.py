@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
 import attrs
 from sidelight_specs import SidelightError, UserError
-from sidelight_specs.digests import digest_of
+from sidelight_specs.digests import digest_of, seed_of
 from sidelight_specs.roles import ROLES
 
 from sidelight.engine.machine import DTYPE, thread_count
@@ -118,8 +117,7 @@ def images_read(explain: Explain) -> dict[str, Any]:
 
 def stream_seed(seed: int, component: ResolvedComponent, label: str) -> int:
     """A number in [0, 2**63) fixed by the recipe's seed, the component's use and id, and `label`."""
-    facts = f"{seed}\n{component.use}\n{component.id}\n{label}"
-    return int.from_bytes(hashlib.blake2b(facts.encode(), digest_size=8).digest(), "big") >> 1
+    return seed_of(f"{seed}\n{component.use}\n{component.id}\n{label}")
 
 
 def _files(component: ResolvedComponent) -> str:

@@ -61,7 +61,7 @@ def serve(
 
     from sidelight.engine.machine import resolve_device
     from sidelight.engine.progress import choose_display
-    from sidelight.engine.session import Clock, Session
+    from sidelight.engine.session import Session
     from sidelight.engine.store import Store
     from sidelight.recipe.load import load_recipe
     from sidelight.registry.catalog import installed
@@ -73,7 +73,7 @@ def serve(
         device, display = resolve_device(device), choose_display(True)
         store = Store(notice=lambda text: display.say(f"warning: {text}"))
         # not guarded: the guard needs components to take turns, and a page has them at work in several threads
-        session = Session(resolved, store, device, WatchedLoops(display), Cancellation(), Clock())
+        session = Session(resolved, store, device, WatchedLoops(display), Cancellation())
         try:
             stage = LiveStage(session, host=host, port=port, announce=announce)
             stage.renderer().serve(run.results, stage)

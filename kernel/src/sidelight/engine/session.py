@@ -14,21 +14,23 @@ from typing import TYPE_CHECKING, Any, TypeVar, cast
 import attrs
 from sidelight_specs import Artifact, Cancelled, SidelightError, UserError, kinds
 from sidelight_specs.results import State
+from sidelight_specs.roles import ROLES
 from sidelight_specs.surroundings import Surroundings, in_main_thread
 
 from sidelight import underway
 from sidelight.engine.guard import Guard
 from sidelight.engine.machine import DTYPE, Cancellation
 from sidelight.engine.plan import Keys, Step, stream_seed
-from sidelight.engine.progress import Display
 from sidelight.engine.store import Entry, Store
-from sidelight.recipe.model import Resolved, ResolvedComponent
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Set
     from pathlib import Path
 
     import numpy as np
+
+    from sidelight.engine.progress import Display
+    from sidelight.recipe.model import Resolved, ResolvedComponent
 
 
 T = TypeVar("T")
@@ -47,19 +49,16 @@ class ComponentUserError(ComponentError, UserError):
 class Record:
     """By-products and warnings of a stretch of work; kept with a store entry, so that a hit gives them back."""
 
-    emitted: list[tuple[str, Artifact]] = attrs.field(factory=list)
+    emitted: dict[str, Artifact] = attrs.field(factory=dict)
     warnings: list[str] = attrs.field(factory=list)
 
     def emit(self, name: str, artifact: Artifact) -> None:
         """Keep a by-product; the same one again is ignored, another of the same name gets a number."""
-        taken = dict(self.emitted)
         free, number = name, 1
-        while free in taken:
-            if taken[free].digest() == artifact.digest():
-                return
+        while free in self.emitted and self.emitted[free].digest() != artifact.digest():
             number += 1
             free = f"{name}-{number}"
-        self.emitted.append((free, artifact))
+        self.emitted.setdefault(free, artifact)
 
     def warn(self, text: str) -> None:
         """Keep a warning, once."""
@@ -67,66 +66,35 @@ class Record:
             self.warnings.append(text)
 
 
-class Clock:
-    """Wall time since it was made, and how much of it was spent inside components."""
-
-    def __init__(self) -> None:
-        self._start, self._depth, self.components = perf_counter(), 0, 0.0
-
-    @property
-    def total(self) -> float:
-        """Seconds since the clock was made."""
-        return perf_counter() - self._start
-
-    @contextmanager
-    def inside(self) -> Iterator[None]:
-        """Count the time within the context as a component's own; contexts may nest."""
-        start, self._depth = perf_counter(), self._depth + 1
-        try:
-            yield
-        finally:
-            self._depth -= 1
-            if not self._depth:
-                self.components += perf_counter() - start
-
-
-@attrs.define(eq=False)
 class Session:
     """Live components of a run, built when a step needs them, and everything they share.
 
-    Args:
-        clock: started with the run.
-        guarded: True if components are watched for changes to what they share; needs them to take turns.
-
-    Attributes:
-        seeds: every seed drawn, by place and label.
-        doing: the step under way.
-        made, found: store entries of steps that were made, and that were there.
+    With `guarded`, components are watched for changes to what they share, and have to take turns.
     """
 
-    resolved: Resolved
-    store: Store
-    device: str
-    display: Display
-    cancellation: Cancellation
-    clock: Clock
-    guarded: bool = attrs.field(default=False, kw_only=True)
-    seeds: dict[str, int] = attrs.field(factory=dict, init=False)
-    doing: Step | None = attrs.field(default=None, init=False)
-    made: int = attrs.field(default=0, init=False)
-    found: int = attrs.field(default=0, init=False)
-    guard: Guard = attrs.field(init=False)
-    keys: Keys = attrs.field(init=False)
-    _alive: dict[ResolvedComponent, Any] = attrs.field(factory=dict, init=False)
-    _built: dict[ResolvedComponent, Record] = attrs.field(factory=dict, init=False)
-    _warned: set[str] = attrs.field(factory=set, init=False)
-    # a context variable, because a page that is served has components at work in several threads
-    _record: ContextVar[Record] = attrs.field(factory=lambda: ContextVar("record"), init=False)
-    _whole: Record = attrs.field(factory=Record, init=False)
-
-    def __attrs_post_init__(self) -> None:
-        self.guard = Guard(self._alive, self.warn, self.resolved.seed, self.device, self.guarded)
-        self.keys = Keys(self.resolved.seed, self.device.split(":")[0], self._fingerprint)
+    def __init__(
+        self,
+        resolved: Resolved,
+        store: Store,
+        device: str,
+        display: Display,
+        cancellation: Cancellation,
+        *,
+        guarded: bool = False,
+    ) -> None:
+        self.resolved, self.store, self.device = resolved, store, device
+        self.display, self.cancellation = display, cancellation
+        self.seeds: dict[str, int] = {}  # every seed drawn, by place and label
+        self.doing: Step | None = None
+        self.made = self.found = 0  # entries of the plan's steps that were made, and that the store held
+        self.seconds, self._depth = 0.0, 0  # inside components
+        self._alive: dict[ResolvedComponent, Any] = {}
+        self._built: dict[ResolvedComponent, Record] = {}
+        self._warned: set[str] = set()
+        # a context variable, because a page that is served has components at work in several threads
+        self._record, self._whole = ContextVar[Record]("record"), Record()
+        self.guard = Guard(self._alive, self.warn, resolved.seed, device, guarded)
+        self.keys = Keys(resolved.seed, device.split(":")[0], self._fingerprint)
 
     # Components
 
@@ -143,7 +111,7 @@ class Session:
                     with self.inside(component, "load_state"):
                         instance.load_state(state)
                 self._alive[component], self._built[component] = instance, record
-        self._repeat(self._built[component])
+        self._repeat(self._built[component].emitted.items(), self._built[component].warnings)
         return self._alive[component]
 
     def keep_only(self, needed: Set[ResolvedComponent]) -> None:
@@ -200,11 +168,12 @@ class Session:
     # A component's own code
 
     def ask(self, component: ResolvedComponent, doing: str, question: Callable[[Any], Any], **forms: Any) -> Any:
-        """The live component's answer, an artifact, which is checked against `forms` as by `check_valid`."""
+        """The live component's answer, of the kind that its role gives; `forms` are as for `kinds.check`."""
         instance = self.get(component)
         with self.inside(component, doing):
             answer = question(instance)
-        check_valid(answer, component, **forms)
+        gives = getattr(component.descriptor, "gives", ROLES[component.role].gives)
+        check_valid(answer, component, **{"kind": gives, **forms})
         return answer
 
     @contextmanager
@@ -216,34 +185,36 @@ class Session:
             ComponentError: it raised anything else but a wish to stop.
             Disturbance: it changed what others share.
         """
-        with self.guard.watching(component, doing), self._naming(component, doing):
-            yield
+        failed = f"{component.title} failed in the step `{doing}`"
+        with self.guard.watching(component, doing):
+            surroundings = Surroundings() if in_main_thread() else None  # other threads' work may overlap
+            try:
+                with self._timed(), underway.doing(f"{component.title} in the step `{doing}`"):
+                    yield
+            except BaseException as error:  # also SystemExit, and what extensions raise past Exception
+                if surroundings is not None:
+                    surroundings.mend()
+                asked = self.cancellation.is_asked or not self.cancellation.listening  # by the user, not the component
+                if isinstance(error, ComponentError) or (asked and isinstance(error, (Cancelled, KeyboardInterrupt))):
+                    raise
+                if isinstance(error, UserError):
+                    raise ComponentUserError(f"{component.title}: {error.message}", error.fix) from error
+                text = str(error) if isinstance(error, SidelightError) else f"{type(error).__name__}: {error}"
+                raise ComponentError(f"{failed}: {text}") from error
+            if surroundings is not None and (changed := surroundings.mend()):
+                raise ComponentError(f"{failed}: it {changed}, which others rely on")
 
     @contextmanager
-    def _naming(self, component: ResolvedComponent, doing: str) -> Iterator[None]:
-        failed = f"{component.title} failed in the step `{doing}`"
-        surroundings = Surroundings() if in_main_thread() else None  # other threads' work may overlap
+    def _timed(self) -> Iterator[None]:
+        """Count the time of the outermost context."""
+        start, self._depth = perf_counter(), self._depth + 1
         try:
-            with self.clock.inside(), underway.doing(f"{component.title} in the step `{doing}`"):
-                yield
-        except BaseException as error:  # also SystemExit, and what extensions raise past Exception
-            if surroundings is not None:
-                surroundings.mend()
-            asked = self.cancellation.is_asked or not self.cancellation.listening  # by the user, not the component
-            if isinstance(error, ComponentError) or (asked and isinstance(error, (Cancelled, KeyboardInterrupt))):
-                raise
-            if isinstance(error, UserError):
-                raise ComponentUserError(f"{component.title}: {error.message}", error.fix) from error
-            text = str(error) if isinstance(error, SidelightError) else f"{type(error).__name__}: {error}"
-            raise ComponentError(f"{failed}: {text}") from error
-        if surroundings is not None and (changed := surroundings.mend()):
-            raise ComponentError(f"{failed}: it {changed}, which others rely on")
+            yield
+        finally:
+            self._depth -= 1
+            self.seconds += 0 if self._depth else perf_counter() - start
 
     # Records, warnings, progress
-
-    def counts(self) -> dict[str, float]:
-        """Seconds of the run, those inside components, and entries made and found, so far."""
-        return {"seconds": self.clock.total, "inside": self.clock.components, "made": self.made, "found": self.found}
 
     @property
     def record(self) -> Record:
@@ -260,10 +231,10 @@ class Session:
         finally:
             self._record.reset(token)
 
-    def _repeat(self, past: Record | Entry) -> None:
-        for name, artifact in past.emitted:
+    def _repeat(self, emitted: Iterable[tuple[str, Artifact]], warnings: Iterable[str]) -> None:
+        for name, artifact in emitted:
             self.record.emit(name, artifact)
-        for text in past.warnings:
+        for text in warnings:
             self.warn(text)
 
     def warn(self, text: str) -> None:
@@ -311,11 +282,11 @@ class Session:
                 step=step,
                 result=made if folder is None else None,
                 files=made if folder is not None else (),
-                emitted=tuple(record.emitted),
+                emitted=tuple(record.emitted.items()),
                 warnings=tuple(record.warnings),
             )
             self.guard.when_clean(partial(self.store.put, key, entry, folder))
-        self._repeat(entry)
+        self._repeat(entry.emitted, entry.warnings)
         return entry.result if folder is None else entry.files
 
 
@@ -361,28 +332,9 @@ class ComponentRun:
         self._session.warn(f"{self._component.use}: {text}")
 
 
-def check_valid(
-    artifact: Any,
-    component: ResolvedComponent,
-    images: tuple[int, ...] | None = None,
-    classes: int | None = None,
-    *,
-    kind: str = "",
-    name: str = "",
-) -> None:
-    """Raise a `SidelightError` that names component and field unless an artifact is valid by its kind's own rules.
-
-    `images` is the shape of the images that it is about, `kind` the announced one, `name` that of a by-product.
-    """
-    gave = artifact.kind if isinstance(artifact, Artifact) else type(artifact).__name__
-    called = f" as {name!r}" if name else ""
-    if kind and gave != kind:
-        raise SidelightError(f"{component.title} gave {gave!r}, not {kind!r}")
-    if not isinstance(artifact, Artifact):
-        raise SidelightError(f"{component.title} gave a {gave}{called}, not an artifact")
+def check_valid(artifact: Any, component: ResolvedComponent, **forms: Any) -> None:
+    """Raise a `SidelightError` that names the component unless `kinds.check` accepts the artifact."""
     try:
-        kinds.check_registered(artifact)  # else a later run could not read it back
-        artifact.validate(images, classes)
-    except Exception as error:  # the rules of a plugin's kind may fail in their own way
-        text = str(error) if isinstance(error, SidelightError) else f"{type(error).__name__}: {error}"
-        raise SidelightError(f"{component.title} gave an invalid {gave}{called}: {text}") from error
+        kinds.check(artifact, **forms)
+    except SidelightError as error:
+        raise SidelightError(f"{component.title} gave {error}") from error

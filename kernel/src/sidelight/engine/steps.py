@@ -23,14 +23,13 @@ from sidelight_specs.results import (
     Attributes,
     ClassifierAnswers,
     ComponentRecord,
-    Inversion,
-    Measurements,
     Predictions,
     Results,
     Split,
     Targets,
 )
-from sidelight_specs.results.run import safe_name, unique_name
+from sidelight_specs.results.run import file_names, safe_name, unique_name
+from sidelight_specs.roles import ROLES
 
 from sidelight.engine.guard import Disturbance, Untrustworthy
 from sidelight.engine.machine import as_images, load_torch, thread_count
@@ -39,9 +38,9 @@ from sidelight.engine.results import MANIFEST
 from sidelight.engine.session import ComponentError, ComponentUserError, Session
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable
 
-    from sidelight_specs import ExplainerDescriptor, MetricDescriptor
+    from sidelight_specs import MetricDescriptor
     from torch import Tensor
 
     from sidelight.recipe.model import ResolvedComponent
@@ -78,7 +77,7 @@ class Steps:
     rows: np.ndarray = attrs.field(init=False)
     classes: int = attrs.field(init=False)
     results: Results = attrs.field(init=False)
-    inversions: dict[str, Inversion] = attrs.field(factory=dict)
+    inversions: dict[str, Any] = attrs.field(factory=dict)
     digests: dict[str, str] = attrs.field(factory=dict)
     rendered: dict[str, tuple[str, tuple[str, ...]]] = attrs.field(factory=dict)
     failures: list[tuple[Step, SidelightError]] = attrs.field(factory=list)
@@ -92,7 +91,7 @@ class Steps:
             return data.split(explain.split)
 
         def make() -> Split:
-            every: Split = session.ask(component, "read", split, kind=Split.kind)
+            every: Split = session.ask(component, "read", split)
             if not len(every) or every.images.dtype != np.float32:
                 text = f"{every.images.dtype} images of shape {every.images.shape}"
                 raise SidelightError(f"{component.title} gave {text}, not float32 (N, C, H, W)")
@@ -113,7 +112,7 @@ class Steps:
                 logits = classifier.class_logits(images).float().cpu().numpy()
             return ClassifierAnswers(logits=logits, task=classifier.task, class_names=tuple(classifier.class_names))
 
-        answers = self._in_shards(component, "predict", predict, kind=ClassifierAnswers.kind)  # logits (M, K)
+        answers = self._in_shards(component, predict, kind=ClassifierAnswers.kind)  # logits (M, K)
         self.rows, targets = pose_questions(  # (N,), N questions
             answers.logits,
             answers.task,
@@ -144,9 +143,7 @@ class Steps:
                 session.warn(f"{component.use}: no inversion, the generator makes {made} and the images are {shape}")
             return made != shape
 
-        inversion = self._in_shards(
-            component, "invert", lambda inverter, images, _: inverter.invert(images), skip=misfits, kind=Inversion.kind
-        )
+        inversion = self._in_shards(component, lambda inverter, images, _: inverter.invert(images), skip=misfits)
         if inversion is not None:
             self.inversions[component.id] = inversion
         if inversion is not None and component is session.resolved.main_inverter:
@@ -168,7 +165,7 @@ class Steps:
                 return finder.find(finder.latents(given) if own else given, target)
 
             inputs = {"images" if own else "latents": source, "target": target}
-            make = partial(session.ask, component, "find", ask, classes=self.classes, kind=Attributes.kind)
+            make = partial(session.ask, component, "find", ask, classes=self.classes)
             return session.keep(component, "find", inputs, make)
 
         targets = session.progress(sorted(set(self.results.targets.probe.tolist())), "classes")
@@ -182,11 +179,9 @@ class Steps:
         """One explainer's answer to every question."""
         explanation = self._in_shards(
             component,
-            "explain",
             lambda explainer, images, targets: explainer.explain(images, targets),
             self.results.targets,
             classes=self.classes,
-            kind=cast("ExplainerDescriptor", component.descriptor).gives,
         )
         self.results.explanations[component.id] = explanation
         for doubt in explanation.doubts():
@@ -214,7 +209,7 @@ class Steps:
             rows = images.shape if subjects[subject].rows() else None  # else one row for each of something else
             session.get(component)
             try:
-                return session.ask(component, f"measure {subject}", ask, images=rows, kind=Measurements.kind)
+                return session.ask(component, f"measure {subject}", ask, images=rows)
             except ComponentUserError as error:  # "not measurable here" is an answer
                 raise NotMeasurable(f"{subject} is not measured: {error}") from error
 
@@ -252,7 +247,7 @@ class Steps:
             record, environment = self.session.record, _environment(self.session.device)
             emitted, warnings = dict(record.emitted), tuple(record.warnings)
             self.results = attrs.evolve(self.results, emitted=emitted, warnings=warnings, environment=environment)
-            self.digests = _digests(self.results)
+            self.digests = self.results.digests()
         return self.results
 
     def render(self, component: ResolvedComponent) -> None:
@@ -267,8 +262,8 @@ class Steps:
             folder.mkdir(parents=True)
             renderer = session.get(component)
             with session.inside(component, "render"):
-                files = _relative(renderer.render(results, folder), folder)
-            changed = [path for path, digest in _digests(results).items() if self.digests[path] != digest]
+                files = file_names(renderer.render(results, folder), folder)
+            changed = [path for path, digest in results.digests().items() if self.digests[path] != digest]
             if changed:
                 raise Untrustworthy(f"{component.title} changed the results it shows: {changed[0]}")
             return files
@@ -283,7 +278,6 @@ class Steps:
     def _in_shards(
         self,
         component: ResolvedComponent,
-        verb: str,
         question: Callable[[Any, Tensor, Targets | None], Any],
         targets: Targets | None = None,
         *,
@@ -295,7 +289,7 @@ class Steps:
         `question` is put to the live component about images, and `targets` where the step has any: without them it is
         about the chosen images, each once. Where `skip()` says that there is nothing to do, the answer is None.
         """
-        session, size, parts = self.session, self.session.resolved.explain.shard, list[Any]()
+        session, verb, parts = self.session, ROLES[component.role].verb, list[Any]()
         rows = np.arange(len(self.images)) if targets is None else self.rows
 
         def make(doing: str, images: np.ndarray, targets: Targets | None = None) -> Any:
@@ -304,6 +298,7 @@ class Steps:
 
             return None if skip() else session.ask(component, doing, ask, images=images.shape, **forms)
 
+        size = session.resolved.explain.shard
         starts = range(0, len(rows), size)
         for start in session.progress(starts, "parts") if len(starts) > 1 else starts:
             shard, doing = range(start, min(start + size, len(rows))), verb
@@ -317,20 +312,6 @@ class Steps:
             return type(parts[0]).concat(parts)
         except ValueError as error:
             raise SidelightError(f"{component.use}: the parts of its result cannot be joined: {error}") from error
-
-
-def _digests(results: Results) -> dict[str, str]:
-    return {"/".join(path): artifact.digest() for path, artifact in results.artifacts().items()}
-
-
-def _relative(paths: Sequence[Path], folder: Path) -> tuple[str, ...]:
-    """Names of files relative to the renderer's folder; a `SidelightError` where one is not in it."""
-    if not paths:
-        raise SidelightError("the renderer wrote no file")
-    for path in paths:
-        if not path.is_file() or not path.resolve().is_relative_to(folder.resolve()):
-            raise SidelightError(f"the renderer names {path}, which is no file in the folder it was given")
-    return tuple(path.resolve().relative_to(folder.resolve()).as_posix() for path in paths)
 
 
 def _record(component: ResolvedComponent) -> ComponentRecord:

@@ -95,6 +95,10 @@ class Results:
             result |= {("measurements", metric, subject): artifact for subject, artifact in numbers.items()}
         return result
 
+    def digests(self) -> dict[str, str]:
+        """Path of each artifact, joined by slashes, to its digest."""
+        return {"/".join(path): artifact.digest() for path, artifact in self.artifacts().items()}
+
     def facts(self) -> dict[str, Any]:
         """Everything that is no artifact, as plain values that `load` reads back."""
         facts: dict[str, Any] = {field: getattr(self, field) for field in ("name", "recipe", "environment")}
@@ -159,3 +163,17 @@ def unique_name(name: str, taken: set[str]) -> str:
         free = f"{name}-{number}"
     taken.add(free.lower())
     return free
+
+
+def file_names(paths: Sequence[Path], folder: Path) -> tuple[str, ...]:
+    """Names of a renderer's files relative to its folder.
+
+    Raises:
+        SidelightError: no file, one that is not there, or one outside the folder.
+    """
+    if not paths:
+        raise SidelightError("the renderer wrote no file")
+    for path in paths:
+        if not path.is_file() or not path.resolve().is_relative_to(folder.resolve()):
+            raise SidelightError(f"the renderer names {path}, which is no file in the folder it was given")
+    return tuple(path.resolve().relative_to(folder.resolve()).as_posix() for path in paths)

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import hashlib
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 
-from sidelight_specs.digests import digest_of
+from sidelight_specs.digests import digest_of, seed_of
 from sidelight_specs.errors import Cancelled
 
 if TYPE_CHECKING:
@@ -46,8 +45,7 @@ class ToyRun:
 
     def seed(self, label: str) -> int:
         """A number in [0, 2**63) that only the seed, the component and `label` decide."""
-        text = f"{self._seed}/{self._component}/{label}".encode()
-        return int.from_bytes(hashlib.blake2b(text, digest_size=8).digest(), "big") >> 1
+        return seed_of(f"{self._seed}/{self._component}/{label}")
 
     def rng(self, label: str) -> np.random.Generator:
         """A fresh numpy stream from `seed(label)`."""

@@ -177,6 +177,5 @@ def _call(implementation: Any, facts: dict[str, Any]) -> Any:
 
 
 def _digests(facts: dict[str, Any]) -> list[str]:
-    artifacts = [facts["artifact"]] if "artifact" in facts else []
-    artifacts += list(facts["results"].explanations.values()) if "results" in facts else []
-    return [artifact.digest() for artifact in artifacts]
+    own = [facts["artifact"].digest()] if "artifact" in facts else []
+    return own + (list(facts["results"].digests().values()) if "results" in facts else [])

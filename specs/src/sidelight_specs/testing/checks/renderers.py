@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING
 
 import attrs
 
+from sidelight_specs.errors import SidelightError
+from sidelight_specs.results.run import file_names
 from sidelight_specs.roles import Renderer
 from sidelight_specs.testing.checks.registry import check, providing
 
@@ -34,11 +36,12 @@ _LOADS = {
 def files_lie_in_the_folder(case: Case) -> None:
     """`render` gives the files that it wrote, all inside the folder that it was given."""
     files, folder = case.observed.answer["files"], case.observed.answer["folder"]
-    assert files, "render gives no files"
-    for file in map(Path, files):
-        assert file.is_file(), f"{file} does not exist"
-        assert folder.resolve() in file.resolve().parents, f"{file} lies outside of the folder"
-        assert file.stat().st_size > 0, f"{file.name} is empty"
+    try:
+        names = file_names([Path(file) for file in files], Path(folder))
+    except SidelightError as error:
+        raise AssertionError(str(error)) from error
+    empty = [name for name in names if not (Path(folder) / name).stat().st_size]
+    assert not empty, f"{empty[0]} is empty"
 
 
 @check("renderer")

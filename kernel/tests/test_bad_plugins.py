@@ -18,8 +18,9 @@ from pathlib import Path
 
 import pytest
 from sidelight.registry.catalog import Catalog, scan
-from sidelight.registry.load import MOST, Unavailable
+from sidelight.registry.load import Unavailable
 from sidelight_specs import Cancelled, SidelightError
+from sidelight_specs.announcements import MOST
 
 from .conftest import Site
 

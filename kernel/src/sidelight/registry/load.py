@@ -14,17 +14,15 @@ import os
 import subprocess
 import sys
 import traceback
-from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 import attrs
 import pluggy
 from attrs import frozen
-from sidelight_specs import Artifact, ComponentDescriptor, SidelightError, hooks
-from sidelight_specs.commands import Command
+from sidelight_specs import SidelightError, hooks
+from sidelight_specs.announcements import AnnouncementError, announced, manager_of, observer, pick
 from sidelight_specs.host import Installed
-from sidelight_specs.roles import ROLES
 
 from sidelight import cache
 from sidelight.underway import doing, patience, watch_interrupts
@@ -33,7 +31,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
 T = TypeVar("T")
-MOST = 1000  # descriptors of one hook: no plugin comes near, and an endless hook would fill the memory
 _CHILD = "import json, sys; sys.path[:] = json.loads(sys.argv[1]); from sidelight.registry.load import answer; answer()"
 
 
@@ -61,10 +58,6 @@ def reinstall(distribution: str) -> str:
     return f"reinstall or upgrade {distribution}, or tell its authors; `pip uninstall {distribution}` removes it"
 
 
-class Failure(Exception):
-    """Why a light module, or something that it announces, cannot be loaded: the end of a sentence."""
-
-
 class Loader:
     """Imports each light module once and calls each of its hooks once; remembers failures as well."""
 
@@ -72,7 +65,7 @@ class Loader:
         self._known: dict[tuple[Any, ...], Any] = {}
 
     def load(self, entry: Installed) -> Any:
-        """Descriptor, command or kind that a light module announces; of an observer, which announces none, the module.
+        """Descriptor, command or kind that an entry announces, or the module of an observer.
 
         Raises:
             Unavailable: it is broken.
@@ -80,16 +73,9 @@ class Loader:
         try:
             manager = self._once(_register, entry.module)
             if entry.role == hooks.OBSERVER:
-                return _observer(manager, entry.module)
-            announced = self._once(_ask, manager, entry.module, entry.role)
-            if entry.name not in announced:
-                names = ", ".join(announced) or "nothing"
-                source = f"{hooks.ANNOUNCEMENTS[entry.role]}() in {entry.module}"
-                raise Failure(f'{source} announces no component "{entry.name}"; it announces {names}')
-            if isinstance(announced[entry.name], Failure):
-                raise announced[entry.name]
-            return announced[entry.name]
-        except Failure as failure:
+                return observer(manager)
+            return pick(self._once(_ask, manager, entry.module, entry.role), manager, entry.role, entry.name)
+        except AnnouncementError as failure:
             cause, fix = failure.__cause__, ""
             missing = (cause.name or "").partition(".")[0] if isinstance(cause, ModuleNotFoundError) else ""
             if missing not in ("", entry.module.partition(".")[0]):
@@ -101,79 +87,28 @@ class Loader:
         if key not in self._known:
             try:
                 self._known[key] = make(*arguments)
-            except Failure as failure:
+            except AnnouncementError as failure:
                 self._known[key] = failure
-        known: T | Failure = self._known[key]
-        if isinstance(known, Failure):
+        known: T | AnnouncementError = self._known[key]
+        if isinstance(known, AnnouncementError):
             raise known
         return known
 
 
 def _register(module: str) -> pluggy.PluginManager:
-    """A plugin manager that knows one module and nothing else."""
     plugin = _guard(lambda: importlib.import_module(module), f"importing {module}", module)
-    manager = pluggy.PluginManager(hooks.PROJECT)
-    manager.add_hookspecs(hooks)
-
-    def validate() -> None:
-        manager.register(plugin, module)
-        manager.check_pending()
-
-    _guard(validate, f"registering the hooks of {module}", module)
-    return manager
-
-
-def _observer(manager: pluggy.PluginManager, module: str) -> Any:
-    plugin = manager.get_plugin(module)
-    if not any(hasattr(plugin, hook) for hook in hooks.OBSERVER_HOOKS):
-        raise Failure(f"{module} implements none of {', '.join(hooks.OBSERVER_HOOKS)}")
-    return plugin
+    return _guard(lambda: manager_of(plugin, module), f"registering the hooks of {module}", module)
 
 
 def _ask(manager: pluggy.PluginManager, module: str, role: str) -> dict[str, Any]:
-    """Name to what one hook announces, or to the `Failure` of that name."""
-    hook = hooks.ANNOUNCEMENTS[role]
-    source = f"{hook}() in {module}"
-    wanted = {hooks.KIND: type, hooks.COMMAND: Command}.get(role) or ROLES[role].descriptor
-    # A hook is usually a generator function: its body runs while it is listed.
-    answers: list[list[Any]] = _guard(
-        lambda: [list(islice(answer, MOST + 1)) for answer in getattr(manager.hook, hook)()],
-        f"calling {source}",
-        module,
-    )
-    if not answers:
-        raise Failure(f"{module} does not implement the hook {hook}()")
-    if len(answers[0]) > MOST:
-        raise Failure(f"{source} gives more than {MOST} descriptors")
-    announced: dict[str, Any] = {}
-    for item in answers[0]:
-        if not (isinstance(item, (ComponentDescriptor, Command)) or _is_kind(item)):
-            raise Failure(f"{source} must give descriptors, it gave {_type(item)}")
-        name = str(getattr(item, "kind" if role == hooks.KIND else "name", ""))
-        if name in announced:
-            announced[name] = Failure(f'{source} gives two descriptors named "{name}"')
-        elif not isinstance(item, wanted):
-            expected = wanted.__name__ if role in ROLES else f"a {role}"
-            announced[name] = Failure(f'{source} must give {expected}, "{name}" is {_type(item)}')
-        else:
-            announced[name] = item
-    return announced
-
-
-def _is_kind(item: object) -> bool:
-    return isinstance(item, type) and issubclass(item, Artifact)
-
-
-def _type(item: object) -> str:
-    name = type(item).__name__
-    return f"{'an' if name[0].lower() in 'aeiou' else 'a'} {name}"
+    return _guard(lambda: announced(manager, role), f"calling {hooks.ANNOUNCEMENTS[role]}() in {module}", module)
 
 
 def _guard(action: Callable[[], T], activity: str, module: str) -> T:
     """The action's result. What the plugin prints goes to stderr: stdout is for answers.
 
     Raises:
-        Failure: the plugin raised, or changed what others rely on.
+        AnnouncementError: the plugin raised, or changed what others rely on.
         KeyboardInterrupt: the user has pressed Ctrl-C.
     """
     from sidelight_specs.surroundings import Surroundings  # nothing of this is needed to list what is installed
@@ -187,10 +122,12 @@ def _guard(action: Callable[[], T], activity: str, module: str) -> T:
             surroundings.mend()
             if isinstance(error, KeyboardInterrupt) and was_pressed():
                 raise
-            raise Failure(f"{activity} raised {_text_of(error)}{_where(error, module)}") from error
+            if isinstance(error, AnnouncementError):
+                raise
+            raise AnnouncementError(f"{activity} raised {_text_of(error)}{_where(error, module)}") from error
         changed = surroundings.mend()
     if changed:
-        raise Failure(f"{activity} {changed}, which others rely on")
+        raise AnnouncementError(f"{activity} {changed}, which others rely on")
     return result
 
 

@@ -4,18 +4,15 @@ from __future__ import annotations
 
 import importlib
 from importlib import metadata
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import attrs
 
 from sidelight_specs import kinds
-from sidelight_specs.commands import Command
+from sidelight_specs.announcements import AnnouncementError, announced, manager_of, observer, pick
 from sidelight_specs.errors import UserError
-from sidelight_specs.hooks import ANNOUNCEMENTS, COMMAND, EXTENSIONS, GROUP_PREFIX, KIND, OBSERVER, OBSERVER_HOOKS
+from sidelight_specs.hooks import ANNOUNCEMENTS, EXTENSIONS, GROUP_PREFIX, KIND, OBSERVER
 from sidelight_specs.role_table import ROLES
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable
 
 
 @attrs.frozen
@@ -75,30 +72,16 @@ def _announced(distribution: str, entry: metadata.EntryPoint) -> Announced:
 
 def _descriptor(role: str, name: str, module: str) -> Any:
     """Descriptor, kind or command; the module itself for an observer."""
-    if role == OBSERVER:
-        observer = importlib.import_module(module)
-        if not any(hasattr(getattr(observer, hook, None), "sidelight_impl") for hook in OBSERVER_HOOKS):
-            raise ValueError(f"{module} has none of {', '.join(OBSERVER_HOOKS)} marked with @hookimpl")
-        return observer
-    if role not in ANNOUNCEMENTS:
+    if role not in (*ANNOUNCEMENTS, OBSERVER):
         raise ValueError(f"{role!r} is no role; roles are {', '.join(ROLES)}")
-    hook = getattr(importlib.import_module(module), ANNOUNCEMENTS[role], None)
-    if hook is None or not hasattr(hook, "sidelight_impl"):
-        raise ValueError(f"{module} has no {ANNOUNCEMENTS[role]} marked with @hookimpl")
-    same = [item for item in _checked(hook(), role) if getattr(item, "kind" if role == KIND else "name") == name]
-    if len(same) != 1:
-        raise ValueError(f"{module}.{ANNOUNCEMENTS[role]} gives {len(same)} descriptors named {name!r}, not one")
+    manager = manager_of(importlib.import_module(module), module)
+    if role == OBSERVER:
+        return observer(manager)
+    items = announced(manager, role)
+    for item in items.values():
+        if isinstance(item, AnnouncementError):  # also of one that has no entry point
+            raise item
+    item = pick(items, manager, role, name)
     if role == KIND:
-        kinds.register(same[0])
-    return same[0]
-
-
-def _checked(given: Iterable[Any], role: str) -> list[Any]:
-    items = list(given)
-    if role == KIND:  # `register` refuses what is no kind
-        return items
-    wanted = Command if role == COMMAND else ROLES[role].descriptor
-    wrong = [item for item in items if not isinstance(item, wanted)]
-    if wrong:
-        raise ValueError(f"{ANNOUNCEMENTS[role]} gives a {type(wrong[0]).__name__}, not a {wanted.__name__}")
-    return items
+        kinds.register(item)
+    return item

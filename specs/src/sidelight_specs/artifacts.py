@@ -207,7 +207,7 @@ class Artifact:
 
 
 def _write_arrays(path: Path, arrays: dict[str, np.ndarray]) -> None:
-    """What `numpy.savez` writes, for names that are arguments of `savez` too: `file`."""
+    """The file that `numpy.savez` writes, for names that are arguments of `savez` too: `file`."""
     import zipfile  # only where arrays are written
 
     from numpy.lib import format as npy

@@ -122,7 +122,7 @@ class ParamType:
         return _SCALARS.get(type(data)) in (("int", "float") if self.kind == "float" else (self.kind,))
 
     def words(self) -> str:
-        """What an error expects: `a whole number of pixels between 1 and 512`, `a list, each item text`."""
+        """Wording of the type in an error: `a whole number of pixels between 1 and 512`, `a list, each item text`."""
         if self.kind == "union":
             return " or ".join(option.words() for option in self.inner)
         if self.kind in ("list", "mapping"):
@@ -136,7 +136,7 @@ class ParamType:
         return _WORDS[self.kind] + unit + (f" {bounds_text(self.minimum, self.maximum)}" if bounded else "")
 
     def __str__(self) -> str:
-        """What a table says: `int`, `list of float`, `one of a, b`, `str or null`."""
+        """Short form for tables: `int`, `list of float`, `one of a, b`, `str or null`."""
         if self.kind == "union":
             return " or ".join(map(str, self.inner))
         if self.kind in ("list", "mapping"):
@@ -174,7 +174,7 @@ class ParamType:
 
 @attrs.frozen
 class Param:
-    """What a field says of itself.
+    """Declaration of one option, as its field holds it.
 
     Args:
         name: the key in a recipe's `with:`.
@@ -235,7 +235,7 @@ def _within(_: Any, attribute: attrs.Attribute[Any], value: Any) -> None:
 
 
 def out_of_bounds(value: Any, minimum: float | None, maximum: float | None, choices: tuple[Any, ...] = ()) -> str:
-    """Why a value, or one inside of it, breaks bounds or choices, as the end of a sentence; else empty."""
+    """Reason why a value, or one inside it, breaks bounds or choices, as the end of a sentence; else empty."""
     if value is None:
         return ""
     if isinstance(value, (tuple, list, dict)):

@@ -32,7 +32,7 @@ MAX_SEED = 2**63 - 1  # what torch's generators take
 
 @params
 class Explain:
-    """Which images are explained, and against which class (the recipe's `explain:` section)."""
+    """Explained images, and the class they are contrasted with (the recipe's `explain:` section)."""
 
     split: str = param("test", "The split of the data that the explained images come from.")
     count: int | None = param(

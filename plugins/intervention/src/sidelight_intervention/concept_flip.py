@@ -32,7 +32,7 @@ class ConceptFlip(Explainer):
         self._dvae = generator.dvae
 
     def explain(self, images: Tensor, targets: Targets) -> Intervention:
-        """Why the class of the decoded layer? An image's search does not depend on the others.
+        """Smallest flips that change the class of the decoded layer. An image's search does not depend on the others.
 
         Where the decoded layer gives another class than the image itself (see `agreement` of the metric
         `layer-fidelity`), the flip changes the former.

@@ -43,7 +43,7 @@ if TYPE_CHECKING:
 
 
 def toy_targets(classifier: Classifier, images: torch.Tensor) -> Targets:
-    """Why the predicted class and not the second most likely? Class 0 on both sides for a regression."""
+    """Questions about the predicted class and the second most likely one; class 0 on both sides for a regression."""
     with torch.no_grad():
         order = classifier.class_logits(images).argsort(dim=1, descending=True).numpy()
     return Targets(predicted=order[:, 0].copy(), probe=order[:, min(1, order.shape[1] - 1)].copy())

@@ -215,7 +215,7 @@ class ToyInverter(Inverter):
 
 
 class ToyExplainer(Explainer):
-    """Why the predicted class? Gradient times the image's distance from mid-grey, where the class's pattern stands out.
+    """Gradient times the image's distance from mid-grey, where the class's pattern stands out.
 
     Provides heatmap.
     """

@@ -69,18 +69,19 @@ def main() -> None:
 
 def serving(folder: str) -> tuple[Any, str]:
     """The run, served from a thread of this process; and its address."""
-    from sidelight.engine import serve
+    from sidelight.engine import api
+    from sidelight_specs.stage import Stage
 
     made: Queue[Any] = Queue()
     address: Queue[str] = Queue()
 
-    class Stage(serve.LiveStage):
-        def __init__(self, *arguments: Any, **settings: Any) -> None:
-            super().__init__(*arguments, **settings)
-            made.put(self)
+    def stage(*arguments: Any) -> Stage:
+        one = Stage(*arguments)
+        made.put(one)
+        return one
 
-    serve.LiveStage = Stage  # type: ignore[misc]
-    threading.Thread(target=serve.serve, args=(folder,), kwargs={"announce": address.put}, daemon=True).start()
+    api.Stage = stage  # type: ignore[misc,assignment]
+    threading.Thread(target=api.serve, args=(folder,), kwargs={"announce": address.put}, daemon=True).start()
     return made.get(timeout=600), address.get(timeout=600)
 
 

@@ -66,29 +66,23 @@ def test_explore_runs_the_recipe_first(toys, tmp_path, capsys):
     assert (tmp_path / "runs/small/run.json").is_file()
 
 
-def test_a_watcher_may_cancel_a_loop(toys):
-    from sidelight.engine.progress import Display
-    from sidelight.engine.serve import _WATCHER, WatchedLoops
+def test_a_watcher_may_cancel_a_loop():
+    from sidelight.engine.progress import Display, watching
 
     def refuse(label, done, total):
         raise Cancelled("enough")
 
-    loops = WatchedLoops(Display())
-    token = _WATCHER.set(refuse)
-    try:
-        with pytest.raises(Cancelled), loops.loop("dots", 3):
-            pass
-    finally:
-        _WATCHER.reset(token)
-    with loops.loop("dots", 3) as advance:
+    with watching(refuse), pytest.raises(Cancelled), Display().loop("dots", 3):
+        pass
+    with Display().loop("dots", 3) as advance:
         advance()
 
 
 def test_several_renderers_that_serve_have_to_be_chosen_between():
-    from sidelight.engine.serve import _only
+    from sidelight.engine.api import only
 
-    assert _only(("toy/live",)) == "toy/live"
+    assert only(("toy/live",)) == "toy/live"
     with pytest.raises(UserError, match="several"):
-        _only(("a/live", "b/live"))
+        only(("a/live", "b/live"))
     with pytest.raises(UserError, match="no installed renderer"):
-        _only(())
+        only(())

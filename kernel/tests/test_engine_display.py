@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from rich.console import Console
 from sidelight.engine.machine import Cancellation
-from sidelight.engine.progress import Bars, Display, PlainLines, choose_display
+from sidelight.engine.progress import Bars, Display, choose_display
 from sidelight.engine.session import Record, Session
 from sidelight.registry.load import Observers
 from sidelight_specs import hookimpl
@@ -95,7 +95,7 @@ def test_a_real_run_shows_itself(toys, monkeypatch):
 
 def test_plain_lines():
     stream = io.StringIO()
-    reporter = PlainLines(stream)
+    reporter = Display(stream)
     reporter.started("[1/2] fit classifier")
     with reporter.loop("training", 100) as advance:
         advance()
@@ -106,7 +106,7 @@ def test_plain_lines():
 
 def test_plain_lines_tell_now_and_then_how_far_a_long_loop_is():
     stream, seconds = io.StringIO(), iter(range(0, 10_000, 10))
-    reporter = PlainLines(stream, clock=lambda: float(next(seconds)))
+    reporter = Display(stream, clock=lambda: float(next(seconds)))
     with reporter.loop("training", 40) as advance:
         for _ in range(6):
             advance()
@@ -129,7 +129,7 @@ STEP = StepFacts(title="fit x", verb="fit", use="toy/x", id="x", role="classifie
 )
 def test_outcomes(made, found, said):
     stream = io.StringIO()
-    PlainLines(stream).sidelight_step_finished(STEP, 3.0, made, found, "")
+    Display(stream).sidelight_step_finished(STEP, 3.0, made, found, "")
     assert stream.getvalue() == f"[1/2] fit x: {said}\n"
 
 
@@ -161,7 +161,7 @@ def test_bars_show_the_step_and_its_loops(capsys):
 def test_no_reporter_lets_a_text_drive_the_terminal():
     plain, terminal = io.StringIO(), io.StringIO()
     evil = "\x1b]0;owned\x07"
-    for reporter in (PlainLines(plain), Bars(Console(file=terminal, force_terminal=True, width=80))):
+    for reporter in (Display(plain), Bars(Console(file=terminal, force_terminal=True, width=80))):
         reporter.started(evil)
         with reporter.loop(evil, 2) as advance:
             advance()
@@ -188,9 +188,14 @@ def test_bars_leave_nothing_behind_a_step_that_has_ended():
     assert "?" not in after.replace("\x1b[?25h", "")  # the sequence shows the cursor again
 
 
-def test_the_display_follows_the_terminal(monkeypatch):
-    assert type(choose_display(show=False)) is Display
-    assert isinstance(choose_display(show=True), PlainLines)
+def test_the_display_follows_the_terminal(monkeypatch, capsys):
+    for show, shown in ((False, ""), (True, "[1/1] explain ...\n")):
+        display = choose_display(show=show)
+        assert type(display) is Display
+        display.started("[1/1] explain")
+        with display.loop("images", 1) as advance:
+            advance()
+        assert capsys.readouterr().err == shown
     monkeypatch.setattr("sys.stderr.isatty", lambda: True, raising=False)
     bars = choose_display(show=True)
     bars.close()

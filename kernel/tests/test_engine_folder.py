@@ -82,9 +82,10 @@ def test_a_place_that_cannot_be_written_to(tmp_path, monkeypatch):
 def test_a_run_that_a_killed_process_moved_aside_comes_back(tmp_path):
     out = tmp_path / "mine"
     publish(out, "one")
-    killed = RunFolder(out)
-    out.rename(killed._scratch.folder / "previous-0")  # the moment between the two renames
-    killed._scratch._lock.release()
+    killed = tmp_path / ".sidelight-mine-aaaaaaaa"
+    killed.mkdir()
+    (killed / "lock").touch()
+    out.rename(killed / "previous-0")  # the moment between the two renames
     with RunFolder(out):
         assert (out / "page.html").read_text() == "one"
     assert names(tmp_path) == ["mine"]
@@ -104,7 +105,7 @@ def test_an_interrupt_between_the_two_renames_puts_the_old_run_back(tmp_path, mo
     out = tmp_path / "mine"
     publish(out, "one")
     with RunFolder(out) as folder:
-        out.rename(folder._scratch.folder / "previous-0")
+        out.rename(folder.staging.parent / "previous-0")
     assert (out / "page.html").read_text() == "one"
     assert names(tmp_path) == ["mine"]
 

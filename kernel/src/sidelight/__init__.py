@@ -9,9 +9,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from sidelight.engine.api import run
+    from sidelight.engine.api import run, serve
     from sidelight.engine.results import Run, load_run
-    from sidelight.engine.serve import serve
 
 __all__ = ["Run", "load_run", "run", "serve"]
 
@@ -19,7 +18,7 @@ _HOMES = {
     "Run": "sidelight.engine.results",
     "load_run": "sidelight.engine.results",
     "run": "sidelight.engine.api",
-    "serve": "sidelight.engine.serve",
+    "serve": "sidelight.engine.api",
 }
 
 

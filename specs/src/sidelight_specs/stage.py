@@ -2,72 +2,57 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from typing import Any, TypeAlias
 
-if TYPE_CHECKING:
-    from collections.abc import Callable
-    from contextlib import AbstractContextManager
+from attrs import frozen
 
-Watcher: TypeAlias = "Callable[[str, int, int | None], None]"
+Watcher: TypeAlias = Callable[[str, int, int | None], None]
 """Told of every item of a loop inside a component: its label, the items done, their number where it is known.
 
 It may raise `Cancelled`, which then comes out of `run.progress` and ends the component's work.
 """
 
 
-class Part(Protocol):
-    """One component of the recipe."""
+@frozen(eq=False)
+class Part:
+    """One component of the recipe. `component` and `build` raise a `SidelightError` where it cannot be built.
 
-    @property
-    def id(self) -> str:
-        """Its id; unique among components of its role."""
+    Args:
+        id: its id; unique among components of its role.
+        use: `PLUGIN/COMPONENT`.
+        summary: the descriptor's sentence.
+        provides: its capabilities; the kind of its explanations among an explainer's.
+        component: gives the component itself, built, with what it has learned; the same one each time.
+        build: gives the component built anew for another classifier, as by `Need(..., factory=True)`; a new one each
+            time.
+    """
 
-    @property
-    def use(self) -> str:
-        """`PLUGIN/COMPONENT`."""
-
-    @property
-    def summary(self) -> str:
-        """The descriptor's sentence."""
-
-    @property
-    def provides(self) -> tuple[str, ...]:
-        """Its capabilities; the kind of its explanations among an explainer's."""
-
-    def component(self) -> Any:
-        """The component itself, built, with what it has learned; the same one each time.
-
-        Raises:
-            SidelightError: it cannot be built; the message says why.
-        """
-
-    def build(self, classifier: Any) -> Any:
-        """The component built anew for another classifier, as by `Need(..., factory=True)`; a new one each time.
-
-        Raises:
-            SidelightError: it cannot be built; the message says why.
-        """
+    id: str
+    use: str
+    summary: str
+    provides: tuple[str, ...]
+    component: Callable[[], Any]
+    build: Callable[[Any], Any]
 
 
-class Stage(Protocol):
+@frozen(eq=False)
+class Stage:
     """Address and components of a page that is served.
 
     A page has many visitors and components know nothing of threads: whoever serves lets one thread at a time use them.
+
+    Args:
+        host: the address of the interface to listen on; the loopback interface unless the user chose another.
+        port: the port to listen on; 0 for any free one.
+        parts: gives the recipe's components of one role, in recipe order.
+        watching: context in which loops inside components that this thread calls tell a watcher how far they are.
+        opened: tells the user that the page can be opened at an address now.
     """
 
-    @property
-    def host(self) -> str:
-        """The address of the interface to listen on; the loopback interface unless the user chose another."""
-
-    @property
-    def port(self) -> int:
-        """The port to listen on; 0 for any free one."""
-
-    def parts(self, role: str) -> tuple[Part, ...]:
-        """The recipe's components of one role, in recipe order."""
-
-    def watching(self, watcher: Watcher) -> AbstractContextManager[None]:
-        """Within the context, loops inside components that this thread calls tell `watcher` how far they are."""
-
-    def opened(self, address: str) -> None:
-        """Tell the user that the page can be opened at `address` now."""
+    host: str
+    port: int
+    parts: Callable[[str], tuple[Part, ...]]
+    watching: Callable[[Watcher], AbstractContextManager[None]]
+    opened: Callable[[str], None]

@@ -1,22 +1,25 @@
-"""`sidelight.run`: from a recipe to a finished run; and the forecast of a run."""
+"""The public functions `sidelight.run` and `sidelight.serve`, and the forecast of a run."""
 
 from __future__ import annotations
 
+from contextlib import chdir, closing
+from functools import partial
 from pathlib import Path
 from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
 from attrs import frozen
-from sidelight_specs import SidelightError
+from sidelight_specs import SidelightError, UserError
+from sidelight_specs.stage import Part, Stage
 
-from sidelight.engine.machine import likely_kind, limit_threads
+from sidelight.engine.machine import Cancellation, likely_kind, limit_threads, resolve_device
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
-    from sidelight.engine.machine import Cancellation
     from sidelight.engine.results import Run
     from sidelight.recipe.model import Resolved, ResolvedComponent
+    from sidelight.registry.catalog import Catalog
 
 
 def run(
@@ -81,14 +84,13 @@ def default_folder(resolved: Resolved, out: str | Path | None) -> Path:
 
 @frozen
 class Forecast:
-    """Forecast of a run: its folder, and which steps the store holds.
+    """Forecast of a run.
 
     Args:
         out: its folder.
         overwrites: when the run that lies there was finished; empty where there is none.
         device: the kind of device that is assumed.
-        stored: titles of the steps that the store holds.
-        computed: titles of the steps that it does not hold.
+        stored, computed: titles of the steps that the store holds, and of those that it does not hold.
         open: how many steps are looked up on the way.
     """
 
@@ -128,7 +130,8 @@ def forecast(resolved: Resolved, out: str | Path | None = None) -> Forecast:
         except SidelightError:  # the key depends on what only the data itself can tell
             continue
         (stored if store.holds(key) else computed).append(step.title)
-    overwrites = standing_run(folder.expanduser().absolute())
+    standing = standing_run(folder.expanduser().absolute())
+    overwrites = str(standing.get("finished", "at an unknown time")) if standing else ""
     return Forecast(folder, overwrites, kind, tuple(stored), tuple(computed), len(steps) - len(stored) - len(computed))
 
 
@@ -138,3 +141,90 @@ def _fingerprint(component: ResolvedComponent) -> str:
     if fingerprint is None:
         raise SidelightError(f"{component.use} tells its fingerprint only when it is loaded")
     return str(fingerprint)
+
+
+def serve(
+    folder: str | Path,
+    *,
+    use: str | None = None,
+    host: str = "127.0.0.1",
+    port: int = 0,
+    device: str = "auto",
+    threads: int | None = None,
+    announce: Callable[[str], None] = print,
+) -> None:
+    """Serve a live page of a finished run until it is interrupted.
+
+    Relative paths of its recipe are meant from the folder in which it was run, which is the working folder meanwhile.
+
+    Args:
+        folder: the run's folder.
+        use: the renderer that serves, as `PLUGIN/COMPONENT`; when None that of the recipe, or the only one installed.
+        host: the address of the interface to listen on.
+        port: the port, 0 for any free one.
+        device: as for `sidelight.run`.
+        threads: of the numeric libraries; when None as many as the run was computed with.
+        announce: told the page's address.
+
+    Raises:
+        UserError: no such run, no renderer that serves, or it cannot listen there.
+        SidelightError: a component failed.
+    """
+    from sidelight.engine.results import load_run, read_manifest
+
+    manifest = read_manifest(Path(folder).expanduser().absolute())
+    count = str(manifest.get("facts", {}).get("environment", {}).get("threads", ""))
+    own = int(count) if count.isdecimal() else 0
+    limit_threads(threads or own or None)  # as many as the run had, because keys count them; before numpy is imported
+
+    from sidelight.engine.progress import choose_display, watching
+    from sidelight.engine.session import Session
+    from sidelight.engine.store import Store
+    from sidelight.recipe.load import load_recipe
+    from sidelight.registry.catalog import installed
+
+    run, catalog = load_run(folder), installed()
+    origin = Path(str(manifest.get("folder", "")))
+    with chdir(origin if origin.is_absolute() and origin.is_dir() else "."):  # on another machine there is none
+        recipe = {**run.results.recipe, "renderers": _renderer(run.results.recipe, use, catalog)}
+        resolved = load_recipe(recipe, catalog=catalog, finished=True)
+        device, display = resolve_device(device), choose_display(True)
+        store = Store(notice=lambda text: display.say(f"warning: {text}"))
+        # not guarded: the guard needs components to take turns, and a page has them at work in several threads
+        session = Session(resolved, store, device, display, Cancellation())
+
+        def part(one: ResolvedComponent) -> Part:
+            get, build = partial(session.get, one), partial(session.build, one)
+            return Part(one.id, one.use, one.descriptor.summary, one.provides, get, build)
+
+        def parts(role: str) -> tuple[Part, ...]:
+            return tuple(map(part, resolved.of_role(role)))
+
+        with closing(store), closing(display):
+            renderer = session.get(resolved.of_role("renderer")[0])
+            renderer.serve(run.results, Stage(host, port, parts, watching, announce))
+
+
+def _renderer(recipe: dict[str, Any], use: str | None, catalog: Catalog) -> dict[str, Any]:
+    """Section of the one renderer that serves; the recipe's own keeps its parameters."""
+    section = recipe.get("renderers", {})
+    own = {"renderer": section} if isinstance(section.get("use"), str) else section
+    able = serving(catalog)
+    for name, one in own.items():
+        if one["use"] in able and use in (None, one["use"]):
+            return {name: one}
+    return {"live": {"use": use or only(able)}}
+
+
+def serving(catalog: Catalog) -> tuple[str, ...]:
+    """The installed renderers that provide `serves`."""
+    return tuple(one.use for one in catalog.usable("renderer") if "serves" in one.descriptor.capabilities)
+
+
+def only(able: tuple[str, ...]) -> str:
+    """The one renderer that serves, where the recipe and the user name none."""
+    if not able:
+        raise UserError("no installed renderer serves a live page", "install a plugin with one: `sidelight plugins`")
+    if len(able) > 1:
+        raise UserError(f"several renderers serve a live page: {', '.join(able)}", "name one with --use")
+    return able[0]

@@ -7,11 +7,11 @@ import os
 import re
 import signal
 import sys
-import threading
 from contextlib import contextmanager
 from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING, Any
 
+import attrs
 from sidelight_specs import Cancelled, UserError
 from sidelight_specs.surroundings import in_main_thread
 
@@ -23,8 +23,8 @@ if TYPE_CHECKING:
 
 DTYPE = "float32"
 _THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
+# threads that spin while they wait cost more than they give as soon as another process wants the cores
 _SLEEP = {"OMP_WAIT_POLICY": "PASSIVE", "GOMP_SPINCOUNT": "0"}
-"""Threads that spin while they wait cost more than they give as soon as another process wants the cores."""
 
 
 def resolve_device(wanted: str = "auto") -> str:
@@ -34,12 +34,15 @@ def resolve_device(wanted: str = "auto") -> str:
         UserError: another word, or a device that torch does not have here.
     """
     if wanted == "auto":
-        return "cuda:0" if likely_kind() == "cuda" and _torch_has("cuda", 0) else "cpu"
+        return "cuda:0" if likely_kind() == "cuda" and load_torch().cuda.device_count() else "cpu"
     parts = re.fullmatch(r"(cpu|cuda|mps)(?::(\d+))?", wanted)
     if not parts:
         raise UserError(f"device {wanted!r} is not known", "choose auto, cpu, cuda, cuda:N or mps")
     kind, index = parts[1], int(parts[2] or 0)
-    if kind != "cpu" and not _torch_has(kind, index):
+    if kind == "cpu":
+        return kind
+    torch = load_torch()
+    if not (index < torch.cuda.device_count() if kind == "cuda" else torch.backends.mps.is_available()):
         raise UserError(f"torch finds no device {wanted!r} on this machine", "use --device auto, or --device cpu")
     return f"cuda:{index}" if kind == "cuda" else kind
 
@@ -53,11 +56,6 @@ def likely_kind() -> str:
     except (OSError, PackageNotFoundError):
         return "cpu"
     return "cuda"
-
-
-def _torch_has(kind: str, index: int) -> bool:
-    torch = load_torch()
-    return bool(index < torch.cuda.device_count() if kind == "cuda" else torch.backends.mps.is_available())
 
 
 def load_torch() -> Any:
@@ -87,44 +85,35 @@ def limit_threads(threads: int | None = None) -> None:
     Args:
         threads: the number asked for, which then wins over the variables; None for one thread unless they say more.
     """
-    for name in _THREADS:  # the libraries read them once, when they are loaded
-        if threads is None:
-            os.environ.setdefault(name, "1")
-        else:
-            os.environ[name] = str(threads)
-    for name, value in _SLEEP.items():
+    for name, value in (dict.fromkeys(_THREADS, "1") | _SLEEP).items():
         os.environ.setdefault(name, value)
-    if threads is not None and "torch" in sys.modules:  # too late for the variables
-        sys.modules["torch"].set_num_threads(threads)
+    if threads is not None:
+        os.environ.update(dict.fromkeys(_THREADS, str(threads)))
+        if "torch" in sys.modules:  # too late for the variables, which the libraries read once
+            sys.modules["torch"].set_num_threads(threads)
 
 
 def thread_count() -> str:
     """The number of threads in force, as text for keys and the manifest: torch's own where it is loaded."""
     torch = sys.modules.get("torch")
-    if torch is not None and hasattr(torch, "get_num_threads"):
-        return str(torch.get_num_threads())
-    return os.environ.get("OMP_NUM_THREADS", "1")
+    return str(torch.get_num_threads()) if torch is not None else os.environ.get("OMP_NUM_THREADS", "1")
 
 
+@attrs.define(eq=False)
 class Cancellation:
     """A wish to stop, asked by the user or by another thread.
 
     Attributes:
+        is_asked: True once `ask` was called.
         listening: True while Ctrl-C is turned into `ask`, so that without `is_asked` nobody has pressed it.
     """
 
-    def __init__(self) -> None:
-        self._asked = threading.Event()
-        self.listening = False
+    is_asked: bool = attrs.field(default=False, init=False)
+    listening: bool = attrs.field(default=False, init=False)
 
     def ask(self) -> None:
         """Ask the run to stop at the next item or step."""
-        self._asked.set()
-
-    @property
-    def is_asked(self) -> bool:
-        """True once `ask` was called."""
-        return self._asked.is_set()
+        self.is_asked = True
 
     def check(self) -> None:
         """Raise `Cancelled` once `ask` was called."""

@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any
 
 import attrs
 from sidelight_specs import Cancelled, SidelightError
-from sidelight_specs.digests import digest_file
 from sidelight_specs.observers import RecipeFacts, RunFacts, StepFacts
 
 from sidelight.engine.guard import Untrustworthy
@@ -21,7 +20,7 @@ from sidelight.engine.progress import choose_display
 from sidelight.engine.results import FORMAT, MANIFEST, LeftOut, Run, RunFolder
 from sidelight.engine.session import Session
 from sidelight.engine.steps import Steps
-from sidelight.engine.store import Store, sync_files
+from sidelight.engine.store import Store, digests_below
 from sidelight.registry.catalog import installed
 from sidelight.registry.load import Observers
 
@@ -68,7 +67,6 @@ def execute(
                 saved.append({**facts, "digest": steps.digests[name]})
                 file = folder.staging / location
                 observers.tell("artifact_saved", run=run, name=name, artifact=artifact, path=file)
-            sync_files(folder.staging)
             manifest = {**_manifest(steps, perf_counter() - began), "results": saved, "steps": taken}
             manifest["warnings"] += notices
             text = json.dumps(manifest, indent=1) + "\n"
@@ -130,9 +128,7 @@ def _take_all(steps: Steps, planned: tuple[Step, ...], observers: Observers, run
 
 def _manifest(steps: Steps, total: float) -> dict[str, Any]:
     """What `run.json` says of a run that took `total` seconds, beside the lists of steps and results."""
-    session, staging = steps.session, steps.folder
-    files = sorted(path for path in staging.rglob("*") if path.is_file())
-    digests = {path.relative_to(staging).as_posix(): digest_file(path) for path in files}
+    session = steps.session
     return {
         "sidelight_run": FORMAT,
         "status": "failed" if steps.failures else "done",
@@ -146,7 +142,7 @@ def _manifest(steps: Steps, total: float) -> dict[str, Any]:
         "seeds": {"recipe": session.resolved.seed, **session.seeds},
         "facts": steps.results.facts(),
         "rendered": {name: {"folder": folder, "files": names} for name, (folder, names) in steps.rendered.items()},
-        "outputs": {"artifacts": steps.digests, "files": digests},
+        "outputs": {"artifacts": steps.digests, "files": digests_below(steps.folder)},
         "warnings": list(session.record.warnings),
         "cache": {"found": session.found, "made": session.made},
         # the kernel's own time is the difference; the guard's is CPU time

@@ -9,6 +9,8 @@ from __future__ import annotations
 import sys
 import time
 from contextlib import contextmanager
+from contextvars import ContextVar
+from itertools import count
 from typing import TYPE_CHECKING, TextIO
 
 from sidelight_specs import hookimpl
@@ -18,14 +20,35 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from rich.console import Console
-    from rich.progress import Progress, TaskID
+    from rich.progress import TaskID
     from sidelight_specs.observers import StepFacts
+    from sidelight_specs.stage import Watcher
 
 PAUSE = 30.0  # seconds between two lines about a loop, where there is no terminal to draw a bar on
+# each thread that serves a visitor of a live page watches its own loops
+_WATCHER: ContextVar[Watcher | None] = ContextVar("watcher", default=None)
+
+
+@contextmanager
+def watching(watcher: Watcher) -> Iterator[None]:
+    """Within the context, in this thread, loops tell `watcher` and are not shown."""
+    token = _WATCHER.set(watcher)
+    try:
+        yield
+    finally:
+        _WATCHER.reset(token)
 
 
 class Display:
-    """A display that shows nothing, and the base of those that do."""
+    """One line when a step starts, one when it ends, and one now and then in a long loop.
+
+    Args:
+        stream: where to; None for silence.
+        clock: seconds, of a clock that never goes back.
+    """
+
+    def __init__(self, stream: TextIO | None = None, clock: Callable[[], float] = time.monotonic) -> None:
+        self._stream, self._clock = stream, clock
 
     @hookimpl
     def sidelight_step_started(self, step: StepFacts) -> None:
@@ -44,43 +67,26 @@ class Display:
 
     def started(self, title: str) -> None:
         """A step begins."""
-
-    def finished(self, title: str, outcome: str) -> None:
-        """A step has ended."""
-
-    @contextmanager
-    def loop(self, label: str, total: int | None) -> Iterator[Callable[[], None]]:
-        """Show a loop inside a component; the function given is called after each item."""
-        yield lambda: None
-
-    def say(self, text: str) -> None:
-        """Say something now."""
-
-    def close(self) -> None:
-        """Leave the terminal as it was."""
-
-
-class PlainLines(Display):
-    """One line when a step starts, one when it ends, and one now and then in a long loop.
-
-    Args:
-        stream: where to; the standard error stream when None.
-        clock: seconds, of a clock that never goes back.
-    """
-
-    def __init__(self, stream: TextIO | None = None, clock: Callable[[], float] = time.monotonic) -> None:
-        self._stream, self._clock = stream or sys.stderr, clock
-
-    def started(self, title: str) -> None:
-        """Say which step begins."""
         self.say(f"{title} ...")
 
     def finished(self, title: str, outcome: str) -> None:
-        """Say how it ended."""
+        """A step has ended."""
         self.say(f"{title}: {outcome}")
 
     @contextmanager
     def loop(self, label: str, total: int | None) -> Iterator[Callable[[], None]]:
+        """A loop inside a component; the function given is called after each item. A watcher may end it by raising."""
+        watcher = _WATCHER.get()
+        if watcher is None:
+            with self.show_loop(label, total) as advance:
+                yield advance
+        else:
+            watcher(label, 0, total)
+            numbers = count(1)
+            yield lambda: watcher(label, next(numbers), total)
+
+    @contextmanager
+    def show_loop(self, label: str, total: int | None) -> Iterator[Callable[[], None]]:
         """Every `PAUSE` seconds, how far the loop is: `training: 340 of 1500, about 2 min left`."""
         begun = written = self._clock()
         done = 0
@@ -100,7 +106,11 @@ class PlainLines(Display):
 
     def say(self, text: str) -> None:
         """Write one line."""
-        print(clean(text), file=self._stream, flush=True)
+        if self._stream is not None:
+            print(clean(text), file=self._stream, flush=True)
+
+    def close(self) -> None:
+        """Leave the terminal as it was."""
 
 
 class Bars(Display):
@@ -114,6 +124,7 @@ class Bars(Display):
         from rich import progress  # here, because a run without a terminal needs none of it
         from rich.console import Console
 
+        super().__init__()
         columns = (
             progress.SpinnerColumn(),
             progress.TextColumn("{task.description}", markup=False),
@@ -123,7 +134,7 @@ class Bars(Display):
             progress.TextColumn("left"),
             progress.TimeRemainingColumn(),
         )
-        self._progress: Progress = progress.Progress(*columns, console=console or Console(stderr=True), transient=True)
+        self._progress = progress.Progress(*columns, console=console or Console(stderr=True), transient=True)
         self._progress.start()
         self._step: TaskID | None = None
 
@@ -136,10 +147,10 @@ class Bars(Display):
         if self._step is not None:
             self._progress.remove_task(self._step)
             self._progress.refresh()  # else the line below would be followed by the bar as it was last drawn
-        self.say(f"{title}: {outcome}")
+        super().finished(title, outcome)
 
     @contextmanager
-    def loop(self, label: str, total: int | None) -> Iterator[Callable[[], None]]:
+    def show_loop(self, label: str, total: int | None) -> Iterator[Callable[[], None]]:
         """A bar for as long as the loop lasts."""
         task = self._progress.add_task(f"      {clean(label)}", total=total)
         try:
@@ -158,6 +169,4 @@ class Bars(Display):
 
 def choose_display(show: bool) -> Display:
     """Bars on a terminal, plain lines elsewhere, silence when not asked to show anything."""
-    if not show:
-        return Display()
-    return Bars() if sys.stderr.isatty() else PlainLines()
+    return Bars() if show and sys.stderr.isatty() else Display(sys.stderr if show else None)

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import html
-import json
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 from warnings import warn
@@ -12,7 +11,7 @@ from warnings import warn
 from sidelight_specs import SidelightError, UserError
 from sidelight_specs.files import read_regular
 
-from sidelight.engine.store import Scratch, left_behind, sync, sync_files
+from sidelight.engine.store import left_behind, read_object, scratch, sync
 from sidelight.registry.catalog import installed
 from sidelight.registry.load import Observers
 
@@ -104,7 +103,7 @@ def load_run(folder: str | Path) -> Run:
 
 
 class RunFolder:
-    """Staging of a run until it is complete.
+    """Staging of a run until it is complete; a context that removes what was not published.
 
     Args:
         out: the folder that the user gets.
@@ -114,24 +113,27 @@ class RunFolder:
     """
 
     def __init__(self, out: Path) -> None:
-        self.out = Path(out).expanduser().absolute()
+        self.out, self._exit = Path(out).expanduser().absolute(), ExitStack()
         with self.writing():
             for folder in left_behind(self.out.parent, self.out.name):  # by runs that were killed
-                _put_back(folder, self.out)
+                self._put_back(folder)
             self.out = self.out.resolve()
-            _refuse_foreign(self.out)
-            self._scratch = Scratch(self.out.parent, self.out.name)  # beside it: a rename stays on one file system
-            self.staging = self._scratch.new()
+            standing_run(self.out)
+            # beside `out`: a rename stays on one file system
+            self._scratch = self._exit.enter_context(scratch(self.out.parent, self.out.name))
+            self._exit.callback(self._put_back, self._scratch)
+            self.staging = self._scratch / "run"
+            self.staging.mkdir()
 
     def publish(self) -> None:
         """Put the staged files in the place of `out`; what stood there before is removed afterwards."""
         with self.writing():
-            sync_files(self.staging)
+            sync(*filter(Path.is_file, self.staging.rglob("*")))
             for attempt in range(_TRIES):
                 try:
                     if self.out.exists():  # no rename replaces a folder with content, so it is moved aside first
-                        _refuse_foreign(self.out)
-                        self.out.rename(self._scratch.folder / f"{_PREVIOUS}-{attempt}")
+                        standing_run(self.out)
+                        self.out.rename(self._scratch / f"{_PREVIOUS}-{attempt}")
                     self.staging.rename(self.out)
                     break
                 except OSError:  # another run was published at this moment
@@ -149,14 +151,18 @@ class RunFolder:
             fix = "choose another place with --out DIR"
             raise UserError(f"the run's folder {self.out} cannot be written: {reason}", fix) from error
 
+    def _put_back(self, scratch: Path) -> None:
+        """Give the run its place again that was moved aside before the second of the two renames."""
+        with suppress(OSError):
+            for previous in sorted(scratch.glob(f"{_PREVIOUS}-*")):
+                if not self.out.exists():
+                    previous.rename(self.out)
+
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
-        """Remove whatever was not published; a run that was moved aside in vain goes back to its place."""
-        with suppress(OSError):
-            _put_back(self._scratch.folder, self.out)
-        self._scratch.close()
+        self._exit.close()
 
 
 def read_manifest(folder: Path) -> dict[str, Any]:
@@ -167,44 +173,33 @@ def read_manifest(folder: Path) -> dict[str, Any]:
     """
     fix = "give the folder that `sidelight run` printed, for example runs/quickstart"
     try:
-        manifest = json.loads(read_regular(folder / MANIFEST))
+        manifest = read_object(folder / MANIFEST)
     except FileNotFoundError as error:
         raise UserError(f"{folder} holds no finished run: there is no {MANIFEST}", fix) from error
-    except (OSError, ValueError, RecursionError) as error:
+    except (OSError, ValueError) as error:
         raise UserError(f"{folder / MANIFEST} cannot be read: {error}", fix) from error
-    if not isinstance(manifest, dict) or "sidelight_run" not in manifest:
+    if "sidelight_run" not in manifest:
         raise UserError(f"{folder / MANIFEST} was not written by Sidelight", fix)
     if manifest["sidelight_run"] != FORMAT:
         raise UserError(f"{folder} was written by another version of Sidelight", "run the recipe again")
     return manifest
 
 
-def standing_run(out: Path) -> str:
-    """Time at which the run in a folder was finished; empty where there is none.
+def standing_run(out: Path) -> dict[str, Any]:
+    """Manifest of the run that lies in a folder; empty for a folder that is empty or not there.
 
     Raises:
         UserError: the folder holds something else, which is not overwritten.
     """
-    _refuse_foreign(out)
-    if not out.is_dir() or not any(out.iterdir()):
-        return ""
-    return str(read_manifest(out).get("finished", "at an unknown time"))
-
-
-def _refuse_foreign(out: Path) -> None:
     fix = "choose another place with --out DIR, or move what is there"
-    if out.exists() and not out.is_dir():
+    if not out.exists():
+        return {}
+    if not out.is_dir():
         raise UserError(f"{out} is not a folder", fix)
-    if out.exists() and any(out.iterdir()):
-        manifest = None
-        with suppress(OSError, ValueError, RecursionError):
-            manifest = json.loads(read_regular(out / MANIFEST))
-        if not isinstance(manifest, dict) or "sidelight_run" not in manifest:
-            raise UserError(f"{out} holds files that are no Sidelight run, and is not overwritten", fix)
-
-
-def _put_back(scratch: Path, out: Path) -> None:
-    """Give a run its place again that was moved aside by a process that died between the two renames."""
-    for previous in sorted(scratch.glob(f"{_PREVIOUS}-*")):
-        if not out.exists():
-            previous.rename(out)
+    with suppress(OSError, ValueError):
+        manifest = read_object(out / MANIFEST)
+        if "sidelight_run" in manifest:
+            return manifest
+    if any(out.iterdir()):
+        raise UserError(f"{out} holds files that are no Sidelight run, and is not overwritten", fix)
+    return {}

@@ -15,18 +15,20 @@ from __future__ import annotations
 import json
 import os
 import re
-import secrets
 import shutil
 import tempfile
 import time
-from contextlib import suppress
+from contextlib import contextmanager, suppress
+from glob import escape
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import attrs
-from platformdirs import user_cache_path
 from sidelight_specs import Artifact, SidelightError, UserError
 from sidelight_specs.digests import digest_file, digest_of
+
+from sidelight.cache import cache_folder
+from sidelight.untrusted import read_regular
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -47,7 +49,6 @@ class Entry:
         emitted: full name and artifact of each by-product, in the order of their making.
         warnings: texts that the components said meanwhile.
         files: rendered files, relative to the folder given to the renderer; the first is the one to open first.
-        digest: of the result; empty without one.
     """
 
     component: str
@@ -56,11 +57,6 @@ class Entry:
     emitted: tuple[tuple[str, Artifact], ...] = ()
     warnings: tuple[str, ...] = ()
     files: tuple[str, ...] = ()
-    digest: str = attrs.field()
-
-    @digest.default
-    def _of_result(self) -> str:
-        return self.result.digest() if self.result is not None else ""
 
 
 @attrs.frozen
@@ -77,16 +73,13 @@ class Store:
     """Entries by key, safe against kill, power cuts, and other processes doing the same at the same time.
 
     Args:
-        root: the folder; `$SIDELIGHT_CACHE`, or `sidelight` in the user's cache folder, when None.
+        root: the folder; that of the cache when None.
         notice: told of damaged entries.
     """
 
     def __init__(self, root: Path | None = None, notice: Callable[[str], None] = lambda _: None) -> None:
-        chosen = os.environ.get("SIDELIGHT_CACHE")
-        default = Path(chosen).expanduser().absolute() if chosen else user_cache_path("sidelight", appauthor=False)
-        self.root = root or default
-        self._notice = notice
-        self._scratch: Scratch | None = None
+        self.root, self._notice = root or cache_folder(), notice
+        self._temporary = self.root / "temporary"
 
     def get(self, key: str, made_by: tuple[str, str] | None = None, export: Path | None = None) -> Entry | None:
         """The entry under `key`, verified and loaded; None where there is none, or a damaged one, which is removed.
@@ -94,10 +87,7 @@ class Store:
         Args:
             key: 64 hexadecimal digits.
             made_by: the component and the step that it must come from.
-            export: an empty folder that gets the rendered files.
-
-        Raises:
-            OSError: `export` cannot be written to.
+            export: gets the rendered files.
         """
         folder = self._folder(key)
         try:
@@ -118,56 +108,51 @@ class Store:
         return (self._folder(key) / _DOCUMENT).is_file()
 
     def put(self, key: str, entry: Entry, files: Path | None = None) -> None:
-        """Keep `entry` under `key`; of two writers of one key the first wins.
-
-        Args:
-            key: 64 hexadecimal digits.
-            entry: the result of a step.
-            files: the folder with the rendered files, copied.
+        """Keep `entry`, and a copy of the folder with its rendered files; of two writers of one key the first wins.
 
         Raises:
             UserError: the folder cannot be written to, or the disk is full.
         """
         folder = self._folder(key)
         try:
-            draft = self._draft()
-            if files is not None:
-                shutil.copytree(files, draft / _FILES)
-            write_entry(entry, draft, key)
-            sync_files(draft)
-            folder.parent.mkdir(parents=True, exist_ok=True)
-            try:
-                draft.rename(folder)
-            except OSError:
-                if not folder.exists():
-                    raise
-                shutil.rmtree(draft, ignore_errors=True)  # another process was first
-            sync(folder.parent)
+            with scratch(self._temporary, "store") as temporary:
+                draft = temporary / key
+                draft.mkdir()
+                if files is not None:
+                    shutil.copytree(files, draft / _FILES)
+                write_entry(entry, draft, key)
+                sync(*filter(Path.is_file, draft.rglob("*")))
+                folder.parent.mkdir(parents=True, exist_ok=True)
+                try:
+                    draft.rename(folder)
+                except OSError:
+                    if not folder.exists():  # else another process was first
+                        raise
+                sync(folder.parent)
         except OSError as error:
             fix = "free some space, or set the variable SIDELIGHT_CACHE to a folder that you may write to"
             raise UserError(f"the cache {self.root} cannot be written to: {error.strerror or error}", fix) from error
 
     def close(self) -> None:
-        """Remove this process's temporary folder, and those that killed processes left."""
-        if self._scratch is not None:
-            self._scratch.close()
-            self._scratch = None
+        """Remove the temporary folders of killed processes."""
         with suppress(OSError):  # a cache that may only be read
-            for _ in left_behind(self.root / "temporary", "store"):
+            for _ in left_behind(self._temporary, "store"):
                 pass
 
     def entries(self) -> Iterator[Stored]:
         """Everything kept, in no particular order; also that of earlier layouts, which can be cleared too."""
         for folder in self.root.glob("v[0-9]*/??/*"):
-            if re.fullmatch(r"[0-9a-f]{64}", folder.name):
-                yield _stored(folder)
+            if not re.fullmatch(r"[0-9a-f]{64}", folder.name):
+                continue
+            component, size, used = "", 0, time.time()
+            with suppress(OSError, SidelightError, KeyError):  # removed by another process this moment, or damaged
+                used = folder.stat().st_mtime
+                size = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
+                component = str(read_document(folder)["component"])
+            yield Stored(folder, component, size, used)
 
     def clear(self, older_than: float = 0.0) -> tuple[int, int]:
-        """Remove entries that were last used more than `older_than` seconds ago, and what killed runs left.
-
-        Returns:
-            how many entries were removed, and their size in bytes.
-        """
+        """Remove entries last used more than `older_than` seconds ago; gives how many, and their size in bytes."""
         before = time.time() - older_than
         removed = [entry for entry in self.entries() if older_than <= 0 or entry.used < before]
         for entry in removed:
@@ -178,29 +163,10 @@ class Store:
     def _folder(self, key: str) -> Path:
         return self.root / _LAYOUT / key[:2] / key
 
-    def _draft(self) -> Path:
-        if self._scratch is None:
-            self._scratch = Scratch(self.root / "temporary", "store")
-        return self._scratch.new()
-
     def _remove(self, folder: Path) -> None:
         """Rename first: another process sees the entry whole or not at all."""
-        with suppress(OSError):
-            trash = self._draft() / folder.name
-            folder.rename(trash)
-            if trash.is_dir():
-                shutil.rmtree(trash, ignore_errors=True)
-            else:
-                trash.unlink(missing_ok=True)  # a file or a pipe in the place of an entry
-
-
-def _stored(folder: Path) -> Stored:
-    component, size, used = "", 0, time.time()
-    with suppress(OSError, SidelightError, KeyError):  # removed by another process this moment, or damaged
-        used = folder.stat().st_mtime
-        size = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
-        component = str(read_document(folder)["component"])
-    return Stored(folder, component, size, used)
+        with suppress(OSError), scratch(self._temporary, "store") as trash:
+            folder.rename(trash / folder.name)
 
 
 def write_entry(entry: Entry, folder: Path, key: str) -> None:
@@ -209,29 +175,22 @@ def write_entry(entry: Entry, folder: Path, key: str) -> None:
         entry.result.save(folder / _RESULT)
     for index, (_, artifact) in enumerate(entry.emitted):
         artifact.save(folder / f"emitted-{index}")
-    paths = sorted(path for path in folder.rglob("*") if path.is_file())
     document: dict[str, Any] = {
         "key": key,
         "kind": entry.result.kind if entry.result is not None else "",
         "component": entry.component,
         "step": entry.step,
-        "digest": entry.digest,
         "emitted": [name for name, _ in entry.emitted],
         "warnings": list(entry.warnings),
         "files": list(entry.files),
-        "contents": {path.relative_to(folder).as_posix(): digest_file(path) for path in paths},
+        "contents": digests_below(folder),
     }
     document["seal"] = digest_of(document)
     (folder / _DOCUMENT).write_text(json.dumps(document, indent=1, sort_keys=True) + "\n", encoding="utf-8")
 
 
 def read_entry(folder: Path, key: str, made_by: tuple[str, str] | None = None) -> Entry:
-    """Load and verify an entry.
-
-    Args:
-        folder: the entry's folder.
-        key: under which it is looked for.
-        made_by: the component and the step that it must come from.
+    """Load and verify the entry in a folder; `key` and `made_by` as for `Store.get`.
 
     Raises:
         FileNotFoundError: there is no entry.
@@ -242,110 +201,97 @@ def read_entry(folder: Path, key: str, made_by: tuple[str, str] | None = None) -
         raise SidelightError(f"it is the entry of another key, {document['key']}")
     if made_by not in (None, (document["component"], document["step"])):
         raise SidelightError(f"it was made by {document['component']} in the step `{document['step']}`")
-    _check_contents(folder, document["contents"])
-    emitted = [Artifact.load(folder / f"emitted-{index}") for index in range(len(document["emitted"]))]
-    result = Artifact.load(folder / _RESULT) if document["digest"] else None
-    if (result.kind if result is not None else "") != document["kind"]:
-        raise SidelightError(f"it does not hold a {document['kind'] or 'step without result'}")
+    contents = digests_below(folder)
+    del contents[_DOCUMENT]
+    changed = dict(contents.items() ^ document["contents"].items())
+    if changed:
+        raise SidelightError(f"{min(changed)} is missing, changed or does not belong there")
+    emitted = [(name, Artifact.load(folder / f"emitted-{index}")) for index, name in enumerate(document["emitted"])]
     return Entry(
         component=document["component"],
         step=document["step"],
-        result=result,
-        emitted=tuple(zip(document["emitted"], emitted, strict=True)),
+        result=Artifact.load(folder / _RESULT) if document["kind"] else None,
+        emitted=tuple(emitted),
         warnings=tuple(document["warnings"]),
         files=tuple(document["files"]),
-        digest=document["digest"],
     )
 
 
 def read_document(folder: Path) -> dict[str, Any]:
     """The entry's own document, checked against its seal; raises like `read_entry`."""
-    path = folder / _DOCUMENT
-    if path.exists() and not path.is_file():  # a pipe would never end
-        raise SidelightError(f"{_DOCUMENT} is no regular file")
     try:
-        document: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-        seal = document.pop("seal")
-    except (ValueError, KeyError, AttributeError, TypeError, RecursionError) as error:
+        document = read_object(folder / _DOCUMENT)
+    except ValueError as error:
         raise SidelightError(f"{_DOCUMENT} is damaged ({error})") from error
-    if digest_of(document) != seal:
+    if document.pop("seal", "") != digest_of(document):
         raise SidelightError(f"{_DOCUMENT} is damaged (its seal does not match)")
     return document
 
 
-def _check_contents(folder: Path, contents: dict[str, str]) -> None:
-    """Every file as it was written, and nothing beside them: no link, no pipe, no file that nobody wrote."""
-    paths = (path for path in folder.rglob("*") if path.is_symlink() or not path.is_dir())
-    unknown = {path.relative_to(folder).as_posix() for path in paths} - contents.keys() - {_DOCUMENT}
-    if unknown:
-        raise SidelightError(f"{min(unknown)} does not belong there")
-    for name, digest in contents.items():
-        path = folder / name
-        if path.is_symlink() or not path.is_file() or digest_file(path) != digest:
-            raise SidelightError(f"{name} is missing or changed")
+def read_object(path: Path) -> dict[str, Any]:
+    """The JSON object in a regular file; raises OSError or ValueError where there is none."""
+    try:
+        value = json.loads(read_regular(path))
+    except RecursionError as error:
+        raise ValueError("it is nested too deeply") from error
+    if not isinstance(value, dict):
+        raise ValueError("it is no JSON object")
+    return value
 
 
-class Scratch:
-    """A temporary folder, locked by this process for as long as it lives; `left_behind` finds those of dead ones.
+def digests_below(folder: Path) -> dict[str, str]:
+    """Digest of each file below a folder by its relative path; empty for links and pipes, which are not opened."""
+    paths = sorted(path for path in folder.rglob("*") if path.is_symlink() or not path.is_dir())
+    return {
+        path.relative_to(folder).as_posix(): "" if path.is_symlink() or not path.is_file() else digest_file(path)
+        for path in paths
+    }
+
+
+@contextmanager
+def scratch(parent: Path, name: str) -> Iterator[Path]:
+    """A folder that is removed with the context; locked, so that `left_behind` finds those of dead processes.
+
+    What moves to a place of its own belongs into a folder inside: mkdtemp's own stays unreadable for everybody else.
 
     Args:
         parent: created if need be; on the same file system as the place that the content moves to.
         name: tells several users of one parent apart.
-
-    Raises:
-        OSError: the parent cannot be written to.
     """
+    from filelock import FileLock  # here: `check` only asks which entries there are
 
-    def __init__(self, parent: Path, name: str) -> None:
-        from filelock import FileLock  # here: `check` only asks which entries there are
-
-        parent.mkdir(parents=True, exist_ok=True)
-        self.folder = Path(tempfile.mkdtemp(prefix=f".sidelight-{name}-", dir=parent))
-        self._lock = FileLock(self.folder / _LOCK, thread_local=False)  # a served page closes it in another thread
-        self._lock.acquire(timeout=0)
-
-    def new(self) -> Path:
-        """A fresh, empty folder inside."""
-        folder = self.folder / secrets.token_hex(6)
-        folder.mkdir()  # not mkdtemp, whose folders nobody else may read once they are moved to their place
-        return folder
-
-    def close(self) -> None:
-        """Remove the folder with all that is left in it."""
-        shutil.rmtree(self.folder, ignore_errors=True)
-        self._lock.release(force=True)
+    parent.mkdir(parents=True, exist_ok=True)
+    folder = Path(tempfile.mkdtemp(prefix=f".sidelight-{name}-", dir=parent))
+    try:
+        with FileLock(folder / _LOCK, timeout=0):
+            yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def left_behind(parent: Path, name: str) -> Iterator[Path]:
     """Scratch folders of dead processes, each removed after the caller has looked at it."""
     from filelock import FileLock, Timeout
 
-    pattern = re.compile(re.escape(f".sidelight-{name}-") + "[a-z0-9_]{8}")  # mkdtemp's eight characters
-    for folder in sorted(parent.iterdir()) if parent.is_dir() else ():
+    for folder in sorted(parent.glob(f".sidelight-{escape(name)}-????????")):  # mkdtemp's eight characters
         lock = folder / _LOCK
         with suppress(OSError, Timeout):  # removed by another process, or locked by its owner
-            if pattern.fullmatch(folder.name) and (lock.exists() or time.time() - folder.stat().st_mtime > _YOUNG):
+            if lock.exists() or time.time() - folder.stat().st_mtime > _YOUNG:
                 with FileLock(lock, timeout=0):
                     yield folder
                     shutil.rmtree(folder, ignore_errors=True)
 
 
-def sync_files(folder: Path) -> None:
-    """Bring all files below a folder to the disk, so that a power cut after a rename finds them whole.
+def sync(*paths: Path) -> None:
+    """Bring folders' lists of names, or files, to the disk, so that a power cut after a rename finds them whole.
 
-    Their folders' lists of names follow with the files on the journalling file systems in use; should one not, the
-    digests of a store entry tell.
+    Lists of names inside a new folder follow with its files on the journalling file systems in use; should one not,
+    the digests of a store entry tell.
     """
-    for path in folder.rglob("*"):
-        if path.is_file():
-            sync(path)
-
-
-def sync(path: Path) -> None:
-    """Bring a file, or a folder's list of names, to the disk."""
-    with suppress(OSError):  # Windows opens no folders, and some file systems do not sync them
-        handle = os.open(path, os.O_RDONLY)
-        try:
-            os.fsync(handle)
-        finally:
-            os.close(handle)
+    for path in paths:
+        with suppress(OSError):  # Windows opens no folders, and some file systems do not sync them
+            handle = os.open(path, os.O_RDONLY)
+            try:
+                os.fsync(handle)
+            finally:
+                os.close(handle)

@@ -11,6 +11,7 @@ import attrs
 from sidelight_specs import _codec, kinds
 from sidelight_specs._form import ANY_ROWS, FORM, Form, Numbers, check_leaf, leaves
 from sidelight_specs.errors import SidelightError
+from sidelight_specs.files import read_object, refuse_special
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -99,10 +100,8 @@ class Artifact:
         import numpy as np
 
         try:
-            for name in ("artifact.json", "arrays.npz"):
-                if not (folder / name).is_file():  # a pipe in its place would never end
-                    raise FileNotFoundError(f"{name} is missing, or no regular file")
-            document = json.loads((folder / "artifact.json").read_text(encoding="utf-8"))
+            document = read_object(folder / "artifact.json")
+            refuse_special(folder / "arrays.npz")  # a pipe in its place would never end
             with np.load(folder / "arrays.npz", allow_pickle=False) as stored:
                 arrays = {name: stored[name] for name in stored.files}
             kind = cls if document["kind"] == cls.kind else kinds.find(document["kind"])

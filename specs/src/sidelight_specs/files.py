@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import os
 import stat
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from sidelight_specs.wording import nearest
 
@@ -28,6 +29,22 @@ def read_regular(path: Path, limit: int = -1) -> bytes:
     refuse_special(path)  # before it is opened: opening alone waits for a pipe, and does things to a device
     with path.open("rb") as stream:
         return stream.read(limit)
+
+
+def read_object(path: Path) -> dict[str, Any]:
+    """The JSON object in a regular file.
+
+    Raises:
+        OSError: it cannot be read; `strerror` says why.
+        ValueError: it holds something else.
+    """
+    try:
+        value = json.loads(read_regular(path))
+    except RecursionError as error:
+        raise ValueError("it is nested too deeply") from error
+    if not isinstance(value, dict):
+        raise ValueError("it is no JSON object")
+    return value
 
 
 def refuse_special(path: Path) -> None:

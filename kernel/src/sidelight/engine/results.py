@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any, Self
 from warnings import warn
 
 from sidelight_specs import SidelightError, UserError
-from sidelight_specs.files import read_regular
+from sidelight_specs.files import read_object
 
-from sidelight.engine.store import left_behind, read_object, scratch, sync
+from sidelight.engine.store import left_behind, scratch, sync
 from sidelight.registry.catalog import installed
 from sidelight.registry.load import Observers
 

@@ -18,17 +18,18 @@ import re
 import shutil
 import tempfile
 import time
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from glob import escape
 from pathlib import Path
+from secrets import token_hex
 from typing import TYPE_CHECKING, Any
 
 import attrs
 from sidelight_specs import Artifact, SidelightError, UserError
 from sidelight_specs.digests import digest_file, digest_of
+from sidelight_specs.files import read_object
 
 from sidelight.cache import cache_folder
-from sidelight.untrusted import read_regular
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -79,7 +80,8 @@ class Store:
 
     def __init__(self, root: Path | None = None, notice: Callable[[str], None] = lambda _: None) -> None:
         self.root, self._notice = root or cache_folder(), notice
-        self._temporary = self.root / "temporary"
+        self._temporary, self._exit = self.root / "temporary", ExitStack()
+        self._scratch: Path | None = None
 
     def get(self, key: str, made_by: tuple[str, str] | None = None, export: Path | None = None) -> Entry | None:
         """The entry under `key`, verified and loaded; None where there is none, or a damaged one, which is removed.
@@ -115,26 +117,27 @@ class Store:
         """
         folder = self._folder(key)
         try:
-            with scratch(self._temporary, "store") as temporary:
-                draft = temporary / key
-                draft.mkdir()
-                if files is not None:
-                    shutil.copytree(files, draft / _FILES)
-                write_entry(entry, draft, key)
-                sync(*filter(Path.is_file, draft.rglob("*")))
-                folder.parent.mkdir(parents=True, exist_ok=True)
-                try:
-                    draft.rename(folder)
-                except OSError:
-                    if not folder.exists():  # else another process was first
-                        raise
-                sync(folder.parent)
+            draft = self._draft()
+            if files is not None:
+                shutil.copytree(files, draft / _FILES)
+            write_entry(entry, draft, key)
+            sync(*filter(Path.is_file, draft.rglob("*")))
+            folder.parent.mkdir(parents=True, exist_ok=True)
+            try:
+                draft.rename(folder)
+            except OSError:
+                if not folder.exists():
+                    raise
+                shutil.rmtree(draft, ignore_errors=True)  # another process was first
+            sync(folder.parent)
         except OSError as error:
             fix = "free some space, or set the variable SIDELIGHT_CACHE to a folder that you may write to"
             raise UserError(f"the cache {self.root} cannot be written to: {error.strerror or error}", fix) from error
 
     def close(self) -> None:
-        """Remove the temporary folders of killed processes."""
+        """Remove this process's temporary folder, and those that killed processes left."""
+        self._exit.close()
+        self._scratch = None
         with suppress(OSError):  # a cache that may only be read
             for _ in left_behind(self._temporary, "store"):
                 pass
@@ -163,10 +166,20 @@ class Store:
     def _folder(self, key: str) -> Path:
         return self.root / _LAYOUT / key[:2] / key
 
+    def _draft(self) -> Path:
+        """An empty folder in the scratch folder, which is this process's from the first call to `close`."""
+        if self._scratch is None:
+            self._scratch = self._exit.enter_context(scratch(self._temporary, "store"))
+        draft = self._scratch / token_hex(6)
+        draft.mkdir()
+        return draft
+
     def _remove(self, folder: Path) -> None:
         """Rename first: another process sees the entry whole or not at all."""
-        with suppress(OSError), scratch(self._temporary, "store") as trash:
+        with suppress(OSError):
+            trash = self._draft()
             folder.rename(trash / folder.name)
+            shutil.rmtree(trash, ignore_errors=True)
 
 
 def write_entry(entry: Entry, folder: Path, key: str) -> None:
@@ -228,17 +241,6 @@ def read_document(folder: Path) -> dict[str, Any]:
     return document
 
 
-def read_object(path: Path) -> dict[str, Any]:
-    """The JSON object in a regular file; raises OSError or ValueError where there is none."""
-    try:
-        value = json.loads(read_regular(path))
-    except RecursionError as error:
-        raise ValueError("it is nested too deeply") from error
-    if not isinstance(value, dict):
-        raise ValueError("it is no JSON object")
-    return value
-
-
 def digests_below(folder: Path) -> dict[str, str]:
     """Digest of each file below a folder by its relative path; empty for links and pipes, which are not opened."""
     paths = sorted(path for path in folder.rglob("*") if path.is_symlink() or not path.is_dir())
@@ -263,7 +265,7 @@ def scratch(parent: Path, name: str) -> Iterator[Path]:
     parent.mkdir(parents=True, exist_ok=True)
     folder = Path(tempfile.mkdtemp(prefix=f".sidelight-{name}-", dir=parent))
     try:
-        with FileLock(folder / _LOCK, timeout=0):
+        with FileLock(folder / _LOCK, timeout=0, thread_local=False):  # another thread may end a page that is served
             yield folder
     finally:
         shutil.rmtree(folder, ignore_errors=True)

@@ -21,7 +21,7 @@ from sidelight_specs.documents import (
 )
 from sidelight_specs.problems import Place, Problems
 from sidelight_specs.recipe import COMPONENT_KEYS
-from sidelight_specs.roles import ROLES, SECTIONS
+from sidelight_specs.roles import SECTIONS
 from sidelight_specs.variables import fill_in
 from sidelight_specs.wording import did_you_mean, listing, quoted, show
 
@@ -71,14 +71,7 @@ def _read(path: Path, chain: tuple[Path, ...], problems: Problems, place: Place 
 
 
 def _with_bases(recipe: Value, folder: Path, chain: tuple[Path, ...], problems: Problems) -> Value:
-    """`recipe` laid over what it extends.
-
-    Args:
-        recipe: as it stands in its file.
-        folder: that of the file.
-        chain: the files that were read, each extended by the one before.
-        problems: gets every mistake.
-    """
+    """A recipe laid over what it extends; `chain` holds the files read, each extended by the one before."""
     named = recipe.data["extends"].value if isinstance(recipe.data, dict) and "extends" in recipe.data else None
     if named is None or named.data is None:
         return recipe
@@ -89,11 +82,10 @@ def _with_bases(recipe: Value, folder: Path, chain: tuple[Path, ...], problems: 
         return unreadable
     path = folder / named.data
     links = [os.path.realpath(link) for link in (*chain, path)]  # Path.resolve raises where links form a circle
-    if links[-1] in links[:-1] or len(chain) >= MAX_EXTENDS:
-        circle = " -> ".join(map(os.path.basename, links[links.index(links[-1]) :]))
-        is_circle = links[-1] in links[:-1]
-        way = f"round in a circle: {circle}" if is_circle else f"through more than {MAX_EXTENDS} files"
-        problems.add(f"extends goes {way}", named.place)
+    circle = " -> ".join(map(os.path.basename, links[links.index(links[-1]) :])) if links[-1] in links[:-1] else ""
+    if circle or len(chain) >= MAX_EXTENDS:
+        route = f"round in a circle: {circle}" if circle else f"through more than {MAX_EXTENDS} files"
+        problems.add(f"extends goes {route}", named.place)
         return unreadable
     base = _read(path, chain, problems, named.place)
     return merge(base, recipe) if base.data is not UNREADABLE else base
@@ -177,8 +169,7 @@ def _swapped(recipe: Value, text: str, problems: Problems) -> Value:
 def _swappable(recipe: Value) -> dict[tuple[str, ...], tuple[str, ...]]:
     """The keys that lead to each component of a recipe, to the names that `--swap` may call it by."""
     names: dict[tuple[str, ...], tuple[str, ...]] = {}
-    for role in ROLES.values():
-        section = role.section
+    for section, role in SECTIONS.items():
         components = recipe.data[section].value.data if section in recipe.data else None
         if is_component(components):
             names[section,] = (role.name, section)

@@ -80,25 +80,21 @@ def _compare_images(recipe: Recipe, one: Candidate) -> None:
     made = facts_of(generator, GeneratorFacts).shape
     if generator is None or made is None:
         return
-    if one is recipe.main_inverter and (shape := _other_shape(recipe.data, made)):
-        message = f"{one.use} inverts none of the explained images: they have {shape_text(shape)}, "
+    explained = facts_of(recipe.data, DataFacts).shape
+    if one is recipe.main_inverter and explained and explained != made:
+        message = f"{one.use} inverts none of the explained images: they have {shape_text(explained)}, "
         fix = "use a generator of such images"
         recipe.problems.warn(f"{message}{generator.use} makes {shape_text(made)}", one.place, fix=fix)
     sources = [one.needed("data"), recipe.data if one.role == "explainer" else None]
     inverted = sources if one.needed("inverter") else []  # it has these inverted, and shows new images
-    misfits = {data: shape for data in inverted if data and (shape := _other_shape(data, made))}
+    shapes = {data: facts_of(data, DataFacts).shape for data in inverted if data}
+    misfits = {data: shape for data, shape in shapes.items() if shape and shape != made}
     for data, shape in misfits.items():
         message = f"{one.use} inverts images of {shape_text(shape)} from {data.use}, and {generator.use} makes "
         expected, fix = "a generator and data of one shape", _remedy(data, made)
         one.refuse(message + shape_text(made), expected=expected, fix=fix)
     if not misfits:
         _is_shown(recipe, classifier, generator)
-
-
-def _other_shape(data: Candidate | None, made: Shape) -> Shape | None:
-    """The shape of the images of data, where it is known to be another than the generator's."""
-    shape = facts_of(data, DataFacts).shape
-    return shape if shape != made else None
 
 
 def _is_shown(recipe: Recipe, classifier: Candidate | None, source: Candidate | None) -> None:
@@ -162,7 +158,15 @@ def check_combination(recipe: Recipe) -> None:
         )
     _metrics_measure_something(recipe)
     for one in recipe.components:
-        _has_one_latent_space(one)
+        own = one.needs.get("generator")
+        for slot, other in one.needs.items():
+            theirs = other.needs.get("generator") if other else None
+            if own and theirs and own is not theirs:  # the latents of another generator mean nothing to it
+                one.refuse(
+                    f"{one.use} gets the generator {quoted(own.id)}, "
+                    f"but its {slot} uses the latents of {quoted(theirs.id)}",
+                    expected=f"one generator for both: needs: {{generator: ID}} here or in {with_article(slot)}",
+                )
 
 
 def _metrics_measure_something(recipe: Recipe) -> None:
@@ -182,21 +186,7 @@ def _metrics_measure_something(recipe: Recipe) -> None:
 
 def _kind_given(one: Candidate | ResolvedComponent) -> str:
     """The kind of what a component gives for a metric to measure; empty for none."""
-    kind: str = getattr(one.descriptor, "gives", "") or _GIVEN.get(one.role, "")
-    return kind
-
-
-def _has_one_latent_space(one: Candidate) -> None:
-    """A component and those it needs use one generator: the latents of another mean nothing to it."""
-    own = one.needs.get("generator")
-    for slot, other in one.needs.items():
-        theirs = other.needs.get("generator") if other else None
-        if own and theirs and own is not theirs:
-            one.refuse(
-                f"{one.use} gets the generator {quoted(own.id)}, "
-                f"but its {slot} uses the latents of {quoted(theirs.id)}",
-                expected=f"one generator for both: needs: {{generator: ID}} here or in {with_article(slot)}",
-            )
+    return str(getattr(one.descriptor, "gives", "") or _GIVEN.get(one.role, ""))
 
 
 def warn_of_idle_metrics(recipe: Recipe, built: Mapping[Candidate, ResolvedComponent]) -> None:

@@ -25,7 +25,7 @@ from sidelight_specs.recipe import (
     Explain,
     params_plain,
 )
-from sidelight_specs.roles import ROLES, SECTIONS
+from sidelight_specs.roles import SECTIONS
 from sidelight_specs.wording import did_you_mean, listing, quoted, show
 
 from sidelight.recipe.compose import compose, is_component
@@ -104,13 +104,7 @@ def _asked_about(recipe: Recipe, role: str) -> Candidate | None:
 
 
 def _resolved(recipe: Recipe, ordered: Sequence[Candidate], facts: DataFacts) -> Resolved:
-    """A recipe in which nothing is missing any more.
-
-    Args:
-        recipe: without mistakes.
-        ordered: its components, each after all it needs.
-        facts: of the explained data.
-    """
+    """A recipe without mistakes, its components in an order that puts each after all it needs."""
     built: dict[Candidate, ResolvedComponent] = {}
     for one in ordered:
         available = one.available
@@ -128,10 +122,10 @@ def _resolved(recipe: Recipe, ordered: Sequence[Candidate], facts: DataFacts) ->
     written: Any = recipe.explain
     explain = attrs.evolve(written, data=recipe.data.id, classifier=recipe.classifier.id)
     plain = {"recipe": VERSION, "name": recipe.name, "seed": recipe.seed, "explain": params_plain(explain)}
-    for role in ROLES.values():
+    for section, role in SECTIONS.items():
         own = {one.id: _plain_component(built[one]) for one in recipe.of_role(role.name)}
         if own:
-            plain[role.section] = own[role.name] if list(own) == [role.name] else own
+            plain[section] = own[role.name] if list(own) == [role.name] else own
     return Resolved(
         name=recipe.name,
         seed=recipe.seed,
@@ -168,10 +162,11 @@ class _Structure:
         self.check_version(data["recipe"].value if "recipe" in data else None)
         explained, components = data.get("explain"), tuple(self.components())
         items = items_of(explained, "explain", self.problems)
+        stem = re.sub(r"[^A-Za-z0-9._-]+", "-", path.stem if path else "").strip("-._")
         if len(components) > MAX_COMPONENTS:
             self.problems.add(f"the recipe names more than {MAX_COMPONENTS} components", place)
         return Recipe(
-            name=self.name(data["name"].value) if "name" in data else _name_after(path),
+            name=self.name(data["name"].value) if "name" in data else stem[:100] or "recipe",
             seed=self.seed(data["seed"].value) if "seed" in data else 0,
             explain=read_params(Explain, items, "explain", explained.value.place if explained else place, self.problems)
             or Explain(),
@@ -212,8 +207,7 @@ class _Structure:
         return 0
 
     def components(self) -> Iterator[Candidate]:
-        for role in ROLES.values():
-            section = role.section
+        for section, role in SECTIONS.items():
             value = self.root.data[section].value if section in self.root.data else None
             if value is None or value.data is None:
                 continue
@@ -261,11 +255,6 @@ class _Structure:
             else:
                 subject = f"the need {quoted(slot)} of {path}"
                 refuse(named.value, subject, self.problems, expected="the id of a component of this recipe")
-
-
-def _name_after(path: Path | None) -> str:
-    stem = re.sub(r"[^A-Za-z0-9._-]+", "-", path.stem if path else "").strip("-._")
-    return stem[:100] or "recipe"
 
 
 def _is_use(data: Any) -> bool:

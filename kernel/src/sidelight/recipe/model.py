@@ -117,12 +117,7 @@ class Candidate:
         return noted is not None and not self.note(noted)
 
     def ask(self, subject: str, question: Callable[[ComponentDescriptor, Any], T]) -> T | None:
-        """An answer of its descriptor; None, after a problem, where the plugin's code fails.
-
-        Args:
-            subject: of the question, for messages: `capabilities`.
-            question: called with the descriptor and the parameters.
-        """
+        """An answer of its descriptor, given its parameters; None, after a problem, where the plugin's code fails."""
         if self.descriptor is None or self.params is None:
             return None
         try:

@@ -49,9 +49,8 @@ def look_up(one: Candidate, catalog: Any, *, finished: bool) -> None:
 def _check_kinds(one: Candidate, descriptor: ComponentDescriptor, catalog: Any) -> None:
     """A problem where an explainer gives a kind that nobody registers, or a metric accepts no kind that is."""
     named = {getattr(descriptor, "gives", ""), *getattr(descriptor, "accepts", ())} - {""}
-    if (
-        named and not named & {entry.name for entry in catalog.entries(KIND)} and not named & kinds.names()
-    ):  # the latter loads numpy
+    installed = {entry.name for entry in catalog.entries(KIND)}
+    if named and not named & installed and not named & kinds.names():  # the latter loads numpy
         unknown = " or ".join(map(quoted, sorted(named)))
         expected = f"registered are {', '.join(sorted(kinds.names()))}"
         one.refuse(f"{one.use}: no kind of result {unknown} is registered", expected=expected)

@@ -120,14 +120,7 @@ class Board:
             os.pwrite(self._file, json.dumps((code, (*innermost, *ending))).encode() + b"\0", 0)
 
 
-_board: Board | None = None
-
-
-def connect(file: int) -> Board:
-    """Tell the supervising process of everything from now on."""
-    global _board
-    _board = Board(file)
-    return _board
+board: Board | None = None  # of this process, where it is supervised
 
 
 def doing(text: str, limit: float = 0) -> AbstractContextManager[None]:
@@ -136,7 +129,7 @@ def doing(text: str, limit: float = 0) -> AbstractContextManager[None]:
     Raises:
         RuntimeError: what ran within the context closed the descriptors of the process.
     """
-    return nullcontext() if _board is None else _board.doing(text, limit)
+    return nullcontext() if board is None else board.doing(text, limit)
 
 
 def patience() -> float:

@@ -6,7 +6,7 @@ import argparse
 import re
 from collections import Counter
 from types import SimpleNamespace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import attrs
 from sidelight_specs.commands import Command
@@ -14,17 +14,13 @@ from sidelight_specs.hooks import COMMAND, EXTENSIONS, KIND
 from sidelight_specs.roles import ROLES
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
     from pathlib import Path
 
     from sidelight.cli.host import KernelHost
     from sidelight.engine.api import Forecast
-    from sidelight.engine.results import Run
     from sidelight.recipe.model import Resolved, ResolvedComponent
     from sidelight.registry.load import State
-
-    Declare = Callable[[argparse.ArgumentParser], None]
-    Body = Callable[[argparse.Namespace, KernelHost], int]
 
 COMMANDS: dict[str, Command] = {}
 SPECS = "sidelight-specs"
@@ -36,68 +32,8 @@ _TARGETS = {
 }
 
 
-def _command(summary: str, example: str, *groups: Declare) -> Callable[[Body], SimpleNamespace]:
-    """Add a command of the function's name, with groups of arguments, to `COMMANDS`."""
-
-    def declare(run: Body) -> SimpleNamespace:
-        def add_arguments(parser: argparse.ArgumentParser) -> None:
-            for group in groups:
-                group(parser)
-
-        name = run.__name__
-        COMMANDS[name] = Command(name=name, summary=summary, example=example, module=f"{__name__}:{name}")
-        return SimpleNamespace(add_arguments=add_arguments, run=run)
-
-    return declare
-
-
-def _recipe(parser: argparse.ArgumentParser) -> None:
-    add = parser.add_argument
-    add("recipe", metavar="RECIPE", help="a YAML file")
-    add("--set", metavar="KEY=VALUE", action="append", default=[], help="change one value: explain.count=20")
-    swap = "exchange a component: data=PLUGIN/COMPONENT"
-    add("--swap", metavar="ROLE=USE", action="append", default=[], help=swap)
-    add("--out", metavar="DIR", help="the run's folder (default: runs/ and the recipe's name)")
-
-
-def _computing(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--device", default="auto", help="auto, cpu, cuda, cuda:N or mps (default: auto)")
-    threads = "threads to compute with (default: OMP_NUM_THREADS, or 1)"
-    parser.add_argument("--threads", metavar="N", type=_positive, help=threads)
-
-
-def _quiet(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--quiet", action="store_true", help="show no progress")
-
-
-def _folder(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("run", metavar="RUN", help="the folder of a finished run")
-
-
-def _serving(parser: argparse.ArgumentParser) -> None:
-    add = parser.add_argument
-    add("--use", metavar="USE", help="the renderer that serves (default: the recipe's, or the only one)")
-    add("--host", default="127.0.0.1", help="the interface to listen on (default: 127.0.0.1, this machine alone)")
-    add("--port", type=int, default=0, help="the port (default: any free one)")
-
-
-def _listing(parser: argparse.ArgumentParser) -> None:
-    add = parser.add_argument
-    add("--role", choices=(*ROLES, *EXTENSIONS), help="components of one role alone, or kinds, commands, observers")
-    add("--json", action="store_true", help="write JSON")
-    no_load = "read package metadata alone; plugins in order are then `unchecked`"
-    add("--no-load", action="store_true", help=no_load)
-    hashes = "list distributions, each with the hash that a policy can allow or deny"
-    add("--hashes", action="store_true", help=hashes)
-
-
-def _actions(parser: argparse.ArgumentParser) -> None:
-    actions = parser.add_subparsers(dest="action", metavar="ACTION")
-    actions.add_parser("list", help="sizes by component; what happens without an action")
-    clear = actions.add_parser("clear", help="remove what is kept; later runs make it anew")
-    older = "only what was last used longer ago: 30d, 12h"
-    clear.add_argument("--older-than", metavar="AGE", type=_age, default=0.0, help=older)
-    actions.add_parser("path", help="print the cache's folder")
+def _argument(help: str, **options: Any) -> dict[str, Any]:
+    return {"help": help, **options}
 
 
 def _positive(text: str) -> int:
@@ -107,34 +43,67 @@ def _positive(text: str) -> int:
     return number
 
 
-def _age(text: str) -> float:
-    parts = re.fullmatch(r"(\d+)([smhdw])", text)
-    if not parts:
-        raise argparse.ArgumentTypeError(f'"{text}" is no age; write 30d, 12h or 90m')
-    return float(int(parts[1]) * _SECONDS[parts[2]])
+_FLAG: dict[str, Any] = {"action": "store_true"}
+_MANY: dict[str, Any] = {"action": "append", "default": []}
+_ARGUMENTS = {
+    "recipe": _argument("a YAML file", metavar="RECIPE"),
+    "--set": _argument("change one value: explain.count=20", metavar="KEY=VALUE", **_MANY),
+    "--swap": _argument("exchange a component: data=PLUGIN/COMPONENT", metavar="ROLE=USE", **_MANY),
+    "--out": _argument("the run's folder (default: runs/ and the recipe's name)", metavar="DIR"),
+    "--device": _argument("auto, cpu, cuda, cuda:N or mps (default: auto)", default="auto"),
+    "--threads": _argument("threads to compute with (default: OMP_NUM_THREADS, or 1)", metavar="N", type=_positive),
+    "--quiet": _argument("show no progress", **_FLAG),
+    "run": _argument("the folder of a finished run", metavar="RUN"),
+    "--use": _argument("the renderer that serves (default: the recipe's, or the only one)", metavar="USE"),
+    "--host": _argument("the interface to listen on (default: 127.0.0.1, this machine alone)", default="127.0.0.1"),
+    "--port": _argument("the port (default: any free one)", type=int, default=0),
+    "--role": _argument("components of one role alone, or kinds, commands, observers", choices=(*ROLES, *EXTENSIONS)),
+    "--json": _argument("write JSON", **_FLAG),
+    "--no-load": _argument("read package metadata alone; plugins in order are then `unchecked`", **_FLAG),
+    "--hashes": _argument("list distributions, each with the hash that a policy can allow or deny", **_FLAG),
+}
+_RECIPE, _SERVING, _COMPUTING = "recipe --set --swap --out", "--use --host --port", "--device --threads"
+_RUNS, _SERVES = ("set", "swap", "out", "device", "threads"), ("use", "host", "port", "device", "threads")
+_ENTRY, _STATE = ("use", "role", "distribution", "version", "module"), ("state", "summary", "why", "fix")
+
+
+def _command(summary: str, example: str, names: str, more: Callable[..., None] = lambda _: None) -> Callable[..., Any]:
+    """Add a command that is called as the function is, with these of `_ARGUMENTS` and those that `more` adds."""
+
+    def declare(run: Callable[[argparse.Namespace, KernelHost], int]) -> SimpleNamespace:
+        def add_arguments(parser: argparse.ArgumentParser) -> None:
+            for name in names.split():
+                parser.add_argument(name, **_ARGUMENTS[name])
+            more(parser)
+
+        name = run.__name__
+        COMMANDS[name] = Command(name=name, summary=summary, example=example, module=f"{__name__}:{name}")
+        return SimpleNamespace(add_arguments=add_arguments, run=run)
+
+    return declare
+
+
+def _values(source: Any, names: Iterable[str]) -> dict[str, Any]:
+    return {name: getattr(source, name) for name in names}
 
 
 @_command(
     "run a recipe; results and a page land in a folder",
     "sidelight run recipes/quickstart.yaml --set explain.count=4",
-    _recipe,
-    _computing,
-    _quiet,
+    f"{_RECIPE} {_COMPUTING} --quiet",
 )
 def run(arguments: argparse.Namespace, host: KernelHost) -> int:
     """Run a recipe; say what was measured and where its page lies."""
     from sidelight_specs.results.table import HEADINGS
 
-    finished = _run(arguments, host, progress=not arguments.quiet)
-    table = finished.measurements
+    finished = host.run(arguments.recipe, progress=not arguments.quiet, **_values(arguments, _RUNS))
+    table, cache = finished.measurements, finished.manifest["cache"]
     if len(table):
         host.write_table(HEADINGS, [row.cells for row in table])
-    cache, seconds = finished.manifest["cache"], finished.manifest["seconds"]
-    steps = cache["found"] + cache["made"]
-    counted = f"{cache['found']} of {steps} parts came from the cache; {seconds['total']:.1f} s in all"
+    seconds = f"{finished.manifest['seconds']['total']:.1f} s in all"
+    counts = f"{cache['found']} of {cache['found'] + cache['made']} parts came from the cache; {seconds}"
     pages = [f"open {page}" for page in finished.pages] or [f"results are in {finished.folder}"]
-    for line in (*table.notes, counted, *pages):
-        host.write(line)
+    host.write("\n".join((*table.notes, counts, *pages)))
     finished.check()
     return 0
 
@@ -142,9 +111,7 @@ def run(arguments: argparse.Namespace, host: KernelHost) -> int:
 @_command(
     "open a finished run as a live page on this machine",
     "sidelight serve runs/quickstart",
-    _folder,
-    _serving,
-    _computing,
+    f"run {_SERVING} {_COMPUTING}",
 )
 def serve(arguments: argparse.Namespace, host: KernelHost) -> int:
     """Serve a finished run until Ctrl-C."""
@@ -154,36 +121,24 @@ def serve(arguments: argparse.Namespace, host: KernelHost) -> int:
 @_command(
     "run a recipe and open it as a live page",
     "sidelight explore recipes/interactivity.yaml",
-    _recipe,
-    _serving,
-    _computing,
+    f"{_RECIPE} {_SERVING} {_COMPUTING}",
 )
 def explore(arguments: argparse.Namespace, host: KernelHost) -> int:
     """Run a recipe (what is stored is not made again) and serve it; where a step failed, the rest can be explored."""
-    return _serve(_run(arguments, host).folder, arguments, host)
-
-
-def _run(arguments: argparse.Namespace, host: KernelHost, *, progress: bool = True) -> Run:
-    names = ("set", "swap", "out", "device", "threads")
-    return host.run(arguments.recipe, progress=progress, **{name: getattr(arguments, name) for name in names})
+    return _serve(host.run(arguments.recipe, **_values(arguments, _RUNS)).folder, arguments, host)
 
 
 def _serve(folder: str | Path, arguments: argparse.Namespace, host: KernelHost) -> int:
     import sidelight
 
-    settings = {name: getattr(arguments, name) for name in ("use", "host", "port", "device", "threads")}
-    sidelight.serve(folder, **settings, announce=lambda address: host.write(f"open {address}\nCtrl-C ends it"))
+    picked = _values(arguments, _SERVES)
+    sidelight.serve(folder, announce=lambda address: host.write(f"open {address}\nCtrl-C ends it"), **picked)
     return 0
 
 
-@_command("find every mistake in a recipe without loading a model", "sidelight check recipes/quickstart.yaml", _recipe)
+@_command("find every mistake in a recipe without loading a model", "sidelight check recipes/quickstart.yaml", _RECIPE)
 def check(arguments: argparse.Namespace, host: KernelHost) -> int:
-    """Check a recipe; say how its components are wired, and what a run would write and compute.
-
-    Raises:
-        RecipeError: it has mistakes; all of them are listed.
-        UserError: the run's folder holds something else.
-    """
+    """Check a recipe; say how its components are wired, and what a run would write and compute."""
     from sidelight.engine.api import forecast
     from sidelight.recipe.load import load_recipe
 
@@ -191,11 +146,8 @@ def check(arguments: argparse.Namespace, host: KernelHost) -> int:
     ahead = forecast(recipe, arguments.out)
     host.write(f"{recipe.name} ({arguments.recipe}), seed {recipe.seed}: no mistakes found\n")
     host.write_table(("COMPONENT", "USE", "VERSION", "GETS", "GIVES"), [_wiring(one) for one in recipe.components])
-    host.write()
-    for line in (*_questions(recipe), *_steps(recipe, ahead)):
-        host.write(line)
-    for warning in recipe.warnings:
-        host.write(f"\nwarning: {warning.render()}")
+    warnings = (f"\nwarning: {warning.render()}" for warning in recipe.warnings)
+    host.write("\n".join(("", *_questions(recipe), *_steps(recipe, ahead), *warnings)))
     return 0
 
 
@@ -239,41 +191,37 @@ def _steps(recipe: Resolved, ahead: Forecast) -> Iterator[str]:
     yield f"computes  {'; '.join(filter(None, (least, most))) or 'nothing'}"
 
 
-@_command("list what is installed and whether it works", "sidelight plugins --role explainer", _listing)
+@_command(
+    "list what is installed and whether it works",
+    "sidelight plugins --role explainer",
+    "--role --json --no-load --hashes",
+)
 def plugins(arguments: argparse.Namespace, host: KernelHost) -> int:
     """List components, kinds, commands and observers; a broken one is no error of this command."""
     if arguments.hashes:
         return _hashes(host, as_json=arguments.json)
-    entries = [one for one in host.installed() if arguments.role in (None, one.role)]
+    wanted = [one for one in host.installed() if arguments.role in (None, one.role)]
     if not arguments.role:  # the built-in kinds are no news to anybody
-        entries = [entry for entry in entries if entry.distribution != SPECS]
-    states = _with_rivals(host.catalog.states(entries, load=not arguments.no_load))
-    rows = [_cells(state) for state in states]
+        wanted = [one for one in wanted if one.distribution != SPECS]
+    states = _with_rivals(host.catalog.states(wanted, load=not arguments.no_load))
     if arguments.json:
-        problems = [attrs.asdict(fault) for fault in host.catalog.problems()]
-        host.write_json({"components": rows, "problems": problems})
+        components = [_values(one.entry, _ENTRY) | _values(one, _STATE) for one in states]
+        host.write_json({"components": components, "problems": [attrs.asdict(one) for one in host.catalog.problems()]})
         return 0
-    if rows:
-        columns = ("use", "role", "distribution", "version", "state", "summary")
-        headings = ("COMPONENT", *map(str.upper, columns[1:]))
-        host.write_table(headings, [tuple(row[name] for name in columns) for row in rows])
+    if states:
+        rows = [(*_values(one.entry, _ENTRY[:-1]).values(), one.state, one.summary) for one in states]
+        host.write_table(("COMPONENT", "ROLE", "DISTRIBUTION", "VERSION", "STATE", "SUMMARY"), rows)
     else:
         host.write("no component is installed; plugins are packages whose names usually begin with sidelight-")
-    for heading in ("broken", "blocked"):
-        reasons = [f"  {state.why}\n    fix: {state.fix}" for state in states if state.state == heading]
-        if reasons:
-            host.write("\n".join((f"\n{heading}:", *reasons)))
-    if faults := host.problems():
-        host.write("\n".join(("\nproblems with installed distributions:", *(f"  {fault}" for fault in faults))))
+    for state in ("broken", "blocked"):
+        if reasons := [f"  {one.why}\n    fix: {one.fix}" for one in states if one.state == state]:
+            host.write("\n".join((f"\n{state}:", *reasons)))
+    if problems := host.problems():
+        host.write("\n  ".join(("\nproblems with installed distributions:", *problems)))
     if states:
         counts = Counter(state.state for state in states)
         host.write("\n" + ", ".join(f"{count} {state}" for state, count in counts.items()))
     return 0
-
-
-def _cells(state: State) -> dict[str, str]:
-    entry = {name: getattr(state.entry, name) for name in ("use", "role", "distribution", "version", "module")}
-    return entry | {name: getattr(state, name) for name in ("state", "summary", "why", "fix")}
 
 
 def _with_rivals(states: tuple[State, ...]) -> tuple[State, ...]:
@@ -294,18 +242,33 @@ def _hashes(host: KernelHost, *, as_json: bool) -> int:
     """The distributions that announce something, each with its version and hash."""
     from sidelight.registry.policy import installed_hash
 
-    headings = ("distribution", "version", "hash")
-    known = sorted({(one.distribution, one.version) for one in host.installed()})
-    rows = [(name, version, installed_hash(name)) for name, version in known if name != SPECS]
+    known = sorted({(one.distribution, one.version) for one in host.installed() if one.distribution != SPECS})
+    rows = [(name, version, installed_hash(name)) for name, version in known]
     if as_json:
-        host.write_json([dict(zip(headings, row, strict=True)) for row in rows])
+        host.write_json([dict(zip(("distribution", "version", "hash"), row, strict=True)) for row in rows])
     else:
         cells = [(name, version, digest or "none: editable, or unreadable") for name, version, digest in rows]
-        host.write_table([heading.upper() for heading in headings], cells)
+        host.write_table(("DISTRIBUTION", "VERSION", "HASH"), cells)
     return 0
 
 
-@_command("show what is kept of earlier runs, or clear it", "sidelight cache clear --older-than 30d", _actions)
+def _add_actions(parser: argparse.ArgumentParser) -> None:
+    actions = parser.add_subparsers(dest="action", metavar="ACTION")
+    actions.add_parser("list", help="sizes by component; what happens without an action")
+    clear = actions.add_parser("clear", help="remove what is kept; later runs make it anew")
+    older = "only what was last used longer ago: 30d, 12h"
+    clear.add_argument("--older-than", metavar="AGE", type=_age, default=0.0, help=older)
+    actions.add_parser("path", help="print the cache's folder")
+
+
+def _age(text: str) -> float:
+    parts = re.fullmatch(r"(\d+)([smhdw])", text)
+    if not parts:
+        raise argparse.ArgumentTypeError(f'"{text}" is no age; write 30d, 12h or 90m')
+    return float(int(parts[1]) * _SECONDS[parts[2]])
+
+
+@_command("show what is kept of earlier runs, or clear it", "sidelight cache clear --older-than 30d", "", _add_actions)
 def cache(arguments: argparse.Namespace, host: KernelHost) -> int:
     """List the sizes of finished steps by component, remove them, or print the store's folder."""
     from sidelight.engine.store import Store
@@ -331,8 +294,8 @@ def cache(arguments: argparse.Namespace, host: KernelHost) -> int:
 
 def human_size(size: float) -> str:
     """`0 B`, `12.3 kB`, `4.0 MB`, in powers of 1000."""
-    for unit in ("B", "kB", "MB", "GB"):
-        if size < 1000:
-            return f"{size:.0f} B" if unit == "B" else f"{size:.1f} {unit}"
+    units = ["B", "kB", "MB", "GB", "TB"]
+    while size >= 1000 and len(units) > 1:
         size /= 1000
-    return f"{size:.1f} TB"
+        del units[0]
+    return f"{size:.{int(units[0] != 'B')}f} {units[0]}"

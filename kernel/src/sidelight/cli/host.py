@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, TextIO
+from typing import TYPE_CHECKING, Any
 
 from sidelight_specs import UserError
 from sidelight_specs.host import Available, Host, Installed
@@ -49,12 +49,21 @@ class KernelHost(Host):
         """Write a table: columns aligned by spaces, in colour on a terminal; empty columns are left out."""
         used = [index for index in range(len(headings)) if any(row[index] for row in rows)]
         table = [[headings[index] for index in used], *([clean(row[index]) for index in used] for row in rows)]
-        if sys.stdout.isatty():
-            _write_rich(table)
+        if not sys.stdout.isatty():
+            widths = [max(map(len, column)) for column in zip(*table, strict=True)]
+            for row in table:
+                print("  ".join(map(str.ljust, row, widths)).rstrip())
             return
-        widths = [max(len(row[column]) for row in table) for column in range(len(used))]
-        for row in table:
-            print("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
+        from rich.console import Console
+        from rich.table import Table
+        from rich.text import Text
+
+        rich = Table(box=None, pad_edge=False, header_style="bold")
+        for heading in table[0]:
+            rich.add_column(heading, no_wrap=heading != table[0][-1])  # a narrow terminal cuts the last column
+        for row in table[1:]:
+            rich.add_row(*(Text(cell, style=STYLES.get(cell, ""), no_wrap=True, overflow="ellipsis") for cell in row))
+        Console(highlight=False, markup=False).print(rich)
 
     @cached_property
     def catalog(self) -> Catalog:
@@ -106,25 +115,8 @@ def write_error(text: str) -> None:
     """Write `error: ...` to stderr, the word in colour on a terminal."""
     prefix = "error: "
     if sys.stderr.isatty():
-        _console(sys.stderr).print(prefix, style=STYLES["error"], end="")
+        from rich.console import Console
+
+        Console(stderr=True, highlight=False).print(prefix, style=STYLES["error"], end="")
         prefix = ""
     print(clean(prefix + text), file=sys.stderr)
-
-
-def _write_rich(table: list[list[str]]) -> None:
-    from rich.table import Table
-    from rich.text import Text
-
-    headings = table[0]
-    rich = Table(box=None, pad_edge=False, header_style="bold")
-    for heading in headings:
-        rich.add_column(heading, no_wrap=heading != headings[-1])  # a narrow terminal cuts the last column
-    for row in table[1:]:
-        rich.add_row(*(Text(cell, style=STYLES.get(cell, ""), no_wrap=True, overflow="ellipsis") for cell in row))
-    _console(sys.stdout).print(rich)
-
-
-def _console(stream: TextIO) -> Any:
-    from rich.console import Console
-
-    return Console(file=stream, highlight=False, markup=False)

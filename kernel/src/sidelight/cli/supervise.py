@@ -58,8 +58,14 @@ def _here(argv: list[str]) -> int:
 def _work(argv: list[str], file: int, parent: int) -> int:
     """The child: do what the command says, and note that it is done."""
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-    board = underway.connect(file)
-    _die_with(parent)
+    underway.board = board = underway.Board(file)
+    if sys.platform.startswith("linux"):  # have the kernel kill this process when its parent is killed
+        import ctypes
+
+        with suppress(OSError, AttributeError):
+            ctypes.CDLL(None).prctl(1, signal.SIGKILL)  # PR_SET_PDEATHSIG
+        if os.getppid() != parent:  # it died before the call
+            os.kill(os.getpid(), signal.SIGKILL)
     if "--debug" in argv:
         import faulthandler
 
@@ -72,17 +78,6 @@ def _work(argv: list[str], file: int, parent: int) -> int:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     board.done(code)
     return code
-
-
-def _die_with(parent: int) -> None:
-    """Have Linux kill this process when its parent is killed; elsewhere the work is finished alone."""
-    if sys.platform.startswith("linux"):
-        import ctypes
-
-        with suppress(OSError, AttributeError):
-            ctypes.CDLL(None).prctl(1, signal.SIGKILL)  # PR_SET_PDEATHSIG
-        if os.getppid() != parent:  # it died before the call
-            os.kill(os.getpid(), signal.SIGKILL)
 
 
 class _Supervision:
@@ -163,10 +158,9 @@ class _Supervision:
             signal.signal(number, signal.SIG_DFL)
             signal.pthread_sigmask(signal.SIG_UNBLOCK, {number})
             os.kill(os.getpid(), number)
+        end = f"crashed the Python process ({name})" if number else f"ended the Python process with status {status}"
         if number == signal.SIGKILL:
             end = "was under way when the Python process was killed (SIGKILL), perhaps because memory ran out"
-            return self._fail(f"{suspect} {end}")
-        end = f"crashed the Python process ({name})" if number else f"ended the Python process with status {status}"
         return self._fail(f"{suspect} {end}")
 
     def _fail(self, text: str, advice: str = "") -> int:

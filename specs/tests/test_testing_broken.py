@@ -87,6 +87,12 @@ def test_a_broken_component_fails_its_own_check_only(plan, role, name):
     assert len(failed[name]) > 10  # the message says what is wrong
 
 
+def test_an_example_is_refused_in_the_words_of_the_recipe_reader(plan):
+    text = failures(plan["explainer", "example"])["example"]
+    assert text.startswith('the example, at with.label: "label" of example is 5\n')
+    assert 'hint: write it in quotes: "5"' in text
+
+
 def test_every_check_has_a_component_that_fails_it():
     assert sorted(CHECKS) == sorted(name for _, name in BAD)
 

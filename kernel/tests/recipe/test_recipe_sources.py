@@ -186,7 +186,13 @@ def test_a_long_chain(mistake):
 
 @pytest.mark.parametrize("value", ["[a.yaml]", "3", "{a: b}", "true"])
 def test_extends_names_one_file(mistake, value):
-    assert "extends must name a recipe file" in mistake(f"extends: {value}\n")
+    found = mistake(f"extends: {value}\n")
+    assert found.startswith("recipe.yaml:1:10: extends is ")
+    assert "expected: the path of a recipe file, as text" in found
+
+
+def test_extends_that_cannot_be_read_is_one_mistake(mistakes):
+    assert len(mistakes("extends: !file base.yaml\n")) == 1
 
 
 def test_the_error_is_for_the_user(load):

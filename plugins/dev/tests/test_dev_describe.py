@@ -8,8 +8,11 @@ import pytest
 import yaml
 from sidelight.cli import main
 from sidelight_dev.describe import snippet
+from sidelight_specs.documents import read_yaml, to_plain
 from sidelight_specs.params import ParamType
+from sidelight_specs.problems import Problems
 from sidelight_specs.roles import SECTIONS
+from sidelight_specs.variables import fill_in
 
 from .conftest import EXPLAINER
 
@@ -205,10 +208,12 @@ def test_debug_shows_what_a_broken_plugin_raised(site, capsys):
 
 @pytest.mark.parametrize("section", SECTIONS)
 def test_a_snippet_is_a_section_of_a_recipe(section):
-    example = {"name": "on", "rate": 1e-5, "sides": (1, 2)}
-    held = yaml.safe_load(snippet("acme/thing", SECTIONS[section].name, example))[section]
+    example = {"name": "on", "rate": 1e-5, "sides": (1, 2), "label": "${name}"}
+    text, problems = snippet("acme/thing", SECTIONS[section].name, example), Problems()
+    held = to_plain(fill_in(read_yaml(text, "recipe.yaml", problems), problems))[section]
+    assert not problems.mistakes
     choice = held if "use" in held else held["thing"]
-    assert choice == {"use": "acme/thing", "with": {"name": "on", "rate": 1e-5, "sides": [1, 2]}}
+    assert choice == {"use": "acme/thing", "with": {**example, "sides": [1, 2]}}
 
 
 @pytest.mark.parametrize(

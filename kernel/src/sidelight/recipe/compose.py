@@ -18,6 +18,7 @@ from sidelight_specs.documents import (
     read_plain,
     read_yaml,
     read_yaml_file,
+    refuse,
 )
 from sidelight_specs.problems import Place, Problems
 from sidelight_specs.recipe import COMPONENT_KEYS
@@ -77,8 +78,7 @@ def _with_bases(recipe: Value, folder: Path, chain: tuple[Path, ...], problems: 
         return recipe
     unreadable = Value(UNREADABLE, recipe.place)
     if not isinstance(named.data, str):
-        message = f"extends must name a recipe file, got {show(named.data)}"
-        problems.add(message, named.place, expected="a path, as text")
+        refuse(named, "extends", problems, expected="the path of a recipe file, as text")
         return unreadable
     path = folder / named.data
     links = [os.path.realpath(link) for link in (*chain, path)]  # Path.resolve raises where links form a circle

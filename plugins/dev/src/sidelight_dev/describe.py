@@ -9,6 +9,7 @@ import attrs
 import yaml
 from sidelight_specs.descriptors import CAPABILITIES
 from sidelight_specs.params import bounds_text, describe
+from sidelight_specs.recipe import plain_value
 from sidelight_specs.roles import ROLES
 
 if TYPE_CHECKING:
@@ -66,7 +67,7 @@ def facts(component: Available) -> dict[str, Any]:
 def snippet(use: str, role: str, example: dict[str, Any]) -> str:
     """YAML for a recipe: the section of the role with this component in it."""
     section = ROLES[role].section
-    choice = {"use": use, **({"with": _plain(example)} if example else {})}
+    choice = {"use": use, **({"with": plain_value(example)} if example else {})}
     # A section named in the plural takes ids; the component's own name is a good one.
     entry = choice if section == role else {use.rpartition("/")[2]: choice}
     return yaml.safe_dump({section: entry}, sort_keys=False, default_flow_style=False, allow_unicode=True).rstrip()

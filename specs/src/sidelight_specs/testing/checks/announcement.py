@@ -13,11 +13,13 @@ import attrs
 
 from sidelight_specs import kinds, roles
 from sidelight_specs.descriptors import CAPABILITIES
-from sidelight_specs.documents import UNREADABLE, read_params, read_plain
+from sidelight_specs.documents import read_params, read_plain
 from sidelight_specs.hooks import EXTENSIONS
 from sidelight_specs.params import describe
 from sidelight_specs.problems import Place, Problems
+from sidelight_specs.recipe import plain_value
 from sidelight_specs.testing.checks.registry import check
+from sidelight_specs.variables import fill_in
 
 if TYPE_CHECKING:
     from sidelight_specs.testing.case import Case
@@ -91,8 +93,9 @@ def parameters(case: Case) -> None:
 def example(case: Case) -> None:
     """A recipe takes the example: known parameters, with values of their types and within their bounds."""
     source, problems = "the example", Problems()
-    items = read_plain(case.example, problems, source).data
-    if items is not UNREADABLE:
+    recipe = read_plain({"with": plain_value(case.example)}, problems, source)
+    if not problems.mistakes:
+        items = fill_in(recipe, problems).data["with"].value.data
         read_params(case.descriptor.params, items, case.descriptor.name, Place(source), problems)
     assert not problems.mistakes, "\n".join(problem.render() for problem in problems.ordered)
 

@@ -4,9 +4,11 @@ import copy
 import json
 from pathlib import Path
 
+import attrs
 import pytest
 import sidelight
 from sidelight.cli import main
+from sidelight.registry.catalog import Catalog, installed
 from sidelight_specs import Cancelled, UserError
 
 
@@ -78,11 +80,16 @@ def test_a_watcher_may_cancel_a_loop():
         advance()
 
 
-def test_several_renderers_that_serve_have_to_be_chosen_between():
-    from sidelight.engine.api import only
-
-    assert only(("toy/live",)) == "toy/live"
-    with pytest.raises(UserError, match="several"):
-        only(("a/live", "b/live"))
-    with pytest.raises(UserError, match="no installed renderer"):
-        only(())
+def test_several_renderers_that_serve_have_to_be_chosen_between(toys, monkeypatch):
+    folder, opened = toys.run().folder, []
+    live = next(one for one in installed().usable("renderer") if one.use == "toy/live")
+    for able, message in (
+        ([], "no installed renderer serves a live page"),
+        ([live, attrs.evolve(live, use="toy/other")], "several renderers serve a live page: toy/live, toy/other"),
+    ):
+        monkeypatch.setattr(Catalog, "usable", lambda *_, able=able: able)
+        with pytest.raises(UserError, match=message):
+            sidelight.serve(folder)
+    monkeypatch.setattr(Catalog, "usable", lambda *_: [live])
+    sidelight.serve(folder, port=7, announce=opened.append)
+    assert opened == ["http://127.0.0.1:7/"]

@@ -93,13 +93,24 @@ def test_a_real_run_shows_itself(toys, monkeypatch):
     assert repr(finished).startswith("<sidelight.Run 'toys': 6 questions, 2 explanations, in ")
 
 
+STEP = StepFacts(title="fit x", verb="fit", use="toy/x", id="x", role="classifier", number=1, total=2)
+
+
+def start(display, title, total=1):
+    display.sidelight_step_started(attrs.evolve(STEP, title=title, total=total))
+
+
+def finish(display, title, total=1, seconds=1.0):
+    display.sidelight_step_finished(attrs.evolve(STEP, title=title, total=total), seconds, 1, 0, "")
+
+
 def test_plain_lines():
     stream = io.StringIO()
     reporter = Display(stream)
-    reporter.started("[1/2] fit classifier")
+    start(reporter, "fit classifier", 2)
     with reporter.loop("training", 100) as advance:
         advance()
-    reporter.finished("[1/2] fit classifier", "done in 2.0 s")
+    finish(reporter, "fit classifier", 2, 2.0)
     reporter.close()
     assert stream.getvalue() == "[1/2] fit classifier ...\n[1/2] fit classifier: done in 2.0 s\n"
 
@@ -118,9 +129,6 @@ def test_plain_lines_tell_now_and_then_how_far_a_long_loop_is():
         "      training: 6 of 40, about 6 min left",
         "      drawing: 3",
     ]
-
-
-STEP = StepFacts(title="fit x", verb="fit", use="toy/x", id="x", role="classifier", number=1, total=2)
 
 
 @pytest.mark.parametrize(
@@ -146,13 +154,13 @@ def test_a_failure_is_said_and_its_bar_removed():
 
 def test_bars_show_the_step_and_its_loops(capsys):
     reporter = Bars()
-    reporter.started("[1/1] fit [classifier]")
+    start(reporter, "fit [classifier]", 1)
     with reporter.loop("training", 3) as advance:
         for _ in range(3):
             advance()
         assert [task.completed for task in reporter._progress.tasks] == [0, 3]
         assert reporter._progress.tasks[1].total == 3
-    reporter.finished("[1/1] fit [classifier]", "done in 1.0 s")
+    finish(reporter, "fit [classifier]", 1, 1.0)
     assert reporter._progress.tasks == []
     reporter.close()
     assert "[1/1] fit [classifier]: done in 1.0 s" in capsys.readouterr().err
@@ -162,11 +170,11 @@ def test_no_reporter_lets_a_text_drive_the_terminal():
     plain, terminal = io.StringIO(), io.StringIO()
     evil = "\x1b]0;owned\x07"
     for reporter in (Display(plain), Bars(Console(file=terminal, force_terminal=True, width=80))):
-        reporter.started(evil)
+        start(reporter, evil)
         with reporter.loop(evil, 2) as advance:
             advance()
         reporter.say(f"warning: {evil}")
-        reporter.finished(evil, "done")
+        finish(reporter, evil)
         reporter.close()
     for shown in (plain.getvalue(), terminal.getvalue()):
         assert "\x1b]0" not in shown
@@ -177,10 +185,10 @@ def test_no_reporter_lets_a_text_drive_the_terminal():
 def test_bars_leave_nothing_behind_a_step_that_has_ended():
     terminal = io.StringIO()
     reporter = Bars(Console(file=terminal, force_terminal=True, width=80))
-    reporter.started("[1/1] explain")
+    start(reporter, "explain", 1)
     with reporter.loop("images", 1) as advance:
         advance()
-    reporter.finished("[1/1] explain", "done in 1.0 s")
+    finish(reporter, "explain", 1, 1.0)
     reporter.close()
     before, _, after = terminal.getvalue().partition("done in 1.0 s")
     assert "0/?" in before
@@ -192,7 +200,7 @@ def test_the_display_follows_the_terminal(monkeypatch, capsys):
     for show, shown in ((False, ""), (True, "[1/1] explain ...\n")):
         display = choose_display(show=show)
         assert type(display) is Display
-        display.started("[1/1] explain")
+        start(display, "explain", 1)
         with display.loop("images", 1) as advance:
             advance()
         assert capsys.readouterr().err == shown

@@ -84,22 +84,14 @@ def default_folder(resolved: Resolved, out: str | Path | None) -> Path:
 
 @frozen
 class Forecast:
-    """Forecast of a run.
-
-    Args:
-        out: its folder.
-        overwrites: when the run that lies there was finished; empty where there is none.
-        device: the kind of device that is assumed.
-        stored, computed: titles of the steps that the store holds, and of those that it does not hold.
-        open: how many steps are looked up on the way.
-    """
+    """Forecast of a run; steps are told by their titles."""
 
     out: Path
-    overwrites: str
-    device: str
+    overwrites: str  # when the run that lies there was finished; empty where there is none
+    device: str  # the kind that is assumed
     stored: tuple[str, ...]
     computed: tuple[str, ...]
-    open: int
+    open: int  # how many steps are looked up on the way
 
 
 def forecast(resolved: Resolved, out: str | Path | None = None) -> Forecast:
@@ -206,25 +198,14 @@ def serve(
 
 
 def _renderer(recipe: dict[str, Any], use: str | None, catalog: Catalog) -> dict[str, Any]:
-    """Section of the one renderer that serves; the recipe's own keeps its parameters."""
+    """Section of the one renderer that serves: the recipe's own, with its parameters, or the only one installed."""
+    able = [one.use for one in catalog.usable("renderer") if "serves" in one.descriptor.capabilities]
     section = recipe.get("renderers", {})
-    own = {"renderer": section} if isinstance(section.get("use"), str) else section
-    able = serving(catalog)
-    for name, one in own.items():
+    for name, one in ({"renderer": section} if isinstance(section.get("use"), str) else section).items():
         if one["use"] in able and use in (None, one["use"]):
             return {name: one}
-    return {"live": {"use": use or only(able)}}
-
-
-def serving(catalog: Catalog) -> tuple[str, ...]:
-    """The installed renderers that provide `serves`."""
-    return tuple(one.use for one in catalog.usable("renderer") if "serves" in one.descriptor.capabilities)
-
-
-def only(able: tuple[str, ...]) -> str:
-    """The one renderer that serves, where the recipe and the user name none."""
-    if not able:
+    if use is None and not able:
         raise UserError("no installed renderer serves a live page", "install a plugin with one: `sidelight plugins`")
-    if len(able) > 1:
+    if use is None and len(able) > 1:
         raise UserError(f"several renderers serve a live page: {', '.join(able)}", "name one with --use")
-    return able[0]
+    return {"live": {"use": use or able[0]}}

@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from rich.console import Console
-    from rich.progress import TaskID
     from sidelight_specs.observers import StepFacts
     from sidelight_specs.stage import Watcher
 
@@ -39,6 +38,10 @@ def watching(watcher: Watcher) -> Iterator[None]:
         _WATCHER.reset(token)
 
 
+def _title(step: StepFacts) -> str:
+    return f"[{step.number}/{step.total}] {step.title}"
+
+
 class Display:
     """One line when a step starts, one when it ends, and one now and then in a long loop.
 
@@ -52,26 +55,18 @@ class Display:
 
     @hookimpl
     def sidelight_step_started(self, step: StepFacts) -> None:
-        """Show `[2/9] explain explainers.cdeepex`."""
-        self.started(f"[{step.number}/{step.total}] {step.title}")
+        """Say `[2/9] explain explainers.cdeepex ...`."""
+        self.say(f"{_title(step)} ...")
 
     @hookimpl
     def sidelight_step_finished(self, step: StepFacts, seconds: float, made: int, found: int, error: str) -> None:
-        """Show `stored`, `done in 4.1 s`, or `done in 4.1 s (3 of 4 parts stored)`."""
+        """Say `stored`, `done in 4.1 s`, or `done in 4.1 s (3 of 4 parts stored)`."""
         outcome = f"done in {seconds:.1f} s" if made or not found else "stored"
         if made and found:
             outcome += f" ({found} of {found + made} parts stored)"
-        self.finished(f"[{step.number}/{step.total}] {step.title}", "failed" if error else outcome)
+        self.say(f"{_title(step)}: {'failed' if error else outcome}")
         if error:
             self.say(f"failed, and the run goes on: {error}")
-
-    def started(self, title: str) -> None:
-        """A step begins."""
-        self.say(f"{title} ...")
-
-    def finished(self, title: str, outcome: str) -> None:
-        """A step has ended."""
-        self.say(f"{title}: {outcome}")
 
     @contextmanager
     def loop(self, label: str, total: int | None) -> Iterator[Callable[[], None]]:
@@ -136,18 +131,18 @@ class Bars(Display):
         )
         self._progress = progress.Progress(*columns, console=console or Console(stderr=True), transient=True)
         self._progress.start()
-        self._step: TaskID | None = None
 
-    def started(self, title: str) -> None:
+    @hookimpl
+    def sidelight_step_started(self, step: StepFacts) -> None:
         """Show the step while it lasts, beside the bars of its loops."""
-        self._step = self._progress.add_task(clean(title), total=None)
+        self._step = self._progress.add_task(clean(_title(step)), total=None)
 
-    def finished(self, title: str, outcome: str) -> None:
+    @hookimpl
+    def sidelight_step_finished(self, step: StepFacts, seconds: float, made: int, found: int, error: str) -> None:
         """Leave a line that says how it ended."""
-        if self._step is not None:
-            self._progress.remove_task(self._step)
-            self._progress.refresh()  # else the line below would be followed by the bar as it was last drawn
-        super().finished(title, outcome)
+        self._progress.remove_task(self._step)
+        self._progress.refresh()  # else the line below would be followed by the bar as it was last drawn
+        super().sidelight_step_finished(step, seconds, made, found, error)
 
     @contextmanager
     def show_loop(self, label: str, total: int | None) -> Iterator[Callable[[], None]]:

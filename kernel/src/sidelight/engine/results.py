@@ -49,9 +49,7 @@ class Run:
     def check(self) -> None:
         """Raise the error of the step that failed, or one that lists all; nothing when the run is complete.
 
-        Raises:
-            UserError: all that failed is the user's to mend; what was left out because of it does not count.
-            SidelightError: something else failed.
+        It is a `UserError` where all that failed is the user's to mend; what was left out because of it does not count.
         """
         if len(self.errors) == 1:
             raise self.errors[0]

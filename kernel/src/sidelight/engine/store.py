@@ -36,6 +36,7 @@ if TYPE_CHECKING:
 
 _LAYOUT = "v2"  # v1: entries did not name their key
 _DOCUMENT, _RESULT, _FILES, _LOCK = "entry.json", "result", "files", "lock"
+_PLAIN = ("component", "step", "warnings", "files")  # fields of an entry that its document holds as they are
 _YOUNG = 60  # seconds in which the owner of a new scratch folder may take its lock
 
 
@@ -55,9 +56,9 @@ class Entry:
     component: str
     step: str
     result: Artifact | None = None
-    emitted: tuple[tuple[str, Artifact], ...] = ()
-    warnings: tuple[str, ...] = ()
-    files: tuple[str, ...] = ()
+    emitted: tuple[tuple[str, Artifact], ...] = attrs.field(default=(), converter=tuple[tuple[str, Artifact], ...])
+    warnings: tuple[str, ...] = attrs.field(default=(), converter=tuple[str, ...])
+    files: tuple[str, ...] = attrs.field(default=(), converter=tuple[str, ...])
 
 
 @attrs.frozen
@@ -88,8 +89,8 @@ class Store:
 
         Args:
             key: 64 hexadecimal digits.
-            made_by: the component and the step that it must come from.
-            export: gets the rendered files.
+            made_by: component and step that it must come from.
+            export: folder that gets the rendered files.
         """
         folder = self._folder(key)
         try:
@@ -191,12 +192,9 @@ def write_entry(entry: Entry, folder: Path, key: str) -> None:
     document: dict[str, Any] = {
         "key": key,
         "kind": entry.result.kind if entry.result is not None else "",
-        "component": entry.component,
-        "step": entry.step,
         "emitted": [name for name, _ in entry.emitted],
-        "warnings": list(entry.warnings),
-        "files": list(entry.files),
         "contents": digests_below(folder),
+        **{name: getattr(entry, name) for name in _PLAIN},
     }
     document["seal"] = digest_of(document)
     (folder / _DOCUMENT).write_text(json.dumps(document, indent=1, sort_keys=True) + "\n", encoding="utf-8")
@@ -219,14 +217,10 @@ def read_entry(folder: Path, key: str, made_by: tuple[str, str] | None = None) -
     changed = dict(contents.items() ^ document["contents"].items())
     if changed:
         raise SidelightError(f"{min(changed)} is missing, changed or does not belong there")
-    emitted = [(name, Artifact.load(folder / f"emitted-{index}")) for index, name in enumerate(document["emitted"])]
     return Entry(
-        component=document["component"],
-        step=document["step"],
         result=Artifact.load(folder / _RESULT) if document["kind"] else None,
-        emitted=tuple(emitted),
-        warnings=tuple(document["warnings"]),
-        files=tuple(document["files"]),
+        emitted=((name, Artifact.load(folder / f"emitted-{index}")) for index, name in enumerate(document["emitted"])),
+        **{name: document[name] for name in _PLAIN},
     )
 
 

@@ -99,9 +99,6 @@ def forecast(resolved: Resolved, out: str | Path | None = None) -> Forecast:
 
     Keys of reading and of training follow from the recipe and from what descriptors tell of the data; those of later
     steps depend on results, so that nothing is said about these but how many there are.
-
-    Raises:
-        UserError: the folder holds something else than a run.
     """
     from sidelight.engine.plan import Keys, images_read, plan
     from sidelight.engine.results import standing_run

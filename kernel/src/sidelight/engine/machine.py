@@ -28,11 +28,7 @@ _SLEEP = {"OMP_WAIT_POLICY": "PASSIVE", "GOMP_SPINCOUNT": "0"}
 
 
 def resolve_device(wanted: str = "auto") -> str:
-    """The torch device string for `auto`, `cpu`, `cuda`, `cuda:1` or `mps`.
-
-    Raises:
-        UserError: another word, or a device that torch does not have here.
-    """
+    """The torch device string for `auto`, `cpu`, `cuda`, `cuda:1` or `mps`, where torch has it here."""
     if wanted == "auto":
         return "cuda:0" if likely_kind() == "cuda" and load_torch().cuda.device_count() else "cpu"
     parts = re.fullmatch(r"(cpu|cuda|mps)(?::(\d+))?", wanted)
@@ -59,11 +55,7 @@ def likely_kind() -> str:
 
 
 def load_torch() -> Any:
-    """The torch module: the only place where the kernel imports it.
-
-    Raises:
-        UserError: it is not installed.
-    """
+    """The torch module: the only place where the kernel imports it."""
     try:
         import torch
     except ImportError as error:
@@ -82,8 +74,7 @@ def as_images(images: np.ndarray, device: str) -> Tensor:
 def limit_threads(threads: int | None = None) -> None:
     """Set the OpenMP and BLAS variables of this process; works fully only before numpy and torch are imported.
 
-    Args:
-        threads: the number asked for, which then wins over the variables; None for one thread unless they say more.
+    A number asked for wins over the variables; without one it is one thread unless they say more.
     """
     for name, value in (dict.fromkeys(_THREADS, "1") | _SLEEP).items():
         os.environ.setdefault(name, value)
@@ -123,10 +114,7 @@ class Cancellation:
 
 @contextmanager
 def on_interrupt(cancellation: Cancellation, tell: Callable[[str], None]) -> Iterator[None]:
-    """Within the context the first Ctrl-C asks politely and the second raises KeyboardInterrupt.
-
-    Outside the main thread nothing changes.
-    """
+    """Within the context the first Ctrl-C asks politely and the second raises KeyboardInterrupt."""
     if not in_main_thread():  # Python allows signal handlers nowhere else
         yield
         return

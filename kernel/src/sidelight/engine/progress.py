@@ -43,12 +43,7 @@ def _title(step: StepFacts) -> str:
 
 
 class Display:
-    """One line when a step starts, one when it ends, and one now and then in a long loop.
-
-    Args:
-        stream: where to; None for silence.
-        clock: seconds, of a clock that never goes back.
-    """
+    """One line when a step starts, one when it ends, and one now and then in a long loop; none without a stream."""
 
     def __init__(self, stream: TextIO | None = None, clock: Callable[[], float] = time.monotonic) -> None:
         self._stream, self._clock = stream, clock
@@ -109,11 +104,7 @@ class Display:
 
 
 class Bars(Display):
-    """A line for every finished step, and live bars with the time left for the loops under way.
-
-    Args:
-        console: where to; the standard error stream when None.
-    """
+    """A line for every finished step, and live bars with the time left for the loops under way."""
 
     def __init__(self, console: Console | None = None) -> None:
         from rich import progress  # here, because a run without a terminal needs none of it

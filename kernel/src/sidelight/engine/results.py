@@ -101,14 +101,7 @@ def load_run(folder: str | Path) -> Run:
 
 
 class RunFolder:
-    """Staging of a run until it is complete; a context that removes what was not published.
-
-    Args:
-        out: the folder that the user gets.
-
-    Raises:
-        UserError: `out` is no folder, is one with other things in it, or cannot be written to.
-    """
+    """Staging of a run until it is complete; as a context it removes what was not published to `out`."""
 
     def __init__(self, out: Path) -> None:
         self.out, self._exit = Path(out).expanduser().absolute(), ExitStack()

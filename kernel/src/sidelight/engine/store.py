@@ -72,12 +72,7 @@ class Stored:
 
 
 class Store:
-    """Entries by key, safe against kill, power cuts, and other processes doing the same at the same time.
-
-    Args:
-        root: the folder; that of the cache when None.
-        notice: told of damaged entries.
-    """
+    """Entries by key, safe against kill, power cuts, and other processes doing the same; `notice` hears of damage."""
 
     def __init__(self, root: Path | None = None, notice: Callable[[str], None] = lambda _: None) -> None:
         self.root, self._notice = root or cache_folder(), notice
@@ -87,10 +82,7 @@ class Store:
     def get(self, key: str, made_by: tuple[str, str] | None = None, export: Path | None = None) -> Entry | None:
         """The entry under `key`, verified and loaded; None where there is none, or a damaged one, which is removed.
 
-        Args:
-            key: 64 hexadecimal digits.
-            made_by: component and step that it must come from.
-            export: folder that gets the rendered files.
+        `made_by` is the component and the step that it must come from; the rendered files are copied to `export`.
         """
         folder = self._folder(key)
         try:
@@ -111,11 +103,7 @@ class Store:
         return (self._folder(key) / _DOCUMENT).is_file()
 
     def put(self, key: str, entry: Entry, files: Path | None = None) -> None:
-        """Keep `entry`, and a copy of the folder with its rendered files; of two writers of one key the first wins.
-
-        Raises:
-            UserError: the folder cannot be written to, or the disk is full.
-        """
+        """Keep `entry`, and a copy of the folder with its rendered files; of two writers of one key the first wins."""
         folder = self._folder(key)
         try:
             draft = self._draft()
@@ -201,12 +189,7 @@ def write_entry(entry: Entry, folder: Path, key: str) -> None:
 
 
 def read_entry(folder: Path, key: str, made_by: tuple[str, str] | None = None) -> Entry:
-    """Load and verify the entry in a folder; `key` and `made_by` as for `Store.get`.
-
-    Raises:
-        FileNotFoundError: there is no entry.
-        SidelightError: it is damaged, or another entry than the one looked for.
-    """
+    """Load and verify the entry in a folder, as for `Store.get`; raises `FileNotFoundError` or says what is wrong."""
     document = read_document(folder)
     if document["key"] != key:
         raise SidelightError(f"it is the entry of another key, {document['key']}")
@@ -248,11 +231,8 @@ def digests_below(folder: Path) -> dict[str, str]:
 def scratch(parent: Path, name: str) -> Iterator[Path]:
     """A folder that is removed with the context; locked, so that `left_behind` finds those of dead processes.
 
-    What moves to a place of its own belongs into a folder inside: mkdtemp's own stays unreadable for everybody else.
-
-    Args:
-        parent: created if need be; on the same file system as the place that the content moves to.
-        name: tells several users of one parent apart.
+    `name` tells several users of one parent apart. What moves to a place of its own belongs into a folder inside:
+    mkdtemp's own stays unreadable for everybody else.
     """
     from filelock import FileLock  # here: `check` only asks which entries there are
 
@@ -279,11 +259,8 @@ def left_behind(parent: Path, name: str) -> Iterator[Path]:
 
 
 def sync(*paths: Path) -> None:
-    """Bring folders' lists of names, or files, to the disk, so that a power cut after a rename finds them whole.
-
-    Lists of names inside a new folder follow with its files on the journalling file systems in use; should one not,
-    the digests of a store entry tell.
-    """
+    """Bring files, or folders' lists of names, to the disk, so that a power cut after a rename finds them whole."""
+    # Lists of names in a new folder follow with its files on journalling file systems; else digests tell.
     for path in paths:
         with suppress(OSError):  # Windows opens no folders, and some file systems do not sync them
             handle = os.open(path, os.O_RDONLY)

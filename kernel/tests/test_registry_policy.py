@@ -88,7 +88,7 @@ def test_a_policy_that_is_named_must_exist(tmp_path, monkeypatch):
 def test_a_policy_in_another_encoding_is_refused(tmp_path):
     file = tmp_path / "policy.yaml"
     file.write_bytes(b"deny: [\xff]")
-    with pytest.raises(UserError, match="cannot read the policy"):
+    with pytest.raises(UserError, match="the byte 0xff is not UTF-8"):
         read_policy(file)
 
 

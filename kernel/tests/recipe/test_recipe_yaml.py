@@ -111,7 +111,7 @@ def test_the_number_of_values_is_limited():
 
 def test_a_second_document():
     found = problem("a: 1\n---\nb: 2\n")
-    assert found.startswith("r.yaml:2:1: a recipe is one document")
+    assert found.startswith("r.yaml:2:1: only one document is read")
 
 
 def test_characters_and_escapes_that_no_text_has():
@@ -122,9 +122,7 @@ def test_characters_and_escapes_that_no_text_has():
 
 
 def test_syntax_mistakes_have_a_place_and_a_hint():
-    assert problem("a: 1\n\tb: 2\n") == (
-        "r.yaml:2:1: a tab cannot indent a recipe\n     b: 2\n    ^\n  hint: use spaces"
-    )
+    assert problem("a: 1\n\tb: 2\n") == ("r.yaml:2:1: a tab cannot indent a line\n     b: 2\n    ^\n  hint: use spaces")
     assert problem("a: b: c\n") == (
         "r.yaml:1:5: this is not valid YAML: mapping values are not allowed here\n    a: b: c\n        ^\n"
         '  hint: text that contains ": " needs quotes; or the line is indented wrongly'

@@ -105,7 +105,7 @@ def read_yaml(text: str, file: str, problems: Problems, *, one_line: bool = Fals
     try:
         return reader.document()
     except TooBigError as error:
-        problems.add(f"the recipe is too big: {error}", reader.here)
+        problems.add(f"the document is too big: {error}", reader.here)
     except (yaml.YAMLError, ValueError) as error:  # a ValueError comes from an escape beyond the last character
         position, message, fix = _syntax_mistake(error, text)
         problems.add(message, reader.at(*position) if position else reader.here, fix=fix)
@@ -189,7 +189,7 @@ class _YamlReader:
             if isinstance(event, yaml.DocumentStartEvent):
                 documents += 1
                 if documents == 2:
-                    self.problems.add("a recipe is one document; a second one starts here", self.here)
+                    self.problems.add("only one document is read; a second one starts here", self.here)
                     break
                 root = self.value(next(events), events, 0)
         return root
@@ -213,7 +213,7 @@ class _YamlReader:
             )
         if getattr(event, "tag", None) is not None:
             self.problems.add(
-                f"the tag {quoted(event.tag)} is not read", place, fix="recipes hold plain data; remove the tag"
+                f"the tag {quoted(event.tag)} is not read", place, fix="only plain data is read; remove the tag"
             )
             data = UNREADABLE
         return Value(data, place)
@@ -286,7 +286,7 @@ def _syntax_mistake(error: Exception, text: str) -> tuple[tuple[int, int] | None
         return None, f"this is not valid YAML: {error}", ""
     mark, problem = error.problem_mark, error.problem or "it cannot be read"
     if "'\\t'" in problem:
-        return (mark.line, mark.column), "a tab cannot indent a recipe", "use spaces"
+        return (mark.line, mark.column), "a tab cannot indent a line", "use spaces"
     if text[mark.index - 1 : mark.index + 1] == "${":
         message = "a variable inside braces or brackets needs quotes"
         return (mark.line, mark.column - 1), message, 'write "${name}"'
@@ -340,7 +340,7 @@ def _decimal(text: str) -> str:
 
 
 def unfit(text: str) -> str:
-    """Reason why a recipe cannot hold a string; empty when it can."""
+    """Reason why a document cannot hold a string; empty when it can."""
     if "\0" in text:
         return "text must not contain the null character"
     return "text must not contain half of a surrogate pair" if re.search("[\ud800-\udfff]", text) else ""
@@ -361,7 +361,7 @@ def read_plain(document: Mapping[str, Any], problems: Problems, source: str = SO
     try:
         return read(document, "", 0)
     except TooBigError as error:
-        problems.add(f"the recipe is too big: {error}", Place(source))
+        problems.add(f"the document is too big: {error}", Place(source))
         return Value(UNREADABLE, Place(source))
 
 

@@ -24,7 +24,6 @@ from typing import TYPE_CHECKING, Any
 from attrs import frozen
 from platformdirs import user_config_path
 from sidelight_specs import UserError, param, params
-from sidelight_specs.files import read_regular
 from sidelight_specs.problems import Place, Problems
 
 if TYPE_CHECKING:
@@ -117,17 +116,10 @@ def read_policy(path: Path | None) -> Policy:
     """
     if path is None:
         return Policy()
-    from sidelight_specs.documents import UNREADABLE, read_params, read_yaml  # PyYAML, only where there is a policy
+    from sidelight_specs.documents import UNREADABLE, read_params, read_yaml_file  # PyYAML, only where it is needed
 
-    try:
-        text = read_regular(path).decode("utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise UserError(
-            f"cannot read the policy {path}: {error}",
-            f"mend the file or unset {VARIABLE}; nothing is loaded until then",
-        ) from None
     problems = Problems()
-    root = read_yaml(text, str(path), problems)
+    root = read_yaml_file(path, problems, noun="policy")
     if root.data is not None and root.data is not UNREADABLE and not isinstance(root.data, dict):
         problems.add("a policy is a mapping", root.place, expected="the keys allow and deny")
     items = root.data if isinstance(root.data, dict) else {}
@@ -138,7 +130,8 @@ def read_policy(path: Path | None) -> Policy:
             lines = [line for line in item.value.data if isinstance(line.data, str)]
             patterns[key] = tuple(one for line in lines if (one := _pattern(line.data, line.place, problems)))
     if problems.mistakes:
-        raise UserError("\n\n".join(problem.render() for problem in problems.ordered))
+        text = "\n\n".join(problem.render() for problem in problems.ordered)
+        raise UserError(text, f"mend the file or unset {VARIABLE}; nothing is loaded until then")
     return Policy(patterns.get("allow"), patterns.get("deny", ()), str(path))
 
 

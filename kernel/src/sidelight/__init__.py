@@ -14,12 +14,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Run", "load_run", "run", "serve"]
 
-_HOMES = {
-    "Run": "sidelight.engine.results",
-    "load_run": "sidelight.engine.results",
-    "run": "sidelight.engine.api",
-    "serve": "sidelight.engine.api",
-}
+_HOMES = {"Run": "results", "load_run": "results", "run": "api", "serve": "api"}  # modules of `sidelight.engine`
 
 
 def __getattr__(name: str) -> Any:
@@ -32,4 +27,4 @@ def __getattr__(name: str) -> Any:
         raise AttributeError(f"module 'sidelight' has no attribute {name!r}")
     from importlib import import_module
 
-    return getattr(import_module(_HOMES[name]), name)
+    return getattr(import_module(f"sidelight.engine.{_HOMES[name]}"), name)

@@ -1,7 +1,5 @@
 """`python -m sidelight`, the same as `sidelight`."""
 
-from __future__ import annotations
-
 import sys
 
 from sidelight.cli import main

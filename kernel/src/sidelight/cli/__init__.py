@@ -14,15 +14,11 @@ STOPPED = "\nstopped; run the same command again to continue"
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run one command line: in this process, or where `argv` is None that of the process, supervised.
+    """Run one command line: in this process, or where `argv` is None that of the process, supervised."""
+    if argv is None:
+        from sidelight.cli.supervise import run
 
-    Returns:
-        0 done, 1 the run failed, 2 the user's input is wrong, 130 interrupted.
-    """
-    if argv is not None:
-        from sidelight.cli.frame import guarded
+        return run(sys.argv[1:])
+    from sidelight.cli.frame import guarded  # most of the start, which a supervising process does not pay
 
-        return guarded(list(argv))
-    from sidelight.cli.supervise import run
-
-    return run(sys.argv[1:])
+    return guarded(list(argv))

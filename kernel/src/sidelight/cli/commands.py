@@ -13,6 +13,8 @@ from sidelight_specs.commands import Command
 from sidelight_specs.hooks import COMMAND, EXTENSIONS, KIND
 from sidelight_specs.roles import ROLES
 
+import sidelight
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
     from pathlib import Path
@@ -32,10 +34,6 @@ _TARGETS = {
 }
 
 
-def _argument(help: str, **options: Any) -> dict[str, Any]:
-    return {"help": help, **options}
-
-
 def _positive(text: str) -> int:
     number = int(text)
     if number < 1:
@@ -45,22 +43,22 @@ def _positive(text: str) -> int:
 
 _FLAG: dict[str, Any] = {"action": "store_true"}
 _MANY: dict[str, Any] = {"action": "append", "default": []}
-_ARGUMENTS = {
-    "recipe": _argument("a YAML file", metavar="RECIPE"),
-    "--set": _argument("change one value: explain.count=20", metavar="KEY=VALUE", **_MANY),
-    "--swap": _argument("exchange a component: data=PLUGIN/COMPONENT", metavar="ROLE=USE", **_MANY),
-    "--out": _argument("the run's folder (default: runs/ and the recipe's name)", metavar="DIR"),
-    "--device": _argument("auto, cpu, cuda, cuda:N or mps (default: auto)", default="auto"),
-    "--threads": _argument("threads to compute with (default: OMP_NUM_THREADS, or 1)", metavar="N", type=_positive),
-    "--quiet": _argument("show no progress", **_FLAG),
-    "run": _argument("the folder of a finished run", metavar="RUN"),
-    "--use": _argument("the renderer that serves (default: the recipe's, or the only one)", metavar="USE"),
-    "--host": _argument("the interface to listen on (default: 127.0.0.1, this machine alone)", default="127.0.0.1"),
-    "--port": _argument("the port (default: any free one)", type=int, default=0),
-    "--role": _argument("components of one role alone, or kinds, commands, observers", choices=(*ROLES, *EXTENSIONS)),
-    "--json": _argument("write JSON", **_FLAG),
-    "--no-load": _argument("read package metadata alone; plugins in order are then `unchecked`", **_FLAG),
-    "--hashes": _argument("list distributions, each with the hash that a policy can allow or deny", **_FLAG),
+_ARGUMENTS: dict[str, tuple[str, dict[str, Any]]] = {
+    "recipe": ("a YAML file", {"metavar": "RECIPE"}),
+    "--set": ("change one value: explain.count=20", {"metavar": "KEY=VALUE", **_MANY}),
+    "--swap": ("exchange a component: data=PLUGIN/COMPONENT", {"metavar": "ROLE=USE", **_MANY}),
+    "--out": ("the run's folder (default: runs/ and the recipe's name)", {"metavar": "DIR"}),
+    "--device": ("auto, cpu, cuda, cuda:N or mps (default: auto)", {"default": "auto"}),
+    "--threads": ("threads to compute with (default: OMP_NUM_THREADS, or 1)", {"metavar": "N", "type": _positive}),
+    "--quiet": ("show no progress", _FLAG),
+    "run": ("the folder of a finished run", {"metavar": "RUN"}),
+    "--use": ("the renderer that serves (default: the recipe's, or the only one)", {"metavar": "USE"}),
+    "--host": ("the interface to listen on (default: 127.0.0.1, this machine alone)", {"default": "127.0.0.1"}),
+    "--port": ("the port (default: any free one)", {"type": int, "default": 0}),
+    "--role": ("components of one role alone, or kinds, commands, observers", {"choices": (*ROLES, *EXTENSIONS)}),
+    "--json": ("write JSON", _FLAG),
+    "--no-load": ("read package metadata alone; plugins in order are then `unchecked`", _FLAG),
+    "--hashes": ("list distributions, each with the hash that a policy can allow or deny", _FLAG),
 }
 _RECIPE, _SERVING, _COMPUTING = "recipe --set --swap --out", "--use --host --port", "--device --threads"
 _RUNS, _SERVES = ("set", "swap", "out", "device", "threads"), ("use", "host", "port", "device", "threads")
@@ -73,7 +71,8 @@ def _command(summary: str, example: str, names: str, more: Callable[..., None] =
     def declare(run: Callable[[argparse.Namespace, KernelHost], int]) -> SimpleNamespace:
         def add_arguments(parser: argparse.ArgumentParser) -> None:
             for name in names.split():
-                parser.add_argument(name, **_ARGUMENTS[name])
+                text, options = _ARGUMENTS[name]
+                parser.add_argument(name, help=text, **options)
             more(parser)
 
         name = run.__name__
@@ -129,8 +128,6 @@ def explore(arguments: argparse.Namespace, host: KernelHost) -> int:
 
 
 def _serve(folder: str | Path, arguments: argparse.Namespace, host: KernelHost) -> int:
-    import sidelight
-
     picked = _values(arguments, _SERVES)
     sidelight.serve(folder, announce=lambda address: host.write(f"open {address}\nCtrl-C ends it"), **picked)
     return 0

@@ -18,6 +18,7 @@ from sidelight_specs.problems import RecipeError
 from sidelight_specs.surroundings import in_main_thread
 from sidelight_specs.wording import clean, did_you_mean
 
+import sidelight
 from sidelight.cli import DONE, FAILED, INTERRUPTED, STOPPED, USER
 from sidelight.cli.commands import COMMANDS
 from sidelight.cli.host import KernelHost, write_error
@@ -90,9 +91,7 @@ def dispatch(argv: list[str]) -> int:
         print(clean(help_text()).rstrip())
         return DONE
     if first == "--version":
-        from sidelight import __version__
-
-        print(f"sidelight {__version__}")
+        print(f"sidelight {sidelight.__version__}")
         return DONE
     host = KernelHost()
     command = COMMANDS.get(first) or _find(first, host)

@@ -10,6 +10,8 @@ from sidelight_specs import UserError
 from sidelight_specs.host import Available, Host, Installed
 from sidelight_specs.wording import clean
 
+import sidelight
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
@@ -22,14 +24,12 @@ FEWEST, PLAIN = 40, 100  # columns: of a terminal at least; where there is no te
 
 
 class KernelHost(Host):
-    """The host of every command line; plugins are read when a command asks for them."""
+    """The host of every command line. What its methods do is said in the protocol."""
 
     def write(self, text: str = "", *, error: bool = False) -> None:
-        """Write lines of text to stdout, or to stderr."""
         print(clean(text), file=sys.stderr if error else sys.stdout)
 
     def write_wrapped(self, text: str, indent: str = "") -> None:
-        """Write a paragraph, broken into lines that fit."""
         import shutil
         import textwrap
 
@@ -39,14 +39,13 @@ class KernelHost(Host):
         print(wrapper.fill(clean(text)))
 
     def write_json(self, value: Any) -> None:
-        """Write plain values as JSON; what could drive the terminal is escaped as JSON escapes it."""
         import json
 
         text = json.dumps(value, indent=2, ensure_ascii=False)
+        # what could drive the terminal is escaped as JSON escapes it
         print("".join(char if char.isprintable() or char == "\n" else json.dumps(char)[1:-1] for char in text))
 
     def write_table(self, headings: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-        """Write a table: columns aligned by spaces, in colour on a terminal; empty columns are left out."""
         used = [index for index in range(len(headings)) if any(row[index] for row in rows)]
         table = [[headings[index] for index in used], *([clean(row[index]) for index in used] for row in rows)]
         if not sys.stdout.isatty():
@@ -67,21 +66,18 @@ class KernelHost(Host):
 
     @cached_property
     def catalog(self) -> Catalog:
-        """The registry; for the kernel's own commands."""
+        """The registry, read when it is first asked for; for the kernel's own commands."""
         from sidelight.registry.catalog import installed
 
         return installed()
 
     def installed(self) -> tuple[Installed, ...]:
-        """Every entry point of every plugin."""
         return self.catalog.index.entries
 
     def problems(self) -> tuple[str, ...]:
-        """Distributions that cannot be read, and names that are claimed twice."""
         return tuple(map(str, self.catalog.problems()))
 
     def find(self, use: str, role: str = "") -> tuple[Available, ...]:
-        """The components of that name."""
         from sidelight.registry.load import Unavailable
 
         roles = [role] if role else dict.fromkeys(entry.role for entry in self.catalog.entries() if entry.use == use)
@@ -93,22 +89,15 @@ class KernelHost(Host):
             raise UserError(reason.message, reason.fix) from reason.__cause__
 
     def check(self, recipe: str | Path, *, set: Sequence[str] = (), swap: Sequence[str] = ()) -> dict[str, Any]:
-        """The resolved recipe as plain values."""
         from sidelight.recipe.load import load_recipe
 
         return load_recipe(recipe, set=set, swap=swap, catalog=self.catalog).plain
 
     def run(self, recipe: str | Path, **settings: Any) -> Run:
-        """Run a recipe."""
-        from sidelight import run
-
-        return run(recipe, check=False, **settings)
+        return sidelight.run(recipe, check=False, **settings)
 
     def load_run(self, folder: str | Path) -> Run:
-        """Read back a finished run."""
-        from sidelight import load_run
-
-        return load_run(folder)
+        return sidelight.load_run(folder)
 
 
 def write_error(text: str) -> None:

@@ -15,7 +15,7 @@ import time
 from contextlib import suppress
 
 from sidelight import underway
-from sidelight.cli import FAILED, INTERRUPTED, STOPPED
+from sidelight.cli import FAILED, INTERRUPTED, STOPPED, main
 
 _EXEC = sys.platform == "darwin"  # Apple's frameworks, Metal among them, refuse a process that was only forked
 _CHANNEL = "SIDELIGHT_UNDERWAY"  # environment variable: descriptor of the shared file, process of the parent
@@ -35,7 +35,7 @@ def run(argv: list[str]) -> int:
     is_watched = bool(sys.gettrace() or sys.getprofile())  # a debugger or profiler wants the work in this process
     can_fork = hasattr(os, "fork") and threading.active_count() == 1
     if is_light or is_watched or not can_fork:
-        return _here(argv)
+        return main(argv)
     file, parent = _anonymous_file(), os.getpid()
     signal.pthread_sigmask(signal.SIG_BLOCK, _WATCHED)
     signal.signal(signal.SIGCHLD, lambda *_: None)  # ignored, its end could not be waited for
@@ -47,12 +47,6 @@ def run(argv: list[str]) -> int:
         os.environ[_CHANNEL] = f"{file},{parent}"
         os.execv(sys.executable, [sys.executable, *sys.orig_argv[1:]])  # noqa: S606
     return _work(argv, file, parent)
-
-
-def _here(argv: list[str]) -> int:
-    from sidelight.cli.frame import guarded  # most of the start, which the parent does not pay
-
-    return guarded(argv)
 
 
 def _work(argv: list[str], file: int, parent: int) -> int:
@@ -72,7 +66,7 @@ def _work(argv: list[str], file: int, parent: int) -> int:
         faulthandler.enable()  # a crash shows the lines of Python that led there
     try:
         signal.pthread_sigmask(signal.SIG_UNBLOCK, _WATCHED)
-        code = _here(argv)
+        code = main(argv)
     except KeyboardInterrupt:  # pressed again while the message was printed
         code = INTERRUPTED
     signal.signal(signal.SIGINT, signal.SIG_IGN)

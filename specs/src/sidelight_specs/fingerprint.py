@@ -7,6 +7,7 @@ at only where they are loaded.
 
 from __future__ import annotations
 
+import math
 import os
 import random
 import sys
@@ -19,6 +20,8 @@ from typing import TYPE_CHECKING, Any
 
 import attrs
 
+from sidelight_specs.errors import Cancelled
+
 if TYPE_CHECKING:
     import numpy as np
 
@@ -26,6 +29,7 @@ _DEPTH = 6  # of objects within objects that are looked into
 _SAMPLE = 1 << 20  # items of an array of the data that are read; weights are read whole
 _FOREIGN = ("sidelight", "torch", "numpy", "pathlib", "threading", "_thread", "re", "random", "concurrent")
 """Packages whose objects are not looked into: the kernel's own, and what has no state of the component's."""
+_ROUNDING = 1e-5  # relative to the largest value: what another order of summation changes
 _HOOKS = (
     "_forward_hooks",
     "_forward_pre_hooks",
@@ -95,6 +99,45 @@ def fingerprint(components: dict[str, tuple[Any, bool]]) -> Fingerprint:
         walk.visit(path, instance, 0)
     _add_functions(result, classes)
     return result
+
+
+def probe(instance: Any, device: str = "cpu") -> np.ndarray | None:
+    """Class logits of one fixed picture, or the picture of one fixed latent; None of what cannot be asked.
+
+    A fingerprint does not see everything: a plain attribute may change what a model answers.
+
+    Args:
+        instance: a classifier or a generator.
+        device: the torch device string.
+    """
+    import numpy as np
+
+    try:
+        torch = sys.modules["torch"]
+        with torch.no_grad():
+            if hasattr(instance, "synthesize"):
+                answer = instance.synthesize(instance.sample(1, np.random.default_rng(0)).to(device))
+            else:
+                size = math.prod(instance.input_shape)
+                picture = torch.arange(size, device=device).reshape(1, *instance.input_shape) % 251 / 250
+                answer = instance.class_logits(picture)
+        numbers: np.ndarray = answer.detach().float().cpu().numpy()
+    except Cancelled:
+        raise
+    except Exception:  # whoever needs it will hear of it in the component's own words
+        return None
+    return numbers
+
+
+def agree(one: np.ndarray | None, other: np.ndarray | None) -> bool:
+    """True if two answers of `probe` agree up to rounding; None agrees with all."""
+    import numpy as np
+
+    if one is None or other is None:
+        return True
+    scale = float(np.abs(one).max(initial=0))
+    same = one.shape == other.shape and np.allclose(one, other, rtol=0, atol=_ROUNDING * scale, equal_nan=True)
+    return bool(same)
 
 
 class _Walk:

@@ -15,10 +15,9 @@ from typing import TYPE_CHECKING, Any
 import attrs
 import numpy as np
 from sidelight_specs import Cancelled, SidelightError
-from sidelight_specs.fingerprint import Fingerprint, Setting, fingerprint, own_streams, restore, settings
+from sidelight_specs.fingerprint import Fingerprint, Setting, agree, fingerprint, own_streams, probe, restore, settings
 
 from sidelight import underway
-from sidelight.engine.machine import load_torch
 from sidelight.engine.plan import stream_seed
 from sidelight.recipe.model import ResolvedComponent
 
@@ -26,10 +25,10 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from contextlib import AbstractContextManager
 
+
 _FIXED = ("classifier", "generator", "inverter", "data")  # fixed functions; the other roles may learn while they work
 _PROBED = ("classifier", "generator")
 _SHOWN = 3  # changes that a message lists
-_ROUNDING = 1e-5  # relative to the largest value: what another order of summation changes
 
 
 class Disturbance(SidelightError):
@@ -147,10 +146,10 @@ class Guard:
             second, after = self._answer(component, instance), self._look({component: instance})
             if changed := before.differences(after):
                 raise Untrustworthy(f"{component.title} changes when it is used: {_listed(changed)}")
-            if not _agree(first, second):
+            if not agree(first, second):
                 self.warn(f"{component.title} answers one example in two ways; its explanations cannot be reproduced")
                 first = None
-            if not _agree(self._answers.setdefault(component, first), first):
+            if not agree(self._answers.setdefault(component, first), first):
                 text = "was changed by another component, and answers otherwise when it is built anew"
                 raise Untrustworthy(f"{component.title} {text}")
 
@@ -161,38 +160,18 @@ class Guard:
             for component, instance in self._others(actor).items()
             if component.role == "classifier" or (component.role == "generator" and component in actor.closure)
             if (known := self._answers.get(component)) is not None
-            if (answer := self._answer(component, instance)) is None or not _agree(known, answer)
+            if (answer := self._answer(component, instance)) is None or not agree(known, answer)
         ]
 
     def _answer(self, component: ResolvedComponent, instance: Any) -> np.ndarray | None:
-        """Class logits of a fixed picture, or the picture of a fixed latent; None where it cannot be asked."""
-        torch, device, start = load_torch(), self.device, process_time()
-        asking = underway.doing(f"{component.title} asked about one example")
+        start = process_time()
         try:
-            with self._streams(component), torch.no_grad(), asking:
-                if component.role == "generator":
-                    answer = instance.synthesize(instance.sample(1, np.random.default_rng(0)).to(device))
-                else:
-                    size = int(np.prod(instance.input_shape))
-                    picture = torch.arange(size, device=device).reshape(1, *instance.input_shape) % 251 / 250
-                    answer = instance.class_logits(picture)
-                numbers: np.ndarray = answer.detach().float().cpu().numpy()
-        except Cancelled:
-            raise
-        except Exception:  # whoever needs it will hear of it in the component's own words
+            with self._streams(component), underway.doing(f"{component.title} asked about one example"):
+                return probe(instance, self.device)
+        except RuntimeError:  # it closed file descriptors, which its own steps will tell
             return None
         finally:
             self.seconds += process_time() - start
-        return numbers
-
-
-def _agree(one: np.ndarray | None, other: np.ndarray | None) -> bool:
-    """True if two answers agree up to rounding; None agrees with all."""
-    if one is None or other is None:
-        return True
-    scale = float(np.abs(one).max(initial=0))
-    same = one.shape == other.shape and np.allclose(one, other, rtol=0, atol=_ROUNDING * scale, equal_nan=True)
-    return bool(same)
 
 
 def _listed(changed: list[str]) -> str:

@@ -128,7 +128,7 @@ def _take_all(steps: Steps, planned: tuple[Step, ...], observers: Observers, run
 
 def _manifest(steps: Steps, total: float) -> dict[str, Any]:
     """What `run.json` says of a run that took `total` seconds, beside the lists of steps and results."""
-    session = steps.session
+    session, inside = steps.session, steps.session.seconds
     return {
         "sidelight_run": FORMAT,
         "status": "failed" if steps.failures else "done",
@@ -146,10 +146,5 @@ def _manifest(steps: Steps, total: float) -> dict[str, Any]:
         "warnings": list(session.record.warnings),
         "cache": {"found": session.found, "made": session.made},
         # the kernel's own time is the difference; the guard's is CPU time
-        "seconds": {
-            "total": total,
-            "components": session.seconds,
-            "kernel": total - session.seconds,
-            "guard": session.guard.seconds,
-        },
+        "seconds": {"total": total, "components": inside, "kernel": total - inside, "guard": session.guard.seconds},
     }

@@ -43,12 +43,11 @@ def plan(resolved: Resolved) -> tuple[Step, ...]:
     """
     main = resolved.main_inverter
     finders = [one for one in resolved.of_role("attribute_finder") if "latents" not in one.provides]
-    inverters = [main] if main is not None or not finders else []
-    inverters += [finder.needed("inverter") or main for finder in finders]  # of those without latents of their own
+    inverters = [main, *(finder.needed("inverter") for finder in finders)]  # of those without latents of their own
     takers: dict[str, Sequence[ResolvedComponent | None]] = {
         "data": [resolved.data],  # where the recipe has several, the ones whose images and answers are explained
         "classifier": [resolved.classifier],
-        "inverter": list(dict.fromkeys(inverters)) if inverters != [None] else [],
+        "inverter": list(dict.fromkeys(one for one in inverters if one is not None)),
     }
     steps: list[Step] = []
     for role in ROLES.values():

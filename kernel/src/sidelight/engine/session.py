@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import gc
 from collections.abc import Sized
 from contextlib import contextmanager
@@ -12,6 +13,7 @@ from time import perf_counter
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 import attrs
+import numpy as np
 from sidelight_specs import Artifact, Cancelled, SidelightError, UserError, kinds
 from sidelight_specs.results import State
 from sidelight_specs.roles import ROLES
@@ -19,15 +21,13 @@ from sidelight_specs.surroundings import Surroundings, in_main_thread
 
 from sidelight import underway
 from sidelight.engine.guard import Guard
-from sidelight.engine.machine import DTYPE, Cancellation
+from sidelight.engine.machine import DTYPE, Cancellation, as_images
 from sidelight.engine.plan import Keys, Step, stream_seed
 from sidelight.engine.store import Entry, Store
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Set
     from pathlib import Path
-
-    import numpy as np
 
     from sidelight.engine.progress import Display
     from sidelight.recipe.model import Resolved, ResolvedComponent
@@ -167,14 +167,33 @@ class Session:
 
     # A component's own code
 
-    def ask(self, component: ResolvedComponent, doing: str, question: Callable[[Any], Any], **forms: Any) -> Any:
-        """The live component's answer, of the kind that its role gives; `forms` are as for `kinds.check`."""
-        instance = self.get(component)
-        with self.inside(component, doing):
-            answer = question(instance)
-        gives = getattr(component.descriptor, "gives", ROLES[component.role].gives)
-        check_valid(answer, component, **{"kind": gives, **forms})
-        return answer
+    def answer(
+        self,
+        component: ResolvedComponent,
+        step: str,
+        inputs: dict[str, Any],
+        question: Callable[..., Any],
+        doing: str = "",
+        skip: Callable[[], bool] = lambda: False,
+        **forms: Any,
+    ) -> Any:
+        """The artifact of a step, from the store or as the live component's valid answer to `question(component, *inputs)`.
+
+        Inputs are given as tensors and as copies; `doing` is the step as errors name it, `forms` are as for
+        `kinds.check`. Where `skip()` says that there is nothing to do, the answer is None.
+        """
+
+        def make() -> Any:
+            instance = self.get(component)
+            if skip():
+                return None
+            with self.inside(component, doing or step):
+                answer = question(instance, *(_own(value, self.device) for value in inputs.values()))
+            kind = getattr(component.descriptor, "gives", ROLES[component.role].gives)
+            check_valid(answer, component, **{"kind": kind, **forms})
+            return answer
+
+        return self.keep(component, step, inputs, make)
 
     @contextmanager
     def inside(self, component: ResolvedComponent, doing: str) -> Iterator[None]:
@@ -307,8 +326,6 @@ class ComponentRun:
 
     def rng(self, label: str) -> np.random.Generator:
         """A fresh stream fixed by the same."""
-        import numpy as np
-
         return np.random.default_rng(self.seed(label))
 
     def cached(self, key: Any, make: Callable[[], A]) -> A:
@@ -330,6 +347,12 @@ class ComponentRun:
     def warn(self, text: str) -> None:
         """Tell the user something once; it is kept in the manifest and with the step's store entry."""
         self._session.warn(f"{self._component.use}: {text}")
+
+
+def _own(value: Any, device: str) -> Any:
+    if isinstance(value, np.ndarray):
+        return as_images(value, device)
+    return copy.deepcopy(value) if isinstance(value, Artifact) else value  # other components get the same one
 
 
 def check_valid(artifact: Any, component: ResolvedComponent, **forms: Any) -> None:

@@ -6,18 +6,16 @@ images or questions take them in shards, so that an interrupted step continues w
 
 from __future__ import annotations
 
-import copy
 import platform
 import shutil
 from contextlib import suppress
-from functools import partial
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 import attrs
 import numpy as np
-from sidelight_specs import Artifact, SidelightError
+from sidelight_specs import Artifact, SidelightError, UserError
 from sidelight_specs.questions import check_split, choose_images, pose_questions
 from sidelight_specs.results import (
     Attributes,
@@ -32,10 +30,10 @@ from sidelight_specs.results.run import file_names, safe_name, unique_name
 from sidelight_specs.roles import ROLES
 
 from sidelight.engine.guard import Disturbance, Untrustworthy
-from sidelight.engine.machine import as_images, load_torch, thread_count
+from sidelight.engine.machine import load_torch, thread_count
 from sidelight.engine.plan import Step, images_read
 from sidelight.engine.results import MANIFEST
-from sidelight.engine.session import ComponentError, ComponentUserError, Session
+from sidelight.engine.session import ComponentError, Session, check_valid
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -49,8 +47,8 @@ if TYPE_CHECKING:
 _PACKAGES = ("sidelight", "sidelight-specs", "torch", "numpy")
 
 
-class NotMeasurable(SidelightError):
-    """A metric has said that what it was given cannot be measured by it."""
+class NotMeasurable(ComponentError):
+    """A metric cannot measure what it was given, which is an answer and no failure."""
 
 
 @attrs.define(eq=False)
@@ -86,16 +84,16 @@ class Steps:
         """The chosen images of the data's split."""
         session, explain = self.session, self.session.resolved.explain
 
-        def split(data: Any) -> Any:
-            check_split(explain.split, data.splits)
-            return data.split(explain.split)
-
         def make() -> Split:
-            every: Split = session.ask(component, "read", split)
-            if not len(every) or every.images.dtype != np.float32:
-                text = f"{every.images.dtype} images of shape {every.images.shape}"
+            data = session.get(component)
+            with session.inside(component, "read"):
+                check_split(explain.split, data.splits)
+                split: Split = data.split(explain.split)
+            check_valid(split, component, kind=Split.kind)
+            if not len(split) or split.images.dtype != np.float32:
+                text = f"{split.images.dtype} images of shape {split.images.shape}"
                 raise SidelightError(f"{component.title} gave {text}, not float32 (N, C, H, W)")
-            return every.take(choose_images(every, warn=session.warn, **images_read(explain)).tolist())
+            return split.take(choose_images(split, warn=session.warn, **images_read(explain)).tolist())
 
         self.images = session.keep(component, "read", images_read(explain), make)
 
@@ -107,7 +105,7 @@ class Steps:
         """Class logits of the chosen images, and then the questions."""
         resolved, explain = self.session.resolved, self.session.resolved.explain
 
-        def predict(classifier: Any, images: Tensor, _: Targets | None) -> ClassifierAnswers:
+        def predict(classifier: Any, images: Tensor) -> ClassifierAnswers:
             with load_torch().no_grad():  # not inference_mode: weights loaded now would never have gradients again
                 logits = classifier.class_logits(images).float().cpu().numpy()
             return ClassifierAnswers(logits=logits, task=classifier.task, class_names=tuple(classifier.class_names))
@@ -143,7 +141,7 @@ class Steps:
                 session.warn(f"{component.use}: no inversion, the generator makes {made} and the images are {shape}")
             return made != shape
 
-        inversion = self._in_shards(component, lambda inverter, images, _: inverter.invert(images), skip=misfits)
+        inversion = self._in_shards(component, lambda inverter, images: inverter.invert(images), skip=misfits)
         if inversion is not None:
             self.inversions[component.id] = inversion
         if inversion is not None and component is session.resolved.main_inverter:
@@ -159,17 +157,13 @@ class Steps:
             return
         source = self.images.images if own or inversion is None else inversion.latents  # (M, C, H, W) or (M, *latent)
 
-        def find(target: int) -> Any:
-            def ask(finder: Any) -> Any:
-                given = as_images(source, session.device)
-                return finder.find(finder.latents(given) if own else given, target)
+        def find(finder: Any, given: Tensor, target: int) -> Any:
+            return finder.find(finder.latents(given) if own else given, target)
 
+        targets, parts = sorted(set(self.results.targets.probe.tolist())), list[Any]()
+        for target in session.progress(targets, "classes"):
             inputs = {"images" if own else "latents": source, "target": target}
-            make = partial(session.ask, component, "find", ask, classes=self.classes)
-            return session.keep(component, "find", inputs, make)
-
-        targets = session.progress(sorted(set(self.results.targets.probe.tolist())), "classes")
-        parts = [find(target) for target in targets]
+            parts.append(session.answer(component, "find", inputs, find, classes=self.classes))
         try:
             self.results.attributes[component.id] = Attributes.join(parts)
         except SidelightError as error:
@@ -201,25 +195,20 @@ class Steps:
         if not subjects:
             session.warn(f"{component.use}: nothing to measure, it accepts {', '.join(accepts)}")
 
-        def make(subject: str) -> Any:
-            def ask(metric: Any) -> Any:
-                given, posed = copy.deepcopy((subjects[subject], targets))  # others measure the same ones
-                return metric.measure(given, as_images(images, session.device), posed)
-
-            rows = images.shape if subjects[subject].rows() else None  # else one row for each of something else
-            session.get(component)
+        def measure(metric: Any, images: Tensor, targets: Targets, explanation: Artifact) -> Any:
             try:
-                return session.ask(component, f"measure {subject}", ask, images=rows)
-            except ComponentUserError as error:  # "not measurable here" is an answer
-                raise NotMeasurable(f"{subject} is not measured: {error}") from error
+                return metric.measure(explanation, images, targets)
+            except UserError as error:
+                raise NotMeasurable(f"{component.title}: {error}") from error
 
         for subject, explanation in subjects.items():
             session.cancellation.check()
             inputs = {"images": images, "targets": targets, "of": explanation}
+            doing, shape = f"measure {subject}", images.shape if explanation.rows() else None  # else rows of their own
             try:
-                measured[subject] = session.keep(component, "measure", inputs, partial(make, subject))
+                measured[subject] = session.answer(component, "measure", inputs, measure, doing, images=shape)
             except NotMeasurable as error:
-                session.warn(str(error))
+                session.warn(f"{subject} is not measured: {error}")
             except (ComponentError, Disturbance) as error:  # the other subjects may still be measured
                 failed.append(error)
         if failed:
@@ -278,34 +267,24 @@ class Steps:
     def _in_shards(
         self,
         component: ResolvedComponent,
-        question: Callable[[Any, Tensor, Targets | None], Any],
+        question: Callable[..., Any],
         targets: Targets | None = None,
-        *,
-        skip: Callable[[], bool] = lambda: False,
-        **forms: Any,
+        **options: Any,
     ) -> Any:
-        """A component's answer, shard by shard: from the store, or made, checked against `forms` and kept.
+        """A component's answer to `question` about images, and targets if given, shard by shard.
 
-        `question` is put to the live component about images, and `targets` where the step has any: without them it is
-        about the chosen images, each once. Where `skip()` says that there is nothing to do, the answer is None.
+        Without targets it is about the chosen images, each once; options are as for `Session.answer`.
         """
         session, verb, parts = self.session, ROLES[component.role].verb, list[Any]()
-        rows = np.arange(len(self.images)) if targets is None else self.rows
-
-        def make(doing: str, images: np.ndarray, targets: Targets | None = None) -> Any:
-            def ask(instance: Any) -> Any:
-                return question(instance, as_images(images, session.device), targets)
-
-            return None if skip() else session.ask(component, doing, ask, images=images.shape, **forms)
-
-        size = session.resolved.explain.shard
+        rows, size = np.arange(len(self.images)) if targets is None else self.rows, session.resolved.explain.shard
         starts = range(0, len(rows), size)
         for start in session.progress(starts, "parts") if len(starts) > 1 else starts:
-            shard, doing = range(start, min(start + size, len(rows))), verb
+            shard = range(start, min(start + size, len(rows)))
             inputs: dict[str, Any] = {"images": self.images.images[rows[shard]]}  # (n, C, H, W)
+            doing, shape = verb, inputs["images"].shape
             if targets is not None:
                 inputs["targets"], doing = targets.take(shard), f"{verb} questions {start} to {shard[-1]}"
-            parts.append(session.keep(component, verb, inputs, partial(make, doing, **inputs)))
+            parts.append(session.answer(component, verb, inputs, question, doing, images=shape, **options))
         if len(parts) == 1 or parts[0] is None:
             return parts[0]
         try:

@@ -14,6 +14,7 @@ import numpy as np
 import torch
 
 from sidelight_specs.artifacts import Artifact
+from sidelight_specs.fingerprint import agree, probe
 from sidelight_specs.results import Results, Targets
 from sidelight_specs.roles import Classifier, Generator
 from sidelight_specs.testing import patterns, snapshots
@@ -63,6 +64,7 @@ class Observation:
     run: ToyRun
     globals_changed: list[str]
     models_changed: list[str]
+    answers_changed: list[str] = attrs.field(factory=list)
 
 
 class Case:
@@ -209,9 +211,13 @@ class Case:
         component = self.build(run, **needs)
         question = self.question(component, needs)
         copied = copy.deepcopy(question)
+        models = {slot: need for slot, need in needs.items() if isinstance(need, (Classifier, Generator))}
+        answers = {slot: probe(model) for slot, model in models.items()}
         before = snapshots.global_state(), self.models(component, needs)
         answer = self.ask(component, question)
-        return Observation(answer, question, copied, run, *self._changes(before, needs, component))
+        changes = self._changes(before, needs, component)
+        other = [slot for slot, model in models.items() if not agree(answers[slot], probe(model))]
+        return Observation(answer, question, copied, run, *changes, other)
 
     def _changes(self, before: tuple[Any, Any], needs: dict[str, Any], component: Any = None) -> tuple[Any, Any]:
         after = snapshots.global_state(), self.models(component, needs)

@@ -159,6 +159,7 @@ BAD = (
     _bad("cancelling-stops-it", HEATMAP),
     _bad("model-restored", HEATMAP),
     _bad("model-restored-after-an-error", HEATMAP),
+    _bad("models-answer-the-same", HEATMAP),
     _bad("not-fitted-before-fit", LEARNER),
     _bad("fitting-shows-progress", LEARNER),
     _bad("fitting-can-be-cancelled", LEARNER),

@@ -25,6 +25,13 @@ def model_restored(case: Case) -> None:
     assert not changed, f"after its use the classifier differs: {', '.join(changed[:5])}"
 
 
+@check(*_USERS, "generator", when=needing("classifier"))
+def models_answer_the_same(case: Case) -> None:
+    """Classifier and generator answer one fixed example as before, whatever a component may have set on them."""
+    changed = case.observed.answers_changed
+    assert not changed, f"after its use another answer comes from the {', the '.join(changed)}"
+
+
 @check(*_USERS, when=needing("classifier"))
 def model_restored_after_an_error(case: Case) -> None:
     """The same holds when the classifier raises an error in the middle of the work."""

@@ -16,6 +16,7 @@ import attrs
 import numpy as np
 from sidelight_specs import Cancelled, SidelightError
 from sidelight_specs.fingerprint import Fingerprint, Setting, agree, fingerprint, own_streams, probe, restore, settings
+from sidelight_specs.wording import listing
 
 from sidelight import underway
 from sidelight.engine.plan import stream_seed
@@ -27,7 +28,6 @@ if TYPE_CHECKING:
 
 
 _FIXED = ("classifier", "generator", "inverter", "data")  # fixed functions; the other roles may learn while they work
-_PROBED = ("classifier", "generator")
 _SHOWN = 3  # changes that a message lists
 
 
@@ -41,23 +41,14 @@ class Untrustworthy(SidelightError):
 
 @attrs.define(eq=False)
 class Guard:
-    """Fingerprints of all live components around every stretch of a component's own code.
+    """Fingerprints of all live components around every stretch of a component's own code."""
 
-    Args:
-        alive: the live components; emptied when they have to be built anew.
-        warn: told of classifiers that answer at random.
-        seed: the recipe's; each component has global random streams of its own.
-        device: the torch device string.
-        awake: False to watch nothing, where components do not take turns.
-        seconds: CPU time of the guard so far.
-    """
-
-    alive: dict[ResolvedComponent, Any]
+    alive: dict[ResolvedComponent, Any]  # emptied when they have to be built anew
     warn: Callable[[str], None]
-    seed: int
+    seed: int  # the recipe's: each component has global random streams of its own
     device: str
-    awake: bool
-    seconds: float = 0.0
+    awake: bool  # False to watch nothing, where components do not take turns
+    seconds: float = 0.0  # CPU time of the guard so far
     # who is being watched, and what it shares with others as it was before
     _before: tuple[ResolvedComponent, Fingerprint, dict[str, Setting]] | None = None
     _delayed: list[Callable[[], None]] = attrs.field(factory=list)
@@ -86,14 +77,14 @@ class Guard:
                 yield
         except Exception as error:
             if not isinstance(error, Cancelled) and (changed := self._changes()):
-                self.warn(f"{actor.title} failed and left changed: {_listed(changed)}")
+                self.warn(f"{actor.title} failed and left changed: {listing(changed, _SHOWN)}")
             raise
         else:
             changed, delayed = self._changes(), self._delayed
         finally:
             self._before, self._delayed = None, []
         if changed:
-            text = f"{actor.title} changed what others share in the step `{doing}`: {_listed(changed)}"
+            text = f"{actor.title} changed what others share in the step `{doing}`: {listing(changed, _SHOWN)}"
             raise Disturbance(f"{text}; nothing of it is kept")
         for keep in delayed:
             keep()
@@ -139,13 +130,13 @@ class Guard:
         """
         self._settled &= self.alive.keys()
         for component, instance in self._others(actor).items():
-            if component.role not in _PROBED or component in self._settled:
+            if component.role not in ("classifier", "generator") or component in self._settled:
                 continue
             self._settled.add(component)
             first, before = self._answer(component, instance), self._look({component: instance})
             second, after = self._answer(component, instance), self._look({component: instance})
             if changed := before.differences(after):
-                raise Untrustworthy(f"{component.title} changes when it is used: {_listed(changed)}")
+                raise Untrustworthy(f"{component.title} changes when it is used: {listing(changed, _SHOWN)}")
             if not agree(first, second):
                 self.warn(f"{component.title} answers one example in two ways; its explanations cannot be reproduced")
                 first = None
@@ -172,8 +163,3 @@ class Guard:
             return None
         finally:
             self.seconds += process_time() - start
-
-
-def _listed(changed: list[str]) -> str:
-    more = f", and {len(changed) - _SHOWN} more" if len(changed) > _SHOWN else ""
-    return ", ".join(changed[:_SHOWN]) + more

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from sidelight.recipe.model import Resolved
 
 
-@attrs.frozen(eq=False)
+@attrs.frozen
 class Step:
     """One step of the plan: a component, and the verb of what it does."""
 

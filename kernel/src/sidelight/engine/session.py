@@ -177,10 +177,10 @@ class Session:
         skip: Callable[[], bool] = lambda: False,
         **forms: Any,
     ) -> Any:
-        """The artifact of a step, from the store or as the live component's valid answer to `question(component, *inputs)`.
+        """The artifact of a step, from the store or as the valid answer of the live component to a question.
 
-        Inputs are given as tensors and as copies; `doing` is the step as errors name it, `forms` are as for
-        `kinds.check`. Where `skip()` says that there is nothing to do, the answer is None.
+        The question is called with the component and its inputs: arrays as tensors, all else copied, because others
+        get the same. Errors call the step `doing`. Where `skip()` says that there is nothing to do, the answer is None.
         """
 
         def make() -> Any:
@@ -188,7 +188,8 @@ class Session:
             if skip():
                 return None
             with self.inside(component, doing or step):
-                answer = question(instance, *(_own(value, self.device) for value in inputs.values()))
+                given = [_own(value, self.device) for value in inputs.values()]
+                answer = question(instance, *given)
             kind = getattr(component.descriptor, "gives", ROLES[component.role].gives)
             check_valid(answer, component, **{"kind": kind, **forms})
             return answer
@@ -206,13 +207,13 @@ class Session:
         """
         failed = f"{component.title} failed in the step `{doing}`"
         with self.guard.watching(component, doing):
-            surroundings = Surroundings() if in_main_thread() else None  # other threads' work may overlap
+            mend = Surroundings().mend if in_main_thread() else str  # other threads' work may overlap
+            start, self._depth = perf_counter(), self._depth + 1
             try:
-                with self._timed(), underway.doing(f"{component.title} in the step `{doing}`"):
+                with underway.doing(f"{component.title} in the step `{doing}`"):
                     yield
             except BaseException as error:  # also SystemExit, and what extensions raise past Exception
-                if surroundings is not None:
-                    surroundings.mend()
+                mend()
                 asked = self.cancellation.is_asked or not self.cancellation.listening  # by the user, not the component
                 if isinstance(error, ComponentError) or (asked and isinstance(error, (Cancelled, KeyboardInterrupt))):
                     raise
@@ -220,18 +221,11 @@ class Session:
                     raise ComponentUserError(f"{component.title}: {error.message}", error.fix) from error
                 text = str(error) if isinstance(error, SidelightError) else f"{type(error).__name__}: {error}"
                 raise ComponentError(f"{failed}: {text}") from error
-            if surroundings is not None and (changed := surroundings.mend()):
+            finally:
+                self._depth -= 1
+                self.seconds += 0 if self._depth else perf_counter() - start  # contexts may nest
+            if changed := mend():
                 raise ComponentError(f"{failed}: it {changed}, which others rely on")
-
-    @contextmanager
-    def _timed(self) -> Iterator[None]:
-        """Count the time of the outermost context."""
-        start, self._depth = perf_counter(), self._depth + 1
-        try:
-            yield
-        finally:
-            self._depth -= 1
-            self.seconds += 0 if self._depth else perf_counter() - start
 
     # Records, warnings, progress
 
@@ -290,7 +284,7 @@ class Session:
         """
         key = self.keys.step(component, step, inputs)
         entry = self.store.get(key, (component.use, step), export=folder)
-        if self.doing is not None and (self.doing.verb, self.doing.component) == (step, component):
+        if self.doing == Step(step, component):
             self.found += entry is not None  # what is looked up on the side (states, caches) is not counted
             self.made += entry is None
         if entry is None:
@@ -350,9 +344,8 @@ class ComponentRun:
 
 
 def _own(value: Any, device: str) -> Any:
-    if isinstance(value, np.ndarray):
-        return as_images(value, device)
-    return copy.deepcopy(value) if isinstance(value, Artifact) else value  # other components get the same one
+    """An input of a step as a component gets it."""
+    return as_images(value, device) if isinstance(value, np.ndarray) else copy.deepcopy(value)
 
 
 def check_valid(artifact: Any, component: ResolvedComponent, **forms: Any) -> None:

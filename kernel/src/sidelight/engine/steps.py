@@ -218,13 +218,11 @@ class Steps:
         """Subjects of metrics with their makers: explanations and attributes by id, and the inversion."""
         resolved, results = self.session.resolved, self.results
         subjects: dict[str, tuple[ResolvedComponent, Artifact]] = {}
-        for component in resolved.of_role("explainer"):
-            if component.id in results.explanations:
-                subjects[component.id] = component, results.explanations[component.id]
-        for component in resolved.of_role("attribute_finder"):
-            if component.id in results.attributes:
-                free = component.id if component.id not in subjects else f"attribute_finders.{component.id}"
-                subjects[free] = component, results.attributes[component.id]
+        for role, made in (("explainer", results.explanations), ("attribute_finder", results.attributes)):
+            for component in resolved.of_role(role):
+                if component.id in made:
+                    free = component.id if component.id not in subjects else f"{ROLES[role].section}.{component.id}"
+                    subjects[free] = component, made[component.id]
         if resolved.main_inverter is not None and results.inversion is not None:
             free = "inversion" if "inversion" not in subjects else "inverter.inversion"
             subjects[free] = resolved.main_inverter, results.inversion

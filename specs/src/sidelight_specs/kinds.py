@@ -65,42 +65,6 @@ def check_registered(artifact: Any) -> None:
         raise SidelightError(f'it is of the kind "{artifact.kind}", which is {_path(registered)} and has other fields')
 
 
-def check(
-    artifact: Any,
-    kind: str = "",
-    *,
-    images: tuple[int, ...] | None = None,
-    classes: int | None = None,
-    name: str = "",
-) -> None:
-    """Check that a component's answer is an artifact, of a registered kind, and valid by that kind's own rules.
-
-    Args:
-        artifact: the answer.
-        kind: the announced kind; empty for any.
-        images: shape (N, C, H, W) of the images that it is about; None where it is not.
-        classes: the number of columns of class logits; None where it is not known.
-        name: under which it is kept; empty for the result of a step.
-
-    Raises:
-        SidelightError: with the object of a sentence: `an invalid heatmap: values has shape (1, 4), not (2, 4)`.
-    """
-    from sidelight_specs.artifacts import Artifact
-
-    gave = artifact.kind if isinstance(artifact, Artifact) else type(artifact).__name__
-    called = f" as {name!r}" if name else ""
-    if kind and gave != kind:
-        raise SidelightError(f"{gave!r}, not {kind!r}")
-    if not isinstance(artifact, Artifact):
-        raise SidelightError(f"a {gave}{called}, not an artifact")
-    try:
-        check_registered(artifact)  # else a later run could not read it back
-        artifact.validate(images, classes)
-    except Exception as error:  # the rules of a plugin's kind may fail in their own way
-        text = str(error) if isinstance(error, SidelightError) else f"{type(error).__name__}: {error}"
-        raise SidelightError(f"an invalid {gave}{called}: {text}") from error
-
-
 def names() -> set[str]:
     """Names of all kinds that are registered or announced by an entry point; no plugin is imported."""
     from importlib.metadata import entry_points  # takes as long to import as the rest of this package

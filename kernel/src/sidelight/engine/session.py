@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 import attrs
 import numpy as np
-from sidelight_specs import Artifact, Cancelled, SidelightError, UserError, kinds
+from sidelight_specs import Artifact, Cancelled, SidelightError, UserError
+from sidelight_specs.artifacts import check_artifact
 from sidelight_specs.results import State
 from sidelight_specs.roles import ROLES
 from sidelight_specs.surroundings import Surroundings, in_main_thread
@@ -349,8 +350,8 @@ def _own(value: Any, device: str) -> Any:
 
 
 def check_valid(artifact: Any, component: ResolvedComponent, **forms: Any) -> None:
-    """Raise a `SidelightError` that names the component unless `kinds.check` accepts the artifact."""
+    """Raise a `SidelightError` that names the component unless `check_artifact` accepts the artifact."""
     try:
-        kinds.check(artifact, **forms)
+        check_artifact(artifact, **forms)
     except SidelightError as error:
         raise SidelightError(f"{component.title} gave {error}") from error

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from sidelight_specs import kinds
+from sidelight_specs.artifacts import check_artifact
 from sidelight_specs.errors import SidelightError
 
 if TYPE_CHECKING:
@@ -12,8 +12,8 @@ if TYPE_CHECKING:
 
 
 def expect_valid(artifact: Artifact, images: tuple[int, ...] | None, verb: str) -> None:
-    """Fail with what `kinds.check` says."""
+    """Fail with what `check_artifact` says."""
     try:
-        kinds.check(artifact, images=images)
+        check_artifact(artifact, images=images)
     except SidelightError as error:
         raise AssertionError(f"{verb} gives {error}") from error

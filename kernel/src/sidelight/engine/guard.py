@@ -59,9 +59,7 @@ class Guard:
     def watching(self, actor: ResolvedComponent, doing: str) -> Iterator[None]:
         """Compare what is shared before and after the context, in which `actor` does something; contexts may nest.
 
-        Raises:
-            Disturbance: something has changed. What can be put back has been, and all components are forgotten.
-            Untrustworthy: a shared classifier or generator changes by being used.
+        On a `Disturbance` what can be put back has been, and all components are forgotten.
         """
         if not self.awake:
             yield
@@ -123,11 +121,7 @@ class Guard:
         return changed + others
 
     def _settle(self, actor: ResolvedComponent) -> None:
-        """Ask each classifier and generator twice when it is first shared, so that lazy loading is over.
-
-        Raises:
-            Untrustworthy: it changes by being asked, or answers otherwise than before it was rebuilt.
-        """
+        """Ask each classifier and generator twice when it is first shared, so that lazy loading is over."""
         self._settled &= self.alive.keys()
         for component, instance in self._others(actor).items():
             if component.role not in ("classifier", "generator") or component in self._settled:

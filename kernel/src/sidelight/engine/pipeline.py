@@ -79,15 +79,10 @@ def execute(
 
 
 def _take_all(steps: Steps, planned: tuple[Step, ...], observers: Observers, run: RunFacts) -> list[dict[str, Any]]:
-    """Take the steps in their order; one that fails is noted, and those that need its component are left out.
+    """Take the steps in their order; gives those that succeeded, with their times, as the manifest lists them.
 
-    Returns:
-        for the manifest those that succeeded, with the time that they took.
-
-    Raises:
-        SidelightError: without images, or without a classifier, there is nothing to explain.
-        Untrustworthy: a shared component cannot be relied upon any more.
-        Cancelled: the user asked to stop.
+    One that fails is noted, and those that need its component are left out; without images, without a classifier, or
+    with a shared component that cannot be relied upon, the run ends.
     """
     session, taken = steps.session, list[dict[str, Any]]()
 

@@ -61,19 +61,12 @@ def plan(resolved: Resolved) -> tuple[Step, ...]:
 
 @attrs.define
 class Keys:
-    """Store keys of components and of their steps, within one run: a step is a function of its key alone.
-
-    Args:
-        seed: the recipe's.
-        device_kind: `"cpu"`, `"cuda"` or `"mps"`; which of several alike devices computes does not matter.
-        fingerprint: `Data.fingerprint` of a data component.
-        threads: of the numeric libraries: with another number sums are taken in another order, and a training or a
-            search ends elsewhere. Data are read in one.
-    """
+    """Store keys of components and of their steps, within one run: a step is a function of its key alone."""
 
     seed: int
-    device_kind: str
-    fingerprint: Callable[[ResolvedComponent], str]
+    device_kind: str  # "cpu", "cuda" or "mps"; which of several alike devices computes does not matter
+    fingerprint: Callable[[ResolvedComponent], str]  # of a data component
+    # another number of threads takes sums in another order, and a training or a search ends elsewhere
     threads: str = attrs.field(factory=thread_count)
     dtype: str = DTYPE
     _known: dict[ResolvedComponent, str] = attrs.field(factory=dict, init=False)
@@ -99,7 +92,7 @@ class Keys:
                 "seed": self.seed,
                 "dtype": self.dtype,
                 "device": self.device_kind,
-                "threads": self.threads if component.role != "data" else "",
+                "threads": self.threads if component.role != "data" else "",  # data are read in one
             }
             self._known[component] = digest_of(facts)
         return self._known[component]

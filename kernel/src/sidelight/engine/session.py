@@ -199,13 +199,7 @@ class Session:
 
     @contextmanager
     def inside(self, component: ResolvedComponent, doing: str) -> Iterator[None]:
-        """Count the time as the component's, name it in whatever error it raises, and watch what it shares.
-
-        Raises:
-            ComponentUserError: the component raised a `UserError`.
-            ComponentError: it raised anything else but a wish to stop.
-            Disturbance: it changed what others share.
-        """
+        """Count the time as the component's, name it in whatever error it raises, and watch what it shares."""
         failed = f"{component.title} failed in the step `{doing}`"
         with self.guard.watching(component, doing):
             mend = Surroundings().mend if in_main_thread() else str  # other threads' work may overlap

@@ -53,32 +53,18 @@ class NotMeasurable(ComponentError):
 
 @attrs.define(eq=False)
 class Steps:
-    """The steps by their verbs, and what they hand on.
-
-    Args:
-        folder: where the run is staged.
-
-    Attributes:
-        images: the chosen images, each once.
-        rows: (N,) for each question the row of its image in `images`.
-        classes: the number of columns of class logits.
-        results: what renderers get, over the N questions; the steps after `predict` add to it.
-        inversions: inverter id to its inversion of `images`; without those whose generator makes other shapes.
-        digests: path of each artifact in the results, joined by slashes, to its digest, once these are complete.
-        rendered: renderer id to its folder and files, the one to open first ahead.
-        failures: the steps that failed while the run went on, and their errors.
-    """
+    """The steps by their verbs, and what they hand on."""
 
     session: Session
-    folder: Path
-    images: Split = attrs.field(init=False)
-    rows: np.ndarray = attrs.field(init=False)
-    classes: int = attrs.field(init=False)
-    results: Results = attrs.field(init=False)
-    inversions: dict[str, Any] = attrs.field(factory=dict)
-    digests: dict[str, str] = attrs.field(factory=dict)
-    rendered: dict[str, tuple[str, tuple[str, ...]]] = attrs.field(factory=dict)
-    failures: list[tuple[Step, SidelightError]] = attrs.field(factory=list)
+    folder: Path  # where the run is staged
+    images: Split = attrs.field(init=False)  # the chosen images, each once
+    rows: np.ndarray = attrs.field(init=False)  # (N,) for each question the row of its image
+    classes: int = attrs.field(init=False)  # columns of class logits
+    results: Results = attrs.field(init=False)  # over the N questions; the steps after `predict` add to it
+    inversions: dict[str, Any] = attrs.field(factory=dict)  # of `images`, by inverter id; only where the shapes fit
+    digests: dict[str, str] = attrs.field(factory=dict)  # of all artifacts in the results, once these are complete
+    rendered: dict[str, tuple[str, tuple[str, ...]]] = attrs.field(factory=dict)  # renderer id to folder and files
+    failures: list[tuple[Step, SidelightError]] = attrs.field(factory=list)  # while the run went on
 
     def read(self, component: ResolvedComponent) -> None:
         """The chosen images of the data's split."""

@@ -417,13 +417,14 @@ def refuse(
         problems.add(f"{subject} is {show(value.data)}", value.place, expected=expected, fix=fix, help=help)
 
 
-def items_of(item: Item | None, subject: str, problems: Problems) -> dict[str, Item]:
+def items_of(value: Value | Item | None, subject: str, problems: Problems) -> dict[str, Item]:
     """The items of a mapping that may be left out or empty; what is none is noted."""
-    if item is None or item.value.data is None:
+    value = value.value if isinstance(value, Item) else value
+    if value is None or value.data is None:
         return {}
-    if isinstance(item.value.data, dict):
-        return item.value.data
-    refuse(item.value, subject, problems, expected="a mapping of names to values")
+    if isinstance(value.data, dict):
+        return value.data
+    refuse(value, subject, problems, expected="a mapping of names to values")
     return {}
 
 

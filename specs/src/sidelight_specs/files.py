@@ -64,8 +64,9 @@ def nearest_file(path: Path, suffixes: tuple[str, ...] = ("",)) -> Path | None:
         suffixes: those that the name may end with.
     """
     try:
-        files = (entry for entry in os.scandir(path.parent) if entry.name.endswith(suffixes) and entry.is_file())
-        name = nearest(path.name, (entry.name for entry in files if entry.name != path.name))
+        with os.scandir(path.parent) as entries:
+            files = (entry.name for entry in entries if entry.name.endswith(suffixes) and entry.is_file())
+            name = nearest(path.name, (name for name in files if name != path.name))
     except (OSError, ValueError):  # no such folder, or no name that a folder can have
         return None
     return path.with_name(name) if name else None

@@ -76,7 +76,7 @@ def _pointed(text: str, column: int) -> tuple[str, str]:
 
 
 class RecipeError(UserError):
-    """A recipe that cannot be used as it stands.
+    """A recipe, or another document of the user's, that cannot be used as it stands.
 
     Args:
         problems: every mistake, in the order of the source.

@@ -53,7 +53,9 @@ def read(file: int) -> State | None:
     return State(code, tuple(Activity(*one) for one in doing))
 
 
-_exit_handlers = getattr(atexit, "_ncallbacks", int)  # CPython's number of them; elsewhere none is counted
+def _lasting() -> list[threading.Thread | int]:
+    """Threads, and the number of exit handlers where it is known, as in CPython: they may keep the process alive."""
+    return [*threading.enumerate(), getattr(atexit, "_ncallbacks", int)()]
 
 
 class Board:
@@ -70,8 +72,7 @@ class Board:
         self._numbers = itertools.count(1)
         self._doing: dict[int, Activity] = {}
         self._last = State().doing
-        self._threads = dict.fromkeys(threading.enumerate(), "")  # thread to the activity that left it behind
-        self._handlers = {"": _exit_handlers()}  # activity to the number of exit handlers after it
+        self._left = dict.fromkeys(_lasting(), "")  # to the activity after which it was there
         self._write()
 
     @contextmanager
@@ -88,17 +89,16 @@ class Board:
             with self._lock:
                 del self._doing[number]
                 self._last = (Activity(0, 0, f"something after {text}"),)
-                self._threads = dict.fromkeys(threading.enumerate(), text) | self._threads
-                if _exit_handlers() > max(self._handlers.values()):
-                    self._handlers[text] = _exit_handlers()
+                self._left = dict.fromkeys(_lasting(), text) | self._left
                 self._write()
         if was_intact and not self._is_intact():
             raise RuntimeError("it closed file descriptors that are not its own")
 
     def done(self, code: int) -> None:
         """Note that all work is done, with this exit code, and who may keep the process alive nevertheless."""
-        alive = {self._threads.get(thread, "") for thread in threading.enumerate() if not thread.daemon}
-        suspects = sorted(alive - {""} or self._handlers.keys() - {""})
+        threads = {self._left.get(thread, "") for thread in threading.enumerate() if not thread.daemon}
+        handlers = {text for item, text in self._left.items() if isinstance(item, int)}
+        suspects = sorted(threads - {""} or handlers - {""})
         more = [f"{len(suspects) - _SUSPECTS} more"] if len(suspects) > _SUSPECTS else []
         named = f" ({'; '.join(suspects[:_SUSPECTS] + more)})" if suspects else ""
         grace = _GRACE

@@ -42,8 +42,12 @@ $(VENV)/tools: $(VENV)/installed requirements-dev.txt
 	@touch $@
 
 # Two workers for two cores; a file's tests stay together, because they share what they train.
+# Coverage of specs and kernel goes with it; the conformance kit and the command line's children count too.
 test: tools browser lint
-	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile
+	$(BIN)/coverage erase
+	$(BIN)/coverage run -m pytest --numprocesses 2 --dist loadfile
+	$(BIN)/coverage combine --quiet
+	$(BIN)/coverage report
 
 quick: tools
 	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile -m "not (slow or browser or training or processes)"

@@ -4,7 +4,8 @@ import sys
 import zipfile
 
 import pytest
-from sidelight.registry.catalog import normalise, parse, plugin_name, scan
+from sidelight.registry.catalog import scan
+from sidelight_specs.entry_points import normalise, parse, plugin_name
 
 
 def only(site):

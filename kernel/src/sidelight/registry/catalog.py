@@ -1,8 +1,7 @@
 """Catalog of everything installed: which components there are, and whether one may be used.
 
-One entry point is one component (group `sidelight.v1.ROLE`), kind, command or observer; its value is the plugin's light
-module. Listing reads package metadata alone; a file that cannot be read is recorded as a fault. `lookup` imports the
-light module of the one plugin that it is asked about.
+Listing reads package metadata alone; a file that cannot be read is recorded as a fault. `lookup` imports the light
+module of the one plugin that it is asked about.
 """
 
 from __future__ import annotations
@@ -11,14 +10,13 @@ import os
 import re
 import sys
 from contextlib import suppress
-from pathlib import Path, PurePath
 from typing import TYPE_CHECKING, Any
 
 import attrs
 from attrs import frozen
 from sidelight_specs import kinds
-from sidelight_specs.files import refuse_special
-from sidelight_specs.hooks import EXTENSIONS, GROUP_PREFIX, KIND
+from sidelight_specs.entry_points import ORDER, PREFIX, Fault, folder_name, normalise, plugin_name, read_entry_points
+from sidelight_specs.hooks import KIND
 from sidelight_specs.host import Available, Installed
 from sidelight_specs.roles import ROLES
 
@@ -29,42 +27,8 @@ from sidelight.underway import doing, patience
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
-    from importlib.metadata import Distribution
 
-PREFIX = "sidelight-"
-"""Optional start of a distribution's name; recipes leave it out."""
-_GROUP = re.compile(r"sidelight\.v(?P<version>\d+)\.(?P<role>.+)")
-_MODULE = re.compile(r"\w+(\.\w+)*")
 _USE = re.compile(r"(?P<plugin>[A-Za-z0-9][A-Za-z0-9._-]*)/(?P<component>[^/\s]+)")
-_KNOWN = GROUP_PREFIX.removeprefix("sidelight.v").rstrip(".")
-_ORDER = {name: index for index, name in enumerate((*ROLES, *EXTENSIONS))}
-
-
-def normalise(distribution: str) -> str:
-    """A distribution's name as PEP 503 normalises it: lower case, runs of `-`, `_` and `.` as one hyphen."""
-    return re.sub(r"[-_.]+", "-", distribution).lower()
-
-
-def plugin_name(distribution: str) -> str:
-    """Name of a distribution in recipes: normalised, without `sidelight-`."""
-    return normalise(distribution).removeprefix(PREFIX)
-
-
-@frozen
-class Fault:
-    """Something wrong with what is installed, that concerns no single component or more than one.
-
-    Args:
-        distribution, file: at fault; no file where names clash.
-        message: what is wrong, a sentence without a full stop.
-    """
-
-    distribution: str
-    file: str
-    message: str
-
-    def __str__(self) -> str:
-        return f"{self.distribution}{f' ({self.file})' if self.file else ''}: {self.message}"
 
 
 @frozen
@@ -114,79 +78,12 @@ def scan(path: Sequence[str] | None = None) -> Index:
 
     read: dict[str, list[Installed | Fault]] = {}
     for distribution in metadata.distributions(path=list(sys.path if path is None else path)):
-        # The path is private, yet the only way to say which file is at fault.
-        folder = getattr(distribution, "_path", None) or PurePath(f"{distribution.name}.dist-info")
-        name = normalise(PurePath(folder.name).stem.partition("-")[0])
+        name = folder_name(distribution)
         if name not in read and not name.startswith("~"):  # pip renames what it could not remove to `~name`
-            read[name] = list(_read(distribution, folder))
+            read[name] = list(read_entry_points(distribution))
     entries = [one for group in read.values() for one in group if isinstance(one, Installed)]
     faults = [one for group in read.values() for one in group if isinstance(one, Fault)]
-    ordered = sorted(entries, key=lambda entry: (_ORDER[entry.role], entry.use, entry.distribution))
-    return Index(tuple(ordered), tuple(faults))
-
-
-def parse(text: str) -> dict[str, dict[str, str]]:
-    """The text of an `entry_points.txt` as group to name to value.
-
-    importlib.metadata reads such files as well, but passes over what it cannot read; this parser raises.
-
-    Raises:
-        ValueError: it is no such file.
-    """
-    from configparser import ConfigParser, Error
-
-    # Percent signs and a section called DEFAULT mean nothing special in this format, and case counts.
-    parser = ConfigParser(delimiters=("=",), interpolation=None, default_section="")
-    parser.optionxform = str  # type: ignore[assignment, method-assign]
-    try:
-        parser.read_string(text, source="entry_points.txt")
-    except Error as error:
-        raise ValueError(str(error)) from None
-    return {group: dict(parser[group]) for group in parser.sections()}
-
-
-def _read(distribution: Distribution, folder: Any) -> Iterator[Installed | Fault]:
-    """Entries of one distribution, and its faults."""
-    name, _, version = PurePath(folder.name).stem.partition("-")
-    file = str(folder / "entry_points.txt")
-    try:
-        groups = _groups(distribution, folder)
-    except (ValueError, OSError) as error:
-        yield Fault(normalise(name), file, f"cannot read the entry points: {' '.join(str(error).split())}")
-        return
-    if groups:
-        with suppress(Exception):  # whatever a broken METADATA makes of its parser; the folder says it too
-            name, version = distribution.metadata["Name"] or name, distribution.metadata["Version"] or version
-    announced = set()
-    # The known contract goes first: a plugin that also speaks another one is in order.
-    for group in sorted(groups, key=lambda text: not text.startswith(GROUP_PREFIX)):
-        match = _GROUP.fullmatch(group)
-        if not match or match["role"] not in _ORDER:
-            known = f"known are {GROUP_PREFIX}ROLE with ROLE one of {', '.join(ROLES)}"
-            yield Fault(name, file, f'unknown entry point group "{group}"; {known}')
-            continue
-        flaw, fix = "", ""
-        if not group.startswith(GROUP_PREFIX):
-            flaw = f"it is written for version {match['version']} of the plugin contract, this Sidelight knows {_KNOWN}"
-            fix = "install the versions of Sidelight and of this plugin that belong together"
-        for component, value in groups[group].items():
-            why = flaw
-            if not flaw and not _MODULE.fullmatch(value):
-                why = f"its entry point {value!r} is not the name of a module alone, without object or extras"
-            if not why or (match["role"], component) not in announced:
-                use = f"{plugin_name(name)}/{component}"
-                yield Installed(match["role"], use, name, version or "unknown", value, why, fix)
-            announced.add((match["role"], component))
-
-
-def _groups(distribution: Distribution, folder: Any) -> dict[str, dict[str, str]]:
-    """The groups of Sidelight in one distribution's entry points."""
-    if isinstance(folder, Path):  # not in a zip
-        for name in ("entry_points.txt", "METADATA", "PKG-INFO"):
-            with suppress(FileNotFoundError, NotADirectoryError):
-                refuse_special(folder / name)  # reading would wait for a pipe
-    groups = parse(distribution.read_text("entry_points.txt") or "")
-    return {group: points for group, points in groups.items() if group.startswith("sidelight.")}
+    return Index(tuple(sorted(entries, key=lambda one: (ORDER[one.role], one.use, one.distribution))), tuple(faults))
 
 
 class Catalog:

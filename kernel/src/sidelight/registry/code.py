@@ -13,8 +13,10 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from sidelight_specs.entry_points import normalise
+
 from sidelight import cache
-from sidelight.registry.catalog import metadata_stamp, normalise
+from sidelight.registry.catalog import metadata_stamp
 
 if TYPE_CHECKING:
     from sidelight_specs import ComponentDescriptor

@@ -24,6 +24,7 @@ from typing import TYPE_CHECKING, Any
 from attrs import frozen
 from platformdirs import user_config_path
 from sidelight_specs import UserError, param, params
+from sidelight_specs.entry_points import normalise
 from sidelight_specs.problems import Place, Problems
 
 if TYPE_CHECKING:
@@ -62,10 +63,9 @@ class Pattern:
             return fnmatchcase(entry.use, self.component.lower())
         if not self.name:
             return installed_hash(entry.distribution) == self.text
-        from packaging.utils import canonicalize_name  # only where there is a policy
-        from packaging.version import InvalidVersion, Version
+        from packaging.version import InvalidVersion, Version  # only where there is a policy
 
-        if not fnmatchcase(canonicalize_name(entry.distribution), self.name.lower().replace("_", "-")):
+        if not fnmatchcase(normalise(entry.distribution), self.name.lower().replace("_", "-")):
             return False
         try:
             return self.versions is None or self.versions.contains(Version(entry.version), prereleases=True)

@@ -10,9 +10,10 @@ import attrs
 
 from sidelight_specs import kinds
 from sidelight_specs.announcements import AnnouncementError, announced, manager_of, observer, pick
+from sidelight_specs.entry_points import ORDER, Fault, read_entry_points
 from sidelight_specs.errors import UserError
-from sidelight_specs.hooks import ANNOUNCEMENTS, EXTENSIONS, GROUP_PREFIX, KIND, OBSERVER
-from sidelight_specs.role_table import ROLES
+from sidelight_specs.hooks import GROUP_PREFIX, KIND, OBSERVER
+from sidelight_specs.host import Installed
 
 
 @attrs.frozen
@@ -44,36 +45,32 @@ def components(distribution: str) -> list[Announced]:
     """Every component of a distribution, in the order of role and name.
 
     Raises:
-        UserError: the distribution is not installed, or announces no component.
+        UserError: the distribution is not installed, announces no component, or its entry points cannot be understood.
     """
     try:
-        points = metadata.distribution(distribution).entry_points
+        entries = list(read_entry_points(metadata.distribution(distribution)))
     except metadata.PackageNotFoundError as error:
         raise UserError(f"no distribution {distribution!r} is installed", f"pip install {distribution}") from error
-    entries = [entry for entry in points if entry.group.startswith(GROUP_PREFIX)]
+    fix = f"Mend the entry points (groups {GROUP_PREFIX}ROLE) in its pyproject.toml and install it again."
     if not entries:
-        raise UserError(
-            f"{distribution} announces no component",
-            f"Add entry points in a group {GROUP_PREFIX}ROLE to its pyproject.toml and install it again.",
-        )
-    order = {role: index for index, role in enumerate((*ROLES, *EXTENSIONS))}
-    entries.sort(key=lambda entry: (order.get(entry.group.removeprefix(GROUP_PREFIX), len(order)), entry.name))
-    return [_announced(distribution, entry) for entry in entries]
+        raise UserError(f"{distribution} announces no component", fix)
+    faults = [str(one) for one in entries if isinstance(one, Fault)]
+    if faults:
+        raise UserError("\n".join(faults), fix)
+    installed = [one for one in entries if isinstance(one, Installed)]
+    return [_announced(one) for one in sorted(installed, key=lambda one: (ORDER[one.role], one.name))]
 
 
-def _announced(distribution: str, entry: metadata.EntryPoint) -> Announced:
-    role = entry.group.removeprefix(GROUP_PREFIX)
+def _announced(entry: Installed) -> Announced:
     try:
-        descriptor, problem = _descriptor(role, entry.name, entry.value), ""
+        descriptor, problem = None if entry.flaw else _descriptor(entry.role, entry.name, entry.module), entry.flaw
     except (Exception, SystemExit) as error:
         descriptor, problem = None, f"{type(error).__name__}: {error}"
-    return Announced(distribution, role, entry.name, entry.value, descriptor, problem)
+    return Announced(entry.distribution, entry.role, entry.name, entry.module, descriptor, problem)
 
 
 def _descriptor(role: str, name: str, module: str) -> Any:
     """Descriptor, kind or command; the module itself for an observer."""
-    if role not in (*ANNOUNCEMENTS, OBSERVER):
-        raise ValueError(f"{role!r} is no role; roles are {', '.join(ROLES)}")
     manager = manager_of(importlib.import_module(module), module)
     if role == OBSERVER:
         return observer(manager)

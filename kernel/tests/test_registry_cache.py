@@ -1,7 +1,5 @@
 """Answers kept in the cache folder: used while nothing has changed, made anew otherwise, and never in the way."""
 
-import importlib
-
 import pytest
 from sidelight.cache import cache_folder, get, put, stamp
 from sidelight.registry import catalog, code, load
@@ -130,9 +128,7 @@ def test_a_plugin_of_one_module_does_not_make_all_that_is_installed_count(site):
     site.install("acme-single", files={"acme_single.py": "", "unrelated/data.txt": "x"})
     module = site.plugin("acme-package")
     (site.folder / module / "data.txt").write_text("x")
-    for name in ("acme_single", module):
-        importlib.import_module(name)
-    files = load._files(["acme_single", module])
+    files = code.package_files("acme_single", module)
     assert str(site.folder / "acme_single.py") in files
     assert str(site.folder / module / "data.txt") in files
     assert str(site.folder / "unrelated" / "data.txt") not in files

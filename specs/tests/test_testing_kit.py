@@ -22,6 +22,7 @@ from sidelight_specs.testing import (
     toy_targets,
 )
 from sidelight_specs.testing.compare import difference
+from sidelight_specs.testing.discovery import components
 from sidelight_specs.testing.plugin import summary
 from sidelight_specs.testing.snapshots import changed, global_state, module_state
 
@@ -129,6 +130,38 @@ def test_a_distribution_that_is_not_installed_is_named():
 def test_a_distribution_without_components_is_refused():
     with pytest.raises(UserError, match="pytest announces no component"):
         component_tests("pytest")
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("[sidelight.v1.metrics]\nsize = acme_kit\n", 'unknown entry point group "sidelight.v1.metrics"; known are'),
+        ("[sidelight.v1.metric]\nsize = acme_kit\nsize = acme_kit\n", "cannot read the entry points"),
+    ],
+)
+def test_entry_points_are_read_as_strictly_as_the_kernel_reads_them(plugin, text, said):
+    (plugin / "acme_kit-1.0.dist-info" / "entry_points.txt").write_text(text)
+    with pytest.raises(UserError, match=said) as caught:
+        components("acme-kit")
+    assert "pyproject.toml" in caught.value.fix
+
+
+@pytest.mark.parametrize(
+    ("points", "light", "said"),
+    [
+        ("[sidelight.v1.metric]\nsize = acme_kit:hooks\n", LIGHT, "is not the name of a module alone"),
+        ("[sidelight.v1.data]\nsize = acme_kit\n", LIGHT, "acme_kit does not implement the hook sidelight_data()"),
+        ("[sidelight.v1.metric]\nsise = acme_kit\n", LIGHT, 'no component "sise"; it announces size'),
+        ("[sidelight.v1.metric]\nsize = acme_kit\n", LIGHT + "    yield 3\n", "must give descriptors, it gave an int"),
+        ("[sidelight.v1.observer]\nsize = acme_kit\n", LIGHT, "acme_kit implements none of sidelight_recipe_resolved"),
+    ],
+)
+def test_a_light_module_is_asked_as_the_kernel_asks_it(plugin, points, light, said):
+    (plugin / "acme_kit-1.0.dist-info" / "entry_points.txt").write_text(points)
+    (plugin / "acme_kit" / "__init__.py").write_text(light)
+    (announced,) = components("acme-kit")
+    assert announced.descriptor is None
+    assert said in announced.problem
 
 
 def test_the_summary_tells_failures_apart():

@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import sys
 import time
 from contextlib import suppress
 from pathlib import Path
@@ -28,12 +29,7 @@ def cache_folder() -> Path:
 
 
 def stamp(files: Iterable[str], *facts: str) -> str:
-    """Digest of the size and times of each file; empty where one changed so lately that it may do so unnoticed.
-
-    Args:
-        files: paths; one that does not exist counts as such.
-        facts: what else an answer depends on.
-    """
+    """Digest of the size and times of each file; empty where one changed so lately that it may do so unnoticed."""
     lines, latest = list(facts), 0
     for file in files:
         try:
@@ -48,6 +44,20 @@ def stamp(files: Iterable[str], *facts: str) -> str:
     return hashlib.sha256("\n".join(lines).encode("utf-8", "surrogateescape")).hexdigest() if settled else ""
 
 
+def metadata_stamp() -> str:
+    """Stamp of the metadata of everything installed, which are not read."""
+    files: list[str] = []
+    for folder in sys.path:
+        try:
+            with os.scandir(folder or ".") as items:
+                infos = [item.path for item in items if item.name.endswith((".dist-info", ".egg-info", "EGG-INFO"))]
+        except OSError:  # a zip, or nothing
+            infos = [folder]
+        files += [name for info in infos for name in (info, f"{info}/entry_points.txt", f"{info}/METADATA")]
+    finders = [type(finder).__qualname__ for finder in sys.meta_path]  # they may know of distributions elsewhere
+    return stamp(files, sys.version, *finders)
+
+
 def get(name: str, facts: str) -> Any:
     """Plain values that `put` wrote under the same facts, while its files are as they were; None otherwise."""
     with suppress(OSError, ValueError, KeyError, TypeError):  # absent or damaged
@@ -58,14 +68,7 @@ def get(name: str, facts: str) -> Any:
 
 
 def put(name: str, facts: str, value: Any, files: Iterable[str] = ()) -> None:
-    """Write plain values into the cache folder.
-
-    Args:
-        name: of the file there.
-        facts: what the values depend on, such as a stamp; an empty one is never written.
-        value: the values.
-        files: what else they depend on; nothing is written where one of these changed a moment ago.
-    """
+    """Write plain values; not under empty facts, nor where a file that they depend on changed a moment ago."""
     files = list(files)
     content = {"facts": facts, "files": files, "stamp": stamp(files), "value": value}
     if not facts or not content["stamp"]:

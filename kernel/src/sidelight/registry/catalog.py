@@ -6,7 +6,6 @@ module of the one plugin that it is asked about.
 
 from __future__ import annotations
 
-import os
 import re
 import sys
 from contextlib import suppress
@@ -33,13 +32,7 @@ _USE = re.compile(r"(?P<plugin>[A-Za-z0-9][A-Za-z0-9._-]*)/(?P<component>[^/\s]+
 
 @frozen
 class Index:
-    """Everything installed that is announced to Sidelight.
-
-    Args:
-        entries: ordered by role and use.
-        faults: files, groups and roles that cannot be understood.
-        stamp: of all metadata, where that is known.
-    """
+    """Entry points ordered by role and use, what of them cannot be understood, and a stamp of all metadata."""
 
     entries: tuple[Installed, ...] = ()
     faults: tuple[Fault, ...] = ()
@@ -48,7 +41,7 @@ class Index:
 
 def index() -> Index:
     """The entry points on `sys.path`, from the cache while all metadata are as they were."""
-    stamp = metadata_stamp()
+    stamp = cache.metadata_stamp()
     value = cache.get("installed", stamp)
     if value is None:
         scanned = scan()
@@ -56,20 +49,6 @@ def index() -> Index:
         cache.put("installed", stamp, value)
     entries, faults = value
     return Index(tuple(Installed(*one) for one in entries), tuple(Fault(*one) for one in faults), stamp)
-
-
-def metadata_stamp() -> str:
-    """Stamp of all that `scan` reads, without reading it."""
-    files: list[str] = []
-    for folder in sys.path:
-        try:
-            with os.scandir(folder or ".") as items:
-                infos = [item.path for item in items if item.name.endswith((".dist-info", ".egg-info", "EGG-INFO"))]
-        except OSError:  # a zip, or nothing
-            infos = [folder]
-        files += [name for info in infos for name in (info, f"{info}/entry_points.txt", f"{info}/METADATA")]
-    finders = [type(finder).__qualname__ for finder in sys.meta_path]  # they may know of distributions elsewhere
-    return cache.stamp(files, sys.version, *finders)
 
 
 def scan(path: Sequence[str] | None = None) -> Index:
@@ -87,22 +66,13 @@ def scan(path: Sequence[str] | None = None) -> Index:
 
 
 class Catalog:
-    """Answers for components by name.
-
-    Args:
-        index: what is installed.
-        policy: what may be loaded; everything when None.
-    """
+    """Answers for components by name; without a policy everything may be loaded."""
 
     def __init__(self, index: Index, policy: Policy | None = None) -> None:
         self.index, self._policy, self._loader = index, policy or Policy(), Loader()
 
     def entries(self, *roles: str) -> tuple[Installed, ...]:
-        """Entries, also broken and blocked ones, ordered by role and use.
-
-        Args:
-            roles: roles, or `kind`, `command`, `observer`; when none is given all roles.
-        """
+        """Entries of some roles, or of `kind`, `command`, `observer`; of all roles when none is given."""
         return tuple(entry for entry in self.index.entries if entry.role in (roles or ROLES))
 
     def problems(self) -> tuple[Fault, ...]:
@@ -111,11 +81,7 @@ class Catalog:
         return (*self.index.faults, *(fault for name in names if (fault := self._clash(*name))))
 
     def lookup(self, use: str, role: str) -> Available:
-        """A component by its name in a recipe; imports its plugin's light module, once.
-
-        Raises:
-            Unavailable: it is unknown, broken or blocked.
-        """
+        """A component by its name in a recipe, or raise `Unavailable`; imports its plugin's light module, once."""
         announced = [entry for entry in self.entries(role) if entry.use == use]
         if not announced:
             raise self.missing(use, role)
@@ -129,11 +95,7 @@ class Catalog:
                 yield self.lookup(entry.use, role)
 
     def load(self, entry: Installed) -> Any:
-        """The descriptor of a component, the class of a kind, a `Command`, or the module of an observer.
-
-        Raises:
-            Unavailable: its plugin is broken or blocked.
-        """
+        """Descriptor of a component, class of a kind, `Command`, or module of an observer; or raise `Unavailable`."""
         self.check(entry)
         try:
             with doing(f'"{entry.use}" ({entry.distribution} {entry.version}): loading {entry.module}', patience()):
@@ -142,11 +104,7 @@ class Catalog:
             raise broken(entry, f"importing {entry.module}: {error}") from None
 
     def load_kind(self, name: str) -> None:
-        """Register the kind of that name; nothing where no plugin announces it.
-
-        Raises:
-            Unavailable: its plugin is broken or blocked.
-        """
+        """Register the kind of that name, or raise `Unavailable`; nothing where no plugin announces it."""
         named = [entry for entry in self.entries(KIND) if entry.name == name]
         for entry in named[:1]:  # of several the first counts; `sidelight plugins` names the others as broken
             kinds.register(self.load(entry))
@@ -177,13 +135,11 @@ class Catalog:
         return tuple(states.values())
 
     def missing(self, use: str, role: str = "") -> Unavailable:
-        """The answer for a name that no entry announces, under one role or under any.
-
-        Unreadable metadata counts as broken, not unknown: they may announce it.
-        """
+        """The answer for a name that no entry announces, under one role or under any."""
         plugin = use.partition("/")[0]
         faults = [fault for fault in self.index.faults if plugin_name(fault.distribution) == plugin]
         if faults and all(plugin_name(entry.distribution) != plugin for entry in self.entries()):
+            # Unreadable metadata counts as broken, not unknown: they may announce it.
             return Unavailable("broken", str(faults[0]), reinstall(faults[0].distribution))
         noun = (role or "component").replace("_", " ")
         return Unavailable("unknown", f'no {noun} "{use}" is installed', _hint(use, role, self.entries()))
@@ -198,11 +154,7 @@ class Catalog:
 
 
 def installed() -> Catalog:
-    """The catalog of this Python environment, under the user's policy.
-
-    Raises:
-        UserError: the policy file cannot be read.
-    """
+    """The catalog of this Python environment, under the user's policy."""
     catalog = Catalog(index(), read_policy(policy_file()))
     kinds.use_loader(catalog.load_kind)
     return catalog
@@ -210,34 +162,29 @@ def installed() -> Catalog:
 
 def _hint(use: str, role: str, entries: tuple[Installed, ...]) -> str:
     """Similar names for one that nobody announces, or the distribution that would bring it."""
+    import difflib
+
     elsewhere = [entry.role for entry in entries if entry.use == use]
     if elsewhere:
         return f'"{use}" is {with_article(elsewhere[0])}, not {with_article(role or "component")}'
     match = _USE.fullmatch(use)
-    is_plugin = any(plugin_name(entry.distribution) == normalise(use) for entry in entries)
-    close = [] if is_plugin else _close(use, [entry.use for entry in entries if role in ("", entry.role)])
-    if close:
-        return "did you mean " + " or ".join(f'"{name}"' for name in close) + "?"
-    if not match and not is_plugin:
-        return "name it PLUGIN/COMPONENT; `sidelight plugins` lists what is installed"
     plugin = normalise(match["plugin"] if match else use)
     own = [entry for entry in entries if plugin_name(entry.distribution) == plugin]
+    if match or not own:  # similar spellings, then the same component elsewhere
+        uses = [entry.use for entry in entries if role in ("", entry.role)]
+        close = difflib.get_close_matches(use, uses, n=3, cutoff=0.75)
+        close += [name for name in uses if name.rpartition("/")[2] == use.rpartition("/")[2]]
+        if close:
+            return "did you mean " + " or ".join(f'"{name}"' for name in list(dict.fromkeys(close))[:3]) + "?"
     if own:
         fitting = [entry.use for entry in own if entry.role == role] or [entry.use for entry in own]
         return f"{own[0].distribution} {own[0].version} has {', '.join(fitting)}"
+    if not match:
+        return "name it PLUGIN/COMPONENT; `sidelight plugins` lists what is installed"
     return (
         f'no plugin "{plugin}" is installed; one of Sidelight\'s own comes with `pip install {PREFIX}{plugin}`, '
         f"any other with the distribution {plugin}"
     )
-
-
-def _close(use: str, uses: list[str]) -> list[str]:
-    """Up to three names that may have been meant: similar spellings, then the same component elsewhere."""
-    import difflib
-
-    component = use.rpartition("/")[2]
-    similar = difflib.get_close_matches(use, uses, n=3, cutoff=0.75)
-    return list(dict.fromkeys([*similar, *(name for name in uses if name.rpartition("/")[2] == component)]))[:3]
 
 
 def with_article(role: str) -> str:

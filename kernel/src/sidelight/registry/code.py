@@ -16,7 +16,6 @@ from typing import TYPE_CHECKING, Any
 from sidelight_specs.entry_points import normalise
 
 from sidelight import cache
-from sidelight.registry.catalog import metadata_stamp
 
 if TYPE_CHECKING:
     from sidelight_specs import ComponentDescriptor
@@ -25,7 +24,7 @@ WHOLE = 4 * 2**20
 """Bytes up to which a file's content enters the digest; of a larger one (weights) the size does."""
 SPECS = "sidelight-specs"
 _IMPORTERS = re.compile(rb"\b(import_module|__import__|run_module|run_path)\b")
-_installed_stamp = functools.cache(metadata_stamp)
+_installed_stamp = functools.cache(cache.metadata_stamp)
 
 
 def code_of(descriptor: ComponentDescriptor, distribution: str) -> str:
@@ -36,9 +35,14 @@ def code_of(descriptor: ComponentDescriptor, distribution: str) -> str:
     if digest is None:
         built_on = foundations(distribution)
         digest = code_digest(behaviour, built_on)
-        files = (path for root in _roots(behaviour, *built_on).values() for path in (root, *root.rglob("*")))
-        cache.put(name, stamp, digest, [__file__, *(str(path) for path in files if "__pycache__" not in path.parts)])
+        cache.put(name, stamp, digest, [__file__, *package_files(behaviour, *built_on)])
     return digest
+
+
+def package_files(*modules: str) -> list[str]:
+    """Files and folders of the packages of some modules; of a module outside of any package its own file."""
+    files = {path for root in _roots(*modules).values() for path in (root, *root.rglob("*"))}
+    return sorted(str(path) for path in files if "__pycache__" not in path.parts)
 
 
 @functools.cache
@@ -50,10 +54,6 @@ def code_digest(behaviour: str, foundations: tuple[str, ...] = ()) -> str:
     something is imported from it by name: what a plugin's light module says of a component is part of the store key by
     itself. A package counts whole where one of these modules names `import_module` or the like; all of them do where a
     module cannot be parsed.
-
-    Args:
-        behaviour: the module that the descriptor's factory names.
-        foundations: import names of the packages that the plugin is built on.
     """
     roots = _roots(behaviour, *foundations)
     sources = _sources(behaviour, roots)

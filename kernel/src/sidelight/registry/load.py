@@ -25,22 +25,18 @@ from sidelight_specs.announcements import AnnouncementError, announced, manager_
 from sidelight_specs.host import Installed
 
 from sidelight import cache
+from sidelight.registry.code import foundations, package_files
 from sidelight.underway import doing, patience, watch_interrupts
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable
 
 T = TypeVar("T")
 _CHILD = "import json, sys; sys.path[:] = json.loads(sys.argv[1]); from sidelight.registry.load import answer; answer()"
 
 
 class Unavailable(SidelightError):
-    """A component that cannot be used; the exception behind a broken one is its cause.
-
-    Args:
-        kind: `unknown` (nothing installed announces it), `broken` (installed, does not load) or `blocked` (by policy).
-        message, fix: what is wrong, and what to do about it.
-    """
+    """A component that nothing installed announces, that does not load (its cause says why), or that policy forbids."""
 
     def __init__(self, kind: Literal["unknown", "broken", "blocked"], message: str, fix: str) -> None:
         super().__init__(f"{message}\n  fix: {fix}")
@@ -65,11 +61,7 @@ class Loader:
         self._known: dict[tuple[Any, ...], Any] = {}
 
     def load(self, entry: Installed) -> Any:
-        """Descriptor, command or kind that an entry announces, or the module of an observer.
-
-        Raises:
-            Unavailable: it is broken.
-        """
+        """Descriptor, command or kind that an entry announces, or the module of an observer; or raise `Unavailable`."""
         try:
             manager = self._once(_register, entry.module)
             if entry.role == hooks.OBSERVER:
@@ -105,18 +97,13 @@ def _ask(manager: pluggy.PluginManager, module: str, role: str) -> dict[str, Any
 
 
 def _guard(action: Callable[[], T], activity: str, module: str) -> T:
-    """The action's result. What the plugin prints goes to stderr: stdout is for answers.
-
-    Raises:
-        AnnouncementError: the plugin raised, or changed what others rely on.
-        KeyboardInterrupt: the user has pressed Ctrl-C.
-    """
+    """The action's result, or an `AnnouncementError`: the plugin raised, or changed what others rely on."""
     from sidelight_specs.surroundings import Surroundings  # nothing of this is needed to list what is installed
 
     with watch_interrupts() as was_pressed:
         surroundings = Surroundings()
         try:
-            with contextlib.redirect_stdout(sys.stderr):
+            with contextlib.redirect_stdout(sys.stderr):  # stdout is for answers
                 result = action()
         except BaseException as error:  # SystemExit, and what extensions raise past Exception, must not end the kernel
             surroundings.mend()
@@ -132,10 +119,9 @@ def _guard(action: Callable[[], T], activity: str, module: str) -> T:
 
 
 def _text_of(error: BaseException) -> str:
-    try:
+    text = ""
+    with contextlib.suppress(Exception):
         text = " ".join(str(error).split())[:500]
-    except Exception:
-        text = ""
     return f"{type(error).__name__}: {text}" if text else type(error).__name__
 
 
@@ -161,27 +147,24 @@ class State:
 
 
 def load_apart(entries: list[Installed], stamp: str) -> list[State]:
-    """The state of each entry, loaded in a child process; a plugin that ends it is named, the rest go into another.
+    """State of each entry, loaded in a child process; where one plugin ends it, another child loads the rest.
 
-    Where all are in order, the answers are kept until a distribution, or a file that the child had loaded or that lies
-    beside a light module, changes.
+    Where all are in order, the answers are kept until a distribution or a file of the packages changes.
     """
     known = cache.get("health", stamp) or {}
     if all(repr(entry) in known for entry in entries):
         return [State(entry, "ok", known[repr(entry)]) for entry in entries]
     states: dict[Installed, State] = {}
-    pending, files = entries, list[str]()
-    while pending:
+    while pending := [entry for entry in entries if entry not in states]:
         lines, end = _ask_child(pending)
-        files = lines.pop()["files"] if lines and "files" in lines[-1] else []
         states |= {entry: State(entry, **line) for entry, line in zip(pending, lines, strict=False)}
-        pending = pending[len(lines) :]
-        module = pending[0].module if pending else ""
-        for entry in (entry for entry in pending if entry.module == module):
-            reason = broken(entry, f"loading {module} {end}")
-            states[entry] = State(entry, reason.kind, why=reason.message, fix=reason.fix)
-        pending = [entry for entry in pending if entry.module != module]
+        for entry in pending[len(lines) :]:
+            if entry.module == pending[len(lines)].module:
+                reason = broken(entry, f"loading {entry.module} {end}")
+                states[entry] = State(entry, reason.kind, why=reason.message, fix=reason.fix)
     if all(state.state == "ok" for state in states.values()):
+        built_on = {name for entry in entries for name in foundations(entry.distribution)}
+        files = package_files("sidelight_specs", *built_on, *(entry.module for entry in entries))
         cache.put("health", stamp, {repr(entry): state.summary for entry, state in states.items()}, files)
     return list(states.values())
 
@@ -202,14 +185,11 @@ def _ask_child(entries: list[Installed]) -> tuple[list[dict[str, Any]], str]:
 
 
 def answer() -> None:
-    """The child: one JSON line for each entry on stdin, as soon as it is known, then the files used.
-
-    A plugin that prints writes to stderr, also from C.
-    """
+    """The child: one JSON line for each entry on stdin, as soon as it is known."""
     answers = os.fdopen(os.dup(1), "w", encoding="utf-8")
-    os.dup2(2, 1)
-    loader, entries = Loader(), [Installed(*one) for one in json.load(sys.stdin)]
-    for entry in entries:
+    os.dup2(2, 1)  # a plugin that prints writes to stderr, also from C
+    loader = Loader()
+    for entry in [Installed(*one) for one in json.load(sys.stdin)]:
         try:
             loaded = loader.load(entry)
             summary = getattr(loaded, "summary", None) or (loaded.__doc__ or "").strip().partition("\n")[0]
@@ -217,26 +197,11 @@ def answer() -> None:
         except Unavailable as reason:
             line = {"state": reason.kind, "why": reason.message, "fix": reason.fix}
         print(json.dumps(line), file=answers, flush=True)
-    print(json.dumps({"files": _files({entry.module for entry in entries})}), file=answers, flush=True)
     os._exit(0)  # a thread or an exit handler that some plugin left behind is not waited for
 
 
-def _files(light: Iterable[str]) -> list[str]:
-    """Files of all loaded modules, and files and folders beside the light ones: data may be read from there."""
-    files = {str(file) for module in list(sys.modules.values()) if (file := getattr(module, "__file__", None))}
-    # A module outside of any package lies beside everything else that is installed: its own file must do.
-    packaged = [sys.modules[name] for name in light if name in sys.modules and sys.modules[name].__package__]
-    folders = {Path(module.__file__).parent for module in packaged if module.__file__}
-    beside = (path for folder in folders for path in (folder, *folder.rglob("*")))
-    return sorted({*files, *(str(path) for path in beside if "__pycache__" not in path.parts)})
-
-
 class Observers:
-    """One pluggy manager for all observers; built-in ones are added first and told first.
-
-    Args:
-        warn: gets a sentence that names an observer that has failed; it is told nothing further.
-    """
+    """One pluggy manager for all observers; those added first are told first, and `warn` of one that fails."""
 
     def __init__(self, warn: Callable[[str], None]) -> None:
         self._manager = pluggy.PluginManager(hooks.PROJECT)
@@ -259,12 +224,7 @@ class Observers:
                     self.add(module, f"{entry.use} ({entry.distribution} {entry.version})")
 
     def tell(self, event: str, **facts: Any) -> Any:
-        """Call one hook of every observer; one that is declared `firstresult`, until an answer is not None.
-
-        Args:
-            event: the hook without its prefix: `"step_finished"`.
-            facts: all arguments of the hook.
-        """
+        """Call the hook `sidelight_EVENT` of every observer; a `firstresult` one until an answer is not None."""
         hook = getattr(self._manager.hook, f"sidelight_{event}")
         # pluggy calls the last registered first and ends at an exception; here each is called for itself.
         for implementation in hook.get_hookimpls():

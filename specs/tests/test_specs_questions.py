@@ -57,9 +57,9 @@ def test_fewer_images_than_asked_for_is_said(warnings):
     ("explain", "said", "fix"),
     [
         ({"indices": (0, 9, 12)}, "9, 12 out of range", "0 to 4"),
-        ({"labels": ("dgo",)}, "no class 'dgo'", "did you mean 'dog'"),
+        ({"labels": ("dgo",)}, 'has no class "dgo"', 'did you mean "dog"'),
         ({"labels": (7,)}, "no class with index 7", '"7" in quotes'),
-        ({"labels": (9,)}, "no class 9", "known: cat, dog, 7"),
+        ({"labels": (9,)}, 'has no class "9"', "known are cat, dog, 7"),
         ({"labels": ("cat",), "indices": (1,)}, "exclude each other", "remove"),
     ],
 )
@@ -84,9 +84,9 @@ def test_labels_of_data_without_classes(labels):
 
 def test_a_split_that_is_not_there():
     check_split("test", ("train", "test"))
-    with pytest.raises(UserError, match="'tset'") as caught:
+    with pytest.raises(UserError, match='"tset"') as caught:
         check_split("tset", ("train", "test"))
-    assert "did you mean 'test'" in caught.value.fix
+    assert 'did you mean "test"' in caught.value.fix
 
 
 def test_second():
@@ -125,7 +125,7 @@ def test_each_predicted_class_has_a_question_of_its_own(warnings):
 @pytest.mark.parametrize(
     ("targets", "said"),
     [
-        ({"dgo": "cat"}, r"explain\.targets: there is no class 'dgo'"),
+        ({"dgo": "cat"}, r'explain\.targets: the classifier has no class "dgo"'),
         ({"dog": "dog"}, "why 'dog' and not 'dog'"),
         ({"7": "cat"}, "no chosen image is predicted '7'"),
     ],
@@ -140,7 +140,7 @@ def test_a_class_that_every_image_is_of():
         asked(target="dog", logits=LOGITS[[1, 3]])
 
 
-@pytest.mark.parametrize(("target", "fix"), [("dgo", "'dog'"), (7, "quotes"), (3, "known")])
+@pytest.mark.parametrize(("target", "fix"), [("dgo", '"dog"'), (7, "quotes"), (3, "known")])
 def test_a_class_that_is_not_there(target, fix):
     with pytest.raises(UserError, match=r"explain\.target") as caught:
         asked(target=target)

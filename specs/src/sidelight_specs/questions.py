@@ -5,12 +5,12 @@ The arguments are those of a recipe's `explain` section, whose keys the errors n
 
 from __future__ import annotations
 
-import difflib
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from sidelight_specs.errors import UserError
+from sidelight_specs.facts import DataFacts, Mistake, unknown_class, unknown_split
 from sidelight_specs.results.question import Targets
 
 if TYPE_CHECKING:
@@ -21,8 +21,8 @@ if TYPE_CHECKING:
 
 def check_split(name: str, known: Sequence[str]) -> None:
     """Raise a `UserError` unless the data has a split of that name."""
-    if name not in known:
-        raise UserError(f"explain.split: the data has no split {name!r}", _offer(name, known))
+    for mistake in unknown_split(DataFacts(splits=dict.fromkeys(known)), name):
+        raise _error(mistake)
 
 
 def choose_images(
@@ -91,10 +91,8 @@ def _class_index(wanted: str | int, names: Sequence[str], key: str) -> int:
         return wanted
     if isinstance(wanted, str) and wanted in names:
         return names.index(wanted)
-    if str(wanted) in names:
-        fix = f'write "{wanted}" in quotes for the class of that name; a bare number counts the classes from 0'
-        raise UserError(f"explain.{key}: there is no class with index {wanted}", fix)
-    raise UserError(f"explain.{key}: there is no class {wanted!r}", _offer(str(wanted), names))
+    (mistake,) = unknown_class("the data" if key == "labels" else "the classifier", wanted, names, key)
+    raise _error(mistake)
 
 
 def pose_questions(
@@ -177,8 +175,6 @@ def _ask_by_class(
     return rows, np.array([pairs[int(index)] for index in predicted[rows]])
 
 
-def _offer(wrong: str, known: Sequence[str]) -> str:
-    close = difflib.get_close_matches(wrong, known, n=1)
-    listed = ", ".join(known[:20]) + (", ..." if len(known) > 20 else "")
-    hint = f"did you mean {close[0]!r}? " if close else ""
-    return f"{hint}known: {listed or 'none'}"
+def _error(mistake: Mistake) -> UserError:
+    """The words of `sidelight check`, where only the run sees the mistake."""
+    return UserError(f"explain.{mistake.option}: {mistake.message}", mistake.fix)

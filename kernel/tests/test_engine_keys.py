@@ -2,7 +2,7 @@
 
 import attrs
 import pytest
-from sidelight.engine.plan import Keys
+from sidelight.engine.plan import Keys, Step
 from sidelight.recipe.model import ResolvedComponent
 from sidelight_specs import (
     ClassifierDescriptor,
@@ -60,7 +60,7 @@ def an_explainer(data=None, **changes):
 
 def key(component, step="explain", inputs=None, **changes):
     facts = {"seed": 0, "dtype": "float32", "device_kind": "cpu", "fingerprint": lambda _: "f", **changes}
-    return Keys(**facts).step(component, step, inputs or {"images": "x"})
+    return Keys(**facts).step(Step(step, component), inputs or {"images": "x"})
 
 
 CHANGES = {

@@ -111,9 +111,9 @@ def forecast(resolved: Resolved, out: str | Path | None = None) -> Forecast:
         data = step.component.trained_on
         try:
             if step.verb == "read":
-                key = keys.step(step.component, "read", images_read(resolved.explain))
+                key = keys.step(step, images_read(resolved.explain))
             elif step.verb == "fit" and data is not None:
-                key = keys.step(step.component, "fit", {"data": keys.component(data)})
+                key = keys.step(step, {"data": keys.component(data)})
             else:
                 continue
         except SidelightError:  # the key depends on what only the data itself can tell

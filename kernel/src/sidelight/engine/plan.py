@@ -97,9 +97,9 @@ class Keys:
             self._known[component] = digest_of(facts)
         return self._known[component]
 
-    def step(self, component: ResolvedComponent, step: str, inputs: dict[str, Any]) -> str:
+    def step(self, step: Step, inputs: dict[str, Any]) -> str:
         """The key of one step; `inputs` names everything that it is given, anything that `digest_of` takes."""
-        return digest_of({"component": self.component(component), "step": step, "inputs": inputs})
+        return digest_of({"component": self.component(step.component), "step": step.verb, "inputs": inputs})
 
 
 def images_read(explain: Explain) -> dict[str, Any]:

@@ -74,17 +74,10 @@ class Session:
     """
 
     def __init__(
-        self,
-        resolved: Resolved,
-        store: Store,
-        device: str,
-        display: Display,
-        cancellation: Cancellation,
-        *,
-        guarded: bool = False,
+        self, resolved: Resolved, store: Store, device: str, display: Display, stop: Cancellation, guarded: bool = False
     ) -> None:
         self.resolved, self.store, self.device = resolved, store, device
-        self.display, self.cancellation = display, cancellation
+        self.display, self.cancellation = display, stop
         self.seeds: dict[str, int] = {}  # every seed drawn, by place and label
         self.doing: Step | None = None
         self.made = self.found = 0  # entries of the plan's steps that were made, and that the store held
@@ -139,7 +132,7 @@ class Session:
                 self.record.emit(f"{component.id}/training", attrs.evolve(state, arrays={}))
             return state
 
-        return cast("State", self.keep(component, "fit", {"data": self.keys.component(data)}, fit))
+        return cast("State", self.keep(Step("fit", component), {"data": self.keys.component(data)}, fit))
 
     def build(self, component: ResolvedComponent, classifier: Any = None) -> Any:
         """The component built anew, for another classifier if given; random streams and all else are its own."""
@@ -168,34 +161,23 @@ class Session:
 
     # A component's own code
 
-    def answer(
-        self,
-        component: ResolvedComponent,
-        step: str,
-        inputs: dict[str, Any],
-        question: Callable[..., Any],
-        doing: str = "",
-        skip: Callable[[], bool] = lambda: False,
-        **forms: Any,
-    ) -> Any:
-        """The artifact of a step, from the store or as the valid answer of the live component to a question.
+    def answer(self, inputs: dict[str, Any], question: Callable[..., Any], doing: str = "", **forms: Any) -> Any:
+        """The artifact of the step under way: from the store, or the valid answer of the live component to a question.
 
         The question is called with the component and its inputs: arrays as tensors, all else copied, because others
-        get the same. Errors call the step `doing`. Where `skip()` says that there is nothing to do, the answer is None.
+        get the same. Errors call the step `doing`.
         """
+        step = cast("Step", self.doing)
 
         def make() -> Any:
-            instance = self.get(component)
-            if skip():
-                return None
-            with self.inside(component, doing or step):
-                given = [_own(value, self.device) for value in inputs.values()]
-                answer = question(instance, *given)
-            kind = getattr(component.descriptor, "gives", ROLES[component.role].gives)
-            check_valid(answer, component, **{"kind": kind, **forms})
+            instance = self.get(step.component)
+            with self.inside(step.component, doing or step.verb):
+                answer = question(instance, *(_own(value, self.device) for value in inputs.values()))
+            kind = getattr(step.component.descriptor, "gives", ROLES[step.component.role].gives)
+            check_valid(answer, step.component, **{"kind": kind, **forms})
             return answer
 
-        return self.keep(component, step, inputs, make)
+        return self.keep(step, inputs, make)
 
     @contextmanager
     def inside(self, component: ResolvedComponent, doing: str) -> Iterator[None]:
@@ -264,30 +246,23 @@ class Session:
 
     # The store
 
-    def keep(
-        self,
-        component: ResolvedComponent,
-        step: str,
-        inputs: dict[str, Any],
-        make: Callable[[], Any],
-        folder: Path | None = None,
-    ) -> Any:
+    def keep(self, step: Step, inputs: dict[str, Any], make: Callable[[], Any], folder: Path | None = None) -> Any:
         """The artifact of a step from the store, or made by `make()`; its by-products are recorded anew.
 
         `inputs` names everything that the step is given. With a `folder`, into which a renderer writes, `make` and the
         answer are the files' names.
         """
-        key = self.keys.step(component, step, inputs)
-        entry = self.store.get(key, (component.use, step), export=folder)
-        if self.doing == Step(step, component):
+        key, use = self.keys.step(step, inputs), step.component.use
+        entry = self.store.get(key, (use, step.verb), export=folder)
+        if step == self.doing:
             self.found += entry is not None  # what is looked up on the side (states, caches) is not counted
             self.made += entry is None
         if entry is None:
             with self.recording() as record:
                 made = make()
             entry = Entry(
-                component=component.use,
-                step=step,
+                component=use,
+                step=step.verb,
                 result=made if folder is None else None,
                 files=made if folder is not None else (),
                 emitted=tuple(record.emitted.items()),
@@ -326,7 +301,7 @@ class ComponentRun:
             check_valid(artifact, self._component, name=first if isinstance(first, str) else "cached")
             return artifact
 
-        return cast("A", self._session.keep(self._component, "cached", {"key": key}, make_valid))
+        return cast("A", self._session.keep(Step("cached", self._component), {"key": key}, make_valid))
 
     def emit(self, name: str, artifact: Artifact) -> None:
         """Keep a by-product under `component-id/name`."""

@@ -47,8 +47,8 @@ if TYPE_CHECKING:
 _PACKAGES = ("sidelight", "sidelight-specs", "torch", "numpy")
 
 
-class NotMeasurable(ComponentError):
-    """A metric cannot measure what it was given, which is an answer and no failure."""
+class NotAnswered(ComponentError):
+    """A metric cannot measure, or an inverter not invert, what it was given: an answer and no failure."""
 
 
 @attrs.define(eq=False)
@@ -81,7 +81,7 @@ class Steps:
                 raise SidelightError(f"{component.title} gave {text}, not float32 (N, C, H, W)")
             return split.take(choose_images(split, warn=session.warn, **images_read(explain)).tolist())
 
-        self.images = session.keep(component, "read", images_read(explain), make)
+        self.images = session.keep(Step("read", component), images_read(explain), make)
 
     def fit(self, component: ResolvedComponent) -> None:
         """The learned state of a trainable component, into the store."""
@@ -96,7 +96,7 @@ class Steps:
                 logits = classifier.class_logits(images).float().cpu().numpy()
             return ClassifierAnswers(logits=logits, task=classifier.task, class_names=tuple(classifier.class_names))
 
-        answers = self._in_shards(component, predict, kind=ClassifierAnswers.kind)  # logits (M, K)
+        answers = self._in_shards(predict, kind=ClassifierAnswers.kind)  # logits (M, K)
         self.rows, targets = pose_questions(  # (N,), N questions
             answers.logits,
             answers.task,
@@ -120,17 +120,20 @@ class Steps:
         """The chosen images in the generator's latent space; nothing, with a warning, where the shapes differ."""
         session, shape = self.session, tuple(self.images.images.shape[1:])
 
-        def misfits() -> bool:
+        def invert(inverter: Any, images: Tensor) -> Any:
             generator = component.needed("generator")
             made = tuple(session.get(generator).image_shape) if generator is not None else shape
             if made != shape:
-                session.warn(f"{component.use}: no inversion, the generator makes {made} and the images are {shape}")
-            return made != shape
+                text = f"no inversion, the generator makes {made} and the images are {shape}"
+                raise NotAnswered(f"{component.use}: {text}")
+            return inverter.invert(images)
 
-        inversion = self._in_shards(component, lambda inverter, images: inverter.invert(images), skip=misfits)
-        if inversion is not None:
-            self.inversions[component.id] = inversion
-        if inversion is not None and component is session.resolved.main_inverter:
+        try:
+            self.inversions[component.id] = inversion = self._in_shards(invert)
+        except NotAnswered as error:
+            session.warn(str(error))
+            return
+        if component is session.resolved.main_inverter:
             self.results = attrs.evolve(self.results, inversion=inversion.take(self.rows.tolist()))
 
     def find(self, component: ResolvedComponent) -> None:
@@ -149,7 +152,7 @@ class Steps:
         targets, parts = sorted(set(self.results.targets.probe.tolist())), list[Any]()
         for target in session.progress(targets, "classes"):
             inputs = {"images" if own else "latents": source, "target": target}
-            parts.append(session.answer(component, "find", inputs, find, classes=self.classes))
+            parts.append(session.answer(inputs, find, classes=self.classes))
         try:
             self.results.attributes[component.id] = Attributes.join(parts)
         except SidelightError as error:
@@ -158,7 +161,6 @@ class Steps:
     def explain(self, component: ResolvedComponent) -> None:
         """One explainer's answer to every question."""
         explanation = self._in_shards(
-            component,
             lambda explainer, images, targets: explainer.explain(images, targets),
             self.results.targets,
             classes=self.classes,
@@ -185,15 +187,15 @@ class Steps:
             try:
                 return metric.measure(explanation, images, targets)
             except UserError as error:
-                raise NotMeasurable(f"{component.title}: {error}") from error
+                raise NotAnswered(f"{component.title}: {error}") from error
 
         for subject, explanation in subjects.items():
             session.cancellation.check()
             inputs = {"images": images, "targets": targets, "of": explanation}
             doing, shape = f"measure {subject}", images.shape if explanation.rows() else None  # else rows of their own
             try:
-                measured[subject] = session.answer(component, "measure", inputs, measure, doing, images=shape)
-            except NotMeasurable as error:
+                measured[subject] = session.answer(inputs, measure, doing, images=shape)
+            except NotAnswered as error:
                 session.warn(f"{subject} is not measured: {error}")
             except (ComponentError, Disturbance) as error:  # the other subjects may still be measured
                 failed.append(error)
@@ -243,38 +245,30 @@ class Steps:
 
         try:
             inputs = {"results": [list(self.digests.items()), results.facts()]}  # the order of parts counts
-            self.rendered[component.id] = location, session.keep(component, "render", inputs, make, folder)
+            self.rendered[component.id] = location, session.keep(Step("render", component), inputs, make, folder)
         except Exception:
             shutil.rmtree(folder, ignore_errors=True)  # half a page is none
             raise
 
-    def _in_shards(
-        self,
-        component: ResolvedComponent,
-        question: Callable[..., Any],
-        targets: Targets | None = None,
-        **options: Any,
-    ) -> Any:
-        """A component's answer to `question` about images, and targets if given, shard by shard.
+    def _in_shards(self, question: Callable[..., Any], targets: Targets | None = None, **forms: Any) -> Any:
+        """The answer to a question about images, and targets if given, shard by shard.
 
-        Without targets it is about the chosen images, each once; options are as for `Session.answer`.
+        Without targets it is about the chosen images, each once.
         """
-        session, verb, parts = self.session, ROLES[component.role].verb, list[Any]()
+        session, step, parts = self.session, cast("Step", self.session.doing), list[Any]()
         rows, size = np.arange(len(self.images)) if targets is None else self.rows, session.resolved.explain.shard
         starts = range(0, len(rows), size)
         for start in session.progress(starts, "parts") if len(starts) > 1 else starts:
             shard = range(start, min(start + size, len(rows)))
             inputs: dict[str, Any] = {"images": self.images.images[rows[shard]]}  # (n, C, H, W)
-            doing, shape = verb, inputs["images"].shape
+            doing, forms["images"] = "", inputs["images"].shape
             if targets is not None:
-                inputs["targets"], doing = targets.take(shard), f"{verb} questions {start} to {shard[-1]}"
-            parts.append(session.answer(component, verb, inputs, question, doing, images=shape, **options))
-        if len(parts) == 1 or parts[0] is None:
-            return parts[0]
+                inputs["targets"], doing = targets.take(shard), f"{step.verb} questions {start} to {shard[-1]}"
+            parts.append(session.answer(inputs, question, doing, **forms))
         try:
-            return type(parts[0]).concat(parts)
+            return type(parts[0]).concat(parts) if len(parts) > 1 else parts[0]
         except ValueError as error:
-            raise SidelightError(f"{component.use}: the parts of its result cannot be joined: {error}") from error
+            raise SidelightError(f"{step.component.use}: the parts of its result cannot be joined: {error}") from error
 
 
 def _record(component: ResolvedComponent) -> ComponentRecord:

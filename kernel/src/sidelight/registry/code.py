@@ -77,13 +77,10 @@ def foundations(distribution: str) -> tuple[str, ...]:
     other libraries do not count; their versions are in the run's manifest. A distribution's package is taken to bear
     its name, with underscores, which is the rule among plugins.
     """
-    below: set[str] = set()
-    pending = [distribution]
-    while pending:
-        new = {name for name in _required(pending.pop()) if SPECS in _required(name)} - below
-        below |= new
-        pending += new
-    return tuple(sorted(name.replace("-", "_") for name in below))
+    below = [distribution]
+    for one in below:  # which grows meanwhile
+        below += [name for name in _required(one) if SPECS in _required(name) and name not in below]
+    return tuple(sorted(name.replace("-", "_") for name in below[1:]))
 
 
 @functools.cache
@@ -108,16 +105,14 @@ def _sources(behaviour: str, roots: dict[str, Path]) -> set[Path]:
     graph = _graph(tuple(sorted(name for name, root in roots.items() if root.is_dir())))
     if graph is None or behaviour not in graph.modules:  # a module that cannot be parsed, or one outside of any package
         return set(files.values())
-    modules = {behaviour, *graph.find_upstream_modules(behaviour)}
-    whole: set[str] = set()  # packages that count whole, which may reach further modules
-    while True:
-        calling = [module for module in modules if _IMPORTERS.search(files[module].read_bytes())]
-        new = {name for name in roots for module in calling if _is_in(module, name)} - whole
-        if not new:
-            return {files[module] for module in modules}
+    modules, whole = {behaviour, *graph.find_upstream_modules(behaviour)}, set[str]()
+    calling = {module for module, path in files.items() if _IMPORTERS.search(path.read_bytes())}
+    # Packages that count whole, which may reach further modules.
+    while new := {name for name in roots for module in modules & calling if _is_in(module, name)} - whole:
         whole |= new
         for name in new:
             modules |= {one for one in files if _is_in(one, name)} | graph.find_upstream_modules(name, as_package=True)
+    return {files[module] for module in modules}
 
 
 @functools.cache

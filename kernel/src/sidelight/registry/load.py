@@ -107,9 +107,7 @@ def _guard(action: Callable[[], T], activity: str, module: str) -> T:
                 result = action()
         except BaseException as error:  # SystemExit, and what extensions raise past Exception, must not end the kernel
             surroundings.mend()
-            if isinstance(error, KeyboardInterrupt) and was_pressed():
-                raise
-            if isinstance(error, AnnouncementError):
+            if isinstance(error, AnnouncementError) or (isinstance(error, KeyboardInterrupt) and was_pressed()):
                 raise
             raise AnnouncementError(f"{activity} raised {_text_of(error)}{_where(error, module)}") from error
         changed = surroundings.mend()
@@ -217,11 +215,10 @@ class Observers:
         for entry in catalog.entries(hooks.OBSERVER):
             try:
                 module = catalog.load(entry)
-            except Unavailable as reason:
-                self._warn(str(reason))
-            else:
                 if not self._manager.is_registered(module):  # two entry points may name one module
                     self.add(module, f"{entry.use} ({entry.distribution} {entry.version})")
+            except Unavailable as reason:
+                self._warn(str(reason))
 
     def tell(self, event: str, **facts: Any) -> Any:
         """Call the hook `sidelight_EVENT` of every observer; a `firstresult` one until an answer is not None."""
@@ -232,10 +229,9 @@ class Observers:
             try:
                 with doing(f"observer {name}, told of {event}"):  # so that one that hangs or crashes is named
                     answer = implementation.function(*(facts[argument] for argument in implementation.argnames))
+                if answer is not None and hook.spec.opts["firstresult"]:
+                    return answer
             except (Exception, SystemExit) as error:
                 self._manager.unregister(implementation.plugin)
                 self._warn(f"observer {name} raised {type(error).__name__}: {error}; it is told nothing further")
-            else:
-                if answer is not None and hook.spec.opts["firstresult"]:
-                    return answer
         return None

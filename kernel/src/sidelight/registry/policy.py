@@ -18,7 +18,7 @@ import functools
 import os
 import re
 from fnmatch import fnmatchcase
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import TYPE_CHECKING, Any
 
 from attrs import frozen
@@ -28,9 +28,6 @@ from sidelight_specs.entry_points import normalise
 from sidelight_specs.problems import Place, Problems
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from importlib.metadata import Distribution
-
     from sidelight_specs.host import Installed
 
 VARIABLE = "SIDELIGHT_POLICY"
@@ -109,11 +106,7 @@ def policy_file() -> Path | None:
 
 
 def read_policy(path: Path | None) -> Policy:
-    """The policy in a file; without a file, the one that allows everything.
-
-    Raises:
-        UserError: the file cannot be read or does not hold a policy; all mistakes at once, with file and line.
-    """
+    """The policy in a file, or a `UserError` of all its mistakes; without a file, the one that allows everything."""
     if path is None:
         return Policy()
     from sidelight_specs.documents import UNREADABLE, read_params, read_yaml_file  # PyYAML, only where it is needed
@@ -158,10 +151,8 @@ def installed_hash(name: str) -> str | None:
     SHA-256 over one line for each file, sorted by path: the path below the folder of the installation, with forward
     slashes, a zero byte, the SHA-256 of its content in hexadecimal digits, a line feed. Files are those of `RECORD` and
     all others in the packages that it fills, read anew. Left out are what differs from machine to machine: byte code
-    (`__pycache__`), scripts outside of that folder, and RECORD, INSTALLER, REQUESTED and direct_url.json.
-
-    Returns:
-        `sha256:` and 64 digits; None where there is no such distribution, an editable one, or files are unreadable.
+    (`__pycache__`), scripts outside of that folder, and RECORD, INSTALLER, REQUESTED and direct_url.json. There is no
+    hash of a distribution that is editable or unreadable.
     """
     import hashlib
     import json
@@ -177,20 +168,17 @@ def installed_hash(name: str) -> str | None:
         if origin.get("dir_info", {}).get("editable") or distribution.files is None:  # PEP 610
             return None
         root = Path(str(distribution.locate_file("")))
-        lines = [f"{path}\0{digest(root / path)}\n" for path in sorted(set(_hashed_files(distribution, root)))]
+        recorded = [path for path in distribution.files if not path.as_posix().startswith(("..", "/"))]
+        tops = {root / path.parts[0] for path in recorded}  # whatever else lies in a recorded package counts as well
+        inside = (path for top in tops if (top / "__init__.py").is_file() for path in top.rglob("*") if path.is_file())
+        counted = filter(_is_hashed, (*recorded, *(path.relative_to(root) for path in inside)))
+        lines = [f"{path}\0{digest(root / path)}\n" for path in sorted({path.as_posix() for path in counted})]
     except (PackageNotFoundError, OSError, ValueError, AttributeError):
         return None
     return HASH + hashlib.sha256("".join(lines).encode("utf-8", "surrogateescape")).hexdigest()
 
 
-def _hashed_files(distribution: Distribution, root: Path) -> Iterator[str]:
-    """Paths below `root` that count: those recorded, and whatever else lies in the packages that are recorded."""
-    recorded = [path.as_posix() for path in distribution.files or () if not path.as_posix().startswith(("..", "/"))]
-    tops = {path.partition("/")[0] for path in recorded}
-    packages = [root / name for name in tops if (root / name / "__init__.py").is_file()]
-    beside = (path.relative_to(root).as_posix() for package in packages for path in package.rglob("*"))
-    for path in (*recorded, *(path for path in beside if (root / path).is_file())):
-        folder, _, name = path.rpartition("/")
-        of_machine = folder.endswith(".dist-info") and name in _OF_THE_MACHINE
-        if "__pycache__" not in path.split("/") and not of_machine:
-            yield path
+def _is_hashed(path: PurePath) -> bool:
+    """False for what differs from machine to machine."""
+    of_machine = path.parent.name.endswith(".dist-info") and path.name in _OF_THE_MACHINE
+    return "__pycache__" not in path.parts and not of_machine

@@ -4,12 +4,12 @@ import json
 import os
 
 import pytest
-from sidelight.engine.results import RunFolder, read_manifest
+from sidelight.engine.results import read_manifest, run_folder
 from sidelight_specs import UserError
 
 
 def publish(out, text):
-    with RunFolder(out) as folder:
+    with run_folder(out) as folder:
         (folder.staging / "page.html").write_text(text)
         (folder.staging / "run.json").write_text(json.dumps({"sidelight_run": 1}))
         folder.publish()
@@ -32,7 +32,7 @@ def test_a_run_replaces_the_one_before(tmp_path):
 def test_an_unfinished_run_changes_nothing(tmp_path):
     out = tmp_path / "mine"
     publish(out, "one")
-    with RunFolder(out) as folder:
+    with run_folder(out) as folder:
         (folder.staging / "page.html").write_text("half")
     assert (out / "page.html").read_text() == "one"
     assert names(tmp_path) == ["mine"]
@@ -43,7 +43,7 @@ def test_a_folder_with_other_things_in_it_is_not_overwritten(tmp_path, content):
     for name, text in content.items():
         (tmp_path / name).write_text(text)
     with pytest.raises(UserError, match="no Sidelight run") as caught:
-        RunFolder(tmp_path)
+        run_folder(tmp_path).__enter__()
     assert "--out" in caught.value.fix
     assert names(tmp_path) == sorted(content)
 
@@ -66,7 +66,7 @@ def test_a_link_to_a_folder_stays_one(tmp_path):
 def test_a_place_that_cannot_be_a_folder(tmp_path, place):
     (tmp_path / "file").write_text("x")
     with pytest.raises(UserError, match="file"):
-        RunFolder(tmp_path / place)
+        run_folder(tmp_path / place).__enter__()
     assert (tmp_path / "file").read_text() == "x"
 
 
@@ -76,7 +76,7 @@ def test_a_place_that_cannot_be_written_to(tmp_path, monkeypatch):
 
     monkeypatch.setattr("pathlib.Path.mkdir", read_only)
     with pytest.raises(UserError, match="cannot be written: Read-only file system"):
-        RunFolder(tmp_path / "mine")
+        run_folder(tmp_path / "mine").__enter__()
 
 
 def test_a_run_that_a_killed_process_moved_aside_comes_back(tmp_path):
@@ -86,14 +86,14 @@ def test_a_run_that_a_killed_process_moved_aside_comes_back(tmp_path):
     killed.mkdir()
     (killed / "lock").touch()
     out.rename(killed / "previous-0")  # the moment between the two renames
-    with RunFolder(out):
+    with run_folder(out):
         assert (out / "page.html").read_text() == "one"
     assert names(tmp_path) == ["mine"]
 
 
 def test_the_folder_of_a_run_under_way_is_left_alone(tmp_path):
-    with RunFolder(tmp_path / "mine") as first:
-        with RunFolder(tmp_path / "mine") as second:
+    with run_folder(tmp_path / "mine") as first:
+        with run_folder(tmp_path / "mine") as second:
             for folder in (first, second):
                 (folder.staging / "run.json").write_text(json.dumps({"sidelight_run": 1}))
             second.publish()
@@ -104,7 +104,7 @@ def test_the_folder_of_a_run_under_way_is_left_alone(tmp_path):
 def test_an_interrupt_between_the_two_renames_puts_the_old_run_back(tmp_path, monkeypatch):
     out = tmp_path / "mine"
     publish(out, "one")
-    with RunFolder(out) as folder:
+    with run_folder(out) as folder:
         out.rename(folder.staging.parent / "previous-0")
     assert (out / "page.html").read_text() == "one"
     assert names(tmp_path) == ["mine"]
@@ -115,4 +115,4 @@ def test_a_pipe_is_no_manifest(tmp_path):
     with pytest.raises(UserError, match="it is a pipe, not a file"):
         read_manifest(tmp_path)
     with pytest.raises(UserError, match="no Sidelight run, and is not overwritten"):
-        RunFolder(tmp_path)
+        run_folder(tmp_path).__enter__()

@@ -17,7 +17,7 @@ from sidelight.engine.guard import Untrustworthy
 from sidelight.engine.machine import Cancellation, on_interrupt, resolve_device
 from sidelight.engine.plan import Step, plan
 from sidelight.engine.progress import choose_display
-from sidelight.engine.results import FORMAT, MANIFEST, LeftOut, Run, RunFolder
+from sidelight.engine.results import FORMAT, MANIFEST, LeftOut, Run, run_folder
 from sidelight.engine.session import Session
 from sidelight.engine.steps import Steps
 from sidelight.engine.store import Store, digests_below
@@ -43,7 +43,7 @@ def execute(
         display.say(f"warning: {text}")
 
     with (
-        RunFolder(out) as folder,
+        run_folder(out) as folder,
         closing(choose_display(progress)) as display,
         closing(Store(notice=notice)) as store,
     ):
@@ -58,20 +58,19 @@ def execute(
         source = str(resolved.source or "")
         recipe = RecipeFacts(name=resolved.name, seed=resolved.seed, source=source, recipe=resolved.plain)
         observers.tell("recipe_resolved", recipe=recipe)
-        with folder.writing():  # components' own OSErrors are wrapped, the cache's are named
-            with on_interrupt(cancellation, display.say):
-                taken = _take_all(steps, planned, observers, run)
-            saved = []
-            for path, artifact, location in steps.complete().save(folder.staging):
-                name, facts = "/".join(path), {"path": list(path), "folder": location, "kind": artifact.kind}
-                saved.append({**facts, "digest": steps.digests[name]})
-                file = folder.staging / location
-                observers.tell("artifact_saved", run=run, name=name, artifact=artifact, path=file)
-            manifest = {**_manifest(steps, perf_counter() - began), "results": saved, "steps": taken}
-            manifest["warnings"] += notices
-            text = json.dumps(manifest, indent=1) + "\n"
-            (folder.staging / MANIFEST).write_text(text, encoding="utf-8")
-            folder.publish()
+        with on_interrupt(cancellation, display.say):
+            taken = _take_all(steps, planned, observers, run)
+        saved = []
+        for path, artifact, location in steps.complete().save(folder.staging):
+            name, facts = "/".join(path), {"path": list(path), "folder": location, "kind": artifact.kind}
+            saved.append({**facts, "digest": steps.digests[name]})
+            file = folder.staging / location
+            observers.tell("artifact_saved", run=run, name=name, artifact=artifact, path=file)
+        manifest = {**_manifest(steps, perf_counter() - began), "results": saved, "steps": taken}
+        manifest["warnings"] += notices
+        text = json.dumps(manifest, indent=1) + "\n"
+        (folder.staging / MANIFEST).write_text(text, encoding="utf-8")
+        folder.publish()
         errors = [error for _, error in steps.failures]
         ended = attrs.evolve(run, seconds=perf_counter() - began, errors=tuple(map(str, errors)))
         observers.tell("run_finished", run=ended)

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import html
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any
 from warnings import warn
 
+import attrs
 from sidelight_specs import SidelightError, UserError
 from sidelight_specs.files import read_object
 
@@ -100,60 +101,56 @@ def load_run(folder: str | Path) -> Run:
     return Run(folder, manifest, Results.load(folder, locations, manifest["facts"]))
 
 
+@attrs.frozen
 class RunFolder:
-    """Staging of a run until it is complete; as a context it removes what was not published to `out`."""
+    """The place `out` of a run, and the folder in which it is staged until it is complete."""
 
-    def __init__(self, out: Path) -> None:
-        self.out, self._exit = Path(out).expanduser().absolute(), ExitStack()
-        with self.writing():
-            for folder in left_behind(self.out.parent, self.out.name):  # by runs that were killed
-                self._put_back(folder)
-            self.out = self.out.resolve()
-            standing_run(self.out)
-            # beside `out`: a rename stays on one file system
-            self._scratch = self._exit.enter_context(scratch(self.out.parent, self.out.name))
-            self._exit.callback(self._put_back, self._scratch)
-            self.staging = self._scratch / "run"
-            self.staging.mkdir()
+    out: Path
+    staging: Path
 
     def publish(self) -> None:
-        """Put the staged files in the place of `out`; what stood there before is removed afterwards."""
-        with self.writing():
-            sync(*filter(Path.is_file, self.staging.rglob("*")))
-            for attempt in range(_TRIES):
-                try:
-                    if self.out.exists():  # no rename replaces a folder with content, so it is moved aside first
-                        standing_run(self.out)
-                        self.out.rename(self._scratch / f"{_PREVIOUS}-{attempt}")
-                    self.staging.rename(self.out)
-                    break
-                except OSError:  # another run was published at this moment
-                    if attempt == _TRIES - 1:
-                        raise
-            sync(self.out.parent)
+        """Put the staged files in the place of `out`; what stood there before is removed with the context."""
+        sync(*filter(Path.is_file, self.staging.rglob("*")))
+        for attempt in range(_TRIES):
+            try:
+                if self.out.exists():  # no rename replaces a folder with content, so it is moved aside first
+                    standing_run(self.out)
+                    self.out.rename(self.staging.with_name(f"{_PREVIOUS}-{attempt}"))
+                self.staging.rename(self.out)
+                break
+            except OSError:  # another run was published at this moment
+                if attempt == _TRIES - 1:
+                    raise
+        sync(self.out.parent)
 
-    @contextmanager
-    def writing(self) -> Iterator[None]:
-        """Within the context an OSError is the user's to mend: the folder cannot be written."""
-        try:
-            yield
-        except OSError as error:
-            reason = error.strerror or str(error)
-            fix = "choose another place with --out DIR"
-            raise UserError(f"the run's folder {self.out} cannot be written: {reason}", fix) from error
 
-    def _put_back(self, scratch: Path) -> None:
-        """Give the run its place again that was moved aside before the second of the two renames."""
-        with suppress(OSError):
-            for previous in sorted(scratch.glob(f"{_PREVIOUS}-*")):
-                if not self.out.exists():
-                    previous.rename(self.out)
+@contextmanager
+def run_folder(out: Path) -> Iterator[RunFolder]:
+    """Within the context a run is staged; what was not published is removed. A place that cannot serve is a UserError."""
+    out = Path(out).expanduser().absolute()
+    try:
+        for folder in left_behind(out.parent, out.name):  # by runs that were killed
+            _put_back(folder, out)
+        out = out.resolve()
+        standing_run(out)
+        with scratch(out.parent, out.name) as folder:  # beside it: a rename stays on one file system
+            staging = folder / "run"
+            staging.mkdir()
+            try:
+                yield RunFolder(out, staging)
+            finally:
+                _put_back(folder, out)
+    except OSError as error:  # components' own are wrapped, the cache's are named
+        fix = "choose another place with --out DIR"
+        raise UserError(f"the run's folder {out} cannot be written: {error.strerror or error}", fix) from error
 
-    def __enter__(self) -> Self:
-        return self
 
-    def __exit__(self, *_: object) -> None:
-        self._exit.close()
+def _put_back(folder: Path, out: Path) -> None:
+    """Give a run its place again that was moved aside before the second of the two renames."""
+    with suppress(OSError):
+        for previous in sorted(folder.glob(f"{_PREVIOUS}-*")):
+            if not out.exists():
+                previous.rename(out)
 
 
 def read_manifest(folder: Path) -> dict[str, Any]:

@@ -126,7 +126,7 @@ class RunFolder:
 
 @contextmanager
 def run_folder(out: Path) -> Iterator[RunFolder]:
-    """Within the context a run is staged; what was not published is removed. A place that cannot serve is a UserError."""
+    """Stage a run, and remove with the context what was not published; a `UserError` says why `out` cannot serve."""
     out = Path(out).expanduser().absolute()
     try:
         for folder in left_behind(out.parent, out.name):  # by runs that were killed

@@ -75,6 +75,26 @@ def test_a_command_is_loaded_and_one_that_the_hook_lacks_is_broken(catalog):
         catalog.load(gone)
 
 
+def test_a_command_that_two_distributions_claim_under_one_plugin_name_is_refused(catalog, site):
+    site.install("sidelight-acme-depth", entry_points="[sidelight.v1.command]\ndepths = other\n")
+    both = Catalog(scan([str(site.folder)]))
+    rivals = 'the command "acme-depth/depths" is announced by acme-depth 1.0 and sidelight-acme-depth 1.0'
+    for entry in [entry for entry in both.entries("command") if entry.name == "depths"]:
+        with pytest.raises(SidelightError, match=rivals):
+            both.load(entry)
+
+
+def test_an_observer_without_hookimpl_is_broken(site):
+    points = "[sidelight.v1.observer]\nsteps = acme_plain\n"
+    site.install(
+        "acme-plain", entry_points=points, files={"acme_plain.py": "def sidelight_step_finished(step): print(step)"}
+    )
+    plain = Catalog(scan([str(site.folder)]))
+    (entry,) = plain.entries("observer")
+    with pytest.raises(SidelightError, match="acme_plain implements none of sidelight_recipe_resolved"):
+        plain.load(entry)
+
+
 def test_a_blocked_kind_is_not_imported(site, tmp_path):
     (tmp_path / "policy.yaml").write_text("deny: [acme-depth]\n")
     site.install("acme-depth", entry_points=POINTS, files={"acme_depth.py": "raise SystemExit"})

@@ -106,12 +106,13 @@ def _sources(behaviour: str, roots: dict[str, Path]) -> set[Path]:
     if graph is None or behaviour not in graph.modules:  # a module that cannot be parsed, or one outside of any package
         return set(files.values())
     modules, whole = {behaviour, *graph.find_upstream_modules(behaviour)}, set[str]()
+    inside = {name: {one for one, path in files.items() if root in path.parents} for name, root in roots.items()}
     calling = {module for module, path in files.items() if _IMPORTERS.search(path.read_bytes())}
     # Packages that count whole, which may reach further modules.
-    while new := {name for name in roots for module in modules & calling if _is_in(module, name)} - whole:
+    while new := {name for name in roots if inside[name] & modules & calling} - whole:
         whole |= new
         for name in new:
-            modules |= {one for one in files if _is_in(one, name)} | graph.find_upstream_modules(name, as_package=True)
+            modules |= inside[name] | graph.find_upstream_modules(name, as_package=True)
     return {files[module] for module in modules}
 
 
@@ -125,10 +126,6 @@ def _graph(packages: tuple[str, ...]) -> Any:
         return grimp.build_graph(*packages, exclude_type_checking_imports=True, cache_dir=None) if packages else None
     except (GrimpException, ValueError, OSError):
         return None
-
-
-def _is_in(module: str, package: str) -> bool:
-    return module == package or module.startswith(f"{package}.")
 
 
 def _modules(package: str, root: Path) -> dict[str, Path]:

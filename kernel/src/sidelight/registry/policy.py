@@ -98,8 +98,7 @@ class PolicyFile:
 
 def policy_file() -> Path | None:
     """`$SIDELIGHT_POLICY`, else `policy.yaml` in the user's configuration folder if it exists, else None."""
-    named = os.environ.get(VARIABLE)
-    if named:
+    if named := os.environ.get(VARIABLE):
         return Path(named)
     path = user_config_path("sidelight", appauthor=False) / "policy.yaml"
     return path if path.is_file() else None

@@ -35,7 +35,7 @@ DESCRIPTORS = {
 @pytest.fixture(autouse=True)
 def _code(monkeypatch):
     """The code of a component is the name of its module: there is none."""
-    monkeypatch.setattr("sidelight.registry.code.code_of", lambda descriptor, distribution: descriptor.factory)
+    monkeypatch.setattr("sidelight.engine.plan.code_of", lambda descriptor, distribution: descriptor.factory)
 
 
 def a_component(role, needs=None, trained_on=None):

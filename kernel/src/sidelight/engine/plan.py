@@ -13,6 +13,7 @@ from sidelight_specs.roles import ROLES
 
 from sidelight.engine.machine import DTYPE, thread_count
 from sidelight.recipe.model import ResolvedComponent
+from sidelight.registry.code import code_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -82,7 +83,7 @@ class Keys:
                 "use": component.use,
                 "distribution": component.distribution,
                 "version": component.version,
-                "code": component.code,  # digest of the sources behind its module
+                "code": code_of(component.descriptor, component.distribution),
                 "params": attrs.asdict(component.params),
                 "needs": {slot: need and self.component(need) for slot, need in component.needs.items()},
                 # files may change under one path: data tell their content, descriptors that of files among parameters

@@ -198,13 +198,6 @@ class ResolvedComponent(Available):
         return section if self.id == self.role else f"{section}.{self.id}"
 
     @property
-    def code(self) -> str:
-        """Digest of the sources that it runs, so that changed code makes a new store key."""
-        from sidelight.registry.code import code_of  # only where keys are computed
-
-        return code_of(self.descriptor, self.distribution)
-
-    @property
     def title(self) -> str:
         """Path and use, as messages name it: `explainers.mine (cdeepex/cdeepex)`."""
         return f"{self.path} ({self.use})"

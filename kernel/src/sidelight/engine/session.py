@@ -254,6 +254,8 @@ class Session:
         """
         key, use = self.keys.step(step, inputs), step.component.use
         entry = self.store.get(key, (use, step.verb), export=folder)
+        if entry is not None and entry.result is None and folder is None:
+            entry = None  # earlier versions kept that an inverter had nothing to do
         if step == self.doing:
             self.found += entry is not None  # what is looked up on the side (states, caches) is not counted
             self.made += entry is None

@@ -29,7 +29,9 @@ class Listener:
         self.heard.append(("step", step.title, cached, error, made))
 
     @hookimpl
-    def sidelight_artifact_saved(self, name, artifact, path):
+    def sidelight_artifact_saved(self, name, key, artifact, digest, path):
+        assert "/".join(key) == name
+        assert digest == artifact.digest()
         assert (path / "artifact.json").is_file()
         self.heard.append(("saved", name, artifact.kind))
 

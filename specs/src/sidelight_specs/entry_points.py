@@ -116,16 +116,17 @@ def _groups(distribution: Distribution, folder: Any) -> dict[str, dict[str, str]
 def parse(text: str) -> dict[str, dict[str, str]]:
     """The text of an `entry_points.txt` as group to name to value.
 
-    importlib.metadata reads such files as well, but passes over what it cannot read; this parser raises.
+    importlib.metadata reads such files as well, but passes over what it cannot read; the parser of entrypoints raises.
 
     Raises:
         ValueError: it is no such file.
     """
-    from configparser import ConfigParser, Error
+    from configparser import Error
 
-    # Percent signs and a section called DEFAULT mean nothing special in this format, and case counts.
-    parser = ConfigParser(delimiters=("=",), interpolation=None, default_section="")
-    parser.optionxform = str  # type: ignore[assignment, method-assign]
+    from entrypoints import CaseSensitiveConfigParser
+
+    # Percent signs and a section called DEFAULT mean nothing special in this format.
+    parser = CaseSensitiveConfigParser(delimiters=("=",), interpolation=None, default_section="")
     try:
         parser.read_string(text, source="entry_points.txt")
     except Error as error:

@@ -279,19 +279,23 @@ def sidelight_step_finished(
 
 
 @hookspec
-def sidelight_artifact_saved(run: RunFacts, name: str, artifact: Artifact, path: Path) -> None:
+def sidelight_artifact_saved(
+    run: RunFacts, name: str, key: tuple[str, ...], artifact: Artifact, digest: str, path: Path
+) -> None:
     """A result was validated and written into the run's folder.
 
     Args:
         run: the run.
         name: where it belongs: `"explanations/gradients"`.
+        key: the same, unjoined, for names may hold slashes: `("explanations", "gradients")`.
         artifact: the result; not to be changed.
+        digest: of its content.
         path: the folder that it was written to; it moves to `run.folder` when the run is complete.
 
     ```python
     @hookimpl
-    def sidelight_artifact_saved(name, artifact):
-        print(name, artifact.kind, artifact.digest())
+    def sidelight_artifact_saved(name, artifact, digest):
+        print(name, artifact.kind, digest)
     ```
     """
 

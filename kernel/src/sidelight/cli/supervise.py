@@ -32,7 +32,9 @@ def run(argv: list[str]) -> int:
         return _work(argv, int(channel[0]), os.getppid())
     words = [word for word in argv if word != "--debug"]
     is_light = not words or words in (["-h"], ["--help"], ["--version"])  # runs no code of plugins
-    is_watched = bool(sys.gettrace() or sys.getprofile())  # a debugger or profiler wants the work in this process
+    # A debugger or profiler wants the work in this process; coverage follows into the child.
+    tools = [type(tool).__module__ for tool in (sys.gettrace(), sys.getprofile()) if tool]
+    is_watched = any(not module.startswith("coverage") for module in tools)
     can_fork = hasattr(os, "fork") and threading.active_count() == 1
     if is_light or is_watched or not can_fork:
         return main(argv)

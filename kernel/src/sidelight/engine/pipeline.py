@@ -10,7 +10,7 @@ from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
 import attrs
-from sidelight_specs import Cancelled, SidelightError
+from sidelight_specs import Cancelled, SidelightError, hookimpl
 from sidelight_specs.observers import RecipeFacts, RunFacts, StepFacts
 
 from sidelight.engine.guard import Untrustworthy
@@ -25,6 +25,8 @@ from sidelight.registry.catalog import installed
 from sidelight.registry.load import Observers
 
 if TYPE_CHECKING:
+    from sidelight_specs import Artifact
+
     from sidelight.recipe.model import Resolved
 
 
@@ -50,8 +52,9 @@ def execute(
         for warning in resolved.warnings:
             notice(warning.sentence)
         session = Session(resolved, store, resolve_device(device), display, cancellation, guarded=True)
-        steps, observers = Steps(session, folder.staging), Observers(notice)
-        observers.add(display, "progress")  # ours first
+        steps, observers, manifest = Steps(session, folder.staging), Observers(notice), Manifest(folder.staging)
+        observers.add(manifest, "manifest")  # ours first
+        observers.add(display, "progress")
         observers.add_installed(installed())
         titles = tuple(step.title for step in planned)
         run = RunFacts(name=resolved.name, folder=folder.out, device=session.device, steps=titles)
@@ -59,17 +62,12 @@ def execute(
         recipe = RecipeFacts(name=resolved.name, seed=resolved.seed, source=source, recipe=resolved.plain)
         observers.tell("recipe_resolved", recipe=recipe)
         with on_interrupt(cancellation, display.say):
-            taken = _take_all(steps, planned, observers, run)
-        saved = []
-        for path, artifact, location in steps.complete().save(folder.staging):
-            name, facts = "/".join(path), {"path": list(path), "folder": location, "kind": artifact.kind}
-            saved.append({**facts, "digest": steps.digests[name]})
-            file = folder.staging / location
-            observers.tell("artifact_saved", run=run, name=name, artifact=artifact, path=file)
-        manifest = {**_manifest(steps, perf_counter() - began), "results": saved, "steps": taken}
-        manifest["warnings"] += notices
-        text = json.dumps(manifest, indent=1) + "\n"
-        (folder.staging / MANIFEST).write_text(text, encoding="utf-8")
+            _take_all(steps, planned, observers, run)
+        for key, artifact, location in steps.complete().save(folder.staging):
+            name = "/".join(key)
+            facts = {"name": name, "key": key, "artifact": artifact, "digest": steps.digests[name]}
+            observers.tell("artifact_saved", run=run, path=folder.staging / location, **facts)
+        text = manifest.write(steps, perf_counter() - began, notices)
         folder.publish()
         errors = [error for _, error in steps.failures]
         ended = attrs.evolve(run, seconds=perf_counter() - began, errors=tuple(map(str, errors)))
@@ -77,13 +75,13 @@ def execute(
     return Run(folder.out, json.loads(text), steps.results, errors)
 
 
-def _take_all(steps: Steps, planned: tuple[Step, ...], observers: Observers, run: RunFacts) -> list[dict[str, Any]]:
-    """Take the steps in their order; gives those that succeeded, with their times, as the manifest lists them.
+def _take_all(steps: Steps, planned: tuple[Step, ...], observers: Observers, run: RunFacts) -> None:
+    """Take the steps in their order.
 
     One that fails is noted, and those that need its component are left out; without images, without a classifier, or
     with a shared component that cannot be relied upon, the run ends.
     """
-    session, taken = steps.session, list[dict[str, Any]]()
+    session = steps.session
 
     def counts() -> dict[str, float]:
         return {"seconds": perf_counter(), "inside": session.seconds, "made": session.made, "found": session.found}
@@ -113,15 +111,44 @@ def _take_all(steps: Steps, planned: tuple[Step, ...], observers: Observers, run
         spent = {name: count - before[name] for name, count in counts().items()}
         cached = bool(spent["found"] and not spent["made"])
         observers.tell("step_finished", run=run, step=facts, error=error, cached=cached, **spent)
-        if not error:
-            taken.append({"step": step.title, "component": one.use, **spent})
         session.keep_only({needed for later in planned[number:] for needed in later.component.closure})
     session.cancellation.check()
-    return taken
 
 
-def _manifest(steps: Steps, total: float) -> dict[str, Any]:
-    """What `run.json` says of a run that took `total` seconds, beside the lists of steps and results."""
+class Manifest:
+    """Built-in observer that lists steps and results for `run.json`; the run writes it, for one without is none."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._steps: list[dict[str, Any]] = []
+        self._results: list[dict[str, Any]] = []
+
+    @hookimpl
+    def sidelight_step_finished(
+        self, step: StepFacts, seconds: float, inside: float, made: int, found: int, error: str
+    ) -> None:
+        """List a step that succeeded, with its times."""
+        if not error:
+            times = {"seconds": seconds, "inside": inside, "made": made, "found": found}
+            self._steps.append({"step": step.title, "component": step.use, **times})
+
+    @hookimpl
+    def sidelight_artifact_saved(self, key: tuple[str, ...], artifact: Artifact, digest: str, path: Path) -> None:
+        """List a result, with its place in the run's folder."""
+        folder = path.relative_to(self._folder).as_posix()
+        self._results.append({"path": list(key), "folder": folder, "kind": artifact.kind, "digest": digest})
+
+    def write(self, steps: Steps, total: float, notices: list[str]) -> str:
+        """Write the manifest of a run that took `total` seconds; gives its text."""
+        document = {**_facts(steps, total), "results": self._results, "steps": self._steps}
+        document["warnings"] += notices
+        text = json.dumps(document, indent=1) + "\n"
+        (self._folder / MANIFEST).write_text(text, encoding="utf-8")
+        return text
+
+
+def _facts(steps: Steps, total: float) -> dict[str, Any]:
+    """Facts of a run in its manifest, beside the lists of steps and results."""
     session, inside = steps.session, steps.session.seconds
     return {
         "sidelight_run": FORMAT,

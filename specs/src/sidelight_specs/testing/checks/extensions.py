@@ -153,6 +153,7 @@ def _events(folder: Path) -> list[tuple[str, dict[str, Any]]]:
         title="explain explainers.toy", verb="explain", use="toy/toy", id="toy", role="explainer", number=1, total=1
     )
     name, artifact = next(iter(results.explanations.items()))
+    saved = {"key": ("explanations", name), "artifact": artifact, "digest": artifact.digest(), "path": folder / name}
     counts = {"inside": 0.1, "made": 1, "found": 0}
     return [
         ("sidelight_recipe_resolved", {"recipe": RecipeFacts(name="toy", seed=0, recipe={"recipe": 1})}),
@@ -160,10 +161,7 @@ def _events(folder: Path) -> list[tuple[str, dict[str, Any]]]:
         ("sidelight_step_started", {"run": run, "step": step}),
         ("sidelight_step_finished", {"run": run, "step": step, "seconds": 0.1, "cached": False, "error": "", **counts}),
         ("sidelight_step_finished", {"run": run, "step": step, "seconds": 0.0, "cached": True, "error": "", **counts}),
-        (
-            "sidelight_artifact_saved",
-            {"run": run, "name": f"explanations/{name}", "artifact": artifact, "path": folder / name},
-        ),
+        ("sidelight_artifact_saved", {"run": run, "name": f"explanations/{name}", **saved}),
         ("sidelight_run_finished", {"run": attrs.evolve(run, seconds=0.1, errors=("a step failed",))}),
         ("sidelight_run_html", {"results": results}),
     ]

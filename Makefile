@@ -1,6 +1,6 @@
 # make demo   a virtual environment, everything installed, the quickstart run; prints the page to open
 # make test   a virtual environment, everything that a test needs, the whole suite
-# make quick  the tests without a browser, a training or processes of their own: at most 90 seconds on two idle cores
+# make quick  the tests without a browser, a training or processes of their own: about 80 seconds on two idle cores
 # make slow   the tests that take minutes
 # make lint   ruff, import-linter, codespell, mypy and (where npm is) tsc
 # make docs   the recipe reference, from what is installed

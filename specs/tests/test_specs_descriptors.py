@@ -138,6 +138,8 @@ def test_the_example_of_an_observer_takes_arguments_of_its_hook(hook, capsys):
         "found": 0,
         "cached": False,
         "error": "",
+        "key": ("explanations", "gradients"),
+        "digest": "0" * 64,
         "name": "state",
         "artifact": State(),
         "path": Path("runs/quick/state"),

@@ -1,3 +1,3 @@
 from sidelight_specs.testing import component_tests
 
-test_conformance = component_tests("sidelight-classifiers")
+test_conformance = component_tests("sidelight-classifiers", training=("efficientnet-lite", "onnx", "torch"))

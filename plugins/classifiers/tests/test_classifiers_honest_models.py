@@ -8,7 +8,7 @@ from sidelight_classifiers.files.torchscript import load_torchscript
 from torch import nn
 from torch.nn import functional as F
 
-pytestmark = pytest.mark.filterwarnings("ignore")
+pytestmark = [pytest.mark.processes, pytest.mark.filterwarnings("ignore")]
 WIDTH = 8
 
 

@@ -14,7 +14,10 @@ from hypothesis import strategies as st
 from sidelight_specs import UserError
 from torch import nn
 
-pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning")
+pytestmark = [
+    pytest.mark.processes,  # files are tried in a child process
+    pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning"),
+]
 
 
 class Payload:

@@ -10,7 +10,10 @@ from sidelight_specs import SidelightError, UserError
 from sidelight_specs.testing import ToyRun
 from torch import nn
 
-pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning")
+pytestmark = [
+    pytest.mark.processes,  # files are tried in a child process
+    pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning"),
+]
 
 
 def script(model, path):

@@ -1,7 +1,7 @@
 """Guided backpropagation (Springenberg et al. 2014, Striving for Simplicity, section 3.4).
 
 The gradient of the score with another backward rule for ReLUs: of the gradient R at the output of a ReLU with input z,
-max(R, 0) * [z > 0] goes back instead of R * [z > 0]. captum hooks `nn.ReLU` modules; functional, re-used, in-place and
+max(R, 0) * [z > 0] goes back instead of R * [z > 0]. captum hooks `nn.ReLU` modules; functional, reused, in-place and
 capped ReLUs escape it or fail. Here torch itself hands over every ReLU that runs inside a context, and nothing of the
 model is changed.
 """

@@ -53,11 +53,12 @@ IMAGE = 3 * 160 * 160 * 4 / 2**20
 
 
 def peak(method, *numbers):
-    """MiB."""
+    """MiB, the least of three processes: a peak varies by 5 upwards."""
     # glibc keeps one heap for each thread and returns little of it; one heap makes the peak repeatable
     environment = {**os.environ, "MALLOC_ARENA_MAX": "1", "OMP_NUM_THREADS": "1"}
     arguments = [sys.executable, "-c", SCRIPT, method, *map(str, numbers)]
-    return float(subprocess.run(arguments, env=environment, capture_output=True, check=True, text=True).stdout)
+    runs = [subprocess.run(arguments, env=environment, capture_output=True, check=True, text=True) for _ in range(3)]
+    return min(float(run.stdout) for run in runs)
 
 
 @pytest.mark.slow
@@ -77,6 +78,5 @@ def test_peak_memory_of_the_search_grows_with_the_batch_but_not_with_images_cand
     print("\nMiB more than", few, {name: round(value - few, 1) for name, value in result.items()})
     assert result["candidates"] - few < 10
     assert result["points"] - few < 10
-    # the image, its baseline, and that with the graph; 23 to 33 were measured, of which 18 are the images
-    assert result["images"] - few < 20 + 20 * 3 * IMAGE
-    assert result["batch"] - few > 15  # 25 to 28 here: beyond the 10 that the others may take
+    assert result["images"] - few < 10 + 20 * 3 * IMAGE  # the image, its baseline, and that with the graph
+    assert result["batch"] - few > 20  # 25 to 28 here: beyond the 10 that the others may take

@@ -1,4 +1,4 @@
-"""What a light module announces, asked through pluggy: the kernel and the conformance kit ask alike."""
+"""Announcements of a light module, asked through pluggy: the kernel and the conformance kit ask alike."""
 
 from __future__ import annotations
 

@@ -10,6 +10,10 @@ PYTHON ?= python3
 VENV   ?= .venv
 BIN     = $(VENV)/bin
 DISTS   = specs kernel $(sort $(wildcard plugins/*))
+# Plugins whose packages are large; `make test` installs them, `make demo` does not.
+HEAVY   = $(filter $(addprefix plugins/,grad-cam timm torchvision transformers),$(DISTS))
+LIGHT   = $(filter-out $(HEAVY),$(DISTS))
+EDIT    = $(addprefix --editable ,$(1))
 FRONTS  = $(patsubst %/package.json,%,$(sort $(wildcard plugins/*/package.json)))
 SPECS   = $(foreach dist,$(DISTS),$(dist)/pyproject.toml)
 PIP     = $(BIN)/python -m pip --disable-pip-version-check install --quiet --constraint constraints.txt
@@ -33,12 +37,12 @@ $(VENV)/python:
 $(VENV)/installed: $(VENV)/python $(SPECS) constraints.txt
 	@echo "installing Sidelight and what it needs into $(VENV)"
 	$(PIP) hatchling editables
-	$(PIP) --no-build-isolation $(foreach dist,$(filter-out kernel,$(DISTS)),--editable $(dist)) --editable './kernel[verify]'
+	$(PIP) --no-build-isolation $(call EDIT,$(filter-out kernel,$(LIGHT))) --editable './kernel[verify]'
 	@touch $@
 
 tools: $(VENV)/tools
 $(VENV)/tools: $(VENV)/installed requirements-dev.txt
-	$(PIP) --requirement requirements-dev.txt
+	$(PIP) --no-build-isolation --requirement requirements-dev.txt $(call EDIT,$(HEAVY))
 	@touch $@
 
 # Two workers for two cores; a file's tests stay together, because they share what they train.

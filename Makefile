@@ -42,7 +42,8 @@ $(VENV)/installed: $(VENV)/python $(SPECS) constraints.txt
 
 tools: $(VENV)/tools
 $(VENV)/tools: $(VENV)/installed requirements-dev.txt
-	$(PIP) --no-build-isolation --requirement requirements-dev.txt $(call EDIT,$(HEAVY))
+	$(PIP) --requirement requirements-dev.txt
+	$(if $(HEAVY),$(PIP) --no-build-isolation $(call EDIT,$(HEAVY)))
 	@touch $@
 
 # Two workers for two cores; a file's tests stay together, because they share what they train.

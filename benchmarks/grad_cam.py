@@ -16,13 +16,13 @@ from typing import TYPE_CHECKING
 import captum.attr
 import numpy as np
 import torch
-from sidelight_captum.attribution import class_pairs, score_function
 from sidelight_captum.grad_cam import GradCam, upsample
 from sidelight_captum.params import GradCamParams
 from sidelight_classifiers.efficientnet_lite import EfficientNetLite
 from sidelight_classifiers.params import EfficientNetLiteParams
 from sidelight_specs.results import Targets
 from sidelight_specs.testing import ToyRun
+from sidelight_toolkit.score import class_pairs, score_function
 
 if TYPE_CHECKING:
     from collections.abc import Callable

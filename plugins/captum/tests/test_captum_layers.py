@@ -3,10 +3,10 @@
 import pytest
 import torch
 from sidelight_captum.grad_cam import GradCam
-from sidelight_captum.layers import LayerFinder
 from sidelight_captum.params import GradCamParams
 from sidelight_specs import UserError
 from sidelight_specs.testing import ToyClassifier, ToyRun
+from sidelight_toolkit.feature_layer import LayerFinder
 from torch import nn
 
 

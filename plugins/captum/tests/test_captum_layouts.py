@@ -4,10 +4,10 @@ import pytest
 import torch
 from sidelight_captum.grad_cam import GradCam
 from sidelight_captum.guided_grad_cam import GuidedGradCam
-from sidelight_captum.layers import LayerFinder
 from sidelight_captum.params import GradCamParams, GuidedGradCamParams
 from sidelight_specs import UserError
 from sidelight_specs.testing import ToyRun
+from sidelight_toolkit.feature_layer import LayerFinder
 from torch import nn
 from torch.nn import functional
 

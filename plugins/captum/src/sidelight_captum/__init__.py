@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from attrs import frozen
 from sidelight_specs import ExplainerDescriptor, Need, hookimpl
 from sidelight_specs.facts import Mistake
+from sidelight_toolkit.options import contrast_misfits
 from sidelight_toolkit.windows import window_misfits
 
 from sidelight_captum.params import (
@@ -32,10 +33,7 @@ class HeatmapDescriptor(ExplainerDescriptor):
 
     def misfits(self, params: object, given: Given) -> Iterator[Mistake]:
         """A contrast of one value; windows and cells larger than the images."""
-        target = getattr(params, "target", None)
-        if target == "contrast" and given.classifier_of().task == "regression":
-            message = "target: contrast compares two classes, and the classifier is a regression with one value"
-            yield Mistake(message, "set target: predicted to explain the value", "target")
+        yield from contrast_misfits(params, given)
         shape = given.explained.shape
         yield from window_misfits(getattr(params, "window", None), getattr(params, "stride", None), shape)
         cell = getattr(params, "cell", None)

@@ -16,19 +16,18 @@ from sidelight_specs.results import Heatmap
 from sidelight_specs.roles import Explainer
 from sidelight_toolkit.arrays import to_array
 from sidelight_toolkit.batching import slices
+from sidelight_toolkit.feature_layer import LayerFinder
+from sidelight_toolkit.score import GRADIENT_PASSES, class_pairs, score_function
 from torch.nn import functional
-
-from sidelight_captum.attribution import GRADIENT_PASSES, class_pairs, score_function
-from sidelight_captum.layers import LayerFinder
 
 if TYPE_CHECKING:
     from sidelight_specs import Run
     from sidelight_specs.results import Targets
     from sidelight_specs.roles import Classifier
+    from sidelight_toolkit.feature_layer import FeatureLayer
+    from sidelight_toolkit.score import Score
     from torch import Tensor
 
-    from sidelight_captum.attribution import Score
-    from sidelight_captum.layers import FeatureLayer
     from sidelight_captum.params import GradCamParams
 
 

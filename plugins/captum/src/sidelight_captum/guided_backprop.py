@@ -18,9 +18,10 @@ from sidelight_specs.results import Heatmap
 from sidelight_specs.roles import Explainer
 from sidelight_toolkit.arrays import to_array
 from sidelight_toolkit.batching import slices
+from sidelight_toolkit.score import GRADIENT_PASSES, class_pairs, score_function
 from torch.overrides import TorchFunctionMode
 
-from sidelight_captum.attribution import GRADIENT_PASSES, class_pairs, gradient, one_channel, score_function
+from sidelight_captum.attribution import gradient, one_channel
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -28,9 +29,9 @@ if TYPE_CHECKING:
     from sidelight_specs import Run
     from sidelight_specs.results import Targets
     from sidelight_specs.roles import Classifier
+    from sidelight_toolkit.score import Score
     from torch import Tensor
 
-    from sidelight_captum.attribution import Score
     from sidelight_captum.params import GuidedBackpropParams
 
 RECTIFIERS = {"relu": math.inf, "relu6": 6.0}

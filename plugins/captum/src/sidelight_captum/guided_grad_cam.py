@@ -10,11 +10,12 @@ from sidelight_specs.results import Heatmap
 from sidelight_specs.roles import Explainer
 from sidelight_toolkit.arrays import to_array
 from sidelight_toolkit.batching import slices
+from sidelight_toolkit.feature_layer import LayerFinder
+from sidelight_toolkit.score import GRADIENT_PASSES, class_pairs, score_function
 
-from sidelight_captum.attribution import GRADIENT_PASSES, class_pairs, one_channel, score_function
+from sidelight_captum.attribution import one_channel
 from sidelight_captum.grad_cam import class_activation, upsample, warn_of_zeros
 from sidelight_captum.guided_backprop import guided_gradient
-from sidelight_captum.layers import LayerFinder
 
 if TYPE_CHECKING:
     from sidelight_specs import Run

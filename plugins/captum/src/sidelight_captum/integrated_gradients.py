@@ -18,8 +18,9 @@ from sidelight_specs.roles import Explainer
 from sidelight_toolkit.arrays import to_array
 from sidelight_toolkit.baselines import baseline
 from sidelight_toolkit.images import gaussian_blur
+from sidelight_toolkit.score import GRADIENT_PASSES, class_pairs, score_function
 
-from sidelight_captum.attribution import GRADIENT_PASSES, class_pairs, one_channel, score_function
+from sidelight_captum.attribution import one_channel
 
 if TYPE_CHECKING:
     from sidelight_specs import Run

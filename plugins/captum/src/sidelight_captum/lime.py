@@ -18,8 +18,7 @@ from sidelight_specs.results import Heatmap
 from sidelight_specs.roles import Explainer
 from sidelight_toolkit.arrays import to_array
 from sidelight_toolkit.baselines import baseline
-
-from sidelight_captum.attribution import class_pairs, score_function
+from sidelight_toolkit.score import class_pairs, score_function
 
 if TYPE_CHECKING:
     from sidelight_specs import Run

@@ -15,17 +15,19 @@ from sidelight_specs.results import Heatmap
 from sidelight_specs.roles import Explainer
 from sidelight_toolkit.arrays import to_array
 from sidelight_toolkit.batching import slices
+from sidelight_toolkit.score import refuse_contrast_of_regression
 
-from sidelight_captum.attribution import one_channel, refuse_contrast_of_regression
+from sidelight_captum.attribution import one_channel
 from sidelight_captum.lrp_rules import RelevanceRules, refuse
 
 if TYPE_CHECKING:
     from sidelight_specs import Run
     from sidelight_specs.results import Targets
     from sidelight_specs.roles import Classifier
+    from sidelight_toolkit.options import Target
     from torch import Tensor
 
-    from sidelight_captum.params import LrpParams, Target
+    from sidelight_captum.params import LrpParams
 
 PASSES = {"epsilon": 3, "z-plus": 7, "alpha-beta": 11}
 """Passes per image: forward + backward, counted as two; the other rules evaluate every layer again, there and back."""

@@ -5,19 +5,11 @@ from __future__ import annotations
 from typing import Any, Literal
 
 from sidelight_specs import param, params
+from sidelight_toolkit.options import LayerParams, Target, target_option
 
-Target = Literal["predicted", "probe", "contrast"]
 Baseline = Literal["black", "grey", "white", "mean", "blur"]
 Channels = Literal["sum", "max"]
-LayoutName = Literal["auto", "nchw", "nhwc", "tokens"]
 Noise = Literal["none", "smoothgrad", "smoothgrad_sq", "vargrad"]
-
-
-def _target() -> Any:
-    return param(
-        "predicted",
-        "Explained logit: the predicted class's, the probe's, or `contrast`, their difference.",
-    )
 
 
 def _batch(what: str, default: int = 4) -> Any:
@@ -39,7 +31,7 @@ def _baseline(default: Baseline, what: str) -> Any:
 class IntegratedGradientsParams:
     """Options of `integrated-gradients`."""
 
-    target: Target = _target()
+    target: Target = target_option()
     steps: int = param(50, "Gradients along the path from the baseline.", unit="steps", minimum=2, maximum=2000)
     baseline: Baseline = _baseline("black", "Start of the integration path (x')")
     method: Literal["gausslegendre", "riemann_middle", "riemann_trapezoid"] = param(
@@ -60,7 +52,7 @@ class IntegratedGradientsParams:
 class SaliencyParams:
     """Options of `saliency`."""
 
-    target: Target = _target()
+    target: Target = target_option()
     noise: Noise = param(
         "none",
         "Statistic over noisy copies: none, mean (SmoothGrad), mean square, or variance (VarGrad).",
@@ -79,28 +71,9 @@ class SaliencyParams:
 class GuidedBackpropParams:
     """Options of `guided-backprop`."""
 
-    target: Target = _target()
+    target: Target = target_option()
     channels: Channels = _channels("max")
     batch: int = _batch("Images")
-
-
-@params
-class LayerParams:
-    """Layer of the feature maps, and the layout of its output."""
-
-    target: Target = _target()
-    layer: str | None = param(
-        None, "Dotted name of the layer; default: the last feature maps that decide the score (A)."
-    )
-    layout: LayoutName = param(
-        "auto", "Layout of its output: (N, C, h, w), (N, h, w, C) or tokens (N, T, C); traced by default."
-    )
-    prefix_tokens: int | None = param(
-        None, "Class and register tokens before the image's; traced by default.", minimum=0, maximum=4096
-    )
-    grid: tuple[int, ...] | None = param(
-        None, "Height and width of the token grid; traced by default.", unit="tokens", minimum=1, maximum=65536
-    )
 
 
 @params
@@ -123,7 +96,7 @@ class GuidedGradCamParams(LayerParams):
 class OcclusionParams:
     """Options of `occlusion`."""
 
-    target: Target = _target()
+    target: Target = target_option()
     window: int | None = param(
         None,
         "Side of the covered square; default: an eighth of the image's shorter side.",
@@ -142,7 +115,7 @@ class OcclusionParams:
 class LimeParams:
     """Options of `lime`."""
 
-    target: Target = _target()
+    target: Target = target_option()
     cell: int | None = param(
         None,
         "Side of a cell that is shown or hidden; default: an eighth of the shorter side.",
@@ -172,7 +145,7 @@ class LimeParams:
 class LrpParams:
     """Options of `lrp`."""
 
-    target: Target = _target()
+    target: Target = target_option()
     rule: Literal["epsilon", "z-plus", "alpha-beta"] = param(
         "epsilon", "Rule for convolutions and linear layers; everything else follows `epsilon`."
     )

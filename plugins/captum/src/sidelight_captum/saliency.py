@@ -15,9 +15,10 @@ from sidelight_specs.results import Heatmap
 from sidelight_specs.roles import Explainer
 from sidelight_toolkit.arrays import to_array
 from sidelight_toolkit.batching import slices
+from sidelight_toolkit.score import GRADIENT_PASSES, class_pairs, score_function
 from sidelight_toolkit.seeding import generator
 
-from sidelight_captum.attribution import GRADIENT_PASSES, class_pairs, gradient, one_channel, score_function
+from sidelight_captum.attribution import gradient, one_channel
 
 if TYPE_CHECKING:
     from sidelight_specs import Run

@@ -8,15 +8,16 @@ from typing import TYPE_CHECKING, Any
 import torch
 from attrs import evolve, frozen
 from sidelight_specs import UserError
-from sidelight_toolkit.layout import RESAMPLING, CoordinateTracker, Layout
 from torch import Tensor, nn
+
+from sidelight_toolkit.layout import RESAMPLING, CoordinateTracker, Layout
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from sidelight_specs.roles import Classifier
 
-    from sidelight_captum.params import LayerParams
+    from sidelight_toolkit.options import LayerParams
 
 PROJECTIONS = RESAMPLING | {"linear"}
 """Operators whose bare output is no default: pooled maps, and parts of a transformer's block."""

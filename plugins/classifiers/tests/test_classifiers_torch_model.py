@@ -237,10 +237,10 @@ def test_a_trial_passes_on_what_somebody_else_refuses():
         def forward(self, images):
             raise UserError("no", "do otherwise")
 
-    from sidelight_classifiers.files.trial import try_out
+    from sidelight_toolkit.trial import try_out
 
     with pytest.raises(UserError) as caught:
-        try_out(Refusing(), torch.rand(3, 1, 4, 4), Path("m.pt2"), "multiclass")
+        try_out(Refusing(), torch.rand(3, 1, 4, 4), Path("m.pt2"), "multiclass", "export it")
     assert (caught.value.message, caught.value.fix) == ("no", "do otherwise")
 
 

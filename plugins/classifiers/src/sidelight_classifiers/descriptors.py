@@ -9,16 +9,16 @@ from typing import TYPE_CHECKING
 from attrs import frozen
 from sidelight_specs import ClassifierDescriptor, UserError
 from sidelight_specs.facts import ClassifierFacts, DataFacts, Mistake
+from sidelight_toolkit.class_names import NUMBERED, given_names, name_mistakes, score_mistakes
 
 from sidelight_classifiers.files.archive import HOW_TO_EXPORT, REFUSED, kind_of_file, sizes_of_exported
-from sidelight_classifiers.params import NUMBER_OF_NAMES, ModelFileParams, OnnxParams, TorchParams, read_names
+from sidelight_classifiers.params import ModelFileParams, OnnxParams, TorchParams
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Iterable, Mapping
 
 TORCH_CAPABILITIES = ("differentiable", "activations", "module", "classes")
 _REGRESSION = "task: regression gives one value, no classes"
-_NUMBERED = {"binary": ("class 0", "class 1"), "regression": ("class 0",)}
 
 
 @frozen(kw_only=True)
@@ -44,28 +44,23 @@ class ModelFileDescriptor(ClassifierDescriptor):
     def mistakes(self, params: object) -> Iterable[Mistake]:
         """Options that do not go together, whatever the file."""
         assert isinstance(params, ModelFileParams)
-        if params.classes and params.classes_file:
-            yield Mistake("both classes and classes_file are given", "leave one of the two out", "classes_file")
         for option in ("mean", "std"):
             count = len(getattr(params, option))
             if count not in {1, params.channels}:
                 message = f"{option} has {count} numbers for {params.channels} channel(s)"
                 yield Mistake(message, "give one number, or one for each channel", option)
-        names, wanted = _given_names(params), NUMBER_OF_NAMES.get(params.task)
-        if names and (len(names) != wanted if wanted else len(names) < 2):
-            message = f"{len(names)} class name(s) for a {params.task} model, which needs {wanted or 'two or more'}"
-            yield Mistake(message, "name each class once, in the order of the logits", _names_option(params))
+        yield from name_mistakes(params)
 
     def facts(self, params: object, data: DataFacts) -> ClassifierFacts:
         """As the options say; classes are numbered where they give no names and the file says how many there are."""
         del data
         assert isinstance(params, ModelFileParams)
-        names = _given_names(params)
+        names = given_names(params)
         path = Path(params.path).expanduser()
         if not names and params.task == "multiclass" and kind_of_file(path) == "exported":
             names = tuple(f"class {number}" for number in range(sizes_of_exported(path)[1] or 0))
         shape = (params.channels, params.height, params.width)
-        return ClassifierFacts(shape=shape, classes=names or _NUMBERED.get(params.task), task=params.task)
+        return ClassifierFacts(shape=shape, classes=names or NUMBERED.get(params.task), task=params.task)
 
 
 @frozen(kw_only=True)
@@ -104,7 +99,7 @@ class TorchDescriptor(ModelFileDescriptor):
             taken = " x ".join("any" if size is None else str(size) for size in sizes[1:])
             message = f"{path} takes images of {taken}, the options say {' x '.join(map(str, expected))}"
             yield Mistake(message, "set channels, height and width to what the model takes", "path")
-        yield from _score_mistakes(params, columns)
+        yield from score_mistakes(params, columns, params.path)
 
     def absence(self, params: object, capability: str) -> str:
         """TorchScript hides its layers."""
@@ -112,36 +107,6 @@ class TorchDescriptor(ModelFileDescriptor):
         if capability == "activations":
             return f"{params.path} is TorchScript, which hides its layers: export the model as .pt2 (torch.export.save)"
         return _REGRESSION if capability == "classes" else ""
-
-
-def _score_mistakes(params: ModelFileParams, columns: int | None) -> Iterator[Mistake]:
-    """A task or class names that the number of scores does not allow."""
-    if columns is None:
-        return
-    if (columns < 2) if params.task == "multiclass" else (columns != 1):
-        wanted = "two or more" if params.task == "multiclass" else "one"
-        message = f"{params.path} gives {columns} score(s) for an image; a {params.task} model gives {wanted}"
-        yield Mistake(message, "set `task` to what the model does", "task")
-        return
-    names = _given_names(params)
-    if names and params.task == "multiclass" and len(names) != columns:
-        message = f"{len(names)} class names are given, the model {params.path} has {columns} scores"
-        yield Mistake(message, "name each class once, in the order of the logits", _names_option(params))
-
-
-def _given_names(params: ModelFileParams) -> tuple[str, ...]:
-    """Class names of the options or of the file that they name; none where that cannot be read."""
-    if not params.classes_file:
-        return params.classes
-    try:
-        return read_names(Path(params.classes_file).expanduser())
-    except (OSError, ValueError):
-        return ()
-
-
-def _names_option(params: ModelFileParams) -> str:
-    """The option that class names come from."""
-    return "classes_file" if params.classes_file else "classes"
 
 
 @frozen(kw_only=True)

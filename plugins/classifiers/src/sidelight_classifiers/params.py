@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
 from sidelight_specs import param, params
 
-if TYPE_CHECKING:
-    from pathlib import Path
-
 Precision = Literal["float32", "bfloat16"]
 Task = Literal["multiclass", "binary", "regression"]
-NUMBER_OF_NAMES = {"binary": 2, "regression": 1}  # class names of a task; two or more otherwise
 
 
 def _steps(default: int) -> Any:
@@ -122,8 +118,3 @@ class OnnxParams(ModelFileParams):
     """Options of `onnx`."""
 
     output: str = param("", "Name of the output that holds the scores, where the model has several.")
-
-
-def read_names(path: Path) -> tuple[str, ...]:
-    """Class names of a text file, one on each line."""
-    return tuple(line.strip() for line in path.read_text(encoding="utf-8").splitlines() if line.strip())

@@ -2,6 +2,8 @@
 
 - `seeding`: random streams without touching torch's global one
 - `classifier`: a base for classifiers that are torch modules
+- `preprocessing`, `trial`: a model behind its preprocessing, and whether it can be explained
+- `model_source`, `source_classifier`, `class_names`: bases of classifiers whose network a library builds
 - `modules`: networks in evaluation mode, watched, saved
 - `layers`: a layer of a classifier, and the rest of the classifier as a function of it
 - `batching`: bounded memory

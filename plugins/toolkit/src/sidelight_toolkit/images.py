@@ -2,15 +2,25 @@
 
 from __future__ import annotations
 
+from typing import Literal, TypeAlias
+
 import torch
 from torch.nn import functional
 
+Interpolation: TypeAlias = Literal["bilinear", "bicubic", "nearest"]
 
-def resize(images: torch.Tensor, size: tuple[int, int]) -> torch.Tensor:
-    """Bilinear, antialiased when shrinking; the images themselves when the size is right already."""
+
+def resize(images: torch.Tensor, size: tuple[int, int], interpolation: Interpolation = "bilinear") -> torch.Tensor:
+    """Images (N, C, H, W) at `size`, antialiased when shrinking; the images themselves where they have it already.
+
+    Bicubic weights are negative in places, so that its result is clamped to [0, 1], as Pillow clamps to 0 and 255.
+    """
     if tuple(images.shape[-2:]) == tuple(size):
         return images
-    return functional.interpolate(images, size=size, mode="bilinear", align_corners=False, antialias=True)
+    if interpolation == "nearest":
+        return functional.interpolate(images, size=size, mode="nearest-exact")
+    resized = functional.interpolate(images, size=size, mode=interpolation, align_corners=False, antialias=True)
+    return resized.clamp(0, 1) if interpolation == "bicubic" else resized
 
 
 def upsample_cells(values: torch.Tensor, size: tuple[int, int]) -> torch.Tensor:

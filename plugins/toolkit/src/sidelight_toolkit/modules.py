@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
@@ -14,6 +15,21 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
     import numpy as np
+
+
+def frozen_copy(module: torch.nn.Module) -> torch.nn.Module:
+    """A copy in evaluation mode whose parameters need no gradients; it shares the memory of its weights.
+
+    Mode, hooks and `requires_grad` of the copy can change without changing the module.
+    """
+    tensors = {id(each): each for each in (*module.parameters(), *module.buffers())}
+    shared: dict[int, object] = {
+        key: torch.nn.Parameter(each.detach(), requires_grad=False)
+        if isinstance(each, torch.nn.Parameter)
+        else each.detach()
+        for key, each in tensors.items()
+    }
+    return copy.deepcopy(module, shared).eval().requires_grad_(False)
 
 
 @contextmanager

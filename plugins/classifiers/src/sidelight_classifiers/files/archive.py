@@ -8,7 +8,7 @@ import zipfile
 import zlib
 from typing import TYPE_CHECKING, Literal
 
-from sidelight_specs import UserError
+from sidelight_specs import SidelightError, UserError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -40,7 +40,7 @@ HOW_TO_REPLACE = (
 )
 
 
-class Unsupported(Exception):
+class Unsupported(SidelightError):
     """Content of a file that is not run, as the end of "the file has ..."."""
 
 

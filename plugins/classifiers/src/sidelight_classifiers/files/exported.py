@@ -14,17 +14,17 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 from sidelight_specs import UserError
+from sidelight_toolkit.trial import VIEWS, ending_called
 from torch import nn
 
 from sidelight_classifiers.files.archive import GRAPH, HOW_TO_EXPORT, Unsupported, how_to_mend
 from sidelight_classifiers.files.operators import DTYPES, argument, operator_of, outputs_of
-from sidelight_classifiers.files.trial import VIEWS, ending_called
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from pathlib import Path
 
-    from sidelight_classifiers.files.trial import Ending
+    from sidelight_toolkit.trial import Ending
 
 SCHEMA = 8  # major version of the format that is read
 KEYWORD = 2  # kind of an argument that is given by name

@@ -12,18 +12,18 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 from sidelight_specs import SidelightError
+from sidelight_toolkit.trial import VIEWS, ending_called
 from torch import nn
 
 from sidelight_classifiers.files.allow_list import SCRIPT_PRIM
 from sidelight_classifiers.files.archive import Unsupported
 from sidelight_classifiers.files.operators import aten_operator
 from sidelight_classifiers.files.script_operators import MOST_NODES, OF_TENSORS, PLAIN, PRIM
-from sidelight_classifiers.files.trial import VIEWS, ending_called
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from sidelight_classifiers.files.trial import Ending
+    from sidelight_toolkit.trial import Ending
 
 Values = dict[str, Any]
 Step = Callable[[Values], None]

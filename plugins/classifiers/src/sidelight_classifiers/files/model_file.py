@@ -11,40 +11,17 @@ import torch
 from sidelight_specs import UserError
 from sidelight_specs.results import State
 from sidelight_specs.roles import Classifier
-from sidelight_toolkit.images import resize
-from torch import nn
+from sidelight_toolkit.class_names import NUMBER_OF_NAMES, read_names
+from sidelight_toolkit.preprocessing import Prepared, Preprocessing
 
 from sidelight_classifiers.files.sandbox import digest_of, rehearse
-from sidelight_classifiers.files.trial import Ending, as_logits
-from sidelight_classifiers.params import NUMBER_OF_NAMES, read_names
 
 if TYPE_CHECKING:
     from sidelight_specs import Run
     from sidelight_specs.roles.classifier import Task
+    from torch import nn
 
     from sidelight_classifiers.params import ModelFileParams
-
-
-class Prepared(nn.Module):
-    """A model behind resizing and normalising."""
-
-    mean: torch.Tensor
-    std: torch.Tensor
-    ending: Ending = ""
-    """Final layer of a model that gives probabilities, which are turned back into logits."""
-
-    def __init__(self, model: nn.Module, size: tuple[int, int], mean: torch.Tensor, std: torch.Tensor) -> None:
-        super().__init__()
-        self.model = model
-        self.size = size
-        self.register_buffer("mean", mean)
-        self.register_buffer("std", std)
-
-    def forward(self, images: torch.Tensor) -> torch.Tensor:
-        """(N, C, H, W) in [0, 1] to scores; a model that gives (N,) is taken to give (N, 1)."""
-        scores: torch.Tensor = self.model((resize(images, self.size) - self.mean) / self.std)
-        scores = scores[:, None] if isinstance(scores, torch.Tensor) and scores.ndim == 1 else scores
-        return as_logits(scores, self.ending) if self.ending else scores
 
 
 class ModelFile(Classifier):
@@ -112,21 +89,12 @@ class ModelFile(Classifier):
 
     def _prepared(self, model: nn.Module) -> Prepared:
         """The model behind what the options say of its input, on the run's device, in evaluation mode."""
-        size = (self._params.height, self._params.width)
-        prepared = Prepared(model, size, self._channelwise("mean"), self._channelwise("std")).to(self._run.device)
-        return prepared.eval()
+        preprocessing = Preprocessing(
+            size=(self._params.height, self._params.width), mean=self._params.mean, std=self._params.std
+        )
+        return Prepared(model, preprocessing, self._params.channels).to(self._run.device).eval()
 
     def _trial_images(self) -> torch.Tensor:
         """Three random images of the shape that the options name."""
         images = torch.from_numpy(self._run.rng("trial").random((3, *self.input_shape), dtype="float32"))
         return images.to(self._run.device)
-
-    def _channelwise(self, option: str) -> torch.Tensor:
-        """`mean` or `std` as (C, 1, 1)."""
-        values = getattr(self._params, option)
-        if len(values) not in {1, self._params.channels}:
-            raise UserError(
-                f"{option} has {len(values)} numbers for {self._params.channels} channel(s)",
-                "give one number, or one for each channel",
-            )
-        return torch.tensor(values, dtype=torch.float32).expand(self._params.channels)[:, None, None].clone()

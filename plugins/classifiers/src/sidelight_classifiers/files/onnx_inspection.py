@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from sidelight_classifiers.files.trial import Ending
+    from sidelight_toolkit.trial import Ending
 
 INSTALL = "pip install 'sidelight-classifiers[onnx]'"
 HOW_TO_CONVERT = (

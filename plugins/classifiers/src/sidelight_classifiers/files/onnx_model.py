@@ -9,15 +9,17 @@ import numpy as np
 import torch
 from sidelight_specs import UserError
 from sidelight_toolkit.classifier import check_channels
+from sidelight_toolkit.trial import ending_of, try_out
 from torch import nn
 
-from sidelight_classifiers.files.model_file import ModelFile, Prepared
+from sidelight_classifiers.files.model_file import ModelFile
 from sidelight_classifiers.files.onnx_inspection import HOW_TO_CONVERT, INSTALL, inspect, last_operator
 from sidelight_classifiers.files.sandbox import digest_of
-from sidelight_classifiers.files.trial import ending_of, try_out
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from sidelight_toolkit.preprocessing import Prepared
 
     from sidelight_classifiers.params import OnnxParams
 

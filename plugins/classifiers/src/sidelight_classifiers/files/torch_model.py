@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING
 import torch
 from sidelight_specs import SidelightError, UserError
 from sidelight_toolkit.classifier import TorchClassifier
+from sidelight_toolkit.trial import ending_of, try_out
 
-from sidelight_classifiers.files.archive import HOW_TO_EXPORT, kind_of_members, read_members
+from sidelight_classifiers.files.archive import HOW_TO_EXPORT, Unsupported, how_to_mend, kind_of_members, read_members
 from sidelight_classifiers.files.exported import ExportedModule, load_exported
 from sidelight_classifiers.files.model_file import ModelFile
 from sidelight_classifiers.files.sandbox import digest_of
 from sidelight_classifiers.files.torchscript import load_torchscript
-from sidelight_classifiers.files.trial import ending_of, try_out
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -63,7 +63,10 @@ class TorchModel(ModelFile, TorchClassifier):
             self._check_sizes(model)
         prepared = self._prepared(model)
         images = self._trial_images()
-        scores = try_out(prepared, images, self._path, self.task)
+        try:
+            scores = try_out(prepared, images, self._path, self.task, HOW_TO_EXPORT)
+        except Unsupported as error:
+            raise UserError(f"{self._path} has {error}, which Sidelight does not run", how_to_mend(error)) from error
         ending = ending_of(scores, self.task, model.ending, self._params.probabilities, self._path)
         if ending and model.ending:
             model.drop_ending()  # its logits are the input of the last softmax or sigmoid

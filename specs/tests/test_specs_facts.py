@@ -2,6 +2,7 @@
 
 import pytest
 from sidelight_specs.facts import (
+    QUESTIONS,
     ClassifierFacts,
     DataFacts,
     no_common_class,
@@ -49,17 +50,29 @@ def test_images_without_labels_are_not_chosen_by_label():
 
 
 def test_questions():
-    (mistake,) = wrong_question(CLASSIFIER, "cow", {})
+    (mistake,) = wrong_question(CLASSIFIER, "cow", {}, DATA)
     assert mistake.message == 'the classifier has no class "cow"'
-    assert mistake.fix.startswith("known are cat, dog; target: predicted asks why")
-    assert [one.message for one in wrong_question(CLASSIFIER, "cow", {"cat": "cat", "dog": "cow"})] == [
+    assert mistake.fix == "known are cat, dog; or one of auto, expected, second, predicted, all"
+    assert [one.message for one in wrong_question(CLASSIFIER, "cow", {"cat": "cat", "dog": "cow"}, DATA)] == [
         'it asks why "cat" and not "cat"',
         'the classifier has no class "cow"',
     ]
-    for target in ("second", "all", "predicted", "dog", 1):
-        assert not words(wrong_question(CLASSIFIER, target, {}))
+    for target in (*QUESTIONS, "dog", 1):
+        assert not words(wrong_question(CLASSIFIER, target, {}, DATA))
     for unknown in (ClassifierFacts(), ClassifierFacts(classes=("age",), task="regression")):
-        assert not words(wrong_question(unknown, "cow", {}))
+        assert not words(wrong_question(unknown, "cow", {}, DATA))
+
+
+def test_a_question_about_true_classes_needs_labels():
+    assert words(wrong_question(CLASSIFIER, "expected", {}, DataFacts(classes=()))) == [
+        ("target", "the data has no class labels", "use labelled data, or set target: second")
+    ]
+    (mistake,) = wrong_question(CLASSIFIER, "expected", {}, DataFacts(classes=("x", "y")))
+    assert mistake.message == "no class of the data (x, y) is one of the classifier (cat, dog)"
+    for data in (DATA, DataFacts(), DataFacts(classes=("x", "dog"))):
+        assert not words(wrong_question(CLASSIFIER, "expected", {}, data))
+    assert not words(wrong_question(CLASSIFIER, "auto", {}, DataFacts(classes=())))
+    assert not words(wrong_question(CLASSIFIER, "expected", {"cat": "dog"}, DataFacts(classes=())))
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from sidelight_specs import UserError
 from sidelight_specs.questions import check_split, choose_images, pose_questions
-from sidelight_specs.results import Split
+from sidelight_specs.results import Split, expected_classes
 
 NAMES = ("cat", "dog", "7")
 LOGITS = np.array([[3, 2, 1], [0, 5, 4], [1, 2, 9], [2, 8, 1]], np.float32)  # predicted 0, 1, 2, 1
@@ -26,11 +26,11 @@ def chosen(warnings=None, split=None, **explain):
     return choose_images(split or a_split(), **chosen, warn=said.append).tolist()
 
 
-def asked(warnings=None, task="multiclass", logits=LOGITS, names=NAMES, **explain):
+def asked(warnings=None, task="multiclass", logits=LOGITS, names=NAMES, labels=None, **explain):
     said = [] if warnings is None else warnings
-    rows, targets = pose_questions(
-        logits, task, **{"target": "second", "targets": {}, **explain}, class_names=names, warn=said.append
-    )
+    explain = {"target": "second", "targets": {}, **explain}
+    expected = np.full(len(logits), -1) if labels is None else np.array(labels)
+    rows, targets = pose_questions(logits, task, **explain, class_names=names, expected=expected, warn=said.append)
     return rows.tolist(), targets.predicted.tolist(), targets.probe.tolist()
 
 
@@ -98,6 +98,46 @@ def test_second_of_equal_logits_is_another_class_than_the_predicted():
     assert (predicted, probe) == ([0, 0], [1, 1])
 
 
+def test_auto_asks_about_the_true_class_of_what_is_misclassified_and_else_about_the_second(warnings):
+    assert asked(warnings, target="auto", labels=(0, 0, 0, -1)) == ([0, 1, 2, 3], [0, 1, 2, 1], [1, 0, 0, 0])
+    assert asked(target="auto") == asked(target="second")
+    assert not warnings
+
+
+def test_expected_asks_about_misclassified_images_alone(warnings):
+    assert asked(warnings, target="expected", labels=(0, 0, 1, -1)) == ([1, 2], [1, 2], [0, 1])
+    assert warnings == [
+        "explain.target: chosen images 0 are classified as they are labelled and are left out; target: auto keeps them",
+        "explain.target: chosen images 3 have no label of the classifier and are left out; target: auto keeps them",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("labels", "message"),
+    [
+        (None, "explain.target: no chosen image has a label that is a class of the classifier"),
+        ((0, 1, 2, 1), "explain.target: every chosen image is classified as it is labelled"),
+        ((0, -1, 2, -1), "explain.target: every chosen image is classified as it is labelled"),
+    ],
+)
+def test_expected_without_a_misclassified_image(labels, message):
+    with pytest.raises(UserError) as caught:
+        asked(target="expected", labels=labels)
+    assert caught.value.message == message
+    assert caught.value.fix.endswith("set target: second")
+
+
+def test_true_classes_are_matched_by_name():
+    split = a_split()  # labels 0, 1, 2, 0, 1 of cat, dog, 7
+    assert expected_classes(split, ("dog", "cow", "cat")).tolist() == [2, 0, -1, 2, 0]
+    assert expected_classes(split, ("x", "y")).tolist() == [-1] * 5
+    assert expected_classes(split, ("dog", "cat", "dog")).tolist() == [1, 0, -1, 1, 0]
+    assert expected_classes(a_split(None), NAMES).tolist() == [-1] * 5
+    assert expected_classes(a_split((0.5, 1, 2, 0, 1)), NAMES).tolist() == [-1] * 5
+    unnamed = Split(images=split.images, labels=split.labels)
+    assert expected_classes(unnamed, ("a", "b")).tolist() == [0, 1, -1, 0, 1]
+
+
 def test_predicted():
     assert asked(target="predicted") == ([0, 1, 2, 3], [0, 1, 2, 1], [0, 1, 2, 1])
 
@@ -158,7 +198,7 @@ def test_binary():
     assert asked(target="all", task="binary", logits=logits) == ([0, 1], [1, 0], [0, 1])
 
 
-@pytest.mark.parametrize("target", ["second", "predicted", "all"])
+@pytest.mark.parametrize("target", ["auto", "expected", "second", "predicted", "all"])
 def test_a_regression_gets_zeros(target):
     logits = np.array([[0.3], [-7]], np.float32)
     assert asked(target=target, task="regression", logits=logits) == ([0, 1], [0, 0], [0, 0])

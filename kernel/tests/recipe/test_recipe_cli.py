@@ -30,7 +30,7 @@ metrics.flips    shop/flips      1.0                                            
 counterfactual
 
 explains  up to 8 images of the split test
-asks      why the predicted class and not the second most likely one
+asks      why the predicted class and not the true one, or where it is right, the second most likely one
 trains    classifier on data, unless the cache holds it
 trains    generator on data, unless the cache holds it
 writes    runs/digits

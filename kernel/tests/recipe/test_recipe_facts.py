@@ -93,7 +93,7 @@ def tell(monkeypatch, kind, **facts):
         ("explain: {indices: [4]}", ('no image 4 in the split "test"', "from 0 to 3")),
         ("explain: {labels: [cow]}", ('the data has no class "cow"', "known are cat, dog")),
         ("explain: {labels: [2]}", ('the data has no class "2"',)),
-        ("explain: {target: cow}", ('the classifier has no class "cow"', "target: predicted")),
+        ("explain: {target: cow}", ('the classifier has no class "cow"', "or one of auto, expected, second")),
         ("explain: {targets: {cat: cat}}", ('why "cat" and not "cat"',)),
         ("attribute_finders: {use: shop/find}", ("no inverter", 'a section "inverter"', "gans/encoder, shop/inv")),
     ],

@@ -16,9 +16,9 @@ from sidelight_specs.wording import did_you_mean, listing, quoted
 
 Shape: TypeAlias = tuple[int, int, int]
 """(C, H, W)."""
-QUESTIONS = ("second", "predicted", "all")
+QUESTIONS = ("auto", "expected", "second", "predicted", "all")
 """Targets of a question beside the name or the index of a class."""
-_OTHER_QUESTIONS = "target: predicted asks why the predicted class; second and all ask about others"
+_OTHER_QUESTIONS = f"or one of {', '.join(QUESTIONS)}"
 _MOST_COMPARED = 2000  # names; ImageNet has 1,000 classes, and comparing takes about 10 ms a thousand
 
 _NAME = instance_of(str)
@@ -158,12 +158,18 @@ def wrong_images(
         yield from unknown_class("the data", label, data.classes, "labels")
 
 
-def wrong_question(classifier: ClassifierFacts, target: str | int, targets: Mapping[str, str]) -> Iterator[Mistake]:
+def wrong_question(
+    classifier: ClassifierFacts, target: str | int, targets: Mapping[str, str], data: DataFacts
+) -> Iterator[Mistake]:
     """Mistakes in the class asked about: `target`, or in its place `targets`, from predicted class to that asked about.
 
     A regression is asked about no class.
     """
-    if not classifier.classes or classifier.task == "regression":
+    if classifier.task == "regression":
+        return
+    if target == "expected" and not targets:
+        yield from unknown_expectation(data, classifier, "target")
+    if not classifier.classes:
         return
     for predicted, other in targets.items():
         unknown = [*unknown_class("the classifier", predicted, classifier.classes, "targets"),
@@ -175,6 +181,16 @@ def wrong_question(classifier: ClassifierFacts, target: str | int, targets: Mapp
     if not targets and target not in QUESTIONS:
         for mistake in unknown_class("the classifier", target, classifier.classes, "target"):
             yield evolve(mistake, fix=f"{mistake.fix}; {_OTHER_QUESTIONS}")
+
+
+def unknown_expectation(data: DataFacts, classifier: ClassifierFacts, option: str) -> Iterator[Mistake]:
+    """A mistake where no true class of the images is known by a name that the classifier has."""
+    ours, theirs = data.classes, classifier.classes
+    if ours == ():
+        yield Mistake("the data has no class labels", "use labelled data, or set target: second", option)
+    elif ours and theirs and not set(ours) & set(theirs):
+        message = f"no class of the data ({listing(ours, 4)}) is one of the classifier ({listing(theirs, 4)})"
+        yield Mistake(message, "give both the same class names", option)
 
 
 def unknown_class(owner: str, wanted: str | int, names: Iterable[str] | None, option: str) -> Iterator[Mistake]:

@@ -102,6 +102,7 @@ def pose_questions(
     target: str | int,
     targets: Mapping[str, str],
     class_names: Sequence[str],
+    expected: np.ndarray,
     warn: Callable[[str], None],
 ) -> tuple[np.ndarray, Targets]:
     """The questions: for each, the row of its image, the predicted class, and the class asked about.
@@ -109,9 +110,11 @@ def pose_questions(
     Args:
         logits: (M, K) class logits of the chosen images.
         task: the classifier's; a regression gets zeros.
-        target: `predicted`, `second` (the second most likely class), `all` (each other class), or a class.
+        target: `auto` (the true class of a misclassified image, else the second most likely one), `expected` (the true
+            class, of misclassified images alone), `second`, `predicted`, `all` (each other class), or a class.
         targets: predicted class to the class asked about, in place of `target`; empty for none.
         class_names: the classifier's.
+        expected: (M,) true classes, -1 where unknown (`results.expected_classes`).
         warn: told which images were left out, because nothing is asked about the predicted class.
 
     Returns:
@@ -129,8 +132,13 @@ def pose_questions(
         rows, probe = _ask_by_class(targets, predicted, class_names, warn)
     elif target == "predicted":
         probe = predicted
-    elif target == "second":
+    elif target == "expected":
+        rows = _ask_about_expected(expected, predicted, warn)
+        probe = expected[rows]
+    elif target in ("auto", "second"):
         probe = np.argsort(-logits, axis=1, kind="stable")[:, 1]  # stable: of equal logits the lower class
+        if target == "auto":
+            probe = np.where((expected >= 0) & (expected != predicted), expected, probe)
     elif target == "all":
         rows = np.repeat(rows, classes - 1)
         probe = np.concatenate([np.delete(np.arange(classes), best) for best in predicted])
@@ -155,6 +163,22 @@ def _ask_about(target: int, predicted: np.ndarray, names: Sequence[str], warn: C
             "target: predicted asks about all of them"
         )
     return rows
+
+
+def _ask_about_expected(expected: np.ndarray, predicted: np.ndarray, warn: Callable[[str], None]) -> np.ndarray:
+    """The images that are misclassified: of the others the true class is the predicted one."""
+    if (expected < 0).all():
+        message = "explain.target: no chosen image has a label that is a class of the classifier"
+        raise UserError(message, "use labelled data with the classifier's class names, or set target: second")
+    unknown, right = np.flatnonzero(expected < 0), np.flatnonzero(expected == predicted)
+    if len(unknown) + len(right) == len(expected):
+        fix = "choose other images (choose: errors), or set target: second"
+        raise UserError("explain.target: every chosen image is classified as it is labelled", fix)
+    for left, reason in ((right, "are classified as they are labelled"), (unknown, "have no label of the classifier")):
+        if len(left):
+            listed = ", ".join(map(str, left))
+            warn(f"explain.target: chosen images {listed} {reason} and are left out; target: auto keeps them")
+    return np.flatnonzero((expected >= 0) & (expected != predicted))
 
 
 def _ask_by_class(

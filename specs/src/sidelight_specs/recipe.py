@@ -51,9 +51,10 @@ class Explain:
         maximum=1_000_000,
     )
     target: str | int = param(
-        "second",
-        "The class asked about: second (the second most likely), predicted, all (each other class in turn), "
-        "or a class name or index.",
+        "auto",
+        "The class asked about: auto (the true class of a misclassified image, else the second most likely), expected "
+        "(the true class, misclassified images alone), second, predicted, all (each other class in turn), or a class "
+        "name or index.",
         minimum=0,
         maximum=1_000_000,
     )

@@ -28,6 +28,8 @@ COMMANDS: dict[str, Command] = {}
 SPECS = "sidelight-specs"
 _SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 7 * 86400}
 _TARGETS = {
+    "auto": "why the predicted class and not the true one, or where it is right, the second most likely one",
+    "expected": "why the predicted class and not the true one, of misclassified images alone",
     "second": "why the predicted class and not the second most likely one",
     "predicted": "why the predicted class",
     "all": "why the predicted class and not each of the others",

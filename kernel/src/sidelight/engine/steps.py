@@ -25,6 +25,7 @@ from sidelight_specs.results import (
     Results,
     Split,
     Targets,
+    expected_classes,
 )
 from sidelight_specs.results.run import file_names, safe_name, unique_name
 from sidelight_specs.roles import ROLES
@@ -103,6 +104,7 @@ class Steps:
             target=explain.target,
             targets=explain.targets,
             class_names=answers.class_names,
+            expected=expected_classes(self.images, answers.class_names),
             warn=self.session.warn,
         )
         self.classes = answers.logits.shape[1]

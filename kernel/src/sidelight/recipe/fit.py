@@ -45,7 +45,7 @@ def compare_facts(recipe: Recipe) -> None:
     data, classifier = facts_of(recipe.data, DataFacts), facts_of(recipe.classifier, ClassifierFacts)
     explain = recipe.explain
     images = wrong_images(data, explain.split, explain.indices, explain.labels)
-    for mistake in chain(images, wrong_question(classifier, explain.target, explain.targets)):
+    for mistake in chain(images, wrong_question(classifier, explain.target, explain.targets, data)):
         message = f"explain.{mistake.option}: {mistake.message}"
         recipe.problems.add(message, recipe.place_of(mistake.option), fix=mistake.fix)
     if recipe.classifier:

@@ -11,7 +11,7 @@ from sidelight_specs.results.image_attributes import ImageAttributes
 from sidelight_specs.results.intervention import Intervention
 from sidelight_specs.results.inversion import Inversion
 from sidelight_specs.results.measurement import Measurement, Measurements, order_flips
-from sidelight_specs.results.question import ClassifierAnswers, Predictions, Targets
+from sidelight_specs.results.question import ClassifierAnswers, Predictions, Targets, expected_classes
 from sidelight_specs.results.run import ComponentRecord, Results
 from sidelight_specs.results.state import State
 
@@ -37,5 +37,6 @@ __all__ = [
     "Split",
     "State",
     "Targets",
+    "expected_classes",
     "order_flips",
 ]

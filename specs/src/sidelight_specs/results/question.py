@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 import attrs
 import numpy as np
@@ -10,6 +10,11 @@ import numpy as np
 from sidelight_specs.artifacts import Artifact, per_image
 from sidelight_specs.blocks import Block, Table, Text
 from sidelight_specs.errors import SidelightError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from sidelight_specs.results.data import Split
 
 
 @attrs.frozen(eq=False, kw_only=True)
@@ -75,3 +80,20 @@ class ClassifierAnswers(Predictions):
     kind: ClassVar[str] = "classifier-answers"
 
     class_names: tuple[str, ...] = ()
+
+
+def expected_classes(split: Split, class_names: Sequence[str]) -> np.ndarray:
+    """True classes of images as a classifier counts them, (N,) int64; -1 where the classifier has no such class.
+
+    Args:
+        split: the images; its class names are matched by name, labels without names are indices already.
+        class_names: the classifier's, in index order.
+    """
+    labels = split.labels
+    if labels is None or not np.issubdtype(labels.dtype, np.integer):
+        return np.full(len(split), -1, dtype=np.int64)
+    if not split.class_names:
+        return np.asarray(np.where((labels >= 0) & (labels < len(class_names)), labels, -1), dtype=np.int64)
+    index = {name: number for number, name in reversed(list(enumerate(class_names)))}  # of equal names the first
+    matches = np.array([index.get(name, -1) for name in split.class_names], dtype=np.int64)
+    return np.asarray(matches[labels])

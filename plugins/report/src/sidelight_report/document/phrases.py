@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from sidelight_specs.results import expected_classes
+
 if TYPE_CHECKING:
     from sidelight_specs.results import Attribute, Results
 
@@ -43,10 +45,20 @@ def headline(results: Results) -> str:
         return "Why this class?"
     if len(set(results.targets.probe.tolist())) == 1 and (results.targets.predicted != results.targets.probe).all():
         return f"Why not {noun(class_name(results, int(results.targets.probe[0])))}?"
+    return f"Why this class, and not {_asked(results)}?"
+
+
+def _asked(results: Results) -> str:
+    """The class asked about, in words that hold for every question."""
     explain = results.recipe.get("explain", {})
-    if explain.get("target") == "second" and not explain.get("targets"):
-        return "Why this class, and not the second most likely?"
-    return "Why this class, and not that one?"
+    target = explain.get("target")
+    if explain.get("targets") or target not in ("auto", "expected", "second"):
+        return "that one"
+    expected = expected_classes(results.split, results.class_names)
+    is_expected = (results.targets.probe == expected) & (results.targets.predicted != expected)
+    if target == "second" or not is_expected.any():
+        return "the second most likely"
+    return "the expected one" if is_expected.all() else "the expected or second most likely"
 
 
 def side(results: Results, row: int, answers: str) -> str:

@@ -1,14 +1,16 @@
 """Metrics of counterfactuals on logits that are known."""
 
+import attrs
 import numpy as np
 import pytest
 import torch
 from sidelight_metrics.counterfactuals.confidence_change import ConfidenceChange
 from sidelight_metrics.counterfactuals.distance import Distance
 from sidelight_metrics.counterfactuals.flip_rate import FlipRate
+from sidelight_metrics.counterfactuals.kept_details import KeptDetails
 from sidelight_metrics.counterfactuals.third_class_rate import ThirdClassRate
 from sidelight_metrics.params import BatchParams, DistanceParams, FlipRateParams
-from sidelight_specs import SidelightError
+from sidelight_specs import SidelightError, UserError
 from sidelight_specs.results import Counterfactual, Heatmap
 from sidelight_specs.testing import ToyRun
 
@@ -146,3 +148,35 @@ def test_other_kinds_are_refused(identity, question):
     heatmap = Heatmap(values=np.zeros((1, 2, 2), np.float32))
     with pytest.raises(SidelightError, match="heatmap"):
         Distance(DistanceParams(), run=ToyRun()).measure(heatmap, torch.zeros(1, 1, 2, 2), question(1))
+
+
+def test_the_share_of_the_generator_is_that_of_the_formulas(linear, question):
+    weights = torch.zeros(2, 1, 2, 2)
+    weights[0, 0, 0, 0], weights[1, 0, 1, 1] = 4.0, 4.0  # s_0 = 4 x_00, s_1 = 4 x_11
+    x = np.float32([[0.9, 0.5], [0.5, 0.2]])
+    g, after = np.float32([[0.8, 0.4], [0.4, 0.2]]), np.float32([[0.3, 0.4], [0.4, 1.0]])
+    answer = (x + (after - g)).clip(0, 1)  # 0.4, 0.5, 0.5 and 1.0 all fit
+    cut = (np.float32([[0.9, 0.5], [0.5, 0.6]]) + (after - g)).clip(0, 1)  # 1.4 is cut to 1
+    images = torch.from_numpy(np.stack([x, np.float32([[0.9, 0.5], [0.5, 0.6]])])[:, None])
+    found = Counterfactual(
+        images=np.stack([answer, cut])[:, None],
+        logits_before=np.zeros((2, 2), np.float32),
+        logits_after=np.zeros((2, 2), np.float32),
+        converged=np.array([True, True]),
+        generated=np.stack([np.stack([g, after])] * 2)[:, :, None],
+    )
+    metric = KeptDetails(BatchParams(), classifier=linear(weights), run=ToyRun())
+    result = by_name(metric.measure(found, images, question(2)))
+    rms = np.sqrt(((answer - after) ** 2).mean())
+    assert result["details kept"].values[0] == pytest.approx(rms, abs=1e-6)
+    assert result["change shown"].values == pytest.approx([1.0, np.sqrt((0.25 + 0.16) / (0.25 + 0.64))], abs=1e-6)
+    # d(g) - d(g') = 4 (0.8 - 0.2) - 4 (0.3 - 1.0) = 5.2, the same on the image; cut: 4 (0.9 - 0.6) - 4 (0.4 - 1) = 3.6
+    assert result["effect alone"].values == pytest.approx([1.0, 5.2 / 3.6], abs=1e-5)
+    failed = metric.measure(attrs.evolve(found, converged=np.array([False, True])), images, question(2))
+    assert all(np.isnan(item.values[0]) for item in failed.items)
+
+
+def test_counterfactuals_that_keep_nothing_have_no_kept_details(counterfactual, identity, question):
+    found, images = counterfactual([BEFORE], [[1.0, 2.0, 0.0]])
+    with pytest.raises(UserError, match="keep no details"):
+        KeptDetails(BatchParams(), classifier=identity, run=ToyRun()).measure(found, images, question(1))

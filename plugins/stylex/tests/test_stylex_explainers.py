@@ -203,3 +203,50 @@ def test_a_square_that_the_data_never_shows_leaves_the_data_and_another_amplitud
 def test_directions_through_the_latent_space_are_no_style_coordinates(question, kind, params):
     with pytest.raises(UserError, match="directions through the latent space"):
         explainer(kind, params, Directions()).explain(*question)
+
+
+class Blurred(ToyGenerator):
+    """Draws no details: every pixel is the mean of the four of its square."""
+
+    def synthesize_styles(self, styles):
+        images = super().synthesize_styles(styles)
+        return torch.nn.functional.avg_pool2d(images, 2).repeat_interleave(2, 2).repeat_interleave(2, 3)
+
+
+@pytest.mark.parametrize("residual", [False, True])
+@pytest.mark.parametrize(("kind", "params"), [(Independent, IndependentParams), (Subset, SubsetParams)])
+def test_with_residual_the_image_keeps_what_the_generator_does_not_draw(question, kind, params, residual):
+    images, targets = question
+    generator = Blurred()
+    explaining = kind(
+        params(residual=residual),
+        classifier=ToyClassifier(),
+        generator=generator,
+        inverter=ToyInverter(generator),
+        data=ToyData(),
+        attribute_finder=Listed(),
+        run=ToyRun(),
+    )
+    found = explaining.explain(images, targets)
+    drawn = generator.synthesize(generator.encode(images)).numpy()
+    assert np.abs(drawn - images.numpy()).max() > 0.1
+    before = found.before if kind is Independent else found.path_images[:, 0]
+    after, logits = (
+        (found.after[:, 0], found.logits_after[:, 0]) if kind is Independent else (found.images, found.logits_after)
+    )
+    own = found.reconstructions if kind is Independent else found.generated
+    if not residual:
+        assert own is None
+        np.testing.assert_allclose(before, drawn, atol=1e-6)
+        return
+    np.testing.assert_array_equal(before, images.numpy())
+    np.testing.assert_allclose(own if kind is Independent else own[:, 0], drawn, atol=1e-6)
+    if kind is Subset:
+        np.testing.assert_allclose(after, (images.numpy() + own[:, 1] - own[:, 0]).clip(0, 1), atol=1e-6)
+    else:
+        blocks = (after - images.numpy()).reshape(len(images), -1, 16, 2, 16, 2)
+        inside = (after.reshape(blocks.shape) > 0) & (after.reshape(blocks.shape) < 1)
+        spread = np.where(inside, blocks, np.nan)
+        assert np.nanmax(np.nanmax(spread, (3, 5)) - np.nanmin(spread, (3, 5))) < 1e-5  # the change has no details
+    judged = ToyClassifier().class_logits(torch.from_numpy(after)).detach().numpy()
+    np.testing.assert_allclose(logits, judged, atol=1e-4)

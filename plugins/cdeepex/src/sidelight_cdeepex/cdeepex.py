@@ -92,7 +92,7 @@ class BoundaryCounterfactual(Explainer):
             ],
             start,
         )
-        return self._measure(composite.path(solution.path), steps, z0, pair, solution)
+        return self._measure(composite, steps, z0, pair, solution)
 
     def _offsets(self, start: Tensor) -> Iterator[Tensor | None]:
         """From z0 to the first point of each search: none, then random ones that are the same for every image."""
@@ -102,18 +102,18 @@ class BoundaryCounterfactual(Explainer):
             yield torch.from_numpy(self._params.spread * rng.standard_normal(start.shape[1])).to(start)
 
     def _measure(
-        self, path: Tensor, steps: Sequence[int], z0: Tensor, pair: Tensor, solution: Solution
+        self, composite: CompositeImage, steps: Sequence[int], z0: Tensor, pair: Tensor, solution: Solution
     ) -> Counterfactual:
         """The result, judged by the classifier's logits of the returned images, not by the search.
 
         Args:
-            path: (N, T, C, H, W), the composite images of `solution.path`.
-            steps: T numbers of steps.
+            composite: I_z.
+            steps: T numbers of steps, those of `solution.path`.
             z0: (N, *latent_shape).
             pair: (2, N).
             solution: its `z` are the answers.
         """
-        params = self._params
+        params, path = self._params, composite.path(solution.path)  # (N, T, C, H, W)
         flat = in_batches(self._classifier.class_logits, path.flatten(0, 1), params.together)
         logits = flat.reshape(*path.shape[:2], -1)  # (N, T, K)
         families = equation_2(logits[:, -1], pair, self.epsilon)
@@ -133,6 +133,7 @@ class BoundaryCounterfactual(Explainer):
             path_steps=np.array(steps),
             latents=to_array(solution.z.reshape(z0.shape)),
             start_latents=to_array(z0),
+            generated=to_array(composite.generated(solution.z)),
         )
 
 
@@ -176,6 +177,11 @@ class CompositeImage:
         """(n, k) flattened latents of the images `rows` (n,) to (n, C, H, W)."""
         change = self._generator.synthesize(z.reshape(-1, *self._latent_shape)) - self._reconstructions[rows]
         return (self._images[rows] + change).clamp(0, 1)  # this order of sums gives I exactly at z0
+
+    def generated(self, z: Tensor) -> Tensor:
+        """(N, k) latents of all images to the generator's own G(z0) and G(z), (N, 2, C, H, W)."""
+        after = in_batches(self._generator.synthesize, z.reshape(-1, *self._latent_shape), self._together)
+        return torch.stack([self._reconstructions, after], 1)
 
     def path(self, z: Tensor) -> Tensor:
         """(N, T, k) latents of all images to (N, T, C, H, W)."""

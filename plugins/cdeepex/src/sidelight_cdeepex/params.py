@@ -20,6 +20,13 @@ class AutoencoderParams:
     steps: int = param(1500, "Length of the training.", unit="steps", minimum=1, maximum=10_000_000)
     batch: int = param(64, "Images in a training step.", unit="images", minimum=2, maximum=65_536)
     rate: float = param(0.003, "Highest learning rate of Adam.", minimum=1e-6, maximum=1.0)
+    size: int | None = param(
+        None,
+        "Longer side that the networks work at; larger images are reduced for them, theirs enlarged.",
+        unit="pixels",
+        minimum=8,
+        maximum=4096,
+    )
 
 
 @params
@@ -63,6 +70,13 @@ class GanParams:
     rate: float = param(0.001, "Highest learning rate of the generator.", minimum=1e-6, maximum=1.0)
     critic_rate: float = param(0.001, "Learning rate of the critic.", minimum=1e-6, maximum=1.0)
     average: float = param(0.99, "Decay of the running average of the generator's weights.", minimum=0.0, maximum=1.0)
+    size: int | None = param(
+        None,
+        "Longer side that the networks work at; larger images are reduced for them, theirs enlarged.",
+        unit="pixels",
+        minimum=8,
+        maximum=4096,
+    )
 
 
 @params

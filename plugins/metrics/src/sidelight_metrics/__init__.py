@@ -72,6 +72,14 @@ def _of_counterfactuals() -> Iterable[MetricDescriptor]:
         paper=f"{_CDEEPEX}.2",
     )
     yield MetricDescriptor(
+        name="kept-details",
+        summary="Share of the generator in counterfactuals that keep details of the image.",
+        params=BatchParams,
+        factory="sidelight_metrics.counterfactuals.kept_details:KeptDetails",
+        needs=_CLASSES,
+        accepts=("counterfactual",),
+    )
+    yield MetricDescriptor(
         name="confidence-change",
         summary="Probabilities of the predicted class and the probe before and after.",
         params=BatchParams,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from attrs import frozen
+from attrs import evolve, frozen
 from sidelight_specs import (
     AttributeFinderDescriptor,
     ExplainerDescriptor,
@@ -42,6 +42,8 @@ class StylExDescriptor(GeneratorDescriptor):
         """A size that StyleGAN2 does not make; an encoder with too many levels; LPIPS without its backbone."""
         assert isinstance(params, GeneratorParams)
         data = given.trained_on or DataFacts()
+        if params.size and data.shape and data.shape[1] == data.shape[2]:  # the networks see reduced images
+            data = evolve(data, shape=(data.shape[0], *2 * (min(params.size, data.shape[1]),)))
         wrong = list(size_mistakes(data, params.shuffle, params.widths))
         yield from wrong
         side = data.shape[1] // params.shuffle if data.shape and not wrong else None

@@ -2,6 +2,12 @@
 
 `Independent` changes each attribute of the probe class alone and keeps the top k; `Subset` changes attributes together,
 greedily, until the classifier answers the probe class. Attributes are those of an attribute finder such as AttFind.
+
+With `residual`, a change of styles from s to s' is shown on the image x itself, whose details the generator G may lack:
+
+    x' = x + (G(s') - G(s)), clamped to [0, 1]
+
+and the classifier judges x'. Attributes are still found on what G draws.
 """
 
 from __future__ import annotations
@@ -33,6 +39,20 @@ ROUNDING = 1e-4
 """Gains of the log odds, in nats, that batches of another size may give or take."""
 DECIMALS = 4
 """Likewise for comparisons: attributes without effect then keep the finder's order."""
+
+
+class Start(NamedTuple):
+    """What the changes of one image begin with.
+
+    Attributes:
+        styles: s, (S,).
+        image: x, (C, H, W), that changes are added to; None where the generator's images are shown as they are.
+        reconstruction: G(s), (C, H, W); None likewise.
+    """
+
+    styles: Tensor
+    image: Tensor | None = None
+    reconstruction: Tensor | None = None
 
 
 class AttributePool:
@@ -87,18 +107,24 @@ class AttributePool:
         inversion = self._inverter.invert(to_tensor(images, self.models.run))
         return to_tensor(inversion.latents, self.models.run)
 
-    def styles(self, images: Tensor) -> Tensor:
-        """(N, C, H, W) images to the styles of their inversions, (N, S)."""
+    def begin(self, images: Tensor) -> list[Start]:
+        """The start of each image's changes: the styles of its inversion, and what they are shown on."""
         latents = to_tensor(self._inverter.invert(images).latents, self.models.run)
-        return self.models.styles(latents)
+        styles = self.models.styles(latents)
+        if not self._params.residual:
+            return [Start(row) for row in styles]
+        # one at a time, as `draw` then draws them again: the difference is zero to the last bit
+        return [Start(row, image, self.models.draw(row[None])[0]) for row, image in zip(styles, images, strict=True)]
 
     def each_applied(self, styles: Tensor, attributes: Sequence[Attribute]) -> Tensor:
         """(S,) styles to (A, S), one attribute applied in each row."""
         return torch.stack([attribute.apply(styles, self._params.factor) for attribute in attributes])
 
-    def draw(self, styles: Tensor) -> tuple[np.ndarray, np.ndarray]:
-        """Images of (N, S) styles, (N, C, H, W), and their class logits, (N, K)."""
+    def draw(self, start: Start, styles: Tensor) -> tuple[np.ndarray, np.ndarray]:
+        """Shown images of (A, S) styles, changed from those of one image, (A, C, H, W), and their class logits."""
         images = self.models.draw(styles)
+        if start.image is not None and start.reconstruction is not None:
+            images = (start.image + (images - start.reconstruction)).clamp(0, 1)  # in this order x itself at s
         logits = in_batches(self.models.classifier.class_logits, images, self.models.batch)
         return to_array(images), to_array(logits)
 
@@ -124,10 +150,11 @@ class Independent(Explainer):
         """Ranked by the change of the probe's logit, from the reconstruction to the changed image."""
         pools = {probe: self._pool.of_class(probe) for probe in sorted(set(targets.probe.tolist()))}
         index = {attribute: number for number, attribute in enumerate(one for pool in pools.values() for one in pool)}
-        styles = self._pool.styles(images)
-        before, logits_before = self._pool.draw(styles)
+        starts = self._pool.begin(images)
+        first = [self._pool.draw(start, start.styles[None]) for start in starts]
+        before, logits_before = (np.concatenate(parts) for parts in zip(*first, strict=True))
         rows = [
-            self._top(styles[row], pools[probe], probe, before[row], logits_before[row], index)
+            self._top(starts[row], pools[probe], probe, before[row], logits_before[row], index)
             for row, probe in self._run.progress(list(enumerate(targets.probe.tolist())), "changing attributes")
         ]
         chosen, after, logits_after = (np.stack(columns) for columns in zip(*rows, strict=True))
@@ -140,11 +167,12 @@ class Independent(Explainer):
             logits=to_array(self._pool.models.classify(images)),
             logits_before=logits_before,
             logits_after=logits_after,
+            reconstructions=reconstructions(starts),
         )
 
     def _top(
         self,
-        styles: Tensor,
+        start: Start,
         pool: tuple[Attribute, ...],
         probe: int,
         before: np.ndarray,
@@ -156,7 +184,8 @@ class Independent(Explainer):
         chosen = np.full(count, -1, dtype=np.int64)
         after, logits_after = np.repeat(before[None], count, 0), np.repeat(logits_before[None], count, 0)
         if pool:
-            images, logits = self._pool.draw(self._pool.each_applied(styles, pool))  # (A, C, H, W), (A, K)
+            candidates = self._pool.each_applied(start.styles, pool)
+            images, logits = self._pool.draw(start, candidates)  # (A, C, H, W), (A, K)
             # by the logit afterwards, which ranks as its change does: the logit before is the same for all
             order = np.argsort(-logits[:, probe].round(DECIMALS), kind="stable")[:count]
             chosen[: len(order)] = [index[pool[number]] for number in order]
@@ -165,19 +194,21 @@ class Independent(Explainer):
 
 
 class Path(NamedTuple):
-    """Steps from a reconstruction to the answer, one attribute each.
+    """Steps from a reconstruction, or with `residual` from the image, to the answer, one attribute each.
 
     Attributes:
         names: of the attributes, "" first.
         images: (T, C, H, W).
         logits: (T, K).
         passes: images classified.
+        end: (S,) styles of the last step.
     """
 
     names: list[str]
     images: np.ndarray
     logits: np.ndarray
     passes: int
+    end: Tensor
 
 
 class Subset(Explainer):
@@ -199,9 +230,9 @@ class Subset(Explainer):
 
     def explain(self, images: Tensor, targets: Targets) -> Counterfactual:
         """The images after the smallest prefix with which the classifier answers the probe; else after all steps."""
-        styles = self._pool.styles(images)
+        starts = self._pool.begin(images)
         paths = [
-            self._path(styles[row], probe)
+            self._path(starts[row], probe)
             for row, probe in self._run.progress(list(enumerate(targets.probe.tolist())), "changing attributes")
         ]
         length = self._params.most + 1  # the reconstruction comes first
@@ -218,16 +249,24 @@ class Subset(Explainer):
             path_steps=np.arange(length),
             path_names=tuple((*path.names, *[""] * (length - len(path.names))) for path in paths),
             passes=np.array([path.passes for path in paths], dtype=np.float32),
+            generated=self._generated(starts, paths),
         )
 
-    def _path(self, styles: Tensor, probe: int) -> Path:
-        left = list(self._pool.of_class(probe))
-        drawn, answers = self._pool.draw(styles[None])
+    def _generated(self, starts: Sequence[Start], paths: Sequence[Path]) -> np.ndarray | None:
+        """(N, 2, C, H, W): the generator's own first and last image, where they are not what is shown."""
+        before = reconstructions(starts)
+        if before is None:
+            return None
+        return np.stack([before, to_array(self._pool.models.draw(torch.stack([path.end for path in paths])))], 1)
+
+    def _path(self, start: Start, probe: int) -> Path:
+        styles, left = start.styles, list(self._pool.of_class(probe))
+        drawn, answers = self._pool.draw(start, styles[None])
         names, images, logits, passes = [""], [drawn[0]], [answers[0]], 2  # the image and its reconstruction
         # greedy: exhaustive search over subsets would draw 2^A images
         while left and len(names) <= self._params.most and logits[-1].argmax() != probe:
             candidates = self._pool.each_applied(styles, left)
-            drawn, answers = self._pool.draw(candidates)
+            drawn, answers = self._pool.draw(start, candidates)
             odds, passes = log_odds(answers, probe), passes + len(left)
             best = int(odds.round(DECIMALS).argmax())
             if odds[best] <= log_odds(logits[-1][None], probe)[0] + ROUNDING:
@@ -236,7 +275,13 @@ class Subset(Explainer):
             images.append(drawn[best])
             logits.append(answers[best])
             styles = candidates[best]  # later attributes are applied on top
-        return Path(names, np.stack(images), np.stack(logits), passes)
+        return Path(names, np.stack(images), np.stack(logits), passes, styles)
+
+
+def reconstructions(starts: Sequence[Start]) -> np.ndarray | None:
+    """G(s) of all images, (N, C, H, W); None where the generator's images are shown as they are."""
+    drawn = [start.reconstruction for start in starts if start.reconstruction is not None]
+    return to_array(torch.stack(drawn)) if drawn else None
 
 
 def log_odds(logits: np.ndarray, target: int) -> np.ndarray:

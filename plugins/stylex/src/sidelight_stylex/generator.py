@@ -15,6 +15,7 @@ from sidelight_stylegan2.networks.pixels import from_pixels
 from sidelight_stylegan2.training.checkpoints import trained_in_parts, under
 from sidelight_toolkit.arrays import to_array, to_tensor
 from sidelight_toolkit.batching import in_batches
+from sidelight_toolkit.images import resize
 from sidelight_toolkit.inversion import EncoderInverter
 from sidelight_toolkit.modules import load_state_arrays, state_arrays
 from sidelight_toolkit.perceptual import lite0_distance, lpips_distance, lpips_or, no_distance
@@ -35,16 +36,21 @@ if TYPE_CHECKING:
     from sidelight_stylex.params import EncoderParams, GeneratorParams
 
 SHEET = 16  # images on a sheet: 4 x 4
+SIDES = ("image height", "image width")  # settings of the state
 PRIOR_IMAGES = 4096  # training images for the Gaussian over w: enough for the covariance of some 50 numbers
 SAVED = ("generator", "encoder", "discriminator")
 
 
 class StylEx(StyleSpace, Trainable):
-    """Latents are (inputs, d): w = [E(x), c(x)], the same for every input of the synthesis network."""
+    """Latents are (inputs, d): w = [E(x), c(x)], the same for every input of the synthesis network.
+
+    With `size`, G, E and D work on reduced images; the classifier sees images at full size, those of G enlarged.
+    """
 
     def __init__(self, params: GeneratorParams, *, classifier: Classifier, run: Run) -> None:
         self._params, self._classifier, self._run = params, classifier, run
         self._networks: Networks | None = None
+        self._size: tuple[int, int] = (0, 0)  # (H, W) of the images
         self._curves: dict[str, np.ndarray] = {}
 
     @property
@@ -58,6 +64,11 @@ class StylEx(StyleSpace, Trainable):
     def network(self) -> Network:
         """The averaged generator."""
         return self.networks.generator
+
+    @property
+    def image_shape(self) -> tuple[int, int, int]:
+        """(C, H, W) of the training images."""
+        return (self.network.architecture.image_channels, *self._size)
 
     @property
     def trained_discriminator(self) -> Discriminator | None:
@@ -83,27 +94,32 @@ class StylEx(StyleSpace, Trainable):
         for name in SAVED:
             source = name if name == "discriminator" else f"average_{name}"
             load_state_arrays(getattr(networks, name), under(source, state.arrays))
-        self._use(networks, state.curves)
-        images = training_data.images[:PRIOR_IMAGES]
+        self._use(networks, state.curves, training_data.size)
+        images = torch.from_numpy(split.images[:PRIOR_IMAGES])
         networks.prior.fit(in_batches(self._w, images, self._params.classifier_batch))
         self._emit_sheets(images[:SHEET].to(self._run.device))
 
     def state(self) -> State:
         """The networks, their sizes, and the learning curves."""
-        networks = self.networks
-        return State(arrays=state_arrays(networks), settings=networks.settings(), curves=self._curves)
+        settings = self.networks.settings() | dict(zip(SIDES, map(str, self._size), strict=True))
+        return State(arrays=state_arrays(self.networks), settings=settings, curves=self._curves)
 
     def load_state(self, state: State) -> None:
         """Rebuild the networks."""
         with seeded(self._run, "weights"):
             networks = Networks.from_settings(state.settings, self._params)
         load_state_arrays(networks, state.arrays)
-        self._use(networks, dict(state.curves))
+        drawn = networks.generator.architecture.size  # checkpoints of earlier versions do not name another size
+        height, width = (int(state.settings.get(side, drawn)) for side in SIDES)
+        self._use(networks, dict(state.curves), (height, width))
 
-    def _use(self, networks: Networks, curves: dict[str, np.ndarray]) -> None:
+    def _use(self, networks: Networks, curves: dict[str, np.ndarray], size: tuple[int, int]) -> None:
         networks.eval().requires_grad_(False)
         self._networks = networks.to(device=self._run.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
-        self._curves = curves
+        self._curves, self._size = curves, size
+
+    def _images(self, styles: list[Tensor]) -> Tensor:
+        return resize(super()._images(styles), self._size)
 
     def _begin(self, architecture: Architecture, condition: Condition) -> Learner:
         with seeded(self._run, "weights"):
@@ -125,7 +141,14 @@ class StylEx(StyleSpace, Trainable):
             in_batches(logits_of_mirrored, images, self._params.classifier_batch) if self._params.flip else logits
         )
         condition = Condition(self._params.condition, logits.shape[1], root_mean_square(logits))
-        return TrainingData(images, logits, mirrored, self._classifier, condition, self._distance())
+        reduced = in_batches(self._reduced, images, self._params.classifier_batch)
+        size = (images.shape[2], images.shape[3])
+        return TrainingData(reduced, logits, mirrored, self._classifier, condition, self._distance(), size)
+
+    def _reduced(self, images: Tensor) -> Tensor:
+        """(N, C, H, W) to the size of the networks; never enlarged."""
+        side = self._params.size
+        return resize(images, (side, side)) if side and side < min(images.shape[2:]) else images
 
     def _distance(self) -> Distance:
         """The perceptual distance; for `auto` a warning names the choice."""
@@ -167,7 +190,7 @@ class StylEx(StyleSpace, Trainable):
         """(N, C, H, W) to (N, d)."""
         images = images.to(self._run.device)
         networks = self.networks
-        encoded = networks.encoder(from_pixels(images).contiguous(memory_format=torch.channels_last))
+        encoded = networks.encoder(from_pixels(self._reduced(images)).contiguous(memory_format=torch.channels_last))
         return torch.cat([encoded, networks.condition.of(self._classifier.class_logits(images))], 1)
 
     def sample(self, n: int, rng: np.random.Generator) -> Tensor:

@@ -41,6 +41,13 @@ class GeneratorParams:
     shuffle: int = param(
         1, "Side of pixel squares that become channels; 2 makes 64x64 at about the price of 32x32.", choices=(1, 2, 4)
     )
+    size: int | None = param(
+        None,
+        "Side that the networks work at; larger images are reduced for them, theirs enlarged.",
+        unit="pixels",
+        minimum=4,
+        maximum=4096,
+    )
     flip: bool = param(False, "Random mirroring of the training images.")
     optimizer: Literal["muon", "adam"] = param(
         "muon", "Optimizer of generator and encoder; Muon takes less than half of Adam's steps."
@@ -166,6 +173,9 @@ class ImageParams:
         maximum=1_000_000,
     )
     flagged: bool = param(False, "Use of attributes that are flagged as implausible.")
+    residual: bool = param(
+        False, "Changes are added to the image itself, so that details that the generator misses stay."
+    )
     factor: float = param(1.0, "Distance of moves: 1 to the extreme, 2 twice as far.", minimum=0.1, maximum=10.0)
     batch: int = param(
         32, "Images drawn and classified at a time; bounds the memory.", unit="images", minimum=1, maximum=65_536

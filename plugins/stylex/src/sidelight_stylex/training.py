@@ -17,6 +17,7 @@ from sidelight_stylegan2.networks.pixels import from_pixels, to_pixels
 from sidelight_stylegan2.training.checkpoints import gathered, restore
 from sidelight_stylegan2.training.losses import discriminator_loss, generator_loss, r1_penalty
 from sidelight_stylegan2.training.steps import averaging_decay, descend, precision, recorded_steps
+from sidelight_toolkit.images import resize
 from sidelight_toolkit.perceptual import Distance
 from sidelight_toolkit.seeding import generator
 from sidelight_toolkit.training import minibatches
@@ -46,12 +47,13 @@ class TrainingData:
     """Images with the classifier's answers.
 
     Args:
-        images: (N, C, H, W) in [0, 1], on the CPU.
+        images: (N, C, h, w) in [0, 1], on the CPU, reduced to the size of the networks.
         logits: (N, K), the classifier on them.
         mirrored_logits: (N, K), the classifier on them mirrored; only read where `flip` is on.
         classifier: in evaluation mode; gradients pass through it, its weights get none.
         condition: c(x), the form of its answer in w.
         distance: of L_LPIPS.
+        size: (H, W) of the images that the classifier sees.
     """
 
     images: Tensor
@@ -60,6 +62,7 @@ class TrainingData:
     classifier: Classifier
     condition: Condition
     distance: Distance
+    size: tuple[int, int]
 
 
 @attrs.frozen(eq=False)
@@ -155,7 +158,8 @@ class Training:
         perceptual = self._perceptual_loss(made_pixels, batch.pixels)  # L_LPIPS
         loss = loss + self._weighted("perceptual", params.perceptual_weight, perceptual)
         needs_logits = params.classifier or (params.w and data.condition.length)
-        made_logits = data.classifier.class_logits(made_pixels) if needs_logits else batch.logits  # C(x')
+        shown = resize(made_pixels, data.size)  # at the size that C is explained at
+        made_logits = data.classifier.class_logits(shown) if needs_logits else batch.logits  # C(x')
         if params.classifier:
             pair = (made_logits, batch.logits) if params.divergence == "paper" else (batch.logits, made_logits)
             loss = loss + self._weighted("classifier", params.classifier, divergence(*pair))  # L_cls

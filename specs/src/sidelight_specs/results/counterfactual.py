@@ -32,6 +32,9 @@ class Counterfactual(Explanation):
             None where changes have no names.
         latents: (N, ...) float32, the generator's latents of `images`; None for methods without a generator.
         start_latents: (N, ...) float32, the latents that the search started from.
+        generated: (N, 2, C, H, W) float32, the generator's own images before and after, where `images` are the
+            explained images plus the difference of these two, so that details that the generator does not draw stay;
+            None where `images` are the generator's own.
     """
 
     kind: ClassVar[str] = "counterfactual"
@@ -48,6 +51,7 @@ class Counterfactual(Explanation):
     path_names: tuple[tuple[str, ...], ...] | None = per_image(default=None)
     latents: np.ndarray | None = per_image("N ...", default=None)
     start_latents: np.ndarray | None = per_image("N ...", default=None)
+    generated: np.ndarray | None = per_image("N 2 C H W", low=0, high=1, default=None)
 
     def view(self, index: int) -> tuple[Block, ...]:
         """Image and answer, the path of the search, and the logits before and after."""
@@ -57,6 +61,11 @@ class Counterfactual(Explanation):
         blocks: list[Block] = [Pair(None, self.images[index], caption=result, captions=(before, after))]
         if self.path_images is not None:
             blocks.append(Strip(self.path_images[index], caption="path of the search", captions=self._steps(index)))
+        if self.generated is not None:
+            captions = ("before", "after")
+            blocks.append(
+                Strip(self.generated[index], "drawn by the generator; the rest of the image is kept", captions)
+            )
         rows = tuple((f"{{class {k}}}", f"{a:.3f}", f"{b:.3f}") for k, (a, b) in enumerate(zip(*logits, strict=True)))
         blocks.append(Table(("class", "logit before", "logit after"), rows))
         if self.constraints:

@@ -25,12 +25,15 @@ class ImageAttributes(Explanation):
         attributes: the pool that they are chosen from: of every class that is asked about, in the order of the
             classes, all its attributes.
         chosen: (N, k) int64, for each image indices into `attributes`, strongest first; -1 where none is left.
-        before: (N, C, H, W) float32 in [0, 1], the generator's reconstruction of each image.
-        after: (N, k, C, H, W) float32 in [0, 1], the reconstruction with each chosen attribute changed; `before` where
-            none is left.
+        before: (N, C, H, W) float32 in [0, 1], the generator's reconstruction of each image; with `reconstructions`
+            the image itself.
+        after: (N, k, C, H, W) float32 in [0, 1], `before` with each chosen attribute changed; `before` where none is
+            left.
         logits: (N, K) float32, the classifier on the explained images.
         logits_before: (N, K) float32, the classifier on `before`.
         logits_after: (N, k, K) float32, the classifier on `after`.
+        reconstructions: (N, C, H, W) float32 in [0, 1], the generator's, where what a change of attributes does to them
+            is added to the image itself, so that details that the generator does not draw stay; None elsewhere.
     """
 
     kind: ClassVar[str] = "image-attributes"
@@ -42,6 +45,7 @@ class ImageAttributes(Explanation):
     logits: np.ndarray = per_image("N K")
     logits_before: np.ndarray = per_image("N K")
     logits_after: np.ndarray = per_image("N k K")
+    reconstructions: np.ndarray | None = per_image("N C H W", low=0, high=1, default=None)
 
     def view(self, index: int) -> tuple[Block, ...]:
         """The reconstruction beside each chosen attribute changed, strongest first."""

@@ -76,7 +76,8 @@ def _counterfactual(classifier: Classifier, images: torch.Tensor, targets: Targe
     rows = np.arange(len(images))
     end = start.clone()
     end[rows, targets.predicted], end[rows, targets.probe] = start[rows, targets.probe], start[rows, targets.predicted]
-    residual = images - generator.synthesize(start)
+    reconstructions = generator.synthesize(start)
+    residual = images - reconstructions
     path = [(generator.synthesize(z) + residual).clamp(0, 1) for z in (start, (start + end) / 2, end)]
     with torch.no_grad():
         logits = torch.stack([classifier.class_logits(step) for step in path], 1).numpy()
@@ -93,6 +94,7 @@ def _counterfactual(classifier: Classifier, images: torch.Tensor, targets: Targe
         path_steps=np.array([0, 1, 2]),
         latents=end.numpy(),
         start_latents=start.numpy(),
+        generated=torch.stack([reconstructions, generator.synthesize(end)], 1).numpy(),
         passes=np.full(len(images), 3.0, dtype=np.float32),
     )
 

@@ -58,7 +58,7 @@ class Autoencoder(LearnedGenerator):
 
     def sheets(self, images: Tensor) -> dict[str, Tensor]:
         """Beside the training images their reconstructions."""
-        reconstructions = self.synthesize(self.encode(images))
+        reconstructions = self.decode(self.encode(images))
         return {"training images": images, "reconstructions": reconstructions, **super().sheets(images)}
 
 
@@ -80,5 +80,5 @@ class Ae(Autoencoder):
 
     def encode(self, images: Tensor) -> Tensor:
         """The code, (N, k)."""
-        codes: Tensor = self._trained()[1]["encoder"](images)
+        codes: Tensor = self._trained()[1]["encoder"](self.reduce(images))
         return codes

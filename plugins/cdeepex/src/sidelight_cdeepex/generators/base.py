@@ -1,4 +1,9 @@
-"""Generators that train on the recipe's data: a decoder from standard normal z (N, k) to images (N, C, H, W)."""
+"""Generators that train on the recipe's data: a decoder from standard normal z (N, k) to images (N, C, H, W).
+
+With `size`, the networks work on smaller images (N, C, h, w), and G(z) is what the decoder makes, enlarged bilinearly.
+Enlarging is linear, so that the composite image of `cdeepex` is I + enlarge(D(z) - D(z0)): the details of I, which the
+decoder never saw, stay.
+"""
 
 from __future__ import annotations
 
@@ -11,6 +16,8 @@ from sidelight_specs import NotFittedError
 from sidelight_specs.results import Split, State
 from sidelight_specs.roles import Generator, Trainable
 from sidelight_toolkit.arrays import to_array, to_tensor
+from sidelight_toolkit.batching import slices
+from sidelight_toolkit.images import resize
 from sidelight_toolkit.modules import load_state_arrays, state_arrays
 from sidelight_toolkit.seeding import seeded
 
@@ -24,6 +31,7 @@ if TYPE_CHECKING:
 
 SIDES = ("channels", "height", "width")
 SHEET = 16  # images on a sheet
+REDUCED = 64  # images reduced at a time
 
 
 class LearnedGenerator(Generator, Trainable):
@@ -46,9 +54,11 @@ class LearnedGenerator(Generator, Trainable):
         """Train the networks on (N, C, H, W) images; the learning curves, each (T,) float32."""
 
     def sheets(self, images: Tensor) -> dict[str, Tensor]:
-        """Sheets emitted after the training: these training images, and as many samples from the prior."""
-        samples = self.synthesize(self.sample(len(images), self._run.rng("samples")))
-        return {"training images": images, "samples": samples}
+        """Sheets emitted after the training: these training images, and as many samples from the prior.
+
+        They have the size of the networks, as `images` do.
+        """
+        return {"training images": images, "samples": self.decode(self.sample(len(images), self._run.rng("samples")))}
 
     @property
     def image_shape(self) -> Shape:
@@ -65,14 +75,26 @@ class LearnedGenerator(Generator, Trainable):
         return to_tensor(rng.standard_normal((n, self._params.latent), dtype=np.float32), self._run)
 
     def synthesize(self, latents: Tensor) -> Tensor:
-        """G(z)."""
+        """G(z), at the size of the training images."""
+        return resize(self.decode(latents), self.image_shape[1:])
+
+    def decode(self, latents: Tensor) -> Tensor:
+        """(N, k) to what the decoder makes, (N, C, h, w) at the size of the networks."""
         images: Tensor = self._trained()[1]["decoder"](latents)
         return images
 
+    def reduce(self, images: Tensor) -> Tensor:
+        """(N, C, H, W) images to the size of the networks, (N, C, h, w)."""
+        return resize(images, working_size(self.image_shape, self._params.size))
+
     def fit(self, data: Data) -> None:
         """Build the networks for the training images, and train them."""
-        images = to_tensor(data.split("train").images, self._run)
-        shape = (images.shape[1], images.shape[2], images.shape[3])
+        given = data.split("train").images
+        shape = (given.shape[1], given.shape[2], given.shape[3])
+        size = working_size(shape, self._params.size)
+        # some at a time: images at full size are many times larger
+        batches = slices(len(given), REDUCED)
+        images = torch.cat([resize(to_tensor(given[rows], self._run), size) for rows in batches])
         networks = self._build(shape)
         self._curves = self.learn(networks, images)
         networks.eval().requires_grad_(False)
@@ -93,8 +115,9 @@ class LearnedGenerator(Generator, Trainable):
         self._shape, self._networks, self._curves = (channels, height, width), networks, dict(state.curves)
 
     def _build(self, shape: Shape) -> nn.ModuleDict:
+        height, width = working_size(shape, self._params.size)
         with seeded(self._run, "weights"):
-            networks = self.networks(shape)
+            networks = self.networks((shape[0], height, width))
         return networks.to(device=self._run.device, dtype=getattr(torch, self._run.dtype))
 
     def _trained(self) -> tuple[Shape, nn.ModuleDict]:
@@ -108,3 +131,10 @@ class LearnedGenerator(Generator, Trainable):
         for name, sheet in sheets.items():
             ids = tuple(f"{name} {number}" for number in range(len(sheet)))
             self._run.emit(name, Split(images=to_array(sheet), ids=ids))
+
+
+def working_size(shape: Shape, longest: int | None) -> tuple[int, int]:
+    """(h, w) of images (C, H, W) reduced until their longer side is `longest`; never enlarged."""
+    _, height, width = shape
+    ratio = 1.0 if longest is None else min(1.0, longest / max(height, width))
+    return max(1, round(height * ratio)), max(1, round(width * ratio))

@@ -42,7 +42,7 @@ class Vae(Autoencoder):
 
     def encode(self, images: Tensor) -> Tensor:
         """The mean of q(z | x), (N, k)."""
-        mean: Tensor = self._trained()[1]["encoder"](images)[0]
+        mean: Tensor = self._trained()[1]["encoder"](self.reduce(images))[0]
         return mean
 
 

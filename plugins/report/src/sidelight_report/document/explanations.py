@@ -77,6 +77,8 @@ def _counterfactual(explanation: Counterfactual, context: Context, row: int) -> 
         entry["picture"] = context.picture(explanation.images[row])
         entry["difference"] = grid(_difference(explanation, context, row))
         entry["saturation"] = number(_shared_saturation(context, row))
+        if explanation.generated is not None:
+            entry["generated"] = [context.picture(image) for image in explanation.generated[row]]
     return entry
 
 

@@ -15,12 +15,17 @@ if TYPE_CHECKING:
 
 
 def image_attributes_entry(explanation: ImageAttributes, context: Context, row: int) -> dict[str, Any]:
-    """The reconstruction, and the reconstruction with each chosen attribute changed, strongest first."""
+    """What is changed, and the same with each chosen attribute changed, strongest first.
+
+    That is the reconstruction; or the image itself, and then what the generator alone makes of it stands beside.
+    """
     ranks = [rank for rank, chosen in enumerate(explanation.chosen[row]) if chosen >= 0]
     before = explanation.logits_before[row]
+    alone = explanation.reconstructions
     return {
         "kind": "image-attributes",
         "side": side(context.results, row, explanation.answers),
+        "alone": None if alone is None else context.picture(alone[row]),
         "reconstruction": {"picture": context.picture(explanation.before[row])} | _scores(context, row, before),
         "changes": [_change(explanation, context, row, rank) for rank in ranks],
     }

@@ -25,7 +25,16 @@ function answer(entry, card, regression) {
   const bars = h("sl-probabilities");
   bars.data = { classes: card.classes, before: entry.before, after: entry.after, regression };
   const third = entry.third && h("p", { class: "alert" }, `A third class, ${entry.third}, is likelier than both.`);
-  return [h("div", { class: "pair" }, flicker, change), bars, third || null, constraints(entry)];
+  return [h("div", { class: "pair" }, flicker, change), bars, third || null, constraints(entry), kept(entry)];
+}
+
+/** What the generator alone draws, where the answer keeps details of the input. @param {Entry} entry */
+function kept({ generated }) {
+  if (!generated) return null;
+  const flicker = h("sl-flicker");
+  flicker.data = { before: generated[0], after: generated[1], names: ["generator, before", "generator, after"], bare: true };
+  return h("details", { class: "note kept" }, h("summary", {}, "Details of the input are kept"),
+    h("p", {}, "The answer is the input plus what changes between these two pictures of the generator; the classifier judged the answer. Point at the picture, or press it, to compare."), flicker);
 }
 
 /** Added and removed intensity; null where there is no answer. @param {Entry} entry @param {Card} card */

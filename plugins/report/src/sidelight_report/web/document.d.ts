@@ -20,10 +20,11 @@ export interface Constraint { name: string; violation: number | null; holds: boo
 export interface PathFrame { at: number; picture: Picture }
 /** `names` says what was changed to reach each step, where changes have names; then every step is a frame. */
 export interface PathEntry { steps: number[]; names?: string[]; likelihoods: (number | null)[][]; frames?: PathFrame[] }
+/** `generated` is what the generator alone draws before and after, where the picture keeps details of the input. */
 export interface CounterfactualEntry extends Shared {
   kind: "counterfactual"; side: string; converged: boolean; before: (number | null)[]; after: (number | null)[];
   constraints: Constraint[]; tolerance: number; path: PathEntry | null; third: string | null;
-  picture?: Picture; difference?: Grid; saturation?: number;
+  picture?: Picture; difference?: Grid; saturation?: number; generated?: [Picture, Picture];
 }
 export interface InterventionEntry extends Shared {
   kind: "intervention"; side: string; changed: boolean; bits: number; flipped: number[]; said: string; became: string;
@@ -45,7 +46,10 @@ export interface ConceptsEntry extends Shared {
 /** A picture with the scores of the classes of the question, the predicted one first, and the likeliest class. */
 export interface Judged { picture: Picture; scores: (number | null)[]; says: string }
 export interface ImageChange extends Judged { name: string; how: string; target: string; effect: number | null; flagged: string }
-export interface ImageAttributesEntry extends Shared { kind: "image-attributes"; side: string; reconstruction: Judged; changes: ImageChange[] }
+/** Where `alone` is there, changes are added to the input, which stands as `reconstruction`; `alone` is the generator's. */
+export interface ImageAttributesEntry extends Shared {
+  kind: "image-attributes"; side: string; alone: Picture | null; reconstruction: Judged; changes: ImageChange[];
+}
 /** Neutral blocks (sidelight_specs/blocks.py); a picture that is null is the explained image of the card. */
 export interface PictureBlock { block: "picture"; picture: Picture | null; caption: string }
 export interface OverlayBlock {

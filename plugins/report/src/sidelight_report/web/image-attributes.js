@@ -26,9 +26,12 @@ function imageAttributes(entry, card, regression) {
   };
   const corner = (/** @type {(number | null)[]} */ scores) => (regression ? format : percent)(scores[sides.length - 1]);
   const original = { picture: card.picture, scores: sides.map((side) => card.scores[card.classes.indexOf(side)] ?? null), says: "" };
+  const against = entry.alone ? "input" : "reconstruction";
+  const kept = "Changes are added to the input, so that it keeps details that the generator does not draw.";
   return [
-    h("p", { class: "note" }, entry.changes.length ? `In the corners: how likely “${probe}” is. Point at a framed picture, or press it, to compare it with the reconstruction.` : "Nothing was changed on this image that moves the classifier."),
-    h("ol", { class: "alone" }, still("Original", original, corner, scored), still("Reconstruction", entry.reconstruction, corner, scored),
+    h("p", { class: "note" }, entry.changes.length ? `In the corners: how likely “${probe}” is. Point at a framed picture, or press it, to compare it with the ${against}.${entry.alone ? ` ${kept}` : ""}` : "Nothing was changed on this image that moves the classifier."),
+    h("ol", { class: "alone" }, still("Original", original, corner, scored),
+      entry.alone ? h("li", {}, framed("The generator's own", entry.alone), h("h4", {}, "The generator's own")) : still("Reconstruction", entry.reconstruction, corner, scored),
       ...entry.changes.map((change) => changed(change, entry.reconstruction, corner, scored))),
   ];
 }
@@ -38,10 +41,15 @@ function imageAttributes(entry, card, regression) {
  * @param {(scores: (number | null)[]) => string} corner @param {(scores: (number | null)[]) => Node} scored
  */
 function still(name, { picture, scores }, corner, scored) {
-  const { src, width, height, crisp } = picture;
-  const frame = h("div", { class: crisp ? "frame crisp" : "frame" }, h("img", { src, width, height, alt: name }), h("span", { class: "tag", "aria-hidden": "true" }, corner(scores)));
-  frame.style.aspectRatio = `${width} / ${height}`;
+  const frame = framed(name, picture, h("span", { class: "tag", "aria-hidden": "true" }, corner(scores)));
   return h("li", {}, frame, h("h4", {}, name), scored(scores));
+}
+
+/** @param {string} name @param {import("./document.js").Picture} picture @param {Node[]} inside */
+function framed(name, { src, width, height, crisp }, ...inside) {
+  const frame = h("div", { class: crisp ? "frame crisp" : "frame" }, h("img", { src, width, height, alt: name }), ...inside);
+  frame.style.aspectRatio = `${width} / ${height}`;
+  return frame;
 }
 
 /**

@@ -61,11 +61,14 @@ class Discriminator(nn.Module):
         architecture: the sizes; `widths` from 4x4 upwards, as in the generator.
         outputs: 1 for a discriminator, the length of w for an encoder.
         compare: append the minibatch deviation; off for an encoder.
+
+    Attributes:
+        size: height and width of the images that it takes.
     """
 
     def __init__(self, architecture: Architecture, outputs: int = 1, compare: bool = True) -> None:
         super().__init__()
-        self._shuffle, self._compare = architecture.shuffle, compare
+        self.size, self._shuffle, self._compare = architecture.size, architecture.shuffle, compare
         widths, taps = architecture.widths, kernel(architecture.taps)
         self.from_rgb = Convolution(architecture.image_channels * architecture.shuffle**2, widths[-1], 1)
         pairs = zip(reversed(widths[1:]), reversed(widths[:-1]), strict=True)

@@ -17,6 +17,7 @@ from sidelight_stylegan2.networks.filtering import upsample, upsampling_convolut
 from sidelight_stylegan2.networks.layers import GAIN, SLOPE
 from sidelight_stylegan2.networks.modulation import EPSILON
 from sidelight_stylegan2.networks.synthesis import Network, StyledConvolution
+from sidelight_toolkit.images import resize
 from torch.nn import functional
 
 if TYPE_CHECKING:
@@ -49,7 +50,9 @@ class ImageSynthesis(ABC):
 def synthesis_of(generator: Generator) -> ImageSynthesis:
     """The fastest synthesis for a generator: cached for StyleGAN2 networks, also those from a zoo."""
     network = getattr(generator, "network", None)
-    return CachedSynthesis(network) if isinstance(network, Network) else FullSynthesis(generator)
+    if not isinstance(network, Network):
+        return FullSynthesis(generator)
+    return CachedSynthesis(network, generator.image_shape[1:])
 
 
 class FullSynthesis(ImageSynthesis):
@@ -73,10 +76,16 @@ class FullSynthesis(ImageSynthesis):
 
 
 class CachedSynthesis(ImageSynthesis):
-    """Keeps what every layer of a StyleGAN2 network is given for the image, and resumes at the changed layer."""
+    """Keeps what every layer of a StyleGAN2 network is given for the image, and resumes at the changed layer.
+
+    Args:
+        network: of the generator.
+        size: (H, W) of the generator's images; what the network draws is enlarged to it.
+    """
 
     @torch.no_grad()
-    def __init__(self, network: Network) -> None:
+    def __init__(self, network: Network, size: tuple[int, int]) -> None:
+        self._size = size
         synthesis, clamp = network.synthesis, network.architecture.clamp
         self._channels, self._constant = synthesis.channels, synthesis.constant[None]
         self._layers: list[FusedConvolution | FusedToRgb] = [
@@ -128,7 +137,8 @@ class CachedSynthesis(ImageSynthesis):
 
     def _pixels(self, image: Tensor) -> Tensor:
         """Images in about [-1, 1], squares of pixels as channels, to [0, 1]."""
-        return functional.pixel_shuffle(image, self._shuffle).mul(0.5).add_(0.5).clamp_(0, 1)
+        pixels = functional.pixel_shuffle(image, self._shuffle).mul(0.5).add_(0.5).clamp_(0, 1)
+        return resize(pixels, self._size)
 
 
 class FusedConvolution:

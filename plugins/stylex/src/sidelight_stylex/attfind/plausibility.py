@@ -154,6 +154,7 @@ def discriminator_filter(models: Models, data: torch.Tensor) -> Callable[[torch.
         # with a stride: the first of each quarter of the batch, the second of each, ...
         batch = torch.cat([images, companions.repeat_interleave(len(images), 0)])
         labels = models.classify(batch).softmax(1) if discriminator.conditioned else None
+        batch = resize(batch, (discriminator.size, discriminator.size))  # as it was trained
         realness: torch.Tensor = discriminator(from_pixels(batch).contiguous(memory_format=torch.channels_last), labels)
         return realness[: len(images), 0]
 

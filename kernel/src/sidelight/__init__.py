@@ -1,6 +1,7 @@
 """Sidelight explains what an image classifier looks at.
 
-`sidelight.run("recipe.yaml")` runs a recipe and gives a `Run`; `sidelight.load_run(folder)` reads one back.
+`sidelight.explain(model, images)` explains a model's answers, `sidelight.run("recipe.yaml")` runs a recipe; both give a
+`Run`, which `sidelight.load_run(folder)` reads back.
 Importing this package imports neither numpy, torch nor any plugin.
 """
 
@@ -10,11 +11,18 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from sidelight.engine.api import run, serve
+    from sidelight.engine.quick import explain
     from sidelight.engine.results import Run, load_run
 
-__all__ = ["Run", "load_run", "run", "serve"]
+__all__ = ["Run", "explain", "load_run", "run", "serve"]
 
-_HOMES = {"Run": "results", "load_run": "results", "run": "api", "serve": "api"}  # modules of `sidelight.engine`
+_HOMES = {
+    "Run": "results",
+    "explain": "quick",
+    "load_run": "results",
+    "run": "api",
+    "serve": "api",
+}  # modules of `sidelight.engine`
 
 
 def __getattr__(name: str) -> Any:

@@ -13,9 +13,9 @@ from sidelight_report import HtmlParams
 from sidelight_report.document.context import Context
 from sidelight_report.document.measurements import best, incomparable
 from sidelight_report.document.phrases import headline, question
-from sidelight_report.document.recipe_yaml import recipe_text
 from sidelight_report.document.report import document
 from sidelight_report.encoding import grid, number, saturation
+from sidelight_specs.recipe_yaml import recipe_text
 from sidelight_specs.results import Counterfactual, Explanation, Heatmap, Measurement, Measurements, Predictions
 from sidelight_specs.results.run import ComponentRecord
 from sidelight_specs.testing import toy_results

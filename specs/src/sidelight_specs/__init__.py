@@ -18,6 +18,7 @@ from sidelight_specs.descriptors import (
     MetricDescriptor,
     Need,
     RendererDescriptor,
+    Suggestion,
 )
 from sidelight_specs.errors import Cancelled, NotFittedError, SidelightError, UserError
 from sidelight_specs.hooks import hookimpl, hookspec
@@ -40,6 +41,7 @@ __all__ = [
     "RendererDescriptor",
     "Run",
     "SidelightError",
+    "Suggestion",
     "UserError",
     "hookimpl",
     "hookspec",

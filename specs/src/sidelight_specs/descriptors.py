@@ -16,6 +16,8 @@ from sidelight_specs.role_table import ROLES
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
+    from sidelight_specs.live import Adoption
+
 Answers = Literal["predicted", "probe", "contrast"]
 """Side of the question that is answered: why the predicted class, why (not) the probe, or one against the other."""
 
@@ -105,6 +107,26 @@ class Need:
             raise ValueError(f"need {self.slot!r}: role must be one of {', '.join(ROLES)}, got {value!r}")
 
 
+@frozen
+class Suggestion:
+    """Use of a component by `sidelight explain` where the user names none of its role.
+
+    Args:
+        order: place among those that are suggested, lowest first.
+        having: capabilities of the classifier with which alone it is suggested, beyond those that it needs.
+        lacking: capabilities of the classifier with which it is not suggested.
+    """
+
+    order: int
+    having: tuple[str, ...] = ()
+    lacking: tuple[str, ...] = ()
+
+    def fits(self, provides: Iterable[str]) -> bool:
+        """True for a classifier with these capabilities."""
+        given = set(provides)
+        return given >= set(self.having) and not given & set(self.lacking)
+
+
 @frozen(kw_only=True)
 class ComponentDescriptor:
     """Facts that every component announces.
@@ -118,6 +140,7 @@ class ComponentDescriptor:
         provides: capabilities that it offers whatever its parameters.
         example: a small valid set of parameters, with which the conformance kit runs it in seconds.
         paper: the publication it follows.
+        suggested: whether `sidelight explain` uses it unasked.
     """
 
     role: ClassVar[str]
@@ -130,6 +153,7 @@ class ComponentDescriptor:
     provides: tuple[str, ...] = field(default=(), converter=_names)
     example: dict[str, Any] = field(factory=dict)
     paper: str = ""
+    suggested: Suggestion | None = None
 
     @summary.validator
     def _is_sentence(self, _: Any, value: str) -> None:
@@ -180,6 +204,22 @@ class ComponentDescriptor:
         """
         del params, given
         return ()
+
+    def adopts(self, value: object, **hints: Any) -> Adoption | None:
+        """Parameters of a component that stands for a value which a user gives in its place; None for others.
+
+        Called for `classifier: model` in a recipe given as a dict, and for arguments of `sidelight explain`. Only the
+        value's type, or its text, decides; nothing heavy is imported that the value has not brought.
+
+        Args:
+            value: a live object such as a torch module or an array, or a text such as a path.
+            hints: further options that the user gave; those that are parameters are set by the caller.
+
+        Raises:
+            UserError: it is a value of this component's, and cannot be used as it is.
+        """
+        del value, hints
+        return None
 
     def absence(self, params: object, capability: str) -> str:
         """Reason and remedy where these parameters cost the component a capability; empty where it never has it."""

@@ -24,7 +24,7 @@ TRAINING_SLOT = "data"
 """The slot under which a recipe names the data that a trainable component learns from."""
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 """A recipe's name, which also names a folder."""
-ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
+ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_+-]{0,63}")
 USE = re.compile(r"[^\s/]+/[^\s/]+")
 VARIABLE_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_-]*")
 MAX_SEED = 2**63 - 1  # what torch's generators take

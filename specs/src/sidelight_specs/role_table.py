@@ -24,6 +24,7 @@ class Role:
         base: the abstract class in `sidelight_specs.roles`, imported when asked for.
         verb: the run's step that uses the component; empty for a role that only serves others.
         gives: the kind of result that the step keeps; empty where the descriptor says it, or nothing is kept.
+        live: what a user may give in the place of a component, in the imperative; empty where nothing is taken.
     """
 
     name: str
@@ -33,6 +34,7 @@ class Role:
     _base: str
     verb: str = ""
     gives: str = ""
+    live: str = ""
     group: str = field(init=False)
 
     @group.default
@@ -66,6 +68,7 @@ _TABLE = (
         base="Data",
         verb="read",
         gives="split",
+        live="give paths, globs or a folder, an array or a tensor of images, or PIL images",
     ),
     Role(
         name="classifier",
@@ -75,6 +78,7 @@ _TABLE = (
         base="Classifier",
         verb="predict",
         gives="predictions",
+        live="give a torch.nn.Module, a function from images to scores, a model's file, or SOURCE:NAME",
     ),
     Role(
         name="generator",

@@ -12,12 +12,13 @@ from typing import TYPE_CHECKING, Any
 import attrs
 from sidelight_specs import Cancelled, SidelightError, hookimpl
 from sidelight_specs.observers import RecipeFacts, RunFacts, StepFacts
+from sidelight_specs.recipe_yaml import recipe_text
 
 from sidelight.engine.guard import Untrustworthy
 from sidelight.engine.machine import Cancellation, on_interrupt, resolve_device
 from sidelight.engine.plan import Step, plan
 from sidelight.engine.progress import choose_display
-from sidelight.engine.results import FORMAT, MANIFEST, LeftOut, Run, run_folder
+from sidelight.engine.results import FORMAT, MANIFEST, RECIPE, LeftOut, Run, run_folder
 from sidelight.engine.session import Session
 from sidelight.engine.steps import Steps
 from sidelight.engine.store import Store, digests_below
@@ -67,12 +68,13 @@ def execute(
             name = "/".join(key)
             facts = {"name": name, "key": key, "artifact": artifact, "digest": steps.digests[name]}
             observers.tell("artifact_saved", run=run, path=folder.staging / location, **facts)
+        (folder.staging / RECIPE).write_text(recipe_text(resolved.written or resolved.plain), encoding="utf-8")
         text = manifest.write(steps, perf_counter() - began, notices)
         folder.publish()
         errors = [error for _, error in steps.failures]
         ended = attrs.evolve(run, seconds=perf_counter() - began, errors=tuple(map(str, errors)))
         observers.tell("run_finished", run=ended)
-    return Run(folder.out, json.loads(text), steps.results, errors)
+    return Run(folder.out, json.loads(text), steps.results, errors, resolved)
 
 
 def _take_all(steps: Steps, planned: tuple[Step, ...], observers: Observers, run: RunFacts) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+import shutil
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -11,6 +12,7 @@ from warnings import warn
 import attrs
 from sidelight_specs import SidelightError, UserError
 from sidelight_specs.files import read_object
+from sidelight_specs.wording import did_you_mean, listing, quoted
 
 from sidelight.engine.store import left_behind, scratch, sync
 from sidelight.registry.catalog import installed
@@ -19,10 +21,12 @@ from sidelight.registry.load import Observers
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from sidelight_specs.results import Results
+    from sidelight_specs.results import Explanation, Results
     from sidelight_specs.results.table import MeasurementTable
 
-MANIFEST = "run.json"
+    from sidelight.recipe.model import Resolved
+
+MANIFEST, RECIPE = "run.json", "recipe.yaml"
 FORMAT = 1
 _PREVIOUS = "previous"
 _TRIES = 20  # two runs that are published at one moment take turns
@@ -40,12 +44,44 @@ class Run:
         manifest: the content of `run.json`.
         results: explanations, measurements and all that they are about.
         errors: of the steps that failed while the run went on.
+        resolved: its recipe, with the live objects that it names; None for a run that was read back.
     """
 
     def __init__(
-        self, folder: Path, manifest: dict[str, Any], results: Results, errors: Sequence[SidelightError] = ()
+        self,
+        folder: Path,
+        manifest: dict[str, Any],
+        results: Results,
+        errors: Sequence[SidelightError] = (),
+        resolved: Resolved | None = None,
     ) -> None:
         self.folder, self.manifest, self.results, self.errors = folder, manifest, results, tuple(errors)
+        self._resolved = resolved
+
+    def __getitem__(self, id: str) -> Explanation:
+        """The explanation of an explainer, by its id: `run["grad-cam"].values`."""
+        explanations = self.results.explanations
+        if id not in explanations:
+            fix = did_you_mean(id, explanations) or f"it has {listing(explanations) or 'none'}"
+            raise UserError(f"the run has no explanation {quoted(id)}", fix)
+        return explanations[id]
+
+    @property
+    def recipe(self) -> dict[str, Any]:
+        """The recipe as plain values, which `sidelight.run` takes: as short as it was written, else every default."""
+        written = self._resolved.written if self._resolved else None
+        return written or self.results.recipe
+
+    def save(self, out: str | Path) -> Run:
+        """Copy the run to a folder, where it stays; gives the run there.
+
+        Raises:
+            UserError: the folder holds something else, or cannot be written.
+        """
+        with run_folder(Path(out)) as folder:
+            shutil.copytree(self.folder, folder.staging, dirs_exist_ok=True)
+            folder.publish()
+        return Run(folder.out, self.manifest, self.results, self.errors, self._resolved)
 
     def check(self) -> None:
         """Raise the error of the step that failed, or one that lists all; nothing when the run is complete.

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import copy
 import gc
+import shutil
+import tempfile
 from collections.abc import Sized
 from contextlib import contextmanager
 from contextvars import ContextVar
-from functools import partial
+from functools import cached_property, partial
 from importlib import import_module
+from pathlib import Path
 from time import perf_counter
 from typing import TYPE_CHECKING, Any, TypeVar, cast
+from weakref import finalize
 
 import attrs
 import numpy as np
@@ -28,7 +32,6 @@ from sidelight.engine.store import Entry, Store
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Set
-    from pathlib import Path
 
     from sidelight.engine.progress import Display
     from sidelight.recipe.model import Resolved, ResolvedComponent
@@ -246,6 +249,13 @@ class Session:
 
     # The store
 
+    @cached_property
+    def _fleeting(self) -> Store:
+        """A store that goes with the session, for what depends on live objects whose content cannot be told."""
+        folder = Path(tempfile.mkdtemp(prefix="sidelight-"))
+        finalize(self, shutil.rmtree, folder, ignore_errors=True)
+        return Store(folder, self.warn)
+
     def keep(self, step: Step, inputs: dict[str, Any], make: Callable[[], Any], folder: Path | None = None) -> Any:
         """The artifact of a step from the store, or made by `make()`; its by-products are recorded anew.
 
@@ -253,7 +263,8 @@ class Session:
         answer are the files' names.
         """
         key, use = self.keys.step(step, inputs), step.component.use
-        entry = self.store.get(key, (use, step.verb), export=folder)
+        store = self.store if step.component.is_kept else self._fleeting
+        entry = store.get(key, (use, step.verb), export=folder)
         if entry is not None and entry.result is None and folder is None:
             entry = None  # earlier versions kept that an inverter had nothing to do
         if step == self.doing:
@@ -270,7 +281,7 @@ class Session:
                 emitted=tuple(record.emitted.items()),
                 warnings=tuple(record.warnings),
             )
-            self.guard.when_clean(partial(self.store.put, key, entry, folder))
+            self.guard.when_clean(partial(store.put, key, entry, folder))
         self._repeat(entry.emitted, entry.warnings)
         return entry.result if folder is None else entry.files
 

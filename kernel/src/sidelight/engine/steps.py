@@ -33,7 +33,7 @@ from sidelight_specs.roles import ROLES
 from sidelight.engine.guard import Disturbance, Untrustworthy
 from sidelight.engine.machine import load_torch, thread_count
 from sidelight.engine.plan import Step, images_read
-from sidelight.engine.results import MANIFEST
+from sidelight.engine.results import MANIFEST, RECIPE
 from sidelight.engine.session import ComponentError, Session, check_valid
 
 if TYPE_CHECKING:
@@ -230,7 +230,7 @@ class Steps:
     def render(self, component: ResolvedComponent) -> None:
         """One renderer's files, into a folder of its own."""
         session, results = self.session, self.complete()
-        taken = {"results", MANIFEST, *(location.lower() for location, _ in self.rendered.values())}
+        taken = {"results", MANIFEST, RECIPE, *(location.lower() for location, _ in self.rendered.values())}
         location = unique_name(safe_name(component.id), taken)
         folder = self.folder / location
 

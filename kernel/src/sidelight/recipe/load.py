@@ -28,6 +28,7 @@ from sidelight_specs.recipe import (
 from sidelight_specs.roles import SECTIONS
 from sidelight_specs.wording import did_you_mean, listing, quoted, show
 
+from sidelight.recipe.adopt import Adopted, adopt_sections
 from sidelight.recipe.compose import compose, is_component
 from sidelight.recipe.fit import check_combination, compare_facts, warn_of_idle_metrics
 from sidelight.recipe.model import Candidate, Recipe, Resolved, ResolvedComponent, facts_of
@@ -63,10 +64,13 @@ def load_recipe(
         RecipeError: lists every mistake, each with its place.
     """
     problems = Problems()
-    root = compose(source, set, swap, problems)
+    adopted = Adopted() if isinstance(source, (str, Path)) else adopt_sections(source, catalog)
+    root = compose(adopted.recipe or source, set, swap, problems)
     if root.data is UNREADABLE:
         problems.raise_if_any()
     recipe = _Structure(root, problems).recipe(None if isinstance(source, Mapping) else Path(source), catalog)
+    for warning in adopted.warnings:
+        problems.warn(warning, recipe.place)
     # Each step notes what it can and leaves gaps: later ones pass over these, so that one mistake is reported once.
     for one in recipe.components:
         look_up(one, catalog, finished=finished)
@@ -77,7 +81,8 @@ def load_recipe(
     check_combination(recipe)
     ordered = in_dependency_order(recipe.components)
     problems.raise_if_any()
-    return _resolved(recipe, ordered, facts_of(None if finished else recipe.data, DataFacts))
+    facts = facts_of(None if finished else recipe.data, DataFacts)
+    return attrs.evolve(_resolved(recipe, ordered, facts), live=adopted.live)
 
 
 def _asked_about(recipe: Recipe, role: str) -> Candidate | None:
@@ -217,7 +222,7 @@ class _Structure:
             for name, item in value.data.items():
                 if not ID.fullmatch(name):
                     message = f"{quoted(name)} cannot be the id of a component"
-                    self.problems.add(message, item.key_place, expected="up to 64 letters, digits, _ and -")
+                    self.problems.add(message, item.key_place, expected="up to 64 letters, digits, _, + and -")
                 elif item.value.data is not None:  # null takes a component out
                     yield self.component(name, role.name, item.value, f"{section}.{name}", tuple(value.data))
 

@@ -10,8 +10,9 @@ from attrs import define, field, frozen
 from sidelight_specs.documents import Item, Value
 from sidelight_specs.facts import ClassifierFacts, DataFacts, Facts, GeneratorFacts, Mistake
 from sidelight_specs.host import Available
+from sidelight_specs.live import Live, is_kept
 from sidelight_specs.problems import Place, Problem, Problems
-from sidelight_specs.recipe import Explain
+from sidelight_specs.recipe import Explain, params_plain
 from sidelight_specs.roles import ROLES
 from sidelight_specs.wording import quoted
 
@@ -213,6 +214,11 @@ class ResolvedComponent(Available):
         return "trainable" in self.provides
 
     @property
+    def is_kept(self) -> bool:
+        """False if it, or what it needs, is a live object whose content cannot be told."""
+        return all(is_kept(params_plain(one.params).values()) for one in self.closure)
+
+    @property
     def closure(self) -> frozenset[ResolvedComponent]:
         """The component, everything that it needs, and what these learn from."""
         direct = [other for other in (*self.needs.values(), self.trained_on) if other is not None]
@@ -240,6 +246,8 @@ class Resolved:
         warnings: what a run does without complaint and hardly anybody wants.
         data, classifier: whose images and answers are explained.
         main_inverter: inverts the explained images.
+        live: the live objects that it names by their tokens, held as long as it is.
+        written: the recipe as plain values, as short as it was written; None where only a file has it so.
     """
 
     name: str
@@ -253,6 +261,8 @@ class Resolved:
     data: ResolvedComponent
     classifier: ResolvedComponent
     main_inverter: ResolvedComponent | None
+    live: tuple[Live, ...] = ()
+    written: dict[str, Any] | None = None
 
     def of_role(self, role: str) -> tuple[ResolvedComponent, ...]:
         """The components of one role, in recipe order."""

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from sidelight_specs.recipe_yaml import recipe_text
+
 from sidelight_report.document import by_products, concepts, measurements
 from sidelight_report.document.accuracies import about, accuracies
 from sidelight_report.document.attributes import attribute_sections
 from sidelight_report.document.explanations import encode
 from sidelight_report.document.phrases import class_name, headline, question
-from sidelight_report.document.recipe_yaml import recipe_text
 from sidelight_report.document.search_paths import mean_path
 from sidelight_report.encoding import number, numbers
 

@@ -1,4 +1,4 @@
-"""The resolved recipe as a person reads it: YAML, written without a YAML library."""
+"""A recipe as a person reads it: YAML, written without a YAML library."""
 
 from __future__ import annotations
 

@@ -1,0 +1,242 @@
+"""`sidelight.explain`: a model and some images, and the recipe that the short call stands for."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from time import perf_counter
+from typing import TYPE_CHECKING, Any, TypeAlias
+from weakref import finalize
+
+from attrs import evolve, field, frozen
+from sidelight_specs import UserError
+from sidelight_specs.problems import Problem
+from sidelight_specs.recipe import USE, VERSION
+from sidelight_specs.roles import ROLES, SECTIONS
+from sidelight_specs.wording import did_you_mean, listing, quoted
+
+from sidelight.engine.machine import Cancellation, limit_threads
+from sidelight.recipe.adopt import adopt
+from sidelight.recipe.load import load_recipe
+from sidelight.registry.catalog import installed
+
+if TYPE_CHECKING:
+    from sidelight_specs import ComponentDescriptor
+
+    from sidelight.engine.results import Run
+    from sidelight.recipe.model import Resolved
+    from sidelight.registry.catalog import Catalog
+
+Methods: TypeAlias = "str | Iterable[str] | Mapping[str, Any]"
+"""Names (`"grad-cam"`, `"structured/igos++"`), or ids to names or to components `{use, with}`."""
+
+
+@frozen(kw_only=True)
+class Request:
+    """A short call: a model, some images, and what is asked about them.
+
+    Args:
+        model, images, methods, metrics, name, seed: as for `explain`.
+        model_options: further options of the component that stands for the model.
+        data_options: likewise, for the images.
+        sections: further sections of components, as a recipe holds them; texts are names of components.
+        question: further keys of the section `explain`.
+    """
+
+    model: Any
+    images: Any
+    methods: Methods | None = None
+    metrics: Methods | None = None
+    model_options: Mapping[str, Any] = field(factory=dict)
+    data_options: Mapping[str, Any] = field(factory=dict)
+    sections: Mapping[str, Any] = field(factory=dict)
+    question: Mapping[str, Any] = field(factory=dict)
+    name: str = "explain"
+    seed: int = 0
+
+    def resolve(self, catalog: Catalog) -> Resolved:
+        """The recipe that the call stands for, resolved; `written` is its short form.
+
+        Raises:
+            UserError: as for `explain`.
+        """
+        classifier, of_model = adopt("classifier", self.model, catalog, **self.model_options)
+        data, of_data = adopt("data", self.images, catalog, **self.data_options)
+        recipe: dict[str, Any] = {"recipe": VERSION, "name": self.name, "seed": self.seed, "data": data}
+        recipe |= {"explain": {"count": None, **self.question}, "classifier": classifier}
+        for section, value in self.sections.items():
+            recipe[section] = _section(SECTIONS[section].name, value, catalog)
+        known = load_recipe(recipe, catalog=catalog)  # says all mistakes so far
+        recipe["explainers"] = _section("explainer", self.methods, catalog) or _suggested("explainer", known, catalog)
+        if not recipe["explainers"]:
+            raise UserError(
+                "no installed method explains such a model unasked", "name one; `sidelight plugins` lists all"
+            )
+        recipe["metrics"] = _section("metric", self.metrics, catalog)
+        recipe.setdefault("renderers", _suggested("renderer", known, catalog))
+        recipe = {key: value for key, value in recipe.items() if value != {}}
+        resolved = load_recipe(recipe, catalog=catalog)
+        assumed = [Problem(text) for text in (*of_model.warnings, *of_data.warnings)]
+        live, warnings = (*of_model.live, *of_data.live), (*assumed, *resolved.warnings)
+        return evolve(resolved, live=live, warnings=warnings, written=recipe)
+
+
+def explain(
+    model: Any,
+    images: Any,
+    methods: Methods | None = None,
+    *,
+    labels: Any = None,
+    target: str | int | None = None,
+    metrics: Methods | None = None,
+    classes: Any = None,
+    task: str | None = None,
+    size: int | tuple[int, int] | None = None,
+    mean: Any = None,
+    std: Any = None,
+    preprocess: Any = None,
+    name: str = "explain",
+    seed: int = 0,
+    out: str | Path | None = None,
+    device: str = "auto",
+    threads: int | None = None,
+    progress: bool = True,
+    cancellation: Cancellation | None = None,
+    **sections: Any,
+) -> Run:
+    """Explain what a model sees in some images; `run.recipe` is the recipe that this call stands for.
+
+    ```python
+    run = sidelight.explain(model, "photos/*.jpg")
+    run["grad-cam"].values            # (N, H, W)
+    run.save("runs/mine")
+    ```
+
+    Args:
+        model: a torch module, whose gradients and layers are used; a function from images (N, C, H, W) in [0, 1] to
+            scores, which stays a black box; the path of a model file; or `"SOURCE:NAME"`, such as `"timm:resnet18"`.
+            It is explained in evaluation mode and left as it is.
+        images: a tensor or array (N, C, H, W) or (N, H, W, C), floats in [0, 1] or uint8; PIL images; paths, globs, a
+            folder; or one of these alone. They come before the model's normalisation.
+        methods: explainers by name, or ids to components; when None those that fit what the model offers.
+        labels: the true classes, by name or index.
+        target: the class asked about, as in a recipe's `explain` section.
+        metrics: as `methods`; none when None.
+        classes: class names in the order of the scores; read from the model where it has them.
+        task: `multiclass`, `binary` (one logit) or `regression`; needed where the model gives one score.
+        size: height and width that the model takes; read from the model, or from images in memory.
+        mean: of the model's normalisation, for each channel; read from the model where it says it.
+        std: likewise, the divisor.
+        preprocess: the object that prepares images for the model (a preset of torchvision, an image processor of
+            transformers), of which size, mean and std are read.
+        name: of the run and its recipe.
+        seed: of all random streams.
+        out: the run's folder; a temporary one, which goes with the run, when None.
+        device: as for `sidelight.run`.
+        threads: as for `sidelight.run`.
+        progress: True to show it on the standard error stream.
+        cancellation: lets another thread ask the run to stop.
+        sections: further sections of the recipe, such as `generator="cdeepex/vae"`, and options of the component that
+            stands for the model.
+
+    Raises:
+        UserError: model, images or a method cannot be used as they are; the fix says what to give.
+        SidelightError: a component failed. Where methods were chosen for the user, those that fail become warnings of
+            the run as long as another one works.
+        Cancelled: the user asked to stop.
+    """
+    limit_threads(threads)
+
+    from sidelight.engine.pipeline import execute
+
+    began = perf_counter()
+    hints = {"classes": classes, "task": task, "size": size, "mean": mean, "std": std, "preprocess": preprocess}
+    request = Request(
+        model=model,
+        images=images,
+        methods=methods,
+        metrics=metrics,
+        model_options=hints | {key: value for key, value in sections.items() if key not in SECTIONS},
+        data_options={"labels": labels},
+        sections={key: value for key, value in sections.items() if key in SECTIONS},
+        question={} if target is None else {"target": target},
+        name=name,
+        seed=seed,
+    )
+    resolved = request.resolve(installed())
+    temporary = Path(tempfile.mkdtemp(prefix="sidelight-")) if out is None else None
+    folder = Path(out) if temporary is None else temporary / resolved.name  # type: ignore[arg-type]
+    try:
+        finished = execute(resolved, folder, device, progress=progress, cancellation=cancellation, began=began)
+    except BaseException:
+        shutil.rmtree(temporary or "", ignore_errors=True)
+        raise
+    if temporary is not None:
+        finalize(finished, shutil.rmtree, temporary, ignore_errors=True)
+    if methods is not None or not finished.results.explanations:
+        finished.check()
+    return finished
+
+
+def _section(role: str, given: Any, catalog: Catalog) -> dict[str, Any]:
+    """Components of a role, by ids, from names, components, or a mapping of ids to either."""
+    if given is None:
+        return {}
+    if isinstance(given, Mapping) and "use" in given:
+        return dict(given)
+    if isinstance(given, str) and not ROLES[role].section.endswith("s"):
+        return {"use": find(given, role, catalog)}
+    if not isinstance(given, Mapping):
+        names = [given] if isinstance(given, str) else list(given)
+        given = {name.rpartition("/")[2]: name for name in names}
+    section: dict[str, Any] = {}
+    for key, value in given.items():
+        if isinstance(value, str):
+            section[key] = {"use": find(value, role, catalog)}
+        elif isinstance(value, Mapping) and "use" not in value:  # options of the method that the key names
+            section[key.rpartition("/")[2]] = {"use": find(key, role, catalog), "with": dict(value)}
+        else:
+            section[key] = value
+    return section
+
+
+def find(name: str, role: str, catalog: Catalog) -> str:
+    """The `PLUGIN/COMPONENT` that a name means, with or without its plugin.
+
+    Raises:
+        UserError: there is none, or several plugins have one of that name and none of these is suggested.
+    """
+    if USE.fullmatch(name):
+        return name
+    entries = [entry for entry in catalog.entries(role) if entry.name == name]
+    if len(entries) > 1:
+        entries = [entry for entry in entries if catalog.lookup(entry.use, role).descriptor.suggested] or entries
+    if len(entries) == 1:
+        return entries[0].use
+    if entries:
+        uses = [entry.use for entry in entries]
+        raise UserError(f"{quoted(name)} could be any of {listing(uses)}", "write the plugin before its name")
+    names = [entry.name for entry in catalog.entries(role)]
+    fix = did_you_mean(name, names) or f"installed: {listing(sorted(set(names)), 30)}"
+    raise UserError(f"no {ROLES[role].noun} {quoted(name)} is installed", fix)
+
+
+def _suggested(role: str, known: Resolved, catalog: Catalog) -> dict[str, Any]:
+    """The suggested components of a role whose needs the recipe fills."""
+    provides = known.classifier.provides
+    fitting = [
+        (one.descriptor.suggested.order, one.use)
+        for one in catalog.usable(role)
+        if one.descriptor.suggested and one.descriptor.suggested.fits(provides) and _is_filled(one.descriptor, known)
+    ]
+    return {use.rpartition("/")[2]: {"use": use} for _, use in sorted(fitting)}
+
+
+def _is_filled(descriptor: ComponentDescriptor, known: Resolved) -> bool:
+    """True if the recipe has a component with the capabilities for each need."""
+    return all(
+        need.optional or any(set(need.capabilities) <= set(one.provides) for one in known.of_role(need.role))
+        for need in descriptor.needs
+    )

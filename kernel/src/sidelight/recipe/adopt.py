@@ -1,0 +1,111 @@
+"""Values in the place of components: a live model, an array, a path. Descriptors say what they can stand for."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from attrs import frozen
+from sidelight_specs import UserError
+from sidelight_specs.live import Live
+from sidelight_specs.params import describe
+from sidelight_specs.roles import ROLES, SECTIONS
+from sidelight_specs.wording import did_you_mean, listing, quoted
+
+from sidelight.recipe.compose import is_component
+from sidelight.registry.catalog import with_article
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from sidelight_specs.live import Adoption
+
+    from sidelight.registry.catalog import Catalog
+
+
+@frozen
+class Adopted:
+    """A recipe without live objects.
+
+    Args:
+        recipe: plain values, tokens in the place of live objects.
+        live: the objects, which are held as long as this is.
+        warnings: sentences about what was assumed of them.
+    """
+
+    recipe: dict[str, Any] | None = None
+    live: tuple[Live, ...] = ()
+    warnings: tuple[str, ...] = ()
+
+
+def adopt_sections(recipe: Mapping[str, Any], catalog: Catalog) -> Adopted:
+    """A recipe given as a dict, every live object in the place of a component replaced by one that wraps it.
+
+    Raises:
+        UserError: no installed component takes such an object, or it cannot be used as it is.
+    """
+    plain, live, warnings = dict(recipe), list[Any](), list[str]()
+
+    def adopted(role: str, value: Any) -> dict[str, Any]:
+        section, adoption = adopt(role, value, catalog)
+        live.extend(adoption.live)
+        warnings.extend(adoption.warnings)
+        return section
+
+    for section, role in SECTIONS.items():
+        value = recipe.get(section)
+        if _is_live(value):
+            plain[section] = adopted(role.name, value)
+        elif isinstance(value, Mapping) and not is_component(value):
+            plain[section] = {key: adopted(role.name, item) if _is_live(item) else item for key, item in value.items()}
+    return Adopted(plain, tuple(live), tuple(warnings))
+
+
+def _is_live(value: Any) -> bool:
+    """True for what no recipe can hold; plain values are mistakes that reading the recipe explains."""
+    if isinstance(value, (list, tuple)):
+        return any(map(_is_live, value))
+    return value is not None and not isinstance(value, (Mapping, str, bool, int, float))
+
+
+def adopt(role: str, value: Any, catalog: Catalog, **hints: Any) -> tuple[dict[str, Any], Adoption]:
+    """The component `{use, with}` of a role that stands for a value.
+
+    Args:
+        role: the role's name.
+        value: a live object, or a text that names a file or a model.
+        catalog: what is installed.
+        hints: further options; those that the component has as parameters become part of `with`.
+
+    Raises:
+        UserError: none takes it, several do, it cannot be used as it is, or the component lacks an option.
+    """
+    takers = list(_takers(role, value, catalog, hints))
+    particular = [taker for taker in takers if not taker[1].generic]
+    if len(particular) != 1 and len(takers) != 1:
+        noun, what = with_article(role), _described(value)
+        if not takers:
+            fix = ROLES[role].live or "write {use: PLUGIN/COMPONENT}"
+            raise UserError(f"no installed component takes {what} as {noun}", fix)
+        uses = [use for use, *_ in particular or takers]
+        raise UserError(f"{what} as {noun} could be any of {listing(uses)}", f"write {{use: {uses[0]}, with: ...}}")
+    use, adoption, options = (particular or takers)[0]
+    given = {name: hint for name, hint in hints.items() if hint is not None and name not in adoption.params}
+    for name in given:
+        if name not in options:
+            fix = f"{did_you_mean(name, options)} it has {listing(options, 30)}".lstrip()
+            raise UserError(f"{use} has no option {quoted(name)}", fix)
+    return {"use": use, "with": {**adoption.params, **given}}, adoption
+
+
+def _takers(
+    role: str, value: Any, catalog: Catalog, hints: dict[str, Any]
+) -> Iterator[tuple[str, Adoption, tuple[str, ...]]]:
+    for one in catalog.usable(role):
+        adoption = one.descriptor.adopts(value, **hints)
+        if adoption is not None:
+            yield one.use, adoption, tuple(option.name for option in describe(one.descriptor.params))
+
+
+def _described(value: Any) -> str:
+    return quoted(value) if isinstance(value, str) else f"a {type(value).__module__}.{type(value).__qualname__}"

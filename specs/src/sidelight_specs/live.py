@@ -1,0 +1,93 @@
+"""Live objects in a recipe: a model or images that exist in this process alone.
+
+A recipe is plain data, so a live object stands in it as a token, `live:DIGEST`, under which it is held here. The digest
+tells its content (weights, class, source; pixels), so that keys follow from it as from any other parameter. An object
+whose content cannot be told gets a token that never occurs again, and nothing that depends on it outlives the run.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from secrets import token_hex
+from typing import TYPE_CHECKING, Any
+from weakref import WeakValueDictionary
+
+import attrs
+
+from sidelight_specs.errors import UserError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+PREFIX = "live:"
+_UNKEPT = PREFIX + "unkept:"
+
+
+@attrs.frozen(eq=False, slots=False)  # with slots it could not be referred to weakly
+class Live:
+    """A live object under its token; it is held as long as somebody refers to this."""
+
+    value: Any
+    token: str
+
+
+@attrs.frozen(eq=False, kw_only=True)
+class Adoption:
+    """Answer of a descriptor that can stand for a value: the parameters of a component that wraps it.
+
+    Args:
+        params: the component's `with:`; live objects by their tokens.
+        live: what the tokens stand for.
+        generic: the component takes anything of the kind (any module, any array); a particular one comes first.
+        warnings: sentences about what was assumed, or cannot be kept.
+    """
+
+    params: Mapping[str, Any]
+    live: tuple[Live, ...] = ()
+    generic: bool = False
+    warnings: tuple[str, ...] = ()
+
+
+_held: WeakValueDictionary[str, Live] = WeakValueDictionary()
+
+
+def hold(value: Any, digest: str | None) -> Live:
+    """Hold an object under a token.
+
+    Args:
+        value: the object.
+        digest: of all that its answers depend on; None where that cannot be told.
+    """
+    token = _UNKEPT + token_hex(16) if digest is None else PREFIX + digest
+    live = _held.get(token) or Live(value, token)
+    _held[token] = live
+    return live
+
+
+def get(token: str) -> Any:
+    """The object behind a token.
+
+    Raises:
+        UserError: this process does not hold it.
+    """
+    live = _held.get(token)
+    if live is None:
+        raise UserError(*GONE)
+    return live.value
+
+
+GONE = (
+    "the recipe was run with a live object, which this process does not hold",
+    "give the object again, from Python: sidelight.explain(model, images), or `classifier: model` in a dict",
+)
+"""Message and fix for a token without its object."""
+
+
+def is_held(token: str) -> bool:
+    """True if this process holds the object behind a token."""
+    return token in _held
+
+
+def is_kept(values: Iterable[Any]) -> bool:
+    """False if a parameter is the token of an object whose content cannot be told."""
+    return not any(isinstance(value, str) and value.startswith(_UNKEPT) for value in values)

@@ -40,12 +40,16 @@ class Adoption:
         live: what the tokens stand for.
         generic: the component takes anything of the kind (any module, any array); a particular one comes first.
         warnings: sentences about what was assumed, or cannot be kept.
+        taken: hints that are used up, so that they need be no parameters.
+        shape: (C, H, W) of images in memory.
     """
 
     params: Mapping[str, Any]
     live: tuple[Live, ...] = ()
     generic: bool = False
     warnings: tuple[str, ...] = ()
+    taken: tuple[str, ...] = ()
+    shape: tuple[int, int, int] | None = None
 
 
 _held: WeakValueDictionary[str, Live] = WeakValueDictionary()

@@ -53,6 +53,8 @@ def execute(
         for warning in resolved.warnings:
             notice(warning.sentence)
         session = Session(resolved, store, resolve_device(device), display, cancellation, guarded=True)
+        for text in resolved.assumed:
+            session.warn(text)
         steps, observers, manifest = Steps(session, folder.staging), Observers(notice), Manifest(folder.staging)
         observers.add(manifest, "manifest")  # ours first
         observers.add(display, "progress")

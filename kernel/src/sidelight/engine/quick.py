@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import tempfile
 from collections.abc import Iterable, Mapping
@@ -12,7 +13,6 @@ from weakref import finalize
 
 from attrs import evolve, field, frozen
 from sidelight_specs import UserError
-from sidelight_specs.problems import Problem
 from sidelight_specs.recipe import USE, VERSION
 from sidelight_specs.roles import ROLES, SECTIONS
 from sidelight_specs.wording import did_you_mean, listing, quoted
@@ -62,10 +62,11 @@ class Request:
         Raises:
             UserError: as for `explain`.
         """
-        classifier, of_model = adopt("classifier", self.model, catalog, **self.model_options)
-        data, of_data = adopt("data", self.images, catalog, **self.data_options)
+        data, of_data = adopt("data", _plain_path(self.images), catalog, **self.data_options)
+        options = {"shown": of_data.shape, **_plain_options(self.model_options)}
+        classifier, of_model = adopt("classifier", _plain_path(self.model), catalog, **options)
         recipe: dict[str, Any] = {"recipe": VERSION, "name": self.name, "seed": self.seed, "data": data}
-        recipe |= {"explain": {"count": None, **self.question}, "classifier": classifier}
+        recipe |= {"explain": {"split": "all", "count": None, **self.question}, "classifier": classifier}
         for section, value in self.sections.items():
             recipe[section] = _section(SECTIONS[section].name, value, catalog)
         known = load_recipe(recipe, catalog=catalog)  # says all mistakes so far
@@ -78,9 +79,8 @@ class Request:
         recipe.setdefault("renderers", _suggested("renderer", known, catalog))
         recipe = {key: value for key, value in recipe.items() if value != {}}
         resolved = load_recipe(recipe, catalog=catalog)
-        assumed = [Problem(text) for text in (*of_model.warnings, *of_data.warnings)]
-        live, warnings = (*of_model.live, *of_data.live), (*assumed, *resolved.warnings)
-        return evolve(resolved, live=live, warnings=warnings, written=recipe)
+        live, assumed = (*of_model.live, *of_data.live), (*of_model.warnings, *of_data.warnings)
+        return evolve(resolved, live=live, assumed=assumed, written=recipe)
 
 
 def explain(
@@ -178,6 +178,30 @@ def explain(
     if methods is not None or not finished.results.explanations:
         finished.check()
     return finished
+
+
+def _plain_path(value: Any) -> Any:
+    """Texts for paths, also in a list."""
+    if isinstance(value, os.PathLike):
+        return os.fspath(value)
+    return [_plain_path(item) for item in value] if isinstance(value, (list, tuple)) else value
+
+
+def _plain_options(options: Mapping[str, Any]) -> dict[str, Any]:
+    """Options as components have them: height and width for a size, lists for names and for numbers of channels."""
+    plain = dict(options)
+    size = plain.pop("size", None)
+    if size is not None:
+        sides = (size, size) if isinstance(size, int) else tuple(size)
+        if len(sides) != 2:
+            raise UserError(f"size: {size} is no height and width", "give one number, or (height, width)")
+        plain["height"], plain["width"] = sides
+    for name in ("mean", "std", "classes"):
+        value = plain.get(name)
+        if value is not None:
+            value = value.tolist() if hasattr(value, "tolist") else value
+            plain[name] = [value] if isinstance(value, (int, float, str)) else list(value)
+    return plain
 
 
 def _section(role: str, given: Any, catalog: Catalog) -> dict[str, Any]:

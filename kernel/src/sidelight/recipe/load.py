@@ -69,8 +69,6 @@ def load_recipe(
     if root.data is UNREADABLE:
         problems.raise_if_any()
     recipe = _Structure(root, problems).recipe(None if isinstance(source, Mapping) else Path(source), catalog)
-    for warning in adopted.warnings:
-        problems.warn(warning, recipe.place)
     # Each step notes what it can and leaves gaps: later ones pass over these, so that one mistake is reported once.
     for one in recipe.components:
         look_up(one, catalog, finished=finished)
@@ -82,7 +80,7 @@ def load_recipe(
     ordered = in_dependency_order(recipe.components)
     problems.raise_if_any()
     facts = facts_of(None if finished else recipe.data, DataFacts)
-    return attrs.evolve(_resolved(recipe, ordered, facts), live=adopted.live)
+    return attrs.evolve(_resolved(recipe, ordered, facts), live=adopted.live, assumed=adopted.warnings)
 
 
 def _asked_about(recipe: Recipe, role: str) -> Candidate | None:

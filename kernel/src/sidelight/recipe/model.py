@@ -247,6 +247,7 @@ class Resolved:
         data, classifier: whose images and answers are explained.
         main_inverter: inverts the explained images.
         live: the live objects that it names by their tokens, held as long as it is.
+        assumed: sentences about what was assumed of live objects.
         written: the recipe as plain values, as short as it was written; None where only a file has it so.
     """
 
@@ -262,6 +263,7 @@ class Resolved:
     classifier: ResolvedComponent
     main_inverter: ResolvedComponent | None
     live: tuple[Live, ...] = ()
+    assumed: tuple[str, ...] = ()
     written: dict[str, Any] | None = None
 
     def of_role(self, role: str) -> tuple[ResolvedComponent, ...]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from attrs import frozen
-from sidelight_specs import ExplainerDescriptor, Need, hookimpl
+from sidelight_specs import ExplainerDescriptor, Need, Suggestion, hookimpl
 from sidelight_specs.facts import Mistake
 from sidelight_toolkit.options import contrast_misfits
 from sidelight_toolkit.windows import window_misfits
@@ -58,6 +58,7 @@ def _by_gradients() -> Iterable[ExplainerDescriptor]:
     """Heatmaps made of gradients with respect to the pixels."""
     yield HeatmapDescriptor(
         name="integrated-gradients",
+        suggested=Suggestion(3),
         summary="Gradients integrated along the path from a baseline to the image.",
         params=IntegratedGradientsParams,
         factory="sidelight_captum.integrated_gradients:IntegratedGradients",
@@ -90,6 +91,7 @@ def _by_layers() -> Iterable[ExplainerDescriptor]:
     """Heatmaps that use the layers as well."""
     yield HeatmapDescriptor(
         name="grad-cam",
+        suggested=Suggestion(1, lacking=("attention",)),
         summary="Last feature maps weighted by their mean gradient: coarse, but class-discriminative.",
         params=GradCamParams,
         factory="sidelight_captum.grad_cam:GradCam",
@@ -121,6 +123,7 @@ def _by_hiding() -> Iterable[ExplainerDescriptor]:
     """Heatmaps by perturbation, of any classifier."""
     yield HeatmapDescriptor(
         name="occlusion",
+        suggested=Suggestion(5, lacking=("differentiable",)),
         summary="Loss of the score when a window of the image is covered.",
         params=OcclusionParams,
         factory="sidelight_captum.occlusion:Occlusion",

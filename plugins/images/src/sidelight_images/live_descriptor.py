@@ -1,0 +1,102 @@
+"""Descriptor of images that this process holds. This module imports nothing heavy."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, Any
+
+from attrs import frozen
+from sidelight_specs import DataDescriptor, UserError, live
+from sidelight_specs.facts import DataFacts, Mistake
+from sidelight_specs.live import Adoption
+
+from sidelight_images.params import LiveParams
+
+if TYPE_CHECKING:
+    from types import ModuleType
+
+SPLIT = "all"
+_ARRAYS = (("torch", "Tensor"), ("numpy", "ndarray"), ("PIL.Image", "Image"))
+
+
+@frozen(kw_only=True)
+class LiveImagesDescriptor(DataDescriptor):
+    """Tensors, arrays and PIL images."""
+
+    def facts(self, params: object) -> DataFacts:
+        """Shape and number of the images, as they are held."""
+        assert isinstance(params, LiveParams)
+        if not live.is_held(params.object):
+            return DataFacts()
+        images = live.get(params.object)
+        shape = None if isinstance(images, tuple) else tuple(images.shape[1:])
+        if params.height and params.width and isinstance(images, tuple):
+            shape = (1 if all(image.mode in ("L", "1") for image in images) else 3, params.height, params.width)
+        names = tuple(label for label in params.labels if isinstance(label, str))
+        classes = params.classes or tuple(sorted(set(names))) or None
+        if not params.labels:
+            classes = ()
+        return DataFacts(
+            shape=shape, splits={SPLIT: len(images)}, classes=classes, factors=(), masks={SPLIT: ()}, fingerprint=""
+        )
+
+    def mistakes(self, params: object) -> Iterable[Mistake]:
+        """Another process held the images; labels or names for another number of them."""
+        assert isinstance(params, LiveParams)
+        if not live.is_held(params.object):
+            yield Mistake(*live.GONE, "object")
+            return
+        count = len(live.get(params.object))
+        for option in ("labels", "names"):
+            given = len(getattr(params, option))
+            if given and given != count:
+                yield Mistake(f"{given} {option} for {count} images", "give one for each image", option)
+
+    def adopts(self, value: object, **hints: Any) -> Adoption | None:
+        """A tensor, an array, a PIL image, or a list of these."""
+        first = value[0] if isinstance(value, (list, tuple)) and value else value
+        if not any(_is(first, module, name) for module, name in _ARRAYS):
+            if isinstance(value, (list, tuple)) and not value:
+                raise UserError("there are no images", "give one or more")
+            return None
+        from sidelight_images.live import as_images, as_pictures
+
+        pictures = as_pictures(value)
+        images: Any = pictures or as_images(value)
+        held = live.hold(images, _digest(images))
+        labels = hints.get("labels")
+        params: dict[str, Any] = {"object": held.token}
+        if labels is not None:
+            params["labels"] = _plain_labels(labels)
+        names = [str(getattr(picture, "filename", "")) for picture in pictures]
+        if names and all(names) and len(set(names)) == len(names):
+            params["names"] = names
+        shape = None if pictures else images.shape[1:]
+        return Adoption(params=params, live=(held,), shape=shape)
+
+
+def _is(value: object, module: str, name: str) -> bool:
+    """True for an instance of a class of a module that is loaded."""
+    loaded: ModuleType | None = sys.modules.get(module)
+    return loaded is not None and isinstance(value, getattr(loaded, name))
+
+
+def _digest(images: Any) -> str:
+    """Digest of (N, C, H, W) images, or of PIL images."""
+    from sidelight_specs.digests import digest_of
+
+    if isinstance(images, tuple):
+        return digest_of([[image.mode, image.size, image.tobytes()] for image in images])
+    return digest_of(images)
+
+
+def _plain_labels(labels: Any) -> list[str | int]:
+    """Texts and whole numbers of a list, an array or a tensor."""
+    listed = labels.tolist() if hasattr(labels, "tolist") else labels
+    if isinstance(listed, (str, int)) or not isinstance(listed, Sequence):
+        listed = [listed]
+    for label in listed:
+        if isinstance(label, bool) or not isinstance(label, (str, int)):
+            raise UserError(f"labels: {label!r} is no class", "give class names, or indices counted from 0")
+    return list(listed)

@@ -4,6 +4,8 @@
 - `classifier`: a base for classifiers that are torch modules
 - `preprocessing`, `trial`: a model behind its preprocessing, and whether it can be explained
 - `model_source`, `source_classifier`, `class_names`: bases of classifiers whose network a library builds
+- `weights_files`, `weights_outline`: state dicts of files, or their names and shapes alone
+- `source_text`: constants of an installed package, without importing it
 - `modules`: networks in evaluation mode, watched, saved
 - `layers`: a layer of a classifier, and the rest of the classifier as a function of it
 - `batching`: bounded memory

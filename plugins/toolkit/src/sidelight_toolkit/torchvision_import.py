@@ -18,6 +18,8 @@ SCHEMAS = {
     "nms": "nms(Tensor dets, Tensor scores, float iou_threshold) -> Tensor",
     "qnms": "qnms(Tensor dets, Tensor scores, float iou_threshold) -> Tensor",
 }
+MISFIT = "install torch and torchvision together, of the same kind: pip install --force-reinstall torch torchvision"
+"""Advice where torchvision cannot be imported."""
 _declared: list[torch.library.Library] = []  # torch forgets the schemas with the object that declared them
 
 

@@ -1,0 +1,61 @@
+"""Descriptor of `timm/model`, with what `check` knows without importing timm. Nothing heavy is imported."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from attrs import frozen
+from sidelight_specs.facts import Mistake
+from sidelight_toolkit.model_source import Known, ModelSourceDescriptor, stamp
+
+from sidelight_timm import model_index
+from sidelight_timm.params import RANDOM, TimmParams
+from sidelight_timm.setup import CONFIG, SetupError, class_names, set_up
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+
+@frozen(kw_only=True)
+class TimmDescriptor(ModelSourceDescriptor):
+    """A model of timm with local or published weights."""
+
+    def known(self, params: Any) -> Known:
+        """By the config.json or timm's tables, and the shapes in the weights file."""
+        assert isinstance(params, TimmParams)
+        try:
+            setup = set_up(params)
+        except SetupError:
+            return Known()
+        cfg = setup.configuration(model_index.configuration(setup.name) or {})
+        columns, channels, size = setup.columns(params, cfg), setup.channels(params, cfg), cfg.get("input_size")
+        shape = (channels, size[1], size[2]) if channels and size else None
+        return Known(shape=shape, columns=columns, classes=class_names(cfg, columns), crop=cfg.get("crop_pct"))
+
+    def weights(self, params: Any) -> tuple[str, Mapping[str, str]]:
+        """The file or folder that `weights` names."""
+        assert isinstance(params, TimmParams)
+        if params.weights in {"", RANDOM}:
+            return "", {}
+        path = Path(params.weights).expanduser()
+        inside = sorted(path.iterdir()) if path.is_dir() else (path, path.with_name(CONFIG))
+        return stamp(*inside), {"weights": params.weights}
+
+    def subject(self, params: Any) -> str:
+        """`resnet18`, or the path of the weights."""
+        assert isinstance(params, TimmParams)
+        return params.architecture or params.weights
+
+    def mistakes(self, params: object) -> Iterable[Mistake]:
+        """Sources of weights that exclude each other, unknown names, files that do not go together."""
+        assert isinstance(params, TimmParams)
+        try:
+            set_up(params)
+        except SetupError as error:
+            yield Mistake(error.message, error.fix, error.option)
+            return
+        yield from super().mistakes(params)
+        if params.weights == RANDOM:
+            message = f"the weights of {params.architecture} are random, and so is what it sees"
+            yield Mistake(message, "give `weights: FILE` to explain a model that has learned", "weights", refused=False)

@@ -112,6 +112,7 @@ PLAIN = {
     "explain": {
         "split": "test",
         "count": 8,
+        "choose": "first",
         "indices": [],
         "labels": [1, "two"],
         "target": "$${predicted}",

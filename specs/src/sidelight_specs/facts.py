@@ -6,7 +6,7 @@ asked of descriptors: no heavy import, and of files no more than a listing, a he
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, Literal, TypeAlias
 
 from attrs import evolve, field, frozen
@@ -16,9 +16,12 @@ from sidelight_specs.wording import did_you_mean, listing, quoted
 
 Shape: TypeAlias = tuple[int, int, int]
 """(C, H, W)."""
+Choose: TypeAlias = "str | Mapping[str, Sequence[str | int]]"
+"""`explain.choose`: a name, or `{confused: [A, B]}`."""
 QUESTIONS = ("auto", "expected", "second", "predicted", "all")
 """Targets of a question beside the name or the index of a class."""
 _OTHER_QUESTIONS = f"or one of {', '.join(QUESTIONS)}"
+_CONFUSED = "confused"
 _MOST_COMPARED = 2000  # names; ImageNet has 1,000 classes, and comparing takes about 10 ms a thousand
 
 _NAME = instance_of(str)
@@ -183,11 +186,40 @@ def wrong_question(
             yield evolve(mistake, fix=f"{mistake.fix}; {_OTHER_QUESTIONS}")
 
 
+def confused_pair(choose: Choose) -> tuple[str | int, ...]:
+    """The two classes of `{confused: [A, B]}`; empty for another choice."""
+    return () if isinstance(choose, str) else tuple(choose.get(_CONFUSED, ()))
+
+
+def wrong_choice(data: DataFacts, classifier: ClassifierFacts, choose: Choose) -> Iterator[Mistake]:
+    """Mistakes in the choice of images by the classifier's answers (`explain.choose`)."""
+    if choose == "first":
+        return
+    if classifier.task == "regression":
+        message = "images are chosen by the classes that are predicted, and the classifier is a regression"
+        yield Mistake(message, "set choose: first", "choose")
+        return
+    if not isinstance(choose, str):
+        pair = confused_pair(choose)
+        if set(choose) != {_CONFUSED} or len(pair) != 2 or pair[0] == pair[1]:  # a pair
+            yield Mistake("it names two classes that are taken for one another", "write {confused: [A, B]}", "choose")
+            return
+    if choose != "lowest-margin":
+        yield from unknown_expectation(data, classifier, "choose")
+    for name in confused_pair(choose) if data.classes != () else ():
+        unknown = list(unknown_class("the data", name, data.classes, "choose"))
+        yield from unknown
+        if not unknown and (isinstance(name, str) or data.classes):
+            named = name if isinstance(name, str) or data.classes is None else data.classes[name]
+            yield from unknown_class("the classifier", named, classifier.classes, "choose")
+
+
 def unknown_expectation(data: DataFacts, classifier: ClassifierFacts, option: str) -> Iterator[Mistake]:
     """A mistake where no true class of the images is known by a name that the classifier has."""
     ours, theirs = data.classes, classifier.classes
     if ours == ():
-        yield Mistake("the data has no class labels", "use labelled data, or set target: second", option)
+        other = "target: second" if option == "target" else "choose: lowest-margin"
+        yield Mistake("the data has no class labels", f"use labelled data, or set {other}", option)
     elif ours and theirs and not set(ours) & set(theirs):
         message = f"no class of the data ({listing(ours, 4)}) is one of the classifier ({listing(theirs, 4)})"
         yield Mistake(message, "give both the same class names", option)

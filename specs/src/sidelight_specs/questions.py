@@ -51,15 +51,24 @@ def choose_images(
         raise UserError("explain: `indices` and `labels` exclude each other", "remove one of the two")
     if indices:
         return _by_index(len(images), indices)
-    rows = np.arange(len(images))
-    if labels:
-        wanted = [_class_index(label, images.class_names, "labels") for label in labels]
-        rows = rows[np.isin(_labels(images), wanted)]
-    if not len(rows):
-        raise UserError(f"explain: no image of split {split!r} has these labels", "choose other labels")
+    rows = labelled(images.labels, images.class_names, labels, split, len(images))
     if count is not None and len(rows) < count:
         warn(f"explain.count: {count} images were asked for, and there are only {len(rows)}")
     return rows[:count]
+
+
+def labelled(
+    labels: np.ndarray | None, names: Sequence[str], wanted: Sequence[str | int], split: str, count: int
+) -> np.ndarray:
+    """Rows of a split of `count` images with one of the labels that are wanted; all rows if none is in particular."""
+    if not wanted:
+        return np.arange(count)
+    if labels is None or not np.issubdtype(labels.dtype, np.integer):
+        raise UserError("explain.labels: the data has no class labels", "remove `labels`, or give `indices`")
+    rows = np.flatnonzero(np.isin(labels, [_class_index(label, names, "labels") for label in wanted]))
+    if not len(rows):
+        raise UserError(f"explain: no image of split {split!r} has these labels", "choose other labels")
+    return rows
 
 
 def _by_index(size: int, indices: Sequence[int]) -> np.ndarray:
@@ -68,12 +77,6 @@ def _by_index(size: int, indices: Sequence[int]) -> np.ndarray:
         listed = ", ".join(map(str, outside))
         raise UserError(f"explain.indices: {listed} out of range", f"choose among images 0 to {size - 1}")
     return np.array(indices, dtype=np.int64)
-
-
-def _labels(images: Split) -> np.ndarray:
-    if images.labels is None or not np.issubdtype(images.labels.dtype, np.integer):
-        raise UserError("explain.labels: the data has no class labels", "remove `labels`, or give `indices`")
-    return images.labels
 
 
 def _class_index(wanted: str | int, names: Sequence[str], key: str) -> int:

@@ -6,7 +6,7 @@ The sections of components are those of the roles (`sidelight_specs.roles.ROLES`
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import attrs
 
@@ -37,6 +37,14 @@ class Explain:
     split: str = param("test", "The split of the data that the explained images come from.")
     count: int | None = param(
         8, "How many images; all of the chosen ones when null.", unit="images", minimum=1, maximum=10_000_000
+    )
+    choose: Literal["first", "errors", "confident-errors", "lowest-margin"] | dict[str, tuple[str | int, ...]] = param(
+        "first",
+        "Which images of the split: the first, the misclassified (errors), the most confident of these first, those "
+        "whose two likeliest classes are closest (lowest-margin), or {confused: [A, B]}, images of either class taken "
+        "for the other.",
+        minimum=0,
+        maximum=1_000_000,
     )
     indices: tuple[int, ...] = param(
         (),

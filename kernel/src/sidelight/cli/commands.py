@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import attrs
 from sidelight_specs.commands import Command
+from sidelight_specs.facts import confused_pair
 from sidelight_specs.hooks import COMMAND, EXTENSIONS, KIND
 from sidelight_specs.roles import ROLES
 
@@ -33,6 +34,13 @@ _TARGETS = {
     "second": "why the predicted class and not the second most likely one",
     "predicted": "why the predicted class",
     "all": "why the predicted class and not each of the others",
+}
+
+
+_CHOICES = {
+    "errors": "errors alone",
+    "confident-errors": "errors alone, the most confident first",
+    "lowest-margin": "the least certain first",
 }
 
 
@@ -163,13 +171,16 @@ def _questions(recipe: Resolved) -> Iterator[str]:
     """Lines about the explained images and what is asked about them."""
     explain, size = recipe.explain, (recipe.facts.splits or {}).get(recipe.explain.split)
     chosen = f"of the classes {', '.join(map(str, explain.labels))} " if explain.labels else ""
+    pair = confused_pair(explain.choose)
+    which = f"errors between {' and '.join(map(str, pair))} alone" if pair else _CHOICES.get(str(explain.choose), "")
     if explain.indices:
         images = f"images {', '.join(map(str, explain.indices))} {chosen}"
     elif size is not None and not explain.labels:
-        images = f"{size if explain.count is None else min(size, explain.count)} of the {size} images "
+        count = size if explain.count is None else min(size, explain.count)
+        images = f"{'up to ' if 'alone' in which else ''}{count} of the {size} images "
     else:
         images = f"{'every image' if explain.count is None else f'up to {explain.count} images'} {chosen}"
-    yield f"explains  {images}of the split {explain.split}"
+    yield f"explains  {images}of the split {explain.split}{f', {which}' if which else ''}"
     each = "; ".join(f"why {predicted} and not {probe}" for predicted, probe in explain.targets.items())
     yield f"asks      {each or _TARGETS.get(str(explain.target), f'why the predicted class and not {explain.target}')}"
 

@@ -110,7 +110,7 @@ def forecast(resolved: Resolved, out: str | Path | None = None) -> Forecast:
     for step in steps:
         data = step.component.trained_on
         try:
-            if step.verb == "read":
+            if step.verb == "read" and resolved.explain.choose == "first":
                 key = keys.step(step, images_read(resolved.explain))
             elif step.verb == "fit" and data is not None:
                 key = keys.step(step, {"data": keys.component(data)})

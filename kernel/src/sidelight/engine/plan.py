@@ -39,6 +39,8 @@ class Step:
 def plan(resolved: Resolved) -> tuple[Step, ...]:
     """Read the images, fit what learns (needs first), predict, invert, find, explain, measure, render.
 
+    Images that are chosen by the classifier's answers are read after these.
+
     Raises:
         UserError: the recipe lacks data or a classifier, or finds attributes without an inverter.
     """
@@ -57,6 +59,8 @@ def plan(resolved: Resolved) -> tuple[Step, ...]:
                 raise UserError(f"the recipe has no {role.noun}", f"add a section `{role.section}`")
             steps.append(Step(role.verb, component))
     fits = [Step("fit", component) for component in resolved.components if component.is_trainable]
+    if resolved.explain.choose != "first":
+        return (*fits, Step("choose", resolved.classifier), *steps)
     return (*steps[:1], *fits, *steps[1:])
 
 
@@ -104,7 +108,7 @@ class Keys:
 
 
 def images_read(explain: Explain) -> dict[str, Any]:
-    """Inputs of the step that reads the explained images."""
+    """Inputs of the step that reads the explained images, unless they are chosen by the classifier's answers."""
     return {"split": explain.split, "count": explain.count, "indices": explain.indices, "labels": explain.labels}
 
 

@@ -1,4 +1,4 @@
-"""The steps of a run: read, fit, predict, invert, find, explain, measure, render.
+"""The steps of a run: read, fit, predict, invert, find, explain, measure, render; choose, where answers decide.
 
 Each looks for its result in the store under the key of all that goes in, and makes it otherwise. Steps that run over
 images or questions take them in shards, so that an interrupted step continues where it was.
@@ -9,6 +9,7 @@ from __future__ import annotations
 import platform
 import shutil
 from contextlib import suppress
+from functools import partial
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
@@ -16,6 +17,7 @@ from typing import TYPE_CHECKING, Any, cast
 import attrs
 import numpy as np
 from sidelight_specs import Artifact, SidelightError, UserError
+from sidelight_specs.choices import Choice, choose_by_answers
 from sidelight_specs.questions import check_split, choose_images, pose_questions
 from sidelight_specs.results import (
     Attributes,
@@ -24,6 +26,7 @@ from sidelight_specs.results import (
     Predictions,
     Results,
     Split,
+    SplitPredictions,
     Targets,
     expected_classes,
 )
@@ -31,7 +34,7 @@ from sidelight_specs.results.run import file_names, safe_name, unique_name
 from sidelight_specs.roles import ROLES
 
 from sidelight.engine.guard import Disturbance, Untrustworthy
-from sidelight.engine.machine import load_torch, thread_count
+from sidelight.engine.machine import as_images, load_torch, thread_count
 from sidelight.engine.plan import Step, images_read
 from sidelight.engine.results import MANIFEST, RECIPE
 from sidelight.engine.session import ComponentError, Session, check_valid
@@ -59,6 +62,7 @@ class Steps:
     session: Session
     folder: Path  # where the run is staged
     images: Split = attrs.field(init=False)  # the chosen images, each once
+    choice: Choice | None = None  # of images by the classifier's answers, where the recipe asks for it
     rows: np.ndarray = attrs.field(init=False)  # (N,) for each question the row of its image
     classes: int = attrs.field(init=False)  # columns of class logits
     results: Results = attrs.field(init=False)  # over the N questions; the steps after `predict` add to it
@@ -69,20 +73,60 @@ class Steps:
 
     def read(self, component: ResolvedComponent) -> None:
         """The chosen images of the data's split."""
-        session, explain = self.session, self.session.resolved.explain
+        session, wanted = self.session, images_read(self.session.resolved.explain)
+        if self.choice is not None:
+            wanted |= {"indices": tuple(self.choice.rows.tolist()), "labels": ()}
 
         def make() -> Split:
-            data = session.get(component)
-            with session.inside(component, "read"):
-                check_split(explain.split, data.splits)
-                split: Split = data.split(explain.split)
-            check_valid(split, component, kind=Split.kind)
-            if not len(split) or split.images.dtype != np.float32:
-                text = f"{split.images.dtype} images of shape {split.images.shape}"
-                raise SidelightError(f"{component.title} gave {text}, not float32 (N, C, H, W)")
-            return split.take(choose_images(split, warn=session.warn, **images_read(explain)).tolist())
+            split = self._split(component)
+            return split.take(choose_images(split, warn=session.warn, **wanted).tolist())
 
-        self.images = session.keep(Step("read", component), images_read(explain), make)
+        self.images = session.keep(Step("read", component), wanted, make)
+
+    def _split(self, component: ResolvedComponent) -> Split:
+        """The split of the data that the explained images come from."""
+        session, explain = self.session, self.session.resolved.explain
+        data = session.get(component)
+        with session.inside(component, "read"):
+            check_split(explain.split, data.splits)
+            split: Split = data.split(explain.split)
+        check_valid(split, component, kind=Split.kind)
+        if not len(split) or split.images.dtype != np.float32:
+            text = f"{split.images.dtype} images of shape {split.images.shape}"
+            raise SidelightError(f"{component.title} gave {text}, not float32 (N, C, H, W)")
+        return split
+
+    def choose(self, component: ResolvedComponent) -> None:
+        """The classifier's answers about the whole split, shard by shard, and the images chosen by them."""
+        session, resolved, step = self.session, self.session.resolved, Step("choose", component)
+        explain, data = resolved.explain, resolved.data
+        source = {"data": session.keys.component(data), "split": explain.split}  # so that no image is read for a hit
+
+        def make() -> SplitPredictions:
+            split, parts = self._split(data), list[SplitPredictions]()
+            for start in session.progress(range(0, len(split), explain.shard), "predictions of the split"):
+                rows = range(start, min(start + explain.shard, len(split)))
+                inputs = {**source, "first": start, "count": len(rows)}
+                parts.append(session.keep(step, inputs, partial(self._answer_about, component, split, rows)))
+            return SplitPredictions.concat(parts)
+
+        answers = session.keep(step, source, make)
+        session.record.emit(f"{component.id}/predictions on {explain.split}", answers)
+        self.choice = choose_by_answers(answers, explain, session.warn)
+
+    def _answer_about(self, component: ResolvedComponent, split: Split, rows: range) -> SplitPredictions:
+        """The classifier's answers about some images of a split."""
+        session = self.session
+        classifier = session.get(component)
+        with session.inside(session.resolved.data, "read"):
+            shard = split.take(rows)  # (n, C, H, W) images
+        with session.inside(component, "choose"):
+            if classifier.task == "regression":
+                raise UserError("a regression predicts no class to choose images by", "set choose: first")
+            answers = _answers(classifier, as_images(shard.images, session.device))
+            result = SplitPredictions.of(answers.logits, shard, np.asarray(rows), answers.class_names)
+        check_valid(result, component, kind=SplitPredictions.kind)
+        return result
 
     def fit(self, component: ResolvedComponent) -> None:
         """The learned state of a trainable component, into the store."""
@@ -92,12 +136,7 @@ class Steps:
         """Class logits of the chosen images, and then the questions."""
         resolved, explain = self.session.resolved, self.session.resolved.explain
 
-        def predict(classifier: Any, images: Tensor) -> ClassifierAnswers:
-            with load_torch().no_grad():  # not inference_mode: weights loaded now would never have gradients again
-                logits = classifier.class_logits(images).float().cpu().numpy()
-            return ClassifierAnswers(logits=logits, task=classifier.task, class_names=tuple(classifier.class_names))
-
-        answers = self._in_shards(predict, kind=ClassifierAnswers.kind)  # logits (M, K)
+        answers = self._in_shards(_answers, kind=ClassifierAnswers.kind)  # logits (M, K)
         self.rows, targets = pose_questions(  # (N,), N questions
             answers.logits,
             answers.task,
@@ -116,6 +155,7 @@ class Steps:
             class_names=answers.class_names,
             components=tuple(map(_record, resolved.components)),
             recipe=resolved.plain,
+            choice=self.choice.reason if self.choice else "",
         )
 
     def invert(self, component: ResolvedComponent) -> None:
@@ -271,6 +311,12 @@ class Steps:
             return type(parts[0]).concat(parts) if len(parts) > 1 else parts[0]
         except ValueError as error:
             raise SidelightError(f"{step.component.use}: the parts of its result cannot be joined: {error}") from error
+
+
+def _answers(classifier: Any, images: Tensor) -> ClassifierAnswers:
+    with load_torch().no_grad():  # not inference_mode: weights loaded now would never have gradients again
+        logits = classifier.class_logits(images).float().cpu().numpy()
+    return ClassifierAnswers(logits=logits, task=classifier.task, class_names=tuple(classifier.class_names))
 
 
 def _record(component: ResolvedComponent) -> ComponentRecord:

@@ -19,6 +19,7 @@ from sidelight_specs.facts import (
     partly_explained,
     shape_text,
     unlearnable,
+    wrong_choice,
     wrong_images,
     wrong_question,
 )
@@ -45,7 +46,8 @@ def compare_facts(recipe: Recipe) -> None:
     data, classifier = facts_of(recipe.data, DataFacts), facts_of(recipe.classifier, ClassifierFacts)
     explain = recipe.explain
     images = wrong_images(data, explain.split, explain.indices, explain.labels)
-    for mistake in chain(images, wrong_question(classifier, explain.target, explain.targets, data)):
+    chosen = wrong_choice(data, classifier, explain.choose)
+    for mistake in chain(images, chosen, wrong_question(classifier, explain.target, explain.targets, data)):
         message = f"explain.{mistake.option}: {mistake.message}"
         recipe.problems.add(message, recipe.place_of(mistake.option), fix=mistake.fix)
     if recipe.classifier:
@@ -149,6 +151,10 @@ def check_combination(recipe: Recipe) -> None:
     if recipe.explain.indices and recipe.explain.labels and labels:
         message = "explain: indices and labels exclude each other"
         recipe.problems.add(message, labels.key_place, fix="take one of them out")
+    chosen = recipe.explain_items.get("choose")
+    if recipe.explain.indices and recipe.explain.choose != "first" and chosen:
+        message = "explain: indices and choose exclude each other"
+        recipe.problems.add(message, chosen.key_place, fix="take one of them out")
     inverters = recipe.of_role("inverter")
     if inverters and not recipe.main_inverter:
         recipe.problems.add(

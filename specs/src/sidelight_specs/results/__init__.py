@@ -13,6 +13,7 @@ from sidelight_specs.results.inversion import Inversion
 from sidelight_specs.results.measurement import Measurement, Measurements, order_flips
 from sidelight_specs.results.question import ClassifierAnswers, Predictions, Targets, expected_classes
 from sidelight_specs.results.run import ComponentRecord, Results
+from sidelight_specs.results.split_predictions import SplitPredictions
 from sidelight_specs.results.state import State
 
 __all__ = [
@@ -35,6 +36,7 @@ __all__ = [
     "Predictions",
     "Results",
     "Split",
+    "SplitPredictions",
     "State",
     "Targets",
     "expected_classes",

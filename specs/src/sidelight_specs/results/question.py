@@ -83,17 +83,21 @@ class ClassifierAnswers(Predictions):
 
 
 def expected_classes(split: Split, class_names: Sequence[str]) -> np.ndarray:
-    """True classes of images as a classifier counts them, (N,) int64; -1 where the classifier has no such class.
+    """True classes of images as a classifier counts them, (N,) int64; -1 where unknown, or none of the classifier's.
 
     Args:
-        split: the images; its class names are matched by name, labels without names are indices already.
+        split: the images.
         class_names: the classifier's, in index order.
     """
-    labels = split.labels
-    if labels is None or not np.issubdtype(labels.dtype, np.integer):
+    if split.labels is None or split.labels.dtype.kind not in "iu":
         return np.full(len(split), -1, dtype=np.int64)
-    if not split.class_names:
+    return match_classes(split.labels, split.class_names, class_names)
+
+
+def match_classes(labels: np.ndarray, label_names: Sequence[str], class_names: Sequence[str]) -> np.ndarray:
+    """The same of (N,) integer labels: their names are looked up; labels without names are indices already."""
+    if not label_names:
         return np.asarray(np.where((labels >= 0) & (labels < len(class_names)), labels, -1), dtype=np.int64)
     index = {name: number for number, name in reversed(list(enumerate(class_names)))}  # of equal names the first
-    matches = np.array([index.get(name, -1) for name in split.class_names], dtype=np.int64)
+    matches = np.array([index.get(name, -1) for name in label_names], dtype=np.int64)
     return np.asarray(matches[labels])

@@ -66,6 +66,7 @@ class Results:
         recipe: the resolved recipe as plain values, every default written out.
         environment: versions and device, name to text.
         warnings: what the user should know.
+        choice: why these images: `the 8 most confident of 132 errors among ...`; empty for those that the recipe names.
     """
 
     name: str
@@ -82,6 +83,7 @@ class Results:
     recipe: dict[str, Any] = attrs.field(factory=dict)
     environment: dict[str, str] = attrs.field(factory=dict)
     warnings: tuple[str, ...] = ()
+    choice: str = ""
 
     def artifacts(self) -> dict[tuple[str, ...], Artifact]:
         """Every artifact by its path: `("explanations", "cdeepex")`, `("measurements", "flips", "cdeepex")`."""
@@ -101,7 +103,7 @@ class Results:
 
     def facts(self) -> dict[str, Any]:
         """Everything that is no artifact, as plain values that `load` reads back."""
-        facts: dict[str, Any] = {field: getattr(self, field) for field in ("name", "recipe", "environment")}
+        facts: dict[str, Any] = {field: getattr(self, field) for field in ("name", "recipe", "environment", "choice")}
         facts |= {"class_names": list(self.class_names), "warnings": list(self.warnings)}
         facts["components"] = [attrs.asdict(component) for component in self.components]
         return facts | {"metrics": list(self.measurements)}

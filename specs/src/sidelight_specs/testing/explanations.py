@@ -26,6 +26,7 @@ from sidelight_specs.results import (
     Predictions,
     Results,
     Split,
+    SplitPredictions,
     State,
     Targets,
 )
@@ -231,6 +232,7 @@ def toy_artifact(kind: str, images: torch.Tensor) -> Artifact:
         "targets": results.targets,
         "measurements": next(iter(next(iter(results.measurements.values())).values())),
         "state": State(arrays={"weight": logits}, curves={"loss": logits[0]}),
+        "split-predictions": SplitPredictions.of(logits, results.split, np.arange(len(logits)), results.class_names),
         "classifier-answers": ClassifierAnswers(logits=logits, task=task, class_names=results.class_names),
     }
     return by_products.get(kind) or toy_explanation(kind, classifier, images, targets)

@@ -4,11 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from attrs import frozen
-from sidelight_specs import ExplainerDescriptor, Need, Suggestion, hookimpl
-from sidelight_specs.facts import Mistake
-from sidelight_toolkit.options import contrast_misfits
-from sidelight_toolkit.windows import window_misfits
+from sidelight_specs import Need, Suggestion, hookimpl
+from sidelight_toolkit.options import HeatmapDescriptor
 
 from sidelight_captum.params import (
     GradCamParams,
@@ -22,24 +19,9 @@ from sidelight_captum.params import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable
 
-    from sidelight_specs.facts import Given
-
-
-@frozen(kw_only=True)
-class HeatmapDescriptor(ExplainerDescriptor):
-    """Describes an explainer that gives heatmaps of one class or of the contrast of two."""
-
-    def misfits(self, params: object, given: Given) -> Iterator[Mistake]:
-        """A contrast of one value; windows and cells larger than the images."""
-        yield from contrast_misfits(params, given)
-        shape = given.explained.shape
-        yield from window_misfits(getattr(params, "window", None), getattr(params, "stride", None), shape)
-        cell = getattr(params, "cell", None)
-        if cell is not None and shape is not None and cell > min(shape[1:]):
-            message = f"{cell} pixels do not fit into images of {shape[1]}x{shape[2]}"
-            yield Mistake(message, f"set cell to {max(1, min(shape[1:]) // 8)}", "cell")
+    from sidelight_specs import ExplainerDescriptor
 
 
 _GRADIENTS = (Need("classifier", capabilities=("differentiable",)),)
@@ -63,7 +45,6 @@ def _by_gradients() -> Iterable[ExplainerDescriptor]:
         params=IntegratedGradientsParams,
         factory="sidelight_captum.integrated_gradients:IntegratedGradients",
         needs=_GRADIENTS,
-        gives="heatmap",
         example={"steps": 8},
         paper="Sundararajan, Taly and Yan 2017, Axiomatic Attribution for Deep Networks",
     )
@@ -73,7 +54,6 @@ def _by_gradients() -> Iterable[ExplainerDescriptor]:
         params=SaliencyParams,
         factory="sidelight_captum.saliency:Saliency",
         needs=_GRADIENTS,
-        gives="heatmap",
         paper="Simonyan, Vedaldi and Zisserman 2013; SmoothGrad: Smilkov et al. 2017; VarGrad: Adebayo et al. 2018",
     )
     yield HeatmapDescriptor(
@@ -82,7 +62,6 @@ def _by_gradients() -> Iterable[ExplainerDescriptor]:
         params=GuidedBackpropParams,
         factory="sidelight_captum.guided_backprop:GuidedBackprop",
         needs=_LAYERS,
-        gives="heatmap",
         paper="Springenberg et al. 2014, Striving for Simplicity",
     )
 
@@ -96,7 +75,6 @@ def _by_layers() -> Iterable[ExplainerDescriptor]:
         params=GradCamParams,
         factory="sidelight_captum.grad_cam:GradCam",
         needs=_LAYERS,
-        gives="heatmap",
         paper="Selvaraju et al. 2017, Grad-CAM",
     )
     yield HeatmapDescriptor(
@@ -105,7 +83,6 @@ def _by_layers() -> Iterable[ExplainerDescriptor]:
         params=GuidedGradCamParams,
         factory="sidelight_captum.guided_grad_cam:GuidedGradCam",
         needs=_LAYERS,
-        gives="heatmap",
         paper="Selvaraju et al. 2017, Grad-CAM, section 3.2",
     )
     yield HeatmapDescriptor(
@@ -114,7 +91,6 @@ def _by_layers() -> Iterable[ExplainerDescriptor]:
         params=LrpParams,
         factory="sidelight_captum.lrp:Lrp",
         needs=_LAYERS,
-        gives="heatmap",
         paper="Bach et al. 2015, On Pixel-Wise Explanations by Layer-Wise Relevance Propagation",
     )
 
@@ -128,7 +104,6 @@ def _by_hiding() -> Iterable[ExplainerDescriptor]:
         params=OcclusionParams,
         factory="sidelight_captum.occlusion:Occlusion",
         needs=(Need("classifier"),),
-        gives="heatmap",
         example={"window": 4, "stride": 4},
         paper="Zeiler and Fergus 2014, Visualizing and Understanding Convolutional Networks",
     )
@@ -138,7 +113,6 @@ def _by_hiding() -> Iterable[ExplainerDescriptor]:
         params=LimeParams,
         factory="sidelight_captum.lime:Lime",
         needs=(Need("classifier"),),
-        gives="heatmap",
         example={"samples": 200, "batch": 32},
         paper="Ribeiro, Singh and Guestrin 2016, Why Should I Trust You?",
     )

@@ -5,15 +5,11 @@ from __future__ import annotations
 from typing import Any, Literal
 
 from sidelight_specs import param, params
-from sidelight_toolkit.options import LayerParams, Target, target_option
+from sidelight_toolkit.options import LayerParams, Target, batch_option, target_option
 
 Baseline = Literal["black", "grey", "white", "mean", "blur"]
 Channels = Literal["sum", "max"]
 Noise = Literal["none", "smoothgrad", "smoothgrad_sq", "vargrad"]
-
-
-def _batch(what: str, default: int = 4) -> Any:
-    return param(default, f"{what} in one pass; bounds the memory.", unit="images", minimum=1, maximum=4096)
 
 
 def _channels(default: Channels) -> Any:
@@ -45,7 +41,7 @@ class IntegratedGradientsParams:
         minimum=0.0,
         maximum=512.0,
     )
-    batch: int = _batch("Points on one image's path")
+    batch: int = batch_option("Points on one image's path")
 
 
 @params
@@ -64,7 +60,7 @@ class SaliencyParams:
         0.15, "Standard deviation of the Gaussian noise, the image's range being 1.", minimum=0.0, maximum=1.0
     )
     channels: Channels = _channels("max")
-    batch: int = _batch("Images")
+    batch: int = batch_option("Images")
 
 
 @params
@@ -73,7 +69,7 @@ class GuidedBackpropParams:
 
     target: Target = target_option()
     channels: Channels = _channels("max")
-    batch: int = _batch("Images")
+    batch: int = batch_option("Images")
 
 
 @params
@@ -81,7 +77,7 @@ class GradCamParams(LayerParams):
     """Options of `grad-cam`."""
 
     relu: bool = param(True, "Keep only evidence for the class, as the paper does; false for a signed map.")
-    batch: int = _batch("Images")
+    batch: int = batch_option("Images")
 
 
 @params
@@ -89,7 +85,7 @@ class GuidedGradCamParams(LayerParams):
     """Options of `guided-grad-cam`."""
 
     channels: Channels = _channels("max")
-    batch: int = _batch("Images")
+    batch: int = batch_option("Images")
 
 
 @params
@@ -108,7 +104,7 @@ class OcclusionParams:
         None, "Distance from one square to the next; default: half the window.", unit="pixels", minimum=1, maximum=4096
     )
     baseline: Baseline = _baseline("grey", "Cover of the square")
-    batch: int = _batch("Covered copies of one image")
+    batch: int = batch_option("Covered copies of one image")
 
 
 @params
@@ -138,7 +134,7 @@ class LimeParams:
     )
     alpha: float = param(1.0, "Penalty of the ridge regression (alpha).", minimum=1e-6, maximum=1e6)
     baseline: Baseline = _baseline("mean", "Cover of a hidden cell")
-    batch: int = _batch("Copies of one image")
+    batch: int = batch_option("Copies of one image")
 
 
 @params
@@ -162,4 +158,4 @@ class LrpParams:
         maximum=10.0,
     )
     channels: Channels = _channels("sum")
-    batch: int = _batch("Images")
+    batch: int = batch_option("Images")

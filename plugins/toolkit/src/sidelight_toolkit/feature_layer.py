@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -13,7 +14,7 @@ from torch import Tensor, nn
 from sidelight_toolkit.layout import RESAMPLING, CoordinateTracker, Layout
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from sidelight_specs.roles import Classifier
 
@@ -32,6 +33,22 @@ class FeatureLayer:
     name: str
     module: nn.Module
     layout: Layout
+
+    @contextmanager
+    def through(self, function: Callable[[Tensor], Tensor]) -> Iterator[None]:
+        """Within the context the feature maps, as (N, C, h, w), go through `function`, and on in their own layout.
+
+        Class and register tokens pass it by. What follows gets a copy, so that it may work in place.
+        """
+
+        def hook(_module: nn.Module, _inputs: Any, output: Tensor) -> Tensor:
+            return self.layout.from_nchw(function(self.layout.to_nchw(output)), output)
+
+        handle = self.module.register_forward_hook(hook)
+        try:
+            yield
+        finally:
+            handle.remove()
 
 
 class LayerFinder:

@@ -84,6 +84,14 @@ class Layout:
         tokens = output.movedim(self.channel, 1).flatten(2)  # (N, C, T)
         return tokens[:, :, self.prefix : self.prefix + self.size].reshape(*tokens.shape[:2], *self.grid)
 
+    def from_nchw(self, maps: Tensor, output: Tensor) -> Tensor:
+        """An output with these (N, C, h, w) feature maps in the place of its own; always a copy."""
+        tokens = output.movedim(self.channel, 1)
+        before, after = (
+            tokens.flatten(2)[:, :, rows] for rows in (slice(self.prefix), slice(self.prefix + self.size, None))
+        )
+        return torch.cat([before, maps.flatten(2), after], 2).reshape(tokens.shape).movedim(1, self.channel)
+
 
 @frozen(eq=False, slots=False)
 class Coordinates:

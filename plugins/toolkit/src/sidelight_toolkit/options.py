@@ -1,11 +1,14 @@
-"""Options that several explainers share: the explained logit, the layer of the feature maps. Imports no torch."""
+"""What explainers by heatmaps share for their light modules: common options, and a descriptor. Imports no torch."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Literal
 
-from sidelight_specs import param, params
+from attrs import frozen
+from sidelight_specs import ExplainerDescriptor, param, params
 from sidelight_specs.facts import Mistake
+
+from sidelight_toolkit.windows import window_misfits
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -18,10 +21,12 @@ LayoutName = Literal["auto", "nchw", "nhwc", "tokens"]
 
 def target_option() -> Any:
     """The option `target`, a `Target`."""
-    return param(
-        "predicted",
-        "Explained logit: the predicted class's, the probe's, or `contrast`, their difference.",
-    )
+    return param("predicted", "Explained logit: the predicted class's, the probe's, or `contrast`, their difference.")
+
+
+def batch_option(what: str, default: int = 4) -> Any:
+    """The option `batch`, an int."""
+    return param(default, f"{what} in one pass; bounds the memory.", unit="images", minimum=1, maximum=4096)
 
 
 @params
@@ -41,6 +46,23 @@ class LayerParams:
     grid: tuple[int, ...] | None = param(
         None, "Height and width of the token grid; traced by default.", unit="tokens", minimum=1, maximum=65536
     )
+
+
+@frozen(kw_only=True)
+class HeatmapDescriptor(ExplainerDescriptor):
+    """Describes an explainer that gives heatmaps of one class or of the contrast of two."""
+
+    gives: str = "heatmap"
+
+    def misfits(self, params: object, given: Given) -> Iterator[Mistake]:
+        """A contrast of one value; windows and cells larger than the images."""
+        yield from contrast_misfits(params, given)
+        shape = given.explained.shape
+        yield from window_misfits(getattr(params, "window", None), getattr(params, "stride", None), shape)
+        cell = getattr(params, "cell", None)
+        if cell is not None and shape is not None and cell > min(shape[1:]):
+            message = f"{cell} pixels do not fit into images of {shape[1]}x{shape[2]}"
+            yield Mistake(message, f"set cell to {max(1, min(shape[1:]) // 8)}", "cell")
 
 
 def contrast_misfits(params: object, given: Given) -> Iterator[Mistake]:

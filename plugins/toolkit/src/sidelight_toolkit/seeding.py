@@ -1,10 +1,12 @@
-"""Random streams for torch that leave its global generator as it was."""
+"""Random streams that leave the global ones of torch, numpy and Python as they were."""
 
 from __future__ import annotations
 
+import random
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+import numpy as np
 import torch
 
 if TYPE_CHECKING:
@@ -20,11 +22,18 @@ def generator(run: Run, label: str, device: str = "cpu") -> torch.Generator:
 
 @contextmanager
 def seeded(run: Run, label: str) -> Iterator[None]:
-    """Within the context torch's global CPU generator follows `run.seed(label)`; afterwards it is as before.
+    """Within the context the global CPU streams follow `run.seed(label)`; afterwards they are as before.
 
-    For code that takes no generator: weight initialisation, dropout.
+    For code that takes no generator: weight initialisation, dropout, libraries that draw from numpy's or Python's.
     """
     devices = [run.device] if run.device.startswith("cuda") else []
+    python, numpy, seed = random.getstate(), np.random.get_state(), run.seed(label)
     with torch.random.fork_rng(devices=devices):
-        torch.manual_seed(run.seed(label))
-        yield
+        torch.manual_seed(seed)
+        random.seed(seed)
+        np.random.seed(seed % 2**32)  # the largest seed that numpy takes
+        try:
+            yield
+        finally:
+            random.setstate(python)
+            np.random.set_state(numpy)

@@ -10,6 +10,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 import torch
+from sidelight_specs import UserError
 
 if TYPE_CHECKING:
     from types import ModuleType
@@ -33,6 +34,22 @@ def import_torchvision() -> ModuleType:
     forget("torchvision")
     declare()
     return import_module("torchvision")
+
+
+def import_with_torchvision(package: str) -> ModuleType:
+    """A package that imports torchvision.
+
+    Raises:
+        UserError: the package, or the torchvision below it, cannot be imported.
+    """
+    try:
+        import_torchvision()
+        return import_module(package)
+    except (ImportError, OSError, RuntimeError) as error:
+        raise UserError(
+            f"{package} cannot be imported: {str(error).splitlines()[0]}",
+            "install it with what it requires, torchvision in the build for this torch, from where torch came from",
+        ) from error
 
 
 def declare() -> None:

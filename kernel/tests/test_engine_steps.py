@@ -41,6 +41,25 @@ def test_an_explainer_gets_shards_and_gives_one_explanation(toys):
     assert whole.results.explanations["bright"].digest() == in_shards.results.explanations["bright"].digest()
 
 
+def test_of_lazy_images_those_alone_are_read_that_are_explained(toys):
+    recipe = toys.small(data={"use": "toy/squares", "with": {"lazy": True, "broken": 3}})
+    chosen = toys.run(recipe, set=["explain.indices=[5, 0]"]).results.split
+    before_training = toys.calls[: toys.calls.index("split train")]
+    assert [call for call in before_training if call.startswith("read")] == ["read 5", "read 0"]
+    assert chosen.ids == ("test/5", "test/0")
+    assert isinstance(chosen.images, np.ndarray)
+
+
+def test_the_next_image_is_explained_in_the_place_of_a_broken_one(toys):
+    recipe = toys.small(data={"use": "toy/squares", "with": {"lazy": True, "broken": 3}})
+    run = toys.run(recipe, set=["explain.count=4"])
+    assert run.results.split.ids == ("test/0", "test/1", "test/2", "test/4")
+    assert toys.calls.count("left out") == 2  # in the test and in the training split
+    few = toys.run(recipe, set=["explain.count=9"])
+    assert len(few.results.split) == 8
+    assert any("9 images were asked for, and there are only 8" in text for text in few.manifest["warnings"])
+
+
 @pytest.mark.training
 def test_the_second_run_makes_nothing(toys):
     first = toys.run()

@@ -20,10 +20,8 @@ def a_split(labels=(0, 1, 2, 0, 1)):
     return Split(images=np.zeros((5, 1, 2, 2), np.float32), labels=labels, class_names=NAMES)
 
 
-def chosen(warnings=None, split=None, **explain):
-    said = [] if warnings is None else warnings
-    chosen = {"split": "test", "count": 8, "indices": (), "labels": (), **explain}
-    return choose_images(split or a_split(), **chosen, warn=said.append).tolist()
+def chosen(split=None, **explain):
+    return choose_images(split or a_split(), **{"split": "test", "indices": (), "labels": (), **explain}).tolist()
 
 
 def asked(warnings=None, task="multiclass", logits=LOGITS, names=NAMES, labels=None, **explain):
@@ -35,22 +33,16 @@ def asked(warnings=None, task="multiclass", logits=LOGITS, names=NAMES, labels=N
 
 
 def test_images_are_taken_from_the_start():
-    assert chosen(count=2) == [0, 1]
-    assert chosen(count=None) == [0, 1, 2, 3, 4]
+    assert chosen() == [0, 1, 2, 3, 4]
 
 
-def test_indices_keep_their_order_and_are_not_cut_by_count():
-    assert chosen(indices=(4, 0, 4), count=1) == [4, 0, 4]
+def test_indices_keep_their_order():
+    assert chosen(indices=(4, 0, 4)) == [4, 0, 4]
 
 
 def test_labels_by_name_and_by_index():
-    assert chosen(labels=("dog", 0), count=None) == [0, 1, 3, 4]
-    assert chosen(labels=("7",), count=None) == [2]
-
-
-def test_fewer_images_than_asked_for_is_said(warnings):
-    assert chosen(warnings, labels=("cat",), count=3) == [0, 3]
-    assert "only 2" in warnings[0]
+    assert chosen(labels=("dog", 0)) == [0, 1, 3, 4]
+    assert chosen(labels=("7",)) == [2]
 
 
 @pytest.mark.parametrize(

@@ -132,7 +132,7 @@ def test_a_folder_is_read_with_one_depth_and_says_which(tmp_path):
     tiff(tmp_path / "dark.tif", ramp(12) // 8, 16)
     Image.fromarray(ramp(8, np.uint8)).save(tmp_path / "usual.png")
     run = ToyRun()
-    split = Folder(FolderParams(path=str(tmp_path), size=8, mode="grey"), run=run).split("all")
+    split = Folder(FolderParams(path=str(tmp_path), size=8, mode="grey"), run=run).split("all").read()
     brightest = dict(zip(split.ids, split.images.max((1, 2, 3)), strict=True))
     assert brightest["bright.tif"] == brightest["usual.png"] == 1
     assert brightest["dark.tif"] == pytest.approx(1 / 8, abs=0.01)
@@ -141,5 +141,5 @@ def test_a_folder_is_read_with_one_depth_and_says_which(tmp_path):
     assert "bit_depth" in warning
     assert "usual" not in warning
     quiet = ToyRun()
-    Folder(FolderParams(path=str(tmp_path), size=8, mode="grey", bit_depth=12), run=quiet).split("all")
+    Folder(FolderParams(path=str(tmp_path), size=8, mode="grey", bit_depth=12), run=quiet).split("all").read()
     assert quiet.warnings == []

@@ -110,7 +110,7 @@ def test_a_broken_image_is_left_out_and_named(animals):
     (animals / "cat/00.png").write_text("this is text")
     (animals / "dog/00.png").write_bytes(b"")
     run = ToyRun()
-    split = folder(animals, run).split("all")
+    split = folder(animals, run).split("all").read()
     assert len(split) == 38
     (text,) = run.warnings
     assert "cat/00.png cannot be read as an image" in text
@@ -121,14 +121,14 @@ def test_many_broken_images_are_counted(animals):
     for path in (animals / "cat").iterdir():
         path.write_bytes(b"")
     run = ToyRun()
-    assert folder(animals, run).split("all").class_names == ("cat", "dog")
+    assert folder(animals, run).split("all").read().class_names == ("cat", "dog")
     assert run.warnings[0].endswith("; and 20 more")
 
 
 def test_a_broken_image_can_end_the_run(animals):
     (animals / "cat/00.png").write_text("this is text")
     with pytest.raises(UserError, match=r"cat/00\.png cannot be read") as caught:
-        folder(animals, on_error="refuse").split("all")
+        folder(animals, on_error="refuse").split("all").read()
     assert "on_error" in caught.value.fix
 
 
@@ -156,8 +156,8 @@ def test_mistakes_are_named_with_a_fix(tmp_path, make, message):
 
 def test_only_broken_images_are_a_mistake(tmp_path):
     (tmp_path / "a.png").write_text("x")
-    with pytest.raises(UserError, match=r"no image could be read; a\.png cannot"):
-        folder(tmp_path).split("all")
+    with pytest.raises(UserError, match=r"no image could be read; .*a\.png cannot"):
+        folder(tmp_path).split("all").read()
 
 
 def test_a_folder_that_may_not_be_read_is_named(tmp_path, monkeypatch):
@@ -188,7 +188,7 @@ def test_an_image_that_vanishes_is_left_out(animals):
     assert data.splits
     (animals / "cat/00.png").unlink()
     assert data.fingerprint() != folder(animals).fingerprint()
-    assert len(data.split("all")) == 39
+    assert len(data.split("all").read()) == 39
     assert "cat/00.png is no file" in run.warnings[0]
 
 
@@ -210,7 +210,7 @@ def test_names_of_any_bytes_work(tmp_path):
     Path(os.fsdecode(odd)).write_bytes((tmp_path / "kätzchen/bild 1.png").read_bytes())
     (tmp_path / "kätzchen" / os.fsdecode(b"\xfe.txt")).write_text("x")
     run = ToyRun()
-    split = folder(tmp_path, run).split("all")
+    split = folder(tmp_path, run).split("all").read()
     assert len(split) == 2
     for text in (*split.ids, *split.class_names, *run.warnings):
         text.encode()
@@ -219,7 +219,7 @@ def test_names_of_any_bytes_work(tmp_path):
 
 def test_reading_can_be_cancelled(animals):
     with pytest.raises(Cancelled):
-        folder(animals, ToyRun(cancel_after=5)).split("all")
+        folder(animals, ToyRun(cancel_after=5)).split("all").read()
 
 
 def test_grey_mode_and_crop_reach_the_pixels(tmp_path):
@@ -227,9 +227,9 @@ def test_grey_mode_and_crop_reach_the_pixels(tmp_path):
     wide.paste((255, 255, 255), (10, 0, 20, 10))
     (tmp_path / "a").mkdir()
     wide.save(tmp_path / "a/1.png")
-    assert (folder(tmp_path, mode="grey").split("all").images == 1).all()
-    assert folder(tmp_path, crop="whole").split("all").images.mean() == pytest.approx(1 / 3, abs=0.02)
-    assert folder(tmp_path, mode="grey").split("all").images.shape == (1, 1, 8, 8)
+    assert (folder(tmp_path, mode="grey").split("all").read().images == 1).all()
+    assert folder(tmp_path, crop="whole").split("all").read().images.mean() == pytest.approx(1 / 3, abs=0.02)
+    assert folder(tmp_path, mode="grey").split("all").read().images.shape == (1, 1, 8, 8)
 
 
 NAMES = st.text(st.characters(codec="utf-8", exclude_characters="/\0"), min_size=1, max_size=8).filter(

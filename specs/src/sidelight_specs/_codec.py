@@ -24,6 +24,10 @@ def encode(instance: Any) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
 def _encode(value: Any, path: str, arrays: dict[str, np.ndarray]) -> Any:
     import numpy as np
 
+    from sidelight_specs.lazy import LazyImages
+
+    if isinstance(value, LazyImages):
+        value = value[:]
     if isinstance(value, np.ndarray):
         if value.dtype.hasobject:
             raise TypeError(f"{path}: arrays of Python objects cannot be saved")

@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 
     import numpy as np
 
+    from sidelight_specs.lazy import LazyImages
+
 Numbers = Literal["float", "int", "bool", "label", "any"]
 
 _KINDS: dict[Numbers, str] = {"float": "f", "int": "iu", "bool": "b", "label": "iuf", "any": "fiubUS"}
@@ -54,19 +56,19 @@ ANY = Form()
 ANY_ROWS = Form(axes=("N", _ELLIPSIS))
 
 
-def check_array(path: str, array: np.ndarray, form: Form, sizes: dict[str, int]) -> None:
+def check_array(path: str, array: np.ndarray | LazyImages, form: Form, sizes: dict[str, int]) -> None:
     """Raise a `SidelightError` that names `path` where `array` has not the form.
 
     Args:
         path: the field: `"values"`, `"constraints.third"`.
-        array: what it holds.
+        array: what it holds; lazy images check their values when they are read.
         form: what it should be.
         sizes: the sizes of named axes that are known so far; new ones are added.
     """
     if array.dtype.kind not in _KINDS[form.numbers]:
         raise SidelightError(f"{path} holds {array.dtype}, not {_WORDS[form.numbers]}")
     _check_shape(path, array.shape, form.axes, sizes)
-    if array.size and array.dtype.kind in "fiu":
+    if array.size and array.dtype.kind in "fiu" and not hasattr(array, "pick"):
         _check_values(path, array, form)
 
 
@@ -127,7 +129,9 @@ def check_leaf(path: str, value: Any, form: Form, sizes: dict[str, int]) -> None
     """Raise a `SidelightError` that names `path` unless `value` is None, plain, or an array of the form."""
     import numpy as np
 
-    if isinstance(value, np.ndarray):
+    from sidelight_specs.lazy import LazyImages
+
+    if isinstance(value, np.ndarray | LazyImages):
         check_array(path, value, form, sizes)
     elif value is None:
         if form.required:

@@ -269,7 +269,8 @@ def _pick(value: Any, rows: list[int]) -> Any:
     if value is None:
         return None
     if isinstance(value, tuple):
-        return tuple(value[row] for row in rows)
+        return tuple(value[row] for row in rows) if value else ()  # an empty one is absent
     if isinstance(value, dict):
         return {key: _pick(item, rows) for key, item in value.items()}
-    return value[rows]
+    pick = getattr(value, "pick", None)  # of `LazyImages`, which stay unread
+    return pick(rows) if pick is not None else value[rows]

@@ -25,24 +25,14 @@ def check_split(name: str, known: Sequence[str]) -> None:
         raise _error(mistake)
 
 
-def choose_images(
-    images: Split,
-    *,
-    split: str,
-    count: int | None,
-    indices: Sequence[int],
-    labels: Sequence[str | int],
-    warn: Callable[[str], None],
-) -> np.ndarray:
-    """Rows of a split that are explained, (M,) int64.
+def choose_images(images: Split, *, split: str, indices: Sequence[int], labels: Sequence[str | int]) -> np.ndarray:
+    """Rows of a split that may be explained, (M,) int64.
 
     Args:
-        images: all images of the split.
+        images: the split; its images need not be read.
         split: its name.
-        count: how many images, from the start; None for all.
-        indices: exactly these rows, whatever `count` says; empty for none in particular.
+        indices: exactly these rows; empty for none in particular.
         labels: only images of these classes; empty for all.
-        warn: told when there are fewer images than asked for.
 
     Raises:
         UserError: an index out of range, an unknown class, labels where there are none, or no image left.
@@ -51,10 +41,7 @@ def choose_images(
         raise UserError("explain: `indices` and `labels` exclude each other", "remove one of the two")
     if indices:
         return _by_index(len(images), indices)
-    rows = labelled(images.labels, images.class_names, labels, split, len(images))
-    if count is not None and len(rows) < count:
-        warn(f"explain.count: {count} images were asked for, and there are only {len(rows)}")
-    return rows[:count]
+    return labelled(images.labels, images.class_names, labels, split, len(images))
 
 
 def labelled(

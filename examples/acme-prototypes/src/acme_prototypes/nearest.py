@@ -40,7 +40,7 @@ class Nearest(Explainer):
     def explain(self, images, targets):
         import torch
 
-        train = self.data.split("train")
+        train = self.data.split("train").read()
         batches = torch.as_tensor(train.images).split(100)
         with torch.no_grad():
             logits = [self.classifier.class_logits(x.to(images)) for x in self.run.progress(batches, "training images")]

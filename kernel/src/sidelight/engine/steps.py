@@ -79,7 +79,14 @@ class Steps:
 
         def make() -> Split:
             split = self._split(component)
-            return split.take(choose_images(split, warn=session.warn, **wanted).tolist())
+            rows = choose_images(split, split=wanted["split"], indices=wanted["indices"], labels=wanted["labels"])
+            count = None if wanted["indices"] else wanted["count"]
+            with session.inside(component, "read"):
+                chosen = split.read(rows.tolist(), count)  # of lazy images no others are read
+            check_valid(chosen, component, kind=Split.kind)
+            if count is not None and len(chosen) < count:
+                session.warn(f"explain.count: {count} images were asked for, and there are only {len(chosen)}")
+            return chosen
 
         self.images = session.keep(Step("read", component), wanted, make)
 
@@ -119,12 +126,12 @@ class Steps:
         session = self.session
         classifier = session.get(component)
         with session.inside(session.resolved.data, "read"):
-            shard = split.take(rows)  # (n, C, H, W) images
+            kept, shard = split.read_rows(rows)  # (n, C, H, W) images
         with session.inside(component, "choose"):
             if classifier.task == "regression":
                 raise UserError("a regression predicts no class to choose images by", "set choose: first")
             answers = _answers(classifier, as_images(shard.images, session.device))
-            result = SplitPredictions.of(answers.logits, shard, np.asarray(rows), answers.class_names)
+            result = SplitPredictions.of(answers.logits, shard, np.asarray(kept), answers.class_names)
         check_valid(result, component, kind=SplitPredictions.kind)
         return result
 

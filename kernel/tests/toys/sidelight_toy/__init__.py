@@ -25,6 +25,8 @@ class SquaresParams:
 
     size: int = param(4, "Side of an image.", unit="pixels", minimum=2, maximum=64)
     file: str = param("", "A file whose content counts as part of the data.")
+    lazy: bool = param(False, "Read images when they are indexed.")
+    broken: int = param(-1, "Image that cannot be read.", minimum=-1, maximum=30)
 
 
 @params

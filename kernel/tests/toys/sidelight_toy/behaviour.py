@@ -25,7 +25,7 @@ class Mean(Classifier, Trainable):
         return {"multiclass": ("a", "b", "c"), "binary": ("no", "yes"), "regression": ("value",)}[self.params.task]
 
     def fit(self, data):
-        split = data.split("train")
+        split = data.split("train").read()
         weights = self.run.rng("weights").normal(size=(3, split.images[0].size)).astype(np.float32) * 0.01
         losses = []
         for step in self.run.progress(range(self.params.steps), "training"):

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 
 import numpy as np
+from sidelight_specs.lazy import BrokenImageError, LazyImages
 from sidelight_specs.results import Split
 from sidelight_specs.roles import Data
 
@@ -29,4 +31,13 @@ class Squares(Data):
         images = np.full((count, 1, size, size), 0.1, np.float32)
         images[np.arange(count), 0, labels % size, labels % size] = 0.9
         ids = tuple(f"{name}/{index}" for index in range(count))
+        if self.params.lazy:
+            read = partial(self.read, images)
+            images = LazyImages(images.shape, read, left_out=lambda _: called("left out"))
         return Split(images=images, labels=labels, class_names=("a", "b", "c"), ids=ids)
+
+    def read(self, images, row):
+        called(f"read {row}")
+        if row == self.params.broken:
+            raise BrokenImageError(f"image {row} is broken", "mend it")
+        return images[row]

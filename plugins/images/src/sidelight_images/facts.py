@@ -237,7 +237,7 @@ def folder_facts(params: FolderParams) -> DataFacts:
     return DataFacts(
         shape=shape,
         splits={name: min(count, params.limit) for name, count in counts.items()},
-        classes=tuple(name.encode("utf-8", "surrogateescape").decode("utf-8", "replace") for name in listing.classes),
+        classes=tuple(map(printable, listing.classes)),
         factors=(),
         masks=dict.fromkeys(counts, ()),
         fingerprint=folder_fingerprint(listing),
@@ -270,6 +270,16 @@ def folder_fingerprint(listing: Listing) -> str:
             facts = "gone"
         hasher.update(os.fsencode(f"{entry.relative}\0{facts}\0"))
     return hasher.hexdigest()
+
+
+def image_size(params: FolderParams) -> tuple[int, int] | None:
+    """Height and width; None where the options do not say it."""
+    return None if params.size is None else (params.size, params.size)
+
+
+def printable(text: str) -> str:
+    """The text without the stray bytes that a file name may hold."""
+    return text.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
 
 
 def _mistakes_of(check: Callable[[], object], option: str = "") -> Iterator[Mistake]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -11,7 +12,7 @@ from PIL import Image, ImageOps
 from sidelight_images.depth import Depth, eight_bit
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
     from sidelight_images.params import Crop, Mode
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 FORMATS = ("PNG", "JPEG", "WEBP", "BMP", "GIF", "TIFF", "PPM")
 """Formats that are tried. Others stay out on purpose: Pillow reads EPS, for one, by starting Ghostscript on it."""
 IMAGENET_SHARE = 224 / 256  # central square of the usual evaluation: resize to 256, crop 224
+BYTE = 8  # bits of a value in most files
 
 
 class UnreadableImageError(Exception):
@@ -27,7 +29,7 @@ class UnreadableImageError(Exception):
 
 def read_pixels(
     path: Path,
-    size: int,
+    size: int | tuple[int, int],
     crop: Crop,
     share: float,
     mode: Mode,
@@ -38,19 +40,45 @@ def read_pixels(
 
     Args:
         path: the file; of an animation the first picture counts.
-        size: height and width of the result.
-        crop: `"center"` takes the central square first, `"whole"` squashes the picture.
-        share: side of the central square as a share of the short side.
+        size: height and width of the result, or one number for both.
+        crop: `"center"` cuts a central part of the result's proportions out first, `"whole"` squashes the picture.
+        share: size of the central part, as a share of the largest that there is: of the short side for a square.
         mode: `"rgb"` or `"grey"`.
         bits: that values of deep images use; 0 for what the file states.
         guessed: called with the number of bits where the file does not state it.
 
     Returns:
-        (C, size, size) uint8, C = 3 or 1.
+        (C, H, W) uint8, C = 3 or 1.
 
     Raises:
         UnreadableImageError: no such image, damaged, or too large to unpack safely (Pillow's limit on pixels).
     """
+    with _opened(path) as image:
+        depth = Depth.of(image)
+        image.load()
+        upright = eight_bit(ImageOps.exif_transpose(image), depth, bits, guessed)
+        flat = opaque(upright).convert("RGB" if mode == "rgb" else "L")
+        pixels = np.asarray(resized(flat, size, crop, share))
+    return np.ascontiguousarray(pixels.transpose(2, 0, 1)) if mode == "rgb" else pixels[np.newaxis]
+
+
+def unstated_bits(path: Path) -> int:
+    """Bits that the values of a deep picture use by its largest value, where no tag states them; 0 for all others.
+
+    Of most files the header alone is read.
+    """
+    guesses: list[int] = []
+    with suppress(UnreadableImageError), _opened(path) as image:
+        depth = Depth.of(image)
+        if depth.container > BYTE and not depth.stated and image.mode.startswith("I"):
+            image.load()
+            eight_bit(image, depth, 0, guesses.append)
+    return guesses[0] if guesses else 0
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[Image.Image]:
+    """An image file, not yet decoded; whatever fails within is an `UnreadableImageError`."""
     if not path.is_file():
         raise UnreadableImageError("is no file (a link that leads nowhere, a pipe)")
     try:
@@ -58,18 +86,13 @@ def read_pixels(
             warnings.simplefilter("ignore")  # of damaged EXIF and the like; a bomb is an error
             warnings.simplefilter("error", Image.DecompressionBombWarning)
             with Image.open(path, formats=FORMATS) as image:
-                depth = Depth.of(image)
-                image.load()
-                upright = eight_bit(ImageOps.exif_transpose(image), depth, bits, guessed)
-                flat = opaque(upright).convert("RGB" if mode == "rgb" else "L")
+                yield image
     except (Image.DecompressionBombWarning, Image.DecompressionBombError) as error:
         raise UnreadableImageError(f"has too many pixels to be unpacked safely ({error})") from error
     except MemoryError as error:
         raise UnreadableImageError("needs more memory than there is") from error
     except Exception as error:  # decoders of damaged files raise nearly everything
         raise UnreadableImageError(f"cannot be read as an image ({error})") from error
-    pixels = np.asarray(squared(flat, size, crop, share))
-    return np.ascontiguousarray(pixels.transpose(2, 0, 1)) if mode == "rgb" else pixels[np.newaxis]
 
 
 def opaque(image: Image.Image) -> Image.Image:
@@ -80,11 +103,12 @@ def opaque(image: Image.Image) -> Image.Image:
     return Image.alpha_composite(Image.new("RGBA", layer.size, "white"), layer)
 
 
-def squared(image: Image.Image, size: int, crop: Crop, share: float) -> Image.Image:
-    """The picture, or its central square, at size x size."""
+def resized(image: Image.Image, size: int | tuple[int, int], crop: Crop, share: float) -> Image.Image:
+    """The picture, or a central part of the proportions of `size`, at (height, width) `size`."""
+    height, width = (size, size) if isinstance(size, int) else size
     if crop == "center":
-        width, height = image.size
-        side = max(1, int(share * min(width, height)))
-        left, top = (width - side + 1) // 2, (height - side + 1) // 2
-        image = image.crop((left, top, left + side, top + side))
-    return image.resize((size, size), Image.Resampling.BICUBIC)
+        across = max(1, int(share * min(image.width, image.height * width / height)))
+        down = max(1, int(share * min(image.height, image.width * height / width)))
+        left, top = (image.width - across + 1) // 2, (image.height - down + 1) // 2
+        image = image.crop((left, top, left + across, top + down))
+    return image.resize((width, height), Image.Resampling.BICUBIC)

@@ -28,6 +28,7 @@ def masks_of(data: Data | None, split: str, images: np.ndarray) -> dict[str, np.
     known = data.split(split)
     if not known.masks or known.images.shape[1:] != images.shape[1:]:
         return {}
+    known = known.read()
     rows = rows_of(known, images)
     return {} if -1 in rows else {name: masks[rows] for name, masks in known.masks.items()}
 

@@ -51,7 +51,7 @@ class Trained(StyleGan2, Trainable):
 
     def fit(self, data: Data) -> None:
         """Train for `steps` minibatches in `checkpoints` parts, each of which is kept."""
-        split = data.split("train")
+        split = data.split("train").read()
         architecture = self._architecture(split)
         state = trained_in_parts(
             self._run,

@@ -103,7 +103,7 @@ class AttributePool:
 
     @cached_property
     def _latents(self) -> Tensor:
-        images = self._data.split("train").images[: self._params.pool]
+        images = self._data.split("train").read(count=self._params.pool).images
         inversion = self._inverter.invert(to_tensor(images, self.models.run))
         return to_tensor(inversion.latents, self.models.run)
 

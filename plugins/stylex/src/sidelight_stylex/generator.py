@@ -78,7 +78,7 @@ class StylEx(StyleSpace, Trainable):
 
     def fit(self, data: Data) -> None:
         """Train for `steps` minibatches in `checkpoints` parts, each of which is kept."""
-        split = data.split("train")
+        split = data.split("train").read()
         training_data = self._training_data(torch.from_numpy(split.images))
         architecture = self._architecture(training_data)
         state = trained_in_parts(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 import attrs
 import numpy as np
@@ -10,6 +10,10 @@ import numpy as np
 from sidelight_specs.artifacts import Artifact, per_image
 from sidelight_specs.blocks import Block, Overlay, Picture, Table
 from sidelight_specs.errors import SidelightError
+from sidelight_specs.lazy import LazyImages
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
 
 
 @attrs.frozen(eq=False, kw_only=True)
@@ -17,7 +21,7 @@ class Split(Artifact):
     """Images with what is known about them.
 
     Args:
-        images: (N, C, H, W) float32 in [0, 1].
+        images: (N, C, H, W) float32 in [0, 1]: an array, or `LazyImages` that stand for one and are read when indexed.
         labels: (N,) int64 class indices into `class_names`, or float32 values for regression; None where unknown.
         class_names: the names of the classes, in index order; empty for regression.
         ids: N short names, for captions and for finding an image again.
@@ -36,6 +40,35 @@ class Split(Artifact):
 
     def __len__(self) -> int:
         return len(self.images)
+
+    def read(self, rows: Iterable[int] | None = None, count: int | None = None) -> Split:
+        """The split, or some rows of it, with its images in memory; lazy images that cannot be read are left out.
+
+        Args:
+            rows: in this order; all when None.
+            count: so many readable images are enough; all when None.
+
+        Raises:
+            UserError: none of the images can be read.
+        """
+        return self.read_rows(rows, count)[1]
+
+    def read_rows(self, rows: Iterable[int] | None = None, count: int | None = None) -> tuple[list[int], Split]:
+        """As `read`, with the rows that could be read."""
+        if isinstance(self.images, LazyImages):
+            kept, images = self.images.read(rows, count)
+            return kept, attrs.evolve(self.take(kept), images=images)
+        kept = list(range(len(self)) if rows is None else rows)[:count]
+        return kept, self if rows is None and len(kept) == len(self) else self.take(kept)
+
+    def batches(self, size: int) -> Iterator[Split]:
+        """The split in parts of at most `size` images, in memory one at a time; lazy images are read as by `read`."""
+        if isinstance(self.images, LazyImages):
+            for kept, images in self.images.batches(size):
+                yield attrs.evolve(self.take(kept), images=images)
+        else:
+            for start in range(0, len(self), size):
+                yield self.take(range(start, min(start + size, len(self))))
 
     def validate(self, images: tuple[int, ...] | None = None, classes: int | None = None) -> None:
         """Beside the forms: integer labels are indices into `class_names`."""

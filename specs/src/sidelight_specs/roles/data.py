@@ -27,6 +27,9 @@ class Data(ABC):
     def split(self, name: str) -> Split:
         """The images of one split, always in the same order.
 
+        Its images may be `LazyImages`, which are read when they are indexed, so that memory follows the images asked
+        for. Who needs all of them in memory asks `split.read()`, or `split.read(count=n)` for the first n.
+
         Raises:
             UserError: no such split, or files that cannot be found or read.
         """

@@ -151,8 +151,8 @@ class Case:
         return state
 
     def data(self) -> ToyData:
-        """The toy data to learn from."""
-        return ToyData(self.toys.shape, self.toys.task)
+        """The toy data to learn from, its images unread as those of a folder are."""
+        return ToyData(self.toys.shape, self.toys.task, lazy=True)
 
     def question(self, component: Any, needs: dict[str, Any] | None = None) -> Question:
         """Three toy images (more if the toys say so), or what else the component's role is asked about."""

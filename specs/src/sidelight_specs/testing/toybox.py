@@ -66,7 +66,7 @@ class Toys:
 def _data(toys: Toys, _: Need) -> Any:
     from sidelight_specs.testing.toys import ToyData
 
-    return ToyData(toys.shape, toys.task)
+    return ToyData(toys.shape, toys.task, lazy=True)
 
 
 def _classifier(toys: Toys, _: Need) -> Any:

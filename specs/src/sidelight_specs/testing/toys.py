@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
 
 from sidelight_specs.errors import SidelightError, UserError
+from sidelight_specs.lazy import LazyImages
 from sidelight_specs.results import Heatmap, Inversion, Split
 from sidelight_specs.roles import Classifier, Data, Explainer, Generator, Inverter, StyleLayer
 from sidelight_specs.testing import patterns
@@ -33,14 +34,15 @@ def class_names(task: Task) -> tuple[str, ...]:
 class ToyData(Data):
     """Images of all patterns at once, in which the pattern of the image's class is the strongest.
 
-    Splits `train` (48 images) and `test` (12). `factors` are the amplitudes; `masks` has the square of each class
-    and, as `cause`, the square of the image's own class. `render` leaves out the noise (0.005) that the splits have.
+    Splits `train` (48 images) and `test` (12), with `lazy` unread until they are indexed. `factors` are the
+    amplitudes; `masks` has the square of each class and, as `cause`, the square of the image's own class. `render`
+    leaves out the noise (0.005) that the splits have.
     """
 
     splits = ("train", "test")
 
-    def __init__(self, shape: Shape = SHAPE, task: Task = "multiclass") -> None:
-        self.shape, self.task = shape, task
+    def __init__(self, shape: Shape = SHAPE, task: Task = "multiclass", *, lazy: bool = False) -> None:
+        self.shape, self.task, self.lazy = shape, task, lazy
 
     def split(self, name: str) -> Split:
         """Always the same images for one name."""
@@ -50,8 +52,10 @@ class ToyData(Data):
         labels = np.arange(_COUNTS[name]) % max(2, len(class_names(self.task)))
         amplitudes = self._amplitudes(labels, rng)
         images = patterns.draw(amplitudes, self.shape) + rng.normal(0, 0.005, (len(labels), *self.shape))
+        images = images.clip(0, 1).astype(np.float32)
+        unread: Any = LazyImages(images.shape, images.__getitem__)
         return Split(
-            images=images.clip(0, 1).astype(np.float32),
+            images=unread if self.lazy else images,
             labels=amplitudes[:, 0] if self.task == "regression" else labels.astype(np.int64),
             class_names=() if self.task == "regression" else class_names(self.task),
             ids=tuple(f"{name}-{row}" for row in range(len(labels))),

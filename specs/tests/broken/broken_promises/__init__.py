@@ -185,6 +185,7 @@ BAD = (
     _bad("labels-are-within-class-names", DATA),
     _bad("facts-have-one-row-per-image", DATA),
     _bad("same-split-twice", DATA),
+    _bad("images-by-rows-equal-the-whole", DATA),
     _bad("unknown-split-is-refused", DATA),
     _bad("images-have-the-right-form", GENERATOR),
     _bad("same-latent-same-image", GENERATOR),

@@ -66,7 +66,7 @@ class GoodLearner(Classifier, Trainable):
         self.weight = torch.from_numpy(self.run.rng("weights").normal(0, 0.01, shape).astype(np.float32))
 
     def fit(self, data):
-        split = data.split("train")
+        split = data.split("train").read()
         self.names = split.class_names
         features, labels = torch.from_numpy(split.images).flatten(1) - 0.5, torch.from_numpy(split.labels)
         self.start((features.shape[1], len(self.names)))

@@ -108,7 +108,7 @@ class PredictionDifference(Explainer):
         """(M, C, H, W) on the CPU."""
         if "train" not in self._data.splits:
             raise UserError("pda samples from training images, and the data has no split train", "use other data")
-        train = torch.from_numpy(self._data.split("train").images)
+        train = torch.from_numpy(self._data.split("train").read().images)
         if train.shape[1:] != images.shape[1:]:
             raise UserError(
                 f"pda samples from training images, and these have the shape {tuple(train.shape[1:])} (channels, "

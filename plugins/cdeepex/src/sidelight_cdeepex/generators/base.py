@@ -16,7 +16,6 @@ from sidelight_specs import NotFittedError
 from sidelight_specs.results import Split, State
 from sidelight_specs.roles import Generator, Trainable
 from sidelight_toolkit.arrays import to_array, to_tensor
-from sidelight_toolkit.batching import slices
 from sidelight_toolkit.images import resize
 from sidelight_toolkit.modules import load_state_arrays, state_arrays
 from sidelight_toolkit.seeding import seeded
@@ -89,12 +88,12 @@ class LearnedGenerator(Generator, Trainable):
 
     def fit(self, data: Data) -> None:
         """Build the networks for the training images, and train them."""
-        given = data.split("train").images
-        shape = (given.shape[1], given.shape[2], given.shape[3])
+        split = data.split("train")
+        shape = (split.images.shape[1], split.images.shape[2], split.images.shape[3])
         size = working_size(shape, self._params.size)
         # some at a time: images at full size are many times larger
-        batches = slices(len(given), REDUCED)
-        images = torch.cat([resize(to_tensor(given[rows], self._run), size) for rows in batches])
+        batches = (to_tensor(batch.images, self._run) for batch in split.batches(REDUCED))
+        images = torch.cat([resize(batch, size) for batch in batches])
         networks = self._build(shape)
         self._curves = self.learn(networks, images)
         networks.eval().requires_grad_(False)

@@ -125,7 +125,7 @@ class TrainedClassifier(TorchClassifier, Trainable):
 
     def fit(self, data: Data) -> None:
         """Minimise the cross-entropy on the training split; the accuracy on every other split is emitted."""
-        split = data.split("train")
+        split = data.split("train").read()
         summary = DataSummary.of(split)
         with seeded(self._run, "weights"):
             network = self.build(summary).to(self._run.device)
@@ -135,7 +135,7 @@ class TrainedClassifier(TorchClassifier, Trainable):
         for name in data.splits:
             if name != "train":
                 emitted = "accuracy" if name == "test" else f"accuracy on {name}"
-                self._run.emit(emitted, accuracy(self, data.split(name), self._run, name))
+                self._run.emit(emitted, accuracy(self, data.split(name).read(), self._run, name))
 
     def state(self) -> State:
         """Weights, data summary, and the loss at every step."""

@@ -220,7 +220,7 @@ class DiscreteConcepts(AttributeFinder, Trainable):
         self._run.emit("single flips", flip_measurements(effects, f"{len(held_out)} of split {split}"))
 
     def _images(self, split: Split) -> Tensor:
-        return torch.from_numpy(split.images[: self._params.images])
+        return torch.from_numpy(split.read(count=self._params.images).images)
 
     def _build(self, inputs: int) -> DiscreteVae:
         params = self._params

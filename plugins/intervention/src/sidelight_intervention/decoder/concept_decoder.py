@@ -67,7 +67,7 @@ class ConceptDecoder(Generator, Trainable):
 
     def fit(self, data: Data) -> None:
         """Minimise equation 6 on the training split, with the dvae as it is."""
-        images = torch.from_numpy(data.split("train").images[: self._params.images])
+        images = torch.from_numpy(data.split("train").read(count=self._params.images).images)
         shape = (images.shape[1], images.shape[2], images.shape[3])
         layer = self.dvae.read(images)  # phi, (N, S)
         codes = in_batches(lambda batch: self.dvae.encode(batch.to(self._run.device)).cpu(), layer, CHUNK)  # z, (N, n)

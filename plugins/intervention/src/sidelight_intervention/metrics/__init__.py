@@ -15,8 +15,7 @@ if TYPE_CHECKING:
 
 def measured_split(data: Data, params: LayerFidelityParams | SharedInformationParams | ConceptFactorsParams) -> Split:
     """The images that a metric of a whole data set measures."""
-    split = data.split(params.split)
-    return split.take(range(min(len(split), params.images)))
+    return data.split(params.split).read(count=params.images)
 
 
 def select_factors(metric: str, wanted: tuple[str, ...], available: tuple[str, ...]) -> tuple[str, ...]:

@@ -70,7 +70,7 @@ class StyleEdits:
         Raises:
             UserError: the split holds explained images alone.
         """
-        images = self.data.split(split)
+        images = self.data.split(split).read(count=count + len(explained))  # enough, whichever of them are explained
         known = set(rows_of(images, to_array(explained)))
         rows = [row for row in range(len(images)) if row not in known][:count]
         if not rows:

@@ -71,7 +71,7 @@ class CausalProfile(Metric):
 
     def _compute(self) -> Measurements:
         """Effects, then flips, as one artifact."""
-        split = self._split().take(range(self._params.count))
+        split = self._split().read(count=self._params.count)
         classes = self._logits(split.images).argmax(axis=1)
         pairs = []
         for name, ends in self._run.progress(list(self._data.factor_ranges.items()), "changing factors"):

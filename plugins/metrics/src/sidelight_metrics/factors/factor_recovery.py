@@ -40,7 +40,7 @@ class FactorRecovery(Metric):
         expect_kind(explanation, Inversion)
         params = self._params
         reader = factor_regressor(self._data, self._run, params.images, params.steps, params.batch)
-        originals = to_tensor(self._data.split(params.split).images[: params.count], self._run)
+        originals = to_tensor(self._data.split(params.split).read(count=params.count).images, self._run)
         reconstructions = self._inverter.invert(originals).reconstructions
         before, after = reader.read(originals), reader.read(reconstructions)  # (n, F)
         items = []

@@ -81,7 +81,7 @@ class Xnn(Explainer, Trainable):
         )
 
     def _images(self, data: Data, split: str) -> torch.Tensor:
-        return torch.from_numpy(data.split(split).images[: self._params.images])
+        return torch.from_numpy(data.split(split).read(count=self._params.images).images)
 
     def _layer_and_logits(self, layer: str, images: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         return collect(self._classifier, layer, images, self._params.classifier_batch, self._run)

@@ -90,7 +90,7 @@ class AttributeSearch:
             return None
 
         def invert() -> State:
-            images = data.split("train").images[:count]
+            images = data.split("train").read(count=count).images
             latents = to_tensor(inverter.invert(to_tensor(images, self.models.run)).latents, self.models.run)
             return State(arrays={"styles": to_array(self.models.styles(latents))})
 

@@ -29,7 +29,7 @@ def splits_are_splits(case: Case) -> None:
 def images_are_float32_in_range(case: Case) -> None:
     """Images are float32 of shape (N, C, H, W) within [0, 1]."""
     for name, split in case.observed.answer.items():
-        images = split.images
+        images = split.read().images
         assert images.dtype == np.float32, f"{name}: images are {images.dtype}"
         assert images.ndim == 4, f"{name}: images have shape {images.shape}"
         assert images.shape[1] in (1, 3), f"{name}: {images.shape[1]} channels; expected 1 or 3"
@@ -72,6 +72,18 @@ def same_split_twice(case: Case) -> None:
     for name in component.splits:
         text = difference(component.split(name), component.split(name))
         assert not text, f"{name} is another split the second time: {text}"
+
+
+@check("data")
+def images_by_rows_equal_the_whole(case: Case) -> None:
+    """Single images, slices and lists of rows are those of the whole split, whether they are lazy or not."""
+    for name, split in case.observed.answer.items():
+        whole, last = split.read().images, len(split) - 1
+        if len(whole) < len(split):  # lazy, and some of it cannot be read
+            continue
+        for rows in (last, 0, slice(0, 2), [last, 0], np.arange(len(split)) == last):
+            text = difference(split.images[rows], whole[rows])
+            assert not text, f"{name}: images[{rows}] are not those of the whole split{text}"
 
 
 @check("data")

@@ -20,10 +20,13 @@ Sidelight explains what an image classifier looks at.
 It reads a recipe, a YAML file that names data, a classifier and the explainers to compare, runs it
 once, keeps every result, and shows them on a page. Techniques are plugins: packages of their own.
 
-Try first, in a clone of Sidelight:
+Try first, with images and a model of your own, or in a clone of Sidelight:
+  sidelight explain photos/*.jpg --model model.pt2
   sidelight run recipes/quickstart.yaml
 
 Commands:
+  explain    explain what a model sees in some images
+               $ sidelight explain photos/*.jpg --model timm:resnet18 --with grad-cam
   run        run a recipe; results and a page land in a folder
                $ sidelight run recipes/quickstart.yaml --set explain.count=4
   serve      open a finished run as a live page on this machine
@@ -38,6 +41,8 @@ Commands:
                $ sidelight cache clear --older-than 30d
 
 Commands of sidelight-dev: describe, new, schema, verify
+
+Commands of sidelight-start: init
 
 Options:
   -h, --help   this page; `sidelight COMMAND --help` explains a command

@@ -144,8 +144,15 @@ def test_all_asks_about_each_other_class():
 def test_a_class_leaves_out_the_images_that_are_of_it_already(warnings):
     assert asked(warnings, target="dog") == ([0, 2], [0, 2], [1, 1])
     said = "explain.target: chosen images 1, 3 are predicted 'dog' already and are left out"
-    assert warnings == [f"{said}; target: predicted asks about all of them"]
+    assert warnings == [f"{said}; if_predicted: ask keeps them"]
     assert asked(target=1) == asked(target="dog")
+
+
+def test_a_class_may_be_asked_about_where_it_is_predicted(warnings):
+    rows, predicted, probe = asked(warnings, target="dog", if_predicted="ask")
+    assert (rows, probe) == ([0, 1, 2, 3], [1, 1, 1, 1])
+    assert predicted == [0, 1, 2, 1]
+    assert warnings == []
 
 
 def test_each_predicted_class_has_a_question_of_its_own(warnings):

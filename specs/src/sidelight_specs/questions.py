@@ -94,6 +94,7 @@ def pose_questions(
     class_names: Sequence[str],
     expected: np.ndarray,
     warn: Callable[[str], None],
+    if_predicted: str = "leave-out",
 ) -> tuple[np.ndarray, Targets]:
     """The questions: for each, the row of its image, the predicted class, and the class asked about.
 
@@ -106,6 +107,7 @@ def pose_questions(
         class_names: the classifier's.
         expected: (M,) true classes, -1 where unknown (`results.expected_classes`).
         warn: told which images were left out, because nothing is asked about the predicted class.
+        if_predicted: `ask` why a class is predicted that is asked about by name, or `leave-out` such images.
 
     Returns:
         rows (N,) int64, ascending, and the two sides of the N questions.
@@ -134,7 +136,7 @@ def pose_questions(
         probe = np.concatenate([np.delete(np.arange(classes), best) for best in predicted])
     else:
         index = _class_index(target, class_names, "target")
-        rows = _ask_about(index, predicted, class_names, warn)
+        rows = rows if if_predicted == "ask" else _ask_about(index, predicted, class_names, warn)
         probe = np.full(images, index)[rows]
     return rows, Targets(predicted=predicted[rows], probe=probe.astype(np.int64))
 
@@ -150,7 +152,7 @@ def _ask_about(target: int, predicted: np.ndarray, names: Sequence[str], warn: C
         left = ", ".join(map(str, np.flatnonzero(predicted == target)))
         warn(
             f"explain.target: chosen images {left} are predicted {name!r} already and are left out; "
-            "target: predicted asks about all of them"
+            "if_predicted: ask keeps them"
         )
     return rows
 

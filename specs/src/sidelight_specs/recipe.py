@@ -66,6 +66,9 @@ class Explain:
         minimum=0,
         maximum=1_000_000,
     )
+    if_predicted: Literal["leave-out", "ask"] = param(
+        "leave-out", "Images that are predicted as the class asked about: leave them out, or ask why it is predicted."
+    )
     targets: dict[str, str] = param(
         {},
         "Predicted class to the class asked about, by name, in place of `target`; images predicted as another class "

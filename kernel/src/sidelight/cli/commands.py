@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
     from sidelight.cli.host import KernelHost
     from sidelight.engine.api import Forecast
+    from sidelight.engine.results import Run
     from sidelight.recipe.model import Resolved, ResolvedComponent
     from sidelight.registry.load import State
 
@@ -51,6 +52,17 @@ def _positive(text: str) -> int:
     return number
 
 
+def _size(text: str) -> tuple[int, ...]:
+    sides = tuple(map(_positive, text.lower().split("x")))
+    if len(sides) > 2:
+        raise ValueError(text)
+    return sides * (3 - len(sides))
+
+
+def _numbers(text: str) -> list[float]:
+    return [float(number) for number in text.split(",")]
+
+
 _FLAG: dict[str, Any] = {"action": "store_true"}
 _MANY: dict[str, Any] = {"action": "append", "default": []}
 _ARGUMENTS: dict[str, tuple[str, dict[str, Any]]] = {
@@ -61,6 +73,19 @@ _ARGUMENTS: dict[str, tuple[str, dict[str, Any]]] = {
     "--device": ("auto, cpu, cuda, cuda:N or mps (default: auto)", {"default": "auto"}),
     "--threads": ("threads to compute with (default: OMP_NUM_THREADS, or 1)", {"metavar": "N", "type": _positive}),
     "--quiet": ("show no progress", _FLAG),
+    "images": ("files, globs or folders, explained in this order", {"metavar": "IMAGE", "nargs": "+"}),
+    "--model": ("a model file, or SOURCE:NAME such as timm:resnet18", {"metavar": "MODEL", "required": True}),
+    "--with": ("a method: grad-cam, igos++, ... (default: those that fit the model)", {"metavar": "METHOD", **_MANY}),
+    "--measure": ("a metric: insertion-deletion, ...", {"metavar": "METRIC", **_MANY}),
+    "--class": ("explain this class of every image", {"metavar": "NAME", "dest": "of"}),
+    "--probe": ("ask why not this class (default: the true one, or the second)", {"metavar": "NAME"}),
+    "--classes": ("text file with one class name a line", {"metavar": "FILE"}),
+    "--size": ("height and width of the model's input", {"metavar": "PIXELS", "type": _size}),
+    "--mean": ("of the model's normalisation: 0.485,0.456,0.406", {"metavar": "NUMBERS", "type": _numbers}),
+    "--std": ("likewise: 0.229,0.224,0.225", {"metavar": "NUMBERS", "type": _numbers}),
+    "--task": ("multiclass, binary or regression", {"choices": ("multiclass", "binary", "regression")}),
+    "--name": ("name of the run and its recipe (default: explain)", {"default": "explain"}),
+    "--save-recipe": ("also write the recipe that this stands for", {"metavar": "FILE"}),
     "run": ("the folder of a finished run", {"metavar": "RUN"}),
     "--use": ("the renderer that serves (default: the recipe's, or the only one)", {"metavar": "USE"}),
     "--host": ("the interface to listen on (default: 127.0.0.1, this machine alone)", {"default": "127.0.0.1"}),
@@ -97,15 +122,43 @@ def _values(source: Any, names: Iterable[str]) -> dict[str, Any]:
 
 
 @_command(
+    "explain what a model sees in some images",
+    "sidelight explain photos/*.jpg --model timm:resnet18 --with grad-cam",
+    f"images --model --with --measure --class --probe --classes --size --mean --std --task --set --name --save-recipe "
+    f"--out {_COMPUTING} --quiet",
+)
+def explain(arguments: argparse.Namespace, host: KernelHost) -> int:
+    """Run the recipe that the command stands for; say where its page lies."""
+    finished = sidelight.explain(
+        arguments.model,
+        arguments.images,
+        vars(arguments)["with"] or None,
+        target=arguments.probe,
+        of=arguments.of,
+        metrics=arguments.measure or None,
+        classes_file=arguments.classes,
+        out=arguments.out or f"runs/{arguments.name}",
+        progress=not arguments.quiet,
+        check=False,
+        **_values(arguments, ("size", "mean", "std", "task", "set", "save_recipe", "name", "device", "threads")),
+    )
+    return _told(finished, host)
+
+
+@_command(
     "run a recipe; results and a page land in a folder",
     "sidelight run recipes/quickstart.yaml --set explain.count=4",
     f"{_RECIPE} {_COMPUTING} --quiet",
 )
 def run(arguments: argparse.Namespace, host: KernelHost) -> int:
     """Run a recipe; say what was measured and where its page lies."""
+    return _told(host.run(arguments.recipe, progress=not arguments.quiet, **_values(arguments, _RUNS)), host)
+
+
+def _told(finished: Run, host: KernelHost) -> int:
+    """Tell what a run measured and where its page lies; raises the errors of steps that failed."""
     from sidelight_specs.results.table import HEADINGS
 
-    finished = host.run(arguments.recipe, progress=not arguments.quiet, **_values(arguments, _RUNS))
     table, cache = finished.measurements, finished.manifest["cache"]
     if len(table):
         host.write_table(HEADINGS, [row.cells for row in table])

@@ -36,7 +36,8 @@ Sidelight explains what an image classifier looks at.
 It reads a recipe, a YAML file that names data, a classifier and the explainers to compare, runs it
 once, keeps every result, and shows them on a page. Techniques are plugins: packages of their own.
 
-Try first, in a clone of Sidelight:
+Try first, with images and a model of your own, or in a clone of Sidelight:
+  sidelight explain photos/*.jpg --model model.pt2
   sidelight run recipes/quickstart.yaml
 
 Commands:

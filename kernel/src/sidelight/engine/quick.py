@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import tempfile
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from time import perf_counter
 from typing import TYPE_CHECKING, Any, TypeAlias
@@ -13,7 +13,9 @@ from weakref import finalize
 
 from attrs import evolve, field, frozen
 from sidelight_specs import UserError
+from sidelight_specs.params import describe
 from sidelight_specs.recipe import USE, VERSION
+from sidelight_specs.recipe_yaml import recipe_text
 from sidelight_specs.roles import ROLES, SECTIONS
 from sidelight_specs.wording import did_you_mean, listing, quoted
 
@@ -43,6 +45,8 @@ class Request:
         data_options: likewise, for the images.
         sections: further sections of components, as a recipe holds them; texts are names of components.
         question: further keys of the section `explain`.
+        of: the class that is explained, whatever is predicted.
+        settings: changes of the recipe, as `--set` takes them.
     """
 
     model: Any
@@ -53,6 +57,8 @@ class Request:
     data_options: Mapping[str, Any] = field(factory=dict)
     sections: Mapping[str, Any] = field(factory=dict)
     question: Mapping[str, Any] = field(factory=dict)
+    of: str | int | None = None
+    settings: Sequence[str] = ()
     name: str = "explain"
     seed: int = 0
 
@@ -66,19 +72,27 @@ class Request:
         options = {"shown": of_data.shape, **_plain_options(self.model_options)}
         classifier, of_model = adopt("classifier", _plain_path(self.model), catalog, **options)
         recipe: dict[str, Any] = {"recipe": VERSION, "name": self.name, "seed": self.seed, "data": data}
-        recipe |= {"explain": {"split": "all", "count": None, **self.question}, "classifier": classifier}
+        asked = {} if self.of is None else {"target": self.of, "if_predicted": "ask"}
+        recipe |= {"explain": {"split": "all", "count": None, **asked, **self.question}, "classifier": classifier}
         for section, value in self.sections.items():
             recipe[section] = _section(SECTIONS[section].name, value, catalog)
-        known = load_recipe(recipe, catalog=catalog)  # says all mistakes so far
+        own = [text for text in self.settings if not text.strip().startswith(("explainers.", "metrics."))]
+        known = load_recipe(recipe, set=own, catalog=catalog)  # says all mistakes so far
+        if any(isinstance(label, int) for label in data["with"].get("labels", ())):
+            data["with"] |= _names_of(known)
         recipe["explainers"] = _section("explainer", self.methods, catalog) or _suggested("explainer", known, catalog)
         if not recipe["explainers"]:
             raise UserError(
                 "no installed method explains such a model unasked", "name one; `sidelight plugins` lists all"
             )
+        if self.of is not None:
+            probed = {key: _of_probe(one, catalog) for key, one in recipe["explainers"].items()}
+            able = {key: one for key, one in probed.items() if one.get("with", {}).get("target")}
+            recipe["explainers"] = probed if self.methods else able or probed  # others explain the predicted class
         recipe["metrics"] = _section("metric", self.metrics, catalog)
         recipe.setdefault("renderers", _suggested("renderer", known, catalog))
         recipe = {key: value for key, value in recipe.items() if value != {}}
-        resolved = load_recipe(recipe, catalog=catalog)
+        resolved = load_recipe(recipe, set=self.settings, catalog=catalog)
         live, assumed = (*of_model.live, *of_data.live), (*of_model.warnings, *of_data.warnings)
         return evolve(resolved, live=live, assumed=assumed, written=recipe)
 
@@ -90,6 +104,7 @@ def explain(
     *,
     labels: Any = None,
     target: str | int | None = None,
+    of: str | int | None = None,
     metrics: Methods | None = None,
     classes: Any = None,
     task: str | None = None,
@@ -104,6 +119,9 @@ def explain(
     threads: int | None = None,
     progress: bool = True,
     cancellation: Cancellation | None = None,
+    check: bool = True,
+    set: str | Sequence[str] = (),
+    save_recipe: str | Path | None = None,
     **sections: Any,
 ) -> Run:
     """Explain what a model sees in some images; `run.recipe` is the recipe that this call stands for.
@@ -122,7 +140,8 @@ def explain(
             folder; or one of these alone. They come before the model's normalisation.
         methods: explainers by name, or ids to components; when None those that fit what the model offers.
         labels: the true classes, by name or index.
-        target: the class asked about, as in a recipe's `explain` section.
+        target: the class asked about, as in a recipe's `explain` section: why not this one?
+        of: the class that heatmaps explain, for every image, whatever is predicted.
         metrics: as `methods`; none when None.
         classes: class names in the order of the scores; read from the model where it has them.
         task: `multiclass`, `binary` (one logit) or `regression`; needed where the model gives one score.
@@ -138,13 +157,16 @@ def explain(
         threads: as for `sidelight.run`.
         progress: True to show it on the standard error stream.
         cancellation: lets another thread ask the run to stop.
+        check: as for `sidelight.run`; where methods were chosen for the user, those that fail are warnings of the run
+            as long as another one works.
+        set: changes of the recipe, as for `sidelight.run`.
+        save_recipe: a file that gets the recipe that the call stands for, before it is run.
         sections: further sections of the recipe, such as `generator="cdeepex/vae"`, and options of the component that
             stands for the model.
 
     Raises:
         UserError: model, images or a method cannot be used as they are; the fix says what to give.
-        SidelightError: a component failed. Where methods were chosen for the user, those that fail become warnings of
-            the run as long as another one works.
+        SidelightError: a component failed.
         Cancelled: the user asked to stop.
     """
     limit_threads(threads)
@@ -162,10 +184,14 @@ def explain(
         data_options={"labels": labels},
         sections={key: value for key, value in sections.items() if key in SECTIONS},
         question={} if target is None else {"target": target},
+        of=of,
+        settings=[set] if isinstance(set, str) else set,
         name=name,
         seed=seed,
     )
     resolved = request.resolve(installed())
+    if save_recipe is not None:
+        _write(recipe_text(resolved.written), Path(save_recipe))
     temporary = Path(tempfile.mkdtemp(prefix="sidelight-")) if out is None else None
     folder = Path(out) if temporary is None else temporary / resolved.name  # type: ignore[arg-type]
     try:
@@ -175,9 +201,34 @@ def explain(
         raise
     if temporary is not None:
         finalize(finished, shutil.rmtree, temporary, ignore_errors=True)
-    if methods is not None or not finished.results.explanations:
+    if check and (methods is not None or not finished.results.explanations):
         finished.check()
     return finished
+
+
+def _names_of(known: Resolved) -> dict[str, Any]:
+    """Class names of the classifier, which labels given as indices refer to; nothing where they are not known yet."""
+    descriptor: Any = known.classifier.descriptor
+    names = descriptor.facts(known.classifier.params, known.facts).classes
+    return {"classes": list(names)} if names else {}
+
+
+def _write(text: str, path: Path) -> None:
+    try:
+        path.expanduser().write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise UserError(f"{path} cannot be written: {error.strerror or error}", "name another file") from error
+
+
+def _of_probe(component: dict[str, Any], catalog: Catalog) -> dict[str, Any]:
+    """A component that explains the class asked about, where it has the choice and the user made none."""
+    options = {
+        option.name: option for option in describe(catalog.lookup(component["use"], "explainer").descriptor.params)
+    }
+    given = component.get("with", {})
+    if "target" in given or "target" not in options or not options["target"].type.fits("probe"):
+        return component
+    return {**component, "with": {**given, "target": "probe"}}
 
 
 def _plain_path(value: Any) -> Any:
@@ -243,7 +294,8 @@ def find(name: str, role: str, catalog: Catalog) -> str:
         uses = [entry.use for entry in entries]
         raise UserError(f"{quoted(name)} could be any of {listing(uses)}", "write the plugin before its name")
     names = [entry.name for entry in catalog.entries(role)]
-    fix = did_you_mean(name, names) or f"installed: {listing(sorted(set(names)), 30)}"
+    holding = [each for each in names if name in each]
+    fix = did_you_mean(name, holding or names, len(names)) or f"installed: {listing(sorted(set(names)), 30)}"
     raise UserError(f"no {ROLES[role].noun} {quoted(name)} is installed", fix)
 
 

@@ -149,6 +149,7 @@ class Steps:
             answers.task,
             target=explain.target,
             targets=explain.targets,
+            if_predicted=explain.if_predicted,
             class_names=answers.class_names,
             expected=expected_classes(self.images, answers.class_names),
             warn=self.session.warn,

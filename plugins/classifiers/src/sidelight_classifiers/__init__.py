@@ -60,6 +60,7 @@ def sidelight_classifiers() -> Iterable[ClassifierDescriptor]:
         name="onnx",
         summary="Your own model as a black box, from an ONNX file; without gradients.",
         params=OnnxParams,
+        suffixes=(".onnx",),
         factory="sidelight_classifiers.files.onnx_model:OnnxModel",
         example={"path": "model.onnx", "classes": ("left", "right"), "channels": 1, "height": 16, "width": 16},
     )
@@ -77,6 +78,7 @@ def sidelight_classifiers() -> Iterable[ClassifierDescriptor]:
         name="torch",
         summary="Your own model, from a TorchScript file or an exported program.",
         params=TorchParams,
+        suffixes=(".pt2", ".pt", ".pth", ".ts"),
         factory="sidelight_classifiers.files.torch_model:TorchModel",
         provides=("differentiable", "module"),
         example={"path": "model.pt2", "classes": ("left", "right"), "channels": 1, "height": 16, "width": 16},

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from attrs import frozen
 from sidelight_specs import ClassifierDescriptor, UserError
 from sidelight_specs.facts import ClassifierFacts, DataFacts, Mistake
+from sidelight_specs.live import Adoption
 from sidelight_toolkit.class_names import NUMBERED, given_names, name_mistakes, score_mistakes
 
 from sidelight_classifiers.files.archive import HOW_TO_EXPORT, REFUSED, kind_of_file, sizes_of_exported
@@ -23,7 +24,29 @@ _REGRESSION = "task: regression gives one value, no classes"
 
 @frozen(kw_only=True)
 class ModelFileDescriptor(ClassifierDescriptor):
-    """A model from a file; it depends on the file's content, not only on its name."""
+    """A model from a file; it depends on the file's content, not only on its name.
+
+    Args:
+        suffixes: of the files that it is, for `sidelight explain`.
+    """
+
+    suffixes: tuple[str, ...] = ()
+
+    def adopts(self, value: object, **hints: Any) -> Adoption | None:
+        """The path of a file with one of the suffixes."""
+        if not isinstance(value, str) or Path(value).suffix.lower() not in self.suffixes:
+            return None
+        warnings = []
+        if hints.get("mean") is None and hints.get("std") is None:
+            text = "is given images in [0, 1] as they are: give mean and std, if it was trained on normalised ones"
+            warnings.append(f"{value} {text}")
+        given = {"path": value, **self.input_of(Path(value).expanduser())}
+        return Adoption(params=given, warnings=tuple(warnings), taken=("shown",))
+
+    def input_of(self, path: Path) -> dict[str, int]:
+        """Channels, height and width of the images that a file takes, as far as it says them."""
+        del path
+        return {}
 
     def fingerprint(self, params: object) -> str:
         """Sizes and times of change of the model's files and of the file of class names."""
@@ -66,6 +89,12 @@ class ModelFileDescriptor(ClassifierDescriptor):
 @frozen(kw_only=True)
 class TorchDescriptor(ModelFileDescriptor):
     """A torch model from a file; its capabilities depend on the file's format and on its task."""
+
+    def input_of(self, path: Path) -> dict[str, int]:
+        """The sizes that a program was exported for."""
+        sizes, _ = sizes_of_exported(path) if kind_of_file(path) == "exported" else ((), None)
+        named = dict(zip(("channels", "height", "width"), sizes[1:], strict=False)) if len(sizes) == 4 else {}
+        return {name: size for name, size in named.items() if size is not None}
 
     def provided_by(self, params: object) -> tuple[str, ...]:
         """Exported programs show activations, TorchScript does not; a regression has no classes."""

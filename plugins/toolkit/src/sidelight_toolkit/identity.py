@@ -151,10 +151,8 @@ class _Reader:
             slots = vars(base).get("__slots__", ())
             names = [slots] if isinstance(slots, str) else slots
             attributes |= {name: getattr(value, name) for name in names if hasattr(value, name) and name[:2] != "__"}
-        if not attributes and not _file_of(type(value).__module__):
+        if not all(map(_is_python, type(value).__mro__[:-1])):
             raise NoIdentity(f"a {_name_of(type(value))}")
-        if hasattr(value, "__array_interface__"):
-            return self.read(np.asarray(value))
         return [self.read(type(value)), [[name, self.read(item)] for name, item in attributes.items()]]
 
 
@@ -163,6 +161,12 @@ def _unwrapped(item: Any) -> Any:
     if isinstance(item, property):
         return [item.fget, item.fset]
     return item.__func__ if isinstance(item, (staticmethod, classmethod)) else item
+
+
+def _is_python(base: type) -> bool:
+    """True for a class written in Python, whose objects show all that they hold."""
+    file = getattr(sys.modules.get(base.__module__), "__file__", None)
+    return base.__module__ == "__main__" or str(file).endswith(".py")
 
 
 def _name_of(kind: type) -> str:

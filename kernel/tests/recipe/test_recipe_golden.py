@@ -116,6 +116,7 @@ PLAIN = {
         "indices": [],
         "labels": [1, "two"],
         "target": "$${predicted}",
+        "if_predicted": "leave-out",
         "targets": {},
         "shard": 64,
         "data": "test",

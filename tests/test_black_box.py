@@ -12,13 +12,14 @@ pytest.importorskip("onnxruntime")
 
 @pytest.fixture
 def model(tmp_path):
-    """Ten scores of 32x32 images: the brightness of the first ten rows."""
+    """Ten scores of 32x32 images: the brightness of the first ten rows, behind an operator without gradients here."""
     from onnx import TensorProto, helper
 
     images = helper.make_tensor_value_info("images", TensorProto.FLOAT, [1, 1, 32, 32])
     scores = helper.make_tensor_value_info("scores", TensorProto.FLOAT, [1, 10])
     nodes = [
-        helper.make_node("AveragePool", ["images"], ["rows"], kernel_shape=[1, 32]),
+        helper.make_node("Atan", ["images"], ["angles"]),
+        helper.make_node("AveragePool", ["angles"], ["rows"], kernel_shape=[1, 32]),
         helper.make_node("Flatten", ["rows"], ["flat"]),
         helper.make_node("Slice", ["flat", "start", "end", "axis"], ["scores"]),
     ]
@@ -48,25 +49,29 @@ def cache(tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize("explainer", ["captum/integrated-gradients", "captum/saliency"])
-def test_what_needs_gradients_is_refused_before_the_model_is_looked_for(explainer, tmp_path):
-    refused = rf"{explainer} needs a classifier with differentiable.*; classifiers/onnx provides classes"
+def test_what_needs_gradients_is_refused_with_the_operator_that_has_none(explainer, model, tmp_path):
+    refused = rf"(?s){explainer} needs a classifier with differentiable.*; classifiers/onnx provides classes.*Atan"
     with pytest.raises(UserError, match=refused):
+        sidelight.run(recipe(model, {"use": explainer}), out=tmp_path / "out")
+
+
+@pytest.mark.parametrize("explainer", ["captum/lime", "captum/saliency"])
+def test_a_model_that_is_not_there_is_said_to_be_missing(explainer, tmp_path):
+    with pytest.raises(UserError, match=r'there is no file "missing\.onnx"'):
         sidelight.run(recipe("missing.onnx", {"use": explainer}), out=tmp_path / "out")
 
 
-def test_what_needs_none_gets_as_far_as_the_model(tmp_path):
-    with pytest.raises(UserError, match=r'there is no file "missing\.onnx"'):
-        sidelight.run(recipe("missing.onnx", {"use": "captum/lime"}), out=tmp_path / "out")
-
-
-def test_check_says_so_too(tmp_path, capsys):
+def test_check_says_so_too(model, tmp_path, capsys):
     path = tmp_path / "recipe.yaml"
     path.write_text(
         "recipe: 1\nname: black-box\ndata: {use: images/digits}\nexplain: {count: 1}\n"
-        "classifier: {use: classifiers/onnx, with: {path: m.onnx}}\nexplainers: {why: {use: captum/grad-cam}}\n"
+        f"classifier: {{use: classifiers/onnx, with: {{path: {model}, channels: 1, height: 32, width: 32}}}}\n"
+        "explainers: {why: {use: captum/grad-cam}}\n"
     )
     assert main(["check", str(path)]) == 2
-    assert "captum/grad-cam needs a classifier with" in capsys.readouterr().err
+    told = capsys.readouterr().err
+    assert "captum/grad-cam needs a classifier with" in told
+    assert "the operator Atan" in told
 
 
 @pytest.mark.training

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import zipfile
 
 import pytest
@@ -124,7 +125,62 @@ def test_options_that_do_not_go_together(descriptor, options, option, tmp_path):
     assert {mistake.option for mistake in descriptor.mistakes(params)} == {option}
 
 
-def test_an_onnx_file_is_named_as_the_cause():
-    params = ONNX.params(path="model.onnx")
-    assert "model.onnx is an ONNX file, which shows scores alone" in ONNX.absence(params, "differentiable")
+def onnx_file(path, operator="Relu", **options):
+    """Four means of an image of 16x16, behind an operator; the parameters of `onnx` with which it is read."""
+    onnx = pytest.importorskip("onnx")
+    from onnx import TensorProto, helper
+
+    images = helper.make_tensor_value_info("images", TensorProto.FLOAT, ["batch", 3, 16, 16])
+    scores = helper.make_tensor_value_info("scores", TensorProto.FLOAT, ["batch", 4])
+    nodes = [
+        helper.make_node(operator, ["images"], ["values"]),
+        helper.make_node("AveragePool", ["values"], ["pooled"], kernel_shape=[8, 8], strides=[8, 8]),
+        helper.make_node("ReduceMean", ["pooled"], ["means"], axes=[1], keepdims=0),
+        helper.make_node("Flatten", ["means"], ["scores"]),
+    ]
+    graph = helper.make_graph(nodes, "means", [images], [scores])
+    onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8), path)
+    return ONNX.params(path=str(path), **{**SIZE, **options})
+
+
+def test_capabilities_of_an_onnx_file_follow_its_operators(tmp_path):
+    everything = {"differentiable", "activations", "module"}
+    params = onnx_file(tmp_path / "known.onnx")
+    assert set(ONNX.provided_by(params)) == {*everything, "classes"}
+    assert set(ONNX.provided_by(onnx_file(tmp_path / "one.onnx", task="regression"))) == everything
+    unknown = onnx_file(tmp_path / "unknown.onnx", operator="Atan")
+    assert ONNX.provided_by(unknown) == ("classes",)
+    assert "unknown.onnx uses the operator Atan, which" in ONNX.absence(unknown, "differentiable")
+    black_box = onnx_file(tmp_path / "box.onnx", black_box=True)
+    assert ONNX.provided_by(black_box) == ("classes",)
+    assert "black_box: true" in ONNX.absence(black_box, "activations")
     assert ONNX.absence(ONNX.params(path="m.onnx", task="regression"), "classes")
+
+
+def test_capabilities_are_those_of_a_file_that_changed(tmp_path):
+    assert "module" in ONNX.provided_by(onnx_file(tmp_path / "a.onnx"))
+    assert "module" not in ONNX.provided_by(onnx_file(tmp_path / "a.onnx", operator="Atanh"))
+
+
+def test_capabilities_of_a_file_that_is_not_there_are_not_denied():
+    assert "differentiable" in ONNX.provided_by(ONNX.params(path="missing.onnx"))
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({}, None),
+        ({"height": 32}, "takes images of 3 x 16 x 16, the options say 3 x 32 x 16"),
+        ({"channels": 1}, "takes images of 3 x 16 x 16, the options say 1 x 16 x 16"),
+        ({"task": "binary"}, r"gives 4 score\(s\) for an image"),
+        ({"classes": ("a", "b")}, "2 class names are given"),
+        ({"output": "logits"}, 'has no output "logits"; it has scores'),
+    ],
+)
+def test_what_does_not_fit_an_onnx_file_is_known_before_it_is_loaded(tmp_path, options, message):
+    params = onnx_file(tmp_path / "a.onnx", **options)
+    mistakes = list(ONNX.mistakes(params))
+    assert [True] * bool(message) == [bool(re.search(message, mistake.message)) for mistake in mistakes]
+    assert all(mistake.fix for mistake in mistakes)
+    if not message:
+        assert ONNX.facts(params, DataFacts()).classes == ("class 0", "class 1", "class 2", "class 3")

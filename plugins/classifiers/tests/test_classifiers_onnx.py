@@ -63,27 +63,30 @@ def images():
     return torch.rand(5, *SHAPE, generator=torch.Generator().manual_seed(0))
 
 
+@pytest.mark.parametrize("black_box", [False, True])
 @pytest.mark.parametrize("batch", ["batch", None, 1, 2, 4, 8])
-def test_scores_are_those_of_the_model_whatever_number_of_images_it_takes(tmp_path, images, batch):
-    classifier = load(write(tmp_path / "a.onnx", batch))
+def test_scores_are_those_of_the_model_whatever_number_of_images_it_takes(tmp_path, images, batch, black_box):
+    classifier = load(write(tmp_path / "a.onnx", batch), black_box=black_box)
     torch.testing.assert_close(classifier.scores(images), expected(images))
     torch.testing.assert_close(classifier.scores(images[:1]), expected(images[:1]))
     assert classifier.class_names == ("class 0", "class 1", "class 2")
-    assert not classifier.scores(images.clone().requires_grad_()).requires_grad
+    assert classifier.scores(images.clone().requires_grad_()).requires_grad != black_box
 
 
-def test_a_model_that_takes_one_image_but_promises_more_gets_one_at_a_time(tmp_path, images):
+@pytest.mark.parametrize("black_box", [False, True])
+def test_a_model_that_takes_one_image_but_promises_more_gets_one_at_a_time(tmp_path, images, black_box):
     path = write(tmp_path / "a.onnx")
     model = onnx.load(path)
     model.graph.initializer.append(helper.make_tensor("form", TensorProto.INT64, [2], [1, -1]))
     model.graph.node[0].CopyFrom(helper.make_node("Reshape", ["images", "form"], ["flat"]))
     onnx.save(model, path)
-    torch.testing.assert_close(load(path).scores(images), expected(images))
+    torch.testing.assert_close(load(path, black_box=black_box).scores(images), expected(images))
 
 
+@pytest.mark.parametrize("black_box", [False, True])
 @pytest.mark.parametrize(("dtype", "tolerance"), [(TensorProto.FLOAT16, 1e-2), (TensorProto.DOUBLE, 1e-5)])
-def test_other_floating_point_numbers_are_converted(tmp_path, images, dtype, tolerance):
-    scores = load(write(tmp_path / "a.onnx", dtype=dtype)).scores(images)
+def test_other_floating_point_numbers_are_converted(tmp_path, images, dtype, tolerance, black_box):
+    scores = load(write(tmp_path / "a.onnx", dtype=dtype), black_box=black_box).scores(images)
     assert scores.dtype == torch.float32
     torch.testing.assert_close(scores, expected(images), rtol=0, atol=tolerance)
 
@@ -97,32 +100,38 @@ def test_images_are_normalised_and_resized(tmp_path, images):
     torch.testing.assert_close(classifier.scores(large), expected((half - mean) / std))
 
 
-def test_probabilities_become_logits_again(tmp_path, images):
+@pytest.mark.parametrize("black_box", [False, True])
+def test_probabilities_become_logits_again(tmp_path, images, black_box):
     path = write(tmp_path / "a.onnx", end="Softmax")
-    scores = load(path, output="end", probabilities=True).scores(images)
+    scores = load(path, output="end", probabilities=True, black_box=black_box).scores(images)
     torch.testing.assert_close(scores.softmax(1), expected(images).softmax(1))
     with pytest.raises(UserError, match="ends with softmax, which would be applied a second time") as caught:
         load(path, output="end").scores(images)
     assert "`probabilities: true`" in caught.value.fix
 
 
-def test_a_binary_probability_becomes_its_logit(tmp_path, images):
+@pytest.mark.parametrize("black_box", [False, True])
+def test_a_binary_probability_becomes_its_logit(tmp_path, images, black_box):
     path = write(tmp_path / "a.onnx", end="Sigmoid", weights=WEIGHTS[:, :1])
-    classifier = load(path, output="end", probabilities=True, task="binary", classes=("no", "yes"))
+    options = {"probabilities": True, "task": "binary", "classes": ("no", "yes"), "black_box": black_box}
+    classifier = load(path, output="end", **options)
     torch.testing.assert_close(classifier.scores(images), expected(images)[:, :1], rtol=1e-3, atol=1e-5)
     assert classifier.class_logits(images).shape == (5, 2)
 
 
-def test_a_regression_has_one_value(tmp_path, images):
-    classifier = load(write(tmp_path / "a.onnx", weights=WEIGHTS[:, 0]), task="regression", classes=("age",))
+@pytest.mark.parametrize("black_box", [False, True])
+def test_a_regression_has_one_value(tmp_path, images, black_box):
+    path = write(tmp_path / "a.onnx", weights=WEIGHTS[:, 0])
+    classifier = load(path, task="regression", classes=("age",), black_box=black_box)
     torch.testing.assert_close(classifier.scores(images), expected(images)[:, :1])
 
 
-def test_weights_in_a_file_beside_the_model_are_read(tmp_path, images):
+@pytest.mark.parametrize("black_box", [False, True])
+def test_weights_in_a_file_beside_the_model_are_read(tmp_path, images, black_box):
     (tmp_path / "w.bin").write_bytes(b"1234" + WEIGHTS.tobytes())
     path = write(tmp_path / "a.onnx", weights=external("w.bin", offset=4, length=WEIGHTS.nbytes))
     assert inspect(path) == (tmp_path / "w.bin",)
-    torch.testing.assert_close(load(path).scores(images), expected(images))
+    torch.testing.assert_close(load(path, black_box=black_box).scores(images), expected(images))
 
 
 @pytest.mark.parametrize(

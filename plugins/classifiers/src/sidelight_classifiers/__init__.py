@@ -58,10 +58,11 @@ def sidelight_classifiers() -> Iterable[ClassifierDescriptor]:
     )
     yield OnnxDescriptor(
         name="onnx",
-        summary="Your own model as a black box, from an ONNX file; without gradients.",
+        summary="Your own model from an ONNX file; with gradients where its operators are known.",
         params=OnnxParams,
         suffixes=(".onnx",),
         factory="sidelight_classifiers.files.onnx_model:OnnxModel",
+        provides=("differentiable", "activations", "module"),
         example={"path": "model.onnx", "classes": ("left", "right"), "channels": 1, "height": 16, "width": 16},
     )
     yield ClassifierDescriptor(

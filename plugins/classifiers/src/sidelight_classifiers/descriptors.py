@@ -6,17 +6,20 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from attrs import frozen
+from attrs import evolve, frozen
 from sidelight_specs import ClassifierDescriptor, UserError
 from sidelight_specs.facts import ClassifierFacts, DataFacts, Mistake
 from sidelight_specs.live import Adoption
 from sidelight_toolkit.class_names import NUMBERED, given_names, name_mistakes, score_mistakes
 
 from sidelight_classifiers.files.archive import HOW_TO_EXPORT, REFUSED, kind_of_file, sizes_of_exported
+from sidelight_classifiers.files.onnx_inspection import gradient_free, header, inspect
 from sidelight_classifiers.params import ModelFileParams, OnnxParams, TorchParams
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
+
+    from sidelight_classifiers.files.onnx_file import Graph
 
 TORCH_CAPABILITIES = ("differentiable", "activations", "module", "classes")
 _REGRESSION = "task: regression gives one value, no classes"
@@ -140,39 +143,86 @@ class TorchDescriptor(ModelFileDescriptor):
 
 @frozen(kw_only=True)
 class OnnxDescriptor(ModelFileDescriptor):
-    """A black box: neither gradients nor activations, whatever the file."""
+    """An ONNX model; gradients and layers depend on the file's operators."""
 
     def provided_by(self, params: object) -> tuple[str, ...]:
-        """A regression has no classes."""
+        """All that a torch module shows where every operator is known; a regression has no classes."""
         assert isinstance(params, OnnxParams)
-        return () if params.task == "regression" else ("classes",)
+        path = Path(params.path).expanduser()
+        is_black_box = params.black_box or gradient_free(path, params.output)
+        provided = () if is_black_box else ("differentiable", "activations", "module")
+        return provided if params.task == "regression" else (*provided, "classes")
+
+    def facts(self, params: object, data: DataFacts) -> ClassifierFacts:
+        """As the options say; classes are numbered where they give no names and the file says how many there are."""
+        assert isinstance(params, OnnxParams)
+        facts = super().facts(params, data)
+        columns = _columns(params)
+        if facts.classes is None and columns is not None:
+            return evolve(facts, classes=tuple(f"class {number}" for number in range(columns)))
+        return facts
 
     def mistakes(self, params: object) -> Iterable[Mistake]:
-        """Options that do not go together, and packages that are not installed."""
+        """Options that do not go together or do not fit the file, and packages that are not installed."""
         assert isinstance(params, OnnxParams)
         yield from super().mistakes(params)
         for package in ("onnx", "onnxruntime"):
             if find_spec(package) is None:
                 yield Mistake(f"the package {package} is not installed", "pip install 'sidelight-classifiers[onnx]'")
+        path = Path(params.path).expanduser()
+        graph = header(path)
+        if graph is None:
+            return
+        yield from _output_mistakes(params, graph)
+        expected = (params.channels, params.height, params.width)
+        sizes = graph.images[0].sizes if len(graph.images) == 1 else None
+        if sizes and len(sizes) == 4 and any(s not in (None, e) for s, e in zip(sizes[1:], expected, strict=True)):
+            taken = " x ".join("any" if size is None else str(size) for size in sizes[1:])
+            turned = "; its channels come last: convert it to (N, C, H, W)" if sizes[-1] in {1, 3} else ""
+            message = f"{path} takes images of {taken}, the options say {' x '.join(map(str, expected))}{turned}"
+            yield Mistake(message, "set channels, height and width to what the model takes", "path")
+        yield from score_mistakes(params, _columns(params), params.path)
 
     def absence(self, params: object, capability: str) -> str:
-        """ONNX is computed as a black box."""
+        """The operators that have no gradient here, or the option that leaves gradients out."""
         assert isinstance(params, OnnxParams)
-        if capability in TORCH_CAPABILITIES and capability != "classes":
-            return (
-                f"{params.path} is an ONNX file, which shows scores alone: use classifiers/torch with the model "
-                "exported as .pt2 (torch.export.save)"
-            )
-        return _REGRESSION if capability == "classes" else ""
+        if capability not in TORCH_CAPABILITIES or capability == "classes":
+            return _REGRESSION if capability == "classes" else ""
+        if params.black_box:
+            return "black_box: true computes scores alone: leave it out"
+        unknown = gradient_free(Path(params.path).expanduser(), params.output)
+        return (
+            f"{params.path} uses {unknown}, which Sidelight computes without gradients: use classifiers/torch with the "
+            "model exported as .pt2 (torch.export.save)"
+        )
 
     def weights_of(self, path: Path) -> tuple[Path, ...]:
         """Files that the model names; none where it cannot be read, which loading it says."""
-        from sidelight_classifiers.files.onnx_inspection import inspect
-
         try:
             return inspect(path)
         except UserError:
             return ()
+
+
+def _output_mistakes(params: OnnxParams, graph: Graph) -> Iterator[Mistake]:
+    """An output that the file has not, or several of which none is named."""
+    names = [port.name for port in graph.outputs]
+    if params.output and params.output not in names:
+        message = f'{params.path} has no output "{params.output}"; it has {", ".join(names)}'
+        yield Mistake(message, "name one of them with `output`", "output")
+    elif not params.output and len(names) > 1:
+        message = f"{params.path} has {len(names)} outputs: {', '.join(names)}"
+        yield Mistake(message, "name the one with the scores with `output`", "path")
+
+
+def _columns(params: OnnxParams) -> int | None:
+    """Number of scores for an image, where the file says it of the output."""
+    graph = header(Path(params.path).expanduser())
+    outputs = [port for port in graph.outputs if params.output in {"", port.name}] if graph else []
+    if len(outputs) != 1 or outputs[0].sizes is None:
+        return None
+    sizes = outputs[0].sizes
+    return sizes[1] if len(sizes) == 2 else 1 if len(sizes) == 1 else None
 
 
 @frozen(kw_only=True)

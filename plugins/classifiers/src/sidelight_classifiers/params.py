@@ -118,3 +118,4 @@ class OnnxParams(ModelFileParams):
     """Options of `onnx`."""
 
     output: str = param("", "Name of the output that holds the scores, where the model has several.")
+    black_box: bool = param(False, "Compute with onnxruntime alone: neither gradients nor layers.")

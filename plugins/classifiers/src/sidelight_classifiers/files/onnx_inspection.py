@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import stat
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from sidelight_specs import UserError
 
-from sidelight_classifiers.files.archive import check_file
+from sidelight_classifiers.files.archive import Unsupported, check_file
+from sidelight_classifiers.files.onnx_file import read_graph
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
     from sidelight_toolkit.trial import Ending
+
+    from sidelight_classifiers.files.onnx_file import Graph
 
 INSTALL = "pip install 'sidelight-classifiers[onnx]'"
 HOW_TO_CONVERT = (
@@ -22,6 +26,7 @@ HOW_TO_CONVERT = (
 )
 VIEWS = {"Squeeze", "Unsqueeze", "Flatten", "Reshape", "Identity", "Cast"}
 """Operators after the last one that leave its numbers as they are."""
+ENDINGS: dict[str, Ending] = {"Softmax": "softmax", "Sigmoid": "sigmoid"}
 _STANDARD = """
 Abs Acos Acosh Add AffineGrid And ArgMax ArgMin Asin Asinh Atan Atanh Attention AveragePool BatchNormalization
 BitShift BitwiseAnd BitwiseNot BitwiseOr BitwiseXor Cast CastLike Ceil Celu CenterCropPad Clip Concat Constant
@@ -38,6 +43,21 @@ Unsqueeze Upsample Where Xor
 """
 STANDARD = frozenset(_STANDARD.split())
 """Operators of the standard set that a model may use: no loops, random numbers, sequences, texts or recurrence."""
+_DIFFERENTIABLE = """
+Abs Add And ArgMax ArgMin Attention AveragePool BatchNormalization Cast CastLike Ceil Celu Clip Concat Constant
+ConstantOfShape Conv ConvTranspose Cos CumSum DepthToSpace Div Dropout Einsum Elu Equal Erf Exp Expand Flatten
+Floor Gather GatherElements GatherND Gelu Gemm GlobalAveragePool GlobalMaxPool Greater GreaterOrEqual
+GroupNormalization HardSigmoid HardSwish Identity InstanceNormalization IsNaN LRN LayerNormalization LeakyRelu Less
+LessOrEqual Log LogSoftmax LpNormalization MatMul Max MaxPool Mean Min Mish Mod Mul Neg Not Or PRelu Pad Pow
+RMSNormalization Range Reciprocal ReduceL1 ReduceL2 ReduceLogSumExp ReduceMax ReduceMean ReduceMin ReduceProd ReduceSum
+ReduceSumSquare Relu Reshape Resize Round ScatterND Selu Shape Sigmoid Sign Sin Size Slice Softmax Softplus Softsign
+SpaceToDepth Split Sqrt Squeeze Sub Sum Swish Tan Tanh Tile Transpose Trilu Unsqueeze Upsample Where Xor
+"""
+DIFFERENTIABLE = {
+    "": frozenset(_DIFFERENTIABLE.split()),
+    "com.microsoft": frozenset({"BiasGelu", "FastGelu", "Gelu", "QuickGelu"}),
+}
+"""Operator set to the names in the table by which `onnx_graph` computes a file in torch, with gradients."""
 OPERATORS = {
     "": STANDARD,
     "ai.onnx": STANDARD,
@@ -63,7 +83,7 @@ def inspect(path: Path) -> tuple[Path, ...]:
             _check_operator(path, message.domain, message.op_type)
         if kind == "TensorProto" and (message.external_data or message.data_location == message.EXTERNAL):
             locations.add(_location(message))
-    return tuple(_beside(path, location) for location in sorted(locations))
+    return tuple(beside(path, location) for location in sorted(locations))
 
 
 def _check_operator(path: Path, domain: str, name: str) -> None:
@@ -80,14 +100,57 @@ def _check_operator(path: Path, domain: str, name: str) -> None:
         )
 
 
+@lru_cache(maxsize=32)
+def _header(path: Path, stamp: tuple[int, int]) -> Graph | None:
+    del stamp  # the file's size and time of change: a changed file is read again
+    try:
+        return read_graph(path, tensors=False)
+    except (OSError, ValueError, Unsupported, RecursionError):
+        return None
+
+
+def header(path: Path) -> Graph | None:
+    """Operators, inputs and outputs of a file, without its weights; None where there is none that can be read."""
+    try:
+        status = path.stat()
+    except OSError:
+        return None
+    return _header(path, (status.st_size, status.st_mtime_ns))
+
+
+def gradient_free(path: Path, output: str) -> str:
+    """Operators through which no gradient is passed, as `the operator TopK`; empty where all are known.
+
+    Args:
+        path: the file.
+        output: name of the output that is explained, empty for the only one.
+    """
+    graph = header(path)
+    if graph is None:
+        return ""
+    nodes = graph.needed(output) if output else graph.nodes
+    unknown = sorted(
+        {
+            f"{node.domain}.{node.operator}" if node.domain else node.operator
+            for node in nodes
+            if node.operator not in DIFFERENTIABLE.get(node.domain, ())
+        }
+    )
+    return f"the operator{'s' * (len(unknown) > 1)} {', '.join(unknown)}" if unknown else ""
+
+
 def last_operator(path: Path, output: str) -> Ending:
     """Operator that gives an output, views aside: a softmax, a sigmoid, or anything else."""
     makers = {name: node for node in _parsed(path).graph.node for name in node.output}
     node = makers.get(output)
     while node is not None and node.op_type in VIEWS and node.input:
         node = makers.get(node.input[0])
-    endings: dict[str, Ending] = {"Softmax": "softmax", "Sigmoid": "sigmoid"}
-    return endings.get(node.op_type, "") if node is not None else ""
+    return ending_of_operator(node.op_type) if node is not None else ""
+
+
+def ending_of_operator(name: str) -> Ending:
+    """The ending that an ONNX operator is."""
+    return ENDINGS.get(name, "")
 
 
 def _parsed(path: Path) -> Any:
@@ -120,7 +183,7 @@ def _location(tensor: Any) -> str:
     return entries.get("location", "")
 
 
-def _beside(path: Path, location: str) -> Path:
+def beside(path: Path, location: str) -> Path:
     """The plain file of a bare name beside the model; a name with folders may lead anywhere, and so may a link."""
     file = path.parent / location
     bare = location == file.name and location not in {"", ".", ".."} and "\\" not in location and "\0" not in location

@@ -1,46 +1,64 @@
-"""ONNX model as a black box, computed by onnxruntime: no layers and no gradients."""
+"""ONNX model of the user's own: a torch module where its operators are known, else a black box of onnxruntime."""
 
 from __future__ import annotations
 
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-import numpy as np
 import torch
-from sidelight_specs import UserError
-from sidelight_toolkit.classifier import check_channels
+from sidelight_specs import SidelightError, UserError
+from sidelight_specs.results import State
+from sidelight_toolkit.classifier import TorchClassifier, check_channels
 from sidelight_toolkit.trial import ending_of, try_out
-from torch import nn
 
 from sidelight_classifiers.files.model_file import ModelFile
-from sidelight_classifiers.files.onnx_inspection import HOW_TO_CONVERT, INSTALL, inspect, last_operator
+from sidelight_classifiers.files.onnx_file import read_graph
+from sidelight_classifiers.files.onnx_graph import OnnxGraph
+from sidelight_classifiers.files.onnx_inspection import HOW_TO_CONVERT, gradient_free, inspect, last_operator
+from sidelight_classifiers.files.onnx_runtime import Runtime
 from sidelight_classifiers.files.sandbox import digest_of
 
 if TYPE_CHECKING:
-    from pathlib import Path
+    from collections.abc import Sequence
+    from contextlib import AbstractContextManager
 
     from sidelight_toolkit.preprocessing import Prepared
 
     from sidelight_classifiers.params import OnnxParams
 
-DTYPES = {"tensor(float)": np.float32, "tensor(float16)": np.float16, "tensor(double)": np.float64}
+AGREEMENT = 1e-4  # of the largest score: how far torch and onnxruntime may differ in float32
+HALF_AGREEMENT = 2e-2  # in float16, which torch computes in float32 here and onnxruntime rounds after each operator
+NO_GRADIENTS = "set `black_box: true` to explain it without gradients, or use classifiers/torch with a .pt2 file"
 
 
-class OnnxModel(ModelFile):
-    """Function of the file, computed on the CPU. The file is read when first needed."""
+class OnnxModel(ModelFile, TorchClassifier):
+    """Function of the file, which is read when first needed."""
 
     _params: OnnxParams
 
     def scores(self, images: torch.Tensor) -> torch.Tensor:
-        """(N, K) float32 scores of (N, C, H, W) images, with no gradient."""
+        """(N, K) float32 scores of (N, C, H, W) images; without gradient where the file is a black box."""
         check_channels(images, self._params.channels)
+        if isinstance(self.module.model, OnnxGraph):
+            return super().scores(images)
         with torch.no_grad():
-            scores: torch.Tensor = self._model(images)
-        return scores
+            return super().scores(images)
+
+    @property
+    def layers(self) -> tuple[str, ...]:
+        """Modules of the original model as far as the exporter named them, else operators; none of a black box."""
+        is_graph = isinstance(self.module.model, OnnxGraph)
+        return tuple(name for name in super().layers if name.startswith("model.")) if is_graph else ()
+
+    def watch(self, layers: Sequence[str]) -> AbstractContextManager[dict[str, torch.Tensor]]:
+        """Record the outputs of `layers`; raises a SidelightError for a black box, which has none."""
+        if not self.layers:
+            raise SidelightError(f"{self._path} is computed by onnxruntime, which shows no layers")
+        return super().watch(layers)
 
     @cached_property
-    @torch.inference_mode(False)
-    def _model(self) -> Prepared:
+    @torch.inference_mode(False)  # tensors made in inference mode could never be differentiated through
+    def module(self) -> Prepared:
         """The model behind resizing and normalising, after a trial on three random images, at first in a child."""
         weights = inspect(self._path)
         digest = digest_of((self._path, *weights))
@@ -51,117 +69,84 @@ class OnnxModel(ModelFile):
         """Load and try the file.
 
         Raises:
-            UserError: it is not the file of that digest, or no model that can be explained.
+            UserError: it is not the file of that digest, no model that can be explained, or one whose scores torch
+                and onnxruntime compute differently.
         """
         self._check_digest(digest, *inspect(self._path))
-        session = _session(self._path)
-        runtime = _Runtime(self._path, session, self._params)
-        runtime.check_sizes(self.input_shape)
+        if self._params.black_box or gradient_free(self._path, self._params.output):
+            return self._black_box()
+        return self._differentiable(digest)
+
+    def _black_box(self) -> Prepared:
+        runtime, scores = self._tried_runtime()
         model = self._prepared(runtime)
-        images = self._trial_images()
-        runtime.settle_batch(len(images))
-        scores = try_out(model, images, self._path, self.task, HOW_TO_CONVERT)
         shown = last_operator(self._path, runtime.output.name)
         model.ending = ending_of(scores, self.task, shown, self._params.probabilities, self._path)
         return model
 
+    def _tried_runtime(self) -> tuple[Runtime, torch.Tensor]:
+        """onnxruntime's model, and its scores of the trial's images."""
+        runtime = Runtime(self._path, self._params)
+        runtime.check_sizes(self.input_shape)
+        images = self._trial_images()
+        runtime.settle_batch(len(images))
+        return runtime, try_out(self._prepared(runtime), images, self._path, self.task, HOW_TO_CONVERT)
 
-class _Runtime(nn.Module):
-    """An onnxruntime session as a function of tensors. A model for a fixed number of images gets just so many."""
+    def _differentiable(self, digest: str) -> Prepared:
+        """The graph as a torch module, compared with onnxruntime once for each file and kind of input."""
+        graphs: list[OnnxGraph] = []
 
-    def __init__(self, path: Path, session: Any, params: OnnxParams) -> None:
-        super().__init__()
-        self.path, self.session, self.params = path, session, params
-        self.input = _only_input(path, session)
-        self.output = _chosen_output(path, session, params.output)
-        batch = self.input.shape[0]
-        self.fixed = batch if isinstance(batch, int) else None
+        def compared() -> State:
+            runtime, expected = self._tried_runtime()
+            graph = self._graph(runtime.output.name, runtime.fixed)
+            self._compare(graph, expected, runtime.input.type == "tensor(float16)")
+            graphs.append(graph)
+            return State(arrays={}, settings={"output": runtime.output.name, "fixed": str(runtime.fixed or "")})
 
-    def check_sizes(self, shape: tuple[int, int, int]) -> None:
-        """Raises a UserError where the model takes images of another shape than `shape`."""
-        sizes = self.input.shape[1:]
-        if any(isinstance(size, int) and size != expected for size, expected in zip(sizes, shape, strict=True)):
-            turned = "; its channels come last: convert it to (N, C, H, W)" if sizes[-1] in {1, 3} else ""
+        shape, params = self.input_shape, self._params
+        key = ("onnx as torch", digest, torch.__version__, *shape, params.output, params.mean, params.std, self.task)
+        settings = self._run.cached(key, compared).settings
+        fixed = int(settings["fixed"]) if settings["fixed"] else None
+        graph = graphs[0] if graphs else self._graph(settings["output"], fixed)
+        model = self._prepared(graph)
+        with torch.no_grad():
+            scores = model(self._trial_images())
+        ending = ending_of(scores, self.task, graph.ending, self._params.probabilities, self._path)
+        if ending and graph.ending:
+            graph.drop_ending()  # its logits are the input of the last softmax or sigmoid
+        else:
+            model.ending = ending
+        return model
+
+    def _graph(self, output: str, fixed: int | None) -> OnnxGraph:
+        """Raises a UserError with the reason where torch cannot compute the graph."""
+        try:
+            graph = read_graph(self._path, tensors=True)
+            return OnnxGraph(graph, output, self._path.parent, self.input_shape, fixed).eval()
+        except UserError:
+            raise
+        except Exception as error:  # of any of torch's functions
+            raise UserError(f"{self._path} cannot be differentiated: {_last_line(error)}", NO_GRADIENTS) from error
+
+    def _compare(self, graph: OnnxGraph, expected: torch.Tensor, is_half: bool) -> None:
+        """Raise a UserError where the graph's scores are not onnxruntime's, for three images or for one."""
+        model = self._prepared(graph).cpu()  # accelerators round otherwise
+        images = self._trial_images().cpu()
+        try:
+            with torch.no_grad():
+                scores = torch.cat([model(images), model(images[:1])])
+        except Exception as error:
+            raise UserError(f"{self._path} cannot be differentiated: {_last_line(error)}", NO_GRADIENTS) from error
+        reference = torch.cat([expected, expected[:1]]).cpu()
+        most = (HALF_AGREEMENT if is_half else AGREEMENT) * float(reference.abs().max())
+        difference = float((scores - reference).abs().max()) if scores.shape == reference.shape else float("inf")
+        if not difference <= most:
             raise UserError(
-                f"{self.path} takes images of {' x '.join(map(str, sizes))}, the options say "
-                f"{' x '.join(map(str, shape))}{turned}",
-                "set channels, height and width to what the model takes",
+                f"{self._path} gives other scores in torch than in onnxruntime: they differ by {difference:.2g}, "
+                f"{most:.2g} is allowed",
+                NO_GRADIENTS,
             )
 
-    def settle_batch(self, count: int) -> None:
-        """Fix the batch at one image where the file promises any number but its operators take only one."""
-        shape = (self.params.channels, self.params.height, self.params.width)
-        if self.fixed is None and not self._takes(count, shape) and self._takes(1, shape):
-            self.fixed = 1
 
-    def forward(self, images: torch.Tensor) -> torch.Tensor:
-        """(N, C, H, W) to the chosen output, float32."""
-        array = images.detach().cpu().numpy().astype(DTYPES[self.input.type])
-        scores = self._compute(array) if self.fixed is None else self._in_fixed_batches(array, self.fixed)
-        return torch.from_numpy(scores.astype(np.float32)).to(images.device)
-
-    def _takes(self, count: int, shape: tuple[int, int, int]) -> bool:
-        try:
-            return len(self._compute(np.zeros((count, *shape), DTYPES[self.input.type]))) == count
-        except Exception:  # of onnxruntime, which has no base of its own; the trial that follows says what is wrong
-            return False
-
-    def _compute(self, images: np.ndarray) -> np.ndarray:
-        (scores,) = self.session.run([self.output.name], {self.input.name: np.ascontiguousarray(images)})
-        return np.asarray(scores)
-
-    def _in_fixed_batches(self, images: np.ndarray, size: int) -> np.ndarray:
-        """The last batch is filled up with its last image, whose further scores are dropped."""
-        scores = []
-        for start in range(0, len(images), size):
-            batch = images[start : start + size]
-            filled = np.concatenate([batch, np.repeat(batch[-1:], size - len(batch), axis=0)])
-            scores.append(self._compute(filled)[: len(batch)])
-        return np.concatenate(scores)
-
-
-def _session(path: Path) -> Any:
-    """A session on the CPU that computes with as many threads as torch, and loads no library of operators."""
-    try:
-        import onnxruntime
-    except ImportError as error:
-        raise UserError("the package onnxruntime is not installed; it computes ONNX models", INSTALL) from error
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = torch.get_num_threads()
-    options.log_severity_level = 4  # fatal: errors are raised as well, and reported below
-    options.add_session_config_entry("session.load_model_format", "ONNX")
-    options.add_session_config_entry("session.intra_op.allow_spinning", "0")  # idle threads leave the cores to torch
-    try:
-        return onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
-    except Exception as error:  # onnxruntime has a dozen exception types, whose only common base this is
-        raise UserError(f"{path} is not run by onnxruntime: {_first_line(error)}", HOW_TO_CONVERT) from error
-
-
-def _only_input(path: Path, session: Any) -> Any:
-    inputs = session.get_inputs()
-    if len(inputs) != 1 or len(inputs[0].shape) != 4 or inputs[0].type not in DTYPES:
-        takes = ", ".join(f"{each.name}: {each.type} {each.shape}" for each in inputs)
-        raise UserError(
-            f"{path} takes {takes}; one batch of images was expected, (N, C, H, W) floating-point numbers",
-            HOW_TO_CONVERT,
-        )
-    return inputs[0]
-
-
-def _chosen_output(path: Path, session: Any, name: str) -> Any:
-    outputs = {each.name: each for each in session.get_outputs()}
-    known = ", ".join(outputs)
-    if name and name not in outputs:
-        raise UserError(f'{path} has no output "{name}"; it has {known}', "name one of them with `output`")
-    if not name and len(outputs) > 1:
-        raise UserError(f"{path} has {len(outputs)} outputs: {known}", "name the one with the scores with `output`")
-    chosen = outputs[name] if name else next(iter(outputs.values()))
-    if chosen.type not in DTYPES:
-        raise UserError(
-            f"the output {chosen.name} of {path} is a {chosen.type}, no floating-point scores", HOW_TO_CONVERT
-        )
-    return chosen
-
-
-def _first_line(error: Exception) -> str:
-    return next(iter(str(error).strip().splitlines()), type(error).__name__)
+def _last_line(error: Exception) -> str:
+    return (str(error).strip().splitlines() or [type(error).__name__])[-1]

@@ -29,6 +29,10 @@ class _Run:
         """A fixed stream."""
         return np.random.default_rng(0)
 
+    def cached(self, key: object, make: Any) -> Any:
+        """Nothing is kept."""
+        return make()
+
     def warn(self, text: str) -> None:
         """Nothing: the run itself will warn."""
 

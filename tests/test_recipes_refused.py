@@ -117,7 +117,7 @@ WRONG = {
     ),
     "the class asked about does not exist": (
         {**DIGITS, "explain": {"target": "nine"}, **HEAT},
-        ('the classifier has no class "nine"', "target: predicted"),
+        ('the classifier has no class "nine"', "or one of auto, expected"),
         "nine",
     ),
     "a number asked about is the name of a class": (
@@ -161,9 +161,14 @@ WRONG = {
         "cdeepex/vae",
     ),
     "a classifier learns from images without labels": (
-        {**DIGITS, "data": {"use": "images/folder", "with": {"path": "plain", "test_share": 0.5}}, **HEAT},
+        {**DIGITS, "data": {"use": "images/folder", "with": {"path": "plain", "size": 32, "test_share": 0.5}}, **HEAT},
         ("a classifier learns two classes or more, the data has no labels",),
         "classifiers/lenet",
+    ),
+    "the size of images that the classifier learns from is open": (
+        {**DIGITS, "data": {"use": "images/folder", "with": {"path": str(SHAPES), "test_share": 0.5}}, **HEAT},
+        ("the size of the images is open", "set size"),
+        "images/folder",
     ),
     "a classifier learns a single class": (
         {**DIGITS, "data": {"use": "images/digits", "with": {"classes": ["4"]}}, **HEAT},

@@ -238,6 +238,18 @@ class DataDescriptor(ComponentDescriptor):
         del params
         return DataFacts()
 
+    def fitted(self, params: Any, classifier: ClassifierFacts) -> Any:
+        """The parameters, those that follow the classifier filled in: size, crop, channels.
+
+        Called when a recipe is read; the resolved recipe holds the answer. `facts`, `misfits` and the component get it.
+
+        Args:
+            params: as the recipe has them.
+            classifier: facts of the one that is explained; nothing is known where it is trained on these data.
+        """
+        del classifier
+        return params
+
 
 @frozen(kw_only=True)
 class ClassifierDescriptor(ComponentDescriptor):

@@ -30,6 +30,11 @@ _SHAPE = deep_iterable(and_(instance_of(int), gt(0)), and_(instance_of(tuple), m
 _COUNTS = deep_mapping(_NAME, optional(instance_of(int)), instance_of(dict))
 
 
+def _is_crop(_: Any, attribute: Any, value: Any) -> None:
+    if value != "whole" and not (isinstance(value, (int, float)) and value > 0):
+        raise TypeError(f"{attribute.name} must be a share above 0 or 'whole', not {value!r}")
+
+
 def _told(valid: Any) -> Any:
     """A fact that may be unknown; a plugin that tells something else fails where it does, with a TypeError."""
     return field(default=None, validator=optional(valid))
@@ -65,9 +70,12 @@ class ClassifierFacts:
         resizes: takes images of other heights and widths as well; channels have to agree in any case.
         classes: its class names; two for a binary task, one for a regression.
         task: as `roles.Classifier.task`.
+        crop: share of the short side that the model's own preprocessing keeps, by a centre crop; `"whole"` where it
+            squashes the whole picture.
     """
 
     shape: Shape | None = _told(_SHAPE)
+    crop: float | Literal["whole"] | None = _told(_is_crop)
     resizes: bool = True
     classes: tuple[str, ...] | None = _told(_NAMES)
     task: Literal["multiclass", "binary", "regression"] | None = None

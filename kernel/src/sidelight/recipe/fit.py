@@ -7,7 +7,7 @@ Most of it is compared by facts that follow from parameters alone. The statement
 from __future__ import annotations
 
 from itertools import chain
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from sidelight_specs import MetricDescriptor
 from sidelight_specs.facts import (
@@ -39,6 +39,31 @@ if TYPE_CHECKING:
 
 _GIVEN = {name: role.gives for name, role in ROLES.items() if role.verb in ("find", "invert")}
 """Kinds that components other than explainers give for a metric to measure."""
+
+
+def fit_data(recipe: Recipe) -> None:
+    """Fill in the parameters of data that follow the classifier; of what it learns from they have to be given."""
+    classifier = recipe.classifier
+    is_known = classifier is not None and classifier.sound
+    learned = _sources(classifier) if classifier else set()
+    for one in sorted(recipe.of_role("data"), key=lambda one: one not in learned):  # its facts may follow those learned
+        facts = ClassifierFacts() if one in learned else facts_of(classifier, ClassifierFacts)
+
+        def fitted(descriptor: Any, params: Any, facts: ClassifierFacts = facts) -> Any:
+            answer = descriptor.fitted(params, facts)
+            if not isinstance(answer, descriptor.params):
+                raise TypeError(f"{descriptor.params.__name__} were expected, not a {type(answer).__name__}")
+            return answer
+
+        one.params = one.ask("fit to the classifier", fitted) or one.params
+        if not is_known and facts_of(one, DataFacts).shape is None:
+            one.sound = False  # the mistake in the classifier comes first
+
+
+def _sources(one: Candidate) -> set[Candidate]:
+    """Data that a component, or what it needs, is trained on."""
+    direct = {other for other in (*one.needs.values(), one.trained_on) if other is not None and other is not one}
+    return {other for other in direct if other.role == "data"}.union(*map(_sources, direct))
 
 
 def compare_facts(recipe: Recipe) -> None:

@@ -232,7 +232,7 @@ class EfficientNetLiteDescriptor(ClassifierDescriptor):
     def facts(self, params: object, data: DataFacts) -> ClassifierFacts:
         """224x224 colour images, the 1,000 classes of ImageNet."""
         del params, data
-        return ClassifierFacts(shape=(3, 224, 224), classes=imagenet_classes(), task="multiclass")
+        return ClassifierFacts(shape=(3, 224, 224), crop=224 / 256, classes=imagenet_classes(), task="multiclass")
 
     def mistakes(self, params: object) -> Iterable[Mistake]:
         """The package is not installed."""

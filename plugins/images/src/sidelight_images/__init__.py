@@ -7,7 +7,7 @@ from typing import Any
 
 from attrs import frozen
 from sidelight_specs import DataDescriptor, hookimpl
-from sidelight_specs.facts import DataFacts, Mistake
+from sidelight_specs.facts import ClassifierFacts, DataFacts, Given, Mistake
 
 from sidelight_images import facts
 from sidelight_images.live_descriptor import LiveImagesDescriptor
@@ -44,6 +44,20 @@ class ImagesDescriptor(DataDescriptor):
         return self.mistakes_of(params)
 
 
+@frozen(kw_only=True)
+class ImageFilesDescriptor(ImagesDescriptor):
+    """Image files, whose size, crop and channels follow the classifier."""
+
+    def fitted(self, params: Any, classifier: ClassifierFacts) -> Any:
+        """Options that are left open, filled in."""
+        return facts.follow_classifier(params, classifier)
+
+    def misfits(self, params: object, given: Given) -> Iterable[Mistake]:
+        """No size."""
+        del given
+        return facts.size_mistakes(params)
+
+
 @hookimpl
 def sidelight_data() -> Iterable[DataDescriptor]:
     """Eight data sets."""
@@ -77,7 +91,7 @@ def sidelight_data() -> Iterable[DataDescriptor]:
         example={"classes": ("Sneaker", "Ankle boot")},
         paper="Xiao, Rasul and Vollgraf 2017",
     )
-    yield ImagesDescriptor(
+    yield ImageFilesDescriptor(
         name="folder",
         summary="Your own images: a folder with one sub-folder for each class.",
         params=FolderParams,

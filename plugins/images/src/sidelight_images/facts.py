@@ -9,11 +9,11 @@ import zlib
 from functools import partial
 from hashlib import blake2b
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import attrs
 from sidelight_specs import UserError
-from sidelight_specs.facts import DataFacts, Mistake, unknown_names
+from sidelight_specs.facts import ClassifierFacts, DataFacts, Mistake, Shape, unknown_names
 
 from sidelight_images.listing import SPLITS, Listing, list_folder
 from sidelight_images.names import ANY, DIGITS, FACE_CLASSES, FACE_PARTS, GARMENTS, PRINTED_CLASSES
@@ -43,6 +43,7 @@ GET_FASHION = (
     "train-labels-idx1-ubyte.gz, t10k-images-idx3-ubyte.gz and t10k-labels-idx1-ubyte.gz from "
     "https://github.com/zalandoresearch/fashion-mnist and name their folder with `path`"
 )
+LEAST_SHARE = 0.1  # of the short side
 MOST_FILES = 200_000  # about a second; `check` lists no larger folder
 
 
@@ -226,7 +227,7 @@ def printed_mistakes(params: PrintedParams) -> Iterator[Mistake]:
 
 def folder_facts(params: FolderParams) -> DataFacts:
     """Splits and classes by the listing of the folder; images that cannot be read still count."""
-    shape = (CHANNELS[params.mode], params.size, params.size)
+    shape = image_shape(params)
     try:
         listing = list_folder(Path(params.path).expanduser(), MOST_FILES)
     except (OSError, UserError):
@@ -272,9 +273,34 @@ def folder_fingerprint(listing: Listing) -> str:
     return hasher.hexdigest()
 
 
-def image_size(params: FolderParams) -> tuple[int, int] | None:
-    """Height and width; None where the options do not say it."""
-    return None if params.size is None else (params.size, params.size)
+def image_shape(params: FolderParams) -> Shape | None:
+    """(C, H, W); None where the options leave the size open."""
+    if params.size is None:
+        return None
+    return CHANNELS[params.mode or "rgb"], params.size, params.width or params.size
+
+
+def follow_classifier(params: Any, classifier: ClassifierFacts) -> Any:
+    """Options of image files whose size, crop and channels are those of the classifier where they are left open."""
+    channels, height, width = classifier.shape or (None, None, None)
+    filled = {
+        "size": height,
+        "width": width if width != height and params.size is None else None,
+        "crop": "whole" if classifier.crop == "whole" else "center",
+        "crop_share": 1.0,
+        "mode": "grey" if channels == 1 else "rgb",
+    }
+    if isinstance(classifier.crop, (int, float)):
+        filled["crop_share"] = min(1.0, max(LEAST_SHARE, float(classifier.crop)))
+    open_options = {name: value for name, value in filled.items() if getattr(params, name) is None}
+    return attrs.evolve(params, **open_options)
+
+
+def size_mistakes(params: Any) -> Iterator[Mistake]:
+    """A size that neither the options nor the classifier give."""
+    if params.size is None:
+        message = "the size of the images is open: the classifier learns from them, or does not say what it takes"
+        yield Mistake(message, "set size, such as size: 64", "size")
 
 
 def printable(text: str) -> str:

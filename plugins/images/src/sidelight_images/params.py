@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Any, Literal
 
 from sidelight_specs import param, params
 
@@ -128,6 +128,33 @@ class PrintedParams:
     )
 
 
+def _size() -> Any:
+    return param(
+        None, "Height, and width unless it is given; the classifier's if null.", unit="pixels", minimum=8, maximum=2048
+    )
+
+
+def _width() -> Any:
+    return param(None, "Width, where it differs from `size`.", unit="pixels", minimum=8, maximum=2048)
+
+
+def _crop() -> Any:
+    return param(None, "`center`: central part; `whole`: all, squashed; null: the classifier's way, else center.")
+
+
+def _crop_share() -> Any:
+    return param(
+        None,
+        "Central part as a share of the short side; the classifier's if null, else 1.",
+        minimum=0.1,
+        maximum=1.0,
+    )
+
+
+def _mode() -> Any:
+    return param(None, "Three colour channels, or one grey one; as the classifier takes them if null, else rgb.")
+
+
 @params
 class FolderParams:
     """Options of `folder`."""
@@ -136,15 +163,11 @@ class FolderParams:
         ...,
         "Folder with a sub-folder for each class, or with train/ and test/ that hold these.",
     )
-    size: int = param(64, "Height and width.", unit="pixels", minimum=8, maximum=2048)
-    crop: Crop = param("center", "`center`: central square; `whole`: the whole picture, squashed.")
-    crop_share: float = param(
-        1.0,
-        "Side of the central square as a share of the short side; 0.875 for ImageNet.",
-        minimum=0.1,
-        maximum=1.0,
-    )
-    mode: Mode = param("rgb", "Three colour channels, or one grey channel.")
+    size: int | None = _size()
+    width: int | None = _width()
+    crop: Crop | None = _crop()
+    crop_share: float | None = _crop_share()
+    mode: Mode | None = _mode()
     bit_depth: int = param(0, "Bits that values of 16-bit grey files use; 0: by each file.", minimum=0, maximum=32)
     test_share: float = param(
         0.2,

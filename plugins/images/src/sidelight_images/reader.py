@@ -10,7 +10,7 @@ from sidelight_specs import UserError
 from sidelight_specs.lazy import BrokenImageError, LazyImages
 from sidelight_specs.results import Split, State
 
-from sidelight_images.facts import CHANNELS, image_size, printable
+from sidelight_images.facts import image_shape, printable
 from sidelight_images.pixels import UnreadableImageError, read_pixels, unstated_bits
 
 if TYPE_CHECKING:
@@ -37,17 +37,19 @@ class ImageReader:
 
     def __init__(self, params: FolderParams, run: Run, place: str, entries: Sequence[Entry]) -> None:
         self._params, self._run, self._place, self._entries = params, run, place, entries
-        size = image_size(params)
-        if size is None:
+        shape = image_shape(params)
+        if shape is None:
             fix = "set `size`, such as size: 224; in a recipe it follows a classifier that is not trained on them"
-            raise UserError(f"{place}: the size of the images is not given", fix)
-        self._size = size
+            raise UserError(f"{place}: the size of the images is open", fix)
+        self._shape = shape
 
     def split(self, entries: Sequence[Entry], classes: Sequence[str]) -> Split:
         """Unread images of some files; labels are indices into `classes`, where there are any."""
-        shape = (len(entries), CHANNELS[self._params.mode or "rgb"], *self._size)
         images: Any = LazyImages(  # stands for an array
-            shape, lambda row: self._image(entries[row]), left_out=self._name_broken, progress=self._run.progress
+            (len(entries), *self._shape),
+            lambda row: self._image(entries[row]),
+            left_out=self._name_broken,
+            progress=self._run.progress,
         )
         labels = np.array([classes.index(entry.label) for entry in entries], dtype=np.int64) if classes else None
         ids = tuple(printable(entry.relative) for entry in entries)
@@ -68,10 +70,10 @@ class ImageReader:
         return pixels.astype(np.float32) / 255
 
     def _pixels(self, entry: Entry, bits: int, guesses: list[int]) -> np.ndarray:
-        share = 1.0 if self._params.crop_share is None else self._params.crop_share
-        return read_pixels(
-            entry.path, self._size, self._params.crop, share, self._params.mode or "rgb", bits, guesses.append
-        )
+        params = self._params
+        share = 1.0 if params.crop_share is None else params.crop_share
+        crop, mode, size = params.crop or "center", params.mode or "rgb", self._shape[1:]
+        return read_pixels(entry.path, size, crop, share, mode, bits, guesses.append)
 
     @cached_property
     def _shared_bits(self) -> int:

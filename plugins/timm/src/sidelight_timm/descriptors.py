@@ -31,7 +31,8 @@ class TimmDescriptor(ModelSourceDescriptor):
         cfg = setup.configuration(model_index.configuration(setup.name) or {})
         columns, channels, size = setup.columns(params, cfg), setup.channels(params, cfg), cfg.get("input_size")
         shape = (channels, size[1], size[2]) if channels and size else None
-        return Known(shape=shape, columns=columns, classes=class_names(cfg, columns), crop=cfg.get("crop_pct"))
+        crop: Any = "whole" if cfg.get("crop_mode") == "squash" else cfg.get("crop_pct")
+        return Known(shape=shape, columns=columns, classes=class_names(cfg, columns), crop=crop)
 
     def weights(self, params: Any) -> tuple[str, Mapping[str, str]]:
         """The file or folder that `weights` names."""

@@ -48,13 +48,13 @@ class Known:
         shape: (C, H, W) that the network takes, before corrections by the options.
         columns: number of scores for an image.
         classes: class names; empty where the source has none.
-        crop: share of the shorter side that the model's own preprocessing keeps, by a centre crop.
+        crop: as `ClassifierFacts.crop`.
     """
 
     shape: Shape | None = None
     columns: int | None = None
     classes: tuple[str, ...] = ()
-    crop: float | None = None
+    crop: float | Literal["whole"] | None = None
 
 
 @frozen(kw_only=True)
@@ -115,7 +115,7 @@ class ModelSourceDescriptor(ClassifierDescriptor):
         known, shape = self.known(params), None
         if known.shape:
             shape = (known.shape[0], params.height or known.shape[1], params.width or known.shape[2])
-        return ClassifierFacts(shape=shape, classes=names_for(params, known) or None, task=params.task)
+        return ClassifierFacts(shape=shape, crop=known.crop, classes=names_for(params, known) or None, task=params.task)
 
 
 def names_for(params: ModelSourceParams, known: Known) -> tuple[str, ...]:

@@ -9,12 +9,17 @@ from PIL import Image
 class Brightness(torch.nn.Module):
     """Two classes: the left half is brighter, or the right."""
 
+    def __init__(self):
+        super().__init__()
+        self.conv = torch.nn.Conv2d(3, 1, 3, padding=1)
+        torch.nn.init.constant_(self.conv.weight, 1 / 27)
+        torch.nn.init.zeros_(self.conv.bias)
+
     def forward(self, images):
-        left, right = (
-            images[..., : images.shape[-1] // 2].mean((1, 2, 3)),
-            images[..., images.shape[-1] // 2 :].mean((1, 2, 3)),
-        )
-        return 20 * torch.stack([left - right, right - left], 1)
+        brightness = self.conv(images)  # (N, 1, H, W)
+        left, right = brightness.chunk(2, 3)
+        gap = 20 * (left.mean((1, 2, 3)) - right.mean((1, 2, 3)))
+        return torch.stack([gap, -gap], 1)
 
 
 def write_images(folder, count, side=48, mode="RGB", classes=("left", "right")):

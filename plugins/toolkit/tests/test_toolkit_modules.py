@@ -3,7 +3,7 @@ import pytest
 import torch
 from sidelight_specs import SidelightError, UserError
 from sidelight_toolkit.classifier import TorchClassifier
-from sidelight_toolkit.modules import load_state_arrays, state_arrays, training_mode, watched
+from sidelight_toolkit.modules import load_state_arrays, state_arrays, training_mode, watchable, watched
 from torch import nn
 
 
@@ -103,6 +103,35 @@ def test_a_layer_that_gives_no_tensor_is_refused():
     with pytest.raises(SidelightError, match="gives a tuple"), watched(network, ["0"]):
         network(torch.rand(1, 2, 8))
     assert hooks(network) == 0
+
+
+class Branching(nn.Module):
+    """A convolution and an in-place ReLU, a GRU that gives a tuple, and parts that no score depends on."""
+
+    def __init__(self):
+        super().__init__()
+        self.steps = nn.ModuleList([nn.Conv2d(1, 2, 3), nn.ReLU(inplace=True)])
+        self.recurrent = nn.GRU(36, 4, batch_first=True)
+        self.head = nn.Linear(4, 3)
+        self.aside = nn.Linear(36, 2)
+        self.unused = nn.Linear(1, 1)
+
+    def forward(self, images):
+        x = self.steps[1](self.steps[0](images)).flatten(2)
+        self.aside(x)
+        return self.head(self.recurrent(x)[0][:, -1])
+
+
+def test_watchable_are_layers_that_give_a_tensor_which_the_scores_follow_from():
+    network = Branching().eval().requires_grad_(False)
+    images = torch.rand(2, 1, 8, 8)
+    names = watchable(network, images)
+    assert names == ("steps.0", "steps.1", "head")
+    assert hooks(network) == 0
+    assert not images.requires_grad
+    with watched(network, names) as seen:
+        network(images)
+    assert set(seen) == set(names)
 
 
 def test_a_state_dict_survives_as_arrays(network):

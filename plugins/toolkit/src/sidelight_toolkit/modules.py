@@ -77,6 +77,40 @@ def watched(module: torch.nn.Module, layers: Sequence[str]) -> Iterator[dict[str
             handle.remove()
 
 
+def watchable(module: torch.nn.Module, images: torch.Tensor) -> tuple[str, ...]:
+    """Names of the submodules that give one tensor which the scores follow from, in the order of registration.
+
+    Lists of layers, layers that a pass leaves out and those that give a tuple (attention with its weights) are not
+    among them.
+
+    Args:
+        module: from images to scores (N, K).
+        images: (N, C, H, W), of a size that it takes.
+    """
+    outputs: dict[str, torch.Tensor] = {}
+
+    def keep(name: str) -> Callable[..., torch.Tensor | None]:
+        def hook(_module: torch.nn.Module, _inputs: object, output: object) -> torch.Tensor | None:
+            if not isinstance(output, torch.Tensor) or not output.requires_grad:
+                return None
+            outputs[name] = output
+            return output.clone()  # a following layer may work in place
+
+        return hook
+
+    submodules = {name: each for name, each in module.named_modules() if name}
+    handles = [each.register_forward_hook(keep(name)) for name, each in submodules.items()]
+    try:
+        with torch.enable_grad():
+            scores = module(images.detach().requires_grad_())
+    finally:
+        for handle in handles:
+            handle.remove()
+    gradients = torch.autograd.grad(scores.sum(), list(outputs.values()), allow_unused=True) if outputs else ()
+    reached = {name for name, gradient in zip(outputs, gradients, strict=True) if gradient is not None}
+    return tuple(name for name in submodules if name in reached)
+
+
 @contextmanager
 def replaced(module: torch.nn.Module, layer: str, values: torch.Tensor) -> Iterator[None]:
     """Within the context a submodule gives `values`, whatever it gets; the hook is gone afterwards.

@@ -18,6 +18,7 @@ from sidelight_specs import UserError
 from sidelight_toolkit.class_names import IN_ORDER, NUMBER_OF_NAMES, read_names
 from sidelight_toolkit.classifier import TorchClassifier
 from sidelight_toolkit.model_source import Known, names_for
+from sidelight_toolkit.modules import watchable
 from sidelight_toolkit.preprocessing import Prepared, Preprocessing
 from sidelight_toolkit.trial import ending_of, try_out
 
@@ -122,10 +123,14 @@ class SourceClassifier(TorchClassifier):
         prepared.ending = ending_of(scores, self.task, "", self._params.probabilities, self.subject, self.without)
         return prepared
 
+    @cached_property
+    def _watchable(self) -> tuple[str, ...]:
+        return watchable(self.module, self._trial_images()[:1])
+
     @property
     def layers(self) -> tuple[str, ...]:
-        """Names of the network's submodules, `model.` first, in the order in which they were registered."""
-        return tuple(name for name in super().layers if name != "model")
+        """Names of the network's submodules that give a tensor, `model.` first, in the order of registration."""
+        return tuple(name for name in self._watchable if name != "model")
 
     @cached_property
     def _columns(self) -> int:

@@ -26,6 +26,7 @@ VARINT, EIGHT_BYTES, DELIMITED, FOUR_BYTES = 0, 1, 2, 5
 """Wire types. Groups, 3 and 4, are of no file of today."""
 LARGEST_MESSAGE = 64 << 20  # bytes of a node, or of a description of an input, read into memory by `check`
 MOST_NODES = 100_000
+DEEPEST = 64  # modules within modules
 EXTERNAL = 1  # TensorProto.data_location
 
 
@@ -216,7 +217,8 @@ def _node(message: Message) -> Node:
 def _scope_of_list(scopes: str) -> str:
     """`blocks.0.norm1` of "['', 'blocks', 'blocks.0', 'blocks.0.norm1', 'layer_norm']", the last being an operator."""
     names = scopes.strip("[]").split(", ")
-    return names[-2].strip("'\"") if len(names) > 1 else ""
+    scope = names[-2].strip("'\"") if len(names) > 1 else ""
+    return scope if scope.count(".") < DEEPEST else ""
 
 
 def _scope_of_name(name: str) -> str:
@@ -227,7 +229,8 @@ def _scope_of_name(name: str) -> str:
             parts[-1] = part
         elif part:
             parts.append(part)
-    return ".".join(parts)
+    scope = ".".join(parts)
+    return scope if scope.count(".") < DEEPEST else ""
 
 
 def _attribute(message: Message) -> tuple[str, Any]:

@@ -86,6 +86,7 @@ class Step:
 
     Args:
         compute: sets the values of `outputs` from those of `inputs`.
+        name: of the node, empty where it has none.
         scope: name of the module that the node belongs to.
     """
 
@@ -93,6 +94,7 @@ class Step:
     compute: Callable[[Values], None]
     inputs: tuple[int, ...]
     outputs: tuple[int, ...]
+    name: str
     scope: str
 
 
@@ -183,7 +185,7 @@ class OnnxGraph(nn.Module):
                 values[outputs[0]] = result
             values[ABSENT] = None
 
-        return Step(node.operator, compute, inputs, outputs, node.scope)
+        return Step(node.operator, compute, inputs, outputs, node.name, node.scope)
 
     def _known(self, name: str, node: Node) -> int:
         if name not in self._slots:
@@ -222,23 +224,25 @@ class OnnxGraph(nn.Module):
         """
         last: dict[str, int] = {}
         for number, step in enumerate(self._steps):
-            if is_layer[number]:
-                parts = step.scope.split(".") if step.scope else []
-                last.update(dict.fromkeys((".".join(parts[: end + 1]) for end in range(len(parts))), number))
+            parts = step.scope.split(".") if step.scope and is_layer[number] else []
+            last.update({".".join(parts[: end + 1]): number for end in range(len(parts))})
         if not last:
-            counts: dict[str, int] = {}
-            for number, step in enumerate(self._steps):
-                if is_layer[number] and step.operator not in VIEWS:
-                    counts[step.operator] = counts.get(step.operator, -1) + 1
-                    last[f"{step.operator}_{counts[step.operator]}"] = number
+            last = {
+                (step.name or f"{step.operator}_{number}").replace(".", "_"): number
+                for number, step in enumerate(self._steps)
+                if is_layer[number] and step.operator not in VIEWS
+            }
         taps: dict[int, list[tuple[int, nn.Module]]] = {}
-        for path, number in last.items():
+        for path, number in last.items():  # innermost first
             taps.setdefault(number, []).insert(0, (self._steps[number].outputs[0], self._submodule(path)))
         return taps
 
     def _submodule(self, path: str) -> nn.Module:
         module: nn.Module = self
-        for name in path.split("."):
+        for part in path.split("."):
+            name = re.sub(r"\W", "_", part) or "_"
+            while name not in module._modules and hasattr(module, name):
+                name += "_"  # an attribute of torch's modules, or of this one
             if name not in module._modules:
                 module.add_module(name, Tap())
             module = module.get_submodule(name)
@@ -364,7 +368,7 @@ def _linear(step: Step, inputs: tuple[int, ...], product: Step) -> Step:
     def compute(values: Values) -> None:
         values[output] = linear(values[source], values[weight], values[bias])
 
-    return Step("Linear", compute, inputs, step.outputs, step.scope or product.scope)
+    return Step("Linear", compute, inputs, step.outputs, product.name, step.scope or product.scope)
 
 
 def _last_operator(steps: list[Step], output: int) -> Step | None:

@@ -8,12 +8,11 @@ import numpy as np
 import torch
 from sidelight_specs import UserError, live
 from sidelight_toolkit.classifier import check_channels
+from sidelight_toolkit.live_model import name_of
 from sidelight_toolkit.modules import frozen_copy
 from sidelight_toolkit.preprocessing import Preprocessing
 from sidelight_toolkit.source_classifier import Source, SourceClassifier
 from torch import nn
-
-from sidelight_classifiers.live_descriptor import name_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Literal
 
 from attrs import frozen
 from sidelight_specs import UserError, live, param, params
 from sidelight_specs.facts import Mistake
-from sidelight_specs.live import Adoption, Live
+from sidelight_specs.live import Adoption
+from sidelight_toolkit.live_model import has_attention, hold, is_module, is_tensor, name_of, training_warning
 from sidelight_toolkit.model_source import CAPABILITIES, Known, ModelSourceDescriptor, ModelSourceParams
 from sidelight_toolkit.preprocess_object import numbers_of
 
@@ -75,45 +75,24 @@ class LiveDescriptor(ModelSourceDescriptor):
             return _adopted(value, "function", hints)
         if isinstance(value, type) and hasattr(value, "forward"):
             raise UserError(f"{value.__name__} is a class and no model", f"make one of it: {value.__name__}(...)")
-        if isinstance(value, Mapping) and value and all(map(_is_tensor, value.values())):
+        if isinstance(value, Mapping) and value and all(map(is_tensor, value.values())):
             raise UserError(
                 "a state dict holds weights and no network", "build the network and give it: model.load_state_dict(...)"
             )
         return None
 
 
-def is_module(value: object) -> bool:
-    """True for a `torch.nn.Module`, without importing torch."""
-    torch = sys.modules.get("torch")
-    return torch is not None and isinstance(value, torch.nn.Module)
-
-
-def _is_tensor(value: object) -> bool:
-    torch = sys.modules.get("torch")
-    return torch is not None and isinstance(value, torch.Tensor)
-
-
-def name_of(value: Any) -> str:
-    """Name of a module's class, or of a function, for messages."""
-    return str(getattr(value, "__qualname__", type(value).__qualname__))
-
-
-def has_attention(network: Any) -> bool:
-    """True if a layer is called after attention."""
-    return any("attention" in type(layer).__name__.lower() for layer in network.modules())
-
-
 def _adopted(value: Any, kind: str, hints: Mapping[str, Any]) -> Adoption:
     """Parameters for a model, read from it and from what the user gave beside it."""
     warnings = list[str]()
-    held = [_held(value, kind, warnings)]
+    held = [hold(value, kind, warnings)]
     given: dict[str, Any] = {"object": held[0].token, "kind": kind}
     preprocess = hints.get("preprocess")
     if preprocess is not None:
         read = numbers_of(preprocess)
         given |= read
         if not read:
-            held.append(_held(preprocess, "preprocess", warnings))
+            held.append(hold(preprocess, "preprocess", warnings))
             given["preprocess"] = held[-1].token
     shown: Shape | None = hints.get("shown")
     channels = _channels(value) if kind == "module" else None
@@ -131,28 +110,14 @@ def _adopted(value: Any, kind: str, hints: Mapping[str, Any]) -> Adoption:
             f"{name_of(value)} is given images in [0, 1] as they are: give mean=... and std=..., or preprocess=..., if "
             "it was trained on normalised ones"
         )
-    if kind == "module" and value.training:
-        warnings.append(f"{name_of(value)} is in training mode; a copy in evaluation mode is explained")
+    if kind == "module":
+        warnings.extend(training_warning(value))
     names = _class_names(value)
     if names and hints.get("classes") is None:
         given["classes"] = names
     return Adoption(
         params=given, live=tuple(held), generic=True, warnings=tuple(warnings), taken=("preprocess", "shown")
     )
-
-
-def _held(value: Any, kind: str, warnings: list[str]) -> Live:
-    """The object under the digest of its content, or under none, which is said."""
-    from sidelight_toolkit.identity import NoIdentity, identity
-
-    try:
-        return live.hold(value, identity([kind, value]))
-    except NoIdentity as reason:
-        warnings.append(
-            f"results of {name_of(value)} are not kept for later runs, because its content cannot be told: it holds "
-            f"{reason}"
-        )
-        return live.hold(value, None)
 
 
 def _channels(module: Any) -> int | None:

@@ -10,11 +10,14 @@ from sidelight_specs.facts import Mistake
 from sidelight_toolkit.model_source import Known, ModelSourceDescriptor, stamp
 
 from sidelight_timm import model_index
+from sidelight_timm.adoption import adopted
 from sidelight_timm.params import RANDOM, TimmParams
 from sidelight_timm.setup import CONFIG, SetupError, class_names, set_up
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
+
+    from sidelight_specs.live import Adoption
 
 
 @frozen(kw_only=True)
@@ -41,12 +44,16 @@ class TimmDescriptor(ModelSourceDescriptor):
             return "", {}
         path = Path(params.weights).expanduser()
         inside = sorted(path.iterdir()) if path.is_dir() else (path, path.with_name(CONFIG))
-        return stamp(*inside), {"weights": params.weights}
+        return stamp(*inside), {} if path.is_dir() else {"weights": params.weights}  # the kernel looks for plain files
 
     def subject(self, params: Any) -> str:
         """`resnet18`, or the path of the weights."""
         assert isinstance(params, TimmParams)
-        return params.architecture or params.weights
+        return params.architecture or params.weights or "the live model of timm"
+
+    def adopts(self, value: object, **hints: Any) -> Adoption | None:
+        """A live model of timm, weights beside a config.json of timm, or `timm:NAME`."""
+        return adopted(value, hints)
 
     def mistakes(self, params: object) -> Iterable[Mistake]:
         """Sources of weights that exclude each other, unknown names, files that do not go together."""

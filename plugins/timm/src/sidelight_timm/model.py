@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import attrs
 import torch
 from sidelight_specs import UserError
+from sidelight_toolkit.modules import frozen_copy
 from sidelight_toolkit.preprocessing import Preprocessing
 from sidelight_toolkit.source_classifier import Source, SourceClassifier
 from sidelight_toolkit.torchvision_import import MISFIT, import_torchvision
@@ -35,7 +36,7 @@ class TimmModel(SourceClassifier):
 
     def __init__(self, params: TimmParams, *, run: Run) -> None:
         super().__init__(params, run=run)
-        self.subject = f"timm/model {params.architecture or params.weights}"
+        self.subject = f"timm/model {params.architecture or params.weights or '(a live model)'}"
 
     @cached_property
     def _setup(self) -> Setup:
@@ -51,7 +52,7 @@ class TimmModel(SourceClassifier):
     @cached_property
     def _cfg(self) -> dict[str, Any]:
         """timm's `pretrained_cfg`."""
-        registered = import_timm().get_pretrained_cfg(self._setup.name)
+        registered = None if self._setup.live is not None else import_timm().get_pretrained_cfg(self._setup.name)
         return self._setup.configuration(registered.to_dict() if registered else {})
 
     @cached_property
@@ -78,6 +79,8 @@ class TimmModel(SourceClassifier):
         return Source(channels=channels, preprocessing=preprocessing, classes=class_names(self._cfg, columns))
 
     def _load_network(self) -> torch.nn.Module:
+        if self._setup.live is not None:
+            return frozen_copy(self._setup.live)
         network = self._build()
         if self._state is not None:
             load_weights(network, self._state, self._setup.weights, self._setup.name, self._advice())

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from attrs import field, frozen
-from sidelight_specs import UserError
+from sidelight_specs import UserError, live
 from sidelight_specs.facts import offer
 from sidelight_specs.files import read_object
 from sidelight_toolkit.weights_outline import Outline, outline
@@ -66,22 +66,29 @@ class Setup:
         weights: their file; None where they are random or downloaded.
         config: of the config.json; None where there is none.
         outline: names and shapes of the weights; None where they cannot be read without torch.
+        live: model of this process that is explained as it is.
     """
 
     name: str
     weights: Path | None = None
     config: Config | None = None
     outline: Outline | None = None
+    live: Any = None
 
     def configuration(self, registered: Mapping[str, Any]) -> dict[str, Any]:
         """timm's `pretrained_cfg`: of the config.json, else as registered."""
         return dict(self.config.cfg if self.config and self.config.cfg else registered)
 
+    @property
+    def holder(self) -> str:
+        """The weights in messages."""
+        return f"the weights {self.weights}" if self.weights else f"the weights of the live model {self.name}"
+
     def columns(self, params: TimmParams, cfg: Mapping[str, Any]) -> int | None:
         """Number of scores: of the options, the config.json, the weights, or timm's configuration."""
         held = self.rows(cfg.get("classifier"), 0)
         of_config = self.config.columns if self.config else None
-        if self.weights and not (params.num_classes or of_config or held):
+        if (self.weights or self.live is not None) and not (params.num_classes or of_config or held):
             return None
         return params.num_classes or of_config or held or cfg.get("num_classes") or None
 
@@ -105,6 +112,8 @@ def set_up(params: TimmParams) -> Setup:
     Raises:
         SetupError: they choose nothing, or things that do not go together.
     """
+    if params.object:
+        return _set_up_live(params)
     _check_source(params)
     config_file, weights = _find_files(params.weights) if params.weights not in {"", RANDOM} else (None, None)
     config = read_config(config_file) if config_file else None
@@ -126,6 +135,34 @@ def set_up(params: TimmParams) -> Setup:
     setup = Setup(name=name, weights=weights, config=config, outline=outline(weights) if weights else None)
     _check_columns(setup, params)
     return setup
+
+
+def _set_up_live(params: TimmParams) -> Setup:
+    if params.weights or params.download or params.architecture:
+        raise SetupError("a live model has its weights", "leave architecture, weights and download out", "object")
+    if not live.is_held(params.object):
+        raise SetupError(*live.GONE, "object")
+    setup = _live_setup(live.get(params.object))
+    _check_columns(setup, params)
+    return setup
+
+
+def _live_setup(value: Any) -> Setup:
+    """Configuration and shapes that a live model of timm carries."""
+    model = getattr(value, "_orig_mod", value)  # what torch.compile wraps
+    cfg = dict(model.pretrained_cfg)
+    size = _size(model)
+    if size:
+        cfg["input_size"] = (cfg["input_size"][0], *size)
+    outline = {name: tuple(each.shape) for name, each in model.named_parameters()}
+    name = cfg.get("architecture") or type(model).__name__
+    return Setup(name=name, config=Config(architecture=name, cfg=cfg), outline=outline, live=value)
+
+
+def _size(model: Any) -> tuple[int, int] | None:
+    """(H, W) of a network for one size, which may have been made for another than its configuration says."""
+    size = getattr(getattr(model, "patch_embed", None), "img_size", None)
+    return tuple(size) if isinstance(size, (tuple, list)) and len(size) == 2 else None
 
 
 def _check_source(params: TimmParams) -> None:
@@ -186,7 +223,7 @@ def _find_files(name: str) -> tuple[Path | None, Path]:
         beside = path.with_name(CONFIG)
         if not path.exists():
             raise SetupError(f"there is no file or folder {path}", "give the path of the weights", "weights")
-        return (beside if _is_timms(beside) else None), path
+        return (beside if is_timms(beside) else None), path
     config = path / CONFIG
     if not config.is_file():
         raise SetupError(
@@ -208,8 +245,8 @@ def _weights_in(folder: Path) -> Path:
     return found[0]
 
 
-def _is_timms(path: Path) -> bool:
-    """Whether a file beside the weights is a config.json of timm; another one is somebody else's."""
+def is_timms(path: Path) -> bool:
+    """True for a config.json of timm; one beside the weights may be somebody else's."""
     try:
         return path.is_file() and isinstance(read_object(path).get("architecture"), str)
     except (OSError, ValueError):
@@ -278,14 +315,14 @@ def _check_columns(setup: Setup, params: TimmParams) -> None:
     held = setup.rows(cfg.get("classifier"), 0)
     if params.num_classes and held and params.num_classes != held:
         raise SetupError(
-            f"the weights {setup.weights} are of {held} classes, num_classes says {params.num_classes}",
+            f"{setup.holder} are of {held} classes, num_classes says {params.num_classes}",
             "leave `num_classes` out",
             "num_classes",
         )
     channels = setup.rows(cfg.get("first_conv"), 1)
     if params.channels and channels in {1, 3} and params.channels != channels:
         raise SetupError(
-            f"the weights {setup.weights} take {channels} colour channel(s), channels says {params.channels}",
+            f"{setup.holder} take {channels} colour channel(s), channels says {params.channels}",
             "leave `channels` out",
             "channels",
         )

@@ -4,7 +4,8 @@ import re
 
 import numpy as np
 import pytest
-from sidelight_report.notebook import colours, sidelight_run_html
+from sidelight_report.notebook import sidelight_run_html
+from sidelight_report.overlay import PREDICTED, PROBE, VIRIDIS, overlaid
 from sidelight_specs.results import (
     Counterfactual,
     Heatmap,
@@ -16,20 +17,23 @@ from sidelight_specs.results import (
     Targets,
 )
 
-
-def test_a_heatmap_is_red_above_zero_white_at_zero_and_blue_below():
-    positive, zero, negative = np.moveaxis(colours(np.array([[2.0, 0.0, -2.0]])), 0, 2)[0]
-    assert positive[0] > positive[2] + 0.4
-    assert zero.tolist() == [1] * 3
-    assert negative[2] > negative[0] + 0.4
+GREY = np.full((1, 1, 3), 0.5, np.float32)
 
 
-def test_a_heatmap_that_only_ranks_has_no_blue_and_a_constant_or_broken_one_is_still_a_picture():
-    low, high = np.moveaxis(colours(np.array([[-5.0, 3.0]]), signed=False), 0, 2)[0]
-    assert low.tolist() == [1] * 3
-    assert high[0] > high[2]
-    assert colours(np.zeros((2, 2))).shape == (3, 2, 2)
-    assert colours(np.array([[np.nan, 1.0]]))[:, 0, 0].tolist() == [1] * 3
+def test_a_signed_map_is_teal_above_zero_grey_at_zero_and_amber_below():
+    positive, zero, negative = np.moveaxis(overlaid(GREY, np.array([[2.0, 0.0, -2.0]]), 2, signed=True), 0, 2)[0]
+    assert np.abs(positive.astype(int) - PREDICTED).max() < 30
+    assert np.ptp(zero) == 0
+    assert np.abs(negative.astype(int) - PROBE).max() < 30
+    swapped = overlaid(GREY, np.array([[2.0, 0.0, -2.0]]), 2, signed=True, probe=True)
+    assert np.abs(swapped[:, 0, 0].astype(int) - PROBE).max() < 30
+
+
+def test_a_map_that_only_ranks_runs_from_dark_to_bright_and_a_constant_one_is_still_a_picture():
+    low, middle, high = np.moveaxis(overlaid(GREY, np.array([[0.0, 0.5, 1.0]]), 1, signed=False), 0, 2)[0].astype(int)
+    assert low.sum() < middle.sum() < high.sum()
+    assert np.abs(high - VIRIDIS[-1]).max() < 30
+    assert overlaid(GREY, np.zeros((1, 3)), 0, signed=False).shape == (3, 1, 3)
 
 
 @pytest.fixture
@@ -60,7 +64,8 @@ def test_a_notebook_shows_pictures_and_numbers_without_any_network(results):
     shown = sidelight_run_html(results)
     assert shown.count("<img") == 8 * 3 - 1, "a counterfactual that did not converge is not shown as an answer"
     assert shown.count("no answer found") == 1
-    assert "why cat, and not dog?" in shown
+    assert "Why “cat” and not “dog”?" in shown
+    assert "cat 73%" in shown
     assert "2 more questions" in shown
     assert "<b>me</b>" not in shown
     assert not re.search(r"(src|href)=\"(?!data:)", shown)

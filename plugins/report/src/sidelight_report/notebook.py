@@ -1,6 +1,7 @@
-"""Gallery of a run in a notebook cell: the first questions in pictures, and the numbers. Self-contained HTML.
+"""A run in a notebook cell: the first questions in pictures, and the numbers. Self-contained HTML without scripts.
 
-An observer, so this module imports nothing heavy before the hook is called.
+It shows alike in Jupyter, in VS Code and on viewers that strip scripts. An observer, so this module imports nothing
+heavy before the hook is called.
 """
 
 from __future__ import annotations
@@ -11,76 +12,111 @@ from typing import TYPE_CHECKING
 from sidelight_specs import hookimpl
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     import numpy as np
     from sidelight_specs.results import Explanation, Results
 
-_SHOWN = 8  # questions
-_STYLE = "width:96px;height:96px;object-fit:contain;image-rendering:pixelated"
-_RED, _BLUE = (0.80, 0.05, 0.10), (0.05, 0.25, 0.80)
+SHOWN = 8  # questions
+SIDE = 168  # pixels of a picture
+_PERCENTILE = 99.0  # of the magnitudes: where colours saturate, as on the page
+_CELL = "padding:3px 6px;text-align:center;vertical-align:top;background:transparent"
+_SMALL = "font-size:12px;opacity:.75"
 
 
 @hookimpl
 def sidelight_run_html(results: Results) -> str:
-    """HTML of the first questions: the image, each explanation that is a picture beside it, and the measurements."""
-    from sidelight_specs.results import Counterfactual, Heatmap
+    """HTML of the first questions: the image, each explanation beside it, the measurements, and what to know."""
     from sidelight_specs.results.table import table_of
 
-    count, explained = len(results.split), results.explanations.items()
-    drawn = {name: one for name, one in explained if isinstance(one, (Counterfactual, Heatmap))}
-    head = "".join(f"<th>{html.escape(name)}</th>" for name in ("question", "image", *drawn))
-    rows = "".join(_row(results, drawn, index) for index in range(min(count, _SHOWN)))
-    more = f"<p>{count - _SHOWN} more questions are not shown here.</p>" if count > _SHOWN else ""
-    pictures = f"<table><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>"
+    from sidelight_report.document.phrases import headline
+
+    count, names = len(results.split), list(results.explanations)
+    columns = "".join(f'<th style="{_CELL}">{html.escape(name)}</th>' for name in ("", "image", *names))
+    rows = "".join(_row(results, row) for row in range(min(count, SHOWN)))
+    more = f"<p>{count - SHOWN} more questions are not shown here.</p>" if count > SHOWN else ""
     table = table_of(results)
     numbers = table._repr_html_() if len(table) else ""
-    return f"<div><p><b>{html.escape(results.name)}</b></p>{pictures}{more}{numbers}</div>"
+    notes = "".join(f"<li>{html.escape(text)}</li>" for text in results.warnings)
+    said = f"<details><summary>{len(results.warnings)} to know</summary><ul>{notes}</ul></details>" if notes else ""
+    title = f"<b>{html.escape(headline(results))}</b> <span style='{_SMALL}'>{html.escape(results.name)}</span>"
+    pictures = f"<table><thead><tr>{columns}</tr></thead><tbody>{rows}</tbody></table>"
+    return f"<div><p>{title}</p>{pictures}{more}{numbers}{said}</div>"
 
 
-def _row(results: Results, drawn: Mapping[str, Explanation], index: int) -> str:
-    cells = [html.escape(_question(results, index)), _picture(results.split.images[index], "input")]
-    cells += [_explanation(explanation, index, name) for name, explanation in drawn.items()]
-    return "<tr>" + "".join(f"<td>{cell}</td>" for cell in cells) + "</tr>"
+def _row(results: Results, row: int) -> str:
+    from sidelight_report.document.phrases import question
+
+    name = results.split.ids[row] if results.split.ids else f"image {row}"
+    asked = f"{html.escape(question(results, row))}<br><span style='{_SMALL}'>{html.escape(_said(results, row))}</span>"
+    cells = [f'<td style="{_CELL};text-align:left;max-width:220px;white-space:normal">{asked}</td>']
+    cells.append(_cell(_picture(results.split.images[row], name), name))
+    cells += [_explanation(results, one, row, key) for key, one in results.explanations.items()]
+    return f"<tr>{''.join(cells)}</tr>"
 
 
-def _question(results: Results, index: int) -> str:
-    """`why 4, and not 9?`, `why 4?`, or the value of a regression."""
-    predicted, probe = int(results.targets.predicted[index]), int(results.targets.probe[index])
+def _said(results: Results, row: int) -> str:
+    """Probability of the predicted class, and the label where it is another."""
+    from sidelight_specs.results import expected_classes
+
+    from sidelight_report.document.phrases import class_name
+    from sidelight_report.encoding import softmax
+
     if results.predictions.task == "regression":
-        return f"why {float(results.predictions.logits[index, 0]):.3g}?"
-    why = f"why {_name(results, predicted)}"
-    return f"{why}?" if probe == predicted else f"{why}, and not {_name(results, probe)}?"
+        return ""
+    predicted = int(results.targets.predicted[row])
+    share = f"{class_name(results, predicted)} {softmax(results.predictions.logits[row])[predicted]:.0%}"
+    expected = int(expected_classes(results.split, results.class_names)[row])
+    return share if expected in (-1, predicted) else f"{share}, labelled {class_name(results, expected)}"
 
 
-def _name(results: Results, index: int) -> str:
-    return results.class_names[index] if index < len(results.class_names) else str(index)
+def _explanation(results: Results, explanation: Explanation, row: int, name: str) -> str:
+    """An explanation's first picture, with the side that it speaks for."""
+    from sidelight_specs.results import Counterfactual
+
+    from sidelight_report.document.phrases import side
+
+    if isinstance(explanation, Counterfactual) and not explanation.converged[row]:
+        return _cell("no answer found", "")
+    picture = _first_picture(results, explanation, row)
+    if picture is None:
+        return _cell("see the page", "")
+    return _cell(_picture(picture, name), side(results, row, explanation.answers))
 
 
-def _explanation(explanation: Explanation, index: int, name: str) -> str:
-    from sidelight_specs.results import Counterfactual, Heatmap
+def _first_picture(results: Results, explanation: Explanation, row: int) -> np.ndarray | None:
+    """(C, H, W) of the first block that is a picture; None where there is none."""
+    import numpy as np
+    from sidelight_specs.blocks import Overlay, Pair, Picture, Strip
 
-    if isinstance(explanation, Heatmap):
-        return _picture(colours(explanation.values[index], explanation.signed), name)
-    if isinstance(explanation, Counterfactual) and explanation.converged[index]:
-        return _picture(explanation.images[index], name)
-    return "no answer found"
+    from sidelight_report.encoding import saturation
+    from sidelight_report.overlay import overlaid
+
+    explained = results.split.images[row]
+    for block in explanation.view(row):
+        if isinstance(block, Overlay):
+            below = explained if block.image is None else block.image
+            if block.mask:
+                hidden = 0 if block.hidden is None else block.hidden
+                return np.asarray(below * block.values + hidden * (1 - block.values))
+            limit = saturation(block.values, _PERCENTILE)
+            probe = explanation.answers == "probe"
+            return overlaid(below, block.values, limit, signed=block.signed, probe=probe)
+        if isinstance(block, Pair):
+            return block.after
+        if isinstance(block, Strip) and len(block.images):
+            return np.asarray(block.images[-1])
+        if isinstance(block, Picture):
+            return explained if block.image is None else block.image
+    return None
+
+
+def _cell(content: str, caption: str) -> str:
+    below = f'<br><span style="{_SMALL}">{html.escape(caption)}</span>' if caption else ""
+    return f'<td style="{_CELL}">{content}{below}</td>'
 
 
 def _picture(image: np.ndarray, name: str) -> str:
-    from sidelight_ui.images import image_uri
+    from sidelight_ui.images import compact_uri
 
-    return f'<img src="{image_uri(image)}" alt="{html.escape(name)}" style="{_STYLE}">'
-
-
-def colours(values: np.ndarray, signed: bool = True) -> np.ndarray:
-    """(3, H, W) in [0, 1] of a heatmap (H, W): white at 0, red for positive and blue for negative values."""
-    import numpy as np
-
-    values = np.nan_to_num(values.astype(np.float64))
-    if not signed:  # values that only rank: the least is white
-        values = values - values.min()
-    ratio = values / max(float(np.abs(values).max()), 1e-12)
-    hue = np.where(ratio > 0, np.reshape(_RED, (3, 1, 1)), np.reshape(_BLUE, (3, 1, 1)))
-    result: np.ndarray = 1 - np.abs(ratio) * (1 - hue)
-    return result
+    drawing = "pixelated" if image.shape[-1] < SIDE / 2 else "auto"
+    style = f"width:{SIDE}px;max-width:none;height:auto;image-rendering:{drawing}"
+    return f'<img src="{compact_uri(image, 2 * SIDE)}" alt="{html.escape(name)}" style="{style}">'

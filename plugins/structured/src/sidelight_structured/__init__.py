@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from attrs import frozen
-from sidelight_specs import ExplainerDescriptor, MetricDescriptor, Need, Suggestion, hookimpl
+from sidelight_specs import ExplainerDescriptor, MetricDescriptor, Need, hookimpl
 from sidelight_specs.facts import unknown_names
 
 from sidelight_structured.params import (
@@ -55,7 +55,6 @@ def sidelight_explainers() -> Iterable[ExplainerDescriptor]:
     )
     yield ExplainerDescriptor(
         name="igos++",
-        suggested=Suggestion(4),
         summary="iGOS++: mask whose region removes the class when blurred and keeps it when alone sharp.",
         params=IgosPlusPlusParams,
         factory="sidelight_structured.igos.igos:IgosPlusPlus",

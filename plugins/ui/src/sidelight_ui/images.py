@@ -8,6 +8,8 @@ import io
 import numpy as np
 from PIL import Image
 
+_QUALITY = 88  # of JPEG: no visible blocks in a heatmap
+
 
 def pixels(image: np.ndarray) -> np.ndarray:
     """(H, W, 1 or 3) uint8 of an image (C, H, W), float in [0, 1] or uint8; other numbers of channels are averaged."""
@@ -40,6 +42,18 @@ def png(pixels: np.ndarray, *, side: int | None = None, fast: bool = False) -> b
 def data_uri(content: bytes) -> str:
     """Data URI of a PNG file."""
     return "data:image/png;base64," + base64.b64encode(content).decode("ascii")
+
+
+def compact_uri(image: np.ndarray, side: int) -> str:
+    """Data URI of an image (C, H, W): a photograph as JPEG, at most `side` pixels wide; a small image as PNG, exact."""
+    content = pixels(image)
+    if max(content.shape[:2]) < side / 2:
+        return data_uri(png(content))
+    picture = Image.fromarray(content[:, :, 0] if content.shape[2] == 1 else content)
+    picture.thumbnail((side, side), Image.Resampling.BOX)
+    buffer = io.BytesIO()
+    picture.save(buffer, "JPEG", quality=_QUALITY)
+    return "data:image/jpeg;base64," + base64.b64encode(buffer.getvalue()).decode("ascii")
 
 
 def image_uri(image: np.ndarray) -> str:

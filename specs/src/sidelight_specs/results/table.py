@@ -9,10 +9,13 @@ from typing import TYPE_CHECKING
 import attrs
 import numpy as np
 
+from sidelight_specs.errors import UserError
 from sidelight_specs.results.measurement import order_flips
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from pandas import DataFrame
 
     from sidelight_specs.results.measurement import Measurement
     from sidelight_specs.results.run import Results
@@ -83,6 +86,30 @@ class MeasurementTable:
         widths = [max(len(line[column]) for line in lines) for column in range(len(HEADINGS))]
         aligned = ("  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)) for line in lines)
         return "\n".join([*(line.rstrip() for line in aligned), *self.notes])
+
+    def to_pandas(self) -> DataFrame:
+        """The rows as a tidy table: one number a row, with the ends of its 95 % interval.
+
+        Where a number was taken under several conditions (baselines), each is a row of its own as well, named in the
+        column `variant`; the mean over all of them has an empty one.
+
+        Raises:
+            UserError: pandas is not installed.
+        """
+        try:
+            from pandas import DataFrame
+        except ImportError as error:
+            raise UserError("the table as a DataFrame needs pandas", "pip install pandas") from error
+        lines = []
+        for row in self.rows:
+            low, high = row.interval or (math.nan, math.nan)
+            facts = {"metric": row.metric, "of": row.of, "name": row.name}
+            rest = {"better": row.better, "unit": row.unit, "images": row.count}
+            lines.append({**facts, "variant": "", "value": row.value, "low": low, "high": high, **rest})
+            none = {"low": math.nan, "high": math.nan}
+            lines += [{**facts, "variant": key, "value": mean, **none, **rest} for key, mean in row.variants.items()]
+        columns = ["metric", "of", "name", "variant", "value", "low", "high", "better", "unit", "images"]
+        return DataFrame(lines, columns=columns)
 
     def _repr_html_(self) -> str:
         head = "".join(f"<th>{html.escape(name)}</th>" for name in HEADINGS)

@@ -4,10 +4,12 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
-from sidelight_images.live import as_images, as_pictures, labels_of
+from sidelight_images.live import LiveImages, as_images, as_pictures, labels_of
 from sidelight_images.live_descriptor import LiveImagesDescriptor
 from sidelight_images.params import LiveParams
 from sidelight_specs import UserError
+from sidelight_specs.facts import ClassifierFacts
+from sidelight_specs.testing import ToyRun
 
 RNG = np.random.default_rng(0)
 RGB = RNG.random((2, 3, 10, 12), dtype=np.float32)
@@ -45,23 +47,38 @@ def test_whole_numbers_are_scaled_by_their_range(kind):
     np.testing.assert_allclose(as_images(whole), whole / top, rtol=1e-6)
 
 
-def test_pil_images_are_on_white_upright_and_named():
+def drawn(pictures, **options):
+    """Images of the split that PIL images make."""
+    adoption = DESCRIPTOR.adopts(pictures)
+    params = LiveParams(object=adoption.params["object"], **options)
+    return LiveImages(params, run=ToyRun()).split("all").images
+
+
+def test_pil_images_are_on_white_and_upright():
     clear = Image.new("RGBA", (4, 6), (255, 0, 0, 0))
     exif = Image.Exif()
     exif[0x0112] = 6  # to be turned by 90 degrees
     turned = Image.new("RGB", (6, 4), "red")
     turned.info["exif"] = exif.tobytes()
-    first, second = as_pictures([clear, turned])
-    assert second.size == (4, 6)
-    np.testing.assert_array_equal(as_images([first]), np.ones((1, 3, 6, 4), np.float32))
+    assert as_pictures([clear, turned])[1].size == (4, 6)
+    np.testing.assert_array_equal(drawn([clear]), np.ones((1, 3, 6, 4), np.float32))
+
+
+def test_pil_images_follow_the_classifier():
+    pictures = [Image.new("L", (40, 60)), Image.new("RGB", (80, 80))]
+    adoption = DESCRIPTOR.adopts(pictures)
+    params = LiveParams(object=adoption.params["object"])
+    followed = DESCRIPTOR.fitted(params, ClassifierFacts(shape=(3, 20, 28)))
+    assert DESCRIPTOR.facts(followed).shape == (3, 20, 28)
+    assert LiveImages(followed, run=ToyRun()).split("all").images.shape == (2, 3, 20, 28)
 
 
 def test_pil_images_of_several_sizes_need_a_size():
-    pictures = [Image.new("L", (4, 6)), Image.new("L", (8, 8))]
-    with pytest.raises(UserError, match="2 sizes") as caught:
-        as_images(pictures)
+    pictures = [Image.new("L", (40, 60)), Image.new("L", (80, 80))]
+    with pytest.raises(UserError, match="differ in size") as caught:
+        drawn(pictures)
     assert "size=" in caught.value.fix
-    assert as_images(pictures, (5, 7)).shape == (2, 1, 5, 7)
+    assert drawn(pictures, size=16, mode="grey").shape == (2, 1, 16, 16)
 
 
 @pytest.mark.parametrize(

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
         FashionParams,
         FolderParams,
         LabelledParams,
+        LiveParams,
         OpticalDigitsParams,
         PhotosParams,
         PrintedParams,
@@ -273,7 +274,7 @@ def folder_fingerprint(listing: Listing) -> str:
     return hasher.hexdigest()
 
 
-def image_shape(params: FolderParams) -> Shape | None:
+def image_shape(params: FolderParams | LiveParams) -> Shape | None:
     """(C, H, W); None where the options leave the size open."""
     if params.size is None:
         return None

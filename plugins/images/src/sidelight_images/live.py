@@ -11,7 +11,7 @@ from sidelight_specs.results import Split
 from sidelight_specs.roles import Data
 
 from sidelight_images.live_descriptor import SPLIT
-from sidelight_images.pixels import opaque
+from sidelight_images.pixels import opaque, resized
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -44,30 +44,37 @@ class LiveImages(Data):
             raise UserError(f'there is no split "{name}"', f"use {SPLIT}")
         images = live.get(self._params.object)
         if isinstance(images, tuple):
-            height, width = self._params.height, self._params.width
-            images = as_images(images, (height, width) if height and width else None)
+            images = self._drawn(images)
         labels, names = labels_of(self._params.labels, self._params.classes, len(images))
         ids = self._params.names or tuple(f"image {index}" for index in range(len(images)))
         return Split(images=images, labels=labels, class_names=names, ids=ids)
 
+    def _drawn(self, pictures: Sequence[Image.Image]) -> np.ndarray:
+        """(N, C, H, W) of PIL images, at the size of the options."""
+        params = self._params
+        mode = "L" if params.mode == "grey" else "RGB"
+        flat = [opaque(picture).convert(mode) for picture in pictures]
+        if params.size is None and len({picture.size for picture in flat}) > 1:
+            fix = "give size=..., the height and width that the model takes"
+            raise UserError(f"the images differ in size: {flat[0].size} and others", fix)
+        if params.size is not None:
+            size = (params.size, params.width or params.size)
+            flat = [resized(each, size, params.crop or "center", params.crop_share or 1.0) for each in flat]
+        return _array(np.stack([np.asarray(picture) for picture in flat]))
 
-def as_images(value: Any, size: tuple[int, int] | None = None) -> np.ndarray:
-    """(N, C, H, W) float32 images in [0, 1] of whatever a user holds.
+
+def as_images(value: Any) -> np.ndarray:
+    """(N, C, H, W) float32 images in [0, 1] of a tensor, an array, or a list of these.
 
     Args:
-        value: a tensor or array, floats in [0, 1] or uint8; a PIL image; or a list of these.
-        size: (H, W) that PIL images of several sizes are resized to.
+        value: floats in [0, 1], or whole numbers, in any of `LAYOUTS`.
 
     Raises:
-        UserError: it is none of these, or its numbers or sizes do not fit; the fix says what to give.
+        UserError: it is none of these, or its numbers or shapes do not fit; the fix says what to give.
     """
-    if isinstance(value, Image.Image):
-        return _pictures([value], size)
     if isinstance(value, (list, tuple)):
         if not value:
             raise UserError("there are no images", "give one or more")
-        if all(isinstance(item, Image.Image) for item in value):
-            return _pictures(value, size)
         arrays = [_array(item) for item in value]
         shapes = sorted({array.shape[1:] for array in arrays})
         if len(shapes) > 1:
@@ -91,24 +98,6 @@ def _loaded(image: Image.Image) -> Image.Image:
     upright = ImageOps.exif_transpose(image).copy()
     upright.filename = getattr(image, "filename", "")  # type: ignore[attr-defined]
     return upright
-
-
-def _pictures(images: Sequence[Image.Image], size: tuple[int, int] | None) -> np.ndarray:
-    """PIL images as they look: on white where transparent, grey only if all are."""
-    flat = [opaque(image) for image in images]
-    mode = "L" if all(image.mode in ("L", "1") for image in flat) else "RGB"
-    sizes = {image.size for image in flat}
-    if size is None and len(sizes) > 1:
-        raise UserError(
-            f"the images have {len(sizes)} sizes", "give size=..., the height and width that the model takes"
-        )
-    height, width = size or flat[0].size[::-1]
-    resized = [
-        image.convert(mode) if image.size == (width, height)
-        else image.convert(mode).resize((width, height), Image.Resampling.BICUBIC)
-        for image in flat
-    ]  # fmt: skip
-    return _array(np.stack([np.asarray(image) for image in resized]))
 
 
 def _array(value: Any) -> np.ndarray:

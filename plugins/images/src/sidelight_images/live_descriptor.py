@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 from attrs import frozen
 from sidelight_specs import DataDescriptor, UserError, live
-from sidelight_specs.facts import DataFacts, Mistake
+from sidelight_specs.facts import ClassifierFacts, DataFacts, Mistake
 from sidelight_specs.live import Adoption
 
+from sidelight_images.facts import follow_classifier, image_shape
 from sidelight_images.params import LiveParams
 
 if TYPE_CHECKING:
@@ -30,9 +31,7 @@ class LiveImagesDescriptor(DataDescriptor):
         if not live.is_held(params.object):
             return DataFacts()
         images = live.get(params.object)
-        shape = None if isinstance(images, tuple) else tuple(images.shape[1:])
-        if params.height and params.width and isinstance(images, tuple):
-            shape = (1 if all(image.mode in ("L", "1") for image in images) else 3, params.height, params.width)
+        shape = image_shape(params) if isinstance(images, tuple) else tuple(images.shape[1:])
         names = tuple(label for label in params.labels if isinstance(label, str))
         classes = params.classes or tuple(sorted(set(names))) or None
         if not params.labels:
@@ -40,6 +39,13 @@ class LiveImagesDescriptor(DataDescriptor):
         return DataFacts(
             shape=shape, splits={SPLIT: len(images)}, classes=classes, factors=(), masks={SPLIT: ()}, fingerprint=""
         )
+
+    def fitted(self, params: Any, classifier: ClassifierFacts) -> LiveParams:
+        """Size, crop and channels of PIL images as the classifier takes them."""
+        assert isinstance(params, LiveParams)
+        pictures = live.is_held(params.object) and isinstance(live.get(params.object), tuple)
+        filled: LiveParams = follow_classifier(params, classifier) if pictures else params
+        return filled
 
     def mistakes(self, params: object) -> Iterable[Mistake]:
         """Another process held the images; labels or names for another number of them."""

@@ -190,13 +190,14 @@ class FolderParams:
 
 @params
 class LiveParams:
-    """Options of `live`."""
+    """Options of `live`; size, crop and mode are of PIL images, arrays are shown as they are."""
 
     object: str = param(..., "Token of the images, which `sidelight.explain` and dict recipes write.")
     labels: tuple[str | int, ...] = param((), "True class of each image, by name or index.", minimum=0, maximum=10**6)
     classes: tuple[str, ...] = param((), "Class names that indices refer to.")
     names: tuple[str, ...] = param((), "Name of each image.")
-    height: int | None = param(
-        None, "Height of PIL images; their own if empty.", unit="pixels", minimum=8, maximum=4096
-    )
-    width: int | None = param(None, "Width of PIL images.", unit="pixels", minimum=8, maximum=4096)
+    size: int | None = _size()
+    width: int | None = _width()
+    crop: Crop | None = _crop()
+    crop_share: float | None = _crop_share()
+    mode: Mode | None = _mode()

@@ -75,12 +75,18 @@ class Steps:
         """The chosen images of the data's split."""
         session, wanted = self.session, images_read(self.session.resolved.explain)
         if self.choice is not None:
-            wanted |= {"indices": tuple(self.choice.rows.tolist()), "labels": ()}
+            wanted |= {"indices": tuple(self.choice.rows.tolist()), "labels": (), "images": ()}
 
         def make() -> Split:
             split = self._split(component)
-            rows = choose_images(split, split=wanted["split"], indices=wanted["indices"], labels=wanted["labels"])
-            count = None if wanted["indices"] else wanted["count"]
+            rows = choose_images(
+                split,
+                split=wanted["split"],
+                indices=wanted["indices"],
+                labels=wanted["labels"],
+                names=wanted["images"],
+            )
+            count = None if wanted["indices"] or wanted["images"] else wanted["count"]
             with session.inside(component, "read"):
                 chosen = split.read(rows.tolist(), count)  # of lazy images no others are read
             check_valid(chosen, component, kind=Split.kind)
@@ -92,11 +98,11 @@ class Steps:
 
     def _split(self, component: ResolvedComponent) -> Split:
         """The split of the data that the explained images come from."""
-        session, explain = self.session, self.session.resolved.explain
+        session, name = self.session, str(self.session.resolved.explain.split)
         data = session.get(component)
         with session.inside(component, "read"):
-            check_split(explain.split, data.splits)
-            split: Split = data.split(explain.split)
+            check_split(name, data.splits)
+            split: Split = data.split(name)
         check_valid(split, component, kind=Split.kind)
         if not len(split) or split.images.dtype != np.float32:
             text = f"{split.images.dtype} images of shape {split.images.shape}"

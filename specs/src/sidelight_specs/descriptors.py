@@ -316,16 +316,25 @@ class ExplainerDescriptor(ComponentDescriptor):
     Args:
         gives: the kind of explanation; a kind of a plugin's own is registered by the hook `sidelight_kinds`.
         answers: which side of the question it answers.
+        either_side: asked again with the two sides swapped, it says what speaks for the other class, so that both are
+            shown side by side where an image is misclassified. None says that heatmaps do, and other kinds do not;
+            False is for a heatmap that ignores the class.
     """
 
     role = "explainer"
     gives: str = field(validator=_is_kind)
     answers: Answers = "predicted"
+    either_side: bool | None = None
 
     @property
     def capabilities(self) -> tuple[str, ...]:
         """The kind of its explanations, so that another explainer can need `heatmap`, and `provides`."""
         return (self.gives, *self.provides)
+
+    @property
+    def answers_either_side(self) -> bool:
+        """`either_side`, or what follows from the kind."""
+        return self.gives == "heatmap" if self.either_side is None else self.either_side
 
 
 @frozen(kw_only=True)

@@ -152,6 +152,21 @@ def pose_questions(
     return rows, Targets(predicted=predicted[rows], probe=probe.astype(np.int64))
 
 
+def contested(asked: Targets, expected: np.ndarray, target: str | int, targets: Mapping[str, str]) -> tuple[int, ...]:
+    """Questions about the true class of a misclassified image, which are answered for both classes, side by side.
+
+    Args:
+        asked: the N questions.
+        expected: (N,) true classes, -1 where unknown.
+        target: as for `pose_questions`; who names a class himself gets the one answer.
+        targets: as for `pose_questions`.
+    """
+    if targets or target not in ("auto", "expected"):
+        return ()
+    rows = np.flatnonzero((asked.probe == expected) & (asked.predicted != expected))
+    return tuple(rows.tolist())
+
+
 def _ask_about(target: int, predicted: np.ndarray, names: Sequence[str], warn: Callable[[str], None]) -> np.ndarray:
     """The images that are not predicted to be of the target class already: nobody asks `why A and not A?`."""
     rows = np.flatnonzero(predicted != target)

@@ -10,7 +10,8 @@ export interface ClassEntry { name: string; part: Part }
 export interface Measure { name: string; value: number | null; better: Better; unit: string }
 export type Better = "higher" | "lower" | "neither";
 
-interface Shared { explainer: string; measures: Measure[]; passes: number | null }
+/** Of a misclassified image, one entry answers for the predicted class, and its `counterpart` for the true one, or the reverse. */
+interface Shared { explainer: string; measures: Measure[]; passes: number | null; about?: "predicted" | "expected"; counterpart?: Entry }
 
 export interface HeatmapEntry extends Shared {
   kind: "heatmap"; side: string; answers: "predicted" | "probe" | "contrast"; signed: boolean;
@@ -72,7 +73,7 @@ export type Entry =
   | HeatmapEntry | CounterfactualEntry | GraphEntry | ConceptsEntry | ImageAttributesEntry | InterventionEntry | BlocksEntry;
 
 export interface Card {
-  question: string; id: string; label: string | null; picture: Picture; classes: ClassEntry[];
+  question: string; id: string; label: string | null; misclassified: boolean; picture: Picture; classes: ClassEntry[];
   scores: (number | null)[]; reconstruction: Blocks | null; explanations: Entry[];
 }
 /** `interval` is the 95 % confidence interval of the mean over images; `variants` are means by the condition that was varied. */
@@ -116,9 +117,9 @@ export interface Component {
   id: string; role: string; use: string; summary: string; paper: string; distribution: string; version: string;
 }
 export interface Report {
-  title: string; question: string; task: string; total: number; explainers: Explainer[]; images: Card[]; accuracies: Accuracies; table: MetricTable;
+  title: string; question: string; choice: string; task: string; total: number; explainers: Explainer[]; images: Card[]; accuracies: Accuracies; table: MetricTable;
   charts: Chart[]; paths: MeanPath[]; attributes: AttributeSection[]; exemplars: ExemplarSection[]; emitted: ByProduct[];
-  components: Component[]; recipe: string; environment: Record<string, string>; warnings: string[];
+  whole: { name: string; blocks: Block[] }[]; components: Component[]; recipe: string; environment: Record<string, string>; warnings: string[];
 }
 
 /** A pixel that the reader points at, shared by all pictures of a card. */

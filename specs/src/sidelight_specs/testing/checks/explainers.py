@@ -11,13 +11,13 @@ import torch
 from sidelight_specs._form import leaves
 from sidelight_specs.artifacts import Artifact
 from sidelight_specs.descriptors import ExplainerDescriptor
-from sidelight_specs.results import Targets
 from sidelight_specs.roles import Classifier
 from sidelight_specs.testing import patterns
 from sidelight_specs.testing.checks.registry import check, needing
 from sidelight_specs.testing.checks.valid import expect_valid
 
 if TYPE_CHECKING:
+    from sidelight_specs.results import Targets
     from sidelight_specs.roles.classifier import Task
     from sidelight_specs.testing.case import Case
 
@@ -84,11 +84,11 @@ def _evidence(
     return list(zip(amounts, [{int(cause)} for cause in side], strict=True))
 
 
-@check("explainer", when=lambda d: needing("classifier")(d) and d.gives == "heatmap")
+@check("explainer", when=lambda d: needing("classifier")(d) and d.gives == "heatmap" and d.answers_either_side)
 def answers_the_question_asked(case: Case) -> None:
     """Asked about another class of the same image, a heatmap moves to that class's square."""
     question = case.standard_question()
-    swapped = Targets(predicted=question.targets.probe.copy(), probe=question.targets.predicted.copy())
+    swapped = question.targets.swapped()
     component = case.build()
     other: Any = case.ask(component, attrs.evolve(question, targets=swapped))["explanation"]
     first = _evidence(case, case.observed.answer["explanation"], question.images, question.targets)

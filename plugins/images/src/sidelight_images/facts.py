@@ -27,6 +27,7 @@ if TYPE_CHECKING:
         DigitsParams,
         FacesParams,
         FashionParams,
+        FilesParams,
         FolderParams,
         LabelledParams,
         LiveParams,
@@ -280,7 +281,7 @@ def folder_fingerprint(entries: Iterable[Entry]) -> str:
     return hasher.hexdigest()
 
 
-def image_shape(params: FolderParams | LiveParams) -> Shape | None:
+def image_shape(params: FolderParams | FilesParams | LiveParams) -> Shape | None:
     """(C, H, W); None where the options leave the size open."""
     if params.size is None:
         return None

@@ -14,7 +14,7 @@ export type Better = "higher" | "lower" | "neither";
 interface Shared { explainer: string; measures: Measure[]; passes: number | null; about?: "predicted" | "expected"; counterpart?: Entry }
 
 export interface HeatmapEntry extends Shared {
-  kind: "heatmap"; side: string; answers: "predicted" | "probe" | "contrast"; signed: boolean;
+  kind: "heatmap"; side: string; answers: "predicted" | "probe" | "contrast" | "any"; signed: boolean;
   resolution: [number, number] | null; values: Grid; saturation: number;
 }
 export interface Constraint { name: string; violation: number | null; holds: boolean }

@@ -104,6 +104,16 @@ def _share(amounts: np.ndarray, mask: np.ndarray) -> float:
     return float(amounts[mask].sum() / amounts.sum()) if amounts.sum() > 0 else 0.0
 
 
+@check("explainer", when=lambda d: needing("classifier")(d) and d.gives == "heatmap" and d.answers == "any")
+def answers_any_question_alike(case: Case) -> None:
+    """Asked about another class of the same image, a heatmap that answers `any` stays the same."""
+    question = case.standard_question()
+    swapped = question.targets.swapped()
+    other: Any = case.ask(case.build(), attrs.evolve(question, targets=swapped))["explanation"]
+    same = np.array_equal(case.observed.answer["explanation"].values, other.values)
+    assert same, "it says that it answers any question alike, and its heatmap depends on the class"
+
+
 @check("explainer", when=_gives("counterfactual"))
 def counterfactual_logits_are_measured(case: Case) -> None:
     """`logits_before` and `logits_after` are what the classifier says of the image and of the counterfactual."""

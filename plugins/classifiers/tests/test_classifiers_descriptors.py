@@ -184,3 +184,12 @@ def test_what_does_not_fit_an_onnx_file_is_known_before_it_is_loaded(tmp_path, o
     assert all(mistake.fix for mistake in mistakes)
     if not message:
         assert ONNX.facts(params, DataFacts()).classes == ("class 0", "class 1", "class 2", "class 3")
+
+
+def test_the_shape_is_the_files_where_no_option_says_it(tmp_path, pt2):
+    params = ONNX.params(path=onnx_file(tmp_path / "a.onnx").path)
+    assert ONNX.facts(params, DataFacts()).shape == (3, 16, 16)
+    assert list(ONNX.mistakes(params)) == []
+    assert TORCH.facts(TORCH.params(path=str(pt2)), DataFacts()).shape == (3, 16, 16)
+    assert TorchModel(TORCH.params(path=str(pt2)), run=ToyRun()).input_shape == (3, 16, 16)
+    assert ONNX.facts(ONNX.params(path="missing.onnx", height=32), DataFacts()).shape == (3, 32, 224)

@@ -176,7 +176,6 @@ def sidelight_explainers():
         factory="sidelight_toy.behaviour:Talkative",
         needs=needs,
         gives="heatmap",
-        either_side=False,
     )
     yield ExplainerDescriptor(
         name="delegating",

@@ -14,6 +14,7 @@ from sidelight_toolkit.class_names import NUMBERED, given_names, name_mistakes, 
 
 from sidelight_classifiers.files.archive import HOW_TO_EXPORT, REFUSED, kind_of_file, sizes_of_exported
 from sidelight_classifiers.files.onnx_inspection import gradient_free, header, inspect
+from sidelight_classifiers.files.sizes import shape_of, sizes_in_file
 from sidelight_classifiers.params import ModelFileParams, OnnxParams, TorchParams
 
 if TYPE_CHECKING:
@@ -70,10 +71,11 @@ class ModelFileDescriptor(ClassifierDescriptor):
     def mistakes(self, params: object) -> Iterable[Mistake]:
         """Options that do not go together, whatever the file."""
         assert isinstance(params, ModelFileParams)
+        channels, *_ = shape_of(params)
         for option in ("mean", "std"):
             count = len(getattr(params, option))
-            if count not in {1, params.channels}:
-                message = f"{option} has {count} numbers for {params.channels} channel(s)"
+            if count not in {1, channels}:
+                message = f"{option} has {count} numbers for {channels} channel(s)"
                 yield Mistake(message, "give one number, or one for each channel", option)
         yield from name_mistakes(params)
 
@@ -85,7 +87,7 @@ class ModelFileDescriptor(ClassifierDescriptor):
         path = Path(params.path).expanduser()
         if not names and params.task == "multiclass" and kind_of_file(path) == "exported":
             names = tuple(f"class {number}" for number in range(sizes_of_exported(path)[1] or 0))
-        shape = (params.channels, params.height, params.width)
+        shape = shape_of(params)
         return ClassifierFacts(shape=shape, classes=names or NUMBERED.get(params.task), task=params.task)
 
 
@@ -124,7 +126,7 @@ class TorchDescriptor(ModelFileDescriptor):
             yield Mistake(f"{path} is {REFUSED[str(kind)]}", HOW_TO_EXPORT, "path")
             return
         sizes, columns = sizes_of_exported(path) if kind == "exported" else ((), None)
-        expected = (params.channels, params.height, params.width)
+        expected = shape_of(params)
         if len(sizes) == 4 and sizes[0] is not None:
             yield Mistake(f"{path} was exported for exactly {sizes[0]} image(s) at a time", HOW_TO_EXPORT, "path")
         if len(sizes) == 4 and any(size not in (None, other) for size, other in zip(sizes[1:], expected, strict=True)):
@@ -174,9 +176,9 @@ class OnnxDescriptor(ModelFileDescriptor):
         if graph is None:
             return
         yield from _output_mistakes(params, graph)
-        expected = (params.channels, params.height, params.width)
-        sizes = graph.images[0].sizes if len(graph.images) == 1 else None
-        if sizes and len(sizes) == 4 and any(s not in (None, e) for s, e in zip(sizes[1:], expected, strict=True)):
+        expected = shape_of(params)
+        sizes = sizes_in_file(params)
+        if sizes and any(s not in (None, e) for s, e in zip(sizes[1:], expected, strict=True)):
             taken = " x ".join("any" if size is None else str(size) for size in sizes[1:])
             turned = "; its channels come last: convert it to (N, C, H, W)" if sizes[-1] in {1, 3} else ""
             message = f"{path} takes images of {taken}, the options say {' x '.join(map(str, expected))}{turned}"

@@ -90,9 +90,15 @@ class ModelFileParams:
     task: Task = param("multiclass", "Task: K logits, one logit (of class 1), or one value.")
     classes: tuple[str, ...] = param((), "Class names in the order of the logits; two if binary, one for a regression.")
     classes_file: str = param("", "Text file with one class name on each line, instead of `classes`.")
-    channels: int = param(3, "Colour channels that the model takes.", choices=(1, 3))
-    height: int = param(224, "Height that the model takes; images are resized.", unit="pixels", minimum=8, maximum=4096)
-    width: int = param(224, "Width that the model takes.", unit="pixels", minimum=8, maximum=4096)
+    channels: int | None = param(
+        None, "Colour channels that the model takes; default: as the file says, or 3.", choices=(1, 3)
+    )
+    height: int | None = param(
+        None, "Height that the model takes; default: as the file says, or 224.", unit="pixels", minimum=8, maximum=4096
+    )
+    width: int | None = param(
+        None, "Width that the model takes; default: as the file says, or 224.", unit="pixels", minimum=8, maximum=4096
+    )
     mean: tuple[float, ...] = param(
         (0.0,),
         "Subtracted from images in [0, 1]: one number, or one for each channel.",

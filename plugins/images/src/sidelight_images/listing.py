@@ -69,8 +69,7 @@ def list_folder(folder: Path, most: int | None = None) -> Listing:
         UserError: no such folder, or no image in it.
     """
     if not folder.is_dir():
-        fix = "name a folder of images with `path`; images/files takes files and patterns"
-        raise UserError(f"{folder} is no folder", fix)
+        raise UserError(f"{folder} is no folder", "name a folder of images with `path`")
     named_splits = [name for name in SPLITS if (folder / name).is_dir()]
     entries: list[Entry] = []
     passed_over: list[str] = []

@@ -15,6 +15,7 @@ from sidelight_toolkit.class_names import NUMBER_OF_NAMES, read_names
 from sidelight_toolkit.preprocessing import Prepared, Preprocessing
 
 from sidelight_classifiers.files.sandbox import digest_of, rehearse
+from sidelight_classifiers.files.sizes import shape_of
 
 if TYPE_CHECKING:
     from sidelight_specs import Run
@@ -37,10 +38,10 @@ class ModelFile(Classifier):
         """As the options say."""
         return self._params.task
 
-    @property
+    @cached_property
     def input_shape(self) -> tuple[int, int, int]:
-        """As the options say."""
-        return (self._params.channels, self._params.height, self._params.width)
+        """As the options say, else as the file does."""
+        return shape_of(self._params)
 
     @cached_property
     def class_names(self) -> tuple[str, ...]:
@@ -89,10 +90,9 @@ class ModelFile(Classifier):
 
     def _prepared(self, model: nn.Module) -> Prepared:
         """The model behind what the options say of its input, on the run's device, in evaluation mode."""
-        preprocessing = Preprocessing(
-            size=(self._params.height, self._params.width), mean=self._params.mean, std=self._params.std
-        )
-        return Prepared(model, preprocessing, self._params.channels).to(self._run.device).eval()
+        channels, height, width = self.input_shape
+        preprocessing = Preprocessing(size=(height, width), mean=self._params.mean, std=self._params.std)
+        return Prepared(model, preprocessing, channels).to(self._run.device).eval()
 
     def _trial_images(self) -> torch.Tensor:
         """Three random images of the shape that the options name."""

@@ -38,7 +38,7 @@ class OnnxModel(ModelFile, TorchClassifier):
 
     def scores(self, images: torch.Tensor) -> torch.Tensor:
         """(N, K) float32 scores of (N, C, H, W) images; without gradient where the file is a black box."""
-        check_channels(images, self._params.channels)
+        check_channels(images, self.input_shape[0])
         if isinstance(self.module.model, OnnxGraph):
             return super().scores(images)
         with torch.no_grad():
@@ -89,7 +89,7 @@ class OnnxModel(ModelFile, TorchClassifier):
         runtime = Runtime(self._path, self._params)
         runtime.check_sizes(self.input_shape)
         images = self._trial_images()
-        runtime.settle_batch(len(images))
+        runtime.settle_batch(tuple(images.shape))
         return runtime, try_out(self._prepared(runtime), images, self._path, self.task, HOW_TO_CONVERT)
 
     def _differentiable(self, digest: str) -> Prepared:

@@ -25,7 +25,7 @@ class Runtime(nn.Module):
     def __init__(self, path: Path, params: OnnxParams) -> None:
         super().__init__()
         session = _session(path)
-        self.path, self.session, self.params = path, session, params
+        self.path, self.session = path, session
         self.input = _only_input(path, session)
         self.output = _chosen_output(path, session, params.output)
         batch = self.input.shape[0]
@@ -42,10 +42,14 @@ class Runtime(nn.Module):
                 "set channels, height and width to what the model takes",
             )
 
-    def settle_batch(self, count: int) -> None:
-        """Fix the batch at one image where the file promises any number but its operators take only one."""
-        shape = (self.params.channels, self.params.height, self.params.width)
-        if self.fixed is None and not self._takes(count, shape) and self._takes(1, shape):
+    def settle_batch(self, shape: tuple[int, ...]) -> None:
+        """Fix the batch at one image where the file promises any number but its operators take only one.
+
+        Args:
+            shape: (N, C, H, W), of more than one image.
+        """
+        count, sizes = shape[0], shape[1:]
+        if self.fixed is None and not self._takes(count, sizes) and self._takes(1, sizes):
             self.fixed = 1
 
     def forward(self, images: torch.Tensor) -> torch.Tensor:
@@ -54,7 +58,7 @@ class Runtime(nn.Module):
         scores = self._compute(array) if self.fixed is None else self._in_fixed_batches(array, self.fixed)
         return torch.from_numpy(scores.astype(np.float32)).to(images.device)
 
-    def _takes(self, count: int, shape: tuple[int, int, int]) -> bool:
+    def _takes(self, count: int, shape: tuple[int, ...]) -> bool:
         try:
             return len(self._compute(np.zeros((count, *shape), DTYPES[self.input.type]))) == count
         except Exception:  # of onnxruntime, which has no base of its own; the trial that follows says what is wrong

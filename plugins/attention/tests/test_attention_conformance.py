@@ -1,3 +1,0 @@
-from sidelight_specs.testing import component_tests
-
-test_conformance = component_tests("sidelight-attention")

@@ -50,6 +50,20 @@ def test_live_models_of_timm(timm, name):
     check(run)
 
 
+@pytest.mark.parametrize("name", ["resnet18", "vit_b_16", "mobilenet_v3_small"])
+def test_live_models_of_torchvision(name):
+    models = pytest.importorskip("sidelight_torchvision.model").import_models()
+    torch.manual_seed(0)
+    model = models.get_model(name, num_classes=5, **({"image_size": SIDE} if name.startswith("vit") else {})).eval()
+    if name.startswith("vit"):
+        torch.nn.init.normal_(model.heads.head.weight)  # torchvision starts with zeros, which no image changes
+    images = torch.rand(1, 3, SIDE, SIDE, generator=torch.Generator().manual_seed(0))
+    run = sidelight.explain(model, images, METHODS, size=SIDE, progress=False, threads=1)
+    assert run.recipe["classifier"]["use"] == "torchvision/model"
+    assert any("is assumed" in warning for warning in run.results.warnings)
+    check(run)
+
+
 def test_a_recipe_with_a_folder_of_timm(timm, tmp_path):
     """Size, crop and class names follow config.json."""
     model = make(timm, "vit_tiny_patch16_224")

@@ -26,7 +26,7 @@ _OPERATORS: dict[type, Callable[[Any, Any], Any]] = {
 }
 _STATEMENT = re.compile(r"^(?=[A-Za-z_@])", re.MULTILINE)  # a line without indentation that is no closing bracket
 _NAMED = re.compile(r"(?:def|class) (\w+)|(\w+)\s*(?::[^=\n]+)?=[^=]")
-_BUILTIN: dict[str, Function] = {"dict": dict, "tuple": tuple, "list": list}
+_BUILTIN: dict[str, Function] = {"dict": dict, "tuple": tuple, "list": list, "float": float}
 
 
 class NotConstantError(Exception):

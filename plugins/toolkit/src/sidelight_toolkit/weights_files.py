@@ -83,4 +83,7 @@ def load_weights(
     infinite = [name for name, each in state.items() if each.is_floating_point() and not each.isfinite().all()]
     if infinite:
         raise UserError(f"the weights {weights} are not finite in {listing(infinite, SHOWN)}", "train the model again")
-    network.load_state_dict(dict(state), strict=False)  # compared above; counters of batches may be absent
+    with torch.no_grad():  # without load_state_dict, whose hooks of old networks ask for versions that files lack
+        for name, each in wanted.items():
+            if name in state:  # counters of batches may be absent
+                each.copy_(state[name])

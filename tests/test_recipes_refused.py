@@ -279,7 +279,7 @@ def folder(tmp_path, monkeypatch):
         (tmp_path / name).write_bytes(content)
     (tmp_path / "empty").mkdir()
     (tmp_path / "plain").mkdir()
-    for number, image in enumerate(sorted(SHAPES.rglob("*.png"))[:6]):
+    for number, image in enumerate(sorted(SHAPES.rglob("*.png"))[:10]):
         (tmp_path / "plain" / f"{number}.png").write_bytes(image.read_bytes())
     monkeypatch.chdir(tmp_path)
     return tmp_path
@@ -330,10 +330,10 @@ WARNED = {
         "no class of the data (circle, square) is one of the classifier",
         "the same class names",
     ),
-    "one image in five for want of a split": (
+    "two images in ten for want of a number": (
         {**PHOTOS, "data": {"use": "images/folder", "with": {"path": "plain", "size": 224, "test_share": 0.5}}},
-        "only the split test is explained, ",
-        "set explain.split: all",
+        "only 8 of 10 images are explained",
+        "set explain.count: null",
     ),
 }
 
@@ -350,7 +350,7 @@ def test_check_warns(catalog, folder, name):
 
 def test_what_is_fitting_is_not_warned_of(catalog, folder):
     data = {"use": "images/folder", "with": {"path": "plain", "size": 224, "test_share": 0.5}}
-    recipe = {"recipe": 1, **PHOTOS, "data": data, "explain": {"split": "all"}, **HEAT}
+    recipe = {"recipe": 1, **PHOTOS, "data": data, "explain": {"split": "all", "count": 10}, **HEAT}
     assert load_recipe(recipe, catalog=catalog).warnings == ()
 
 

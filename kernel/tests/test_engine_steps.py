@@ -50,6 +50,11 @@ def test_of_lazy_images_those_alone_are_read_that_are_explained(toys):
     assert isinstance(chosen.images, np.ndarray)
 
 
+def test_images_are_explained_by_their_names(toys):
+    run = toys.run(toys.small(), set=["explain.images=[test/4, '1']"])
+    assert run.results.split.ids == ("test/4", "test/1")
+
+
 def test_the_next_image_is_explained_in_the_place_of_a_broken_one(toys):
     recipe = toys.small(data={"use": "toy/squares", "with": {"lazy": True, "broken": 3}})
     run = toys.run(recipe, set=["explain.count=4"])

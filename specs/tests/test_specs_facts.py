@@ -5,6 +5,8 @@ from sidelight_specs.facts import (
     QUESTIONS,
     ClassifierFacts,
     DataFacts,
+    default_split,
+    named_rows,
     no_common_class,
     partly_explained,
     shape_text,
@@ -112,14 +114,49 @@ def test_data_that_nothing_can_learn_from():
 
 
 @pytest.mark.parametrize(
-    ("facts", "warned"),
+    ("facts", "count", "warned"),
     [
-        ({"splits": {"test": 4, "all": 9}, "classes": ()}, True),
-        ({"splits": {"test": 9, "all": 9}, "classes": ()}, False),
-        ({"splits": {"test": 4, "all": 9}, "classes": ("a",)}, False),
-        ({"splits": {"test": 4, "all": None}, "classes": ()}, False),
-        ({}, False),
+        ({"splits": {"test": 4, "all": 9}, "classes": ()}, 8, True),
+        ({"splits": {"test": 4, "all": 9}, "classes": ()}, 9, False),
+        ({"splits": {"test": 4, "all": 9}, "classes": ()}, None, False),
+        ({"splits": {"test": 4, "all": 9}, "classes": ("a",)}, 8, False),
+        ({"splits": {"test": 4, "all": None}, "classes": ()}, 8, False),
+        ({}, 8, False),
     ],
 )
-def test_images_that_the_default_split_leaves_out(facts, warned):
-    assert bool(words(partly_explained(DataFacts(**facts)))) == warned
+def test_images_that_the_default_number_leaves_out(facts, count, warned):
+    assert bool(words(partly_explained(DataFacts(**facts), "all", count))) == warned
+
+
+@pytest.mark.parametrize(
+    ("facts", "is_learned", "split"),
+    [
+        ({}, False, "test"),
+        ({"splits": {"train": 4, "test": 2}}, False, "test"),
+        ({"splits": {"all": 9}}, False, "all"),
+        ({"splits": {"photos": 9}}, False, "photos"),
+        ({"splits": {"train": 9, "all": 9}, "classes": ("a",)}, False, "all"),
+        ({"splits": {"train": 5, "test": 4, "all": 9}, "classes": ("a",)}, False, "test"),
+        ({"splits": {"train": 5, "test": 4, "all": 9}, "classes": ()}, False, "all"),
+        ({"splits": {"train": 5, "test": 4, "all": 9}, "classes": ()}, True, "test"),
+        ({"splits": {"train": 5, "test": 4, "all": 9}}, False, "test"),
+    ],
+)
+def test_the_split_that_is_explained_unasked(facts, is_learned, split):
+    assert default_split(DataFacts(**facts), is_learned=is_learned) == split
+
+
+def test_images_are_named_by_as_much_as_tells_them_apart():
+    ids = ("cat/1.png", "dog/1.png", "dog/tom/2.png", "2.png")
+    assert named_rows(["2.png", "cat/1.png", "tom/2.png"], ids) == ([3, 0, 2], [])
+    rows, mistakes = named_rows(["1.png", "dgo/1.png"], ids)
+    assert rows == []
+    assert [one.message for one in mistakes] == [
+        '"1.png" could be any of cat/1.png, dog/1.png',
+        'there is no image "dgo/1.png"',
+    ]
+    assert mistakes[1].fix == 'did you mean "dog/1.png"?'
+    assert named_rows(["a"], ())[1][0].message == "the images have no names"
+    assert words(wrong_images(DataFacts(splits={"all": 1}, ids={"all": ("a",)}), "all", images=["b"]))
+    assert not words(wrong_images(DataFacts(splits={"all": 1}, ids={"all": ("a",)}), "all", images=["a"]))
+    assert not words(wrong_images(DataFacts(splits={"all": 1}), "all", images=["b"]))

@@ -1,5 +1,6 @@
 """Which images are explained, and against which class."""
 
+import attrs
 import numpy as np
 import pytest
 from sidelight_specs import UserError
@@ -38,6 +39,16 @@ def test_images_are_taken_from_the_start():
 
 def test_indices_keep_their_order():
     assert chosen(indices=(4, 0, 4)) == [4, 0, 4]
+
+
+def test_images_by_name_keep_their_order():
+    split = attrs.evolve(a_split(), ids=("a/1", "a/2", "b/1", "b/2", "b/3"))
+    assert chosen(split, names=("b/1", "a/2", "3")) == [2, 1, 4]
+    with pytest.raises(UserError, match=r'explain\.images: there is no image "b/4"') as caught:
+        chosen(split, names=("b/4",))
+    assert "did you mean" in caught.value.fix
+    with pytest.raises(UserError, match="`images` and `labels` exclude each other"):
+        chosen(split, names=("3",), labels=("cat",))
 
 
 def test_labels_by_name_and_by_index():

@@ -120,6 +120,30 @@ def test_a_regression_is_asked_about_no_class(load, monkeypatch):
     assert load(RECIPE + "explain: {target: cow}\n").warnings == ()
 
 
+def test_the_split_and_the_number_follow_the_data(load, monkeypatch):
+    assert (load(RECIPE).explain.split, load(RECIPE).explain.count) == ("test", 8)
+    tell(monkeypatch, Photos, shape=(3, 8, 8), splits={"all": 30}, classes=())
+    recipe = load(RECIPE)
+    assert (recipe.explain.split, recipe.explain.count) == ("all", 8)
+    assert [one.message for one in recipe.warnings] == ["shop/photos: only 8 of 30 images are explained"]
+    tell(monkeypatch, Photos, shape=(3, 8, 8), splits={"all": 30}, classes=(), is_named=True)
+    recipe = load(RECIPE)
+    assert (recipe.explain.split, recipe.explain.count, recipe.warnings) == ("all", None, ())
+    assert recipe.plain["explain"]["split"] == "all"
+    assert recipe.plain["explain"]["count"] is None
+    assert load(RECIPE + "explain: {count: 3}\n").explain.count == 3
+
+
+def test_images_by_name(mistake, load, monkeypatch):
+    tell(monkeypatch, Photos, shape=(3, 8, 8), splits={"all": 2}, ids={"all": ("a/cat.jpg", "dog.jpg")})
+    assert load(RECIPE + "explain: {images: [cat.jpg]}\n").explain.images == ("cat.jpg",)
+    found = mistake(RECIPE + "explain: {images: [dog.jpg, cta.jpg]}\n")
+    assert found.startswith("recipe.yaml:4:")
+    assert all(part in found for part in ('explain.images: there is no image "cta.jpg"', 'did you mean "cat.jpg"?'))
+    for other in ("indices: [0]", "choose: errors", "labels: [0]"):
+        assert "exclude each other" in mistake(RECIPE + f"explain: {{images: [dog.jpg], {other}}}\n")
+
+
 def test_channels_and_sizes(mistake, load, monkeypatch):
     tell(monkeypatch, Net, shape=(1, 8, 8))
     assert "shop/net takes images of 1 channel, 8x8, shop/photos gives 3 channels, 8x8" in mistake(RECIPE)

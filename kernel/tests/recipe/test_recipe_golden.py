@@ -113,6 +113,7 @@ PLAIN = {
         "split": "test",
         "count": 8,
         "choose": "first",
+        "images": [],
         "indices": [],
         "labels": [1, "two"],
         "target": "$${predicted}",

@@ -147,7 +147,7 @@ def test_latents_of_any_shape():
 
 def test_passes_count_the_backward_twice():
     result = explain(XGEMs, LEFT[:1], WHY_NOT_RIGHT.take([0]), generator=Frozen(), steps=7, path=4)
-    assert result.passes == [3 * 7 + len(result.path_steps)]
+    assert result.passes == [3 * 7 + len(result.path_steps) + 2]  # and the generator's own two images
 
 
 def test_the_predicted_class_as_probe_leaves_the_image_alone():

@@ -1,6 +1,7 @@
 """Every method against the package called by hand, on all layouts, and what it leaves behind."""
 
 import copy
+import subprocess
 import sys
 
 import numpy as np
@@ -250,3 +251,26 @@ def test_a_package_that_cannot_be_imported_is_named_with_the_cure(images, monkey
     with pytest.raises(UserError, match="pytorch_grad_cam cannot be imported") as caught:
         explain("grad-cam", classifier, images)
     assert "torchvision" in caught.value.fix
+
+
+@pytest.mark.processes
+def test_importing_the_package_leaves_the_interpreter_as_it_was():
+    """cv2 puts another list in the place of sys.path; scikit-learn draws from Python's random stream."""
+    code = """if True:
+    import random, sys, torch
+    from sidelight_grad_cam import CamParams, cam
+    from sidelight_specs.testing import ToyRun
+    from sidelight_specs.surroundings import Surroundings
+    from sidelight_toolkit.seeding import seeded
+    with seeded(ToyRun(), "first"):
+        pass
+    before, state, path, entries = Surroundings(), random.getstate(), sys.path, list(sys.path)
+    model = torch.nn.Module()
+    model.maps = torch.nn.Identity()
+    model.one = torch.nn.Parameter(torch.ones(()))
+    with seeded(ToyRun(), "cam"), cam.package_method("GradCAM", model, ToyRun()):
+        pass
+    assert "cv2" in sys.modules and not before.mend()
+    assert sys.path is path and path == entries and random.getstate() == state
+    """
+    subprocess.run([sys.executable, "-c", code], check=True)

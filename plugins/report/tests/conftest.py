@@ -1,5 +1,6 @@
 """Runs to render."""
 
+import attrs
 import numpy as np
 import pytest
 from sidelight_report import HtmlParams
@@ -16,7 +17,7 @@ from sidelight_specs.results import (
     Targets,
 )
 from sidelight_specs.results.run import ComponentRecord
-from sidelight_specs.testing import ToyRun
+from sidelight_specs.testing import ToyRun, toy_results
 
 
 class Templates:
@@ -289,3 +290,16 @@ def render(tmp_path):
 @pytest.fixture(scope="session")
 def seven_photos():
     return make_photos(7)
+
+
+@pytest.fixture
+def misclassified():
+    """Toy results whose image 1 is labelled as the class that it is asked about, with a heatmap for either class."""
+    results = toy_results()
+    labels = results.targets.predicted.copy()
+    labels[1] = results.targets.probe[1]
+    split = attrs.evolve(results.split, labels=labels, class_names=results.class_names)
+    heatmap = results.explanations["heatmap"]
+    other = attrs.evolve(heatmap.take([1]), values=3 * heatmap.values[[1]], answers="probe")
+    sides = {"contested": (1,), "counterparts": {"heatmap": other}, "choice": "the <worst> errors"}
+    return attrs.evolve(results, split=split, recipe={"explain": {"target": "auto"}}, **sides)

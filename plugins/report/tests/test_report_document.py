@@ -16,7 +16,15 @@ from sidelight_report.document.phrases import headline, question
 from sidelight_report.document.report import document
 from sidelight_report.encoding import grid, number, saturation
 from sidelight_specs.recipe_yaml import recipe_text
-from sidelight_specs.results import Counterfactual, Explanation, Heatmap, Measurement, Measurements, Predictions
+from sidelight_specs.results import (
+    Counterfactual,
+    Explanation,
+    Heatmap,
+    Measurement,
+    Measurements,
+    Predictions,
+    SplitPredictions,
+)
 from sidelight_specs.results.run import ComponentRecord
 from sidelight_specs.testing import toy_results
 from sidelight_ui.images import image_uri
@@ -354,3 +362,49 @@ def test_predictions_of_a_regression_are_values_not_probabilities(digits):
     content = told(attrs.evolve(digits, predictions=values, targets=zeros, class_names=("age",), explanations=chosen))
     assert content["images"][7]["scores"] == [2.0]
     assert content["images"][7]["classes"] == [{"name": "age", "part": "predicted"}]
+
+
+def test_a_misclassified_image_has_both_sides_on_one_scale(misclassified):
+    content = told(misclassified)
+    assert [card["misclassified"] for card in content["images"]] == [False, True, False]
+    entries = [card["explanations"][0] for card in content["images"]]
+    assert ["counterpart" in entry for entry in entries] == [False, True, False]
+    other = entries[1]["counterpart"]
+    assert (entries[1]["about"], other["about"]) == ("predicted", "expected")
+    names = misclassified.class_names
+    probe = names[misclassified.targets.probe[1]]
+    assert (other["side"], other["answers"]) == (f"for {probe}", "probe")
+    assert entries[1]["saturation"] == other["saturation"] > entries[0]["saturation"]
+    assert content["choice"] == "the <worst> errors"
+    assert headline(misclassified) == "Why this class, and not the expected or second most likely?"
+
+
+def test_an_explainer_of_the_probe_has_the_predicted_class_beside_it(misclassified):
+    heatmap, other = misclassified.explanations["heatmap"], misclassified.counterparts["heatmap"]
+    reversed_ = attrs.evolve(
+        misclassified,
+        explanations={"heatmap": attrs.evolve(heatmap, answers="probe")},
+        counterparts={"heatmap": attrs.evolve(other, answers="predicted")},
+    )
+    entry = told(reversed_)["images"][1]["explanations"][0]
+    assert (entry["about"], entry["counterpart"]["about"]) == ("expected", "predicted")
+
+
+def test_a_label_that_is_no_class_of_the_classifier_is_not_called_misclassified(misclassified):
+    split = attrs.evolve(misclassified.split, class_names=("x", "y", "z"))
+    content = told(attrs.evolve(misclassified, split=split))
+    assert not any(card["misclassified"] for card in content["images"])
+    assert content["images"][0]["label"] in ("x", "y", "z")
+
+
+def test_the_classifier_as_a_whole_has_a_section_of_its_own(misclassified):
+    results = misclassified
+    whole = SplitPredictions.of(results.predictions.logits, results.split, np.arange(3), results.class_names)
+    content = told(attrs.evolve(results, emitted={**results.emitted, "classifier/predictions on test": whole}))
+    assert [item["name"] for item in content["emitted"]] == ["samples"]
+    (section,) = content["whole"]
+    text, errors, _ = section["blocks"]
+    assert text["text"].startswith("66.7% of 3 images are classified as they are labelled")
+    true, said = (results.class_names[side[1]] for side in (results.targets.probe, results.targets.predicted))
+    assert errors["rows"] == [[true, said, "1"]]
+    assert told(results)["whole"] == []

@@ -2,6 +2,7 @@
 
 import re
 
+import attrs
 import numpy as np
 import pytest
 from sidelight_report.notebook import sidelight_run_html
@@ -69,3 +70,13 @@ def test_a_notebook_shows_pictures_and_numbers_without_any_network(results):
     assert "2 more questions" in shown
     assert "<b>me</b>" not in shown
     assert not re.search(r"(src|href)=\"(?!data:)", shown)
+
+
+def test_a_misclassified_image_has_both_sides_and_a_chosen_one_its_reason(results):
+    heat = Heatmap(values=results.split.images[[3], 0], answers="probe")
+    shown = sidelight_run_html(
+        attrs.evolve(results, contested=(3,), counterparts={"heat": heat}, choice="the only one of the errors <&>")
+    )
+    assert [shown.count(f">for {side}<") for side in ("cat, predicted", "dog, expected")] == [1, 1]
+    assert "<p>Explained are the only one of the errors &lt;&amp;&gt;.</p>" in shown
+    assert "predicted" not in sidelight_run_html(results)

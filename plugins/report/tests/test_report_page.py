@@ -391,3 +391,17 @@ def test_the_foot_holds_the_recipe_and_the_versions(shared_digits):
     assert "layers: [conv1, conv2]" in foot.locator("pre").text_content()
     assert "2.13.0" in foot.text_content()
     assert "captum/integrated-gradients" in foot.text_content()
+
+
+def test_both_answers_about_a_misclassified_image_stand_side_by_side(open_page, misclassified):
+    for width in (1280, 390):
+        opened = open_page(misclassified, width=width)
+        assert not opened.errors
+        sides = opened.page.locator("#image-2 .sides > figure")
+        assert sides.locator("figcaption").all_inner_texts() == ["for columns, predicted", "for rows, expected"]
+        left, right = (sides.nth(index).locator("sl-heatmap canvas").first.bounding_box() for index in (0, 1))
+        assert left["y"] == right["y"]
+        assert left["x"] + left["width"] <= right["x"]
+        assert opened.page.locator("#image-1 .sides").count() == 0
+        assert opened.page.locator(".alert", has_text="misclassified").count() == 1
+        assert "Explained are the <worst> errors." in opened.page.inner_text("header.masthead")

@@ -2,10 +2,12 @@
 
 import sys
 
+import attrs
 import pytest
 import yaml
 from sidelight.cli.host import KernelHost
 from sidelight_specs import UserError
+from sidelight_specs.facts import ClassifierFacts
 from sidelight_start import init
 from sidelight_start.folder import look_at
 from sidelight_start.init import add_arguments
@@ -47,7 +49,7 @@ def test_the_recipe_is_commented_and_in_order(kind, given, tmp_path, capsys):
     assert text.count("#") > 8
     recipe = yaml.safe_load(text)
     assert recipe["classifier"]["with"]["classes"] == ["left", "right"]  # those of the folders
-    assert recipe["data"]["with"]["size"] == 48
+    assert set(recipe["data"]["with"]) == {"path"}  # all else follows the model
     assert ("generator" in recipe) == (kind != "heatmaps")
     said = capsys.readouterr().out
     assert "90 images of 48 px, 2 classes (left, right)" in said
@@ -151,15 +153,15 @@ def test_grey_images_and_folders_without_classes(images, tmp_path):
     assert passes(plan) > 0
 
 
-def test_a_vae_is_larger_where_there_is_more_to_learn_from(halves, model_file):
+def test_a_generator_draws_nothing_finer_than_the_images_and_sees_each_as_often_as_it_may(halves, model_file):
     host = KernelHost()
     model = model_of(str(model_file), host, {"classes": ["a", "b"], "height": 224, "width": 224})
     few = look_at(str(halves), host)
-    import attrs
-
     many = attrs.evolve(few, images=5000, train=4000, side=300)
+    assert model.facts.shape == (3, 48, 48)  # the file says it
+    model = attrs.evolve(model, facts=ClassifierFacts(shape=(3, 224, 224)))
     assert first_plan("counterfactuals", few, model, None).generator["size"] == 48  # no finer than the images
-    assert first_plan("counterfactuals", many, model, None).generator["size"] == 96
+    assert first_plan("counterfactuals", many, model, None).generator["size"] == 64
     assert first_plan("counterfactuals", many, model, 128).generator["size"] == 128
     assert first_plan("counterfactuals", many, model, None).steps == 2500  # 40 times 4,000 images by 64
 

@@ -60,3 +60,8 @@ def test_feature_maps_without_class_tokens():
     output = torch.arange(7 * 2.0).view(1, 7, 2)
     assert layout.to_nchw(output).shape == (1, 2, 2, 3)
     assert layout.to_nchw(output)[0, :, 0, 0].tolist() == [2, 3]
+
+
+def test_a_view_that_expanded_coordinates_do_not_allow():
+    """As CoAtNet makes heads of a 1x1 convolution's output: rows and columns become one axis."""
+    assert traced(lambda image: patches(image).view(1, 5, -1)) == Layout(1, (4, 6))

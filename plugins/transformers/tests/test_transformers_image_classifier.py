@@ -17,7 +17,7 @@ TYPES = ("vit", "deit", "dinov2_with_registers", "swin", "convnext", "resnet", "
 
 def theirs(classifier, image):
     """(1, C, H, W) by the folder's own image processor."""
-    processor = own_processor(import_transformers(), classifier.folder)
+    processor = own_processor(import_transformers(), classifier.configuration)
     return processor.preprocess([image], return_tensors="pt")["pixel_values"]
 
 
@@ -41,7 +41,7 @@ def test_logits_are_those_of_transformers_on_a_picture(saved, load, model_type, 
     folder, model = saved(model_type)
     run = ToyRun()
     classifier = load(folder, run)
-    processor = classifier.folder.processor
+    processor = classifier.configuration.processor
     picture(processor.resized).save(tmp_path / "a.png")  # of the size before the crop
     image = Image.open(tmp_path / "a.png")
     with torch.no_grad():
@@ -93,16 +93,17 @@ def test_eager_attention_gives_the_same_logits(saved, load, images, model_type):
 def test_resizing_is_that_of_pillow_up_to_its_rounding(saved, load, model_type, size):
     """Both filter alike; Pillow rounds to 1/255 after each direction and computes weights in fixed point."""
     classifier = load(saved(model_type)[0])
-    processor = classifier.folder.processor
+    processor = classifier.configuration.processor
     image = picture(size)
     ours = []
     classifier.module.model.register_forward_pre_hook(lambda _, args, kwargs: ours.append(args[0]), with_kwargs=True)
-    keep = round(size[0] * (processor.crop or 1))
+    share = processor.crop if isinstance(processor.crop, float) else 1
+    keep = round(size[0] * share)
     classifier.scores(centre(tensor(image), (keep, keep)))
     difference = (ours[0] - theirs(classifier, image)).abs() * torch.tensor(processor.std).view(-1, 1, 1)
     # the crop before resizing is rounded to whole pixels, by up to half a pixel of the smooth picture
-    assert difference.mean() < (0.004 if processor.crop is None else 0.03)
-    if processor.crop is None:
+    assert difference.mean() < (0.004 if share == 1 else 0.03)
+    if share == 1:
         assert difference.max() < 2.5 / 255
 
 

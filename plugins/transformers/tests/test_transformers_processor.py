@@ -43,14 +43,14 @@ def test_processors_are_those_that_transformers_takes_for_a_type():
 @pytest.mark.parametrize(
     ("values", "size", "resized", "crop"),
     [
-        ({"image_processor_type": "ViTImageProcessor", "size": 224}, (224, 224), (224, 224), None),
-        ({"feature_extractor_type": "ViTFeatureExtractor", "size": [96, 64]}, (96, 64), (96, 64), None),
+        ({"image_processor_type": "ViTImageProcessor", "size": 224}, (224, 224), (224, 224), "whole"),
+        ({"feature_extractor_type": "ViTFeatureExtractor", "size": [96, 64]}, (96, 64), (96, 64), "whole"),
         ({"image_processor_type": "ConvNextImageProcessorFast", "size": 224}, (224, 224), (256, 256), 224 / 256),
         (
             {"image_processor_type": "ConvNextImageProcessor", "size": {"shortest_edge": 384}},
             (384, 384),
             (384, 384),
-            None,
+            "whole",
         ),
         ({"image_processor_type": "DeiTImageProcessor"}, (224, 224), (256, 256), 224 / 256),
         (

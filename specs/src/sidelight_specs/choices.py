@@ -51,7 +51,7 @@ def choose_by_answers(answers: SplitPredictions, explain: Explain, warn: Callabl
     data = DataFacts(classes=names or (None if answers.labels is not None else ()))
     for mistake in wrong_choice(data, ClassifierFacts(classes=answers.class_names or None), choose):
         raise UserError(f"explain.choose: {mistake.message}", mistake.fix)
-    pool = labelled(answers.labels, names, explain.labels, explain.split, len(answers))
+    pool = labelled(answers.labels, names, explain.labels, str(explain.split), len(answers))
     answers = answers.take(pool.tolist())
     known, total = int(answers.is_known.sum()), len(answers)
     among = f"{_images(total)} of the split {explain.split}{' with these labels' if explain.labels else ''}"

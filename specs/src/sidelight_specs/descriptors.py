@@ -18,12 +18,16 @@ if TYPE_CHECKING:
 
     from sidelight_specs.live import Adoption
 
-Answers = Literal["predicted", "probe", "contrast"]
-"""Side of the question that is answered: why the predicted class, why (not) the probe, or one against the other."""
+Answers = Literal["predicted", "probe", "contrast", "any"]
+"""Side of the question that is answered: why the predicted class, why (not) the probe, or one against the other.
+
+`any` is for explanations that are the same whichever class is asked about, such as attention rollout.
+"""
 
 CAPABILITIES = {
     "differentiable": "gradients flow from what the component gives back to what it gets",
     "activations": "`watch(layers)` gives the activations of named layers",
+    "attention": "the network mixes tokens of the image by softmax self-attention",
     "module": "`module` is a torch module from images in [0, 1] to scores",
     "classes": "scores are class logits, so that two classes can be contrasted",
     "trainable": "`fit`, `state` and `load_state`",
@@ -316,16 +320,27 @@ class ExplainerDescriptor(ComponentDescriptor):
     Args:
         gives: the kind of explanation; a kind of a plugin's own is registered by the hook `sidelight_kinds`.
         answers: which side of the question it answers.
+        either_side: asked again with the two sides swapped, it says what speaks for the other class, so that both are
+            shown side by side where an image is misclassified. None says that heatmaps do, and other kinds do not;
+            One that answers `any` never does, as it ignores the class.
     """
 
     role = "explainer"
     gives: str = field(validator=_is_kind)
     answers: Answers = "predicted"
+    either_side: bool | None = None
 
     @property
     def capabilities(self) -> tuple[str, ...]:
         """The kind of its explanations, so that another explainer can need `heatmap`, and `provides`."""
         return (self.gives, *self.provides)
+
+    @property
+    def answers_either_side(self) -> bool:
+        """`either_side`, or what follows from the kind."""
+        if self.answers == "any":
+            return False
+        return self.gives == "heatmap" if self.either_side is None else self.either_side
 
 
 @frozen(kw_only=True)

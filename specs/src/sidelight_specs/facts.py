@@ -21,6 +21,8 @@ Choose: TypeAlias = "str | Mapping[str, Sequence[str | int]]"
 QUESTIONS = ("auto", "expected", "second", "predicted", "all")
 """Targets of a question beside the name or the index of a class."""
 _OTHER_QUESTIONS = f"or one of {', '.join(QUESTIONS)}"
+USUAL, EVERY = "test", "all"
+"""Splits that are explained unless a recipe names another."""
 _CONFUSED = "confused"
 _MOST_COMPARED = 2000  # names; ImageNet has 1,000 classes, and comparing takes about 10 ms a thousand
 
@@ -51,6 +53,9 @@ class DataFacts:
         factors: names of the ground-truth factors.
         masks: split to the names of its masks.
         fingerprint: what `roles.Data.fingerprint` gives.
+        ids: split to the names of its images, as `Split.ids`.
+        is_named: the user named the images one by one, or by a pattern: all of them are explained unless the recipe
+            says how many.
     """
 
     shape: Shape | None = _told(_SHAPE)
@@ -59,6 +64,8 @@ class DataFacts:
     factors: tuple[str, ...] | None = _told(_NAMES)
     masks: dict[str, tuple[str, ...]] | None = _told(deep_mapping(_NAME, _NAMES, instance_of(dict)))
     fingerprint: str | None = _told(_NAME)
+    ids: dict[str, tuple[str, ...]] | None = _told(deep_mapping(_NAME, _NAMES, instance_of(dict)))
+    is_named: bool = False
 
 
 @frozen(kw_only=True)
@@ -151,10 +158,51 @@ class Given:
         return found if isinstance(found, ClassifierFacts) else ClassifierFacts()
 
 
+def default_split(data: DataFacts, *, is_learned: bool) -> str:
+    """The split that is explained where a recipe names none.
+
+    Args:
+        data: what is known of the data.
+        is_learned: something in the recipe is trained on them.
+    """
+    splits = data.splits or {}
+    if EVERY in splits and data.classes == () and not is_learned:
+        return EVERY
+    if USUAL in splits or not splits:
+        return USUAL
+    return EVERY if EVERY in splits else next(iter(splits))
+
+
+def named_rows(names: Sequence[str], ids: Sequence[str]) -> tuple[list[int], list[Mistake]]:
+    """Rows of images by their names, or by the last parts of these; and the names that are not of one image."""
+    rows, mistakes, known = list[int](), list[Mistake](), {name: row for row, name in enumerate(ids)}
+    for name in names:
+        ends = [] if name in known else [row for row, other in enumerate(ids) if other.endswith(f"/{name}")]
+        if name in known:
+            rows.append(known[name])
+        elif len(ends) == 1:
+            rows += ends
+        elif ends:
+            several = listing([ids[row] for row in ends], 4)
+            mistakes.append(Mistake(f"{quoted(name)} could be any of {several}", "name more of its path", "images"))
+        elif not ids:
+            mistakes.append(Mistake("the images have no names", "give indices instead", "images"))
+        else:
+            parts = {one for other in ids[:_MOST_COMPARED] for one in (other, other.rpartition("/")[2])}
+            hint = did_you_mean(name, sorted(parts), _MOST_COMPARED)
+            fix = hint or f"known are {listing(ids, 6)}"
+            mistakes.append(Mistake(f"there is no image {quoted(name)}", fix, "images"))
+    return rows, mistakes
+
+
 def wrong_images(
-    data: DataFacts, split: str, indices: Iterable[int] = (), labels: Iterable[str | int] = ()
+    data: DataFacts,
+    split: str,
+    indices: Iterable[int] = (),
+    labels: Iterable[str | int] = (),
+    images: Sequence[str] = (),
 ) -> Iterator[Mistake]:
-    """Mistakes in a choice of images by split, position and label; the options are called so."""
+    """Mistakes in a choice of images by split, position, label and name; the options are called so."""
     if data.splits is not None and split not in data.splits:
         yield from unknown_split(data, split)
         return
@@ -167,6 +215,8 @@ def wrong_images(
         yield Mistake("the data has no class labels", "give indices instead", "labels")
     for label in labels if data.classes else ():
         yield from unknown_class("the data", label, data.classes, "labels")
+    if images and data.ids is not None and split in data.ids:
+        yield from named_rows(images, data.ids[split])[1]
 
 
 def wrong_question(
@@ -271,12 +321,12 @@ def unlearnable(data: DataFacts, name: str) -> Iterator[Mistake]:
         yield Mistake(message, "use data with a split train, or a pretrained component")
 
 
-def partly_explained(data: DataFacts) -> Iterator[Mistake]:
-    """A warning where the split `test`, explained by default, leaves out images without labels."""
-    some, every = ((data.splits or {}).get(name) for name in ("test", "all"))
-    if data.classes == () and some is not None and every is not None and some < every:
-        message = f"only the split test is explained, {some} of {every} images"
-        yield Mistake(message, "set explain.split: all for every image", refused=False)
+def partly_explained(data: DataFacts, split: str, count: int | None) -> Iterator[Mistake]:
+    """A warning where the number explained by default leaves out images that somebody has collected to be explained."""
+    size = (data.splits or {}).get(split)
+    if data.classes == () and size is not None and count is not None and count < size:
+        message = f"only {count} of {size} images are explained"
+        yield Mistake(message, "set explain.count: null for every image", refused=False)
 
 
 def shape_text(shape: Shape) -> str:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from sidelight_specs.errors import UserError
-from sidelight_specs.facts import DataFacts, Mistake, unknown_class, unknown_split
+from sidelight_specs.facts import DataFacts, Mistake, named_rows, unknown_class, unknown_split
 from sidelight_specs.results.question import Targets
 
 if TYPE_CHECKING:
@@ -25,7 +25,9 @@ def check_split(name: str, known: Sequence[str]) -> None:
         raise _error(mistake)
 
 
-def choose_images(images: Split, *, split: str, indices: Sequence[int], labels: Sequence[str | int]) -> np.ndarray:
+def choose_images(
+    images: Split, *, split: str, indices: Sequence[int], labels: Sequence[str | int], names: Sequence[str] = ()
+) -> np.ndarray:
     """Rows of a split that may be explained, (M,) int64.
 
     Args:
@@ -33,12 +35,21 @@ def choose_images(images: Split, *, split: str, indices: Sequence[int], labels: 
         split: its name.
         indices: exactly these rows; empty for none in particular.
         labels: only images of these classes; empty for all.
+        names: exactly the images of these names; empty for none in particular.
 
     Raises:
-        UserError: an index out of range, an unknown class, labels where there are none, or no image left.
+        UserError: an index out of range, an unknown class or name, labels where there are none, or no image left.
     """
-    if indices and labels:
-        raise UserError("explain: `indices` and `labels` exclude each other", "remove one of the two")
+    given = [key for key, value in {"images": names, "indices": indices, "labels": labels}.items() if value]
+    if len(given) > 1:
+        raise UserError(
+            f"explain: {' and '.join(f'`{key}`' for key in given)} exclude each other", "remove one of them"
+        )
+    if names:
+        rows, mistakes = named_rows(names, images.ids)
+        if mistakes:
+            raise _error(mistakes[0])
+        return np.array(rows, dtype=np.int64)
     if indices:
         return _by_index(len(images), indices)
     return labelled(images.labels, images.class_names, labels, split, len(images))
@@ -139,6 +150,21 @@ def pose_questions(
         rows = rows if if_predicted == "ask" else _ask_about(index, predicted, class_names, warn)
         probe = np.full(images, index)[rows]
     return rows, Targets(predicted=predicted[rows], probe=probe.astype(np.int64))
+
+
+def contested(asked: Targets, expected: np.ndarray, target: str | int, targets: Mapping[str, str]) -> tuple[int, ...]:
+    """Questions about the true class of a misclassified image, which are answered for both classes, side by side.
+
+    Args:
+        asked: the N questions.
+        expected: (N,) true classes, -1 where unknown.
+        target: as for `pose_questions`; who names a class himself gets the one answer.
+        targets: as for `pose_questions`.
+    """
+    if targets or target not in ("auto", "expected"):
+        return ()
+    rows = np.flatnonzero((asked.probe == expected) & (asked.predicted != expected))
+    return tuple(rows.tolist())
 
 
 def _ask_about(target: int, predicted: np.ndarray, names: Sequence[str], warn: Callable[[str], None]) -> np.ndarray:

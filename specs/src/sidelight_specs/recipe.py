@@ -34,7 +34,11 @@ MAX_SEED = 2**63 - 1  # what torch's generators take
 class Explain:
     """Explained images, and the class they are contrasted with (the recipe's `explain:` section)."""
 
-    split: str = param("test", "The split of the data that the explained images come from.")
+    split: str | None = param(
+        None,
+        "The split of the data that the explained images come from; when null test, or the only one; of images "
+        "without labels that nothing is trained on, all.",
+    )
     count: int | None = param(
         8, "How many images; all of the chosen ones when null.", unit="images", minimum=1, maximum=10_000_000
     )
@@ -45,6 +49,9 @@ class Explain:
         "for the other.",
         minimum=0,
         maximum=1_000_000,
+    )
+    images: tuple[str, ...] = param(
+        (), "Exactly these images of the split, by name, in this order; the last parts of a path are enough."
     )
     indices: tuple[int, ...] = param(
         (),

@@ -13,6 +13,7 @@ from sidelight_specs.commands import Command
 from sidelight_specs.facts import confused_pair
 from sidelight_specs.hooks import COMMAND, EXTENSIONS, KIND
 from sidelight_specs.roles import ROLES
+from sidelight_specs.wording import listing
 
 import sidelight
 
@@ -222,11 +223,13 @@ def _wiring(component: ResolvedComponent) -> tuple[str, ...]:
 
 def _questions(recipe: Resolved) -> Iterator[str]:
     """Lines about the explained images and what is asked about them."""
-    explain, size = recipe.explain, (recipe.facts.splits or {}).get(recipe.explain.split)
+    explain, size = recipe.explain, (recipe.facts.splits or {}).get(str(recipe.explain.split))
     chosen = f"of the classes {', '.join(map(str, explain.labels))} " if explain.labels else ""
     pair = confused_pair(explain.choose)
     which = f"errors between {' and '.join(map(str, pair))} alone" if pair else _CHOICES.get(str(explain.choose), "")
-    if explain.indices:
+    if explain.images:
+        images = f"images {listing(explain.images)} "
+    elif explain.indices:
         images = f"images {', '.join(map(str, explain.indices))} {chosen}"
     elif size is not None and not explain.labels:
         count = size if explain.count is None else min(size, explain.count)

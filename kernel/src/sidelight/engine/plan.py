@@ -109,7 +109,7 @@ class Keys:
 
 def images_read(explain: Explain) -> dict[str, Any]:
     """Inputs of the step that reads the explained images, unless they are chosen by the classifier's answers."""
-    return {"split": explain.split, "count": explain.count, "indices": explain.indices, "labels": explain.labels}
+    return {name: getattr(explain, name) for name in ("split", "count", "images", "indices", "labels")}
 
 
 def stream_seed(seed: int, component: ResolvedComponent, label: str) -> int:

@@ -18,7 +18,7 @@ import attrs
 import numpy as np
 from sidelight_specs import Artifact, SidelightError, UserError
 from sidelight_specs.choices import Choice, choose_by_answers
-from sidelight_specs.questions import check_split, choose_images, pose_questions
+from sidelight_specs.questions import check_split, choose_images, contested, pose_questions
 from sidelight_specs.results import (
     Attributes,
     ClassifierAnswers,
@@ -42,12 +42,13 @@ from sidelight.engine.session import ComponentError, Session, check_valid
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from sidelight_specs import MetricDescriptor
+    from sidelight_specs import ExplainerDescriptor, MetricDescriptor
     from torch import Tensor
 
     from sidelight.recipe.model import ResolvedComponent
 
 
+_OTHER_SIDE = {"predicted": "probe", "probe": "predicted"}  # a contrast has both sides in it
 _PACKAGES = ("sidelight", "sidelight-specs", "torch", "numpy")
 
 
@@ -75,12 +76,18 @@ class Steps:
         """The chosen images of the data's split."""
         session, wanted = self.session, images_read(self.session.resolved.explain)
         if self.choice is not None:
-            wanted |= {"indices": tuple(self.choice.rows.tolist()), "labels": ()}
+            wanted |= {"indices": tuple(self.choice.rows.tolist()), "labels": (), "images": ()}
 
         def make() -> Split:
             split = self._split(component)
-            rows = choose_images(split, split=wanted["split"], indices=wanted["indices"], labels=wanted["labels"])
-            count = None if wanted["indices"] else wanted["count"]
+            rows = choose_images(
+                split,
+                split=wanted["split"],
+                indices=wanted["indices"],
+                labels=wanted["labels"],
+                names=wanted["images"],
+            )
+            count = None if wanted["indices"] or wanted["images"] else wanted["count"]
             with session.inside(component, "read"):
                 chosen = split.read(rows.tolist(), count)  # of lazy images no others are read
             check_valid(chosen, component, kind=Split.kind)
@@ -92,11 +99,11 @@ class Steps:
 
     def _split(self, component: ResolvedComponent) -> Split:
         """The split of the data that the explained images come from."""
-        session, explain = self.session, self.session.resolved.explain
+        session, name = self.session, str(self.session.resolved.explain.split)
         data = session.get(component)
         with session.inside(component, "read"):
-            check_split(explain.split, data.splits)
-            split: Split = data.split(explain.split)
+            check_split(name, data.splits)
+            split: Split = data.split(name)
         check_valid(split, component, kind=Split.kind)
         if not len(split) or split.images.dtype != np.float32:
             text = f"{split.images.dtype} images of shape {split.images.shape}"
@@ -144,6 +151,7 @@ class Steps:
         resolved, explain = self.session.resolved, self.session.resolved.explain
 
         answers = self._in_shards(_answers, kind=ClassifierAnswers.kind)  # logits (M, K)
+        expected = expected_classes(self.images, answers.class_names)  # (M,)
         self.rows, targets = pose_questions(  # (N,), N questions
             answers.logits,
             answers.task,
@@ -151,7 +159,7 @@ class Steps:
             targets=explain.targets,
             if_predicted=explain.if_predicted,
             class_names=answers.class_names,
-            expected=expected_classes(self.images, answers.class_names),
+            expected=expected,
             warn=self.session.warn,
         )
         self.classes = answers.logits.shape[1]
@@ -160,6 +168,7 @@ class Steps:
             split=self.images.take(self.rows.tolist()),
             predictions=Predictions(logits=answers.logits[self.rows], task=answers.task),
             targets=targets,
+            contested=contested(targets, expected[self.rows], explain.target, explain.targets),
             class_names=answers.class_names,
             components=tuple(map(_record, resolved.components)),
             recipe=resolved.plain,
@@ -209,15 +218,23 @@ class Steps:
             raise SidelightError(f"{component.use}: {error}") from error
 
     def explain(self, component: ResolvedComponent) -> None:
-        """One explainer's answer to every question."""
-        explanation = self._in_shards(
-            lambda explainer, images, targets: explainer.explain(images, targets),
-            self.results.targets,
-            classes=self.classes,
-        )
-        self.results.explanations[component.id] = explanation
+        """One explainer's answer to every question; of misclassified images, for the true class as well."""
+        results, contested = self.results, self.results.contested
+
+        def explain(explainer: Any, images: Tensor, targets: Targets) -> Any:
+            return explainer.explain(images, targets)
+
+        explanation = self._in_shards(explain, results.targets, classes=self.classes)
+        results.explanations[component.id] = explanation
         for doubt in explanation.doubts():
             self.session.warn(f"{component.title}: {doubt}")
+        other = _OTHER_SIDE.get(getattr(explanation, "answers", ""))
+        if contested and other and cast("ExplainerDescriptor", component.descriptor).answers_either_side:
+            swapped = results.targets.swapped().take(contested)
+            counterpart = self._in_shards(explain, swapped, self.rows[list(contested)], classes=self.classes)
+            results.counterparts[component.id] = attrs.evolve(counterpart, answers=other)
+            for doubt in counterpart.doubts():
+                self.session.warn(f"{component.title}, asked about the other class: {doubt}")
 
     def measure(self, component: ResolvedComponent) -> None:
         """One metric of everything whose kind it accepts, but of what was made with a generator other than its own."""
@@ -300,13 +317,17 @@ class Steps:
             shutil.rmtree(folder, ignore_errors=True)  # half a page is none
             raise
 
-    def _in_shards(self, question: Callable[..., Any], targets: Targets | None = None, **forms: Any) -> Any:
+    def _in_shards(
+        self, question: Callable[..., Any], targets: Targets | None = None, rows: np.ndarray | None = None, **forms: Any
+    ) -> Any:
         """The answer to a question about images, and targets if given, shard by shard.
 
-        Without targets it is about the chosen images, each once.
+        `rows` are those of the images: without targets of the chosen ones, each once, else of all questions.
         """
         session, step, parts = self.session, cast("Step", self.session.doing), list[Any]()
-        rows, size = np.arange(len(self.images)) if targets is None else self.rows, session.resolved.explain.shard
+        if rows is None:
+            rows = np.arange(len(self.images)) if targets is None else self.rows
+        size = session.resolved.explain.shard
         starts = range(0, len(rows), size)
         for start in session.progress(starts, "parts") if len(starts) > 1 else starts:
             shard = range(start, min(start + size, len(rows)))

@@ -7,14 +7,16 @@ Most of it is compared by facts that follow from parameters alone. The statement
 from __future__ import annotations
 
 from itertools import chain
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
+from attrs import evolve
 from sidelight_specs import MetricDescriptor
 from sidelight_specs.facts import (
     ClassifierFacts,
     DataFacts,
     GeneratorFacts,
     Given,
+    default_split,
     no_common_class,
     partly_explained,
     shape_text,
@@ -39,6 +41,14 @@ if TYPE_CHECKING:
 
 _GIVEN = {name: role.gives for name, role in ROLES.items() if role.verb in ("find", "invert")}
 """Kinds that components other than explainers give for a metric to measure."""
+_EXCLUSIVE = (
+    ("indices", "labels"),
+    ("indices", "choose"),
+    ("indices", "images"),
+    ("images", "labels"),
+    ("images", "choose"),
+)
+"""Keys of `explain` that cannot stand together."""
 
 
 def fit_data(recipe: Recipe) -> None:
@@ -66,20 +76,35 @@ def _sources(one: Candidate) -> set[Candidate]:
     return {other for other in direct if other.role == "data"}.union(*map(_sources, direct))
 
 
+def choose_split(recipe: Recipe) -> None:
+    """Fill in the explained split and the number of images where the recipe leaves them to the data."""
+    data, explain = facts_of(recipe.data, DataFacts), cast("Any", recipe.explain)
+    if explain.split is None:
+        explain = evolve(explain, split=default_split(data, is_learned=_is_learned(recipe)))
+    if data.is_named and "count" not in recipe.explain_items:
+        explain = evolve(explain, count=None)
+    recipe.explain = explain
+
+
+def _is_learned(recipe: Recipe) -> bool:
+    """True if something is trained on the data whose images are explained."""
+    return any(one.trained_on is recipe.data for one in recipe.components)
+
+
 def compare_facts(recipe: Recipe) -> None:
     """Note every misfit that shows in the facts of the components."""
     data, classifier = facts_of(recipe.data, DataFacts), facts_of(recipe.classifier, ClassifierFacts)
-    explain = recipe.explain
-    images = wrong_images(data, explain.split, explain.indices, explain.labels)
+    explain, split = recipe.explain, str(recipe.explain.split)
+    images = wrong_images(data, split, explain.indices, explain.labels, explain.images)
     chosen = wrong_choice(data, classifier, explain.choose)
     for mistake in chain(images, chosen, wrong_question(classifier, explain.target, explain.targets, data)):
         message = f"explain.{mistake.option}: {mistake.message}"
         recipe.problems.add(message, recipe.place_of(mistake.option), fix=mistake.fix)
     if recipe.classifier:
         recipe.classifier.note(no_common_class(data, classifier))
-    learned = any(one.trained_on is recipe.data for one in recipe.components)
-    if recipe.data and not learned and "split" not in recipe.explain_items:
-        recipe.data.note(partly_explained(data))
+    chosen_otherwise = {"count", "images", "indices", "choose"} & recipe.explain_items.keys()
+    if recipe.data and not _is_learned(recipe) and not chosen_otherwise:
+        recipe.data.note(partly_explained(data, split, explain.count))
     for one in recipe.components:
         _has_latents(recipe, one)
         _compare_images(recipe, one)
@@ -172,14 +197,12 @@ def _note_misfits(recipe: Recipe, one: Candidate) -> None:
 
 def check_combination(recipe: Recipe) -> None:
     """Note what the components of a recipe rule out together, whatever their facts."""
-    labels = recipe.explain_items.get("labels")
-    if recipe.explain.indices and recipe.explain.labels and labels:
-        message = "explain: indices and labels exclude each other"
-        recipe.problems.add(message, labels.key_place, fix="take one of them out")
-    chosen = recipe.explain_items.get("choose")
-    if recipe.explain.indices and recipe.explain.choose != "first" and chosen:
-        message = "explain: indices and choose exclude each other"
-        recipe.problems.add(message, chosen.key_place, fix="take one of them out")
+    explain, items = recipe.explain, recipe.explain_items
+    for first, second in _EXCLUSIVE:
+        is_given = all(getattr(explain, key) not in ((), "first") for key in (first, second))
+        if is_given and second in items:
+            message = f"explain: {first} and {second} exclude each other"
+            recipe.problems.add(message, items[second].key_place, fix="take one of them out")
     inverters = recipe.of_role("inverter")
     if inverters and not recipe.main_inverter:
         recipe.problems.add(

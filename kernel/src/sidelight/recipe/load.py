@@ -30,7 +30,7 @@ from sidelight_specs.wording import did_you_mean, listing, quoted, show
 
 from sidelight.recipe.adopt import Adopted, adopt_sections
 from sidelight.recipe.compose import compose, is_component
-from sidelight.recipe.fit import check_combination, compare_facts, fit_data, warn_of_idle_metrics
+from sidelight.recipe.fit import check_combination, choose_split, compare_facts, fit_data, warn_of_idle_metrics
 from sidelight.recipe.model import Candidate, Recipe, Resolved, ResolvedComponent, facts_of
 from sidelight.recipe.wiring import in_dependency_order, installed_hint, look_up, wire
 
@@ -76,6 +76,8 @@ def load_recipe(
     recipe.data, recipe.classifier = _asked_about(recipe, "data"), _asked_about(recipe, "classifier")
     if not finished:
         fit_data(recipe)
+    choose_split(recipe)
+    if not finished:
         compare_facts(recipe)
     check_combination(recipe)
     ordered = in_dependency_order(recipe.components)

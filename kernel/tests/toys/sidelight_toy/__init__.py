@@ -176,6 +176,7 @@ def sidelight_explainers():
         factory="sidelight_toy.behaviour:Talkative",
         needs=needs,
         gives="heatmap",
+        either_side=False,
     )
     yield ExplainerDescriptor(
         name="delegating",

@@ -118,10 +118,12 @@ class BoundaryCounterfactual(Explainer):
         logits = flat.reshape(*path.shape[:2], -1)  # (N, T, K)
         families = equation_2(logits[:, -1], pair, self.epsilon)
         violations = {name: values.violation() for name, values in families.items()}
+        generated = composite.generated(solution.z)  # (N, 2, C, H, W)
+        own = in_batches(self._classifier.class_logits, generated.flatten(0, 1), params.together)
         converged = torch.stack([violation <= params.tolerance for violation in violations.values()]).all(0)
         return Counterfactual(
             answers="contrast",
-            passes=to_array(PASSES * solution.steps + len(steps)),
+            passes=to_array(PASSES * solution.steps + len(steps) + 2),
             images=to_array(path[:, -1]),
             logits_before=to_array(logits[:, 0]),
             logits_after=to_array(logits[:, -1]),
@@ -133,7 +135,8 @@ class BoundaryCounterfactual(Explainer):
             path_steps=np.array(steps),
             latents=to_array(solution.z.reshape(z0.shape)),
             start_latents=to_array(z0),
-            generated=to_array(composite.generated(solution.z)),
+            generated=to_array(generated),
+            generated_logits=to_array(own.reshape(len(logits), 2, -1)),
         )
 
 

@@ -33,7 +33,7 @@ class FullGradParams:
     """Options of `full-grad`, which looks at all layers."""
 
     target: Target = target_option()
-    batch: int = batch_option("Images")
+    batch: int = batch_option("Images", 1)
 
 
 @hookimpl

@@ -7,14 +7,16 @@ from typing import Any
 
 from attrs import frozen
 from sidelight_specs import DataDescriptor, hookimpl
-from sidelight_specs.facts import ClassifierFacts, DataFacts, Given, Mistake
+from sidelight_specs.facts import DataFacts, Mistake
 
 from sidelight_images import facts
+from sidelight_images.files_descriptor import FilesDescriptor, FolderDescriptor
 from sidelight_images.live_descriptor import LiveImagesDescriptor
 from sidelight_images.params import (
     DigitsParams,
     FacesParams,
     FashionParams,
+    FilesParams,
     FolderParams,
     LiveParams,
     OpticalDigitsParams,
@@ -42,20 +44,6 @@ class ImagesDescriptor(DataDescriptor):
     def mistakes(self, params: object) -> Iterable[Mistake]:
         """Unknown names, missing files and packages."""
         return self.mistakes_of(params)
-
-
-@frozen(kw_only=True)
-class ImageFilesDescriptor(ImagesDescriptor):
-    """Image files, whose size, crop and channels follow the classifier."""
-
-    def fitted(self, params: Any, classifier: ClassifierFacts) -> Any:
-        """Options that are left open, filled in."""
-        return facts.follow_classifier(params, classifier)
-
-    def misfits(self, params: object, given: Given) -> Iterable[Mistake]:
-        """No size."""
-        del given
-        return facts.size_mistakes(params)
 
 
 @hookimpl
@@ -91,13 +79,18 @@ def sidelight_data() -> Iterable[DataDescriptor]:
         example={"classes": ("Sneaker", "Ankle boot")},
         paper="Xiao, Rasul and Vollgraf 2017",
     )
-    yield ImageFilesDescriptor(
+    yield FilesDescriptor(
+        name="files",
+        summary="Image files that you name: paths, patterns and folders, in your order.",
+        params=FilesParams,
+        factory="sidelight_images.files:Files",
+        example={"paths": ("my-photo.jpg",), "size": 16},
+    )
+    yield FolderDescriptor(
         name="folder",
         summary="Your own images: a folder with one sub-folder for each class.",
         params=FolderParams,
         factory="sidelight_images.folder:Folder",
-        facts_of=facts.folder_facts,
-        mistakes_of=facts.folder_mistakes,
         example={"path": "my-images", "size": 16, "test_share": 0.5},
     )
     yield LiveImagesDescriptor(

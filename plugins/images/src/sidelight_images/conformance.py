@@ -23,5 +23,8 @@ _HELD: dict[str, live.Live] = {}
 toys = {
     "fashion": Toys(example=lambda _: {"path": str(_EXAMPLES / "idx")}),
     "live": Toys(example=_held),
+    "files": Toys(
+        example=lambda _: {"paths": (str(_EXAMPLES / "shapes" / "circle"), str(_EXAMPLES / "shapes/*/1.png"))}
+    ),
     "folder": Toys(example=lambda _: {"path": str(_EXAMPLES / "shapes")}),
 }

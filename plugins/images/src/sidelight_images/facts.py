@@ -15,18 +15,19 @@ import attrs
 from sidelight_specs import UserError
 from sidelight_specs.facts import ClassifierFacts, DataFacts, Mistake, Shape, unknown_names
 
-from sidelight_images.listing import SPLITS, Listing, list_folder
+from sidelight_images.listing import SPLITS, Entry, Listing, list_folder
 from sidelight_images.names import ANY, DIGITS, FACE_CLASSES, FACE_PARTS, GARMENTS, PRINTED_CLASSES
 from sidelight_images.order import hash_uniform
 from sidelight_images.packages import package_file
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
     from sidelight_images.params import (
         DigitsParams,
         FacesParams,
         FashionParams,
+        FilesParams,
         FolderParams,
         LabelledParams,
         LiveParams,
@@ -242,7 +243,8 @@ def folder_facts(params: FolderParams) -> DataFacts:
         classes=tuple(map(printable, listing.classes)),
         factors=(),
         masks=dict.fromkeys(counts, ()),
-        fingerprint=folder_fingerprint(listing),
+        fingerprint=folder_fingerprint(listing.entries),
+        ids=folder_ids(listing, params) if counts["all"] <= params.limit else None,
     )
 
 
@@ -253,18 +255,23 @@ def folder_mistakes(params: FolderParams) -> Iterator[Mistake]:
 
 def folder_counts(listing: Listing, params: FolderParams) -> dict[str, int]:
     """Split to its number of image files; a split without any is not there, `all` always is."""
-    counts = dict.fromkeys((*SPLITS, "all"), 0)
+    return {name: len(ids) for name, ids in folder_ids(listing, params).items()}
+
+
+def folder_ids(listing: Listing, params: FolderParams) -> dict[str, tuple[str, ...]]:
+    """Split to the names of its images, sorted."""
+    ids: dict[str, list[str]] = {split: [] for split in (*SPLITS, "all")}
     for entry in listing.entries:
-        counts["all"] += 1
-        lot = hash_uniform(params.seed, entry.relative)
-        counts[entry.split or ("test" if lot < params.test_share else "train")] += 1
-    return {name: count for name, count in counts.items() if count or name == "all"}
+        name, lot = printable(entry.relative), hash_uniform(params.seed, entry.relative)
+        ids["all"].append(name)
+        ids[entry.split or ("test" if lot < params.test_share else "train")].append(name)
+    return {split: tuple(names) for split, names in ids.items() if names or split == "all"}
 
 
-def folder_fingerprint(listing: Listing) -> str:
+def folder_fingerprint(entries: Iterable[Entry]) -> str:
     """A hash over path, size and time of change of every image."""
     hasher = blake2b(digest_size=16)
-    for entry in listing.entries:
+    for entry in entries:
         try:
             status = entry.path.stat()
             facts = f"{status.st_size} {status.st_mtime_ns}"
@@ -274,7 +281,7 @@ def folder_fingerprint(listing: Listing) -> str:
     return hasher.hexdigest()
 
 
-def image_shape(params: FolderParams | LiveParams) -> Shape | None:
+def image_shape(params: FolderParams | FilesParams | LiveParams) -> Shape | None:
     """(C, H, W); None where the options leave the size open."""
     if params.size is None:
         return None

@@ -49,7 +49,7 @@ class Folder(Data):
 
     def fingerprint(self) -> str:
         """A hash over path, size and time of change of every image."""
-        return folder_fingerprint(self._listing)
+        return folder_fingerprint(self._listing.entries)
 
     @cached_property
     def _listing(self) -> Listing:

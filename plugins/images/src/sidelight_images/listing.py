@@ -69,7 +69,8 @@ def list_folder(folder: Path, most: int | None = None) -> Listing:
         UserError: no such folder, or no image in it.
     """
     if not folder.is_dir():
-        raise UserError(f"{folder} is no folder", "name a folder of images with `path`")
+        fix = "name a folder of images with `path`; images/files takes files and patterns"
+        raise UserError(f"{folder} is no folder", fix)
     named_splits = [name for name in SPLITS if (folder / name).is_dir()]
     entries: list[Entry] = []
     passed_over: list[str] = []

@@ -74,7 +74,7 @@ class LiveImagesDescriptor(DataDescriptor):
         labels = hints.get("labels")
         params: dict[str, Any] = {"object": held.token}
         if labels is not None:
-            params["labels"] = _plain_labels(labels)
+            params["labels"] = plain_labels(labels)
         names = [str(getattr(picture, "filename", "")) for picture in pictures]
         if names and all(names) and len(set(names)) == len(names):
             params["names"] = names
@@ -97,7 +97,7 @@ def _digest(images: Any) -> str:
     return digest_of(images)
 
 
-def _plain_labels(labels: Any) -> list[str | int]:
+def plain_labels(labels: Any) -> list[str | int]:
     """Texts and whole numbers of a list, an array or a tensor."""
     listed = labels.tolist() if hasattr(labels, "tolist") else labels
     if isinstance(listed, (str, int)) or not isinstance(listed, Sequence):

@@ -10,6 +10,7 @@ from sidelight_images.names import FACE_CLASSES, OTHER_PHOTOS, PHOTOS
 
 Crop = Literal["center", "whole"]
 Mode = Literal["rgb", "grey"]
+OnError = Literal["skip", "refuse"]
 
 
 @params
@@ -155,6 +156,14 @@ def _mode() -> Any:
     return param(None, "Three colour channels, or one grey one; as the classifier takes them if null, else rgb.")
 
 
+def _bit_depth() -> Any:
+    return param(0, "Bits that values of 16-bit grey files use; 0: by each file.", minimum=0, maximum=32)
+
+
+def _on_error() -> Any:
+    return param("skip", "Leave out an unreadable image with a warning that names it, or end the run.")
+
+
 @params
 class FolderParams:
     """Options of `folder`."""
@@ -168,7 +177,7 @@ class FolderParams:
     crop: Crop | None = _crop()
     crop_share: float | None = _crop_share()
     mode: Mode | None = _mode()
-    bit_depth: int = param(0, "Bits that values of 16-bit grey files use; 0: by each file.", minimum=0, maximum=32)
+    bit_depth: int = _bit_depth()
     test_share: float = param(
         0.2,
         "Share of images in the test split, by a hash of the path; unused with train/ and test/.",
@@ -183,9 +192,42 @@ class FolderParams:
         minimum=1,
         maximum=10**7,
     )
-    on_error: Literal["skip", "refuse"] = param(
-        "skip", "Leave out an unreadable image with a warning that names it, or end the run."
+    on_error: OnError = _on_error()
+
+
+@params
+class FilesParams:
+    """Options of `files`."""
+
+    paths: str | tuple[str, ...] = param(
+        ..., 'Files, patterns such as "photos/*.jpg" and folders, in the order in which they are shown.'
     )
+    labels: tuple[str | int, ...] = param(
+        (),
+        "True class of each image, by name or index; the sub-folder's name if empty, in folders that have these.",
+        minimum=0,
+        maximum=10**6,
+    )
+    classes: tuple[str, ...] = param((), "Class names that labels refer to.")
+    size: int | None = _size()
+    width: int | None = _width()
+    crop: Crop | None = _crop()
+    crop_share: float | None = _crop_share()
+    mode: Mode | None = _mode()
+    bit_depth: int = _bit_depth()
+    on_error: OnError = _on_error()
+
+    @property
+    def all_paths(self) -> tuple[str, ...]:
+        """Also of a single one."""
+        return (self.paths,) if isinstance(self.paths, str) else self.paths
+
+    def class_names(self, of_folders: tuple[str, ...]) -> tuple[str, ...] | None:
+        """Class names of the labels; empty without labels, None where indices have no names yet."""
+        if not self.labels:
+            return of_folders
+        named = all(isinstance(label, str) for label in self.labels)
+        return self.classes or of_folders or (tuple(sorted(set(map(str, self.labels)))) if named else None)
 
 
 @params

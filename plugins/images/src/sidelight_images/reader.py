@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from sidelight_specs import Run
 
     from sidelight_images.listing import Entry
-    from sidelight_images.params import FolderParams
+    from sidelight_images.params import FilesParams, FolderParams
 
 NAMED_AT_MOST = 10  # files in one warning
 FULL_DEPTH = 16  # bits of an image that fills its file
@@ -35,7 +35,7 @@ class ImageReader:
         entries: all files of the data; those among them whose bit depth no tag states share one.
     """
 
-    def __init__(self, params: FolderParams, run: Run, place: str, entries: Sequence[Entry]) -> None:
+    def __init__(self, params: FolderParams | FilesParams, run: Run, place: str, entries: Sequence[Entry]) -> None:
         self._params, self._run, self._place, self._entries = params, run, place, entries
         shape = image_shape(params)
         if shape is None:

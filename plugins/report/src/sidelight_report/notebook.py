@@ -39,7 +39,8 @@ def sidelight_run_html(results: Results) -> str:
     said = f"<details><summary>{len(results.warnings)} to know</summary><ul>{notes}</ul></details>" if notes else ""
     title = f"<b>{html.escape(headline(results))}</b> <span style='{_SMALL}'>{html.escape(results.name)}</span>"
     pictures = f"<table><thead><tr>{columns}</tr></thead><tbody>{rows}</tbody></table>"
-    return f"<div><p>{title}</p>{pictures}{more}{numbers}{said}</div>"
+    chosen = f"<p>Explained are {html.escape(results.choice)}.</p>" if results.choice else ""
+    return f"<div><p>{title}</p>{chosen}{pictures}{more}{numbers}{said}</div>"
 
 
 def _row(results: Results, row: int) -> str:
@@ -49,7 +50,7 @@ def _row(results: Results, row: int) -> str:
     asked = f"{html.escape(question(results, row))}<br><span style='{_SMALL}'>{html.escape(_said(results, row))}</span>"
     cells = [f'<td style="{_CELL};text-align:left;max-width:220px;white-space:normal">{asked}</td>']
     cells.append(_cell(_picture(results.split.images[row], name), name))
-    cells += [_explanation(results, one, row, key) for key, one in results.explanations.items()]
+    cells += [_explanations(results, one, row, key) for key, one in results.explanations.items()]
     return f"<tr>{''.join(cells)}</tr>"
 
 
@@ -68,36 +69,65 @@ def _said(results: Results, row: int) -> str:
     return share if expected in (-1, predicted) else f"{share}, labelled {class_name(results, expected)}"
 
 
-def _explanation(results: Results, explanation: Explanation, row: int, name: str) -> str:
-    """An explanation's first picture, with the side that it speaks for."""
+def _explanations(results: Results, explanation: Explanation, row: int, name: str) -> str:
+    """A cell: an explanation; of a misclassified image those for the predicted and the expected class, on one scale."""
+    pairs = [(explanation, row)]
+    if name in results.counterparts and row in results.contested:
+        pairs.append((results.counterparts[name], results.contested.index(row)))
+    least = max(_saturation(one, at) for one, at in pairs) if len(pairs) > 1 else 0.0
+    shown = [_explanation(results, one, at, row, name, least) for one, at in pairs]
+    return f'<td style="{_CELL};white-space:nowrap">{"".join(shown)}</td>'
+
+
+def _explanation(results: Results, explanation: Explanation, at: int, row: int, name: str, least: float) -> str:
+    """The first picture of row `at` of an explanation of image `row`; `least` is the common scale of two."""
     from sidelight_specs.results import Counterfactual
 
     from sidelight_report.document.phrases import side
 
-    if isinstance(explanation, Counterfactual) and not explanation.converged[row]:
-        return _cell("no answer found", "")
-    picture = _first_picture(results, explanation, row)
+    if isinstance(explanation, Counterfactual) and not explanation.converged[at]:
+        return "no answer found"
+    picture = _first_picture(results.split.images[row], explanation, at, least)
     if picture is None:
-        return _cell("see the page", "")
-    return _cell(_picture(picture, name), side(results, row, explanation.answers))
+        return "see the page"
+    caption = side(results, row, explanation.answers)
+    if least:
+        caption += ", expected" if explanation.answers == "probe" else ", predicted"
+    return _figure(_picture(picture, name), caption)
 
 
-def _first_picture(results: Results, explanation: Explanation, row: int) -> np.ndarray | None:
-    """(C, H, W) of the first block that is a picture; None where there is none."""
+def _saturation(explanation: Explanation, row: int) -> float:
+    """Magnitude at which the first heatmap's colours saturate; 0 where there is none."""
+    from sidelight_specs.blocks import Overlay
+
+    from sidelight_report.encoding import saturation
+
+    maps = (block.values for block in explanation.view(row) if isinstance(block, Overlay) and not block.mask)
+    return next((saturation(values, _PERCENTILE) for values in maps), 0.0)
+
+
+def _first_picture(explained: np.ndarray, explanation: Explanation, row: int, least: float) -> np.ndarray | None:
+    """(C, H, W) of the first block that is a picture; None where there is none.
+
+    Args:
+        explained: the image, (C, H, W).
+        explanation: what is shown.
+        row: its row.
+        least: magnitude at which colours saturate at the earliest; 0 for their own.
+    """
     import numpy as np
     from sidelight_specs.blocks import Overlay, Pair, Picture, Strip
 
     from sidelight_report.encoding import saturation
     from sidelight_report.overlay import overlaid
 
-    explained = results.split.images[row]
     for block in explanation.view(row):
         if isinstance(block, Overlay):
             below = explained if block.image is None else block.image
             if block.mask:
                 hidden = 0 if block.hidden is None else block.hidden
                 return np.asarray(below * block.values + hidden * (1 - block.values))
-            limit = saturation(block.values, _PERCENTILE)
+            limit = max(saturation(block.values, _PERCENTILE), least)
             probe = explanation.answers == "probe"
             return overlaid(below, block.values, limit, signed=block.signed, probe=probe)
         if isinstance(block, Pair):
@@ -110,8 +140,12 @@ def _first_picture(results: Results, explanation: Explanation, row: int) -> np.n
 
 
 def _cell(content: str, caption: str) -> str:
+    return f'<td style="{_CELL}">{_figure(content, caption)}</td>'
+
+
+def _figure(content: str, caption: str) -> str:
     below = f'<br><span style="{_SMALL}">{html.escape(caption)}</span>' if caption else ""
-    return f'<td style="{_CELL}">{content}{below}</td>'
+    return f'<div style="display:inline-block;padding:0 2px">{content}{below}</div>'
 
 
 def _picture(image: np.ndarray, name: str) -> str:

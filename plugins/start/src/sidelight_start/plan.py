@@ -17,10 +17,9 @@ GENERATORS = {"counterfactuals": "cdeepex/vae", "stylex": "stylex/generator"}
 COUNT = 8  # images explained
 PASSES = 400  # of the model for an image's heatmaps: iGOS++ takes most of them
 LEARNABLE = 50  # images below which a generator learns each by heart
-MANY = 1000  # images from which a VAE has something to draw at 96 pixels
 EPOCHS = 40  # times that a training sees each image, if the budget allows
 SHORTEST = 300  # steps; fewer leave blobs
-SEARCH = 150  # steps of a search of CDeepEx, of at most 400: 95 to 180 in the cases of docs/own-images.md
+SEARCH = 100  # steps of a search of CDeepEx, of at most 400, as a mean over images: see docs/own-images.md
 ATTFIND = 20  # images that AttFind measures every coordinate on, in passes of generator and classifier
 
 
@@ -106,9 +105,9 @@ def first_plan(kind: Kind, folder: Folder, model: Model, size: int | None) -> Pl
     side = min(shape[1:])
     detail = min(side, folder.side or side)  # a generator draws nothing finer than the images have
     if kind == "counterfactuals":
-        size = size or min(96 if folder.learned >= MANY else 64, detail)
+        size = size or min(64, detail)
         batch = max(2, min(64, folder.learned // 4))
-        settings = {"size": size, "latent": 128 if size > 64 else 64, "width": 32, "batch": batch, "variance": 0.02}
+        settings = {"size": size, "latent": 64, "width": 32, "batch": batch, "variance": 0.02}
     else:
         size = size or (64 if detail >= 64 else 32)
         settings = {"size": size, "batch": 8, "shuffle": 2 if size >= 64 else 1, "squares": 10}

@@ -85,13 +85,15 @@ def _given(plan: Plan) -> list[str]:
     """Data, question and classifier."""
     channels, height, _ = plan.shape
     labelled = bool(plan.folder.classes)
-    settings: dict[str, Any] = {"path": plan.folder.path, "size": height}
-    settings |= {"mode": "grey"} if channels == 1 else {}
+    settings: dict[str, Any] = {"path": plan.folder.path}
+    follows = "Height, width, crop and colours follow the model."
+    if plan.model.facts.shape is None:
+        settings |= {"size": height, "mode": "grey" if channels == 1 else "rgb"}
+        follows = "The model does not say which size it takes: set it."
     split = "test" if plan.generator or labelled else "all"
     names = plan.model.facts.classes or ()
     example = f'"{names[-1]}"' if names else "the name of a class"
-    notes = {"size": "what the model takes" if plan.model.facts.shape else "a guess: set what the model takes"}
-    lines = [f"# {plan.folder.described()}.", *_component("data", "images/folder", settings, notes), ""]
+    lines = [f"# {plan.folder.described()}. {follows}", *_component("data", "images/folder", settings), ""]
     lines += [
         "# Which images are explained, and which class they are asked about: second is the second most likely one;"
     ]

@@ -248,16 +248,22 @@ class Subset(Explainer):
             path_logits=logits,
             path_steps=np.arange(length),
             path_names=tuple((*path.names, *[""] * (length - len(path.names))) for path in paths),
-            passes=np.array([path.passes for path in paths], dtype=np.float32),
-            generated=self._generated(starts, paths),
+            **{"passes": np.array([path.passes for path in paths], dtype=np.float32)} | self._generated(starts, paths),
         )
 
-    def _generated(self, starts: Sequence[Start], paths: Sequence[Path]) -> np.ndarray | None:
-        """(N, 2, C, H, W): the generator's own first and last image, where they are not what is shown."""
-        before = reconstructions(starts)
+    def _generated(self, starts: Sequence[Start], paths: Sequence[Path]) -> dict[str, np.ndarray]:
+        """The generator's own first and last images, and their logits, where they are not what is shown."""
+        before, models = reconstructions(starts), self._pool.models
         if before is None:
-            return None
-        return np.stack([before, to_array(self._pool.models.draw(torch.stack([path.end for path in paths])))], 1)
+            return {}
+        after = models.draw(torch.stack([path.end for path in paths]))
+        generated = torch.stack([to_tensor(before, models.run), after], 1)  # (N, 2, C, H, W)
+        logits = in_batches(models.classifier.class_logits, generated.flatten(0, 1), models.batch)
+        return {
+            "generated": to_array(generated),
+            "generated_logits": to_array(logits.reshape(len(generated), 2, -1)),
+            "passes": np.array([path.passes + 2 for path in paths], dtype=np.float32),
+        }
 
     def _path(self, start: Start, probe: int) -> Path:
         styles, left = start.styles, list(self._pool.of_class(probe))

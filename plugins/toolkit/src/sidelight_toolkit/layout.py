@@ -45,7 +45,8 @@ ROWS = {"linear": 0, "matmul": 0, "mm": 0, "bmm": 0, "addmm": 1, "scaled_dot_pro
         "multi_head_attention_forward": 0}  # fmt: skip
 """Operators that mix the last axis of one tensor argument and keep its rows, and that argument's number."""
 NEUTRAL = frozenset((
-    "clone", "dropout", "dropout1d", "dropout2d", "feature_dropout", "float", "to", "type_as", "to_copy",
+    "clone", "dropout", "dropout1d", "dropout2d", "feature_dropout", "float", "requires_grad", "to",
+    "type_as", "to_copy",
 ))  # fmt: skip
 """Operators that do nothing to values, in evaluation mode."""
 _ELEMENTWISE = NEUTRAL | NORMALISATIONS | {
@@ -176,8 +177,17 @@ class CoordinateTracker(TorchFunctionMode):
             coordinates = self.of(item)
             return getattr(coordinates, axis) if coordinates else torch.zeros_like(item)  # NOWHERE
 
+        def move(axis: str, *, copied: bool) -> Any:
+            arguments = tree_map(lambda item: swap(item, axis), args)
+            if copied:
+                arguments = tree_map(lambda item: item.contiguous() if isinstance(item, Tensor) else item, arguments)
+            return func(*arguments, **kwargs)
+
         with torch.no_grad():
-            return [func(*tree_map(lambda i, a=a: swap(i, a), args), **kwargs) for a in ("y", "x")]
+            try:
+                return [move(axis, copied=False) for axis in ("y", "x")]
+            except RuntimeError:  # a view that the strides of expanded coordinates do not allow
+                return [move(axis, copied=True) for axis in ("y", "x")]
 
     def _computed(self, name: str, result: Any, sources: list[Coordinates], args: Any, kwargs: Any) -> None:
         first = self.of(tensors_of(args, kwargs)[0])

@@ -42,6 +42,7 @@ def import_with_torchvision(package: str) -> ModuleType:
     Raises:
         UserError: the package, or the torchvision below it, cannot be imported.
     """
+    path, entries = sys.path, list(sys.path)
     try:
         import_torchvision()
         return import_module(package)
@@ -50,6 +51,8 @@ def import_with_torchvision(package: str) -> ModuleType:
             f"{package} cannot be imported: {str(error).splitlines()[0]}",
             "install it with what it requires, torchvision in the build for this torch, from where torch came from",
         ) from error
+    finally:
+        path[:], sys.path = entries, path  # cv2 leaves another list there
 
 
 def declare() -> None:

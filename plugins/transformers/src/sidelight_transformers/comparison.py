@@ -1,4 +1,4 @@
-"""Comparison of the preprocessing read from a folder with what transformers' own image processor does."""
+"""Comparison of the preprocessing read from a model with what transformers' own image processor does."""
 
 from __future__ import annotations
 
@@ -9,19 +9,18 @@ import torch
 from sidelight_specs import UserError
 from sidelight_toolkit.preprocessing import channelwise
 
-from sidelight_transformers.folder import PROCESSOR
 from sidelight_transformers.processor import FIX, OPTIONS, Processor
 
 if TYPE_CHECKING:
     from types import ModuleType
 
-    from sidelight_transformers.folder import ModelFolder
+    from sidelight_transformers.configuration import Configuration
 
 TOLERANCE = 1e-4  # of normalised values, which lie between -5 and 5: they are computed in float32 in another order
 SEED = 0  # of the image compared
 
 
-def compare(transformers: ModuleType, folder: ModelFolder) -> str:
+def compare(transformers: ModuleType, model: Configuration) -> str:
     """Preprocess a random image of the size before the crop, which is not resized, in both ways.
 
     Returns:
@@ -30,10 +29,10 @@ def compare(transformers: ModuleType, folder: ModelFolder) -> str:
     Raises:
         UserError: they differ.
     """
-    processor = folder.processor
+    processor = model.processor
     try:
-        theirs = own_processor(transformers, folder)
-        pixels = np.random.default_rng(SEED).integers(0, 256, (folder.channels, *processor.resized), dtype=np.uint8)
+        theirs = own_processor(transformers, model)
+        pixels = np.random.default_rng(SEED).integers(0, 256, (model.channels, *processor.resized), dtype=np.uint8)
         expected = theirs.preprocess([pixels], return_tensors="pt", input_data_format="channels_first")
         values = expected["pixel_values"][0]
     except Exception as error:  # of a class that a later version removes, or that needs another package
@@ -41,26 +40,24 @@ def compare(transformers: ModuleType, folder: ModelFolder) -> str:
     ours = normalised(pixels, processor)
     if values.shape != ours.shape:
         raise UserError(
-            f"{folder.path / PROCESSOR} makes images of {tuple(values.shape)}, {tuple(ours.shape)} was read from it",
+            f"{model.processor_where} makes images of {tuple(values.shape)}, {tuple(ours.shape)} was read from it",
             FIX,
         )
     difference = (values - ours).abs().max().item()
     if difference > TOLERANCE * max(1.0, values.abs().max().item()):
-        raise UserError(
-            f"{folder.path / PROCESSOR} preprocesses by more than size, mean and std ({processor.kind})", FIX
-        )
+        raise UserError(f"{model.processor_where} preprocesses by more than size, mean and std ({processor.kind})", FIX)
     return ""
 
 
-def own_processor(transformers: ModuleType, folder: ModelFolder) -> Any:
+def own_processor(transformers: ModuleType, model: Configuration) -> Any:
     """transformers' processor by the options that are read here; by Pillow, so that it needs no torchvision."""
     from transformers.models.auto.image_processing_auto import get_image_processor_class_from_name
 
-    kind = folder.processor.kind
+    kind = model.processor.kind
     found = get_image_processor_class_from_name(f"{kind}Pil") or get_image_processor_class_from_name(kind)
     if found is None:
         raise ValueError(f"transformers {transformers.__version__} has no {kind or 'image processor for it'}")
-    values = folder.processor_values or {}
+    values = model.processor_values or {}
     return found(**{name: values[name] for name in OPTIONS if values.get(name) is not None})
 
 

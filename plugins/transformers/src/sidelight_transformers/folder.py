@@ -9,42 +9,34 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from attrs import field, frozen
+from attrs import frozen
 from sidelight_specs import UserError
 from sidelight_specs.files import read_regular
 from sidelight_specs.wording import listing, nearest, quoted
 
 from sidelight_transformers import hub
-from sidelight_transformers.architectures import NOT_EXPLAINED, PROCESSORS
-from sidelight_transformers.processor import FIX, LARGEST, SMALLEST, Processor, Size
+from sidelight_transformers.architectures import NOT_EXPLAINED
+from sidelight_transformers.configuration import CONFIG, PROCESSOR, Configuration, classes_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from sidelight_toolkit.model_source import Task
-
-CONFIG = "config.json"
-PROCESSOR = "preprocessor_config.json"
 SAFETENSORS, PICKLE = "model.safetensors", "pytorch_model.bin"
 LARGEST_JSON = 16 << 20  # bytes; config.json of ImageNet-21k's 21,843 classes has about two million
-MOST_LABELS = 100_000
 SAVE = "save the model with model.save_pretrained(FOLDER)"
 SAVE_PROCESSOR = "save it beside the model: AutoImageProcessor.from_pretrained(ORIGINAL).save_pretrained(FOLDER)"
-_PROBLEMS = (None, "single_label_classification", "multi_label_classification", "regression")
 _LFS = b"version https://git-lfs"
 
 
 @frozen(kw_only=True, eq=False)
-class ModelFolder:
-    """A model in a folder of save_pretrained.
+class ModelFolder(Configuration):
+    """A model in a folder of save_pretrained; its config.json names no code.
 
     Args:
         path: the folder.
-        config: the object in config.json, which names no code.
     """
 
     path: Path
-    config: Mapping[str, Any] = field(repr=False)
 
     @classmethod
     def read(cls, path: Path) -> ModelFolder:
@@ -57,74 +49,24 @@ class ModelFolder:
         config = read_json(path / CONFIG)
         refuse_code(config, path / CONFIG)
         _check_type(config, path)
-        return cls(path=path, config=config)
+        return cls.of(path, config)
 
-    @property
-    def model_type(self) -> str:
-        """Architecture by transformers' name, such as `vit`."""
-        return str(self.config["model_type"])
+    @classmethod
+    def of(
+        cls, path: Path, config: Mapping[str, Any], given: Mapping[str, Any] | None = None, named: str = ""
+    ) -> ModelFolder:
+        """The folder with a configuration that has been read from it.
 
-    @cached_property
-    def labels(self) -> tuple[str, ...]:
-        """Names of id2label in the order of the scores; a name that comes again gets its index."""
-        return distinct(_labels(self.config, self.path / CONFIG))
-
-    @property
-    def problem_type(self) -> str | None:
-        """What the model was trained for, where config.json says it."""
-        problem = self.config.get("problem_type")
-        if problem not in _PROBLEMS:
-            raise UserError(f"{self.path / CONFIG}: problem_type is {quoted(str(problem))}", "set `task`")
-        return problem
-
-    @property
-    def is_multi_label(self) -> bool:
-        """True if several classes can be present at once."""
-        return self.problem_type == "multi_label_classification" and len(self.labels) > 1
-
-    @property
-    def task(self) -> Task:
-        """Task by problem_type and the number of labels; one score without a problem_type is a regression.
-
-        Raises:
-            UserError: there are several values at once.
+        Args:
+            path: the folder.
+            config: the configuration.
+            given: options of an image processor, in the place of the folder's.
+            named: that image processor in messages.
         """
-        count = len(self.labels)
-        if self.problem_type == "regression" and count > 1:
-            raise UserError(f"{self.path} gives {count} values at once", "use a regression with one value")
-        if count > 1:
-            return "multiclass"
-        return "binary" if self.problem_type == "multi_label_classification" else "regression"
-
-    def class_names(self, task: Task) -> tuple[str, ...]:
-        """Two names for a binary task, one for each score otherwise."""
-        if task != "binary" or len(self.labels) != 1:
-            return self.labels
-        (label,) = self.labels
-        return () if label == "LABEL_0" else (f"not {label}", label)
-
-    @property
-    def channels(self) -> int:
-        """Colour channels of the images, three where config.json does not say it."""
-        value: Any = self._vision.get("num_channels", 3)
-        if value not in (1, 3):
-            raise UserError(f"{self.path / CONFIG}: num_channels is {value!r}", "use a model of 1 or 3 channels")
-        return int(value)
-
-    @property
-    def built_for(self) -> Size | None:
-        """(H, W) that the network was built for, where config.json says it."""
-        value = self._vision.get("image_size")
-        sides: list[Any] = value if isinstance(value, list) and len(value) == 2 else [value, value]
-        if not all(type(side) is int and SMALLEST <= side <= LARGEST for side in sides):
-            return None
-        return sides[0], sides[1]
-
-    @property
-    def _vision(self) -> Mapping[str, Any]:
-        """The part of config.json that describes the image network."""
-        part = self.config.get("vision_config")
-        return part if isinstance(part, Mapping) else self.config
+        where = named if given is not None else f"{path / PROCESSOR}"
+        return cls(
+            path=path, subject=str(path), where=f"{path / CONFIG}", processor_where=where, config=config, given=given
+        )
 
     @cached_property
     def processor_values(self) -> Mapping[str, Any] | None:
@@ -133,6 +75,8 @@ class ModelFolder:
         Raises:
             UserError: the file is damaged, or names code of its own.
         """
+        if self.given is not None:
+            return self.given
         for name, part in ((PROCESSOR, None), ("processor_config.json", "image_processor")):
             if (self.path / name).is_file():
                 values = read_json(self.path / name)
@@ -142,32 +86,6 @@ class ModelFolder:
                     refuse_code(values, self.path / name)
                     return values
         return None
-
-    @property
-    def default_processor(self) -> str:
-        """Class of image processor that transformers gives this type of model; empty where none is known."""
-        return PROCESSORS.get(self.model_type, "")
-
-    @cached_property
-    def processor(self) -> Processor:
-        """Preprocessing by its file, else by the defaults of the model's type.
-
-        Raises:
-            UserError: the file cannot be used, or there is none and no default is known.
-        """
-        values, size = self.processor_values, self.built_for
-        if values is not None:
-            found = Processor.read(values, self.default_processor, size, self.path / PROCESSOR)
-            for option, numbers in (("image_mean", found.mean), ("image_std", found.std)):
-                if len(numbers) not in (1, self.channels):
-                    message = f"{self.path / PROCESSOR}: {option} has {len(numbers)} numbers"
-                    raise UserError(f"{message} for {self.channels} channel(s)", FIX)
-            return found
-        if not self.default_processor:
-            message = f"{self.path} has no {PROCESSOR}, and no default is known for {quoted(self.model_type)}"
-            raise UserError(message, SAVE_PROCESSOR)
-        found = Processor.assumed(self.default_processor, None if self.model_type in _ANY_SIZE else size)
-        return found if self.channels == 3 else found.averaged()
 
     @cached_property
     def weights(self) -> tuple[Path, ...]:
@@ -191,10 +109,6 @@ class ModelFolder:
         names += [entry.name for entry in self.path.iterdir() if entry.name.startswith(("model", "pytorch_model"))]
         stats = [(name, (self.path / name).stat()) for name in sorted(names) if (self.path / name).is_file()]
         return " ".join(f"{name}:{status.st_size}:{status.st_mtime_ns}" for name, status in stats)
-
-
-_ANY_SIZE = {"dinov2", "dinov2_with_registers"}
-"""Types whose position embeddings are interpolated: image_size is that of the pretraining, not of the processor."""
 
 
 def check_folder(path: Path) -> None:
@@ -286,39 +200,6 @@ def _check_type(config: Mapping[str, Any], path: Path) -> None:
     if config.get("quantization_config"):
         message = f"{path} holds quantised weights, which have no gradients"
         raise UserError(message, "save the model before quantising it, or after model.dequantize()")
-
-
-def classes_of(config: Mapping[str, Any]) -> list[str]:
-    """Classes that the model was saved from."""
-    names = config.get("architectures")
-    return [str(name) for name in names] if isinstance(names, list) else []
-
-
-def _labels(config: Mapping[str, Any], path: Path) -> tuple[str, ...]:
-    """Names of id2label by their indices; `LABEL_0`, ... where there are none, as transformers names them."""
-    names = config.get("id2label")
-    if names is None:
-        count = config.get("num_labels", 2)  # two are transformers' default, which it does not write
-        if not isinstance(count, int) or not 1 <= count <= MOST_LABELS:
-            raise UserError(f"{path}: num_labels is {count!r}", "save the model again")
-        return tuple(f"LABEL_{index}" for index in range(count))
-    if not isinstance(names, Mapping) or not 1 <= len(names) <= MOST_LABELS:
-        raise UserError(f"{path}: id2label is no mapping of indices to names", "save the model again")
-    missing = next((index for index in range(len(names)) if str(index) not in names), None)
-    if missing is not None:
-        message = f"{path}: id2label has {len(names)} names, but none for the score {missing}"
-        raise UserError(message, "number the labels from 0 without gaps, or save the model again")
-    return tuple(str(names[str(index)]) for index in range(len(names)))
-
-
-def distinct(names: tuple[str, ...]) -> tuple[str, ...]:
-    """The names, those that come again with their index: ImageNet has two cranes."""
-    seen: set[str] = set()
-    result = []
-    for index, name in enumerate(names):
-        result.append(f"{name} ({index})" if name in seen else name)
-        seen.add(name)
-    return tuple(result)
 
 
 def _shards(index: Path, name: str) -> Iterator[str]:

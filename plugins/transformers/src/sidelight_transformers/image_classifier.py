@@ -1,4 +1,4 @@
-"""A model of transformers behind its preprocessing, from a folder that anybody may have written.
+"""A model of transformers behind its preprocessing: a live one, or one from a folder that anybody may have written.
 
 transformers gets no path: it gets a configuration of the options that the architecture knows, and tensors. So neither
 `auto_map`, nor a pickle, an adapter, a kernel of the hub or a quantiser that a folder names is ever looked at.
@@ -14,15 +14,19 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
-from sidelight_specs import UserError
+from sidelight_specs import UserError, live
 from sidelight_specs.wording import listing
+from sidelight_toolkit.live_model import name_of
+from sidelight_toolkit.modules import frozen_copy
 from sidelight_toolkit.preprocessing import Preprocessing
 from sidelight_toolkit.source_classifier import Source, SourceClassifier
 from sidelight_toolkit.torchvision_import import MISFIT, import_torchvision
 
 from sidelight_transformers import hub
+from sidelight_transformers.adoption import configuration, with_preprocess
 from sidelight_transformers.comparison import compare
-from sidelight_transformers.folder import CONFIG, ModelFolder, classes_of
+from sidelight_transformers.configuration import CONFIG, classes_of
+from sidelight_transformers.folder import ModelFolder
 from sidelight_transformers.weights import read_all
 
 if TYPE_CHECKING:
@@ -32,6 +36,7 @@ if TYPE_CHECKING:
     from sidelight_specs import Run
     from sidelight_specs.roles.classifier import Task
 
+    from sidelight_transformers.configuration import Configuration
     from sidelight_transformers.params import ImageClassifierParams
 
 _NOT_TAKEN = {
@@ -44,29 +49,29 @@ SLACK = 1 << 20  # elements that a network may have beyond twice its file: tied 
 
 
 class ImageClassifier(SourceClassifier):
-    """Logits of a folder's model. Configuration and weights are read when first needed."""
+    """Logits of a model of transformers. Configuration and weights are read when first needed."""
 
     _params: ImageClassifierParams
 
     def __init__(self, params: ImageClassifierParams, *, run: Run) -> None:
         super().__init__(params, run=run)
-        self.subject = params.path
+        self.subject = name_of(live.get(params.object)) if params.object else params.path
 
     @cached_property
-    def folder(self) -> ModelFolder:
-        """The folder, after a download where the options ask for one."""
-        path = Path(self._params.path).expanduser()
-        if self._params.download and not path.is_dir():
-            path = hub.download(self._params.path, self._params.revision)
-        return ModelFolder.read(path)
+    def configuration(self) -> Configuration:
+        """Of the live model, or of the folder, after a download where the options ask for one."""
+        params = self._params
+        if params.download and not Path(params.path).expanduser().is_dir():
+            return with_preprocess(ModelFolder.read(hub.download(params.path, params.revision)), params.preprocess)
+        return configuration(params)
 
     @property
     def task(self) -> Task:
         """By the options, else by config.json."""
-        return self._params.task or self.folder.task
+        return self._params.task or self.configuration.task
 
     def _read_source(self) -> Source:
-        processor = self.folder.processor
+        processor = self.configuration.processor
         preprocessing = Preprocessing(
             size=processor.size,
             mean=processor.mean,
@@ -75,27 +80,36 @@ class ImageClassifier(SourceClassifier):
             reversed_channels=processor.reversed_channels,
         )
         return Source(
-            channels=self.folder.channels,
+            channels=self.configuration.channels,
             preprocessing=preprocessing,
-            classes=self.folder.class_names(self.task),
+            classes=self.configuration.class_names(self.task),
         )
 
     def _load_network(self) -> torch.nn.Module:
         transformers = import_transformers()
-        _ = self.source  # what is wrong in the json files comes first
+        _ = self.source  # what is wrong in the configuration comes first
+        self._compare_processor(transformers)
+        if not isinstance(self.configuration, ModelFolder):
+            return copied(live.get(self._params.object))
         with _quiet(transformers), torch.random.fork_rng(devices=[]):
-            network = build(transformers, self.folder, read_all(self.folder.weights))
-            self._compare_processor(transformers)
-        return network
+            return build(transformers, self.configuration, read_all(self.configuration.weights))
 
     def _compare_processor(self, transformers: ModuleType) -> None:
-        """Compare the preprocessing with that of transformers' own class, where it is the folder's."""
+        """Compare the preprocessing with that of transformers' own class, where the options do not correct it."""
         corrected = self._params.mean or self._params.std or self._params.height or self._params.width
-        if self.folder.processor_values is None or corrected:
+        if self.configuration.processor_values is None or corrected:
             return
-        reason = compare(transformers, self.folder)
+        reason = compare(transformers, self.configuration)
         if reason:
             self._run.warn(f"the preprocessing of {self.subject} could not be compared with transformers': {reason}")
+
+
+def copied(model: Any) -> torch.nn.Module:
+    """A copy in single precision that gives an output with logits; it shares the memory of single-precision weights."""
+    copy: Any = frozen_copy(model).float()
+    copy.config.return_dict = True
+    network: torch.nn.Module = copy
+    return network
 
 
 def import_transformers() -> ModuleType:

@@ -93,7 +93,8 @@ class Processor:
         kind: class of transformers.
         size: (H, W) that the network gets.
         resized: (H, W) before the crop; an image of this size is not resized.
-        crop: share of the short side that the central crop keeps; None for the whole image.
+        crop: share of the short side that the central crop keeps, `"whole"` where the whole image is squashed to the
+            size; None where its proportions are kept and nothing is cut.
         mean: of each channel, or one number for all.
         std: likewise; x becomes (x - mean) / std.
         interpolation: the nearest to Pillow's filter.
@@ -103,7 +104,7 @@ class Processor:
     kind: str
     size: Size
     resized: Size
-    crop: float | None = None
+    crop: float | Literal["whole"] | None = None
     mean: tuple[float, ...] = (0.0,)
     std: tuple[float, ...] = (1.0,)
     interpolation: Literal["nearest", "bilinear", "bicubic"] = "bilinear"
@@ -141,13 +142,13 @@ class Processor:
         given = {name: value for name, value in values.items() if value is not None}
         options = Options({**_COMMON, "resample": 2, **DEFAULTS.get(kind, {}), **given}, source)
         resized, size = _sizes(kind, options, side)
-        crop = min(size[0] / resized[0], size[1] / resized[1])
+        share = min(size[0] / resized[0], size[1] / resized[1])
         mean, std = _affine(options)
         return cls(
             kind=kind,
             size=size,
             resized=resized,
-            crop=crop if crop < 1 else None,
+            crop=share if share < 1 else "whole" if _squashes(kind, options) else None,
             mean=mean,
             std=std,
             interpolation=_RESAMPLING[options.whole("resample", 0, max(_RESAMPLING))],
@@ -189,7 +190,7 @@ class Options:
     def numbers(self, name: str) -> tuple[float, ...]:
         """A list of numbers, or one number."""
         value = self._values.get(name)
-        values: list[Any] = value if isinstance(value, list) and value else [value]
+        values: list[Any] = list(value) if isinstance(value, list | tuple) and value else [value]
         if not all(_is_number(one) for one in values):
             raise self.wrong(name, "a list of numbers, one for each channel")
         return tuple(float(one) for one in values)
@@ -245,6 +246,14 @@ def _sizes(kind: str, options: Options, side: Size | None) -> tuple[Size, Size]:
         return (larger, larger), (short, short)
     resized = _resized(kind, options, target)
     return resized, _square(options.size("crop_size")) if cropped else resized
+
+
+def _squashes(kind: str, options: Options) -> bool:
+    """True if an image that is not square is resized to the size as a whole."""
+    if not options.flag("do_resize") or kind == "DonutImageProcessor":  # it pads
+        return False
+    target = options.size("size", kind in _BY_SHORT_SIDE)
+    return not isinstance(target, int) or (kind == "ConvNextImageProcessor" and target >= 384)
 
 
 def _resized(kind: str, options: Options, target: Size | int) -> Size:

@@ -11,6 +11,9 @@ from sidelight_specs.artifacts import array, per_image
 from sidelight_specs.blocks import Block, Pair, Strip, Table
 from sidelight_specs.results.explanation import Explanation
 
+_WEAK = 0.25  # share of an answer's effect below which the generator's own images count as without it
+_LEAST_EFFECT = 0.05  # nats; ratios to a smaller effect are noise
+
 
 @attrs.frozen(eq=False, kw_only=True)
 class Counterfactual(Explanation):
@@ -35,6 +38,7 @@ class Counterfactual(Explanation):
         generated: (N, 2, C, H, W) float32, the generator's own images before and after, where `images` are the
             explained images plus the difference of these two, so that details that the generator does not draw stay;
             None where `images` are the generator's own.
+        generated_logits: (N, 2, K) float32, the classifier on `generated`.
     """
 
     kind: ClassVar[str] = "counterfactual"
@@ -52,6 +56,27 @@ class Counterfactual(Explanation):
     latents: np.ndarray | None = per_image("N ...", default=None)
     start_latents: np.ndarray | None = per_image("N ...", default=None)
     generated: np.ndarray | None = per_image("N 2 C H W", low=0, high=1, default=None)
+    generated_logits: np.ndarray | None = per_image("N 2 K", default=None)
+
+    def doubts(self) -> list[str]:
+        """Most answers need details that the generator does not draw."""
+        if self.generated_logits is None or self.logits_before.shape[1] < 2:
+            return []
+        predicted = self.logits_before.argmax(1)[:, None]
+        before, after, own_before, own_after = (
+            np.take_along_axis(_log_probabilities(logits), predicted, 1)[:, 0]
+            for logits in (self.logits_before, self.logits_after, *self.generated_logits.swapaxes(0, 1))
+        )
+        effect, own = before - after, own_before - own_after  # fall of log p of the predicted class, (N,) nats
+        judged = self.converged & (effect > _LEAST_EFFECT)
+        weak = int((judged & (own < _WEAK * effect)).sum())
+        if 2 * weak <= judged.sum():
+            return []
+        return [
+            f"in {weak} of {int(judged.sum())} counterfactuals the generator's own images move the classifier less "
+            f"than {_WEAK:.0%} as far: the change works only on details that the generator does not draw, and shows "
+            "little; train the generator longer, on images that are more alike"
+        ]
 
     def view(self, index: int) -> tuple[Block, ...]:
         """Image and answer, the path of the search, and the logits before and after."""
@@ -82,3 +107,9 @@ class Counterfactual(Explanation):
 def _predicted(logits: np.ndarray) -> str:
     """The class with the highest logit; the value itself for a regression."""
     return f"{{class {int(logits.argmax())}}}" if logits.size > 1 else f"{logits[0]:.3g}"
+
+
+def _log_probabilities(logits: np.ndarray) -> np.ndarray:
+    """(N, K) logits to log softmax."""
+    shifted = logits - logits.max(1, keepdims=True)
+    return np.asarray(shifted - np.log(np.exp(shifted).sum(1, keepdims=True)))

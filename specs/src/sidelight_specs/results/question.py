@@ -34,6 +34,10 @@ class Targets(Artifact):
     def __len__(self) -> int:
         return len(self.predicted)
 
+    def swapped(self) -> Targets:
+        """The question from the other side: what speaks for the class asked about?"""
+        return Targets(predicted=self.probe.copy(), probe=self.predicted.copy())
+
     def validate(self, images: tuple[int, ...] | None = None, classes: int | None = None) -> None:
         """Beside the forms: both sides are classes."""
         super().validate(images, classes)

@@ -20,7 +20,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 _SINGLE = ("split", "predictions", "targets", "inversion")
-_NAMED = ("explanations", "attributes", "emitted")
+_NAMED = ("explanations", "counterparts", "attributes", "emitted")
+_TUPLES = ("class_names", "contested", "warnings")
 
 
 @attrs.frozen(kw_only=True)
@@ -58,6 +59,9 @@ class Results:
         targets: the two sides of each question.
         class_names: the classifier's class names.
         explanations: explainer id to its explanation, in recipe order.
+        contested: rows of misclassified images that are asked about their true class.
+        counterparts: explainer id to its explanation of the true class of these, a row for each, where `explanations`
+            has that of the predicted class (or the reverse).
         measurements: metric id, then explainer id, to what was measured.
         inversion: the images in the generator's latent space, where the recipe has an inverter.
         attributes: attribute finder id to its ranked attributes.
@@ -75,6 +79,8 @@ class Results:
     targets: Targets
     class_names: tuple[str, ...]
     explanations: dict[str, Explanation] = attrs.field(factory=dict)
+    contested: tuple[int, ...] = ()
+    counterparts: dict[str, Explanation] = attrs.field(factory=dict)
     measurements: dict[str, dict[str, Measurements]] = attrs.field(factory=dict)
     inversion: Inversion | None = None
     attributes: dict[str, Explanation] = attrs.field(factory=dict)
@@ -104,7 +110,7 @@ class Results:
     def facts(self) -> dict[str, Any]:
         """Everything that is no artifact, as plain values that `load` reads back."""
         facts: dict[str, Any] = {field: getattr(self, field) for field in ("name", "recipe", "environment", "choice")}
-        facts |= {"class_names": list(self.class_names), "warnings": list(self.warnings)}
+        facts |= {name: list(getattr(self, name)) for name in _TUPLES}
         facts["components"] = [attrs.asdict(component) for component in self.components]
         return facts | {"metrics": list(self.measurements)}
 
@@ -148,7 +154,7 @@ class Results:
                 target = target[parent]
             target[name] = artifact
         facts["components"] = tuple(ComponentRecord(**record) for record in facts["components"])
-        facts["class_names"], facts["warnings"] = tuple(facts["class_names"]), tuple(warnings)
+        facts |= {name: tuple(facts[name]) for name in _TUPLES if name in facts} | {"warnings": tuple(warnings)}
         return cls(**facts, **fields)
 
 

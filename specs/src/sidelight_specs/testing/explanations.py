@@ -80,7 +80,9 @@ def _counterfactual(classifier: Classifier, images: torch.Tensor, targets: Targe
     reconstructions = generator.synthesize(start)
     residual = images - reconstructions
     path = [(generator.synthesize(z) + residual).clamp(0, 1) for z in (start, (start + end) / 2, end)]
+    generated = torch.stack([reconstructions, generator.synthesize(end)], 1)
     with torch.no_grad():
+        own = torch.stack([classifier.class_logits(images) for images in generated.unbind(1)], 1).numpy()
         logits = torch.stack([classifier.class_logits(step) for step in path], 1).numpy()
         before = classifier.class_logits(images).numpy()
     return Counterfactual(
@@ -95,7 +97,8 @@ def _counterfactual(classifier: Classifier, images: torch.Tensor, targets: Targe
         path_steps=np.array([0, 1, 2]),
         latents=end.numpy(),
         start_latents=start.numpy(),
-        generated=torch.stack([reconstructions, generator.synthesize(end)], 1).numpy(),
+        generated=generated.numpy(),
+        generated_logits=own,
         passes=np.full(len(images), 3.0, dtype=np.float32),
     )
 

@@ -198,6 +198,7 @@ BAD = (
     _bad("explanation-has-the-right-form", HEATMAP),
     _bad("finds-the-planted-cause", HEATMAP),
     _bad("answers-the-question-asked", HEATMAP),
+    _bad("answers-any-question-alike", HEATMAP, answers="any"),
     _bad("counterfactual-logits-are-measured", COUNTERFACTUAL),
     _bad("changes-are-measured", IMAGE_ATTRIBUTES),
     _bad("converged-means-the-constraints-hold", COUNTERFACTUAL),

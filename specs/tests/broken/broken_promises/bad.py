@@ -7,7 +7,7 @@ import attrs
 import numpy as np
 from sidelight_specs import Artifact, Cancelled, SidelightError
 from sidelight_specs.lazy import LazyImages
-from sidelight_specs.results import State
+from sidelight_specs.results import Heatmap, State
 from sidelight_specs.roles import Trainable
 
 from broken_promises.good import (
@@ -409,6 +409,11 @@ class FindsThePlantedCause(GoodHeatmap):
 class AnswersTheQuestionAsked(GoodHeatmap):
     def asked(self, logits, targets):
         return logits.argmax(1).numpy()
+
+
+class AnswersAnyQuestionAlike(GoodHeatmap):
+    def explain(self, images, targets):
+        return Heatmap(values=self.values(images, targets), answers="any")
 
 
 class CounterfactualLogitsAreMeasured(GoodCounterfactual):

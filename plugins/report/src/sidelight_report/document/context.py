@@ -7,14 +7,14 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from sidelight_specs.results import Counterfactual, Intervention
+from sidelight_specs.results import Counterfactual, Intervention, expected_classes
 from sidelight_ui.images import image_uri
 
 from sidelight_report.document.phrases import class_name
 from sidelight_report.encoding import softmax
 
 if TYPE_CHECKING:
-    from sidelight_specs.results import Results
+    from sidelight_specs.results import Explanation, Results
 
     from sidelight_report import HtmlParams
 
@@ -46,6 +46,19 @@ class Context:
     def before(self) -> np.ndarray:
         """(N, K) scores of the explained images."""
         return self.scores(self.results.predictions.logits)
+
+    @cached_property
+    def counterparts(self) -> dict[str, Explanation]:
+        """Explainer id to its explanation of the true class, in the rows of the questions; other rows mean nothing."""
+        contested = self.results.contested
+        rows = [contested.index(row) if row in contested else 0 for row in range(self.count)]
+        return {name: value.take(rows) for name, value in self.results.counterparts.items()}
+
+    @cached_property
+    def misclassified(self) -> np.ndarray:
+        """(N,) bool: the label is a class of the classifier, and another one than the predicted."""
+        expected = expected_classes(self.results.split, self.results.class_names)
+        return np.asarray((expected >= 0) & (expected != self.results.targets.predicted) & (not self.regression))
 
     def sides(self, row: int) -> list[int]:
         """Predicted class and probe, once if they are the same."""

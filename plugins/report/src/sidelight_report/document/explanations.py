@@ -79,6 +79,8 @@ def _counterfactual(explanation: Counterfactual, context: Context, row: int) -> 
         entry["saturation"] = number(_shared_saturation(context, row))
         if explanation.generated is not None:
             entry["generated"] = [context.picture(image) for image in explanation.generated[row]]
+        if explanation.generated_logits is not None:
+            entry["alone"] = [numbers(context.scores(one)[shown]) for one in explanation.generated_logits[row]]
     return entry
 
 

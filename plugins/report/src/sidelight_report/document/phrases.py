@@ -67,6 +67,8 @@ def side(results: Results, row: int, answers: str) -> str:
     probe = class_name(results, int(results.targets.probe[row]))
     if results.predictions.task == "regression":
         return "the predicted value"
+    if answers == "any":
+        return "the same for every class"
     if answers == "contrast" and predicted != probe:
         return f"{predicted} against {probe}"
     return f"for {probe}" if answers == "probe" else f"for {predicted}"

@@ -5,10 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from sidelight_specs.recipe_yaml import recipe_text
+from sidelight_specs.results import SplitPredictions
 
 from sidelight_report.document import by_products, concepts, measurements
 from sidelight_report.document.accuracies import about, accuracies
 from sidelight_report.document.attributes import attribute_sections
+from sidelight_report.document.blocks import view
 from sidelight_report.document.explanations import encode
 from sidelight_report.document.phrases import class_name, headline, question
 from sidelight_report.document.search_paths import mean_path
@@ -23,9 +25,12 @@ if TYPE_CHECKING:
 def document(context: Context) -> dict[str, Any]:
     """All of the report."""
     results = context.results
+    whole = {name: item for name, item in results.emitted.items() if isinstance(item, SplitPredictions)}
+    emitted = {name: item for name, item in results.emitted.items() if name not in whole}
     return {
         "title": context.params.title or results.name,
         "question": headline(results),
+        "choice": results.choice,
         "task": results.predictions.task,
         "total": len(results.targets),
         "explainers": _explainers(context),
@@ -36,7 +41,8 @@ def document(context: Context) -> dict[str, Any]:
         "paths": _paths(context),
         "attributes": attribute_sections(context),
         "exemplars": concepts.exemplar_sections(context),
-        "emitted": [{"name": name} | by_products.by_product(item, context) for name, item in results.emitted.items()],
+        "whole": [{"name": name, "blocks": view(item, context, 0)["blocks"]} for name, item in whole.items()],
+        "emitted": [{"name": name} | by_products.by_product(item, context) for name, item in emitted.items()],
         "components": [_component(record) for record in results.components],
         "recipe": recipe_text(results.recipe),
         "environment": {key: str(value) for key, value in results.environment.items()},
@@ -49,19 +55,34 @@ def card(context: Context, row: int) -> dict[str, Any]:
     results = context.results
     entries = [
         {"explainer": key, "measures": measurements.of_image(context, key, row), "passes": _passes(value, row)}
-        | encode(value, context, row)
+        | _both_sides(encode(value, context, row), key, context, row)
         for key, value in results.explanations.items()
     ]
     return {
         "question": question(results, row),
         "id": results.split.ids[row] if results.split.ids else f"image {row + 1}",
         "label": _label(context, row),
+        "misclassified": bool(context.misclassified[row]),
         "picture": context.picture(results.split.images[row]),
         "classes": context.class_entries(row),
         "scores": numbers(context.before[row][context.shown_classes(row)]),
         "reconstruction": None if results.inversion is None else encode(results.inversion, context, row),
         "explanations": entries,
     }
+
+
+def _both_sides(entry: dict[str, Any], explainer: str, context: Context, row: int) -> dict[str, Any]:
+    """An entry, with that of the true class beside it where the image is misclassified; one scale for both heatmaps."""
+    if row not in context.results.contested or explainer not in context.counterparts:
+        return entry
+    other = encode(context.counterparts[explainer], context, row)
+    if entry["kind"] == "heatmap" == other["kind"]:
+        entry["saturation"] = other["saturation"] = max(entry["saturation"], other["saturation"])
+    about = ["predicted", "expected"]
+    if context.counterparts[explainer].answers == "predicted":
+        about.reverse()
+    counterpart = {"explainer": explainer, "measures": [], "passes": None, "about": about[1]} | other
+    return entry | {"about": about[0], "counterpart": counterpart}
 
 
 def _label(context: Context, row: int) -> str | None:

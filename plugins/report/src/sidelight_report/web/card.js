@@ -27,10 +27,9 @@ export function makeCard(card, index, report) {
   const tiles = [input(card, report), ...card.explanations.map((entry) => explained(entry, card, report))];
   const grid = h("div", { class: "tiles" }, ...tiles.map(({ element }) => element));
   grid.style.setProperty("--columns", String(columns(tiles.map(({ span }) => span), card.picture.crisp)));
-  const wrong = card.label !== null && report.task !== "regression" && card.label !== card.classes[0]?.name;
   const facts = [card.id, card.label === null ? "" : `labelled ${card.label}`].filter(Boolean).join(" · ");
   const section = h("section", { class: "card", id: `image-${index + 1}`, tabindex: -1, "aria-labelledby": `question-${index + 1}` },
-    h("header", {}, h("h2", { id: `question-${index + 1}` }, card.question), h("p", { class: "facts" }, facts, wrong && h("span", { class: "alert" }, "misclassified"))),
+    h("header", {}, h("h2", { id: `question-${index + 1}` }, card.question), h("p", { class: "facts" }, facts, card.misclassified && h("span", { class: "alert" }, "misclassified"))),
     grid, paths(card, index));
   section.addEventListener("sl-cursor", (event) => point(section, event));
   return section;
@@ -94,7 +93,18 @@ function input(card, report) {
 function explained(entry, card, report) {
   const { body, span, note } = sectionOf(entry.kind).tile(entry, card, report);
   const about = report.explainers.find(({ id }) => id === entry.explainer)?.about;
+  if (entry.counterpart && span === 1) {
+    const other = sectionOf(entry.counterpart.kind).tile(entry.counterpart, card, report);
+    const sides = [side(entry, ...body, measures(entry)), side(entry.counterpart, ...other.body)];
+    const rest = note.replace(entry.side, "for either class");
+    return frame(entry.explainer, [rest, about].filter(Boolean).join(" · "), 2, h("div", { class: "sides" }, ...(entry.about === "expected" ? sides.reverse() : sides)));
+  }
   return frame(entry.explainer, [note, about].filter(Boolean).join(" · "), span, ...body, measures(entry));
+}
+
+/** One of two answers of an explainer. @param {Entry} entry @param {...(Node | null | false)} body */
+function side({ side: text, about = "predicted" }, ...body) {
+  return h("figure", {}, h("figcaption", {}, h("b", {}, text), `, ${about}`), ...body);
 }
 
 /** @param {Entry} entry */

@@ -25,16 +25,18 @@ function answer(entry, card, regression) {
   const bars = h("sl-probabilities");
   bars.data = { classes: card.classes, before: entry.before, after: entry.after, regression };
   const third = entry.third && h("p", { class: "alert" }, `A third class, ${entry.third}, is likelier than both.`);
-  return [h("div", { class: "pair" }, flicker, change), bars, third || null, constraints(entry), kept(entry)];
+  return [h("div", { class: "pair" }, flicker, change), bars, third || null, constraints(entry), kept(entry, card, regression)];
 }
 
-/** What the generator alone draws, where the answer keeps details of the input. @param {Entry} entry */
-function kept({ generated }) {
+/** What the generator alone draws, where the answer keeps details of the input. @param {Entry} entry @param {Card} card @param {boolean} regression */
+function kept({ generated, alone }, card, regression) {
   if (!generated) return null;
   const flicker = h("sl-flicker");
   flicker.data = { before: generated[0], after: generated[1], names: ["generator, before", "generator, after"], bare: true };
+  const bars = alone && h("sl-probabilities");
+  if (bars) bars.data = { classes: card.classes, before: alone[0], after: alone[1], regression };
   return h("details", { class: "note kept" }, h("summary", {}, "Details of the input are kept"),
-    h("p", {}, "The answer is the input plus what changes between these two pictures of the generator; the classifier judged the answer. Point at the picture, or press it, to compare."), flicker);
+    h("p", {}, "The answer is the input plus what changes between these two pictures of the generator; the classifier judged the answer. Point at the picture, or press it, to compare. The bars say how far the generator's own pictures move the classifier; where that is much less, the change shows little."), flicker, bars);
 }
 
 /** Added and removed intensity; null where there is no answer. @param {Entry} entry @param {Card} card */

@@ -10,21 +10,23 @@ export interface ClassEntry { name: string; part: Part }
 export interface Measure { name: string; value: number | null; better: Better; unit: string }
 export type Better = "higher" | "lower" | "neither";
 
-interface Shared { explainer: string; measures: Measure[]; passes: number | null }
+/** Of a misclassified image, one entry answers for the predicted class, and its `counterpart` for the true one, or the reverse. */
+interface Shared { explainer: string; measures: Measure[]; passes: number | null; about?: "predicted" | "expected"; counterpart?: Entry }
 
 export interface HeatmapEntry extends Shared {
-  kind: "heatmap"; side: string; answers: "predicted" | "probe" | "contrast"; signed: boolean;
+  kind: "heatmap"; side: string; answers: "predicted" | "probe" | "contrast" | "any"; signed: boolean;
   resolution: [number, number] | null; values: Grid; saturation: number;
 }
 export interface Constraint { name: string; violation: number | null; holds: boolean }
 export interface PathFrame { at: number; picture: Picture }
 /** `names` says what was changed to reach each step, where changes have names; then every step is a frame. */
 export interface PathEntry { steps: number[]; names?: string[]; likelihoods: (number | null)[][]; frames?: PathFrame[] }
-/** `generated` is what the generator alone draws before and after, where the picture keeps details of the input. */
+/** `generated` is what the generator alone draws before and after, where the picture keeps details of the input; `alone` is its scores. */
 export interface CounterfactualEntry extends Shared {
   kind: "counterfactual"; side: string; converged: boolean; before: (number | null)[]; after: (number | null)[];
   constraints: Constraint[]; tolerance: number; path: PathEntry | null; third: string | null;
   picture?: Picture; difference?: Grid; saturation?: number; generated?: [Picture, Picture];
+  alone?: [(number | null)[], (number | null)[]];
 }
 export interface InterventionEntry extends Shared {
   kind: "intervention"; side: string; changed: boolean; bits: number; flipped: number[]; said: string; became: string;
@@ -71,7 +73,7 @@ export type Entry =
   | HeatmapEntry | CounterfactualEntry | GraphEntry | ConceptsEntry | ImageAttributesEntry | InterventionEntry | BlocksEntry;
 
 export interface Card {
-  question: string; id: string; label: string | null; picture: Picture; classes: ClassEntry[];
+  question: string; id: string; label: string | null; misclassified: boolean; picture: Picture; classes: ClassEntry[];
   scores: (number | null)[]; reconstruction: Blocks | null; explanations: Entry[];
 }
 /** `interval` is the 95 % confidence interval of the mean over images; `variants` are means by the condition that was varied. */
@@ -115,9 +117,9 @@ export interface Component {
   id: string; role: string; use: string; summary: string; paper: string; distribution: string; version: string;
 }
 export interface Report {
-  title: string; question: string; task: string; total: number; explainers: Explainer[]; images: Card[]; accuracies: Accuracies; table: MetricTable;
+  title: string; question: string; choice: string; task: string; total: number; explainers: Explainer[]; images: Card[]; accuracies: Accuracies; table: MetricTable;
   charts: Chart[]; paths: MeanPath[]; attributes: AttributeSection[]; exemplars: ExemplarSection[]; emitted: ByProduct[];
-  components: Component[]; recipe: string; environment: Record<string, string>; warnings: string[];
+  whole: { name: string; blocks: Block[] }[]; components: Component[]; recipe: string; environment: Record<string, string>; warnings: string[];
 }
 
 /** A pixel that the reader points at, shared by all pictures of a card. */

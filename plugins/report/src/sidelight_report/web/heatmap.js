@@ -18,7 +18,7 @@ import { PointedPicture } from "./picture.js";
  * @property {string} label what a screen reader says
  * @property {boolean} signed whether negative values mean something
  * @property {[string, string]} ends what the two ends of the scale say
- * @property {"predicted" | "probe" | "contrast"} [answers]
+ * @property {"predicted" | "probe" | "contrast" | "any"} [answers]
  */
 
 /**

@@ -8,7 +8,7 @@ import { h } from "./elements.js";
 import { guide } from "./guide.js";
 import { pixels } from "./grid.js";
 import { arrowKeys, bar } from "./navigation.js";
-import { byProducts, count, exemplars, measured, origin } from "./sections.js";
+import { byProducts, count, exemplars, measured, origin, whole } from "./sections.js";
 
 /** @typedef {import("./document.js").Report} Report */
 
@@ -26,6 +26,7 @@ function header(report) {
   const uses = new Set(models.map(({ use }) => use));
   return h("header", { class: "masthead" }, h("p", { class: "name" }, report.title), h("h1", {}, report.question),
     h("p", { class: "facts" }, [`${count(report.total, "image")}${shown}`, count(report.explainers.length, "explainer"), ...uses].join(" · ")),
+    report.choice !== "" && h("p", { class: "facts" }, `Explained are ${report.choice}.`),
     report.warnings.length > 0 && h("ul", { class: "warnings", "aria-label": "Warnings" }, ...report.warnings.map((text) => h("li", {}, text))), guide(report));
 }
 
@@ -45,7 +46,7 @@ function cover(opacity) {
 /** @param {Report} report */
 async function show(report) {
   const cards = report.images.map((card, i) => makeCard(card, i, report));
-  const main = h("main", { id: "main", tabindex: -1 }, ...attributes(report), glance(report), h("div", { class: "cards" }, ...cards), accuracies(report.accuracies), measured(report), ...exemplars(report), byProducts(report));
+  const main = h("main", { id: "main", tabindex: -1 }, ...attributes(report), glance(report), h("div", { class: "cards" }, ...cards), ...whole(report), accuracies(report.accuracies), measured(report), ...exemplars(report), byProducts(report));
   const head = header(report);
   document.body.append(h("a", { class: "skip", href: "#main" }, "Skip to the images"), head, bar(report, cards, cover), main, h("footer", {}, origin(report)));
   head.append(contents());

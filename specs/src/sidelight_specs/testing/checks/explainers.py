@@ -11,13 +11,13 @@ import torch
 from sidelight_specs._form import leaves
 from sidelight_specs.artifacts import Artifact
 from sidelight_specs.descriptors import ExplainerDescriptor
-from sidelight_specs.results import Targets
 from sidelight_specs.roles import Classifier
 from sidelight_specs.testing import patterns
 from sidelight_specs.testing.checks.registry import check, needing
 from sidelight_specs.testing.checks.valid import expect_valid
 
 if TYPE_CHECKING:
+    from sidelight_specs.results import Targets
     from sidelight_specs.roles.classifier import Task
     from sidelight_specs.testing.case import Case
 
@@ -84,11 +84,11 @@ def _evidence(
     return list(zip(amounts, [{int(cause)} for cause in side], strict=True))
 
 
-@check("explainer", when=lambda d: needing("classifier")(d) and d.gives == "heatmap")
+@check("explainer", when=lambda d: needing("classifier")(d) and d.gives == "heatmap" and d.answers_either_side)
 def answers_the_question_asked(case: Case) -> None:
     """Asked about another class of the same image, a heatmap moves to that class's square."""
     question = case.standard_question()
-    swapped = Targets(predicted=question.targets.probe.copy(), probe=question.targets.predicted.copy())
+    swapped = question.targets.swapped()
     component = case.build()
     other: Any = case.ask(component, attrs.evolve(question, targets=swapped))["explanation"]
     first = _evidence(case, case.observed.answer["explanation"], question.images, question.targets)
@@ -102,6 +102,16 @@ def answers_the_question_asked(case: Case) -> None:
 
 def _share(amounts: np.ndarray, mask: np.ndarray) -> float:
     return float(amounts[mask].sum() / amounts.sum()) if amounts.sum() > 0 else 0.0
+
+
+@check("explainer", when=lambda d: needing("classifier")(d) and d.gives == "heatmap" and d.answers == "any")
+def answers_any_question_alike(case: Case) -> None:
+    """Asked about another class of the same image, a heatmap that answers `any` stays the same."""
+    question = case.standard_question()
+    swapped = question.targets.swapped()
+    other: Any = case.ask(case.build(), attrs.evolve(question, targets=swapped))["explanation"]
+    same = np.array_equal(case.observed.answer["explanation"].values, other.values)
+    assert same, "it says that it answers any question alike, and its heatmap depends on the class"
 
 
 @check("explainer", when=_gives("counterfactual"))

@@ -35,6 +35,7 @@ def _told(case: Case) -> dict[str, Any]:
             "factors": None if facts.factors is None else set(facts.factors),
             "masks": None if masks is None else {name: set(parts) for name, parts in masks.items()},
             "fingerprint": facts.fingerprint,
+            "ids": None if facts.ids is None else {name: set(ids) for name, ids in facts.ids.items()},
         }
     facts = descriptor.facts(case.params, _learned_from(case))
     names = ("shape", "classes", "task") if case.role == "classifier" else ("shape",)
@@ -69,4 +70,5 @@ def _actual(case: Case, component: Any) -> dict[str, Any]:
         "factors": set(first.factors),
         "masks": {name: set(split.masks) for name, split in splits.items()},
         "fingerprint": component.fingerprint(),
+        "ids": {name: set(split.ids) for name, split in splits.items()},
     }

@@ -1,0 +1,54 @@
+"""Heatmaps made of a vision transformer's attention. This light module imports no torch."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from sidelight_specs import Need, Suggestion, hookimpl
+from sidelight_toolkit.options import HeatmapDescriptor
+
+from sidelight_attention.params import GradientAttentionParams, LeGradParams, RolloutParams
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from sidelight_specs import ExplainerDescriptor
+
+_GRADIENTS = (Need("classifier", capabilities=("differentiable",)),)
+
+
+@hookimpl
+def sidelight_explainers() -> Iterable[ExplainerDescriptor]:
+    """Three heatmaps; rollout is the same for every class."""
+    yield HeatmapDescriptor(
+        name="rollout",
+        summary="Attention multiplied through the layers; the same for every class.",
+        params=RolloutParams,
+        factory="sidelight_attention.rollout:Rollout",
+        needs=_GRADIENTS,
+        gives="heatmap",
+        answers="any",
+        paper="Abnar and Zuidema 2020, Quantifying Attention Flow in Transformers",
+    )
+    yield HeatmapDescriptor(
+        name="gradient-attention",
+        summary="Attention weighted by the gradient of the class, propagated through the layers.",
+        params=GradientAttentionParams,
+        factory="sidelight_attention.gradient_attention:GradientAttention",
+        needs=_GRADIENTS,
+        gives="heatmap",
+        suggested=Suggestion(1, having=("attention",)),
+        paper="Chefer, Gur and Wolf 2021, Generic Attention-model Explainability for Interpreting Bi-Modal and "
+        "Encoder-Decoder Transformers",
+    )
+    yield HeatmapDescriptor(
+        name="legrad",
+        summary="Positive gradient of every layer's own class score with respect to its attention.",
+        params=LeGradParams,
+        factory="sidelight_attention.legrad:LeGrad",
+        needs=_GRADIENTS,
+        gives="heatmap",
+        suggested=Suggestion(2, having=("attention",)),
+        paper="Bousselham et al. 2025, LeGrad: An Explainability Method for Vision Transformers via Feature "
+        "Formation Sensitivity",
+    )

@@ -1,0 +1,64 @@
+"""Image files that you name: paths, patterns and folders, in the order in which they are given."""
+
+from __future__ import annotations
+
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+import attrs
+from sidelight_specs import UserError
+from sidelight_specs.roles import Data
+
+from sidelight_images.facts import folder_fingerprint
+from sidelight_images.files_descriptor import SPLIT
+from sidelight_images.live import labels_of
+from sidelight_images.paths import Paths, list_paths
+from sidelight_images.reader import ImageReader, warn_of
+
+if TYPE_CHECKING:
+    from sidelight_specs import Run
+    from sidelight_specs.results import Split
+
+    from sidelight_images.params import FilesParams
+
+TOGETHER = "the images"
+
+
+class Files(Data):
+    """All files in one split. A file is read when its image is indexed."""
+
+    def __init__(self, params: FilesParams, *, run: Run) -> None:
+        self._params = params
+        self._run = run
+
+    @property
+    def splits(self) -> tuple[str, ...]:
+        """`all`."""
+        return (SPLIT,)
+
+    def split(self, name: str) -> Split:
+        """The image files, unread."""
+        if name != SPLIT:
+            raise UserError(f'there is no split "{name}"', f"use {SPLIT}")
+        split = self._reader.split(self._listed.entries, self._listed.classes)
+        labels, names = labels_of(self._params.labels, self._params.classes or self._listed.classes, len(split))
+        return split if labels is None else attrs.evolve(split, labels=labels, class_names=names)
+
+    def fingerprint(self) -> str:
+        """A hash over path, size and time of change of every image."""
+        return folder_fingerprint(self._listed.entries)
+
+    @cached_property
+    def _listed(self) -> Paths:
+        listed = list_paths(self._params.all_paths)
+        if listed.mistakes:
+            raise UserError(listed.mistakes[0].message, listed.mistakes[0].fix)
+        if not listed.entries:
+            raise UserError("no image is named", "name files, patterns or folders with `paths`")
+        if listed.passed_over:
+            warn_of(self._run, "passed over, not images by their names", listed.passed_over)
+        return listed
+
+    @cached_property
+    def _reader(self) -> ImageReader:
+        return ImageReader(self._params, self._run, TOGETHER, self._listed.entries)

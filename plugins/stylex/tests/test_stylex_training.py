@@ -274,7 +274,7 @@ def test_lpips_is_refused_where_its_network_is_missing(monkeypatch, tmp_path):
 
 def rates(step, **params):
     generator = StylEx(GeneratorParams(**TINY, **params), classifier=ToyClassifier(), run=ToyRun())
-    material = generator._training_data(torch.from_numpy(ToyData().split("train").images))
+    material = generator._training_data(ToyData().split("train"))
     assert material.distance.name == "none"
     learner = generator._begin(generator._architecture(material), material.condition)
     return Training(learner, material, generator._params, generator._run, 1)._rates(step)

@@ -19,6 +19,7 @@ PASSES = 400  # of the model for an image's heatmaps: iGOS++ takes most of them
 LEARNABLE = 50  # images below which a generator learns each by heart
 EPOCHS = 40  # times that a training sees each image, if the budget allows
 SHORTEST = 300  # steps; fewer leave blobs
+LONGEST = {"counterfactuals": 3000, "stylex": 4000}  # steps, after which little is gained (docs/stylex.md)
 SEARCH = 100  # steps of a search of CDeepEx, of at most 400, as a mean over images: see docs/own-images.md
 ATTFIND = 20  # images that AttFind measures every coordinate on, in passes of generator and classifier
 
@@ -71,9 +72,11 @@ class Plan:
 
     @property
     def wanted(self) -> int:
-        """Steps in which the training sees each image `EPOCHS` times."""
-        batch = int(self.generator.get("batch", 0))
-        return max(SHORTEST, round_steps(EPOCHS * self.folder.learned / batch)) if batch else 0
+        """Steps in which the training sees each image `EPOCHS` times, within limits; 0 without a training."""
+        if not self.generator:
+            return 0
+        steps = round_steps(EPOCHS * self.folder.learned / int(self.generator["batch"]))
+        return min(LONGEST[self.kind], max(SHORTEST, steps))
 
     @property
     def steps(self) -> int:
@@ -146,8 +149,9 @@ def timed_plan(plan: Plan, host: Host, minutes: float) -> Plan:
         steps = min(plan.steps, max(SHORTEST, affordable))
         plan = attrs.evolve(plan, generator=plan.generator | {"steps": steps})
     channels, height, width = plan.shape
-    # float32, read into one array and put together from parts
-    data = 2 * images * channels * height * width * 4
+    size = plan.generator.get("size", 0)
+    # float32; generators keep reduced images, which are put together from parts
+    data = 2 * 4 * images * channels * (min(size, height) * min(size, width) if size else height * width)
     training, explaining = step.scaled(plan.steps), one_pass.scaled(passes(plan))
     estimate = Estimate(
         training=training.wall,

@@ -37,6 +37,7 @@ if TYPE_CHECKING:
 
 SHEET = 16  # images on a sheet: 4 x 4
 SIDES = ("image height", "image width")  # settings of the state
+BATCH = 256  # images encoded at a time
 PRIOR_IMAGES = 4096  # training images for the Gaussian over w: enough for the covariance of some 50 numbers
 SAVED = ("generator", "encoder", "discriminator")
 
@@ -78,13 +79,12 @@ class StylEx(StyleSpace, Trainable):
 
     def fit(self, data: Data) -> None:
         """Train for `steps` minibatches in `checkpoints` parts, each of which is kept."""
-        split = data.split("train").read()
-        training_data = self._training_data(torch.from_numpy(split.images))
+        training_data = self._training_data(data.split("train"))
         architecture = self._architecture(training_data)
         state = trained_in_parts(
             self._run,
             self._params.checkpoints,
-            digest_of((split.images, split.labels)),
+            digest_of((training_data.images, training_data.logits)),
             lambda: self._begin(architecture, training_data.condition),
             lambda learner, part: self._train(learner, training_data, part),
         )
@@ -95,9 +95,11 @@ class StylEx(StyleSpace, Trainable):
             source = name if name == "discriminator" else f"average_{name}"
             load_state_arrays(getattr(networks, name), under(source, state.arrays))
         self._use(networks, state.curves, training_data.size)
-        images = torch.from_numpy(split.images[:PRIOR_IMAGES])
-        networks.prior.fit(in_batches(self._w, images, self._params.classifier_batch))
-        self._emit_sheets(images[:SHEET].to(self._run.device))
+        rows = [slice(start, start + BATCH) for start in range(0, min(PRIOR_IMAGES, len(training_data.images)), BATCH)]
+        with torch.no_grad():
+            w = [self._encoded(training_data.images[batch], training_data.logits[batch]) for batch in rows]
+        networks.prior.fit(torch.cat(w)[:PRIOR_IMAGES])
+        self._emit_sheets(training_data.images[:SHEET].to(self._run.device), w[0][:SHEET])
 
     def state(self) -> State:
         """The networks, their sizes, and the learning curves."""
@@ -129,26 +131,42 @@ class StylEx(StyleSpace, Trainable):
         first, last = (self._params.steps * edge // self._params.checkpoints for edge in (part - 1, part))
         return Training(learner, data, self._params, self._run, part).steps(range(first, last))
 
-    def _training_data(self, images: Tensor) -> TrainingData:
-        def logits_of(batch: Tensor) -> Tensor:
-            return self._classifier.class_logits(batch.to(self._run.device)).cpu()
-
-        def logits_of_mirrored(batch: Tensor) -> Tensor:
-            return logits_of(batch.flip(3))
-
-        logits = in_batches(logits_of, images, self._params.classifier_batch)
-        mirrored = (
-            in_batches(logits_of_mirrored, images, self._params.classifier_batch) if self._params.flip else logits
+    def _training_data(self, split: Split) -> TrainingData:
+        """Reduced images with the classifier's answers to full ones, which are in memory a batch at a time."""
+        height, width = split.images.shape[2:]
+        is_reduced = self._working_side(height, width) < min(height, width)
+        whole = split if is_reduced else split.read()
+        reduced, logits, mirrored = [], [], []
+        for batch in whole.batches(self._params.classifier_batch):
+            images = torch.from_numpy(batch.images)
+            logits.append(in_batches(self._logits, images, len(images)))
+            if self._params.flip:
+                mirrored.append(in_batches(self._logits, images.flip(3), len(images)))
+            if is_reduced:
+                reduced.append(self._reduced(images))
+        answers = torch.cat(logits)
+        return TrainingData(
+            images=torch.cat(reduced) if is_reduced else torch.from_numpy(whole.images),
+            logits=answers,
+            mirrored_logits=torch.cat(mirrored) if mirrored else answers,
+            classifier=self._classifier,
+            condition=Condition(self._params.condition, answers.shape[1], root_mean_square(answers)),
+            distance=self._distance(),
+            size=(height, width),
         )
-        condition = Condition(self._params.condition, logits.shape[1], root_mean_square(logits))
-        reduced = in_batches(self._reduced, images, self._params.classifier_batch)
-        size = (images.shape[2], images.shape[3])
-        return TrainingData(reduced, logits, mirrored, self._classifier, condition, self._distance(), size)
+
+    def _logits(self, images: Tensor) -> Tensor:
+        """The classifier on (N, C, H, W), (N, K) on the CPU."""
+        return self._classifier.class_logits(images.to(self._run.device)).cpu()
+
+    def _working_side(self, height: int, width: int) -> int:
+        """Side of what the networks see of such images; they are never enlarged."""
+        return min(self._params.size or height, height, width)
 
     def _reduced(self, images: Tensor) -> Tensor:
-        """(N, C, H, W) to the size of the networks; never enlarged."""
-        side = self._params.size
-        return resize(images, (side, side)) if side and side < min(images.shape[2:]) else images
+        """(N, C, H, W) to the size of the networks."""
+        side = self._working_side(images.shape[2], images.shape[3])
+        return resize(images, (side, side)) if side < min(images.shape[2:]) else images
 
     def _distance(self) -> Distance:
         """The perceptual distance; for `auto` a warning names the choice."""
@@ -189,9 +207,13 @@ class StylEx(StyleSpace, Trainable):
     def _w(self, images: Tensor) -> Tensor:
         """(N, C, H, W) to (N, d)."""
         images = images.to(self._run.device)
-        networks = self.networks
-        encoded = networks.encoder(from_pixels(self._reduced(images)).contiguous(memory_format=torch.channels_last))
-        return torch.cat([encoded, networks.condition.of(self._classifier.class_logits(images))], 1)
+        return self._encoded(self._reduced(images), self._classifier.class_logits(images))
+
+    def _encoded(self, images: Tensor, logits: Tensor) -> Tensor:
+        """w of (N, C, h, w) reduced images and the classifier's logits (N, K) of the full ones: (N, d)."""
+        images, logits, networks = images.to(self._run.device), logits.to(self._run.device), self.networks
+        encoded = networks.encoder(from_pixels(images).contiguous(memory_format=torch.channels_last))
+        return torch.cat([encoded, networks.condition.of(logits)], 1)
 
     def sample(self, n: int, rng: np.random.Generator) -> Tensor:
         """w of the Gaussian fitted to the training images, truncated."""
@@ -202,11 +224,12 @@ class StylEx(StyleSpace, Trainable):
     def _for_all_inputs(self, w: Tensor) -> Tensor:
         return w[:, None].repeat(1, self.network.architecture.inputs, 1)
 
-    def _emit_sheets(self, images: Tensor) -> None:
-        """Emit some training images, their reconstructions, and as many samples."""
+    def _emit_sheets(self, images: Tensor, w: Tensor) -> None:
+        """Emit some reduced training images, reconstructions from their w, and as many samples, at that size."""
+        size = (images.shape[2], images.shape[3])
         with torch.no_grad():
-            reconstructions = self.synthesize(self.encode(images))
-            samples = self.synthesize(self.sample(len(images), self._run.rng("samples")))
+            latents = [self._for_all_inputs(w), self.sample(len(images), self._run.rng("samples"))]
+            reconstructions, samples = (resize(self.synthesize(one), size) for one in latents)
         sheets = {"training images": images, "reconstructions": reconstructions, "samples": samples}
         for name, sheet in sheets.items():
             ids = tuple(f"{name} {number}" for number in range(len(sheet)))

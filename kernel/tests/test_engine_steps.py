@@ -50,6 +50,16 @@ def test_of_lazy_images_those_alone_are_read_that_are_explained(toys):
     assert isinstance(chosen.images, np.ndarray)
 
 
+@pytest.mark.parametrize(("task", "warned"), [("multiclass", 0), ("binary", 1), ("regression", 0)])
+def test_labels_whose_names_the_classifier_does_not_know_are_warned_of(toys, task, warned):
+    """Neither tells its class names before the run, so that `check` cannot say it."""
+    run = toys.run(toys.small(classifier={"use": "toy/mean", "with": {"task": task}}))
+    said = [
+        text for text in run.manifest["warnings"] if "no class of the data (a, b, c) is one of the classifier" in text
+    ]
+    assert len(said) == warned
+
+
 def test_images_are_explained_by_their_names(toys):
     run = toys.run(toys.small(), set=["explain.images=[test/4, '1']"])
     assert run.results.split.ids == ("test/4", "test/1")

@@ -308,7 +308,7 @@ def no_common_class(data: DataFacts, classifier: ClassifierFacts) -> Iterator[Mi
     if ours and theirs and classifier.task != "regression" and not set(ours) & set(theirs):
         yield Mistake(
             f"no class of the data ({listing(ours, 4)}) is one of the classifier ({listing(theirs, 4)}), "
-            "so that every image would be called misclassified",
+            "so that nobody can say which images are misclassified",
             "give both the same class names",
             refused=False,
         )

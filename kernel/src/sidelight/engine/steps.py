@@ -18,6 +18,7 @@ import attrs
 import numpy as np
 from sidelight_specs import Artifact, SidelightError, UserError
 from sidelight_specs.choices import Choice, choose_by_answers
+from sidelight_specs.facts import ClassifierFacts, DataFacts, no_common_class
 from sidelight_specs.questions import check_split, choose_images, contested, pose_questions
 from sidelight_specs.results import (
     Attributes,
@@ -152,6 +153,7 @@ class Steps:
 
         answers = self._in_shards(_answers, kind=ClassifierAnswers.kind)  # logits (M, K)
         expected = expected_classes(self.images, answers.class_names)  # (M,)
+        self._warn_of_names(component, answers)
         self.rows, targets = pose_questions(  # (N,), N questions
             answers.logits,
             answers.task,
@@ -174,6 +176,15 @@ class Steps:
             recipe=resolved.plain,
             choice=self.choice.reason if self.choice else "",
         )
+
+    def _warn_of_names(self, component: ResolvedComponent, answers: ClassifierAnswers) -> None:
+        """Labels whose names the classifier does not know, unless this was known from the recipe, and said."""
+        if self.images.labels is None:
+            return
+        known = ClassifierFacts(classes=answers.class_names, task=answers.task)  # type: ignore[arg-type]
+        for mistake in no_common_class(DataFacts(classes=self.images.class_names), known):
+            if not any(mistake.message in warning.message for warning in self.session.resolved.warnings):
+                self.session.warn(f"{component.use}: {mistake.message}; {mistake.fix}")
 
     def invert(self, component: ResolvedComponent) -> None:
         """The chosen images in the generator's latent space; nothing, with a warning, where the shapes differ."""

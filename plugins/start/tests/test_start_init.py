@@ -155,7 +155,7 @@ def test_grey_images_and_folders_without_classes(images, tmp_path):
 
 def test_a_generator_draws_nothing_finer_than_the_images_and_sees_each_as_often_as_it_may(halves, model_file):
     host = KernelHost()
-    model = model_of(str(model_file), host, {"classes": ["a", "b"], "height": 224, "width": 224})
+    model = model_of(str(model_file), host, {"classes": ["a", "b"]})
     few = look_at(str(halves), host)
     many = attrs.evolve(few, images=5000, train=4000, side=300)
     assert model.facts.shape == (3, 48, 48)  # the file says it

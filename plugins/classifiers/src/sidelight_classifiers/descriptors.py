@@ -44,13 +44,7 @@ class ModelFileDescriptor(ClassifierDescriptor):
         if hints.get("mean") is None and hints.get("std") is None:
             text = "is given images in [0, 1] as they are: give mean and std, if it was trained on normalised ones"
             warnings.append(f"{value} {text}")
-        given = {"path": value, **self.input_of(Path(value).expanduser())}
-        return Adoption(params=given, warnings=tuple(warnings), taken=("shown",))
-
-    def input_of(self, path: Path) -> dict[str, int]:
-        """Channels, height and width of the images that a file takes, as far as it says them."""
-        del path
-        return {}
+        return Adoption(params={"path": value}, warnings=tuple(warnings), taken=("shown",))
 
     def fingerprint(self, params: object) -> str:
         """Sizes and times of change of the model's files and of the file of class names."""
@@ -94,12 +88,6 @@ class ModelFileDescriptor(ClassifierDescriptor):
 @frozen(kw_only=True)
 class TorchDescriptor(ModelFileDescriptor):
     """A torch model from a file; its capabilities depend on the file's format and on its task."""
-
-    def input_of(self, path: Path) -> dict[str, int]:
-        """The sizes that a program was exported for."""
-        sizes, _ = sizes_of_exported(path) if kind_of_file(path) == "exported" else ((), None)
-        named = dict(zip(("channels", "height", "width"), sizes[1:], strict=False)) if len(sizes) == 4 else {}
-        return {name: size for name, size in named.items() if size is not None}
 
     def provided_by(self, params: object) -> tuple[str, ...]:
         """Exported programs show activations, TorchScript does not; a regression has no classes."""

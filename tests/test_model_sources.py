@@ -95,3 +95,15 @@ def test_a_name_of_timm_with_weights_beside_it(timm, tmp_path):
     assert run["saliency"].values.shape == (2, SIDE, SIDE)
     with pytest.raises(UserError, match="no weights are given for resnet18"):
         sidelight.explain("timm:resnet18", images, ["saliency"], progress=False)
+
+
+def test_a_model_is_digested_once(timm, monkeypatch):
+    """Only one component computes a digest of a live model that a particular one takes."""
+    from sidelight_toolkit import identity
+
+    digested = []
+    true = identity.identity
+    monkeypatch.setattr(identity, "identity", lambda value: digested.append(value) or true(value))
+    model = make(timm, "resnet18")
+    sidelight.explain(model, torch.rand(1, 3, SIDE, SIDE), ["saliency"], size=SIDE, progress=False, threads=1)
+    assert sum(value[1] is model for value in digested) == 1

@@ -55,3 +55,22 @@ print(sorted({"torch", "timm", "torchvision", "PIL", "numpy", "safetensors"} & s
 """
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert done.stdout.strip() == "[]", done.stdout + done.stderr
+
+
+def test_attention_by_the_source_text_is_that_of_the_layers():
+    """One architecture of each of timm's modules, on the device `meta`; modules of mixed networks are left out."""
+    import torch
+    from sidelight_toolkit.live_model import has_attention
+
+    timm = import_timm()
+    modules = {path: name for name, path in model_index._sources().items() if path.stem not in model_index._MIXED}
+    wrong = []
+    for name in list(modules.values())[::4]:
+        with torch.device("meta"):
+            try:
+                network = timm.create_model(name)
+            except (RuntimeError, NotImplementedError):  # it computes with its weights when it is made
+                continue
+        if has_attention(network) != model_index.has_attention(name):
+            wrong.append(name)
+    assert not wrong

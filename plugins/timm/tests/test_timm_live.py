@@ -108,6 +108,8 @@ def test_other_modules_are_not_taken():
 
 def test_texts(tmp_path, networks):
     assert DESCRIPTOR.adopts("timm:resnet18").params == {"architecture": "resnet18"}
+    assert DESCRIPTOR.adopts("timm:resnet18@a/b.pth").params == {"architecture": "resnet18", "weights": "a/b.pth"}
+    assert DESCRIPTOR.adopts("timm:resnet18@download").params == {"architecture": "resnet18", "download": True}
     assert DESCRIPTOR.adopts("hf-hub:me/mine").params == {"architecture": "hf-hub:me/mine"}
     assert DESCRIPTOR.adopts("resnet18") is None
     assert DESCRIPTOR.adopts(str(tmp_path)) is None
@@ -134,3 +136,11 @@ def test_a_live_model_that_is_gone_or_has_other_weights_beside_it(adopt):
     assert DESCRIPTOR.facts(gone, DataFacts()).shape is None
     with pytest.raises(UserError):
         _ = TimmModel(gone, run=ToyRun()).module
+
+
+@pytest.mark.parametrize("name", ["resnet18", "vit_tiny_patch16_224", "swin_tiny_patch4_window7_224", "convnext_atto"])
+def test_attention_is_known_by_name_and_alive(networks, adopt, name):
+    attends = name[0] in "vs"
+    by_name = DESCRIPTOR.provided_by(TimmParams(architecture=name, weights="random"))
+    assert ("attention" in by_name) == attends
+    assert ("attention" in DESCRIPTOR.provided_by(adopt(networks[name])[1])) == attends

@@ -292,4 +292,14 @@ def test_other_values_are_not_taken(models):
     assert DESCRIPTOR.adopts(nn.Linear(2, 2)) is None
     assert DESCRIPTOR.adopts("resnet18") is None
     assert DESCRIPTOR.adopts("torchvision:resnet18").params == {"architecture": "resnet18"}
+    assert DESCRIPTOR.adopts("torchvision:resnet18@random").params == {"architecture": "resnet18", "weights": "random"}
     assert DESCRIPTOR.adopts(make(models, "resnet18"), preprocess=lambda images: images) is None
+
+
+@pytest.mark.parametrize("name", ["resnet18", "swin_t", "maxvit_t", "vit_b_32", "convnext_tiny"])
+def test_attention_is_known_by_name(models, name):
+    from sidelight_toolkit.live_model import has_attention
+
+    with torch.device("meta"):
+        network = models.get_model(name, weights=None)
+    assert model_index.has_attention(name) == has_attention(network) == (name in {"swin_t", "maxvit_t", "vit_b_32"})

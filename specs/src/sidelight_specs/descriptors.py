@@ -148,6 +148,8 @@ class ComponentDescriptor:
     """
 
     role: ClassVar[str]
+    adopts_any: ClassVar[bool] = False
+    """`adopts` takes anything of a kind (any module, any array): it is asked only where no other one takes a value."""
 
     name: str = field(validator=_is_identifier)
     summary: str = field()

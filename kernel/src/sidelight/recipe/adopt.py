@@ -102,9 +102,13 @@ def adopt(role: str, value: Any, catalog: Catalog, **hints: Any) -> tuple[dict[s
 def _takers(
     role: str, value: Any, catalog: Catalog, hints: dict[str, Any]
 ) -> Iterator[tuple[str, Adoption, tuple[str, ...]]]:
-    for one in catalog.usable(role):
+    particular = False
+    for one in sorted(catalog.usable(role), key=lambda one: one.descriptor.adopts_any):
+        if particular and one.descriptor.adopts_any:
+            return  # it would compute another digest of the model
         adoption = one.descriptor.adopts(value, **hints)
         if adoption is not None:
+            particular = not adoption.generic
             yield one.use, adoption, tuple(option.name for option in describe(one.descriptor.params))
 
 

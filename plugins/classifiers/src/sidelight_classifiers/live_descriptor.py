@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from attrs import frozen
 from sidelight_specs import UserError, live, param, params
@@ -32,6 +32,8 @@ class LiveParams(ModelSourceParams):
 @frozen(kw_only=True)
 class LiveDescriptor(ModelSourceDescriptor):
     """A model that this process holds: a torch module, or a black box."""
+
+    adopts_any: ClassVar[bool] = True
 
     def known(self, params: Any) -> Known:
         """Shape by the options, which `adopts` has read from the model."""

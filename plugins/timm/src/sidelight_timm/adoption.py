@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from sidelight_specs.live import Adoption
 from sidelight_toolkit.live_model import hold, is_module, training_warning
+from sidelight_toolkit.model_source import named_source
 from sidelight_toolkit.preprocess_object import numbers_of
 
 from sidelight_timm.setup import CONFIG, ENDINGS, HUB, is_timms
@@ -26,9 +27,11 @@ def adopted(value: object, hints: Mapping[str, Any]) -> Adoption | None:
 
 
 def _named(text: str) -> Adoption | None:
-    """`timm:resnet18`, `hf-hub:USER/MODEL`, or weights beside a config.json of timm."""
-    if text.startswith((PREFIX, HUB)):
-        return Adoption(params={"architecture": text.removeprefix(PREFIX)}, taken=_TAKEN)
+    """`timm:resnet18@WEIGHTS`, `hf-hub:USER/MODEL`, or weights beside a config.json of timm."""
+    if text.startswith(PREFIX):
+        return Adoption(params=named_source(text.removeprefix(PREFIX)), taken=_TAKEN)
+    if text.startswith(HUB):
+        return Adoption(params={"architecture": text}, taken=_TAKEN)
     path = Path(text).expanduser()
     config = path / CONFIG if path.is_dir() else path.with_name(CONFIG)
     if (path.is_dir() or path.suffix in ENDINGS) and is_timms(config):

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from attrs import frozen
 from sidelight_specs.facts import Mistake
+from sidelight_toolkit.live_model import has_attention
 from sidelight_toolkit.model_source import Known, ModelSourceDescriptor, stamp
 
 from sidelight_timm import model_index
@@ -50,6 +51,15 @@ class TimmDescriptor(ModelSourceDescriptor):
         """`resnet18`, or the path of the weights."""
         assert isinstance(params, TimmParams)
         return params.architecture or params.weights or "the live model of timm"
+
+    def attends(self, params: Any) -> bool:
+        """By the layers of a live model, or by timm's source text."""
+        assert isinstance(params, TimmParams)
+        try:
+            setup = set_up(params)
+        except SetupError:
+            return False
+        return has_attention(setup.live) if setup.live is not None else model_index.has_attention(setup.name)
 
     def adopts(self, value: object, **hints: Any) -> Adoption | None:
         """A live model of timm, weights beside a config.json of timm, or `timm:NAME`."""

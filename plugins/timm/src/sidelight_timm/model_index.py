@@ -18,6 +18,17 @@ if TYPE_CHECKING:
 
 _REGISTERED = re.compile(r"^@register_model\s*\ndef (\w+)\(", re.MULTILINE)
 _DEPRECATED = re.compile(r"^register_model_deprecations\(.*?^}\)", re.MULTILINE | re.DOTALL)
+_ATTENTION = re.compile(
+    r"^class \w*Attention\w*\(|^from timm\.layers import (?:\([^)]*?\bAttention|[^(\n]*\bAttention)"
+    r"|^from (?:\.|timm\.models\.)vision_transformer import",
+    re.MULTILINE | re.DOTALL,
+)
+_MIXED = {
+    "byobnet",
+    "fastvit",
+    "metaformer",
+    "mobilenetv5",
+}  # modules that hold networks with attention and, mostly, without
 _RENAMED = re.compile(r"""['"](\w+)['"]\s*:\s*['"]([\w.]+)['"]""")
 
 
@@ -61,6 +72,14 @@ def is_known(name: str) -> bool:
         return bool(loaded.is_model(name))
     architecture = split_tag(name)[0]
     return not _sources() or architecture in _sources() or architecture in _renamed()
+
+
+@cache
+def has_attention(name: str) -> bool:
+    """True for a network built of self-attention, by the layers that its module defines or imports."""
+    architecture = split_tag(_renamed().get(name, name))[0]
+    path = _sources().get(architecture)
+    return path is not None and path.stem not in _MIXED and bool(_ATTENTION.search(path.read_text(encoding="utf-8")))
 
 
 @cache

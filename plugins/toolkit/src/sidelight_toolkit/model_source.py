@@ -59,7 +59,10 @@ class Known:
 
 @frozen(kw_only=True)
 class ModelSourceDescriptor(ClassifierDescriptor):
-    """A network of a library with weights of the user's own; overridden are `known`, `weights` and `subject`."""
+    """A network of a library with weights of the user's own.
+
+    Overridden are `known`, `weights`, `subject` and `attends`.
+    """
 
     def known(self, params: Any) -> Known:
         """Facts without an import of the library: from a config file, or from its sources read as text."""
@@ -76,6 +79,11 @@ class ModelSourceDescriptor(ClassifierDescriptor):
         del params
         return "the model"
 
+    def attends(self, params: Any) -> bool:
+        """True for a network that mixes image tokens by self-attention, as far as that is known."""
+        del params
+        return False
+
     def fingerprint(self, params: object) -> str:
         """Sizes and times of change of the model's files and of the file of class names."""
         assert isinstance(params, ModelSourceParams)
@@ -87,9 +95,10 @@ class ModelSourceDescriptor(ClassifierDescriptor):
         return {**self.weights(params)[1], "classes_file": params.classes_file}
 
     def provided_by(self, params: object) -> tuple[str, ...]:
-        """A regression has no classes."""
+        """A regression has no classes; attention is in some networks."""
         assert isinstance(params, ModelSourceParams)
-        return tuple(each for each in self.provides if each != "classes" or params.task != "regression")
+        given = tuple(each for each in self.provides if each != "classes" or params.task != "regression")
+        return (*given, "attention") if self.attends(params) else given
 
     def absence(self, params: object, capability: str) -> str:
         """A regression has no classes."""
@@ -124,6 +133,14 @@ def names_for(params: ModelSourceParams, known: Known) -> tuple[str, ...]:
     own = known.classes if len(known.classes) == wanted else ()
     numbered = tuple(f"class {number}" for number in range(known.columns or 0))
     return given_names(params) or own or NUMBERED.get(params.task, numbered)
+
+
+def named_source(text: str) -> dict[str, Any]:
+    """Options for `ARCHITECTURE`, `ARCHITECTURE@FILE`, `ARCHITECTURE@random` or `ARCHITECTURE@download`."""
+    architecture, _, weights = text.partition("@")
+    if weights == "download":
+        return {"architecture": architecture, "download": True}
+    return {"architecture": architecture, **({"weights": weights} if weights else {})}
 
 
 def stamp(*paths: str | Path) -> str:

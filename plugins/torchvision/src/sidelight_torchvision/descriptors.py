@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 from attrs import frozen
 from sidelight_specs.facts import Mistake
 from sidelight_specs.live import Adoption
-from sidelight_toolkit.live_model import hold, is_module, name_of, training_warning
-from sidelight_toolkit.model_source import Known, ModelSourceDescriptor, stamp
+from sidelight_toolkit.live_model import has_attention, hold, is_module, name_of, training_warning
+from sidelight_toolkit.model_source import Known, ModelSourceDescriptor, named_source, stamp
 from sidelight_toolkit.preprocess_object import numbers_of
 
 from sidelight_torchvision import model_index
@@ -64,11 +64,20 @@ class TorchvisionDescriptor(ModelSourceDescriptor):
             message = f"the weights of {params.architecture} are random, and so is what it sees"
             yield Mistake(message, "give `weights: FILE` to explain a model that has learned", "weights", refused=False)
 
+    def attends(self, params: Any) -> bool:
+        """By the layers of a live model, or by torchvision's source text."""
+        assert isinstance(params, TorchvisionParams)
+        try:
+            setup = set_up(params)
+        except SetupError:
+            return False
+        return has_attention(setup.live) if setup.live is not None else model_index.has_attention(setup.name)
+
     def adopts(self, value: object, **hints: Any) -> Adoption | None:
-        """A live classifier of torchvision, or `torchvision:NAME`."""
+        """A live classifier of torchvision, or `torchvision:NAME@WEIGHTS`."""
         if isinstance(value, str):
             named = value.startswith(PREFIX)
-            return Adoption(params={"architecture": value.removeprefix(PREFIX)}, taken=_TAKEN) if named else None
+            return Adoption(params=named_source(value.removeprefix(PREFIX)), taken=_TAKEN) if named else None
         if not is_module(value) or not type(value).__module__.startswith(_PACKAGE):
             return None
         return _live(value, hints)

@@ -17,6 +17,8 @@ DEFAULT = "DEFAULT"
 _BUILDER = re.compile(r"^@register_model\(\)\n(?:@.*\n)*def (\w+)\(\s*\*?,?\s*weights: Optional\[(\w+)\]", re.MULTILINE)
 _BUILDER_NEW = re.compile(r"^@register_model\(\)\n(?:@.*\n)*def (\w+)\(\s*\*?,?\s*weights: (\w+) \| None", re.MULTILINE)
 
+_ATTENTION = re.compile(r"^class \w*Attention\w*\(|nn\.MultiheadAttention\(", re.MULTILINE)
+
 
 @frozen(kw_only=True)
 class Preset:
@@ -77,6 +79,13 @@ def architectures() -> tuple[str, ...]:
 def architectures_of(module: str) -> tuple[str, ...]:
     """Names of the classifiers in a module, such as `torchvision.models.resnet`."""
     return tuple(name for name, (path, _) in _builders().items() if path.stem == module.rpartition(".")[2])
+
+
+@cache
+def has_attention(architecture: str) -> bool:
+    """True for a network built of self-attention, by the layers in its module."""
+    known = _builders().get(architecture)
+    return known is not None and bool(_ATTENTION.search(known[0].read_text(encoding="utf-8")))
 
 
 def preset(architecture: str, name: str = DEFAULT) -> Preset | None:

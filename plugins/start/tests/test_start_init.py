@@ -38,7 +38,7 @@ def refused(*words):
 
 @pytest.fixture
 def given(halves, model_file):
-    return ("--images", halves, "--model", model_file, "--side", 48, "--no-timing")
+    return ("--images", halves, "--model", model_file, "--size", 48, "--no-timing")
 
 
 @pytest.mark.parametrize("kind", ["heatmaps", "counterfactuals", "stylex"])
@@ -80,7 +80,7 @@ def test_a_black_box_gets_heatmaps_without_gradients_and_no_generator(halves, tm
     box = model_of(str(path), host, {"classes": ["a", "b", "c"], "height": 48, "width": 48})
     monkeypatch.setattr(type(box.descriptor), "provided_by", lambda self, params: ("classes",))
     assert {use for _, use in init._methods(box, host)} <= {"captum/occlusion", "captum/lime"}
-    words = ("--images", halves, "--model", path, "--side", 48, "--classes", "a,b,c", "--no-timing")
+    words = ("--images", halves, "--model", path, "--size", 48, "--classes", "a,b,c", "--no-timing")
     assert "has none" in refused("counterfactuals", *words, "--out", tmp_path / "r.yaml")
 
 
@@ -133,7 +133,7 @@ def test_what_is_wrong_is_said_with_what_to_do(change, said, given, tmp_path, mo
 
 def test_a_folder_that_is_too_small_for_a_generator_is_refused(images, model_file, tmp_path):
     few = images(tmp_path / "few", 12)
-    words = ("--images", few, "--model", model_file, "--side", 48, "--no-timing", "--out", tmp_path / "r.yaml")
+    words = ("--images", few, "--model", model_file, "--size", 48, "--no-timing", "--out", tmp_path / "r.yaml")
     assert "cannot learn from" in refused("counterfactuals", *words)
     assert start("heatmaps", *words) == 0
 
@@ -175,3 +175,18 @@ def test_every_value_survives_yaml_and_is_no_variable(value):
 def test_durations_and_memory_are_short():
     assert [duration(s) for s in (0.2, 89, 90, 3600, 6000)] == ["1 s", "89 s", "2 min", "60 min", "1 h 40 min"]
     assert [memory(b) for b in (1e6, 2.4e8, 3.44e9)] == ["10 MB", "240 MB", "3.4 GB"]
+
+
+def test_class_names_from_a_file_and_options_of_the_models_component(given, tmp_path):
+    names = tmp_path / "names.txt"
+    names.write_text("port\nstarboard\n")
+    path = tmp_path / "r.yaml"
+    start(
+        "heatmaps", *given, "--classes", names, "--option", "trial_seconds=60", "--option", "std=[0.5]", "--out", path
+    )
+    settings = yaml.safe_load(path.read_text())["classifier"]["with"]
+    assert (settings["classes"], settings["trial_seconds"], settings["std"]) == (["port", "starboard"], 60, [0.5])
+    assert "no value" in refused("heatmaps", *given, "--option", "std", "--out", tmp_path / "s.yaml")
+    assert "no option" in refused("heatmaps", *given, "--option", "wings=2", "--out", tmp_path / "s.yaml")
+    wrong = refused("heatmaps", *given, "--classes", "a,b,c", "--out", tmp_path / "s.yaml")
+    assert "3 class names are given, the model" in wrong

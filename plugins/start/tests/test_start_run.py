@@ -26,7 +26,7 @@ def start(*words):
 def test_what_init_writes_runs_to_a_page(kind, halves, model_file, tmp_path, monkeypatch):
     monkeypatch.setattr(init, "MOST_METHODS", 2)  # gradients; the others look for what is where, and here is nothing
     path = tmp_path / f"{kind}.yaml"
-    words = ("--images", halves, "--model", model_file, "--side", 48, "--no-timing", "--out", path)
+    words = ("--images", halves, "--model", model_file, "--size", 48, "--no-timing", "--out", path)
     assert start(kind, *words) == 0
     changes = {
         "heatmaps": ["explain.count=2"],
@@ -80,19 +80,19 @@ def test_a_training_is_timed_by_its_own_steps(plan):
     assert 0 < steps[0] < steps[1]
 
 
-def test_a_model_that_cannot_be_used_is_refused_before_anything_is_written(halves, tmp_path):
+def test_a_model_that_cannot_be_used_is_said_with_what_to_do(halves, tmp_path, capsys):
     broken = tmp_path / "broken.pt2"
     broken.write_bytes(b"no model")
     path = tmp_path / "r.yaml"
-    words = ("--images", halves, "--model", broken, "--side", 48, "--out", path)
+    words = ("--images", halves, "--model", broken, "--size", 48, "--out", path)
     with pytest.raises(UserError):
         start("counterfactuals", *words)
-    assert not path.exists()
+    assert f"{path}, which cannot run yet" in capsys.readouterr().out
 
 
 def test_the_written_recipe_names_its_time(halves, model_file, tmp_path, monkeypatch):
     monkeypatch.setattr(timing, "time_steps", lambda *_, **__: timing.Seconds(0.5, 0.25))
     path = tmp_path / "r.yaml"
-    start("counterfactuals", "--images", halves, "--model", model_file, "--side", 48, "--out", path)
+    start("counterfactuals", "--images", halves, "--model", model_file, "--size", 48, "--out", path)
     assert "# Time: about" in path.read_text()
     assert yaml.safe_load(path.read_text())["generator"]["with"]["steps"] == SHORTEST

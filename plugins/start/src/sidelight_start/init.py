@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING, Any, get_args
 
 from sidelight_specs import UserError
 from sidelight_specs.descriptors import ExplainerDescriptor
+from sidelight_specs.documents import read_yaml, to_plain
+from sidelight_specs.problems import Problems
 
 from sidelight_start.folder import look_at
 from sidelight_start.models import FORMS, model_of
@@ -45,7 +47,7 @@ leaves that out. On a terminal, what you leave out is asked.
 EXAMPLES = """\
 examples:
   sidelight init heatmaps --images photos --model timm:resnet18
-  sidelight init counterfactuals --images photos --model model.pt2 --classes bird,mammal --side 224
+  sidelight init counterfactuals --images photos --model model.pt2 --classes bird,mammal --size 224
   sidelight init stylex --images faces --model model.pt2 --minutes 90 --out faces.yaml
 
 The folder holds one sub-folder of images for each class, train/ and test/ that hold these, or images alone. The model
@@ -66,13 +68,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--out", metavar="FILE", type=Path, help="the recipe (default: KIND.yaml)")
     parser.add_argument("--force", action="store_true", help="overwrite the recipe if it is there")
     model = parser.add_argument_group("what the model does not say itself")
-    model.add_argument("--classes", metavar="A,B,...", help="class names in the order of the scores")
-    model.add_argument("--side", metavar="N", type=int, help="height and width in pixels that the model takes")
-    model.add_argument("--mean", metavar="X,...", help="what is subtracted from images in [0, 1]")
-    model.add_argument("--std", metavar="X,...", help="what they are divided by")
+    model.add_argument("--classes", metavar="NAMES", help="class names in the order of the scores: a,b,c, or a file")
+    model.add_argument("--size", metavar="PIXELS", type=int, help="height and width of the model's input")
+    model.add_argument("--mean", metavar="NUMBERS", help="of the model's normalisation: 0.485,0.456,0.406")
+    model.add_argument("--std", metavar="NUMBERS", help="likewise: 0.229,0.224,0.225")
     model.add_argument("--task", choices=("multiclass", "binary", "regression"), help="default: multiclass")
+    text = "an option of the model's component: weights=resnet.safetensors"
+    model.add_argument("--option", metavar="KEY=VALUE", action="append", default=[], help=text)
     training = parser.add_argument_group("the generator")
-    training.add_argument("--size", metavar="N", type=int, help="side in pixels that its networks work at")
+    text = "side in pixels that it draws at (default: 64)"
+    training.add_argument("--generator-size", metavar="PIXELS", type=int, help=text)
     training.add_argument("--minutes", metavar="N", type=float, default=30, help="most of its training (default: 30)")
     training.add_argument("--no-timing", action="store_true", help="estimate nothing, and cut no training")
 
@@ -91,21 +96,28 @@ def run(arguments: argparse.Namespace, host: Host) -> int:
     for warning in model.warnings:
         host.write_wrapped(warning, indent=" " * 8)
     _refuse_unfit(kind, folder, model)
-    plan = first_plan(kind, folder, model, arguments.size)
-    if not arguments.no_timing:
-        host.write("timing  a few steps, so that the estimate is one of this machine ...", error=True)
-        plan = timed_plan(plan, host, arguments.minutes)
+    plan = first_plan(kind, folder, model, arguments.generator_size)
+    methods = _methods(model, host) if kind == "heatmaps" else []
+    installed = {entry.use for entry in host.installed() if not entry.flaw}
+
+    def write() -> None:
+        _write(path, recipe_text(plan, path, methods, "metrics/insertion-deletion" in installed))
+
+    write()
+    try:
+        host.check(path)
+        if not arguments.no_timing:
+            host.write("timing  a few steps, so that the estimate is one of this machine ...", error=True)
+            plan = timed_plan(plan, host, arguments.minutes)
+            write()
+    except UserError:
+        host.write(f"wrote   {path}, which cannot run yet: mend it there, or run init again with --force\n")
+        raise
     first, *notes = _takes(plan, arguments.minutes)
     host.write(first)
     for note in notes:
         host.write_wrapped(note, indent=" " * 8)
-    methods = _methods(model, host) if kind == "heatmaps" else []
-    installed = {entry.use for entry in host.installed() if not entry.flaw}
-    text = recipe_text(plan, path, methods, "metrics/insertion-deletion" in installed)
-    _write(path, text)
-    host.check(path)
-    host.write(f"\nwrote {path}, which is in order. Next:")
-    host.write(f"  sidelight run {path}")
+    host.write(f"wrote   {path}, which is in order. Next:\n\n  sidelight run {path}")
     return 0
 
 
@@ -142,19 +154,43 @@ def _ask(question: str, default: str = "", choices: tuple[str, ...] = ()) -> str
 
 def _hints(arguments: argparse.Namespace, folder: Folder) -> dict[str, Any]:
     """Options of the classifier's component that the user gave; for a model file also the folder's classes."""
-    classes = arguments.classes.split(",") if arguments.classes else None
+    classes = _names(arguments.classes) if arguments.classes else None
     if classes is None and arguments.task != "regression" and ":" not in arguments.model and folder.classes:
         is_file = Path(arguments.model).expanduser().is_file()
         classes = list(folder.classes) if is_file else None
     return {
         "classes": classes,
         "task": arguments.task,
-        "height": arguments.side,
-        "width": arguments.side,
+        "height": arguments.size,
+        "width": arguments.size,
         "mean": _numbers(arguments.mean, "--mean"),
         "std": _numbers(arguments.std, "--std"),
         "channels": 1 if folder.grey and Path(arguments.model).expanduser().is_file() else None,
+        **dict(map(_option, arguments.option)),
     }
+
+
+def _names(text: str) -> list[str]:
+    """Class names from `a,b,c`, or from a file with one on each line."""
+    path = Path(text).expanduser()
+    if path.is_file():
+        text = path.read_text(encoding="utf-8").strip().replace("\n", ",")
+    return [name.strip() for name in text.split(",")]
+
+
+def _option(text: str) -> tuple[str, Any]:
+    """Name and value of `KEY=VALUE`, the value read as a recipe's.
+
+    Raises:
+        UserError: there is no `=`, or the value is no YAML.
+    """
+    key, equals, value = text.partition("=")
+    if not equals:
+        raise UserError(f"--option {text} has no value", "write --option KEY=VALUE")
+    problems = Problems()
+    plain = read_yaml(value, f"--option {key}", problems, one_line=True)
+    problems.raise_if_any()
+    return key, to_plain(plain)
 
 
 def _numbers(text: str | None, option: str) -> list[float] | None:

@@ -66,11 +66,11 @@ def model_of(text: str, host: Host, hints: Mapping[str, Any]) -> Model:
     given = {name: value for name, value in hints.items() if value is not None}
     use, descriptor, adoption = _component(text, host, given)
     known = {option.name for option in describe(descriptor.params)}
-    given = {name: value for name, value in given.items() if name not in {*adoption.params, *adoption.taken}}
+    given = {name: value for name, value in given.items() if name not in adoption.taken}
     for name in given:
         if name not in known:
             raise UserError(f"{use} has no option {quoted(name)}", f"leave it out; it has {listing(sorted(known), 30)}")
-    settings = {**adoption.params, **given}
+    settings = {**adoption.params, **given}  # the user knows better than a file's header
     params = params_of(descriptor.params, settings, use)
     facts = descriptor.facts(params, DataFacts())
     return Model(use, settings, params, descriptor, facts, adoption.warnings)

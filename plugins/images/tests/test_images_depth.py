@@ -5,8 +5,9 @@ import struct
 import numpy as np
 import pytest
 from PIL import Image
+from sidelight_images.files import Files
 from sidelight_images.folder import Folder
-from sidelight_images.params import FolderParams
+from sidelight_images.params import FilesParams, FolderParams
 from sidelight_images.pixels import UnreadableImageError, read_pixels
 from sidelight_specs.testing import ToyRun
 
@@ -143,3 +144,24 @@ def test_a_folder_is_read_with_one_depth_and_says_which(tmp_path):
     quiet = ToyRun()
     Folder(FolderParams(path=str(tmp_path), size=8, mode="grey", bit_depth=12), run=quiet).split("all").read()
     assert quiet.warnings == []
+
+
+def test_a_dark_picture_that_is_read_alone_has_the_depth_of_its_folder(tmp_path):
+    """The largest value stands in another file, whose values are looked at once and never again."""
+    tiff(tmp_path / "bright.tif", ramp(12), 16)
+    tiff(tmp_path / "dark.tif", ramp(12) // 8, 16)
+    run = ToyRun()
+    split = Folder(FolderParams(path=str(tmp_path), size=8, mode="grey"), run=run).split("all")
+    dark = split.images[split.ids.index("dark.tif")]
+    assert dark.max() == pytest.approx(1 / 8, abs=0.01)
+    np.testing.assert_array_equal(dark, split.read().images[split.ids.index("dark.tif")])
+    assert run.steps["measuring bit depth"] == 2
+    alone = Files(FilesParams(paths=(str(tmp_path / "dark.tif"),), size=8, mode="grey"), run=ToyRun()).split("all")
+    assert alone.images[0].max() == pytest.approx(511 / 1023, abs=0.01)  # nothing says that there are brighter ones
+
+
+def test_depth_is_not_measured_where_files_state_it(tmp_path):
+    Image.fromarray(ramp(8, np.uint8)).save(tmp_path / "a.png")
+    run = ToyRun()
+    assert Folder(FolderParams(path=str(tmp_path), size=8), run=run).split("all").images[0].max() == 1
+    assert "measuring bit depth" not in run.steps

@@ -204,7 +204,7 @@ class FilesParams:
     )
     labels: tuple[str | int, ...] = param(
         (),
-        "True class of each image, by name or index; the sub-folder's name if empty, in folders that have these.",
+        "True class of each image, by name or index; if empty, the sub-folders of the folders.",
         minimum=0,
         maximum=10**6,
     )

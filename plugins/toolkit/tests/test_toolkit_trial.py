@@ -61,6 +61,20 @@ def test_a_trial_names_what_is_wrong(module, message):
     assert caught.value.fix
 
 
+class Drifting(Means):
+    """Writes to its weight in every pass, too little to show in the scores."""
+
+    def forward(self, images):
+        with torch.no_grad():
+            self.scale += 1e-7
+        return super().forward(images)
+
+
+def test_a_model_that_writes_to_its_weights_is_refused():
+    with pytest.raises(UserError, match="or changes itself"):
+        try_out(Drifting(), IMAGES, "the model", "multiclass", "call eval()")
+
+
 def test_a_trial_leaves_the_random_stream_alone():
     state = torch.random.get_rng_state()
     with pytest.raises(SidelightError):

@@ -80,6 +80,12 @@ def save(folder, model_type="vit", labels=("cat", "dog", "owl"), processor=True,
 
 
 @pytest.fixture(scope="session")
+def tiny():
+    """Type of model to the options of `make`'s configuration and image processor."""
+    return TINY
+
+
+@pytest.fixture(scope="session")
 def make():
     """Function that saves a tiny model: `make(folder, model_type="vit", labels=..., **options)`."""
     return save

@@ -97,7 +97,7 @@ def try_out(
             depend on chance or on the other images: then it is in training mode.
         SidelightError: as the module raises it.
     """
-    before = [tensor.clone() for tensor in (*module.parameters(), *module.buffers())]
+    before = _state(module)
     with torch.no_grad(), torch.random.fork_rng(devices=[]):
         try:
             scores = module(images)
@@ -108,8 +108,7 @@ def try_out(
             lines = str(error).strip().splitlines() or [type(error).__name__]  # torch puts the cause last
             raise UserError(f"{subject} fails on images of {tuple(images.shape)}: {lines[-1]}", sizes) from error
     scores = _checked_shape(scores, len(images), subject, task, how)
-    after = (*module.parameters(), *module.buffers())
-    changed = any(not torch.equal(old, new) for old, new in zip(before, after, strict=True))
+    changed = any(not torch.equal(old, new) for old, new in zip(before, _state(module), strict=True))
     spread = (scores - torch.cat(alone)).abs().max().item()
     if changed or spread > TOLERANCE * scores.abs().max().clamp(min=1).item():
         raise UserError(
@@ -118,6 +117,12 @@ def try_out(
             how,
         )
     return scores
+
+
+def _state(module: torch.nn.Module) -> list[torch.Tensor]:
+    """Copies of the buffers, and for every weight how often it was written: copies would double a model's memory."""
+    versions = [0 if each.is_inference() else each._version for each in module.parameters()]
+    return [torch.tensor(versions), *(buffer.clone() for buffer in module.buffers())]
 
 
 def _checked_shape(scores: object, count: int, subject: object, task: Task, how: str) -> torch.Tensor:

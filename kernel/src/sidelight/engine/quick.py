@@ -13,7 +13,9 @@ from weakref import finalize
 
 from attrs import evolve, field, frozen
 from sidelight_specs import UserError
+from sidelight_specs.documents import to_plain
 from sidelight_specs.params import describe
+from sidelight_specs.problems import Problems
 from sidelight_specs.recipe import USE, VERSION
 from sidelight_specs.recipe_yaml import recipe_text
 from sidelight_specs.roles import ROLES, SECTIONS
@@ -21,6 +23,7 @@ from sidelight_specs.wording import did_you_mean, listing, quoted
 
 from sidelight.engine.machine import Cancellation, limit_threads
 from sidelight.recipe.adopt import adopt
+from sidelight.recipe.compose import compose
 from sidelight.recipe.load import load_recipe
 from sidelight.registry.catalog import installed
 
@@ -73,7 +76,8 @@ class Request:
         classifier, of_model = adopt("classifier", _plain_path(self.model), catalog, **options)
         recipe: dict[str, Any] = {"recipe": VERSION, "name": self.name, "seed": self.seed, "data": data}
         asked = {} if self.of is None else {"target": self.of, "if_predicted": "ask"}
-        recipe |= {"explain": {"split": "all", "count": None, **asked, **self.question}, "classifier": classifier}
+        whole = {"split": "all"} if data["with"] else {}  # a data set by its name has a split for explaining
+        recipe |= {"explain": {**whole, "count": None, **asked, **self.question}, "classifier": classifier}
         for section, value in self.sections.items():
             recipe[section] = _section(SECTIONS[section].name, value, catalog)
         own = [text for text in self.settings if not text.strip().startswith(("explainers.", "metrics."))]
@@ -92,9 +96,10 @@ class Request:
         recipe["metrics"] = _section("metric", self.metrics, catalog)
         recipe.setdefault("renderers", _suggested("renderer", known, catalog))
         recipe = {key: value for key, value in recipe.items() if value != {}}
-        resolved = load_recipe(recipe, set=self.settings, catalog=catalog)
+        written = to_plain(compose(recipe, self.settings, (), Problems()))
+        resolved = load_recipe(written, catalog=catalog)
         live, assumed = (*of_model.live, *of_data.live), (*of_model.warnings, *of_data.warnings)
-        return evolve(resolved, live=live, assumed=assumed, written=recipe)
+        return evolve(resolved, live=live, assumed=assumed, written=written)
 
 
 def explain(

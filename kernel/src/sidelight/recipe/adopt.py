@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from attrs import frozen
 from sidelight_specs import UserError
-from sidelight_specs.live import Live
+from sidelight_specs.live import Adoption, Live
 from sidelight_specs.params import describe
 from sidelight_specs.roles import ROLES, SECTIONS
 from sidelight_specs.wording import did_you_mean, listing, quoted
@@ -18,9 +18,13 @@ from sidelight.registry.catalog import with_article
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from sidelight_specs.live import Adoption
+    from sidelight_specs import ComponentDescriptor
 
     from sidelight.registry.catalog import Catalog
+
+
+_CONTEXT = ("shown",)
+"""Hints that the caller gives of itself, and no user."""
 
 
 @frozen
@@ -80,7 +84,11 @@ def adopt(role: str, value: Any, catalog: Catalog, **hints: Any) -> tuple[dict[s
     Raises:
         UserError: none takes it, several do, it cannot be used as it is, or the component lacks an option.
     """
-    takers = list(_takers(role, value, catalog, hints))
+    if isinstance(value, str) and any(entry.use == value for entry in catalog.entries(role)):
+        descriptor = catalog.lookup(value, role).descriptor
+        takers = [(value, Adoption(params={}), _options(descriptor))]  # a component by its name
+    else:
+        takers = list(_takers(role, value, catalog, hints))
     particular = [taker for taker in takers if not taker[1].generic]
     if len(particular) != 1 and len(takers) != 1:
         noun, what = with_article(role), _described(value)
@@ -90,7 +98,7 @@ def adopt(role: str, value: Any, catalog: Catalog, **hints: Any) -> tuple[dict[s
         uses = [use for use, *_ in particular or takers]
         raise UserError(f"{what} as {noun} could be any of {listing(uses)}", f"write {{use: {uses[0]}, with: ...}}")
     use, adoption, options = (particular or takers)[0]
-    known = {*adoption.params, *adoption.taken}
+    known = {*adoption.params, *adoption.taken, *_CONTEXT}
     given = {name: hint for name, hint in hints.items() if hint is not None and name not in known}
     for name in given:
         if name not in options:
@@ -109,7 +117,11 @@ def _takers(
         adoption = one.descriptor.adopts(value, **hints)
         if adoption is not None:
             particular = not adoption.generic
-            yield one.use, adoption, tuple(option.name for option in describe(one.descriptor.params))
+            yield one.use, adoption, _options(one.descriptor)
+
+
+def _options(descriptor: ComponentDescriptor) -> tuple[str, ...]:
+    return tuple(option.name for option in describe(descriptor.params))
 
 
 def _described(value: Any) -> str:

@@ -17,6 +17,7 @@ from sidelight_specs import (
 )
 from sidelight_specs.commands import Command
 from sidelight_specs.facts import DataFacts
+from sidelight_specs.live import Adoption
 
 
 @params
@@ -136,6 +137,13 @@ class TellingDescriptor(DataDescriptor):
         return DataFacts(splits={"train": None, "test": None}, shape=(1, 32, 32))
 
 
+class GreedyDescriptor(DataDescriptor):
+    """Stands for whatever it is shown."""
+
+    def adopts(self, value, **hints):
+        return Adoption(params={})
+
+
 def _told(kind, name):
     return kind(name=name, summary="Keeps every promise.", factory="broken_promises.good:GoodData")
 
@@ -143,6 +151,7 @@ def _told(kind, name):
 GOOD = (*GOOD, _told(TellingDescriptor, "good-telling"))
 BAD = (
     _told(LyingDescriptor, "facts-hold"),
+    _told(GreedyDescriptor, "adopts-its-own-values"),
     _same_class("parameters", HEATMAP, params=BadSteps),
     _same_class("example", HEATMAP, example={"steps": 2, "label": 5}),
     _same_class("vocabulary", HEATMAP, provides=("magic",)),

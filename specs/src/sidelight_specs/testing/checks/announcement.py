@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import attrs
 
 from sidelight_specs import kinds, roles
-from sidelight_specs.descriptors import CAPABILITIES
+from sidelight_specs.descriptors import CAPABILITIES, ComponentDescriptor
 from sidelight_specs.documents import read_params, read_plain
 from sidelight_specs.hooks import EXTENSIONS
 from sidelight_specs.params import describe
@@ -134,6 +134,14 @@ def factory(case: Case) -> None:
         raise AssertionError(
             f"{factory.__name__} must be callable as (params, run=..., {', '.join(slots)}): {error}"
         ) from error
+
+
+@check(when=lambda descriptor: type(descriptor).adopts is not ComponentDescriptor.adopts)
+def adopts_its_own_values(case: Case) -> None:
+    """It stands for values of its kind alone: for an object that nobody knows it gives None, and raises nothing."""
+    for stranger in (object(), [object()], 3):
+        answer = case.descriptor.adopts(stranger)
+        assert answer is None, f"it would stand for {stranger!r}: adopts gave {answer!r}"
 
 
 @check()

@@ -44,12 +44,12 @@ def test_images_are_explained_in_the_order_given(capsys):
 
 
 def test_the_saved_recipe_runs_and_gives_the_same():
-    line = ("a.jpg", "--model", "net.pt2", "--with", "saliency", "--classes", "names.txt", "--probe", "cow")
+    line = ("a.jpg", "--model", "net.pt2", "--with", "saliency", "--classes", "names.txt", "--probe", "cat")
     assert explain(*line, "--save-recipe", "mine.yaml", "--out", "first") == 0
     assert main(["run", "mine.yaml", "--out", "second", "--quiet"]) == 0
     first, second = sidelight.load_run("first"), sidelight.load_run("second")
     np.testing.assert_array_equal(first["saliency"].values, second["saliency"].values)
-    assert yaml.safe_load((first.folder / "recipe.yaml").read_text())["explain"]["target"] == "cow"
+    assert yaml.safe_load((first.folder / "recipe.yaml").read_text())["explain"]["target"] == "cat"
     assert first.results.class_names == ("cat", "dog", "cow")
 
 
@@ -90,4 +90,4 @@ def test_one_class_of_every_image_is_explained():
 def test_mistakes_exit_with_2_and_say_what_to_do(words, said, capsys, folder):
     assert explain(*words) == 2
     assert said in capsys.readouterr().err
-    assert not (folder / "runs").exists()
+    assert not (folder / "runs/explain").exists()

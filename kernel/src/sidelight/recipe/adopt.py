@@ -98,8 +98,8 @@ def adopt(role: str, value: Any, catalog: Catalog, **hints: Any) -> tuple[dict[s
         uses = [use for use, *_ in particular or takers]
         raise UserError(f"{what} as {noun} could be any of {listing(uses)}", f"write {{use: {uses[0]}, with: ...}}")
     use, adoption, options = (particular or takers)[0]
-    known = {*adoption.params, *adoption.taken, *_CONTEXT}
-    given = {name: hint for name, hint in hints.items() if hint is not None and name not in known}
+    used = {*adoption.taken, *_CONTEXT}
+    given = {name: hint for name, hint in hints.items() if hint is not None and name not in used}
     for name in given:
         if name not in options:
             fix = f"{did_you_mean(name, options)} it has {listing(options, 30)}".lstrip()

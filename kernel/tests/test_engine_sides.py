@@ -81,6 +81,20 @@ def test_an_explainer_that_ignores_the_class_is_asked_once(toys, recipe):
     assert list(results.counterparts) == ["bright"]
 
 
+def test_an_answer_that_is_the_same_for_both_classes_is_kept_once(toys, recipe, monkeypatch):
+    from sidelight_toy.behaviour import Brightness
+
+    explain = Brightness.explain
+
+    def of_no_class(self, images, targets):
+        return explain(self, images, attrs.evolve(targets, probe=0 * targets.probe))
+
+    monkeypatch.setattr(Brightness, "explain", of_no_class)
+    results = toys.run(recipe).results
+    assert results.contested == (1, 4)
+    assert results.counterparts == {}
+
+
 def test_a_contrast_has_both_sides_in_it(toys, recipe, monkeypatch):
     from sidelight_toy.behaviour import Brightness
 

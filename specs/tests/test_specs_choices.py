@@ -30,7 +30,9 @@ def answers(labels=LABELS, label_names=NAMES, class_names=NAMES, predicted=PREDI
 
 def chosen(choose, warnings=None, given=None, **explain):
     said = [] if warnings is None else warnings
-    choice = choose_by_answers(given or answers(), Explain(choose=choose, **{"count": 2, **explain}), said.append)
+    choice = choose_by_answers(
+        given or answers(), Explain(choose=choose, **{"split": "test", "count": 2, **explain}), said.append
+    )
     return choice.rows.tolist(), choice.reason
 
 

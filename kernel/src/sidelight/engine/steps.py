@@ -243,6 +243,8 @@ class Steps:
         if contested and other and cast("ExplainerDescriptor", component.descriptor).answers_either_side:
             swapped = results.targets.swapped().take(contested)
             counterpart = self._in_shards(explain, swapped, self.rows[list(contested)], classes=self.classes)
+            if counterpart.digest() == explanation.take(contested).digest():
+                return  # it ignores the class, and the same picture twice would look like two answers
             results.counterparts[component.id] = attrs.evolve(counterpart, answers=other)
             for doubt in counterpart.doubts():
                 self.session.warn(f"{component.title}, asked about the other class: {doubt}")

@@ -10,7 +10,7 @@ from sidelight_specs import UserError
 from sidelight_specs.roles import Data
 
 from sidelight_images.facts import folder_fingerprint
-from sidelight_images.files_descriptor import SPLIT
+from sidelight_images.listing import SPLIT
 from sidelight_images.live import labels_of
 from sidelight_images.paths import Paths, list_paths
 from sidelight_images.reader import ImageReader, warn_of

@@ -10,14 +10,13 @@ from sidelight_specs.facts import ClassifierFacts, DataFacts, Given, Mistake
 from sidelight_specs.live import Adoption
 
 from sidelight_images import facts
+from sidelight_images.listing import SPLIT
 from sidelight_images.live_descriptor import plain_labels
 from sidelight_images.params import FilesParams, FolderParams
 from sidelight_images.paths import list_paths
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
-
-SPLIT = "all"
 
 
 @frozen(kw_only=True)

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 NO_CLASS = ""
 SPLITS = ("train", "test")
+SPLIT = "all"  # the one split of images that are named or held
 SUFFIXES = {".png", ".jpg", ".jpeg", ".webp", ".bmp", ".gif", ".tif", ".tiff", ".ppm", ".pgm", ".pbm", ".pnm"}
 """Of the files that count as images."""
 

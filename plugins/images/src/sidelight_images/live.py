@@ -10,7 +10,7 @@ from sidelight_specs import UserError, live
 from sidelight_specs.results import Split
 from sidelight_specs.roles import Data
 
-from sidelight_images.live_descriptor import SPLIT
+from sidelight_images.listing import SPLIT
 from sidelight_images.pixels import opaque, resized
 
 if TYPE_CHECKING:

@@ -12,12 +12,12 @@ from sidelight_specs.facts import ClassifierFacts, DataFacts, Mistake
 from sidelight_specs.live import Adoption
 
 from sidelight_images.facts import follow_classifier, image_shape
+from sidelight_images.listing import SPLIT
 from sidelight_images.params import LiveParams
 
 if TYPE_CHECKING:
     from types import ModuleType
 
-SPLIT = "all"
 _ARRAYS = (("torch", "Tensor"), ("numpy", "ndarray"), ("PIL.Image", "Image"))
 
 

@@ -97,6 +97,21 @@ def test_a_name_of_timm_with_weights_beside_it(timm, tmp_path):
         sidelight.explain("timm:resnet18", images, ["saliency"], progress=False)
 
 
+@pytest.mark.parametrize(
+    ("model", "message"),
+    [
+        ("timm:resnet19", 'timm has no architecture "resnet19"'),
+        ("timm:resnet18@nowhere.pth", 'there is no file "nowhere.pth"'),
+        ("torchvision:resnet51", 'torchvision has no classifier "resnet51"'),
+        ("torchvision:resnet18@nowhere.pt", 'there is no file "nowhere.pt"'),
+    ],
+)
+def test_texts_that_name_no_model(timm, model, message):
+    pytest.importorskip("sidelight_torchvision")
+    with pytest.raises(UserError, match=message):
+        sidelight.explain(model, np.zeros((1, 8, 8, 3), np.uint8), ["saliency"], progress=False)
+
+
 def test_a_model_is_digested_once(timm, monkeypatch):
     """Only one component computes a digest of a live model that a particular one takes."""
     from sidelight_toolkit import identity

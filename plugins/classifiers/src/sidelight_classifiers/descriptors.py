@@ -40,11 +40,13 @@ class ModelFileDescriptor(ClassifierDescriptor):
         """The path of a file with one of the suffixes."""
         if not isinstance(value, str) or Path(value).suffix.lower() not in self.suffixes:
             return None
+        # weights alone are another component's where one takes them, and so is SOURCE:NAME@FILE
+        generic = kind_of_file(Path(value).expanduser()) not in {"torchscript", "exported", "onnx"}
         warnings = []
         if hints.get("mean") is None and hints.get("std") is None:
             text = "is given images in [0, 1] as they are: give mean and std, if it was trained on normalised ones"
             warnings.append(f"{value} {text}")
-        return Adoption(params={"path": value}, warnings=tuple(warnings), taken=("shown",))
+        return Adoption(params={"path": value}, generic=generic, warnings=tuple(warnings), taken=("shown",))
 
     def fingerprint(self, params: object) -> str:
         """Sizes and times of change of the model's files and of the file of class names."""

@@ -10,6 +10,7 @@ from attrs import field, frozen
 from sidelight_specs import UserError, live
 from sidelight_specs.facts import offer
 from sidelight_specs.files import read_object
+from sidelight_toolkit.model_source import how_to_give_weights
 from sidelight_toolkit.weights_outline import Outline, outline
 
 from sidelight_timm import model_index
@@ -27,9 +28,6 @@ _NOT_FROM_FILES = {
 }
 """Arguments of `create_model` that would read other files, or build something else than a classifier."""
 _SOURCES = {"url", "file", "state_dict", "hf_hub_id", "hf_hub_filename", "source", "custom_load"}
-_GIVE_WEIGHTS = (
-    "give `weights: FILE`, or `download: true` for those that timm publishes, or `weights: random` to try things out"
-)
 
 
 class SetupError(UserError):
@@ -114,6 +112,8 @@ def set_up(params: TimmParams) -> Setup:
     """
     if params.object:
         return _set_up_live(params)
+    if params.architecture and not params.architecture.startswith(HUB):
+        _check_name(params.architecture)
     _check_source(params)
     config_file, weights = _find_files(params.weights) if params.weights not in {"", RANDOM} else (None, None)
     config = read_config(config_file) if config_file else None
@@ -130,7 +130,7 @@ def set_up(params: TimmParams) -> Setup:
             "leave `architecture` out, or give other weights",
             "architecture",
         )
-    if not name.startswith(HUB):
+    if not params.architecture:
         _check_name(name)
     setup = Setup(name=name, weights=weights, config=config, outline=outline(weights) if weights else None)
     _check_columns(setup, params)
@@ -186,7 +186,11 @@ def _check_source(params: TimmParams) -> None:
             "architecture",
         )
     if not params.weights and not params.download:
-        raise SetupError(f"no weights are given for {params.architecture}", _GIVE_WEIGHTS, "weights")
+        raise SetupError(
+            f"no weights are given for {params.architecture}",
+            how_to_give_weights("timm", params.architecture),
+            "weights",
+        )
 
 
 def _plain(name: str) -> str:

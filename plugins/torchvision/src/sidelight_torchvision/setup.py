@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from attrs import frozen
 from sidelight_specs import UserError, live
 from sidelight_specs.facts import offer
+from sidelight_toolkit.model_source import how_to_give_weights
 from sidelight_toolkit.weights_outline import Outline, outline
 
 from sidelight_torchvision import model_index
@@ -23,7 +24,6 @@ if TYPE_CHECKING:
     from sidelight_torchvision.params import TorchvisionParams
 
 _HEAD = re.compile(r"(?:fc|head|heads\.head|classifier(?:\.(\d+))?)\.weight")
-_GIVE_WEIGHTS = "give `weights: FILE`, or `download: true` for published ones, or `weights: random` to try things out"
 USUAL = Preset(
     name="ImageNet's usual",
     size=224,
@@ -147,7 +147,11 @@ def _check_source(params: TorchvisionParams) -> None:
             "downloaded weights have the classes that they were trained for", "leave `num_classes` out", "num_classes"
         )
     if not params.weights and not params.download:
-        raise SetupError(f"no weights are given for {params.architecture}", _GIVE_WEIGHTS, "weights")
+        raise SetupError(
+            f"no weights are given for {params.architecture}",
+            how_to_give_weights("torchvision", params.architecture),
+            "weights",
+        )
 
 
 def _set_up_live(params: TorchvisionParams) -> Setup:

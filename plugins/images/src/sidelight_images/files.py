@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from functools import cached_property
+from functools import cache, cached_property
 from typing import TYPE_CHECKING
 
 import attrs
@@ -30,6 +30,7 @@ class Files(Data):
     def __init__(self, params: FilesParams, *, run: Run) -> None:
         self._params = params
         self._run = run
+        self._listed = cache(self._list)  # no attribute: the guard of a run looks through these around every step
 
     @property
     def splits(self) -> tuple[str, ...]:
@@ -40,16 +41,15 @@ class Files(Data):
         """The image files, unread."""
         if name != SPLIT:
             raise UserError(f'there is no split "{name}"', f"use {SPLIT}")
-        split = self._reader.split(self._listed.entries, self._listed.classes)
-        labels, names = labels_of(self._params.labels, self._params.classes or self._listed.classes, len(split))
+        split = self._reader.split(self._listed().entries, self._listed().classes)
+        labels, names = labels_of(self._params.labels, self._params.classes or self._listed().classes, len(split))
         return split if labels is None else attrs.evolve(split, labels=labels, class_names=names)
 
     def fingerprint(self) -> str:
         """A hash over path, size and time of change of every image."""
-        return folder_fingerprint(self._listed.entries)
+        return folder_fingerprint(self._listed().entries)
 
-    @cached_property
-    def _listed(self) -> Paths:
+    def _list(self) -> Paths:
         listed = list_paths(self._params.all_paths)
         if listed.mistakes:
             raise UserError(listed.mistakes[0].message, listed.mistakes[0].fix)
@@ -61,4 +61,4 @@ class Files(Data):
 
     @cached_property
     def _reader(self) -> ImageReader:
-        return ImageReader(self._params, self._run, TOGETHER, self._listed.entries)
+        return ImageReader(self._params, self._run, TOGETHER, lambda: self._listed().entries)

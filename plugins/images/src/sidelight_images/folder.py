@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from functools import cached_property
+from functools import cache, cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -29,6 +29,8 @@ class Folder(Data):
     def __init__(self, params: FolderParams, *, run: Run) -> None:
         self._params = params
         self._run = run
+        # functions that remember, and no attributes: the guard of a run looks through these around every step
+        self._listing, self._chosen = cache(self._list), cache(self._choose)
 
     @property
     def splits(self) -> tuple[str, ...]:
@@ -45,14 +47,13 @@ class Folder(Data):
         chosen = self._chosen(name)
         if len(chosen) > self._params.limit:
             self._run.warn(f"{self._params.path}: {self._params.limit} of {len(chosen)} images are used; see `limit`")
-        return self._reader.split(chosen[: self._params.limit], self._listing.classes)
+        return self._reader.split(chosen[: self._params.limit], self._listing().classes)
 
     def fingerprint(self) -> str:
         """A hash over path, size and time of change of every image."""
-        return folder_fingerprint(self._listing.entries)
+        return folder_fingerprint(self._listing().entries)
 
-    @cached_property
-    def _listing(self) -> Listing:
+    def _list(self) -> Listing:
         folder = Path(self._params.path).expanduser()
         try:
             listing = list_folder(folder)
@@ -64,7 +65,7 @@ class Folder(Data):
 
     @cached_property
     def _reader(self) -> ImageReader:
-        return ImageReader(self._params, self._run, self._params.path, self._listing.entries)
+        return ImageReader(self._params, self._run, self._params.path, lambda: self._listing().entries)
 
-    def _chosen(self, split: str) -> tuple[Entry, ...]:
-        return choose(self._listing, split, self._params.test_share, self._params.seed)
+    def _choose(self, split: str) -> tuple[Entry, ...]:
+        return choose(self._listing(), split, self._params.test_share, self._params.seed)

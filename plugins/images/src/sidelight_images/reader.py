@@ -14,7 +14,7 @@ from sidelight_images.facts import image_shape, printable
 from sidelight_images.pixels import UnreadableImageError, read_pixels, unstated_bits
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
     from sidelight_specs import Run
 
@@ -32,11 +32,13 @@ class ImageReader:
         params: size, crop, mode, bit depth, and what happens to files that cannot be read.
         run: of the data.
         place: what the files are called together in messages: `photos/`.
-        entries: all files of the data; those among them whose bit depth no tag states share one.
+        every: gives all files of the data; those among them whose bit depth no tag states share one.
     """
 
-    def __init__(self, params: FolderParams | FilesParams, run: Run, place: str, entries: Sequence[Entry]) -> None:
-        self._params, self._run, self._place, self._entries = params, run, place, entries
+    def __init__(
+        self, params: FolderParams | FilesParams, run: Run, place: str, every: Callable[[], Sequence[Entry]]
+    ) -> None:
+        self._params, self._run, self._place, self._every = params, run, place, every
         shape = image_shape(params)
         if shape is None:
             fix = "set `size`, such as size: 224; in a recipe it follows a classifier that is not trained on them"
@@ -82,7 +84,7 @@ class ImageReader:
 
     def _measure_bits(self) -> State:
         guesses: dict[str, int] = {}
-        for entry in self._run.progress(self._entries, "measuring bit depth"):
+        for entry in self._run.progress(self._every(), "measuring bit depth"):
             bits = unstated_bits(entry.path)
             if bits:
                 guesses[entry.relative] = bits

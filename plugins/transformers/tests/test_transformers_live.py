@@ -188,8 +188,29 @@ def test_a_folder_with_a_processor_of_its_user(adopt, folder, processor, saved):
 
 
 def test_a_folder_of_timm_is_left_to_timm(tmp_path):
-    (tmp_path / "config.json").write_text('{"architecture": "resnet18", "pretrained_cfg": {}}')
-    assert DESCRIPTOR.adopts(str(tmp_path), **TAKEN) is None
+    for content in ('{"pretrained_cfg": {}}', '{"model_type": "timm_wrapper"}', "{", "[]"):
+        (tmp_path / "config.json").write_text(content)
+        assert DESCRIPTOR.adopts(str(tmp_path), **TAKEN) is None
+
+
+def test_a_wrapped_model_of_timm_is_given_without_its_wrapper(tmp_path):
+    timm = pytest.importorskip("timm")
+    transformers = import_transformers()
+    cfg = timm.get_pretrained_cfg("resnet10t").to_dict()
+    config = transformers.TimmWrapperConfig(architecture="resnet10t", pretrained_cfg=cfg, num_labels=3)
+    model = transformers.TimmWrapperForImageClassification(config).eval()
+    with pytest.raises(UserError, match="wraps a model of timm") as caught:
+        DESCRIPTOR.adopts(model, **TAKEN)
+    assert caught.value.fix == "give that: model.timm_model"
+    model.save_pretrained(tmp_path)
+    (sources,) = pytest.importorskip("sidelight_timm").sidelight_classifiers()
+    adoption = sources.adopts(str(tmp_path), **TAKEN)
+    classifier = pytest.importorskip("sidelight_timm.model").TimmModel(sources.params(**adoption.params), run=ToyRun())
+    images = torch.rand(2, *classifier.input_shape)
+    mean, std = (torch.tensor(cfg[name]).view(1, -1, 1, 1) for name in ("mean", "std"))
+    with torch.no_grad():
+        expected = model(pixel_values=(images - mean) / std).logits
+    assert torch.allclose(classifier.scores(images), expected, atol=1e-5)
 
 
 @pytest.mark.parametrize("options", [{"object": "live:gone"}, {"path": "x", "preprocess": "live:gone"}])

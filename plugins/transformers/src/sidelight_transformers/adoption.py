@@ -63,9 +63,10 @@ def _named(text: str, hints: Mapping[str, Any]) -> Adoption | None:
 
 
 def _is_folder(path: Path) -> bool:
-    """True for a folder with a config.json that names a model_type."""
+    """True for a folder with a config.json that names a model_type; one around a model of timm is left to timm."""
     try:
-        return path.is_dir() and (path / CONFIG).is_file() and "model_type" in read_json(path / CONFIG)
+        named = read_json(path / CONFIG).get("model_type") if (path / CONFIG).is_file() else None
+        return named not in (None, "timm_wrapper")
     except (OSError, UserError):  # names that no file can have, damaged files
         return False
 
@@ -75,6 +76,8 @@ def _is_model(value: Any) -> bool:
     bases = {base.__name__ for base in type(value).__mro__}
     if not is_module(value) or "PreTrainedModel" not in bases or not hasattr(value, "config"):
         return False
+    if "TimmWrapperForImageClassification" in bases:
+        raise UserError("a TimmWrapperForImageClassification wraps a model of timm", "give that: model.timm_model")
     if any(_HEAD in name for name in bases):
         return True
     if type(value).__module__.startswith("transformers.models."):

@@ -11,7 +11,7 @@ from sidelight_specs import UserError
 from sidelight_start import init, timing
 from sidelight_start.folder import look_at
 from sidelight_start.models import model_of
-from sidelight_start.plan import LONGEST, SEARCH, SHORTEST, first_plan, timed_plan
+from sidelight_start.plan import LONGEST, REST, SEARCH, SHORTEST, first_plan, timed_plan
 
 pytestmark = pytest.mark.training
 
@@ -61,8 +61,8 @@ def test_the_estimate_is_steps_and_passes_times_what_was_timed(plan, monkeypatch
     assert full.steps == plan.wanted
     one = full.estimate
     assert one.training == pytest.approx(0.5 * full.steps)
-    assert one.explaining == pytest.approx(0.02 * 8 * SEARCH)
-    assert one.cpu == pytest.approx(0.25 * full.steps + 0.01 * 8 * SEARCH)
+    assert one.explaining == pytest.approx(0.02 * 8 * SEARCH + REST)
+    assert one.cpu == pytest.approx(0.25 * full.steps + 0.01 * 8 * SEARCH + REST)
     long = attrs.evolve(plan, folder=attrs.evolve(plan.folder, train=40_000))
     assert long.wanted == LONGEST["counterfactuals"]
     cut = timed_plan(attrs.evolve(long, generator=plan.generator | {"steps": long.wanted}), KernelHost(), 10)

@@ -21,6 +21,7 @@ EPOCHS = 40  # times that a training sees each image, if the budget allows
 SHORTEST = 300  # steps; fewer leave blobs
 LONGEST = {"counterfactuals": 3000, "stylex": 4000}  # steps, after which little is gained (docs/stylex.md)
 SEARCH = 100  # steps of a search of CDeepEx, of at most 400, as a mean over images: see docs/own-images.md
+REST = 20  # seconds of starting, reading and writing the page
 ATTFIND = 20  # images that AttFind measures every coordinate on, in passes of generator and classifier
 
 
@@ -155,9 +156,9 @@ def timed_plan(plan: Plan, host: Host, minutes: float) -> Plan:
     training, explaining = step.scaled(plan.steps), one_pass.scaled(passes(plan))
     estimate = Estimate(
         training=training.wall,
-        explaining=explaining.wall,
+        explaining=explaining.wall + REST,
         memory=peak_memory() + data,
-        cpu=training.cpu + explaining.cpu,
+        cpu=training.cpu + explaining.cpu + REST,
         pass_=one_pass.wall,
         step=step.wall,
     )

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from sidelight_specs.descriptors import ComponentDescriptor
 
 IMAGES = 64  # random images that the timed training has
-FEW, MANY = 3, 9  # steps of the two timed trainings; their difference has no beginning and no end in it
+WARM, FEW, MANY = 1, 2, 12  # steps of three trainings; the difference of the last two has no beginning and no end in it
 PASSES = 4  # timed forward and backward passes of the classifier
 
 
@@ -120,15 +120,14 @@ def time_steps(descriptor: ComponentDescriptor, params: Any, shape: tuple[int, i
         needs: other components that it gets.
     """
     spent = []
-    for steps in (FEW, MANY):
+    for steps in (WARM, FEW, MANY):  # the first one imports and allocates
         generator = build(descriptor, attrs.evolve(params, steps=steps), **needs)
         wall, cpu = perf_counter(), process_time()
         generator.fit(RandomImages(shape))
         spent.append((perf_counter() - wall, process_time() - cpu))
-    (wall_few, cpu_few), (wall_many, cpu_many) = spent
-    most = MANY - FEW
-    # a busy machine may have been busier during the shorter one
-    return Seconds(max(wall_many - wall_few, wall_many / 3) / most, max(cpu_many - cpu_few, cpu_many / 3) / most)
+    _, few, many = np.array(spent)
+    wall, cpu = np.maximum(many - few, many / 3) / (MANY - FEW)  # the machine may have been busier during the shorter
+    return Seconds(float(wall), float(cpu))
 
 
 def peak_memory() -> int:

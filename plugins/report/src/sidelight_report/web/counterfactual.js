@@ -36,7 +36,7 @@ function kept({ generated, alone }, card, regression) {
   const bars = alone && h("sl-probabilities");
   if (bars) bars.data = { classes: card.classes, before: alone[0], after: alone[1], regression };
   return h("details", { class: "note kept" }, h("summary", {}, "Details of the input are kept"),
-    h("p", {}, "The answer is the input plus what changes between these two pictures of the generator; the classifier judged the answer. Point at the picture, or press it, to compare. The bars say how far the generator's own pictures move the classifier; where that is much less, the change shows little."), flicker, bars);
+    h("p", {}, "The answer is the input plus what changes between these two pictures of the generator; the classifier judged the answer. Point at the picture, or press it, to compare. The bars say how far the generator's own pictures move the classifier; where that is much less, the change shows little."), h("div", { class: "pair" }, flicker, bars));
 }
 
 /** Added and removed intensity; null where there is no answer. @param {Entry} entry @param {Card} card */

@@ -140,7 +140,7 @@ class ViT(nn.Module):
 
     def embed(self, images):
         tokens = self.patch_embed(images).flatten(2).transpose(1, 2)
-        tokens = torch.cat([self.tokens.expand(len(images), -1, -1), tokens], 1) if self.prefix else tokens
+        tokens = torch.cat([self.tokens.expand(images.shape[0], -1, -1), tokens], 1) if self.prefix else tokens
         return tokens + self.position
 
     def tail(self, x):

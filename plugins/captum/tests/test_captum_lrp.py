@@ -188,6 +188,26 @@ def relevance(module, images, classify, ask, **options):
     return result.values, logits.numpy()
 
 
+def test_clamped_preprocessing_hands_back_what_is_not_clamped(network, classify, images, ask):
+    """Bicubic resizing is clamped to [0, 1], which changes nothing here."""
+
+    class Clamped(nn.Module):
+        def __init__(self, inner):
+            super().__init__()
+            self.inner = inner
+
+        def forward(self, images):
+            return self.inner(images.clamp(0, 1))
+
+    inner = network()
+    targets = ask(classify(inner), images)
+    found, plain = (
+        Lrp(LrpParams(), classifier=classify(module), run=ToyRun()).explain(images, targets).values
+        for module in (Clamped(inner), inner)
+    )
+    assert np.abs(found - plain).max() <= 1e-5 * np.abs(plain).max()
+
+
 @pytest.mark.parametrize(
     ("module", "named"),
     [
@@ -338,6 +358,13 @@ class Attending(nn.Module):
 
     def forward(self, x):
         x = self.embed(x.permute(0, 2, 1, 3).flatten(2))
+        if self.fused == "torch":
+            tokens = self.norm(x).transpose(0, 1)
+            qkv, out = (self.qkv.weight, self.qkv.bias), (self.proj.weight, self.proj.bias)
+            mixed, _ = functional.multi_head_attention_forward(
+                tokens, tokens, tokens, 8, 1, *qkv, None, None, False, 0.0, *out, training=False, need_weights=False
+            )
+            return self.head(self.mlp(x + mixed.transpose(0, 1)).mean(1))
         q, k, v = self.qkv(self.norm(x)).chunk(3, -1)
         if self.fused:
             mixed = functional.scaled_dot_product_attention(q, k, v)
@@ -348,9 +375,9 @@ class Attending(nn.Module):
 
 
 def test_attention_weights_are_constants(images, classify, ask):
-    """Fused and spelled out it is the same, and without biases relevance adds up to the score."""
+    """Fused, as in `nn.MultiheadAttention` and spelled out: the same, and without biases it adds up to the score."""
     result = []
-    for fused in (True, False):
+    for fused in (True, False, "torch"):
         module = random(Attending(fused))
         for part in module.modules():
             if getattr(part, "bias", None) is not None:
@@ -359,6 +386,7 @@ def test_attention_weights_are_constants(images, classify, ask):
         assert np.abs(values.sum((1, 2)) - logits).max() <= 1e-3 * np.abs(values).sum((1, 2)).max()
         result.append(values)
     assert np.abs(result[0] - result[1]).max() <= 1e-4 * np.abs(result[0]).max()
+    assert np.abs(result[0] - result[2]).max() <= 1e-4 * np.abs(result[0]).max()
 
 
 class Gated(nn.Module):

@@ -10,12 +10,11 @@ Symbols: Q (..., T_q, d) queries, K, V (..., T_k, d) keys and values, A = softma
 
 from __future__ import annotations
 
-import inspect
-import math
 from typing import TYPE_CHECKING, Any
 
 import torch
 from attrs import frozen
+from sidelight_toolkit.attention import MULTI_HEAD, attention_weights, multi_head_attention
 from sidelight_toolkit.layout import (
     CONVOLUTIONS,
     MOVES,
@@ -26,7 +25,6 @@ from sidelight_toolkit.layout import (
     tensors_of,
 )
 from torch import Tensor
-from torch.nn import functional
 from torch.overrides import TorchFunctionMode
 from torch.utils.weak import WeakTensorKeyDictionary
 
@@ -35,7 +33,6 @@ if TYPE_CHECKING:
 
     Observer = Callable[["AttentionCall"], None]
 
-MULTI_HEAD = "multi_head_attention_forward"
 SEALED = frozenset(("native_multi_head_attention", "transformer_encoder_layer_fwd"))
 """Operators that compute attention without showing its weights, in files exported with torch's fast path."""
 _SOFTMAX = frozenset(("softmax", "safe_softmax"))
@@ -149,36 +146,18 @@ class AttentionRecorder(TorchFunctionMode):
             key, value = (each.repeat_interleave(query.shape[-3] // each.shape[-3], -3) for each in (key, value))
         if is_causal:
             attn_mask = torch.ones(query.shape[-2], key.shape[-2], dtype=torch.bool, device=query.device).tril()
-        return self._show(_weights(query, key, attn_mask, scale), query, value) @ value
+        return self._show(attention_weights(query, key, attn_mask, scale), query, value) @ value
 
     def _multi_head(self, func: Callable[..., Any], args: Any, kwargs: Any) -> Any:
-        """`multi_head_attention_forward` spelled out: inputs (T, N, E), output (T_q, N, E) and weights or None."""
-        bound = inspect.signature(functional.multi_head_attention_forward).bind(*args, **kwargs)
-        bound.apply_defaults()
-        p = bound.arguments
-        unusual = ("bias_k", "bias_v", "static_k", "static_v")
-        if p["query"].dim() != 3 or p["add_zero_attn"] or any(p[option] is not None for option in unusual):
+        def attend(query: Tensor, key: Tensor, value: Tensor, mask: Tensor | None) -> tuple[Tensor, Tensor]:
+            weights = self._show(attention_weights(query, key, mask), query, value)
+            return weights @ value, weights
+
+        result = multi_head_attention(args, kwargs, attend)
+        if result is None:
             self.unread.add(MULTI_HEAD)
             return func(*args, **kwargs)
-        inputs = (p["query"], p["key"], p["value"])
-        if p["use_separate_proj_weight"]:
-            projections = (p["q_proj_weight"], p["k_proj_weight"], p["v_proj_weight"])
-        else:
-            projections = p["in_proj_weight"].chunk(3)
-        biases = (None,) * 3 if p["in_proj_bias"] is None else p["in_proj_bias"].chunk(3)
-        heads, (_, batch, width) = p["num_heads"], p["query"].shape
-        query, key, value = (  # (N, heads, T, d)
-            functional.linear(x, w, b).reshape(len(x), batch, heads, -1).permute(1, 2, 0, 3)
-            for x, w, b in zip(inputs, projections, biases, strict=True)
-        )
-        mask = _joined_mask(p["attn_mask"], p["key_padding_mask"], (batch, heads), query)
-        weights = self._show(_weights(query, key, mask, None), query, value)
-        output = weights @ value  # (N, heads, T_q, d)
-        output = output.permute(2, 0, 1, 3).reshape(-1, batch, width)
-        output = functional.linear(output, p["out_proj_weight"], p["out_proj_bias"])
-        if not p["need_weights"]:
-            return output, None
-        return output, weights.mean(1) if p["average_attn_weights"] else weights
+        return result
 
     def _follow(self, name: str, args: Any, kwargs: Any, result: Any) -> None:
         """Keep what is known of the results."""
@@ -195,16 +174,6 @@ class AttentionRecorder(TorchFunctionMode):
         for item in result if isinstance(result, (list, tuple)) else (result,):
             if isinstance(item, Tensor) and item.is_floating_point():
                 self._facts[item] = fact
-
-
-def _weights(query: Tensor, key: Tensor, mask: Tensor | None, scale: float | None) -> Tensor:
-    """A = softmax(Q K^T * scale + mask); a boolean mask is true where attention is allowed."""
-    products = query @ key.transpose(-2, -1) * (query.shape[-1] ** -0.5 if scale is None else scale)
-    if mask is not None and mask.dtype == torch.bool:
-        products = products.masked_fill(~mask, -math.inf)
-    elif mask is not None:
-        products = products + mask
-    return products.softmax(-1)
 
 
 def _factors(name: str, args: Any, kwargs: Any) -> tuple[Tensor, Tensor] | None:
@@ -238,22 +207,3 @@ def _over_last(args: Any, kwargs: Any) -> bool:
     source = tensors_of(args, kwargs)[0]
     axis = kwargs.get("dim", args[1] if len(args) > 1 else None)
     return axis in (-1, source.dim() - 1)
-
-
-def _joined_mask(
-    attention: Tensor | None, padding: Tensor | None, sizes: tuple[int, int], like: Tensor
-) -> Tensor | None:
-    """One mask to be added to (N, heads, T_q, T_k) products; boolean masks are true where attention is forbidden."""
-    total: Tensor | None = None
-    for mask in (attention, padding):
-        if mask is None:
-            continue
-        added = mask
-        if mask.dtype == torch.bool:
-            added = torch.zeros_like(mask, dtype=like.dtype).masked_fill(mask, -math.inf)
-        if mask is padding:
-            added = added[:, None, None]  # (N, T_k)
-        elif mask.dim() == 3:
-            added = added.reshape(*sizes, *added.shape[1:])  # of (N * heads, T_q, T_k)
-        total = added if total is None else total + added
-    return total

@@ -25,6 +25,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 import torch
 from attrs import evolve, frozen
 from sidelight_specs import UserError
+from sidelight_toolkit.attention import MULTI_HEAD, attention_weights, multi_head_attention
 from sidelight_toolkit.layout import MOVES, NEUTRAL, RESAMPLING, operator_name, tensors_of
 from torch import Tensor
 from torch.overrides import TorchFunctionMode
@@ -55,8 +56,8 @@ QUERIES = frozenset((
 CARRYING = (MOVES | NEUTRAL) - {"detach"}
 BEFORE_GATES = CARRYING | SCALES | SUMS | {"masked_fill", "where"}
 """Operators between a product of values and the gate that makes weights of it."""
-PREPARING = (AFFINE - WEIGHTED - MAXIMA) | CARRYING
-"""Operators on images before the first layer: affine maps."""
+PREPARING = (AFFINE - WEIGHTED - MAXIMA) | CARRYING | {"clamp", "clamp_min", "clamp_max", "clip"}
+"""Operators on images before the first layer: affine maps, also where resized values are clamped to [0, 1]."""
 
 RELEVANT, PREPARED, PRODUCT = "relevant", "prepared", "product"
 """Facts about a tensor: it carries relevance, is made of the pixels alone, or is a product of relevant values."""
@@ -111,6 +112,10 @@ class RelevanceRules(TorchFunctionMode):
             refuse(f"before {name} something runs that torch does not show")
         if not facts or name in QUERIES:
             return func(*args, **kwargs)
+        if name == MULTI_HEAD:  # once more, by operators that have rules
+            with self:
+                result = multi_head_attention(args, kwargs, _attend)
+            return refuse("its attention has biases of its own for keys and values") if result is None else result
         if PREPARED in facts:
             if self.prepared is not None:
                 refuse(f"the images enter it more than once, the second time by {name}")
@@ -186,7 +191,7 @@ class RelevanceRules(TorchFunctionMode):
         if name == "layer_norm":
             return self._epsilon(_layer_norm(args, kwargs), args[0])
         if name not in AFFINE | PRODUCTS:
-            refuse(f"it uses {name}", "export it as .pt2" if name == "multi_head_attention_forward" else "")
+            refuse(f"it uses {name}")
         return self._affine(name, func, args, kwargs)
 
     def _affine(self, name: str, func: Callable[..., Any], args: Any, kwargs: Any) -> Tensor:
@@ -325,6 +330,12 @@ class _PassOn(torch.autograd.Function):
     @staticmethod
     def backward(_ctx: Any, *relevance: Any) -> Any:
         return relevance[0], None
+
+
+def _attend(query: Tensor, key: Tensor, value: Tensor, mask: Tensor | None) -> tuple[Tensor, Tensor]:
+    """A V and A, from queries, keys and values."""
+    weights = attention_weights(query, key, mask)
+    return weights @ value, weights
 
 
 def _layer_norm(args: Any, kwargs: Any) -> Callable[[Tensor], Tensor]:

@@ -135,3 +135,51 @@ def test_check_says_which_images(toys, recipe, capsys, tmp_path):
     assert 'explain.choose: the data has no class "d"' in capsys.readouterr().err
     assert main(["check", "recipe.yaml", "--set", "explain.indices=[1]"]) == 2
     assert "explain: indices and choose exclude each other" in capsys.readouterr().err
+
+
+@pytest.fixture
+def lazy(recipe, monkeypatch):
+    """The same images, read when they are indexed; those in the set that is given back cannot be read."""
+    from sidelight_specs.lazy import BrokenImageError, LazyImages
+    from sidelight_toy.data import Squares
+
+    split, broken = Squares.split, set()
+
+    def read_when_indexed(self, name):
+        whole = split(self, name)
+
+        def read(row):
+            if name == "test" and row in broken:
+                raise BrokenImageError(f"{row}.png is no image", "mend it")
+            return whole.images[row]
+
+        return attrs.evolve(whole, images=LazyImages(whole.images.shape, read)) if name == "test" else whole
+
+    monkeypatch.setattr(Squares, "split", read_when_indexed)
+    monkeypatch.setattr("sidelight.engine.steps.AT_ONCE", 2)
+    return broken
+
+
+def test_images_that_cannot_be_read_are_left_out_of_the_choice(toys, recipe, lazy):
+    lazy |= {0, 2, 3, 4}
+    results = toys.run(recipe).results
+    assert results.split.ids == ("test/5", "test/8")
+    assert results.emitted["classifier/predictions on test"].index.tolist() == [1, 5, 6, 7, 8]
+    assert results.choice == "all 2 errors among 5 images of the split test"
+    assert [text for text in results.warnings if "left out" in text] == [
+        "toy/squares: images 2 to 3 are left out, no image could be read; 2.png is no image"
+    ]
+
+
+def test_a_split_of_which_no_image_can_be_read(toys, recipe, lazy):
+    lazy |= set(range(9))
+    with pytest.raises(UserError) as caught:
+        toys.run(recipe)
+    assert caught.value.message == "data (toy/squares): no image of the split test could be read"
+
+
+def test_the_split_is_predicted_in_batches_of_few_images(toys, recipe, lazy):
+    eager = toys.calls.count("scores 2")
+    toys.run(recipe)
+    assert toys.calls.count("scores 2") - eager >= 4
+    assert "scores 4" not in toys.calls

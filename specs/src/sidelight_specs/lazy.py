@@ -101,7 +101,7 @@ class LazyImages:
             the rows that were read, and their (n, C, H, W) images.
 
         Raises:
-            UserError: none of them can be read.
+            BrokenImageError: none of them can be read.
         """
         broken = list[BrokenImageError]()
         wanted = list(range(len(self)) if rows is None else rows)
@@ -113,7 +113,7 @@ class LazyImages:
         """All readable images in batches of at most `size`: their rows and (n, C, H, W).
 
         Raises:
-            UserError: none of them can be read.
+            BrokenImageError: none of them can be read.
         """
         broken, total = list[BrokenImageError](), 0
         for start in range(0, len(self), size):
@@ -138,7 +138,7 @@ class LazyImages:
 
     def _tell(self, broken: list[BrokenImageError], readable: int) -> None:
         if broken and not readable:
-            raise UserError(f"no image could be read; {broken[0].message}", broken[0].fix) from broken[0]
+            raise BrokenImageError(f"no image could be read; {broken[0].message}", broken[0].fix) from broken[0]
         if broken:
             self._left_out(broken)
 

@@ -19,6 +19,7 @@ import numpy as np
 from sidelight_specs import Artifact, SidelightError, UserError
 from sidelight_specs.choices import Choice, choose_by_answers
 from sidelight_specs.facts import ClassifierFacts, DataFacts, no_common_class
+from sidelight_specs.lazy import BrokenImageError
 from sidelight_specs.questions import check_split, choose_images, contested, pose_questions
 from sidelight_specs.results import (
     Attributes,
@@ -50,6 +51,7 @@ if TYPE_CHECKING:
 
 
 _OTHER_SIDE = {"predicted": "probe", "probe": "predicted"}  # a contrast has both sides in it
+AT_ONCE = 16  # images of a split that are read and predicted at a time: 28 MB at 3 x 384 x 384
 _PACKAGES = ("sidelight", "sidelight-specs", "torch", "numpy")
 
 
@@ -123,6 +125,8 @@ class Steps:
                 rows = range(start, min(start + explain.shard, len(split)))
                 inputs = {**source, "first": start, "count": len(rows)}
                 parts.append(session.keep(step, inputs, partial(self._answer_about, component, split, rows)))
+            if not sum(map(len, parts)):
+                raise UserError(f"{data.title}: no image of the split {explain.split} could be read", "mend the files")
             return SplitPredictions.concat(parts)
 
         answers = session.keep(step, source, make)
@@ -130,16 +134,25 @@ class Steps:
         self.choice = choose_by_answers(answers, explain, session.warn)
 
     def _answer_about(self, component: ResolvedComponent, split: Split, rows: range) -> SplitPredictions:
-        """The classifier's answers about some images of a split."""
-        session = self.session
+        """The classifier's answers about some images of a split; those that cannot be read are left out."""
+        session, data, parts = self.session, self.session.resolved.data, list[SplitPredictions]()
         classifier = session.get(component)
-        with session.inside(session.resolved.data, "read"):
-            kept, shard = split.read_rows(rows)  # (n, C, H, W) images
         with session.inside(component, "choose"):
             if classifier.task == "regression":
                 raise UserError("a regression predicts no class to choose images by", "set choose: first")
-            answers = _answers(classifier, as_images(shard.images, session.device))
-            result = SplitPredictions.of(answers.logits, shard, np.asarray(kept), answers.class_names)
+            names = tuple(classifier.class_names)
+        for start in range(rows.start, rows.stop, AT_ONCE):
+            batch = range(start, min(start + AT_ONCE, rows.stop))
+            with session.inside(data, "read"):
+                try:
+                    kept, part = split.read_rows(batch)  # (n, C, H, W) images
+                except BrokenImageError as error:
+                    session.warn(f"{data.use}: images {start} to {batch[-1]} are left out, {error.message}")
+                    continue
+            with session.inside(component, "choose"):
+                logits = _answers(classifier, as_images(part.images, session.device)).logits
+                parts.append(SplitPredictions.of(logits, part, np.asarray(kept), names))
+        result = SplitPredictions.concat(parts or [SplitPredictions.of(np.zeros((0, 1)), split.take([]), [], names)])
         check_valid(result, component, kind=SplitPredictions.kind)
         return result
 

@@ -46,7 +46,9 @@ class SplitPredictions(Artifact):
     label_names: tuple[str, ...] = ()
 
     @classmethod
-    def of(cls, logits: np.ndarray, split: Split, index: np.ndarray, class_names: Sequence[str]) -> SplitPredictions:
+    def of(
+        cls, logits: np.ndarray, split: Split, index: Sequence[int] | np.ndarray, class_names: Sequence[str]
+    ) -> SplitPredictions:
         """From (N, K) class logits of the N images of a split, or of a part of it with these rows."""
         labels = split.labels if split.labels is not None and split.labels.dtype.kind in "iu" else None
         top = np.sort(logits.astype(np.float64), axis=1)[:, ::-1]  # l_1 >= l_2 >= ..., (N, K)

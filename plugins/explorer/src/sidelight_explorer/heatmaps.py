@@ -45,16 +45,19 @@ def write_heatmap(
 
 def heatmaps_of_run(results: Results, layers: int, classifier: str) -> Iterator[dict[str, Any]]:
     """The run's heatmaps of its unedited images, each for the class that it answers for."""
-    for explainer, explanation in results.explanations.items():
+    whole = tuple(range(len(results.targets)))
+    explained = [(name, one, whole) for name, one in results.explanations.items()]
+    explained += [(name, one, results.contested) for name, one in results.counterparts.items()]
+    for explainer, explanation, rows in explained:
         if not isinstance(explanation, Heatmap):
             continue
         targets = results.targets.probe if explanation.answers == "probe" else results.targets.predicted
-        for row, target in enumerate(targets.tolist()):
+        for values, row in zip(explanation.values, rows, strict=True):
             yield write_heatmap(
-                explanation.values[row],
+                values,
                 signed=explanation.signed,
                 spec=plain(f"run-{row}", layers),
                 explainer=explainer,
                 classifier=classifier,
-                target=int(target),
+                target=int(targets[row]),
             )

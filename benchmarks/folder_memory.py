@@ -7,8 +7,8 @@ a .pt2 file: on a folder of 2 images (what model, libraries and two images take)
 explained, and on all of its images at once, read as a training reads them. Given is the largest resident set
 (`ru_maxrss`), and how far it lies above the first.
 
-Measured with the defaults on a busy machine: 2 of 2 343 MB, 2 of 600 347 MB, all 600 read 1,278 MB, of which 1,062
-are the images. Before images were read lazily, 2 of 600 took 2.4 GB.
+Measured twice with the defaults on a busy machine: 2 of 2 343 and 321 MB, 2 of 600 347 and 316 MB, all 600 read 1,278
+and 1,279 MB, of which 1,062 are the images. Before images were read lazily, 2 of 600 took 2.4 GB.
 """
 
 from __future__ import annotations

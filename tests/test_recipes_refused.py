@@ -330,8 +330,12 @@ WARNED = {
         "no class of the data (circle, square) is one of the classifier",
         "the same class names",
     ),
-    "two images in ten for want of a number": (
-        {**PHOTOS, "data": {"use": "images/folder", "with": {"path": "plain", "size": 224, "test_share": 0.5}}},
+    "two test images in ten for want of a number": (
+        {
+            **PHOTOS,
+            "data": {"use": "images/folder", "with": {"path": "plain", "size": 224, "test_share": 1.0}},
+            "explain": {"split": "test"},
+        },
         "only 8 of 10 images are explained",
         "set explain.count: null",
     ),

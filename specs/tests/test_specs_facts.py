@@ -6,10 +6,11 @@ from sidelight_specs.facts import (
     ClassifierFacts,
     DataFacts,
     default_split,
+    explains_all,
     named_rows,
     no_common_class,
-    partly_explained,
     shape_text,
+    unasked_number,
     unlearnable,
     wrong_images,
     wrong_question,
@@ -122,10 +123,12 @@ def test_data_that_nothing_can_learn_from():
         ({"splits": {"test": 4, "all": 9}, "classes": ("a",)}, 8, False),
         ({"splits": {"test": 4, "all": None}, "classes": ()}, 8, False),
         ({}, 8, False),
+        ({"splits": {"all": 200}}, None, False),
+        ({"splits": {"all": 201}}, None, True),
     ],
 )
-def test_images_that_the_default_number_leaves_out(facts, count, warned):
-    assert bool(words(partly_explained(DataFacts(**facts), "all", count))) == warned
+def test_a_number_that_nobody_asked_for(facts, count, warned):
+    assert bool(words(unasked_number(DataFacts(**facts), "all", count))) == warned
 
 
 @pytest.mark.parametrize(
@@ -144,6 +147,21 @@ def test_images_that_the_default_number_leaves_out(facts, count, warned):
 )
 def test_the_split_that_is_explained_unasked(facts, is_learned, split):
     assert default_split(DataFacts(**facts), is_learned=is_learned) == split
+
+
+@pytest.mark.parametrize(
+    ("facts", "split", "is_learned", "is_all"),
+    [
+        ({"classes": ()}, "all", False, True),
+        ({"classes": ()}, "all", True, False),
+        ({"classes": ()}, "test", False, False),
+        ({"classes": ("a",)}, "all", False, False),
+        ({}, "all", False, False),
+        ({"classes": ("a",), "is_named": True}, "all", False, True),
+    ],
+)
+def test_images_that_are_all_explained_unasked(facts, split, is_learned, is_all):
+    assert explains_all(DataFacts(**facts), split, is_learned=is_learned) == is_all
 
 
 def test_images_are_named_by_as_much_as_tells_them_apart():

@@ -124,14 +124,18 @@ def test_the_split_and_the_number_follow_the_data(load, monkeypatch):
     assert (load(RECIPE).explain.split, load(RECIPE).explain.count) == ("test", 8)
     tell(monkeypatch, Photos, shape=(3, 8, 8), splits={"all": 30}, classes=())
     recipe = load(RECIPE)
-    assert (recipe.explain.split, recipe.explain.count) == ("all", 8)
-    assert [one.message for one in recipe.warnings] == ["shop/photos: only 8 of 30 images are explained"]
+    assert (recipe.explain.split, recipe.explain.count, recipe.warnings) == ("all", None, ())
+    tell(monkeypatch, Photos, shape=(3, 8, 8), splits={"all": 5000}, classes=())
+    assert [one.message for one in load(RECIPE).warnings] == ["shop/photos: all 5,000 images are explained"]
+    tell(monkeypatch, Photos, shape=(3, 8, 8), splits={"test": 30}, classes=())
+    assert [one.message for one in load(RECIPE).warnings] == ["shop/photos: only 8 of 30 images are explained"]
     tell(monkeypatch, Photos, shape=(3, 8, 8), splits={"all": 30}, classes=(), is_named=True)
     recipe = load(RECIPE)
     assert (recipe.explain.split, recipe.explain.count, recipe.warnings) == ("all", None, ())
     assert recipe.plain["explain"]["split"] == "all"
     assert recipe.plain["explain"]["count"] is None
     assert load(RECIPE + "explain: {count: 3}\n").explain.count == 3
+    assert load(RECIPE + "explain: {choose: lowest-margin}\n").explain.count == 8
 
 
 def test_images_by_name(mistake, load, monkeypatch):

@@ -24,6 +24,7 @@ _OTHER_QUESTIONS = f"or one of {', '.join(QUESTIONS)}"
 USUAL, EVERY = "test", "all"
 """Splits that are explained unless a recipe names another."""
 _CONFUSED = "confused"
+_MANY = 200  # images that are explained unasked without a word
 _MOST_COMPARED = 2000  # names; ImageNet has 1,000 classes, and comparing takes about 10 ms a thousand
 
 _NAME = instance_of(str)
@@ -171,6 +172,11 @@ def default_split(data: DataFacts, *, is_learned: bool) -> str:
     if USUAL in splits or not splits:
         return USUAL
     return EVERY if EVERY in splits else next(iter(splits))
+
+
+def explains_all(data: DataFacts, split: str, *, is_learned: bool) -> bool:
+    """True for images that somebody has collected to be explained: named, or without labels and no training data."""
+    return data.is_named or (split == EVERY and data.classes == () and not is_learned)
 
 
 def named_rows(names: Sequence[str], ids: Sequence[str]) -> tuple[list[int], list[Mistake]]:
@@ -321,10 +327,20 @@ def unlearnable(data: DataFacts, name: str) -> Iterator[Mistake]:
         yield Mistake(message, "use data with a split train, or a pretrained component")
 
 
-def partly_explained(data: DataFacts, split: str, count: int | None) -> Iterator[Mistake]:
-    """A warning where the number explained by default leaves out images that somebody has collected to be explained."""
+def unasked_number(data: DataFacts, split: str, count: int | None) -> Iterator[Mistake]:
+    """A warning where a recipe leaves the number of images open, and it is surprising.
+
+    Args:
+        data: what is known of the data.
+        split: the explained one.
+        count: the number by default; None for all.
+    """
     size = (data.splits or {}).get(split)
-    if data.classes == () and size is not None and count is not None and count < size:
+    if size is None:
+        return
+    if count is None and size > _MANY:
+        yield Mistake(f"all {size:,} images are explained", "set explain.count for fewer", refused=False)
+    elif data.classes == () and count is not None and count < size:
         message = f"only {count} of {size} images are explained"
         yield Mistake(message, "set explain.count: null for every image", refused=False)
 

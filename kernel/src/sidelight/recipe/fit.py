@@ -17,9 +17,10 @@ from sidelight_specs.facts import (
     GeneratorFacts,
     Given,
     default_split,
+    explains_all,
     no_common_class,
-    partly_explained,
     shape_text,
+    unasked_number,
     unlearnable,
     wrong_choice,
     wrong_images,
@@ -79,9 +80,11 @@ def _sources(one: Candidate) -> set[Candidate]:
 def choose_split(recipe: Recipe) -> None:
     """Fill in the explained split and the number of images where the recipe leaves them to the data."""
     data, explain = facts_of(recipe.data, DataFacts), cast("Any", recipe.explain)
+    is_learned = _is_learned(recipe)
     if explain.split is None:
-        explain = evolve(explain, split=default_split(data, is_learned=_is_learned(recipe)))
-    if data.is_named and "count" not in recipe.explain_items:
+        explain = evolve(explain, split=default_split(data, is_learned=is_learned))
+    is_all = explains_all(data, explain.split, is_learned=is_learned)
+    if is_all and not {"count", "choose"} & recipe.explain_items.keys():
         explain = evolve(explain, count=None)
     recipe.explain = explain
 
@@ -104,7 +107,7 @@ def compare_facts(recipe: Recipe) -> None:
         recipe.classifier.note(no_common_class(data, classifier))
     chosen_otherwise = {"count", "images", "indices", "choose"} & recipe.explain_items.keys()
     if recipe.data and not _is_learned(recipe) and not chosen_otherwise:
-        recipe.data.note(partly_explained(data, split, explain.count))
+        recipe.data.note(unasked_number(data, split, explain.count))
     for one in recipe.components:
         _has_latents(recipe, one)
         _compare_images(recipe, one)

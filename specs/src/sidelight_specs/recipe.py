@@ -40,7 +40,11 @@ class Explain:
         "without labels that nothing is trained on, all.",
     )
     count: int | None = param(
-        8, "How many images; all of the chosen ones when null.", unit="images", minimum=1, maximum=10_000_000
+        8,
+        "How many images; all when null, and where it is left out for named files and unlabelled folders.",
+        unit="images",
+        minimum=1,
+        maximum=10_000_000,
     )
     choose: Literal["first", "errors", "confident-errors", "lowest-margin"] | dict[str, tuple[str | int, ...]] = param(
         "first",

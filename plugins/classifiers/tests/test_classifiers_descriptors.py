@@ -193,3 +193,36 @@ def test_the_shape_is_the_files_where_no_option_says_it(tmp_path, pt2):
     assert TORCH.facts(TORCH.params(path=str(pt2)), DataFacts()).shape == (3, 16, 16)
     assert TorchModel(TORCH.params(path=str(pt2)), run=ToyRun()).input_shape == (3, 16, 16)
     assert ONNX.facts(ONNX.params(path="missing.onnx", height=32), DataFacts()).shape == (3, 32, 224)
+
+
+def test_a_pipe_is_no_file_to_wait_for(tmp_path):
+    os.mkfifo(tmp_path / "model.onnx")
+    params = ONNX.params(path=str(tmp_path / "model.onnx"))
+    assert ONNX.facts(params, DataFacts()).shape == (3, 224, 224)
+    assert "differentiable" in ONNX.provided_by(params)
+
+
+def test_attention_is_told_by_the_graph(tmp_path):
+    onnx = pytest.importorskip("onnx")
+    from onnx import TensorProto, helper
+
+    def params(*operators):
+        nodes = [
+            helper.make_node(
+                name, [f"v{number}", *(["images"] if name in {"MatMul", "Mul"} else [])], [f"v{number + 1}"]
+            )
+            for number, name in enumerate(operators)
+        ]
+        nodes[0].input[0] = "images"
+        images = helper.make_tensor_value_info("images", TensorProto.FLOAT, ["batch", 3, 16, 16])
+        last = helper.make_empty_tensor_value_info(f"v{len(operators)}")
+        model = helper.make_model(helper.make_graph(nodes, "graph", [images], [last]), ir_version=8)
+        path = tmp_path / f"{'-'.join(operators)}.onnx"
+        onnx.save(model, path)
+        return ONNX.params(path=str(path))
+
+    assert "attention" in ONNX.provided_by(params("Softmax", "MatMul"))
+    assert "attention" in ONNX.provided_by(params("Softmax", "Dropout", "MatMul", "Flatten"))
+    assert "attention" not in ONNX.provided_by(params("Softmax", "Mul", "MatMul"))
+    assert "attention" not in ONNX.provided_by(params("MatMul", "Softmax"))
+    assert "attention" not in ONNX.provided_by(params("Softmax", "MatMul", "Atan"))

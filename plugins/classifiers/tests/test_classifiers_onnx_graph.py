@@ -191,6 +191,37 @@ def test_the_layer_of_grad_cam_is_that_of_the_network(name, exporter, networks, 
     torch.testing.assert_close(seen[ours.name], wanted[theirs.name], rtol=1e-4, atol=1e-5)
 
 
+@pytest.mark.parametrize("exporter", ["legacy-13", "legacy-17", "dynamo"])
+def test_layers_that_exporters_take_apart_are_whole_again(exporter, exported):
+    called = {
+        name: [step.operator for step in load(exported(name, exporter)).module.model._steps]
+        for name in ("residual", "transformer")
+    }
+    assert called["transformer"].count("LayerNormalization") == 5
+    assert called["transformer"].count("Gelu") == 2
+    assert called["transformer"].count("Linear") == 8  # qkv, projection and both of the MLP; the head is a Gemm
+    assert called["residual"].count("Silu") == 1
+    assert not {"Erf", "Sigmoid"} & {*called["transformer"], *called["residual"]}
+
+
+def test_a_product_that_only_looks_like_a_layer_is_left_as_it_is(tmp_path, images):
+    nodes = [
+        helper.make_node("Sigmoid", ["images"], ["s"]),
+        helper.make_node("Add", ["images", "one"], ["shifted"]),
+        helper.make_node("Mul", ["shifted", "s"], ["product"]),  # (x + 1) sigmoid(x)
+        helper.make_node("Div", ["product", "three"], ["d"]),
+        helper.make_node("Erf", ["d"], ["e"]),
+        helper.make_node("Add", ["e", "one"], ["p"]),
+        helper.make_node("Mul", ["product", "p"], ["m"]),
+        helper.make_node("Mul", ["m", "half"], ["y"]),  # the divisor is not sqrt(2)
+    ]
+    numbers = {"one": np.float32(1), "three": np.float32(3), "half": np.float32(0.5)}
+    classifier = load(write(tmp_path / "m.onnx", [*nodes, *mean("y")], constants=numbers))
+    assert not {"Silu", "Gelu"} & {step.operator for step in classifier.module.model._steps}
+    x = (images + 1) * images.sigmoid()
+    torch.testing.assert_close(classifier.scores(images), (0.5 * x * (1 + torch.erf(x / 3))).mean((2, 3)))
+
+
 def test_layers_are_named_as_in_the_network(exported):
     for exporter in ("legacy-17", "dynamo"):
         layers = load(exported("residual", exporter)).layers
@@ -278,6 +309,15 @@ def test_a_file_that_torch_computes_otherwise_is_refused(tmp_path, images, monke
         load(path).scores(images)
     assert "`black_box: true`" in caught.value.fix
     torch.testing.assert_close(load(path, black_box=True).scores(images), images.mean((2, 3)))
+
+
+def test_rounding_that_a_network_amplifies_is_no_other_score(exported, images, monkeypatch):
+    from sidelight_classifiers.files import onnx_model
+
+    monkeypatch.setattr(onnx_model, "AGREEMENT", 0.0)  # as if any difference were too large
+    classifier = load(exported("residual", "legacy-17"))
+    assert classifier.scores(images).shape == (3, 4)
+    assert classifier.scores(images).dtype == next(classifier.module.buffers()).dtype == torch.float32
 
 
 def test_an_option_of_an_operator_that_torch_has_not_is_refused_by_name(tmp_path, images):

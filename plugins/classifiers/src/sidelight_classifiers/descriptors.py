@@ -13,7 +13,8 @@ from sidelight_specs.live import Adoption
 from sidelight_toolkit.class_names import NUMBERED, given_names, name_mistakes, score_mistakes
 
 from sidelight_classifiers.files.archive import HOW_TO_EXPORT, REFUSED, kind_of_file, sizes_of_exported
-from sidelight_classifiers.files.onnx_inspection import gradient_free, header, inspect
+from sidelight_classifiers.files.archive import mixes_tokens as program_mixes_tokens
+from sidelight_classifiers.files.onnx_inspection import gradient_free, header, inspect, mixes_tokens
 from sidelight_classifiers.files.sizes import shape_of, sizes_in_file
 from sidelight_classifiers.params import ModelFileParams, OnnxParams, TorchParams
 
@@ -97,6 +98,8 @@ class TorchDescriptor(ModelFileDescriptor):
         provided = ["differentiable", "module"]
         if self._is_exported(params):
             provided.append("activations")
+        if program_mixes_tokens(Path(params.path).expanduser()):
+            provided.append("attention")
         if params.task != "regression":
             provided.append("classes")
         return tuple(provided)
@@ -142,8 +145,12 @@ class OnnxDescriptor(ModelFileDescriptor):
         assert isinstance(params, OnnxParams)
         path = Path(params.path).expanduser()
         is_black_box = params.black_box or gradient_free(path, params.output)
-        provided = () if is_black_box else ("differentiable", "activations", "module")
-        return provided if params.task == "regression" else (*provided, "classes")
+        provided = [] if is_black_box else ["differentiable", "activations", "module"]
+        if provided and mixes_tokens(path):
+            provided.append("attention")
+        if params.task != "regression":
+            provided.append("classes")
+        return tuple(provided)
 
     def facts(self, params: object, data: DataFacts) -> ClassifierFacts:
         """As the options say; classes are numbered where they give no names and the file says how many there are."""

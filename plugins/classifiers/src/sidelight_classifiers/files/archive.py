@@ -127,6 +127,19 @@ def sizes_of_exported(path: Path) -> tuple[tuple[int | None, ...], int | None]:
     return sizes, columns[0] if len(columns) == 1 else None
 
 
+def mixes_tokens(path: Path) -> bool:
+    """True if an exported program calls one of torch's functions of attention, or has a module that is called so."""
+    if kind_of_file(path) != "exported":
+        return False
+    try:
+        with zipfile.ZipFile(path) as archive:
+            (info,) = (one for one in archive.infolist() if one.filename.partition("/")[2] == GRAPH)
+            graph = archive.read(info) if info.file_size <= LARGEST_GRAPH else b""
+    except (OSError, ValueError, NotImplementedError, RuntimeError, zipfile.BadZipFile, zlib.error):
+        return False
+    return any(name in graph for name in (b"scaled_dot_product_attention", b"multi_head_attention", b"Attention"))
+
+
 def check_file(path: Path, expected: str) -> None:
     """Raise a UserError where there is no plain file; a folder is named as such."""
     if path.is_dir():

@@ -1,8 +1,8 @@
 """ONNX graph as a torch module: gradients flow from its output to the images, and its layers can be watched.
 
 The nodes are called one after the other by an allow-list of operators (`onnx_operators`, `onnx_layers`). When the
-graph is read, what depends on no image is computed once, and products with constant matrices become linear layers, so
-that torch's functions are called by the names that rules, hooks and `sidelight_toolkit.layout` know.
+graph is read, what depends on no image is computed once, and layers that exporters take apart are put together again
+(`onnx_fusion`).
 """
 
 from __future__ import annotations
@@ -10,17 +10,16 @@ from __future__ import annotations
 import math
 import re
 import sys
-from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import torch
-from attrs import define
 from torch import nn
 
 from sidelight_classifiers.files.archive import Unsupported
 from sidelight_classifiers.files.exported import Tap
+from sidelight_classifiers.files.onnx_fusion import ABSENT, Step, Values, fused
 from sidelight_classifiers.files.onnx_inspection import DIFFERENTIABLE, VIEWS, beside, ending_of_operator
-from sidelight_classifiers.files.onnx_layers import LAYERS, linear
+from sidelight_classifiers.files.onnx_layers import LAYERS
 from sidelight_classifiers.files.onnx_operators import (
     ARITHMETIC,
     DTYPES,
@@ -34,16 +33,14 @@ from sidelight_classifiers.files.onnx_operators import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
     from pathlib import Path
 
     from sidelight_toolkit.trial import Ending
 
     from sidelight_classifiers.files.onnx_file import Graph, Node, Tensor
 
-Values = list[Any]
-"""Values by their slots; slot `ABSENT` stays None, for optional inputs that are left out."""
-ABSENT, IMAGES = 0, 1
+IMAGES = 1  # slot of the images
 LARGEST_CONSTANT = 1 << 26  # elements of a result that is computed once and kept
 NUMBER = 11  # TensorProto.DOUBLE, the only floating-point type that is kept beside the images'
 
@@ -80,24 +77,6 @@ TYPED: Table = {
 OPERATORS: Table = {**ARITHMETIC, **REDUCTIONS, **SHAPES, **INDICES, **LAYERS, **TYPED}
 
 
-@define
-class Step:
-    """A node that is left to compute.
-
-    Args:
-        compute: sets the values of `outputs` from those of `inputs`.
-        name: of the node, empty where it has none.
-        scope: name of the module that the node belongs to.
-    """
-
-    operator: str
-    compute: Callable[[Values], None]
-    inputs: tuple[int, ...]
-    outputs: tuple[int, ...]
-    name: str
-    scope: str
-
-
 class OnnxGraph(nn.Module):
     """Runs a graph of known operators, any number of images at a time.
 
@@ -125,7 +104,7 @@ class OnnxGraph(nn.Module):
         self._slots: dict[str, int] = {"": ABSENT, graph.images[0].name: IMAGES}
         constants = {self._slot(name): tensor_of(each, folder) for name, each in graph.tensors.items()}
         nodes = graph.needed(output)
-        self._steps = _fused(self._folded(nodes, constants), constants, self._slots[output])
+        self._steps = fused(self._folded(nodes, constants), constants, self._slots[output])
         self._output = self._slots[output]
         if self._output in constants:
             raise Unsupported("an output that does not depend on the images")
@@ -185,7 +164,7 @@ class OnnxGraph(nn.Module):
                 values[outputs[0]] = result
             values[ABSENT] = None
 
-        return Step(node.operator, compute, inputs, outputs, node.name, node.scope)
+        return Step(node.operator, compute, inputs, outputs, node)
 
     def _known(self, name: str, node: Node) -> int:
         if name not in self._slots:
@@ -224,11 +203,11 @@ class OnnxGraph(nn.Module):
         """
         last: dict[str, int] = {}
         for number, step in enumerate(self._steps):
-            parts = step.scope.split(".") if step.scope and is_layer[number] else []
+            parts = step.node.scope.split(".") if step.node.scope and is_layer[number] else []
             last.update({".".join(parts[: end + 1]): number for end in range(len(parts))})
         if not last:
             last = {
-                (step.name or f"{step.operator}_{number}").replace(".", "_"): number
+                (step.node.name or f"{step.operator}_{number}").replace(".", "_"): number
                 for number, step in enumerate(self._steps)
                 if is_layer[number] and step.operator not in VIEWS
             }
@@ -329,46 +308,6 @@ def _function(node: Node) -> Callable[..., Any]:
     if unknown:
         raise Unsupported(f"the operator {node.operator} with {', '.join(unknown)}")
     return function
-
-
-def _fused(steps: list[Step], constants: dict[int, torch.Tensor], output: int) -> list[Step]:
-    """Steps with linear layers in the place of MatMul with a constant matrix, and of the Add of a vector behind it."""
-    users: dict[int, list[Step]] = {}
-    for step in steps:
-        for slot in step.inputs:
-            users.setdefault(slot, []).append(step)
-    replaced: dict[int, Step | None] = {}
-    for step in steps:
-        weight = constants.get(step.inputs[1]) if step.operator == "MatMul" else None
-        if weight is None or weight.dim() != 2 or not weight.is_floating_point():
-            continue
-        following = users.get(step.outputs[0], [])
-        bias = _bias_of(following, step.outputs[0], constants, weight.shape[1])
-        if bias is None or step.outputs[0] == output:
-            replaced[id(step)] = _linear(step, (*step.inputs, ABSENT), step)
-        else:
-            replaced[id(step)] = None
-            replaced[id(following[0])] = _linear(following[0], (*step.inputs, bias), step)
-    return [new for step in steps if (new := replaced.get(id(step), step)) is not None]
-
-
-def _bias_of(following: list[Step], product: int, constants: dict[int, torch.Tensor], width: int) -> int | None:
-    """The constant vector that the only following step adds."""
-    if len(following) != 1 or following[0].operator != "Add":
-        return None
-    (other,) = set(following[0].inputs) - {product} or {ABSENT}
-    bias = constants.get(other)
-    return other if bias is not None and tuple(bias.shape) == (width,) else None
-
-
-def _linear(step: Step, inputs: tuple[int, ...], product: Step) -> Step:
-    """A linear layer that gives the outputs of a step."""
-    (source, weight, bias), (output,) = inputs, step.outputs
-
-    def compute(values: Values) -> None:
-        values[output] = linear(values[source], values[weight], values[bias])
-
-    return Step("Linear", compute, inputs, step.outputs, product.name, step.scope or product.scope)
 
 
 def _last_operator(steps: list[Step], output: int) -> Step | None:

@@ -26,6 +26,8 @@ HOW_TO_CONVERT = (
 )
 VIEWS = {"Squeeze", "Unsqueeze", "Flatten", "Reshape", "Identity", "Cast"}
 """Operators after the last one that leave its numbers as they are."""
+BETWEEN = VIEWS | {"Dropout", "Where"}
+"""Operators between the softmax of attention and its product with the values."""
 ENDINGS: dict[str, Ending] = {"Softmax": "softmax", "Sigmoid": "sigmoid"}
 _STANDARD = """
 Abs Acos Acosh Add AffineGrid And ArgMax ArgMin Asin Asinh Atan Atanh Attention AveragePool BatchNormalization
@@ -113,7 +115,9 @@ def header(path: Path) -> Graph | None:
     """Operators, inputs and outputs of a file, without its weights; None where there is none that can be read."""
     try:
         status = path.stat()
-    except OSError:
+    except (OSError, ValueError):
+        return None
+    if not stat.S_ISREG(status.st_mode):  # a pipe would wait for a writer
         return None
     return _header(path, (status.st_size, status.st_mtime_ns))
 
@@ -137,6 +141,18 @@ def gradient_free(path: Path, output: str) -> str:
         }
     )
     return f"the operator{'s' * (len(unknown) > 1)} {', '.join(unknown)}" if unknown else ""
+
+
+def mixes_tokens(path: Path) -> bool:
+    """True if a softmax weighs the values of a matrix product, as self-attention does."""
+    graph = header(path)
+    weights: set[str] = set()
+    for node in graph.nodes if graph is not None else ():
+        if node.operator == "Attention" or (node.operator == "MatMul" and node.inputs and node.inputs[0] in weights):
+            return True
+        if node.operator == "Softmax" or (node.operator in BETWEEN and weights & set(node.inputs)):
+            weights |= set(node.outputs)
+    return False
 
 
 def last_operator(path: Path, output: str) -> Ending:

@@ -221,11 +221,6 @@ def _matmul(node: Node, a: Tensor, b: Tensor) -> Tensor:
     return torch.matmul(a, b)
 
 
-def linear(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
-    """x W + b, W (in, out): MatMul with a constant matrix, and the Add of a constant vector behind it."""
-    return functional.linear(x, weight.T, bias)
-
-
 def _softmax_of(function: Callable[..., Tensor]) -> tuple[Function, str]:
     """Softmax over one axis, or, before operator set 13, over all axes from `axis` on."""
 

@@ -18,6 +18,16 @@ def layer_name(classifier, image, name=None):
     return find_layer(classifier, name, image).name
 
 
+def test_the_user_s_name_of_a_layer_inside_a_wrapper(network, classify, images):
+    """What resizes and normalises stands around the network; a name that fits two layers is refused."""
+    wrapped = nn.Sequential(nn.Identity(), nn.Sequential(network(), nn.Identity()))
+    module = nn.Module()
+    module.model, module.forward = wrapped, wrapped.forward
+    assert layer_name(classify(module.eval()), images[:1], "0.4") == "model.1.0.4"
+    with pytest.raises(UserError, match='no layer "0"'):
+        layer_name(classify(module), images[:1], "0")
+
+
 def test_activation_and_normalisation_go_with_the_convolution(network, classify, images):
     module = network()
     assert layer_name(classify(module), images[:1]) == "5"

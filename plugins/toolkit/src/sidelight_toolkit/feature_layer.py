@@ -94,6 +94,10 @@ class LayerFinder:
         modules = {n: m for n, m in network.named_modules() if n and not isinstance(m, torch.jit.ScriptModule)}
         name = self._options.layer
         if name is not None and name not in modules:
+            # what prepares the images stands around the user's network: "layer4" is "model.layer4"
+            inner = [known for known in modules if known.endswith(f".{name}")]
+            name = inner[0] if len(inner) == 1 else name
+        if name is not None and name not in modules:
             close = difflib.get_close_matches(name, modules, n=3) or list(modules)[-8:]
             raise UserError(
                 f'layer: the classifier has no layer "{name}"',

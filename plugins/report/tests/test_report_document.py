@@ -408,3 +408,17 @@ def test_the_classifier_as_a_whole_has_a_section_of_its_own(misclassified):
     true, said = (results.class_names[side[1]] for side in (results.targets.probe, results.targets.predicted))
     assert errors["rows"] == [[true, said, "1"]]
     assert told(results)["whole"] == []
+
+
+def test_a_counterfactual_that_keeps_details_shows_what_the_generator_alone_draws():
+    results = toy_results()
+    found = results.explanations["counterfactual"]
+    entry = next(one for one in told(results)["images"][1]["explanations"] if one["explainer"] == "counterfactual")
+    for picture, image in zip(entry["generated"], found.generated[1], strict=True):
+        assert (pixels(picture["src"]) == (image[0] * 255).round()).all()
+    for scores, logits in zip(entry["alone"], found.generated_logits[1], strict=True):
+        odds = np.exp(logits - logits.max())
+        assert np.allclose(sorted(scores), sorted(odds / odds.sum()), atol=1e-3)
+    own = attrs.evolve(found, generated=None, generated_logits=None)
+    entry = told(attrs.evolve(results, explanations={"own": own}))["images"][1]["explanations"][0]
+    assert not {"generated", "alone"} & entry.keys()

@@ -278,3 +278,31 @@ def test_attributes_of_a_regression_are_told_as_values(attributed):
     assert (
         told(attrs.evolve(toy, attributes={"f": found}))["attributes"][0]["classes"][0]["attributes"][0]["name"] == "up"
     )
+
+
+@pytest.fixture
+def detailed(attributed):
+    """Changes added to the images themselves."""
+    chosen: ImageAttributes = attributed.explanations["independent"]
+    changed = attrs.evolve(chosen, before=attributed.split.images, reconstructions=1 - chosen.before)
+    return attrs.evolve(attributed, explanations={"independent": changed})
+
+
+def test_changes_of_the_image_itself_are_told_beside_the_generators_own_picture(attributed, detailed):
+    assert told(attributed)["images"][0]["explanations"][0]["alone"] is None
+    entry = told(detailed)["images"][0]["explanations"][0]
+    assert (
+        entry["alone"]["src"]
+        != entry["reconstruction"]["picture"]["src"]
+        == told(detailed)["images"][0]["picture"]["src"]
+    )
+
+
+@pytest.mark.browser
+def test_the_card_says_that_details_are_kept(chromium, render, detailed):
+    page = chromium.new_page()
+    page.goto(render(detailed).as_uri())
+    page.wait_for_selector("html[data-ready]", timeout=30_000, state="attached")
+    alone = page.locator("#image-1 .alone")
+    assert alone.locator("h4").all_text_contents()[:2] == ["Original", "The generator's own"]
+    assert "compare it with the input. Changes are added to the input" in page.locator("#image-1").inner_text()

@@ -115,7 +115,7 @@ def _heatmaps(explainers: Sequence[tuple[str, str]], with_curves: bool) -> list[
 
 def _counterfactuals(plan: Plan) -> list[str]:
     return [
-        "# Learns to draw images like yours; the page shows how well under `By-products`.",
+        "# Learns to draw images like yours; the page shows how well, under `Along the way`.",
         *_component("generator", "cdeepex/vae", plan.generator, COMMENTS),
         "",
         "# Latents of an image: one pass of the generator's encoder.",

@@ -83,6 +83,19 @@ def test_what_was_downloaded_is_known_to_check_and_used_without_a_network(saved,
     assert hub.cached("owner/vit", "v2") is None
 
 
+def test_a_short_call_downloads_before_images_are_read(cache, saved, monkeypatch):
+    monkeypatch.setattr(
+        huggingface_hub, "snapshot_download", lambda *_, **__: put(cache, saved()[0]) or str(saved()[0])
+    )
+    adoption = DESCRIPTOR.adopts("transformers:owner/vit", download=True, shown=None)
+    assert DESCRIPTOR.facts(DESCRIPTOR.params(**adoption.params, download=True), DataFacts()).shape == (3, 32, 32)
+
+
+def test_a_short_call_without_download_asks_for_nothing(cache, offline):
+    DESCRIPTOR.adopts("transformers:owner/vit", shown=None)
+    assert offline == []
+
+
 def test_a_folder_of_that_name_comes_first(folder, offline, load, images, monkeypatch):
     monkeypatch.chdir(folder.parent)
     assert load("vit", download=True).scores(images).shape == (3, 3)

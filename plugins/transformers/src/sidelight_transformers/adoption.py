@@ -59,6 +59,8 @@ def _named(text: str, hints: Mapping[str, Any]) -> Adoption | None:
             f"size, mean and std of {name_of(hints['preprocess'])} cannot be read",
             "give an image processor of transformers, or size, mean and std",
         )
+    if hints.get("download") and not Path(path).expanduser().is_dir():
+        hub.download(path, hints.get("revision") or "main")  # now: images are read at the size that it tells
     return Adoption(params={"path": path, **read}, live=tuple(held), warnings=tuple(warnings), taken=_TAKEN)
 
 

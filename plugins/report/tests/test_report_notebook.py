@@ -26,7 +26,7 @@ def test_a_signed_map_is_teal_above_zero_grey_at_zero_and_amber_below():
     assert np.abs(positive.astype(int) - PREDICTED).max() < 30
     assert np.ptp(zero) == 0
     assert np.abs(negative.astype(int) - PROBE).max() < 30
-    swapped = overlaid(GREY, np.array([[2.0, 0.0, -2.0]]), 2, signed=True, probe=True)
+    swapped = overlaid(GREY, np.array([[2.0, 0.0, -2.0]]), 2, signed=True, colours=(PROBE, PREDICTED))
     assert np.abs(swapped[:, 0, 0].astype(int) - PROBE).max() < 30
 
 
@@ -63,7 +63,7 @@ def results():
 
 def test_a_notebook_shows_pictures_and_numbers_without_any_network(results):
     shown = sidelight_run_html(results)
-    assert shown.count("<img") == 8 * 3 - 1, "a counterfactual that did not converge is not shown as an answer"
+    assert shown.count("<img") == 8 * 4 - 2, "a counterfactual that did not converge is not shown as an answer"
     assert shown.count("no answer found") == 1
     assert "Why “cat” and not “dog”?" in shown
     assert "cat 73%" in shown

@@ -80,6 +80,8 @@ _ARGUMENTS: dict[str, tuple[str, dict[str, Any]]] = {
     "--measure": ("a metric: insertion-deletion, ...", {"metavar": "METRIC", **_MANY}),
     "--class": ("explain this class of every image", {"metavar": "NAME", "dest": "of"}),
     "--probe": ("ask why not this class (default: the true one, or the second)", {"metavar": "NAME"}),
+    "--choose": ("which images: errors, confident-errors, lowest-margin (default: all)", {"metavar": "HOW"}),
+    "--count": ("how many images (default: all)", {"metavar": "N", "type": _positive}),
     "--classes": ("text file with one class name a line", {"metavar": "FILE"}),
     "--size": ("height and width of the model's input", {"metavar": "PIXELS", "type": _size}),
     "--mean": ("of the model's normalisation: 0.485,0.456,0.406", {"metavar": "NUMBERS", "type": _numbers}),
@@ -125,8 +127,8 @@ def _values(source: Any, names: Iterable[str]) -> dict[str, Any]:
 @_command(
     "explain what a model sees in some images",
     "sidelight explain photos/*.jpg --model timm:resnet18 --with grad-cam",
-    f"images --model --with --measure --class --probe --classes --size --mean --std --task --set --name --save-recipe "
-    f"--out {_COMPUTING} --quiet",
+    "images --model --with --measure --class --probe --choose --count --classes --size --mean --std --task "
+    f"--set --name --save-recipe --out {_COMPUTING} --quiet",
 )
 def explain(arguments: argparse.Namespace, host: KernelHost) -> int:
     """Run the recipe that the command stands for; say where its page lies."""
@@ -141,7 +143,10 @@ def explain(arguments: argparse.Namespace, host: KernelHost) -> int:
         out=arguments.out or f"runs/{arguments.name}",
         progress=not arguments.quiet,
         check=False,
-        **_values(arguments, ("size", "mean", "std", "task", "set", "save_recipe", "name", "device", "threads")),
+        **_values(
+            arguments,
+            ("choose", "count", "size", "mean", "std", "task", "set", "save_recipe", "name", "device", "threads"),
+        ),
     )
     return _told(finished, host)
 

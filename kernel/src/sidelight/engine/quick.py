@@ -76,7 +76,7 @@ class Request:
         classifier, of_model = adopt("classifier", _plain_path(self.model), catalog, **options)
         recipe: dict[str, Any] = {"recipe": VERSION, "name": self.name, "seed": self.seed, "data": data}
         asked = {} if self.of is None else {"target": self.of, "if_predicted": "ask"}
-        whole = {"split": "all"} if data["with"] else {}  # a data set by its name has a split for explaining
+        whole = {"split": "all"} if of_data.params else {}  # a data set of the recipe has a split for explaining
         recipe |= {"explain": {**whole, "count": None, **asked, **self.question}, "classifier": classifier}
         for section, value in self.sections.items():
             recipe[section] = _section(SECTIONS[section].name, value, catalog)
@@ -110,6 +110,8 @@ def explain(
     labels: Any = None,
     target: str | int | None = None,
     of: str | int | None = None,
+    choose: str | Mapping[str, Sequence[str]] | None = None,
+    count: int | None = None,
     metrics: Methods | None = None,
     classes: Any = None,
     task: str | None = None,
@@ -142,11 +144,15 @@ def explain(
             scores, which stays a black box; the path of a model file; or `"SOURCE:NAME"`, such as `"timm:resnet18"`.
             It is explained in evaluation mode and left as it is.
         images: a tensor or array (N, C, H, W) or (N, H, W, C), floats in [0, 1] or uint8; PIL images; paths, globs, a
-            folder; or one of these alone. They come before the model's normalisation.
+            folder; or one of these alone. They come before the model's normalisation. A component of the role data,
+            by its name or as `{use, with}`, has a split to train a generator on.
         methods: explainers by name, or ids to components; when None those that fit what the model offers.
         labels: the true classes, by name or index.
         target: the class asked about, as in a recipe's `explain` section: why not this one?
         of: the class that heatmaps explain, for every image, whatever is predicted.
+        choose: which images, as in a recipe's `explain` section: `errors`, `confident-errors`, `lowest-margin`,
+            `{"confused": [A, B]}`.
+        count: how many images, from the first of these; all when None.
         metrics: as `methods`; none when None.
         classes: class names in the order of the scores; read from the model where it has them.
         task: `multiclass`, `binary` (one logit) or `regression`; needed where the model gives one score.
@@ -180,6 +186,7 @@ def explain(
 
     began = perf_counter()
     hints = {"classes": classes, "task": task, "size": size, "mean": mean, "std": std, "preprocess": preprocess}
+    question = {"target": target, "choose": choose, "count": count}
     request = Request(
         model=model,
         images=images,
@@ -188,7 +195,7 @@ def explain(
         model_options=hints | {key: value for key, value in sections.items() if key not in SECTIONS},
         data_options={"labels": labels},
         sections={key: value for key, value in sections.items() if key in SECTIONS},
-        question={} if target is None else {"target": target},
+        question={key: value for key, value in question.items() if value is not None},
         of=of,
         settings=[set] if isinstance(set, str) else set,
         name=name,

@@ -77,18 +77,17 @@ def adopt(role: str, value: Any, catalog: Catalog, **hints: Any) -> tuple[dict[s
 
     Args:
         role: the role's name.
-        value: a live object, or a text that names a file or a model.
+        value: a live object, a text that names a file or a model, a component's name, or a component `{use, with}`.
         catalog: what is installed.
         hints: further options; those that the component has as parameters become part of `with`.
 
     Raises:
         UserError: none takes it, several do, it cannot be used as it is, or the component lacks an option.
     """
-    if isinstance(value, str) and any(entry.use == value for entry in catalog.entries(role)):
-        descriptor = catalog.lookup(value, role).descriptor
-        takers = [(value, Adoption(params={}), _options(descriptor))]  # a component by its name
-    else:
-        takers = list(_takers(role, value, catalog, hints))
+    by_name = isinstance(value, str) and any(entry.use == value for entry in catalog.entries(role))
+    if by_name or is_component(value):
+        return _component({"use": value} if by_name else value, hints), Adoption(params={})
+    takers = list(_takers(role, value, catalog, hints))
     particular = [taker for taker in takers if not taker[1].generic]
     if len(particular) != 1 and len(takers) != 1:
         noun, what = with_article(role), _described(value)
@@ -105,6 +104,12 @@ def adopt(role: str, value: Any, catalog: Catalog, **hints: Any) -> tuple[dict[s
             fix = f"{did_you_mean(name, options)} it has {listing(options, 30)}".lstrip()
             raise UserError(f"{use} has no option {quoted(name)}", fix)
     return {"use": use, "with": {**adoption.params, **given}}, adoption
+
+
+def _component(given: Mapping[str, Any], hints: Mapping[str, Any]) -> dict[str, Any]:
+    """A component as it was given, with the options of the hints; reading the recipe checks them."""
+    options = {name: hint for name, hint in hints.items() if hint is not None and name not in _CONTEXT}
+    return {**given, "with": {**given.get("with", {}), **options}}
 
 
 def _takers(

@@ -90,4 +90,4 @@ class FilesDescriptor(ImageFilesDescriptor):
         params: dict[str, Any] = {"paths": list(texts)}
         if hints.get("labels") is not None:
             params["labels"] = plain_labels(hints["labels"])
-        return Adoption(params=params)
+        return Adoption(params=params, taken=("labels",))

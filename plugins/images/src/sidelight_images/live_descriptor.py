@@ -79,7 +79,7 @@ class LiveImagesDescriptor(DataDescriptor):
         if names and all(names) and len(set(names)) == len(names):
             params["names"] = names
         shape = None if pictures else images.shape[1:]
-        return Adoption(params=params, live=(held,), shape=shape)
+        return Adoption(params=params, live=(held,), shape=shape, taken=("labels",))
 
 
 def _is(value: object, module: str, name: str) -> bool:

@@ -13,10 +13,11 @@ from sidelight_specs import hookimpl
 
 if TYPE_CHECKING:
     import numpy as np
-    from sidelight_specs.results import Explanation, Results
+    from sidelight_specs.results import Counterfactual, Explanation, Results
 
 SHOWN = 8  # questions
 SIDE = 168  # pixels of a picture
+LEAST_DIFFERENCE = 0.05  # of the intensity range: smaller differences are not magnified into vivid colours
 _PERCENTILE = 99.0  # of the magnitudes: where colours saturate, as on the page
 _CELL = "padding:3px 6px;text-align:center;vertical-align:top;background:transparent"
 _SMALL = "font-size:12px;opacity:.75"
@@ -85,8 +86,8 @@ def _explanation(results: Results, explanation: Explanation, at: int, row: int, 
 
     from sidelight_report.document.phrases import side
 
-    if isinstance(explanation, Counterfactual) and not explanation.converged[at]:
-        return "no answer found"
+    if isinstance(explanation, Counterfactual):
+        return _counterfactual(results, explanation, at, name)
     picture = _first_picture(results.split.images[row], explanation, at, least)
     if picture is None:
         return "see the page"
@@ -106,6 +107,25 @@ def _saturation(explanation: Explanation, row: int) -> float:
     return next((saturation(values, _PERCENTILE) for values in maps), 0.0)
 
 
+def _counterfactual(results: Results, explanation: Counterfactual, row: int, name: str) -> str:
+    """The image that the classifier calls otherwise, and what was added and removed."""
+    from sidelight_report.document.phrases import class_name
+    from sidelight_report.encoding import saturation, softmax
+    from sidelight_report.overlay import ADDED, REMOVED, overlaid
+
+    if not explanation.converged[row]:
+        return "no answer found"
+    before, after = results.split.images[row], explanation.images[row]
+    change = (after - before).mean(0)
+    limit = max(saturation(change, _PERCENTILE), LEAST_DIFFERENCE)
+    drawn = overlaid(before, change, limit, signed=True, colours=(ADDED, REMOVED))
+    probe, logits = int(results.targets.probe[row]), explanation.logits_after[row]
+    said = f"now {class_name(results, probe)} {softmax(logits)[probe]:.0%}"
+    if results.predictions.task == "regression":
+        said = f"now {logits[0]:.3g}"
+    return _figure(_picture(after, name), said) + _figure(_picture(drawn, name), "red is added, blue removed")
+
+
 def _first_picture(explained: np.ndarray, explanation: Explanation, row: int, least: float) -> np.ndarray | None:
     """(C, H, W) of the first block that is a picture; None where there is none.
 
@@ -119,7 +139,7 @@ def _first_picture(explained: np.ndarray, explanation: Explanation, row: int, le
     from sidelight_specs.blocks import Overlay, Pair, Picture, Strip
 
     from sidelight_report.encoding import saturation
-    from sidelight_report.overlay import overlaid
+    from sidelight_report.overlay import PREDICTED, PROBE, overlaid
 
     for block in explanation.view(row):
         if isinstance(block, Overlay):
@@ -128,8 +148,8 @@ def _first_picture(explained: np.ndarray, explanation: Explanation, row: int, le
                 hidden = 0 if block.hidden is None else block.hidden
                 return np.asarray(below * block.values + hidden * (1 - block.values))
             limit = max(saturation(block.values, _PERCENTILE), least)
-            probe = explanation.answers == "probe"
-            return overlaid(below, block.values, limit, signed=block.signed, probe=probe)
+            colours = (PROBE, PREDICTED) if explanation.answers == "probe" else (PREDICTED, PROBE)
+            return overlaid(below, block.values, limit, signed=block.signed, colours=colours)
         if isinstance(block, Pair):
             return block.after
         if isinstance(block, Strip) and len(block.images):

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from typing import TypeAlias
+
 import numpy as np
 
+Rgb: TypeAlias = tuple[int, int, int]
+
 PREDICTED, PROBE = (13, 166, 151), (244, 151, 12)  # the two sides of the question: teal and amber
+ADDED, REMOVED = (226, 48, 42), (36, 97, 232)  # of a difference: red and blue
 VIRIDIS = np.array(
     [
         (68, 1, 84),
@@ -24,7 +29,12 @@ OPACITY = 0.85  # how strongly the values cover the image
 
 
 def overlaid(
-    image: np.ndarray, values: np.ndarray, saturation: float, *, signed: bool, probe: bool = False
+    image: np.ndarray,
+    values: np.ndarray,
+    saturation: float,
+    *,
+    signed: bool,
+    colours: tuple[Rgb, Rgb] = (PREDICTED, PROBE),
 ) -> np.ndarray:
     """An image faded to grey, with values in colours on top.
 
@@ -32,8 +42,8 @@ def overlaid(
         image: (C, H, W), float in [0, 1].
         values: (H, W), finite.
         saturation: magnitude at which colours saturate.
-        signed: teal for positive and amber for negative values; else dark is little and bright is much.
-        probe: the values speak for the class asked about, so that the two colours change places.
+        signed: a colour for positive and one for negative values; else dark is little and bright is much.
+        colours: of positive and of negative values.
 
     Returns:
         (3, H, W) uint8.
@@ -43,7 +53,7 @@ def overlaid(
     below = rgb + (grey - rgb) * OPACITY
     ratio = np.clip(values / saturation, -1, 1) if saturation > 0 else np.zeros(values.shape)
     if signed:
-        positive, negative = (PROBE, PREDICTED) if probe else (PREDICTED, PROBE)
+        positive, negative = colours
         colour = np.where(ratio < 0, np.reshape(negative, (3, 1, 1)), np.reshape(positive, (3, 1, 1)))
         weight = np.abs(ratio) ** 0.6
     else:

@@ -213,7 +213,8 @@ def test_clamped_preprocessing_hands_back_what_is_not_clamped(network, classify,
     [
         (Between(torch.exp), "it uses exp"),
         (Between(torch.abs), "it uses abs"),
-        (Between(lambda x: x * x.flip(1)), "multiplies values with each other before linear"),
+        (Between(lambda x: functional.relu(x * x.flip(1))), "multiplies values with each other before relu"),
+        (Between(lambda x: x * x.flip(1)), "ends in a softmax, sigmoid or product"),
         (Between(lambda x: x / x.sum(1, keepdim=True)), r"divides values by each other \(div\)"),
         (Between(lambda x: x.detach()), "it uses detach"),
         (nn.Sequential(Between(nn.Identity()), nn.Softmax(1)), "ends in a softmax"),
@@ -387,6 +388,60 @@ def test_attention_weights_are_constants(images, classify, ask):
         result.append(values)
     assert np.abs(result[0] - result[1]).max() <= 1e-4 * np.abs(result[0]).max()
     assert np.abs(result[0] - result[2]).max() <= 1e-4 * np.abs(result[0]).max()
+
+
+class Cosine(Attending):
+    """Cosine attention as in Swin V2, with heads that talk by a linear layer as in CaiT, and a mask made anew."""
+
+    def forward(self, x, fixed=None):
+        x = self.embed(x.permute(0, 2, 1, 3).flatten(2))
+        q, k, v = (each.unflatten(-1, (2, 4)).transpose(1, 2) for each in self.qkv(self.norm(x)).chunk(3, -1))
+        products = functional.normalize(q, dim=-1) @ functional.normalize(k, dim=-1).transpose(-2, -1)
+        products = products + x.new_zeros(products.shape[-2:])
+        talk = torch.tensor([[0.7, 0.3], [0.4, 0.6]])
+        weights = functional.linear(products.permute(0, 2, 3, 1), talk).permute(0, 3, 1, 2).softmax(-1)
+        self.weights = weights = weights if fixed is None else fixed
+        x = x + self.proj((weights @ v).transpose(1, 2).flatten(2))
+        return self.head(self.mlp(x).mean(1))
+
+
+def test_cosine_attention_with_talking_heads_is_constant(images, classify, ask):
+    """The same relevance as with weights that are given from outside."""
+
+    class Fixed(nn.Module):
+        def __init__(self, inner, weights):
+            super().__init__()
+            self.inner, self.weights = inner, weights
+
+        def forward(self, x):
+            return self.inner(x, self.weights)
+
+    module = random(Cosine(False))
+    values, _ = relevance(module, images, classify, ask)
+    with torch.no_grad():
+        module(images)
+    expected, _ = relevance(Fixed(module, module.weights), images, classify, ask)
+    assert np.abs(values - expected).max() <= 1e-4 * np.abs(expected).max()
+
+
+def test_a_norm_is_held_fixed(images, classify, ask):
+    """Normalising values, and multiplying them with what it did to them, hand back the same."""
+
+    class Normalised(nn.Module):
+        def __init__(self, factors=None):
+            super().__init__()
+            self.first, self.head, self.factors = nn.Linear(40, 8), nn.Linear(8, 4), factors
+
+        def forward(self, x):
+            x = self.first(x.permute(0, 2, 1, 3).flatten(2))
+            return self.head((functional.normalize(x, dim=-1) if self.factors is None else x * self.factors).mean(1))
+
+    module = random(Normalised())
+    with torch.no_grad():
+        x = module.first(images.permute(0, 2, 1, 3).flatten(2))
+    values, _ = relevance(module, images, classify, ask)
+    expected, _ = relevance(random(Normalised(1 / x.norm(dim=-1, keepdim=True))), images, classify, ask)
+    assert np.abs(values - expected).max() <= 1e-4 * np.abs(expected).max()
 
 
 class Gated(nn.Module):

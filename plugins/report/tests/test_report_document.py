@@ -12,7 +12,7 @@ from PIL import Image
 from sidelight_report import HtmlParams
 from sidelight_report.document.context import Context
 from sidelight_report.document.measurements import best, incomparable
-from sidelight_report.document.phrases import headline, question
+from sidelight_report.document.phrases import headline, question, side
 from sidelight_report.document.report import document
 from sidelight_report.encoding import grid, number, saturation
 from sidelight_specs.recipe_yaml import recipe_text
@@ -92,6 +92,17 @@ def test_an_eight_takes_an(digits):
     targets = attrs.evolve(digits.targets, predicted=np.full(8, 8), probe=np.full(8, 1))
     assert question(attrs.evolve(digits, targets=targets), 0) == "Why an 8 and not a 1?"
     assert headline(attrs.evolve(digits, targets=targets)) == "Why an 8 and not a 1?"
+
+
+def test_the_side_of_an_explanation():
+    results = toy_results()
+    sides = {answers: side(results, 0, answers) for answers in ("predicted", "probe", "contrast", "any")}
+    assert sides == {
+        "predicted": "for rows",
+        "probe": "for columns",
+        "contrast": "rows against columns",
+        "any": "the same for every class",
+    }
 
 
 def test_questions_that_depend_on_the_predicted_class_are_not_called_the_second_most_likely(digits):

@@ -54,8 +54,10 @@ QUERIES = frozenset((
     "len", "assert_tensor_metadata",
 ))  # fmt: skip
 CARRYING = (MOVES | NEUTRAL) - {"detach"}
-BEFORE_GATES = CARRYING | SCALES | SUMS | {"masked_fill", "where"}
-"""Operators between a product of values and the gate that makes weights of it."""
+CREATING = frozenset(("new_zeros", "new_ones", "new_full", "zeros_like", "ones_like", "full_like"))
+"""Operators whose results depend on the shape of a tensor alone."""
+BEFORE_GATES = CARRYING | SCALES | SUMS | {"masked_fill", "where", "linear"}
+"""Operators between a product of values and the gate that makes weights of it; CaiT's heads talk by a linear layer."""
 PREPARING = (AFFINE - WEIGHTED - MAXIMA) | CARRYING | {"clamp", "clamp_min", "clamp_max", "clip"}
 """Operators on images before the first layer: affine maps, also where resized values are clamped to [0, 1]."""
 
@@ -110,7 +112,7 @@ class RelevanceRules(TorchFunctionMode):
         facts = {self._known[tensor] for tensor in tensors if tensor in self._known}
         if any(tensor.grad_fn is not None and tensor not in self._known for tensor in tensors):
             refuse(f"before {name} something runs that torch does not show")
-        if not facts or name in QUERIES:
+        if not facts or name in QUERIES | CREATING:
             return func(*args, **kwargs)
         if name == MULTI_HEAD:  # once more, by operators that have rules
             with self:
@@ -190,6 +192,10 @@ class RelevanceRules(TorchFunctionMode):
             return self._epsilon(lambda x: func(*constants, x, *others, **kwargs), value)
         if name == "layer_norm":
             return self._epsilon(_layer_norm(args, kwargs), args[0])
+        if name == "normalize":  # as layer normalisation: the norm is held fixed
+            with torch.no_grad():
+                scale = func(*args, **kwargs) / torch.where(args[0] == 0, 1, args[0])
+            return self._epsilon(lambda x: x * scale, args[0])
         if name not in AFFINE | PRODUCTS:
             refuse(f"it uses {name}")
         return self._affine(name, func, args, kwargs)

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 from sidelight_specs import SidelightError
-from sidelight_specs.digests import digest_file, digest_of
+from sidelight_specs.digests import content_of, digest_file, digest_of
 from sidelight_specs.results import State
 from sidelight_specs.testing.run import ToyRun
 
@@ -92,3 +92,22 @@ def test_the_toy_run_keeps_artifacts_under_arrays():
     assert len(made) == 2
     with pytest.raises(SidelightError, match="Path has no digest"):
         run.cached(Path("x"), make)
+
+
+@pytest.mark.parametrize(
+    "array",
+    [
+        np.zeros(0),
+        np.zeros((0, 3), np.float32),
+        np.array(3.5),
+        np.arange(12).reshape(3, 4).T,
+        np.arange(10)[::2],
+        np.broadcast_to(np.arange(3), (2, 3)),
+        np.array(["a", "bcd"]),
+        np.array([True, False]),
+        np.arange(6, dtype=">i2"),
+    ],
+    ids=str,
+)
+def test_the_bytes_that_are_hashed_are_those_of_the_array(array):
+    assert bytes(content_of(array)) == array.tobytes()

@@ -10,6 +10,7 @@ import attrs
 
 from sidelight_specs import _codec, kinds
 from sidelight_specs._form import ANY_ROWS, FORM, Form, Numbers, check_leaf, leaves
+from sidelight_specs.digests import content_of
 from sidelight_specs.errors import SidelightError
 from sidelight_specs.files import read_object, refuse_special
 
@@ -164,7 +165,7 @@ class Artifact:
         hasher.update(json.dumps([self.kind, plain], sort_keys=True).encode())
         for name in sorted(arrays):
             hasher.update(f"{name}{arrays[name].dtype.str}{arrays[name].shape}".encode())
-            hasher.update(arrays[name].tobytes())
+            hasher.update(content_of(arrays[name]))
         return hasher.hexdigest()
 
     @classmethod

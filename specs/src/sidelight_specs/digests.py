@@ -12,6 +12,8 @@ from sidelight_specs.errors import SidelightError
 if TYPE_CHECKING:
     from pathlib import Path
 
+    import numpy as np
+
 _SIZE = 32  # bytes: 64 hexadecimal digits
 
 
@@ -54,7 +56,7 @@ def _plain(value: Any) -> Any:
         content = flat.view(torch.uint8).numpy().tobytes() if flat.numel() else b""  # numpy lacks bfloat16
         return _content(str(value.dtype).removeprefix("torch."), tuple(value.shape), content)
     if numpy is not None and isinstance(value, numpy.ndarray) and not value.dtype.hasobject:
-        return _content(str(value.dtype), value.shape, value.tobytes())
+        return _content(str(value.dtype), value.shape, content_of(value))
     if numpy is not None and isinstance(value, numpy.generic):
         return value.item()
     if isinstance(value, bytes):
@@ -65,5 +67,12 @@ def _plain(value: Any) -> Any:
     raise TypeError(f"a {type(value).__qualname__} has no digest")
 
 
-def _content(dtype: str, shape: tuple[int, ...], content: bytes) -> dict[str, Any]:
+def content_of(array: np.ndarray) -> memoryview:
+    """The bytes of an array in C order, as `tobytes` gives them, without a copy of a contiguous one."""
+    import numpy as np
+
+    return np.ascontiguousarray(array).reshape(-1).view(np.uint8).data
+
+
+def _content(dtype: str, shape: tuple[int, ...], content: bytes | memoryview) -> dict[str, Any]:
     return {"$array": [dtype, list(shape), hashlib.blake2b(content, digest_size=_SIZE).hexdigest()]}

@@ -178,9 +178,10 @@ class Steps:
             warn=self.session.warn,
         )
         self.classes = answers.logits.shape[1]
+        is_each_asked_once = np.array_equal(self.rows, np.arange(len(self.images)))
         self.results = Results(
             name=resolved.name,
-            split=self.images.take(self.rows.tolist()),
+            split=self.images if is_each_asked_once else self.images.take(self.rows.tolist()),  # a copy of all images
             predictions=Predictions(logits=answers.logits[self.rows], task=answers.task),
             targets=targets,
             contested=contested(targets, expected[self.rows], explain.target, explain.targets),

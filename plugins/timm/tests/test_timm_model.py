@@ -82,13 +82,13 @@ def test_a_folder_of_save_for_hf_needs_nothing_else(tmp_path, load, networks, im
     config = {"label_names": labels, "pretrained_cfg": {"mean": (0.1, 0.2, 0.3), "input_size": (3, SIDE, SIDE)}}
     timm.models.save_for_hf(networks["resnet18"], tmp_path, model_config=config, safe_serialization=True)
     data = json.loads((tmp_path / "config.json").read_text())
-    data["pretrained_cfg"].update(mean=[0.1, 0.2, 0.3], input_size=[3, SIDE, SIDE])
+    data["pretrained_cfg"].update(mean=[0.1, 0.2, 0.3], std=[0.2, 0.3, 0.4], input_size=[3, SIDE, SIDE])
     (tmp_path / "config.json").write_text(json.dumps(data))
     model = load(weights=tmp_path)
     assert model.class_names == tuple(labels)
     assert model.input_shape == (3, SIDE, SIDE)
     with torch.no_grad():
-        expected = networks["resnet18"](normalised(images, (0.1, 0.2, 0.3), data["pretrained_cfg"]["std"]))
+        expected = networks["resnet18"](normalised(images, (0.1, 0.2, 0.3), (0.2, 0.3, 0.4)))
     assert torch.allclose(model.scores(images), expected, atol=1e-5)
     told = facts(weights=tmp_path)
     assert (told.shape, told.classes) == ((3, SIDE, SIDE), tuple(labels))

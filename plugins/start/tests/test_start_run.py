@@ -23,8 +23,7 @@ def start(*words):
 
 
 @pytest.mark.parametrize("kind", ["heatmaps", "counterfactuals", "stylex"])
-def test_what_init_writes_runs_to_a_page(kind, halves, model_file, tmp_path, monkeypatch):
-    monkeypatch.setattr(init, "MOST_METHODS", 2)  # gradients; the others look for what is where, and here is nothing
+def test_what_init_writes_runs_to_a_page(kind, halves, model_file, tmp_path):
     path = tmp_path / f"{kind}.yaml"
     words = ("--images", halves, "--model", model_file, "--size", 48, "--no-timing", "--out", path)
     assert start(kind, *words) == 0

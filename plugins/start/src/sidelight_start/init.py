@@ -56,6 +56,8 @@ is never trained. The recipe is a text file: read it, change it, keep it.
 METHODS = ("captum/grad-cam", "captum/integrated-gradients", "structured/igos++", "captum/occlusion", "captum/lime")
 """Heatmaps where no descriptor suggests itself."""
 MOST_METHODS = 4
+MANY_CLASSES = {"structured/igos++"}
+"""Methods that hide regions until the class is gone; one of two classes often stays likely on a blurred image."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -273,7 +275,8 @@ def _methods(model: Model, host: Host) -> list[tuple[str, str]]:
             need.optional or (need.role == "classifier" and provided >= set(need.capabilities)) for need in one.needs
         )
         suggested = getattr(one, "suggested", None)
-        if one.gives != "heatmap" or not suits:
+        few = model.facts.classes is not None and len(model.facts.classes) == 2
+        if one.gives != "heatmap" or not suits or (few and found.use in MANY_CLASSES):
             continue
         if suggested is not None and suggested.fits(model.provides):
             fitting.append((suggested.order, found.use))

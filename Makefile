@@ -1,4 +1,5 @@
 # make demo   a virtual environment, everything installed, the quickstart run; prints the page to open
+# make extras plugins for timm, transformers, torchvision and grad-cam, whose packages are large
 # make test   a virtual environment, everything that a test needs, the whole suite
 # make quick  the tests without a browser, a training or processes of their own: about 80 seconds on two idle cores
 # make slow   the tests that take minutes
@@ -18,7 +19,7 @@ FRONTS  = $(patsubst %/package.json,%,$(sort $(wildcard plugins/*/package.json))
 SPECS   = $(foreach dist,$(DISTS),$(dist)/pyproject.toml)
 PIP     = $(BIN)/python -m pip --disable-pip-version-check install --quiet --constraint constraints.txt
 
-.PHONY: demo install quick test slow lint types tools browser docs clean
+.PHONY: demo install extras quick test slow lint types tools browser docs clean
 .DEFAULT_GOAL = demo
 
 demo: install
@@ -43,8 +44,13 @@ $(VENV)/installed: $(VENV)/python $(SPECS) constraints.txt
 tools: $(VENV)/tools
 $(VENV)/tools: $(VENV)/installed requirements-dev.txt
 	$(PIP) --requirement requirements-dev.txt
-	$(if $(HEAVY),$(PIP) --no-build-isolation $(call EDIT,$(HEAVY)))
+	$(PIP) --no-build-isolation $(call EDIT,$(HEAVY))
 	@touch $@
+
+# Their packages first, because one of them is built apart.
+extras: $(VENV)/installed
+	$(PIP) grad-cam timm torchvision transformers
+	$(PIP) --no-build-isolation $(call EDIT,$(HEAVY))
 
 # Two workers for two cores; a file's tests stay together, because they share what they train.
 # Coverage of specs and kernel goes with it; the conformance kit and the command line's children count too.

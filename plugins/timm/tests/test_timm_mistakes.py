@@ -150,7 +150,8 @@ def test_weights_of_another_architecture_are_named_by_their_layers(small, files)
 
 
 def test_weights_for_another_size_are_named_by_their_shape(load, files):
-    error = refusal(load(architecture="vit_tiny_patch16_224", weights=files["vit_tiny_patch16_224", ".pth"]))
+    path = files["vit_tiny_patch16_224", ".pth"]
+    error = refusal(load(architecture="vit_tiny_patch16_224", weights=path, height=224, width=224))
     assert "of another shape are pos_embed (1, 17, 192) instead of (1, 197, 192)" in error.message
     assert "height and width" in error.fix
 

@@ -11,6 +11,7 @@ from sidelight_specs.facts import DataFacts
 from sidelight_timm import sidelight_classifiers
 from sidelight_timm.model import import_timm
 from sidelight_timm.params import TimmParams
+from sidelight_timm.setup import Setup
 
 NETWORKS = ("resnet18", "vit_tiny_patch16_224", "swin_tiny_patch4_window7_224", "convnext_atto")
 SIDE = 64
@@ -74,6 +75,26 @@ def test_larger_images_are_resized_as_pillow_does(load):
     theirs = np.asarray(large.resize((224, 224), Image.Resampling.BICUBIC)) / 255
     ours = resize(tensor, (224, 224), "bicubic")[0].permute(1, 2, 0).numpy()
     assert np.abs(ours - theirs).max() < 1.5 / 255
+
+
+@pytest.mark.parametrize("ending", [".safetensors", ".pth"])
+def test_a_vision_transformer_takes_the_size_of_its_weights(files, load, ending):
+    model = load(architecture="vit_tiny_patch16_224", weights=files["vit_tiny_patch16_224", ending])
+    assert model.input_shape == (3, SIDE, SIDE)
+    assert model.scores(torch.rand(1, 3, SIDE, SIDE)).shape == (1, 7)
+    assert facts(architecture="vit_tiny_patch16_224", weights=files["vit_tiny_patch16_224", ending]).shape[1:] == (
+        64,
+        64,
+    )
+
+
+@pytest.mark.parametrize(("tokens", "side"), [(197, 224), (577, 384), (201, 224), (196, 224), (198, 224)])
+def test_positions_of_a_vision_transformer(tokens, side):
+    """With a class token, four registers beside it, neither, or two tokens."""
+    shapes = {"pos_embed": (1, tokens, 192), "patch_embed.proj.weight": (192, 3, 16, 16)}
+    setup = Setup(name="vit_tiny_patch16_224", outline=shapes)
+    registered = {"fixed_input_size": True, "first_conv": "patch_embed.proj", "input_size": (3, 8, 8)}
+    assert setup.configuration(registered)["input_size"] == (3, side, side)
 
 
 def test_a_folder_of_save_for_hf_needs_nothing_else(tmp_path, load, networks, images):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -23,6 +24,7 @@ CONFIG = "config.json"
 FILES = ("model.safetensors", "pytorch_model.bin", "pytorch_model.pth", "model.pth")  # as timm looks for them
 ENDINGS = (".safetensors", ".pth", ".bin", ".pt")
 HUB = "hf-hub:"
+MOST_TOKENS = 6  # fewer than so many tokens stand beside the patches: a class token and registers
 _NOT_FROM_FILES = {
     *("pretrained", "checkpoint_path", "cache_dir", "pretrained_cfg", "pretrained_cfg_overlay", "features_only")
 }
@@ -74,8 +76,20 @@ class Setup:
     live: Any = None
 
     def configuration(self, registered: Mapping[str, Any]) -> dict[str, Any]:
-        """timm's `pretrained_cfg`: of the config.json, else as registered."""
-        return dict(self.config.cfg if self.config and self.config.cfg else registered)
+        """timm's `pretrained_cfg`: of the config.json, else as registered, with the size that the weights show."""
+        if self.config and self.config.cfg:
+            return dict(self.config.cfg)
+        cfg = dict(registered)
+        side = self._side(cfg.get("first_conv")) if cfg.get("fixed_input_size") else None
+        return {**cfg, "input_size": (cfg["input_size"][0], side, side)} if side else cfg
+
+    def _side(self, stem: Any) -> int | None:
+        """Side of the square images of a vision transformer, by its positions: a square of patches and a few tokens."""
+        positions, patch = (self.outline or {}).get("pos_embed", ()), self.rows(stem, 3)
+        if len(positions) != 3 or not patch:
+            return None
+        counts = range(positions[1], max(positions[1] - MOST_TOKENS, 1), -1)
+        return next((math.isqrt(count) * patch for count in counts if math.isqrt(count) ** 2 == count), None)
 
     @property
     def holder(self) -> str:

@@ -22,16 +22,25 @@ def scripted(network, images, path):
     torch.jit.trace(network, images).save(str(path))
 
 
+def as_onnx(network, images, path):
+    pytest.importorskip("onnxruntime")
+    names = {"input_names": ["images"], "output_names": ["scores"]}
+    axes = {"images": {0: "batch"}, "scores": {0: "batch"}}
+    torch.onnx.export(network, (images,), str(path), dynamo=False, opset_version=17, dynamic_axes=axes, **names)
+
+
 @pytest.mark.training  # exporting takes seconds
 @pytest.mark.parametrize("spelling", ["fused", "torch", "explicit"])
-@pytest.mark.parametrize(("save", "name"), [(exported, "model.pt2"), (scripted, "model.pt")])
+@pytest.mark.parametrize(("save", "name"), [(exported, "model.pt2"), (scripted, "model.pt"), (as_onnx, "model.onnx")])
 def test_heatmaps_of_a_file(save, name, spelling, classify, vit, images, ask, tmp_path):
-    from sidelight_classifiers.params import TorchParams
+    from sidelight_classifiers.files.onnx_model import OnnxModel
+    from sidelight_classifiers.params import OnnxParams, TorchParams
 
     live = classify(vit(prefix=2, reads="pair", spelling=spelling))
     save(live.module, images, tmp_path / name)
-    params = TorchParams(path=str(tmp_path / name), classes=tuple("abcd"), channels=3, height=24, width=20)
-    classifier = torch_model.TorchModel(params, run=ToyRun())
+    make, options = (OnnxModel, OnnxParams) if save is as_onnx else (torch_model.TorchModel, TorchParams)
+    params = options(path=str(tmp_path / name), classes=tuple("abcd"), channels=3, height=24, width=20)
+    classifier = make(params, run=ToyRun())
     targets = ask(live, images)
     for method, options in METHODS:
         result = method(options(batch=2), classifier=classifier, run=ToyRun()).explain(images, targets)

@@ -54,6 +54,7 @@ CASES = [
     case("Mod", np.float32(0.7), fmod=1),
     case("Clip", np.float32(-0.3), np.float32(0.4)),
     case("Clip", None, np.float32(0.4)),
+    case("Clip", np.float32(0), np.float32(6), low=-9.0),
     case("Clip", opset=7, min=-0.2, max=0.5),
     case("Elu", alpha=0.5),
     case("Celu", alpha=0.5, opset=12),
@@ -222,7 +223,9 @@ def write(path, given):
 @pytest.mark.parametrize("given", CASES, ids=lambda given: f"{given['operator']}-{given['opset']}")
 def test_values_and_gradients_are_those_of_the_operator(given, tmp_path):
     outputs = write(tmp_path / "m.onnx", given)
-    images = torch.from_numpy(np.random.default_rng(1).uniform(given["low"], 1, (2, *given["shape"]))).float()
+    images = torch.from_numpy(
+        np.random.default_rng(1).uniform(given["low"], -given["low"] if given["low"] < 0 else 1, (2, *given["shape"]))
+    ).float()
     session = onnxruntime.InferenceSession(str(tmp_path / "m.onnx"), providers=["CPUExecutionProvider"])
     expected = session.run(outputs, {"images": images.numpy()})
     for name, values in zip(outputs, expected, strict=True):

@@ -155,6 +155,8 @@ def _mean(node: Node, first: Tensor, *others: Tensor) -> Tensor:
 def _clip(node: Node, x: Tensor, low: Tensor | None = None, high: Tensor | None = None) -> Tensor:
     least = node.get("min", -math.inf) if low is None else low.item()  # attributes before operator set 11
     most = node.get("max", math.inf) if high is None else high.item()
+    if (least, most) == (0, 6) and x.is_floating_point():
+        return functional.relu6(x)  # by its name, for rules that go by it
     return x.clamp(None if least == -math.inf else least, None if most == math.inf else most)
 
 

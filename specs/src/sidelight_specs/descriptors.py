@@ -27,7 +27,7 @@ Answers = Literal["predicted", "probe", "contrast", "any"]
 CAPABILITIES = {
     "differentiable": "gradients flow from what the component gives back to what it gets",
     "activations": "`watch(layers)` gives the activations of named layers",
-    "attention": "the network mixes tokens of the image by softmax self-attention",
+    "attention": "tokens of the image are mixed by softmax self-attention alone, as in ViT and Swin",
     "module": "`module` is a torch module from images in [0, 1] to scores",
     "classes": "scores are class logits, so that two classes can be contrasted",
     "trainable": "`fit`, `state` and `load_state`",

@@ -23,12 +23,14 @@ _ATTENTION = re.compile(
     r"|^from (?:\.|timm\.models\.)vision_transformer import",
     re.MULTILINE | re.DOTALL,
 )
-_MIXED = {
-    "byobnet",
-    "fastvit",
-    "metaformer",
-    "mobilenetv5",
-}  # modules that hold networks with attention and, mostly, without
+_MIXED = frozenset((
+    # modules that hold networks with attention and, mostly, without
+    "byobnet", "fastvit", "metaformer", "mobilenetv5",
+    # convolutions or pooling between layers of attention
+    "cpubone", "csatv2", "davit", "efficientformer_v2", "efficientvit_msra", "gcvit", "hieradet_sam2", "lowformer",
+    "maxxvit", "mobilevit", "mvitv2", "nest", "nextvit", "pit", "pvt_v2", "swiftformer", "tiny_vit", "twins",
+    "visformer", "volo",
+))  # fmt: skip
 _RENAMED = re.compile(r"""['"](\w+)['"]\s*:\s*['"]([\w.]+)['"]""")
 
 
@@ -76,7 +78,7 @@ def is_known(name: str) -> bool:
 
 @cache
 def has_attention(name: str) -> bool:
-    """True for a network built of self-attention, by the layers that its module defines or imports."""
+    """True for a network that mixes tokens by self-attention alone, by the layers that its module has."""
     architecture = split_tag(_renamed().get(name, name))[0]
     path = _sources().get(architecture)
     return path is not None and path.stem not in _MIXED and bool(_ATTENTION.search(path.read_text(encoding="utf-8")))

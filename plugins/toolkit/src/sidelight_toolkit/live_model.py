@@ -29,8 +29,23 @@ def name_of(value: Any) -> str:
 
 
 def has_attention(network: Any) -> bool:
-    """True if a layer is called after attention."""
-    return any("attention" in type(layer).__name__.lower() for layer in network.modules())
+    """True if a layer is called after attention, and no convolution or pooling over several places comes later.
+
+    In hybrids such as MaxViT attention alone does not say where values come from.
+    """
+    found = False
+    for layer in network.modules():
+        if "attention" in type(layer).__name__.lower():
+            found = True
+        elif found and _is_wide(getattr(layer, "kernel_size", 1)):
+            return False
+    return found
+
+
+def _is_wide(kernel: Any) -> bool:
+    """True for a kernel over more than one place."""
+    sides = kernel if isinstance(kernel, tuple) else (kernel,)
+    return any(isinstance(side, int) and side > 1 for side in sides)
 
 
 def hold(value: Any, kind: str, warnings: list[str]) -> Live:

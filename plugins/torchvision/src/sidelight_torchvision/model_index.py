@@ -83,9 +83,13 @@ def architectures_of(module: str) -> tuple[str, ...]:
 
 @cache
 def has_attention(architecture: str) -> bool:
-    """True for a network built of self-attention, by the layers in its module."""
+    """True for a network that mixes tokens by self-attention alone, by the layers in its module."""
     known = _builders().get(architecture)
-    return known is not None and bool(_ATTENTION.search(known[0].read_text(encoding="utf-8")))
+    return (
+        known is not None
+        and known[0].stem != "maxvit"
+        and bool(_ATTENTION.search(known[0].read_text(encoding="utf-8")))
+    )
 
 
 def preset(architecture: str, name: str = DEFAULT) -> Preset | None:

@@ -168,10 +168,10 @@ def with_options(**options):
         (lambda net, images: sidelight.explain(net, images[..., :1], **CALL), "takes images of", ""),
         (lambda net, images: sidelight.explain(Net, images, **CALL), "Net is a class", "make one of it"),
         (lambda net, images: sidelight.explain(net.state_dict(), images, **CALL), "state dict", "load_state_dict"),
-        (lambda net, images: sidelight.explain(42, images, **CALL), "takes a builtins.int", "torch.nn.Module"),
+        (lambda net, images: sidelight.explain(42, images, **CALL), "takes 42 as a classifier", "torch.nn.Module"),
         (lambda net, images: sidelight.explain("model.onx", images, **CALL), "model.onx", "file"),
         (lambda net, images: sidelight.explain(net, [], **CALL), "no images", "one or more"),
-        (lambda net, images: sidelight.explain(net, 7, **CALL), "takes a builtins.int", "paths"),
+        (lambda net, images: sidelight.explain(net, 7, **CALL), "takes 7 as data", "paths"),
         (lambda net, images: sidelight.explain(net.head, images, ["saliency"], **CALL), "fails on images", "size="),
         (lambda net, images: sidelight.explain(Net(1), images, ["saliency"], **CALL), "gives 1 score", "`task`"),
         (

@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
-from sidelight_images.live import LiveImages, as_images, as_pictures, labels_of
+from sidelight_images.live import LiveImages, as_images, as_pictures, in_mode, labels_of
 from sidelight_images.live_descriptor import LiveImagesDescriptor
 from sidelight_images.params import LiveParams
-from sidelight_specs import UserError
+from sidelight_specs import UserError, live
 from sidelight_specs.facts import ClassifierFacts
 from sidelight_specs.testing import ToyRun
 
@@ -101,6 +101,15 @@ def test_what_does_not_fit_is_told_with_its_cure(given, message, fix):
     with pytest.raises(UserError, match=message) as caught:
         as_images(given)
     assert fix in caught.value.fix
+
+
+def test_arrays_become_colour_or_grey_where_asked():
+    held = live.hold(RGB[:, :1], "grey")
+    colour = LiveParams(object=held.token, mode="rgb")
+    assert DESCRIPTOR.facts(colour).shape == (3, 10, 12)
+    np.testing.assert_array_equal(LiveImages(colour, run=ToyRun()).split("all").images, RGB[:, [0, 0, 0]])
+    grey = in_mode(np.ones((1, 3, 2, 2), np.float32), "grey")
+    np.testing.assert_allclose(grey, np.ones((1, 1, 2, 2)), rtol=1e-6)
 
 
 def test_labels_are_names_or_indices():

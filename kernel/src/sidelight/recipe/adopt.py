@@ -10,7 +10,7 @@ from sidelight_specs import UserError
 from sidelight_specs.live import Adoption, Live
 from sidelight_specs.params import describe
 from sidelight_specs.roles import ROLES, SECTIONS
-from sidelight_specs.wording import did_you_mean, listing, quoted
+from sidelight_specs.wording import did_you_mean, listing, quoted, show
 
 from sidelight.recipe.compose import is_component
 from sidelight.registry.catalog import with_article
@@ -130,4 +130,8 @@ def _options(descriptor: ComponentDescriptor) -> tuple[str, ...]:
 
 
 def _described(value: Any) -> str:
-    return quoted(value) if isinstance(value, str) else f"a {type(value).__module__}.{type(value).__qualname__}"
+    if value is None or isinstance(value, (str, bool, int, float)):
+        return show(value)
+    if isinstance(value, (list, tuple)):
+        return f"a list of {_described(value[0])}" if value else "an empty list"
+    return f"a {type(value).__module__}.{type(value).__qualname__}"

@@ -43,8 +43,7 @@ class LiveImages(Data):
         if name != SPLIT:
             raise UserError(f'there is no split "{name}"', f"use {SPLIT}")
         images = live.get(self._params.object)
-        if isinstance(images, tuple):
-            images = self._drawn(images)
+        images = self._drawn(images) if isinstance(images, tuple) else in_mode(images, self._params.mode)
         labels, names = labels_of(self._params.labels, self._params.classes, len(images))
         ids = self._params.names or tuple(f"image {index}" for index in range(len(images)))
         return Split(images=images, labels=labels, class_names=names, ids=ids)
@@ -83,6 +82,17 @@ def as_images(value: Any) -> np.ndarray:
             )
         return np.concatenate(arrays)
     return _array(value)
+
+
+def in_mode(images: np.ndarray, mode: str | None) -> np.ndarray:
+    """(N, C, H, W) images in colour (one channel three times) or in grey (luma of BT.601); as they are when None."""
+    channels = images.shape[1]
+    if mode == "rgb" and channels == 1:
+        return np.repeat(images, 3, axis=1)
+    if mode == "grey" and channels == 3:
+        luma = np.tensordot(np.array([0.299, 0.587, 0.114], np.float32), images, (0, 1))  # (N, H, W)
+        return luma[:, np.newaxis].clip(0, 1)
+    return images
 
 
 def as_pictures(value: Any) -> tuple[Image.Image, ...]:

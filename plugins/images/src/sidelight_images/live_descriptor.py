@@ -31,7 +31,7 @@ class LiveImagesDescriptor(DataDescriptor):
         if not live.is_held(params.object):
             return DataFacts()
         images = live.get(params.object)
-        shape = image_shape(params) if isinstance(images, tuple) else tuple(images.shape[1:])
+        shape = image_shape(params) if isinstance(images, tuple) else _in_mode(images.shape[1:], params.mode)
         names = tuple(label for label in params.labels if isinstance(label, str))
         classes = params.classes or tuple(sorted(set(names))) or None
         if not params.labels:
@@ -80,6 +80,11 @@ class LiveImagesDescriptor(DataDescriptor):
             params["names"] = names
         shape = None if pictures else images.shape[1:]
         return Adoption(params=params, live=(held,), shape=shape, taken=("labels",))
+
+
+def _in_mode(shape: tuple[int, int, int], mode: str | None) -> tuple[int, int, int]:
+    """(C, H, W) of arrays, in colour or grey where the options say so."""
+    return ({"rgb": 3, "grey": 1}.get(mode or "", shape[0]), *shape[1:])
 
 
 def _is(value: object, module: str, name: str) -> bool:

@@ -232,7 +232,7 @@ class FilesParams:
 
 @params
 class LiveParams:
-    """Options of `live`; size, crop and mode are of PIL images, arrays are shown as they are."""
+    """Options of `live`; size and crop are of PIL images, arrays keep theirs."""
 
     object: str = param(..., "Token of the images, which `sidelight.explain` and dict recipes write.")
     labels: tuple[str | int, ...] = param((), "True class of each image, by name or index.", minimum=0, maximum=10**6)

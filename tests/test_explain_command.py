@@ -91,3 +91,19 @@ def test_mistakes_exit_with_2_and_say_what_to_do(words, said, capsys, folder):
     assert explain(*words) == 2
     assert said in capsys.readouterr().err
     assert not (folder / "runs/explain").exists()
+
+
+def test_a_method_that_was_chosen_and_cannot_answer_is_a_warning(monkeypatch, capsys):
+    from sidelight_captum.grad_cam import GradCam
+    from sidelight_specs import UserError
+
+    def refuse(self, images, targets):
+        raise UserError("no map for such a model", "use another")
+
+    monkeypatch.setattr(GradCam, "explain", refuse)
+    assert explain("a.jpg", "--model", "net.pt2") == 0
+    run = sidelight.load_run("runs/explain")
+    assert "integrated-gradients" in run.results.explanations
+    assert any("no map for such a model" in text for text in run.manifest["warnings"])
+    assert explain("a.jpg", "--model", "net.pt2", "--with", "grad-cam", "--out", "named") == 2
+    assert "no map for such a model" in capsys.readouterr().err

@@ -118,3 +118,11 @@ def test_a_connection_has_no_identity():
 def test_an_array_of_objects_has_none():
     with pytest.raises(NoIdentity, match="array"):
         identity(np.array([object()]))
+
+
+def test_objects_nested_too_deeply_have_none():
+    value = []
+    for _ in range(5000):
+        value = [value]
+    with pytest.raises(NoIdentity, match="nested too deeply"):
+        identity(value)

@@ -1,5 +1,8 @@
 """Weights files and the tables of packages, read without their numbers or an import."""
 
+import json
+import os
+import struct
 import zipfile
 
 import pytest
@@ -122,3 +125,15 @@ def test_constants_of_a_module_that_is_not_imported(source):
 def test_what_is_not_computed_is_said(source, name):
     with pytest.raises(NotConstantError):
         source.value(name)
+
+
+@pytest.mark.parametrize("shape", [["five"], [-1], [True], [10**12], 3, None])
+def test_outline_of_a_header_with_impossible_shapes_is_unknown(tmp_path, shape):
+    header = json.dumps({"fc.weight": {"dtype": "F32", "shape": shape, "data_offsets": [0, 4]}}).encode()
+    (tmp_path / "w.safetensors").write_bytes(struct.pack("<Q", len(header)) + header + bytes(4))
+    assert outline(tmp_path / "w.safetensors") is None
+
+
+def test_outline_of_a_pipe_does_not_wait(tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+    assert outline(tmp_path / "pipe") is None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from sidelight_specs import param, params
+from sidelight_toolkit.class_names import MOST_CLASSES
 from sidelight_toolkit.model_source import ModelSourceParams
 
 RANDOM = "random"
@@ -16,5 +17,7 @@ class TimmParams(ModelSourceParams):
     weights: str = param("", "File of weights, or folder of save_for_hf; `random` for none.")
     download: bool = param(False, "Download the weights that timm publishes for the architecture.")
     object: str = param("", "Token of a live model of timm, which `sidelight.explain` and dict recipes write.")
-    num_classes: int | None = param(None, "Columns of the scores; else those of the weights.", minimum=1)
+    num_classes: int | None = param(
+        None, "Columns of the scores; else those of the weights.", minimum=1, maximum=MOST_CLASSES
+    )
     channels: int | None = param(None, "Colour channels; else those of the weights.", choices=(1, 3))

@@ -11,6 +11,7 @@ from attrs import field, frozen
 from sidelight_specs import UserError, live
 from sidelight_specs.facts import offer
 from sidelight_specs.files import read_object
+from sidelight_toolkit.class_names import MOST_CLASSES
 from sidelight_toolkit.model_source import how_to_give_weights
 from sidelight_toolkit.weights_outline import Outline, outline
 
@@ -24,6 +25,7 @@ CONFIG = "config.json"
 FILES = ("model.safetensors", "pytorch_model.bin", "pytorch_model.pth", "model.pth")  # as timm looks for them
 ENDINGS = (".safetensors", ".pth", ".bin", ".pt")
 HUB = "hf-hub:"
+LARGEST = 4096  # pixels of a side, as for the options
 MOST_TOKENS = 6  # fewer than so many tokens stand beside the patches: a class token and registers
 _NOT_FROM_FILES = {
     *("pretrained", "checkpoint_path", "cache_dir", "pretrained_cfg", "pretrained_cfg_overlay", "features_only")
@@ -301,8 +303,9 @@ def read_config(path: Path) -> Config:
         )
     _check_values(path, cfg, args)
     columns = data.get("num_classes", cfg.get("num_classes"))
-    if columns is not None and (type(columns) is not int or columns < 1):
-        raise SetupError(f"{path}: num_classes must be a whole number above 0", "save the model again", "weights")
+    if columns is not None and (type(columns) is not int or not 1 <= columns <= MOST_CLASSES):
+        message = f"{path}: num_classes must be a whole number from 1 to {MOST_CLASSES:,}"
+        raise SetupError(message, "save the model again", "weights")
     return Config(architecture=data["architecture"], columns=columns, cfg=cfg, model_args=args)
 
 
@@ -310,8 +313,10 @@ def _check_values(path: Path, cfg: Mapping[str, Any], args: Mapping[str, Any]) -
     """Sizes, means and crops of a config.json are numbers within their bounds."""
     size, crop, channels = cfg.get("input_size"), cfg.get("crop_pct"), args.get("in_chans")
     problem = ""
-    if size is not None and not (_is_numbers(size, 3) and all(type(each) is int and each > 0 for each in size)):
-        problem = "input_size must be three whole numbers: channels, height, width"
+    if size is not None and not (
+        _is_numbers(size, 3) and all(type(each) is int and 0 < each <= LARGEST for each in size)
+    ):
+        problem = f"input_size must be three whole numbers up to {LARGEST}: channels, height, width"
     if not all(_is_numbers(cfg[key]) for key in ("mean", "std") if cfg.get(key) is not None):
         problem = "mean and std must be lists of numbers"
     if crop is not None and not (isinstance(crop, (int, float)) and 0 < crop <= 4):

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
 
 NUMBER_OF_NAMES = {"binary": 2, "regression": 1}  # class names of a task; two or more otherwise
 NUMBERED = {"binary": ("class 0", "class 1"), "regression": ("class 0",)}
+MOST_CLASSES = 100_000  # numbered names are made of so many at most; ImageNet-21k has 21,843 classes
 IN_ORDER = "name each class once, in the order of the logits"
 
 

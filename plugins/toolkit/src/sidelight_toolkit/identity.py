@@ -38,7 +38,10 @@ def identity(value: Any) -> str:
     Raises:
         NoIdentity: it holds something whose content cannot be told.
     """
-    return digest_of(_Reader().read(value))
+    try:
+        return digest_of(_Reader().read(value))
+    except RecursionError as error:
+        raise NoIdentity("objects that are nested too deeply") from error
 
 
 class _Reader:

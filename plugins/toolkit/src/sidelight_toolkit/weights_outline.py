@@ -33,11 +33,18 @@ class _Shape(tuple[int, ...]):
 def outline(path: Path) -> Outline | None:
     """Name to shape of every tensor of a state dict; None for a file of another kind, or one that is damaged."""
     try:
+        if not path.is_file():  # a pipe would never end
+            return None
         with path.open("rb") as file:
             start = file.read(9)
         if zipfile.is_zipfile(path):
-            return state_dict_in(_pickled(path), _Shape)
-        return _safetensors(path) if start[8:] == b"{" else None
+            shapes: Outline = state_dict_in(_pickled(path), _Shape)
+        elif start[8:] == b"{":
+            shapes = _safetensors(path)
+        else:
+            return None
+        longest = max((length for shape in shapes.values() for length in shape), default=0)
+        return shapes if longest <= path.stat().st_size else None  # a file holds what it says that it holds
     except (OSError, ValueError, KeyError, TypeError, IndexError, RefusedError, zipfile.BadZipFile, struct.error):
         return None
     except (RecursionError, NotImplementedError, AttributeError, StopIteration):  # of a damaged pickle or archive
@@ -72,8 +79,9 @@ def _safetensors(path: Path) -> dict[str, tuple[int, ...]]:
         if length > min(LARGEST_HEADER, path.stat().st_size):
             raise ValueError("the header is longer than the file")
         header = json.loads(file.read(length))
-    shapes = {name: _Shape(each["shape"]) for name, each in header.items() if name != "__metadata__"}
-    return {name: tuple(shape) for name, shape in state_dict_in(shapes, _Shape).items()}
+    return state_dict_in(
+        {name: _shape(each["shape"]) for name, each in header.items() if name != "__metadata__"}, _Shape
+    )
 
 
 def _pickled(path: Path) -> Any:
@@ -86,10 +94,14 @@ def _pickled(path: Path) -> Any:
     return Reader(_SHAPES, lambda _identity: None).read(data)
 
 
-def _rebuilt(_storage: Any, _offset: Any, size: Any, *_: Any) -> _Shape:
-    if not all(isinstance(each, int) and each >= 0 for each in size):
+def _shape(lengths: Any) -> _Shape:
+    if not all(type(each) is int and each >= 0 for each in lengths):
         raise ValueError("a tensor has no shape")
-    return _Shape(size)
+    return _Shape(lengths)
+
+
+def _rebuilt(_storage: Any, _offset: Any, size: Any, *_: Any) -> _Shape:
+    return _shape(size)
 
 
 _STORAGES = ("Float", "Half", "BFloat16", "Double", "Long", "Int", "Short", "Char", "Byte", "Bool")

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from attrs import field, frozen
 from sidelight_specs import UserError
 from sidelight_specs.wording import quoted
+from sidelight_toolkit.class_names import MOST_CLASSES
 
 from sidelight_transformers.architectures import PROCESSORS
 from sidelight_transformers.processor import FIX, LARGEST, SMALLEST, Processor, Size
@@ -18,7 +19,6 @@ if TYPE_CHECKING:
 
 CONFIG = "config.json"
 PROCESSOR = "preprocessor_config.json"
-MOST_LABELS = 100_000
 _PROBLEMS = (None, "single_label_classification", "multi_label_classification", "regression")
 _ANY_SIZE = {"dinov2", "dinov2_with_registers"}
 """Types whose position embeddings are interpolated: image_size is that of the pretraining, not of the processor."""
@@ -152,10 +152,10 @@ def _labels(config: Mapping[str, Any], where: str) -> tuple[str, ...]:
     names = config.get("id2label")
     if names is None:
         count = config.get("num_labels", 2)  # two are transformers' default, which it does not write
-        if not isinstance(count, int) or not 1 <= count <= MOST_LABELS:
+        if not isinstance(count, int) or not 1 <= count <= MOST_CLASSES:
             raise UserError(f"{where}: num_labels is {count!r}", "save the model again")
         return tuple(f"LABEL_{index}" for index in range(count))
-    if not isinstance(names, Mapping) or not 1 <= len(names) <= MOST_LABELS:
+    if not isinstance(names, Mapping) or not 1 <= len(names) <= MOST_CLASSES:
         raise UserError(f"{where}: id2label is no mapping of indices to names", "save the model again")
     missing = next((index for index in range(len(names)) if str(index) not in names), None)
     if missing is not None:

@@ -1,6 +1,7 @@
 """`sidelight.explain`: live models and images from the call to the saved run, and what mistakes are told."""
 
 import gc
+import weakref
 
 import numpy as np
 import pytest
@@ -192,3 +193,53 @@ def test_plausible_mistakes_are_told_with_their_cure(net, images, mistake, messa
     text = str(caught.value)
     assert message in text
     assert fix in text
+
+
+def test_what_is_changed_later_changes_nothing_that_is_held(net, images):
+    array = np.ascontiguousarray(images.transpose(0, 3, 1, 2), dtype=np.float32)
+    before = array.copy()
+    run = sidelight.explain(net, array, ["saliency"], **CALL)
+    logits = run.results.predictions.logits
+    array *= 0.5
+    np.testing.assert_array_equal(run.results.split.images, before)
+    with torch.no_grad():
+        net.head.bias += 1  # trained further
+    same = Net()
+    same.load_state_dict(net.state_dict())
+    with torch.no_grad():
+        same.head.bias -= 1  # what it was before
+    other = sidelight.explain(same, before, ["occlusion"], count=1, seed=1, **CALL)
+    np.testing.assert_allclose(other.results.predictions.logits, logits[:1], rtol=1e-5)
+    np.testing.assert_array_equal(other.results.split.images, before[:1])
+
+
+def test_a_recipe_does_not_run_again_with_a_model_that_was_trained_further(net, images):
+    run = sidelight.explain(net, images, ["saliency"], **CALL)
+    with torch.no_grad():
+        net.head.bias += 1
+    with pytest.raises(UserError, match="live object has changed since"):
+        sidelight.run(run.recipe | {"seed": 1}, progress=False)
+
+
+def test_a_run_of_a_run_s_recipe_holds_its_objects(net, images):
+    run = sidelight.explain(net, images, ["saliency"], **CALL)
+    for _ in range(2):
+        run = sidelight.run(run.recipe, progress=False)
+        gc.collect()
+    assert run["saliency"].values.shape == (2, 24, 24)
+
+
+def test_a_model_is_freed_with_its_last_run_at_once(images):
+    class Own(Net):
+        pass
+
+    for methods in (["saliency"], ["grad-cam"], ["occlusion"]):
+        model = Own()
+        run = sidelight.explain(model, images, methods, **CALL)
+        last = weakref.ref(model)
+        gc.disable()
+        try:
+            del run, model
+            assert last() is None, methods
+        finally:
+            gc.enable()

@@ -3,12 +3,15 @@
 A recipe is plain data, so a live object stands in it as a token, `live:DIGEST`, under which it is held here. The digest
 tells its content (weights, class, source; pixels), so that keys follow from it as from any other parameter. An object
 whose content cannot be told gets a token that never occurs again, and nothing that depends on it outlives the run.
+A model may be trained further, or images written to, under a token that tells what they were: who comes with a token
+alone has the content compared with it (`Live.has_changed`).
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from secrets import token_hex
+from threading import Lock
 from typing import TYPE_CHECKING, Any
 from weakref import WeakValueDictionary
 
@@ -23,12 +26,17 @@ PREFIX = "live:"
 _UNKEPT = PREFIX + "unkept:"
 
 
-@attrs.frozen(eq=False, slots=False)  # with slots it could not be referred to weakly
+@attrs.define(eq=False, slots=False)  # with slots it could not be referred to weakly
 class Live:
     """A live object under its token; it is held as long as somebody refers to this."""
 
     value: Any
     token: str
+    _digest: Callable[[Any], str] | None = None
+
+    def has_changed(self) -> bool:
+        """True if the object's content is no longer what the token tells; it is read anew for that."""
+        return self._digest is not None and self.token != PREFIX + self._digest(self.value)
 
 
 @attrs.frozen(eq=False, kw_only=True)
@@ -53,19 +61,26 @@ class Adoption:
 
 
 _held: WeakValueDictionary[str, Live] = WeakValueDictionary()
+_lock = Lock()  # two runs in two threads may come with equal objects
 
 
-def hold(value: Any, digest: str | None) -> Live:
-    """Hold an object under a token.
+def hold(value: Any, digest: Callable[[Any], str] | None) -> Live:
+    """Hold an object under a token. Nobody but its user may write to it.
 
     Args:
         value: the object.
-        digest: of all that its answers depend on; None where that cannot be told.
+        digest: tells all that its answers depend on, as a short text; None where that cannot be told.
     """
-    token = _UNKEPT + token_hex(16) if digest is None else PREFIX + digest
-    live = _held.get(token) or Live(value, token)
-    _held[token] = live
+    token = _UNKEPT + token_hex(16) if digest is None else PREFIX + digest(value)
+    with _lock:
+        live = _held.setdefault(token, Live(value, token, digest))
+        live.value = value  # that of an earlier call may have changed since
     return live
+
+
+def find(token: str) -> Live | None:
+    """What is held under a token; None where this process holds nothing under it, or the text is no token."""
+    return _held.get(token)
 
 
 def get(token: str) -> Any:
@@ -85,6 +100,11 @@ GONE = (
     "give the object again, from Python: sidelight.explain(model, images), or `classifier: model` in a dict",
 )
 """Message and fix for a token without its object."""
+CHANGED = (
+    "the live object has changed since the recipe was made: trained further, or written to",
+    "give the object again: sidelight.explain(model, images), or `classifier: model` in a dict",
+)
+"""Message and fix for a token whose object has another content now."""
 
 
 def is_held(token: str) -> bool:

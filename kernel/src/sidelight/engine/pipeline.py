@@ -49,10 +49,10 @@ def execute(
         run_folder(out) as folder,
         closing(choose_display(progress)) as display,
         closing(Store(notice=notice)) as store,
+        closing(Session(resolved, store, resolve_device(device), display, cancellation, guarded=True)) as session,
     ):
         for warning in resolved.warnings:
             notice(warning.sentence)
-        session = Session(resolved, store, resolve_device(device), display, cancellation, guarded=True)
         for text in resolved.assumed:
             session.warn(text)
         steps, observers, manifest = Steps(session, folder.staging), Observers(notice), Manifest(folder.staging)

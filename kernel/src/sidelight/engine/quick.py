@@ -78,10 +78,11 @@ class Request:
         asked = {} if self.of is None else {"target": self.of, "if_predicted": "ask"}
         whole = {"split": "all"} if of_data.params else {}  # a data set of the recipe has a split for explaining
         recipe |= {"explain": {**whole, "count": None, **asked, **self.question}, "classifier": classifier}
+        held = (*of_model.live, *of_data.live)
         for section, value in self.sections.items():
             recipe[section] = _section(SECTIONS[section].name, value, catalog)
         own = [text for text in self.settings if not text.strip().startswith(("explainers.", "metrics."))]
-        known = load_recipe(recipe, set=own, catalog=catalog)  # says all mistakes so far
+        known = load_recipe(recipe, set=own, catalog=catalog, held=held)  # says all mistakes so far
         if any(isinstance(label, int) for label in data["with"].get("labels", ())):
             data["with"] |= _names_of(known)
         recipe["explainers"] = _section("explainer", self.methods, catalog) or _suggested("explainer", known, catalog)
@@ -97,9 +98,8 @@ class Request:
         recipe.setdefault("renderers", _suggested("renderer", known, catalog))
         recipe = {key: value for key, value in recipe.items() if value != {}}
         written = to_plain(compose(recipe, self.settings, (), Problems()))
-        resolved = load_recipe(written, catalog=catalog)
-        live, assumed = (*of_model.live, *of_data.live), (*of_model.warnings, *of_data.warnings)
-        return evolve(resolved, live=live, assumed=assumed, written=written)
+        resolved = load_recipe(written, catalog=catalog, held=held)
+        return evolve(resolved, assumed=(*of_model.warnings, *of_data.warnings), written=written)
 
 
 def explain(

@@ -93,6 +93,12 @@ class Session:
         self.guard = Guard(self._alive, self.warn, resolved.seed, device, guarded)
         self.keys = Keys(resolved.seed, device.split(":")[0], self._fingerprint)
 
+    def close(self) -> None:
+        """Let go of components, which the session is in circles with, so that models are freed at once."""
+        self._alive.clear()
+        self._built.clear()
+        del self.guard, self.keys
+
     # Components
 
     def get(self, component: ResolvedComponent) -> Any:

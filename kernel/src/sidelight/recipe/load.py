@@ -11,8 +11,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import attrs
+from sidelight_specs import live
 from sidelight_specs.documents import UNREADABLE, Item, Value, items_of, read_params, refuse
-from sidelight_specs.facts import DataFacts
+from sidelight_specs.facts import DataFacts, Mistake
 from sidelight_specs.problems import Problems
 from sidelight_specs.recipe import (
     COMPONENT_KEYS,
@@ -35,7 +36,9 @@ from sidelight.recipe.model import Candidate, Recipe, Resolved, ResolvedComponen
 from sidelight.recipe.wiring import in_dependency_order, installed_hint, look_up, wire
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Sequence, Set
+
+    from sidelight_specs.live import Live
 
     from sidelight.registry.catalog import Catalog
 
@@ -50,6 +53,7 @@ def load_recipe(
     swap: Sequence[str] = (),
     catalog: Catalog,
     finished: bool = False,
+    held: tuple[Live, ...] = (),
 ) -> Resolved:
     """Read a recipe, check all that can be known without loading a model, and wire its components.
 
@@ -59,6 +63,7 @@ def load_recipe(
         swap: components to exchange, such as `generator=cdeepex/gan`; applied before `set`.
         catalog: what is installed.
         finished: the recipe has been run already; files that it names may be gone since.
+        held: live objects that it names by their tokens, held a moment ago; of others it is seen whether they changed.
 
     Raises:
         RecipeError: lists every mistake, each with its place.
@@ -72,6 +77,9 @@ def load_recipe(
     # Each step notes what it can and leaves gaps: later ones pass over these, so that one mistake is reported once.
     for one in recipe.components:
         look_up(one, catalog, finished=finished)
+    held += adopted.live
+    if not finished:
+        held += _recalled(recipe, {one.token for one in held})
     wire(recipe)
     recipe.data, recipe.classifier = _asked_about(recipe, "data"), _asked_about(recipe, "classifier")
     if not finished:
@@ -83,7 +91,20 @@ def load_recipe(
     ordered = in_dependency_order(recipe.components)
     problems.raise_if_any()
     facts = facts_of(None if finished else recipe.data, DataFacts)
-    return attrs.evolve(_resolved(recipe, ordered, facts), live=adopted.live, assumed=adopted.warnings)
+    return attrs.evolve(_resolved(recipe, ordered, facts), live=held, assumed=adopted.warnings)
+
+
+def _recalled(recipe: Recipe, known: Set[str]) -> tuple[Live, ...]:
+    """The live objects of earlier calls that a recipe names by tokens alone; notes those that have changed since."""
+    recalled = []
+    for one in recipe.components:
+        for option, value in params_plain(one.params).items() if one.params is not None else ():
+            found = live.find(value) if isinstance(value, str) and value not in known else None
+            if found is not None:
+                recalled.append(found)
+                if found.has_changed():
+                    one.note([Mistake(*live.CHANGED, option)])
+    return tuple(recalled)
 
 
 def _asked_about(recipe: Recipe, role: str) -> Candidate | None:

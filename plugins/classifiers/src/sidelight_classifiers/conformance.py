@@ -56,7 +56,7 @@ def onnx_shades(folder: Path) -> dict[str, Any]:
 def live_shades(folder: Path) -> dict[str, Any]:
     """Hold `Shades` as long as the process lives; the parameters of `live` with which it is found."""
     del folder
-    held = _HELD.setdefault("shades", live.hold(Shades().eval(), "shades"))
+    held = _HELD.setdefault("shades", live.hold(Shades().eval(), lambda _: "shades"))
     return {"object": held.token}
 
 

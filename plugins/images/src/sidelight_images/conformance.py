@@ -14,7 +14,7 @@ _EXAMPLES = Path(__file__).parent / "examples"
 def _held(_: Path) -> dict[str, object]:
     """Four small images, held as long as the process lives."""
     images = np.linspace(0, 1, 4 * 3 * 8 * 8, dtype=np.float32).reshape(4, 3, 8, 8)
-    held = _HELD.setdefault("images", live.hold(images, "four images"))
+    held = _HELD.setdefault("images", live.hold(images, lambda _: "four images"))
     return {"object": held.token, "labels": (0, 1, 0, 1)}
 
 

@@ -160,7 +160,7 @@ def _scaled(array: np.ndarray) -> np.ndarray:
     if low < 0 or high > 1:
         fix = "divide them by 255" if low >= 0 and high <= 255 else BEFORE
         raise UserError(f"the images run from {low:.4g} to {high:.4g}, and not within 0 and 1", fix)
-    return np.ascontiguousarray(array, dtype=np.float32)
+    return np.array(array, dtype=np.float32, order="C")  # a copy: the user may write to his own
 
 
 def labels_of(

@@ -70,7 +70,7 @@ class LiveImagesDescriptor(DataDescriptor):
 
         pictures = as_pictures(value)
         images: Any = pictures or as_images(value)
-        held = live.hold(images, _digest(images))
+        held = live.hold(images, _digest)
         labels = hints.get("labels")
         params: dict[str, Any] = {"object": held.token}
         if labels is not None:

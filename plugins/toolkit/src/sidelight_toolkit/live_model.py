@@ -59,7 +59,7 @@ def hold(value: Any, kind: str, warnings: list[str]) -> Live:
     from sidelight_toolkit.identity import NoIdentity, identity
 
     try:
-        return live.hold(value, identity([kind, value]))
+        return live.hold(value, lambda value: identity([kind, value]))
     except NoIdentity as reason:
         warnings.append(
             f"results of {name_of(value)} are not kept for later runs, because its content cannot be told: it holds "

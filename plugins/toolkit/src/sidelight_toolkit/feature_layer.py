@@ -103,7 +103,7 @@ class LayerFinder:
                 f'layer: the classifier has no layer "{name}"',
                 f"try one of: {', '.join(close)}" if close else NO_LAYERS,
             )
-        outputs, maps = _trace(self._classifier, modules, images)
+        outputs, maps = _trace(self._classifier, modules, images, differentiate=name is None)
         if name is None:
             name = _default(outputs, maps)
         if name not in outputs:
@@ -127,8 +127,13 @@ Maps = set[tuple[tuple[int, int], int]]
 """(grid, channels) of the feature maps that operators gave."""
 
 
-def _trace(classifier: Classifier, modules: dict[str, nn.Module], images: Tensor) -> tuple[dict[str, _Output], Maps]:
-    """Outputs by the layers' names, in the order of the forward pass, and the maps of the operators; no hook stays."""
+def _trace(
+    classifier: Classifier, modules: dict[str, nn.Module], images: Tensor, *, differentiate: bool
+) -> tuple[dict[str, _Output], Maps]:
+    """Outputs by the layers' names, in the order of the forward pass, and the maps of the operators; no hook stays.
+
+    Gradients are those of the default's choice alone; a named layer needs none.
+    """
     # noise and not the images: the default layer depends on the network alone
     noise = torch.rand(images.shape[1:], generator=torch.Generator().manual_seed(0))[None].to(images).requires_grad_()
     tracker = CoordinateTracker(noise)
@@ -146,11 +151,13 @@ def _trace(classifier: Classifier, modules: dict[str, nn.Module], images: Tensor
 
     handles = [module.register_forward_hook(note(name)) for name, module in modules.items()]
     try:
-        with torch.enable_grad(), tracker:
+        with torch.set_grad_enabled(differentiate), tracker:
             scores = classifier.scores(noise)
     finally:
         for handle in handles:
             handle.remove()
+    if not differentiate:
+        return {name: facts for name, (_, facts) in seen.items()}, tracker.maps
     # a random direction in the scores: the gradient vanishes only where no score depends on the output
     directions = torch.rand(scores.shape, generator=torch.Generator().manual_seed(1)).to(scores)
     tensors = [output for output, _ in seen.values() if output.requires_grad]

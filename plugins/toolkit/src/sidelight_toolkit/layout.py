@@ -265,7 +265,11 @@ def _same_coordinates(output: Tensor, sources: list[Coordinates]) -> tuple[Tenso
     same = [source for source in sources if source.y.shape == output.shape]
     if not same:
         return None
-    best = max(same, key=lambda source: (source.layout is not None, int((source.y > NOWHERE).sum())))
+    best = same[0]
+    if len(same) > 1:
+        best = max(
+            same, key=lambda source: (source.layout is not None, float((_narrow(source.y) > NOWHERE).float().mean()))
+        )
     return best.y, best.x
 
 
@@ -304,16 +308,25 @@ def _layout_of_tokens(y: Tensor, x: Tensor) -> Layout | None:
 
 def _axes(values: Tensor) -> set[int]:
     """Axes along which values are not constant."""
+    values = _narrow(values)
     return {
         axis
         for axis, size in enumerate(values.shape)
-        if size > 1 and values.stride(axis) and not torch.equal(values, values.narrow(axis, 0, 1).expand_as(values))
+        if size > 1 and not torch.equal(values, values.narrow(axis, 0, 1).expand_as(values))
     }
+
+
+def _narrow(values: Tensor) -> Tensor:
+    """The same values without the repetitions of `expand`: a grid's coordinates are a column and a row."""
+    for axis, size in enumerate(values.shape):
+        if size > 1 and not values.stride(axis):
+            values = values.narrow(axis, 0, 1)
+    return values
 
 
 def _is_grid(y: Tensor, x: Tensor, channel: int, grid: tuple[int, int], prefix: int = 0) -> bool:
     """True if positions run row by row, top to bottom and left to right."""
     layout = Layout(channel, grid, prefix)
-    down, along = (layout.to_nchw(values)[0, 0] for values in (y, x))
+    down, along = (layout.to_nchw(values.narrow(channel, 0, 1))[0, 0] for values in (y, x))  # all channels agree
     regular = torch.equal(down, down[:, :1].expand_as(down)) and torch.equal(along, along[:1].expand_as(along))
     return regular and bool((down[:, 0].diff() > 0).all() and (along[0].diff() > 0).all() and (down > NOWHERE).all())

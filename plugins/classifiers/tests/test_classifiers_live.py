@@ -5,6 +5,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 import torch
+from safetensors.torch import save_file
 from sidelight_classifiers.live import LiveModel
 from sidelight_classifiers.live_descriptor import LiveDescriptor, LiveParams
 from sidelight_specs import UserError
@@ -137,12 +138,23 @@ def test_a_model_without_identity_is_not_kept_and_that_is_said(tmp_path):
     [
         (Net, "Net is a class", "make one of it"),
         (Net().state_dict(), "holds weights and no network", "load_state_dict"),
+        (torch.export.export(Net().eval(), (torch.rand(1, 3, 8, 8),)), "explained from its file", "torch.export.save"),
+        (torch.jit.script(Net().eval()), "explained from its file", "model.ts"),
     ],
 )
 def test_what_is_no_model_is_told(value, message, fix):
     with pytest.raises(UserError, match=message) as caught:
         DESCRIPTOR.adopts(value)
     assert fix in caught.value.fix
+
+
+def test_a_file_of_weights_alone_asks_for_its_architecture(tmp_path):
+    path = tmp_path / "net.safetensors"
+    save_file(Net().state_dict(), path)
+    with pytest.raises(UserError, match="holds weights and no network") as caught:
+        DESCRIPTOR.adopts(str(path))
+    assert f"timm:resnet18@{path}" in caught.value.fix
+    assert DESCRIPTOR.adopts(str(tmp_path / "absent.safetensors")) is None
 
 
 class Softmax(Net):

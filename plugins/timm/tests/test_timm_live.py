@@ -144,3 +144,17 @@ def test_attention_is_known_by_name_and_alive(networks, adopt, name):
     by_name = DESCRIPTOR.provided_by(TimmParams(architecture=name, weights="random"))
     assert ("attention" in by_name) == attends
     assert ("attention" in DESCRIPTOR.provided_by(adopt(networks[name])[1])) == attends
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float64])
+def test_a_model_of_another_precision_is_explained_in_float32(adopt, dtype):
+    model = import_timm().create_model("resnet18", num_classes=2).eval().to(dtype)
+    _, _, _, classifier = adopt(model)
+    images = torch.rand(2, 3, 32, 32)
+    scores = classifier.scores(images)
+    assert scores.dtype == torch.float32
+    assert model.fc.weight.dtype == dtype
+    with torch.no_grad():
+        preprocessed = (images - classifier.module.mean) / classifier.module.std
+        resized = nn.functional.interpolate(preprocessed, (224, 224), mode="bicubic", antialias=True)
+        assert torch.allclose(scores, copy.deepcopy(model).float()(resized), atol=1e-2)

@@ -126,3 +126,14 @@ def test_objects_nested_too_deeply_have_none():
         value = [value]
     with pytest.raises(NoIdentity, match="nested too deeply"):
         identity(value)
+
+
+def test_code_without_a_module_counts_by_itself():
+    def generated(value):
+        def run(images):
+            return images * value
+
+        run.__module__ = None  # as torch.fx writes it
+        return run
+
+    assert identity(generated(2)) == identity(generated(2)) != identity(generated(3))

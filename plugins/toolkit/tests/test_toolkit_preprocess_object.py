@@ -4,6 +4,7 @@ from types import SimpleNamespace
 
 import pytest
 import torch
+from sidelight_specs import UserError
 from sidelight_toolkit.preprocess_object import numbers_of
 
 MEAN, STD = [0.485, 0.456, 0.406], [0.229, 0.224, 0.225]
@@ -43,3 +44,14 @@ def test_a_processor_that_does_not_normalise_says_no_mean():
 
 def test_a_function_says_nothing():
     assert numbers_of(lambda images: images) == {}
+
+
+def test_a_member_of_the_enumeration_of_weights_stands_for_its_transform():
+    preset = SimpleNamespace(crop_size=[224], resize_size=[256], mean=MEAN, std=STD)
+    assert numbers_of(SimpleNamespace(url="https://...", transforms=lambda: preset)) == READ
+
+
+@pytest.mark.parametrize("value", ["vit-folder", 3, SimpleNamespace()])
+def test_what_can_neither_be_read_nor_called_is_named(value):
+    with pytest.raises(UserError, match=f"preprocess is a {type(value).__name__}"):
+        numbers_of(value)

@@ -270,6 +270,7 @@ def test_a_live_model_and_what_is_assumed_of_it(models):
     assert "efficientnet_b1 does not say its preprocessing; IMAGENET1K_V2 is assumed (240x240" in adoption.warnings[0]
     weights = models.EfficientNet_B1_Weights.IMAGENET1K_V1
     given = DESCRIPTOR.adopts(model, preprocess=weights.transforms())
+    assert DESCRIPTOR.adopts(model, preprocess=weights).params == given.params  # the member itself
     assert given.warnings == ()
     assert given.params["preset"] == "IMAGENET1K_V1"
     assert DESCRIPTOR.facts(TorchvisionParams(**given.params), DataFacts()).crop == 240 / 256

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from attrs import frozen
@@ -16,6 +17,7 @@ from sidelight_toolkit.preprocess_object import numbers_of
 if TYPE_CHECKING:
     from sidelight_specs.facts import Shape
 
+WEIGHTS = (".safetensors", ".bin", ".ckpt")  # suffixes of files that hold nothing else
 ASSUMED = 224  # pixels; what most networks for photographs take
 
 
@@ -70,7 +72,21 @@ class LiveDescriptor(ModelSourceDescriptor):
                 yield Mistake(*live.GONE, option)
 
     def adopts(self, value: object, **hints: Any) -> Adoption | None:
-        """A torch module, or any other object that can be called."""
+        """A torch module, or any other object that can be called.
+
+        Raises:
+            UserError: it is part of a model alone.
+        """
+        saved = _file_for(value)
+        if saved:
+            raise UserError(
+                f"a {type(value).__name__} of torch is explained from its file",
+                f"give the path of that: {saved}; or give the module that it was made from",
+            )
+        if isinstance(value, (str, Path)) and Path(value).suffix.lower() in WEIGHTS and Path(value).is_file():
+            raise UserError(
+                f"{value} holds weights and no network", f"name its architecture, such as timm:resnet18@{value}"
+            )
         if is_module(value):
             return _adopted(value, "module", hints)
         if callable(value) and not isinstance(value, type):
@@ -120,6 +136,14 @@ def _adopted(value: Any, kind: str, hints: Mapping[str, Any]) -> Adoption:
     return Adoption(
         params=given, live=tuple(held), generic=True, warnings=tuple(warnings), taken=("preprocess", "shown")
     )
+
+
+def _file_for(value: object) -> str:
+    """How to save an exported program or a module of TorchScript; empty for other values."""
+    bases = {base.__name__ for base in type(value).__mro__}
+    if "ExportedProgram" in bases:
+        return "torch.export.save(program, 'model.pt2')"
+    return "model.save('model.ts')" if is_module(value) and "ScriptModule" in bases else ""
 
 
 def _channels(module: Any) -> int | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -111,15 +112,19 @@ def _component(text: str, host: Host, hints: Mapping[str, Any]) -> tuple[str, Cl
 
 
 def _takers(text: str, host: Host, hints: Mapping[str, Any]) -> Iterator[tuple[str, ClassifierDescriptor, Adoption]]:
-    """Components that say they stand for this text."""
+    """Components that say they stand for this text; those that take anything are asked last, where no other does."""
+    installed: list[Available] = []
     for entry in host.installed():
         if entry.role != "classifier" or entry.flaw:
             continue
-        try:
-            (found,) = host.find(entry.use, "classifier")
-        except UserError:  # broken or blocked: `sidelight plugins` names it
-            continue
+        with suppress(UserError):  # broken or blocked: `sidelight plugins` names it
+            installed.extend(host.find(entry.use, "classifier"))
+    particular = False
+    for found in sorted(installed, key=lambda one: one.descriptor.adopts_any):
+        if particular and found.descriptor.adopts_any:
+            return
         adoption = found.descriptor.adopts(text, **hints)
+        particular = particular or (adoption is not None and not adoption.generic)
         if adoption is not None:
             yield found.use, _classifier(found), adoption
 

@@ -189,8 +189,10 @@ def _plain_code(code: types.CodeType) -> Any:
 
 
 @cache
-def _file_of(module: str) -> str:
+def _file_of(module: str | None) -> str:
     """Digest of the file of a module; of torch, numpy and Python their version; empty where there is none."""
+    if module is None:  # of code that another program wrote, such as torch.fx
+        return ""
     top = module.partition(".")[0]
     if top in ("torch", "numpy"):
         return f"{top} {sys.modules[top].__version__}"

@@ -32,6 +32,12 @@ def frozen_copy(module: torch.nn.Module) -> torch.nn.Module:
     return copy.deepcopy(module, shared).eval().requires_grad_(False)
 
 
+def single_precision(module: torch.nn.Module) -> torch.nn.Module:
+    """The module, its numbers changed to float32 where its parameters are of another precision."""
+    is_other = any(each.is_floating_point() and each.dtype != torch.float32 for each in module.parameters())
+    return module.float() if is_other else module
+
+
 @contextmanager
 def training_mode(module: torch.nn.Module) -> Iterator[None]:
     """Within the context the module trains; afterwards, also after an error, it is frozen in evaluation mode."""

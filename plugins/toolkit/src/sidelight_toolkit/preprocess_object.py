@@ -9,21 +9,38 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from sidelight_specs import UserError
+
 _MEANS, _STDS = ("image_mean", "mean"), ("image_std", "std")
 _SIZES = ("crop_size", "size", "resize_size")  # the last step counts: what the network gets
 
 
 def numbers_of(preprocess: Any) -> dict[str, Any]:
-    """`mean`, `std`, `height` and `width` as far as an object says them; empty where it says none.
+    """`mean`, `std`, `height` and `width` as far as an object says them; empty for a function that says none.
 
     Args:
         preprocess: an object with such attributes, a mapping, or a list of steps under `transforms`.
+
+    Raises:
+        UserError: it says none, and cannot be called either.
     """
+    preprocess = transform_of(preprocess)
     steps = getattr(preprocess, "transforms", None)
     numbers: dict[str, Any] = {}
     for step in steps if isinstance(steps, Sequence) else [preprocess]:
         numbers |= _numbers(step)
+    if not numbers and not callable(preprocess):
+        raise UserError(
+            f"preprocess is a {type(preprocess).__name__}, which says neither size nor mean and std",
+            "give the object or function that prepares images, or size, mean and std instead",
+        )
     return numbers
+
+
+def transform_of(preprocess: Any) -> Any:
+    """The preset of a member of torchvision's enumerations of weights; any other object as it is."""
+    preset = getattr(preprocess, "transforms", None)
+    return preset() if callable(preset) and hasattr(preprocess, "url") else preprocess
 
 
 def _numbers(step: Any) -> dict[str, Any]:

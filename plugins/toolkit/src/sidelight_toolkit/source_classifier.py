@@ -18,7 +18,7 @@ from sidelight_specs import UserError
 from sidelight_toolkit.class_names import IN_ORDER, NUMBER_OF_NAMES, read_names
 from sidelight_toolkit.classifier import TorchClassifier
 from sidelight_toolkit.model_source import Known, names_for
-from sidelight_toolkit.modules import watchable
+from sidelight_toolkit.modules import single_precision, watchable
 from sidelight_toolkit.preprocessing import Prepared, Preprocessing
 from sidelight_toolkit.trial import ending_of, try_out
 
@@ -70,8 +70,8 @@ class SourceClassifier(TorchClassifier):
     def _load_network(self) -> torch.nn.Module:
         """The network with its weights: normalised images to scores, or to an object with `logits`.
 
-        It is frozen, moved to the run's device and put in evaluation mode: give a copy of one that is somebody else's
-        (`modules.frozen_copy`).
+        It is frozen, changed to float32, moved to the run's device and put in evaluation mode: give a copy of one that
+        is somebody else's (`modules.frozen_copy`).
         """
 
     @cached_property
@@ -116,7 +116,7 @@ class SourceClassifier(TorchClassifier):
         Raises:
             UserError: it cannot be loaded, or it is no model that can be explained.
         """
-        network = self._load_network()
+        network = single_precision(self._load_network())
         prepared = Prepared(network, self.source.preprocessing, self.source.channels).to(self._run.device)
         prepared.eval().requires_grad_(False)
         scores = try_out(prepared, self._trial_images(), self.subject, self.task, self.how, self.sizes)

@@ -9,7 +9,7 @@ from sidelight_specs.facts import Mistake
 from sidelight_specs.live import Adoption
 from sidelight_toolkit.live_model import has_attention, hold, is_module, name_of, training_warning
 from sidelight_toolkit.model_source import Known, ModelSourceDescriptor, named_source, stamp
-from sidelight_toolkit.preprocess_object import numbers_of
+from sidelight_toolkit.preprocess_object import numbers_of, transform_of
 
 from sidelight_torchvision import model_index
 from sidelight_torchvision.params import RANDOM, TorchvisionParams
@@ -113,6 +113,7 @@ def _live(value: Any, hints: Mapping[str, Any]) -> Adoption | None:
 
 def _preset_of(name: str, transform: Any) -> str:
     """The preset that a transform of torchvision is of; empty for another one."""
+    transform = transform_of(transform)
     asked = [list(getattr(transform, each, None) or ()) for each in ("crop_size", "resize_size", "mean", "std")]
     for preset in (model_index.presets(name) if name else {}).values():
         if asked == [[preset.size], [preset.resized], list(preset.mean), list(preset.std)]:

@@ -105,8 +105,8 @@ class ImageClassifier(SourceClassifier):
 
 
 def copied(model: Any) -> torch.nn.Module:
-    """A copy in single precision that gives an output with logits; it shares the memory of single-precision weights."""
-    copy: Any = frozen_copy(model).float()
+    """A copy that gives an output with logits."""
+    copy: Any = frozen_copy(model)
     copy.config.return_dict = True
     network: torch.nn.Module = copy
     return network

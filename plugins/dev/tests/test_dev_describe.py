@@ -2,12 +2,13 @@
 
 import json
 import types
-from typing import Literal
+from typing import Literal, get_args
 
 import pytest
 import yaml
 from sidelight.cli import main
-from sidelight_dev.describe import snippet
+from sidelight_dev.describe import ANSWERS, snippet
+from sidelight_specs.descriptors import Answers
 from sidelight_specs.documents import read_yaml, to_plain
 from sidelight_specs.params import ParamType
 from sidelight_specs.problems import Problems
@@ -230,3 +231,7 @@ def test_a_snippet_is_a_section_of_a_recipe(section):
 )
 def test_types_are_named_as_recipes_hold_them(annotation, text):
     assert str(ParamType.of(annotation)) == text
+
+
+def test_every_side_of_a_question_has_words():
+    assert set(ANSWERS) == set(get_args(Answers))

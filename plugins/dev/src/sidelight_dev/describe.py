@@ -22,6 +22,7 @@ ANSWERS = {
     "predicted": "why the predicted class",
     "probe": "why, or why not, the class asked about",
     "contrast": "why the predicted class and not the one asked about",
+    "any": "the same for every class",
 }
 
 

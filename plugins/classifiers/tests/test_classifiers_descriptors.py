@@ -81,6 +81,8 @@ def test_files_of_other_kinds_are_named(tmp_path):
     (tmp_path / "text.pt").write_text("not a model")
     assert "a file of torch.save, a pickle" in told(tmp_path / "weights.pth")[0][0]
     assert "a file of torch.save, a pickle" in told(tmp_path / "old.pth")[0][0]
+    (mistake,) = TORCH.mistakes(TORCH.params(path=str(tmp_path / "old.pth"), **SIZE))
+    assert "name the architecture; or export" in mistake.fix
     assert "no model file that torch writes" in told(tmp_path / "text.pt")[0][0]
 
 

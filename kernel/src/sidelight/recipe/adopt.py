@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from attrs import frozen
@@ -93,6 +94,8 @@ def adopt(role: str, value: Any, catalog: Catalog, **hints: Any) -> tuple[dict[s
         noun, what = with_article(role), _described(value)
         if not takers:
             fix = ROLES[role].live or "write {use: PLUGIN/COMPONENT}"
+            if _is_absent(value):
+                raise UserError(f"there is no file or folder {what}, nor a component that takes it as {noun}", fix)
             raise UserError(f"no installed component takes {what} as {noun}", fix)
         uses = [use for use, *_ in particular or takers]
         raise UserError(f"{what} as {noun} could be any of {listing(uses)}", f"write {{use: {uses[0]}, with: ...}}")
@@ -127,6 +130,14 @@ def _takers(
 
 def _options(descriptor: ComponentDescriptor) -> tuple[str, ...]:
     return tuple(option.name for option in describe(descriptor.params))
+
+
+def _is_absent(value: Any) -> bool:
+    """True for a text that could be the path of a file, and is none."""
+    try:
+        return isinstance(value, str) and ":" not in value and not Path(value).expanduser().exists()
+    except (OSError, RuntimeError):  # names that no file can have
+        return False
 
 
 def _described(value: Any) -> str:

@@ -12,7 +12,7 @@ from sidelight_specs.facts import ClassifierFacts, DataFacts, Mistake
 from sidelight_specs.live import Adoption
 from sidelight_toolkit.class_names import NUMBERED, given_names, name_mistakes, score_mistakes
 
-from sidelight_classifiers.files.archive import HOW_TO_EXPORT, REFUSED, kind_of_file, sizes_of_exported
+from sidelight_classifiers.files.archive import HOW_TO_EXPORT, HOW_TO_NAME, REFUSED, kind_of_file, sizes_of_exported
 from sidelight_classifiers.files.archive import mixes_tokens as program_mixes_tokens
 from sidelight_classifiers.files.onnx_inspection import gradient_free, header, inspect, mixes_tokens
 from sidelight_classifiers.files.sizes import shape_of, sizes_in_file
@@ -116,7 +116,8 @@ class TorchDescriptor(ModelFileDescriptor):
         path = Path(params.path).expanduser()
         kind = kind_of_file(path)
         if kind in REFUSED:
-            yield Mistake(f"{path} is {REFUSED[str(kind)]}", HOW_TO_EXPORT, "path")
+            fix = f"{HOW_TO_NAME}{HOW_TO_EXPORT}" if kind in {"pickle", "safetensors"} else HOW_TO_EXPORT
+            yield Mistake(f"{path} is {REFUSED[str(kind)]}", fix, "path")
             return
         sizes, columns = sizes_of_exported(path) if kind == "exported" else ((), None)
         expected = shape_of(params)

@@ -34,6 +34,7 @@ _EXPORT = (
 HOW_TO_EXPORT = (
     f"export the model in evaluation mode: {_EXPORT}; or torch.jit.trace(model.eval(), images).save('model.ts')"
 )
+HOW_TO_NAME = "for weights of timm or torchvision use timm/model or torchvision/model and name the architecture; or "
 HOW_TO_REPLACE = (
     "compute it with other operators of torch and export the model again, or convert the model to ONNX "
     "(torch.onnx.export) and use classifiers/onnx"

@@ -119,6 +119,19 @@ def test_folders_without_config_or_weights(tmp_path, folder):
     assert "holds no weights" in told(weights=folder)[0][0]
 
 
+@pytest.mark.parametrize(
+    ("args", "message"),
+    [
+        ({"depth": 10**9}, "asks for depth 1000000000, more than 1000"),
+        ({"embed_dim": 49152}, "describes a network of"),
+    ],
+)
+def test_a_config_that_asks_for_a_giant(folder, load, args, message):
+    rewrite(folder, lambda data: data.update(architecture="vit_tiny_patch16_224", model_args=args))
+    with pytest.raises(UserError, match=message):
+        load(weights=folder).scores(torch.rand(1, 3, 64, 64))
+
+
 def test_a_config_that_is_no_json(folder):
     (folder / "config.json").write_text("{")
     assert "cannot be read" in told(weights=folder)[0][0]

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from sidelight_specs.live import Adoption
 from sidelight_toolkit.live_model import hold, is_module, training_warning
-from sidelight_toolkit.model_source import named_source
+from sidelight_toolkit.named_architecture import named_source
 from sidelight_toolkit.preprocess_object import numbers_of
 
 from sidelight_timm.setup import CONFIG, ENDINGS, HUB, is_timms

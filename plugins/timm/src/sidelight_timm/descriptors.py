@@ -9,11 +9,12 @@ from attrs import frozen
 from sidelight_specs.facts import Mistake
 from sidelight_toolkit.live_model import has_attention
 from sidelight_toolkit.model_source import Known, ModelSourceDescriptor, stamp
+from sidelight_toolkit.named_architecture import RANDOM, SetupError, random_weights
 
 from sidelight_timm import model_index
 from sidelight_timm.adoption import adopted
-from sidelight_timm.params import RANDOM, TimmParams
-from sidelight_timm.setup import CONFIG, SetupError, class_names, set_up
+from sidelight_timm.params import TimmParams
+from sidelight_timm.setup import CONFIG, class_names, set_up
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -74,6 +75,4 @@ class TimmDescriptor(ModelSourceDescriptor):
             yield Mistake(error.message, error.fix, error.option)
             return
         yield from super().mistakes(params)
-        if params.weights == RANDOM:
-            message = f"the weights of {params.architecture} are random, and so is what it sees"
-            yield Mistake(message, "give `weights: FILE` to explain a model that has learned", "weights", refused=False)
+        yield from random_weights(params)

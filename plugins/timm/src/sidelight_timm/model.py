@@ -12,12 +12,13 @@ from sidelight_toolkit.modules import frozen_copy
 from sidelight_toolkit.preprocessing import Preprocessing
 from sidelight_toolkit.source_classifier import Source, SourceClassifier
 from sidelight_toolkit.torchvision_import import MISFIT, import_torchvision
-from sidelight_toolkit.weights_files import load_weights, read_state_dict
+from sidelight_toolkit.weights_files import MOST_LAYERS, load_weights, read_state_dict, refuse_larger, too_deep
 
 from sidelight_timm import hub
-from sidelight_timm.setup import HUB, Setup, class_names, set_up
+from sidelight_timm.setup import CONFIG, HUB, Setup, class_names, set_up
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from types import ModuleType
 
     from sidelight_specs import Run
@@ -96,12 +97,23 @@ class TimmModel(SourceClassifier):
             overlay["num_classes"] = columns
         args = dict(self._setup.config.model_args) if self._setup.config else {}
         args = {name: value for name, value in args.items() if name not in {"img_size", "in_chans", "num_classes"}}
+        deep = too_deep(args)
+        if deep:
+            message = f"{CONFIG} asks for {deep} {args[deep]}, more than {MOST_LAYERS}"
+            raise UserError(message, "save the model again: timm.models.save_for_hf")
+
+        def create() -> torch.nn.Module:
+            network: torch.nn.Module = import_timm().create_model(
+                self._setup.name, pretrained=False, pretrained_cfg_overlay=overlay, **args
+            )
+            return network
+
         with torch.random.fork_rng(devices=[]):
             torch.default_generator.manual_seed(self._run.seed("weights"))  # the CPU's alone
             try:
-                network: torch.nn.Module = import_timm().create_model(
-                    self._setup.name, pretrained=False, pretrained_cfg_overlay=overlay, **args
-                )
+                if args and self._state is not None:
+                    self._refuse_larger(create)
+                network = create()
             except (TypeError, ValueError, RuntimeError, AssertionError) as error:
                 lines = str(error).strip().splitlines() or [type(error).__name__]
                 raise UserError(f"timm does not build {self._setup.name}: {lines[-1]}", self.sizes) from error
@@ -111,6 +123,15 @@ class TimmModel(SourceClassifier):
                 "set `num_classes`, or take another architecture",
             )
         return network
+
+    def _refuse_larger(self, create: Callable[[], torch.nn.Module]) -> None:
+        """Raise a UserError where the arguments in config.json make a network larger than its weights."""
+        try:
+            refuse_larger(create, self._state or {}, CONFIG, "save configuration and weights together")
+        except UserError:
+            raise
+        except Exception:  # of networks that cannot be made without memory, and of wrong arguments: the next attempt
+            return
 
     def _advice(self) -> str:
         """What to do about weights that do not fit."""

@@ -8,15 +8,20 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from attrs import field, frozen
-from sidelight_specs import UserError, live
 from sidelight_specs.facts import offer
 from sidelight_specs.files import read_object
 from sidelight_toolkit.class_names import MOST_CLASSES
-from sidelight_toolkit.model_source import how_to_give_weights
+from sidelight_toolkit.named_architecture import (
+    RANDOM,
+    SetupError,
+    check_any_source,
+    check_one_source,
+    live_model,
+    similar,
+)
 from sidelight_toolkit.weights_outline import Outline, outline
 
 from sidelight_timm import model_index
-from sidelight_timm.params import RANDOM
 
 if TYPE_CHECKING:
     from sidelight_timm.params import TimmParams
@@ -32,14 +37,6 @@ _NOT_FROM_FILES = {
 }
 """Arguments of `create_model` that would read other files, or build something else than a classifier."""
 _SOURCES = {"url", "file", "state_dict", "hf_hub_id", "hf_hub_filename", "source", "custom_load"}
-
-
-class SetupError(UserError):
-    """A mistake in the options or the config.json. `option` is the parameter at fault."""
-
-    def __init__(self, message: str, fix: str, option: str) -> None:
-        super().__init__(message, fix)
-        self.option = option
 
 
 @frozen(kw_only=True)
@@ -154,11 +151,7 @@ def set_up(params: TimmParams) -> Setup:
 
 
 def _set_up_live(params: TimmParams) -> Setup:
-    if params.weights or params.download or params.architecture:
-        raise SetupError("a live model has its weights", "leave architecture, weights and download out", "object")
-    if not live.is_held(params.object):
-        raise SetupError(*live.GONE, "object")
-    setup = _live_setup(live.get(params.object))
+    setup = _live_setup(live_model(params))
     _check_columns(setup, params)
     return setup
 
@@ -189,24 +182,14 @@ def _check_source(params: TimmParams) -> None:
             "set `architecture` to a name in timm, such as resnet18",
             "architecture",
         )
-    if params.download and params.weights:
-        raise SetupError("both weights and download are given", "leave one of the two out", "download")
-    if params.download and params.num_classes:
-        raise SetupError(
-            "downloaded weights have the classes that they were trained for", "leave `num_classes` out", "num_classes"
-        )
+    check_one_source(params)
     if params.architecture.startswith(HUB) and not params.download:
         raise SetupError(
             f"{params.architecture} lies on the hub, and nothing is downloaded unasked",
             "set `download: true`, or give `weights: FOLDER` of a local copy",
             "architecture",
         )
-    if not params.weights and not params.download:
-        raise SetupError(
-            f"no weights are given for {params.architecture}",
-            how_to_give_weights("timm", params.architecture),
-            "weights",
-        )
+    check_any_source(params, "timm")
 
 
 def _plain(name: str) -> str:
@@ -218,18 +201,11 @@ def _check_name(name: str) -> None:
     architecture, tag = model_index.split_tag(name)
     if not model_index.is_known(name):
         known = model_index.architectures()
-        raise SetupError(f'timm has no architecture "{architecture}"', _near(architecture, known), "architecture")
+        fix = f"choose one such as {similar(architecture, known)}; timm.list_models() has all {len(known)}"
+        raise SetupError(f'timm has no architecture "{architecture}"', fix, "architecture")
     tags = model_index.tags(architecture)
     if tag and tags and tag not in tags:
         raise SetupError(f'timm has no weights "{tag}" of {architecture}', offer(tag, tags), "architecture")
-
-
-def _near(wrong: str, known: tuple[str, ...]) -> str:
-    """The names that are spelt most alike."""
-    import difflib
-
-    near = difflib.get_close_matches(wrong.lower(), known, n=4, cutoff=0.5)
-    return f"choose one such as {', '.join(near or known[:4])}; timm.list_models() has all {len(known)}"
 
 
 def _find_files(name: str) -> tuple[Path | None, Path]:

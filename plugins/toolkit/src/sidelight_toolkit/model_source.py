@@ -135,22 +135,6 @@ def names_for(params: ModelSourceParams, known: Known) -> tuple[str, ...]:
     return given_names(params) or own or NUMBERED.get(params.task, numbered)
 
 
-def named_source(text: str) -> dict[str, Any]:
-    """Options for `ARCHITECTURE`, `ARCHITECTURE@FILE`, `ARCHITECTURE@random` or `ARCHITECTURE@download`."""
-    architecture, _, weights = text.partition("@")
-    if weights == "download":
-        return {"architecture": architecture, "download": True}
-    return {"architecture": architecture, **({"weights": weights} if weights else {})}
-
-
-def how_to_give_weights(source: str, architecture: str) -> str:
-    """Advice where an architecture is given alone."""
-    return (
-        "give `weights: FILE`, or `download: true` for published ones, or `weights: random` to try things out; in one "
-        f"word {source}:{architecture}@FILE, @download or @random"
-    )
-
-
 def stamp(*paths: str | Path) -> str:
     """Sizes and times of change of files, for fingerprints; those that are not there are left out."""
     stats = [Path(path).expanduser().stat() for path in paths if path and Path(path).expanduser().is_file()]

@@ -17,10 +17,12 @@ from sidelight_toolkit.torch_files import MAGIC, ZIP, read_archive
 from sidelight_toolkit.weights_outline import SETTINGS, state_dict_in
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
     from pathlib import Path
 
 HOW_TO_SAVE = "save the weights alone: torch.save(model.state_dict(), 'weights.pth'), or as safetensors"
+MOST_LAYERS = 1000  # blocks that a config file may ask for; each is built before weights are compared
+SLACK = 1 << 20  # elements that a network may have beyond twice its file: tied weights are stored once
 SHOWN = 4  # names of layers in a message
 
 
@@ -87,3 +89,34 @@ def load_weights(
         for name, each in wanted.items():
             if name in state:  # counters of batches may be absent
                 each.copy_(state[name])
+
+
+def too_deep(options: Mapping[str, object]) -> str:
+    """The first option of a config file that asks for more than `MOST_LAYERS` blocks; empty where none does."""
+    for name, value in options.items():
+        numbers = value if isinstance(value, (list, tuple)) else [value]
+        if ("layers" in name or "depth" in name) and any(isinstance(one, int) and one > MOST_LAYERS for one in numbers):
+            return name
+    return ""
+
+
+def refuse_larger(
+    build: Callable[[], torch.nn.Module], state: Mapping[str, torch.Tensor], where: object, advice: str
+) -> None:
+    """Compare the size of a network with its weights before it is built: a few bytes of a config ask for any amount.
+
+    Args:
+        build: makes the network; called where tensors take no memory.
+        state: its weights.
+        where: what describes the network, in messages.
+        advice: in the imperative.
+
+    Raises:
+        UserError: the network has more than twice as many weights.
+        Exception: as `build` raises it.
+    """
+    with torch.device("meta"):
+        size = sum(each.numel() for each in build().state_dict().values())
+    held = sum(each.numel() for each in state.values())
+    if size > 2 * held + SLACK:
+        raise UserError(f"{where} describes a network of {size:,} weights, its files hold {held:,}", advice)

@@ -8,12 +8,13 @@ from attrs import frozen
 from sidelight_specs.facts import Mistake
 from sidelight_specs.live import Adoption
 from sidelight_toolkit.live_model import has_attention, hold, is_module, name_of, training_warning
-from sidelight_toolkit.model_source import Known, ModelSourceDescriptor, named_source, stamp
+from sidelight_toolkit.model_source import Known, ModelSourceDescriptor, stamp
+from sidelight_toolkit.named_architecture import RANDOM, SetupError, named_source, random_weights
 from sidelight_toolkit.preprocess_object import numbers_of, transform_of
 
 from sidelight_torchvision import model_index
-from sidelight_torchvision.params import RANDOM, TorchvisionParams
-from sidelight_torchvision.setup import USUAL, SetupError, recognise, set_up, shapes_of
+from sidelight_torchvision.params import TorchvisionParams
+from sidelight_torchvision.setup import USUAL, recognise, set_up, shapes_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -60,9 +61,7 @@ class TorchvisionDescriptor(ModelSourceDescriptor):
             yield Mistake(error.message, error.fix, error.option)
             return
         yield from super().mistakes(params)
-        if params.weights == RANDOM:
-            message = f"the weights of {params.architecture} are random, and so is what it sees"
-            yield Mistake(message, "give `weights: FILE` to explain a model that has learned", "weights", refused=False)
+        yield from random_weights(params)
 
     def attends(self, params: Any) -> bool:
         """By the layers of a live model, or by torchvision's source text."""

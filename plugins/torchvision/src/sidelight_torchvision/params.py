@@ -6,8 +6,6 @@ from sidelight_specs import param, params
 from sidelight_toolkit.class_names import MOST_CLASSES
 from sidelight_toolkit.model_source import ModelSourceParams
 
-RANDOM = "random"
-
 
 @params
 class TorchvisionParams(ModelSourceParams):

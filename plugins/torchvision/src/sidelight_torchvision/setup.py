@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
-import difflib
 import math
 import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from attrs import frozen
-from sidelight_specs import UserError, live
 from sidelight_specs.facts import offer
-from sidelight_toolkit.model_source import how_to_give_weights
+from sidelight_toolkit.named_architecture import (
+    RANDOM,
+    SetupError,
+    check_any_source,
+    check_one_source,
+    live_model,
+    similar,
+)
 from sidelight_toolkit.weights_outline import Outline, outline
 
 from sidelight_torchvision import model_index
 from sidelight_torchvision.model_index import Preset
-from sidelight_torchvision.params import RANDOM
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -34,14 +38,6 @@ USUAL = Preset(
     classes=(),
 )
 """Preprocessing assumed of a live model that no preset fits (the defaults of torchvision's transform)."""
-
-
-class SetupError(UserError):
-    """A mistake in the options. `option` is the parameter at fault."""
-
-    def __init__(self, message: str, fix: str, option: str) -> None:
-        super().__init__(message, fix)
-        self.option = option
 
 
 @frozen(kw_only=True)
@@ -118,15 +114,15 @@ def _set_up_named(params: TorchvisionParams) -> Setup:
         )
     known = model_index.architectures()
     if known and name not in known:
-        near = difflib.get_close_matches(name.lower(), known, n=4, cutoff=0.5)
-        fix = f"choose one such as {', '.join(near or known[:4])}; there are {len(known)} classifiers"
+        fix = f"choose one such as {similar(name, known)}; there are {len(known)} classifiers"
         raise SetupError(f'torchvision has no classifier "{name}"', fix, "architecture")
     presets = model_index.presets(name)
     if presets and params.preset not in presets:
         raise SetupError(
             f'torchvision has no weights "{params.preset}" of {name}', offer(params.preset, presets), "preset"
         )
-    _check_source(params)
+    check_one_source(params)
+    check_any_source(params, "torchvision")
     weights = Path(params.weights).expanduser() if params.weights not in {"", RANDOM} else None
     if weights and not weights.is_file():
         raise SetupError(f"there is no file {weights}", "give the path of the weights", "weights")
@@ -138,28 +134,8 @@ def _set_up_named(params: TorchvisionParams) -> Setup:
     )
 
 
-def _check_source(params: TorchvisionParams) -> None:
-    """There is one source of weights."""
-    if params.download and params.weights:
-        raise SetupError("both weights and download are given", "leave one of the two out", "download")
-    if params.download and params.num_classes:
-        raise SetupError(
-            "downloaded weights have the classes that they were trained for", "leave `num_classes` out", "num_classes"
-        )
-    if not params.weights and not params.download:
-        raise SetupError(
-            f"no weights are given for {params.architecture}",
-            how_to_give_weights("torchvision", params.architecture),
-            "weights",
-        )
-
-
 def _set_up_live(params: TorchvisionParams) -> Setup:
-    if params.weights or params.download or params.architecture:
-        raise SetupError("a live model has its weights", "leave architecture, weights and download out", "object")
-    if not live.is_held(params.object):
-        raise SetupError(*live.GONE, "object")
-    model = live.get(params.object)
+    model = live_model(params)
     shapes = shapes_of(model)
     name = recognise(type(model).__module__, shapes)
     found = model_index.presets(name).get(params.preset) if name else None

@@ -21,6 +21,7 @@ from sidelight_toolkit.modules import frozen_copy
 from sidelight_toolkit.preprocessing import Preprocessing
 from sidelight_toolkit.source_classifier import Source, SourceClassifier
 from sidelight_toolkit.torchvision_import import MISFIT, import_torchvision
+from sidelight_toolkit.weights_files import MOST_LAYERS, refuse_larger, too_deep
 
 from sidelight_transformers import hub
 from sidelight_transformers.adoption import configuration, with_preprocess
@@ -44,8 +45,7 @@ _NOT_TAKEN = {
     *("is_encoder_decoder", "chunk_size_feed_forward", "tie_last_hidden_states", "label2id", "problem_type"),
 }
 """Options of every configuration that say how to load or run a model, not what it is."""
-MOST_LAYERS = 1000  # blocks; each is built before weights are compared
-SLACK = 1 << 20  # elements that a network may have beyond twice its file: tied weights are stored once
+TOGETHER = "save configuration and weights together: model.save_pretrained(FOLDER)"
 
 
 class ImageClassifier(SourceClassifier):
@@ -161,8 +161,9 @@ def build(transformers: ModuleType, folder: ModelFolder, weights: dict[str, torc
     try:
         labels = dict(enumerate(folder.labels))  # checked, where num_labels could be any number
         config = config_class(**known_options(config_class, folder.config) | {"id2label": labels})
-        with torch.device("meta"):  # no memory yet: a few bytes of config.json can ask for any amount
-            size = sum(tensor.numel() for tensor in network_class(config).state_dict().values())
+        refuse_larger(lambda: network_class(config), weights, folder.path / CONFIG, TOGETHER)
+    except UserError:
+        raise
     except ImportError as error:
         raise UserError(
             f"{folder.path} holds {folder.model_type}: {_first_line(error)}", "install the package"
@@ -170,10 +171,6 @@ def build(transformers: ModuleType, folder: ModelFolder, weights: dict[str, torc
     except Exception as error:
         message = f"{folder.path / CONFIG} describes no {folder.model_type}: {_first_line(error)}"
         raise UserError(message, "save the model again") from error
-    held = sum(tensor.numel() for tensor in weights.values())
-    if size > 2 * held + SLACK:
-        message = f"{folder.path / CONFIG} describes a network of {size:,} weights, its files hold {held:,}"
-        raise UserError(message, "save configuration and weights together: model.save_pretrained(FOLDER)")
     network, report = network_class.from_pretrained(
         None,
         config=config,
@@ -220,10 +217,9 @@ def known_options(config_class: Any, values: Mapping[str, Any]) -> dict[str, Any
     for name, part in config_class.sub_configs.items():
         if isinstance(options.get(name), Mapping):
             options[name] = known_options(part, options[name])
-    for name, value in options.items():
-        numbers = value if isinstance(value, list) else [value]
-        if ("layers" in name or "depth" in name) and any(isinstance(one, int) and one > MOST_LAYERS for one in numbers):
-            raise ValueError(f"{name} is {value}, more than {MOST_LAYERS}")
+    deep = too_deep(options)
+    if deep:
+        raise ValueError(f"{deep} is {options[deep]}, more than {MOST_LAYERS}")
     return options
 
 
@@ -235,7 +231,7 @@ def _check_report(report: Mapping[str, Any], folder: ModelFolder) -> None:
         more = f" and {len(mismatched) - 1} more" if len(mismatched) > 1 else ""
         raise UserError(
             f"{folder.path}: {name} is stored as {tuple(stored)}, {CONFIG} describes {tuple(wanted)}{more}",
-            "save configuration and weights together: model.save_pretrained(FOLDER)",
+            TOGETHER,
         )
     missing = sorted(report["missing_keys"])
     if missing:

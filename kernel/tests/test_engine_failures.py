@@ -4,6 +4,7 @@ import json
 import signal
 from pathlib import Path
 
+import numpy as np
 import pytest
 from sidelight.cli import main
 from sidelight.engine.machine import Cancellation, on_interrupt
@@ -235,3 +236,28 @@ def test_a_metric_that_changes_what_it_measures_changes_nothing(toys):
     found, expected = (run.results.measurements["total"] for run in (changing, plain))
     assert {name: item.digest() for name, item in found.items()} == {n: item.digest() for n, item in expected.items()}
     assert changing.results.explanations["bright"].digest() == plain.results.explanations["bright"].digest()
+
+
+def without_answers(toys, how):
+    return toys.small(
+        explainers={"bright": {"use": "toy/wrong", "with": {"how": how}}}, metrics={"total": {"use": "toy/total"}}
+    )
+
+
+def test_a_metric_is_not_asked_about_images_without_an_answer(toys):
+    run = toys.run(without_answers(toys, "first unanswered"))  # the first of each shard of two
+    assert "measure heatmap 3" in toys.calls
+    explanation, (item,) = run.results.explanations["bright"], run.results.measurements["total"]["bright"].items
+    assert explanation.answered.tolist() == [False, True] * 3
+    assert np.isnan(item.values).tolist() == [True, False] * 3
+    np.testing.assert_allclose(item.values[1::2], explanation.values[1::2].sum((1, 2)))
+    said = "explainers.bright (toy/wrong): 3 of 6 images have no answer: it is too dark"
+    assert said in run.results.warnings
+    assert run.manifest["status"] == "done"
+
+
+def test_an_explanation_without_any_answer_is_told_and_not_measured(toys):
+    run = toys.run(without_answers(toys, "all unanswered"))
+    assert "bright" not in run.results.measurements["total"]
+    assert "bright is not measured: metrics.total (toy/total): no image has an answer" in run.results.warnings
+    assert run.manifest["status"] == "done"

@@ -8,6 +8,7 @@ import pytest
 import torch
 from sidelight_specs import Artifact, SidelightError
 from sidelight_specs.artifacts import per_image
+from sidelight_specs.blocks import Overlay
 from sidelight_specs.results import (
     AttentionGraph,
     Attribute,
@@ -137,3 +138,40 @@ def test_constant_heatmaps_are_doubtful():
     flat[2, 0, 0] += 1e-6  # rounding
     assert Heatmap(values=flat).doubts() == ["2 of 3 heatmaps are constant and point at nothing"]
     assert Heatmap(values=flat[1:2]).doubts() == ["1 of 1 heatmaps is constant and points at nothing"]
+
+
+def without_answer(values, answered, reason="hidden"):
+    return Heatmap(values=np.asarray(values, np.float32), answered=np.array(answered), no_answer=reason)
+
+
+def test_a_row_without_an_answer_has_a_reason_and_no_values():
+    ramp = np.arange(8.0).reshape(2, 2, 2) * [[[0]], [[1]]]
+    heatmap = without_answer(ramp, [False, True])
+    heatmap.validate((2, 1, 2, 2), 3)
+    assert [heatmap.has_answer(row) for row in (0, 1)] == [False, True]
+    assert heatmap.view(0)[0].text == "no answer: hidden"
+    assert isinstance(heatmap.view(1)[0], Overlay)
+    assert heatmap.doubts() == ["1 of 2 images has no answer: hidden"]
+    assert without_answer(ramp[:1], [False]).doubts() == ["1 of 1 images has no answer: hidden"]
+    with pytest.raises(SidelightError, match=r"^values differ from 0"):
+        without_answer(ramp + 1, [False, True]).validate()
+    with pytest.raises(SidelightError, match=r"^no_answer is empty"):
+        without_answer(ramp, [False, True], "").validate()
+    with pytest.raises(SidelightError, match=r"^answered has shape"):
+        without_answer(ramp, [True]).validate((2, 1, 2, 2), 3)
+
+
+def test_a_graph_without_an_answer_has_no_nodes():
+    graph = Graph(nodes=(GraphNode(patches=(0,), confidence=1.0, root=True),), probability=0.9)
+    none = AttentionGraph(graphs=(graph,), grid=(2, 2), answered=np.array([False]), no_answer="hidden")
+    with pytest.raises(SidelightError, match=r"^graphs.0 has nodes without being an answer"):
+        none.validate()
+    assert none.view(0)[0].text == "no answer: hidden"
+
+
+def test_answers_are_kept_and_joined(tmp_path):
+    heatmap = without_answer(np.zeros((2, 2, 2)), [False, True])
+    heatmap.save(tmp_path)
+    both = Heatmap.concat([Heatmap.load(tmp_path), heatmap.take([1])])
+    assert both.answered.tolist() == [False, True, True]
+    assert both.no_answer == "hidden"

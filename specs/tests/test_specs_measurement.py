@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 from scipy import stats
-from sidelight_specs.results import Measurement, order_flips
+from sidelight_specs.results import Measurement, Measurements, order_flips
 
 
 def number(values, **variants):
@@ -51,3 +51,20 @@ def test_an_interval_of_probabilities_ends_at_0_and_1():
     values = np.array([0.0, 0.9, 0.95], np.float32)
     assert Measurement(name="m", values=values, unit="probability").interval == (0.0, 1.0)
     assert Measurement(name="m", values=values, unit="logits").interval[1] > 1
+
+
+@pytest.mark.parametrize("rows", [[1, 3], [2]])
+def test_numbers_of_some_images_do_not_apply_to_the_others(rows):
+    count = len(rows)
+    curves = {"curve_x": np.arange(3, dtype=np.float32), "curve_y": np.ones((count, 3), np.float32)}
+    values, blur = np.arange(count, dtype=np.float32), np.ones(count, np.float32)
+    item = Measurement(name="m", values=values, variants={"blur": blur}, **curves)
+    whole = Measurement(name="all", values=np.ones(1, np.float32), limits=(0, 2))
+    some, same = Measurements(items=(item, whole)).scattered(rows, 4).items
+    outside = [row not in rows for row in range(4)]
+    for array in (some.values, some.variants["blur"], some.curve_y[:, 0]):
+        assert np.isnan(array).tolist() == outside
+    assert some.values[rows].tolist() == values.tolist()
+    assert some.value == item.value
+    assert same.value == 1
+    assert count == 1 or len(same.values) == 1

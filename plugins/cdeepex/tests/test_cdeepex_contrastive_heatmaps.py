@@ -208,3 +208,18 @@ def test_memory_follows_the_batch(images):
     handle.remove()
     assert max(seen) == 3
     assert sum(seen) == 4 * (40 + 1)
+
+
+def test_an_image_without_an_answer_for_either_class_has_none(images):
+    class Partial(ThirdsExplainer):
+        def explain(self, images, targets):
+            values, answered = super().explain(images, targets).values, np.arange(len(images)) != 1
+            return Heatmap(values=values * answered[:, None, None], answered=answered, no_answer="hiding shows nothing")
+
+    classifier = Thirds()
+    targets = toy_targets(classifier, images)
+    part, full = (contrast(classifier, kind(0.2), images, targets) for kind in (Partial, ThirdsExplainer))
+    part.validate(tuple(images.shape), 3)
+    assert part.answered.tolist() == [True, False, True, True]
+    assert part.no_answer == "hiding shows nothing"
+    assert np.array_equal(part.values[[0, 2, 3]], full.values[[0, 2, 3]])

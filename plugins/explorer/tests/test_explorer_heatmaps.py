@@ -17,3 +17,15 @@ def test_a_misclassified_image_has_a_heatmap_of_either_class():
     assert (added["spec"], added["explainer"]) == (own[1]["spec"], "heatmap")
     assert added["values"] != own[1]["values"]
     assert np.abs(heatmap.values[1]).max() > 0
+
+
+def test_an_image_without_an_answer_has_no_heatmap():
+    results = toy_results()
+    heatmap = results.explanations["heatmap"]
+    answered = np.arange(len(heatmap.values)) != 1
+    none = attrs.evolve(
+        heatmap, values=heatmap.values * answered[:, None, None], answered=answered, no_answer="hiding shows nothing"
+    )
+    shown = list(heatmaps_of_run(attrs.evolve(results, explanations={"heatmap": none}), 1, "main"))
+    before = list(heatmaps_of_run(results, 1, "main"))
+    assert [one["spec"] for one in shown] == [one["spec"] for row, one in enumerate(before) if row != 1]

@@ -433,3 +433,28 @@ def test_a_counterfactual_that_keeps_details_shows_what_the_generator_alone_draw
     own = attrs.evolve(found, generated=None, generated_logits=None)
     entry = told(attrs.evolve(results, explanations={"own": own}))["images"][1]["explanations"][0]
     assert not {"generated", "alone"} & entry.keys()
+
+
+def test_an_image_without_an_answer_has_the_reason_in_place_of_a_map(digits):
+    gradients, answered = digits.explanations["gradients"], np.arange(len(digits.split)) != 1
+    none = attrs.evolve(
+        gradients,
+        values=gradients.values * answered[:, None, None],
+        answered=answered,
+        no_answer="hiding a region shows nothing",
+    )
+    results = attrs.evolve(digits, explanations={"gradients": none})
+    entries = [card["explanations"][0] for card in told(results)["images"]]
+    assert [entry["kind"] for entry in entries[:3]] == ["heatmap", "blocks", "heatmap"]
+    assert entries[1]["blocks"][0]["text"] == "no answer: hiding a region shows nothing"
+    assert "values" not in entries[1]
+    assert entries[1]["side"] == side(results, 1, "contrast")
+
+
+def test_the_curve_of_a_by_product_is_the_mean_over_what_was_measured(digits):
+    curves = np.array([[1, 2], [np.nan, np.nan], [3, 6]], dtype=np.float32)
+    item = Measurement(
+        name="m", values=np.array([1, np.nan, 3], np.float32), curve_x=np.arange(2, dtype=np.float32), curve_y=curves
+    )
+    (shown,) = told(attrs.evolve(digits, emitted={"one": Measurements(items=(item,))}))["emitted"]
+    assert shown["lines"][0]["y"] == [2, 4]

@@ -80,3 +80,13 @@ def test_a_misclassified_image_has_both_sides_and_a_chosen_one_its_reason(result
     assert [shown.count(f">for {side}<") for side in ("cat, predicted", "dog, expected")] == [1, 1]
     assert "<p>Explained are the only one of the errors &lt;&amp;&gt;.</p>" in shown
     assert "predicted" not in sidelight_run_html(results)
+
+
+def test_an_image_without_an_answer_has_the_reason_in_place_of_a_map(results):
+    values, answered = results.split.images[:, 0].copy(), np.arange(10) != 1
+    values[1] = 0
+    heat = Heatmap(values=values, answered=answered, no_answer="hiding <shows> nothing")
+    shown = sidelight_run_html(attrs.evolve(results, explanations={"heat": heat}))
+    assert shown.count("<img") == 8 * 2 - 1
+    assert shown.count("for cat: no answer") == 1
+    assert shown.count("hiding &lt;shows&gt; nothing") == 1

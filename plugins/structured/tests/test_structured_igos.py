@@ -217,3 +217,55 @@ def test_the_toy_classifier_answers_alike_alone_and_beside_others():
     for row in range(3):
         alone = made.explain(images[row : row + 1], targets.take([row])).values
         assert np.allclose(alone[0], whole[row], atol=1e-4)
+
+
+def even_and_corner():
+    """Images 0 and 2 are as bright in every place, so that no blur hides the class; 1 and 3 are bright in a corner."""
+    images, targets = images_and_targets(4)
+    images[[0, 2]] = 0.9
+    images[3] *= 0.9
+    return images, targets
+
+
+ANSWERABLE = {**SMALL, "baseline_limit": 0.5}
+
+
+@pytest.mark.parametrize(("kind", "params"), [(Igos, IgosParams), (IgosPlusPlus, IgosPlusPlusParams)])
+@pytest.mark.parametrize("at_once", [1, 2, 4])
+def test_images_that_no_blur_hides_cost_the_others_nothing(kind, params, at_once):
+    run, (images, targets) = ToyRun(), even_and_corner()
+    made = kind(params(**ANSWERABLE, images_at_once=at_once), classifier=Corner(), run=run)
+    heatmap = made.explain(images, targets)
+    heatmap.validate(tuple(images.shape), 2)
+    assert heatmap.answered.tolist() == [False, True, False, True]
+    assert not heatmap.values[[0, 2]].any()
+    assert heatmap.values[1, :8, :8].mean() > 3 * heatmap.values[1, 8:, 8:].mean()
+    assert heatmap.doubts() == [f"2 of 4 images have no answer: {heatmap.no_answer}"]
+    assert "raise the limit" in heatmap.no_answer
+    assert (heatmap.passes[[0, 2]] < 10).all()  # of the baselines alone
+    for name in ("terms", "curves"):
+        run.emitted[name].validate(tuple(images.shape), 2)
+        for item in run.emitted[name].items:
+            assert np.isnan(item.values).tolist() == [True, False, True, False]
+            assert np.isnan(item.curve_y).all(1).tolist() == [True, False, True, False]
+    kept = run.emitted["baseline"].items[0].values
+    assert (kept[[0, 2]] > 0.9).all()
+
+
+def test_an_image_gets_the_same_answer_beside_images_without_one():
+    images, targets = even_and_corner()
+    made = IgosPlusPlus(IgosPlusPlusParams(**ANSWERABLE), classifier=Corner(), run=ToyRun())
+    whole = made.explain(images, targets)
+    for row in range(4):
+        alone = made.explain(images[row : row + 1], targets.take([row]))
+        assert alone.answered.tolist() == [whole.answered[row]]
+        assert alone.passes.tolist() == [whole.passes[row]]
+        assert np.allclose(alone.values[0], whole.values[row], atol=1e-5)
+
+
+def test_a_shard_without_any_answer_joins_the_others():
+    """Also where no image of a call has an answer: the last shard of a run must not cost the others theirs."""
+    images, targets = even_and_corner()
+    made = Igos(IgosParams(**ANSWERABLE), classifier=Corner(), run=ToyRun())
+    parts = [made.explain(images[[row]], targets.take([row])) for row in (0, 1, 2)]
+    assert Heatmap.concat(parts).answered.tolist() == [False, True, False]

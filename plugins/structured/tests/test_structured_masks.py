@@ -3,7 +3,6 @@
 import numpy as np
 import pytest
 import torch
-from sidelight_specs import UserError
 from sidelight_specs.testing import ToyRun
 from sidelight_structured.class_probability import ClassProbability, blend
 from sidelight_structured.igos.baseline import blur, checked_baseline, list_images, report_baseline
@@ -121,8 +120,8 @@ def test_the_baseline_is_strengthened_only_where_the_class_survives_the_blur():
 
 def test_a_strengthened_baseline_is_told():
     run, silent = ToyRun(), ToyRun()
-    report_baseline("igos", silent, np.array([0.1, 0.2]), np.array([0, 0]))
-    report_baseline("igos", run, np.array([0.1, 0.2, 0.0]), np.array([1, 0, 3]))
+    report_baseline("igos", silent, np.array([0.1, 0.9]), np.array([0, 3]), np.array([True, False]))
+    report_baseline("igos", run, np.array([0.1, 0.2, 0.0]), np.array([1, 0, 3]), np.ones(3, dtype=bool))
     assert not silent.warnings
     (text,) = run.warnings
     assert "in images 0 and 2, and was blurred more" in text
@@ -133,7 +132,15 @@ def test_a_strengthened_baseline_is_told():
     assert list_images(list(range(9))) == "images 0, 1, 2, 3, 4 and 4 more"
 
 
-def test_an_image_whose_mean_colour_is_its_class_is_refused():
+def test_an_image_whose_mean_colour_is_its_class_is_marked_and_the_others_are_not():
+    images = torch.full((2, 1, 8, 8), 0.9)
+    images[1] = 0
+    images[1, :, 0, 0] = 1.0
+    result = checked_baseline(images, scored(images), kernel=51, sigma=50, limit=0.92)
+    assert result.hides.tolist() == [False, True]
+    assert result.strengthened.tolist()[0] == 3
+
+
+def test_a_limit_of_one_takes_any_baseline():
     images = torch.full((1, 1, 8, 8), 0.9)
-    with pytest.raises(UserError, match="baseline_limit"):
-        checked_baseline(images, scored(images), kernel=51, sigma=50, limit=0.2)
+    assert checked_baseline(images, scored(images), kernel=51, sigma=50, limit=1.0).hides.tolist() == [True]

@@ -169,3 +169,26 @@ def test_only_graphs_that_say_what_hides_a_patch_are_measured():
     for wrong in (Heatmap(values=np.zeros((1, SIDE, SIDE), np.float32)), AttentionGraph(graphs=(), grid=(2, 2))):
         with pytest.raises(SidelightError, match="attention graphs"):
             metric.measure(wrong, torch.ones(1, 1, SIDE, SIDE), ONE)
+
+
+def test_an_image_that_no_blur_hides_gets_no_graph_and_costs_the_others_nothing():
+    images = torch.ones(2, 1, SIDE, SIDE)
+    images[1] = 0
+    images[1, :, : SIDE // GRID, : SIDE // GRID] = 1
+    both = Targets(predicted=np.zeros(2, dtype=np.int64), probe=np.ones(2, dtype=np.int64))
+    run = ToyRun()
+    made = Sag(SagParams(grid=GRID, soft=False, baseline_limit=0.5), classifier=Bright({0: 1.0}, slope=20), run=run)
+    result = made.explain(images, both)
+    result.validate(tuple(images.shape), 2)
+    assert result.answered.tolist() == [False, True]
+    assert result.graphs[0].nodes == ()
+    assert result.graphs[0].probability > 0.9
+    assert result.passes[0] < 10  # the image and its baselines
+    assert result.passes[1] > 20
+    assert (0,) in result.graphs[1].sufficient
+    alone = made.explain(images[1:], both.take([1]))
+    assert alone.graphs == result.graphs[1:]
+    assert alone.passes.tolist() == result.passes[1:].tolist()
+    assert made.explain(images[:1], both.take([0])).answered.tolist() == [False]
+    assert result.view(0)[0].text.startswith("no answer: blurred to one colour")
+    assert result.doubts() == [f"1 of 2 images has no answer: {result.no_answer}"]

@@ -9,7 +9,7 @@ from sidelight_specs.roles import Classifier, Data, Explainer
 from sidelight_specs.testing import ToyClassifier, ToyData, ToyRun
 from sidelight_structured import XnnParams
 from sidelight_structured.xnn import training
-from sidelight_structured.xnn.heatmaps import GAIN, UnitClassifier
+from sidelight_structured.xnn.heatmaps import FAINT, GAIN, UnitClassifier
 from sidelight_structured.xnn.srae import pull_away
 from sidelight_structured.xnn.training import default_widths, encode, strongest
 from sidelight_structured.xnn.xnn import Xnn, explained_classes
@@ -384,3 +384,21 @@ def test_strongest_gives_rows_and_values():
     rows, values = strongest(torch.tensor([[1.0, 0], [3, 2], [2, 5]]), 2)
     assert rows.tolist() == [[1, 2], [2, 1]]
     assert values.tolist() == [[3, 2], [5, 2]]
+
+
+class Speechless(Counterfeit):
+    """Has no answer."""
+
+    def explain(self, images, targets):
+        values = np.zeros((len(images), *images.shape[-2:]), dtype=np.float32)
+        return Heatmap(values=values, answered=np.zeros(len(images), dtype=bool), no_answer="hiding shows nothing")
+
+
+def test_x_features_that_the_method_has_no_answer_for_are_told():
+    run = ToyRun()
+    result = fitted(run, steps=5, heatmap=Speechless).explain(*question())
+    present = int((result.activations >= FAINT).sum())
+    assert present > 0
+    assert not result.heatmaps.any()
+    said = f"the method under `heatmap` has no answer for {present} of {present} x-features: hiding shows nothing"
+    assert said in run.warnings

@@ -265,8 +265,7 @@ class Steps:
 
     def measure(self, component: ResolvedComponent) -> None:
         """One metric of everything whose kind it accepts, but of what was made with a generator other than its own."""
-        session, targets, failed = self.session, self.results.targets, list[SidelightError]()
-        images = self.results.split.images  # (N, C, H, W): an image once for each question
+        session, failed = self.session, list[SidelightError]()
         measured = self.results.measurements.setdefault(component.id, {})
         accepts = cast("MetricDescriptor", component.descriptor).accepts
         subjects = {
@@ -285,16 +284,32 @@ class Steps:
 
         for subject, explanation in subjects.items():
             session.cancellation.check()
-            inputs = {"images": images, "targets": targets, "of": explanation}
-            doing, shape = f"measure {subject}", images.shape if explanation.rows() else None  # else rows of their own
             try:
-                measured[subject] = session.answer(inputs, measure, doing, images=shape)
+                measured[subject] = self._measure_answers(component, explanation, measure, f"measure {subject}")
             except NotAnswered as error:
                 session.warn(f"{subject} is not measured: {error}")
             except (ComponentError, Disturbance) as error:  # the other subjects may still be measured
                 failed.append(error)
         if failed:
             raise failed[0]
+
+    def _measure_answers(
+        self, component: ResolvedComponent, explanation: Artifact, question: Callable[..., Any], doing: str
+    ) -> Any:
+        """A metric's numbers; NaN for images that the explanation has no answer for, which the metric never sees."""
+        images, targets = self.results.split.images, self.results.targets  # (N, C, H, W): one for each question
+        answered = getattr(explanation, "answered", None)  # (N,) bool; None: all
+        if answered is None or answered.all():
+            shape = images.shape if explanation.rows() else None  # else rows of their own
+            inputs = {"images": images, "targets": targets, "of": explanation}
+            return self.session.answer(inputs, question, doing, images=shape)
+        rows = np.flatnonzero(answered).tolist()
+        if not rows:
+            raise NotAnswered(f"{component.title}: no image has an answer")
+        chosen = images[rows]
+        inputs = {"images": chosen, "targets": targets.take(rows), "of": explanation.take(rows)}
+        result = self.session.answer(inputs, question, doing, images=chosen.shape)
+        return result.scattered(rows, len(images))
 
     def _subjects(self) -> dict[str, tuple[ResolvedComponent, Artifact]]:
         """Subjects of metrics with their makers: explanations and attributes by id, and the inversion."""

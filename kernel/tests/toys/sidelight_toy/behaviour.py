@@ -160,6 +160,10 @@ class Failing(Explainer):
             signal.raise_signal(signal.SIGINT)
 
 
+def unanswered(values, answered):
+    return Heatmap(values=values * answered[:, None, None], answered=answered, no_answer="it is too dark")
+
+
 WRONG = {
     "kind": lambda values: State(),
     "type": torch.from_numpy,
@@ -172,6 +176,8 @@ WRONG = {
     "half the height": lambda values: Heatmap(values=values[:, ::2]),
     "four dimensions": lambda values: Heatmap(values=values[:, None]),
     "constant": lambda values: Heatmap(values=np.zeros_like(values)),
+    "first unanswered": lambda values: unanswered(values, np.arange(len(values)) > 0),
+    "all unanswered": lambda values: unanswered(values, np.zeros(len(values), dtype=bool)),
 }
 DIVERGED = State(arrays={"w": np.array([np.inf])})
 

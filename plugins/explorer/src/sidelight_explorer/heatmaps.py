@@ -52,7 +52,9 @@ def heatmaps_of_run(results: Results, layers: int, classifier: str) -> Iterator[
         if not isinstance(explanation, Heatmap):
             continue
         targets = results.targets.probe if explanation.answers == "probe" else results.targets.predicted
-        for values, row in zip(explanation.values, rows, strict=True):
+        for index, (values, row) in enumerate(zip(explanation.values, rows, strict=True)):
+            if not explanation.has_answer(index):
+                continue
             yield write_heatmap(
                 values,
                 signed=explanation.signed,

@@ -86,6 +86,11 @@ def _explanation(results: Results, explanation: Explanation, at: int, row: int, 
 
     from sidelight_report.document.phrases import side
 
+    if not explanation.has_answer(at):
+        said = f"{side(results, row, explanation.answers)}: no answer"
+        return f'<div style="max-width:{SIDE}px;white-space:normal">{html.escape(said)}<br>' + (
+            f'<span style="{_SMALL}">{html.escape(explanation.no_answer)}</span></div>'
+        )
     if isinstance(explanation, Counterfactual):
         return _counterfactual(results, explanation, at, name)
     picture = _first_picture(results.split.images[row], explanation, at, least)

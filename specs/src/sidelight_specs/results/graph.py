@@ -56,7 +56,7 @@ class AttentionGraph(Explanation):
     """Graphs of N images over one grid.
 
     Args:
-        graphs: N graphs.
+        graphs: N graphs; one without an answer has no nodes.
         grid: rows and columns of patches.
         baseline: (N, C, H, W) float32, what hides a patch.
         soft: whether patches are tents (bilinear upsampling with aligned corners), which overlap, or hard squares.
@@ -73,10 +73,12 @@ class AttentionGraph(Explanation):
     eight_bit: bool = False
 
     def validate(self, images: tuple[int, ...] | None = None, classes: int | None = None) -> None:
-        """Beside the forms: patches lie in the grid, and children are nodes of their graph."""
+        """Beside the forms: patches lie in the grid, children are nodes of their graph, no answer has no nodes."""
         super().validate(images, classes)
         patches = range(self.grid[0] * self.grid[1])
         for index, graph in enumerate(self.graphs):
+            if not self.has_answer(index) and (graph.nodes or graph.sufficient):
+                raise SidelightError(f"graphs.{index} has nodes without being an answer")
             shown = [patch for node in graph.nodes for patch in node.patches]
             if any(patch not in patches for patch in shown):
                 raise SidelightError(f"graphs.{index} shows patches outside of the grid of {len(patches)}")
@@ -84,7 +86,9 @@ class AttentionGraph(Explanation):
                 raise SidelightError(f"graphs.{index} has children that are none of its {len(graph.nodes)} nodes")
 
     def view(self, index: int) -> tuple[Block, ...]:
-        """The visible part of each root, then every node with its confidence and children."""
+        """The visible part of each root, then every node with its confidence and children; or why there is none."""
+        if not self.has_answer(index):
+            return (self.reason(),)
         graph = self.graphs[index]
         hidden = None if self.baseline is None else self.baseline[index].clip(0, 1)
         overlays = tuple(self._overlay(node, hidden) for node in graph.nodes if node.root)

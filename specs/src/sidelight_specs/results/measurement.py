@@ -15,7 +15,7 @@ from sidelight_specs.blocks import Block, Plot, Table
 from sidelight_specs.errors import SidelightError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
 NORMAL_QUANTILE = 1.959964  # of a two-sided 95 % interval
 WITHIN_0_AND_1 = ("probability", "share")  # units; few images give Student intervals beyond what is possible
@@ -85,6 +85,26 @@ class Measurement:
         better = "" if self.better == "neither" else self.better
         return self.name, here, _number(self.value), interval, self.unit, better
 
+    def scattered(self, rows: Sequence[int], count: int) -> Measurement:
+        """The number of `count` images of which it was measured on `rows` alone; it does not apply to the others.
+
+        A number or curve of the whole set stays as it is.
+        """
+
+        def scatter(values: np.ndarray) -> np.ndarray:  # (R, ...) to (count, ...)
+            if len(values) != len(rows):
+                return values
+            result = np.full((count, *values.shape[1:]), np.nan, dtype=values.dtype)
+            result[list(rows)] = values
+            return result
+
+        return attrs.evolve(
+            self,
+            values=scatter(self.values),
+            curve_y=None if self.curve_y is None else scatter(self.curve_y),
+            variants={name: scatter(values) for name, values in self.variants.items()},
+        )
+
     @property
     def variant_means(self) -> dict[str, float]:
         """Condition to the mean over images."""
@@ -116,6 +136,10 @@ class Measurements(Artifact):
                 raise SidelightError(f"{item.name}.values has {sizes['V']} rows, not {images[0]} or 1")
             if (item.curve_x is None) != (item.curve_y is None):
                 raise SidelightError(f"{item.name} has half a curve")
+
+    def scattered(self, rows: Sequence[int], count: int) -> Measurements:
+        """The numbers of `count` images of which `rows` alone were measured; NaN for the others."""
+        return attrs.evolve(self, items=tuple(item.scattered(rows, count) for item in self.items))
 
     def view(self, index: int) -> tuple[Block, ...]:
         """Every number of this image and over all, then the curves behind them."""

@@ -53,11 +53,17 @@ class ContrastiveHeatmaps(Explainer):
         is_kept = self._moves_to_probe(images, maps, targets, weights)
         self._warn_of_none(is_kept)
         passes = np.float32(len(weights) + 1)  # every changed image, and the image itself
+        values, answered = to_array(mean_difference(*maps, weights, is_kept)), None
+        if of_true.answered is not None and of_probe.answered is not None:
+            answered = of_true.answered & of_probe.answered  # a difference needs both
+            values[~answered] = 0
         return Heatmap(
-            values=to_array(mean_difference(*maps, weights, is_kept)),
+            values=values,
             resolution=of_true.resolution,
             answers="contrast",
             passes=None if of_true.passes is None else 2 * of_true.passes + passes,  # two heatmaps
+            answered=answered,
+            no_answer=of_true.no_answer,
         )
 
     def _heatmaps(self, images: Tensor, targets: Targets) -> Heatmap:

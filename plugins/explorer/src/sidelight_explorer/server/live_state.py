@@ -6,6 +6,7 @@ import hashlib
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from sidelight_specs import UserError
 from sidelight_specs.results import Targets
 from sidelight_toolkit.arrays import to_array
 
@@ -165,6 +166,8 @@ class LiveState:
         heatmap: Any = method.explain(image, Targets(predicted=explained, probe=other))
         if heatmap.answers == "probe":
             heatmap = method.explain(image, Targets(predicted=other, probe=explained))
+        if not heatmap.has_answer(0):
+            raise UserError(f"{explainer} has no answer for this image", heatmap.no_answer)
         return heatmap  # type: ignore[no-any-return]
 
     def _method(self, explainer: str, classifier: str) -> Explainer:

@@ -87,7 +87,7 @@ class PointingGame(Metric):
 
 
 def change_towards_probe(explanation: Artifact, images: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Signed map (N, H, W) of brightness to add (positive) or remove for the probe; (N,) bool, False: search failed.
+    """Signed map (N, H, W) of brightness to add (positive) or remove for the probe; (N,) bool, False: no answer.
 
     For a counterfactual it is the difference to the image. A heatmap's positive values support the class that it
     explains, so they have to be removed, unless that class is the probe (CDeepEx, section 4.1.1); where it only ranks
@@ -100,7 +100,7 @@ def change_towards_probe(explanation: Artifact, images: np.ndarray) -> tuple[np.
     else:
         values = result.values.astype(np.float64)
         change = values if result.answers == "probe" or not result.signed else -values
-        valid = np.ones(len(values), dtype=bool)
+        valid = np.ones(len(values), dtype=bool) if result.answered is None else result.answered
     if change.shape != (len(images), *images.shape[-2:]):
         raise SidelightError(f"maps of shape {change.shape} do not fit images of shape {images.shape}")
     return change, valid.astype(bool)

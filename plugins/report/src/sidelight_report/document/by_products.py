@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from sidelight_specs.results import Measurements, Split, State
 
 from sidelight_report.document.blocks import strip_entry, view
+from sidelight_report.document.measurements import mean_curve
 from sidelight_report.encoding import number, numbers
 
 if TYPE_CHECKING:
@@ -39,11 +40,7 @@ def _curves(artifact: State, context: Context) -> dict[str, Any]:
 
 @by_product.register(Measurements)
 def _numbers(artifact: Measurements, context: Context) -> dict[str, Any]:
-    lines = [
-        {"name": item.name, "x": numbers(item.curve_x, 4), "y": numbers(item.curve_y.mean(axis=0), 4)}
-        for item in artifact.items
-        if item.curve_x is not None and item.curve_y is not None
-    ]
+    lines = [line for item in artifact.items if (line := mean_curve(item.name, item)) is not None]
     values = [
         {"name": item.name, "value": number(item.value), "better": item.better, "unit": item.unit}
         for item in artifact.items

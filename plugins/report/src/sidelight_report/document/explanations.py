@@ -15,6 +15,7 @@ from sidelight_specs.results import (
     Attributes,
     Concepts,
     Counterfactual,
+    Explanation,
     Heatmap,
     ImageAttributes,
     Intervention,
@@ -36,14 +37,24 @@ if TYPE_CHECKING:
 LEAST_DIFFERENCE = 0.05  # of the intensity range: smaller differences are not magnified into vivid colours
 
 
-@singledispatch
 def encode(explanation: Any, context: Context, row: int) -> dict[str, Any]:
-    """Entry of `explanation` of image `row`; `kind` says how it is drawn."""
+    """Entry of `explanation` of image `row`; `kind` says how it is drawn. Without an answer, the reason."""
+    if isinstance(explanation, Explanation) and not explanation.has_answer(row):
+        return {"kind": "blocks", "what": explanation.kind, "error": ""} | {
+            "side": side(context.results, row, explanation.answers),
+            "blocks": encode_blocks([explanation.reason()], context, row),
+        }
+    return encode_kind(explanation, context, row)
+
+
+@singledispatch
+def encode_kind(explanation: Any, context: Context, row: int) -> dict[str, Any]:
+    """Entry of a kind; any without a section of its own is drawn by its blocks."""
     answers = getattr(explanation, "answers", "")
     return view(explanation, context, row) | {"side": side(context.results, row, answers) if answers else ""}
 
 
-@encode.register(Heatmap)
+@encode_kind.register(Heatmap)
 def _heatmap(explanation: Heatmap, context: Context, row: int) -> dict[str, Any]:
     values = explanation.values[row]
     return {
@@ -57,7 +68,7 @@ def _heatmap(explanation: Heatmap, context: Context, row: int) -> dict[str, Any]
     }
 
 
-@encode.register(Counterfactual)
+@encode_kind.register(Counterfactual)
 def _counterfactual(explanation: Counterfactual, context: Context, row: int) -> dict[str, Any]:
     """Image and difference only if the search converged: a failed search is no answer."""
     shown = context.shown_classes(row)
@@ -112,7 +123,7 @@ def _third(context: Context, row: int, after: np.ndarray) -> str | None:
     return None if context.regression or likeliest in context.sides(row) else class_name(context.results, likeliest)
 
 
-@encode.register(AttentionGraph)
+@encode_kind.register(AttentionGraph)
 def _graph(explanation: AttentionGraph, context: Context, row: int) -> dict[str, Any]:
     entry = graph_entry(explanation, row, context.results.split.images.shape[-2:])
     if explanation.baseline is not None:
@@ -120,7 +131,7 @@ def _graph(explanation: AttentionGraph, context: Context, row: int) -> dict[str,
     return entry | {"side": side(context.results, row, explanation.answers)}
 
 
-@encode.register(Inversion)
+@encode_kind.register(Inversion)
 def _inversion(explanation: Inversion, context: Context, row: int) -> dict[str, Any]:
     """The reconstruction alone: the image stands beside it on the card."""
     caption = f"mean squared error {explanation.error[row]:#.3g}"
@@ -130,7 +141,7 @@ def _inversion(explanation: Inversion, context: Context, row: int) -> dict[str, 
     }
 
 
-@encode.register(Attributes)
+@encode_kind.register(Attributes)
 def _attributes(explanation: Attributes, context: Context, row: int) -> dict[str, Any]:
     """The effects on this image; pictures and ranking stand in the panel of attributes."""
     means = np.array([attribute.effect for attribute in explanation.attributes])
@@ -143,6 +154,6 @@ def _attributes(explanation: Attributes, context: Context, row: int) -> dict[str
     }
 
 
-encode.register(Concepts, concepts_entry)
-encode.register(Intervention, intervention_entry)
-encode.register(ImageAttributes, image_attributes_entry)
+encode_kind.register(Concepts, concepts_entry)
+encode_kind.register(Intervention, intervention_entry)
+encode_kind.register(ImageAttributes, image_attributes_entry)

@@ -132,7 +132,7 @@ def charts(context: Context) -> list[dict[str, Any]]:
     """Mean curves of the numbers that have some: insertion, deletion."""
     result = []
     for metric, name, columns in rows(context):
-        lines = [line for key, item in columns if (line := _line(key, item)) is not None]
+        lines = [line for key, item in columns if (line := mean_curve(key, item)) is not None]
         if lines:
             first = columns[0][1]
             chart = {"metric": metric, "name": name, "help": first.help, "unit": first.unit, "over": first.curve_of}
@@ -140,7 +140,8 @@ def charts(context: Context) -> list[dict[str, Any]]:
     return result
 
 
-def _line(key: str, item: Measurement) -> dict[str, Any] | None:
+def mean_curve(key: str, item: Measurement) -> dict[str, Any] | None:
+    """Mean over the images whose curve was measured; None without any."""
     if item.curve_x is None or item.curve_y is None or not len(item.curve_y):
         return None
     finite = item.curve_y[np.isfinite(item.curve_y).all(axis=1)]

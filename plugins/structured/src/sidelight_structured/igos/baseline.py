@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 from attrs import frozen
-from sidelight_specs import UserError
 from sidelight_specs.results import Measurement, Measurements
 from sidelight_toolkit.batching import in_batches
 from sidelight_toolkit.images import gaussian_blur
@@ -23,6 +22,11 @@ STRENGTHENINGS = 3
 """Attempts after the first blur: kernel and sigma times two, times four, then the image's mean colour."""
 REFERENCE_SIZE = 224
 """Side of the images that kernel and sigma are given for: the authors' ImageNet crops."""
+NO_ANSWER = (
+    "blurred to one colour, the image keeps more than baseline_limit of its class's probability, so that hiding a "
+    "region shows nothing; use a method by gradients, or raise the limit"
+)
+"""Reason why an image has no answer."""
 LISTED = 5
 """Images that a warning names, so that it stays one line."""
 
@@ -35,11 +39,14 @@ class Baseline:
         images: I0, (N, C, H, W).
         probability: f_c(I0), (N,).
         strengthened: (N,) int64, 0 for the blur of the options, up to `STRENGTHENINGS` for the mean colour.
+        hides: (N,) bool, f_c(I0) <= limit * f_c(I); False: even the mean colour exceeds it, and hiding a region
+            would show nothing.
     """
 
     images: torch.Tensor
     probability: torch.Tensor
     strengthened: torch.Tensor
+    hides: torch.Tensor
 
 
 def blur(images: torch.Tensor, kernel: int, sigma: float) -> torch.Tensor:
@@ -56,9 +63,6 @@ def checked_baseline(
 
     Every attempt doubles kernel and sigma, for the images that need it alone; the last one takes the image's mean
     colour. `report_baseline` names the images that needed it.
-
-    Raises:
-        UserError: even the mean colour exceeds the limit, so that hiding a region would show nothing.
     """
     rows = torch.arange(len(images), device=images.device)
     allowed = _allowed(images, score, limit)  # limit * f_c(I), (N,)
@@ -76,22 +80,34 @@ def checked_baseline(
         )
         baselines[strong] = stronger
         probability[strong], strengthened[strong] = score.of_many(stronger, strong), attempt
-    _refuse_if_any(probability > allowed, probability)
-    return Baseline(baselines, probability, strengthened)
+    return Baseline(baselines, probability, strengthened, ~(probability > allowed))  # a limit of 1 may give NaN
 
 
-def informative_baselines(images: torch.Tensor, baseline: Baseline, score: ClassProbability, limit: float) -> list[int]:
-    """Indices of the images whose baseline exceeds `limit` of the class probability."""
-    return (baseline.probability > _allowed(images, score, limit)).nonzero().squeeze(1).tolist()
+def fixed_baseline(images: torch.Tensor, hidden: torch.Tensor, score: ClassProbability, limit: float) -> Baseline:
+    """Baselines (N, C, H, W) as they are, with the same check."""
+    rows = torch.arange(len(images), device=images.device)
+    probability, allowed = score.of_many(hidden, rows), _allowed(images, score, limit)
+    return Baseline(hidden, probability, torch.zeros_like(rows), ~(probability > allowed))
 
 
-def report_baseline(name: str, run: Run, probability: np.ndarray, strengthened: np.ndarray) -> None:
-    """Warn where the blur was strengthened, and emit `baseline`: f_c(I0) (N,) and the number of attempts (N,)."""
-    if strengthened.any():
-        last = (strengthened == STRENGTHENINGS).nonzero()[0]
+def report_baseline(
+    name: str, run: Run, probability: np.ndarray, strengthened: np.ndarray, answered: np.ndarray
+) -> None:
+    """Warn where the blur was strengthened, and emit `baseline`.
+
+    Args:
+        name: the method.
+        run: takes both.
+        probability: f_c(I0), (N,).
+        strengthened: number of attempts, (N,).
+        answered: (N,) bool; images without an answer are told by the result itself.
+    """
+    rows = np.flatnonzero((strengthened > 0) & answered)
+    if len(rows):
+        last = np.flatnonzero((strengthened == STRENGTHENINGS) & answered)
         colour = f", down to its mean colour in {list_images(last)}" if len(last) else ""
         run.warn(
-            f"{name}: the blurred image says too much of the class in {list_images(strengthened.nonzero()[0])}, and "
+            f"{name}: the blurred image says too much of the class in {list_images(rows)}, and "
             f"was blurred more there{colour}: see `baseline` among the by-products, or set `baseline_limit` to 1"
         )
     run.emit(
@@ -130,13 +146,3 @@ def _allowed(images: torch.Tensor, score: ClassProbability, limit: float) -> tor
 
 def _blur_in_batches(images: torch.Tensor, kernel: int, sigma: float, batch: int) -> torch.Tensor:
     return in_batches(lambda chunk: blur(chunk, kernel, sigma), images, batch)
-
-
-def _refuse_if_any(too_high: torch.Tensor, probability: torch.Tensor) -> None:
-    if too_high.any():
-        worst = int(torch.where(too_high, probability, torch.zeros_like(probability)).argmax())
-        raise UserError(
-            f"image {worst} of the batch keeps probability {probability[worst]:.2f} of its class when it is blurred "
-            "to one colour, so hiding a region cannot show what the classifier needs",
-            "explain another class (explain.target), leave the image out, or raise baseline_limit",
-        )

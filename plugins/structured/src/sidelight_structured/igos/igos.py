@@ -12,6 +12,7 @@ gradient, BTV the bilateral total variation with edge width sigma and exponent b
 
 from __future__ import annotations
 
+import math
 from functools import cached_property
 from typing import TYPE_CHECKING, ClassVar
 
@@ -22,11 +23,12 @@ from sidelight_specs.results import Heatmap
 from sidelight_specs.roles import Explainer
 from sidelight_toolkit.arrays import to_array
 from sidelight_toolkit.batching import slices
+from sidelight_toolkit.curves import counts
 from sidelight_toolkit.images import upsample_cells
 from sidelight_toolkit.seeding import generator
 
 from sidelight_structured.class_probability import ClassProbability, blend
-from sidelight_structured.igos.baseline import checked_baseline, report_baseline
+from sidelight_structured.igos.baseline import NO_ANSWER, checked_baseline, report_baseline
 from sidelight_structured.igos.optimizers import LineSearch, Momentum
 from sidelight_structured.igos.report import curves_report, mask_curves, terms_report
 
@@ -246,6 +248,9 @@ class MaskExplainer(Explainer):
     def explain(self, images: torch.Tensor, targets: Targets) -> Heatmap:
         """Heatmaps with the values 1 - M: 1 where hiding the image lowers the class most.
 
+        An image whose baseline keeps its class has no answer: zeros, and NaN in the by-products. The others do not
+        depend on it.
+
         By-products: `terms`, the class probability in every term, at every step and at the end; `curves`, insertion
         and deletion by the mask's own cells, with their areas; `baseline`, the class probability on the blurred image,
         and how often it was blurred more.
@@ -254,17 +259,25 @@ class MaskExplainer(Explainer):
         classes = torch.from_numpy(targets.predicted).to(images.device)
         batches = slices(len(images), params.images_at_once)
         results = [self._explain_batch(images[batch], classes[batch]) for batch in batches]
-        values, passes, finals, steps, curves, probability, strengthened = map(
+        values, passes, finals, steps, curves, probability, strengthened, answered = map(
             np.concatenate, zip(*results, strict=True)
         )
         size = self._sizes((images.shape[-2], images.shape[-1]))[-1]  # the finest, that of the result
         if size[0] < params.size:
             run.warn(f"{self.name}: the mask has {size[0]} rows and columns, as many as the image, not {params.size}")
-        report_baseline(self.name, run, probability, strengthened)
+        report_baseline(self.name, run, probability, strengthened, answered)
         reported = [(term.name, term.inserts, term.weight) for term in self._weighted_terms()]
         run.emit("terms", terms_report(reported, finals, steps))
         run.emit("curves", curves_report(curves, size, params.curve_step))
-        return Heatmap(values=values, signed=False, resolution=size, answers="predicted", passes=passes)
+        return Heatmap(
+            values=values,
+            signed=False,
+            resolution=size,
+            answers="predicted",
+            passes=passes,
+            answered=answered,
+            no_answer=NO_ANSWER,
+        )
 
     def _weighted_terms(self) -> tuple[Term, ...]:
         return tuple(term for term in self.terms() if term.weight > 0)
@@ -273,21 +286,41 @@ class MaskExplainer(Explainer):
         """Results of the images that are optimised side by side, in the order that `explain` unpacks.
 
         Values (N, H, W), passes (N,), f_c of the final mask (N, T) and at every step (N, steps, T), curves (N, 2, P),
-        then the class probability on the baseline (N,) and how often it was strengthened (N,).
+        then the class probability on the baseline (N,), how often it was strengthened (N,) and whether it hides the
+        class (N,): the other images are not optimised.
         """
         p, score = self._params, ClassProbability(self._classifier, classes, self._params.batch)
         hidden = checked_baseline(images, score, p.kernel, p.sigma, p.baseline_limit)
-        terms = self._weighted_terms()
-        objective = Objective(images, hidden.images, score, terms, p.area, p.smoothness, p.edge, p.exponent)
+        size = images.shape[-2], images.shape[-1]
+        count, terms = len(images), len(self._weighted_terms())  # N, T
+        points = len(counts(math.prod(self._sizes(size)[-1]), p.curve_step))  # P
+        values, passes = np.zeros((count, *size), dtype=np.float32), to_array(score.passes)
+        shapes = (count, terms), (count, p.steps, terms), (count, 2, points)
+        finals, steps, curves = (np.full(shape, np.nan, dtype=np.float32) for shape in shapes)
+        if hidden.hides.any():
+            rows = to_array(hidden.hides)
+            chosen = images[hidden.hides], hidden.images[hidden.hides], classes[hidden.hides]
+            values[rows], finals[rows], steps[rows], curves[rows], optimisation = self._explain_rows(*chosen)
+            passes[rows] += optimisation
+        facts = (hidden.probability, hidden.strengthened, hidden.hides)
+        return values, passes, finals, steps, curves, *map(to_array, facts)
+
+    def _explain_rows(
+        self, images: torch.Tensor, baselines: torch.Tensor, classes: torch.Tensor
+    ) -> tuple[np.ndarray, ...]:
+        """Values, f_c of the final mask and at every step, curves and passes of n images, shapes as above."""
+        p, score = self._params, ClassProbability(self._classifier, classes, self._params.batch)
+        objective = Objective(
+            images, baselines, score, self._weighted_terms(), p.area, p.smoothness, p.edge, p.exponent
+        )
         masks, steps = self._optimise(objective)
         passes = score.passes.clone()  # of the optimisation, not of the reports below
         with torch.no_grad():
             finals = objective.scores(masks, torch.arange(len(images), device=images.device))
-            mask = masks.prod(1)  # (N, h, w)
-            curves = mask_curves(score, images, hidden.images, mask, p.curve_step)
+            mask = masks.prod(1)  # (n, h, w)
+            curves = mask_curves(score, images, baselines, mask, p.curve_step)
         values = 1 - upsample_cells(mask[:, None], objective.size).squeeze(1)  # 1 - M
-        tensors = (values, passes, finals, steps)
-        return *map(to_array, tensors), curves, to_array(hidden.probability), to_array(hidden.strengthened)
+        return to_array(values), to_array(finals), to_array(steps), curves, to_array(passes)
 
     def _optimise(self, objective: Objective) -> tuple[torch.Tensor, torch.Tensor]:
         """The masks (N, K, h, w), means over the last steps, and f_c of every term at every step, (N, steps, T)."""

@@ -15,6 +15,7 @@ from itertools import combinations
 from typing import TYPE_CHECKING
 
 import networkx
+import numpy as np
 import torch
 from sidelight_specs.results import AttentionGraph, Graph, GraphNode
 from sidelight_specs.roles import Explainer
@@ -23,9 +24,9 @@ from sidelight_toolkit.baselines import baseline
 
 from sidelight_structured.class_probability import ClassProbability
 from sidelight_structured.igos.baseline import (
-    Baseline,
+    NO_ANSWER,
     checked_baseline,
-    informative_baselines,
+    fixed_baseline,
     list_images,
     report_baseline,
 )
@@ -58,51 +59,66 @@ class Sag(Explainer):
         self._run = run
 
     def explain(self, images: torch.Tensor, targets: Targets) -> AttentionGraph:
-        """One graph for each image, for the predicted class."""
+        """One graph for each image, for the predicted class; none where its blur says too much of the class."""
         classes = torch.from_numpy(targets.predicted).to(images.device)
         images = eight_bit(images)  # as a page shows them, so that captions are true of the pictures
         score = ClassProbability(self._classifier, classes, self._params.batch)
-        baselines = eight_bit(self._baselines(images, score))
-        orders = self._patch_orders(images, baselines, score)
-        rows = self._run.progress(range(len(images)), "searching")
-        graphs = tuple(self._graph(images[row], baselines[row], orders[row], score, row) for row in rows)
+        hidden, answered = self._baselines(images, score)
+        baselines = eight_bit(hidden)
+        chosen = torch.from_numpy(answered).to(images.device)
+        chosen_score = ClassProbability(self._classifier, classes[chosen], self._params.batch)
+        orders = iter(self._patch_orders(images[chosen], baselines[chosen], chosen_score))
+        score.passes[chosen.cpu()] += chosen_score.passes
+        graphs = []
+        for row in self._run.progress(range(len(images)), "searching"):
+            confidence = PatchScores(images[row], baselines[row], self._grid, score, row, self._params.soft)
+            none = Graph(nodes=(), probability=confidence.full)
+            graphs.append(self._graph(confidence, next(orders)) if answered[row] else none)
         return AttentionGraph(
-            graphs=graphs,
+            graphs=tuple(graphs),
             grid=self._grid,
             baseline=to_array(baselines),
             soft=self._params.soft,
             eight_bit=True,
             answers="predicted",
             passes=to_array(score.passes),
+            answered=answered,
+            no_answer=NO_ANSWER,
         )
 
     @property
     def _grid(self) -> tuple[int, int]:
         return self._params.grid, self._params.grid
 
-    def _baselines(self, images: torch.Tensor, score: ClassProbability) -> torch.Tensor:
-        """(N, C, H, W) baselines; an informative blur is strengthened, any other baseline gets a warning."""
+    def _baselines(self, images: torch.Tensor, score: ClassProbability) -> tuple[torch.Tensor, np.ndarray]:
+        """Baselines (N, C, H, W), and (N,) bool: whether an image gets an answer.
+
+        An informative blur is strengthened, and has no answer where that does not help; any other baseline is taken as
+        it is, with a warning.
+        """
         p = self._params
         if p.baseline == "blur":
             result = checked_baseline(images, score, p.kernel, p.sigma, p.baseline_limit)
+            answered = to_array(result.hides)
         else:
-            hidden, rows = baseline(images, p.baseline), torch.arange(len(images), device=images.device)
-            result = Baseline(hidden, score.of_many(hidden, rows), torch.zeros_like(rows))
-            informative = informative_baselines(images, result, score, p.baseline_limit)
-            if informative:
+            result = fixed_baseline(images, baseline(images, p.baseline), score, p.baseline_limit)
+            informative, answered = np.flatnonzero(~to_array(result.hides)), np.ones(len(images), dtype=bool)
+            if len(informative):
                 self._run.warn(
                     f"sag: {p.baseline} alone keeps more than {p.baseline_limit:.0%} of the class's probability in "
                     f"{list_images(informative)}, so that few patches or none are enough there: choose another "
                     "`baseline`"
                 )
-        report_baseline("sag", self._run, to_array(result.probability), to_array(result.strengthened))
-        return result.images
+        report_baseline("sag", self._run, to_array(result.probability), to_array(result.strengthened), answered)
+        return result.images, answered
 
     def _patch_orders(self, images: torch.Tensor, baselines: torch.Tensor, score: ClassProbability) -> list[list[int]]:
         """Patches of each image, first those that lower the class most when hidden and raise it most when shown.
 
         The integrated gradient of I-GOS at the full mask, M = 1, estimates both in a few passes.
         """
+        if not len(images):
+            return []
         objective = Objective(images, baselines, score, ORDER_TERMS, area=0, smoothness=0, edge=1, exponent=2)
         masks = torch.ones(len(images), 1, *self._grid, device=images.device)  # M = 1, one cell for each patch
         no_noise = torch.zeros(1, *images.shape[1:], device=images.device)
@@ -110,11 +126,8 @@ class Sag(Explainer):
         # hiding a patch lowers M from 1: a positive gradient is a loss of the class
         return gradient.flatten(1).argsort(dim=1, descending=True, stable=True).tolist()
 
-    def _graph(
-        self, image: torch.Tensor, hidden: torch.Tensor, order: list[int], score: ClassProbability, row: int
-    ) -> Graph:
+    def _graph(self, confidence: PatchScores, order: list[int]) -> Graph:
         p = self._params
-        confidence = PatchScores(image, hidden, self._grid, score, row, p.soft)
         explanations = BeamSearch(p.threshold, p.width, p.candidates, p.most).run(confidence, order)
         roots = diverse(explanations, p.overlap)[: p.roots]
         return attention_graph(roots, explanations, confidence, p.branches, p.depth)

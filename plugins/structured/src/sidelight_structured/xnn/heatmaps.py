@@ -111,7 +111,7 @@ def x_feature_heatmaps(
     x_features: np.ndarray,
     run: Run,
 ) -> tuple[np.ndarray, np.ndarray | None]:
-    """Heatmaps of every x-feature in every image; 0 everywhere where the x-feature does not fire.
+    """Heatmaps of every x-feature in every image; 0 where the x-feature does not fire or the method has no answer.
 
     Args:
         method: builds a heatmap explainer of a classifier.
@@ -130,15 +130,21 @@ def x_feature_heatmaps(
     """
     maps = np.zeros((*x_features.shape, *images.shape[-2:]), dtype=np.float32)
     passes: np.ndarray | None = np.zeros(len(images), dtype=np.float32)
+    missing, present = 0, np.argwhere(x_features >= FAINT).tolist()
     # one at a time: the reference, and with it the classifier, differs for each x-feature and image
-    for row, index in run.progress(np.argwhere(x_features >= FAINT).tolist(), "heatmaps"):
+    for row, index in run.progress(present, "heatmaps"):
         unit = UnitClassifier(classifier, layer, network, index, float(x_features[row, index]))
         heatmap = _heatmap(method(unit), images[row : row + 1])
         maps[row, index] = heatmap.values[0]
+        missing += not heatmap.has_answer(0)
         if passes is None or heatmap.passes is None:
             passes = None  # unknown for one heatmap: unknown for the sum
         else:
             passes[row] += heatmap.passes[0]
+    if missing:
+        run.warn(
+            f"the method under `heatmap` has no answer for {missing} of {len(present)} x-features: {heatmap.no_answer}"
+        )
     return maps, passes
 
 

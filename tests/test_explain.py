@@ -7,6 +7,8 @@ import numpy as np
 import pytest
 import sidelight
 import torch
+from sidelight.engine.quick import Request
+from sidelight.registry.catalog import installed
 from sidelight_specs import UserError
 from torch import nn
 
@@ -244,3 +246,33 @@ def test_a_model_is_freed_with_its_last_run_at_once(images):
             assert last() is None, methods
         finally:
             gc.enable()
+
+
+def test_two_methods_of_one_name_are_both_used(net, images):
+    call = Request(model=net, images=images, methods=["captum/grad-cam", "grad-cam/grad-cam", "captum/saliency"])
+    chosen = call.resolve(installed()).plain["explainers"]
+    assert list(chosen) == ["captum-grad-cam", "grad-cam-grad-cam", "saliency"]
+
+
+def test_a_method_may_be_given_without_options(net, images):
+    run = sidelight.explain(net, images, {"saliency": None, "captum/occlusion": {"window": 8, "stride": 8}}, **CALL)
+    assert list(run.results.explanations) == ["saliency", "captum-occlusion"]
+
+
+@pytest.mark.parametrize("of", [lambda labels: list(np.array(labels)), lambda labels: list(torch.tensor(labels)), iter])
+def test_labels_may_be_elements_of_arrays(net, images, of):
+    run = sidelight.explain(net, images, ["saliency"], labels=of([0, 2]), **CALL)
+    assert run.results.split.labels.tolist() == [0, 2]
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        ({"size": "24"}, "is no height and width"),
+        ({"target": "zz", "classes": ["a", "b", "c"]}, "the recipe of this call, at explain.target"),
+        ({"images": torch.empty(2, 3, 8, 8, device="meta")}, "holds no images"),
+    ],
+)
+def test_mistakes_are_told_in_the_words_of_a_call(net, images, call, message):
+    with pytest.raises(UserError, match=message):
+        sidelight.explain(net, call.pop("images", images), ["saliency"], **CALL, **call)

@@ -104,7 +104,7 @@ def test_what_does_not_fit_is_told_with_its_cure(given, message, fix):
 
 
 def test_arrays_become_colour_or_grey_where_asked():
-    held = live.hold(RGB[:, :1], "grey")
+    held = live.hold(RGB[:, :1], lambda _: "grey")
     colour = LiveParams(object=held.token, mode="rgb")
     assert DESCRIPTOR.facts(colour).shape == (3, 10, 12)
     np.testing.assert_array_equal(LiveImages(colour, run=ToyRun()).split("all").images, RGB[:, [0, 0, 0]])

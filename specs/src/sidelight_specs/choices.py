@@ -9,7 +9,7 @@ import attrs
 import numpy as np
 
 from sidelight_specs.errors import UserError
-from sidelight_specs.facts import ClassifierFacts, DataFacts, confused_pair, wrong_choice
+from sidelight_specs.facts import EVERY, ClassifierFacts, DataFacts, confused_pair, wrong_choice
 from sidelight_specs.questions import labelled
 from sidelight_specs.wording import listing, quoted
 
@@ -54,7 +54,8 @@ def choose_by_answers(answers: SplitPredictions, explain: Explain, warn: Callabl
     pool = labelled(answers.labels, names, explain.labels, str(explain.split), len(answers))
     answers = answers.take(pool.tolist())
     known, total = int(answers.is_known.sum()), len(answers)
-    among = f"{_images(total)} of the split {explain.split}{' with these labels' if explain.labels else ''}"
+    among = f"{_images(total)}{'' if explain.split == EVERY else f' of the split {explain.split}'}"
+    among += " with these labels" if explain.labels else ""
     if choose != "lowest-margin" and known < total:
         warn(f"explain.choose: {total - known:,} of {among} have no label of the classifier and are passed over")
     pair = [_of_classifier(one, names, answers.class_names) for one in confused_pair(choose)]

@@ -7,6 +7,7 @@ import re
 from typing import Any
 
 _PLAIN = re.compile(r"[A-Za-z_][\w./+-]*")
+_UNPRINTED = re.compile("[\x7f-\x9f\u2028\u2029\ufeff\ufffe\uffff\ud800-\udfff]")  # no YAML, or a line's end in it
 _WORDS = {"true", "false", "null", "yes", "no", "on", "off", "y", "n", "none"}
 
 
@@ -34,7 +35,11 @@ def scalar(value: Any) -> str:
     """One value on one line; text that YAML would read as something else is quoted."""
     if isinstance(value, str):
         plain = _PLAIN.fullmatch(value) and value.lower() not in _WORDS
-        return value if plain else json.dumps(value, ensure_ascii=False)
+        return value if plain else _quoted(value)
     if isinstance(value, dict) or value is None or isinstance(value, (bool, int, float)):
         return json.dumps(value)
-    return "[]" if value in ((), []) else json.dumps(str(value), ensure_ascii=False)
+    return "[]" if value in ((), []) else _quoted(str(value))
+
+
+def _quoted(text: str) -> str:
+    return _UNPRINTED.sub(lambda found: f"\\u{ord(found[0]):04x}", json.dumps(text, ensure_ascii=False))

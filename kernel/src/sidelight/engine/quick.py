@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import tempfile
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from time import perf_counter
@@ -36,6 +37,8 @@ if TYPE_CHECKING:
 
 Methods: TypeAlias = "str | Iterable[str] | Mapping[str, Any]"
 """Names (`"grad-cam"`, `"structured/igos++"`), or ids to names or to components `{use, with}`."""
+
+_CALLED = "the recipe of this call"
 
 
 @frozen(kw_only=True)
@@ -82,7 +85,7 @@ class Request:
         for section, value in self.sections.items():
             recipe[section] = _section(SECTIONS[section].name, value, catalog)
         own = [text for text in self.settings if not text.strip().startswith(("explainers.", "metrics."))]
-        known = load_recipe(recipe, set=own, catalog=catalog, held=held)  # says all mistakes so far
+        known = load_recipe(recipe, set=own, catalog=catalog, held=held, called=_CALLED)  # says all mistakes so far
         if any(isinstance(label, int) for label in data["with"].get("labels", ())):
             data["with"] |= _names_of(known)
         recipe["explainers"] = _section("explainer", self.methods, catalog) or _suggested("explainer", known, catalog)
@@ -97,8 +100,8 @@ class Request:
         recipe["metrics"] = _section("metric", self.metrics, catalog)
         recipe.setdefault("renderers", _suggested("renderer", known, catalog))
         recipe = {key: value for key, value in recipe.items() if value != {}}
-        written = to_plain(compose(recipe, self.settings, (), Problems()))
-        resolved = load_recipe(written, catalog=catalog, held=held)
+        written = to_plain(compose(recipe, self.settings, (), Problems(), _CALLED))
+        resolved = load_recipe(written, catalog=catalog, held=held, called=_CALLED)
         return evolve(resolved, assumed=(*of_model.warnings, *of_data.warnings), written=written)
 
 
@@ -255,9 +258,9 @@ def _plain_options(options: Mapping[str, Any]) -> dict[str, Any]:
     plain = dict(options)
     size = plain.pop("size", None)
     if size is not None:
-        sides = (size, size) if isinstance(size, int) else tuple(size)
-        if len(sides) != 2:
-            raise UserError(f"size: {size} is no height and width", "give one number, or (height, width)")
+        sides = (size,) * 2 if isinstance(size, (int, str)) else tuple(size)
+        if len(sides) != 2 or not all(isinstance(side, int) for side in sides):
+            raise UserError(f"size: {size!r} is no height and width", "give one number, or (height, width)")
         plain["height"], plain["width"] = sides
     for name in ("mean", "std", "classes"):
         value = plain.get(name)
@@ -276,17 +279,22 @@ def _section(role: str, given: Any, catalog: Catalog) -> dict[str, Any]:
     if isinstance(given, str) and not ROLES[role].section.endswith("s"):
         return {"use": find(given, role, catalog)}
     if not isinstance(given, Mapping):
-        names = [given] if isinstance(given, str) else list(given)
-        given = {name.rpartition("/")[2]: name for name in names}
+        given = _identified([given] if isinstance(given, str) else list(given))
     section: dict[str, Any] = {}
     for key, value in given.items():
         if isinstance(value, str):
             section[key] = {"use": find(value, role, catalog)}
-        elif isinstance(value, Mapping) and "use" not in value:  # options of the method that the key names
-            section[key.rpartition("/")[2]] = {"use": find(key, role, catalog), "with": dict(value)}
+        elif value is None or (isinstance(value, Mapping) and "use" not in value):  # options of the method of that name
+            section[key.replace("/", "-")] = {"use": find(key, role, catalog), "with": dict(value or {})}
         else:
             section[key] = value
     return section
+
+
+def _identified(names: Sequence[str]) -> dict[str, str]:
+    """Ids to names: the part after the plugin, where two have the same one with the plugin before it."""
+    ends = Counter(name.rpartition("/")[2] for name in dict.fromkeys(names))
+    return {name.replace("/", "-") if ends[end := name.rpartition("/")[2]] > 1 else end: name for name in names}
 
 
 def find(name: str, role: str, catalog: Catalog) -> str:

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 from sidelight_specs.documents import (
+    SOURCE,
     UNREADABLE,
     Item,
     Value,
@@ -36,7 +37,11 @@ _SETTING = re.compile(rf"\s*({_KEY}(?:\.{_KEY})*)\s*=(.*)", re.DOTALL)
 
 
 def compose(
-    source: Path | str | Mapping[str, Any], set: Sequence[str], swap: Sequence[str], problems: Problems
+    source: Path | str | Mapping[str, Any],
+    set: Sequence[str],
+    swap: Sequence[str],
+    problems: Problems,
+    called: str = SOURCE,
 ) -> Value:
     """The recipe with all that it extends, swaps, sets and names; `UNREADABLE` where it could not be read at all.
 
@@ -46,9 +51,10 @@ def compose(
         swap: `generator=cdeepex/gan` (the recipe's only generator), `explainers.a=captum/saliency` or, where only
             one component has that id, `a=captum/saliency`.
         problems: gets every mistake.
+        called: what plain values are called in messages.
     """
     if isinstance(source, Mapping):
-        recipe = _with_bases(read_plain(source, problems), Path(), (), problems)
+        recipe = _with_bases(read_plain(source, problems, called), Path(), (), problems)
     else:
         recipe = _read(Path(source), (), problems)
     if not isinstance(recipe.data, dict):

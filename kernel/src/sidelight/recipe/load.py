@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import attrs
 from sidelight_specs import live
-from sidelight_specs.documents import UNREADABLE, Item, Value, items_of, read_params, refuse
+from sidelight_specs.documents import SOURCE, UNREADABLE, Item, Value, items_of, read_params, refuse
 from sidelight_specs.facts import DataFacts, Mistake
 from sidelight_specs.problems import Problems
 from sidelight_specs.recipe import (
@@ -54,6 +54,7 @@ def load_recipe(
     catalog: Catalog,
     finished: bool = False,
     held: tuple[Live, ...] = (),
+    called: str = SOURCE,
 ) -> Resolved:
     """Read a recipe, check all that can be known without loading a model, and wire its components.
 
@@ -64,13 +65,14 @@ def load_recipe(
         catalog: what is installed.
         finished: the recipe has been run already; files that it names may be gone since.
         held: live objects that it names by their tokens, held a moment ago; of others it is seen whether they changed.
+        called: what plain values are called in messages.
 
     Raises:
         RecipeError: lists every mistake, each with its place.
     """
     problems = Problems()
     adopted = Adopted() if isinstance(source, (str, Path)) else adopt_sections(source, catalog)
-    root = compose(adopted.recipe or source, set, swap, problems)
+    root = compose(adopted.recipe or source, set, swap, problems, called)
     if root.data is UNREADABLE:
         problems.raise_if_any()
     recipe = _Structure(root, problems).recipe(None if isinstance(source, Mapping) else Path(source), catalog)

@@ -9,6 +9,7 @@ from PIL import Image, ImageOps
 from sidelight_specs import UserError, live
 from sidelight_specs.results import Split
 from sidelight_specs.roles import Data
+from sidelight_specs.wording import listing
 
 from sidelight_images.listing import SPLIT
 from sidelight_images.pixels import opaque, resized
@@ -112,10 +113,10 @@ def _loaded(image: Image.Image) -> Image.Image:
 
 def _array(value: Any) -> np.ndarray:
     """Arrays and tensors in any usual layout."""
-    if hasattr(value, "detach"):  # a tensor, perhaps on a device, or part of a graph
-        value = value.detach().cpu()
-        value = value.float() if "bfloat16" in str(value.dtype) else value  # numpy has no bfloat16
     try:
+        if hasattr(value, "detach"):  # a tensor, perhaps on a device, or part of a graph
+            value = value.detach().cpu()
+            value = value.float() if "bfloat16" in str(value.dtype) else value  # numpy has no bfloat16
         array = np.asarray(value)
     except (ValueError, TypeError, RuntimeError) as error:
         raise UserError(f"a {type(value).__name__} holds no images: {error}", f"give {LAYOUTS}") from error
@@ -187,7 +188,9 @@ def labels_of(
     names = tuple(classes) or (tuple(sorted({*map(str, labels)})) if named else _numbered(highest + 1))
     unknown = [label for label in labels if (label not in names if named else not 0 <= int(label) < len(names))]
     if unknown:
-        raise UserError(f"there is no class {unknown[0]!r} among the labels' classes", f"known are {', '.join(names)}")
+        raise UserError(
+            f"there is no class {unknown[0]!r} among the labels' classes", f"known are {listing(names, 12)}"
+        )
     return np.array([names.index(str(each)) if named else int(each) for each in labels], dtype=np.int64), names
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 from attrs import frozen
@@ -103,11 +103,12 @@ def _digest(images: Any) -> str:
 
 
 def plain_labels(labels: Any) -> list[str | int]:
-    """Texts and whole numbers of a list, an array or a tensor."""
+    """Texts and whole numbers of a list, an array or a tensor, or of a list of their elements."""
     listed = labels.tolist() if hasattr(labels, "tolist") else labels
-    if isinstance(listed, (str, int)) or not isinstance(listed, Sequence):
+    if isinstance(listed, (str, int)) or not isinstance(listed, Iterable):
         listed = [listed]
+    listed = [label.item() if hasattr(label, "item") and getattr(label, "ndim", 1) == 0 else label for label in listed]
     for label in listed:
         if isinstance(label, bool) or not isinstance(label, (str, int)):
             raise UserError(f"labels: {label!r} is no class", "give class names, or indices counted from 0")
-    return list(listed)
+    return listed

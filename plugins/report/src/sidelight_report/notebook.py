@@ -49,7 +49,7 @@ def _row(results: Results, row: int) -> str:
 
     name = results.split.ids[row] if results.split.ids else f"image {row}"
     asked = f"{html.escape(question(results, row))}<br><span style='{_SMALL}'>{html.escape(_said(results, row))}</span>"
-    cells = [f'<td style="{_CELL};text-align:left;max-width:220px;white-space:normal">{asked}</td>']
+    cells = [f'<td style="{_CELL};text-align:left;min-width:140px;max-width:220px;white-space:normal">{asked}</td>']
     cells.append(_cell(_picture(results.split.images[row], name), name))
     cells += [_explanations(results, one, row, key) for key, one in results.explanations.items()]
     return f"<tr>{''.join(cells)}</tr>"
@@ -170,7 +170,8 @@ def _cell(content: str, caption: str) -> str:
 
 def _figure(content: str, caption: str) -> str:
     below = f'<br><span style="{_SMALL}">{html.escape(caption)}</span>' if caption else ""
-    return f'<div style="display:inline-block;padding:0 2px">{content}{below}</div>'
+    style = f"display:inline-block;vertical-align:top;padding:0 2px;max-width:{SIDE}px;white-space:normal"
+    return f'<div style="{style}">{content}{below}</div>'
 
 
 def _picture(image: np.ndarray, name: str) -> str:

@@ -190,7 +190,7 @@ def test_two_labels_that_transformers_does_not_write(folder, edit, make, load, t
 
 def test_a_name_that_comes_again_gets_its_index(make, load, tmp_path):
     make(tmp_path, labels=("crane", "owl", "crane"))
-    assert load(tmp_path).class_names == ("crane", "owl", "crane (2)")
+    assert load(tmp_path).class_names == ("crane (0)", "owl", "crane (2)")
 
 
 def test_options_come_before_the_folder(folder, load, images):

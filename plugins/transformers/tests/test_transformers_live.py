@@ -168,7 +168,7 @@ def test_other_values_are_left_to_others(value):
 
 def test_a_folder_and_a_name_after_the_prefix(adopt, folder, load, images):
     expected = load(folder).scores(images)
-    for text in (str(folder), f"transformers:{folder}"):
+    for text in (str(folder), f"transformers:{folder}", str(folder / "model.safetensors")):
         adoption, params, classifier = adopt(text)
         assert adoption.params == {"path": str(folder)}
         assert list(DESCRIPTOR.mistakes(params)) == []
@@ -176,6 +176,11 @@ def test_a_folder_and_a_name_after_the_prefix(adopt, folder, load, images):
     adoption = DESCRIPTOR.adopts("transformers:owner/vit", **TAKEN)
     (mistake,) = DESCRIPTOR.mistakes(ImageClassifierParams(**adoption.params))
     assert "set download: true" in mistake.fix
+
+
+def test_other_files_in_the_folder_are_not_the_model(folder):
+    (folder / "optimizer.bin").write_bytes(b"")
+    assert DESCRIPTOR.adopts(str(folder / "optimizer.bin"), **TAKEN) is None
 
 
 def test_a_folder_with_a_processor_of_its_user(adopt, folder, processor, saved):

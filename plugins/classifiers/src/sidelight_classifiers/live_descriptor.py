@@ -80,7 +80,7 @@ class LiveDescriptor(ModelSourceDescriptor):
         saved = _file_for(value)
         if saved:
             raise UserError(
-                f"a {type(value).__name__} of torch is explained from its file",
+                f"torch's {type(value).__name__} is explained from its file",
                 f"give the path of that: {saved}; or give the module that it was made from",
             )
         if isinstance(value, (str, Path)) and Path(value).suffix.lower() in WEIGHTS and Path(value).is_file():

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 from sidelight_specs.facts import Mistake
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
 NUMBER_OF_NAMES = {"binary": 2, "regression": 1}  # class names of a task; two or more otherwise
 NUMBERED = {"binary": ("class 0", "class 1"), "regression": ("class 0",)}
@@ -35,6 +36,12 @@ class NamingParams(Protocol):
 def read_names(path: Path) -> tuple[str, ...]:
     """Class names of a text file, one on each line. Raises OSError or ValueError where it cannot be read."""
     return tuple(line.strip() for line in path.read_text(encoding="utf-8").splitlines() if line.strip())
+
+
+def distinct(names: Sequence[str]) -> tuple[str, ...]:
+    """Names without repetition: ImageNet has two cranes, which get their index."""
+    counts = Counter(names)
+    return tuple(name if counts[name] == 1 else f"{name} ({index})" for index, name in enumerate(names))
 
 
 def given_names(params: NamingParams) -> tuple[str, ...]:

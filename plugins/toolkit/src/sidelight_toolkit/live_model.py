@@ -24,8 +24,8 @@ def is_tensor(value: object) -> bool:
 
 
 def name_of(value: Any) -> str:
-    """Name of a module's class, or of a function, for messages."""
-    return str(getattr(value, "__qualname__", type(value).__qualname__))
+    """Name of a module's class, or of a function, for messages; without the function that it was defined in."""
+    return str(getattr(value, "__qualname__", type(value).__qualname__)).rpartition("<locals>.")[2]
 
 
 def has_attention(network: Any) -> bool:

@@ -11,13 +11,14 @@ from typing import TYPE_CHECKING, Any
 import attrs
 import torch
 from sidelight_specs import UserError
+from sidelight_toolkit.class_names import distinct
 from sidelight_toolkit.modules import frozen_copy
 from sidelight_toolkit.preprocessing import Preprocessing
 from sidelight_toolkit.source_classifier import Source, SourceClassifier
 from sidelight_toolkit.torchvision_import import MISFIT, import_torchvision
 from sidelight_toolkit.weights_files import load_weights, read_state_dict
 
-from sidelight_torchvision.model_index import Preset, distinct
+from sidelight_torchvision.model_index import Preset
 from sidelight_torchvision.setup import Setup, set_up
 
 if TYPE_CHECKING:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import ast
 import re
-from collections import Counter
 from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 from attrs import frozen
+from sidelight_toolkit.class_names import distinct
 from sidelight_toolkit.source_text import NotConstantError, SourceText
 
 DEFAULT = "DEFAULT"
@@ -156,9 +156,3 @@ def _defaults() -> dict[str, Any]:
     ]
     pairs = zip(function.args.kwonlyargs, function.args.kw_defaults, strict=True)
     return {argument.arg: source.compute(default, {}) for argument, default in pairs if default is not None}
-
-
-def distinct(names: list[str]) -> tuple[str, ...]:
-    """Names without repetition: ImageNet has two cranes, which get their index."""
-    counts = Counter(names)
-    return tuple(name if counts[name] == 1 else f"{name} ({index})" for index, name in enumerate(names))

@@ -16,7 +16,7 @@ from sidelight_toolkit.preprocess_object import numbers_of
 
 from sidelight_transformers import hub
 from sidelight_transformers.configuration import CONFIG, Configuration
-from sidelight_transformers.folder import ModelFolder, read_json
+from sidelight_transformers.folder import PICKLE, SAFETENSORS, ModelFolder, read_json
 
 if TYPE_CHECKING:
     from sidelight_specs.live import Live
@@ -50,7 +50,9 @@ def adopted(value: Any, hints: Mapping[str, Any]) -> Adoption | None:
 def _named(text: str, hints: Mapping[str, Any]) -> Adoption | None:
     """A folder whose config.json is transformers', or a name after `transformers:`."""
     path = text.removeprefix(PREFIX)
-    if path == text and not _is_folder(Path(text).expanduser()):
+    if Path(path).name in (SAFETENSORS, PICKLE):
+        path = str(Path(path).parent)  # weights stand for the folder that they lie in
+    if not text.startswith(PREFIX) and not _is_folder(Path(path).expanduser()):
         return None
     held, warnings = list[live.Live](), list[str]()
     read = _preprocessing(hints.get("preprocess"), held, warnings)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from attrs import field, frozen
 from sidelight_specs import UserError
 from sidelight_specs.wording import quoted
-from sidelight_toolkit.class_names import MOST_CLASSES
+from sidelight_toolkit.class_names import MOST_CLASSES, distinct
 
 from sidelight_transformers.architectures import PROCESSORS
 from sidelight_transformers.processor import FIX, LARGEST, SMALLEST, Processor, Size
@@ -54,7 +54,7 @@ class Configuration:
 
     @cached_property
     def labels(self) -> tuple[str, ...]:
-        """Names of id2label in the order of the scores; a name that comes again gets its index."""
+        """Names of id2label in the order of the scores; names that come again get their index."""
         return distinct(_labels(self.config, self.where))
 
     @property
@@ -162,13 +162,3 @@ def _labels(config: Mapping[str, Any], where: str) -> tuple[str, ...]:
         message = f"{where}: id2label has {len(names)} names, but none for the score {missing}"
         raise UserError(message, "number the labels from 0 without gaps, or save the model again")
     return tuple(str(names[str(index)]) for index in range(len(names)))
-
-
-def distinct(names: tuple[str, ...]) -> tuple[str, ...]:
-    """The names, those that come again with their index: ImageNet has two cranes."""
-    seen: set[str] = set()
-    result = []
-    for index, name in enumerate(names):
-        result.append(f"{name} ({index})" if name in seen else name)
-        seen.add(name)
-    return tuple(result)

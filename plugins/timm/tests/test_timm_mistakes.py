@@ -85,7 +85,7 @@ def rewrite(folder, change):
         (lambda data: data.update(architecture="resnet17"), 'timm has no architecture "resnet17"'),
         (lambda data: data.update(num_classes="many"), "num_classes must be a whole number"),
         (lambda data: data["pretrained_cfg"].update(input_size=[3, -1, 2]), "input_size must be three whole numbers"),
-        (lambda data: data.update(num_classes=10**12), "num_classes must be a whole number from 1 to 100,000"),
+        (lambda data: data.update(num_classes=10**12), "num_classes must be a whole number from 1 to 1,000,000"),
         (
             lambda data: data["pretrained_cfg"].update(input_size=[3, 10**6, 10**6]),
             "input_size must be three whole numbers up to 4096",

@@ -10,7 +10,7 @@ from attrs import evolve, frozen
 from sidelight_specs import ClassifierDescriptor, UserError
 from sidelight_specs.facts import ClassifierFacts, DataFacts, Mistake
 from sidelight_specs.live import Adoption
-from sidelight_toolkit.class_names import NUMBERED, given_names, name_mistakes, score_mistakes
+from sidelight_toolkit.class_names import NUMBERED, given_names, name_mistakes, numbered, score_mistakes
 
 from sidelight_classifiers.files.archive import HOW_TO_EXPORT, HOW_TO_NAME, REFUSED, kind_of_file, sizes_of_exported
 from sidelight_classifiers.files.archive import mixes_tokens as program_mixes_tokens
@@ -157,10 +157,7 @@ class OnnxDescriptor(ModelFileDescriptor):
         """As the options say; classes are numbered where they give no names and the file says how many there are."""
         assert isinstance(params, OnnxParams)
         facts = super().facts(params, data)
-        columns = _columns(params)
-        if facts.classes is None and columns is not None:
-            return evolve(facts, classes=tuple(f"class {number}" for number in range(columns)))
-        return facts
+        return evolve(facts, classes=facts.classes or numbered(_columns(params)) or None)
 
     def mistakes(self, params: object) -> Iterable[Mistake]:
         """Options that do not go together or do not fit the file, and packages that are not installed."""

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 NUMBER_OF_NAMES = {"binary": 2, "regression": 1}  # class names of a task; two or more otherwise
 NUMBERED = {"binary": ("class 0", "class 1"), "regression": ("class 0",)}
-MOST_CLASSES = 100_000  # numbered names are made of so many at most; ImageNet-21k has 21,843 classes
+MOST_CLASSES = 1_000_000  # a header can claim any number; ImageNet-21k has 21,843 classes
 IN_ORDER = "name each class once, in the order of the logits"
 
 
@@ -36,6 +36,11 @@ class NamingParams(Protocol):
 def read_names(path: Path) -> tuple[str, ...]:
     """Class names of a text file, one on each line. Raises OSError or ValueError where it cannot be read."""
     return tuple(line.strip() for line in path.read_text(encoding="utf-8").splitlines() if line.strip())
+
+
+def numbered(columns: int | None) -> tuple[str, ...]:
+    """`class 0`, `class 1`, ...; empty where their number is not known, or one that no model has."""
+    return tuple(f"class {number}" for number in range(columns or 0)) if (columns or 0) <= MOST_CLASSES else ()
 
 
 def distinct(names: Sequence[str]) -> tuple[str, ...]:

@@ -13,7 +13,14 @@ from attrs import frozen
 from sidelight_specs import ClassifierDescriptor, param, params
 from sidelight_specs.facts import ClassifierFacts, DataFacts, Mistake, Shape
 
-from sidelight_toolkit.class_names import NUMBER_OF_NAMES, NUMBERED, given_names, name_mistakes, score_mistakes
+from sidelight_toolkit.class_names import (
+    NUMBER_OF_NAMES,
+    NUMBERED,
+    given_names,
+    name_mistakes,
+    numbered,
+    score_mistakes,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -131,8 +138,7 @@ def names_for(params: ModelSourceParams, known: Known) -> tuple[str, ...]:
     """Class names by the options, else by the source, else numbered ones; empty where their number is not known."""
     wanted = NUMBER_OF_NAMES.get(params.task) or known.columns
     own = known.classes if len(known.classes) == wanted else ()
-    numbered = tuple(f"class {number}" for number in range(known.columns or 0))
-    return given_names(params) or own or NUMBERED.get(params.task, numbered)
+    return given_names(params) or own or NUMBERED.get(params.task) or numbered(known.columns)
 
 
 def stamp(*paths: str | Path) -> str:

@@ -1,0 +1,16 @@
+"""Class names that a source gives, or that are made up."""
+
+import pytest
+from sidelight_toolkit.class_names import MOST_CLASSES, distinct, numbered
+
+
+@pytest.mark.parametrize(
+    ("columns", "names"),
+    [(None, ()), (0, ()), (2, ("class 0", "class 1")), (MOST_CLASSES + 1, ()), (10**12, ())],
+)
+def test_numbered_names_of_a_header_that_claims_any_number(columns, names):
+    assert numbered(columns) == names
+
+
+def test_names_that_come_again_get_their_index():
+    assert distinct(["crane", "owl", "crane"]) == ("crane (0)", "owl", "crane (2)")

@@ -405,3 +405,34 @@ def test_both_answers_about_a_misclassified_image_stand_side_by_side(open_page, 
         assert opened.page.locator("#image-1 .sides").count() == 0
         assert opened.page.locator(".alert", has_text="misclassified").count() == 1
         assert "Explained are the <worst> errors." in opened.page.inner_text("header.masthead")
+
+
+def test_an_image_without_an_answer_is_told_and_no_map_is_drawn(open_page, digits):
+    gradients, answered = digits.explanations["gradients"], np.arange(len(digits.split)) != 1
+    none = attrs.evolve(
+        gradients,
+        values=gradients.values * answered[:, None, None],
+        answered=answered,
+        no_answer="hiding a region shows nothing",
+    )
+    curves = digits.measurements["curves"]["gradients"]
+    rows = np.flatnonzero(answered).tolist()
+    fewer = curves.take(rows) if curves.rows() else curves
+    fewer = Measurements(
+        items=tuple(
+            attrs.evolve(item, values=item.values[rows], curve_y=item.curve_y[rows], variants={})
+            for item in fewer.items
+        )
+    ).scattered(rows, len(answered))
+    opened = open_page(
+        attrs.evolve(
+            digits,
+            explanations={"gradients": none, "all": gradients},
+            measurements={"curves": {"gradients": fewer, "all": curves}},
+        )
+    )
+    assert opened.page.get_by_text("no answer: hiding a region shows nothing").count() == 1
+    assert opened.page.get_by_text("no answer", exact=True).count() == 1  # at a glance
+    count = len(answered)
+    assert opened.page.get_by_text(f"mean of {count - 1} to {count} images").count() > 0
+    assert opened.errors == []

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 from sidelight_specs.facts import Mistake
+from sidelight_specs.wording import listing, quoted
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
 NUMBER_OF_NAMES = {"binary": 2, "regression": 1}  # class names of a task; two or more otherwise
 NUMBERED = {"binary": ("class 0", "class 1"), "regression": ("class 0",)}
 MOST_CLASSES = 1_000_000  # a header can claim any number; ImageNet-21k has 21,843 classes
+SHOWN = 4  # names in a message
 IN_ORDER = "name each class once, in the order of the logits"
 
 
@@ -65,13 +67,18 @@ def names_option(params: NamingParams) -> str:
 
 
 def name_mistakes(params: NamingParams) -> Iterator[Mistake]:
-    """Class names given twice, or too many or too few for the task."""
+    """Class names from two places, too many or too few for the task, and a warning of one for several classes."""
     if params.classes and params.classes_file:
         yield Mistake("both classes and classes_file are given", "leave one of the two out", "classes_file")
     names, wanted = given_names(params), NUMBER_OF_NAMES.get(params.task)
     if names and (len(names) != wanted if wanted else len(names) < 2):
         message = f"{len(names)} class name(s) for a {params.task} model, which needs {wanted or 'two or more'}"
         yield Mistake(message, IN_ORDER, names_option(params))
+    repeated = [name for name, count in Counter(names).items() if count > 1]
+    if repeated:
+        message = f"{listing(map(quoted, repeated), SHOWN)}: the name of more than one class"
+        fix = "give each class a name of its own, or ask about classes by their index"
+        yield Mistake(message, fix, names_option(params), refused=False)
 
 
 def score_mistakes(params: NamingParams, columns: int | None, subject: str) -> Iterator[Mistake]:

@@ -3,6 +3,8 @@
 import numpy as np
 import pytest
 import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from PIL import Image
 from sidelight_images.live import LiveImages, as_images, as_pictures, in_mode, labels_of
 from sidelight_images.live_descriptor import LiveImagesDescriptor
@@ -154,3 +156,30 @@ def test_the_same_pixels_have_one_token():
 def test_a_recipe_whose_images_are_gone_says_so():
     (mistake,) = DESCRIPTOR.mistakes(LiveParams(object="live:" + "0" * 64))
     assert "does not hold" in mistake.message
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    count=st.integers(1, 3),
+    channels=st.sampled_from([1, 3]),
+    height=st.integers(5, 9),
+    width=st.integers(5, 9),
+    kind=st.sampled_from(["float32", "float64", "float16", "uint8", "uint16", "int64"]),
+    last=st.booleans(),
+    order=st.sampled_from("CF"),
+    form=st.sampled_from(["array", "tensor", "list", "reversed"]),
+)
+def test_every_layout_order_and_type_gives_the_same_images(count, channels, height, width, kind, last, order, form):
+    shape = (count, channels, height, width)
+    expected = (np.arange(np.prod(shape)) % 256).reshape(shape) / 255
+    most = {"uint8": 255, "uint16": 65535, "int64": 255}.get(kind, 1)
+    given = (expected * most).round(0 if most > 1 else 12).astype(kind)
+    given = np.array(given.transpose(0, 2, 3, 1) if last else given, order=order)
+    if form == "reversed":  # negative strides
+        given = given[::-1].copy()[::-1]
+    value = {"list": list, "tensor": lambda array: torch.tensor(array.copy())}.get(form, lambda array: array)(given)
+    images = as_images(value)
+    assert images.dtype == np.float32
+    assert images.flags.c_contiguous
+    assert not np.shares_memory(images, given)
+    np.testing.assert_allclose(images, expected, atol=1e-3 if kind == "float16" else 1e-6)

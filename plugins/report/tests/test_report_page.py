@@ -316,6 +316,12 @@ def test_no_width_scrolls_sideways(open_page, request, kind, width):
     assert opened.page.evaluate("document.documentElement.scrollWidth") <= width
 
 
+def test_long_class_names_are_cut_off_and_widen_nothing(open_page, digits):
+    names = tuple(f"{name}, a digit with quite a long name" for name in digits.class_names)
+    opened = open_page(attrs.evolve(digits, class_names=names), width=390)
+    assert opened.page.evaluate("document.documentElement.scrollWidth") <= 390
+
+
 def test_small_images_are_crisp_and_photographs_smooth(open_page, shared_digits, photos):
     style = "getComputedStyle(document.querySelector('sl-heatmap canvas')).imageRendering"
     assert shared_digits.page.evaluate(style) == "pixelated"

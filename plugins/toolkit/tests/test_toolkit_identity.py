@@ -1,5 +1,6 @@
 """Identity of live objects: what changes an answer changes the digest, and nothing else does."""
 
+import copy
 import functools
 import socket
 from types import SimpleNamespace
@@ -137,3 +138,11 @@ def test_code_without_a_module_counts_by_itself():
         return run
 
     assert identity(generated(2)) == identity(generated(2)) != identity(generated(3))
+
+
+@pytest.mark.parametrize(
+    "make", [scaled, lambda: nn.LSTM(3, 3), lambda: nn.TransformerEncoderLayer(4, 2), lambda: nn.BatchNorm2d(2)]
+)
+def test_a_copy_has_the_same_identity(make):
+    module = make()  # copying an LSTM changes the order of its attributes
+    assert identity(copy.deepcopy(module)) == identity(module)

@@ -176,7 +176,7 @@ def serve(
     origin = Path(str(manifest.get("folder", "")))
     with chdir(origin if origin.is_absolute() and origin.is_dir() else "."):  # on another machine there is none
         recipe = {**run.results.recipe, "renderers": _renderer(run.results.recipe, use, catalog)}
-        resolved = load_recipe(recipe, catalog=catalog, finished=True)
+        resolved = load_recipe(recipe, catalog=catalog, finished=True, called=f"the recipe of {folder}")
         device, display = resolve_device(device), choose_display(True)
         store = Store(notice=lambda text: display.say(f"warning: {text}"))
         # not guarded: the guard needs components to take turns, and a page has them at work in several threads

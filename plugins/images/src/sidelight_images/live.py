@@ -120,7 +120,7 @@ def _array(value: Any) -> np.ndarray:
         array = np.asarray(value)
     except (ValueError, TypeError, RuntimeError) as error:
         raise UserError(f"a {type(value).__name__} holds no images: {error}", f"give {LAYOUTS}") from error
-    return _scaled(_channels_first(array))
+    return np.ascontiguousarray(_scaled(_channels_first(array)))  # in another order convolutions round otherwise
 
 
 def _channels_first(array: np.ndarray) -> np.ndarray:

@@ -101,7 +101,11 @@ class _Reader:
             self.read(type(module)),
             [[name, self.read(tensor)] for name, tensor in tensors.items()],
             [[name, self.read(below)] for name, below in module._modules.items()],
-            [[name, self.read(item)] for name, item in vars(module).items() if name not in (*_HIDDEN, "training")],
+            [
+                [name, self.read(item)]
+                for name, item in sorted(vars(module).items())  # a copy may have them in another order
+                if name not in (*_HIDDEN, "training")
+            ],
         ]
 
     def _function(self, function: Any) -> Any:

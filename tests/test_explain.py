@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import sidelight
 import torch
+from PIL import Image
 from sidelight.engine.quick import Request
 from sidelight.registry.catalog import installed
 from sidelight_specs import UserError
@@ -276,3 +277,11 @@ def test_labels_may_be_elements_of_arrays(net, images, of):
 def test_mistakes_are_told_in_the_words_of_a_call(net, images, call, message):
     with pytest.raises(UserError, match=message):
         sidelight.explain(net, call.pop("images", images), ["saliency"], **CALL, **call)
+
+
+def test_a_dollar_in_a_name_is_no_variable(net, tmp_path):
+    Image.fromarray(np.full((24, 24, 3), 90, dtype=np.uint8)).save(tmp_path / "${a}.png")
+    run = sidelight.explain(net, "${a}.png", ["saliency"], size=24, **CALL)
+    assert run.results.split.ids == ("${a}.png",)
+    for recipe in (run.recipe, run.results.recipe):
+        assert sidelight.run(recipe, progress=False).results.split.ids == ("${a}.png",)

@@ -17,7 +17,7 @@ from sidelight_specs import UserError
 from sidelight_specs.documents import to_plain
 from sidelight_specs.params import describe
 from sidelight_specs.problems import Problems
-from sidelight_specs.recipe import USE, VERSION
+from sidelight_specs.recipe import USE, VERSION, plain_value
 from sidelight_specs.recipe_yaml import recipe_text
 from sidelight_specs.roles import ROLES, SECTIONS
 from sidelight_specs.wording import did_you_mean, listing, quoted
@@ -100,7 +100,7 @@ class Request:
         recipe["metrics"] = _section("metric", self.metrics, catalog)
         recipe.setdefault("renderers", _suggested("renderer", known, catalog))
         recipe = {key: value for key, value in recipe.items() if value != {}}
-        written = to_plain(compose(recipe, self.settings, (), Problems(), _CALLED))
+        written = plain_value(to_plain(compose(recipe, self.settings, (), Problems(), _CALLED)))
         resolved = load_recipe(written, catalog=catalog, held=held, called=_CALLED)
         return evolve(resolved, assumed=(*of_model.warnings, *of_data.warnings), written=written)
 

@@ -10,6 +10,7 @@ from attrs import frozen
 from sidelight_specs import UserError
 from sidelight_specs.live import Adoption, Live
 from sidelight_specs.params import describe
+from sidelight_specs.recipe import plain_value
 from sidelight_specs.roles import ROLES, SECTIONS
 from sidelight_specs.wording import did_you_mean, listing, quoted, show
 
@@ -106,7 +107,7 @@ def adopt(role: str, value: Any, catalog: Catalog, **hints: Any) -> tuple[dict[s
         if name not in options:
             fix = f"{did_you_mean(name, options)} it has {listing(options, 30)}".lstrip()
             raise UserError(f"{use} has no option {quoted(name)}", fix)
-    return {"use": use, "with": {**adoption.params, **given}}, adoption
+    return {"use": use, "with": plain_value({**adoption.params, **given})}, adoption
 
 
 def _component(given: Mapping[str, Any], hints: Mapping[str, Any]) -> dict[str, Any]:

@@ -323,8 +323,8 @@ class ExplainerDescriptor(ComponentDescriptor):
         gives: the kind of explanation; a kind of a plugin's own is registered by the hook `sidelight_kinds`.
         answers: which side of the question it answers.
         either_side: asked again with the two sides swapped, it says what speaks for the other class, so that both are
-            shown side by side where an image is misclassified. None says that heatmaps do, and other kinds do not;
-            One that answers `any` never does, as it ignores the class.
+            shown side by side where an image is misclassified. None says that heatmaps do, and other kinds do not; one
+            that answers `any` never does, as it ignores the class.
     """
 
     role = "explainer"

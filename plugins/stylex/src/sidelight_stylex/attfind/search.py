@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import attrs
 import numpy as np
@@ -138,6 +138,7 @@ class AttributeSearch:
         )
         explained_styles = inputs.styles[torch.from_numpy(inputs.rows[:FLAG_IMAGES])]
         flags = implausible(models, inputs.reference[: params.surroundings], explained_styles, named, params)
+        fields: dict[str, Any] = {**pictures, **opposite}
         return Attributes(
             answers="probe",
             attributes=tuple(attrs.evolve(one, flagged=flag) for one, flag in zip(named, flags, strict=True)),
@@ -146,8 +147,7 @@ class AttributeSearch:
             scores=scores,
             explained=explained_of_all,
             class_names=tuple(models.classifier.class_names),
-            **pictures,
-            **opposite,
+            **fields,
         )
 
     def _attribute(self, inputs: SearchInputs, choice: Choice, effects: np.ndarray) -> Attribute:

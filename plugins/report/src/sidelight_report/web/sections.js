@@ -33,7 +33,8 @@ export function measured(report) {
 /** @param {import("./document.js").Chart} chart @param {Report} report */
 function curves(chart, report) {
   const lines = chart.lines.map((line) => ({ ...line, style: `series-${Math.max(0, report.explainers.findIndex(({ id }) => id === line.name)) % 8}` }));
-  const [least, most] = [Math.min, Math.max].map((end) => end(...chart.lines.map((line) => line.count ?? 0)));
+  const counts = chart.lines.map((line) => line.count ?? 0);
+  const least = Math.min(...counts), most = Math.max(...counts);
   const images = least === most ? count(most, "image") : `${least} to ${count(most, "image")}`;
   return h("figure", { class: "chart" }, h("figcaption", {}, h("b", {}, chart.name), h("small", {}, ` ${chart.unit}, mean of ${images}`)),
     plot({ lines, label: `${chart.name}: ${chart.help}`, yRange: bounds(lines), xTitle: chart.over }), legend(lines));

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
     from torch import Tensor
 
-STEPS = 400  # of 128 digits; both networks are right on more than 9 of 10 test digits after that
+STEPS = 400  # of 128 digits; both networks are right on about 8 of 10 test digits after that
 
 
 class OfModule(Classifier):

@@ -106,7 +106,7 @@ def test_a_mistake_in_the_classifier_is_the_only_one_told(catalog, tmp_path):
         with pytest.raises(RecipeError) as refused:
             resolved(catalog, wrong)
         assert len(refused.value.problems) == 1
-        assert "open" not in str(refused.value)
+        assert "is open" not in str(refused.value)
 
 
 def test_the_middle_of_a_wide_picture_keeps_the_proportions(tmp_path):

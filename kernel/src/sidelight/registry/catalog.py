@@ -68,8 +68,8 @@ def scan(path: Sequence[str] | None = None) -> Index:
 class Catalog:
     """Answers for components by name; without a policy everything may be loaded."""
 
-    def __init__(self, index: Index, policy: Policy | None = None) -> None:
-        self.index, self._policy, self._loader = index, policy or Policy(), Loader()
+    def __init__(self, index: Index, policy: Policy | None = None, loader: Loader | None = None) -> None:
+        self.index, self._policy, self._loader = index, policy or Policy(), loader or Loader()
 
     def entries(self, *roles: str) -> tuple[Installed, ...]:
         """Entries of some roles, or of `kind`, `command`, `observer`; of all roles when none is given."""
@@ -155,9 +155,16 @@ class Catalog:
 
 def installed() -> Catalog:
     """The catalog of this Python environment, under the user's policy."""
-    catalog = Catalog(index(), read_policy(policy_file()))
+    found = index()
+    if not found.stamp or found.stamp not in _LOADERS:  # what is installed has changed, or nobody has asked yet
+        _LOADERS.clear()
+    catalog = Catalog(found, read_policy(policy_file()), _LOADERS.setdefault(found.stamp, Loader()))
     kinds.use_loader(catalog.load_kind)
     return catalog
+
+
+_LOADERS: dict[str, Loader] = {}
+"""The loader of this process under the stamp of what is installed: plugins load once, not once for each call."""
 
 
 def _hint(use: str, role: str, entries: tuple[Installed, ...]) -> str:

@@ -9,11 +9,12 @@ from __future__ import annotations
 from abc import abstractmethod
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import torch
 from attrs import evolve, frozen
 from sidelight_specs import UserError
+from sidelight_specs.results import State
 
 from sidelight_toolkit.class_names import IN_ORDER, NUMBER_OF_NAMES, read_names
 from sidelight_toolkit.classifier import TorchClassifier
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from sidelight_specs.roles.classifier import Task
 
     from sidelight_toolkit.model_source import ModelSourceParams
+    from sidelight_toolkit.trial import Ending
 
 TRIED = 2  # images of the trial: the fewest that show whether scores depend on the neighbours
 
@@ -57,6 +59,9 @@ class SourceClassifier(TorchClassifier):
     """Advice where it fails on images of its input's size."""
     without = "leave its final layer out"
     """Advice where it gives probabilities."""
+
+    _tried: State
+    """Outcome of the trial, once the module is there."""
 
     def __init__(self, params: ModelSourceParams, *, run: Run) -> None:
         self._params = params
@@ -119,13 +124,22 @@ class SourceClassifier(TorchClassifier):
         network = single_precision(self._load_network())
         prepared = Prepared(network, self.source.preprocessing, self.source.channels).to(self._run.device)
         prepared.eval().requires_grad_(False)
-        scores = try_out(prepared, self._trial_images(), self.subject, self.task, self.how, self.sizes)
-        prepared.ending = ending_of(scores, self.task, "", self._params.probabilities, self.subject, self.without)
+
+        def trial() -> State:
+            scores = try_out(prepared, self._trial_images(), self.subject, self.task, self.how, self.sizes)
+            ending = ending_of(scores, self.task, "", self._params.probabilities, self.subject, self.without)
+            return State(settings={"ending": ending, "columns": str(scores.shape[1])})
+
+        self._tried = self._run.cached(("trial", torch.__version__), trial)  # once for a model, not for each run
+        prepared.ending = cast("Ending", self._tried.settings["ending"])
         return prepared
 
     @cached_property
     def _watchable(self) -> tuple[str, ...]:
-        return watchable(self.module, self._trial_images()[:1])
+        def watched() -> State:
+            return State(settings={"layers": "\n".join(watchable(self.module, self._trial_images()[:1]))})
+
+        return tuple(self._run.cached(("layers", torch.__version__), watched).settings["layers"].split("\n"))
 
     @property
     def layers(self) -> tuple[str, ...]:
@@ -134,9 +148,9 @@ class SourceClassifier(TorchClassifier):
 
     @cached_property
     def _columns(self) -> int:
-        """Number of scores that the model gives for an image."""
-        with torch.no_grad():
-            return int(self.scores(torch.zeros(1, *self.input_shape, device=self._run.device)).shape[1])
+        """Number of scores that the model gives for an image, as the trial found it."""
+        _ = self.module
+        return int(self._tried.settings["columns"])
 
     def _trial_images(self) -> torch.Tensor:
         images = torch.from_numpy(self._run.rng("trial").random((TRIED, *self.input_shape), dtype="float32"))

@@ -1,11 +1,13 @@
 """Grad-CAM on the layouts of transformers and ConvNeXt, against the plain formula; also of exported programs."""
 
+import numpy as np
 import pytest
 import torch
 from sidelight_captum.grad_cam import GradCam
 from sidelight_captum.guided_grad_cam import GuidedGradCam
 from sidelight_captum.params import GradCamParams, GuidedGradCamParams
 from sidelight_specs import UserError
+from sidelight_specs.results import Targets
 from sidelight_specs.testing import ToyRun
 from sidelight_toolkit.feature_layer import LayerFinder
 from torch import nn
@@ -371,3 +373,19 @@ def test_only_what_follows_the_layer_is_differentiated(classify, images, ask):
     network.patch_embed.register_forward_hook(lambda *args: attached.append(args[2].requires_grad))
     explainer.explain(images, targets)
     assert attached == [False]
+
+
+def test_one_run_serves_explainers_of_two_networks(classify):
+    """As a need for a factory builds them: each has the layer of its own network."""
+    torch.manual_seed(0)
+    small = nn.Sequential(nn.Conv2d(2, 4, 3), nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(4, 3))
+    deep = nn.Sequential(
+        nn.Conv2d(2, 4, 3, 2), nn.ReLU(), nn.Conv2d(4, 6, 3, 2), nn.ReLU(), *small[2:4], nn.Linear(6, 3)
+    )
+    run, images = ToyRun(), torch.rand(2, 2, 24, 20)
+    targets = Targets(predicted=np.array([0, 1]), probe=np.array([1, 2]))
+    grids = [
+        GradCam(GradCamParams(), classifier=classify(net.eval()), run=run).explain(images, targets).resolution
+        for net in (small, deep)
+    ]
+    assert grids == [(22, 18), (5, 4)]

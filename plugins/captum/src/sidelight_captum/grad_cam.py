@@ -41,7 +41,7 @@ class GradCam(Explainer):
 
     def __init__(self, params: GradCamParams, *, classifier: Classifier, run: Run) -> None:
         self._params, self._classifier, self._run = params, classifier, run
-        self._find_layer = LayerFinder(classifier, params, run)
+        self._find_layer = LayerFinder(classifier, params)
 
     def explain(self, images: Tensor, targets: Targets) -> Heatmap:
         """Heatmaps in logits per unit of activation, with the resolution of the feature maps."""

@@ -35,7 +35,7 @@ class GuidedGradCam(Explainer):
 
     def __init__(self, params: GuidedGradCamParams, *, classifier: Classifier, run: Run) -> None:
         self._params, self._classifier, self._run = params, classifier, run
-        self._find_layer = LayerFinder(classifier, params, run)
+        self._find_layer = LayerFinder(classifier, params)
 
     def explain(self, images: Tensor, targets: Targets) -> Heatmap:
         """Heatmaps in the product of the two methods' units: only positions and ratios have a meaning."""

@@ -6,6 +6,7 @@ from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
+from sidelight_specs import UserError
 from sidelight_specs.facts import Mistake
 from sidelight_specs.wording import listing, quoted
 
@@ -59,6 +60,34 @@ def given_names(params: NamingParams) -> tuple[str, ...]:
         return read_names(Path(params.classes_file).expanduser())
     except (OSError, ValueError):
         return ()
+
+
+def checked_names(params: NamingParams, expected: int, subject: object) -> tuple[str, ...]:
+    """Class names of the options or of the file that they name; none where the options give none.
+
+    Args:
+        params: the options.
+        expected: number of classes.
+        subject: the model in messages.
+
+    Raises:
+        UserError: names from two places, a file that cannot be read, or another number of names.
+    """
+    if params.classes and params.classes_file:
+        raise UserError("both classes and classes_file are given", "leave one of the two out")
+    names, path = params.classes, Path(params.classes_file).expanduser()
+    if params.classes_file:
+        try:
+            names = read_names(path)
+        except (OSError, ValueError) as error:
+            raise UserError(
+                f"classes_file: {path} cannot be read: {error}", "give a text file, one name a line"
+            ) from error
+    if names and len(names) != expected:
+        raise UserError(
+            f"{len(names)} class names are given, the {params.task} model {subject} needs {expected}", IN_ORDER
+        )
+    return names
 
 
 def names_option(params: NamingParams) -> str:

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 import torch
 from attrs import evolve, frozen
 from sidelight_specs import UserError
-from sidelight_specs.results import State
 from torch import Tensor, nn
 
 from sidelight_toolkit.layout import RESAMPLING, CoordinateTracker, Layout
@@ -17,7 +16,6 @@ from sidelight_toolkit.layout import RESAMPLING, CoordinateTracker, Layout
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from sidelight_specs import Run
     from sidelight_specs.roles import Classifier
 
     from sidelight_toolkit.options import LayerParams
@@ -70,11 +68,10 @@ class LayerFinder:
     Args:
         classifier: provides `module`.
         options: layer and layout.
-        run: keeps what was found for later runs with the same classifier and options; None to search each time.
     """
 
-    def __init__(self, classifier: Classifier, options: LayerParams, run: Run | None = None) -> None:
-        self._classifier, self._options, self._run = classifier, options, run
+    def __init__(self, classifier: Classifier, options: LayerParams) -> None:
+        self._classifier, self._options = classifier, options
         self._layers: dict[tuple[int, ...], tuple[nn.Module, FeatureLayer]] = {}
 
     def __call__(self, images: Tensor) -> FeatureLayer:
@@ -89,25 +86,8 @@ class LayerFinder:
         network, size = self._classifier.module, tuple(images.shape[1:])
         cached = self._layers.get(size)
         if cached is None or cached[0] is not network:
-            cached = self._layers[size] = network, self._kept(network, images)
+            cached = self._layers[size] = network, self._search(network, images)
         return cached[1]
-
-    def _kept(self, network: nn.Module, images: Tensor) -> FeatureLayer:
-        """The layer from the cache of the run, by its name and layout, else searched."""
-        if self._run is None:
-            return self._search(network, images)
-
-        def found() -> State:
-            layer = self._search(network, images)
-            layout = {"channel": layer.layout.channel, "prefix": layer.layout.prefix}
-            (rows, columns) = layer.layout.grid
-            numbers = {**layout, "rows": rows, "columns": columns}
-            return State(settings={"name": layer.name, **{key: str(number) for key, number in numbers.items()}})
-
-        known = self._run.cached(("feature layer", tuple(images.shape[1:]), torch.__version__), found).settings
-        grid = int(known["rows"]), int(known["columns"])
-        layout = Layout(int(known["channel"]), grid, int(known["prefix"]))
-        return FeatureLayer(known["name"], network.get_submodule(known["name"]), layout)
 
     def _search(self, network: nn.Module, images: Tensor) -> FeatureLayer:
         # modules of TorchScript take no hooks

@@ -1,4 +1,4 @@
-"""What explainers by heatmaps share for their light modules: common options, and a descriptor. Imports no torch."""
+"""Options and descriptor that heatmap explainers share; for light modules, so torch is not imported."""
 
 from __future__ import annotations
 

@@ -8,15 +8,13 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from functools import cached_property
-from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
 import torch
 from attrs import evolve, frozen
-from sidelight_specs import UserError
 from sidelight_specs.results import State
 
-from sidelight_toolkit.class_names import IN_ORDER, NUMBER_OF_NAMES, read_names
+from sidelight_toolkit.class_names import NUMBER_OF_NAMES, checked_names
 from sidelight_toolkit.classifier import TorchClassifier
 from sidelight_toolkit.model_source import Known, names_for
 from sidelight_toolkit.modules import single_precision, watchable
@@ -105,12 +103,8 @@ class SourceClassifier(TorchClassifier):
     @cached_property
     def class_names(self) -> tuple[str, ...]:
         """Names by the options, else by the source where it has one for each score, else numbered ones."""
-        given = self._given_names()
         expected = NUMBER_OF_NAMES.get(self.task) or self._columns
-        if given and len(given) != expected:
-            raise UserError(
-                f"{len(given)} class names are given, the {self.task} model {self.subject} needs {expected}", IN_ORDER
-            )
+        given = checked_names(self._params, expected, self.subject)
         return given or names_for(self._params, Known(columns=expected, classes=self.source.classes))
 
     @cached_property
@@ -139,7 +133,8 @@ class SourceClassifier(TorchClassifier):
         def watched() -> State:
             return State(settings={"layers": "\n".join(watchable(self.module, self._trial_images()[:1]))})
 
-        return tuple(self._run.cached(("layers", torch.__version__), watched).settings["layers"].split("\n"))
+        kept = self._run.cached(("layers", torch.__version__), watched).settings["layers"]
+        return tuple(filter(None, kept.split("\n")))  # nothing of a network without layers
 
     @property
     def layers(self) -> tuple[str, ...]:
@@ -155,16 +150,3 @@ class SourceClassifier(TorchClassifier):
     def _trial_images(self) -> torch.Tensor:
         images = torch.from_numpy(self._run.rng("trial").random((TRIED, *self.input_shape), dtype="float32"))
         return images.to(self._run.device)
-
-    def _given_names(self) -> tuple[str, ...]:
-        if not self._params.classes_file:
-            return self._params.classes
-        if self._params.classes:
-            raise UserError("both classes and classes_file are given", "leave one of the two out")
-        path = Path(self._params.classes_file).expanduser()
-        try:
-            return read_names(path)
-        except (OSError, ValueError) as error:
-            raise UserError(
-                f"classes_file: {path} cannot be read: {error}", "give a text file, one name a line"
-            ) from error

@@ -1,4 +1,4 @@
-"""What a classifier says of a whole split, beside the labels: enough to choose images by, without the logits."""
+"""Predictions of a whole split beside its labels: class, surprisal and margin of each image, no logits."""
 
 from __future__ import annotations
 

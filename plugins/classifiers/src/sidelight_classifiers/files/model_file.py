@@ -11,7 +11,7 @@ import torch
 from sidelight_specs import UserError
 from sidelight_specs.results import State
 from sidelight_specs.roles import Classifier
-from sidelight_toolkit.class_names import NUMBER_OF_NAMES, read_names
+from sidelight_toolkit.class_names import NUMBER_OF_NAMES, checked_names, numbered
 from sidelight_toolkit.preprocessing import Prepared, Preprocessing
 
 from sidelight_classifiers.files.sandbox import digest_of, rehearse
@@ -46,33 +46,14 @@ class ModelFile(Classifier):
     @cached_property
     def class_names(self) -> tuple[str, ...]:
         """Names of `classes` or `classes_file`; else numbered ones."""
-        names = self._given_names()
         expected = NUMBER_OF_NAMES.get(self.task) or self._columns
-        if names and len(names) != expected:
-            raise UserError(
-                f"{len(names)} class names are given, the {self.task} model {self._path} needs {expected}",
-                "name each class once, in the order of the logits",
-            )
-        return names or tuple(f"class {number}" for number in range(expected))
+        return checked_names(self._params, expected, self._path) or numbered(expected)
 
     @cached_property
     def _columns(self) -> int:
         """Number of scores that the model gives for an image."""
         with torch.no_grad():
             return int(self.scores(torch.zeros(1, *self.input_shape, device=self._run.device)).shape[1])
-
-    def _given_names(self) -> tuple[str, ...]:
-        if not self._params.classes_file:
-            return self._params.classes
-        if self._params.classes:
-            raise UserError("both classes and classes_file are given", "leave one of the two out")
-        path = Path(self._params.classes_file).expanduser()
-        try:
-            return read_names(path)
-        except (OSError, ValueError) as error:
-            raise UserError(
-                f"classes_file: {path} cannot be read: {error}", "give a text file, one name a line"
-            ) from error
 
     def _rehearse(self, kind: Literal["torch", "onnx"], digest: str) -> None:
         """Load and try the file in a child process; a later run does not try a file again that passed."""

@@ -1,3 +1,5 @@
+from hashlib import blake2b
+
 import numpy as np
 import pytest
 from sidelight_images.faces.data import Faces
@@ -25,12 +27,12 @@ def near(value, expected, count=6000):
 
 
 def right(plan, factors, labels):
-    return float(((plan.logits(factors) > 0) == labels).mean())
+    return float(((plan.logits(factors)[:, 0] > 0) == labels).mean())
 
 
 @pytest.mark.parametrize(("label", "slope"), [("smile", 4.0), ("lip-colour", 2.0), ("glasses", 3.0), ("beard", 1.5)])
 def test_labels_follow_their_factor_with_noise(label, slope):
-    plan = Plan(label, slope, {})
+    plan = Plan((label,), slope, {})
     factors, labels = drawn(plan)
     z = BY_NAME[label].centred(factors[label])
     assert near(labels.mean(), 0.5)
@@ -43,7 +45,7 @@ def test_labels_follow_their_factor_with_noise(label, slope):
 
 @pytest.mark.parametrize("decorrelated", [False, True])
 def test_confounds_are_planted_as_strongly_as_asked(decorrelated):
-    factors, labels = drawn(Plan("smile", 4.0, {**PLANTED, "beard": 0.8}), decorrelated)
+    factors, labels = drawn(Plan(("smile",), 4.0, {**PLANTED, "beard": 0.8}), decorrelated)
     for name, share in {**PLANTED, "beard": 0.8}.items():
         high = BY_NAME[name].centred(factors[name]) > 0
         assert near(high[labels == 1].mean(), 0.5 if decorrelated else share, 2700)
@@ -58,18 +60,18 @@ def test_confounds_are_planted_as_strongly_as_asked(decorrelated):
 @pytest.mark.parametrize("confounds", [{}, {"lip-colour": 0.9}, PLANTED])
 @pytest.mark.parametrize(("label", "slope"), [("smile", 4.0), ("smile", 40.0), ("beard", 1.5)])
 def test_the_best_possible_accuracy_in_closed_form(label, slope, confounds):
-    plan = Plan(label, slope, confounds)
+    plan = Plan((label,), slope, confounds)
     factors, labels = drawn(plan)
     assert near(right(plan, factors, labels), plan.accuracy())
-    assert near(right(Plan(label, slope, {}), factors, labels), plan.accuracy_of_label_factor())
+    assert near(right(Plan((label,), slope, {}), factors, labels), plan.accuracy_of_label_factors())
     assert near(right(plan, *drawn(plan, decorrelated=True)), plan.accuracy(decorrelated=True))
 
 
 def test_no_other_rule_on_the_factors_does_better():
-    plan = Plan("smile", 4.0, PLANTED)
+    plan = Plan(("smile",), 4.0, PLANTED)
     factors, labels = drawn(plan)
     for weight in (0.5, 0.8, 1.25, 2.0):
-        other = Plan("smile", 4.0 * weight, PLANTED)
+        other = Plan(("smile",), 4.0 * weight, PLANTED)
         assert right(other, factors, labels) < plan.accuracy() + 0.01
 
 
@@ -113,15 +115,105 @@ def test_the_best_possible_accuracy_is_emitted():
     faces = data(confounds={"lip-colour": 0.9})
     faces.split("test")
     told = {item.name: item.value for item in faces._run.emitted["accuracy"].items}
-    plan = Plan("smile", 4.0, {"lip-colour": 0.9})
+    plan = Plan(("smile",), 4.0, {"lip-colour": 0.9})
     assert told["possible"] == pytest.approx(plan.accuracy())
-    assert told["possible by smile alone"] == pytest.approx(plan.accuracy_of_label_factor())
+    assert told["possible by smile alone"] == pytest.approx(plan.accuracy_of_label_factors())
+
+
+@pytest.mark.parametrize(
+    ("label", "confounds", "decorrelated", "digest"),
+    [
+        ("smile", PLANTED, False, "17d08a4cec229aaa"),
+        ("smile", PLANTED, True, "78fed599036c9bb1"),
+        ("beard", {}, False, "c624a17626bcd0d6"),
+    ],
+)
+def test_faces_of_one_label_stay_what_they_were(label, confounds, decorrelated, digest):
+    """Factors and labels as version 0.1 drew them, before labels could be crossed."""
+    plan = Plan((label,), {"smile": 4.0, "beard": 1.5}[label], confounds)
+    factors, labels = draw_faces(plan, 3, [f"train-{i}" for i in range(300)], decorrelated)
+    drawn = blake2b(digest_size=8)
+    for name in sorted(factors):
+        drawn.update(name.encode() + factors[name].astype("<f4").tobytes())
+    drawn.update(labels.astype("<i8").tobytes())
+    assert drawn.hexdigest() == digest
+
+
+CROSSED = ("hair-colour", "beard")
+
+
+@pytest.mark.parametrize("decorrelated", [False, True])
+def test_crossed_labels_follow_each_factor_and_confounds_the_first(decorrelated):
+    plan = Plan(CROSSED, 2.0, {"eye-colour": 0.9})
+    factors, labels = drawn(plan, decorrelated)
+    light, beard = labels >= 2, labels % 2 == 1  # 0 dark, no beard; 1 dark, beard; 2 light, no beard; 3 light, beard
+    for digit, name in zip((light, beard), CROSSED, strict=True):
+        z = BY_NAME[name].centred(factors[name])
+        expected = 1 / (1 + np.exp(-2.0 * z))
+        for side in (z < 0, z > 0):
+            assert near(digit[side].mean(), expected[side].mean(), side.sum())
+    blue = factors["eye-colour"] > 0.5
+    for bearded in (False, True):
+        assert near(blue[light & (beard == bearded)].mean(), 0.5 if decorrelated else 0.9, 1400)
+        assert near(blue[~light & (beard == bearded)].mean(), 0.5 if decorrelated else 0.1, 1400)
+    assert abs(np.corrcoef(light, beard)[0, 1]) < 4.5 / np.sqrt(len(IDS))
+    alone, light_alone = drawn(Plan(CROSSED[:1], 2.0, {"eye-colour": 0.9}), decorrelated)
+    np.testing.assert_array_equal(light, light_alone)  # the first digit is what it is alone
+    np.testing.assert_array_equal(factors["eye-colour"], alone["eye-colour"])
+
+
+def test_the_best_possible_accuracy_of_a_crossed_label():
+    plan = Plan((*CROSSED, "smile"), 3.0, {"eye-colour": 0.85, "glasses": 0.4})
+
+    def exact(plan, factors, labels):
+        return float((((plan.logits(factors) > 0) @ [4, 2, 1]) == labels).mean())
+
+    factors, labels = drawn(plan)
+    assert near(exact(plan, factors, labels), plan.accuracy())
+    assert near(exact(Plan(plan.label, 3.0, {}), factors, labels), plan.accuracy_of_label_factors())
+    assert near(exact(plan, *drawn(plan, decorrelated=True)), plan.accuracy(decorrelated=True))
+
+
+def test_a_crossed_label_names_its_classes_and_faces_are_still_drawn_anew_exactly():
+    faces = data(label=CROSSED, confounds={"eye-colour": 0.9}, test=12)
+    split = faces.split("test-decorrelated")
+    assert split.class_names == ("dark hair, no beard", "dark hair, beard", "light hair, no beard", "light hair, beard")
+    assert set(split.labels) == {0, 1, 2, 3}
+    np.testing.assert_array_equal(faces.render(split.factors), split.images)
+    told = {item.name: item.value for item in faces._run.emitted["accuracy"].items}
+    assert told["possible by hair-colour and beard alone"] == pytest.approx(faces.plan.accuracy_of_label_factors())
+
+
+def test_left_out_classes_have_no_faces_and_move_no_others():
+    plan = {"label": CROSSED, "confounds": {"eye-colour": 0.9}}
+    without = data(**plan, leave_out=("light hair, beard",))
+    every, some = data(**plan, test=40).split("test"), without.split("test")
+    assert "accuracy" not in without._run.emitted  # the closed form is of independent digits
+    assert some.class_names == ("dark hair, no beard", "dark hair, beard", "light hair, no beard")
+    rows = np.flatnonzero(every.labels != 3)[: len(some)]
+    assert some.ids == tuple(every.ids[row] for row in rows)
+    np.testing.assert_array_equal(some.labels, every.labels[rows])
+    np.testing.assert_array_equal(some.images, every.images[rows])
+    first = data(**plan, leave_out=("dark hair, no beard",), test=30).split("test")
+    assert set(first.labels) == {0, 1, 2}
+    assert first.class_names == ("dark hair, beard", "light hair, no beard", "light hair, beard")
+    rows = np.flatnonzero(every.labels != 0)[:30]
+    np.testing.assert_array_equal(first.labels, every.labels[rows] - 1)
 
 
 @pytest.mark.parametrize(
     ("options", "message"),
-    [({"confounds": {"hat": 0.9}}, "hat"), ({"confounds": {"smile": 0.9}}, "label's own factor")],
+    [
+        ({"confounds": {"hat": 0.9}}, "hat"),
+        ({"confounds": {"smile": 0.9}}, "label's own factor"),
+        ({"label": CROSSED, "confounds": {"beard": 0.9}}, '"beard" is the label\'s own factor'),
+        ({"label": ("beard", "beard")}, '"beard" is named twice'),
+        ({"label": ()}, "0 factors are named"),
+        ({"label": ("skin", "jaw", "nose", "beard", "smile")}, "5 factors are named"),
+        ({"label": CROSSED, "leave_out": ("light hair",)}, 'no class "light hair"'),
+        ({"leave_out": ("smiling",)}, "fewer than two classes"),
+    ],
 )
-def test_confounds_that_cannot_be_planted_are_refused(options, message):
+def test_labels_and_confounds_that_do_not_go_together_are_refused(options, message):
     with pytest.raises(UserError, match=message):
         data(**options).split("train")

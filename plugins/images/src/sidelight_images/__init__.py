@@ -61,7 +61,7 @@ def sidelight_data() -> Iterable[DataDescriptor]:
     )
     yield ImagesDescriptor(
         name="faces",
-        summary="Drawn faces of 25 known factors, with a label that follows one of them and confounds that you plant.",
+        summary="Drawn faces of 25 known factors, a label that follows one or several, and confounds.",
         params=FacesParams,
         factory="sidelight_images.faces.data:Faces",
         facts_of=facts.faces_facts,

@@ -16,7 +16,16 @@ from sidelight_specs import UserError
 from sidelight_specs.facts import ClassifierFacts, DataFacts, Mistake, Shape, unknown_names
 
 from sidelight_images.listing import SPLITS, Entry, Listing, list_folder
-from sidelight_images.names import ANY, DIGITS, FACE_CLASSES, FACE_PARTS, GARMENTS, PRINTED_CLASSES
+from sidelight_images.names import (
+    ANY,
+    DIGITS,
+    FACE_CLASSES,
+    FACE_PARTS,
+    GARMENTS,
+    MOST_CROSSED,
+    PRINTED_CLASSES,
+    face_classes,
+)
 from sidelight_images.order import hash_uniform
 from sidelight_images.packages import package_file
 
@@ -171,7 +180,7 @@ def faces_facts(params: FacesParams) -> DataFacts:
     return DataFacts(
         shape=(3, params.size, params.size),
         splits=splits,
-        classes=FACE_CLASSES[params.label],
+        classes=tuple(name for name in face_classes(params.label) if name not in params.leave_out),
         factors=tuple(FACE_CLASSES),
         masks={name: () if name == "train" else FACE_PARTS for name in splits},
         fingerprint="",
@@ -179,10 +188,26 @@ def faces_facts(params: FacesParams) -> DataFacts:
 
 
 def faces_mistakes(params: FacesParams) -> Iterator[Mistake]:
-    """Confounds that are no factors, or the label's own."""
+    """Labels that cannot be crossed, confounds that are no factors or the label's own, classes that are none."""
+    labels = (params.label,) if isinstance(params.label, str) else params.label
+    twice = [name for index, name in enumerate(labels) if name in labels[:index]]
+    if twice:
+        yield Mistake(f'the factor "{twice[0]}" is named twice', "name each factor once", "label")
+    elif not 1 <= len(labels) <= MOST_CROSSED:
+        yield Mistake(f"{len(labels)} factors are named", f"name one to {MOST_CROSSED}", "label")
+    else:
+        yield from _left_out(params)
     yield from unknown_names("there is no factor", params.confounds, tuple(FACE_CLASSES), "confounds")
-    if params.label in params.confounds:
-        yield Mistake(f'"{params.label}" is the label\'s own factor', "name another factor", "confounds")
+    for name in labels:
+        if name in params.confounds:
+            yield Mistake(f'"{name}" is the label\'s own factor', "name another factor", "confounds")
+
+
+def _left_out(params: FacesParams) -> Iterator[Mistake]:
+    known = face_classes(params.label)
+    yield from unknown_names("there is no class", params.leave_out, known, "leave_out")
+    if params.leave_out and len(set(known) - set(params.leave_out)) < 2:
+        yield Mistake("fewer than two classes are left", "leave out fewer, or cross more factors", "leave_out")
 
 
 def photos_facts(params: PhotosParams) -> DataFacts:

@@ -1,6 +1,8 @@
-"""Names of classes, factors, masks and photographs: one table for options, facts and data sets. Imports nothing."""
+"""Names of classes, factors, masks and photographs: one table for options, facts and data. Imports nothing heavy."""
 
 from __future__ import annotations
+
+from itertools import product
 
 PHOTOS = ("camera", "coffee", "chelsea", "motorcycle", "rocket", "flower", "china")
 """Photographs of things that are among the 1,000 classes of ImageNet."""
@@ -49,5 +51,21 @@ FACE_CLASSES = {
     "clothes": ("cool clothes", "warm clothes"),
 }
 """Factor of a drawn face to the classes of a label that follows it: its low end, its high end."""
+MOST_CROSSED = 4
+"""Factors that a label of drawn faces crosses at most: 16 classes."""
+
+
+def face_classes(label: str | tuple[str, ...]) -> tuple[str, ...]:
+    """Classes of a label that follows one factor, or several crossed ones: `"dark hair, no beard"`, ...
+
+    Crossed classes count in binary: the first factor is the most significant digit, and its low end is 0.
+
+    Args:
+        label: one factor or several.
+    """
+    factors = (label,) if isinstance(label, str) else label
+    return tuple(", ".join(ends) for ends in product(*(FACE_CLASSES[factor] for factor in factors)))
+
+
 FACE_PARTS = ("background", "clothes", "skin", "nose", "hair", "beard", "mouth", "eyes", "brows", "glasses")
 """Masks of drawn faces: every pixel belongs to exactly one. Ears and neck are skin, teeth are mouth, lids are eyes."""

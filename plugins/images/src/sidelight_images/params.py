@@ -76,19 +76,24 @@ class FacesParams:
     size: int = param(64, "Height and width.", unit="pixels", minimum=16, maximum=1024)
     train: int = param(8000, "Images of the training split.", unit="images", minimum=2, maximum=1_000_000)
     test: int = param(1000, "Images of each test split.", unit="images", minimum=2, maximum=100_000)
-    label: str = param("smile", "Factor that the label follows.", choices=tuple(FACE_CLASSES))
+    label: str | tuple[str, ...] = param(
+        "smile",
+        "Factor that the label follows; several, crossed, make two classes each, four of two.",
+        choices=tuple(FACE_CLASSES),
+    )
     slope: float = param(
         4.0,
-        "Slope of P(label 1) = sigmoid(slope * z), z the factor scaled to [-1, 1].",
+        "Slope of P(label 1) = sigmoid(slope * z), z the factor scaled to [-1, 1]; of each factor.",
         minimum=0.1,
         maximum=1000.0,
     )
     confounds: dict[str, float] = param(
         {},
-        "Factor to the share of class 1 with it on its high side, and of class 0 on its low side.",
+        "Factor to its share on the high side in class 1, low side in class 0, of the first label.",
         minimum=0.01,
         maximum=0.99,
     )
+    leave_out: tuple[str, ...] = param((), "Classes without faces, in no split; of a crossed label.")
     seed: int = param(0, "Seed of the faces.", minimum=0, maximum=2**31 - 1)
 
 

@@ -11,10 +11,11 @@ from sidelight_specs import SidelightError, UserError
 from sidelight_specs.results import Measurement, Measurements, Split
 from sidelight_specs.roles import Data
 
-from sidelight_images.faces.factors import BY_NAME, FACTORS, as_table
-from sidelight_images.faces.labels import Plan, draw_faces
+from sidelight_images.faces.factors import FACTORS, as_table
+from sidelight_images.faces.labels import Plan, draw_faces, ids_of_classes
 from sidelight_images.faces.render import chunks, draw, render
-from sidelight_images.names import FACE_PARTS
+from sidelight_images.facts import faces_mistakes
+from sidelight_images.names import FACE_PARTS, face_classes
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -38,7 +39,7 @@ class Drawn:
 
 
 class Faces(Data):
-    """Drawn faces whose every factor is known, and whose label follows one of them."""
+    """Drawn faces whose every factor is known, and whose label follows one of them or several, crossed."""
 
     def __init__(self, params: FacesParams, *, run: Run) -> None:
         self._params, self._run = params, run
@@ -62,21 +63,26 @@ class Faces(Data):
         """
         if name not in self.splits:
             raise UserError(f'there is no split "{name}"', f"use one of: {', '.join(self.splits)}")
-        plan = self.plan
-        train = name == "train"
-        ids = [f"{'train' if train else 'test'}-{i}" for i in range(self._params.train if train else self._params.test)]
-        factors, labels = draw_faces(plan, self._params.seed, ids, decorrelated=name == "test-decorrelated")
+        plan, params = self.plan, self._params
+        prefix, count = ("train", params.train) if name == "train" else ("test", params.test)
+        names = face_classes(plan.label)
+        classes = [index for index, class_name in enumerate(names) if class_name not in params.leave_out]
+        if params.leave_out:
+            ids = ids_of_classes(plan, params.seed, prefix, count, classes)
+        else:
+            ids = [f"{prefix}-{i}" for i in range(count)]
+        factors, labels = draw_faces(plan, params.seed, ids, decorrelated=name == "test-decorrelated")
         if name not in self._drawn:
             self._drawn[name] = self._draw(as_table(factors))
         drawn = self._drawn[name]
         self._emit_best_accuracy()
         return Split(
             images=drawn.pixels / np.float32(255),
-            labels=labels,
-            class_names=BY_NAME[plan.label].ends,
+            labels=np.searchsorted(classes, labels),
+            class_names=tuple(names[index] for index in classes),
             ids=tuple(f"face-{name}" for name in ids),
             factors=factors,
-            masks={} if train else {part: drawn.owners == index for index, part in enumerate(FACE_PARTS)},
+            masks={} if name == "train" else {part: drawn.owners == index for index, part in enumerate(FACE_PARTS)},
         )
 
     def render(self, factors: Mapping[str, np.ndarray]) -> np.ndarray:
@@ -93,13 +99,10 @@ class Faces(Data):
     @cached_property
     def plan(self) -> Plan:
         """Law of the labels. Raises a UserError where label and confounds do not go together."""
-        known = ", ".join(BY_NAME)
-        wrong = sorted(set(self._params.confounds) - set(BY_NAME))
-        if wrong:
-            raise UserError(f"confounds: there is no factor {', '.join(wrong)}", f"the factors are: {known}")
-        if self._params.label in self._params.confounds:
-            raise UserError(f'confounds: "{self._params.label}" is the label\'s own factor', "name another factor")
-        return Plan(self._params.label, self._params.slope, dict(self._params.confounds))
+        for mistake in faces_mistakes(self._params):
+            raise UserError(f"{mistake.option}: {mistake.message}", mistake.fix)
+        label = self._params.label
+        return Plan((label,) if isinstance(label, str) else label, self._params.slope, dict(self._params.confounds))
 
     def _draw(self, table: np.ndarray) -> Drawn:
         size = self._params.size
@@ -110,13 +113,19 @@ class Faces(Data):
         return drawn
 
     def _emit_best_accuracy(self) -> None:
-        """Emit the accuracy of the best possible classifier, which the measured one can be held against."""
+        """Emit the accuracy of the best possible classifier, which the measured one can be held against.
+
+        Nothing where classes are left out: the digits of those that remain depend on each other.
+        """
+        if self._params.leave_out:
+            return
         items = [_share("possible", self.plan.accuracy(), "knows the factors and how labels come about")]
         if self.plan.confounds:
             text = "is best where the confounds are planted, on the split without them"
             items.append(_share("possible, then decorrelated", self.plan.accuracy(decorrelated=True), text))
-            text = f"sees {self.plan.label} alone, on any split"
-            items.append(_share(f"possible by {self.plan.label} alone", self.plan.accuracy_of_label_factor(), text))
+            label = " and ".join(self.plan.label)
+            text = f"sees {label} alone, on any split"
+            items.append(_share(f"possible by {label} alone", self.plan.accuracy_of_label_factors(), text))
         self._run.emit("accuracy", Measurements(items=tuple(items)))
 
 

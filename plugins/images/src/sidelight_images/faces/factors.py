@@ -7,8 +7,6 @@ from typing import TYPE_CHECKING, Literal
 import attrs
 import numpy as np
 
-from sidelight_images.names import FACE_CLASSES
-
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -33,11 +31,6 @@ class Factor:
     help: str
     law: Law = "uniform"
     often: float = 0.5
-
-    @property
-    def ends(self) -> tuple[str, str]:
-        """Classes of a label that follows it: the low end, the high end."""
-        return FACE_CLASSES[self.name]
 
     def draw(self, u: np.ndarray) -> np.ndarray:
         """(N,) float32 values from numbers uniform in [0, 1)."""

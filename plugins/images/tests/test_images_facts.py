@@ -12,6 +12,7 @@ from sidelight_specs import UserError
 from sidelight_specs.testing import ToyRun
 
 EXAMPLES = Path(sidelight_images.__file__).parent / "examples"
+CUTOUTS = str(EXAMPLES / "cutouts")
 DESCRIPTORS = {one.name: one for one in sidelight_images.sidelight_data()}
 GOOD = [
     ("digits", {}),
@@ -28,6 +29,10 @@ GOOD = [
     ),
     ("photos", {"names": ("coffee",), "shares": (1.0, 0.5), "size": 16}),
     ("printed", {"size": 32, "train": 3, "test": 2, "height": 6}),
+    ("cutouts", {"folder": CUTOUTS, "size": 16, "train": 3, "validation": 2, "test": 2}),
+    ("cutouts", {"folder": CUTOUTS, "size": 16, "test": 3, "validation_share": 0.0, "test_share": 1.0}),
+    ("cutouts", {"folder": CUTOUTS, "size": 16, "groups": {"warm": ("red", "orange"), "cold": ("blue", "purple")}}),
+    ("cutouts", {"folder": CUTOUTS, "size": 16, "test": 9, "aligned": {"birds": "sky", "mammals": "grass"}}),
     ("folder", {"path": str(EXAMPLES / "shapes"), "size": 8}),
     ("folder", {"path": str(EXAMPLES / "shapes"), "size": 8, "mode": "grey", "test_share": 1.0, "limit": 3}),
     ("folder", {"path": str(EXAMPLES / "shapes/circle"), "size": 8, "seed": 1}),
@@ -47,6 +52,17 @@ WRONG = [
     ("photos", {"names": ()}, "names"),
     ("printed", {"test_photos": ("camera",)}, "test_photos"),
     ("printed", {"train_photos": ()}, "train_photos"),
+    ("cutouts", {"folder": "nowhere"}, "folder"),
+    ("cutouts", {"folder": CUTOUTS + "/birds"}, "folder"),
+    ("cutouts", {"folder": CUTOUTS, "classes": ("fish",)}, "classes"),
+    ("cutouts", {"folder": CUTOUTS, "classes": ("birds", "birds")}, "classes"),
+    ("cutouts", {"folder": CUTOUTS, "groups": {"few": ("blue",)}, "classes": ("birds", "few")}, "classes"),
+    ("cutouts", {"folder": CUTOUTS, "groups": {"warm": ("green",)}}, "groups"),
+    ("cutouts", {"folder": CUTOUTS, "aligned": {"fish": "sky"}}, "aligned"),
+    ("cutouts", {"folder": CUTOUTS, "aligned": {"birds": "moon"}}, "aligned"),
+    ("cutouts", {"folder": CUTOUTS, "backgrounds": ()}, "backgrounds"),
+    ("cutouts", {"folder": CUTOUTS, "scale": (0.8, 0.4)}, "scale"),
+    ("cutouts", {"folder": CUTOUTS, "validation_share": 0.6, "test_share": 0.6}, "test_share"),
     ("folder", {"path": "nowhere"}, "path"),
     ("folder", {"path": str(EXAMPLES / "idx")}, "path"),
 ]

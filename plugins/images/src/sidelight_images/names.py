@@ -7,6 +7,8 @@ from itertools import product
 PHOTOS = ("camera", "coffee", "chelsea", "motorcycle", "rocket", "flower", "china")
 """Photographs of things that are among the 1,000 classes of ImageNet."""
 OTHER_PHOTOS = ("astronaut", "motorcycle-right")
+BACKGROUNDS = ("brick", "grass", "gravel", "wood", "bush", "foliage", "sky", "dusk")
+"""Regions of photographs that cut-outs are laid on."""
 PRINTED_CLASSES = ("plain", "printed")
 DIGITS = ("0", "1", "2", "3", "4", "5", "6", "7", "8", "9")
 GARMENTS = (

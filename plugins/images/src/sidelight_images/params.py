@@ -6,7 +6,7 @@ from typing import Any, Literal
 
 from sidelight_specs import param, params
 
-from sidelight_images.names import FACE_CLASSES, OTHER_PHOTOS, PHOTOS
+from sidelight_images.names import BACKGROUNDS, FACE_CLASSES, OTHER_PHOTOS, PHOTOS
 
 Crop = Literal["center", "whole"]
 Mode = Literal["rgb", "grey"]
@@ -132,6 +132,35 @@ class PrintedParams:
     test_photos: tuple[str, ...] = param(
         ("chelsea", "china"), "Photographs that test images are cut from.", choices=PHOTOS + OTHER_PHOTOS
     )
+
+
+@params
+class CutoutsParams:
+    """Options of `cutouts`."""
+
+    classes: tuple[str, ...] = param((), "Classes to use, in this order; those of `groups`, else all, where empty.")
+    groups: dict[str, tuple[str, ...]] = param({}, "New class to the cut-outs that it holds, by file name or class.")
+    folder: str = param("", "Folder with class folders of cut-outs (PNG with alpha); Tux Paint's stamps if empty.")
+    size: int = param(224, "Height and width of the images.", unit="pixels", minimum=16, maximum=1024)
+    train: int = param(1000, "Images of the training split.", unit="images", minimum=2, maximum=100_000)
+    validation: int = param(200, "Images of the validation split.", unit="images", minimum=2, maximum=100_000)
+    test: int = param(200, "Images of each test split.", unit="images", minimum=2, maximum=100_000)
+    validation_share: float = param(
+        0.2, "Share of a class's cut-outs that only validation shows; 0: no such split.", minimum=0.0, maximum=1.0
+    )
+    test_share: float = param(
+        0.2, "Share of a class's cut-outs that only test images show; 0: no such split.", minimum=0.0, maximum=1.0
+    )
+    backgrounds: tuple[str, ...] = param(BACKGROUNDS, "Photographs that the cut-outs are laid on.", choices=BACKGROUNDS)
+    aligned: dict[str, str] = param({}, "Class to the background that goes with it: a planted shortcut.")
+    aligned_share: float = param(
+        0.95, "Share of such a class's images on its background; the rest on any other.", minimum=0.0, maximum=1.0
+    )
+    scale: tuple[float, ...] = param(
+        (0.4, 0.8), "Smallest and largest longer side of a cut-out, as shares of `size`.", minimum=0.05, maximum=1.0
+    )
+    rotation: float = param(0.0, "Largest turn to either side.", unit="degrees", minimum=0.0, maximum=180.0)
+    seed: int = param(0, "Seed of the splits and the images.", minimum=0, maximum=2**31 - 1)
 
 
 def _size() -> Any:

@@ -21,9 +21,12 @@ if TYPE_CHECKING:
 
 IN_SKIMAGE = {
     "astronaut": "astronaut.png",
+    "brick": "brick.png",
     "camera": "camera.png",
     "chelsea": "chelsea.png",
     "coffee": "coffee.png",
+    "grass": "grass.png",
+    "gravel": "gravel.png",
     "motorcycle": "motorcycle_left.png",
     "motorcycle-right": "motorcycle_right.png",
     "rocket": "rocket.jpg",

@@ -62,6 +62,18 @@ def read_pixels(
     return np.ascontiguousarray(pixels.transpose(2, 0, 1)) if mode == "rgb" else pixels[np.newaxis]
 
 
+def read_image(path: Path) -> Image.Image:
+    """One image of 8 bits a value, upright as its EXIF tag says, with its transparency.
+
+    Raises:
+        UnreadableImageError: as `read_pixels`.
+    """
+    with _opened(path) as image:
+        depth = Depth.of(image)
+        image.load()
+        return eight_bit(ImageOps.exif_transpose(image), depth, 0, lambda _: None)
+
+
 def unstated_bits(path: Path) -> int:
     """Bits that the values of a deep picture use by its largest value, where no tag states them; 0 for all others.
 

@@ -110,7 +110,7 @@ def factors_give_the_images(case: Case) -> None:
     """`render(split.factors)` is `split.images` for every split; the ranges hold all factors."""
     data = case.build()
     for name in data.splits:
-        split = data.split(name)
+        split = data.split(name).read()
         assert set(split.factors) == set(data.factor_ranges), f"{name}: factors and factor_ranges have other names"
         wrong = [
             factor

@@ -2,8 +2,9 @@
 
 import numpy as np
 import pytest
+from PIL import Image
 from sidelight_images.params import PrintedParams
-from sidelight_images.printed import Printed
+from sidelight_images.printed import Printed, half
 from sidelight_specs import UserError
 from sidelight_specs.testing import ToyRun
 
@@ -43,8 +44,36 @@ def test_training_and_test_images_come_from_different_photographs():
         made("test", train_photos=("coffee",), test_photos=("coffee",))
 
 
+def by_photograph(split="test", **params):
+    return made(split, first_photos=("coffee",), second_photos=("chelsea",), test=80, **params)
+
+
+def test_the_character_goes_with_the_class_of_the_photograph_or_is_independent_of_it():
+    bound, free = by_photograph(), by_photograph(agreement=0.5)
+    assert bound.class_names == ("first", "second")
+    assert (bound.masks["character"].any((1, 2)) == bound.labels.astype(bool)).all()
+    printed = free.masks["character"].any((1, 2))
+    for label in (0, 1):  # 40 images each: 4 standard deviations of a fair coin are 12.6
+        assert 7 < printed[free.labels == label].sum() < 33
+    both = ~(printed | bound.masks["character"].any((1, 2)))  # images without a character in either
+    assert (free.images[both] == bound.images[both]).all()
+
+
+def test_training_and_test_images_come_from_different_halves():
+    left = Image.new("RGB", (8, 4), "white")
+    left.paste("black", (4, 0, 8, 4))
+    assert np.asarray(half(left, left=True)).min() == 255
+    assert np.asarray(half(left, left=False)).max() == 0
+
+
 def test_mistakes_are_named():
+    with pytest.raises(UserError, match="coffee: in first_photos and in second_photos"):
+        made(first_photos=("coffee",), second_photos=("coffee",))
+    with pytest.raises(UserError, match="no photograph is named"):
+        made(first_photos=("coffee",))
+    with pytest.raises(UserError, match="agrees with it"):
+        made(agreement=0.5)
     with pytest.raises(UserError, match="validation"):
         made("validation")
-    with pytest.raises(UserError, match="test_photos"):
+    with pytest.raises(UserError, match="no photograph is named"):
         made(test_photos=())

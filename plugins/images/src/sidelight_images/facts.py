@@ -18,6 +18,7 @@ from sidelight_specs.facts import ClassifierFacts, DataFacts, Mistake, Shape, un
 from sidelight_images.listing import SPLITS, Entry, Listing, list_folder
 from sidelight_images.names import (
     ANY,
+    CONTENT_CLASSES,
     DIGITS,
     FACE_CLASSES,
     FACE_PARTS,
@@ -234,7 +235,7 @@ def printed_facts(params: PrintedParams) -> DataFacts:
     return DataFacts(
         shape=(3, params.size, params.size),
         splits={"train": params.train, "test": params.test},
-        classes=PRINTED_CLASSES,
+        classes=CONTENT_CLASSES if params.by_photograph else PRINTED_CLASSES,
         factors=(),
         masks={"train": ("character",), "test": ("character",)},
         fingerprint="",
@@ -242,12 +243,19 @@ def printed_facts(params: PrintedParams) -> DataFacts:
 
 
 def printed_mistakes(params: PrintedParams) -> Iterator[Mistake]:
-    """Photographs in both splits, or none in one."""
-    both = sorted(set(params.train_photos) & set(params.test_photos))
+    """Photographs in both splits or classes, or none in one; an agreement of the character with itself."""
+    if not params.by_photograph and params.agreement < 1:
+        yield Mistake(
+            "the character is the class, and agrees with it",
+            "name first_photos and second_photos, or leave agreement out",
+            "agreement",
+        )
+    one, other = ("first_photos", "second_photos") if params.by_photograph else ("train_photos", "test_photos")
+    both = sorted(set(getattr(params, one)) & set(getattr(params, other)))
     if both:
-        message = f"{', '.join(both)}: in train_photos and in test_photos"
-        yield Mistake(message, "name a photograph in one of them", "test_photos")
-    for option in ("train_photos", "test_photos"):
+        message = f"{', '.join(both)}: in {one} and in {other}"
+        yield Mistake(message, "name a photograph in one of them", other)
+    for option in (one, other):
         if not getattr(params, option):
             yield Mistake("no photograph is named", "name some, or leave the option out", option)
 

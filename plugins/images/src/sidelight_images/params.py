@@ -132,6 +132,25 @@ class PrintedParams:
     test_photos: tuple[str, ...] = param(
         ("chelsea", "china"), "Photographs that test images are cut from.", choices=PHOTOS + OTHER_PHOTOS
     )
+    first_photos: tuple[str, ...] = param(
+        (),
+        "Photographs of the class `first`; if empty, the character is the class.",
+        choices=PHOTOS + OTHER_PHOTOS,
+    )
+    second_photos: tuple[str, ...] = param(
+        (), "Photographs of the class `second`, which has the character.", choices=PHOTOS + OTHER_PHOTOS
+    )
+    agreement: float = param(
+        1.0,
+        "Share of images whose character agrees with the photograph's class; 0.5: independent.",
+        minimum=0.0,
+        maximum=1.0,
+    )
+
+    @property
+    def by_photograph(self) -> bool:
+        """The photograph is the class, and the character may agree with it."""
+        return bool(self.first_photos or self.second_photos)
 
 
 @params

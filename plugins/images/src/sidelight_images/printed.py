@@ -2,6 +2,10 @@
 
 The story of Li Fuxin et al. 2021, section 3.2: a network that was to find COVID-19 in X-ray images looked at a
 character printed in the corner. Here the character alone makes the class, whatever the photograph shows.
+
+With `first_photos` and `second_photos` the photograph is the class, and the character only goes with it: in all images
+(`agreement` 1), as in data from two hospitals of which one prints a character, or independently of it (0.5), which is
+the clean twin. Training images are cut from the left half of each photograph, test images from the right.
 """
 
 from __future__ import annotations
@@ -14,7 +18,8 @@ from sidelight_specs import UserError
 from sidelight_specs.results import Split
 from sidelight_specs.roles import Data
 
-from sidelight_images.names import PRINTED_CLASSES as CLASSES
+from sidelight_images.facts import printed_mistakes
+from sidelight_images.names import CONTENT_CLASSES, PRINTED_CLASSES
 from sidelight_images.photos import location
 from sidelight_images.pixels import read_pixels
 
@@ -28,7 +33,7 @@ MARGIN = 0.02  # distance of the character from the border, as a share of the im
 
 
 class Printed(Data):
-    """Every second image of a split bears the character, so both classes are as frequent."""
+    """Crops, every second of the second class, so that both classes are as frequent."""
 
     def __init__(self, params: PrintedParams, *, run: Run) -> None:
         self._params = params
@@ -36,7 +41,7 @@ class Printed(Data):
 
     @property
     def splits(self) -> tuple[str, ...]:
-        """`train`, and `test` from other photographs."""
+        """`train`, and `test` from other photographs, or from other halves of the same."""
         return ("train", "test")
 
     def split(self, name: str) -> Split:
@@ -47,30 +52,39 @@ class Printed(Data):
         """
         if name not in self.splits:
             raise UserError(f'there is no split "{name}"', f"use one of: {', '.join(self.splits)}")
+        for mistake in printed_mistakes(self._params):
+            raise UserError(mistake.message, mistake.fix)
         photographs = self._photographs(name)
-        rng = self._run.rng(f"crops {name}")
+        classes = CONTENT_CLASSES if self._params.by_photograph else PRINTED_CLASSES
+        rng, agreement = self._run.rng(f"crops {name}"), self._run.rng(f"agreement {name}")
         count = self._params.train if name == "train" else self._params.test
-        labels = np.arange(count) % len(CLASSES)
+        labels = np.arange(count) % len(classes)
+        printed = np.where(agreement.random(count) < self._params.agreement, labels, 1 - labels)
         size = self._params.size
         images, masks = np.empty((count, 3, size, size), np.float32), np.zeros((count, size, size), bool)
-        for row in range(count):
-            crop = random_crop(photographs[rng.integers(len(photographs))], size, rng)
-            mask = self._print(crop, rng) if labels[row] else None
+        for row, label in enumerate(labels):
+            crop = random_crop(photographs[label][rng.integers(len(photographs[label]))], size, rng)
+            # a stream of its own for each place, so that twins of another agreement have the same crops
+            place = self._run.rng(f"place {name} {row}") if self._params.by_photograph else rng
+            mask = self._print(crop, place) if printed[row] else None
             images[row] = np.asarray(crop, np.float32).transpose(2, 0, 1) / 255
             masks[row] = False if mask is None else mask
-        ids = tuple(f"{name}-{row}-{CLASSES[label]}" for row, label in enumerate(labels))
-        return Split(images=images, labels=labels, class_names=CLASSES, ids=ids, masks={"character": masks})
+        ids = tuple(f"{name}-{row}-{classes[label]}" for row, label in enumerate(labels))
+        return Split(images=images, labels=labels, class_names=classes, ids=ids, masks={"character": masks})
 
-    def _photographs(self, split: str) -> list[Image.Image]:
-        both = sorted(set(self._params.train_photos) & set(self._params.test_photos))
-        if both:
-            raise UserError(
-                f"{', '.join(both)}: in train_photos and in test_photos", "name a photograph in one of them"
+    def _photographs(self, split: str) -> tuple[list[Image.Image], list[Image.Image]]:
+        """What images of each class are cut from: all of the split's photographs, or its half of the class's."""
+        if self._params.by_photograph:
+            first, second = (
+                [half(photograph, split == "train") for photograph in self._read(names, 2 * DETAIL)]
+                for names in (self._params.first_photos, self._params.second_photos)
             )
-        names = self._params.train_photos if split == "train" else self._params.test_photos
-        if not names:
-            raise UserError(f"{split}_photos: no photograph is named", "name some, or leave the option out")
-        side = DETAIL * self._params.size
+            return first, second
+        both = self._read(self._params.train_photos if split == "train" else self._params.test_photos, DETAIL)
+        return both, both
+
+    def _read(self, names: tuple[str, ...], detail: int) -> list[Image.Image]:
+        side = detail * self._params.size
         return [
             Image.fromarray(read_pixels(location(name), side, "center", 1.0, "rgb").transpose(1, 2, 0))
             for name in names
@@ -88,6 +102,12 @@ class Printed(Data):
         ImageDraw.Draw(mask).text(corner, text, 255, font, anchor="rt", stroke_width=edge, stroke_fill=255)
         inside: np.ndarray = np.asarray(mask) > 0
         return inside
+
+
+def half(photograph: Image.Image, left: bool) -> Image.Image:
+    """The left or the right half."""
+    middle = photograph.width // 2
+    return photograph.crop((0, 0, middle, photograph.height) if left else (middle, 0, *photograph.size))
 
 
 def random_crop(photograph: Image.Image, size: int, rng: np.random.Generator) -> Image.Image:

@@ -30,7 +30,6 @@ if TYPE_CHECKING:
     from sidelight_specs.results import Heatmap
 
 REPEATS = 30
-COARSE = {7: None, 28: 14, 224: 28}
 
 
 def forward_time(classifier: EfficientNetLite, image: torch.Tensor) -> float:
@@ -60,7 +59,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("photos", nargs="*", default=["chelsea", "coffee"])
     parser.add_argument("--crop", default="whole", choices=("whole", "center"))
-    parser.add_argument("--sizes", nargs="+", type=int, default=[28, 224], choices=tuple(COARSE))
+    parser.add_argument("--sizes", nargs="+", type=int, default=[28, 224])
     parser.add_argument("--steps", type=int, default=20)
     options = parser.parse_args()
     torch.set_num_threads(1)
@@ -71,9 +70,7 @@ def main() -> None:
     methods = (("iGOS++", IgosPlusPlus, IgosPlusPlusParams), ("I-GOS", Igos, IgosParams))
     for size in options.sizes:
         for label, kind, params in methods:
-            explainer = kind(
-                params(size=size, coarse=COARSE[size], steps=options.steps, batch=8), classifier=classifier, run=run
-            )
+            explainer = kind(params(size=size, steps=options.steps, batch=8), classifier=classifier, run=run)
             for name, image in zip(options.photos, images.split(1), strict=True):
                 predicted = classifier.class_logits(image).argmax(1).numpy()
                 targets = Targets(predicted=predicted, probe=predicted)

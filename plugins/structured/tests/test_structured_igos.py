@@ -6,10 +6,12 @@ import torch
 from sidelight_specs.results import Heatmap, Measurements, Targets
 from sidelight_specs.testing import ToyClassifier, ToyRun
 from sidelight_structured.class_probability import ClassProbability
+from sidelight_structured.igos.baseline import blur
+from sidelight_structured.igos.direct_mask import DirectMask, shift
 from sidelight_structured.igos.igos import Igos, IgosPlusPlus, Objective, Term, refine
 from sidelight_structured.igos.optimizers import Momentum
 from sidelight_structured.igos.report import curves_report, mask_curves
-from sidelight_structured.params import IgosParams, IgosPlusPlusParams
+from sidelight_structured.params import DirectMaskParams, IgosParams, IgosPlusPlusParams
 from sidelight_toolkit.baselines import baseline
 from sidelight_toolkit.images import upsample_cells
 
@@ -83,6 +85,70 @@ def test_the_corner_that_decides_is_found(kind, params, rule):
     heatmap, _ = explained(kind, params(**SMALL, rule=rule))
     assert heatmap.values[:, :8, :8].mean() > 3 * heatmap.values[:, 8:, 8:].mean() + 0.05
     assert heatmap.resolution == (8, 8)
+
+
+@pytest.mark.parametrize(
+    ("kind", "params"),
+    [
+        (DirectMask, DirectMaskParams(size=8, steps=30, baseline_limit=1.0, jitter=1, smoothness=0.5)),
+        (Igos, IgosParams(**SMALL, insertion=1.0)),
+        (IgosPlusPlus, IgosPlusPlusParams(**SMALL, variation="plain")),
+    ],
+    ids=("direct-mask", "iGOS+", "plain variation"),
+)
+def test_the_corner_that_decides_is_found_by_the_rivals_too(kind, params):
+    heatmap, _ = explained(kind, params)
+    assert heatmap.values[:, :8, :8].mean() > 3 * heatmap.values[:, 8:, 8:].mean() + 0.05
+
+
+def test_direct_masks_are_those_of_adam_on_the_whole_objective():
+    """Equation 7 of Fong and Vedaldi written out, differentiated in one piece, and Adam by hand."""
+    params = DirectMaskParams(size=4, steps=5, jitter=1, kernel=5, sigma=30.0, baseline_limit=1.0, smoothness=0.3)
+    images, targets = images_and_targets(1)
+    heatmap = DirectMask(params, classifier=Corner(), run=ToyRun()).explain(images, targets)
+    hidden, mask = blur(images, 5, 30.0), torch.ones(1, 1, 4, 4)
+    mean = square = torch.zeros_like(mask)
+    for step in range(1, 6):
+        mask.requires_grad_(True)
+        whole = upsample_cells(mask, (16, 16))
+        score = Corner().class_logits(images * whole + hidden * (1 - whole)).softmax(1)[0, 1]
+        variation = mask.diff(dim=2).abs().pow(3).mean() + mask.diff(dim=3).abs().pow(3).mean()
+        (gradient,) = torch.autograd.grad(score + 0.08 * (1 - mask).mean() + 0.3 * variation, mask)
+        mean, square = 0.9 * mean + 0.1 * gradient, 0.999 * square + 0.001 * gradient**2
+        change = (mean / (1 - 0.9**step)) / ((square / (1 - 0.999**step)).sqrt() + 1e-8)
+        mask = (mask.detach() - 0.1 * change).clamp(0, 1)
+    assert np.allclose(heatmap.values, 1 - upsample_cells(mask, (16, 16))[:, 0].numpy(), atol=1e-5)
+    assert heatmap.passes.tolist() == [5 * 3 + 2]
+
+
+def test_shifted_images_repeat_their_border():
+    image = torch.arange(6.0).view(1, 1, 2, 3)
+    assert shift(image, 1, 1)[0, 0].tolist() == [[0, 0, 1], [0, 0, 1]]
+    assert torch.equal(shift(image, 0, 0), image)
+
+
+def test_igos_plus_inserts_with_the_same_mask():
+    run = ToyRun()
+    explained(Igos, IgosParams(**SMALL, insertion=1.0), run=run)
+    assert [item.name for item in run.emitted["terms"].items] == ["deletion", "insertion"]
+
+
+@pytest.mark.parametrize(
+    ("kind", "params", "sizes"),
+    [
+        (Igos, {"size": 7}, (7,)),
+        (Igos, {"size": 28}, (14, 28)),
+        (Igos, {"size": 224}, (28, 224)),
+        (Igos, {"size": 224, "coarse": 14}, (14, 224)),
+        (IgosPlusPlus, {"size": 28}, (28,)),
+        (IgosPlusPlus, {"size": 224}, (28, 224)),
+        (IgosPlusPlus, {"size": 224, "coarse": 224}, (224,)),
+        (IgosPlusPlus, {"size": 28, "coarse": 7}, (7, 28)),
+    ],
+)
+def test_large_masks_begin_coarse_unless_told_otherwise(kind, params, sizes):
+    options = (IgosParams if kind is Igos else IgosPlusPlusParams)(**params)
+    assert [size for size, _ in kind(options, classifier=Corner(), run=ToyRun())._sizes((224, 224))] == list(sizes)
 
 
 def test_a_coarse_mask_first_ends_at_the_full_size_and_costs_nothing_more():

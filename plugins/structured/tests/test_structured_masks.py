@@ -60,6 +60,18 @@ def test_variation_along_an_edge_of_the_image_costs_less_and_both_directions_ali
     assert across.item() == pytest.approx(turned.item())
 
 
+def test_without_an_edge_the_variation_is_the_plain_one_of_the_grid():
+    images, rows = bright_images(), torch.arange(2)
+    masks = torch.rand(2, 1, 4, 4, generator=torch.Generator().manual_seed(0))
+    terms = (Term("deletion", (0,), False, 1.0),)
+    plain, bilateral = (
+        Objective(images, images * 0, scored(images), terms, 0.0, 0.7, edge, 2.0).regulariser(masks, rows)
+        for edge in (None, 0.1)
+    )
+    assert torch.allclose(plain, 0.7 * total_variation(masks))
+    assert not torch.allclose(plain, bilateral)
+
+
 def test_the_gradient_without_noise_at_one_point_is_the_gradient_of_the_value():
     images = bright_images()
     terms = (Term("deletion", (0,), False, 0.7), Term("insertion", (1,), True, 1.3))
@@ -126,6 +138,7 @@ def test_a_strengthened_baseline_is_told():
     (text,) = run.warnings
     assert "in images 0 and 2, and was blurred more" in text
     assert "mean colour in image 2" in text
+    assert "`metrics/insertion-deletion` the plain blur" in text
     kept, often = run.emitted["baseline"].items
     assert kept.values.tolist() == pytest.approx([0.1, 0.2, 0.0])
     assert often.values.tolist() == [1, 0, 3]

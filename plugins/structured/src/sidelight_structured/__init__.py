@@ -9,6 +9,7 @@ from sidelight_specs import ExplainerDescriptor, MetricDescriptor, Need, hookimp
 from sidelight_specs.facts import unknown_names
 
 from sidelight_structured.params import (
+    DirectMaskParams,
     ExplanationsParams,
     IgosParams,
     IgosPlusPlusParams,
@@ -22,7 +23,15 @@ if TYPE_CHECKING:
 
     from sidelight_specs.facts import Given, Mistake
 
-__all__ = ["ExplanationsParams", "IgosParams", "IgosPlusPlusParams", "MaskParams", "SagParams", "XnnParams"]
+__all__ = [
+    "DirectMaskParams",
+    "ExplanationsParams",
+    "IgosParams",
+    "IgosPlusPlusParams",
+    "MaskParams",
+    "SagParams",
+    "XnnParams",
+]
 
 PAPER = "Li Fuxin et al. 2021, From Heatmaps to Structured Explanations of Image Classifiers"
 SMALL_MASK = {"size": 8, "steps": 8, "integration_steps": 4, "noise": 0.0, "baseline_limit": 1.0}
@@ -41,8 +50,18 @@ class XnnDescriptor(ExplainerDescriptor):
 
 @hookimpl
 def sidelight_explainers() -> Iterable[ExplainerDescriptor]:
-    """I-GOS, iGOS++, structured attention graphs and explanation networks."""
+    """Direct masks, I-GOS, iGOS++, structured attention graphs and explanation networks."""
     needs = (Need("classifier", capabilities=("differentiable", "classes")),)
+    yield ExplainerDescriptor(
+        name="direct-mask",
+        summary="Direct mask: gradient descent on the mask that removes the class; the baseline of I-GOS.",
+        params=DirectMaskParams,
+        factory="sidelight_structured.igos.direct_mask:DirectMask",
+        needs=needs,
+        gives="heatmap",
+        example={"size": 8, "steps": 8, "baseline_limit": 1.0},
+        paper="Fong and Vedaldi 2017, Interpretable Explanations of Black Boxes by Meaningful Perturbation",
+    )
     yield ExplainerDescriptor(
         name="igos",
         summary="I-GOS: smallest smooth mask that removes the class when the marked region is blurred.",

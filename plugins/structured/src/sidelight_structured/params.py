@@ -38,17 +38,47 @@ class BaselineParams:
 
 @params
 class MaskParams(BaselineParams):
-    """Options shared by `igos` and `igos++`."""
+    """Options shared by all methods that optimise a mask."""
 
     size: int = param(28, "Height and width of the mask; at most the image's.", unit="cells", minimum=2, maximum=1024)
+    steps: int = param(20, "Steps of the optimisation.", unit="steps", minimum=1, maximum=1000)
+    area: float = param(0.1, "Weight of the masked area; higher marks less (lambda_1).", minimum=0.0, maximum=1000)
+    smoothness: float = param(0.5, "Weight of the total variation (lambda_2).", minimum=0.0, maximum=1000)
+    exponent: float = param(2.0, "Exponent of the total variation (beta).", minimum=1.0, maximum=3.0)
+    curve_step: float = param(
+        0.05,
+        "Ratio of the mask's cells between two points of the insertion and deletion curves.",
+        minimum=0.001,
+        maximum=1.0,
+    )
+    images_at_once: int = param(8, "Images optimised side by side.", unit="images", minimum=1, maximum=1024)
+
+
+@params
+class DirectMaskParams(MaskParams):
+    """Options of `direct-mask`."""
+
+    steps: int = param(300, "Steps of Adam.", unit="steps", minimum=1, maximum=10_000)
+    learning_rate: float = param(0.1, "Learning rate of Adam.", minimum=1e-4, maximum=1.0)
+    area: float = param(0.08, "Weight of the masked area; higher marks less (lambda_1).", minimum=0.0, maximum=1000)
+    smoothness: float = param(7.6, "Weight of the total variation (lambda_2).", minimum=0.0, maximum=1000)
+    exponent: float = param(3.0, "Exponent of the total variation (beta).", minimum=1.0, maximum=3.0)
+    jitter: int = param(
+        4, "Random shifts of the image under the mask, per step and axis.", unit="pixels", minimum=1, maximum=64
+    )
+
+
+@params
+class IntegratedMaskParams(MaskParams):
+    """Options shared by `igos` and `igos++`."""
+
     coarse: int | None = param(
-        14,
-        "Size of a coarser mask for the first half of the steps; null for none.",
+        None,
+        "Size of a coarser mask for the first half of the steps; null by `size`, `size` for none.",
         unit="cells",
         minimum=2,
         maximum=1024,
     )
-    steps: int = param(20, "Steps of the optimisation.", unit="steps", minimum=1, maximum=1000)
     integration_steps: int = param(
         2,
         "Integration points per step, stratified random samples of (0, 1] (S).",
@@ -72,8 +102,9 @@ class MaskParams(BaselineParams):
     deletion: float = param(
         1.0, "Weight of the class probability with the marked region hidden.", minimum=0.0, maximum=1000
     )
-    area: float = param(0.1, "Weight of the masked area; higher marks less (lambda_1).", minimum=0.0, maximum=1000)
-    smoothness: float = param(0.5, "Weight of the bilateral total variation (lambda_2).", minimum=0.0, maximum=1000)
+    variation: Literal["bilateral", "plain"] = param(
+        "bilateral", "Total variation, weaker across edges of the image, or the same everywhere."
+    )
     edge: float = param(
         0.025,
         "Difference of colour across which the mask may jump (sigma).",
@@ -81,7 +112,6 @@ class MaskParams(BaselineParams):
         minimum=0.001,
         maximum=1,
     )
-    exponent: float = param(2.0, "Exponent of the total variation (beta).", minimum=1.0, maximum=3.0)
     noise: float = param(
         0.02,
         "Standard deviation of the noise on the image at every gradient.",
@@ -89,31 +119,24 @@ class MaskParams(BaselineParams):
         minimum=0.0,
         maximum=1.0,
     )
-    curve_step: float = param(
-        0.05,
-        "Ratio of the mask's cells between two points of the insertion and deletion curves.",
-        minimum=0.001,
-        maximum=1.0,
-    )
-    images_at_once: int = param(8, "Images optimised side by side.", unit="images", minimum=1, maximum=1024)
 
 
 @params
-class IgosParams(MaskParams):
+class IgosParams(IntegratedMaskParams):
     """Options of `igos`."""
 
+    insertion: float = param(
+        0.0,
+        "Weight of the class probability with only the marked region shown; 1 for iGOS+.",
+        minimum=0.0,
+        maximum=1000,
+    )
+
 
 @params
-class IgosPlusPlusParams(MaskParams):
+class IgosPlusPlusParams(IntegratedMaskParams):
     """Options of `igos++`."""
 
-    coarse: int | None = param(
-        None,
-        "Size of a coarser mask for the first half of the steps; null for none.",
-        unit="cells",
-        minimum=2,
-        maximum=1024,
-    )
     steps: int = param(40, "Steps of the optimisation.", unit="steps", minimum=1, maximum=1000)
     deletion: float = param(
         2.0, "Weight of the class probability with the marked region hidden.", minimum=0.0, maximum=1000

@@ -13,6 +13,7 @@ gradient, BTV the bilateral total variation with edge width sigma and exponent b
 from __future__ import annotations
 
 import math
+from abc import abstractmethod
 from functools import cached_property
 from typing import TYPE_CHECKING, ClassVar
 
@@ -39,7 +40,7 @@ if TYPE_CHECKING:
     from sidelight_specs.results import Targets
     from sidelight_specs.roles import Classifier
 
-    from sidelight_structured.params import IgosPlusPlusParams, MaskParams
+    from sidelight_structured.params import IgosParams, IgosPlusPlusParams, IntegratedMaskParams, MaskParams
 
 CELLS_PER_UNIT_STEP = 25.0
 """A cell's gradient falls with the number of cells, so the longest step of the line search grows with it."""
@@ -111,7 +112,7 @@ class Objective:
         area: lambda_1, the weight of mean |1 - M|.
         smoothness: lambda_2, the weight of the mean of plain variation on the mask's grid and bilateral variation
             on the image's.
-        edge: sigma of the bilateral weights, in the images' unit.
+        edge: sigma of the bilateral weights, in the images' unit; None for plain variation on the mask's grid alone.
         exponent: beta of the total variation.
     """
 
@@ -121,7 +122,7 @@ class Objective:
     terms: tuple[Term, ...]
     area: float
     smoothness: float
-    edge: float
+    edge: float | None
     exponent: float
 
     @property
@@ -132,10 +133,12 @@ class Objective:
     def regulariser(self, masks: torch.Tensor, rows: torch.Tensor) -> torch.Tensor:
         """g(M) of the masks (B, K, h, w) of the images `rows` (B,), to (B,)."""
         mask = masks.prod(1, keepdim=True)  # M = M_deletion * M_insertion, (B, 1, h, w)
-        weights = similarity(self.images[rows], self.edge)
-        bilateral = total_variation(upsample_cells(mask, self.size), weights, self.exponent)
-        plain = total_variation(mask, exponent=self.exponent)
-        return self.area * (1 - mask).mean((1, 2, 3)) + self.smoothness * 0.5 * (plain + bilateral)
+        variation = total_variation(mask, exponent=self.exponent)
+        if self.edge is not None:
+            weights = similarity(self.images[rows], self.edge)
+            bilateral = total_variation(upsample_cells(mask, self.size), weights, self.exponent)
+            variation = 0.5 * (variation + bilateral)
+        return self.area * (1 - mask).mean((1, 2, 3)) + self.smoothness * variation
 
     def value(self, masks: torch.Tensor, rows: torch.Tensor) -> torch.Tensor:
         """Equation 2 on the plain masked images, w = 1 and without noise: (B, K, h, w) to (B,)."""
@@ -231,7 +234,7 @@ def _noise_batch(noise: Callable[[int], torch.Tensor], indices: torch.Tensor) ->
 
 
 class MaskExplainer(Explainer):
-    """Optimisation of masks by equation 2; I-GOS and iGOS++ differ in the number of masks and in the terms."""
+    """Optimisation of masks by equation 2; methods differ in the number of masks, the terms and the step rule."""
 
     name: ClassVar[str]
     masks: ClassVar[int] = 1
@@ -241,9 +244,23 @@ class MaskExplainer(Explainer):
         self._classifier = classifier
         self._run = run
 
+    @abstractmethod
     def terms(self) -> tuple[Term, ...]:
         """The class-score terms of the objective."""
-        return (Term("deletion", (0,), inserts=False, weight=self._params.deletion),)
+
+    @abstractmethod
+    def _optimise(self, objective: Objective) -> tuple[torch.Tensor, torch.Tensor]:
+        """The masks (N, K, h, w), and f_c of every term at every step, (N, steps, T)."""
+
+    @property
+    def _edge(self) -> float | None:
+        """Edge width of the bilateral variation; None: plain variation."""
+        return None
+
+    def _sizes(self, image: tuple[int, int]) -> tuple[tuple[int, int], ...]:
+        """The sizes of the mask, the coarsest first; each gets an equal number of the steps."""
+        size = min(self._params.size, *image)
+        return ((size, size),)
 
     def explain(self, images: torch.Tensor, targets: Targets) -> Heatmap:
         """Heatmaps with the values 1 - M: 1 where hiding the image lowers the class most.
@@ -311,7 +328,7 @@ class MaskExplainer(Explainer):
         """Values, f_c of the final mask and at every step, curves and passes of n images, shapes as above."""
         p, score = self._params, ClassProbability(self._classifier, classes, self._params.batch)
         objective = Objective(
-            images, baselines, score, self._weighted_terms(), p.area, p.smoothness, p.edge, p.exponent
+            images, baselines, score, self._weighted_terms(), p.area, p.smoothness, self._edge, p.exponent
         )
         masks, steps = self._optimise(objective)
         passes = score.passes.clone()  # of the optimisation, not of the reports below
@@ -322,8 +339,20 @@ class MaskExplainer(Explainer):
         values = 1 - upsample_cells(mask[:, None], objective.size).squeeze(1)  # 1 - M
         return to_array(values), to_array(finals), to_array(steps), curves, to_array(passes)
 
+
+class IntegratedMaskExplainer(MaskExplainer):
+    """Masks by integrated gradients, coarse to fine: I-GOS and iGOS++."""
+
+    coarse: ClassVar[tuple[tuple[int, int], ...]]
+    """(size, coarse): a mask larger than `size` begins with `coarse` cells a side; the first that applies."""
+    _params: IntegratedMaskParams
+
+    @property
+    def _edge(self) -> float | None:
+        return self._params.edge if self._params.variation == "bilateral" else None
+
     def _optimise(self, objective: Objective) -> tuple[torch.Tensor, torch.Tensor]:
-        """The masks (N, K, h, w), means over the last steps, and f_c of every term at every step, (N, steps, T)."""
+        """The masks are means over the last steps."""
         sizes, curves, steps = self._sizes(objective.size), [], self._params.steps
         masks = torch.ones(len(objective.images), self.masks, *sizes[0], device=objective.images.device)  # M = 1: I
         rule, total = self._step_rule(objective, sizes[0]), torch.zeros(())
@@ -346,10 +375,10 @@ class MaskExplainer(Explainer):
         return min(steps - 1, steps - int(self._params.averaged * at_final_size))
 
     def _sizes(self, image: tuple[int, int]) -> tuple[tuple[int, int], ...]:
-        """The sizes of the mask, the coarsest first; each gets an equal number of the steps."""
         final = min(self._params.size, *image)
-        coarse = self._params.coarse
-        sizes = (coarse, final) if coarse is not None and coarse < final else (final,)
+        default = next((coarse for size, coarse in self.coarse if final > size), final)
+        coarse = default if self._params.coarse is None else self._params.coarse
+        sizes = (coarse, final) if coarse < final else (final,)
         return tuple((size, size) for size in sizes)
 
     def _step_rule(self, objective: Objective, size: tuple[int, int]) -> Momentum | LineSearch:
@@ -385,17 +414,27 @@ def refine(masks: torch.Tensor, size: tuple[int, int]) -> torch.Tensor:
     return fine.view(*masks.shape[:2], *size)
 
 
-class Igos(MaskExplainer):
-    """I-GOS: one mask, deletion alone."""
+class Igos(IntegratedMaskExplainer):
+    """I-GOS: one mask, deletion alone; with insertion too it is iGOS+ (one mask, no product)."""
 
     name = "igos"
+    coarse = ((56, 28), (14, 14))
+    _params: IgosParams
+
+    def terms(self) -> tuple[Term, ...]:
+        """Deletion, and insertion where it has a weight."""
+        return (
+            Term("deletion", (0,), inserts=False, weight=self._params.deletion),
+            Term("insertion", (0,), inserts=True, weight=self._params.insertion),
+        )
 
 
-class IgosPlusPlus(MaskExplainer):
+class IgosPlusPlus(IntegratedMaskExplainer):
     """iGOS++: a deletion and an insertion mask, each alone and their product in both; the product is the answer."""
 
     name = "igos++"
     masks = 2
+    coarse = ((56, 28),)
     _params: IgosPlusPlusParams
 
     def terms(self) -> tuple[Term, ...]:

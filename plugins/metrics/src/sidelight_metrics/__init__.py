@@ -9,6 +9,7 @@ from sidelight_specs import MetricDescriptor, Need, hookimpl
 from sidelight_metrics.descriptors import (
     DataMetricDescriptor,
     FactorMetricDescriptor,
+    FidelityDiversityDescriptor,
     InsertionDeletionDescriptor,
     LpipsDescriptor,
 )
@@ -19,6 +20,7 @@ from sidelight_metrics.params import (
     DistanceParams,
     FactorChangeParams,
     FactorRecoveryParams,
+    FidelityDiversityParams,
     FlipRateParams,
     InsertionDeletionParams,
     LocalityParams,
@@ -155,6 +157,16 @@ def _of_inversions_and_concepts() -> Iterable[MetricDescriptor]:
         factory="sidelight_metrics.inversion:InversionError",
         needs=_CLASSIFIER,
         accepts=("inversion",),
+    )
+    yield FidelityDiversityDescriptor(
+        name="fidelity-diversity",
+        summary="Samples of the generator beside the data: within-class distance, precision, recall, coverage.",
+        params=FidelityDiversityParams,
+        factory="sidelight_metrics.fidelity_diversity:FidelityDiversity",
+        needs=(*_CLASSES, Need("generator"), Need("data")),
+        accepts=("inversion",),
+        example={"features": "pixels", "count": 12, "nearest": 2},
+        paper="Kynkaanniemi et al. 2019, Improved Precision and Recall; Naeem et al. 2020, Density and Coverage",
     )
     yield LpipsDescriptor(
         name="lpips",

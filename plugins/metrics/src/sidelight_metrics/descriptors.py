@@ -47,6 +47,19 @@ class DataMetricDescriptor(MetricDescriptor):
 
 
 @frozen(kw_only=True)
+class FidelityDiversityDescriptor(DataMetricDescriptor):
+    """Describes a metric of k nearest neighbours in a split."""
+
+    def misfits(self, params: Any, given: Given) -> Iterator[Mistake]:
+        """A split with too few images for k neighbours, beside the mistakes of every split."""
+        yield from super().misfits(params, given)
+        count = min(params.count, (given.data().splits or {}).get(params.split) or params.count)
+        if count < params.nearest + 2:
+            message = f'split "{params.split}" gives {count} images, {params.nearest} nearest neighbours take more'
+            yield Mistake(message, f"give at least {params.nearest + 2} images, or lower nearest", "nearest")
+
+
+@frozen(kw_only=True)
 class LpipsDescriptor(MetricDescriptor):
     """Describes LPIPS, whose network may be missing."""
 

@@ -140,6 +140,24 @@ class LpipsParams:
 
 
 @params
+class FidelityDiversityParams:
+    """Options of `fidelity-diversity`."""
+
+    features: Literal["efficientnet-lite", "pixels"] = param(
+        "efficientnet-lite", "Space of neighbours: pooled features of EfficientNet-Lite0 (ImageNet), or pixels."
+    )
+    split: str = param("test", "Split of the data that samples are compared with.")
+    count: int = param(
+        1000, "Images, the first of the split, and as many samples.", unit="images", minimum=3, maximum=100_000
+    )
+    nearest: int = param(5, "Neighbour that bounds an image's ball (k).", minimum=1, maximum=1000)
+    side: int = param(
+        128, "Height and width to which images are resized for the network.", unit="pixels", minimum=32, maximum=1024
+    )
+    batch: int = _batch(64)
+
+
+@params
 class LocalityParams:
     """Options of `locality`."""
 

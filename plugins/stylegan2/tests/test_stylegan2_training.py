@@ -13,8 +13,9 @@ from sidelight_stylegan2.training.adversarial import CURVES, SLOWEST, Learner, T
 pytestmark = pytest.mark.training
 
 TINY = {"base": 64, "widest": 4, "z": 4, "w": 4, "mapping": 2, "batch": 4}
-EVERYTHING = {"path": 2.0, "mixing": 0.9, "noise": True}
-"""The paper's settings that the defaults leave out."""
+AUGMENTED = {"augment": ("blit", "geometric", "colour"), "target": -1.0, "ramp": 32}
+EVERYTHING = {"path": 2.0, "mixing": 0.9, "noise": True, **AUGMENTED}
+"""The papers' settings that the defaults leave out."""
 
 
 class Shades(Data):
@@ -122,6 +123,18 @@ def test_an_interrupted_training_continues_to_the_same_end(stopped_after):
     found = fitted(second, **params).state()
     assert found.digest() == expected.digest()
     assert sum(second.steps.values()) == 8 - stopped_after // 2 * 2
+
+
+def test_augmentation_is_applied_once_the_discriminator_tells_images_apart():
+    params = {"steps": 12, "checkpoints": 1}
+    plain, augmented = fitted(**params).state(), fitted(**params, **AUGMENTED).state()
+    assert not plain.curves["augmentation"].any()
+    # p rises by 4 steps * 4 images / 32 after every fourth step, up to its limit, and is recorded from there on
+    assert augmented.curves["augmentation"].tolist() == pytest.approx([0] * 3 + [0.5] * 4 + [0.8] * 5)
+    for name in ("discriminator", "generator"):
+        # the fourth step's generator is the first that sees augmented images
+        assert np.array_equal(plain.curves[name][:3], augmented.curves[name][:3])
+        assert not np.array_equal(plain.curves[name][4:], augmented.curves[name][4:])
 
 
 def test_a_training_is_not_continued_on_other_images():

@@ -59,6 +59,19 @@ class GeneratorParams(SamplingParams):
     )
     conditional: bool = param(False, "Conditioning of generator and discriminator on the images' classes.")
     flip: bool = param(False, "Random mirroring of the training images.")
+    augment: tuple[Literal["blit", "geometric", "colour"], ...] = param(
+        (), "Transforms of all images before the discriminator, as often as it overfits (ADA)."
+    )
+    target: float = param(
+        0.6, "Mean sign of D on real images above which augmentation grows (r_t).", minimum=-1.0, maximum=1.0
+    )
+    ramp: int = param(
+        20_000,
+        "Images in which the probability of augmentations can go from 0 to 1 (the paper: 500,000).",
+        unit="images",
+        minimum=1,
+        maximum=1_000_000_000,
+    )
     rate: float = param(
         0.01, "Learning rate of the generator (the paper: 0.002, for far longer trainings).", minimum=1e-7, maximum=1.0
     )

@@ -1,7 +1,8 @@
 """Adversarial training of StyleGAN2 (Karras et al. 2020, sections 2.3, 3 and appendix B).
 
-A step: the logistic loss in D, lazily R1; the non-saturating loss in G, lazily the path length penalty; the moving
-average of G's weights. Losses are `losses`; z noise, w = mapping(z), y labels, x images.
+A step: the logistic loss in D, whose images are augmented (`augmentation`), lazily R1; the non-saturating loss in G,
+lazily the path length penalty; the moving average of G's weights. Losses are `losses`; z noise, w = mapping(z), y
+labels, x images.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from sidelight_toolkit.training import minibatches
 
 from sidelight_stylegan2.networks.discriminator import Discriminator
 from sidelight_stylegan2.networks.synthesis import Network
+from sidelight_stylegan2.training.augmentation import AdaptiveProbability, augment
 from sidelight_stylegan2.training.checkpoints import gathered, restore
 from sidelight_stylegan2.training.losses import (
     discriminator_loss,
@@ -37,9 +39,9 @@ if TYPE_CHECKING:
     from sidelight_stylegan2.networks.architecture import Architecture
     from sidelight_stylegan2.params import GeneratorParams
 
-CURVES = ("generator", "discriminator", "real", "fake", "r1", "path length")
+CURVES = ("generator", "discriminator", "real", "fake", "r1", "path length", "augmentation")
 """Recorded at every step: both losses; mean logits of real and of made images; the regularisers, which keep their
-values until they are computed again."""
+values until they are computed again; the probability of augmentations."""
 CENTER_DECAY = 0.995  # of the running mean of w
 PATH_DECAY = 0.99  # of the running mean of path lengths
 PATH_BATCH_DIVISOR = 2  # path lengths take half a batch (Karras et al. 2020, appendix B)
@@ -96,14 +98,18 @@ class Training:
         images, labels = self._real()
         with torch.no_grad():
             made, made_labels = self._made(self._count)
-        real, fake = self._discriminate(images, labels), self._discriminate(made, made_labels)  # logits, (B, 1)
+        real = self._discriminate(self._augmented(images), labels)  # logits, (B, 1)
+        fake = self._discriminate(self._augmented(made), made_labels)
         loss = discriminator_loss(real, fake)
         descend(loss, self._learner.discriminator_optimizer)
+        if self._params.augment:
+            self._learner.augmentation.update(real)
+        self._terms["augmentation"] = self._learner.augmentation.p
         self._terms |= {"discriminator": loss.item(), "real": real.mean().item(), "fake": fake.mean().item()}
 
     def _regularise_gradient(self) -> None:
         images, labels = self._real()
-        images.requires_grad_()
+        images = self._augmented(images).requires_grad_()  # the gradient at what D sees
         penalty = self._params.r1 * r1_penalty(self._discriminate(images, labels), images)
         # lazy regularisation: computed every k steps, with k times the weight
         descend(penalty * self._params.r1_every, self._learner.discriminator_optimizer)
@@ -111,7 +117,8 @@ class Training:
 
     def _train_generator(self) -> None:
         self._learner.discriminator.requires_grad_(False)  # D's own gradients are not needed here
-        loss = generator_loss(self._discriminate(*self._made(self._count)))
+        images, labels = self._made(self._count)
+        loss = generator_loss(self._discriminate(self._augmented(images), labels))
         self._learner.discriminator.requires_grad_(True)
         descend(loss, self._learner.generator_optimizer)
         self._terms["generator"] = loss.item()
@@ -164,6 +171,9 @@ class Training:
             images: Tensor = self._learner.generator(w, self._random)
         return images
 
+    def _augmented(self, images: Tensor) -> Tensor:
+        return augment(images, self._learner.augmentation.p, self._params.augment, self._random)
+
     def _discriminate(self, images: Tensor, labels: Tensor | None) -> Tensor:
         with precision(self._images.device, self._params.precision):
             logits: Tensor = self._learner.discriminator(images.contiguous(memory_format=torch.channels_last), labels)
@@ -180,7 +190,7 @@ def rate_factor(step: int, steps: int, decay: float) -> float:
 
 
 class Learner:
-    """All that a checkpoint keeps: G, D, the average of G, both optimizers, and the mean path length.
+    """All that a checkpoint keeps: G, D, the average of G, both optimizers, the mean path length, p of augmentations.
 
     Args:
         architecture: sizes of the networks.
@@ -194,6 +204,7 @@ class Learner:
         self.average = copy.deepcopy(self.generator).eval().requires_grad_(False)
         self.generator.synthesis.modulated_by(params.modulation)
         self.path_mean = torch.zeros((), device=device)
+        self.augmentation = AdaptiveProbability(params.target, params.ramp)
         every = params.path_every if params.path else 0
         self.generator_optimizer = _adam(self.generator, params.rate, every)
         self.discriminator_optimizer = _adam(self.discriminator, params.discriminator_rate, params.r1_every)
@@ -225,12 +236,17 @@ class Learner:
 
     def state(self, curves: Mapping[str, np.ndarray]) -> State:
         """Everything, as arrays."""
-        arrays = {"path_mean": to_array(self.path_mean), **gathered(self._networks, self._optimizers)}
+        arrays = {
+            "path_mean": to_array(self.path_mean),
+            "augmentation": self.augmentation.state(),
+            **gathered(self._networks, self._optimizers),
+        }
         return State(arrays=arrays, settings=self.generator.architecture.settings(), curves=dict(curves))
 
     def load(self, state: State) -> None:
         """Continue from the result of `state`."""
         self.path_mean = torch.from_numpy(state.arrays["path_mean"].copy()).to(self.path_mean.device)
+        self.augmentation.load(state.arrays["augmentation"])
         restore(self._networks, self._optimizers, state.arrays)
 
     @property

@@ -20,6 +20,7 @@ from sidelight_metrics.params import (
     DistanceParams,
     FactorChangeParams,
     FactorRecoveryParams,
+    FactorSignParams,
     FidelityDiversityParams,
     FlipRateParams,
     InsertionDeletionParams,
@@ -223,6 +224,16 @@ def _by_true_factors() -> Iterable[MetricDescriptor]:
         needs=(_DRAWN,),
         accepts=("counterfactual", "inversion"),
         example={"images": 32, "steps": 4, "batch": 16},
+    )
+    yield DataMetricDescriptor(
+        name="factor-sign",
+        summary="Sign of a counterfactual's change of a true factor, against the sign that exact edits prove.",
+        params=FactorSignParams,
+        factory="sidelight_metrics.factors.factor_sign:FactorSign",
+        needs=(*_CLASSES, _DRAWN),
+        accepts=("counterfactual",),
+        example={"factors": ("rows",), "images": 32, "steps": 4, "reader_batch": 16},
+        paper="Feghahati et al. 2020, CDeepEx, section 4.4 and figures 8 and 9",
     )
     yield DataMetricDescriptor(
         name="factor-recovery",

@@ -189,6 +189,31 @@ class FactorChangeParams:
 
 
 @params
+class FactorSignParams:
+    """Options of `factor-sign`."""
+
+    factors: tuple[str, ...] = param(..., "Factors whose changes are judged.")
+    split: str = param("test", "Split of the data that holds the explained images.")
+    reading: Literal["network", "edit"] = param(
+        "network", "Reading of a change: by the factor regressor, or its projection on the exact edit."
+    )
+    least_effect: float = param(
+        0.5,
+        "Smallest effect of the factor, from end to end, whose sign counts as proved.",
+        unit="nats",
+        minimum=0.0,
+        maximum=100.0,
+    )
+    least_change: float = param(
+        0.1, "Smallest change of the factor that has a sign.", unit="half-ranges", minimum=0.001, maximum=2.0
+    )
+    batch: int = _batch(64)
+    images: int = _drawn()
+    steps: int = _steps()
+    reader_batch: int = _training_batch()
+
+
+@params
 class FactorRecoveryParams:
     """Options of `factor-recovery`."""
 

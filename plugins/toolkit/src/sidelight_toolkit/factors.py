@@ -108,7 +108,7 @@ def _learn(data: Data, run: Run, images: int, steps: int, batch: int) -> State:
     read = to_array(in_batches(network, inputs[images:], 128))
     return State(
         arrays={
-            "r_squared": _r_squared(read, targets[images:]),
+            "r_squared": r_squared(read, targets[images:]),
             "ranges": ranges,
             **{f"network.{name}": value for name, value in state_arrays(network).items()},
         },
@@ -149,8 +149,8 @@ def _network(channels: int, factors: int, run: Run) -> nn.Module:
     return network.to(run.device)
 
 
-def _r_squared(read: np.ndarray, truth: np.ndarray) -> np.ndarray:
-    """(F,) 1 - mean (read - truth)^2 / var truth; NaN for a factor that does not vary."""
+def r_squared(read: np.ndarray, truth: np.ndarray) -> np.ndarray:
+    """(F,) float32 1 - mean (read - truth)^2 / var truth, of (N, F) arrays; NaN for a factor that does not vary."""
     variance = truth.var(axis=0)
     error = np.square(read - truth).mean(axis=0)
     result = 1 - np.divide(error, variance, out=np.full_like(variance, np.nan), where=variance > 0)

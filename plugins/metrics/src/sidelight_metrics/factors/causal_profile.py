@@ -22,6 +22,7 @@ from sidelight_specs.roles import Metric
 from sidelight_toolkit.arrays import to_array, to_tensor
 from sidelight_toolkit.batching import slices
 
+from sidelight_metrics.factors.redraw import with_factor
 from sidelight_metrics.predictions import class_logits, probabilities
 from sidelight_metrics.segments import rows_of
 from sidelight_metrics.statistics import spearman
@@ -75,7 +76,9 @@ class CausalProfile(Metric):
         classes = self._logits(split.images).argmax(axis=1)
         pairs = []
         for name, ends in self._run.progress(list(self._data.factor_ranges.items()), "changing factors"):
-            low, high = (self._logits(self._with(split, name, end)) for end in ends)  # (N, K), u lowest and u highest
+            low, high = (
+                self._logits(with_factor(self._data, split, name, end)) for end in ends
+            )  # (N, K), u lowest and u highest
             flipped = (low.argmax(axis=1) != classes) | (high.argmax(axis=1) != classes)
             flips = Measurement(
                 name=f"flips by {name}",  # names are unique within an artifact, and the effect has the factor's own
@@ -106,7 +109,7 @@ class CausalProfile(Metric):
         """The first image with each of these factors at both ends, captioned with the classifier's prediction."""
         split = self._split().take([0])
         ends = [(name, end) for name in names for end in self._data.factor_ranges[name]]
-        images = np.concatenate([self._with(split, name, end) for name, end in ends])
+        images = np.concatenate([with_factor(self._data, split, name, end) for name, end in ends])
         predictions = self._captions(self._logits(images))
         captions = tuple(f"{name} {end:+g}: {text}" for (name, end), text in zip(ends, predictions, strict=True))
         return Split(images=images, ids=captions)
@@ -140,7 +143,9 @@ class CausalProfile(Metric):
         """(N, F) strength(u) of (N, H, W) marks; NaN where a factor changes no pixel."""
         strengths = np.empty((len(images), len(self._data.factor_ranges)))
         for column, (name, (low, high)) in enumerate(self._data.factor_ranges.items()):
-            changed = np.abs(self._with(images, name, high) - self._with(images, name, low)).sum(axis=1)  # d, (N, H, W)
+            changed = np.abs(
+                with_factor(self._data, images, name, high) - with_factor(self._data, images, name, low)
+            ).sum(axis=1)  # d, (N, H, W)
             amount, marked = changed.sum(axis=(1, 2)), (marks * changed).sum(axis=(1, 2))
             strengths[:, column] = np.divide(marked, amount, out=np.full(len(images), np.nan), where=amount > 0)
         return strengths
@@ -153,11 +158,6 @@ class CausalProfile(Metric):
                 "lower `count`, or make the split larger",
             )
         return split
-
-    def _with(self, split: Split, factor: str, value: float) -> np.ndarray:
-        """The split's images drawn anew with one factor at this value, (N, C, H, W)."""
-        factors = {name: split.factors[name] for name in self._data.factor_ranges}
-        return self._data.render({**factors, factor: np.full(len(split), value, dtype=np.float32)})
 
     def _logits(self, images: np.ndarray) -> np.ndarray:
         return class_logits(self._classifier, to_tensor(images, self._run), self._params.batch)

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 from sidelight_explorer._params import DirectionParams
-from sidelight_explorer.directions import LabelledSamples, LatentDirections, fit_direction
+from sidelight_explorer.directions import LabelledSamples, LatentDirections, fit_direction, fit_value
 from sidelight_specs.testing.run import ToyRun
 from sidelight_specs.testing.toys import ToyClassifier, ToyGenerator
 
@@ -76,3 +76,23 @@ def test_samples_are_drawn_once_for_all_classes(finding):
     finder.find(latents, 1)
     finder.find(latents, 2)
     assert run.steps["labelling samples"] == before
+
+
+def test_the_direction_of_a_value_is_that_of_its_least_squares_fit():
+    slope = np.array([3, 0, -4, 0, 0], np.float32) / 5
+    samples = planted(slope, noise=1.0)
+    found = fit_value(LabelledSamples(samples.w, samples.logits[:, 1:]), DirectionParams(train=2000, validation=1000))
+    assert found.vector @ slope > 0.99
+    assert found.accuracy == pytest.approx(0.5, abs=0.06)  # half of the variance is noise
+
+
+def test_shifts_of_a_value_raise_it_and_lower_it():
+    run, generator = ToyRun(), ToyGenerator(SHAPE, "w")
+    params = DirectionParams(train=400, validation=200, batch=50, lambdas=(-0.3, 0.3), examples=2)
+    finder = LatentDirections(params, classifier=ToyClassifier(SHAPE, "regression"), generator=generator, run=run)
+    found = finder.find(generator.sample(5, np.random.default_rng(1)), 0)
+    assert [item.effect > 0 for item in found.attributes] == [True, False]
+    changes = found.probabilities[..., 1] - found.probabilities[..., 0]  # values, here
+    np.testing.assert_allclose(changes, found.effects[:, :2], atol=1e-4)
+    (report,) = run.emitted.values()
+    assert [item.name for item in report.items] == ["R2"]

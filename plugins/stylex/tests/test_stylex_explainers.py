@@ -12,7 +12,7 @@ from sidelight_stylex.attfind.plausibility import LocalStatistics, tint_ratio
 from sidelight_stylex.attfind.style_effects import Models
 from sidelight_stylex.attfind.stylespace_baseline import StylespaceDifference, normalised_difference
 from sidelight_stylex.explainers import Independent, Subset
-from sidelight_stylex.params import FinderParams, IndependentParams, SubsetParams
+from sidelight_stylex.params import DifferenceParams, IndependentParams, SubsetParams
 
 CAUSES = 3
 """Coordinates 0 to 2 are the strengths of the three classes' patterns; the others move nothing."""
@@ -134,7 +134,7 @@ def test_the_baseline_ranks_by_the_difference_and_measures_the_effect(question):
     images, _ = question
     generator = ToyGenerator()
     finder = StylespaceDifference(
-        FinderParams(attributes=6, reference=48, examples=1),
+        DifferenceParams(attributes=6, reference=48, examples=1),
         classifier=ToyClassifier(),
         generator=generator,
         data=ToyData(),

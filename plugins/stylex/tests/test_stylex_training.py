@@ -207,6 +207,17 @@ def test_the_discriminator_flags_attributes_only_where_it_was_trained(params, ha
         assert discriminator_filter(models, images[:2]) is None, "a group of the discriminator is not full"
 
 
+def test_the_discriminator_is_told_classes_of_its_own_training_whatever_classifier_is_explained():
+    generator = fitted(steps=2, checkpoints=1, autoencoder=0.5)
+    images = torch.from_numpy(ToyData().split("test").images[:6])
+    answers = [
+        discriminator_filter(Models(ToyClassifier(task=task), generator, 8, ToyRun()), images)(images)
+        for task in ("multiclass", "binary", "regression")
+    ]
+    assert torch.equal(answers[0], answers[1])
+    assert torch.equal(answers[0], answers[2])
+
+
 def test_other_generators_have_no_discriminator():
     models = Models(ToyClassifier(), ToyGenerator(), 8, ToyRun())
     assert discriminator_filter(models, torch.from_numpy(ToyData().split("test").images[:6])) is None

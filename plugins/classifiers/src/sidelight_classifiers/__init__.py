@@ -4,18 +4,20 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from sidelight_specs import ClassifierDescriptor, hookimpl
+from sidelight_specs import ClassifierDescriptor, Need, hookimpl
 from sidelight_toolkit.model_source import CAPABILITIES
 
 from sidelight_classifiers.descriptors import (
     TORCH_CAPABILITIES,
     EfficientNetLiteDescriptor,
+    ExpectedValueDescriptor,
     OnnxDescriptor,
     TorchDescriptor,
 )
 from sidelight_classifiers.live_descriptor import LiveDescriptor, LiveParams
 from sidelight_classifiers.params import (
     EfficientNetLiteParams,
+    ExpectedValueParams,
     LeNetParams,
     OnnxParams,
     ResNetParams,
@@ -37,6 +39,16 @@ def sidelight_classifiers() -> Iterable[ClassifierDescriptor]:
         factory="sidelight_classifiers.efficientnet_lite:EfficientNetLite",
         provides=TORCH_CAPABILITIES,
         paper="Tan and Le 2019 (EfficientNet)",
+    )
+    yield ExpectedValueDescriptor(
+        name="expected-value",
+        summary="Another classifier's brackets as one value: their mean, weighted by the probabilities.",
+        params=ExpectedValueParams,
+        factory="sidelight_classifiers.expected_value:ExpectedValue",
+        needs=(Need("classifier", capabilities=("differentiable", "module", "classes")),),
+        provides=("differentiable", "activations", "module"),
+        example={"values": (1.0, 6.0, 15.0)},
+        paper="Kirchler et al. 2022 (Explainability Requires Interactivity), the age of FairFace",
     )
     yield ClassifierDescriptor(
         name="lenet",

@@ -16,10 +16,12 @@ from sidelight_classifiers.files.archive import HOW_TO_EXPORT, HOW_TO_NAME, REFU
 from sidelight_classifiers.files.archive import mixes_tokens as program_mixes_tokens
 from sidelight_classifiers.files.onnx_inspection import gradient_free, header, inspect, mixes_tokens
 from sidelight_classifiers.files.sizes import shape_of, sizes_in_file
-from sidelight_classifiers.params import ModelFileParams, OnnxParams, TorchParams
+from sidelight_classifiers.params import ExpectedValueParams, ModelFileParams, OnnxParams, TorchParams
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
+
+    from sidelight_specs.facts import Given
 
     from sidelight_classifiers.files.onnx_file import Graph
 
@@ -220,6 +222,25 @@ def _columns(params: OnnxParams) -> int | None:
         return None
     sizes = outputs[0].sizes
     return sizes[1] if len(sizes) == 2 else 1 if len(sizes) == 1 else None
+
+
+@frozen(kw_only=True)
+class ExpectedValueDescriptor(ClassifierDescriptor):
+    """A value made of another classifier's classes."""
+
+    def facts(self, params: object, data: DataFacts) -> ClassifierFacts:
+        """One value; the shape is the other classifier's."""
+        del data
+        assert isinstance(params, ExpectedValueParams)
+        return ClassifierFacts(classes=(params.name,), task="regression")
+
+    def misfits(self, params: object, given: Given) -> Iterable[Mistake]:
+        """Another number of values than the classifier has classes."""
+        assert isinstance(params, ExpectedValueParams)
+        classes = given.classifier_of().classes
+        if classes and len(classes) != len(params.values):
+            message = f"{len(params.values)} values for {len(classes)} classes: {', '.join(classes[:12])}"
+            yield Mistake(message, "give one value for each class, in their order", "values")
 
 
 @frozen(kw_only=True)

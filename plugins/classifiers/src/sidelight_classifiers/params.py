@@ -76,6 +76,16 @@ class VggParams(ConvolutionalParams):
 
 
 @params
+class ExpectedValueParams:
+    """Options of `expected-value`."""
+
+    values: tuple[float, ...] = param(
+        ..., "Value that each class stands for, in their order: the middle of a bracket.", minimum=-1e9, maximum=1e9
+    )
+    name: str = param("value", "What the value means: age.")
+
+
+@params
 class EfficientNetLiteParams:
     """Options of `efficientnet-lite`."""
 

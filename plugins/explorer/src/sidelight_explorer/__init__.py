@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from attrs import frozen
 from sidelight_specs import AttributeFinderDescriptor, ExplainerDescriptor, Need, RendererDescriptor, hookimpl
 
-from sidelight_explorer._params import AlongParams, ByHandParams, DirectionParams, WebParams
+from sidelight_explorer._params import AlongParams, ByHandParams, DirectionParams, GanalyzeParams, WebParams
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -57,16 +57,29 @@ class ByHandDescriptor(ExplainerDescriptor):
 
 @hookimpl
 def sidelight_attribute_finders() -> Iterable[AttributeFinderDescriptor]:
-    """The automated baseline of the paper."""
+    """The automated baseline of the paper, and GANalyze, StylEx's."""
     yield AttributeFinderDescriptor(
         name="latent-directions",
         summary="Directions through W along which a linear model predicts that the class changes.",
         params=DirectionParams,
         factory="sidelight_explorer.directions:LatentDirections",
-        needs=(Need("classifier", capabilities=("classes",)), Need("generator", capabilities=("latent.w",))),
+        needs=(Need("classifier"), Need("generator", capabilities=("latent.w",))),
         provides=("explorer.directions",),
         example={"train": 96, "validation": 32, "batch": 16},
         paper=f"{PAPER}, appendix; Denton et al. 2019",
+    )
+    yield AttributeFinderDescriptor(
+        name="ganalyze",
+        summary="A direction through W, learned so that a shift by alpha changes the class's logit by alpha.",
+        params=GanalyzeParams,
+        factory="sidelight_explorer.ganalyze:Ganalyze",
+        needs=(
+            Need("classifier", capabilities=("differentiable",)),
+            Need("generator", capabilities=("latent.w", "differentiable")),
+        ),
+        provides=("explorer.directions",),
+        example={"steps": 8, "batch": 8, "validation": 16},
+        paper="Goetschalckx et al. 2019, GANalyze, section 3; Lang et al. 2021 (StylEx), figure 2",
     )
 
 
@@ -79,7 +92,7 @@ def sidelight_explainers() -> Iterable[ExplainerDescriptor]:
         params=AlongParams,
         factory="sidelight_explorer.explainers.along_direction:AlongDirection",
         needs=(
-            Need("classifier", capabilities=("classes",)),
+            Need("classifier"),
             Need("generator", capabilities=("latent.w",)),
             Need("inverter"),
             Need("attribute_finder", capabilities=("explorer.directions",)),

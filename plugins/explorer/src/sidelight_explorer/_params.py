@@ -36,6 +36,29 @@ class DirectionParams:
 
 
 @params
+class GanalyzeParams:
+    """Options of `ganalyze`."""
+
+    steps: int = param(400, "Length of the training.", unit="steps", minimum=1, maximum=1_000_000)
+    batch: int = param(
+        16, "Samples drawn and classified at a time; bounds the memory.", unit="samples", minimum=1, maximum=65_536
+    )
+    rate: float = param(
+        0.03,
+        "Highest learning rate, in units of the samples' deviation; it falls linearly.",
+        minimum=1e-7,
+        maximum=10.0,
+    )
+    reach: float = param(
+        3.0, "Largest change of the logit or value that is asked for (alpha).", unit="logits", minimum=1e-6, maximum=1e6
+    )
+    validation: int = param(
+        256, "Samples that the direction is tried on afterwards.", unit="samples", minimum=2, maximum=1_000_000
+    )
+    examples: int = param(6, "Images stored before and after each shift.", unit="images", minimum=0, maximum=1000)
+
+
+@params
 class AlongParams:
     """Options of `along-direction`."""
 

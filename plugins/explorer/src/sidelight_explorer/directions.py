@@ -8,6 +8,8 @@ label, and shift latents along its normalised weight vector.
     y        (N,) label: the classifier's class is the target
     v        (d,) direction, theta / |theta| of the logistic regression p(y | w) = sigmoid(theta . w + b)
     lambda   shift along v, in units of the mean |w| (the paper's code) or of 1 (its text)
+
+For a regression, whose value is y, theta is that of the least-squares fit y = theta . w + b.
 """
 
 from __future__ import annotations
@@ -17,14 +19,17 @@ from typing import TYPE_CHECKING, Literal
 import attrs
 import numpy as np
 import torch
-from sidelight_specs.results import Attribute, Attributes, Measurement, Measurements, State
+from sidelight_specs.results import Measurement, Measurements, State
 from sidelight_specs.roles import AttributeFinder
-from sidelight_toolkit.arrays import to_array, to_tensor
-from sidelight_toolkit.batching import in_batches, slices
+from sidelight_toolkit.arrays import to_array
+from sidelight_toolkit.batching import slices
 from sklearn.linear_model import LogisticRegression
+
+from sidelight_explorer.latent_shifts import ClassShifts, ShiftEffects, shifts_along
 
 if TYPE_CHECKING:
     from sidelight_specs import Run
+    from sidelight_specs.results import Attributes
     from sidelight_specs.roles import Classifier, Generator
     from torch import Tensor
 
@@ -70,8 +75,8 @@ class Direction:
 
     Args:
         vector: v, (d,) float32 of length 1, towards the class.
-        accuracy: of the linear model on the validation samples.
-        majority: accuracy of always predicting the more frequent label.
+        accuracy: of the linear model on the validation samples; for a regression its R2 there.
+        majority: accuracy of always predicting the more frequent label; for a regression 0, the R2 of the mean.
         scale: mean |w|.
     """
 
@@ -102,29 +107,23 @@ def fit_direction(samples: LabelledSamples, target: int, params: DirectionParams
     return Direction(_unit(model.coef_[0]), accuracy, majority, scale)
 
 
+def fit_value(samples: LabelledSamples, params: DirectionParams) -> Direction:
+    """The direction along which the least-squares fit of a regression's value rises; R2 on the validation samples."""
+    w, value = samples.w.astype(np.float64), samples.logits[:, 0].astype(np.float64)
+    train, validation = slice(None, params.train), slice(params.train, None)
+    centre, mean = w[train].mean(0), value[train].mean()
+    slope = np.linalg.lstsq(w[train] - centre, value[train] - mean, rcond=None)[0]
+    residual = value[validation] - mean - (w[validation] - centre) @ slope
+    variance = float(value[validation].var())
+    r2 = 1 - float((residual**2).mean()) / variance if variance > 0 else 0.0
+    return Direction(_unit(slope), r2, 0.0, float(np.linalg.norm(w, axis=1).mean()))
+
+
 def _unit(vector: np.ndarray) -> np.ndarray:
     """theta / |theta|; the first axis for a zero vector."""
     length = np.linalg.norm(vector)
     unit: np.ndarray = (vector / length if length else np.eye(len(vector))[0]).astype(np.float32)
     return unit
-
-
-@attrs.frozen(eq=False)
-class ClassShifts:
-    """The shifts along the direction of one class.
-
-    Args:
-        direction: (layers, d) float32 of length 1.
-        changes: the shifts, longest first; their effects are not measured.
-    """
-
-    direction: np.ndarray
-    changes: tuple[Attribute, ...]
-
-    @property
-    def towards(self) -> tuple[Attribute, ...]:
-        """The shifts towards the class."""
-        return tuple(change for change in self.changes if change.shift > 0)
 
 
 class LatentDirections(AttributeFinder):
@@ -137,11 +136,12 @@ class LatentDirections(AttributeFinder):
     def find(self, latents: Tensor, target: int) -> Attributes:
         """The shifts along the direction of class `target`, the one that raises its logit most first.
 
-        Also emits `accuracy-CLASS`, the linear model's accuracy on the validation samples.
+        Also emits `accuracy-CLASS`, the linear model's accuracy on the validation samples, or R2 for a regression.
         """
         direction, name = self._direction(target), self._classifier.class_names[target]
-        self._run.emit(f"accuracy-{name}", _accuracy(direction, name))
-        return self._measure(latents, target, self._shifts(direction, target))
+        self._run.emit(f"accuracy-{name}", self._quality(direction, name))
+        effects = ShiftEffects(self._classifier, self._generator, self._params.batch, self._run)
+        return effects.attributes(latents, target, self._shifts(direction, target), self._params.examples)
 
     def class_shifts(self, target: int) -> ClassShifts:
         """The shifts along the direction of a class (capability `explorer.directions`)."""
@@ -149,67 +149,25 @@ class LatentDirections(AttributeFinder):
 
     def _direction(self, target: int) -> Direction:
         samples = labelled_samples(self._generator, self._classifier, self._params, self._run)
+        if self._classifier.task == "regression":
+            return fit_value(samples, self._params)
         return fit_direction(samples, target, self._params)
 
+    def _quality(self, direction: Direction, name: str) -> Measurements:
+        return _r2(direction, name) if self._classifier.task == "regression" else _accuracy(direction, name)
+
     def _shifts(self, direction: Direction, target: int) -> ClassShifts:
-        layers, name = int(self._generator.latent_shape[0]), self._classifier.class_names[target]
-        # v in every layer has length sqrt(layers): the unit vector over all layers is v / sqrt(layers)
-        across = np.tile(direction.vector, (layers, 1)) / np.sqrt(layers)
-        unit = (direction.scale if self._params.unit == "norm" else 1.0) * float(np.sqrt(layers))
-        shifts = sorted((float(step) * unit for step in self._params.lambdas if step), reverse=True)
-        largest = int(np.abs(across).argmax())  # an attribute names one coordinate: that of the largest component
-        changes = [
-            Attribute(
-                name=f"{name} {shift / max(map(abs, shifts)):+.0%}",  # in percent of the longest shift: `smile +67%`
-                coordinate=largest,
-                direction=1 if shift > 0 else -1,
-                shift=shift,
-                target=target,
-            )
-            for shift in shifts
-        ]
-        return ClassShifts(across.astype(np.float32), tuple(changes))
+        unit = direction.scale if self._params.unit == "norm" else 1.0
+        steps = [float(step) * unit for step in self._params.lambdas]
+        layers = int(self._generator.latent_shape[0])
+        return shifts_along(direction.vector, steps, layers, self._classifier.class_names[target], target)
 
-    def _measure(self, latents: Tensor, target: int, shifts: ClassShifts) -> Attributes:
-        """The shifts as attributes with their effects on `latents` (N, layers, d), strongest first."""
-        v = to_tensor(shifts.direction, self._run)
-        before = self._logits(latents)  # (N, K)
-        after = [self._logits(latents + change.shift * v) for change in self._run.progress(shifts.changes, "shifting")]
-        effects = np.stack([logits[:, target] - before[:, target] for logits in after])  # (shifts, N)
-        order = np.argsort(-effects.mean(1), kind="stable")
-        examples = latents[: self._params.examples]
-        images = [self._images(examples + shifts.changes[index].shift * v) for index in order]
-        has_examples = len(examples) > 0
-        return Attributes(
-            answers="probe",
-            attributes=tuple(
-                attrs.evolve(shifts.changes[index], effect=float(effects[index].mean())) for index in order
-            ),
-            effects=effects[order].astype(np.float32),
-            before=np.stack([self._images(examples)] * len(order)) if has_examples else None,
-            after=np.stack(images) if has_examples else None,
-            probabilities=self._probabilities(before, [after[i] for i in order], target) if has_examples else None,
-            directions=np.stack([shifts.direction] * len(order)),
-            class_names=tuple(self._classifier.class_names),
-        )
 
-    def _probabilities(self, before: np.ndarray, after: list[np.ndarray], target: int) -> np.ndarray:
-        """(shifts, examples, 2) probability of the target before and after."""
-        count = self._params.examples
-        pairs = [np.stack([_softmax(part[:count])[:, target] for part in (before, logits)], 1) for logits in after]
-        return np.stack(pairs).astype(np.float32)
-
-    def _images(self, latents: Tensor) -> np.ndarray:
-        return to_array(in_batches(self._generator.synthesize, latents, self._params.batch))
-
-    def _logits(self, latents: Tensor) -> np.ndarray:
-        """(N, K), drawing and classifying one batch at a time."""
-
-        def logits(batch: Tensor) -> np.ndarray:
-            with torch.no_grad():
-                return to_array(self._classifier.class_logits(self._generator.synthesize(batch)))
-
-        return np.concatenate([logits(latents[batch]) for batch in slices(len(latents), self._params.batch)])
+def _r2(direction: Direction, name: str) -> Measurements:
+    """R2 of the linear model of a regression's value."""
+    text = f"Share of the variance of {name} over validation samples that the linear model explains (R2)."
+    values = np.array([direction.accuracy], np.float32)
+    return Measurements(items=(Measurement(name="R2", values=values, better="higher", unit="share", help=text),))
 
 
 def _accuracy(direction: Direction, name: str) -> Measurements:
@@ -230,9 +188,3 @@ def _accuracy(direction: Direction, name: str) -> Measurements:
             item("majority", direction.majority, "neither", "The same for always saying the more frequent answer."),
         )
     )
-
-
-def _softmax(logits: np.ndarray) -> np.ndarray:
-    powers = np.exp(logits - logits.max(1, keepdims=True))
-    probabilities: np.ndarray = powers / powers.sum(1, keepdims=True)
-    return probabilities

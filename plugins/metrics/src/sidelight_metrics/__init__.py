@@ -262,7 +262,7 @@ def _of_attributes() -> Iterable[MetricDescriptor]:
         summary="True factors that attributes change: one each, the same in every image, distinct?",
         params=AttributeFactorsParams,
         factory="sidelight_metrics.attributes.attribute_factors:AttributeFactors",
-        needs=(*_STYLED, _DRAWN),
+        needs=(Need("classifier"), *_STYLED[1:], _DRAWN),
         accepts=("attributes",),
         example={"factors": ("rows",), "count": 6, "images": 32, "steps": 4, "learning_batch": 16},
         paper=f"{_STYLEX}.2",

@@ -46,7 +46,7 @@ def test_an_attribute_says_what_was_measured(attributed, found):
     assert (first["where"], first["how"]) == ("", f"raised to 2.5; {MINUS}2 to 3 occur")
     assert first["effect"] == pytest.approx(found.attributes[0].effect, rel=1e-3)
     known = found.effects[0][np.isfinite(found.effects[0])]
-    assert (first["images"], first["raises"]) == (len(known), pytest.approx((known > 0).mean(), rel=1e-3))
+    assert (first["images"], first["moves"]) == (len(known), pytest.approx((known > 0).mean(), rel=1e-3))
     towards, away = first["directions"]
     assert (towards["away"], away["away"]) == (False, True)
     assert towards["chosen"]

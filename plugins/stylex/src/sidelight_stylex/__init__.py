@@ -19,8 +19,8 @@ from sidelight_toolkit.lpips_weights import lpips_mistakes
 
 from sidelight_stylex.params import (
     AttFindParams,
+    DifferenceParams,
     EncoderParams,
-    FinderParams,
     GeneratorParams,
     IndependentParams,
     SubsetParams,
@@ -98,16 +98,32 @@ _STYLED = (
     Need("generator", capabilities=("latent.style",)),
 )
 _SEARCHED = (
-    *_STYLED,
+    Need("classifier"),
+    Need("generator", capabilities=("latent.style",)),
     Need("data", optional=True),
     Need("inverter", optional=True),
 )
 
 
+@frozen(kw_only=True)
+class AttFindDescriptor(AttributeFinderDescriptor):
+    """AttFind, some of whose options belong to one rule."""
+
+    def mistakes(self, params: object) -> Iterable[Mistake]:
+        """Options of the notebook's rule with another, or where not every coordinate is measured."""
+        assert isinstance(params, AttFindParams)
+        for option in ("unstable", "realness"):
+            if getattr(params, option) is not None and params.rule != "released":
+                yield Mistake(f"{option} is an option of the authors' notebook", "set rule: released", option)
+        if params.unstable is not None and params.mode != "exact":
+            message = f"unstable counts over all coordinates, and mode: {params.mode} measures some"
+            yield Mistake(message, "set mode: exact", "unstable")
+
+
 @hookimpl
 def sidelight_attribute_finders() -> Iterable[AttributeFinderDescriptor]:
     """Finders of style coordinates."""
-    yield AttributeFinderDescriptor(
+    yield AttFindDescriptor(
         name="attfind",
         summary="The style coordinates that, set to their extremes, raise a class most (AttFind).",
         params=AttFindParams,
@@ -120,7 +136,7 @@ def sidelight_attribute_finders() -> Iterable[AttributeFinderDescriptor]:
     yield AttributeFinderDescriptor(
         name="stylespace-difference",
         summary="The baseline: style coordinates whose values differ most between a class and all others.",
-        params=FinderParams,
+        params=DifferenceParams,
         factory="sidelight_stylex.attfind.stylespace_baseline:StylespaceDifference",
         needs=_SEARCHED,
         provides=("coordinates",),

@@ -77,6 +77,11 @@ class StylEx(StyleSpace, Trainable):
         has_joined = self._params.adversarial > 0 and self._params.autoencoder < 1
         return self.networks.discriminator if has_joined else None
 
+    def class_probabilities(self, images: Tensor) -> Tensor:
+        """What D is told of (N, C, H, W) images: (N, K), by the classifier of the training, not the explained one."""
+        with torch.no_grad():
+            return self._classifier.class_logits(images).softmax(1)
+
     def fit(self, data: Data) -> None:
         """Train for `steps` minibatches in `checkpoints` parts, each of which is kept."""
         training_data = self._training_data(data.split("train"))

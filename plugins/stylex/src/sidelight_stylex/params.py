@@ -140,6 +140,20 @@ class FinderParams:
 
 
 @params
+class DifferenceParams(FinderParams):
+    """Options of `stylespace-difference`."""
+
+    statistic: Literal["pooled", "exemplars"] = param(
+        "pooled",
+        "Ranking by the difference of the class means over the pooled deviation (StylEx), or by how unusual a few "
+        "exemplars are, and how alike in it (Wu et al.).",
+    )
+    exemplars: int = param(
+        30, "Images of the class that `exemplars` looks at (Wu et al.: 30).", unit="images", minimum=2, maximum=100_000
+    )
+
+
+@params
 class AttFindParams(FinderParams):
     """Options of `attfind`."""
 
@@ -148,7 +162,7 @@ class AttFindParams(FinderParams):
     )
     threshold: float | None = param(
         None,
-        "Rise of the logit that explains an image; null: 1.5, `released` 1; 1e6: none (t).",
+        "Rise of the logit that explains an image; null: 1.5, `released` 1, for a value its deviation; 1e6: none (t).",
         unit="logits",
         minimum=0.0,
         maximum=1e6,
@@ -158,6 +172,25 @@ class AttFindParams(FinderParams):
     )
     candidates: int = param(
         48, "Coordinates that `screened` measures.", unit="coordinates", minimum=1, maximum=1_000_000
+    )
+    unstable: int | None = param(
+        None,
+        "Changes by more than `unstable_effect` beyond which an image counts for none, for `released` in mode exact "
+        "(the notebook, over the logits of two classes: 750); null: none is unstable.",
+        unit="changes",
+        minimum=1,
+        maximum=1_000_000_000,
+    )
+    unstable_effect: float = param(
+        2.0, "Change of the class's logit that `unstable` counts.", unit="logits", minimum=0.0, maximum=1e6
+    )
+    realness: float | None = param(
+        None,
+        "Change of the discriminator's logit, at twice the shift, beyond which `released` drops a coordinate "
+        "(the notebook: 0.2); null: no filter.",
+        unit="logits",
+        minimum=0.0,
+        maximum=1e6,
     )
 
 

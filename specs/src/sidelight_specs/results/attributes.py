@@ -34,8 +34,9 @@ class Attribute:
         direction: +1 or -1.
         shift: how far the coordinate is moved, in its own units, signed; where `value` is given, the mean of the
             signed moves over the images it was measured on.
-        effect: mean change of the target class's logit over the images it was measured on.
-        target: index of the class whose logit it raises.
+        effect: mean change of the target class's logit over the images it was measured on; of a regression's
+            value, which an attribute may also lower.
+        target: index of the class whose logit it raises; 0 for a regression.
         flagged: why the attribute is not plausible (it tints the picture, leaves the data); empty where it is.
         value: what the coordinate is set to, whatever it was before; None where `shift` is added to it.
     """
@@ -81,7 +82,7 @@ class Attributes(Explanation):
             that it was not measured on, because the classifier says the target already.
         before: (A, M, C, H, W) float32, example images; None where none were kept.
         after: (A, M, C, H, W) float32, the same images with the attribute changed.
-        probabilities: (A, M, 2) float32, the target class's probability before and after.
+        probabilities: (A, M, 2) float32, the target class's probability before and after; a regression's value.
         ranges: (K, 2) float32, the observed range of every coordinate of the latent vector.
         directions: (A, *latent_shape) float32 of length 1, where an attribute moves along a direction through the
             latent space (by `shift` times the direction) and not along one coordinate; None otherwise.
@@ -90,11 +91,13 @@ class Attributes(Explanation):
         opposite_before: (A, M, C, H, W) float32, images that the classifier takes for the target; None where none were
             kept.
         opposite_after: (A, M, C, H, W) float32, the same images with the coordinate moved to its other extreme.
-        opposite_probabilities: (A, M, 2) float32, the target class's probability before and after that.
+        opposite_probabilities: (A, M, 2) float32, the target class's probability (or value) before and after that.
         scores: (A,) float32, what they are ranked by, highest first, where that is not their effect; None otherwise.
         explained: (A, N) bool, the images that each attribute explains: those taken out of the search when it was found
-            (StylEx, algorithm 1), each by one attribute of a target at most; None where nothing is taken out.
-        class_names: the classes that `target` counts, by the finder's own classifier; empty where it does not say.
+            (StylEx, algorithm 1), each by one attribute of a target at most; None where nothing is taken out. Of a
+            regression, by one that raises the value and one that lowers it.
+        class_names: the classes that `target` counts, by the finder's own classifier, or one name, of a regression's
+            value; empty where it does not say.
     """
 
     kind: ClassVar[str] = "attributes"
@@ -103,21 +106,30 @@ class Attributes(Explanation):
     effects: np.ndarray | None = array("A L", nan=True, default=None)
     before: np.ndarray | None = array("A M c h w", low=0, high=1, default=None)
     after: np.ndarray | None = array("A M c h w", low=0, high=1, default=None)
-    probabilities: np.ndarray | None = array("A M 2", low=0, high=1, default=None)
+    probabilities: np.ndarray | None = array("A M 2", default=None)
     ranges: np.ndarray | None = array("k 2", default=None)
     directions: np.ndarray | None = array("A ...", default=None)
     paths: np.ndarray | None = array("A M T c h w", low=0, high=1, default=None)
     opposite_before: np.ndarray | None = array("A O c h w", low=0, high=1, default=None)
     opposite_after: np.ndarray | None = array("A O c h w", low=0, high=1, default=None)
-    opposite_probabilities: np.ndarray | None = array("A O 2", low=0, high=1, default=None)
+    opposite_probabilities: np.ndarray | None = array("A O 2", default=None)
     scores: np.ndarray | None = array("A", default=None)
     explained: np.ndarray | None = array("A L", numbers="bool", default=None)
     class_names: tuple[str, ...] = ()
 
     def validate(self, images: tuple[int, ...] | None = None, classes: int | None = None) -> None:
-        """Beside the forms: directions are signs, and targets are classes."""
+        """Beside the forms: directions are signs, targets are classes, and probabilities are from 0 to 1."""
         super().validate(images, classes)
         check_attributes(self.attributes, classes)
+        for name in ("probabilities", "opposite_probabilities"):
+            values = getattr(self, name)
+            if values is not None and not self.is_of_value:
+                check_range(name, values, 0, 1)
+
+    @property
+    def is_of_value(self) -> bool:
+        """True for attributes of a regression's value, which has no classes."""
+        return len(self.class_names) == 1
 
     @classmethod
     def join(cls, parts: Sequence[Attributes]) -> Attributes:
@@ -184,6 +196,14 @@ def _join(name: str, arrays: list[np.ndarray | None], *, is_direction: bool) -> 
         return np.concatenate(present)
     except ValueError as error:
         raise SidelightError(f"{name!r} of several classes cannot be joined: {error}") from error
+
+
+def check_range(name: str, values: np.ndarray, low: float, high: float) -> None:
+    """Raise a `SidelightError` where values leave a closed range by more than rounding."""
+    if values.size and (values.min() < low - 1e-6 or values.max() > high + 1e-6):
+        raise SidelightError(
+            f"{name} has values from {values.min():.6g} to {values.max():.6g}, not {low:g} to {high:g}"
+        )
 
 
 def check_attributes(attributes: tuple[Attribute, ...], classes: int | None) -> None:

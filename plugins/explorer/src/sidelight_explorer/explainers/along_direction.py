@@ -18,7 +18,9 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from sidelight_explorer._params import AlongParams
-    from sidelight_explorer.directions import ClassShifts, LatentDirections
+    from sidelight_explorer.directions import LatentDirections
+    from sidelight_explorer.ganalyze import Ganalyze
+    from sidelight_explorer.latent_shifts import ClassShifts
 
 
 class AlongDirection(Explainer):
@@ -31,7 +33,7 @@ class AlongDirection(Explainer):
         classifier: Classifier,
         generator: Generator,
         inverter: Inverter,
-        attribute_finder: LatentDirections,
+        attribute_finder: LatentDirections | Ganalyze,
         run: Run,
     ) -> None:
         self._params, self._run = params, run

@@ -71,8 +71,9 @@ class AttributeFactors(Metric):
         ranked = expect_kind(explanation, Attributes)
         if not self._edits.can_apply(ranked):
             return Measurements()
-        pairs = zip(ranked.attributes, _places(ranked.attributes), strict=True)
+        pairs = list(zip(ranked.attributes, _places(ranked), strict=True))
         attributes = tuple(one for one, place in pairs if place <= self._params.top)
+        places = [place for _, place in pairs if place <= self._params.top]
         params = self._params
         reader = factor_regressor(self._data, self._run, params.images, params.steps, params.learning_batch)
         self._check_names(reader.names)
@@ -85,12 +86,13 @@ class AttributeFactors(Metric):
                 for one in self._run.progress(attributes, "changing attributes")
             ]
         ).reshape(len(attributes), len(styles), len(reader.names))  # d, (A, N, F), also where A is 0
-        self._run.emit("factors", _table(attributes, changes, reader.names))
+        unit = "" if ranked.is_of_value else "logits"
+        self._run.emit("factors", _table(attributes, places, changes, reader.names, unit))
         return Measurements(
             items=(
                 *_proxies(changes),
                 self._agreement(attributes, changes, reader.names),
-                *(_rank(name, changes, reader.names, _places(attributes)) for name in params.factors),
+                *(_rank(name, changes, reader.names, places) for name in params.factors),
             )
         )
 
@@ -106,7 +108,7 @@ class AttributeFactors(Metric):
         leading, claimed = _leading(changes), np.zeros(len(names))  # claimed: largest effect with lead(a) = f, (F,)
         for attribute, factor in zip(attributes, leading, strict=True):
             if factor >= 0:
-                claimed[factor] = max(claimed[factor], attribute.effect)
+                claimed[factor] = max(claimed[factor], abs(attribute.effect))
         effects, _ = self._profile.profile()
         true = {item.name: item.value for item in effects.items}
         return Measurement(
@@ -173,13 +175,14 @@ def _proxies(changes: np.ndarray) -> list[Measurement]:
     ]
 
 
-def _places(attributes: tuple[Attribute, ...]) -> list[int]:
-    """Place of each attribute among those of its class, from 1."""
-    counts: Counter[int] = Counter()
+def _places(attributes: Attributes) -> list[int]:
+    """Place of each attribute among those of its class, from 1; of a value, among those that raise or lower it."""
+    counts: Counter[tuple[int, bool]] = Counter()
     places = []
-    for one in attributes:
-        counts[one.target] += 1
-        places.append(counts[one.target])
+    for one in attributes.attributes:
+        group = (one.target, attributes.is_of_value and one.effect < 0)
+        counts[group] += 1
+        places.append(counts[group])
     return places
 
 
@@ -198,26 +201,30 @@ def _rank(name: str, changes: np.ndarray, names: tuple[str, ...], places: list[i
     )
 
 
-def _table(attributes: tuple[Attribute, ...], changes: np.ndarray, names: tuple[str, ...]) -> Measurements:
+def _table(
+    attributes: tuple[Attribute, ...], places: list[int], changes: np.ndarray, names: tuple[str, ...], unit: str
+) -> Measurements:
     """For each attribute the mean change of the factors that it changes most, with 95 % intervals over images.
 
     Args:
         attributes: A attributes.
+        places: of each in its ranking.
         changes: (A, N, F) in half-ranges.
         names: of the F factors.
+        unit: of the effects; empty for a regression's value, whose unit is the user's.
     """
     items = []
-    for place, attribute, change in zip(_places(attributes), attributes, changes, strict=True):
+    for place, attribute, change in zip(places, attributes, changes, strict=True):
         order = np.argsort(-np.abs(change.mean(axis=0)), kind="stable")[:SHOWN]
         most = [Measurement(name=names[f], values=change[:, f].astype(np.float32)) for f in order]
         items.append(
             Measurement(
-                name=f"{place}. {attribute.name}, towards class {attribute.target}",
+                name=f"{place}. {attribute.name}, {_where_to(attribute, unit)}",
                 values=np.array([most[0].value], dtype=np.float32),
                 unit="half-ranges",
                 help="Mean change of " + ", ".join(_with_interval(item) for item in most) + ".",
                 settings={
-                    "effect": f"{attribute.effect:+.2f} logits",
+                    "effect": f"{attribute.effect:+.2f} {unit}".rstrip(),
                     "flagged": attribute.flagged or "no",
                     "images": str(len(change)),
                 },
@@ -225,6 +232,12 @@ def _table(attributes: tuple[Attribute, ...], changes: np.ndarray, names: tuple[
             )
         )
     return Measurements(items=tuple(items))
+
+
+def _where_to(attribute: Attribute, unit: str) -> str:
+    if unit:
+        return f"towards class {attribute.target}"
+    return "raises the value" if attribute.effect >= 0 else "lowers the value"
 
 
 def _with_interval(item: Measurement) -> str:

@@ -73,6 +73,16 @@ def by_target(attributes: Attributes) -> dict[int, list[int]]:
     return {t: [i for i, attribute in enumerate(attributes.attributes) if attribute.target == t] for t in targets}
 
 
+def groups(attributes: Attributes) -> list[tuple[int, bool, list[int]]]:
+    """Target, whether it is lowered (a regression's value can be), and the indices of these attributes."""
+    parts = []
+    for target, indices in by_target(attributes).items():
+        lowering = [index for index in indices if attributes.is_of_value and attributes.attributes[index].effect < 0]
+        raising = [index for index in indices if index not in lowering]
+        parts += [(target, lowers, rows) for lowers, rows in ((False, raising), (True, lowering)) if rows]
+    return parts
+
+
 def target_name(attributes: Attributes, results: Results, target: int) -> str:
     """Name of the class by the finder's own classifier, which may differ from the explained one."""
     return attributes.class_names[target] if target < len(attributes.class_names) else class_name(results, target)
@@ -81,7 +91,7 @@ def target_name(attributes: Attributes, results: Results, target: int) -> str:
 def attribute_sections(context: Context) -> list[dict[str, Any]]:
     """Ranked attributes of all attribute finders and explainers."""
     return [
-        {"name": key, "classes": [_class(attributes, context, key, *item) for item in by_target(attributes).items()]}
+        {"name": key, "classes": [_class(attributes, context, key, *group) for group in groups(attributes)]}
         | _source(context, key)
         for key, attributes in attributes_by_id(context.results).items()
     ]
@@ -92,12 +102,17 @@ def _source(context: Context, key: str) -> dict[str, str]:
     return {name: getattr(record, name, "") for name in ("summary", "paper")}
 
 
-def _class(attributes: Attributes, context: Context, key: str, target: int, indices: list[int]) -> dict[str, Any]:
+def _class(
+    attributes: Attributes, context: Context, key: str, target: int, lowers: bool, indices: list[int]
+) -> dict[str, Any]:
     name = target_name(attributes, context.results, target)
+    label = f"{key}-{name}-lower" if lowers else f"{key}-{name}"
     shown = indices[: context.params.attributes]
-    listed = [_attribute(attributes, context, index, f"{key}-{name}-{rank}") for rank, index in enumerate(shown, 1)]
+    listed = [_attribute(attributes, context, index, f"{label}-{rank}") for rank, index in enumerate(shown, 1)]
     return {
         "class": name,
+        "value": attributes.is_of_value,
+        "lowers": lowers,
         "attributes": listed,
         "count": len(indices),
         "unexplained": _unexplained(attributes, indices),
@@ -135,12 +150,13 @@ def _range(attributes: Attributes, attribute: Attribute) -> tuple[float, float] 
 
 
 def _consistency(attributes: Attributes, index: int) -> dict[str, Any]:
-    """Images that the effect was measured on, the ratio of those whose logit rises, and images that it explains."""
+    """Images that the effect was measured on, the ratio of those moved its way, and images that it explains."""
     effects = np.zeros(0) if attributes.effects is None else attributes.effects[index]
     finite = effects[np.isfinite(effects)]
+    moved = finite < 0 if attributes.is_of_value and attributes.attributes[index].effect < 0 else finite > 0
     return {
         "images": len(finite),
-        "raises": number(float((finite > 0).mean()), 4) if len(finite) else None,
+        "moves": number(float(moved.mean()), 4) if len(finite) else None,
         "explains": None if attributes.explained is None else int(attributes.explained[index].sum()),
     }
 

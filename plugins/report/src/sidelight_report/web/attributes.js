@@ -16,68 +16,74 @@ const OPEN = 4; // attributes of a class that show at once; the others unfold
 
 /** @param {Report} report */
 export function attributes(report) {
-  const write = report.task === "regression" ? format : percent;
   return report.attributes.map(({ name, summary, paper, classes }, i) => section(`attributes-${i + 1}`, `Attributes found by ${name}`,
-    h("p", { class: "note" }, summary, paper && h("small", {}, ` ${paper}`)), contents(classes, i), ...classes.map((group, k) => folded(ofClass(group, `attributes-${i + 1}-${k + 1}`, write), group, classes.length > FEW && k > 0))));
+    h("p", { class: "note" }, summary, paper && h("small", {}, ` ${paper}`)), contents(classes, i), ...classes.map((group, k) => folded(ofClass(group, `attributes-${i + 1}-${k + 1}`), group, classes.length > FEW && k > 0))));
 }
 
 /** @param {HTMLElement} panel @param {AttributeClass} group @param {boolean} fold */
 function folded(panel, group, fold) {
-  return fold ? h("details", { class: "fold" }, h("summary", {}, `Towards “${group.class}”`), panel) : panel;
+  return fold ? h("details", { class: "fold" }, h("summary", {}, titled(group)), panel) : panel;
 }
 
 /** Links to the classes, if there are several. @param {AttributeClass[]} classes @param {number} i */
 function contents(classes, i) {
   if (classes.length < 2) return null;
-  return h("ul", { class: "ways" }, ...classes.map((group, k) => h("li", {}, h("a", { href: `#attributes-${i + 1}-${k + 1}` }, `Towards “${group.class}”`), ` ${group.count}`)));
+  return h("ul", { class: "ways" }, ...classes.map((group, k) => h("li", {}, h("a", { href: `#attributes-${i + 1}-${k + 1}` }, titled(group)), ` ${group.count}`)));
 }
 
-/** @param {AttributeClass} group @param {string} id @param {(value: number | null) => string} write */
-function ofClass({ class: name, attributes: ranked, count: total, unexplained }, id, write) {
+/** `Towards “smiling”`, or of a value `Raises “age”`. @param {AttributeClass} group */
+function titled({ class: name, value, lowers }) {
+  return `${value ? (lowers ? "Lowers" : "Raises") : "Towards"} “${name}”`;
+}
+
+/** @param {AttributeClass} group @param {string} id */
+function ofClass(group, id) {
+  const { class: name, attributes: ranked, count: total, unexplained } = group;
   const largest = Math.max(...ranked.map(({ effect }) => Math.abs(effect ?? 0)), 1e-12);
-  const rows = ranked.map((attribute, i) => row(attribute, i + 1, name, largest, write));
+  const rows = ranked.map((attribute, i) => row(attribute, i + 1, group, largest));
   const shown = ranked.some(({ directions }) => directions.length);
   const less = h("details", { class: "weaker" }, h("summary", {}, `${count(rows.length - OPEN, "further attribute")}`), h("ol", { class: "attributes", start: OPEN + 1 }, ...rows.slice(OPEN)));
-  return h("section", { class: "towards", id, "aria-labelledby": `${id}-title` }, h("h3", { id: `${id}-title` }, `Towards “${name}”`),
-    unexplained !== null && h("p", { class: "note" }, explanation(ranked, unexplained)),
-    h("p", { class: "note" }, shown ? `In the corners: how likely “${name}” is, before and after this attribute alone was changed. Point at a framed picture, or press it, to compare it with the original.` : "No example images were kept."),
+  return h("section", { class: "towards", id, "aria-labelledby": `${id}-title` }, h("h3", { id: `${id}-title` }, titled(group)),
+    unexplained !== null && h("p", { class: "note" }, explanation(ranked, unexplained, group)),
+    h("p", { class: "note" }, shown ? `In the corners: ${group.value ? `“${name}”` : `how likely “${name}” is`}, before and after this attribute alone was changed. Point at a framed picture, or press it, to compare it with the original.` : "No example images were kept."),
     h("ol", { class: "attributes" }, ...rows.slice(0, OPEN)), rows.length > OPEN && less,
     total > ranked.length && h("p", { class: "note" }, `${count(total - ranked.length, "further attribute")} not shown.`));
 }
 
-/** @param {Attribute} attribute @param {number} rank @param {string} name @param {number} largest @param {(value: number | null) => string} write */
-function row(attribute, rank, name, largest, write) {
+/** @param {Attribute} attribute @param {number} rank @param {AttributeClass} group @param {number} largest */
+function row(attribute, rank, group, largest) {
   const fill = h("span", { class: "fill" });
   fill.style.width = `${(100 * Math.abs(attribute.effect ?? 0)) / largest}%`;
   return h("li", { class: `attribute${attribute.flagged ? " flagged" : ""}` },
     h("header", {}, h("span", { class: "rank", "aria-hidden": "true" }, `${rank}`), h("h4", {}, attribute.name),
       h("p", { class: "facts" }, [attribute.where, attribute.how].filter(Boolean).join(", ")),
-      h("div", { class: "effect" }, h("span", { class: "track", "aria-hidden": "true" }, fill), h("p", {}, h("b", {}, signed(attribute.effect)), " logits", h("small", {}, ` ${measuredOn(attribute)}`)))),
+      h("div", { class: "effect" }, h("span", { class: "track", "aria-hidden": "true" }, fill), h("p", {}, h("b", {}, signed(attribute.effect)), group.value ? "" : " logits", h("small", {}, ` ${measuredOn(attribute, group)}`)))),
     attribute.flagged && h("p", { class: "implausible" }, h("b", {}, "Not plausible: "), attribute.flagged, /[.!?]$/.test(attribute.flagged) ? "" : "."),
-    attribute.directions.length > 0 && h("div", { class: "directions" }, ...attribute.directions.map((shown) => direction(shown, attribute, name, write))));
+    attribute.directions.length > 0 && h("div", { class: "directions" }, ...attribute.directions.map((shown) => direction(shown, attribute, group))));
 }
 
-/** @param {Attribute[]} ranked @param {number} unexplained */
-function explanation(ranked, unexplained) {
+/** @param {Attribute[]} ranked @param {number} unexplained @param {AttributeClass} group */
+function explanation(ranked, unexplained, { value, lowers }) {
   const images = Math.max(0, ...ranked.map((one) => one.images));
-  return `In the order in which they were found. An attribute explains an image when it raises the class by more than the threshold; explained images are left out when the next one is looked for. ${unexplained ? `${unexplained} of ${count(images, "image")} left unexplained.` : `All of ${count(images, "image")} are explained.`}`;
+  return `In the order in which they were found. An attribute explains an image when it ${lowers ? "lowers" : "raises"} the ${value ? "value" : "class"} by more than the threshold; explained images are left out when the next one is looked for. ${unexplained ? `${unexplained} of ${count(images, "image")} left unexplained.` : `All of ${count(images, "image")} are explained.`}`;
 }
 
-/** @param {Attribute} attribute */
-function measuredOn({ images, raises, explains }) {
+/** @param {Attribute} attribute @param {AttributeClass} group */
+function measuredOn({ images, moves, explains }, { lowers }) {
   if (!images) return "on average";
-  const effect = images === 1 ? "on one image" : `mean of ${images} images, positive on ${raises === 1 ? "all" : percent(raises).replace(" ", "\u00a0")}`;
+  const effect = images === 1 ? "on one image" : `mean of ${images} images, ${lowers ? "negative" : "positive"} on ${moves === 1 ? "all" : percent(moves).replace(" ", "\u00a0")}`;
   return explains === null ? effect : `${effect}; explains ${explains}\u00a0of\u00a0${images}`;
 }
 
-/** @param {Demonstration} shown @param {Attribute} attribute @param {string} name @param {(value: number | null) => string} write */
-function direction({ away, chosen, animation, examples }, attribute, name, write) {
+/** @param {Demonstration} shown @param {Attribute} attribute @param {AttributeClass} group */
+function direction({ away, chosen, animation, examples }, attribute, group) {
   const moving = h("sl-animation");
-  const words = `${attribute.name}, ${away ? "away from" : "towards"} “${name}”`;
+  const title = away ? `Away from “${group.class}”` : titled(group);
+  const words = `${attribute.name}, ${title[0]?.toLowerCase() ?? ""}${title.slice(1)}`;
   moving.data = { animation, label: words };
   return h("section", { class: "direction", "aria-label": words },
-    h("h5", {}, `${away ? "Away from" : "Towards"} “${name}”`, chosen && h("small", {}, away ? " on images called so" : " on images called otherwise")),
-    h("div", { class: "shown" }, moving, h("ul", { class: "changes" }, ...examples.map((example, m) => change(example, `${words}, image ${m + 1}`, write)))));
+    h("h5", {}, title, chosen && !group.value && h("small", {}, away ? " on images called so" : " on images called otherwise")),
+    h("div", { class: "shown" }, moving, h("ul", { class: "changes" }, ...examples.map((example, m) => change(example, `${words}, image ${m + 1}`, group.value ? format : percent)))));
 }
 
 /** @param {import("./document.js").AttributeExample} example @param {string} label @param {(value: number | null) => string} write */

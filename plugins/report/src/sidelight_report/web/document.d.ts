@@ -96,12 +96,12 @@ export interface AttributeExample { before: Picture; after: Picture; probabiliti
  * on all of them where they were not `chosen` so. */
 export interface Demonstration { away: boolean; chosen: boolean; animation: Animation; examples: AttributeExample[] }
 export interface Attribute {
-  name: string; where: string; how: string; effect: number | null; flagged: string; images: number; raises: number | null;
+  name: string; where: string; how: string; effect: number | null; flagged: string; images: number; moves: number | null;
   /** Images that the attribute took out of the search; null where the finder takes none out. */
   explains: number | null;
   directions: Demonstration[];
 }
-export interface AttributeClass { class: string; attributes: Attribute[]; count: number; unexplained: number | null }
+export interface AttributeClass { class: string; value: boolean; lowers: boolean; attributes: Attribute[]; count: number; unexplained: number | null }
 export interface AttributeSection { name: string; summary: string; paper: string; classes: AttributeClass[] }
 export interface Concept {
   name: string; pictures: Picture[]; strengths: (number | null)[]; weights: { class: string; weight: number | null }[];

@@ -4,6 +4,9 @@ Symbols as in the paper: X images that the classifier does not take for class y;
 and 1 up; Delta[x, s, d] change of y's logit when s of image x is set to its extreme in direction d; M attributes;
 t threshold; S_y and D_y the coordinates and directions found.
 
+A regression has one value v and no classes: X are all images, Delta is the change of v, and the search runs twice, for
+what raises v and, with -Delta, for what lowers it.
+
 The inner loops, which fill Delta, are `style_effects`; drawing one image with each coordinate changed in turn is
 `incremental_synthesis`.
 """
@@ -16,10 +19,12 @@ from typing import TYPE_CHECKING
 import attrs
 import numpy as np
 import torch
+from sidelight_specs import UserError
 from sidelight_specs.roles import AttributeFinder
 from sidelight_toolkit.arrays import to_array
 
-from sidelight_stylex.attfind.search import AttributeSearch
+from sidelight_stylex.attfind.plausibility import discriminator_filter
+from sidelight_stylex.attfind.search import AttributeSearch, SearchInputs
 from sidelight_stylex.attfind.style_effects import DIRECTIONS, Choice, StyleEffects
 from sidelight_stylex.attfind.successive_elimination import gradient_estimates, screen, successive_elimination
 
@@ -33,6 +38,10 @@ if TYPE_CHECKING:
 
 Measure = Callable[[np.ndarray], np.ndarray]
 """(n,) rows of X -> (n, S, 2) Delta; NaN for a coordinate that has no prospect of being chosen on these."""
+Accept = Callable[[Choice], bool]
+"""Whether a pair may be chosen."""
+FILTERED, FILTER_EFFECT, FILTER_FACTOR = 10, 0.2, 2.0
+"""The notebook's filter looks at up to so many images, on which the effect is larger than this, moved so far."""
 
 
 @attrs.frozen(eq=False)
@@ -48,7 +57,9 @@ class Selection:
     explained: np.ndarray
 
 
-def by_paper(measure: Measure, images: int, count: int, threshold: float) -> Selection:
+def by_paper(
+    measure: Measure, images: int, count: int, threshold: float, accept: Accept = lambda choice: True
+) -> Selection:
     """Algorithm 1; the inner loops are `measure`.
 
     Ends with `count` coordinates, without images, or when no change raises the class on the images left.
@@ -58,7 +69,9 @@ def by_paper(measure: Measure, images: int, count: int, threshold: float) -> Sel
         images: N, the size of X at the beginning.
         count: M.
         threshold: t, in logits; inf takes no image out.
+        accept: not of the paper, which takes every pair.
     """
+    del accept
     left = np.ones(images, dtype=bool)  # X
     choices, explained = list[Choice](), list[np.ndarray]()
     while len(choices) < count and left.any():
@@ -78,7 +91,9 @@ def by_paper(measure: Measure, images: int, count: int, threshold: float) -> Sel
     return Selection(choices, np.array(explained, dtype=bool).reshape(len(choices), images))
 
 
-def as_released(measure: Measure, images: int, count: int, limit: float) -> Selection:
+def as_released(
+    measure: Measure, images: int, count: int, limit: float, accept: Accept = lambda choice: True
+) -> Selection:
     """The selection of the authors' notebook.
 
     Changes that lower the class count as none; a coordinate may be taken once for each direction; and an image is
@@ -89,17 +104,21 @@ def as_released(measure: Measure, images: int, count: int, limit: float) -> Sele
         images: N.
         count: M.
         limit: in logits; inf takes no image out.
+        accept: whether a pair may be chosen (the notebook's discriminator filter).
     """
     total = np.zeros(images)  # accumulated gain of each image
-    choices, explained = list[Choice](), list[np.ndarray]()
+    choices, explained, refused = list[Choice](), list[np.ndarray](), list[Choice]()
     while len(choices) < count and (total < limit).any():
         rows = np.flatnonzero(total < limit)
         gains = measure(rows).clip(0)
         mean = _mean(gains)
-        mean[tuple(np.array(choices, dtype=np.int64).reshape(-1, 2).T)] = 0
+        mean[tuple(np.array([*choices, *refused], dtype=np.int64).reshape(-1, 2).T)] = 0
         best = _largest(mean)
         if mean[best] <= 0:
             break
+        if not accept(best):
+            refused.append(best)
+            continue
         choices.append(best)
         total[rows] += gains[:, best.coordinate, best.direction]
         newly = np.zeros(images, dtype=bool)
@@ -126,11 +145,14 @@ THRESHOLDS = {
     "paper": 1.5,
     "released": 1.0,  # the authors' notebook
 }
-"""Default t, in logits, by rule."""
+"""Default t, in logits, by rule; for a regression, the value's standard deviation over the reference."""
 
 
 class AttFind(AttributeFinder):
-    """Sets each coordinate to its observed extremes, and keeps those that raise the target's logit most."""
+    """Sets each coordinate to its observed extremes, and keeps those that raise the target's logit most.
+
+    Of a regression, those that raise the value most and then those that lower it most, with a negative effect.
+    """
 
     def __init__(
         self,
@@ -148,6 +170,8 @@ class AttFind(AttributeFinder):
     def find(self, latents: Tensor, target: int) -> Attributes:
         """Attributes of the images that the classifier does not take for the target, in their order of discovery.
 
+        For a regression the target is 0, and the images are all.
+
         Effects are measured on what the generator makes of the latents.
 
         Raises:
@@ -162,17 +186,35 @@ class AttFind(AttributeFinder):
             return self._search.no_attributes(inputs)
         styles = inputs.styles[torch.from_numpy(inputs.rows)]  # of X, (N, S)
         effects = StyleEffects(self._search.models, styles, inputs.ranges, target)
-        threshold = THRESHOLDS[params.rule] if params.threshold is None else params.threshold
-        measure = self._measure(effects, styles, inputs.ranges, target)
-        selection = RULES[params.rule](measure, len(styles), params.attributes, threshold)
-        if not selection.choices:
+        threshold, signs = self._threshold(inputs), (1, -1) if self._search.models.is_regression else (1,)
+        selections = [
+            RULES[params.rule](
+                self._measure(effects, styles, inputs, sign),
+                len(styles),
+                params.attributes,
+                threshold,
+                self._filter(effects, styles, inputs, sign),
+            )
+            for sign in signs
+        ]
+        choices = [choice for selection in selections for choice in selection.choices]
+        if not choices:
             return self._search.no_attributes(inputs)
         # coordinates found late were measured on the images left then; effects are reported on all
-        changes = effects.of_choices(selection.choices)  # (A, N)
-        return self._search.attributes(inputs, selection.choices, changes, explained=selection.explained)
+        changes = effects.of_choices(choices)  # (A, N)
+        explained = np.concatenate([selection.explained for selection in selections])
+        return self._search.attributes(inputs, choices, changes, explained=explained)
 
-    def _measure(self, effects: StyleEffects, styles: Tensor, ranges: np.ndarray, target: int) -> Measure:
-        """Delta as the rule counts it, on all coordinates or, by `mode`, on those with prospects."""
+    def _threshold(self, inputs: SearchInputs) -> float:
+        """t: as given, or the default of the rule; of a regression the standard deviation of its values."""
+        if self._params.threshold is not None:
+            return self._params.threshold
+        if not self._search.models.is_regression:
+            return THRESHOLDS[self._params.rule]
+        return float(self._search.models.logits(inputs.reference)[:, inputs.target].std())
+
+    def _measure(self, effects: StyleEffects, styles: Tensor, inputs: SearchInputs, sign: int) -> Measure:
+        """Delta, or with sign -1 its negative, as the rule counts it; by `mode`, of coordinates with prospects only."""
         params, models = self._params, self._search.models
         released, screened = params.rule == "released", params.mode == "screened"
         # the notebook searches convolutions only, the paper all layers
@@ -182,13 +224,21 @@ class AttFind(AttributeFinder):
         coordinates = np.flatnonzero(searched | (not released))
         order = models.run.rng("order of the images").permutation(len(styles))
         # an extreme of the data may lie on the near side of these images: "up" would then move them down
-        moves = (ranges - to_array(styles).mean(axis=0)[:, None]) * DIRECTIONS
+        moves = (inputs.ranges - to_array(styles).mean(axis=0)[:, None]) * DIRECTIONS
         forward = moves > 0  # (S, 2)
-        estimates = gradient_estimates(models, styles, ranges, target) if screened else None
+        estimates = sign * gradient_estimates(models, styles, inputs.ranges, inputs.target) if screened else None
 
         def counted(delta: np.ndarray, forward: np.ndarray) -> np.ndarray:
-            delta = np.where(forward, delta, 0)
+            delta = np.where(forward, sign * delta, 0)
             return delta.clip(0) if released else delta
+
+        def stable(rows: np.ndarray, delta: np.ndarray) -> np.ndarray:
+            """Delta (n, S, 2), all zero for an image on which too many changes are large (the notebook)."""
+            if params.unstable is not None:
+                # |NaN| > 2 is false: what the rule does not search does not count
+                large = (np.abs(effects.delta[rows]) > params.unstable_effect).sum(axis=(1, 2))
+                delta = np.where((large > params.unstable)[:, None, None], 0, delta)
+            return delta
 
         def measure_some(rows: np.ndarray, candidates: np.ndarray) -> np.ndarray:
             return counted(effects.measure(rows.tolist(), candidates), forward[candidates])
@@ -203,6 +253,35 @@ class AttFind(AttributeFinder):
                 if estimates is not None:
                     candidates = screen(estimates[rows], coordinates, params.candidates)
                 successive_elimination(measure_some, left, candidates, params.attributes, released)
-            return counted(effects.delta[rows], forward)
+            return stable(rows, counted(effects.delta[rows], forward))
 
         return measure
+
+    def _filter(self, effects: StyleEffects, styles: Tensor, inputs: SearchInputs, sign: int) -> Accept:
+        """The notebook's filter: the discriminator's logit must not change by more than `realness`, on average.
+
+        Raises:
+            UserError: the generator keeps no discriminator.
+        """
+        params, models, limit = self._params, self._search.models, self._params.realness
+        if limit is None:
+            return lambda choice: True
+        realness = discriminator_filter(models, models.draw(inputs.reference[: params.surroundings]))
+        if realness is None:
+            raise UserError(
+                "realness asks a discriminator, and the generator keeps none that was trained",
+                "leave realness out, or use a stylex/generator whose discriminator joined the training",
+            )
+
+        def accept(choice: Choice) -> bool:
+            delta = sign * effects.delta[:, choice.coordinate, choice.direction]
+            rows = torch.from_numpy(np.flatnonzero(delta > FILTER_EFFECT)[:FILTERED])
+            if not len(rows):
+                return True
+            changed = styles[rows].clone()
+            extreme = float(inputs.ranges[choice])
+            changed[:, choice.coordinate] += FILTER_FACTOR * (extreme - changed[:, choice.coordinate])
+            change = realness(models.draw(changed)) - realness(models.draw(styles[rows]))
+            return float(change.abs().mean()) <= limit
+
+        return accept

@@ -27,13 +27,14 @@ def examples(
     factor: float,
     frames: int,
 ) -> dict[str, np.ndarray]:
-    """The images on which each attribute raises the target most.
+    """The images that each attribute moves most.
 
     Args:
         models: classifier and generator.
         styles: (N, S).
         attributes: A of them.
-        effects: (A, N) changes of the logit; NaN on images that the attribute does not apply to.
+        effects: (A, N) changes of the logit or value, positive in the attribute's own direction; NaN on images that it
+            does not apply to.
         count: images for each attribute, at most.
         factor: distance in which the coordinate is moved: 1 to its value, 2 twice as far.
         frames: T images from before to after.
@@ -104,6 +105,7 @@ def _drawn(models: Models, styles: Tensor) -> np.ndarray:
 
 
 def _probabilities(models: Models, styles: Tensor, target: int) -> np.ndarray:
-    """(N, T, S) styles to (N, T) probabilities of the class."""
+    """(N, T, S) styles to (N, T) probabilities of the class, or to a regression's values."""
     logits = models.logits(styles.flatten(0, 1))
-    return to_array(logits.softmax(1)[:, target]).reshape(tuple(styles.shape[:2]))
+    shown = logits if models.is_regression else logits.softmax(1)
+    return to_array(shown[:, target]).reshape(tuple(styles.shape[:2]))

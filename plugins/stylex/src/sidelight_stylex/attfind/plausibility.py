@@ -153,7 +153,8 @@ def discriminator_filter(models: Models, data: torch.Tensor) -> Callable[[torch.
         # the minibatch deviation couples a group: every image is seen among the same companions. Groups are dealt
         # with a stride: the first of each quarter of the batch, the second of each, ...
         batch = torch.cat([images, companions.repeat_interleave(len(images), 0)])
-        labels = models.classify(batch).softmax(1) if discriminator.conditioned else None
+        # by the classifier that it was trained with: the explained one may have other classes
+        labels = models.generator.class_probabilities(batch) if discriminator.conditioned else None  # type: ignore[attr-defined]
         batch = resize(batch, (discriminator.size, discriminator.size))  # as it was trained
         realness: torch.Tensor = discriminator(from_pixels(batch).contiguous(memory_format=torch.channels_last), labels)
         return realness[: len(images), 0]

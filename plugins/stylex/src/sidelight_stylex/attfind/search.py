@@ -34,23 +34,23 @@ class SearchInputs:
     """Styles and ranges for one target.
 
     Args:
-        target: index of the class.
+        target: index of the class; 0 for a regression.
         styles: (N, S) of the given latents.
-        predictions: (N,) int64, the classifier's classes of what is drawn of them.
+        is_target: (N,) bool, what is drawn of them is taken for the target; of a regression, nothing is.
         reference: (R, S) styles of the data; of the given latents where there is no data.
         ranges: (S, 2) float32, the extremes of every coordinate in the reference.
     """
 
     target: int
     styles: Tensor
-    predictions: np.ndarray
+    is_target: np.ndarray
     reference: Tensor
     ranges: np.ndarray
 
     @property
     def rows(self) -> np.ndarray:
-        """The images that are not taken for the target."""
-        return np.flatnonzero(self.predictions != self.target)
+        """The images that are not taken for the target; all images of a regression."""
+        return np.flatnonzero(~self.is_target)
 
 
 class AttributeSearch:
@@ -80,8 +80,8 @@ class AttributeSearch:
         styles = self.models.styles(latents)
         reference = self._training_styles()
         reference = styles if reference is None else reference  # extremes of the images themselves
-        predictions = to_array(self.models.logits(styles).argmax(1))
-        return SearchInputs(target, styles, predictions, reference, quantile_ranges(reference, self._params.quantile))
+        ranges = quantile_ranges(reference, self._params.quantile)
+        return SearchInputs(target, styles, self.models.is_class(styles, target), reference, ranges)
 
     def _training_styles(self) -> Tensor | None:
         """(R, S) styles of the first training images, inverted once; None without data or inverter."""
@@ -101,8 +101,10 @@ class AttributeSearch:
         """An empty result, with a warning."""
         names, left = self.models.classifier.class_names, len(inputs.rows)
         name = names[inputs.target]
-        reason = f"no change raises it on {left} images" if left else "the classifier takes every image for it already"
-        self.models.run.warn(f"no attributes of the class {name}: {reason}")
+        reason = f"no change moves it on {left} images" if left else "the classifier takes every image for it already"
+        self.models.run.warn(
+            f"no attributes of {'the value' if self.models.is_regression else 'the class'} {name}: {reason}"
+        )
         return Attributes(answers="probe", ranges=inputs.ranges, class_names=tuple(names))
 
     def attributes(
@@ -119,7 +121,7 @@ class AttributeSearch:
         Args:
             inputs: of the search.
             choices: A coordinates and directions, ranked; at least one.
-            effects: (A, len(inputs.rows)) changes of the target's logit.
+            effects: (A, len(inputs.rows)) changes of the target's logit, or of a regression's value.
             scores: (A,) what they are ranked by, where that is not the effect.
             explained: (A, len(inputs.rows)) bool, the images that each explains.
         """
@@ -131,8 +133,9 @@ class AttributeSearch:
         if explained is not None:
             explained_of_all = np.zeros(on_all.shape, dtype=bool)
             explained_of_all[:, inputs.rows] = explained
-        of_target = torch.from_numpy(np.flatnonzero(inputs.predictions == inputs.target))
-        pictures = examples(models, inputs.styles, named, on_all, params.examples, params.factor, params.frames)
+        of_target = torch.from_numpy(np.flatnonzero(inputs.is_target))
+        signs = np.array([[-1 if one.effect < 0 else 1] for one in named])  # a value may also be lowered
+        pictures = examples(models, inputs.styles, named, signs * on_all, params.examples, params.factor, params.frames)
         opposite = opposite_examples(
             models, inputs.styles[of_target], named, inputs.ranges, params.examples, params.factor
         )

@@ -1,7 +1,8 @@
 """Effects of style coordinates on the classifier: Delta, the inner loops of AttFind (StylEx, algorithm 1).
 
-Symbols: x image, N of them; s style coordinate, S of them; d direction, 0 down and 1 up; y target class, C_y its logit;
-G generator, drawing an image from styles; Delta[x, s, d] = C_y(G(styles with s at its extreme in d)) - C_y(G(styles)).
+Symbols: x image, N of them; s style coordinate, S of them; d direction, 0 down and 1 up; y target class, C_y its logit,
+or the value of a regression; G generator, drawing an image from styles;
+Delta[x, s, d] = C_y(G(styles with s at its extreme in d)) - C_y(G(styles)).
 """
 
 from __future__ import annotations
@@ -62,6 +63,17 @@ class Models:
         """(N, S) to the class logits of the drawn images, (N, K)."""
         return in_batches(lambda batch: self.classify(self.generator.synthesize_styles(batch)), styles, self.batch)
 
+    @property
+    def is_regression(self) -> bool:
+        """True for a classifier with one value in place of classes."""
+        return self.classifier.task == "regression"
+
+    def is_class(self, styles: Tensor, target: int) -> np.ndarray:
+        """(N,) bool: the drawn images that are taken for the class; none by a regression, which has no classes."""
+        if self.is_regression:
+            return np.zeros(len(styles), dtype=bool)
+        return np.asarray(to_array(self.logits(styles).argmax(1)) == target)
+
     def classify(self, images: Tensor) -> Tensor:
         """(N, C, H, W) to class logits (N, K), without gradients."""
         with torch.no_grad():
@@ -80,7 +92,7 @@ class StyleEffects:
         target: y.
 
     Attributes:
-        delta: (N, S, 2) float32, in logits; NaN where not measured.
+        delta: (N, S, 2) float32, in logits or in the unit of a regression's value; NaN where not measured.
     """
 
     def __init__(self, models: Models, styles: Tensor, extremes: np.ndarray, target: int) -> None:

@@ -1,4 +1,17 @@
-"""Baseline of AttFind: coordinates whose values differ between classes (Wu et al. 2021; StylEx, section 4.2.1)."""
+"""Baseline of AttFind: coordinates whose values differ between classes (Wu et al. 2021; StylEx, section 4.2.1).
+
+Two statistics of the styles s, one number for each coordinate:
+
+    pooled      (mean of s in the class - mean of s in the others) / standard deviation of all s
+    exemplars   mean_i d_i / std_i d_i, where d_i = (s_i - mean of all s) / standard deviation of all s and i are a few
+                images of the class: theta_u of Wu et al., section 4, with its sign
+
+The first, a difference of the "values on each of the labels", is how StylEx describes the baseline. The second is the
+source's own: it asks for coordinates that are unusual in the class and equally so in every image of it.
+
+A regression has two halves in place of classes: the images whose value is above the median, and the others. What
+differs towards the upper half is listed first, then the same towards the lower half.
+"""
 
 from __future__ import annotations
 
@@ -18,7 +31,8 @@ if TYPE_CHECKING:
     from sidelight_specs.roles import Classifier, Data, Generator, Inverter
     from torch import Tensor
 
-    from sidelight_stylex.params import FinderParams
+    from sidelight_stylex.attfind.search import SearchInputs
+    from sidelight_stylex.params import DifferenceParams
 
 
 class StylespaceDifference(AttributeFinder):
@@ -30,7 +44,7 @@ class StylespaceDifference(AttributeFinder):
 
     def __init__(
         self,
-        params: FinderParams,
+        params: DifferenceParams,
         *,
         classifier: Classifier,
         generator: Generator,
@@ -44,7 +58,8 @@ class StylespaceDifference(AttributeFinder):
     def find(self, latents: Tensor, target: int) -> Attributes:
         """The coordinates by which images of the target differ most from all others, moved towards the target's side.
 
-        Classes are the classifier's, of the data's images as the generator draws them.
+        Classes are the classifier's, of the data's images as the generator draws them. The target of a
+        regression is 0.
 
         Raises:
             UserError: there is no such class.
@@ -54,18 +69,29 @@ class StylespaceDifference(AttributeFinder):
     def _find(self, latents: Tensor, target: int) -> Attributes:
         inputs, models = self._search.inputs(latents, target), self._search.models
         reference = to_array(inputs.reference)
-        # labels by the classifier, of the data as the generator draws it
-        is_target = to_array(models.logits(inputs.reference).argmax(1)) == target
+        is_target = self._labels(inputs)
         if not len(inputs.rows) or not 0 < is_target.sum() < len(is_target):
             return self._search.no_attributes(inputs)
-        difference = normalised_difference(reference[is_target], reference[~is_target])  # (S,)
+        if self._params.statistic == "pooled":
+            difference = normalised_difference(reference[is_target], reference[~is_target])  # (S,)
+        else:
+            difference = exemplar_relevance(reference[is_target][: self._params.exemplars], reference)
         styles = inputs.styles[torch.from_numpy(inputs.rows)]
-        choices = self._largest(difference, inputs.ranges, to_array(styles).mean(axis=0))
+        start = to_array(styles).mean(axis=0)
+        signs = (1, -1) if models.is_regression else (1,)
+        choices = [choice for sign in signs for choice in self._largest(sign * difference, inputs.ranges, start)]
         if not choices:
             return self._search.no_attributes(inputs)
         effects = StyleEffects(models, styles, inputs.ranges, target).of_choices(choices)
         scores = np.abs(difference[[choice.coordinate for choice in choices]]).astype(np.float32)
         return self._search.attributes(inputs, choices, effects, scores=scores)
+
+    def _labels(self, inputs: SearchInputs) -> np.ndarray:
+        """(R,) bool by the classifier, of the data as the generator draws it: the target, or above the median value."""
+        logits = to_array(self._search.models.logits(inputs.reference))
+        if self._search.models.is_regression:
+            return np.asarray(logits[:, 0] > np.median(logits[:, 0]))
+        return np.asarray(logits.argmax(1) == inputs.target)
 
     def _largest(self, difference: np.ndarray, ranges: np.ndarray, start: np.ndarray) -> list[Choice]:
         """The largest differences, each with the extreme on the target's side, unless images lie beyond it already."""
@@ -82,4 +108,17 @@ def normalised_difference(ours: np.ndarray, others: np.ndarray) -> np.ndarray:
     spread = np.concatenate([ours, others]).std(axis=0, dtype=np.float64)
     difference = ours.mean(axis=0, dtype=np.float64) - others.mean(axis=0, dtype=np.float64)
     ratio: np.ndarray = np.divide(difference, spread, out=np.zeros_like(spread), where=spread > 1e-6)
+    return ratio
+
+
+def exemplar_relevance(exemplars: np.ndarray, population: np.ndarray) -> np.ndarray:
+    """mean_i d_i / std_i d_i, d_i = (s_i - mean) / std of (M, S) styles, over N exemplars (N, S); (S,), signed.
+
+    0 where nothing varies in the population, or with a single exemplar.
+    """
+    spread = population.std(axis=0, dtype=np.float64)
+    shifts = exemplars - population.mean(axis=0, dtype=np.float64)
+    d = np.divide(shifts, spread, out=np.zeros_like(shifts, dtype=np.float64), where=spread > 1e-6)  # (N, S)
+    deviation = d.std(axis=0)
+    ratio: np.ndarray = np.divide(d.mean(axis=0), deviation, out=np.zeros_like(deviation), where=deviation > 1e-6)
     return ratio

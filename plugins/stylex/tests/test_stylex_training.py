@@ -6,12 +6,13 @@ from sidelight_specs import Cancelled, NotFittedError, SidelightError, UserError
 from sidelight_specs.results import Split
 from sidelight_specs.roles import Classifier, Data
 from sidelight_specs.testing import ToyClassifier, ToyData, ToyGenerator, ToyRun
+from sidelight_stylegan2.training.losses import path_lengths
 from sidelight_stylex import training
 from sidelight_stylex.attfind.plausibility import discriminator_filter
 from sidelight_stylex.attfind.style_effects import Models
 from sidelight_stylex.generator import StylEx
 from sidelight_stylex.params import GeneratorParams
-from sidelight_stylex.training import CURVES, WARM_UP, Training
+from sidelight_stylex.training import CURVES, PATH_BATCH_DIVISOR, WARM_UP, Training
 
 pytestmark = pytest.mark.training
 
@@ -106,9 +107,10 @@ def test_curves_and_sheets_are_kept(learned):
     } == dict.fromkeys(("training images", "reconstructions", "samples"), (16, 1, 8, 8))
 
 
+@pytest.mark.parametrize("more", [{}, {"path": 2.0, "path_every": 2, "noise": True}])
 @pytest.mark.parametrize("stopped_after", [3, 6, 8])
-def test_an_interrupted_training_continues_to_the_same_end(stopped_after):
-    params = {"steps": 9, "checkpoints": 3, "r1_every": 2, "w_every": 2, "flip": True}
+def test_an_interrupted_training_continues_to_the_same_end(stopped_after, more):
+    params = {"steps": 9, "checkpoints": 3, "r1_every": 2, "w_every": 2, "flip": True, **more}
     expected = fitted(**params).state()
     first = ToyRun(cancel_after=stopped_after)
     with pytest.raises(Cancelled):
@@ -161,6 +163,8 @@ def test_without_the_classifier_it_does_not_count():
         {"perceptual": "efficientnet-lite"},
         {"shuffle": 2, "encoder_widths": (4, 4)},
         {"optimizer": "adam"},
+        {"path": 2.0, "path_every": 1, "precision": "bfloat16"},
+        {"noise": True, "precision": "bfloat16"},
     ],
 )
 def test_other_ways_to_train_learn_finite_weights(params):
@@ -297,3 +301,83 @@ def test_rates_rise_and_fall_linearly():
     middle = (1 + training.LAST) / 2
     assert rates(500, **params) == pytest.approx((middle, middle / 10))
     assert rates(999, **params)[0] == pytest.approx(training.LAST, abs=2e-3)
+
+
+def begun(**params):
+    """A training on images of 8x8 before its first step, and its first batch."""
+    params = {**TINY, "encoder_widths": (4, 4), **params}
+    generator = StylEx(GeneratorParams(**params), classifier=Brighter(), run=ToyRun())
+    material = generator._training_data(Halves().split("train"))
+    learner = generator._begin(generator._architecture(material), material.condition)
+    started = Training(learner, material, generator._params, generator._run, 1)
+    return started, started._reconstruct()
+
+
+def test_the_path_term_is_equation_4_of_stylegan2_by_the_whole_jacobian():
+    started, batch = begun(path=2.0)
+    network, rows = started._learner.generator, len(batch.w) // PATH_BATCH_DIVISOR
+    state = started._random.get_state()
+    term = started._path_loss(batch)
+    started._random.set_state(state)
+    y = torch.randn((rows, *batch.made.shape[1:]), generator=started._random) / 8  # 1 / sqrt(H W)
+    lengths = []
+    for row in range(rows):
+        w = batch.w[row].detach()[None].repeat(network.architecture.inputs, 1)
+        jacobian = torch.autograd.functional.jacobian(lambda one: network(one[None])[0], w)  # (C, H, W, inputs, d)
+        product = torch.einsum("chw,chwid->id", y[row], jacobian)  # J^T y
+        lengths.append(product.square().sum(1).mean().sqrt())
+    expected = torch.stack(lengths)
+    torch.testing.assert_close(term, (expected - expected.mean()).square().mean(), rtol=1e-3, atol=1e-9)
+    assert started._terms["path length"] == pytest.approx(float(expected.mean()), rel=1e-4)
+
+
+def test_the_path_term_moves_the_generator_and_not_the_encoder():
+    started, batch = begun(path=2.0)
+    started._path_loss(batch).backward()
+    gradients = [
+        [weight.grad is not None and bool(weight.grad.any()) for weight in network.parameters()]
+        for network in (started._learner.generator.synthesis, started._learner.encoder)
+    ]
+    assert any(gradients[0])
+    assert not any(gradients[1])
+
+
+def test_the_path_term_evens_out_how_far_images_move_with_w():
+    started, batch = begun(path=2.0, batch=32)
+    network, w = started._learner.generator, batch.w[:, None].detach().repeat(1, 4, 1).requires_grad_()
+
+    def spread():
+        images = network(w)
+        y = torch.randn(images.shape, generator=torch.Generator().manual_seed(0))
+        lengths = path_lengths(images, w, y).detach()
+        return float(lengths.std() / lengths.mean())
+
+    before, optimizer = spread(), torch.optim.Adam(network.parameters(), 0.02)
+    for _ in range(60):
+        optimizer.zero_grad()
+        started._path_loss(batch).backward()
+        optimizer.step()
+    assert spread() < 0.85 * before
+
+
+def test_path_lengths_are_recorded_where_they_are_computed():
+    for weight in (0.0, 2.0):
+        curves = fitted(steps=2, checkpoints=1, path=weight).state().curves
+        assert set(curves) == {*CURVES, "path length"} if weight else set(CURVES)
+        assert not weight or (curves["path length"] > 0).all()
+
+
+def test_noise_inputs_are_learned_and_the_same_image_is_drawn_every_time():
+    sizes = {"widest": 8, "encoder_widths": (8, 8), "latent": 8, "batch": 16, "w": 0.0}
+    generator = fitted(ToyRun(), Halves(), Brighter(), steps=20, checkpoints=1, noise=True, **sizes)
+    arrays = generator.state().arrays
+    strengths = [array for name, array in arrays.items() if name.endswith("strength")]
+    assert len(strengths) == 3  # 4x4, and two at 8x8
+    assert all(strengths)
+    w = generator.encode(of("test")[:3])
+    assert torch.equal(generator.synthesize(w), generator.synthesize(w))
+    fresh = [generator.network(w, torch.Generator().manual_seed(seed)) for seed in (0, 1)]
+    assert not torch.equal(*fresh)
+    again = StylEx(generator._params, classifier=Brighter(), run=ToyRun())
+    again.load_state(generator.state())
+    assert torch.equal(again.synthesize(w), generator.synthesize(w))

@@ -201,7 +201,7 @@ class StylEx(StyleSpace, Trainable):
             z=length,
             w=length,
             mapping=0,  # E takes the mapping network's part
-            noise=False,
+            noise=params.noise,
             shuffle=params.shuffle,
         )
 

@@ -76,6 +76,9 @@ class GeneratorParams:
         "paper", "Direction of the divergence: KL[C(x') || C(x)] as in the paper, or reverse."
     )
     adversarial: float = param(0.1, "Weight of the adversarial loss (L_adv).", minimum=0.0, maximum=1e6)
+    path: float = param(0.0, "Weight of the path length penalty on w (L_reg; StyleGAN2: 2).", minimum=0.0, maximum=1e6)
+    path_every: int = param(8, "Steps between path length penalties.", minimum=1, maximum=10_000)
+    noise: bool = param(False, "Noise inputs of the generator's convolutions, for texture that w does not hold.")
     r1: float = param(1.0, "Weight of the gradient penalty on real images (gamma).", minimum=0.0, maximum=10_000.0)
     r1_every: int = param(16, "Steps between gradient penalties.", minimum=1, maximum=10_000)
     w_every: int = param(4, "Steps between computations of L_rec^w.", minimum=1, maximum=10_000)

@@ -1,7 +1,7 @@
 """Joint training of generator, encoder and discriminator (Lang et al. 2021, StylEx, section 3.2, equation 1).
 
 Symbols are those of `networks` and `losses`. A step draws x, computes w = [E(x), c(x)] and x' = G(w), descends
-L_rec + L_cls + L_adv in G and E, then the logistic loss and, lazily, R1 in D.
+L_rec + L_cls + L_adv + L_reg in G and E, then the logistic loss and, lazily, R1 in D.
 """
 
 from __future__ import annotations
@@ -15,8 +15,15 @@ from sidelight_specs.results import State
 from sidelight_specs.roles import Classifier
 from sidelight_stylegan2.networks.pixels import from_pixels, to_pixels
 from sidelight_stylegan2.training.checkpoints import gathered, restore
-from sidelight_stylegan2.training.losses import discriminator_loss, generator_loss, r1_penalty
+from sidelight_stylegan2.training.losses import (
+    discriminator_loss,
+    generator_loss,
+    path_lengths,
+    path_penalty,
+    r1_penalty,
+)
 from sidelight_stylegan2.training.steps import averaging_decay, descend, precision, recorded_steps
+from sidelight_toolkit.arrays import to_array
 from sidelight_toolkit.images import resize
 from sidelight_toolkit.perceptual import Distance
 from sidelight_toolkit.seeding import generator
@@ -38,6 +45,10 @@ if TYPE_CHECKING:
 
 CURVES = ("pixels", "squares", "edges", "perceptual", "classifier", "w", "adversarial", "discriminator", "r1")
 """Recorded at every step: terms without their weights; one that is not computed at a step keeps its value."""
+PATH_CURVE = "path length"
+"""Recorded too where the path length penalty has a weight: mean |J^T y| of the images of the last such step."""
+PATH_DECAY = 0.99  # of the running mean of path lengths (Karras et al. 2020)
+PATH_BATCH_DIVISOR = 2  # path lengths take half a batch (Karras et al. 2020, appendix B)
 WARM_UP = 100  # steps until learning rates are full
 LAST = 0.01  # factor of the learning rates at the end: details come only when rates are low
 
@@ -84,7 +95,7 @@ class Training:
         self._size = min(params.batch, len(data.images))
         self._rows: Iterator[np.ndarray] = minibatches(len(data.images), self._size, run.rng(f"minibatches {part}"))
         self._random = generator(run, f"training {part}")
-        self._terms = dict.fromkeys(CURVES, 0.0)
+        self._terms = dict.fromkeys((*CURVES, PATH_CURVE) if params.path else CURVES, 0.0)
         self._joins = round(params.autoencoder * params.steps)  # step at which D joins
 
     def steps(self, steps: range) -> dict[str, np.ndarray]:
@@ -105,6 +116,9 @@ class Training:
         loss = self._reconstruction_loss(batch, step)  # L_rec + L_cls
         if is_adversarial:
             loss = loss + self._params.adversarial * self._adversarial_loss(batch)  # + L_adv
+        if self._params.path and step % self._params.path_every == 0:
+            # lazy, as that of w; within this step, since steps of Muon are as long for small gradients as for large
+            loss = loss + self._params.path * self._params.path_every * self._path_loss(batch)  # + L_reg
         descend(loss, *self._learner.optimizers.values())
         if is_adversarial:
             self._train_discriminator(batch, step)
@@ -187,6 +201,18 @@ class Training:
         self._terms["adversarial"] = loss.item()
         return loss
 
+    def _path_loss(self, batch: Batch) -> Tensor:
+        """(|J^T y| - a)^2 with J = dG/dw at w of half the batch; it moves G alone."""
+        count = max(1, len(batch.w) // PATH_BATCH_DIVISOR)
+        inputs = self._learner.generator.architecture.inputs
+        w = batch.w[:count, None].detach().repeat(1, inputs, 1).requires_grad_()  # (B/2, inputs, d)
+        with precision(self._run.device, self._params.precision):
+            images = self._learner.generator(w, self._random)
+        direction = torch.randn(images.shape, generator=self._random).to(images.device)  # y
+        lengths = path_lengths(images, w, direction)  # |J^T y|, (B/2,)
+        self._terms[PATH_CURVE] = lengths.mean().item()
+        return path_penalty(lengths, self._learner.update_path_mean(lengths))
+
     def _train_discriminator(self, batch: Batch, step: int) -> None:
         """One step of D on the images that G has just made."""
         optimizer = self._learner.discriminator_optimizer
@@ -212,7 +238,7 @@ NETWORKS = ("generator", "encoder", "discriminator", "average_generator", "avera
 
 
 class Learner:
-    """All that a checkpoint keeps: G, E and D, the averages of the first two, and their optimizers.
+    """All that a checkpoint keeps: G, E and D, the averages of the first two, optimizers, and the mean path length.
 
     Args:
         networks: freshly built.
@@ -226,6 +252,7 @@ class Learner:
         self.discriminator = _on_device(networks.discriminator, device)
         self.average_generator = copy.deepcopy(self.generator).eval().requires_grad_(False)
         self.average_encoder = copy.deepcopy(self.encoder).eval().requires_grad_(False)
+        self.path_mean = torch.zeros((), device=device)  # a, 0 before the first lengths
         rates = ((self.generator, params.rate), (self.encoder, params.encoder_rate))
         self.optimizers = _optimizers(rates, params)
         # lazy R1 is a step of its own: c = k / (k + 1) (Karras et al. 2020, appendix B)
@@ -246,12 +273,20 @@ class Learner:
             for old, new in zip(average.buffers(), network.buffers(), strict=True):
                 old.copy_(new)
 
+    def update_path_mean(self, lengths: Tensor) -> Tensor:
+        """a, the running mean of path lengths, after (N,) new ones; it begins with the first lengths."""
+        mean = lengths.detach().mean()
+        self.path_mean = torch.lerp(mean, self.path_mean, PATH_DECAY) if self.path_mean else mean
+        return self.path_mean
+
     def state(self, curves: Mapping[str, np.ndarray]) -> State:
         """Everything, as arrays."""
-        return State(arrays=gathered(self._networks, self._all_optimizers), settings={}, curves=dict(curves))
+        arrays = {"path_mean": to_array(self.path_mean), **gathered(self._networks, self._all_optimizers)}
+        return State(arrays=arrays, settings={}, curves=dict(curves))
 
     def load(self, state: State) -> None:
         """Continue from the result of `state`."""
+        self.path_mean = torch.from_numpy(state.arrays["path_mean"].copy()).to(self.path_mean.device)
         restore(self._networks, self._all_optimizers, state.arrays)
 
     @property

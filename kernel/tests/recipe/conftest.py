@@ -96,6 +96,13 @@ DESCRIPTORS = {
             needs=(Need("classifier", capabilities=("differentiable",)),),
             gives="heatmap",
         ),
+        ExplainerDescriptor(
+            name="joint",
+            summary="What two classifiers share.",
+            factory="shop.heat:Joint",
+            needs=(Need("classifier"), Need("other", role="classifier", optional=True, named=True)),
+            gives="attributes",
+        ),
         MetricDescriptor(name="deletion", summary="Deletes.", factory="shop.m:Deletion", accepts=("heatmap",)),
         MetricDescriptor(name="flips", summary="Flips.", factory="shop.m:Flips", accepts=("counterfactual",)),
         RendererDescriptor(name="page", summary="A page.", factory="shop.r:Page"),

@@ -145,6 +145,27 @@ def test_the_questions_are_about_one_classifier(load, mistake, working):
     assert load(text + "explain: {classifier: b}\n").classifier.id == "b"
 
 
+def test_the_classifier_called_so_is_meant_where_none_is_named(load, mistake, working):
+    both = "classifier: {judge: {use: shop/lenet}, classifier: {use: shop/lenet}}"
+    text = working.replace("classifier: {use: shop/lenet}", both) + "explainers: {w: {use: shop/gradient}}\n"
+    recipe = load(text)
+    assert recipe.classifier.id == "classifier"
+    assert wired(recipe, "w") == {"classifier": "classifier"}
+    assert load(text + "explain: {classifier: judge}\n").classifier.id == "judge"
+    file = {"swap": ["classifier=shop/file"], "set": ["classifier.classifier.with.file=recipe.yaml"]}
+    assert load(text.replace("explainers: {w: {use: shop/gradient}}", ""), **file).classifier.use == "shop/file"
+    named = load(text.replace("gradient}", "gradient, needs: {classifier: judge}}"))
+    assert wired(named, "w") == {"classifier": "judge"}
+
+
+def test_a_need_that_has_to_be_named_stays_empty_unless_it_is(load, mistake, working):
+    text = working + "explainers: {w: {use: shop/joint}}\n"
+    assert wired(load(text), "w") == {"classifier": "classifier", "other": None}
+    both = "classifier: {judge: {use: shop/lenet}, classifier: {use: shop/lenet}}"
+    named = text.replace("classifier: {use: shop/lenet}", both).replace("joint}", "joint, needs: {other: judge}}")
+    assert wired(load(named), "w") == {"classifier": "classifier", "other": "judge"}
+
+
 def test_circles(mistake, working):
     found = mistake(
         working + "explainers: {a: {use: gans/wrapped, needs: {inner: b}}, b: {use: gans/wrapped, needs: {inner: a}}}\n"

@@ -201,15 +201,14 @@ def test_a_search_that_begins_elsewhere_still_looks_for_the_closest_to_z0():
 
 
 def test_the_nearest_solution_that_was_found_is_kept_for_each_row():
-    start = torch.zeros(3, 2)
-
     def solution(lengths, feasible, steps):
-        z = torch.tensor([[length, 0.0] for length in lengths])
-        return Solution(z=z, feasible=torch.tensor(feasible), steps=torch.tensor(steps), path=z[:, None])
+        z, ok = torch.tensor([[length, 0.0] for length in lengths]), torch.tensor(feasible)
+        objective = torch.where(ok, z[:, 0], torch.inf)
+        return Solution(z=z, feasible=ok, objective=objective, steps=torch.tensor(steps), path=z[:, None])
 
     one = solution([1.0, 5.0, 9.0], [True, True, False], [4, 4, 4])
     other = solution([2.0, 3.0, 1.0], [True, True, False], [1, 2, 3])
-    best = nearest_solution([one, other], start)
+    best = nearest_solution([one, other])
     assert best.z[:2, 0].tolist() == [1, 3]
     assert best.path[:2, 0, 0].tolist() == [1, 3]
     assert best.feasible.tolist() == [True, True, False]

@@ -4,6 +4,7 @@ import attrs
 import numpy as np
 import pytest
 import torch
+from sidelight_metrics import sidelight_metrics
 from sidelight_metrics.counterfactuals.confidence_change import ConfidenceChange
 from sidelight_metrics.counterfactuals.distance import Distance
 from sidelight_metrics.counterfactuals.flip_rate import FlipRate
@@ -11,6 +12,7 @@ from sidelight_metrics.counterfactuals.kept_details import KeptDetails
 from sidelight_metrics.counterfactuals.third_class_rate import ThirdClassRate
 from sidelight_metrics.params import BatchParams, DistanceParams, FlipRateParams
 from sidelight_specs import SidelightError, UserError
+from sidelight_specs.facts import ClassifierFacts, Given
 from sidelight_specs.results import Counterfactual, Heatmap
 from sidelight_specs.testing import ToyRun
 
@@ -75,13 +77,35 @@ def test_confidences_are_softmax_probabilities(counterfactual, identity, questio
     after = [0.5, 2.0, 1.0]
     found, images = counterfactual([BEFORE], [after])
     metric = ConfidenceChange(BatchParams(), classifier=identity, run=ToyRun())
-    items = by_name(metric.measure(found, images, question(1)))
+    measured = metric.measure(found, images, question(1))
+    items = by_name(measured)
     p = [torch.tensor(logits).double().softmax(0).numpy() for logits in (BEFORE, after)]
     for name, side in [("predicted", 0), ("probe", 1)]:
         assert items[f"{name} before"].value == pytest.approx(p[0][side], rel=1e-6)
         assert items[f"{name} after"].value == pytest.approx(p[1][side], rel=1e-6)
         assert items[f"{name} change"].value == pytest.approx(p[1][side] - p[0][side], rel=1e-6)
     assert (items["predicted after"].better, items["probe after"].better) == ("lower", "higher")
+    np.testing.assert_allclose(measured.answers[0], p, rtol=1e-5)
+
+
+def test_what_a_classifier_decides_is_counted_and_its_answers_are_kept(counterfactual, identity, question):
+    afters = [[0.0, 1.0, -1.0], [1.0, 0.0, -1.0], [0.0, 1.0, 2.0], [0.0, 1.0, -1.0]]
+    found, images = counterfactual([BEFORE] * 4, afters, converged=[True, True, True, False])
+    measured = ConfidenceChange(BatchParams(), classifier=identity, run=ToyRun()).measure(found, images, question(4))
+    items = by_name(measured)
+    assert items["turned"].values[:3].tolist() == [1, 0, 1]
+    assert items["third likeliest"].values[:3].tolist() == [0, 0, 1]
+    assert np.isnan(measured.answers[3]).all()
+    assert np.isfinite(measured.answers[:3]).all()
+
+
+def test_a_judge_with_other_classes_is_refused():
+    (descriptor,) = [one for one in sidelight_metrics() if one.name == "confidence-change"]
+    judge = ClassifierFacts(classes=("4", "9"))
+    given = Given(classifier=ClassifierFacts(classes=("9", "4")), needs={"classifier": judge})
+    (mistake,) = descriptor.misfits(BatchParams(), given)
+    assert "the judge knows the classes 4, 9" in mistake.message
+    assert not list(descriptor.misfits(BatchParams(), Given(classifier=judge, needs={"classifier": judge})))
 
 
 def test_a_binary_confidence_is_the_sigmoid_of_its_logit(linear, question):

@@ -76,6 +76,13 @@ def test_explainers_name_their_classifier_where_there_are_several(compared):
     assert about(context(attrs.evolve(compared, components=(classifier("few"),))), "cdeepex") == ""
 
 
+def test_a_judge_is_no_explained_classifier(digits):
+    needs = {"needs": {"classifier": "classifier"}}
+    recipe = digits.recipe | {"explainers": {"cdeepex": needs, "xgems": needs}}
+    judged = attrs.evolve(digits, recipe=recipe, components=(*digits.components, classifier("judge")))
+    assert about(context(judged), "cdeepex") == ""
+
+
 def test_without_accuracies_there_is_no_table(digits):
     assert accuracies(context(digits))["rows"] == []
     assert about(context(digits), "cdeepex") == ""

@@ -90,6 +90,7 @@ class Need:
         role: the role of the component that fills it.
         capabilities: what that component must provide.
         optional: give `None` when the recipe has no such component.
+        named: an optional need that is filled only where the recipe's `needs` names a component for it.
         factory: give `build(classifier) -> component` in the place of the component: the recipe's component, with its
             parameters and its other needs, built for another classifier. For methods that explain a part of a
             classifier with a method that the user names. Nothing that the component has learned is taken along.
@@ -100,6 +101,7 @@ class Need:
     capabilities: tuple[str, ...] = field(default=(), converter=_names)
     optional: bool = False
     factory: bool = False
+    named: bool = False
 
     @role.default
     def _same_as_slot(self) -> str:

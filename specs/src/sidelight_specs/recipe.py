@@ -92,9 +92,9 @@ class Explain:
         minimum=1,
         maximum=1_000_000,
     )
-    data: str | None = param(None, "The data whose images are explained; needed where the recipe has several.")
+    data: str | None = param(None, "The data whose images are explained; needed where of several none is `data`.")
     classifier: str | None = param(
-        None, "The classifier whose answers are explained; needed where the recipe has several."
+        None, "The classifier whose answers are explained; needed where of several none is `classifier`."
     )
 
 

@@ -154,6 +154,8 @@ def _swapped(recipe: Value, text: str, problems: Problems) -> Value:
     name, _, use = (part.strip() for part in text.partition("="))
     names = _swappable(recipe)
     paths = [path for path, called in names.items() if name in called]
+    usual = [path for path in paths if path[-1] == name]  # of several, the one with the role's name as id
+    paths = usual if len(usual) == 1 else paths
     if not name or not use:
         message = "a swap names a role or an id, and the component to put there"
         problems.add(message, place, expected="ROLE_OR_ID=PLUGIN/COMPONENT")

@@ -113,8 +113,10 @@ def _asked_about(recipe: Recipe, role: str) -> Candidate | None:
     """The data or the classifier that the recipe's questions are about; None after a mistake."""
     rivals, named, add = recipe.of_role(role), getattr(recipe.explain, role), recipe.problems.add
     ids = [other.id for other in rivals]
-    if named in ids or (named is None and len(ids) == 1):
-        return rivals[ids.index(named) if named else 0]
+    if named in ids:
+        return rivals[ids.index(named)]
+    if named is None and (chosen := recipe.usual(role)):
+        return chosen
     if not ids and role not in recipe.missing:
         message = f"the recipe has no {role}, whose {'images' if role == 'data' else 'answers'} are explained"
         fix = installed_hint(recipe.catalog, role)

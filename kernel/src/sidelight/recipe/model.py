@@ -168,8 +168,12 @@ class Recipe:
     @property
     def main_inverter(self) -> Candidate | None:
         """The inverter of the explained images: the only one, or the one with the id `inverter`."""
-        every = self.of_role("inverter")
-        return next((one for one in every if len(every) == 1 or one.id == "inverter"), None)
+        return self.usual("inverter")
+
+    def usual(self, role: str) -> Candidate | None:
+        """The component of a role that is meant where none is named: the only one, or the one with the role as id."""
+        every = self.of_role(role)
+        return next((one for one in every if len(every) == 1 or one.id == role), None)
 
     def place_of(self, key: str) -> Place:
         """Place of a key of `explain`; of the recipe if the key is left out."""

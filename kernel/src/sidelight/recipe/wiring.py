@@ -1,6 +1,7 @@
 """Components of a recipe looked up in the catalog, their parameters read, and their needs filled by role.
 
-A need is filled by the only component of its role, or by the one that `needs:` names; then capabilities are compared.
+A need is filled by the only component of its role, by the one whose id is the role's name, or by the one that `needs:`
+names; then capabilities are compared.
 """
 
 from __future__ import annotations
@@ -112,8 +113,10 @@ def _filler(recipe: Recipe, one: Candidate, need: Need, purpose: str) -> Candida
             one.refuse(message, place, expected=expected, fix=did_you_mean(name, ids))
         elif not need.optional:
             one.refuse(f"{one.use} cannot do without its {need.slot}", place)
-    elif len(rivals) == 1:
-        return _compared(recipe, one, need, rivals[0], one.place)
+    elif need.named:
+        return None
+    elif len(rivals) == 1 or need.role in ids:
+        return _compared(recipe, one, need, rivals[ids.index(need.role) if need.role in ids else 0], one.place)
     elif rivals:
         able = [other.id for other in rivals if not lacking(need, other)]
         one.refuse(

@@ -30,7 +30,24 @@ _NEEDS = (
     Need("classifier", capabilities=("differentiable", "classes")),
     Need("generator", capabilities=("differentiable",)),
     Need("inverter"),
+    Need("second_classifier", role="classifier", capabilities=("differentiable", "classes"), optional=True, named=True),
+    Need("third_classifier", role="classifier", capabilities=("differentiable", "classes"), optional=True, named=True),
 )
+
+
+@frozen(kw_only=True)
+class BoundaryDescriptor(ExplainerDescriptor):
+    """Describes `cdeepex` and `xgems`, whose constraints may hold for several classifiers."""
+
+    def misfits(self, params: object, given: Given) -> Iterable[Mistake]:
+        """Classifiers of the ensemble with other classes than the explained one."""
+        del params
+        explained = given.classifier_of().classes
+        for slot in ("second_classifier", "third_classifier"):
+            classes = given.classifier_of(slot).classes
+            if explained and classes and classes != explained:
+                message = f"the classes of {slot} are {', '.join(classes)}, the explained ones {', '.join(explained)}"
+                yield Mistake(message, f"name a classifier of the same classes in needs: {{{slot}: ID}}")
 
 
 @frozen(kw_only=True)
@@ -125,7 +142,7 @@ def sidelight_inverters() -> Iterable[InverterDescriptor]:
 @hookimpl
 def sidelight_explainers() -> Iterable[ExplainerDescriptor]:
     """CDeepEx, xGEMs and the baselines that they are compared with."""
-    yield ExplainerDescriptor(
+    yield BoundaryDescriptor(
         name="cdeepex",
         summary="Closest generated image where predicted class and probe are equally likely, all others less.",
         params=CdeepexParams,
@@ -136,7 +153,7 @@ def sidelight_explainers() -> Iterable[ExplainerDescriptor]:
         example={"steps": 60, "path": 4},
         paper="Feghahati, Shelton, Pazzani and Tang 2020, CDeepEx: Contrastive Deep Explanations",
     )
-    yield ExplainerDescriptor(
+    yield BoundaryDescriptor(
         name="xgems",
         summary="Closest generated image where predicted class and probe are equally likely.",
         params=XgemsParams,

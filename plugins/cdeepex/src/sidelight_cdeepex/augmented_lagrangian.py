@@ -3,14 +3,15 @@
 Feghahati, Shelton, Pazzani and Tang 2020, "CDeepEx: Contrastive Deep Explanations". N independent problems are solved
 side by side, one to a row; n of them are still searched. The symbols:
 
-    z    (n, k)  the point; the objective is ||z - z0||^2, z0 the row's start
+    z    (n, k)  the point; the objective is ||z - z0||^2 + d, z0 the row's start
+    d    (n,)    value of a further term of the objective; 0 in the paper
     h    (n, E)  values of the constraints h(z) = 0
     g    (n, M)  values of the constraints g(z) <= 0
     lam  (n, E)  lambda, the multipliers of h
     mu   (n, M)  mu and mu~, the multipliers of g
     c    (n,)    weight of the quadratic penalty; grows by beta where the violation has not shrunk by gamma
 
-    L(z) = ||z - z0||^2 + lam h + c/2 h^2 + (max(0, mu + c g)^2 - mu^2) / 2c                             (equation 3)
+    L(z) = ||z - z0||^2 + d + lam h + c/2 h^2 + (max(0, mu + c g)^2 - mu^2) / 2c                         (equation 3)
 
 The paper writes its inequalities as h >= epsilon but penalises them as if they were h <= 0, which drives third classes
 up; here g = epsilon - h, as in Bertsekas.
@@ -44,10 +45,17 @@ TINY = 1e-20  # keeps divisions by vanishing gradients finite
 
 @attrs.frozen(eq=False)
 class Values:
-    """Values of the constraints: h (n, E) has to be zero, g (n, M) at most zero; E or M may be 0."""
+    """Values of the constraints: h (n, E) has to be zero, g (n, M) at most zero; E or M may be 0.
+
+    Args:
+        h: (n, E).
+        g: (n, M).
+        d: (n,), at least 0, a further term of the objective; None leaves it out.
+    """
 
     h: Tensor
     g: Tensor
+    d: Tensor | None = None
 
     def violation(self) -> Tensor:
         """(n,): the largest of |h| and max(0, g)."""
@@ -106,12 +114,14 @@ class Solution:
     Args:
         z: (N, k), the closest point that satisfied the constraints, or the last one where none did.
         feasible: (N,) bool, whether one did.
+        objective: (N,), square root of ||z - z0||^2 + d at the answer; infinite where there is no answer.
         steps: (N,) int64, gradients taken.
         path: (N, T, k), z after the recorded steps; a row that is done stays at its answer.
     """
 
     z: Tensor
     feasible: Tensor
+    objective: Tensor
     steps: Tensor
     path: Tensor
 
@@ -125,7 +135,7 @@ def closest_point(
     offset: Tensor | None = None,
     record: Sequence[int] = (),
 ) -> Solution:
-    """For each row the z closest to its start that satisfies its constraints (equation 2).
+    """For each row the z closest to its start that satisfies its constraints (equation 2), d added to the square.
 
     Rows that are done leave the batch, so that the others do not pay for them. All arithmetic but that of the
     `constraints` is bit-equal for any company of a row; theirs is where one row is evaluated at a time. (Matrix
@@ -142,19 +152,20 @@ def closest_point(
     row = torch.arange(len(start), device=start.device)  # (n,) indices of the rows still searched
     z, z0 = start if offset is None else start + offset, start
     multipliers = Multipliers.initial(start, params.penalty)
-    best, distance = start.clone(), torch.full_like(start[:, 0], torch.inf)  # closest feasible point, (N, k) and (N,)
+    best, lowest = start.clone(), torch.full_like(start[:, 0], torch.inf)  # best feasible point, (N, k) and (N,)
     stale, steps = torch.zeros_like(row), torch.zeros_like(row)
     path = start[:, None].repeat(1, len(record), 1)  # (N, T, k)
     for step in run.progress(range(1, params.steps + 1), "searching"):
-        values, grad_penalty = _penalty_gradient(constraints, z, row, multipliers, params.together)
+        values, grad_penalty, grad_term = _gradients(constraints, z, row, multipliers, params.together)
 
         # The answer so far: the closest feasible point. It does not change where the search goes, only when it ends.
         length = torch.linalg.vector_norm(z - z0, dim=1)
-        closer = (values.violation() <= SAFETY * params.tolerance) & (length < distance[row])
-        stale = torch.where(closer & (length < IMPROVEMENT * distance[row]), 0, stale + 1)
-        best[row[closer]], distance[row[closer]] = z[closer], length[closer]
+        objective = length if values.d is None else (length.square() + values.d).sqrt()
+        better = (values.violation() <= SAFETY * params.tolerance) & (objective < lowest[row])
+        stale = torch.where(better & (objective < IMPROVEMENT * lowest[row]), 0, stale + 1)
+        best[row[better]], lowest[row[better]] = z[better], objective[better]
 
-        grad_objective = 2 * (z - z0)  # of ||z - z0||^2, (n, k)
+        grad_objective = 2 * (z - z0) + grad_term  # of ||z - z0||^2 + d, (n, k)
         weights = multipliers.weights(values)
         z = z + descent_step(grad_objective, grad_penalty, weights, multipliers.c, step, params)  # down equation 3
         if step % params.inner == 0:
@@ -163,31 +174,34 @@ def closest_point(
         steps[row] = step
         if step in record:
             path[row, record.index(step)] = z
-        searching = ~(distance[row].isfinite() & (stale >= params.patience))
+        searching = ~(lowest[row].isfinite() & (stale >= params.patience))
         row, z, z0, stale = row[searching], z[searching], z0[searching], stale[searching]
         multipliers = multipliers.take(searching)
         if not len(row):
             break
-    feasible = distance.isfinite()
+    feasible = lowest.isfinite()
     best[row] = torch.where(feasible[row, None], best[row], z)  # a row without a feasible point never left the batch
     done = torch.tensor(record, device=start.device) >= steps[:, None]  # (N, T)
-    return Solution(best, feasible, steps, torch.where(done[..., None], best[:, None], path))
+    return Solution(best, feasible, lowest, steps, torch.where(done[..., None], best[:, None], path))
 
 
-def _penalty_gradient(
+def _gradients(
     constraints: Constraints, z: Tensor, row: Tensor, multipliers: Multipliers, together: int
-) -> tuple[Values, Tensor]:
-    """The constraints' values at z (n, k), and the gradient (n, k) of equation 3's penalty, `together` rows a pass."""
-    parts: list[tuple[Tensor, Tensor, Tensor]] = []
+) -> tuple[Values, Tensor, Tensor | float]:
+    """Values at z (n, k), and the gradients (n, k) of equation 3's penalty and of d, `together` rows a pass."""
+    parts: list[tuple[Tensor, ...]] = []
     for batch in slices(len(row), together):
         z_batch = z[batch].detach().requires_grad_(True)
         values = constraints(z_batch, row[batch])
         lam, mu = multipliers.take(torch.arange(batch.start, batch.stop, device=row.device)).weights(values)
         weighted_sum = (lam * values.h).sum() + (mu * values.g).sum()  # chain rule: its gradient is the penalty's
-        (gradient,) = torch.autograd.grad(weighted_sum, z_batch)  # rows do not touch each other
-        parts.append((values.h.detach(), values.g.detach(), gradient))
-    h, g, gradients = (torch.cat(tensors) for tensors in zip(*parts, strict=True))
-    return Values(h, g), gradients
+        (gradient,) = torch.autograd.grad(weighted_sum, z_batch, retain_graph=values.d is not None)
+        part: tuple[Tensor, ...] = (values.h.detach(), values.g.detach(), gradient)  # rows do not touch each other
+        if values.d is not None:
+            part = *part, values.d.detach(), *torch.autograd.grad(values.d.sum(), z_batch)
+        parts.append(part)
+    h, g, gradients, *term = (torch.cat(tensors) for tensors in zip(*parts, strict=True))
+    return (Values(h, g, term[0]), gradients, term[1]) if term else (Values(h, g), gradients, 0.0)
 
 
 def descent_step(
@@ -201,7 +215,7 @@ def descent_step(
     """(n, k): one step down the augmented Lagrangian, no longer than `max_step`.
 
     Args:
-        grad_objective: (n, k), 2 (z - z0).
+        grad_objective: (n, k), 2 (z - z0) and the gradient of d.
         grad_penalty: (n, k).
         weights: by `Multipliers.weights`, those that `grad_penalty` was made with.
         c: (n,).
@@ -238,16 +252,15 @@ def _scaled_by_curvature(
     return scaled
 
 
-def nearest_solution(solutions: Sequence[Solution], start: Tensor) -> Solution:
-    """For each row the feasible solution closest to its start (N, k); the steps of all searches count."""
-    distances = torch.stack(
-        [torch.where(one.feasible, torch.linalg.vector_norm(one.z - start, dim=1), torch.inf) for one in solutions]
-    )
-    rows = torch.arange(len(start), device=start.device)
-    nearest = distances.argmin(0), rows  # the first search, from z0 itself, where none is feasible
+def nearest_solution(solutions: Sequence[Solution]) -> Solution:
+    """For each row the feasible solution of the lowest objective, which is the closest; the steps of all count."""
+    lowest = torch.stack([one.objective for one in solutions])
+    rows = torch.arange(lowest.shape[1], device=lowest.device)
+    nearest = lowest.argmin(0), rows  # the first search, from z0 itself, where none is feasible
     return Solution(
         z=torch.stack([one.z for one in solutions])[nearest],
         feasible=torch.stack([one.feasible for one in solutions])[nearest],
+        objective=lowest[nearest],
         steps=torch.stack([one.steps for one in solutions]).sum(0),
         path=torch.stack([one.path for one in solutions])[nearest],
     )

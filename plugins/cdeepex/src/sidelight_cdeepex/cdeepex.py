@@ -15,6 +15,14 @@ Feghahati, Shelton, Pazzani and Tang 2020, "CDeepEx: Contrastive Deep Explanatio
 for every third class y''. xGEMs has the first constraint alone. log-softmax subtracts one number from all logits of an
 image, so that differences of log-likelihoods are differences of logits.
 
+Two options are not in the paper. They are for answers that mean something to other classifiers too. With an ensemble,
+equation 2 holds for each of its classifiers. With `prior` v and `reconstruction` w, the objective is
+
+    ||z - z0||^2 + v ||z||^2 + w ||G(E(I_z)) + (I - G(z0)) - I_z||^2
+
+E the generator's encoder: z is to be likely to be drawn, and an image that the autoencoder reproduces, as in
+Dhurandhar et al. 2018, "Explanations based on the Missing", equation 2.
+
 Reading order: this file, then `augmented_lagrangian` (equations 3 and 4), then `inversion` (equation 1).
 """
 
@@ -25,6 +33,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
+from sidelight_specs import UserError
 from sidelight_specs.results import Counterfactual
 from sidelight_specs.roles import Explainer
 from sidelight_toolkit.arrays import to_array, to_tensor
@@ -51,10 +60,20 @@ class BoundaryCounterfactual(Explainer):
     """Equation 2, from the inverted latents z0 to the closest image on the boundary between two classes."""
 
     def __init__(
-        self, params: XgemsParams, *, classifier: Classifier, generator: Generator, inverter: Inverter, run: Run
+        self,
+        params: XgemsParams,
+        *,
+        classifier: Classifier,
+        generator: Generator,
+        inverter: Inverter,
+        run: Run,
+        second_classifier: Classifier | None = None,
+        third_classifier: Classifier | None = None,
     ) -> None:
         self._params, self._run = params, run
         self._classifier, self._generator, self._inverter = classifier, generator, inverter
+        others = {"second classifier": second_classifier, "third classifier": third_classifier}
+        self._ensemble = {"": classifier} | {f", {name}": one for name, one in others.items() if one is not None}
 
     @property
     @abstractmethod
@@ -65,9 +84,11 @@ class BoundaryCounterfactual(Explainer):
         """Counterfactuals with their paths, and the violation of each family of constraints.
 
         Raises:
-            UserError: the generator makes images of another shape.
+            UserError: the generator makes images of another shape, or the classifiers have different classes.
         """
         check_shape(images, self._generator)
+        for slot, one in self._ensemble.items():
+            check_classes(one, self._classifier, slot.strip(" ,"))
         z0 = to_tensor(self._inverter.invert(images).latents, self._run)  # equation 1
         pair = torch.as_tensor(np.stack([targets.predicted, targets.probe]), device=images.device)  # y and y', (2, N)
         batches = slices(len(images), self._params.batch)
@@ -79,20 +100,38 @@ class BoundaryCounterfactual(Explainer):
         params, start = self._params, z0.flatten(1)
         composite = CompositeImage(self._generator, images, z0, params.together)
 
+        # An answer may miss what the search asks for by the tolerance, and keeps epsilon in full.
+        epsilon = None if self.epsilon is None else self.epsilon + params.tolerance
+
         def constraints(z: Tensor, rows: Tensor) -> Values:
-            logits = self._classifier.class_logits(composite(z, rows))
-            families = equation_2(logits, pair[:, rows], self.epsilon).values()
-            return Values(torch.cat([f.h for f in families], 1), torch.cat([f.g for f in families], 1))
+            made = composite(z, rows)
+            families = [
+                family
+                for one in self._ensemble.values()
+                for family in equation_2(one.class_logits(made), pair[:, rows], epsilon).values()
+            ]
+            term = self._plausibility(composite, made, z, rows)
+            return Values(torch.cat([f.h for f in families], 1), torch.cat([f.g for f in families], 1), term)
 
         steps = path_steps(params.steps, params.path)
         solution = nearest_solution(
             [
                 closest_point(constraints, start, params, self._run, offset=offset, record=steps)
                 for offset in self._offsets(start)
-            ],
-            start,
+            ]
         )
         return self._measure(composite, steps, z0, pair, solution)
+
+    def _plausibility(self, composite: CompositeImage, made: Tensor, z: Tensor, rows: Tensor) -> Tensor | None:
+        """(n,): v ||z||^2 + w ||G(E(I_z)) + (I - G(z0)) - I_z||^2; None where both weights are 0."""
+        params = self._params
+        if not params.prior and not params.reconstruction:
+            return None
+        term = params.prior * z.square().sum(1)
+        if params.reconstruction:
+            cycle = composite(self._generator.encode(made).flatten(1), rows)  # G(E(I_z)) + (I - G(z0)), clamped
+            term = term + params.reconstruction * (cycle - made).square().flatten(1).sum(1)
+        return term
 
     def _offsets(self, start: Tensor) -> Iterator[Tensor | None]:
         """From z0 to the first point of each search: none, then random ones that are the same for every image."""
@@ -116,14 +155,17 @@ class BoundaryCounterfactual(Explainer):
         params, path = self._params, composite.path(solution.path)  # (N, T, C, H, W)
         flat = in_batches(self._classifier.class_logits, path.flatten(0, 1), params.together)
         logits = flat.reshape(*path.shape[:2], -1)  # (N, T, K)
-        families = equation_2(logits[:, -1], pair, self.epsilon)
-        violations = {name: values.violation() for name, values in families.items()}
+        violations = {
+            f"{name}{of}": values.violation()
+            for of, one in self._ensemble.items()
+            for name, values in equation_2(self._final_logits(one, path, logits), pair, self.epsilon).items()
+        }
         generated = composite.generated(solution.z)  # (N, 2, C, H, W)
         own = in_batches(self._classifier.class_logits, generated.flatten(0, 1), params.together)
         converged = torch.stack([violation <= params.tolerance for violation in violations.values()]).all(0)
         return Counterfactual(
             answers="contrast",
-            passes=to_array(PASSES * solution.steps + len(steps) + 2),
+            passes=to_array(PASSES * len(self._ensemble) * solution.steps + len(steps) + 1 + len(self._ensemble)),
             images=to_array(path[:, -1]),
             logits_before=to_array(logits[:, 0]),
             logits_after=to_array(logits[:, -1]),
@@ -138,6 +180,12 @@ class BoundaryCounterfactual(Explainer):
             generated=to_array(generated),
             generated_logits=to_array(own.reshape(len(logits), 2, -1)),
         )
+
+    def _final_logits(self, classifier: Classifier, path: Tensor, logits: Tensor) -> Tensor:
+        """(N, K) of the answers, which end the path (N, T, C, H, W); `logits` (N, T, K) are those of the explained."""
+        if classifier is self._classifier:
+            return logits[:, -1]
+        return in_batches(classifier.class_logits, path[:, -1], self._params.together)
 
 
 class CDeepEx(BoundaryCounterfactual):
@@ -212,6 +260,16 @@ def equation_2(logits: Tensor, pair: Tensor, epsilon: float | None) -> dict[str,
             g = logits - of_class + epsilon  # llh(y'') - llh(y) + epsilon <= 0, (n, K)
             families[f"no third class above {name}"] = Values(none, torch.where(in_pair, -1.0, g))  # -1: satisfied
     return families
+
+
+def check_classes(other: Classifier, classifier: Classifier, slot: str) -> None:
+    """Raises a UserError where a classifier of the ensemble has other classes than the explained one."""
+    if other.class_names != classifier.class_names:
+        raise UserError(
+            f"the {slot} has the classes {', '.join(other.class_names)}, "
+            f"the explained one {', '.join(classifier.class_names)}",
+            "train both on data with the same classes",
+        )
 
 
 def path_steps(last: int, count: int) -> tuple[int, ...]:

@@ -142,7 +142,7 @@ class XgemsParams:
         4, "Steps on one augmented Lagrangian before its multipliers change.", unit="steps", minimum=1, maximum=10_000
     )
     patience: int = param(
-        5,
+        20,
         "Steps without a closer point after which a search with an answer ends.",
         unit="steps",
         minimum=0,
@@ -182,6 +182,18 @@ class XgemsParams:
         unit="units of latent space",
         minimum=0.0,
         maximum=100.0,
+    )
+    prior: float = param(
+        0.0,
+        "Weight of the squared length of z in the objective, against unlikely latents (v).",
+        minimum=0.0,
+        maximum=1000.0,
+    )
+    reconstruction: float = param(
+        0.0,
+        "Weight of the squared distance to what the autoencoder makes of the answer (w).",
+        minimum=0.0,
+        maximum=1000.0,
     )
     batch: int = param(32, "Images searched side by side.", unit="images", minimum=1, maximum=4096)
     together: int = param(

@@ -11,6 +11,7 @@ from sidelight_metrics.descriptors import (
     FactorMetricDescriptor,
     FidelityDiversityDescriptor,
     InsertionDeletionDescriptor,
+    JudgedDescriptor,
     LpipsDescriptor,
 )
 from sidelight_metrics.params import (
@@ -82,9 +83,9 @@ def _of_counterfactuals() -> Iterable[MetricDescriptor]:
         needs=_CLASSES,
         accepts=("counterfactual",),
     )
-    yield MetricDescriptor(
+    yield JudgedDescriptor(
         name="confidence-change",
-        summary="Probabilities of the predicted class and the probe before and after.",
+        summary="Probabilities of the predicted class and the probe before and after, also of a judge.",
         params=BatchParams,
         factory="sidelight_metrics.counterfactuals.confidence_change:ConfidenceChange",
         needs=_CLASSIFIER,

@@ -60,6 +60,19 @@ class FidelityDiversityDescriptor(DataMetricDescriptor):
 
 
 @frozen(kw_only=True)
+class JudgedDescriptor(MetricDescriptor):
+    """Describes a metric whose classifier may be another one than the explained."""
+
+    def misfits(self, params: Any, given: Given) -> Iterator[Mistake]:
+        """A judge with other classes, whose answers would be read as those of the explained classifier's."""
+        del params
+        judge, explained = given.classifier_of().classes, given.classifier.classes
+        if judge and explained and judge != explained:
+            message = f"the judge knows the classes {', '.join(judge)}, the explained classifier {', '.join(explained)}"
+            yield Mistake(message, "name a classifier of the same classes in needs: {classifier: ID}")
+
+
+@frozen(kw_only=True)
 class LpipsDescriptor(MetricDescriptor):
     """Describes LPIPS, whose network may be missing."""
 

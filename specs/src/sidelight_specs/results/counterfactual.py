@@ -12,6 +12,7 @@ from sidelight_specs.blocks import Block, Pair, Strip, Table
 from sidelight_specs.results.explanation import Explanation
 
 _WEAK = 0.25  # share of an answer's effect below which the generator's own images count as without it
+_VISIBLE = 0.1  # root mean square of a residual that is seen at once, 20 dB below the range of brightness
 _LEAST_EFFECT = 0.05  # nats; ratios to a smaller effect are noise
 
 
@@ -59,6 +60,25 @@ class Counterfactual(Explanation):
     generated_logits: np.ndarray | None = per_image("N 2 K", default=None)
 
     def doubts(self) -> list[str]:
+        """Most answers need details that the generator does not draw, or keep a visible residual."""
+        return [*self._visible_residual(), *self._idle_generator()]
+
+    def _visible_residual(self) -> list[str]:
+        """Most images differ visibly from what the generator draws of them: I - G(z0) stays in every answer."""
+        if self.generated is None or self.path_images is None:
+            return []
+        residual = (self.path_images[:, 0] - self.generated[:, 0]).reshape(len(self.images), -1)
+        size = np.sqrt(np.square(residual).mean(1))  # (N,) root mean square over pixels
+        visible = int((size > _VISIBLE).sum())
+        if 2 * visible <= len(size):
+            return []
+        return [
+            f"in {visible} of {len(size)} images the residual, which the generator does not draw and every "
+            f"counterfactual keeps, is visible: {np.median(size):.2f} of the range of brightness (median root mean "
+            f"square, over {_VISIBLE:g}); train the generator longer, or give it more latents"
+        ]
+
+    def _idle_generator(self) -> list[str]:
         """Most answers need details that the generator does not draw."""
         if self.generated_logits is None or self.logits_before.shape[1] < 2:
             return []

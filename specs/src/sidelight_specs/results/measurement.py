@@ -113,11 +113,19 @@ class Measurement:
 
 @attrs.frozen(eq=False, kw_only=True)
 class Measurements(Artifact):
-    """Numbers of one metric about one explanation."""
+    """Numbers of one metric about one explanation.
+
+    Args:
+        items: the numbers.
+        answers: (N, 2, K) float32, for metrics of counterfactuals: the probabilities that the metric's classifier gives
+            each image and its counterfactual, its classes being those of the explained classifier. Where it is another
+            classifier, reports show its answer under the counterfactual.
+    """
 
     kind: ClassVar[str] = "measurements"
 
     items: tuple[Measurement, ...] = ()
+    answers: np.ndarray | None = array("N 2 K", low=0, high=1, default=None, nan=True)
 
     def validate(self, images: tuple[int, ...] | None = None, classes: int | None = None) -> None:
         """Each number has a name of its own, one value for each image or one for all, and a whole curve or none.
@@ -136,10 +144,17 @@ class Measurements(Artifact):
                 raise SidelightError(f"{item.name}.values has {sizes['V']} rows, not {images[0]} or 1")
             if (item.curve_x is None) != (item.curve_y is None):
                 raise SidelightError(f"{item.name} has half a curve")
+        sizes = {} if images is None else {"N": images[0]}
+        for path, value, form in leaves("", attrs.evolve(self, items=())):
+            check_leaf(path, value, form, sizes)
 
     def scattered(self, rows: Sequence[int], count: int) -> Measurements:
         """The numbers of `count` images of which `rows` alone were measured; NaN for the others."""
-        return attrs.evolve(self, items=tuple(item.scattered(rows, count) for item in self.items))
+        answers = None
+        if self.answers is not None:
+            answers = np.full((count, *self.answers.shape[1:]), np.nan, dtype=self.answers.dtype)
+            answers[list(rows)] = self.answers
+        return attrs.evolve(self, items=tuple(item.scattered(rows, count) for item in self.items), answers=answers)
 
     def view(self, index: int) -> tuple[Block, ...]:
         """Every number of this image and over all, then the curves behind them."""

@@ -118,7 +118,7 @@ class Case:
 
     def needs(self) -> dict[str, Any]:
         """Fresh toys, by slot."""
-        return {need.slot: self.toys.fill(need) for need in self.descriptor.needs}
+        return {need.slot: None if need.named else self.toys.fill(need) for need in self.descriptor.needs}
 
     def run(self, **settings: Any) -> ToyRun:
         """A fresh run; the same streams every time."""

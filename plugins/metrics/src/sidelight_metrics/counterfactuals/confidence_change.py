@@ -2,7 +2,9 @@
 
     change of class k = p_k(x') - p_k(x), in probability; lower is better for the predicted class, higher for the probe
 
-x' is the counterfactual of the image x. A regression has its value in place of p.
+x' is the counterfactual of the image x. A regression has its value in place of p. The classifier may be another one
+than the explained: a judge, which took no part in the search. An answer that moves the explained classifier alone
+shows a quirk of that classifier; one that turns the judge too shows something of the classes.
 """
 
 from __future__ import annotations
@@ -37,7 +39,7 @@ class ConfidenceChange(Metric):
         self._params, self._classifier, self._run = params, classifier, run
 
     def measure(self, explanation: Artifact, images: Tensor, targets: Targets) -> Measurements:
-        """For each side `... before`, `... after` and `... change`; NaN where the search failed."""
+        """For each side `before`, `after`, `change`; `turned` and `third likeliest`; NaN where the search failed."""
         result, rows = expect_kind(explanation, Counterfactual), np.arange(len(images))
         both = (images, to_tensor(result.images, self._run))
         before, after = (class_logits(self._classifier, one, self._params.batch) for one in both)
@@ -52,7 +54,9 @@ class ConfidenceChange(Metric):
         items: tuple[Measurement, ...] = ()
         for name, better, classes in sides:
             items += _changes(name, before[rows, classes], after[rows, classes], better, "probability", result)
-        return Measurements(items=items)
+        answers = np.stack([before, after], 1).astype(np.float32)  # (N, 2, K)
+        answers[~result.converged] = np.nan
+        return Measurements(items=items + _decisions(after, targets, result), answers=answers)
 
 
 def _changes(
@@ -74,4 +78,25 @@ def _changes(
             help=f"{unit.capitalize()} of {subject}, {when}; failed searches left out.",
         )
         for when, values, direction in steps
+    )
+
+
+def _decisions(after: np.ndarray, targets: Targets, result: Counterfactual) -> tuple[Measurement, ...]:
+    """Shares of answers (N, K) for which the probe is likelier than the predicted class, or a third class than both."""
+    rows, likeliest = np.arange(len(after)), after.argmax(1)
+    turned = after[rows, targets.probe] > after[rows, targets.predicted]
+    third = (likeliest != targets.probe) & (likeliest != targets.predicted)
+    parts: tuple[tuple[str, np.ndarray, Better, str], ...] = (
+        ("turned", turned, "higher", "the probe is likelier than the predicted class"),
+        ("third likeliest", third, "lower", "another class is the likeliest"),
+    )
+    return tuple(
+        Measurement(
+            name=name,
+            values=converged_only(values, result),
+            better=better,
+            unit="share of images",
+            help=f"Share of answers for which {words}, by this metric's classifier; failed searches left out.",
+        )
+        for name, values, better, words in parts
     )

@@ -33,9 +33,10 @@ def accuracies(context: Context) -> dict[str, Any]:
 
 
 def about(context: Context, explainer: str) -> str:
-    """Classifier of an explainer and its accuracy, if the recipe has several classifiers."""
-    classifier = _wired(context, explainer)
-    if classifier is None or len(_classifiers(context)) < 2:
+    """Classifier of an explainer and its accuracy, if several classifiers are explained."""
+    classifier = classifier_of(context, "explainers", explainer)
+    explained = {classifier_of(context, "explainers", key) for key in context.results.explanations}
+    if classifier is None or len(explained.intersection(_classifiers(context))) < 2:
         return ""
     table = accuracies(context)
     row = next((row for row in table["rows"] if (row["classifier"], row["split"]) == (classifier, "test")), None)
@@ -48,10 +49,10 @@ def _classifiers(context: Context) -> list[str]:
     return [record.id for record in context.results.components if record.role == "classifier"]
 
 
-def _wired(context: Context, explainer: str) -> str | None:
-    """Id of the classifier that the recipe wires to an explainer."""
-    chosen = context.results.recipe.get("explainers", {})
-    needs = chosen.get(explainer, {}).get("needs", {}) if isinstance(chosen, dict) else {}
+def classifier_of(context: Context, section: str, component: str) -> str | None:
+    """Id of the classifier that the recipe wires to a component of a section."""
+    chosen = context.results.recipe.get(section, {})
+    needs = chosen.get(component, {}).get("needs", {}) if isinstance(chosen, dict) else {}
     return needs.get("classifier")
 
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from sidelight_specs.results import order_flips
 
+from sidelight_report.document.judges import judge_of
 from sidelight_report.encoding import number, numbers
 
 if TYPE_CHECKING:
@@ -24,15 +25,17 @@ Column = tuple[str, "Measurement"]
 def rows(context: Context) -> Iterator[tuple[str, str, list[Column]]]:
     """Metric id, name of the number, and its measurement for each explanation, in recipe order.
 
-    A name that several metrics use gets the metric's id appended.
+    A name that several metrics use gets the metric's id appended, one of an independent classifier that classifier's.
     """
     merged = _merged(context)
     named = {metric: _names(of) for metric, of in merged.items()}
     uses = Counter(name for names in named.values() for name in names)
     for metric, of in merged.items():
+        judge = next((judge for key in of if (judge := judge_of(context, metric, key))), "")
         for name in named[metric]:
             columns = [(key, item) for key, measured in of.items() for item in measured.items if item.name == name]
-            yield metric, name if uses[name] == 1 else f"{name} ({metric})", columns
+            about = f", by {judge}" if judge else f" ({metric})" if uses[name] > 1 else ""
+            yield metric, f"{name}{about}", columns
 
 
 def _merged(context: Context) -> dict[str, dict[str, Measurements]]:
@@ -151,10 +154,13 @@ def mean_curve(key: str, item: Measurement) -> dict[str, Any] | None:
 
 
 def of_image(context: Context, key: str, row: int) -> list[dict[str, Any]]:
-    """Numbers of one explanation of one image."""
+    """Numbers of one explanation of one image; answers of an independent classifier are shown as such instead."""
     result = []
-    for _, name, columns in rows(context):
+    for metric, name, columns in rows(context):
         item = dict(columns).get(key)
+        measured = context.results.measurements.get(metric, {}).get(key)
+        if measured is not None and measured.answers is not None and judge_of(context, metric, key):
+            continue
         if item is not None and len(item.values) == len(context.results.targets) and np.isfinite(item.values[row]):
             value = number(float(item.values[row]))
             result.append({"name": name, "value": value, "better": item.better, "unit": item.unit})

@@ -5,13 +5,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from sidelight_specs.recipe_yaml import recipe_text
-from sidelight_specs.results import SplitPredictions
+from sidelight_specs.results import Counterfactual, SplitPredictions
 
 from sidelight_report.document import by_products, concepts, measurements
 from sidelight_report.document.accuracies import about, accuracies
 from sidelight_report.document.attributes import attribute_sections
 from sidelight_report.document.blocks import view
 from sidelight_report.document.explanations import encode
+from sidelight_report.document.judges import judges
 from sidelight_report.document.phrases import class_name, headline, question
 from sidelight_report.document.search_paths import mean_path
 from sidelight_report.encoding import number, numbers
@@ -55,7 +56,7 @@ def card(context: Context, row: int) -> dict[str, Any]:
     results = context.results
     entries = [
         {"explainer": key, "measures": measurements.of_image(context, key, row), "passes": _passes(value, row)}
-        | _both_sides(encode(value, context, row), key, context, row)
+        | _both_sides(encode(value, context, row) | _judges(value, key, context, row), key, context, row)
         for key, value in results.explanations.items()
     ]
     return {
@@ -83,6 +84,13 @@ def _both_sides(entry: dict[str, Any], explainer: str, context: Context, row: in
         about.reverse()
     counterpart = {"explainer": explainer, "measures": [], "passes": None, "about": about[1]} | other
     return entry | {"about": about[0], "counterpart": counterpart}
+
+
+def _judges(explanation: Any, explainer: str, context: Context, row: int) -> dict[str, Any]:
+    """Independent classifiers' answers to a counterfactual; a failed search has none."""
+    if not isinstance(explanation, Counterfactual) or not explanation.converged[row]:
+        return {}
+    return {"judges": judges(context, explainer, row)}
 
 
 def _label(context: Context, row: int) -> str | None:

@@ -5,7 +5,7 @@ import "./heatmap.js";
 import "./probabilities.js";
 import { h } from "./elements.js";
 import { register } from "./kinds.js";
-import { format } from "./numbers.js";
+import { format, percent } from "./numbers.js";
 
 /** @typedef {import("./document.js").Card} Card */
 /** @typedef {import("./document.js").CounterfactualEntry} Entry */
@@ -25,7 +25,17 @@ function answer(entry, card, regression) {
   const bars = h("sl-probabilities");
   bars.data = { classes: card.classes, before: entry.before, after: entry.after, regression };
   const third = entry.third && h("p", { class: "alert" }, `A third class, ${entry.third}, is likelier than both.`);
-  return [h("div", { class: "pair" }, flicker, change), bars, third || null, constraints(entry), kept(entry, card, regression)];
+  return [h("div", { class: "pair" }, flicker, change), bars, third || null, ...(entry.judges ?? []).map((judge) => verdict(judge, card)), constraints(entry), kept(entry, card, regression)];
+}
+
+const VERDICTS = { predicted: "still", probe: "now", other: "a third class:" };
+
+/** What an independent classifier says of the answer. @param {import("./document.js").Judge} judge @param {Card} card */
+function verdict({ name, before, after, says, sure, part }, card) {
+  const bars = h("sl-probabilities");
+  bars.data = { classes: card.classes, before, after, regression: false };
+  return h("div", { class: "judge" }, h("p", { title: `${name} took no part in the search: an answer that it shares is less likely to be a quirk of the explained network.` },
+    "An independent classifier", h("span", { class: "note" }, ` (${name})`), " says: ", h("strong", { class: part }, `${VERDICTS[part]} ${says}, ${percent(sure)}`)), bars);
 }
 
 /** What the generator alone draws, where the answer keeps details of the input. @param {Entry} entry @param {Card} card @param {boolean} regression */

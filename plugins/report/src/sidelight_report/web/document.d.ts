@@ -22,11 +22,13 @@ export interface PathFrame { at: number; picture: Picture }
 /** `names` says what was changed to reach each step, where changes have names; then every step is a frame. */
 export interface PathEntry { steps: number[]; names?: string[]; likelihoods: (number | null)[][]; frames?: PathFrame[] }
 /** `generated` is what the generator alone draws before and after, where the picture keeps details of the input; `alone` is its scores. */
+/** What an independent classifier says: probabilities before and after, and its likeliest class of the answer. */
+export interface Judge { name: string; before: (number | null)[]; after: (number | null)[]; says: string; sure: number; part: Part }
 export interface CounterfactualEntry extends Shared {
   kind: "counterfactual"; side: string; converged: boolean; before: (number | null)[]; after: (number | null)[];
   constraints: Constraint[]; tolerance: number; path: PathEntry | null; third: string | null;
   picture?: Picture; difference?: Grid; saturation?: number; generated?: [Picture, Picture];
-  alone?: [(number | null)[], (number | null)[]];
+  alone?: [(number | null)[], (number | null)[]]; judges?: Judge[];
 }
 export interface InterventionEntry extends Shared {
   kind: "intervention"; side: string; changed: boolean; bits: number; flipped: number[]; said: string; became: string;

@@ -3,6 +3,7 @@
 import "./picture.js";
 import { h } from "./elements.js";
 import { sectionOf } from "./kinds.js";
+import { percent } from "./numbers.js";
 
 /** @typedef {import("./document.js").Report} Report */
 /** @typedef {import("./document.js").Card} Card */
@@ -40,7 +41,8 @@ function noun(name = "") {
 function cell(explainer, card) {
   const entry = card.explanations.find((candidate) => candidate.explainer === explainer);
   const map = entry ? sectionOf(entry.kind).map?.(entry, card) : null;
-  return h("td", {}, map ?? h("p", { class: "note" }, "no answer"));
+  const verdicts = entry?.kind === "counterfactual" ? entry.judges ?? [] : [];
+  return h("td", {}, map ?? h("p", { class: "note" }, "no answer"), ...verdicts.map(({ name, says, sure }) => h("p", { class: "note" }, `${name}: ${says}, ${percent(sure)}`)));
 }
 
 /** @param {string[]} kinds */

@@ -165,6 +165,8 @@ def test_masks_of_the_data_are_the_parts_of_images_found_in_it():
     found = located([[left], [np.ones((2, 2))]], images=images.flip(0), data=Halves())
     assert found["parts in an image"].values == pytest.approx([1, 2])  # the left half; the left half and the rest
     assert found["parts in an image"].settings == {"parts": "left"}
+    assert found["inside the parts"].values == pytest.approx([1, 0.5])
+    assert "50.0% of the pixels" in found["inside the parts"].help
 
 
 def test_patches_stand_in_for_masks_that_cannot_be_had():

@@ -120,3 +120,31 @@ def test_leaving_out_a_silent_feature_changes_nothing():
     other = network.reorder(torch.tensor([0, 2, 3]), torch.ones(4))
     assert other.sizes == (6, 5, 3)
     assert torch.allclose(other.logits(other.x_features(layer)), network.logits(network.x_features(layer)), atol=1e-5)
+
+
+def test_rebuilt_dimensions_are_r_squared_of_the_decoder(rng):
+    torch.manual_seed(0)
+    network = ExplanationNetwork(6, 2, 4, (5,))
+    network.feature_scale.fill_(2.0)
+    layer = torch.randn(20, 6)
+    layer[:, 3] = 7.0
+    decoded = (network.decoder(network.x_features(layer)) * 2).detach().numpy()
+    z = layer.numpy()
+    wanted = [
+        1 - ((decoded[:, k] - z[:, k]) ** 2).sum() / ((z[:, k] - z[:, k].mean()) ** 2).sum() for k in (0, 1, 2, 4, 5)
+    ]
+    rebuilt = network.rebuilt(layer)
+    assert rebuilt[[0, 1, 2, 4, 5]].tolist() == pytest.approx(wanted, rel=1e-3)
+    assert rebuilt[3] == 0
+
+
+def test_without_the_term_the_decoder_learns_and_changes_nothing_else():
+    torch.manual_seed(0)
+    network = ExplanationNetwork(6, 2, 3, (5,))
+    loss = network.loss(torch.rand(8, 6), torch.randn(8, 2), beta=0.0, eta=0.25, q=100)
+    assert loss.total.item() == pytest.approx((loss.faithfulness + 0.25 * loss.orthogonality).item())
+    gradient = torch.autograd.grad(loss.total, list(network.parameters()), retain_graph=True)
+    without = torch.autograd.grad(loss.faithfulness + 0.25 * loss.orthogonality, [*network.encoder.parameters()])
+    assert all(torch.equal(one, other) for one, other in zip(gradient, without, strict=False))
+    decoder = [*network.decoder.parameters()]
+    assert all(one.abs().max() > 0 for one in gradient[-len(decoder) :])

@@ -2,14 +2,16 @@
 
 import numpy as np
 import pytest
+import sidelight_structured
 import torch
 from sidelight_specs import SidelightError, UserError
+from sidelight_specs.facts import ClassifierFacts, Given
 from sidelight_specs.results import Heatmap, Split, Targets
 from sidelight_specs.roles import Classifier, Data, Explainer
 from sidelight_specs.testing import ToyClassifier, ToyData, ToyRun
 from sidelight_structured import XnnParams
 from sidelight_structured.xnn import training
-from sidelight_structured.xnn.heatmaps import FAINT, GAIN, UnitClassifier
+from sidelight_structured.xnn.heatmaps import FAINT, UnitClassifier
 from sidelight_structured.xnn.srae import pull_away
 from sidelight_structured.xnn.training import default_widths, encode, strongest
 from sidelight_structured.xnn.xnn import Xnn, explained_classes
@@ -141,6 +143,7 @@ def test_quality_is_measured_on_held_out_images(planted):
     assert numbers["agreement"] > 0.98
     assert numbers["R2"] > 0.99
     assert numbers["orthogonality"] < 0.05
+    assert numbers["rebuilt dimensions"] == 8
     assert "the 240 images of the test split" in planted[1].emitted["held-out"].items[0].help
 
 
@@ -262,6 +265,27 @@ def test_the_heatmap_of_an_x_feature_lies_on_its_quarter(planted):
     assert (maps[result.activations < 0.05] == 0).all()
 
 
+def test_only_the_weightiest_x_features_get_a_heatmap_where_a_number_is_given():
+    explainer = fitted(heatmap=Gradient, features=4, steps=60, orthogonality=0.0, heatmaps=1)
+    result = explainer.explain(*question())
+    assert (result.heatmaps.any((2, 3)).sum(1) == 1).all()
+    rows = np.arange(len(result.heatmaps))
+    largest = np.abs(result.contributions).argmax(1)
+    assert result.heatmaps[rows, largest].any((1, 2)).all()
+    assert (result.passes == 4).all()
+
+
+def test_so_many_classes_that_nobody_could_read_the_x_features_are_refused():
+    descriptor = next(one for one in sidelight_structured.sidelight_explainers() if one.name == "xnn")
+    names = tuple(f"class {number}" for number in range(1000))
+    given = Given(needs={"classifier": ClassifierFacts(classes=names)})
+    (mistake,) = descriptor.misfits(XnnParams(), given)
+    assert "1,000 classes" in mistake.message
+    assert "features" in mistake.fix
+    assert not list(descriptor.misfits(XnnParams(classes=names[:5]), given))
+    assert not list(descriptor.misfits(XnnParams(features=200), given))
+
+
 def test_an_x_feature_without_a_heatmap_method_has_no_place():
     result = fitted(steps=5).explain(*question())
     assert result.heatmaps is None
@@ -348,18 +372,18 @@ def test_an_x_feature_is_a_binary_classifier_of_its_own_strength(planted):
     layer, _ = layer_and_logits(QuarterClassifier(), learned.layer, images[:1])
     values = learned.network.x_features(layer)[0]
     index = int(values.argmax())
-    part = UnitClassifier(QuarterClassifier(), learned.layer, learned.network, index, float(values[index]))
-    assert part.scores(images[:1]).item() == pytest.approx(GAIN, abs=1e-4)
+    part = UnitClassifier(QuarterClassifier(), learned.layer, learned.network, index, float(values[index]), 2.5)
+    assert part.scores(images[:1]).item() == pytest.approx(2.5, abs=1e-4)
     pixels = images[:1].clone().requires_grad_()
     (gradient,) = torch.autograd.grad(part.scores(pixels).sum(), pixels)
     layer, _ = layer_and_logits(QuarterClassifier(), learned.layer, pixels)
     (direct,) = torch.autograd.grad(learned.network.x_features(layer)[0, index], pixels)
-    assert torch.allclose(gradient, direct * 2 * GAIN / values[index], atol=1e-5)
+    assert torch.allclose(gradient, direct * 2 * 2.5 / values[index], atol=1e-5)
 
 
 def test_the_module_of_an_x_feature_has_the_classifiers_own_parts(planted):
     learned, classifier = planted[0]._fitted, QuarterClassifier()
-    part = UnitClassifier(classifier, learned.layer, learned.network, 0, 1.0)
+    part = UnitClassifier(classifier, learned.layer, learned.network, 0, 1.0, 4.0)
     images, _ = question(3)
     assert torch.equal(part.module(images), part.scores(images))
     assert dict(part.module.named_modules())["mix"] is classifier.module.mix

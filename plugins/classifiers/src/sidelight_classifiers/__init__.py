@@ -11,6 +11,7 @@ from sidelight_classifiers.descriptors import (
     TORCH_CAPABILITIES,
     EfficientNetLiteDescriptor,
     ExpectedValueDescriptor,
+    LinearProbeDescriptor,
     OnnxDescriptor,
     TorchDescriptor,
 )
@@ -19,6 +20,7 @@ from sidelight_classifiers.params import (
     EfficientNetLiteParams,
     ExpectedValueParams,
     LeNetParams,
+    LinearProbeParams,
     OnnxParams,
     ResNetParams,
     TorchParams,
@@ -59,6 +61,15 @@ def sidelight_classifiers() -> Iterable[ClassifierDescriptor]:
         follows_data=True,
         example={"steps": 20, "batch": 8},
         paper="Feghahati et al. 2020 (CDeepEx), section 4.1",
+    )
+    yield LinearProbeDescriptor(
+        name="linear-probe",
+        summary="A linear layer on EfficientNet-Lite0's frozen features, trained on the recipe's data.",
+        params=LinearProbeParams,
+        factory="sidelight_classifiers.trained.linear_probe:LinearProbe",
+        provides=("trainable", *TORCH_CAPABILITIES),
+        follows_data=True,
+        paper="Alain and Bengio 2016 (Understanding intermediate layers using linear classifier probes)",
     )
     yield LiveDescriptor(
         name="live",

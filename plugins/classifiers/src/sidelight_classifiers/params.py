@@ -93,6 +93,16 @@ class EfficientNetLiteParams:
 
 
 @params
+class LinearProbeParams:
+    """Options of `linear-probe`."""
+
+    weight_decay: float = param(
+        0.01, "Weight of half the squared norm of the weights; larger: smoother.", minimum=1e-8, maximum=100.0
+    )
+    batch: int = param(16, "Images in one forward pass.", unit="images", minimum=1, maximum=4096)
+
+
+@params
 class ModelFileParams:
     """Options of `torch` and `onnx`."""
 

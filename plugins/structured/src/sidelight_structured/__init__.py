@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from attrs import frozen
 from sidelight_specs import ExplainerDescriptor, MetricDescriptor, Need, hookimpl
-from sidelight_specs.facts import unknown_names
+from sidelight_specs.facts import Mistake, unknown_names
 
 from sidelight_structured.params import (
     DirectMaskParams,
@@ -21,7 +21,7 @@ from sidelight_structured.params import (
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from sidelight_specs.facts import Given, Mistake
+    from sidelight_specs.facts import Given
 
 __all__ = [
     "DirectMaskParams",
@@ -34,6 +34,8 @@ __all__ = [
 ]
 
 PAPER = "Li Fuxin et al. 2021, From Heatmaps to Structured Explanations of Image Classifiers"
+MOST_CLASSES = 33
+"""Classes explained by one network of a size that follows from their number: a hundred x-features on a page."""
 SMALL_MASK = {"size": 8, "steps": 8, "integration_steps": 4, "noise": 0.0, "baseline_limit": 1.0}
 
 
@@ -42,10 +44,13 @@ class XnnDescriptor(ExplainerDescriptor):
     """Describes an explanation network, of all classes or of some."""
 
     def misfits(self, params: Any, given: Given) -> Iterable[Mistake]:
-        """Classes that the classifier does not have."""
-        yield from unknown_names(
-            "the classifier has no class", params.classes, given.classifier_of().classes, "classes"
-        )
+        """Classes that the classifier does not have, or so many that their x-features could not be read."""
+        known = given.classifier_of().classes
+        yield from unknown_names("the classifier has no class", params.classes, known, "classes")
+        count = len(params.classes or known or ())
+        if params.features is None and count > MOST_CLASSES:
+            message = f"{count:,} classes at once, with three x-features for each, are more than a reader can look at"
+            yield Mistake(message, "name a few classes with `classes`, or set `features`", "classes")
 
 
 @hookimpl

@@ -205,7 +205,7 @@ class XnnParams:
     classes: tuple[str, ...] = param((), "Classes whose logits are explained; empty for all of them.")
     features: int | None = param(
         None,
-        "Initial number of x-features; null for three per class, at least five (n).",
+        "Initial number of x-features; null for three per class, five to a hundred (n).",
         unit="x-features",
         minimum=1,
         maximum=1000,
@@ -260,6 +260,19 @@ class XnnParams:
         unit="images",
         minimum=0,
         maximum=1000,
+    )
+    heatmaps: int | None = param(
+        None,
+        "x-features of an image with a heatmap, the largest contributions; null for all that fire.",
+        unit="x-features",
+        minimum=1,
+        maximum=1000,
+    )
+    gain: float = param(
+        4.0,
+        "Logit of an x-feature as strong as in the image, for the heatmap method; minus it if absent.",
+        minimum=0.1,
+        maximum=100.0,
     )
     classifier_batch: int = param(
         64, "Images in one forward pass of the classifier.", unit="images", minimum=1, maximum=4096

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 BATCH = 256  # images; the networks here are small
 
 
-def accuracy(classifier: Classifier, split: Split, run: Run, name: str = "test") -> Measurements:
+def accuracy(classifier: Classifier, split: Split, run: Run, name: str = "test", batch: int = BATCH) -> Measurements:
     """Share of images whose largest logit is that of the label, over all images and for each class.
 
     Then, for each class, the share of the other images that are taken for it.
@@ -28,12 +28,13 @@ def accuracy(classifier: Classifier, split: Split, run: Run, name: str = "test")
         split: labelled images.
         run: of the component that reports it.
         name: the split's, for the help texts.
+        batch: images in one forward pass.
     """
 
     def classes(images: torch.Tensor) -> torch.Tensor:
         return classifier.class_logits(images.to(run.device)).argmax(1)
 
-    predicted = to_array(in_batches(classes, torch.from_numpy(split.images), BATCH))
+    predicted = to_array(in_batches(classes, torch.from_numpy(split.images), batch))
     correct = (predicted == split.labels).astype(np.float32)
     of = f"of the {name} split"
     items = [_share("accuracy", correct, f"the images {of} that the classifier gets right")]

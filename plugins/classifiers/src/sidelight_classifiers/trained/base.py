@@ -56,13 +56,7 @@ class DataSummary:
         Raises:
             UserError: no labels, values instead of classes, or fewer than two classes.
         """
-        if split.labels is None:
-            raise UserError("the data has no labels to learn from", "use data with classes, or a pretrained classifier")
-        if not np.issubdtype(split.labels.dtype, np.integer):
-            raise UserError("the data's labels are values, not classes", "use data with classes")
-        if len(split.class_names) < 2:
-            names = ", ".join(split.class_names) or "none"
-            raise UserError(f"a classifier needs two classes, the data has {names}", "add a class to the data")
+        check_labels(split)
         channels, height, width = split.images.shape[1:]
         mean, std = float(split.images.mean()), float(split.images.std()) or 1.0
         return cls((channels, height, width), split.class_names, mean, std)
@@ -76,6 +70,21 @@ class DataSummary:
         """Summary that `settings` wrote."""
         values = {field.name: json.loads(state.settings[field.name]) for field in attrs.fields(cls)}
         return cls(tuple(values["shape"]), tuple(values["classes"]), values["mean"], values["std"])
+
+
+def check_labels(split: Split) -> None:
+    """A split that a classifier can learn from.
+
+    Raises:
+        UserError: no labels, values instead of classes, or fewer than two classes.
+    """
+    if split.labels is None:
+        raise UserError("the data has no labels to learn from", "use data with classes, or a pretrained classifier")
+    if not np.issubdtype(split.labels.dtype, np.integer):
+        raise UserError("the data's labels are values, not classes", "use data with classes")
+    if len(split.class_names) < 2:
+        names = ", ".join(split.class_names) or "none"
+        raise UserError(f"a classifier needs two classes, the data has {names}", "add a class to the data")
 
 
 class TrainedClassifier(TorchClassifier, Trainable):

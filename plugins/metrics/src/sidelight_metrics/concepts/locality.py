@@ -3,7 +3,8 @@
     parts = exp(-sum_s p_s log p_s),  p_s = share of the heatmap's positive values in segment s       lower is better
 
 The exponential of the entropy is the number of equal parts that would have it. Segments are masks of the data (eyes,
-mouth, ...) with what lies outside all of them as one more, or square patches.
+mouth, ...) with what lies outside all of them as one more, or square patches. Masks that leave pixels out also tell how
+much of a heatmap lies on them (relevance mass accuracy of Arras et al. 2022).
 """
 
 from __future__ import annotations
@@ -36,7 +37,10 @@ class Locality(Metric):
         self._params, self._data, self._run = params, data, run
 
     def measure(self, explanation: Artifact, images: Tensor, targets: Targets) -> Measurements:
-        """`parts in an image` and `parts over the images`; NaN where no concept has a heatmap that is not empty."""
+        """`parts in an image`, `parts over the images`, and `inside the parts` where masks leave pixels out.
+
+        NaN where no concept has a heatmap that is not empty.
+        """
         del targets
         concepts = expect_kind(explanation, Concepts)
         masks, settings = self._segments(images)
@@ -47,8 +51,10 @@ class Locality(Metric):
             _check(concepts.heatmaps, images)
             shares = np.stack([_shares(maps, masks[row]) for row, maps in enumerate(concepts.heatmaps)])  # (N, n, P+1)
         in_images, over_images = spread(shares)
+        rest = ~masks.any(axis=1)  # (N, H, W), outside of all parts
         return Measurements(
             items=(
+                *_inside(shares, rest, settings),
                 Measurement(
                     name="parts in an image",
                     values=in_images,
@@ -77,6 +83,27 @@ class Locality(Metric):
         grid = min(self._params.grid, height, width)
         masks = np.broadcast_to(patches(height, width, grid), (len(images), grid * grid, height, width))
         return masks, {"parts": f"{grid}x{grid} patches"}
+
+
+def _inside(shares: np.ndarray, rest: np.ndarray, settings: dict[str, str]) -> tuple[Measurement, ...]:
+    """Mean over an image's concepts of the share of their heatmaps inside the parts; none where parts cover it all."""
+    if not rest.any():
+        return ()
+    inside = 1 - shares[..., -1]  # (N, n), NaN for an empty heatmap
+    present = ~np.isnan(inside)
+    total = np.nan_to_num(inside).sum(1)
+    mean = np.divide(total, present.sum(1), out=np.full(len(inside), np.nan), where=present.any(1))
+    return (
+        Measurement(
+            name="inside the parts",
+            values=mean.astype(np.float32),
+            better="higher",
+            unit="share of the heatmap",
+            help=f"Share of a concept's heatmap on the parts, which cover {1 - rest.mean():.1%} of the pixels; mean "
+            "over an image's concepts.",
+            settings=settings,
+        ),
+    )
 
 
 def _check(heatmaps: np.ndarray, images: Tensor) -> None:

@@ -27,9 +27,6 @@ if TYPE_CHECKING:
 
 FAINT = 0.05
 """x-features below this, where 1 is their usual strength, get an empty heatmap: there is nothing to locate."""
-GAIN = 4.0
-"""Logit of an x-feature as strong as in the explained image, -GAIN without it: probabilities .98 and .02, as methods
-that hide parts of the image expect of a classifier."""
 
 
 class UnitClassifier(Classifier):
@@ -43,16 +40,24 @@ class UnitClassifier(Classifier):
         network: the explanation network.
         index: index of the x-feature.
         reference: its value in the image, above 0.
+        gain: logit of class 1 where it is as strong as in the image, -gain where it is absent.
     """
 
     def __init__(
-        self, classifier: Classifier, layer: str, network: ExplanationNetwork, index: int, reference: float
+        self,
+        classifier: Classifier,
+        layer: str,
+        network: ExplanationNetwork,
+        index: int,
+        reference: float,
+        gain: float,
     ) -> None:
         self._classifier = classifier
         self._layer = layer
         self._network = network
         self._index = index
         self._reference = reference
+        self._gain = gain
 
     @property
     def task(self) -> Task:
@@ -70,10 +75,10 @@ class UnitClassifier(Classifier):
         return self._classifier.input_shape
 
     def scores(self, images: torch.Tensor) -> torch.Tensor:
-        """(N, 1) logits from -GAIN (absent) over GAIN (as in the image) upwards."""
+        """(N, 1) logits from -gain (absent) over gain (as in the image) upwards."""
         layer, _ = layer_and_logits(self._classifier, self._layer, images)  # Z, (N, S)
         strength = self._network.x_features(layer)[:, self._index] / self._reference  # 1: as in the image
-        return GAIN * (2 * strength[:, None] - 1)
+        return self._gain * (2 * strength[:, None] - 1)
 
     @property
     def layers(self) -> tuple[str, ...]:
@@ -109,9 +114,11 @@ def x_feature_heatmaps(
     network: ExplanationNetwork,
     images: torch.Tensor,
     x_features: np.ndarray,
+    shown: np.ndarray,
+    gain: float,
     run: Run,
 ) -> tuple[np.ndarray, np.ndarray | None]:
-    """Heatmaps of every x-feature in every image; 0 where the x-feature does not fire or the method has no answer.
+    """Heatmaps of x-features; 0 where one is not shown, does not fire, or the method has no answer.
 
     Args:
         method: builds a heatmap explainer of a classifier.
@@ -120,6 +127,8 @@ def x_feature_heatmaps(
         network: the explanation network.
         images: (N, C, H, W).
         x_features: (N, n), their x-features.
+        shown: (N, n) bool, those that get a heatmap if they fire.
+        gain: as for `UnitClassifier`.
         run: shows progress.
 
     Returns:
@@ -130,10 +139,10 @@ def x_feature_heatmaps(
     """
     maps = np.zeros((*x_features.shape, *images.shape[-2:]), dtype=np.float32)
     passes: np.ndarray | None = np.zeros(len(images), dtype=np.float32)
-    missing, present = 0, np.argwhere(x_features >= FAINT).tolist()
+    missing, present = 0, np.argwhere((x_features >= FAINT) & shown).tolist()
     # one at a time: the reference, and with it the classifier, differs for each x-feature and image
     for row, index in run.progress(present, "heatmaps"):
-        unit = UnitClassifier(classifier, layer, network, index, float(x_features[row, index]))
+        unit = UnitClassifier(classifier, layer, network, index, float(x_features[row, index]), gain)
         heatmap = _heatmap(method(unit), images[row : row + 1])
         maps[row, index] = heatmap.values[0]
         missing += not heatmap.has_answer(0)

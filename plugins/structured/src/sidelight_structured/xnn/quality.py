@@ -15,6 +15,9 @@ if TYPE_CHECKING:
 
     import torch
 
+REBUILT = 0.5
+"""R squared above which a dimension of the layer counts as rebuilt: more than half of its variance."""
+
 Better = Literal["higher", "lower", "neither"]
 
 
@@ -37,14 +40,20 @@ def r_squared(logits: torch.Tensor, approximated: torch.Tensor) -> float:
 
 
 def quality(
-    logits: torch.Tensor, approximated: torch.Tensor, x_features: torch.Tensor, classes: Sequence[int], images: str
+    logits: torch.Tensor,
+    approximated: torch.Tensor,
+    x_features: torch.Tensor,
+    rebuilt: torch.Tensor,
+    classes: Sequence[int],
+    images: str,
 ) -> Measurements:
-    """Agreement, R squared, orthogonality and the number of x-features that fire.
+    """Agreement, R squared, orthogonality, and the numbers of x-features that fire and of dimensions rebuilt.
 
     Args:
         logits: (N, K), the classifier's.
         approximated: (N, k), the explained classes' by the network.
         x_features: (N, n).
+        rebuilt: (S,), R squared of each dimension of the layer, rebuilt from the x-features.
         classes: the k classes explained.
         images: name of the images in help texts.
     """
@@ -55,6 +64,9 @@ def quality(
                 f"Mean squared cosine between x-features over {images}: the third term of equation 1."),
         _number("x-features that fire", float((x_features > 0).any(0).sum()), "neither", "x-features",
                 f"x-features that are above 0 in at least one of {images}; orthogonality is over their pairs."),
+        _number("rebuilt dimensions", float((rebuilt > REBUILT).sum()), "neither", "dimensions",
+                f"Dimensions of the layer, of {len(rebuilt)}, of whose variance over {images} the x-features rebuild "
+                f"more than {REBUILT:.0%}: what the second term of equation 1 is for."),
     ]  # fmt: skip
     if logits.shape[1] > 1:  # a single logit predicts nothing that could agree
         items.insert(0, _agreement(to_array(agreement(logits, approximated, classes)), images))

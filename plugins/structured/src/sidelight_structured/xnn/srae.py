@@ -114,9 +114,22 @@ class ExplanationNetwork(nn.Module):
         z = layer.flatten(1) / self.feature_scale  # Z, (M, S)
         x_features = self.encoder(z)  # E, (M, n)
         faithful = faithfulness(self.readout(x_features), logits / self.logit_scale)
-        rebuilt = sparse_reconstruction(self.decoder(x_features), z, q)
+        # without the term the decoder learns from x-features that it does not change, so that what they say of Z can
+        # be measured all the same
+        rebuilt = sparse_reconstruction(self.decoder(x_features if beta > 0 else x_features.detach()), z, q)
         apart = pull_away(x_features)
-        return Loss(faithful + beta * rebuilt + eta * apart, faithful, rebuilt, apart)  # eq. 1
+        probe = 0.0 if beta > 0 else rebuilt - rebuilt.detach()  # 0, with the decoder's gradient
+        return Loss(faithful + beta * rebuilt + eta * apart + probe, faithful, rebuilt, apart)  # eq. 1
+
+    def rebuilt(self, layer: torch.Tensor) -> torch.Tensor:
+        """(S,) R squared of each dimension of Z over M images, as the decoder rebuilds it from the x-features.
+
+        0 for a dimension that does not vary.
+        """
+        z = layer.flatten(1) / self.feature_scale  # Z, (M, S)
+        spread = (z - z.mean(0)).square().sum(0)
+        error = (self.decoder(self.encoder(z)) - z).square().sum(0)
+        return torch.where(spread > TINY, 1 - error / spread.clamp_min(TINY), 0.0)
 
     @property
     def weights(self) -> torch.Tensor:

@@ -192,6 +192,12 @@ def _minimise(
     return {"loss": total, "faithfulness": faithful, "reconstruction": rebuilt, "orthogonality": apart}
 
 
+def rebuilt_dimensions(network: ExplanationNetwork, layer: torch.Tensor, device: str) -> torch.Tensor:
+    """(S,) R squared of each dimension of Z (N, S), on the CPU."""
+    with torch.no_grad():
+        return network.rebuilt(layer.to(device)).cpu()
+
+
 def encode(network: ExplanationNetwork, layer: torch.Tensor, device: str) -> torch.Tensor:
     """The x-features (N, n) of Z (N, S), on the CPU."""
     return in_batches(lambda chunk: network.x_features(chunk.to(device)).cpu(), layer, CHUNK)

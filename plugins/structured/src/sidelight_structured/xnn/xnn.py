@@ -22,7 +22,7 @@ from sidelight_toolkit.modules import state_arrays
 from sidelight_structured.xnn.heatmaps import x_feature_heatmaps
 from sidelight_structured.xnn.quality import quality, substitute
 from sidelight_structured.xnn.srae import ExplanationNetwork
-from sidelight_structured.xnn.training import encode, strongest, train_with_restarts
+from sidelight_structured.xnn.training import encode, rebuilt_dimensions, strongest, train_with_restarts
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -93,7 +93,8 @@ class Xnn(Explainer, Trainable):
         x_features = encode(network, layer, self._run.device)
         approximated = network.logits(x_features.to(self._run.device)).cpu()  # v E + constant, (N, k)
         images = f"the {len(layer):,} images of the {split} split"
-        self._run.emit("held-out", quality(logits, approximated, x_features, classes, images))
+        rebuilt = rebuilt_dimensions(network, layer, self._run.device)
+        self._run.emit("held-out", quality(logits, approximated, x_features, rebuilt, classes, images))
         return to_array(x_features)
 
     def state(self) -> State:
@@ -122,11 +123,12 @@ class Xnn(Explainer, Trainable):
         weights, constants = self._readout(logits.shape[1])
         self._warn_of_other_classes(targets)
         activations = to_array(x_features)
-        maps, passes = self._heatmaps(images, activations)  # (N, n, H, W), (N,)
+        contributions = weights[targets.predicted] * activations  # v_c * E, summing to y_c - constant_c
+        maps, passes = self._heatmaps(images, activations, contributions)  # (N, n, H, W), (N,)
         return Concepts(
             names=tuple(f"x-feature {number}" for number in range(1, activations.shape[1] + 1)),
             activations=activations,
-            contributions=weights[targets.predicted] * activations,  # v_c * E, summing to y_c - constant_c
+            contributions=contributions,
             heatmaps=maps,
             exemplars=state.exemplars if self._params.exemplars else None,
             constant=constants[targets.predicted],
@@ -153,12 +155,18 @@ class Xnn(Explainer, Trainable):
             names = ", ".join(self._classifier.class_names[index] for index in others)
             self._run.warn(f"images predicted as {names}: the explanation network was not trained for these classes")
 
-    def _heatmaps(self, images: torch.Tensor, activations: np.ndarray) -> tuple[np.ndarray | None, np.ndarray | None]:
+    def _heatmaps(
+        self, images: torch.Tensor, activations: np.ndarray, contributions: np.ndarray
+    ) -> tuple[np.ndarray | None, np.ndarray | None]:
         if self._heatmap is None:
             return None, np.full(len(images), OWN_PASSES, dtype=np.float32)
-        layer, network = self._fitted.layer, self._fitted.network
+        layer, network, params = self._fitted.layer, self._fitted.network, self._params
+        shown = np.ones(activations.shape, dtype=bool)
+        if params.heatmaps is not None:
+            ranks = (-np.abs(contributions)).argsort(1, kind="stable").argsort(1)  # (N, n), 0 for the largest
+            shown = ranks < params.heatmaps
         maps, passes = x_feature_heatmaps(
-            self._heatmap, self._classifier, layer, network, images, activations, self._run
+            self._heatmap, self._classifier, layer, network, images, activations, shown, params.gain, self._run
         )
         return maps, None if passes is None else passes + OWN_PASSES
 

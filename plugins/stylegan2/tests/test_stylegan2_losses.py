@@ -8,6 +8,7 @@ from sidelight_stylegan2.networks.synthesis import Network
 from sidelight_stylegan2.training.losses import (
     discriminator_loss,
     generator_loss,
+    mode_seeking_loss,
     path_lengths,
     path_penalty,
     r1_penalty,
@@ -60,6 +61,23 @@ def test_r1_and_its_gradient_agree_with_functional_differentiation():
     for name, value in network.named_parameters():
         found = torch.zeros_like(value) if value.grad is None else value.grad
         torch.testing.assert_close(found, expected[name], atol=1e-5, rtol=1e-3)
+
+
+def test_mode_seeking_of_pairs_at_known_distances():
+    z = torch.tensor([[0.0, 0.0], [1.0, 1.0], [2.0, 0.0], [1.0, 3.0]])  # pairs 0-2 and 1-3, both 1 apart on average
+    images = torch.zeros(4, 1, 2, 2)
+    images[2], images[3] = 0.5, -0.25
+    expected = (1 / 0.5 + 1 / 0.25) / 2
+    torch.testing.assert_close(mode_seeking_loss(images, z), torch.tensor(expected), atol=1e-3, rtol=0)
+
+
+def test_mode_seeking_pushes_the_images_of_a_pair_apart():
+    images = torch.tensor([0.1, 0.2]).reshape(2, 1, 1, 1).requires_grad_()
+    (gradient,) = torch.autograd.grad(mode_seeking_loss(images, torch.tensor([[0.0], [1.0]])), images)
+    assert gradient[0] > 0 > gradient[1]  # descent darkens the darker image
+    same = mode_seeking_loss(torch.zeros(2, 1, 1, 1), torch.tensor([[0.0], [1.0]]))
+    assert torch.isfinite(same)
+    assert same > 1000
 
 
 def test_path_lengths_of_a_linear_generator():

@@ -137,6 +137,17 @@ def test_augmentation_is_applied_once_the_discriminator_tells_images_apart():
         assert not np.array_equal(plain.curves[name][4:], augmented.curves[name][4:])
 
 
+def test_mode_seeking_makes_samples_of_a_class_differ():
+    """All images of a class are the same here, so that nothing else asks for variety."""
+    spreads = []
+    for weight in (0.0, 1.0):
+        generator = fitted(None, Shades(), conditional=True, mode_seeking=weight, steps=30, checkpoints=1, average=1)
+        z = torch.randn(16, 4, generator=torch.Generator().manual_seed(0))
+        images = generator.synthesize(generator.network.map(z, torch.zeros(16, dtype=torch.long)))
+        spreads.append(float(images.std(0).mean()))
+    assert spreads[1] > 1.5 * spreads[0]
+
+
 def test_a_training_is_not_continued_on_other_images():
     run = ToyRun()
     one = fitted(run, Shades(), steps=2, checkpoints=1).state()
@@ -248,7 +259,15 @@ def test_gradients_pass_the_limits_of_pixels(shades):
 
 
 @pytest.mark.parametrize(
-    "params", [{"precision": "bfloat16"}, {"modulation": "weights"}, {"path": 2.0, "mapping": 0}, EVERYTHING]
+    "params",
+    [
+        {"mode_seeking": 0.1},
+        {"mode_seeking": 0.1, "conditional": True},
+        {"precision": "bfloat16"},
+        {"modulation": "weights"},
+        {"path": 2.0, "mapping": 0},
+        EVERYTHING,
+    ],
 )
 def test_other_ways_to_train_learn_finite_weights(params):
     state = fitted(steps=2, checkpoints=1, **params).state()

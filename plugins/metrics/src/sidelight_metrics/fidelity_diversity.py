@@ -67,7 +67,7 @@ class FidelityDiversity(Metric):
         """
         del images, targets
         expect_kind(explanation, Inversion)
-        real, samples = self._sets()
+        real, samples = self.sets()
         return self.compare(real, samples)
 
     def compare(self, real: Tensor, samples: Tensor) -> Measurements:
@@ -89,7 +89,7 @@ class FidelityDiversity(Metric):
         items.append(self._sure(p_real, p_samples))
         return Measurements(items=tuple(items))
 
-    def _sets(self) -> tuple[Tensor, Tensor]:
+    def sets(self) -> tuple[Tensor, Tensor]:
         """Images of the split, and as many samples."""
         params = self._params
         split = self._data.split(params.split)

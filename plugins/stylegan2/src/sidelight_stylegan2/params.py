@@ -89,6 +89,12 @@ class GeneratorParams(SamplingParams):
         1.0, "Weight of the gradient penalty on real images (gamma; the paper: 10).", minimum=0.0, maximum=10_000.0
     )
     r1_every: int = param(16, "Steps between gradient penalties.", minimum=1, maximum=10_000)
+    mode_seeking: float = param(
+        0.0,
+        "Weight of the penalty on pairs of a class whose images are alike; their w are not mixed.",
+        minimum=0.0,
+        maximum=1e6,
+    )
     path: float = param(
         0.0,
         "Weight of the path length penalty (the paper: 2); it may collapse short trainings.",

@@ -23,6 +23,7 @@ from sidelight_stylegan2.training.checkpoints import gathered, restore
 from sidelight_stylegan2.training.losses import (
     discriminator_loss,
     generator_loss,
+    mode_seeking_loss,
     path_lengths,
     path_penalty,
     r1_penalty,
@@ -117,10 +118,12 @@ class Training:
 
     def _train_generator(self) -> None:
         self._learner.discriminator.requires_grad_(False)  # D's own gradients are not needed here
-        images, labels = self._made(self._count)
+        seeking = self._params.mode_seeking
+        images, labels, z = self._made_pairs() if seeking else (*self._made(self._count), None)
         loss = generator_loss(self._discriminate(self._augmented(images), labels))
         self._learner.discriminator.requires_grad_(True)
-        descend(loss, self._learner.generator_optimizer)
+        penalty = 0.0 if z is None else seeking * mode_seeking_loss(images, z)
+        descend(loss + penalty, self._learner.generator_optimizer)
         self._terms["generator"] = loss.item()
 
     def _regularise_path(self) -> None:
@@ -145,12 +148,26 @@ class Training:
         w, labels = self._mapped(count)
         return self._draw(w), labels
 
+    def _made_pairs(self) -> tuple[Tensor, Tensor | None, Tensor]:
+        """Images, labels and z of pairs for mode seeking: the second half of the batch has the classes of the first."""
+        pairs = max(1, self._count // 2)
+        labels = self._drawn_labels(pairs)
+        labels = None if labels is None else labels.repeat(2)
+        z = self._normal(2 * pairs, self._architecture.z)
+        w = self._learner.generator.map(z, labels)
+        self._learner.generator.mapping.update_center(w[:, 0], CENTER_DECAY)
+        return self._draw(w), labels, z
+
+    def _drawn_labels(self, count: int) -> Tensor | None:
+        """Labels drawn from the data."""
+        if self._labels is None:
+            return None
+        rows = torch.randint(len(self._labels), (count,), generator=self._random)
+        return self._labels[rows.to(self._labels.device)]
+
     def _mapped(self, count: int) -> tuple[Tensor, Tensor | None]:
         """w of random z and of labels drawn from the data; for some images of two z (style mixing)."""
-        labels = None
-        if self._labels is not None:
-            rows = torch.randint(len(self._labels), (count,), generator=self._random)
-            labels = self._labels[rows.to(self._labels.device)]
+        labels = self._drawn_labels(count)
         network, z = self._learner.generator, self._architecture.z
         w = network.map(self._normal(count, z), labels)  # (B, inputs, d)
         network.mapping.update_center(w[:, 0], CENTER_DECAY)

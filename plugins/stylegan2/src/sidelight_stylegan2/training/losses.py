@@ -15,6 +15,8 @@ from torch.nn import functional
 if TYPE_CHECKING:
     from torch import Tensor
 
+MODE_SEEKING_EPSILON = 1e-5  # of the authors' code; bounds the loss of equal images
+
 
 def discriminator_loss(real: Tensor, fake: Tensor) -> Tensor:
     """The logistic loss of Goodfellow et al. (2014): -log D(x) - log(1 - D(G(z))), of logits (N, 1)."""
@@ -38,6 +40,25 @@ def r1_penalty(real: Tensor, images: Tensor) -> Tensor:
     """
     (gradient,) = torch.autograd.grad(real.sum(), images, create_graph=True)
     return gradient.square().sum((1, 2, 3)).mean() / 2
+
+
+def mode_seeking_loss(images: Tensor, z: Tensor) -> Tensor:
+    """|z1 - z2| / |G(c, z1) - G(c, z2)|, averaged over pairs of one class (Mao et al. 2019, MSGAN, equations 4, 5).
+
+    It grows without bound as two z of a class come to the same image, which a discriminator that sees one image at a
+    time does not mind.
+
+    Args:
+        images: (2 P, C, H, W); image i and image P + i have the same class.
+        z: (2 P, d), of the images.
+
+    Returns:
+        A scalar; distances are mean absolute differences.
+    """
+    pairs = len(images) // 2
+    of_z = (z[:pairs] - z[pairs:]).abs().mean(1)
+    of_images = (images[:pairs] - images[pairs:]).abs().mean((1, 2, 3))
+    return (of_z / (of_images + MODE_SEEKING_EPSILON)).mean()
 
 
 def path_lengths(images: Tensor, w: Tensor, direction: Tensor) -> Tensor:

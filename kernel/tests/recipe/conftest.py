@@ -118,6 +118,12 @@ DESCRIPTORS = {
         GeneratorDescriptor(
             name="style", summary="A StyleGAN.", factory="gans.style:Style", provides=("latent.w", "latent.style")
         ),
+        GeneratorDescriptor(
+            name="steered",
+            summary="Draws with another generator, by latents of its own.",
+            factory="gans.steered:Steered",
+            needs=(Need("generator", capabilities=("encoder",)),),
+        ),
         InverterDescriptor(
             name="encoder",
             summary="One pass.",

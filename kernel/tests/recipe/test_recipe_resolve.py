@@ -202,6 +202,15 @@ def test_one_latent_space(mistake, load, working):
     assert load(text.replace("generator: b}", "generator: a}"))
 
 
+def test_a_generator_that_draws_with_another_has_latents_of_its_own(load, working):
+    text = working + (
+        "generator: {a: {use: gans/vae}, b: {use: gans/steered, needs: {generator: a}}}\n"
+        "explainers: {c: {use: gans/contrast, needs: {generator: b}}}\n"
+    )
+    (explainer,) = load(text).of_role("explainer")
+    assert explainer.needed("generator").id == "b"
+
+
 def test_three_ways_to_be_unavailable(mistakes, working):
     found = mistakes(working + "explainers: {a: {use: shop/none}, b: {use: shop/torn}, c: {use: shop/banned}}\n")
     assert [text.splitlines()[0].split(": ", 1)[1] for text in found] == [

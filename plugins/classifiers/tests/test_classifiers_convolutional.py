@@ -50,12 +50,19 @@ def kinds_of(network, *kinds):
 
 
 def test_vgg_has_the_thirteen_convolutions_and_three_linear_layers_of_configuration_d():
-    network = VggModule(FACTS, 64, 0.5)
+    network = VggModule(FACTS, 64, VggParams().convolutions, VggParams().linear, 0.5)
     widths = [layer.out_channels for layer in kinds_of(network, nn.Conv2d)]
     assert widths == [64, 64, 128, 128, 256, 256, 256, 512, 512, 512, 512, 512, 512]
     assert len(kinds_of(network, nn.Linear)) == 3
     assert len(kinds_of(network, nn.MaxPool2d)) == 5
     assert all(layer.kernel_size == (3, 3) for layer in kinds_of(network, nn.Conv2d))
+
+
+def test_fewer_stages_give_the_six_convolutions_and_two_linear_layers_of_gat_et_al():
+    network = VggModule(FACTS, 16, (2, 2, 2), 2, 0.0).eval()
+    assert [layer.out_channels for layer in kinds_of(network, nn.Conv2d)] == [16, 16, 32, 32, 64, 64]
+    assert [layer.out_features for layer in kinds_of(network, nn.Linear)] == [64, len(FACTS.classes)]
+    assert network(torch.rand(2, 1, 5, 20)).shape == (2, len(FACTS.classes))  # enlarged to 8 pixels at least
 
 
 @pytest.mark.parametrize("blocks", [1, 3])
@@ -79,7 +86,9 @@ def test_a_block_hands_its_input_on():
     assert torch.equal(block(x), x)
 
 
-@pytest.mark.parametrize("network", [ResNetModule(FACTS, 4, 2), VggModule(FACTS, 4, 0.2)], ids=list(KINDS))
+@pytest.mark.parametrize(
+    "network", [ResNetModule(FACTS, 4, 2), VggModule(FACTS, 4, (2, 2, 3, 3, 3), 3, 0.2)], ids=list(KINDS)
+)
 def test_no_activation_is_shared_or_works_in_place(network):
     calls = []
     for module in kinds_of(network, nn.ReLU):

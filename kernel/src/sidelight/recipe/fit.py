@@ -217,7 +217,8 @@ def check_combination(recipe: Recipe) -> None:
     for one in recipe.components:
         own = one.needs.get("generator")
         for slot, other in one.needs.items():
-            theirs = other.needs.get("generator") if other else None
+            # a generator may draw with another one: its latents are its own all the same
+            theirs = other.needs.get("generator") if other and other is not own else None
             if own and theirs and own is not theirs:  # the latents of another generator mean nothing to it
                 one.refuse(
                     f"{one.use} gets the generator {quoted(own.id)}, "

@@ -67,6 +67,14 @@ class ResNetParams(ConvolutionalParams):
 class VggParams(ConvolutionalParams):
     """Options of `vgg`."""
 
+    convolutions: tuple[int, ...] = param(
+        (2, 2, 3, 3, 3),
+        "3x3 convolutions of each stage, which a pooling ends; (2, 2, 2) with two linear layers is the classifier of "
+        "Gat et al. 2022.",
+        minimum=1,
+        maximum=8,
+    )
+    linear: int = param(3, "Linear layers after the stages.", minimum=1, maximum=8)
     steps: int = _steps(1200)
     learning_rate: float = _learning_rate(0.05)
     width: int = param(16, "Channels of the first stage; VGG16 has 64.", minimum=4, maximum=512)

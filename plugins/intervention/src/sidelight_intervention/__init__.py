@@ -19,6 +19,7 @@ from sidelight_intervention.params import (
     ConceptDecoderParams,
     ConceptFactorsParams,
     ConceptFlipParams,
+    ConceptLatentsParams,
     DvaeParams,
     FlipFactorsParams,
     LayerFidelityParams,
@@ -36,6 +37,7 @@ DECODER_EXAMPLE: dict[str, Any] = {"width": 4, "steps": 20, "batch": 8, "rows": 
 _LAYER = ("activations", "module", "classes")
 _DVAE = Need("dvae", role="attribute_finder", capabilities=("intervention.codes",))
 _DECODER = Need("generator", capabilities=("intervention.codes",))
+_NETWORK = Need("generator", capabilities=("intervention.codes", "intervention.network"))
 
 
 @frozen(kw_only=True)
@@ -91,10 +93,21 @@ def sidelight_generators() -> Iterable[GeneratorDescriptor]:
         params=ConceptDecoderParams,
         factory="sidelight_intervention.decoder.concept_decoder:ConceptDecoder",
         needs=(_DVAE,),
-        provides=("trainable", "differentiable", "latent.z", "encoder", "intervention.codes"),
+        provides=("trainable", "differentiable", "latent.z", "encoder", "intervention.codes", "intervention.network"),
         follows_data=True,
         example=DECODER_EXAMPLE,
         paper=f"{PAPER}, equations 2 to 6",
+    )
+    yield GeneratorDescriptor(
+        name="concept-latents",
+        summary="Concept images drawn by another generator, whose latents follow the layer's codes.",
+        params=ConceptLatentsParams,
+        factory="sidelight_intervention.decoder.concept_latents:ConceptLatents",
+        needs=(_DVAE, Need("generator", capabilities=("encoder",))),
+        provides=("trainable", "latent.z", "encoder", "intervention.codes"),
+        follows_data=True,
+        example={"images": 24, "validation": 8, "synthesis_batch": 16},
+        paper=f"{PAPER}, equation 2, by a generator in place of a decoder",
     )
 
 
@@ -129,7 +142,7 @@ def sidelight_metrics() -> Iterable[MetricDescriptor]:
         summary="Cosine of the information that classifier and concept images take from a layer.",
         params=SharedInformationParams,
         factory="sidelight_intervention.metrics.shared_information:SharedInformation",
-        needs=(Need("data"), _DECODER),
+        needs=(Need("data"), _NETWORK),
         accepts=("intervention",),
         example={"images": 12, "points": 20},
         paper=f"{PAPER}, table 2",

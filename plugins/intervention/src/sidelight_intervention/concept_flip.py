@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from sidelight_intervention.decoder.concept_decoder import ConceptDecoder
+    from sidelight_intervention.decoder.concept_latents import ConceptLatents
     from sidelight_intervention.params import ConceptFlipParams
 
 
@@ -26,7 +27,12 @@ class ConceptFlip(Explainer):
     """Flips bits of a layer's code until the head gives another class, and shows the concept images of both codes."""
 
     def __init__(
-        self, params: ConceptFlipParams, *, classifier: Classifier, generator: ConceptDecoder, run: Run
+        self,
+        params: ConceptFlipParams,
+        *,
+        classifier: Classifier,
+        generator: ConceptDecoder | ConceptLatents,
+        run: Run,
     ) -> None:
         self._params, self._classifier, self._generator, self._run = params, classifier, generator, run
         self._dvae = generator.dvae
@@ -49,11 +55,12 @@ class ConceptFlip(Explainer):
         flipped_codes = torch.where(flipped, 1 - codes, codes)
         margins = margin(before, classes, self._rivals(probes))
         singles = torch.stack([result.singles for result in results])  # margins after single flips, (N, n)
+        before_images, after_images = self._generator.pair(images, codes, flipped_codes)  # g(phi'), g(psi)
         return Intervention(
             codes=to_array(codes > 0.5),
             flipped=to_array(flipped),
-            before=to_array(self._generator.images_of(codes)),  # g(phi')
-            after=to_array(self._generator.images_of(flipped_codes)),  # g(psi)
+            before=to_array(before_images),
+            after=to_array(after_images),
             logits=to_array(in_batches(self._classifier.class_logits, images, self._dvae.batch)),
             logits_before=to_array(before),
             logits_after=to_array(self._dvae.logits_of(flipped_codes)),

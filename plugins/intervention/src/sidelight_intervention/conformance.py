@@ -69,7 +69,7 @@ def _decoder_state(shape: Shape, task: Task) -> State:
     return decoder.state()
 
 
-_OF_CODES = ("concept-decoder", "concept-flip", "layer-fidelity", "shared-information")
+_OF_CODES = ("concept-decoder", "concept-latents", "concept-flip", "layer-fidelity", "shared-information")
 toys = {name: InterventionToys() for name in _OF_CODES} | {
     name: InterventionToys(task="binary") for name in ("concept-factors", "flip-factors")
 }

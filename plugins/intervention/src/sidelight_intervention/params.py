@@ -118,6 +118,36 @@ class ConceptDecoderParams:
 
 
 @params
+class ConceptLatentsParams:
+    """Options of `concept-latents`."""
+
+    keep_image: bool = param(
+        True, "Whatever the layer does not know stays as in the image; off: as in the average of the training images."
+    )
+    ridge: float = param(
+        0.01,
+        "Penalty on the map from the layer to latents, as a share of the layer's variance.",
+        minimum=0.0,
+        maximum=1e6,
+    )
+    images: int = param(
+        6000,
+        "First images of the training split that the map is fitted to; memory holds their latents.",
+        unit="images",
+        minimum=2,
+        maximum=10_000_000,
+    )
+    validation: int = param(
+        500,
+        "Further images of the training split on which the map's R2 is measured; 0: it is not.",
+        unit="images",
+        minimum=0,
+        maximum=1_000_000,
+    )
+    synthesis_batch: int = param(64, "Images encoded or drawn at a time.", unit="images", minimum=1, maximum=65_536)
+
+
+@params
 class ConceptFlipParams:
     """Options of `concept-flip`."""
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from sidelight_specs import RendererDescriptor, Suggestion, hookimpl, param, params
 
@@ -15,6 +15,9 @@ class HtmlParams:
     """Options of `html`."""
 
     title: str = param("", "Heading of the page; empty: the recipe's name.")
+    first: Literal["attributes", "images"] = param(
+        "attributes", "What the page begins with: the attributes of the classifier, or the explained images."
+    )
     images: int = param(100, "Explained images with a card of their own.", unit="images", minimum=1, maximum=2000)
     classes: int = param(3, "Classes shown beside the two of the question.", unit="classes", minimum=0, maximum=50)
     frames: int = param(10, "Images shown of a search's path.", unit="images", minimum=2, maximum=100)

@@ -306,3 +306,14 @@ def test_the_card_says_that_details_are_kept(chromium, render, detailed):
     alone = page.locator("#image-1 .alone")
     assert alone.locator("h4").all_text_contents()[:2] == ["Original", "The generator's own"]
     assert "compare it with the input. Changes are added to the input" in page.locator("#image-1").inner_text()
+
+
+@pytest.mark.browser
+def test_the_page_may_begin_with_the_images(chromium, attributed, render):
+    page = render(attributed, first="images")
+    opened = chromium.new_page(viewport={"width": 1280, "height": 900})
+    opened.goto(page.as_uri())
+    opened.wait_for_selector("html[data-ready]", state="attached")
+    ways = opened.locator(".contents a").all_text_contents()
+    assert ways.index("Images") < ways.index("Attributes found by attfind")
+    opened.close()

@@ -206,6 +206,11 @@ class ConceptDecoder(Generator, Trainable):
         """`synthesize` of many codes, without gradients and in batches."""
         return in_batches(self.synthesize, codes, self._params.synthesis_batch)
 
+    def pair(self, images: Tensor, codes: Tensor, flipped: Tensor) -> tuple[Tensor, Tensor]:
+        """g(phi') and g(psi) of codes and flipped codes (N, n); g knows nothing of the images but their codes."""
+        del images
+        return self.images_of(codes), self.images_of(flipped)
+
     def encode(self, images: Tensor) -> Tensor:
         """The codes of images, each bit at its likelier value."""
         return self.dvae.latents(images)

@@ -29,6 +29,7 @@ def document(context: Context) -> dict[str, Any]:
     whole = {name: item for name, item in results.emitted.items() if isinstance(item, SplitPredictions)}
     emitted = {name: item for name, item in results.emitted.items() if name not in whole}
     return {
+        "first": context.params.first,
         "title": context.params.title or results.name,
         "question": headline(results),
         "choice": results.choice,

@@ -119,7 +119,7 @@ export interface Component {
   id: string; role: string; use: string; summary: string; paper: string; distribution: string; version: string;
 }
 export interface Report {
-  title: string; question: string; choice: string; task: string; total: number; explainers: Explainer[]; images: Card[]; accuracies: Accuracies; table: MetricTable;
+  title: string; first: "attributes" | "images"; question: string; choice: string; task: string; total: number; explainers: Explainer[]; images: Card[]; accuracies: Accuracies; table: MetricTable;
   charts: Chart[]; paths: MeanPath[]; attributes: AttributeSection[]; exemplars: ExemplarSection[]; emitted: ByProduct[];
   whole: { name: string; blocks: Block[] }[]; components: Component[]; recipe: string; environment: Record<string, string>; warnings: string[];
 }

@@ -46,7 +46,9 @@ function cover(opacity) {
 /** @param {Report} report */
 async function show(report) {
   const cards = report.images.map((card, i) => makeCard(card, i, report));
-  const main = h("main", { id: "main", tabindex: -1 }, ...attributes(report), glance(report), h("div", { class: "cards" }, ...cards), ...whole(report), accuracies(report.accuracies), measured(report), ...exemplars(report), byProducts(report));
+  const images = [glance(report), h("div", { class: "cards" }, ...cards)];
+  const parts = report.first === "images" ? [...images, ...attributes(report)] : [...attributes(report), ...images];
+  const main = h("main", { id: "main", tabindex: -1 }, ...parts, ...whole(report), accuracies(report.accuracies), measured(report), ...exemplars(report), byProducts(report));
   const head = header(report);
   document.body.append(h("a", { class: "skip", href: "#main" }, "Skip to the images"), head, bar(report, cards, cover), main, h("footer", {}, origin(report)));
   head.append(contents());

@@ -200,6 +200,22 @@ def test_a_search_that_begins_elsewhere_still_looks_for_the_closest_to_z0():
     torch.testing.assert_close(there.z, torch.tensor([[1.0, 0.5]]), atol=1e-2, rtol=0)
 
 
+def test_patience_changes_when_a_search_ends_and_not_where_it_goes():
+    def circle(z, rows):
+        del rows
+        return Values(z.square().sum(1, keepdim=True) - 1, 0.2 - z[:, :1])
+
+    start, record = torch.tensor([[0.1, 2.0], [-0.4, 0.3]]), tuple(range(1, 61))
+    short, long = (
+        closest_point(circle, start, CdeepexParams(patience=patience, steps=60), ToyRun(), record=record)
+        for patience in (5, 1000)
+    )
+    for row, steps in enumerate(short.steps.tolist()):
+        assert steps < 60
+        torch.testing.assert_close(short.path[row, : steps - 1], long.path[row, : steps - 1], rtol=0, atol=0)
+    assert (long.objective <= short.objective).all()
+
+
 def test_the_nearest_solution_that_was_found_is_kept_for_each_row():
     def solution(lengths, feasible, steps):
         z, ok = torch.tensor([[length, 0.0] for length in lengths]), torch.tensor(feasible)

@@ -5,8 +5,8 @@
 
 Trains on the digits of `recipes/stylegan2-digits.yaml` with its networks, one training for each setting and seed, and
 measures 1,000 samples of each with `metrics/fidelity-diversity`, beside 1,000 images: of the split `train` to choose
-settings, of `test` to quote them. Classes come from a LeNet of another seed than any recipe's, so that no sample was
-made to please it. FILE gets a line of JSON for each training; one that has a line is not done again.
+settings, of `test` to quote them. Classes come from the zoo's LeNet, which no generator here was trained with. FILE
+gets a line of JSON for each training; one that has a line is not done again.
 """
 
 from __future__ import annotations
@@ -18,8 +18,6 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from sidelight_classifiers.params import LeNetParams
-from sidelight_classifiers.trained.lenet import LeNet
 from sidelight_images.digits import Digits
 from sidelight_images.params import DigitsParams
 from sidelight_metrics.fidelity_diversity import FidelityDiversity
@@ -27,6 +25,8 @@ from sidelight_metrics.params import FidelityDiversityParams
 from sidelight_specs.testing import ToyRun
 from sidelight_stylegan2.params import GeneratorParams
 from sidelight_stylegan2.trained import Trained
+from sidelight_zoo.card import cards
+from sidelight_zoo.conformance import loaded
 
 RECIPE = {
     "conditional": True,
@@ -56,7 +56,6 @@ SETTINGS: dict[str, dict[str, object]] = {
     "no classes": {"conditional": False},
     "no shuffle": {"shuffle": 1},
 }
-JUDGE_SEED = 77  # no recipe has it
 COLUMNS = ("within-class distance", "within-class distance, features", "precision", "recall", "coverage", "sure")
 STUDENT = {2: 12.706, 3: 4.303, 4: 3.182, 5: 2.776}  # 97.5 % quantiles for that many seeds
 
@@ -67,28 +66,19 @@ def measure(name: str, seed: int, widths: tuple[int, ...], args: argparse.Namesp
     options = {**RECIPE, "steps": args.steps, "widths": widths, **SETTINGS[name]}
     if options["shuffle"] == 1:
         options["widths"] = (*widths, widths[-1] // 2)
-    run = ToyRun(seed=seed)
+    run, classifier = ToyRun(seed=seed), loaded(cards()["digits-classifier"])
     generator = Trained(GeneratorParams(**options), run=run)
     start = time.process_time()
     generator.fit(data)
     seconds = time.process_time() - start
     metric = FidelityDiversity(
-        FidelityDiversityParams(split=args.split), classifier=judge(data), generator=generator, data=data, run=run
+        FidelityDiversityParams(split=args.split), classifier=classifier, generator=generator, data=data, run=run
     )
     with torch.no_grad():
         items = {item.name: item for item in metric.compare(*metric.sets()).items}
     values = {column: round(items[column].value, 4) for column in COLUMNS}
     key = {"setting": name, "seed": seed, "steps": args.steps, "widths": list(widths), "split": args.split}
     return {**key, **values, "CPU seconds": round(seconds)}
-
-
-def judge(data: Digits) -> LeNet:
-    """A LeNet of a seed of its own; trained once in this process."""
-    if not hasattr(judge, "network"):
-        network = LeNet(LeNetParams(), run=ToyRun(seed=JUDGE_SEED))
-        network.fit(data)
-        judge.network = network  # type: ignore[attr-defined]
-    return judge.network  # type: ignore[attr-defined,no-any-return]
 
 
 def print_table(rows: list[dict[str, object]]) -> None:

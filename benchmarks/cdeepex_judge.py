@@ -41,7 +41,7 @@ if TYPE_CHECKING:
 
     from sidelight_specs.results import Counterfactual, Targets
 
-VALIDATION, TEST = slice(600, 632), slice(200, 300)  # rows of the test split
+VALIDATION, TEST = slice(600, 632), slice(200, 302)  # rows of the test split
 SEEDS = 3
 STUDENT = {2: 12.706, 3: 4.303, 4: 3.182, 5: 2.776}  # 97.5 % quantile of Student's t for a mean of so many values
 PARTS = {
@@ -51,15 +51,15 @@ PARTS = {
 Setting = tuple[dict[str, Any], int]  # options of `cdeepex`, classifiers beside the explained one
 SETTINGS: dict[str, Setting] = {
     "default": ({}, 0),
-    "prior": ({"prior": 0.1}, 0),
-    "reconstruction": ({"reconstruction": 0.1}, 0),
+    "reconstruction": ({"reconstruction": 2.0}, 0),
     "ensemble of 2": ({}, 1),
-    "ensemble of 2, reconstruction": ({"reconstruction": 0.1}, 1),
+    "ensemble of 2, reconstruction": ({"reconstruction": 2.0}, 1),
 }
 STRENGTHS: dict[str, Setting] = {
     "default": ({}, 0),
     **{f"prior {v}": ({"prior": v}, 0) for v in (0.1, 0.5, 2.0)},
-    **{f"reconstruction {w}": ({"reconstruction": w}, 0) for w in (0.1, 0.5, 2.0)},
+    **{f"reconstruction {w}": ({"reconstruction": w}, 0) for w in (0.1, 0.5, 2.0, 8.0, 32.0)},
+    **{f"ensemble of {1 + others}": ({}, others) for others in (1, 2)},
 }
 
 
@@ -85,14 +85,17 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--validate", action="store_true", help="strengths of the terms on validation digits")
     parser.add_argument("--only", nargs="+", help="names of settings")
+    parser.add_argument("--whole", action="store_true", help="all test digits for every seed, in place of a third each")
     parser.add_argument("--keep", type=Path, help="a folder that keeps what was trained and measured")
     chosen = parser.parse_args()
     torch.set_num_threads(1)
     settings, rows = (STRENGTHS, VALIDATION) if chosen.validate else (SETTINGS, TEST)
-    one = world(chosen.keep)
+    one, part = world(chosen.keep), (rows.stop - rows.start) // SEEDS
+    of_seed = {seed: slice(rows.start + seed * part, rows.start + (seed + 1) * part) for seed in range(SEEDS)}
+    if chosen.validate or chosen.whole:
+        of_seed = dict.fromkeys(range(1 if chosen.validate else SEEDS), rows)
     for name in chosen.only or settings:
-        seeds = range(1 if chosen.validate else SEEDS)
-        report(name, [kept_numbers(one, name, settings[name], seed, rows, chosen.keep) for seed in seeds])
+        report(name, [kept_numbers(one, name, settings[name], seed, of_seed[seed], chosen.keep) for seed in of_seed])
 
 
 def world(folder: Path | None) -> World:
@@ -142,7 +145,7 @@ def kept_numbers(
     one: World, name: str, setting: Setting, seed: int, rows: slice, folder: Path | None
 ) -> dict[str, np.ndarray]:
     """The numbers of one setting and seed, measured or read from `folder`."""
-    kept = folder / f"{name}-{seed}-{rows.start}.npz" if folder else None
+    kept = folder / f"{name}-{seed}-{rows.start}-{rows.stop}.npz" if folder else None
     if kept and kept.exists():
         with np.load(kept) as arrays:
             return dict(arrays)
@@ -159,7 +162,7 @@ def measure(one: World, setting: Setting, seed: int, rows: slice) -> dict[str, n
     targets = toy_targets(explained, images)
     slots = ("second_classifier", "third_classifier")[:others]
     explainer = CDeepEx(
-        CdeepexParams(together=32, **options),
+        CdeepexParams(batch=34, together=34, **options),
         classifier=explained,
         generator=generator,
         inverter=EncoderInversion(EncoderParams(), generator=generator, run=ToyRun()),

@@ -1,10 +1,12 @@
 import numpy as np
 import pytest
 import torch
+from sidelight_cdeepex import sidelight_explainers
 from sidelight_cdeepex.cdeepex import CDeepEx, XGEMs, path_steps
 from sidelight_cdeepex.inversion import EncoderInversion
-from sidelight_cdeepex.params import CdeepexParams, EncoderParams, XgemsParams
+from sidelight_cdeepex.params import CdeepexParams, EncoderParams, GanParams, XgemsParams
 from sidelight_specs import UserError
+from sidelight_specs.facts import ClassifierFacts, Given
 from sidelight_specs.results import Targets
 from sidelight_specs.roles import Classifier, Generator
 from sidelight_specs.testing import ToyClassifier, ToyData, ToyGenerator, ToyRun, toy_targets
@@ -266,3 +268,29 @@ def test_a_visible_residual_is_doubted():
     assert "residual" in found.doubts()[0]
     assert "in 3 of 3 images" in found.doubts()[0]
     assert not [doubt for doubt in explain(CDeepEx, LEFT, WHY_NOT_RIGHT).doubts() if "residual" in doubt]
+
+
+class Blind(Generator):
+    """Pixels without an encoder."""
+
+    image_shape, latent_shape = Pixels.image_shape, Pixels.latent_shape
+    sample, synthesize = Pixels.sample, Pixels.synthesize
+
+
+def test_reconstruction_without_an_encoder_is_refused():
+    run, inverter = ToyRun(), EncoderInversion(EncoderParams(), generator=Pixels(), run=ToyRun())
+    component = CDeepEx(
+        CdeepexParams(reconstruction=1.0), classifier=Corridor(), generator=Blind(), inverter=inverter, run=run
+    )
+    with pytest.raises(UserError, match="reconstruction needs a generator with an encoder"):
+        component.explain(LEFT, WHY_NOT_RIGHT)
+
+
+def test_misfits_of_the_ensemble_and_the_generator_are_known_before_a_run():
+    (descriptor,) = [one for one in sidelight_explainers() if one.name == "cdeepex"]
+    explained, other = ClassifierFacts(classes=("4", "9")), ClassifierFacts(classes=("9", "4"))
+    given = Given(needs={"classifier": explained, "second_classifier": other}, params={"generator": GanParams()})
+    encoder, classes = descriptor.misfits(CdeepexParams(reconstruction=1.0), given)
+    assert "reconstruction needs a generator with an encoder" in encoder.message
+    assert "the classes of second_classifier are 9, 4" in classes.message
+    assert not list(descriptor.misfits(CdeepexParams(), Given(needs={"classifier": explained})))

@@ -10,6 +10,7 @@ from sidelight_specs.facts import Mistake, unknown_split
 from sidelight_toolkit.windows import window_misfits
 
 from sidelight_cdeepex.params import (
+    NO_ENCODER,
     AeParams,
     CdeepexParams,
     ContrastiveParams,
@@ -40,8 +41,10 @@ class BoundaryDescriptor(ExplainerDescriptor):
     """Describes `cdeepex` and `xgems`, whose constraints may hold for several classifiers."""
 
     def misfits(self, params: object, given: Given) -> Iterable[Mistake]:
-        """Classifiers of the ensemble with other classes than the explained one."""
-        del params
+        """Classifiers of the ensemble with other classes than the explained one; a GAN, which has no encoder."""
+        assert isinstance(params, XgemsParams)
+        if params.reconstruction and isinstance(given.params.get("generator"), GanParams):
+            yield Mistake(*NO_ENCODER, "reconstruction")
         explained = given.classifier_of().classes
         for slot in ("second_classifier", "third_classifier"):
             classes = given.classifier_of(slot).classes

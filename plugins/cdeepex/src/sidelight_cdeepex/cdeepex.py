@@ -35,19 +35,20 @@ import numpy as np
 import torch
 from sidelight_specs import UserError
 from sidelight_specs.results import Counterfactual
-from sidelight_specs.roles import Explainer
+from sidelight_specs.roles import Explainer, Generator
 from sidelight_toolkit.arrays import to_array, to_tensor
 from sidelight_toolkit.batching import in_batches, slices
 
 from sidelight_cdeepex.augmented_lagrangian import Values, closest_point, nearest_solution
 from sidelight_cdeepex.inversion import check_shape
+from sidelight_cdeepex.params import NO_ENCODER
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from sidelight_specs import Run
     from sidelight_specs.results import Targets
-    from sidelight_specs.roles import Classifier, Generator, Inverter
+    from sidelight_specs.roles import Classifier, Inverter
     from torch import Tensor
 
     from sidelight_cdeepex.augmented_lagrangian import Solution
@@ -84,9 +85,12 @@ class BoundaryCounterfactual(Explainer):
         """Counterfactuals with their paths, and the violation of each family of constraints.
 
         Raises:
-            UserError: the generator makes images of another shape, or the classifiers have different classes.
+            UserError: the generator makes images of another shape or lacks an encoder that `reconstruction` asks for,
+                or the classifiers have different classes.
         """
         check_shape(images, self._generator)
+        if self._params.reconstruction and type(self._generator).encode is Generator.encode:
+            raise UserError(*NO_ENCODER)
         for slot, one in self._ensemble.items():
             check_classes(one, self._classifier, slot.strip(" ,"))
         z0 = to_tensor(self._inverter.invert(images).latents, self._run)  # equation 1

@@ -126,6 +126,12 @@ class OptimiseParams:
     )
 
 
+NO_ENCODER = (
+    "reconstruction needs a generator with an encoder, and this one has none",
+    "set reconstruction to 0, or use a generator with an encoder, such as cdeepex/vae",
+)
+
+
 @params
 class XgemsParams:
     """Options of `xgems`."""

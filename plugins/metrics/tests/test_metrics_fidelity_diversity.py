@@ -5,9 +5,11 @@ import math
 import numpy as np
 import pytest
 import torch
+from sidelight_metrics import sidelight_metrics
 from sidelight_metrics.fidelity_diversity import FidelityDiversity, mean_distance
 from sidelight_metrics.params import FidelityDiversityParams
 from sidelight_specs import SidelightError, UserError
+from sidelight_specs.facts import DataFacts, Given
 from sidelight_specs.results import Heatmap, Inversion, Split
 from sidelight_specs.roles import Classifier, Data, Generator
 from sidelight_specs.testing import ToyRun
@@ -179,6 +181,23 @@ def test_too_few_images_and_other_shapes_are_refused():
         measured(images(3), images(3))
     with pytest.raises(UserError, match=r"makes \(1, 3, 3\)"):
         measured(images(), torch.zeros(40, 1, 3, 3))
+
+
+@pytest.mark.parametrize(
+    ("splits", "options", "expected"),
+    [
+        ({"test": 4}, {}, ['split "test" gives 4 images, 5 nearest neighbours take more']),
+        ({"test": 900}, {"count": 6}, ['split "test" gives 6 images, 5 nearest neighbours take more']),
+        ({"train": 900}, {}, ['the data has no split "test"']),
+        ({"test": 7}, {}, []),
+        (None, {}, []),
+    ],
+)
+def test_a_check_tells_of_too_few_images(splits, options, expected):
+    (descriptor,) = (one for one in sidelight_metrics() if one.name == "fidelity-diversity")
+    given = Given(needs={"data": DataFacts(splits=splits)})
+    mistakes = descriptor.misfits(FidelityDiversityParams(**options), given)
+    assert [mistake.message for mistake in mistakes] == expected
 
 
 def test_other_kinds_are_refused():

@@ -55,6 +55,7 @@ def test_an_entry_adds_up(explained):
     assert entry["total"] == pytest.approx(shown + entry["rest"] + entry["constant"])
     assert (entry["others"], entry["total"]) == (1, pytest.approx(6 + 1.5 - 0.8 - 0.5))
     assert named["0"]["map"]["saturation"] == 2.0
+    assert named["1"]["map"] is None  # an empty heatmap is no place
 
 
 def test_a_concept_says_which_classes_it_speaks_for(explained):

@@ -381,6 +381,13 @@ def test_an_x_feature_is_a_binary_classifier_of_its_own_strength(planted):
     assert torch.allclose(gradient, direct * 2 * 2.5 / values[index], atol=1e-5)
 
 
+def test_the_gain_is_a_factor_of_the_logit(planted):
+    images, _ = question(3)
+    learned = planted[0]._fitted
+    one, other = (UnitClassifier(QuarterClassifier(), "mix", learned.network, 0, 0.7, gain) for gain in (1.0, 4.0))
+    assert torch.allclose(4 * one.scores(images), other.scores(images), atol=1e-5)
+
+
 def test_the_module_of_an_x_feature_has_the_classifiers_own_parts(planted):
     learned, classifier = planted[0]._fitted, QuarterClassifier()
     part = UnitClassifier(classifier, learned.layer, learned.network, 0, 1.0, 4.0)

@@ -66,6 +66,8 @@ def _class(explanation: Concepts, context: Context, row: int) -> str:
 
 def _named(explanation: Concepts, context: Context, row: int, index: int) -> dict[str, Any]:
     values = None if explanation.heatmaps is None else explanation.heatmaps[row, index]
+    if values is not None and not values.any():  # it does not fire here, or none was asked for: it has no place
+        values = None
     return {
         "name": explanation.names[index],
         "activation": number(float(explanation.activations[row, index])),

@@ -86,7 +86,8 @@ def gaps(network, results, shown):
 @pytest.mark.browser
 @pytest.mark.parametrize("soft", [True, False])
 def test_the_shown_pixels_score_what_the_caption_says(chromium, network, tmp_path, soft):
-    results = explained(network, ("coffee",), soft=soft, grid=4, width=1, candidates=6, most=1, depth=1, order_steps=2)
+    options = {"grid": 4, "width": 1, "candidates": 6, "passes": 20, "depth": 1, "order_steps": 2}
+    results = explained(network, ("coffee",), soft=soft, **options)
     found = gaps(network, results, screenshots(chromium, tmp_path, results))
     assert len(found) >= 1
     assert found.max() <= ROUNDING
@@ -97,7 +98,8 @@ def test_the_shown_pixels_score_what_the_caption_says(chromium, network, tmp_pat
 @pytest.mark.parametrize("baseline", ["blur", "black"])
 def test_twenty_sets_of_photographs_score_what_their_captions_say(chromium, network, tmp_path, baseline):
     names = ("camera", "coffee", "chelsea", "motorcycle", "rocket", "flower", "china")
-    results = explained(network, names, baseline=baseline, width=2, most=4, roots=4, overlap=48, depth=1, order_steps=2)
+    options = {"width": 2, "passes": 100, "roots": 4, "overlap": 48, "depth": 1, "order_steps": 2}
+    results = explained(network, names, baseline=baseline, **options)
     found = gaps(network, results, screenshots(chromium, tmp_path, results))
     print(f"{baseline}, {len(found)} sets: gap at most {found.max():.2g}, mean {found.mean():.2g}")
     assert len(found) >= 20

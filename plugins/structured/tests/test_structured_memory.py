@@ -39,7 +39,7 @@ if method == "igos++":
 else:
     count, candidates, points, batch = numbers
     params = SagParams(
-        width=candidates, candidates=candidates, order_steps=points, batch=batch, most=20, baseline_limit=1.0
+        width=candidates, candidates=candidates, order_steps=points, batch=batch, passes=200, baseline_limit=1.0
     )
     explainer = Sag(params, classifier=Network(), run=ToyRun())
 images = torch.rand(count, 3, 160, 160)

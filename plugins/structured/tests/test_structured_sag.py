@@ -3,13 +3,12 @@
 import numpy as np
 import pytest
 import torch
-from sidelight_specs import SidelightError
+from sidelight_specs import Cancelled, SidelightError
 from sidelight_specs.results import AttentionGraph, Graph, GraphNode, Heatmap, Targets
 from sidelight_specs.roles import Classifier
 from sidelight_specs.testing import ToyRun
 from sidelight_structured import ExplanationsParams, SagParams
 from sidelight_structured.class_probability import ClassProbability
-from sidelight_structured.sag.beam_search import minimal_subset
 from sidelight_structured.sag.patches import PatchScores
 from sidelight_structured.sag.sag import Sag
 from sidelight_structured.sag.verification import Explanations
@@ -49,7 +48,7 @@ NEEDED = {0: 0.5, 5: 0.5, 6: 0.5, 9: 0.5, 15: 0.25}
 
 def test_the_sets_that_a_sum_of_patches_needs_are_found():
     """With f = sigmoid(9 (sum - 1/2)) two halves reach 0.9 of the full 1, and no single one does."""
-    result = explained(Bright(NEEDED), most=100).graphs[0]
+    result = explained(Bright(NEEDED), passes=600).graphs[0]
     halves = (0, 5, 6, 9)
     pairs = {(a, b) for a in halves for b in halves if a < b}
     assert pairs <= set(result.sufficient)
@@ -98,8 +97,8 @@ def test_a_baseline_that_speaks_for_the_class_is_told():
 
 def test_memory_follows_the_batch_and_not_the_candidates():
     few, many = Bright(NEEDED), Bright(NEEDED)
-    explained(few, batch=3, width=1, candidates=4)
-    explained(many, batch=3, width=16, candidates=16, most=1000)
+    explained(few, batch=3, width=1, candidates=4, passes=20)
+    explained(many, batch=3, width=16, candidates=16, passes=1000)
     assert sum(many.batches) > 2 * sum(few.batches)
     assert max(many.batches) == max(few.batches) == 3
 
@@ -115,16 +114,31 @@ def test_no_set_is_scored_twice():
     assert sum(classifier.batches) == 3
 
 
-def test_pruning_drops_many_at_a_time_and_asks_rarely():
-    asked = []
+def test_progress_counts_the_passes_of_the_search():
+    run = ToyRun()
+    params = SagParams(grid=GRID, baseline="black", soft=False, passes=30, candidates=16)
+    images = torch.ones(2, 1, SIDE, SIDE)
+    both = Targets(predicted=np.zeros(2, dtype=np.int64), probe=np.ones(2, dtype=np.int64))
+    Sag(params, classifier=Bright(NEEDED), run=run).explain(images, both)
+    assert run.steps["searching"] == 2 * 30
+    with pytest.raises(Cancelled):  # between two passes, not only between images
+        Sag(params, classifier=Bright(NEEDED), run=ToyRun(cancel_after=10)).explain(images, both)
 
-    def confidence(sets):
-        sets = list(sets)
-        asked.extend(sets)
-        return {patches: float({3, 17} <= patches) for patches in sets}
 
-    assert minimal_subset(frozenset(range(30)), 0.9, confidence) == {3, 17}
-    assert len(asked) < 30 * 4
+def test_too_few_passes_are_told():
+    run = ToyRun()
+    params = SagParams(grid=GRID, baseline="black", soft=False, passes=2)
+    result = Sag(params, classifier=Bright(NEEDED), run=run).explain(torch.ones(1, 1, SIDE, SIDE), ONE)
+    assert result.graphs[0].nodes == ()
+    assert run.warnings == ["sag: 2 passes were too few to find an explanation of image 0: raise `passes`"]
+
+
+def test_the_passes_of_the_search_are_a_limit():
+    few, many = explained(Bright(NEEDED), passes=30), explained(Bright(NEEDED), passes=300)
+    order = 2 * 3 * 10  # deletion and insertion, forward and backward, at ten points
+    assert few.passes[0] <= order + 30 + 30  # and the whole image, its baseline, and the sets of the graph
+    assert few.passes[0] < many.passes[0] <= order + 300 + 30
+    assert len(few.graphs[0].sufficient) < len(many.graphs[0].sufficient)
 
 
 def graph_of(*sets):

@@ -158,14 +158,16 @@ class SagParams(BaselineParams):
     candidates: int = param(
         15, "Patches by which each set may grow, most promising first.", unit="patches", minimum=1, maximum=256
     )
-    most: int = param(
-        10,
-        "Number of explanations at which the search ends.",
-        unit="explanations",
-        minimum=1,
-        maximum=100000,
+    passes: int = param(
+        360, "Sets of patches scored in the search for one image.", unit="passes", minimum=1, maximum=1_000_000
     )
-    overlap: int = param(1, "Patches that two roots may share.", unit="patches", minimum=0, maximum=256)
+    overlap: int = param(
+        1,
+        "Patches that two roots may share; the search restarts for such sets.",
+        unit="patches",
+        minimum=0,
+        maximum=256,
+    )
     roots: int = param(3, "Explanations shown.", unit="explanations", minimum=1, maximum=50)
     branches: int = param(3, "Children of a node: the most damaging losses.", unit="nodes", minimum=1, maximum=256)
     depth: int = param(2, "Patches that the graph removes from a root in all.", unit="patches", minimum=1, maximum=4)

@@ -56,7 +56,9 @@ class PatchScores:
         self._row = row
         self._soft = soft
         self._known: dict[PatchSet, float] = {}
-        self.full = self._probabilities([PatchSet(range(grid[0] * grid[1]))])[0]
+        everything = PatchSet(range(grid[0] * grid[1]))
+        self.full = self._probabilities([everything])[0]
+        self._known[everything] = 1.0
 
     def __call__(self, sets: Iterable[PatchSet]) -> dict[PatchSet, float]:
         """Confidence of each set; new sets are scored in batches."""

@@ -4,14 +4,16 @@ Li Fuxin et al. 2021, From Heatmaps to Structured Explanations of Image Classifi
 Tadepalli and Fern 2021, One Explanation is Not Enough). For each image:
 
 1. a baseline hides patches, and the integrated gradient of I-GOS puts them in order;
-2. beam search finds minimal sufficient explanations, MSEs: smallest sets of patches that keep the prediction (4.1);
+2. a diverse beam search finds minimal sufficient explanations, MSEs: sets of patches that keep the prediction, of
+   which none can be left out (4.1);
 3. a diverse choice of MSEs, no two of which share many patches, becomes the roots;
 4. every node's children drop the patch that costs most confidence (4.2).
 """
 
 from __future__ import annotations
 
-from itertools import combinations
+from collections import deque
+from itertools import combinations, islice
 from typing import TYPE_CHECKING
 
 import networkx
@@ -35,7 +37,7 @@ from sidelight_structured.sag.beam_search import BeamSearch
 from sidelight_structured.sag.patches import PatchScores, eight_bit
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     from sidelight_specs import Run
     from sidelight_specs.results import Targets
@@ -48,6 +50,9 @@ ORDER_TERMS = (
     Term("deletion", (0,), inserts=False, weight=1.0),
     Term("insertion", (0,), inserts=True, weight=1.0),
 )
+
+EXACT = 100
+"""Sets of which the largest diverse choice is found exactly; the time doubles with every 10 to 20 more."""
 
 
 class Sag(Explainer):
@@ -70,10 +75,18 @@ class Sag(Explainer):
         orders = iter(self._patch_orders(images[chosen], baselines[chosen], chosen_score))
         score.passes[chosen.cpu()] += chosen_score.passes
         graphs = []
-        for row in self._run.progress(range(len(images)), "searching"):
+        ticks = self._run.progress(range(int(answered.sum()) * self._params.passes), "searching")
+        for row in range(len(images)):
             confidence = PatchScores(images[row], baselines[row], self._grid, score, row, self._params.soft)
             none = Graph(nodes=(), probability=confidence.full)
-            graphs.append(self._graph(confidence, next(orders)) if answered[row] else none)
+            graphs.append(self._graph(confidence, next(orders), ticks) if answered[row] else none)
+        deque(ticks, maxlen=0)  # ends the display
+        empty = [row for row, graph in enumerate(graphs) if answered[row] and not graph.nodes]
+        if empty:
+            self._run.warn(
+                f"sag: {self._params.passes} passes were too few to find an explanation of {list_images(empty)}: raise "
+                "`passes`"
+            )
         return AttentionGraph(
             graphs=tuple(graphs),
             grid=self._grid,
@@ -126,26 +139,50 @@ class Sag(Explainer):
         # hiding a patch lowers M from 1: a positive gradient is a loss of the class
         return gradient.flatten(1).argsort(dim=1, descending=True, stable=True).tolist()
 
-    def _graph(self, confidence: PatchScores, order: list[int]) -> Graph:
+    def _graph(self, confidence: PatchScores, order: list[int], ticks: Iterator[int]) -> Graph:
         p = self._params
-        explanations = BeamSearch(p.threshold, p.width, p.candidates, p.most).run(confidence, order)
+        left = p.passes
+
+        def counted(sets: Iterable[PatchSet]) -> dict[PatchSet, float]:
+            nonlocal left
+            scores = confidence(sets)
+            left -= len(scores)
+            deque(islice(ticks, len(scores)), maxlen=0)  # one step of the progress for each pass
+            return scores
+
+        explanations = BeamSearch(
+            counted,
+            order,
+            threshold=p.threshold,
+            width=p.width,
+            candidates=p.candidates,
+            overlap=p.overlap,
+            passes=p.passes,
+        ).run()
+        deque(islice(ticks, left), maxlen=0)  # passes that the search did not need
         roots = diverse(explanations, p.overlap)[: p.roots]
         return attention_graph(roots, explanations, confidence, p.branches, p.depth)
 
 
 def diverse(explanations: Sequence[PatchSet], overlap: int) -> tuple[PatchSet, ...]:
-    """The largest choice of sets of which no two share more than `overlap` patches, exactly.
+    """The largest choice of sets of which no two share more than `overlap` patches; exactly, for up to `EXACT` sets.
 
-    Of equally large choices the one with the fewest patches is taken. The order given is kept.
+    Of equally large choices the one with the fewest patches is taken. The order given is kept. Sets after the first
+    `EXACT` join where they fit: give the smallest first.
     """
+    first = explanations[:EXACT]
     # a maximum clique of the graph whose edges join compatible sets; one more set outweighs any difference in size
-    heaviest = 1 + sum(len(patches) for patches in explanations)
+    heaviest = 1 + sum(len(patches) for patches in first)
     compatible = networkx.Graph()
-    compatible.add_nodes_from((i, {"weight": heaviest - len(patches)}) for i, patches in enumerate(explanations))
-    pairs = combinations(range(len(explanations)), 2)
-    compatible.add_edges_from((i, j) for i, j in pairs if len(explanations[i] & explanations[j]) <= overlap)
+    compatible.add_nodes_from((i, {"weight": heaviest - len(patches)}) for i, patches in enumerate(first))
+    pairs = combinations(range(len(first)), 2)
+    compatible.add_edges_from((i, j) for i, j in pairs if len(first[i] & first[j]) <= overlap)
     clique, _ = networkx.max_weight_clique(compatible)
-    return tuple(explanations[i] for i in sorted(clique))
+    chosen = [first[i] for i in sorted(clique)]
+    for patches in explanations[EXACT:]:
+        if all(len(patches & other) <= overlap for other in chosen):
+            chosen.append(patches)
+    return tuple(chosen)
 
 
 def attention_graph(

@@ -50,7 +50,7 @@ def by_photograph(split="test", **params):
 
 def test_the_character_goes_with_the_class_of_the_photograph_or_is_independent_of_it():
     bound, free = by_photograph(), by_photograph(agreement=0.5)
-    assert bound.class_names == ("first", "second")
+    assert bound.class_names == ("first kind", "second kind")
     assert (bound.masks["character"].any((1, 2)) == bound.labels.astype(bool)).all()
     printed = free.masks["character"].any((1, 2))
     for label in (0, 1):  # 40 images each: 4 standard deviations of a fair coin are 12.6

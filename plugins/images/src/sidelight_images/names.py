@@ -10,7 +10,7 @@ OTHER_PHOTOS = ("astronaut", "motorcycle-right")
 BACKGROUNDS = ("brick", "grass", "gravel", "wood", "bush", "foliage", "sky", "dusk")
 """Regions of photographs that cut-outs are laid on."""
 PRINTED_CLASSES = ("plain", "printed")
-CONTENT_CLASSES = ("first", "second")
+CONTENT_CLASSES = ("first kind", "second kind")
 DIGITS = ("0", "1", "2", "3", "4", "5", "6", "7", "8", "9")
 GARMENTS = (
     "T-shirt/top",

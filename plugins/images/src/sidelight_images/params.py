@@ -134,11 +134,11 @@ class PrintedParams:
     )
     first_photos: tuple[str, ...] = param(
         (),
-        "Photographs of the class `first`; if empty, the character is the class.",
+        "Photographs of the class `first kind`; if empty, the character is the class.",
         choices=PHOTOS + OTHER_PHOTOS,
     )
     second_photos: tuple[str, ...] = param(
-        (), "Photographs of the class `second`, which has the character.", choices=PHOTOS + OTHER_PHOTOS
+        (), "Photographs of the class `second kind`, which has the character.", choices=PHOTOS + OTHER_PHOTOS
     )
     agreement: float = param(
         1.0,

@@ -51,7 +51,7 @@ class Locality(Metric):
             _check(concepts.heatmaps, images)
             shares = np.stack([_shares(maps, masks[row]) for row, maps in enumerate(concepts.heatmaps)])  # (N, n, P+1)
         in_images, over_images = spread(shares)
-        rest = ~masks.any(axis=1)  # (N, H, W), outside of all parts
+        rest: np.ndarray = np.logical_not(masks.any(axis=1))  # (N, H, W), outside of all parts
         return Measurements(
             items=(
                 *_inside(shares, rest, settings),

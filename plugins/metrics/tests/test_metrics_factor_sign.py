@@ -44,10 +44,10 @@ def signs(linear, found, predicted=0, probe=1, weight=1.0, images=SPLIT.images, 
     return {item.name: item for item in metric.measure(found, torch.from_numpy(images), targets).items}
 
 
-@pytest.mark.parametrize(("predicted", "probe", "sign"), [(0, 1, 1), (1, 0, -1), (0, 2, 0.3), (2, 1, 0.7)])
-def test_the_effect_is_that_of_exact_edits_on_the_two_logits(linear, predicted, probe, sign):
+@pytest.mark.parametrize(("predicted", "probe", "size"), [(0, 1, 1), (1, 0, 1), (0, 2, 0.3), (1, 2, 0.7)])
+def test_the_effect_is_that_of_exact_edits_on_the_two_logits(linear, predicted, probe, size):
     found = signs(linear, answers(SPLIT.images), predicted, probe)
-    expected = sign * (HIGH - LOW) * float((ROWS**2).sum())
+    expected = size * (HIGH - LOW) * float((ROWS**2).sum())
     np.testing.assert_allclose(found["effect of rows"].values, expected, rtol=1e-4)
 
 
@@ -97,6 +97,16 @@ def test_the_edit_at_its_better_end_turns_the_class_or_does_not(linear):
     assert (LOW > 0) or (HIGH > 0)
     assert signs(linear, answers(SPLIT.images), 0, 1)["turned by rows"].value == 1
     assert signs(linear, answers(SPLIT.images), 0, 2)["turned by rows"].value == 0  # class 1 is always above it
+
+
+def test_the_exact_edits_are_emitted_with_what_the_classifier_says(linear):
+    signs(linear, answers(SPLIT.images), 0, 1)
+    edits = RUN.emitted["edits of rows"]
+    edits.validate()
+    np.testing.assert_array_equal(edits.images[1::2], redrawn(HIGH)[:4])
+    odds = np.exp(np.array([0, 1, 0.3]) * LOW * float((ROWS**2).sum()))  # of the three classes
+    assert edits.ids[0] == f"1. rows {LOW:g}: b {odds[1] / odds.sum():.0%}"
+    assert len(edits.ids) == 8
 
 
 def test_the_reliability_of_the_reading_stands_beside_it(linear):

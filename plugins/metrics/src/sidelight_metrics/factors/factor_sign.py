@@ -22,26 +22,27 @@ from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 from sidelight_specs import UserError
-from sidelight_specs.results import Counterfactual, Measurement, Measurements
+from sidelight_specs.results import Counterfactual, Measurement, Measurements, Split
 from sidelight_specs.roles import Metric
 from sidelight_toolkit.arrays import to_array, to_tensor
 from sidelight_toolkit.factors import factor_regressor, r_squared
 
 from sidelight_metrics.factors.redraw import with_factor
 from sidelight_metrics.kinds import expect_kind
-from sidelight_metrics.predictions import class_logits, sides
+from sidelight_metrics.predictions import class_logits, probabilities, sides
 from sidelight_metrics.segments import rows_of
 
 if TYPE_CHECKING:
     from sidelight_specs import Run
     from sidelight_specs.artifacts import Artifact
-    from sidelight_specs.results import Split, Targets
+    from sidelight_specs.results import Targets
     from sidelight_specs.roles import Classifier, Data
     from torch import Tensor
 
     from sidelight_metrics.params import FactorSignParams
 
 Better = Literal["higher", "lower", "neither"]
+SHOWN = 4  # images whose exact edits are emitted
 
 
 class FactorSign(Metric):
@@ -53,7 +54,8 @@ class FactorSign(Metric):
     def measure(self, explanation: Artifact, images: Tensor, targets: Targets) -> Measurements:
         """For each factor `right sign of`, `wrong sign of`, `no change of`, `effect of` and `turned by` it.
 
-        NaN where the truth is undefined or the search failed; the last two describe the classifier, not the answer.
+        NaN where the truth is undefined or the search failed; the last two describe the classifier, not the answer. The
+        first images' exact edits are emitted, with the classifier's answers, as in figure 8 of the paper.
 
         Raises:
             UserError: the split lacks an explained image.
@@ -63,7 +65,9 @@ class FactorSign(Metric):
         items = []
         for name in params.factors:
             ends = [with_factor(self._data, split, name, end) for end in self._data.factor_ranges[name]]  # (N, C, H, W)
-            effect, turned = self._effect(ends, targets)
+            logits = [class_logits(self._classifier, to_tensor(end, self._run), params.batch) for end in ends]
+            self._run.emit(f"edits of {name}", self._edits(name, ends, logits))
+            effect, turned = _effect(logits, targets)
             truth = np.where(np.abs(effect) >= params.least_effect, np.sign(effect), np.nan)  # (N,)
             moved, reading = self._change(name, split, result, ends[1] - ends[0])
             items += self._judgements(name, moved, np.where(result.converged, truth, np.nan), reading)
@@ -80,12 +84,15 @@ class FactorSign(Metric):
             )
         return split.take(rows)
 
-    def _effect(self, ends: list[np.ndarray], targets: Targets) -> tuple[np.ndarray, np.ndarray]:
-        """(N,) effect of the factor in nats, and (N,) bool: the better of the two edits makes the probe win."""
-        logits = [class_logits(self._classifier, to_tensor(end, self._run), self._params.batch) for end in ends]
-        low, high = (-sides(end, targets).gap for end in logits)  # a, (N,)
-        turns = [end.argmax(axis=1) == targets.probe for end in logits]
-        return high - low, np.where(high > low, turns[1], turns[0])
+    def _edits(self, name: str, ends: list[np.ndarray], logits: list[np.ndarray]) -> Split:
+        """The first images with the factor lowest and highest, captioned with the classifier's prediction."""
+        names, images, captions = self._classifier.class_names, [], []
+        for row in range(min(SHOWN, len(ends[0]))):
+            for value, end, scores in zip(self._data.factor_ranges[name], ends, logits, strict=True):
+                p = probabilities(scores[row : row + 1])[0]
+                images.append(end[row])
+                captions.append(f"{row + 1}. {name} {value:g}: {names[p.argmax()]} {p.max():.0%}")
+        return Split(images=np.stack(images), ids=tuple(captions))
 
     def _change(
         self, name: str, split: Split, result: Counterfactual, edit: np.ndarray
@@ -139,15 +146,27 @@ class FactorSign(Metric):
         ]
 
 
+def _effect(logits: list[np.ndarray], targets: Targets) -> tuple[np.ndarray, np.ndarray]:
+    """(N,) effect of the factor in nats, and (N,) bool: the better of the two edits makes the probe win.
+
+    Args:
+        logits: (N, K) with the factor lowest, and highest.
+        targets: N questions.
+    """
+    low, high = (-sides(end, targets).gap for end in logits)  # a, (N,)
+    turns = [end.argmax(axis=1) == targets.probe for end in logits]
+    return high - low, np.where(high > low, turns[1], turns[0])
+
+
 def _edit_items(name: str, effect: np.ndarray, turned: np.ndarray, truth: np.ndarray) -> list[Measurement]:
     """What the exact edits do to the classifier: the answer key, and the editing proof of figure 8."""
     share = np.isfinite(truth).mean()
     return [
         Measurement(
             name=f"effect of {name}",
-            values=effect.astype(np.float32),
+            values=np.abs(effect).astype(np.float32),  # questions in both directions would cancel in the mean
             unit="nats",
-            help=f"Change of probe against predicted class from the lowest to the highest {name}, all else the same.",
+            help=f"Size of the change of probe against predicted class from the lowest to the highest {name}.",
             settings={"share with a sign": f"{share:.2f}"},
         ),
         Measurement(

@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Literal
 
 from sidelight_specs import RendererDescriptor, Suggestion, hookimpl, param, params
+from sidelight_specs.commands import Command
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
 
 
 @params
@@ -40,10 +41,18 @@ class StudyParams:
     """Options of `user-study`."""
 
     title: str = param("", "Name of the study; empty: the recipe's name.")
+    explanations: tuple[str, ...] = param(
+        (), "Explainers of which each participant sees one, or none of them; empty: all of the recipe."
+    )
+    predictions: int = param(
+        20, "Questions about the classifier's answers, at most, spread over the images.", minimum=2, maximum=200
+    )
     attributes: int = param(
         6, "Top attributes of each finder that the study asks about.", unit="attributes", minimum=2, maximum=50
     )
-    questions: int = param(12, "Questions of part 1 about each finder.", unit="questions", minimum=2, maximum=200)
+    questions: int = param(
+        12, "Questions about telling the attributes of each finder apart.", unit="questions", minimum=2, maximum=200
+    )
     images: int = param(
         8, "Example images of an attribute that questions choose from.", unit="images", minimum=3, maximum=100
     )
@@ -69,9 +78,20 @@ def sidelight_renderers() -> Iterable[RendererDescriptor]:
     )
     yield RendererDescriptor(
         name="user-study",
-        summary="One self-contained web page that asks people to tell attributes apart and to name them.",
+        summary="One self-contained web page that asks people to predict the classifier, and to tell attributes apart.",
         params=StudyParams,
         factory="sidelight_report.user_study.study:UserStudy",
         example={"questions": 6},
-        paper="Lang et al. 2021, section 4.2.2",
+        paper="Lang et al. 2021, section 4.2.2; Li Fuxin et al. 2021, section 4.2",
+    )
+
+
+@hookimpl
+def sidelight_commands() -> Iterator[Command]:
+    """The command that scores a user study."""
+    yield Command(
+        name="user-study",
+        summary="score the answers of several participants of a user study together",
+        example="sidelight user-study runs/quiz-photos/quiz/study.html answers/*.json",
+        module="sidelight_report.user_study.answers",
     )

@@ -4,7 +4,7 @@ import attrs
 import numpy as np
 import pytest
 from sidelight_report import StudyParams
-from sidelight_report.user_study.questions import description, identification, pool
+from sidelight_report.user_study.attributes import description, identification, pool
 from sidelight_report.user_study.study import UserStudy
 from sidelight_specs.testing import ToyRun
 

@@ -22,6 +22,18 @@ def test_wilson_s_interval_is_that_of_the_tables(score, right, of, low, high):
     assert score(f"interval({{ right: {right}, of: {of} }})") == pytest.approx([low, high], abs=1e-4)
 
 
+def test_wilson_s_interval_ends_at_0_and_1_exactly(score):
+    for of in range(1, 60):
+        assert score(f"interval({{ right: {of}, of: {of} }})[1]") == 1
+        assert score(f"interval({{ right: 0, of: {of} }})[0]") == 0
+
+
+def test_a_difference_has_newcombe_s_interval(score):
+    """Newcombe 1998, table II, method 10."""
+    found = score("differenceInterval({ right: 56, of: 70 }, { right: 48, of: 80 })")
+    assert found == pytest.approx([0.0524, 0.3339], abs=1e-4)
+
+
 @pytest.mark.parametrize(
     ("text", "stems"),
     [

@@ -15,6 +15,7 @@ from sidelight_structured.params import (
     IgosPlusPlusParams,
     MaskParams,
     SagParams,
+    SimulatabilityParams,
     XnnParams,
 )
 
@@ -30,6 +31,7 @@ __all__ = [
     "IgosPlusPlusParams",
     "MaskParams",
     "SagParams",
+    "SimulatabilityParams",
     "XnnParams",
 ]
 
@@ -115,7 +117,7 @@ def sidelight_explainers() -> Iterable[ExplainerDescriptor]:
 
 @hookimpl
 def sidelight_metrics() -> Iterable[MetricDescriptor]:
-    """Verification of attention graphs."""
+    """Verification of attention graphs, and prediction of the classifier from any explanation."""
     yield MetricDescriptor(
         name="explanations",
         summary="Number, sufficiency and minimality of explanations, scored by independent code.",
@@ -124,4 +126,14 @@ def sidelight_metrics() -> Iterable[MetricDescriptor]:
         needs=(Need("classifier", capabilities=("classes",)),),
         accepts=("attention-graph",),
         paper=f"{PAPER}, section 4.1",
+    )
+    yield MetricDescriptor(
+        name="simulatability",
+        summary="Questions about occluded images, answered from an explanation by a rule; for `report/user-study`.",
+        params=SimulatabilityParams,
+        factory="sidelight_structured.simulatability.simulatability:Simulatability",
+        needs=(Need("classifier", capabilities=("classes",)),),
+        accepts=("attention-graph", "heatmap", "counterfactual"),
+        example={"grid": 2, "soft": False, "sets": 8, "margin": 0.0, "baseline_limit": 1.0},
+        paper=f"{PAPER}, section 4.2; Hase and Bansal 2020",
     )

@@ -198,6 +198,27 @@ class ExplanationsParams:
 
 
 @params
+class SimulatabilityParams(BaselineParams):
+    """Options of the metric `simulatability`."""
+
+    queries: int = param(
+        8, "Pairs of occluded versions for each image, at most.", unit="questions", minimum=1, maximum=100
+    )
+    sets: int = param(
+        24, "Random sets of patches scored for each of nine sizes; pairs come from these.", minimum=2, maximum=1000
+    )
+    margin: float = param(
+        0.2,
+        "Least difference of a pair in probability, as a ratio of the whole image's.",
+        minimum=0.0,
+        maximum=1.0,
+    )
+    grid: int = param(7, "Rows and columns of patches.", unit="patches", minimum=2, maximum=16)
+    soft: bool = param(True, "Patches are overlapping bilinear tents, as in `sag`; false for hard squares.")
+    baseline: Literal["blur", "black", "grey"] = param("blur", "Filling of hidden patches, as in `sag`.")
+
+
+@params
 class XnnParams:
     """Options of `xnn`."""
 

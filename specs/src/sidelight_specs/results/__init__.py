@@ -11,6 +11,7 @@ from sidelight_specs.results.image_attributes import ImageAttributes
 from sidelight_specs.results.intervention import Intervention
 from sidelight_specs.results.inversion import Inversion
 from sidelight_specs.results.measurement import Measurement, Measurements, order_flips
+from sidelight_specs.results.queries import ComparativeQueries
 from sidelight_specs.results.question import ClassifierAnswers, Predictions, Targets, expected_classes
 from sidelight_specs.results.run import ComponentRecord, Results
 from sidelight_specs.results.split_predictions import SplitPredictions
@@ -21,6 +22,7 @@ __all__ = [
     "Attribute",
     "Attributes",
     "ClassifierAnswers",
+    "ComparativeQueries",
     "ComponentRecord",
     "Concepts",
     "Counterfactual",

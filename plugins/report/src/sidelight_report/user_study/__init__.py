@@ -1,1 +1,1 @@
-"""User study of attributes (Lang et al. 2021, section 4.2.2)."""
+"""User studies: can people tell attributes apart, and predict the classifier from an explanation?"""

@@ -1,7 +1,10 @@
-"""The renderer `user-study`: a self-contained page that asks people about attributes and scores their answers.
+"""The renderer `user-study`: a self-contained page that asks people questions and scores their answers.
 
-Lang et al. 2021, section 4.2.2. Part 1 asks which of two animations shows the same attribute as two others (table 2),
-part 2 asks for one to four words that describe the change in four animations of one coordinate.
+- Predict the classifier: which of two occluded versions of an image does it still call by its class? With the
+  explanation that the participant was assigned, or without (Li Fuxin et al. 2021, section 4.2). `predictions.py`
+- Find the same change: which of two animations shows the same attribute as two others (Lang et al. 2021, section
+  4.2.2, table 2)? `attributes.py`
+- Say what changes: one to four words that describe the change in four animations of one coordinate (the same).
 """
 
 from __future__ import annotations
@@ -16,7 +19,8 @@ from sidelight_ui.page import standalone_page
 
 from sidelight_report.document.animations import animate
 from sidelight_report.document.attributes import attributes_by_id, target_name
-from sidelight_report.user_study.questions import LEAST_IMAGES, SHOWN, Question, description, identification, pool
+from sidelight_report.user_study.attributes import LEAST_IMAGES, SHOWN, Question, description, identification, pool
+from sidelight_report.user_study.predictions import document, predictions
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -26,9 +30,13 @@ if TYPE_CHECKING:
     from sidelight_specs.results import Results
 
     from sidelight_report import StudyParams
-    from sidelight_report.user_study.questions import Pool
+    from sidelight_report.user_study.attributes import Pool
 
-STYLES = ("study.css",)
+STYLES = ("components.css", "attention-graph.css", "study.css")
+NOTHING = (
+    "user-study: there is nothing to ask: the recipe has neither an attribute finder with example images nor the "
+    "metric structured/simulatability, which draws questions about predictions"
+)
 
 
 class UserStudy(Renderer):
@@ -38,7 +46,11 @@ class UserStudy(Renderer):
         self._params, self._run = params, run
 
     def render(self, results: Results, folder: Path) -> Sequence[Path]:
-        """Write the page into `folder`; warns about finders with too few attributes."""
+        """Write the page into `folder`; warns about what cannot be asked about.
+
+        Raises:
+            UserError: `explanations` names one that the run does not have.
+        """
         page = folder / "study.html"
         content = self._content(results)
         text = standalone_page("sidelight_report", "study", STYLES, content, title=f"{content['title']} · Sidelight")
@@ -57,10 +69,16 @@ class UserStudy(Renderer):
             ],
             "describe": [pictures.of_attribute(*one) for one in description(pools, rng)],
         }
+        asked = predictions(results, params.explanations, params.predictions, self._run.rng("predictions"))
+        questions |= document(asked, results, params)
         text = json.dumps([questions, pictures.known], sort_keys=True)
         left_out = [one.name for one in pools if len(one.indices) < 2]
         for name in left_out:
             self._run.warn(f"user-study: {name} has fewer than two attributes with {LEAST_IMAGES} example images each")
+        for note in asked.notes:
+            self._run.warn(f"user-study: {note}")
+        if not any(questions[part] for part in ("predict", "identify", "describe")):
+            self._run.warn(NOTHING)
         return {
             "title": params.title or results.name,
             "study": hashlib.sha256(text.encode()).hexdigest()[:12],

@@ -116,6 +116,14 @@ export class SlAttentionGraph extends DataElement {
     return [group];
   }
 
+  /** Outline some patches in every picture; none ends it. @param {number[]} patches */
+  mark(patches) {
+    const wanted = new Set(patches.map(String));
+    for (const group of this.#nodes.keys()) {
+      for (const patch of group.querySelectorAll("[data-patch]")) patch.classList.toggle("shared", wanted.has(patch.getAttribute("data-patch") ?? ""));
+    }
+  }
+
   /** Mark what belongs to the node or edge that holds `target`; nothing where there is none. @param {EventTarget | null} target */
   #show(target) {
     const chosen = target instanceof Element && this.contains(target) ? target.closest(".node, .edge") : null;

@@ -15,7 +15,7 @@ import { tileOfBlocks } from "./blocks.js";
 
 /**
  * @typedef {object} Section
- * @property {(entry: any, card: Card, report: Report) => Tile} tile
+ * @property {(entry: any, card: Card, report: Pick<Report, "task" | "exemplars">) => Tile} tile
  * @property {(entry: any, card: Card) => Node | null} [map] the small picture of the table "at a glance"
  * @property {string} [legend] of these pictures
  */

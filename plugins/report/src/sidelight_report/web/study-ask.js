@@ -1,27 +1,15 @@
 // @ts-check
 /** The questions, one on a screen. */
 import { h } from "./elements.js";
-import { PARTS } from "./study-store.js";
+import { predict } from "./study-predict.js";
+import { choiceKeys, choices, onwards, seconds } from "./study-stage.js";
 
 /** @typedef {import("./study.js").Part} Part */
-/** @typedef {import("./study-store.js").Store} Store */
-/** @typedef {import("./study-motion.js").Motion} Motion */
+/** @typedef {import("./study-stage.js").Question} Question */
+/** @typedef {import("./study-stage.js").Screen} Screen */
+/** @typedef {import("./study-stage.js").Stage} Stage */
 
-/**
- * What a screen needs, and where it can go.
- * @typedef {object} Stage
- * @property {Store} store
- * @property {Motion} motion
- * @property {(part: Part, n: number) => void} ask
- * @property {() => void} home
- * @property {() => void} results
- */
-
-/**
- * A screen, what its keys do, and what has the focus at first: the heading where nothing is named.
- * @typedef {{ element: HTMLElement, keys: Record<string, () => void>, focus?: HTMLElement | null }} Screen
- */
-
+const ASKED = { predict, identify, describe };
 const MOST_WORDS = 4;
 const BY_MOUSE = matchMedia("(pointer: fine)"); // where the focus in a field does not unfold a keyboard over the pictures
 
@@ -37,16 +25,16 @@ export function question(stage, part, n) {
   back.onclick = () => stage.ask(part, n - 1);
   const leave = h("button", { type: "button", class: "quiet" }, "Leave");
   leave.onclick = stage.home;
-  const question = part === "identify" ? identify(stage, n) : describe(stage, n);
+  const question = ASKED[part](stage, n);
   const total = stage.store.study[part].length;
-  const position = `Part ${PARTS.indexOf(part) + 1}, question ${n + 1} of ${total}`;
+  const position = stage.store.numbered(part, `question ${n + 1} of ${total}`, ",");
   const element = h("main", { class: "ask" },
     h("header", {}, h("p", { class: "place" }, position), h("progress", { max: total, value: n, "aria-label": position }), leave),
-    h("h1", { tabindex: -1 }, question.title), question.body, h("footer", {}, back, stop));
-  return { element, keys: { ...question.keys, " ": () => stage.motion.toggle() }, focus: BY_MOUSE.matches ? element.querySelector("input") : null };
+    h("h1", { tabindex: -1 }, question.title), question.body, h("footer", {}, back, part !== "predict" && stop));
+  return { element, keys: { ...question.keys, ...(part !== "predict" && { " ": () => stage.motion.toggle() }) }, focus: BY_MOUSE.matches ? element.querySelector("input") : null };
 }
 
-/** @param {Stage} stage @param {number} n */
+/** @param {Stage} stage @param {number} n @returns {Question} */
 function identify(stage, n) {
   const { store, motion } = stage;
   const { left = [], right = [] } = store.study.identify[n] ?? {};
@@ -57,21 +45,15 @@ function identify(stage, n) {
   };
   const given = left.map((at, i) => motion.picture(store.study.animations[at], `Given animation ${i + 1}`));
   const before = store.session.identify[n]?.choice;
-  const choices = right.map((at, i) => {
-    const button = h("button", { type: "button", class: "choice", "aria-pressed": before === undefined ? null : String(before === i) },
-      motion.picture(store.study.animations[at], ""), h("span", {}, "This one", h("kbd", {}, `${i + 1}`)));
-    button.setAttribute("aria-label", `Animation ${i + 1} shows the same change`);
-    button.onclick = () => choose(i);
-    return button;
-  });
+  const [first, second] = right.map((at) => motion.picture(store.study.animations[at], ""));
+  const buttons = first && second ? choices([first, second], ["Animation 1 shows the same change", "Animation 2 shows the same change"], before, choose) : [];
   const body = h("div", { class: "four" },
     h("section", { "aria-label": "The change" }, h("h2", {}, "These two show one change"), h("div", { class: "two" }, ...given)),
-    h("section", { "aria-label": "The choice" }, h("h2", {}, "Which of these shows it, too?"), h("div", { class: "two" }, ...choices)));
-  const [first, second] = [() => choose(0), () => choose(1)];
-  return { title: "Find the same change", body, keys: { 1: first, 2: second, ArrowLeft: first, ArrowRight: second } };
+    h("section", { "aria-label": "The choice" }, h("h2", {}, "Which of these shows it, too?"), h("div", { class: "two" }, ...buttons)));
+  return { title: "Find the same change", body, keys: choiceKeys(choose) };
 }
 
-/** @param {Stage} stage @param {number} n */
+/** @param {Stage} stage @param {number} n @returns {Question} */
 function describe(stage, n) {
   const { store, motion } = stage;
   const begun = performance.now();
@@ -96,19 +78,4 @@ function describe(stage, n) {
   const pictures = store.study.describe[n]?.pictures ?? [];
   const body = h("div", {}, h("div", { class: "two all" }, ...pictures.map((at, i) => motion.picture(store.study.animations[at], `Animation ${i + 1}`))), form, none);
   return { title: "Say what changes", body, keys: {} };
-}
-
-/** @param {number} begun */
-function seconds(begun) {
-  return Math.round((performance.now() - begun) / 100) / 10;
-}
-
-/** To the next question without an answer; after the last of a part home, and after the last of both to the results. @param {Stage} stage @param {Part} part @param {number} n */
-function onwards(stage, part, n) {
-  const { store } = stage;
-  store.save();
-  if (n + 1 < store.study[part].length) stage.ask(part, n + 1);
-  else if (store.next(part) < store.study[part].length) stage.ask(part, store.next(part));
-  else if (PARTS.every((one) => store.next(one) === store.study[one].length)) stage.results();
-  else stage.home();
 }

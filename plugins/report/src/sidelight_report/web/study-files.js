@@ -1,10 +1,11 @@
 // @ts-check
 /** Answers as files, made in the browser. */
+import { outer } from "./study-assignment.js";
 
 /** @typedef {import("./study.js").Study} Study */
 /** @typedef {import("./study.js").Session} Session */
 
-const COLUMNS = ["study", "participant", "part", "question", "finder", "attribute", "name", "class", "other", "answer", "correct", "seconds"];
+const COLUMNS = ["study", "participant", "part", "question", "finder", "attribute", "name", "class", "other", "answer", "correct", "seconds", "condition", "image"];
 
 /** One person's answers, as this page reads them again. @param {Study} study @param {Session} session */
 export function json(study, session) {
@@ -13,8 +14,17 @@ export function json(study, session) {
 
 /** Everybody's answers, a row for each. @param {Study} study @param {Session[]} sessions */
 export function csv(study, sessions) {
-  const rows = sessions.flatMap((session) => [...chosen(study, session), ...described(study, session)].map((row) => [study.study, session.label || session.id, ...row]));
+  const rows = sessions.flatMap((session) => [...predictions(study, session), ...chosen(study, session), ...described(study, session)].map((row) => [study.study, session.label || session.id, ...row]));
   return [COLUMNS, ...rows].map((row) => row.map(cell).join(",")).join("\r\n") + "\r\n";
+}
+
+/** @param {Study} study @param {Session} session */
+function predictions(study, session) {
+  return study.predict.flatMap(({ image, correct }, n) => {
+    const answer = session.predict[n];
+    const { id = "", class: target = "" } = study.images[image] ?? {};
+    return answer ? [["predict", n + 1, "", "", "", target, "", answer.choice + 1, answer.choice === correct ? 1 : 0, answer.seconds.toFixed(1), outer(session.condition), id]] : [];
+  });
 }
 
 /** @param {Study} study @param {Session} session */
@@ -24,7 +34,7 @@ function chosen(study, session) {
     if (!answer) return [];
     const pair = [question.attribute, question.other].map((i) => `${i + 1}`);
     const picked = answer.choice === question.correct;
-    return [["identify", n + 1, ...about(study, question), pair[1], picked ? pair[0] : pair[1], picked ? 1 : 0, answer.seconds.toFixed(1)]];
+    return [["identify", n + 1, ...about(study, question), pair[1], picked ? pair[0] : pair[1], picked ? 1 : 0, answer.seconds.toFixed(1), "", ""]];
   });
 }
 
@@ -32,7 +42,7 @@ function chosen(study, session) {
 function described(study, session) {
   return study.describe.flatMap((question, n) => {
     const answer = session.describe[n];
-    return answer ? [["describe", n + 1, ...about(study, question), "", answer.text, "", answer.seconds.toFixed(1)]] : [];
+    return answer ? [["describe", n + 1, ...about(study, question), "", answer.text, "", answer.seconds.toFixed(1), "", ""]] : [];
   });
 }
 

@@ -1,17 +1,18 @@
 // @ts-check
-/** Results: accuracy, confusion of attributes (table 2), and words that descriptions share. */
+/** Results: predictions by condition, confusion of attributes (table 2), and words that descriptions share. */
 import { h } from "./elements.js";
-import { percent } from "./numbers.js";
 import { csv, download, json } from "./study-files.js";
-import { between, coherence, common, correct, descriptions, interval } from "./study-score.js";
+import { predictions } from "./study-predicted.js";
+import { between, coherence, common, correct, descriptions } from "./study-score.js";
+import { deviation, share, whiskers } from "./study-share.js";
 import { hasAnswers } from "./study-store.js";
 
-/** @typedef {import("./study-ask.js").Stage} Stage */
+/** @typedef {import("./study-stage.js").Stage} Stage */
 /** @typedef {import("./study.js").Session} Session */
 /** @typedef {import("./study.js").Study} Study */
 /** @typedef {import("./study-score.js").Share} Share */
 
-/** @param {Stage} stage @returns {import("./study-ask.js").Screen} */
+/** @param {Stage} stage @returns {import("./study-stage.js").Screen} */
 export function results(stage) {
   const { store, motion } = stage;
   const stop = motion.reset();
@@ -19,9 +20,9 @@ export function results(stage) {
   const sessions = [own, ...store.sessions.filter((session) => session.id !== own.id && hasAnswers(session))];
   const home = h("button", { type: "button", class: "quiet" }, "Back to the start");
   home.onclick = stage.home;
-  const element = h("main", { class: "results" }, h("header", {}, home, stop), h("h1", { tabindex: -1 }, "Results"),
+  const element = h("main", { class: "results" }, h("header", {}, home, store.study.animations.length > 0 && stop), h("h1", { tabindex: -1 }, "Results"),
     h("p", { class: "note" }, people(sessions)), h("p", { class: "line" }, ...downloads(stage, sessions), opener(stage)),
-    confused(stage, sessions), worded(stage, sessions));
+    predictions(stage, sessions, store.numbered("predict", "can people predict the network?", ":")), confused(stage, sessions), worded(stage, sessions));
   return { element, keys: { " ": () => motion.toggle() } };
 }
 
@@ -56,43 +57,19 @@ function opener(stage) {
   return h("span", { class: "opener" }, h("label", { for: "files" }, "Add other people's files"), field, status);
 }
 
-/** Part 1. @param {Stage} stage @param {Session[]} sessions */
+/** Attributes told apart. @param {Stage} stage @param {Session[]} sessions */
 function confused(stage, sessions) {
   const { study } = stage.store;
   const answered = sessions.some(({ identify }) => Object.keys(identify).length);
   if (!answered) return null;
   const rows = study.finders.map((finder, f) => {
     const [own, all] = [sessions.slice(0, 1), sessions].map((who) => correct(study, who, (question) => question.finder === f));
-    return h("tr", {}, h("th", { scope: "row" }, finder.name, finder.paper && h("small", {}, finder.paper)), h("td", {}, share(own)), h("td", { class: "wide" }, whiskers(all)), h("td", {}, deviation(study, sessions, f)));
+    return h("tr", {}, h("th", { scope: "row" }, finder.name, finder.paper && h("small", {}, finder.paper)), h("td", {}, share(own)), h("td", { class: "wide" }, whiskers(all)), h("td", {}, deviation(between(study, sessions, f))));
   });
-  return h("section", {}, h("h2", {}, "Part 1: are the attributes distinct and coherent?"),
+  return h("section", {}, h("h2", {}, stage.store.numbered("identify", "are the attributes distinct and coherent?", ":")),
     h("p", { class: "note" }, "Share of right answers; guessing gives one half. The line is Wilson's 95 % interval over all answers, as if they were independent."),
     h("div", { class: "scroller", tabindex: 0, role: "region", "aria-label": "Accuracy" }, h("table", {}, h("thead", {}, h("tr", {}, ...["Attributes of", "You", "Everybody", "Between people"].map((text) => h("th", { scope: "col" }, text)))), h("tbody", {}, ...rows))),
     ...study.finders.map((_, f) => confusion(stage, sessions, f)));
-}
-
-/** @param {Share | undefined} result */
-function share(result) {
-  return result?.of ? `${result.right} of ${result.of}` : "–";
-}
-
-/** An accuracy with its interval. @param {Share | undefined} result */
-function whiskers(result) {
-  if (!result?.of) return "–";
-  const [low, high] = interval(result);
-  const line = h("i", { class: "interval" });
-  line.style.left = `${100 * low}%`;
-  line.style.width = `${100 * (high - low)}%`;
-  const point = h("i", { class: "point" });
-  point.style.left = `${(100 * result.right) / result.of}%`;
-  return h("span", { class: "accuracy" }, h("b", {}, percent(result.right / result.of)), h("small", {}, ` ${percent(low)} to ${percent(high)}, ${share(result)}`),
-    h("span", { class: "whiskers", "aria-hidden": "true" }, h("i", { class: "chance" }), line, point));
-}
-
-/** @param {Study} study @param {Session[]} sessions @param {number} finder */
-function deviation(study, sessions, finder) {
-  const { people: count, mean, deviation: spread } = between(study, sessions, finder);
-  return count > 1 ? `${mean.toFixed(3)} ± ${spread.toFixed(3)} (${count} people)` : "–";
 }
 
 /** Confusion counts of attributes, out of the questions that offered both. @param {Stage} stage @param {Session[]} sessions @param {number} f */
@@ -125,8 +102,9 @@ function known(study, f, i, motion) {
     h("span", {}, `${i + 1} ${one?.name}`, h("small", {}, `towards “${one?.class}”`), one?.flagged && h("small", { class: "alert" }, `flagged: ${one.flagged}`)));
 }
 
-/** Part 2. @param {Stage} stage @param {Session[]} sessions */
-function worded({ store: { study }, motion }, sessions) {
+/** Attributes named. @param {Stage} stage @param {Session[]} sessions */
+function worded(stage, sessions) {
+  const { store: { study }, motion } = stage;
   if (!sessions.some(({ describe }) => Object.keys(describe).length)) return null;
   const parts = study.finders.map((finder, f) => {
     const written = finder.attributes.map((_, i) => descriptions(study, sessions, f, i));
@@ -136,7 +114,7 @@ function worded({ store: { study }, motion }, sessions) {
     return h("section", {}, h("h3", {}, finder.name), h("p", {}, verdict(result)), h("div", { class: "scroller", tabindex: 0, role: "region", "aria-label": `Descriptions, ${finder.name}` },
       h("table", {}, h("thead", {}, h("tr", {}, ...["Attribute", "Most common word", "Descriptions"].map((text) => h("th", { scope: "col" }, text)))), h("tbody", {}, ...rows))));
   });
-  return h("section", {}, h("h2", {}, "Part 2: what people call them"),
+  return h("section", {}, h("h2", {}, stage.store.numbered("describe", "what people call them", ":")),
     h("p", { class: "note" }, "The word that most descriptions of an attribute share. A plural counts as its singular; articles, prepositions, and words such as “more” or “changes” are left out."), ...parts);
 }
 

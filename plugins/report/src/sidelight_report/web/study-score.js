@@ -1,5 +1,5 @@
 // @ts-check
-/** Scoring, as section 4.2.2 of the paper does it. */
+/** Scoring: attributes as Lang et al. 2021, section 4.2.2; predictions by condition. */
 
 /** @typedef {import("./study.js").Study} Study */
 /** @typedef {import("./study.js").Session} Session */
@@ -21,7 +21,7 @@ export function interval({ right, of }) {
   const centre = p + Z ** 2 / (2 * of);
   const spread = Z * Math.sqrt((p * (1 - p)) / of + Z ** 2 / (4 * of ** 2));
   const scale = 1 + Z ** 2 / of;
-  return [Math.max(0, (centre - spread) / scale), Math.min(1, (centre + spread) / scale)];
+  return [right === 0 ? 0 : (centre - spread) / scale, right === of ? 1 : (centre + spread) / scale]; // these two exactly
 }
 
 /**
@@ -45,13 +45,45 @@ export function correct(study, sessions, wanted) {
 }
 
 /**
+ * The right predictions of some people.
+ * @param {Study} study
+ * @param {Session[]} sessions
+ * @returns {Share & { seconds: number }} with the mean time of an answer
+ */
+export function predicted(study, sessions) {
+  const answers = sessions.flatMap((session) => study.predict.flatMap(({ correct }, n) => {
+    const answer = session.predict[n];
+    return answer ? [{ right: answer.choice === correct, seconds: answer.seconds }] : [];
+  }));
+  const total = answers.reduce((sum, { seconds }) => sum + seconds, 0);
+  return { right: answers.filter(({ right }) => right).length, of: answers.length, seconds: total / Math.max(1, answers.length) };
+}
+
+/**
+ * 95 % interval of a difference of two independent shares (Newcombe 1998, method 10), from the Wilson interval of each.
+ * @param {Share} one
+ * @param {Share} other
+ * @returns {[number, number]}
+ */
+export function differenceInterval(one, other) {
+  const [p, q] = [one.right / one.of, other.right / other.of];
+  const [[low, high], [least, most]] = [interval(one), interval(other)];
+  return [p - q - Math.hypot(p - low, most - q), p - q + Math.hypot(high - p, q - least)];
+}
+
+/**
  * Mean and standard deviation of people's shares of right answers to questions about one finder; people without any are left out.
  * @param {Study} study
  * @param {Session[]} sessions
  * @param {number} finder
  */
 export function between(study, sessions, finder) {
-  const each = sessions.map((session) => correct(study, [session], (question) => question.finder === finder)).filter(({ of }) => of > 0).map(({ right, of }) => right / of);
+  return spread(sessions.map((session) => correct(study, [session], (question) => question.finder === finder)));
+}
+
+/** Mean and standard deviation of the shares of people; those without answers are left out. @param {Share[]} shares */
+export function spread(shares) {
+  const each = shares.filter(({ of }) => of > 0).map(({ right, of }) => right / of);
   const mean = each.reduce((sum, share) => sum + share, 0) / (each.length || 1);
   const deviation = Math.sqrt(each.reduce((sum, share) => sum + (share - mean) ** 2, 0) / Math.max(1, each.length - 1));
   return { people: each.length, mean, deviation };

@@ -1,4 +1,4 @@
-"""Questions of the user study (Lang et al. 2021, StylEx, section 4.2.2), drawn by the recipe's seed."""
+"""Questions about attributes (Lang et al. 2021, StylEx, section 4.2.2), drawn by the recipe's seed."""
 
 from __future__ import annotations
 

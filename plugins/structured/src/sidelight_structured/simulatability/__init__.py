@@ -1,0 +1,1 @@
+"""Counterfactual simulation: predicting the classifier's answer to occluded images from an explanation."""

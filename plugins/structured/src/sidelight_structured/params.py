@@ -241,7 +241,7 @@ class XnnParams:
         maximum=16384,
     )
     reconstruction: float = param(
-        0.003, "Weight of the sparse reconstruction; 0 leaves it out (beta).", minimum=0.0, maximum=1e6
+        0.3, "Weight of the sparse reconstruction; 0 leaves it out (beta).", minimum=0.0, maximum=1e6
     )
     orthogonality: float = param(
         0.3, "Weight of the squared cosine between x-features; 0 leaves it out (eta).", minimum=0.0, maximum=1e6

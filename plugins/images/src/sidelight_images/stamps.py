@@ -72,6 +72,9 @@ STAMPS: dict[str, dict[str, str]] = {
         ),
         "plants/flowers/plastic": "chuvanna_plastic_poo",
     },
+    "small-flowers": {  # of about 100 pixels
+        "plants/flowers": "flower1 flower10 flower2 flower3 flower4 flower5 flower6 flower8 flower9",
+    },
     "plants": {
         "plants": "eggplant lavender lettuce_bolted thyme",
         "plants/trees": "holly_leaves holm_oak liberia-palm tree336",

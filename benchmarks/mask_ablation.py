@@ -138,6 +138,8 @@ def measure(method: str, size: int, image: torch.Tensor, classifier: EfficientNe
 
 def student(values: np.ndarray) -> str:
     """Mean and 95 % interval."""
+    if not values.any():
+        return "the same"  # Measurement takes zeros alone for a share, and gives Wilson's interval
     item = Measurement(name="x", values=values.astype(np.float32))
     interval = item.interval
     return f"{item.value:+.3f}" + (f" ({interval[0]:+.3f} to {interval[1]:+.3f})" if interval else "")

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import torch
+from sidelight_classifiers import sidelight_classifiers
 from sidelight_classifiers.params import ResNetParams, VggParams
 from sidelight_classifiers.trained.base import DataSummary
 from sidelight_classifiers.trained.resnet import ResNet, ResNetModule
@@ -173,3 +174,10 @@ def test_explainers_that_look_inside(trained, module, name):
     values = explain(module, name, f"{name}Params", classifier, images).values
     assert np.isfinite(values).all()
     assert np.abs(values).max() > 0
+
+
+def test_a_vgg_has_a_stage():
+    descriptor = next(one for one in sidelight_classifiers() if one.name == "vgg")
+    (mistake,) = descriptor.mistakes(VggParams(convolutions=()))
+    assert (mistake.message, mistake.option) == ("a network without convolutions", "convolutions")
+    assert not list(descriptor.mistakes(VggParams(convolutions=(1,))))

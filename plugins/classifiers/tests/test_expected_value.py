@@ -4,6 +4,7 @@ import pytest
 import torch
 from sidelight_classifiers.expected_value import ExpectedValue
 from sidelight_classifiers.params import ExpectedValueParams
+from sidelight_specs import UserError
 from sidelight_specs.testing.run import ToyRun
 from sidelight_specs.testing.toys import ToyClassifier, ToyData
 
@@ -48,3 +49,9 @@ def test_check_counts_the_values(values, fix):
     assert "for 3 classes: 0-2, 3-9, 10-19" in mistake.message
     assert fix in mistake.fix
     assert not list(descriptor.misfits(ExpectedValueParams(values=(1, 2, 3)), given))
+
+
+@pytest.mark.parametrize("values", [(), (5,), (1, 6), (1, 6, 15, 20)])
+def test_a_run_counts_the_values_where_check_does_not_know_the_classes(values):
+    with pytest.raises(UserError, match=f"{len(values)} values for 3 classes"):
+        ExpectedValue(ExpectedValueParams(values=values), classifier=ToyClassifier(), run=ToyRun())

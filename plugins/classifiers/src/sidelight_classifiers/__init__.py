@@ -14,6 +14,7 @@ from sidelight_classifiers.descriptors import (
     LinearProbeDescriptor,
     OnnxDescriptor,
     TorchDescriptor,
+    VggDescriptor,
 )
 from sidelight_classifiers.live_descriptor import LiveDescriptor, LiveParams
 from sidelight_classifiers.params import (
@@ -107,9 +108,9 @@ def sidelight_classifiers() -> Iterable[ClassifierDescriptor]:
         provides=("differentiable", "module"),
         example={"path": "model.pt2", "classes": ("left", "right"), "channels": 1, "height": 16, "width": 16},
     )
-    yield ClassifierDescriptor(
+    yield VggDescriptor(
         name="vgg",
-        summary="VGG16 for images of about 32x32 pixels, narrower, trained on the recipe's data.",
+        summary="VGG16 for images of about 32x32 pixels, narrower or shallower, trained on the recipe's data.",
         params=VggParams,
         factory="sidelight_classifiers.trained.vgg:Vgg",
         provides=("trainable", *TORCH_CAPABILITIES),

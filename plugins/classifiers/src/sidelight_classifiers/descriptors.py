@@ -16,7 +16,7 @@ from sidelight_classifiers.files.archive import HOW_TO_EXPORT, HOW_TO_NAME, REFU
 from sidelight_classifiers.files.archive import mixes_tokens as program_mixes_tokens
 from sidelight_classifiers.files.onnx_inspection import gradient_free, header, inspect, mixes_tokens
 from sidelight_classifiers.files.sizes import shape_of, sizes_in_file
-from sidelight_classifiers.params import ExpectedValueParams, ModelFileParams, OnnxParams, TorchParams
+from sidelight_classifiers.params import ExpectedValueParams, ModelFileParams, OnnxParams, TorchParams, VggParams
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -222,6 +222,17 @@ def _columns(params: OnnxParams) -> int | None:
         return None
     sizes = outputs[0].sizes
     return sizes[1] if len(sizes) == 2 else 1 if len(sizes) == 1 else None
+
+
+@frozen(kw_only=True)
+class VggDescriptor(ClassifierDescriptor):
+    """A network of stages, of which there is at least one."""
+
+    def mistakes(self, params: object) -> Iterable[Mistake]:
+        """No stages."""
+        assert isinstance(params, VggParams)
+        if not params.convolutions:
+            yield Mistake("a network without convolutions", "name those of each stage: [2, 2, 2]", "convolutions")
 
 
 @frozen(kw_only=True)

@@ -11,6 +11,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import torch
+from sidelight_specs import UserError
 from sidelight_toolkit.classifier import TorchClassifier
 from torch import nn
 
@@ -46,12 +47,22 @@ class Mean(nn.Module):
 
 
 class ExpectedValue(TorchClassifier):
-    """A regression whose value is the expected one over another classifier's classes."""
+    """A regression whose value is the expected one over another classifier's classes.
+
+    Raises:
+        UserError: there are not as many values as classes.
+    """
 
     task: Task = "regression"
 
     def __init__(self, params: ExpectedValueParams, *, classifier: Classifier, run: Run) -> None:
         self._params, self._classifier = params, classifier
+        classes = classifier.class_names
+        if len(classes) != len(params.values):  # one value alone would be broadcast over all classes
+            raise UserError(
+                f"{len(params.values)} values for {len(classes)} classes: {', '.join(classes[:12])}",
+                "give one value for each class, in their order",
+            )
         mean = Mean(params.values, is_binary=classifier.task == "binary").to(run.device)
         self._module = nn.Sequential(classifier.module, mean).eval().requires_grad_(False)
 

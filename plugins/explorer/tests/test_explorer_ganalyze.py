@@ -5,6 +5,7 @@ import pytest
 import torch
 from sidelight_explorer._params import GanalyzeParams
 from sidelight_explorer.ganalyze import Ganalyze
+from sidelight_specs import UserError
 from sidelight_specs.roles import Classifier, Generator
 from sidelight_specs.testing.run import ToyRun
 from sidelight_specs.testing.toys import ToyClassifier, ToyGenerator
@@ -87,3 +88,15 @@ def test_a_value_is_raised_and_lowered():
     assert effects == sorted(effects, reverse=True)
     assert effects[0] > 0.1
     assert effects[-1] < -0.1
+
+
+def test_a_class_that_nothing_moves_is_named():
+    finder, _ = learned(steps=3)
+    with pytest.raises(UserError, match='no direction through the latents changes the score of "other"'):
+        finder.find(Plain().sample(5, np.random.default_rng(1)), 0)  # its logit is 0 on every image
+
+
+def test_a_batch_of_one_whose_deviation_is_no_number_is_refused():
+    with pytest.raises(ValueError, match="batch"):
+        GanalyzeParams(batch=1)
+    assert np.isfinite(learned(steps=3, batch=2)[0].class_shifts(1).direction).all()

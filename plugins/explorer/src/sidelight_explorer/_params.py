@@ -41,7 +41,7 @@ class GanalyzeParams:
 
     steps: int = param(400, "Length of the training.", unit="steps", minimum=1, maximum=1_000_000)
     batch: int = param(
-        16, "Samples drawn and classified at a time; bounds the memory.", unit="samples", minimum=1, maximum=65_536
+        16, "Samples drawn and classified at a time; bounds the memory.", unit="samples", minimum=2, maximum=65_536
     )
     rate: float = param(
         0.03,

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
+from sidelight_specs import UserError
 from sidelight_specs.results import Measurement, Measurements, State
 from sidelight_specs.roles import AttributeFinder
 from sidelight_toolkit.arrays import to_array, to_tensor
@@ -49,22 +50,29 @@ class Ganalyze(AttributeFinder):
         """Shifts along the direction of class `target` that are to change its logit by `reach` and by half of it.
 
         Also emits `calibration-CLASS`: how the changes that come out follow those that were asked for, on new samples.
+
+        Raises:
+            UserError: the score is the same for every image that the generator draws.
         """
         theta, name = self._theta(target), self._classifier.class_names[target]
+        shifts = self._shifts(theta, target)
         self._run.emit(f"calibration-{name}", self._calibration(theta, target))
         effects = ShiftEffects(self._classifier, self._generator, self._params.batch, self._run)
-        return effects.attributes(latents, target, self._shifts(theta, target), self._params.examples)
+        return effects.attributes(latents, target, shifts, self._params.examples)
 
     def class_shifts(self, target: int) -> ClassShifts:
         """The shifts along the direction of a class (capability `explorer.directions`)."""
         return self._shifts(self._theta(target), target)
 
     def _shifts(self, theta: np.ndarray, target: int) -> ClassShifts:
-        length = float(np.linalg.norm(theta))
-        vector = theta / length if length else np.eye(len(theta), dtype=np.float32)[0]
+        length, name = float(np.linalg.norm(theta)), self._classifier.class_names[target]
+        if not length:  # the gradient was zero at every step
+            raise UserError(
+                f'no direction through the latents changes the score of "{name}"',
+                "ask about another class, or use a generator whose images the classifier tells apart",
+            )
         steps = [part * self._params.reach * length for part in SHOWN]  # alpha |theta|
-        layers = int(self._generator.latent_shape[0])
-        return shifts_along(vector, steps, layers, self._classifier.class_names[target], target)
+        return shifts_along(theta / length, steps, int(self._generator.latent_shape[0]), name, target)
 
     def _theta(self, target: int) -> np.ndarray:
         """theta of a class, (d,) float32; learned once."""

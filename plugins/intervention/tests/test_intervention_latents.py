@@ -7,6 +7,8 @@ from sidelight_intervention.conformance import trained_dvae
 from sidelight_intervention.decoder.concept_latents import ConceptLatents, fit_linear_map
 from sidelight_intervention.params import ConceptLatentsParams
 from sidelight_specs import NotFittedError
+from sidelight_specs.lazy import LazyImages
+from sidelight_specs.results import Split
 from sidelight_specs.testing.run import ToyRun
 from sidelight_specs.testing.toys import SHAPE, ToyData, ToyGenerator
 
@@ -32,11 +34,11 @@ def test_a_linear_relation_is_found_again():
     torch.testing.assert_close(found.mean + found.offsets(layer), layer @ true + 7, atol=1e-3, rtol=1e-3)
 
 
-def fitted(**params):
-    options = ConceptLatentsParams(**{"images": 40, "validation": 20, "synthesis_batch": 8, **params})
+def fitted(data=None, **params):
+    options = ConceptLatentsParams(**{"images": 28, "validation": 20, "synthesis_batch": 8, **params})
     run = ToyRun()
     made = ConceptLatents(options, dvae=trained_dvae(SHAPE, "multiclass"), generator=ToyGenerator(), run=run)
-    made.fit(ToyData())
+    made.fit(data or ToyData())
     return made, run
 
 
@@ -73,6 +75,38 @@ def test_quality_is_measured_on_images_that_the_map_was_not_fitted_to():
     assert 0 < item.value < 1
     _, without = fitted(validation=0)
     assert "concept latents" not in without.emitted
+
+
+@pytest.mark.parametrize(
+    ("options", "fitted_to", "held_out"),
+    [
+        ({"images": 40, "validation": 500}, 36, 12),  # of 48 images; a quarter is held out, not all but two
+        ({"images": 6000, "validation": 8}, 40, 8),
+        ({"images": 20, "validation": 20}, 20, 20),
+    ],
+)
+def test_a_small_split_is_fitted_to_before_it_is_held_out(options, fitted_to, held_out):
+    made, run = fitted(**options)
+    (item,) = run.emitted["concept latents"].items
+    assert item.settings["images"] == f"{held_out}"
+    images = torch.from_numpy(ToyData().split("train").images[:fitted_to])
+    layer, latents = made.dvae.decode(made.encode(images)), ToyGenerator().encode(images).flatten(1)
+    torch.testing.assert_close(made._map.weights, fit_linear_map(layer, latents, 0.01).weights, atol=1e-4, rtol=1e-3)
+
+
+def test_images_are_read_a_batch_at_a_time_and_no_more_than_asked_for():
+    whole, _ = fitted(images=20, validation=6, synthesis_batch=5)
+    read = []
+
+    class Counting(ToyData):
+        def split(self, name):
+            images = super().split(name).images
+            unread = LazyImages(images.shape, lambda row: read.append(row) or images[row])
+            return Split(images=unread)
+
+    made, _ = fitted(Counting(), images=20, validation=6, synthesis_batch=5)
+    torch.testing.assert_close(made._map.weights, whole._map.weights)
+    assert set(read) == set(range(26))
 
 
 def test_it_says_that_it_was_not_fitted():

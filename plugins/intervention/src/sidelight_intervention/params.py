@@ -132,14 +132,14 @@ class ConceptLatentsParams:
     )
     images: int = param(
         6000,
-        "First images of the training split that the map is fitted to; memory holds their latents.",
+        "First images of the training split that the map is fitted to; memory holds their latents, not the images.",
         unit="images",
         minimum=2,
         maximum=10_000_000,
     )
     validation: int = param(
         500,
-        "Further images of the training split on which the map's R2 is measured; 0: it is not.",
+        "Further images of the training split on which the map's R2 is measured, at most a quarter of few; 0: none.",
         unit="images",
         minimum=0,
         maximum=1_000_000,

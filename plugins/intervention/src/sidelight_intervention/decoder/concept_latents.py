@@ -4,7 +4,7 @@ The g of Gat et al. 2022 sees the layer alone (equation 2), which knows little o
 means. Here the layer's code moves the latents w of a generator with an encoder E, by a linear map M that is fitted
 once, and what the layer does not know stays as it is:
 
-    M = argmin sum_i |w_i - w_mean - M^T u_i|^2 + ridge |M|^2     over training images i, w_i = E(x_i), in closed form
+    M = argmin mean_i |w_i - w_mean - M^T u_i|^2 + ridge |M|^2    over training images i, w_i = E(x_i), in closed form
     u = (phi' - mean) / scale                                     the decoded layer, centred, as one number each
     g(phi') = G(w_mean + M^T u)                                   the average image with what the layer knows
     pair    = G(E(x)), G(E(x) + M^T (u(psi) - u(phi')))           with `keep_image`: the image, before and after
@@ -22,7 +22,7 @@ from sidelight_specs import NotFittedError
 from sidelight_specs.results import Measurement, Measurements, Split, State
 from sidelight_specs.roles import Generator, Trainable
 from sidelight_toolkit.arrays import to_array, to_tensor
-from sidelight_toolkit.batching import in_batches, slices
+from sidelight_toolkit.batching import in_batches
 
 if TYPE_CHECKING:
     from sidelight_specs import Run
@@ -58,7 +58,10 @@ class LinearMap(NamedTuple):
 
 
 def fit_linear_map(layer: Tensor, latents: Tensor, ridge: float) -> LinearMap:
-    """Ridge regression from phi' (N, S) to w (N, P), solved in double precision by whichever side is smaller."""
+    """Ridge regression from phi' (N, S) to w (N, P), solved in double precision by whichever side is smaller.
+
+    `ridge` is of the mean over images, so that its strength does not depend on their number.
+    """
     centre, mean = layer.mean(0), latents.mean(0)
     scale = (layer - centre).square().mean().sqrt().clamp_min(1e-12)
     u, w = ((layer - centre) / scale).double(), (latents - mean).double()
@@ -79,21 +82,26 @@ class ConceptLatents(Generator, Trainable):
 
     def fit(self, data: Data) -> None:
         """Fit M on the training split, with dvae and generator as they are; emits R2 of w on further images."""
-        params = self._params
-        images = torch.from_numpy(data.split("train").read(count=params.images + params.validation).images)
-        batches = list(slices(len(images), params.synthesis_batch))
-        parts = [self._latents(images[batch]).flatten(1) for batch in self._run.progress(batches, "encoding images")]
-        layer, latents = self._decoded(images), torch.cat(parts)  # phi' (N, S), w (N, P)
-        count = max(2, len(images) - params.validation)
+        params, split = self._params, data.split("train")
+        layer, latents = self._layer_and_latents(split, params.images + params.validation)
+        # data with fewer images than both ask for: a quarter is held out at most
+        held_out = min(params.validation, max(len(layer) - params.images, len(layer) // 4))
+        count = len(layer) - held_out
         self._fitted = fit_linear_map(layer[:count], latents[:count], params.ridge)
-        if len(images) > count:
+        if held_out:
             self._run.emit("concept latents", self._quality(layer[count:], latents[count:]))
-        self._emit_sheets(images[:SHEET])
+        self._emit_sheets(torch.from_numpy(split.read(count=SHEET).images))
 
-    def _decoded(self, images: Tensor) -> Tensor:
-        return in_batches(
-            lambda batch: self.dvae.decode(self.dvae.latents(batch)), images, self._params.synthesis_batch
-        )
+    def _layer_and_latents(self, split: Split, most: int) -> tuple[Tensor, Tensor]:
+        """phi' (N, S) and w (N, P) of the first images of a split, of which one batch is in memory at a time."""
+        layers, latents, size = list[torch.Tensor](), list[torch.Tensor](), self._params.synthesis_batch
+        first = split.take(range(min(most, len(split))))
+        for batch in self._run.progress(first.batches(size), "encoding images", -(-len(first) // size)):
+            images = torch.from_numpy(batch.images)
+            with torch.no_grad():
+                layers.append(self.dvae.decode(self.dvae.latents(images)))
+            latents.append(self._latents(images).flatten(1))
+        return torch.cat(layers), torch.cat(latents)
 
     def _latents(self, images: Tensor) -> Tensor:
         """E(x), (N, *latent_shape of the generator)."""

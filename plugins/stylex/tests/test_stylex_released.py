@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+import torch
 from sidelight_specs import UserError
 from sidelight_specs.testing.run import ToyRun
 from sidelight_specs.testing.toys import ToyClassifier, ToyGenerator
@@ -74,6 +75,34 @@ def test_the_filter_drops_what_the_discriminator_notices(monkeypatch):
     assert loose.digest() == plain.digest()
     assert np.nanmax(plain.effects) > 0.2  # where no image moves by that much, the notebook looks at none
     assert np.nanmax(strict.effects) <= 0.2
+
+
+@pytest.mark.parametrize("way", [0, 1])
+def test_the_filter_refuses_for_one_image_and_for_either_way(monkeypatch, way):
+    """A discriminator that notices one image, moved one way, refuses the coordinate for both ways."""
+    search = finder(realness=0.2)
+    inputs = search._search.inputs(latents(), 1)
+    styles = inputs.styles[inputs.rows]
+    effects = module.StyleEffects(search._search.models, styles, inputs.ranges, 1)
+    effects.delta[:] = np.float32(0)
+    effects.delta[:4, 0, way] = 1.0  # four images look at coordinate 0, one way
+    models = search._search.models
+    moved = styles[:4].clone()
+    moved[:, 0] += 2 * (float(inputs.ranges[0, way]) - moved[:, 0])
+    noticed = models.draw(moved)[2]
+
+    def one_image(models, data):
+        return lambda images: torch.stack(
+            [0.5 * float(torch.allclose(one, noticed)) * torch.ones(()) for one in images]
+        )
+
+    monkeypatch.setattr(module, "discriminator_filter", one_image)
+    accept = search._filter(effects, styles, inputs, 1)
+    assert [accept(module.Choice(0, direction)) for direction in (0, 1)] == [False, False]
+    assert accept(module.Choice(1, way))  # nothing moves by it
+    assert finder(realness=0.6)._filter(effects, styles, inputs, 1)(module.Choice(0, way))
+    effects.delta[2, 1:3] = 5.0  # the image that was noticed is unstable: it counts for nothing
+    assert finder(realness=0.2, unstable=3)._filter(effects, styles, inputs, 1)(module.Choice(0, way))
 
 
 def test_a_generator_without_a_discriminator_is_refused():

@@ -189,8 +189,8 @@ class AttFindParams(FinderParams):
     )
     realness: float | None = param(
         None,
-        "Change of the discriminator's logit, at twice the shift, beyond which `released` drops a coordinate "
-        "(the notebook: 0.2); null: no filter.",
+        "Change of the discriminator's logit of an image, at twice the shift either way, that drops a "
+        "coordinate of `released` (the notebook: 0.2); null: no filter.",
         unit="logits",
         minimum=0.0,
         maximum=1e6,

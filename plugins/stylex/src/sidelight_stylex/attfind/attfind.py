@@ -41,7 +41,7 @@ Measure = Callable[[np.ndarray], np.ndarray]
 Accept = Callable[[Choice], bool]
 """Whether a pair may be chosen."""
 FILTERED, FILTER_EFFECT, FILTER_FACTOR = 10, 0.2, 2.0
-"""The notebook's filter looks at up to so many images, on which the effect is larger than this, moved so far."""
+"""The notebook's filter looks at so many images each way, on which the effect is larger than this, moved so far."""
 
 
 @attrs.frozen(eq=False)
@@ -234,11 +234,7 @@ class AttFind(AttributeFinder):
 
         def stable(rows: np.ndarray, delta: np.ndarray) -> np.ndarray:
             """Delta (n, S, 2), all zero for an image on which too many changes are large (the notebook)."""
-            if params.unstable is not None:
-                # |NaN| > 2 is false: what the rule does not search does not count
-                large = (np.abs(effects.delta[rows]) > params.unstable_effect).sum(axis=(1, 2))
-                delta = np.where((large > params.unstable)[:, None, None], 0, delta)
-            return delta
+            return np.where(self._is_unstable(effects.delta[rows])[:, None, None], 0, delta)
 
         def measure_some(rows: np.ndarray, candidates: np.ndarray) -> np.ndarray:
             return counted(effects.measure(rows.tolist(), candidates), forward[candidates])
@@ -257,8 +253,18 @@ class AttFind(AttributeFinder):
 
         return measure
 
+    def _is_unstable(self, delta: np.ndarray) -> np.ndarray:
+        """(n,) bool of (n, S, 2) effects: more than `unstable` of them are large."""
+        params = self._params
+        if params.unstable is None:
+            return np.zeros(len(delta), dtype=bool)
+        # |NaN| > 2 is false: what the rule does not search does not count
+        return np.asarray((np.abs(delta) > params.unstable_effect).sum(axis=(1, 2)) > params.unstable)
+
     def _filter(self, effects: StyleEffects, styles: Tensor, inputs: SearchInputs, sign: int) -> Accept:
-        """The notebook's filter: the discriminator's logit must not change by more than `realness`, on average.
+        """The notebook's filter: no image's logit of the discriminator may change by more than `realness`.
+
+        It looks both ways along a coordinate, whichever is to be chosen.
 
         Raises:
             UserError: the generator keeps no discriminator.
@@ -274,14 +280,16 @@ class AttFind(AttributeFinder):
             )
 
         def accept(choice: Choice) -> bool:
-            delta = sign * effects.delta[:, choice.coordinate, choice.direction]
-            rows = torch.from_numpy(np.flatnonzero(delta > FILTER_EFFECT)[:FILTERED])
-            if not len(rows):
-                return True
-            changed = styles[rows].clone()
-            extreme = float(inputs.ranges[choice])
-            changed[:, choice.coordinate] += FILTER_FACTOR * (extreme - changed[:, choice.coordinate])
-            change = realness(models.draw(changed)) - realness(models.draw(styles[rows]))
-            return float(change.abs().mean()) <= limit
+            s, is_stable = choice.coordinate, ~self._is_unstable(effects.delta)
+            for delta, extreme in zip(sign * effects.delta[:, s].T, inputs.ranges[s].tolist(), strict=True):
+                rows = torch.from_numpy(np.flatnonzero((delta > FILTER_EFFECT) & is_stable)[:FILTERED])
+                if not len(rows):
+                    continue
+                changed = styles[rows].clone()
+                changed[:, s] += FILTER_FACTOR * (extreme - changed[:, s])
+                change = realness(models.draw(changed)) - realness(models.draw(styles[rows]))
+                if float(change.abs().max()) > limit:
+                    return False
+            return True
 
         return accept

@@ -69,6 +69,12 @@ def test_a_need_takes_its_role_from_the_slot():
         Need("prior")
 
 
+def test_a_need_that_only_a_name_fills_is_optional():
+    assert Need("judge", role="classifier", optional=True, named=True).named
+    with pytest.raises(ValueError, match="what only a name fills is optional"):
+        Need("judge", role="classifier", named=True)
+
+
 def test_descriptors_can_be_compared_and_not_changed():
     assert ExplainerDescriptor(**GOOD) == ExplainerDescriptor(**GOOD)
     with pytest.raises(attrs.exceptions.FrozenInstanceError):

@@ -101,7 +101,7 @@ class Need:
     capabilities: tuple[str, ...] = field(default=(), converter=_names)
     optional: bool = False
     factory: bool = False
-    named: bool = False
+    named: bool = field(default=False)
 
     @role.default
     def _same_as_slot(self) -> str:
@@ -111,6 +111,11 @@ class Need:
     def _is_role(self, _: Any, value: str) -> None:
         if value not in ROLES:
             raise ValueError(f"need {self.slot!r}: role must be one of {', '.join(ROLES)}, got {value!r}")
+
+    @named.validator
+    def _can_be_empty(self, _: Any, value: bool) -> None:
+        if value and not self.optional:
+            raise ValueError(f"need {self.slot!r}: what only a name fills is optional, so that it may be empty")
 
 
 @frozen

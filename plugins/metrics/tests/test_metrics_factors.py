@@ -213,6 +213,26 @@ def test_the_regressor_learns_from_independent_factors():
     assert np.isin(drawn["one"], [0, 1]).mean() == pytest.approx(0.5, abs=0.04)
 
 
+def test_a_factor_of_one_value_can_be_read():
+    """As the rotation of cut-outs that are not turned."""
+
+    class Fixed(ToyData):
+        @property
+        def factor_ranges(self):
+            return super().factor_ranges | {"rows": (0.0, 0.0)}
+
+        def render(self, factors):
+            return super().render(factors | {"rows": np.zeros_like(factors["rows"])})
+
+    reader = factor_regressor(Fixed(task="binary"), ToyRun(), 64, 4, 32)
+    column = reader.names.index("rows")
+    images = Fixed(task="binary").split("test").images
+    changes = reader.half_ranges(images, 1 - images)
+    assert np.isfinite(changes).all()
+    assert (changes[:, column] == 0).all()
+    assert (changes != 0).any(axis=0).sum() == len(reader.names) - 1
+
+
 def test_data_without_a_renderer_has_no_regressor():
     class Photographs(ToyData):
         @property

@@ -58,7 +58,7 @@ class FactorRegressor:
 
     def half_ranges(self, images: np.ndarray | torch.Tensor, others: np.ndarray | torch.Tensor) -> np.ndarray:
         """(N, F) float32 change of every factor from the first images to the second, in half-ranges."""
-        change: np.ndarray = (self.read(others) - self.read(images)) / (np.ptp(self.ranges, axis=1) / 2)
+        change: np.ndarray = (self.read(others) - self.read(images)) / half_widths(self.ranges)
         return change
 
 
@@ -77,6 +77,12 @@ def factor_regressor(data: Data, run: Run, images: int = 6000, steps: int = 800,
     load_state_arrays(network, {name[8:]: value for name, value in state.arrays.items() if name.startswith("network.")})
     names = tuple(state.settings["factors"].split("\n"))
     return FactorRegressor(names, state.arrays["ranges"], state.arrays["r_squared"], network, run)
+
+
+def half_widths(ranges: np.ndarray) -> np.ndarray:
+    """(F,) half of each of (F, 2) ranges; 1 for a factor of one value, whose change is 0 in any unit."""
+    half: np.ndarray = np.ptp(ranges, axis=1) / 2
+    return np.where(half > 0, half, np.ones_like(half))
 
 
 def independent(
@@ -101,7 +107,7 @@ def _learn(data: Data, run: Run, images: int, steps: int, batch: int) -> State:
     drawn = independent(seen, ranges, images + HELD_OUT, run.rng("factors"))
     inputs = _render(data, drawn, run)
     targets = np.stack(
-        [2 * (drawn[n] - low) / (high - low) - 1 for n, (low, high) in zip(drawn, ranges, strict=True)], 1
+        [(drawn[n] - low) / half - 1 for n, low, half in zip(drawn, ranges[:, 0], half_widths(ranges), strict=True)], 1
     )  # the range to [-1, 1], (N, F)
     network = _network(inputs.shape[1], len(ranges), run)
     _fit(network, inputs[:images], to_tensor(targets[:images].astype(np.float32), run), run, steps, batch)

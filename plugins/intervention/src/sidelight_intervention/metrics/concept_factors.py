@@ -15,7 +15,7 @@ from sidelight_specs.results import Measurement, Measurements, Split
 from sidelight_specs.roles import Metric
 from sidelight_toolkit.arrays import to_array, to_tensor
 from sidelight_toolkit.batching import in_batches
-from sidelight_toolkit.factors import factor_regressor
+from sidelight_toolkit.factors import factor_regressor, half_widths
 
 from sidelight_intervention.metrics import measured_split, select_factors
 
@@ -95,7 +95,7 @@ class ConceptFactors(Metric):
         codes = dvae.latents(torch.from_numpy(split.images))
         is_second = to_array(dvae.logits_of(codes).argmax(1)) == 1
         concept_images = self._generator.images_of(codes)
-        factors = reader.read(concept_images) / (np.ptp(reader.ranges, axis=1) / 2)  # (N, F) in half-ranges
+        factors = reader.read(concept_images) / half_widths(reader.ranges)  # (N, F) in half-ranges
         if is_second.all() or not is_second.any():
             self._run.warn("the decoded layers of all images are of one class; there are no two classes to compare")
             return np.full(factors.shape[1], np.nan), np.full(factors.shape[1], np.nan)

@@ -21,7 +21,7 @@ import numpy as np
 from sidelight_specs import UserError
 from sidelight_specs.results import Attributes, Measurement, Measurements
 from sidelight_specs.roles import Metric
-from sidelight_toolkit.factors import factor_regressor
+from sidelight_toolkit.factors import factor_regressor, half_widths
 
 from sidelight_metrics.attributes.style_edits import StyleEdits, apply_attributes
 from sidelight_metrics.factors.causal_profile import CausalProfile
@@ -79,7 +79,7 @@ class AttributeFactors(Metric):
         self._check_names(reader.names)
         styles = self._edits.held_out(params.split, params.count, images)
         before = reader.read(self._edits.synthesize(styles))
-        half = np.ptp(reader.ranges, axis=1) / 2
+        half = half_widths(reader.ranges)
         changes = np.array(
             [
                 (reader.read(self._edits.synthesize(apply_attributes(styles, [one], 1.0))) - before) / half

@@ -47,6 +47,8 @@ WRONG = [
     ("faces", {"confounds": {"smile": 0.9}}, "confounds"),
     ("faces", {"confounds": {"hat": 0.9}}, "confounds"),
     ("faces", {"label": ("smile", "smile")}, "label"),
+    ("faces", {"label": tuple(FACE_CLASSES)}, "label"),  # 33 million classes
+    ("printed", {"first_photos": ("coffee",), "second_photos": ("chelsea",), "test_photos": ("china",)}, "test_photos"),
     ("faces", {"label": ("smile", "beard"), "confounds": {"beard": 0.9}}, "confounds"),
     ("faces", {"label": ("smile", "beard"), "leave_out": ("beard",)}, "leave_out"),
     ("photos", {"names": ()}, "names"),
@@ -102,6 +104,11 @@ def test_mistakes_are_what_the_data_refuse(name, options, option):
     assert {mistake.option for mistake in descriptor.mistakes(params)} == {option}
     with pytest.raises(UserError):
         [data.split(split) for split in ("train", "test")]
+
+
+def test_the_classes_of_a_label_that_cannot_be_crossed_are_not_listed():
+    params = sidelight_images.FacesParams(label=tuple(FACE_CLASSES)[:12])
+    assert facts.faces_facts(params).classes is None
 
 
 def test_the_names_of_the_factors_are_those_of_the_table():

@@ -181,7 +181,7 @@ def faces_facts(params: FacesParams) -> DataFacts:
     return DataFacts(
         shape=(3, params.size, params.size),
         splits=splits,
-        classes=tuple(name for name in face_classes(params.label) if name not in params.leave_out),
+        classes=None if _label_mistake(params) else _kept_classes(params),
         factors=tuple(FACE_CLASSES),
         masks={name: () if name == "train" else FACE_PARTS for name in splits},
         fingerprint="",
@@ -190,18 +190,31 @@ def faces_facts(params: FacesParams) -> DataFacts:
 
 def faces_mistakes(params: FacesParams) -> Iterator[Mistake]:
     """Labels that cannot be crossed, confounds that are no factors or the label's own, classes that are none."""
-    labels = (params.label,) if isinstance(params.label, str) else params.label
-    twice = [name for index, name in enumerate(labels) if name in labels[:index]]
-    if twice:
-        yield Mistake(f'the factor "{twice[0]}" is named twice', "name each factor once", "label")
-    elif not 1 <= len(labels) <= MOST_CROSSED:
-        yield Mistake(f"{len(labels)} factors are named", f"name one to {MOST_CROSSED}", "label")
-    else:
-        yield from _left_out(params)
+    mistake = _label_mistake(params)
+    yield from _left_out(params) if mistake is None else (mistake,)
     yield from unknown_names("there is no factor", params.confounds, tuple(FACE_CLASSES), "confounds")
-    for name in labels:
+    for name in _labels(params):
         if name in params.confounds:
             yield Mistake(f'"{name}" is the label\'s own factor', "name another factor", "confounds")
+
+
+def _labels(params: FacesParams) -> tuple[str, ...]:
+    return (params.label,) if isinstance(params.label, str) else params.label
+
+
+def _label_mistake(params: FacesParams) -> Mistake | None:
+    """A label that cannot be crossed: each factor doubles the classes."""
+    labels = _labels(params)
+    twice = [name for index, name in enumerate(labels) if name in labels[:index]]
+    if twice:
+        return Mistake(f'the factor "{twice[0]}" is named twice', "name each factor once", "label")
+    if not 1 <= len(labels) <= MOST_CROSSED:
+        return Mistake(f"{len(labels)} factors are named", f"name one to {MOST_CROSSED}", "label")
+    return None
+
+
+def _kept_classes(params: FacesParams) -> tuple[str, ...]:
+    return tuple(name for name in face_classes(params.label) if name not in params.leave_out)
 
 
 def _left_out(params: FacesParams) -> Iterator[Mistake]:
@@ -251,6 +264,10 @@ def printed_mistakes(params: PrintedParams) -> Iterator[Mistake]:
             "agreement",
         )
     one, other = ("first_photos", "second_photos") if params.by_photograph else ("train_photos", "test_photos")
+    for option in ("train_photos", "test_photos") if params.by_photograph else ():
+        if getattr(params, option) != getattr(type(params)(), option):
+            message = "the photograph is the class, and each split has its own half of every photograph"
+            yield Mistake(message, f"leave {option} out, or first_photos and second_photos", option)
     both = sorted(set(getattr(params, one)) & set(getattr(params, other)))
     if both:
         message = f"{', '.join(both)}: in {one} and in {other}"

@@ -18,7 +18,7 @@ from sidelight_specs.results import (
 from sidelight_specs.roles import Classifier
 from sidelight_specs.testing import ToyRun
 from sidelight_structured import SimulatabilityParams
-from sidelight_structured.simulatability.simulatability import Simulatability
+from sidelight_structured.simulatability.simulatability import Simulatability, _by_graph
 
 SIDE, GRID = 24, 4
 SETS = ((0, 5), (10, 15))  # either is enough
@@ -94,6 +94,17 @@ def test_an_explanation_of_nothing_is_a_guess():
         assert measured(empty)[0]["explanation"].value == GUESS
     wrong = measured(graph(((3, 6), (9, 12))))[0]["explanation"].value
     assert wrong < 0.8
+
+
+def test_equal_shares_of_the_roots_are_a_tie_in_any_order():
+    """.2 + .4 + .6 and .6 + .4 + .2 differ in the last bit."""
+    roots = (tuple(range(5)), tuple(range(5, 10)), tuple(range(10, 15)))
+    shown = [(0, 5, 6, 10, 11, 12), (0, 1, 2, 5, 6, 10)]
+    visible = np.array([[np.isin(np.arange(GRID * GRID), patches) for patches in shown]])
+    one = ComparativeQueries.example(images().numpy(), 2)
+    pair = attrs.evolve(one, visible=visible, grid=(GRID, GRID))
+    first, second = _by_graph(pair, graph(roots).graphs[0])[0]
+    np.testing.assert_array_equal(first, second)
 
 
 @pytest.mark.parametrize("soft", [True, False])

@@ -60,7 +60,7 @@ if TYPE_CHECKING:
 CENTRE = 0.25
 """Standard deviation of the Gaussian of the rule `centre`, in sides of the image."""
 DIGITS = 9
-"""Sums that differ less are equal: float64 rounds the same patches in another order otherwise."""
+"""Sums and means that differ less are equal: float64 rounds the same values in another order otherwise."""
 KINDS = ("attention-graph", "heatmap", "counterfactual")
 
 
@@ -182,7 +182,7 @@ def _by_graph(queries: ComparativeQueries, graph: Graph) -> np.ndarray:
     if not roots:
         return np.zeros((len(queries), 2, 2))
     shares = np.stack([queries.visible[:, :, root].mean(2) for root in roots], axis=-1)  # |S visible| / |S|, (Q, 2, R)
-    return np.stack([shares.max(-1), shares.mean(-1)], axis=-1)
+    return np.stack([shares.max(-1), shares.mean(-1)], axis=-1).round(DIGITS)
 
 
 def _by_weights(queries: ComparativeQueries, weights: np.ndarray) -> np.ndarray:

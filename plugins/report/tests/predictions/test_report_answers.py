@@ -89,6 +89,7 @@ def test_mistakes_name_the_file(study, answer, tmp_path):
         ({"predict": {"0": {"choice": 2, "seconds": 1}}}, "no answers in the form"),
         ({"predict": {"99": {"choice": 1, "seconds": 1}}}, "no answers in the form"),
         ({"predict": {"0": {"choice": 1, "seconds": math.inf}}}, "no answers in the form"),
+        ({"predict": {"0": {"choice": 1, "seconds": 10**400}}}, "no answers in the form"),
         ({"predict": [1]}, "no answers in the form"),
     ]:
         with pytest.raises(UserError, match=message):

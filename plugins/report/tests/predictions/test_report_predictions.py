@@ -65,6 +65,21 @@ def test_an_explanation_that_the_run_does_not_have_is_refused(quiz_results):
         drawn(quiz_results, ["sga"])
 
 
+def test_an_explanation_of_the_class_asked_about_is_no_condition(quiz_results):
+    given = dict(quiz_results.explanations)
+    given["grad-cam"] = attrs.evolve(given["grad-cam"], answers="probe")
+    asked = drawn(attrs.evolve(quiz_results, explanations=given))
+    assert asked.conditions == ["sag", "xgems"]
+    assert asked.notes == ["not shown to anybody, because not about the predicted class: grad-cam"]
+    assert len(asked.questions) == 3 * PAIRS
+
+
+def test_no_explainer_takes_the_name_of_the_condition_without_one(quiz_results):
+    given = {"none" if name == "sag" else name: one for name, one in quiz_results.explanations.items()}
+    with pytest.raises(UserError, match='an explainer is called "none"'):
+        drawn(attrs.evolve(quiz_results, explanations=given))
+
+
 def test_the_page_shows_the_pixels_that_were_judged(quiz_results, write, tmp_path):
     _, content = write(quiz_results, tmp_path)
     queries = quiz_results.emitted["quiz/queries"]

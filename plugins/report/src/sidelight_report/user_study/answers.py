@@ -16,6 +16,8 @@ import numpy as np
 from sidelight_specs import UserError
 from sidelight_specs.results import Measurement
 
+from sidelight_report.user_study.predictions import NONE
+
 if TYPE_CHECKING:
     import argparse
     from collections.abc import Sequence
@@ -24,7 +26,6 @@ if TYPE_CHECKING:
 
 MOST_BYTES = 2_000_000  # of a file of answers; a real one has some kilobytes
 MARK = 'id="document">'  # where the page's document begins
-NONE = "none"
 
 
 @attrs.frozen
@@ -135,7 +136,7 @@ def _read_session(file: Path, study: dict[str, Any]) -> Session:
         return Session(str(session["id"]), str(session["label"]), condition, **answers)
     except OSError as error:
         raise UserError(f"{file} cannot be read: {error.strerror}", fix) from error
-    except (AttributeError, KeyError, RecursionError, TypeError, ValueError) as error:
+    except (AttributeError, KeyError, OverflowError, RecursionError, TypeError, ValueError) as error:
         raise UserError(f"{file} holds no answers in the form that the page writes", fix) from error
 
 

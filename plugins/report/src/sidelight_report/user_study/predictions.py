@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 
     from sidelight_report import StudyParams
 
+NONE = "none"
+"""The condition without an explanation, in answers and addresses."""
 DEPTH = 1
 """Patches taken from a root of a graph: all in view beside the question, as the whole graph is not."""
 
@@ -67,6 +69,7 @@ def predictions(results: Results, chosen: Sequence[str], count: int, rng: np.ran
     """At most `count` questions, spread evenly over the images, the right answer on either side equally often.
 
     Images without an answer of one of the explanations are left out, so that all participants are asked the same.
+    Explanations of the class asked about are no conditions: the questions are about the predicted class.
 
     Args:
         results: the finished run.
@@ -75,7 +78,7 @@ def predictions(results: Results, chosen: Sequence[str], count: int, rng: np.ran
         rng: a stream of the recipe's seed.
 
     Raises:
-        UserError: an explanation is chosen that the run does not have.
+        UserError: an explanation is chosen that the run does not have, or is called "none".
     """
     unknown = [name for name in chosen if name not in results.explanations]
     if unknown:
@@ -84,13 +87,23 @@ def predictions(results: Results, chosen: Sequence[str], count: int, rng: np.ran
     pairs = _pairs_by_row(results)
     if not pairs:
         return Predictions([], [], [])
-    conditions = [name for name in results.explanations if name in chosen or not chosen]
+    wanted = [name for name in results.explanations if name in chosen or not chosen]
+    if NONE in wanted:
+        raise UserError(
+            f'an explainer is called "{NONE}", which is what answers call the condition without an explanation',
+            "give it another name",
+        )
+    # the questions are about the predicted class, and so is what the page says of an explanation
+    other = [name for name in wanted if results.explanations[name].answers == "probe"]
+    conditions = [name for name in wanted if name not in other]
     lacking = {row: [name for name in conditions if not _answers(results.explanations[name], row)] for row in pairs}
     notes = [
         f"{_named(results, row)} is not asked about: no answer from {', '.join(names)}"
         for row, names in lacking.items()
         if names
     ]
+    if other:
+        notes.append(f"not shown to anybody, because not about the predicted class: {', '.join(other)}")
     silent = [_named(results, row) for row in range(len(results.targets)) if row not in pairs]
     if silent:
         notes.append(f"no two versions of {', '.join(silent)} differ in the answer, so nothing is asked about it")

@@ -86,7 +86,7 @@ def gaps(network, results, shown):
 @pytest.mark.browser
 @pytest.mark.parametrize("soft", [True, False])
 def test_the_shown_pixels_score_what_the_caption_says(chromium, network, tmp_path, soft):
-    options = {"grid": 4, "width": 1, "candidates": 6, "passes": 20, "depth": 1, "order_steps": 2}
+    options = {"grid": 4, "width": 1, "candidates": 6, "passes": 80, "depth": 1, "order_steps": 2}
     results = explained(network, ("coffee",), soft=soft, **options)
     found = gaps(network, results, screenshots(chromium, tmp_path, results))
     assert len(found) >= 1

@@ -42,6 +42,8 @@ Commands:
 
 Commands of sidelight-dev: describe, new, schema, verify
 
+Commands of sidelight-report: user-study
+
 Commands of sidelight-start: init
 
 Options:

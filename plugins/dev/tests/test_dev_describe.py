@@ -113,6 +113,7 @@ def test_json(site, capsys):
                 "capabilities": ["differentiable"],
                 "optional": False,
                 "factory": False,
+                "named": False,
             }
         ],
         "provides": [],

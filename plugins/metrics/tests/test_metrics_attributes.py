@@ -1,5 +1,6 @@
 """Sufficiency and factors of attributes, on toys whose answers are known."""
 
+import attrs
 import numpy as np
 import pytest
 import torch
@@ -144,8 +145,13 @@ def test_a_factor_s_rank_is_the_first_place_in_a_class_s_list_of_what_changes_it
     changes[1, :, 0], changes[1, :, 2] = 1.0, 0.4  # the last one beside the first, not plainly
     changes[2, :, 2] = 0.01  # nothing to speak of
     changes[3, :, 2] = -0.3
-    places = _places(tuple(attribute(row, target) for row, target in enumerate((0, 0, 1, 1))))
+    ranked = tuple(attribute(row, target) for row, target in enumerate((0, 0, 1, 1)))
+    places = _places(Attributes(attributes=ranked))
     assert places == [1, 2, 1, 2]
+    signed = tuple(
+        attrs.evolve(one, target=0, effect=effect) for one, effect in zip(ranked, (2, 1, -3, -1), strict=True)
+    )
+    assert _places(Attributes(attributes=signed, class_names=("value",))) == [1, 2, 1, 2]  # raised, then lowered
     found = [_rank(name, changes, ("a", "b", "c"), places).value for name in "abc"]
     assert found == [1, 1, 2]
 
@@ -170,7 +176,10 @@ def test_attributes_that_change_no_factor_have_no_proxies():
 def test_the_table_of_factors_gives_their_intervals_over_images():
     changes = np.zeros((1, 3, 2))
     changes[0, :, 1] = -1.0, -2.0, -3.0
-    item = _table((attribute(0, 0),), changes, ("still", "moving")).items[0]
+    item = _table((attribute(0, 0),), [1], changes, ("still", "moving"), "logits").items[0]
+    lowering = attrs.evolve(attribute(0, 0), effect=-1.0)
+    (lowered,) = _table((lowering,), [1], changes, ("still", "moving"), "").items
+    assert lowered.name.endswith("lowers the value")
     half = 4.303 / 3**0.5  # Student's quantile at 2 degrees of freedom, standard deviation 1
     assert item.value == -2
     assert item.interval == pytest.approx((-2 - half, -2 + half), abs=0.02)

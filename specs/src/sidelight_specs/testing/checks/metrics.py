@@ -80,6 +80,7 @@ def reordered(measurements: Measurements, rows: Sequence[int]) -> Measurements:
     """The measurements with the images in another order."""
     order = list(rows)
     return Measurements(
+        answers=None if measurements.answers is None else measurements.answers[order],
         items=tuple(
             attrs.evolve(
                 item,
@@ -91,5 +92,5 @@ def reordered(measurements: Measurements, rows: Sequence[int]) -> Measurements:
                 },
             )
             for item in measurements.items
-        )
+        ),
     )

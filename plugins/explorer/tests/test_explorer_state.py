@@ -116,6 +116,18 @@ def test_attributes_move_a_coordinate_or_a_direction_or_set_a_value():
     assert sliders_of({"style": found["style"]}, generator, False) == {}
 
 
+@pytest.mark.parametrize(("names", "lowering"), [(("age",), 2), (("old", "young"), 0)])
+def test_what_lowers_a_value_has_sliders_beside_as_many_that_raise_it(names, lowering):
+    effects = [*range(20, 0, -1), -3.0, -2.0]
+    ranked = tuple(
+        Attribute(name=f"{effect}", coordinate=4, shift=1.0, value=float(effect), effect=effect) for effect in effects
+    )
+    found = {"style": Attributes(attributes=ranked, class_names=names)}
+    shown = [one.attribute.effect for one in sliders_of(found, ToyGenerator(SHAPE, "w"), True).values()]
+    assert [effect for effect in shown if effect > 0] == list(range(20, 8, -1))
+    assert sum(effect < 0 for effect in shown) == lowering
+
+
 def test_moving_an_attribute_moves_the_image(world):
     still, moved = world.state.show(
         [EditSpec(plain("draw-1-0-100", 2).layers, moves) for moves in ((), ((next(iter(world.state.sliders)), 100),))]

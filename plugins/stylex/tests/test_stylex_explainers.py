@@ -250,3 +250,25 @@ def test_with_residual_the_image_keeps_what_the_generator_does_not_draw(question
         assert np.nanmax(np.nanmax(spread, (3, 5)) - np.nanmin(spread, (3, 5))) < 1e-5  # the change has no details
     judged = ToyClassifier().class_logits(torch.from_numpy(after)).detach().numpy()
     np.testing.assert_allclose(logits, judged, atol=1e-4)
+
+
+def test_examples_of_a_class_are_those_that_rise_most_also_where_most_images_fall():
+    """The baseline may rank a coordinate that lowers the class on average."""
+    generator = ToyGenerator()
+    finder = StylespaceDifference(
+        DifferenceParams(attributes=40, reference=48, examples=1),
+        classifier=ToyClassifier(),
+        generator=generator,
+        data=ToyData(),
+        inverter=ToyInverter(generator),
+        run=ToyRun(),
+    )
+    latents = generator.encode(torch.from_numpy(ToyData().split("test").images))
+    found = finder.find(latents, 0)
+    falling = [place for place, one in enumerate(found.attributes) if one.effect < 0]
+    assert falling
+    styles = generator.styles(latents)
+    for place in falling:
+        row = int(np.nanargmax(found.effects[place]))
+        drawn = generator.synthesize_styles(styles[row : row + 1])
+        assert np.allclose(found.before[place, 0], drawn[0].numpy(), atol=1e-5)

@@ -117,10 +117,11 @@ def _of_coordinates(finder: str, attributes: Attributes, channels: int) -> list[
     """The first `MOST` coordinates of each class; none if they are of another generator's style space."""
     if attributes.ranges is not None and len(attributes.ranges) != channels:
         return []
-    per_class: dict[int, list[Attribute]] = {}
+    per_class: dict[tuple[int, bool], list[Attribute]] = {}  # of a value, those that raise it and those that lower it
     for attribute in attributes.attributes:
         if attribute.coordinate < channels:
-            per_class.setdefault(attribute.target, []).append(attribute)
+            lowers = attributes.is_of_value and attribute.effect < 0
+            per_class.setdefault((attribute.target, lowers), []).append(attribute)
     first = {id(attribute) for ranked in per_class.values() for attribute in ranked[:MOST]}
     return [
         make_slider(finder, attribute, None, _class_name(attributes, attribute.target))

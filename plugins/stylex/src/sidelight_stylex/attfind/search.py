@@ -134,7 +134,8 @@ class AttributeSearch:
             explained_of_all = np.zeros(on_all.shape, dtype=bool)
             explained_of_all[:, inputs.rows] = explained
         of_target = torch.from_numpy(np.flatnonzero(inputs.is_target))
-        signs = np.array([[-1 if one.effect < 0 else 1] for one in named])  # a value may also be lowered
+        # a value may be lowered on purpose; of a class, images that rise are shown even where most of them fall
+        signs = np.array([[-1 if models.is_regression and one.effect < 0 else 1] for one in named])
         pictures = examples(models, inputs.styles, named, signs * on_all, params.examples, params.factor, params.frames)
         opposite = opposite_examples(
             models, inputs.styles[of_target], named, inputs.ranges, params.examples, params.factor

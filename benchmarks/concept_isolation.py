@@ -3,7 +3,7 @@
     python benchmarks/concept_isolation.py --seeds 3 --tasks smile glasses
 
 Runs `recipes/concepts-isolated.yaml` with classifier, codes and decoders trained anew for each seed, on `--images` test
-faces. A network trained on true factors, the same for all runs, reads 25 factors off the pairs; changes are signed from
+faces. A network trained on true factors, anew for each seed, reads 25 factors off the pairs; changes are signed from
 the first class to the second, in half-ranges, over the flips that change the class. Printed are the change of the
 task's factor and, of all others that are read with R2 of at least 0.5, the largest and the mean absolute mean change,
 as shares of it: mean and half of the 95 % interval over the seeds (Student's t).
@@ -23,7 +23,7 @@ from scipy.stats import t
 
 RECIPE = Path(__file__).parent.parent / "recipes" / "concepts-isolated.yaml"
 READABLE = 0.5
-PAIRS = {"same face": "same-face", "average face": "average", "decoder": "decoder"}
+PAIRS = ("same-face", "average", "decoder")
 
 
 def main() -> None:
@@ -69,7 +69,7 @@ def recipe(images: int) -> dict[str, Any]:
             "needs": {"classifier": "deep", "generator": generator},
             "with": {"flips": flips},
         }
-        for generator in PAIRS.values()
+        for generator in PAIRS
         for flips in ("fewest", "all")
     }
     return document

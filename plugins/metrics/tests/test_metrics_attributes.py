@@ -8,8 +8,10 @@ from sidelight_metrics.attributes.attribute_factors import AttributeFactors, _le
 from sidelight_metrics.attributes.style_edits import apply_attributes
 from sidelight_metrics.attributes.sufficiency import Sufficiency
 from sidelight_metrics.params import AttributeFactorsParams, SufficiencyParams
+from sidelight_metrics.statistics import wilson_interval
 from sidelight_specs import UserError
-from sidelight_specs.results import Attribute, Attributes, Targets
+from sidelight_specs.results import Attribute, Attributes, Inversion, Split, Targets
+from sidelight_specs.roles import Classifier, Data, Generator, Inverter, StyleLayer
 from sidelight_specs.testing.run import ToyRun
 from sidelight_specs.testing.toys import ToyClassifier, ToyData, ToyGenerator, ToyInverter
 
@@ -115,6 +117,97 @@ def test_up_to_k_counts_images_that_more_attributes_turn_back():
     assert found["top 1, x 1"].value > found["top 3, x 1"].value
     assert found["up to 3, x 1"].value == found["up to 2, x 1"].value == found["top 1, x 1"].value
     assert "up to 1, x 1" not in found
+
+
+class LinearGenerator(Generator):
+    """Images of two pixels are their own styles."""
+
+    image_shape, latent_shape = (1, 1, 2), (2,)
+    style_layers = (StyleLayer(LAYER, 2, "conv", 4),)
+
+    def sample(self, n, rng):
+        return torch.from_numpy(rng.standard_normal((n, 2), dtype=np.float32))
+
+    def synthesize(self, latents):
+        return self.synthesize_styles(latents)
+
+    def styles(self, latents):
+        return latents
+
+    def synthesize_styles(self, styles):
+        return styles[:, None, None, :]
+
+
+class FadingInverter(Inverter):
+    """Reconstructs images at a tenth of their size."""
+
+    def invert(self, images):
+        latents = (images[:, 0, 0] / 10).numpy()
+        return Inversion(
+            latents=latents, reconstructions=latents[:, None, None], error=np.zeros(len(latents), np.float32)
+        )
+
+
+class Pixels(Classifier):
+    """The pixels are the logits."""
+
+    task, class_names, input_shape = "multiclass", ("first", "second"), (1, 1, 2)
+
+    def scores(self, images):
+        return images[:, 0, 0]
+
+
+class Steps(Data):
+    """Nine images of the margins -0.1 to -0.9 of the second class, after one that is explained."""
+
+    splits = ("test",)
+
+    def split(self, name):
+        images = np.zeros((10, 1, 1, 2), dtype=np.float32)
+        images[:, 0, 0, 0] = np.arange(10) / 10
+        return Split(images=images, labels=np.zeros(10, np.int64), class_names=Pixels.class_names)
+
+
+def test_flips_begun_at_the_image_add_the_change_to_its_own_logits():
+    """C(x) = (m, 0), C(x') = (m / 10, 0); the shifts s add to the second logit: flips are m / 10 < s and m < s."""
+    raising = [attribute(1, 1, None, shift=0.05), attribute(1, 1, None, shift=0.55), attribute(1, 1, None, shift=-1.0)]
+    params = SufficiencyParams(tops=(1, 2, 3), factors=(1.0,), count=9)
+    generator = LinearGenerator()
+    needs = {"classifier": Pixels(), "generator": generator, "inverter": FadingInverter(), "data": Steps()}
+    metric = Sufficiency(params, **needs, run=ToyRun())
+    explained = torch.from_numpy(Steps().split("test").images[:1])
+    zero = np.zeros(1, dtype=np.int64)
+    asked = Attributes(attributes=tuple(raising))
+    items = {item.name: item for item in metric.measure(asked, explained, Targets(predicted=zero, probe=zero)).items}
+    found = {name: round(item.value * 9) for name, item in items.items() if "factor" not in name}
+    assert found == {
+        "top 1, x 1": 4,
+        "top 2, x 1": 9,
+        "up to 2, x 1": 9,
+        "top 3, x 1": 0,
+        "up to 3, x 1": 9,
+        "top 1, x 1, from the image": 0,
+        "top 2, x 1, from the image": 5,
+        "up to 2, x 1, from the image": 5,
+        "top 3, x 1, from the image": 0,
+        "up to 3, x 1, from the image": 5,
+    }
+    assert items["top 2, x 1, from the image"].interval == pytest.approx(wilson_interval(5, 9))
+
+
+def test_images_are_counted_by_their_own_class_where_flips_begin_at_them():
+    """A reconstruction of the class already is one that counts for the image alone."""
+    turned = FadingInverter()
+    turned.invert = lambda images: FadingInverter().invert(images.flip(3))
+    needs = {"classifier": Pixels(), "generator": LinearGenerator(), "inverter": turned, "data": Steps()}
+    metric = Sufficiency(SufficiencyParams(tops=(1,), factors=(1.0,), count=9), **needs, run=ToyRun())
+    explained, zero = torch.from_numpy(Steps().split("test").images[:1]), np.zeros(1, dtype=np.int64)
+    asked = Attributes(attributes=(attribute(1, 1, None, shift=0.55),))
+    items = {item.name: item for item in metric.measure(asked, explained, Targets(predicted=zero, probe=zero)).items}
+    assert items["top 1, x 1"].settings["images"] == "0"
+    assert np.isnan(items["top 1, x 1"].value)
+    assert items["top 1, x 1, from the image"].settings["images"] == "9"
+    assert items["top 1, x 1, from the image"].value == pytest.approx(5 / 9)
 
 
 def test_a_split_that_was_explained_whole_is_refused():

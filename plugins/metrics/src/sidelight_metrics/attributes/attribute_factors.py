@@ -77,7 +77,7 @@ class AttributeFactors(Metric):
         params = self._params
         reader = factor_regressor(self._data, self._run, params.images, params.steps, params.learning_batch)
         self._check_names(reader.names)
-        styles = self._edits.held_out(params.split, params.count, images)
+        styles = self._edits.styles(self._edits.held_out(params.split, params.count, images))
         before = reader.read(self._edits.synthesize(styles))
         half = half_widths(reader.ranges)
         changes = np.array(

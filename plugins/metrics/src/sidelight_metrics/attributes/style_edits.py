@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import attrs
+import numpy as np
 from sidelight_specs import Run, UserError
 from sidelight_specs.roles import Data, Generator, Inverter
 from sidelight_toolkit.arrays import to_array, to_tensor
@@ -15,7 +16,6 @@ from sidelight_metrics.segments import rows_of
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    import numpy as np
     from sidelight_specs.results import Attribute, Attributes
     from sidelight_specs.roles import Classifier
     from torch import Tensor
@@ -65,7 +65,7 @@ class StyleEdits:
         return False
 
     def held_out(self, split: str, count: int, explained: Tensor) -> Tensor:
-        """Styles of the first `count` images of a split that are none of the explained ones, (n, S).
+        """The first `count` images of a split that are none of the explained ones, (n, C, H, W).
 
         Raises:
             UserError: the split holds explained images alone.
@@ -75,17 +75,20 @@ class StyleEdits:
         rows = [row for row in range(len(images)) if row not in known][:count]
         if not rows:
             raise UserError(f'the split "{split}" has no images but those explained', "set `split`, or explain fewer")
-        latents = self.inverter.invert(to_tensor(images.images[rows], self.run)).latents
+        return to_tensor(images.images[rows], self.run)
+
+    def styles(self, images: Tensor) -> Tensor:
+        """(N, C, H, W) images to the styles of their reconstructions, (N, S)."""
+        latents = self.inverter.invert(images).latents
         return in_batches(self.generator.styles, to_tensor(latents, self.run), self.batch)
 
     def synthesize(self, styles: Tensor) -> Tensor:
         """(N, S) styles to images."""
         return in_batches(self.generator.synthesize_styles, styles, self.batch)
 
-    def predict(self, classifier: Classifier, styles: Tensor) -> np.ndarray:
-        """(N,) most likely classes of the images of these styles."""
-
-        def classes(batch: Tensor) -> Tensor:
-            return classifier.class_logits(self.generator.synthesize_styles(batch)).argmax(1)
-
-        return to_array(in_batches(classes, styles, self.batch))
+    def logits(self, classifier: Classifier, styles: Tensor) -> np.ndarray:
+        """(N, K) float64 logits of the images of these styles."""
+        logits = in_batches(
+            lambda batch: classifier.class_logits(self.generator.synthesize_styles(batch)), styles, self.batch
+        )
+        return to_array(logits).astype(np.float64)

@@ -1,10 +1,15 @@
 """Sufficiency of the top attributes: the share of images that they flip (Lang et al. 2021, section 4.2.3, table 3).
 
-    top k     share of the images flipped when a class's first k attributes are changed together
-    up to k   share flipped by the first k' together, for any k' from 1 to k (what table 3 counts)
+    x, x'     image and reconstruction; x'[k] the reconstruction with a class's first k attributes changed together
+    top k     share of the images for which argmax C(x'[k]) is the class
+    up to k   the same for any x'[k'], k' from 1 to k (what table 3 counts)
+    from the image   C(x) + C(x'[k]) - C(x') in place of C(x'[k])
 
-Both in share of held-out images, higher is better, at several sizes of the change: `factor` times as far as the
+All in share of held-out images, higher is better, at several sizes of the change: `factor` times as far as the
 attributes were found with. The smallest factor that flips is their price: lower is better.
+
+A generator that loses what the classifier looks at has reconstructions near the boundary, which any change flips. The
+rows from the image count a change by what it adds to the logits that the image itself has.
 """
 
 from __future__ import annotations
@@ -18,9 +23,12 @@ from sidelight_specs.roles import Metric
 
 from sidelight_metrics.attributes.style_edits import StyleEdits, apply_attributes
 from sidelight_metrics.kinds import expect_kind
+from sidelight_metrics.predictions import class_logits
 from sidelight_metrics.statistics import wilson_interval
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from sidelight_specs import Run
     from sidelight_specs.artifacts import Artifact
     from sidelight_specs.results import Attribute, Targets
@@ -32,6 +40,7 @@ if TYPE_CHECKING:
 
 EXACTLY = "the class's top k attributes are changed together"
 UP_TO = "the top k' of the class's attributes are changed together, for any k' from 1 to k (StylEx, table 3)"
+FROM_IMAGE = ", from the image"  # ends the names of the rows that begin at C(x)
 
 
 class Sufficiency(Metric):
@@ -54,24 +63,24 @@ class Sufficiency(Metric):
         """For each k and factor `top k` (exactly k) and `up to k` (table 3); for each k the `smallest factor`.
 
         Every image is measured with the attributes of every class but the one that its reconstruction is of. It is
-        flipped when the classifier then says that class. Nothing where the attributes are not of the generator's style
-        space.
+        flipped when the classifier then says that class. Rows named `from the image` follow, in which the change of
+        the logits is added to those of the image, of another class itself. Nothing where the attributes are not of
+        the generator's style space.
         """
         del targets
         ranked = expect_kind(explanation, Attributes)
         if not self._edits.can_apply(ranked):
             return Measurements()
         by_class = self._by_class(ranked.attributes)
-        exactly, up_to = self._flips(by_class, images)
-        settings = {"images": str(len(exactly)), "classes": str(len(by_class)), "split": self._params.split}
-        shares = [
-            self._share(f"{name} {k}, x {factor:g}", flips[:, row, column], settings, text)
-            for row, k in enumerate(self._params.tops)
-            for column, factor in enumerate(self._params.factors)
-            for name, flips, text in (("top", exactly, EXACTLY), ("up to", up_to, UP_TO))
-            if k > 1 or name == "top"  # with one attribute both are the same
-        ]
-        return Measurements(items=(*shares, *self._smallest(exactly, settings)))
+        reconstruction, image = self._flips(by_class, images)
+        settings = {"classes": str(len(by_class)), "split": self._params.split}
+        return Measurements(
+            items=(
+                *self._shares(reconstruction, settings, ""),
+                *self._smallest(reconstruction[0], settings),
+                *self._shares(image, settings, FROM_IMAGE),
+            )
+        )
 
     def _by_class(self, attributes: tuple[Attribute, ...]) -> dict[int, list[Attribute]]:
         """The attributes of each class, in their order."""
@@ -79,50 +88,84 @@ class Sufficiency(Metric):
         targets = sorted({one.target for one in counted})
         return {target: [one for one in counted if one.target == target] for target in targets}
 
-    def _flips(self, by_class: dict[int, list[Attribute]], explained: Tensor) -> tuple[np.ndarray, np.ndarray]:
-        """(image and class, k, factor) bool: flipped by exactly the top k, and by the top k' of any k' <= k."""
+    def _flips(self, by_class: dict[int, list[Attribute]], explained: Tensor) -> list[tuple[np.ndarray, np.ndarray]]:
+        """Flips begun at the reconstruction, and at the image.
+
+        Each is (image and class, k, factor) bool twice: by exactly the top k, and by the top k' of any k' <= k.
+        """
         params = self._params
         none = np.zeros((0, len(params.tops), len(params.factors)), dtype=bool)
-        if not by_class:
-            return none, none
-        styles = self._edits.held_out(params.split, params.count, explained)
-        predicted = self._edits.predict(self._classifier, styles)
-        exactly, up_to = [none], [none]
+        flips = [([none], [none]), ([none], [none])]
+        if by_class:
+            images = self._edits.held_out(params.split, params.count, explained)
+            styles = self._edits.styles(images)
+            reconstruction = self._edits.logits(self._classifier, styles)  # C(x'), (N, K)
+            image = class_logits(self._classifier, images, params.batch)  # C(x), (N, K)
+            offsets = np.stack([np.zeros_like(image), image - reconstruction])  # added to C(x'[k]), (2, N, K)
+            predicted = np.stack([reconstruction.argmax(1), image.argmax(1)])  # (2, N)
         for target, attributes in self._run.progress(list(by_class.items()), "classes"):
-            start = styles[torch.from_numpy(np.flatnonzero(predicted != target))]
-            if len(start):
-                columns = [self._flipped(start, attributes, factor, target) for factor in params.factors]
-                exactly.append(np.stack([column[0] for column in columns], axis=2))
-                up_to.append(np.stack([column[1] for column in columns], axis=2))
-        return np.concatenate(exactly), np.concatenate(up_to)
+            others = predicted != target
+            columns = [self._flipped(styles, offsets, others, attributes, factor, target) for factor in params.factors]
+            for start, (exactly, up_to) in enumerate(flips):
+                rows = others[start]
+                exactly.append(np.stack([column[0][start, rows] for column in columns], axis=2))
+                up_to.append(np.stack([column[1][start, rows] for column in columns], axis=2))
+        return [(np.concatenate(exactly), np.concatenate(up_to)) for exactly, up_to in flips]
 
     def _flipped(
-        self, start: Tensor, attributes: list[Attribute], factor: float, target: int
+        self,
+        styles: Tensor,
+        offsets: np.ndarray,
+        others: np.ndarray,
+        attributes: list[Attribute],
+        factor: float,
+        target: int,
     ) -> tuple[np.ndarray, np.ndarray]:
-        """(images, tops) bool twice, for one factor: flipped by exactly k, and by k' <= k added in their order."""
+        """(2, N, tops) bool twice, for one factor: flipped by exactly k, and by k' <= k added in their order.
+
+        Args:
+            styles: (N, S).
+            offsets: (2, N, K) added to the logits of the changed reconstruction.
+            others: (2, N) bool, of another class before the change; what is flipped elsewhere means nothing.
+            attributes: of the class, in their order.
+            factor: of the change.
+            target: the class.
+        """
         tops = np.minimum(self._params.tops, len(attributes))  # a class with fewer than k attributes changes them all
-        exactly = np.zeros((len(start), len(tops)), dtype=bool)
-        first = np.full(len(start), np.inf)  # (images,) smallest k' that flips
+        exactly = np.zeros((*others.shape, len(tops)), dtype=bool)
+        first = np.full(others.shape, np.inf)  # (2, N) smallest k' that flips
         for size in range(1, tops.max() + 1):
             columns = tops == size
             # a size that is none of the tops only matters to images that no smaller one has flipped
-            rows = np.arange(len(start)) if columns.any() else np.flatnonzero(np.isinf(first))
+            rows = np.flatnonzero((others & (np.isinf(first) | columns.any())).any(axis=0))
             if len(rows):
-                changed = apply_attributes(start[torch.from_numpy(rows)], attributes[:size], factor)
-                flipped = self._edits.predict(self._classifier, changed) == target
-                first[rows[flipped]] = np.minimum(first[rows[flipped]], size)
-                exactly[np.ix_(rows, columns)] = flipped[:, None]
-        return exactly, first[:, None] <= tops
+                changed = apply_attributes(styles[torch.from_numpy(rows)], attributes[:size], factor)
+                logits = self._edits.logits(self._classifier, changed) + offsets[:, rows]  # (2, rows, K)
+                flipped = logits.argmax(axis=2) == target
+                first[:, rows] = np.minimum(first[:, rows], np.where(flipped, size, np.inf))
+                exactly[:, rows] |= flipped[:, :, None] & columns
+        return exactly, first[:, :, None] <= tops
+
+    def _shares(
+        self, flips: tuple[np.ndarray, np.ndarray], settings: dict[str, str], start: str
+    ) -> Iterator[Measurement]:
+        for row, k in enumerate(self._params.tops):
+            for column, factor in enumerate(self._params.factors):
+                for name, flipped, text in (("top", flips[0], EXACTLY), ("up to", flips[1], UP_TO)):
+                    if k > 1 or name == "top":  # with one attribute both are the same
+                        label = f"{name} {k}, x {factor:g}{start}"
+                        yield self._share(label, flipped[:, row, column], settings, text)
 
     def _share(self, name: str, flipped: np.ndarray, settings: dict[str, str], text: str) -> Measurement:
+        added = " The change of the logits is added to those of the image itself." if name.endswith(FROM_IMAGE) else ""
         return Measurement(
             name=name,
             values=np.array([flipped.mean() if len(flipped) else np.nan], dtype=np.float32),
             better="higher",
             unit="share of images",
             help=f"Images that the classifier takes for another class once {text}, each this many times as far as "
-            "it was found; all of them where the class has fewer.",
-            settings=settings,
+            f"it was found; all of them where the class has fewer.{added}",
+            settings={"images": str(len(flipped)), **settings},
             limits=wilson_interval(int(flipped.sum()), len(flipped)) if len(flipped) else None,
         )
 
@@ -141,7 +184,7 @@ class Sufficiency(Metric):
                     better="lower",
                     unit="times the shift",
                     help="The smallest of the factors at which an image flips: median of the images that do.",
-                    settings={**settings, "flipped at any": str(len(flipped))},
+                    settings={"images": str(len(flips)), **settings, "flipped at any": str(len(flipped))},
                 )
             )
         return items

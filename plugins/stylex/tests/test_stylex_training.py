@@ -122,6 +122,22 @@ def test_an_interrupted_training_continues_to_the_same_end(stopped_after, more):
     assert sum(second.steps.values()) == 9 - stopped_after // 3 * 3
 
 
+def test_a_checkpoint_without_a_mean_path_length_continues_from_0():
+    """As written before there was a path length penalty."""
+    params = {"steps": 9, "checkpoints": 3}
+    expected = fitted(**params).state()
+    first = ToyRun(cancel_after=7)
+    with pytest.raises(Cancelled):
+        fitted(first, **params)
+    second = ToyRun()
+    for name, kept in first.store.items():
+        arrays = {key: value for key, value in kept.arrays.items() if key != "path_mean"}
+        second.store[name] = attrs.evolve(kept, arrays=arrays)
+    found = fitted(second, **params).state()
+    assert found.digest() == expected.digest()
+    assert sum(second.steps.values()) == 3
+
+
 def test_mirrored_images_go_with_the_classifier_s_answer_to_the_mirrored_image(monkeypatch):
     """Condition, target of the divergence and label of the discriminator are all read off the batch's logits and w."""
     batches, reconstruct = [], Training._reconstruct

@@ -10,6 +10,7 @@ import copy
 from typing import TYPE_CHECKING, Any
 
 import attrs
+import numpy as np
 import torch
 from sidelight_specs.results import State
 from sidelight_specs.roles import Classifier
@@ -37,7 +38,6 @@ from sidelight_stylex.networks import Condition
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-    import numpy as np
     from sidelight_specs import Run
 
     from sidelight_stylex.networks import Networks
@@ -286,7 +286,9 @@ class Learner:
 
     def load(self, state: State) -> None:
         """Continue from the result of `state`."""
-        self.path_mean = torch.from_numpy(state.arrays["path_mean"].copy()).to(self.path_mean.device)
+        # checkpoints of earlier versions have none, and no penalty that reads it
+        mean = state.arrays.get("path_mean", np.zeros((), dtype=np.float32))
+        self.path_mean = torch.from_numpy(mean.copy()).to(self.path_mean.device)
         restore(self._networks, self._all_optimizers, state.arrays)
 
     @property

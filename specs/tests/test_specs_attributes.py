@@ -1,5 +1,6 @@
 """Joining what a finder found for several classes."""
 
+import attrs
 import numpy as np
 import pytest
 from sidelight_specs import SidelightError
@@ -25,6 +26,14 @@ def test_everything_that_is_kept_for_each_attribute_is_joined():
     for name in EXAMPLES:
         assert getattr(joined, name).shape == (5, 1, 4)
         assert getattr(joined, name)[:, 0, 0].tolist() == [0, 0, 1, 1, 1]
+
+
+def test_of_samples_no_effect_is_that_on_an_explained_image():
+    whole = attrs.evolve(found(0, 2), before=None, after=None)
+    drawn = attrs.evolve(whole, drawn="3 samples of the generator, seed 0")
+    assert [row[4] for row in whole.view(0)[0].rows] == ["+0.000", "+0.000"]
+    assert [row[4] for row in drawn.view(0)[0].rows] == ["", ""]
+    assert "3 samples of the generator" in drawn.view(0)[1].text
 
 
 def test_a_class_without_attributes_takes_nothing_from_the_others():

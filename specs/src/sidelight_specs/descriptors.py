@@ -36,6 +36,7 @@ CAPABILITIES = {
     "latent.style": "`styles` and `synthesize_styles` expose the style space",
     "encoder": "`encode(images)` gives latents in one forward pass",
     "latents": "the attribute finder has latents of its own, by `latents(images)` and `logits(latents)`",
+    "samples": "the attribute finder works on latents that it draws from its generator, by `samples()`",
     "coordinates": "the attributes that the finder gives are coordinates of the generator's style space",
     "factors.render": "`render(factors)` draws the data's images anew from their ground-truth factors",
     "serves": "the renderer serves a live page",

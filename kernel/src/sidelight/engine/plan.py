@@ -45,7 +45,7 @@ def plan(resolved: Resolved) -> tuple[Step, ...]:
         UserError: the recipe lacks data or a classifier, or finds attributes without an inverter.
     """
     main = resolved.main_inverter
-    finders = [one for one in resolved.of_role("attribute_finder") if "latents" not in one.provides]
+    finders = [one for one in resolved.of_role("attribute_finder") if not {"latents", "samples"} & set(one.provides)]
     inverters = [main, *(finder.needed("inverter") for finder in finders)]  # of those without latents of their own
     takers: dict[str, Sequence[ResolvedComponent | None]] = {
         "data": [resolved.data],  # where the recipe has several, the ones whose images and answers are explained

@@ -222,10 +222,11 @@ class Steps:
 
     def find(self, component: ResolvedComponent) -> None:
         """Attributes that move the classifier towards each class that is asked about."""
-        session, own = self.session, "latents" in component.provides
+        session = self.session
+        own, draws = ("latents" in component.provides, "samples" in component.provides)
         inverter = component.needed("inverter") or session.resolved.main_inverter
         inversion = self.inversions.get(inverter.id) if inverter is not None else None
-        if inversion is None and not own:
+        if inversion is None and not own and not draws:
             session.warn(f"{component.use}: nothing to find attributes in, because no image could be inverted")
             return
         source = self.images.images if own or inversion is None else inversion.latents  # (M, C, H, W) or (M, *latent)
@@ -233,8 +234,14 @@ class Steps:
         def find(finder: Any, given: Tensor, target: int) -> Any:
             return finder.find(finder.latents(given) if own else given, target)
 
+        def find_in_samples(finder: Any, target: int) -> Any:
+            return finder.find(finder.samples(), target)
+
         targets, parts = sorted(set(self.results.targets.probe.tolist())), list[Any]()
         for target in session.progress(targets, "classes"):
+            if draws:  # nothing of the explained images goes in
+                parts.append(session.answer({"target": target}, find_in_samples, classes=self.classes))
+                continue
             inputs = {"images" if own else "latents": source, "target": target}
             parts.append(session.answer(inputs, find, classes=self.classes))
         try:

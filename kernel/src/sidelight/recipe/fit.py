@@ -118,12 +118,14 @@ def compare_facts(recipe: Recipe) -> None:
 
 
 def _has_latents(recipe: Recipe, one: Candidate) -> None:
-    """An attribute finder without latents of its own works on inverted images."""
-    if one.role != "attribute_finder" or one.provides is None or "latents" in one.provides:
+    """An attribute finder without latents of its own, and without samples, works on inverted images."""
+    if one.role != "attribute_finder" or one.provides is None or {"latents", "samples"} & set(one.provides):
         return
     if not one.needed("inverter") and not recipe.of_role("inverter"):
         message = f"{one.use} finds attributes in the latents of the explained images, and the recipe has no inverter"
-        one.refuse(message, expected='a section "inverter"', fix=installed_hint(recipe.catalog, "inverter"))
+        draws = one.ask("capabilities", lambda descriptor, params: descriptor.absence(params, "samples")) or ""
+        fix = "; or ".join(filter(None, (installed_hint(recipe.catalog, "inverter"), draws)))
+        one.refuse(message, expected='a section "inverter"', fix=fix)
 
 
 def _compare_images(recipe: Recipe, one: Candidate) -> None:

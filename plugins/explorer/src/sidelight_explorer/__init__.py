@@ -6,7 +6,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from attrs import frozen
-from sidelight_specs import AttributeFinderDescriptor, ExplainerDescriptor, Need, RendererDescriptor, hookimpl
+from sidelight_specs import ExplainerDescriptor, Need, RendererDescriptor, hookimpl
+from sidelight_toolkit.drawn_latents import DrawingFinderDescriptor
 
 from sidelight_explorer._params import AlongParams, ByHandParams, DirectionParams, GanalyzeParams, WebParams
 
@@ -56,9 +57,9 @@ class ByHandDescriptor(ExplainerDescriptor):
 
 
 @hookimpl
-def sidelight_attribute_finders() -> Iterable[AttributeFinderDescriptor]:
+def sidelight_attribute_finders() -> Iterable[DrawingFinderDescriptor]:
     """The automated baseline of the paper, and GANalyze, StylEx's."""
-    yield AttributeFinderDescriptor(
+    yield DrawingFinderDescriptor(
         name="latent-directions",
         summary="Directions through W along which a linear model predicts that the class changes.",
         params=DirectionParams,
@@ -68,7 +69,7 @@ def sidelight_attribute_finders() -> Iterable[AttributeFinderDescriptor]:
         example={"train": 96, "validation": 32, "batch": 16},
         paper=f"{PAPER}, appendix; Denton et al. 2019",
     )
-    yield AttributeFinderDescriptor(
+    yield DrawingFinderDescriptor(
         name="ganalyze",
         summary="A direction through W, learned so that a shift by alpha changes the class's logit by alpha.",
         params=GanalyzeParams,
@@ -78,7 +79,7 @@ def sidelight_attribute_finders() -> Iterable[AttributeFinderDescriptor]:
             Need("generator", capabilities=("latent.w", "differentiable")),
         ),
         provides=("explorer.directions",),
-        example={"steps": 8, "batch": 8, "validation": 16},
+        example={"latents": "samples", "samples": 6, "steps": 8, "batch": 8, "validation": 16},
         paper="Goetschalckx et al. 2019, GANalyze, section 3; Lang et al. 2021 (StylEx), figure 2",
     )
 

@@ -5,10 +5,11 @@ from __future__ import annotations
 from typing import Literal
 
 from sidelight_specs import param, params
+from sidelight_toolkit.drawn_latents import DrawnLatentsParams
 
 
 @params
-class DirectionParams:
+class DirectionParams(DrawnLatentsParams):
     """Options of `latent-directions`."""
 
     train: int = param(
@@ -36,7 +37,7 @@ class DirectionParams:
 
 
 @params
-class GanalyzeParams:
+class GanalyzeParams(DrawnLatentsParams):
     """Options of `ganalyze`."""
 
     steps: int = param(400, "Length of the training.", unit="steps", minimum=1, maximum=1_000_000)

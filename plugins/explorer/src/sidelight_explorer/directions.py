@@ -23,6 +23,7 @@ from sidelight_specs.results import Measurement, Measurements, State
 from sidelight_specs.roles import AttributeFinder
 from sidelight_toolkit.arrays import to_array
 from sidelight_toolkit.batching import slices
+from sidelight_toolkit.drawn_latents import drawn_latents
 from sklearn.linear_model import LogisticRegression
 
 from sidelight_explorer.latent_shifts import ClassShifts, ShiftEffects, shifts_along
@@ -133,6 +134,10 @@ class LatentDirections(AttributeFinder):
         self._params, self._run = params, run
         self._classifier, self._generator = classifier, generator
 
+    def samples(self) -> Tensor:
+        """Samples of the generator that shifts are measured on, for `latents: samples`: (N, layers, d)."""
+        return drawn_latents(self._generator, self._params)
+
     def find(self, latents: Tensor, target: int) -> Attributes:
         """The shifts along the direction of class `target`, the one that raises its logit most first.
 
@@ -141,7 +146,8 @@ class LatentDirections(AttributeFinder):
         direction, name = self._direction(target), self._classifier.class_names[target]
         self._run.emit(f"accuracy-{name}", self._quality(direction, name))
         effects = ShiftEffects(self._classifier, self._generator, self._params.batch, self._run)
-        return effects.attributes(latents, target, self._shifts(direction, target), self._params.examples)
+        found = effects.attributes(latents, target, self._shifts(direction, target), self._params.examples)
+        return attrs.evolve(found, drawn=self._params.drawn if self._params.is_drawn else "")
 
     def class_shifts(self, target: int) -> ClassShifts:
         """The shifts along the direction of a class (capability `explorer.directions`)."""

@@ -17,6 +17,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import attrs
 import numpy as np
 import torch
 from sidelight_specs import UserError
@@ -24,6 +25,7 @@ from sidelight_specs.results import Measurement, Measurements, State
 from sidelight_specs.roles import AttributeFinder
 from sidelight_toolkit.arrays import to_array, to_tensor
 from sidelight_toolkit.batching import slices
+from sidelight_toolkit.drawn_latents import drawn_latents
 
 from sidelight_explorer.latent_shifts import ClassShifts, ShiftEffects, shifts_along
 
@@ -46,6 +48,10 @@ class Ganalyze(AttributeFinder):
         self._params, self._run = params, run
         self._classifier, self._generator = classifier, generator
 
+    def samples(self) -> Tensor:
+        """Samples of the generator that shifts are measured on, for `latents: samples`: (N, layers, d)."""
+        return drawn_latents(self._generator, self._params)
+
     def find(self, latents: Tensor, target: int) -> Attributes:
         """Shifts along the direction of class `target` that are to change its logit by `reach` and by half of it.
 
@@ -58,7 +64,8 @@ class Ganalyze(AttributeFinder):
         shifts = self._shifts(theta, target)
         self._run.emit(f"calibration-{name}", self._calibration(theta, target))
         effects = ShiftEffects(self._classifier, self._generator, self._params.batch, self._run)
-        return effects.attributes(latents, target, shifts, self._params.examples)
+        found = effects.attributes(latents, target, shifts, self._params.examples)
+        return attrs.evolve(found, drawn=self._params.drawn if self._params.is_drawn else "")
 
     def class_shifts(self, target: int) -> ClassShifts:
         """The shifts along the direction of a class (capability `explorer.directions`)."""

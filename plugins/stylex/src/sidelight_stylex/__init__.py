@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING
 
 from attrs import evolve, frozen
 from sidelight_specs import (
-    AttributeFinderDescriptor,
     ExplainerDescriptor,
     GeneratorDescriptor,
     InverterDescriptor,
@@ -15,6 +14,7 @@ from sidelight_specs import (
 )
 from sidelight_specs.facts import DataFacts, Mistake
 from sidelight_stylegan2 import size_mistakes
+from sidelight_toolkit.drawn_latents import DrawingFinderDescriptor
 from sidelight_toolkit.lpips_weights import lpips_mistakes
 
 from sidelight_stylex.params import (
@@ -106,12 +106,13 @@ _SEARCHED = (
 
 
 @frozen(kw_only=True)
-class AttFindDescriptor(AttributeFinderDescriptor):
+class AttFindDescriptor(DrawingFinderDescriptor):
     """AttFind, some of whose options belong to one rule."""
 
     def mistakes(self, params: object) -> Iterable[Mistake]:
         """Options of the notebook's rule with another, or where not every coordinate is measured."""
         assert isinstance(params, AttFindParams)
+        yield from super().mistakes(params)
         for option in ("unstable", "realness"):
             if getattr(params, option) is not None and params.rule != "released":
                 yield Mistake(f"{option} is an option of the authors' notebook", "set rule: released", option)
@@ -121,7 +122,7 @@ class AttFindDescriptor(AttributeFinderDescriptor):
 
 
 @hookimpl
-def sidelight_attribute_finders() -> Iterable[AttributeFinderDescriptor]:
+def sidelight_attribute_finders() -> Iterable[DrawingFinderDescriptor]:
     """Finders of style coordinates."""
     yield AttFindDescriptor(
         name="attfind",
@@ -133,14 +134,22 @@ def sidelight_attribute_finders() -> Iterable[AttributeFinderDescriptor]:
         example={"attributes": 3, "examples": 2, "frames": 3, "reference": 24, "batch": 8},
         paper=f"{PAPER}, section 3.3",
     )
-    yield AttributeFinderDescriptor(
+    yield DrawingFinderDescriptor(
         name="stylespace-difference",
         summary="The baseline: style coordinates whose values differ most between a class and all others.",
         params=DifferenceParams,
         factory="sidelight_stylex.attfind.stylespace_baseline:StylespaceDifference",
         needs=_SEARCHED,
         provides=("coordinates",),
-        example={"attributes": 3, "examples": 2, "frames": 3, "reference": 24, "batch": 8},
+        example={
+            "latents": "samples",
+            "samples": 12,
+            "attributes": 3,
+            "examples": 2,
+            "frames": 3,
+            "reference": 24,
+            "batch": 8,
+        },
         paper=f"Wu et al. 2021, StyleSpace Analysis; {PAPER}, section 4.2.1",
     )
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Literal
 
 from sidelight_specs import param, params
+from sidelight_toolkit.drawn_latents import DrawnLatentsParams
 
 
 @params
@@ -106,13 +107,13 @@ class EncoderParams:
 
 
 @params
-class FinderParams:
+class FinderParams(DrawnLatentsParams):
     """Options of all finders of style attributes."""
 
     attributes: int = param(10, "Number of attributes to find (M).", minimum=1, maximum=1000)
     reference: int = param(
         500,
-        "Training images for the extremes; with 0 or no inverter, the explained images.",
+        "Training images, or further samples, for the extremes; with 0 or no inverter, the images searched.",
         unit="images",
         minimum=0,
         maximum=1_000_000,

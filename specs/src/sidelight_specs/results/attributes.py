@@ -9,7 +9,7 @@ import numpy as np
 
 from sidelight_specs._form import FORM
 from sidelight_specs.artifacts import array
-from sidelight_specs.blocks import Block, Pair, Table
+from sidelight_specs.blocks import Block, Pair, Table, Text
 from sidelight_specs.errors import SidelightError
 from sidelight_specs.results.explanation import Explanation
 
@@ -98,6 +98,8 @@ class Attributes(Explanation):
             regression, by one that raises the value and one that lowers it.
         class_names: the classes that `target` counts, by the finder's own classifier, or one name, of a regression's
             value; empty where it does not say.
+        drawn: what the N images are where they are not the explained ones but samples, in words: `100 samples of the
+            generator, seed 0`; empty otherwise.
     """
 
     kind: ClassVar[str] = "attributes"
@@ -116,6 +118,7 @@ class Attributes(Explanation):
     scores: np.ndarray | None = array("A", default=None)
     explained: np.ndarray | None = array("A L", numbers="bool", default=None)
     class_names: tuple[str, ...] = ()
+    drawn: str = ""
 
     def validate(self, images: tuple[int, ...] | None = None, classes: int | None = None) -> None:
         """Beside the forms: directions are signs, targets are classes, and probabilities are from 0 to 1."""
@@ -154,7 +157,10 @@ class Attributes(Explanation):
         return attrs.evolve(parts[0], attributes=attributes, **joined)
 
     def view(self, index: int) -> tuple[Block, ...]:
-        """The ranked list, with the effect on image `index` where it was measured, and examples of the first ones."""
+        """The ranked list, with the effect on image `index` where it was measured, and examples of the first ones.
+
+        Of samples no effect is that on an explained image.
+        """
         rows = tuple(
             (
                 rank + 1,
@@ -167,6 +173,8 @@ class Attributes(Explanation):
             for rank, one in enumerate(self.attributes)
         )
         blocks: list[Block] = [Table(("rank", "attribute", "raises", "mean effect", "effect here", "flagged"), rows)]
+        if self.drawn:
+            blocks.append(Text(f"Measured on {self.drawn}; the examples are some of these.", "images"))
         if self.before is not None and self.after is not None:
             blocks += [
                 Pair(before[0], after[0], caption=one.name)
@@ -176,7 +184,7 @@ class Attributes(Explanation):
         return tuple(blocks)
 
     def _effect(self, rank: int, index: int) -> str:
-        if self.effects is None or index >= self.effects.shape[1] or np.isnan(self.effects[rank, index]):
+        if self.drawn or self.effects is None or index >= self.effects.shape[1] or np.isnan(self.effects[rank, index]):
             return ""
         return f"{self.effects[rank, index]:+.3f}"
 

@@ -17,7 +17,8 @@ class AttributeFinder(ABC):
     """Finds latent coordinates that move a classifier. It gets classifier and generator as needs.
 
     With the capability `latents` it works in a latent space of its own, one of a layer of the classifier for example,
-    and needs neither generator nor inverter.
+    and needs neither generator nor inverter. With the capability `samples` it works on latents that it draws from its
+    generator, and needs no inverter.
     """
 
     @abstractmethod
@@ -25,7 +26,8 @@ class AttributeFinder(ABC):
         """Attributes that raise the logit of class `target`, strongest first.
 
         Args:
-            latents: (N, *latent_shape) of inverted images; with `latents`, what `latents(images)` gave.
+            latents: (N, *latent_shape) of inverted images; with `latents`, what `latents(images)` gave, with
+                `samples`, what `samples()` gave.
             target: index of the class to move towards.
 
         Returns:
@@ -39,3 +41,7 @@ class AttributeFinder(ABC):
     def logits(self, latents: Tensor) -> Tensor:
         """Class logits of its own latents, by which it measures effects (capability `latents`): (N, k) to (N, K)."""
         raise SidelightError(f"{type(self).__name__} has no latent space of its own")
+
+    def samples(self) -> Tensor:
+        """Latents drawn from the generator (capability `samples`): (N, *latent_shape), the same at every call."""
+        raise SidelightError(f"{type(self).__name__} draws no latents of its own")

@@ -177,6 +177,9 @@ class Case:
         if "latents" in self.descriptor.provided_by(self.params) and component is not None:
             own: torch.Tensor = component.latents(images)
             return own
+        if "samples" in self.descriptor.provided_by(self.params) and component is not None:
+            drawn: torch.Tensor = component.samples()
+            return drawn
         generator = _first(needs, Generator) or ToyGenerator(self.toys.shape)
         with torch.no_grad():
             latents: torch.Tensor = generator.encode(images)

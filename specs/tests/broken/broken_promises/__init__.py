@@ -65,6 +65,7 @@ FINDER = _good(
     "GoodFinder",
     needs=(Need("classifier"), Need("generator", capabilities=("latent.style", "latent.w"))),
 )
+DRAWING = attrs.evolve(FINDER, name="drawing", factory="broken_promises.good:DrawingFinder", provides=("samples",))
 HEATMAP = _good(
     ExplainerDescriptor,
     "good-heatmap",
@@ -106,6 +107,7 @@ GOOD = (
     LAYERED,
     INVERTER,
     FINDER,
+    DRAWING,
     HEATMAP,
     COUNTERFACTUAL,
     IMAGE_ATTRIBUTES,
@@ -203,6 +205,7 @@ BAD = (
     _bad("reported-error-is-measured", INVERTER),
     _bad("reconstructions-come-from-the-latents", INVERTER),
     _bad("attributes-have-the-right-form", FINDER),
+    _bad("samples-come-from-the-generator", DRAWING),
     _bad("claimed-effects-are-measured", FINDER),
     _bad("explanation-has-the-right-form", HEATMAP),
     _bad("finds-the-planted-cause", HEATMAP),

@@ -11,6 +11,7 @@ from sidelight_specs.results import Heatmap, State
 from sidelight_specs.roles import Trainable
 
 from broken_promises.good import (
+    DrawingFinder,
     GoodClassifier,
     GoodCounterfactual,
     GoodData,
@@ -382,6 +383,11 @@ class ReconstructionsComeFromTheLatents(GoodInverter):
 class AttributesHaveTheRightForm(GoodFinder):
     def ranked(self, attributes, effects):
         return super().ranked(attributes[::-1], effects[::-1])
+
+
+class SamplesComeFromTheGenerator(DrawingFinder):
+    def ranked(self, attributes, effects):
+        return attrs.evolve(super().ranked(attributes, effects), drawn="")
 
 
 class ClaimedEffectsAreMeasured(GoodFinder):

@@ -123,6 +123,16 @@ class GoodFinder(AttributeFinder):
         return float(effects.mean())
 
 
+class DrawingFinder(GoodFinder):
+    """Works on samples of the generator."""
+
+    def samples(self):
+        return self.generator.sample(5, np.random.default_rng(0))
+
+    def ranked(self, attributes, effects):
+        return Attributes(attributes=tuple(attributes), effects=effects, drawn="5 samples")
+
+
 class GoodHeatmap(Explainer):
     """Gradient times input of the predicted class, smoothed by noise that all images share."""
 

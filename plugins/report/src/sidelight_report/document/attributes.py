@@ -91,7 +91,11 @@ def target_name(attributes: Attributes, results: Results, target: int) -> str:
 def attribute_sections(context: Context) -> list[dict[str, Any]]:
     """Ranked attributes of all attribute finders and explainers."""
     return [
-        {"name": key, "classes": [_class(attributes, context, key, *group) for group in groups(attributes)]}
+        {
+            "name": key,
+            "drawn": attributes.drawn,
+            "classes": [_class(attributes, context, key, *group) for group in groups(attributes)],
+        }
         | _source(context, key)
         for key, attributes in attributes_by_id(context.results).items()
     ]

@@ -104,7 +104,7 @@ export interface Attribute {
   directions: Demonstration[];
 }
 export interface AttributeClass { class: string; value: boolean; lowers: boolean; attributes: Attribute[]; count: number; unexplained: number | null }
-export interface AttributeSection { name: string; summary: string; paper: string; classes: AttributeClass[] }
+export interface AttributeSection { name: string; summary: string; paper: string; drawn: string; classes: AttributeClass[] }
 export interface Concept {
   name: string; pictures: Picture[]; strengths: (number | null)[]; weights: { class: string; weight: number | null }[];
 }

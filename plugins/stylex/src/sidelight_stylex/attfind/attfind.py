@@ -167,6 +167,10 @@ class AttFind(AttributeFinder):
         self._params, self._run = params, run
         self._search = AttributeSearch(params, classifier, generator, data, inverter, run)
 
+    def samples(self) -> Tensor:
+        """Samples of the generator, for `latents: samples`: (N, *latent_shape)."""
+        return self._search.samples()
+
     def find(self, latents: Tensor, target: int) -> Attributes:
         """Attributes of the images that the classifier does not take for the target, in their order of discovery.
 

@@ -10,6 +10,7 @@ import torch
 from sidelight_specs import UserError
 from sidelight_specs.results import Attribute, Attributes, State
 from sidelight_toolkit.arrays import to_array, to_tensor
+from sidelight_toolkit.drawn_latents import drawn_latents
 from torch import Tensor
 
 from sidelight_stylex.attfind.examples import examples, opposite_examples
@@ -37,8 +38,9 @@ class SearchInputs:
         target: index of the class; 0 for a regression.
         styles: (N, S) of the given latents.
         is_target: (N,) bool, what is drawn of them is taken for the target; of a regression, nothing is.
-        reference: (R, S) styles of the data; of the given latents where there is no data.
+        reference: (R, S) styles of the data, or of further samples; of the given latents where there are neither.
         ranges: (S, 2) float32, the extremes of every coordinate in the reference.
+        drawn: the latents in words where they are samples of the generator; empty for inverted images.
     """
 
     target: int
@@ -46,6 +48,7 @@ class SearchInputs:
     is_target: np.ndarray
     reference: Tensor
     ranges: np.ndarray
+    drawn: str = ""
 
     @property
     def rows(self) -> np.ndarray:
@@ -68,6 +71,10 @@ class AttributeSearch:
         self._params, self._data, self._inverter = params, data, inverter
         self.models = Models(classifier, generator, params.batch, run)
 
+    def samples(self) -> Tensor:
+        """Samples of the generator that are searched, (N, *latent_shape)."""
+        return drawn_latents(self.models.generator, self._params)
+
     def inputs(self, latents: Tensor, target: int) -> SearchInputs:
         """Styles, predictions and ranges.
 
@@ -78,14 +85,19 @@ class AttributeSearch:
         if not 0 <= target < len(names):
             raise UserError(f"there is no class {target} to find attributes of", f"use 0 to {len(names) - 1}")
         styles = self.models.styles(latents)
-        reference = self._training_styles()
+        reference = self._reference_styles()
         reference = styles if reference is None else reference  # extremes of the images themselves
         ranges = quantile_ranges(reference, self._params.quantile)
-        return SearchInputs(target, styles, self.models.is_class(styles, target), reference, ranges)
+        # explanations of single images have the finder search inverted images whatever it draws by itself
+        is_drawn = self._params.is_drawn and torch.equal(latents, self.samples())
+        drawn = self._params.drawn if is_drawn else ""
+        return SearchInputs(target, styles, self.models.is_class(styles, target), reference, ranges, drawn)
 
-    def _training_styles(self) -> Tensor | None:
-        """(R, S) styles of the first training images, inverted once; None without data or inverter."""
+    def _reference_styles(self) -> Tensor | None:
+        """(R, S) styles of further samples, or of the first training images, inverted once; None without these."""
         data, inverter, count = self._data, self._inverter, self._params.reference
+        if self._params.is_drawn and count:
+            return self.models.styles(drawn_latents(self.models.generator, self._params, "reference", count))
         if data is None or inverter is None or not count:
             return None
 
@@ -105,7 +117,7 @@ class AttributeSearch:
         self.models.run.warn(
             f"no attributes of {'the value' if self.models.is_regression else 'the class'} {name}: {reason}"
         )
-        return Attributes(answers="probe", ranges=inputs.ranges, class_names=tuple(names))
+        return Attributes(answers="probe", ranges=inputs.ranges, class_names=tuple(names), drawn=inputs.drawn)
 
     def attributes(
         self,
@@ -151,6 +163,7 @@ class AttributeSearch:
             scores=scores,
             explained=explained_of_all,
             class_names=tuple(models.classifier.class_names),
+            drawn=inputs.drawn,
             **fields,
         )
 

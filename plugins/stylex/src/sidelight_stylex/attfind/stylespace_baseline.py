@@ -55,6 +55,10 @@ class StylespaceDifference(AttributeFinder):
         self._params, self._run = params, run
         self._search = AttributeSearch(params, classifier, generator, data, inverter, run)
 
+    def samples(self) -> Tensor:
+        """Samples of the generator, for `latents: samples`: (N, *latent_shape)."""
+        return self._search.samples()
+
     def find(self, latents: Tensor, target: int) -> Attributes:
         """The coordinates by which images of the target differ most from all others, moved towards the target's side.
 

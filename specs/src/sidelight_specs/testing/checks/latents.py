@@ -9,7 +9,7 @@ import torch
 
 from sidelight_specs.results import Attributes, Inversion
 from sidelight_specs.roles import Classifier, Generator
-from sidelight_specs.testing.checks.registry import check
+from sidelight_specs.testing.checks.registry import check, providing
 from sidelight_specs.testing.checks.valid import expect_valid
 from sidelight_specs.testing.compare import difference
 
@@ -102,14 +102,25 @@ def attributes_have_the_right_form(case: Case) -> None:
         assert len(ranked) == len(effects), f"{len(ranked)} scores for {len(effects)} attributes"
         assert ranked == sorted(ranked, reverse=True), f"attributes are not ranked by effect, nor by scores: {ranked}"
     else:
-        _explained_once(attributes, case.toys.count)
+        _explained_once(attributes, len(case.observed.question_before.latents))
     wrong = [
         item.name for item in attributes.attributes if item.direction not in (-1, 1) or item.shift * item.direction <= 0
     ]
     assert not wrong, f"shift and direction disagree for {', '.join(wrong)}"
     if attributes.effects is not None:
-        shape = (len(attributes.attributes), case.toys.count)
+        shape = (len(attributes.attributes), len(case.observed.question_before.latents))
         assert attributes.effects.shape == shape, f"effects have shape {attributes.effects.shape}, not {shape}"
+
+
+@check("attribute_finder", when=providing("samples"))
+def samples_come_from_the_generator(case: Case) -> None:
+    """`samples` gives the same latents of the generator at every call; what is found in them says so."""
+    one, two = case.build().samples(), case.build().samples()
+    shape = _need(case.needs(), Generator).latent_shape
+    assert tuple(one.shape[1:]) == tuple(shape), f"samples have shape {tuple(one.shape)}, latents {shape}"
+    assert one.dtype == torch.float32, f"samples are {one.dtype}"
+    assert torch.equal(one, two), "two instances draw different samples"
+    assert case.observed.answer["attributes"].drawn, "the attributes do not say that they were found in samples"
 
 
 def _explained_once(attributes: Attributes, count: int) -> None:

@@ -102,10 +102,10 @@ def test_the_answer_is_kept_for_the_same_images():
     run = ToyRun()
     component = inverter(run=run, steps=5)
     first = component.invert(images())
-    assert component.invert(images()) is first
+    assert component.invert(images()).digest() == first.digest()
     assert run.steps == {"inverting": 6}
-    component.invert(images(2))
-    assert run.steps == {"inverting": 12}
+    component.invert(images(2))  # two of the same
+    assert run.steps == {"inverting": 6}
 
 
 def test_a_generator_of_another_shape_is_named():

@@ -19,7 +19,7 @@ from sidelight_specs.results import Inversion
 from sidelight_specs.roles import Inverter
 from sidelight_toolkit.arrays import to_array
 from sidelight_toolkit.batching import in_batches, slices
-from sidelight_toolkit.inversion import EncoderInverter
+from sidelight_toolkit.inversion import EncoderInverter, inverted_once
 from sidelight_toolkit.training import triangular
 from torch.nn import functional
 
@@ -48,7 +48,13 @@ class OptimisedInversion(Inverter):
             UserError: the generator makes images of another shape.
         """
         check_shape(images, self._generator)
-        return self._run.cached(images, lambda: self._invert(images))
+        at_once = max(1, self._params.batch // self._starts_per_image)
+        return inverted_once(self._run, "inversion", images, at_once, self._invert)
+
+    @property
+    def _starts_per_image(self) -> int:
+        """S."""
+        return self._params.starts if self._params.start is None else 1
 
     def _invert(self, images: Tensor) -> Inversion:
         starts = self._starts()  # (S, k)

@@ -12,7 +12,13 @@ from sidelight_toolkit.lpips_weights import lpips_mistakes
 
 from sidelight_stylegan2.files.header import shape_of_file
 from sidelight_stylegan2.networks.architecture import checked_widths, levels_for
-from sidelight_stylegan2.params import GeneratorParams, PretrainedParams, ProjectParams, SamplingParams
+from sidelight_stylegan2.params import (
+    EncoderParams,
+    GeneratorParams,
+    PretrainedParams,
+    ProjectParams,
+    SamplingParams,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -90,18 +96,33 @@ class PretrainedDescriptor(StyleGan2Descriptor):
 
 
 @frozen(kw_only=True)
-class ProjectDescriptor(InverterDescriptor):
-    """Inversion by optimisation with a perceptual distance."""
+class PerceptualDescriptor(InverterDescriptor):
+    """Inversion with a perceptual distance."""
 
     def misfits(self, params: object, given: Given) -> Iterable[Mistake]:
         """A perceptual distance whose network is missing."""
-        assert isinstance(params, ProjectParams)
+        assert isinstance(params, ProjectParams | EncoderParams)
         if params.perceptual == "lpips":
             yield from lpips_mistakes("perceptual")
         if params.perceptual == "classifier" and "classifier" not in given.params:
             yield Mistake(
                 "no classifier whose activations can be compared is wired", "set perceptual to none", "perceptual"
             )
+
+
+@frozen(kw_only=True)
+class EncoderDescriptor(PerceptualDescriptor):
+    """An encoder that learns from samples and from training images."""
+
+    def misfits(self, params: object, given: Given) -> Iterable[Mistake]:
+        """As above; training images of another shape than the samples."""
+        yield from super().misfits(params, given)
+        assert isinstance(params, EncoderParams)
+        generator, data = given.needs.get("generator"), given.trained_on or DataFacts()
+        made = generator.shape if isinstance(generator, GeneratorFacts) else None
+        if params.images and made is not None and data.shape is not None and made != data.shape:
+            message = f"the training images are {data.shape}, the generator makes {made}"
+            yield Mistake(message, "use data of that shape, or set images: 0 to learn from samples alone", "images")
 
 
 @hookimpl
@@ -130,8 +151,8 @@ def sidelight_generators() -> Iterable[GeneratorDescriptor]:
 
 @hookimpl
 def sidelight_inverters() -> Iterable[InverterDescriptor]:
-    """Inversion into w."""
-    yield ProjectDescriptor(
+    """Inversion into w by optimisation, and into any latents by an encoder that learns from samples."""
+    yield PerceptualDescriptor(
         name="project",
         summary="Optimise w, or a w for each layer, until the image is reproduced.",
         params=ProjectParams,
@@ -142,4 +163,17 @@ def sidelight_inverters() -> Iterable[InverterDescriptor]:
         ),
         example={"steps": 6, "samples": 8, "batch": 2},
         paper=f"{PAPER}, appendix D; Abdal et al. 2019, Image2StyleGAN",
+    )
+    yield EncoderDescriptor(
+        name="encoder",
+        summary="An encoder that learns from any fixed generator's samples, refined for each image on request.",
+        params=EncoderParams,
+        factory="sidelight_stylegan2.encoder:Encoder",
+        provides=("trainable",),
+        needs=(
+            Need("generator", capabilities=("differentiable",)),
+            Need("classifier", capabilities=("differentiable", "activations"), optional=True),
+        ),
+        example={"steps": 4, "samples": 8, "batch": 2, "widths": [4, 4], "size": 8},
+        paper="Zhu et al. 2020, In-Domain GAN Inversion; Zhu et al. 2016, iGAN, section 4",
     )

@@ -146,3 +146,58 @@ class ProjectParams:
     batch: int = param(
         16, "Images optimised at the same time; bounds the memory.", unit="images", minimum=1, maximum=4096
     )
+
+
+@params
+class EncoderParams:
+    """Options of `encoder`."""
+
+    latents: Literal["w", "w+"] = param(
+        "w",
+        "Latents of a style generator: one w for all layers (closer to samples), or one each (closer to the image).",
+    )
+    steps: int = param(2000, "Training steps.", unit="steps", minimum=1, maximum=100_000_000)
+    batch: int = param(
+        16,
+        "Samples of a step, with as many images beside them; images inverted at a time.",
+        unit="images",
+        minimum=2,
+        maximum=4096,
+    )
+    images: int = param(
+        1000,
+        "Training images to learn from beside the samples, at most; 0: samples alone.",
+        unit="images",
+        minimum=0,
+        maximum=1_000_000,
+    )
+    widths: tuple[int, ...] = param(
+        (32, 64, 128, 128), "Channels of the encoder at full size, at half, ...", minimum=1, maximum=4096
+    )
+    size: int = param(
+        64, "Side to which larger images are reduced for the encoder.", unit="pixels", minimum=8, maximum=1024
+    )
+    rate: float = param(2e-3, "Highest learning rate of the training.", minimum=1e-7, maximum=1.0)
+    regression: float = param(
+        1.0, "Weight of the samples' latents: squared difference in their variances.", minimum=0.0, maximum=1e6
+    )
+    pixels: float = param(
+        1.0, "Weight of the squared pixel difference, in units of that of two samples.", minimum=0.0, maximum=1e6
+    )
+    perceptual: Literal["auto", "lpips", "classifier", "none"] = param(
+        "auto", "Perceptual distance; `auto` is LPIPS where its network is here, or the classifier."
+    )
+    weight: float = param(
+        1.0, "Weight of the perceptual distance, in units of that of two samples.", minimum=0.0, maximum=1e6
+    )
+    refine: int = param(
+        0,
+        "Steps of Adam from the encoder's answer, for each image (hybrid inversion).",
+        unit="steps",
+        minimum=0,
+        maximum=1_000_000,
+    )
+    refine_rate: float = param(
+        0.05, "Highest learning rate of these steps, in standard deviations of the latents.", minimum=1e-6, maximum=10.0
+    )
+    samples: int = param(1000, "Samples for the latents' mean and deviation.", minimum=2, maximum=1_000_000)

@@ -1,16 +1,20 @@
-"""Inversion by a generator's own encoder."""
+"""Inversion by a generator's own encoder, and inversions that are kept image by image."""
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 
 from sidelight_specs.results import Inversion
 from sidelight_specs.roles import Inverter
 
 from sidelight_toolkit.arrays import to_array
-from sidelight_toolkit.batching import in_batches
+from sidelight_toolkit.batching import in_batches, slices
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from sidelight_specs import Run
     from sidelight_specs.roles import Generator
     from torch import Tensor
 
@@ -24,6 +28,50 @@ class EncoderInverter(Inverter):
     def invert(self, images: Tensor) -> Inversion:
         """One forward pass of the encoder and one of the generator; cheap, so nothing is cached."""
         latents = in_batches(self._generator.encode, images, self._batch)
-        reconstructions = in_batches(self._generator.synthesize, latents, self._batch)
-        error = (images - reconstructions).square().mean((1, 2, 3))
-        return Inversion(latents=to_array(latents), reconstructions=to_array(reconstructions), error=to_array(error))
+        return measured(self._generator, images, latents, self._batch)
+
+
+def measured(generator: Generator, images: Tensor, latents: Tensor, batch: int) -> Inversion:
+    """The inversion with these latents: their reconstructions, and how far these are from the images."""
+    made = in_batches(generator.synthesize, latents, batch)
+    error = (images - made).square().mean((1, 2, 3))
+    return Inversion(latents=to_array(latents), reconstructions=to_array(made), error=to_array(error))
+
+
+def inverted_once(run: Run, name: str, images: Tensor, batch: int, invert: Callable[[Tensor], Inversion]) -> Inversion:
+    """`invert(images)`, `batch` images at a time, where no image is inverted twice, whatever it is asked with.
+
+    Each image's answer is kept by itself as soon as its batch is done, so that a run that was killed loses one batch.
+    An answer must not depend on the other images of its batch, except for rounding.
+
+    Args:
+        run: of the inverter.
+        name: of what is kept, one for each way in which this inverter inverts.
+        images: (N, C, H, W), N > 0.
+        batch: images at a time; bounds the memory.
+        invert: from (n, C, H, W) to their inversion; not called where all is known.
+    """
+    answers = [_kept(run, name, image) for image in images]
+    missing = [row for row, answer in enumerate(answers) if answer is None]
+    for part in slices(len(missing), batch):
+        rows = missing[part]
+        found = invert(images[rows])
+        for position, row in enumerate(rows):
+            answers[row] = run.cached((name, images[row]), partial(found.take, [position]))
+    return Inversion.concat([answer for answer in answers if answer is not None])
+
+
+class _NotKept(Exception):
+    pass
+
+
+def _kept(run: Run, name: str, image: Tensor) -> Inversion | None:
+    """The answer that an earlier call kept."""
+
+    def absent() -> Inversion:
+        raise _NotKept
+
+    try:
+        return run.cached((name, image), absent)
+    except _NotKept:
+        return None

@@ -1,5 +1,6 @@
 # make demo   a virtual environment, everything installed, the quickstart run; prints the page to open
-# make extras plugins for timm, transformers, torchvision and grad-cam, whose packages are large
+# make extras plugins for timm, transformers, torchvision and grad-cam, whose packages are large, and `make weights`
+# make weights face networks that others publish, for the plugin faces
 # make test   a virtual environment, everything that a test needs, the whole suite
 # make quick  the tests without a browser, a training or processes of their own: about 80 seconds on two idle cores
 # make slow   the tests that take minutes
@@ -16,10 +17,11 @@ HEAVY   = $(filter $(addprefix plugins/,grad-cam timm torchvision transformers),
 LIGHT   = $(filter-out $(HEAVY),$(DISTS))
 EDIT    = $(addprefix --editable ,$(1))
 FRONTS  = $(patsubst %/package.json,%,$(sort $(wildcard plugins/*/package.json)))
+FACE_API = @vladmandic/face-api@1.7.15
 SPECS   = $(foreach dist,$(DISTS),$(dist)/pyproject.toml)
 PIP     = $(BIN)/python -m pip --disable-pip-version-check install --quiet --constraint constraints.txt
 
-.PHONY: demo install extras quick test slow lint types tools browser docs clean
+.PHONY: demo install extras weights quick test slow lint types tools browser docs clean
 .DEFAULT_GOAL = demo
 
 demo: install
@@ -48,13 +50,19 @@ $(VENV)/tools: $(VENV)/installed requirements-dev.txt
 	@touch $@
 
 # Their packages first, because one of them is built apart.
-extras: $(VENV)/installed
+extras: $(VENV)/installed weights
 	$(PIP) grad-cam timm torchvision transformers
 	$(PIP) --no-build-isolation $(call EDIT,$(HEAVY))
 
+# Data of these packages are read, and nothing of them is imported: what their code depends on is left out.
+weights: $(VENV)/python
+	$(PIP) --no-deps --ignore-requires-python gan-face-generate
+	@if command -v npm >/dev/null; then npm --prefix $(VENV) install --no-audit --no-fund --silent $(FACE_API); \
+	else echo "NOT INSTALLED: $(FACE_API) (npm is not installed); tests that need it are skipped"; fi
+
 # Two workers for two cores; a file's tests stay together, because they share what they train.
 # Coverage of specs and kernel goes with it; the conformance kit and the command line's children count too.
-test: tools browser lint
+test: tools browser weights lint
 	$(BIN)/coverage erase
 	$(BIN)/coverage run -m pytest --numprocesses 2 --dist loadfile
 	$(BIN)/coverage combine --quiet

@@ -120,7 +120,20 @@ def test_json(site, capsys):
         "gives": "heatmap",
         "answers": "predicted",
         "paper": "Nobody 2026",
+        "card": {},
     }
+
+
+def test_a_model_card_stands_below_the_paper(site, capsys):
+    source = EXPLAINER.format(module="m").replace("summary=", "card={'origin': 'x ' * 90, 'licence': 'MIT'}, summary=")
+    site.plugin("acme-shapes", source)
+    assert main(["describe", "acme-shapes/thing"]) == 0
+    lines = capsys.readouterr().out.partition("\nmodel card\n")[2].splitlines()
+    assert lines[0].startswith("  origin: x x")
+    assert lines[1].startswith("  x x")
+    assert "  licence: MIT" in lines
+    assert main(["describe", "acme-shapes/thing", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["card"]["licence"] == "MIT"
 
 
 def test_a_name_in_two_roles_is_described_in_both(two_roles, capsys):

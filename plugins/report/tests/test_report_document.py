@@ -286,6 +286,12 @@ def metric(name, **params):
     return ComponentRecord(id=name, role="metric", use="metrics/sufficiency", params=params)
 
 
+def test_model_cards_go_with_their_components(photos):
+    record = ComponentRecord(id="g", role="generator", use="faces/dcgan", card={"licence": "MIT"})
+    (component,) = told(attrs.evolve(photos, components=(record,)))["components"]
+    assert component["card"] == {"licence": "MIT"}
+
+
 def test_metrics_that_ask_the_same_of_different_generators_share_a_row(photos):
     found = {
         name: {key: Measurements(items=(measured([1, 2, 3]),))}

@@ -4,6 +4,7 @@ import attrs
 import numpy as np
 import pytest
 from sidelight_specs.results import Measurement, Measurements
+from sidelight_specs.results.run import ComponentRecord
 from sidelight_specs.testing import toy_results
 from sidelight_ui.images import image_uri
 
@@ -45,6 +46,9 @@ class Opened:
     def focused(self):
         """The id of the focused element."""
         return self.page.evaluate("document.activeElement.id")
+
+
+MODEL_CARD = {"licence": "MIT", "training data": "not published"}
 
 
 @pytest.fixture
@@ -442,3 +446,11 @@ def test_an_image_without_an_answer_is_told_and_no_map_is_drawn(open_page, digit
     count = len(answered)
     assert opened.page.get_by_text(f"mean of {count - 1} to {count} images").count() > 0
     assert opened.errors == []
+
+
+def test_a_model_card_stands_beside_its_component(open_page, photos):
+    record = ComponentRecord(id="generator", role="generator", use="faces/dcgan", card=MODEL_CARD)
+    opened = open_page(attrs.evolve(photos, components=(record,)))
+    (card,) = opened.page.locator("#origin .model-card").all_text_contents()
+    assert card == "licenceMITtraining datanot published"
+    assert not opened.errors

@@ -74,6 +74,11 @@ def _is_params(_: Any, attribute: Any, value: type) -> None:
     describe(value)  # raises a TypeError that names the field at fault
 
 
+def _is_card(_: Any, attribute: Any, value: dict[str, str]) -> None:
+    if not all(isinstance(text, str) and text.strip() for pair in value.items() for text in pair):
+        raise ValueError(f"{attribute.name} must map headings to texts, none empty, got {value!r}")
+
+
 def _names(items: Iterable[str]) -> tuple[str, ...]:
     return tuple(items)
 
@@ -153,6 +158,7 @@ class ComponentDescriptor:
         example: a small valid set of parameters, with which the conformance kit runs it in seconds.
         paper: the publication it follows.
         suggested: whether `sidelight explain` uses it unasked.
+        card: model card of weights that others trained, heading to text: origin, licence, training data, limits.
     """
 
     role: ClassVar[str]
@@ -168,6 +174,7 @@ class ComponentDescriptor:
     example: dict[str, Any] = field(factory=dict)
     paper: str = ""
     suggested: Suggestion | None = None
+    card: dict[str, str] = field(factory=dict, validator=_is_card)
 
     @summary.validator
     def _is_sentence(self, _: Any, value: str) -> None:

@@ -408,6 +408,7 @@ def _record(component: ResolvedComponent) -> ComponentRecord:
         distribution=component.distribution,
         version=component.version,
         params=attrs.asdict(component.params),  # tuples become lists, as json reads them back
+        card=dict(component.descriptor.card),
     )
 
 

@@ -61,6 +61,7 @@ def facts(component: Available) -> dict[str, Any]:
         "provides": list(descriptor.provides),
         **{name: _plain(value) for name, value in of_role.items() if value is not None},
         "paper": descriptor.paper,
+        "card": dict(descriptor.card),
         "example": snippet(component.use, component.role, descriptor.example),
     }
 
@@ -112,6 +113,10 @@ def _write_page(facts: dict[str, Any], host: Host) -> None:
     for heading, text in sections.items():
         if text:
             host.write(f"\n{heading}\n" + "\n".join(f"  {line}" for line in text.splitlines()))
+    if facts["card"]:
+        host.write("\nmodel card")
+        for heading, text in facts["card"].items():
+            host.write_wrapped(f"{heading}: {text}", "  ")
 
 
 def _typed(parameter: dict[str, Any]) -> str:

@@ -36,6 +36,7 @@ class ComponentRecord:
         paper: the descriptor's paper.
         distribution, version: where it came from.
         params: every parameter with its value, defaults written out.
+        card: the descriptor's model card.
     """
 
     id: str
@@ -46,6 +47,7 @@ class ComponentRecord:
     distribution: str = ""
     version: str = ""
     params: dict[str, Any] = attrs.field(factory=dict)
+    card: dict[str, str] = attrs.field(factory=dict)
 
 
 @attrs.frozen(eq=False, kw_only=True)

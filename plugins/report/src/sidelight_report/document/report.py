@@ -124,6 +124,6 @@ def _paths(context: Context) -> list[dict[str, Any]]:
     return [{"name": key} | path for key, path in paths.items() if path is not None]
 
 
-def _component(record: ComponentRecord) -> dict[str, str]:
-    names = ("id", "role", "use", "summary", "paper", "distribution", "version")
+def _component(record: ComponentRecord) -> dict[str, Any]:
+    names = ("id", "role", "use", "summary", "paper", "distribution", "version", "card")
     return {name: getattr(record, name) for name in names}

@@ -116,7 +116,7 @@ export type ByProduct = { name: string } & (
 export interface Explainer { id: string; kind: string; use: string; summary: string; paper: string; about: string }
 export interface Accuracies { names: string[]; rows: { classifier: string; split: string; values: (number | null)[] }[] }
 export interface Component {
-  id: string; role: string; use: string; summary: string; paper: string; distribution: string; version: string;
+  id: string; role: string; use: string; summary: string; paper: string; distribution: string; version: string; card: Record<string, string>;
 }
 export interface Report {
   title: string; first: "attributes" | "images"; question: string; choice: string; task: string; total: number; explainers: Explainer[]; images: Card[]; accuracies: Accuracies; table: MetricTable;

@@ -127,9 +127,15 @@ export function origin(report) {
   const facts = h("dl", { class: "facts-list" }, ...Object.entries(report.environment).flatMap(([name, value]) => [h("dt", {}, name), h("dd", {}, value)]));
   const parts = h("div", { class: "scroller parts", tabindex: 0, role: "region", "aria-label": "Components" }, h("table", {}, h("thead", {}, h("tr", {}, ...["Role", "Component", "Version", "What it is"].map((text) => h("th", { scope: "col" }, text)))),
     h("tbody", {}, ...report.components.map((part) => h("tr", {}, h("td", {}, part.role.replaceAll("_", " ")), h("th", { scope: "row" }, part.use), h("td", {}, part.version),
-      h("td", {}, part.summary, part.paper && h("small", {}, ` ${part.paper}`)))))));
+      h("td", {}, part.summary, part.paper && h("small", {}, ` ${part.paper}`), ...card(part.card)))))));
   return section("origin", "How this was made", report.components.length > 0 && parts, h("h3", {}, "Versions"), facts,
     h("h3", {}, "Resolved recipe"), h("pre", { tabindex: 0, "aria-label": "Resolved recipe" }, report.recipe));
+}
+
+/** The model card of weights that others trained. @param {Record<string, string>} texts */
+function card(texts) {
+  const entries = Object.entries(texts);
+  return entries.length ? [h("dl", { class: "model-card" }, ...entries.flatMap(([name, text]) => [h("dt", {}, name), h("dd", {}, text)]))] : [];
 }
 
 /** @param {number} n @param {string} noun */

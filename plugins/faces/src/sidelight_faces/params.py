@@ -1,0 +1,64 @@
+"""Options of the components."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sidelight_specs import param, params
+
+
+def _where(what: str) -> Any:
+    return param("", f"{what}, or its folder; empty: that of the installed package.")
+
+
+def _batch() -> Any:
+    return param(16, "Images in one pass; bounds the memory.", unit="images", minimum=1, maximum=4096)
+
+
+@params
+class DcganParams:
+    """Options of `dcgan`."""
+
+    where: str = _where("Path of weights.tar")
+
+
+@params
+class ExpressionParams:
+    """Options of `expression`."""
+
+    where: str = _where("Path of face_expression_model-weights_manifest.json")
+
+
+@params
+class SamplesParams:
+    """Options of `samples`."""
+
+    count: int = param(64, "Samples in the split `test`.", unit="images", minimum=1, maximum=1_000_000)
+    seed: int = param(0, "Seed of the latents; another seed gives other images.", minimum=0, maximum=2_147_483_647)
+    batch: int = _batch()
+
+
+@params
+class SampledLatentsParams:
+    """Options of `sampled-latents`."""
+
+    tolerance: float = param(
+        1e-5, "Largest mean squared difference between an image and the sample that it is.", minimum=0.0, maximum=1.0
+    )
+    batch: int = _batch()
+
+
+@params
+class IdentityParams:
+    """Options of `identity`."""
+
+    where: str = _where("Path of face_recognition_model-weights_manifest.json")
+    batch: int = _batch()
+
+
+@params
+class LandmarksParams:
+    """Options of `landmarks`."""
+
+    where: str = _where("Path of face_landmark_68_model-weights_manifest.json")
+    batch: int = _batch()

@@ -1,0 +1,4 @@
+from sidelight_faces.conformance import toys
+from sidelight_specs.testing import component_tests
+
+test_conformance = component_tests("sidelight-faces", toys=toys)

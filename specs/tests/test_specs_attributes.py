@@ -4,7 +4,7 @@ import attrs
 import numpy as np
 import pytest
 from sidelight_specs import SidelightError
-from sidelight_specs.results import Attribute, Attributes
+from sidelight_specs.results import Attribute, Attributes, RecallCertificate
 
 EXAMPLES = ("before", "after", "probabilities", "paths", "opposite_before", "opposite_after", "opposite_probabilities")
 
@@ -47,3 +47,21 @@ def test_effects_on_other_images_cannot_be_joined():
     other = Attributes(attributes=found(1, 1).attributes, effects=np.zeros((1, 3, 2), np.float32))
     with pytest.raises(SidelightError, match="'effects' of several classes"):
         Attributes.join([found(0, 1), other])
+
+
+def test_certificates_of_all_targets_are_kept_also_where_nothing_was_found(tmp_path):
+    certificates = [
+        RecallCertificate(target=t, found=t, left_out=9, sampled=4, missed=0, recall=1, low=0.3, high=1) for t in (0, 2)
+    ]
+    nothing, some = (
+        attrs.evolve(found(one.target, one.target), before=None, after=None, certificates=(one,))
+        for one in certificates
+    )
+    joined = Attributes.join([nothing, some])
+    assert joined.certificates == tuple(certificates)
+    joined.save(tmp_path)
+    assert Attributes.load(tmp_path).certificates == joined.certificates
+    assert "4 of 9 coordinates left out" in joined.view(0)[1].text
+    wrong = attrs.evolve(joined, certificates=(attrs.evolve(certificates[0], recall=0.1),))
+    with pytest.raises(SidelightError, match=r"recall 0\.1"):
+        attrs.evolve(wrong, **dict.fromkeys(EXAMPLES)).validate()

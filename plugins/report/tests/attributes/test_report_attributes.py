@@ -12,7 +12,7 @@ from sidelight_report import HtmlParams
 from sidelight_report.document.context import Context
 from sidelight_report.document.phrases import how_set, where
 from sidelight_report.document.report import document
-from sidelight_specs.results import Attribute, Attributes, ImageAttributes
+from sidelight_specs.results import Attribute, Attributes, ImageAttributes, RecallCertificate
 from sidelight_specs.testing import toy_results
 
 MINUS = "\u2212"
@@ -317,3 +317,18 @@ def test_the_page_may_begin_with_the_images(chromium, attributed, render):
     ways = opened.locator(".contents a").all_text_contents()
     assert ways.index("Images") < ways.index("Attributes found by attfind")
     opened.close()
+
+
+def test_samples_and_the_recall_of_the_search_are_said(attributed):
+    section = told(attributed)["attributes"][0]
+    assert section["drawn"] == ""
+    assert [part["recall"] for part in section["classes"]] == [None, None]
+    certificate = RecallCertificate(
+        target=0, found=4, left_out=90, sampled=30, missed=1, recall=4 / 7, low=0.2, high=0.8
+    )
+    drawn = with_fields(attributed, drawn="8 samples of the generator, seed 0", certificates=(certificate,))
+    section = told(drawn)["attributes"][0]
+    assert section["drawn"] == "8 samples of the generator, seed 0"
+    recall, none = (part["recall"] for part in section["classes"])
+    assert recall == {"recall": 0.571, "low": 0.2, "high": 0.8, "left": 90, "sampled": 30, "missed": 1}
+    assert none is None

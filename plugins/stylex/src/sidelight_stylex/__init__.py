@@ -110,12 +110,14 @@ class AttFindDescriptor(DrawingFinderDescriptor):
     """AttFind, some of whose options belong to one rule."""
 
     def mistakes(self, params: object) -> Iterable[Mistake]:
-        """Options of the notebook's rule with another, or where not every coordinate is measured."""
+        """Options of the notebook's rule with another, or of modes that do or do not measure every coordinate."""
         assert isinstance(params, AttFindParams)
         yield from super().mistakes(params)
         for option in ("unstable", "realness"):
             if getattr(params, option) is not None and params.rule != "released":
                 yield Mistake(f"{option} is an option of the authors' notebook", "set rule: released", option)
+        if params.certificate and params.mode == "exact":
+            yield Mistake("mode: exact leaves no coordinate out to certify", "set mode: screened", "certificate")
         if params.unstable is not None and params.mode != "exact":
             message = f"unstable counts over all coordinates, and mode: {params.mode} measures some"
             yield Mistake(message, "set mode: exact", "unstable")

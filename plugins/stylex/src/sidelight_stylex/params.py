@@ -177,6 +177,13 @@ class AttFindParams(FinderParams):
     candidates: int = param(
         48, "Coordinates that `screened` measures.", unit="coordinates", minimum=1, maximum=1_000_000
     )
+    certificate: int = param(
+        0,
+        "Coordinates left out by `raced` or `screened` that are drawn and measured, to estimate the recall; 0: none.",
+        unit="coordinates",
+        minimum=0,
+        maximum=1_000_000,
+    )
     unstable: int | None = param(
         None,
         "Changes by more than `unstable_effect` beyond which an image counts for none, for `released` in mode exact "

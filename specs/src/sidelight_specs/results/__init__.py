@@ -1,6 +1,6 @@
 """Results of components: frozen attrs classes whose arrays are numpy, images first."""
 
-from sidelight_specs.results.attributes import Attribute, Attributes
+from sidelight_specs.results.attributes import Attribute, Attributes, RecallCertificate
 from sidelight_specs.results.concepts import Concepts
 from sidelight_specs.results.counterfactual import Counterfactual
 from sidelight_specs.results.data import Split
@@ -36,6 +36,7 @@ __all__ = [
     "Measurement",
     "Measurements",
     "Predictions",
+    "RecallCertificate",
     "Results",
     "Split",
     "SplitPredictions",

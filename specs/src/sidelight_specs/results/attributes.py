@@ -71,6 +71,36 @@ class Attribute:
         return changed  # type: ignore[no-any-return]
 
 
+@attrs.frozen
+class RecallCertificate:
+    """Recall of a search that measured some coordinates only, by a random sample of those that it left out.
+
+    Args:
+        target: index of the class; 0 for a regression.
+        found: coordinates that the search found.
+        left_out: coordinates that it did not measure on every image.
+        sampled: of those left out, drawn at random and measured on every image.
+        missed: of those sampled, the ones that the search would have chosen, had it measured them.
+        recall: estimate of found / (found + those left out that it would have chosen).
+        low: lower end of its 95 % interval.
+        high: upper end.
+    """
+
+    target: int
+    found: int
+    left_out: int
+    sampled: int
+    missed: int
+    recall: float
+    low: float
+    high: float
+
+    def __str__(self) -> str:
+        text = f"recall {self.recall:.2f} (95 %: {self.low:.2f} to {self.high:.2f})"
+        drawn = f"{self.sampled} of {self.left_out} coordinates left out were drawn at random and measured"
+        return f"{text}: {drawn}, and {self.missed} of them would have been chosen"
+
+
 @attrs.frozen(eq=False, kw_only=True)
 class Attributes(Explanation):
     """A ranked list of attributes.
@@ -100,6 +130,7 @@ class Attributes(Explanation):
             value; empty where it does not say.
         drawn: what the N images are where they are not the explained ones but samples, in words: `100 samples of the
             generator, seed 0`; empty otherwise.
+        certificates: the recall of the search for each target, where it measured some coordinates only and was asked.
     """
 
     kind: ClassVar[str] = "attributes"
@@ -119,11 +150,15 @@ class Attributes(Explanation):
     explained: np.ndarray | None = array("A L", numbers="bool", default=None)
     class_names: tuple[str, ...] = ()
     drawn: str = ""
+    certificates: tuple[RecallCertificate, ...] = ()
 
     def validate(self, images: tuple[int, ...] | None = None, classes: int | None = None) -> None:
         """Beside the forms: directions are signs, targets are classes, and probabilities are from 0 to 1."""
         super().validate(images, classes)
         check_attributes(self.attributes, classes)
+        for one in self.certificates:
+            if not 0 <= one.low <= one.recall <= one.high <= 1:
+                raise SidelightError(f"certificates: recall {one.recall:g} is not within {one.low:g} to {one.high:g}")
         for name in ("probabilities", "opposite_probabilities"):
             values = getattr(self, name)
             if values is not None and not self.is_of_value:
@@ -144,9 +179,10 @@ class Attributes(Explanation):
         Raises:
             SidelightError: arrays of different shapes.
         """
+        certificates = tuple(one for part in parts for one in part.certificates)  # also where nothing was found
         parts = [part for part in parts if part.attributes] or list(parts[:1])
         if len(parts) == 1:
-            return parts[0]
+            return attrs.evolve(parts[0], certificates=certificates)
         axes = {field.name: field.metadata[FORM].axes for field in attrs.fields(cls) if FORM in field.metadata}
         joined: dict[str, Any] = {
             name: _join(name, [getattr(part, name) for part in parts], is_direction=axis[1:] == ("...",))
@@ -154,7 +190,7 @@ class Attributes(Explanation):
             if axis[:1] == ("A",)
         }
         attributes = tuple(attribute for part in parts for attribute in part.attributes)
-        return attrs.evolve(parts[0], attributes=attributes, **joined)
+        return attrs.evolve(parts[0], attributes=attributes, certificates=certificates, **joined)
 
     def view(self, index: int) -> tuple[Block, ...]:
         """The ranked list, with the effect on image `index` where it was measured, and examples of the first ones.
@@ -175,6 +211,7 @@ class Attributes(Explanation):
         blocks: list[Block] = [Table(("rank", "attribute", "raises", "mean effect", "effect here", "flagged"), rows)]
         if self.drawn:
             blocks.append(Text(f"Measured on {self.drawn}; the examples are some of these.", "images"))
+        blocks += [Text(f"Towards {{class {one.target}}}: {one}.", "recall") for one in self.certificates]
         if self.before is not None and self.after is not None:
             blocks += [
                 Pair(before[0], after[0], caption=one.name)

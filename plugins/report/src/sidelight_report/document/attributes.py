@@ -16,7 +16,7 @@ from sidelight_report.encoding import number, numbers
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from sidelight_specs.results import Attribute, Results
+    from sidelight_specs.results import Attribute, RecallCertificate, Results
 
     from sidelight_report.document.animations import Animation
     from sidelight_report.document.context import Context
@@ -120,6 +120,16 @@ def _class(
         "attributes": listed,
         "count": len(indices),
         "unexplained": _unexplained(attributes, indices),
+        "recall": next((_recall(one) for one in attributes.certificates if one.target == target), None),
+    }
+
+
+def _recall(certificate: RecallCertificate) -> dict[str, Any]:
+    """The estimated recall of a search that left coordinates out."""
+    return {name: number(getattr(certificate, name), 3) for name in ("recall", "low", "high")} | {
+        "left": certificate.left_out,
+        "sampled": certificate.sampled,
+        "missed": certificate.missed,
     }
 
 

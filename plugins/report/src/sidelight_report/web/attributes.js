@@ -46,6 +46,7 @@ function ofClass(group, id) {
   const less = h("details", { class: "weaker" }, h("summary", {}, `${count(rows.length - OPEN, "further attribute")}`), h("ol", { class: "attributes", start: OPEN + 1 }, ...rows.slice(OPEN)));
   return h("section", { class: "towards", id, "aria-labelledby": `${id}-title` }, h("h3", { id: `${id}-title` }, titled(group)),
     unexplained !== null && h("p", { class: "note" }, explanation(ranked, unexplained, group)),
+    group.recall && h("p", { class: "note" }, certified(group.recall)),
     h("p", { class: "note" }, shown ? `In the corners: ${group.value ? `“${name}”` : `how likely “${name}” is`}, before and after this attribute alone was changed. Point at a framed picture, or press it, to compare it with the original.` : "No example images were kept."),
     h("ol", { class: "attributes" }, ...rows.slice(0, OPEN)), rows.length > OPEN && less,
     total > ranked.length && h("p", { class: "note" }, `${count(total - ranked.length, "further attribute")} not shown.`));
@@ -67,6 +68,11 @@ function row(attribute, rank, group, largest) {
 function explanation(ranked, unexplained, { value, lowers }) {
   const images = Math.max(0, ...ranked.map((one) => one.images));
   return `In the order in which they were found. An attribute explains an image when it ${lowers ? "lowers" : "raises"} the ${value ? "value" : "class"} by more than the threshold; explained images are left out when the next one is looked for. ${unexplained ? `${unexplained} of ${count(images, "image")} left unexplained.` : `All of ${count(images, "image")} are explained.`}`;
+}
+
+/** @param {import("./document.js").Recall} recall */
+function certified({ recall, low, high, left, sampled, missed }) {
+  return `The search did not measure every coordinate. Of the ${count(left, "coordinate")} that it left out, ${sampled} were drawn at random and measured: ${missed === 0 ? "none" : missed} of these would have been chosen. Its recall is about ${percent(recall)} (95 % interval: ${percent(low)} to ${percent(high)}).`;
 }
 
 /** @param {Attribute} attribute @param {AttributeClass} group */

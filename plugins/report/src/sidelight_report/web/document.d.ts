@@ -103,7 +103,9 @@ export interface Attribute {
   explains: number | null;
   directions: Demonstration[];
 }
-export interface AttributeClass { class: string; value: boolean; lowers: boolean; attributes: Attribute[]; count: number; unexplained: number | null }
+export interface AttributeClass { class: string; value: boolean; lowers: boolean; attributes: Attribute[]; count: number; unexplained: number | null; recall: Recall | null }
+/** Estimated recall of a search that left coordinates out, with its 95 % interval; null ends where they are not finite. */
+export interface Recall { recall: number | null; low: number | null; high: number | null; left: number; sampled: number; missed: number }
 export interface AttributeSection { name: string; summary: string; paper: string; drawn: string; classes: AttributeClass[] }
 export interface Concept {
   name: string; pictures: Picture[]; strengths: (number | null)[]; weights: { class: string; weight: number | null }[];

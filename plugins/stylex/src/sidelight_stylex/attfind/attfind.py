@@ -20,17 +20,19 @@ import attrs
 import numpy as np
 import torch
 from sidelight_specs import UserError
+from sidelight_specs.results import Measurement, Measurements
 from sidelight_specs.roles import AttributeFinder
 from sidelight_toolkit.arrays import to_array
 
 from sidelight_stylex.attfind.plausibility import discriminator_filter
+from sidelight_stylex.attfind.recall import certificate, turns_of, would_win
 from sidelight_stylex.attfind.search import AttributeSearch, SearchInputs
 from sidelight_stylex.attfind.style_effects import DIRECTIONS, Choice, StyleEffects
 from sidelight_stylex.attfind.successive_elimination import gradient_estimates, screen, successive_elimination
 
 if TYPE_CHECKING:
     from sidelight_specs import Run
-    from sidelight_specs.results import Attributes
+    from sidelight_specs.results import Attributes, RecallCertificate
     from sidelight_specs.roles import Classifier, Data, Generator, Inverter
     from torch import Tensor
 
@@ -40,6 +42,8 @@ Measure = Callable[[np.ndarray], np.ndarray]
 """(n,) rows of X -> (n, S, 2) Delta; NaN for a coordinate that has no prospect of being chosen on these."""
 Accept = Callable[[Choice], bool]
 """Whether a pair may be chosen."""
+MOST_PASSES = 500_000
+"""Changed images above which `screened` is advised: an hour of one core at 64 pixels, days at 256."""
 FILTERED, FILTER_EFFECT, FILTER_FACTOR = 10, 0.2, 2.0
 """The notebook's filter looks at so many images each way, on which the effect is larger than this, moved so far."""
 
@@ -190,9 +194,10 @@ class AttFind(AttributeFinder):
             return self._search.no_attributes(inputs)
         styles = inputs.styles[torch.from_numpy(inputs.rows)]  # of X, (N, S)
         effects = StyleEffects(self._search.models, styles, inputs.ranges, target)
+        self._advise(len(styles) * styles.shape[1] * len(DIRECTIONS))
         threshold, signs = self._threshold(inputs), (1, -1) if self._search.models.is_regression else (1,)
-        selections = [
-            RULES[params.rule](
+        selections = {
+            sign: RULES[params.rule](
                 self._measure(effects, styles, inputs, sign),
                 len(styles),
                 params.attributes,
@@ -200,14 +205,24 @@ class AttFind(AttributeFinder):
                 self._filter(effects, styles, inputs, sign),
             )
             for sign in signs
-        ]
-        choices = [choice for selection in selections for choice in selection.choices]
-        if not choices:
-            return self._search.no_attributes(inputs)
+        }
+        choices = [choice for selection in selections.values() for choice in selection.choices]
         # coordinates found late were measured on the images left then; effects are reported on all
-        changes = effects.of_choices(choices)  # (A, N)
-        explained = np.concatenate([selection.explained for selection in selections])
-        return self._search.attributes(inputs, choices, changes, explained=explained)
+        changes = effects.of_choices(choices) if choices else None  # (A, N)
+        certificates = self._certificates(effects, styles, inputs, selections)
+        if changes is None:
+            return attrs.evolve(self._search.no_attributes(inputs), certificates=certificates)
+        explained = np.concatenate([selection.explained for selection in selections.values()])
+        found = self._search.attributes(inputs, choices, changes, explained=explained)
+        return attrs.evolve(found, certificates=certificates)
+
+    def _advise(self, passes: int) -> None:
+        """Warn of a sweep that takes hours on a processor."""
+        if self._params.mode == "exact" and passes > MOST_PASSES:
+            self._run.warn(
+                f"mode: exact draws {passes:,} changed images; mode: screened draws some per cent of them, and "
+                "certificate: 200 estimates what it misses"
+            )
 
     def _threshold(self, inputs: SearchInputs) -> float:
         """t: as given, or the default of the rule; of a regression the standard deviation of its values."""
@@ -217,31 +232,71 @@ class AttFind(AttributeFinder):
             return THRESHOLDS[self._params.rule]
         return float(self._search.models.logits(inputs.reference)[:, inputs.target].std())
 
+    def _searched(self) -> np.ndarray:
+        """(C,) coordinates that may be chosen, ascending: the notebook searches convolutions only, the paper all."""
+        layers = self._search.models.generator.style_layers
+        is_searched = np.concatenate([np.full(layer.channels, layer.kind == "conv") for layer in layers])
+        return np.flatnonzero(is_searched | (self._params.rule != "released"))
+
+    def _counting(
+        self, styles: Tensor, inputs: SearchInputs, sign: int
+    ) -> Callable[[np.ndarray, np.ndarray], np.ndarray]:
+        """Function of Delta (n, c, 2) and its c coordinates: Delta, negated for sign -1, as the rule counts it."""
+        # an extreme of the data may lie on the near side of these images: "up" would then move them down
+        moves = (inputs.ranges - to_array(styles).mean(axis=0)[:, None]) * DIRECTIONS
+        forward = moves > 0  # (S, 2)
+
+        def counted(delta: np.ndarray, coordinates: np.ndarray) -> np.ndarray:
+            delta = np.where(forward[coordinates], sign * delta, 0)
+            return delta.clip(0) if self._params.rule == "released" else delta
+
+        return counted
+
+    def _certificates(
+        self, effects: StyleEffects, styles: Tensor, inputs: SearchInputs, selections: dict[int, Selection]
+    ) -> tuple[RecallCertificate, ...]:
+        """The recall of the search, by `certificate` of the coordinates that it left out; nothing unless asked for."""
+        params, run = self._params, self._run
+        if not params.certificate:
+            return ()
+        searched = self._searched()
+        left_out = searched[np.isnan(effects.delta[:, searched]).any(axis=(0, 2))]  # (L,)
+        count = min(params.certificate, len(left_out))
+        sample = np.sort(run.rng("certificate").choice(left_out, count, replace=False))  # (m,)
+        delta = effects.measure(range(len(styles)), sample)  # (N, m, 2)
+        missed, either = np.zeros(count, dtype=bool), params.rule == "released"
+        for sign, selection in selections.items():
+            counted, accept = self._counting(styles, inputs, sign), self._filter(effects, styles, inputs, sign)
+            pairs = [
+                counted(effects.delta[:, [one.coordinate]], np.array([one.coordinate]))[:, 0, one.direction]
+                for one in selection.choices
+            ]
+            turns = turns_of(np.array(pairs).reshape(-1, len(styles)), selection.explained, params.attributes)
+            winners = would_win(counted(delta, sample), turns, either)
+            for row, direction in np.argwhere(winners):
+                missed[row] |= accept(Choice(int(sample[row]), int(direction)))
+        found = len({choice.coordinate for selection in selections.values() for choice in selection.choices})
+        told = certificate(inputs.target, found, len(left_out), count, int(missed.sum()))
+        name = self._search.models.classifier.class_names[inputs.target]
+        if told.missed:
+            run.warn(f"{name}: {told}; a larger `candidates` finds more")
+        run.emit(f"recall-{name}", _measured_recall(told))
+        return (told,)
+
     def _measure(self, effects: StyleEffects, styles: Tensor, inputs: SearchInputs, sign: int) -> Measure:
         """Delta, or with sign -1 its negative, as the rule counts it; by `mode`, of coordinates with prospects only."""
         params, models = self._params, self._search.models
         released, screened = params.rule == "released", params.mode == "screened"
-        # the notebook searches convolutions only, the paper all layers
-        searched = np.concatenate(
-            [np.full(layer.channels, layer.kind == "conv") for layer in models.generator.style_layers]
-        )
-        coordinates = np.flatnonzero(searched | (not released))
+        coordinates, counted = self._searched(), self._counting(styles, inputs, sign)
         order = models.run.rng("order of the images").permutation(len(styles))
-        # an extreme of the data may lie on the near side of these images: "up" would then move them down
-        moves = (inputs.ranges - to_array(styles).mean(axis=0)[:, None]) * DIRECTIONS
-        forward = moves > 0  # (S, 2)
         estimates = sign * gradient_estimates(models, styles, inputs.ranges, inputs.target) if screened else None
-
-        def counted(delta: np.ndarray, forward: np.ndarray) -> np.ndarray:
-            delta = np.where(forward, sign * delta, 0)
-            return delta.clip(0) if released else delta
 
         def stable(rows: np.ndarray, delta: np.ndarray) -> np.ndarray:
             """Delta (n, S, 2), all zero for an image on which too many changes are large (the notebook)."""
             return np.where(self._is_unstable(effects.delta[rows])[:, None, None], 0, delta)
 
         def measure_some(rows: np.ndarray, candidates: np.ndarray) -> np.ndarray:
-            return counted(effects.measure(rows.tolist(), candidates), forward[candidates])
+            return counted(effects.measure(rows.tolist(), candidates), candidates)
 
         def measure(rows: np.ndarray) -> np.ndarray:
             if params.mode == "exact":
@@ -253,7 +308,7 @@ class AttFind(AttributeFinder):
                 if estimates is not None:
                     candidates = screen(estimates[rows], coordinates, params.candidates)
                 successive_elimination(measure_some, left, candidates, params.attributes, released)
-            return stable(rows, counted(effects.delta[rows], forward))
+            return stable(rows, counted(effects.delta[rows], np.arange(styles.shape[1])))
 
         return measure
 
@@ -297,3 +352,23 @@ class AttFind(AttributeFinder):
             return True
 
         return accept
+
+
+def _measured_recall(certificate: RecallCertificate) -> Measurements:
+    """The recall as a number with its interval."""
+    item = Measurement(
+        name="recall",
+        values=np.array([certificate.recall], np.float32),
+        better="higher",
+        unit="share",
+        help="Of the coordinates that a full search would choose, turn by turn, the share that this one found, "
+        "estimated from a random sample of those that it left out.",
+        settings={
+            "found": str(certificate.found),
+            "left out": str(certificate.left_out),
+            "sampled": str(certificate.sampled),
+            "missed of these": str(certificate.missed),
+        },
+        limits=(certificate.low, certificate.high),
+    )
+    return Measurements(items=(item,))

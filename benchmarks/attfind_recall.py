@@ -121,7 +121,7 @@ def _compare(name: str, generator: Any, classifier: Any, target: int, options: a
                 rows.append((covered, truth.recall, told.recall, told.low, told.high, same))
             covered, true, recall, low, high, same = np.array(rows, dtype=float).mean(0)
             print(
-                f"{name:15} {target} {candidates:3}: {covered:.2f}; {true:.2f}; {recall:.2f} ({low:.2f} to {high:.2f}), "
+                f"{name} {target} {candidates}: {covered:.2f}; {true:.2f}; {recall:.2f} ({low:.2f} to {high:.2f}), "
                 f"{high - low:.2f}; {same:.1f} of {len(full)}",
                 flush=True,
             )

@@ -193,7 +193,7 @@ class AttFind(AttributeFinder):
         if not len(inputs.rows):
             return self._search.no_attributes(inputs)
         styles = inputs.styles[torch.from_numpy(inputs.rows)]  # of X, (N, S)
-        effects = StyleEffects(self._search.models, styles, inputs.ranges, target)
+        effects = StyleEffects(self._search.models, styles, inputs.ranges, target, inputs.logits[inputs.rows])
         self._advise(len(styles) * styles.shape[1] * len(DIRECTIONS))
         threshold, signs = self._threshold(inputs), (1, -1) if self._search.models.is_regression else (1,)
         selections = {

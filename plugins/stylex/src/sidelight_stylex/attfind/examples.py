@@ -82,11 +82,12 @@ def opposite_examples(
     if not len(styles) or not count:
         return {}
     images, probabilities = [], []
+    before = _probabilities(models, styles[:, None], attributes[0].target)  # all have one target, (N, 1)
     for attribute in attributes:
         extreme = float(ranges[attribute.coordinate, 0 if attribute.direction > 0 else 1])
         opposite = attrs.evolve(attribute, value=extreme)
         pairs = torch.stack([styles, opposite.apply(styles, factor)], 1)  # before and after, (N, 2, S)
-        ratios = _probabilities(models, pairs, attribute.target)
+        ratios = np.concatenate([before, _probabilities(models, pairs[:, 1:], attribute.target)], axis=1)
         rows = np.argsort(ratios[:, 1] - ratios[:, 0], kind="stable")[:count]
         images.append(_drawn(models, pairs[torch.from_numpy(rows)]))
         probabilities.append(ratios[rows])

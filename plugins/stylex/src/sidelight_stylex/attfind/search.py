@@ -37,6 +37,7 @@ class SearchInputs:
     Args:
         target: index of the class; 0 for a regression.
         styles: (N, S) of the given latents.
+        logits: (N,) float32 of the target, or values, of what is drawn of them.
         is_target: (N,) bool, what is drawn of them is taken for the target; of a regression, nothing is.
         reference: (R, S) styles of the data, or of further samples; of the given latents where there are neither.
         ranges: (S, 2) float32, the extremes of every coordinate in the reference.
@@ -45,6 +46,7 @@ class SearchInputs:
 
     target: int
     styles: Tensor
+    logits: np.ndarray
     is_target: np.ndarray
     reference: Tensor
     ranges: np.ndarray
@@ -91,7 +93,17 @@ class AttributeSearch:
         # explanations of single images have the finder search inverted images whatever it draws by itself
         is_drawn = self._params.is_drawn and torch.equal(latents, self.samples())
         drawn = self._params.drawn if is_drawn else ""
-        return SearchInputs(target, styles, self.models.is_class(styles, target), reference, ranges, drawn)
+        logits = self._logits(styles)  # (N, K)
+        is_target = logits.argmax(1) == target if not self.models.is_regression else np.zeros(len(styles), dtype=bool)
+        return SearchInputs(target, styles, logits[:, target], is_target, reference, ranges, drawn)
+
+    def _logits(self, styles: Tensor) -> np.ndarray:
+        """(N, K) of the images searched, kept: all targets ask for them."""
+
+        def logits() -> State:
+            return State(arrays={"logits": to_array(self.models.logits(styles))})
+
+        return self.models.run.cached(("logits", to_array(styles)), logits).arrays["logits"]
 
     def _reference_styles(self) -> Tensor | None:
         """(R, S) styles of further samples, or of the first training images, inverted once; None without these."""

@@ -7,12 +7,14 @@ Delta[x, s, d] = C_y(G(styles with s at its extreme in d)) - C_y(G(styles)).
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
 
 import attrs
 import numpy as np
 import torch
 from sidelight_specs import Run
+from sidelight_specs.results import State
 from sidelight_specs.roles import Classifier, Generator
 from sidelight_toolkit.arrays import to_array, to_tensor
 from sidelight_toolkit.batching import in_batches, slices
@@ -26,6 +28,18 @@ if TYPE_CHECKING:
 
 DIRECTIONS = (-1, 1)
 """Signs of d = 0 and d = 1, in the order of the last axis of Delta."""
+SHARD_PIXELS = 1 << 22
+"""Redrawn pixels that are kept together: seconds of a small network at 64 pixels, minutes of a large one at 256."""
+BATCH_PIXELS = 1 << 20
+"""Pixels that are drawn at a time, at most: 16 images of 256 pixels, whose features take 1 GB in a large network."""
+GRADIENT_PIXELS = 1 << 17
+"""The same where gradients are taken: 2 images of 256 pixels, because all features are kept."""
+
+
+SHARD_PIXELS = 1 << 22
+"""Redrawn pixels that are kept together: seconds of a small network at 64, a minute or two of StyleGAN2's at 256."""
+BATCH_PIXELS = 1 << 20
+"""Pixels drawn at a time, at most: some 60 tensors of a large network's features at once stay below 2 GB."""
 
 
 class Choice(NamedTuple):
@@ -35,6 +49,10 @@ class Choice(NamedTuple):
     direction: int
 
 
+Shard = list[tuple[int, np.ndarray]]
+"""Rows of images, each with the coordinates to be changed in it, ascending."""
+
+
 @attrs.frozen(eq=False)
 class Models:
     """The classifier and the generator, in batches.
@@ -42,7 +60,7 @@ class Models:
     Args:
         classifier: explained.
         generator: has a style space.
-        batch: images drawn and classified at a time.
+        batch: images drawn and classified at a time, at most; fewer of large ones.
         run: of the component.
     """
 
@@ -51,28 +69,27 @@ class Models:
     batch: int
     run: Run
 
+    def at_once(self, pixels: int = BATCH_PIXELS) -> int:
+        """Images at a time: `batch`, or as many as have that many pixels together."""
+        height, width = self.generator.image_shape[1:]
+        return max(1, min(self.batch, pixels // (height * width)))
+
     def styles(self, latents: Tensor) -> Tensor:
         """(N, *latent_shape) to (N, S)."""
         return in_batches(self.generator.styles, latents, self.batch)
 
     def draw(self, styles: Tensor) -> Tensor:
         """(N, S) to images, (N, C, H, W)."""
-        return in_batches(self.generator.synthesize_styles, styles, self.batch)
+        return in_batches(self.generator.synthesize_styles, styles, self.at_once())
 
     def logits(self, styles: Tensor) -> Tensor:
         """(N, S) to the class logits of the drawn images, (N, K)."""
-        return in_batches(lambda batch: self.classify(self.generator.synthesize_styles(batch)), styles, self.batch)
+        return in_batches(lambda batch: self.classify(self.generator.synthesize_styles(batch)), styles, self.at_once())
 
     @property
     def is_regression(self) -> bool:
         """True for a classifier with one value in place of classes."""
         return self.classifier.task == "regression"
-
-    def is_class(self, styles: Tensor, target: int) -> np.ndarray:
-        """(N,) bool: the drawn images that are taken for the class; none by a regression, which has no classes."""
-        if self.is_regression:
-            return np.zeros(len(styles), dtype=bool)
-        return np.asarray(to_array(self.logits(styles).argmax(1)) == target)
 
     def classify(self, images: Tensor) -> Tensor:
         """(N, C, H, W) to class logits (N, K), without gradients."""
@@ -90,15 +107,19 @@ class StyleEffects:
         styles: (N, S) of the images.
         extremes: (S, 2), the values that each coordinate is set to.
         target: y.
+        before: (N,) C_y(G(styles)), where it is known already.
 
     Attributes:
         delta: (N, S, 2) float32, in logits or in the unit of a regression's value; NaN where not measured.
     """
 
-    def __init__(self, models: Models, styles: Tensor, extremes: np.ndarray, target: int) -> None:
+    def __init__(
+        self, models: Models, styles: Tensor, extremes: np.ndarray, target: int, before: np.ndarray | None = None
+    ) -> None:
         self._models, self._styles, self._target = models, styles, target
-        self._extremes = to_tensor(extremes.astype(np.float32), models.run)
-        self._before = to_array(models.logits(styles)[:, target])  # C_y(G(styles)), (N,)
+        self._extremes_array = extremes.astype(np.float32)
+        self._extremes = to_tensor(self._extremes_array, models.run)
+        self._before = to_array(models.logits(styles)[:, target]) if before is None else before
         self._synthesis = synthesis_of(models.generator)
         channels = [layer.channels for layer in models.generator.style_layers]
         self._ends = np.cumsum(channels)
@@ -106,7 +127,7 @@ class StyleEffects:
         self.delta = np.full((*styles.shape, 2), np.nan, dtype=np.float32)
 
     def measure(self, rows: Sequence[int], coordinates: np.ndarray) -> np.ndarray:
-        """Delta on some images x and coordinates s.
+        """Delta on some images x and coordinates s; what is measured is kept in parts, so that a killed search resumes.
 
         Args:
             rows: n images.
@@ -115,16 +136,45 @@ class StyleEffects:
         Returns:
             (n, c, 2).
         """
-        for row in self._models.run.progress(rows, "changing coordinates"):
+        run = self._models.run
+        for shard in run.progress(self._shards(rows, coordinates), "changing coordinates"):
+            self._restore(shard, run.cached(self._key(shard), partial(self._measured, shard)))
+        effects: np.ndarray = self.delta[np.ix_(np.asarray(rows), coordinates)]
+        return effects
+
+    def _shards(self, rows: Sequence[int], coordinates: np.ndarray) -> list[Shard]:
+        """What is missing, image by image, in parts of `SHARD_PIXELS` or less; only a larger image is divided."""
+        height, width = self._models.generator.image_shape[1:]
+        most = max(1, SHARD_PIXELS // (len(DIRECTIONS) * height * width))  # coordinates
+        shards, room = list[Shard](), 0
+        for row in rows:
             missing = coordinates[np.isnan(self.delta[row, coordinates]).any(axis=1)]
-            if not len(missing):
-                continue
+            for start in range(0, len(missing), most):
+                part = missing[start : start + most]
+                if len(part) > room:
+                    shards.append([])
+                    room = most
+                shards[-1].append((row, part))
+                room -= len(part)
+        return shards
+
+    def _key(self, shard: Shard) -> tuple[object, ...]:
+        """All that the effects of a shard depend on, beside the component."""
+        parts = [(to_array(self._styles[row]), coordinates) for row, coordinates in shard]
+        return ("effects", self._target, self._extremes_array, parts)
+
+    def _measured(self, shard: Shard) -> State:
+        for row, coordinates in self._models.run.progress(shard, "images"):
             self._synthesis.begin(self._styles[row])
             # layer by layer: all changes in a batch can then share what is drawn before the layer
             for layer, (start, end) in enumerate(zip(self._starts, self._ends, strict=True)):
-                self._measure_layer(row, layer, missing[(missing >= start) & (missing < end)])
-        effects: np.ndarray = self.delta[np.ix_(np.asarray(rows), coordinates)]
-        return effects
+                self._measure_layer(row, layer, coordinates[(coordinates >= start) & (coordinates < end)])
+        return State(arrays={"delta": np.concatenate([self.delta[row, coordinates] for row, coordinates in shard])})
+
+    def _restore(self, shard: Shard, state: State) -> None:
+        ends = np.cumsum([len(coordinates) for _, coordinates in shard])[:-1]
+        for (row, coordinates), delta in zip(shard, np.split(state.arrays["delta"], ends), strict=True):
+            self.delta[row, coordinates] = delta
 
     def of_choices(self, choices: Sequence[Choice]) -> np.ndarray:
         """Delta of A choices on all images, (A, N)."""
@@ -134,7 +184,7 @@ class StyleEffects:
     def _measure_layer(self, row: int, layer: int, coordinates: np.ndarray) -> None:
         s = np.repeat(coordinates, len(DIRECTIONS))  # each coordinate down, then up
         d = np.tile(np.arange(len(DIRECTIONS)), len(coordinates))
-        for batch in slices(len(s), self._models.batch):
+        for batch in slices(len(s), self._models.at_once()):
             coordinate, direction = torch.from_numpy(s[batch]), torch.from_numpy(d[batch])
             channels = (coordinate - int(self._starts[layer])).to(self._styles.device)
             values = self._extremes[coordinate.to(self._extremes.device), direction.to(self._extremes.device)]

@@ -86,7 +86,8 @@ class StylespaceDifference(AttributeFinder):
         choices = [choice for sign in signs for choice in self._largest(sign * difference, inputs.ranges, start)]
         if not choices:
             return self._search.no_attributes(inputs)
-        effects = StyleEffects(models, styles, inputs.ranges, target).of_choices(choices)
+        before = inputs.logits[inputs.rows]
+        effects = StyleEffects(models, styles, inputs.ranges, target, before).of_choices(choices)
         scores = np.abs(difference[[choice.coordinate for choice in choices]]).astype(np.float32)
         return self._search.attributes(inputs, choices, effects, scores=scores)
 

@@ -6,13 +6,17 @@ eliminated wrongly. Symbols are those of `style_effects`.
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
 from sidelight_specs import UserError
+from sidelight_specs.results import State
 from sidelight_toolkit.arrays import to_array, to_tensor
 from sidelight_toolkit.batching import slices
+
+from sidelight_stylex.attfind.style_effects import GRADIENT_PIXELS
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -98,11 +102,15 @@ def gradient_estimates(models: Models, styles: torch.Tensor, extremes: np.ndarra
     Raises:
         UserError: no gradient reaches the styles.
     """
-    batches = models.run.progress(list(slices(len(styles), models.batch)), "screening")
-    return np.concatenate([_estimated(models, styles[batch], extremes, target) for batch in batches])
+    run, parts = models.run, []
+    for batch in run.progress(list(slices(len(styles), models.at_once(GRADIENT_PIXELS))), "screening"):
+        # kept as they are made: of large images a gradient takes seconds
+        key = ("estimates", target, extremes, to_array(styles[batch]))
+        parts.append(run.cached(key, partial(_estimated, models, styles[batch], extremes, target)).arrays["delta"])
+    return np.concatenate(parts)
 
 
-def _estimated(models: Models, styles: torch.Tensor, extremes: np.ndarray, target: int) -> np.ndarray:
+def _estimated(models: Models, styles: torch.Tensor, extremes: np.ndarray, target: int) -> State:
     start = styles.detach().requires_grad_()
     with torch.enable_grad():
         logits = models.classifier.class_logits(models.generator.synthesize_styles(start))[:, target]
@@ -113,4 +121,4 @@ def _estimated(models: Models, styles: torch.Tensor, extremes: np.ndarray, targe
             )
         (gradient,) = torch.autograd.grad(logits.sum(), start)  # dC_y/ds, (n, S)
     moves = to_tensor(extremes.astype(np.float32), models.run)[None] - styles[:, :, None]  # (n, S, 2)
-    return to_array(gradient[:, :, None] * moves)
+    return State(arrays={"delta": to_array(gradient[:, :, None] * moves)})

@@ -73,6 +73,7 @@ _ARGUMENTS: dict[str, tuple[str, dict[str, Any]]] = {
     "--out": ("the run's folder (default: runs/ and the recipe's name)", {"metavar": "DIR"}),
     "--device": ("auto, cpu, cuda, cuda:N or mps (default: auto)", {"default": "auto"}),
     "--threads": ("threads to compute with (default: OMP_NUM_THREADS, or 1)", {"metavar": "N", "type": _positive}),
+    "--cost": ("try the recipe on up to four images, and estimate time, memory and disk of the whole", _FLAG),
     "--quiet": ("show no progress", _FLAG),
     "images": ("files, globs or folders, explained in this order", {"metavar": "IMAGE", "nargs": "+"}),
     "--model": ("a model file, or SOURCE:NAME such as timm:resnet18", {"metavar": "MODEL", "required": True}),
@@ -204,7 +205,11 @@ def _serve(folder: str | Path, arguments: argparse.Namespace, host: KernelHost) 
     return 0
 
 
-@_command("find every mistake in a recipe without loading a model", "sidelight check recipes/quickstart.yaml", _RECIPE)
+@_command(
+    "find every mistake in a recipe without loading a model",
+    "sidelight check recipes/quickstart.yaml",
+    f"{_RECIPE} --cost {_COMPUTING}",
+)
 def check(arguments: argparse.Namespace, host: KernelHost) -> int:
     """Check a recipe; say how its components are wired, and what a run would write and compute."""
     from sidelight.engine.api import forecast
@@ -216,7 +221,28 @@ def check(arguments: argparse.Namespace, host: KernelHost) -> int:
     host.write_table(("COMPONENT", "USE", "VERSION", "GETS", "GIVES"), [_wiring(one) for one in recipe.components])
     warnings = (f"\nwarning: {warning.render()}" for warning in recipe.warnings)
     host.write("\n".join(("", *_questions(recipe), *_steps(recipe, ahead), *warnings)))
+    if arguments.cost:
+        _write_cost(recipe, arguments, host)
     return 0
+
+
+def _write_cost(recipe: Resolved, arguments: argparse.Namespace, host: KernelHost) -> None:
+    """Try the recipe on a few images, and say what the whole of it costs."""
+    from sidelight.engine.machine import limit_threads
+
+    limit_threads(arguments.threads)  # before anything imports numpy or torch
+
+    from sidelight.engine.cost import estimate
+
+    cost = estimate(recipe, arguments.device, say=lambda text: host.write(f"{text} ...", error=True))
+    total, some = sum(step.seconds for step in cost.steps), {True: "at least ", False: ""}
+    rows = [(step.title, f"{some[step.is_least]}{human_time(step.seconds)}", step.why) for step in cost.steps]
+    host.write("")
+    host.write_table(("STEP", "TAKES ABOUT", ""), rows)
+    takes = f"{some[any(step.is_least for step in cost.steps)] or 'about '}{human_time(total)} on the {cost.device}"
+    sizes = f"{human_size(cost.memory)} of memory, {human_size(cost.disk)} on disk"
+    host.write(f"\ntakes     {takes} for {cost.images} images, {sizes}")
+    host.write("          by a trial with long loops cut short; searches that stop early take less")
 
 
 def _wiring(component: ResolvedComponent) -> tuple[str, ...]:
@@ -363,6 +389,13 @@ def cache(arguments: argparse.Namespace, host: KernelHost) -> int:
         host.write_table(("component", "entries", "size"), cells)
         host.write(f"in {store.root}")
     return 0
+
+
+def human_time(seconds: float) -> str:
+    """`0.4 s`, `12 s`, `3 min`, `2.5 h`."""
+    if seconds < 90:
+        return f"{seconds:.1f} s" if seconds < 9.95 else f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
 
 
 def human_size(size: float) -> str:

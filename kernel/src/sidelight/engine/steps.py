@@ -82,7 +82,7 @@ class Steps:
             wanted |= {"indices": tuple(self.choice.rows.tolist()), "labels": (), "images": ()}
 
         def make() -> Split:
-            split = self._split(component)
+            split = self.split_of(component)
             rows = choose_images(
                 split,
                 split=wanted["split"],
@@ -100,7 +100,7 @@ class Steps:
 
         self.images = session.keep(Step("read", component), wanted, make)
 
-    def _split(self, component: ResolvedComponent) -> Split:
+    def split_of(self, component: ResolvedComponent) -> Split:
         """The split of the data that the explained images come from."""
         session, name = self.session, str(self.session.resolved.explain.split)
         data = session.get(component)
@@ -120,7 +120,7 @@ class Steps:
         source = {"data": session.keys.component(data), "split": explain.split}  # so that no image is read for a hit
 
         def make() -> SplitPredictions:
-            split, parts = self._split(data), list[SplitPredictions]()
+            split, parts = self.split_of(data), list[SplitPredictions]()
             for start in session.progress(range(0, len(split), explain.shard), "predictions of the split"):
                 rows = range(start, min(start + explain.shard, len(split)))
                 inputs = {**source, "first": start, "count": len(rows)}

@@ -48,7 +48,7 @@ def train(
         SidelightError: the loss is not finite; it names the step.
     """
     rates = [group["lr"] for group in optimizer.param_groups]
-    losses = np.empty(steps, dtype=np.float32)
+    losses: list[float] = []
     for step in run.progress(range(steps), label):
         for group, rate in zip(optimizer.param_groups, rates, strict=True):
             group["lr"] = rate * schedule(step, steps)
@@ -56,7 +56,7 @@ def train(
         optimizer.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]
         optimizer.step()
-        losses[step] = loss.item()
-        if not math.isfinite(losses[step]):
-            raise SidelightError(f"{label}: the loss is {losses[step]} at step {step + 1}; try a lower learning rate")
-    return losses
+        losses.append(loss.item())
+        if not math.isfinite(losses[-1]):
+            raise SidelightError(f"{label}: the loss is {losses[-1]} at step {step + 1}; try a lower learning rate")
+    return np.array(losses, dtype=np.float32)

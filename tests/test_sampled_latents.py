@@ -119,3 +119,18 @@ def test_samples_do_not_depend_on_the_explained_images(recipe, tmp_path):
     (step,) = [step for step in run.manifest["steps"] if step["step"].startswith("find")]
     assert (step["made"], step["found"]) == (0, 1)
     assert found[0].digest() == found[1].digest()
+
+
+@pytest.mark.training
+def test_a_generator_of_the_zoo_is_searched_by_its_samples(recipe, tmp_path):
+    """Also that the record of a run takes the descriptors of the zoo, whose card is no dict of texts."""
+    recipe |= {
+        "data": {"use": "images/faces", "with": {"train": 8, "test": 2}},
+        "classifier": {"use": "zoo/stylex-faces-classifier"},
+        "generator": {"use": "zoo/stylex-faces"},
+        "attribute_finders": {"difference": FINDERS["difference"]},
+        "renderers": {},
+    }
+    results = sidelight.run(recipe, out=tmp_path / "out").results
+    assert results.attributes["difference"].drawn
+    assert {record.use: record.card for record in results.components}["zoo/stylex-faces"] == {}

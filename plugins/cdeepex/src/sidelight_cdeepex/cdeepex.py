@@ -15,13 +15,15 @@ Feghahati, Shelton, Pazzani and Tang 2020, "CDeepEx: Contrastive Deep Explanatio
 for every third class y''. xGEMs has the first constraint alone. log-softmax subtracts one number from all logits of an
 image, so that differences of log-likelihoods are differences of logits.
 
-Two options are not in the paper. They are for answers that mean something to other classifiers too. With an ensemble,
-equation 2 holds for each of its classifiers. With `prior` v and `reconstruction` w, the objective is
+These options are not in the paper. With `margin` m > 0 an answer lies beyond the boundary: llh(y') = llh(y) + m, and
+third classes stay below the probe alone, llh(y') - llh(y'') >= epsilon. With an ensemble, the constraints hold for each
+of its classifiers. With `proximity` u, `prior` v and `reconstruction` w, the objective is
 
-    ||z - z0||^2 + v ||z||^2 + w ||G(E(I_z)) + (I - G(z0)) - I_z||^2
+    ||z - z0||^2 + u ||I_z - I||^2 + v ||z||^2 + w ||G(E(I_z)) + (I - G(z0)) - I_z||^2
 
-E the generator's encoder: z is to be likely to be drawn, and an image that the autoencoder reproduces, as in
-Dhurandhar et al. 2018, "Explanations based on the Missing", equation 2.
+E the generator's encoder: the image is to stay close where a small step of z repaints all of it (Wachter et al. 2017,
+"Counterfactual Explanations without Opening the Black Box"), z is to be likely to be drawn, and an image that the
+autoencoder reproduces, as in Dhurandhar et al. 2018, "Explanations based on the Missing", equation 2.
 
 Reading order: this file, then `augmented_lagrangian` (equations 3 and 4), then `inversion` (equation 1).
 """
@@ -112,9 +114,9 @@ class BoundaryCounterfactual(Explainer):
             families = [
                 family
                 for one in self._ensemble.values()
-                for family in equation_2(one.class_logits(made), pair[:, rows], epsilon).values()
+                for family in equation_2(one.class_logits(made), pair[:, rows], epsilon, params.margin).values()
             ]
-            term = self._plausibility(composite, made, z, rows)
+            term = self._further_terms(composite, made, z, rows)
             return Values(torch.cat([f.h for f in families], 1), torch.cat([f.g for f in families], 1), term)
 
         steps = path_steps(params.steps, params.path)
@@ -126,12 +128,14 @@ class BoundaryCounterfactual(Explainer):
         )
         return self._measure(composite, steps, z0, pair, solution)
 
-    def _plausibility(self, composite: CompositeImage, made: Tensor, z: Tensor, rows: Tensor) -> Tensor | None:
-        """(n,): v ||z||^2 + w ||G(E(I_z)) + (I - G(z0)) - I_z||^2; None where both weights are 0."""
+    def _further_terms(self, composite: CompositeImage, made: Tensor, z: Tensor, rows: Tensor) -> Tensor | None:
+        """(n,): the terms of the objective beside ||z - z0||^2; None where their weights are 0."""
         params = self._params
-        if not params.prior and not params.reconstruction:
+        if not params.proximity and not params.prior and not params.reconstruction:
             return None
         term = params.prior * z.square().sum(1)
+        if params.proximity:
+            term = term + params.proximity * composite.change(made, rows).square().flatten(1).sum(1)  # u ||I_z - I||^2
         if params.reconstruction:
             cycle = composite(self._generator.encode(made).flatten(1), rows)  # G(E(I_z)) + (I - G(z0)), clamped
             term = term + params.reconstruction * (cycle - made).square().flatten(1).sum(1)
@@ -162,7 +166,9 @@ class BoundaryCounterfactual(Explainer):
         violations = {
             f"{name}{of}": values.violation()
             for of, one in self._ensemble.items()
-            for name, values in equation_2(self._final_logits(one, path, logits), pair, self.epsilon).items()
+            for name, values in equation_2(
+                self._final_logits(one, path, logits), pair, self.epsilon, params.margin
+            ).items()
         }
         generated = composite.generated(solution.z)  # (N, 2, C, H, W)
         own = in_batches(self._classifier.class_logits, generated.flatten(0, 1), params.together)
@@ -233,6 +239,10 @@ class CompositeImage:
         change = self._generator.synthesize(z.reshape(-1, *self._latent_shape)) - self._reconstructions[rows]
         return (self._images[rows] + change).clamp(0, 1)  # this order of sums gives I exactly at z0
 
+    def change(self, made: Tensor, rows: Tensor) -> Tensor:
+        """I_z - I, (n, C, H, W), of composite images of the images `rows` (n,)."""
+        return made - self._images[rows]
+
     def generated(self, z: Tensor) -> Tensor:
         """(N, k) latents of all images to the generator's own G(z0) and G(z), (N, 2, C, H, W)."""
         after = in_batches(self._generator.synthesize, z.reshape(-1, *self._latent_shape), self._together)
@@ -247,20 +257,23 @@ class CompositeImage:
         return images.reshape(*z.shape[:2], *images.shape[1:])
 
 
-def equation_2(logits: Tensor, pair: Tensor, epsilon: float | None) -> dict[str, Values]:
+def equation_2(logits: Tensor, pair: Tensor, epsilon: float | None, margin: float = 0.0) -> dict[str, Values]:
     """The constraints by family, in nats: h = 0 and g <= 0.
 
     Args:
         logits: (n, K).
         pair: (2, n), the classes y and y'.
         epsilon: margin of the third classes; None leaves their families out.
+        margin: m, lead of the probe; beyond the boundary third classes are compared with the probe alone.
     """
     of_predicted, of_probe = (logits.gather(1, classes[:, None]) for classes in pair)  # (n, 1)
     none = logits[:, :0]  # (n, 0)
-    families = {"predicted = probe": Values(of_predicted - of_probe, none)}  # llh(y) - llh(y') = 0
+    lead = margin * (pair[0] != pair[1])[:, None]  # no class leads itself
+    name = f"probe leads by {margin:g} nats" if margin else "predicted = probe"
+    families = {name: Values(of_predicted - of_probe + lead, none)}  # llh(y) - llh(y') + m = 0
     if epsilon is not None:
         in_pair = (torch.arange(logits.shape[1], device=logits.device) == pair[..., None]).any(0)  # (n, K)
-        for name, of_class in (("predicted", of_predicted), ("probe", of_probe)):
+        for name, of_class in (("predicted", of_predicted), ("probe", of_probe))[bool(margin) :]:
             g = logits - of_class + epsilon  # llh(y'') - llh(y) + epsilon <= 0, (n, K)
             families[f"no third class above {name}"] = Values(none, torch.where(in_pair, -1.0, g))  # -1: satisfied
     return families

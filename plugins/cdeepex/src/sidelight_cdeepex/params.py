@@ -189,6 +189,19 @@ class XgemsParams:
         minimum=0.0,
         maximum=100.0,
     )
+    margin: float = param(
+        0.0,
+        "Lead of the probe over the predicted class at the answer; 0 ends at the boundary (m).",
+        unit="nats",
+        minimum=0.0,
+        maximum=100.0,
+    )
+    proximity: float = param(
+        0.0,
+        "Weight of the squared distance to the image in the objective, beside that of z (u).",
+        minimum=0.0,
+        maximum=1000.0,
+    )
     prior: float = param(
         0.0,
         "Weight of the squared length of z in the objective, against unlikely latents (v).",

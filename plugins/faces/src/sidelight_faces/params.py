@@ -30,6 +30,13 @@ class ExpressionParams:
 
 
 @params
+class MiniXceptionParams:
+    """Options of `mini-xception`."""
+
+    where: str = _where("Path of emotion_model.hdf5")
+
+
+@params
 class SamplesParams:
     """Options of `samples`."""
 

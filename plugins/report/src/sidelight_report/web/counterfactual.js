@@ -13,7 +13,7 @@ import { format, percent } from "./numbers.js";
 register("counterfactual", {
   tile: (entry, card, report) => ({ body: entry.converged ? answer(entry, card, report.task === "regression") : failure(entry, card), span: 2, note: entry.side }),
   map: difference,
-  legend: "Red is added and blue removed until the class asked about is as likely as the predicted one.",
+  legend: "Red is added and blue removed until the class asked about is at least as likely as the predicted one.",
 });
 
 /** @param {Entry} entry @param {Card} card @param {boolean} regression */

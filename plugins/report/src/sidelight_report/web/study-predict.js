@@ -58,7 +58,7 @@ function reading(entry, image) {
   switch (entry.kind) {
     case "attention-graph": return "Each large picture is a set of patches that is enough by itself: below it stands how much of the class the network keeps. To its right, one patch more is hidden. Point at a version below to see which of these patches it shows.";
     case "heatmap": return entry.signed ? `Teal speaks for “${image.class}”, amber against it.` : `Bright regions matter most for “${image.class}”.`;
-    case "counterfactual": return `The picture was changed until another class was as likely as “${image.class}”: hold it to compare.`;
+    case "counterfactual": return `The picture was changed until another class was at least as likely as “${image.class}”: hold it to compare.`;
     default: return `An explanation of why the network says “${image.class}”.`;
   }
 }

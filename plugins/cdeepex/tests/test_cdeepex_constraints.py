@@ -26,9 +26,9 @@ def test_without_a_margin_only_the_two_classes_count():
 def test_a_lead_of_the_probe_compares_third_classes_with_it_alone():
     families = equation_2(LOGITS, PAIR, 0.1, 2.0)
     assert list(families) == ["probe leads by 2 nats", "no third class above probe"]
-    torch.testing.assert_close(families["probe leads by 2 nats"].h, torch.tensor([[2.5], [2.0]]))
+    torch.testing.assert_close(families["probe leads by 2 nats"].g, torch.tensor([[2.5], [2.0]]))
     same = equation_2(LOGITS, torch.tensor([[0, 2], [0, 2]]), None, 2.0)["probe leads by 2 nats"]
-    assert not same.h.any()
+    assert not same.g.any()
 
 
 def test_a_third_class_above_counts_as_a_positive_value():

@@ -15,9 +15,9 @@ Feghahati, Shelton, Pazzani and Tang 2020, "CDeepEx: Contrastive Deep Explanatio
 for every third class y''. xGEMs has the first constraint alone. log-softmax subtracts one number from all logits of an
 image, so that differences of log-likelihoods are differences of logits.
 
-These options are not in the paper. With `margin` m > 0 an answer lies beyond the boundary: llh(y') = llh(y) + m, and
-third classes stay below the probe alone, llh(y') - llh(y'') >= epsilon. With an ensemble, the constraints hold for each
-of its classifiers. With `proximity` u, `prior` v and `reconstruction` w, the objective is
+These options are not in the paper. With `margin` m > 0 an answer lies beyond the boundary, llh(y') >= llh(y) + m,
+and third classes stay below the probe alone, llh(y') - llh(y'') >= epsilon. With an ensemble, the constraints hold for
+each of its classifiers. With `proximity` u, `prior` v and `reconstruction` w, the objective is
 
     ||z - z0||^2 + u ||I_z - I||^2 + v ||z||^2 + w ||G(E(I_z)) + (I - G(z0)) - I_z||^2
 
@@ -268,9 +268,12 @@ def equation_2(logits: Tensor, pair: Tensor, epsilon: float | None, margin: floa
     """
     of_predicted, of_probe = (logits.gather(1, classes[:, None]) for classes in pair)  # (n, 1)
     none = logits[:, :0]  # (n, 0)
-    lead = margin * (pair[0] != pair[1])[:, None]  # no class leads itself
-    name = f"probe leads by {margin:g} nats" if margin else "predicted = probe"
-    families = {name: Values(of_predicted - of_probe + lead, none)}  # llh(y) - llh(y') + m = 0
+    gap = of_predicted - of_probe
+    if margin:  # llh(y) - llh(y') + m <= 0; no class leads itself
+        lead = margin * (pair[0] != pair[1])[:, None]
+        families = {f"probe leads by {margin:g} nats": Values(none, gap + lead)}
+    else:
+        families = {"predicted = probe": Values(gap, none)}  # llh(y) - llh(y') = 0
     if epsilon is not None:
         in_pair = (torch.arange(logits.shape[1], device=logits.device) == pair[..., None]).any(0)  # (n, K)
         for name, of_class in (("predicted", of_predicted), ("probe", of_probe))[bool(margin) :]:

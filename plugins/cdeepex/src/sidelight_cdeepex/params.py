@@ -191,7 +191,7 @@ class XgemsParams:
     )
     margin: float = param(
         0.0,
-        "Lead of the probe over the predicted class at the answer; 0 ends at the boundary (m).",
+        "Least lead of the probe over the predicted class; 0 ends at the boundary (m).",
         unit="nats",
         minimum=0.0,
         maximum=100.0,

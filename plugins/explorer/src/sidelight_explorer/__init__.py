@@ -61,22 +61,22 @@ def sidelight_attribute_finders() -> Iterable[DrawingFinderDescriptor]:
     """The automated baseline of the paper, and GANalyze, StylEx's."""
     yield DrawingFinderDescriptor(
         name="latent-directions",
-        summary="Directions through W along which a linear model predicts that the class changes.",
+        summary="Directions through z or W along which a linear model predicts that the class changes.",
         params=DirectionParams,
         factory="sidelight_explorer.directions:LatentDirections",
-        needs=(Need("classifier"), Need("generator", capabilities=("latent.w",))),
+        needs=(Need("classifier"), Need("generator")),
         provides=("explorer.directions",),
         example={"train": 96, "validation": 32, "batch": 16},
         paper=f"{PAPER}, appendix; Denton et al. 2019",
     )
     yield DrawingFinderDescriptor(
         name="ganalyze",
-        summary="A direction through W, learned so that a shift by alpha changes the class's logit by alpha.",
+        summary="A direction through z or W, learned so that a shift by alpha changes the class's logit by alpha.",
         params=GanalyzeParams,
         factory="sidelight_explorer.ganalyze:Ganalyze",
         needs=(
             Need("classifier", capabilities=("differentiable",)),
-            Need("generator", capabilities=("latent.w", "differentiable")),
+            Need("generator", capabilities=("differentiable",)),
         ),
         provides=("explorer.directions",),
         example={"latents": "samples", "samples": 6, "steps": 8, "batch": 8, "validation": 16},
@@ -94,7 +94,7 @@ def sidelight_explainers() -> Iterable[ExplainerDescriptor]:
         factory="sidelight_explorer.explainers.along_direction:AlongDirection",
         needs=(
             Need("classifier"),
-            Need("generator", capabilities=("latent.w",)),
+            Need("generator"),
             Need("inverter"),
             Need("attribute_finder", capabilities=("explorer.directions",)),
         ),
@@ -108,7 +108,7 @@ def sidelight_explainers() -> Iterable[ExplainerDescriptor]:
         summary="The edits of a session saved in the explorer, with hypotheses and verdicts, image by image.",
         params=ByHandParams,
         factory="sidelight_explorer.explainers.by_hand:ByHand",
-        needs=(Need("classifier"), Need("generator", capabilities=("latent.w",)), Need("inverter")),
+        needs=(Need("classifier"), Need("generator"), Need("inverter")),
         gives="image-attributes",
         answers="probe",
         example={"batch": 16},
@@ -124,7 +124,7 @@ def sidelight_renderers() -> Iterable[RendererDescriptor]:
         summary="The interactive explorer: mix styles of a generator, see the classifier's scores at once.",
         params=WebParams,
         factory="sidelight_explorer.renderer:Web",
-        needs=(Need("generator", capabilities=("latent.w",)), Need("classifier")),
+        needs=(Need("generator"), Need("classifier")),
         provides=("serves",),
         example={"images": 2, "styles": 3, "groups": 2, "region": 32},
         paper=PAPER,

@@ -30,7 +30,9 @@ class ExplorerToys(Toys):
     """Toys with a finder of directions and an inverter into latents of each layer."""
 
     def fill(self, need: Need) -> Any:
-        """The finder or inverter, otherwise a toy."""
+        """The generator, finder or inverter, otherwise a toy; without them the kit fills in a generator of z."""
+        if need.role == "generator":
+            return ToyGenerator(self.shape, "w")
         if need.role == "inverter":
             return ToyInverter(ToyGenerator(self.shape, "w"))
         if need.role != "attribute_finder":

@@ -4,7 +4,7 @@ Kirchler et al. 2022, "Explainability Requires Interactivity", appendix "Automat
 al. 2019): sample latents, draw them, label the images with the classifier, fit a logistic regression from latent to
 label, and shift latents along its normalised weight vector.
 
-    w        (N, d) samples of W, the same vector in every layer
+    w        (N, d) samples of W, the same vector in every layer; of z where the generator has no W
     y        (N,) label: the classifier's class is the target
     v        (d,) direction, theta / |theta| of the logistic regression p(y | w) = sigmoid(theta . w + b)
     lambda   shift along v, in units of the mean |w| (the paper's code) or of 1 (its text)
@@ -27,6 +27,7 @@ from sidelight_toolkit.drawn_latents import drawn_latents
 from sklearn.linear_model import LogisticRegression
 
 from sidelight_explorer.latent_shifts import ClassShifts, ShiftEffects, shifts_along
+from sidelight_explorer.layered import LayeredGenerator
 
 if TYPE_CHECKING:
     from sidelight_specs import Run
@@ -132,11 +133,11 @@ class LatentDirections(AttributeFinder):
 
     def __init__(self, params: DirectionParams, *, classifier: Classifier, generator: Generator, run: Run) -> None:
         self._params, self._run = params, run
-        self._classifier, self._generator = classifier, generator
+        self._classifier, self._generator = classifier, LayeredGenerator(generator)
 
     def samples(self) -> Tensor:
         """Samples of the generator that shifts are measured on, for `latents: samples`: (N, layers, d)."""
-        return drawn_latents(self._generator, self._params)
+        return drawn_latents(self._generator.original, self._params)
 
     def find(self, latents: Tensor, target: int) -> Attributes:
         """The shifts along the direction of class `target`, the one that raises its logit most first.
@@ -146,7 +147,9 @@ class LatentDirections(AttributeFinder):
         direction, name = self._direction(target), self._classifier.class_names[target]
         self._run.emit(f"accuracy-{name}", self._quality(direction, name))
         effects = ShiftEffects(self._classifier, self._generator, self._params.batch, self._run)
-        found = effects.attributes(latents, target, self._shifts(direction, target), self._params.examples)
+        found = effects.attributes(
+            self._generator.layers_of(latents), target, self._shifts(direction, target), self._params.examples
+        )
         return attrs.evolve(found, drawn=self._params.drawn if self._params.is_drawn else "")
 
     def class_shifts(self, target: int) -> ClassShifts:

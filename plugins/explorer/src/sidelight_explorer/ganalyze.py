@@ -3,7 +3,7 @@
 Goetschalckx et al. 2019, "GANalyze: Toward Visual Definitions of Cognitive Image Properties", section 3; a baseline of
 Lang et al. 2021 (StylEx), figure 2. All that moves the classifier is changed at once.
 
-    w        sample of W, the same vector in every layer, (d,)
+    w        sample of W, the same vector in every layer, or of z, (d,)
     theta    direction, (d,), what is learned
     alpha    change that is asked for, uniform in [-reach, reach], in logits or in the unit of a regression's value
     A(G(w))  assessor: the class's logit, or the value, of the image that is drawn of w
@@ -28,6 +28,7 @@ from sidelight_toolkit.batching import slices
 from sidelight_toolkit.drawn_latents import drawn_latents
 
 from sidelight_explorer.latent_shifts import ClassShifts, ShiftEffects, shifts_along
+from sidelight_explorer.layered import LayeredGenerator
 
 if TYPE_CHECKING:
     from sidelight_specs import Run
@@ -46,11 +47,11 @@ class Ganalyze(AttributeFinder):
 
     def __init__(self, params: GanalyzeParams, *, classifier: Classifier, generator: Generator, run: Run) -> None:
         self._params, self._run = params, run
-        self._classifier, self._generator = classifier, generator
+        self._classifier, self._generator = classifier, LayeredGenerator(generator)
 
     def samples(self) -> Tensor:
         """Samples of the generator that shifts are measured on, for `latents: samples`: (N, layers, d)."""
-        return drawn_latents(self._generator, self._params)
+        return drawn_latents(self._generator.original, self._params)
 
     def find(self, latents: Tensor, target: int) -> Attributes:
         """Shifts along the direction of class `target` that are to change its logit by `reach` and by half of it.
@@ -64,7 +65,7 @@ class Ganalyze(AttributeFinder):
         shifts = self._shifts(theta, target)
         self._run.emit(f"calibration-{name}", self._calibration(theta, target))
         effects = ShiftEffects(self._classifier, self._generator, self._params.batch, self._run)
-        found = effects.attributes(latents, target, shifts, self._params.examples)
+        found = effects.attributes(self._generator.layers_of(latents), target, shifts, self._params.examples)
         return attrs.evolve(found, drawn=self._params.drawn if self._params.is_drawn else "")
 
     def class_shifts(self, target: int) -> ClassShifts:

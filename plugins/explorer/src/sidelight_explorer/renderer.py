@@ -8,6 +8,7 @@ from sidelight_specs import UserError
 from sidelight_specs.roles import Renderer
 
 from sidelight_explorer.heatmaps import heatmaps_of_run
+from sidelight_explorer.layered import LayeredGenerator
 from sidelight_explorer.session.export import exported_page
 from sidelight_explorer.session.file import has_styles, load_session, with_sliders
 from sidelight_explorer.session.state import explorer_state, initial_session
@@ -36,7 +37,7 @@ class Web(Renderer):
 
     def __init__(self, params: WebParams, *, generator: Generator, classifier: Classifier, run: Run) -> None:
         self._params, self._run = params, run
-        self._generator, self._classifier = generator, classifier
+        self._generator, self._classifier = LayeredGenerator(generator), classifier
 
     def render(self, results: Results, folder: Path) -> Sequence[Path]:
         """Write `index.html`, which needs neither model nor network; edits that it does not hold are disabled."""

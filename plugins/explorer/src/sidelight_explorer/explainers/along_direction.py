@@ -10,6 +10,7 @@ from sidelight_specs.roles import Explainer
 from sidelight_toolkit.arrays import to_tensor
 
 from sidelight_explorer.explainers.before_after import BeforeAfter, image_attributes
+from sidelight_explorer.layered import LayeredGenerator
 
 if TYPE_CHECKING:
     from sidelight_specs import Run
@@ -37,14 +38,14 @@ class AlongDirection(Explainer):
         run: Run,
     ) -> None:
         self._params, self._run = params, run
-        self._classifier, self._generator = classifier, generator
+        self._classifier, self._generator = classifier, LayeredGenerator(generator)
         self._inverter, self._finder = inverter, attribute_finder
 
     def explain(self, images: Tensor, targets: Targets) -> ImageAttributes:
         """The reconstruction of each image, and the reconstruction shifted along the direction of its probe class."""
         probes = targets.probe.tolist()
         shifts = {probe: self._finder.class_shifts(probe) for probe in sorted(set(probes))}
-        latents = to_tensor(self._inverter.invert(images).latents, self._run)
+        latents = self._generator.layers_of(to_tensor(self._inverter.invert(images).latents, self._run))
         pairs = list(zip(latents, probes, strict=True))
         rows = [self._shift(w, shifts[probe]) for w, probe in self._run.progress(pairs, "shifting")]
         pool = [_in_words(change) for one in shifts.values() for change in one.towards]

@@ -11,6 +11,7 @@ from sidelight_specs.roles import Explainer
 from sidelight_explorer.explainers.before_after import BeforeAfter, image_attributes
 from sidelight_explorer.explainers.session_edits import SessionEdits, session_edits
 from sidelight_explorer.latent_edit import LatentEdit
+from sidelight_explorer.layered import LayeredGenerator
 from sidelight_explorer.models import Models
 from sidelight_explorer.session.file import load_session
 
@@ -31,8 +32,8 @@ class ByHand(Explainer):
         self, params: ByHandParams, *, classifier: Classifier, generator: Generator, inverter: Inverter, run: Run
     ) -> None:
         self._params, self._run = params, run
-        self._classifier, self._generator, self._inverter = classifier, generator, inverter
-        self._models = Models(generator, {}, params.batch, run.device)
+        self._classifier, self._generator, self._inverter = classifier, LayeredGenerator(generator), inverter
+        self._models = Models(self._generator, {}, params.batch, run.device)
 
     def explain(self, images: Tensor, targets: Targets) -> ImageAttributes:
         """The session's edits of each image; images without any stay unchanged.
@@ -40,7 +41,8 @@ class ByHand(Explainer):
         Raises:
             UserError: the session cannot be read, is of another generator, or has no edits.
         """
-        edits, latents = self._edits, self._inverter.invert(images).latents
+        inverted = self._inverter.invert(images).latents
+        edits, latents = self._edits, inverted.reshape(len(images), *self._generator.latent_shape)
         pairs = list(zip(latents, targets.probe.tolist(), strict=True))
         rows = [self._before_after(edits, w, probe) for w, probe in self._run.progress(pairs, "making edits")]
         # an edit is listed once for each probe class, because its effect is measured on that class's logit

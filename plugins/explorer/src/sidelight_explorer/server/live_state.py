@@ -120,7 +120,8 @@ class LiveState:
 
         if self._inverter is not None:
             inversion = self._inverter.component().invert(images)
-            return inversion.latents[0].astype(np.float32), float(inversion.error[0])
+            latents = inversion.latents[0].astype(np.float32)
+            return latents.reshape(self.state.models.generator.latent_shape), float(inversion.error[0])
         generator = self.state.models.generator
         with torch.no_grad():
             latents = generator.encode(images)

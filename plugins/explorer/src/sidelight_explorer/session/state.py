@@ -125,6 +125,8 @@ def explorer_state(
 
 def _matching(inversion: Inversion | None, shape: tuple[int, ...], run: Run) -> Inversion | None:
     """The inversion, unless it is of a generator with other latents."""
+    if inversion is not None and inversion.latents.shape[1:] == shape[1:] and shape[0] == 1:
+        return attrs.evolve(inversion, latents=inversion.latents[:, None])  # z (N, k) as one layer
     if inversion is not None and inversion.latents.shape[1:] != shape:
         run.warn(f"the run's images are latents of shape {inversion.latents.shape[1:]}, not {shape}, and are left out")
         return None

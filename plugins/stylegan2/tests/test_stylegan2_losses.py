@@ -8,10 +8,11 @@ from sidelight_stylegan2.networks.synthesis import Network
 from sidelight_stylegan2.training.losses import (
     discriminator_loss,
     generator_loss,
+    gradient_penalty,
     mode_seeking_loss,
     path_lengths,
     path_penalty,
-    r1_penalty,
+    relativistic_loss,
 )
 from torch.func import functional_call, jacrev, vmap
 from torch.nn import functional
@@ -34,12 +35,24 @@ def test_the_logistic_loss_is_binary_cross_entropy():
     torch.testing.assert_close(generator_loss(fake), entropy(fake, torch.ones(5, 1)))
 
 
+def test_the_relativistic_loss_is_binary_cross_entropy_of_differences():
+    real, fake = torch.randn(5, 1, requires_grad=True), torch.randn(5, 1, requires_grad=True)
+    expected = functional.binary_cross_entropy_with_logits(real - fake, torch.ones(5, 1))
+    loss = relativistic_loss(real, fake)
+    torch.testing.assert_close(loss, expected)
+    gradients = torch.autograd.grad(loss, [real, fake])
+    torch.testing.assert_close(gradients[0], -torch.sigmoid(fake - real).detach() / 5)
+    torch.testing.assert_close(gradients[1], -gradients[0])
+    # only differences within pairs count
+    torch.testing.assert_close(relativistic_loss(real + 3, fake + 3), loss)
+
+
 def test_r1_of_a_linear_and_of_a_quadratic_function():
     images, slope = torch.randn(4, 1, 3, 3, requires_grad=True), torch.randn(1, 3, 3)
     linear = (images * slope).sum((1, 2, 3))[:, None]
-    torch.testing.assert_close(r1_penalty(linear, images), slope.square().sum() / 2)
+    torch.testing.assert_close(gradient_penalty(linear, images), slope.square().sum() / 2)
     quadratic = images.square().sum((1, 2, 3))[:, None]
-    torch.testing.assert_close(r1_penalty(quadratic, images), 2 * images.detach().square().sum((1, 2, 3)).mean())
+    torch.testing.assert_close(gradient_penalty(quadratic, images), 2 * images.detach().square().sum((1, 2, 3)).mean())
 
 
 def test_r1_and_its_gradient_agree_with_functional_differentiation():
@@ -54,7 +67,7 @@ def test_r1_and_its_gradient_agree_with_functional_differentiation():
         return vmap(jacrev(logit))(images).square().sum((1, 2, 3)).mean() / 2
 
     inputs = images.clone().requires_grad_()
-    ours = r1_penalty(network(inputs), inputs)
+    ours = gradient_penalty(network(inputs), inputs)
     torch.testing.assert_close(ours, penalty(weights))
     expected = torch.func.grad(penalty)(weights)
     ours.backward()

@@ -13,6 +13,7 @@ from sidelight_stylegan2.networks.filtering import (
 from sidelight_stylegan2.networks.layers import Linear
 from sidelight_stylegan2.networks.mapping import truncate
 from sidelight_stylegan2.networks.modulation import modulate_features, modulate_weights
+from sidelight_stylegan2.networks.pixels import clip
 from sidelight_stylegan2.networks.synthesis import Network
 from torch.nn import functional
 
@@ -153,6 +154,14 @@ def test_an_encoder_does_not_compare_the_images_of_a_batch():
     torch.testing.assert_close(encoder(images)[1:2], encoder(images[1:2]), atol=1e-5, rtol=1e-4)
 
 
+def test_without_the_minibatch_deviation_images_are_judged_one_by_one():
+    images = torch.randn(4, 3, 16, 16)
+    with torch.no_grad():
+        for deviation in (True, False):
+            judge = Discriminator(SMALL, deviation=deviation)
+            assert torch.allclose(judge(images)[1:2], judge(images[1:2]), atol=1e-5, rtol=1e-4) != deviation
+
+
 def test_classes_change_images_and_judgements():
     architecture = attrs.evolve(SMALL, classes=3)
     network, judge = Network(architecture), Discriminator(architecture)
@@ -171,6 +180,15 @@ def test_the_minibatch_deviation():
     x[:3] = 2.0  # six images make two groups of three: 0, 2, 4 and 1, 3, 5; each holds 0 and 2
     groups = torch.tensor([[2.0, 2.0, 0.0], [2.0, 0.0, 0.0]]).std(1, correction=0)
     torch.testing.assert_close(with_deviation(x)[:, 2, 0, 0], groups.repeat(3), atol=1e-5, rtol=1e-4)
+
+
+def test_descent_through_the_clip_leads_pixels_back_and_no_further_out():
+    x = torch.tensor([-2.0, -2.0, -1.0, 0.5, 2.0, 2.0], requires_grad=True)
+    slopes = torch.tensor([1.0, -1.0, 1.0, -1.0, 1.0, -1.0])
+    clipped = clip(x)
+    assert clipped.tolist() == [-1.0, -1.0, -1.0, 0.5, 1.0, 1.0]
+    (gradient,) = torch.autograd.grad((clipped * slopes).sum(), x)
+    assert gradient.tolist() == [0.0, -1.0, 1.0, -1.0, 1.0, 0.0]
 
 
 def test_sizes_of_levels():

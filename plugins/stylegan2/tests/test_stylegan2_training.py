@@ -8,7 +8,11 @@ from sidelight_specs.testing import ToyData, ToyRun
 from sidelight_stylegan2.networks.architecture import Architecture
 from sidelight_stylegan2.params import GeneratorParams
 from sidelight_stylegan2.trained import Trained
+from sidelight_stylegan2.training import adversarial
 from sidelight_stylegan2.training.adversarial import CURVES, SLOWEST, Learner, Training, rate_factor
+from sidelight_toolkit.muon import Muon
+from torch.func import jacrev, vmap
+from torch.nn import functional
 
 pytestmark = pytest.mark.training
 
@@ -16,6 +20,7 @@ TINY = {"base": 64, "widest": 4, "z": 4, "w": 4, "mapping": 2, "batch": 4}
 AUGMENTED = {"augment": ("blit", "geometric", "colour"), "target": -1.0, "ramp": 32}
 EVERYTHING = {"path": 2.0, "mixing": 0.9, "noise": True, **AUGMENTED}
 """The papers' settings that the defaults leave out."""
+R3GAN = {"loss": "relativistic", "r1": 2.0, "r2": 3.0, "r1_every": 1, "deviation": False, "clip": True}
 
 
 class Shades(Data):
@@ -112,8 +117,9 @@ def test_curves_and_sheets_are_kept(shades):
 
 
 @pytest.mark.parametrize("stopped_after", [2, 5, 7])
-def test_an_interrupted_training_continues_to_the_same_end(stopped_after):
-    params = {"steps": 8, "checkpoints": 4, "path_every": 3, "r1_every": 2, **EVERYTHING}
+@pytest.mark.parametrize("more", [{}, R3GAN, {**R3GAN, "optimizer": "muon", "path": 0.0}])
+def test_an_interrupted_training_continues_to_the_same_end(stopped_after, more):
+    params = {"steps": 8, "checkpoints": 4, "path_every": 3, "r1_every": 2, **EVERYTHING, **more}
     expected = fitted(**params).state()
     first = ToyRun(cancel_after=stopped_after)
     with pytest.raises(Cancelled):
@@ -135,6 +141,82 @@ def test_augmentation_is_applied_once_the_discriminator_tells_images_apart():
         # the fourth step's generator is the first that sees augmented images
         assert np.array_equal(plain.curves[name][:3], augmented.curves[name][:3])
         assert not np.array_equal(plain.curves[name][4:], augmented.curves[name][4:])
+
+
+def test_penalties_of_every_step_are_part_of_the_relativistic_loss(monkeypatch):
+    params = GeneratorParams(**{**TINY, **R3GAN}, conditional=True)
+    architecture = Architecture(image_channels=1, widths=(4, 4), z=4, w=4, mapping=1, classes=2)
+    learner = Learner(architecture, params, "cpu")
+    assert learner.discriminator_optimizer.param_groups[0]["betas"] == (0.0, 0.99)  # no lazy regularisation
+    images = torch.randn(4, 1, 8, 8, generator=torch.Generator().manual_seed(0))
+    labels = torch.tensor([0, 0, 1, 1])
+    training = Training(learner, images, labels, params, ToyRun(), 1)
+    calls, losses, judge = [], [], learner.discriminator
+    monkeypatch.setattr(training, "_discriminate", lambda x, y: calls.append((x.detach(), y)) or judge(x, y))
+    monkeypatch.setattr(adversarial, "descend", lambda loss, *_: losses.append(loss.detach()))
+    training.steps(range(1))
+    (real, y), (fake, made_y), (partner, partner_y), (made, asked_y) = calls
+    assert torch.equal(y, made_y)
+    assert torch.equal(partner_y, asked_y)
+    assert torch.equal(labels[[int((images == x).flatten(1).all(1).nonzero()) for x in real]], y)
+
+    def squared_slope(x, y):
+        slope = vmap(jacrev(lambda one, label: judge(one[None], label[None])[0, 0]))(x, functional.one_hot(y, 2))
+        return slope.square().sum((1, 2, 3)).mean()
+
+    expected = functional.softplus(judge(fake, y) - judge(real, y)).mean()
+    expected = expected + 2.0 / 2 * squared_slope(real, y) + 3.0 / 2 * squared_slope(fake, y)
+    torch.testing.assert_close(losses[0], expected)
+    torch.testing.assert_close(losses[1], functional.softplus(judge(partner, asked_y) - judge(made, asked_y)).mean())
+
+
+def test_muon_moves_the_matrices_of_the_generator_alone():
+    params = GeneratorParams(**TINY, optimizer="muon", precision="bfloat16")
+    architecture = Architecture(image_channels=1, widths=(4, 4), z=4, w=4, mapping=1, noise=False)
+    learner = Learner(architecture, params, "cpu")
+    adam, muon = ([w for group in one.param_groups for w in group["params"]] for one in learner.generator_optimizers)
+    assert isinstance(learner.matrix_optimizer, Muon)
+    assert len(adam) + len(muon) == len(list(learner.generator.parameters()))
+    assert {weight.ndim for weight in adam} == {1, 4}  # biases, and the one output channel of to-RGB layers
+    assert any(weight is learner.generator.synthesis.constant for weight in muon)
+    assert isinstance(learner.discriminator_optimizer, torch.optim.Adam)
+    learner.scale_rates(0.5)
+    assert learner.matrix_optimizer.param_groups[0]["lr"] == params.rate / 2
+    assert learner.generator_optimizer.param_groups[0]["lr"] == params.rate / 2
+    assert Learner(learner.average.architecture, GeneratorParams(**TINY), "cpu").matrix_optimizer is None
+
+
+def test_a_lazy_penalty_on_made_images_is_a_step_of_its_own(monkeypatch):
+    params = GeneratorParams(**TINY, r1=0.0, r2=3.0, r1_every=2)
+    learner = Learner(Architecture(image_channels=1, widths=(4, 4), z=4, w=4, mapping=1), params, "cpu")
+    losses = []
+    monkeypatch.setattr(adversarial, "descend", lambda loss, *_: losses.append(loss.item()))
+    curves = Training(learner, torch.randn(8, 1, 8, 8), None, params, ToyRun(), 1).steps(range(2))
+    assert len(losses) == 2 + 2 + 1
+    assert losses[1] == pytest.approx(2 * curves["r2"][0])
+    assert curves["r2"][0] > 0
+    assert not curves["r1"].any()
+
+
+def test_clipped_samples_reach_the_discriminator_as_they_are_shown():
+    architecture = Architecture(image_channels=1, widths=(4, 4), z=4, w=4, mapping=1)
+    largest = []
+    for clip in (False, True):
+        params = GeneratorParams(**TINY, clip=clip)
+        training = Training(Learner(architecture, params, "cpu"), torch.zeros(8, 1, 8, 8), None, params, ToyRun(), 1)
+        w = 100 * torch.randn(16, 4, 4, generator=torch.Generator().manual_seed(0))
+        largest.append(float(training._draw(w).detach().abs().max()))
+    assert largest[0] > 1
+    assert largest[1] == 1
+
+
+def test_relativistic_pairs_learn_what_the_classes_look_like():
+    sizes = {"base": 256, "widest": 16, "batch": 16, "average": 200}
+    generator = fitted(None, Shades(), conditional=True, steps=100, checkpoints=1, **sizes, **R3GAN)
+    z = torch.randn(8, 4, generator=torch.Generator().manual_seed(0))
+    dark, bright = (float(generator.synthesize(generator.network.map(z, torch.full((8,), y))).mean()) for y in (0, 1))
+    assert dark == pytest.approx(0.15, abs=0.1)
+    assert bright == pytest.approx(0.85, abs=0.1)
 
 
 def test_mode_seeking_makes_samples_of_a_class_differ():
@@ -234,6 +316,7 @@ def test_a_loss_that_is_not_finite_is_named():
         ({"filter": (1.0, 2.0, 1.0)}, ToyData(), "even number of taps"),
         ({"conditional": True}, Shades(labels=False), "no classes"),
         ({"conditional": True, "mapping": 0}, Shades(), "mapping network"),
+        ({"optimizer": "muon", "path": 1.0}, ToyData(), "path: its penalty takes steps of its own"),
     ],
 )
 def test_what_cannot_be_trained_is_said(params, data, message):
@@ -263,6 +346,9 @@ def test_gradients_pass_the_limits_of_pixels(shades):
     [
         {"mode_seeking": 0.1},
         {"mode_seeking": 0.1, "conditional": True},
+        {"mode_seeking": 0.1, "conditional": True, **R3GAN},
+        R3GAN,
+        {"loss": "relativistic", "r2": 1.0, "r1_every": 2, **AUGMENTED},
         {"precision": "bfloat16"},
         {"modulation": "weights"},
         {"path": 2.0, "mapping": 0},

@@ -72,6 +72,10 @@ class GeneratorParams(SamplingParams):
         minimum=1,
         maximum=1_000_000_000,
     )
+    clip: bool = param(False, "Clipping of samples to [0, 1] before the discriminator, as in use; gradients pass.")
+    optimizer: Literal["adam", "muon"] = param(
+        "adam", "Optimizer of the generator's matrices; the discriminator's is Adam."
+    )
     rate: float = param(
         0.01, "Learning rate of the generator (the paper: 0.002, for far longer trainings).", minimum=1e-7, maximum=1.0
     )
@@ -85,10 +89,19 @@ class GeneratorParams(SamplingParams):
     mixing: float = param(
         0.0, "Ratio of images whose later layers follow a second w (the paper: 0.9).", minimum=0.0, maximum=1.0
     )
+    loss: Literal["logistic", "relativistic"] = param(
+        "logistic", "Loss; `relativistic` judges made images beside real ones of their class (R3GAN)."
+    )
+    deviation: bool = param(True, "Minibatch standard deviation as a feature of the discriminator (R3GAN: none).")
     r1: float = param(
         1.0, "Weight of the gradient penalty on real images (gamma; the paper: 10).", minimum=0.0, maximum=10_000.0
     )
-    r1_every: int = param(16, "Steps between gradient penalties.", minimum=1, maximum=10_000)
+    r2: float = param(
+        0.0, "Weight of the gradient penalty on made images (R3GAN: that of r1).", minimum=0.0, maximum=10_000.0
+    )
+    r1_every: int = param(
+        16, "Steps between gradient penalties; 1 makes them part of the loss.", unit="steps", minimum=1, maximum=10_000
+    )
     mode_seeking: float = param(
         0.0,
         "Weight of the penalty on pairs of a class whose images are alike; their w are not mixed.",

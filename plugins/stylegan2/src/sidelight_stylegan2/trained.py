@@ -90,6 +90,11 @@ class Trained(StyleGan2, Trainable):
 
     def _architecture(self, split: Split) -> Architecture:
         params = self._params
+        if params.optimizer == "muon" and params.path:
+            raise UserError(
+                "path: its penalty takes steps of its own, and Muon's are as long for a small gradient as for a large",
+                "set path to 0, or optimizer to adam",
+            )
         channels, height, width = split.images.shape[1:]
         levels = levels_for((channels, height, width), params.shuffle)
         return Architecture(

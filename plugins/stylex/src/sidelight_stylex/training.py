@@ -19,20 +19,20 @@ from sidelight_stylegan2.training.checkpoints import gathered, restore
 from sidelight_stylegan2.training.losses import (
     discriminator_loss,
     generator_loss,
+    gradient_penalty,
     path_lengths,
     path_penalty,
-    r1_penalty,
 )
 from sidelight_stylegan2.training.steps import averaging_decay, descend, precision, recorded_steps
 from sidelight_toolkit.arrays import to_array
 from sidelight_toolkit.images import resize
+from sidelight_toolkit.muon import Muon, is_matrix
 from sidelight_toolkit.perceptual import Distance
 from sidelight_toolkit.seeding import generator
 from sidelight_toolkit.training import minibatches
 from torch import Tensor
 
 from sidelight_stylex.losses import divergence, edge_loss, pixel_loss, square_loss, w_loss
-from sidelight_stylex.muon import Muon, is_matrix
 from sidelight_stylex.networks import Condition
 
 if TYPE_CHECKING:
@@ -222,7 +222,7 @@ class Training:
         self._terms["discriminator"] = loss.item()
         if self._params.r1 and step % self._params.r1_every == 0:
             images = batch.images.detach().requires_grad_()
-            penalty = self._params.r1 * r1_penalty(self._discriminate(images, batch.logits), images)
+            penalty = self._params.r1 * gradient_penalty(self._discriminate(images, batch.logits), images)
             descend(penalty * self._params.r1_every, optimizer)
             self._terms["r1"] = penalty.item()
 

@@ -60,20 +60,23 @@ class Discriminator(nn.Module):
     Args:
         architecture: the sizes; `widths` from 4x4 upwards, as in the generator.
         outputs: 1 for a discriminator, the length of w for an encoder.
-        compare: append the minibatch deviation; off for an encoder.
+        compare: judge whether images are real, by their class where there are classes; off for an encoder.
+        deviation: append the minibatch deviation, where `compare` is on.
 
     Attributes:
         size: height and width of the images that it takes.
     """
 
-    def __init__(self, architecture: Architecture, outputs: int = 1, compare: bool = True) -> None:
+    def __init__(
+        self, architecture: Architecture, outputs: int = 1, compare: bool = True, deviation: bool = True
+    ) -> None:
         super().__init__()
-        self.size, self._shuffle, self._compare = architecture.size, architecture.shuffle, compare
+        self.size, self._shuffle, self._deviates = architecture.size, architecture.shuffle, compare and deviation
         widths, taps = architecture.widths, kernel(architecture.taps)
         self.from_rgb = Convolution(architecture.image_channels * architecture.shuffle**2, widths[-1], 1)
         pairs = zip(reversed(widths[1:]), reversed(widths[:-1]), strict=True)
         self.blocks = nn.Sequential(*(ResidualBlock(inputs, after, taps) for inputs, after in pairs))
-        self.conv = Convolution(widths[0] + compare, widths[0], 3)
+        self.conv = Convolution(widths[0] + self._deviates, widths[0], 3)
         self.hidden = Linear(widths[0] * FIRST**2, widths[0], active=True)
         self.conditioned = compare and architecture.classes > 0
         self.out = Linear(widths[0], architecture.w if self.conditioned else outputs)
@@ -82,7 +85,7 @@ class Discriminator(nn.Module):
     def forward(self, images: Tensor, labels: Tensor | None = None) -> Tensor:
         """(N, C, H, W), about [-1, 1], and (N,) class indices where it is conditioned, to (N, outputs) float32."""
         x = self.blocks(self.from_rgb(functional.pixel_unshuffle(images, self._shuffle)))
-        x = self.conv(with_deviation(x) if self._compare else x)
+        x = self.conv(with_deviation(x) if self._deviates else x)
         y: Tensor = self.out(self.hidden(x.flatten(1))).float()
         return y if self.embedding is None else self._projected(y, labels)
 

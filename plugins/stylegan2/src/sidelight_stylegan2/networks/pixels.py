@@ -19,6 +19,29 @@ class _StraightThroughClamp(torch.autograd.Function):
         return gradients[0]
 
 
+class _InwardClamp(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, x: torch.Tensor) -> torch.Tensor:
+        ctx.save_for_backward(x)
+        return x.clamp(-1, 1)
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: torch.Tensor) -> torch.Tensor:
+        (x,), (gradient,) = ctx.saved_tensors, gradients
+        # descent goes along -gradient
+        is_outward = ((x < -1) & (gradient > 0)) | ((x > 1) & (gradient < 0))
+        return torch.where(is_outward, 0.0, gradient)
+
+
+def clip(images: torch.Tensor) -> torch.Tensor:
+    """Clamp to [-1, 1] for a loss that is descended; of pixels beyond, gradients pass that lead back.
+
+    Were all passed, as in `to_pixels`, pixels would go on outwards where no loss sees them.
+    """
+    clipped: torch.Tensor = _InwardClamp.apply(images)  # type: ignore[no-untyped-call]
+    return clipped
+
+
 def to_pixels(images: torch.Tensor) -> torch.Tensor:
     """From about [-1, 1] to [0, 1], clamped; gradients pass the clamp, so that a pixel beyond it can come back."""
     pixels: torch.Tensor = _StraightThroughClamp.apply(images / 2 + 0.5)  # type: ignore[no-untyped-call]

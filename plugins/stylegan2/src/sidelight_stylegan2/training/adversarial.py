@@ -1,8 +1,9 @@
 """Adversarial training of StyleGAN2 (Karras et al. 2020, sections 2.3, 3 and appendix B).
 
 A step: the logistic loss in D, whose images are augmented (`augmentation`), lazily R1; the non-saturating loss in G,
-lazily the path length penalty; the moving average of G's weights. Losses are `losses`; z noise, w = mapping(z), y
-labels, x images.
+lazily the path length penalty; the moving average of G's weights. On request a made image is compared with a real one
+of its class in place of both losses, and D has R2 beside R1 (Huang et al. 2024, R3GAN). Losses are `losses`; z noise,
+w = mapping(z), y labels, x images.
 """
 
 from __future__ import annotations
@@ -13,25 +14,28 @@ from typing import TYPE_CHECKING, Any
 import torch
 from sidelight_specs.results import State
 from sidelight_toolkit.arrays import to_array
+from sidelight_toolkit.muon import Muon, is_matrix
 from sidelight_toolkit.seeding import generator
 from sidelight_toolkit.training import minibatches
 
 from sidelight_stylegan2.networks.discriminator import Discriminator
+from sidelight_stylegan2.networks.pixels import clip
 from sidelight_stylegan2.networks.synthesis import Network
 from sidelight_stylegan2.training.augmentation import AdaptiveProbability, augment
 from sidelight_stylegan2.training.checkpoints import gathered, restore
 from sidelight_stylegan2.training.losses import (
     discriminator_loss,
     generator_loss,
+    gradient_penalty,
     mode_seeking_loss,
     path_lengths,
     path_penalty,
-    r1_penalty,
+    relativistic_loss,
 )
 from sidelight_stylegan2.training.steps import averaging_decay, descend, precision, recorded_steps
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
 
     import numpy as np
     from sidelight_specs import Run
@@ -40,7 +44,7 @@ if TYPE_CHECKING:
     from sidelight_stylegan2.networks.architecture import Architecture
     from sidelight_stylegan2.params import GeneratorParams
 
-CURVES = ("generator", "discriminator", "real", "fake", "r1", "path length", "augmentation")
+CURVES = ("generator", "discriminator", "real", "fake", "r1", "r2", "path length", "augmentation")
 """Recorded at every step: both losses; mean logits of real and of made images; the regularisers, which keep their
 values until they are computed again; the probability of augmentations."""
 CENTER_DECAY = 0.995  # of the running mean of w
@@ -70,6 +74,7 @@ class Training:
         self._rows: Iterator[np.ndarray] = minibatches(len(images), size, run.rng(f"minibatches {part}"))
         self._count, self._part = size, part
         self._architecture = learner.generator.architecture
+        self._is_relativistic = params.loss == "relativistic"
         self._terms = dict.fromkeys(CURVES, 0.0)
 
     def steps(self, steps: range) -> dict[str, np.ndarray]:
@@ -87,22 +92,28 @@ class Training:
     def _step(self, step: int) -> None:
         params = self._params
         self._learner.scale_rates(rate_factor(step, params.steps, params.decay))
-        self._train_discriminator()
-        if params.r1 and step % params.r1_every == 0:
+        has_penalty = bool(params.r1 or params.r2)
+        self._train_discriminator(has_penalty and params.r1_every == 1)
+        if has_penalty and params.r1_every > 1 and step % params.r1_every == 0:
             self._regularise_gradient()
         self._train_generator()
         if params.path and step % params.path_every == 0:
             self._regularise_path()
         self._learner.update_average(averaging_decay(step, self._count, self._params.average))
 
-    def _train_discriminator(self) -> None:
+    def _train_discriminator(self, is_penalised: bool) -> None:
+        """Descend D's loss; with the gradient penalties where they are due at every step."""
         images, labels = self._real()
         with torch.no_grad():
-            made, made_labels = self._made(self._count)
-        real = self._discriminate(self._augmented(images), labels)  # logits, (B, 1)
-        fake = self._discriminate(self._augmented(made), made_labels)
-        loss = discriminator_loss(real, fake)
-        descend(loss, self._learner.discriminator_optimizer)
+            made, made_labels = self._made(self._count, labels if self._is_relativistic else None)
+            images, made = self._augmented(images), self._augmented(made)
+        for x in (images, made):
+            x.requires_grad_(is_penalised)
+        real = self._discriminate(images, labels)  # logits, (B, 1)
+        fake = self._discriminate(made, made_labels)
+        loss = relativistic_loss(real, fake) if self._is_relativistic else discriminator_loss(real, fake)
+        penalty = self._penalty(real, images, fake, made) if is_penalised else 0.0
+        descend(loss + penalty, self._learner.discriminator_optimizer)
         if self._params.augment:
             self._learner.augmentation.update(real)
         self._terms["augmentation"] = self._learner.augmentation.p
@@ -111,19 +122,46 @@ class Training:
     def _regularise_gradient(self) -> None:
         images, labels = self._real()
         images = self._augmented(images).requires_grad_()  # the gradient at what D sees
-        penalty = self._params.r1 * r1_penalty(self._discriminate(images, labels), images)
+        made: Tensor | None = None
+        fake: Tensor | None = None
+        if self._params.r2:
+            with torch.no_grad():
+                made, made_labels = self._made(self._count)
+                made = self._augmented(made)
+            fake = self._discriminate(made.requires_grad_(), made_labels)
+        penalty = self._penalty(self._discriminate(images, labels), images, fake, made)
         # lazy regularisation: computed every k steps, with k times the weight
         descend(penalty * self._params.r1_every, self._learner.discriminator_optimizer)
-        self._terms["r1"] = penalty.item()
+
+    def _penalty(self, real: Tensor, images: Tensor, fake: Tensor | None, made: Tensor | None) -> Tensor:
+        """gamma_1 R1 + gamma_2 R2 of logits and of the images that they are of."""
+        params, penalty = self._params, torch.zeros((), device=images.device)
+        if params.r1:
+            r1 = params.r1 * gradient_penalty(real, images)
+            penalty, self._terms["r1"] = penalty + r1, r1.item()
+        if params.r2 and fake is not None and made is not None:
+            r2 = params.r2 * gradient_penalty(fake, made)
+            penalty, self._terms["r2"] = penalty + r2, r2.item()
+        return penalty
 
     def _train_generator(self) -> None:
         self._learner.discriminator.requires_grad_(False)  # D's own gradients are not needed here
-        seeking = self._params.mode_seeking
-        images, labels, z = self._made_pairs() if seeking else (*self._made(self._count), None)
-        loss = generator_loss(self._discriminate(self._augmented(images), labels))
+        seeking, real, labels = self._params.mode_seeking, None, None
+        if self._is_relativistic:
+            partners, labels = self._real()
+            with torch.no_grad():
+                real = self._discriminate(self._augmented(partners), labels)
+        if seeking:
+            images, labels, z = self._made_pairs(labels)
+            penalty = seeking * mode_seeking_loss(images, z)
+            real = None if real is None else real[: len(images) // 2].repeat(2, 1)  # one partner for both of a pair
+        else:
+            images, labels = self._made(self._count, labels)
+            penalty = torch.zeros((), device=images.device)
+        fake = self._discriminate(self._augmented(images), labels)
+        loss = generator_loss(fake) if real is None else relativistic_loss(fake, real)
         self._learner.discriminator.requires_grad_(True)
-        penalty = 0.0 if z is None else seeking * mode_seeking_loss(images, z)
-        descend(loss + penalty, self._learner.generator_optimizer)
+        descend(loss + penalty, *self._learner.generator_optimizers)
         self._terms["generator"] = loss.item()
 
     def _regularise_path(self) -> None:
@@ -133,7 +171,7 @@ class Training:
         lengths = path_lengths(images, w, self._normal(*images.shape))  # |J^T y|, (B,)
         mean = self._learner.update_path_mean(lengths, PATH_DECAY)  # a
         penalty = self._params.path * path_penalty(lengths, mean)
-        descend(penalty * self._params.path_every, self._learner.generator_optimizer)
+        descend(penalty * self._params.path_every, *self._learner.generator_optimizers)
         self._terms["path length"] = lengths.mean().item()
 
     def _real(self) -> tuple[Tensor, Tensor | None]:
@@ -144,14 +182,15 @@ class Training:
             images = torch.where(flip[:, None, None, None], images.flip(3), images)
         return images, None if self._labels is None else self._labels[rows]
 
-    def _made(self, count: int) -> tuple[Tensor, Tensor | None]:
-        w, labels = self._mapped(count)
+    def _made(self, count: int, labels: Tensor | None = None) -> tuple[Tensor, Tensor | None]:
+        """Images, of these labels or of drawn ones, and their labels."""
+        w, labels = self._mapped(count, labels)
         return self._draw(w), labels
 
-    def _made_pairs(self) -> tuple[Tensor, Tensor | None, Tensor]:
+    def _made_pairs(self, labels: Tensor | None) -> tuple[Tensor, Tensor | None, Tensor]:
         """Images, labels and z of pairs for mode seeking: the second half of the batch has the classes of the first."""
         pairs = max(1, self._count // 2)
-        labels = self._drawn_labels(pairs)
+        labels = self._drawn_labels(pairs) if labels is None else labels[:pairs]
         labels = None if labels is None else labels.repeat(2)
         z = self._normal(2 * pairs, self._architecture.z)
         w = self._learner.generator.map(z, labels)
@@ -165,9 +204,9 @@ class Training:
         rows = torch.randint(len(self._labels), (count,), generator=self._random)
         return self._labels[rows.to(self._labels.device)]
 
-    def _mapped(self, count: int) -> tuple[Tensor, Tensor | None]:
-        """w of random z and of labels drawn from the data; for some images of two z (style mixing)."""
-        labels = self._drawn_labels(count)
+    def _mapped(self, count: int, labels: Tensor | None = None) -> tuple[Tensor, Tensor | None]:
+        """w of random z and of labels, by default drawn from the data; for some images of two z (style mixing)."""
+        labels = self._drawn_labels(count) if labels is None else labels
         network, z = self._learner.generator, self._architecture.z
         w = network.map(self._normal(count, z), labels)  # (B, inputs, d)
         network.mapping.update_center(w[:, 0], CENTER_DECAY)
@@ -186,7 +225,7 @@ class Training:
     def _draw(self, w: Tensor) -> Tensor:
         with precision(self._images.device, self._params.precision):
             images: Tensor = self._learner.generator(w, self._random)
-        return images
+        return clip(images) if self._params.clip else images
 
     def _augmented(self, images: Tensor) -> Tensor:
         return augment(images, self._learner.augmentation.p, self._params.augment, self._random)
@@ -207,7 +246,7 @@ def rate_factor(step: int, steps: int, decay: float) -> float:
 
 
 class Learner:
-    """All that a checkpoint keeps: G, D, the average of G, both optimizers, the mean path length, p of augmentations.
+    """All that a checkpoint keeps: G, D, the average of G, the optimizers, the mean path length, p of augmentations.
 
     Args:
         architecture: sizes of the networks.
@@ -217,18 +256,32 @@ class Learner:
 
     def __init__(self, architecture: Architecture, params: GeneratorParams, device: str) -> None:
         self.generator = _on_device(Network(architecture), device)
-        self.discriminator = _on_device(Discriminator(architecture), device)
+        self.discriminator = _on_device(Discriminator(architecture, deviation=params.deviation), device)
         self.average = copy.deepcopy(self.generator).eval().requires_grad_(False)
         self.generator.synthesis.modulated_by(params.modulation)
         self.path_mean = torch.zeros((), device=device)
         self.augmentation = AdaptiveProbability(params.target, params.ramp)
         every = params.path_every if params.path else 0
-        self.generator_optimizer = _adam(self.generator, params.rate, every)
-        self.discriminator_optimizer = _adam(self.discriminator, params.discriminator_rate, params.r1_every)
+        by_muon = is_matrix if params.optimizer == "muon" else lambda _: False
+        weights = list(self.generator.parameters())
+        self.generator_optimizer = _adam([weight for weight in weights if not by_muon(weight)], params.rate, every)
+        self.matrix_optimizer: Muon | None = None
+        if params.optimizer == "muon":
+            dtype = torch.bfloat16 if params.precision == "bfloat16" else torch.float32
+            matrices = [weight for weight in weights if is_matrix(weight)]
+            self.matrix_optimizer = Muon([{"params": matrices, "lr": params.rate}], dtype)
+        # penalties of every step are part of D's loss
+        every = params.r1_every if params.r1_every > 1 else 0
+        self.discriminator_optimizer = _adam(self.discriminator.parameters(), params.discriminator_rate, every)
         self._rates = {optimizer: optimizer.param_groups[0]["lr"] for optimizer in self._optimizers.values()}
 
+    @property
+    def generator_optimizers(self) -> list[torch.optim.Optimizer]:
+        """Adam, and Muon where it moves the matrices."""
+        return [optimizer for optimizer in (self.generator_optimizer, self.matrix_optimizer) if optimizer is not None]
+
     def scale_rates(self, factor: float) -> None:
-        """Set both learning rates to this factor times those of the beginning."""
+        """Set the learning rates to this factor times those of the beginning."""
         for optimizer, rate in self._rates.items():
             for group in optimizer.param_groups:
                 group["lr"] = factor * rate
@@ -272,7 +325,8 @@ class Learner:
 
     @property
     def _optimizers(self) -> dict[str, torch.optim.Optimizer]:
-        return {name: getattr(self, name) for name in ("generator_optimizer", "discriminator_optimizer")}
+        names = ("generator_optimizer", "matrix_optimizer", "discriminator_optimizer")
+        return {name: getattr(self, name) for name in names if getattr(self, name) is not None}
 
 
 def _on_device(network: Any, device: str) -> Any:
@@ -280,7 +334,7 @@ def _on_device(network: Any, device: str) -> Any:
     return network.to(device=device, memory_format=torch.channels_last)
 
 
-def _adam(network: torch.nn.Module, rate: float, every: int) -> torch.optim.Adam:
+def _adam(weights: Iterable[torch.nn.Parameter], rate: float, every: int) -> torch.optim.Adam:
     """Adam for lazy regularisation: a regulariser every k steps is one more step, for which the settings make up."""
     c = every / (every + 1) if every else 1.0  # Karras et al. 2020, appendix B
-    return torch.optim.Adam(network.parameters(), lr=rate * c, betas=(0.0, 0.99**c), eps=1e-8)
+    return torch.optim.Adam(weights, lr=rate * c, betas=(0.0, 0.99**c), eps=1e-8)

@@ -1,4 +1,4 @@
-"""Losses of StyleGAN2 (Karras et al. 2020, sections 2.3 and 3, appendix B).
+"""Losses of StyleGAN2 (Karras et al. 2020, sections 2.3 and 3, appendix B), and the relativistic pairing loss.
 
 Symbols: D discriminator, whose logits these functions take; G generator; J = dG/dw; y a random direction among images;
 a the running mean of the path lengths.
@@ -28,17 +28,30 @@ def generator_loss(fake: Tensor) -> Tensor:
     return functional.softplus(-fake).mean()
 
 
-def r1_penalty(real: Tensor, images: Tensor) -> Tensor:
-    """|dD(x)/dx|^2 / 2, averaged over real images (Mescheder et al. 2018, equation 9).
+def relativistic_loss(upper: Tensor, lower: Tensor) -> Tensor:
+    """-log sigmoid(D(a) - D(b)), averaged over pairs (RpGAN, Jolicoeur-Martineau 2018; R3GAN, Huang et al. 2024).
+
+    D takes the real image as a and the made one as b, G the other way round. A made image is judged beside a real one
+    and not by a threshold that all of them can pass at the same place, which is how modes are lost (Sun et al. 2020).
 
     Args:
-        real: (N, 1) logits of `images`, attached to the graph.
+        upper: (N, 1) logits of a.
+        lower: (N, 1) logits of b, of the class of its partner.
+    """
+    return functional.softplus(lower - upper).mean()
+
+
+def gradient_penalty(logits: Tensor, images: Tensor) -> Tensor:
+    """|dD(x)/dx|^2 / 2, averaged: R1 over real images, R2 over made ones (Mescheder et al. 2018, equations 9, 10).
+
+    Args:
+        logits: (N, 1) of `images`, attached to the graph.
         images: (N, C, H, W), which require gradients.
 
     Returns:
         A scalar whose own gradients with respect to the discriminator's weights can be taken.
     """
-    (gradient,) = torch.autograd.grad(real.sum(), images, create_graph=True)
+    (gradient,) = torch.autograd.grad(logits.sum(), images, create_graph=True)
     return gradient.square().sum((1, 2, 3)).mean() / 2
 
 

@@ -2,7 +2,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from sidelight_stylex.muon import Muon, is_matrix, orthogonal
+from sidelight_toolkit.muon import Muon, is_matrix, orthogonal
 
 
 @given(rows=st.integers(2, 24), columns=st.integers(2, 24), seed=st.integers(0, 1000), scale=st.floats(1e-3, 1e3))

@@ -65,3 +65,12 @@ def test_certificates_of_all_targets_are_kept_also_where_nothing_was_found(tmp_p
     wrong = attrs.evolve(joined, certificates=(attrs.evolve(certificates[0], recall=0.1),))
     with pytest.raises(SidelightError, match=r"recall 0\.1"):
         attrs.evolve(wrong, **dict.fromkeys(EXAMPLES)).validate()
+
+
+def test_images_on_the_way_are_bytes_or_shares():
+    bare = attrs.evolve(found(0, 2), **dict.fromkeys(EXAMPLES), effects=None, explained=None)
+    way = np.full((2, 1, 3, 1, 4, 4), 255)
+    attrs.evolve(bare, paths=way.astype(np.uint8)).validate()
+    attrs.evolve(bare, paths=(way / 255).astype(np.float32)).validate()
+    with pytest.raises(SidelightError, match="paths has values from 255"):
+        attrs.evolve(bare, paths=way.astype(np.float32)).validate()

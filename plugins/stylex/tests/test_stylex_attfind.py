@@ -189,11 +189,12 @@ def test_examples_go_from_before_to_after_and_the_other_way(classifier):
         way = styles[row].repeat(3, 1)
         way[:, attribute.coordinate] += torch.linspace(0, 2, 3) * (attribute.value - styles[row, attribute.coordinate])
         images = generator.synthesize_styles(way)
-        assert torch.allclose(torch.from_numpy(found.paths[place, 0]), images, atol=1e-6)
+        assert torch.allclose(torch.from_numpy(found.paths[place, 0] / 255).float(), images, atol=0.5 / 255 + 1e-5)
         shares = classifier.class_logits(images).softmax(1)[[0, -1], target]
         assert np.allclose(found.probabilities[place, 0], shares, atol=1e-6)
-    assert (found.before == found.paths[:, :, 0]).all()
-    assert (found.after == found.paths[:, :, -1]).all()
+    assert found.paths.dtype == np.uint8
+    assert (np.rint(found.before * 255) == found.paths[:, :, 0]).all()
+    assert (np.rint(found.after * 255) == found.paths[:, :, -1]).all()
     falls = found.opposite_probabilities[..., 1] - found.opposite_probabilities[..., 0]
     assert (np.diff(falls, axis=1) >= 0).all()
     known = torch.from_numpy(found.opposite_before[:, 0])

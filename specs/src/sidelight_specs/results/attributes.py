@@ -116,8 +116,8 @@ class Attributes(Explanation):
         ranges: (K, 2) float32, the observed range of every coordinate of the latent vector.
         directions: (A, *latent_shape) float32 of length 1, where an attribute moves along a direction through the
             latent space (by `shift` times the direction) and not along one coordinate; None otherwise.
-        paths: (A, M, T, C, H, W) float32, the example images on the way from `before`, the first of T, to `after`, the
-            last; None where none were kept.
+        paths: (A, M, T, C, H, W) uint8, or float32 in [0, 1], the example images on the way from `before`, the first of
+            T, to `after`, the last; None where none were kept.
         opposite_before: (A, M, C, H, W) float32, images that the classifier takes for the target; None where none were
             kept.
         opposite_after: (A, M, C, H, W) float32, the same images with the coordinate moved to its other extreme.
@@ -142,7 +142,7 @@ class Attributes(Explanation):
     probabilities: np.ndarray | None = array("A M 2", default=None)
     ranges: np.ndarray | None = array("k 2", default=None)
     directions: np.ndarray | None = array("A ...", default=None)
-    paths: np.ndarray | None = array("A M T c h w", low=0, high=1, default=None)
+    paths: np.ndarray | None = array("A M T c h w", numbers="any", low=0, high=255, default=None)
     opposite_before: np.ndarray | None = array("A O c h w", low=0, high=1, default=None)
     opposite_after: np.ndarray | None = array("A O c h w", low=0, high=1, default=None)
     opposite_probabilities: np.ndarray | None = array("A O 2", default=None)
@@ -156,6 +156,8 @@ class Attributes(Explanation):
         """Beside the forms: directions are signs, targets are classes, and probabilities are from 0 to 1."""
         super().validate(images, classes)
         check_attributes(self.attributes, classes)
+        if self.paths is not None and self.paths.dtype != np.uint8:
+            check_range("paths", self.paths, 0, 1)
         for one in self.certificates:
             if not 0 <= one.low <= one.recall <= one.high <= 1:
                 raise SidelightError(f"certificates: recall {one.recall:g} is not within {one.low:g} to {one.high:g}")

@@ -23,7 +23,7 @@ export function attributes(app) {
       built = ids;
       parts = sliders.map((slider) => makeSlider(app, slider));
       fill(list, ...grouped(sliders, parts.map((part) => part.element)));
-      about.textContent = sliders.length ? "Found by the recipe's attribute finders. 100 is the whole shift; beside the name, what it did to the class's logit on the run's images." + (app.backend.live ? "" : ` Grey ones: moving them ${WHY}.`) : "The recipe has no attribute finder for this generator.";
+      about.textContent = sliders.length ? "Found by the recipe's attribute finders. 100 is the whole shift; beside the name, what it did to the class's logit where it was measured." + (app.backend.live ? "" : ` Grey ones: moving them ${WHY}.`) : "The recipe has no attribute finder for this generator.";
     }
     for (const part of parts) part.show();
   };

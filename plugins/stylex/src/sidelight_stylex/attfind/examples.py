@@ -40,24 +40,26 @@ def examples(
         frames: T images from before to after.
 
     Returns:
-        the fields `before`, `after`, `probabilities` and `paths` of `Attributes`.
+        the fields `before`, `after`, `probabilities` and `paths` (as bytes) of `Attributes`.
     """
     factors = np.linspace(0, factor, frames)
     # as many for each attribute, so that the arrays are rectangular
     count = min(count, int(np.isfinite(effects).sum(axis=1).min()))
-    paths, probabilities = [], []
+    before, after, paths, probabilities = [], [], [], []
     for attribute, effect in zip(attributes, effects, strict=True):
         rows = np.argsort(-np.nan_to_num(effect, nan=-np.inf), kind="stable")[:count]
         start = styles[torch.from_numpy(rows)]
         path = torch.stack([attribute.apply(start, float(step)) for step in factors], 1)  # (n, T, S)
-        paths.append(_drawn(models, path))
+        images = _drawn(models, path)  # (n, T, C, H, W)
+        before.append(images[:, 0].copy())
+        after.append(images[:, -1].copy())
+        paths.append(np.rint(images * 255).astype(np.uint8))  # looked at only, and the largest of all results
         probabilities.append(_probabilities(models, path[:, [0, -1]], attribute.target))
-    images = np.stack(paths)  # (A, n, T, C, H, W)
     return {
-        "before": images[:, :, 0].copy(),
-        "after": images[:, :, -1].copy(),
+        "before": np.stack(before),
+        "after": np.stack(after),
         "probabilities": np.stack(probabilities),
-        "paths": images,
+        "paths": np.stack(paths),
     }
 
 

@@ -182,13 +182,13 @@ def test_the_minibatch_deviation():
     torch.testing.assert_close(with_deviation(x)[:, 2, 0, 0], groups.repeat(3), atol=1e-5, rtol=1e-4)
 
 
-def test_descent_through_the_clip_leads_pixels_back_and_no_further_out():
-    x = torch.tensor([-2.0, -2.0, -1.0, 0.5, 2.0, 2.0], requires_grad=True)
-    slopes = torch.tensor([1.0, -1.0, 1.0, -1.0, 1.0, -1.0])
+def test_descent_through_the_clip_leads_pixels_no_further_out_than_its_margin():
+    x = torch.tensor([-2.0, -2.0, -1.1, -1.0, 0.5, 1.1, 2.0, 2.0], requires_grad=True)
+    slopes = torch.tensor([1.0, -1.0, 1.0, 1.0, -1.0, -1.0, 1.0, -1.0])
     clipped = clip(x)
-    assert clipped.tolist() == [-1.0, -1.0, -1.0, 0.5, 1.0, 1.0]
+    assert clipped.tolist() == [-1.0, -1.0, -1.0, -1.0, 0.5, 1.0, 1.0, 1.0]
     (gradient,) = torch.autograd.grad((clipped * slopes).sum(), x)
-    assert gradient.tolist() == [0.0, -1.0, 1.0, -1.0, 1.0, 0.0]
+    assert gradient.tolist() == [0.0, -1.0, 1.0, 1.0, -1.0, -1.0, 1.0, 0.0]
 
 
 def test_sizes_of_levels():

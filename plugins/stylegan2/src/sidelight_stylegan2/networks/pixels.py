@@ -6,6 +6,8 @@ from typing import Any
 
 import torch
 
+MARGIN = 0.25  # beyond [-1, 1]; several times the grain that backgrounds have early in a training
+
 
 class _StraightThroughClamp(torch.autograd.Function):
     @staticmethod
@@ -29,14 +31,15 @@ class _InwardClamp(torch.autograd.Function):
     def backward(ctx: Any, *gradients: torch.Tensor) -> torch.Tensor:
         (x,), (gradient,) = ctx.saved_tensors, gradients
         # descent goes along -gradient
-        is_outward = ((x < -1) & (gradient > 0)) | ((x > 1) & (gradient < 0))
+        is_outward = ((x < -1 - MARGIN) & (gradient > 0)) | ((x > 1 + MARGIN) & (gradient < 0))
         return torch.where(is_outward, 0.0, gradient)
 
 
 def clip(images: torch.Tensor) -> torch.Tensor:
-    """Clamp to [-1, 1] for a loss that is descended; of pixels beyond, gradients pass that lead back.
+    """Clamp to [-1, 1] for a loss that is descended; gradients pass, beyond `MARGIN` only those that lead back.
 
-    Were all passed, as in `to_pixels`, pixels would go on outwards where no loss sees them.
+    Within the margin a plain background can go where its grain is not seen. Were all gradients passed, as in
+    `to_pixels`, pixels would go on outwards where no loss sees them.
     """
     clipped: torch.Tensor = _InwardClamp.apply(images)  # type: ignore[no-untyped-call]
     return clipped

@@ -15,6 +15,7 @@ from sidelight_intervention.decoder.fisher import (
     decoder_information,
     estimate_information,
     exact_information,
+    gradient_information,
     mean_by_coordinate,
     perturb,
     root_of_classes,
@@ -232,3 +233,27 @@ def test_the_vectors_that_are_compared_are_those_of_the_definition():
         drawn = on_a_grid(lambda rows: root_of_pixels(decoder.network(rows)), decoded)
     torch.testing.assert_close(classifier_information(dvae, layer, ToyRun()), wanted, rtol=0.1, atol=0)
     torch.testing.assert_close(decoder_information(decoder.network, decoded, ToyRun(), 3000), drawn, rtol=0.15, atol=0)
+
+
+def test_gradients_of_rows_tell_the_information_of_all_coordinates(network):
+    """Without noise, the mean of `exact_information` over the rows, coordinate by coordinate."""
+    points = torch.randn(3, 5, generator=torch.Generator().manual_seed(1))
+    root = lambda z: root_of_pixels(network(z))  # noqa: E731
+    rows = points.repeat_interleave(8000, 0)
+    signs = PerturbationSampler(5, torch.Generator().manual_seed(2)).signs(len(rows), 12)
+    columns = [exact_information(root, points, torch.full((3,), i)).mean() for i in range(5)]
+    torch.testing.assert_close(gradient_information(root, rows, signs), torch.stack(columns), rtol=0.06, atol=0)
+
+
+def test_two_estimates_of_a_large_layer_agree():
+    """3,000 coordinates of which the classifier uses a few more than the others; noise in one at a time drowns that."""
+    weights = torch.randn(3000, generator=torch.Generator().manual_seed(0)) ** 3 / 100
+    layer = torch.randn(400, 3000, generator=torch.Generator().manual_seed(1))
+
+    class Dvae:
+        def head(self, rows):
+            return torch.stack([torch.zeros(len(rows)), rows @ weights], 1)
+
+    one, other = (classifier_information(Dvae(), layer, ToyRun(seed)) for seed in (1, 2))
+    assert cosine(one, other) > 0.99
+    assert cosine(one, weights.square()) > 0.99

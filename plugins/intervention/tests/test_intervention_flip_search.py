@@ -8,6 +8,7 @@ import torch
 from sidelight_intervention.concept_flip import ConceptFlip
 from sidelight_intervention.concepts.discrete_vae import DiscreteConcepts
 from sidelight_intervention.conformance import trained_decoder, trained_dvae
+from sidelight_intervention.decoder import concept_decoder, fisher
 from sidelight_intervention.decoder.concept_decoder import ConceptDecoder
 from sidelight_intervention.flip_search import margin, minimal_flip_set
 from sidelight_intervention.metrics.layer_fidelity import LayerFidelity
@@ -170,6 +171,18 @@ def test_the_dvae_stays_fixed_while_the_pictures_are_learned():
     assert dvae.state().digest() == before
     assert not any(weight.requires_grad or weight.grad is not None for weight in dvae.network.parameters())
     assert decoder.state().curves["cosine"].shape == (1,)
+
+
+def test_a_large_layer_is_read_without_noise(monkeypatch):
+    """Gradients of 4 rows tell every coordinate, in training and in table 2."""
+    monkeypatch.setattr(fisher, "LARGE", 1)
+    monkeypatch.setattr(fisher, "perturb", None)
+    monkeypatch.setattr(concept_decoder, "perturb", None)
+    decoder = decoder_of(trained_dvae(SHAPE, "multiclass"), steps=40, interval=1, shared=10.0, learning_rate=0.01)
+    cosines = decoder.state().curves["cosine"]
+    assert cosines[-1] > cosines[0]
+    layer = decoder.dvae.read(torch.from_numpy(ToyData().split("test").images))
+    assert len(fisher.decoder_information(decoder.network, layer, ToyRun(), 1)) == layer.shape[1]
 
 
 def test_without_its_weight_the_information_is_not_computed():

@@ -29,6 +29,8 @@ from sidelight_intervention.decoder.fisher import (
     PerturbationSampler,
     classifier_information,
     estimate_information,
+    gradient_information,
+    is_large,
     perturb,
     principal_axes,
     root_of_pixels,
@@ -107,17 +109,23 @@ class ConceptDecoder(Generator, Trainable):
         sampler = PerturbationSampler(len(of_classifier), generator(self._run, "information"))
         outputs = int(np.prod(shape))
 
+        def root(rows: Tensor) -> Tensor:
+            return root_of_pixels(network(rows))
+
         def of_step(decoded: Tensor) -> Tensor:
             rows = torch.arange(self._params.rows) % len(decoded)
             coordinates = sampler.coordinates(len(rows)).to(decoded.device)
             points = perturb(decoded[rows], coordinates, sampler.noise(len(rows)).to(decoded), axes)
             signs = sampler.signs(len(rows), outputs).to(decoded)
-            values = estimate_information(
-                lambda z: root_of_pixels(network(z)), points, coordinates, signs, axes, learn=True
-            )
-            return similarity(values, coordinates)
+            return similarity(estimate_information(root, points, coordinates, signs, axes, learn=True), coordinates)
 
-        return of_step
+        def of_step_by_gradient(decoded: Tensor) -> Tensor:
+            rows = decoded[torch.arange(self._params.rows) % len(decoded)]
+            signs = sampler.signs(len(rows), outputs).to(decoded)
+            every = torch.arange(decoded.shape[1], device=decoded.device)
+            return similarity(gradient_information(root, rows, signs, learn=True), every)
+
+        return of_step_by_gradient if axes is None and is_large(layer.shape[1]) else of_step
 
     def _axes(self, codes: Tensor) -> Tensor:
         """(p, S): the principal directions of phi' over the first `CHUNK` training images."""

@@ -112,6 +112,24 @@ def test_training_is_extrapolated_by_steps_and_explanations_by_images(toys, work
     assert found.memory > 0
 
 
+@pytest.mark.parametrize("count", [1, 2, 3, 4])
+def test_few_images_take_what_their_trials_took(toys, work, count):
+    recipe = small(toys)
+    recipe["explain"]["count"] = count
+    found = estimate(load_recipe(recipe, catalog=installed()))
+    seconds = {step.title: step.seconds for step in found.steps}
+    assert seconds["explain explainers.bright"] == pytest.approx(3.0 + 2.0 * count)
+
+
+@pytest.mark.parametrize("question", [{"target": "a"}, {"target": "expected"}, {"targets": {"b": "c"}}])
+def test_questions_that_few_images_raise_are_asked_of_all(toys, work, question):
+    """A run of these images alone would have nothing to ask."""
+    recipe = small(toys)
+    recipe["explain"] |= question
+    found = estimate(load_recipe(recipe, catalog=installed()))
+    assert {step.title: step.seconds for step in found.steps}["explain explainers.bright"] == pytest.approx(15.0)
+
+
 def test_the_store_is_read_for_models_and_never_written(toys, work):
     from sidelight.engine.store import Store
 

@@ -6,9 +6,11 @@ and four images, because a step has costs once and costs per image:
 
     t(N) = t(1) + (N - 1) (t(4) - t(2)) / 2                         t(1) also counts imports, which a run has too
 
+Of three images t(3) - t(2) takes the place of the ratio, of two t(2) - t(1).
+
 Only trained models are taken from the store, and nothing is put there. A search that stops early costs less than
 estimated; a component that does not pass a loop through `run.progress`, or that cannot go on after a loop that was cut,
-is told as costing at least what was seen.
+is told as costing at least what was seen. Memory of larger batches than four images is not in the estimate.
 """
 
 from __future__ import annotations
@@ -181,8 +183,9 @@ def estimate(
     with tempfile.TemporaryDirectory(prefix="sidelight-cost-") as folder:
         root, trials, images = Path(folder), list[_Trial](), 1
         with closing(Store(root / "models")) as models, closing(Store()) as users:
-            for count in COUNTS:
-                if trials and count > images:
+            for most in COUNTS:
+                count = min(most, images) if trials else most
+                if trials and count == trials[-1].count:
                     break
                 say(f"trial with {count} of {images} images" if trials else "trial with 1 image")
                 own = root / str(count)
@@ -220,12 +223,14 @@ def _try(
 
 
 def _for_few_images(resolved: Resolved, count: int) -> Resolved:
-    """The recipe for that many images; where answers choose them, for any, because choosing takes all of them."""
+    """The recipe for that many images; where answers choose them, for any, because choosing takes all of them.
+
+    A question is asked about each, whatever it is predicted as: of so few the run might ask none.
+    """
     explain: Any = resolved.explain
     few = evolve(explain, count=count, indices=explain.indices[:count], images=explain.images[:count])
-    if explain.choose != "first":
-        few = evolve(few, choose="first", target="auto" if explain.target == "expected" else explain.target)
-    return evolve(resolved, explain=few)
+    target = "auto" if explain.targets or explain.target == "expected" else explain.target
+    return evolve(resolved, explain=evolve(few, choose="first", target=target, targets={}, if_predicted="ask"))
 
 
 def _take(steps: Steps, step: Step, trial: _Trial, clock: _Clock) -> bool:
@@ -255,7 +260,7 @@ def _images_asked(steps: Steps, resolved: Resolved) -> int:
 def _total(trials: list[_Trial], images: int, device: str, models: int) -> Cost:
     """t(N) of every step, and bytes by the same rule."""
     first, last = trials[0], trials[-1]
-    before = trials[-2] if len(trials) > 2 else _Trial(0)  # of one or two trials the last is all there is
+    before = trials[-2] if len(trials) > 1 else _Trial(0)
 
     def at(values: Callable[[_Trial], float]) -> float:
         slope = max(0.0, (values(last) - values(before)) / (last.count - before.count))

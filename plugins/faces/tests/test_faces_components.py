@@ -1,5 +1,7 @@
 """Locations, descriptors and metrics."""
 
+import json
+
 import numpy as np
 import pytest
 import sidelight_faces
@@ -91,6 +93,32 @@ def test_other_weights_have_another_fingerprint(tmp_path):
     shard.write_bytes(shard.read_bytes() + b"\0")
     assert "face_expression_model.bin" in before
     assert descriptor.fingerprint(params) != before
+
+
+def test_other_shards_of_a_model_file_have_another_fingerprint(tmp_path):
+    """Whatever the shards are called, and in a folder below too."""
+    (tmp_path / "sub").mkdir()
+    shard = tmp_path / "sub" / "group1-shard1of1.bin"
+    shard.write_bytes(b"1234")
+    weights = [{"name": "a", "shape": [1], "dtype": "float32"}]
+    model = {"weightsManifest": [{"paths": ["sub/group1-shard1of1.bin"], "weights": weights}]}
+    (tmp_path / "model[1].json").write_text(json.dumps(model))
+    descriptor = descriptors()["expression"]
+    params = descriptor.params(where=str(tmp_path / "model[1].json"))
+    before = descriptor.fingerprint(params)
+    shard.write_bytes(b"123456")
+    assert "model[1].json" in before
+    assert descriptor.fingerprint(params) != before
+
+
+@pytest.mark.parametrize(
+    "text", ["", "[", "3", "null", "[3]", '[{"paths": [3]}]', '{"weightsManifest": 3}', "[" * 9999]
+)
+def test_a_damaged_manifest_has_the_fingerprint_of_itself(tmp_path, text):
+    path = tmp_path / "damaged.json"
+    path.write_text(text)
+    descriptor = descriptors()["expression"]
+    assert descriptor.fingerprint(descriptor.params(where=str(path))).startswith(f"damaged.json:{len(text)}:")
 
 
 def test_gradients_flow_from_an_expression_to_z(tmp_path):

@@ -107,6 +107,20 @@ def test_shards_outside_of_the_folder(tmp_path, name):
         read_manifest(write(folder, [group([WEIGHT], name)]))
 
 
+def test_groups_that_name_one_shard_again_and_again_take_no_more_than_the_bound(tmp_path, monkeypatch):
+    monkeypatch.setattr(weights_manifest, "LARGEST_WEIGHTS", 3 * len(FLOATS.tobytes()))
+    groups = [group([{**WEIGHT, "name": str(number)}], "x.bin") for number in range(4)]
+    assert len(read_manifest(write(tmp_path, groups[:3], x=FLOATS.tobytes()))) == 3
+    with pytest.raises(UserError, match="promises 48 bytes, more than 36"):
+        read_manifest(write(tmp_path, groups))
+
+
+def test_a_link_to_itself_is_no_shard(tmp_path):
+    (tmp_path / "x.bin").symlink_to(tmp_path / "x.bin")
+    with pytest.raises(UserError, match=r"manifest\.json|x\.bin"):
+        read_manifest(write(tmp_path, [group([WEIGHT], "x.bin")]))
+
+
 def test_a_pipe_and_a_missing_shard_are_named(tmp_path):
     os.mkfifo(tmp_path / "x.bin")
     with pytest.raises(UserError, match="a pipe"):

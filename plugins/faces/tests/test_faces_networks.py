@@ -184,6 +184,7 @@ def test_mini_xception_equals_a_plain_forward(tmp_path):
 
 def test_files_that_hold_no_mini_xception(tmp_path):
     h5py = pytest.importorskip("h5py")
+    (tmp_path / "other").mkdir()
     path = write_mini_xception(tmp_path)
     with h5py.File(path, "a") as file:
         del file["model_weights/conv2d_3"]
@@ -196,6 +197,20 @@ def test_files_that_hold_no_mini_xception(tmp_path):
         (tmp_path / "raw").write_bytes(b"0" * 512)
         group.create_dataset("kernel:0", (1, 1, 8, 16), "f4", external=[(str(tmp_path / "raw"), 0, 512)])
     with pytest.raises(UserError, match="lies in another file"):
+        load_mini_xception(path)
+    with h5py.File(path, "a") as file:
+        del group, file["model_weights/conv2d_3"]
+        file["model_weights/conv2d_3"] = np.zeros(2, np.float32)
+    with pytest.raises(UserError, match="conv2d_3 has no conv2d_3_1"):
+        load_mini_xception(path)
+    other = write_mini_xception(tmp_path / "other")
+    with h5py.File(path, "w") as file:
+        file["model_weights"] = h5py.ExternalLink(str(other), "/model_weights")
+    with pytest.raises(UserError, match="has no model_weights, or a link to it"):
+        load_mini_xception(path)
+    with h5py.File(path, "w") as file:
+        file["model_weights"] = np.zeros(2, np.float32)
+    with pytest.raises(UserError, match="does not hold mini-XCEPTION"):
         load_mini_xception(path)
     path.write_bytes(b"nothing")
     with pytest.raises(UserError, match="cannot be read"):
@@ -245,6 +260,20 @@ def test_another_network_is_refused_by_name(tmp_path):
     shapes = recognition_shapes()
     del shapes["conv64_1/conv2/scale/weights"]
     with pytest.raises(UserError, match="conv64_1/conv2/scale/weights"):
+        load_recognition_network(write_manifest(tmp_path, RECOGNITION, shapes))
+
+
+@pytest.mark.parametrize("load", [lambda path: load_dense_network(EXPRESSION, path, 7), load_recognition_network])
+def test_biases_without_a_length_are_refused(tmp_path, load):
+    names = ["conv32_down/conv/bias", *(f"dense{block}/conv0/bias" for block in range(4))]
+    with pytest.raises(UserError, match=r"do not fit|does not hold"):
+        load(write_manifest(tmp_path, EXPRESSION, dict.fromkeys(names, ())))
+
+
+@pytest.mark.parametrize("shape", [(), (1,), (4, 1), (3, 4)])
+def test_batch_norms_are_not_broadcast_over_filters(tmp_path, shape):
+    shapes = recognition_shapes() | {"conv32_down/scale/weights": shape}
+    with pytest.raises(UserError, match="the batch norm of conv32_down does not fit"):
         load_recognition_network(write_manifest(tmp_path, RECOGNITION, shapes))
 
 

@@ -19,7 +19,16 @@ from sidelight_specs import (
 from sidelight_specs.facts import ClassifierFacts, DataFacts, GeneratorFacts, Mistake
 
 from sidelight_faces.cards import DCGAN_CARD, EXPRESSION_CARD, LANDMARKS_CARD, MINI_XCEPTION_CARD, RECOGNITION_CARD
-from sidelight_faces.locations import DCGAN, EXPRESSION, LANDMARKS, MINI_XCEPTION, RECOGNITION, Source, weights_file
+from sidelight_faces.locations import (
+    DCGAN,
+    EXPRESSION,
+    LANDMARKS,
+    MINI_XCEPTION,
+    RECOGNITION,
+    Source,
+    shard_files,
+    weights_file,
+)
 from sidelight_faces.params import (
     DcganParams,
     ExpressionParams,
@@ -50,8 +59,8 @@ def _stamp(source: Source, params: object) -> str:
         path = weights_file(source, getattr(params, "where", ""))
     except UserError:
         return ""
-    shards = path.name.removesuffix("-weights_manifest.json") + "*" if path.suffix == ".json" else path.name
-    stamps = ((file.name, file.stat()) for file in sorted(path.parent.glob(shards)))
+    files = [path, *(shard_files(path) if path.suffix == ".json" else ())]
+    stamps = ((file.name, file.stat()) for file in files)
     return ",".join(f"{name}:{one.st_size}:{one.st_mtime_ns}" for name, one in stamps)
 
 

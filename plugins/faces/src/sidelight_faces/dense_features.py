@@ -15,6 +15,7 @@ from __future__ import annotations
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
+import numpy as np
 import torch
 from sidelight_specs import UserError
 from sidelight_toolkit.images import resize
@@ -27,7 +28,6 @@ from sidelight_faces.weights_manifest import read_manifest
 if TYPE_CHECKING:
     from pathlib import Path
 
-    import numpy as np
     from torch import Tensor
 
     from sidelight_faces.locations import Source
@@ -134,7 +134,7 @@ def load_dense_network(source: Source, path: Path, outputs: int) -> DenseFaceNet
         UserError: the file cannot be read, or holds another network.
     """
     arrays = read_manifest(path)
-    widths = tuple(len(arrays.get(f"dense{number}/conv0/bias", ())) for number in range(BLOCKS))
+    widths = tuple(np.size(arrays.get(f"dense{number}/conv0/bias", ())) for number in range(BLOCKS))
     if not all(widths):
         raise UserError(f"{path} does not hold the {source.noun}: dense0 to dense3 are not in it", source.fix())
     state = {_name(name): torch.from_numpy(_layout(name, array)) for name, array in arrays.items()}
@@ -162,9 +162,8 @@ def _name(name: str) -> str:
 
 def _layout(name: str, array: np.ndarray) -> np.ndarray:
     """TensorFlow's axes as torch's."""
-    if (
-        array.ndim == 4
-    ):  # (H, W, in, out) to (out, in, H, W); a depthwise filter (H, W, channels, 1) to (channels, 1, H, W)
+    if array.ndim == 4:
+        # (H, W, in, out) to (out, in, H, W); a depthwise filter (H, W, channels, 1) to (channels, 1, H, W)
         axes = (2, 3, 0, 1) if name.endswith("depthwise_filter") else (3, 2, 0, 1)
         return array.transpose(axes).copy()
     return array.T.copy() if array.ndim == 2 else array

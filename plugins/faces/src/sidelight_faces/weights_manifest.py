@@ -21,11 +21,12 @@ from attrs import frozen
 from sidelight_specs import UserError
 from sidelight_specs.files import read_regular, refuse_special
 
+from sidelight_faces.locations import LARGEST_MANIFEST
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-LARGEST_MANIFEST = 4 << 20  # bytes; that of face-api's largest network has 28 thousand
 LARGEST_WEIGHTS = 1 << 30  # bytes of all shards together
 MOST_AXES = 8
 PLAIN = {"float32": "<f4", "int32": "<i4"}
@@ -58,8 +59,7 @@ class Entry:
     def values(self, data: bytes) -> np.ndarray:
         """The weight as float32, of `size` bytes; computed in double precision, as JavaScript does."""
         numbers = np.frombuffer(data, self.stored).reshape(self.shape)
-        values: np.ndarray = (numbers.astype(np.float64) * self.scale + self.low).astype(np.float32)
-        return values
+        return np.asarray(numbers.astype(np.float64) * self.scale + self.low, np.float32)
 
 
 def read_manifest(path: Path) -> dict[str, np.ndarray]:
@@ -73,7 +73,12 @@ def read_manifest(path: Path) -> dict[str, np.ndarray]:
     """
     weights: dict[str, np.ndarray] = {}
     try:
-        for shards, entries in _groups(path):
+        groups = list(_groups(path))
+        # of all groups together: they may name one shard again and again
+        promised = sum(entry.size for _, entries in groups for entry in entries)
+        if promised > LARGEST_WEIGHTS:
+            raise ValueError(f"it promises {promised:,} bytes, more than {LARGEST_WEIGHTS:,}")
+        for shards, entries in groups:
             data = _shards(path, shards, sum(entry.size for entry in entries))
             start = 0
             for entry in entries:
@@ -83,7 +88,7 @@ def read_manifest(path: Path) -> dict[str, np.ndarray]:
                 start += entry.size
     except OSError as error:
         raise UserError(f"{error.filename or path} cannot be read: {error.strerror or error}", FIX) from error
-    except (ValueError, RecursionError) as error:  # JSON that is damaged or too deep, too
+    except (ValueError, RuntimeError) as error:  # JSON that is damaged or too deep, too; links in a circle
         raise UserError(f"{path} is no manifest of weights that can be read: {error}", FIX) from error
     if not weights:
         raise UserError(f"{path} holds no weights", FIX)
@@ -139,8 +144,6 @@ def _type(name: str, given: Any, known: dict[str, str]) -> np.dtype[Any]:
 
 def _shards(path: Path, names: list[Any], size: int) -> bytes:
     """The bytes of all shards of a group, after their sizes were compared with what the manifest promises."""
-    if size > LARGEST_WEIGHTS:
-        raise ValueError(f"it promises {size:,} bytes, more than {LARGEST_WEIGHTS:,}")
     folder, files = path.parent.resolve(), []
     for name in names:
         # resolved, so that no link and no `..` leads out of the folder

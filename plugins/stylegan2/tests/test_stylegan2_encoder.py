@@ -128,6 +128,14 @@ def test_statistics_are_those_of_samples(generator):
     torch.testing.assert_close(network.to_latents(units), w)
 
 
+def test_units_are_distances_of_two_samples_whatever_the_batch(generator):
+    """Of 64 samples in parts of 63 one is left over, which has no other to be compared with."""
+    encoder = Encoder(attrs.evolve(QUICK, batch=63), generator=generator, run=ToyRun())
+    samples = generator.synthesize(encoder._samples(64, "units"))[:63]
+    expected = (samples - samples.roll(1, 0)).square().mean()
+    assert encoder._units(no_distance())[0] == pytest.approx(float(expected), rel=1e-5)
+
+
 @pytest.mark.parametrize(("shape", "side"), [((1, 28, 28), 28), ((3, 30, 30), 32), ((3, 256, 256), 64), ((1, 4, 4), 4)])
 def test_the_encoder_sees_whole_halvings(shape, side):
     params = EncoderParams(widths=(4, 4, 4))

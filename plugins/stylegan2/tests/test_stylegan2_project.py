@@ -7,6 +7,7 @@ import pytest
 import torch
 from sidelight_specs import UserError
 from sidelight_specs.testing import ToyClassifier, ToyData, ToyGenerator, ToyRun
+from sidelight_stylegan2 import project
 from sidelight_stylegan2.descent import rate_factor
 from sidelight_stylegan2.files.own import save_network
 from sidelight_stylegan2.networks.architecture import Architecture
@@ -14,6 +15,7 @@ from sidelight_stylegan2.networks.synthesis import Network
 from sidelight_stylegan2.params import PretrainedParams, ProjectParams
 from sidelight_stylegan2.pretrained import Pretrained
 from sidelight_stylegan2.project import Project
+from sidelight_toolkit.perceptual import Distance
 
 QUICK = ProjectParams(steps=80, samples=64, perceptual="none")
 
@@ -67,6 +69,16 @@ def test_the_answer_is_kept(generator, images):
     again = inverted(generator, images, run=run)
     assert again.digest() == first.digest()
     assert run.steps == steps == {"projecting": 80}
+
+
+def test_answers_by_another_distance_are_not_taken(generator, images, monkeypatch):
+    """`auto` takes LPIPS once it is installed."""
+    run, quick = ToyRun(), attrs.evolve(QUICK, perceptual="auto", steps=2)
+    for name in ("one", "other"):
+        distance = Distance(name, lambda x: [x], lambda ours, theirs: (ours[0] - theirs[0]).abs().mean((1, 2, 3)))
+        monkeypatch.setattr(project, "chosen_distance", lambda *_, distance=distance: distance)
+        inverted(generator, images, quick, run=run)
+    assert run.steps == {"projecting": 4}
 
 
 def test_the_rate_rises_and_falls():

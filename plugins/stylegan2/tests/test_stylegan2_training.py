@@ -210,6 +210,36 @@ def test_clipped_samples_reach_the_discriminator_as_they_are_shown():
     assert largest[1] == 1
 
 
+def test_path_lengths_are_those_of_images_before_clipping(monkeypatch):
+    architecture = Architecture(image_channels=1, widths=(4, 4), z=4, w=4, mapping=1)
+    monkeypatch.setattr(adversarial, "descend", lambda *_: None)
+    lengths = []
+    for clip in (False, True):
+        params = GeneratorParams(**TINY, clip=clip, path=2.0)
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(0)
+            learner = Learner(architecture, params, "cpu")
+        for weight in learner.generator.synthesis.parameters():
+            weight.data.mul_(50)  # pixels far beyond [-1, 1]
+        training = Training(learner, torch.zeros(8, 1, 8, 8), None, params, ToyRun(), 1)
+        training._regularise_path()
+        lengths.append(training._terms["path length"])
+    assert lengths[0] == lengths[1] > 0
+
+
+def test_augmentation_follows_differences_where_the_loss_sees_no_more():
+    """All logits above 0 say nothing of overfitting: the relativistic loss is the same anywhere."""
+    params = GeneratorParams(**TINY, loss="relativistic", r1=0.0, augment=("blit",), ramp=100)
+    learner = Learner(Architecture(image_channels=1, widths=(4, 4), z=4, w=4, mapping=1), params, "cpu")
+    learner.discriminator.out.bias.data += 100
+    told = []
+    learner.augmentation.update = told.append
+    images = torch.randn(8, 1, 8, 8, generator=torch.Generator().manual_seed(0))
+    Training(learner, images, None, params, ToyRun(), 1).steps(range(4))
+    assert torch.cat(told).abs().max() < 50
+    assert len(told) == 4
+
+
 def test_relativistic_pairs_learn_what_the_classes_look_like():
     sizes = {"base": 256, "widest": 16, "batch": 16, "average": 200}
     generator = fitted(None, Shades(), conditional=True, steps=100, checkpoints=1, **sizes, **R3GAN)

@@ -86,7 +86,7 @@ class Encoder(Inverter, Trainable):
             units = descent(batch, in_batches(network.units, batch, p.batch), p.refine)
             return measured(self._generator, batch, network.to_latents(units), p.batch)
 
-        return inverted_once(self._run, "encoder", images, p.batch, refined)
+        return inverted_once(self._run, f"encoder, {descent.distance.name}", images, p.batch, refined)
 
     def fit(self, data: Data) -> None:
         """Train for `steps` minibatches.
@@ -157,6 +157,8 @@ class Encoder(Inverter, Trainable):
         with torch.no_grad():
             for rows in slices(len(w), self._params.batch):
                 images = self._generator.synthesize(w[rows])
+                if len(images) == 1:  # the rest of the samples: nothing to compare it with
+                    continue
                 others = images.roll(1, 0)
                 pixels.append((images - others).square().mean((1, 2, 3)))
                 if features := distance.features(reduced(images)):

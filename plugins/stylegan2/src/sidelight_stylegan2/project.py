@@ -42,10 +42,9 @@ class Project(Inverter):
             UserError: the images are not of the generator's shape.
         """
         expect_shape(images, self._generator.image_shape)
-        distance = self._distance(images)  # also where all is kept, for its warning
-        return inverted_once(
-            self._run, "project", images, self._params.batch, lambda batch: self._optimise(batch, distance)
-        )
+        distance = self._distance(images)  # `auto` depends on the machine: answers are kept for each distance
+        name, batch = f"project, {distance.name}", self._params.batch
+        return inverted_once(self._run, name, images, batch, lambda part: self._optimise(part, distance))
 
     def _optimise(self, images: Tensor, distance: Distance) -> Inversion:
         p, inputs = self._params, self._generator.latent_shape[0]

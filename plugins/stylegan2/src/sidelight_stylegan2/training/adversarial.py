@@ -115,7 +115,8 @@ class Training:
         penalty = self._penalty(real, images, fake, made) if is_penalised else 0.0
         descend(loss + penalty, self._learner.discriminator_optimizer)
         if self._params.augment:
-            self._learner.augmentation.update(real)
+            # the loss leaves open where the logits of pairs lie: no sign but that of their difference means anything
+            self._learner.augmentation.update(real - fake if self._is_relativistic else real)
         self._terms["augmentation"] = self._learner.augmentation.p
         self._terms |= {"discriminator": loss.item(), "real": real.mean().item(), "fake": fake.mean().item()}
 
@@ -167,7 +168,7 @@ class Training:
     def _regularise_path(self) -> None:
         w, _ = self._mapped(max(1, self._count // PATH_BATCH_DIVISOR))
         w = w if w.requires_grad else w.requires_grad_()  # without a mapping network nothing before w is learned
-        images = self._draw(w)
+        images = self._unclipped(w)  # clipping's gradients are for a loss, and J is none's
         lengths = path_lengths(images, w, self._normal(*images.shape))  # |J^T y|, (B,)
         mean = self._learner.update_path_mean(lengths, PATH_DECAY)  # a
         penalty = self._params.path * path_penalty(lengths, mean)
@@ -223,9 +224,13 @@ class Training:
         return (torch.arange(inputs) >= crossover[:, None])[:, :, None].to(self._images.device)
 
     def _draw(self, w: Tensor) -> Tensor:
+        images = self._unclipped(w)
+        return clip(images) if self._params.clip else images
+
+    def _unclipped(self, w: Tensor) -> Tensor:
         with precision(self._images.device, self._params.precision):
             images: Tensor = self._learner.generator(w, self._random)
-        return clip(images) if self._params.clip else images
+        return images
 
     def _augmented(self, images: Tensor) -> Tensor:
         return augment(images, self._learner.augmentation.p, self._params.augment, self._random)

@@ -7,6 +7,8 @@ p < 0.8, so that the generator does not learn the transforms. p follows the disc
     r_t = E[sign(D(x))] over real images x        0: does not overfit, 1: tells every training image
     p rises while r_t is above its target, and falls while it is below
 
+With the relativistic loss r_t is E[sign(D(x) - D(G(z)))] over pairs: a constant added to all logits changes nothing.
+
 Symbols: T a 3x3 transform of homogeneous image coordinates in [-1, 1], of the source of each place of the result; A an
 affine transform of colours. Own code. Unlike the paper's, images are resampled by bilinear interpolation without a
 wavelet filter, and borders are mirrored with their last pixel; filtering, noise and cutout, which the paper found to
@@ -35,7 +37,7 @@ BRIGHTNESS, CONTRAST, SATURATION = 0.2, 0.5 * math.log(2), math.log(2)  # standa
 
 
 class AdaptiveProbability:
-    """p, and the signs of D on real images since p last changed.
+    """p, and the signs of D since p last changed.
 
     Args:
         target: of r_t.
@@ -47,17 +49,17 @@ class AdaptiveProbability:
         self.p = 0.0
         self._signs: list[float] = []  # mean sign of each step since the last change
 
-    def update(self, real: Tensor) -> None:
+    def update(self, logits: Tensor) -> None:
         """Follow r_t; p changes at every `INTERVAL`-th call.
 
         Args:
-            real: (B, 1) logits of real images.
+            logits: (B, 1) of real images, or by how much they are above those of their partners.
         """
-        self._signs.append(float(real.detach().sign().mean()))
+        self._signs.append(float(logits.detach().sign().mean()))
         if len(self._signs) < INTERVAL:
             return
         r_t = sum(self._signs) / len(self._signs)
-        step = INTERVAL * len(real) / self._ramp
+        step = INTERVAL * len(logits) / self._ramp
         self.p = min(HIGHEST, max(0.0, self.p + math.copysign(step, r_t - self._target)))
         self._signs = []
 

@@ -104,9 +104,15 @@ def test_with_a_margin_the_answer_lies_beyond_the_boundary():
     beyond = explain(CDeepEx, LEFT, WHY_NOT_RIGHT, epsilon=0.1, margin=2.0)
     assert beyond.converged.all()
     lead = beyond.logits_after[:, 1] - beyond.logits_after[:, 0]
+    assert (lead >= 2).all()
     np.testing.assert_allclose(lead, 2, atol=0.05)
     assert (beyond.logits_after[:, 2] <= beyond.logits_after[:, 1] - 0.1).all()
     assert (beyond.logits_after.argmax(1) == 1).all()
+    least = explain(XGEMs, LEFT, WHY_NOT_RIGHT, margin=0.02)  # less than the tolerance
+    lead = least.logits_after[:, 1] - least.logits_after[:, 0]
+    assert least.converged.all()
+    assert (lead >= 0.02).all()
+    np.testing.assert_allclose(lead, 0.02, atol=0.05)
 
 
 @pytest.mark.training

@@ -106,15 +106,16 @@ class BoundaryCounterfactual(Explainer):
         params, start = self._params, z0.flatten(1)
         composite = CompositeImage(self._generator, images, z0, params.together)
 
-        # An answer may miss what the search asks for by the tolerance, and keeps epsilon in full.
+        # An answer may miss what the search asks for by the tolerance, and keeps epsilon and the margin in full.
         epsilon = None if self.epsilon is None else self.epsilon + params.tolerance
+        margin = params.margin + params.tolerance if params.margin else 0.0
 
         def constraints(z: Tensor, rows: Tensor) -> Values:
             made = composite(z, rows)
             families = [
                 family
                 for one in self._ensemble.values()
-                for family in equation_2(one.class_logits(made), pair[:, rows], epsilon, params.margin).values()
+                for family in equation_2(one.class_logits(made), pair[:, rows], epsilon, margin).values()
             ]
             term = self._further_terms(composite, made, z, rows)
             return Values(torch.cat([f.h for f in families], 1), torch.cat([f.g for f in families], 1), term)

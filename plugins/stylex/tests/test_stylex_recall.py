@@ -119,6 +119,20 @@ def test_a_sweep_of_hours_is_warned_of(latents, monkeypatch):
         assert any("mode: screened" in text for text in run.warnings) == (mode == "exact")
 
 
+def test_the_warning_counts_what_the_rule_searches(latents, monkeypatch):
+    """The notebook's rule leaves to-RGB layers out."""
+    monkeypatch.setattr("sidelight_stylex.attfind.attfind.MOST_PASSES", 0)
+    first, second = ToyGenerator.style_layers
+    monkeypatch.setattr(ToyGenerator, "style_layers", (first, attrs.evolve(second, kind="to-rgb")))
+    passes = {}
+    for rule in ("paper", "released"):
+        run = ToyRun()
+        finder(run, rule=rule, threshold=1e6).find(latents, 1)
+        (text,) = [text for text in run.warnings if "mode: screened" in text]
+        passes[rule] = int(text.partition("draws ")[2].partition(" ")[0].replace(",", ""))
+    assert passes["paper"] == 2 * passes["released"] > 0
+
+
 def test_regressions_are_certified_in_both_directions(latents):
     classifier, generator = ToyClassifier(task="regression"), ToyGenerator()
     params = AttFindParams(**SMALL, mode="screened", candidates=2, certificate=50)

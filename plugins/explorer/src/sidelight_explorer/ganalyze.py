@@ -50,7 +50,7 @@ class Ganalyze(AttributeFinder):
         self._classifier, self._generator = classifier, LayeredGenerator(generator)
 
     def samples(self) -> Tensor:
-        """Samples of the generator that shifts are measured on, for `latents: samples`: (N, layers, d)."""
+        """Samples of the generator that shifts are measured on, for `latents: samples`: (N, *latent_shape)."""
         return drawn_latents(self._generator.original, self._params)
 
     def find(self, latents: Tensor, target: int) -> Attributes:

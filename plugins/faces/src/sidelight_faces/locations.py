@@ -10,7 +10,7 @@ import os
 import sys
 from importlib.machinery import PathFinder
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from attrs import frozen
 from sidelight_specs import UserError
@@ -88,8 +88,8 @@ def weights_file(source: Source, where: str) -> Path:
 def shard_files(manifest: Path) -> list[Path]:
     """Files that hold a manifest's numbers, in its order, of those that are there; none where it is no manifest."""
     try:
-        document = json.loads(read_regular(manifest, LARGEST_MANIFEST))
-        groups = document.get("weightsManifest") if isinstance(document, dict) else document
+        document: Any = json.loads(read_regular(manifest, LARGEST_MANIFEST))
+        groups: Any = document.get("weightsManifest") if isinstance(document, dict) else document
         files = [manifest.parent / name for group in groups for name in group["paths"]]
         return [file for file in files if file.is_file()]
     except (OSError, ValueError, TypeError, KeyError, RecursionError):

@@ -15,7 +15,7 @@ from sidelight_specs import (
 from sidelight_specs.facts import DataFacts, Mistake
 from sidelight_stylegan2 import size_mistakes
 from sidelight_toolkit.drawn_latents import DrawingFinderDescriptor
-from sidelight_toolkit.lpips_weights import lpips_mistakes
+from sidelight_toolkit.lpips_weights import distance_fingerprint, lpips_mistakes
 
 from sidelight_stylex.params import (
     AttFindParams,
@@ -37,6 +37,11 @@ PAPER = "Lang et al. 2021, Explaining in Style: Training a GAN to explain a clas
 @frozen(kw_only=True)
 class StylExDescriptor(GeneratorDescriptor):
     """A generator that is trained on the recipe's data, with the classifier."""
+
+    def fingerprint(self, params: object) -> str:
+        """The distance that `auto` is."""
+        assert isinstance(params, GeneratorParams)
+        return distance_fingerprint(params.perceptual)
 
     def misfits(self, params: object, given: Given) -> Iterable[Mistake]:
         """A size that StyleGAN2 does not make; an encoder with too many levels; LPIPS without its backbone."""

@@ -36,3 +36,8 @@ def lpips_mistakes(option: str) -> Iterator[Mistake]:
     elif not backbone_file().is_file():
         message = f"LPIPS cannot be computed: its backbone {VGG16} is not on this machine"
         yield Mistake(message, download_hint(backbone_file()), option)
+
+
+def distance_fingerprint(perceptual: str) -> str:
+    """Fingerprint of a perceptual distance by choice: `auto` is another distance once LPIPS is on this machine."""
+    return "LPIPS" if perceptual == "auto" and next(lpips_mistakes("perceptual"), None) is None else ""

@@ -194,7 +194,7 @@ class AttFind(AttributeFinder):
             return self._search.no_attributes(inputs)
         styles = inputs.styles[torch.from_numpy(inputs.rows)]  # of X, (N, S)
         effects = StyleEffects(self._search.models, styles, inputs.ranges, target, inputs.logits[inputs.rows])
-        self._advise(len(styles) * styles.shape[1] * len(DIRECTIONS))
+        self._advise(len(styles) * len(self._searched()) * len(DIRECTIONS))
         threshold, signs = self._threshold(inputs), (1, -1) if self._search.models.is_regression else (1,)
         selections = {
             sign: RULES[params.rule](

@@ -36,12 +36,6 @@ GRADIENT_PIXELS = 1 << 17
 """The same where gradients are taken: 2 images of 256 pixels, because all features are kept."""
 
 
-SHARD_PIXELS = 1 << 22
-"""Redrawn pixels that are kept together: seconds of a small network at 64, a minute or two of StyleGAN2's at 256."""
-BATCH_PIXELS = 1 << 20
-"""Pixels drawn at a time, at most: some 60 tensors of a large network's features at once stay below 2 GB."""
-
-
 class Choice(NamedTuple):
     """A coordinate s and a direction d."""
 

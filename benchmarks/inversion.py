@@ -4,9 +4,10 @@
 
 `faces` is the generator of `zoo/stylex-faces` without its own encoder, which is measured beside the others, as the
 ceiling; `digits` is the decoder of `zoo/digits-vae`, whose latents are z. The encoder learns from samples and from
-training images; test images are of a seed that nothing was chosen on. For each way to invert: PSNR and agreement of the
-zoo's classifier between images and reconstructions, with 95 % intervals over images (Student, Wilson), and processor
-seconds an image of one thread. Ways that need hundreds of passes an image are measured on the first `--optimised`.
+training images; nothing was chosen on the test images, faces of a seed of their own or the test digits. For each way
+to invert: PSNR and agreement of the zoo's classifier between images and reconstructions, with 95 % intervals over
+images (Student, Wilson), and processor seconds an image of one thread. Ways that need hundreds of passes an image are
+measured on the first `--optimised`.
 """
 
 from __future__ import annotations
@@ -80,7 +81,7 @@ def main() -> None:
 
 
 def parts(options: argparse.Namespace) -> tuple[Generator, Classifier, Data]:
-    """The zoo's generator and classifier, and data of another seed than theirs."""
+    """The zoo's generator and classifier, and data: faces of another seed than theirs, the same digits."""
     card = cards()[CARDS[options.generator]]
     generator: Generator = loaded(card)
     if options.generator == "digits":

@@ -109,6 +109,28 @@ def test_subset_that_may_change_too_little_says_that_it_failed(question):
     assert np.isfinite(weak.logits_after).all()
 
 
+def test_subset_goes_beyond_the_boundary_by_the_margin(question):
+    images, targets = question
+    near = explainer(Subset, SubsetParams(most=4)).explain(images, targets)
+    rows, (first, _) = np.arange(len(images)), np.sort(near.logits_after)[:, ::-1][:, :2].T
+    wanted = float((first - np.sort(near.logits_after)[:, -2]).min()) + 0.01  # more than some image's lead
+    far = explainer(Subset, SubsetParams(most=4, margin=wanted)).explain(images, targets)
+    length = [sum(map(bool, names)) for names in far.path_names]
+    shorter = [sum(map(bool, names)) for names in near.path_names]
+    assert far.converged.all()
+    assert length != shorter
+    for row in rows:
+        assert far.path_names[row][: shorter[row] + 1] == near.path_names[row][: shorter[row] + 1]
+        lead = np.sort(far.path_logits[row])[:, -1] - np.sort(far.path_logits[row])[:, -2]
+        assert (lead[shorter[row] : length[row]] < wanted).all()
+
+
+def test_subset_keeps_a_turned_image_that_falls_short_of_the_margin(question):
+    images, targets = question
+    found = explainer(Subset, SubsetParams(most=4, margin=99.0)).explain(images, targets)
+    assert found.converged.all()
+
+
 def test_implausible_attributes_are_left_out_unless_asked_for(question):
     images, targets = question
     tinting = Listed(flagged="tints the whole picture")

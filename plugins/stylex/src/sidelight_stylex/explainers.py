@@ -1,7 +1,8 @@
 """Explanations of single images by attributes (Lang et al. 2021, StylEx, section 3.4).
 
 `Independent` changes each attribute of the probe class alone and keeps the top k; `Subset` changes attributes together,
-greedily, until the classifier answers the probe class. Attributes are those of an attribute finder such as AttFind.
+greedily, until the classifier answers the probe class. With `margin`, which the paper has not, it goes on until that
+class leads every other by so much. Attributes are those of an attribute finder such as AttFind.
 
 With `residual`, a change of styles from s to s' is shown on the image x itself, whose details the generator G may lack:
 
@@ -229,7 +230,10 @@ class Subset(Explainer):
         self._pool = AttributePool(params, classifier, generator, inverter, data, attribute_finder, run)
 
     def explain(self, images: Tensor, targets: Targets) -> Counterfactual:
-        """The images after the smallest prefix with which the classifier answers the probe; else after all steps."""
+        """The images after the smallest prefix with which the probe leads by `margin`; else after all steps.
+
+        An image has converged when the classifier answers the probe, whether or not it leads by so much.
+        """
         starts = self._pool.begin(images)
         paths = [
             self._path(starts[row], probe)
@@ -270,7 +274,7 @@ class Subset(Explainer):
         drawn, answers = self._pool.draw(start, styles[None])
         names, images, logits, passes = [""], [drawn[0]], [answers[0]], 2  # the image and its reconstruction
         # greedy: exhaustive search over subsets would draw 2^A images
-        while left and len(names) <= self._params.most and logits[-1].argmax() != probe:
+        while left and len(names) <= self._params.most and not self._is_reached(logits[-1], probe):
             candidates = self._pool.each_applied(styles, left)
             drawn, answers = self._pool.draw(start, candidates)
             odds, passes = log_odds(answers, probe), passes + len(left)
@@ -282,6 +286,11 @@ class Subset(Explainer):
             logits.append(answers[best])
             styles = candidates[best]  # later attributes are applied on top
         return Path(names, np.stack(images), np.stack(logits), passes, styles)
+
+    def _is_reached(self, logits: np.ndarray, probe: int) -> bool:
+        """Whether the classifier answers the probe, and its logit leads each of the others, (K,), by `margin`."""
+        lead = float(logits[probe] - np.delete(logits, probe).max())
+        return bool(logits.argmax() == probe and lead >= self._params.margin)
 
 
 def reconstructions(starts: Sequence[Start]) -> np.ndarray | None:

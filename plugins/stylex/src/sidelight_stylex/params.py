@@ -238,3 +238,10 @@ class SubsetParams(ImageParams):
     """Options of `subset`."""
 
     most: int = param(10, "Most attributes changed together.", minimum=1, maximum=1000)
+    margin: float = param(
+        0.0,
+        "Lead of the probe over every other class that ends the changes; 0: its being the answer.",
+        unit="nats",
+        minimum=0.0,
+        maximum=100.0,
+    )

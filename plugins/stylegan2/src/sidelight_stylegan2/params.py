@@ -72,7 +72,7 @@ class GeneratorParams(SamplingParams):
         minimum=1,
         maximum=1_000_000_000,
     )
-    clip: bool = param(False, "Clipping of samples to [0, 1] before the discriminator, as in use; gradients pass.")
+    clip: bool = param(False, "Clipping of samples to [0, 1] before the discriminator; gradients lead pixels back.")
     optimizer: Literal["adam", "muon"] = param(
         "adam", "Optimizer of the generator's matrices; the discriminator's is Adam."
     )

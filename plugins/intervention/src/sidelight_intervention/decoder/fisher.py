@@ -227,7 +227,7 @@ def classifier_information(dvae: DiscreteConcepts, layer: Tensor, run: Run, axes
 def decoder_information(network: Decoder, layer: Tensor, run: Run, points: int, axes: Tensor | None = None) -> Tensor:
     """I(g): (S,), or (p,) along axes (p, S), the mean over decoded layers phi' (N, S) (equation 5).
 
-    At `points` for each coordinate, and at most `POINTS` in all.
+    At `points` for each coordinate, and at most `POINTS` in all; of a large layer at `GRADIENT_POINTS` rows.
     """
 
     def root(rows: Tensor) -> Tensor:

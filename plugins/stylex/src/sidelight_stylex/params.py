@@ -139,7 +139,7 @@ class FinderParams(DrawnLatentsParams):
         128, "Images of the data that `outside` compares with.", unit="images", minimum=4, maximum=100_000
     )
     batch: int = param(
-        32, "Images drawn and classified at a time, fewer above 181 pixels.", unit="images", minimum=1, maximum=65_536
+        32, "Images drawn and classified at a time, fewer above 128 pixels.", unit="images", minimum=1, maximum=65_536
     )
 
 

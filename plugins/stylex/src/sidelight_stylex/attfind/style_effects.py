@@ -30,8 +30,8 @@ DIRECTIONS = (-1, 1)
 """Signs of d = 0 and d = 1, in the order of the last axis of Delta."""
 SHARD_PIXELS = 1 << 22
 """Redrawn pixels that are kept together: seconds of a small network at 64 pixels, minutes of a large one at 256."""
-BATCH_PIXELS = 1 << 20
-"""Pixels that are drawn at a time, at most: 16 images of 256 pixels, whose features take 1 GB in a large network."""
+BATCH_PIXELS = 1 << 19
+"""Pixels that are drawn at a time, at most: 8 images of 256 pixels, which take 1.4 GiB in a large network."""
 GRADIENT_PIXELS = 1 << 17
 """The same where gradients are taken: 2 images of 256 pixels, because all features are kept."""
 

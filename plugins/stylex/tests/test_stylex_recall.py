@@ -141,3 +141,23 @@ def test_regressions_are_certified_in_both_directions(latents):
     assert told.found == len({one.coordinate for one in found.attributes})
     assert told.sampled == told.left_out
     assert torch.isfinite(torch.tensor([told.low, told.recall, told.high])).all()
+
+
+def test_what_the_search_the_other_way_alone_measured_is_left_out(monkeypatch):
+    """A coordinate that the search for lower values measured on all images was not seen by that for higher ones."""
+
+    def search(**params):
+        options = AttFindParams(**{**SMALL, "threshold": 1e6, **params})
+        latents = ToyGenerator().sample(8, np.random.default_rng(0))  # so few are never raced
+        classifier = ToyClassifier(task="regression")
+        return AttFind(options, classifier=classifier, generator=ToyGenerator(), run=ToyRun()).find(latents, 0)
+
+    whole = search(attributes=6).attributes
+    raises, lowers = ([one.coordinate for one in whole if one.effect * sign > 0] for sign in (1, -1))
+    strongest, missed = raises
+    assert strongest == lowers[0]
+    (nothing, *_) = set(range(6)) - {*raises, *lowers}
+    candidates = iter(([nothing], [strongest, missed]))  # upwards, and downwards
+    monkeypatch.setattr("sidelight_stylex.attfind.attfind.screen", lambda *_: np.sort(next(candidates)))
+    (told,) = search(mode="screened", attributes=1, certificate=50).certificates
+    assert (told.found, told.left_out, told.missed) == (1, 4, 1)

@@ -78,7 +78,7 @@ class RecallCertificate:
     Args:
         target: index of the class; 0 for a regression.
         found: coordinates that the search found.
-        left_out: coordinates that it did not measure on every image.
+        left_out: coordinates that a turn of it did not measure on every image left, and that it did not find.
         sampled: of those left out, drawn at random and measured on every image.
         missed: of those sampled, the ones that the search would have chosen, had it measured them.
         recall: estimate of found / (found + those left out that it would have chosen).

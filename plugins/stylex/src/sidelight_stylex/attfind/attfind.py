@@ -196,9 +196,10 @@ class AttFind(AttributeFinder):
         effects = StyleEffects(self._search.models, styles, inputs.ranges, target, inputs.logits[inputs.rows])
         self._advise(len(styles) * len(self._searched()) * len(DIRECTIONS))
         threshold, signs = self._threshold(inputs), (1, -1) if self._search.models.is_regression else (1,)
+        passed_over = np.zeros(styles.shape[1], dtype=bool)  # by some turn, of either search
         selections = {
             sign: RULES[params.rule](
-                self._measure(effects, styles, inputs, sign),
+                self._measure(effects, styles, inputs, sign, passed_over),
                 len(styles),
                 params.attributes,
                 threshold,
@@ -209,7 +210,7 @@ class AttFind(AttributeFinder):
         choices = [choice for selection in selections.values() for choice in selection.choices]
         # coordinates found late were measured on the images left then; effects are reported on all
         changes = effects.of_choices(choices) if choices else None  # (A, N)
-        certificates = self._certificates(effects, styles, inputs, selections)
+        certificates = self._certificates(effects, styles, inputs, selections, np.flatnonzero(passed_over))
         if changes is None:
             return attrs.evolve(self._search.no_attributes(inputs), certificates=certificates)
         explained = np.concatenate([selection.explained for selection in selections.values()])
@@ -253,14 +254,19 @@ class AttFind(AttributeFinder):
         return counted
 
     def _certificates(
-        self, effects: StyleEffects, styles: Tensor, inputs: SearchInputs, selections: dict[int, Selection]
+        self,
+        effects: StyleEffects,
+        styles: Tensor,
+        inputs: SearchInputs,
+        selections: dict[int, Selection],
+        passed_over: np.ndarray,
     ) -> tuple[RecallCertificate, ...]:
         """The recall of the search, by `certificate` of the coordinates that it left out; nothing unless asked for."""
         params, run = self._params, self._run
         if not params.certificate:
             return ()
-        searched = self._searched()
-        left_out = searched[np.isnan(effects.delta[:, searched]).any(axis=(0, 2))]  # (L,)
+        choices = {choice.coordinate for selection in selections.values() for choice in selection.choices}
+        left_out = np.setdiff1d(passed_over, list(choices))  # (L,)
         count = min(params.certificate, len(left_out))
         sample = np.sort(run.rng("certificate").choice(left_out, count, replace=False))  # (m,)
         delta = effects.measure(range(len(styles)), sample)  # (N, m, 2)
@@ -275,16 +281,21 @@ class AttFind(AttributeFinder):
             winners = would_win(counted(delta, sample), turns, either)
             for row, direction in np.argwhere(winners):
                 missed[row] |= accept(Choice(int(sample[row]), int(direction)))
-        found = len({choice.coordinate for selection in selections.values() for choice in selection.choices})
-        told = certificate(inputs.target, found, len(left_out), count, int(missed.sum()))
+        told = certificate(inputs.target, len(choices), len(left_out), count, int(missed.sum()))
         name = self._search.models.classifier.class_names[inputs.target]
         if told.missed:
             run.warn(f"{name}: {told}; a larger `candidates` finds more")
         run.emit(f"recall-{name}", _measured_recall(told))
         return (told,)
 
-    def _measure(self, effects: StyleEffects, styles: Tensor, inputs: SearchInputs, sign: int) -> Measure:
-        """Delta, or with sign -1 its negative, as the rule counts it; by `mode`, of coordinates with prospects only."""
+    def _measure(
+        self, effects: StyleEffects, styles: Tensor, inputs: SearchInputs, sign: int, passed_over: np.ndarray
+    ) -> Measure:
+        """Delta, or with sign -1 its negative, as the rule counts it; by `mode`, of coordinates with prospects only.
+
+        Those that a turn does not measure on all images left are noted in `passed_over`, (S,) bool: later turns, or the
+        search the other way, may measure them after all.
+        """
         params, models = self._params, self._search.models
         released, screened = params.rule == "released", params.mode == "screened"
         coordinates, counted = self._searched(), self._counting(styles, inputs, sign)
@@ -308,6 +319,7 @@ class AttFind(AttributeFinder):
                 if estimates is not None:
                     candidates = screen(estimates[rows], coordinates, params.candidates)
                 successive_elimination(measure_some, left, candidates, params.attributes, released)
+                passed_over[coordinates] |= np.isnan(effects.delta[rows][:, coordinates]).any(axis=(0, 2))
             return stable(rows, counted(effects.delta[rows], np.arange(styles.shape[1])))
 
         return measure

@@ -3,7 +3,7 @@
 Symbols:
 
     A   coordinates that the search found
-    L   coordinates that it left out: not measured on every image of X
+    L   coordinates that it left out: at some turn not measured on every image left, and not found
     D   those of them that would have won a turn: on the images left at that turn one of their directions raises the
         class more, on average, than the pair that was chosen; or at all, where the search ended for want of such a pair
     m   of the L, drawn at random without replacement and measured on every image of X

@@ -1,5 +1,7 @@
 """Explanations of single images, the baseline, and the flags, on toys whose answers are known."""
 
+from types import SimpleNamespace
+
 import attrs
 import numpy as np
 import pytest
@@ -11,7 +13,7 @@ from sidelight_specs.testing.toys import ToyClassifier, ToyData, ToyGenerator, T
 from sidelight_stylex.attfind.plausibility import LocalStatistics, tint_ratio
 from sidelight_stylex.attfind.style_effects import Models
 from sidelight_stylex.attfind.stylespace_baseline import StylespaceDifference, normalised_difference
-from sidelight_stylex.explainers import Independent, Subset
+from sidelight_stylex.explainers import Independent, Start, Subset
 from sidelight_stylex.params import DifferenceParams, IndependentParams, SubsetParams
 
 CAUSES = 3
@@ -129,6 +131,21 @@ def test_subset_keeps_a_turned_image_that_falls_short_of_the_margin(question):
     images, targets = question
     found = explainer(Subset, SubsetParams(most=4, margin=99.0)).explain(images, targets)
     assert found.converged.all()
+
+
+def test_subset_keeps_the_last_step_that_turned_where_a_third_class_overtakes():
+    """The probe's odds rise at both steps; after the second another class is the answer."""
+    logits = np.array([[0.0, 1.0, 1.0], [1.0, 0.8, 0.8], [1.5, 1.6, -9.0]])
+    subset = explainer(Subset, SubsetParams(most=4, margin=2.0))
+    subset._pool = SimpleNamespace(
+        of_class=lambda _: [SimpleNamespace(name="a"), SimpleNamespace(name="b")],
+        each_applied=lambda styles, left: (styles + 1).repeat(len(left), 1),
+        draw=lambda _, styles: (np.zeros((len(styles), 1, 2, 2)), logits[styles[:, 0].int().numpy()]),
+    )
+    path = subset._path(Start(torch.zeros(1)), 0)
+    assert path.names == ["", "a"]
+    assert path.logits.argmax(axis=1).tolist() == [1, 0]
+    assert path.end.tolist() == [1]
 
 
 def test_implausible_attributes_are_left_out_unless_asked_for(question):

@@ -230,9 +230,10 @@ class Subset(Explainer):
         self._pool = AttributePool(params, classifier, generator, inverter, data, attribute_finder, run)
 
     def explain(self, images: Tensor, targets: Targets) -> Counterfactual:
-        """The images after the smallest prefix with which the probe leads by `margin`; else after all steps.
+        """The images after the smallest prefix with which the probe leads by `margin`.
 
-        An image has converged when the classifier answers the probe, whether or not it leads by so much.
+        Otherwise after the last step at which the classifier answers the probe, else after all. An image has converged
+        when the classifier answers the probe, whether or not it leads by so much.
         """
         starts = self._pool.begin(images)
         paths = [
@@ -272,7 +273,8 @@ class Subset(Explainer):
     def _path(self, start: Start, probe: int) -> Path:
         styles, left = start.styles, list(self._pool.of_class(probe))
         drawn, answers = self._pool.draw(start, styles[None])
-        names, images, logits, passes = [""], [drawn[0]], [answers[0]], 2  # the image and its reconstruction
+        names, images, logits, ends = [""], [drawn[0]], [answers[0]], [styles]
+        passes = 2  # the image and its reconstruction
         # greedy: exhaustive search over subsets would draw 2^A images
         while left and len(names) <= self._params.most and not self._is_reached(logits[-1], probe):
             candidates = self._pool.each_applied(styles, left)
@@ -285,7 +287,12 @@ class Subset(Explainer):
             images.append(drawn[best])
             logits.append(answers[best])
             styles = candidates[best]  # later attributes are applied on top
-        return Path(names, np.stack(images), np.stack(logits), passes, styles)
+            ends.append(styles)
+        # on the way to the margin a third class may overtake the probe while the probe's odds rise
+        turned = [step for step, one in enumerate(logits) if one.argmax() == probe]
+        last = turned[-1] if turned else len(logits) - 1
+        kept = slice(last + 1)
+        return Path(names[kept], np.stack(images[kept]), np.stack(logits[kept]), passes, ends[last])
 
     def _is_reached(self, logits: np.ndarray, probe: int) -> bool:
         """Whether the classifier answers the probe, and its logit leads each of the others, (K,), by `margin`."""

@@ -2,9 +2,10 @@
 
     identity = cos(d(x), d(x'))                       d the network's 128 numbers, x' the answer to x; higher is better
     other faces = mean over j of cos(d(x), d(x_j))    x_j the other explained faces: what two persons have in common
-    same person = share with |d(x) - d(x')| < 0.6     the threshold that dlib's network was trained with
+    recognised = share with cos(d(x'), d(x)) > cos(d(x'), d(x_j)) for all j        by chance 1 in the number of faces
 
-A cosine means nothing without that of other faces: faces of one generator resemble each other.
+A cosine means nothing without that of other faces: samples of one generator resemble each other so much that most pairs
+of them are one person by the threshold of dlib's network (a distance of 0.6).
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ from sidelight_toolkit.arrays import to_array, to_tensor
 from sidelight_toolkit.batching import in_batches
 
 from sidelight_faces.locations import RECOGNITION, weights_file
-from sidelight_faces.recognition import SAME_PERSON, RecognitionNetwork, load_recognition_network
+from sidelight_faces.recognition import RecognitionNetwork, load_recognition_network
 
 if TYPE_CHECKING:
     from sidelight_specs import Run
@@ -45,7 +46,7 @@ class Identity(Metric):
         return load_recognition_network(weights_file(RECOGNITION, self._params.where)).to(self._run.device)
 
     def measure(self, explanation: Artifact, images: Tensor, targets: Targets) -> Measurements:
-        """`identity`, `other faces` and `same person`; NaN where a search failed, or where there is one face."""
+        """`identity`, `other faces` and `recognised`; NaN where a search failed, or where there is one face."""
         del targets
         others, valid = answers_of(explanation)
         before, after = self._descriptors(images), self._descriptors(to_tensor(others, self._run))  # (N, D)
@@ -55,7 +56,7 @@ class Identity(Metric):
         different = ~_same_image(images)  # an image stands once for each question about it
         counts = different.sum(1)
         mean = np.divide((among * different).sum(1), counts, out=np.full(len(unit), np.nan), where=counts > 0)
-        same = np.linalg.norm(before - after, axis=1) < SAME_PERSON
+        nearest = np.where(different, changed @ unit.T, -np.inf).max(1)  # of the other faces
         return Measurements(
             items=(
                 Measurement(
@@ -73,12 +74,11 @@ class Identity(Metric):
                     help="The same between the face and the other explained faces, to compare with.",
                 ),
                 Measurement(
-                    name="same person",
-                    values=np.where(valid, same, np.nan).astype(np.float32),
+                    name="recognised",
+                    values=np.where(valid & (counts > 0), cosine > nearest, np.nan).astype(np.float32),
                     better="higher",
                     unit="share of images",
-                    help="The descriptors are closer than the threshold of the recognition network.",
-                    settings={"threshold": f"{SAME_PERSON:g}"},
+                    help="The answer is nearer to its own face than to every other explained face.",
                 ),
             )
         )

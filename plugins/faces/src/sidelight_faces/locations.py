@@ -96,6 +96,14 @@ def shard_files(manifest: Path) -> list[Path]:
         return []  # `read_manifest` says what is wrong with it
 
 
+def are_installed(*sources: Source) -> bool:
+    """True if the files of all of these are found where their packages are installed."""
+    try:
+        return all(weights_file(source, "").is_file() for source in sources)
+    except UserError:
+        return False
+
+
 def _folders(package: str) -> Iterator[Path]:
     """Folders in which a package's weights may lie, nearest first."""
     if package != FACE_API_PACKAGE:

@@ -28,7 +28,6 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 SIDE = 150  # pixels
-SAME_PERSON = 0.6  # dlib's threshold of the Euclidean distance
 STEM = "conv32_down"
 RESIDUALS = (
     "conv32_1", "conv32_2", "conv32_3",

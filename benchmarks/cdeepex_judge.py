@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 from attrs import frozen
+from scipy.stats import t
 from sidelight_cdeepex.cdeepex import CDeepEx
 from sidelight_cdeepex.inversion import EncoderInversion
 from sidelight_cdeepex.params import CdeepexParams, EncoderParams
@@ -94,8 +95,13 @@ def main() -> None:
     of_seed = {seed: slice(rows.start + seed * part, rows.start + (seed + 1) * part) for seed in range(SEEDS)}
     if chosen.validate or chosen.whole:
         of_seed = dict.fromkeys(range(1 if chosen.validate else SEEDS), rows)
+    first: list[dict[str, np.ndarray]] = []
     for name in chosen.only or settings:
-        report(name, [kept_numbers(one, name, settings[name], seed, of_seed[seed], chosen.keep) for seed in of_seed])
+        seeds = [kept_numbers(one, name, settings[name], seed, of_seed[seed], chosen.keep) for seed in of_seed]
+        report(name, seeds)
+        if first:
+            report_difference(name, seeds, first, same_images=chosen.whole)
+        first = first or seeds
 
 
 def world(folder: Path | None) -> World:
@@ -215,6 +221,22 @@ def report(name: str, seeds: Sequence[dict[str, np.ndarray]]) -> None:
             half = STUDENT[len(means)] * means.std(ddof=1) / np.sqrt(len(means)) if len(means) > 1 else np.nan
             text = f"{means.mean():.3f} +- {half:.3f}"
         print(f"  {number:34} {text}", flush=True)
+
+
+def report_difference(
+    name: str, seeds: Sequence[dict[str, np.ndarray]], first: Sequence[dict[str, np.ndarray]], *, same_images: bool
+) -> None:
+    """Paired difference from the first setting: Student's interval over images, and the mean of each seed.
+
+    Where all seeds have the same images, their mean is one value for each image.
+    """
+    print(f"{name}, less the first setting:")
+    for number in seeds[0]:
+        values = np.stack([one[number].astype(float) - other[number] for one, other in zip(seeds, first, strict=True)])
+        images = values.mean(0) if same_images else values.ravel()
+        half = t.ppf(0.975, len(images) - 1) * images.std(ddof=1) / np.sqrt(len(images))
+        each = ", ".join(f"{mean:+.3f}" for mean in values.mean(1))
+        print(f"  {number:34} {images.mean():+.3f} +- {half:.3f} ({each})", flush=True)
 
 
 if __name__ == "__main__":

@@ -8,6 +8,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy.stats import hypergeom
 from sidelight_specs.testing.run import ToyRun
 from sidelight_specs.testing.toys import ToyClassifier, ToyGenerator
 from sidelight_stylex import AttFindParams, sidelight_attribute_finders
@@ -34,6 +35,15 @@ def test_the_interval_is_the_shortest_of_its_kind():
     low, high = misses_interval(1000, 100, 0)
     assert (low, high) == (0, 34)
     assert comb(1000 - high, 100) / comb(1000, 100) > 0.025 >= comb(1000 - high - 1, 100) / comb(1000, 100)
+
+
+@pytest.mark.parametrize(("left_out", "sampled", "missed"), [(9000, 4500, 2000), (8700, 1000, 600), (50, 20, 20)])
+def test_the_interval_of_large_samples_is_scipys(left_out, sampled, missed):
+    low, high = misses_interval(left_out, sampled, missed)
+    law = [hypergeom(left_out, misses, sampled) for misses in (low - 1, low, high, high + 1)]
+    assert law[0].sf(missed - 1) <= 0.025 < law[1].sf(missed - 1)
+    assert law[2].cdf(missed) > 0.025
+    assert high == left_out - (sampled - missed) or law[3].cdf(missed) <= 0.025
 
 
 def test_the_recall_of_a_sample():

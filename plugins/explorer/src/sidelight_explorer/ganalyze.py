@@ -85,7 +85,7 @@ class Ganalyze(AttributeFinder):
     def _theta(self, target: int) -> np.ndarray:
         """theta of a class, (d,) float32; learned once."""
         params = self._params
-        # learned from these options alone: others need not learn it anew
+        # of the options these alone decide what is learned
         question = ("theta", target, params.steps, params.batch, params.rate, params.reach)
         state = self._run.cached(question, lambda: State(arrays={"theta": self._learned(target)}))
         return state.arrays["theta"]

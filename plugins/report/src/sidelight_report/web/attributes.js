@@ -18,7 +18,7 @@ const OPEN = 4; // attributes of a class that show at once; the others unfold
 export function attributes(report) {
   return report.attributes.map(({ name, summary, paper, drawn, classes }, i) => section(`attributes-${i + 1}`, `Attributes found by ${name}`,
     h("p", { class: "note" }, summary, paper && h("small", {}, ` ${paper}`)),
-    drawn && h("p", { class: "note" }, `Measured on ${drawn}. The pictures below are some of these draws, none of them an explained image.`), contents(classes, i), ...classes.map((group, k) => folded(ofClass(group, `attributes-${i + 1}-${k + 1}`), group, classes.length > FEW && k > 0))));
+    Boolean(drawn) && h("p", { class: "note" }, `Measured on ${drawn}. The pictures below are some of these draws, none of them an explained image.`), contents(classes, i), ...classes.map((group, k) => folded(ofClass(group, `attributes-${i + 1}-${k + 1}`), group, classes.length > FEW && k > 0))));
 }
 
 /** @param {HTMLElement} panel @param {AttributeClass} group @param {boolean} fold */

@@ -6,12 +6,13 @@ import torch
 from sidelight_classifiers import sidelight_classifiers
 from sidelight_classifiers.params import ResNetParams, VggParams
 from sidelight_classifiers.trained.base import DataSummary
-from sidelight_classifiers.trained.resnet import ResNet, ResNetModule
+from sidelight_classifiers.trained.resnet import Block, ResNet, ResNetModule
 from sidelight_classifiers.trained.vgg import Vgg, VggModule
 from sidelight_specs.results import Split, State, Targets
 from sidelight_specs.roles import Data
 from sidelight_specs.testing import ToyRun
 from torch import nn
+from torch.nn import functional
 
 KINDS = {"resnet": (ResNet, ResNetParams), "vgg": (Vgg, VggParams)}
 FACTS = DataSummary(shape=(1, 32, 32), classes=tuple("0123456789"), mean=0.1, std=0.3)
@@ -181,3 +182,15 @@ def test_a_vgg_has_a_stage():
     (mistake,) = descriptor.mistakes(VggParams(convolutions=()))
     assert (mistake.message, mistake.option) == ("a network without convolutions", "convolutions")
     assert not list(descriptor.mistakes(VggParams(convolutions=(1,))))
+
+
+def test_a_narrow_shortcut_of_large_colour_images_learns():
+    """Before, the gradient of its strided 1x1 convolution ended the process with a segmentation fault."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        block, images = Block(8, 16, 2), torch.randn(64, 8, 64, 64).contiguous(memory_format=torch.channels_last)
+    active = block.relu1(block.bn1(images))
+    strided = functional.conv2d(active, block.shortcut.weight, stride=2)
+    torch.testing.assert_close(block.shortcut(active[:, :, ::2, ::2]), strided)
+    block(images).square().mean().backward()
+    assert block.shortcut.weight.grad.isfinite().all()

@@ -1,13 +1,15 @@
 """Inversion of generators that stay as they are: a learned encoder beside optimisation, at equal times.
 
-    python benchmarks/inversion.py {faces,digits} [--images 64] [--optimised 16] [--steps 1000 ...] [--samples-only]
+    python benchmarks/inversion.py {faces,digits,dcgan} [--images 64] [--optimised 16] [--steps 1000 ...]
+        [--refine 20 60] [--project 20 60 300] [--samples-only]
 
 `faces` is the generator of `zoo/stylex-faces` without its own encoder, which is measured beside the others, as the
-ceiling; `digits` is the decoder of `zoo/digits-vae`, whose latents are z. The encoder learns from samples and from
-training images; nothing was chosen on the test images, faces of a seed of their own or the test digits. For each way
-to invert: PSNR and agreement of the zoo's classifier between images and reconstructions, with 95 % intervals over
-images (Student, Wilson), and processor seconds an image of one thread. Ways that need hundreds of passes an image are
-measured on the first `--optimised`.
+ceiling; `digits` is the decoder of `zoo/digits-vae`, whose latents are z; `dcgan` is `faces/dcgan` with the classifier
+`faces/expression` (`make weights` installs both): the encoder learns from its samples alone, and is tested on others.
+Elsewhere it learns from samples and from training images; nothing was chosen on the test images, faces of a seed of
+their own or the test digits. For each way to invert: PSNR and agreement of the classifier between images and
+reconstructions, with 95 % intervals over images (Student, Wilson), and processor seconds an image of one thread. Ways
+that need hundreds of passes an image are measured on the first `--optimised`.
 """
 
 from __future__ import annotations
@@ -22,6 +24,10 @@ import torch
 from scipy.stats import t
 from sidelight_cdeepex.inversion import OptimisedInversion
 from sidelight_cdeepex.params import OptimiseParams
+from sidelight_faces.dcgan import Dcgan
+from sidelight_faces.expression import Expression
+from sidelight_faces.params import DcganParams, ExpressionParams, SamplesParams
+from sidelight_faces.samples import Samples
 from sidelight_images.digits import Digits
 from sidelight_images.faces.data import Faces
 from sidelight_images.params import DigitsParams, FacesParams
@@ -44,7 +50,7 @@ BATCH = 16
 def main() -> None:
     """Train the encoders and print the table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("generator", choices=tuple(CARDS))
+    parser.add_argument("generator", choices=("faces", "digits", "dcgan"))
     parser.add_argument("--images", type=int, default=64)
     parser.add_argument("--optimised", type=int, default=16)
     parser.add_argument("--steps", type=int, nargs="+", default=[1000], help="of the encoder's training")
@@ -55,15 +61,17 @@ def main() -> None:
     options = parser.parse_args()
     torch.set_num_threads(1)
     generator, classifier, data = parts(options)
+    samples_only = options.samples_only or options.generator == "dcgan"
     images = torch.from_numpy(np.asarray(data.split("test").read(count=options.images).images))
     with torch.no_grad():
         drawn = generator.synthesize(generator.sample(options.images, np.random.default_rng(7)))
     print(f"{'':34}{'PSNR':>18}{'agreement':>18}{'seconds':>9}")
-    report("own encoder", EncoderInverter(generator, BATCH), images, classifier)
+    if options.generator != "dcgan":
+        report("own encoder", EncoderInverter(generator, BATCH), images, classifier)
     needs: dict[str, Any] = {"generator": generator, "classifier": classifier}
     for steps in options.steps:
         params = EncoderParams(
-            steps=steps, images=0 if options.samples_only else 1000, batch=BATCH, perceptual=options.perceptual
+            steps=steps, images=0 if samples_only else 1000, batch=BATCH, perceptual=options.perceptual
         )
         encoder = Encoder(params, **needs, run=ToyRun())
         start = time.process_time()
@@ -82,6 +90,10 @@ def main() -> None:
 
 def parts(options: argparse.Namespace) -> tuple[Generator, Classifier, Data]:
     """The zoo's generator and classifier, and data: faces of another seed than theirs, the same digits."""
+    if options.generator == "dcgan":
+        dcgan = Dcgan(DcganParams(), run=ToyRun())
+        samples = Samples(SamplesParams(count=options.images, seed=2), generator=dcgan, run=ToyRun())
+        return dcgan, Expression(ExpressionParams(), run=ToyRun()), samples
     card = cards()[CARDS[options.generator]]
     generator: Generator = loaded(card)
     if options.generator == "digits":
@@ -92,7 +104,7 @@ def parts(options: argparse.Namespace) -> tuple[Generator, Classifier, Data]:
 
 def optimisers(options: argparse.Namespace, steps: int, needs: dict[str, Any]) -> dict[str, Inverter]:
     """The ways to invert by optimisation alone."""
-    if options.generator == "digits":
+    if options.generator != "faces":
         params = OptimiseParams(steps=steps, starts=4)
         return {"cdeepex/optimise, 4 starts": OptimisedInversion(params, **needs, run=ToyRun())}
     shared = ProjectParams(steps=steps, latents="w", batch=BATCH, perceptual=options.perceptual)

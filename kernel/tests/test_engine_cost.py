@@ -153,6 +153,16 @@ def test_what_cannot_be_tried_is_told_and_the_rest_is_estimated(toys, work):
     assert steps["explain explainers.bright"].seconds == pytest.approx(15.0)
 
 
+def test_a_classifier_that_diverges_after_a_cut_is_told_and_no_later_step_is_tried(toys, work):
+    recipe = small(toys)
+    recipe["classifier"]["with"]["task"] = "diverging"
+    steps = {step.title: step for step in estimate(load_recipe(recipe, catalog=installed())).steps}
+    assert steps["fit classifier"].is_least
+    assert steps["fit classifier"].seconds == pytest.approx(100.0)
+    assert steps["explain explainers.bright"].why == "it needs classifier, which could not be tried"
+    assert not any(text.startswith("explain") for text in work)
+
+
 def test_data_that_fail_are_an_error(toys, work, monkeypatch):
     from sidelight_toy import data
 

@@ -209,16 +209,19 @@ def _try(
     small, clock, trial = _for_few_images(resolved, count), _Clock(), _Trial(count)
     with closing(_TrialSession(clock, small, store, device, Display(), cancellation)) as session:
         steps, broken = Steps(session, staging), dict[Any, str]()
+        asked = {small.data, small.classifier}  # without these there is no question, and so no later step
         for step in plan(small):
             cancellation.check()
-            lacking = [path for component, path in broken.items() if component in step.component.closure]
+            needed = step.component.closure | asked
+            lacking = [path for component, path in broken.items() if component in needed]
             if lacking:
                 why = f"it needs {lacking[0]}, which could not be tried"
                 trial.steps[step.title] = StepCost(step.title, 0.0, is_least=True, why=why)
             elif not _take(steps, step, trial, clock):
                 broken[step.component] = step.component.path
-        for _ in steps.complete().save(staging):
-            pass
+        if not asked & broken.keys():
+            for _ in steps.complete().save(staging):
+                pass
         return trial, _images_asked(steps, resolved)
 
 

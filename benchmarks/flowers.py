@@ -1,6 +1,7 @@
 """Which feature tells flowers with five petals from those with many for a classifier: colour, or form?
 
     python benchmarks/flowers.py --seeds 10
+    python benchmarks/flowers.py --answers runs/flowers       after `sidelight run recipes/flowers.yaml`
 
 The flowers are Tux Paint's (apt-get install tuxpaint-stamps-default). For each seed the cut-outs are divided anew into
 those that the classifier learns from and those that it is tested on, and a classifier is trained. The test photographs
@@ -8,17 +9,29 @@ are then edited by their masks, form and brightness kept: without colour; and wi
 training images of either kind. Printed are, over the seeds, the ratio of test images that are called many-petalled, of
 each kind and with each edit: mean and half of the 95 % interval over the seeds (Student's t). Test images of one seed
 show two or three cut-outs of each kind, so that the seeds, and not the images, are what counts.
+
+`--answers` takes the counterfactuals of a run apart: the answer's colour (Cb and Cr of ITU-R BT.601) on the image's
+lightness (Y), and the other way round. Printed are how many are still turned, and the share of the change of the
+difference of logits.
 """
 
 from __future__ import annotations
 
 import argparse
 import colorsys
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 from scipy.stats import t
+from sidelight.engine.machine import Cancellation
+from sidelight.engine.progress import Display
+from sidelight.engine.results import load_run
+from sidelight.engine.session import Session
+from sidelight.engine.store import Store
+from sidelight.recipe.load import load_recipe
+from sidelight.registry.catalog import installed
 from sidelight_classifiers.params import LeNetParams
 from sidelight_classifiers.trained.lenet import LeNet
 from sidelight_images.cutouts import CutoutImages
@@ -34,6 +47,7 @@ MANY = (
     *("appooppanthady", "flower3", "marigold", "pigface", "red-gazania", "yellow-flower", "anemone_red", "flower2"),
 )
 TRIED = 200
+YCBCR = np.array([[0.299, 0.587, 0.114], [-0.168736, -0.331264, 0.5], [0.5, -0.418688, -0.081312]])
 HUES = 36
 
 
@@ -41,10 +55,40 @@ def main() -> None:
     """Print the table."""
     options = _options()
     torch.set_num_threads(1)
+    if options.answers is not None:
+        take_apart(options.answers)
+        return
     rows = [trial(seed) for seed in range(options.seeds)]
     print(f"{options.seeds} divisions of the cut-outs, {TRIED} test images each; called many-petalled:")
     for name in rows[0]:
         print(f"  {name:44} {described([row[name] for row in rows])}")
+
+
+def take_apart(folder: Path) -> None:
+    """Print what the colour and the lightness of a run's answers do alone."""
+    results = load_run(folder).results
+    resolved = load_recipe(results.recipe, catalog=installed(), finished=True)
+    session = Session(resolved, Store(), "cpu", Display(), Cancellation())
+    images, answers = np.asarray(results.split.images), results.explanations["cdeepex"].images  # (N, 3, H, W)
+    before, after = (np.einsum("ij,njhw->nihw", YCBCR, each) for each in (images, answers))
+    edits = {
+        "the answer": answers,
+        "its colour": _rgb(np.concatenate([before[:, :1], after[:, 1:]], 1)),
+        "its lightness": _rgb(np.concatenate([after[:, :1], before[:, 1:]], 1)),
+    }
+    rows, targets = np.arange(len(images)), results.targets
+    with torch.no_grad():
+        logits = [
+            session.get(resolved.classifier).class_logits(torch.from_numpy(each)).numpy()
+            for each in (images, *edits.values())
+        ]
+    start, *leads = (each[rows, targets.probe] - each[rows, targets.predicted] for each in logits)
+    for name, lead in zip(edits, leads, strict=True):
+        print(f"{name:14} turns {(lead > 0).sum()} of {len(lead)}, {described((lead - start) / (leads[0] - start))}")
+
+
+def _rgb(ycbcr: np.ndarray) -> np.ndarray:
+    return np.clip(np.einsum("ij,njhw->nihw", np.linalg.inv(YCBCR), ycbcr), 0, 1).astype(np.float32)
 
 
 def trial(seed: int) -> dict[str, float]:
@@ -120,6 +164,7 @@ def described(values: list[float]) -> str:
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--seeds", type=int, default=10, help="divisions of the cut-outs, and trainings")
+    parser.add_argument("--answers", type=Path, help="folder of a run of recipes/flowers.yaml")
     return parser.parse_args()
 
 

@@ -23,11 +23,8 @@ if TYPE_CHECKING:
     from sidelight_faces.params import ExpressionParams
 
 
-class Expression(TorchClassifier):
-    """Logits of seven expressions."""
-
-    def __init__(self, params: ExpressionParams, *, run: Run) -> None:
-        self._params, self._run = params, run
+class SevenExpressions(TorchClassifier):
+    """Logits of seven expressions, of whichever network."""
 
     @property
     def task(self) -> Task:
@@ -38,6 +35,13 @@ class Expression(TorchClassifier):
     def class_names(self) -> tuple[str, ...]:
         """In the order of the network's head."""
         return EXPRESSIONS
+
+
+class Expression(SevenExpressions):
+    """The network of face-api."""
+
+    def __init__(self, params: ExpressionParams, *, run: Run) -> None:
+        self._params, self._run = params, run
 
     @property
     def input_shape(self) -> tuple[int, int, int]:

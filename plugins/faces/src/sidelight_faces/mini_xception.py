@@ -17,7 +17,6 @@ from typing import TYPE_CHECKING, Any
 import torch
 from sidelight_specs import UserError
 from sidelight_specs.files import refuse_special
-from sidelight_toolkit.classifier import TorchClassifier
 from sidelight_toolkit.images import resize
 from sidelight_toolkit.weights_files import load_weights
 from torch import nn
@@ -25,6 +24,7 @@ from torch.nn import functional
 
 from sidelight_faces import EXPRESSIONS
 from sidelight_faces.dense_features import pad_to_square
+from sidelight_faces.expression import SevenExpressions
 from sidelight_faces.locations import MINI_XCEPTION, weights_file
 
 if TYPE_CHECKING:
@@ -33,7 +33,6 @@ if TYPE_CHECKING:
 
     import numpy as np
     from sidelight_specs import Run
-    from sidelight_specs.roles.classifier import Task
     from torch import Tensor
 
     from sidelight_faces.params import MiniXceptionParams
@@ -191,21 +190,11 @@ def _array(file: Any, layer: str, part: str) -> Tensor:
     return torch.from_numpy(array)
 
 
-class MiniXception(TorchClassifier):
+class MiniXception(SevenExpressions):
     """Logits of seven expressions, of grey 64x64 faces."""
 
     def __init__(self, params: MiniXceptionParams, *, run: Run) -> None:
         self._params, self._run = params, run
-
-    @property
-    def task(self) -> Task:
-        """Seven classes that exclude each other."""
-        return "multiclass"
-
-    @property
-    def class_names(self) -> tuple[str, ...]:
-        """As those of `expression`."""
-        return EXPRESSIONS
 
     @property
     def input_shape(self) -> tuple[int, int, int]:

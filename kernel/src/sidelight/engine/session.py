@@ -170,11 +170,13 @@ class Session:
 
     # A component's own code
 
-    def answer(self, inputs: dict[str, Any], question: Callable[..., Any], doing: str = "", **forms: Any) -> Any:
+    def answer(
+        self, inputs: dict[str, Any], question: Callable[..., Any], doing: str = "", *, key: str = "", **forms: Any
+    ) -> Any:
         """The artifact of the step under way: from the store, or the valid answer of the live component to a question.
 
         The question is called with the component and its inputs: arrays as tensors, all else copied, because others
-        get the same. Errors call the step `doing`.
+        get the same. Errors call the step `doing`; `key` is as for `keep`.
         """
         step = cast("Step", self.doing)
 
@@ -186,7 +188,7 @@ class Session:
             check_valid(answer, step.component, **{"kind": kind, **forms})
             return answer
 
-        return self.keep(step, inputs, make)
+        return self.keep(step, inputs, make, key=key)
 
     @contextmanager
     def inside(self, component: ResolvedComponent, doing: str) -> Iterator[None]:
@@ -262,13 +264,20 @@ class Session:
         finalize(self, shutil.rmtree, folder, ignore_errors=True)
         return Store(folder, self.warn)
 
-    def keep(self, step: Step, inputs: dict[str, Any], make: Callable[[], Any], folder: Path | None = None) -> Any:
+    def keep(
+        self,
+        step: Step,
+        inputs: dict[str, Any],
+        make: Callable[[], Any],
+        folder: Path | None = None,
+        key: str = "",
+    ) -> Any:
         """The artifact of a step from the store, or made by `make()`; its by-products are recorded anew.
 
-        `inputs` names everything that the step is given. With a `folder`, into which a renderer writes, `make` and the
-        answer are the files' names.
+        `inputs` names everything that the step is given; `key` is theirs where it is known already. With a `folder`,
+        into which a renderer writes, `make` and the answer are the files' names.
         """
-        key, use = self.keys.step(step, inputs), step.component.use
+        key, use = key or self.keys.step(step, inputs), step.component.use
         store = self.store if step.component.is_kept else self._fleeting
         entry = store.get(key, (use, step.verb), export=folder)
         if entry is not None and entry.result is None and folder is None:

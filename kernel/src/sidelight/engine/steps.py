@@ -40,6 +40,7 @@ from sidelight.engine.machine import as_images, load_torch, thread_count
 from sidelight.engine.plan import Step, images_read
 from sidelight.engine.results import MANIFEST, RECIPE
 from sidelight.engine.session import ComponentError, Session, check_valid
+from sidelight.engine.shards import Shard, ShardedStep
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -164,7 +165,7 @@ class Steps:
         """Class logits of the chosen images, and then the questions."""
         resolved, explain = self.session.resolved, self.session.resolved.explain
 
-        answers = self._in_shards(_answers, kind=ClassifierAnswers.kind)  # logits (M, K)
+        answers = self.predicting().result()  # logits (M, K)
         expected = expected_classes(self.images, answers.class_names)  # (M,)
         self._warn_of_names(component, answers)
         self.rows, targets = pose_questions(  # (N,), N questions
@@ -191,6 +192,10 @@ class Steps:
             choice=self.choice.reason if self.choice else "",
         )
 
+    def predicting(self) -> ShardedStep:
+        """Class logits of the chosen images, in shards."""
+        return self._in_shards(_answers, kind=ClassifierAnswers.kind)
+
     def _warn_of_names(self, component: ResolvedComponent, answers: ClassifierAnswers) -> None:
         """Labels whose names the classifier does not know, unless this was known from the recipe, and said."""
         if self.images.labels is None:
@@ -202,6 +207,16 @@ class Steps:
 
     def invert(self, component: ResolvedComponent) -> None:
         """The chosen images in the generator's latent space; nothing, with a warning, where the shapes differ."""
+        try:
+            self.inversions[component.id] = inversion = self.inverting(component).result()
+        except NotAnswered as error:
+            self.session.warn(str(error))
+            return
+        if component is self.session.resolved.main_inverter:
+            self.results = attrs.evolve(self.results, inversion=inversion.take(self.rows.tolist()))
+
+    def inverting(self, component: ResolvedComponent) -> ShardedStep:
+        """Inversion of the chosen images, in shards; one raises `NotAnswered` where the shapes differ."""
         session, shape = self.session, tuple(self.images.images.shape[1:])
 
         def invert(inverter: Any, images: Tensor) -> Any:
@@ -212,13 +227,7 @@ class Steps:
                 raise NotAnswered(f"{component.use}: {text}")
             return inverter.invert(images)
 
-        try:
-            self.inversions[component.id] = inversion = self._in_shards(invert)
-        except NotAnswered as error:
-            session.warn(str(error))
-            return
-        if component is session.resolved.main_inverter:
-            self.results = attrs.evolve(self.results, inversion=inversion.take(self.rows.tolist()))
+        return self._in_shards(invert)
 
     def find(self, component: ResolvedComponent) -> None:
         """Attributes that move the classifier towards each class that is asked about."""
@@ -252,23 +261,28 @@ class Steps:
     def explain(self, component: ResolvedComponent) -> None:
         """One explainer's answer to every question; of misclassified images, for the true class as well."""
         results, contested = self.results, self.results.contested
-
-        def explain(explainer: Any, images: Tensor, targets: Targets) -> Any:
-            return explainer.explain(images, targets)
-
-        explanation = self._in_shards(explain, results.targets, classes=self.classes)
-        results.explanations[component.id] = explanation
+        results.explanations[component.id] = explanation = self.explaining().result()
         for doubt in explanation.doubts():
             self.session.warn(f"{component.title}: {doubt}")
         other = _OTHER_SIDE.get(getattr(explanation, "answers", ""))
         if contested and other and cast("ExplainerDescriptor", component.descriptor).answers_either_side:
-            swapped = results.targets.swapped().take(contested)
-            counterpart = self._in_shards(explain, swapped, self.rows[list(contested)], classes=self.classes)
+            counterpart = self.explaining(contested).result()
             if counterpart.digest() == explanation.take(contested).digest():
                 return  # it ignores the class, and the same picture twice would look like two answers
             results.counterparts[component.id] = attrs.evolve(counterpart, answers=other)
             for doubt in counterpart.doubts():
                 self.session.warn(f"{component.title}, asked about the other class: {doubt}")
+
+    def explaining(self, contested: tuple[int, ...] = ()) -> ShardedStep:
+        """Answers to all questions, or to the contested ones from the other side, in shards."""
+
+        def explain(explainer: Any, images: Tensor, targets: Targets) -> Any:
+            return explainer.explain(images, targets)
+
+        targets, rows = self.results.targets, self.rows
+        if contested:
+            targets, rows = targets.swapped().take(contested), rows[list(contested)]
+        return self._in_shards(explain, targets, rows, classes=self.classes)
 
     def measure(self, component: ResolvedComponent) -> None:
         """One metric of everything whose kind it accepts, but of what was made with a generator other than its own."""
@@ -368,27 +382,25 @@ class Steps:
 
     def _in_shards(
         self, question: Callable[..., Any], targets: Targets | None = None, rows: np.ndarray | None = None, **forms: Any
-    ) -> Any:
-        """The answer to a question about images, and targets if given, shard by shard.
+    ) -> ShardedStep:
+        """The step under way as a question about images, and targets if given, shard by shard.
 
         `rows` are those of the images: without targets of the chosen ones, each once, else of all questions.
         """
-        session, step, parts = self.session, cast("Step", self.session.doing), list[Any]()
+        session, step = self.session, cast("Step", self.session.doing)
         if rows is None:
             rows = np.arange(len(self.images)) if targets is None else self.rows
-        size = session.resolved.explain.shard
-        starts = range(0, len(rows), size)
-        for start in session.progress(starts, "parts") if len(starts) > 1 else starts:
-            shard = range(start, min(start + size, len(rows)))
-            inputs: dict[str, Any] = {"images": self.images.images[rows[shard]]}  # (n, C, H, W)
-            doing, forms["images"] = "", inputs["images"].shape
-            if targets is not None:
-                inputs["targets"], doing = targets.take(shard), f"{step.verb} questions {start} to {shard[-1]}"
-            parts.append(session.answer(inputs, question, doing, **forms))
-        try:
-            return type(parts[0]).concat(parts) if len(parts) > 1 else parts[0]
-        except ValueError as error:
-            raise SidelightError(f"{step.component.use}: the parts of its result cannot be joined: {error}") from error
+
+        def inputs(part: range) -> dict[str, Any]:
+            given: dict[str, Any] = {"images": self.images.images[rows[part]]}  # (n, C, H, W)
+            return given if targets is None else {**given, "targets": targets.take(part)}
+
+        def answer(shard: Shard) -> Any:
+            doing = f"{step.verb} questions {shard.rows.start} to {shard.rows[-1]}" if targets is not None else ""
+            shape = shard.inputs["images"].shape
+            return session.answer(shard.inputs, question, doing, key=shard.key, **{**forms, "images": shape})
+
+        return ShardedStep(session, step, len(rows), inputs, answer)
 
 
 def _answers(classifier: Any, images: Tensor) -> ClassifierAnswers:

@@ -29,6 +29,8 @@ Commands:
                $ sidelight explain photos/*.jpg --model timm:resnet18 --with grad-cam
   run        run a recipe; results and a page land in a folder
                $ sidelight run recipes/quickstart.yaml --set explain.count=4
+  results    print what a run measured, or write it for other programs
+               $ sidelight results runs/quickstart --answers --to answers.csv
   serve      open a finished run as a live page on this machine
                $ sidelight serve runs/quickstart
   explore    run a recipe and open it as a live page

@@ -136,3 +136,29 @@ def test_threads(python, threads, variables, expected):
 def test_threads_reach_a_torch_that_is_imported_already(python):
     code = "import torch, sidelight.engine.machine as t; t.limit_threads(2); print(torch.get_num_threads())"
     assert python("-c", code, OMP_NUM_THREADS="1").stdout.strip() == "2"
+
+
+def test_measurements_and_answers_are_tables_for_other_programs(python, tmp_path):
+    assert python("-m", "sidelight", "run", "recipe.yaml", "--quiet").returncode == 0
+    kept = tmp_path / "runs/bright/results"
+    head, *rows = (kept / "answers.csv").read_text().splitlines()
+    assert head == "question,image,label,predicted,p(predicted),probe,p(probe),total total of bright"
+    assert len(rows) == 4
+    assert (kept / "measurements.csv").read_text().splitlines()[1].startswith("total,bright,total,,")
+
+    printed = python("-m", "sidelight", "results", "runs/bright")
+    assert printed.stdout.splitlines()[1].split()[:3] == ["total", "bright", "total"]
+    shown = python("-m", "sidelight", "results", "runs/bright", "--answers")
+    assert shown.stdout.splitlines()[-1] == "... 1 more columns; --to FILE writes all of it"
+    for name, lines in (("a.csv", 5), ("a.jsonl", 4)):
+        told = python("-m", "sidelight", "results", "runs/bright", "--answers", "--to", name)
+        assert told.stdout == f"wrote 4 rows to {name}\n"
+        assert len((tmp_path / name).read_text().splitlines()) == lines
+    assert (tmp_path / "a.csv").read_bytes() == (kept / "answers.csv").read_bytes()
+
+    refused = python("-m", "sidelight", "results", "runs/bright", "--to", "a.xls")
+    assert refused.returncode == 2
+    assert "name a file that ends in .csv, .jsonl or .parquet" in refused.stderr
+    nothing = python("-m", "sidelight", "results", "runs/none")
+    assert nothing.returncode == 2
+    assert "holds no finished run" in nothing.stderr

@@ -47,6 +47,12 @@ def test_an_order_that_the_images_cannot_tell_is_no_flip():
     assert order_flips({"a": first, "b": second}) == ()
 
 
+def test_an_interval_of_differences_of_probabilities_has_no_end_at_0():
+    values = np.array([-0.9, -0.1, -0.2, -0.1], np.float32)
+    low, high = Measurement(name="m", values=values, unit="probability").interval
+    assert low < values.mean() < high
+
+
 def test_an_interval_of_probabilities_ends_at_0_and_1():
     values = np.array([0.0, 0.9, 0.95], np.float32)
     assert Measurement(name="m", values=values, unit="probability").interval == (0.0, 1.0)

@@ -91,6 +91,8 @@ _ARGUMENTS: dict[str, tuple[str, dict[str, Any]]] = {
     "--name": ("name of the run and its recipe (default: explain)", {"default": "explain"}),
     "--save-recipe": ("also write the recipe that this stands for", {"metavar": "FILE"}),
     "run": ("the folder of a finished run", {"metavar": "RUN"}),
+    "--answers": ("a row for each question: image, label, answer, every number about it", _FLAG),
+    "--to": ("write the table to a file that ends in .csv, .jsonl or .parquet", {"metavar": "FILE"}),
     "--use": ("the renderer that serves (default: the recipe's, or the only one)", {"metavar": "USE"}),
     "--host": ("the interface to listen on (default: 127.0.0.1, this machine alone)", {"default": "127.0.0.1"}),
     "--port": ("the port (default: any free one)", {"type": int, "default": 0}),
@@ -176,6 +178,34 @@ def _told(finished: Run, host: KernelHost, check: bool = True) -> int:
     host.write("\n".join((*table.notes, counts, *pages)))
     if check:
         finished.check()
+    return 0
+
+
+@_command(
+    "print what a run measured, or write it for other programs",
+    "sidelight results runs/quickstart --answers --to answers.csv",
+    "run --answers --to",
+)
+def results(arguments: argparse.Namespace, host: KernelHost) -> int:
+    """Print the measurements of a finished run, or its answers image by image, or write them to a file."""
+    from pathlib import Path
+
+    from sidelight_specs.results.table import HEADINGS
+
+    finished = sidelight.load_run(arguments.run)
+    table, answers = finished.measurements, finished.answers
+    if arguments.to:
+        wanted = answers if arguments.answers else table.columns
+        wanted.write(Path(arguments.to))
+        host.write(f"wrote {len(wanted)} rows to {arguments.to}")
+    elif arguments.answers:
+        text = str(answers)
+        host.write(f"{text}; --to FILE writes all of it" if "\n... " in text else text)
+    elif len(table):
+        host.write_table(HEADINGS, [row.cells for row in table])
+        host.write("\n".join(table.notes))
+    else:
+        host.write("the run has no metric; --answers prints what the classifier says of each image")
     return 0
 
 

@@ -13,6 +13,8 @@ import attrs
 from sidelight_specs import Cancelled, SidelightError, hookimpl
 from sidelight_specs.observers import RecipeFacts, RunFacts, StepFacts
 from sidelight_specs.recipe_yaml import recipe_text
+from sidelight_specs.results.answers import answers_of
+from sidelight_specs.results.table import table_of
 
 from sidelight.engine.guard import Untrustworthy
 from sidelight.engine.machine import Cancellation, on_interrupt, resolve_device
@@ -70,6 +72,9 @@ def execute(
             name = "/".join(key)
             facts = {"name": name, "key": key, "artifact": artifact, "digest": steps.digests[name]}
             observers.tell("artifact_saved", run=run, path=folder.staging / location, **facts)
+        for name, table in (("measurements", table_of(steps.results).columns), ("answers", answers_of(steps.results))):
+            if len(table):
+                table.write(folder.staging / "results" / f"{name}.csv")
         (folder.staging / RECIPE).write_text(recipe_text(resolved.written or resolved.plain), encoding="utf-8")
         text = manifest.write(steps, perf_counter() - began, notices)
         folder.publish()

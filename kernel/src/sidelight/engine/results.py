@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from sidelight_specs.results import Explanation, Results
+    from sidelight_specs.results.columns import Columns
     from sidelight_specs.results.table import MeasurementTable
 
     from sidelight.recipe.model import Resolved
@@ -101,6 +102,13 @@ class Run:
         from sidelight_specs.results.table import table_of
 
         return table_of(self.results)
+
+    @property
+    def answers(self) -> Columns:
+        """One row for each question: image, label, answer of the classifier, and every number about it."""
+        from sidelight_specs.results.answers import answers_of
+
+        return answers_of(self.results)
 
     @property
     def pages(self) -> tuple[Path, ...]:

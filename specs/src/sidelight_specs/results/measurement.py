@@ -76,7 +76,8 @@ class Measurement:
             return _wilson(float(finite.mean()), finite.size)
         half = _student(finite.size - 1) * float(finite.std(ddof=1)) / math.sqrt(finite.size)
         low, high = float(finite.mean()) - half, float(finite.mean()) + half
-        return (max(low, 0.0), min(high, 1.0)) if self.unit.startswith(WITHIN_0_AND_1) else (low, high)
+        is_share = self.unit.startswith(WITHIN_0_AND_1) and finite.min() >= 0 and finite.max() <= 1
+        return (max(low, 0.0), min(high, 1.0)) if is_share else (low, high)
 
     def cells(self, index: int) -> tuple[str, ...]:
         """Name, value of one image, mean, interval, unit and direction, as text; empty where there is none."""

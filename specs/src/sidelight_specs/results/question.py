@@ -66,6 +66,12 @@ class Predictions(Artifact):
     logits: np.ndarray = per_image("N K")
     task: str = "multiclass"
 
+    def probabilities(self) -> np.ndarray:
+        """(N, K) float64, the softmax of the logits; no probabilities where the task is a regression."""
+        weights = np.exp(self.logits.astype(np.float64) - self.logits.max(axis=1, keepdims=True))
+        shares: np.ndarray = weights / weights.sum(axis=1, keepdims=True)
+        return shares
+
     def view(self, index: int) -> tuple[Block, ...]:
         """The logits, highest first."""
         order = np.argsort(-self.logits[index], kind="stable")

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import html
 import math
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import attrs
 import numpy as np
 
-from sidelight_specs.errors import UserError
+from sidelight_specs.results.columns import Columns
 from sidelight_specs.results.measurement import order_flips
 
 if TYPE_CHECKING:
@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from sidelight_specs.results.measurement import Measurement
     from sidelight_specs.results.run import Results
 
+_COLUMNS = ("metric", "of", "name", "variant", "value", "low", "high", "better", "unit", "images")
+_NO_ENDS = (math.nan, math.nan)
 HEADINGS = ("metric", "of", "measured", "value", "95 % over images", "better", "unit")
 
 
@@ -87,29 +89,30 @@ class MeasurementTable:
         aligned = ("  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)) for line in lines)
         return "\n".join([*(line.rstrip() for line in aligned), *self.notes])
 
-    def to_pandas(self) -> DataFrame:
-        """The rows as a tidy table: one number a row, with the ends of its 95 % interval.
+    @property
+    def columns(self) -> Columns:
+        """The rows as a tidy table for other programs: one number a row, with the ends of its 95 % interval.
 
         Where a number was taken under several conditions (baselines), each is a row of its own as well, named in the
         column `variant`; the mean over all of them has an empty one.
+        """
+        values: dict[str, list[Any]] = {name: [] for name in _COLUMNS}
+        for row in self.rows:
+            ends = row.interval or (math.nan, math.nan)
+            means = {"": (row.value, *ends)} | {key: (mean, *_NO_ENDS) for key, mean in row.variants.items()}
+            for variant, numbers in means.items():
+                line = (row.metric, row.of, row.name, variant, *numbers, row.better, row.unit, row.count)
+                for name, value in zip(_COLUMNS, line, strict=True):
+                    values[name].append(value)
+        return Columns(values)
+
+    def to_pandas(self) -> DataFrame:
+        """`columns` as a DataFrame.
 
         Raises:
             UserError: pandas is not installed.
         """
-        try:
-            from pandas import DataFrame
-        except ImportError as error:
-            raise UserError("the table as a DataFrame needs pandas", "pip install pandas") from error
-        lines = []
-        for row in self.rows:
-            low, high = row.interval or (math.nan, math.nan)
-            facts = {"metric": row.metric, "of": row.of, "name": row.name}
-            rest = {"better": row.better, "unit": row.unit, "images": row.count}
-            lines.append({**facts, "variant": "", "value": row.value, "low": low, "high": high, **rest})
-            none = {"low": math.nan, "high": math.nan}
-            lines += [{**facts, "variant": key, "value": mean, **none, **rest} for key, mean in row.variants.items()]
-        columns = ["metric", "of", "name", "variant", "value", "low", "high", "better", "unit", "images"]
-        return DataFrame(lines, columns=columns)
+        return self.columns.to_pandas()
 
     def _repr_html_(self) -> str:
         head = "".join(f"<th>{html.escape(name)}</th>" for name in HEADINGS)

@@ -74,7 +74,7 @@ def _changes(
             name=f"{name} {when}",
             values=converged_only(values, result),
             better=direction,
-            unit=unit,
+            unit="change of probability" if (when, unit) == ("change", "probability") else unit,
             help=f"{unit.capitalize()} of {subject}, {when}; failed searches left out.",
         )
         for when, values, direction in steps

@@ -99,6 +99,26 @@ def test_truncation_of_z_is_refused():
         drawn_latents(ToyGenerator(), DrawnLatentsParams(latents="samples", truncation=0.7))
 
 
+@pytest.mark.parametrize("use", ["stylex/attfind", "explorer/latent-directions", "explorer/ganalyze"])
+def test_truncation_of_z_is_refused_before_the_run(recipe, use):
+    del recipe["renderers"]
+    recipe["generator"]["with"]["latents"] = "z"
+    recipe["attribute_finders"] = {"finder": {"use": use, "with": {"latents": "samples", "truncation": 0.7}}}
+    if use == "stylex/attfind":
+        recipe["generator"] = {"use": "stylegan2/generator", "with": {"latents": "z"}}
+    with pytest.raises(UserError, match="truncation moves w towards its mean") as refusal:
+        load_recipe(recipe, catalog=installed())
+    assert "use the generator's own truncation" in str(refusal.value)
+
+
+def test_a_finder_of_samples_says_why_it_wants_data(recipe):
+    """The classes that attributes are found for are those of the questions, and these are asked about images."""
+    del recipe["data"]
+    recipe["classifier"] = {"use": "zoo/stylex-faces-classifier"}
+    with pytest.raises(UserError, match="moves the classes that are asked about for these images"):
+        load_recipe(recipe, catalog=installed())
+
+
 def test_what_still_needs_an_inverter_is_refused_by_name(recipe):
     recipe["explainers"] = {"few": {"use": "stylex/subset"}}
     with pytest.raises(UserError, match="stylex/subset needs an inverter"):

@@ -139,6 +139,7 @@ class Given:
         classifier: of the classifier whose answers are explained.
         needs: slot to the facts of the component that fills it; a slot that stays empty, or of another role, is absent.
         params: slot to the parameters of the component that fills it.
+        provides: slot to the capabilities of the component that fills it.
         trained_on: of the data that the component learns from.
     """
 
@@ -146,6 +147,7 @@ class Given:
     classifier: ClassifierFacts = ClassifierFacts()
     needs: Mapping[str, Facts] = field(factory=dict)
     params: Mapping[str, Any] = field(factory=dict)
+    provides: Mapping[str, tuple[str, ...]] = field(factory=dict)
     trained_on: DataFacts | None = None
 
     def data(self, slot: str = "data") -> DataFacts:

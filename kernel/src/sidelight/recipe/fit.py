@@ -195,6 +195,7 @@ def _note_misfits(recipe: Recipe, one: Candidate) -> None:
         classifier=facts_of(recipe.classifier, ClassifierFacts),
         needs={slot: facts for slot, other in filled.items() if (facts := other.facts) is not None},
         params={slot: other.params for slot, other in filled.items() if other.params is not None},
+        provides={slot: other.provides for slot, other in filled.items() if other.provides is not None},
         trained_on=facts_of(one.trained_on, DataFacts) if one.trained_on else None,
     )
     one.inspect("misfits", lambda descriptor, params: descriptor.misfits(params, given))

@@ -119,6 +119,8 @@ def _asked_about(recipe: Recipe, role: str) -> Candidate | None:
         return chosen
     if not ids and role not in recipe.missing:
         message = f"the recipe has no {role}, whose {'images' if role == 'data' else 'answers'} are explained"
+        if role == "data" and any("samples" in (one.provides or ()) for one in recipe.of_role("attribute_finder")):
+            message += "; what is found in samples moves the classes that are asked about for these images"
         fix = installed_hint(recipe.catalog, role)
         add(message, recipe.place, expected=f"a section {quoted(role)}", fix=fix)
     elif ids and named is None:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Literal
 
 from attrs import frozen
 from sidelight_specs import AttributeFinderDescriptor, UserError, param, params
-from sidelight_specs.facts import Mistake
+from sidelight_specs.facts import Given, Mistake
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -22,6 +22,10 @@ STREAMS = {"samples": 3, "reference": 1, "mean": 2}
 """Independent streams of one seed. None is 0: numpy's stream of (seed, 0) is that of the seed, from which data are."""
 MEAN_SAMPLES = 1000
 """Samples that the mean of w is taken over: its error is 3 % of a sample's deviation."""
+TRUNCATED_Z = (
+    "truncation moves w towards its mean, and the generator's latents are z",
+    "set latents: w on the generator, or use the generator's own truncation",
+)
 
 
 @params
@@ -71,6 +75,13 @@ class DrawingFinderDescriptor(AttributeFinderDescriptor):
             if not params.is_drawn and getattr(params, option) != getattr(default, option):
                 yield Mistake(f"{option} is an option of samples", "set latents: samples", option)
 
+    def misfits(self, params: object, given: Given) -> Iterable[Mistake]:
+        """Truncation beside a generator whose latents are z."""
+        assert isinstance(params, DrawnLatentsParams)
+        yield from super().misfits(params, given)
+        if params.is_drawn and params.truncation != 1 and "latent.z" in given.provides.get("generator", ()):
+            yield Mistake(*TRUNCATED_Z, option="truncation")
+
 
 def drawn_latents(
     generator: Generator, params: DrawnLatentsParams, stream: str = "samples", count: int | None = None
@@ -100,9 +111,6 @@ def drawn_latents(
     if params.truncation == 1:
         return latents
     if latents.ndim < 3:
-        raise UserError(
-            "truncation moves w towards its mean, and the generator's latents are z",
-            "set latents: w on the generator, or use the generator's own truncation",
-        )
+        raise UserError(*TRUNCATED_Z)
     mean = sample(MEAN_SAMPLES, "mean").mean(0)  # (layers, d)
     return mean + params.truncation * (latents - mean)

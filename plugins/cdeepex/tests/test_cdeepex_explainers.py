@@ -145,6 +145,16 @@ def test_a_search_that_fails_says_so():
     np.testing.assert_array_equal(result.images, LEFT.numpy())
 
 
+def test_the_end_of_a_search_without_an_answer_is_none_however_near():
+    """The search asks for 95 % of the tolerance; the last point of one that failed may lie between this and all."""
+    image, question = torch.tensor([[0.45, 0.1]]).reshape(-1, 1, 1, 2), WHY_NOT_RIGHT.take([0])
+    violations = explain(CDeepEx, image, question, generator=Frozen(), steps=3).constraints.values()
+    result = explain(
+        CDeepEx, image, question, generator=Frozen(), steps=3, tolerance=float(np.max(list(violations))) / 0.97
+    )
+    assert not result.converged.any()
+
+
 @pytest.fixture(params=["multiclass", "binary"])
 def toys(request):
     data, classifier = ToyData(task=request.param), ToyClassifier(task=request.param)

@@ -173,7 +173,8 @@ class BoundaryCounterfactual(Explainer):
         }
         generated = composite.generated(solution.z)  # (N, 2, C, H, W)
         own = in_batches(self._classifier.class_logits, generated.flatten(0, 1), params.together)
-        converged = torch.stack([violation <= params.tolerance for violation in violations.values()]).all(0)
+        is_near = torch.stack([violation <= params.tolerance for violation in violations.values()]).all(0)
+        converged = is_near & solution.feasible  # a search without an answer ends anywhere, by chance near the boundary
         return Counterfactual(
             answers="contrast",
             passes=to_array(PASSES * len(self._ensemble) * solution.steps + len(steps) + 1 + len(self._ensemble)),

@@ -25,6 +25,7 @@ from sidelight_faces.samples import SampledLatents, Samples
 from sidelight_specs import UserError
 from sidelight_specs.results import Inversion, Targets
 from sidelight_specs.testing import ToyRun
+from sidelight_specs.testing.toys import ToyGenerator
 
 RUN = ToyRun(component="faces")
 ASKED = Targets(predicted=np.zeros(3, np.int64), probe=np.ones(3, np.int64))
@@ -130,6 +131,19 @@ def test_gradients_flow_from_an_expression_to_z(tmp_path):
     (gradient,) = torch.autograd.grad(scores[:, 1].sum(), z)
     assert scores.shape == (2, 7)
     assert (gradient.abs().amax(1) > 0).all()
+
+
+def test_samples_are_drawn_once_for_all_shards(monkeypatch):
+    data = Samples(SamplesParams(count=4), generator=ToyGenerator(), run=ToyRun())
+    drawn, split = list[str](), Samples.split
+    monkeypatch.setattr(Samples, "split", lambda self, name: drawn.append(name) or split(self, name))
+    inverter = SampledLatents(SampledLatentsParams(), data=data, generator=ToyGenerator(), run=ToyRun())
+    images = torch.from_numpy(split(data, "test").images)
+    for row in range(4):
+        assert torch.equal(
+            torch.from_numpy(inverter.invert(images[row : row + 1]).latents), data.latents()[row : row + 1]
+        )
+    assert len(drawn) == 1
 
 
 def test_samples_are_found_again_and_other_images_are_refused(tmp_path):

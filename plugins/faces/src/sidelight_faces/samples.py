@@ -7,6 +7,7 @@ Questions about samples need no inversion by search; `sampled-latents` finds z_i
 
 from __future__ import annotations
 
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -63,7 +64,7 @@ class SampledLatents(Inverter):
         Raises:
             UserError: an image is no sample of the data.
         """
-        latents, drawn = self._data.latents(), self._data.split(SPLIT).images
+        latents, drawn = self._drawn
         rows, error = _nearest(to_array(images), drawn)
         far = np.flatnonzero(error > self._params.tolerance)
         if len(far):
@@ -75,6 +76,11 @@ class SampledLatents(Inverter):
         made = in_batches(self._generator.synthesize, chosen, self._params.batch)
         square = (made - to_tensor(to_array(images), self._run)).square().mean((1, 2, 3))
         return Inversion(latents=to_array(chosen), reconstructions=to_array(made).clip(0, 1), error=to_array(square))
+
+    @cached_property
+    def _drawn(self) -> tuple[Tensor, np.ndarray]:
+        """Latents (count, *latent_shape) and images (count, C, H, W) of all samples."""
+        return self._data.latents(), self._data.split(SPLIT).images
 
 
 def _nearest(images: np.ndarray, drawn: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

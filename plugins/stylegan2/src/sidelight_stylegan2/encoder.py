@@ -7,7 +7,8 @@ sigma over samples, the encoder E gives w = mu + sigma E(x) and learns
 
 on samples (x = G(w)), and without the first term on training images, which samples may not resemble (in-domain GAN
 inversion, Zhu et al. 2020, trains on images alone). u_p and u_q are the distances of two samples. `refine` goes on from
-the encoder's answer by descent on the same two distances (iGAN, Zhu et al. 2016, section 4.1).
+the encoder's answer by descent on the same two distances, then in units of their values at the start (iGAN, Zhu et al.
+2016, section 4.1).
 """
 
 from __future__ import annotations

@@ -195,13 +195,19 @@ class EncoderParams:
         1.0, "Weight of the samples' latents: squared difference in their variances.", minimum=0.0, maximum=1e6
     )
     pixels: float = param(
-        1.0, "Weight of the squared pixel difference, in units of that of two samples.", minimum=0.0, maximum=1e6
+        1.0,
+        "Weight of the squared pixel difference; unit: that of two samples, in `refine` of the start.",
+        minimum=0.0,
+        maximum=1e6,
     )
     perceptual: Literal["auto", "lpips", "classifier", "none"] = param(
         "auto", "Perceptual distance; `auto` is LPIPS where its network is here, or the classifier."
     )
     weight: float = param(
-        1.0, "Weight of the perceptual distance, in units of that of two samples.", minimum=0.0, maximum=1e6
+        1.0,
+        "Weight of the perceptual distance; unit: that of two samples, in `refine` of the start.",
+        minimum=0.0,
+        maximum=1e6,
     )
     refine: int = param(
         0,

@@ -5,7 +5,7 @@ import json
 import pytest
 from sidelight.cli import main
 from sidelight.engine import cost
-from sidelight.engine.cost import LEAST, SEARCH, SHORT, _Clock, estimate
+from sidelight.engine.cost import LEAST, PATIENCE, SEARCH, SHORT, TRIALS, _Clock, estimate
 from sidelight.recipe.load import load_recipe
 from sidelight.registry.catalog import installed
 from sidelight_specs import SidelightError
@@ -63,40 +63,114 @@ def estimated(toys, **changes):
 def test_a_loop_that_is_cut_counts_as_whole(time):
     clock, seen = _Clock(), []
     begun = clock.now()
-    for number in clock.loop(range(1000), 1000):
+    for number in clock.loop(range(1000), 1000, "steps"):
         seen.append(number)
         time.passes(5.0 if number == 0 else 0.25)  # the first one warms up
     assert len(seen) == LEAST
-    assert clock.now() - begun == pytest.approx(5.0 + 999 * 0.25)
+    assert clock.now() - begun == pytest.approx([5.0 + 999 * 0.25] * 2)
     assert (clock.cut, clock.unknown) == (1, 0)
 
 
 def test_a_loop_in_a_loop_counts_as_often(time):
     clock, seen = _Clock(), []
     begun = clock.now()
-    for _ in clock.loop(range(50), 50):
-        for _ in clock.loop(range(200), 200):
+    for _ in clock.loop(range(50), 50, "rows"):
+        for _ in clock.loop(range(200), 200, "steps"):
             seen.append(1)
             time.passes(SEARCH / 2)
     assert len(seen) == LEAST * LEAST
-    assert clock.now() - begun == pytest.approx(50 * 200 * SEARCH / 2)
+    assert clock.now() - begun == pytest.approx([50 * 200 * SEARCH / 2] * 2)
 
 
 def test_quick_and_short_loops_are_not_cut(time):
     clock = _Clock()
-    assert len(list(clock.loop(range(SHORT), SHORT))) == SHORT
+    assert len(list(clock.loop(range(SHORT), SHORT, "steps"))) == SHORT
     quick = 0
-    for _ in clock.loop(range(10), 10):
+    for _ in clock.loop(range(10), 10, "steps"):
         quick += 1
         time.passes(SEARCH / 20)
-    assert (quick, clock.cut, clock.skipped) == (10, 0, 0.0)
+    assert (quick, clock.cut, clock.skipped.tolist()) == (10, 0, [0.0, 0.0])
 
 
 def test_a_loop_of_unknown_length_is_told(time):
     clock = _Clock()
-    for _ in clock.loop(iter(int, 1), None):
+    for _ in clock.loop(iter(int, 1), None, "steps"):
         time.passes(1.0)
-    assert (clock.cut, clock.unknown, clock.skipped) == (1, 1, 0.0)
+    assert (clock.cut, clock.unknown, clock.skipped.tolist()) == (1, 1, [0.0, 0.0])
+
+
+def search(clock, time, steps, end, seconds):
+    """A search with a stopping rule; gives the time that the clock counts."""
+    begun = clock.now()
+    for step in clock.loop(range(steps), steps, "searching"):
+        time.passes(seconds)
+        if step + 1 == end:
+            break
+    return clock.now() - begun
+
+
+def test_a_search_that_stops_early_takes_what_it_took_and_at_most_all_its_steps(time):
+    clock = _Clock()
+    assert search(clock, time, 800, 100, 0.125) == pytest.approx([100 * 0.125, 800 * 0.125])
+    assert (clock.cut, clock.unknown) == (0, 0)
+
+
+def test_a_search_that_is_cut_goes_as_far_as_the_one_that_was_seen_to_end(time):
+    clock = _Clock()
+    search(clock, time, 800, 100, 0.125)
+    later = _Clock(clock.endings)
+    assert search(later, time, 800, 200, 1.0) == pytest.approx([100.0, 800.0])
+    assert (later.cut, later.unknown) == (1, 0)
+
+
+def test_a_search_whose_end_nobody_sees_takes_at_least_what_was_seen(time):
+    clock = _Clock()
+    assert search(clock, time, 800, None, 1.0) == pytest.approx([PATIENCE, 800.0])
+    assert (clock.cut, clock.unknown) == (1, 1)
+    assert search(_Clock(clock.endings), time, 800, None, 1.0) == pytest.approx([SEARCH, 800.0])  # not waited for again
+
+
+def test_searches_of_another_component_are_told_apart(time):
+    clock = _Clock(component="one")
+    search(clock, time, 800, 100, 0.125)
+    other = _Clock(clock.endings, component="two")
+    assert search(other, time, 800, None, 1.0) == pytest.approx([PATIENCE, 800.0])
+
+
+def test_a_return_ends_a_search_too(time):
+    clock = _Clock()
+
+    def first_over(limit):
+        for step in clock.loop(range(800), 800, "searching"):
+            time.passes(0.125)
+            if step == limit:
+                return step
+        return None
+
+    begun = clock.now()
+    assert first_over(99) == 99
+    assert clock.now() - begun == pytest.approx([100 * 0.125, 800 * 0.125])
+
+
+def test_the_break_of_an_inner_loop_ends_no_outer_one(time):
+    clock, seen = _Clock(), []
+    for step in clock.loop(range(800), 800, "rows"):
+        seen.append(step)
+        while True:
+            time.passes(1.0)
+            break
+    assert len(seen) == SEARCH
+    assert (clock.cut, clock.unknown) == (1, 0)
+
+
+def test_items_that_only_count_the_work_are_not_cut(time):
+    """Without them the work would go on, and be counted twice."""
+    clock, taken = _Clock(), 0
+    ticks = clock.loop(range(100), 100, "searching")
+    while next(ticks, None) is not None:
+        time.passes(1.0)
+        taken += 1
+    assert (taken, clock.cut) == (100, 0)
 
 
 def test_training_is_extrapolated_by_steps_and_explanations_by_images(toys, work):
@@ -128,6 +202,49 @@ def test_questions_that_few_images_raise_are_asked_of_all(toys, work, question):
     recipe["explain"] |= question
     found = estimate(load_recipe(recipe, catalog=installed()))
     assert {step.title: step.seconds for step in found.steps}["explain explainers.bright"] == pytest.approx(15.0)
+
+
+def test_there_is_no_trial_with_four_images_after_two_long_ones(toys, work, time, monkeypatch):
+    from sidelight_toy import behaviour
+
+    told = behaviour.called
+
+    def called(text):
+        told(text)
+        time.passes(TRIALS if text.startswith("explain") else 0.0)
+
+    monkeypatch.setattr(behaviour, "called", called)
+    seconds = {step.title: step.seconds for step in estimated(toys).steps}
+    assert [text for text in work if text.startswith("explain")] == ["explain 1", "explain 2"]
+    assert seconds["explain explainers.bright"] == pytest.approx(TRIALS + 3.0 + 2.0 * 6)
+
+
+def test_a_split_is_listed_once(toys, work, monkeypatch):
+    from sidelight_toy import data
+
+    listed = []
+    monkeypatch.setattr(data, "called", listed.append)
+    estimated(toys)
+    assert listed.count("split test") == 1
+
+
+@pytest.mark.parametrize("target", ["second", "all", "a"])
+def test_finders_are_scaled_by_classes_and_images(toys, time, monkeypatch, target):
+    from sidelight_toy import behaviour
+
+    class Slow(behaviour.Axes):
+        def find(self, latents, target):
+            time.passes(10.0 + 2.0 * len(latents))
+            return super().find(latents, target)
+
+    monkeypatch.setattr(behaviour, "Axes", Slow)
+    parts = {"generator": {"use": "toy/pixels"}, "inverter": {"use": "toy/flatten"}}
+    recipe = small(toys, **parts, attribute_finders={"axes": {"use": "toy/axes"}})
+    recipe["explain"] |= {"count": 9, "target": target}
+    (found,) = [one for one in estimate(load_recipe(recipe, catalog=installed())).steps if one.title.startswith("find")]
+    recipe["explain"]["if_predicted"] = "ask"
+    classes = len(set(toys.run(recipe).results.targets.probe.tolist()))
+    assert found.seconds == pytest.approx(classes * (10.0 + 2.0 * 9))
 
 
 def test_the_store_is_read_for_models_and_never_written(toys, work):
@@ -182,3 +299,25 @@ def test_check_says_it(toys, work, tmp_path, capsys):
     assert "fit classifier             2 min" in said
     assert "takes     about 2 min on the cpu for 6 images" in said
     assert "trial with 4 of 6 images ..." in progress
+
+
+def test_check_says_the_most_that_a_search_takes(toys, work, time, tmp_path, capsys, monkeypatch):
+    from sidelight_toy import behaviour
+
+    def explain(self, images, targets):
+        search_of(self.run.progress, time, len(images))
+        return behaviour.Heatmap(values=images.mean(1).numpy())
+
+    monkeypatch.setattr(behaviour.Brightness, "explain", explain)
+    (tmp_path / "recipe.yaml").write_text(json.dumps(small(toys)))
+    assert main(["check", "recipe.yaml", "--cost"]) == 0
+    said, _ = capsys.readouterr()
+    assert "explain explainers.bright  30 s, at most 5 min" in said
+    assert "takes     about 2 min, at most 7 min on the cpu for 6 images" in said
+
+
+def search_of(progress, time, images):
+    for step in progress(range(1000), "searching"):
+        time.passes(0.05 * images)
+        if step == 99:
+            break

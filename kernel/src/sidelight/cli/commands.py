@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
 COMMANDS: dict[str, Command] = {}
 SPECS = "sidelight-specs"
+SPREAD = 1.2  # ratio of two times that are worth telling apart
 _SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 7 * 86400}
 _TARGETS = {
     "auto": "why the predicted class and not the true one, or where it is right, the second most likely one",
@@ -265,14 +266,27 @@ def _write_cost(recipe: Resolved, arguments: argparse.Namespace, host: KernelHos
     from sidelight.engine.cost import estimate
 
     cost = estimate(recipe, arguments.device, say=lambda text: host.write(f"{text} ...", error=True))
-    total, some = sum(step.seconds for step in cost.steps), {True: "at least ", False: ""}
-    rows = [(step.title, f"{some[step.is_least]}{human_time(step.seconds)}", step.why) for step in cost.steps]
+    total, most = sum(step.seconds for step in cost.steps), sum(step.most for step in cost.steps)
+    is_least = any(step.is_least for step in cost.steps)
+    rows = [(step.title, _range(step.seconds, step.most, step.is_least), step.why) for step in cost.steps]
     host.write("")
     host.write_table(("STEP", "TAKES ABOUT", ""), rows)
-    takes = f"{some[any(step.is_least for step in cost.steps)] or 'about '}{human_time(total)} on the {cost.device}"
+    takes = _range(total, most, is_least)
     sizes = f"{human_size(cost.memory)} of memory, {human_size(cost.disk)} on disk"
-    host.write(f"\ntakes     {takes} for {cost.images} images, {sizes}")
-    host.write("          by a trial with long loops cut short; searches that stop early take less")
+    host.write(
+        f"\ntakes     {takes if is_least else f'about {takes}'} on the {cost.device} for {cost.images} images, {sizes}"
+    )
+    host.write("          by a trial with long loops cut short; at most: where no search stops early")
+
+
+def _range(seconds: float, most: float, is_least: bool) -> str:
+    """`12 s`, `12 s, at most 3 min`, `at least 12 s`."""
+    text = f"at least {human_time(seconds)}" if is_least else human_time(seconds)
+    return (
+        f"{text}, at most {human_time(most)}"
+        if human_time(most) != human_time(seconds) and most > SPREAD * seconds
+        else text
+    )
 
 
 def _wiring(component: ResolvedComponent) -> tuple[str, ...]:

@@ -151,7 +151,7 @@ class Steps:
                     session.warn(f"{data.use}: images {start} to {batch[-1]} are left out, {error.message}")
                     continue
             with session.inside(component, "choose"):
-                logits = _answers(classifier, as_images(part.images, session.device)).logits
+                logits = class_answers(classifier, as_images(part.images, session.device)).logits
                 parts.append(SplitPredictions.of(logits, part, np.asarray(kept), names))
         result = SplitPredictions.concat(parts or [SplitPredictions.of(np.zeros((0, 1)), split.take([]), [], names)])
         check_valid(result, component, kind=SplitPredictions.kind)
@@ -194,7 +194,7 @@ class Steps:
 
     def predicting(self) -> ShardedStep:
         """Class logits of the chosen images, in shards."""
-        return self._in_shards(_answers, kind=ClassifierAnswers.kind)
+        return self._in_shards(class_answers, kind=ClassifierAnswers.kind)
 
     def _warn_of_names(self, component: ResolvedComponent, answers: ClassifierAnswers) -> None:
         """Labels whose names the classifier does not know, unless this was known from the recipe, and said."""
@@ -403,7 +403,8 @@ class Steps:
         return ShardedStep(session, step, len(rows), inputs, answer)
 
 
-def _answers(classifier: Any, images: Tensor) -> ClassifierAnswers:
+def class_answers(classifier: Any, images: Tensor) -> ClassifierAnswers:
+    """Class logits, (N, K), with task and class names."""
     with load_torch().no_grad():  # not inference_mode: weights loaded now would never have gradients again
         logits = classifier.class_logits(images).float().cpu().numpy()
     return ClassifierAnswers(logits=logits, task=classifier.task, class_names=tuple(classifier.class_names))

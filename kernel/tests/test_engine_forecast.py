@@ -28,7 +28,7 @@ def ahead(recipe):
 def test_nothing_is_stored_before_and_what_was_made_after(toys, recipe, ahead):
     before = ahead()
     assert (before.stored, before.computed) == ((), ("read data", "fit classifier"))
-    assert (before.out, before.overwrites, before.open) == (Path("runs/toys"), "", 2)
+    assert (before.out, before.overwrites, len(before.open)) == (Path("runs/toys"), "", 2)
     toys.run(recipe)
     after = ahead()
     assert (after.stored, after.computed) == (("read data", "fit classifier"), ())
@@ -45,7 +45,7 @@ def test_a_change_is_seen(toys, recipe, ahead):
 def test_of_data_that_do_not_tell_nothing_is_said(ahead, tmp_path):
     (tmp_path / "content").write_text("one")
     found = ahead(set=[f"data.with.file={tmp_path / 'content'}"])
-    assert (found.stored, found.computed, found.open) == ((), (), 4)
+    assert (found.stored, found.computed, len(found.open)) == ((), (), 4)
 
 
 def test_a_folder_of_something_else_is_refused_as_by_a_run(toys, recipe, ahead, tmp_path):
@@ -81,3 +81,60 @@ def test_a_run_repeats_the_warnings_of_a_check(toys, recipe, monkeypatch):
     assert [text for text in finished.manifest["warnings"] if "small" in text] == [
         'the recipe given as a dict, at data.use: "size" of toy/squares: small; use more'
     ]
+
+
+def test_steps_that_were_timed_are_told_with_their_times(toys, recipe, ahead):
+    assert ahead().seconds == {}
+    toys.run(recipe)
+    known = ahead().seconds
+    assert set(known) == {"read data", "fit classifier", "predict classifier", "explain explainers.bright"}
+    other = ahead(set=["explain.count=3", "seed=9"])  # other images of the same, by a model of the same kind
+    assert other.seconds["explain explainers.bright"] == pytest.approx(known["explain explainers.bright"] / 2)
+    assert other.seconds["fit classifier"] == known["fit classifier"]
+    assert other.lines[-1].startswith("takes     at most about ")
+    assert other.lines[-1].endswith(" by earlier times of these steps")
+    assert "fit classifier" not in ahead(set=["classifier.with.steps=6"]).seconds
+
+
+def test_times_of_what_is_stored_are_not_forgotten(toys, recipe, ahead):
+    toys.run(recipe)
+    known = ahead().seconds
+    toys.run(recipe)
+    assert ahead().seconds == known
+
+
+def test_a_trial_tells_its_times_but_those_of_models_that_are_stored(toys, recipe, ahead):
+    from sidelight.engine.cost import estimate
+
+    toys.run(recipe)
+    trained = ahead().seconds["fit classifier"]
+    cost = estimate(load_recipe(recipe, catalog=installed()))
+    known = ahead().seconds
+    assert known["explain explainers.bright"] in [step.seconds for step in cost.steps]
+    assert known["fit classifier"] == trained
+
+
+@pytest.mark.parametrize("content", ["", "[1]", '{"a": 1}', '{"a": [NaN, 1], "b": [1.0, 0]}'])
+def test_damaged_times_are_passed_over(toys, recipe, ahead, content):
+    from sidelight.engine.store import Store
+
+    Store().root.mkdir(parents=True, exist_ok=True)
+    (Store().root / "times.json").write_text(content)
+    assert ahead().seconds == {}
+    toys.run(recipe)
+    assert ahead().seconds
+
+
+def test_a_run_says_what_is_ahead(recipe, tmp_path, capsys, monkeypatch):
+    from sidelight.engine import progress
+
+    (tmp_path / "recipe.yaml").write_text(json.dumps(recipe))
+    sidelight.run("recipe.yaml")
+    first = capsys.readouterr().err.splitlines()
+    assert first[0] == "computes  read data, fit classifier; at most 2 further steps, looked up on the way"
+    monkeypatch.setattr(progress, "LONG", 0.0)
+    sidelight.run("recipe.yaml", set="explain.count=5")
+    again = capsys.readouterr().err.splitlines()
+    assert again[0] == "cached    fit classifier (on the cpu)"
+    assert again[2].startswith("takes     at most about ")
+    assert any(line.startswith("[4/4] explain explainers.bright, about ") for line in again)

@@ -281,6 +281,8 @@ def _write_cost(recipe: Resolved, arguments: argparse.Namespace, host: KernelHos
 
 def _range(seconds: float, most: float, is_least: bool) -> str:
     """`12 s`, `12 s, at most 3 min`, `at least 12 s`."""
+    from sidelight.engine.timings import human_time
+
     text = f"at least {human_time(seconds)}" if is_least else human_time(seconds)
     return (
         f"{text}, at most {human_time(most)}"
@@ -327,11 +329,7 @@ def _steps(recipe: Resolved, ahead: Forecast) -> Iterator[str]:
         if component.trained_on:
             yield f"trains    {component.path} on {component.trained_on.path}{cached}"
     yield f"writes    {ahead.out}" + (f", over the run finished {ahead.overwrites}" if ahead.overwrites else "")
-    if ahead.stored:
-        yield f"cached    {', '.join(ahead.stored)} (on the {ahead.device})"
-    least = ", ".join(ahead.computed)
-    most = f"at most {ahead.open} {'further ' if least else ''}steps, looked up on the way" if ahead.open else ""
-    yield f"computes  {'; '.join(filter(None, (least, most))) or 'nothing'}"
+    yield from ahead.lines
 
 
 @_command(
@@ -415,12 +413,15 @@ def _age(text: str) -> float:
 def cache(arguments: argparse.Namespace, host: KernelHost) -> int:
     """List the sizes of finished steps by component, remove them, or print the store's folder."""
     from sidelight.engine.store import Store
+    from sidelight.engine.timings import forget
 
     store = Store()
     if arguments.action == "path":
         host.write(str(store.root))
     elif arguments.action == "clear":
         count, size = store.clear(arguments.older_than)
+        if not arguments.older_than:
+            forget(store.root)
         host.write(f"removed {count} entries, {human_size(size)}, from {store.root}")
     else:
         counts, sizes = Counter[str](), Counter[str]()
@@ -433,13 +434,6 @@ def cache(arguments: argparse.Namespace, host: KernelHost) -> int:
         host.write_table(("component", "entries", "size"), cells)
         host.write(f"in {store.root}")
     return 0
-
-
-def human_time(seconds: float) -> str:
-    """`0.4 s`, `12 s`, `3 min`, `2.5 h`."""
-    if seconds < 90:
-        return f"{seconds:.1f} s" if seconds < 9.95 else f"{seconds:.0f} s"
-    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
 
 
 def human_size(size: float) -> str:

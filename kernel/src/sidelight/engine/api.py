@@ -91,11 +91,29 @@ class Forecast:
     device: str  # the kind that is assumed
     stored: tuple[str, ...]
     computed: tuple[str, ...]
-    open: int  # how many steps are looked up on the way
+    open: tuple[str, ...]  # looked up on the way
+    seconds: dict[str, float]  # of steps that earlier runs or trials have timed
+
+    @property
+    def lines(self) -> tuple[str, ...]:
+        """What the cache holds, what is computed, and how long that takes if that is known."""
+        from sidelight.engine.timings import human_time
+
+        least, ahead = ", ".join(self.computed), (*self.computed, *self.open)
+        most = f"at most {len(self.open)} {'further ' if least else ''}steps, looked up on the way" if self.open else ""
+        lines = [f"computes  {'; '.join(filter(None, (least, most))) or 'nothing'}"]
+        if self.stored:
+            lines.insert(0, f"cached    {', '.join(self.stored)} (on the {self.device})")
+        timed = [self.seconds[title] for title in ahead if title in self.seconds]
+        if timed:
+            rest = f", and {len(ahead) - len(timed)} steps that were never timed" if len(timed) < len(ahead) else ""
+            about = "at most about" if self.open else "about"
+            lines.append(f"takes     {about} {human_time(sum(timed))} by earlier times of these steps{rest}")
+        return tuple(lines)
 
 
-def forecast(resolved: Resolved, out: str | Path | None = None) -> Forecast:
-    """The forecast of a recipe's run, without loading a component.
+def forecast(resolved: Resolved, out: str | Path | None = None, kind: str = "") -> Forecast:
+    """The forecast of a recipe's run, without loading a component; `kind` is that of the device, if it is known.
 
     Keys of reading and of training follow from the recipe and from what descriptors tell of the data; those of later
     steps depend on results, so that nothing is said about these but how many there are.
@@ -103,8 +121,9 @@ def forecast(resolved: Resolved, out: str | Path | None = None) -> Forecast:
     from sidelight.engine.plan import Keys, images_read, plan
     from sidelight.engine.results import standing_run
     from sidelight.engine.store import Store
+    from sidelight.engine.timings import Timings
 
-    folder, kind, store = default_folder(resolved, out), likely_kind(), Store()
+    folder, kind, store = default_folder(resolved, out), kind or likely_kind(), Store()
     keys = Keys(resolved.seed, kind, _fingerprint)
     stored, computed, steps = list[str](), list[str](), plan(resolved)
     for step in steps:
@@ -121,7 +140,10 @@ def forecast(resolved: Resolved, out: str | Path | None = None) -> Forecast:
         (stored if store.holds(key) else computed).append(step.title)
     standing = standing_run(folder.expanduser().absolute())
     overwrites = str(standing.get("finished", "at an unknown time")) if standing else ""
-    return Forecast(folder, overwrites, kind, tuple(stored), tuple(computed), len(steps) - len(stored) - len(computed))
+    known = {*stored, *computed}
+    ahead = tuple(step.title for step in steps if step.title not in known)
+    seconds = Timings(store.root, resolved, kind).expected()
+    return Forecast(folder, overwrites, kind, tuple(stored), tuple(computed), ahead, seconds)
 
 
 def _fingerprint(component: ResolvedComponent) -> str:

@@ -14,9 +14,9 @@ end, later ones that are cut go as far as it did; all its items give the most th
 seen in `PATIENCE` seconds, it costs at least what was seen, and at most all of its items. Loops that cannot be left
 early, because nothing in them breaks or returns, are cut sooner and are expected to take all items.
 
-Only trained models are taken from the store, and nothing is put there. A component that does not pass a loop through
-`run.progress`, or that cannot go on after a loop that was cut, is told as costing at least what was seen. Memory of
-larger batches than four images is not in the estimate.
+Only trained models are taken from the store, and nothing is put there but the times, which a run says before it begins.
+A component that does not pass a loop through `run.progress`, or that cannot go on after a loop that was cut, is told as
+costing at least what was seen. Memory of larger batches than four images is not in the estimate.
 """
 
 from __future__ import annotations
@@ -47,6 +47,7 @@ from sidelight.engine.progress import Display
 from sidelight.engine.session import Session
 from sidelight.engine.steps import AT_ONCE, Steps, class_answers
 from sidelight.engine.store import Entry, Store
+from sidelight.engine.timings import Timings
 from sidelight.recipe.model import ResolvedComponent
 
 if TYPE_CHECKING:
@@ -81,6 +82,7 @@ class StepCost:
         seconds: wall time; of a model that the store holds, of reading it.
         most: the same where its searches do not stop early.
         is_least: it costs at least as much.
+        is_stored: it is a model that the store holds.
         why: what kept the estimate from being whole; empty otherwise.
     """
 
@@ -89,6 +91,7 @@ class StepCost:
     most: float
     is_least: bool = False
     why: str = ""
+    is_stored: bool = False
 
 
 @attrs.frozen
@@ -366,7 +369,10 @@ def estimate(
                 asked = known if not trials or known.classes else asked
                 trial.written = _size(own)
                 trials.append(trial)
-        return _total(trials, resolved, asked, device, _size(root / "models"))
+            cost = _total(trials, resolved, asked, device, _size(root / "models"))
+            timed = {step.title: step.seconds for step in cost.steps if not (step.is_least or step.is_stored)}
+            Timings(users.root, resolved, device.split(":")[0]).keep(timed, cost.images)
+        return cost
 
 
 def _size(folder: Path) -> int:
@@ -419,6 +425,7 @@ def _for_few_images(resolved: Resolved, count: int) -> Resolved:
 def _take(steps: Steps, step: Step, trial: _Trial, clock: _Clock) -> bool:
     """Take a step of the trial; False where it did not come to its end."""
     session, begun, cut, unknown, why = steps.session, clock.now(), clock.cut, clock.unknown, ""
+    found = session.found
     session.doing, clock.is_training, clock.component = step, step.verb == "fit", step.component.path
     try:
         getattr(steps, step.verb)(step.component)
@@ -428,7 +435,8 @@ def _take(steps: Steps, step: Step, trial: _Trial, clock: _Clock) -> bool:
         why = "it cannot go on after a loop that was cut short" if clock.cut > cut else str(error)
     is_least = bool(why) or clock.unknown > unknown
     seconds, most = (clock.now() - begun).tolist()
-    trial.steps[step.title] = StepCost(step.title, seconds, most, is_least, why)
+    is_stored = step.verb == "fit" and session.found > found
+    trial.steps[step.title] = StepCost(step.title, seconds, most, is_least, why, is_stored)
     return not why
 
 
@@ -513,7 +521,8 @@ def _total(trials: list[_Trial], resolved: Resolved, asked: _Asked, device: str,
         seconds = expected(title, asked.classes, lambda step: step.seconds)
         most = expected(title, asked.most_classes, lambda step: step.most)
         why = next((each.why for each in tried if each.why), "")
-        steps.append(StepCost(title, seconds, max(seconds, most), any(each.is_least for each in tried), why))
+        is_least, is_stored = any(each.is_least for each in tried), first.steps[title].is_stored
+        steps.append(StepCost(title, seconds, max(seconds, most), is_least, why, is_stored))
     written = at(lambda trial: float(trial.written), images, lambda trial: trial.count)
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
     # results of all images are in memory until the run ends, and are written twice: to the cache and to the folder

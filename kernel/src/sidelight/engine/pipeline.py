@@ -16,6 +16,7 @@ from sidelight_specs.recipe_yaml import recipe_text
 from sidelight_specs.results.answers import answers_of
 from sidelight_specs.results.table import table_of
 
+from sidelight.engine.api import forecast
 from sidelight.engine.guard import Untrustworthy
 from sidelight.engine.machine import Cancellation, on_interrupt, resolve_device
 from sidelight.engine.plan import Step, plan
@@ -24,6 +25,7 @@ from sidelight.engine.results import FORMAT, MANIFEST, RECIPE, LeftOut, Run, run
 from sidelight.engine.session import Session
 from sidelight.engine.steps import Steps
 from sidelight.engine.store import Store, digests_below
+from sidelight.engine.timings import Stopwatch, Timings
 from sidelight.registry.catalog import installed
 from sidelight.registry.load import Observers
 
@@ -61,6 +63,13 @@ def execute(
         observers.add(manifest, "manifest")  # ours first
         observers.add(display, "progress")
         observers.add_installed(installed())
+        timings, stopwatch = Timings(store.root, resolved, session.keys.device_kind), Stopwatch()
+        observers.add(stopwatch, "stopwatch")
+        if progress:
+            ahead = forecast(resolved, out, session.keys.device_kind)
+            for line in ahead.lines:
+                display.say(line)
+            display.expected = dict(ahead.seconds)
         titles = tuple(step.title for step in planned)
         run = RunFacts(name=resolved.name, folder=folder.out, device=session.device, steps=titles)
         source = str(resolved.source or "")
@@ -68,6 +77,7 @@ def execute(
         observers.tell("recipe_resolved", recipe=recipe)
         with on_interrupt(cancellation, display.say):
             _take_all(steps, planned, observers, run)
+        timings.keep(stopwatch.seconds, len(steps.images))
         for key, artifact, location in steps.complete().save(folder.staging):
             name = "/".join(key)
             facts = {"name": name, "key": key, "artifact": artifact, "digest": steps.digests[name]}

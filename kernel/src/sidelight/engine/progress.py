@@ -16,6 +16,8 @@ from typing import TYPE_CHECKING, TextIO
 from sidelight_specs import hookimpl
 from sidelight_specs.wording import clean
 
+from sidelight.engine.timings import human_time
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
@@ -23,6 +25,7 @@ if TYPE_CHECKING:
     from sidelight_specs.observers import StepFacts
     from sidelight_specs.stage import Watcher
 
+LONG = 5.0  # seconds from which on it is said how long a step takes
 PAUSE = 30.0  # seconds between two lines about a loop, where there is no terminal to draw a bar on
 # each thread that serves a visitor of a live page watches its own loops
 _WATCHER: ContextVar[Watcher | None] = ContextVar("watcher", default=None)
@@ -47,11 +50,17 @@ class Display:
 
     def __init__(self, stream: TextIO | None = None, clock: Callable[[], float] = time.monotonic) -> None:
         self._stream, self._clock = stream, clock
+        self.expected: dict[str, float] = {}  # seconds of steps that earlier runs have timed, by title
 
     @hookimpl
     def sidelight_step_started(self, step: StepFacts) -> None:
-        """Say `[2/9] explain explainers.cdeepex ...`."""
-        self.say(f"{_title(step)} ...")
+        """Say `[2/9] explain explainers.cdeepex ...`, or `[2/9] explain explainers.cdeepex, about 12 s ...`."""
+        self.say(f"{self._coming(step)} ...")
+
+    def _coming(self, step: StepFacts) -> str:
+        """The step's title, and how long it takes where that is known to be long."""
+        seconds = self.expected.get(step.title, 0.0)
+        return f"{_title(step)}, about {human_time(seconds)}" if seconds >= LONG else _title(step)
 
     @hookimpl
     def sidelight_step_finished(self, step: StepFacts, seconds: float, made: int, found: int, error: str) -> None:
@@ -89,7 +98,7 @@ class Display:
             written, text = now, str(done)
             if total is not None:
                 left = (now - begun) / done * max(0, total - done)
-                text += f" of {total}, about {f'{left / 60:.0f} min' if left >= 90 else f'{left:.0f} s'} left"
+                text += f" of {total}, about {human_time(left)} left"
             self.say(f"      {label}: {text}")
 
         yield advance
@@ -126,7 +135,7 @@ class Bars(Display):
     @hookimpl
     def sidelight_step_started(self, step: StepFacts) -> None:
         """Show the step while it lasts, beside the bars of its loops."""
-        self._step = self._progress.add_task(clean(_title(step)), total=None)
+        self._step = self._progress.add_task(clean(self._coming(step)), total=None)
 
     @hookimpl
     def sidelight_step_finished(self, step: StepFacts, seconds: float, made: int, found: int, error: str) -> None:

@@ -7,8 +7,9 @@ import re
 import numpy as np
 import pytest
 from PIL import Image
+from sidelight_ui import images
 from sidelight_ui.bundle import bundle
-from sidelight_ui.images import data_uri, pixels, png
+from sidelight_ui.images import LOSSY, data_uri, encoded, pixels, png, reduced
 from sidelight_ui.page import standalone_page
 
 
@@ -86,3 +87,31 @@ def test_a_png_comes_back_as_it_was(channels, fast):
     np.testing.assert_array_equal(picture.reshape(codes.shape), codes)
     assert Image.open(io.BytesIO(png(codes, side=4, fast=fast))).size == (4, 3)
     assert json.dumps(data_uri(png(codes))).startswith('"data:image/png;base64,')
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+@pytest.mark.parametrize("fast", [False, True])
+def test_small_pictures_are_exact_and_large_ones_webp(channels, fast):
+    ramp = np.linspace(0, 255, LOSSY).astype(np.uint8)
+    codes = np.repeat((ramp[:, None] // 2 + ramp // 2)[:, :, None], channels, axis=2)
+    small, large = codes[: LOSSY - 1, : LOSSY - 1], codes
+    exact = np.asarray(Image.open(io.BytesIO(encoded(small, fast=fast))))
+    np.testing.assert_array_equal(exact.reshape(small.shape), small)
+    file = encoded(large, fast=fast)
+    picture = Image.open(io.BytesIO(file))
+    assert (picture.format, picture.size) == ("WEBP", (LOSSY, LOSSY))
+    assert np.abs(np.asarray(picture.convert("RGB")).astype(int) - large).mean() < 2
+    assert data_uri(file).startswith("data:image/webp;base64,")
+    assert Image.open(io.BytesIO(encoded(large, side=16, fast=fast))).format == "PNG", "the size shown decides"
+
+
+def test_without_webp_large_pictures_are_png(monkeypatch):
+    monkeypatch.setattr(images, "_HAS_WEBP", False)
+    codes = np.random.default_rng(0).integers(0, 256, (LOSSY, LOSSY, 3), dtype=np.uint8)
+    np.testing.assert_array_equal(np.asarray(Image.open(io.BytesIO(encoded(codes)))), codes)
+
+
+def test_a_reduced_pixel_is_the_mean_of_those_that_it_stands_for():
+    codes = np.array([[0, 10, 100, 110], [20, 30, 120, 130]], dtype=np.uint8)[:, :, None]
+    assert reduced(codes, 2)[:, :, 0].tolist() == [[15, 115]]
+    assert reduced(codes, 4) is codes

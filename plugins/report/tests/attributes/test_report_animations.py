@@ -1,11 +1,11 @@
-"""Animated pictures: every pixel as it was, there and back, for ever."""
+"""Animated pictures: there and back, for ever; of small ones every pixel as it was."""
 
 import io
 
 import numpy as np
 import pytest
 from PIL import Image, ImageSequence
-from sidelight_report.document.animations import GAP, HOLD, STEP, animate, journey
+from sidelight_report.document.animations import GAP, HOLD, STEP, TILE, animate, journey
 
 
 def noise(*shape, seed=0):
@@ -73,3 +73,14 @@ def test_pictures_of_a_sheet_start_and_turn_together():
 def test_the_same_pictures_give_the_same_bytes():
     path = noise(3, 3, 6, 6)
     assert animate([journey(path[0], path[2], path)]).content == animate([journey(path[0], path[2], path)]).content
+
+
+def test_large_pictures_are_webp_as_wide_as_they_are_shown():
+    path = np.linspace(0.2, 0.8, 3, dtype=np.float32)[:, None, None, None] * np.ones((3, 300, 300), np.float32)
+    made = animate([journey(path[0], path[2], path)] * 2)
+    picture, shown = frames(made)
+    assert (picture.format, picture.size) == ("WEBP", (2 * TILE + GAP, TILE))
+    assert (made.width, made.height) == picture.size
+    assert [duration for _, duration in shown] == [HOLD, STEP, HOLD, STEP]
+    levels = [pixels[TILE // 2, TILE // 2, 0] / 255 for pixels, _ in shown]
+    np.testing.assert_allclose(levels, [0.2, 0.5, 0.8, 0.5], atol=0.02)

@@ -200,6 +200,32 @@ def test_an_animation_moves_until_it_is_pressed(shared, found):
 
 
 @pytest.mark.browser
+def test_large_pictures_are_webp_and_their_animation_stops_too(chromium, attributed, found, tmp_path):
+    from sidelight_report.html import Html
+
+    def enlarged(images):  # 24 to 144 pixels
+        return None if images is None else images.repeat(6, axis=-1).repeat(6, axis=-2)
+
+    names = ("before", "after", "paths", "opposite_before", "opposite_after")
+    large = with_fields(attributed, **{name: enlarged(getattr(found, name)) for name in names})
+    path, *files = Html(HtmlParams(), run=None).render(large, tmp_path)
+    assert {file.suffix for file in files} == {".webp"}
+    page = chromium.new_page(reduced_motion="reduce")
+    page.goto(path.as_uri())
+    page.wait_for_selector("html[data-ready]", state="attached")
+    image = page.locator("sl-animation img").first
+    image.evaluate("image => image.decode()")
+    still = Image.open(io.BytesIO(base64.b64decode(image.get_attribute("src").split(",")[1])))
+    assert (still.format, still.is_animated, still.size[0]) == ("WEBP", False, 2 * 144 + 2)
+    before = np.moveaxis(enlarged(found.before[0, 0]) * 255, 0, 2)
+    assert np.abs(np.asarray(still.convert("RGB"))[:144, :144] - before).mean() < 12
+    assert page.locator(".changes img").first.get_attribute("src").startswith("data:image/webp")
+    page.locator("sl-animation button").first.press("Enter")
+    image.evaluate("image => image.decode()")
+    page.close()
+
+
+@pytest.mark.browser
 def test_nothing_moves_for_readers_who_prefer_that(chromium, shared):
     _, file = shared
     page = chromium.new_page(reduced_motion="reduce")

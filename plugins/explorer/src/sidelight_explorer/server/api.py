@@ -89,26 +89,33 @@ class Api:
             self._live.clients.lost_stream(client)
 
     async def draw(self, request: Request) -> Response:
-        """Draw images: `{specs, side, edit, ask}` to `{pictures}`; `edit` gives priority."""
+        """Draw images: `{specs, side, edit, ask, exact}` to `{pictures}`; `edit`: with priority, `exact`: lossless."""
         client = self._client(request)
-        body = fields(parsed(await request.body()), {"specs", "side", "edit", "ask"}, "request")
+        body = fields(parsed(await request.body()), {"specs", "side", "edit", "ask", "exact"}, "request")
         layers = self._live.state.styles.layers
         specs = [read_edit(item, layers, "specs") for item in listed(body["specs"], MOST_SPECS, "specs")]
         side = whole(body.get("side", 1024), 8, 4096, "side")
         targets = self._targets(body.get("ask", {}))
         priority = Priority.EDIT if body.get("edit") is True else Priority.CELLS
+        exact = body.get("exact") is True
         pictures: list[dict[str, Any]] = []
         for start in range(0, len(specs), CHUNK):
             if start and await request.is_disconnected():
                 return Response(status_code=204)
             chunk = specs[start : start + CHUNK]
-            pictures += await run_in_threadpool(self._pictures, chunk, priority, client.styles, side, targets)
+            pictures += await run_in_threadpool(self._pictures, chunk, priority, client.styles, side, targets, exact)
         return JSONResponse({"pictures": pictures})
 
     def _pictures(
-        self, specs: list[EditSpec], priority: Priority, own: dict[str, np.ndarray], side: int, targets: dict[str, int]
+        self,
+        specs: list[EditSpec],
+        priority: Priority,
+        own: dict[str, np.ndarray],
+        side: int,
+        targets: dict[str, int],
+        exact: bool,
     ) -> list[dict[str, Any]]:
-        return [image.plain(side, targets) for image in self._live.state.show(specs, priority, own)]
+        return [image.plain(side, targets, exact=exact) for image in self._live.state.show(specs, priority, own)]
 
     async def reach(self, request: Request) -> Response:
         """Random draws with extreme scores: `{classifier, target, high, seed, count, pool, percent}` to `{styles}`."""

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 SHARES = (100, 50, 25, 75)  # in order of use to a reader, as `precomputed` may cut the list
 CHUNK = 16  # images between two progress reports
-SIDE = 1024  # pixels; a page with larger images no longer opens quickly
+SIDE = 512  # pixels, at most: the selected image is 300 wide, on a screen of fine pixels 600
 
 
 def exported_page(

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import base64
 from typing import TYPE_CHECKING, Any
 
 import attrs
-from sidelight_ui.images import png
+from sidelight_ui.images import data_uri, encoded, png
 
 from sidelight_explorer.models import MOST_VALUES, DrawnImage, Models
 from sidelight_explorer.priority_lock import Priority
@@ -35,15 +34,17 @@ class ShownImage:
     drawn: DrawnImage
     distance: float
 
-    def plain(self, side: int, targets: Mapping[str, int]) -> dict[str, Any]:
+    def plain(self, side: int, targets: Mapping[str, int], *, exact: bool = False) -> dict[str, Any]:
         """JSON values for the page.
 
         Args:
             side: width in pixels that a wider image is reduced to.
             targets: classifier id to a class whose value is always sent.
+            exact: PNG also of a large picture, whose pixels are compared.
         """
+        encode = png if exact else encoded
         return {
-            "png": base64.b64encode(png(self.drawn.pixels, side=side, fast=True)).decode("ascii"),
+            "src": data_uri(encode(self.drawn.pixels, side=side, fast=True)),
             "values": {name: _values(values, targets.get(name, 0)) for name, values in self.drawn.values.items()},
             "distance": round(self.distance, 3),
         }

@@ -18,43 +18,38 @@ export function compare(app) {
   const show = () => {
     const [a, b] = app.view.pins.map((id) => app.doc.images.find((item) => item.id === id));
     const [first, second] = [a && app.pictures.of(a.now), b && app.pictures.of(b.now)];
-    const key = `${first?.png} ${second?.png} ${app.view.pins} ${app.classifier.id}`;
+    const key = `${first?.src} ${second?.src} ${app.view.pins} ${app.classifier.id}`;
     if (key === shown) return;
     shown = key;
     stop();
-    if (a && b && first && second) stop = draw(app, area, { name: a.name, picture: first }, { name: b.name, picture: second });
+    if (a && b && first && second) stop = draw(app, area, { name: a.name, spec: a.now, picture: first }, { name: b.name, spec: b.now, picture: second });
     else fill(area, h("p", { class: "note" }, a ? "Pin one more image." : "Pin two images to compare them."));
   };
   return { element, show };
 }
 
-/** @typedef {{ name: string, picture: Picture }} Pinned */
+/** @typedef {{ name: string, spec: import("./types.js").Spec, picture: Picture }} Pinned */
 
 /** Alternate two pinned images; returns the function that stops it. @param {App} app @param {Element} area @param {Pinned} a @param {Pinned} b */
 function draw(app, area, a, b) {
   const canvas = h("canvas", { class: "crisp", role: "img", "aria-label": `${b.name} minus ${a.name}: red is more, blue is less` });
-  const flicker = h("img", { class: "crisp", alt: "", src: source(a.picture) });
+  const flicker = h("img", { class: "crisp", alt: "", src: a.picture.src });
   let timer = 0;
   const stop = () => { clearInterval(timer); timer = 0; };
   const play = button("Flicker", () => {
     if (timer) stop();
-    else timer = setInterval(() => { flicker.src = flicker.src === source(a.picture) ? source(b.picture) : source(a.picture); }, PERIOD);
+    else timer = setInterval(() => { flicker.src = flicker.src === a.picture.src ? b.picture.src : a.picture.src; }, PERIOD);
     play.setAttribute("aria-pressed", String(Boolean(timer)));
   }, { "aria-pressed": "false" });
-  fill(area, figure(a.name, h("img", { class: "crisp", alt: a.name, src: source(a.picture) })), figure(b.name, h("img", { class: "crisp", alt: b.name, src: source(b.picture) })),
+  fill(area, figure(a.name, h("img", { class: "crisp", alt: a.name, src: a.picture.src })), figure(b.name, h("img", { class: "crisp", alt: b.name, src: b.picture.src })),
     figure("difference (red: more, blue: less)", canvas), h("figure", {}, flicker, play), scores(app, a, b));
-  void difference(canvas, a.picture, b.picture);
+  void app.tell(app.pictures.exact([a.spec, b.spec], app.ask).then(([first, second]) => difference(canvas, first ?? a.picture, second ?? b.picture)));
   return stop;
 }
 
 /** @param {string} name @param {Element} content */
 function figure(name, content) {
   return h("figure", {}, content, h("figcaption", {}, name));
-}
-
-/** @param {Picture} picture */
-function source(picture) {
-  return `data:image/png;base64,${picture.png}`;
 }
 
 /** A row of scores for every classifier and class; of many classes those that differ most. @param {App} app @param {Pinned} a @param {Pinned} b */
@@ -71,7 +66,7 @@ function scores(app, a, b) {
 /** @param {Picture} picture */
 async function pixels(picture) {
   const image = new Image();
-  image.src = source(picture);
+  image.src = picture.src;
   await image.decode();
   const canvas = new OffscreenCanvas(image.naturalWidth, image.naturalHeight);
   const context = canvas.getContext("2d");

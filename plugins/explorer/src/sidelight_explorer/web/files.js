@@ -91,7 +91,7 @@ async function sheet(app) {
     context.fillText(fixed(scoreOf(picture, app.view)), x + SIDE / 2, y + 18);
     if (!picture) continue;
     const image = new Image();
-    image.src = `data:image/png;base64,${picture.png}`;
+    image.src = picture.src;
     await image.decode();
     context.drawImage(image, x + 1, y + LINE, SIDE - 2, SIDE - 2);
   }

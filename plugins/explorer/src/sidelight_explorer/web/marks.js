@@ -24,7 +24,7 @@ const CLEAR = "data:image/gif;base64,R0lGODlhAQABAAAAACH5BAEKAAEALAAAAAABAAEAAAI
  * @param {Picture | null | undefined} picture
  */
 export function setImage(image, picture) {
-  const source = picture ? `data:image/png;base64,${picture.png}` : CLEAR;
+  const source = picture ? picture.src : CLEAR;
   image.classList.toggle("blank", picture === undefined);
   image.classList.toggle("absent", picture === null);
   if (image.src !== source) image.src = source;

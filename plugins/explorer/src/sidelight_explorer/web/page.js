@@ -79,7 +79,7 @@ let waiting = false;
 function fetchWhatIsShown(app) {
   const item = app.item;
   const rest = () => [...app.doc.images.flatMap(({ now, start }) => [now, start]), ...cellSpecs(app)];
-  if (!item || app.picture !== undefined) {
+  if (!item || app.pictures.hasLarge(item.now)) {
     app.pictures.want(rest(), app.ask);
     return;
   }

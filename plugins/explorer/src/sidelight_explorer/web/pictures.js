@@ -7,6 +7,8 @@ import { keyOf } from "./spec.js";
 /** @typedef {import("./types.js").Backend} Backend */
 
 const KEPT_PIXELS = 30_000_000;
+/** Widths that larger images are reduced to, for screens of fine pixels twice those of a cell, of the stage, and to compare. */
+const [SMALL, LARGE, EXACT] = [256, 640, 1024];
 const AT_ONCE = 24;
 
 export class Pictures {
@@ -16,6 +18,8 @@ export class Pictures {
   #wanted = new Map();
   #fetching = new AbortController();
   #busy = false;
+  /** Keys of pictures that are there as large as the stage. @type {Set<string>} */
+  #large = new Set();
   /** @type {Record<string, number>} */
   #ask = {};
 
@@ -27,6 +31,7 @@ export class Pictures {
   constructor(backend, [, height, width], arrived) {
     this.backend = backend;
     this.most = Math.max(300, Math.floor(KEPT_PIXELS / (height * width)));
+    this.isReduced = width > SMALL;
     this.arrived = arrived;
     this.message = "";
   }
@@ -41,9 +46,21 @@ export class Pictures {
     return this.#cache.get(keyOf(spec));
   }
 
+  /** Whether the picture is there as large as the stage shows it, or cannot be had. @param {Spec} spec */
+  hasLarge(spec) {
+    const [key, picture] = [keyOf(spec), this.of(spec)];
+    return picture !== undefined && (picture === null || !this.isReduced || !this.backend.live || this.#large.has(key));
+  }
+
+  /** Lossless pictures, to be compared pixel by pixel; from disk those that the page holds. @param {Spec[]} specs @param {Record<string, number>} ask */
+  exact(specs, ask) {
+    return this.backend.draw(specs, { edit: true, ask, side: EXACT, exact: true });
+  }
+
   /** Forget everything: other classes are asked about, or a session brought other styles. */
   clear() {
     this.#cache.clear();
+    this.#large.clear();
     this.#stop();
   }
 
@@ -54,7 +71,7 @@ export class Pictures {
    */
   async now(spec, ask) {
     const key = keyOf(spec);
-    if (this.#cache.has(key)) return;
+    if (this.hasLarge(spec)) return;
     this.#stop();
     await this.#fetch([[key, spec]], true, ask);
   }
@@ -84,9 +101,13 @@ export class Pictures {
   /** @param {[string, Spec][]} part @param {boolean} edit @param {Record<string, number>} ask */
   async #fetch(part, edit, ask) {
     const signal = edit ? undefined : this.#fetching.signal;
+    const side = edit ? LARGE : SMALL;
     try {
-      const pictures = await this.backend.draw(part.map(([, spec]) => spec), { edit, ask, signal });
-      part.forEach(([key], index) => this.#keep(key, pictures[index] ?? null));
+      const pictures = await this.backend.draw(part.map(([, spec]) => spec), { edit, ask, side, ...(signal && { signal }) });
+      for (const [index, [key]] of part.entries()) {
+        this.#keep(key, pictures[index] ?? null);
+        if (edit) this.#large.add(key);
+      }
       this.message = "";
     } catch (error) {
       if (signal?.aborted) return;
@@ -100,7 +121,10 @@ export class Pictures {
   #keep(key, picture) {
     this.#cache.delete(key);
     this.#cache.set(key, picture);
-    if (this.#cache.size > this.most) this.#cache.delete(this.#cache.keys().next().value ?? "");
+    if (this.#cache.size <= this.most) return;
+    const oldest = this.#cache.keys().next().value ?? "";
+    this.#cache.delete(oldest);
+    this.#large.delete(oldest);
   }
 
   #stop() {

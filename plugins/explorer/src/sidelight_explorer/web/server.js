@@ -39,7 +39,7 @@ export async function connect(token) {
     backend: {
       live: true,
       holds: () => true,
-      draw: async (specs, { edit, ask: wanted, signal }) => (await ask("draw", { specs, edit, ask: wanted }, signal)).pictures,
+      draw: async (specs, { ask: wanted, signal, ...options }) => (await ask("draw", { specs, ask: wanted, ...options }, signal)).pictures,
       reach: async (wish) => (await ask("reach", wish)).styles,
       upload: (file, notify) => work(post(`${tab}/upload`, file).then((answer) => answer.json()), notify),
       data: (split, index, notify) => work(ask("data", { split, index }), notify),

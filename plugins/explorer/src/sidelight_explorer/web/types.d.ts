@@ -35,8 +35,8 @@ export interface Facts {
   classifiers: Classifier[]; attributes: Slider[]; explainers: { id: string; summary: string }[]; splits: string[];
 }
 
-/** An image and what every classifier says of it: class index to the value shown. */
-export interface Picture { png: string; values: Record<string, Record<string, number>>; distance: number }
+/** An image, as a data URI, and what every classifier says of it: class index to the value shown. */
+export interface Picture { src: string; values: Record<string, Record<string, number>>; distance: number }
 
 export interface Job {
   id: string; label: string; state: "waiting" | "running" | "done" | "failed" | "cancelled";
@@ -61,8 +61,8 @@ export interface Backend {
   live: boolean;
   /** Whether it has a picture of this spec, or can make one. */
   holds(spec: Spec): boolean;
-  /** Pictures of specs; `null` where this page does not hold one. */
-  draw(specs: Spec[], options: { edit: boolean; ask: Record<string, number>; signal?: AbortSignal }): Promise<(Picture | null)[]>;
+  /** Pictures of specs, at most `side` wide, lossless where they are `exact`; `null` where this page does not hold one. */
+  draw(specs: Spec[], options: { edit: boolean; ask: Record<string, number>; side: number; exact?: boolean; signal?: AbortSignal }): Promise<(Picture | null)[]>;
   reach(wish: Reach): Promise<string[]>;
   upload(file: Blob, told: (job: Job) => void): Promise<Job>;
   data(split: string, index: number, told: (job: Job) => void): Promise<Job>;

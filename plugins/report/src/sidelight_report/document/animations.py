@@ -1,14 +1,17 @@
-"""Animated PNG of a change, lossless: from before to after and back, endlessly."""
+"""Animated picture of a change: from before to after and back, endlessly.
+
+Small pictures are animated PNG, lossless; larger ones WebP, at most `TILE` pixels wide, as wide as a page shows them.
+"""
 
 from __future__ import annotations
 
 import io
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import attrs
 import numpy as np
 from PIL import Image
-from sidelight_ui.images import pixels
+from sidelight_ui.images import is_lossy, pixels, reduced, webp
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -17,6 +20,7 @@ STEP = 90  # milliseconds of an intermediate frame
 HOLD = 700  # milliseconds of either end: fewer than three changes a second, as accessibility guidelines ask
 GAP = 2  # transparent pixels between the images of a sheet
 COLUMNS = 2
+TILE = 256  # pixels of an image, at most: twice the width at which two stand side by side on the page
 
 
 @attrs.frozen
@@ -24,7 +28,7 @@ class Animation:
     """One animated picture.
 
     Args:
-        content: an animated PNG that loops endlessly.
+        content: an animated PNG or WebP that loops endlessly.
         width, height: in pixels.
     """
 
@@ -34,14 +38,14 @@ class Animation:
 
 
 def journey(before: np.ndarray, after: np.ndarray, path: np.ndarray | None = None) -> list[np.ndarray]:
-    """(H, W, 1 or 3) uint8 frames from before to after, without repeated frames.
+    """(H, W, 1 or 3) uint8 frames from before to after, at most `TILE` wide, without repeated frames.
 
     Args:
         before: (C, H, W) float in [0, 1].
         after: (C, H, W), the other end.
         path: (T, C, H, W), intermediate images, with or without the two ends.
     """
-    frames = [pixels(image) for image in [before, *(() if path is None else path), after]]
+    frames = [reduced(pixels(image), TILE) for image in [before, *(() if path is None else path), after]]
     changing = [frame for i, frame in enumerate(frames) if i == 0 or (frame != frames[i - 1]).any()]
     return changing if len(changing) > 1 else frames[:1] + frames[-1:]
 
@@ -55,7 +59,8 @@ def animate(journeys: Sequence[list[np.ndarray]]) -> Animation:
     length = max(map(len, journeys))
     sheets = [_sheet([_at(frames, step, length) for frames in journeys]) for step in range(length)]
     height, width = sheets[0].shape[:2]
-    return Animation(_animated(sheets), width, height)
+    tile = journeys[0][0]
+    return Animation(_animated(sheets, is_lossy(tile.shape[1], tile.shape[0])), width, height)
 
 
 def _at(frames: list[np.ndarray], step: int, length: int) -> np.ndarray:
@@ -85,11 +90,12 @@ def _picture(sheet: np.ndarray) -> Image.Image:
     return Image.frombytes(mode, (data.shape[1], data.shape[0]), np.ascontiguousarray(data).tobytes())
 
 
-def _animated(sheets: list[np.ndarray]) -> bytes:
-    """Animated PNG; intermediate frames are shown twice in each cycle."""
+def _animated(sheets: list[np.ndarray], lossy: bool) -> bytes:
+    """Animated WebP or PNG; intermediate frames are shown twice in each cycle."""
     order = [*range(len(sheets)), *range(len(sheets) - 2, 0, -1)]
     durations = [HOLD if at in (0, len(sheets) - 1) else STEP for at in order]
     first, *rest = [_picture(sheets[at]) for at in order]
     buffer = io.BytesIO()
-    first.save(buffer, format="PNG", save_all=True, append_images=rest, duration=durations, loop=0)
+    options: dict[str, Any] = {"format": "WEBP", **webp()} if lossy else {"format": "PNG"}
+    first.save(buffer, save_all=True, append_images=rest, duration=durations, loop=0, **options)
     return buffer.getvalue()

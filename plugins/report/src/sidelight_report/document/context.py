@@ -7,8 +7,8 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from sidelight_specs.results import Counterfactual, Intervention, expected_classes
-from sidelight_ui.images import image_uri
+from sidelight_specs.results import AttentionGraph, Counterfactual, Intervention, expected_classes
+from sidelight_ui.images import data_uri, image_uri, pixels, png
 
 from sidelight_report.document.phrases import class_name
 from sidelight_report.encoding import softmax
@@ -17,6 +17,10 @@ if TYPE_CHECKING:
     from sidelight_specs.results import Explanation, Results
 
     from sidelight_report import HtmlParams
+
+
+SHOWN, SMALL = 512, 256
+"""Widths that pictures are reduced to: twice those at which a page shows them at most, for screens of fine pixels."""
 
 
 class Context:
@@ -80,20 +84,30 @@ class Context:
         sides = {probe: "probe", predicted: "predicted"}
         return [{"name": class_name(self.results, k), "part": sides.get(k, "other")} for k in self.shown_classes(row)]
 
-    def picture(self, image: np.ndarray, small: bool = False) -> dict[str, Any]:
-        """An image (C, H, W) as JSON values; `small` if it is shown at half the usual size."""
+    @cached_property
+    def composes(self) -> bool:
+        """True if the page composes pictures of the explained images' pixels, as attention graphs do."""
+        return any(isinstance(one, AttentionGraph) for one in self.results.explanations.values())
+
+    def picture(self, image: np.ndarray, small: bool = False, exact: bool = False) -> dict[str, Any]:
+        """An image (C, H, W) as JSON values; `small`: shown at half the usual size, `exact`: every pixel counts.
+
+        `width` and `height` are the image's own, in which heatmaps and the cursor count, also where `src` has fewer
+        pixels.
+        """
         _, height, width = image.shape
-        return {"src": image_uri(image), "width": width, "height": height, "crisp": self.crisp(width, height, small)}
+        src = data_uri(png(pixels(image))) if exact else image_uri(image, SMALL if small else SHOWN)
+        return {"src": src, "width": width, "height": height, "crisp": self.crisp(width, height, small)}
 
     def crisp(self, width: int, height: int, small: bool = False) -> bool:
         """True if images of this size are enlarged with crisp pixels; slightly enlarged ones would look ragged."""
         return max(height, width) * (2 if small else 1) <= self.params.crisp
 
     def keep(self, label: str, content: bytes) -> str:
-        """Register a PNG to be written beside the page; returns its path, a slug of the label."""
+        """Register a PNG or WebP to be written beside the page; returns its path, a slug of the label."""
         name = re.sub(r"[^a-z0-9]+", "-", label.lower()).strip("-")
-        path = f"attributes/{name}.png"
-        while path in self.files:
-            path = path.removesuffix(".png") + "-again.png"
+        suffix = "webp" if content.startswith(b"RIFF") else "png"
+        while (path := f"attributes/{name}.{suffix}") in self.files:
+            name += "-again"
         self.files[path] = content
         return path

@@ -127,7 +127,7 @@ def _third(context: Context, row: int, after: np.ndarray) -> str | None:
 def _graph(explanation: AttentionGraph, context: Context, row: int) -> dict[str, Any]:
     entry = graph_entry(explanation, row, context.results.split.images.shape[-2:])
     if explanation.baseline is not None:
-        entry["baseline"] = context.picture(explanation.baseline[row])
+        entry["baseline"] = context.picture(explanation.baseline[row], exact=True)
     return entry | {"side": side(context.results, row, explanation.answers)}
 
 

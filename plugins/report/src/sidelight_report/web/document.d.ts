@@ -91,7 +91,7 @@ export interface MetricTable { columns: string[]; rows: MetricRow[] }
 export interface Line { name: string; x: (number | null)[]; y: (number | null)[]; count?: number }
 export interface Chart { metric: string; name: string; help: string; unit: string; over: string; lines: Line[] }
 export interface MeanPath { name: string; steps: number[]; likelihoods: (number | null)[][]; count: number }
-/** An animated PNG; `file` is where it lies beside the page. */
+/** An animated PNG or WebP; `file` is where it lies beside the page. */
 export interface Animation { src: string; width: number; height: number; crisp: boolean; file?: string }
 export interface AttributeExample { before: Picture; after: Picture; probabilities: (number | null)[] | null }
 /** Images on which an attribute was changed: towards its class on images of others, or away from it on images of the class;

@@ -43,7 +43,7 @@ async function read(picture) {
   canvas.width = picture.width;
   canvas.height = picture.height;
   const context = context2d(canvas);
-  context.drawImage(image, 0, 0);
+  context.drawImage(image, 0, 0, picture.width, picture.height); // a large picture has fewer pixels of its own
   return context.getImageData(0, 0, picture.width, picture.height);
 }
 

@@ -35,6 +35,7 @@ CAPABILITIES = {
     "latent.w": "`synthesize` takes w of shape (N, layers, d), one vector for each layer",
     "latent.style": "`styles` and `synthesize_styles` expose the style space",
     "encoder": "`encode(images)` gives latents in one forward pass",
+    "spaces": "`invert_into(images, space)` inverts into `w`, one for all layers, or `w+`, one each",
     "latents": "the attribute finder has latents of its own, by `latents(images)` and `logits(latents)`",
     "samples": "the attribute finder works on latents that it draws from its generator, by `samples()`",
     "coordinates": "the attributes that the finder gives are coordinates of the generator's style space",

@@ -95,4 +95,7 @@ class WebParams:
         2000, "Samples that the generator's region of W is fitted on.", unit="samples", minimum=16, maximum=1_000_000
     )
     batch: int = param(16, "Images drawn at a time; bounds the memory.", unit="images", minimum=1, maximum=4096)
+    space: Literal["w", "w+"] = param(
+        "w", "Space of uploads, where the inverter has both: one w for all layers (editable), or one each (closer)."
+    )
     upload: int = param(16, "Largest file that may be uploaded.", unit="MiB", minimum=1, maximum=1024)

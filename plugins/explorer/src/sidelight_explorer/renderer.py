@@ -59,7 +59,7 @@ class Web(Renderer):
             state = self._state(results, self._classifiers(stage))
             session, own = self._session(state, results)
             encodes = any("encoder" in part.provides for part in stage.parts("generator"))
-            live = LiveState(state, stage, session, own=own, encodes=encodes)
+            live = LiveState(state, stage, session, own=own, encodes=encodes, space=self._params.space)
             token = new_token()
             app = application(live, token, upload=self._params.upload * MEBIBYTE, host=stage.host)
             serve(app, listening, lambda: stage.opened(address(listening, token)), live.clients.close)

@@ -162,6 +162,7 @@ def sidelight_inverters() -> Iterable[InverterDescriptor]:
         summary="Optimise w, or a w for each layer, until the image is reproduced.",
         params=ProjectParams,
         factory="sidelight_stylegan2.project:Project",
+        provides=("spaces",),
         needs=(
             Need("generator", capabilities=("latent.w", "differentiable")),
             Need("classifier", capabilities=("differentiable", "activations"), optional=True),

@@ -6,7 +6,7 @@ The noise images of appendix D are not optimised.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import torch
 from sidelight_specs.roles import Inverter
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
     from sidelight_stylegan2.params import ProjectParams
 
+Space = Literal["w", "w+"]
 NOISY = 0.75  # part of the steps with noise (appendix D)
 
 
@@ -41,16 +42,20 @@ class Project(Inverter):
         Raises:
             UserError: the images are not of the generator's shape.
         """
+        return self.invert_into(images, self._params.latents)
+
+    def invert_into(self, images: Tensor, space: Space) -> Inversion:
+        """The same into a given space: `w`, one for all layers, or `w+`, one each."""
         expect_shape(images, self._generator.image_shape)
         distance = self._distance(images)  # `auto` depends on the machine: answers are kept for each distance
-        name, batch = f"project, {distance.name}", self._params.batch
-        return inverted_once(self._run, name, images, batch, lambda part: self._optimise(part, distance))
+        name, batch = f"project, {space}, {distance.name}", self._params.batch
+        return inverted_once(self._run, name, images, batch, lambda part: self._optimise(part, space, distance))
 
-    def _optimise(self, images: Tensor, distance: Distance) -> Inversion:
+    def _optimise(self, images: Tensor, space: Space, distance: Distance) -> Inversion:
         p, inputs = self._params, self._generator.latent_shape[0]
         center, spread = self._w_statistics()
         # one w for all layers is (N, 1, d) while it is moved
-        start = (center.mean(1, keepdim=True) if p.latents == "w" else center).repeat(len(images), 1, 1)
+        start = (center.mean(1, keepdim=True) if space == "w" else center).repeat(len(images), 1, 1)
         random = generator(self._run, "noise")
 
         def noise(t: float) -> Tensor:

@@ -136,22 +136,24 @@ class Api:
         return JSONResponse({"styles": styles})
 
     async def upload(self, request: Request) -> Response:
-        """Invert an image file (the body); the job's result is a style."""
+        """Invert an image file (the body) into `?space=`; the job's result is a style."""
         client = self._client(request)
         client.check_room()
+        space = self._space(request.query_params.get("space", ""))
         body = await request.body()
         shape = self._live.state.models.generator.image_shape
         image = await run_in_threadpool(read_upload, body, shape)
-        return self._started(self._live.invert_upload(client, image))
+        return self._started(self._live.invert_upload(client, image, space))
 
     async def data(self, request: Request) -> Response:
-        """Invert an image of the data: `{split, index}`; the job's result is a style."""
+        """Invert an image of the data: `{split, index, space}`; the job's result is a style."""
         client = self._client(request)
         client.check_room()
-        body = fields(parsed(await request.body()), {"split", "index"}, "request")
+        body = fields(parsed(await request.body()), {"split", "index", "space"}, "request")
         split = text(body["split"], 100, "split")
         index = whole(body["index"], 0, 10_000_000, "index")
-        return self._started(self._live.invert_data(client, split, index))
+        space = self._space(body.get("space", ""))
+        return self._started(self._live.invert_data(client, split, index, space))
 
     async def heatmap(self, request: Request) -> Response:
         """Explain an image: `{spec, explainer, classifier, target}`; the job's result is a heatmap."""
@@ -227,6 +229,9 @@ class Api:
         known = self._live.state.models.classifiers
         name = one_of(classifier, known, "classifier")
         return name, whole(target, 0, max(len(known[name].class_names), 1) - 1, "target")
+
+    def _space(self, value: Any) -> str:
+        return one_of(value, self._live.spaces, "space") if value else ""
 
     def _targets(self, value: Any) -> dict[str, int]:
         if not isinstance(value, dict) or len(value) > 100:

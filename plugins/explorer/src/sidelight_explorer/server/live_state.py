@@ -40,10 +40,18 @@ class LiveState:
         session: first session of a new tab.
         own: latents that came with it.
         encodes: True if the generator inverts images in one pass.
+        space: of inverted images, where the inverter has more than one and a visitor does not choose.
     """
 
     def __init__(
-        self, state: ExplorerState, stage: Stage, session: Session, *, own: Mapping[str, np.ndarray], encodes: bool
+        self,
+        state: ExplorerState,
+        stage: Stage,
+        session: Session,
+        *,
+        own: Mapping[str, np.ndarray],
+        encodes: bool,
+        space: str = "w",
     ) -> None:
         self.state, self._session, self._own = state, session, dict(own)
         self.clients = Clients()
@@ -51,7 +59,7 @@ class LiveState:
         self.explainers = {part.id: part for part in stage.parts("explainer") if "heatmap" in part.provides}
         self._inverter: Part | None = next(iter(stage.parts("inverter")), None)
         self._data: Part | None = next(iter(stage.parts("data")), None)
-        self._encodes = encodes
+        self._encodes, self._space = encodes, space
         self._heatmaps: dict[tuple[str, str], Explainer] = {}
 
     def enter(self) -> Client:
@@ -72,6 +80,7 @@ class LiveState:
             "live": True,
             "explainers": [{"id": part.id, "summary": part.summary} for part in self.explainers.values()],
             "inverts": self._inverts,
+            "spaces": list(self.spaces),
             "splits": splits,
         }
 
@@ -79,12 +88,23 @@ class LiveState:
     def _inverts(self) -> bool:
         return self._encodes or self._inverter is not None
 
-    def invert_upload(self, client: Client, image: np.ndarray) -> Job:
-        """Invert an uploaded image (C, H, W); the style's id is a digest of its pixels."""
-        style = f"upload-{hashlib.blake2b(image.tobytes(), digest_size=8).hexdigest()}"
-        return self._invert(client, style, "upload", lambda: image)
+    @property
+    def spaces(self) -> tuple[str, ...]:
+        """Spaces that a visitor may have images inverted into, the default first; empty where there is no choice.
 
-    def invert_data(self, client: Client, split: str, index: int) -> Job:
+        One w for all layers is the default (Kirchler et al. 2022): it is like a sample's, so that layers of other
+        styles go with it; w+ reproduces the image more closely, and edits of it less predictably.
+        """
+        if self._inverter is None or "spaces" not in self._inverter.provides:
+            return ()
+        return ("w", "w+") if self._space == "w" else ("w+", "w")
+
+    def invert_upload(self, client: Client, image: np.ndarray, space: str = "") -> Job:
+        """Invert an uploaded image (C, H, W); the style's id is a digest of its pixels, and its space."""
+        style = f"upload-{hashlib.blake2b(image.tobytes(), digest_size=8).hexdigest()}"
+        return self._invert(client, style, "upload", lambda: image, space)
+
+    def invert_data(self, client: Client, split: str, index: int, space: str = "") -> Job:
         """Invert an image of the data."""
         if self._data is None or split not in self._data.component().splits:
             raise InvalidInput(f"the data has no split {split[:80]!r}", 404)
@@ -97,29 +117,32 @@ class LiveState:
             pixels: np.ndarray = images.images[index]
             return pixels
 
-        return self._invert(client, f"data-{split}-{index}", f"{split} {index}", image)
+        return self._invert(client, f"data-{split}-{index}", f"{split} {index}", image, space)
 
-    def _invert(self, client: Client, style: str, label: str, image: Callable[[], np.ndarray]) -> Job:
+    def _invert(self, client: Client, style: str, label: str, image: Callable[[], np.ndarray], space: str) -> Job:
         if not self._inverts:
             raise InvalidInput("the recipe has no inverter, and the generator no encoder", 409)
+        space = space or next(iter(self.spaces), "")
+        style = f"{style}-{'plus' if space == 'w+' else 'w'}" if space else style
 
         def work(job: Job) -> dict[str, Any]:
             job.check()
             pixels, expected = image(), self.state.models.generator.image_shape
             if pixels.shape != tuple(expected):
                 raise InvalidInput(f"images are {pixels.shape}, the generator makes {expected}")
-            latents, error = self._latents(self.state.models.tensor(pixels[None]))
+            latents, error = self._latents(self.state.models.tensor(pixels[None]), space)
             self.state.styles.keep(style, latents)
             return {"style": style, "name": label, "error": error}
 
         return self._submit(client, f"inverting {label}", work)
 
-    def _latents(self, images: Tensor) -> tuple[np.ndarray, float]:
+    def _latents(self, images: Tensor, space: str) -> tuple[np.ndarray, float]:
         """Latents of one image (1, C, H, W) and the mean squared error; the caller holds the lock."""
         import torch
 
         if self._inverter is not None:
-            inversion = self._inverter.component().invert(images)
+            inverter = self._inverter.component()
+            inversion = inverter.invert_into(images, space) if space else inverter.invert(images)
             latents = inversion.latents[0].astype(np.float32)
             return latents.reshape(self.state.models.generator.latent_shape), float(inversion.error[0])
         generator = self.state.models.generator

@@ -41,8 +41,8 @@ export async function connect(token) {
       holds: () => true,
       draw: async (specs, { ask: wanted, signal, ...options }) => (await ask("draw", { specs, ask: wanted, ...options }, signal)).pictures,
       reach: async (wish) => (await ask("reach", wish)).styles,
-      upload: (file, notify) => work(post(`${tab}/upload`, file).then((answer) => answer.json()), notify),
-      data: (split, index, notify) => work(ask("data", { split, index }), notify),
+      upload: (file, space, notify) => work(post(`${tab}/upload?space=${encodeURIComponent(space)}`, file).then((answer) => answer.json()), notify),
+      data: (split, index, space, notify) => work(ask("data", { split, index, space }), notify),
       heatmap: async ({ now: spec }, explainer, classifier, target, notify) =>
         /** @type {import("./types.js").Heatmap} */ (/** @type {unknown} */ ((await work(ask("heatmap", { spec, explainer, classifier, target }), notify)).result)),
       cancel: async (job) => { await ask("cancel", { job }); },

@@ -21,9 +21,10 @@ export function sources(app) {
     const rows = into.value === "images" ? doc : addStyles(doc, styles);
     return into.value === "styles" ? rows : addImages(rows, styles);
   });
+  const space = spaces(app);
   const element = h("section", { class: "panel sources-panel", "aria-label": "Styles" }, h("header", {}, h("h2", {}, "More styles")),
     h("p", { class: "note" }, live ? "" : `New styles: ${WHY}.`), h("fieldset", { disabled: !live }, field("new ones become", into),
-      draws(app, add), uploads(app, add, work), data(app, add, work)), shuffles(app), work);
+      draws(app, add), uploads(app, add, work, space.value), space.element, data(app, add, work, space.value)), shuffles(app), work);
   return { element, show: () => {} };
 }
 
@@ -52,27 +53,36 @@ function draws(app, add) {
     button("Draw towards high scores", () => void reach(true)), button("Draw towards low scores", () => void reach(false)));
 }
 
-/** @param {App} app @param {(styles: Style[]) => void} add @param {Element} work */
-function uploads(app, add, work) {
+const SPACES = /** @type {Record<string, string>} */ ({ w: "one w for all layers: edits as samples do", "w+": "a w for each layer: closer to the image" });
+
+/** The choice of the space that images are inverted into, where the inverter has more than one. @param {App} app */
+function spaces(app) {
+  const known = app.facts.spaces ?? [];
+  const pick = choice(known.map((name) => [name, SPACES[name] ?? name]), known[0] ?? "", () => {});
+  return { element: known.length ? field("inverted into", pick) : h("span", {}), value: () => (known.length ? pick.value : "") };
+}
+
+/** @param {App} app @param {(styles: Style[]) => void} add @param {Element} work @param {() => string} space */
+function uploads(app, add, work, space) {
   const input = h("input", { type: "file", accept: "image/png,image/jpeg,image/webp", multiple: true, "aria-label": "Images to upload" });
   input.addEventListener("change", async () => {
     const files = [...(input.files ?? [])];
     input.value = "";
-    await Promise.all(files.map((file) => inverted(app, work, file.name, add, (notify) => app.backend.upload(file, notify))));
+    await Promise.all(files.map((file) => inverted(app, work, file.name, add, (notify) => app.backend.upload(file, space(), notify))));
   });
   return h("fieldset", { disabled: !app.facts.inverts, title: app.facts.inverts ? "" : "The recipe has no inverter" },
     h("legend", {}, "Your images"), input, h("span", { class: "note" }, "PNG, JPEG or WebP; cut square, then inverted here"));
 }
 
-/** @param {App} app @param {(styles: Style[]) => void} add @param {Element} work */
-function data(app, add, work) {
+/** @param {App} app @param {(styles: Style[]) => void} add @param {Element} work @param {() => string} space */
+function data(app, add, work, space) {
   if (!app.facts.splits.length) return h("span", {});
   const split = choice(app.facts.splits.map((name) => [name, name]), app.facts.splits.includes("test") ? "test" : app.facts.splits[0] ?? "", () => {}, { "aria-label": "Split" });
   const [first, number] = [count("from image", 0, 0, 10000000), count("images", 1, 1, 16)];
   const run = button("Invert", () => {
     const start = first.read();
     for (let index = start; index < start + number.read(); index++) {
-      void inverted(app, work, `${split.value} ${index}`, add, (notify) => app.backend.data(split.value, index, notify));
+      void inverted(app, work, `${split.value} ${index}`, add, (notify) => app.backend.data(split.value, index, space(), notify));
     }
     first.write(start + number.read());
   });

@@ -31,7 +31,7 @@ export interface Classifier { id: string; task: "multiclass" | "binary" | "regre
 export interface Slider { id: string; finder: string; name: string; effect: number; flagged: string; oneSided: boolean; target: number; towards: string }
 
 export interface Facts {
-  name: string; layers: number; image: [number, number, number]; live: boolean; runImages: number; inverts: boolean;
+  name: string; layers: number; image: [number, number, number]; live: boolean; runImages: number; inverts: boolean; spaces?: string[];
   classifiers: Classifier[]; attributes: Slider[]; explainers: { id: string; summary: string }[]; splits: string[];
 }
 
@@ -64,8 +64,9 @@ export interface Backend {
   /** Pictures of specs, at most `side` wide, lossless where they are `exact`; `null` where this page does not hold one. */
   draw(specs: Spec[], options: { edit: boolean; ask: Record<string, number>; side: number; exact?: boolean; signal?: AbortSignal }): Promise<(Picture | null)[]>;
   reach(wish: Reach): Promise<string[]>;
-  upload(file: Blob, told: (job: Job) => void): Promise<Job>;
-  data(split: string, index: number, told: (job: Job) => void): Promise<Job>;
+  /** Inverts an image, into the space that is named or the server's own. */
+  upload(file: Blob, space: string, told: (job: Job) => void): Promise<Job>;
+  data(split: string, index: number, space: string, told: (job: Job) => void): Promise<Job>;
   /** A heatmap of an image; from disk that of another class, or of the image as it began, where there is no other; or none. */
   heatmap(item: Item, explainer: string, classifier: string, target: number, told: (job: Job) => void): Promise<Heatmap | undefined>;
   cancel(job: string): Promise<void>;

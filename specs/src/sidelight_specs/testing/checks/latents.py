@@ -88,6 +88,20 @@ def reconstructions_come_from_the_latents(case: Case) -> None:
     assert not text, f"synthesize(latents) is another image: {text}"
 
 
+@check("inverter", when=providing("spaces"))
+def named_spaces_are_inverted_into(case: Case) -> None:
+    """`invert_into` with `w` gives one vector for all layers; with either space, latents of the generator's shape."""
+    shape = _need(case.needs(), Generator).latent_shape
+    for space in ("w", "w+"):
+        inverter = case.build()
+        latents = inverter.invert_into(case.question(inverter).images, space).latents
+        assert latents.shape[1:] == tuple(shape), (
+            f"{space}: latents have shape {latents.shape}, the generator's {shape}"
+        )
+        same = bool((latents == latents[:, :1]).all())
+        assert same or space == "w+", "w: the layers have different vectors"
+
+
 @check("attribute_finder")
 def attributes_have_the_right_form(case: Case) -> None:
     """`find` gives `Attributes`, ranked by effect, by scores or as discovered; effects are (A, N)."""

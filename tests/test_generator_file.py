@@ -5,13 +5,10 @@ The networks have random weights, and few channels: what is tried is the path, n
 
 import json
 import os
-import pickle
-import re
 import signal
 import subprocess
 import sys
 import time
-import types
 from pathlib import Path
 
 import numpy as np
@@ -27,75 +24,21 @@ pytestmark = [pytest.mark.slow, pytest.mark.processes]
 WIDTHS = (16, 16, 16, 16, 12, 8, 4)  # 4 to 256 pixels
 SIDE = 256
 MEMORY = 4 << 20  # KiB
-NAMES = {"strength": "noise_strength", "noise": "noise_const", "center": "w_avg", "constant": "const"}
-BUFFERS = ("resample_filter", "noise_const", "w_avg")
-
-
-class Persistent:
-    """An object as NVIDIA's networks are pickled: a function's name, and a dict with source code and attributes."""
-
-    def __init__(self, state):
-        self.meta = {"type": "class", "version": 6, "module_src": "class Layer: pass", "class_name": "Layer"}
-        self.meta["state"] = state
-
-    def __reduce__(self):
-        meta = sys.modules["dnnlib.util"].EasyDict(self.meta)
-        return sys.modules["torch_utils.persistence"]._reconstruct_persistent_obj, (meta,)
-
-
-def module_of(weights):
-    """Nested persistent objects that hold weights as modules of torch do."""
-    parameters, buffers, children = {}, {}, {}
-    for name, value in weights.items():
-        head, _, rest = name.partition(".")
-        if rest:
-            children.setdefault(head, {})[rest] = value
-        else:
-            (buffers if name in BUFFERS else parameters)[name] = value
-    own = {"training": False, "_parameters": parameters, "_buffers": buffers, "_non_persistent_buffers_set": set()}
-    modules = {head: module_of(inner) for head, inner in children.items()}
-    return Persistent({**own, "_modules": modules, "_init_args": (), "conv_clamp": None, "activation": "lrelu"})
-
-
-def official_name(ours):
-    """NVIDIA's name of one of our weights: three layers a level, two at 4x4."""
-    head, _, last = ours.rpartition(".")
-    last = NAMES.get(last, last)
-    if layer := re.fullmatch(r"mapping\.layers\.(\d+)", head):
-        return f"mapping.fc{layer[1]}.{last}"
-    if layer := re.fullmatch(r"synthesis\.layers\.(\d+)(\.affine)?", head):
-        level, part = divmod(int(layer[1]) + 1, 3)
-        return f"synthesis.b{4 << level}.{('conv0', 'conv1', 'torgb')[part]}{layer[2] or ''}.{last}"
-    return f"{head}.b4.{last}" if last == "const" else f"{head}.{last}"
 
 
 @pytest.fixture
-def nvidia_modules(monkeypatch):
-    """Modules of NVIDIA's names, for as long as a file is written."""
-    util, persistence = types.ModuleType("dnnlib.util"), types.ModuleType("torch_utils.persistence")
-    util.EasyDict = type("EasyDict", (dict,), {"__module__": "dnnlib.util"})
-    persistence._reconstruct_persistent_obj = lambda meta: None
-    persistence._reconstruct_persistent_obj.__module__ = "torch_utils.persistence"
-    persistence._reconstruct_persistent_obj.__qualname__ = "_reconstruct_persistent_obj"
-    for name, module in {"dnnlib.util": util, "torch_utils.persistence": persistence}.items():
-        package = name.partition(".")[0]
-        monkeypatch.setitem(sys.modules, package, types.ModuleType(package))
-        monkeypatch.setitem(sys.modules, name, module)
-
-
-@pytest.fixture
-def recipe(tmp_path, nvidia_modules):
+def recipe(tmp_path):
     """The recipe's file, beside network.pkl, classifier.pt2 and two images."""
     from sidelight_stylegan2.networks.architecture import Architecture
     from sidelight_stylegan2.networks.synthesis import Network
+    from sidelight_stylegan2.testing.nvidia_pickle import write_nvidia_pickle
 
     with torch.random.fork_rng():
         torch.manual_seed(0)
         network = Network(Architecture(image_channels=3, widths=WIDTHS, z=16, w=16, mapping=2)).eval()
         net = nn.Sequential(nn.Conv2d(3, 8, 7, 4, 3), nn.ReLU(), nn.Conv2d(8, 8, 5, 4), nn.ReLU(), nn.Flatten())
         net = nn.Sequential(*net, nn.AdaptiveAvgPool1d(64), nn.Linear(64, 2)).eval()
-    weights = {official_name(name): tensor for name, tensor in network.state_dict().items()}
-    (tmp_path / "network.pkl").write_bytes(pickle.dumps({"G": None, "D": None, "G_ema": module_of(weights)}, 4))
+    write_nvidia_pickle(network, tmp_path / "network.pkl")
     shapes = ({0: torch.export.Dim("batch")},)
     program = torch.export.export(net, (torch.rand(2, 3, SIDE, SIDE),), dynamic_shapes=shapes)
     torch.export.save(program, tmp_path / "classifier.pt2")

@@ -1,0 +1,1 @@
+"""Files that tests and benchmarks write; no component imports it."""

@@ -2,6 +2,7 @@
 
 import json
 
+import numpy as np
 import pytest
 from sidelight.cli import main
 from sidelight.engine import cost
@@ -219,13 +220,32 @@ def test_there_is_no_trial_with_four_images_after_two_long_ones(toys, work, time
     assert seconds["explain explainers.bright"] == pytest.approx(TRIALS + 3.0 + 2.0 * 6)
 
 
-def test_a_split_is_listed_once(toys, work, monkeypatch):
+def test_data_are_built_once_and_their_split_is_listed_once(toys, work, monkeypatch):
+    """Else what they draw at the first call would count as the time of whoever calls, image by image."""
     from sidelight_toy import data
 
-    listed = []
+    listed, built = [], []
+
+    class Counted(data.Squares):
+        def __init__(self, params, *, run):
+            super().__init__(params, run=run)
+            built.append(run)
+
     monkeypatch.setattr(data, "called", listed.append)
+    monkeypatch.setattr(data, "Squares", Counted)
     estimated(toys)
     assert listed.count("split test") == 1
+    assert len(built) == 1
+
+
+def test_a_question_that_the_recipe_names_is_asked_once_of_a_misclassified_image(toys, work, monkeypatch):
+    from sidelight.engine import steps
+
+    monkeypatch.setattr(steps, "expected_classes", lambda split, names: np.full(len(split), 0))
+    recipe = small(toys)
+    recipe["explain"]["targets"] = {"b": "a", "c": "a"}
+    estimate(load_recipe(recipe, catalog=installed()))
+    assert [text for text in work if text.startswith("explain")] == ["explain 1", "explain 2", "explain 4"]
 
 
 @pytest.mark.parametrize("target", ["second", "all", "a"])

@@ -27,7 +27,7 @@ import resource
 import sys
 import tempfile
 from collections import defaultdict
-from contextlib import closing
+from contextlib import closing, contextmanager
 from functools import cache
 from pathlib import Path
 from time import perf_counter, process_time
@@ -44,7 +44,7 @@ from sidelight_specs.results import Split, expected_classes
 from sidelight.engine.machine import Cancellation, as_images, resolve_device
 from sidelight.engine.plan import images_read, plan
 from sidelight.engine.progress import Display
-from sidelight.engine.session import Session
+from sidelight.engine.session import Record, Session
 from sidelight.engine.steps import AT_ONCE, Steps, class_answers
 from sidelight.engine.store import Entry, Store
 from sidelight.engine.timings import Timings
@@ -169,7 +169,7 @@ def _loop_over(caller: FrameType | None) -> tuple[bool, bool]:
 
 @attrs.define
 class _Endings:
-    """Items that searches took before they stopped by themselves, by component and label; all trials share it."""
+    """Items that searches took before they stopped by themselves, by component and label."""
 
     _seen: defaultdict[tuple[str, str], list[tuple[int, int]]] = attrs.field(factory=lambda: defaultdict(list))
     _given_up: set[tuple[str, str]] = attrs.field(factory=set)
@@ -279,6 +279,15 @@ class _TrialSession(Session):
         super().__init__(*parts)
         self.clock = clock
 
+    def go_on_with(self, data: dict[ResolvedComponent, Any]) -> None:
+        """Take data as the first trial has built it, and used it."""
+        self._alive.update(data)
+        self._built.update((component, Record()) for component in data)
+
+    def built_data(self) -> dict[ResolvedComponent, Any]:
+        """The data, but those that need other components."""
+        return {one: alive for one, alive in self._alive.items() if one.role == "data" and not one.needs}
+
     def progress(self, iterable: Iterable[T], label: str, total: int | None = None) -> Iterator[T]:
         """A few items."""
         self.cancellation.check()
@@ -299,12 +308,40 @@ class _TrialSteps(Steps):
         return self.splits[component]
 
 
-@attrs.define
+@attrs.define(eq=False)
 class _Shared:
-    """What all trials share."""
+    """What all trials share: data list and draw their images once, as in a run.
 
-    endings: _Endings = attrs.field(factory=_Endings)
+    Args:
+        clock: of all trials.
+        splits: that the explained images come from.
+    """
+
+    clock: _Clock = attrs.field(factory=_Clock)
     splits: dict[ResolvedComponent, Split] = attrs.field(factory=dict)
+    _first: _TrialSession | None = None
+
+    @contextmanager
+    def session(
+        self, resolved: Resolved, store: Store, device: str, cancellation: Cancellation
+    ) -> Iterator[_TrialSession]:
+        """The session of a trial; that of the first one stays open, because the data belong to it."""
+        session = _TrialSession(self.clock, resolved, store, device, Display(), cancellation)
+        try:
+            if self._first is not None:
+                session.go_on_with(self._first.built_data())
+            yield session
+        finally:
+            if self._first is None:
+                self._first = session
+                session.keep_only(session.built_data().keys())
+            else:
+                session.close()
+
+    def close(self) -> None:
+        """Let go of the data."""
+        if self._first is not None:
+            self._first.close()
 
 
 @attrs.define
@@ -352,9 +389,12 @@ def estimate(
     """
     device, cancellation = resolve_device(device), cancellation or Cancellation()
     with tempfile.TemporaryDirectory(prefix="sidelight-cost-") as folder:
-        root, trials, shared, begun = Path(folder), list[_Trial](), _Shared(), process_time()
-        asked = _Asked(1, 1, 1)
-        with closing(Store(root / "models")) as models, closing(Store()) as users:
+        root, trials, begun, asked = Path(folder), list[_Trial](), process_time(), _Asked(1, 1, 1)
+        with (
+            closing(Store(root / "models")) as models,
+            closing(Store()) as users,
+            closing(_Shared()) as shared,
+        ):
             for most in COUNTS:
                 count = min(most, asked.images) if trials else most
                 if trials and count == trials[-1].count:
@@ -390,8 +430,8 @@ def _try(
 ) -> tuple[_Trial, _Asked]:
     """One trial, and what the whole run asks about."""
     staging.mkdir()
-    small, clock, trial = _for_few_images(resolved, count), _Clock(shared.endings), _Trial(count)
-    with closing(_TrialSession(clock, small, store, device, Display(), cancellation)) as session:
+    small, clock, trial = _for_few_images(resolved, count), shared.clock, _Trial(count)
+    with shared.session(small, store, device, cancellation) as session:
         steps, broken = _TrialSteps(session, staging, splits=shared.splits), dict[Any, str]()
         needed_by_all = {small.data, small.classifier}  # without these there is no question, and so no later step
         for step in plan(small):
@@ -414,11 +454,12 @@ def _try(
 def _for_few_images(resolved: Resolved, count: int) -> Resolved:
     """The recipe for that many images; where answers choose them, for any, because choosing takes all of them.
 
-    A question is asked about each, whatever it is predicted as: of so few the run might ask none.
+    A question is asked about each, whatever it is predicted as: of so few the run might ask none. What a recipe names
+    (`targets`) is asked once of a misclassified image, as the second most likely class is; `expected` is asked twice.
     """
     explain: Any = resolved.explain
     few = evolve(explain, count=count, indices=explain.indices[:count], images=explain.images[:count])
-    target = "auto" if explain.targets or explain.target == "expected" else explain.target
+    target = "second" if explain.targets else "auto" if explain.target == "expected" else explain.target
     return evolve(resolved, explain=evolve(few, choose="first", target=target, targets={}, if_predicted="ask"))
 
 

@@ -40,7 +40,6 @@ NETWORKS = {
     "w": 32,
     "discriminator_rate": 0.006,
     "precision": "bfloat16",
-    "checkpoints": 1,
 }
 PLAIN = {"rate": 0.006, "r1_every": 8}
 PENALTIES = {"r1": 1.0, "r2": 1.0, "r1_every": 1}

@@ -31,7 +31,7 @@ from sidelight_metrics.attributes.sufficiency import Sufficiency
 from sidelight_metrics.params import AttributeFactorsParams, SufficiencyParams
 from sidelight_specs.artifacts import Artifact
 from sidelight_specs.digests import digest_of
-from sidelight_specs.results import Attributes, Targets
+from sidelight_specs.results import Attributes, State, Targets
 from sidelight_specs.testing.run import ToyRun
 from sidelight_stylex.attfind.attfind import AttFind
 from sidelight_stylex.attfind.stylespace_baseline import StylespaceDifference
@@ -93,9 +93,15 @@ def train(setting: str, seed: int, steps: int, folder: Path) -> tuple[StylEx, fl
     data = Faces(FacesParams(**FACES, train=6000, seed=0), run=ToyRun())
     params = GeneratorParams(**RECIPE, steps=steps, **SETTINGS[setting])
     classifier = loaded(cards()["stylex-faces-classifier"])
-    generator = StylEx(params, classifier=classifier, run=KeptRun(folder / f"{setting}-{seed}-{steps}", seed))
+    run = KeptRun(folder / f"{setting}-{seed}-{steps}", seed)
+    generator = StylEx(params, classifier=classifier, run=run)
     start = time.process_time()
-    generator.fit(data)
+
+    def learned() -> State:
+        generator.fit(data)
+        return generator.state()
+
+    generator.load_state(run.cached("learned", learned))
     return generator, time.process_time() - start
 
 

@@ -15,7 +15,7 @@ ROUNDS = 20
 
 
 def run_script(*arguments):
-    environment = {**os.environ, "TOY_SLEEP": "0.01", "OMP_NUM_THREADS": "1"}
+    environment = {**os.environ, "TOY_SLEEP": "0.01", "OMP_NUM_THREADS": "1", "SIDELIGHT_CHECKPOINT_SECONDS": "0"}
     command = [sys.executable, str(SCRIPT), *map(str, arguments)]
     done = subprocess.run(command, capture_output=True, text=True, env=environment, check=False)
     assert done.returncode == 0, done.stderr

@@ -1,10 +1,11 @@
 import numpy as np
 import pytest
 import torch
-from sidelight_specs import Cancelled, NotFittedError, SidelightError, UserError
+from sidelight_specs import NotFittedError, SidelightError, UserError
 from sidelight_specs.results import Split
 from sidelight_specs.roles import Data
 from sidelight_specs.testing import ToyData, ToyRun
+from sidelight_specs.testing.run import Killed
 from sidelight_stylegan2.networks.architecture import Architecture
 from sidelight_stylegan2.params import GeneratorParams
 from sidelight_stylegan2.trained import Trained
@@ -48,7 +49,7 @@ def fitted(run=None, data=None, **params):
 def shades():
     run = ToyRun()
     sizes = {"base": 256, "widest": 16, "batch": 16, "average": 200}
-    return fitted(run, Shades(), conditional=True, steps=100, checkpoints=1, **sizes), run
+    return fitted(run, Shades(), conditional=True, steps=100, **sizes), run
 
 
 def test_it_learns_what_the_classes_look_like(shades):
@@ -116,23 +117,22 @@ def test_curves_and_sheets_are_kept(shades):
     assert run.emitted["samples"].images.shape == (16, 1, 8, 8)
 
 
-@pytest.mark.parametrize("stopped_after", [2, 5, 7])
+@pytest.mark.parametrize("killed_after", [2, 5, 7])
 @pytest.mark.parametrize("more", [{}, R3GAN, {**R3GAN, "optimizer": "muon", "path": 0.0}])
-def test_an_interrupted_training_continues_to_the_same_end(stopped_after, more):
-    params = {"steps": 8, "checkpoints": 4, "path_every": 3, "r1_every": 2, **EVERYTHING, **more}
+def test_a_killed_training_continues_to_the_same_end(killed_after, more):
+    params = {"steps": 8, "path_every": 3, "r1_every": 2, **EVERYTHING, **more}
     expected = fitted(**params).state()
-    first = ToyRun(cancel_after=stopped_after)
-    with pytest.raises(Cancelled):
+    first = ToyRun(kill_after=killed_after, checkpoint_every=2)
+    with pytest.raises(Killed):
         fitted(first, **params)
-    second = ToyRun()
-    second.store = first.store
+    second = ToyRun(states=first.states)
     found = fitted(second, **params).state()
     assert found.digest() == expected.digest()
-    assert sum(second.steps.values()) == 8 - stopped_after // 2 * 2
+    assert sum(second.steps.values()) == 8 - killed_after // 2 * 2  # a checkpoint is due after every second step
 
 
 def test_augmentation_is_applied_once_the_discriminator_tells_images_apart():
-    params = {"steps": 12, "checkpoints": 1}
+    params = {"steps": 12}
     plain, augmented = fitted(**params).state(), fitted(**params, **AUGMENTED).state()
     assert not plain.curves["augmentation"].any()
     # p rises by 4 steps * 4 images / 32 after every fourth step, up to its limit, and is recorded from there on
@@ -144,17 +144,17 @@ def test_augmentation_is_applied_once_the_discriminator_tells_images_apart():
 
 
 def test_penalties_of_every_step_are_part_of_the_relativistic_loss(monkeypatch):
-    params = GeneratorParams(**{**TINY, **R3GAN}, conditional=True)
+    params = GeneratorParams(**{**TINY, **R3GAN}, conditional=True, steps=1)
     architecture = Architecture(image_channels=1, widths=(4, 4), z=4, w=4, mapping=1, classes=2)
     learner = Learner(architecture, params, "cpu")
     assert learner.discriminator_optimizer.param_groups[0]["betas"] == (0.0, 0.99)  # no lazy regularisation
     images = torch.randn(4, 1, 8, 8, generator=torch.Generator().manual_seed(0))
     labels = torch.tensor([0, 0, 1, 1])
-    training = Training(learner, images, labels, params, ToyRun(), 1)
+    training = Training(learner, images, labels, params, ToyRun())
     calls, losses, judge = [], [], learner.discriminator
     monkeypatch.setattr(training, "_discriminate", lambda x, y: calls.append((x.detach(), y)) or judge(x, y))
     monkeypatch.setattr(adversarial, "descend", lambda loss, *_: losses.append(loss.detach()))
-    training.steps(range(1))
+    training.steps()
     (real, y), (fake, made_y), (partner, partner_y), (made, asked_y) = calls
     assert torch.equal(y, made_y)
     assert torch.equal(partner_y, asked_y)
@@ -187,11 +187,11 @@ def test_muon_moves_the_matrices_of_the_generator_alone():
 
 
 def test_a_lazy_penalty_on_made_images_is_a_step_of_its_own(monkeypatch):
-    params = GeneratorParams(**TINY, r1=0.0, r2=3.0, r1_every=2)
+    params = GeneratorParams(**TINY, r1=0.0, r2=3.0, r1_every=2, steps=2)
     learner = Learner(Architecture(image_channels=1, widths=(4, 4), z=4, w=4, mapping=1), params, "cpu")
     losses = []
     monkeypatch.setattr(adversarial, "descend", lambda loss, *_: losses.append(loss.item()))
-    curves = Training(learner, torch.randn(8, 1, 8, 8), None, params, ToyRun(), 1).steps(range(2))
+    curves = Training(learner, torch.randn(8, 1, 8, 8), None, params, ToyRun()).steps()
     assert len(losses) == 2 + 2 + 1
     assert losses[1] == pytest.approx(2 * curves["r2"][0])
     assert curves["r2"][0] > 0
@@ -203,7 +203,7 @@ def test_clipped_samples_reach_the_discriminator_as_they_are_shown():
     largest = []
     for clip in (False, True):
         params = GeneratorParams(**TINY, clip=clip)
-        training = Training(Learner(architecture, params, "cpu"), torch.zeros(8, 1, 8, 8), None, params, ToyRun(), 1)
+        training = Training(Learner(architecture, params, "cpu"), torch.zeros(8, 1, 8, 8), None, params, ToyRun())
         w = 100 * torch.randn(16, 4, 4, generator=torch.Generator().manual_seed(0))
         largest.append(float(training._draw(w).detach().abs().max()))
     assert largest[0] > 1
@@ -221,7 +221,7 @@ def test_path_lengths_are_those_of_images_before_clipping(monkeypatch):
             learner = Learner(architecture, params, "cpu")
         for weight in learner.generator.synthesis.parameters():
             weight.data.mul_(50)  # pixels far beyond [-1, 1]
-        training = Training(learner, torch.zeros(8, 1, 8, 8), None, params, ToyRun(), 1)
+        training = Training(learner, torch.zeros(8, 1, 8, 8), None, params, ToyRun())
         training._regularise_path()
         lengths.append(training._terms["path length"])
     assert lengths[0] == lengths[1] > 0
@@ -229,20 +229,20 @@ def test_path_lengths_are_those_of_images_before_clipping(monkeypatch):
 
 def test_augmentation_follows_differences_where_the_loss_sees_no_more():
     """All logits above 0 say nothing of overfitting: the relativistic loss is the same anywhere."""
-    params = GeneratorParams(**TINY, loss="relativistic", r1=0.0, augment=("blit",), ramp=100)
+    params = GeneratorParams(**TINY, loss="relativistic", r1=0.0, augment=("blit",), ramp=100, steps=4)
     learner = Learner(Architecture(image_channels=1, widths=(4, 4), z=4, w=4, mapping=1), params, "cpu")
     learner.discriminator.out.bias.data += 100
     told = []
     learner.augmentation.update = told.append
     images = torch.randn(8, 1, 8, 8, generator=torch.Generator().manual_seed(0))
-    Training(learner, images, None, params, ToyRun(), 1).steps(range(4))
+    Training(learner, images, None, params, ToyRun()).steps()
     assert torch.cat(told).abs().max() < 50
     assert len(told) == 4
 
 
 def test_relativistic_pairs_learn_what_the_classes_look_like():
     sizes = {"base": 256, "widest": 16, "batch": 16, "average": 200}
-    generator = fitted(None, Shades(), conditional=True, steps=100, checkpoints=1, **sizes, **R3GAN)
+    generator = fitted(None, Shades(), conditional=True, steps=100, **sizes, **R3GAN)
     z = torch.randn(8, 4, generator=torch.Generator().manual_seed(0))
     dark, bright = (float(generator.synthesize(generator.network.map(z, torch.full((8,), y))).mean()) for y in (0, 1))
     assert dark == pytest.approx(0.15, abs=0.1)
@@ -253,7 +253,7 @@ def test_mode_seeking_makes_samples_of_a_class_differ():
     """All images of a class are the same here, so that nothing else asks for variety."""
     spreads = []
     for weight in (0.0, 1.0):
-        generator = fitted(None, Shades(), conditional=True, mode_seeking=weight, steps=30, checkpoints=1, average=1)
+        generator = fitted(None, Shades(), conditional=True, mode_seeking=weight, steps=30, average=1)
         z = torch.randn(16, 4, generator=torch.Generator().manual_seed(0))
         images = generator.synthesize(generator.network.map(z, torch.zeros(16, dtype=torch.long)))
         spreads.append(float(images.std(0).mean()))
@@ -262,31 +262,9 @@ def test_mode_seeking_makes_samples_of_a_class_differ():
 
 def test_a_training_is_not_continued_on_other_images():
     run = ToyRun()
-    one = fitted(run, Shades(), steps=2, checkpoints=1).state()
-    other = fitted(run, Shades(shape=(1, 16, 16)), steps=2, checkpoints=1).state()
+    one = fitted(run, Shades(), steps=2).state()
+    other = fitted(run, Shades(shape=(1, 16, 16)), steps=2).state()
     assert one.settings["widths"] != other.settings["widths"]
-
-
-def test_a_learner_that_was_kept_goes_on_as_if_it_had_not_been():
-    params = GeneratorParams(**TINY, **EVERYTHING, steps=4, path_every=2, r1_every=2)
-    architecture = Architecture(image_channels=1, widths=(4, 4), z=4, w=4, mapping=1)
-    images = torch.randn(8, 1, 8, 8, generator=torch.Generator().manual_seed(0))
-
-    def learner():
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(0)
-            return Learner(architecture, params, "cpu")
-
-    one = learner()
-    Training(one, images, None, params, ToyRun(), 1).steps(range(2))
-    kept = one.state({})
-    other = learner()
-    other.load(kept)
-    assert other.state({}).digest() == kept.digest()
-    for part in (one, other):
-        Training(part, images, None, params, ToyRun(), 2).steps(range(2, 4))
-    assert one.state({}).digest() == other.state({}).digest()
-    assert one.state({}).digest() != kept.digest()
 
 
 def test_the_average_follows_the_generator():
@@ -320,7 +298,7 @@ def test_the_rates_fall_over_the_last_share_of_the_steps():
 def test_mixing_starts_after_the_first_input():
     params = GeneratorParams(**TINY, mixing=0.5)
     learner = Learner(Architecture(image_channels=1, widths=(4, 4, 4), z=4, w=4, mapping=1), params, "cpu")
-    mask = Training(learner, torch.zeros(8, 1, 16, 16), None, params, ToyRun(), 1)._mixed(4000)[:, :, 0]
+    mask = Training(learner, torch.zeros(8, 1, 16, 16), None, params, ToyRun())._mixed(4000)[:, :, 0]
     assert not mask[:, 0].any()
     assert mask.any(1).float().mean() == pytest.approx(0.5, abs=0.05)
     assert (mask[:, 1:] >= mask[:, :-1]).all()
@@ -386,7 +364,7 @@ def test_gradients_pass_the_limits_of_pixels(shades):
     ],
 )
 def test_other_ways_to_train_learn_finite_weights(params):
-    state = fitted(steps=2, checkpoints=1, **params).state()
+    state = fitted(steps=2, **params).state()
     assert all(np.isfinite(values).all() for values in state.arrays.values())
 
 
@@ -406,7 +384,7 @@ class Corners(Data):
 @pytest.mark.slow
 def test_with_the_defaults_every_kind_of_image_is_made():
     sizes = {"base": 128, "widest": 16, "z": 8, "w": 16, "batch": 16, "average": 500}
-    generator = Trained(GeneratorParams(steps=300, checkpoints=1, **sizes), run=ToyRun())
+    generator = Trained(GeneratorParams(steps=300, **sizes), run=ToyRun())
     generator.fit(Corners())
     made = generator.synthesize(generator.sample(200, np.random.default_rng(0)))
     corners = made.reshape(200, 2, 4, 2, 4).mean((2, 4)).reshape(200, 4)

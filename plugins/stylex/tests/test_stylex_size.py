@@ -31,7 +31,7 @@ class Watched(ToyClassifier):
 @pytest.fixture(scope="module")
 def trained():
     classifier = Watched()  # of images of 32x32
-    params = GeneratorParams(**TINY, steps=8, checkpoints=2, autoencoder=0.5, size=16)
+    params = GeneratorParams(**TINY, steps=8, autoencoder=0.5, size=16)
     generator = StylEx(params, classifier=classifier, run=ToyRun())
     generator.fit(ToyData())
     return generator, classifier

@@ -47,7 +47,14 @@ def fit(run, steps=60, lr=0.2, schedule=triangular):
     optimizer = torch.optim.SGD([weight], lr=lr)
     batches = minibatches(3, 2, run.rng("batches"))
     losses = train(
-        run, lambda rows: (weight[rows] - goal[rows]).square().sum(), optimizer, batches, steps, "fitting", schedule
+        run,
+        lambda rows: (weight[rows] - goal[rows]).square().sum(),
+        optimizer,
+        batches,
+        steps,
+        "fitting",
+        schedule,
+        stateful={"weight": weight},
     )
     return weight.detach(), goal, losses
 
@@ -73,7 +80,7 @@ def test_every_parameter_group_keeps_its_own_rate():
     slow, fast = (torch.zeros(1, requires_grad=True) for _ in range(2))
     optimizer = torch.optim.SGD([{"params": [slow], "lr": 0.1}, {"params": [fast], "lr": 0.4}])
     batches = minibatches(1, 1, np.random.default_rng(0))
-    train(ToyRun(), lambda _: -(slow + fast).sum(), optimizer, batches, 3, "x", lambda step, steps: 1.0)
+    train(ToyRun(), lambda _: -(slow + fast).sum(), optimizer, batches, 3, "x", lambda step, steps: 1.0, stateful={})
     assert slow.item() == pytest.approx(0.3)
     assert fast.item() == pytest.approx(1.2)
 
@@ -90,6 +97,7 @@ def test_a_loss_that_is_not_finite_stops_and_names_the_step():
             batches,
             9,
             "descent",
+            stateful={},
         )
 
 

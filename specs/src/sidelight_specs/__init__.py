@@ -23,12 +23,13 @@ from sidelight_specs.descriptors import (
 from sidelight_specs.errors import Cancelled, NotFittedError, SidelightError, UserError
 from sidelight_specs.hooks import hookimpl, hookspec
 from sidelight_specs.params import param, params
-from sidelight_specs.run import Run
+from sidelight_specs.run import Checkpoint, Run
 
 __all__ = [
     "Artifact",
     "AttributeFinderDescriptor",
     "Cancelled",
+    "Checkpoint",
     "ClassifierDescriptor",
     "ComponentDescriptor",
     "DataDescriptor",

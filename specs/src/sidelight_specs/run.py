@@ -10,9 +10,37 @@ if TYPE_CHECKING:
     import numpy as np
 
     from sidelight_specs.artifacts import Artifact
+    from sidelight_specs.results import State
 
 T = TypeVar("T")
 A = TypeVar("A", bound="Artifact")
+
+
+class Checkpoint(Protocol):
+    """Where long work keeps its newest state; what continues from a state has to end with the same bits."""
+
+    def load(self) -> State | None:
+        """The newest whole state that an interrupted run left; None where the work begins."""
+
+    def is_due(self) -> bool:
+        """True when it is time to save; asked between steps. Saving whenever it is takes at most a percent."""
+
+    def save(self, state: State) -> None:
+        """Keep a state in place of the one before. Its arrays may change afterwards."""
+
+
+class NoCheckpoint:
+    """A `Checkpoint` that keeps nothing, for a `Run` that keeps nothing."""
+
+    def load(self) -> None:
+        """None."""
+
+    def is_due(self) -> bool:
+        """False."""
+        return False
+
+    def save(self, state: State) -> None:
+        """Nothing."""
 
 
 class Run(Protocol):
@@ -64,6 +92,15 @@ class Run(Protocol):
 
         Raises:
             SidelightError: the key holds something whose content cannot be told, such as a set or a path.
+        """
+
+    def checkpoint(self, key: Any) -> Checkpoint:
+        """The newest state of long work under way, from which a killed run continues.
+
+        It goes when the step, or the artifact of `cached`, that the work is part of is kept.
+
+        Args:
+            key: tells pieces of work of one component apart; as for `cached`.
         """
 
     def emit(self, name: str, artifact: Artifact) -> None:

@@ -25,7 +25,8 @@ from sidelight_specs.roles import ROLES
 from sidelight_specs.surroundings import Surroundings, in_main_thread
 
 from sidelight import underway
-from sidelight.engine.guard import Guard
+from sidelight.engine.checkpoints import VERB, Checkpoint
+from sidelight.engine.guard import Disturbance, Guard
 from sidelight.engine.machine import DTYPE, Cancellation, as_images
 from sidelight.engine.plan import Keys, Step, stream_seed
 from sidelight.engine.store import Entry, Store
@@ -55,6 +56,7 @@ class Record:
 
     emitted: dict[str, Artifact] = attrs.field(factory=dict)
     warnings: list[str] = attrs.field(factory=list)
+    checkpoints: list[Checkpoint] = attrs.field(factory=list)  # of the work; they go when it is kept
 
     def emit(self, name: str, artifact: Artifact) -> None:
         """Keep a by-product; the same one again is ignored, another of the same name gets a number."""
@@ -287,7 +289,11 @@ class Session:
             self.made += entry is None
         if entry is None:
             with self.recording() as record:
-                made = make()
+                try:
+                    made = make()
+                except Disturbance:  # nothing of the step is kept
+                    _remove(record.checkpoints)
+                    raise
             entry = Entry(
                 component=use,
                 step=step.verb,
@@ -296,9 +302,17 @@ class Session:
                 emitted=tuple(record.emitted.items()),
                 warnings=tuple(record.warnings),
             )
-            self.guard.when_clean(partial(store.put, key, entry, folder))
+            self.guard.when_clean(partial(_put, store, key, entry, folder, record.checkpoints))
         self._repeat(entry.emitted, entry.warnings)
         return entry.result if folder is None else entry.files
+
+    def checkpoint(self, component: ResolvedComponent, key: Any) -> Checkpoint:
+        """The newest state of long work of a component; it goes when the step that the work is part of is kept."""
+        store = self.store if component.is_kept else self._fleeting
+        name = self.keys.step(Step(VERB, component), {"key": key})
+        checkpoint = Checkpoint(store, name, component.use, self.warn)
+        self.record.checkpoints.append(checkpoint)
+        return checkpoint
 
 
 class ComponentRun:
@@ -331,6 +345,10 @@ class ComponentRun:
 
         return cast("A", self._session.keep(Step("cached", self._component), {"key": key}, make_valid))
 
+    def checkpoint(self, key: Any) -> Checkpoint:
+        """The newest state of long work under way, kept under `key` for this component."""
+        return self._session.checkpoint(self._component, key)
+
     def emit(self, name: str, artifact: Artifact) -> None:
         """Keep a by-product under `component-id/name`."""
         check_valid(artifact, self._component, name=name)
@@ -339,6 +357,17 @@ class ComponentRun:
     def warn(self, text: str) -> None:
         """Tell the user something once; it is kept in the manifest and with the step's store entry."""
         self._session.warn(f"{self._component.use}: {text}")
+
+
+def _put(store: Store, key: str, entry: Entry, folder: Path | None, checkpoints: list[Checkpoint]) -> None:
+    """Keep what was made; then what would have continued it has had its day."""
+    store.put(key, entry, folder)
+    _remove(checkpoints)
+
+
+def _remove(checkpoints: list[Checkpoint]) -> None:
+    for checkpoint in checkpoints:
+        checkpoint.remove()
 
 
 def _own(value: Any, device: str) -> Any:

@@ -123,6 +123,10 @@ class Store:
             fix = "free some space, or set the variable SIDELIGHT_CACHE to a folder that you may write to"
             raise UserError(f"the cache {self.root} cannot be written to: {error.strerror or error}", fix) from error
 
+    def remove(self, key: str) -> None:
+        """Remove the entry under `key`, if there is one."""
+        self._remove(self._folder(key))
+
     def close(self) -> None:
         """Remove this process's temporary folder, and those that killed processes left."""
         self._exit.close()

@@ -27,12 +27,16 @@ class Mean(Classifier, Trainable):
     def fit(self, data):
         split = data.split("train").read()
         weights = self.run.rng("weights").normal(size=(3, split.images[0].size)).astype(np.float32) * 0.01
-        losses = []
-        for step in self.run.progress(range(self.params.steps), "training"):
+        losses, checkpoint = [], self.run.checkpoint("training")
+        if (kept := checkpoint.load()) is not None:
+            weights, losses = kept.arrays["weights"].copy(), kept.arrays["losses"].tolist()
+        for step in self.run.progress(range(len(losses), self.params.steps), "training"):
             called(f"fit step {step}")
             for label in range(3):
                 weights[label] += split.images[split.labels == label].mean(0).ravel()
             losses.append(float(weights.mean()))
+            if checkpoint.is_due():
+                checkpoint.save(State(arrays={"weights": weights, "losses": np.array(losses)}))
         if self.params.task == "diverging":
             weights[0] = np.nan
         self.weights = weights

@@ -15,7 +15,7 @@ The paper's assessor is a score from 0 to 1; its G is a BigGAN, its latent z.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import attrs
 import numpy as np
@@ -25,6 +25,7 @@ from sidelight_specs.results import Measurement, Measurements, State
 from sidelight_specs.roles import AttributeFinder
 from sidelight_toolkit.arrays import to_array, to_tensor
 from sidelight_toolkit.batching import slices
+from sidelight_toolkit.checkpoints import resumed_steps
 from sidelight_toolkit.drawn_latents import drawn_latents
 
 from sidelight_explorer.latent_shifts import ClassShifts, ShiftEffects, shifts_along
@@ -87,21 +88,20 @@ class Ganalyze(AttributeFinder):
         params = self._params
         # of the options these alone decide what is learned
         question = ("theta", target, params.steps, params.batch, params.rate, params.reach)
-        state = self._run.cached(question, lambda: State(arrays={"theta": self._learned(target)}))
+        state = self._run.cached(question, lambda: State(arrays={"theta": self._learned(target, question)}))
         return state.arrays["theta"]
 
-    def _learned(self, target: int) -> np.ndarray:
+    def _learned(self, target: int, question: tuple[Any, ...]) -> np.ndarray:
         """Adam on L(theta) from theta = 0, the rate falling linearly to nothing."""
         params, rng = self._params, self._run.rng("directions")
         theta = to_tensor(np.zeros(int(self._generator.latent_shape[1]), np.float32), self._run).requires_grad_()
-        optimizer: torch.optim.Adam | None = None
-        for step in self._run.progress(range(params.steps), "learning a direction"):
+        spread, optimizer = torch.ones(1), torch.optim.Adam([theta])
+        stateful = {"theta": theta, "spread": spread, "optimizer": optimizer, "samples": rng}
+        for step in resumed_steps(self._run, params.steps, "learning a direction", stateful, question):
             w = self._generator.sample(params.batch, rng).detach()  # (B, layers, d)
-            if optimizer is None:  # a step of `rate` in units of the samples' own deviation
-                spread = float(w.mean(1).std(0).mean())
-                optimizer = torch.optim.Adam([theta], lr=params.rate * max(spread, 1e-6))
-                rate = optimizer.param_groups[0]["lr"]
-            optimizer.param_groups[0]["lr"] = rate * (1 - step / params.steps)
+            if step == 0:  # a step of `rate` in units of the samples' own deviation
+                spread[0] = max(float(w.mean(1).std(0).mean()), 1e-6)
+            optimizer.param_groups[0]["lr"] = params.rate * float(spread) * (1 - step / params.steps)
             alpha = self._alphas(rng, len(w))
             with torch.enable_grad():
                 change = self._scores(w + alpha[:, None, None] * theta, target) - self._plain_scores(w, target)

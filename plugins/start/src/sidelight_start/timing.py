@@ -17,6 +17,7 @@ import numpy as np
 from sidelight_specs.digests import seed_of
 from sidelight_specs.results import Split
 from sidelight_specs.roles import Data
+from sidelight_specs.run import NoCheckpoint
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -62,6 +63,11 @@ class QuickRun:
         """Made anew."""
         del key
         return make()
+
+    def checkpoint(self, key: Any) -> NoCheckpoint:
+        """None: trials are short."""
+        del key
+        return NoCheckpoint()
 
     def emit(self, name: str, artifact: Any) -> None:
         """Not kept."""

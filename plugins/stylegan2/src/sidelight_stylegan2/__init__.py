@@ -140,7 +140,7 @@ def sidelight_generators() -> Iterable[GeneratorDescriptor]:
         factory="sidelight_stylegan2.trained:Trained",
         provides=("trainable", "differentiable", "latent.style"),
         follows_data=True,
-        example={"steps": 4, "batch": 4, "checkpoints": 2, "base": 64, "widest": 4, "z": 4, "w": 4, "mapping": 2},
+        example={"steps": 4, "batch": 4, "base": 64, "widest": 4, "z": 4, "w": 4, "mapping": 2},
         paper=PAPER,
     )
     yield PretrainedDescriptor(

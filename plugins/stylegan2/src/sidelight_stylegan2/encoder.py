@@ -149,7 +149,8 @@ class Encoder(Inverter, Trainable):
 
         no_rows = itertools.repeat(np.empty(0, int))
         batches = minibatches(len(images), p.batch, self._run.rng("images")) if len(images) else no_rows
-        return train(self._run, loss_of, optimizer, batches, p.steps, "training the encoder")
+        stateful = {"network": network, "samples": rng}
+        return train(self._run, loss_of, optimizer, batches, p.steps, "training the encoder", stateful=stateful)
 
     def _units(self, distance: Distance) -> tuple[float, float]:
         """u_p and u_q: mean distances of two samples."""

@@ -34,9 +34,6 @@ class GeneratorParams(SamplingParams):
 
     steps: int = param(4000, "Training steps.", unit="steps", minimum=1, maximum=100_000_000)
     batch: int = param(32, "Images of a step.", unit="images", minimum=2, maximum=4096)
-    checkpoints: int = param(
-        4, "Equal parts of the training; each is kept, and a killed one resumes.", unit="parts", minimum=1, maximum=1000
-    )
     widths: tuple[int, ...] = param(
         (), "Channels at 4x4, 8x8, ... pixels; by default `base` / size, at most `widest`.", minimum=1, maximum=4096
     )

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import attrs
 import numpy as np
 import torch
 from sidelight_specs import NotFittedError, UserError
-from sidelight_specs.digests import digest_of
 from sidelight_specs.results import Split, State
 from sidelight_specs.roles import Trainable
 from sidelight_toolkit.arrays import to_array, to_tensor
@@ -21,7 +19,6 @@ from sidelight_stylegan2.networks.architecture import Architecture, checked_widt
 from sidelight_stylegan2.networks.pixels import from_pixels
 from sidelight_stylegan2.networks.synthesis import Network
 from sidelight_stylegan2.training.adversarial import Learner, Training
-from sidelight_stylegan2.training.checkpoints import trained_in_parts, under
 
 if TYPE_CHECKING:
     from sidelight_specs import Run
@@ -50,17 +47,14 @@ class Trained(StyleGan2, Trainable):
         return self._network
 
     def fit(self, data: Data) -> None:
-        """Train for `steps` minibatches in `checkpoints` parts, each of which is kept."""
+        """Train for `steps` minibatches; an interrupted training continues."""
         split = data.split("train").read()
         architecture = self._architecture(split)
-        state = trained_in_parts(
-            self._run,
-            self._params.checkpoints,
-            digest_of((split.images, split.labels)),
-            lambda: self._begin(architecture),
-            lambda learner, part: self._train(learner, split, part),
-        )
-        self.load_state(attrs.evolve(state, arrays=under("average", state.arrays)))
+        with seeded(self._run, "weights"):
+            learner = Learner(architecture, self._params, self._run.device)
+        curves = self._train(learner, split)
+        arrays = state_arrays(learner.average)
+        self.load_state(State(arrays=arrays, settings=architecture.settings(), curves=curves))
         self._emit_sheets(split)
 
     def state(self) -> State:
@@ -78,15 +72,10 @@ class Trained(StyleGan2, Trainable):
         self._network = network.to(device=self._run.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
         self._curves = dict(state.curves)
 
-    def _begin(self, architecture: Architecture) -> Learner:
-        with seeded(self._run, "weights"):
-            return Learner(architecture, self._params, self._run.device)
-
-    def _train(self, learner: Learner, split: Split, part: int) -> dict[str, np.ndarray]:
+    def _train(self, learner: Learner, split: Split) -> dict[str, np.ndarray]:
         images = from_pixels(to_tensor(split.images, self._run))
         labels = to_tensor(split.labels, self._run) if self._params.conditional and split.labels is not None else None
-        first, last = (self._params.steps * edge // self._params.checkpoints for edge in (part - 1, part))
-        return Training(learner, images, labels, self._params, self._run, part).steps(range(first, last))
+        return Training(learner, images, labels, self._params, self._run).steps()
 
     def _architecture(self, split: Split) -> Architecture:
         params = self._params

@@ -73,7 +73,6 @@ def sidelight_generators() -> Iterable[GeneratorDescriptor]:
         example={
             "steps": 6,
             "batch": 4,
-            "checkpoints": 2,
             "autoencoder": 0.5,
             "base": 64,
             "widest": 4,

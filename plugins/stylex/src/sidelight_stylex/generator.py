@@ -6,13 +6,11 @@ from typing import TYPE_CHECKING
 
 import torch
 from sidelight_specs import NotFittedError, UserError
-from sidelight_specs.digests import digest_of
 from sidelight_specs.results import Split, State
 from sidelight_specs.roles import Trainable
 from sidelight_stylegan2.generator import StyleSpace
 from sidelight_stylegan2.networks.architecture import Architecture, checked_widths, default_widths, levels_for
 from sidelight_stylegan2.networks.pixels import from_pixels
-from sidelight_stylegan2.training.checkpoints import trained_in_parts, under
 from sidelight_toolkit.arrays import to_array, to_tensor
 from sidelight_toolkit.batching import in_batches
 from sidelight_toolkit.images import resize
@@ -83,23 +81,18 @@ class StylEx(StyleSpace, Trainable):
             return self._classifier.class_logits(images).softmax(1)
 
     def fit(self, data: Data) -> None:
-        """Train for `steps` minibatches in `checkpoints` parts, each of which is kept."""
+        """Train for `steps` minibatches; an interrupted training continues."""
         training_data = self._training_data(data.split("train"))
         architecture = self._architecture(training_data)
-        state = trained_in_parts(
-            self._run,
-            self._params.checkpoints,
-            digest_of((training_data.images, training_data.logits)),
-            lambda: self._begin(architecture, training_data.condition),
-            lambda learner, part: self._train(learner, training_data, part),
-        )
+        learner = self._begin(architecture, training_data.condition)
+        curves = Training(learner, training_data, self._params, self._run).steps()
         with seeded(self._run, "weights"):
             networks = Networks(architecture, training_data.condition, self._params)
         # averages are kept of G and E; D is kept as it is, for plausibility flags
         for name in SAVED:
             source = name if name == "discriminator" else f"average_{name}"
-            load_state_arrays(getattr(networks, name), under(source, state.arrays))
-        self._use(networks, state.curves, training_data.size)
+            load_state_arrays(getattr(networks, name), state_arrays(getattr(learner, source)))
+        self._use(networks, curves, training_data.size)
         rows = [slice(start, start + BATCH) for start in range(0, min(PRIOR_IMAGES, len(training_data.images)), BATCH)]
         with torch.no_grad():
             w = [self._encoded(training_data.images[batch], training_data.logits[batch]) for batch in rows]
@@ -131,10 +124,6 @@ class StylEx(StyleSpace, Trainable):
     def _begin(self, architecture: Architecture, condition: Condition) -> Learner:
         with seeded(self._run, "weights"):
             return Learner(Networks(architecture, condition, self._params), self._params, self._run.device)
-
-    def _train(self, learner: Learner, data: TrainingData, part: int) -> dict[str, np.ndarray]:
-        first, last = (self._params.steps * edge // self._params.checkpoints for edge in (part - 1, part))
-        return Training(learner, data, self._params, self._run, part).steps(range(first, last))
 
     def _training_data(self, split: Split) -> TrainingData:
         """Reduced images with the classifier's answers to full ones, which are in memory a batch at a time."""

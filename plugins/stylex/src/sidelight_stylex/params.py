@@ -20,9 +20,6 @@ class GeneratorParams:
         minimum=0.0,
         maximum=1.0,
     )
-    checkpoints: int = param(
-        6, "Equal parts of the training; each is kept, and a killed one resumes.", unit="parts", minimum=1, maximum=1000
-    )
     latent: int = param(48, "Length of the encoder's output E(x) (the paper: 512).", minimum=1, maximum=4096)
     condition: Literal["logits", "probabilities", "none"] = param(
         "logits", "The classifier's answer beside E(x) in w: logits, probabilities (the paper) or none."

@@ -10,12 +10,9 @@ import copy
 from typing import TYPE_CHECKING, Any
 
 import attrs
-import numpy as np
 import torch
-from sidelight_specs.results import State
 from sidelight_specs.roles import Classifier
 from sidelight_stylegan2.networks.pixels import from_pixels, to_pixels
-from sidelight_stylegan2.training.checkpoints import gathered, restore
 from sidelight_stylegan2.training.losses import (
     discriminator_loss,
     generator_loss,
@@ -24,7 +21,6 @@ from sidelight_stylegan2.training.losses import (
     path_penalty,
 )
 from sidelight_stylegan2.training.steps import averaging_decay, descend, precision, recorded_steps
-from sidelight_toolkit.arrays import to_array
 from sidelight_toolkit.images import resize
 from sidelight_toolkit.muon import Muon, is_matrix
 from sidelight_toolkit.perceptual import Distance
@@ -36,8 +32,9 @@ from sidelight_stylex.losses import divergence, edge_loss, pixel_loss, square_lo
 from sidelight_stylex.networks import Condition
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Sequence
 
+    import numpy as np
     from sidelight_specs import Run
 
     from sidelight_stylex.networks import Networks
@@ -88,27 +85,27 @@ class Batch:
 
 
 class Training:
-    """One part of a training, with random streams of its own, so that it can be repeated to the bit."""
+    """A training under way."""
 
-    def __init__(self, learner: Learner, data: TrainingData, params: GeneratorParams, run: Run, part: int) -> None:
-        self._learner, self._data, self._params, self._run, self._part = learner, data, params, run, part
+    def __init__(self, learner: Learner, data: TrainingData, params: GeneratorParams, run: Run) -> None:
+        self._learner, self._data, self._params, self._run = learner, data, params, run
         self._size = min(params.batch, len(data.images))
-        self._rows: Iterator[np.ndarray] = minibatches(len(data.images), self._size, run.rng(f"minibatches {part}"))
-        self._random = generator(run, f"training {part}")
-        self._terms = dict.fromkeys((*CURVES, PATH_CURVE) if params.path else CURVES, 0.0)
+        self._rows = minibatches(len(data.images), self._size, run.rng("minibatches"))
+        self._random = generator(run, "training")
+        self._terms: dict[str, float | Tensor] = dict.fromkeys((*CURVES, PATH_CURVE) if params.path else CURVES, 0.0)
         self._joins = round(params.autoencoder * params.steps)  # step at which D joins
 
-    def steps(self, steps: range) -> dict[str, np.ndarray]:
-        """Train; the numbers count from the beginning of the whole training.
+    def steps(self) -> dict[str, np.ndarray]:
+        """Take all steps, or those that an interrupted training has left.
 
         Returns:
-            (T,) float32 for each of `CURVES`.
+            (steps,) float32 for each of `CURVES`.
 
         Raises:
             SidelightError: a term is not finite; it names the step.
         """
-        label = f"training {self._part} of {self._params.checkpoints}"
-        return recorded_steps(self._run, steps, label, self._step, self._terms)
+        stateful = {**self._learner.stateful, "random": self._random, "minibatches": self._rows}
+        return recorded_steps(self._run, self._params.steps, "training", self._step, self._terms, stateful)
 
     def _step(self, step: int) -> None:
         self._set_rates(step)
@@ -191,14 +188,14 @@ class Training:
             return distance.between(distance.features(made), features).mean()
 
     def _weighted(self, name: str, weight: float, term: Tensor) -> Tensor:
-        self._terms[name] = term.item()
+        self._terms[name] = term.detach()
         return weight * term
 
     def _adversarial_loss(self, batch: Batch) -> Tensor:
         self._learner.discriminator.requires_grad_(False)  # D's own gradients are not needed here
         loss = generator_loss(self._discriminate(batch.made, batch.logits))
         self._learner.discriminator.requires_grad_(True)
-        self._terms["adversarial"] = loss.item()
+        self._terms["adversarial"] = loss.detach()
         return loss
 
     def _path_loss(self, batch: Batch) -> Tensor:
@@ -210,7 +207,7 @@ class Training:
             images = self._learner.generator(w, self._random)
         direction = torch.randn(images.shape, generator=self._random).to(images.device)  # y
         lengths = path_lengths(images, w, direction)  # |J^T y|, (B/2,)
-        self._terms[PATH_CURVE] = lengths.mean().item()
+        self._terms[PATH_CURVE] = lengths.detach().mean()
         return path_penalty(lengths, self._learner.update_path_mean(lengths))
 
     def _train_discriminator(self, batch: Batch, step: int) -> None:
@@ -219,12 +216,12 @@ class Training:
         real = self._discriminate(batch.images, batch.logits)
         loss = discriminator_loss(real, self._discriminate(batch.made.detach(), batch.logits))
         descend(loss, optimizer)
-        self._terms["discriminator"] = loss.item()
+        self._terms["discriminator"] = loss.detach()
         if self._params.r1 and step % self._params.r1_every == 0:
             images = batch.images.detach().requires_grad_()
             penalty = self._params.r1 * gradient_penalty(self._discriminate(images, batch.logits), images)
             descend(penalty * self._params.r1_every, optimizer)
-            self._terms["r1"] = penalty.item()
+            self._terms["r1"] = penalty.detach()
 
     def _discriminate(self, images: Tensor, logits: Tensor) -> Tensor:
         """D(x), (B, 1), with the classifier's probabilities as its label where G is conditioned."""
@@ -238,7 +235,7 @@ NETWORKS = ("generator", "encoder", "discriminator", "average_generator", "avera
 
 
 class Learner:
-    """All that a checkpoint keeps: G, E and D, the averages of the first two, optimizers, and the mean path length.
+    """All that is learned: G, E and D, the averages of the first two, optimizers, and the mean path length.
 
     Args:
         networks: freshly built.
@@ -276,28 +273,16 @@ class Learner:
     def update_path_mean(self, lengths: Tensor) -> Tensor:
         """a, the running mean of path lengths, after (N,) new ones; it begins with the first lengths."""
         mean = lengths.detach().mean()
-        self.path_mean = torch.lerp(mean, self.path_mean, PATH_DECAY) if self.path_mean else mean
-        return self.path_mean
-
-    def state(self, curves: Mapping[str, np.ndarray]) -> State:
-        """Everything, as arrays."""
-        arrays = {"path_mean": to_array(self.path_mean), **gathered(self._networks, self._all_optimizers)}
-        return State(arrays=arrays, settings={}, curves=dict(curves))
-
-    def load(self, state: State) -> None:
-        """Continue from the result of `state`."""
-        # checkpoints of earlier versions have none, and no penalty that reads it
-        mean = state.arrays.get("path_mean", np.zeros((), dtype=np.float32))
-        self.path_mean = torch.from_numpy(mean.copy()).to(self.path_mean.device)
-        restore(self._networks, self._all_optimizers, state.arrays)
+        # chosen on the device, so that the host need not wait for it
+        mean = torch.where(self.path_mean == 0, mean, torch.lerp(mean, self.path_mean, PATH_DECAY))
+        self.path_mean.copy_(mean)
+        return mean
 
     @property
-    def _networks(self) -> dict[str, torch.nn.Module]:
-        return {name: getattr(self, name) for name in NETWORKS}
-
-    @property
-    def _all_optimizers(self) -> dict[str, torch.optim.Optimizer]:
-        return {**self.optimizers, "discriminator_optimizer": self.discriminator_optimizer}
+    def stateful(self) -> dict[str, Any]:
+        """Whatever a step changes."""
+        others = {"discriminator_optimizer": self.discriminator_optimizer, "path_mean": self.path_mean}
+        return {**{name: getattr(self, name) for name in NETWORKS}, **self.optimizers, **others}
 
 
 def _optimizers(

@@ -140,7 +140,8 @@ def _fit(network: nn.Module, images: torch.Tensor, targets: torch.Tensor, run: R
         return nn.functional.mse_loss(network(images[chosen]), targets[chosen])
 
     with training_mode(network):
-        train(run, loss, optimizer, batches, steps, "learning factors")
+        key = ("factor regressor", len(images), batch)
+        train(run, loss, optimizer, batches, steps, "learning factors", stateful={"network": network}, key=key)
 
 
 def _network(channels: int, factors: int, run: Run) -> nn.Module:

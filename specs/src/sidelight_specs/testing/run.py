@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
@@ -13,9 +14,34 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
     from sidelight_specs.artifacts import Artifact
+    from sidelight_specs.results import State
 
 T = TypeVar("T")
 A = TypeVar("A", bound="Artifact")
+
+
+class Killed(BaseException):
+    """Stands for `kill -9`: nothing that catches errors sees it."""
+
+
+class ToyCheckpoint:
+    """The `Checkpoint` protocol over a dict, due at every `every`-th question; never with 0."""
+
+    def __init__(self, states: dict[str, State], name: str, every: int) -> None:
+        self._states, self._name, self._every, self._asked = states, name, every, 0
+
+    def load(self) -> State | None:
+        """A copy of the newest state."""
+        return copy.deepcopy(self._states.get(self._name))
+
+    def is_due(self) -> bool:
+        """True at every `every`-th call."""
+        self._asked += 1
+        return self._every > 0 and self._asked % self._every == 0
+
+    def save(self, state: State) -> None:
+        """Keep a copy."""
+        self._states[self._name] = copy.deepcopy(state)
 
 
 class ToyRun:
@@ -25,10 +51,14 @@ class ToyRun:
         seed: the recipe's seed.
         component: the name that separates one component's random streams from another's.
         cancel_after: raise `Cancelled` once this many items have passed through `progress`, over all loops.
+        kill_after: raise `Killed` then.
+        checkpoint_every: a checkpoint is due at every so many questions whether it is; never with 0.
+        states: those of an earlier run, which this one continues.
 
     Attributes:
         steps: label of a progress loop to the number of items that passed.
         store: digest of a key to the artifact kept under it.
+        states: digest of a checkpoint's key to its newest state.
         emitted: name to by-product.
         warnings: the texts given to `warn`.
     """
@@ -36,10 +66,20 @@ class ToyRun:
     device = "cpu"
     dtype = "float32"
 
-    def __init__(self, seed: int = 0, component: str = "toy", cancel_after: int | None = None) -> None:
-        self._seed, self._component, self._cancel_after = seed, component, cancel_after
+    def __init__(
+        self,
+        seed: int = 0,
+        component: str = "toy",
+        cancel_after: int | None = None,
+        kill_after: int | None = None,
+        checkpoint_every: int = 0,
+        states: dict[str, State] | None = None,
+    ) -> None:
+        self._seed, self._component = seed, component
+        self._cancel_after, self._kill_after, self._checkpoint_every = cancel_after, kill_after, checkpoint_every
         self.steps: dict[str, int] = {}
         self.store: dict[str, Any] = {}
+        self.states: dict[str, State] = {} if states is None else states
         self.emitted: dict[str, Artifact] = {}
         self.warnings: list[str] = []
 
@@ -56,7 +96,10 @@ class ToyRun:
         del total
         self.steps.setdefault(label, 0)
         for item in iterable:
-            if self._cancel_after is not None and sum(self.steps.values()) >= self._cancel_after:
+            passed = sum(self.steps.values())
+            if self._kill_after is not None and passed >= self._kill_after:
+                raise Killed(f"killed after {self._kill_after} items")
+            if self._cancel_after is not None and passed >= self._cancel_after:
                 raise Cancelled(f"cancelled after {self._cancel_after} items")
             self.steps[label] += 1
             yield item
@@ -68,6 +111,10 @@ class ToyRun:
             self.store[name] = make()
         kept: A = self.store[name]
         return kept
+
+    def checkpoint(self, key: Any) -> ToyCheckpoint:
+        """The newest state under this key, in `states`."""
+        return ToyCheckpoint(self.states, digest_of(key), self._checkpoint_every)
 
     def emit(self, name: str, artifact: Artifact) -> None:
         """Keep `artifact` in `emitted`."""

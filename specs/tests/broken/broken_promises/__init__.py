@@ -175,6 +175,7 @@ BAD = (
     _bad("fitting-shows-progress", LEARNER),
     _bad("fitting-can-be-cancelled", LEARNER),
     _bad("fitting-is-repeatable", LEARNER),
+    _bad("fitting-continues-to-the-same-bits", LEARNER),
     _bad("state-round-trip", LEARNER),
     _bad("classifier-is-differentiable", CLASSIFIER, provides=("differentiable",)),
     _bad("generator-is-differentiable", GENERATOR),

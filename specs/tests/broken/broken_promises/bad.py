@@ -153,6 +153,7 @@ class FittingShowsProgress(GoodLearner):
         self.run, run = attrs.make_class("Silent", [])(), self.run
         type(self.run).progress = lambda _, items, label: items
         type(self.run).rng = lambda _, label: run.rng(label)
+        type(self.run).checkpoint = lambda _, key: run.checkpoint(key)
         super().fit(data)
 
 
@@ -168,6 +169,13 @@ class FittingIsRepeatable(GoodLearner):
     def start(self, shape):
         if self.weight is None:
             super().start(shape)
+
+
+class FittingContinuesToTheSameBits(GoodLearner):
+    """Takes all steps again, from the weights that it had."""
+
+    def first(self, kept):
+        return 0
 
 
 class StateRoundTrip(GoodLearner):

@@ -70,8 +70,16 @@ class GoodLearner(Classifier, Trainable):
         self.names = split.class_names
         features, labels = torch.from_numpy(split.images).flatten(1) - 0.5, torch.from_numpy(split.labels)
         self.start((features.shape[1], len(self.names)))
-        for _ in self.run.progress(range(self.params.steps), "training"):
+        checkpoint, first = self.run.checkpoint("training"), 0
+        if (kept := checkpoint.load()) is not None:
+            self.weight, first = torch.from_numpy(kept.arrays["weight"]), self.first(kept)
+        for step in self.run.progress(range(first, self.params.steps), "training"):
             self.weight -= self.slope(features, labels)
+            if checkpoint.is_due():
+                checkpoint.save(State(arrays={"weight": self.weight.numpy()}, settings={"step": str(step + 1)}))
+
+    def first(self, kept):
+        return int(kept.settings["step"])
 
     def slope(self, features, labels):
         probabilities = (features @ self.weight).softmax(1)

@@ -53,8 +53,9 @@ class Autoencoder(LearnedGenerator):
 
         optimizer = torch.optim.Adam(networks.parameters(), params.rate)
         batches = minibatches(len(images), params.batch, self._run.rng("minibatches"))
+        label, stateful = f"training {self.name}", {"networks": networks, "latent noise": noise}
         with training_mode(networks):
-            return {"loss": train(self._run, loss, optimizer, batches, params.steps, f"training {self.name}")}
+            return {"loss": train(self._run, loss, optimizer, batches, params.steps, label, stateful=stateful)}
 
     def sheets(self, images: Tensor) -> dict[str, Tensor]:
         """Beside the training images their reconstructions."""

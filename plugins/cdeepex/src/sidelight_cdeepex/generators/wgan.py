@@ -13,13 +13,13 @@ real and generated images (Gulrajani).
 from __future__ import annotations
 
 from copy import deepcopy
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
 from sidelight_toolkit.modules import training_mode
 from sidelight_toolkit.seeding import generator, seeded
-from sidelight_toolkit.training import minibatches, train
+from sidelight_toolkit.training import Curves, minibatches, train
 from torch import nn
 
 from sidelight_cdeepex.generators.base import LearnedGenerator
@@ -70,11 +70,13 @@ class WassersteinGan(LearnedGenerator):
                 critic.step(images[batch], fakes)
             return -critic(generate()).mean()  # -E f(G(z))
 
-        batches = _joined(minibatches(len(images), size, self._run.rng("minibatches")), params.critic)
+        batches, optimizer = minibatches(len(images), size, self._run.rng("minibatches")), adam(network, params.rate)
+        joined = _joined(batches, params.critic)
+        stateful = {"network": network, "average": average, "latents": noise, "minibatches": batches, **critic.stateful}
         with training_mode(network), critic.training():
-            losses = train(self._run, loss, adam(network, params.rate), batches, params.steps, "training gan")
+            losses = train(self._run, loss, optimizer, joined, params.steps, "training gan", stateful=stateful)
         update_average(average, network, params.average)
-        return {"loss": losses, "distance": np.array(critic.distances, np.float32)}
+        return {"loss": losses, **critic.distances.arrays()}
 
     def state(self) -> State:
         """Beside the networks the critic's Lipschitz constraint."""
@@ -98,13 +100,13 @@ class Critic:
         noise: draws the points between real and generated images.
 
     Attributes:
-        distances: E f(x) - E f(G(z)) at each step.
+        distances: `distance`, E f(x) - E f(G(z)) at each step.
     """
 
     def __init__(self, network: nn.Module, params: GanParams, noise: torch.Generator) -> None:
         self._network, self._params, self._noise = network, params, noise
         self._optimizer = adam(network, params.critic_rate)
-        self.distances: list[float] = []
+        self.distances = Curves(["distance"])
 
     def __call__(self, images: Tensor) -> Tensor:
         """f, (N,): higher for images that look real."""
@@ -125,7 +127,13 @@ class Critic:
         self._optimizer.step()
         if self._params.lipschitz == "clipping":
             clip_weights(self._network, self._params.clip)
-        self.distances.append(distance.item())
+        self.distances.append({"distance": distance})
+
+    @property
+    def stateful(self) -> dict[str, Any]:
+        """Whatever a step changes."""
+        parts = {"critic": self._network, "critic's optimizer": self._optimizer, "distances": self.distances}
+        return {**parts, "penalty": self._noise}
 
     def _penalty(self, real: Tensor, fakes: Tensor) -> Tensor:
         ratio = torch.rand(len(real), 1, 1, 1, generator=self._noise).to(real)

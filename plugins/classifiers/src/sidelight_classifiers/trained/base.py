@@ -178,7 +178,10 @@ class TrainedClassifier(TorchClassifier, Trainable):
             return functional.cross_entropy(self.training_logits(network, batch), labels[rows].to(self._run.device))
 
         batches = minibatches(len(images), self._params.batch, self._run.rng("batches"))
-        return train(self._run, loss_of, self.optimizer(network), batches, self._params.steps, "training")
+        stateful = {"network": network, "augmentation": rng}
+        return train(
+            self._run, loss_of, self.optimizer(network), batches, self._params.steps, "training", stateful=stateful
+        )
 
 
 class Standardised(nn.Module):

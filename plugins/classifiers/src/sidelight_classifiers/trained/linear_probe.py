@@ -15,6 +15,7 @@ import torch
 from sidelight_specs import NotFittedError, UserError
 from sidelight_specs.results import State
 from sidelight_specs.roles import Trainable
+from sidelight_toolkit.checkpoints import gathered
 from sidelight_toolkit.classifier import TorchClassifier
 from sidelight_toolkit.lite0 import HEAD, load_pretrained, weights_file
 from torch import nn
@@ -134,14 +135,17 @@ class LinearProbe(TorchClassifier, Trainable):
     def _features(self, network: ProbedNetwork, split: Split) -> tuple[torch.Tensor, torch.Tensor]:
         """(N, 1280) features and (N,) labels of the images that can be read."""
         network.classifier = nn.Identity()  # type: ignore[assignment]  # until the learned layer takes its place
-        features, labels = list[torch.Tensor](), list[torch.Tensor]()
-        batches = split.batches(self._params.batch)
-        for batch in self._run.progress(batches, "features", -(-len(split) // self._params.batch)):
-            assert batch.labels is not None
-            with torch.no_grad():
-                features.append(network(torch.from_numpy(batch.images).to(self._run.device)).cpu())
-            labels.append(torch.from_numpy(batch.labels))
-        return torch.cat(features), torch.cat(labels)
+        batches, count = split.batches(self._params.batch), -(-len(split) // self._params.batch)
+        with gathered(self._run, "features") as parts:
+            for number, batch in enumerate(self._run.progress(batches, "features", count)):
+                if number < parts.done:  # by an interrupted training
+                    continue
+                assert batch.labels is not None
+                with torch.no_grad():
+                    features = network(torch.from_numpy(batch.images).to(self._run.device)).cpu()
+                parts.append(features, torch.from_numpy(batch.labels))
+        features, labels = (torch.cat(tensors) for tensors in zip(*parts.rows, strict=True))
+        return features, labels
 
 
 @torch.inference_mode(False)

@@ -29,7 +29,7 @@ from sidelight_toolkit.batching import in_batches
 from sidelight_toolkit.layers import Head, collect, find_layer
 from sidelight_toolkit.modules import load_state_arrays, state_arrays, training_mode
 from sidelight_toolkit.seeding import generator, seeded
-from sidelight_toolkit.training import minibatches, train
+from sidelight_toolkit.training import Curves, minibatches, train
 from torch import nn
 from torch.nn import functional
 
@@ -187,7 +187,7 @@ class DiscreteConcepts(AttributeFinder, Trainable):
         self._measure_flips(data)
 
     def _minimise(self, network: DiscreteVae, layer: Tensor) -> dict[str, np.ndarray]:
-        params, terms = self._params, list[tuple[float, float]]()
+        params, terms = self._params, Curves(("reconstruction", "divergence"))
         noise = generator(self._run, "gumbel noise")
 
         def loss_of(rows: np.ndarray) -> Tensor:
@@ -201,14 +201,14 @@ class DiscreteConcepts(AttributeFinder, Trainable):
                 prior=params.prior,
                 beta=params.beta,
             )
-            terms.append((bound.reconstruction.item(), bound.divergence.item()))
+            terms.append({"reconstruction": bound.reconstruction, "divergence": bound.divergence})
             return bound.total
 
         optimizer = torch.optim.Adam(network.parameters(), params.learning_rate)
         batches = minibatches(len(layer), params.batch, self._run.rng("minibatches"))
-        total = train(self._run, loss_of, optimizer, batches, params.steps, "training dvae")
-        reconstruction, divergence = np.array(terms, dtype=np.float32).T
-        return {"loss": total, "reconstruction": reconstruction.copy(), "divergence": divergence.copy()}
+        stateful = {"network": network, "gumbel noise": noise, "terms": terms}
+        total = train(self._run, loss_of, optimizer, batches, params.steps, "training dvae", stateful=stateful)
+        return {"loss": total, **terms.arrays()}
 
     def _measure_flips(self, data: Data) -> None:
         split = "test" if "test" in data.splits else "train"

@@ -10,7 +10,7 @@ Gat et al. 2022, "Latent Space Explanation by Intervention", sections "Visual ex
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -21,7 +21,7 @@ from sidelight_toolkit.arrays import to_array, to_tensor
 from sidelight_toolkit.batching import in_batches
 from sidelight_toolkit.modules import load_state_arrays, state_arrays, training_mode
 from sidelight_toolkit.seeding import generator, seeded
-from sidelight_toolkit.training import minibatches, train
+from sidelight_toolkit.training import Curves, minibatches, train
 from torch.nn.functional import binary_cross_entropy_with_logits
 
 from sidelight_intervention.decoder.fisher import (
@@ -76,10 +76,10 @@ class ConceptDecoder(Generator, Trainable):
         with seeded(self._run, "weights"):
             network = self._build(layer.shape[1], shape)
         self._initialise(network, codes, images, layer)
-        similarity = self._similarity(network, codes, layer, shape) if self._params.shared else None
+        term = self._information_term(network, codes, layer, shape) if self._params.shared else None
         if self._params.steps:
             with training_mode(network), seeded(self._run, "dropout"):
-                self._curves = self._minimise(network, codes, images, similarity)
+                self._curves = self._minimise(network, codes, images, term)
         self._shape, self._network = shape, network
         self._emit_sheets(images[:SHEET], codes[:SHEET])
 
@@ -99,8 +99,13 @@ class ConceptDecoder(Generator, Trainable):
     def _build(self, inputs: int, shape: Shape) -> DecoderNetwork:
         return DecoderNetwork(inputs, shape, self._params.width, self._params.dropout).to(self._run.device)
 
-    def _similarity(self, network: DecoderNetwork, codes: Tensor, layer: Tensor, shape: Shape) -> Similarity:
-        """The similarity between I(g), from phi' (N, S) of a step, and I(f_K), from phi (N, S), which is constant."""
+    def _information_term(
+        self, network: DecoderNetwork, codes: Tensor, layer: Tensor, shape: Shape
+    ) -> tuple[Similarity, dict[str, Any]]:
+        """The similarity between I(g), from phi' (N, S) of a step, and I(f_K), from phi (N, S), which is constant.
+
+        Beside it what it changes at a step.
+        """
         axes = self._axes(codes) if self._params.span == "decoded" else None
         of_classifier = classifier_information(self.dvae, layer, self._run, axes)  # I(f_K)
         if not of_classifier.any():
@@ -125,7 +130,8 @@ class ConceptDecoder(Generator, Trainable):
             every = torch.arange(decoded.shape[1], device=decoded.device)
             return similarity(gradient_information(root, rows, signs, learn=True), every)
 
-        return of_step_by_gradient if axes is None and is_large(layer.shape[1]) else of_step
+        of = of_step_by_gradient if axes is None and is_large(layer.shape[1]) else of_step
+        return of, {"running mean": similarity, "sampler": sampler}
 
     def _axes(self, codes: Tensor) -> Tensor:
         """(p, S): the principal directions of phi' over the first `CHUNK` training images."""
@@ -137,33 +143,39 @@ class ConceptDecoder(Generator, Trainable):
         return axes
 
     def _minimise(
-        self, network: DecoderNetwork, codes: Tensor, images: Tensor, similarity_of: Similarity | None
+        self,
+        network: DecoderNetwork,
+        codes: Tensor,
+        images: Tensor,
+        term: tuple[Similarity, dict[str, Any]] | None,
     ) -> dict[str, np.ndarray]:
-        params, steps, similarities = self._params, 0, list[float]()
+        params, recorded = self._params, Curves(("similarity",))  # NaN at steps that do not look at it
+        similarity_of, stateful = term or (None, {})
 
         def loss_of(rows: np.ndarray) -> Tensor:
-            nonlocal steps
+            similarity: Tensor | float = float("nan")
             batch = torch.from_numpy(rows)
             decoded = self.dvae.decode(codes[batch].to(self._run.device))  # phi', (n, S)
             loss = binary_cross_entropy_with_logits(network(decoded), images[batch].to(self._run.device))  # equation 2
-            if similarity_of is not None and steps % params.interval == 0:
+            if similarity_of is not None and len(recorded) % params.interval == 0:
                 similarity = similarity_of(decoded)
-                similarities.append(similarity.item())
                 # equation 6; the weight makes up for the steps in between
                 loss = loss + params.interval * params.shared / similarity.clamp_min(MIN_SIMILARITY)
-            steps += 1
+            recorded.append({"similarity": similarity})
             return loss
 
         optimizer = torch.optim.Adam(network.parameters(), params.learning_rate)
         batches = minibatches(len(images), params.batch, self._run.rng("minibatches"))
-        total = train(self._run, loss_of, optimizer, batches, params.steps, "training decoder")
-        if clamped := sum(similarity < MIN_SIMILARITY for similarity in similarities):
+        stateful = {"network": network, "similarities": recorded, **stateful}
+        total = train(self._run, loss_of, optimizer, batches, params.steps, "training decoder", stateful=stateful)
+        similarities = recorded.arrays()["similarity"][:: params.interval] if similarity_of is not None else np.empty(0)
+        if clamped := int((similarities < MIN_SIMILARITY).sum()):
             self._run.warn(
                 f"the similarity was below {MIN_SIMILARITY} at {clamped} of the {len(similarities)} steps that look at "
                 "it; the information term has no slope there"
             )
         curves = {"loss": total}
-        return curves | ({params.similarity: np.array(similarities, np.float32)} if similarities else {})
+        return curves | ({params.similarity: similarities} if len(similarities) else {})
 
     def state(self) -> State:
         """Weights, image shape and learning curves."""

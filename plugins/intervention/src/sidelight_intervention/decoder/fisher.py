@@ -28,7 +28,7 @@ from torch.nn import functional
 from sidelight_intervention.decoder.initialization import STILL
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from sidelight_specs import Run
     from torch import Tensor
@@ -153,6 +153,15 @@ class PerturbationSampler:
         """(rows, outputs) of -1 and 1."""
         return torch.randint(0, 2, (rows, outputs), generator=self._random).float() * 2 - 1
 
+    def state_dict(self) -> dict[str, Tensor]:
+        """The random stream, and the coordinates whose turn has not come."""
+        return {"random": self._random.get_state(), "left": self._left}
+
+    def load_state_dict(self, state: Mapping[str, Tensor]) -> None:
+        """Continue from the result of `state_dict`."""
+        self._random.set_state(state["random"])
+        self._left = state["left"]
+
 
 def mean_by_coordinate(values: Tensor, coordinates: Tensor, size: int) -> tuple[Tensor, Tensor]:
     """The mean of the values (M,) of each coordinate (S,), 0 for those without, and how many each has (S,)."""
@@ -195,6 +204,14 @@ class InformationSimilarity:
         # as Adam's bias correction: a coordinate's first estimate counts in full
         weight = (1 - self._decay) / (1 - self._decay ** self._updates.clamp_min(1))
         self._mean = torch.where(has_estimate, self._mean + weight * (estimates - self._mean), self._mean)
+
+    def state_dict(self) -> dict[str, Tensor]:
+        """The running mean, and how many estimates each coordinate has had."""
+        return {"mean": self._mean, "updates": self._updates}
+
+    def load_state_dict(self, state: Mapping[str, Tensor]) -> None:
+        """Continue from the result of `state_dict`."""
+        self._mean, self._updates = (state[name].to(self._mean) for name in ("mean", "updates"))
 
 
 def cosine(one: Tensor, other: Tensor) -> float:

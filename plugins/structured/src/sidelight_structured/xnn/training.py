@@ -18,7 +18,7 @@ from sidelight_specs import SidelightError
 from sidelight_toolkit.batching import in_batches
 from sidelight_toolkit.modules import training_mode
 from sidelight_toolkit.seeding import seeded
-from sidelight_toolkit.training import minibatches, train
+from sidelight_toolkit.training import Curves, minibatches, train
 
 from sidelight_structured.xnn.quality import agreement
 from sidelight_structured.xnn.srae import ExplanationNetwork, pull_away
@@ -174,22 +174,22 @@ def _minimise(
     eta: float,
     number: int,
 ) -> dict[str, np.ndarray]:
-    terms: list[tuple[float, float, float]] = []
+    terms = Curves(("faithfulness", "reconstruction", "orthogonality"))
 
     def loss_of(rows: np.ndarray) -> torch.Tensor:
         z, y = (values[torch.from_numpy(rows)].to(run.device) for values in (layer, logits))  # (M, S), (M, k)
         # one entry of `terms` for each step so far
         ramped = eta * min(1.0, len(terms) / (RAMP * params.steps))
         loss: Loss = network.loss(z, y, params.reconstruction, ramped, params.q)
-        terms.append((loss.faithfulness.item(), loss.reconstruction.item(), loss.orthogonality.item()))
+        terms.append(loss._asdict())
         return loss.total
 
     rate, decay = params.learning_rate, params.weight_decay
     optimizer = torch.optim.AdamW(network.parameters(), lr=rate, weight_decay=decay)
     batches = minibatches(len(layer), params.batch, run.rng(_label("batches", number)))
-    total = train(run, loss_of, optimizer, batches, params.steps, _label("training", number))
-    faithful, rebuilt, apart = np.array(terms, dtype=np.float32).T
-    return {"loss": total, "faithfulness": faithful, "reconstruction": rebuilt, "orthogonality": apart}
+    label, stateful = _label("training", number), {"network": network, "terms": terms}
+    total = train(run, loss_of, optimizer, batches, params.steps, label, stateful=stateful)
+    return {"loss": total, **terms.arrays()}
 
 
 def rebuilt_dimensions(network: ExplanationNetwork, layer: torch.Tensor, device: str) -> torch.Tensor:

@@ -12,8 +12,6 @@ import copy
 from typing import TYPE_CHECKING, Any
 
 import torch
-from sidelight_specs.results import State
-from sidelight_toolkit.arrays import to_array
 from sidelight_toolkit.muon import Muon, is_matrix
 from sidelight_toolkit.seeding import generator
 from sidelight_toolkit.training import minibatches
@@ -22,7 +20,6 @@ from sidelight_stylegan2.networks.discriminator import Discriminator
 from sidelight_stylegan2.networks.pixels import clip
 from sidelight_stylegan2.networks.synthesis import Network
 from sidelight_stylegan2.training.augmentation import AdaptiveProbability, augment
-from sidelight_stylegan2.training.checkpoints import gathered, restore
 from sidelight_stylegan2.training.losses import (
     discriminator_loss,
     generator_loss,
@@ -35,7 +32,7 @@ from sidelight_stylegan2.training.losses import (
 from sidelight_stylegan2.training.steps import averaging_decay, descend, precision, recorded_steps
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Iterable
 
     import numpy as np
     from sidelight_specs import Run
@@ -54,7 +51,7 @@ SLOWEST = 0.05  # factor of the learning rates at the end, where they fall
 
 
 class Training:
-    """One part of a training, with random streams of its own.
+    """A training under way.
 
     Args:
         learner: the networks, changed in place.
@@ -62,32 +59,31 @@ class Training:
         labels: (N,) class indices, or None without classes.
         params: options.
         run: the kernel.
-        part: number of the part; two parts of the same number draw the same numbers.
     """
 
     def __init__(
-        self, learner: Learner, images: Tensor, labels: Tensor | None, params: GeneratorParams, run: Run, part: int
+        self, learner: Learner, images: Tensor, labels: Tensor | None, params: GeneratorParams, run: Run
     ) -> None:
         self._learner, self._images, self._labels, self._params, self._run = learner, images, labels, params, run
-        self._random = generator(run, f"training {part}")
+        self._random = generator(run, "training")
         size = min(params.batch, len(images))
-        self._rows: Iterator[np.ndarray] = minibatches(len(images), size, run.rng(f"minibatches {part}"))
-        self._count, self._part = size, part
+        self._rows = minibatches(len(images), size, run.rng("minibatches"))
+        self._count = size
         self._architecture = learner.generator.architecture
         self._is_relativistic = params.loss == "relativistic"
-        self._terms = dict.fromkeys(CURVES, 0.0)
+        self._terms: dict[str, float | Tensor] = dict.fromkeys(CURVES, 0.0)
 
-    def steps(self, steps: range) -> dict[str, np.ndarray]:
-        """Train; the numbers count from the beginning of the whole training.
+    def steps(self) -> dict[str, np.ndarray]:
+        """Take all steps, or those that an interrupted training has left.
 
         Returns:
-            (T,) float32 for each of `CURVES`.
+            (steps,) float32 for each of `CURVES`.
 
         Raises:
             SidelightError: a loss is not finite; it names the step.
         """
-        label = f"training {self._part} of {self._params.checkpoints}"
-        return recorded_steps(self._run, steps, label, self._step, self._terms)
+        stateful = {**self._learner.stateful, "random": self._random, "minibatches": self._rows}
+        return recorded_steps(self._run, self._params.steps, "training", self._step, self._terms, stateful)
 
     def _step(self, step: int) -> None:
         params = self._params
@@ -118,7 +114,7 @@ class Training:
             # the loss leaves open where the logits of pairs lie: no sign but that of their difference means anything
             self._learner.augmentation.update(real - fake if self._is_relativistic else real)
         self._terms["augmentation"] = self._learner.augmentation.p
-        self._terms |= {"discriminator": loss.item(), "real": real.mean().item(), "fake": fake.mean().item()}
+        self._terms |= {"discriminator": loss.detach(), "real": real.detach().mean(), "fake": fake.detach().mean()}
 
     def _regularise_gradient(self) -> None:
         images, labels = self._real()
@@ -139,10 +135,10 @@ class Training:
         params, penalty = self._params, torch.zeros((), device=images.device)
         if params.r1:
             r1 = params.r1 * gradient_penalty(real, images)
-            penalty, self._terms["r1"] = penalty + r1, r1.item()
+            penalty, self._terms["r1"] = penalty + r1, r1.detach()
         if params.r2 and fake is not None and made is not None:
             r2 = params.r2 * gradient_penalty(fake, made)
-            penalty, self._terms["r2"] = penalty + r2, r2.item()
+            penalty, self._terms["r2"] = penalty + r2, r2.detach()
         return penalty
 
     def _train_generator(self) -> None:
@@ -163,7 +159,7 @@ class Training:
         loss = generator_loss(fake) if real is None else relativistic_loss(fake, real)
         self._learner.discriminator.requires_grad_(True)
         descend(loss + penalty, *self._learner.generator_optimizers)
-        self._terms["generator"] = loss.item()
+        self._terms["generator"] = loss.detach()
 
     def _regularise_path(self) -> None:
         w, _ = self._mapped(max(1, self._count // PATH_BATCH_DIVISOR))
@@ -173,7 +169,7 @@ class Training:
         mean = self._learner.update_path_mean(lengths, PATH_DECAY)  # a
         penalty = self._params.path * path_penalty(lengths, mean)
         descend(penalty * self._params.path_every, *self._learner.generator_optimizers)
-        self._terms["path length"] = lengths.mean().item()
+        self._terms["path length"] = lengths.detach().mean()
 
     def _real(self) -> tuple[Tensor, Tensor | None]:
         rows = torch.from_numpy(next(self._rows)).to(self._images.device)
@@ -251,7 +247,7 @@ def rate_factor(step: int, steps: int, decay: float) -> float:
 
 
 class Learner:
-    """All that a checkpoint keeps: G, D, the average of G, the optimizers, the mean path length, p of augmentations.
+    """All that is learned: G, D, the average of G, the optimizers, the mean path length, p of augmentations.
 
     Args:
         architecture: sizes of the networks.
@@ -294,8 +290,7 @@ class Learner:
     @torch.no_grad()
     def update_average(self, decay: float) -> None:
         """Move the average towards the generator: decay * average + (1 - decay) * generator."""
-        for old, new in zip(self.average.parameters(), self.generator.parameters(), strict=True):
-            old.lerp_(new, 1 - decay)
+        torch._foreach_lerp_(list(self.average.parameters()), list(self.generator.parameters()), 1 - decay)
         for old, new in zip(self.average.buffers(), self.generator.buffers(), strict=True):
             old.copy_(new)
 
@@ -306,23 +301,16 @@ class Learner:
         of steps.
         """
         mean = lengths.detach().mean()
-        self.path_mean = torch.lerp(mean, self.path_mean, decay) if self.path_mean else mean
-        return self.path_mean
+        # chosen on the device, so that the host need not wait for it
+        mean = torch.where(self.path_mean == 0, mean, torch.lerp(mean, self.path_mean, decay))
+        self.path_mean.copy_(mean)
+        return mean
 
-    def state(self, curves: Mapping[str, np.ndarray]) -> State:
-        """Everything, as arrays."""
-        arrays = {
-            "path_mean": to_array(self.path_mean),
-            "augmentation": self.augmentation.state(),
-            **gathered(self._networks, self._optimizers),
-        }
-        return State(arrays=arrays, settings=self.generator.architecture.settings(), curves=dict(curves))
-
-    def load(self, state: State) -> None:
-        """Continue from the result of `state`."""
-        self.path_mean = torch.from_numpy(state.arrays["path_mean"].copy()).to(self.path_mean.device)
-        self.augmentation.load(state.arrays["augmentation"])
-        restore(self._networks, self._optimizers, state.arrays)
+    @property
+    def stateful(self) -> dict[str, Any]:
+        """Whatever a step changes."""
+        others = {"path mean": self.path_mean, "augmentation": self.augmentation}
+        return {**self._networks, **self._optimizers, **others}
 
     @property
     def _networks(self) -> dict[str, torch.nn.Module]:

@@ -18,9 +18,8 @@ harm or not to help, are left out.
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-import numpy as np
 import torch
 from torch.nn import functional
 
@@ -47,7 +46,7 @@ class AdaptiveProbability:
     def __init__(self, target: float, ramp: int) -> None:
         self._target, self._ramp = target, ramp
         self.p = 0.0
-        self._signs: list[float] = []  # mean sign of each step since the last change
+        self._signs: list[Tensor] = []  # mean sign of each step since the last change, () each
 
     def update(self, logits: Tensor) -> None:
         """Follow r_t; p changes at every `INTERVAL`-th call.
@@ -55,21 +54,21 @@ class AdaptiveProbability:
         Args:
             logits: (B, 1) of real images, or by how much they are above those of their partners.
         """
-        self._signs.append(float(logits.detach().sign().mean()))
+        self._signs.append(logits.detach().sign().mean())
         if len(self._signs) < INTERVAL:
             return
-        r_t = sum(self._signs) / len(self._signs)
+        r_t = sum(torch.stack([sign.to(logits.device) for sign in self._signs]).tolist()) / len(self._signs)
         step = INTERVAL * len(logits) / self._ramp
         self.p = min(HIGHEST, max(0.0, self.p + math.copysign(step, r_t - self._target)))
         self._signs = []
 
-    def state(self) -> np.ndarray:
-        """(1 + signs,) float64: p, then the signs."""
-        return np.array([self.p, *self._signs])
+    def state_dict(self) -> dict[str, Any]:
+        """p and the signs."""
+        return {"p": self.p, "signs": self._signs}
 
-    def load(self, state: np.ndarray) -> None:
-        """Continue from the result of `state`."""
-        self.p, *self._signs = state.tolist()
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Continue from the result of `state_dict`."""
+        self.p, self._signs = state["p"], state["signs"]
 
 
 def augment(images: Tensor, p: float, transforms: Iterable[str], random: torch.Generator) -> Tensor:

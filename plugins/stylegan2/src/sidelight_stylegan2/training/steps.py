@@ -2,47 +2,52 @@
 
 from __future__ import annotations
 
-import math
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-import numpy as np
 import torch
-from sidelight_specs import SidelightError
+from sidelight_toolkit.checkpoints import resumed_steps
+from sidelight_toolkit.training import Curves
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
+    import numpy as np
     from sidelight_specs import Run
 
 
 def recorded_steps(
-    run: Run, steps: range, label: str, step: Callable[[int], None], terms: Mapping[str, float]
+    run: Run,
+    steps: int,
+    label: str,
+    step: Callable[[int], None],
+    terms: dict[str, float | torch.Tensor],
+    stateful: Mapping[str, Any],
 ) -> dict[str, np.ndarray]:
-    """Take steps, recording the terms after each.
+    """Take steps, or the rest of them after an interruption, recording the terms after each.
 
     Args:
-        run: the kernel, for progress.
-        steps: their numbers.
+        run: the kernel.
+        steps: their number.
         label: of the progress bar.
         step: takes one, and writes into `terms`.
-        terms: name to value, the same names at every step.
+        terms: name to value, or to a scalar tensor, the same names at every step.
+        stateful: whatever a step changes beside the terms, as `resumed_steps` takes it.
 
     Returns:
-        (T,) float32 for each name.
+        (steps,) float32 for each name.
 
     Raises:
         SidelightError: a value is not finite; it names the step.
     """
-    rows = []
-    for number in run.progress(steps, label):
+
+    def complaint(number: int, values: dict[str, float]) -> str:
+        return f"a term of the loss is not finite at step {number + 1}: {values}; lower the learning rates"
+
+    curves = Curves(tuple(terms), complaint)
+    for number in resumed_steps(run, steps, label, {**stateful, "terms": terms, "curves": curves}):
         step(number)
-        rows.append(list(terms.values()))
-        if not all(math.isfinite(value) for value in rows[-1]):
-            raise SidelightError(
-                f"a term of the loss is not finite at step {number + 1}: {dict(terms)}; lower the learning rates"
-            )
-    table = np.array(rows, dtype=np.float32).reshape(-1, len(terms))
-    return {name: table[:, column].copy() for column, name in enumerate(terms)}
+        curves.append(terms)
+    return curves.arrays()
 
 
 def averaging_decay(step: int, size: int, half_life: int) -> float:

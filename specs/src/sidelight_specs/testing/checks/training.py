@@ -8,6 +8,7 @@ from sidelight_specs.errors import Cancelled, NotFittedError
 from sidelight_specs.results import State
 from sidelight_specs.testing.checks.registry import check, providing
 from sidelight_specs.testing.compare import difference
+from sidelight_specs.testing.run import Killed
 
 if TYPE_CHECKING:
     from sidelight_specs.testing.case import Case
@@ -58,6 +59,25 @@ def fitting_is_repeatable(case: Case) -> None:
     component.fit(case.data())
     text = difference(component.state(), case.learned)
     assert not text, f"fitting again does not start anew: {text}"
+
+
+@check(when=_trainable)
+def fitting_continues_to_the_same_bits(case: Case) -> None:
+    """`fit`, interrupted at random steps and continued from its checkpoint, learns what it learns undisturbed."""
+    total = sum(case.fitting.run.steps.values())
+    rng = case.run().rng("interruptions")
+    for how in ("kill_after", "cancel_after") if total > 1 else ():
+        after, every = int(rng.integers(1, total)), int(rng.integers(1, 4))
+        first = case.run(checkpoint_every=every, **{how: after})
+        try:
+            case.construct(first).fit(case.data())
+        except (Killed, Cancelled):
+            second = case.run(states=first.states)
+            second.store = first.store
+            component = case.construct(second)
+            component.fit(case.data())
+            text = difference(component.state(), case.learned)
+            assert not text, f"continued after an interruption at step {after + 1}, it learns something else: {text}"
 
 
 @check(when=_trainable)

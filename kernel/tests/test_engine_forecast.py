@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 import sidelight
 from sidelight.cli import main
-from sidelight.engine.api import forecast
+from sidelight.engine.forecast import forecast
 from sidelight.recipe.load import load_recipe
 from sidelight.registry.catalog import installed
 from sidelight_specs import UserError

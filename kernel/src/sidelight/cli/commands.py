@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from sidelight.cli.host import KernelHost
-    from sidelight.engine.api import Forecast
+    from sidelight.engine.forecast import Forecast
     from sidelight.engine.results import Run
     from sidelight.recipe.model import Resolved, ResolvedComponent
     from sidelight.registry.load import State
@@ -243,7 +243,7 @@ def _serve(folder: str | Path, arguments: argparse.Namespace, host: KernelHost) 
 )
 def check(arguments: argparse.Namespace, host: KernelHost) -> int:
     """Check a recipe; say how its components are wired, and what a run would write and compute."""
-    from sidelight.engine.api import forecast
+    from sidelight.engine.forecast import forecast
     from sidelight.recipe.load import load_recipe
 
     recipe = load_recipe(arguments.recipe, set=arguments.set, swap=arguments.swap, catalog=host.catalog)

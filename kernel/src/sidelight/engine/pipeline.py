@@ -16,7 +16,7 @@ from sidelight_specs.recipe_yaml import recipe_text
 from sidelight_specs.results.answers import answers_of
 from sidelight_specs.results.table import table_of
 
-from sidelight.engine.api import forecast
+from sidelight.engine.forecast import forecast
 from sidelight.engine.guard import Untrustworthy
 from sidelight.engine.machine import Cancellation, on_interrupt, resolve_device
 from sidelight.engine.plan import Step, plan

@@ -38,7 +38,8 @@ from sidelight_stylegan2.params import PretrainedParams
 from sidelight_stylegan2.pretrained import Pretrained
 from sidelight_stylegan2.testing.nvidia_pickle import write_nvidia_pickle
 from sidelight_stylex.attfind.incremental_synthesis import synthesis_of
-from sidelight_stylex.attfind.style_effects import BATCH_PIXELS, GRADIENT_PIXELS
+from sidelight_stylex.attfind.style_effects import GRADIENT_PIXELS
+from sidelight_toolkit.batching import DRAWN_PIXELS
 from torch import nn
 
 if TYPE_CHECKING:
@@ -194,7 +195,7 @@ def _memory(folder: Path, side: int) -> None:
     start = styles.detach().requires_grad_()
     torch.autograd.grad(classifier(generator.synthesize_styles(start))[:, 0].sum(), start)
     _peak(f"gradients of {len(styles)} images")
-    synthesis, count = synthesis_of(generator), max(1, BATCH_PIXELS // side**2)
+    synthesis, count = synthesis_of(generator), max(1, DRAWN_PIXELS // side**2)
     synthesis.begin(styles[0])
     with torch.no_grad():
         # the layers at full size decide, whichever was changed before them

@@ -311,3 +311,18 @@ def test_weights_made_at_the_first_image_still_have_gradients():
     images = torch.from_numpy(drawn.pixels).permute(2, 0, 1)[None].float().requires_grad_()
     late.scores(images).sum().backward()
     assert (images.grad == 2).all()
+
+
+def test_large_images_are_drawn_few_at_a_time():
+    shape, sizes = (1, 512, 512), []
+
+    class Watched(ToyGenerator):
+        def synthesize_styles(self, styles):
+            sizes.append(len(styles))
+            return super().synthesize_styles(styles)
+
+    generator = Watched(shape, "w")
+    models = Models(generator, {"main": ToyClassifier(shape)}, 16, "cpu")
+    rows = generator.sample(5, np.random.default_rng(0)).numpy()
+    assert len(models.draw([LatentEdit(row) for row in rows], Priority.EDIT)) == 5
+    assert sizes == [2, 2, 1]

@@ -71,6 +71,22 @@ def test_the_answer_is_kept(generator, images):
     assert run.steps == steps == {"projecting": 80}
 
 
+def test_either_space_whatever_the_option_says(generator, images):
+    quick = attrs.evolve(QUICK, steps=5)
+    made = Project(quick, generator=generator, run=ToyRun())
+    assert np.ptp(made.invert_into(images, "w").latents, axis=1).max() == 0
+    assert np.ptp(made.invert(images).latents, axis=1).max() > 0
+    shared = Project(attrs.evolve(quick, latents="w"), generator=generator, run=ToyRun())
+    np.testing.assert_array_equal(shared.invert(images).latents, made.invert_into(images, "w").latents)
+
+
+def test_large_images_are_optimised_few_at_a_time(generator, images, monkeypatch):
+    monkeypatch.setattr(project, "DESCENT_PIXELS", 2 * 16 * 16)
+    run = ToyRun()
+    inverted(generator, images, attrs.evolve(QUICK, steps=4), run=run)
+    assert run.steps == {"projecting": 2 * 4}, "two of the three images, then the third"
+
+
 def test_answers_by_another_distance_are_not_taken(generator, images, monkeypatch):
     """`auto` takes LPIPS once it is installed."""
     run, quick = ToyRun(), attrs.evolve(QUICK, perceptual="auto", steps=2)

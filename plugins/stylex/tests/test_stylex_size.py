@@ -4,13 +4,15 @@ import numpy as np
 import pytest
 import torch
 from sidelight_specs.facts import DataFacts, Given
-from sidelight_specs.testing import ToyClassifier, ToyData, ToyRun
+from sidelight_specs.results import Attribute
+from sidelight_specs.testing import ToyClassifier, ToyData, ToyGenerator, ToyRun
 from sidelight_stylex import StylExDescriptor
+from sidelight_stylex.attfind.examples import SHOWN, examples, opposite_examples
 from sidelight_stylex.attfind.incremental_synthesis import CachedSynthesis, FullSynthesis, synthesis_of
-from sidelight_stylex.attfind.plausibility import discriminator_filter
+from sidelight_stylex.attfind.plausibility import discriminator_filter, implausible
 from sidelight_stylex.attfind.style_effects import Models
 from sidelight_stylex.generator import StylEx
-from sidelight_stylex.params import GeneratorParams
+from sidelight_stylex.params import AttFindParams, GeneratorParams
 from torch.nn import functional
 
 TINY = {"base": 64, "widest": 4, "encoder_widths": (4, 4, 4), "latent": 4, "batch": 4, "perceptual": "none"}
@@ -93,3 +95,33 @@ def test_check_judges_the_size_of_the_networks(shape, size, message):
     mistakes = list(descriptor.misfits(params, Given(trained_on=data)))
     assert bool(mistakes) == bool(message)
     assert all(message in mistake.message for mistake in mistakes[:1])
+
+
+class WatchedGenerator(ToyGenerator):
+    """Remembers how many images were drawn at a time."""
+
+    def __init__(self, shape):
+        super().__init__(shape)
+        self.batches = []
+
+    def synthesize_styles(self, styles):
+        self.batches.append(len(styles))
+        return super().synthesize_styles(styles)
+
+
+def test_large_images_are_drawn_few_at_a_time_and_kept_as_pages_show_them():
+    shape = (1, 512, 512)
+    generator, classifier = WatchedGenerator(shape), ToyClassifier(shape)
+    models = Models(classifier, generator, 32, ToyRun())
+    styles = generator.styles(generator.sample(6, np.random.default_rng(0)))
+    attribute = Attribute(name="one", coordinate=0, direction=1, shift=1.0, value=4.0)
+    effects, ranges = np.arange(6, dtype=np.float32)[None], np.tile(np.float32([-4, 4]), (6, 1))
+    shown = examples(models, styles, [attribute], effects, 2, 1.0, 3)
+    assert shown["before"].shape == shown["after"].shape == (1, 2, 1, SHOWN, SHOWN)
+    assert shown["paths"].shape == (1, 2, 3, 1, SHOWN, SHOWN)
+    opposite = opposite_examples(models, styles, [attribute], ranges, 2, 1.0)
+    assert opposite["opposite_after"].shape == (1, 2, 1, SHOWN, SHOWN)
+    drawn = generator.synthesize_styles(styles[-1:])  # the largest effect comes first
+    assert abs(float(drawn.mean()) - shown["before"][0, 0].mean()) < 1e-3
+    assert len(implausible(models, styles, styles[:4], [attribute], AttFindParams())) == 1
+    assert max(generator.batches) == 2

@@ -1,5 +1,7 @@
+import pytest
 import torch
-from sidelight_toolkit.batching import in_batches, slices
+from sidelight_toolkit.batching import at_once, in_batches, slices
+from sidelight_toolkit.images import shrunk
 from torch import nn
 
 
@@ -33,3 +35,15 @@ def test_weights_loaded_at_the_first_use_can_still_be_differentiated_through():
     in_batches(lazy, torch.rand(2, 3), 1)
     pixels = torch.rand(1, 3, requires_grad=True)
     assert torch.autograd.grad(lazy(pixels).sum(), pixels)[0].any()
+
+
+@pytest.mark.parametrize(("side", "count"), [(64, 32), (256, 8), (512, 2), (1024, 1), (4096, 1)])
+def test_fewer_large_images_are_drawn_at_a_time(side, count):
+    assert at_once(32, (3, side, side)) == count
+
+
+def test_images_are_shrunk_in_their_proportions_and_never_enlarged():
+    images = torch.linspace(0, 1, 2 * 8 * 16).reshape(1, 2, 8, 16)
+    assert shrunk(images, 16) is images
+    assert shrunk(images, 4).shape == (1, 2, 2, 4)
+    torch.testing.assert_close(shrunk(images, 4).mean(), images.mean(), atol=1e-3, rtol=0)

@@ -32,7 +32,7 @@ class DirectionParams(DrawnLatentsParams):
     )
     examples: int = param(6, "Images stored before and after each shift.", unit="images", minimum=0, maximum=1000)
     batch: int = param(
-        64, "Latents drawn and classified at a time; bounds the memory.", unit="latents", minimum=1, maximum=65_536
+        64, "Latents drawn and classified at a time; fewer of large images.", unit="latents", minimum=1, maximum=65_536
     )
 
 
@@ -94,7 +94,7 @@ class WebParams:
     region: int = param(
         2000, "Samples that the generator's region of W is fitted on.", unit="samples", minimum=16, maximum=1_000_000
     )
-    batch: int = param(16, "Images drawn at a time; bounds the memory.", unit="images", minimum=1, maximum=4096)
+    batch: int = param(16, "Images drawn at a time; fewer of large ones.", unit="images", minimum=1, maximum=4096)
     space: Literal["w", "w+"] = param(
         "w", "Space of uploads, where the inverter has both: one w for all layers (editable), or one each (closer)."
     )

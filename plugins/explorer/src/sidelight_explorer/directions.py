@@ -22,7 +22,7 @@ import torch
 from sidelight_specs.results import Measurement, Measurements, State
 from sidelight_specs.roles import AttributeFinder
 from sidelight_toolkit.arrays import to_array
-from sidelight_toolkit.batching import slices
+from sidelight_toolkit.batching import at_once, in_batches, slices
 from sidelight_toolkit.drawn_latents import drawn_latents
 from sklearn.linear_model import LogisticRegression
 
@@ -57,13 +57,16 @@ def labelled_samples(
     """Training and validation samples, cached; images live for one batch only."""
     count = params.train + params.validation
 
+    def logits_of(latents: Tensor) -> Tensor:
+        return classifier.class_logits(generator.synthesize(latents))
+
     def draw() -> State:
         rng = run.rng("samples")
         ws, logits = [], []
         for batch in run.progress(list(slices(count, params.batch)), "labelling samples"):
             with torch.no_grad():
                 latents = generator.sample(batch.stop - batch.start, rng)  # (B, layers, d)
-                logits.append(to_array(classifier.class_logits(generator.synthesize(latents))))
+                logits.append(to_array(in_batches(logits_of, latents, at_once(params.batch, generator.image_shape))))
             ws.append(to_array(latents.mean(1)))  # all layers of a sample are equal
         return State(arrays={"w": np.concatenate(ws), "logits": np.concatenate(logits)})
 

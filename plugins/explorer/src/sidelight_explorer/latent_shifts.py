@@ -12,7 +12,8 @@ import numpy as np
 import torch
 from sidelight_specs.results import Attribute, Attributes
 from sidelight_toolkit.arrays import to_array, to_tensor
-from sidelight_toolkit.batching import in_batches, slices
+from sidelight_toolkit.batching import at_once, in_batches, slices
+from sidelight_toolkit.images import shrunk
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -67,18 +68,23 @@ def shifts_along(vector: np.ndarray, steps: Sequence[float], layers: int, name: 
     return ClassShifts(across.astype(np.float32), tuple(changes))
 
 
+SHOWN = 256
+"""Pixels a side of examples, at most, as pages show them."""
+
+
 class ShiftEffects:
     """Measures shifts: what the classifier says of shifted latents.
 
     Args:
         classifier: whose logits or value are measured.
         generator: draws the latents.
-        batch: latents drawn and classified at a time.
+        batch: latents drawn and classified at a time, at most; fewer of large images.
         run: of the finder.
     """
 
     def __init__(self, classifier: Classifier, generator: Generator, batch: int, run: Run) -> None:
-        self._classifier, self._generator, self._batch, self._run = classifier, generator, batch, run
+        self._classifier, self._generator, self._run = classifier, generator, run
+        self._batch = at_once(batch, generator.image_shape)
 
     def attributes(self, latents: Tensor, target: int, shifts: ClassShifts, examples: int) -> Attributes:
         """The shifts as attributes with their effects on `latents` (N, layers, d), what raises most first."""
@@ -105,7 +111,7 @@ class ShiftEffects:
         )
 
     def _images(self, latents: Tensor) -> np.ndarray:
-        return to_array(in_batches(self._generator.synthesize, latents, self._batch))
+        return to_array(in_batches(lambda z: shrunk(self._generator.synthesize(z), SHOWN), latents, self._batch))
 
     def _logits(self, latents: Tensor) -> np.ndarray:
         """(N, K), drawing and classifying one batch at a time."""

@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from sidelight_specs.roles.classifier import displayed
 from sidelight_toolkit.arrays import to_array
-from sidelight_toolkit.batching import slices
+from sidelight_toolkit.batching import at_once, slices
 
 from sidelight_explorer.priority_lock import Priority, PriorityLock
 
@@ -71,14 +71,14 @@ class Models:
     Args:
         generator: with latents (layers, d).
         classifiers: id to classifier.
-        batch: images at a time.
+        batch: images at a time, at most; fewer of large ones.
         device: the torch device string.
     """
 
     def __init__(self, generator: Generator, classifiers: Mapping[str, Classifier], batch: int, device: str) -> None:
         self.generator, self.classifiers = generator, dict(classifiers)
         self.lock = PriorityLock()
-        self._batch, self._device, self._loaded = batch, device, False
+        self._batch, self._device, self._loaded = at_once(batch, generator.image_shape), device, False
         self._cache = LRUCache[DrawnImage](max(32, CACHE_BYTES // prod(generator.image_shape)))
 
     def draw(self, edits: Sequence[LatentEdit], priority: Priority) -> list[DrawnImage]:

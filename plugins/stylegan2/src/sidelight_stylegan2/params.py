@@ -154,7 +154,7 @@ class ProjectParams:
     )
     samples: int = param(1000, "Samples for the average w and its spread.", minimum=2, maximum=1_000_000)
     batch: int = param(
-        16, "Images optimised at the same time; bounds the memory.", unit="images", minimum=1, maximum=4096
+        16, "Images optimised at the same time, fewer above 128 pixels.", unit="images", minimum=1, maximum=4096
     )
 
 

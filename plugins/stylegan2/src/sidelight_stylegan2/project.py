@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Literal
 
 import torch
 from sidelight_specs.roles import Inverter
+from sidelight_toolkit.batching import at_once
 from sidelight_toolkit.inversion import inverted_once, measured
 from sidelight_toolkit.perceptual import Distance, no_distance
 from sidelight_toolkit.seeding import generator
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
     from sidelight_stylegan2.params import ProjectParams
 
 Space = Literal["w", "w+"]
+DESCENT_PIXELS = 1 << 18
+"""Pixels of the images optimised at a time, at most: 4 of 256 pixels, whose features take .73 GB each (config-f)."""
 NOISY = 0.75  # part of the steps with noise (appendix D)
 
 
@@ -48,7 +51,8 @@ class Project(Inverter):
         """The same into a given space: `w`, one for all layers, or `w+`, one each."""
         expect_shape(images, self._generator.image_shape)
         distance = self._distance(images)  # `auto` depends on the machine: answers are kept for each distance
-        name, batch = f"project, {space}, {distance.name}", self._params.batch
+        name = f"project, {space}, {distance.name}"
+        batch = at_once(self._params.batch, self._generator.image_shape, DESCENT_PIXELS)
         return inverted_once(self._run, name, images, batch, lambda part: self._optimise(part, space, distance))
 
     def _optimise(self, images: Tensor, space: Space, distance: Distance) -> Inversion:
@@ -67,7 +71,7 @@ class Project(Inverter):
 
         descent = Descent(synthesize, distance, p.pixels, p.weight, p.rate, self._run)
         w = descent(images, start, p.steps, noise).expand(-1, inputs, -1).contiguous()
-        return measured(self._generator, images, w, p.batch)
+        return measured(self._generator, images, w, at_once(p.batch, self._generator.image_shape))
 
     def _w_statistics(self) -> tuple[Tensor, float]:
         """mu_w, (1, inputs, d), and sigma_w, over one input."""

@@ -7,7 +7,15 @@ from typing import TYPE_CHECKING
 import torch
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
+
+DRAWN_PIXELS = 1 << 19
+"""Pixels that are drawn at a time, at most: 8 images of 256 pixels, which take 1.4 GiB in a large StyleGAN2."""
+
+
+def at_once(batch: int, shape: Sequence[int], pixels: int = DRAWN_PIXELS) -> int:
+    """Number of images (C, H, W) at a time: `batch`, or as many as have `pixels` together; one at least."""
+    return max(1, min(batch, pixels // (shape[-2] * shape[-1])))
 
 
 def slices(count: int, size: int) -> Iterator[slice]:

@@ -23,6 +23,13 @@ def resize(images: torch.Tensor, size: tuple[int, int], interpolation: Interpola
     return resized.clamp(0, 1) if interpolation == "bicubic" else resized
 
 
+def shrunk(images: torch.Tensor, side: int) -> torch.Tensor:
+    """Images (N, C, H, W) in their proportions, at most `side` pixels high and wide; small ones themselves."""
+    height, width = images.shape[-2:]
+    scale = min(1.0, side / max(height, width))
+    return resize(images, (max(1, round(height * scale)), max(1, round(width * scale))))
+
+
 def upsample_cells(values: torch.Tensor, size: tuple[int, int]) -> torch.Tensor:
     """Cells at the size of the image, bilinear with aligned corners, so that the borders of cells are soft.
 

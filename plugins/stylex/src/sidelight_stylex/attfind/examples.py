@@ -17,6 +17,9 @@ if TYPE_CHECKING:
 
     from sidelight_stylex.attfind.style_effects import Models
 
+SHOWN = 256
+"""Pixels a side of examples, at most, as pages show them: ten attributes of 1024 pixels would take 2.5 GB a class."""
+
 
 def examples(
     models: Models,
@@ -40,7 +43,8 @@ def examples(
         frames: T images from before to after.
 
     Returns:
-        the fields `before`, `after`, `probabilities` and `paths` (as bytes) of `Attributes`.
+        the fields `before`, `after`, `probabilities` and `paths` (as bytes) of `Attributes`; images at most `SHOWN`
+        pixels a side.
     """
     factors = np.linspace(0, factor, frames)
     # as many for each attribute, so that the arrays are rectangular
@@ -102,8 +106,8 @@ def opposite_examples(
 
 
 def _drawn(models: Models, styles: Tensor) -> np.ndarray:
-    """(N, T, S) styles to (N, T, C, H, W)."""
-    images = to_array(models.draw(styles.flatten(0, 1)))
+    """(N, T, S) styles to (N, T, C, H, W), at most `SHOWN` pixels a side."""
+    images = to_array(models.draw(styles.flatten(0, 1), SHOWN))
     return images.reshape(*styles.shape[:2], *images.shape[1:])
 
 

@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 
 SIDE, CELL = 64, 4
 """Pixels: images are compared at `SIDE`, in squares of `CELL`, about the size of an eye or a mouth."""
+JUDGED = 256
+"""Pixels a side of what is judged, at most: 128 images of 1024 pixels would take 1.5 GiB."""
 SAME = 1e-2
 """Distance over all pixels below which two images are one, found again in the data."""
 INVISIBLE = 1e-3
@@ -49,11 +51,13 @@ def implausible(
         attributes: A of them.
         params: the limits `tint` and `outside`.
     """
-    before = models.draw(styles)
-    statistics = LocalStatistics(models, models.draw(reference), before)
+    # a discriminator looks at images as the classifier does, at full size
+    side = JUDGED if getattr(models.generator, "trained_discriminator", None) is None else None
+    before = models.draw(styles, side)
+    statistics = LocalStatistics(models, models.draw(reference, side), before)
     flags = []
     for attribute in attributes:
-        after = models.draw(attribute.apply(styles))
+        after = models.draw(attribute.apply(styles), side)
         tint, departure = tint_ratio(to_array(before), to_array(after)), statistics.departure(after)
         reasons = []
         if tint >= params.tint:

@@ -17,7 +17,8 @@ from sidelight_specs import Run
 from sidelight_specs.results import State
 from sidelight_specs.roles import Classifier, Generator
 from sidelight_toolkit.arrays import to_array, to_tensor
-from sidelight_toolkit.batching import in_batches, slices
+from sidelight_toolkit.batching import DRAWN_PIXELS, at_once, in_batches, slices
+from sidelight_toolkit.images import shrunk
 
 from sidelight_stylex.attfind.incremental_synthesis import synthesis_of
 
@@ -30,8 +31,6 @@ DIRECTIONS = (-1, 1)
 """Signs of d = 0 and d = 1, in the order of the last axis of Delta."""
 SHARD_PIXELS = 1 << 22
 """Redrawn pixels that are kept together: seconds of a small network at 64 pixels, minutes of a large one at 256."""
-BATCH_PIXELS = 1 << 19
-"""Pixels that are drawn at a time, at most: 8 images of 256 pixels, which take 1.4 GiB in a large network."""
 GRADIENT_PIXELS = 1 << 17
 """The same where gradients are taken: 2 images of 256 pixels, because all features are kept."""
 
@@ -63,18 +62,22 @@ class Models:
     batch: int
     run: Run
 
-    def at_once(self, pixels: int = BATCH_PIXELS) -> int:
+    def at_once(self, pixels: int = DRAWN_PIXELS) -> int:
         """Images at a time: `batch`, or as many as have that many pixels together."""
-        height, width = self.generator.image_shape[1:]
-        return max(1, min(self.batch, pixels // (height * width)))
+        return at_once(self.batch, self.generator.image_shape, pixels)
 
     def styles(self, latents: Tensor) -> Tensor:
         """(N, *latent_shape) to (N, S)."""
         return in_batches(self.generator.styles, latents, self.batch)
 
-    def draw(self, styles: Tensor) -> Tensor:
-        """(N, S) to images, (N, C, H, W)."""
-        return in_batches(self.generator.synthesize_styles, styles, self.at_once())
+    def draw(self, styles: Tensor, side: int | None = None) -> Tensor:
+        """(N, S) to images, (N, C, H, W), each reduced to at most `side` pixels a side as soon as it is drawn."""
+
+        def drawn(batch: Tensor) -> Tensor:
+            images = self.generator.synthesize_styles(batch)
+            return images if side is None else shrunk(images, side)
+
+        return in_batches(drawn, styles, self.at_once())
 
     def logits(self, styles: Tensor) -> Tensor:
         """(N, S) to the class logits of the drawn images, (N, K)."""

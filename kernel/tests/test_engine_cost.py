@@ -164,6 +164,27 @@ def test_the_break_of_an_inner_loop_ends_no_outer_one(time):
     assert (clock.cut, clock.unknown) == (1, 0)
 
 
+def test_items_that_are_handed_on_are_cut(time):
+    clock, seen = _Clock(), []
+
+    def steps():
+        yield from clock.loop(range(1000), 1000, "steps")
+
+    for step in steps():
+        seen.append(step)
+        time.passes(1.0)
+    assert (len(seen), clock.cut) == (PATIENCE, 1)
+
+
+def test_a_training_is_cut_however_it_takes_its_items(time):
+    clock, taken = _Clock(is_training=True), 0
+    steps = clock.loop(range(1000), 1000, "steps")
+    while next(steps, None) is not None:
+        time.passes(1.0)
+        taken += 1
+    assert (taken, clock.skipped.tolist()) == (LEAST, [1000.0 - LEAST] * 2)
+
+
 def test_items_that_only_count_the_work_are_not_cut(time):
     """Without them the work would go on, and be counted twice."""
     clock, taken = _Clock(), 0

@@ -135,6 +135,8 @@ def _loops_in(path: str) -> tuple[_Loop, ...]:
         elif isinstance(node, (ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp)):
             lazy = isinstance(node, ast.GeneratorExp)  # whoever takes its items may stop
             loops += [_Loop(part.iter.lineno, part.iter.end_lineno or 0, lazy) for part in node.generators]
+        elif isinstance(node, ast.YieldFrom):
+            loops.append(_Loop(node.value.lineno, node.value.end_lineno or 0, True))
     return tuple(loops)
 
 
@@ -214,7 +216,8 @@ class _Clock:
             for item in items:
                 yield item
                 if not done:
-                    can_cut, may_stop = _loop_over(sys._getframe(1))
+                    is_loop, may_stop = _loop_over(sys._getframe(1))
+                    can_cut = is_loop or self.is_training  # a training is never tried in full
                     first_done = self.now()
                 done += 1
                 left = None if total is None else total - done

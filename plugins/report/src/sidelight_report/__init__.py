@@ -19,7 +19,17 @@ class HtmlParams:
     first: Literal["attributes", "images"] = param(
         "attributes", "What the page begins with: the attributes of the classifier, or the explained images."
     )
-    images: int = param(100, "Explained images with a card of their own.", unit="images", minimum=1, maximum=2000)
+    images: int = param(
+        100, "So many explained images have their cards in the page itself.", unit="images", minimum=1, maximum=2000
+    )
+    index: int = param(
+        1000,
+        "Where there are more than `images`: so many in a list to filter and to sort. All cards but the first 20 then "
+        "lie in files beside the page, which loads them as needed. 0: no list.",
+        unit="images",
+        minimum=0,
+        maximum=20_000,
+    )
     classes: int = param(3, "Classes shown beside the two of the question.", unit="classes", minimum=0, maximum=50)
     frames: int = param(10, "Images shown of a search's path.", unit="images", minimum=2, maximum=100)
     attributes: int = param(10, "Attributes shown for each class.", unit="attributes", minimum=1, maximum=100)

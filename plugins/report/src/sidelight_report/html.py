@@ -8,6 +8,7 @@ from sidelight_specs.roles import Renderer
 from sidelight_ui.page import standalone_page
 
 from sidelight_report.document.context import Context
+from sidelight_report.document.image_index import card_files, image_index
 from sidelight_report.document.report import document
 
 if TYPE_CHECKING:
@@ -23,7 +24,7 @@ STYLES = ("page.css", "components.css", "attributes.css", "attention-graph.css")
 
 
 class Html(Renderer):
-    """Writes `index.html`, and the animated pictures of attributes beside it.
+    """Writes `index.html`, and beside it the animated pictures of attributes, and the cards of many images.
 
     Equal results give equal bytes: nothing in them depends on when or where they were made.
     """
@@ -34,12 +35,14 @@ class Html(Renderer):
     def render(self, results: Results, folder: Path) -> Sequence[Path]:
         """Write the page into `folder`."""
         context, page = Context(results, self._params), folder / "index.html"
-        content = document(context)
-        text = standalone_page("sidelight_report", "page", STYLES, content, title=f"{content['title']} · Sidelight")
+        content = document(context) | {"index": image_index(context)}
+        title, loads = f"{content['title']} · Sidelight", content["index"] is not None
+        text = standalone_page("sidelight_report", "page", STYLES, content, title=title, loads_scripts=loads)
         page.write_text(text, encoding="utf-8", newline="\n")
+        cards = [_write(folder / name, text.encode()) for name, text in card_files(context)] if loads else []
         for problem in context.problems:
             self._run.warn(problem)
-        return [page, *(_write(folder / name, content) for name, content in context.files.items())]
+        return [page, *cards, *(_write(folder / name, content) for name, content in context.files.items())]
 
 
 def _write(path: Path, content: bytes) -> Path:

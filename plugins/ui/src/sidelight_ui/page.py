@@ -27,6 +27,7 @@ def standalone_page(
     element: str = "document",
     images: str = "data:",
     connect: str = "",
+    loads_scripts: bool = False,
 ) -> str:
     """HTML of a page. The policy allows this script and style by their hashes, and no request.
 
@@ -39,13 +40,15 @@ def standalone_page(
         element: id of the script element that holds the data.
         images: sources that images may come from.
         connect: source that the script may send requests to; empty for none.
+        loads_scripts: True to let the script, and nothing else, load files of data as scripts: a page from disk may
+            read no file in another way.
     """
     script, style = _script(package, entry), _style(package, tuple(styles))
     policy = "; ".join(
         [
             "default-src 'none'",
             f"img-src {images}",
-            f"script-src {_hash(script)}",
+            f"script-src {_hash(script)}" + " 'strict-dynamic'" * loads_scripts,
             f"style-src {_hash(style)}",
             *([f"connect-src {connect}"] if connect else []),
             "base-uri 'none'",

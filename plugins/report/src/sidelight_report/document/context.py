@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
     from sidelight_report import HtmlParams
 
+_FIRST = 20  # cards in the page itself where it has a list: a large page opens slowly
+
 
 SHOWN, SMALL = 512, 256
 """Widths that pictures are reduced to: twice those at which a page shows them at most, for screens of fine pixels."""
@@ -33,7 +35,12 @@ class Context:
 
     def __init__(self, results: Results, params: HtmlParams) -> None:
         self.results, self.params = results, params
-        self.count = min(params.images, len(results.targets))
+        total = len(results.targets)
+        # images with a card in the page itself, and those in the list of a large run, whose cards lie in files
+        self.count = min(params.images, total)
+        self.indexed = min(params.index, total) if total > params.images else 0
+        if self.indexed:
+            self.count = min(self.count, _FIRST)
         self.files: dict[str, bytes] = {}
         self.problems: dict[str, None] = {}  # an ordered set
 
@@ -55,7 +62,8 @@ class Context:
     def counterparts(self) -> dict[str, Explanation]:
         """Explainer id to its explanation of the true class, in the rows of the questions; other rows mean nothing."""
         contested = self.results.contested
-        rows = [contested.index(row) if row in contested else 0 for row in range(self.count)]
+        places = {row: place for place, row in enumerate(contested)}
+        rows = [places.get(row, 0) for row in range(max(self.count, self.indexed))]
         return {name: value.take(rows) for name, value in self.results.counterparts.items()}
 
     @cached_property

@@ -120,7 +120,13 @@ export interface Accuracies { names: string[]; rows: { classifier: string; split
 export interface Component {
   id: string; role: string; use: string; summary: string; paper: string; distribution: string; version: string; card: Record<string, string>;
 }
+/** All images, column by column; `rows` of a group point into its `values`. Cards lie in files of `size` each. */
+export interface ImageIndex {
+  ids: string[]; thumbnails: string[]; groups: { name: string; values: string[]; rows: number[] }[]; misclassified: number[];
+  turned: Record<string, (number | null)[]>; numbers: { name: string; of: string; values: (number | null)[] }[]; size: number;
+}
 export interface Report {
+  index: ImageIndex | null;
   title: string; first: "attributes" | "images"; question: string; choice: string; task: string; total: number; explainers: Explainer[]; images: Card[]; accuracies: Accuracies; table: MetricTable;
   charts: Chart[]; paths: MeanPath[]; attributes: AttributeSection[]; exemplars: ExemplarSection[]; emitted: ByProduct[];
   whole: { name: string; blocks: Block[] }[]; components: Component[]; recipe: string; environment: Record<string, string>; warnings: string[];
@@ -130,6 +136,7 @@ export interface Report {
 export interface Cursor { x: number; y: number }
 
 declare global {
+  interface Window { sidelightCards?: (start: number, cards: Card[]) => void }
   interface HTMLElementTagNameMap {
     "sl-block": import("./blocks.js").SlBlock;
     "sl-picture": import("./picture.js").SlPicture;

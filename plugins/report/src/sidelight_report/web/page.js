@@ -6,6 +6,7 @@ import { glance } from "./glance.js";
 import { SlDifference, SlHeatmap } from "./heatmap.js";
 import { h } from "./elements.js";
 import { guide } from "./guide.js";
+import { imageIndex } from "./image-index.js";
 import { pixels } from "./grid.js";
 import { arrowKeys, bar } from "./navigation.js";
 import { byProducts, count, exemplars, measured, origin, whole } from "./sections.js";
@@ -21,7 +22,7 @@ function read() {
 
 /** @param {Report} report */
 function header(report) {
-  const shown = report.images.length < report.total ? `, of which the first ${report.images.length} are shown` : "";
+  const shown = report.images.length < report.total ? report.index === null ? `, of which the first ${report.images.length} are shown` : `, the first ${report.images.length} below, the others in the list of all images` : "";
   const models = report.components.filter(({ role }) => ["data", "classifier", "generator"].includes(role));
   const uses = new Set(models.map(({ use }) => use));
   return h("header", { class: "masthead" }, h("p", { class: "name" }, report.title), h("h1", {}, report.question),
@@ -46,7 +47,7 @@ function cover(opacity) {
 /** @param {Report} report */
 async function show(report) {
   const cards = report.images.map((card, i) => makeCard(card, i, report));
-  const images = [glance(report), h("div", { class: "cards" }, ...cards)];
+  const images = [glance(report), h("div", { class: "cards" }, ...cards), imageIndex(report, cover)];
   const parts = report.first === "images" ? [...images, ...attributes(report)] : [...attributes(report), ...images];
   const main = h("main", { id: "main", tabindex: -1 }, ...parts, ...whole(report), accuracies(report.accuracies), measured(report), ...exemplars(report), byProducts(report));
   const head = header(report);

@@ -89,6 +89,7 @@ DUTIES = {
     "explainer": "explain the classifier's answer for each image",
     "metric": "measure explanations",
     "renderer": "show the finished run",
+    "executor": "compute the run's units of work, in other processes or on other machines",
 }
 
 

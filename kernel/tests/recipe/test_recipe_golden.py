@@ -37,7 +37,7 @@ recipe.yaml:4:1: unknown key "sede"
     sede: 3
     ^
   expected: a recipe has recipe, name, seed, extends, vars, explain, data, classifier, generator, inverter, \
-attribute_finders, explainers, metrics, renderers
+attribute_finders, explainers, metrics, renderers, executor
   hint: did you mean "seed"?
 
 recipe.yaml:5:39: "size" of shop/digits is 4

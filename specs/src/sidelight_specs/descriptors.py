@@ -41,6 +41,8 @@ CAPABILITIES = {
     "coordinates": "the attributes that the finder gives are coordinates of the generator's style space",
     "factors.render": "`render(factors)` draws the data's images anew from their ground-truth factors",
     "serves": "the renderer serves a live page",
+    "isolated": "units of work run in other processes, so that one which ends its process costs no other",
+    "maps": "cuts its work into pieces by `run.map`, so that a run with workers asks it in its own process",
 }
 """The capabilities that first-party components use. A plugin may add its own, prefixed with its name: `acme.depth`.
 
@@ -379,3 +381,10 @@ class RendererDescriptor(ComponentDescriptor):
     """Describes a `roles.Renderer`."""
 
     role = "renderer"
+
+
+@frozen(kw_only=True)
+class ExecutorDescriptor(ComponentDescriptor):
+    """Describes a `roles.Executor`."""
+
+    role = "executor"

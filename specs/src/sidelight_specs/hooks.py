@@ -25,6 +25,7 @@ if TYPE_CHECKING:
         AttributeFinderDescriptor,
         ClassifierDescriptor,
         DataDescriptor,
+        ExecutorDescriptor,
         ExplainerDescriptor,
         GeneratorDescriptor,
         InverterDescriptor,
@@ -182,6 +183,21 @@ def sidelight_renderers() -> Iterable[RendererDescriptor]:  # type: ignore[empty
     def sidelight_renderers():
         yield RendererDescriptor(
             name="table", summary="The metric table as CSV.", params=TableParams, factory="acme_table.render:Table",
+        )
+    ```
+    """
+
+
+@hookspec
+def sidelight_executors() -> Iterable[ExecutorDescriptor]:  # type: ignore[empty-body]
+    """Announce executors: where a run's units of work are computed.
+
+    ```python
+    @hookimpl
+    def sidelight_executors():
+        yield ExecutorDescriptor(
+            name="threads", summary="Units of work on a pool of threads.", params=ThreadsParams,
+            factory="acme_threads.pool:Threads",
         )
     ```
     """

@@ -130,6 +130,13 @@ _TABLE = (
         base="Renderer",
         verb="render",
     ),
+    Role(
+        name="executor",
+        section="executor",
+        hook="sidelight_executors",
+        descriptor="ExecutorDescriptor",
+        base="Executor",
+    ),
 )
 
 ROLES: Mapping[str, Role] = MappingProxyType({role.name: role for role in _TABLE})

@@ -103,6 +103,23 @@ class Run(Protocol):
             key: tells pieces of work of one component apart; as for `cached`.
         """
 
+    def map(self, function: Callable[[Any], A], items: Iterable[Any], label: str) -> list[A]:
+        """What `function` gives for each item, each kept as soon as it is made; spread over a run's workers.
+
+        `run.map(self.effects_of, shards, "images")`. A worker builds the component anew, from its parameters, needs
+        and what it has learned: the answer may depend on these and on the item alone. A component that maps announces
+        the capability `maps`.
+
+        Args:
+            function: a method of the component itself that takes one item and gives an artifact; it is called by name.
+            items: arrays, artifacts and plain values, nested as for `sidelight_specs.packing.pack`; tuples may arrive
+                as lists.
+            label: one or two words for the progress.
+
+        Raises:
+            SidelightError: the function is no method of the component, or an item cannot go to another process.
+        """
+
     def emit(self, name: str, artifact: Artifact) -> None:
         """Keep a by-product (a learning curve, a sample sheet) with the run's results under `name`."""
 

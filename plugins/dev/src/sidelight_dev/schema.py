@@ -144,7 +144,8 @@ def _component(components: Iterable[Available]) -> dict[str, Any]:
             "needs": {"type": ["object", "null"]},
         },
         "additionalProperties": False,
-        "allOf": [_when(one.use, {"properties": {"with": _ref(_key(one)), "needs": _needs(one)}}) for one in every],
+        "allOf": [_when(one.use, {"properties": {"with": _ref(_key(one)), "needs": _needs(one)}}) for one in every]
+        or [True],
     }
 
 

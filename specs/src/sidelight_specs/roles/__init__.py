@@ -9,6 +9,7 @@ from sidelight_specs.role_table import ROLES, SECTIONS, Role
 from sidelight_specs.roles.attribute_finder import AttributeFinder
 from sidelight_specs.roles.classifier import Activations, Classifier
 from sidelight_specs.roles.data import Data
+from sidelight_specs.roles.executor import Executor, WorkerLost
 from sidelight_specs.roles.explainer import Explainer
 from sidelight_specs.roles.generator import Generator, StyleLayer
 from sidelight_specs.roles.inverter import Inverter
@@ -23,6 +24,7 @@ __all__ = [
     "AttributeFinder",
     "Classifier",
     "Data",
+    "Executor",
     "Explainer",
     "Generator",
     "Inverter",
@@ -31,4 +33,5 @@ __all__ = [
     "Role",
     "StyleLayer",
     "Trainable",
+    "WorkerLost",
 ]

@@ -272,6 +272,16 @@ def _render(case: Case, component: Any, question: Question) -> Answer:
     return {"files": list(component.render(question.results, folder)), "folder": folder}
 
 
+def _map(case: Case, component: Any, question: Question) -> Answer:
+    from sidelight_specs.testing.work import reverse
+
+    del case, question
+    try:
+        return dict(pair for pair in component.map(reverse, iter([b"ab", b"cd"])) if pair is not None)
+    finally:
+        component.close()
+
+
 _VERBS: dict[str, Any] = {
     "data": lambda _, component, __: {name: component.split(name) for name in component.splits},
     "classifier": lambda _, component, question: {"scores": component.scores(question.images).detach()},
@@ -286,4 +296,5 @@ _VERBS: dict[str, Any] = {
         for kind, explanation in question.explanations.items()
     },
     "renderer": _render,
+    "executor": _map,
 }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
@@ -61,6 +62,7 @@ class ToyRun:
         states: digest of a checkpoint's key to its newest state.
         emitted: name to by-product.
         warnings: the texts given to `warn`.
+        mapped: name of the method, item and answer of everything that went through `map`.
     """
 
     device = "cpu"
@@ -82,6 +84,7 @@ class ToyRun:
         self.states: dict[str, State] = {} if states is None else states
         self.emitted: dict[str, Artifact] = {}
         self.warnings: list[str] = []
+        self.mapped: list[tuple[str, Any, Artifact]] = []
 
     def seed(self, label: str) -> int:
         """A number in [0, 2**63) that only the seed, the component and `label` decide."""
@@ -115,6 +118,14 @@ class ToyRun:
     def checkpoint(self, key: Any) -> ToyCheckpoint:
         """The newest state under this key, in `states`."""
         return ToyCheckpoint(self.states, digest_of(key), self._checkpoint_every)
+
+    def map(self, function: Callable[[Any], A], items: Iterable[Any], label: str) -> list[A]:
+        """What `function` gives for each item, kept in `store` and `mapped`."""
+        answers = []
+        for item in self.progress(items, label):
+            answers.append(self.cached(("map", function.__name__, item), partial(function, item)))
+            self.mapped.append((function.__name__, item, answers[-1]))
+        return answers
 
     def emit(self, name: str, artifact: Artifact) -> None:
         """Keep `artifact` in `emitted`."""

@@ -5,6 +5,7 @@ from sidelight_specs import (
     AttributeFinderDescriptor,
     ClassifierDescriptor,
     DataDescriptor,
+    ExecutorDescriptor,
     ExplainerDescriptor,
     GeneratorDescriptor,
     InverterDescriptor,
@@ -98,6 +99,9 @@ IMAGE_ATTRIBUTES = _good(
 )
 METRIC = _good(MetricDescriptor, "good", "GoodMetric", accepts=("heatmap",))
 RENDERER = _good(RendererDescriptor, "good", "GoodRenderer")
+EXECUTOR = _good(ExecutorDescriptor, "good", "GoodExecutor")
+ISOLATED = _good(ExecutorDescriptor, "good-isolated", "GoodIsolatedExecutor", provides=("isolated",))
+MAPPING = attrs.evolve(HEATMAP, name="good-mapping", factory="broken_promises.good:GoodMapping", provides=("maps",))
 GOOD = (
     DATA,
     DRAWN,
@@ -113,6 +117,9 @@ GOOD = (
     IMAGE_ATTRIBUTES,
     METRIC,
     RENDERER,
+    EXECUTOR,
+    ISOLATED,
+    MAPPING,
 )
 
 
@@ -167,6 +174,7 @@ BAD = (
     _bad("inputs-untouched", HEATMAP),
     _bad("globals-untouched", HEATMAP),
     _bad("answers-survive-saving", HEATMAP),
+    _bad("pieces-stand-alone", MAPPING),
     _bad("cancelling-stops-it", HEATMAP),
     _bad("model-restored", HEATMAP),
     _bad("model-restored-after-an-error", HEATMAP),
@@ -224,6 +232,11 @@ BAD = (
     _bad("pages-need-no-network", RENDERER),
     _bad("partial-runs-are-rendered", RENDERER),
     _bad("serving-is-defined", RENDERER, provides=("serves",)),
+    _bad("units-are-answered-once", EXECUTOR),
+    _bad("workers-serve-again", EXECUTOR),
+    _bad("errors-are-told", EXECUTOR),
+    _bad("lost-workers-are-replaced", ISOLATED),
+    _bad("interrupting-ends-units", ISOLATED),
 )
 
 
@@ -281,6 +294,11 @@ def sidelight_metrics():
 @hookimpl
 def sidelight_renderers():
     return _of(RendererDescriptor)
+
+
+@hookimpl
+def sidelight_executors():
+    return _of(ExecutorDescriptor)
 
 
 @hookimpl

@@ -16,13 +16,16 @@ from broken_promises.good import (
     GoodCounterfactual,
     GoodData,
     GoodDrawnData,
+    GoodExecutor,
     GoodFinder,
     GoodGenerator,
     GoodHeatmap,
     GoodImageAttributes,
     GoodInverter,
+    GoodIsolatedExecutor,
     GoodLayeredGenerator,
     GoodLearner,
+    GoodMapping,
     GoodMetric,
     GoodRenderer,
 )
@@ -104,6 +107,12 @@ class Unsavable(Artifact):
 class AnswersSurviveSaving(GoodHeatmap):
     def explain(self, images, targets):
         self.run.emit("things", Unsavable())
+        return super().explain(images, targets)
+
+
+class PiecesStandAlone(GoodMapping):
+    def explain(self, images, targets):
+        self.scale = 2  # which no component that is built anew has
         return super().explain(images, targets)
 
 
@@ -497,3 +506,38 @@ class PartialRunsAreRendered(GoodRenderer):
 
 class ServingIsDefined(GoodRenderer):
     """Announces a live page and has none."""
+
+
+# --- executors
+
+
+class UnitsAreAnsweredOnce(GoodExecutor):
+    def map(self, work, units):
+        for place, answer in super().map(work, units):
+            yield place, answer
+            if isinstance(answer, bytes) and len(answer) > 100:
+                yield place, answer
+
+
+class WorkersServeAgain(GoodExecutor):
+    def map(self, work, units):
+        for place, answer in super().map(work, units):
+            yield place, answer if self.maps < 3 else b""
+
+
+class ErrorsAreTold(GoodExecutor):
+    def failed(self, error):
+        return b""
+
+
+class LostWorkersAreReplaced(GoodIsolatedExecutor):
+    attempts = 1
+
+
+class InterruptingEndsUnits(GoodIsolatedExecutor):
+    def map(self, work, units):
+        for place, unit in enumerate(units):
+            if unit == b"60.0":
+                yield place, unit  # as one that was not to be interrupted
+            else:
+                yield from ((place, answer[1]) for answer in super().map(work, [unit]) if answer is not None)

@@ -1,5 +1,7 @@
 """Components that keep every promise; the broken ones change one thing each."""
 
+import multiprocessing
+
 import attrs
 import numpy as np
 import torch
@@ -14,7 +16,16 @@ from sidelight_specs.results import (
     Measurements,
     State,
 )
-from sidelight_specs.roles import AttributeFinder, Classifier, Explainer, Metric, Renderer, Trainable
+from sidelight_specs.roles import (
+    AttributeFinder,
+    Classifier,
+    Executor,
+    Explainer,
+    Metric,
+    Renderer,
+    Trainable,
+    WorkerLost,
+)
 from sidelight_specs.testing.toys import ToyClassifier, ToyData, ToyGenerator, ToyInverter
 
 
@@ -167,6 +178,20 @@ class GoodHeatmap(Explainer):
         return targets.predicted
 
 
+class GoodMapping(GoodHeatmap):
+    """The classes asked about, image by image."""
+
+    scale = 1
+
+    def explain(self, images, targets):
+        values = super().explain(images, targets).values
+        parts = self.run.map(self.piece, [(row, one) for row, one in enumerate(values)], "pieces")
+        return Heatmap.concat(parts)
+
+    def piece(self, item):
+        return Heatmap(values=item[1][None] * np.float32(self.scale))
+
+
 class GoodCounterfactual(Explainer):
     """Gradient ascent in latent space on the probe's logit against the predicted one's."""
 
@@ -278,3 +303,54 @@ class GoodRenderer(Renderer):
 
     def body(self, results):
         return ", ".join(results.explanations)
+
+
+class GoodExecutor(Executor):
+    def __init__(self, params, *, run):
+        self.maps = 0
+
+    def map(self, work, units):
+        self.maps += 1
+        for place, unit in enumerate(units):
+            try:
+                yield place, work(unit)
+            except Exception as error:
+                yield place, self.failed(error)
+
+    def failed(self, error):
+        return WorkerLost(f"could not: {error}")
+
+    def close(self):
+        pass
+
+
+def _call(connection, work, unit):
+    try:
+        connection.send(work(unit))
+    except Exception as error:
+        connection.send(WorkerLost(f"could not: {error}"))
+
+
+class GoodIsolatedExecutor(GoodExecutor):
+    """A process for each unit."""
+
+    attempts = 3
+
+    def map(self, work, units):
+        for place, unit in enumerate(units):
+            for _ in range(self.attempts):
+                ours, theirs = multiprocessing.Pipe()
+                process = multiprocessing.get_context("fork").Process(target=_call, args=(theirs, work, unit))
+                process.start()
+                theirs.close()
+                try:
+                    while not ours.poll(0.1):
+                        yield None
+                    answer = ours.recv()
+                    break
+                except EOFError:
+                    answer = WorkerLost("killed thrice")
+                finally:
+                    process.kill()
+                    process.join()
+            yield place, answer

@@ -6,6 +6,7 @@ from sidelight_specs.testing.checks import (  # noqa: F401  (each registers its 
     capabilities,
     classifiers,
     data,
+    executors,
     explainers,
     extensions,
     facts,

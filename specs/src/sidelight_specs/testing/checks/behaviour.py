@@ -9,7 +9,9 @@ import numpy as np
 import torch
 
 from sidelight_specs.artifacts import Artifact
-from sidelight_specs.errors import Cancelled
+from sidelight_specs.digests import digest_of
+from sidelight_specs.errors import Cancelled, SidelightError
+from sidelight_specs.packing import pack, unpack
 from sidelight_specs.testing.checks.registry import check
 from sidelight_specs.testing.compare import difference, join, pick
 
@@ -96,6 +98,23 @@ def answers_survive_saving(case: Case) -> None:
         except TypeError as error:
             raise AssertionError(f"{name} cannot be saved: {error}") from error
         assert type(artifact).load(folder).digest() == artifact.digest(), f"{name} changes when it is saved and loaded"
+
+
+@check("inverter", "attribute_finder", "explainer", "metric")
+def pieces_stand_alone(case: Case) -> None:
+    """What goes through `run.map` is announced by `maps`, and the same from a component that was built anew."""
+    mapped = case.observed.run.mapped
+    announced = "maps" in case.descriptor.provided_by(case.params)
+    assert announced == bool(mapped), f"it {'does not call' if announced else 'calls'} run.map; `maps` is a capability"
+    for name, item, answer in mapped:
+        try:
+            arrived = unpack(pack(item))
+        except SidelightError as error:
+            raise AssertionError(f"an item of run.map(self.{name}, ...) cannot be sent to a worker: {error}") from error
+        assert digest_of(arrived) == digest_of(item), f"an item of run.map(self.{name}, ...) is another after sending"
+        again = getattr(case.build(), name)(arrived)
+        text = difference({"piece": again}, {"piece": answer})
+        assert not text, f"{name} gives another answer in a component that was built anew: {text}"
 
 
 @check("inverter", "attribute_finder", "explainer", "metric")

@@ -74,6 +74,8 @@ _ARGUMENTS: dict[str, tuple[str, dict[str, Any]]] = {
     "--out": ("the run's folder (default: runs/ and the recipe's name)", {"metavar": "DIR"}),
     "--device": ("auto, cpu, cuda, cuda:N or mps (default: auto)", {"default": "auto"}),
     "--threads": ("threads to compute with (default: OMP_NUM_THREADS, or 1)", {"metavar": "N", "type": _positive}),
+    "--executor": ("who computes the units of work: processes, ... (default: the recipe's)", {"metavar": "NAME"}),
+    "--workers": ("how many workers the executor has", {"metavar": "N", "type": _positive}),
     "--cost": ("try the recipe on up to four images, and estimate time, memory and disk of the whole", _FLAG),
     "--quiet": ("show no progress", _FLAG),
     "images": ("files, globs or folders, explained in this order", {"metavar": "IMAGE", "nargs": "+"}),
@@ -103,7 +105,9 @@ _ARGUMENTS: dict[str, tuple[str, dict[str, Any]]] = {
     "--hashes": ("list distributions, each with the hash that a policy can allow or deny", _FLAG),
 }
 _RECIPE, _SERVING, _COMPUTING = "recipe --set --swap --out", "--use --host --port", "--device --threads"
-_RUNS, _SERVES = ("set", "swap", "out", "device", "threads"), ("use", "host", "port", "device", "threads")
+_WORKERS = "--executor --workers"
+_RUNS = ("set", "swap", "out", "device", "threads", "executor", "workers")
+_SERVES = ("use", "host", "port", "device", "threads")
 _ENTRY, _STATE = ("use", "role", "distribution", "version", "module"), ("state", "summary", "why", "fix")
 
 
@@ -159,7 +163,7 @@ def explain(arguments: argparse.Namespace, host: KernelHost) -> int:
 @_command(
     "run a recipe; results and a page land in a folder",
     "sidelight run recipes/quickstart.yaml --set explain.count=4",
-    f"{_RECIPE} {_COMPUTING} --quiet",
+    f"{_RECIPE} {_COMPUTING} {_WORKERS} --quiet",
 )
 def run(arguments: argparse.Namespace, host: KernelHost) -> int:
     """Run a recipe; say what was measured and where its page lies."""
@@ -223,7 +227,7 @@ def serve(arguments: argparse.Namespace, host: KernelHost) -> int:
 @_command(
     "run a recipe and open it as a live page",
     "sidelight explore recipes/interactivity.yaml",
-    f"{_RECIPE} {_SERVING} {_COMPUTING}",
+    f"{_RECIPE} {_SERVING} {_COMPUTING} {_WORKERS}",
 )
 def explore(arguments: argparse.Namespace, host: KernelHost) -> int:
     """Run a recipe (what is stored is not made again) and serve it; where a step failed, the rest can be explored."""

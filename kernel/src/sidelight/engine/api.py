@@ -15,7 +15,7 @@ from sidelight.engine.forecast import default_folder
 from sidelight.engine.machine import Cancellation, limit_threads, resolve_device
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from sidelight.engine.results import Run
     from sidelight.recipe.model import ResolvedComponent
@@ -30,6 +30,8 @@ def run(
     out: str | Path | None = None,
     device: str = "auto",
     threads: int | None = None,
+    executor: str | None = None,
+    workers: int | None = None,
     progress: bool = True,
     cancellation: Cancellation | None = None,
     check: bool = True,
@@ -44,6 +46,9 @@ def run(
         device: `auto`, `cpu`, `cuda`, `cuda:1` or `mps`.
         threads: of the numeric libraries; when None one, or as many as `OMP_NUM_THREADS` says. Takes full effect
             only before torch has been imported.
+        executor: what computes the run's units of work, in place of the recipe's executor: `processes`, or
+            PLUGIN/COMPONENT. Results do not depend on it.
+        workers: how many the executor has; its parameter `workers`.
         progress: True to show it on the standard error stream.
         cancellation: lets another thread ask the run to stop.
         check: True to raise an error for steps that failed while the run went on; the run lies in its folder
@@ -64,8 +69,9 @@ def run(
     from sidelight.registry.catalog import installed
 
     began = perf_counter()
-    source = Path(recipe) if isinstance(recipe, str) else recipe
-    resolved = load_recipe(source, set=_several(set), swap=_several(swap), catalog=installed())
+    source, catalog = Path(recipe) if isinstance(recipe, str) else recipe, installed()
+    settings = [*_executor_settings(executor, workers, catalog), *_several(set)]
+    resolved = load_recipe(source, set=settings, swap=_several(swap), catalog=catalog)
     folder = default_folder(resolved, out)
     run = execute(resolved, folder, device, progress=progress, cancellation=cancellation, began=began)
     if check:
@@ -75,6 +81,15 @@ def run(
 
 def _several(texts: str | Sequence[str]) -> Sequence[str]:
     return [texts] if isinstance(texts, str) else texts
+
+
+def _executor_settings(executor: str | None, workers: int | None, catalog: Catalog) -> Iterator[str]:
+    """An executor, by its whole or short name, and its number of workers as settings of a recipe."""
+    if executor is not None:
+        same = [one.use for one in catalog.entries("executor") if one.use.rpartition("/")[2] == executor]
+        yield f"executor.use={same[0] if len(same) == 1 else executor}"
+    if workers is not None:
+        yield f"executor.with.workers={workers}"
 
 
 def serve(

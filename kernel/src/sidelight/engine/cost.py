@@ -44,8 +44,9 @@ from sidelight_specs.results import Split, expected_classes
 from sidelight.engine.machine import Cancellation, as_images, resolve_device
 from sidelight.engine.plan import images_read, plan
 from sidelight.engine.progress import Display
+from sidelight.engine.questions import class_answers
 from sidelight.engine.session import Record, Session
-from sidelight.engine.steps import AT_ONCE, Steps, class_answers
+from sidelight.engine.steps import AT_ONCE, Steps
 from sidelight.engine.store import Entry, Store
 from sidelight.engine.timings import Timings
 from sidelight.recipe.model import ResolvedComponent

@@ -10,7 +10,7 @@ from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
 import attrs
-from sidelight_specs import Cancelled, SidelightError, hookimpl
+from sidelight_specs import Cancelled, SidelightError, UserError, hookimpl
 from sidelight_specs.observers import RecipeFacts, RunFacts, StepFacts
 from sidelight_specs.recipe_yaml import recipe_text
 from sidelight_specs.results.answers import answers_of
@@ -26,6 +26,7 @@ from sidelight.engine.session import Session
 from sidelight.engine.steps import Steps
 from sidelight.engine.store import Store, digests_below
 from sidelight.engine.timings import Stopwatch, Timings
+from sidelight.engine.units import Workers
 from sidelight.registry.catalog import installed
 from sidelight.registry.load import Observers
 
@@ -59,6 +60,7 @@ def execute(
             notice(warning.sentence)
         for text in resolved.assumed:
             session.warn(text)
+        session.workers = _workers(session)
         steps, observers, manifest = Steps(session, folder.staging), Observers(notice), Manifest(folder.staging)
         observers.add(manifest, "manifest")  # ours first
         observers.add(display, "progress")
@@ -77,7 +79,8 @@ def execute(
         observers.tell("recipe_resolved", recipe=recipe)
         with on_interrupt(cancellation, display.say):
             _take_all(steps, planned, observers, run)
-        timings.keep(stopwatch.seconds, len(steps.images))
+        # with workers, the first of several like steps takes the time of all
+        timings.keep({} if session.workers else stopwatch.seconds, len(steps.images))
         for key, artifact, location in steps.complete().save(folder.staging):
             name = "/".join(key)
             facts = {"name": name, "key": key, "artifact": artifact, "digest": steps.digests[name]}
@@ -92,6 +95,22 @@ def execute(
         ended = attrs.evolve(run, seconds=perf_counter() - began, errors=tuple(map(str, errors)))
         observers.tell("run_finished", run=ended)
     return Run(folder.out, json.loads(text), steps.results, errors, resolved)
+
+
+def _workers(session: Session) -> Workers | None:
+    """The executor of the recipe, where it names one.
+
+    Raises:
+        UserError: it computes in other processes, and the recipe holds live objects.
+    """
+    for component in session.resolved.of_role("executor"):
+        if session.resolved.live and "isolated" in component.provides:
+            raise UserError(
+                f"{component.title} computes in other processes, and this recipe holds objects of the calling one",
+                "save the model or the images to files and name these, or leave out the executor",
+            )
+        return Workers(session, session.build(component))
+    return None
 
 
 def _take_all(steps: Steps, planned: tuple[Step, ...], observers: Observers, run: RunFacts) -> None:
@@ -118,6 +137,8 @@ def _take_all(steps: Steps, planned: tuple[Step, ...], observers: Observers, run
             for failed, _ in steps.failures:
                 if failed.component in one.closure:  # it would fail again, or be wrong
                     raise LeftOut(f"{one.title} is left out, because {failed.component.path} failed")
+            if session.workers is not None:
+                steps.fill_ahead(planned[number - 1 :])
             getattr(steps, step.verb)(one)
         except (Cancelled, Untrustworthy):
             raise
@@ -184,6 +205,7 @@ def _facts(steps: Steps, total: float) -> dict[str, Any]:
         "rendered": {name: {"folder": folder, "files": names} for name, (folder, names) in steps.rendered.items()},
         "outputs": {"artifacts": steps.digests, "files": digests_below(steps.folder)},
         "warnings": list(session.record.warnings),
+        **({"workers": session.workers.facts()} if session.workers is not None else {}),
         "cache": {"found": session.found, "made": session.made},
         # the kernel's own time is the difference; the guard's is CPU time
         "seconds": {"total": total, "components": inside, "kernel": total - inside, "guard": session.guard.seconds},

@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Set
 
     from sidelight.engine.progress import Display
+    from sidelight.engine.units import Workers
     from sidelight.recipe.model import Resolved, ResolvedComponent
 
 
@@ -85,6 +86,7 @@ class Session:
         self.display, self.cancellation = display, stop
         self.seeds: dict[str, int] = {}  # every seed drawn, by place and label
         self.doing: Step | None = None
+        self.workers: Workers | None = None  # make entries before they are looked up; None: all are made here
         self.made = self.found = 0  # entries of the plan's steps that were made, and that the store held
         self.seconds, self._depth = 0.0, 0  # inside components
         self._alive: dict[ResolvedComponent, Any] = {}
@@ -97,6 +99,8 @@ class Session:
 
     def close(self) -> None:
         """Let go of components, which the session is in circles with, so that models are freed at once."""
+        if self.workers is not None:
+            self.workers.close()
         self._alive.clear()
         self._built.clear()
         del self.guard, self.keys
@@ -163,7 +167,7 @@ class Session:
             except ImportError as error:
                 fix = f"install what it needs: `pip install --upgrade {component.distribution}`"
                 raise UserError(f"{component.use} cannot be loaded: {error}", fix) from error
-            return factory(component.params, run=ComponentRun(self, component), **needs)
+            return factory(component.params, run=ComponentRun(self, component, classifier is None), **needs)
 
     def _fingerprint(self, component: ResolvedComponent) -> str:
         data = self.get(component)
@@ -173,14 +177,20 @@ class Session:
     # A component's own code
 
     def answer(
-        self, inputs: dict[str, Any], question: Callable[..., Any], doing: str = "", *, key: str = "", **forms: Any
+        self,
+        step: Step,
+        inputs: dict[str, Any],
+        question: Callable[..., Any],
+        doing: str = "",
+        *,
+        key: str = "",
+        **forms: Any,
     ) -> Any:
-        """The artifact of the step under way: from the store, or the valid answer of the live component to a question.
+        """The artifact of a step: from the store, or the valid answer of the live component to a question.
 
         The question is called with the component and its inputs: arrays as tensors, all else copied, because others
         get the same. Errors call the step `doing`; `key` is as for `keep`.
         """
-        step = cast("Step", self.doing)
 
         def make() -> Any:
             instance = self.get(step.component)
@@ -191,6 +201,18 @@ class Session:
             return answer
 
         return self.keep(step, inputs, make, key=key)
+
+    def piece(self, component: ResolvedComponent, function: str, item: Any, key: str = "") -> Any:
+        """What a method of the live component gives for one item of `run.map`, from the store or computed."""
+
+        def make() -> Any:
+            instance = self.get(component)
+            with self.inside(component, function):
+                artifact = getattr(instance, function)(item)
+                check_valid(artifact, component, name=function)
+            return artifact
+
+        return self.keep(Step("map", component), {"function": function, "item": item}, make, key=key)
 
     @contextmanager
     def inside(self, component: ResolvedComponent, doing: str) -> Iterator[None]:
@@ -284,10 +306,13 @@ class Session:
         entry = store.get(key, (use, step.verb), export=folder)
         if entry is not None and entry.result is None and folder is None:
             entry = None  # earlier versions kept that an inverter had nothing to do
-        if step == self.doing:
-            self.found += entry is not None  # what is looked up on the side (states, caches) is not counted
-            self.made += entry is None
+        is_new = entry is None or (self.workers is not None and self.workers.is_news(key))
+        if step == self.doing:  # what is looked up on the side (states, caches) is not counted
+            self.found += not is_new
+            self.made += is_new
         if entry is None:
+            if self.workers is not None:
+                self.workers.raise_failure(key)
             with self.recording() as record:
                 try:
                     made = make()
@@ -320,8 +345,9 @@ class ComponentRun:
 
     dtype = DTYPE
 
-    def __init__(self, session: Session, component: ResolvedComponent) -> None:
+    def __init__(self, session: Session, component: ResolvedComponent, is_kept: bool = True) -> None:
         self._session, self._component = session, component
+        self._is_kept = is_kept  # False where the classifier is another than the recipe's, which keys do not tell
         self.device, self.progress = session.device, session.progress
 
     def seed(self, label: str) -> int:
@@ -348,6 +374,18 @@ class ComponentRun:
     def checkpoint(self, key: Any) -> Checkpoint:
         """The newest state of long work under way, kept under `key` for this component."""
         return self._session.checkpoint(self._component, key)
+
+    def map(self, function: Callable[[Any], A], items: Iterable[Any], label: str) -> list[A]:
+        """What a method of the component gives for each item, kept; by the run's workers where it has some."""
+        session, component, name = self._session, self._component, function.__name__
+        if getattr(function, "__func__", None) is not getattr(type(getattr(function, "__self__", None)), name, self):
+            raise SidelightError(f"{component.use}: run.map takes a method of the component, not {function!r}")
+        items = list(items)
+        if not self._is_kept:
+            return [function(item) for item in session.progress(items, label)]
+        if session.workers is not None:
+            session.workers.fill_pieces(component, name, items)
+        return [session.piece(component, name, item) for item in session.progress(items, label)]
 
     def emit(self, name: str, artifact: Artifact) -> None:
         """Keep a by-product under `component-id/name`."""

@@ -14,6 +14,7 @@ from sidelight_specs import SidelightError
 
 from sidelight.engine.plan import Step
 from sidelight.engine.session import Session
+from sidelight.engine.units import Unit
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -43,14 +44,14 @@ class ShardedStep:
         step: whose entries the shards are.
         count: rows of all shards together.
         inputs: rows to what the component is given for them.
-        answer: the artifact of one shard, from the store or computed.
+        unit: what a worker is given for one shard.
     """
 
     session: Session
     step: Step
     count: int
     inputs: Callable[[range], dict[str, Any]]
-    answer: Callable[[Shard], Any]
+    unit: Callable[[Shard], Unit]
 
     def shards(self) -> Iterator[Shard]:
         """The shards in their order; nothing is computed but their keys."""
@@ -60,11 +61,15 @@ class ShardedStep:
             inputs = self.inputs(rows)
             yield Shard(rows, inputs, self.session.keys.step(self.step, inputs))
 
+    def units(self) -> Iterator[Unit]:
+        """The same as units of work."""
+        return map(self.unit, self.shards())
+
     def result(self) -> Any:
         """The answers of all shards, joined."""
         total = -(-self.count // self.session.resolved.explain.shard)  # rounded up
         shards = self.session.progress(self.shards(), "parts", total) if total > 1 else self.shards()
-        return self.join([self.answer(shard) for shard in shards])
+        return self.join([self.unit(shard).answer(self.session) for shard in shards])
 
     def join(self, parts: list[Any]) -> Any:
         """One artifact of those of all shards.

@@ -11,6 +11,7 @@ import shutil
 from contextlib import suppress
 from functools import partial
 from importlib.metadata import PackageNotFoundError, version
+from itertools import takewhile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
@@ -36,17 +37,18 @@ from sidelight_specs.results.run import file_names, safe_name, unique_name
 from sidelight_specs.roles import ROLES
 
 from sidelight.engine.guard import Disturbance, Untrustworthy
-from sidelight.engine.machine import as_images, load_torch, thread_count
+from sidelight.engine.machine import as_images, thread_count
 from sidelight.engine.plan import Step, images_read
+from sidelight.engine.questions import NotAnswered, class_answers
 from sidelight.engine.results import MANIFEST, RECIPE
 from sidelight.engine.session import ComponentError, Session, check_valid
 from sidelight.engine.shards import Shard, ShardedStep
+from sidelight.engine.units import Unit
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Iterator, Sequence
 
     from sidelight_specs import ExplainerDescriptor, MetricDescriptor
-    from torch import Tensor
 
     from sidelight.recipe.model import ResolvedComponent
 
@@ -54,10 +56,6 @@ if TYPE_CHECKING:
 _OTHER_SIDE = {"predicted": "probe", "probe": "predicted"}  # a contrast has both sides in it
 AT_ONCE = 16  # images of a split that are read and predicted at a time: 28 MB at 3 x 384 x 384
 _PACKAGES = ("sidelight", "sidelight-specs", "torch", "numpy")
-
-
-class NotAnswered(ComponentError):
-    """A metric cannot measure, or an inverter not invert, what it was given: an answer and no failure."""
 
 
 @attrs.define(eq=False)
@@ -75,6 +73,7 @@ class Steps:
     digests: dict[str, str] = attrs.field(factory=dict)  # of all artifacts in the results, once these are complete
     rendered: dict[str, tuple[str, tuple[str, ...]]] = attrs.field(factory=dict)  # renderer id to folder and files
     failures: list[tuple[Step, SidelightError]] = attrs.field(factory=list)  # while the run went on
+    filled: set[Step] = attrs.field(factory=set)  # whose entries workers were asked for
 
     def read(self, component: ResolvedComponent) -> None:
         """The chosen images of the data's split."""
@@ -165,7 +164,7 @@ class Steps:
         """Class logits of the chosen images, and then the questions."""
         resolved, explain = self.session.resolved, self.session.resolved.explain
 
-        answers = self.predicting().result()  # logits (M, K)
+        answers = self.predicting(component).result()  # logits (M, K)
         expected = expected_classes(self.images, answers.class_names)  # (M,)
         self._warn_of_names(component, answers)
         self.rows, targets = pose_questions(  # (N,), N questions
@@ -187,14 +186,14 @@ class Steps:
             targets=targets,
             contested=contested(targets, expected[self.rows], explain.target, explain.targets),
             class_names=answers.class_names,
-            components=tuple(map(_record, resolved.components)),
-            recipe=resolved.plain,
+            components=tuple(_record(one) for one in resolved.components if one.role != "executor"),
+            recipe={name: part for name, part in resolved.plain.items() if name != "executor"},
             choice=self.choice.reason if self.choice else "",
         )
 
-    def predicting(self) -> ShardedStep:
+    def predicting(self, component: ResolvedComponent) -> ShardedStep:
         """Class logits of the chosen images, in shards."""
-        return self._in_shards(class_answers, kind=ClassifierAnswers.kind)
+        return self._in_shards(Step("predict", component), kind=ClassifierAnswers.kind)
 
     def _warn_of_names(self, component: ResolvedComponent, answers: ClassifierAnswers) -> None:
         """Labels whose names the classifier does not know, unless this was known from the recipe, and said."""
@@ -217,96 +216,80 @@ class Steps:
 
     def inverting(self, component: ResolvedComponent) -> ShardedStep:
         """Inversion of the chosen images, in shards; one raises `NotAnswered` where the shapes differ."""
-        session, shape = self.session, tuple(self.images.images.shape[1:])
-
-        def invert(inverter: Any, images: Tensor) -> Any:
-            generator = component.needed("generator")
-            made = tuple(session.get(generator).image_shape) if generator is not None else shape
-            if made != shape:
-                text = f"no inversion, the generator makes {made} and the images are {shape}"
-                raise NotAnswered(f"{component.use}: {text}")
-            return inverter.invert(images)
-
-        return self._in_shards(invert)
+        return self._in_shards(Step("invert", component))
 
     def find(self, component: ResolvedComponent) -> None:
         """Attributes that move the classifier towards each class that is asked about."""
-        session = self.session
-        own, draws = ("latents" in component.provides, "samples" in component.provides)
-        inverter = component.needed("inverter") or session.resolved.main_inverter
-        inversion = self.inversions.get(inverter.id) if inverter is not None else None
-        if inversion is None and not own and not draws:
+        session, total = self.session, len(self._targets())
+        if not self.can_find(component):
             session.warn(f"{component.use}: nothing to find attributes in, because no image could be inverted")
             return
-        source = self.images.images if own or inversion is None else inversion.latents  # (M, C, H, W) or (M, *latent)
-
-        def find(finder: Any, given: Tensor, target: int) -> Any:
-            return finder.find(finder.latents(given) if own else given, target)
-
-        def find_in_samples(finder: Any, target: int) -> Any:
-            return finder.find(finder.samples(), target)
-
-        targets, parts = sorted(set(self.results.targets.probe.tolist())), list[Any]()
-        for target in session.progress(targets, "classes"):
-            if draws:  # nothing of the explained images goes in
-                parts.append(session.answer({"target": target}, find_in_samples, classes=self.classes))
-                continue
-            inputs = {"images" if own else "latents": source, "target": target}
-            parts.append(session.answer(inputs, find, classes=self.classes))
+        parts = [unit.answer(session) for unit in session.progress(self.finding(component), "classes", total)]
         try:
             self.results.attributes[component.id] = Attributes.join(parts)
         except SidelightError as error:
             raise SidelightError(f"{component.use}: {error}") from error
 
+    def can_find(self, component: ResolvedComponent) -> bool:
+        """True where there are latents to find attributes in."""
+        return bool({"latents", "samples"} & set(component.provides)) or self._inversion_for(component) is not None
+
+    def finding(self, component: ResolvedComponent) -> Iterator[Unit]:
+        """Attributes for each class that is asked about."""
+        step, inversion, given = Step("find", component), self._inversion_for(component), dict[str, Any]()
+        if "samples" in component.provides:  # nothing of the explained images goes in
+            pass
+        elif "latents" in component.provides or inversion is None:
+            given = {"images": self.images.images}  # (M, C, H, W)
+        else:
+            given = {"latents": inversion.latents}  # (M, *latent)
+        for target in self._targets():
+            inputs = {**given, "target": target}
+            yield Unit(step, inputs, self.session.keys.step(step, inputs), forms={"classes": self.classes})
+
+    def _targets(self) -> list[int]:
+        """The classes that are asked about."""
+        return sorted(set(self.results.targets.probe.tolist()))
+
+    def _inversion_for(self, component: ResolvedComponent) -> Any:
+        """The inversion that an attribute finder works on, or None."""
+        inverter = component.needed("inverter") or self.session.resolved.main_inverter
+        return self.inversions.get(inverter.id) if inverter is not None else None
+
     def explain(self, component: ResolvedComponent) -> None:
         """One explainer's answer to every question; of misclassified images, for the true class as well."""
         results, contested = self.results, self.results.contested
-        results.explanations[component.id] = explanation = self.explaining().result()
+        results.explanations[component.id] = explanation = self.explaining(component).result()
         for doubt in explanation.doubts():
             self.session.warn(f"{component.title}: {doubt}")
         other = _OTHER_SIDE.get(getattr(explanation, "answers", ""))
         if contested and other and cast("ExplainerDescriptor", component.descriptor).answers_either_side:
-            counterpart = self.explaining(contested).result()
+            counterpart = self.explaining(component, contested).result()
             if counterpart.digest() == explanation.take(contested).digest():
                 return  # it ignores the class, and the same picture twice would look like two answers
             results.counterparts[component.id] = attrs.evolve(counterpart, answers=other)
             for doubt in counterpart.doubts():
                 self.session.warn(f"{component.title}, asked about the other class: {doubt}")
 
-    def explaining(self, contested: tuple[int, ...] = ()) -> ShardedStep:
+    def explaining(self, component: ResolvedComponent, contested: tuple[int, ...] = ()) -> ShardedStep:
         """Answers to all questions, or to the contested ones from the other side, in shards."""
-
-        def explain(explainer: Any, images: Tensor, targets: Targets) -> Any:
-            return explainer.explain(images, targets)
-
         targets, rows = self.results.targets, self.rows
         if contested:
             targets, rows = targets.swapped().take(contested), rows[list(contested)]
-        return self._in_shards(explain, targets, rows, classes=self.classes)
+        return self._in_shards(Step("explain", component), targets, rows, classes=self.classes)
 
     def measure(self, component: ResolvedComponent) -> None:
         """One metric of everything whose kind it accepts, but of what was made with a generator other than its own."""
         session, failed = self.session, list[SidelightError]()
         measured = self.results.measurements.setdefault(component.id, {})
-        accepts = cast("MetricDescriptor", component.descriptor).accepts
-        subjects = {
-            name: artifact
-            for name, (maker, artifact) in self._subjects().items()
-            if artifact.kind in accepts and not component.has_other_generator(maker)
-        }
+        subjects = self.subjects_of(component)
         if not subjects:
+            accepts = cast("MetricDescriptor", component.descriptor).accepts
             session.warn(f"{component.use}: nothing to measure, it accepts {', '.join(accepts)}")
-
-        def measure(metric: Any, images: Tensor, targets: Targets, explanation: Artifact) -> Any:
-            try:
-                return metric.measure(explanation, images, targets)
-            except UserError as error:
-                raise NotAnswered(f"{component.title}: {error}") from error
-
         for subject, explanation in subjects.items():
             session.cancellation.check()
             try:
-                measured[subject] = self._measure_answers(component, explanation, measure, f"measure {subject}")
+                measured[subject] = self._measure_answers(component, subject, explanation)
             except NotAnswered as error:
                 session.warn(f"{subject} is not measured: {error}")
             except (ComponentError, Disturbance) as error:  # the other subjects may still be measured
@@ -314,23 +297,39 @@ class Steps:
         if failed:
             raise failed[0]
 
-    def _measure_answers(
-        self, component: ResolvedComponent, explanation: Artifact, question: Callable[..., Any], doing: str
-    ) -> Any:
+    def _measure_answers(self, component: ResolvedComponent, subject: str, explanation: Artifact) -> Any:
         """A metric's numbers; NaN for images that the explanation has no answer for, which the metric never sees."""
+        unit = self.measuring(component, subject, explanation)
+        if unit is None:
+            raise NotAnswered(f"{component.title}: no image has an answer")
+        result, answered = unit.answer(self.session), getattr(explanation, "answered", None)
+        if answered is None or answered.all():
+            return result
+        return result.scattered(np.flatnonzero(answered).tolist(), len(answered))
+
+    def measuring(self, component: ResolvedComponent, subject: str, explanation: Artifact) -> Unit | None:
+        """A metric's numbers about the images that the explanation has an answer for; None where it has none."""
         images, targets = self.results.split.images, self.results.targets  # (N, C, H, W): one for each question
         answered = getattr(explanation, "answered", None)  # (N,) bool; None: all
-        if answered is None or answered.all():
-            shape = images.shape if explanation.rows() else None  # else rows of their own
-            inputs = {"images": images, "targets": targets, "of": explanation}
-            return self.session.answer(inputs, question, doing, images=shape)
-        rows = np.flatnonzero(answered).tolist()
-        if not rows:
-            raise NotAnswered(f"{component.title}: no image has an answer")
-        chosen = images[rows]
-        inputs = {"images": chosen, "targets": targets.take(rows), "of": explanation.take(rows)}
-        result = self.session.answer(inputs, question, doing, images=chosen.shape)
-        return result.scattered(rows, len(images))
+        shape = images.shape if explanation.rows() else None  # else rows of their own
+        if answered is not None and not answered.all():
+            rows = np.flatnonzero(answered).tolist()
+            if not rows:
+                return None
+            images, targets, explanation = images[rows], targets.take(rows), explanation.take(rows)
+            shape = images.shape
+        step, inputs = Step("measure", component), {"images": images, "targets": targets, "of": explanation}
+        key = self.session.keys.step(step, inputs)
+        return Unit(step, inputs, key, f"measure {subject}", {"images": shape})
+
+    def subjects_of(self, component: ResolvedComponent) -> dict[str, Artifact]:
+        """What a metric measures."""
+        accepts = cast("MetricDescriptor", component.descriptor).accepts
+        return {
+            name: artifact
+            for name, (maker, artifact) in self._subjects().items()
+            if artifact.kind in accepts and not component.has_other_generator(maker)
+        }
 
     def _subjects(self) -> dict[str, tuple[ResolvedComponent, Artifact]]:
         """Subjects of metrics with their makers: explanations and attributes by id, and the inversion."""
@@ -380,14 +379,55 @@ class Steps:
             shutil.rmtree(folder, ignore_errors=True)  # half a page is none
             raise
 
+    def fill_ahead(self, ahead: Sequence[Step]) -> None:
+        """Have workers make the entries of the next step, and of those after it that do the same to other components.
+
+        Components that have failed are left out, with all that need them, as are steps that cannot say what they need.
+        """
+        group = [step for step in takewhile(lambda step: step.verb == ahead[0].verb, ahead) if step not in self.filled]
+        self.filled.update(group)
+
+        def units() -> Iterator[Unit]:
+            for step in group:
+                if not any(failed.component in step.component.closure for failed, _ in self.failures):
+                    with suppress(SidelightError):  # which it tells when it is taken
+                        yield from self.units(step)
+
+        if group and self.session.workers is not None:
+            self.session.workers.fill(units)
+
+    def units(self, step: Step) -> Iterator[Unit]:
+        """Entries that a step will look up, as far as they are known before it; none of those that it maps itself."""
+        component = step.component
+        if "maps" in component.provides:
+            return
+        if step.verb == "predict":
+            yield from self.predicting(component).units()
+        elif step.verb == "invert":
+            yield from self.inverting(component).units()
+        elif step.verb == "find" and self.can_find(component):
+            yield from self.finding(component)
+        elif step.verb == "explain":
+            yield from self.explaining(component).units()
+            if contested := self._contested_for(component):
+                yield from self.explaining(component, contested).units()
+        elif step.verb == "measure":
+            listed = (self.measuring(component, *subject) for subject in self.subjects_of(component).items())
+            yield from filter(None, listed)
+
+    def _contested_for(self, component: ResolvedComponent) -> tuple[int, ...]:
+        """The contested questions that an explainer is going to be asked from the other side."""
+        descriptor = cast("ExplainerDescriptor", component.descriptor)
+        is_asked = descriptor.answers in _OTHER_SIDE and descriptor.answers_either_side
+        return self.results.contested if is_asked else ()
+
     def _in_shards(
-        self, question: Callable[..., Any], targets: Targets | None = None, rows: np.ndarray | None = None, **forms: Any
+        self, step: Step, targets: Targets | None = None, rows: np.ndarray | None = None, **forms: Any
     ) -> ShardedStep:
-        """The step under way as a question about images, and targets if given, shard by shard.
+        """A step as a question about images, and targets if given, shard by shard.
 
         `rows` are those of the images: without targets of the chosen ones, each once, else of all questions.
         """
-        session, step = self.session, cast("Step", self.session.doing)
         if rows is None:
             rows = np.arange(len(self.images)) if targets is None else self.rows
 
@@ -395,19 +435,11 @@ class Steps:
             given: dict[str, Any] = {"images": self.images.images[rows[part]]}  # (n, C, H, W)
             return given if targets is None else {**given, "targets": targets.take(part)}
 
-        def answer(shard: Shard) -> Any:
+        def unit(shard: Shard) -> Unit:
             doing = f"{step.verb} questions {shard.rows.start} to {shard.rows[-1]}" if targets is not None else ""
-            shape = shard.inputs["images"].shape
-            return session.answer(shard.inputs, question, doing, key=shard.key, **{**forms, "images": shape})
+            return Unit(step, shard.inputs, shard.key, doing, {**forms, "images": shard.inputs["images"].shape})
 
-        return ShardedStep(session, step, len(rows), inputs, answer)
-
-
-def class_answers(classifier: Any, images: Tensor) -> ClassifierAnswers:
-    """Class logits, (N, K), with task and class names."""
-    with load_torch().no_grad():  # not inference_mode: weights loaded now would never have gradients again
-        logits = classifier.class_logits(images).float().cpu().numpy()
-    return ClassifierAnswers(logits=logits, task=classifier.task, class_names=tuple(classifier.class_names))
+        return ShardedStep(self.session, step, len(rows), inputs, unit)
 
 
 def _record(component: ResolvedComponent) -> ComponentRecord:

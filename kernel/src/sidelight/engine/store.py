@@ -106,7 +106,7 @@ class Store:
         """Keep `entry`, and a copy of the folder with its rendered files; of two writers of one key the first wins."""
         folder = self._folder(key)
         try:
-            draft = self._draft()
+            draft = self.draft()
             if files is not None:
                 shutil.copytree(files, draft / _FILES)
             write_entry(entry, draft, key)
@@ -159,7 +159,7 @@ class Store:
     def _folder(self, key: str) -> Path:
         return self.root / _LAYOUT / key[:2] / key
 
-    def _draft(self) -> Path:
+    def draft(self) -> Path:
         """An empty folder in the scratch folder, which is this process's from the first call to `close`."""
         if self._scratch is None:
             self._scratch = self._exit.enter_context(scratch(self._temporary, "store"))
@@ -170,7 +170,7 @@ class Store:
     def _remove(self, folder: Path) -> None:
         """Rename first: another process sees the entry whole or not at all."""
         with suppress(OSError):
-            trash = self._draft()
+            trash = self.draft()
             folder.rename(trash / folder.name)
             shutil.rmtree(trash, ignore_errors=True)
 

@@ -87,6 +87,8 @@ def load_recipe(
     if not finished:
         fit_data(recipe)
     choose_split(recipe)
+    for other in recipe.of_role("executor")[1:]:
+        other.refuse("a run has one executor, and the recipe names several", other.start, fix="leave one")
     if not finished:
         compare_facts(recipe)
     check_combination(recipe)

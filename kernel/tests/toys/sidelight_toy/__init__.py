@@ -78,7 +78,7 @@ class VandalParams:
 class FailingParams:
     """Options of `failing`."""
 
-    error: str = param("value", "What is raised.", choices=("value", "user", "exit", "interrupt", "none"))
+    error: str = param("value", "What is raised.", choices=("value", "user", "exit", "interrupt", "kill", "none"))
     image: int = param(0, "The first question at which it fails.", minimum=0, maximum=100)
 
 

@@ -162,6 +162,11 @@ class Failing(Explainer):
             import signal
 
             signal.raise_signal(signal.SIGINT)
+        if self.params.error == "kill":
+            import os
+            import signal
+
+            os.kill(os.getpid(), signal.SIGKILL)
 
 
 def unanswered(values, answered):

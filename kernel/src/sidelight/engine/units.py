@@ -1,0 +1,307 @@
+"""Units of work: entries of the store that an executor's workers make before the run looks them up.
+
+A worker builds the components that a unit needs from the recipe and keeps the entry as the run would, under the same
+key. The run then finds it, with its by-products and warnings, so that nothing depends on who computed what, or when.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import threading
+import traceback
+from contextlib import closing
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import attrs
+from sidelight_specs import SidelightError, UserError
+from sidelight_specs.packing import pack, unpack
+from sidelight_specs.roles import Executor, WorkerLost
+
+from sidelight.engine.guard import Disturbance, Untrustworthy
+from sidelight.engine.machine import Cancellation, limit_threads
+from sidelight.engine.plan import Step
+from sidelight.engine.progress import Display
+from sidelight.engine.questions import NotAnswered, question_of
+from sidelight.engine.session import ComponentError, ComponentUserError, Session
+from sidelight.engine.store import Store
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Sequence
+
+    from sidelight.recipe.model import Resolved, ResolvedComponent
+
+MAP = "map"  # verb of an entry that `run.map` keeps
+_ERRORS: dict[str, type[SidelightError]] = {
+    one.__name__: one
+    for one in (
+        SidelightError,
+        UserError,
+        ComponentError,
+        ComponentUserError,
+        NotAnswered,
+        Disturbance,
+        Untrustworthy,
+    )
+}
+
+
+class WorkerTraceback(Exception):
+    """The cause of an error that a component raised in a worker: the lines that led there, as text."""
+
+
+@attrs.frozen(eq=False)
+class Unit:
+    """One entry of the store that can be made by itself.
+
+    Args:
+        step: whose entry it is.
+        inputs: everything that the component is given.
+        key: of the entry.
+        doing: what errors call it; empty for the step's verb.
+        forms: what the answer has to look like, as for `check_artifact`.
+    """
+
+    step: Step
+    inputs: dict[str, Any]
+    key: str
+    doing: str = ""
+    forms: dict[str, Any] = attrs.field(factory=dict)
+
+    def answer(self, session: Session) -> Any:
+        """The artifact, from the store or computed."""
+        if self.step.verb == MAP:
+            return session.piece(self.step.component, self.inputs["function"], self.inputs["item"], self.key)
+        question = question_of(session, self.step)
+        return session.answer(self.step, self.inputs, question, self.doing, key=self.key, **self.forms)
+
+    def packed(self) -> bytes:
+        """The unit as bytes."""
+        component = self.step.component
+        named = {"role": component.role, "id": component.id, "verb": self.step.verb}
+        rest = {"inputs": self.inputs, "key": self.key, "doing": self.doing, "forms": self.forms}
+        return pack({**named, **rest})
+
+    @classmethod
+    def unpacked(cls, data: bytes, resolved: Resolved) -> Unit:
+        """The unit that `packed` gave the bytes of, for the same recipe."""
+        given = unpack(data)
+        role, name, verb = given.pop("role"), given.pop("id"), given.pop("verb")
+        (component,) = (one for one in resolved.of_role(role) if one.id == name)
+        given["forms"] = {key: tuple(one) if isinstance(one, list) else one for key, one in given["forms"].items()}
+        return cls(Step(verb, component), **given)
+
+
+@attrs.frozen
+class Work:
+    """The function that an executor calls on every unit: computes it, and keeps its entry in the store.
+
+    Args:
+        recipe: resolved, as JSON, without its executor.
+        name: of the recipe's file or of the run.
+        device: torch device string.
+        threads: of the numeric libraries; keys depend on it.
+        store: folder.
+        mark: a folder in it that is there as long as the run.
+        folder: from which relative paths of the recipe are meant.
+    """
+
+    recipe: str
+    name: str
+    device: str
+    threads: int
+    store: str
+    mark: str
+    folder: str
+
+    def __call__(self, data: bytes) -> bytes:
+        """What became of a unit, as bytes of `{seconds, seeds, error, warnings}`; errors of components are outcomes."""
+        session = _sessions().get(self) or self._begin()
+        unit, before, doing = Unit.unpacked(data, session.resolved), session.seconds, session.doing
+        error = None
+        # the run repeats what the entry has recorded, in the order of its steps
+        with session.recording() as record:
+            session.doing = None
+            try:
+                if session.keys.step(unit.step, unit.inputs) != unit.key:
+                    raise UserError(
+                        f"{unit.step.component.title}: a worker would compute something else than the run asks for",
+                        "give workers the same versions of all packages and the same data",
+                    )
+                unit.answer(session)
+            except SidelightError as failure:
+                error = _described(failure)
+            finally:
+                session.doing = doing
+        warnings = record.warnings if error else []
+        seconds = session.seconds - before
+        return pack({"seconds": seconds, "seeds": dict(session.seeds), "error": error, "warnings": warnings})
+
+    def _begin(self) -> Session:
+        """A session of this process, or thread, with components of its own."""
+        if not Path(self.mark).is_dir():
+            text = f"the worker on {platform.node()} does not see the run's cache {self.store}"
+            raise UserError(text, "set SIDELIGHT_CACHE to a folder that all workers share")
+        limit_threads(self.threads)
+
+        from sidelight.recipe.load import load_recipe
+        from sidelight.registry.catalog import installed
+
+        if Path.cwd() != Path(self.folder):
+            os.chdir(self.folder)
+        resolved = load_recipe(json.loads(self.recipe), catalog=installed(), finished=True, called=self.name)
+        cancellation = Cancellation()
+        cancellation.listening = True  # so that a component that raises KeyboardInterrupt has failed
+        session = Session(resolved, Store(Path(self.store)), self.device, Display(), cancellation, guarded=True)
+        _sessions()[self] = session
+        return session
+
+
+_LOCAL = threading.local()
+
+
+def _sessions() -> dict[Work, Session]:
+    """Sessions of this thread: components are not to be used by several at once."""
+    sessions: dict[Work, Session] = _LOCAL.__dict__.setdefault("sessions", {})
+    return sessions
+
+
+def _described(failure: SidelightError) -> dict[str, str]:
+    message = failure.message if isinstance(failure, UserError) else str(failure)
+    lines = "".join(traceback.format_exception(failure))
+    kind = next(one.__name__ for one in type(failure).__mro__ if one.__name__ in _ERRORS)
+    return {"kind": kind, "message": message, "fix": getattr(failure, "fix", ""), "traceback": lines}
+
+
+def _raised(told: dict[str, str]) -> SidelightError:
+    kind = _ERRORS[told["kind"]]
+    error = kind(told["message"], told["fix"]) if issubclass(kind, UserError) else kind(told["message"])
+    error.__cause__ = WorkerTraceback(f"in a worker:\n{told['traceback']}")
+    return error
+
+
+@attrs.define(eq=False)
+class Workers:
+    """The executor of a run, and what it told of the units it was given.
+
+    Attributes:
+        made: keys of entries that workers made.
+        failed: key to the error of a unit, and to what components warned of before.
+        seconds: inside components, summed over workers.
+    """
+
+    session: Session
+    executor: Executor
+    made: set[str] = attrs.field(factory=set, init=False)
+    failed: dict[str, tuple[SidelightError, list[str]]] = attrs.field(factory=dict, init=False)
+    seconds: float = attrs.field(default=0.0, init=False)
+    _work: Work = attrs.field(init=False)
+    _unseen: set[str] = attrs.field(factory=set, init=False)  # of those made
+    _is_busy: bool = attrs.field(default=False, init=False)
+
+    def __attrs_post_init__(self) -> None:
+        session, resolved = self.session, self.session.resolved
+        self._work = Work(
+            recipe=json.dumps({name: part for name, part in resolved.plain.items() if name != "executor"}),
+            name=str(resolved.source or resolved.name),
+            device=session.device,
+            threads=int(session.keys.threads),
+            store=str(session.store.root),
+            mark=str(session.store.draft()),
+            folder=str(Path.cwd()),
+        )
+        _sessions()[self._work] = session  # for an executor that computes in this process
+
+    def close(self) -> None:
+        """End the executor's workers."""
+        _sessions().pop(self._work, None)
+        self.executor.close()
+
+    def fill(self, units: Callable[[], Iterable[Unit]]) -> None:
+        """Have the entries made that the store lacks; errors are kept until the run asks for the entry.
+
+        Args:
+            units: lists them, twice: memory does not follow their number.
+
+        Raises:
+            Cancelled: the user asked to stop; workers have given up what was under way.
+        """
+        if self._is_busy:  # an executor that computes in this process is at it
+            return
+        missing = dict.fromkeys(unit.key for unit in units() if not self._is_known(unit.key))
+        if not missing:
+            return
+        given, self._is_busy = list[Unit](), True
+        try:
+            with self.session.display.loop("units of work", len(missing)) as advance:
+                for pair in self._pairs(units, set(missing), given):
+                    self.session.cancellation.check()
+                    if pair is not None:
+                        self._note(given[pair[0]], pair[1])
+                        advance()
+        finally:
+            self._is_busy = False
+
+    def fill_pieces(self, component: ResolvedComponent, function: str, items: Sequence[Any]) -> None:
+        """`fill` with the items of one `run.map`."""
+        step = Step(MAP, component)
+
+        def units() -> Iterator[Unit]:
+            for item in items:
+                inputs = {"function": function, "item": item}
+                yield Unit(step, inputs, self.session.keys.step(step, inputs), function)
+
+        self.fill(units)
+
+    def _is_known(self, key: str) -> bool:
+        return key in self.made or key in self.failed or self.session.store.holds(key)
+
+    def _pairs(
+        self, units: Callable[[], Iterable[Unit]], missing: set[str], given: list[Unit]
+    ) -> Iterator[tuple[int, bytes | WorkerLost] | None]:
+        """The executor's answers; `given` holds the units that it has drawn, without their inputs."""
+
+        def draw() -> Iterator[bytes]:
+            for unit in units():
+                if unit.key in missing:
+                    missing.remove(unit.key)
+                    given.append(attrs.evolve(unit, inputs={}))
+                    yield unit.packed()
+
+        with closing(self.executor.map(self._work, draw())) as pairs:  # type: ignore[type-var]
+            yield from pairs
+
+    def _note(self, unit: Unit, answer: bytes | WorkerLost) -> None:
+        component, doing = unit.step.component, unit.doing or unit.step.verb
+        if isinstance(answer, WorkerLost):
+            text = f"{component.title} failed in the step `{doing}`: it {answer.reason}"
+            self.failed[unit.key] = ComponentError(text), []
+            return
+        told = unpack(answer)
+        self.seconds += told["seconds"]
+        self.session.seeds.update(told["seeds"])
+        if told["error"] is None:
+            self.made.add(unit.key)
+            self._unseen.add(unit.key)
+        else:
+            self.failed[unit.key] = _raised(told["error"]), told["warnings"]
+
+    def facts(self) -> dict[str, Any]:
+        """For the manifest: entries that workers made, units that failed, and seconds inside components, in sum."""
+        return {"made": len(self.made), "failed": len(self.failed), "seconds": self.seconds}
+
+    def is_news(self, key: str) -> bool:
+        """True if a worker made the entry, and nobody has looked it up yet."""
+        is_news = key in self._unseen
+        self._unseen.discard(key)
+        return is_news
+
+    def raise_failure(self, key: str) -> None:
+        """Raise the error of a unit that failed in a worker, after its warnings."""
+        if key in self.failed:
+            error, warnings = self.failed[key]
+            for text in warnings:
+                self.session.warn(text)
+            raise error

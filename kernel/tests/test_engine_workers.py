@@ -1,0 +1,122 @@
+"""Runs whose units of work are computed by an executor: the same results, whoever computes them."""
+
+import json
+
+import pytest
+import sidelight
+from sidelight_specs import SidelightError
+
+LOCAL = {"use": "sidelight/local"}
+
+
+def outcome(finished):
+    """All that must not depend on the executor."""
+    manifest = finished.manifest
+    kept = {name: manifest[name] for name in ("outputs", "warnings", "seeds", "failures", "cache", "rendered")}
+    kept = json.loads(json.dumps(kept))
+    del kept["outputs"]["files"]["recipe.yaml"]  # which names it
+    return kept
+
+
+def processes(workers, **options):
+    return {"use": "sidelight/processes", "with": {"workers": workers, **options}}
+
+
+@pytest.fixture
+def fresh(monkeypatch, tmp_path):
+    """Each call has the next runs begin with an empty store."""
+    numbers = iter(range(100))
+    return lambda: monkeypatch.setenv("SIDELIGHT_CACHE", str(tmp_path / f"cache-{next(numbers)}"))
+
+
+@pytest.mark.parametrize("shard", [1, 2, 64])
+def test_units_in_this_process_change_nothing(toys, fresh, shard):
+    recipe = {**toys.RECIPE, "explain": {**toys.RECIPE["explain"], "shard": shard}}
+    fresh()
+    plain = toys.run(recipe)
+    calls, _ = sorted(toys.calls), toys.calls.clear()
+    fresh()
+    filled = toys.run({**recipe, "executor": LOCAL})
+    assert outcome(filled) == outcome(plain)
+    assert sorted(toys.calls) == calls, "nothing is computed twice"
+    assert filled.manifest["workers"]["made"] > 5
+    again = toys.run({**recipe, "executor": LOCAL})
+    assert again.manifest["workers"]["made"] == again.manifest["cache"]["made"] == 0
+    assert outcome(again)["outputs"] == outcome(plain)["outputs"]
+
+
+@pytest.mark.processes
+@pytest.mark.parametrize("workers", [1, 2, 3])
+def test_worker_processes_change_nothing(toys, fresh, workers):
+    fresh()
+    plain = toys.run()
+    fresh()
+    toys.calls.clear()
+    filled = toys.run({**toys.RECIPE, "executor": processes(workers)})
+    assert outcome(filled) == outcome(plain)
+    assert not any(call.startswith(("explain", "find", "measure", "invert")) for call in toys.calls)
+
+
+BRIGHT = {"use": "toy/brightness"}
+FAILURES = {
+    "an error": {"explainers": {"bad": {"use": "toy/failing"}, "bright": BRIGHT}},
+    "the user's mistake": {
+        "explainers": {"bad": {"use": "toy/failing", "with": {"error": "user"}}, "talk": {"use": "toy/talkative"}}
+    },
+    "an invalid answer": {"explainers": {"bad": {"use": "toy/wrong", "with": {"how": "NaN"}}}},
+    "a disturbance": {
+        "generator": {"use": "toy/pixels"},
+        "explainers": {"bad": {"use": "toy/vandal"}, "bright": BRIGHT},
+    },
+    "what cannot be measured": {
+        "explainers": {"bright": BRIGHT, "talk": {"use": "toy/talkative"}},
+        "metrics": {"bad": {"use": "toy/failing-metric", "with": {"of": "talk", "error": "user"}}},
+    },
+}
+
+
+@pytest.mark.parametrize("name", FAILURES)
+@pytest.mark.parametrize("executor", [LOCAL, pytest.param(processes(1), marks=pytest.mark.processes)])
+def test_failures_are_told_as_ever(toys, fresh, name, executor):
+    recipe = toys.small(**FAILURES[name])
+    fresh()
+    plain = toys.run(recipe, check=False)
+    fresh()
+    filled = toys.run({**recipe, "executor": executor}, check=False)
+    assert outcome(filled) == outcome(plain)
+    for error, expected in zip(filled.errors, plain.errors, strict=True):
+        assert type(error) is type(expected)
+        assert "Traceback" in str(error.__cause__)
+
+
+@pytest.mark.processes
+def test_a_unit_that_ends_its_worker_is_told_once_and_costs_no_other(toys):
+    explainers = {"bad": {"use": "toy/failing", "with": {"error": "kill"}}, "bright": {"use": "toy/brightness"}}
+    executor = processes(2, retries=1)
+    finished = toys.run(toys.small(explainers=explainers, executor=executor), set=["explain.shard=6"], check=False)
+    (error,) = finished.errors
+    assert "explainers.bad (toy/failing) failed in the step `explain questions 0 to 5`" in str(error)
+    assert "it ended 2 worker processes, the last by SIGKILL" in str(error)
+    assert list(finished.results.explanations) == ["bright"]
+
+
+@pytest.mark.processes
+def test_live_objects_are_refused_with_the_cure(toys):
+    torch = pytest.importorskip("torch")
+    recipe = toys.small(executor=processes(2), classifier=torch.nn.Flatten())
+    with pytest.raises(SidelightError, match="save the model or the images to files"):
+        toys.run(recipe)
+
+
+def test_the_executor_is_named_in_short(toys):
+    finished = toys.run(toys.small(explainers={"bright": {"use": "toy/brightness"}}), executor="local")
+    assert finished.manifest["workers"]["made"] == 6
+    with pytest.raises(SidelightError, match='no executor "nowhere/some" is installed'):
+        sidelight.run(toys.small(), executor="nowhere/some", progress=False)
+    with pytest.raises(SidelightError, match="workers"):
+        sidelight.run(toys.small(), executor="local", workers=2, progress=False)
+
+
+def test_a_recipe_has_one_executor(toys):
+    with pytest.raises(SidelightError, match="one executor"):
+        toys.run(toys.small(executor={"a": LOCAL, "b": LOCAL}))

@@ -23,7 +23,7 @@ class MortalRun(ToyRun):
 
     def cached(self, key, make):
         def counted():
-            if key[0] in ("effects", "estimates"):
+            if key[0] in ("map", "estimates"):
                 if len(self.made) == self._parts:
                     raise Killed
                 self.made.append(key[0])

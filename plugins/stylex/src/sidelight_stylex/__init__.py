@@ -136,7 +136,7 @@ def sidelight_attribute_finders() -> Iterable[DrawingFinderDescriptor]:
         params=AttFindParams,
         factory="sidelight_stylex.attfind.attfind:AttFind",
         needs=_SEARCHED,
-        provides=("coordinates",),
+        provides=("coordinates", "maps"),
         example={"attributes": 3, "examples": 2, "frames": 3, "reference": 24, "batch": 8},
         paper=f"{PAPER}, section 3.3",
     )

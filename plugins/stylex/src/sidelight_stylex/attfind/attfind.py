@@ -14,7 +14,7 @@ The inner loops, which fill Delta, are `style_effects`; drawing one image with e
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import attrs
 import numpy as np
@@ -27,12 +27,12 @@ from sidelight_toolkit.arrays import to_array
 from sidelight_stylex.attfind.plausibility import discriminator_filter
 from sidelight_stylex.attfind.recall import certificate, turns_of, would_win
 from sidelight_stylex.attfind.search import AttributeSearch, SearchInputs
-from sidelight_stylex.attfind.style_effects import DIRECTIONS, Choice, StyleEffects
+from sidelight_stylex.attfind.style_effects import DIRECTIONS, Choice, StyleEffects, effects_of
 from sidelight_stylex.attfind.successive_elimination import gradient_estimates, screen, successive_elimination
 
 if TYPE_CHECKING:
     from sidelight_specs import Run
-    from sidelight_specs.results import Attributes, RecallCertificate
+    from sidelight_specs.results import Attributes, RecallCertificate, State
     from sidelight_specs.roles import Classifier, Data, Generator, Inverter
     from torch import Tensor
 
@@ -188,12 +188,17 @@ class AttFind(AttributeFinder):
         # explanations of single images ask for the same attributes again
         return self._run.cached(("attributes", latents, target), lambda: self._find(latents, target))
 
+    def effects(self, item: dict[str, Any]) -> State:
+        """Effects of some coordinates on some images, a piece of the search that a worker may measure."""
+        return effects_of(self._search.models, item)
+
     def _find(self, latents: Tensor, target: int) -> Attributes:
         params, inputs = self._params, self._search.inputs(latents, target)
         if not len(inputs.rows):
             return self._search.no_attributes(inputs)
         styles = inputs.styles[torch.from_numpy(inputs.rows)]  # of X, (N, S)
-        effects = StyleEffects(self._search.models, styles, inputs.ranges, target, inputs.logits[inputs.rows])
+        before = inputs.logits[inputs.rows]
+        effects = StyleEffects(self._search.models, styles, inputs.ranges, target, before, self.effects)
         self._advise(len(styles) * len(self._searched()) * len(DIRECTIONS))
         threshold, signs = self._threshold(inputs), (1, -1) if self._search.models.is_regression else (1,)
         passed_over = np.zeros(styles.shape[1], dtype=bool)  # by some turn, of either search

@@ -7,8 +7,7 @@ Delta[x, s, d] = C_y(G(styles with s at its extreme in d)) - C_y(G(styles)).
 
 from __future__ import annotations
 
-from functools import partial
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import attrs
 import numpy as np
@@ -23,7 +22,7 @@ from sidelight_toolkit.images import shrunk
 from sidelight_stylex.attfind.incremental_synthesis import synthesis_of
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
     from torch import Tensor
 
@@ -105,14 +104,22 @@ class StyleEffects:
         extremes: (S, 2), the values that each coordinate is set to.
         target: y.
         before: (N,) C_y(G(styles)), where it is known already.
+        piece: a component's method for `run.map` that gives `effects_of` an item; without one nothing is kept.
 
     Attributes:
         delta: (N, S, 2) float32, in logits or in the unit of a regression's value; NaN where not measured.
     """
 
     def __init__(
-        self, models: Models, styles: Tensor, extremes: np.ndarray, target: int, before: np.ndarray | None = None
+        self,
+        models: Models,
+        styles: Tensor,
+        extremes: np.ndarray,
+        target: int,
+        before: np.ndarray | None = None,
+        piece: Callable[[dict[str, Any]], State] | None = None,
     ) -> None:
+        self._piece = piece
         self._models, self._styles, self._target = models, styles, target
         self._extremes_array = extremes.astype(np.float32)
         self._extremes = to_tensor(self._extremes_array, models.run)
@@ -133,9 +140,13 @@ class StyleEffects:
         Returns:
             (n, c, 2).
         """
-        run = self._models.run
-        for shard in run.progress(self._shards(rows, coordinates), "changing coordinates"):
-            self._restore(shard, run.cached(self._key(shard), partial(self._measured, shard)))
+        run, shards, label = self._models.run, self._shards(rows, coordinates), "changing coordinates"
+        if self._piece is not None:
+            states: Iterable[State] = run.map(self._piece, map(self._item, shards), label)
+        else:
+            states = map(self._measured, run.progress(shards, label))
+        for shard, state in zip(shards, states, strict=False):  # fewer where a trial cuts loops short
+            self._restore(shard, state)
         effects: np.ndarray = self.delta[np.ix_(np.asarray(rows), coordinates)]
         return effects
 
@@ -155,10 +166,16 @@ class StyleEffects:
                 room -= len(part)
         return shards
 
-    def _key(self, shard: Shard) -> tuple[object, ...]:
+    def _item(self, shard: Shard) -> dict[str, Any]:
         """All that the effects of a shard depend on, beside the component."""
-        parts = [(to_array(self._styles[row]), coordinates) for row, coordinates in shard]
-        return ("effects", self._target, self._extremes_array, parts)
+        rows = [row for row, _ in shard]
+        return {
+            "target": self._target,
+            "extremes": self._extremes_array,
+            "styles": to_array(self._styles[rows]),
+            "before": np.asarray(self._before)[rows],
+            "coordinates": [coordinates for _, coordinates in shard],
+        }
 
     def _measured(self, shard: Shard) -> State:
         for row, coordinates in self._models.run.progress(shard, "images"):
@@ -187,3 +204,10 @@ class StyleEffects:
             values = self._extremes[coordinate.to(self._extremes.device), direction.to(self._extremes.device)]
             logits = self._models.classify(self._synthesis.changed(layer, channels, values))  # (B, K)
             self.delta[row, s[batch], d[batch]] = to_array(logits[:, self._target]) - self._before[row]
+
+
+def effects_of(models: Models, item: dict[str, Any]) -> State:
+    """Delta of one shard, as an item of `run.map`: `delta` (n, 2), its coordinates one after the other."""
+    styles = to_tensor(item["styles"], models.run)
+    effects = StyleEffects(models, styles, item["extremes"], item["target"], item["before"])
+    return effects._measured(list(enumerate(item["coordinates"])))

@@ -280,7 +280,8 @@ def _write_cost(recipe: Resolved, arguments: argparse.Namespace, host: KernelHos
     host.write(
         f"\ntakes     {takes if is_least else f'about {takes}'} on the {cost.device} for {cost.images} images, {sizes}"
     )
-    host.write("          by a trial with long loops cut short; at most: where no search stops early")
+    bound = "; at most: where no search stops early" if "at most" in takes else ""
+    host.write(f"          by a trial with long loops cut short{bound}")
 
 
 def _range(seconds: float, most: float, is_least: bool) -> str:

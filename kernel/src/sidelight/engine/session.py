@@ -35,7 +35,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Set
 
     from sidelight.engine.progress import Display
-    from sidelight.engine.units import Workers
     from sidelight.recipe.model import Resolved, ResolvedComponent
 
 
@@ -86,7 +85,8 @@ class Session:
         self.display, self.cancellation = display, stop
         self.seeds: dict[str, int] = {}  # every seed drawn, by place and label
         self.doing: Step | None = None
-        self.workers: Workers | None = None  # make entries before they are looked up; None: all are made here
+        # `units.Workers`, which make entries before they are looked up; None where all are made here
+        self.workers: Any = None
         self.made = self.found = 0  # entries of the plan's steps that were made, and that the store held
         self.seconds, self._depth = 0.0, 0  # inside components
         self._alive: dict[ResolvedComponent, Any] = {}

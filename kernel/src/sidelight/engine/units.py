@@ -10,6 +10,7 @@ import json
 import os
 import platform
 import threading
+import time
 import traceback
 from contextlib import closing
 from pathlib import Path
@@ -117,8 +118,10 @@ class Work:
     folder: str
 
     def __call__(self, data: bytes) -> bytes:
-        """What became of a unit, as bytes of `{seconds, seeds, error, warnings}`; errors of components are outcomes."""
-        session = _sessions().get(self) or self._begin()
+        """What became of a unit, a component's error too, as bytes: `{start, seconds, seeds, error, warnings}`."""
+        start, session = 0.0, _sessions().get(self)
+        if session is None:
+            session, start = self._begin(), time.process_time()
         unit, before, doing = Unit.unpacked(data, session.resolved), session.seconds, session.doing
         error = None
         # the run repeats what the entry has recorded, in the order of its steps
@@ -137,7 +140,9 @@ class Work:
                 session.doing = doing
         warnings = record.warnings if error else []
         seconds = session.seconds - before
-        return pack({"seconds": seconds, "seeds": dict(session.seeds), "error": error, "warnings": warnings})
+        return pack(
+            {"start": start, "seconds": seconds, "seeds": dict(session.seeds), "error": error, "warnings": warnings}
+        )
 
     def _begin(self) -> Session:
         """A session of this process, or thread, with components of its own."""
@@ -190,6 +195,7 @@ class Workers:
         made: keys of entries that workers made.
         failed: key to the error of a unit, and to what components warned of before.
         seconds: inside components, summed over workers.
+        start: CPU seconds of workers before their first unit, summed: interpreter, imports, the recipe.
     """
 
     session: Session
@@ -197,6 +203,7 @@ class Workers:
     made: set[str] = attrs.field(factory=set, init=False)
     failed: dict[str, tuple[SidelightError, list[str]]] = attrs.field(factory=dict, init=False)
     seconds: float = attrs.field(default=0.0, init=False)
+    start: float = attrs.field(default=0.0, init=False)
     _work: Work = attrs.field(init=False)
     _unseen: set[str] = attrs.field(factory=set, init=False)  # of those made
     _is_busy: bool = attrs.field(default=False, init=False)
@@ -281,6 +288,7 @@ class Workers:
             return
         told = unpack(answer)
         self.seconds += told["seconds"]
+        self.start += told["start"]
         self.session.seeds.update(told["seeds"])
         if told["error"] is None:
             self.made.add(unit.key)
@@ -289,8 +297,13 @@ class Workers:
             self.failed[unit.key] = _raised(told["error"]), told["warnings"]
 
     def facts(self) -> dict[str, Any]:
-        """For the manifest: entries that workers made, units that failed, and seconds inside components, in sum."""
-        return {"made": len(self.made), "failed": len(self.failed), "seconds": self.seconds}
+        """For the manifest."""
+        return {
+            "made": len(self.made),
+            "failed": len(self.failed),
+            "seconds": self.seconds,
+            "start": self.start,
+        }
 
     def is_news(self, key: str) -> bool:
         """True if a worker made the entry, and nobody has looked it up yet."""

@@ -9,7 +9,14 @@ from attrs import frozen
 from sidelight_specs import ExplainerDescriptor, Need, RendererDescriptor, hookimpl
 from sidelight_toolkit.drawn_latents import DrawingFinderDescriptor
 
-from sidelight_explorer._params import AlongParams, ByHandParams, DirectionParams, GanalyzeParams, WebParams
+from sidelight_explorer._params import (
+    AlongParams,
+    ByHandParams,
+    DirectionParams,
+    GanalyzeParams,
+    LineSearchParams,
+    WebParams,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -102,6 +109,22 @@ def sidelight_explainers() -> Iterable[ExplainerDescriptor]:
         answers="probe",
         example={"batch": 16},
         paper=f"{PAPER}, figures 1b and 6",
+    )
+    yield ExplainerDescriptor(
+        name="line-search",
+        summary="The smallest shift of each image along the automated direction that gives its probe class.",
+        params=LineSearchParams,
+        factory="sidelight_explorer.explainers.line_search:LineSearch",
+        needs=(
+            Need("classifier", capabilities=("classes",)),
+            Need("generator"),
+            Need("inverter"),
+            Need("attribute_finder", capabilities=("explorer.directions",)),
+        ),
+        gives="counterfactual",
+        answers="probe",
+        example={"batch": 16, "reach": 40.0},
+        paper=f"{PAPER}, figure 6, with a length for each image",
     )
     yield ByHandDescriptor(
         name="by-hand",

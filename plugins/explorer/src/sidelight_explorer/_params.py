@@ -67,6 +67,21 @@ class AlongParams:
 
 
 @params
+class LineSearchParams:
+    """Options of `line-search`."""
+
+    margin: float = param(
+        0.0, "Least lead of the probe over every other class.", unit="logits", minimum=0.0, maximum=100.0
+    )
+    reach: float = param(
+        1.0, "Longest shift that is tried, in multiples of the finder's longest.", minimum=1e-3, maximum=100.0
+    )
+    steps: int = param(20, "Equal steps up to the longest shift.", unit="steps", minimum=1, maximum=10_000)
+    halvings: int = param(6, "Halvings of the step at which the answer turns.", unit="halvings", minimum=0, maximum=60)
+    batch: int = param(16, "Images in one pass; bounds the memory.", unit="images", minimum=1, maximum=65_536)
+
+
+@params
 class ByHandParams:
     """Options of `by-hand`."""
 

@@ -61,4 +61,4 @@ def toy_session(folder: Path) -> dict[str, str]:
     return {"session": str(path)}
 
 
-toys = {"along-direction": ExplorerToys(), "by-hand": ExplorerToys(example=toy_session)}
+toys = {"along-direction": ExplorerToys(), "line-search": ExplorerToys(), "by-hand": ExplorerToys(example=toy_session)}

@@ -10,7 +10,8 @@ from sidelight_metrics.counterfactuals.distance import Distance
 from sidelight_metrics.counterfactuals.flip_rate import FlipRate
 from sidelight_metrics.counterfactuals.kept_details import KeptDetails
 from sidelight_metrics.counterfactuals.third_class_rate import ThirdClassRate
-from sidelight_metrics.params import BatchParams, DistanceParams, FlipRateParams
+from sidelight_metrics.counterfactuals.tint import Tint, lab
+from sidelight_metrics.params import BatchParams, DistanceParams, FlipRateParams, TintParams
 from sidelight_specs import SidelightError, UserError
 from sidelight_specs.facts import ClassifierFacts, Given
 from sidelight_specs.results import Counterfactual, Heatmap
@@ -204,3 +205,38 @@ def test_counterfactuals_that_keep_nothing_have_no_kept_details(counterfactual, 
     found, images = counterfactual([BEFORE], [[1.0, 2.0, 0.0]])
     with pytest.raises(UserError, match="keep no details"):
         KeptDetails(BatchParams(), classifier=identity, run=ToyRun()).measure(found, images, question(1))
+
+
+def test_colours_in_cielab_are_those_of_scikit_image():
+    from skimage.color import rgb2lab
+
+    colours = np.random.default_rng(0).random((50, 3))
+    colours[0] = 0.01  # below the linear part of the curve
+    np.testing.assert_allclose(lab(colours), rgb2lab(colours[None])[0], atol=0.02)
+    np.testing.assert_allclose(lab(np.array([[1.0], [0.0]])), [[100, 0, 0], [0, 0, 0]], atol=1e-6)
+
+
+def test_a_tint_is_told_from_a_change_of_something(question):
+    images = torch.full((3, 3, 20, 20), 0.5)
+    after = images.numpy().copy()
+    after[0] += np.array([0.1, 0, -0.1])[:, None, None]  # one colour over all
+    after[1, :, ::2] += 0.2  # stripes, whose mean changes as well
+    after[1, :, 1::2] -= 0.1
+    after[2, :, :5] = 0  # outside of the region
+    result = Counterfactual(
+        answers="contrast",
+        images=after.astype("f4"),
+        logits_before=np.zeros((3, 3), "f4"),
+        logits_after=np.zeros((3, 3), "f4"),
+        converged=np.ones(3, bool),
+    )
+    run = ToyRun()
+    values = by_name(Tint(TintParams(region=0.5), run=run).measure(result, images, question(3)))
+    shares = values["tint share"].values
+    np.testing.assert_allclose(shares, [1, 0.05**2 / (0.5 * 0.2**2 + 0.5 * 0.1**2), 0], atol=1e-5)
+    before, changed = lab(np.array([[0.5, 0.5, 0.5], [0.6, 0.5, 0.4]]))
+    np.testing.assert_allclose(values["lightness"].values[0], changed[0] - before[0], atol=1e-4)
+    np.testing.assert_allclose(values["hue and chroma"].values[0], np.hypot(*(changed - before)[1:]), atol=1e-4)
+    assert values["lightness"].values[1] > 4
+    assert values["hue and chroma"].values[1] == pytest.approx(0, abs=1e-4)
+    assert any("in 1 of 3 counterfactuals" in text for text in run.warnings)

@@ -31,6 +31,7 @@ from sidelight_metrics.params import (
     PointingGameParams,
     RegionCoverParams,
     SufficiencyParams,
+    TintParams,
 )
 
 if TYPE_CHECKING:
@@ -97,6 +98,14 @@ def _of_counterfactuals() -> Iterable[MetricDescriptor]:
         params=DistanceParams,
         factory="sidelight_metrics.counterfactuals.distance:Distance",
         accepts=("counterfactual",),
+    )
+    yield MetricDescriptor(
+        name="tint",
+        summary="Change of the mean colour by a counterfactual: lightness, hue, and its share of the change.",
+        params=TintParams,
+        factory="sidelight_metrics.counterfactuals.tint:Tint",
+        accepts=("counterfactual",),
+        paper="CIE 1976, L*a*b* colour space",
     )
     yield MetricDescriptor(
         name="consistency",

@@ -70,6 +70,15 @@ class DistanceParams:
 
 
 @params
+class TintParams:
+    """Options of `tint`."""
+
+    region: float = param(
+        1.0, "Sides of the central part that is looked at, in those of the image.", minimum=0.01, maximum=1.0
+    )
+
+
+@params
 class InsertionDeletionParams:
     """Options of `insertion-deletion`."""
 

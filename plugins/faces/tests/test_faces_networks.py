@@ -11,6 +11,7 @@ from scipy.signal import correlate
 from sidelight_faces import EXPRESSIONS
 from sidelight_faces.conformance import (
     dense_shapes,
+    detector_shapes,
     recognition_shapes,
     write_dcgan,
     write_manifest,
@@ -18,7 +19,8 @@ from sidelight_faces.conformance import (
 )
 from sidelight_faces.dcgan import CONTENT, load_dcgan
 from sidelight_faces.dense_features import face_input, load_dense_network
-from sidelight_faces.locations import DCGAN, EXPRESSION, LANDMARKS, RECOGNITION, weights_file
+from sidelight_faces.detector import ANCHORS, find_faces, load_detector
+from sidelight_faces.locations import DCGAN, DETECTOR, EXPRESSION, LANDMARKS, RECOGNITION, weights_file
 from sidelight_faces.mini_xception import ORDER, load_mini_xception
 from sidelight_faces.recognition import load_recognition_network
 from sidelight_faces.weights_manifest import read_manifest
@@ -116,6 +118,50 @@ def test_the_recognition_network_equals_a_plain_forward(tmp_path):
     expected = np.stack([recognition_forward(255 * image, read_manifest(path)) for image in images])
     made = load_recognition_network(path)(torch.from_numpy(images.transpose(0, 3, 1, 2).astype("f4")))
     np.testing.assert_allclose(made, expected, atol=1e-4 * np.abs(expected).max())
+
+
+def leaky(x):
+    return np.where(x > 0, x, 0.1 * x)
+
+
+def halved(x, stride=2):
+    side = len(x) if stride == 1 else -(-len(x) // 2)
+    padded = np.pad(x, ((0, 1), (0, 1), (0, 0)), constant_values=-np.inf)
+    return pooled(
+        padded[: (side - 1) * stride + 2, : (side - 1) * stride + 2], 2, stride, lambda part: part.max((0, 1))
+    )
+
+
+def detector_forward(image, weights):
+    """One (S, S, 3) image in [0, 255]; written after face-api's TinyYolov2Base, `runMobilenet`."""
+    none = ((0, 0), (0, 0))
+    x = (image - np.array([117.001, 114.697, 97.404])) / 255
+    x = leaky(conv(x, weights["conv0/filters"], weights["conv0/bias"], 1, none))
+    for layer in range(1, 6):
+        x = leaky(separable(halved(x), weights, f"conv{layer}", 1))
+    return conv(halved(x, 1), weights["conv8/filters"], weights["conv8/bias"], 1, none)
+
+
+def test_the_detector_equals_a_plain_forward(tmp_path):
+    path = write_manifest(tmp_path, DETECTOR, detector_shapes())
+    image = np.random.default_rng(0).random((130, 130, 3))  # an odd side on the way
+    expected = detector_forward(255 * image, read_manifest(path))
+    made = load_detector(path)(torch.from_numpy(image.transpose(2, 0, 1)[None].astype("f4")))[0]
+    np.testing.assert_allclose(made.flatten(2), expected, atol=1e-4 * np.abs(expected).max())
+
+
+def test_boxes_are_in_pixels_of_the_photograph_and_do_not_overlap():
+    values = torch.full((13, 13, 5, 5), -9.0)
+    values[6, 6, 1] = torch.tensor([0.0, 0.0, 0.0, 0.0, 3.0])  # the middle cell: a box of the anchor's size
+    values[6, 6, 3] = torch.tensor([0.0, 0.0, 0.1, 0.1, 2.0])  # most of the same box, less certain
+    values[2, 1, 0] = torch.tensor([0.0, 0.0, 0.0, 0.0, 1.0])
+    small, middle = find_faces(lambda _: values[None], torch.zeros(3, 260, 520), 0.5)  # 130 of padding above
+    cell = 520 / 13
+    width, height = (cell * side for side in ANCHORS[1])
+    edges = middle.left, middle.top, middle.right, middle.bottom
+    np.testing.assert_allclose(edges, [260 - width / 2, 130 - height / 2, 260 + width / 2, 130 + height / 2], rtol=1e-6)
+    assert (small.left + small.right) / 2 == pytest.approx(1.5 * cell)
+    assert (small.top + small.bottom) / 2 == pytest.approx(2.5 * cell - 130)
 
 
 def test_the_dcgan_equals_a_plain_forward(tmp_path):
@@ -257,6 +303,8 @@ def test_another_network_is_refused_by_name(tmp_path):
         load_dense_network(EXPRESSION, path, 7)
     with pytest.raises(UserError, match="does not hold the weights of the recognition network"):
         load_recognition_network(path)
+    with pytest.raises(UserError, match="does not hold the weights of the face detector"):
+        load_detector(path)
     shapes = recognition_shapes()
     del shapes["conv64_1/conv2/scale/weights"]
     with pytest.raises(UserError, match="conv64_1/conv2/scale/weights"):
@@ -288,7 +336,7 @@ def test_wide_names_of_a_small_file_build_no_large_network(tmp_path):
 def test_answers_equal_those_of_face_api(tmp_path):
     path = installed(EXPRESSION)
     rng, inputs = np.random.default_rng(0), {}
-    for side in (112, 150):
+    for side in (112, 150, 416):
         inputs[side] = rng.random((2, side, side, 3)).astype("f4")
         (255 * inputs[side]).astype("<f4").tofile(tmp_path / f"in.{side}")
     script = __file__.replace("test_faces_networks.py", "face_api.mjs")
@@ -299,10 +347,11 @@ def test_answers_equal_those_of_face_api(tmp_path):
         "expression": (load_dense_network(EXPRESSION, path, 7), 112),
         "landmark_68": (load_dense_network(LANDMARKS, installed(LANDMARKS), 136), 112),
         "recognition": (load_recognition_network(installed(RECOGNITION)), 150),
+        "tiny_face_detector": (load_detector(installed(DETECTOR)), 416),
     }
     for name, (network, side) in networks.items():
         made = network(torch.from_numpy(inputs[side].transpose(0, 3, 1, 2).copy())).numpy()
-        expected = np.array(theirs[name])
+        expected = np.array(theirs[name]).reshape(made.shape)
         assert np.abs(made - expected).max() < 1e-5 * max(1, np.abs(expected).max()), name
 
 

@@ -18,14 +18,23 @@ from sidelight_specs import (
 )
 from sidelight_specs.facts import ClassifierFacts, DataFacts, GeneratorFacts, Mistake
 
-from sidelight_faces.cards import DCGAN_CARD, EXPRESSION_CARD, LANDMARKS_CARD, MINI_XCEPTION_CARD, RECOGNITION_CARD
+from sidelight_faces.cards import (
+    DCGAN_CARD,
+    DETECTOR_CARD,
+    EXPRESSION_CARD,
+    LANDMARKS_CARD,
+    MINI_XCEPTION_CARD,
+    RECOGNITION_CARD,
+)
 from sidelight_faces.locations import (
     DCGAN,
+    DETECTOR,
     EXPRESSION,
     LANDMARKS,
     MINI_XCEPTION,
     RECOGNITION,
     Source,
+    photograph_files,
     shard_files,
     weights_file,
 )
@@ -35,6 +44,7 @@ from sidelight_faces.params import (
     IdentityParams,
     LandmarksParams,
     MiniXceptionParams,
+    PhotographsParams,
     SampledLatentsParams,
     SamplesParams,
 )
@@ -143,6 +153,42 @@ class SamplesDescriptor(DataDescriptor):
         )
 
 
+@frozen(kw_only=True)
+class PhotographsDescriptor(DataDescriptor):
+    """Describes `photographs`; how many faces there are is known once they are looked for."""
+
+    def mistakes(self, params: object) -> Iterator[Mistake]:
+        """A package that is not installed, a photograph that is not there."""
+        assert isinstance(params, PhotographsParams)
+        for source in (DETECTOR, LANDMARKS):
+            yield from _mistakes(source, params)
+        try:
+            photograph_files(params.all_paths, params.where)
+        except UserError as error:
+            if error.message.startswith("paths: "):  # the rest was said above
+                yield Mistake(error.message.removeprefix("paths: "), error.fix, "paths")
+
+    def fingerprint(self, params: object) -> str:
+        """Size and time of change of the weights and of every photograph."""
+        assert isinstance(params, PhotographsParams)
+        return ",".join((_stamp(DETECTOR, params), _stamp(LANDMARKS, params), self._photographs(params)))
+
+    def facts(self, params: object) -> DataFacts:
+        """One split of unlabelled images."""
+        assert isinstance(params, PhotographsParams)
+        shape = (3, params.size, params.size)
+        return DataFacts(shape=shape, splits={"test": None}, classes=(), factors=(), masks={"test": ()}, fingerprint="")
+
+    @staticmethod
+    def _photographs(params: PhotographsParams) -> str:
+        try:
+            files = photograph_files(params.all_paths, params.where)
+        except UserError:
+            return ""
+        stamps = ((file, file.stat()) for file in files)
+        return ",".join(f"{file.name}:{one.st_size}:{one.st_mtime_ns}" for file, one in stamps)
+
+
 @hookimpl
 def sidelight_data() -> Iterable[DataDescriptor]:
     """Samples of a generator."""
@@ -154,6 +200,14 @@ def sidelight_data() -> Iterable[DataDescriptor]:
         needs=(Need("generator"),),
         provides=("faces.latents",),
         example={"count": 3},
+    )
+    yield PhotographsDescriptor(
+        name="photographs",
+        summary="Faces found in photographs, upright and framed like the samples of faces/dcgan.",
+        params=PhotographsParams,
+        factory="sidelight_faces.photographs:Photographs",
+        paper="Umeyama 1991, Least-squares estimation of transformation parameters between two point patterns",
+        card=DETECTOR_CARD,
     )
 
 

@@ -40,3 +40,9 @@ RECOGNITION_CARD = {
     "sets were collected without asking the people.",
     "limits": "0.9938 right on pairs of LFW, according to dlib. Biased towards the people in its data. " + _NOT_FOR,
 }
+DETECTOR_CARD = {
+    "origin": "tiny face detector and landmarks of the " + _FACE_API,
+    "licence": "MIT, for the package with its weights and its demonstration photographs, whose people are not named",
+    "training data": "About 14,000 photographs with boxes of faces, according to face-api.js; not published.",
+    "limits": "Misses small, dark, covered and turned faces. " + _NOT_FOR,
+}

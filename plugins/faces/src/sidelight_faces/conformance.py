@@ -8,11 +8,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
+from PIL import Image
 from sidelight_specs.testing import ToyRun, Toys
 
 from sidelight_faces.dcgan import CONTENT, DcganNetwork
 from sidelight_faces.dense_features import BLOCKS, CONVOLUTIONS
-from sidelight_faces.locations import DCGAN, EXPRESSION, LANDMARKS, MINI_XCEPTION, RECOGNITION, Source
+from sidelight_faces.detector import ANCHORS, LAYERS, VALUES
+from sidelight_faces.locations import DCGAN, DETECTOR, EXPRESSION, LANDMARKS, MINI_XCEPTION, RECOGNITION, Source
 from sidelight_faces.mini_xception import ORDER, WIDTHS
 from sidelight_faces.params import SamplesParams
 from sidelight_faces.recognition import RESIDUALS, STEM
@@ -72,6 +74,29 @@ def dense_shapes(outputs: int, width: int = WIDTH) -> dict[str, tuple[int, ...]]
                 shapes[f"{layer}/pointwise_filter"] = (1, 1, width, width)
             shapes[f"{layer}/bias"] = (width,)
     return {**shapes, "fc/weights": (width, outputs), "fc/bias": (outputs,)}
+
+
+def detector_shapes(width: int = WIDTH) -> dict[str, tuple[int, ...]]:
+    """Names and shapes of a narrow face detector."""
+    shapes: dict[str, tuple[int, ...]] = {"conv0/filters": (3, 3, 3, width), "conv0/bias": (width,)}
+    for layer in LAYERS:
+        shapes[f"{layer}/depthwise_filter"] = (3, 3, width, 1)
+        shapes[f"{layer}/pointwise_filter"] = (1, 1, width, width)
+        shapes[f"{layer}/bias"] = (width,)
+    outputs = len(ANCHORS) * VALUES
+    return {**shapes, "conv8/filters": (1, 1, width, outputs), "conv8/bias": (outputs,)}
+
+
+def photographs_options(folder: Path) -> dict[str, Any]:
+    """Options of `photographs` by which random networks find faces in random pictures."""
+    write_manifest(folder, DETECTOR, detector_shapes())
+    write_manifest(folder, LANDMARKS, dense_shapes(136))
+    inside = folder / "photographs"
+    inside.mkdir(exist_ok=True)
+    rng = np.random.default_rng(0)
+    for number in range(2):
+        Image.fromarray(rng.integers(0, 256, (48, 64, 3), dtype=np.uint8)).save(inside / f"{number}.png")
+    return {"where": str(folder), "paths": str(inside), "size": 16, "score": 0.01, "misfit": 10.0}
 
 
 def recognition_shapes(outputs: int = 8, width: int = WIDTH) -> dict[str, tuple[int, ...]]:
@@ -150,5 +175,6 @@ toys = {
         shape=FACE, example=lambda folder: {"where": str(write_manifest(folder, LANDMARKS, dense_shapes(136)))}
     ),
     "mini-xception": Toys(shape=FACE, example=lambda folder: {"where": str(write_mini_xception(folder))}),
+    "photographs": Toys(example=photographs_options),
     "sampled-latents": SampledToys(),
 }

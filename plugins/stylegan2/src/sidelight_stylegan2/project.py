@@ -60,11 +60,14 @@ class Project(Inverter):
         center, spread = self._w_statistics()
         # one w for all layers is (N, 1, d) while it is moved
         start = (center.mean(1, keepdim=True) if space == "w" else center).repeat(len(images), 1, 1)
-        random = generator(self._run, "noise")
+        random = generator(self._run, "noise", self._run.device)
+
+        def drawn(*shape: int) -> Tensor:
+            return torch.randn(*shape, generator=random, device=random.device).to(start)
 
         def noise(t: float) -> Tensor:
             """One for all images: the result of an image does not depend on its neighbours."""
-            return torch.randn(1, inputs, start.shape[2], generator=random).to(start) * self._noise_scale(t, spread)
+            return drawn(1, inputs, start.shape[2]) * self._noise_scale(t, spread)
 
         def synthesize(w: Tensor) -> Tensor:
             return self._generator.synthesize(w.expand(-1, inputs, -1))

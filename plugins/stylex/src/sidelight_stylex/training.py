@@ -91,7 +91,7 @@ class Training:
         self._learner, self._data, self._params, self._run = learner, data, params, run
         self._size = min(params.batch, len(data.images))
         self._rows = minibatches(len(data.images), self._size, run.rng("minibatches"))
-        self._random = generator(run, "training")
+        self._random = generator(run, "training", run.device)
         self._terms: dict[str, float | Tensor] = dict.fromkeys((*CURVES, PATH_CURVE) if params.path else CURVES, 0.0)
         self._joins = round(params.autoencoder * params.steps)  # step at which D joins
 
@@ -151,7 +151,7 @@ class Training:
         return Batch(pixels, images, logits, w, made)
 
     def _drawn_flips(self) -> Tensor:
-        return (torch.rand(self._size, generator=self._random) < 0.5).to(self._run.device)
+        return (torch.rand(self._size, generator=self._random, device=self._random.device) < 0.5).to(self._run.device)
 
     def _encode(self, images: Tensor, logits: Tensor) -> Tensor:
         """w = [E(x), c(x)]."""
@@ -205,7 +205,7 @@ class Training:
         w = batch.w[:count, None].detach().repeat(1, inputs, 1).requires_grad_()  # (B/2, inputs, d)
         with precision(self._run.device, self._params.precision):
             images = self._learner.generator(w, self._random)
-        direction = torch.randn(images.shape, generator=self._random).to(images.device)  # y
+        direction = torch.randn(images.shape, generator=self._random, device=self._random.device).to(images.device)  # y
         lengths = path_lengths(images, w, direction)  # |J^T y|, (B/2,)
         self._terms[PATH_CURVE] = lengths.detach().mean()
         return path_penalty(lengths, self._learner.update_path_mean(lengths))

@@ -16,7 +16,11 @@ if TYPE_CHECKING:
 
 
 def generator(run: Run, label: str, device: str = "cpu") -> torch.Generator:
-    """A torch generator seeded with `run.seed(label)`; on the CPU unless asked otherwise, so that devices agree."""
+    """A torch generator seeded with `run.seed(label)`.
+
+    On the CPU unless asked otherwise; another device draws other numbers, and needs none copied. A draw names the
+    device of its generator: `torch.randn(4, generator=random, device=random.device)`.
+    """
     return torch.Generator(device).manual_seed(run.seed(label))
 
 

@@ -46,7 +46,7 @@ class Autoencoder(LearnedGenerator):
 
     def learn(self, networks: nn.ModuleDict, images: Tensor) -> dict[str, np.ndarray]:
         """Minimise the loss by Adam for `steps` minibatches."""
-        params, noise = self._params, generator(self._run, "latent noise")
+        params, noise = self._params, generator(self._run, "latent noise", self._run.device)
 
         def loss(indices: np.ndarray) -> Tensor:
             return self.loss(networks, images[torch.from_numpy(indices)], noise)

@@ -33,7 +33,7 @@ class Vae(Autoencoder):
     def loss(self, networks: nn.ModuleDict, images: Tensor, noise: torch.Generator) -> Tensor:
         """The negative evidence lower bound per image, in nats, up to a constant."""
         mean, log_variance = networks["encoder"](images)  # (n, k) each
-        normal = torch.randn(mean.shape, generator=noise).to(mean)
+        normal = torch.randn(mean.shape, generator=noise, device=noise.device).to(mean)
         reconstructions = networks["decoder"](reparameterise(mean, log_variance, normal))
         squared_error = (reconstructions - images).square().flatten(1).sum(1)
         reconstruction = squared_error / (2 * self._params.variance)  # -log p(x | z), (n,)

@@ -55,10 +55,10 @@ class WassersteinGan(LearnedGenerator):
         average, params = networks["decoder"].eval().requires_grad_(False), self._params
         network, critic = deepcopy(average), self._critic(images)
         size = min(params.batch, len(images))
-        noise = generator(self._run, "latents")
+        noise = generator(self._run, "latents", self._run.device)
 
         def generate() -> Tensor:
-            z = torch.randn(size, params.latent, generator=noise)
+            z = torch.randn(size, params.latent, generator=noise, device=noise.device)
             fakes: Tensor = network(z.to(images))
             return fakes
 
@@ -88,7 +88,7 @@ class WassersteinGan(LearnedGenerator):
         channels, height, width = images.shape[1:]
         with seeded(self._run, "critic"):
             network = CriticNetwork((channels, height, width), self._params.critic_width)
-        return Critic(network.to(images), self._params, generator(self._run, "penalty"))
+        return Critic(network.to(images), self._params, generator(self._run, "penalty", self._run.device))
 
 
 class Critic:
@@ -136,7 +136,7 @@ class Critic:
         return {**parts, "penalty": self._noise}
 
     def _penalty(self, real: Tensor, fakes: Tensor) -> Tensor:
-        ratio = torch.rand(len(real), 1, 1, 1, generator=self._noise).to(real)
+        ratio = torch.rand(len(real), 1, 1, 1, generator=self._noise, device=self._noise.device).to(real)
         return self._params.penalty * gradient_penalty(self, real.lerp(fakes, ratio))  # u between x and G(z)
 
 

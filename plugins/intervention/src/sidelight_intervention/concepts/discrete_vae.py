@@ -133,7 +133,7 @@ def gumbel_softmax(log_odds: Tensor, temperature: float, noise: torch.Generator)
     The softmax over the two values of a bit, each with Gumbel noise, is a sigmoid of their difference, and the
     difference of two Gumbel variables is a logistic one.
     """
-    uniform = torch.rand(log_odds.shape, generator=noise).clamp(1e-6, 1 - 1e-6).to(log_odds)
+    uniform = torch.rand(log_odds.shape, generator=noise, device=noise.device).clamp(1e-6, 1 - 1e-6).to(log_odds)
     return ((log_odds + uniform.logit()) / temperature).sigmoid()  # logit of a uniform: logistic noise
 
 
@@ -188,7 +188,7 @@ class DiscreteConcepts(AttributeFinder, Trainable):
 
     def _minimise(self, network: DiscreteVae, layer: Tensor) -> dict[str, np.ndarray]:
         params, terms = self._params, Curves(("reconstruction", "divergence"))
-        noise = generator(self._run, "gumbel noise")
+        noise = generator(self._run, "gumbel noise", self._run.device)
 
         def loss_of(rows: np.ndarray) -> Tensor:
             bound = network.bound(

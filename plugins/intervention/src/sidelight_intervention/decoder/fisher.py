@@ -137,21 +137,23 @@ class PerturbationSampler:
     def coordinates(self, count: int) -> Tensor:
         """(count,) int64."""
         while len(self._left) < count:
-            self._left = torch.cat([self._left, torch.randperm(self._size, generator=self._random)])
+            self._left = torch.cat(
+                [self._left, torch.randperm(self._size, generator=self._random, device=self._random.device)]
+            )
         result, self._left = self._left[:count], self._left[count:]
         return result
 
     def noise(self, count: int) -> Tensor:
         """(count,) standard normal: the paper's Gaussian of variance 1."""
-        return torch.randn(count, generator=self._random)
+        return torch.randn(count, generator=self._random, device=self._random.device)
 
     def rows(self, count: int, available: int) -> Tensor:
         """(count,) int64 indices of points, with repetition."""
-        return torch.randint(available, (count,), generator=self._random)
+        return torch.randint(available, (count,), generator=self._random, device=self._random.device)
 
     def signs(self, rows: int, outputs: int) -> Tensor:
         """(rows, outputs) of -1 and 1."""
-        return torch.randint(0, 2, (rows, outputs), generator=self._random).float() * 2 - 1
+        return torch.randint(0, 2, (rows, outputs), generator=self._random, device=self._random.device).float() * 2 - 1
 
     def state_dict(self) -> dict[str, Tensor]:
         """The random stream, and the coordinates whose turn has not come."""
@@ -265,7 +267,9 @@ def _information(
     values, sampled = [], []
     for batch in run.progress(list(slices(max(size, min(points * size, limit)), CHUNK)), "information"):
         coordinates = sampler.coordinates(batch.stop - batch.start).to(run.device)
-        points_of = layer[torch.randint(len(layer), (len(coordinates),), generator=random)].to(run.device)
+        points_of = layer[torch.randint(len(layer), (len(coordinates),), generator=random, device=random.device)].to(
+            run.device
+        )
         rows = perturb(points_of, coordinates, sampler.noise(len(coordinates)).to(points_of), axes)  # (M, S)
         signs = sampler.signs(len(rows), _outputs(root, rows)).to(rows)
         values.append(estimate_information(root, rows, coordinates, signs, axes))
@@ -297,7 +301,9 @@ def information_along(network: Decoder, layer: Tensor, run: Run, points: int, ax
 
     along = whole = 0.0
     for batch in slices(min(points * len(axes), POINTS), CHUNK):
-        rows = layer[torch.randint(len(layer), (batch.stop - batch.start,), generator=random)].to(run.device)
+        rows = layer[torch.randint(len(layer), (batch.stop - batch.start,), generator=random, device=random.device)].to(
+            run.device
+        )
         signs = sampler.signs(len(rows), _outputs(root, rows))
         gradient = projected_gradient(root, rows, signs.to(rows))  # s, (M, S)
         along += float((gradient @ axes.T).square().sum())

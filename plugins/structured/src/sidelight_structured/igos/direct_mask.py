@@ -43,7 +43,8 @@ class DirectMask(MaskExplainer):
         silence = torch.zeros(1, *objective.images.shape[1:], device=device)
         rule = torch.optim.Adam([masks], lr=self._params.learning_rate)
         for step in self._run.progress(range(self._params.steps), "optimising"):
-            down, right = torch.randint(self._params.jitter, (2,), generator=generator(self._run, f"tau {step}"))
+            source = generator(self._run, f"tau {step}")  # two numbers that the host needs
+            down, right = torch.randint(self._params.jitter, (2,), generator=source, device=source.device)
             shifted = attrs.evolve(
                 objective,
                 images=shift(objective.images, int(down), int(right)),

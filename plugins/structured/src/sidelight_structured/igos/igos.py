@@ -394,16 +394,18 @@ class IntegratedMaskExplainer(MaskExplainer):
     def _points(self, step: int, objective: Objective) -> torch.Tensor:
         """(T, S) stratified samples w: one in each of S equal parts of (0, 1]; two then do for the whole integral."""
         terms, points = len(objective.terms), self._params.integration_steps
-        drawn = torch.rand(terms, points, generator=generator(self._run, f"points {step}"))
-        return ((torch.arange(points) + 1 - drawn) / points).to(objective.images.device)
+        source = generator(self._run, f"points {step}", self._run.device)
+        drawn = torch.rand(terms, points, generator=source, device=source.device)
+        return ((torch.arange(points, device=source.device) + 1 - drawn) / points).to(objective.images.device)
 
     def _noise(self, step: int, objective: Objective) -> Callable[[int], torch.Tensor]:
         """Noise of one step, the same for all images, so that no image depends on its neighbours."""
         images = objective.images
 
         def noise(index: int) -> torch.Tensor:
-            source = generator(self._run, f"noise {step} {index}")
-            return (self._params.noise * torch.randn(1, *images.shape[1:], generator=source)).to(images.device)
+            source = generator(self._run, f"noise {step} {index}", self._run.device)
+            drawn = torch.randn(1, *images.shape[1:], generator=source, device=source.device)
+            return (self._params.noise * drawn).to(images.device)
 
         return noise
 

@@ -65,7 +65,7 @@ class Training:
         self, learner: Learner, images: Tensor, labels: Tensor | None, params: GeneratorParams, run: Run
     ) -> None:
         self._learner, self._images, self._labels, self._params, self._run = learner, images, labels, params, run
-        self._random = generator(run, "training")
+        self._random = generator(run, "training", run.device)
         size = min(params.batch, len(images))
         self._rows = minibatches(len(images), size, run.rng("minibatches"))
         self._count = size
@@ -175,7 +175,7 @@ class Training:
         rows = torch.from_numpy(next(self._rows)).to(self._images.device)
         images = self._images[rows]
         if self._params.flip:
-            flip = (torch.rand(len(rows), generator=self._random) < 0.5).to(images.device)
+            flip = (self._uniform(len(rows)) < 0.5).to(images.device)
             images = torch.where(flip[:, None, None, None], images.flip(3), images)
         return images, None if self._labels is None else self._labels[rows]
 
@@ -198,7 +198,7 @@ class Training:
         """Labels drawn from the data."""
         if self._labels is None:
             return None
-        rows = torch.randint(len(self._labels), (count,), generator=self._random)
+        rows = torch.randint(len(self._labels), (count,), generator=self._random, device=self._random.device)
         return self._labels[rows.to(self._labels.device)]
 
     def _mapped(self, count: int, labels: Tensor | None = None) -> tuple[Tensor, Tensor | None]:
@@ -214,10 +214,10 @@ class Training:
     def _mixed(self, count: int) -> Tensor:
         """Inputs that follow the second z, (B, inputs, 1) bool: from a random one on, for `mixing` of the images."""
         inputs = self._architecture.inputs
-        crossover = torch.randint(1, inputs, (count,), generator=self._random)
-        is_mixed = torch.rand(count, generator=self._random) < self._params.mixing
+        crossover = torch.randint(1, inputs, (count,), generator=self._random, device=self._random.device)
+        is_mixed = self._uniform(count) < self._params.mixing
         crossover = torch.where(is_mixed, crossover, inputs)
-        return (torch.arange(inputs) >= crossover[:, None])[:, :, None].to(self._images.device)
+        return (torch.arange(inputs, device=crossover.device) >= crossover[:, None])[:, :, None].to(self._images.device)
 
     def _draw(self, w: Tensor) -> Tensor:
         images = self._unclipped(w)
@@ -237,7 +237,10 @@ class Training:
         return logits
 
     def _normal(self, *shape: int) -> Tensor:
-        return torch.randn(*shape, generator=self._random).to(self._images.device)
+        return torch.randn(*shape, generator=self._random, device=self._random.device).to(self._images.device)
+
+    def _uniform(self, count: int) -> Tensor:
+        return torch.rand(count, generator=self._random, device=self._random.device)
 
 
 def rate_factor(step: int, steps: int, decay: float) -> float:

@@ -80,7 +80,7 @@ def augment(images: Tensor, p: float, transforms: Iterable[str], random: torch.G
         transforms: of `blit` (mirroring, quarter turns, shifts by whole pixels), `geometric` (scaling, rotation,
             stretching, shifts), `colour` (brightness, contrast, inversion of brightness; of colours also hue and
             saturation).
-        random: a CPU stream.
+        random: a stream, of any device.
 
     Returns:
         (N, C, H, H), differentiable in `images`.
@@ -90,7 +90,7 @@ def augment(images: Tensor, p: float, transforms: Iterable[str], random: torch.G
         return images
     count, channels, side, _ = images.shape
     draw = _Draw(count, p, random)
-    source = torch.eye(3).expand(count, 3, 3)
+    source = torch.eye(3, device=random.device).expand(count, 3, 3)
     if "blit" in chosen:
         source = source @ _blits(draw, side)
     if "geometric" in chosen:
@@ -107,23 +107,24 @@ class _Draw:
     """Random numbers for N images; 0, which does nothing, where an image is not chosen, with probability 1 - p."""
 
     def __init__(self, count: int, p: float, random: torch.Generator) -> None:
-        self._count, self.p, self._random = count, p, random
+        self._count, self.p, self._random, self.device = count, p, random, random.device
 
     def _chosen(self, values: Tensor, p: float | None) -> Tensor:
-        is_chosen = torch.rand(self._count, generator=self._random) < (self.p if p is None else p)
+        is_chosen = torch.rand(self._count, generator=self._random, device=self.device) < (self.p if p is None else p)
         return torch.where(is_chosen, values, 0.0)
 
     def normal(self, deviation: float) -> Tensor:
         """(N,) of N(0, deviation^2), 0 where not chosen."""
-        return self._chosen(deviation * torch.randn(self._count, generator=self._random), None)
+        return self._chosen(deviation * torch.randn(self._count, generator=self._random, device=self.device), None)
 
     def uniform(self, limit: float, p: float | None = None) -> Tensor:
         """(N,) of U(-limit, limit), 0 where not chosen."""
-        return self._chosen(limit * (2 * torch.rand(self._count, generator=self._random) - 1), p)
+        return self._chosen(limit * (2 * torch.rand(self._count, generator=self._random, device=self.device) - 1), p)
 
     def integer(self, choices: int) -> Tensor:
         """(N,) of 0 to choices - 1, 0 where not chosen."""
-        return self._chosen(torch.randint(choices, (self._count,), generator=self._random).float(), None)
+        drawn = torch.randint(choices, (self._count,), generator=self._random, device=self.device)
+        return self._chosen(drawn.float(), None)
 
 
 def _blits(draw: _Draw, side: int) -> Tensor:
@@ -147,8 +148,8 @@ def _geometric(draw: _Draw) -> Tensor:
 
 def _colours(draw: _Draw, channels: int) -> tuple[Tensor, Tensor]:
     """A: (N, C, C) and (N, C). The brightness axis v is the direction in which all channels are equal."""
-    v = torch.full((channels,), 1 / math.sqrt(channels))
-    axis, identity = torch.outer(v, v), torch.eye(channels)  # v v^T
+    v = torch.full((channels,), 1 / math.sqrt(channels), device=draw.device)
+    axis, identity = torch.outer(v, v), torch.eye(channels, device=draw.device)  # v v^T
     offset = draw.normal(BRIGHTNESS)[:, None].expand(-1, channels)
     contrast = torch.exp(draw.normal(CONTRAST))[:, None, None]
     inversion = identity - 2 * axis * draw.integer(2)[:, None, None]  # Householder's reflection along v
@@ -158,7 +159,7 @@ def _colours(draw: _Draw, channels: int) -> tuple[Tensor, Tensor]:
         hue = draw.uniform(math.pi)[:, None, None]
         # Rodrigues: rotation about v; the cross product with v is K
         one = 1 / math.sqrt(3)
-        cross = torch.tensor([[0.0, -one, one], [one, 0.0, -one], [-one, one, 0.0]])  # K
+        cross = torch.tensor([[0.0, -one, one], [one, 0.0, -one], [-one, one, 0.0]], device=draw.device)  # K
         rotation = axis + (identity - axis) * hue.cos() + cross * hue.sin()
         saturation = axis + (identity - axis) * torch.exp(draw.normal(SATURATION))[:, None, None]
         matrix, offset = saturation @ rotation @ matrix, torch.einsum("nij,nj->ni", saturation @ rotation, offset)
@@ -169,7 +170,7 @@ def _warp(images: Tensor, source: Tensor) -> Tensor:
     """Bilinear interpolation of (N, C, H, H) at T of each place; images that T leaves alone keep their bits."""
     grid = functional.affine_grid(source[:, :2].to(images), list(images.shape), align_corners=False)
     warped = functional.grid_sample(images, grid, "bilinear", "reflection", align_corners=False)
-    is_moved = (source != torch.eye(3)).any(2).any(1).to(images.device)
+    is_moved = (source != torch.eye(3, device=source.device)).any(2).any(1).to(images.device)
     return torch.where(is_moved[:, None, None, None], warped, images)
 
 

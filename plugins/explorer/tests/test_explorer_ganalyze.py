@@ -7,7 +7,7 @@ from sidelight_explorer._params import GanalyzeParams
 from sidelight_explorer.ganalyze import Ganalyze
 from sidelight_specs import UserError
 from sidelight_specs.roles import Classifier, Generator
-from sidelight_specs.testing.run import ToyRun
+from sidelight_specs.testing.run import Killed, ToyRun
 from sidelight_specs.testing.toys import ToyClassifier, ToyGenerator
 
 SLOPE = torch.tensor([2.0, 0.0, -1.0, 0.0])
@@ -73,6 +73,20 @@ def test_it_is_learned_once_whatever_is_shown_of_it():
     )
     again.class_shifts(1)
     assert run.steps["learning a direction"] == 7
+
+
+@pytest.mark.parametrize("killed_after", [1, 7, 11])
+def test_a_direction_whose_learning_was_killed_is_the_same_in_the_end(killed_after):
+    def direction(run):
+        options = GanalyzeParams(steps=12, rate=0.05, reach=2.0, batch=8)
+        return Ganalyze(options, classifier=Linear(), generator=Plain(), run=run)._theta(1)
+
+    first = ToyRun(kill_after=killed_after, checkpoint_every=3)
+    with pytest.raises(Killed):
+        direction(first)
+    second = ToyRun(states=first.states)
+    assert np.array_equal(direction(second), direction(ToyRun()))
+    assert second.steps == {"learning a direction": 12 - killed_after // 3 * 3}
 
 
 def test_a_value_is_raised_and_lowered():

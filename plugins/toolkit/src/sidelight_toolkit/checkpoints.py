@@ -117,8 +117,8 @@ class _Gathered:
         return len(self.rows)
 
     def append(self, *tensors: torch.Tensor) -> None:
-        """Keep what an item gave."""
-        self.rows.append(list(tensors))
+        """Keep what an item gave, on the CPU."""
+        self.rows.append([tensor.detach().cpu() for tensor in tensors])
         if self._checkpoint.is_due():
             self.save()
 

@@ -23,6 +23,7 @@ from sidelight_specs.results import Measurement, Measurements, Split, State
 from sidelight_specs.roles import Generator, Trainable
 from sidelight_toolkit.arrays import to_array, to_tensor
 from sidelight_toolkit.batching import in_batches
+from sidelight_toolkit.checkpoints import gathered
 
 if TYPE_CHECKING:
     from sidelight_specs import Run
@@ -94,14 +95,18 @@ class ConceptLatents(Generator, Trainable):
 
     def _layer_and_latents(self, split: Split, most: int) -> tuple[Tensor, Tensor]:
         """phi' (N, S) and w (N, P) of the first images of a split, of which one batch is in memory at a time."""
-        layers, latents, size = list[torch.Tensor](), list[torch.Tensor](), self._params.synthesis_batch
-        first = split.take(range(min(most, len(split))))
-        for batch in self._run.progress(first.batches(size), "encoding images", -(-len(first) // size)):
-            images = torch.from_numpy(batch.images)
-            with torch.no_grad():
-                layers.append(self.dvae.decode(self.dvae.latents(images)))
-            latents.append(self._latents(images).flatten(1))
-        return torch.cat(layers), torch.cat(latents)
+        size, first = self._params.synthesis_batch, split.take(range(min(most, len(split))))
+        batches = self._run.progress(first.batches(size), "encoding images", -(-len(first) // size))
+        with gathered(self._run, "latents") as parts:
+            for number, batch in enumerate(batches):
+                if number < parts.done:  # by an interrupted training
+                    continue
+                images = torch.from_numpy(batch.images)
+                with torch.no_grad():
+                    layer = self.dvae.decode(self.dvae.latents(images))
+                parts.append(layer, self._latents(images).flatten(1))
+        layers, latents = (torch.cat(tensors).to(self._run.device) for tensors in zip(*parts.rows, strict=True))
+        return layers, latents
 
     def _latents(self, images: Tensor) -> Tensor:
         """E(x), (N, *latent_shape of the generator)."""

@@ -53,13 +53,13 @@ function draws(app, add) {
     button("Draw towards high scores", () => void reach(true)), button("Draw towards low scores", () => void reach(false)));
 }
 
-const SPACES = /** @type {Record<string, string>} */ ({ w: "one w for all layers: edits as samples do", "w+": "a w for each layer: closer to the image" });
+const SPACES = /** @type {Record<string, string>} */ ({ w: "w, one for all layers", "w+": "w+, one for each" });
 
 /** The choice of the space that images are inverted into, where the inverter has more than one. @param {App} app */
 function spaces(app) {
   const known = app.facts.spaces ?? [];
-  const pick = choice(known.map((name) => [name, SPACES[name] ?? name]), known[0] ?? "", () => {});
-  return { element: known.length ? field("inverted into", pick) : h("span", {}), value: () => (known.length ? pick.value : "") };
+  const pick = choice(known.map((name) => [name, SPACES[name] ?? name]), known[0] ?? "", () => {}, { title: "w keeps an image as editable as a random draw; w+ is closer to it" });
+  return { element: known.length ? field("invert into", pick) : h("span", {}), value: () => (known.length ? pick.value : "") };
 }
 
 /** @param {App} app @param {(styles: Style[]) => void} add @param {Element} work @param {() => string} space */

@@ -11,13 +11,14 @@ import numpy as np
 import pytest
 import torch
 from sidelight_explorer.latent_edit import LatentEdit
-from sidelight_explorer.models import Models
+from sidelight_explorer.models import DrawnImage, Models
 from sidelight_explorer.priority_lock import Priority, PriorityLock
 from sidelight_explorer.server.jobs import Jobs
 from sidelight_explorer.session.edit import EditSpec, Mix, group_layers, plain, read_edit, with_style, write_edit
 from sidelight_explorer.session.export import precomputed_edits
 from sidelight_explorer.session.file import read_latents, read_session, write_latents, write_session
 from sidelight_explorer.session.slider import Sliders, latent_edit, make_slider, read_slider, sliders_of, write_slider
+from sidelight_explorer.session.state import ShownImage
 from sidelight_explorer.validation import InvalidInput
 from sidelight_explorer.w_region import w_region
 from sidelight_specs.results import Attribute, Attributes
@@ -326,3 +327,19 @@ def test_large_images_are_drawn_few_at_a_time():
     rows = generator.sample(5, np.random.default_rng(0)).numpy()
     assert len(models.draw([LatentEdit(row) for row in rows], Priority.EDIT)) == 5
     assert sizes == [2, 2, 1]
+
+
+@pytest.mark.parametrize(
+    ("size", "side", "exact", "kind"),
+    [
+        (64, 1024, False, "png"),
+        (256, 1024, False, "webp"),
+        (256, 64, False, "png"),
+        (256, 1024, True, "png"),
+    ],
+)
+def test_large_pictures_go_to_the_page_as_webp_unless_they_are_compared(size, side, exact, kind):
+    pixels = np.random.default_rng(0).integers(0, 256, (size, size, 3), dtype=np.uint8)
+    sent = ShownImage(DrawnImage(pixels, {"main": np.ones(2, np.float32)}), 0.5).plain(side, {}, exact=exact)
+    assert sent["src"].startswith(f"data:image/{kind};base64,")
+    assert sent["values"] == {"main": {"0": 1.0, "1": 1.0}}

@@ -43,6 +43,7 @@ class Counting(ToyClassifier):
 @pytest.fixture
 def small_parts(monkeypatch):
     """Two images of 32 pixels, with 6 coordinates each, are kept together; gradients two at a time."""
+    monkeypatch.setattr(style_effects, "SHARD_LEAST", 1)
     monkeypatch.setattr(style_effects, "SHARD_PIXELS", 2 * 12 * 32 * 32)
     monkeypatch.setattr("sidelight_stylex.attfind.successive_elimination.GRADIENT_PIXELS", 2 * 32 * 32)
 
@@ -75,6 +76,8 @@ def test_images_are_divided_only_where_one_is_more_than_a_part(monkeypatch):
     styles = models.styles(ToyGenerator().sample(5, np.random.default_rng(0)))
     effects = StyleEffects(models, styles, np.tile([-5.0, 7.0], (6, 1)), 1)
 
+    monkeypatch.setattr(style_effects, "SHARD_LEAST", 1)
+
     def sizes(coordinates):
         """Coordinates of each image in each part."""
         monkeypatch.setattr(style_effects, "SHARD_PIXELS", coordinates * 2 * 32 * 32)
@@ -88,6 +91,15 @@ def test_images_are_divided_only_where_one_is_more_than_a_part(monkeypatch):
     monkeypatch.setattr(style_effects, "SHARD_PIXELS", 4 * 2 * 32 * 32)
     divided = StyleEffects(models, styles, np.tile([-5.0, 7.0], (6, 1)), 1).measure(range(5), np.arange(6))
     np.testing.assert_allclose(divided, measured, atol=1e-5)
+
+
+@pytest.mark.parametrize(("side", "coordinates"), [(256, 32), (512, 16), (1024, 16)])
+def test_a_part_of_a_large_image_is_worth_drawing_it_whole(side, coordinates):
+    models = Models(ToyClassifier(), ToyGenerator((1, side, side)), 8, ToyRun())
+    styles = models.styles(ToyGenerator().sample(1, np.random.default_rng(0))).repeat(1, 10)
+    effects = StyleEffects(models, styles, np.zeros((60, 2)), 0, before=np.zeros(1, np.float32))
+    first, *_ = effects._shards([0], np.arange(60))
+    assert [len(part) for _, part in first] == [coordinates]
 
 
 def test_large_images_are_drawn_a_few_at_a_time():

@@ -30,6 +30,8 @@ DIRECTIONS = (-1, 1)
 """Signs of d = 0 and d = 1, in the order of the last axis of Delta."""
 SHARD_PIXELS = 1 << 22
 """Redrawn pixels that are kept together: seconds of a small network at 64 pixels, minutes of a large one at 256."""
+SHARD_LEAST = 16
+"""Coordinates that are kept together at least: a part begins by drawing its image whole, as long as 2 to 4 changes."""
 GRADIENT_PIXELS = 1 << 17
 """The same where gradients are taken: 2 images of 256 pixels, because all features are kept."""
 
@@ -151,9 +153,12 @@ class StyleEffects:
         return effects
 
     def _shards(self, rows: Sequence[int], coordinates: np.ndarray) -> list[Shard]:
-        """What is missing, image by image, in parts of `SHARD_PIXELS` or less; only a larger image is divided."""
+        """What is missing, image by image, in parts of `SHARD_PIXELS` or less; only a larger image is divided.
+
+        Of images above 360 pixels, parts are as large as `SHARD_LEAST` coordinates.
+        """
         height, width = self._models.generator.image_shape[1:]
-        most = max(1, SHARD_PIXELS // (len(DIRECTIONS) * height * width))  # coordinates
+        most = max(SHARD_LEAST, SHARD_PIXELS // (len(DIRECTIONS) * height * width))  # coordinates
         shards, room = list[Shard](), 0
         for row in rows:
             missing = coordinates[np.isnan(self.delta[row, coordinates]).any(axis=1)]

@@ -9,7 +9,7 @@ The generator has config-f's widths (K = 8,704 at 256 pixels, `--side 1024` 9,08
 NVIDIA's programs do it; the classifier has the convolutions of a ResNet-18, and a last layer by which half of the
 samples are of each class: what passes cost does not depend on weights. How many changed images a search draws does;
 for the computed time it is counted on the zoo's generator (`--drawn`: share of candidates x directions x images).
-`--with` overrides options of `stylex/attfind`. One thread.
+`--with` overrides options of `stylex/attfind`, `--channels` makes both networks smaller. One thread.
 """
 
 from __future__ import annotations
@@ -78,13 +78,13 @@ def main() -> None:
     if options.noted:
         _noted(folder)
     elif options.memory:
-        _write(folder, options.side)
+        _write(folder, options.side, options.channels)
         _memory(folder, options.side)
     elif options.run:
-        _write(folder, options.side)
+        _write(folder, options.side, options.channels)
         _run(folder, options)
     else:
-        _write(folder, options.side)
+        _write(folder, options.side, options.channels)
         _extrapolate(folder, options.side, options.drawn)
 
 
@@ -92,6 +92,7 @@ def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser()
     parser.add_argument("folder", type=Path)
     parser.add_argument("--side", type=int, default=256, choices=(64, 256, 512, 1024))
+    parser.add_argument("--channels", type=int, default=512, help="most channels of a layer of either network")
     parser.add_argument("--run", type=int, default=0, metavar="SAMPLES")
     parser.add_argument("--kill", type=int, default=0, metavar="PARTS")
     parser.add_argument("--with", dest="options", default="{}", metavar="YAML")
@@ -101,17 +102,17 @@ def _options() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def _write(folder: Path, side: int) -> None:
+def _write(folder: Path, side: int, most: int) -> None:
     """Both files, once."""
     if (folder / "classifier.pt2").exists():
         return
     torch.manual_seed(0)
-    widths = WIDTHS[: side.bit_length() - 2]
+    widths = tuple(min(width, most) for width in WIDTHS[: side.bit_length() - 2])
     network = Network(Architecture(image_channels=3, widths=widths, z=512, w=512, mapping=8)).eval()
     write_nvidia_pickle(network, folder / "network.pkl")
-    layers: list[nn.Module] = [nn.Conv2d(3, 64, 7, 2, 3), nn.ReLU(), nn.MaxPool2d(3, 2, 1)]
-    width = 64
-    for channels, stride in STAGES:
+    width = min(64, most)
+    layers: list[nn.Module] = [nn.Conv2d(3, width, 7, 2, 3), nn.ReLU(), nn.MaxPool2d(3, 2, 1)]
+    for channels, stride in ((min(channels, most), stride) for channels, stride in STAGES):
         for step in range(4):
             layers += [nn.Conv2d(width, channels, 3, stride if step == 0 else 1, 1), nn.ReLU()]
             width = channels

@@ -311,6 +311,16 @@ def test_what_cannot_be_tried_is_told_and_the_rest_is_estimated(toys, work):
     assert steps["explain explainers.bright"].seconds == pytest.approx(15.0)
 
 
+def test_metrics_of_what_could_not_be_tried_cost_at_least_the_rest(toys, work):
+    explainers = {"bad": {"use": "toy/failing", "with": {"image": 0}}, "bright": {"use": "toy/brightness"}}
+    steps = {
+        step.title: step for step in estimated(toys, explainers=explainers, metrics={"t": {"use": "toy/total"}}).steps
+    }
+    assert steps["measure metrics.t"].is_least
+    assert steps["measure metrics.t"].why == "without explainers.bad, which could not be tried"
+    assert not steps["explain explainers.bright"].is_least
+
+
 def test_a_classifier_that_diverges_after_a_cut_is_told_and_no_later_step_is_tried(toys, work):
     recipe = small(toys)
     recipe["classifier"]["with"]["task"] = "diverging"

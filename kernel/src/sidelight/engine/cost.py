@@ -447,6 +447,9 @@ def _try(
                 trial.steps[step.title] = StepCost(step.title, 0.0, 0.0, is_least=True, why=why)
             elif not _take(steps, step, trial, clock):
                 broken[step.component] = step.component.path
+            elif step.verb == "measure" and broken:  # perhaps of what the broken ones would have given
+                why = f"without {', '.join(broken.values())}, which could not be tried"
+                trial.steps[step.title] = evolve(trial.steps[step.title], is_least=True, why=why)
         is_posed = not needed_by_all & broken.keys()
         if is_posed:
             trial.classes = len(np.unique(steps.results.targets.probe))

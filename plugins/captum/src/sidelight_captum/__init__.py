@@ -113,6 +113,7 @@ def _by_hiding() -> Iterable[ExplainerDescriptor]:
         params=LimeParams,
         factory="sidelight_captum.lime:Lime",
         needs=(Need("classifier"),),
+        provides=("maps",),
         example={"samples": 200, "batch": 32},
         paper="Ribeiro, Singh and Guestrin 2016, Why Should I Trust You?",
     )

@@ -14,9 +14,9 @@ import captum.attr
 import numpy as np
 import torch
 from sidelight_specs import UserError
-from sidelight_specs.results import Heatmap
+from sidelight_specs.results import Heatmap, State
 from sidelight_specs.roles import Explainer
-from sidelight_toolkit.arrays import to_array
+from sidelight_toolkit.arrays import to_array, to_tensor
 from sidelight_toolkit.baselines import baseline
 from sidelight_toolkit.score import class_pairs, score_function
 
@@ -46,39 +46,44 @@ class Lime(Explainer):
         Raises:
             UserError: a cell is larger than the image.
         """
-        params = self._params
-        score = score_function(self._classifier, params.target)
-        pairs = class_pairs(targets, params.target, images.device)
+        pairs = class_pairs(targets, self._params.target, images.device)
         cells, resolution = self._grid(images)
-        shown = shown_cells(int(cells.max()) + 1, params.samples, self._run.rng("cells")).to(
-            images.device
-        )  # z', (S, F)
-        maps = []
-        for row in self._run.progress(range(len(images)), "lime"):
-            image = images[row : row + 1].detach()
-            copies = iter(shown)
-            method = captum.attr.Lime(
-                score,
-                Ridge(params.alpha),
-                self._nearness,
-                lambda *_, copies=copies, **__: next(copies)[None],  # captum asks for the cells of one copy at a time
-            )
-            coefficients = method.attribute(
-                image,
-                baselines=baseline(image, params.baseline),
-                additional_forward_args=(pairs[row : row + 1],),
-                feature_mask=cells[None, None],
-                n_samples=params.samples,
-                perturbations_per_eval=params.batch,
-                return_input_shape=False,
-            )
-            maps.append(coefficients.flatten()[cells])  # a pixel gets its cell's coefficient, (H, W)
+        items = [{"image": to_array(image), "pair": pair.tolist()} for image, pair in zip(images, pairs, strict=True)]
+        pieces = self._run.map(self.coefficients, items, "lime")
+        maps = [torch.from_numpy(piece.arrays["coefficients"])[cells.cpu()] for piece in pieces]  # its cell's, (H, W)
         return Heatmap(
             values=to_array(torch.stack(maps)),
             resolution=resolution,
-            answers=params.target,
-            passes=np.full(len(images), params.samples, dtype=np.float32),
+            answers=self._params.target,
+            passes=np.full(len(images), self._params.samples, dtype=np.float32),
         )
+
+    def coefficients(self, item: dict[str, Any]) -> State:
+        """The coefficients a (F,) of one image, a piece of the explanation that a worker may compute.
+
+        Args:
+            item: image (C, H, W); pair of classes, as `class_pairs` gives it.
+        """
+        params, image = self._params, to_tensor(item["image"], self._run)[None]
+        cells, _ = self._grid(image)
+        shown = shown_cells(int(cells.max()) + 1, params.samples, self._run.rng("cells"))  # z', (S, F)
+        copies = iter(shown.to(image.device))
+        method = captum.attr.Lime(
+            score_function(self._classifier, params.target),
+            Ridge(params.alpha),
+            self._nearness,
+            lambda *_, **__: next(copies)[None],  # captum asks for the cells of one copy at a time
+        )
+        coefficients = method.attribute(
+            image,
+            baselines=baseline(image, params.baseline),
+            additional_forward_args=(torch.tensor([item["pair"]], device=image.device),),
+            feature_mask=cells[None, None],
+            n_samples=params.samples,
+            perturbations_per_eval=params.batch,
+            return_input_shape=False,
+        )
+        return State(arrays={"coefficients": to_array(coefficients.flatten())})
 
     def _grid(self, images: Tensor) -> tuple[Tensor, tuple[int, int]]:
         """(H, W) int64, the number of each pixel's cell, and the rows and columns of cells."""

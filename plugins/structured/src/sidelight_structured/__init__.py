@@ -96,6 +96,7 @@ def sidelight_explainers() -> Iterable[ExplainerDescriptor]:
         factory="sidelight_structured.sag.sag:Sag",
         needs=needs,
         gives="attention-graph",
+        provides=("maps",),
         example={"grid": 4, "baseline_limit": 1.0, "order_steps": 2},
         paper=f"{PAPER}, section 4",
     )

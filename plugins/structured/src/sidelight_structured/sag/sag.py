@@ -14,14 +14,14 @@ from __future__ import annotations
 
 from collections import deque
 from itertools import combinations, islice
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import networkx
 import numpy as np
 import torch
 from sidelight_specs.results import AttentionGraph, Graph, GraphNode
 from sidelight_specs.roles import Explainer
-from sidelight_toolkit.arrays import to_array
+from sidelight_toolkit.arrays import to_array, to_tensor
 from sidelight_toolkit.baselines import baseline
 
 from sidelight_structured.class_probability import ClassProbability
@@ -74,13 +74,24 @@ class Sag(Explainer):
         chosen_score = ClassProbability(self._classifier, classes[chosen], self._params.batch)
         orders = iter(self._patch_orders(images[chosen], baselines[chosen], chosen_score))
         score.passes[chosen.cpu()] += chosen_score.passes
-        graphs = []
-        ticks = self._run.progress(range(int(answered.sum()) * self._params.passes), "searching")
+        items = [
+            {
+                "image": to_array(images[row]),
+                "baseline": to_array(baselines[row]),
+                "class": int(targets.predicted[row]),
+                "order": next(orders),
+            }
+            for row in np.flatnonzero(answered).tolist()
+        ]
+        found, graphs = iter(self._run.map(self.search, items, "photographs")), []
         for row in range(len(images)):
-            confidence = PatchScores(images[row], baselines[row], self._grid, score, row, self._params.soft)
-            none = Graph(nodes=(), probability=confidence.full)
-            graphs.append(self._graph(confidence, next(orders), ticks) if answered[row] else none)
-        deque(ticks, maxlen=0)  # ends the display
+            one = next(found, None) if answered[row] else None  # a trial may search few
+            if one is None:
+                confidence = PatchScores(images[row], baselines[row], self._grid, score, row, self._params.soft)
+                graphs.append(Graph(nodes=(), probability=confidence.full))
+            else:
+                graphs.append(one.graphs[0])
+                score.passes[row] += float(np.asarray(one.passes)[0])
         empty = [row for row, graph in enumerate(graphs) if answered[row] and not graph.nodes]
         if empty:
             self._run.warn(
@@ -98,6 +109,20 @@ class Sag(Explainer):
             answered=answered,
             no_answer=NO_ANSWER,
         )
+
+    def search(self, item: dict[str, Any]) -> AttentionGraph:
+        """The graph of one photograph, a piece of the explanation that a worker may compute.
+
+        Args:
+            item: image and baseline (C, H, W), rounded to 8 bits; class; order of the patches.
+        """
+        image, hidden = (to_tensor(item[name], self._run) for name in ("image", "baseline"))
+        score = ClassProbability(self._classifier, torch.tensor([item["class"]]).to(image.device), self._params.batch)
+        confidence = PatchScores(image, hidden, self._grid, score, 0, self._params.soft)
+        ticks = self._run.progress(range(self._params.passes), "searching")
+        graph = self._graph(confidence, item["order"], ticks)
+        deque(ticks, maxlen=0)  # ends the display
+        return AttentionGraph(graphs=(graph,), grid=self._grid, passes=to_array(score.passes))
 
     @property
     def _grid(self) -> tuple[int, int]:

@@ -1,6 +1,12 @@
 """Runs whose units of work are computed by an executor: the same results, whoever computes them."""
 
 import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
 
 import pytest
 import sidelight
@@ -120,3 +126,31 @@ def test_the_executor_is_named_in_short(toys):
 def test_a_recipe_has_one_executor(toys):
     with pytest.raises(SidelightError, match="one executor"):
         toys.run(toys.small(executor={"a": LOCAL, "b": LOCAL}))
+
+
+def workers_of(process):
+    """Worker processes below one, by /proc."""
+    children = Path("/proc", str(process), "task", str(process), "children").read_text().split()
+    found = [child for child in children if b"executors.processes" in Path("/proc", child, "cmdline").read_bytes()]
+    return found + [worker for child in children if child not in found for worker in workers_of(child)]
+
+
+@pytest.mark.processes
+@pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="needs /proc")
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGKILL])
+def test_workers_end_with_the_run(toys, tmp_path, number):
+    """At the first Ctrl-C, though a unit is under way; and when the command is killed."""
+    recipe = tmp_path / "recipe.yaml"
+    recipe.write_text(json.dumps({**toys.SMALL, "explainers": {"bright": BRIGHT, "talk": {"use": "toy/talkative"}}}))
+    path = [str(Path(toys.__file__).parent), os.environ.get("PYTHONPATH")]
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, path))}
+    command = [sys.executable, "-m", "sidelight", "run", str(recipe), "--executor", "processes", "--workers", "2"]
+    with subprocess.Popen([*command, "--quiet"], env=environment, cwd=tmp_path, stderr=subprocess.PIPE) as run:
+        while not (workers := workers_of(run.pid)):
+            assert run.poll() is None
+            time.sleep(0.02)
+        run.send_signal(number)
+        _, said = run.communicate()
+    assert run.returncode == (130 if number == signal.SIGINT else -signal.SIGKILL), said
+    while any(Path("/proc", worker).exists() for worker in workers):  # a parent that was killed left them to init
+        time.sleep(0.05)

@@ -129,13 +129,15 @@ def campaign(case: Case, kills: int, steps: int, rng: np.random.Generator, folde
     broken = folder / "broken"
     broken.mkdir()
     note, killed_in, continued_with = broken / "steps", list[str](), list[str]()
+    left = items
     for number in range(kills):
-        # each within its own part of the training, counted in items that the child itself begins
-        most = max(1, items // (kills + 1))
-        delay = float(rng.uniform(0, 2 * per_item))
+        # each within its own part of what is left, counted in items that the child itself begins
+        most = max(1, left // (kills - number + 1))
+        delay = float(rng.uniform(0, per_item))
         if killed(born(case, params, broken), note, int(rng.integers(1, most + 1)), delay):
             lines = note.read_text().split()
             killed_in.append(lines[-1])
+            left = max(1, left - len(lines))
             continued_with += lines[:1] if number else []
             note.unlink()
     if not ended_well(born(case, params, broken)):

@@ -1,10 +1,13 @@
 """States of long work under way: kept, found again, verified, and gone when the work is done."""
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 from sidelight.cli import main
 from sidelight.engine import checkpoints
 from sidelight.engine.checkpoints import Checkpoint
+from sidelight.engine.session import ComponentRun
 from sidelight.engine.store import Store
 from sidelight_specs import SidelightError, UserError
 from sidelight_specs.results import Heatmap, State
@@ -155,3 +158,12 @@ def test_a_fit_that_was_interrupted_continues_and_leaves_no_checkpoint(toys, tmp
     steps = {path.read_text().split('"step": "')[1].split('"')[0] for path in tmp_path.glob("cache/v2/*/*/entry.json")}
     assert "fit" in steps
     assert "checkpoint" not in steps
+
+
+def test_what_is_done_for_another_classifier_has_no_checkpoint():
+    """The key is that of the recipe's component, whose training would continue it."""
+    session = SimpleNamespace(device="cpu", progress=None)
+    checkpoint = ComponentRun(session, component=None, is_kept=False).checkpoint("training")
+    checkpoint.save(state(0))
+    assert checkpoint.load() is None
+    assert not checkpoint.is_due()

@@ -22,6 +22,7 @@ from sidelight_specs import Artifact, Cancelled, SidelightError, UserError
 from sidelight_specs.artifacts import check_artifact
 from sidelight_specs.results import State
 from sidelight_specs.roles import ROLES
+from sidelight_specs.run import NoCheckpoint
 from sidelight_specs.surroundings import Surroundings, in_main_thread
 
 from sidelight import underway
@@ -371,8 +372,10 @@ class ComponentRun:
 
         return cast("A", self._session.keep(Step("cached", self._component), {"key": key}, make_valid))
 
-    def checkpoint(self, key: Any) -> Checkpoint:
+    def checkpoint(self, key: Any) -> Checkpoint | NoCheckpoint:
         """The newest state of long work under way, kept under `key` for this component."""
+        if not self._is_kept:
+            return NoCheckpoint()
         return self._session.checkpoint(self._component, key)
 
     def map(self, function: Callable[[Any], A], items: Iterable[Any], label: str) -> list[A]:

@@ -21,6 +21,7 @@ from sidelight_stylegan2.training.losses import (
     path_penalty,
 )
 from sidelight_stylegan2.training.steps import averaging_decay, descend, precision, recorded_steps
+from sidelight_toolkit.devices import minibatch, resident
 from sidelight_toolkit.images import resize
 from sidelight_toolkit.muon import Muon, is_matrix
 from sidelight_toolkit.perceptual import Distance
@@ -92,6 +93,8 @@ class Training:
         self._size = min(params.batch, len(data.images))
         self._rows = minibatches(len(data.images), self._size, run.rng("minibatches"))
         self._random = generator(run, "training", run.device)
+        tensors = (data.images, data.logits, data.mirrored_logits)
+        self._images, self._logits, self._mirrored_logits = (resident(each, run.device) for each in tensors)
         self._terms: dict[str, float | Tensor] = dict.fromkeys((*CURVES, PATH_CURVE) if params.path else CURVES, 0.0)
         self._joins = round(params.autoencoder * params.steps)  # step at which D joins
 
@@ -135,14 +138,13 @@ class Training:
 
     def _reconstruct(self) -> Batch:
         """The next minibatch, with x' = G[E(x), c(x)]."""
-        rows, device = torch.from_numpy(next(self._rows)), self._run.device
-        pixels = self._data.images[rows].to(device)
-        logits = self._data.logits[rows].to(device)
+        rows, device = next(self._rows), self._run.device
+        pixels, logits = minibatch(self._images, rows, device), minibatch(self._logits, rows, device)
         if self._params.flip:
             flip = self._drawn_flips()  # (B,)
             pixels = torch.where(flip[:, None, None, None], pixels.flip(3), pixels)
             # C(x) of the image as it is seen: condition, KL target and the discriminator's label
-            logits = torch.where(flip[:, None], self._data.mirrored_logits[rows].to(device), logits)
+            logits = torch.where(flip[:, None], minibatch(self._mirrored_logits, rows, device), logits)
         images = from_pixels(pixels).contiguous(memory_format=torch.channels_last)
         w = self._encode(images, logits)  # (B, d)
         inputs = self._learner.generator.architecture.inputs

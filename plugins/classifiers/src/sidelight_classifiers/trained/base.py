@@ -13,6 +13,7 @@ from sidelight_specs import NotFittedError, UserError
 from sidelight_specs.results import State
 from sidelight_specs.roles import Trainable
 from sidelight_toolkit.classifier import TorchClassifier
+from sidelight_toolkit.devices import minibatch, resident
 from sidelight_toolkit.modules import load_state_arrays, state_arrays, training_mode
 from sidelight_toolkit.seeding import seeded
 from sidelight_toolkit.training import minibatches, train
@@ -168,14 +169,14 @@ class TrainedClassifier(TorchClassifier, Trainable):
 
     def _train(self, network: nn.Module, split: Split) -> np.ndarray:
         """(steps,) losses."""
-        images = torch.from_numpy(split.images)
-        labels = torch.from_numpy(split.labels)
+        device = self._run.device
+        images, labels = (resident(torch.from_numpy(each), device) for each in (split.images, split.labels))
         rng = self._run.rng("augmentation")
 
         def loss_of(rows: np.ndarray) -> torch.Tensor:
-            batch = random_shift(images[rows].to(self._run.device), self._params.shift, rng)
+            batch = random_shift(minibatch(images, rows, device), self._params.shift, rng)
             batch = random_flip(batch, rng) if self._params.flip else batch
-            return functional.cross_entropy(self.training_logits(network, batch), labels[rows].to(self._run.device))
+            return functional.cross_entropy(self.training_logits(network, batch), minibatch(labels, rows, device))
 
         batches = minibatches(len(images), self._params.batch, self._run.rng("batches"))
         stateful = {"network": network, "augmentation": rng}

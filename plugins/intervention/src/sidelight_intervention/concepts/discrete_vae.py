@@ -26,6 +26,7 @@ from sidelight_specs.results import State
 from sidelight_specs.roles import AttributeFinder, Trainable
 from sidelight_toolkit.arrays import to_array
 from sidelight_toolkit.batching import in_batches
+from sidelight_toolkit.devices import minibatch, resident
 from sidelight_toolkit.layers import Head, collect, find_layer
 from sidelight_toolkit.modules import load_state_arrays, state_arrays, training_mode
 from sidelight_toolkit.seeding import generator, seeded
@@ -189,10 +190,11 @@ class DiscreteConcepts(AttributeFinder, Trainable):
     def _minimise(self, network: DiscreteVae, layer: Tensor) -> dict[str, np.ndarray]:
         params, terms = self._params, Curves(("reconstruction", "divergence"))
         noise = generator(self._run, "gumbel noise", self._run.device)
+        on_device = resident(layer, self._run.device)
 
         def loss_of(rows: np.ndarray) -> Tensor:
             bound = network.bound(
-                layer[torch.from_numpy(rows)].to(self._run.device),
+                minibatch(on_device, rows, self._run.device),
                 noise,
                 temperature=annealed_temperature(
                     len(terms), params.steps, params.first_temperature, params.last_temperature

@@ -19,6 +19,7 @@ from sidelight_specs.results import Split, State
 from sidelight_specs.roles import Generator, Trainable
 from sidelight_toolkit.arrays import to_array, to_tensor
 from sidelight_toolkit.batching import in_batches
+from sidelight_toolkit.devices import minibatch, resident
 from sidelight_toolkit.modules import load_state_arrays, state_arrays, training_mode
 from sidelight_toolkit.seeding import generator, seeded
 from sidelight_toolkit.training import Curves, minibatches, train
@@ -151,12 +152,13 @@ class ConceptDecoder(Generator, Trainable):
     ) -> dict[str, np.ndarray]:
         params, recorded = self._params, Curves(("similarity",))  # NaN at steps that do not look at it
         similarity_of, stateful = term or (None, {})
+        on_device = [resident(values, self._run.device) for values in (codes, images)]
 
         def loss_of(rows: np.ndarray) -> Tensor:
             similarity: Tensor | float = float("nan")
-            batch = torch.from_numpy(rows)
-            decoded = self.dvae.decode(codes[batch].to(self._run.device))  # phi', (n, S)
-            loss = binary_cross_entropy_with_logits(network(decoded), images[batch].to(self._run.device))  # equation 2
+            z, x = (minibatch(values, rows, self._run.device) for values in on_device)
+            decoded = self.dvae.decode(z)  # phi', (n, S)
+            loss = binary_cross_entropy_with_logits(network(decoded), x)  # equation 2
             if similarity_of is not None and len(recorded) % params.interval == 0:
                 similarity = similarity_of(decoded)
                 # equation 6; the weight makes up for the steps in between

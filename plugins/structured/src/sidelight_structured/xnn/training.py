@@ -16,6 +16,7 @@ import torch
 from attrs import frozen
 from sidelight_specs import SidelightError
 from sidelight_toolkit.batching import in_batches
+from sidelight_toolkit.devices import minibatch, resident
 from sidelight_toolkit.modules import training_mode
 from sidelight_toolkit.seeding import seeded
 from sidelight_toolkit.training import Curves, minibatches, train
@@ -175,9 +176,10 @@ def _minimise(
     number: int,
 ) -> dict[str, np.ndarray]:
     terms = Curves(("faithfulness", "reconstruction", "orthogonality"))
+    on_device = [resident(values, run.device) for values in (layer, logits)]
 
     def loss_of(rows: np.ndarray) -> torch.Tensor:
-        z, y = (values[torch.from_numpy(rows)].to(run.device) for values in (layer, logits))  # (M, S), (M, k)
+        z, y = (minibatch(values, rows, run.device) for values in on_device)  # (M, S), (M, k)
         # one entry of `terms` for each step so far
         ramped = eta * min(1.0, len(terms) / (RAMP * params.steps))
         loss: Loss = network.loss(z, y, params.reconstruction, ramped, params.q)

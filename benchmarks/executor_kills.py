@@ -160,7 +160,7 @@ class Rounds:
         if status != 0:
             raise SystemExit(f"round {number} ended with {status}")
         now = entries(folder)
-        again = sum(now.get(name) != inode for name, inode in kept.items())
+        again = sum(now.get(name, inode) != inode for name, inode in kept.items())  # shards go when they are joined
         found = {"killed": killed, "kept": len(kept) - 1, "again": again, "left": left}
         found["other outcome"] = int(outcome(folder) != self._expected)
         found["other entries"] = int(len(now) != self._count)

@@ -20,6 +20,7 @@ import shutil
 import signal
 import tempfile
 import time
+import traceback
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -54,6 +55,8 @@ def born(folder: Path, executor: dict[str, Any]) -> int:
         os.environ["SIDELIGHT_CACHE"] = str(folder / "cache")
         sidelight.run({**RECIPE, "executor": executor}, out=folder / "run", progress=False)
         code = 0
+    except Exception:
+        traceback.print_exc()
     finally:
         os._exit(code)
 

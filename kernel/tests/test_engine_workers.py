@@ -123,6 +123,16 @@ def test_the_executor_is_named_in_short(toys):
         sidelight.run(toys.small(), executor="local", workers=2, progress=False)
 
 
+def test_an_executor_that_fails_is_named(toys, monkeypatch):
+    def break_down(self, work, units):
+        yield None
+        raise RuntimeError("no room")
+
+    monkeypatch.setattr("sidelight.executors.local.Local.map", break_down)
+    with pytest.raises(SidelightError, match=r"executor \(sidelight/local\) failed: RuntimeError: no room"):
+        toys.run(toys.small(executor=LOCAL))
+
+
 def test_a_recipe_has_one_executor(toys):
     with pytest.raises(SidelightError, match="one executor"):
         toys.run(toys.small(executor={"a": LOCAL, "b": LOCAL}))

@@ -277,8 +277,14 @@ class Workers:
                     given.append(attrs.evolve(unit, inputs={}))
                     yield unit.packed()
 
-        with closing(self.executor.map(self._work, draw())) as pairs:  # type: ignore[type-var]
-            yield from pairs
+        try:
+            with closing(self.executor.map(self._work, draw())) as pairs:  # type: ignore[type-var]
+                yield from pairs
+        except SidelightError:
+            raise
+        except Exception as error:
+            (component,) = self.session.resolved.of_role("executor")
+            raise ComponentError(f"{component.title} failed: {type(error).__name__}: {error}") from error
 
     def _note(self, unit: Unit, answer: bytes | WorkerLost) -> None:
         component, doing = unit.step.component, unit.doing or unit.step.verb

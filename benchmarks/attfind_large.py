@@ -119,13 +119,17 @@ def _write(folder: Path, side: int, most: int) -> None:
     last = nn.Linear(width, 2)
     net = nn.Sequential(*layers, nn.AdaptiveAvgPool2d(1), nn.Flatten(), last).eval()
     with torch.no_grad():
+        for layer in layers:
+            if isinstance(layer, nn.Conv2d):  # features that vary between images, whatever the depth
+                nn.init.kaiming_normal_(layer.weight, nonlinearity="relu")
+                nn.init.zeros_(layer.bias)  # type: ignore[arg-type]
         z = torch.randn(CALIBRATED, 512)
         images = [network(network.map(one[None])) * 0.5 + 0.5 for one in z]
         logits = torch.cat([net(image.clamp(0, 1)) for image in images])
         margins = logits[:, 0] - logits[:, 1]
         scale = SPREAD / margins.std()
         last.weight.mul_(scale)
-        last.bias.copy_(torch.tensor([-float(margins.median() * scale), 0.0]) + last.bias * scale)
+        last.bias.copy_((last.bias - logits.mean(0)) * scale)
     shapes = ({0: torch.export.Dim("batch")},)
     program = torch.export.export(net, (torch.rand(2, 3, side, side),), dynamic_shapes=shapes)
     torch.export.save(program, folder / "classifier.pt2")

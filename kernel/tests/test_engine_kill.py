@@ -47,3 +47,16 @@ def test_runs_side_by_side_all_end_well_with_the_same_hashes(tmp_path):
     found = run_script(tmp_path, "together")
     assert found["well"] == [True, True, True]
     assert found["outputs"][0] == found["outputs"][1]
+
+
+@pytest.mark.parametrize("count", [2, 4])
+def test_of_runs_that_begin_at_once_one_computes_each_result(tmp_path, count):
+    alone, found = (run_script(tmp_path / str(number), "once", number) for number in (1, count))
+    assert found["well"] == [True] * count
+    assert all(outputs == found["outputs"][0] for outputs in found["outputs"])
+    computing = ("fit step", "explain", "invert", "measure", "render", "make")
+    expected, computed = (
+        sorted(call for calls in one["calls"] for call in calls if call.startswith(computing)) for one in (alone, found)
+    )
+    assert computed == expected
+    assert found["left"] == [], "no lock file is left"

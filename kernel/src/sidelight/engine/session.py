@@ -39,6 +39,8 @@ if TYPE_CHECKING:
     from sidelight.recipe.model import Resolved, ResolvedComponent
 
 
+_SILENT = 1.0  # seconds for which a run waits without a word
+
 T = TypeVar("T")
 A = TypeVar("A", bound="Artifact")
 
@@ -95,6 +97,7 @@ class Session:
         self._warned: set[str] = set()
         # a context variable, because a page that is served has components at work in several threads
         self._record, self._whole = ContextVar[Record]("record"), Record()
+        self._held = ContextVar[frozenset[str]]("held", default=frozenset())  # keys of what is being made
         self.guard = Guard(self._alive, self.warn, resolved.seed, device, guarded)
         self.keys = Keys(resolved.seed, device.split(":")[0], self._fingerprint)
 
@@ -185,12 +188,13 @@ class Session:
         doing: str = "",
         *,
         key: str = "",
+        mapped: bool = False,
         **forms: Any,
     ) -> Any:
         """The artifact of a step: from the store, or the valid answer of the live component to a question.
 
         The question is called with the component and its inputs: arrays as tensors, all else copied, because others
-        get the same. Errors call the step `doing`; `key` is as for `keep`.
+        get the same. Errors call the step `doing`; `key` and `mapped` are as for `keep`.
         """
 
         def make() -> Any:
@@ -201,7 +205,7 @@ class Session:
             check_valid(answer, step.component, **{"kind": kind, **forms})
             return answer
 
-        return self.keep(step, inputs, make, key=key)
+        return self.keep(step, inputs, make, key=key, mapped=mapped)
 
     def piece(self, component: ResolvedComponent, function: str, item: Any, key: str = "") -> Any:
         """What a method of the live component gives for one item of `run.map`, from the store or computed."""
@@ -295,50 +299,99 @@ class Session:
         inputs: dict[str, Any],
         make: Callable[[], Any],
         folder: Path | None = None,
+        *,
         key: str = "",
+        mapped: bool = False,
     ) -> Any:
         """The artifact of a step from the store, or made by `make()`; its by-products are recorded anew.
 
-        `inputs` names everything that the step is given; `key` is theirs where it is known already. With a `folder`,
-        into which a renderer writes, `make` and the answer are the files' names.
+        Of several runs that need it at the same time one makes it, and the others wait.
+
+        Args:
+            step: whose it is.
+            inputs: everything that the step is given.
+            make: makes it; with a `folder` it gives the names of the files that it wrote there.
+            folder: into which a renderer writes; the answer is the files' names then.
+            key: that of step and inputs, where it is known already.
+            mapped: give an artifact whose arrays are read-only views of its file, so that it takes no memory.
         """
-        key, use = key or self.keys.step(step, inputs), step.component.use
-        store = self.store if step.component.is_kept else self._fleeting
-        entry = store.get(key, (use, step.verb), export=folder)
-        if entry is not None and entry.result is None and folder is None:
-            entry = None  # earlier versions kept that an inverter had nothing to do
+        key, made = key or self.keys.step(step, inputs), self.made
+        entry = self._look(step, key, folder, mapped)
         is_new = entry is None or (self.workers is not None and self.workers.is_news(key))
-        if step == self.doing:  # what is looked up on the side (states, caches) is not counted
-            self.found += not is_new
-            self.made += is_new
         if entry is None:
             if self.workers is not None:
                 self.workers.raise_failure(key)
-            with self.recording() as record:
-                try:
-                    made = make()
-                except Disturbance:  # nothing of the step is kept
-                    _remove(record.checkpoints)
-                    raise
-            entry = Entry(
-                component=use,
-                step=step.verb,
-                result=made if folder is None else None,
-                files=made if folder is not None else (),
-                emitted=tuple(record.emitted.items()),
-                warnings=tuple(record.warnings),
-            )
-            self.guard.when_clean(partial(_put, store, key, entry, folder, record.checkpoints))
+            with self._alone(step, key):
+                entry = self._look(step, key, folder, mapped)  # another run may have made it meanwhile
+                is_new = entry is None
+                entry = entry or self._make(step, key, make, folder, mapped)
+        if step == self.doing:  # what is looked up on the side (states, caches) is not counted
+            self.found += not is_new
+            self.made += is_new and self.made == made  # else its parts were counted
         self._repeat(entry.emitted, entry.warnings)
         return entry.result if folder is None else entry.files
 
+    def store_of(self, component: ResolvedComponent) -> Store:
+        """The store that keeps what a component makes."""
+        return self.store if component.is_kept else self._fleeting
+
     def checkpoint(self, component: ResolvedComponent, key: Any) -> Checkpoint:
         """The newest state of long work of a component; it goes when the step that the work is part of is kept."""
-        store = self.store if component.is_kept else self._fleeting
         name = self.keys.step(Step(VERB, component), {"key": key})
-        checkpoint = Checkpoint(store, name, component.use, self.warn)
+        checkpoint = Checkpoint(self.store_of(component), name, component.use, self.warn)
         self.record.checkpoints.append(checkpoint)
         return checkpoint
+
+    def _look(self, step: Step, key: str, folder: Path | None, mapped: bool) -> Entry | None:
+        made_by = (step.component.use, step.verb)
+        entry = self.store_of(step.component).get(key, made_by, export=folder, mapped=mapped)
+        if entry is not None and entry.result is None and folder is None:
+            return None  # earlier versions kept that an inverter had nothing to do
+        return entry
+
+    def _make(self, step: Step, key: str, make: Callable[[], Any], folder: Path | None, mapped: bool) -> Entry:
+        with self.recording() as record:
+            try:
+                made = make()
+            except Disturbance:  # nothing of the step is kept
+                _remove(record.checkpoints)
+                raise
+        entry = Entry(
+            component=step.component.use,
+            step=step.verb,
+            result=made if folder is None else None,
+            files=made if folder is not None else (),
+            emitted=tuple(record.emitted.items()),
+            warnings=tuple(record.warnings),
+        )
+        store = self.store_of(step.component)
+        self.guard.when_clean(partial(_put, store, key, entry, folder, record.checkpoints))
+        kept = store.mapped(key) if mapped else None
+        return entry if kept is None else attrs.evolve(entry, result=kept)
+
+    @contextmanager
+    def _alone(self, step: Step, key: str) -> Iterator[None]:
+        """Nobody else makes what is under the key; says for whom it waits, once, and stops when the user asks to."""
+        held, store = self._held.get(), self.store_of(step.component)
+        if key in held or store is not self.store:
+            yield
+            return
+        is_said = False
+
+        def wait(seconds: float, owner: str) -> None:
+            nonlocal is_said
+            self.cancellation.check()
+            if seconds > _SILENT and not is_said:
+                is_said = True
+                process = f" (process {owner})" if owner else ""
+                self.display.say(f"waiting for another run{process} that makes {step.title}")
+
+        with store.alone(key, wait):
+            token = self._held.set(held | {key})
+            try:
+                yield
+            finally:
+                self._held.reset(token)
 
 
 class ComponentRun:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import platform
 import shutil
 from contextlib import suppress
-from functools import partial
+from functools import cache, partial
 from importlib.metadata import PackageNotFoundError, version
 from itertools import takewhile
 from pathlib import Path
@@ -21,7 +21,7 @@ from sidelight_specs import Artifact, SidelightError, UserError
 from sidelight_specs.choices import Choice, choose_by_answers
 from sidelight_specs.facts import ClassifierFacts, DataFacts, no_common_class
 from sidelight_specs.lazy import BrokenImageError
-from sidelight_specs.questions import check_split, choose_images, contested, pose_questions
+from sidelight_specs.questions import check_split, contested, pose_questions
 from sidelight_specs.results import (
     Attributes,
     ClassifierAnswers,
@@ -40,6 +40,7 @@ from sidelight.engine.guard import Disturbance, Untrustworthy
 from sidelight.engine.machine import as_images, thread_count
 from sidelight.engine.plan import Step, images_read
 from sidelight.engine.questions import NotAnswered, class_answers
+from sidelight.engine.reading import Reading
 from sidelight.engine.results import MANIFEST, RECIPE
 from sidelight.engine.session import ComponentError, Session, check_valid
 from sidelight.engine.shards import Shard, ShardedStep
@@ -77,28 +78,10 @@ class Steps:
 
     def read(self, component: ResolvedComponent) -> None:
         """The chosen images of the data's split."""
-        session, wanted = self.session, images_read(self.session.resolved.explain)
+        wanted = images_read(self.session.resolved.explain)
         if self.choice is not None:
             wanted |= {"indices": tuple(self.choice.rows.tolist()), "labels": (), "images": ()}
-
-        def make() -> Split:
-            split = self.split_of(component)
-            rows = choose_images(
-                split,
-                split=wanted["split"],
-                indices=wanted["indices"],
-                labels=wanted["labels"],
-                names=wanted["images"],
-            )
-            count = None if wanted["indices"] or wanted["images"] else wanted["count"]
-            with session.inside(component, "read"):
-                chosen = split.read(rows.tolist(), count)  # of lazy images no others are read
-            check_valid(chosen, component, kind=Split.kind)
-            if count is not None and len(chosen) < count:
-                session.warn(f"explain.count: {count} images were asked for, and there are only {len(chosen)}")
-            return chosen
-
-        self.images = session.keep(Step("read", component), wanted, make)
+        self.images = Reading(self.session, component, wanted, partial(self.split_of, component)).result()
 
     def split_of(self, component: ResolvedComponent) -> Split:
         """The split of the data that the explained images come from."""
@@ -119,17 +102,22 @@ class Steps:
         explain, data = resolved.explain, resolved.data
         source = {"data": session.keys.component(data), "split": explain.split}  # so that no image is read for a hit
 
-        def make() -> SplitPredictions:
-            split, parts = self.split_of(data), list[SplitPredictions]()
-            for start in session.progress(range(0, len(split), explain.shard), "predictions of the split"):
-                rows = range(start, min(start + explain.shard, len(split)))
-                inputs = {**source, "first": start, "count": len(rows)}
-                parts.append(session.keep(step, inputs, partial(self._answer_about, component, split, rows)))
-            if not sum(map(len, parts)):
-                raise UserError(f"{data.title}: no image of the split {explain.split} could be read", "mend the files")
-            return SplitPredictions.concat(parts)
+        opened = cache(lambda: self.split_of(data))
 
-        answers = session.keep(step, source, make)
+        def shards() -> Iterator[Shard]:
+            for start in range(0, len(opened()), explain.shard):
+                rows = range(start, min(start + explain.shard, len(opened())))
+                inputs = {**source, "first": start, "count": len(rows)}
+                yield Shard(rows, inputs, session.keys.step(step, inputs))
+
+        def answer(shard: Shard) -> SplitPredictions:
+            make = partial(self._answer_about, component, opened(), shard.rows)
+            part: SplitPredictions = session.keep(step, shard.inputs, make, key=shard.key)
+            return part
+
+        answers = ShardedStep(session, step, 0, shards, answer, source).result()
+        if not len(answers):
+            raise UserError(f"{data.title}: no image of the split {explain.split} could be read", "mend the files")
         session.record.emit(f"{component.id}/predictions on {explain.split}", answers)
         self.choice = choose_by_answers(answers, explain, session.warn)
 
@@ -178,10 +166,9 @@ class Steps:
             warn=self.session.warn,
         )
         self.classes = answers.logits.shape[1]
-        is_each_asked_once = np.array_equal(self.rows, np.arange(len(self.images)))
         self.results = Results(
             name=resolved.name,
-            split=self.images if is_each_asked_once else self.images.take(self.rows.tolist()),  # a copy of all images
+            split=self._for_questions(Step("read", resolved.data), self.images),
             predictions=Predictions(logits=answers.logits[self.rows], task=answers.task),
             targets=targets,
             contested=contested(targets, expected[self.rows], explain.target, explain.targets),
@@ -190,6 +177,20 @@ class Steps:
             recipe={name: part for name, part in resolved.plain.items() if name != "executor"},
             choice=self.choice.reason if self.choice else "",
         )
+
+    def _for_questions(self, step: Step, artifact: Artifact) -> Any:
+        """An artifact about the chosen images with a row for each question, itself where each image is asked once.
+
+        Large ones are copied from file to file, so that no copy of them is in memory.
+        """
+        rows = self.rows.tolist()
+        if rows == list(range(len(self.images))):
+            return artifact
+        folder = artifact.mapped_from()
+        if folder is None:
+            return artifact.take(rows)
+        inputs = {"of": artifact, "rows": rows}
+        return self.session.keep(step, inputs, lambda: Artifact.find(folder).take(rows), mapped=True)
 
     def predicting(self, component: ResolvedComponent) -> ShardedStep:
         """Class logits of the chosen images, in shards."""
@@ -212,7 +213,8 @@ class Steps:
             self.session.warn(str(error))
             return
         if component is self.session.resolved.main_inverter:
-            self.results = attrs.evolve(self.results, inversion=inversion.take(self.rows.tolist()))
+            inversion = self._for_questions(Step("invert", component), inversion)
+            self.results = attrs.evolve(self.results, inversion=inversion)
 
     def inverting(self, component: ResolvedComponent) -> ShardedStep:
         """Inversion of the chosen images, in shards; one raises `NotAnswered` where the shapes differ."""
@@ -262,14 +264,21 @@ class Steps:
         results.explanations[component.id] = explanation = self.explaining(component).result()
         for doubt in explanation.doubts():
             self.session.warn(f"{component.title}: {doubt}")
+        explanation.let_go()
         other = _OTHER_SIDE.get(getattr(explanation, "answers", ""))
         if contested and other and cast("ExplainerDescriptor", component.descriptor).answers_either_side:
             counterpart = self.explaining(component, contested).result()
-            if counterpart.digest() == explanation.take(contested).digest():
+            if self._is_same(counterpart, explanation, contested):
                 return  # it ignores the class, and the same picture twice would look like two answers
             results.counterparts[component.id] = attrs.evolve(counterpart, answers=other)
             for doubt in counterpart.doubts():
                 self.session.warn(f"{component.title}, asked about the other class: {doubt}")
+
+    def _is_same(self, one: Artifact, other: Artifact, rows: tuple[int, ...]) -> bool:
+        """True if an artifact is that of these rows of the other; a shard of them is in memory at a time."""
+        size = self.session.resolved.explain.shard
+        parts = (range(start, min(start + size, len(rows))) for start in range(0, len(rows), size))
+        return all(one.take(part).digest() == other.take([rows[row] for row in part]).digest() for part in parts)
 
     def explaining(self, component: ResolvedComponent, contested: tuple[int, ...] = ()) -> ShardedStep:
         """Answers to all questions, or to the contested ones from the other side, in shards."""
@@ -299,28 +308,41 @@ class Steps:
 
     def _measure_answers(self, component: ResolvedComponent, subject: str, explanation: Artifact) -> Any:
         """A metric's numbers; NaN for images that the explanation has no answer for, which the metric never sees."""
-        unit = self.measuring(component, subject, explanation)
-        if unit is None:
+        measuring = self.measuring(component, subject, explanation)
+        if not measuring.count:
             raise NotAnswered(f"{component.title}: no image has an answer")
-        result, answered = unit.answer(self.session), getattr(explanation, "answered", None)
-        if answered is None or answered.all():
-            return result
-        return result.scattered(np.flatnonzero(answered).tolist(), len(answered))
+        result, count = measuring.result(), len(self.results.split)
+        rows = _answered(explanation, count)
+        return result if len(rows) == count else result.scattered(rows.tolist(), count)
 
-    def measuring(self, component: ResolvedComponent, subject: str, explanation: Artifact) -> Unit | None:
-        """A metric's numbers about the images that the explanation has an answer for; None where it has none."""
+    def measuring(self, component: ResolvedComponent, subject: str, explanation: Artifact) -> ShardedStep:
+        """A metric's numbers about the images that the explanation has an answer for.
+
+        In shards, unless the metric looks at all images together, or the explanation has rows of its own.
+        """
+        session, step = self.session, Step("measure", component)
         images, targets = self.results.split.images, self.results.targets  # (N, C, H, W): one for each question
-        answered = getattr(explanation, "answered", None)  # (N,) bool; None: all
-        shape = images.shape if explanation.rows() else None  # else rows of their own
-        if answered is not None and not answered.all():
-            rows = np.flatnonzero(answered).tolist()
-            if not rows:
-                return None
-            images, targets, explanation = images[rows], targets.take(rows), explanation.take(rows)
-            shape = images.shape
-        step, inputs = Step("measure", component), {"images": images, "targets": targets, "of": explanation}
-        key = self.session.keys.step(step, inputs)
-        return Unit(step, inputs, key, f"measure {subject}", {"images": shape})
+        rows = _answered(explanation, len(images))
+        is_whole = not explanation.rows() or not cast("MetricDescriptor", component.descriptor).per_image
+
+        def inputs(part: range) -> dict[str, Any]:
+            chosen = rows[part].tolist()
+            of = explanation.take(chosen) if len(chosen) < len(images) else explanation
+            return {"images": _rows_of(images, rows[part]), "targets": targets.take(chosen), "of": of}
+
+        def unit(shard: Shard) -> Unit:
+            shape = shard.inputs["images"].shape if explanation.rows() else None  # else rows of their own
+            return Unit(step, shard.inputs, shard.key, f"measure {subject}", {"images": shape})
+
+        def answer(shard: Shard) -> Any:
+            result = unit(shard).answer(session, mapped=True)
+            if len(shard.rows) < len(rows) and (whole := result.of_all(len(shard.rows))):
+                text = f"{component.title} gives a number of all images together, {whole}"
+                raise SidelightError(f"{text}, and its descriptor says that it measures each image by itself")
+            return result
+
+        sharded = ShardedStep.over(session, step, len(rows), inputs, unit, is_whole=is_whole)
+        return attrs.evolve(sharded, answer=answer)
 
     def subjects_of(self, component: ResolvedComponent) -> dict[str, Artifact]:
         """What a metric measures."""
@@ -412,8 +434,8 @@ class Steps:
             if contested := self._contested_for(component):
                 yield from self.explaining(component, contested).units()
         elif step.verb == "measure":
-            listed = (self.measuring(component, *subject) for subject in self.subjects_of(component).items())
-            yield from filter(None, listed)
+            for subject, explanation in self.subjects_of(component).items():
+                yield from self.measuring(component, subject, explanation).units()
 
     def _contested_for(self, component: ResolvedComponent) -> tuple[int, ...]:
         """The contested questions that an explainer is going to be asked from the other side."""
@@ -432,14 +454,28 @@ class Steps:
             rows = np.arange(len(self.images)) if targets is None else self.rows
 
         def inputs(part: range) -> dict[str, Any]:
-            given: dict[str, Any] = {"images": self.images.images[rows[part]]}  # (n, C, H, W)
+            given: dict[str, Any] = {"images": _rows_of(self.images.images, rows[part])}  # (n, C, H, W)
             return given if targets is None else {**given, "targets": targets.take(part)}
 
         def unit(shard: Shard) -> Unit:
             doing = f"{step.verb} questions {shard.rows.start} to {shard.rows[-1]}" if targets is not None else ""
             return Unit(step, shard.inputs, shard.key, doing, {**forms, "images": shard.inputs["images"].shape})
 
-        return ShardedStep(self.session, step, len(rows), inputs, unit)
+        return ShardedStep.over(self.session, step, len(rows), inputs, unit)
+
+
+def _answered(explanation: Artifact, count: int) -> np.ndarray:
+    """Rows that an explanation of `count` images has an answer for."""
+    answered = getattr(explanation, "answered", None)  # (N,) bool; None: all
+    return np.arange(count) if answered is None else np.flatnonzero(answered)
+
+
+def _rows_of(array: np.ndarray, rows: Any) -> np.ndarray:
+    """Rows of an array, as a view where they follow one another."""
+    if len(rows) and np.array_equal(rows, np.arange(rows[0], rows[0] + len(rows))):
+        rows = slice(rows[0], rows[0] + len(rows))
+    result: np.ndarray = array[rows]
+    return result
 
 
 def _record(component: ResolvedComponent) -> ComponentRecord:

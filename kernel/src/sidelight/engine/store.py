@@ -3,7 +3,9 @@
 ```
 ROOT/v2/ab/abcd…/   entry.json: key, component, step, kind, a digest for each file, and a seal over all of that
                     result/ and emitted-N/: artifacts; files/: those of a renderer
+                    of a shard that was joined with others no result: entry.json names the entry and the rows of it
 ROOT/temporary/     entries on their way in and out
+ROOT/locks/         one file for each key that is being computed
 ```
 
 An entry is written in `temporary`, brought to the disk and renamed, so that it exists whole or not at all, whatever is
@@ -30,9 +32,11 @@ from sidelight_specs.digests import digest_file, digest_of
 from sidelight_specs.files import read_object
 
 from sidelight.cache import cache_folder
+from sidelight.engine.locks import key_lock, remove_stale
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from contextlib import AbstractContextManager
 
 _LAYOUT = "v2"  # v1: entries did not name their key
 _DOCUMENT, _RESULT, _FILES, _LOCK = "entry.json", "result", "files", "lock"
@@ -51,6 +55,8 @@ class Entry:
         emitted: full name and artifact of each by-product, in the order of their making.
         warnings: texts that the components said meanwhile.
         files: rendered files, relative to the folder given to the renderer; the first is the one to open first.
+        within: key of the entry that has the result among its rows, first row, and the row after the last one; None for
+            an entry with a result of its own.
     """
 
     component: str
@@ -59,6 +65,11 @@ class Entry:
     emitted: tuple[tuple[str, Artifact], ...] = attrs.field(default=(), converter=tuple[tuple[str, Artifact], ...])
     warnings: tuple[str, ...] = attrs.field(default=(), converter=tuple[str, ...])
     files: tuple[str, ...] = attrs.field(default=(), converter=tuple[str, ...])
+    within: tuple[str, int, int] | None = None
+
+
+class _Gone(Exception):
+    """The entry that a shard was joined to is not there any more."""
 
 
 @attrs.frozen
@@ -78,15 +89,25 @@ class Store:
         self.root, self._notice = root or cache_folder(), notice
         self._temporary, self._exit = self.root / "temporary", ExitStack()
         self._scratch: Path | None = None
+        self._emitted: dict[str, Path] = {}  # files of by-products that this process wrote, by their digests
+        self._joined: tuple[str, Artifact | None] = "", None  # the entry that shards were last taken from
 
-    def get(self, key: str, made_by: tuple[str, str] | None = None, export: Path | None = None) -> Entry | None:
+    def get(
+        self, key: str, made_by: tuple[str, str] | None = None, export: Path | None = None, *, mapped: bool = False
+    ) -> Entry | None:
         """The entry under `key`, verified and loaded; None where there is none, or a damaged one, which is removed.
 
-        `made_by` is the component and the step that it must come from; the rendered files are copied to `export`.
+        `made_by` is the component and the step that it must come from; the rendered files are copied to `export`. With
+        `mapped` the result's arrays are views of its file.
         """
         folder = self._folder(key)
         try:
-            entry = read_entry(folder, key, made_by)
+            entry = read_entry(folder, key, made_by, mapped)
+            if entry.within is not None:
+                entry = attrs.evolve(entry, result=self._part(*entry.within))
+        except _Gone:  # what it was joined to was cleared
+            self._remove(folder)
+            return None
         except (SidelightError, OSError, ValueError, KeyError, TypeError) as error:
             if folder.is_symlink() or folder.exists():
                 self._notice(f"cache entry {folder} is not used and is made anew: {error}")
@@ -102,6 +123,65 @@ class Store:
         """True if there is an entry under `key`, sound or not."""
         return (self._folder(key) / _DOCUMENT).is_file()
 
+    def mapped(self, key: str) -> Artifact | None:
+        """The result of an entry that was put this moment, as views of its file; None where it is gone."""
+        try:
+            return Artifact.load(self._folder(key) / _RESULT, mapped=True, intact=True)
+        except SidelightError:
+            return None
+
+    def find(self, key: str) -> Artifact:
+        """The result of an entry, with its arrays left in its file (`Artifact.find`).
+
+        Raises:
+            SidelightError: it is gone.
+        """
+        folder = self._folder(key)
+        try:
+            within = _within(read_document(folder))
+        except (OSError, KeyError) as error:
+            raise SidelightError(f"there is no entry {folder}") from error
+        if within is None:
+            return Artifact.find(folder / _RESULT)
+        return Artifact.find(self._folder(within[0]) / _RESULT).take(range(within[1], within[2]))
+
+    def point(self, key: str, whole: str, rows: range, head: str) -> None:
+        """Let an entry say where its result is, rows of another entry's, in the place of the result itself.
+
+        `head` is the digest of the other's result without rows; an entry that differs in more than these is removed.
+        """
+        folder = self._folder(key)
+        try:
+            document, draft = read_document(folder), self.draft()
+            if _within(document) is not None:
+                return
+            if Artifact.find(folder / _RESULT).take([]).digest() != head:
+                self._remove(folder)
+                return
+            for index in range(len(document["emitted"])):
+                shutil.copytree(folder / f"emitted-{index}", draft / f"emitted-{index}", copy_function=os.link)
+            _write_document({**document, "within": [whole, rows.start, rows.stop]}, draft)
+            sync(draft / _DOCUMENT)
+            self._remove(folder)
+            draft.rename(folder)
+        except (OSError, SidelightError):  # removed meanwhile, made anew, or links are refused: it may stay as it is
+            return
+
+    def _part(self, key: str, start: int, stop: int) -> Artifact:
+        """Rows of another entry's result, which is verified when the first of them is asked for."""
+        if self._joined[0] != key:
+            entry = self.get(key, mapped=True)
+            self._joined = key, None if entry is None else entry.result
+        whole = self._joined[1]
+        if whole is None:
+            self._joined = "", None
+            raise _Gone
+        return whole.take(range(start, stop))
+
+    def alone(self, key: str, wait: Callable[[float, str], None]) -> AbstractContextManager[None]:
+        """A context in which no other process or thread is that computes `key`; `wait` is as for `key_lock`."""
+        return key_lock(self.root / "locks", key, wait)
+
     def put(self, key: str, entry: Entry, files: Path | None = None) -> None:
         """Keep `entry`, and a copy of the folder with its rendered files; of two writers of one key the first wins."""
         folder = self._folder(key)
@@ -110,6 +190,8 @@ class Store:
             if files is not None:
                 shutil.copytree(files, draft / _FILES)
             write_entry(entry, draft, key)
+            self._share(draft, folder)
+            _protect(draft)
             sync(*filter(Path.is_file, draft.rglob("*")))
             folder.parent.mkdir(parents=True, exist_ok=True)
             try:
@@ -134,6 +216,7 @@ class Store:
         with suppress(OSError):  # a cache that may only be read
             for _ in left_behind(self._temporary, "store"):
                 pass
+            remove_stale(self.root / "locks")
 
     def entries(self) -> Iterator[Stored]:
         """Everything kept, in no particular order; also that of earlier layouts, which can be cleared too."""
@@ -156,6 +239,17 @@ class Store:
         self.close()
         return len(removed), sum(entry.size for entry in removed)
 
+    def _share(self, draft: Path, folder: Path) -> None:
+        """Make by-products links to the same ones of earlier entries: those of a training come with every shard."""
+        for name, digest in read_document(draft)["contents"].items():
+            if not name.startswith("emitted-"):
+                continue
+            known = self._emitted.setdefault(digest, folder / name)
+            with suppress(OSError):  # cleared meanwhile, a file system without links, or this one is the first
+                linked = draft / "linked"
+                os.link(known, linked)
+                linked.replace(draft / name)
+
     def _folder(self, key: str) -> Path:
         return self.root / _LAYOUT / key[:2] / key
 
@@ -175,6 +269,13 @@ class Store:
             shutil.rmtree(trash, ignore_errors=True)
 
 
+def _protect(folder: Path) -> None:
+    """Make arrays read-only: runs hold hard links to them, and programs have them mapped."""
+    if os.name == "posix":  # elsewhere what is read-only cannot be removed
+        for path in folder.rglob("arrays.npz"):
+            path.chmod(0o444)
+
+
 def write_entry(entry: Entry, folder: Path, key: str) -> None:
     """Save an entry into `folder`, beside the rendered files that it may hold already; the document comes last."""
     if entry.result is not None:
@@ -185,14 +286,24 @@ def write_entry(entry: Entry, folder: Path, key: str) -> None:
         "key": key,
         "kind": entry.result.kind if entry.result is not None else "",
         "emitted": [name for name, _ in entry.emitted],
-        "contents": digests_below(folder),
         **{name: getattr(entry, name) for name in _PLAIN},
     }
+    _write_document(document, folder)
+
+
+def _write_document(document: dict[str, Any], folder: Path) -> None:
+    document = {**document, "contents": digests_below(folder)}
     document["seal"] = digest_of(document)
     (folder / _DOCUMENT).write_text(json.dumps(document, indent=1, sort_keys=True) + "\n", encoding="utf-8")
 
 
-def read_entry(folder: Path, key: str, made_by: tuple[str, str] | None = None) -> Entry:
+def _within(document: dict[str, Any]) -> tuple[str, int, int] | None:
+    """Where a shard's result is that was joined with others."""
+    value = document.get("within")
+    return None if value is None else (str(value[0]), int(value[1]), int(value[2]))
+
+
+def read_entry(folder: Path, key: str, made_by: tuple[str, str] | None = None, mapped: bool = False) -> Entry:
     """Load and verify the entry in a folder, as for `Store.get`; raises `FileNotFoundError` or says what is wrong."""
     document = read_document(folder)
     if document["key"] != key:
@@ -204,8 +315,11 @@ def read_entry(folder: Path, key: str, made_by: tuple[str, str] | None = None) -
     changed = dict(contents.items() ^ document["contents"].items())
     if changed:
         raise SidelightError(f"{min(changed)} is missing, changed or does not belong there")
+    within = _within(document)
+    has_result = document["kind"] and within is None
     return Entry(
-        result=Artifact.load(folder / _RESULT) if document["kind"] else None,
+        within=within,
+        result=Artifact.load(folder / _RESULT, mapped=mapped, intact=True) if has_result else None,
         emitted=((name, Artifact.load(folder / f"emitted-{index}")) for index, name in enumerate(document["emitted"])),
         **{name: document[name] for name in _PLAIN},
     )

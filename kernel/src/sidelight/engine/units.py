@@ -71,12 +71,12 @@ class Unit:
     doing: str = ""
     forms: dict[str, Any] = attrs.field(factory=dict)
 
-    def answer(self, session: Session) -> Any:
-        """The artifact, from the store or computed."""
+    def answer(self, session: Session, *, mapped: bool = False) -> Any:
+        """The artifact, from the store or computed; `mapped` is as for `Session.keep`."""
         if self.step.verb == MAP:
             return session.piece(self.step.component, self.inputs["function"], self.inputs["item"], self.key)
         question = question_of(session, self.step)
-        return session.answer(self.step, self.inputs, question, self.doing, key=self.key, **self.forms)
+        return session.answer(self.step, self.inputs, question, self.doing, key=self.key, mapped=mapped, **self.forms)
 
     def packed(self) -> bytes:
         """The unit as bytes."""

@@ -232,6 +232,7 @@ def sidelight_metrics():
         params=FailingMetricParams,
         factory="sidelight_toy.behaviour:FailingMetric",
         accepts=("heatmap",),
+        per_image=False,
     )
 
 

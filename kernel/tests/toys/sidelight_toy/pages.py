@@ -44,5 +44,6 @@ class FailingPage(Text):
         pages = super().render(results, folder)
         if self.how == "raise":
             raise ValueError("no such thing")
-        results.explanations["bright"].values[:] = 0
+        assert not results.explanations["bright"].values.flags.writeable
+        results.emitted["classifier/training"].curves["loss"][:] = 0
         return pages

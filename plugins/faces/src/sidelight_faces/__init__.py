@@ -274,6 +274,7 @@ def sidelight_metrics() -> Iterable[MetricDescriptor]:
         params=IdentityParams,
         factory="sidelight_faces.identity:Identity",
         accepts=("counterfactual", "inversion"),
+        per_image=False,
         paper="King 2017, High Quality Face Recognition with Deep Metric Learning (dlib)",
         source=RECOGNITION,
         card=RECOGNITION_CARD,

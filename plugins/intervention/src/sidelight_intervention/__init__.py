@@ -44,6 +44,8 @@ _NETWORK = Need("generator", capabilities=("intervention.codes", "intervention.n
 class SplitMetricDescriptor(MetricDescriptor):
     """Describes a metric of a whole split, or of factors."""
 
+    per_image: bool = False
+
     def misfits(self, params: Any, given: Given) -> Iterable[Mistake]:
         """A split or factors that the data does not have; labels or two classes, where the metric needs them."""
         data, classes = given.data(), given.classifier_of().classes

@@ -176,6 +176,7 @@ def _of_inversions_and_concepts() -> Iterable[MetricDescriptor]:
         factory="sidelight_metrics.fidelity_diversity:FidelityDiversity",
         needs=(*_CLASSES, Need("generator"), Need("data")),
         accepts=("inversion",),
+        per_image=False,
         example={"features": "pixels", "count": 12, "nearest": 2},
         paper="Kynkaanniemi et al. 2019, Improved Precision and Recall; Naeem et al. 2020, Density and Coverage",
     )
@@ -195,6 +196,7 @@ def _of_inversions_and_concepts() -> Iterable[MetricDescriptor]:
         factory="sidelight_metrics.concepts.faithfulness:Faithfulness",
         needs=_CLASSIFIER,
         accepts=("concepts",),
+        per_image=False,
         paper=f"{_STRUCTURED} 2.2",
     )
     yield MetricDescriptor(
@@ -202,6 +204,7 @@ def _of_inversions_and_concepts() -> Iterable[MetricDescriptor]:
         summary="Squared cosine between concepts' activations over many images.",
         factory="sidelight_metrics.concepts.orthogonality:Orthogonality",
         accepts=("concepts",),
+        per_image=False,
         paper=f"{_STRUCTURED} 2.2",
     )
     yield MetricDescriptor(
@@ -211,6 +214,7 @@ def _of_inversions_and_concepts() -> Iterable[MetricDescriptor]:
         factory="sidelight_metrics.concepts.locality:Locality",
         needs=(Need("data", optional=True),),
         accepts=("concepts",),
+        per_image=False,
         paper=f"{_STRUCTURED} 2.2",
     )
 
@@ -242,6 +246,7 @@ def _by_true_factors() -> Iterable[MetricDescriptor]:
         factory="sidelight_metrics.factors.factor_sign:FactorSign",
         needs=(*_CLASSES, _DRAWN),
         accepts=("counterfactual",),
+        per_image=False,
         example={"factors": ("rows",), "images": 32, "steps": 4, "reader_batch": 16},
         paper="Feghahati et al. 2020, CDeepEx, section 4.4 and figures 8 and 9",
     )
@@ -252,6 +257,7 @@ def _by_true_factors() -> Iterable[MetricDescriptor]:
         factory="sidelight_metrics.factors.factor_recovery:FactorRecovery",
         needs=(Need("inverter"), _DRAWN),
         accepts=("inversion",),
+        per_image=False,
         example={"count": 8, "images": 32, "steps": 4, "batch": 16},
     )
 

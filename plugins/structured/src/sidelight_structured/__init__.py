@@ -126,6 +126,7 @@ def sidelight_metrics() -> Iterable[MetricDescriptor]:
         factory="sidelight_structured.sag.verification:Explanations",
         needs=(Need("classifier", capabilities=("classes",)),),
         accepts=("attention-graph",),
+        per_image=False,
         paper=f"{PAPER}, section 4.1",
     )
     yield MetricDescriptor(
@@ -135,6 +136,7 @@ def sidelight_metrics() -> Iterable[MetricDescriptor]:
         factory="sidelight_structured.simulatability.simulatability:Simulatability",
         needs=(Need("classifier", capabilities=("classes",)),),
         accepts=("attention-graph", "heatmap", "counterfactual"),
+        per_image=False,
         example={"grid": 2, "soft": False, "sets": 8, "margin": 0.0, "baseline_limit": 1.0},
         paper=f"{PAPER}, section 4.2; Hase and Bansal 2020",
     )

@@ -9,6 +9,7 @@ import numpy as np
 
 from sidelight_specs.artifacts import array, per_image
 from sidelight_specs.blocks import Block, Pair, Strip, Table
+from sidelight_specs.mapped import let_go, slices
 from sidelight_specs.results.explanation import Explanation
 
 _WEAK = 0.25  # share of an answer's effect below which the generator's own images count as without it
@@ -65,10 +66,16 @@ class Counterfactual(Explanation):
 
     def _visible_residual(self) -> list[str]:
         """Most images differ visibly from what the generator draws of them: I - G(z0) stays in every answer."""
-        if self.generated is None or self.path_images is None:
+        if self.generated is None or self.path_images is None or not self.path_images.size:
             return []
-        residual = (self.path_images[:, 0] - self.generated[:, 0]).reshape(len(self.images), -1)
-        size = np.sqrt(np.square(residual).mean(1))  # (N,) root mean square over pixels
+        sizes = list[np.ndarray]()
+        for part in slices(self.path_images):  # of files, a few rows in memory at a time
+            paths, drawn = self.path_images[part], self.generated[part]
+            residual = (paths[:, 0] - drawn[:, 0]).reshape(len(paths), -1)
+            sizes.append(np.sqrt(np.square(residual).mean(1)))
+            let_go(paths)
+            let_go(drawn)
+        size = np.concatenate(sizes)  # (N,) root mean square over pixels
         visible = int((size > _VISIBLE).sum())
         if 2 * visible <= len(size):
             return []

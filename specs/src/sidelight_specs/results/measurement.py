@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from itertools import combinations
-from typing import TYPE_CHECKING, ClassVar, Literal
+from typing import TYPE_CHECKING, ClassVar, Literal, Self
 
 import attrs
 import numpy as np
@@ -106,10 +106,50 @@ class Measurement:
             variants={name: scatter(values) for name, values in self.variants.items()},
         )
 
+    def take(self, rows: Sequence[int], count: int) -> Measurement:
+        """The number of some of `count` images; one of the whole set stays as it is."""
+
+        def pick(values: np.ndarray) -> np.ndarray:
+            return values[list(rows)] if len(values) == count else values
+
+        return attrs.evolve(
+            self,
+            values=pick(self.values),
+            curve_y=None if self.curve_y is None else pick(self.curve_y),
+            variants={name: pick(values) for name, values in self.variants.items()},
+        )
+
     @property
     def variant_means(self) -> dict[str, float]:
         """Condition to the mean over images."""
         return {name: _mean(values) for name, values in self.variants.items()}
+
+
+def joined(parts: Sequence[Measurement]) -> Measurement:
+    """One number of the images of several shards.
+
+    Raises:
+        ValueError: it is a number of a whole set, or has another curve or other conditions elsewhere.
+    """
+    first = parts[0]
+    for part in parts:
+        if part.limits is not None:
+            raise ValueError(f"{part.name} is a number of a whole set")
+        if part.variants.keys() != first.variants.keys():
+            raise ValueError(f"{part.name} was measured under other conditions elsewhere")
+        if not _same_curve(part.curve_x, first.curve_x):
+            raise ValueError(f"{part.name} has another curve elsewhere")
+    curves = [part.curve_y for part in parts if part.curve_y is not None]
+    return attrs.evolve(
+        first,
+        values=np.concatenate([part.values for part in parts]),
+        curve_y=np.concatenate(curves) if curves else None,
+        variants={name: np.concatenate([part.variants[name] for part in parts]) for name in first.variants},
+    )
+
+
+def _same_curve(one: np.ndarray | None, other: np.ndarray | None) -> bool:
+    return one is other or (one is not None and other is not None and np.array_equal(one, other))
 
 
 @attrs.frozen(eq=False, kw_only=True)
@@ -148,6 +188,32 @@ class Measurements(Artifact):
         sizes = {} if images is None else {"N": images[0]}
         for path, value, form in leaves("", attrs.evolve(self, items=())):
             check_leaf(path, value, form, sizes)
+
+    def of_all(self, count: int) -> str:
+        """Name of a number that is one for all of `count` images together; empty where there is none."""
+        return next((item.name for item in self.items if len(item.values) != count or item.limits is not None), "")
+
+    @classmethod
+    def concat(cls, shards: Sequence[Self]) -> Self:
+        """Join the numbers of the images of several shards, by their names; all else is taken from the first.
+
+        Raises:
+            ValueError: shards with other numbers, or with numbers of a whole set, which have no join.
+        """
+        first = shards[0]
+        if any([item.name for item in shard.items] != [item.name for item in first.items] for shard in shards):
+            raise ValueError("the shards have other numbers")
+        items = (joined(parts) for parts in zip(*(shard.items for shard in shards), strict=True))
+        answers = [shard.answers for shard in shards if shard.answers is not None]
+        if 0 < len(answers) < len(shards):
+            raise ValueError("answers are present in some shards and missing in others")
+        return attrs.evolve(first, items=tuple(items), answers=np.concatenate(answers) if answers else None)
+
+    def take(self, rows: Sequence[int]) -> Self:
+        """The numbers of some images; numbers of a whole set stay as they are."""
+        count = max((len(item.values) for item in self.items), default=0)
+        answers = None if self.answers is None else self.answers[list(rows)]
+        return attrs.evolve(self, items=tuple(item.take(rows, count) for item in self.items), answers=answers)
 
     def scattered(self, rows: Sequence[int], count: int) -> Measurements:
         """The numbers of `count` images of which `rows` alone were measured; NaN for the others."""

@@ -117,16 +117,19 @@ class Results:
         return facts | {"metrics": list(self.measurements)}
 
     def save(self, folder: Path) -> Iterator[tuple[tuple[str, ...], Artifact, str]]:
-        """Save every artifact below `folder/results`; gives its path, itself, and its location below `folder`."""
+        """Save every artifact below `folder/results`; gives its path, itself, and its location below `folder`.
+
+        Arrays that are mapped from a file become a hard link to it.
+        """
         taken: set[str] = set()
         for path, artifact in self.artifacts().items():
             location = unique_name("/".join(["results", *map(safe_name, path)]), taken)
-            artifact.save(folder / location)
+            artifact.save(folder / location, link=True)
             yield path, artifact, location
 
     @classmethod
     def load(cls, folder: Path, locations: Sequence[tuple[Sequence[str], str]], facts: dict[str, Any]) -> Results:
-        """Read results back.
+        """Read results back, their arrays as views of the files.
 
         A by-product whose kind no installed plugin defines is left out, with a warning.
 
@@ -145,7 +148,7 @@ class Results:
             if not (folder / location).resolve().is_relative_to(folder.resolve()):
                 raise SidelightError(f"{location} lies outside {folder}")
             try:
-                artifact = Artifact.load(folder / location)
+                artifact = Artifact.load(folder / location, mapped=True)
             except SidelightError as error:
                 if parents != ["emitted"]:
                     raise

@@ -1,0 +1,26 @@
+"""Memory and disk of whole runs do not follow the number of images."""
+
+import runpy
+from pathlib import Path
+
+import pytest
+
+pytestmark = pytest.mark.processes
+
+SCALING = runpy.run_path(str(Path(__file__).parents[1] / "benchmarks" / "scaling.py"))
+
+
+@pytest.mark.parametrize("name", ["heatmaps", "cdeepex"])
+def test_memory_is_flat_and_results_stand_on_the_disk_once(tmp_path, name):
+    found = {}
+    for count in (50, 200):
+        folder = tmp_path / str(count)
+        folder.mkdir()
+        recipe = {"recipe": 1, "name": name, "seed": 0, **SCALING["RECIPES"][name](folder, count)}
+        recipe["explain"]["shard"] = 16
+        found[count] = SCALING["measure"](recipe, folder)
+    (few, _, _, _), (many, _, disk, results) = found.values()
+    assert many < 1.15 * few, "in memory the results alone are half as much again"
+    grown = found[200][2] - found[50][2]
+    assert grown < 1.15 * (results - found[50][3]), "twice where cache and run have copies"
+    assert disk > results

@@ -169,3 +169,38 @@ def test_a_generator_of_the_zoo_is_searched_by_its_samples(recipe, tmp_path):
     results = sidelight.run(recipe, out=tmp_path / "out").results
     assert results.attributes["difference"].drawn
     assert {record.use: record.card for record in results.components}["zoo/stylex-faces"] == {}
+
+
+def test_data_drawn_by_another_generator_are_images_to_all_but_their_own_inverter(recipe):
+    """A finder takes the images of its data; `sampled-latents` takes their latents, which mean nothing to others."""
+    drawn = recipe["generator"]
+    recipe |= {
+        "generator": {"source": drawn, "generator": drawn},
+        "data": {
+            "data": {"use": "faces/samples", "with": {"count": 3, "train": 8}, "needs": {"generator": "source"}},
+            "digits": recipe["data"],
+        },
+        "explain": {"count": 1},
+        "classifier": {"use": "classifiers/lenet", "needs": {"data": "digits"}},
+        "attribute_finders": {"attfind": FINDERS["attfind"]},
+        "renderers": {},
+    }
+    resolved = load_recipe(recipe, catalog=installed())
+    (finder,) = resolved.of_role("attribute_finder")
+    assert (finder.needed("generator").id, finder.needed("data").needed("generator").id) == ("generator", "source")
+    with pytest.raises(UserError, match='but its data uses the latents of "source"'):
+        load_recipe({**recipe, "inverter": {"use": "faces/sampled-latents"}}, catalog=installed())
+
+
+def test_samples_of_w_are_not_scaled(recipe):
+    recipe |= {
+        "data": {"data": {"use": "faces/samples", "with": {"count": 3, "scale": 0.8}}, "digits": recipe["data"]},
+        "explain": {"count": 1},
+        "classifier": {"use": "classifiers/lenet", "needs": {"data": "digits"}},
+        "attribute_finders": {},
+        "renderers": {},
+    }
+    with pytest.raises(UserError, match="latents are scaled towards 0, and those of the generator are no z"):
+        load_recipe(recipe, catalog=installed())
+    recipe["generator"]["with"]["latents"] = "z"
+    assert load_recipe(recipe, catalog=installed())

@@ -161,6 +161,52 @@ def test_samples_are_found_again_and_other_images_are_refused(tmp_path):
         inverter.invert(torch.zeros(1, 3, 8, 8))
 
 
+def test_training_samples_are_drawn_when_read_and_are_no_test_samples(tmp_path):
+    generator = Dcgan(DcganParams(where=str(write_dcgan(tmp_path))), run=RUN)
+    data = Samples(SamplesParams(count=4, train=7, batch=3), generator=generator, run=RUN)
+    assert data.splits == ("train", "test")
+    split = data.split("train")
+    assert type(split.images).__name__ == "LazyImages"
+    whole = split.read()
+    assert whole.images.shape == (7, 3, 64, 64)
+    assert whole.ids[6] == "training sample 6"
+    for row in (6, 0, 5):  # in any order, to the bit
+        np.testing.assert_array_equal(split.images[row], whole.images[row])
+    drawn = generator.synthesize(data.latents("train")).detach().numpy()
+    np.testing.assert_allclose(whole.images, drawn, atol=1e-6)
+    assert (data.latents("train")[:, None] - data.latents()).abs().amax(2).min() > 0.1
+    np.testing.assert_array_equal(data.split("train").read(count=2).images, whole.images[:2])
+
+
+def test_samples_without_training_samples_name_the_option(tmp_path):
+    generator = Dcgan(DcganParams(where=str(write_dcgan(tmp_path))), run=RUN)
+    data = Samples(SamplesParams(count=4), generator=generator, run=RUN)
+    assert data.splits == ("test",)
+    with pytest.raises(UserError) as refusal:
+        data.split("train")
+    assert refusal.value.fix == "set data.train to the number of training samples"
+
+
+def test_scaled_samples_are_those_of_scaled_latents(tmp_path):
+    generator = Dcgan(DcganParams(where=str(write_dcgan(tmp_path))), run=RUN)
+    whole, scaled = (
+        Samples(SamplesParams(count=2, train=2, scale=scale), generator=generator, run=RUN) for scale in (1.0, 0.5)
+    )
+    for split in ("train", "test"):
+        assert torch.equal(scaled.latents(split), 0.5 * whole.latents(split))
+    np.testing.assert_allclose(
+        scaled.split("test").images, generator.synthesize(0.5 * whole.latents()).numpy(), atol=1e-6
+    )
+
+
+def test_facts_of_samples_name_both_splits():
+    descriptor = next(one for one in sidelight_faces.sidelight_data() if one.name == "samples")
+    facts = descriptor.facts(descriptor.params(count=2, train=3))
+    assert facts.splits == {"train": 3, "test": 2}
+    assert facts.ids["train"][2] == "training sample 2"
+    assert descriptor.facts(descriptor.params(count=2)).splits == {"test": 2}
+
+
 def test_identity_of_the_same_face_is_one_and_others_are_compared(tmp_path):
     path = write_manifest(tmp_path, RECOGNITION, recognition_shapes())
     images = torch.from_numpy(np.random.default_rng(0).random((3, 3, 64, 64)).astype("f4"))

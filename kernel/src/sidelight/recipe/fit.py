@@ -36,6 +36,7 @@ from sidelight.registry.catalog import with_article
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from sidelight_specs import Need
     from sidelight_specs.facts import Shape
 
     from sidelight.recipe.model import Candidate, Recipe, ResolvedComponent
@@ -219,15 +220,22 @@ def check_combination(recipe: Recipe) -> None:
     _metrics_measure_something(recipe)
     for one in recipe.components:
         own = one.needs.get("generator")
+        images_alone = {need.slot for need in _needs(one) if need.role == "data" and not need.capabilities}
         for slot, other in one.needs.items():
-            # a generator may draw with another one: its latents are its own all the same
-            theirs = other.needs.get("generator") if other and other is not own else None
+            # a generator may draw with another one, its latents are its own all the same; drawn data are images to
+            # whoever asks no more of them
+            is_asked = other and other is not own and slot not in images_alone
+            theirs = other.needs.get("generator") if other and is_asked else None
             if own and theirs and own is not theirs:  # the latents of another generator mean nothing to it
                 one.refuse(
                     f"{one.use} gets the generator {quoted(own.id)}, "
                     f"but its {slot} uses the latents of {quoted(theirs.id)}",
                     expected=f"one generator for both: needs: {{generator: ID}} here or in {with_article(slot)}",
                 )
+
+
+def _needs(one: Candidate) -> tuple[Need, ...]:
+    return one.descriptor.needs if one.descriptor else ()
 
 
 def _metrics_measure_something(recipe: Recipe) -> None:

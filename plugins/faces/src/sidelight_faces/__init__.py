@@ -16,7 +16,7 @@ from sidelight_specs import (
     UserError,
     hookimpl,
 )
-from sidelight_specs.facts import ClassifierFacts, DataFacts, GeneratorFacts, Mistake
+from sidelight_specs.facts import ClassifierFacts, DataFacts, GeneratorFacts, Given, Mistake
 
 from sidelight_faces.cards import (
     DCGAN_CARD,
@@ -53,6 +53,12 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
 EXPRESSIONS = ("neutral", "happy", "sad", "angry", "fearful", "disgusted", "surprised")
+
+
+def sample_ids(split: str, count: int) -> tuple[str, ...]:
+    """Names of the samples of a split."""
+    name = "training sample" if split == "train" else "sample"
+    return tuple(f"{name} {number}" for number in range(count))
 
 
 def _mistakes(source: Source, params: object) -> Iterator[Mistake]:
@@ -145,12 +151,22 @@ class SamplesDescriptor(DataDescriptor):
     """Describes `samples`."""
 
     def facts(self, params: object) -> DataFacts:
-        """One split of unlabelled images."""
+        """One split of unlabelled images, or two."""
         assert isinstance(params, SamplesParams)
-        ids = tuple(f"sample {number}" for number in range(params.count))
+        sizes = {"train": params.train} if params.train else {}
+        sizes |= {"test": params.count}
+        ids = {name: sample_ids(name, size) for name, size in sizes.items()}
         return DataFacts(
-            splits={"test": params.count}, classes=(), factors=(), masks={"test": ()}, ids={"test": ids}, fingerprint=""
+            splits={**sizes}, classes=(), factors=(), masks=dict.fromkeys(sizes, ()), ids=ids, fingerprint=""
         )
+
+    def misfits(self, params: object, given: Given) -> Iterable[Mistake]:
+        """A scale of latents that are not normally distributed around 0."""
+        assert isinstance(params, SamplesParams)
+        yield from super().misfits(params, given)
+        if params.scale != 1 and "latent.z" not in given.provides.get("generator", ("latent.z",)):
+            message = "latents are scaled towards 0, and those of the generator are no z"
+            yield Mistake(message, "leave scale out, or use the generator's own truncation", "scale")
 
 
 @frozen(kw_only=True)
@@ -194,7 +210,7 @@ def sidelight_data() -> Iterable[DataDescriptor]:
     """Samples of a generator."""
     yield SamplesDescriptor(
         name="samples",
-        summary="Samples of the recipe's generator, explained as they are: nothing is inverted.",
+        summary="Samples of a generator: to be explained as they are, and to train another network on.",
         params=SamplesParams,
         factory="sidelight_faces.samples:Samples",
         needs=(Need("generator"),),

@@ -41,7 +41,17 @@ class SamplesParams:
     """Options of `samples`."""
 
     count: int = param(64, "Samples in the split `test`.", unit="images", minimum=1, maximum=1_000_000)
+    train: int = param(
+        0,
+        "Samples in the split `train`, drawn when they are read, from a stream of their own; 0: no such split.",
+        unit="images",
+        minimum=0,
+        maximum=1_000_000,
+    )
     seed: int = param(0, "Seed of the latents; another seed gives other images.", minimum=0, maximum=2_147_483_647)
+    scale: float = param(
+        1.0, "Factor of the latents, of a generator of z: below 1, samples are more alike.", minimum=0.0, maximum=2.0
+    )
     batch: int = _batch()
 
 

@@ -3,19 +3,23 @@
     z_i  from the prior,   x_i = G(z_i)                 i = 0 ... count - 1
 
 Questions about samples need no inversion by search; `sampled-latents` finds z_i again, and refuses other images.
+Samples of a stream of their own train another network: the generator stands for data that nobody has to hand on.
 """
 
 from __future__ import annotations
 
-from functools import cached_property
-from typing import TYPE_CHECKING
+from functools import cached_property, lru_cache
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from sidelight_specs import UserError
+from sidelight_specs.lazy import LazyImages
 from sidelight_specs.results import Inversion, Split
 from sidelight_specs.roles import Data, Inverter
 from sidelight_toolkit.arrays import to_array, to_tensor
 from sidelight_toolkit.batching import in_batches
+
+from sidelight_faces import sample_ids
 
 if TYPE_CHECKING:
     from sidelight_specs import Run
@@ -24,7 +28,8 @@ if TYPE_CHECKING:
 
     from sidelight_faces.params import SampledLatentsParams, SamplesParams
 
-SPLIT = "test"
+SPLIT, TRAIN = "test", "train"
+STREAMS = {SPLIT: 0, TRAIN: 4}  # of one seed; 1 to 3 are those of `sidelight_toolkit.drawn_latents`
 
 
 class Samples(Data):
@@ -35,21 +40,40 @@ class Samples(Data):
 
     @property
     def splits(self) -> tuple[str, ...]:
-        """`test`; nothing is trained on samples."""
-        return (SPLIT,)
+        """`test`, and `train` where a number of training samples is given."""
+        return (TRAIN, SPLIT) if self._params.train else (SPLIT,)
 
     def split(self, name: str) -> Split:
-        """(count, C, H, W) images without labels, named `sample 0`, `sample 1`, ..."""
-        if name != SPLIT:
-            raise UserError(f'split: samples have no split "{name}"', f"use {SPLIT}")
-        images = to_array(in_batches(self._generator.synthesize, self.latents(), self._params.batch))
-        ids = tuple(f"sample {number}" for number in range(len(images)))
-        return Split(images=np.clip(images, 0, 1), ids=ids)  # rounding may leave [0, 1] by a bit
+        """(N, C, H, W) images without labels; those of `train` are drawn when they are read, and not kept."""
+        if name not in self.splits:
+            fix = f"use {SPLIT}" if name != TRAIN else "set data.train to the number of training samples"
+            raise UserError(f'split: samples have no split "{name}"', fix)
+        latents, batch = self.latents(name), self._params.batch
+        if name == SPLIT:
+            return Split(images=self._drawn(latents), ids=sample_ids(name, len(latents)))
 
-    def latents(self) -> Tensor:
-        """(count, *latent_shape), the same at every call."""
-        rng = np.random.default_rng(self._params.seed)
-        return self._generator.sample(self._params.count, rng)
+        @lru_cache(maxsize=1)  # rows are mostly read in order; a whole batch, so that a row has the same bits always
+        def images_of(number: int) -> np.ndarray:
+            return self._drawn(latents[number * batch : (number + 1) * batch])
+
+        images: Any = LazyImages(  # stands for an array
+            (len(latents), *self._generator.image_shape),
+            lambda row: images_of(row // batch)[row % batch],
+            progress=self._run.progress,
+        )
+        return Split(images=images, ids=sample_ids(name, len(latents)))
+
+    def latents(self, split: str = SPLIT) -> Tensor:
+        """(N, *latent_shape) of a split, the same at every call, independent of those of the other."""
+        count = self._params.train if split == TRAIN else self._params.count
+        seed, stream = self._params.seed, STREAMS[split]
+        rng = np.random.default_rng((seed, stream) if stream else seed)
+        return self._params.scale * self._generator.sample(count, rng)
+
+    def _drawn(self, latents: Tensor) -> np.ndarray:
+        images = to_array(in_batches(self._generator.synthesize, latents, self._params.batch))
+        clipped: np.ndarray = np.clip(images, 0, 1)  # rounding may leave [0, 1] by a bit
+        return clipped
 
 
 class SampledLatents(Inverter):
@@ -69,7 +93,7 @@ class SampledLatents(Inverter):
         far = np.flatnonzero(error > self._params.tolerance)
         if len(far):
             raise UserError(
-                f"image {far[0]} is no sample of the data: it differs from the nearest by {error[far[0]]:.2g}",
+                f"image {far[0]} is no sample of the split {SPLIT}: it differs from the nearest by {error[far[0]]:.2g}",
                 "explain images of this data, or invert others by cdeepex/optimise",
             )
         chosen = latents[rows.tolist()]

@@ -6,10 +6,12 @@ import signal
 import subprocess
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 import sidelight
+from sidelight.engine.units import _sessions
 from sidelight_specs import SidelightError
 
 LOCAL = {"use": "sidelight/local"}
@@ -121,6 +123,18 @@ def test_the_executor_is_named_in_short(toys):
         sidelight.run(toys.small(), executor="nowhere/some", progress=False)
     with pytest.raises(SidelightError, match="workers"):
         sidelight.run(toys.small(), executor="local", workers=2, progress=False)
+
+
+def test_a_worker_that_outlives_a_run_lets_go_of_its_models(toys, fresh, monkeypatch):
+    with ThreadPoolExecutor(1) as worker:
+        monkeypatch.setattr(
+            "sidelight.executors.local.Local.map",
+            lambda self, work, units: ((place, worker.submit(work, unit).result()) for place, unit in enumerate(units)),
+        )
+        for _ in range(2):
+            fresh()
+            assert toys.run(toys.small(explainers={"bright": BRIGHT}, executor=LOCAL)).manifest["workers"]["made"] == 6
+            assert worker.submit(lambda: len(_sessions())).result() == 1
 
 
 def test_an_executor_that_fails_is_named(toys, monkeypatch):

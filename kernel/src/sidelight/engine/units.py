@@ -149,6 +149,10 @@ class Work:
         if not Path(self.mark).is_dir():
             text = f"the worker on {platform.node()} does not see the run's cache {self.store}"
             raise UserError(text, "set SIDELIGHT_CACHE to a folder that all workers share")
+        while _sessions():  # of earlier runs, in a worker that outlives them
+            _, earlier = _sessions().popitem()
+            earlier.close()
+            earlier.store.close()
         limit_threads(self.threads)
 
         from sidelight.recipe.load import load_recipe

@@ -1,0 +1,107 @@
+"""Units of work as tasks of a Ray cluster."""
+
+from __future__ import annotations
+
+import logging
+import os
+import sys
+from typing import TYPE_CHECKING, Any
+
+import ray
+from ray.exceptions import RayError, RayTaskError
+from sidelight_specs import UserError
+from sidelight_specs.roles import Executor, WorkerLost
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
+
+    from sidelight_specs import Run
+
+    from sidelight_ray import RayParams
+
+TICK = 0.5  # seconds between two chances to stop the run
+_THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")  # else Ray sets them by a task's cores
+
+
+class Ray(Executor):
+    """A task for each unit, as many at a time as there are workers; Ray replaces workers and nodes that die."""
+
+    def __init__(self, params: RayParams, *, run: Run) -> None:
+        self._params, self._is_ours = params, False
+
+    def map(
+        self, work: Callable[[bytes], bytes], units: Iterable[bytes]
+    ) -> Iterator[tuple[int, bytes | WorkerLost] | None]:
+        """Submit units while there is room; the iterator's end cancels the tasks that are left."""
+        self._connect()
+        task = ray.remote(_call).options(
+            num_cpus=self._params.cpus,
+            num_gpus=self._params.gpus,
+            max_retries=self._params.retries,
+            scheduling_strategy="SPREAD",
+        )
+        most = self._params.workers or max(1, int(ray.cluster_resources().get("CPU", 1)))  # type: ignore[no-untyped-call]
+        numbered, running = enumerate(units), dict[Any, int]()
+        try:
+            while True:
+                while len(running) < most and (unit := next(numbered, None)):
+                    running[task.remote(work, unit[1])] = unit[0]
+                if not running:
+                    return
+                ready, _ = ray.wait(list(running), timeout=TICK)
+                for reference in ready:
+                    yield running.pop(reference), _answer(reference)
+                if not ready:
+                    yield None
+        finally:
+            for reference in running:
+                ray.cancel(reference, force=True)
+
+    def close(self) -> None:
+        """Leave the cluster, which ends where it was started here."""
+        if self._is_ours:
+            ray.shutdown()
+            self._is_ours = False
+
+    def _connect(self) -> None:
+        """Join the cluster, or start one; one that this process has joined already is used as it is.
+
+        Raises:
+            UserError: there is none at the address.
+        """
+        if ray.is_initialized():
+            return
+        passed = {name: os.environ[name] for name in _THREADS if name in os.environ}
+        settings: dict[str, Any] = {"address": self._params.address}
+        if self._params.address is None:
+            cores = max(1, round((self._params.workers or os.cpu_count() or 1) * self._params.cpus))
+            settings = {"address": "local", "num_cpus": cores, "include_dashboard": False}
+        try:
+            ray.init(
+                **settings,
+                logging_level=logging.ERROR,
+                log_to_driver=False,
+                runtime_env={"env_vars": {**passed, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}},
+            )
+        except Exception as error:  # Ray raises bare ones, too
+            if self._params.address is None:
+                fix = "look into /tmp/ray/session_latest/logs; on a busy machine try again"
+                raise UserError(f"Ray does not start here: {error}", fix) from error
+            raise UserError(f"no Ray cluster at {self._params.address}: {error}", "start one: `ray start`") from error
+        self._is_ours = True
+
+
+def _call(work: Callable[[bytes], bytes], unit: bytes) -> bytes:
+    return work(unit)
+
+
+def _answer(reference: Any) -> bytes | WorkerLost:
+    try:
+        answer: bytes = ray.get(reference)
+    except RayTaskError as error:
+        cause = error.cause or error
+        return WorkerLost(f"could not be computed: {type(cause).__name__}: {cause}")
+    except RayError as error:  # its worker or node died, once more than it may
+        first = str(error).strip().partition("\n")[0]
+        return WorkerLost(f"lost its worker or node again and again ({type(error).__name__}: {first})")
+    return answer

@@ -137,6 +137,17 @@ def test_a_worker_that_outlives_a_run_lets_go_of_its_models(toys, fresh, monkeyp
             assert worker.submit(lambda: len(_sessions())).result() == 1
 
 
+def test_progress_counts_the_units_of_like_steps_together(toys, monkeypatch, capsys):
+    monkeypatch.setattr("sidelight.engine.progress.PAUSE", 0.0)
+    explainers = {"bright": BRIGHT, "talk": {"use": "toy/talkative"}}
+    toys.run(toys.small(explainers=explainers, executor=LOCAL), progress=True)
+    told = [line for line in capsys.readouterr().err.splitlines() if "units of work" in line]
+    assert [line.split(", about")[0].strip() for line in told] == [
+        *(f"units of work: {done} of 3" for done in (1, 2, 3)),  # predictions
+        *(f"units of work: {done} of 6" for done in range(1, 7)),  # of both explainers
+    ]
+
+
 def test_an_executor_that_fails_is_named(toys, monkeypatch):
     def break_down(self, work, units):
         yield None

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 from scipy.signal import correlate
-from sidelight_faces import EXPRESSIONS
+from sidelight_faces import EXPRESSIONS, detector
 from sidelight_faces.conformance import (
     dense_shapes,
     detector_shapes,
@@ -150,7 +150,9 @@ def test_the_detector_equals_a_plain_forward(tmp_path):
     np.testing.assert_allclose(made.flatten(2), expected, atol=1e-4 * np.abs(expected).max())
 
 
-def test_boxes_are_in_pixels_of_the_photograph_and_do_not_overlap():
+@pytest.mark.parametrize("largest", [4096, 260])
+def test_boxes_are_in_pixels_of_the_photograph_and_do_not_overlap(monkeypatch, largest):
+    monkeypatch.setattr(detector, "LARGEST", largest)
     values = torch.full((13, 13, 5, 5), -9.0)
     values[6, 6, 1] = torch.tensor([0.0, 0.0, 0.0, 0.0, 3.0])  # the middle cell: a box of the anchor's size
     values[6, 6, 3] = torch.tensor([0.0, 0.0, 0.1, 0.1, 2.0])  # most of the same box, less certain
@@ -162,6 +164,13 @@ def test_boxes_are_in_pixels_of_the_photograph_and_do_not_overlap():
     np.testing.assert_allclose(edges, [260 - width / 2, 130 - height / 2, 260 + width / 2, 130 + height / 2], rtol=1e-6)
     assert (small.left + small.right) / 2 == pytest.approx(1.5 * cell)
     assert (small.top + small.bottom) / 2 == pytest.approx(2.5 * cell - 130)
+
+
+def test_a_narrow_strip_is_not_padded_to_a_huge_square(monkeypatch):
+    padded = []
+    monkeypatch.setattr(detector, "pad_to_square", lambda images: padded.append(images.shape) or images)
+    assert not find_faces(lambda _: torch.full((1, 13, 13, 5, 5), -9.0), torch.zeros(3, 2, 60_000), 0.5)
+    assert padded == [(1, 3, 1, 4096)]
 
 
 def test_the_dcgan_equals_a_plain_forward(tmp_path):

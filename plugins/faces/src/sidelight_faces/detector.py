@@ -19,7 +19,7 @@ import numpy as np
 import torch
 from attrs import frozen
 from sidelight_specs import UserError
-from sidelight_toolkit.images import resize
+from sidelight_toolkit.images import resize, shrunk
 from sidelight_toolkit.weights_files import load_weights, refuse_larger
 from torch import nn
 from torch.nn import functional
@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 
     from torch import Tensor
 
+LARGEST = 4096  # pixels a side of what is padded: a strip of 60,000 would make a square of 40 GiB
 SIDE = 416  # pixels, the largest of face-api's sizes by default
 MEAN = (117.001, 114.697, 97.404)  # of each channel, in values of 0 to 255
 ANCHORS = ((1.603231, 2.094468), (6.041143, 7.080126), (2.882459, 3.518061), (4.266906, 5.178857), (9.041765, 10.66308))
@@ -131,10 +132,12 @@ def find_faces(network: DetectorNetwork, image: Tensor, least: float) -> tuple[B
         image: (3, H, W) in [0, 1].
         least: score from which a box counts.
     """
-    height, width = image.shape[-2:]
+    small = shrunk(image[None], LARGEST)
+    height, width = small.shape[-2:]
+    down, across = image.shape[-2] / height, image.shape[-1] / width  # pixels of the photograph in one of `small`
     longer = max(height, width)
     before = (longer - width) // 2, (longer - height) // 2  # of the padding, pixels
-    values = network(resize(pad_to_square(image[None]), (SIDE, SIDE)))[0]  # (cells, cells, anchors, 5)
+    values = network(resize(pad_to_square(small), (SIDE, SIDE)))[0]  # (cells, cells, anchors, 5)
     cells = len(values)
     scores = values[..., 4].sigmoid()
     boxes = []
@@ -142,8 +145,8 @@ def find_faces(network: DetectorNetwork, image: Tensor, least: float) -> tuple[B
         t = values[row, column, anchor]
         x, y = (column + float(t[0].sigmoid()), row + float(t[1].sigmoid()))
         w, h = (side * float(t[2 + axis].exp()) for axis, side in enumerate(ANCHORS[anchor]))
-        left, right = (longer * edge / cells - before[0] for edge in (x - w / 2, x + w / 2))
-        top, bottom = (longer * edge / cells - before[1] for edge in (y - h / 2, y + h / 2))
+        left, right = (across * (longer * edge / cells - before[0]) for edge in (x - w / 2, x + w / 2))
+        top, bottom = (down * (longer * edge / cells - before[1]) for edge in (y - h / 2, y + h / 2))
         boxes.append(Box(left, top, right, bottom, float(scores[row, column, anchor])))
     kept: list[Box] = []
     for box in sorted(boxes, key=lambda box: -box.score):

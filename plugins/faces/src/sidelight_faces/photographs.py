@@ -14,6 +14,7 @@ for faces seen from the side and for things that are no faces:
 
 from __future__ import annotations
 
+import warnings
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -117,12 +118,23 @@ class Photographs(Data):
 def read_photograph(path: Path) -> np.ndarray:
     """(3, H, W) float32 in [0, 1], upright as its EXIF tag says.
 
+    Transparent parts are laid on white.
+
     Raises:
-        UserError: no such image, damaged, or too large to unpack safely.
+        UserError: no such image, damaged, of more than 8 bits in one channel, or too large to unpack safely.
     """
     try:
-        with Image.open(path, formats=FORMATS) as image:
-            pixels = np.asarray(ImageOps.exif_transpose(image).convert("RGB"))
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of damaged EXIF and the like; a bomb is an error
+            warnings.simplefilter("error", Image.DecompressionBombWarning)
+            with Image.open(path, formats=FORMATS) as image:
+                if image.mode.startswith("I"):  # Pillow would make nearly all of it white
+                    raise ValueError("it is grey with more than 8 bits")
+                upright = ImageOps.exif_transpose(image)
+                if upright.has_transparency_data:
+                    layer = upright.convert("RGBA")
+                    upright = Image.alpha_composite(Image.new("RGBA", layer.size, "white"), layer)
+                pixels = np.asarray(upright.convert("RGB"))
     except Exception as error:  # decoders of damaged files raise nearly everything
         raise UserError(f"paths: {path} cannot be read as a photograph: {error}", "mend it or leave it out") from error
     return np.ascontiguousarray(pixels.transpose(2, 0, 1), dtype=np.float32) / 255

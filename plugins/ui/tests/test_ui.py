@@ -111,6 +111,12 @@ def test_without_webp_large_pictures_are_png(monkeypatch):
     np.testing.assert_array_equal(np.asarray(Image.open(io.BytesIO(encoded(codes)))), codes)
 
 
+def test_strips_have_pictures():
+    wide, tall = (np.zeros(shape, dtype=np.uint8) for shape in ((1, 2000, 3), (17_000, 2, 3)))
+    assert Image.open(io.BytesIO(encoded(wide, side=512))).size == (512, 1)
+    assert Image.open(io.BytesIO(encoded(tall, side=512))).format == "PNG", "too long for WebP"
+
+
 def test_a_reduced_pixel_is_the_mean_of_those_that_it_stands_for():
     codes = np.array([[0, 10, 100, 110], [20, 30, 120, 130]], dtype=np.uint8)[:, :, None]
     assert reduced(codes, 2)[:, :, 0].tolist() == [[15, 115]]

@@ -17,6 +17,7 @@ LOSSY = 128
 """Pixels of the longer side from which pictures are WebP."""
 QUALITY = 90
 """Of WebP: root mean square errors of 3 to 4 of 255 levels at 256 pixels (three photographs)."""
+_LARGEST = 16_383  # pixels a side that WebP can hold
 _HAS_WEBP = bool(features.check("webp"))
 _JPEG_QUALITY = 88  # no visible blocks in a heatmap
 _TYPES = ((b"\x89PNG", "image/png"), (b"RIFF", "image/webp"), (b"\xff\xd8\xff", "image/jpeg"))
@@ -57,7 +58,7 @@ def encoded(pixels: np.ndarray, *, side: int | None = None, fast: bool = False) 
 
 def is_lossy(width: int, height: int) -> bool:
     """True for pictures that are WebP."""
-    return _HAS_WEBP and max(width, height) >= LOSSY
+    return _HAS_WEBP and LOSSY <= max(width, height) <= _LARGEST
 
 
 def webp(fast: bool = False) -> dict[str, Any]:
@@ -76,7 +77,7 @@ def reduced(pixels: np.ndarray, side: int) -> np.ndarray:
 def _picture(pixels: np.ndarray, side: int | None = None) -> Image.Image:
     picture = Image.fromarray(pixels[:, :, 0] if pixels.shape[2] == 1 else pixels)
     if side is not None and picture.width > side:
-        picture = picture.resize((side, round(side * picture.height / picture.width)), Image.Resampling.BOX)
+        picture = picture.resize((side, max(1, round(side * picture.height / picture.width))), Image.Resampling.BOX)
     return picture
 
 

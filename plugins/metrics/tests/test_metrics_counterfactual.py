@@ -240,3 +240,9 @@ def test_a_tint_is_told_from_a_change_of_something(question):
     assert values["lightness"].values[1] > 4
     assert values["hue and chroma"].values[1] == pytest.approx(0, abs=1e-4)
     assert any("in 1 of 3 counterfactuals" in text for text in run.warnings)
+
+
+def test_the_tint_of_other_channels_is_refused(counterfactual, question):
+    found, images = counterfactual([BEFORE], [[1.0, 2.0, 0.0]])
+    with pytest.raises(UserError, match="2 channels"):
+        Tint(TintParams(), run=ToyRun()).measure(found, images[:, :2], question(1))

@@ -15,6 +15,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import numpy as np
+from sidelight_specs import UserError
 from sidelight_specs.results import Counterfactual, Measurement, Measurements
 from sidelight_specs.roles import Metric
 from sidelight_toolkit.arrays import to_array
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
 
     from sidelight_metrics.params import TintParams
 
+GREY, RGB = 1, 3  # channels
 MOSTLY = 0.5  # tint share above which a change is mostly one of tint
 TO_XYZ = np.array([[0.4124, 0.3576, 0.1805], [0.2126, 0.7152, 0.0722], [0.0193, 0.1192, 0.9505]])  # IEC 61966-2-1
 WHITE = TO_XYZ.sum(1)  # D65
@@ -42,8 +44,17 @@ class Tint(Metric):
         self._params, self._run = params, run
 
     def measure(self, explanation: Artifact, images: Tensor, targets: Targets) -> Measurements:
-        """`lightness`, `hue and chroma` and `tint share`; NaN where the search failed."""
+        """`lightness`, `hue and chroma` and `tint share`; NaN where the search failed.
+
+        Raises:
+            UserError: the images are neither grey nor RGB.
+        """
         del targets
+        if images.shape[1] not in (GREY, RGB):
+            raise UserError(
+                f"the images have {images.shape[1]} channels, and tint is of grey or RGB images",
+                "take this metric out of the recipe",
+            )
         result, region = expect_kind(explanation, Counterfactual), self._params.region
         before, after = (central(one.astype(np.float64), region) for one in (to_array(images), result.images))
         shift = lab(after.mean((2, 3))) - lab(before.mean((2, 3)))  # (N, 3)

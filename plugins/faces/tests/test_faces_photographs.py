@@ -101,6 +101,13 @@ def test_photographs_that_are_not_there_or_none(tmp_path):
         )
 
 
+def test_the_networks_are_named_by_their_folder(tmp_path):
+    options = photographs_options(tmp_path)
+    (manifest,) = tmp_path.glob("tiny_face_detector*.json")
+    (mistake,) = descriptor().mistakes(PhotographsParams(**{**options, "where": str(manifest)}))
+    assert (mistake.option, mistake.fix) == ("where", f"name the folder {tmp_path}")
+
+
 def test_transparent_parts_are_white_and_deep_grey_is_refused(tmp_path):
     Image.new("RGBA", (4, 4), (0, 0, 0, 0)).save(tmp_path / "clear.png")
     assert (read_photograph(tmp_path / "clear.png") == 1).all()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from importlib.util import find_spec
+from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
 from attrs import field, frozen
@@ -176,6 +177,10 @@ class PhotographsDescriptor(DataDescriptor):
     def mistakes(self, params: object) -> Iterator[Mistake]:
         """A package that is not installed, a photograph that is not there."""
         assert isinstance(params, PhotographsParams)
+        where = Path(params.where).expanduser()
+        if where.is_file():
+            yield Mistake(f"{where} is a file, and two networks are read", f"name the folder {where.parent}", "where")
+            return
         for source in (DETECTOR, LANDMARKS):
             yield from _mistakes(source, params)
         try:

@@ -95,7 +95,7 @@ class PhotographsParams:
         minimum=0.0,
         maximum=10.0,
     )
-    where: str = _where("Path of tiny_face_detector_model-weights_manifest.json")
+    where: str = param("", "Folder of the detector's and the landmarks' files; empty: that of the installed package.")
 
     @property
     def all_paths(self) -> tuple[str, ...]:

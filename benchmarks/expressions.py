@@ -41,8 +41,7 @@ from sidelight_faces.params import (
     SamplesParams,
 )
 from sidelight_faces.samples import SampledLatents, Samples
-from sidelight_specs.results import Inversion, Measurement, Targets
-from sidelight_specs.roles import Inverter
+from sidelight_specs.results import Measurement, Targets
 from sidelight_specs.testing import ToyRun
 from sidelight_toolkit.batching import in_batches
 
@@ -79,11 +78,11 @@ def measure(arguments: argparse.Namespace) -> None:
     recognition, landmarks = Identity(IdentityParams(), run=RUN), Landmarks(LandmarksParams(), run=RUN)
     generator = Dcgan(DcganParams(), run=RUN)
     data = Samples(SamplesParams(count=5 * arguments.count // 2, seed=arguments.seed), generator=generator, run=RUN)
-    inverter = OnceInverted(SampledLatents(SampledLatentsParams(), data=data, generator=generator, run=RUN))
+    inverter = SampledLatents(SampledLatentsParams(), data=data, generator=generator, run=RUN)
     samples = torch.from_numpy(data.split("test").images)
     predicted = in_batches(classifier.class_logits, samples, 16).argmax(1)
     rows = torch.nonzero(predicted == NEUTRAL)[: arguments.count, 0].tolist()
-    inverter.invert(samples[rows])
+    inverter.invert(samples[rows[:1]])  # draws the samples, before time is taken
     happy = torch.nonzero(predicted == HAPPY)[: arguments.count, 0].tolist()
     known = arguments.save.read_text().splitlines() if arguments.save.is_file() else []
     done = {(one["setting"], one["sample"]) for one in map(json.loads, known)}
@@ -141,24 +140,8 @@ def measure(arguments: argparse.Namespace) -> None:
                     draw(arguments.pictures / f"{setting}-{start}.png", images, answers)
 
 
-class OnceInverted(Inverter):
-    """Asks about every image once: `SampledLatents` draws all samples at each call."""
-
-    def __init__(self, inverter: Inverter) -> None:
-        self._inverter, self._known = inverter, dict[bytes, Inversion]()
-
-    def invert(self, images: torch.Tensor) -> Inversion:
-        """As the inverter does."""
-        keys = [image.numpy().tobytes() for image in images]
-        missing = [row for row, key in enumerate(keys) if key not in self._known]
-        if missing:
-            found = self._inverter.invert(images[missing])
-            self._known |= {keys[row]: found.take([position]) for position, row in enumerate(missing)}
-        return Inversion.concat([self._known[key] for key in keys])
-
-
 def shifted(
-    finder: LatentDirections, generator: Dcgan, inverter: Inverter, images: torch.Tensor, step: float
+    finder: LatentDirections, generator: Dcgan, inverter: SampledLatents, images: torch.Tensor, step: float
 ) -> torch.Tensor:
     """Images shifted towards happy by `step` of the mean |z|."""
     shifts = finder.class_shifts(HAPPY)

@@ -4,10 +4,10 @@
     python benchmarks/executor_kills.py --victims node --rounds 20          needs sidelight-ray
 
 A small recipe is run once undisturbed with two workers. Each round begins with a cache that holds the trained model
-alone. Once workers are there, one of them, the run itself or a node is killed at a random moment of the time that the
-undisturbed run took; where it was the run, it is run again. Every round has to end with the hashes and warnings of
-the undisturbed run. `again` counts entries that had been kept when the kill came and were written anew: none may be.
-Drivers are forked from this process, which has torch; 100 rounds take about 15 minutes for workers, 20 for drivers.
+alone. Once workers are there and a random number of entries, one of them, the run itself or a node is killed; where it
+was the run, it is run again. Every round has to end with the hashes and warnings of the undisturbed run. `again` counts
+units that workers made though they had been kept when the kill came: none may be. Drivers are forked from this
+process, which has torch; 100 rounds take about 15 minutes for workers, 20 for drivers.
 """
 
 from __future__ import annotations
@@ -42,6 +42,7 @@ RECIPE: dict[str, Any] = {
     },
     "metrics": {"curves": {"use": "metrics/insertion-deletion"}},
 }
+UNITS = ("predict", "explain", "measure", "map")
 PATIENCE = 600  # seconds of one run
 
 
@@ -83,9 +84,26 @@ def workers_of(process: int) -> list[int]:
     return found
 
 
-def entries(folder: Path) -> dict[str, int]:
-    """Entry to the inode of its document, which is another where it was written anew."""
-    return {path.parent.name: path.stat().st_ino for path in folder.glob("cache/v*/??/*/entry.json")}
+def entries(folder: Path) -> list[Path]:
+    """Documents of the entries in the cache."""
+    return list(folder.glob("cache/v*/??/*/entry.json"))
+
+
+def units(folder: Path) -> int:
+    """Entries that workers make: not what shards were joined to, nor what pieces of LIME were put together to."""
+    documents = {path.parent.name: json.loads(path.read_text()) for path in entries(folder)}
+    joined = {one["within"][0] for one in documents.values() if one.get("within")}
+    return sum(
+        one["step"] in UNITS and (one["component"], one["step"]) != ("captum/lime", "explain")
+        for name, one in documents.items()
+        if name not in joined
+    )
+
+
+def made(folder: Path) -> int:
+    """Units that workers made in the last run."""
+    workers: dict[str, int] = json.loads((folder / "run" / "run.json").read_text())["workers"]
+    return workers["made"]
 
 
 def outcome(folder: Path) -> dict[str, Any]:
@@ -127,8 +145,8 @@ class Rounds:
         if ended(born(whole, self._executor)) != 0:
             raise SystemExit("the undisturbed run failed")
         self.seconds = time.monotonic() - begun
-        self._expected, self._count = outcome(whole), len(entries(whole))
-        for path in whole.glob("cache/v*/??/*/entry.json"):
+        self._expected, self._count, self._units = outcome(whole), len(entries(whole)), made(whole)
+        for path in entries(whole):
             if json.loads(path.read_text())["step"] != "fit":
                 shutil.rmtree(path.parent)
         shutil.move(whole / "cache", root / "trained")
@@ -143,32 +161,32 @@ class Rounds:
         """Counts of one round."""
         folder = self._root / f"round-{number}"
         shutil.copytree(self._root / "trained", folder / "cache")
-        moment, child = self._dice.random() * self.seconds, born(folder, self._executor)
-        status = ended(child, moment)
-        if status is None and self._victim == "worker":
-            end = time.monotonic() + self.seconds
-            while not workers_of(child) and time.monotonic() < end and status is None:
-                status = ended(child, 0.02)
-        kept, killed = entries(folder), 0
+        most, child = self._dice.randrange(len(entries(folder)), self._count), born(folder, self._executor)
+        status = None
+        while status is None and (len(entries(folder)) < most or not self._has_begun(child)):
+            status = ended(child, 0.02)
+        if status is None:
+            status = ended(child, self._dice.random() / 2)
+        killed, left, kept = 0, 0, 0
         if status is None:
             killed = int(self._kill(child))
             status = ended(child)
         if self._victim == "driver" and killed:
             time.sleep(0.5)  # for its workers to end
-            kept = entries(folder)
-            left = len(workers_left(folder))
+            kept, left = units(folder), len(workers_left(folder))
             status = ended(born(folder, self._executor))
-        else:
-            left = 0
         if status != 0:
             raise SystemExit(f"round {number} ended with {status}")
-        now = entries(folder)
-        again = sum(now.get(name, inode) != inode for name, inode in kept.items())  # shards go when they are joined
-        found = {"killed": killed, "kept": len(kept) - 1, "again": again, "left": left}
+        again = made(folder) - (self._units - kept)
+        found = {"killed": killed, "kept": kept, "again": again, "left": left}
         found["other outcome"] = int(outcome(folder) != self._expected)
-        found["other entries"] = int(len(now) != self._count)
+        found["other entries"] = int(len(entries(folder)) != self._count)
         shutil.rmtree(folder)
         return found
+
+    def _has_begun(self, child: int) -> bool:
+        """True once it has workers."""
+        return self._nodes is not None or bool(workers_of(child))
 
     def _kill(self, child: int) -> bool:
         if self._nodes:

@@ -105,6 +105,11 @@ class Results:
             result |= {("measurements", metric, subject): artifact for subject, artifact in numbers.items()}
         return result
 
+    def let_go(self) -> None:
+        """Give back the memory of all arrays that are views of files; a page of many images does so now and then."""
+        for artifact in self.artifacts().values():
+            artifact.let_go()
+
     def digests(self) -> dict[str, str]:
         """Path of each artifact, joined by slashes, to its digest."""
         return {"/".join(path): artifact.digest() for path, artifact in self.artifacts().items()}

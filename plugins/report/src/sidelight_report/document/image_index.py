@@ -38,7 +38,7 @@ def image_index(context: Context) -> dict[str, Any] | None:
     sure = context.before[np.arange(count), results.targets.predicted[:count]]
     return {
         "ids": list(results.split.ids[:count]) or [f"image {row + 1}" for row in range(count)],
-        "thumbnails": [compact_uri(results.split.images[row], _SIDE) for row in range(count)],
+        "thumbnails": list(_thumbnails(context, count)),
         "groups": [{"name": _GROUPS[name], **one} for name, one in names.items() if len(one["values"]) > 1],
         "misclassified": context.misclassified[:count].astype(int).tolist(),
         "turned": {
@@ -52,6 +52,14 @@ def image_index(context: Context) -> dict[str, Any] | None:
         ],
         "size": CARDS,
     }
+
+
+def _thumbnails(context: Context, count: int) -> Iterator[str]:
+    """Small pictures of the first images; what has been read of the run's files for them is given back."""
+    for row in range(count):
+        yield compact_uri(context.results.split.images[row], _SIDE)
+        if row % CARDS == 0:
+            context.results.split.let_go()
 
 
 _GROUPS = {"label": "True class", "said": "Classifier says"}
@@ -87,6 +95,7 @@ def card_files(context: Context) -> Iterator[tuple[str, str]]:
     """
     for start in range(0, context.indexed, CARDS):
         cards = [card(context, row) for row in range(start, min(start + CARDS, context.indexed))]
+        context.results.let_go()
         text = json.dumps(cards, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
         yield file_name(start), f"sidelightCards({start},{text})\n"  # all JSON is JavaScript (ECMAScript 2019)
 

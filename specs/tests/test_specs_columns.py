@@ -7,7 +7,7 @@ import sys
 import attrs
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from sidelight_specs import UserError
 from sidelight_specs.results import Measurement, Measurements
@@ -54,6 +54,7 @@ def test_in_csv_no_text_is_a_formula(tmp_path):
 
 
 @given(st.lists(st.floats(width=32, allow_nan=False, allow_infinity=False), min_size=1), st.text())
+@example([0.0], "\r")
 def test_every_float32_survives_csv(tmp_path_factory, values, name):
     path = tmp_path_factory.mktemp("t") / "t.csv"
     Columns({"v": values, "n": [name] * len(values)}).write(path)
@@ -68,6 +69,10 @@ def test_other_endings_and_folders_that_are_not_there(tmp_path):
         TABLE.write(tmp_path / "t.xls")
     with pytest.raises(UserError, match="cannot be written: No such file"):
         TABLE.write(tmp_path / "nowhere" / "t.csv")
+    (tmp_path / "file").touch()
+    with pytest.raises(UserError, match="cannot be written: Not a directory"):
+        TABLE.write(tmp_path / "file" / "t.csv")
+    TABLE.write(tmp_path / f"{'x' * 251}.csv")  # as long as a name may be
 
 
 def test_parquet_without_pyarrow_tells_the_cure(tmp_path, monkeypatch):

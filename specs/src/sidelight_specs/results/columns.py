@@ -5,6 +5,9 @@ from __future__ import annotations
 import csv
 import json
 import math
+from contextlib import suppress
+from secrets import token_hex
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import attrs
@@ -73,19 +76,22 @@ class Columns:
         write = _WRITERS.get(path.suffix.lower())
         if write is None:
             raise UserError(f"{path}: the format is not known", "name a file that ends in .csv, .jsonl or .parquet")
-        draft = path.with_name(f".{path.name}.part")
+        draft = path.with_name(f".{token_hex(6)}.part")  # of its own, because two may write one file
         try:
             write(self, draft)
             draft.replace(path)
         except OSError as error:
             raise UserError(f"{path} cannot be written: {error.strerror or error}", "choose another place") from error
         finally:
-            draft.unlink(missing_ok=True)
+            with suppress(OSError):  # it is not there; what kept it from being written is told above
+                draft.unlink()
 
 
 def _write_csv(table: Columns, path: Path) -> None:
     with path.open("w", encoding="utf-8", newline="") as stream:
-        writer = csv.writer(stream, lineterminator="\n")
+        # with this end of the line both of its characters are quoted in cells
+        lines = SimpleNamespace(write=lambda line: stream.write(line.removesuffix("\r\n") + "\n"))
+        writer = csv.writer(lines, lineterminator="\r\n")
         writer.writerow(map(_cell, table.values))
         writer.writerows(map(_cell, row) for row in zip(*table.values.values(), strict=True))
 

@@ -33,7 +33,9 @@ def test_arrays_come_back_writable_and_of_their_own():
     assert again.tolist() == [7, 1, 2]
 
 
-@pytest.mark.parametrize("value", [object(), {1: 2}, np.array([None]), {"x": {3}}, b"bytes"])
+@pytest.mark.parametrize(
+    "value", [object(), {1: 2}, np.array([None]), np.zeros(2, [("a", "i4")]), {"x": {3}}, b"bytes"]
+)
 def test_anything_else_is_refused(value):
     with pytest.raises(SidelightError, match="cannot go to another process"):
         pack(value)
@@ -45,7 +47,10 @@ def test_a_tensor_is_refused_with_the_cure():
         pack([torch.zeros(2)])
 
 
-@pytest.mark.parametrize("data", [b"", b"12345678", pack([np.arange(9)])[:-8], pack(1)[:-1]])
+DAMAGED = [b"", b"12345678", pack([np.arange(9)])[:-8], pack(1)[:-1], pack({"x": 1}).replace(b'{"x": 1}', b"12345678")]
+
+
+@pytest.mark.parametrize("data", DAMAGED, ids=range(len(DAMAGED)))
 def test_damaged_bytes_are_refused(data):
     with pytest.raises(SidelightError, match="no packed value"):
         unpack(data)

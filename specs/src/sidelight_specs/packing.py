@@ -28,7 +28,8 @@ def pack(value: Any) -> bytes:
     """The bytes of a nested value; `unpack` gives it back, tuples as lists.
 
     Args:
-        value: None, a bool, number, text, numpy array or artifact; or a tuple, list or dict with text keys of these.
+        value: None, a bool, number, text, numpy array (not a structured one) or artifact; or a tuple, list or dict with
+            text keys of these.
 
     Raises:
         SidelightError: it holds anything else.
@@ -60,7 +61,7 @@ def unpack(data: bytes) -> Any:
             array = np.frombuffer(data, dtype, math.prod(shape), start + offset)
             arrays.append(array.reshape(shape).copy())
         return _value(document["value"], arrays)
-    except (ValueError, KeyError, TypeError, LookupError) as error:
+    except (ValueError, TypeError, LookupError, AttributeError, RecursionError) as error:
         raise SidelightError(f"these bytes hold no packed value: {error}") from error
 
 
@@ -69,7 +70,7 @@ def _plain(value: Any, arrays: list[np.ndarray]) -> Any:
 
     if isinstance(value, np.generic):
         value = value.item()
-    if isinstance(value, np.ndarray) and not value.dtype.hasobject:
+    if isinstance(value, np.ndarray) and not value.dtype.hasobject and value.dtype.kind != "V":  # no named fields
         arrays.append(value)
         return {"$array": len(arrays) - 1}
     if isinstance(value, Artifact):

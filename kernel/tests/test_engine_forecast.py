@@ -114,7 +114,9 @@ def test_a_trial_tells_its_times_but_those_of_models_that_are_stored(toys, recip
     assert known["fit classifier"] == trained
 
 
-@pytest.mark.parametrize("content", ["", "[1]", '{"a": 1}', '{"a": [NaN, 1], "b": [1.0, 0]}'])
+@pytest.mark.parametrize(
+    "content", ["", "[1]", '{"a": 1}', '{"a": [NaN, 1], "b": [1.0, 0]}', f'{{"a": [{10**400}, 1]}}']
+)
 def test_damaged_times_are_passed_over(toys, recipe, ahead, content):
     from sidelight.engine.store import Store
 

@@ -72,7 +72,9 @@ class Timings:
 
     def _read(self) -> dict[str, tuple[float, int]]:
         known = dict[str, tuple[float, int]]()
-        with suppress(OSError, ValueError, TypeError):  # none yet, or damaged: there is nothing to say then
+        with suppress(
+            OSError, ValueError, TypeError, OverflowError
+        ):  # none yet, or damaged: there is nothing to say then
             for key, (spent, count) in read_object(self._path).items():
                 if math.isfinite(spent) and spent >= 0 and isinstance(count, int) and count > 0:
                     known[key] = float(spent), count

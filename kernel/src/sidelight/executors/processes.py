@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     Work = Callable[[bytes], bytes]
 
 TICK = 0.2  # seconds between two chances to stop the run
+_GRACE = 2.0  # seconds in which a worker that closed its socket may end by itself
 _SERVE = (
     "import json, sys; sys.path[:] = json.loads(sys.argv[1]);"
     "from sidelight.executors.processes import serve; serve(int(sys.argv[2]), int(sys.argv[3]))"
@@ -55,7 +56,10 @@ class _Worker:
         # a process group of its own, so that Ctrl-C in the terminal reaches the run alone
         command = [sys.executable, "-P", "-c", _SERVE, json.dumps(sys.path), str(theirs.fileno()), str(os.getpid())]
         with theirs:
-            process = subprocess.Popen(command, pass_fds=[theirs.fileno()], process_group=0)  # noqa: S603
+            # and nothing to read: out of the foreground, reading from a terminal would stop it for good
+            process = subprocess.Popen(  # noqa: S603
+                command, stdin=subprocess.DEVNULL, pass_fds=[theirs.fileno()], process_group=0
+            )
         return cls(process, Connection(ours.detach()))
 
     def end(self) -> None:
@@ -131,11 +135,13 @@ class Processes(Executor):
                 worker.task = None
                 return answer
         except (EOFError, OSError):
-            pass
+            with suppress(subprocess.TimeoutExpired):  # its socket is closed some moments before it has ended
+                worker.process.wait(_GRACE)
+        status = worker.process.poll()
         self._remove(worker)
         if task.attempts <= self._retries:
             return None
-        return WorkerLost(_end_of(worker.process.returncode, task.attempts))
+        return WorkerLost(_end_of(status, task.attempts))
 
     def _remove(self, worker: _Worker) -> None:
         self._workers.remove(worker)
@@ -149,8 +155,10 @@ def _give(worker: _Worker, task: _Task, work: bytes) -> None:
         worker.connection.send_bytes(task.unit)
 
 
-def _end_of(status: int, attempts: int) -> str:
-    """`ended 3 worker processes, the last by SIGSEGV`."""
+def _end_of(status: int | None, attempts: int) -> str:
+    """`ended 3 worker processes, the last by SIGSEGV`; without a status it has not ended, and closed its socket."""
+    if status is None:
+        return "closed the connection of its worker process"
     how = f"with status {status}" if status >= 0 else f"by {signal.Signals(-status).name}"
     how += ", perhaps because memory ran out" if status == -signal.SIGKILL else ""
     return f"ended {attempts} worker processes, the last {how}" if attempts > 1 else f"ended its worker process {how}"

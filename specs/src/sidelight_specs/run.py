@@ -82,6 +82,8 @@ class Run(Protocol):
     def cached(self, key: Any, make: Callable[[], A]) -> A:
         """The artifact kept under `key` for this component, made by `make()` when there is none.
 
+        Nothing is kept of a component that is built for another classifier than the recipe's.
+
         `run.cached(("inverted", images, steps), invert)`: arrays and tensors count by their content.
 
         Args:

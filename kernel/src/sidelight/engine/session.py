@@ -213,7 +213,7 @@ class Session:
         def make() -> Any:
             instance = self.get(component)
             with self.inside(component, function):
-                artifact = getattr(instance, function)(item)
+                artifact = getattr(instance, function)(copy.deepcopy(item))  # its arrays may be shared
                 check_valid(artifact, component, name=function)
             return artifact
 
@@ -416,6 +416,8 @@ class ComponentRun:
 
     def cached(self, key: Any, make: Callable[[], A]) -> A:
         """The artifact kept under `key` for this component, made by `make()` when there is none."""
+        if not self._is_kept:
+            return make()
         first = key[0] if isinstance(key, (tuple, list)) and key else key
 
         def make_valid() -> A:
@@ -433,7 +435,7 @@ class ComponentRun:
 
     def map(self, function: Callable[[Any], A], items: Iterable[Any], label: str) -> list[A]:
         """What a method of the component gives for each item, kept; by the run's workers where it has some."""
-        session, component, name = self._session, self._component, function.__name__
+        session, component, name = self._session, self._component, getattr(function, "__name__", "")
         if getattr(function, "__func__", None) is not getattr(type(getattr(function, "__self__", None)), name, self):
             raise SidelightError(f"{component.use}: run.map takes a method of the component, not {function!r}")
         items = list(items)

@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 import sidelight
-from sidelight.engine.units import _sessions
-from sidelight_specs import SidelightError
+from sidelight.engine.units import Work, _sessions
+from sidelight_specs import SidelightError, UserError
 
 LOCAL = {"use": "sidelight/local"}
 
@@ -123,18 +123,52 @@ def test_the_executor_is_named_in_short(toys):
         sidelight.run(toys.small(), executor="nowhere/some", progress=False)
     with pytest.raises(SidelightError, match="workers"):
         sidelight.run(toys.small(), executor="local", workers=2, progress=False)
+    with pytest.raises(UserError, match='no executor "processs" is installed') as raised:
+        sidelight.run(toys.small(), executor="processs", progress=False)
+    assert raised.value.fix == 'did you mean "processes"?'
+    with pytest.raises(UserError, match="there is no executor") as raised:
+        sidelight.run(toys.small(), workers=2, progress=False)
+    assert "processes" in raised.value.fix
 
 
-def test_a_worker_that_outlives_a_run_lets_go_of_its_models(toys, fresh, monkeypatch):
+@pytest.mark.parametrize("argument", ["--workers=0", "--threads=-1", "--workers=x"])
+def test_a_number_of_workers_is_asked_for_in_words(argument, capsys):
+    from sidelight.cli import main
+
+    assert main(["run", "recipe.yaml", argument]) == 2
+    assert "is no whole number above 0" in capsys.readouterr().err
+
+
+def test_a_cache_that_cannot_be_written_to_is_named(toys, tmp_path, monkeypatch):
+    (tmp_path / "file").touch()
+    monkeypatch.setenv("SIDELIGHT_CACHE", str(tmp_path / "file"))
+    with pytest.raises(UserError, match=r"the cache .*file cannot be written to"):
+        toys.run(toys.small(executor=LOCAL))
+
+
+def test_an_executor_that_does_not_close_costs_no_result(toys, monkeypatch, capsys):
+    def fail(self):
+        raise OSError("no route to host")
+
+    monkeypatch.setattr("sidelight.executors.local.Local.close", fail)
+    toys.run(toys.small(executor=LOCAL), progress=True)
+    assert "warning: executor (sidelight/local) did not end its workers: OSError: no route" in capsys.readouterr().err
+
+
+def test_a_worker_that_outlives_a_run_lets_go_of_its_models(toys, fresh, monkeypatch, tmp_path):
     with ThreadPoolExecutor(1) as worker:
         monkeypatch.setattr(
             "sidelight.executors.local.Local.map",
             lambda self, work, units: ((place, worker.submit(work, unit).result()) for place, unit in enumerate(units)),
         )
+        other = Work("{}", "of a run that goes on", "cpu", 1, str(tmp_path), str(tmp_path), str(tmp_path))
+        worker.submit(lambda: _sessions().update({other: None})).result()
         for _ in range(2):
             fresh()
             assert toys.run(toys.small(explainers={"bright": BRIGHT}, executor=LOCAL)).manifest["workers"]["made"] == 6
-            assert worker.submit(lambda: len(_sessions())).result() == 1
+            kept = worker.submit(lambda: list(_sessions())).result()
+            assert len(kept) == 2
+            assert other in kept
 
 
 def test_progress_counts_the_units_of_like_steps_together(toys, monkeypatch, capsys):

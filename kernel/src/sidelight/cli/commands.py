@@ -48,21 +48,23 @@ _CHOICES = {
 
 
 def _positive(text: str) -> int:
-    number = int(text)
-    if number < 1:
-        raise ValueError(text)
-    return number
+    if not text.isdecimal() or not int(text):
+        raise argparse.ArgumentTypeError(f'"{text}" is no whole number above 0')
+    return int(text)
 
 
 def _size(text: str) -> tuple[int, ...]:
     sides = tuple(map(_positive, text.lower().split("x")))
     if len(sides) > 2:
-        raise ValueError(text)
+        raise argparse.ArgumentTypeError(f'"{text}" is no size; write 224 or 224x192')
     return sides * (3 - len(sides))
 
 
 def _numbers(text: str) -> list[float]:
-    return [float(number) for number in text.split(",")]
+    try:
+        return [float(number) for number in text.split(",")]
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(f'"{text}" holds no numbers; write 0.485,0.456,0.406') from error
 
 
 _FLAG: dict[str, Any] = {"action": "store_true"}

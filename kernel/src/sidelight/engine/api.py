@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from sidelight_specs import UserError
 from sidelight_specs.stage import Part, Stage
+from sidelight_specs.wording import did_you_mean, listing, quoted
 
 from sidelight.engine.forecast import default_folder
 from sidelight.engine.machine import Cancellation, limit_threads, resolve_device
@@ -70,8 +71,11 @@ def run(
 
     began = perf_counter()
     source, catalog = Path(recipe) if isinstance(recipe, str) else recipe, installed()
-    settings = [*_executor_settings(executor, workers, catalog), *_several(set)]
-    resolved = load_recipe(source, set=settings, swap=_several(swap), catalog=catalog)
+    load = partial(load_recipe, source, swap=_several(swap), catalog=catalog)
+    if workers is not None and executor is None and not load(set=_several(set)).of_role("executor"):
+        known = [_short_name(use) for use in _executors(catalog)]
+        raise UserError("workers are asked for, and there is no executor to have them", f"name one: {listing(known)}")
+    resolved = load(set=[*_executor_settings(executor, workers, catalog), *_several(set)])
     folder = default_folder(resolved, out)
     run = execute(resolved, folder, device, progress=progress, cancellation=cancellation, began=began)
     if check:
@@ -86,10 +90,24 @@ def _several(texts: str | Sequence[str]) -> Sequence[str]:
 def _executor_settings(executor: str | None, workers: int | None, catalog: Catalog) -> Iterator[str]:
     """An executor, by its whole or short name, and its number of workers as settings of a recipe."""
     if executor is not None:
-        same = [one.use for one in catalog.entries("executor") if one.use.rpartition("/")[2] == executor]
-        yield f"executor.use={same[0] if len(same) == 1 else executor}"
+        uses = _executors(catalog)
+        same = [use for use in uses if executor in (use, _short_name(use))]
+        if not same:
+            fix = did_you_mean(executor, [*uses, *map(_short_name, uses)]) or f"installed: {listing(uses)}"
+            raise UserError(f"no executor {quoted(executor)} is installed", fix)
+        if len(same) > 1:
+            raise UserError(f"several executors are called {quoted(executor)}", f"name one in full: {listing(same)}")
+        yield f"executor.use={same[0]}"
     if workers is not None:
         yield f"executor.with.workers={workers}"
+
+
+def _executors(catalog: Catalog) -> list[str]:
+    return [one.use for one in catalog.entries("executor")]
+
+
+def _short_name(use: str) -> str:
+    return use.rpartition("/")[2]
 
 
 def serve(

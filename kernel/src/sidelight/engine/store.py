@@ -202,8 +202,7 @@ class Store:
                 shutil.rmtree(draft, ignore_errors=True)  # another process was first
             sync(folder.parent)
         except OSError as error:
-            fix = "free some space, or set the variable SIDELIGHT_CACHE to a folder that you may write to"
-            raise UserError(f"the cache {self.root} cannot be written to: {error.strerror or error}", fix) from error
+            raise self._unwritable(error) from error
 
     def remove(self, key: str) -> None:
         """Remove the entry under `key`, if there is one."""
@@ -252,6 +251,21 @@ class Store:
 
     def _folder(self, key: str) -> Path:
         return self.root / _LAYOUT / key[:2] / key
+
+    def mark(self) -> Path:
+        """An empty folder that is there until `close`, or until the process has ended and another one tidies up.
+
+        Raises:
+            UserError: the cache cannot be written to.
+        """
+        try:
+            return self.draft()
+        except OSError as error:
+            raise self._unwritable(error) from error
+
+    def _unwritable(self, error: OSError) -> UserError:
+        fix = "free some space, or set the variable SIDELIGHT_CACHE to a folder that you may write to"
+        return UserError(f"the cache {self.root} cannot be written to: {error.strerror or error}", fix)
 
     def draft(self) -> Path:
         """An empty folder in the scratch folder, which is this process's from the first call to `close`."""

@@ -122,6 +122,7 @@ class Work:
         start, session = 0.0, _sessions().get(self)
         if session is None:
             session, start = self._begin(), time.process_time()
+        self._settle()  # each time: a cluster's worker may serve two runs in turn
         unit, before, doing = Unit.unpacked(data, session.resolved), session.seconds, session.doing
         error = None
         # the run repeats what the entry has recorded, in the order of its steps
@@ -149,23 +150,27 @@ class Work:
         if not Path(self.mark).is_dir():
             text = f"the worker on {platform.node()} does not see the run's cache {self.store}"
             raise UserError(text, "set SIDELIGHT_CACHE to a folder that all workers share")
-        while _sessions():  # of earlier runs, in a worker that outlives them
-            _, earlier = _sessions().popitem()
+        for ended in [one for one in _sessions() if not Path(one.mark).is_dir()]:  # in a worker that outlives them
+            earlier = _sessions().pop(ended)
             earlier.close()
             earlier.store.close()
-        limit_threads(self.threads)
+        self._settle()
 
         from sidelight.recipe.load import load_recipe
         from sidelight.registry.catalog import installed
 
-        if Path.cwd() != Path(self.folder):
-            os.chdir(self.folder)
         resolved = load_recipe(json.loads(self.recipe), catalog=installed(), finished=True, called=self.name)
         cancellation = Cancellation()
         cancellation.listening = True  # so that a component that raises KeyboardInterrupt has failed
         session = Session(resolved, Store(Path(self.store)), self.device, Display(), cancellation, guarded=True)
         _sessions()[self] = session
         return session
+
+    def _settle(self) -> None:
+        """Take the run's number of threads, and its working folder."""
+        limit_threads(self.threads)
+        if Path.cwd() != Path(self.folder):
+            os.chdir(self.folder)
 
 
 _LOCAL = threading.local()
@@ -220,7 +225,7 @@ class Workers:
             device=session.device,
             threads=int(session.keys.threads),
             store=str(session.store.root),
-            mark=str(session.store.draft()),
+            mark=str(session.store.mark()),
             folder=str(Path.cwd()),
         )
         _sessions()[self._work] = session  # for an executor that computes in this process
@@ -228,7 +233,12 @@ class Workers:
     def close(self) -> None:
         """End the executor's workers."""
         _sessions().pop(self._work, None)
-        self.executor.close()
+        try:
+            self.executor.close()
+        except Exception as error:  # nothing is wrong with the results, nor with the reason why the run ends
+            (component,) = self.session.resolved.of_role("executor")
+            text = f"{component.title} did not end its workers: {type(error).__name__}: {error}"
+            self.session.display.say(f"warning: {text}")
 
     def fill(self, units: Callable[[], Iterable[Unit]]) -> None:
         """Have the entries made that the store lacks; errors are kept until the run asks for the entry.

@@ -3,11 +3,13 @@
 import attrs
 import numpy as np
 import pytest
+import sidelight_explorer
 import torch
 from sidelight_explorer._params import DirectionParams, LineSearchParams
 from sidelight_explorer.directions import LatentDirections
 from sidelight_explorer.explainers.line_search import LineSearch
 from sidelight_specs import UserError
+from sidelight_specs.facts import Given
 from sidelight_specs.results import Inversion
 from sidelight_specs.roles import Inverter
 from sidelight_specs.testing.explanations import toy_targets
@@ -91,3 +93,11 @@ def test_a_shift_that_is_too_short_is_no_answer():
 def test_a_finder_without_a_shift_towards_the_probe_is_named():
     with pytest.raises(UserError, match="no shift towards"):
         search(finder=attrs.evolve(FEW, lambdas=(-1.0,)))
+
+
+@pytest.mark.parametrize(("lambdas", "count"), [((-1.0, -0.5), 1), ((), 1), ((-1.0, 0.5), 0)])
+def test_the_check_knows_a_finder_without_a_shift_towards_the_probe(lambdas, count):
+    descriptor = next(one for one in sidelight_explorer.sidelight_explainers() if one.name == "line-search")
+    given = Given(params={"attribute_finder": attrs.evolve(FEW, lambdas=lambdas)})
+    assert len(list(descriptor.misfits(LineSearchParams(), given))) == count
+    assert not list(descriptor.misfits(LineSearchParams(), Given()))

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from attrs import frozen
 from sidelight_specs import ExplainerDescriptor, Need, RendererDescriptor, hookimpl
+from sidelight_specs.facts import Given, Mistake
 from sidelight_toolkit.drawn_latents import DrawingFinderDescriptor
 
 from sidelight_explorer._params import (
@@ -63,6 +64,18 @@ class ByHandDescriptor(ExplainerDescriptor):
         return {"session": params.session}
 
 
+@frozen(kw_only=True)
+class LineSearchDescriptor(ExplainerDescriptor):
+    """Describes `line-search`, which needs a direction to go."""
+
+    def misfits(self, params: object, given: Given) -> Iterable[Mistake]:
+        """A finder whose shifts all lead away from the class."""
+        yield from super().misfits(params, given)
+        lambdas = getattr(given.params.get("attribute_finder"), "lambdas", None)
+        if lambdas is not None and max(lambdas, default=0) <= 0:
+            yield Mistake("the finder has no shift towards a class", "give its `lambdas` a positive number")
+
+
 @hookimpl
 def sidelight_attribute_finders() -> Iterable[DrawingFinderDescriptor]:
     """The automated baseline of the paper, and GANalyze, StylEx's."""
@@ -110,7 +123,7 @@ def sidelight_explainers() -> Iterable[ExplainerDescriptor]:
         example={"batch": 16},
         paper=f"{PAPER}, figures 1b and 6",
     )
-    yield ExplainerDescriptor(
+    yield LineSearchDescriptor(
         name="line-search",
         summary="The smallest shift of each image along the automated direction that gives its probe class.",
         params=LineSearchParams,

@@ -111,6 +111,6 @@ class WebParams:
     )
     batch: int = param(16, "Images drawn at a time; fewer of large ones.", unit="images", minimum=1, maximum=4096)
     space: Literal["w", "w+"] = param(
-        "w", "Space of uploads, where the inverter has both: one w for all layers (editable), or one each (closer)."
+        "w", "Space of uploads where the inverter has both: one w for all layers, or one for each."
     )
     upload: int = param(16, "Largest file that may be uploaded.", unit="MiB", minimum=1, maximum=1024)

@@ -43,7 +43,7 @@ class SamplesParams:
     count: int = param(64, "Samples in the split `test`.", unit="images", minimum=1, maximum=1_000_000)
     train: int = param(
         0,
-        "Samples in the split `train`, drawn when they are read, from a stream of their own; 0: no such split.",
+        "Samples in the split `train`, of a stream of their own, drawn when read; 0: no split.",
         unit="images",
         minimum=0,
         maximum=1_000_000,

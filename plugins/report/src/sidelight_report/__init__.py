@@ -20,12 +20,11 @@ class HtmlParams:
         "attributes", "What the page begins with: the attributes of the classifier, or the explained images."
     )
     images: int = param(
-        100, "So many explained images have their cards in the page itself.", unit="images", minimum=1, maximum=2000
+        100, "Explained images with their cards in the page itself.", unit="images", minimum=1, maximum=2000
     )
     index: int = param(
         1000,
-        "Where there are more than `images`: so many in a list to filter and to sort. All cards but the first 20 then "
-        "lie in files beside the page, which loads them as needed. 0: no list.",
+        "Images in a list to filter and to sort, where there are more than `images`; 0: no list.",
         unit="images",
         minimum=0,
         maximum=20_000,

@@ -193,7 +193,7 @@ class EncoderParams:
     )
     pixels: float = param(
         1.0,
-        "Weight of the squared pixel difference; unit: that of two samples, in `refine` of the start.",
+        "Weight of the squared pixel difference; unit: of two samples, in `refine` of the start.",
         minimum=0.0,
         maximum=1e6,
     )
@@ -202,7 +202,7 @@ class EncoderParams:
     )
     weight: float = param(
         1.0,
-        "Weight of the perceptual distance; unit: that of two samples, in `refine` of the start.",
+        "Weight of the perceptual distance; unit: of two samples, in `refine` of the start.",
         minimum=0.0,
         maximum=1e6,
     )

@@ -74,3 +74,11 @@ def test_numbers_of_some_images_do_not_apply_to_the_others(rows):
     assert some.value == item.value
     assert same.value == 1
     assert count == 1 or len(same.values) == 1
+
+
+@pytest.mark.parametrize("count", range(3, 60))
+def test_the_interval_of_none_and_of_all_has_exact_ends(count):
+    none, every = (Measurement(name="turned", values=np.full(count, hit, np.float32)).interval for hit in (0, 1))
+    assert none[0] == 0.0
+    assert every[1] == 1.0
+    assert none[1] == pytest.approx(1 - every[0])

@@ -278,3 +278,9 @@ def test_the_table_of_factors_gives_their_intervals_over_images():
     assert item.interval == pytest.approx((-2 - half, -2 + half), abs=0.02)
     assert "moving -2.00 (-4.4" in item.help
     assert item.settings["images"] == "3"
+
+
+@pytest.mark.parametrize("count", range(1, 60))
+def test_the_interval_of_none_and_of_all_has_exact_ends(count):
+    assert wilson_interval(0, count)[0] == 0.0
+    assert wilson_interval(count, count)[1] == 1.0

@@ -36,7 +36,8 @@ def wilson_interval(hits: int, count: int) -> tuple[float, float]:
     p, spread = hits / count, NORMAL_QUANTILE**2 / count  # spread = z^2 / n
     middle = (p + spread / 2) / (1 + spread)
     half = NORMAL_QUANTILE / (1 + spread) * math.sqrt(p * (1 - p) / count + spread / (4 * count))
-    return max(0.0, middle - half), min(1.0, middle + half)
+    # 0 and 1 exactly where none or all are hits, which rounding would miss by 1e-17
+    return middle - half if hits > 0 else 0.0, middle + half if hits < count else 1.0
 
 
 def fisher_interval(correlation: float, count: int) -> tuple[float, float] | None:

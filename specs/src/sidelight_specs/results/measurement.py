@@ -282,7 +282,8 @@ def _wilson(share: float, count: int) -> tuple[float, float]:
     spread = NORMAL_QUANTILE**2 / count
     middle = (share + spread / 2) / (1 + spread)
     half = NORMAL_QUANTILE / (1 + spread) * math.sqrt(share * (1 - share) / count + spread / (4 * count))
-    return max(0.0, middle - half), min(1.0, middle + half)
+    # 0 and 1 exactly where none or all are hits, which rounding would miss by 1e-17
+    return middle - half if share > 0 else 0.0, middle + half if share < 1 else 1.0
 
 
 def _student(freedom: int) -> float:

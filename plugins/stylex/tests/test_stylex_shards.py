@@ -107,3 +107,15 @@ def test_large_images_are_drawn_a_few_at_a_time():
         Models(ToyClassifier(), ToyGenerator((1, side, side)), 32, ToyRun()).at_once() for side in (64, 256, 2048)
     ] == [32, 8, 1]
     assert Models(ToyClassifier(), ToyGenerator((1, 64, 64)), 4, ToyRun()).at_once() == 4
+
+
+def test_parts_of_one_image_do_not_copy_its_styles():
+    """An exact search has as many parts at once as its images have coordinates."""
+    styles = ToyGenerator().styles(ToyGenerator().sample(4, np.random.default_rng(0)))
+    models = Models(ToyClassifier(), ToyGenerator(), 8, ToyRun())
+    effects = StyleEffects(models, styles, np.zeros((6, 2)), 0, before=np.zeros(4, np.float32))
+    alone, both = (effects._item([(row, np.arange(3)) for row in rows]) for rows in ([2], [1, 3]))
+    again = effects._item([(2, np.arange(3, 6))])
+    assert np.shares_memory(alone["styles"], again["styles"])
+    np.testing.assert_array_equal(alone["styles"], styles[2:3])
+    np.testing.assert_array_equal(both["styles"], styles[[1, 3]])

@@ -20,9 +20,7 @@ class Dask(Executor):
                     yield None  # the run may be stopped here
                     continue
                 for future in done:
-                    error = (
-                        future.exception()
-                    )  # of the work, or KilledWorker after distributed.scheduler.allowed-failures
+                    error = future.exception()  # its own, or KilledWorker (distributed.scheduler.allowed-failures)
                     lost = error and WorkerLost(f"could not be computed: {type(error).__name__}: {error}")
                     yield running.pop(future), lost or future.result()
         finally:

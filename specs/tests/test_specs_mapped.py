@@ -76,6 +76,15 @@ def test_a_file_that_is_removed_stays_readable(tmp_path):
     assert loaded.digest() == a_heatmap().digest()
 
 
+def test_the_same_bytes_in_another_shape_have_another_digest(tmp_path):
+    a_heatmap().save(tmp_path)
+    loaded = Artifact.load(tmp_path, mapped=True)
+    turned = attrs.evolve(loaded, values=loaded.values.reshape(7, 3, 5))
+    in_memory = attrs.evolve(a_heatmap(), values=a_heatmap().values.reshape(7, 3, 5))
+    assert loaded.digest() == a_heatmap().digest()
+    assert turned.digest() == in_memory.digest()
+
+
 def test_what_is_let_go_of_is_read_again(tmp_path):
     a_heatmap().save(tmp_path)
     loaded = Artifact.load(tmp_path, mapped=True)

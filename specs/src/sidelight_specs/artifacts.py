@@ -205,7 +205,10 @@ class Artifact:
         mapped = file_of(next(iter(arrays.values()), None))
         if mapped is None or not all(mapped.has(array) for array in arrays.values()):
             return of_arrays()
-        places = [(name, mapped.place(array) if array.size else array.shape) for name, array in arrays.items()]
+        places = [
+            (name, array.dtype.str, array.shape, mapped.place(array) if array.size else ())
+            for name, array in arrays.items()
+        ]
         return once(mapped, (hasher.hexdigest(), *places), of_arrays)
 
     def mapped_from(self) -> Path | None:

@@ -12,11 +12,10 @@ from typing import TYPE_CHECKING, Any
 
 import attrs
 from sidelight_specs import Artifact, SidelightError, UserError
-from sidelight_specs.mapped import let_go
 
 from sidelight.engine.plan import Step
 from sidelight.engine.session import Session
-from sidelight.engine.units import Unit
+from sidelight.engine.units import Unit, release
 
 if TYPE_CHECKING:
     from sidelight.engine.store import Store
@@ -37,14 +36,6 @@ class Shard:
     rows: range
     inputs: dict[str, Any]
     key: str
-
-    def let_go(self) -> None:
-        """Give back the memory of inputs that are views of files."""
-        for value in self.inputs.values():
-            if isinstance(value, Artifact):
-                value.let_go()
-            else:
-                let_go(value)
 
 
 @attrs.frozen(eq=False)
@@ -154,7 +145,7 @@ class ShardedStep:
         total = -(-self.count // self.session.resolved.explain.shard)  # rounded up
         for shard in self.session.progress(self.shards(), "parts", total):
             rows = self.answer(shard).rows()
-            shard.let_go()
+            release(shard.inputs)
             yield shard.key, next(iter(rows.values()), len(shard.rows))
 
     def _removed(self) -> UserError:

@@ -17,7 +17,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import attrs
-from sidelight_specs import SidelightError, UserError
+from sidelight_specs import Artifact, SidelightError, UserError
+from sidelight_specs.mapped import let_go
 from sidelight_specs.packing import pack, unpack
 from sidelight_specs.roles import Executor, WorkerLost
 
@@ -47,6 +48,15 @@ _ERRORS: dict[str, type[SidelightError]] = {
         Untrustworthy,
     )
 }
+
+
+def release(inputs: dict[str, Any]) -> None:
+    """Give back the memory of inputs that are views of files."""
+    for value in inputs.values():
+        if isinstance(value, Artifact):
+            value.let_go()
+        else:
+            let_go(value)
 
 
 class WorkerTraceback(Exception):
@@ -289,7 +299,9 @@ class Workers:
                 if unit.key in missing:
                     missing.remove(unit.key)
                     given.append(attrs.evolve(unit, inputs={}))
-                    yield unit.packed()
+                    packed = unit.packed()
+                    release(unit.inputs)
+                    yield packed
 
         try:
             with closing(self.executor.map(self._work, draw())) as pairs:  # type: ignore[type-var]

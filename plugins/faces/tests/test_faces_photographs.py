@@ -87,6 +87,17 @@ def test_turned_faces_are_left_out_by_name(tmp_path):
         Photographs(PhotographsParams(**options), run=run).split("train")
 
 
+def test_photographs_of_one_name_in_two_folders_are_told_apart(tmp_path):
+    options = photographs_options(tmp_path)
+    (tmp_path / "more").mkdir()
+    copy = tmp_path / "more" / "0.png"
+    copy.write_bytes((tmp_path / "photographs" / "0.png").read_bytes())
+    paths = (options["paths"], str(copy))
+    ids = Photographs(PhotographsParams(**{**options, "paths": paths}), run=ToyRun()).split("test").ids
+    assert len(set(ids)) == len(ids)
+    assert f"{copy}, face 1" in ids
+
+
 def test_photographs_that_are_not_there_or_none(tmp_path):
     options = photographs_options(tmp_path)
     (mistake,) = descriptor().mistakes(PhotographsParams(**{**options, "paths": "/nowhere"}))

@@ -15,6 +15,7 @@ for faces seen from the side and for things that are no faces:
 from __future__ import annotations
 
 import warnings
+from collections import Counter
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -101,11 +102,13 @@ class Photographs(Data):
         landmarks = load_dense_network(LANDMARKS, weights_file(LANDMARKS, where), 2 * POINTS).to(self._run.device)
         faces, turned = list[Face](), list[str]()
         files = photograph_files(self._params.all_paths, where)
+        counts = Counter(path.name for path in files)
         for path in self._run.progress(files, "finding faces"):
             photograph = to_tensor(read_photograph(path), self._run)
+            name = path.name if counts[path.name] == 1 else str(path)  # of two folders
             for number, box in enumerate(find_faces(detector, photograph, self._params.score), start=1):
                 found = framed(photograph, (box.left, box.top, box.right, box.bottom), landmarks, self._params.size)
-                face = Face(f"{path.name}, face {number}", *found)
+                face = Face(f"{name}, face {number}", *found)
                 if face.misfit <= self._params.misfit:
                     faces.append(face)
                 else:

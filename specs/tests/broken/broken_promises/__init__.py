@@ -60,6 +60,13 @@ LAYERED = _good(
 INVERTER = _good(
     InverterDescriptor, "good", "GoodInverter", needs=(Need("generator", capabilities=("encoder", "latent.z")),)
 )
+SPACED = _good(
+    InverterDescriptor,
+    "good-spaces",
+    "GoodSpacedInverter",
+    needs=(Need("generator", capabilities=("encoder", "latent.w")),),
+    provides=("spaces",),
+)
 FINDER = _good(
     AttributeFinderDescriptor,
     "good",
@@ -110,6 +117,7 @@ GOOD = (
     GENERATOR,
     LAYERED,
     INVERTER,
+    SPACED,
     FINDER,
     DRAWING,
     HEATMAP,
@@ -213,6 +221,7 @@ BAD = (
     _bad("inversion-has-the-right-form", INVERTER),
     _bad("reported-error-is-measured", INVERTER),
     _bad("reconstructions-come-from-the-latents", INVERTER),
+    _bad("named-spaces-are-inverted-into", SPACED),
     _bad("attributes-have-the-right-form", FINDER),
     _bad("samples-come-from-the-generator", DRAWING),
     _bad("claimed-effects-are-measured", FINDER),

@@ -28,6 +28,7 @@ from broken_promises.good import (
     GoodMapping,
     GoodMetric,
     GoodRenderer,
+    GoodSpacedInverter,
 )
 
 # --- announcement
@@ -395,6 +396,11 @@ class ReconstructionsComeFromTheLatents(GoodInverter):
     def invert(self, images):
         found = super().invert(images)
         return attrs.evolve(found, reconstructions=images.numpy().copy(), error=np.zeros_like(found.error))
+
+
+class NamedSpacesAreInvertedInto(GoodSpacedInverter):
+    def invert_into(self, images, space):
+        return super().invert_into(images, "w+")
 
 
 class AttributesHaveTheRightForm(GoodFinder):

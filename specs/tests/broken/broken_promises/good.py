@@ -60,6 +60,18 @@ class GoodInverter(ToyInverter):
         super().__init__(generator)
 
 
+class GoodSpacedInverter(GoodInverter):
+    def invert_into(self, images, space):
+        found = self.invert(images)
+        if space == "w+":
+            return found
+        latents = np.repeat(found.latents.mean(axis=1, keepdims=True), found.latents.shape[1], axis=1)
+        with torch.no_grad():
+            drawn = self._generator.synthesize(torch.from_numpy(latents))
+        error = (images - drawn).square().mean((1, 2, 3))
+        return attrs.evolve(found, latents=latents, reconstructions=drawn.numpy(), error=error.numpy())
+
+
 class GoodLearner(Classifier, Trainable):
     """Softmax regression by gradient descent."""
 

@@ -313,6 +313,11 @@ def test_all_mistakes_are_told_at_once(catalog, folder):
     assert len(refused.value.problems) == 3
 
 
+OWN_WARNINGS = {  # the generator draws faces of 64 pixels, so that photographs have to be as small
+    "expressions-photos.yaml": ["images of 64x64 are enlarged to the 112x112 of faces/expression"]
+}
+
+
 @pytest.mark.parametrize("path", RECIPES, ids=lambda path: path.name)
 def test_our_own_recipes_are_not_refused(catalog, path, monkeypatch):
     monkeypatch.chdir(ROOT)
@@ -324,7 +329,7 @@ def test_our_own_recipes_are_not_refused(catalog, path, monkeypatch):
         pytest.skip("face networks of other packages are not installed: make weights")
     settings = [f"data.with.path={FASHION}"] if "images/fashion" in path.read_text() else []
     recipe = load_recipe(path, set=settings, catalog=catalog)
-    assert [problem.message for problem in recipe.warnings] == []
+    assert [problem.message for problem in recipe.warnings] == OWN_WARNINGS.get(path.name, [])
 
 
 WARNED = {

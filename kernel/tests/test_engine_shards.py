@@ -144,7 +144,7 @@ def test_who_waits_for_a_key_hears_for_whom_and_may_give_up(tmp_path):
         if len(heard) == 3:
             raise Cancelled("enough")
 
-    while not (tmp_path / "k.owner").exists():
+    while not ((tmp_path / "k.owner").exists() and (tmp_path / "k.owner").read_text()):
         pass
     with pytest.raises(Cancelled), key_lock(tmp_path, "k", wait):
         pass

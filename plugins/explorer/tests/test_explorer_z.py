@@ -116,7 +116,7 @@ def test_an_upload_is_inverted_into_one_layer(state):
     stage = ToyStage(inverter=(ToyPart("inverter", ToyInverter(ToyGenerator(SHAPE))),))
     live = LiveState(made, stage, initial_session(made, params), own={}, encodes=False)
     try:
-        latents, error = live._latents(torch.from_numpy(ToyData(SHAPE).split("test").images[:1]))
+        latents, error = live._latents(torch.from_numpy(ToyData(SHAPE).split("test").images[:1]), "")
     finally:
         live.jobs.close()
     assert latents.shape == (1, 6)

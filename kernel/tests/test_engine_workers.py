@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 import sidelight
 from sidelight.engine.units import Work, _sessions
+from sidelight.recipe.model import ResolvedComponent
 from sidelight_specs import SidelightError, UserError
 
 LOCAL = {"use": "sidelight/local"}
@@ -180,6 +181,18 @@ def test_progress_counts_the_units_of_like_steps_together(toys, monkeypatch, cap
         *(f"units of work: {done} of 3" for done in (1, 2, 3)),  # predictions
         *(f"units of work: {done} of 6" for done in range(1, 7)),  # of both explainers
     ]
+
+
+# the toys' six images are three different ones: three units of single images, and three of pairs
+@pytest.mark.parametrize(("shard", "explained"), [(1, 3), (2, 0)])
+def test_what_cuts_its_own_work_is_cut_by_images_where_a_shard_has_one(toys, monkeypatch, shard, explained):
+    provides = ResolvedComponent.provides.fget
+    mapping = property(lambda one: (*provides(one), "maps") if one.use == "toy/brightness" else provides(one))
+    monkeypatch.setattr(ResolvedComponent, "provides", mapping)
+    recipe = toys.small(explainers={"bright": BRIGHT}, executor=LOCAL)
+    recipe["explain"] |= {"count": 6, "shard": shard}
+    predicted = 3
+    assert toys.run(recipe).manifest["workers"]["made"] == predicted + explained
 
 
 def test_an_executor_that_fails_is_named(toys, monkeypatch):

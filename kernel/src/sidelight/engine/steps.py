@@ -421,8 +421,8 @@ class Steps:
     def units(self, step: Step) -> Iterator[Unit]:
         """Entries that a step will look up, as far as they are known before it; none of those that it maps itself."""
         component = step.component
-        if "maps" in component.provides:
-            return
+        if "maps" in component.provides and (step.verb == "find" or self.session.resolved.explain.shard > 1):
+            return  # a shard of one image leaves an explainer nothing to map
         if step.verb == "predict":
             yield from self.predicting(component).units()
         elif step.verb == "invert":

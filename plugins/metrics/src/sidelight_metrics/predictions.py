@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import attrs
 import numpy as np
 import torch
+from sidelight_specs.results.question import softmax
 from sidelight_toolkit.arrays import to_array
 from sidelight_toolkit.batching import in_batches
 
@@ -24,9 +25,7 @@ def class_logits(classifier: Classifier, images: torch.Tensor, batch: int) -> np
 
 def probabilities(logits: np.ndarray) -> np.ndarray:
     """(N, K) softmax."""
-    weights = np.exp(logits - logits.max(axis=1, keepdims=True))
-    normalised: np.ndarray = weights / weights.sum(axis=1, keepdims=True)
-    return normalised
+    return softmax(logits)
 
 
 @attrs.frozen(eq=False)

@@ -85,7 +85,7 @@ class Ray(Executor):
             )
         except Exception as error:  # Ray raises bare ones, too
             if self._params.address is None:
-                fix = "look into /tmp/ray/session_latest/logs; on a busy machine try again"
+                fix = "look into `session_latest/logs` in Ray's temporary folder; on a busy machine try again"
                 raise UserError(f"Ray does not start here: {error}", fix) from error
             raise UserError(f"no Ray cluster at {self._params.address}: {error}", "start one: `ray start`") from error
         self._is_ours = True

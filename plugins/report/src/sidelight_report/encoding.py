@@ -48,9 +48,3 @@ def number(value: float, digits: int = 6) -> float | None:
 def numbers(values: Iterable[float], digits: int = 5) -> list[float | None]:
     """`number` of each value."""
     return [number(float(value), digits) for value in values]
-
-
-def softmax(logits: np.ndarray) -> np.ndarray:
-    """Probabilities over the last axis."""
-    shifted = np.exp(logits.astype(np.float64) - logits.max(axis=-1, keepdims=True))
-    return np.asarray(shifted / shifted.sum(axis=-1, keepdims=True))

@@ -58,9 +58,9 @@ def _row(results: Results, row: int) -> str:
 def _said(results: Results, row: int) -> str:
     """Probability of the predicted class, and the label where it is another."""
     from sidelight_specs.results import expected_classes
+    from sidelight_specs.results.question import softmax
 
     from sidelight_report.document.phrases import class_name
-    from sidelight_report.encoding import softmax
 
     if results.predictions.task == "regression":
         return ""
@@ -114,8 +114,10 @@ def _saturation(explanation: Explanation, row: int) -> float:
 
 def _counterfactual(results: Results, explanation: Counterfactual, row: int, name: str) -> str:
     """The image that the classifier calls otherwise, and what was added and removed."""
+    from sidelight_specs.results.question import softmax
+
     from sidelight_report.document.phrases import class_name
-    from sidelight_report.encoding import saturation, softmax
+    from sidelight_report.encoding import saturation
     from sidelight_report.overlay import ADDED, REMOVED, overlaid
 
     if not explanation.converged[row]:

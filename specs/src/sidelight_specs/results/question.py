@@ -17,6 +17,13 @@ if TYPE_CHECKING:
     from sidelight_specs.results.data import Split
 
 
+def softmax(logits: np.ndarray) -> np.ndarray:
+    """(..., K) float64 probabilities of (..., K) logits."""
+    weights = np.exp(logits.astype(np.float64) - logits.max(axis=-1, keepdims=True))
+    shares: np.ndarray = weights / weights.sum(axis=-1, keepdims=True)
+    return shares
+
+
 @attrs.frozen(eq=False, kw_only=True)
 class Targets(Artifact):
     """The two sides of the question for each image.
@@ -68,9 +75,7 @@ class Predictions(Artifact):
 
     def probabilities(self) -> np.ndarray:
         """(N, K) float64, the softmax of the logits; no probabilities where the task is a regression."""
-        weights = np.exp(self.logits.astype(np.float64) - self.logits.max(axis=1, keepdims=True))
-        shares: np.ndarray = weights / weights.sum(axis=1, keepdims=True)
-        return shares
+        return softmax(self.logits)
 
     def view(self, index: int) -> tuple[Block, ...]:
         """The logits, highest first."""

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from sidelight_specs.results import AttentionGraph, Counterfactual, Intervention, expected_classes
+from sidelight_specs.results.question import softmax
 from sidelight_ui.images import data_uri, image_uri, pixels, png
 
 from sidelight_report.document.phrases import class_name
-from sidelight_report.encoding import softmax
 
 if TYPE_CHECKING:
     from sidelight_specs.results import Explanation, Results

@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 CARDS = 20  # in a file
 _SIDE = 56  # pixels of a thumbnail, twice as many as it is shown with on most screens
 _DIGITS = 4
+_GROUPS = {"label": "True class", "said": "Classifier says"}
+_SURE, _VALUE = "probability of what it says", "value"
 
 
 def image_index(context: Context) -> dict[str, Any] | None:
@@ -60,10 +62,6 @@ def _thumbnails(context: Context, count: int) -> Iterator[str]:
         yield compact_uri(context.results.split.images[row], _SIDE)
         if row % CARDS == 0:
             context.results.split.let_go()
-
-
-_GROUPS = {"label": "True class", "said": "Classifier says"}
-_SURE, _VALUE = "probability of what it says", "value"
 
 
 def _names(values: list[str]) -> dict[str, Any]:

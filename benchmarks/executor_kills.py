@@ -1,18 +1,28 @@
 """SIGKILL at random moments, to workers, to the run's own process, and to nodes of a Ray cluster.
 
-    python benchmarks/executor_kills.py --victims worker driver --rounds 100
-    python benchmarks/executor_kills.py --victims node --rounds 20          needs sidelight-ray
+    python benchmarks/executor_kills.py --victims worker driver --rounds 100 --csv kills.csv
+    python benchmarks/executor_kills.py --victims node --rounds 20 --csv kills.csv          needs sidelight-ray
+    python benchmarks/executor_kills.py --csv kills.csv --table
 
 A small recipe is run once undisturbed with two workers. Each round begins with a cache that holds the trained model
-alone. Once workers are there and a random number of entries, one of them, the run itself or a node is killed; where it
-was the run, it is run again. Every round has to end with the hashes and warnings of the undisturbed run. `again` counts
-units that workers made though they had been kept when the kill came: none may be. Drivers are forked from this
-process, which has torch; 100 rounds take about 15 minutes for workers, 20 for drivers.
+alone. After a random number of entries one of the workers, the run itself or a node is killed; where it was the run, it
+is run again. Every process notes what it computes, so that the columns are counts and not sums:
+
+    kept           entries that were complete at the kill
+    before, after  computations that came to their end before it, and after it
+    repeated       entries whose computation began twice: the kill cut the first one short
+    again          of these, entries that were complete at the kill: none may be
+    left           workers that outlived the killed run: none may
+    other outcome, other entries   hashes and warnings, or entries, other than undisturbed: none may be
+
+A round whose run had ended when the kill came does not count. Each round is a row of the CSV; a series that was stopped
+goes on with the next round. Drivers are forked from this process, which has torch.
 """
 
 from __future__ import annotations
 
 import argparse
+import csv
 import json
 import os
 import random
@@ -21,38 +31,75 @@ import signal
 import tempfile
 import time
 import traceback
+from collections import Counter
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import sidelight
 import torch
+from sidelight.engine import units
+from sidelight.engine.session import Session
+from sidelight_metrics.statistics import wilson_interval
 
 RECIPE: dict[str, Any] = {
     "recipe": 1,
     "name": "kills",
     "seed": 0,
-    "explain": {"split": "test", "count": 12, "shard": 2},
-    "data": {"use": "images/digits"},
+    "explain": {"split": "test", "count": 8, "shard": 2},
+    "data": {"use": "images/digits", "with": {"test": 10}},
     "classifier": {"use": "classifiers/lenet", "with": {"steps": 50}},
     "explainers": {
-        "gradients": {"use": "captum/integrated-gradients", "with": {"steps": 400}},
-        "occlusion": {"use": "captum/occlusion", "with": {"window": 4, "stride": 1}},
-        "lime": {"use": "captum/lime", "with": {"samples": 400}},
+        "gradients": {"use": "captum/integrated-gradients"},
+        "occlusion": {"use": "captum/occlusion", "with": {"window": 4}},
+        "lime": {"use": "captum/lime", "with": {"samples": 100}},
     },
-    "metrics": {"curves": {"use": "metrics/insertion-deletion"}},
+    "metrics": {"curves": {"use": "metrics/insertion-deletion", "with": {"baselines": ["black"], "step": 0.1}}},
 }
-UNITS = ("predict", "explain", "measure", "map")
 PATIENCE = 600  # seconds of one run
+NEVER = ("again", "left", "other outcome", "other entries")  # counts that have to be 0
+COLUMNS = ("victim", "seed", "round", "hit", "kept", "before", "after", "repeated", *NEVER, "seconds")
 
 
-def born(folder: Path, executor: dict[str, Any]) -> int:
+class NotedWork(units.Work):
+    """Units of work in a process that notes what it computes."""
+
+    def __call__(self, data: bytes) -> bytes:
+        """As ever."""
+        note_computations()
+        return super().__call__(data)
+
+
+def note_computations() -> None:
+    """Have this process write `began KEY` and `ended KEY` beside the cache for every entry that it computes."""
+    make = Session._make
+    if make.__module__ == __name__:
+        return
+
+    def noted(self: Session, step: Any, key: str, *rest: Any) -> Any:
+        log = os.open(self.store.root.parent / "log", os.O_WRONLY | os.O_CREAT | os.O_APPEND)
+        try:
+            os.write(log, f"began {key}\n".encode())
+            entry = make(self, step, key, *rest)
+            os.write(log, f"ended {key}\n".encode())
+        finally:
+            os.close(log)
+        return entry
+
+    Session._make = noted  # type: ignore[method-assign]
+
+
+def begin(folder: Path, executor: dict[str, Any]) -> int:
     """A child that runs the recipe."""
     child = os.fork()
     if child:
         return child
     code = 1
     try:
+        import executor_kills  # by the name that workers know it by
+
+        executor_kills.note_computations()
+        units.Work = executor_kills.NotedWork  # type: ignore[misc]
         os.environ["SIDELIGHT_CACHE"] = str(folder / "cache")
         sidelight.run({**RECIPE, "executor": executor}, out=folder / "run", progress=False)
         code = 0
@@ -62,7 +109,7 @@ def born(folder: Path, executor: dict[str, Any]) -> int:
         os._exit(code)
 
 
-def ended(child: int, seconds: float = PATIENCE) -> int | None:
+def status_of(child: int, seconds: float = PATIENCE) -> int | None:
     """The exit code, minus the signal, of a child; None where it has not ended in time."""
     end = time.monotonic() + seconds
     while time.monotonic() < end:
@@ -84,26 +131,17 @@ def workers_of(process: int) -> list[int]:
     return found
 
 
-def entries(folder: Path) -> list[Path]:
-    """Documents of the entries in the cache."""
-    return list(folder.glob("cache/v*/??/*/entry.json"))
+def entries(folder: Path) -> dict[str, Path]:
+    """Documents of the complete entries in the cache, by key."""
+    return {path.parent.name: path for path in folder.glob("cache/v*/??/*/entry.json")}
 
 
-def units(folder: Path) -> int:
-    """Entries that workers make: not what shards were joined to, nor what pieces of LIME were put together to."""
-    documents = {path.parent.name: json.loads(path.read_text()) for path in entries(folder)}
-    joined = {one["within"][0] for one in documents.values() if one.get("within")}
-    return sum(
-        one["step"] in UNITS and (one["component"], one["step"]) != ("captum/lime", "explain")
-        for name, one in documents.items()
-        if name not in joined
-    )
-
-
-def made(folder: Path) -> int:
-    """Units that workers made in the last run."""
-    workers: dict[str, int] = json.loads((folder / "run" / "run.json").read_text())["workers"]
-    return workers["made"]
+def noted(folder: Path, word: str) -> Counter[str]:
+    """How often the computation of each entry began or ended."""
+    with suppress(FileNotFoundError):
+        lines = (line.split() for line in (folder / "log").read_text().splitlines())
+        return Counter(key for verb, key in lines if verb == word)
+    return Counter()
 
 
 def outcome(folder: Path) -> dict[str, Any]:
@@ -136,17 +174,19 @@ class Rounds:
     """Rounds of one victim, and what an undisturbed run gives."""
 
     def __init__(self, root: Path, victim: str, seed: int) -> None:
-        self._root, self._victim, self._dice = root, victim, random.Random(seed)
+        self._root, self._victim, self._seed = root, victim, seed
         self._nodes = Nodes() if victim == "node" else None
         local = {"use": "sidelight/processes", "with": {"workers": 2}}
         self._executor = self._nodes.executor if self._nodes else local
-        whole, begun = root / "whole", time.monotonic()
+        whole = root / "whole"
         whole.mkdir()
-        if ended(born(whole, self._executor)) != 0:
+        if status_of(begin(whole, self._executor)) != 0:
             raise SystemExit("the undisturbed run failed")
-        self.seconds = time.monotonic() - begun
-        self._expected, self._count, self._units = outcome(whole), len(entries(whole)), made(whole)
-        for path in entries(whole):
+        self._expected, documents = outcome(whole), entries(whole)
+        self._keys = set(documents)
+        computed = noted(whole, "ended").total()
+        print(f"undisturbed: {len(documents)} entries, {computed} computations", flush=True)
+        for path in documents.values():
             if json.loads(path.read_text())["step"] != "fit":
                 shutil.rmtree(path.parent)
         shutil.move(whole / "cache", root / "trained")
@@ -157,44 +197,48 @@ class Rounds:
         if self._nodes:
             self._nodes.close()
 
-    def one(self, number: int) -> dict[str, int]:
-        """Counts of one round."""
-        folder = self._root / f"round-{number}"
+    def one(self, number: int) -> dict[str, Any]:
+        """A row of the CSV."""
+        folder, begun = self._root / f"round-{number}", time.monotonic()
+        dice = random.Random(f"{self._seed} {self._victim} {number}")
         shutil.copytree(self._root / "trained", folder / "cache")
-        most, child = self._dice.randrange(len(entries(folder)), self._count), born(folder, self._executor)
+        trained = set(entries(folder))
+        wanted, child = dice.randrange(len(trained), len(self._keys)), begin(folder, self._executor)
         status = None
-        while status is None and (len(entries(folder)) < most or not self._has_begun(child)):
-            status = ended(child, 0.02)
+        while status is None and (len(entries(folder)) < wanted or not self._can_be_hit(child)):
+            status = status_of(child, 0.02)
         if status is None:
-            status = ended(child, self._dice.random() / 2)
-        killed, left, kept = 0, 0, 0
+            status = status_of(child, dice.random() / 4)
+        is_hit = status is None and self._kill(child, dice)
+        kept, before, left = set(entries(folder)), noted(folder, "ended").total(), 0
         if status is None:
-            killed = int(self._kill(child))
-            status = ended(child)
-        if self._victim == "driver" and killed:
+            status = status_of(child)
+        if self._victim == "driver" and is_hit:
             time.sleep(0.5)  # for its workers to end
-            kept, left = units(folder), len(workers_left(folder))
-            status = ended(born(folder, self._executor))
+            kept, before, left = set(entries(folder)), noted(folder, "ended").total(), len(workers_left(folder))
+            status = status_of(begin(folder, self._executor))
         if status != 0:
             raise SystemExit(f"round {number} ended with {status}")
-        again = made(folder) - (self._units - kept)
-        found = {"killed": killed, "kept": kept, "again": again, "left": left}
-        found["other outcome"] = int(outcome(folder) != self._expected)
-        found["other entries"] = int(len(entries(folder)) != self._count)
+        began, ended = noted(folder, "began"), noted(folder, "ended").total()
+        again = sum(began[key] - (key not in trained) for key in kept)
+        row = {"victim": self._victim, "seed": self._seed, "round": number, "hit": int(is_hit), "kept": len(kept)}
+        row |= {"before": before, "after": ended - before, "again": again, "left": left}
+        row |= {"repeated": sum(count > 1 for count in began.values())}
+        row["other outcome"] = int(outcome(folder) != self._expected)
+        row["other entries"] = int(set(entries(folder)) != self._keys)
         shutil.rmtree(folder)
-        return found
+        return {**row, "seconds": round(time.monotonic() - begun, 1)}
 
-    def _has_begun(self, child: int) -> bool:
-        """True once it has workers."""
-        return self._nodes is not None or bool(workers_of(child))
+    def _can_be_hit(self, child: int) -> bool:
+        return self._victim != "worker" or bool(workers_of(child))
 
-    def _kill(self, child: int) -> bool:
+    def _kill(self, child: int, dice: random.Random) -> bool:
         if self._nodes:
-            self._nodes.kill(self._dice)
+            self._nodes.kill(dice)
             return True
         targets = [child] if self._victim == "driver" else workers_of(child)
         with suppress(ProcessLookupError, IndexError):
-            os.kill(self._dice.choice(targets), signal.SIGKILL)
+            os.kill(dice.choice(targets), signal.SIGKILL)
             return True
         return False
 
@@ -210,24 +254,60 @@ def workers_left(folder: Path) -> list[int]:
     return found
 
 
+def rows_of(path: Path) -> list[dict[str, Any]]:
+    """Rows of earlier series, numbers as such."""
+    if not path.is_file():
+        return []
+    with path.open(newline="") as stream:
+        return [
+            {name: value if name == "victim" else float(value) for name, value in row.items()}
+            for row in csv.DictReader(stream)
+        ]
+
+
+def table(rows: list[dict[str, Any]]) -> str:
+    """Sums over the rounds that hit, for each victim, and the interval of the rounds without a fault."""
+    lines = ["victim  rounds  missed  sound (95 %)         " + "  ".join(COLUMNS[4:-1])]
+    for victim in dict.fromkeys(row["victim"] for row in rows):
+        own = [row for row in rows if row["victim"] == victim]
+        hit = [row for row in own if row["hit"]]
+        sound = sum(not any(row[name] for name in NEVER) for row in hit)
+        low, high = wilson_interval(sound, len(hit)) if hit else (0.0, 1.0)
+        sums = "  ".join(f"{sum(row[name] for row in hit):{len(name)}.0f}" for name in COLUMNS[4:-1])
+        text = f"{sound} ({100 * low:.1f} to {100 * high:.1f} %)"
+        lines.append(f"{victim:6}  {len(hit):6}  {len(own) - len(hit):6}  {text:19}  {sums}")
+    return "\n".join(lines)
+
+
 def main() -> None:
-    """Print sums over the rounds of each victim."""
+    """Print each round, and sums over the rounds of each victim."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--rounds", type=int, default=100)
+    parser.add_argument("--rounds", type=int, default=100, help="that hit their victim, those in the CSV included")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--victims", nargs="+", choices=("worker", "driver", "node"), default=["worker", "driver"])
+    parser.add_argument("--csv", type=Path, default=Path("kills.csv"))
+    parser.add_argument("--table", action="store_true", help="print the table of the CSV alone")
     arguments = parser.parse_args()
     torch.set_num_threads(1)
-    for victim in arguments.victims:
+    for victim in [] if arguments.table else arguments.victims:
+        earlier = [row for row in rows_of(arguments.csv) if (row["victim"], row["seed"]) == (victim, arguments.seed)]
+        number, hits = len(earlier), sum(int(row["hit"]) for row in earlier)
         with tempfile.TemporaryDirectory(prefix="kills-") as name:
-            begun, rounds = time.monotonic(), Rounds(Path(name), victim, arguments.seed)
+            rounds = Rounds(Path(name), victim, arguments.seed)
             try:
-                found = [rounds.one(number) for number in range(arguments.rounds)]
+                while hits < arguments.rounds:
+                    row = rounds.one(number)
+                    number, hits = number + 1, hits + row["hit"]
+                    is_new = not arguments.csv.is_file()
+                    with arguments.csv.open("a", newline="") as stream:
+                        writer = csv.DictWriter(stream, COLUMNS)
+                        if is_new:
+                            writer.writeheader()
+                        writer.writerow(row)
+                    print(" ".join(f"{name}={value}" for name, value in row.items()), flush=True)
             finally:
                 rounds.close()
-            total = {key: sum(one[key] for one in found) for key in found[0]}
-            total |= {"rounds": len(found), "undisturbed": round(rounds.seconds, 1)}
-            print(victim, json.dumps(total), f"{time.monotonic() - begun:.0f} s", flush=True)
+    print(table(rows_of(arguments.csv)))
 
 
 if __name__ == "__main__":

@@ -62,3 +62,35 @@ def test_the_passes_are_those_made(case, network, classify, images, ask):
     handle.remove()
     search = 3 * ("cam" in descriptor.name)
     assert heatmap.passes.sum() == sum(seen) - search
+
+
+@pytest.mark.parametrize("batch", [5, 120])
+def test_a_large_batch_takes_several_images_and_changes_rounding_alone(batch, case, network, classify, images, ask):
+    descriptor, params = case
+    classifier = classify(network())
+    targets, seen = ask(classifier, images), []
+    expected = build(descriptor, classifier, **params, batch=1).explain(images, targets)
+    handle = classifier.module.register_forward_pre_hook(lambda _, inputs: seen.append(len(inputs[0])))
+    heatmap = build(descriptor, classifier, **params, batch=batch).explain(images, targets)
+    handle.remove()
+    assert max(seen) <= batch
+    assert np.array_equal(heatmap.passes, expected.passes)
+    assert np.abs(heatmap.values - expected.values).max() <= 1e-5 * np.abs(expected.values).max()
+
+
+@pytest.mark.parametrize("name", DESCRIPTORS)
+def test_passes_that_run_out_of_memory_are_halved(name, network, classify, images, ask):
+    classifier = classify(network())
+    targets = ask(classifier, images)
+    expected = build(DESCRIPTORS[name], classifier, batch=1).explain(images, targets)
+
+    def scarce(_module, inputs):
+        if len(inputs[0]) > 2:
+            raise torch.OutOfMemoryError("more than two images")
+
+    handle, run = classifier.module.register_forward_pre_hook(scarce), ToyRun()
+    heatmap = build(DESCRIPTORS[name], classifier, run, batch=8).explain(images, targets)
+    handle.remove()
+    assert np.array_equal(heatmap.passes, expected.passes)
+    assert np.abs(heatmap.values - expected.values).max() <= 1e-5 * np.abs(expected.values).max()
+    assert any("8 rows at once do not fit into the memory of cpu; halved" in text for text in run.warnings)

@@ -290,6 +290,16 @@ def test_images_do_not_influence_each_other(case):
             assert abs(a.values[row] - b.values[0]) <= 1e-6
 
 
+@pytest.mark.parametrize("answers", ["predicted", "probe", "contrast"])
+def test_a_large_batch_takes_several_images_and_changes_rounding_alone(case, answers):
+    classifier, values, images, targets = case
+    several = [measure(classifier, values, images, targets, answers, step=0.3, batch=batch) for batch in (2, 11, 400)]
+    for one in several[1:]:
+        for item, expected in zip(one, several[0], strict=True):
+            np.testing.assert_allclose(item.curve_y, expected.curve_y, atol=1e-6)
+            np.testing.assert_allclose(item.values, expected.values, atol=1e-6)
+
+
 def test_the_number_is_the_mean_over_the_baselines(case):
     parts = {name: measure(*case, baselines=(name,), step=0.1) for name in ("blur", "black", "noisy-linear")}
     for at, item in enumerate(measure(*case, baselines=tuple(parts), step=0.1)):

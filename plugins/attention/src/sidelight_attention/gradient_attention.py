@@ -20,7 +20,8 @@ import torch
 from sidelight_specs.results import Heatmap
 from sidelight_specs.roles import Explainer
 from sidelight_toolkit.arrays import to_array
-from sidelight_toolkit.batching import slices
+from sidelight_toolkit.batching import Batch
+from sidelight_toolkit.options import IMAGES_ON_CPU
 from sidelight_toolkit.score import GRADIENT_PASSES, class_pairs, score_function
 
 from sidelight_attention.heatmaps import cells_of, upsample
@@ -42,6 +43,7 @@ class GradientAttention(Explainer):
 
     def __init__(self, params: GradientAttentionParams, *, classifier: Classifier, run: Run) -> None:
         self._params, self._classifier, self._run = params, classifier, run
+        self._batch = Batch(params.batch, run, IMAGES_ON_CPU)
         self._find_network = NetworkFinder(classifier)
 
     def explain(self, images: Tensor, targets: Targets) -> Heatmap:
@@ -55,8 +57,11 @@ class GradientAttention(Explainer):
         pairs = class_pairs(targets, params.target, images.device)
         network = self._find_network(images)
         network.refuse_mixers("gradient-weighted attention")
-        batches = self._run.progress(list(slices(len(images), params.batch)), "gradient attention")
-        maps = torch.cat([relevance(network, score, images[batch], pairs[batch]) for batch in batches])
+
+        def of_rows(rows: slice) -> Tensor:
+            return relevance(network, score, images[rows], pairs[rows])
+
+        maps = torch.cat(self._batch.each(of_rows, len(images), "gradient attention"))
         return Heatmap(
             values=to_array(upsample(maps, images)),
             signed=False,

@@ -19,7 +19,8 @@ import torch
 from sidelight_specs.results import Heatmap
 from sidelight_specs.roles import Explainer
 from sidelight_toolkit.arrays import to_array
-from sidelight_toolkit.batching import slices
+from sidelight_toolkit.batching import Batch
+from sidelight_toolkit.options import IMAGES_ON_CPU
 from sidelight_toolkit.score import GRADIENT_PASSES, class_pairs, score_function
 
 from sidelight_attention.heatmaps import cells_of, upsample
@@ -44,6 +45,7 @@ class LeGrad(Explainer):
 
     def __init__(self, params: LeGradParams, *, classifier: Classifier, run: Run) -> None:
         self._params, self._classifier, self._run = params, classifier, run
+        self._batch = Batch(params.batch, run, IMAGES_ON_CPU)
         self._find_network = NetworkFinder(classifier)
         self._streams: dict[tuple[int, ...], ResidualStream] = {}
 
@@ -58,8 +60,11 @@ class LeGrad(Explainer):
         pairs = class_pairs(targets, params.target, images.device)
         network = self._find_network(images)
         stream = self._stream(network, images)
-        batches = self._run.progress(list(slices(len(images), params.batch)), "legrad")
-        maps = torch.cat([sensitivity(network, stream, score, images[b], pairs[b], params.layers) for b in batches])
+
+        def of_rows(rows: slice) -> Tensor:
+            return sensitivity(network, stream, score, images[rows], pairs[rows], params.layers)
+
+        maps = torch.cat(self._batch.each(of_rows, len(images), "legrad"))
         low, high = maps.amin((1, 2), keepdim=True), maps.amax((1, 2), keepdim=True)
         scaled = torch.where(high > low, (maps - low) / (high - low), 0)
         return Heatmap(

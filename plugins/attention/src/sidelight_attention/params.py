@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Literal
 
 from sidelight_specs import param, params
-from sidelight_toolkit.options import Target, batch_option, target_option
+from sidelight_toolkit.options import BatchSize, Target, batch_option, target_option
 
 Fusion = Literal["mean", "max", "min"]
 
@@ -21,7 +21,7 @@ class RolloutParams:
         minimum=0.0,
         maximum=0.99,
     )
-    batch: int = batch_option("Images")
+    batch: BatchSize = batch_option("Images")
 
 
 @params
@@ -29,7 +29,7 @@ class GradientAttentionParams:
     """Options of `gradient-attention`."""
 
     target: Target = target_option()
-    batch: int = batch_option("Images")
+    batch: BatchSize = batch_option("Images")
 
 
 @params
@@ -40,4 +40,4 @@ class LeGradParams:
     layers: int | None = param(
         None, "Last layers whose maps are averaged; default: all (L).", unit="layers", minimum=1, maximum=1000
     )
-    batch: int = batch_option("Images")
+    batch: BatchSize = batch_option("Images")

@@ -20,7 +20,8 @@ import torch
 from sidelight_specs.results import Heatmap
 from sidelight_specs.roles import Explainer
 from sidelight_toolkit.arrays import to_array
-from sidelight_toolkit.batching import slices
+from sidelight_toolkit.batching import Batch
+from sidelight_toolkit.options import IMAGES_ON_CPU
 
 from sidelight_attention.heatmaps import cells_of, upsample
 from sidelight_attention.network import NetworkFinder
@@ -41,6 +42,7 @@ class Rollout(Explainer):
 
     def __init__(self, params: RolloutParams, *, classifier: Classifier, run: Run) -> None:
         self._params, self._classifier, self._run = params, classifier, run
+        self._batch = Batch(params.batch, run, IMAGES_ON_CPU)
         self._find_network = NetworkFinder(classifier)
 
     def explain(self, images: Tensor, targets: Targets) -> Heatmap:
@@ -52,8 +54,7 @@ class Rollout(Explainer):
         del targets  # attention knows no class
         network = self._find_network(images)
         network.refuse_mixers("attention rollout")
-        batches = self._run.progress(list(slices(len(images), self._params.batch)), "rollout")
-        maps = torch.cat([self._rollout(network, images[batch]) for batch in batches])
+        maps = torch.cat(self._batch.each(lambda rows: self._rollout(network, images[rows]), len(images), "rollout"))
         return Heatmap(
             values=to_array(upsample(maps, images)),
             signed=False,

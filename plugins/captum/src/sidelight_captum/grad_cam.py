@@ -15,8 +15,9 @@ import torch
 from sidelight_specs.results import Heatmap
 from sidelight_specs.roles import Explainer
 from sidelight_toolkit.arrays import to_array
-from sidelight_toolkit.batching import slices
+from sidelight_toolkit.batching import Batch
 from sidelight_toolkit.feature_layer import LayerFinder
+from sidelight_toolkit.options import IMAGES_ON_CPU
 from sidelight_toolkit.score import GRADIENT_PASSES, class_pairs, score_function
 from torch.nn import functional
 
@@ -41,6 +42,7 @@ class GradCam(Explainer):
 
     def __init__(self, params: GradCamParams, *, classifier: Classifier, run: Run) -> None:
         self._params, self._classifier, self._run = params, classifier, run
+        self._batch = Batch(params.batch, run, IMAGES_ON_CPU)
         self._find_layer = LayerFinder(classifier, params)
 
     def explain(self, images: Tensor, targets: Targets) -> Heatmap:
@@ -49,11 +51,9 @@ class GradCam(Explainer):
         score = score_function(self._classifier, params.target)
         pairs = class_pairs(targets, params.target, images.device)
         layer = self._find_layer(images)
-        batches = list(slices(len(images), params.batch))
-        results = [
-            class_activation(score, layer, images[batch], pairs[batch])
-            for batch in self._run.progress(batches, "grad-cam")
-        ]
+        results = self._batch.each(
+            lambda rows: class_activation(score, layer, images[rows], pairs[rows]), len(images), "grad-cam"
+        )
         maps, reached = (torch.cat(tensors) for tensors in zip(*results, strict=True))
         warn_of_zeros(maps, reached, layer, self._run, relu=params.relu)
         if params.relu:

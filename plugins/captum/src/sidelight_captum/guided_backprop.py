@@ -17,7 +17,8 @@ from sidelight_specs import UserError
 from sidelight_specs.results import Heatmap
 from sidelight_specs.roles import Explainer
 from sidelight_toolkit.arrays import to_array
-from sidelight_toolkit.batching import slices
+from sidelight_toolkit.batching import Batch
+from sidelight_toolkit.options import IMAGES_ON_CPU
 from sidelight_toolkit.score import GRADIENT_PASSES, class_pairs, score_function
 from torch.overrides import TorchFunctionMode
 
@@ -51,6 +52,7 @@ class GuidedBackprop(Explainer):
 
     def __init__(self, params: GuidedBackpropParams, *, classifier: Classifier, run: Run) -> None:
         self._params, self._classifier, self._run = params, classifier, run
+        self._batch = Batch(params.batch, run, IMAGES_ON_CPU)
 
     def explain(self, images: Tensor, targets: Targets) -> Heatmap:
         """Heatmaps in logits per unit of brightness."""
@@ -58,11 +60,9 @@ class GuidedBackprop(Explainer):
         _ = self._classifier.module  # a file is read, and tried, before the rule is in force
         score = score_function(self._classifier, params.target)
         pairs = class_pairs(targets, params.target, images.device)
-        batches = list(slices(len(images), params.batch))
-        gradients = [
-            guided_gradient(score, images[batch], pairs[batch])
-            for batch in self._run.progress(batches, "guided backprop")
-        ]
+        gradients = self._batch.each(
+            lambda rows: guided_gradient(score, images[rows], pairs[rows]), len(images), "guided backprop"
+        )
         return Heatmap(
             values=to_array(one_channel(torch.cat(gradients), params.channels)),
             signed=params.channels == "sum",

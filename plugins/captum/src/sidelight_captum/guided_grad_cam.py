@@ -9,8 +9,9 @@ import torch
 from sidelight_specs.results import Heatmap
 from sidelight_specs.roles import Explainer
 from sidelight_toolkit.arrays import to_array
-from sidelight_toolkit.batching import slices
+from sidelight_toolkit.batching import Batch
 from sidelight_toolkit.feature_layer import LayerFinder
+from sidelight_toolkit.options import IMAGES_ON_CPU
 from sidelight_toolkit.score import GRADIENT_PASSES, class_pairs, score_function
 
 from sidelight_captum.attribution import one_channel
@@ -35,6 +36,7 @@ class GuidedGradCam(Explainer):
 
     def __init__(self, params: GuidedGradCamParams, *, classifier: Classifier, run: Run) -> None:
         self._params, self._classifier, self._run = params, classifier, run
+        self._batch = Batch(params.batch, run, IMAGES_ON_CPU)
         self._find_layer = LayerFinder(classifier, params)
 
     def explain(self, images: Tensor, targets: Targets) -> Heatmap:
@@ -43,12 +45,14 @@ class GuidedGradCam(Explainer):
         score = score_function(self._classifier, params.target)
         pairs = class_pairs(targets, params.target, images.device)
         layer = self._find_layer(images)
-        results = []
-        for batch in self._run.progress(list(slices(len(images), params.batch)), "guided grad-cam"):
-            maps, reached = class_activation(score, layer, images[batch], pairs[batch])  # (B, h, w)
-            guided = guided_gradient(score, images[batch], pairs[batch])  # (B, C, H, W)
+
+        def of_rows(rows: slice) -> tuple[Tensor, ...]:
+            maps, reached = class_activation(score, layer, images[rows], pairs[rows])  # (B, h, w)
+            guided = guided_gradient(score, images[rows], pairs[rows])  # (B, C, H, W)
             product = guided * upsample(maps.clamp(min=0), images)[:, None]
-            results.append((one_channel(product, params.channels), maps, reached))
+            return one_channel(product, params.channels), maps, reached
+
+        results = self._batch.each(of_rows, len(images), "guided grad-cam")
         heatmaps, maps, reached = (torch.cat(tensors) for tensors in zip(*results, strict=True))
         warn_of_zeros(maps, reached, layer, self._run, relu=True)
         return Heatmap(

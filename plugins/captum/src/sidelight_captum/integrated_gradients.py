@@ -17,7 +17,9 @@ from sidelight_specs.results import Heatmap
 from sidelight_specs.roles import Explainer
 from sidelight_toolkit.arrays import to_array
 from sidelight_toolkit.baselines import baseline
+from sidelight_toolkit.batching import Batch
 from sidelight_toolkit.images import gaussian_blur
+from sidelight_toolkit.options import IMAGES_ON_CPU
 from sidelight_toolkit.score import GRADIENT_PASSES, class_pairs, score_function
 
 from sidelight_captum.attribution import one_channel
@@ -29,15 +31,18 @@ if TYPE_CHECKING:
 
     from sidelight_captum.params import IntegratedGradientsParams
 
+LABEL = "integrated gradients"
+
 
 class IntegratedGradients(Explainer):
     """(x - x') times the mean gradient on the straight line from the baseline x' to the image x, equation 1.
 
-    One image at a time, `batch` points of its line at once: memory depends on neither the images nor the steps.
+    `batch` points of the lines at once, of several images where it exceeds the steps of one.
     """
 
     def __init__(self, params: IntegratedGradientsParams, *, classifier: Classifier, run: Run) -> None:
         self._params, self._classifier, self._run = params, classifier, run
+        self._batch = Batch(params.batch, run, IMAGES_ON_CPU)
 
     def explain(self, images: torch.Tensor, targets: Targets) -> Heatmap:
         """Heatmaps in logits; each sums to the score of the image minus that of the baseline, up to the quadrature.
@@ -47,18 +52,20 @@ class IntegratedGradients(Explainer):
         params = self._params
         method = captum.attr.IntegratedGradients(score_function(self._classifier, params.target))
         pairs = class_pairs(targets, params.target, images.device)
-        maps = []
-        for row in self._run.progress(range(len(images)), "integrated gradients"):
-            image = images[row : row + 1].detach()  # x, (1, C, H, W)
+
+        def of_rows(rows: slice) -> torch.Tensor:
+            x = images[rows].detach()  # (n, C, H, W)
             attributions = method.attribute(
-                image,
-                baselines=baseline(image, params.baseline),  # x'
-                additional_forward_args=(pairs[row : row + 1],),
+                x,
+                baselines=baseline(x, params.baseline),  # x'
+                additional_forward_args=(pairs[rows],),
                 n_steps=params.steps,
                 method=params.method,
-                internal_batch_size=params.batch,
+                internal_batch_size=self._batch.rows(LABEL),
             )
-            maps.append(one_channel(attributions.detach(), params.channels))  # (1, H, W)
+            return one_channel(attributions.detach(), params.channels)  # (n, H, W)
+
+        maps = self._batch.each(of_rows, len(images), LABEL, each_takes=params.steps)
         return Heatmap(
             values=to_array(_smooth(torch.cat(maps), params.smooth)),
             signed=params.channels == "sum",

@@ -18,6 +18,8 @@ from sidelight_specs.results import Heatmap, State
 from sidelight_specs.roles import Explainer
 from sidelight_toolkit.arrays import to_array, to_tensor
 from sidelight_toolkit.baselines import baseline
+from sidelight_toolkit.batching import Batch
+from sidelight_toolkit.options import IMAGES_ON_CPU
 from sidelight_toolkit.score import class_pairs, score_function
 
 if TYPE_CHECKING:
@@ -39,6 +41,7 @@ class Lime(Explainer):
 
     def __init__(self, params: LimeParams, *, classifier: Classifier, run: Run) -> None:
         self._params, self._classifier, self._run = params, classifier, run
+        self._batch = Batch(params.batch, run, IMAGES_ON_CPU)
 
     def explain(self, images: Tensor, targets: Targets) -> Heatmap:
         """Heatmaps in logits for each cell.
@@ -67,23 +70,28 @@ class Lime(Explainer):
         params, image = self._params, to_tensor(item["image"], self._run)[None]
         cells, _ = self._grid(image)
         shown = shown_cells(int(cells.max()) + 1, params.samples, self._run.rng("cells"))  # z', (S, F)
-        copies = iter(shown.to(image.device))
-        method = captum.attr.Lime(
-            score_function(self._classifier, params.target),
-            Ridge(params.alpha),
-            self._nearness,
-            lambda *_, **__: next(copies)[None],  # captum asks for the cells of one copy at a time
-        )
-        coefficients = method.attribute(
-            image,
-            baselines=baseline(image, params.baseline),
-            additional_forward_args=(torch.tensor([item["pair"]], device=image.device),),
-            feature_mask=cells[None, None],
-            n_samples=params.samples,
-            perturbations_per_eval=params.batch,
-            return_input_shape=False,
-        )
-        return State(arrays={"coefficients": to_array(coefficients.flatten())})
+        pair = torch.tensor([item["pair"]], device=image.device)
+
+        def fitted(size: int) -> Tensor:
+            copies = iter(shown.to(image.device))
+            method = captum.attr.Lime(
+                score_function(self._classifier, params.target),
+                Ridge(params.alpha),
+                self._nearness,
+                lambda *_, **__: next(copies)[None],  # captum asks for the cells of one copy at a time
+            )
+            coefficients: Tensor = method.attribute(
+                image,
+                baselines=baseline(image, params.baseline),
+                additional_forward_args=(pair,),
+                feature_mask=cells[None, None],
+                n_samples=params.samples,
+                perturbations_per_eval=size,
+                return_input_shape=False,
+            )
+            return coefficients
+
+        return State(arrays={"coefficients": to_array(self._batch.call(fitted, "lime").flatten())})
 
     def _grid(self, images: Tensor) -> tuple[Tensor, tuple[int, int]]:
         """(H, W) int64, the number of each pixel's cell, and the rows and columns of cells."""

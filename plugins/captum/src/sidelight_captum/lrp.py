@@ -14,7 +14,8 @@ import torch
 from sidelight_specs.results import Heatmap
 from sidelight_specs.roles import Explainer
 from sidelight_toolkit.arrays import to_array
-from sidelight_toolkit.batching import slices
+from sidelight_toolkit.batching import Batch
+from sidelight_toolkit.options import IMAGES_ON_CPU
 from sidelight_toolkit.score import refuse_contrast_of_regression
 
 from sidelight_captum.attribution import one_channel
@@ -44,6 +45,7 @@ class Lrp(Explainer):
 
     def __init__(self, params: LrpParams, *, classifier: Classifier, run: Run) -> None:
         self._params, self._classifier, self._run = params, classifier, run
+        self._batch = Batch(params.batch, run, IMAGES_ON_CPU)
 
     def explain(self, images: Tensor, targets: Targets) -> Heatmap:
         """Heatmaps in logits; each sums to the logit, less what biases and epsilon absorb.
@@ -54,10 +56,11 @@ class Lrp(Explainer):
         params = self._params
         if any(isinstance(module, torch.jit.ScriptModule) for module in self._classifier.module.modules()):
             refuse("a TorchScript file hides its operators", "export the model as .pt2")
-        relevance = [
-            self._relevance(images[batch], targets.take(list(range(batch.start, batch.stop))))
-            for batch in self._run.progress(list(slices(len(images), params.batch)), "lrp")
-        ]
+
+        def of_rows(rows: slice) -> Tensor:
+            return self._relevance(images[rows], targets.take(list(range(rows.start, rows.stop))))
+
+        relevance = self._batch.each(of_rows, len(images), "lrp")
         return Heatmap(
             values=to_array(one_channel(torch.cat(relevance), params.channels)),
             signed=params.channels == "sum",

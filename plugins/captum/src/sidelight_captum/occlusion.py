@@ -6,6 +6,7 @@ pixel gets the mean of y - y_w over the windows that cover it.
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING
 
 import captum.attr
@@ -16,6 +17,8 @@ from sidelight_specs.results import Heatmap
 from sidelight_specs.roles import Explainer
 from sidelight_toolkit.arrays import to_array
 from sidelight_toolkit.baselines import baseline
+from sidelight_toolkit.batching import Batch
+from sidelight_toolkit.options import IMAGES_ON_CPU
 from sidelight_toolkit.score import class_pairs, score_function
 
 if TYPE_CHECKING:
@@ -26,16 +29,19 @@ if TYPE_CHECKING:
 
     from sidelight_captum.params import OcclusionParams
 
+LABEL = "occlusion"
+
 
 class Occlusion(Explainer):
     """Loss of the score with a square covered; a pixel gets the mean over the squares that covered it.
 
-    Squares start at multiples of the stride; those across the border are cut off there. One image at a
-    time, `batch` covered copies of it at once.
+    Squares start at multiples of the stride; those across the border are cut off there. `batch` covered copies at
+    once, of several images where it exceeds the squares of one.
     """
 
     def __init__(self, params: OcclusionParams, *, classifier: Classifier, run: Run) -> None:
         self._params, self._classifier, self._run = params, classifier, run
+        self._batch = Batch(params.batch, run, IMAGES_ON_CPU)
 
     def explain(self, images: Tensor, targets: Targets) -> Heatmap:
         """Heatmaps in logits.
@@ -47,19 +53,21 @@ class Occlusion(Explainer):
         method = captum.attr.Occlusion(score_function(self._classifier, params.target))
         pairs = class_pairs(targets, params.target, images.device)
         window, stride = self._window_and_stride(images)
-        maps = []
-        for row in self._run.progress(range(len(images)), "occlusion"):
-            image = images[row : row + 1].detach()
-            attributions = method.attribute(
-                image,
+        squares = math.prod(1 + -(-(side - window) // stride) for side in images.shape[-2:])  # rounded up: cut squares
+
+        def of_rows(rows: slice) -> Tensor:
+            several = images[rows].detach()  # (n, C, H, W)
+            attributions: Tensor = method.attribute(
+                several,
                 sliding_window_shapes=(images.shape[1], window, window),
                 strides=(images.shape[1], stride, stride),
-                baselines=baseline(image, params.baseline),
-                additional_forward_args=(pairs[row : row + 1],),
-                perturbations_per_eval=params.batch,
+                baselines=baseline(several, params.baseline),
+                additional_forward_args=(pairs[rows],),
+                perturbations_per_eval=max(1, self._batch.rows(LABEL) // len(several)),
             )
-            maps.append(attributions[:, 0])  # a square covers all channels: captum repeats the map for each
-        squares = np.prod([1 + -(-(side - window) // stride) for side in images.shape[-2:]])  # rounded up: cut squares
+            return attributions[:, 0]  # a square covers all channels: captum repeats the map for each
+
+        maps = self._batch.each(of_rows, len(images), LABEL, each_takes=squares)
         return Heatmap(
             values=to_array(torch.cat(maps)),
             answers=params.target,

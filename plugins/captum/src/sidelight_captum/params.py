@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, Literal
 
 from sidelight_specs import param, params
-from sidelight_toolkit.options import LayerParams, Target, batch_option, target_option
+from sidelight_toolkit.options import BatchSize, LayerParams, Target, batch_option, target_option
 
 Baseline = Literal["black", "grey", "white", "mean", "blur"]
 Channels = Literal["sum", "max"]
@@ -41,7 +41,7 @@ class IntegratedGradientsParams:
         minimum=0.0,
         maximum=512.0,
     )
-    batch: int = batch_option("Points on one image's path")
+    batch: BatchSize = batch_option("Points on the images' paths")
 
 
 @params
@@ -60,7 +60,7 @@ class SaliencyParams:
         0.15, "Standard deviation of the Gaussian noise, the image's range being 1.", minimum=0.0, maximum=1.0
     )
     channels: Channels = _channels("max")
-    batch: int = batch_option("Images")
+    batch: BatchSize = batch_option("Images")
 
 
 @params
@@ -69,7 +69,7 @@ class GuidedBackpropParams:
 
     target: Target = target_option()
     channels: Channels = _channels("max")
-    batch: int = batch_option("Images")
+    batch: BatchSize = batch_option("Images")
 
 
 @params
@@ -77,7 +77,7 @@ class GradCamParams(LayerParams):
     """Options of `grad-cam`."""
 
     relu: bool = param(True, "Keep only evidence for the class, as the paper does; false for a signed map.")
-    batch: int = batch_option("Images")
+    batch: BatchSize = batch_option("Images")
 
 
 @params
@@ -85,7 +85,7 @@ class GuidedGradCamParams(LayerParams):
     """Options of `guided-grad-cam`."""
 
     channels: Channels = _channels("max")
-    batch: int = batch_option("Images")
+    batch: BatchSize = batch_option("Images")
 
 
 @params
@@ -104,7 +104,7 @@ class OcclusionParams:
         None, "Distance from one square to the next; default: half the window.", unit="pixels", minimum=1, maximum=4096
     )
     baseline: Baseline = _baseline("grey", "Cover of the square")
-    batch: int = batch_option("Covered copies of one image")
+    batch: BatchSize = batch_option("Covered copies of the images")
 
 
 @params
@@ -134,7 +134,7 @@ class LimeParams:
     )
     alpha: float = param(1.0, "Penalty of the ridge regression (alpha).", minimum=1e-6, maximum=1e6)
     baseline: Baseline = _baseline("mean", "Cover of a hidden cell")
-    batch: int = batch_option("Copies of one image")
+    batch: BatchSize = batch_option("Copies of one image")
 
 
 @params
@@ -158,4 +158,4 @@ class LrpParams:
         maximum=10.0,
     )
     channels: Channels = _channels("sum")
-    batch: int = batch_option("Images")
+    batch: BatchSize = batch_option("Images")

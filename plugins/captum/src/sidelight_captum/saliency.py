@@ -6,7 +6,7 @@ of g_s^2, VarGrad the variance of g_s.
 
 from __future__ import annotations
 
-from itertools import product
+from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -14,7 +14,8 @@ import torch
 from sidelight_specs.results import Heatmap
 from sidelight_specs.roles import Explainer
 from sidelight_toolkit.arrays import to_array
-from sidelight_toolkit.batching import slices
+from sidelight_toolkit.batching import Batch
+from sidelight_toolkit.options import IMAGES_ON_CPU
 from sidelight_toolkit.score import GRADIENT_PASSES, class_pairs, score_function
 from sidelight_toolkit.seeding import generator
 
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from sidelight_specs import Run
     from sidelight_specs.results import Targets
     from sidelight_specs.roles import Classifier
+    from sidelight_toolkit.score import Score
     from torch import Tensor
 
     from sidelight_captum.params import SaliencyParams
@@ -38,6 +40,7 @@ class Saliency(Explainer):
 
     def __init__(self, params: SaliencyParams, *, classifier: Classifier, run: Run) -> None:
         self._params, self._classifier, self._run = params, classifier, run
+        self._batch = Batch(params.batch, run, IMAGES_ON_CPU)
 
     def explain(self, images: Tensor, targets: Targets) -> Heatmap:
         """Heatmaps in logits per unit of brightness (squared for `smoothgrad_sq` and `vargrad`)."""
@@ -56,13 +59,14 @@ class Saliency(Explainer):
         score = score_function(self._classifier, self._params.target)
         pairs = class_pairs(targets, self._params.target, images.device)
         mean, squares = torch.zeros_like(images), torch.zeros_like(images)
-        steps = list(product(slices(len(images), self._params.batch), range(samples)))
-        for batch, sample in self._run.progress(steps, "saliency"):
-            g = gradient(score, images[batch] + self._noise(images, sample), pairs[batch])  # (B, C, H, W)
+        numbers = self._run.progress(range(samples), "saliency") if samples > 1 else range(samples)
+        for sample in numbers:
+            of_rows = partial(_of_rows, score, images, pairs, self._noise(images, sample))
+            g = torch.cat(self._batch.each(of_rows, len(images), "saliency", shown=samples == 1))  # (N, C, H, W)
             # Welford's update: the variance in one sweep, without the cancellation of E[g^2] - E[g]^2
-            difference = g - mean[batch]
-            mean[batch] += difference / (sample + 1)
-            squares[batch] += difference * (g - mean[batch])
+            difference = g - mean
+            mean += difference / (sample + 1)
+            squares += difference * (g - mean)
         variance = squares / samples
         # E[g^2] = Var[g] + E[g]^2
         return {"smoothgrad_sq": variance + mean**2, "vargrad": variance}.get(self._params.noise, mean)
@@ -74,3 +78,7 @@ class Saliency(Explainer):
         random = generator(self._run, f"noise {sample}", self._run.device)
         drawn = torch.randn(images.shape[1:], generator=random, device=random.device)
         return self._params.stdev * drawn.to(images)
+
+
+def _of_rows(score: Score, images: Tensor, pairs: Tensor, noise: Tensor, rows: slice) -> Tensor:
+    return gradient(score, images[rows] + noise, pairs[rows])

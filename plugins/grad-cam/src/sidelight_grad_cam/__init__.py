@@ -1,7 +1,7 @@
 """Class activation maps by the package grad-cam (pytorch-grad-cam). This light module imports no torch."""
 
 from sidelight_specs import ExplainerDescriptor, Need, hookimpl, params
-from sidelight_toolkit.options import HeatmapDescriptor, LayerParams, Target, batch_option, target_option
+from sidelight_toolkit.options import BatchSize, HeatmapDescriptor, LayerParams, Target, batch_option, target_option
 
 METHODS = {  # component: the package's class, summary, paper
     "grad-cam": ("GradCAM", "Feature maps weighted by their mean gradient.", "Selvaraju et al. 2017, Grad-CAM"),
@@ -25,7 +25,7 @@ METHODS = {  # component: the package's class, summary, paper
 class CamParams(LayerParams):
     """Options of every method but `full-grad`."""
 
-    batch: int = batch_option("Images, or masked copies of one,")
+    batch: BatchSize = batch_option("Images, or masked copies of one,")
 
 
 @params
@@ -33,7 +33,7 @@ class FullGradParams:
     """Options of `full-grad`, which looks at all layers."""
 
     target: Target = target_option()
-    batch: int = batch_option("Images", 1)
+    batch: BatchSize = batch_option("Images", 1)
 
 
 @hookimpl

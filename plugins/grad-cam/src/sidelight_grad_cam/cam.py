@@ -12,14 +12,17 @@ import torch
 from sidelight_specs import UserError
 from sidelight_specs.results import Heatmap
 from sidelight_specs.roles import Explainer
-from sidelight_toolkit.batching import slices
+from sidelight_toolkit.batching import Batch
 from sidelight_toolkit.feature_layer import LayerFinder
+from sidelight_toolkit.options import IMAGES_ON_CPU
 from sidelight_toolkit.score import class_pairs, refuse_contrast_of_regression
 from sidelight_toolkit.seeding import seeded
 from sidelight_toolkit.torchvision_import import import_with_torchvision
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from sidelight_grad_cam import METHODS
+
+ALONE = 1 << 16  # rows of an image that no other may share a pass with
 
 
 class MapsModel(torch.nn.Module):
@@ -70,25 +73,31 @@ class Cam(Explainer):
 
     def __init__(self, params: Any, *, classifier: Any, run: Any) -> None:
         self._params, self._classifier, self._run = params, classifier, run
+        on_cpu = 1 if type(self).__name__ == "FullGrad" else IMAGES_ON_CPU
+        self._batch = Batch(params.batch, run, on_cpu)
         self._find_layer: Any = LayerFinder(classifier, params) if hasattr(params, "layer") else lambda _images: None
 
     def explain(self, images: torch.Tensor, targets: Any) -> Heatmap:
         """Heatmaps of positive evidence, which the package scales to [0, 1] for each image."""
-        params, name, layer, maps = self._params, type(self).__name__, self._find_layer(images), []
+        params, name, layer = self._params, type(self).__name__, self._find_layer(images)
         refuse_contrast_of_regression(self._classifier, params.target)
         pairs, contrast = class_pairs(targets, params.target, images.device).tolist(), params.target == "contrast"
         scores = [lambda logits, c=c, d=d: logits[c] - contrast * logits[d] for c, d in pairs]  # y^c, or y^c - y^c'
         finer = name == "FinerCAM" and not contrast  # it takes c' from the logits, of one image at a time
         model = MapsModel(self._classifier, layer).to(images.device)
         with seeded(self._run, "cam"), package_method(name, model, self._run) as cam, torch.enable_grad():
-            cam.batch_size = params.batch
-            for rows in self._run.progress(list(slices(len(images), 1 if finer else params.batch)), "maps"):
+
+            def of_rows(rows: slice) -> tuple[Any, int]:
+                cam.batch_size = self._batch.rows("maps")
+                model.passes.clear()
                 asked = {"targets": None, "target_idx": pairs[rows.start][0]} if finer else {"targets": scores[rows]}
-                maps.append(cam(images[rows].detach(), **asked))
-        values = np.concatenate(maps)
+                return cam(images[rows].detach(), **asked), sum(model.passes)
+
+            results = self._batch.each(of_rows, len(images), "maps", each_takes=ALONE if finer else 1)
+        values, spent = np.concatenate([result for result, _ in results]), sum(passes for _, passes in results)
         if unknown := int((~np.isfinite(values).all((1, 2))).sum()):
             raise UserError(f"{name} gives no numbers for {unknown} of {len(images)} images", "use grad-cam/grad-cam")
-        passes = None if name == "ShapleyCAM" else np.full_like(values[:, 0, 0], sum(model.passes) / len(images))
+        passes = None if name == "ShapleyCAM" else np.full_like(values[:, 0, 0], spent / len(images))
         grid = layer.layout.grid if layer else None
         return Heatmap(values=values, signed=False, resolution=grid, answers=params.target, passes=passes)
 

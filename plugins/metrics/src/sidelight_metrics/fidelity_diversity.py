@@ -16,6 +16,7 @@ Both sets get their classes from the classifier, so that its errors are the same
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 
 import attrs
@@ -25,11 +26,12 @@ from sidelight_specs import UserError
 from sidelight_specs.results import Inversion, Measurement, Measurements
 from sidelight_specs.roles import Metric
 from sidelight_toolkit.arrays import to_array, to_tensor
-from sidelight_toolkit.batching import in_batches, slices
+from sidelight_toolkit.batching import Batch, in_batches, slices
 from sidelight_toolkit.images import resize
 from sidelight_toolkit.lite0 import Lite0, load_pretrained, weights_file
 
 from sidelight_metrics.kinds import expect_kind
+from sidelight_metrics.params import SMALL_ON_CPU
 from sidelight_metrics.predictions import class_logits, probabilities
 from sidelight_metrics.statistics import NORMAL_QUANTILE, wilson_interval
 
@@ -56,6 +58,7 @@ class FidelityDiversity(Metric):
     ) -> None:
         self._params, self._classifier, self._generator = params, classifier, generator
         self._data, self._run = data, run
+        self._batch = Batch(params.batch, run, SMALL_ON_CPU)
 
     def measure(self, explanation: Artifact, images: Tensor, targets: Targets) -> Measurements:
         """Within-class distances, precision, recall, density, coverage, and samples the classifier is sure of.
@@ -73,7 +76,7 @@ class FidelityDiversity(Metric):
     def compare(self, real: Tensor, samples: Tensor) -> Measurements:
         """The numbers of `samples` beside `real`, both (n, C, H, W); see `measure`."""
         params = self._params
-        p_real, p_samples = (probabilities(class_logits(self._classifier, x, params.batch)) for x in (real, samples))
+        p_real, p_samples = (probabilities(class_logits(self._classifier, x, self._batch)) for x in (real, samples))
         classes = p_real.argmax(1), p_samples.argmax(1)
         pixels = real.flatten(1), samples.flatten(1)
         features = pixels if params.features == "pixels" else self._features(real, samples)
@@ -101,7 +104,7 @@ class FidelityDiversity(Metric):
             )
         real = to_tensor(split.read(count=count).images, self._run)
         latents = self._generator.sample(len(real), self._run.rng("samples"))
-        samples = in_batches(self._generator.synthesize, latents, params.batch).float()
+        samples = in_batches(self._generator.synthesize, latents, self._batch, "drawing").float()
         if samples.shape != real.shape:
             made, known = (tuple(x.shape[1:]) for x in (samples, real))
             raise UserError(f"the generator makes {made}, the images are {known}", "name other data in needs")
@@ -109,13 +112,14 @@ class FidelityDiversity(Metric):
 
     def _features(self, *sets: Tensor) -> tuple[Tensor, Tensor]:
         network, side = _pooled_lite0(self._run.device), self._params.side
+
+        def features_of(images: Tensor, rows: slice) -> Tensor:
+            with torch.no_grad():
+                features: Tensor = network(resize(images[rows], (side, side)))
+                return features
+
         real, samples = (
-            torch.cat(
-                [
-                    in_batches(lambda rows: network(resize(rows, (side, side))), images[rows], self._params.batch)
-                    for rows in self._run.progress(list(slices(len(images), self._params.batch)), label)
-                ]
-            )
+            torch.cat(self._batch.each(partial(features_of, images), len(images), label))
             for images, label in zip(sets, ("features of images", "features of samples"), strict=True)
         )
         return real, samples
@@ -136,7 +140,7 @@ class FidelityDiversity(Metric):
         )
 
     def _neighbours(self, real: Tensor, samples: Tensor) -> list[Measurement]:
-        k, batch, count = self._params.nearest, self._params.batch, len(real)
+        k, batch, count = self._params.nearest, self._batch.rows("distances"), len(real)
         r_real, r_samples = _radii(real, k, batch), _radii(samples, k, batch)  # (n,)
         around_sample = []
         holds_sample, in_sample = (torch.zeros(count, dtype=torch.bool, device=real.device) for _ in range(2))

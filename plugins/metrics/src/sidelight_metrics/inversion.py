@@ -12,6 +12,8 @@ import numpy as np
 from sidelight_specs.results import Inversion, Measurement, Measurements
 from sidelight_specs.roles import Metric
 from sidelight_toolkit.arrays import to_array, to_tensor
+from sidelight_toolkit.batching import Batch
+from sidelight_toolkit.options import IMAGES_ON_CPU
 
 from sidelight_metrics.kinds import expect_kind
 from sidelight_metrics.predictions import class_logits
@@ -31,6 +33,7 @@ class InversionError(Metric):
 
     def __init__(self, params: BatchParams, *, classifier: Classifier, run: Run) -> None:
         self._params, self._classifier, self._run = params, classifier, run
+        self._batch = Batch(params.batch, run, IMAGES_ON_CPU)
 
     def measure(self, explanation: Artifact, images: Tensor, targets: Targets) -> Measurements:
         """`MSE`, `PSNR` and `agreement` (of a regression, `value difference`)."""
@@ -62,7 +65,7 @@ class InversionError(Metric):
 
     def _agreement(self, inversion: Inversion, images: Tensor) -> Measurement:
         both = (images, to_tensor(inversion.reconstructions, self._run))
-        before, after = (class_logits(self._classifier, one, self._params.batch) for one in both)
+        before, after = (class_logits(self._classifier, one, self._batch) for one in both)
         if self._classifier.task == "regression":
             return Measurement(
                 name="value difference",

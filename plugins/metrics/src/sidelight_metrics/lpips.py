@@ -8,10 +8,11 @@ import torch
 from sidelight_specs.results import Counterfactual, Inversion, Measurement, Measurements
 from sidelight_specs.roles import Metric
 from sidelight_toolkit.arrays import to_array, to_tensor
-from sidelight_toolkit.batching import slices
+from sidelight_toolkit.batching import Batch
 from sidelight_toolkit.perceptual import lite0_distance, lpips_distance
 
 from sidelight_metrics.kinds import expect_kind
+from sidelight_metrics.params import COMPARED_ON_CPU
 
 if TYPE_CHECKING:
     import numpy as np
@@ -28,6 +29,7 @@ class Lpips(Metric):
 
     def __init__(self, params: LpipsParams, *, run: Run) -> None:
         self._params, self._run = params, run
+        self._batch = Batch(params.batch, run, COMPARED_ON_CPU)
 
     def measure(self, explanation: Artifact, images: Tensor, targets: Targets) -> Measurements:
         """`LPIPS`, or `perceptual distance` with another network; never another network than the one named.
@@ -39,10 +41,12 @@ class Lpips(Metric):
         others = to_tensor(_images_of(explanation), self._run)
         is_lpips = self._params.network == "lpips"
         distance = (lpips_distance if is_lpips else lite0_distance)(self._run.device)
-        values = []
-        with torch.no_grad():
-            for rows in self._run.progress(list(slices(len(images), self._params.batch)), "comparing"):
-                values.append(distance.between(distance.features(images[rows]), distance.features(others[rows])))
+
+        def of_rows(rows: slice) -> torch.Tensor:
+            with torch.no_grad():
+                return distance.between(distance.features(images[rows]), distance.features(others[rows]))
+
+        values = self._batch.each(of_rows, len(images), "comparing")
         return Measurements(
             items=(
                 Measurement(

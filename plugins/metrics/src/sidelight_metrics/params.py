@@ -5,12 +5,18 @@ from __future__ import annotations
 from typing import Any, Literal
 
 from sidelight_specs import param, params
+from sidelight_toolkit.options import IMAGES_ON_CPU, BatchSize, batch_option
 
 BaselineName = Literal["blur", "black", "grey", "white", "mean", "noisy-linear"]
 
+SMALL_ON_CPU = 64
+"""Images in one pass on a CPU of metrics that see hundreds of small ones."""
+COMPARED_ON_CPU = 32
+"""Images compared at a time on a CPU."""
 
-def _batch(default: int = 4) -> Any:
-    return param(default, "Images in one forward pass; bounds the memory.", unit="images", minimum=1, maximum=4096)
+
+def _batch(on_cpu: int = IMAGES_ON_CPU) -> Any:
+    return batch_option("Images", on_cpu)
 
 
 def _cells() -> Any:
@@ -43,7 +49,7 @@ def _training_batch() -> Any:
 class BatchParams:
     """Options of metrics that only run the classifier again."""
 
-    batch: int = _batch()
+    batch: BatchSize = _batch()
 
 
 @params
@@ -57,7 +63,7 @@ class FlipRateParams:
         minimum=0.0,
         maximum=10.0,
     )
-    batch: int = _batch()
+    batch: BatchSize = _batch()
 
 
 @params
@@ -97,7 +103,7 @@ class InsertionDeletionParams:
     convention: Literal["exact", "rise", "igos"] = param(
         "exact", "Preset; `rise` and `igos` follow published code and ignore baselines, step and rule."
     )
-    batch: int = _batch()
+    batch: BatchSize = _batch()
 
 
 @params
@@ -117,7 +123,7 @@ class MinimalAreaParams:
         "blur", "Values of hidden pixels; the area depends on them."
     )
     cells: int | None = _cells()
-    batch: int = _batch()
+    batch: BatchSize = _batch()
 
 
 @params
@@ -145,7 +151,7 @@ class LpipsParams:
         "lpips",
         "LPIPS with VGG16, or its formula on EfficientNet-Lite0, which is no LPIPS.",
     )
-    batch: int = param(32, "Images compared at a time; bounds the memory.", unit="images", minimum=1, maximum=4096)
+    batch: BatchSize = _batch(COMPARED_ON_CPU)
 
 
 @params
@@ -163,7 +169,7 @@ class FidelityDiversityParams:
     side: int = param(
         128, "Height and width to which images are resized for the network.", unit="pixels", minimum=32, maximum=1024
     )
-    batch: int = _batch(64)
+    batch: BatchSize = _batch(SMALL_ON_CPU)
 
 
 @params
@@ -184,7 +190,7 @@ class CausalProfileParams:
     count: int = param(
         128, "Images whose factors are changed, the first of the split.", unit="images", minimum=1, maximum=100_000
     )
-    batch: int = _batch(64)
+    batch: BatchSize = _batch(SMALL_ON_CPU)
 
 
 @params
@@ -216,7 +222,7 @@ class FactorSignParams:
     least_change: float = param(
         0.1, "Smallest change of the factor that has a sign.", unit="half-ranges", minimum=0.001, maximum=2.0
     )
-    batch: int = _batch(64)
+    batch: BatchSize = _batch(SMALL_ON_CPU)
     images: int = _drawn()
     steps: int = _steps()
     reader_batch: int = _training_batch()
@@ -249,7 +255,7 @@ class SufficiencyParams:
     split: str = _held_out_split()
     count: int = param(100, "Images to change.", unit="images", minimum=1, maximum=1_000_000)
     flagged: bool = param(True, "Count attributes that are flagged as implausible.")
-    batch: int = _batch(64)
+    batch: BatchSize = _batch(SMALL_ON_CPU)
 
 
 @params
@@ -260,7 +266,7 @@ class AttributeFactorsParams:
     top: int = param(10, "Attributes of each class that are measured, the first.", minimum=1, maximum=1000)
     split: str = _held_out_split()
     count: int = param(64, "Images to change.", unit="images", minimum=2, maximum=1_000_000)
-    batch: int = _batch(64)
+    batch: BatchSize = _batch(SMALL_ON_CPU)
     images: int = _drawn()
     steps: int = _steps()
     learning_batch: int = _training_batch()

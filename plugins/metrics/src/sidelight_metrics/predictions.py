@@ -14,13 +14,14 @@ from sidelight_toolkit.batching import in_batches
 if TYPE_CHECKING:
     from sidelight_specs.results import Targets
     from sidelight_specs.roles import Classifier
+    from sidelight_toolkit.batching import Batch
 
 
-def class_logits(classifier: Classifier, images: torch.Tensor, batch: int) -> np.ndarray:
+def class_logits(classifier: Classifier, images: torch.Tensor, batch: int | Batch) -> np.ndarray:
     """(N, K) float64 logits, `batch` images at a time; one column for a regression."""
     # channels_last is the faster layout for convolutions on a CPU
     images = images.contiguous(memory_format=torch.channels_last)
-    return to_array(in_batches(classifier.class_logits, images, batch)).astype(np.float64)
+    return to_array(in_batches(classifier.class_logits, images, batch, "classifying")).astype(np.float64)
 
 
 def probabilities(logits: np.ndarray) -> np.ndarray:

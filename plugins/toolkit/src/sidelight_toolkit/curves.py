@@ -18,7 +18,7 @@ from sidelight_toolkit.batching import slices
 from sidelight_toolkit.images import upsample_cells
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
 
 def ranks(values: np.ndarray) -> np.ndarray:
@@ -90,6 +90,35 @@ def composed_curve(
         masks = (order < taken[rows, None, None])[:, None].to(like)  # m_t on the grid, (n, 1, h, w)
         points.append(score(compose(upsample_cells(masks, (like.shape[-2], like.shape[-1])))))
     return np.concatenate(points)
+
+
+def composed_curves(
+    score: Callable[[torch.Tensor], np.ndarray],
+    composes: Sequence[Callable[[torch.Tensor], torch.Tensor]],
+    orders: torch.Tensor,
+    taken: torch.Tensor,
+    like: torch.Tensor,
+    batch: int,
+) -> np.ndarray:
+    """Curves of several images in one pass, or of one image in as many as it takes.
+
+    Args:
+        score: (n T, C, H, W) images, the points of the first image first, to (n T,) scores; for one image any of them.
+        composes: of each of n images, as for `composed_curve`.
+        orders: (n, h, w), as for `curve`.
+        taken: (T,) of `counts`, cells taken at each point.
+        like: (C, H, W) gives size, dtype and device of the masks.
+        batch: images in one call of `score`; at least n T unless n is 1.
+
+    Returns:
+        (n, T) float64.
+    """
+    if len(composes) == 1:
+        return composed_curve(score, composes[0], orders[0], taken, like, batch)[None]
+    size = (like.shape[-2], like.shape[-1])
+    masks = (upsample_cells((order < taken[:, None, None])[:, None].to(like), size) for order in orders)
+    images = torch.cat([compose(mask) for compose, mask in zip(composes, masks, strict=True)])
+    return score(images).reshape(len(composes), len(taken))
 
 
 def area(x: np.ndarray, y: np.ndarray, rule: str) -> float:

@@ -1,15 +1,52 @@
-"""Data on the device of the run where they fit, and minibatches of them."""
+"""Memory of a device, data on it where they fit, and minibatches of them."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 import torch
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     import numpy as np
 
+T = TypeVar("T")
+
 LARGEST_SHARE = 0.25  # of a GPU's free memory that data may take: networks, gradients and optimizers need the rest
+
+
+class Memory:
+    """Memory of a device, as torch's allocator knows it; known for CUDA devices alone.
+
+    Args:
+        device: torch device string.
+    """
+
+    def __init__(self, device: str) -> None:
+        self._device = device
+
+    @property
+    def is_known(self) -> bool:
+        """True if free and used memory can be told."""
+        return self._device.startswith("cuda")
+
+    def free(self) -> int:
+        """Bytes that are free, those that torch holds and does not use included."""
+        reserved = torch.cuda.memory_reserved(self._device) - torch.cuda.memory_allocated(self._device)
+        return free_memory(self._device) + reserved
+
+    def peak(self, call: Callable[[], T]) -> tuple[T, int]:
+        """What the call gives, and the bytes that it had allocated at most beyond those before it."""
+        before = torch.cuda.memory_allocated(self._device)
+        torch.cuda.reset_peak_memory_stats(self._device)
+        result = call()
+        return result, torch.cuda.max_memory_allocated(self._device) - before
+
+    def release(self) -> None:
+        """Give back what torch holds and does not use."""
+        if self.is_known:
+            torch.cuda.empty_cache()
 
 
 def free_memory(device: str) -> int:

@@ -17,6 +17,9 @@ if TYPE_CHECKING:
 
 Target = Literal["predicted", "probe", "contrast"]
 LayoutName = Literal["auto", "nchw", "nhwc", "tokens"]
+BatchSize = int | Literal["auto"]
+IMAGES_ON_CPU = 4
+"""Images in one pass on a CPU, where more bring no time and take memory."""
 
 
 def target_option() -> Any:
@@ -24,9 +27,10 @@ def target_option() -> Any:
     return param("predicted", "Explained logit: the predicted class's, the probe's, or `contrast`, their difference.")
 
 
-def batch_option(what: str, default: int = 4) -> Any:
-    """The option `batch`, an int."""
-    return param(default, f"{what} in one pass; bounds the memory.", unit="images", minimum=1, maximum=4096)
+def batch_option(what: str, on_cpu: int = IMAGES_ON_CPU, unit: str = "images") -> Any:
+    """The option `batch`, a `BatchSize` that is `auto` by default; `on_cpu` is also to be given to `batching.Batch`."""
+    text = f"{what} in one pass; auto: {on_cpu} on a CPU, by free memory on a GPU."
+    return param("auto", text, unit=unit, minimum=1, maximum=65_536)
 
 
 @params

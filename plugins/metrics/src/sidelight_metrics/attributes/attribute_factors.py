@@ -21,12 +21,13 @@ import numpy as np
 from sidelight_specs import UserError
 from sidelight_specs.results import Attributes, Measurement, Measurements
 from sidelight_specs.roles import Metric
+from sidelight_toolkit.batching import Batch
 from sidelight_toolkit.factors import factor_regressor, half_widths
 
 from sidelight_metrics.attributes.style_edits import StyleEdits, apply_attributes
 from sidelight_metrics.factors.causal_profile import CausalProfile
 from sidelight_metrics.kinds import expect_kind
-from sidelight_metrics.params import CausalProfileParams
+from sidelight_metrics.params import SMALL_ON_CPU, CausalProfileParams
 from sidelight_metrics.statistics import spearman
 
 if TYPE_CHECKING:
@@ -57,7 +58,7 @@ class AttributeFactors(Metric):
         run: Run,
     ) -> None:
         self._params, self._data, self._run = params, data, run
-        self._edits = StyleEdits(generator, inverter, data, params.batch, run)
+        self._edits = StyleEdits(generator, inverter, data, Batch(params.batch, run, SMALL_ON_CPU), run)
         options = CausalProfileParams(split=params.split, count=params.count, batch=params.batch)
         self._profile = CausalProfile(options, classifier=classifier, data=data, run=run)
 

@@ -9,7 +9,7 @@ import numpy as np
 from sidelight_specs import Run, UserError
 from sidelight_specs.roles import Data, Generator, Inverter
 from sidelight_toolkit.arrays import to_array, to_tensor
-from sidelight_toolkit.batching import in_batches
+from sidelight_toolkit.batching import Batch, in_batches
 
 from sidelight_metrics.segments import rows_of
 
@@ -47,7 +47,7 @@ class StyleEdits:
     generator: Generator
     inverter: Inverter
     data: Data
-    batch: int
+    batch: Batch
     run: Run
 
     def can_apply(self, attributes: Attributes) -> bool:
@@ -80,15 +80,18 @@ class StyleEdits:
     def styles(self, images: Tensor) -> Tensor:
         """(N, C, H, W) images to the styles of their reconstructions, (N, S)."""
         latents = self.inverter.invert(images).latents
-        return in_batches(self.generator.styles, to_tensor(latents, self.run), self.batch)
+        return in_batches(self.generator.styles, to_tensor(latents, self.run), self.batch, "styles")
 
     def synthesize(self, styles: Tensor) -> Tensor:
         """(N, S) styles to images."""
-        return in_batches(self.generator.synthesize_styles, styles, self.batch)
+        return in_batches(self.generator.synthesize_styles, styles, self.batch, "drawing")
 
     def logits(self, classifier: Classifier, styles: Tensor) -> np.ndarray:
         """(N, K) float64 logits of the images of these styles."""
         logits = in_batches(
-            lambda batch: classifier.class_logits(self.generator.synthesize_styles(batch)), styles, self.batch
+            lambda batch: classifier.class_logits(self.generator.synthesize_styles(batch)),
+            styles,
+            self.batch,
+            "drawing and classifying",
         )
         return to_array(logits).astype(np.float64)

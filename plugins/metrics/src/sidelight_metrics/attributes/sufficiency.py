@@ -20,9 +20,11 @@ import numpy as np
 import torch
 from sidelight_specs.results import Attributes, Measurement, Measurements
 from sidelight_specs.roles import Metric
+from sidelight_toolkit.batching import Batch
 
 from sidelight_metrics.attributes.style_edits import StyleEdits, apply_attributes
 from sidelight_metrics.kinds import expect_kind
+from sidelight_metrics.params import SMALL_ON_CPU
 from sidelight_metrics.predictions import class_logits
 from sidelight_metrics.statistics import wilson_interval
 
@@ -57,7 +59,7 @@ class Sufficiency(Metric):
         run: Run,
     ) -> None:
         self._params, self._classifier, self._run = params, classifier, run
-        self._edits = StyleEdits(generator, inverter, data, params.batch, run)
+        self._edits = StyleEdits(generator, inverter, data, Batch(params.batch, run, SMALL_ON_CPU), run)
 
     def measure(self, explanation: Artifact, images: Tensor, targets: Targets) -> Measurements:
         """For each k and factor `top k` (exactly k) and `up to k` (table 3); for each k the `smallest factor`.
@@ -100,7 +102,7 @@ class Sufficiency(Metric):
             images = self._edits.held_out(params.split, params.count, explained)
             styles = self._edits.styles(images)
             reconstruction = self._edits.logits(self._classifier, styles)  # C(x'), (N, K)
-            image = class_logits(self._classifier, images, params.batch)  # C(x), (N, K)
+            image = class_logits(self._classifier, images, self._edits.batch)  # C(x), (N, K)
             offsets = np.stack([np.zeros_like(image), image - reconstruction])  # added to C(x'[k]), (2, N, K)
             predicted = np.stack([reconstruction.argmax(1), image.argmax(1)])  # (2, N)
         for target, attributes in self._run.progress(list(by_class.items()), "classes"):

@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 from sidelight_specs.results import Concepts, Measurement, Measurements
 from sidelight_specs.roles import Metric
+from sidelight_toolkit.batching import Batch
+from sidelight_toolkit.options import IMAGES_ON_CPU
 
 from sidelight_metrics.kinds import expect_kind
 from sidelight_metrics.predictions import class_logits
@@ -33,6 +35,7 @@ class Faithfulness(Metric):
 
     def __init__(self, params: BatchParams, *, classifier: Classifier, run: Run) -> None:
         self._params, self._classifier, self._run = params, classifier, run
+        self._batch = Batch(params.batch, run, IMAGES_ON_CPU)
 
     def measure(self, explanation: Artifact, images: Tensor, targets: Targets) -> Measurements:
         """`agreement`, `R2` and `error`; NaN where the concepts do not give a class's logit.
@@ -40,7 +43,7 @@ class Faithfulness(Metric):
         The classifier is run on the images again.
         """
         concepts = expect_kind(explanation, Concepts)
-        logits = class_logits(self._classifier, images, self._params.batch)
+        logits = class_logits(self._classifier, images, self._batch)
         error = _score(concepts, targets) - logits[np.arange(len(logits)), targets.predicted]
         return Measurements(
             items=(

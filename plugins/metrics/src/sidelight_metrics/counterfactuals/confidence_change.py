@@ -15,6 +15,8 @@ import numpy as np
 from sidelight_specs.results import Counterfactual, Measurement, Measurements
 from sidelight_specs.roles import Metric
 from sidelight_toolkit.arrays import to_tensor
+from sidelight_toolkit.batching import Batch
+from sidelight_toolkit.options import IMAGES_ON_CPU
 
 from sidelight_metrics.counterfactuals import converged_only
 from sidelight_metrics.kinds import expect_kind
@@ -37,12 +39,13 @@ class ConfidenceChange(Metric):
 
     def __init__(self, params: BatchParams, *, classifier: Classifier, run: Run) -> None:
         self._params, self._classifier, self._run = params, classifier, run
+        self._batch = Batch(params.batch, run, IMAGES_ON_CPU)
 
     def measure(self, explanation: Artifact, images: Tensor, targets: Targets) -> Measurements:
         """For each side `before`, `after`, `change`; `turned` and `third likeliest`; NaN where the search failed."""
         result, rows = expect_kind(explanation, Counterfactual), np.arange(len(images))
         both = (images, to_tensor(result.images, self._run))
-        before, after = (class_logits(self._classifier, one, self._params.batch) for one in both)
+        before, after = (class_logits(self._classifier, one, self._batch) for one in both)
         if self._classifier.task == "regression":
             unit = self._classifier.class_names[0]
             return Measurements(items=_changes("value", before[:, 0], after[:, 0], "neither", unit, result))

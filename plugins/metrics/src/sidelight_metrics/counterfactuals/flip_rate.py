@@ -16,6 +16,8 @@ import numpy as np
 from sidelight_specs.results import Counterfactual, Measurement, Measurements
 from sidelight_specs.roles import Metric
 from sidelight_toolkit.arrays import to_tensor
+from sidelight_toolkit.batching import Batch
+from sidelight_toolkit.options import IMAGES_ON_CPU
 
 from sidelight_metrics.kinds import expect_kind
 from sidelight_metrics.predictions import class_logits, sides
@@ -35,11 +37,12 @@ class FlipRate(Metric):
 
     def __init__(self, params: FlipRateParams, *, classifier: Classifier, run: Run) -> None:
         self._params, self._classifier, self._run = params, classifier, run
+        self._batch = Batch(params.batch, run, IMAGES_ON_CPU)
 
     def measure(self, explanation: Artifact, images: Tensor, targets: Targets) -> Measurements:
         """`flipped`, `boundary` and `converged`, by the classifier on the counterfactual images."""
         result, tolerance = expect_kind(explanation, Counterfactual), self._params.tolerance
-        logits = class_logits(self._classifier, to_tensor(result.images, self._run), self._params.batch)
+        logits = class_logits(self._classifier, to_tensor(result.images, self._run), self._batch)
         after = sides(logits, targets)
         flipped = logits.argmax(axis=1) == targets.probe
         boundary = (np.abs(after.gap) <= tolerance) & ~after.third_above

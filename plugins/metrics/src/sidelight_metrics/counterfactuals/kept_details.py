@@ -18,6 +18,8 @@ from sidelight_specs import UserError
 from sidelight_specs.results import Counterfactual, Measurement, Measurements
 from sidelight_specs.roles import Metric
 from sidelight_toolkit.arrays import to_array, to_tensor
+from sidelight_toolkit.batching import Batch
+from sidelight_toolkit.options import IMAGES_ON_CPU
 
 from sidelight_metrics.counterfactuals import converged_only
 from sidelight_metrics.kinds import expect_kind
@@ -40,6 +42,7 @@ class KeptDetails(Metric):
 
     def __init__(self, params: BatchParams, *, classifier: Classifier, run: Run) -> None:
         self._params, self._classifier, self._run = params, classifier, run
+        self._batch = Batch(params.batch, run, IMAGES_ON_CPU)
 
     def measure(self, explanation: Artifact, images: Tensor, targets: Targets) -> Measurements:
         """`details kept`, `change shown` and `effect alone`; NaN where the search failed.
@@ -87,7 +90,7 @@ class KeptDetails(Metric):
     def _gap(self, images: np.ndarray, targets: Targets) -> np.ndarray:
         """d of (N, C, H, W) images, (N,)."""
         tensor = to_tensor(images.astype(np.float32), self._run)
-        return sides(class_logits(self._classifier, tensor, self._params.batch), targets).gap
+        return sides(class_logits(self._classifier, tensor, self._batch), targets).gap
 
 
 def _per_image(values: np.ndarray) -> np.ndarray:

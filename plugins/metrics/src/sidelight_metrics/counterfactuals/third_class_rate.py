@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING
 from sidelight_specs.results import Counterfactual, Measurement, Measurements
 from sidelight_specs.roles import Metric
 from sidelight_toolkit.arrays import to_tensor
+from sidelight_toolkit.batching import Batch
+from sidelight_toolkit.options import IMAGES_ON_CPU
 
 from sidelight_metrics.counterfactuals import converged_only
 from sidelight_metrics.kinds import expect_kind
@@ -32,11 +34,12 @@ class ThirdClassRate(Metric):
 
     def __init__(self, params: BatchParams, *, classifier: Classifier, run: Run) -> None:
         self._params, self._classifier, self._run = params, classifier, run
+        self._batch = Batch(params.batch, run, IMAGES_ON_CPU)
 
     def measure(self, explanation: Artifact, images: Tensor, targets: Targets) -> Measurements:
         """`third class`, by the classifier on the counterfactual images; NaN where the search failed."""
         result = expect_kind(explanation, Counterfactual)
-        logits = class_logits(self._classifier, to_tensor(result.images, self._run), self._params.batch)
+        logits = class_logits(self._classifier, to_tensor(result.images, self._run), self._batch)
         above = converged_only(sides(logits, targets).third_above, result)
         text = "A third class is more likely than both the predicted class and the probe; failed searches left out."
         item = Measurement(name="third class", values=above, better="lower", unit="share of images", help=text)

@@ -20,9 +20,10 @@ from sidelight_specs import UserError
 from sidelight_specs.results import Counterfactual, Heatmap, Measurement, Measurements, Split
 from sidelight_specs.roles import Metric
 from sidelight_toolkit.arrays import to_array, to_tensor
-from sidelight_toolkit.batching import slices
+from sidelight_toolkit.batching import Batch, slices
 
 from sidelight_metrics.factors.redraw import with_factor
+from sidelight_metrics.params import SMALL_ON_CPU
 from sidelight_metrics.predictions import class_logits, probabilities
 from sidelight_metrics.segments import rows_of
 from sidelight_metrics.statistics import spearman
@@ -44,6 +45,7 @@ class CausalProfile(Metric):
 
     def __init__(self, params: CausalProfileParams, *, classifier: Classifier, data: Data, run: Run) -> None:
         self._params, self._classifier, self._data, self._run = params, classifier, data, run
+        self._batch = Batch(params.batch, run, SMALL_ON_CPU)
 
     def measure(self, explanation: Artifact, images: Tensor, targets: Targets) -> Measurements:
         """`profile agreement`: does the explanation mark the pixels of the factors that the classifier uses?
@@ -126,7 +128,7 @@ class CausalProfile(Metric):
             split, true = self._split(), {item.name: item.value for item in effects.items}
             rows = np.array(rows_of(split, images))  # -1 for images that the split lacks, which stay NaN
             known, effect = np.flatnonzero(rows >= 0), np.array([true[name] for name in self._data.factor_ranges])
-            for batch in slices(len(known), self._params.batch):
+            for batch in slices(len(known), SMALL_ON_CPU):
                 strengths = self._strengths(marks[known[batch]], split.take(rows[known[batch]].tolist()))
                 values[known[batch]] = [spearman(strength, effect) for strength in strengths]
         return Measurement(
@@ -160,7 +162,7 @@ class CausalProfile(Metric):
         return split
 
     def _logits(self, images: np.ndarray) -> np.ndarray:
-        return class_logits(self._classifier, to_tensor(images, self._run), self._params.batch)
+        return class_logits(self._classifier, to_tensor(images, self._run), self._batch)
 
 
 def _log_odds(logits: np.ndarray, classes: np.ndarray) -> np.ndarray:

@@ -25,10 +25,12 @@ from sidelight_specs import UserError
 from sidelight_specs.results import Counterfactual, Measurement, Measurements, Split
 from sidelight_specs.roles import Metric
 from sidelight_toolkit.arrays import to_array, to_tensor
+from sidelight_toolkit.batching import Batch
 from sidelight_toolkit.factors import factor_regressor, r_squared
 
 from sidelight_metrics.factors.redraw import with_factor
 from sidelight_metrics.kinds import expect_kind
+from sidelight_metrics.params import SMALL_ON_CPU
 from sidelight_metrics.predictions import class_logits, probabilities, sides
 from sidelight_metrics.segments import rows_of
 
@@ -50,6 +52,7 @@ class FactorSign(Metric):
 
     def __init__(self, params: FactorSignParams, *, classifier: Classifier, data: Data, run: Run) -> None:
         self._params, self._classifier, self._data, self._run = params, classifier, data, run
+        self._batch = Batch(params.batch, run, SMALL_ON_CPU)
 
     def measure(self, explanation: Artifact, images: Tensor, targets: Targets) -> Measurements:
         """For each factor `right sign of`, `wrong sign of`, `no change of`, `effect of` and `turned by` it.
@@ -65,7 +68,7 @@ class FactorSign(Metric):
         items = []
         for name in params.factors:
             ends = [with_factor(self._data, split, name, end) for end in self._data.factor_ranges[name]]  # (N, C, H, W)
-            logits = [class_logits(self._classifier, to_tensor(end, self._run), params.batch) for end in ends]
+            logits = [class_logits(self._classifier, to_tensor(end, self._run), self._batch) for end in ends]
             self._run.emit(f"edits of {name}", self._edits(name, ends, logits))
             effect, turned = _effect(logits, targets)
             truth = np.where(np.abs(effect) >= params.least_effect, np.sign(effect), np.nan)  # (N,)

@@ -13,6 +13,7 @@ show the range and say where the order of explanations depends on the baseline.
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -20,12 +21,16 @@ import torch
 from sidelight_specs import UserError
 from sidelight_specs.results import Measurement, Measurements
 from sidelight_specs.roles import Metric
-from sidelight_toolkit.curves import composed_curve, ranks
+from sidelight_toolkit.batching import Batch
+from sidelight_toolkit.curves import composed_curves, ranks
+from sidelight_toolkit.options import IMAGES_ON_CPU
 
 from sidelight_metrics.heatmaps.insertion_deletion_presets import blur_text, preset_of
 from sidelight_metrics.heatmaps.ranking import checked_heatmap, explained_score, ranked_values, score_kind
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from sidelight_specs import Run
     from sidelight_specs.artifacts import Artifact
     from sidelight_specs.results import Heatmap, Targets
@@ -37,6 +42,7 @@ if TYPE_CHECKING:
     from sidelight_metrics.params import InsertionDeletionParams
 
 NAMES = ("insertion", "deletion")
+LABEL = "insertion, deletion"
 
 
 class InsertionDeletion(Metric):
@@ -47,6 +53,7 @@ class InsertionDeletion(Metric):
         if not names or len(set(names)) < len(names):
             raise UserError(f"baselines {list(names)} are empty or repeat one", "name each baseline once")
         self._params, self._classifier, self._run = params, classifier, run
+        self._batch = Batch(params.batch, run, IMAGES_ON_CPU)
         self._preset = preset_of(params, self._noise)
 
     def measure(self, explanation: Artifact, images: Tensor, targets: Targets) -> Measurements:
@@ -58,8 +65,11 @@ class InsertionDeletion(Metric):
         heatmap = checked_heatmap(explanation, images)
         values = ranked_values(heatmap, self._params.cells)
         taken = self._preset.schedule(*values.shape[-2:])
-        rows = self._run.progress(range(len(images)), "insertion, deletion")
-        curves = np.stack([self._curves(images[row], values[row], taken, heatmap, targets, row) for row in rows])
+
+        def of_rows(rows: slice) -> np.ndarray:
+            return self._curves(images[rows], values[rows], taken, heatmap, targets, rows)
+
+        curves = np.concatenate(self._batch.each(of_rows, len(images), LABEL, each_takes=len(taken)))
         ratio = taken / values[0].size  # (T,), the horizontal axis; curves are (N, B, 2, T)
         settings = self._settings(heatmap, images)
         items = tuple(
@@ -72,23 +82,27 @@ class InsertionDeletion(Metric):
         return score_kind(self._classifier, self._params.score)
 
     def _curves(
-        self, image: Tensor, values: np.ndarray, taken: np.ndarray, heatmap: Heatmap, targets: Targets, row: int
+        self, images: Tensor, values: np.ndarray, taken: np.ndarray, heatmap: Heatmap, targets: Targets, rows: slice
     ) -> np.ndarray:
-        """(B, 2, T) scores of one image: baselines, insertion and deletion, points."""
-        batch = self._params.batch
+        """(n, B, 2, T) scores: images, baselines, insertion and deletion, points."""
+        batch, numbers = self._batch.rows(LABEL), np.arange(rows.start, rows.stop)
+        row = numbers[0] if len(images) == 1 else numbers.repeat(len(taken))
         score = explained_score(self._classifier, heatmap, targets, row, self._score, batch)
-        order, points = (torch.from_numpy(array).to(image.device) for array in (ranks(values), taken))
+        orders = torch.from_numpy(np.stack([ranks(each) for each in values])).to(images.device)  # (n, h, w)
+        points = torch.from_numpy(taken).to(images.device)
 
-        def both(baseline: Baseline) -> np.ndarray:
-            def inserted(mask: Tensor) -> Tensor:
-                return baseline.insertion(image, mask)  # b + m (x - b)
+        def inserted(baseline: Baseline, image: Tensor, mask: Tensor) -> Tensor:
+            return baseline.insertion(image, mask)  # b + m (x - b)
 
-            def deleted(mask: Tensor) -> Tensor:
-                return baseline.deletion(image, 1 - mask)  # x + m (b - x): visible is what has not been taken
+        def deleted(baseline: Baseline, image: Tensor, mask: Tensor) -> Tensor:
+            return baseline.deletion(image, 1 - mask)  # x + m (b - x): visible is what has not been taken
 
-            return np.stack([composed_curve(score, fill, order, points, image, batch) for fill in (inserted, deleted)])
+        def curves(baseline: Baseline, fill: Callable[[Baseline, Tensor, Tensor], Tensor]) -> np.ndarray:
+            fills = [partial(fill, baseline, image) for image in images]
+            return composed_curves(score, fills, orders, points, images[0], batch)  # (n, T)
 
-        return np.stack([both(baseline) for baseline in self._preset.baselines])
+        sides = [[curves(baseline, fill) for fill in (inserted, deleted)] for baseline in self._preset.baselines]
+        return np.moveaxis(np.array(sides), 2, 0)
 
     def _noise(self, image: Tensor) -> Tensor:
         """(C, H, W) unit noise, the same for every image, mask and explanation, so that comparisons are paired."""

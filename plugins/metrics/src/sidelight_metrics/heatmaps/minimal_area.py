@@ -9,6 +9,7 @@ heatmap, or is the smallest that a search put into an attention graph (figure 3a
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -17,8 +18,10 @@ from sidelight_specs.results import AttentionGraph, Measurement, Measurements
 from sidelight_specs.results.graph import LIT
 from sidelight_specs.roles import Metric
 from sidelight_toolkit.baselines import baseline
+from sidelight_toolkit.batching import Batch
 from sidelight_toolkit.curves import counts, curve, ranks
 from sidelight_toolkit.images import upsample_cells
+from sidelight_toolkit.options import IMAGES_ON_CPU
 
 from sidelight_metrics.heatmaps.ranking import checked_heatmap, explained_score, ranked_values
 
@@ -44,6 +47,7 @@ class MinimalArea(Metric):
 
     def __init__(self, params: MinimalAreaParams, *, classifier: Classifier, run: Run) -> None:
         self._params, self._classifier, self._run = params, classifier, run
+        self._batch = Batch(params.batch, run, IMAGES_ON_CPU)
 
     def measure(self, explanation: Artifact, images: Tensor, targets: Targets) -> Measurements:
         """`area of the minimal explanation`: 0 where the baseline suffices, 1 where all is needed or no set is known.
@@ -123,20 +127,24 @@ class MinimalArea(Metric):
     def _areas(self, explanation: Artifact, images: Tensor, targets: Targets) -> list[tuple[float, float]]:
         """For each image the share of the cells that is needed, and the share of the pixels that they light."""
         heatmap = checked_heatmap(explanation, images)
-        values, batch = ranked_values(heatmap, self._params.cells), self._params.batch
-        areas = []
-        for row in self._run.progress(range(len(images)), "area of the minimal explanation"):
-            score = explained_score(self._classifier, heatmap, targets, row, "softmax", batch)
-            areas.append(self._area(score, images[row], values[row]))
-        return areas
+        values = ranked_values(heatmap, self._params.cells)
 
-    def _area(self, score: Callable[[Tensor], np.ndarray], image: Tensor, values: np.ndarray) -> tuple[float, float]:
+        def area(row: int, batch: int) -> tuple[float, float]:
+            score = explained_score(self._classifier, heatmap, targets, row, "softmax", batch)
+            return self._area(score, images[row], values[row], batch)
+
+        rows = self._run.progress(range(len(images)), "area of the minimal explanation")
+        return [self._batch.call(partial(area, row), "area") for row in rows]
+
+    def _area(
+        self, score: Callable[[Tensor], np.ndarray], image: Tensor, values: np.ndarray, batch: int
+    ) -> tuple[float, float]:
         hidden = baseline(image[None], self._params.baseline)[0]
         order = torch.from_numpy(ranks(values)).to(image.device)
 
         def inserted(taken: np.ndarray) -> np.ndarray:
             points = torch.from_numpy(taken).to(image.device)
-            return curve(score, hidden, image, order, points, self._params.batch)
+            return curve(score, hidden, image, order, points, batch)
 
         count = smallest(inserted, values.size, self._params.step, self._params.threshold)
         mask = (order < count)[None, None].to(image)  # (1, 1, h, w)

@@ -69,19 +69,29 @@ def score_kind(classifier: Classifier, score: Literal["softmax", "logit"]) -> Sc
 
 
 def explained_score(
-    classifier: Classifier, heatmap: Heatmap, targets: Targets, row: int, kind: ScoreKind, batch: int
+    classifier: Classifier, heatmap: Heatmap, targets: Targets, row: int | np.ndarray, kind: ScoreKind, batch: int
 ) -> Callable[[torch.Tensor], np.ndarray]:
-    """Images to the score that the heatmap of image `row` explains: of one class, or of the predicted and the probe."""
-    predicted, probe = int(targets.predicted[row]), int(targets.probe[row])
+    """Images to the score that the heatmap of image `row` explains: of one class, or of the predicted and the probe.
+
+    Args:
+        classifier: gives logits.
+        heatmap: says which side it answers.
+        targets: of all explained images.
+        row: the image that all are variants of, or (n,) that of each.
+        kind: of score.
+        batch: images in one pass.
+    """
+    predicted, probe = targets.predicted[row], targets.probe[row]
 
     def score(images: torch.Tensor) -> np.ndarray:
-        logits = class_logits(classifier, images, batch)
+        logits, each = class_logits(classifier, images, batch), np.arange(len(images))
         if kind == "value":
             return logits[:, 0]
-        if heatmap.answers == "contrast":
-            logits = logits[:, [predicted, probe]]  # the other classes do not take part
+        if heatmap.answers == "contrast":  # the other classes do not take part
+            logits = np.stack([logits[each, predicted], logits[each, probe]], axis=1)
             return probabilities(logits)[:, 0] if kind == "softmax" else logits[:, 0] - logits[:, 1]
         scores = probabilities(logits) if kind == "softmax" else logits
-        return scores[:, probe if heatmap.answers == "probe" else predicted]
+        result: np.ndarray = scores[each, probe if heatmap.answers == "probe" else predicted]
+        return result
 
     return score

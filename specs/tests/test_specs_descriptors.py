@@ -148,6 +148,8 @@ def test_the_example_of_an_observer_takes_arguments_of_its_hook(hook, capsys):
         "found": 0,
         "cached": False,
         "error": "",
+        "spent": 1.0,
+        "passes": 8.0,
         "key": ("explanations", "gradients"),
         "digest": "0" * 64,
         "name": "state",

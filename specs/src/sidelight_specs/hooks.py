@@ -272,7 +272,16 @@ def sidelight_step_started(run: RunFacts, step: StepFacts) -> None:
 
 @hookspec
 def sidelight_step_finished(
-    run: RunFacts, step: StepFacts, seconds: float, inside: float, made: int, found: int, cached: bool, error: str
+    run: RunFacts,
+    step: StepFacts,
+    seconds: float,
+    inside: float,
+    made: int,
+    found: int,
+    cached: bool,
+    error: str,
+    spent: float | None,
+    passes: float | None,
 ) -> None:
     """A step has ended: it was computed, came from the store (`cached`), or failed (`error` says why).
 
@@ -285,6 +294,10 @@ def sidelight_step_finished(
         found: how many store entries were there.
         cached: True if the store had all of it.
         error: the reason of a failure; empty for a step that succeeded.
+        spent: seconds inside components that its result cost when it was made, in this run or an earlier one, without
+            the trainings of what it uses; None where it is not known.
+        passes: images through the network of the explained classifier that its result cost, a backward pass counting
+            two; None where they were not counted, as of a classifier that is no torch module.
 
     ```python
     @hookimpl

@@ -65,13 +65,13 @@ class Guard:
             yield
             return
         if self._before is not None:
-            with self._streams(actor):
+            with self.streams(actor):
                 yield
             return
         self._settle(actor)
         self._before = actor, self._look(self._others(actor)), settings()
         try:
-            with self._streams(actor):
+            with self.streams(actor):
                 yield
         except Exception as error:
             if not isinstance(error, Cancelled) and (changed := self._changes()):
@@ -96,7 +96,8 @@ class Guard:
                 return
         keep()
 
-    def _streams(self, component: ResolvedComponent) -> AbstractContextManager[None]:
+    def streams(self, component: ResolvedComponent) -> AbstractContextManager[None]:
+        """Context with the component's own global random streams."""
         return own_streams(stream_seed(self.seed, component, "global streams"))
 
     def _others(self, actor: ResolvedComponent) -> dict[ResolvedComponent, Any]:
@@ -151,7 +152,7 @@ class Guard:
     def _answer(self, component: ResolvedComponent, instance: Any) -> np.ndarray | None:
         start = process_time()
         try:
-            with self._streams(component), underway.doing(f"{component.title} asked about one example"):
+            with self.streams(component), underway.doing(f"{component.title} asked about one example"):
                 return probe(instance, self.device)
         except RuntimeError:  # it closed file descriptors, which its own steps will tell
             return None

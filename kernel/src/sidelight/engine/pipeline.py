@@ -132,7 +132,7 @@ def _take_all(steps: Steps, planned: tuple[Step, ...], observers: Observers, run
             title=step.title, verb=step.verb, use=one.use, id=one.id, role=one.role, number=number, total=len(planned)
         )
         observers.tell("step_started", run=run, step=facts)
-        session.doing, before = step, counts()
+        session.doing, before, metered = step, counts(), session.meter.reading
         try:
             for failed, _ in steps.failures:
                 if failed.component in one.closure:  # it would fail again, or be wrong
@@ -150,7 +150,8 @@ def _take_all(steps: Steps, planned: tuple[Step, ...], observers: Observers, run
             session.record.warn(error)
         spent = {name: count - before[name] for name, count in counts().items()}
         cached = bool(spent["found"] and not spent["made"])
-        observers.tell("step_finished", run=run, step=facts, error=error, cached=cached, **spent)
+        cost = dict(zip(("spent", "passes"), session.meter.reading.since(metered), strict=True))
+        observers.tell("step_finished", run=run, step=facts, error=error, cached=cached, **spent, **cost)
         session.keep_only({needed for later in planned[number:] for needed in later.component.closure})
     session.cancellation.check()
 
@@ -165,12 +166,21 @@ class Manifest:
 
     @hookimpl
     def sidelight_step_finished(
-        self, step: StepFacts, seconds: float, inside: float, made: int, found: int, error: str
+        self,
+        step: StepFacts,
+        seconds: float,
+        inside: float,
+        made: int,
+        found: int,
+        error: str,
+        spent: float | None,
+        passes: float | None,
     ) -> None:
-        """List a step that succeeded, with its times."""
+        """List a step that succeeded, with its times and what its result cost."""
         if not error:
             times = {"seconds": seconds, "inside": inside, "made": made, "found": found}
-            self._steps.append({"step": step.title, "component": step.use, **times})
+            cost = {"spent": spent, "passes": passes}
+            self._steps.append({"step": step.title, "component": step.use, **times, **cost})
 
     @hookimpl
     def sidelight_artifact_saved(self, key: tuple[str, ...], artifact: Artifact, digest: str, path: Path) -> None:

@@ -7,7 +7,7 @@ import gc
 import shutil
 import tempfile
 from collections.abc import Sized
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext, suppress
 from contextvars import ContextVar
 from functools import cached_property, partial
 from importlib import import_module
@@ -29,17 +29,20 @@ from sidelight import underway
 from sidelight.engine.checkpoints import VERB, Checkpoint
 from sidelight.engine.guard import Disturbance, Guard
 from sidelight.engine.machine import DTYPE, Cancellation, as_images
+from sidelight.engine.meter import Meter
 from sidelight.engine.plan import Keys, Step, stream_seed
 from sidelight.engine.store import Entry, Store
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Set
+    from contextlib import AbstractContextManager
 
     from sidelight.engine.progress import Display
     from sidelight.recipe.model import Resolved, ResolvedComponent
 
 
 _SILENT = 1.0  # seconds for which a run waits without a word
+_PREPARING = ("build", "load_state", "fingerprint")  # no result costs more because it was the first to need a component
 
 T = TypeVar("T")
 A = TypeVar("A", bound="Artifact")
@@ -92,6 +95,7 @@ class Session:
         self.workers: Any = None
         self.made = self.found = 0  # entries of the plan's steps that were made, and that the store held
         self.seconds, self._depth = 0.0, 0  # inside components
+        self.meter = Meter()  # of what results cost
         self._alive: dict[ResolvedComponent, Any] = {}
         self._built: dict[ResolvedComponent, Record] = {}
         self._warned: set[str] = set()
@@ -223,7 +227,8 @@ class Session:
     def inside(self, component: ResolvedComponent, doing: str) -> Iterator[None]:
         """Count the time as the component's, name it in whatever error it raises, and watch what it shares."""
         failed = f"{component.title} failed in the step `{doing}`"
-        with self.guard.watching(component, doing):
+        network, metered = self._network(component, doing)
+        with self.meter.attached(network), self.guard.watching(component, doing), metered:
             mend = Surroundings().mend if in_main_thread() else str  # other threads' work may overlap
             start, self._depth = perf_counter(), self._depth + 1
             try:
@@ -243,6 +248,18 @@ class Session:
                 self.seconds += 0 if self._depth else perf_counter() - start  # contexts may nest
             if changed := mend():
                 raise ComponentError(f"{failed}: it {changed}, which others rely on")
+
+    def _network(self, component: ResolvedComponent, doing: str) -> tuple[Any, AbstractContextManager[None]]:
+        """The classifier's network where its passes are to be counted, and the context in which the meter runs."""
+        if self._depth or doing in _PREPARING or not self.guard.awake:  # a page that is served has several threads
+            return None, nullcontext()
+        explained, network = self.resolved.classifier, None
+        is_needed = explained in component.closure
+        if is_needed and "module" in explained.provides and explained in self._alive:
+            loading = underway.doing(f"{explained.title}: loading its network")
+            with suppress(Exception), loading, self.guard.streams(explained):
+                network = self._alive[explained].module  # its errors are told by whoever uses it
+        return network, self.meter.running(counted=network is not None or not is_needed)
 
     # Records, warnings, progress
 
@@ -315,7 +332,7 @@ class Session:
             key: that of step and inputs, where it is known already.
             mapped: give an artifact whose arrays are read-only views of its file, so that it takes no memory.
         """
-        key, made = key or self.keys.step(step, inputs), self.made
+        key, made, before = key or self.keys.step(step, inputs), self.made, self.meter.reading
         entry = self._look(step, key, folder, mapped)
         is_new = entry is None or (self.workers is not None and self.workers.is_news(key))
         if entry is None:
@@ -324,7 +341,14 @@ class Session:
             with self._alone(step, key):
                 entry = self._look(step, key, folder, mapped)  # another run may have made it meanwhile
                 is_new = entry is None
-                entry = entry or self._make(step, key, make, folder, mapped)
+                if entry is None:
+                    entry = self._make(step, key, make, folder, mapped)
+                else:
+                    self.meter.recall(entry.spent, entry.passes)
+        else:
+            self.meter.recall(entry.spent, entry.passes)
+        if step.verb == "fit" and step != self.doing:
+            self.meter.forget(before)  # a training is no part of what its model is used for
         if step == self.doing:  # what is looked up on the side (states, caches) is not counted
             self.found += not is_new
             self.made += is_new and self.made == made  # else its parts were counted
@@ -350,12 +374,14 @@ class Session:
         return entry
 
     def _make(self, step: Step, key: str, make: Callable[[], Any], folder: Path | None, mapped: bool) -> Entry:
+        before = self.meter.reading
         with self.recording() as record:
             try:
                 made = make()
             except Disturbance:  # nothing of the step is kept
                 _remove(record.checkpoints)
                 raise
+        spent, passes = self.meter.reading.since(before)
         entry = Entry(
             component=step.component.use,
             step=step.verb,
@@ -363,6 +389,8 @@ class Session:
             files=made if folder is not None else (),
             emitted=tuple(record.emitted.items()),
             warnings=tuple(record.warnings),
+            spent=spent,
+            passes=passes,
         )
         store = self.store_of(step.component)
         self.guard.when_clean(partial(_put, store, key, entry, folder, record.checkpoints))

@@ -55,6 +55,8 @@ class Entry:
         emitted: full name and artifact of each by-product, in the order of their making.
         warnings: texts that the components said meanwhile.
         files: rendered files, relative to the folder given to the renderer; the first is the one to open first.
+        spent: seconds inside components that it cost; None where it is not known.
+        passes: of the explained classifier that it cost; None where nobody counted them.
         within: key of the entry that has the result among its rows, first row, and the row after the last one; None for
             an entry with a result of its own.
     """
@@ -65,6 +67,8 @@ class Entry:
     emitted: tuple[tuple[str, Artifact], ...] = attrs.field(default=(), converter=tuple[tuple[str, Artifact], ...])
     warnings: tuple[str, ...] = attrs.field(default=(), converter=tuple[str, ...])
     files: tuple[str, ...] = attrs.field(default=(), converter=tuple[str, ...])
+    spent: float | None = None
+    passes: float | None = None
     within: tuple[str, int, int] | None = None
 
 
@@ -300,6 +304,8 @@ def write_entry(entry: Entry, folder: Path, key: str) -> None:
         "key": key,
         "kind": entry.result.kind if entry.result is not None else "",
         "emitted": [name for name, _ in entry.emitted],
+        "spent": entry.spent,
+        "passes": entry.passes,
         **{name: getattr(entry, name) for name in _PLAIN},
     }
     _write_document(document, folder)
@@ -335,6 +341,8 @@ def read_entry(folder: Path, key: str, made_by: tuple[str, str] | None = None, m
         within=within,
         result=Artifact.load(folder / _RESULT, mapped=mapped, intact=True) if has_result else None,
         emitted=((name, Artifact.load(folder / f"emitted-{index}")) for index, name in enumerate(document["emitted"])),
+        spent=document.get("spent"),  # entries of earlier versions lack both
+        passes=document.get("passes"),
         **{name: document[name] for name in _PLAIN},
     )
 

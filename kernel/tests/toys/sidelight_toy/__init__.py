@@ -120,7 +120,9 @@ def sidelight_classifiers():
         factory="sidelight_toy.behaviour:Mean",
         provides=("trainable",),
     )
-    yield ClassifierDescriptor(name="net", summary="A network.", factory="sidelight_toy.network:Net")
+    yield ClassifierDescriptor(
+        name="net", summary="A network.", factory="sidelight_toy.network:Net", provides=("module",)
+    )
 
 
 @hookimpl

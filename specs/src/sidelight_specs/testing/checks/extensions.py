@@ -154,7 +154,7 @@ def _events(folder: Path) -> list[tuple[str, dict[str, Any]]]:
     )
     name, artifact = next(iter(results.explanations.items()))
     saved = {"key": ("explanations", name), "artifact": artifact, "digest": artifact.digest(), "path": folder / name}
-    counts = {"inside": 0.1, "made": 1, "found": 0}
+    counts = {"inside": 0.1, "made": 1, "found": 0, "spent": 0.1, "passes": None}
     return [
         ("sidelight_recipe_resolved", {"recipe": RecipeFacts(name="toy", seed=0, recipe={"recipe": 1})}),
         ("sidelight_run_started", {"run": run}),

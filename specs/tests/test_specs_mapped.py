@@ -2,12 +2,14 @@
 
 import os
 import zipfile
+from pathlib import Path
 
 import attrs
 import numpy as np
 import pytest
 from numpy.lib import format as npy
 from sidelight_specs import Artifact, SidelightError, stored
+from sidelight_specs.digests import digest_of
 from sidelight_specs.mapped import file_of, let_go
 from sidelight_specs.results import Attribute, Heatmap, ImageAttributes, Inversion, Measurement, Measurements, Split
 
@@ -74,6 +76,25 @@ def test_a_file_that_is_removed_stays_readable(tmp_path):
     (tmp_path / "arrays.npz").unlink()
     loaded.let_go()
     assert loaded.digest() == a_heatmap().digest()
+
+
+@pytest.mark.skipif(not Path("/proc/self/smaps").exists(), reason="only Linux tells how much of a file is in memory")
+def test_a_file_that_was_gone_over_in_blocks_takes_no_memory(tmp_path, monkeypatch):
+    monkeypatch.setattr("sidelight_specs.mapped.BLOCK", 1 << 22)
+    images = np.ones((60, 3, 224, 224), np.float32)
+    Split(images=images).save(tmp_path)
+    loaded = Artifact.load(tmp_path, mapped=True)
+    for start in range(0, 60, 8):
+        digest_of(loaded.take(range(start, min(start + 8, 60))).images)
+    assert resident(tmp_path / "arrays.npz") == 0
+    assert float(loaded.images[30].mean()) == 1
+
+
+def resident(file):
+    """Bytes of a mapped file that are in memory."""
+    lines = Path("/proc/self/smaps").read_text().splitlines()
+    start = next(number for number, line in enumerate(lines) if line.endswith(str(file)))
+    return next(int(line.split()[1]) * 1024 for line in lines[start:] if line.startswith("Rss:"))
 
 
 def test_the_same_bytes_in_another_shape_have_another_digest(tmp_path):

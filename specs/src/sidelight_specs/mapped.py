@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 BLOCK = 1 << 22  # bytes that are read at a time: 4 MiB, more are not faster
+_AROUND = 1 << 21  # bytes: with a page that is read Linux maps others around it, none further than a huge page goes
 _CAN_LET_GO = hasattr(mmap.mmap, "madvise") and hasattr(mmap, "MADV_DONTNEED")
 
 
@@ -75,7 +76,7 @@ def file_of(array: Any) -> MappedFile | None:
 
 
 def let_go(array: Any) -> None:
-    """Give back the memory of a view of a mapped file; it is read again when it is used again.
+    """Give back the memory of a view of a mapped file, and of what lies close to it; it is read again when it is used.
 
     Nothing happens for other arrays, and on systems without `madvise`.
     """
@@ -83,8 +84,8 @@ def let_go(array: Any) -> None:
     if mapped is None or not _CAN_LET_GO:
         return
     first, last = mapped.place(array)
-    start = first - first % mmap.PAGESIZE
-    mapped.madvise(mmap.MADV_DONTNEED, start, last - start)
+    start, stop = first - first % _AROUND, min(len(mapped), last - last % -_AROUND)
+    mapped.madvise(mmap.MADV_DONTNEED, start, stop - start)
 
 
 def blocks(array: Any, most: int = BLOCK) -> Iterator[np.ndarray]:

@@ -1,5 +1,8 @@
 """LeNet, and what all classifiers share that learn from the recipe's data."""
 
+import tracemalloc
+
+import attrs
 import numpy as np
 import pytest
 import torch
@@ -8,6 +11,7 @@ from sidelight_classifiers.trained.accuracy import accuracy
 from sidelight_classifiers.trained.base import DataSummary
 from sidelight_classifiers.trained.lenet import LeNet, LeNetModule
 from sidelight_specs import Cancelled, NotFittedError, UserError
+from sidelight_specs.lazy import LazyImages
 from sidelight_specs.results import Split, State
 from sidelight_specs.roles import Data
 from sidelight_specs.testing import ToyRun
@@ -186,6 +190,31 @@ def test_accuracy_counts_what_is_right(trained):
         assert np.isnan(hits.values[~of_class]).all()
         assert false.value == pytest.approx((predicted[~of_class] == index).mean())
         assert np.isnan(false.values[of_class]).all()
+
+
+def test_accuracy_holds_a_batch_of_images_in_memory(trained):
+    classifier, _ = trained
+    split = bars(2000, side=64)
+    lazy = attrs.evolve(split, images=LazyImages(split.images.shape, split.images.__getitem__))
+    accuracy(classifier, bars(2), ToyRun())  # imports
+    tracemalloc.start()
+    try:
+        items = accuracy(classifier, lazy, ToyRun()).items
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert len(items[0].values) == 2000
+    assert peak < split.images.nbytes / 8
+
+
+def test_a_split_without_labels_is_not_measured():
+    class Unlabelled(Bars):
+        def split(self, name):
+            return super().split(name) if name == "train" else attrs.evolve(super().split(name), labels=None)
+
+    run = ToyRun()
+    lenet(run, steps=1).fit(Unlabelled())
+    assert run.emitted == {}
 
 
 def test_every_split_but_the_training_split_is_measured():

@@ -20,7 +20,7 @@ from sidelight_toolkit.training import minibatches, train
 from torch import nn
 from torch.nn import functional
 
-from sidelight_classifiers.trained.accuracy import accuracy
+from sidelight_classifiers.trained.accuracy import emit_accuracy
 from sidelight_classifiers.trained.augmentation import random_flip, random_shift
 
 if TYPE_CHECKING:
@@ -142,10 +142,7 @@ class TrainedClassifier(TorchClassifier, Trainable):
         with training_mode(network), seeded(self._run, "dropout"):
             losses = self._train(network, split)
         self._data, self._network, self._losses = summary, network, losses
-        for name in data.splits:
-            if name != "train":
-                emitted = "accuracy" if name == "test" else f"accuracy on {name}"
-                self._run.emit(emitted, accuracy(self, data.split(name).read(), self._run, name))
+        emit_accuracy(self, data, self._run)
 
     def state(self) -> State:
         """Weights, data summary, and the loss at every step."""

@@ -22,7 +22,7 @@ from torch import nn
 from torch.nn import functional
 
 from sidelight_classifiers.efficientnet_lite import Preprocessed
-from sidelight_classifiers.trained.accuracy import accuracy
+from sidelight_classifiers.trained.accuracy import emit_accuracy
 from sidelight_classifiers.trained.base import check_labels
 
 if TYPE_CHECKING:
@@ -91,11 +91,7 @@ class LinearProbe(TorchClassifier, Trainable):
         features, labels = self._features(network, split)
         weight, bias = logistic_regression(features, labels, len(self._classes), self._params.weight_decay)
         self._network = self._with_head(network, weight, bias)
-        for name in data.splits:
-            if name != "train":
-                emitted = "accuracy" if name == "test" else f"accuracy on {name}"
-                table = accuracy(self, data.split(name).read(), self._run, name, self._params.batch)
-                self._run.emit(emitted, table)
+        emit_accuracy(self, data, self._run, self._params.batch)
 
     def state(self) -> State:
         """The last layer, and what it was trained on."""

@@ -42,6 +42,8 @@ Commands:
   cache      show what is kept of earlier runs, or clear it
                $ sidelight cache clear --older-than 30d
 
+Commands of sidelight-bench: bench
+
 Commands of sidelight-dev: describe, new, schema, verify
 
 Commands of sidelight-report: user-study

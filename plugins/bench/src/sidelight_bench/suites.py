@@ -1,0 +1,206 @@
+"""Suites: data with a planted cause of chosen strength, and the models that are trained on it.
+
+All models of a suite explain the same images, those of the balanced data, in which the planted factor goes with no
+class; only what they learned from differs. A model's id in its recipe is that of its seed, so that models of one seed
+begin alike whatever their dose, and what they share (balanced data, generator, factor reader) is computed once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any
+
+import attrs
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+Component = dict[str, Any]
+CLEAN = "clean"  # the dose of models that learn from the balanced data
+
+
+@attrs.frozen(kw_only=True)
+class Model:
+    """One trained model.
+
+    Args:
+        suite, architecture: names.
+        dose: share of training images that have the planted factor of their class; None for the balanced data.
+        seed: from 1.
+    """
+
+    suite: str
+    architecture: str
+    dose: float | None
+    seed: int
+
+    @property
+    def name(self) -> str:
+        """`cutouts-background/lenet-0.9-1`."""
+        return f"{self.suite}/{self.architecture}-{CLEAN if self.dose is None else f'{self.dose:g}'}-{self.seed}"
+
+    @property
+    def id(self) -> str:
+        """Its id in recipes, which fixes its random streams."""
+        return f"seed-{self.seed}"
+
+    @property
+    def cluster(self) -> str:
+        """Models that share a seed."""
+        return f"{self.suite}/{self.architecture}/{self.seed}"
+
+
+@attrs.frozen(kw_only=True)
+class Size:
+    """How much of a suite is run.
+
+    Args:
+        doses: of the biased models; the clean twin is always there.
+        architectures: names.
+        seeds: models of each kind.
+        images: explained by every method.
+        truth: images of the causal profile, and of each accuracy.
+    """
+
+    doses: tuple[float, ...]
+    architectures: tuple[str, ...]
+    seeds: int
+    images: int
+    truth: int
+
+
+@attrs.frozen(kw_only=True)
+class Suite:
+    """One kind of planted cause.
+
+    Args:
+        name, summary: for listings.
+        planted: the factor that goes with the class.
+        chance: dose at which it goes with no class.
+        factors: those that are scored, the planted one among them.
+        balanced: the data of the explained images, of generators and of readers.
+        biased: dose to the data that a biased model learns from.
+        architectures: name to classifier.
+        shared: what methods may need (`latent`, `style`), name to sections of a recipe.
+        target: the class asked about.
+        quick, full: how much is run.
+        reader: options of `metrics/factor-use`.
+        truth: options of `metrics/causal-profile`.
+        grouped: factors by whose values scores are compared, for stability.
+        conflicting: the biased data have a split `test-conflicting`.
+    """
+
+    name: str
+    summary: str
+    planted: str
+    chance: float
+    factors: tuple[str, ...]
+    balanced: Component
+    biased: Callable[[float], Component]
+    architectures: Mapping[str, Component]
+    shared: Mapping[str, dict[str, Any]] = attrs.field(factory=dict)
+    target: str = "second"
+    quick: Size
+    full: Size
+    reader: dict[str, Any] = attrs.field(factory=dict)
+    truth: dict[str, Any] = attrs.field(factory=dict)
+    grouped: tuple[str, ...] = ()
+    conflicting: bool = True
+
+    def shows(self, accuracy: str, model: Model) -> bool:
+        """True if `aligned`, `conflicting` or `decorrelated` accuracy can be measured; of twins the last alone."""
+        if accuracy == "decorrelated":
+            return True
+        return model.dose is not None and (accuracy == "aligned" or self.conflicting)
+
+    def size(self, name: str) -> Size:
+        """`quick` or `full`."""
+        return self.full if name == "full" else self.quick
+
+    def models(self, size: Size, seeds: int | None = None) -> Iterator[Model]:
+        """Clean twins first, then by dose."""
+        for architecture in size.architectures:
+            for dose in (None, *size.doses):
+                for seed in range(1, 1 + (seeds or size.seeds)):
+                    yield Model(suite=self.name, architecture=architecture, dose=dose, seed=seed)
+
+    def dose(self, model: Model) -> float:
+        """The dose as a number, also of clean twins."""
+        return self.chance if model.dose is None else model.dose
+
+
+def _with(component: Component, **options: Any) -> Component:
+    return {**component, "with": {**component.get("with", {}), **options}}
+
+
+# --- photographed things on photographed ground -------------------------------------------------------------------
+_CUTOUTS: Component = {
+    "use": "images/cutouts",
+    "with": {
+        "classes": ["birds", "mammals"],
+        "size": 64,
+        "scale": [0.7, 0.9],
+        "backgrounds": ["foliage", "wood"],
+        "aligned": {"birds": "foliage", "mammals": "wood"},
+        "aligned_share": 0.5,
+        "train": 3000,
+        "validation": 100,
+        "test": 400,
+        "validation_share": 0.1,
+    },
+}
+_LENET = {"use": "classifiers/lenet", "with": {"steps": 300, "shift": 1, "flip": True}}
+_RESNET = {"use": "classifiers/resnet", "with": {"width": 8, "steps": 300, "batch": 64}}
+_VAE = {
+    "generator": {"use": "cdeepex/vae", "with": {"latent": 64, "steps": 1500}},
+    "inverter": {"use": "cdeepex/encoder"},
+}
+
+# --- drawn faces --------------------------------------------------------------------------------------------------
+_FACES: Component = {
+    "use": "images/faces",
+    "with": {"train": 6000, "test": 400, "label": "smile", "slope": 4.0, "confounds": {"lip-colour": 0.5}},
+}
+_STYLEX = {
+    "classifier": {"condition": {"use": "zoo/stylex-faces-classifier"}},
+    "generator": {"use": "zoo/stylex-faces", "needs": {"classifier": "condition"}},
+    "inverter": {"use": "stylex/encoder"},
+}
+
+SUITES: dict[str, Suite] = {
+    suite.name: suite
+    for suite in (
+        Suite(
+            name="cutouts-background",
+            summary="Birds and mammals whose background gives the class away; 64 px photographs.",
+            planted="background",
+            chance=0.5,
+            factors=("background", "cut-out", "size", "left", "top"),
+            balanced=_CUTOUTS,
+            biased=lambda dose: _with(_CUTOUTS, aligned_share=dose),
+            architectures={"lenet": _LENET, "resnet": _RESNET},
+            shared={"latent": _VAE},
+            grouped=("left", "top", "mirror"),
+            quick=Size(doses=(0.9,), architectures=("lenet",), seeds=3, images=8, truth=64),
+            full=Size(doses=(0.7, 0.9, 1.0), architectures=("lenet", "resnet"), seeds=3, images=32, truth=200),
+        ),
+        Suite(
+            name="faces",
+            summary="Drawn faces: a smile, and red lips that go with it.",
+            planted="lip-colour",
+            chance=0.5,
+            factors=("smile", "lip-colour", "glasses", "hair-colour", "beard"),
+            balanced=_FACES,
+            biased=lambda dose: _with(_FACES, confounds={"lip-colour": dose}),
+            architectures={
+                "lenet": {"use": "classifiers/lenet", "with": {"steps": 600, "shift": 1, "flip": True}},
+                "resnet": {"use": "classifiers/resnet", "with": {"width": 8, "steps": 300, "batch": 64}},
+            },
+            shared={"latent": _STYLEX, "style": _STYLEX},
+            grouped=("tilt", "light"),
+            conflicting=False,
+            quick=Size(doses=(0.9,), architectures=("lenet",), seeds=3, images=8, truth=64),
+            full=Size(doses=(0.7, 0.9, 1.0), architectures=("lenet", "resnet"), seeds=3, images=32, truth=200),
+        ),
+    )
+}

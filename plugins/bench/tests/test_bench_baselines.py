@@ -1,0 +1,31 @@
+"""Baselines that ask no classifier, and the oracle."""
+
+import numpy as np
+import torch
+from sidelight_bench.baselines import CentreMap, EdgeMap, RandomMap
+from sidelight_bench.params import RandomParams
+from sidelight_specs.testing import component_tests
+from sidelight_specs.testing.run import ToyRun
+
+test_conformance = component_tests("sidelight-bench")
+
+
+def test_random_follows_the_pixels_and_is_uniform_on_the_mean():
+    images = torch.rand(400, 3, 16, 16, generator=torch.Generator().manual_seed(0))
+    maps = RandomMap(RandomParams(), run=ToyRun()).explain(images, None).values
+    assert np.array_equal(maps[3:4], RandomMap(RandomParams(), run=ToyRun()).explain(images[3:4], None).values)
+    assert np.abs(maps.mean(0) - 0.5).max() < 0.08
+
+
+def test_centre_is_highest_in_the_middle_and_symmetric():
+    (values,) = CentreMap(None, run=ToyRun()).explain(torch.zeros(1, 3, 9, 9), None).values
+    assert values.argmax() == 40
+    assert np.array_equal(values, values[::-1, ::-1])
+
+
+def test_edges_of_a_step_stand_at_the_step():
+    image = torch.zeros(1, 1, 8, 8)
+    image[..., 4:] = 1
+    (values,) = EdgeMap(None, run=ToyRun()).explain(image, None).values
+    assert (values[:, 3:5] == 4).all()
+    assert (np.delete(values, (3, 4), axis=1) == 0).all()

@@ -1,0 +1,142 @@
+"""The command against a host that runs nothing, and recipes against the kernel's own check."""
+
+import argparse
+import json
+
+import pytest
+from sidelight_bench import cells, command
+from sidelight_bench.methods import FAMILIES, KNOWN, METHODS, Method
+from sidelight_bench.suites import SUITES
+from sidelight_bench.tables import read_table
+from sidelight_specs import UserError
+
+QUICK = ["quick", "--suite", "faces", "--method", "captum/saliency"]
+
+
+def bench(host, tmp_path, *words):
+    parser = argparse.ArgumentParser()
+    command.add_arguments(parser)
+    return command.run(parser.parse_args([*words, "--out", str(tmp_path / "out")]), host)
+
+
+def leaders(tmp_path, suite="all"):
+    rows = read_table(tmp_path / "out" / "leaderboard.csv")
+    return {row["method"]: row for row in rows if (row["suite"], row["factor"]) == (suite, "all")}
+
+
+def test_who_sees_the_cause_leads_and_random_does_not(host, tmp_path):
+    assert bench(host, tmp_path, *QUICK) == 0
+    rows = leaders(tmp_path)
+    assert rows["bench/oracle"]["auroc"] == rows["captum/saliency"]["auroc"] == 1
+    assert rows["bench/random"]["auroc"] < 1
+    assert rows["bench/oracle"]["low"] < 0.75, "six models are few"
+    assert "captum/saliency" in rows["bench/oracle"]["no_difference_from"]
+    assert (rows["bench/oracle"]["users"], rows["bench/oracle"]["others"]) == (3, 3)
+    models = read_table(tmp_path / "out" / "models.csv")
+    assert len(models) == 6
+    assert models[0]["conflicting"] is None
+
+
+def test_a_second_run_computes_nothing_and_writes_the_same_bits(host, tmp_path):
+    bench(host, tmp_path, *QUICK)
+    ran, out = len(host.ran), tmp_path / "out"
+    before = {path.name: path.read_bytes() for path in [*out.glob("*.csv"), out / "frozen.json"]}
+    bench(host, tmp_path, *QUICK)
+    assert len(host.ran) == ran
+    assert {path.name: path.read_bytes() for path in [*out.glob("*.csv"), out / "frozen.json"]} == before
+    assert set(before) == {
+        f"{name}.csv" for name in ("cells", "truth", "readers", "models", "groups", "leaderboard")
+    } | {"frozen.json"}
+
+
+def test_a_method_that_fails_is_named_and_the_rest_goes_on(host, tmp_path):
+    host.fail.add("captum/saliency")
+    assert bench(host, tmp_path, *QUICK) == 0
+    rows = leaders(tmp_path)
+    assert "it broke" in rows["captum/saliency"]["failed"]
+    assert rows["captum/saliency"]["auroc"] is None
+    assert rows["bench/oracle"]["auroc"] == 1
+    assert any("captum/saliency" in line for line in host.lines)
+    host.fail.clear()
+    ran = len(host.ran)
+    bench(host, tmp_path, *QUICK)
+    assert len(host.ran) - ran == 6, "what failed is tried again, and nothing else"
+    assert leaders(tmp_path)["captum/saliency"]["auroc"] == 1
+
+
+def test_ctrl_c_keeps_what_is_done(host, tmp_path):
+    host.end.add("captum/saliency")
+    with pytest.raises(KeyboardInterrupt):
+        bench(host, tmp_path, *QUICK)
+    done = len(host.ran) - 1
+    assert not list((tmp_path / "out").rglob("captum-saliency.json"))
+    host.end.clear()
+    bench(host, tmp_path, *QUICK)
+    assert len(host.ran) == done + 1 + (3 * 7 + 3 * 8 - done), "five methods and two or three more of each model"
+
+
+def test_a_cell_that_ended_the_process_twice_is_given_up(host, tmp_path, monkeypatch):
+    bench(host, tmp_path, *QUICK)
+    path = next((tmp_path / "out").rglob("captum-saliency.json"))
+    record = json.loads(path.read_text())
+    path.write_text(json.dumps({**record, "failure": "the process ended", "crashes": 2, "rows": []}))
+    ran = len(host.ran)
+    bench(host, tmp_path, *QUICK)
+    assert len(host.ran) == ran
+    failed = [row for row in read_table(tmp_path / "out" / "cells.csv") if row["failed"]]
+    assert {row["failed"] for row in failed} == {"the process ended"}
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["quick", "--suite", "moon"], "there is no suite"),
+        (["quick", "--method", "moon"], "there is no method"),
+        (["quick", "--seeds", "0"], "leaves no model"),
+        (["quick", "--with", "captum/lime"], "already"),
+        (["quick", "--with", "cdeepex/pda"], "needs data"),
+        (["quick", "--with", "moon/beam"], "moon/beam"),
+    ],
+)
+def test_mistakes_are_told(host, tmp_path, words, message):
+    with pytest.raises(UserError, match=message):
+        bench(host, tmp_path, *words)
+
+
+def test_a_fragment_may_bring_helpers_and_options_but_no_data(host, tmp_path):
+    path = tmp_path / "mine.yaml"
+    path.write_text(
+        "explainers:\n  ours: {use: captum/saliency, with: {noise: smoothgrad_sq}}\n"
+        "  mine: {use: cdeepex/contrastive, needs: {explainer: ours}}\n"
+    )
+    assert bench(host, tmp_path, *QUICK, "--with", str(path)) == 0
+    assert leaders(tmp_path)["mine/mine"]["family"] == "yours"
+    recipe = next(recipe for recipe in host.ran if "mine" in recipe["name"])
+    assert list(recipe["explainers"]) == ["ours", "contrastive"]
+    path.write_text("data: {use: images/faces}\nexplainers:\n  mine: {use: captum/saliency}\n")
+    with pytest.raises(UserError, match="no fragment of a recipe: data"):
+        bench(host, tmp_path, *QUICK, "--with", str(path))
+
+
+def test_what_learns_from_the_data_is_refused(host):
+    learner = Method(name="x", family="yours", use="structured/xnn")
+    with pytest.raises(UserError, match="learns from the data"):
+        cells.refuse_cheats(learner, host, frozenset())
+    cells.refuse_cheats(learner, host, KNOWN)
+    cells.refuse_cheats(Method(name="x", family="yours", use="captum/lime"), host, frozenset())
+
+
+def test_there_are_twenty_methods_of_five_families():
+    families = {method.family for method in METHODS.values()} - {"baseline", "ceiling"}
+    assert len(families) >= 5
+    assert families < set(FAMILIES)
+    assert sum(method.family not in ("baseline", "ceiling") for method in METHODS.values()) >= 20
+
+
+def test_models_of_one_seed_share_their_id_and_all_explain_the_same_images(host):
+    suite = SUITES["faces"]
+    models = list(suite.models(suite.quick))
+    made = [cells.cells_of(suite, model, [METHODS["captum/saliency"]], suite.quick, host)[-1] for model in models]
+    assert len({json.dumps(cell.recipe["explain"] | {"classifier": ""}) for cell in made}) == 1
+    assert {cell.recipe["explain"]["classifier"] for cell in made} == {"seed-1", "seed-2", "seed-3"}
+    assert len({cell.name for cell in made}) == len(models)

@@ -190,6 +190,10 @@ class CausalProfileParams:
     count: int = param(
         128, "Images whose factors are changed, the first of the split.", unit="images", minimum=1, maximum=100_000
     )
+    change: Literal["ends", "redraw"] = param(
+        "ends", "Change of a factor: to both ends of its range, or to values of other images."
+    )
+    draws: int = param(8, "Values of other images for each image, with `redraw`.", minimum=1, maximum=1000)
     batch: BatchSize = _batch(SMALL_ON_CPU)
 
 

@@ -7,6 +7,7 @@ import math
 import numpy as np
 
 NORMAL_QUANTILE = 1.959964  # of a two-sided 95 % interval
+FEWEST_FOR_INTERVAL = 3  # images, as for `Measurement.interval`
 
 
 def ranks(values: np.ndarray) -> np.ndarray:
@@ -26,11 +27,12 @@ def spearman(first: np.ndarray, second: np.ndarray) -> float:
     return float(np.corrcoef(one, other)[0, 1])  # Pearson's r of the ranks
 
 
-def wilson_interval(hits: int, count: int) -> tuple[float, float]:
+def wilson_interval(hits: float, count: int) -> tuple[float, float]:
     """95 % score interval of a proportion (Wilson 1927): the values that a test at 5 % does not reject.
 
     Args:
-        hits: images that count.
+        hits: images that count; of images that count in part, the sum of their shares, whose interval is at most as
+            wide.
         count: all images, at least one.
     """
     p, spread = hits / count, NORMAL_QUANTILE**2 / count  # spread = z^2 / n
@@ -38,6 +40,18 @@ def wilson_interval(hits: int, count: int) -> tuple[float, float]:
     half = NORMAL_QUANTILE / (1 + spread) * math.sqrt(p * (1 - p) / count + spread / (4 * count))
     # 0 and 1 exactly where none or all are hits, which rounding would miss by 1e-17
     return middle - half if hits > 0 else 0.0, middle + half if hits < count else 1.0
+
+
+def bootstrap_interval(values: np.ndarray, resamples: int = 2000) -> tuple[float, float] | None:
+    """95 % percentile interval of a mean (Efron 1979), by resampling (N,) values; None for fewer than three.
+
+    The same values give the same interval.
+    """
+    if len(values) < FEWEST_FOR_INTERVAL:
+        return None
+    chosen = np.random.default_rng(0).integers(len(values), size=(resamples, len(values)))
+    low, high = np.quantile(values[chosen].mean(axis=1), [0.025, 0.975])
+    return float(low), float(high)
 
 
 def fisher_interval(correlation: float, count: int) -> tuple[float, float] | None:

@@ -1,8 +1,16 @@
 """Causal profile of a classifier: the effect of each true factor changed alone, the answer key to explanations.
 
     f(x)       = log-odds of the predicted class, log p / (1 - p), in nats; a regression's value
+
+    change: ends, for measures, from one end of their range to the other
     effect(u)  = mean over images of |f(x with u highest) - f(x with u lowest)|, all else the same
     flips(u)   = share of images whose predicted class changes at either end
+
+    change: redraw, for categories and for measures whose middle matters; u' is another image's value of u
+    effect(u)  = mean over images and draws of |f(x with u') - f(x)|
+    flips(u)   = mean over images of the share of draws u' with which the predicted class changes
+
+    u is used  : the lower limit of flips(u) is above a floor, .05 or what a model that cannot use u reaches
 
     profile agreement = Spearman's rho, over the factors u, of effect(u) and strength(u)      higher is better
     strength(u)       = sum_p m_p d_p / sum_p d_p
@@ -22,11 +30,11 @@ from sidelight_specs.roles import Metric
 from sidelight_toolkit.arrays import to_array, to_tensor
 from sidelight_toolkit.batching import Batch, slices
 
-from sidelight_metrics.factors.redraw import with_factor
+from sidelight_metrics.factors.redraw import other_values, with_factor
 from sidelight_metrics.params import SMALL_ON_CPU
 from sidelight_metrics.predictions import class_logits, probabilities
 from sidelight_metrics.segments import rows_of
-from sidelight_metrics.statistics import spearman
+from sidelight_metrics.statistics import bootstrap_interval, spearman, wilson_interval
 
 if TYPE_CHECKING:
     from sidelight_specs import Run
@@ -38,6 +46,7 @@ if TYPE_CHECKING:
     from sidelight_metrics.params import CausalProfileParams
 
 SHOWN = 6  # factors whose two ends are emitted as images, the strongest
+FLOOR = 0.05  # share of images: a factor that flips no more is not said to be used
 
 
 class CausalProfile(Metric):
@@ -65,8 +74,9 @@ class CausalProfile(Metric):
 
         Computed once, kept by `run.cached`.
         """
+        params = self._params
         # the images, not the explanation, decide the profile: one for all explainers of a run
-        both = self._run.cached(("profile", self._params.split, self._params.count), self._compute)
+        both = self._run.cached(("profile", params.split, params.count, params.change, params.draws), self._compute)
         half = len(both.items) // 2
         effects, flips = both.items[:half], both.items[half:]
         named = [attrs.evolve(flip, name=effect.name) for effect, flip in zip(effects, flips, strict=True)]
@@ -75,36 +85,71 @@ class CausalProfile(Metric):
     def _compute(self) -> Measurements:
         """Effects, then flips, as one artifact."""
         split = self._split().read(count=self._params.count)
-        classes = self._logits(split.images).argmax(axis=1)
+        names = list(self._data.factor_ranges)
+        if self._params.change == "ends":
+            before, change = self._logits(split.images), self._ends  # (N, K)
+        else:  # of the images drawn from their own factors, so that noise of the data's images is in no effect
+            before, change = self._logits_with(split, names[0], split.factors[names[0]]), self._redrawn
         pairs = []
-        for name, ends in self._run.progress(list(self._data.factor_ranges.items()), "changing factors"):
-            low, high = (
-                self._logits(with_factor(self._data, split, name, end)) for end in ends
-            )  # (N, K), u lowest and u highest
-            flipped = (low.argmax(axis=1) != classes) | (high.argmax(axis=1) != classes)
-            flips = Measurement(
-                name=f"flips by {name}",  # names are unique within an artifact, and the effect has the factor's own
-                values=flipped.astype(np.float32),
-                unit="share of images",
-                help=f"Share of the images whose predicted class changes at the lowest or at the highest {name}.",
-            )
-            pairs.append((self._effect(name, low, high, classes), flips))
+        for name in self._run.progress(names, "changing factors"):
+            sizes, flipped, settings = change(name, split, before)
+            pairs.append((self._effect(name, sizes, settings), self._flips(name, flipped)))
         pairs.sort(key=lambda pair: -pair[0].value)
         return Measurements(items=tuple(item for items in zip(*pairs, strict=True) for item in items))
 
-    def _effect(self, name: str, low: np.ndarray, high: np.ndarray, classes: np.ndarray) -> Measurement:
-        change = _log_odds(high, classes) - _log_odds(low, classes)
-        settings = {"faces": str(len(classes)), "split": self._params.split}
+    def _ends(self, name: str, split: Split, before: np.ndarray) -> tuple[np.ndarray, np.ndarray, dict[str, str]]:
+        """(N,) |f(highest) - f(lowest)|, (N,) flipped, and the direction of the effect between two classes."""
+        classes = before.argmax(axis=1)
+        low, high = (self._logits_with(split, name, end) for end in self._data.factor_ranges[name])  # (N, K)
+        flipped = (low.argmax(axis=1) != classes) | (high.argmax(axis=1) != classes)
+        settings = {}
         if low.shape[1] == 2:
             second = np.ones_like(classes)
-            towards = float((_log_odds(high, second) - _log_odds(low, second)).mean())
+            towards = float((log_odds(high, second) - log_odds(low, second)).mean())
             settings["high end"] = f"{towards:+.2f} towards {self._classifier.class_names[1]}"
+        return np.abs(log_odds(high, classes) - log_odds(low, classes)), flipped, settings
+
+    def _redrawn(self, name: str, split: Split, before: np.ndarray) -> tuple[np.ndarray, np.ndarray, dict[str, str]]:
+        """(N,) mean over draws of |f(x with u') - f(x)|, (N,) share of draws that flip, and their number."""
+        classes, draws = before.argmax(axis=1), self._params.draws
+        values = other_values(self._data, split, name, draws, range(len(split)))  # u', (N, draws)
+        sizes, flipped = np.zeros(len(split)), np.zeros(len(split))
+        for drawn in values.T:
+            logits = self._logits_with(split, name, drawn)
+            sizes += np.abs(log_odds(logits, classes) - log_odds(before, classes)) / draws
+            flipped += (logits.argmax(axis=1) != classes) / draws
+        return sizes, flipped, {"draws": str(draws)}
+
+    def _logits_with(self, split: Split, name: str, values: float | np.ndarray) -> np.ndarray:
+        """(N, K) logits with a factor at these values; no more images than one batch are drawn at a time."""
+        values = np.broadcast_to(np.asarray(values, np.float32), len(split))
+        return np.concatenate(
+            [
+                self._logits(with_factor(self._data, split.take(range(len(split))[rows]), name, values[rows]))
+                for rows in slices(len(split), SMALL_ON_CPU)
+            ]
+        )
+
+    def _effect(self, name: str, sizes: np.ndarray, settings: dict[str, str]) -> Measurement:
+        how = "from the lowest to the highest" if self._params.change == "ends" else "from the image's to another"
         return Measurement(
             name=name,
-            values=np.abs(change).astype(np.float32),
-            unit="nats" if low.shape[1] > 1 else "value",
-            help=f"Mean size of the change of the answer from the lowest to the highest {name}, all else the same.",
-            settings=settings,
+            values=sizes.astype(np.float32),
+            unit="value" if self._classifier.task == "regression" else "nats",
+            help=f"Mean size of the change of the answer {how} {name}, all else the same.",
+            settings={"faces": str(len(sizes)), "split": self._params.split, **settings},
+            limits=bootstrap_interval(sizes),
+        )
+
+    def _flips(self, name: str, flipped: np.ndarray) -> Measurement:
+        how = "the lowest or at the highest" if self._params.change == "ends" else "another"
+        return Measurement(
+            name=f"flips by {name}",  # names are unique within an artifact, and the effect has the factor's own
+            values=flipped.astype(np.float32),
+            unit="share of images",
+            help=f"Share of the images whose predicted class changes at {how} {name}.",
+            # of no image that flips a bootstrap would say 0 to 0
+            limits=wilson_interval(float(flipped.sum()), len(flipped)),
         )
 
     def _extremes(self, names: list[str]) -> Split:
@@ -165,7 +210,17 @@ class CausalProfile(Metric):
         return class_logits(self._classifier, to_tensor(images, self._run), self._batch)
 
 
-def _log_odds(logits: np.ndarray, classes: np.ndarray) -> np.ndarray:
+def is_used(flips: Measurement, floor: float = FLOOR) -> bool:
+    """True where a model is proved to use a factor: the lower limit of its flips is above a floor.
+
+    Args:
+        flips: of the factor, from a causal profile.
+        floor: `FLOOR`, or the upper limit of a model that cannot have learned to use the factor, where that is higher.
+    """
+    return flips.interval is not None and flips.interval[0] > max(floor, FLOOR)
+
+
+def log_odds(logits: np.ndarray, classes: np.ndarray) -> np.ndarray:
     """(N,) l_k - log sum_{j != k} exp l_j of the class k of each row; the value of a regression."""
     if logits.shape[1] == 1:
         return logits[:, 0]

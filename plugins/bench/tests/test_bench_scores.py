@@ -14,6 +14,7 @@ def table(value, used, *, clean=None, dose=None, effect=None, stratum=None, clus
     return Scores(
         value=np.array(value, float),
         used=used,
+        unused=~used,
         clean=~used if clean is None else np.array(clean, bool),
         dose=np.array(used, float) if dose is None else np.array(dose, float),
         effect=np.array(used, float) if effect is None else np.array(effect, float),
@@ -113,6 +114,13 @@ def test_false_alarms_at_ninety_percent_recall():
     assert math.isnan(scores.false_alarms(table([1, 2], [1, 1])).value)
 
 
+def test_models_that_are_neither_count_nowhere_in_the_auroc():
+    one = table([2, 1, 5, 0], [1, 0, 0, 0])
+    without = one._replace(unused=np.array([False, True, False, True]))
+    assert scores.stratified_auroc(one).value == pytest.approx(2 / 3)
+    assert scores.stratified_auroc(without).value == 1
+
+
 def test_false_alarms_leave_out_models_that_are_not_clean():
     one = table([3, 2, 5, 1], [1, 1, 0, 0], clean=[0, 0, 0, 1])
     assert scores.false_alarms(one).value == 0
@@ -162,7 +170,7 @@ def test_stability_names_what_flips():
     used = np.array([1, 0] * 4, bool)
     group = np.array(["seed/0"] * 2 + ["seed/1"] * 2 + ["position/left"] * 2 + ["position/right"] * 2)
     value = np.array([2, 1, 2, 1, 5, 1, 0, 1], float)
-    share, flipped = scores.stability(value, used, stratum, group)
+    share, flipped = scores.stability(value, used, ~used, stratum, group)
     assert share == 3 / 4
     assert flipped == ("position",)
 

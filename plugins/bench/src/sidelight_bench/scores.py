@@ -1,7 +1,7 @@
 """Scores of the leaderboard, in numpy alone.
 
     s(m)     score of one factor by one method on model m; higher says that m uses the factor more
-    u(m)     1 if m uses the factor, by exact re-rendering; 0 if not
+    u(m)     1 if m uses the factor, by exact re-rendering, 0 if it does not; some models are neither
     stratum  the models of one suite, asked about one factor; models are compared within a stratum alone
     cluster  the models of one suite and architecture that were trained from one seed, whatever their dose
 
@@ -45,7 +45,8 @@ class Scores(NamedTuple):
 
     Args:
         value: (M,) s(m), NaN where there is none.
-        used: (M,) bool, u(m).
+        used: (M,) bool, u(m) = 1.
+        unused: (M,) bool, u(m) = 0.
         clean: (M,) bool, the model was trained without the planted cause.
         dose: (M,) strength of the planted cause in training.
         effect: (M,) true effect of the factor on the model.
@@ -56,6 +57,7 @@ class Scores(NamedTuple):
 
     value: np.ndarray
     used: np.ndarray
+    unused: np.ndarray
     clean: np.ndarray
     dose: np.ndarray
     effect: np.ndarray
@@ -169,7 +171,7 @@ def false_alarms(scores: Scores, recall: float = RECALL) -> Interval:
     alarms, total = 0, 0
     for rows in _groups(scores.stratum):
         some = scores.take(rows[np.isfinite(scores.value[rows])])
-        users, clean = np.sort(some.value[some.used]), some.value[some.clean & ~some.used]
+        users, clean = np.sort(some.value[some.used]), some.value[some.clean & some.unused]
         if not len(users) or not len(clean):
             continue
         threshold = users[len(users) - math.ceil(recall * len(users))]
@@ -178,7 +180,7 @@ def false_alarms(scores: Scores, recall: float = RECALL) -> Interval:
 
 
 def stability(
-    value: np.ndarray, used: np.ndarray, stratum: np.ndarray, group: np.ndarray
+    value: np.ndarray, used: np.ndarray, unused: np.ndarray, stratum: np.ndarray, group: np.ndarray
 ) -> tuple[float, tuple[str, ...]]:
     """Agreement of groups of images or seeds with the whole, about which models use the factor.
 
@@ -188,6 +190,7 @@ def stability(
     Args:
         value: (R,) scores of a model on the images of a group.
         used: (R,) bool.
+        unused: (R,) bool.
         stratum: (R,) text.
         group: (R,) text; the group's dimension stands before a slash: `seed/1`.
 
@@ -196,10 +199,10 @@ def stability(
     """
     agree, flipped = list[float](), dict[str, None]()
     for rows in _groups(stratum):
-        whole = _sign(value[rows], used[rows])
+        whole = _sign(value[rows], used[rows], unused[rows])
         for some in _groups(group[rows]):
             index = rows[some]
-            sign = _sign(value[index], used[index])
+            sign = _sign(value[index], used[index], unused[index])
             if math.isnan(sign) or math.isnan(whole):
                 continue
             agree.append(1.0 if sign == whole and sign != 0 else 0.0)
@@ -235,7 +238,7 @@ def _tables(scores: Scores) -> dict[str, _Table]:
     tables = {}
     for rows in _groups(scores.stratum):
         rows = rows[np.isfinite(scores.value[rows])]
-        users, others = rows[scores.used[rows]], rows[~scores.used[rows]]
+        users, others = rows[scores.used[rows]], rows[scores.unused[rows]]
         if len(users) and len(others):
             wins = _wins(scores.value[users], scores.value[others])
             suite = str(scores.cluster[rows[0]]).partition("/")[0]
@@ -363,9 +366,9 @@ def _architectures(scores: Scores) -> np.ndarray:
     return np.array([str(name).rpartition("/")[0] for name in scores.cluster])
 
 
-def _sign(value: np.ndarray, used: np.ndarray) -> float:
+def _sign(value: np.ndarray, used: np.ndarray, unused: np.ndarray) -> float:
     known = np.isfinite(value)
-    users, others = value[known & used], value[known & ~used]
+    users, others = value[known & used], value[known & unused]
     return float(np.sign(users.mean() - others.mean())) if len(users) and len(others) else math.nan
 
 

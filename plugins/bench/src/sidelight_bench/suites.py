@@ -103,7 +103,7 @@ class Suite:
     quick: Size
     full: Size
     reader: dict[str, Any] = attrs.field(factory=dict)
-    truth: dict[str, Any] = attrs.field(factory=dict)
+    truth: dict[str, Any] = attrs.field(factory=lambda: {"change": "redraw", "draws": 4})
     grouped: tuple[str, ...] = ()
     conflicting: bool = True
 

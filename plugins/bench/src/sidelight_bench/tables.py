@@ -138,9 +138,9 @@ def _model_columns(suite: Suite, model: Model) -> dict[str, Any]:
 def _truth(outcomes: Sequence[tuple[Cell, Record]]) -> list[dict[str, Any]]:
     """Effects and flips with their intervals, and whether the factor counts as used.
 
-    A factor is used if it turns the class of more than 5 % of the images: the lower limit of the share is above that;
-    and, for the planted factor of a biased model, above what it turns in every clean twin (the upper limits).
-    A clean twin does not use the planted factor, whatever it turns.
+    A factor is used if the lower limit of the share of images whose class it turns is above 5 %; the planted one also
+    has to turn more than in every clean twin of the architecture (their upper limits). It is unused if the upper limit
+    is below 5 %; and a clean twin does not use the planted factor, whatever it turns. All else is undecided (None).
     """
     found = [(cell, record) for cell, record in outcomes if cell.kind == TRUTH and record.is_done]
     twins: dict[tuple[str, str], float] = {}
@@ -156,11 +156,18 @@ def _truth(outcomes: Sequence[tuple[Cell, Record]]) -> list[dict[str, Any]]:
             floor = USED
             if row["factor"] == cell.suite.planted:
                 floor = max(floor, twins.get((cell.suite.name, cell.model.architecture), 0.0))
-            used = row["flips_low"] is not None and row["flips_low"] > floor
+            used = _used(row["flips_low"], row["flips_high"], floor)
             if row["factor"] == cell.suite.planted and cell.model.dose is None:
                 used = False
             rows.append({"suite": cell.suite.name, "model": cell.model.name, **row, "used": used})
     return rows
+
+
+def _used(low: float | None, high: float | None, floor: float) -> bool | None:
+    """True, False, or None where the images cannot tell."""
+    if low is None or high is None:
+        return None
+    return True if low > floor else False if high < USED else None
 
 
 def _readers(outcomes: Sequence[tuple[Cell, Record]]) -> list[dict[str, Any]]:
@@ -242,7 +249,7 @@ def _row(
         "stability": _finite(stable),
         "unstable": " ".join(flipped) if stable < UNSTABLE else "",
         "users": int((known & column.used).sum()),
-        "others": int((known & ~column.used).sum()),
+        "others": int((known & column.unused).sum()),
         "strata": len(set(column.stratum[known].tolist())),
         "cannot": " / ".join(dict.fromkeys(row["cannot"] for row in cells if row.get("cannot"))),
         "failed": " / ".join(dict.fromkeys(row["failed"] for row in cells if row.get("failed"))),
@@ -260,7 +267,8 @@ def _stability(
     rows = [row for row in rows if row.get("score") is not None and (row["model"], row["factor"]) in truth]
     return scores.stability(
         np.array([row["score"] for row in rows], dtype=float),
-        np.array([truth[row["model"], row["factor"]]["used"] for row in rows], dtype=bool),
+        np.array([truth[row["model"], row["factor"]]["used"] is True for row in rows], dtype=bool),
+        np.array([truth[row["model"], row["factor"]]["used"] is False for row in rows], dtype=bool),
         np.array([f"{row['suite']}/{row['factor']}" for row in rows]),
         np.array([row["group"] for row in rows]),
     )
@@ -272,7 +280,8 @@ def _scores(rows: list[dict[str, Any]], truth: dict[tuple[str, str], dict[str, A
     known = [truth[row["model"], row["factor"]] for row in rows]
     return Scores(
         value=np.array([_or(row.get("score"), math.nan) for row in rows], dtype=float),
-        used=np.array([one["used"] for one in known], dtype=bool),
+        used=np.array([one["used"] is True for one in known], dtype=bool),
+        unused=np.array([one["used"] is False for one in known], dtype=bool),
         clean=np.array([row["model"].rpartition("/")[2].split("-")[1] == "clean" for row in rows], dtype=bool),
         dose=np.array([row["dose"] for row in rows], dtype=float),
         effect=np.array([_or(one["effect"], math.nan) for one in known], dtype=float),

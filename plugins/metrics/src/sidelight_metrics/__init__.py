@@ -22,6 +22,7 @@ from sidelight_metrics.params import (
     FactorChangeParams,
     FactorRecoveryParams,
     FactorSignParams,
+    FactorUseParams,
     FidelityDiversityParams,
     FlipRateParams,
     InsertionDeletionParams,
@@ -229,6 +230,23 @@ def _by_true_factors() -> Iterable[MetricDescriptor]:
         whole_count=True,
         accepts=("heatmap", "counterfactual", "attributes", "concepts", "inversion"),
         example={"count": 6},
+    )
+    yield DataMetricDescriptor(
+        name="factor-use",
+        summary="Use of each true factor by the model, as explanations of every family say it.",
+        params=FactorUseParams,
+        factory="sidelight_metrics.factors.use.factor_use:FactorUse",
+        needs=(*_CLASSIFIER, _DRAWN),
+        accepts=(
+            "heatmap",
+            "attention-graph",
+            "concepts",
+            "counterfactual",
+            "image-attributes",
+            "intervention",
+            "attributes",
+        ),
+        example={"factors": ("rows", "shade-x"), "images": 32, "steps": 4, "reader_batch": 16, "least_quality": 0.0},
     )
     yield FactorMetricDescriptor(
         name="factor-change",

@@ -35,6 +35,8 @@ class DataMetricDescriptor(MetricDescriptor):
             known = ", ".join(masks) or "none"
             message = f'the images of the split "{params.split}" have no mask "{params.region}"; known are {known}'
             yield Mistake(message, "set `split` and `region`, or name other data in needs: {data: ID}", "region")
+        if masks is not None:
+            yield from unknown_names("the data has no mask", getattr(params, "regions", {}).values(), masks, "regions")
         # `factors` are names of true factors, but multiples of a shift in `sufficiency`
         factors = [name for name in getattr(params, "factors", ()) if isinstance(name, str)]
         yield from unknown_names("the data has no factor", factors, data.factors, "factors")

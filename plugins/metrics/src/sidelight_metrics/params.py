@@ -198,6 +198,25 @@ class CausalProfileParams:
 
 
 @params
+class FactorUseParams:
+    """Options of `factor-use`."""
+
+    factors: tuple[str, ...] = param((), "Factors to report; all of them where empty.")
+    split: str = param("test", "Split of the data that holds the explained images.")
+    regions: dict[str, str] = param({}, "Factor to the mask that shows it, where that has another name.")
+    draws: int = param(
+        4, "Values of other images by which the pixels of a factor without a mask are told.", minimum=1, maximum=1000
+    )
+    least_quality: float = param(
+        0.5, "Smallest R squared of the factor regressor, for readings of edits.", minimum=0.0, maximum=1.0
+    )
+    batch: BatchSize = _batch(SMALL_ON_CPU)
+    images: int = _drawn()
+    steps: int = _steps()
+    reader_batch: int = _training_batch()
+
+
+@params
 class FactorChangeParams:
     """Options of `factor-change`."""
 

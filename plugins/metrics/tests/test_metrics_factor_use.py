@@ -1,0 +1,284 @@
+"""Use of a factor: closed forms of every family, and what leaves it unchanged."""
+
+import attrs
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from sidelight_metrics.factors.use.factor_use import FactorUse
+from sidelight_metrics.factors.use.place import concept_use, excess_mass, heatmap_mass
+from sidelight_metrics.params import FactorUseParams
+from sidelight_metrics.segments import first_rows_of, rows_of
+from sidelight_specs import SidelightError, UserError
+from sidelight_specs.results import (
+    AttentionGraph,
+    Attribute,
+    Attributes,
+    Concepts,
+    Counterfactual,
+    Graph,
+    GraphNode,
+    Heatmap,
+    ImageAttributes,
+    Intervention,
+    Inversion,
+)
+from sidelight_specs.testing import ToyClassifier, ToyData, ToyRun, patterns
+
+DATA = ToyData(task="binary")
+SPLIT = DATA.split("test")
+IMAGES, COUNT, SIDE = SPLIT.images, 12, 32
+REGION = patterns.region(0, SIDE)  # of the factor `rows`, which has a mask
+AREA = REGION.mean()
+RUN = ToyRun()  # keeps the regressor of all tests
+
+
+def use(explanation, images=IMAGES, classifier=None, data=DATA, **options):
+    """The metric's items by name, by a regressor of which nothing is asked but to be the same."""
+    params = FactorUseParams(**{"images": 512, "steps": 60, "reader_batch": 32, "least_quality": 0.0, **options})
+    metric = FactorUse(params, classifier=classifier or ToyClassifier(task="binary"), data=data, run=RUN)
+    return {item.name: item for item in metric.measure(explanation, torch.from_numpy(images), None).items}
+
+
+def repeated(map_):
+    return np.repeat(np.float32(map_)[None], COUNT, 0)
+
+
+# By place
+
+
+def test_the_mask_itself_has_the_highest_use_a_uniform_map_none():
+    items = use(Heatmap(values=repeated(REGION)))
+    np.testing.assert_allclose(items["use of rows"].values, 1, atol=1e-6)
+    assert max(items[f"use of {name}"].value for name in ("columns", "checks", "broad")) < 0
+    assert items["use of rows"].settings == {"by": "mass", "region": "mask rows"}
+    for map_ in (np.ones((SIDE, SIDE)), np.zeros((SIDE, SIDE)), -3 * np.ones((SIDE, SIDE))):
+        np.testing.assert_allclose(use(Heatmap(values=repeated(map_)))["use of rows"].values, 0, atol=1e-6)
+
+
+def test_a_map_that_avoids_the_region_has_the_lowest():
+    items = use(Heatmap(values=repeated(~REGION)))
+    np.testing.assert_allclose(items["use of rows"].values, -AREA / (1 - AREA), atol=1e-6)
+
+
+def test_half_of_the_mass():
+    map_ = REGION / REGION.sum() + ~REGION / (~REGION).sum()
+    np.testing.assert_allclose(
+        use(Heatmap(values=repeated(map_)))["use of rows"].values, (0.5 - AREA) / (1 - AREA), rtol=1e-5
+    )
+
+
+MAPS = st.integers(0, 2**32 - 1).map(lambda seed: np.random.default_rng(seed).normal(size=(1, 8, 8)))
+WHERE = st.integers(0, 2**32 - 1).map(lambda seed: np.random.default_rng(seed).random((1, 8, 8)) < 0.3)
+
+
+@given(MAPS, WHERE, st.floats(1e-6, 1e6))
+def test_scale_and_sign_change_nothing_and_no_map_beats_the_mask(map_, region, scale):
+    if region.all() or not region.any():
+        assert np.isnan(excess_mass(np.abs(map_), region)).all()
+        return
+    scores = [excess_mass(heatmap_mass(Heatmap(values=values)), region)[0] for values in (map_, scale * map_, -map_)]
+    np.testing.assert_allclose(scores, scores[0], rtol=1e-9)
+    area = region.mean()
+    assert -area / (1 - area) - 1e-9 <= scores[0] <= excess_mass(region, region)[0] + 1e-9
+
+
+def test_a_map_that_only_ranks_has_no_zero():
+    ranking = Heatmap(values=repeated(REGION + 7.0), signed=False)
+    np.testing.assert_allclose(use(ranking)["use of rows"].values, 1, atol=1e-6)
+    signed = attrs.evolve(ranking, signed=True)
+    assert use(signed)["use of rows"].value < 0.2
+
+
+def test_a_factor_without_a_mask_is_where_drawing_it_anew_changes_pixels():
+    place = np.abs(patterns.basis(SIDE)[3]) > 0
+    items = use(Heatmap(values=repeated(place)))
+    assert items["use of broad"].settings["region"] == "pixels that change with it"
+    np.testing.assert_allclose(items["use of broad"].values, 1, atol=1e-5)
+    np.testing.assert_array_equal(
+        use(Heatmap(values=repeated(place)[2:5]), IMAGES[2:5])["use of broad"].values, items["use of broad"].values[2:5]
+    )
+
+
+def test_a_mask_of_another_name():
+    items = use(Heatmap(values=repeated(REGION)), regions={"broad": "rows"}, factors=("broad",))
+    np.testing.assert_allclose(items["use of broad"].values, 1, atol=1e-6)
+
+
+def test_of_a_factor_of_the_whole_image_no_place_speaks():
+    for explanation in (Heatmap(values=repeated(REGION)), graphs([(0,)])):
+        item = use(explanation)["use of shade-x"]
+        assert np.isnan(item.values).all()
+        assert item.settings["cannot"] == "shade-x has no region: it changes 100% of the pixels"
+
+
+def graphs(roots, soft=False):
+    nodes = tuple(GraphNode(patches=patches, confidence=1.0, root=True) for patches in roots)
+    leaf = GraphNode(patches=(3,), confidence=0.1)
+    return AttentionGraph(graphs=(Graph(nodes=(*nodes, leaf), probability=0.9),) * COUNT, grid=(2, 2), soft=soft)
+
+
+def test_roots_of_an_attention_graph():
+    quarter = np.zeros((SIDE, SIDE))
+    quarter[:16, :16] = 1  # patch 0, which holds the region
+    expected = (REGION.sum() / 256 - AREA) / (1 - AREA)
+    items = use(graphs([(0,)]))
+    np.testing.assert_allclose(items["use of rows"].values, expected, rtol=1e-5)
+    assert items["use of rows"].settings["by"] == "patches"
+    np.testing.assert_allclose(use(graphs([(0, 1, 2, 3)]))["use of rows"].values, 0, atol=1e-6)
+    half = (0.5 * REGION.sum() / 256 - AREA) / (1 - AREA)  # the other root shows another patch
+    np.testing.assert_allclose(use(graphs([(0,), (1,)]))["use of rows"].values, half, rtol=1e-5)
+
+
+def concepts(contributions, maps):
+    shape = (COUNT, len(maps))
+    return Concepts(
+        names=tuple("abc"[: len(maps)]),
+        activations=np.ones(shape, np.float32),
+        contributions=np.broadcast_to(np.float32(contributions), shape).copy(),
+        heatmaps=None if maps[0] is None else np.repeat(np.float32(maps)[None], COUNT, 0),
+    )
+
+
+def test_concepts_count_by_what_their_ablation_takes():
+    maps = [REGION, np.ones((SIDE, SIDE))]
+    np.testing.assert_allclose(use(concepts([-3, 1], maps))["use of rows"].values, 0.75, atol=1e-6)
+    np.testing.assert_allclose(use(concepts([0, 1], maps))["use of rows"].values, 0, atol=1e-6)
+    np.testing.assert_allclose(concept_use(concepts([0, 0], maps), repeated(REGION)), 0)
+    item = use(concepts([1], [None]))["use of rows"]
+    assert np.isnan(item.values).all()
+    assert item.settings["cannot"] == "the concepts have no place in the image"
+
+
+# By edits
+
+LOGITS = np.zeros((COUNT, 2), np.float32)
+
+
+def redrawn(name, value):
+    return DATA.render({**SPLIT.factors, name: np.full(COUNT, value, np.float32)})
+
+
+def counterfactual(images, converged=None):
+    converged = np.ones(COUNT, bool) if converged is None else converged
+    return Counterfactual(images=images, logits_before=LOGITS, logits_after=LOGITS, converged=converged)
+
+
+@pytest.fixture(scope="module")
+def readings():
+    from sidelight_toolkit.factors import factor_regressor
+
+    return factor_regressor(DATA, RUN, 512, 60, 32)
+
+
+pytestmark = pytest.mark.training
+
+
+def test_an_identity_uses_nothing():
+    items = use(counterfactual(IMAGES.copy()))
+    assert {name: abs(item.values).max() for name, item in items.items()} == dict.fromkeys(items, 0)
+    assert {"use of rows", "change in the region of rows"} <= set(items)
+
+
+def test_a_counterfactual_uses_what_it_changes(readings):
+    changed = redrawn("rows", 0.2)
+    items = use(counterfactual(changed, np.arange(COUNT) > 3))
+    expected = np.abs(readings.half_ranges(IMAGES, changed))[:, readings.names.index("rows")]
+    np.testing.assert_allclose(items["use of rows"].values[4:], expected[4:], rtol=1e-5)
+    assert np.isnan(items["use of rows"].values[:4]).all()
+    place = items["change in the region of rows"]
+    assert np.isnan(place.values[:4]).all()
+    assert (place.values[4:] > 0.6).all()
+    assert (items["change in the region of columns"].values[4:] < 0).all()
+    assert items["use of rows"].settings["by"] == "change"
+    assert "change in the region of shade-x" not in items
+
+
+def test_a_factor_that_cannot_be_read_is_not_scored(readings):
+    items = use(counterfactual(1 - IMAGES), least_quality=0.99)
+    quality = readings.r_squared[0]
+    assert np.isnan(items["use of rows"].values).all()
+    assert items["use of rows"].settings["cannot"] == f"rows is read with an R2 of {quality:.2f}, less than 0.99"
+    assert np.isfinite(items["change in the region of rows"].values).all()
+
+
+def test_a_flip_counts_by_the_fall_of_the_probability(readings):
+    before, after = IMAGES, redrawn("rows", 0.2)
+    codes = np.zeros((COUNT, 3), bool)
+
+    def flipped(logits_after):
+        return Intervention(
+            codes=codes,
+            flipped=codes,
+            before=before,
+            after=after,
+            logits=LOGITS,
+            logits_before=np.float32([[2, 0]] * COUNT),
+            logits_after=np.float32([logits_after] * COUNT),
+            changed=np.ones(COUNT, bool),
+            singles=np.zeros((COUNT, 3), np.float32),
+        )
+
+    change = np.abs(readings.half_ranges(before, after))[:, 0]
+    p = 1 / (1 + np.exp(-2.0))
+    np.testing.assert_allclose(use(flipped([0, 2]))["use of rows"].values, (2 * p - 1) * change, rtol=1e-4)
+    assert (use(flipped([2, 0]))["use of rows"].values == 0).all()
+    assert (use(flipped([4, 0]))["use of rows"].values == 0).all()  # it raises the probability
+    assert use(flipped([0, 2]))["use of rows"].settings["by"] == "effect"
+
+
+def attribute(name, target):
+    return Attribute(name=name, coordinate=0, target=target)
+
+
+def test_attributes_count_by_their_effect_on_the_classifier(linear, readings):
+    """One changes `rows`, which the classifier sees, the other `columns`, which it does not."""
+    changed = np.stack([redrawn("rows", 0.2), redrawn("columns", 0.2), IMAGES], 1)
+    classifier = linear(np.stack([0 * patterns.basis(SIDE)[:1], patterns.basis(SIDE)[:1]]))
+    own = np.float32(DATA.render(SPLIT.factors))
+    result = ImageAttributes(
+        attributes=(attribute("one", 0), attribute("other", 1)),
+        chosen=np.repeat([[0, 1, -1]], COUNT, 0),
+        before=own,
+        after=changed,
+        logits=LOGITS,
+        logits_before=LOGITS,
+        logits_after=np.zeros((COUNT, 3, 2), np.float32),  # what the explanation says of itself is not trusted
+    )
+    items = use(result, classifier=classifier)
+    change = np.abs(readings.half_ranges(own, changed[:, 0]))
+    for column, name in enumerate(("rows", "columns")):
+        np.testing.assert_allclose(items[f"use of {name}"].values, change[:, column], rtol=1e-3, atol=1e-4)
+    blind = use(result, classifier=linear(np.zeros((2, 1, SIDE, SIDE))))
+    assert (blind["use of rows"].values == 0).all()
+
+
+def test_attributes_of_a_whole_set_have_one_number(linear):
+    classifier = linear(np.stack([0 * patterns.basis(SIDE)[:1], patterns.basis(SIDE)[:1]]))
+    pairs = [np.float32(DATA.render(SPLIT.factors))[:4], redrawn("rows", 0.2)[:4]]
+    result = Attributes(attributes=(attribute("one", 1),), before=pairs[0][None], after=pairs[1][None])
+    assert use(result, classifier=classifier)["use of rows"].values.shape == (1,)
+    bare = use(attrs.evolve(result, before=None, after=None), classifier=classifier)["use of rows"]
+    assert bare.settings["cannot"] == "no images of the attributes were kept"
+
+
+# What is refused
+
+
+def test_mistakes_are_named():
+    with pytest.raises(UserError, match="no factor hat"):
+        use(Heatmap(values=repeated(REGION)), factors=("hat",))
+    with pytest.raises(UserError, match="lacks image 0 of those explained"):
+        use(Heatmap(values=repeated(REGION)), 1 - IMAGES)
+    with pytest.raises(SidelightError, match=r"maps of shape \(12, 8, 8\) do not fit"):
+        use(Heatmap(values=np.zeros((COUNT, 8, 8), np.float32)))
+    inversion = Inversion(latents=np.zeros((COUNT, 1)), reconstructions=IMAGES, error=np.zeros(COUNT, np.float32))
+    with pytest.raises(SidelightError, match='does not measure "inversion"'):
+        use(inversion)
+
+
+def test_rows_are_found_a_few_at_a_time():
+    images = IMAGES[[7, 2, 7]]
+    assert first_rows_of(SPLIT, images, size=5) == rows_of(SPLIT, images) == [7, 2, 7]
+    assert first_rows_of(SPLIT, 1 - images, size=5) == [-1, -1, -1]

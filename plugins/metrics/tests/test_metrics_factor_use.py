@@ -24,7 +24,7 @@ from sidelight_specs.results import (
     Intervention,
     Inversion,
 )
-from sidelight_specs.testing import ToyClassifier, ToyData, ToyRun, patterns
+from sidelight_specs.testing import ToyData, ToyRun, patterns
 
 DATA = ToyData(task="binary")
 SPLIT = DATA.split("test")
@@ -34,10 +34,10 @@ AREA = REGION.mean()
 RUN = ToyRun()  # keeps the regressor of all tests
 
 
-def use(explanation, images=IMAGES, classifier=None, data=DATA, **options):
+def use(explanation, images=IMAGES, data=DATA, **options):
     """The metric's items by name, by a regressor of which nothing is asked but to be the same."""
-    params = FactorUseParams(**{"images": 512, "steps": 60, "reader_batch": 32, "least_quality": 0.0, **options})
-    metric = FactorUse(params, classifier=classifier or ToyClassifier(task="binary"), data=data, run=RUN)
+    params = FactorUseParams(**{"images": 512, "steps": 60, "batch": 32, "least_quality": 0.0, **options})
+    metric = FactorUse(params, data=data, run=RUN)
     return {item.name: item for item in metric.measure(explanation, torch.from_numpy(images), None).items}
 
 
@@ -232,34 +232,40 @@ def attribute(name, target):
     return Attribute(name=name, coordinate=0, target=target)
 
 
-def test_attributes_count_by_their_effect_on_the_classifier(linear, readings):
-    """One changes `rows`, which the classifier sees, the other `columns`, which it does not."""
+def test_attributes_count_by_their_effect(readings):
+    """Of three, the first raises its class three times as much as the second; the third place is empty."""
     changed = np.stack([redrawn("rows", 0.2), redrawn("columns", 0.2), IMAGES], 1)
-    classifier = linear(np.stack([0 * patterns.basis(SIDE)[:1], patterns.basis(SIDE)[:1]]))
-    own = np.float32(DATA.render(SPLIT.factors))
+    logits_after = np.float32([[1.5, -1.5], [-0.5, 0.5], [9, -9]])  # log-odds of classes 0 and 1: 3, 1
     result = ImageAttributes(
         attributes=(attribute("one", 0), attribute("other", 1)),
         chosen=np.repeat([[0, 1, -1]], COUNT, 0),
-        before=own,
+        before=IMAGES,
         after=changed,
         logits=LOGITS,
         logits_before=LOGITS,
-        logits_after=np.zeros((COUNT, 3, 2), np.float32),  # what the explanation says of itself is not trusted
+        logits_after=np.repeat(logits_after[None], COUNT, 0),
     )
-    items = use(result, classifier=classifier)
-    change = np.abs(readings.half_ranges(own, changed[:, 0]))
+    items = use(result)
+    change = [np.abs(readings.half_ranges(IMAGES, changed[:, place])) for place in (0, 1)]
     for column, name in enumerate(("rows", "columns")):
-        np.testing.assert_allclose(items[f"use of {name}"].values, change[:, column], rtol=1e-3, atol=1e-4)
-    blind = use(result, classifier=linear(np.zeros((2, 1, SIDE, SIDE))))
-    assert (blind["use of rows"].values == 0).all()
+        expected = 0.75 * change[0][:, column] + 0.25 * change[1][:, column]
+        np.testing.assert_allclose(items[f"use of {name}"].values, expected, rtol=1e-3, atol=1e-4)
+    place = [items[f"change in the region of {name}"].value for name in ("rows", "columns")]
+    assert place[0] > place[1]
+    idle = attrs.evolve(result, logits_after=np.zeros((COUNT, 3, 2), np.float32))
+    assert (use(idle)["use of rows"].values == 0).all()
+    none = attrs.evolve(result, chosen=np.full((COUNT, 3), -1))
+    assert (use(none)["use of rows"].values == 0).all()
 
 
-def test_attributes_of_a_whole_set_have_one_number(linear):
-    classifier = linear(np.stack([0 * patterns.basis(SIDE)[:1], patterns.basis(SIDE)[:1]]))
-    pairs = [np.float32(DATA.render(SPLIT.factors))[:4], redrawn("rows", 0.2)[:4]]
-    result = Attributes(attributes=(attribute("one", 1),), before=pairs[0][None], after=pairs[1][None])
-    assert use(result, classifier=classifier)["use of rows"].values.shape == (1,)
-    bare = use(attrs.evolve(result, before=None, after=None), classifier=classifier)["use of rows"]
+def test_attributes_of_a_whole_set_have_one_number(readings):
+    pairs = [IMAGES[:8].reshape(2, 4, *IMAGES.shape[1:]), np.stack([redrawn("rows", 0.2)[:4], IMAGES[4:8]])]
+    one, other = (attrs.evolve(attribute(name, 1), effect=effect) for name, effect in (("one", -3.0), ("other", 1.0)))
+    result = Attributes(attributes=(one, other), before=pairs[0], after=pairs[1])
+    item = use(result)["use of rows"]
+    expected = 0.75 * np.abs(readings.half_ranges(pairs[0][0], pairs[1][0]))[:, 0].mean()
+    np.testing.assert_allclose(item.values, [expected], rtol=1e-4)
+    bare = use(attrs.evolve(result, before=None, after=None))["use of rows"]
     assert bare.settings["cannot"] == "no images of the attributes were kept"
 
 

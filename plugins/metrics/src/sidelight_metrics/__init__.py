@@ -236,7 +236,7 @@ def _by_true_factors() -> Iterable[MetricDescriptor]:
         summary="Use of each true factor by the model, as explanations of every family say it.",
         params=FactorUseParams,
         factory="sidelight_metrics.factors.use.factor_use:FactorUse",
-        needs=(*_CLASSIFIER, _DRAWN),
+        needs=(_DRAWN,),
         accepts=(
             "heatmap",
             "attention-graph",
@@ -246,7 +246,7 @@ def _by_true_factors() -> Iterable[MetricDescriptor]:
             "intervention",
             "attributes",
         ),
-        example={"factors": ("rows", "shade-x"), "images": 32, "steps": 4, "reader_batch": 16, "least_quality": 0.0},
+        example={"factors": ("rows", "shade-x"), "images": 32, "steps": 4, "batch": 16, "least_quality": 0.0},
     )
     yield FactorMetricDescriptor(
         name="factor-change",

@@ -210,10 +210,9 @@ class FactorUseParams:
     least_quality: float = param(
         0.5, "Smallest R squared of the factor regressor, for readings of edits.", minimum=0.0, maximum=1.0
     )
-    batch: BatchSize = _batch(SMALL_ON_CPU)
     images: int = _drawn()
     steps: int = _steps()
-    reader_batch: int = _training_batch()
+    batch: int = _training_batch()
 
 
 @params

@@ -3,11 +3,14 @@
     d_e   = |r(x'_e) - r(x_e)|                  change of the factor by edit e, in half-ranges; r is the factor reader
     use   = sum_e a_e d_e                       over the edits e of an image
 
-with the weights a_e, which the classifier gives and not the explanation:
+with the weights a_e, by the logits that come with the explanation:
 
     counterfactual     one edit, a = 1; NaN where the search failed
     attributes         a_e = |effect_e| / sum |effect|, effects in log-odds of the class that the attribute raises
     intervention       one edit, a = fall of the predicted class's probability: a flip without effect shows no use
+
+The classifier is not asked again: who would gain by other weights could as well give other edits. So nothing here needs
+it, and the factor reader is trained once for all models that are compared.
 """
 
 from __future__ import annotations
@@ -16,17 +19,13 @@ from typing import TYPE_CHECKING
 
 import attrs
 import numpy as np
-from sidelight_toolkit.arrays import to_tensor
 
 from sidelight_metrics.factors.causal_profile import log_odds
 from sidelight_metrics.factors.use.place import excess_mass
-from sidelight_metrics.predictions import class_logits, probabilities
+from sidelight_metrics.predictions import probabilities
 
 if TYPE_CHECKING:
-    from sidelight_specs import Run
     from sidelight_specs.results import Attributes, Counterfactual, ImageAttributes, Intervention
-    from sidelight_specs.roles import Classifier
-    from sidelight_toolkit.batching import Batch
 
 
 @attrs.frozen(eq=False)
@@ -82,39 +81,33 @@ def of_intervention(result: Intervention) -> Edits:
     return Edits(result.before, result.after, fall, rows, np.ones(len(rows), bool), "effect", text)
 
 
-def of_image_attributes(result: ImageAttributes, classifier: Classifier, batch: Batch, run: Run) -> Edits:
+def of_image_attributes(result: ImageAttributes) -> Edits:
     """Each chosen attribute of each image, changed alone."""
     rows, places = np.nonzero(result.chosen >= 0)  # (P,)
-    before, after = result.before[rows], result.after[rows, places]
     targets = np.array([one.target for one in result.attributes], np.int64)[result.chosen[rows, places]]
-    effects = _effects(before, after, targets, classifier, batch, run)
-    weights = _shares(effects, rows, len(result.chosen))
-    answered = np.ones(len(result.chosen), bool)
-    return Edits(before, after, weights, rows, answered, "effect", "by its attributes, weighted by their effect")
+    logits = (part.astype(np.float64) for part in (result.logits_before[rows], result.logits_after[rows, places]))
+    first, second = (log_odds(part, targets) for part in logits)
+    return Edits(
+        before=result.before[rows],
+        after=result.after[rows, places],
+        weights=_shares(np.abs(second - first), rows, len(result.chosen)),
+        rows=rows,
+        answered=np.ones(len(result.chosen), bool),
+        by="effect",
+        help="by its attributes, weighted by their effect",
+    )
 
 
-def of_attributes(result: Attributes, classifier: Classifier, batch: Batch, run: Run) -> Edits | None:
+def of_attributes(result: Attributes) -> Edits | None:
     """Every attribute on its example images, as edits of one image; None where no examples were kept."""
     if result.before is None or result.after is None:
         return None
     count, examples = result.before.shape[:2]
     before, after = (part.reshape(count * examples, *part.shape[2:]) for part in (result.before, result.after))
-    targets = np.repeat(np.array([one.target for one in result.attributes], np.int64), examples)
-    effects = _effects(before, after, targets, classifier, batch, run)
+    effects = np.repeat(np.abs([one.effect for one in result.attributes]), examples)
     rows = np.zeros(len(effects), np.int64)
     text = "by the attributes on their examples, weighted by their effect"
     return Edits(before, after, _shares(effects, rows, 1), rows, np.ones(1, bool), "effect", text)
-
-
-def _effects(
-    before: np.ndarray, after: np.ndarray, targets: np.ndarray, classifier: Classifier, batch: Batch, run: Run
-) -> np.ndarray:
-    """(P,) |change of the target's log-odds|, or of a regression's value, asked of the classifier again."""
-    if not len(before):
-        return np.zeros(0)
-    first, second = (class_logits(classifier, to_tensor(part, run), batch) for part in (before, after))
-    effects: np.ndarray = np.abs(log_odds(second, targets) - log_odds(first, targets))
-    return effects
 
 
 def _shares(effects: np.ndarray, rows: np.ndarray, count: int) -> np.ndarray:

@@ -26,7 +26,6 @@ from sidelight_specs.results import (
 )
 from sidelight_specs.roles import Metric
 from sidelight_toolkit.arrays import to_array
-from sidelight_toolkit.batching import Batch
 from sidelight_toolkit.factors import factor_regressor
 
 from sidelight_metrics.factors.use.edits import (
@@ -38,7 +37,6 @@ from sidelight_metrics.factors.use.edits import (
 )
 from sidelight_metrics.factors.use.place import concept_use, excess_mass, graph_mass, heatmap_mass
 from sidelight_metrics.factors.use.regions import Region, Regions
-from sidelight_metrics.params import SMALL_ON_CPU
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -46,7 +44,7 @@ if TYPE_CHECKING:
     from sidelight_specs import Run
     from sidelight_specs.artifacts import Artifact
     from sidelight_specs.results import Targets
-    from sidelight_specs.roles import Classifier, Data
+    from sidelight_specs.roles import Data
     from torch import Tensor
 
     from sidelight_metrics.params import FactorUseParams
@@ -58,9 +56,8 @@ CHANGE_UNIT = "half-ranges"
 class FactorUse(Metric):
     """`use of` each factor by an explanation. The explainer has seen images alone, no factor and no mask."""
 
-    def __init__(self, params: FactorUseParams, *, classifier: Classifier, data: Data, run: Run) -> None:
-        self._params, self._classifier, self._data, self._run = params, classifier, data, run
-        self._batch = Batch(params.batch, run, SMALL_ON_CPU)
+    def __init__(self, params: FactorUseParams, *, data: Data, run: Run) -> None:
+        self._params, self._data, self._run = params, data, run
         self._regions = Regions(data, params.split, params.regions, params.draws, run)
 
     def measure(self, explanation: Artifact, images: Tensor, targets: Targets) -> Measurements:
@@ -113,13 +110,13 @@ class FactorUse(Metric):
             cannot = "no images of the attributes were kept"
             return tuple(_none(name, 1, "effect", cannot) for name in self._factors)
         params = self._params
-        reader = factor_regressor(self._data, self._run, params.images, params.steps, params.reader_batch)
+        reader = factor_regressor(self._data, self._run, params.images, params.steps, params.batch)
         change = np.abs(reader.half_ranges(edits.before, edits.after)) if len(edits.rows) else np.zeros((0, 1))  # d
         items = []
         for name in self._factors:
             column = reader.names.index(name)
             quality = float(reader.r_squared[column])
-            read = {"R2 of the reading": f"{quality:.2f}"}
+            read = {"reader": f"R2 {quality:.2f}"}
             if not quality >= params.least_quality:
                 cannot = f"{name} is read with an R2 of {quality:.2f}, less than {params.least_quality:g}"
                 items.append(_none(name, len(edits.answered), edits.by, cannot, read))
@@ -142,9 +139,9 @@ class FactorUse(Metric):
         if isinstance(explanation, Intervention):
             return of_intervention(explanation)
         if isinstance(explanation, ImageAttributes):
-            return of_image_attributes(explanation, self._classifier, self._batch, self._run)
+            return of_image_attributes(explanation)
         if isinstance(explanation, Attributes):
-            return of_attributes(explanation, self._classifier, self._batch, self._run)
+            return of_attributes(explanation)
         raise SidelightError(f'factor-use does not measure "{explanation.kind}"')
 
     def _places(self, edits: Edits, images: np.ndarray) -> list[Measurement]:

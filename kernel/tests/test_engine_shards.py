@@ -7,6 +7,7 @@ import subprocess
 import sys
 import threading
 
+import attrs
 import numpy as np
 import pytest
 import sidelight
@@ -123,6 +124,23 @@ def test_a_number_of_all_images_needs_a_descriptor_that_says_so(toys, monkeypatc
     with pytest.raises(SidelightError, match=r"total .* gives a number of all images together, one"):
         toys.run(recipe)
     assert toys.run(recipe, set=["explain.shard=6"]).results.measurements["total"]["bright"].items[0].value == 1
+
+
+def test_doubts_about_numbers_are_said_once_and_of_whom(toys, monkeypatch):
+    from sidelight_toy import behaviour
+
+    measure = behaviour.Total.measure
+
+    def doubted(*arguments):
+        (item,) = measure(*arguments).items
+        return behaviour.Measurements(items=(attrs.evolve(item, doubt_above=-1.0, doubt="it is bright"),))
+
+    monkeypatch.setattr(behaviour.Total, "measure", doubted)
+    recipe = toys.small(**BRIGHT, metrics={"total": {"use": "toy/total"}})
+    expected = ["toy/total of bright: total is above -1 for 6 of 6 images: it is bright"]
+    for _ in range(2):  # computed, and from the cache
+        run = toys.run(recipe, set=["explain.shard=2"])
+        assert [text for text in run.results.warnings if "total" in text] == expected
 
 
 def never(*_):

@@ -126,9 +126,10 @@ def test_without_labels_and_names_the_cells_are_empty():
     assert (table["label"], table["image"]) == ([None, None], ["", ""])
 
 
-def test_numbers_of_the_whole_set_are_in_the_other_table():
-    results = toy_results(count=3)
-    item = Measurement(name="recall", values=np.array([0.5], np.float32))
+@pytest.mark.parametrize("count", [1, 3])
+def test_numbers_of_the_whole_set_are_in_the_other_table(count):
+    results = toy_results(count=count)
+    item = Measurement(name="recall", values=np.array([0.5], np.float32), whole=True)
     results.measurements["set"] = {"heat": Measurements(items=(item,))}
     assert not any("recall" in name for name in answers_of(results).values)
     assert "recall" in table_of(results).columns["name"]

@@ -1,8 +1,10 @@
 """Spread of measurements over images and over the conditions they depend on."""
 
+import attrs
 import numpy as np
 import pytest
 from scipy import stats
+from sidelight_specs import SidelightError
 from sidelight_specs.results import Measurement, Measurements, order_flips
 
 
@@ -82,3 +84,27 @@ def test_the_interval_of_none_and_of_all_has_exact_ends(count):
     assert none[0] == 0.0
     assert every[1] == 1.0
     assert none[1] == pytest.approx(1 - every[0])
+
+
+def test_a_number_of_the_whole_set_is_none_of_its_only_image():
+    whole = Measurement(name="R2", values=np.ones(1, np.float32), whole=True)
+    each = Measurement(name="error", values=np.full(1, 2, np.float32))
+    table = Measurements(items=(whole, each))
+    assert table.of_all(1) == "R2"
+    assert [item.is_of_each(1) for item in table.items] == [False, True]
+    scattered = table.scattered([1], 3)
+    np.testing.assert_array_equal(scattered.items[0].values, [1])
+    np.testing.assert_array_equal(scattered.items[1].values, [np.nan, 2, np.nan])
+    assert [len(item.values) for item in table.take([]).items] == [1, 0]
+    assert Measurement(name="recall", values=np.ones(1, np.float32), limits=(0.5, 1.0)).whole
+    with pytest.raises(ValueError, match="whole set"):
+        Measurements.concat([Measurements(items=(whole,)), Measurements(items=(whole,))])
+    with pytest.raises(SidelightError, match=r"R2.values has 2 rows, not 1: it is of the whole set"):
+        Measurements(items=(attrs.evolve(whole, values=np.ones(2, np.float32)),)).validate()
+
+
+def test_numbers_above_a_limit_are_doubted_together():
+    values = np.array([0.2, 0.7, np.nan, 0.9], np.float32)
+    item = Measurement(name="tint share", values=values, doubt_above=0.5, doubt="the change is one colour")
+    table = Measurements(items=(item, attrs.evolve(item, name="other", doubt_above=0.95)))
+    assert table.doubts() == ["tint share is above 0.5 for 2 of 3 images: the change is one colour"]

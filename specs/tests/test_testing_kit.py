@@ -89,6 +89,13 @@ def test_expected_failures_are_strict(plugin, pytester):
     result.stdout.fnmatch_lines(["*metric/size*21 passed, 1 expected to fail"])
 
 
+def test_a_number_of_the_whole_set_says_so(plugin, pytester):
+    (plugin / "acme_kit" / "__init__.py").write_text(LIGHT.replace('("heatmap",)', '("heatmap",), per_image=False'))
+    (plugin / "acme_kit" / "size.py").write_text(SIZE.replace("values=size", "values=size[:1] * 0"))
+    expected = ', expected_failures={("size", "measurements-have-the-right-form"): "does not say `whole=True`"}'
+    run_kit(pytester, expected).assert_outcomes(passed=20, xfailed=1)
+
+
 def test_an_expected_failure_that_passes_is_a_failure(plugin, pytester):
     result = run_kit(pytester, ', expected_failures={("size", "measurements-say-what-they-mean"): "has no unit"}')
     result.assert_outcomes(passed=21, failed=1)

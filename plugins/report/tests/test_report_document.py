@@ -282,6 +282,14 @@ def test_a_name_that_two_metrics_use_says_which(photos):
     assert [one["name"] for one in content["images"][0]["explanations"][1]["measures"]] == ["m (blur)", "m (black)"]
 
 
+def test_a_number_of_the_whole_set_is_not_on_the_only_card():
+    results = toy_results(count=1)
+    items = measured([0.5], name="R2", whole=True), measured([0.5], name="error")
+    content = told(attrs.evolve(results, measurements={"m": {"heatmap": Measurements(items=items)}}))
+    assert [one["name"] for one in content["images"][0]["explanations"][0]["measures"]] == ["error"]
+    assert [row["name"] for row in content["table"]["rows"]] == ["R2", "error"]
+
+
 def metric(name, **params):
     return ComponentRecord(id=name, role="metric", use="metrics/sufficiency", params=params)
 

@@ -299,6 +299,8 @@ class Steps:
             session.cancellation.check()
             try:
                 measured[subject] = self._measure_answers(component, subject, explanation)
+                for doubt in measured[subject].doubts():
+                    session.warn(f"{component.use} of {subject}: {doubt}")
             except NotAnswered as error:
                 session.warn(f"{subject} is not measured: {error}")
             except (ComponentError, Disturbance) as error:  # the other subjects may still be measured

@@ -131,6 +131,7 @@ class FidelityDiversity(Metric):
         return Measurement(
             name=name,
             values=np.array([value], dtype=np.float32),
+            whole=True,
             limits=(max(0.0, value - NORMAL_QUANTILE * error), value + NORMAL_QUANTILE * error) if known else None,
             better="neither",
             unit="ratio",
@@ -161,6 +162,7 @@ class FidelityDiversity(Metric):
             Measurement(
                 name=name,
                 values=np.array([hits.mean()], dtype=np.float32),
+                whole=True,
                 limits=wilson_interval(int(hits.sum()), count),
                 better="higher",
                 unit=f"share of {of}",
@@ -176,6 +178,7 @@ class FidelityDiversity(Metric):
             Measurement(
                 name="density",
                 values=np.array([density], dtype=np.float32),
+                whole=True,
                 limits=(max(0.0, density - half), density + half),
                 better="higher",
                 unit="ratio",
@@ -190,6 +193,7 @@ class FidelityDiversity(Metric):
         return Measurement(
             name="sure",
             values=np.array([hits.mean()], dtype=np.float32),
+            whole=True,
             limits=wilson_interval(int(hits.sum()), len(hits)),
             better="higher",
             unit="share of samples",

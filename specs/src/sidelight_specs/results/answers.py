@@ -43,7 +43,7 @@ def answers_of(results: Results) -> Columns:
     for metric, subjects in results.measurements.items():
         for subject, numbers in subjects.items():
             for item in numbers.items:
-                if len(item.values) == count:
+                if item.is_of_each(count):
                     columns[f"{metric} {item.name} of {subject}"] = item.values.tolist()
             if numbers.answers is not None and len(numbers.answers) == count:
                 after = numbers.answers[:, 1]  # (N, K): of the counterfactuals

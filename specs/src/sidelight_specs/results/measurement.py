@@ -29,6 +29,7 @@ class Measurement:
     Args:
         name: short, as it heads a column: `"insertion"`.
         values: (N,) float32, one for each image, NaN where it does not apply; or (1,) for a number of the whole set.
+        whole: it is a number of the whole set, also where that has one image; so is one with `limits`.
         better: which way is better, or `"neither"`.
         unit: `"probability"`, `"share of images"`, `"logits"`, ...
         help: one sentence that says what it means and how it is computed.
@@ -40,6 +41,8 @@ class Measurement:
         curve_of: what was varied, in words, as it stands below the axis: `"share of the image shown"`.
         variants: the same number under each of several conditions, condition to (N,) values; `values` is their mean.
         varied: the name of that condition: `"baseline"`.
+        doubt_above: an image's number above this is a reason to distrust the explanation.
+        doubt: that reason: `"more than half of the change is one colour laid over all"`.
     """
 
     name: str
@@ -54,6 +57,13 @@ class Measurement:
     curve_of: str = ""
     variants: dict[str, np.ndarray] = array("V", nan=True, factory=dict)
     varied: str = ""
+    doubt_above: float | None = None
+    doubt: str = ""
+    whole: bool = attrs.field()
+
+    @whole.default
+    def _has_limits(self) -> bool:
+        return self.limits is not None
 
     @property
     def value(self) -> float:
@@ -81,7 +91,7 @@ class Measurement:
 
     def cells(self, index: int) -> tuple[str, ...]:
         """Name, value of one image, mean, interval, unit and direction, as text; empty where there is none."""
-        here = "" if len(self.values) == 1 else _number(float(self.values[index]))
+        here = "" if self.whole or len(self.values) == 1 else _number(float(self.values[index]))
         interval = "" if self.interval is None else " to ".join(map(_number, self.interval))
         better = "" if self.better == "neither" else self.better
         return self.name, here, _number(self.value), interval, self.unit, better
@@ -93,7 +103,7 @@ class Measurement:
         """
 
         def scatter(values: np.ndarray) -> np.ndarray:  # (R, ...) to (count, ...)
-            if len(values) != len(rows):
+            if self.whole or len(values) != len(rows):
                 return values
             result = np.full((count, *values.shape[1:]), np.nan, dtype=values.dtype)
             result[list(rows)] = values
@@ -110,7 +120,7 @@ class Measurement:
         """The number of some of `count` images; one of the whole set stays as it is."""
 
         def pick(values: np.ndarray) -> np.ndarray:
-            return values[list(rows)] if len(values) == count else values
+            return values if self.whole or len(values) != count else values[list(rows)]
 
         return attrs.evolve(
             self,
@@ -118,6 +128,10 @@ class Measurement:
             curve_y=None if self.curve_y is None else pick(self.curve_y),
             variants={name: pick(values) for name, values in self.variants.items()},
         )
+
+    def is_of_each(self, count: int) -> bool:
+        """True if there is a value for each of `count` images."""
+        return not self.whole and len(self.values) == count
 
     @property
     def variant_means(self) -> dict[str, float]:
@@ -133,7 +147,7 @@ def joined(parts: Sequence[Measurement]) -> Measurement:
     """
     first = parts[0]
     for part in parts:
-        if part.limits is not None:
+        if part.whole:
             raise ValueError(f"{part.name} is a number of a whole set")
         if part.variants.keys() != first.variants.keys():
             raise ValueError(f"{part.name} was measured under other conditions elsewhere")
@@ -178,6 +192,8 @@ class Measurements(Artifact):
         if len(set(names)) < len(names):
             raise SidelightError(f"items: two numbers share a name: {', '.join(names)}")
         for item in self.items:
+            if item.whole and len(item.values) != 1:
+                raise SidelightError(f"{item.name}.values has {len(item.values)} rows, not 1: it is of the whole set")
             sizes: dict[str, int] = {}
             for path, value, form in leaves(item.name, item):
                 check_leaf(path, value, form, sizes)
@@ -191,7 +207,16 @@ class Measurements(Artifact):
 
     def of_all(self, count: int) -> str:
         """Name of a number that is one for all of `count` images together; empty where there is none."""
-        return next((item.name for item in self.items if len(item.values) != count or item.limits is not None), "")
+        return next((item.name for item in self.items if not item.is_of_each(count)), "")
+
+    def doubts(self) -> list[str]:
+        """Numbers above their `doubt_above`: `tint share is above 0.5 for 3 of 8 images: ...`."""
+        return [
+            f"{item.name} is above {item.doubt_above:g} for {above} of {int(np.isfinite(item.values).sum())} images: "
+            f"{item.doubt}"
+            for item in self.items
+            if item.doubt_above is not None and (above := int((item.values > item.doubt_above).sum()))
+        ]
 
     @classmethod
     def concat(cls, shards: Sequence[Self]) -> Self:

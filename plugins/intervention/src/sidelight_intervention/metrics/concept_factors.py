@@ -115,6 +115,7 @@ class ConceptFactors(Metric):
             Measurement(
                 name=f"shown: {name}",
                 values=np.array([shown], dtype=np.float32),
+                whole=True,
                 unit="half-ranges",
                 help=f"How much more {name} concept images of {classes[1]} have than those of {classes[0]}, read by "
                 "a network trained on true factors; 2 is the whole range.",
@@ -124,6 +125,7 @@ class ConceptFactors(Metric):
             Measurement(
                 name=f"used: {name}",
                 values=np.array([used.mean()], dtype=np.float32),
+                whole=True,
                 unit="probability",
                 help=f"By how much the probability of {classes[1]} grows from the lowest to the highest {name}, the "
                 "images drawn anew with nothing else changed.",

@@ -103,6 +103,7 @@ class LayerFidelity(Metric):
         size = Measurement(
             name="bits to flip",
             values=np.array([float(sizes.mean()) if len(sizes) else np.nan], dtype=np.float32),
+            whole=True,
             unit="bits",
             help="Mean size of the smallest set of bits whose flip changes the class, where one was found.",
             settings=settings,
@@ -123,6 +124,7 @@ def _share(
     return Measurement(
         name=name,
         values=np.array([float(holds.float().mean())], dtype=np.float32),
+        whole=True,
         better=better,
         unit="share of images",
         help=text,

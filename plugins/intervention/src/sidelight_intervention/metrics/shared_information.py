@@ -102,6 +102,7 @@ def _measurement(name: str, value: float, text: str, settings: dict[str, str], u
     return Measurement(
         name=name,
         values=np.array([value], dtype=np.float32),
+        whole=True,
         better="higher",
         unit=unit,
         help=text,

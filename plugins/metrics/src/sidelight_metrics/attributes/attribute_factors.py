@@ -115,6 +115,7 @@ class AttributeFactors(Metric):
         return Measurement(
             name="profile agreement",
             values=np.array([spearman(claimed, np.array([true[name] for name in names]))], dtype=np.float32),
+            whole=True,
             better="higher",
             unit="rank correlation",
             help="Over the data's factors, Spearman's correlation of a factor's true effect on the classifier and the "
@@ -146,6 +147,7 @@ def _proxies(changes: np.ndarray) -> list[Measurement]:
         Measurement(
             name=name,
             values=np.array([values.mean() if len(values) else np.nan], dtype=np.float32),
+            whole=True,
             better="higher",
             unit=unit,
             help=text,
@@ -195,6 +197,7 @@ def _rank(name: str, changes: np.ndarray, names: tuple[str, ...], places: list[i
     return Measurement(
         name=f"rank of {name}",
         values=np.array([first], dtype=np.float32),
+        whole=True,
         better="lower",
         unit="place",
         help=f"The first place, among the attributes of a class, of one that changes {name} at least half as much as "

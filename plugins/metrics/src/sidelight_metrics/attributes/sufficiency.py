@@ -163,6 +163,7 @@ class Sufficiency(Metric):
         return Measurement(
             name=name,
             values=np.array([flipped.mean() if len(flipped) else np.nan], dtype=np.float32),
+            whole=True,
             better="higher",
             unit="share of images",
             help=f"Images that the classifier takes for another class once {text}, each this many times as far as "
@@ -183,6 +184,7 @@ class Sufficiency(Metric):
                 Measurement(
                     name=f"smallest factor, top {k}",
                     values=np.array([np.median(smallest) if len(smallest) else np.nan], dtype=np.float32),
+                    whole=True,
                     better="lower",
                     unit="times the shift",
                     help="The smallest of the factors at which an image flips: median of the images that do.",

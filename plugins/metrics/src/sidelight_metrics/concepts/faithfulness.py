@@ -57,6 +57,7 @@ class Faithfulness(Metric):
                 Measurement(
                     name="R2",
                     values=np.array([_r_squared(concepts, logits)], dtype=np.float32),
+                    whole=True,
                     better="higher",
                     unit="R squared",
                     help="1 minus the squared error of the logits over their variance, over the images and classes.",

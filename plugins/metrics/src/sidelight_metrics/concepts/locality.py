@@ -66,6 +66,7 @@ class Locality(Metric):
                 Measurement(
                     name="parts over the images",
                     values=np.array([over_images], dtype=np.float32),
+                    whole=True,
                     better="lower",
                     unit="parts",
                     help="The same of a concept's mean heatmap over all images: low where it keeps to the same parts.",

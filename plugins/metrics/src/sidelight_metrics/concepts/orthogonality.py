@@ -43,6 +43,7 @@ class Orthogonality(Metric):
                 Measurement(
                     name="squared cosine",
                     values=np.array([mean_squared_cosine(activations)], dtype=np.float32),
+                    whole=True,
                     better="lower",
                     unit="squared cosine",
                     help="Mean squared cosine between two concepts' activations over the images; silent ones left out.",
@@ -51,6 +52,7 @@ class Orthogonality(Metric):
                 Measurement(
                     name="silent concepts",
                     values=np.array([silent], dtype=np.float32),
+                    whole=True,
                     better="lower",
                     unit="share of concepts",
                     help="Concepts that fire in none of the images.",

@@ -7,7 +7,7 @@ D65, from sRGB), which is about even to the eye:
     hue and chroma = |(a*, b*)(m') - (a*, b*)(m)|                        2.3 is just noticeable (Mahy et al. 1994)
     tint share = |mean change|^2 / mean |change|^2                       of all channels; 1: one colour laid over all
 
-Counterfactuals whose tint share is above a half change the light more than the thing: the metric warns of them.
+Counterfactuals whose tint share is above a half change the light more than the thing: the run warns of them.
 """
 
 from __future__ import annotations
@@ -41,7 +41,8 @@ class Tint(Metric):
     """Lightness, hue and chroma of the mean colour before and after, and the share of the change that they are."""
 
     def __init__(self, params: TintParams, *, run: Run) -> None:
-        self._params, self._run = params, run
+        del run
+        self._params = params
 
     def measure(self, explanation: Artifact, images: Tensor, targets: Targets) -> Measurements:
         """`lightness`, `hue and chroma` and `tint share`; NaN where the search failed.
@@ -61,7 +62,6 @@ class Tint(Metric):
         change = after - before  # (N, C, h, w)
         uniform, whole = np.square(change.mean((2, 3))).mean(1), np.square(change).mean((1, 2, 3))
         share = converged_only(np.divide(uniform, whole, out=np.zeros_like(whole), where=whole > 0), result)
-        self._warn(share)
         settings = {"region": f"{region:g}"}
         return Measurements(
             items=(
@@ -88,17 +88,12 @@ class Tint(Metric):
                     unit="share of the squared change",
                     help="Part of the change that is one colour for the whole region; failed searches left out.",
                     settings=settings,
+                    doubt_above=MOSTLY,
+                    doubt="more than half of the change is one colour laid over the whole region, "
+                    "so that the counterfactual changes the tint more than anything in it",
                 ),
             )
         )
-
-    def _warn(self, share: np.ndarray) -> None:
-        mostly, valid = int((share > MOSTLY).sum()), int(np.isfinite(share).sum())
-        if mostly:
-            self._run.warn(
-                f"in {mostly} of {valid} counterfactuals more than half of the change is one colour laid over "
-                "the whole region: they change the tint more than anything in it"
-            )
 
 
 def central(images: np.ndarray, share: float) -> np.ndarray:

@@ -50,6 +50,7 @@ class FactorRecovery(Metric):
                 Measurement(
                     name=f"recovery of {name}",
                     values=np.array([correlation], dtype=np.float32),
+                    whole=True,
                     limits=fisher_interval(correlation, len(before)),
                     better="higher",
                     unit="correlation",

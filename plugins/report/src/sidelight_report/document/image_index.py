@@ -82,7 +82,7 @@ def _measured(context: Context) -> Iterator[dict[str, Any]]:
     """Numbers that metrics gave for every image."""
     for _, name, columns in measurements.rows(context):
         for of, item in columns:
-            if len(item.values) == len(context.results.targets) > 1 and np.isfinite(item.values).any():
+            if item.is_of_each(len(context.results.targets)) and np.isfinite(item.values).any():
                 yield {"name": name, "of": of, "values": numbers(item.values[: context.indexed], _DIGITS)}
 
 

@@ -161,7 +161,7 @@ def of_image(context: Context, key: str, row: int) -> list[dict[str, Any]]:
         measured = context.results.measurements.get(metric, {}).get(key)
         if measured is not None and measured.answers is not None and judge_of(context, metric, key):
             continue
-        if item is not None and len(item.values) == len(context.results.targets) and np.isfinite(item.values[row]):
+        if item is not None and item.is_of_each(len(context.results.targets)) and np.isfinite(item.values[row]):
             value = number(float(item.values[row]))
             result.append({"name": name, "value": value, "better": item.better, "unit": item.unit})
     return result

@@ -32,7 +32,7 @@ def _shape(case: Case) -> tuple[int, ...]:
 
 @check("metric")
 def measurements_have_the_right_form(case: Case) -> None:
-    """Each explanation gives named float32 values, one for each image or one for all; NaN where they do not apply."""
+    """Each explanation gives named float32 values: one for each image (NaN: none applies), or one for all (`whole`)."""
     for kind, measurements in case.observed.answer.items():
         assert isinstance(measurements, Measurements), f"measure gives a {type(measurements).__name__} for a {kind}"
         names = [item.name for item in measurements.items]
@@ -42,6 +42,8 @@ def measurements_have_the_right_form(case: Case) -> None:
     for label, item in _items(case):
         assert item.values.dtype == np.float32, f"{label} is {item.values.dtype}"
         assert item.values.shape in ((case.toys.count,), (1,)), f"{label} has shape {item.values.shape}"
+        if item.values.shape == (1,):  # where a run has one image, nothing else tells
+            assert item.whole, f"{label} is one number of {case.toys.count} images, and does not say `whole=True`"
 
 
 @check("metric")
@@ -84,7 +86,7 @@ def reordered(measurements: Measurements, rows: Sequence[int]) -> Measurements:
         items=tuple(
             attrs.evolve(
                 item,
-                values=item.values[order] if len(item.values) == len(order) else item.values,
+                values=item.values[order] if item.is_of_each(len(order)) else item.values,
                 curve_y=None if item.curve_y is None else item.curve_y[order],
                 variants={
                     name: values[order] if len(values) == len(order) else values

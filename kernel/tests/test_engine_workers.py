@@ -162,7 +162,7 @@ def test_a_worker_that_outlives_a_run_lets_go_of_its_models(toys, fresh, monkeyp
             "sidelight.executors.local.Local.map",
             lambda self, work, units: ((place, worker.submit(work, unit).result()) for place, unit in enumerate(units)),
         )
-        other = Work("{}", "of a run that goes on", "cpu", 1, str(tmp_path), str(tmp_path), str(tmp_path))
+        other = Work("{}", "of a run that goes on", "cpu", 1, *[str(tmp_path)] * 3, "here")
         worker.submit(lambda: _sessions().update({other: None})).result()
         for _ in range(2):
             fresh()

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from contextlib import AbstractContextManager
 
 
-_FIXED = ("classifier", "generator", "inverter", "data")  # fixed functions; the other roles may learn while they work
+FIXED = ("classifier", "generator", "inverter", "data")  # fixed functions; the other roles may learn while they work
 _SHOWN = 3  # changes that a message lists
 
 
@@ -105,7 +105,7 @@ class Guard:
 
     def _look(self, components: dict[ResolvedComponent, Any]) -> Fingerprint:
         start = process_time()
-        result = fingerprint({one.path: (instance, one.role in _FIXED) for one, instance in components.items()})
+        result = fingerprint({one.path: (instance, one.role in FIXED) for one, instance in components.items()})
         self.seconds += process_time() - start
         return result
 

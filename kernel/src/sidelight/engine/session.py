@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from contextlib import AbstractContextManager
 
     from sidelight.engine.progress import Display
+    from sidelight.engine.weights import SharedWeights
     from sidelight.recipe.model import Resolved, ResolvedComponent
 
 
@@ -93,6 +94,7 @@ class Session:
         self.doing: Step | None = None
         # `units.Workers`, which make entries before they are looked up; None where all are made here
         self.workers: Any = None
+        self.weights: SharedWeights | None = None  # in a worker
         self.made = self.found = 0  # entries of the plan's steps that were made, and that the store held
         self.seconds, self._depth = 0.0, 0  # inside components
         self.meter = Meter()  # of what results cost

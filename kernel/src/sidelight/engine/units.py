@@ -29,6 +29,7 @@ from sidelight.engine.progress import Display
 from sidelight.engine.questions import NotAnswered, question_of
 from sidelight.engine.session import ComponentError, ComponentUserError, Session
 from sidelight.engine.store import Store
+from sidelight.engine.weights import SharedWeights
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -117,6 +118,7 @@ class Work:
         store: folder.
         mark: a folder in it that is there as long as the run.
         folder: from which relative paths of the recipe are meant.
+        host: the run's machine; workers there share the weights of their models.
     """
 
     recipe: str
@@ -126,6 +128,7 @@ class Work:
     store: str
     mark: str
     folder: str
+    host: str
 
     def __call__(self, data: bytes) -> bytes:
         """What became of a unit, a component's error too, as bytes: `{start, seconds, seeds, error, warnings}`."""
@@ -149,6 +152,8 @@ class Work:
                 error = _described(failure)
             finally:
                 session.doing = doing
+        if session.weights is not None:
+            session.weights.share(session.guard.alive)  # what is loaded at its first use is there after a unit
         warnings = record.warnings if error else []
         seconds = session.seconds - before
         return pack(
@@ -173,6 +178,8 @@ class Work:
         cancellation = Cancellation()
         cancellation.listening = True  # so that a component that raises KeyboardInterrupt has failed
         session = Session(resolved, Store(Path(self.store)), self.device, Display(), cancellation, guarded=True)
+        if platform.node() == self.host:  # elsewhere the folder lies on a network, and what it loses cannot be read
+            session.weights = SharedWeights(Path(self.mark) / "weights")
         _sessions()[self] = session
         return session
 
@@ -237,6 +244,7 @@ class Workers:
             store=str(session.store.root),
             mark=str(session.store.mark()),
             folder=str(Path.cwd()),
+            host=platform.node(),
         )
         _sessions()[self._work] = session  # for an executor that computes in this process
 

@@ -1,9 +1,11 @@
+import attrs
 import numpy as np
 import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.optimize import minimize
+from sidelight_cdeepex import augmented_lagrangian
 from sidelight_cdeepex.augmented_lagrangian import (
     Multipliers,
     Solution,
@@ -15,6 +17,7 @@ from sidelight_cdeepex.augmented_lagrangian import (
 from sidelight_cdeepex.params import CdeepexParams
 from sidelight_specs import Cancelled
 from sidelight_specs.testing import ToyRun
+from sidelight_toolkit.host_reads import HostReads
 
 EXACT = CdeepexParams(tolerance=1e-4, steps=1200, patience=100, rate=0.3)
 
@@ -230,3 +233,25 @@ def test_the_nearest_solution_that_was_found_is_kept_for_each_row():
     assert best.feasible.tolist() == [True, True, False]
     assert best.z[2, 0] == 9  # none is feasible: the search from z0 itself is shown
     assert best.steps.tolist() == [5, 6, 7]
+
+
+def test_rows_that_are_done_may_stay_in_the_batch_for_some_steps(monkeypatch):
+    """As on a GPU, where the host does not look at every step; no bit of the answers changes."""
+    A, a, B, b, start = problem(5, 6, 1, 2)
+    start[1] *= 20  # takes far longer than its neighbours
+    fA, fa, fB, fb, begin = tensors(A, a, B, b, start)
+    constraints, record = linear((fA, fa), (fB, fb)), (0, 3, 400)
+
+    def solve(interval):
+        monkeypatch.setattr(augmented_lagrangian, "leave_every", lambda _tensor: interval)
+        with HostReads() as reads:
+            solution = closest_point(constraints, begin, CdeepexParams(), ToyRun(), record=record)
+        return solution, len(reads)
+
+    expected, every_step = solve(1)
+    solution, at_intervals = solve(8)
+    for field in attrs.fields(Solution):
+        assert torch.equal(getattr(solution, field.name), getattr(expected, field.name))
+    steps = int(expected.steps.max())
+    assert steps > 16
+    assert every_step - at_intervals == steps - (steps + 7) // 8

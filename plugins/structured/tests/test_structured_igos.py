@@ -13,6 +13,7 @@ from sidelight_structured.igos.optimizers import Momentum
 from sidelight_structured.igos.report import curves_report, mask_curves
 from sidelight_structured.params import DirectMaskParams, IgosParams, IgosPlusPlusParams
 from sidelight_toolkit.baselines import baseline
+from sidelight_toolkit.host_reads import HostReads
 from sidelight_toolkit.images import upsample_cells
 
 SMALL = {"size": 8, "steps": 6, "baseline_limit": 1.0}
@@ -335,3 +336,15 @@ def test_a_shard_without_any_answer_joins_the_others():
     made = Igos(IgosParams(**ANSWERABLE), classifier=Corner(), run=ToyRun())
     parts = [made.explain(images[[row]], targets.take([row])) for row in (0, 1, 2)]
     assert Heatmap.concat(parts).answered.tolist() == [False, True, False]
+
+
+@pytest.mark.parametrize(("kind", "params"), [(Igos, IgosParams), (IgosPlusPlus, IgosPlusPlusParams)])
+def test_a_step_makes_the_host_wait_for_nothing(kind, params):
+    images, targets = images_and_targets(2)
+    counts = []
+    for steps in (4, 10):
+        with HostReads() as reads:
+            options = params(steps=steps, size=8, baseline_limit=1.0)
+            kind(options, classifier=Corner(), run=ToyRun()).explain(images, targets)
+        counts.append(len(reads))
+    assert counts[0] == counts[1]

@@ -11,6 +11,9 @@ from sidelight_stylegan2.params import GeneratorParams
 from sidelight_stylegan2.trained import Trained
 from sidelight_stylegan2.training import adversarial
 from sidelight_stylegan2.training.adversarial import CURVES, SLOWEST, Learner, Training, rate_factor
+from sidelight_stylegan2.training.augmentation import INTERVAL
+from sidelight_toolkit import training as toolkit_training
+from sidelight_toolkit.host_reads import HostReads
 from sidelight_toolkit.muon import Muon
 from torch.func import jacrev, vmap
 from torch.nn import functional
@@ -392,3 +395,15 @@ def test_with_the_defaults_every_kind_of_image_is_made():
     assert counts.min() >= 10, f"the corners are bright in {counts.tolist()} of 200 images"
     brightest, second = corners.sort(1, descending=True).values[:, :2].unbind(1)
     assert (brightest - second).mean() > 0.3
+
+
+@pytest.mark.parametrize(("params", "interval"), [({}, None), (R3GAN, None), (EVERYTHING, INTERVAL)])
+def test_a_training_on_a_gpu_makes_the_host_wait_at_intervals_alone(monkeypatch, params, interval):
+    monkeypatch.setattr(toolkit_training, "is_far", lambda _tensor: True)
+    monkeypatch.setattr(toolkit_training, "READ_EVERY", 1000)
+    counts = []
+    for number in (8, 24):
+        with HostReads() as reads:
+            fitted(steps=number, **params)
+        counts.append(len(reads))
+    assert counts[1] - counts[0] == (16 // interval if interval else 0)

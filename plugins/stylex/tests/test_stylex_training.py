@@ -14,6 +14,8 @@ from sidelight_stylex.attfind.style_effects import Models
 from sidelight_stylex.generator import StylEx
 from sidelight_stylex.params import GeneratorParams
 from sidelight_stylex.training import CURVES, PATH_BATCH_DIVISOR, WARM_UP, Training
+from sidelight_toolkit import training as toolkit_training
+from sidelight_toolkit.host_reads import HostReads
 
 pytestmark = pytest.mark.training
 
@@ -373,3 +375,14 @@ def test_noise_inputs_are_learned_and_the_same_image_is_drawn_every_time():
     again = StylEx(generator._params, classifier=Brighter(), run=ToyRun())
     again.load_state(generator.state())
     assert torch.equal(again.synthesize(w), generator.synthesize(w))
+
+
+def test_a_training_on_a_gpu_makes_the_host_wait_at_intervals_alone(monkeypatch):
+    monkeypatch.setattr(toolkit_training, "is_far", lambda _tensor: True)
+    monkeypatch.setattr(toolkit_training, "READ_EVERY", 1000)
+    counts = []
+    for number in (2 * WARM_UP, 2 * WARM_UP + 10):
+        with HostReads() as reads:
+            fitted(steps=number)
+        counts.append(len(reads))
+    assert counts[0] == counts[1]

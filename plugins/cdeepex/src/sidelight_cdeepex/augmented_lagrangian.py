@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING, Self
 
 import attrs
 import torch
-from sidelight_toolkit.batching import slices
+from sidelight_toolkit.batching import Batch, each_batch
 from torch import Tensor
 
 if TYPE_CHECKING:
@@ -40,6 +40,7 @@ MAX_PENALTY = 1e6  # a larger c only loses digits
 SAFETY = 0.95  # ratio of the tolerance that a search uses up, so that answers also satisfy it in another batch
 IMPROVEMENT = 0.99  # ratio of distances below which the patience starts again
 TANGENTIAL_HALVING = 100  # steps until the tangential rate has halved: the curvature across is not known
+LEAVE_EVERY = 8  # steps between two looks at which rows are done, on a GPU
 TINY = 1e-20  # keeps divisions by vanishing gradients finite
 
 
@@ -85,7 +86,7 @@ class Multipliers:
         return cls(torch.zeros_like(ones)[:, None], torch.zeros_like(ones)[:, None], c * ones, torch.inf * ones)
 
     def take(self, rows: Tensor) -> Self:
-        """The rows of a (n,) bool mask, or of indices."""
+        """The rows of indices."""
         return type(self)(self.lam[rows], self.mu[rows], self.c[rows], self.violation[rows])
 
     def weights(self, values: Values) -> tuple[Tensor, Tensor]:
@@ -137,8 +138,9 @@ def closest_point(
 ) -> Solution:
     """For each row the z closest to its start that satisfies its constraints (equation 2), d added to the square.
 
-    Rows that are done leave the batch, so that the others do not pay for them. All arithmetic but that of the
-    `constraints` is bit-equal for any company of a row; theirs is where one row is evaluated at a time. (Matrix
+    Rows that are done leave the batch, so that the others do not pay for them; on a GPU every `LEAVE_EVERY` steps,
+    because the host waits to learn which these are. Until then nothing of them is kept. All arithmetic but that of
+    the `constraints` is bit-equal for any company of a row; theirs is where one row is evaluated at a time. (Matrix
     products of several rows round each by its position, and the search amplifies that: see `together`.)
 
     Args:
@@ -149,21 +151,24 @@ def closest_point(
         offset: (k,), from z0 to where the searches begin; at z0 by default.
         record: the steps after which z joins the path.
     """
+    together = Batch(params.together, run, on_cpu=1)
     row = torch.arange(len(start), device=start.device)  # (n,) indices of the rows still searched
     z, z0 = start if offset is None else start + offset, start
     multipliers = Multipliers.initial(start, params.penalty)
     best, lowest = start.clone(), torch.full_like(start[:, 0], torch.inf)  # best feasible point, (N, k) and (N,)
     stale, steps = torch.zeros_like(row), torch.zeros_like(row)
+    searching = torch.ones_like(row, dtype=torch.bool)  # (n,); False for rows that are done and still in the batch
     path = start[:, None].repeat(1, len(record), 1)  # (N, T, k)
     for step in run.progress(range(1, params.steps + 1), "searching"):
-        values, grad_penalty, grad_term = _gradients(constraints, z, row, multipliers, params.together)
+        values, grad_penalty, grad_term = _gradients(constraints, z, row, multipliers, together)
 
         # The answer so far: the closest feasible point. It does not change where the search goes, only when it ends.
         length = torch.linalg.vector_norm(z - z0, dim=1)
         objective = length if values.d is None else (length.square() + values.d).sqrt()
-        better = (values.violation() <= SAFETY * params.tolerance) & (objective < lowest[row])
+        better = searching & (values.violation() <= SAFETY * params.tolerance) & (objective < lowest[row])
         stale = torch.where(better & (objective < IMPROVEMENT * lowest[row]), 0, stale + 1)
-        best[row[better]], lowest[row[better]] = z[better], objective[better]
+        best[row] = torch.where(better[:, None], z, best[row])
+        lowest[row] = torch.where(better, objective, lowest[row])
 
         grad_objective = 2 * (z - z0) + grad_term  # of ||z - z0||^2 + d, (n, k)
         weights = multipliers.weights(values)
@@ -171,26 +176,33 @@ def closest_point(
         if step % params.inner == 0:
             multipliers = multipliers.update(values, params.growth, params.progress)  # equation 4
 
-        steps[row] = step
+        steps[row] = torch.where(searching, step, steps[row])
         if step in record:
             path[row, record.index(step)] = z
-        searching = ~(lowest[row].isfinite() & (stale >= params.patience))
-        row, z, z0, stale = row[searching], z[searching], z0[searching], stale[searching]
-        multipliers = multipliers.take(searching)
-        if not len(row):
-            break
+        searching &= ~(lowest[row].isfinite() & (stale >= params.patience))
+        if step % leave_every(start) == 0:
+            left = searching.nonzero()[:, 0]
+            row, z, z0, stale, searching = row[left], z[left], z0[left], stale[left], searching[left]
+            multipliers = multipliers.take(left)
+            if not len(row):
+                break
     feasible = lowest.isfinite()
     best[row] = torch.where(feasible[row, None], best[row], z)  # a row without a feasible point never left the batch
     done = torch.tensor(record, device=start.device) >= steps[:, None]  # (N, T)
     return Solution(best, feasible, lowest, steps, torch.where(done[..., None], best[:, None], path))
 
 
+def leave_every(tensor: Tensor) -> int:
+    """Steps between two looks at which rows are done."""
+    return 1 if tensor.device.type == "cpu" else LEAVE_EVERY
+
+
 def _gradients(
-    constraints: Constraints, z: Tensor, row: Tensor, multipliers: Multipliers, together: int
+    constraints: Constraints, z: Tensor, row: Tensor, multipliers: Multipliers, together: Batch
 ) -> tuple[Values, Tensor, Tensor | float]:
     """Values at z (n, k), and the gradients (n, k) of equation 3's penalty and of d, `together` rows a pass."""
-    parts: list[tuple[Tensor, ...]] = []
-    for batch in slices(len(row), together):
+
+    def of_batch(batch: slice) -> tuple[Tensor, ...]:
         z_batch = z[batch].detach().requires_grad_(True)
         values = constraints(z_batch, row[batch])
         lam, mu = multipliers.take(torch.arange(batch.start, batch.stop, device=row.device)).weights(values)
@@ -199,7 +211,9 @@ def _gradients(
         part: tuple[Tensor, ...] = (values.h.detach(), values.g.detach(), gradient)  # rows do not touch each other
         if values.d is not None:
             part = *part, values.d.detach(), *torch.autograd.grad(values.d.sum(), z_batch)
-        parts.append(part)
+        return part
+
+    parts = each_batch(of_batch, len(row), together, "gradients")
     h, g, gradients, *term = (torch.cat(tensors) for tensors in zip(*parts, strict=True))
     return (Values(h, g, term[0]), gradients, term[1]) if term else (Values(h, g), gradients, 0.0)
 

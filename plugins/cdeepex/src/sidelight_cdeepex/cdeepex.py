@@ -39,11 +39,11 @@ from sidelight_specs import UserError
 from sidelight_specs.results import Counterfactual
 from sidelight_specs.roles import Explainer, Generator
 from sidelight_toolkit.arrays import to_array, to_tensor
-from sidelight_toolkit.batching import in_batches, slices
+from sidelight_toolkit.batching import Batch, in_batches
 
 from sidelight_cdeepex.augmented_lagrangian import Values, closest_point, nearest_solution
 from sidelight_cdeepex.inversion import check_shape
-from sidelight_cdeepex.params import NO_ENCODER
+from sidelight_cdeepex.params import NO_ENCODER, SEARCHED_ON_CPU
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -74,6 +74,8 @@ class BoundaryCounterfactual(Explainer):
         third_classifier: Classifier | None = None,
     ) -> None:
         self._params, self._run = params, run
+        self._batch = Batch(params.batch, run, SEARCHED_ON_CPU)
+        self._together = Batch(params.together, run, 1)
         self._classifier, self._generator, self._inverter = classifier, generator, inverter
         others = {"second classifier": second_classifier, "third classifier": third_classifier}
         self._ensemble = {"": classifier} | {f", {name}": one for name, one in others.items() if one is not None}
@@ -97,14 +99,15 @@ class BoundaryCounterfactual(Explainer):
             check_classes(one, self._classifier, slot.strip(" ,"))
         z0 = to_tensor(self._inverter.invert(images).latents, self._run)  # equation 1
         pair = torch.as_tensor(np.stack([targets.predicted, targets.probe]), device=images.device)  # y and y', (2, N)
-        batches = slices(len(images), self._params.batch)
-        return Counterfactual.concat(
-            [self._explain_batch(images[batch], z0[batch], pair[:, batch]) for batch in batches]
-        )
+
+        def of_rows(rows: slice) -> Counterfactual:
+            return self._explain_batch(images[rows], z0[rows], pair[:, rows])
+
+        return Counterfactual.concat(self._batch.each(of_rows, len(images), "searches", shown=False))
 
     def _explain_batch(self, images: Tensor, z0: Tensor, pair: Tensor) -> Counterfactual:
         params, start = self._params, z0.flatten(1)
-        composite = CompositeImage(self._generator, images, z0, params.together)
+        composite = CompositeImage(self._generator, images, z0, self._together)
 
         # An answer may miss what the search asks for by the tolerance, and keeps epsilon and the margin in full.
         epsilon = None if self.epsilon is None else self.epsilon + params.tolerance
@@ -162,7 +165,7 @@ class BoundaryCounterfactual(Explainer):
             solution: its `z` are the answers.
         """
         params, path = self._params, composite.path(solution.path)  # (N, T, C, H, W)
-        flat = in_batches(self._classifier.class_logits, path.flatten(0, 1), params.together)
+        flat = in_batches(self._classifier.class_logits, path.flatten(0, 1), self._together, "classifying")
         logits = flat.reshape(*path.shape[:2], -1)  # (N, T, K)
         violations = {
             f"{name}{of}": values.violation()
@@ -172,7 +175,7 @@ class BoundaryCounterfactual(Explainer):
             ).items()
         }
         generated = composite.generated(solution.z)  # (N, 2, C, H, W)
-        own = in_batches(self._classifier.class_logits, generated.flatten(0, 1), params.together)
+        own = in_batches(self._classifier.class_logits, generated.flatten(0, 1), self._together, "classifying")
         is_near = torch.stack([violation <= params.tolerance for violation in violations.values()]).all(0)
         converged = is_near & solution.feasible  # a search without an answer ends anywhere, by chance near the boundary
         return Counterfactual(
@@ -197,7 +200,7 @@ class BoundaryCounterfactual(Explainer):
         """(N, K) of the answers, which end the path (N, T, C, H, W); `logits` (N, T, K) are those of the explained."""
         if classifier is self._classifier:
             return logits[:, -1]
-        return in_batches(classifier.class_logits, path[:, -1], self._params.together)
+        return in_batches(classifier.class_logits, path[:, -1], self._together, "classifying")
 
 
 class CDeepEx(BoundaryCounterfactual):
@@ -232,9 +235,9 @@ class CompositeImage:
         together: images generated in a pass.
     """
 
-    def __init__(self, generator: Generator, images: Tensor, z0: Tensor, together: int) -> None:
+    def __init__(self, generator: Generator, images: Tensor, z0: Tensor, together: int | Batch) -> None:
         self._generator, self._images, self._latent_shape, self._together = generator, images, z0.shape[1:], together
-        self._reconstructions = in_batches(generator.synthesize, z0, together)  # G(z0), (N, C, H, W)
+        self._reconstructions = in_batches(generator.synthesize, z0, together, "drawing")  # G(z0), (N, C, H, W)
 
     def __call__(self, z: Tensor, rows: Tensor) -> Tensor:
         """(n, k) flattened latents of the images `rows` (n,) to (n, C, H, W)."""
@@ -247,15 +250,15 @@ class CompositeImage:
 
     def generated(self, z: Tensor) -> Tensor:
         """(N, k) latents of all images to the generator's own G(z0) and G(z), (N, 2, C, H, W)."""
-        after = in_batches(self._generator.synthesize, z.reshape(-1, *self._latent_shape), self._together)
+        after = in_batches(self._generator.synthesize, z.reshape(-1, *self._latent_shape), self._together, "drawing")
         return torch.stack([self._reconstructions, after], 1)
 
     def path(self, z: Tensor) -> Tensor:
         """(N, T, k) latents of all images to (N, T, C, H, W)."""
         rows = torch.arange(len(z), device=z.device).repeat_interleave(z.shape[1])  # (N T,), image by image
-        flat = z.flatten(0, 1)
+        flat, every = z.flatten(0, 1), torch.arange(len(rows), device=z.device)
         with torch.inference_mode():
-            images = torch.cat([self(flat[batch], rows[batch]) for batch in slices(len(flat), self._together)])
+            images = in_batches(lambda part: self(flat[part], rows[part]), every, self._together, "drawing")
         return images.reshape(*z.shape[:2], *images.shape[1:])
 
 

@@ -84,7 +84,8 @@ class OptimisedInversion(Inverter):
             cost = self._cost(z, images, labels)
             (z.grad,) = torch.autograd.grad(cost.sum(), z)  # rows do not touch each other
             better = cost.detach() < lowest
-            best[better], lowest[better] = z.detach()[better], cost.detach()[better]
+            best = torch.where(better[:, None], z.detach(), best)
+            lowest = torch.where(better, cost.detach(), lowest)
             optimizer.param_groups[0]["lr"] = self._params.rate * triangular(step, self._params.steps + 1)
             optimizer.step()
         return best, lowest

@@ -5,6 +5,12 @@ from __future__ import annotations
 from typing import Literal
 
 from sidelight_specs import param, params
+from sidelight_toolkit.options import BatchSize, batch_option
+
+SEARCHED_ON_CPU = 32
+"""Images searched side by side on a CPU."""
+CHANGED_ON_CPU = 256
+"""Changed images in one pass on a CPU."""
 
 
 @params
@@ -214,10 +220,16 @@ class XgemsParams:
         minimum=0.0,
         maximum=1000.0,
     )
-    batch: int = param(32, "Images searched side by side.", unit="images", minimum=1, maximum=4096)
-    together: int = param(
+    batch: BatchSize = param(
+        "auto",
+        f"Images searched side by side; auto: {SEARCHED_ON_CPU} on a CPU, by free memory on a GPU.",
+        unit="images",
+        minimum=1,
+        maximum=4096,
+    )
+    together: BatchSize = param(
         1,
-        "Images in one pass of the models; above 1 is faster, and rounding changes a few answers.",
+        "Images in one pass of the models, or auto; above 1 is faster, and rounding changes answers.",
         unit="images",
         minimum=1,
         maximum=4096,
@@ -246,7 +258,7 @@ class ContrastiveParams:
 
     largest: float = param(2.0, "Largest weight of the probe's heatmap.", minimum=0.0001, maximum=100.0)
     step: float = param(0.005, "Smallest weight, and distance between weights.", minimum=0.0001, maximum=100.0)
-    batch: int = param(256, "Changed images in one pass.", unit="images", minimum=1, maximum=65_536)
+    batch: BatchSize = batch_option("Changed images", CHANGED_ON_CPU)
 
 
 @params
@@ -288,4 +300,4 @@ class PdaParams:
         maximum=10_000_000,
     )
     samples: int = param(10, "Samples for each square.", unit="samples", minimum=1, maximum=10_000)
-    batch: int = param(256, "Changed images in one pass.", unit="images", minimum=1, maximum=65_536)
+    batch: BatchSize = batch_option("Changed images", CHANGED_ON_CPU)

@@ -6,6 +6,12 @@ from typing import Literal
 
 from sidelight_specs import param, params
 from sidelight_toolkit.drawn_latents import DrawnLatentsParams
+from sidelight_toolkit.options import BatchSize, batch_option
+
+CLASSIFIED_ON_CPU = 64
+"""Images classified in one pass on a CPU."""
+DRAWN_ON_CPU = 16
+"""Images drawn or classified in one pass of `line-search` on a CPU."""
 
 
 @params
@@ -63,7 +69,7 @@ class GanalyzeParams(DrawnLatentsParams):
 class AlongParams:
     """Options of `along-direction`."""
 
-    batch: int = param(64, "Images classified at a time; bounds the memory.", unit="images", minimum=1, maximum=65_536)
+    batch: BatchSize = batch_option("Images classified", CLASSIFIED_ON_CPU)
 
 
 @params
@@ -78,7 +84,7 @@ class LineSearchParams:
     )
     steps: int = param(20, "Equal steps up to the longest shift.", unit="steps", minimum=1, maximum=10_000)
     halvings: int = param(6, "Halvings of the step at which the answer turns.", unit="halvings", minimum=0, maximum=60)
-    batch: int = param(16, "Images in one pass; bounds the memory.", unit="images", minimum=1, maximum=65_536)
+    batch: BatchSize = batch_option("Images", DRAWN_ON_CPU)
 
 
 @params
@@ -86,7 +92,7 @@ class ByHandParams:
     """Options of `by-hand`."""
 
     session: str = param("", "Path of a session saved by the explorer's page; empty: no edits.")
-    batch: int = param(64, "Images classified at a time; bounds the memory.", unit="images", minimum=1, maximum=65_536)
+    batch: BatchSize = batch_option("Images classified", CLASSIFIED_ON_CPU)
 
 
 @params

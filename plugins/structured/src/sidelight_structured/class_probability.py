@@ -8,13 +8,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import torch
-from sidelight_toolkit.batching import slices
+from sidelight_toolkit.batching import Batch, each_batch
 
 if TYPE_CHECKING:
     from sidelight_specs.roles import Classifier
 
 FORWARD, FORWARD_AND_BACKWARD = 1, 3
 """Cost of an evaluation in passes: a backward pass counts as two forward ones (`Explanation.passes`)."""
+LABEL = "class probabilities"
 
 
 def blend(images: torch.Tensor, baselines: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
@@ -31,11 +32,16 @@ class ClassProbability:
         batch: images in one forward pass.
     """
 
-    def __init__(self, classifier: Classifier, classes: torch.Tensor, batch: int) -> None:
+    def __init__(self, classifier: Classifier, classes: torch.Tensor, batch: int | Batch) -> None:
         self.classifier = classifier
         self.classes = classes
         self.batch = batch
-        self.passes = torch.zeros(len(classes))
+        self.passes = torch.zeros(len(classes), device=classes.device)
+
+    @property
+    def at_once(self) -> int:
+        """Images in the next pass of `of_many`."""
+        return self.batch.rows(LABEL) if isinstance(self.batch, Batch) else self.batch
 
     def of(self, images: torch.Tensor, rows: torch.Tensor) -> torch.Tensor:
         """Probabilities (B,) of images (B, C, H, W) that are variants of the explained images `rows` (B,)."""
@@ -48,10 +54,10 @@ class ClassProbability:
     def of_many(self, images: torch.Tensor, rows: torch.Tensor) -> torch.Tensor:
         """The same without gradients, `batch` images at a time."""
         with torch.inference_mode():
-            values = [self.of(images[batch], rows[batch]) for batch in slices(len(images), self.batch)]
+            values = each_batch(lambda part: self.of(images[part], rows[part]), len(images), self.batch, LABEL)
         return torch.cat(values).clone()  # a clone is no inference tensor any more
 
     def _evaluate(self, images: torch.Tensor, rows: torch.Tensor, passes: int) -> torch.Tensor:
-        self.passes += passes * torch.bincount(rows.cpu(), minlength=len(self.passes))
         logits = self.classifier.class_logits(images)  # (B, K)
+        self.passes.index_add_(0, rows, torch.full_like(rows, passes, dtype=self.passes.dtype))  # where the rows are
         return logits.softmax(-1).gather(1, self.classes[rows, None]).squeeze(1)

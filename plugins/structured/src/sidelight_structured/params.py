@@ -5,6 +5,10 @@ from __future__ import annotations
 from typing import Literal
 
 from sidelight_specs import param, params
+from sidelight_toolkit.options import BatchSize, batch_option
+
+VERIFIED_ON_CPU = 8
+"""Images in one pass on a CPU where explanations are scored again."""
 
 
 @params
@@ -31,9 +35,7 @@ class BaselineParams:
         minimum=0.0,
         maximum=1.0,
     )
-    batch: int = param(
-        4, "Images in one forward pass of the classifier; bounds the memory.", unit="images", minimum=1, maximum=4096
-    )
+    batch: BatchSize = batch_option("Images")
 
 
 @params
@@ -194,7 +196,7 @@ class ExplanationsParams:
         minimum=0,
         maximum=256,
     )
-    batch: int = param(8, "Images in one forward pass of the classifier.", unit="images", minimum=1, maximum=4096)
+    batch: BatchSize = batch_option("Images", VERIFIED_ON_CPU)
 
 
 @params

@@ -126,7 +126,7 @@ class AttributePool:
         images = self.models.draw(styles)
         if start.image is not None and start.reconstruction is not None:
             images = (start.image + (images - start.reconstruction)).clamp(0, 1)  # in this order x itself at s
-        logits = in_batches(self.models.classifier.class_logits, images, self.models.batch)
+        logits = in_batches(self.models.classifier.class_logits, images, self.models.batch, "classifying")
         return to_array(images), to_array(logits)
 
 
@@ -263,7 +263,7 @@ class Subset(Explainer):
             return {}
         after = models.draw(torch.stack([path.end for path in paths]))
         generated = torch.stack([to_tensor(before, models.run), after], 1)  # (N, 2, C, H, W)
-        logits = in_batches(models.classifier.class_logits, generated.flatten(0, 1), models.batch)
+        logits = in_batches(models.classifier.class_logits, generated.flatten(0, 1), models.batch, "classifying")
         return {
             "generated": to_array(generated),
             "generated_logits": to_array(logits.reshape(len(generated), 2, -1)),

@@ -2,10 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Any, Literal
 
 from sidelight_specs import param, params
 from sidelight_toolkit.drawn_latents import DrawnLatentsParams
+from sidelight_toolkit.options import BatchSize, batch_option
+
+DRAWN_ON_CPU = 32
+"""Images drawn and classified in one pass on a CPU, at most: fewer above 128 pixels."""
+
+
+def _batch() -> Any:
+    return batch_option("Images drawn and classified", DRAWN_ON_CPU)
 
 
 @params
@@ -135,9 +143,7 @@ class FinderParams(DrawnLatentsParams):
     surroundings: int = param(
         128, "Images of the data that `outside` compares with.", unit="images", minimum=4, maximum=100_000
     )
-    batch: int = param(
-        32, "Images drawn and classified at a time, fewer above 128 pixels.", unit="images", minimum=1, maximum=65_536
-    )
+    batch: BatchSize = _batch()
 
 
 @params
@@ -218,9 +224,7 @@ class ImageParams:
         False, "Changes are added to the image itself, so that details that the generator misses stay."
     )
     factor: float = param(1.0, "Distance of moves: 1 to the extreme, 2 twice as far.", minimum=0.1, maximum=10.0)
-    batch: int = param(
-        32, "Images drawn and classified at a time; bounds the memory.", unit="images", minimum=1, maximum=65_536
-    )
+    batch: BatchSize = _batch()
 
 
 @params

@@ -47,6 +47,11 @@ class Batch:
         self._measures = wanted == "auto" and self._memory.is_known
         self._sizes: dict[str, int] = {}  # by label, where measured or halved
 
+    @property
+    def is_on_cpu(self) -> bool:
+        """True where passes are not watched for their memory."""
+        return self._run.device == "cpu"
+
     def rows(self, label: str, limit: int | None = None) -> int:
         """Rows in the next pass of this label; `limit` holds unless the memory was measured."""
         if label in self._sizes:
@@ -145,6 +150,19 @@ def slices(count: int, size: int) -> Iterator[slice]:
     return (slice(start, min(start + size, count)) for start in range(0, count, size))
 
 
+def each_batch(
+    function: Callable[[slice], T], count: int, size: int | Batch, label: str, limit: int | None = None
+) -> list[T]:
+    """`function` of consecutive slices that cover `range(count)`, without a progress bar; see `Batch.each`."""
+    if isinstance(size, Batch):
+        if not size.is_on_cpu:
+            return size.each(function, count, label, limit, shown=False)
+        size = size.rows(
+            label, limit
+        )  # loops of thousands of short passes: a CPU's memory is neither measured nor full
+    return [function(rows) for rows in slices(count, size)]
+
+
 def in_batches(
     function: Callable[[torch.Tensor], torch.Tensor],
     inputs: torch.Tensor,
@@ -163,6 +181,4 @@ def in_batches(
     """
     # not inference_mode: weights that a classifier loads at its first use would never have gradients again
     with torch.no_grad():
-        if isinstance(size, Batch):
-            return torch.cat(size.each(lambda rows: function(inputs[rows]), len(inputs), label, limit, shown=False))
-        return torch.cat([function(inputs[rows]) for rows in slices(len(inputs), size)])
+        return torch.cat(each_batch(lambda rows: function(inputs[rows]), len(inputs), size, label, limit))

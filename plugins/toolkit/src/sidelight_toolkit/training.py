@@ -19,6 +19,11 @@ if TYPE_CHECKING:
 READ_EVERY = 50  # steps between two looks at values on a GPU, each of which makes the host wait for it
 
 
+def is_far(tensor: torch.Tensor) -> bool:
+    """True for a tensor whose values the host would have to wait for."""
+    return tensor.device.type != "cpu"
+
+
 class Minibatches:
     """Endless index batches: every epoch is a new permutation, and a batch is never larger than the data.
 
@@ -86,7 +91,7 @@ class Curves:
             SidelightError: a value of this step, or of one that is read with it, is not finite.
         """
         row = [values[name] for name in self._names]
-        devices = [each.device for each in row if isinstance(each, torch.Tensor) and each.device.type != "cpu"]
+        devices = [each.device for each in row if isinstance(each, torch.Tensor) and is_far(each)]
         if not devices:
             self._take([[each.item() if isinstance(each, torch.Tensor) else each for each in row]])
             return

@@ -21,7 +21,9 @@ from sidelight_specs import SidelightError, UserError
 from sidelight_specs.results import Heatmap, Targets
 from sidelight_specs.roles import Explainer
 from sidelight_toolkit.arrays import to_array, to_tensor
-from sidelight_toolkit.batching import slices
+from sidelight_toolkit.batching import Batch
+
+from sidelight_cdeepex.params import CHANGED_ON_CPU
 
 if TYPE_CHECKING:
     from sidelight_specs import Run
@@ -36,6 +38,7 @@ class ContrastiveHeatmaps(Explainer):
 
     def __init__(self, params: ContrastiveParams, *, classifier: Classifier, explainer: Explainer, run: Run) -> None:
         self._params, self._classifier, self._explainer, self._run = params, classifier, explainer, run
+        self._batch = Batch(params.batch, run, CHANGED_ON_CPU)
 
     def explain(self, images: Tensor, targets: Targets) -> Heatmap:
         """Signed heatmaps: positive speaks for the predicted class against the probe, negative for the probe.
@@ -82,18 +85,22 @@ class ContrastiveHeatmaps(Explainer):
         """(N, W) bool: the weights that are kept; `batch` changed images at a time."""
         of_true, of_probe = maps
         pair = torch.from_numpy(np.stack([targets.predicted, targets.probe], 1)).to(images.device)  # (N, 2)
-        is_kept = torch.zeros(len(images) * len(weights), dtype=torch.bool)  # image by image, flattened
-        size = self._params.batch
+
+        def before_of(rows: slice) -> Tensor:
+            return self._log_likelihoods(images[rows], pair[rows])
+
+        def is_kept(batch: slice) -> Tensor:
+            indices = torch.arange(batch.start, batch.stop, device=images.device)  # image by image
+            rows, w = indices // len(weights), weights[indices % len(weights), None, None]
+            change = w * of_probe[rows] - of_true[rows]  # -D_w, (n, H, W)
+            after = self._log_likelihoods((images[rows] + change[:, None]).clamp(0, 1), pair[rows])
+            of_predicted, of_probe_class = (after - before[rows]).unbind(1)
+            return (of_predicted < 0) & (of_probe_class > 0)
+
         with torch.no_grad():
-            before = torch.cat([self._log_likelihoods(images[rows], pair[rows]) for rows in slices(len(images), size)])
-            for batch in self._run.progress(list(slices(len(is_kept), size)), "weights"):
-                indices = torch.arange(batch.start, batch.stop, device=images.device)
-                rows, w = indices // len(weights), weights[indices % len(weights), None, None]
-                change = w * of_probe[rows] - of_true[rows]  # -D_w, (n, H, W)
-                after = self._log_likelihoods((images[rows] + change[:, None]).clamp(0, 1), pair[rows])
-                of_predicted, of_probe_class = (after - before[rows]).unbind(1)
-                is_kept[batch] = ((of_predicted < 0) & (of_probe_class > 0)).cpu()
-        return is_kept.reshape(len(images), len(weights))
+            before = torch.cat(self._batch.each(before_of, len(images), "log-likelihoods", shown=False))
+            kept = torch.cat(self._batch.each(is_kept, len(images) * len(weights), "weights"))
+        return kept.cpu().reshape(len(images), len(weights))
 
     def _log_likelihoods(self, images: Tensor, pair: Tensor) -> Tensor:
         """(N, 2) float64, those of the two classes in `pair` (N, 2)."""

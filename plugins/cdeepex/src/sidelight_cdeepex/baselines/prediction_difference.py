@@ -23,7 +23,9 @@ from sidelight_specs import UserError
 from sidelight_specs.results import Heatmap
 from sidelight_specs.roles import Explainer
 from sidelight_toolkit.arrays import to_array
-from sidelight_toolkit.batching import slices
+from sidelight_toolkit.batching import Batch, in_batches, slices
+
+from sidelight_cdeepex.params import CHANGED_ON_CPU
 
 if TYPE_CHECKING:
     from types import EllipsisType
@@ -38,12 +40,15 @@ if TYPE_CHECKING:
 SHRINKAGE = 1e-3  # added to pixel variances, relative to their mean: a pixel that never varies has no inverse
 CHUNK = 1000  # patches in memory at a time
 
+LABEL = "changed images"
+
 
 class PredictionDifference(Explainer):
     """Weight of evidence of each window for a class, averaged over the windows that cover a pixel."""
 
     def __init__(self, params: PdaParams, *, classifier: Classifier, data: Data, run: Run) -> None:
         self._params, self._classifier, self._data, self._run = params, classifier, data, run
+        self._batch = Batch(params.batch, run, CHANGED_ON_CPU)
 
     def explain(self, images: Tensor, targets: Targets) -> Heatmap:
         """Heatmaps in bits.
@@ -63,7 +68,7 @@ class PredictionDifference(Explainer):
         corners = list(product(rows, columns))
         for corner in self._run.progress(corners, "windows"):
             inside = pixels_of(corner, window)
-            for batch in slices(len(images), max(1, params.batch // params.samples)):
+            for batch in slices(len(images), max(1, self._batch.rows(LABEL) // params.samples)):
                 unknown = self._log_odds_without(images[batch], pair[batch], corner, sampler)
                 evidence = before[batch] - unknown  # equation 2, (n, 2)
                 total[batch][inside] += self._side(evidence)[:, None, None]
@@ -86,9 +91,8 @@ class PredictionDifference(Explainer):
         Laplace's correction keeps them finite: p becomes (p n + 1) / (n + K) for n training images and K classes.
         """
         flat = copies.flatten(0, 1)
-        with torch.no_grad():
-            logits = [self._classifier.class_logits(flat[batch]) for batch in slices(len(flat), self._params.batch)]
-        mean = torch.cat(logits).double().softmax(1).reshape(*copies.shape[:2], -1).mean(1)  # over samples, (N, K)
+        logits = in_batches(self._classifier.class_logits, flat, self._batch, LABEL)
+        mean = logits.double().softmax(1).reshape(*copies.shape[:2], -1).mean(1)  # over samples, (N, K)
         p = ((mean * count + 1) / (count + mean.shape[1])).gather(1, pair)
         return p.log2() - (1 - p).log2()
 

@@ -8,7 +8,9 @@ import attrs
 import torch
 from sidelight_specs.roles import Explainer
 from sidelight_toolkit.arrays import to_tensor
+from sidelight_toolkit.batching import Batch
 
+from sidelight_explorer._params import CLASSIFIED_ON_CPU
 from sidelight_explorer.explainers.before_after import BeforeAfter, image_attributes
 from sidelight_explorer.layered import LayeredGenerator
 
@@ -38,6 +40,7 @@ class AlongDirection(Explainer):
         run: Run,
     ) -> None:
         self._params, self._run = params, run
+        self._batch = Batch(params.batch, run, CLASSIFIED_ON_CPU)
         self._classifier, self._generator = classifier, LayeredGenerator(generator)
         self._inverter, self._finder = inverter, attribute_finder
 
@@ -50,7 +53,7 @@ class AlongDirection(Explainer):
         rows = [self._shift(w, shifts[probe]) for w, probe in self._run.progress(pairs, "shifting")]
         pool = [_in_words(change) for one in shifts.values() for change in one.towards]
         most = max(len(one.towards) for one in shifts.values())
-        return image_attributes(self._classifier, images, rows, pool=pool, most=most, batch=self._params.batch)
+        return image_attributes(self._classifier, images, rows, pool=pool, most=most, batch=self._batch)
 
     def _shift(self, latents: Tensor, shifts: ClassShifts) -> BeforeAfter:
         direction = to_tensor(shifts.direction, self._run)  # (layers, d)

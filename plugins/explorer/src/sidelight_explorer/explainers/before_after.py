@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from sidelight_specs.results import Attribute, ImageAttributes
 from sidelight_toolkit.arrays import to_array
-from sidelight_toolkit.batching import in_batches
+from sidelight_toolkit.batching import Batch, in_batches
 from torch import Tensor
 
 if TYPE_CHECKING:
@@ -40,7 +40,7 @@ def image_attributes(
     *,
     pool: Sequence[Attribute],
     most: int,
-    batch: int,
+    batch: int | Batch,
 ) -> ImageAttributes:
     """Changes of N images with the logits before and after.
 
@@ -55,7 +55,7 @@ def image_attributes(
 
     def logits(pictures: Tensor) -> np.ndarray:
         with torch.no_grad():
-            return to_array(in_batches(classifier.class_logits, pictures, batch))
+            return to_array(in_batches(classifier.class_logits, pictures, batch, "classifying"))
 
     before = torch.stack([row.before for row in rows])  # (N, C, H, W)
     padding = [row.before.expand(most - len(row.after), -1, -1, -1) for row in rows]

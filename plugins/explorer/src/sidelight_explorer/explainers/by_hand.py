@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING
 
 import torch
 from sidelight_specs.roles import Explainer
+from sidelight_toolkit.batching import Batch
 
+from sidelight_explorer._params import CLASSIFIED_ON_CPU
 from sidelight_explorer.explainers.before_after import BeforeAfter, image_attributes
 from sidelight_explorer.explainers.session_edits import SessionEdits, session_edits
 from sidelight_explorer.latent_edit import LatentEdit
@@ -32,8 +34,9 @@ class ByHand(Explainer):
         self, params: ByHandParams, *, classifier: Classifier, generator: Generator, inverter: Inverter, run: Run
     ) -> None:
         self._params, self._run = params, run
+        self._batch = Batch(params.batch, run, CLASSIFIED_ON_CPU)
         self._classifier, self._generator, self._inverter = classifier, LayeredGenerator(generator), inverter
-        self._models = Models(self._generator, {}, params.batch, run.device)
+        self._models = Models(self._generator, {}, self._batch.rows("drawing"), run.device)
 
     def explain(self, images: Tensor, targets: Targets) -> ImageAttributes:
         """The session's edits of each image; images without any stay unchanged.
@@ -47,7 +50,7 @@ class ByHand(Explainer):
         rows = [self._before_after(edits, w, probe) for w, probe in self._run.progress(pairs, "making edits")]
         # an edit is listed once for each probe class, because its effect is measured on that class's logit
         pool = [edit.with_target(probe) for probe in sorted(set(targets.probe.tolist())) for edit in edits.all]
-        return image_attributes(self._classifier, images, rows, pool=pool, most=edits.most, batch=self._params.batch)
+        return image_attributes(self._classifier, images, rows, pool=pool, most=edits.most, batch=self._batch)
 
     @cached_property
     def _edits(self) -> SessionEdits:

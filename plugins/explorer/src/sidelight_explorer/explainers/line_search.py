@@ -22,8 +22,9 @@ from sidelight_specs import UserError
 from sidelight_specs.results import Counterfactual
 from sidelight_specs.roles import Explainer
 from sidelight_toolkit.arrays import to_array, to_tensor
-from sidelight_toolkit.batching import in_batches
+from sidelight_toolkit.batching import Batch, in_batches
 
+from sidelight_explorer._params import DRAWN_ON_CPU
 from sidelight_explorer.layered import LayeredGenerator
 
 if TYPE_CHECKING:
@@ -54,6 +55,7 @@ class LineSearch(Explainer):
         run: Run,
     ) -> None:
         self._params, self._run = params, run
+        self._batch = Batch(params.batch, run, DRAWN_ON_CPU)
         self._classifier, self._generator = classifier, LayeredGenerator(generator)
         self._inverter, self._finder = inverter, attribute_finder
 
@@ -74,7 +76,7 @@ class LineSearch(Explainer):
             start = self._generator.layers_of(inverted)  # w0, (N, layers, d)
             probe = torch.as_tensor(targets.probe, device=images.device)
             directions, longest = self._directions(targets.probe)
-            line = _Line(self._generator, images, start, directions, self._params.batch)
+            line = _Line(self._generator, images, start, directions, self._batch)
             shifts, converged = self._search(line, probe, longest)
             return self._measure(line, shifts, converged, probe, tuple(inverted.shape[1:]))
 
@@ -90,7 +92,7 @@ class LineSearch(Explainer):
         return to_tensor(directions, self._run), self._params.reach * to_tensor(longest, self._run)
 
     def _lead(self, images: Tensor, probe: Tensor) -> Tensor:
-        logits = in_batches(self._classifier.class_logits, images, self._params.batch)  # (n, K)
+        logits = in_batches(self._classifier.class_logits, images, self._batch, "classifying")  # (n, K)
         of_probe = logits.gather(1, probe[:, None])[:, 0]
         return of_probe - logits.scatter(1, probe[:, None], -torch.inf).amax(1)
 
@@ -118,14 +120,14 @@ class LineSearch(Explainer):
         self, line: _Line, shifts: Tensor, converged: Tensor, probe: Tensor, latent_shape: tuple[int, ...]
     ) -> Counterfactual:
         """The result, its logits measured again on the images that are kept."""
-        count, batch = len(shifts), self._params.batch
+        count, batch = len(shifts), self._batch
         every = torch.arange(count, device=shifts.device)
         steps = torch.linspace(0, 1, PATH, device=shifts.device)
         path = torch.stack([line(step * shifts, every) for step in steps], 1)  # (N, T, C, H, W)
-        flat = in_batches(self._classifier.class_logits, path.flatten(0, 1), batch)
+        flat = in_batches(self._classifier.class_logits, path.flatten(0, 1), batch, "classifying")
         logits = flat.reshape(count, PATH, -1)
         generated = torch.stack([line.reconstructions, line.drawn(shifts, every)], 1)  # G(w0), G(w0 + s v)
-        own = in_batches(self._classifier.class_logits, generated.flatten(0, 1), batch)
+        own = in_batches(self._classifier.class_logits, generated.flatten(0, 1), batch, "classifying")
         missing = (max(self._params.margin, LEAST_LEAD) - self._lead(path[:, -1], probe)).clamp(min=0)
         names = (f"probe leads by {self._params.margin:g} logits",)
         return Counterfactual(
@@ -160,11 +162,11 @@ class _Line:
     """
 
     def __init__(
-        self, generator: LayeredGenerator, images: Tensor, start: Tensor, directions: Tensor, batch: int
+        self, generator: LayeredGenerator, images: Tensor, start: Tensor, directions: Tensor, batch: Batch
     ) -> None:
         self._generator, self._images, self._directions, self._batch = generator, images, directions, batch
         self.start = start
-        self.reconstructions = in_batches(generator.synthesize, start, batch)  # G(w0)
+        self.reconstructions = in_batches(generator.synthesize, start, batch, "drawing")  # G(w0)
 
     def moved(self, shifts: Tensor, rows: Tensor) -> Tensor:
         """S v, (n, layers, d)."""
@@ -172,7 +174,9 @@ class _Line:
 
     def drawn(self, shifts: Tensor, rows: Tensor) -> Tensor:
         """G(w0 + s v) of the images `rows` (n,) for shifts (n,)."""
-        return in_batches(self._generator.synthesize, self.start[rows] + self.moved(shifts, rows), self._batch)
+        return in_batches(
+            self._generator.synthesize, self.start[rows] + self.moved(shifts, rows), self._batch, "drawing"
+        )
 
     def __call__(self, shifts: Tensor, rows: Tensor) -> Tensor:
         """I_s, (n, C, H, W)."""

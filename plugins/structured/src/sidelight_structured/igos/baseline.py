@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from sidelight_specs import Run
+    from sidelight_toolkit.batching import Batch
 
     from sidelight_structured.class_probability import ClassProbability
 
@@ -145,5 +146,5 @@ def _allowed(images: torch.Tensor, score: ClassProbability, limit: float) -> tor
     return ratio * score.of_many(images, torch.arange(len(images), device=images.device))
 
 
-def _blur_in_batches(images: torch.Tensor, kernel: int, sigma: float, batch: int) -> torch.Tensor:
-    return in_batches(lambda chunk: blur(chunk, kernel, sigma), images, batch)
+def _blur_in_batches(images: torch.Tensor, kernel: int, sigma: float, batch: int | Batch) -> torch.Tensor:
+    return in_batches(lambda chunk: blur(chunk, kernel, sigma), images, batch, "blurring")

@@ -23,9 +23,10 @@ from attrs import frozen
 from sidelight_specs.results import Heatmap
 from sidelight_specs.roles import Explainer
 from sidelight_toolkit.arrays import to_array
-from sidelight_toolkit.batching import slices
+from sidelight_toolkit.batching import Batch, each_batch, slices
 from sidelight_toolkit.curves import counts
 from sidelight_toolkit.images import upsample_cells
+from sidelight_toolkit.options import IMAGES_ON_CPU
 from sidelight_toolkit.seeding import generator
 
 from sidelight_structured.class_probability import ClassProbability, blend
@@ -34,7 +35,7 @@ from sidelight_structured.igos.optimizers import LineSearch, Momentum
 from sidelight_structured.igos.report import curves_report, mask_curves, terms_report
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
 
     from sidelight_specs import Run
     from sidelight_specs.results import Targets
@@ -147,9 +148,13 @@ class Objective:
     def scores(self, masks: torch.Tensor, rows: torch.Tensor) -> torch.Tensor:
         """f_c in every term on the plain masked images: (B, K, h, w) to (B, T)."""
         scores = torch.zeros(len(rows), len(self.terms), device=masks.device)
-        for index, terms, _ in self._evaluations(len(rows), points=1):
+
+        def of_batch(batch: slice) -> None:
+            index, terms, _ = self._evaluations(batch, len(rows), points=1)
             image, mask = rows[index], self._pixel_masks(masks[index], terms)
             scores[index, terms] = self.score.of(blend(self.images[image], self.baselines[image], mask), image)
+
+        each_batch(of_batch, len(rows) * len(self.terms), self.score.batch, "masked images")
         return scores
 
     def gradient(self, masks: torch.Tensor, points: int, noise: Callable[[int], torch.Tensor]) -> torch.Tensor:
@@ -175,14 +180,18 @@ class Objective:
         """
         points = w.shape[1]
         total, scores = self._regulariser_gradient(masks), torch.zeros(len(masks), len(self.terms), device=masks.device)
-        for rows, terms, point in self._evaluations(len(masks), points):
+
+        def of_batch(batch: slice) -> None:
+            rows, terms, point = self._evaluations(batch, len(masks), points)
             leaf = masks[rows].detach().requires_grad_(True)  # a copy of M for each evaluation, (B, K, h, w)
             mask = w[terms, point][:, None, None, None] * self._pixel_masks(leaf, terms)  # w M, (B, 1, H, W)
-            noisy = self.images[rows] + _noise_batch(noise, terms * points + point)
+            noisy = self.images[rows] + _noise_batch(noise, batch, len(masks))
             score = self.score.with_gradient(blend(noisy, self.baselines[rows], mask), rows)  # f_c, (B,)
             (gradient,) = torch.autograd.grad((self._signs[terms] * score).sum() / points, leaf)
             total.index_add_(0, rows, gradient)  # sums over terms and over w; a batch can hold an image many times
             scores.index_put_((rows, terms), score.detach() / points, accumulate=True)
+
+        each_batch(of_batch, len(masks) * len(self.terms) * points, self.score.batch, "gradients of masks")
         return total, scores
 
     def _regulariser_gradient(self, masks: torch.Tensor) -> torch.Tensor:
@@ -193,17 +202,16 @@ class Objective:
         (gradient,) = torch.autograd.grad(self.regulariser(leaf, rows).sum(), leaf)
         return gradient
 
-    def _evaluations(self, count: int, points: int) -> Iterator[tuple[torch.Tensor, torch.Tensor, torch.Tensor]]:
-        """Indices (B,) of image, term and point of every evaluation, a batch of the classifier's at a time.
+    def _evaluations(self, batch: slice, count: int, points: int) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+        """Indices (B,) of image, term and point of a batch of evaluations.
 
         All T S N evaluations form one line, number = (term * S + point) * N + image, cut into batches without regard
         to its three axes: memory depends on the batch alone, and no batch but the last is smaller. Images
         run fastest, so that neighbours share their noise, which is then drawn once.
         """
-        for batch in slices(count * len(self.terms) * points, self.score.batch):
-            number = torch.arange(batch.start, batch.stop, device=self.images.device)
-            evaluation = number // count  # term * S + point
-            yield number % count, evaluation // points, evaluation % points
+        number = torch.arange(batch.start, batch.stop, device=self.images.device)
+        evaluation = number // count  # term * S + point
+        return number % count, evaluation // points, evaluation % points
 
     def _pixel_masks(self, masks: torch.Tensor, terms: torch.Tensor) -> torch.Tensor:
         """M or 1 - M at the image's size, (B, 1, H, W), of masks (B, K, h, w) in the terms (B,)."""
@@ -227,10 +235,11 @@ class Objective:
         return torch.tensor([term.sign for term in self.terms], device=self.images.device)
 
 
-def _noise_batch(noise: Callable[[int], torch.Tensor], indices: torch.Tensor) -> torch.Tensor:
-    """(B, C, H, W): the noise of a batch of evaluations, drawn once for neighbours that share it."""
-    drawn = {index: noise(index) for index in dict.fromkeys(indices.tolist())}
-    return torch.cat([drawn[index] for index in indices.tolist()])
+def _noise_batch(noise: Callable[[int], torch.Tensor], batch: slice, count: int) -> torch.Tensor:
+    """(B, C, H, W): the noise of a batch of evaluations, drawn once for the `count` neighbours that share it."""
+    indices = [number // count for number in range(batch.start, batch.stop)]  # on the host, which would wait for others
+    drawn = {index: noise(index) for index in dict.fromkeys(indices)}
+    return torch.cat([drawn[index] for index in indices])
 
 
 class MaskExplainer(Explainer):
@@ -243,6 +252,7 @@ class MaskExplainer(Explainer):
         self._params = params
         self._classifier = classifier
         self._run = run
+        self._batch = Batch(params.batch, run, IMAGES_ON_CPU)
 
     @abstractmethod
     def terms(self) -> tuple[Term, ...]:
@@ -306,7 +316,7 @@ class MaskExplainer(Explainer):
         then the class probability on the baseline (N,), how often it was strengthened (N,) and whether it hides the
         class (N,): the other images are not optimised.
         """
-        p, score = self._params, ClassProbability(self._classifier, classes, self._params.batch)
+        p, score = self._params, ClassProbability(self._classifier, classes, self._batch)
         hidden = checked_baseline(images, score, p.kernel, p.sigma, p.baseline_limit)
         size = images.shape[-2], images.shape[-1]
         count, terms = len(images), len(self._weighted_terms())  # N, T
@@ -326,7 +336,7 @@ class MaskExplainer(Explainer):
         self, images: torch.Tensor, baselines: torch.Tensor, classes: torch.Tensor
     ) -> tuple[np.ndarray, ...]:
         """Values, f_c of the final mask and at every step, curves and passes of n images, shapes as above."""
-        p, score = self._params, ClassProbability(self._classifier, classes, self._params.batch)
+        p, score = self._params, ClassProbability(self._classifier, classes, self._batch)
         objective = Objective(
             images, baselines, score, self._weighted_terms(), p.area, p.smoothness, self._edge, p.exponent
         )

@@ -48,7 +48,7 @@ def mask_curves(
             return to_array(score.of_many(mixed, torch.full((len(mixed),), row, device=mixed.device)))
 
         starts_and_ends = ((baseline, image), (image, baseline))
-        return np.stack([curve(probability, *pair, order, cells, score.batch) for pair in starts_and_ends])
+        return np.stack([curve(probability, *pair, order, cells, score.at_once) for pair in starts_and_ends])
 
     return np.stack([both(row, mask) for row, mask in enumerate(masks)])
 

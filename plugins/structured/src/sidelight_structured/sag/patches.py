@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import torch
+from sidelight_toolkit.batching import slices
 from sidelight_toolkit.images import upsample_cells
 from torch.nn import functional
 
@@ -80,8 +81,8 @@ class PatchScores:
 
     def _probabilities(self, sets: list[PatchSet]) -> list[float]:
         probabilities: list[float] = []
-        for start in range(0, len(sets), self._score.batch):
-            images = self.visible(sets[start : start + self._score.batch])
+        for batch in slices(len(sets), self._score.at_once):
+            images = self.visible(sets[batch])
             rows = torch.full((len(images),), self._row, device=images.device)
             probabilities += self._score.of_many(images, rows).tolist()
         return probabilities

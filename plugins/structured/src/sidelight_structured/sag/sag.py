@@ -23,6 +23,8 @@ from sidelight_specs.results import AttentionGraph, Graph, GraphNode
 from sidelight_specs.roles import Explainer
 from sidelight_toolkit.arrays import to_array, to_tensor
 from sidelight_toolkit.baselines import baseline
+from sidelight_toolkit.batching import Batch
+from sidelight_toolkit.options import IMAGES_ON_CPU
 
 from sidelight_structured.class_probability import ClassProbability
 from sidelight_structured.igos.baseline import (
@@ -62,18 +64,19 @@ class Sag(Explainer):
         self._params = params
         self._classifier = classifier
         self._run = run
+        self._batch = Batch(params.batch, run, IMAGES_ON_CPU)
 
     def explain(self, images: torch.Tensor, targets: Targets) -> AttentionGraph:
         """One graph for each image, for the predicted class; none where its blur says too much of the class."""
         classes = torch.from_numpy(targets.predicted).to(images.device)
         images = eight_bit(images)  # as a page shows them, so that captions are true of the pictures
-        score = ClassProbability(self._classifier, classes, self._params.batch)
+        score = ClassProbability(self._classifier, classes, self._batch)
         hidden, answered = self._baselines(images, score)
         baselines = eight_bit(hidden)
         chosen = torch.from_numpy(answered).to(images.device)
-        chosen_score = ClassProbability(self._classifier, classes[chosen], self._params.batch)
+        chosen_score = ClassProbability(self._classifier, classes[chosen], self._batch)
         orders = iter(self._patch_orders(images[chosen], baselines[chosen], chosen_score))
-        score.passes[chosen.cpu()] += chosen_score.passes
+        score.passes[chosen] += chosen_score.passes
         items = [
             {
                 "image": to_array(images[row]),
@@ -117,7 +120,7 @@ class Sag(Explainer):
             item: image and baseline (C, H, W), rounded to 8 bits; class; order of the patches.
         """
         image, hidden = (to_tensor(item[name], self._run) for name in ("image", "baseline"))
-        score = ClassProbability(self._classifier, torch.tensor([item["class"]]).to(image.device), self._params.batch)
+        score = ClassProbability(self._classifier, torch.tensor([item["class"]]).to(image.device), self._batch)
         confidence = PatchScores(image, hidden, self._grid, score, 0, self._params.soft)
         ticks = self._run.progress(range(self._params.passes), "searching")
         graph = self._graph(confidence, item["order"], ticks)

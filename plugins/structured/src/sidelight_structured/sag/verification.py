@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -10,13 +11,14 @@ import torch
 from sidelight_specs import SidelightError
 from sidelight_specs.results import AttentionGraph, Measurement, Measurements
 from sidelight_specs.roles import Metric
-from sidelight_toolkit.batching import slices
+from sidelight_toolkit.batching import Batch, each_batch
 from sidelight_toolkit.images import upsample_cells
 
+from sidelight_structured.params import VERIFIED_ON_CPU
 from sidelight_structured.sag.sag import diverse
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from sidelight_specs import Run
     from sidelight_specs.artifacts import Artifact
@@ -40,6 +42,7 @@ class Explanations(Metric):
 
     def __init__(self, params: ExplanationsParams, *, classifier: Classifier, run: Run) -> None:
         self._params, self._classifier, self._run = params, classifier, run
+        self._batch = Batch(params.batch, run, VERIFIED_ON_CPU)
 
     def measure(self, explanation: Artifact, images: torch.Tensor, targets: Targets) -> Measurements:
         """Numbers of explanations and of diverse ones; ratios that are sufficient and that are minimal.
@@ -73,7 +76,8 @@ class Explanations(Metric):
         sufficient, minimal = [], []
         for patches in explanation.graphs[row].sufficient:
             sets = [patches, *([other for other in patches if other != patch] for patch in patches)]
-            scores = np.concatenate([confidences(sets[batch]) for batch in slices(len(sets), self._params.batch)])
+            of_rows = partial(_of_rows, confidences, sets)
+            scores = np.concatenate(each_batch(of_rows, len(sets), self._batch, "sets of patches"))
             sufficient.append(bool(scores[0] >= threshold - tolerance))
             minimal.append(bool((scores[1:] < threshold + tolerance).all()))
         return sufficient, minimal
@@ -149,3 +153,9 @@ def _alpha(sets: Sequence[Sequence[int]], explanation: AttentionGraph) -> torch.
     if explanation.soft:
         return upsample_cells(grids, size)
     return torch.nn.functional.interpolate(grids, size, mode="nearest-exact")
+
+
+def _of_rows(
+    confidences: Callable[[Sequence[Sequence[int]]], np.ndarray], sets: Sequence[Sequence[int]], rows: slice
+) -> np.ndarray:
+    return confidences(sets[rows])

@@ -25,6 +25,7 @@ from sidelight_structured.sag.patches import PatchScores
 
 if TYPE_CHECKING:
     from sidelight_specs.roles import Classifier
+    from sidelight_toolkit.batching import Batch
 
     from sidelight_structured.class_probability import ClassProbability
     from sidelight_structured.params import SimulatabilityParams
@@ -41,10 +42,13 @@ class QueryDrawer:
         params: options of the metric.
         classifier: answers about the versions.
         score: f_c of the explained images.
+        batch: versions in one pass.
     """
 
-    def __init__(self, params: SimulatabilityParams, classifier: Classifier, score: ClassProbability) -> None:
-        self._params, self._classifier, self._score = params, classifier, score
+    def __init__(
+        self, params: SimulatabilityParams, classifier: Classifier, score: ClassProbability, batch: Batch
+    ) -> None:
+        self._params, self._classifier, self._score, self._batch = params, classifier, score, batch
 
     def draw(
         self, image: torch.Tensor, baseline: torch.Tensor, row: int, rng: np.random.Generator
@@ -71,11 +75,11 @@ class QueryDrawer:
         nothing = patches.visible([frozenset()])
         logits, details = [], []
         with torch.no_grad():
-            for rows in slices(len(sets), self._params.batch):
+            for rows in slices(len(sets), self._batch.rows("versions")):
                 versions = patches.visible(sets[rows])
-                logits.append(self._classifier.class_logits(versions))
-                details.append(to_array((versions - nothing).abs().sum((1, 2, 3))))
-        return torch.cat(logits), np.concatenate(details)
+                logits.append(in_batches(self._classifier.class_logits, versions, self._batch, "versions"))
+                details.append((versions - nothing).abs().sum((1, 2, 3)))
+        return torch.cat(logits), to_array(torch.cat(details))
 
     def _scored(
         self, image: torch.Tensor, patches: PatchScores, sets: list[PatchSet], predicted: int
@@ -86,7 +90,9 @@ class QueryDrawer:
         levels = [(patches.visible(sets[i : i + 1]) * 255).round().byte().cpu() for i in range(len(sets))]
         versions = torch.cat(levels) if levels else torch.zeros(0, *shape, dtype=torch.uint8)
         exact = (versions.double() / 255).to(image)  # (2 Q, C, H, W), as a page shows them
-        scores = in_batches(self._classifier.class_logits, exact, self._params.batch) if count else torch.zeros(0, 1)
+        scores = (
+            in_batches(self._classifier.class_logits, exact, self._batch, "versions") if count else torch.zeros(0, 1)
+        )
         probabilities = scores.softmax(-1)
         visible = np.zeros((2 * count, cells), dtype=bool)
         for mask, chosen in zip(visible, sets, strict=True):

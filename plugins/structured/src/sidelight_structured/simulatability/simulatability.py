@@ -36,7 +36,9 @@ from sidelight_specs.results import (
 from sidelight_specs.roles import Metric
 from sidelight_toolkit.arrays import to_array
 from sidelight_toolkit.baselines import baseline
+from sidelight_toolkit.batching import Batch
 from sidelight_toolkit.images import upsample_cells
+from sidelight_toolkit.options import IMAGES_ON_CPU
 
 from sidelight_structured.class_probability import ClassProbability
 from sidelight_structured.igos.baseline import checked_baseline, fixed_baseline, list_images
@@ -69,6 +71,7 @@ class Simulatability(Metric):
 
     def __init__(self, params: SimulatabilityParams, *, classifier: Classifier, run: Run) -> None:
         self._params, self._classifier, self._run = params, classifier, run
+        self._batch = Batch(params.batch, run, IMAGES_ON_CPU)
 
     def measure(self, explanation: Artifact, images: torch.Tensor, targets: Targets) -> Measurements:
         """Share of right answers for each image, from the explanation and from three properties of the versions.
@@ -98,7 +101,7 @@ class Simulatability(Metric):
     def _baselines(self, images: torch.Tensor, targets: Targets) -> torch.Tensor:
         """What hides patches, (N, C, H, W) in 8 bits: as `structured/sag` with the same options."""
         p, images = self._params, eight_bit(images)
-        score = ClassProbability(self._classifier, torch.from_numpy(targets.predicted).to(images.device), p.batch)
+        score = ClassProbability(self._classifier, torch.from_numpy(targets.predicted).to(images.device), self._batch)
         if p.baseline == "blur":
             return eight_bit(checked_baseline(images, score, p.kernel, p.sigma, p.baseline_limit).images)
         return eight_bit(fixed_baseline(images, baseline(images, p.baseline), score, p.baseline_limit).images)
@@ -106,7 +109,9 @@ class Simulatability(Metric):
     def _queries(self, images: torch.Tensor, hidden: torch.Tensor, targets: Targets) -> list[ComparativeQueries]:
         """The queries of each image: they follow from it, the class, the options and the seed, not from its row."""
         classes = torch.from_numpy(targets.predicted).to(images.device)
-        drawer = QueryDrawer(self._params, self._classifier, ClassProbability(self._classifier, classes, 1))
+        drawer = QueryDrawer(
+            self._params, self._classifier, ClassProbability(self._classifier, classes, 1), self._batch
+        )
         result = []
         for row in self._run.progress(range(len(images)), "drawing queries"):
             predicted = int(targets.predicted[row])

@@ -163,4 +163,4 @@ def discriminator_filter(models: Models, data: torch.Tensor) -> Callable[[torch.
         realness: torch.Tensor = discriminator(from_pixels(batch).contiguous(memory_format=torch.channels_last), labels)
         return realness[: len(images), 0]
 
-    return lambda images: in_batches(logits, images, max(1, models.batch // GROUP))
+    return lambda images: in_batches(logits, images, max(1, models.batch.rows("realness") // GROUP))

@@ -16,10 +16,12 @@ from sidelight_specs import Run
 from sidelight_specs.results import State
 from sidelight_specs.roles import Classifier, Generator
 from sidelight_toolkit.arrays import to_array, to_tensor
-from sidelight_toolkit.batching import DRAWN_PIXELS, at_once, in_batches, slices
+from sidelight_toolkit.batching import DRAWN_PIXELS, Batch, at_once, each_batch, in_batches, pixels_limit
 from sidelight_toolkit.images import shrunk
+from sidelight_toolkit.options import BatchSize
 
 from sidelight_stylex.attfind.incremental_synthesis import synthesis_of
+from sidelight_stylex.params import DRAWN_ON_CPU
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -54,22 +56,31 @@ class Models:
     Args:
         classifier: explained.
         generator: has a style space.
-        batch: images drawn and classified at a time, at most; fewer of large ones.
+        wanted: images drawn and classified at a time, at most; fewer of large ones unless memory is measured.
         run: of the component.
+
+    Attributes:
+        batch: of passes of this component.
     """
 
     classifier: Classifier
     generator: Generator
-    batch: int
+    wanted: BatchSize
     run: Run
+    batch: Batch = attrs.field(init=False)
+
+    @batch.default
+    def _batch(self) -> Batch:
+        return Batch(self.wanted, self.run, DRAWN_ON_CPU)
 
     def at_once(self, pixels: int = DRAWN_PIXELS) -> int:
-        """Images at a time: `batch`, or as many as have that many pixels together."""
-        return at_once(self.batch, self.generator.image_shape, pixels)
+        """Images at a time where memory is not measured: `wanted`, or as many as have that many pixels together."""
+        wanted = DRAWN_ON_CPU if self.wanted == "auto" else self.wanted
+        return at_once(wanted, self.generator.image_shape, pixels)
 
     def styles(self, latents: Tensor) -> Tensor:
         """(N, *latent_shape) to (N, S)."""
-        return in_batches(self.generator.styles, latents, self.batch)
+        return in_batches(self.generator.styles, latents, self.batch, "styles")
 
     def draw(self, styles: Tensor, side: int | None = None) -> Tensor:
         """(N, S) to images, (N, C, H, W), each reduced to at most `side` pixels a side as soon as it is drawn."""
@@ -78,11 +89,23 @@ class Models:
             images = self.generator.synthesize_styles(batch)
             return images if side is None else shrunk(images, side)
 
-        return in_batches(drawn, styles, self.at_once())
+        return in_batches(drawn, styles, self.batch, "drawing", self._limit)
 
     def logits(self, styles: Tensor) -> Tensor:
         """(N, S) to the class logits of the drawn images, (N, K)."""
-        return in_batches(lambda batch: self.classify(self.generator.synthesize_styles(batch)), styles, self.at_once())
+
+        def classified(batch: Tensor) -> Tensor:
+            return self.classify(self.generator.synthesize_styles(batch))
+
+        return in_batches(classified, styles, self.batch, "drawing and classifying", self._limit)
+
+    def changes(self, function: Callable[[slice], Tensor], count: int) -> list[Tensor]:
+        """`function` of slices of `count` changes of one image that are drawn and classified."""
+        return each_batch(function, count, self.batch, "changes of an image", self._limit)
+
+    @property
+    def _limit(self) -> int:
+        return pixels_limit(self.generator.image_shape)
 
     @property
     def is_regression(self) -> bool:
@@ -190,8 +213,12 @@ class StyleEffects:
         for row, coordinates in self._models.run.progress(shard, "images"):
             self._synthesis.begin(self._styles[row])
             # layer by layer: all changes in a batch can then share what is drawn before the layer
-            for layer, (start, end) in enumerate(zip(self._starts, self._ends, strict=True)):
-                self._measure_layer(row, layer, coordinates[(coordinates >= start) & (coordinates < end)])
+            layers = [
+                self._measure_layer(layer, coordinates[(coordinates >= start) & (coordinates < end)])
+                for layer, (start, end) in enumerate(zip(self._starts, self._ends, strict=True))
+            ]
+            changed = to_array(torch.cat([part for parts in layers for part in parts]))  # read once for an image
+            self.delta[row, coordinates] = changed.reshape(-1, len(DIRECTIONS)) - self._before[row]
         return State(arrays={"delta": np.concatenate([self.delta[row, coordinates] for row, coordinates in shard])})
 
     def _restore(self, shard: Shard, state: State) -> None:
@@ -204,15 +231,19 @@ class StyleEffects:
         self.measure(range(len(self._styles)), np.unique([choice.coordinate for choice in choices]))
         return np.stack([self.delta[:, choice.coordinate, choice.direction] for choice in choices])
 
-    def _measure_layer(self, row: int, layer: int, coordinates: np.ndarray) -> None:
+    def _measure_layer(self, layer: int, coordinates: np.ndarray) -> list[Tensor]:
+        """C_y with each coordinate of a layer down, then up, in parts that together have 2 C values."""
         s = np.repeat(coordinates, len(DIRECTIONS))  # each coordinate down, then up
         d = np.tile(np.arange(len(DIRECTIONS)), len(coordinates))
-        for batch in slices(len(s), self._models.at_once()):
+
+        def of_batch(batch: slice) -> Tensor:
             coordinate, direction = torch.from_numpy(s[batch]), torch.from_numpy(d[batch])
             channels = (coordinate - int(self._starts[layer])).to(self._styles.device)
             values = self._extremes[coordinate.to(self._extremes.device), direction.to(self._extremes.device)]
             logits = self._models.classify(self._synthesis.changed(layer, channels, values))  # (B, K)
-            self.delta[row, s[batch], d[batch]] = to_array(logits[:, self._target]) - self._before[row]
+            return logits[:, self._target]
+
+        return self._models.changes(of_batch, len(s))
 
 
 def effects_of(models: Models, item: dict[str, Any]) -> State:

@@ -6,15 +6,16 @@ import signal
 import subprocess
 import sys
 import threading
+from pathlib import Path
 
 import attrs
 import numpy as np
 import pytest
 import sidelight
-from sidelight.engine import shards
+from sidelight.engine import shards, store
 from sidelight.engine.locks import key_lock, remove_stale
 from sidelight.engine.store import Store, read_document
-from sidelight_specs import Cancelled, SidelightError, stored
+from sidelight_specs import Artifact, Cancelled, SidelightError, stored
 from sidelight_specs.mapped import file_of
 
 BRIGHT = {"explainers": {"bright": {"use": "toy/brightness"}}}
@@ -83,6 +84,58 @@ def test_shards_whose_joined_result_was_cleared_are_made_anew_without_a_word(toy
     assert toys.calls.count("explain 2") == 3
     assert again.manifest["warnings"] == []
     assert toys.hashes(again) == expected
+
+
+@pytest.mark.parametrize("moment", ["before", "after"])
+def test_a_kill_while_a_shard_is_pointed_elsewhere_leaves_it_whole(toys, monkeypatch, moment):
+    class Killed(BaseException):
+        pass
+
+    def kill(entry):
+        if len(entry.name) == 64 and read_document(entry)["component"] == "toy/brightness":
+            raise Killed
+
+    replace = Path.replace
+    with monkeypatch.context() as patch:
+        if moment == "before":
+            patch.setattr(Path, "replace", lambda draft, to: (kill(to.parent), replace(draft, to)))
+        else:
+            patch.setattr(store, "sync", lambda *paths: kill(paths[-1]))
+        with pytest.raises(Killed):
+            toys.run(toys.small(**BRIGHT))
+    assert len(documents()) == 4
+    for _, document in documents():
+        assert Store().get(document["key"]).result is not None
+    toys.calls.clear()
+    run = toys.run(toys.small(**BRIGHT))
+    assert not [call for call in toys.calls if call.startswith("explain")]
+    assert run.manifest["warnings"] == []
+
+
+def test_a_reader_whose_result_is_taken_away_meanwhile_finds_it_in_the_joined_one(toys, monkeypatch):
+    with monkeypatch.context() as patch:
+        patch.setattr(Store, "point", lambda *_: None)
+        toys.run(toys.small(**BRIGHT))
+    found = [(rows_of(folder), document["key"]) for folder, document in documents()]
+    (_, whole), (_, shard) = max(found), min(found)
+    one, other = Store(), Store()
+    head = other.get(whole).result.take([]).digest()
+    reading = store.digests_below
+
+    def meanwhile(folder, *arguments, **options):
+        monkeypatch.setattr(store, "digests_below", reading)
+        other.point(shard, whole, range(2), head)
+        return reading(folder, *arguments, **options)
+
+    monkeypatch.setattr(store, "digests_below", meanwhile)
+    notices = []
+    one._notice = notices.append
+    assert len(one.get(shard).result.values) == 2
+    assert notices == []
+
+
+def rows_of(folder):
+    return len(Artifact.load(folder / "result").values)
 
 
 def test_a_damaged_joined_result_is_warned_about(toys):

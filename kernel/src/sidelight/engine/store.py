@@ -106,7 +106,12 @@ class Store:
         """
         folder = self._folder(key)
         try:
-            entry = read_entry(folder, key, made_by, mapped)
+            try:
+                entry = read_entry(folder, key, made_by, mapped)
+            except (SidelightError, OSError):
+                if not self._points(folder):
+                    raise
+                entry = read_entry(folder, key, made_by, mapped)  # another process took its result away meanwhile
             if entry.within is not None:
                 entry = attrs.evolve(entry, result=self._part(*entry.within))
         except _Gone:  # what it was joined to was cleared
@@ -153,23 +158,31 @@ class Store:
         """Let an entry say where its result is, rows of another entry's, in the place of the result itself.
 
         `head` is the digest of the other's result without rows; an entry that differs in more than these is removed.
+        The document is replaced first: a process that is killed here leaves the entry with the one or the other.
         """
         folder = self._folder(key)
         try:
-            document, draft = read_document(folder), self.draft()
-            if _within(document) is not None:
-                return
-            if Artifact.find(folder / _RESULT).take([]).digest() != head:
-                self._remove(folder)
-                return
-            for index in range(len(document["emitted"])):
-                shutil.copytree(folder / f"emitted-{index}", draft / f"emitted-{index}", copy_function=os.link)
-            _write_document({**document, "within": [whole, rows.start, rows.stop]}, draft)
-            sync(draft / _DOCUMENT)
-            self._remove(folder)
-            draft.rename(folder)
-        except (OSError, SidelightError):  # removed meanwhile, made anew, or links are refused: it may stay as it is
+            document = read_document(folder)
+            if _within(document) is None:
+                if Artifact.find(folder / _RESULT).take([]).digest() != head:
+                    self._remove(folder)
+                    return
+                contents = {name: one for name, one in document["contents"].items() if not _is_of_result(name)}
+                draft = self.draft() / _DOCUMENT
+                _seal({**document, "contents": contents, "within": [whole, rows.start, rows.stop]}, draft)
+                sync(draft)
+                draft.replace(folder / _DOCUMENT)
+                sync(folder)
+            shutil.rmtree(folder / _RESULT, ignore_errors=True)
+        except (OSError, SidelightError):  # removed meanwhile, or made anew: it may stay as it is
             return
+
+    def _points(self, folder: Path) -> bool:
+        """True for an entry that says that its result is in another one."""
+        try:
+            return _within(read_document(folder)) is not None
+        except (OSError, SidelightError):
+            return False
 
     def _part(self, key: str, start: int, stop: int) -> Artifact:
         """Rows of another entry's result, which is verified when the first of them is asked for."""
@@ -308,13 +321,18 @@ def write_entry(entry: Entry, folder: Path, key: str) -> None:
         "passes": entry.passes,
         **{name: getattr(entry, name) for name in _PLAIN},
     }
-    _write_document(document, folder)
+    _seal({**document, "contents": digests_below(folder)}, folder / _DOCUMENT)
 
 
-def _write_document(document: dict[str, Any], folder: Path) -> None:
-    document = {**document, "contents": digests_below(folder)}
-    document["seal"] = digest_of(document)
-    (folder / _DOCUMENT).write_text(json.dumps(document, indent=1, sort_keys=True) + "\n", encoding="utf-8")
+def _seal(document: dict[str, Any], path: Path) -> None:
+    """Write a document with its seal."""
+    sealed = {**document, "seal": digest_of(document)}
+    path.write_text(json.dumps(sealed, indent=1, sort_keys=True) + "\n", encoding="utf-8")
+
+
+def _is_of_result(name: str) -> bool:
+    """True for a file of an entry's own result, by its path in the entry."""
+    return name.startswith(f"{_RESULT}/")
 
 
 def _within(document: dict[str, Any]) -> tuple[str, int, int] | None:
@@ -330,12 +348,13 @@ def read_entry(folder: Path, key: str, made_by: tuple[str, str] | None = None, m
         raise SidelightError(f"it is the entry of another key, {document['key']}")
     if made_by not in (None, (document["component"], document["step"])):
         raise SidelightError(f"it was made by {document['component']} in the step `{document['step']}`")
-    contents = digests_below(folder)
+    within = _within(document)
+    # a result that is left of the entry's time alone does not count: a process was killed when it took it away
+    contents = digests_below(folder, but="" if within is None else _RESULT)
     del contents[_DOCUMENT]
     changed = dict(contents.items() ^ document["contents"].items())
     if changed:
         raise SidelightError(f"{min(changed)} is missing, changed or does not belong there")
-    within = _within(document)
     has_result = document["kind"] and within is None
     return Entry(
         within=within,
@@ -358,9 +377,16 @@ def read_document(folder: Path) -> dict[str, Any]:
     return document
 
 
-def digests_below(folder: Path) -> dict[str, str]:
-    """Digest of each file below a folder by its relative path; empty for links and pipes, which are not opened."""
+def digests_below(folder: Path, but: str = "") -> dict[str, str]:
+    """Digest of each file below a folder by its relative path; empty for links and pipes, which are not opened.
+
+    Args:
+        folder: with the files.
+        but: name of a folder in it that is left out.
+    """
     paths = sorted(path for path in folder.rglob("*") if path.is_symlink() or not path.is_dir())
+    if but:
+        paths = [path for path in paths if not path.is_relative_to(folder / but)]
     return {
         path.relative_to(folder).as_posix(): "" if path.is_symlink() or not path.is_file() else digest_file(path)
         for path in paths

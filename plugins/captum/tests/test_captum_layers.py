@@ -35,6 +35,18 @@ def test_activation_and_normalisation_go_with_the_convolution(network, classify,
     assert layer_name(classify(module.eval()), images[:1]) == "6"
 
 
+def test_a_network_that_is_blind_to_fine_noise(classify, images):
+    """Its filters average 8x8 pixels, and its ReLU passes averages above .6 alone, which fine noise never reaches."""
+    channels = images.shape[1]
+    blur = nn.Conv2d(channels, 1, 8, padding=4, padding_mode="replicate")
+    with torch.no_grad():
+        blur.weight.fill_(1 / (64 * channels))
+        blur.bias.fill_(-0.6)
+    module = nn.Sequential(blur, nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(1, 3)).eval()
+    assert not module[:2](torch.rand(images.shape[1:], generator=torch.Generator().manual_seed(0))[None]).any()
+    assert layer_name(classify(module), images[:1]) == "1"
+
+
 def test_a_convolution_may_have_children(network, classify, images):
     """EfficientNet's convolutions pad by a module of their own."""
 

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 PROJECTIONS = RESAMPLING | {"linear"}
 """Operators whose bare output is no default: pooled maps, and parts of a transformer's block."""
 
+COARSE = (4, 8, 2)  # random cells along each side of the coarse noise that is tried in turn
+
 NO_LAYERS = "a TorchScript file shows no layers: export the model as .pt2, or use occlusion or integrated-gradients"
 
 
@@ -103,9 +105,17 @@ class LayerFinder:
                 f'layer: the classifier has no layer "{name}"',
                 f"try one of: {', '.join(close)}" if close else NO_LAYERS,
             )
-        outputs, maps = _trace(self._classifier, modules, images, differentiate=name is None)
-        if name is None:
-            name = _default(outputs, maps)
+        for probe in _probes(images):
+            outputs, maps = _trace(self._classifier, modules, probe, differentiate=name is None)
+            name = name or _default(outputs, maps)
+            if name is not None:
+                break
+        else:
+            raise UserError(
+                "Grad-CAM looks at feature maps, and no layer with more than one place that decides the scores was "
+                "found",
+                f"name one in layer, and its layout; {NO_LAYERS}",
+            )
         if name not in outputs:
             raise UserError(f'layer: the classifier does not run "{name}", or it gives no tensor', "name another layer")
         output = outputs[name]
@@ -127,15 +137,27 @@ Maps = set[tuple[tuple[int, int], int]]
 """(grid, channels) of the feature maps that operators gave."""
 
 
+def _probes(images: Tensor) -> Iterator[Tensor]:
+    """Images (1, C, H, W) to trace with: noise, and not the images, so that the default depends on the network alone.
+
+    A small network may answer fine noise with zeros only, behind which no gradient tells what decides; coarse noise,
+    which is more like a photograph, is tried after it.
+    """
+    shape = tuple(images.shape[1:])
+    yield torch.rand(shape, generator=torch.Generator().manual_seed(0))[None].to(images)
+    for cells in COARSE:
+        cell = torch.rand((1, shape[0], cells, cells), generator=torch.Generator().manual_seed(cells)).to(images)
+        yield nn.functional.interpolate(cell, size=shape[1:], mode="bilinear")
+
+
 def _trace(
-    classifier: Classifier, modules: dict[str, nn.Module], images: Tensor, *, differentiate: bool
+    classifier: Classifier, modules: dict[str, nn.Module], image: Tensor, *, differentiate: bool
 ) -> tuple[dict[str, _Output], Maps]:
     """Outputs by the layers' names, in the order of the forward pass, and the maps of the operators; no hook stays.
 
     Gradients are those of the default's choice alone; a named layer needs none.
     """
-    # noise and not the images: the default layer depends on the network alone
-    noise = torch.rand(images.shape[1:], generator=torch.Generator().manual_seed(0))[None].to(images).requires_grad_()
+    noise = image.requires_grad_()
     tracker = CoordinateTracker(noise)
     seen: dict[str, tuple[Tensor, _Output]] = {}
 
@@ -169,8 +191,8 @@ def _trace(
     return outputs, tracker.maps
 
 
-def _default(outputs: dict[str, _Output], maps: Maps) -> str:
-    """The name of the default layer; see `LayerFinder`."""
+def _default(outputs: dict[str, _Output], maps: Maps) -> str | None:
+    """The name of the default layer, see `LayerFinder`; None where no gradient reaches one."""
     for name, output in reversed(outputs.items()):
         layout = output.layout
         if layout is None or layout.size < 2 or output.maker in PROJECTIONS or output.gradient is None:
@@ -178,10 +200,7 @@ def _default(outputs: dict[str, _Output], maps: Maps) -> str:
         is_map = (layout.grid, output.shape[layout.channel]) in maps
         if is_map and layout.to_nchw(output.gradient).any():
             return name
-    raise UserError(
-        "Grad-CAM looks at feature maps, and no layer with more than one place that decides the scores was found",
-        f"name one in layer, and its layout; {NO_LAYERS}",
-    )
+    return None
 
 
 def _layout_of(name: str, output: _Output, options: LayerParams, image: tuple[int, int]) -> Layout:

@@ -1,6 +1,7 @@
 """Shards: joined once, resumed after a kill, reused by more questions; results are views of files that stand once."""
 
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -238,12 +239,17 @@ def test_a_run_says_for_whom_it_waits(toys, monkeypatch, capfd):
             held.append(key)
             wait(5.0, "4321")
             wait(6.0, "4321")
+            wait(95.0, "4321 on cluster-7")
         return taken(self, key, wait)
 
     monkeypatch.setattr(Store, "alone", busy)
     toys.run(toys.small(), progress=True)
-    told = [line for line in capfd.readouterr().err.splitlines() if "waiting" in line]
-    assert told == ["waiting for another run (process 4321) that makes read data"]
+    told = [line for line in capfd.readouterr().err.splitlines() if "wait" in line]
+    assert told[:2] == [
+        "waiting for process 4321, which makes read data",
+        "waiting for process 4321 on cluster-7, which makes read data, for 2 min so far",
+    ]
+    assert re.fullmatch(r"waited 0\.\d s for process 4321 on cluster-7: read data", told[2])
 
 
 def test_the_lock_of_a_killed_process_is_free_and_its_files_go(tmp_path):

@@ -2,15 +2,18 @@
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
+import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 import sidelight
+from sidelight.engine.store import Store, read_document
 from sidelight.engine.units import Work, _sessions
 from sidelight.recipe.model import ResolvedComponent
 from sidelight_specs import SidelightError, UserError
@@ -236,3 +239,32 @@ def test_workers_end_with_the_run(toys, tmp_path, number):
     assert run.returncode == (130 if number == signal.SIGINT else -signal.SIGKILL), said
     while any(Path("/proc", worker).exists() for worker in workers):  # a parent that was killed left them to init
         time.sleep(0.05)
+
+
+@pytest.mark.processes
+def test_a_run_says_for_whom_its_workers_wait(toys, fresh, capfd):
+    recipe = toys.small(explainers={"bright": {"use": "toy/brightness"}})
+    fresh()
+    toys.run(recipe)
+    documents = [read_document(entry.folder) for entry in Store().entries()]
+    key = next(one["key"] for one in documents if one["component"] == "toy/brightness" and one.get("within"))
+    fresh()
+    holding, store = threading.Event(), Store()
+
+    def hold():
+        with store.alone(key, lambda *_: None):
+            holding.set()
+            while not list(store.root.glob("temporary/*/*/waits-*")):
+                time.sleep(0.05)
+            time.sleep(1)  # for the run to read it
+
+    thread = threading.Thread(target=hold)
+    thread.start()
+    holding.wait()
+    toys.run({**recipe, "executor": processes(1)}, progress=True)
+    thread.join()
+    said = [line for line in capfd.readouterr().err.splitlines() if line.startswith("worker ")]
+    assert re.fullmatch(
+        rf"worker \d+: waiting for process {os.getpid()}, which makes explain explainers.bright", said[0]
+    )
+    assert re.fullmatch(rf"worker \d+: waited [\d.]+ s for process {os.getpid()}: explain explainers.bright", said[1])

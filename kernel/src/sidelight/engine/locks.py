@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import platform
 import time
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
@@ -23,7 +24,8 @@ def key_lock(folder: Path, key: str, wait: Callable[[float, str], None]) -> Iter
     Args:
         folder: of the locks; it is created.
         key: of the store.
-        wait: called between two tries, with the seconds waited and the owner's process; may raise.
+        wait: called between two tries, with the seconds waited and the owner's process, `4321`, on another machine
+            `4321 on NAME`; may raise.
     """
     from filelock import FileLock, Timeout  # here: `check` only asks which entries there are
 
@@ -35,14 +37,14 @@ def key_lock(folder: Path, key: str, wait: Callable[[float, str], None]) -> Iter
             lock.acquire(timeout=0)
             break
         except Timeout:
-            wait(time.monotonic() - begun, _text(owner))
+            wait(time.monotonic() - begun, _text(owner).removesuffix(_here()))
             time.sleep(_PAUSE)
         except (OSError, NotImplementedError):  # a cache that may only be read, a file system without locks
             yield
             return
     try:
         with suppress(OSError):
-            owner.write_text(str(os.getpid()))
+            owner.write_text(f"{os.getpid()}{_here()}")
         yield
     finally:
         _release(lock, path, owner)
@@ -65,6 +67,10 @@ def _release(lock: BaseFileLock, path: Path, owner: Path) -> None:
         with suppress(OSError):  # Windows removes no open file
             file.unlink()
     lock.release()
+
+
+def _here() -> str:
+    return f" on {platform.node()}"
 
 
 def _text(path: Path) -> str:

@@ -6,9 +6,12 @@ directly: a loop may have a million items.
 
 from __future__ import annotations
 
+import os
+import platform
 import sys
+import threading
 import time
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from contextvars import ContextVar
 from itertools import count
 from typing import TYPE_CHECKING, TextIO
@@ -20,13 +23,15 @@ from sidelight.engine.timings import human_time
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from pathlib import Path
 
     from rich.console import Console
     from sidelight_specs.observers import StepFacts
     from sidelight_specs.stage import Watcher
 
 LONG = 5.0  # seconds from which on it is said how long a step takes
-PAUSE = 30.0  # seconds between two lines about a loop, where there is no terminal to draw a bar on
+PAUSE = 30.0  # seconds between two lines about a loop, where there is no terminal to draw a bar on, or about a wait
+_WAIT = "waits-"  # prefix of the files in which workers say for whom they wait
 # each thread that serves a visitor of a live page watches its own loops
 _WATCHER: ContextVar[Watcher | None] = ContextVar("watcher", default=None)
 
@@ -108,8 +113,38 @@ class Display:
         if self._stream is not None:
             print(clean(text), file=self._stream, flush=True)
 
+    def tell_wait(self, text: str) -> None:
+        """Say for whom a step waits, or has waited."""
+        self.say(text)
+
     def close(self) -> None:
         """Leave the terminal as it was."""
+
+
+class WorkerDisplay(Display):
+    """Shows nothing, and leaves what a worker waits for in a file, which the run's process reads and shows.
+
+    Args:
+        folder: that both see.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__()
+        self._path = folder / f"{_WAIT}{platform.node()}-{os.getpid()}-{threading.get_ident()}"
+
+    def tell_wait(self, text: str) -> None:
+        """Leave the text, in the place of the one before."""
+        with suppress(OSError):  # the run has ended
+            draft = self._path.with_name(f"draft-{self._path.name}")
+            draft.write_text(f"worker {os.getpid()}: {text}", encoding="utf-8")
+            draft.replace(self._path)
+
+
+def waits_of_workers(folder: Path) -> Iterator[tuple[str, str]]:
+    """Name of each worker that has waited for another process, and what it said last."""
+    for path in sorted(folder.glob(f"{_WAIT}*")):
+        with suppress(OSError):  # on its way
+            yield path.name, path.read_text(encoding="utf-8")
 
 
 class Bars(Display):

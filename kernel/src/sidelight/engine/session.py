@@ -31,7 +31,9 @@ from sidelight.engine.guard import Disturbance, Guard
 from sidelight.engine.machine import DTYPE, Cancellation, as_images
 from sidelight.engine.meter import Meter
 from sidelight.engine.plan import Keys, Step, stream_seed
+from sidelight.engine.progress import PAUSE
 from sidelight.engine.store import Entry, Store
+from sidelight.engine.timings import human_time
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Set
@@ -401,22 +403,25 @@ class Session:
 
     @contextmanager
     def _alone(self, step: Step, key: str) -> Iterator[None]:
-        """Nobody else makes what is under the key; says for whom it waits, once, and stops when the user asks to."""
+        """Nobody else makes what is under the key; says for whom it waits, and how long, and stops when asked to."""
         held, store = self._held.get(), self.store_of(step.component)
         if key in held or store is not self.store:
             yield
             return
-        is_said = False
+        began, again, owners = perf_counter(), _SILENT, list[str]()
 
         def wait(seconds: float, owner: str) -> None:
-            nonlocal is_said
+            nonlocal again
             self.cancellation.check()
-            if seconds > _SILENT and not is_said:
-                is_said = True
-                process = f" (process {owner})" if owner else ""
-                self.display.say(f"waiting for another run{process} that makes {step.title}")
+            if seconds > again:
+                so_far = f", for {human_time(seconds)} so far" if owners else ""
+                owners.append(f"process {owner}" if owner else "another process")
+                self.display.tell_wait(f"waiting for {owners[-1]}, which makes {step.title}{so_far}")
+                again = seconds + PAUSE
 
         with store.alone(key, wait):
+            if owners:
+                self.display.tell_wait(f"waited {human_time(perf_counter() - began)} for {owners[-1]}: {step.title}")
             token = self._held.set(held | {key})
             try:
                 yield

@@ -25,7 +25,7 @@ from sidelight_specs.roles import Executor, WorkerLost
 from sidelight.engine.guard import Disturbance, Untrustworthy
 from sidelight.engine.machine import Cancellation, limit_threads
 from sidelight.engine.plan import Step
-from sidelight.engine.progress import Display
+from sidelight.engine.progress import WorkerDisplay, waits_of_workers
 from sidelight.engine.questions import NotAnswered, question_of
 from sidelight.engine.session import ComponentError, ComponentUserError, Session
 from sidelight.engine.store import Store
@@ -177,7 +177,8 @@ class Work:
         resolved = load_recipe(json.loads(self.recipe), catalog=installed(), finished=True, called=self.name)
         cancellation = Cancellation()
         cancellation.listening = True  # so that a component that raises KeyboardInterrupt has failed
-        session = Session(resolved, Store(Path(self.store)), self.device, Display(), cancellation, guarded=True)
+        display = WorkerDisplay(Path(self.mark))
+        session = Session(resolved, Store(Path(self.store)), self.device, display, cancellation, guarded=True)
         if platform.node() == self.host:  # elsewhere the folder lies on a network, and what it loses cannot be read
             session.weights = SharedWeights(Path(self.mark) / "weights")
         _sessions()[self] = session
@@ -233,6 +234,7 @@ class Workers:
     _work: Work = attrs.field(init=False)
     _unseen: set[str] = attrs.field(factory=set, init=False)  # of those made
     _is_busy: bool = attrs.field(default=False, init=False)
+    _waits: dict[str, str] = attrs.field(factory=dict, init=False)  # worker to what it said last of a wait
 
     def __attrs_post_init__(self) -> None:
         session, resolved = self.session, self.session.resolved
@@ -277,11 +279,19 @@ class Workers:
             with self.session.display.loop("units of work", len(missing)) as advance:
                 for pair in self._pairs(units, set(missing), given):
                     self.session.cancellation.check()
+                    self._tell_waits()
                     if pair is not None:
                         self._note(given[pair[0]], pair[1])
                         advance()
         finally:
             self._is_busy = False
+
+    def _tell_waits(self) -> None:
+        """Say for whom workers wait, each text once."""
+        for name, text in waits_of_workers(Path(self._work.mark)):
+            if self._waits.get(name) != text:
+                self._waits[name] = text
+                self.session.display.tell_wait(text)
 
     def fill_pieces(self, component: ResolvedComponent, function: str, items: Sequence[Any]) -> None:
         """`fill` with the items of one `run.map`."""

@@ -42,6 +42,7 @@ ACCURACIES = {
 }
 """Accuracy to the data and the split that it is measured on."""
 SEARCHES = ("find", "invert")  # verbs of steps that a method's cost includes beside its own
+SHOWN = 8  # images on a cell's page
 CRASHES = 2  # times that a cell may end the process before it is given up
 _SECTIONS = {"attribute_finders": "attribute_finder", "explainers": "explainer", "metrics": "metric"}
 
@@ -108,6 +109,7 @@ class Wiring:
     def __init__(self, host: Host) -> None:
         self._host = host
         self._known: dict[tuple[str, str], Any] = {}
+        self.has_pages = any(entry.use == "report/html" for entry in host.installed())
 
     def wire(self, recipe: dict[str, Any], classifier: str) -> dict[str, Any]:
         """The recipe with `needs` for classifiers and data wherever it names none."""
@@ -189,6 +191,8 @@ def _cell(suite: Suite, model: Model, method: Method, size: Size, wire: Wiring) 
     if method.name == "bench/oracle":
         recipe["explainers"][method.id]["with"] = {"split": "test"}
     recipe["metrics"] = {USE: {"use": "metrics/factor-use", "with": options}}
+    if wire.has_pages:
+        recipe["renderers"] = {"page": {"use": "report/html", "with": {"images": SHOWN}}}
     return wire.wire(recipe, model.id)
 
 

@@ -72,7 +72,7 @@ def bias(plain, classifier):
 def fake_results(plain, name, use, dose, noise):
     count = plain["explain"]["count"]
     numbers = {}
-    if "use" in plain["metrics"] if "metrics" in plain else False:
+    if "factors" in plain.get("metrics", {}):
         planted = {"background", "lip-colour"}
         items = tuple(
             Measurement(
@@ -81,9 +81,9 @@ def fake_results(plain, name, use, dose, noise):
                 + np.linspace(0, 0.01, count, dtype=np.float32),
                 settings={"by": "mass"},
             )
-            for factor in plain["metrics"]["use"]["with"]["factors"]
+            for factor in plain["metrics"]["factors"]["with"]["factors"]
         )
-        numbers = {"use": {name: Measurements(items=items)}}
+        numbers = {"factors": {name: Measurements(items=items)}}
     flips = np.zeros(60, np.float32)
     flips[: int(50 * dose)] = 1
     factors = ("background", "lip-colour", "size")

@@ -10,10 +10,15 @@ from sidelight_specs.testing.run import ToyRun
 test_conformance = component_tests("sidelight-bench")
 
 
-def test_random_follows_the_pixels_and_is_uniform_on_the_mean():
+def random_maps(images, seed=0):
+    return RandomMap(RandomParams(seed=seed), run=ToyRun()).explain(images, None).values
+
+
+def test_random_follows_image_and_seed_and_is_uniform_on_the_mean():
     images = torch.rand(400, 3, 16, 16, generator=torch.Generator().manual_seed(0))
-    maps = RandomMap(RandomParams(), run=ToyRun()).explain(images, None).values
-    assert np.array_equal(maps[3:4], RandomMap(RandomParams(), run=ToyRun()).explain(images[3:4], None).values)
+    maps = random_maps(images)
+    assert np.array_equal(maps[3:4], random_maps(images[3:4]))
+    assert not np.array_equal(maps[3:4], random_maps(images[3:4], 1))
     assert np.abs(maps.mean(0) - 0.5).max() < 0.08
 
 

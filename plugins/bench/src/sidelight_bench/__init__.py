@@ -26,10 +26,10 @@ def sidelight_commands() -> Iterator[Command]:
 
 @hookimpl
 def sidelight_explainers() -> Iterator[ExplainerDescriptor]:
-    """Three heatmaps that ask no classifier, and an oracle that has the answer key."""
+    """Three heatmaps that explain nothing, and an oracle that has the answer key."""
     yield ExplainerDescriptor(
         name="random",
-        summary="Baseline: smoothed noise, fixed by the image's pixels.",
+        summary="Baseline: smoothed noise, fixed by the image and a seed.",
         params=RandomParams,
         factory="sidelight_bench.baselines:RandomMap",
         gives="heatmap",

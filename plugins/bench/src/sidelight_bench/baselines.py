@@ -1,4 +1,4 @@
-"""Explainers that ask no classifier. A method that finds causes is better than these."""
+"""Explainers that explain nothing. A method that finds causes is better than these."""
 
 from __future__ import annotations
 
@@ -23,7 +23,11 @@ SIGMA = 0.25  # of the Gaussian in the middle, in sides of the image
 
 
 class RandomMap(Explainer):
-    """Uniform noise in `cells` x `cells` cells, enlarged bilinearly; the image's pixels are its seed."""
+    """Uniform noise in `cells` x `cells` cells, enlarged bilinearly.
+
+    It follows from the image's pixels and `seed`. The benchmark gives each model a seed of its own, so that the place
+    of these maps on the leaderboard shows what luck does.
+    """
 
     def __init__(self, params: RandomParams, *, run: Run) -> None:
         self._params, self._run = params, run
@@ -31,7 +35,7 @@ class RandomMap(Explainer):
     def explain(self, images: Tensor, targets: Targets) -> Heatmap:
         """Heatmaps in [0, 1]."""
         del targets
-        seed, cells = self._run.seed("random map"), self._params.cells
+        seed, cells = self._run.seed(f"random map {self._params.seed}"), self._params.cells
         noise = np.stack([_noise(image, seed, cells) for image in to_array(images)])  # (N, cells, cells)
         size = tuple(images.shape[-2:])
         maps = functional.interpolate(torch.from_numpy(noise)[:, None], size, mode="bilinear", align_corners=False)

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import attrs
 import numpy as np
 from sidelight_specs import SidelightError, UserError
-from sidelight_specs.digests import digest_of
+from sidelight_specs.digests import digest_of, seed_of
 from sidelight_specs.files import read_object
 from sidelight_specs.recipe import training_need
 from sidelight_specs.recipe_yaml import recipe_text
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from sidelight_bench.suites import Size
 
 BALANCED, BIASED = "balanced", "biased"
-TRUTH, USE = "truth", "use"  # ids of the metrics
+TRUTH, USE = "truth", "factors"  # ids of the metrics
 ACCURACIES = {
     "aligned": (BIASED, "test"),
     "conflicting": (BIASED, "test-conflicting"),
@@ -188,6 +188,8 @@ def _cell(suite: Suite, model: Model, method: Method, size: Size, wire: Wiring) 
             recipe.setdefault(section, {}).update(deepcopy(several))
     recipe.setdefault("explainers", {})[method.id] = deepcopy(method.component())
     options = {"factors": list(suite.factors), **suite.reader}
+    if method.name == "bench/random":
+        recipe["explainers"][method.id]["with"] = {"seed": seed_of(model.name) % 2**31}
     if method.name == "bench/oracle":
         recipe["explainers"][method.id]["with"] = {"split": "test"}
     recipe["metrics"] = {USE: {"use": "metrics/factor-use", "with": options}}

@@ -149,6 +149,7 @@ class _Progress:
         self._host, self._left = host, [_kind(cell) for cell in cells]
         self._total, self._start, self._told = len(cells), time.monotonic(), 0.0
         self._spent: dict[str, list[float]] = {}
+        self._failed: set[str] = set()
         self._is_terminal = sys.stderr.isatty()
 
     def begin(self, cell: Cell) -> None:
@@ -165,7 +166,8 @@ class _Progress:
     def end(self, cell: Cell, record: Record) -> None:
         self._left.pop(0)
         self._spent.setdefault(_kind(cell), []).append(time.monotonic() - self._began)
-        if record.failure:
+        if record.failure and _kind(cell) not in self._failed:
+            self._failed.add(_kind(cell))  # said once; the table has all of them
             self.close()
             self._host.write(f"failed: {cell.name}: {record.failure}", error=True)
 

@@ -9,6 +9,7 @@ from sidelight_specs import param, params
 class RandomParams:
     """Options of `random`."""
 
+    seed: int = param(0, "Seed of the noise, beside the image.", minimum=0, maximum=2**31 - 1)
     cells: int = param(8, "Cells of the noise along a side; enlarged smoothly.", minimum=1, maximum=1024)
 
 

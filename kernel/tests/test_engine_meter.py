@@ -55,6 +55,44 @@ def test_the_hook_changes_no_answer():
     assert torch.equal(jacobian[0, :, 0].flatten(1), network[1].weight)
 
 
+def test_a_network_is_traced_as_if_there_were_no_hook():
+    class Outer(torch.nn.Module):
+        def __init__(self, network):
+            super().__init__()
+            self.network = network
+
+        def forward(self, images):
+            return self.network(images)
+
+    network, meter = network_and_meter()
+    without = [node.op for node in torch.fx.symbolic_trace(Outer(network)).graph.nodes]
+    with meter.attached(network), meter.running(counted=True):
+        assert [node.op for node in torch.fx.symbolic_trace(Outer(network)).graph.nodes] == without
+    assert passes(meter) == 0
+
+
+def test_modes_that_follow_an_image_see_the_network_alone():
+    """Grad-CAM finds its layer by such a mode, and LRP its rules."""
+
+    class Names(torch.overrides.TorchFunctionMode):
+        def __init__(self):
+            super().__init__()
+            self.names = []
+
+        def __torch_function__(self, function, types, args=(), kwargs=None):
+            self.names.append(getattr(function, "__name__", ""))
+            return function(*args, **(kwargs or {}))
+
+    network, meter = network_and_meter()
+    images = torch.rand(2, 1, 2, 2, requires_grad=True)
+    with Names() as without:
+        network(images)
+    with meter.attached(network), meter.running(counted=True), Names() as seen:
+        network(images)
+    assert seen.names == without.names
+    assert passes(meter) == 2
+
+
 def test_what_is_not_known_is_not_a_number():
     meter = Meter()
     meter.recall(2.0, 8.0)

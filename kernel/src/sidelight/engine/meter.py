@@ -101,14 +101,19 @@ class _Hook:
         self._meter = meter
 
     def __call__(self, module: Any, inputs: tuple[Any, ...], output: Any) -> None:
+        from torch import Tensor
+        from torch._C import DisableTorchFunction
+
         del module, inputs
-        meter, rows = self._meter, getattr(output, "shape", (0,))[0]
-        if meter is None:
+        meter = self._meter
+        if meter is None or not isinstance(output, Tensor):  # torch.fx traces with stand-ins, and notes what is asked
             return
-        meter.count(rows)
-        if getattr(output, "requires_grad", False):
-            with suppress(RuntimeError):  # of functorch, whose tensors take no hooks
-                output.register_hook(lambda gradient: meter.count(BACKWARD * rows))
+        with DisableTorchFunction():  # methods that follow an image through the network by a mode see none of this
+            rows = len(output) if output.ndim else 1
+            meter.count(rows)
+            if output.requires_grad:
+                with suppress(RuntimeError):  # of functorch, whose tensors take no hooks
+                    output.register_hook(lambda gradient: meter.count(BACKWARD * rows))  # type: ignore[no-untyped-call]
 
     def __deepcopy__(self, memo: dict[int, Any]) -> _Hook:
         return self

@@ -293,6 +293,9 @@ def _read(cell: Cell, finished: Finished) -> Record:
     digests = finished.manifest["outputs"]["artifacts"]
     if cell.method is not None:
         name = cell.method.id
+        if name not in results.measurements.get(USE, {}):
+            reason = "; ".join(text for text in results.warnings if name in text) or "nothing was measured"
+            return Record(key="", failure=" ".join(reason.split()))
         return Record(
             key="",
             rows=_uses(results.measurements[USE][name]),

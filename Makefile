@@ -1,5 +1,5 @@
 # make demo   a virtual environment, everything installed, the quickstart run; prints the page to open
-# make extras plugins for timm, transformers, torchvision, grad-cam and ray, whose packages are large, and `make weights`
+# make extras plugins for timm, transformers, torchvision, grad-cam, zennit and ray, whose packages are large, and `make weights`
 # make weights face networks that others publish, for the plugin faces
 # make test   a virtual environment, everything that a test needs, the whole suite
 # make quick  the tests without a browser, a training or processes of their own: about 80 seconds on two idle cores
@@ -13,7 +13,7 @@ VENV   ?= .venv
 BIN     = $(VENV)/bin
 DISTS   = specs kernel $(sort $(wildcard plugins/*))
 # Plugins whose packages are large; `make test` installs them, `make demo` does not.
-HEAVY   = $(filter $(addprefix plugins/,grad-cam ray timm torchvision transformers),$(DISTS))
+HEAVY   = $(filter $(addprefix plugins/,grad-cam ray timm torchvision transformers zennit),$(DISTS))
 LIGHT   = $(filter-out $(HEAVY),$(DISTS))
 EDIT    = $(addprefix --editable ,$(1))
 FRONTS  = $(patsubst %/package.json,%,$(sort $(wildcard plugins/*/package.json)))
@@ -51,7 +51,7 @@ $(VENV)/tools: $(VENV)/installed requirements-dev.txt
 
 # Their packages first, because one of them is built apart.
 extras: $(VENV)/installed weights
-	$(PIP) grad-cam ray timm torchvision transformers
+	$(PIP) grad-cam ray timm torchvision transformers zennit
 	$(PIP) --no-build-isolation $(call EDIT,$(HEAVY))
 
 # Data of these packages are read, and nothing of them is imported: what their code depends on is left out.

@@ -5,10 +5,11 @@ import numpy as np
 import pytest
 import torch
 from captum.attr._utils.lrp_rules import Alpha1_Beta0_Rule, EpsilonRule
-from sidelight_captum.lrp import Lrp, flat_rule
+from sidelight_captum.lrp import Lrp
 from sidelight_captum.params import LrpParams
 from sidelight_specs import UserError
 from sidelight_specs.testing import ToyRun
+from sidelight_toolkit.relevance import flat_rule
 from torch import nn
 from torch.nn import functional
 

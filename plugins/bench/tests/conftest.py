@@ -18,6 +18,7 @@ class FakeHost(KernelHost):
 
     def __init__(self):
         self.ran, self.fail, self.end, self.lines = [], set(), set(), []
+        self.interrupt = KeyboardInterrupt()
 
     def write(self, text="", *, error=False):
         self.lines.append(text)
@@ -46,7 +47,7 @@ class FakeHost(KernelHost):
         dose = bias(plain, classifier)
         (*_, (name, explainer)) = plain["explainers"].items()
         if explainer["use"] in self.end:
-            raise KeyboardInterrupt
+            raise self.interrupt
         if explainer["use"] in self.fail:
             raise UserError("it broke", "mend it")
         noise = int(hashlib.sha256(f"{plain['name']}".encode()).hexdigest(), 16) % 1000 / 1000

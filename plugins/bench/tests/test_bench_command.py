@@ -8,7 +8,7 @@ from sidelight_bench import cells, command
 from sidelight_bench.methods import FAMILIES, KNOWN, METHODS, Method
 from sidelight_bench.suites import SUITES
 from sidelight_bench.tables import read_table
-from sidelight_specs import UserError
+from sidelight_specs import Cancelled, UserError
 
 QUICK = ["quick", "--suite", "faces", "--method", "captum/saliency"]
 
@@ -64,9 +64,11 @@ def test_a_method_that_fails_is_named_and_the_rest_goes_on(host, tmp_path):
     assert leaders(tmp_path)["captum/saliency"]["auroc"] == 1
 
 
-def test_ctrl_c_keeps_what_is_done(host, tmp_path):
+@pytest.mark.parametrize("interrupt", [KeyboardInterrupt(), Cancelled("stopped as asked")])
+def test_ctrl_c_keeps_what_is_done(host, tmp_path, interrupt):
     host.end.add("captum/saliency")
-    with pytest.raises(KeyboardInterrupt):
+    host.interrupt = interrupt
+    with pytest.raises(type(interrupt)):
         bench(host, tmp_path, *QUICK)
     done = len(host.ran) - 1
     assert not list((tmp_path / "out").rglob("captum-saliency.json"))

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import attrs
 import numpy as np
-from sidelight_specs import SidelightError, UserError
+from sidelight_specs import Cancelled, SidelightError, UserError
 from sidelight_specs.digests import digest_of, seed_of
 from sidelight_specs.files import read_object
 from sidelight_specs.recipe import training_need
@@ -283,6 +283,8 @@ def _computed(cell: Cell, out: Path, key: str, host: Host, settings: list[str]) 
         finished = host.run(cell.recipe_path(out), out=cell.run_path(out), set=settings, progress=False)
         finished.check()
         record = _read(cell, finished)
+    except Cancelled:  # Ctrl-C is no failure of the method
+        raise
     except SidelightError as error:
         return Record(key=key, failure=" ".join(str(error).split()))
     return attrs.evolve(record, key=key)
@@ -295,7 +297,7 @@ def _read(cell: Cell, finished: Finished) -> Record:
         name = cell.method.id
         if name not in results.measurements.get(USE, {}):
             reason = "; ".join(text for text in results.warnings if name in text) or "nothing was measured"
-            return Record(key="", failure=" ".join(reason.split()))
+            return Record(key="", rows=_speechless(cell.suite, " ".join(reason.split())), digest=digests["split"])
         return Record(
             key="",
             rows=_uses(results.measurements[USE][name]),
@@ -333,6 +335,12 @@ def _uses(numbers: Measurements) -> list[dict[str, Any]]:
             }
         )
     return rows
+
+
+def _speechless(suite: Suite, cannot: str) -> list[dict[str, Any]]:
+    """Rows of a method that answered no image."""
+    empty = {"score": None, "low": None, "high": None, "images": 0, "by": "", "reader": ""}
+    return [{"factor": factor, **empty, "cannot": cannot} for factor in suite.factors]
 
 
 def _grouped(results: Results, numbers: Measurements, suite: Suite) -> list[dict[str, Any]]:

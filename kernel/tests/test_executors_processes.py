@@ -20,6 +20,10 @@ import os, sys, time
 def read(unit):
     return sys.stdin.buffer.readline()
 
+def sleep(unit):
+    time.sleep(float(unit))
+    return unit
+
 def close_all(unit):
     os.closerange(3, 64)
     time.sleep(60)
@@ -56,3 +60,14 @@ def test_a_worker_that_closes_its_socket_was_not_killed_for_memory(answer):
     lost = answer("close_all")
     assert isinstance(lost, WorkerLost)
     assert lost.reason == "closed the connection of its worker process"
+
+
+def test_a_unit_that_takes_too_long_fails_at_once_and_the_next_has_a_new_worker(tmp_path, monkeypatch):
+    (tmp_path / "sidelight_slow_work.py").write_text(WORK)
+    monkeypatch.syspath_prepend(tmp_path)
+    import sidelight_slow_work
+
+    executor = Processes(ProcessesParams(workers=1, timeout=5.0), run=None)
+    answers = dict(filter(None, executor.map(sidelight_slow_work.sleep, iter([b"60", b"0"]))))
+    executor.close()
+    assert answers == {0: WorkerLost("had not ended after 5 s, the executor's timeout"), 1: b"0"}

@@ -27,6 +27,9 @@ class ProcessesParams:
     retries: int = param(
         2, "How often a unit is tried again whose worker process ended.", unit="times", minimum=0, maximum=100
     )
+    timeout: float | None = param(
+        None, "Time after which a unit fails and its worker is replaced; no limit when null.", unit="s", minimum=1.0
+    )
 
 
 class ProcessesDescriptor(ExecutorDescriptor):

@@ -8,6 +8,7 @@ replaced alone, and its unit is tried again.
 from __future__ import annotations
 
 import json
+import math
 import os
 import pickle
 import signal
@@ -76,13 +77,15 @@ class _Task:
     place: int
     unit: bytes
     attempts: int = 0
+    begun: float = 0.0  # when its worker got it
 
 
 class Processes(Executor):
     """A pool of worker processes, started when there is work for them."""
 
     def __init__(self, params: ProcessesParams, *, run: Run) -> None:
-        self._most, self._retries = params.workers or _cores(), params.retries
+        self.workers, self._retries = params.workers or _cores(), params.retries
+        self._timeout = math.inf if params.timeout is None else params.timeout
         self._workers: list[_Worker] = []
 
     def map(
@@ -100,7 +103,8 @@ class Processes(Executor):
                     return
                 ready = wait([worker.connection for worker, _ in busy], TICK)
                 for worker, task in busy:
-                    if worker.connection in ready or worker.process.poll() is not None:
+                    has_ended = worker.connection in ready or worker.process.poll() is not None
+                    if has_ended or time.monotonic() - task.begun > self._timeout:
                         answer = self._answer_of(worker, task)
                         if answer is None:
                             again.append(task)
@@ -122,23 +126,27 @@ class Processes(Executor):
         for worker in self._workers:
             if worker.task is None:
                 return worker
-        if len(self._workers) < self._most:
+        if len(self._workers) < self.workers:
             self._workers.append(_Worker.start())
             return self._workers[-1]
         return None
 
     def _answer_of(self, worker: _Worker, task: _Task) -> bytes | WorkerLost | None:
-        """The answer of a worker, which may have ended instead and is removed then; None to try again."""
+        """The answer of a worker; one that has ended, or takes too long, is removed. None to try again."""
+        is_late = False
         try:
             if worker.connection.poll():
                 answer: bytes | WorkerLost = pickle.loads(worker.connection.recv_bytes())  # noqa: S301 (our own child)
                 worker.task = None
                 return answer
+            is_late = worker.process.poll() is None
         except (EOFError, OSError):
             with suppress(subprocess.TimeoutExpired):  # its socket is closed some moments before it has ended
                 worker.process.wait(_GRACE)
         status = worker.process.poll()
         self._remove(worker)
+        if is_late:
+            return WorkerLost(f"had not ended after {self._timeout:g} s, the executor's timeout")
         if task.attempts <= self._retries:
             return None
         return WorkerLost(_end_of(status, task.attempts))
@@ -149,7 +157,7 @@ class Processes(Executor):
 
 
 def _give(worker: _Worker, task: _Task, work: bytes) -> None:
-    worker.task, task.attempts = task, task.attempts + 1
+    worker.task, task.attempts, task.begun = task, task.attempts + 1, time.monotonic()
     with suppress(OSError):  # it has ended, as will be seen
         worker.connection.send_bytes(work)
         worker.connection.send_bytes(task.unit)

@@ -23,6 +23,9 @@ class RayParams:
     retries: int = param(
         2, "How often a unit is tried again whose worker or node died.", unit="times", minimum=0, maximum=100
     )
+    timeout: float | None = param(
+        None, "Time from its submission after which a unit fails; no limit when null.", unit="s", minimum=1.0
+    )
 
 
 @hookimpl

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import logging
+import math
 import os
 import sys
+import time
 from typing import TYPE_CHECKING, Any
 
 import ray
@@ -40,17 +42,24 @@ class Ray(Executor):
             max_retries=self._params.retries,
             scheduling_strategy="SPREAD",
         )
-        most = self._params.workers or max(1, int(ray.cluster_resources().get("CPU", 1)))  # type: ignore[no-untyped-call]
-        numbered, running = enumerate(units), dict[Any, int]()
+        timeout = math.inf if self._params.timeout is None else self._params.timeout
+        cores = int(ray.cluster_resources().get("CPU", 1))  # type: ignore[no-untyped-call]
+        self.workers = self._params.workers or max(1, cores)
+        numbered, running = enumerate(units), dict[Any, tuple[int, float]]()  # place, and when it was submitted
         try:
             while True:
-                while len(running) < most and (unit := next(numbered, None)):
-                    running[task.remote(work, unit[1])] = unit[0]
+                while len(running) < self.workers and (unit := next(numbered, None)):
+                    running[task.remote(work, unit[1])] = unit[0], time.monotonic()
                 if not running:
                     return
                 ready, _ = ray.wait(list(running), timeout=TICK)
                 for reference in ready:
-                    yield running.pop(reference), _answer(reference)
+                    yield running.pop(reference)[0], _answer(reference)
+                late = [one for one, (_, begun) in running.items() if time.monotonic() - begun > timeout]
+                for reference in late:
+                    ray.cancel(reference, force=True)
+                    lost = WorkerLost(f"had not ended after {timeout:g} s, the executor's timeout")
+                    yield running.pop(reference)[0], lost
                 if not ready:
                     yield None
         finally:

@@ -26,7 +26,12 @@ class Executor(ABC):
     """Computes a run's units of work, wherever it likes.
 
     The results of a run do not depend on its executor: workers put into the store what the run would compute itself.
+
+    Attributes:
+        workers: how many units are computed at a time; None where this is not known.
     """
+
+    workers: int | None = None
 
     @abstractmethod
     def map(

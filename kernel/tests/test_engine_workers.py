@@ -198,6 +198,18 @@ def test_what_cuts_its_own_work_is_cut_by_images_where_a_shard_has_one(toys, mon
     assert toys.run(recipe).manifest["workers"]["made"] == predicted + explained
 
 
+@pytest.mark.parametrize(("shard", "workers", "expected"), [(64, 2, 3), (64, 4, 2), (2, 2, None), (64, None, None)])
+def test_a_shard_that_leaves_workers_idle_is_told_once(toys, monkeypatch, capsys, shard, workers, expected):
+    monkeypatch.setattr("sidelight.engine.steps.LONG", 0.0)
+    monkeypatch.setattr("sidelight.executors.local.Local.workers", workers, raising=False)
+    toys.run(toys.small(explainers={"bright": BRIGHT}, executor=LOCAL), set=[f"explain.shard={shard}"], progress=True)
+    told = [line for line in capsys.readouterr().err.splitlines() if line.startswith("note")]
+    assert len(told) == (expected is not None)
+    for line in told:
+        assert f"note: 1 of {workers} workers had something to do" in line
+        assert f"explain.shard={expected} shares it out" in line
+
+
 def test_an_executor_that_fails_is_named(toys, monkeypatch):
     def break_down(self, work, units):
         yield None

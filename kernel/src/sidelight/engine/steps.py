@@ -13,6 +13,7 @@ from functools import cache, partial
 from importlib.metadata import PackageNotFoundError, version
 from itertools import takewhile
 from pathlib import Path
+from time import perf_counter
 from typing import TYPE_CHECKING, Any, cast
 
 import attrs
@@ -39,11 +40,13 @@ from sidelight_specs.roles import ROLES
 from sidelight.engine.guard import Disturbance, Untrustworthy
 from sidelight.engine.machine import as_images, thread_count
 from sidelight.engine.plan import Step, images_read
+from sidelight.engine.progress import LONG
 from sidelight.engine.questions import NotAnswered, class_answers
 from sidelight.engine.reading import Reading
 from sidelight.engine.results import MANIFEST, RECIPE
 from sidelight.engine.session import ComponentError, Session, check_valid
 from sidelight.engine.shards import Shard, ShardedStep
+from sidelight.engine.timings import human_time
 from sidelight.engine.units import Unit
 
 if TYPE_CHECKING:
@@ -75,6 +78,7 @@ class Steps:
     rendered: dict[str, tuple[str, tuple[str, ...]]] = attrs.field(factory=dict)  # renderer id to folder and files
     failures: list[tuple[Step, SidelightError]] = attrs.field(factory=list)  # while the run went on
     filled: set[Step] = attrs.field(factory=set)  # whose entries workers were asked for
+    is_idle_told: bool = False
 
     def read(self, component: ResolvedComponent) -> None:
         """The chosen images of the data's split."""
@@ -418,7 +422,24 @@ class Steps:
                         yield from self.units(step)
 
         if group and self.session.workers is not None:
-            self.session.workers.fill(units)
+            begun = perf_counter()
+            count = self.session.workers.fill(units)
+            self._tell_of_idle(count, perf_counter() - begun, group)
+
+    def _tell_of_idle(self, count: int, seconds: float, group: list[Step]) -> None:
+        """Say, once, that a smaller shard would have given more workers something to do."""
+        workers, explain = self.session.workers.executor.workers or 1, self.session.resolved.explain
+        is_cut = any(
+            step.verb != "find" and getattr(step.component.descriptor, "per_image", True) for step in group
+        )  # by images
+        if self.is_idle_told or not (is_cut and 0 < count < workers and seconds > LONG):
+            return
+        shard = -(-len(self.images) // workers)
+        if shard < min(explain.shard, len(self.images)):
+            self.is_idle_told = True
+            text = f"{count} of {workers} workers had something to do for {human_time(seconds)}"
+            fix = f"explain.shard={shard} shares it out (numbers may change in their last digits)"
+            self.session.display.say(f"note: {text}; {fix}")
 
     def units(self, step: Step) -> Iterator[Unit]:
         """Entries that a step will look up, as far as they are known before it; none of those that it maps itself."""

@@ -145,7 +145,7 @@ class Work:
                 if session.keys.step(unit.step, unit.inputs) != unit.key:
                     raise UserError(
                         f"{unit.step.component.title}: a worker would compute something else than the run asks for",
-                        "give workers the same versions of all packages and the same data",
+                        "give workers the same packages and data, and change neither during a run",
                     )
                 unit.answer(session)
             except SidelightError as failure:
@@ -260,20 +260,23 @@ class Workers:
             text = f"{component.title} did not end its workers: {type(error).__name__}: {error}"
             self.session.display.say(f"warning: {text}")
 
-    def fill(self, units: Callable[[], Iterable[Unit]]) -> None:
+    def fill(self, units: Callable[[], Iterable[Unit]]) -> int:
         """Have the entries made that the store lacks; errors are kept until the run asks for the entry.
 
         Args:
             units: lists them, twice: memory does not follow their number.
 
+        Returns:
+            How many units were handed out.
+
         Raises:
             Cancelled: the user asked to stop; workers have given up what was under way.
         """
         if self._is_busy:  # an executor that computes in this process is at it
-            return
+            return 0
         missing = dict.fromkeys(unit.key for unit in units() if not self._is_known(unit.key))
         if not missing:
-            return
+            return 0
         given, self._is_busy = list[Unit](), True
         try:
             with self.session.display.loop("units of work", len(missing)) as advance:
@@ -285,6 +288,7 @@ class Workers:
                         advance()
         finally:
             self._is_busy = False
+        return len(missing)
 
     def _tell_waits(self) -> None:
         """Say for whom workers wait, each text once."""

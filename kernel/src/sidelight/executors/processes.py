@@ -84,7 +84,8 @@ class Processes(Executor):
     """A pool of worker processes, started when there is work for them."""
 
     def __init__(self, params: ProcessesParams, *, run: Run) -> None:
-        self.workers, self._retries = params.workers or _cores(), params.retries
+        self._most, self._retries = params.workers or _cores(), params.retries
+        self.workers = self._most
         self._timeout = math.inf if params.timeout is None else params.timeout
         self._workers: list[_Worker] = []
 
@@ -126,7 +127,7 @@ class Processes(Executor):
         for worker in self._workers:
             if worker.task is None:
                 return worker
-        if len(self._workers) < self.workers:
+        if len(self._workers) < self._most:
             self._workers.append(_Worker.start())
             return self._workers[-1]
         return None

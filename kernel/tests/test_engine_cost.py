@@ -5,8 +5,9 @@ import json
 import numpy as np
 import pytest
 from sidelight.cli import main
-from sidelight.engine import cost
-from sidelight.engine.cost import LEAST, PATIENCE, SEARCH, SHORT, TRIALS, _Clock, estimate
+from sidelight.engine import cost, cut_loops, machine, trial
+from sidelight.engine.cost import TRIALS, estimate
+from sidelight.engine.cut_loops import LEAST, PATIENCE, SEARCH, SHORT, Clock
 from sidelight.recipe.load import load_recipe
 from sidelight.registry.catalog import installed
 from sidelight_specs import SidelightError
@@ -26,8 +27,9 @@ def time(monkeypatch):
             self.now += seconds
 
     time = Time()
-    monkeypatch.setattr(cost, "perf_counter", time)
-    monkeypatch.setattr(cost, "process_time", time)
+    monkeypatch.setattr(cut_loops, "perf_counter", time)
+    for module in (cost, cut_loops, trial):
+        monkeypatch.setattr(module, "process_time", time)
     return time
 
 
@@ -62,7 +64,7 @@ def estimated(toys, **changes):
 
 
 def test_a_loop_that_is_cut_counts_as_whole(time):
-    clock, seen = _Clock(), []
+    clock, seen = Clock(), []
     begun = clock.now()
     for number in clock.loop(range(1000), 1000, "steps"):
         seen.append(number)
@@ -73,7 +75,7 @@ def test_a_loop_that_is_cut_counts_as_whole(time):
 
 
 def test_a_loop_in_a_loop_counts_as_often(time):
-    clock, seen = _Clock(), []
+    clock, seen = Clock(), []
     begun = clock.now()
     for _ in clock.loop(range(50), 50, "rows"):
         for _ in clock.loop(range(200), 200, "steps"):
@@ -84,7 +86,7 @@ def test_a_loop_in_a_loop_counts_as_often(time):
 
 
 def test_quick_and_short_loops_are_not_cut(time):
-    clock = _Clock()
+    clock = Clock()
     assert len(list(clock.loop(range(SHORT), SHORT, "steps"))) == SHORT
     quick = 0
     for _ in clock.loop(range(10), 10, "steps"):
@@ -94,7 +96,7 @@ def test_quick_and_short_loops_are_not_cut(time):
 
 
 def test_a_loop_of_unknown_length_is_told(time):
-    clock = _Clock()
+    clock = Clock()
     for _ in clock.loop(iter(int, 1), None, "steps"):
         time.passes(1.0)
     assert (clock.cut, clock.unknown, clock.skipped.tolist()) == (1, 1, [0.0, 0.0])
@@ -111,35 +113,35 @@ def search(clock, time, steps, end, seconds):
 
 
 def test_a_search_that_stops_early_takes_what_it_took_and_at_most_all_its_steps(time):
-    clock = _Clock()
+    clock = Clock()
     assert search(clock, time, 800, 100, 0.125) == pytest.approx([100 * 0.125, 800 * 0.125])
     assert (clock.cut, clock.unknown) == (0, 0)
 
 
 def test_a_search_that_is_cut_goes_as_far_as_the_one_that_was_seen_to_end(time):
-    clock = _Clock()
+    clock = Clock()
     search(clock, time, 800, 100, 0.125)
-    later = _Clock(clock.endings)
+    later = Clock(clock.endings)
     assert search(later, time, 800, 200, 1.0) == pytest.approx([100.0, 800.0])
     assert (later.cut, later.unknown) == (1, 0)
 
 
 def test_a_search_whose_end_nobody_sees_takes_at_least_what_was_seen(time):
-    clock = _Clock()
+    clock = Clock()
     assert search(clock, time, 800, None, 1.0) == pytest.approx([PATIENCE, 800.0])
     assert (clock.cut, clock.unknown) == (1, 1)
-    assert search(_Clock(clock.endings), time, 800, None, 1.0) == pytest.approx([SEARCH, 800.0])  # not waited for again
+    assert search(Clock(clock.endings), time, 800, None, 1.0) == pytest.approx([SEARCH, 800.0])  # not waited for again
 
 
 def test_searches_of_another_component_are_told_apart(time):
-    clock = _Clock(component="one")
+    clock = Clock(component="one")
     search(clock, time, 800, 100, 0.125)
-    other = _Clock(clock.endings, component="two")
+    other = Clock(clock.endings, component="two")
     assert search(other, time, 800, None, 1.0) == pytest.approx([PATIENCE, 800.0])
 
 
 def test_a_return_ends_a_search_too(time):
-    clock = _Clock()
+    clock = Clock()
 
     def first_over(limit):
         for step in clock.loop(range(800), 800, "searching"):
@@ -154,7 +156,7 @@ def test_a_return_ends_a_search_too(time):
 
 
 def test_the_break_of_an_inner_loop_ends_no_outer_one(time):
-    clock, seen = _Clock(), []
+    clock, seen = Clock(), []
     for step in clock.loop(range(800), 800, "rows"):
         seen.append(step)
         while True:
@@ -165,7 +167,7 @@ def test_the_break_of_an_inner_loop_ends_no_outer_one(time):
 
 
 def test_items_that_are_handed_on_are_cut(time):
-    clock, seen = _Clock(), []
+    clock, seen = Clock(), []
 
     def steps():
         yield from clock.loop(range(1000), 1000, "steps")
@@ -177,7 +179,7 @@ def test_items_that_are_handed_on_are_cut(time):
 
 
 def test_a_training_is_cut_however_it_takes_its_items(time):
-    clock, taken = _Clock(is_training=True), 0
+    clock, taken = Clock(is_training=True), 0
     steps = clock.loop(range(1000), 1000, "steps")
     while next(steps, None) is not None:
         time.passes(1.0)
@@ -187,7 +189,7 @@ def test_a_training_is_cut_however_it_takes_its_items(time):
 
 def test_items_that_only_count_the_work_are_not_cut(time):
     """Without them the work would go on, and be counted twice."""
-    clock, taken = _Clock(), 0
+    clock, taken = Clock(), 0
     ticks = clock.loop(range(100), 100, "searching")
     while next(ticks, None) is not None:
         time.passes(1.0)
@@ -286,6 +288,43 @@ def test_finders_are_scaled_by_classes_and_images(toys, time, monkeypatch, targe
     recipe["explain"]["if_predicted"] = "ask"
     classes = len(set(toys.run(recipe).results.targets.probe.tolist()))
     assert found.seconds == pytest.approx(classes * (10.0 + 2.0 * 9))
+
+
+@pytest.mark.parametrize("target", ["second", "all", "a"])
+@pytest.mark.parametrize("about", ["a class", "nothing", "an image"])
+def test_what_an_explainer_keeps_counts_for_each_class_or_once_or_for_each_image(
+    toys, time, monkeypatch, target, about
+):
+    from sidelight_toy import behaviour
+
+    def explain(self, images, targets):
+        def make():
+            time.passes(10.0)
+            return behaviour.State(arrays={})
+
+        for row, probe in enumerate(targets.probe.tolist()):
+            key = {"a class": ("attributes", probe), "nothing": "table", "an image": (row, images[row])}[about]
+            self.run.cached(key, make)
+        time.passes(2.0 * len(images))
+        return behaviour.Heatmap(values=images.mean(1).numpy())
+
+    monkeypatch.setattr(behaviour.Brightness, "explain", explain)
+    recipe = small(toys)
+    recipe["explain"] |= {"count": 9, "target": target, "if_predicted": "ask", "shard": 64}
+    cost = estimate(load_recipe(recipe, catalog=installed()))
+    seconds = {step.title: step.seconds for step in cost.steps}["explain explainers.bright"]
+    begun = time()
+    results = toys.run(recipe).results
+    assert len(results.targets) in (9, 18)
+    assert seconds == pytest.approx(time() - begun, rel=0.01)
+
+
+def test_where_the_system_does_not_tell_of_memory_nothing_is_made_up(toys, work, tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr(machine, "resource", None)
+    assert estimated(toys).memory is None
+    (tmp_path / "recipe.yaml").write_text(json.dumps(small(toys)))
+    assert main(["check", "recipe.yaml", "--cost"]) == 0
+    assert "for 6 images, memory that this system does not tell, " in capsys.readouterr().out
 
 
 def test_the_store_is_read_for_models_and_never_written(toys, work):

@@ -278,7 +278,8 @@ def _write_cost(recipe: Resolved, arguments: argparse.Namespace, host: KernelHos
     host.write("")
     host.write_table(("STEP", "TAKES ABOUT", ""), rows)
     takes = _range(total, most, is_least)
-    sizes = f"{human_size(cost.memory)} of memory, {human_size(cost.disk)} on disk"
+    memory = "memory that this system does not tell" if cost.memory is None else f"{human_size(cost.memory)} of memory"
+    sizes = f"{memory}, {human_size(cost.disk)} on disk"
     host.write(
         f"\ntakes     {takes if is_least else f'about {takes}'} on the {cost.device} for {cost.images} images, {sizes}"
     )

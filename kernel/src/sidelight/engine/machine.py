@@ -21,6 +21,11 @@ if TYPE_CHECKING:
     import numpy as np
     from torch import Tensor
 
+try:
+    import resource
+except ImportError:  # Windows
+    resource = None  # type: ignore[assignment]
+
 DTYPE = "float32"
 _THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
 # threads that spin while they wait cost more than they give as soon as another process wants the cores
@@ -52,6 +57,14 @@ def likely_kind() -> str:
     except (OSError, PackageNotFoundError):
         return "cpu"
     return "cuda"
+
+
+def peak_memory() -> int | None:
+    """Bytes that this process has needed at most so far, of mapped files too; None where the system does not tell."""
+    if resource is None:
+        return None
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak if sys.platform == "darwin" else peak * 1024  # macOS counts bytes, Linux kibibytes
 
 
 def load_torch() -> Any:

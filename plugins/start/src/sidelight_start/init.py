@@ -255,7 +255,8 @@ def _takes(plan: Plan, minutes: float) -> list[str]:
             "With so many images `sidelight init stylex` works as well. It names attributes, and takes longer."
         )
     parts = f" (training {duration(one.training)}, then {duration(one.explaining)})" if plan.generator else ""
-    return [f"takes   about {duration(one.seconds)}{parts} and {memory(one.memory)} of memory", *notes]
+    of_memory = "" if one.memory is None else f" and {memory(one.memory)} of memory"
+    return [f"takes   about {duration(one.seconds)}{parts}{of_memory}", *notes]
 
 
 def _methods(model: Model, host: Host) -> list[tuple[str, str]]:

@@ -32,7 +32,7 @@ class Estimate:
     Args:
         training: seconds of the generator's training; 0 without one.
         explaining: seconds of everything after it.
-        memory: bytes at the peak.
+        memory: bytes at the peak; None where the system does not tell, on Windows.
         cpu: seconds of one processor in all.
         pass_: seconds of one image forward and backward through the model.
         step: seconds of one step of the training.
@@ -40,7 +40,7 @@ class Estimate:
 
     training: float
     explaining: float
-    memory: float
+    memory: float | None
     cpu: float
     pass_: float
     step: float
@@ -154,10 +154,11 @@ def timed_plan(plan: Plan, host: Host, minutes: float) -> Plan:
     # float32; generators keep reduced images, which are put together from parts
     data = 2 * 4 * images * channels * (min(size, height) * min(size, width) if size else height * width)
     training, explaining = step.scaled(plan.steps), one_pass.scaled(passes(plan))
+    peak = peak_memory()
     estimate = Estimate(
         training=training.wall,
         explaining=explaining.wall + REST,
-        memory=peak_memory() + data,
+        memory=None if peak is None else peak + data,
         cpu=training.cpu + explaining.cpu + REST,
         pass_=one_pass.wall,
         step=step.wall,

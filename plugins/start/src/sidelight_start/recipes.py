@@ -76,9 +76,8 @@ def _explained(plan: Plan) -> list[str]:
 def _takes(estimate: Estimate | None) -> str:
     if estimate is None:
         return "Time: not estimated."
-    return (
-        f"Time: about {duration(estimate.seconds)}, once, and {memory(estimate.memory)} of memory, by a quick timing."
-    )
+    of_memory = "" if estimate.memory is None else f" and {memory(estimate.memory)} of memory,"
+    return f"Time: about {duration(estimate.seconds)}, once,{of_memory} by a quick timing."
 
 
 def _given(plan: Plan) -> list[str]:

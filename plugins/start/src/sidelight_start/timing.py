@@ -6,7 +6,6 @@ shape. Only behaviour that the contracts promise is used, so that any trainable 
 
 from __future__ import annotations
 
-import resource
 import sys
 from importlib import import_module
 from time import perf_counter, process_time
@@ -23,6 +22,11 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
     from sidelight_specs.descriptors import ComponentDescriptor
+
+try:
+    import resource
+except ImportError:  # Windows
+    resource = None  # type: ignore[assignment]
 
 IMAGES = 64  # random images that the timed training has
 WARM, FEW, MANY = 1, 2, 12  # steps of three trainings; the difference of the last two has no beginning and no end in it
@@ -136,7 +140,9 @@ def time_steps(descriptor: ComponentDescriptor, params: Any, shape: tuple[int, i
     return Seconds(float(wall), float(cpu))
 
 
-def peak_memory() -> int:
-    """Bytes that this process has needed at most so far."""
+def peak_memory() -> int | None:
+    """Bytes that this process has needed at most so far; None where the system does not tell."""
+    if resource is None:
+        return None
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return peak if sys.platform == "darwin" else peak * 1024  # macOS counts bytes, Linux kibibytes

@@ -21,6 +21,7 @@ from sidelight_specs.problems import Problems
 
 from sidelight_bench.cells import CRASHES, Record, cells_of, key_of, read_record, refuse_cheats, run_cell
 from sidelight_bench.methods import FAMILIES, KNOWN, METHODS, Method
+from sidelight_bench.page import write_page
 from sidelight_bench.suites import SUITES
 from sidelight_bench.tables import best_of_families, tables_of
 
@@ -111,8 +112,8 @@ def run(arguments: argparse.Namespace, host: Host) -> int:
     tables = tables_of(outcomes)
     tables.write(out)
     _freeze(outcomes, out, host)
-    _render_page(out, host)
-    _summary(tables, out, host)
+    page = write_page(out)
+    _summary(tables, page, host)
     return 0
 
 
@@ -296,12 +297,7 @@ def _freeze(outcomes: Sequence[tuple[Cell, Record]], out: Path, host: Host) -> N
             )
 
 
-def _render_page(out: Path, host: Host) -> None:
-    """Write `leaderboard.html`, where the page is there."""
-    del out, host
-
-
-def _summary(tables: Tables, out: Path, host: Host) -> None:
+def _summary(tables: Tables, page: Path, host: Host) -> None:
     """Print the best of each family, what it is told apart from, and what cannot be answered."""
     rows = [
         (
@@ -326,7 +322,7 @@ def _summary(tables: Tables, out: Path, host: Host) -> None:
             speechless[row["factor"]] += 1
     for factor, count in speechless.items():
         host.write(f"{count} cells cannot speak of {factor}")
-    host.write(f"leaderboard: {out / 'leaderboard.csv'}")
+    host.write(f"open {page}")
 
 
 def _list(host: Host) -> int:

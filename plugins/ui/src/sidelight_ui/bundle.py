@@ -19,8 +19,14 @@ _EXPORT = re.compile(r"^export (?=(?:async )?(?:function|class|const)\s+(\w+))",
 
 
 def reader(package: str) -> Callable[[str], str]:
-    """Function from the name of a file in `web/` of a package to its text."""
-    return lambda name: (files(package) / "web" / name).read_text(encoding="utf-8")
+    """Function from the name of a file in `web/` of a package, or of this one, to its text."""
+
+    def read(name: str) -> str:
+        own = files(package) / "web" / name
+        path = own if own.is_file() else files("sidelight_ui") / "web" / name
+        return path.read_text(encoding="utf-8")
+
+    return read
 
 
 def bundle(entry: str, read: Callable[[str], str]) -> str:

@@ -56,7 +56,7 @@ def recipe_of(
                 recipe.setdefault(section, {}).update(deepcopy(several))
         recipe.setdefault("explainers", {})[method.id] = deepcopy(method.component())
     recipe["metrics"] = {
-        "factor-use": {"use": "metrics/factor-use", "with": {"factors": list(suite.factors), **suite.reader}},
+        "factors": {"use": "metrics/factor-use", "with": {"factors": list(suite.factors), **suite.reader}},
         "truth": {"use": "metrics/causal-profile", "with": {"count": truth, **suite.truth}},
     }
     return wire.wire(recipe, model.id)
@@ -72,7 +72,7 @@ def measured(
         print(f"  {model.name}: {error}", flush=True)
     costs = {step["step"]: (step["spent"], step["passes"]) for step in run.manifest["steps"]}
     rows = {}
-    for name, numbers in run.results.measurements.get("factor-use", {}).items():
+    for name, numbers in run.results.measurements.get("factors", {}).items():
         for item in numbers.items:
             spent, passes = costs.get(f"explain explainers.{name}", (None, None))
             rows[f"{name}: {item.name}"] = {

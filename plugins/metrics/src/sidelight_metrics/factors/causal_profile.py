@@ -139,6 +139,7 @@ class CausalProfile(Metric):
             help=f"Mean size of the change of the answer {how} {name}, all else the same.",
             settings={"faces": str(len(sizes)), "split": self._params.split, **settings},
             limits=bootstrap_interval(sizes),
+            whole=False,  # the limits are of the mean of these values
         )
 
     def _flips(self, name: str, flipped: np.ndarray) -> Measurement:
@@ -150,6 +151,7 @@ class CausalProfile(Metric):
             help=f"Share of the images whose predicted class changes at {how} {name}.",
             # of no image that flips a bootstrap would say 0 to 0
             limits=wilson_interval(float(flipped.sum()), len(flipped)),
+            whole=False,
         )
 
     def _extremes(self, names: list[str]) -> Split:

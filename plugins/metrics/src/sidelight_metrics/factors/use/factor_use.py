@@ -105,10 +105,10 @@ class FactorUse(Metric):
         return tuple(items)
 
     def _by_edits(self, explanation: Artifact, images: np.ndarray) -> tuple[Measurement, ...]:
-        edits = self._edits(explanation, images)
+        edits, whole = self._edits(explanation, images), isinstance(explanation, Attributes)
         if edits is None:
             cannot = "no images of the attributes were kept"
-            return tuple(_none(name, 1, "effect", cannot) for name in self._factors)
+            return tuple(_none(name, 1, "effect", cannot, whole=True) for name in self._factors)
         params = self._params
         reader = factor_regressor(self._data, self._run, params.images, params.steps, params.batch)
         change = np.abs(reader.half_ranges(edits.before, edits.after)) if len(edits.rows) else np.zeros((0, 1))  # d
@@ -119,7 +119,7 @@ class FactorUse(Metric):
             read = {"reader": f"R2 {quality:.2f}"}
             if not quality >= params.least_quality:
                 cannot = f"{name} is read with an R2 of {quality:.2f}, less than {params.least_quality:g}"
-                items.append(_none(name, len(edits.answered), edits.by, cannot, read))
+                items.append(_none(name, len(edits.answered), edits.by, cannot, read, whole=whole))
                 continue
             use = edits.sums(change[:, column] if len(change) else np.zeros(0))
             items.append(
@@ -129,6 +129,7 @@ class FactorUse(Metric):
                     unit=CHANGE_UNIT,
                     help=f"Change of {name} {edits.help}, read by a network trained on true factors; 2 is the range.",
                     settings={"by": edits.by, **read},
+                    whole=whole,
                 )
             )
         return (*items, *self._places(edits, images))
@@ -179,11 +180,14 @@ def _placed(name: str, use: np.ndarray, by: str, region: Region, factor: str) ->
     )
 
 
-def _none(name: str, count: int, by: str, cannot: str, read: dict[str, str] | None = None) -> Measurement:
+def _none(
+    name: str, count: int, by: str, cannot: str, read: dict[str, str] | None = None, *, whole: bool = False
+) -> Measurement:
     return Measurement(
         name=f"use of {name}",
         values=np.full(count, np.nan, np.float32),
         unit=CHANGE_UNIT if by == "change" or read else PLACE_UNIT,
         help=f"Not measurable: {cannot}.",
         settings={"by": by, **(read or {}), "cannot": cannot},
+        whole=whole,
     )

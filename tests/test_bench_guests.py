@@ -1,0 +1,91 @@
+"""A stranger's explainer of fifty lines gets a row of the leaderboard by one flag; nothing of ours changes."""
+
+import csv
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+EXAMPLE = Path(__file__).parents[1] / "examples" / "sidelight-rise"
+INSTALL = ["--quiet", "--no-deps", "--no-build-isolation", "--no-index", "--disable-pip-version-check"]
+CHEAT = """
+from sidelight_specs import ExplainerDescriptor, Need, hookimpl
+
+@hookimpl
+def sidelight_explainers():
+    yield ExplainerDescriptor(
+        name="peek", summary="Looks the factors up.", factory="cheat:Peek", needs=(Need("data"), Need("classifier")),
+        gives="heatmap", answers="predicted",
+    )
+"""
+
+
+def sidelight(site, *words):
+    settings = {"PYTHONPATH": str(site), "OMP_NUM_THREADS": "1", "SIDELIGHT_CACHE": str(site.parent / "cache")}
+    command = [sys.executable, "-m", "sidelight", *map(str, words)]
+    return subprocess.run(
+        command, env={**os.environ, **settings}, cwd=site.parent, capture_output=True, text=True, check=False
+    )
+
+
+def install(source, site):
+    command = [sys.executable, "-m", "pip", "install", *INSTALL, "--target", str(site), str(source)]
+    subprocess.run(command, check=True)
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory):
+    """A folder into which pip has installed the example."""
+    folder = tmp_path_factory.mktemp("rise") / "site"
+    shutil.copytree(EXAMPLE, folder.parent / "source")  # pip builds beside its sources
+    install(folder.parent / "source", folder)
+    return folder
+
+
+def test_it_has_at_most_50_lines_of_code_and_imports_nothing_of_the_kernel():
+    texts = [path.read_text() for path in EXAMPLE.glob("src/**/*.py")]
+    assert sum(bool(line.strip()) for text in texts for line in text.splitlines()) <= 50
+    assert not any(re.search(r"^\s*(from|import) sidelight[. ]", text, flags=re.MULTILINE) for text in texts)
+
+
+@pytest.mark.processes
+@pytest.mark.slow
+def test_it_passes_the_conformance_kit(site):
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-c", os.devnull, str(EXAMPLE / "tests")]
+    environment = {**os.environ, "PYTHONPATH": str(site), "OMP_NUM_THREADS": "1"}
+    done = subprocess.run(command, env=environment, cwd=site.parent, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout
+
+
+@pytest.mark.processes
+def test_an_explainer_that_wants_the_data_is_refused(tmp_path):
+    source = tmp_path / "source"
+    (source / "src/cheat").mkdir(parents=True)
+    (source / "src/cheat/__init__.py").write_text(CHEAT)
+    project = (EXAMPLE / "pyproject.toml").read_text()
+    (source / "pyproject.toml").write_text(
+        project.replace("acme-rise", "cheat").replace("acme_rise", "cheat").replace("rise =", "peek =")
+    )
+    install(source, tmp_path / "site")
+    done = sidelight(tmp_path / "site", "bench", "quick", "--suite", "faces", "--with", "cheat/peek", "--out", "out")
+    assert done.returncode == 2
+    assert "needs data, in which the planted causes stand" in done.stderr
+    assert not (tmp_path / "out" / "cells.csv").exists()
+
+
+@pytest.mark.processes
+@pytest.mark.slow
+def test_it_gets_a_row_by_one_flag(site):
+    words = ["bench", "quick", "--suite", "faces", "--seeds", "1", "--method", "captum/grad-cam"]
+    done = sidelight(site, *words, "--with", "acme-rise/rise", "--out", "out")
+    assert done.returncode == 0, done.stderr
+    with (site.parent / "out" / "leaderboard.csv").open() as stream:
+        rows = [row for row in csv.DictReader(stream) if (row["suite"], row["method"]) == ("all", "acme-rise/rise")]
+    assert [row["family"] for row in rows] == ["yours"]
+    assert rows[0]["auroc"]
+    assert not rows[0]["failed"]
+    assert "acme-rise/rise" in (site.parent / "out" / "leaderboard.html").read_text()

@@ -86,8 +86,9 @@ def run(arguments: argparse.Namespace, host: Host) -> int:
     out.mkdir(parents=True, exist_ok=True)
     cells, absent = list[Any](), dict[str, str]()
     installed = {entry.use for entry in host.installed() if not entry.flaw}
-    for name in [method.name for method in methods if not _uses(method) <= installed]:
-        absent[name] = "not installed: " + ", ".join(sorted(_uses(METHODS[name]) - installed))
+    for method in methods:
+        if missing := sorted(_uses(method) - installed):
+            absent[method.name] = f"not installed: {', '.join(missing)}"
     present = [method for method in methods if method.name not in absent]
     for suite in suites:
         size = suite.size(arguments.size)
@@ -335,7 +336,7 @@ def _list(host: Host) -> int:
             method.name,
             method.family,
             "quick, full" if method.only != "full" else "full",
-            ", ".join(sorted(_uses(method) - installed)) and f"not installed: {', '.join(_uses(method) - installed)}",
+            "" if _uses(method) <= installed else f"not installed: {', '.join(sorted(_uses(method) - installed))}",
         )
         for method in METHODS.values()
     ]

@@ -76,6 +76,9 @@ METHODS: dict[str, Method] = {
             "captum/guided-backprop",
             "captum/guided-grad-cam",
             "captum/lrp",
+            "zennit/epsilon-plus",
+            "zennit/epsilon-gamma-box",
+            "zennit/excitation-backprop",
         ),
         Method(name="captum/smoothgrad", family="gradient", use="captum/saliency", options={"noise": "smoothgrad_sq"}),
         *_methods(

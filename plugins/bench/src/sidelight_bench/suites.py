@@ -152,7 +152,7 @@ _CUTOUTS: Component = {
 _LENET = {"use": "classifiers/lenet", "with": {"steps": 300, "shift": 1, "flip": True}}
 _RESNET = {"use": "classifiers/resnet", "with": {"width": 8, "steps": 300, "batch": 64}}
 _VAE = {
-    "generator": {"use": "cdeepex/vae", "with": {"latent": 64, "steps": 1500}},
+    "generator": {"use": "cdeepex/vae", "with": {"latent": 64, "steps": 800}},
     "inverter": {"use": "cdeepex/encoder"},
 }
 
@@ -180,6 +180,7 @@ SUITES: dict[str, Suite] = {
             biased=lambda dose: _with(_CUTOUTS, aligned_share=dose),
             architectures={"lenet": _LENET, "resnet": _RESNET},
             shared={"latent": _VAE},
+            reader={"images": 4000, "steps": 500},
             grouped=("left", "top", "mirror"),
             quick=Size(doses=(0.9,), architectures=("lenet",), seeds=3, images=8, truth=64),
             full=Size(doses=(0.7, 0.9, 1.0), architectures=("lenet", "resnet"), seeds=3, images=32, truth=200),

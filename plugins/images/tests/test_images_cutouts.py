@@ -7,7 +7,8 @@ import pytest
 import sidelight_images
 from PIL import Image
 from sidelight_images import stamps
-from sidelight_images.cutouts import REGIONS, CutoutImages, read_background
+from sidelight_images.composition import MAGENTA, REGIONS, read_background
+from sidelight_images.cutouts import CutoutImages
 from sidelight_images.names import BACKGROUNDS
 from sidelight_images.params import CutoutsParams
 from sidelight_specs import SidelightError, UserError
@@ -94,7 +95,8 @@ def test_aligned_backgrounds_go_with_their_class_in_train_and_test():
     made = data(aligned=TIES, aligned_share=0.9, train=1000, test=1000, size=16)
     assert made.splits == ("train", "validation", "test", "test-decorrelated", "test-conflicting")
     for name, share in (("train", 0.9), ("test", 0.9), ("test-decorrelated", 1 / len(BACKGROUNDS))):
-        labels, factors = made._draw(name)
+        split = made.split(name)
+        labels, factors = split.labels, split.factors
         tied = np.array([TIES[("birds", "mammals")[label]] for label in labels])
         seen = np.array([BACKGROUNDS[int(index)] for index in factors["background"]])
         assert abs((seen == tied).mean() - share) < 4.5 * np.sqrt(share * (1 - share) / 1000)
@@ -114,6 +116,113 @@ def test_one_tied_class_takes_any_other_background_where_it_conflicts():
     seen = grounds(data(aligned={"birds": "sky"}, test=64).split("test-conflicting"))
     assert "sky" not in set(seen[::2])
     assert len(set(seen[::2])) > 3
+
+
+ALL = {"background": 0.8, "tint": 0.8, "mark": 0.8, "noise": 0.8, "mirror": 0.8, "size": 0.8, "left": 0.8, "top": 0.8}
+
+
+def test_an_option_that_is_not_used_changes_no_image():
+    plain, varied = data(), data(vary=("tint", "mark", "noise"))
+    factors = varied.split("test").factors
+    without = dict.fromkeys(("tint", "mark", "noise"), np.zeros(12, np.float32))
+    np.testing.assert_array_equal(varied.render(factors | without), plain.split("test").read().images)
+    assert set(factors) - set(plain.split("test").factors) == {"tint", "mark", "noise"}
+    assert set(plain.split("test").masks) == {"object"}
+
+
+def test_mark_noise_and_tint_change_their_regions_alone():
+    made = data(vary=("tint", "mark", "noise"), size=64)
+    split = made.split("test")
+    without = split.factors | dict.fromkeys(("tint", "mark", "noise"), np.zeros(12, np.float32))
+    before = made.render(without)
+    for name, share in (("mark", 1 / 64), ("noise", 1 / 8)):
+        changed = (made.render(without | {name: np.ones(12, np.float32)}) != before).any(1)
+        mask = split.masks[name]
+        assert not changed[~mask].any()
+        assert changed[mask].mean() > 0.95
+        assert mask.mean() == share
+    marked = made.render(without | {"mark": np.ones(12, np.float32)})
+    colours = marked.transpose(0, 2, 3, 1)[split.masks["mark"]]
+    np.testing.assert_array_equal(colours, np.broadcast_to(np.float32(MAGENTA) / 255, colours.shape))
+    warm = made.render(without | {"tint": np.ones(12, np.float32)})
+    np.testing.assert_array_equal(warm[:, 0], before[:, 0])
+    np.testing.assert_allclose(warm[:, 2], before[:, 2] / 2, atol=1 / 255)
+
+
+def test_object_and_background_share_the_pixels_that_no_mark_covers():
+    masks = data(vary=("mark",)).split("test").masks
+    marks = data(vary=("mark",)).split("test").factors["mark"][:, None, None] * masks["mark"]
+    np.testing.assert_array_equal(masks["object"] + masks["background"] + marks, np.ones_like(marks))
+
+
+def own(factor, split, levels):
+    """(N,) bool: the value is the one that its class owns."""
+    values, labels, classes = split.factors[factor], split.labels, len(split.class_names)
+    if factor == "background":
+        return values == labels
+    if factor in levels:
+        return values == (labels == 0)
+    low, high = {"tint": (-1, 1), "size": (0.4, 0.8)}.get(factor, (0, 1))
+    return ((values - low) / (high - low) * classes).clip(0, classes - 1e-4).astype(int) == labels
+
+
+@pytest.mark.parametrize("factor", ALL)
+def test_a_dose_of_a_factor_goes_with_its_class(factor):
+    made = data(confounds={factor: 0.8}, train=1000, validation=2, test=1000, size=16)
+    chance = {"background": 1 / len(BACKGROUNDS)}.get(factor, 1 / 2)
+    shares = {"train": 0.8 + 0.2 * chance, "test": 0.8 + 0.2 * chance, "test-decorrelated": chance}
+    for name, share in (shares | {"test-conflicting": 0}).items():
+        split = made.split(name)
+        assert abs(own(factor, split, made.factor_levels).mean() - share) <= 4.5 * np.sqrt(share * (1 - share) / 1000)
+
+
+def test_confounds_change_nothing_else_in_the_test_splits():
+    made = data(confounds=ALL, test=32)
+    splits = [made.split(name) for name in ("test", "test-decorrelated", "test-conflicting")]
+    for name in splits[0].factors:
+        differs = any((split.factors[name] != splits[0].factors[name]).any() for split in splits)
+        assert differs == (name in ALL)
+    assert [sorted(split.masks) for split in splits] == [["background", "mark", "noise", "object"]] * 3
+
+
+def test_images_of_a_split_are_those_of_its_factors():
+    made = data(confounds=ALL, label_noise=0.5, rotation=20.0)
+    for name in made.splits:
+        split = made.split(name).read()
+        np.testing.assert_array_equal(made.render(split.factors), split.images)
+
+
+def test_labels_are_noisy_in_training_only_and_confounds_follow_them():
+    noisy = data(label_noise=0.3, train=1000, size=16, confounds={"mark": 1.0})
+    train, clean = noisy.split("train"), data(train=1000, size=16).split("train")
+    assert abs((train.labels != clean.labels).mean() - 0.3) < 4.5 * np.sqrt(0.21 / 1000)
+    np.testing.assert_array_equal(train.factors["cut-out"], clean.factors["cut-out"])
+    np.testing.assert_array_equal(train.factors["mark"], train.labels == 0)
+    np.testing.assert_array_equal(noisy.split("test").labels, data().split("test").labels)
+
+
+def test_backgrounds_come_from_a_folder(tmp_path):
+    colours = {"sea.png": (0, 60, 200), "sand.png": (220, 190, 120)}
+    for name, colour in colours.items():
+        Image.new("RGB", (50, 40), colour).save(tmp_path / name)
+    made = data(backgrounds_folder=str(tmp_path), confounds={"background": 1.0})
+    split = made.split("test").read()
+    assert made.factor_levels["background"] == ("sand.png", "sea.png")
+    for image, mask, label in zip(split.images, split.masks["object"], split.labels, strict=True):
+        expected = np.float32(list(colours.values())[1 - label]) / 255
+        outside = ~mask & (np.abs(image - expected[:, None, None]).max(0) < 1e-6)
+        assert outside.sum() > 0.9 * (~mask).sum()
+    assert made.fingerprint() != data().fingerprint()
+    before = made.fingerprint()
+    Image.new("RGB", (60, 40), "black").save(tmp_path / "sea.png")
+    assert data(backgrounds_folder=str(tmp_path)).fingerprint() != before
+
+
+def test_a_background_that_is_no_image_is_named(tmp_path):
+    (tmp_path / "sea.png").write_text("no image")
+    with pytest.raises(UserError, match=r"sea\.png") as caught:
+        data(backgrounds_folder=str(tmp_path)).split("test").read()
+    assert "backgrounds_folder" in caught.value.fix
 
 
 def test_images_are_read_when_indexed_and_fit_their_ids():

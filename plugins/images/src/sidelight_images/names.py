@@ -9,6 +9,22 @@ PHOTOS = ("camera", "coffee", "chelsea", "motorcycle", "rocket", "flower", "chin
 OTHER_PHOTOS = ("astronaut", "motorcycle-right")
 BACKGROUNDS = ("brick", "grass", "gravel", "wood", "bush", "foliage", "sky", "dusk")
 """Regions of photographs that cut-outs are laid on."""
+CUTOUT_FACTORS = (
+    "cut-out",
+    "background",
+    "crop-side",
+    "crop-left",
+    "crop-top",
+    "mirror",
+    "rotation",
+    "size",
+    "left",
+    "top",
+)
+PLANTED = ("tint", "mark", "noise")
+"""Factors of cut-out images that are there only where `vary` or `confounds` names them."""
+CONFOUNDED = ("background", "mirror", "size", "left", "top", *PLANTED)
+"""Factors of cut-out images that can be tied to the class."""
 PRINTED_CLASSES = ("plain", "printed")
 CONTENT_CLASSES = ("first kind", "second kind")
 DIGITS = ("0", "1", "2", "3", "4", "5", "6", "7", "8", "9")

@@ -6,7 +6,7 @@ from typing import Any, Literal
 
 from sidelight_specs import param, params
 
-from sidelight_images.names import BACKGROUNDS, FACE_CLASSES, OTHER_PHOTOS, PHOTOS
+from sidelight_images.names import FACE_CLASSES, OTHER_PHOTOS, PHOTOS, PLANTED
 
 Crop = Literal["center", "whole"]
 Mode = Literal["rgb", "grey"]
@@ -170,10 +170,23 @@ class CutoutsParams:
     test_share: float = param(
         0.2, "Share of a class's cut-outs that only test images show; 0: no such split.", minimum=0.0, maximum=1.0
     )
-    backgrounds: tuple[str, ...] = param(BACKGROUNDS, "Photographs that the cut-outs are laid on.", choices=BACKGROUNDS)
+    backgrounds: tuple[str, ...] = param((), "Photographs that the cut-outs are laid on; all of them where empty.")
+    backgrounds_folder: str = param(
+        "", "Folder of images to take as backgrounds, called by their files; ours if empty."
+    )
     aligned: dict[str, str] = param({}, "Class to the background that goes with it: a planted shortcut.")
     aligned_share: float = param(
         0.95, "Share of such a class's images on its background; the rest on any other.", minimum=0.0, maximum=1.0
+    )
+    confounds: dict[str, float] = param(
+        {},
+        "Factor to its dose: share of images whose value is their class's; any in the rest. 0: none.",
+        minimum=0.0,
+        maximum=1.0,
+    )
+    vary: tuple[str, ...] = param((), "Factors that vary beside the ten that always do.", choices=PLANTED)
+    label_noise: float = param(
+        0.0, "Share of training images that are labelled as another class.", minimum=0.0, maximum=1.0
     )
     scale: tuple[float, ...] = param(
         (0.4, 0.8), "Smallest and largest longer side of a cut-out, as shares of `size`.", minimum=0.05, maximum=1.0

@@ -15,9 +15,9 @@ from sidelight_specs import UserError
 from sidelight_specs.facts import DataFacts, Mistake, unknown_names
 from sidelight_specs.wording import did_you_mean
 
-from sidelight_images.facts import folder_fingerprint
+from sidelight_images.facts import folder_fingerprint, printable
 from sidelight_images.listing import Entry, list_folder
-from sidelight_images.names import BACKGROUNDS
+from sidelight_images.names import BACKGROUNDS, CONFOUNDED, CUTOUT_FACTORS, PLANTED
 from sidelight_images.order import hash_uniform
 
 if TYPE_CHECKING:
@@ -116,24 +116,32 @@ STAMPS: dict[str, dict[str, str]] = {
     },
 }
 """Class to folder to file names without .png."""
-FACTORS = ("cut-out", "background", "crop-side", "crop-left", "crop-top", "mirror", "rotation", "size", "left", "top")
 MASK = "object"
-MOST_FILES = 20_000  # in a folder of cut-outs
+REGIONS = ("background", "mark", "noise")
+"""Factors that have a region of their own, and a mask where they are confounded or vary."""
+MOST_FILES = 20_000  # in a folder of cut-outs, or of backgrounds
 
 
 @attrs.frozen
 class Cutouts:
-    """Cut-outs of the chosen classes and the split that each belongs to.
+    """Cut-outs of the chosen classes, the split that each belongs to, and the backgrounds.
 
     Args:
         entries: all cut-outs, class by class; the factor `cut-out` is an index into it.
         classes: class names, in the order of the labels.
         rows: split to one tuple for each class: indices into `entries`.
+        backgrounds: name to file, None for one of ours; the factor `background` is an index into its names.
     """
 
     entries: tuple[Entry, ...]
     classes: tuple[str, ...]
     rows: Mapping[str, tuple[tuple[int, ...], ...]]
+    backgrounds: Mapping[str, Entry | None]
+
+    @property
+    def files(self) -> tuple[Entry, ...]:
+        """All files that the images are made of, but for our own backgrounds."""
+        return (*self.entries, *(entry for entry in self.backgrounds.values() if entry is not None))
 
 
 def list_cutouts(params: CutoutsParams) -> Cutouts:
@@ -145,14 +153,16 @@ def list_cutouts(params: CutoutsParams) -> Cutouts:
     numbers = {entry: index for index, entry in enumerate(entries)}
     divided = [_divided(members, params) for members in by_class.values()]
     rows = {split: tuple(tuple(numbers[entry] for entry in one[split]) for one in divided) for split in _shares(params)}
-    return Cutouts(entries, tuple(by_class), rows)
+    known = _known_backgrounds(params)
+    backgrounds = {name: known[name] for name in params.backgrounds or known}
+    return Cutouts(entries, tuple(by_class), rows, backgrounds)
 
 
 def cutouts_facts(params: CutoutsParams) -> DataFacts:
-    """Splits of cut-outs that no other split shows, with the mask `object` where nothing is trained."""
+    """Splits of cut-outs that no other split shows, with masks where nothing is trained."""
     try:
         listed = list_cutouts(params)
-        classes, fingerprint = listed.classes, folder_fingerprint(listed.entries)
+        classes, fingerprint = listed.classes, folder_fingerprint(listed.files)
     except (OSError, UserError):
         classes, fingerprint = None, None
     splits = split_sizes(params)
@@ -160,23 +170,36 @@ def cutouts_facts(params: CutoutsParams) -> DataFacts:
         shape=(3, params.size, params.size),
         splits=dict(splits),
         classes=classes,
-        factors=FACTORS,
-        masks={name: () if name == "train" else (MASK,) for name in splits},
+        factors=factor_names(params),
+        masks={name: () if name == "train" else mask_names(params) for name in splits},
         fingerprint=fingerprint,
     )
 
 
+def factor_names(params: CutoutsParams) -> tuple[str, ...]:
+    """The ten factors of every image, then those that `vary` or `confounds` names."""
+    return (*CUTOUT_FACTORS, *(name for name in PLANTED if name in params.vary or name in params.confounds))
+
+
+def mask_names(params: CutoutsParams) -> tuple[str, ...]:
+    """`object`; where something is confounded or varies, also the other regions."""
+    if not (params.vary or params.confounds):
+        return (MASK,)
+    return (MASK, *(name for name in REGIONS if name in factor_names(params)))
+
+
 def split_sizes(params: CutoutsParams) -> dict[str, int]:
-    """Split to its number of images; with `aligned`, the test images on other backgrounds too."""
+    """Split to its number of images; with something tied to the class, the test images without and against it too."""
     sizes = {split: getattr(params, split) for split in _shares(params)}
-    if params.aligned and "test" in sizes:
+    if (params.aligned or params.confounds) and "test" in sizes:
         sizes |= {"test-decorrelated": params.test, "test-conflicting": params.test}
     return sizes
 
 
 def cutouts_mistakes(params: CutoutsParams) -> Iterator[Mistake]:
     """Stamps or a folder that is not there, unknown names, and classes with too few cut-outs."""
-    yield from _option_mistakes(params)
+    background_mistakes = list(_background_mistakes(params))
+    yield from (*background_mistakes, *_option_mistakes(params))
     try:
         available = _available(params)
     except (OSError, UserError) as error:
@@ -188,10 +211,11 @@ def cutouts_mistakes(params: CutoutsParams) -> Iterator[Mistake]:
     yield from unknown_names("there is no class", params.classes, (*available, *params.groups), "classes")
     if len(set(params.classes)) < len(params.classes):
         yield Mistake("a class is named twice", "name each class once", "classes")
-    if group_mistakes or set(params.classes) - {*available, *params.groups}:
+    if background_mistakes or group_mistakes or set(params.classes) - {*available, *params.groups}:
         return
     by_class = _chosen(params, available)
     yield from unknown_names("there is no class", params.aligned, tuple(by_class), "aligned")
+    yield from _class_mistakes(params, len(by_class))
     owners: dict[str, str] = {}
     for name, members in by_class.items():
         least = len(_shares(params))
@@ -206,15 +230,48 @@ def cutouts_mistakes(params: CutoutsParams) -> Iterator[Mistake]:
 
 
 def _option_mistakes(params: CutoutsParams) -> Iterator[Mistake]:
-    if not params.backgrounds or len(set(params.backgrounds)) < len(params.backgrounds):
-        yield Mistake("no background is named, or one twice", "name each background once", "backgrounds")
-    yield from unknown_names(
-        "there is no background among `backgrounds`", params.aligned.values(), params.backgrounds, "aligned"
-    )
+    yield from unknown_names("nothing ties to a class the factor", params.confounds, CONFOUNDED, "confounds")
+    if params.aligned and "background" in params.confounds:
+        message = "aligned ties the background to the class already"
+        yield Mistake(message, "leave background out, or aligned", "confounds")
     if len(params.scale) != 2 or not params.scale[0] <= params.scale[1]:
         yield Mistake("a scale is two numbers, the smaller first", "write scale: [0.4, 0.8]", "scale")
     if params.validation_share + params.test_share > 1:
         yield Mistake("validation_share and test_share are more than 1 together", "lower one of them", "test_share")
+
+
+def _background_mistakes(params: CutoutsParams) -> Iterator[Mistake]:
+    """A folder without images, and names that are none or come twice."""
+    if len(set(params.backgrounds)) < len(params.backgrounds):
+        yield Mistake("a background is named twice", "name each background once", "backgrounds")
+    try:
+        known = tuple(_known_backgrounds(params))
+    except (OSError, UserError) as error:
+        message = error.message if isinstance(error, UserError) else str(error)
+        yield Mistake(message, "name a folder of images, or leave it out", "backgrounds_folder")
+        return
+    yield from unknown_names("there is no background", params.backgrounds, known, "backgrounds")
+    chosen = params.backgrounds or known
+    yield from unknown_names("there is no background among `backgrounds`", params.aligned.values(), chosen, "aligned")
+
+
+def _class_mistakes(params: CutoutsParams, count: int) -> Iterator[Mistake]:
+    """Ties between one class and itself; fewer backgrounds than classes that have one each."""
+    if count < 2 and (params.confounds or params.label_noise):
+        option = "confounds" if params.confounds else "label_noise"
+        yield Mistake("there is one class, nothing tells it from others", "name more classes", option)
+    known = len(params.backgrounds or _known_backgrounds(params))
+    if "background" in params.confounds and known < count:
+        message = f"{count} classes have a background of their own, there are {known}"
+        yield Mistake(message, "name more backgrounds, or fewer classes", "backgrounds")
+
+
+def _known_backgrounds(params: CutoutsParams) -> dict[str, Entry | None]:
+    """Name to file; None for ours."""
+    if not params.backgrounds_folder:
+        return dict.fromkeys(BACKGROUNDS)
+    listing = list_folder(Path(params.backgrounds_folder).expanduser(), MOST_FILES)
+    return {printable(entry.relative): entry for entry in listing.entries}
 
 
 def _group_mistakes(params: CutoutsParams, available: Mapping[str, tuple[Entry, ...]]) -> Iterator[Mistake]:
@@ -288,24 +345,3 @@ def _divided(entries: tuple[Entry, ...], params: CutoutsParams) -> dict[str, tup
         divided[split] = tuple(ordered[start : start + count])
         start += count
     return divided
-
-
-def background_of(params: CutoutsParams, split: str, label: str, tie: float, which: float) -> str:
-    """Background of an image.
-
-    Args:
-        params: options of the data.
-        split: in train, validation and test a class with a background of its own has it in `aligned_share` of its
-            images; in test-conflicting it has that of another class, and in test-decorrelated any.
-        label: class of the image.
-        tie: number in [0, 1), below `aligned_share` for the class's own background.
-        which: number in [0, 1) that chooses among several.
-    """
-    own, choice = params.aligned.get(label), params.backgrounds
-    if own is not None and split == "test-conflicting":
-        others = {background for background in params.aligned.values() if background != own}
-        choice = tuple(name for name in choice if name in (others or {*choice} - {own}))
-    elif own is not None and split != "test-decorrelated":
-        choice = (own,) if tie < params.aligned_share else tuple(name for name in choice if name != own)
-    choice = choice or (own or BACKGROUNDS[0],)
-    return choice[int(which * len(choice))]

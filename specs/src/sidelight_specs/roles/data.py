@@ -39,6 +39,15 @@ class Data(ABC):
         """The factors that `render` takes, name to lowest and highest value; empty without `factors.render`."""
         return {}
 
+    @property
+    def factor_levels(self) -> Mapping[str, tuple[str, ...]]:
+        """Those of these factors that are no measures, name to the names of their values; value i is the i-th name.
+
+        Differences of such values mean nothing: what is the case is read and changed, not how much. Their range is 0 to
+        the number of names minus 1. The default says that all factors are measures.
+        """
+        return {}
+
     def render(self, factors: Mapping[str, np.ndarray]) -> np.ndarray:
         """Images drawn from ground-truth factors and nothing else (capability `factors.render`).
 

@@ -208,6 +208,7 @@ BAD = (
     _bad("class-logits-match-class-names", CLASSIFIER),
     _bad("scoring-leaves-the-module-alone", CLASSIFIER),
     _bad("factors-give-the-images", DRAWN),
+    _bad("factor-levels-are-numbered", DRAWN),
     _bad("splits-are-splits", DATA),
     _bad("images-are-float32-in-range", DATA),
     _bad("labels-are-within-class-names", DATA),

@@ -359,6 +359,12 @@ class FactorsGiveTheImages(GoodDrawnData):
         return attrs.evolve(split, images=GoodDrawnData.render(self, split.factors))
 
 
+class FactorLevelsAreNumbered(GoodDrawnData):
+    @property
+    def factor_levels(self):
+        return {"rows": ("none", "some")}  # an amplitude: any number
+
+
 # --- latents
 
 

@@ -122,6 +122,19 @@ def factors_give_the_images(case: Case) -> None:
         assert not text, f"{name}: drawn from its factors it is another: {text}"
 
 
+@check("data", when=providing("factors.render"))
+def factor_levels_are_numbered(case: Case) -> None:
+    """Every factor with levels has a range of 0 to their number minus 1, and whole numbers in all splits."""
+    data = case.build()
+    ranges = data.factor_ranges
+    for name, levels in data.factor_levels.items():
+        assert name in ranges, f"factor_levels names {name}, which is no factor"
+        assert tuple(ranges[name]) == (0, len(levels) - 1), f"{name}: {len(levels)} levels and the range {ranges[name]}"
+        for split in data.splits:
+            values = data.split(split).factors[name]
+            assert (values == values.round()).all(), f"{split}: {name} has values between its levels"
+
+
 @check("generator", when=providing("encoder"))
 def encoder_gives_latents(case: Case) -> None:
     """`encode` gives finite latents of the generator's shape, deterministically."""

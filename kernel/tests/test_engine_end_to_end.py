@@ -162,3 +162,20 @@ def test_measurements_and_answers_are_tables_for_other_programs(python, tmp_path
     nothing = python("-m", "sidelight", "results", "runs/none")
     assert nothing.returncode == 2
     assert "holds no finished run" in nothing.stderr
+
+
+def test_the_arithmetic_of_a_run_is_recorded_and_has_cache_entries_of_its_own(python, tmp_path):
+    def explained(*options):
+        assert python("-m", "sidelight", "run", "recipe.yaml", "--quiet", *options).returncode == 0
+        manifest = json.loads((tmp_path / "runs/bright/run.json").read_text())
+        return manifest["facts"]["environment"].get("arithmetic"), manifest["cache"]["made"]
+
+    assert explained()[0] is None
+    arithmetic, made = explained("--compile")
+    assert arithmetic == "compile"
+    assert made > 0
+    assert explained("--compile", "--executor", "processes", "--workers", "1") == ("compile", 0)
+    assert explained() == (None, 0)
+    done = python("-m", "sidelight", "run", "recipe.yaml", "--quiet", "--tf32", "--device", "cpu")
+    assert done.returncode == 2
+    assert "leave out --tf32" in done.stderr

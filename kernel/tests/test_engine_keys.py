@@ -82,13 +82,22 @@ def test_a_changed_component_has_a_key_of_its_own(name):
     assert key(an_explainer(**CHANGES[name])) != key(an_explainer())
 
 
-@pytest.mark.parametrize("change", [{"seed": 1}, {"dtype": "float64"}, {"device_kind": "cuda"}, {"threads": "2"}])
+@pytest.mark.parametrize(
+    "change", [{"seed": 1}, {"dtype": "float64"}, {"device_kind": "cuda"}, {"threads": "2"}, {"arithmetic": ("tf32",)}]
+)
 def test_other_circumstances_have_keys_of_their_own(change):
     assert key(an_explainer(), **change) != key(an_explainer())
 
 
 def test_the_number_of_threads_does_not_count_for_data():
     assert key(a_component("data"), threads="2") == key(a_component("data"))
+
+
+def test_arithmetic_does_not_count_for_data_nor_where_there_is_none_on_a_cpu(monkeypatch):
+    assert key(a_component("data"), arithmetic=("compile",)) == key(a_component("data"))
+    before = key(an_explainer(), arithmetic=())
+    monkeypatch.setattr(Keys, "_counts_arithmetic", False)
+    assert key(an_explainer()) == before  # as in earlier versions
 
 
 def test_the_data_that_a_need_was_trained_on_counts():

@@ -66,6 +66,12 @@ def test_on_a_gpu_the_first_pass_is_measured_and_later_ones_fill_half_of_the_fre
     assert len(run.warnings) == 1
 
 
+def test_fewer_rows_than_a_pass_could_take_are_measured_as_what_they_are():
+    batch = Batch("auto", GpuRun(), 64, ToyMemory(100 * MIB, 8 * MIB))
+    in_batches(Device(), torch.zeros(4), batch, "adding")
+    assert batch.rows("adding") == 16
+
+
 def test_each_label_is_measured_by_itself():
     run = GpuRun()
     batch = Batch("auto", run, 4, ToyMemory(100 * MIB, 8 * MIB))

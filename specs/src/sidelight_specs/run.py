@@ -57,6 +57,10 @@ class Run(Protocol):
     def dtype(self) -> str:
         """The name of the torch dtype of images and weights: `"float32"`."""
 
+    @property
+    def compile(self) -> bool:
+        """True where the user asks for `torch.compile`; a component may compile what it likes, or nothing."""
+
     def seed(self, label: str) -> int:
         """A number in [0, 2**63) fixed by the recipe's seed, the component and `label`.
 

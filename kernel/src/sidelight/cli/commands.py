@@ -76,6 +76,8 @@ _ARGUMENTS: dict[str, tuple[str, dict[str, Any]]] = {
     "--out": ("the run's folder (default: runs/ and the recipe's name)", {"metavar": "DIR"}),
     "--device": ("auto, cpu, cuda, cuda:N or mps (default: auto)", {"default": "auto"}),
     "--threads": ("threads to compute with (default: OMP_NUM_THREADS, or 1)", {"metavar": "N", "type": _positive}),
+    "--tf32": ("let an NVIDIA GPU round factors of products to 10 bits", _FLAG),
+    "--compile": ("torch.compile classifiers: minutes first, and often no gain; see docs/running.md", _FLAG),
     "--executor": ("who computes the units of work: processes, ... (default: the recipe's)", {"metavar": "NAME"}),
     "--workers": ("how many workers the executor has", {"metavar": "N", "type": _positive}),
     "--cost": ("try the recipe on up to four images, and estimate time, memory and disk of the whole", _FLAG),
@@ -107,8 +109,8 @@ _ARGUMENTS: dict[str, tuple[str, dict[str, Any]]] = {
     "--hashes": ("list distributions, each with the hash that a policy can allow or deny", _FLAG),
 }
 _RECIPE, _SERVING, _COMPUTING = "recipe --set --swap --out", "--use --host --port", "--device --threads"
-_WORKERS = "--executor --workers"
-_RUNS = ("set", "swap", "out", "device", "threads", "executor", "workers")
+_WORKERS, _ARITHMETIC = "--executor --workers", "--tf32 --compile"
+_RUNS = ("set", "swap", "out", "device", "threads", "tf32", "compile", "executor", "workers")
 _SERVES = ("use", "host", "port", "device", "threads")
 _ENTRY, _STATE = ("use", "role", "distribution", "version", "module"), ("state", "summary", "why", "fix")
 
@@ -138,7 +140,7 @@ def _values(source: Any, names: Iterable[str]) -> dict[str, Any]:
     "explain what a model sees in some images",
     "sidelight explain photos/*.jpg --model timm:resnet18 --with grad-cam",
     "images --model --with --measure --class --probe --choose --count --classes --size --mean --std --task "
-    f"--set --name --save-recipe --out {_COMPUTING} --quiet",
+    f"--set --name --save-recipe --out {_COMPUTING} {_ARITHMETIC} --quiet",
 )
 def explain(arguments: argparse.Namespace, host: KernelHost) -> int:
     """Run the recipe that the command stands for; say where its page lies."""
@@ -155,7 +157,10 @@ def explain(arguments: argparse.Namespace, host: KernelHost) -> int:
         check=False,
         **_values(
             arguments,
-            ("choose", "count", "size", "mean", "std", "task", "set", "save_recipe", "name", "device", "threads"),
+            (
+                *("choose", "count", "size", "mean", "std", "task", "set", "save_recipe", "name"),
+                *("device", "threads", "tf32", "compile"),
+            ),
         ),
     )
     named = bool(vars(arguments)["with"])  # of methods that were chosen, those that fail are warnings
@@ -165,7 +170,7 @@ def explain(arguments: argparse.Namespace, host: KernelHost) -> int:
 @_command(
     "run a recipe; results and a page land in a folder",
     "sidelight run recipes/quickstart.yaml --set explain.count=4",
-    f"{_RECIPE} {_COMPUTING} {_WORKERS} --quiet",
+    f"{_RECIPE} {_COMPUTING} {_WORKERS} {_ARITHMETIC} --quiet",
 )
 def run(arguments: argparse.Namespace, host: KernelHost) -> int:
     """Run a recipe; say what was measured and where its page lies."""
@@ -229,7 +234,7 @@ def serve(arguments: argparse.Namespace, host: KernelHost) -> int:
 @_command(
     "run a recipe and open it as a live page",
     "sidelight explore recipes/interactivity.yaml",
-    f"{_RECIPE} {_SERVING} {_COMPUTING} {_WORKERS}",
+    f"{_RECIPE} {_SERVING} {_COMPUTING} {_WORKERS} {_ARITHMETIC}",
 )
 def explore(arguments: argparse.Namespace, host: KernelHost) -> int:
     """Run a recipe (what is stored is not made again) and serve it; where a step failed, the rest can be explored."""

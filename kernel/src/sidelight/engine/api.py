@@ -13,7 +13,7 @@ from sidelight_specs.stage import Part, Stage
 from sidelight_specs.wording import did_you_mean, listing, quoted
 
 from sidelight.engine.forecast import default_folder
-from sidelight.engine.machine import Cancellation, limit_threads, resolve_device
+from sidelight.engine.machine import Cancellation, arithmetic, limit_threads, resolve_device, set_arithmetic
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -31,6 +31,8 @@ def run(
     out: str | Path | None = None,
     device: str = "auto",
     threads: int | None = None,
+    tf32: bool = False,
+    compile: bool = False,
     executor: str | None = None,
     workers: int | None = None,
     progress: bool = True,
@@ -47,6 +49,8 @@ def run(
         device: `auto`, `cpu`, `cuda`, `cuda:1` or `mps`.
         threads: of the numeric libraries; when None one, or as many as `OMP_NUM_THREADS` says. Takes full effect
             only before torch has been imported.
+        tf32: True to let an NVIDIA GPU round factors of products to 10 bits, which is faster and less exact.
+        compile: True for `torch.compile` of classifiers, which takes minutes first; see docs/running.md.
         executor: what computes the run's units of work, in place of the recipe's executor: `processes`, or
             PLUGIN/COMPONENT. Results do not depend on it.
         workers: how many the executor has; its parameter `workers`.
@@ -77,7 +81,8 @@ def run(
         raise UserError("workers are asked for, and there is no executor to have them", f"name one: {listing(known)}")
     resolved = load(set=[*_executor_settings(executor, workers, catalog), *_several(set)])
     folder = default_folder(resolved, out)
-    run = execute(resolved, folder, device, progress=progress, cancellation=cancellation, began=began)
+    with arithmetic(tf32=tf32, compile=compile):
+        run = execute(resolved, folder, device, progress=progress, cancellation=cancellation, began=began)
     if check:
         run.check()
     return run
@@ -142,6 +147,8 @@ def serve(
     manifest = read_manifest(Path(folder).expanduser().absolute())
     count = str(manifest.get("facts", {}).get("environment", {}).get("threads", ""))
     own = int(count) if count.isdecimal() else 0
+    own_arithmetic = manifest.get("facts", {}).get("environment", {}).get("arithmetic", "")
+    set_arithmetic(tuple(name for name in ("compile", "tf32") if name in str(own_arithmetic).split(", ")))
     limit_threads(threads or own or None)  # as many as the run had, because keys count them; before numpy is imported
 
     from sidelight.engine.progress import choose_display, watching

@@ -15,6 +15,8 @@ import attrs
 from sidelight_specs import Cancelled, UserError
 from sidelight_specs.surroundings import in_main_thread
 
+from sidelight.cache import cache_folder
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
@@ -95,6 +97,47 @@ def limit_threads(threads: int | None = None) -> None:
         os.environ.update(dict.fromkeys(_THREADS, str(threads)))
         if "torch" in sys.modules:  # too late for the variables, which the libraries read once
             sys.modules["torch"].set_num_threads(threads)
+
+
+_arithmetic: tuple[str, ...] = ()
+
+
+@contextmanager
+def arithmetic(*, tf32: bool = False, compile: bool = False) -> Iterator[None]:
+    """Within the context runs of this process compute with these options, which are off outside of it."""
+    before = arithmetic_in_force()
+    set_arithmetic(tuple(name for name, wanted in (("compile", compile), ("tf32", tf32)) if wanted))
+    try:
+        yield
+    finally:
+        set_arithmetic(before)
+
+
+def arithmetic_in_force() -> tuple[str, ...]:
+    """Names of the options in force, for keys and the manifest: `compile`, `tf32`."""
+    return _arithmetic
+
+
+def set_arithmetic(names: tuple[str, ...]) -> None:
+    """Put options in force, as workers do with those of their run."""
+    global _arithmetic
+    _arithmetic = names
+    if "compile" in names:  # torch would put programs into a folder under /tmp, whose name everybody knows
+        os.environ.setdefault("TORCHINDUCTOR_CACHE_DIR", str(cache_folder() / "compiled"))
+
+
+def settle_arithmetic(device: str) -> None:
+    """Let a GPU multiply in TF32 (19 bits, 10 of them the fraction) or not; torch alone would let convolutions.
+
+    Raises:
+        UserError: TF32 is asked for on a device that lacks it.
+    """
+    wanted = "tf32" in _arithmetic
+    if device.startswith("cuda"):
+        backends = load_torch().backends
+        backends.cuda.matmul.allow_tf32 = backends.cudnn.allow_tf32 = wanted
+    elif wanted:
+        raise UserError(f"tf32 is the arithmetic of NVIDIA GPUs, and the device is {device}", "leave out --tf32")
 
 
 def thread_count() -> str:

@@ -11,7 +11,7 @@ from sidelight_specs import SidelightError, UserError
 from sidelight_specs.digests import digest_of, seed_of
 from sidelight_specs.roles import ROLES
 
-from sidelight.engine.machine import DTYPE, thread_count
+from sidelight.engine.machine import DTYPE, arithmetic_in_force, thread_count
 from sidelight.recipe.model import ResolvedComponent
 from sidelight.registry.code import code_of
 
@@ -73,6 +73,7 @@ class Keys:
     fingerprint: Callable[[ResolvedComponent], str]  # of a data component
     # another number of threads takes sums in another order, and a training or a search ends elsewhere
     threads: str = attrs.field(factory=thread_count)
+    arithmetic: tuple[str, ...] = attrs.field(factory=arithmetic_in_force)
     dtype: str = DTYPE
     _known: dict[ResolvedComponent, str] = attrs.field(factory=dict, init=False)
 
@@ -98,9 +99,15 @@ class Keys:
                 "dtype": self.dtype,
                 "device": self.device_kind,
                 "threads": self.threads if component.role != "data" else "",  # data are read in one
+                # of data they do not count, nor on a CPU as long as there are none
+                **({"arithmetic": self.arithmetic} if component.role != "data" and self._counts_arithmetic else {}),
             }
             self._known[component] = digest_of(facts)
         return self._known[component]
+
+    @property
+    def _counts_arithmetic(self) -> bool:
+        return bool(self.arithmetic) or self.device_kind == "cuda"
 
     def step(self, step: Step, inputs: dict[str, Any]) -> str:
         """The key of one step; `inputs` names everything that it is given, anything that `digest_of` takes."""

@@ -22,7 +22,7 @@ from sidelight_specs.recipe_yaml import recipe_text
 from sidelight_specs.roles import ROLES, SECTIONS
 from sidelight_specs.wording import did_you_mean, listing, quoted
 
-from sidelight.engine.machine import Cancellation, limit_threads
+from sidelight.engine.machine import Cancellation, arithmetic, limit_threads
 from sidelight.recipe.adopt import adopt
 from sidelight.recipe.compose import compose
 from sidelight.recipe.load import load_recipe
@@ -127,6 +127,8 @@ def explain(
     out: str | Path | None = None,
     device: str = "auto",
     threads: int | None = None,
+    tf32: bool = False,
+    compile: bool = False,
     progress: bool = True,
     cancellation: Cancellation | None = None,
     check: bool = True,
@@ -169,6 +171,8 @@ def explain(
         out: the run's folder; a temporary one, which goes with the run, when None.
         device: as for `sidelight.run`.
         threads: as for `sidelight.run`.
+        tf32: likewise.
+        compile: likewise.
         progress: True to show it on the standard error stream.
         cancellation: lets another thread ask the run to stop.
         check: as for `sidelight.run`; where methods were chosen for the user, those that fail are warnings of the run
@@ -210,7 +214,8 @@ def explain(
     temporary = Path(tempfile.mkdtemp(prefix="sidelight-")) if out is None else None
     folder = Path(out) if temporary is None else temporary / resolved.name  # type: ignore[arg-type]
     try:
-        finished = execute(resolved, folder, device, progress=progress, cancellation=cancellation, began=began)
+        with arithmetic(tf32=tf32, compile=compile):
+            finished = execute(resolved, folder, device, progress=progress, cancellation=cancellation, began=began)
     except BaseException:
         shutil.rmtree(temporary or "", ignore_errors=True)
         raise

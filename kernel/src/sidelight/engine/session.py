@@ -28,7 +28,7 @@ from sidelight_specs.surroundings import Surroundings, in_main_thread
 from sidelight import underway
 from sidelight.engine.checkpoints import VERB, Checkpoint
 from sidelight.engine.guard import Disturbance, Guard
-from sidelight.engine.machine import DTYPE, Cancellation, as_images
+from sidelight.engine.machine import DTYPE, Cancellation, as_images, settle_arithmetic
 from sidelight.engine.meter import Meter
 from sidelight.engine.plan import Keys, Step, stream_seed
 from sidelight.engine.progress import PAUSE
@@ -90,6 +90,7 @@ class Session:
     def __init__(
         self, resolved: Resolved, store: Store, device: str, display: Display, stop: Cancellation, guarded: bool = False
     ) -> None:
+        settle_arithmetic(device)
         self.resolved, self.store, self.device = resolved, store, device
         self.display, self.cancellation = display, stop
         self.seeds: dict[str, int] = {}  # every seed drawn, by place and label
@@ -438,6 +439,11 @@ class ComponentRun:
         self._session, self._component = session, component
         self._is_kept = is_kept  # False where the classifier is another than the recipe's, which keys do not tell
         self.device, self.progress = session.device, session.progress
+
+    @property
+    def compile(self) -> bool:
+        """True where the run was started with `compile`."""
+        return "compile" in self._session.keys.arithmetic
 
     def seed(self, label: str) -> int:
         """A number in [0, 2**63) fixed by the recipe's seed, the component's use and id, and `label`."""

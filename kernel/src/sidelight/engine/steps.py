@@ -38,7 +38,7 @@ from sidelight_specs.results.run import file_names, safe_name, unique_name
 from sidelight_specs.roles import ROLES
 
 from sidelight.engine.guard import Disturbance, Untrustworthy
-from sidelight.engine.machine import as_images, thread_count
+from sidelight.engine.machine import arithmetic_in_force, as_images, thread_count
 from sidelight.engine.plan import Step, images_read
 from sidelight.engine.progress import LONG
 from sidelight.engine.questions import NotAnswered, class_answers
@@ -517,10 +517,11 @@ def _record(component: ResolvedComponent) -> ComponentRecord:
 
 
 def _environment(device: str) -> dict[str, str]:
-    """Versions, platform, device and threads."""
+    """Versions, platform, device, threads and options of the arithmetic."""
     versions = dict.fromkeys(_PACKAGES, "not installed")
     for name in _PACKAGES:
         with suppress(PackageNotFoundError):
             versions[name] = version(name)
     facts = {"python": platform.python_version(), "platform": platform.platform()}
-    return {**versions, **facts, "device": device, "threads": thread_count()}
+    options = {"arithmetic": ", ".join(arithmetic_in_force())} if arithmetic_in_force() else {}
+    return {**versions, **facts, "device": device, "threads": thread_count(), **options}

@@ -23,7 +23,7 @@ from sidelight_specs.packing import pack, unpack
 from sidelight_specs.roles import Executor, WorkerLost
 
 from sidelight.engine.guard import Disturbance, Untrustworthy
-from sidelight.engine.machine import Cancellation, limit_threads
+from sidelight.engine.machine import Cancellation, limit_threads, set_arithmetic
 from sidelight.engine.plan import Step
 from sidelight.engine.progress import WorkerDisplay, waits_of_workers
 from sidelight.engine.questions import NotAnswered, question_of
@@ -119,6 +119,7 @@ class Work:
         mark: a folder in it that is there as long as the run.
         folder: from which relative paths of the recipe are meant.
         host: the run's machine; workers there share the weights of their models.
+        arithmetic: options of the run's arithmetic; keys depend on them.
     """
 
     recipe: str
@@ -129,6 +130,7 @@ class Work:
     mark: str
     folder: str
     host: str
+    arithmetic: tuple[str, ...] = ()
 
     def __call__(self, data: bytes) -> bytes:
         """What became of a unit, a component's error too, as bytes: `{start, seconds, seeds, error, warnings}`."""
@@ -185,8 +187,9 @@ class Work:
         return session
 
     def _settle(self) -> None:
-        """Take the run's number of threads, and its working folder."""
+        """Take the run's number of threads, its arithmetic and its working folder."""
         limit_threads(self.threads)
+        set_arithmetic(self.arithmetic)
         if Path.cwd() != Path(self.folder):
             os.chdir(self.folder)
 
@@ -243,6 +246,7 @@ class Workers:
             name=str(resolved.source or resolved.name),
             device=session.device,
             threads=int(session.keys.threads),
+            arithmetic=session.keys.arithmetic,
             store=str(session.store.root),
             mark=str(session.store.mark()),
             folder=str(Path.cwd()),

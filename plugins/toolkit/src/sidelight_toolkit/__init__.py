@@ -15,6 +15,7 @@
 - `curves`: insertion and deletion curves
 - `perceptual`, `lpips_weights`: LPIPS, and its formula on other networks
 - `training`: a loop counted in steps
+- `compiling`: classifiers compiled by torch
 - `host_reads`: counter of the values that a loop makes the host wait for
 - `pickles`, `pickled_tensors`, `torch_files`: files of `torch.save` read as data, every tensor inside its storage
 - `factors`: a network that reads ground-truth factors off images

@@ -58,13 +58,16 @@ class Batch:
             return self._sizes[label]
         return self._size if limit is None else max(1, min(self._size, limit))
 
-    def call(self, function: Callable[[int], T], label: str, limit: int | None = None) -> T:
+    def call(
+        self, function: Callable[[int], T], label: str, limit: int | None = None, *, there_are: int | None = None
+    ) -> T:
         """`function(rows)`, repeated with half the rows as long as it runs out of memory.
 
         Args:
             function: takes at most that many rows at a time; has no effect before it returns.
             label: one or two words for what it computes; each label is measured by itself.
             limit: of the rows, where they were not measured.
+            there_are: rows, where these may be fewer than a pass could take.
 
         Raises:
             UserError: the memory does not suffice for one row.
@@ -72,7 +75,7 @@ class Batch:
         while True:
             size = self.rows(label, limit)
             try:
-                return self._measured(function, size, label)
+                return self._measured(function, size, label, size if there_are is None else min(size, there_are))
             except torch.OutOfMemoryError as error:
                 if size == 1:
                     message = f"{label}: one row does not fit into the memory of {self._run.device}"
@@ -111,20 +114,20 @@ class Batch:
 
         passes = -(-count // max(1, self.rows(label, limit) // each_takes))
         for _ in self._run.progress(starts(), label, passes) if shown else starts():
-            start, result = self.call(piece, label, limit)
+            start, result = self.call(piece, label, limit, there_are=(count - start) * each_takes)
             results.append(result)
         return results
 
-    def _measured(self, function: Callable[[int], T], size: int, label: str) -> T:
+    def _measured(self, function: Callable[[int], T], size: int, label: str, taken: int) -> T:
         if not self._measures or label in self._sizes:
             return function(size)
         result, used = self._memory.peak(partial(function, size))
         free = self._memory.free()
-        fitting = min(MOST_ROWS, int(LARGEST_SHARE * free * size / max(used, 1)))
+        fitting = min(MOST_ROWS, int(LARGEST_SHARE * free * taken / max(used, 1)))
         self._sizes[label] = 1 << max(1, fitting).bit_length() - 1  # a power of two, so that runs mostly agree
         self._run.warn(
             f"batch: auto takes {self._sizes[label]} rows at once on {self._run.device} ({label}: "
-            f"{used / size / 2**20:.1f} MiB a row, {free / 2**30:.1f} GiB free)"
+            f"{used / taken / 2**20:.1f} MiB a row, {free / 2**30:.1f} GiB free)"
         )
         return result
 

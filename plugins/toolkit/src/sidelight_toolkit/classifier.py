@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from sidelight_specs import UserError
 from sidelight_specs.roles import Classifier
 
+from sidelight_toolkit.compiling import CompiledForward
 from sidelight_toolkit.modules import watched
 
 if TYPE_CHECKING:
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     from contextlib import AbstractContextManager
 
     import torch
+    from sidelight_specs import Run
 
 
 class TorchClassifier(Classifier):
@@ -37,8 +39,18 @@ class TorchClassifier(Classifier):
             UserError: the images have another number of channels than the classifier was made for.
         """
         check_channels(images, self.input_shape[0])
-        scores: torch.Tensor = self.module(images)
-        return scores.float()
+        return self._forward(images).float()
+
+    def _forward(self, images: torch.Tensor) -> torch.Tensor:
+        """Scores by the network, which `run.compile` compiles where the component has kept its `run` as `_run`."""
+        run, module = getattr(self, "_run", None), self.module
+        if not getattr(run, "compile", False):
+            scores: torch.Tensor = module(images)
+            return scores
+        known: CompiledForward | None = self.__dict__.get("_compiled_forward")
+        if known is None or known.module is not module:
+            self.__dict__["_compiled_forward"] = known = CompiledForward(module, cast("Run", run))
+        return known(images)
 
     @property
     def layers(self) -> tuple[str, ...]:

@@ -36,6 +36,7 @@ class Pretrained:
     card: ClassVar[Card]
 
     def __init__(self, params: object, *, run: Run, **needs: Any) -> None:
+        self._run = run
         self._original = restored(self.card, read_state(self.card), params, run, **needs)
 
     def __getattr__(self, name: str) -> Any:

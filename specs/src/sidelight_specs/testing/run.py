@@ -67,6 +67,7 @@ class ToyRun:
 
     device = "cpu"
     dtype = "float32"
+    compile = False
 
     def __init__(
         self,

@@ -1,0 +1,34 @@
+"""TF32 and torch.compile as options of a run; no GPU is needed."""
+
+from types import SimpleNamespace
+
+import pytest
+from sidelight.engine import machine
+from sidelight.engine.machine import arithmetic, arithmetic_in_force, settle_arithmetic
+from sidelight_specs import UserError
+
+
+@pytest.fixture(autouse=True)
+def environment(monkeypatch):
+    monkeypatch.setenv("TORCHINDUCTOR_CACHE_DIR", "kept")
+
+
+def test_arithmetic_is_off_outside_of_its_run():
+    with arithmetic(tf32=True, compile=True):
+        assert arithmetic_in_force() == ("compile", "tf32")
+        with arithmetic():
+            assert arithmetic_in_force() == ()
+        with pytest.raises(UserError, match="tf32 is the arithmetic of NVIDIA GPUs, and the device is cpu"):
+            settle_arithmetic("cpu")
+    assert arithmetic_in_force() == ()
+
+
+@pytest.mark.parametrize("wanted", [False, True])
+def test_a_gpu_multiplies_in_tf32_only_where_it_is_asked_for(wanted, monkeypatch):
+    backends = SimpleNamespace(
+        cuda=SimpleNamespace(matmul=SimpleNamespace(allow_tf32=False)), cudnn=SimpleNamespace(allow_tf32=True)
+    )
+    monkeypatch.setattr(machine, "load_torch", lambda: SimpleNamespace(backends=backends))
+    with arithmetic(tf32=wanted):
+        settle_arithmetic("cuda:0")
+    assert backends.cuda.matmul.allow_tf32 is backends.cudnn.allow_tf32 is wanted

@@ -59,7 +59,20 @@ def test_the_mask_itself_has_the_highest_use_a_uniform_map_none():
 
 def test_a_map_that_avoids_the_region_has_the_lowest():
     items = use(Heatmap(values=repeated(~REGION)))
-    np.testing.assert_allclose(items["use of rows"].values, -AREA / (1 - AREA), atol=1e-6)
+    np.testing.assert_allclose(items["use of rows"].values, -1, atol=1e-6)
+    large = use(Heatmap(values=repeated(REGION)), regions={"broad": "cause"}, factors=("broad",), data=Inverted())
+    np.testing.assert_allclose(large["use of broad"].values, -1, atol=1e-6)
+
+
+class Inverted(ToyData):
+    """The mask `cause` is all but the region of `rows`."""
+
+    def __init__(self):
+        super().__init__(task="binary")
+
+    def split(self, name):
+        split = super().split(name)
+        return attrs.evolve(split, masks={**split.masks, "cause": np.repeat(~REGION[None], len(split), 0)})
 
 
 def test_half_of_the_mass():
@@ -80,8 +93,7 @@ def test_scale_and_sign_change_nothing_and_no_map_beats_the_mask(map_, region, s
         return
     scores = [excess_mass(heatmap_mass(Heatmap(values=values)), region)[0] for values in (map_, scale * map_, -map_)]
     np.testing.assert_allclose(scores, scores[0], rtol=1e-9)
-    area = region.mean()
-    assert -area / (1 - area) - 1e-9 <= scores[0] <= excess_mass(region, region)[0] + 1e-9
+    assert excess_mass(~region, region)[0] - 1e-9 <= scores[0] <= excess_mass(region, region)[0] + 1e-9
 
 
 def test_a_map_that_only_ranks_has_no_zero():

@@ -175,7 +175,7 @@ def _placed(name: str, use: np.ndarray, by: str, region: Region, factor: str) ->
         values=use.astype(np.float32),
         unit=PLACE_UNIT,
         help=f"Share of the mass in the region of {factor} above the region's share of the image, over the most that "
-        "it can be: 0 for a uniform map, 1 for one that lies wholly in the region.",
+        "it can be: 0 for a uniform map, 1 for one that lies wholly in the region, -1 for one that avoids it.",
         settings={"by": by, "region": region.source},
     )
 

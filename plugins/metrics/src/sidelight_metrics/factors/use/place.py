@@ -2,12 +2,14 @@
 
     q_p    = m_p / sum_q m_q                          share of the explanation's mass at pixel p
     mass   = sum_p q_p w_p,   area = mean_p w_p       of the region w (`regions`)
-    use    = (mass - area) / (1 - area)
+    use    = (mass - area) / (1 - area)               where mass >= area
+           = (mass - area) / area                     where mass < area
 
 use is 0 of a map that says nothing special (uniform, or 0 everywhere), 1 of one that lies wholly in the region, as the
-region's own mask does, whatever its size, and negative down to -area / (1 - area) of one that avoids it. A logarithm of
-mass / area would be endless for a map that avoids the region, and let the smallest regions rule the mean; mass - area
-has its largest value depend on the region's size. The correction for chance is that of Cohen's kappa.
+region's own mask does, and -1 of one that avoids it, whatever the region's size. A logarithm of mass / area would be
+endless for a map that avoids the region, and let the smallest regions rule the mean over images; the ends of
+mass - area depend on the region's size. Above 0 the correction for chance is that of Cohen's kappa; below 0 kappa would
+go to -area / (1 - area), so that a background of nine tenths of an image would rule the mean.
 
 m is |v| of a signed heatmap, because evidence against a class is use as well, and v - min v of one that only ranks. Of
 an attention graph it is how often its roots show a pixel; of concepts the |heatmap| of each, which are weighted by
@@ -30,7 +32,8 @@ def excess_mass(maps: np.ndarray, weights: np.ndarray) -> np.ndarray:
     total, area = maps.sum(axis=(1, 2)), weights.mean(axis=(1, 2))
     mass = np.divide((maps * weights).sum(axis=(1, 2)), total, out=area.copy(), where=total > 0)
     is_region = (weights.max(axis=(1, 2)) > 0) & (area < 1)
-    use: np.ndarray = np.divide(mass - area, 1 - area, out=np.full(len(maps), np.nan), where=is_region)
+    most = np.where(mass >= area, 1 - area, area)  # that mass can differ from area to this side
+    use: np.ndarray = np.divide(mass - area, most, out=np.full(len(maps), np.nan), where=is_region)
     return use
 
 

@@ -42,6 +42,8 @@ ACCURACIES = {
 }
 """Accuracy to the data and the split that it is measured on."""
 SEARCHES = ("find", "invert")  # verbs of steps that a method's cost includes beside its own
+MOST_LEVELS = 4  # of a grouping factor; one with more values is cut at its median
+FEWEST = 3  # images of a group that is compared
 SHOWN = 8  # images on a cell's page
 CRASHES = 2  # times that a cell may end the process before it is given up
 _SECTIONS = {"attribute_finders": "attribute_finder", "explainers": "explainer", "metrics": "metric"}
@@ -360,18 +362,17 @@ def _grouped(results: Results, numbers: Measurements, suite: Suite) -> list[dict
             for level in levels.tolist():
                 some = item.values[values == level]
                 known = some[np.isfinite(some)]
+                if len(known) < FEWEST:
+                    continue
                 rows.append(
                     {
                         "factor": item.name.removeprefix("use of "),
                         "group": f"{name}/{level:g}",
-                        "score": _finite(float(known.mean())) if len(known) else None,
+                        "score": float(known.mean()),
                         "images": len(known),
                     }
                 )
     return rows
-
-
-MOST_LEVELS = 4  # of a grouping factor; one with more values is cut at its median
 
 
 def _effects(effects: Measurements, flips: Measurements, suite: Suite) -> list[dict[str, Any]]:

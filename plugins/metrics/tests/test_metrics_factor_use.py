@@ -59,7 +59,7 @@ def test_the_mask_itself_has_the_highest_use_a_uniform_map_none():
 
 def test_a_map_that_avoids_the_region_has_the_lowest():
     items = use(Heatmap(values=repeated(~REGION)))
-    np.testing.assert_allclose(items["use of rows"].values, -1, atol=1e-6)
+    np.testing.assert_allclose(items["use of rows"].values, -AREA / (1 - AREA), atol=1e-6)
     large = use(Heatmap(values=repeated(REGION)), regions={"broad": "cause"}, factors=("broad",), data=Inverted())
     np.testing.assert_allclose(large["use of broad"].values, -1, atol=1e-6)
 
@@ -94,6 +94,17 @@ def test_scale_and_sign_change_nothing_and_no_map_beats_the_mask(map_, region, s
     scores = [excess_mass(heatmap_mass(Heatmap(values=values)), region)[0] for values in (map_, scale * map_, -map_)]
     np.testing.assert_allclose(scores, scores[0], rtol=1e-9)
     assert excess_mass(~region, region)[0] - 1e-9 <= scores[0] <= excess_mass(region, region)[0] + 1e-9
+
+
+@pytest.mark.parametrize("share", [0.02, 0.5, 0.9])
+def test_noise_has_no_use_on_average(share):
+    """Also in the smallest and largest regions, where noise may fall far to one side of the area."""
+    rng = np.random.default_rng(0)
+    maps, regions = np.abs(rng.normal(size=(20_000, 8, 8))) ** 4, rng.random((20_000, 8, 8)) < share
+    scores = excess_mass(maps, regions)
+    scores = scores[np.isfinite(scores)]
+    assert abs(scores.mean()) < 4 * scores.std() / np.sqrt(len(scores))
+    assert np.abs(scores).max() <= 1
 
 
 def test_a_map_that_only_ranks_has_no_zero():

@@ -174,8 +174,8 @@ def _placed(name: str, use: np.ndarray, by: str, region: Region, factor: str) ->
         name=name,
         values=use.astype(np.float32),
         unit=PLACE_UNIT,
-        help=f"Share of the mass in the region of {factor} above the region's share of the image, over the most that "
-        "it can be: 0 for a uniform map, 1 for one that lies wholly in the region, -1 for one that avoids it.",
+        help=f"Share of the mass in the region of {factor} above the region's share of the image, over the larger of "
+        "that and the rest's: 0 for a uniform map, at most 1 for one that lies wholly in the region.",
         settings={"by": by, "region": region.source},
     )
 

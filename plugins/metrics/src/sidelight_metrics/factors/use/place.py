@@ -2,14 +2,13 @@
 
     q_p    = m_p / sum_q m_q                          share of the explanation's mass at pixel p
     mass   = sum_p q_p w_p,   area = mean_p w_p       of the region w (`regions`)
-    use    = (mass - area) / (1 - area)               where mass >= area
-           = (mass - area) / area                     where mass < area
+    use    = (mass - area) / max(area, 1 - area)
 
-use is 0 of a map that says nothing special (uniform, or 0 everywhere), 1 of one that lies wholly in the region, as the
-region's own mask does, and -1 of one that avoids it, whatever the region's size. A logarithm of mass / area would be
-endless for a map that avoids the region, and let the smallest regions rule the mean over images; the ends of
-mass - area depend on the region's size. Above 0 the correction for chance is that of Cohen's kappa; below 0 kappa would
-go to -area / (1 - area), so that a background of nine tenths of an image would rule the mean.
+use is 0 of a map that says nothing special: uniform, 0 everywhere, and on average of noise, because it is linear in the
+mass. It lies between -1 and 1; no map has more than one that lies wholly in the region, as the region's own mask does,
+which has 1 where the region is at most half of the image. Other corrections for chance fail: the logarithm of
+mass / area is endless for a map that avoids the region, Cohen's kappa, (mass - area) / (1 - area), falls to -11 for a
+background of .92, and a scale of its own below 0 makes noise negative in small regions.
 
 m is |v| of a signed heatmap, because evidence against a class is use as well, and v - min v of one that only ranks. Of
 an attention graph it is how often its roots show a pixel; of concepts the |heatmap| of each, which are weighted by
@@ -32,8 +31,7 @@ def excess_mass(maps: np.ndarray, weights: np.ndarray) -> np.ndarray:
     total, area = maps.sum(axis=(1, 2)), weights.mean(axis=(1, 2))
     mass = np.divide((maps * weights).sum(axis=(1, 2)), total, out=area.copy(), where=total > 0)
     is_region = (weights.max(axis=(1, 2)) > 0) & (area < 1)
-    most = np.where(mass >= area, 1 - area, area)  # that mass can differ from area to this side
-    use: np.ndarray = np.divide(mass - area, most, out=np.full(len(maps), np.nan), where=is_region)
+    use: np.ndarray = np.where(is_region, (mass - area) / np.maximum(area, 1 - area), np.nan)
     return use
 
 

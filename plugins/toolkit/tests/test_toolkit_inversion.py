@@ -53,3 +53,17 @@ def test_ways_to_invert_do_not_share_answers():
 def test_the_same_image_twice_has_one_answer():
     found = inverted_once(ToyRun(), "a", images(0.1, 0.1), 1, Counting())
     np.testing.assert_array_equal(found.latents[0], found.latents[1])
+
+
+def test_images_that_do_not_fit_together_are_inverted_in_halves():
+    run, counting = ToyRun(), Counting()
+
+    def scarce(part):
+        if len(part) > 2:
+            raise torch.OutOfMemoryError(f"{len(part)} images")
+        return counting(part)
+
+    found = inverted_once(run, "a", images(0.1, 0.2, 0.3), 8, scarce)
+    expected = inverted_once(ToyRun(), "a", images(0.1, 0.2, 0.3), 1, Counting())
+    assert np.array_equal(found.latents, expected.latents)
+    assert run.warnings == [f"a: {size} rows at once do not fit into the memory of cpu; halved" for size in (8, 4)]

@@ -18,10 +18,12 @@ from sidelight_specs import UserError
 from sidelight_specs.results import Inversion
 from sidelight_specs.roles import Inverter
 from sidelight_toolkit.arrays import to_array
-from sidelight_toolkit.batching import in_batches, slices
+from sidelight_toolkit.batching import Batch, in_batches, slices
 from sidelight_toolkit.inversion import EncoderInverter, inverted_once
 from sidelight_toolkit.training import triangular
 from torch.nn import functional
+
+from sidelight_cdeepex.params import ENCODED_ON_CPU, SEARCHES_ON_CPU
 
 if TYPE_CHECKING:
     from sidelight_specs import Run
@@ -40,6 +42,7 @@ class OptimisedInversion(Inverter):
     def __init__(self, params: OptimiseParams, *, classifier: Classifier, generator: Generator, run: Run) -> None:
         self._params, self._run = params, run
         self._classifier, self._generator = classifier, generator
+        self._batch = Batch(params.batch, run, SEARCHES_ON_CPU)
 
     def invert(self, images: Tensor) -> Inversion:
         """The latents of the lowest cost, and the error that each start reached.
@@ -48,8 +51,8 @@ class OptimisedInversion(Inverter):
             UserError: the generator makes images of another shape.
         """
         check_shape(images, self._generator)
-        at_once = max(1, self._params.batch // self._starts_per_image)
-        return inverted_once(self._run, "inversion", images, at_once, self._invert)
+        starts = self._starts_per_image
+        return inverted_once(self._run, "inversion", images, self._batch, self._invert, each_takes=starts)
 
     @property
     def _starts_per_image(self) -> int:
@@ -58,12 +61,12 @@ class OptimisedInversion(Inverter):
 
     def _invert(self, images: Tensor) -> Inversion:
         starts = self._starts()  # (S, k)
-        labels = in_batches(self._classifier.class_logits, images, self._params.batch).argmax(1)
+        labels = in_batches(self._classifier.class_logits, images, self._batch, "classifying").argmax(1)
         pairs = torch.arange(len(images) * len(starts), device=images.device)  # (N S,): every image from every start
         rows, columns = pairs // len(starts), pairs % len(starts)
         results = [
             self._search(starts[columns[batch]], images[rows[batch]], labels[rows[batch]])
-            for batch in slices(len(pairs), self._params.batch)
+            for batch in slices(len(pairs), self._batch.rows("inversion"))
         ]
         z, cost = (torch.cat(parts) for parts in zip(*results, strict=True))
         z, cost = z.reshape(len(images), *starts.shape), cost.reshape(len(images), len(starts))  # (N, S, k), (N, S)
@@ -101,7 +104,7 @@ class OptimisedInversion(Inverter):
 
     def _measure(self, images: Tensor, z: Tensor, best: Tensor) -> Inversion:
         """The result, its errors measured on the images of the returned latents z (N, S, k); `best` (N,) of S."""
-        made = in_batches(self._generator.synthesize, z.flatten(0, 1), self._params.batch)
+        made = in_batches(self._generator.synthesize, z.flatten(0, 1), self._batch, "drawing")
         made = made.reshape(*z.shape[:2], *images.shape[1:])  # (N, S, C, H, W)
         errors = (made - images[:, None]).square().mean((2, 3, 4))
         chosen = torch.arange(len(images), device=images.device), best
@@ -117,7 +120,7 @@ class EncoderInversion(EncoderInverter):
     """Latents by one pass of the generator's encoder (section 3.3: "the encoder half of the VAE")."""
 
     def __init__(self, params: EncoderParams, *, generator: Generator, run: Run) -> None:
-        super().__init__(generator, params.batch)
+        super().__init__(generator, Batch(params.batch, run, ENCODED_ON_CPU))
 
 
 def check_shape(images: Tensor, generator: Generator) -> None:

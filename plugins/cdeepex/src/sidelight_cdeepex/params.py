@@ -7,6 +7,10 @@ from typing import Literal
 from sidelight_specs import param, params
 from sidelight_toolkit.options import BatchSize, batch_option
 
+ENCODED_ON_CPU = 1
+"""Images encoded at a time on a CPU."""
+SEARCHES_ON_CPU = 64
+"""Searches for latents side by side on a CPU."""
 SEARCHED_ON_CPU = 32
 """Images searched side by side on a CPU."""
 CHANGED_ON_CPU = 256
@@ -89,9 +93,9 @@ class GanParams:
 class EncoderParams:
     """Options of `encoder`."""
 
-    batch: int = param(
-        1,
-        "Images encoded at a time; at 1 no code depends on another image, to the last bit.",
+    batch: BatchSize = param(
+        ENCODED_ON_CPU,
+        "Images encoded at a time, or auto; at 1 no code depends on another image, to the last bit.",
         unit="images",
         minimum=1,
         maximum=65_536,
@@ -127,8 +131,12 @@ class OptimiseParams:
         minimum=0.0,
         maximum=1e6,
     )
-    batch: int = param(
-        64, "Searches side by side, one for each image and start.", unit="searches", minimum=1, maximum=65_536
+    batch: BatchSize = param(
+        SEARCHES_ON_CPU,
+        "Searches side by side, one for each image and start; or auto.",
+        unit="searches",
+        minimum=1,
+        maximum=65_536,
     )
 
 

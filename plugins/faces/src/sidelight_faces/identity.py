@@ -19,9 +19,10 @@ from sidelight_specs import SidelightError
 from sidelight_specs.results import Counterfactual, Inversion, Measurement, Measurements
 from sidelight_specs.roles import Metric
 from sidelight_toolkit.arrays import to_array, to_tensor
-from sidelight_toolkit.batching import in_batches
+from sidelight_toolkit.batching import Batch, in_batches
 
 from sidelight_faces.locations import RECOGNITION, weights_file
+from sidelight_faces.params import READ_ON_CPU
 from sidelight_faces.recognition import RecognitionNetwork, load_recognition_network
 
 if TYPE_CHECKING:
@@ -38,6 +39,7 @@ class Identity(Metric):
 
     def __init__(self, params: IdentityParams, *, run: Run) -> None:
         self._params, self._run = params, run
+        self._batch = Batch(params.batch, run, READ_ON_CPU)
 
     @cached_property
     @torch.inference_mode(False)
@@ -91,7 +93,7 @@ class Identity(Metric):
         )
 
     def _descriptors(self, images: Tensor) -> np.ndarray:
-        return to_array(in_batches(self.network, images, self._params.batch)).astype(np.float64)
+        return to_array(in_batches(self.network, images, self._batch, "identity")).astype(np.float64)
 
 
 def answers_of(explanation: Artifact) -> tuple[np.ndarray, np.ndarray]:

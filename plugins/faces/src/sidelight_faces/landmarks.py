@@ -22,11 +22,12 @@ import torch
 from sidelight_specs.results import Measurement, Measurements
 from sidelight_specs.roles import Metric
 from sidelight_toolkit.arrays import to_array, to_tensor
-from sidelight_toolkit.batching import in_batches
+from sidelight_toolkit.batching import Batch, in_batches
 
 from sidelight_faces.dense_features import DenseFaceNetwork, load_dense_network
 from sidelight_faces.identity import answers_of
 from sidelight_faces.locations import LANDMARKS, weights_file
+from sidelight_faces.params import READ_ON_CPU
 
 if TYPE_CHECKING:
     from sidelight_specs import Run
@@ -70,6 +71,7 @@ class Landmarks(Metric):
 
     def __init__(self, params: LandmarksParams, *, run: Run) -> None:
         self._params, self._run = params, run
+        self._batch = Batch(params.batch, run, READ_ON_CPU)
 
     @cached_property
     @torch.inference_mode(False)
@@ -80,7 +82,7 @@ class Landmarks(Metric):
 
     def points(self, images: Tensor) -> np.ndarray:
         """(N, 68, 2) x and y, y downwards, in sides of the padded square, of (N, 3, H, W) images in [0, 1]."""
-        flat = to_array(in_batches(self.network, images, self._params.batch))
+        flat = to_array(in_batches(self.network, images, self._batch, "landmarks"))
         return flat.reshape(len(flat), POINTS, 2)
 
     def measure(self, explanation: Artifact, images: Tensor, targets: Targets) -> Measurements:

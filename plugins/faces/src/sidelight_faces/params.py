@@ -5,6 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 from sidelight_specs import param, params
+from sidelight_toolkit.options import BatchSize, batch_option
+
+READ_ON_CPU = 16
+"""Images that a network reads in one pass on a CPU."""
 
 
 def _where(what: str) -> Any:
@@ -70,7 +74,7 @@ class IdentityParams:
     """Options of `identity`."""
 
     where: str = _where("Path of face_recognition_model-weights_manifest.json")
-    batch: int = _batch()
+    batch: BatchSize = batch_option("Images", READ_ON_CPU)
 
 
 @params
@@ -78,7 +82,7 @@ class LandmarksParams:
     """Options of `landmarks`."""
 
     where: str = _where("Path of face_landmark_68_model-weights_manifest.json")
-    batch: int = _batch()
+    batch: BatchSize = batch_option("Images", READ_ON_CPU)
 
 
 @params

@@ -5,6 +5,10 @@ from __future__ import annotations
 from typing import Literal
 
 from sidelight_specs import param, params
+from sidelight_toolkit.options import BatchSize
+
+PROJECTED_ON_CPU = 16
+"""Images optimised at the same time on a CPU."""
 
 
 @params
@@ -153,8 +157,12 @@ class ProjectParams:
         1.0, "Weight of the squared pixel difference, in units of its value at the start.", minimum=0.0, maximum=1e6
     )
     samples: int = param(1000, "Samples for the average w and its spread.", minimum=2, maximum=1_000_000)
-    batch: int = param(
-        16, "Images optimised at the same time, fewer above 128 pixels.", unit="images", minimum=1, maximum=4096
+    batch: BatchSize = param(
+        PROJECTED_ON_CPU,
+        "Images optimised at the same time, fewer above 128 pixels; or auto.",
+        unit="images",
+        minimum=1,
+        maximum=4096,
     )
 
 

@@ -10,12 +10,13 @@ from typing import TYPE_CHECKING, Literal
 
 import torch
 from sidelight_specs.roles import Inverter
-from sidelight_toolkit.batching import at_once
+from sidelight_toolkit.batching import Batch, at_once, pixels_limit
 from sidelight_toolkit.inversion import inverted_once, measured
 from sidelight_toolkit.perceptual import Distance, no_distance
 from sidelight_toolkit.seeding import generator
 
 from sidelight_stylegan2.descent import Descent, chosen_distance, expect_shape
+from sidelight_stylegan2.params import PROJECTED_ON_CPU
 
 if TYPE_CHECKING:
     from sidelight_specs import Run
@@ -38,6 +39,7 @@ class Project(Inverter):
         self, params: ProjectParams, *, generator: Generator, classifier: Classifier | None = None, run: Run
     ) -> None:
         self._params, self._generator, self._classifier, self._run = params, generator, classifier, run
+        self._batch = Batch(params.batch, run, PROJECTED_ON_CPU)
 
     def invert(self, images: Tensor) -> Inversion:
         """Optimise each image, once: its answer is kept.
@@ -52,8 +54,10 @@ class Project(Inverter):
         expect_shape(images, self._generator.image_shape)
         distance = self._distance(images)  # `auto` depends on the machine: answers are kept for each distance
         name = f"project, {space}, {distance.name}"
-        batch = at_once(self._params.batch, self._generator.image_shape, DESCENT_PIXELS)
-        return inverted_once(self._run, name, images, batch, lambda part: self._optimise(part, space, distance))
+        limit = pixels_limit(self._generator.image_shape, DESCENT_PIXELS)
+        return inverted_once(
+            self._run, name, images, self._batch, lambda part: self._optimise(part, space, distance), limit=limit
+        )
 
     def _optimise(self, images: Tensor, space: Space, distance: Distance) -> Inversion:
         p, inputs = self._params, self._generator.latent_shape[0]
@@ -74,7 +78,7 @@ class Project(Inverter):
 
         descent = Descent(synthesize, distance, p.pixels, p.weight, p.rate, self._run)
         w = descent(images, start, p.steps, noise).expand(-1, inputs, -1).contiguous()
-        return measured(self._generator, images, w, at_once(p.batch, self._generator.image_shape))
+        return measured(self._generator, images, w, at_once(self._batch.rows("drawing"), self._generator.image_shape))
 
     def _w_statistics(self) -> tuple[Tensor, float]:
         """mu_w, (1, inputs, d), and sigma_w, over one input."""

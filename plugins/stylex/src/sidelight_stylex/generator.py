@@ -12,7 +12,7 @@ from sidelight_stylegan2.generator import StyleSpace
 from sidelight_stylegan2.networks.architecture import Architecture, checked_widths, default_widths, levels_for
 from sidelight_stylegan2.networks.pixels import from_pixels
 from sidelight_toolkit.arrays import to_array, to_tensor
-from sidelight_toolkit.batching import in_batches
+from sidelight_toolkit.batching import Batch, in_batches
 from sidelight_toolkit.images import resize
 from sidelight_toolkit.inversion import EncoderInverter
 from sidelight_toolkit.modules import load_state_arrays, state_arrays
@@ -20,6 +20,7 @@ from sidelight_toolkit.perceptual import lite0_distance, lpips_distance, lpips_o
 from sidelight_toolkit.seeding import seeded
 
 from sidelight_stylex.networks import Condition, Networks, root_mean_square
+from sidelight_stylex.params import ENCODED_ON_CPU
 from sidelight_stylex.training import Learner, Training, TrainingData
 
 if TYPE_CHECKING:
@@ -234,4 +235,4 @@ class Encoder(EncoderInverter):
     """x' = G[E(x), c(x)] (section 3.2)."""
 
     def __init__(self, params: EncoderParams, *, generator: Generator, run: Run) -> None:
-        super().__init__(generator, params.batch)
+        super().__init__(generator, Batch(params.batch, run, ENCODED_ON_CPU))

@@ -8,6 +8,8 @@ from sidelight_specs import param, params
 from sidelight_toolkit.drawn_latents import DrawnLatentsParams
 from sidelight_toolkit.options import BatchSize, batch_option
 
+ENCODED_ON_CPU = 256
+"""Images encoded in one pass on a CPU."""
 DRAWN_ON_CPU = 32
 """Images drawn and classified in one pass on a CPU, at most: fewer above 128 pixels."""
 
@@ -108,7 +110,7 @@ class GeneratorParams:
 class EncoderParams:
     """Options of `encoder`."""
 
-    batch: int = param(256, "Images encoded at a time.", unit="images", minimum=1, maximum=65_536)
+    batch: BatchSize = batch_option("Images encoded", ENCODED_ON_CPU)
 
 
 @params

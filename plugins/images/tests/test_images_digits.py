@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from sidelight_images.digits import Digits, read_table
 from sidelight_images.names import DIGITS
 from sidelight_images.params import DigitsParams
-from sidelight_specs import UserError
+from sidelight_specs import SidelightError, UserError
 from sidelight_specs.testing import ToyRun
 
 
@@ -127,6 +127,32 @@ def test_any_class_can_get_the_square():
     assert grey(everywhere).all()
     assert all(0.4 < grey(half)[half.labels == label].mean() < 0.6 for label in range(10))
     assert grey(digits(square="any", classes=("3", "8")).split("test-square")).all()
+
+
+def test_test_splits_have_the_square_as_in_training_on_half_and_against_its_class():
+    data = digits(square="8", square_share=0.9, square_elsewhere=0.2)
+    shares = {"train": (0.9, 0.2), "test-aligned": (0.9, 0.2), "test-decorrelated": (0.5, 0.5)}
+    for name, (own, other) in (shares | {"test-conflicting": (0, 1), "test": (0, 0)}).items():
+        split = data.split(name)
+        is_own = split.labels == 8
+        np.testing.assert_array_equal(split.factors["square"], grey(split))
+        for rows, share in ((is_own, own), (~is_own, other)):
+            assert abs(grey(split)[rows].mean() - share) <= 4.5 * np.sqrt(share * (1 - share) / rows.sum())
+
+
+def test_any_square_has_no_class_to_go_against():
+    assert digits(square="any").splits == ("train", "test", "test-square", "test-aligned", "test-decorrelated")
+
+
+def test_the_square_is_drawn_anew_and_nothing_else_changes(plain):
+    data = digits(square="8")
+    split = data.split("test")
+    squared = data.render(split.factors | {"square": np.ones(1000, np.float32)})
+    np.testing.assert_array_equal(squared, data.split("test-square").images)
+    with pytest.raises(SidelightError, match="square"):
+        data.render({"image": np.zeros(2, np.float32)})
+    names = digits().factor_levels["image"]
+    assert names == plain["test"].ids + plain["train"].ids
 
 
 def test_without_options_there_are_no_masks_and_no_third_split(plain):

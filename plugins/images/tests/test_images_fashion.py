@@ -36,7 +36,8 @@ def fashion(path, **options):
 @pytest.mark.parametrize("compress", [True, False])
 def test_files_are_read_compressed_or_not(tmp_path, compress):
     noise = np.random.default_rng(0).integers(0, 256, (20, 28, 28), np.uint8)
-    write(tmp_path, "train", noise, compress=compress)
+    for name in ("train", "t10k"):
+        write(tmp_path, name, noise, compress=compress)
     split = fashion(tmp_path, size=28).split("train")
     rows = [int(name.rsplit("-", 1)[1]) for name in split.ids]
     np.testing.assert_allclose(split.images[:, 0], noise[rows] / 255, atol=1e-6)
@@ -47,7 +48,7 @@ def test_files_are_read_compressed_or_not(tmp_path, compress):
 
 def test_the_options_are_those_of_digits():
     data = fashion(EXAMPLE, classes=("Bag", "Coat"), keep={"Coat": 1}, square="Bag")
-    assert data.splits == ("train", "test", "test-square")
+    assert data.splits == ("train", "test", "test-square", "test-aligned", "test-decorrelated", "test-conflicting")
     assert list(np.bincount(data.split("train").labels)) == [4, 1]
     assert data.split("test").images.shape == (4, 1, 32, 32)
 

@@ -1,11 +1,12 @@
 """Metrics that know the true factors, on the kit's toy data and classifier, whose answers can be derived by hand."""
 
+import attrs
 import numpy as np
 import pytest
 import torch
 from sidelight_metrics.factors.causal_profile import CausalProfile
 from sidelight_metrics.factors.factor_change import FactorChange
-from sidelight_metrics.factors.factor_recovery import FactorRecovery
+from sidelight_metrics.factors.factor_recovery import FactorRecovery, _correlation
 from sidelight_metrics.params import CausalProfileParams, FactorChangeParams, FactorRecoveryParams
 from sidelight_metrics.statistics import ranks, spearman
 from sidelight_specs import SidelightError, UserError
@@ -231,6 +232,52 @@ def test_a_factor_of_one_value_can_be_read():
     assert np.isfinite(changes).all()
     assert (changes[:, column] == 0).all()
     assert (changes != 0).any(axis=0).sum() == len(reader.names) - 1
+
+
+class Levels(ToyData):
+    """`rows` is weak, middling or strong, and `shade-x` counts images, of which train and test share none."""
+
+    @property
+    def factor_levels(self):
+        return {"rows": ("weak", "middling", "strong"), "shade-x": tuple(map(str, range(60)))}
+
+    @property
+    def factor_ranges(self):
+        return super().factor_ranges | {"rows": (0.0, 2.0), "shade-x": (0.0, 59.0)}
+
+    def split(self, name):
+        split = super().split(name)
+        count, first = len(split), 48 if name == "test" else 0
+        factors = {"rows": np.arange(count) % 3.0, "shade-x": np.arange(first, first + count)}
+        return attrs.evolve(split, factors=split.factors | {name: v.astype(np.float32) for name, v in factors.items()})
+
+    def render(self, factors):
+        return super().render(factors | {"rows": 0.2 + 0.4 * factors["rows"], "shade-x": 0 * factors["shade-x"]})
+
+
+def test_levels_are_classified_and_those_that_test_images_lack_are_not_read():
+    data = Levels(task="binary")
+    reader = factor_regressor(data, ToyRun(), 600, 120, 32)
+    rows, shade = (reader.names.index(name) for name in ("rows", "shade-x"))
+    assert reader.accuracy[rows] > 0.9
+    assert reader.r_squared[rows] > 0.7
+    assert np.isnan(reader.r_squared[shade])
+    assert np.isnan(np.delete(reader.accuracy, rows)).all()
+    split = data.split("test")
+    weak, strong = (data.render(split.factors | {"rows": np.full(12, end, np.float32)}) for end in (0, 2))
+    assert (reader.read(strong)[:, rows] == 2).mean() > 0.8
+    change = reader.half_ranges(weak, strong)
+    assert change[:, rows].mean() > 1.5  # twice the total variation distance, at most 2
+    assert change.max(axis=0)[rows] <= 2
+    np.testing.assert_allclose(reader.half_ranges(strong, weak)[:, rows], change[:, rows], rtol=1e-5)
+    assert (change[:, shade] == 0).all()
+
+
+def test_recovery_of_levels_has_no_order():
+    assert _correlation(np.array([0, 1, 2, 0]), np.array([0, 1, 2, 0]), 3) == pytest.approx(1)
+    renamed = np.array([2, 0, 1])  # the same two mistaken for each other, whatever their numbers
+    one, other = np.array([0, 1, 2, 0, 1]), np.array([0, 1, 2, 0, 2])
+    assert _correlation(one, other, 3) == pytest.approx(_correlation(renamed[one], renamed[other], 3))
 
 
 def test_data_without_a_renderer_has_no_regressor():

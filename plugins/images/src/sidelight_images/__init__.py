@@ -67,6 +67,7 @@ def sidelight_data() -> Iterable[DataDescriptor]:
         factory="sidelight_images.digits:Digits",
         facts_of=facts.digits_facts,
         mistakes_of=facts.digits_mistakes,
+        provides=("factors.render",),
         example={"test": 100, "classes": ("4", "9")},
         paper="LeCun, Cortes and Burges 1998 (MNIST)",
     )
@@ -87,6 +88,7 @@ def sidelight_data() -> Iterable[DataDescriptor]:
         factory="sidelight_images.fashion:Fashion",
         facts_of=facts.fashion_facts,
         mistakes_of=facts.fashion_mistakes,
+        provides=("factors.render",),
         example={"classes": ("Sneaker", "Ankle boot")},
         paper="Xiao, Rasul and Vollgraf 2017",
     )
@@ -118,6 +120,7 @@ def sidelight_data() -> Iterable[DataDescriptor]:
         factory="sidelight_images.optical_digits:OpticalDigits",
         facts_of=facts.optical_digits_facts,
         mistakes_of=facts.optical_digits_mistakes,
+        provides=("factors.render",),
         example={"test": 100, "classes": ("4", "9")},
         paper="Alpaydin and Kaynak 1998 (UCI, Optical Recognition of Handwritten Digits)",
     )

@@ -26,6 +26,7 @@ from sidelight_images.names import (
     MOST_CROSSED,
     PRINTED_CLASSES,
     face_classes,
+    square_splits,
 )
 from sidelight_images.order import hash_uniform
 from sidelight_images.packages import package_file
@@ -60,7 +61,7 @@ MOST_FILES = 200_000  # about a second; `check` lists no larger folder
 
 
 def labelled_facts(params: LabelledParams, known: tuple[str, ...], train: int | None, test: int | None) -> DataFacts:
-    """Grey images in two splits, three with a square.
+    """Grey images in two splits, more with a square.
 
     Args:
         params: the options.
@@ -70,14 +71,13 @@ def labelled_facts(params: LabelledParams, known: tuple[str, ...], train: int | 
     """
     spoiled = params.classes or params.keep or params.leave_out
     splits = {"train": None if spoiled else train, "test": None if params.classes else test}
-    if params.square:
-        splits["test-square"] = splits["test"]
+    splits |= dict.fromkeys(square_splits(params.square), splits["test"])
     masks = ("square",) if params.square else ()
     return DataFacts(
         shape=(1, params.size, params.size),
         splits=splits,
         classes=params.classes or known,
-        factors=(),
+        factors=("image", "square") if params.square else ("image",),
         masks=dict.fromkeys(splits, masks),
         fingerprint="",
     )

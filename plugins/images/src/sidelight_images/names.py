@@ -42,6 +42,20 @@ GARMENTS = (
 )
 ANY = "any"
 """In place of a class: every class."""
+
+
+def square_splits(square: str) -> tuple[str, ...]:
+    """Splits that show the test images with the square on all, as in training, on any half, and against its class.
+
+    Args:
+        square: the option; empty for none, or `ANY`, which no square can go against.
+    """
+    if not square:
+        return ()
+    splits = ("test-square", "test-aligned", "test-decorrelated")
+    return splits if square == ANY else (*splits, "test-conflicting")
+
+
 FACE_CLASSES = {
     "skin": ("pale skin", "deep skin"),
     "face-width": ("narrow face", "wide face"),

@@ -39,6 +39,9 @@ class LabelledParams:
         minimum=0.0,
         maximum=1.0,
     )
+    square_elsewhere: float = param(
+        0.0, "Share of the other classes' training images that get it.", minimum=0.0, maximum=1.0
+    )
     square_side: int = param(6, "Side of the grey square.", unit="pixels", minimum=1, maximum=28)
 
 

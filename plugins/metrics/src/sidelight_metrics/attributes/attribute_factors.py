@@ -22,7 +22,7 @@ from sidelight_specs import UserError
 from sidelight_specs.results import Attributes, Measurement, Measurements
 from sidelight_specs.roles import Metric
 from sidelight_toolkit.batching import Batch
-from sidelight_toolkit.factors import factor_regressor, half_widths
+from sidelight_toolkit.factors import factor_regressor
 
 from sidelight_metrics.attributes.style_edits import StyleEdits, apply_attributes
 from sidelight_metrics.factors.causal_profile import CausalProfile
@@ -79,11 +79,10 @@ class AttributeFactors(Metric):
         reader = factor_regressor(self._data, self._run, params.images, params.steps, params.learning_batch)
         self._check_names(reader.names)
         styles = self._edits.styles(self._edits.held_out(params.split, params.count, images))
-        before = reader.read(self._edits.synthesize(styles))
-        half = half_widths(reader.ranges)
+        before = self._edits.synthesize(styles)
         changes = np.array(
             [
-                (reader.read(self._edits.synthesize(apply_attributes(styles, [one], 1.0))) - before) / half
+                reader.half_ranges(before, self._edits.synthesize(apply_attributes(styles, [one], 1.0)))
                 for one in self._run.progress(attributes, "changing attributes")
             ]
         ).reshape(len(attributes), len(styles), len(reader.names))  # d, (A, N, F), also where A is 0

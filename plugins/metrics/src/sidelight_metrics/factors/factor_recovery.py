@@ -45,7 +45,7 @@ class FactorRecovery(Metric):
         before, after = reader.read(originals), reader.read(reconstructions)  # (n, F)
         items = []
         for column, name in enumerate(reader.names):
-            correlation = _correlation(before[:, column], after[:, column])
+            correlation = _correlation(before[:, column], after[:, column], reader.levels[column])
             items.append(
                 Measurement(
                     name=f"recovery of {name}",
@@ -66,8 +66,11 @@ class FactorRecovery(Metric):
         return Measurements(items=tuple(items))
 
 
-def _correlation(one: np.ndarray, other: np.ndarray) -> float:
-    """Pearson's; NaN where either is constant."""
+def _correlation(one: np.ndarray, other: np.ndarray, levels: int) -> float:
+    """Pearson's, of (N,) readings; of several levels, of their indicators. NaN where either is constant."""
     if np.ptp(one) == 0 or np.ptp(other) == 0:
         return float("nan")
+    if levels > 2:  # levels have no order
+        one, other = ((values[:, None] == np.arange(levels)).astype(float) for values in (one, other))  # (N, L)
+        one, other = ((values - values.mean(0)).ravel() for values in (one, other))
     return float(np.corrcoef(one, other)[0, 1])

@@ -319,6 +319,22 @@ def test_what_an_explainer_keeps_counts_for_each_class_or_once_or_for_each_image
     assert seconds == pytest.approx(time() - begun, rel=0.01)
 
 
+def test_what_an_explainer_keeps_for_a_class_takes_its_place_on_the_disk_once(toys, time, monkeypatch):
+    from sidelight_toy import behaviour
+
+    def explain(self, images, targets):
+        for probe in targets.probe.tolist():
+            self.run.cached(("attributes", probe), lambda: behaviour.State(arrays={"x": np.zeros(1 << 20, np.float32)}))
+        return behaviour.Heatmap(values=images.mean(1).numpy())
+
+    monkeypatch.setattr(behaviour.Brightness, "explain", explain)
+    recipe = small(toys)
+    recipe["explain"] |= {"count": 9, "target": "second", "if_predicted": "ask"}
+    cost = estimate(load_recipe(recipe, catalog=installed()))
+    classes = len(set(toys.run(recipe).results.targets.probe.tolist()))
+    assert classes * 4 < cost.disk / 2**20 < classes * 4 + 1
+
+
 def test_where_the_system_does_not_tell_of_memory_nothing_is_made_up(toys, work, tmp_path, capsys, monkeypatch):
     monkeypatch.setattr(machine, "resource", None)
     assert estimated(toys).memory is None

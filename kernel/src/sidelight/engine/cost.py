@@ -117,10 +117,10 @@ def estimate(
                 say(f"trial with {count} of {asked.images} images" if trials else "trial with 1 image")
                 own = root / str(count)
                 own.mkdir()
-                with closing(TrialStore(own / "store", models, users)) as store:
+                with closing(TrialStore(own / "store", models, users, shared.clock)) as store:
                     trial, known = try_images(resolved, count, device, store, own / "run", cancellation, shared)
                 asked = known if not trials or known.classes else asked
-                trial.written = _size(own)
+                trial.apart, trial.written = store.apart, _size(own) - store.apart
                 trials.append(trial)
             cost = _total(trials, resolved, asked, device, _size(root / "models"))
             timed = {step.title: step.seconds for step in cost.steps if not (step.is_least or step.is_stored)}
@@ -150,11 +150,13 @@ def _total(trials: list[Trial], resolved: Resolved, asked: Asked, device: str, m
         is_least, is_stored = any(each.is_least for each in tried), first.steps[title].is_stored
         steps.append(StepCost(title, seconds, max(seconds, most), is_least, why, is_stored))
     written = _at(trials, lambda trial: float(trial.written), images, lambda trial: trial.count)
+    stretches = sum(_stretches(trials, title, images, asked.classes) for title in first.steps)
+    kept = _at(trials, lambda trial: float(trial.apart), stretches, lambda trial: trial.stretches)
     # a shard of the results is in memory, as it is computed and as it is read: of at most so many images
     shard, peak = min(resolved.explain.shard, images), peak_memory()
     grown = 2 * max(0.0, written - first.written) / max(1, images - 1) * max(0, shard - last.count)
     memory = None if peak is None else int(peak + grown)
-    return Cost(images, tuple(steps), memory, int(written) + models, device)
+    return Cost(images, tuple(steps), memory, int(written + kept) + models, device)
 
 
 def _at(trials: list[Trial], value: Callable[[Trial], float], whole: float, work: Callable[[Trial], int]) -> float:

@@ -24,7 +24,7 @@ import attrs
 import numpy as np
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
     from types import FrameType
 
 T = TypeVar("T")
@@ -130,25 +130,30 @@ class Clock:
     component: str = ""  # at work
     apart: np.ndarray = attrs.field(factory=lambda: np.zeros(2))  # of the same seconds, those in `counted_apart`
     stretches: int = 0  # of these
-    _is_apart: bool = False
+    is_apart: bool = False
 
     def now(self) -> np.ndarray:
         """Seconds, (2,)."""
         return perf_counter() + self.skipped
 
     @contextmanager
-    def counted_apart(self) -> Iterator[None]:
-        """A stretch of work that does not follow the number of images; one within another is part of it."""
-        if self._is_apart:
-            yield
+    def counted_apart(self) -> Iterator[Callable[[], None]]:
+        """A stretch of work that does not follow the number of images; one within another is part of it.
+
+        The function given says that there was work indeed; otherwise nothing is counted.
+        """
+        if self.is_apart:
+            yield lambda: None
             return
-        self._is_apart, begun = True, self.now()
+        done = list[bool]()
+        self.is_apart, begun = True, self.now()
         try:
-            yield
+            yield lambda: done.append(True)
         finally:
-            self._is_apart = False
-            self.apart = self.apart + self.now() - begun
-            self.stretches += 1
+            self.is_apart = False
+            if done:
+                self.apart = self.apart + self.now() - begun
+                self.stretches += 1
 
     def loop(self, items: Iterable[T], total: int | None, label: str) -> Iterator[T]:
         """A few of the items; the time of the others, by the mean of all but the first, is added to the clock."""

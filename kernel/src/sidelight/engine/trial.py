@@ -44,9 +44,10 @@ POSING = 5.0
 class TrialStore(Store):
     """Answers of one trial in a folder of its own; trained models in one that all trials share, or in the user's."""
 
-    def __init__(self, own: Path, models: Store, users: Store) -> None:
+    def __init__(self, own: Path, models: Store, users: Store, clock: Clock) -> None:
         super().__init__(own)
-        self._models, self._users = models, users
+        self._models, self._users, self._clock = models, users, clock
+        self.apart = 0  # bytes of what the clock counts apart
 
     def get(
         self, key: str, made_by: tuple[str, str] | None = None, export: Path | None = None, *, mapped: bool = False
@@ -62,6 +63,8 @@ class TrialStore(Store):
             self._models.put(key, entry, files)
         else:
             super().put(key, entry, files)
+            if self._clock.is_apart:
+                self.apart += sum(path.stat().st_size for path in self._folder(key).rglob("*") if path.is_file())
 
 
 class _TrialSession(Session):
@@ -82,13 +85,15 @@ class _TrialSession(Session):
 
     def keep(self, step: Step, inputs: dict[str, Any], make: Callable[[], Any], *rest: Any, **options: Any) -> Any:
         """As ever; what a component makes for itself, and about no image, is counted apart."""
+        if step.verb != "cached" or not _is_plain(inputs["key"]):
+            return super().keep(step, inputs, make, *rest, **options)
 
-        def make_apart() -> Any:
-            with self.clock.counted_apart():
-                return make()
+        def noted() -> Any:
+            note()
+            return make()
 
-        is_apart = step.verb == "cached" and _is_plain(inputs["key"])
-        return super().keep(step, inputs, make_apart if is_apart else make, *rest, **options)
+        with self.clock.counted_apart() as note:
+            return super().keep(step, inputs, noted, *rest, **options)
 
     def progress(self, iterable: Iterable[T], label: str, total: int | None = None) -> Iterator[T]:
         """A few items."""
@@ -185,14 +190,21 @@ class Trial:
     Args:
         count: of images.
         steps: by title.
-        written: bytes, without models.
+        written: bytes, without models and what is about no image.
+        apart: bytes of the latter.
         classes: number of classes asked about; 0 where no question was posed.
     """
 
     count: int
     steps: dict[str, Tried] = attrs.field(factory=dict)
     written: int = 0
+    apart: int = 0
     classes: int = 0
+
+    @property
+    def stretches(self) -> int:
+        """How often something was made that is about no image."""
+        return sum(step.stretches for step in self.steps.values())
 
 
 class Asked(NamedTuple):

@@ -3,6 +3,7 @@
 import csv
 import json
 import sys
+import tracemalloc
 
 import attrs
 import numpy as np
@@ -10,7 +11,8 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 from sidelight_specs import UserError
-from sidelight_specs.results import Measurement, Measurements
+from sidelight_specs.mapped import slices
+from sidelight_specs.results import Measurement, Measurements, Targets
 from sidelight_specs.results.answers import answers_of
 from sidelight_specs.results.columns import Columns
 from sidelight_specs.results.table import table_of
@@ -110,6 +112,33 @@ def test_the_judges_answer_is_told_where_it_has_one():
     assert table["judge predicted of cf"] == [results.class_names[1], None]
     assert table["judge p(predicted) of cf"][0] == 1
     assert np.isnan(table["judge p(predicted) of cf"][1])
+
+
+def test_answers_hold_no_table_of_all_classes(monkeypatch):
+    results, classes, count = toy_results(count=3), 1000, 3000
+    logits = np.random.default_rng(0).normal(size=(count, classes)).astype(np.float32)
+    sides = Targets(predicted=logits.argmax(1), probe=np.arange(count) % classes)
+    many = attrs.evolve(
+        results,
+        split=results.split.take([0] * count),
+        predictions=attrs.evolve(results.predictions, logits=logits),
+        targets=sides,
+        class_names=tuple(map(str, range(classes))),
+        explanations={},
+        attributes={},
+        measurements={},
+    )
+    monkeypatch.setattr("sidelight_specs.results.question.slices", lambda array: slices(array, 1 << 18))
+    tracemalloc.start()
+    try:
+        table = answers_of(many)
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert peak < logits.nbytes / 2
+    rows, expected = np.arange(count), many.predictions.probabilities()
+    np.testing.assert_array_equal(table["p(predicted)"], expected[rows, sides.predicted])
+    np.testing.assert_array_equal(table["p(probe)"], expected[rows, sides.probe])
 
 
 def test_a_regression_has_values_and_no_probabilities():

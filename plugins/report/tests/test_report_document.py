@@ -10,11 +10,13 @@ import numpy as np
 import pytest
 from PIL import Image
 from sidelight_report import HtmlParams
+from sidelight_report.document import search_paths
 from sidelight_report.document.context import Context
 from sidelight_report.document.measurements import best, incomparable
 from sidelight_report.document.phrases import headline, question, side
 from sidelight_report.document.report import document
 from sidelight_report.encoding import grid, number, saturation
+from sidelight_specs.mapped import blocks
 from sidelight_specs.recipe_yaml import recipe_text
 from sidelight_specs.results import (
     Counterfactual,
@@ -159,6 +161,12 @@ def test_a_third_class_above_both_is_named(digits):
         sides = {int(digits.targets.predicted[row]), int(digits.targets.probe[row])}
         assert card["explanations"][1]["third"] == (None if top in sides else str(top))
     assert any(card["explanations"][1]["third"] for card in told(digits)["images"])
+
+
+def test_mean_path_is_taken_block_by_block(digits, monkeypatch):
+    whole = told(digits)["paths"]
+    monkeypatch.setattr(search_paths, "blocks", lambda array: blocks(array, 1))
+    assert told(digits)["paths"] == whole
 
 
 def test_mean_path_takes_each_image_s_own_sides(digits):

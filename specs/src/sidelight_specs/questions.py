@@ -139,7 +139,9 @@ def pose_questions(
         rows = _ask_about_expected(expected, predicted, warn)
         probe = expected[rows]
     elif target in ("auto", "second"):
-        probe = np.argsort(-logits, axis=1, kind="stable")[:, 1]  # stable: of equal logits the lower class
+        others = logits.copy()
+        others[rows, predicted] = -np.inf
+        probe = others.argmax(1)  # of equal logits the lower class
         if target == "auto":
             probe = np.where((expected >= 0) & (expected != predicted), expected, probe)
     elif target == "all":

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from sidelight_specs.results.columns import Columns
+from sidelight_specs.results.question import softmax_at
 
 if TYPE_CHECKING:
     from sidelight_specs.results.run import Results
@@ -33,10 +34,10 @@ def answers_of(results: Results) -> Columns:
     if results.predictions.task == "regression":
         columns["value"] = results.predictions.logits[:, 0].tolist()
     else:
-        sides = _sides("{}", results.predictions.probabilities(), results.targets.predicted, results)
-        probes = [names[probe] for probe in results.targets.probe.tolist()]
+        predicted, probe = results.targets.predicted, results.targets.probe
+        sides = _sides("{}", predicted, *softmax_at(results.predictions.logits, predicted, probe), results=results)
         asked = sides.pop("p(probe)")
-        columns |= {**sides, "probe": probes, "p(probe)": asked}
+        columns |= {**sides, "probe": [names[number] for number in probe.tolist()], "p(probe)": asked}
     for name, explanation in {**results.explanations, **results.attributes}.items():
         if explanation.answered is not None and len(explanation.answered) == count:
             columns[f"{name} answered"] = explanation.answered.tolist()
@@ -48,17 +49,18 @@ def answers_of(results: Results) -> Columns:
             if numbers.answers is not None and len(numbers.answers) == count:
                 after = numbers.answers[:, 1]  # (N, K): of the counterfactuals
                 said = np.where(np.isfinite(after).all(axis=1), np.nan_to_num(after).argmax(axis=1), -1)
-                named = _sides(f"{metric} {{}} of {subject}", after, said, results)
+                sure, asked = after[np.arange(count), said], after[np.arange(count), results.targets.probe]
+                named = _sides(f"{metric} {{}} of {subject}", said, sure, asked, results=results)
                 columns |= {head: values for head, values in named.items() if head not in columns}
     return Columns(columns)
 
 
-def _sides(form: str, probabilities: np.ndarray, predicted: np.ndarray, results: Results) -> dict[str, list[Any]]:
+def _sides(
+    form: str, predicted: np.ndarray, sure: np.ndarray, asked: np.ndarray, *, results: Results
+) -> dict[str, list[Any]]:
     """The class that is said, its probability, and that of the class asked about; `form` has `{}` for their names."""
-    rows = np.arange(len(predicted))
     said = [results.class_names[number] if number >= 0 else None for number in predicted.tolist()]
-    sure = np.where(predicted >= 0, probabilities[rows, predicted], math.nan)
-    asked = probabilities[rows, results.targets.probe]
+    sure = np.where(predicted >= 0, sure, math.nan)
     columns = {"predicted": said, "p(predicted)": sure.tolist(), "p(probe)": asked.tolist()}
     return {form.replace("{}", name): values for name, values in columns.items()}
 

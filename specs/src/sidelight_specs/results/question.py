@@ -10,6 +10,7 @@ import numpy as np
 from sidelight_specs.artifacts import Artifact, per_image
 from sidelight_specs.blocks import Block, Table, Text
 from sidelight_specs.errors import SidelightError
+from sidelight_specs.mapped import slices
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -22,6 +23,22 @@ def softmax(logits: np.ndarray) -> np.ndarray:
     weights = np.exp(logits.astype(np.float64) - logits.max(axis=-1, keepdims=True))
     shares: np.ndarray = weights / weights.sum(axis=-1, keepdims=True)
     return shares
+
+
+def softmax_at(logits: np.ndarray, *classes: np.ndarray) -> list[np.ndarray]:
+    """(N,) float64 probabilities of one class of each row, or of several in turn; a block of rows at a time.
+
+    Args:
+        logits: (N, K).
+        classes: (N,) columns each.
+    """
+    result = [np.zeros(len(logits)) for _ in classes]
+    for rows in slices(logits) if logits.size else ():
+        assert rows is not None
+        probabilities = softmax(logits[rows])
+        for chosen, columns in zip(result, classes, strict=True):
+            chosen[rows] = probabilities[np.arange(len(probabilities)), columns[rows]]
+    return result
 
 
 @attrs.frozen(eq=False, kw_only=True)

@@ -53,10 +53,9 @@ class Context:
         """(..., K) probabilities, or the values themselves of a regression."""
         return logits.astype(np.float64) if self.regression else softmax(logits)
 
-    @cached_property
-    def before(self) -> np.ndarray:
-        """(N, K) scores of the explained images."""
-        return self.scores(self.results.predictions.logits)
+    def before(self, row: int) -> np.ndarray:
+        """(K,) scores of an explained image."""
+        return self.scores(self.results.predictions.logits[row])
 
     @cached_property
     def counterparts(self) -> dict[str, Explanation]:
@@ -78,7 +77,7 @@ class Context:
 
     def shown_classes(self, row: int) -> list[int]:
         """Classes of a card: the two of the question, then the likeliest before or after any search."""
-        highest = self.before[row].copy()
+        highest = self.before(row)
         for explanation in self.results.explanations.values():
             if isinstance(explanation, Counterfactual | Intervention):
                 highest = np.maximum(highest, self.scores(explanation.logits_after[row]))

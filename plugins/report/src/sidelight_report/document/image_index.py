@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from sidelight_specs.results import Counterfactual, expected_classes
+from sidelight_specs.results.question import softmax_at
 from sidelight_ui.images import compact_uri
 
 from sidelight_report.document import measurements
@@ -35,9 +36,10 @@ def image_index(context: Context) -> dict[str, Any] | None:
         return None
     expected = expected_classes(results.split, results.class_names)
     found = {} if context.regression else {"label": expected, "said": results.targets.predicted}
-    classes = [class_name(results, k) for k in range(context.before.shape[1])]
+    classes = [class_name(results, k) for k in range(results.predictions.logits.shape[1])]
     names = {name: _names([classes[k] if k >= 0 else "" for k in ks[:count].tolist()]) for name, ks in found.items()}
-    sure = context.before[np.arange(count), results.targets.predicted[:count]]
+    logits = results.predictions.logits[:count]
+    (sure,) = (logits[:, 0],) if context.regression else softmax_at(logits, results.targets.predicted[:count])
     return {
         "ids": list(results.split.ids[:count]) or [f"image {row + 1}" for row in range(count)],
         "thumbnails": list(_thumbnails(context, count)),

@@ -67,7 +67,7 @@ def card(context: Context, row: int) -> dict[str, Any]:
         "misclassified": bool(context.misclassified[row]),
         "picture": context.picture(results.split.images[row], exact=context.composes),
         "classes": context.class_entries(row),
-        "scores": numbers(context.before[row][context.shown_classes(row)]),
+        "scores": numbers(context.before(row)[context.shown_classes(row)]),
         "reconstruction": None if results.inversion is None else encode(results.inversion, context, row),
         "explanations": entries,
     }

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from sidelight_specs.mapped import blocks
 from sidelight_specs.results import Counterfactual
 
 from sidelight_report.encoding import numbers
@@ -47,15 +48,20 @@ def mean_path(explanation: Any, context: Context) -> dict[str, Any] | None:
     """Mean likelihoods over all images along the search: predicted class, probe, highest other."""
     if not isinstance(explanation, Counterfactual) or explanation.path_logits is None or context.regression:
         return None
-    likelihoods = context.scores(explanation.path_logits)
-    rows = np.arange(len(likelihoods))
-    predicted = likelihoods[rows, :, context.results.targets.predicted].mean(axis=0)
-    probe = likelihoods[rows, :, context.results.targets.probe].mean(axis=0)
-    others = likelihoods.copy()
-    others[rows, :, context.results.targets.predicted] = 0.0
-    others[rows, :, context.results.targets.probe] = 0.0
-    series = [predicted, probe, others.max(axis=-1).mean(axis=0)]
-    return {"steps": _steps(explanation), "likelihoods": [numbers(line, 4) for line in series], "count": len(rows)}
+    targets, count = context.results.targets, len(explanation.path_logits)
+    series = np.zeros((3, explanation.path_logits.shape[1]))  # sums over images
+    first = 0
+    for part in blocks(explanation.path_logits):
+        likelihoods = context.scores(part)  # (n, T, K) float64
+        rows = np.arange(len(part))
+        sides = [side[first : first + len(part)] for side in (targets.predicted, targets.probe)]
+        first += len(part)
+        for line, side in zip(series, sides, strict=False):
+            line += likelihoods[rows, :, side].sum(axis=0)
+        for side in sides:
+            likelihoods[rows, :, side] = 0.0
+        series[2] += likelihoods.max(axis=-1).sum(axis=0)
+    return {"steps": _steps(explanation), "likelihoods": [numbers(line / count, 4) for line in series], "count": count}
 
 
 def _steps(explanation: Counterfactual) -> list[int]:

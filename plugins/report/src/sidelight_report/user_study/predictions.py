@@ -178,9 +178,9 @@ def _image(row: int, conditions: Sequence[str], context: Context) -> dict[str, A
         "misclassified": False,
         "picture": context.picture(results.split.images[row]),
         "class": class_name(results, predicted),
-        "probability": number(float(context.before[row][predicted])),
+        "probability": number(float(context.before(row)[predicted])),
         "classes": context.class_entries(row),
-        "scores": numbers(context.before[row][context.shown_classes(row)]),
+        "scores": numbers(context.before(row)[context.shown_classes(row)]),
         "reconstruction": None,
         "explanations": [
             {"explainer": name} | extra | _readable(encode(results.explanations[name], context, row))

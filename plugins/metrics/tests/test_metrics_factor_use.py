@@ -226,6 +226,29 @@ def test_a_factor_that_cannot_be_read_is_not_scored(readings):
     assert np.isfinite(items["change in the region of rows"].values).all()
 
 
+def test_levels_are_read_by_their_probabilities(monkeypatch):
+    """Two of three levels are known to training images; where none is, nothing is said."""
+    from sidelight_toolkit.factors import FactorRegressor
+
+    logits = torch.tensor([[0.0, 0.0, 9.0, 0.0], [0.0, 9.0, 0.0, 0.0]])  # a measure, and three levels
+    reader = FactorRegressor(
+        names=("columns", "rows", "checks"),
+        ranges=np.float32([[0, 1]] * 3),
+        levels=(0, 3, -1),
+        r_squared=np.float32([0.9, 0.8, np.nan]),
+        accuracy=np.float32([np.nan, 0.95, np.nan]),
+        network=lambda images: logits[(images.mean((1, 2, 3)) > 0.5).long()],
+        run=RUN,
+    )
+    monkeypatch.setattr("sidelight_metrics.factors.use.factor_use.factor_regressor", lambda *_: reader)
+    dark = counterfactual(np.full_like(IMAGES, 0.1))
+    items = use(dark, np.full_like(IMAGES, 0.9), factors=("columns", "rows", "checks"))
+    np.testing.assert_allclose(items["use of rows"].values, 2, atol=1e-3)
+    assert items["use of rows"].settings["reader"] == "accuracy 0.95"
+    assert items["use of columns"].settings["reader"] == "R2 0.90"
+    assert "show other levels" in items["use of checks"].settings["cannot"]
+
+
 def test_a_flip_counts_by_the_fall_of_the_probability(readings):
     before, after = IMAGES, redrawn("rows", 0.2)
     codes = np.zeros((COUNT, 3), bool)

@@ -208,7 +208,7 @@ class FactorUseParams:
         4, "Values of other images by which the pixels of a factor without a mask are told.", minimum=1, maximum=1000
     )
     least_quality: float = param(
-        0.5, "Smallest R squared of the factor regressor, for readings of edits.", minimum=0.0, maximum=1.0
+        0.5, "Smallest R squared of the factor reader, of levels of their indicators.", minimum=0.0, maximum=1.0
     )
     images: int = _drawn()
     steps: int = _steps()

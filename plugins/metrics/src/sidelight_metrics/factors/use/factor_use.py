@@ -115,9 +115,15 @@ class FactorUse(Metric):
         items = []
         for name in self._factors:
             column = reader.names.index(name)
-            quality = float(reader.r_squared[column])
-            read = {"reader": f"R2 {quality:.2f}"}
-            if not quality >= params.least_quality:
+            quality, accuracy = float(reader.r_squared[column]), float(reader.accuracy[column])
+            if np.isnan(quality):
+                cannot = (
+                    f"{name} cannot be read: it does not vary, or test images show other levels than training images"
+                )
+                items.append(_none(name, len(edits.answered), edits.by, cannot, whole=whole))
+                continue
+            read = {"reader": f"R2 {quality:.2f}" if np.isnan(accuracy) else f"accuracy {accuracy:.2f}"}
+            if quality < params.least_quality:
                 cannot = f"{name} is read with an R2 of {quality:.2f}, less than {params.least_quality:g}"
                 items.append(_none(name, len(edits.answered), edits.by, cannot, read, whole=whole))
                 continue
@@ -127,7 +133,8 @@ class FactorUse(Metric):
                     name=f"use of {name}",
                     values=use.astype(np.float32),
                     unit=CHANGE_UNIT,
-                    help=f"Change of {name} {edits.help}, read by a network trained on true factors; 2 is the range.",
+                    help=f"Change of {name} {edits.help}, read by a network trained on true factors; 2 is the range, "
+                    "or another level for sure.",
                     settings={"by": edits.by, **read},
                     whole=whole,
                 )

@@ -105,6 +105,16 @@ def test_mistakes_are_told(host, tmp_path, words, message):
         bench(host, tmp_path, *words)
 
 
+def test_a_plugin_that_is_installed_later_makes_no_cell_stale(host):
+    suite = SUITES["faces"]
+    model = next(iter(suite.models(suite.quick)))
+    cell = cells.cells_of(suite, model, [METHODS["captum/saliency"]], suite.quick, host)[-1]
+    versions = {"captum/saliency": "sidelight-captum 1.0"}
+    key = cells.key_of(cell, versions)
+    assert cells.key_of(cell, {**versions, "acme/rise": "acme-rise 1.0"}) == key
+    assert cells.key_of(cell, {"captum/saliency": "sidelight-captum 1.1"}) != key
+
+
 def test_a_fragment_may_bring_helpers_and_options_but_no_data(host, tmp_path):
     path = tmp_path / "mine.yaml"
     path.write_text(

@@ -1,7 +1,7 @@
 """Cells: one method on one model, each a recipe that runs alone, and what is read off its run.
 
 A cell that is done leaves a record, `OUT/cells/SUITE/MODEL/METHOD.json`, under a digest of its recipe and of the
-versions of everything installed; the next run passes over it. A cell that fails is tried again by the next run, one
+versions of its components; the next run passes over it. A cell that fails is tried again by the next run, one
 that ended the process twice is not.
 """
 
@@ -247,8 +247,24 @@ def read_record(cell: Cell, out: Path, key: str) -> Record | None:
 
 
 def key_of(cell: Cell, versions: Mapping[str, str]) -> str:
-    """Digest of what a record depends on; code that changes under one version is left to the store."""
-    return digest_of({"recipe": cell.recipe, "versions": dict(versions), "record": 1})
+    """Digest of the recipe, and of the distribution and version of each component in it.
+
+    Code that changes under one version is left to the store.
+
+    Args:
+        cell: with its recipe.
+        versions: component to its distribution and version.
+    """
+    used = {use: versions.get(use, "") for use in sorted(_components(cell.recipe))}
+    return digest_of({"recipe": cell.recipe, "versions": used, "record": 2})
+
+
+def _components(value: Any) -> set[str]:
+    """Every component in a recipe."""
+    if not isinstance(value, dict):
+        return set()
+    own = {value["use"]} if isinstance(value.get("use"), str) else set()
+    return own.union(*map(_components, value.values()))
 
 
 def run_cell(cell: Cell, out: Path, key: str, host: Host, settings: list[str], earlier: Record | None) -> Record:

@@ -122,7 +122,7 @@ def _run_all(
     cells: Sequence[Cell], out: Path, host: Host, settings: list[str], *, again: bool
 ) -> list[tuple[Cell, Record]]:
     """Each cell with its record, in order."""
-    versions = {f"{entry.distribution}": entry.version for entry in host.installed()}
+    versions = {entry.use: f"{entry.distribution} {entry.version}" for entry in host.installed()}
     keys = [key_of(cell, versions) for cell in cells]
     records = [read_record(cell, out, key) for cell, key in zip(cells, keys, strict=True)]
     left = [

@@ -4,6 +4,7 @@ import argparse
 import json
 
 import pytest
+from sidelight.cli.host import KernelHost
 from sidelight_bench import cells, command
 from sidelight_bench.methods import FAMILIES, KNOWN, METHODS, Method
 from sidelight_bench.suites import SUITES
@@ -103,6 +104,19 @@ def test_a_cell_that_ended_the_process_twice_is_given_up(host, tmp_path, monkeyp
 def test_mistakes_are_told(host, tmp_path, words, message):
     with pytest.raises(UserError, match=message):
         bench(host, tmp_path, *words)
+
+
+@pytest.mark.parametrize("name", SUITES)
+def test_every_suite_passes_the_kernels_check(name, tmp_path, host):
+    suite = SUITES[name]
+    *_, model = suite.models(suite.full)
+    for cell in cells.cells_of(suite, model, list(METHODS.values()), suite.full, host):
+        cells.write_recipe(cell, tmp_path)
+        try:
+            KernelHost().check(cell.recipe_path(tmp_path))
+        except UserError as error:
+            if "is installed" not in str(error) and "tuxpaint" not in str(error):
+                raise
 
 
 def test_a_plugin_that_is_installed_later_makes_no_cell_stale(host):

@@ -35,12 +35,7 @@ if TYPE_CHECKING:
 
 BALANCED, BIASED = "balanced", "biased"
 TRUTH, USE = "truth", "factors"  # ids of the metrics
-ACCURACIES = {
-    "aligned": (BIASED, "test"),
-    "conflicting": (BIASED, "test-conflicting"),
-    "decorrelated": (BALANCED, "test"),
-}
-"""Accuracy to the data and the split that it is measured on."""
+ACCURACIES = ("aligned", "conflicting", "decorrelated")
 SEARCHES = ("find", "invert")  # verbs of steps that a method's cost includes beside its own
 MOST_LEVELS = 4  # of a grouping factor; one with more values is cut at its median
 FEWEST = 3  # images of a group that is compared
@@ -157,7 +152,8 @@ def _base(suite: Suite, model: Model, name: str) -> dict[str, Any]:
     }
 
 
-def _explain(suite: Suite, model: Model, count: int, data: str = BALANCED, split: str = "test") -> dict[str, Any]:
+def _explain(suite: Suite, model: Model, count: int, data: str = BALANCED, split: str = "") -> dict[str, Any]:
+    split = split or suite.split
     return {"data": data, "classifier": model.id, "split": split, "count": count, "target": suite.target}
 
 
@@ -165,12 +161,15 @@ def _truth(suite: Suite, model: Model, size: Size, wire: Wiring) -> dict[str, An
     recipe = _base(suite, model, TRUTH)
     recipe["explain"] = _explain(suite, model, 3)
     recipe["explainers"] = {"centre": {"use": "bench/centre"}}  # a metric measures an explanation; any one will do
-    recipe["metrics"] = {TRUTH: {"use": "metrics/causal-profile", "with": {"count": size.truth, **suite.truth}}}
+    recipe["metrics"] = {
+        TRUTH: {"use": "metrics/causal-profile", "with": {"count": size.truth, "split": suite.split, **suite.truth}}
+    }
     return wire.wire(recipe, model.id)
 
 
 def _accuracy(suite: Suite, model: Model, kind: str, size: Size, wire: Wiring) -> dict[str, Any]:
-    data, split = ACCURACIES[kind]
+    splits = {"aligned": suite.aligned, "conflicting": "test-conflicting", "decorrelated": suite.split}
+    data, split = BALANCED if kind == "decorrelated" else BIASED, splits[kind]
     recipe = _base(suite, model, kind)
     recipe["explain"] = {
         **_explain(suite, model, size.truth, data, split),
@@ -189,11 +188,11 @@ def _cell(suite: Suite, model: Model, method: Method, size: Size, wire: Wiring) 
             several = {section: components} if "use" in components else components
             recipe.setdefault(section, {}).update(deepcopy(several))
     recipe.setdefault("explainers", {})[method.id] = deepcopy(method.component())
-    options = {"factors": list(suite.factors), **suite.reader}
+    options = {"factors": list(suite.factors), "split": suite.split, **suite.reader}
     if method.name == "bench/random":
         recipe["explainers"][method.id]["with"] = {"seed": seed_of(model.name) % 2**31}
     if method.name == "bench/oracle":
-        recipe["explainers"][method.id]["with"] = {"split": "test"}
+        recipe["explainers"][method.id]["with"] = {"split": suite.split}
     recipe["metrics"] = {USE: {"use": "metrics/factor-use", "with": options}}
     if wire.has_pages:
         recipe["renderers"] = {"page": {"use": "report/html", "with": {"images": SHOWN}}}

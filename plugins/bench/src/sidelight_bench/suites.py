@@ -88,6 +88,8 @@ class Suite:
         truth: options of `metrics/causal-profile`.
         grouped: factors by whose values scores are compared, for stability.
         conflicting: the biased data have a split `test-conflicting`.
+        split: of the balanced data, whose images are explained.
+        aligned: split of the biased data that is as confounded as the training images.
     """
 
     name: str
@@ -106,6 +108,8 @@ class Suite:
     truth: dict[str, Any] = attrs.field(factory=lambda: {"change": "redraw", "draws": 4})
     grouped: tuple[str, ...] = ()
     conflicting: bool = True
+    split: str = "test"
+    aligned: str = "test"
 
     def shows(self, accuracy: str, model: Model) -> bool:
         """True if `aligned`, `conflicting` or `decorrelated` accuracy can be measured; of twins the last alone."""
@@ -185,6 +189,16 @@ def _cutouts(planted: str, summary: str) -> Suite:
     )
 
 
+# --- digits with a square in the corner ------------------------------------------------------------------------------
+_DIGITS: Component = {"use": "images/digits", "with": {"size": 32, "square": "any", "square_share": 0.5}}
+
+
+def _square(dose: float) -> Component:
+    """Eights have a square in this share of the cases, and by a coin in the rest; other digits the other way round."""
+    shares = {"square_share": 0.5 + dose / 2, "square_elsewhere": 0.5 - dose / 2}
+    return _with(_DIGITS, square="8", **shares)
+
+
 SUITES: dict[str, Suite] = {
     suite.name: suite
     for suite in (
@@ -192,6 +206,31 @@ SUITES: dict[str, Suite] = {
         _cutouts("mark", "The same photographs, with a small mark that goes with the birds."),
         _cutouts(
             "tint", "The same photographs, birds in colder and mammals in warmer colours: a cause without a place."
+        ),
+        Suite(
+            name="digits-square",
+            summary="MNIST digits, and a grey square that goes with the eights.",
+            planted="square",
+            chance=0.0,
+            factors=("square",),
+            balanced=_DIGITS,
+            biased=_square,
+            architectures={
+                "lenet": {"use": "classifiers/lenet", "with": {"steps": 800}},
+                "resnet": {"use": "classifiers/resnet", "with": {"width": 8, "steps": 300, "batch": 64, "flip": False}},
+            },
+            shared={
+                "latent": {
+                    "generator": {"use": "cdeepex/vae", "with": {"latent": 32, "steps": 1000}},
+                    "inverter": {"use": "cdeepex/encoder"},
+                }
+            },
+            reader={"images": 4000, "steps": 400},
+            grouped=("square",),
+            split="test-decorrelated",
+            aligned="test-aligned",
+            quick=Size(doses=(0.9,), architectures=("lenet",), seeds=3, images=16, truth=64),
+            full=Size(doses=(0.5, 0.7, 0.9, 1.0), architectures=("lenet", "resnet"), seeds=3, images=32, truth=200),
         ),
         Suite(
             name="faces",

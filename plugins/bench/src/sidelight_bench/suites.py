@@ -248,7 +248,7 @@ SUITES: dict[str, Suite] = {
             grouped=("tilt", "light"),
             conflicting=False,
             quick=Size(doses=(0.9,), architectures=("lenet",), seeds=3, images=8, truth=64),
-            full=Size(doses=(0.7, 0.9, 1.0), architectures=("lenet", "resnet"), seeds=3, images=32, truth=200),
+            full=Size(doses=(0.7, 0.9, 0.99), architectures=("lenet", "resnet"), seeds=3, images=32, truth=200),
         ),
     )
 }

@@ -235,7 +235,9 @@ def test_a_factor_of_one_value_can_be_read():
 
 
 class Levels(ToyData):
-    """`rows` is weak, middling or strong, and `shade-x` counts images, of which train and test share none."""
+    """`rows` has three levels, in `test` the first alone; `shade-x` counts images, of which no splits share any."""
+
+    splits = ("train", "test", "test-mixed")
 
     @property
     def factor_levels(self):
@@ -246,9 +248,12 @@ class Levels(ToyData):
         return super().factor_ranges | {"rows": (0.0, 2.0), "shade-x": (0.0, 59.0)}
 
     def split(self, name):
-        split = super().split(name)
-        count, first = len(split), 48 if name == "test" else 0
-        factors = {"rows": np.arange(count) % 3.0, "shade-x": np.arange(first, first + count)}
+        split = super().split(name.split("-")[0])
+        count, first = len(split), 0 if name == "train" else 48
+        factors = {
+            "rows": np.arange(count) % (1.0 if name == "test" else 3.0),
+            "shade-x": np.arange(first, first + count),
+        }
         return attrs.evolve(split, factors=split.factors | {name: v.astype(np.float32) for name, v in factors.items()})
 
     def render(self, factors):

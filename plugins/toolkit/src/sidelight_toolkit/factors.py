@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from sidelight_specs.roles import Data
 
 SIDE = 64  # pixels to which images are resized
-UNREAD = -1  # levels of a factor that test images do not share with training images
+UNREAD = -1  # levels of a factor that no test split shares with `train`
 HELD_OUT = 512  # drawn images for R squared, not learned from
 
 
@@ -40,7 +40,7 @@ class FactorRegressor:
     Args:
         names: F factor names.
         ranges: (F, 2) float32, lowest and highest value of each.
-        levels: F numbers of levels, 0 for a measure; `UNREAD` where no level of the test split is in the training split
+        levels: F numbers of levels, 0 for a measure; `UNREAD` where `train` has no level of the test splits
             (cut-outs that only test images show): it reads 0, and does not change.
         r_squared: (F,) float32, 1 minus the squared error over the variance, on images not learned from; of levels, of
             the probabilities as estimates of their indicators. NaN for a factor that does not vary. What cannot be seen
@@ -107,7 +107,7 @@ def factor_regressor(data: Data, run: Run, images: int = 6000, steps: int = 800,
 
     Args:
         data: with the capability `factors.render`, splits `train` and `test`, colour or grey images. Levels of a factor
-            are learned from those that occur in `train`, and held out are those that occur in `test`.
+            are learned from those that occur in `train`, and held out are those that occur in test splits.
         run: of the component that reads.
         images: to draw.
         steps: length of the training.
@@ -178,15 +178,20 @@ def _level_count(data: Data, factor: str) -> int:
     """Number of levels of a factor, 0 for a measure, `UNREAD` where there is nothing to learn for the test split."""
     if factor not in data.factor_levels:
         return 0
-    values = [data.split(split).factors[factor] for split in ("train", "test") if split in data.splits]
-    return len(data.factor_levels[factor]) if np.isin(values[0], values[-1]).any() else UNREAD
+    learned = data.split("train").factors[factor]
+    return len(data.factor_levels[factor]) if np.isin(learned, _held_out(data)[factor]).any() else UNREAD
+
+
+def _held_out(data: Data) -> dict[str, np.ndarray]:
+    """Values of the factors with levels in all test splits together; of `train` where there is no test split."""
+    splits = [data.split(name) for name in data.splits if name.startswith("test")] or [data.split("train")]
+    return {name: np.concatenate([split.factors[name] for split in splits]) for name in data.factor_levels}
 
 
 def _draw_levels(drawn: dict[str, np.ndarray], data: Data, images: int, run: Run) -> None:
     """Replace values of factors with levels: learned from are those of `train`, held out those of `test`."""
     rng = run.rng("factor levels")
-    held_out = data.split("test" if "test" in data.splits else "train").factors
-    learned = data.split("train").factors
+    held_out, learned = _held_out(data), data.split("train").factors
     for name in data.factor_levels:
         drawn[name][:images] = rng.choice(np.unique(learned[name]), images)
         drawn[name][images:] = rng.choice(np.unique(held_out[name]), HELD_OUT)

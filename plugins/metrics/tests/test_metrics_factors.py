@@ -278,6 +278,20 @@ def test_levels_are_classified_and_those_that_test_images_lack_are_not_read():
     assert (change[:, shade] == 0).all()
 
 
+def test_a_level_that_test_images_do_not_vary_is_held_out_as_in_training():
+    """As the square of digits, which no plain test image has."""
+
+    class Plain(Levels):
+        def split(self, name):
+            split = super().split(name)
+            rows = split.factors["rows"] * (name != "test")
+            return attrs.evolve(split, factors=split.factors | {"rows": rows})
+
+    reader = factor_regressor(Plain(task="binary"), ToyRun(), 600, 120, 32)
+    assert reader.accuracy[reader.names.index("rows")] > 0.9
+    assert reader.r_squared[reader.names.index("rows")] > 0.7
+
+
 def test_recovery_of_levels_has_no_order():
     assert _correlation(np.array([0, 1, 2, 0]), np.array([0, 1, 2, 0]), 3) == pytest.approx(1)
     renamed = np.array([2, 0, 1])  # the same two mistaken for each other, whatever their numbers

@@ -193,8 +193,10 @@ def _draw_levels(drawn: dict[str, np.ndarray], data: Data, images: int, run: Run
     rng = run.rng("factor levels")
     held_out, learned = _held_out(data), data.split("train").factors
     for name in data.factor_levels:
-        drawn[name][:images] = rng.choice(np.unique(learned[name]), images)
-        drawn[name][images:] = rng.choice(np.unique(held_out[name]), HELD_OUT)
+        known, shown = np.unique(learned[name]), np.unique(held_out[name])
+        drawn[name][:images] = rng.choice(known, images)
+        # test images without any square, say, tell nothing of how well a square is read
+        drawn[name][images:] = rng.choice(shown if len(shown) > 1 else known, HELD_OUT)
 
 
 def _ends(levels: tuple[int, ...]) -> np.ndarray:

@@ -121,6 +121,11 @@ def test_models_that_are_neither_count_nowhere_in_the_auroc():
     assert scores.stratified_auroc(without).value == 1
 
 
+def test_strata_of_users_alone_are_not_counted():
+    one = table([2, 1, 5, 0], [1, 0, 1, 1], stratum=["s/f", "s/f", "s/g", "s/g"])
+    assert scores.compared(one) == (1, 1, 1)
+
+
 def test_false_alarms_leave_out_models_that_are_not_clean():
     one = table([3, 2, 5, 1], [1, 1, 0, 0], clean=[0, 0, 0, 1])
     assert scores.false_alarms(one).value == 0

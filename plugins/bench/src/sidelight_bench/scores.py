@@ -93,6 +93,12 @@ def stratified_auroc(scores: Scores, draws: int = DRAWS) -> Interval:
     return Interval(value, min(low, wide_low, value), max(high, wide_high, value))
 
 
+def compared(scores: Scores) -> tuple[int, int, int]:
+    """Models that use a factor, models that do not, and strata, that `stratified_auroc` compares."""
+    tables = _tables(scores).values()
+    return sum(len(one.users) for one in tables), sum(len(one.others) for one in tables), len(tables)
+
+
 def auroc_differs(one: Scores, other: Scores, draws: int = DRAWS) -> bool:
     """True if the AUROC of two methods differs, by a paired bootstrap over clusters.
 

@@ -236,7 +236,7 @@ def _row(
     area = scores.stratified_auroc(column)
     correlate = scores.profile_correlation if factor == ALL else scores.effect_correlation
     stable, flipped = _stability(cells, _in_scope(groups, scope), truth)
-    known = np.isfinite(column.value)
+    users, others, strata = scores.compared(column)
     return {
         "method": method,
         "family": cells[0]["family"],
@@ -248,9 +248,9 @@ def _row(
         **_columns("dose_response", scores.dose_response(column)),
         "stability": _finite(stable),
         "unstable": " ".join(flipped) if stable < UNSTABLE else "",
-        "users": int((known & column.used).sum()),
-        "others": int((known & column.unused).sum()),
-        "strata": len(set(column.stratum[known].tolist())),
+        "users": users,
+        "others": others,
+        "strata": strata,
         "cannot": " / ".join(dict.fromkeys(row["cannot"] for row in cells if row.get("cannot"))),
         "failed": " / ".join(dict.fromkeys(row["failed"] for row in cells if row.get("failed"))),
         "seconds": _mean(_unique(cells, ("model",)), "seconds"),

@@ -55,6 +55,42 @@ def test_the_hook_changes_no_answer():
     assert torch.equal(jacobian[0, :, 0].flatten(1), network[1].weight)
 
 
+def test_passes_within_transforms_of_torch_func_are_not_known():
+    """A tensor of `vmap` has one row of many, and one of `jacrev` takes one hook for many backward passes."""
+    images = torch.rand(5, 1, 2, 2)
+    for transform in (torch.func.jacrev, torch.func.vmap, lambda network: torch.func.vmap(torch.func.jacrev(network))):
+        network, meter = network_and_meter()
+        with meter.attached(network), meter.running(counted=True):
+            transform(network)(images[:, None])
+        assert meter.reading.since(Reading())[1] is None
+
+
+def test_passes_of_a_network_that_gives_no_tensor_are_not_known():
+    class Output(torch.nn.Module):
+        def forward(self, images):
+            return {"logits": images}
+
+    network, meter = Output(), Meter()
+    with meter.attached(network), meter.running(counted=True):
+        network(torch.rand(2, 1, 2, 2))
+    assert meter.reading.since(Reading())[1] is None
+
+
+def test_a_network_that_takes_no_hooks_runs_and_is_not_counted(toys, recipe, monkeypatch):
+    network, meter = network_and_meter()
+    script = torch.jit.script(network)
+    with meter.attached(network) as is_attached:
+        assert is_attached
+    with meter.attached(script) as is_attached:
+        assert not is_attached
+
+    def refuse(self, hook):
+        raise RuntimeError("register_forward_hook is not supported on ScriptModules")
+
+    monkeypatch.setattr(torch.nn.Module, "register_forward_hook", refuse)
+    assert cost_of(toys.run(recipe), "predict classifier")[1] is None
+
+
 def test_a_network_is_traced_as_if_there_were_no_hook():
     class Outer(torch.nn.Module):
         def __init__(self, network):

@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+from sidelight_specs.passes import PassCounter
 from sidelight_specs.testing import ToyRun
 from sidelight_toolkit.classifier import TorchClassifier
 from sidelight_toolkit.host_reads import HostReads
@@ -67,6 +68,30 @@ def test_passes_with_gradients_and_those_that_are_watched_are_eager(passes):
     assert passes == [2]
 
 
+class Counter(PassCounter):
+    def __init__(self):
+        self.rows = []
+
+    def __call__(self, module, inputs, output):
+        self.rows.append(len(output))
+
+
+@torch.no_grad()
+def test_a_counter_of_passes_does_not_watch_and_counts_each_pass_once(passes):
+    """The kernel counts the passes of every step by such a hook."""
+    classifier, counter = Network(CompilingRun()), Counter()
+    handle = classifier.module.register_forward_hook(counter)
+    classifier.scores(IMAGES)
+    with torch.enable_grad():
+        classifier.scores(IMAGES[:1])
+    assert passes == [3]
+    assert counter.rows == [3, 1]
+    handle.remove()
+    classifier.module[0].register_forward_hook(counter)  # of a part, which the program would leave out
+    classifier.scores(IMAGES)
+    assert passes == [3]
+
+
 @torch.no_grad()
 def test_a_network_that_cannot_be_compiled_computes_anyway(monkeypatch):
     def fake_compile(module, *, dynamic):
@@ -88,6 +113,9 @@ def test_a_network_that_cannot_be_compiled_computes_anyway(monkeypatch):
 def test_compiled_scores_are_the_network_s_to_rounding(tmp_path, monkeypatch):
     monkeypatch.setenv("TORCHINDUCTOR_CACHE_DIR", str(tmp_path))
     classifier, plain = Network(CompilingRun()), Network(ToyRun())
+    counter = Counter()
+    classifier.module.register_forward_hook(counter)
     for count in (3, 1, 2):
         torch.testing.assert_close(classifier.scores(IMAGES[:count]), plain.scores(IMAGES[:count]))
+    assert counter.rows == [3, 1, 2]
     assert classifier._run.warnings == []

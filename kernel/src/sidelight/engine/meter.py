@@ -3,7 +3,9 @@
 A pass is one image through the whole network, forward; a backward pass counts as two, as in `Explanation.passes`. Both
 are kept with the entries of the store, so that a result says what it cost when it was made, whoever finds it later.
 Counted is the network of the explained classifier, with copies of it, by a hook that components do not see. Not counted
-are parts that are called by themselves, such as a head alone, and classifiers that are no torch module.
+are parts that are called by themselves, such as a head alone, and classifiers that are no torch module. Passes are not
+known where a network takes no hooks (TorchScript), gives no tensor, or runs within a transform of `torch.func`, whose
+tensors hide rows and gradients.
 """
 
 from __future__ import annotations
@@ -11,6 +13,8 @@ from __future__ import annotations
 from contextlib import contextmanager, suppress
 from time import perf_counter
 from typing import TYPE_CHECKING, Any, NamedTuple
+
+from sidelight_specs.passes import PassCounter
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -58,6 +62,11 @@ class Meter:
         if self._began:
             self._sum = self._sum._replace(passes=self._sum.passes + passes)
 
+    def lose(self) -> None:
+        """Some passes of the component that is at work were not counted."""
+        if self._began:
+            self._sum = self._sum._replace(uncounted=self._sum.uncounted + 1)
+
     def recall(self, seconds: float | None, passes: float | None) -> None:
         """Add what a result cost when it was made; None where that is not known."""
         now = self._sum
@@ -74,11 +83,14 @@ class Meter:
         self._sum = before._replace(seconds=before.seconds - running)
 
     @contextmanager
-    def attached(self, network: Any) -> Iterator[None]:
-        """Count passes of a torch module in the context; of nothing where it is None."""
-        handle = None if network is None else network.register_forward_hook(self._hook)
+    def attached(self, network: Any) -> Iterator[bool]:
+        """Count passes of a torch module in the context; gives False where it takes no hook, as None does."""
+        handle = None
+        if network is not None:
+            with suppress(RuntimeError, AttributeError):  # of TorchScript, and of what is no torch module
+                handle = network.register_forward_hook(self._hook)
         try:
-            yield
+            yield handle is not None
         finally:
             if handle is not None:
                 handle.remove()
@@ -94,7 +106,7 @@ class Meter:
             self._sum = now._replace(uncounted=now.uncounted + (not counted))
 
 
-class _Hook:
+class _Hook(PassCounter):
     """Forward hook of a network. Copies of the network share it; a pickled one counts nothing."""
 
     def __init__(self, meter: Meter | None = None) -> None:
@@ -103,17 +115,21 @@ class _Hook:
     def __call__(self, module: Any, inputs: tuple[Any, ...], output: Any) -> None:
         from torch import Tensor
         from torch._C import DisableTorchFunction
+        from torch._C._functorch import is_functorch_wrapped_tensor
+        from torch.fx import Proxy
 
         del module, inputs
         meter = self._meter
-        if meter is None or not isinstance(output, Tensor):  # torch.fx traces with stand-ins, and notes what is asked
+        if meter is None or isinstance(output, Proxy):  # torch.fx traces with these, and notes what they are asked
+            return
+        if not isinstance(output, Tensor) or is_functorch_wrapped_tensor(output):
+            meter.lose()
             return
         with DisableTorchFunction():  # methods that follow an image through the network by a mode see none of this
             rows = len(output) if output.ndim else 1
             meter.count(rows)
             if output.requires_grad:
-                with suppress(RuntimeError):  # of functorch, whose tensors take no hooks
-                    output.register_hook(lambda gradient: meter.count(BACKWARD * rows))  # type: ignore[no-untyped-call]
+                output.register_hook(lambda gradient: meter.count(BACKWARD * rows))  # type: ignore[no-untyped-call]
 
     def __deepcopy__(self, memo: dict[int, Any]) -> _Hook:
         return self

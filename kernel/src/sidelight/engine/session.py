@@ -233,7 +233,7 @@ class Session:
         """Count the time as the component's, name it in whatever error it raises, and watch what it shares."""
         failed = f"{component.title} failed in the step `{doing}`"
         network, metered = self._network(component, doing)
-        with self.meter.attached(network), self.guard.watching(component, doing), metered:
+        with self.meter.attached(network) as attached, self.guard.watching(component, doing), metered(attached):
             mend = Surroundings().mend if in_main_thread() else str  # other threads' work may overlap
             start, self._depth = perf_counter(), self._depth + 1
             try:
@@ -254,17 +254,22 @@ class Session:
             if changed := mend():
                 raise ComponentError(f"{failed}: it {changed}, which others rely on")
 
-    def _network(self, component: ResolvedComponent, doing: str) -> tuple[Any, AbstractContextManager[None]]:
-        """The classifier's network where its passes are to be counted, and the context in which the meter runs."""
+    def _network(
+        self, component: ResolvedComponent, doing: str
+    ) -> tuple[Any, Callable[[bool], AbstractContextManager[None]]]:
+        """The classifier's network where its passes are to be counted, and a function.
+
+        This gives the context in which the meter runs, and is told whether the network takes the meter's hook.
+        """
         if self._depth or doing in _PREPARING or not self.guard.awake:  # a page that is served has several threads
-            return None, nullcontext()
+            return None, lambda attached: nullcontext()
         explained, network = self.resolved.classifier, None
         is_needed = explained in component.closure
         if is_needed and "module" in explained.provides and explained in self._alive:
             loading = underway.doing(f"{explained.title}: loading its network")
             with suppress(Exception), loading, self.guard.streams(explained):
                 network = self._alive[explained].module  # its errors are told by whoever uses it
-        return network, self.meter.running(counted=network is not None or not is_needed)
+        return network, lambda attached: self.meter.running(counted=attached or not is_needed)
 
     # Records, warnings, progress
 

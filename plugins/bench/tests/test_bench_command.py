@@ -7,8 +7,8 @@ import pytest
 from sidelight.cli.host import KernelHost
 from sidelight_bench import cells, command
 from sidelight_bench.methods import FAMILIES, KNOWN, METHODS, Method
-from sidelight_bench.suites import SUITES
-from sidelight_bench.tables import read_table
+from sidelight_bench.suites import SUITES, Model
+from sidelight_bench.tables import read_table, tables_of
 from sidelight_specs import Cancelled, UserError
 
 QUICK = ["quick", "--suite", "faces", "--method", "captum/saliency"]
@@ -36,6 +36,24 @@ def test_who_sees_the_cause_leads_and_random_does_not(host, tmp_path):
     models = read_table(tmp_path / "out" / "models.csv")
     assert len(models) == 6
     assert models[0]["conflicting"] is None
+
+
+def outcome(dose, effect, flips):
+    suite = SUITES["faces"]
+    model = Model(suite="faces", architecture="lenet", dose=dose, seed=1)
+    numbers = {"effect": effect[1], "low": effect[0], "high": effect[2], "flips": flips[1]}
+    row = {"factor": "lip-colour", **numbers, "flips_low": flips[0], "flips_high": flips[2]}
+    cell = cells.Cell(suite=suite, model=model, method=None, kind="truth", recipe={})
+    return cell, cells.Record(key="", rows=[row])
+
+
+def test_the_planted_factor_is_used_where_it_moves_more_than_in_the_twin():
+    twin = outcome(None, (0.5, 1.0, 1.3), (0.12, 0.2, 0.33))  # hardly knows its classes: anything turns it
+    biased = outcome(0.9, (2.8, 3.1, 3.5), (0.29, 0.4, 0.52))
+    same = outcome(0.8, (1.2, 1.4, 1.6), (0.29, 0.4, 0.52))
+    not_at_all = outcome(0.7, (0.1, 0.2, 0.3), (0.0, 0.0, 0.04))
+    rows = tables_of([twin, biased, same, not_at_all]).truth
+    assert [row["used"] for row in rows] == [False, True, None, False]
 
 
 def test_a_second_run_computes_nothing_and_writes_the_same_bits(host, tmp_path):

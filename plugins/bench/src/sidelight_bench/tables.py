@@ -139,35 +139,42 @@ def _truth(outcomes: Sequence[tuple[Cell, Record]]) -> list[dict[str, Any]]:
     """Effects and flips with their intervals, and whether the factor counts as used.
 
     A factor is used if the lower limit of the share of images whose class it turns is above 5 %; the planted one also
-    has to turn more than in every clean twin of the architecture (their upper limits). It is unused if the upper limit
-    is below 5 %; and a clean twin does not use the planted factor, whatever it turns. All else is undecided (None).
+    has to move the log-odds more than in every clean twin of the architecture (lower limit above their upper limits).
+    Shares are not compared with twins: a twin that hardly knows its classes is turned by anything. A factor is unused
+    if the upper limit of its share is below 5 %; and a clean twin does not use the planted factor, whatever it turns.
+    All else is undecided (None).
     """
     found = [(cell, record) for cell, record in outcomes if cell.kind == TRUTH and record.is_done]
-    twins: dict[tuple[str, str], float] = {}
-    for cell, record in found:
-        if cell.model.dose is None:
-            for row in record.rows:
-                if row["factor"] == cell.suite.planted:
-                    key = cell.suite.name, cell.model.architecture
-                    twins[key] = max(twins.get(key, 0.0), row["flips_high"] or 0.0)
-    rows = []
+    twins, rows = _effect_in_twins(found), []
     for cell, record in found:
         for row in record.rows:
-            floor = USED
+            used = _used(row["flips_low"], row["flips_high"])
             if row["factor"] == cell.suite.planted:
-                floor = max(floor, twins.get((cell.suite.name, cell.model.architecture), 0.0))
-            used = _used(row["flips_low"], row["flips_high"], floor)
-            if row["factor"] == cell.suite.planted and cell.model.dose is None:
-                used = False
+                most = twins.get((cell.suite.name, cell.model.architecture), 0.0)
+                if cell.model.dose is None:
+                    used = False
+                elif used and not (row["low"] or 0.0) > most:
+                    used = None
             rows.append({"suite": cell.suite.name, "model": cell.model.name, **row, "used": used})
     return rows
 
 
-def _used(low: float | None, high: float | None, floor: float) -> bool | None:
+def _effect_in_twins(found: Sequence[tuple[Cell, Record]]) -> dict[tuple[str, str], float]:
+    """Suite and architecture to the highest upper limit of the planted factor's effect on a clean twin."""
+    twins: dict[tuple[str, str], float] = {}
+    for cell, record in found:
+        for row in record.rows if cell.model.dose is None else ():
+            if row["factor"] == cell.suite.planted:
+                key = cell.suite.name, cell.model.architecture
+                twins[key] = max(twins.get(key, 0.0), row["high"] or 0.0)
+    return twins
+
+
+def _used(low: float | None, high: float | None) -> bool | None:
     """True, False, or None where the images cannot tell."""
     if low is None or high is None:
         return None
-    return True if low > floor else False if high < USED else None
+    return True if low > USED else False if high < USED else None
 
 
 def _readers(outcomes: Sequence[tuple[Cell, Record]]) -> list[dict[str, Any]]:

@@ -63,6 +63,11 @@ def test_perfect_separation_of_six_models_has_a_wide_interval():
     assert scores.stratified_auroc(many).low > 0.9
 
 
+def test_three_models_against_three_prove_nothing_and_four_against_four_do():
+    assert scores.stratified_auroc(table([1, 2, 3, -1, -2, -3], [1, 1, 1, 0, 0, 0])).low <= 0.5
+    assert scores.stratified_auroc(table([1, 2, 3, 4, -1, -2, -3, -4], [1] * 4 + [0] * 4)).low > 0.5  # 2 of 70 orders
+
+
 def test_newcombe_has_the_variance_of_hanley_and_mcneil_at_equal_sizes():
     theta = np.array([0.6, 0.75, 0.9])
     q1, q2, n = theta / (2 - theta), 2 * theta**2 / (1 + theta), 20

@@ -24,7 +24,7 @@ TABLES = {
 }
 """Table to the columns that the page shows."""
 CELL_PAGE = "page/index.html"  # of a cell's run
-LONGEST = 240  # characters of a reason
+REASONS, LONGEST = ("cannot", "failed"), 240  # columns that are cut, and their characters
 DIGITS = 4  # significant, of numbers
 
 
@@ -57,16 +57,16 @@ def _columns(rows: list[dict[str, Any]], headings: Iterable[str]) -> dict[str, A
     for heading in headings:
         values = [row.get(heading) for row in rows]
         if any(isinstance(value, str) for value in values):
-            shown = ["" if value is None else _shown(value) for value in values]
+            shown = ["" if value is None else _shown(value, heading in REASONS) for value in values]
             columns[heading] = {"of": [texts.setdefault(text, len(texts)) for text in shown]}
         else:
             columns[heading] = [_rounded(value) for value in values]
     return {"rows": len(rows), "columns": columns, "texts": list(texts)}
 
 
-def _shown(value: Any) -> str:
+def _shown(value: Any, is_reason: bool) -> str:
     text = f"{value:g}" if isinstance(value, float) else str(value)
-    return text if len(text) <= LONGEST else text[: LONGEST - 1] + "…"
+    return text if not is_reason or len(text) <= LONGEST else text[: LONGEST - 1] + "…"
 
 
 def _rounded(value: Any) -> Any:

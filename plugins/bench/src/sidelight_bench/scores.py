@@ -7,7 +7,8 @@
 
 Six models give wide intervals, and a bootstrap of six models that are told apart without an error gives none. So an
 interval of the AUROC is the hull of two: percentiles of a bootstrap over clusters, and Newcombe's interval, which does
-not shrink to a point at 0 and 1.
+not shrink to a point at 0 and 1. It includes 1/2 where no outcome could be told from chance by the exact test of
+Mann and Whitney, as of three models against three.
 
 With few clusters percentiles are too narrow: they are taken further out, as if the number were Student's.
 
@@ -24,6 +25,7 @@ from typing import NamedTuple
 import numpy as np
 
 NORMAL_QUANTILE = 1.959964  # of a two-sided 95 % interval
+ALPHA, CHANCE = 0.05, 0.5
 DRAWS = 2000  # of the bootstrap: its percentiles vary by about .005
 RECALL = 0.9
 FEWEST_CLUSTERS = 6  # 2 / 2^6 < .05: with fewer no test of signs over clusters can reach 5 %
@@ -90,6 +92,8 @@ def stratified_auroc(scores: Scores, draws: int = DRAWS) -> Interval:
     drawn = _drawn_aurocs(scores, tables, draws)
     low, high = _percentiles(drawn, scores)
     wide_low, wide_high = _newcombe(value, list(tables.values()))
+    if 2 / _orders(list(tables.values())) > ALPHA:  # whatever came out: so few models cannot prove more than chance
+        low, high = min(low, CHANCE), max(high, CHANCE)
     return Interval(value, min(low, wide_low, value), max(high, wide_high, value))
 
 
@@ -303,6 +307,15 @@ def _newcombe(value: float, tables: list[_Table]) -> tuple[float, float]:
     variance = np.sum([deviation**2 for deviation in suites.values()], axis=0)
     inside = grid[(value - grid) ** 2 <= NORMAL_QUANTILE**2 * variance + 1e-12]
     return float(inside.min()), float(inside.max())
+
+
+def _orders(tables: list[_Table]) -> int:
+    """Orders of users and others that are alike by chance; of the strata of a suite the one with the most counts."""
+    suites: dict[str, int] = {}
+    for table in tables:
+        count = math.comb(len(table.users) + len(table.others), len(table.users))
+        suites[table.suite] = max(count, suites.get(table.suite, 1))
+    return math.prod(suites.values())
 
 
 def _variance(theta: np.ndarray, users: int, others: int) -> np.ndarray:

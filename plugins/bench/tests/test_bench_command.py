@@ -163,6 +163,32 @@ def test_a_fragment_may_bring_helpers_and_options_but_no_data(host, tmp_path):
         bench(host, tmp_path, *QUICK, "--with", str(path))
 
 
+def test_a_fragment_cannot_wrap_the_oracle(host, tmp_path):
+    path = tmp_path / "mine.yaml"
+    for text in (
+        "explainers:\n  mine: {use: bench/oracle, with: {split: test}}\n",
+        "explainers:\n  o: {use: bench/oracle}\n  mine: {use: cdeepex/contrastive, needs: {explainer: o}}\n",
+    ):
+        path.write_text(text)
+        with pytest.raises(UserError, match="bench/oracle needs data"):
+            bench(host, tmp_path, *QUICK, "--with", str(path))
+
+
+@pytest.mark.parametrize("text", ["mine: acme/rise", "mine: {with: {a: 1}}", "mine: {use: 3}"])
+def test_a_fragment_without_a_component_is_told(host, tmp_path, text):
+    path = tmp_path / "mine.yaml"
+    path.write_text(f"explainers:\n  {text}\n")
+    with pytest.raises(UserError, match="no fragment of a recipe"):
+        bench(host, tmp_path, *QUICK, "--with", str(path))
+
+
+def test_a_guest_cannot_take_the_row_of_another(host, tmp_path):
+    path = tmp_path / "captum.yaml"
+    path.write_text("explainers:\n  saliency: {use: bench/random}\n")
+    with pytest.raises(UserError, match="captum/saliency: it is on the leaderboard already"):
+        bench(host, tmp_path, *QUICK, "--with", str(path))
+
+
 def test_what_learns_from_the_data_is_refused(host):
     learner = Method(name="x", family="yours", use="structured/xnn")
     with pytest.raises(UserError, match="learns from the data"):

@@ -75,8 +75,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace, host: Host) -> int:
     """Run the cells that are not done, write the tables, say what came out."""
     suites = [_named(SUITES, name, "suite") for name in arguments.suite] or list(SUITES.values())
-    guests = [_guest(text, host) for text in arguments.guests]
-    methods = [*_chosen(arguments.method, bool(guests)), *guests]
+    guests = _guests(arguments.guests, host)
+    methods = [*_chosen(arguments.method), *guests]
     if arguments.seeds is not None and arguments.seeds < 1:
         raise UserError(f"--seeds {arguments.seeds} leaves no model", "give 1 or more")
     if arguments.size == "list":
@@ -207,9 +207,8 @@ def _uses(method: Method) -> set[str]:
     return {method.use, *own}
 
 
-def _chosen(names: Sequence[str], has_guests: bool) -> list[Method]:
+def _chosen(names: Sequence[str]) -> list[Method]:
     """The methods asked for; baselines and the oracle are always there."""
-    del has_guests
     if not names:
         return list(METHODS.values())
     chosen: dict[str, Method] = {}
@@ -229,14 +228,20 @@ def _named(table: Mapping[str, Any], name: str, what: str) -> Any:
     return table[name]
 
 
+def _guests(texts: Sequence[str], host: Host) -> list[Method]:
+    guests = [_guest(text, host) for text in texts]
+    names = [*METHODS, *(guest.name for guest in guests)]
+    if twice := sorted({name for name in names if names.count(name) > 1}):
+        raise UserError(f"--with {', '.join(twice)}: it is on the leaderboard already", "leave it out, or rename it")
+    return guests
+
+
 def _guest(text: str, host: Host) -> Method:
     """A method that the user brings: `acme/rise`, or a file with `explainers:` and what they need.
 
     Raises:
         UserError: it is not installed, the file is no fragment, or it would see the answers.
     """
-    if text in METHODS:
-        raise UserError(f"--with {text}: it is on the leaderboard already", "leave it out")
     if text.endswith((".yaml", ".yml")):
         method = _fragment(Path(text))
     else:
@@ -256,7 +261,7 @@ def _fragment(path: Path) -> Method:
     plain = to_plain(document)
     unknown = set(plain) - FRAGMENT if isinstance(plain, dict) else {"no mapping"}
     explainers = plain.get("explainers") if isinstance(plain, dict) else None
-    if unknown or not isinstance(explainers, dict) or not explainers:
+    if unknown or not isinstance(explainers, dict) or not explainers or not all(map(_is_components, plain.values())):
         extra = f": {', '.join(sorted(unknown))}" if unknown else ""
         raise UserError(
             f"{path} is no fragment of a recipe{extra}", "write `explainers:`, and beside it what they need"
@@ -274,6 +279,14 @@ def _fragment(path: Path) -> Method:
         needs=one.get("needs", {}),
         sections=sections,
     )
+
+
+def _is_components(section: Any) -> bool:
+    """True of a component, or of a mapping of names to components, as a recipe's section has them."""
+    if not isinstance(section, dict):
+        return False
+    components = [section] if "use" in section else list(section.values())
+    return all(isinstance(one, dict) and isinstance(one.get("use"), str) for one in components)
 
 
 def _freeze(outcomes: Sequence[tuple[Cell, Record]], out: Path, host: Host) -> None:

@@ -72,6 +72,14 @@ def test_fewer_rows_than_a_pass_could_take_are_measured_as_what_they_are():
     assert batch.rows("adding") == 16
 
 
+@pytest.mark.parametrize(("rows", "fitting"), [(8, 16), (3, 16)])
+def test_items_of_several_rows_are_measured_by_the_rows_that_a_pass_took(rows, fitting):
+    """Of 8 rows one item of 5 takes 5; of 3 rows it takes 3 at a time."""
+    batch = Batch("auto", GpuRun(), rows, ToyMemory(100 * MIB, 8 * MIB))
+    batch.each(lambda items: None, 2, "curves", each_takes=5)
+    assert batch.rows("curves") == fitting  # half of 100 MiB holds 31 rows, or 18
+
+
 def test_each_label_is_measured_by_itself():
     run = GpuRun()
     batch = Batch("auto", run, 4, ToyMemory(100 * MIB, 8 * MIB))

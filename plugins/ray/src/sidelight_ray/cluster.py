@@ -56,6 +56,8 @@ class Ray(Executor):
                 for reference in ready:
                     yield running.pop(reference)[0], _answer(reference)
                 late = [one for one, (_, begun) in running.items() if time.monotonic() - begun > timeout]
+                if late:  # `ready` names one of those that have ended
+                    _, late = ray.wait(late, num_returns=len(late), timeout=0)
                 for reference in late:
                     ray.cancel(reference, force=True)
                     lost = WorkerLost(f"had not ended after {timeout:g} s, the executor's timeout")

@@ -59,7 +59,12 @@ class Batch:
         return self._size if limit is None else max(1, min(self._size, limit))
 
     def call(
-        self, function: Callable[[int], T], label: str, limit: int | None = None, *, there_are: int | None = None
+        self,
+        function: Callable[[int], T],
+        label: str,
+        limit: int | None = None,
+        *,
+        taken: Callable[[int], int] = lambda size: size,
     ) -> T:
         """`function(rows)`, repeated with half the rows as long as it runs out of memory.
 
@@ -67,7 +72,7 @@ class Batch:
             function: takes at most that many rows at a time; has no effect before it returns.
             label: one or two words for what it computes; each label is measured by itself.
             limit: of the rows, where they were not measured.
-            there_are: rows, where these may be fewer than a pass could take.
+            taken: rows that `function` takes of as many as it may.
 
         Raises:
             UserError: the memory does not suffice for one row.
@@ -75,7 +80,7 @@ class Batch:
         while True:
             size = self.rows(label, limit)
             try:
-                return self._measured(function, size, label, size if there_are is None else min(size, there_are))
+                return self._measured(function, size, label, taken(size))
             except torch.OutOfMemoryError as error:
                 if size == 1:
                     message = f"{label}: one row does not fit into the memory of {self._run.device}"
@@ -108,13 +113,17 @@ class Batch:
             while start < count:
                 yield start
 
+        def taken(size: int) -> int:
+            whole = size // each_takes * each_takes or size  # a lone item is cut
+            return min(whole, (count - start) * each_takes)
+
         def piece(size: int) -> tuple[int, T]:
             rows = slice(start, min(start + max(1, size // each_takes), count))
             return rows.stop, function(rows)
 
         passes = -(-count // max(1, self.rows(label, limit) // each_takes))
         for _ in self._run.progress(starts(), label, passes) if shown else starts():
-            start, result = self.call(piece, label, limit, there_are=(count - start) * each_takes)
+            start, result = self.call(piece, label, limit, taken=taken)
             results.append(result)
         return results
 

@@ -62,6 +62,26 @@ def test_a_folder_that_cannot_be_written_to_costs_nothing(tmp_path):
     assert torch.equal(model.module[0].weight, before)
 
 
+def test_a_file_that_is_too_short_costs_nothing(tmp_path):
+    model = Model()
+    share_weights(model, tmp_path)
+    for path in tmp_path.iterdir():
+        path.chmod(0o600)
+        path.write_bytes(b"")
+    other = Model()
+    before = other.module[0].weight.clone()
+    assert share_weights(other, tmp_path) == 0
+    assert torch.equal(other.module[0].weight, before)
+
+
+def test_a_tensor_that_is_conjugated_when_it_is_read_stays(tmp_path):
+    model = Model()
+    model.filter = torch.fft.fft(torch.rand(100, 100)).conj()
+    before = model.filter.clone()
+    share_weights(model, tmp_path)
+    assert torch.equal(model.filter, before)
+
+
 def test_models_that_others_use_are_shared_each_once(tmp_path):
     weights = SharedWeights(tmp_path)
     alive = {Component("classifier"): Model(), Component("metric"): Model()}

@@ -43,6 +43,15 @@ def test_a_change_is_named_and_nothing_else(name):
     assert changed.startswith(fact)
 
 
+def test_a_tensor_that_is_conjugated_when_it_is_read_has_a_print():
+    it = Holder()
+    it.tensors = [torch.view_as_complex(torch.ones(2, 2)).conj(), torch.zeros(2)._neg_view()]
+    before = print_of(it)
+    assert before.differences(print_of(it)) == []
+    it.tensors[0].mul_(2)
+    assert len(before.differences(print_of(it))) == 1
+
+
 def test_a_component_that_may_learn_keeps_its_methods_and_nothing_more():
     it = Holder()
     before = print_of(it, strict=False)

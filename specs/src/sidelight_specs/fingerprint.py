@@ -250,6 +250,7 @@ def _digest_tensor(tensor: Any) -> Any:
     plain = tensor.detach()
     if plain.layout is not sys.modules["torch"].strided or plain.device.type == "meta" or plain.is_quantized:
         return tuple(plain.shape), str(plain.dtype), 0
+    plain = plain.resolve_conj().resolve_neg()  # bytes are those of the values
     data = plain.reshape(-1).view(sys.modules["torch"].uint8).cpu().numpy() if plain.numel() else b""
     return tuple(plain.shape), str(plain.dtype), zlib.crc32(data)
 

@@ -62,7 +62,7 @@ def share_weights(instance: Any, folder: Path) -> int:
             blocks.setdefault(tensor.untyped_storage().data_ptr(), []).append(tensor)
     for tensors in blocks.values():
         storage = tensors[0].untyped_storage()
-        with suppress(OSError):
+        with suppress(OSError, ValueError):  # ValueError: the file is shorter than the block
             block = _map(folder, torch.empty(0, dtype=torch.uint8).set_(storage).numpy())
             moved = torch.frombuffer(block, dtype=torch.uint8).untyped_storage()
             for tensor in tensors:
@@ -82,7 +82,8 @@ def _trim() -> None:
 def _can_move(torch: Any, tensor: Any) -> bool:
     """True for plain tensors in this process's own memory."""
     is_plain = tensor.device.type == "cpu" and tensor.layout is torch.strided and not tensor.is_quantized
-    if not is_plain or tensor.is_inference() or type(tensor) not in (torch.Tensor, torch.nn.Parameter):
+    is_lazy = tensor.is_conj() or tensor.is_neg()  # its values are those of the memory with another sign
+    if not is_plain or is_lazy or tensor.is_inference() or type(tensor) not in (torch.Tensor, torch.nn.Parameter):
         return False
     return bool(tensor.untyped_storage().nbytes() >= _LEAST)
 

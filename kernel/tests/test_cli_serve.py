@@ -8,6 +8,7 @@ import attrs
 import pytest
 import sidelight
 from sidelight.cli import main
+from sidelight.engine.machine import arithmetic_in_force
 from sidelight.registry.catalog import Catalog, installed
 from sidelight_specs import Cancelled, UserError
 
@@ -56,6 +57,19 @@ def test_relative_paths_of_a_run_are_meant_from_where_it_was_made(toys, tmp_path
     (run / "run.json").write_text(json.dumps({**manifest, "folder": str(tmp_path / "gone")}))
     sidelight.serve(run, use="toy/live", announce=lambda _: seen.append(Path.cwd()))
     assert seen[1] == elsewhere
+
+
+@pytest.mark.processes
+def test_a_run_is_served_with_its_arithmetic_where_the_device_has_it(toys, monkeypatch):
+    """A page of a run of a GPU opens on a machine without one, and leaves no option in force."""
+    monkeypatch.setenv("TORCHINDUCTOR_CACHE_DIR", "kept")
+    folder, seen = toys.run().folder, []
+    manifest = json.loads((folder / "run.json").read_text())
+    manifest["facts"]["environment"]["arithmetic"] = "compile, tf32"
+    (folder / "run.json").write_text(json.dumps(manifest))
+    sidelight.serve(folder, use="toy/live", device="cpu", announce=lambda _: seen.append(arithmetic_in_force()))
+    assert seen == [("compile",)]
+    assert arithmetic_in_force() == ()
 
 
 def test_explore_runs_the_recipe_first(toys, tmp_path, capsys):

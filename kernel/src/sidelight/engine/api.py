@@ -13,7 +13,7 @@ from sidelight_specs.stage import Part, Stage
 from sidelight_specs.wording import did_you_mean, listing, quoted
 
 from sidelight.engine.forecast import default_folder
-from sidelight.engine.machine import Cancellation, arithmetic, limit_threads, resolve_device, set_arithmetic
+from sidelight.engine.machine import Cancellation, arithmetic, limit_threads, resolve_device
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -147,8 +147,7 @@ def serve(
     manifest = read_manifest(Path(folder).expanduser().absolute())
     count = str(manifest.get("facts", {}).get("environment", {}).get("threads", ""))
     own = int(count) if count.isdecimal() else 0
-    own_arithmetic = manifest.get("facts", {}).get("environment", {}).get("arithmetic", "")
-    set_arithmetic(tuple(name for name in ("compile", "tf32") if name in str(own_arithmetic).split(", ")))
+    options = str(manifest.get("facts", {}).get("environment", {}).get("arithmetic", "")).split(", ")
     limit_threads(threads or own or None)  # as many as the run had, because keys count them; before numpy is imported
 
     from sidelight.engine.progress import choose_display, watching
@@ -164,8 +163,6 @@ def serve(
         resolved = load_recipe(recipe, catalog=catalog, finished=True, called=f"the recipe of {folder}")
         device, display = resolve_device(device), choose_display(True)
         store = Store(notice=lambda text: display.say(f"warning: {text}"))
-        # not guarded: the guard needs components to take turns, and a page has them at work in several threads
-        session = Session(resolved, store, device, display, Cancellation())
 
         def part(one: ResolvedComponent) -> Part:
             get, build = partial(session.get, one), partial(session.build, one)
@@ -174,7 +171,10 @@ def serve(
         def parts(role: str) -> tuple[Part, ...]:
             return tuple(map(part, resolved.of_role(role)))
 
-        with closing(store), closing(display):
+        has_tf32 = "tf32" in options and device.startswith("cuda")  # else no answer of the run is looked up anyway
+        with closing(store), closing(display), arithmetic(tf32=has_tf32, compile="compile" in options):
+            # not guarded: the guard needs components to take turns, and a page has them at work in several threads
+            session = Session(resolved, store, device, display, Cancellation())
             renderer = session.get(resolved.of_role("renderer")[0])
             renderer.serve(run.results, Stage(host, port, parts, watching, announce))
 

@@ -68,6 +68,23 @@ def test_a_second_run_computes_nothing_and_writes_the_same_bits(host, tmp_path):
     } | {"frozen.json"}
 
 
+def test_suites_that_share_their_twins_are_one_set_of_clusters():
+    suites = [suite for name, suite in SUITES.items() if name.startswith("cutouts-")]
+    twins = [next(suite.models(suite.quick)) for suite in suites]
+    recipes = [cells._base(suite, twin, "x") | {"name": ""} for suite, twin in zip(suites, twins, strict=True)]
+    assert all(recipe == recipes[0] for recipe in recipes), "one model, asked about three planted causes"
+    assert len({suite.cluster(twin) for suite, twin in zip(suites, twins, strict=True)}) == 1
+    assert len({suite.cluster(next(suite.models(suite.quick))) for suite in SUITES.values()}) == 3
+
+
+def test_the_dose_counts_for_the_planted_factor_alone(host, tmp_path):
+    bench(host, tmp_path, "full", "--suite", "faces", "--suite", "cutouts-mark", "--method", "captum/saliency")
+    rows = read_table(tmp_path / "out" / "leaderboard.csv")
+    mine = {(row["suite"], row["factor"]): row for row in rows if row["method"] == "captum/saliency"}
+    assert mine["faces", "lip-colour"]["dose_response"] > 0.8
+    assert mine["cutouts-mark", "background"]["dose_response"] is None, "the dose is that of the mark"
+
+
 def test_a_method_that_fails_is_named_and_the_rest_goes_on(host, tmp_path):
     host.fail.add("captum/saliency")
     assert bench(host, tmp_path, *QUICK) == 0

@@ -181,8 +181,34 @@ def test_stability_names_what_flips():
     group = np.array(["seed/0"] * 2 + ["seed/1"] * 2 + ["position/left"] * 2 + ["position/right"] * 2)
     value = np.array([2, 1, 2, 1, 5, 1, 0, 1], float)
     share, flipped = scores.stability(value, used, ~used, stratum, group)
-    assert share == 3 / 4
+    assert share == 2 / 4, "the seeds agree, left and right do not"
     assert flipped == ("position",)
+
+
+def test_noise_is_as_stable_as_a_coin():
+    rng = np.random.default_rng(6)
+    used, stratum = np.array([1, 0] * 3, bool), np.array(["s/f"] * 6)
+    group = np.repeat(["seed/1", "seed/2", "seed/3"], 2)
+    shares = [scores.stability(rng.normal(size=6), used, ~used, stratum, group)[0] for _ in range(1000)]
+    assert np.mean(shares) == pytest.approx(0.5, abs=0.04)
+
+
+def test_clusters_without_a_known_truth_are_no_evidence():
+    rng = np.random.default_rng(7)
+    one = table(
+        [9, 0] * 2 + rng.normal(size=8).tolist(),
+        [1, 0] * 6,
+        cluster=[f"s/a/{row // 2}" for row in range(12)],
+    )
+    undecided = np.arange(12) >= 4
+    one = one._replace(used=one.used & ~undecided, unused=one.unused & ~undecided)
+    assert not scores.auroc_differs(one, one._replace(value=-one.value)), "two clusters of the six are compared"
+
+
+def test_dose_response_leaves_out_other_factors():
+    doses, cluster = [0.5, 0.7, 0.9, *[math.nan] * 3], ["s/a/0"] * 6
+    one = table([1, 2, 3, 3, 2, 1], [0, 1, 1] * 2, dose=doses, stratum=["s/f"] * 3 + ["s/g"] * 3, cluster=cluster)
+    assert scores.dose_response(one).value == pytest.approx(1)
 
 
 def test_the_bootstrap_is_the_same_for_all_methods_and_runs():

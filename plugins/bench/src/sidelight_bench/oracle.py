@@ -1,4 +1,4 @@
-"""The oracle: exact counterfactuals by re-rendering, the ceiling of the benchmark and no method.
+"""The oracle: exact counterfactuals by re-rendering, the reference of the benchmark and no method.
 
 It finds the factors of an image in the data, which no explainer of the benchmark can do. For each factor u it draws
 values that occur in the split and re-renders the image with u alone changed,
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 
 class Oracle(Explainer):
-    """Fewest exact changes of factors that turn the answer."""
+    """Exact changes of few factors that turn the answer, the one of highest gain first."""
 
     def __init__(self, params: OracleParams, *, classifier: Classifier, data: Data, run: Run) -> None:
         self._params, self._classifier, self._data, self._run = params, classifier, data, run

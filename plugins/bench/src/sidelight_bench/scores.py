@@ -3,7 +3,8 @@
     s(m)     score of one factor by one method on model m; higher says that m uses the factor more
     u(m)     1 if m uses the factor, by exact re-rendering, 0 if it does not; some models are neither
     stratum  the models of one suite, asked about one factor; models are compared within a stratum alone
-    cluster  the models of one suite and architecture that were trained from one seed, whatever their dose
+    cluster  the models of one data set and architecture that were trained from one seed, whatever planted cause and
+             dose: suites of one data set share their clean twins
 
 Six models give wide intervals, and a bootstrap of six models that are told apart without an error gives none. So an
 interval of the AUROC is the hull of two: percentiles of a bootstrap over clusters, and Newcombe's interval, which does
@@ -50,10 +51,10 @@ class Scores(NamedTuple):
         used: (M,) bool, u(m) = 1.
         unused: (M,) bool, u(m) = 0.
         clean: (M,) bool, the model was trained without the planted cause.
-        dose: (M,) strength of the planted cause in training.
+        dose: (M,) strength of the planted cause in training; NaN where the pair is about another factor.
         effect: (M,) true effect of the factor on the model.
         stratum: (M,) text.
-        cluster: (M,) text, `SUITE/ARCHITECTURE/SEED`.
+        cluster: (M,) text, `DATA/ARCHITECTURE/SEED`.
         model: (M,) text.
     """
 
@@ -82,9 +83,10 @@ def auroc(positive: np.ndarray, negative: np.ndarray) -> float:
 def stratified_auroc(scores: Scores, draws: int = DRAWS) -> Interval:
     """Mean over the strata of AUROC; strata whose models all use the factor, or all do not, are left out.
 
-    The interval is the hull of a bootstrap over clusters and of Newcombe's interval. In the latter, strata of one suite
-    count as fully dependent, because they are about the same models.
+    The interval is the hull of a bootstrap over clusters and of Newcombe's interval. In the latter, strata of one data
+    set count as fully dependent, because they are about the same models.
     """
+    scores = scores.take(_rows_in(_tables(scores)))
     tables = _tables(scores)
     if not tables:
         return NOTHING
@@ -110,6 +112,8 @@ def auroc_differs(one: Scores, other: Scores, draws: int = DRAWS) -> bool:
     there have to be six clusters, because with fewer no test of signs can reach 5 %. Where either has none: False.
     """
     first, second = _paired(one, other)
+    rows = _rows_in(_tables(first))
+    first, second = first.take(rows), second.take(rows)
     tables, others = _tables(first), _tables(second)
     if not tables or len(set(first.cluster.tolist())) < FEWEST_CLUSTERS:
         return False
@@ -192,10 +196,11 @@ def false_alarms(scores: Scores, recall: float = RECALL) -> Interval:
 def stability(
     value: np.ndarray, used: np.ndarray, unused: np.ndarray, stratum: np.ndarray, group: np.ndarray
 ) -> tuple[float, tuple[str, ...]]:
-    """Agreement of groups of images or seeds with the whole, about which models use the factor.
+    """Agreement of groups of images or seeds with the others, about which models use the factor.
 
     In each stratum and group (a seed, a background, a half of the positions), the sign of mean s(used) - mean s(not
-    used); against its sign over all groups. 1: the same in all groups; .5: as chance has it.
+    used), against its sign over the other groups of the dimension together. 1: the same in all groups; .5: as chance
+    has it. The whole would agree with its own parts by chance: with one of three seeds in .70 of all cases.
 
     Args:
         value: (R,) scores of a model on the images of a group.
@@ -208,16 +213,16 @@ def stability(
         The share of groups that agree, NaN where there are fewer than two, and the dimensions of those that do not.
     """
     agree, flipped = list[float](), dict[str, None]()
-    for rows in _groups(stratum):
-        whole = _sign(value[rows], used[rows], unused[rows])
+    dimensions = np.array([str(name).partition("/")[0] for name in group])
+    for rows in _groups(stratum, dimensions):
         for some in _groups(group[rows]):
-            index = rows[some]
-            sign = _sign(value[index], used[index], unused[index])
-            if math.isnan(sign) or math.isnan(whole):
+            index, rest = rows[some], np.delete(rows, some)
+            sign, others = (_sign(value[part], used[part], unused[part]) for part in (index, rest))
+            if math.isnan(sign) or math.isnan(others):
                 continue
-            agree.append(1.0 if sign == whole and sign != 0 else 0.0)
+            agree.append(1.0 if sign == others and sign != 0 else 0.0)
             if not agree[-1]:
-                flipped[str(group[index[0]]).partition("/")[0]] = None
+                flipped[str(dimensions[index[0]])] = None
     return (float(np.mean(agree)) if len(agree) >= 2 else math.nan), tuple(flipped)
 
 
@@ -237,7 +242,7 @@ class _Table(NamedTuple):
     users: np.ndarray  # (P,)
     others: np.ndarray  # (Q,)
     wins: np.ndarray  # (P, Q) 1, 1/2 or 0
-    suite: str
+    data: str  # set that they learned from
 
     @property
     def auroc(self) -> float:
@@ -251,9 +256,15 @@ def _tables(scores: Scores) -> dict[str, _Table]:
         users, others = rows[scores.used[rows]], rows[scores.unused[rows]]
         if len(users) and len(others):
             wins = _wins(scores.value[users], scores.value[others])
-            suite = str(scores.cluster[rows[0]]).partition("/")[0]
-            tables[str(scores.stratum[rows[0]])] = _Table(users, others, wins, suite)
+            data = str(scores.cluster[rows[0]]).partition("/")[0]
+            tables[str(scores.stratum[rows[0]])] = _Table(users, others, wins, data)
     return tables
+
+
+def _rows_in(tables: dict[str, _Table]) -> np.ndarray:
+    """(R,) rows that stand in a pair."""
+    rows = [np.concatenate([table.users, table.others]) for table in tables.values()]
+    return np.sort(np.concatenate(rows)) if rows else np.zeros(0, int)
 
 
 def _wins(positive: np.ndarray, negative: np.ndarray) -> np.ndarray:
@@ -262,7 +273,7 @@ def _wins(positive: np.ndarray, negative: np.ndarray) -> np.ndarray:
 
 
 def _multiplicities(scores: Scores, draws: int) -> np.ndarray:
-    """(D, M) how often each row is in each resample: clusters of a suite and architecture, drawn with replacement.
+    """(D, M) how often each row is in each resample: clusters of a data set and architecture, drawn with replacement.
 
     The draws depend on the names of the clusters alone, so that methods are compared on the same ones.
     """
@@ -300,22 +311,22 @@ def _mean_of_known(columns: np.ndarray) -> np.ndarray:
 def _newcombe(value: float, tables: list[_Table]) -> tuple[float, float]:
     """The values theta with (value - theta)^2 <= z^2 V(theta), V being that of the mean over strata."""
     grid = np.linspace(0, 1, 2001)
-    suites: dict[str, np.ndarray] = {}
+    sets: dict[str, np.ndarray] = {}
     for table in tables:
         deviation = np.sqrt(_variance(grid, len(table.users), len(table.others))) / len(tables)
-        suites[table.suite] = suites.get(table.suite, np.zeros_like(grid)) + deviation  # fully dependent
-    variance = np.sum([deviation**2 for deviation in suites.values()], axis=0)
+        sets[table.data] = sets.get(table.data, np.zeros_like(grid)) + deviation  # fully dependent
+    variance = np.sum([deviation**2 for deviation in sets.values()], axis=0)
     inside = grid[(value - grid) ** 2 <= NORMAL_QUANTILE**2 * variance + 1e-12]
     return float(inside.min()), float(inside.max())
 
 
 def _orders(tables: list[_Table]) -> int:
-    """Orders of users and others that are alike by chance; of the strata of a suite the one with the most counts."""
-    suites: dict[str, int] = {}
+    """Orders of users and others that are alike by chance; of the strata of a data set the one with the most counts."""
+    sets: dict[str, int] = {}
     for table in tables:
         count = math.comb(len(table.users) + len(table.others), len(table.users))
-        suites[table.suite] = max(count, suites.get(table.suite, 1))
-    return math.prod(suites.values())
+        sets[table.data] = max(count, sets.get(table.data, 1))
+    return math.prod(sets.values())
 
 
 def _variance(theta: np.ndarray, users: int, others: int) -> np.ndarray:

@@ -44,11 +44,6 @@ class Model:
         """Its id in recipes, which fixes its random streams."""
         return f"seed-{self.seed}"
 
-    @property
-    def cluster(self) -> str:
-        """Models that share a seed."""
-        return f"{self.suite}/{self.architecture}/{self.seed}"
-
 
 @attrs.frozen(kw_only=True)
 class Size:
@@ -75,6 +70,7 @@ class Suite:
 
     Args:
         name, summary: for listings.
+        data: name of the balanced data; suites of one name share images, seeds and clean twins.
         planted: the factor that goes with the class.
         chance: dose at which it goes with no class.
         factors: those that are scored, the planted one among them.
@@ -94,6 +90,7 @@ class Suite:
 
     name: str
     summary: str
+    data: str
     planted: str
     chance: float
     factors: tuple[str, ...]
@@ -127,6 +124,10 @@ class Suite:
             for dose in (None, *size.doses):
                 for seed in range(1, 1 + (seeds or size.seeds)):
                     yield Model(suite=self.name, architecture=architecture, dose=dose, seed=seed)
+
+    def cluster(self, model: Model) -> str:
+        """Models that share their seed, and so are no independent trials."""
+        return f"{self.data}/{model.architecture}/{model.seed}"
 
     def dose(self, model: Model) -> float:
         """The dose as a number, also of clean twins."""
@@ -175,6 +176,7 @@ def _cutouts(planted: str, summary: str) -> Suite:
     return Suite(
         name=f"cutouts-{planted}",
         summary=summary,
+        data="cutouts",
         planted=planted,
         chance=0.0,
         factors=("background", "mark", "tint", "noise", "size", "left", "top"),
@@ -210,6 +212,7 @@ SUITES: dict[str, Suite] = {
         Suite(
             name="digits-square",
             summary="MNIST digits, and a grey square that goes with the eights.",
+            data="digits",
             planted="square",
             chance=0.0,
             factors=("square",),
@@ -235,6 +238,7 @@ SUITES: dict[str, Suite] = {
         Suite(
             name="faces",
             summary="Drawn faces: a smile, and red lips that go with it.",
+            data="faces",
             planted="lip-colour",
             chance=0.5,
             factors=("smile", "lip-colour", "glasses", "hair-colour", "beard"),

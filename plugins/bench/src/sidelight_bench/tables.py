@@ -109,6 +109,8 @@ def _cell_rows(cell: Cell, record: Record) -> Iterator[dict[str, Any]]:
     assert cell.method is not None, "the caller took cells of methods"
     head = {
         **_model_columns(cell.suite, cell.model),
+        "planted": cell.suite.planted,
+        "cluster": cell.suite.cluster(cell.model),
         "method": cell.method.name,
         "family": cell.method.family,
         "recipe": f"recipes/{cell.name}.yaml",
@@ -290,10 +292,10 @@ def _scores(rows: list[dict[str, Any]], truth: dict[tuple[str, str], dict[str, A
         used=np.array([one["used"] is True for one in known], dtype=bool),
         unused=np.array([one["used"] is False for one in known], dtype=bool),
         clean=np.array([row["model"].rpartition("/")[2].split("-")[1] == "clean" for row in rows], dtype=bool),
-        dose=np.array([row["dose"] for row in rows], dtype=float),
+        dose=np.array([row["dose"] if row["factor"] == row["planted"] else math.nan for row in rows], dtype=float),
         effect=np.array([_or(one["effect"], math.nan) for one in known], dtype=float),
         stratum=np.array([f"{row['suite']}/{row['factor']}" for row in rows], dtype=str),
-        cluster=np.array([f"{row['suite']}/{row['architecture']}/{row['seed']}" for row in rows], dtype=str),
+        cluster=np.array([row["cluster"] for row in rows], dtype=str),
         model=np.array([row["model"] for row in rows], dtype=str),
     )
 

@@ -7,6 +7,7 @@ import pytest
 import sidelight
 from sidelight.cli import main
 from sidelight.engine.forecast import forecast
+from sidelight.engine.machine import arithmetic
 from sidelight.recipe.load import load_recipe
 from sidelight.registry.catalog import installed
 from sidelight_specs import UserError
@@ -94,6 +95,15 @@ def test_steps_that_were_timed_are_told_with_their_times(toys, recipe, ahead):
     assert other.lines[-1].startswith("takes     at most about ")
     assert other.lines[-1].endswith(" by earlier times of these steps")
     assert "fit classifier" not in ahead(set=["classifier.with.steps=6"]).seconds
+
+
+def test_times_of_a_run_with_other_arithmetic_are_not_told(toys, recipe, ahead, monkeypatch):
+    """Compiling takes minutes, which a run without it does not have ahead."""
+    monkeypatch.setenv("TORCHINDUCTOR_CACHE_DIR", "kept")
+    toys.run(recipe, compile=True)
+    assert ahead().seconds == {}
+    with arithmetic(compile=True):
+        assert ahead().seconds
 
 
 def test_times_of_what_is_stored_are_not_forgotten(toys, recipe, ahead):

@@ -1,8 +1,8 @@
 """Times that steps took in earlier runs and trials on this machine, for what a run says before it begins.
 
 They are kept in one small file of the cache, by what the time depends on: the step, its component with parameters and
-needs, the explained data, the kind of device and the threads. Neither the code nor the seed counts, so that times
-outlive the results that a change of either makes anew.
+needs, the explained data, the kind of device, the threads and the options of the arithmetic. Neither the code nor the
+seed counts, so that times outlive the results that a change of either makes anew.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from sidelight_specs import hookimpl
 from sidelight_specs.digests import digest_of
 from sidelight_specs.files import read_object
 
-from sidelight.engine.machine import thread_count
+from sidelight.engine.machine import arithmetic_in_force, thread_count
 from sidelight.engine.plan import plan
 
 if TYPE_CHECKING:
@@ -87,6 +87,7 @@ class Timings:
             "data": _configuration(self._resolved.data),
             "device": self._device,
             "threads": thread_count(),
+            **({"arithmetic": arithmetic_in_force()} if arithmetic_in_force() else {}),
         }
         return digest_of(facts)
 

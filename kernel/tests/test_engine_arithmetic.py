@@ -1,10 +1,12 @@
 """TF32 and torch.compile as options of a run; no GPU is needed."""
 
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
 from sidelight.engine import machine
 from sidelight.engine.machine import arithmetic, arithmetic_in_force, settle_arithmetic
+from sidelight.engine.units import Work
 from sidelight_specs import UserError
 
 
@@ -23,12 +25,28 @@ def test_arithmetic_is_off_outside_of_its_run():
     assert arithmetic_in_force() == ()
 
 
-@pytest.mark.parametrize("wanted", [False, True])
-def test_a_gpu_multiplies_in_tf32_only_where_it_is_asked_for(wanted, monkeypatch):
-    backends = SimpleNamespace(
+@pytest.fixture
+def backends(monkeypatch):
+    """torch's switches, as torch sets them."""
+    switches = SimpleNamespace(
         cuda=SimpleNamespace(matmul=SimpleNamespace(allow_tf32=False)), cudnn=SimpleNamespace(allow_tf32=True)
     )
-    monkeypatch.setattr(machine, "load_torch", lambda: SimpleNamespace(backends=backends))
+    monkeypatch.setattr(machine, "load_torch", lambda: SimpleNamespace(backends=switches))
+    return switches
+
+
+@pytest.mark.parametrize("wanted", [False, True])
+def test_a_gpu_multiplies_in_tf32_only_where_it_is_asked_for(wanted, backends):
     with arithmetic(tf32=wanted):
         settle_arithmetic("cuda:0")
     assert backends.cuda.matmul.allow_tf32 is backends.cudnn.allow_tf32 is wanted
+
+
+def test_a_worker_of_two_runs_takes_the_arithmetic_of_each_in_turn(backends):
+    """Their sessions stay, so that only the first unit of each builds one."""
+    common = {"recipe": "", "name": "", "store": "", "mark": "", "host": "", "folder": str(Path.cwd())}
+    plain, rough = (Work(**common, device="cuda:0", threads=1, arithmetic=names) for names in ((), ("tf32",)))
+    with arithmetic():
+        for work in (plain, rough, plain, rough):
+            work._settle()
+            assert backends.cuda.matmul.allow_tf32 is backends.cudnn.allow_tf32 is (work is rough)

@@ -23,7 +23,7 @@ from sidelight_specs.packing import pack, unpack
 from sidelight_specs.roles import Executor, WorkerLost
 
 from sidelight.engine.guard import Disturbance, Untrustworthy
-from sidelight.engine.machine import Cancellation, limit_threads, set_arithmetic
+from sidelight.engine.machine import Cancellation, limit_threads, set_arithmetic, settle_arithmetic
 from sidelight.engine.plan import Step
 from sidelight.engine.progress import WorkerDisplay, waits_of_workers
 from sidelight.engine.questions import NotAnswered, question_of
@@ -190,6 +190,7 @@ class Work:
         """Take the run's number of threads, its arithmetic and its working folder."""
         limit_threads(self.threads)
         set_arithmetic(self.arithmetic)
+        settle_arithmetic(self.device)  # torch's switches are those of whichever run came last
         if Path.cwd() != Path(self.folder):
             os.chdir(self.folder)
 

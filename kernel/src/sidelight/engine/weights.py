@@ -62,7 +62,8 @@ def share_weights(instance: Any, folder: Path) -> int:
             blocks.setdefault(tensor.untyped_storage().data_ptr(), []).append(tensor)
     for tensors in blocks.values():
         storage = tensors[0].untyped_storage()
-        with suppress(OSError, ValueError):  # ValueError: the file is shorter than the block
+        # ValueError: the file is shorter than the block; RuntimeError: torch refuses another memory for a tensor
+        with suppress(OSError, ValueError, RuntimeError):
             block = _map(folder, torch.empty(0, dtype=torch.uint8).set_(storage).numpy())
             moved = torch.frombuffer(block, dtype=torch.uint8).untyped_storage()
             for tensor in tensors:

@@ -1,6 +1,7 @@
 """The leaderboard page, made by the command against a host that runs nothing, and opened from disk."""
 
 import argparse
+import csv
 import json
 import re
 from pathlib import Path
@@ -100,6 +101,45 @@ def test_rows_are_sorted_by_score_and_by_any_heading(opened):
     opened.get_by_role("button", name="Method").press("Enter")
     assert methods(opened) == sorted(by_score, reverse=True)
     assert opened.locator('th[aria-sort="descending"]').count() == 1
+
+
+@pytest.mark.browser
+@pytest.mark.parametrize("heading", ["AUROC", "s / image", "passes"])
+def test_rows_without_a_number_are_last_whichever_way(opened, heading):
+    for _ in range(2):
+        opened.get_by_role("button", name=heading).click()
+        assert methods(opened)[-1] == "captum/lrp", "it failed"
+
+
+@pytest.mark.browser
+def test_the_line_of_guessing_is_that_of_the_measure(opened):
+    for measure, level in (("auroc", "0.50"), ("false_alarms", "0.75")):
+        opened.select_option("#measure", measure)
+        tick = opened.locator("svg.scatter text", has_text=level).first.get_attribute("y")
+        (line,) = opened.locator("svg.scatter line.chance").all()
+        assert float(line.get_attribute("y1")) == pytest.approx(float(tick) - 4)
+
+
+@pytest.mark.browser
+def test_a_factor_that_every_model_uses_is_not_called_unused(out, opened):
+    truth, board = out / "truth.csv", out / "leaderboard.csv"
+    rows = list(csv.DictReader(board.open()))
+    for row in rows:
+        if (row["suite"], row["factor"]) == ("faces", "lip-colour"):
+            row |= {"auroc": "", "users": "0", "others": "0"}
+    with board.open("w") as stream:
+        table = csv.DictWriter(stream, list(rows[0]))
+        table.writeheader()
+        table.writerows(rows)
+    known = truth.read_text()
+    for used, note in (("true", "no model is known not to use it"), ("false", "no model is known to use it")):
+        truth.write_text(re.sub(r"(faces/.*,)(true|false)", rf"\g<1>{used}", known))
+        write_page(out)
+        opened.reload()
+        opened.select_option("#suite", "faces")
+        opened.select_option("#factor", "lip-colour")
+        row = opened.locator("table.board tbody tr", has_text="captum/saliency")
+        assert note in row.locator("td.said").inner_text()
 
 
 @pytest.mark.browser

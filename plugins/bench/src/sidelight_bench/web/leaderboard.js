@@ -17,8 +17,8 @@ const MEASURES = {
     help: "Chance that a model that uses a factor scores higher on it than one that does not. 1 is perfect, 0.5 is guessing." },
   rank_correlation: { name: "rank correlation", low: "rank_correlation_low", high: "rank_correlation_high", from: -1, better: 1, chance: 0,
     help: "Spearman's, of the scores and of the true effects: over the factors of each model, or, for one factor, over the models." },
-  false_alarms: { name: "false alarms", low: "false_alarms_low", high: "false_alarms_high", from: 0, better: -1, chance: 0.9,
-    help: "Share of clean twins above the threshold that finds 90 % of the biased models. 0 is perfect; guessing gives about 0.9." },
+  false_alarms: { name: "false alarms", low: "false_alarms_low", high: "false_alarms_high", from: 0, better: -1, chance: 0.75,
+    help: "Share of clean twins at or above the threshold that finds 90 % of the models that use the factor. 0 is perfect; guessing gives 0.75 where three models use it, and up to 0.9 where more do." },
   dose_response: { name: "dose response", low: "dose_response_low", high: "dose_response_high", from: -1, better: 1, chance: 0,
     help: "Spearman's, of the scores and of the strength of the planted cause that a model learned from." },
 };
@@ -33,18 +33,19 @@ function inScope() {
 
 function sorted() {
   const measure = /** @type {(typeof MEASURES)[string]} */ (MEASURES[state.measure]);
-  /** @type {Record<string, (row: Row) => number | string>} */
+  /** @type {Record<string, (row: Row) => number | string | null>} */
   const keys = {
-    score: (row) => (row[state.measure] === null ? -Infinity : measure.better * row[state.measure]),
+    score: (row) => (row[state.measure] === null ? null : measure.better * row[state.measure]),
     method: (row) => row["method"],
     family: (row) => row["family"],
-    seconds: (row) => row["seconds"] ?? Infinity,
-    passes: (row) => row["passes"] ?? Infinity,
+    seconds: (row) => row["seconds"],
+    passes: (row) => row["passes"],
   };
-  const key = /** @type {(row: Row) => number | string} */ (keys[state.sort]);
+  const key = /** @type {(row: Row) => number | string | null} */ (keys[state.sort]);
   const sign = state.down ? -1 : 1;
   return inScope().sort((a, b) => {
     const [one, other] = [key(a), key(b)];
+    if (one === null || other === null) return Number(one === null) - Number(other === null) || (a["method"] < b["method"] ? -1 : 1); // last, whichever way
     return (one < other ? -1 : one > other ? 1 : 0) * sign || (a["method"] < b["method"] ? -1 : 1);
   });
 }
@@ -128,16 +129,29 @@ function note(row) {
   const parts = [];
   if (row["auroc"] === null && row["cannot"]) parts.push("cannot say");
   else if (row["cannot"]) parts.push("cannot speak of every factor");
-  else if (row["auroc"] === null && !row["failed"]) parts.push(row["users"] === 0 ? "no model that uses it" : "no model that does not");
+  else if (row["auroc"] === null && !row["failed"]) parts.push(unranked(row));
   if (row["failed"]) parts.push("failed on some models");
   if (row["unstable"]) parts.push(`unstable over ${row["unstable"]}`);
   return parts.join("; ");
 }
 
+/** Why no models can be compared. @param {Row} row */
+function unranked(row) {
+  const uses = cellsOf(row).filter((cell) => cell["score"] !== null).map(used);
+  if (!uses.length) return "no answer";
+  if (!uses.includes(true)) return "no model is known to use it";
+  return uses.includes(false) ? "no factor has both kinds of models" : "no model is known not to use it";
+}
+
+/** Cells of a method in the chosen suite and factor. @param {Row} row */
+function cellsOf(row) {
+  return CELLS.filter((cell) => cell["method"] === row["method"] && (state.suite === ALL || cell["suite"] === state.suite)
+    && (state.factor === ALL || cell["factor"] === state.factor));
+}
+
 /** @param {Row} row */
 function details(row) {
-  const mine = CELLS.filter((cell) => cell["method"] === row["method"] && (state.suite === ALL || cell["suite"] === state.suite)
-    && (state.factor === ALL || cell["factor"] === state.factor));
+  const mine = cellsOf(row);
   const alike = row["no_difference_from"] ? row["no_difference_from"].split(" ") : [];
   const factors = distinct(mine.map((cell) => ({ key: `${cell["suite"]}: ${cell["factor"]}` })), "key");
   return h("div", { class: "details" },
@@ -173,7 +187,7 @@ function cellTable(cells) {
     h("div", { class: "scroller", tabindex: 0, role: "region", "aria-label": "Models" }, h("table", {},
       h("thead", {}, h("tr", {}, ...["Model", "Factor", "Truth", "Score", "Pictures", "Recipe"].map((text) => h("th", { scope: "col" }, text)))),
       h("tbody", {}, ...shown.map((cell) => h("tr", {}, h("th", { scope: "row" }, cell["model"]), h("td", {}, cell["factor"]), h("td", {}, words(used(cell))),
-        h("td", { class: "number", title: cell["cannot"] || cell["failed"] || "" }, cell["score"] === null ? (cell["cannot"] ? "cannot" : "failed") : `${number(cell["score"])} (${number(cell["low"])} to ${number(cell["high"])})`),
+        h("td", { class: "number", title: cell["cannot"] || cell["failed"] || "" }, cell["score"] === null ? (cell["cannot"] ? "cannot" : cell["failed"] ? "failed" : "no answer") : `${number(cell["score"])} (${number(cell["low"])} to ${number(cell["high"])})`),
         h("td", {}, cell["run"] ? h("a", { href: cell["run"] }, "page") : "·"), h("td", {}, h("a", { href: cell["recipe"] }, "yaml"))))))),
     cells.length > MOST ? h("p", { class: "note" }, `${cells.length - MOST} more: choose a suite and a factor above, or see cells.csv.`) : null);
 }
@@ -199,7 +213,7 @@ function draw() {
   root.replaceChildren(
     h("section", {}, controls(), h("p", { class: "note" }, measure.help), verdict(), table(),
       h("p", { class: "note key" }, "Dot: value. Bar: 95 % interval over seeds of models. Dashed: guessing. Solid: the oracle, which knows the factors. Click a method for its models and pictures.")),
-    h("section", {}, h("h2", {}, "What it costs"), costs(inScope(), state.measure, show)),
+    h("section", {}, h("h2", {}, "What it costs"), costs(inScope(), state.measure, measure.chance, show)),
     truth(TRUTH, state.suite), models(TABLES["models"] ?? [], state.suite), readers(TABLES["readers"] ?? [], state.suite));
   for (const one of root.querySelectorAll("details")) if (opened.includes(one.className)) one.open = true;
 }

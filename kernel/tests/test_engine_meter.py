@@ -91,6 +91,13 @@ def test_a_network_that_takes_no_hooks_runs_and_is_not_counted(toys, recipe, mon
     assert cost_of(toys.run(recipe), "predict classifier")[1] is None
 
 
+def test_passes_of_a_network_that_is_wrapped_anew_at_each_use_are_not_known(toys, recipe, monkeypatch):
+    from sidelight_toy.network import Net
+
+    monkeypatch.setattr(Net, "module", property(lambda self: torch.nn.Sequential(self.module_of(3)).eval()))
+    assert cost_of(toys.run(recipe), "predict classifier")[1] is None
+
+
 def test_a_network_is_traced_as_if_there_were_no_hook():
     class Outer(torch.nn.Module):
         def __init__(self, network):

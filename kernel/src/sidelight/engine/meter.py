@@ -4,8 +4,8 @@ A pass is one image through the whole network, forward; a backward pass counts a
 are kept with the entries of the store, so that a result says what it cost when it was made, whoever finds it later.
 Counted is the network of the explained classifier, with copies of it, by a hook that components do not see. Not counted
 are parts that are called by themselves, such as a head alone, and classifiers that are no torch module. Passes are not
-known where a network takes no hooks (TorchScript), gives no tensor, or runs within a transform of `torch.func`, whose
-tensors hide rows and gradients.
+known where a network takes no hooks (TorchScript), gives no tensor or is another object at each use, nor within a
+transform of `torch.func`, whose tensors hide rows and gradients.
 """
 
 from __future__ import annotations

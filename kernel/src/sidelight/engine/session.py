@@ -269,6 +269,8 @@ class Session:
             loading = underway.doing(f"{explained.title}: loading its network")
             with suppress(Exception), loading, self.guard.streams(explained):
                 network = self._alive[explained].module  # its errors are told by whoever uses it
+                if self._alive[explained].module is not network:  # made anew for each caller: nobody runs this one
+                    network = None
         return network, lambda attached: self.meter.running(counted=attached or not is_needed)
 
     # Records, warnings, progress

@@ -11,6 +11,7 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import attrs
 import pytest
 import sidelight
 from sidelight.engine.store import Store, read_document
@@ -175,6 +176,49 @@ def test_a_worker_that_outlives_a_run_lets_go_of_its_models(toys, fresh, monkeyp
             assert other in kept
 
 
+@pytest.fixture
+def elsewhere(monkeypatch, tmp_path):
+    """The local executor computes in another thread, which does not see the run's cache and has a store of its own."""
+    with ThreadPoolExecutor(1) as worker:
+
+        def compute(work, unit):
+            away = attrs.evolve(work, store=str(tmp_path / "gone"), mark=str(tmp_path / "gone" / "mark"))
+            return away(unit)
+
+        def submit(self, work, units):
+            with monkeypatch.context() as patch:
+                patch.setattr("sidelight.engine.store.cache_folder", lambda: tmp_path / "elsewhere")
+                for place, unit in enumerate(units):
+                    yield place, worker.submit(compute, work, unit).result()
+
+        monkeypatch.setattr("sidelight.executors.local.Local.map", submit)
+        yield tmp_path / "elsewhere"
+
+
+@pytest.mark.parametrize("shard", [2, 64])
+def test_a_worker_that_does_not_see_the_cache_sends_entries_and_gets_what_was_learned(toys, fresh, elsewhere, shard):
+    recipe = {**toys.RECIPE, "explain": {**toys.RECIPE["explain"], "shard": shard}}
+    fresh()
+    plain = toys.run(recipe)
+    toys.calls.clear()
+    fresh()
+    filled = toys.run({**recipe, "executor": LOCAL})
+    assert outcome(filled) == outcome(plain)
+    assert toys.calls.count("fit step 0") == 1, "in the run's process alone"
+    assert filled.manifest["workers"]["made"] > 5
+    assert filled.manifest["workers"]["failed"] == 0
+    steps = [json.loads(one.folder.joinpath("entry.json").read_text())["step"] for one in Store(elsewhere).entries()]
+    assert steps.count("fit") == 1
+
+
+def test_what_was_learned_is_not_sent_where_it_is_too_large(toys, fresh, elsewhere, monkeypatch):
+    monkeypatch.setattr("sidelight.engine.parcels.MOST", 10)
+    fresh()
+    with pytest.raises(UserError, match="MB of learned weights are too many") as raised:
+        toys.run(toys.small(executor=LOCAL))
+    assert raised.value.fix == "set SIDELIGHT_CACHE to a folder that all workers share"
+
+
 def test_progress_counts_the_units_of_like_steps_together(toys, monkeypatch, capsys):
     monkeypatch.setattr("sidelight.engine.progress.PAUSE", 0.0)
     explainers = {"bright": BRIGHT, "talk": {"use": "toy/talkative"}}
@@ -182,7 +226,7 @@ def test_progress_counts_the_units_of_like_steps_together(toys, monkeypatch, cap
     told = [line for line in capsys.readouterr().err.splitlines() if "units of work" in line]
     assert [line.split(", about")[0].strip() for line in told] == [
         *(f"units of work: {done} of 3" for done in (1, 2, 3)),  # predictions
-        *(f"units of work: {done} of 6" for done in range(1, 7)),  # of both explainers
+        *(f"units of work of 2 steps: {done} of 6" for done in range(1, 7)),  # of both explainers
     ]
 
 

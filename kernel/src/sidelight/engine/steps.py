@@ -423,7 +423,8 @@ class Steps:
 
         if group and self.session.workers is not None:
             begun = perf_counter()
-            count = self.session.workers.fill(units)
+            label = "units of work" + (f" of {len(group)} steps" if len(group) > 1 else "")
+            count = self.session.workers.fill(units, label)
             self._tell_of_idle(count, perf_counter() - begun, group)
 
     def _tell_of_idle(self, count: int, seconds: float, group: list[Step]) -> None:

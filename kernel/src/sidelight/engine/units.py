@@ -24,6 +24,7 @@ from sidelight_specs.roles import Executor, WorkerLost
 
 from sidelight.engine.guard import Disturbance, Untrustworthy
 from sidelight.engine.machine import Cancellation, limit_threads, set_arithmetic, settle_arithmetic
+from sidelight.engine.parcels import lacks_states, parcel_of, states_for, unpack_parcel
 from sidelight.engine.plan import Step
 from sidelight.engine.progress import WorkerDisplay, waits_of_workers
 from sidelight.engine.questions import NotAnswered, question_of
@@ -34,7 +35,7 @@ from sidelight.engine.weights import SharedWeights
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
 
-    from sidelight.recipe.model import Resolved, ResolvedComponent
+    from sidelight.recipe.model import ResolvedComponent
 
 MAP = "map"  # verb of an entry that `run.map` keeps
 _ERRORS: dict[str, type[SidelightError]] = {
@@ -89,17 +90,19 @@ class Unit:
         question = question_of(session, self.step)
         return session.answer(self.step, self.inputs, question, self.doing, key=self.key, mapped=mapped, **self.forms)
 
-    def packed(self) -> bytes:
-        """The unit as bytes."""
+    def packed(self, states: Sequence[dict[str, Any]] = ()) -> bytes:
+        """The unit as bytes, with learned states for a worker that lacks them (`parcels`)."""
         component = self.step.component
         named = {"role": component.role, "id": component.id, "verb": self.step.verb}
         rest = {"inputs": self.inputs, "key": self.key, "doing": self.doing, "forms": self.forms}
-        return pack({**named, **rest})
+        return pack({**named, **rest, "states": list(states)})
 
     @classmethod
-    def unpacked(cls, data: bytes, resolved: Resolved) -> Unit:
-        """The unit that `packed` gave the bytes of, for the same recipe."""
-        given = unpack(data)
+    def unpacked(cls, data: bytes, session: Session) -> Unit:
+        """The unit that `packed` gave the bytes of, for a session of the same recipe, which gets the states."""
+        given, resolved = unpack(data), session.resolved
+        for state in given.pop("states"):
+            unpack_parcel(session, state)
         role, name, verb = given.pop("role"), given.pop("id"), given.pop("verb")
         (component,) = (one for one in resolved.of_role(role) if one.id == name)
         given["forms"] = {key: tuple(one) if isinstance(one, list) else one for key, one in given["forms"].items()}
@@ -133,13 +136,16 @@ class Work:
     arithmetic: tuple[str, ...] = ()
 
     def __call__(self, data: bytes) -> bytes:
-        """What became of a unit, a component's error too, as bytes: `{start, seconds, seeds, error, warnings}`."""
+        """What became of a unit, a component's error too, as bytes: `{start, seconds, seeds, error, warnings, entry}`.
+
+        `entry` is None where the run sees the store, and `{lacks}` is all where states are missing there (`parcels`).
+        """
         start, session = 0.0, _sessions().get(self)
         if session is None:
             session, start = self._begin(), time.process_time()
         self._settle()  # each time: a cluster's worker may serve two runs in turn
-        unit, before, doing = Unit.unpacked(data, session.resolved), session.seconds, session.doing
-        error = None
+        unit, before, doing = Unit.unpacked(data, session), session.seconds, session.doing
+        error, entry, is_apart = None, None, session.store.root != Path(self.store)
         # the run repeats what the entry has recorded, in the order of its steps
         with session.recording() as record:
             session.doing = None
@@ -149,7 +155,10 @@ class Work:
                         f"{unit.step.component.title}: a worker would compute something else than the run asks for",
                         "give workers the same packages and data, and change neither during a run",
                     )
+                if is_apart and lacks_states(session, unit.step.component):
+                    return pack({"lacks": True, "start": start})
                 unit.answer(session)
+                entry = parcel_of(session, unit.key) if is_apart else None
             except SidelightError as failure:
                 error = _described(failure)
             finally:
@@ -157,16 +166,13 @@ class Work:
         if session.weights is not None:
             session.weights.share(session.guard.alive)  # what is loaded at its first use is there after a unit
         warnings = record.warnings if error else []
-        seconds = session.seconds - before
-        return pack(
-            {"start": start, "seconds": seconds, "seeds": dict(session.seeds), "error": error, "warnings": warnings}
-        )
+        seconds, seeds = session.seconds - before, dict(session.seeds)
+        told = {"start": start, "seconds": seconds, "seeds": seeds, "error": error, "warnings": warnings}
+        return pack({**told, "entry": entry})
 
     def _begin(self) -> Session:
         """A session of this process, or thread, with components of its own."""
-        if not Path(self.mark).is_dir():
-            text = f"the worker on {platform.node()} does not see the run's cache {self.store}"
-            raise UserError(text, "set SIDELIGHT_CACHE to a folder that all workers share")
+        store = Store(Path(self.store) if Path(self.mark).is_dir() else None)  # else one of this machine
         for ended in [one for one in _sessions() if not Path(one.mark).is_dir()]:  # in a worker that outlives them
             earlier = _sessions().pop(ended)
             earlier.close()
@@ -180,7 +186,7 @@ class Work:
         cancellation = Cancellation()
         cancellation.listening = True  # so that a component that raises KeyboardInterrupt has failed
         display = WorkerDisplay(Path(self.mark))
-        session = Session(resolved, Store(Path(self.store)), self.device, display, cancellation, guarded=True)
+        session = Session(resolved, store, self.device, display, cancellation, guarded=True)
         if platform.node() == self.host:  # elsewhere the folder lies on a network, and what it loses cannot be read
             session.weights = SharedWeights(Path(self.mark) / "weights")
         _sessions()[self] = session
@@ -237,6 +243,7 @@ class Workers:
     start: float = attrs.field(default=0.0, init=False)
     _work: Work = attrs.field(init=False)
     _unseen: set[str] = attrs.field(factory=set, init=False)  # of those made
+    _lacking: set[str] = attrs.field(factory=set, init=False)  # of those whose worker lacks learned states
     _is_busy: bool = attrs.field(default=False, init=False)
     _waits: dict[str, str] = attrs.field(factory=dict, init=False)  # worker to what it said last of a wait
 
@@ -265,11 +272,12 @@ class Workers:
             text = f"{component.title} did not end its workers: {type(error).__name__}: {error}"
             self.session.display.say(f"warning: {text}")
 
-    def fill(self, units: Callable[[], Iterable[Unit]]) -> int:
+    def fill(self, units: Callable[[], Iterable[Unit]], label: str = "units of work") -> int:
         """Have the entries made that the store lacks; errors are kept until the run asks for the entry.
 
         Args:
             units: lists them, twice: memory does not follow their number.
+            label: for progress.
 
         Returns:
             How many units were handed out.
@@ -284,16 +292,25 @@ class Workers:
             return 0
         given, self._is_busy = list[Unit](), True
         try:
-            with self.session.display.loop("units of work", len(missing)) as advance:
+            with self.session.display.loop(label, len(missing)) as advance:
                 for pair in self._pairs(units, set(missing), given):
-                    self.session.cancellation.check()
-                    self._tell_waits()
-                    if pair is not None:
-                        self._note(given[pair[0]], pair[1])
-                        advance()
+                    self._note_pair(pair, given, advance)
+                if self._lacking:
+                    again, given = self._lacking, []
+                    self._lacking = set()
+                    for pair in self._pairs(units, again, given, with_states=True):
+                        self._note_pair(pair, given, advance)
         finally:
             self._is_busy = False
         return len(missing)
+
+    def _note_pair(
+        self, pair: tuple[int, bytes | WorkerLost] | None, given: list[Unit], advance: Callable[[], None]
+    ) -> None:
+        self.session.cancellation.check()
+        self._tell_waits()
+        if pair is not None and self._note(given[pair[0]], pair[1]):
+            advance()
 
     def _tell_waits(self) -> None:
         """Say for whom workers wait, each text once."""
@@ -317,7 +334,7 @@ class Workers:
         return key in self.made or key in self.failed or self.session.store.holds(key)
 
     def _pairs(
-        self, units: Callable[[], Iterable[Unit]], missing: set[str], given: list[Unit]
+        self, units: Callable[[], Iterable[Unit]], missing: set[str], given: list[Unit], *, with_states: bool = False
     ) -> Iterator[tuple[int, bytes | WorkerLost] | None]:
         """The executor's answers; `given` holds the units that it has drawn, without their inputs."""
 
@@ -325,8 +342,13 @@ class Workers:
             for unit in units():
                 if unit.key in missing:
                     missing.remove(unit.key)
+                    try:
+                        states = states_for(self.session, unit.step.component) if with_states else []
+                    except SidelightError as error:
+                        self.failed[unit.key] = error, []
+                        continue
                     given.append(attrs.evolve(unit, inputs={}))
-                    packed = unit.packed()
+                    packed = unit.packed(states)
                     release(unit.inputs)
                     yield packed
 
@@ -339,13 +361,20 @@ class Workers:
             (component,) = self.session.resolved.of_role("executor")
             raise ComponentError(f"{component.title} failed: {type(error).__name__}: {error}") from error
 
-    def _note(self, unit: Unit, answer: bytes | WorkerLost) -> None:
+    def _note(self, unit: Unit, answer: bytes | WorkerLost) -> bool:
+        """Keep what became of a unit; False where its worker has to be sent learned states first."""
         component, doing = unit.step.component, unit.doing or unit.step.verb
         if isinstance(answer, WorkerLost):
             text = f"{component.title} failed in the step `{doing}`: it {answer.reason}"
             self.failed[unit.key] = ComponentError(text), []
-            return
+            return True
         told = unpack(answer)
+        if "lacks" in told:
+            self.start += told["start"]
+            self._lacking.add(unit.key)
+            return False
+        if told["entry"] is not None:
+            unpack_parcel(self.session, told["entry"])
         self.seconds += told["seconds"]
         self.start += told["start"]
         self.session.seeds.update(told["seeds"])
@@ -354,6 +383,7 @@ class Workers:
             self._unseen.add(unit.key)
         else:
             self.failed[unit.key] = _raised(told["error"]), told["warnings"]
+        return True
 
     def facts(self) -> dict[str, Any]:
         """For the manifest."""

@@ -33,7 +33,7 @@ def sidelight_executors() -> Iterator[ExecutorDescriptor]:
     """Announce the executor."""
     yield ExecutorDescriptor(
         name="ray",
-        summary="Units of work on a Ray cluster whose nodes see the cache's folder.",
+        summary="Units of work on a Ray cluster.",
         params=RayParams,
         factory="sidelight_ray.cluster:Ray",
         provides=("isolated",),

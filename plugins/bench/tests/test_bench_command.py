@@ -54,6 +54,7 @@ def test_the_planted_factor_is_used_where_it_moves_more_than_in_the_twin():
     not_at_all = outcome(0.7, (0.1, 0.2, 0.3), (0.0, 0.0, 0.04))
     rows = tables_of([twin, biased, same, not_at_all]).truth
     assert [row["used"] for row in rows] == [False, True, None, False]
+    assert [row["used"] for row in tables_of([biased, not_at_all]).truth] == [None, False], "no twin to compare with"
 
 
 def test_a_second_run_computes_nothing_and_writes_the_same_bits(host, tmp_path):

@@ -25,7 +25,8 @@ class Model:
 
     Args:
         suite, architecture: names.
-        dose: share of training images that have the planted factor of their class; None for the balanced data.
+        dose: how firmly the planted factor goes with the class, in the units of the suite's data, in which `chance` is
+            not at all and 1 is always; None for the balanced data.
         seed: from 1.
     """
 

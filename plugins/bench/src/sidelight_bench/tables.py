@@ -141,7 +141,8 @@ def _truth(outcomes: Sequence[tuple[Cell, Record]]) -> list[dict[str, Any]]:
     """Effects and flips with their intervals, and whether the factor counts as used.
 
     A factor is used if the lower limit of the share of images whose class it turns is above 5 %; the planted one also
-    has to move the log-odds more than in every clean twin of the architecture (lower limit above their upper limits).
+    has to move the log-odds more than in every clean twin of the architecture (lower limit above their upper limits);
+    where no twin was measured, nobody knows.
     Shares are not compared with twins: a twin that hardly knows its classes is turned by anything. A factor is unused
     if the upper limit of its share is below 5 %; and a clean twin does not use the planted factor, whatever it turns.
     All else is undecided (None).
@@ -152,7 +153,7 @@ def _truth(outcomes: Sequence[tuple[Cell, Record]]) -> list[dict[str, Any]]:
         for row in record.rows:
             used = _used(row["flips_low"], row["flips_high"])
             if row["factor"] == cell.suite.planted:
-                most = twins.get((cell.suite.name, cell.model.architecture), 0.0)
+                most = twins.get((cell.suite.name, cell.model.architecture), math.inf)
                 if cell.model.dose is None:
                     used = False
                 elif used and not (row["low"] or 0.0) > most:

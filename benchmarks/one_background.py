@@ -65,7 +65,7 @@ def on_background(name: str, count: int, flat: Path) -> tuple[np.ndarray, np.nda
     """(N, 3, H, W) images of the test split on this background, and (N, H, W) masks of the things."""
     ground = {"backgrounds": (name,)}
     if name in FLAT:
-        ground["backgrounds_folder"] = str(flat)
+        ground = {"backgrounds": (f"{name}.png",), "backgrounds_folder": str(flat)}
     params = CutoutsParams(
         size=SIZE, scale=(0.6, 0.6), train=2, test=count, validation_share=0.0, test_share=0.99, **ground
     )

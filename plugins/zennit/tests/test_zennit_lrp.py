@@ -213,6 +213,18 @@ def test_relevance_sums_to_the_logit_without_biases(name, activation, images):
     assert np.abs(result.values.sum((1, 2)) - logits).max() <= 2e-3 * np.abs(logits).max()
 
 
+@pytest.mark.parametrize("name", COMPOSITES)
+def test_biases_absorb_relevance_unless_they_are_zeroed(name, images):
+    module = randomised(Residual(), bias=0.5)
+    logits = module(images).max(1).values.numpy()
+    lost = [
+        np.abs(explain(name, module, images, zero_bias=zero_bias).values.sum((1, 2)) - logits).max()
+        for zero_bias in (False, True)
+    ]
+    assert lost[0] > 0.05 * np.abs(logits).max()
+    assert lost[1] <= 2e-3 * np.abs(logits).max()
+
+
 @pytest.mark.parametrize("name", LRP)
 def test_a_contrast_is_the_difference_of_two_classes(name, images):
     module = plain()

@@ -45,6 +45,7 @@ class ExcitationParams:
 
     target: Target = target_option()
     stabilizer: float = param(1e-6, "Least magnitude added to denominators.", minimum=1e-12, maximum=1.0)
+    zero_bias: bool = param(False, "Biases absorb no relevance, so that the map sums to the logit.")
     batch: BatchSize = batch_option("Images")
 
 

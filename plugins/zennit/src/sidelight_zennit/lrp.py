@@ -231,7 +231,10 @@ class CompositeExplainer(Explainer):
     def _composite(self, images: Tensor) -> Any:
         """The package's composite with the options."""
         zennit, params, name = import_with_torchvision("zennit"), self._params, type(self).__name__
-        options: dict[str, Any] = {"stabilizer": params.stabilizer}
+        options: dict[str, Any] = {
+            "stabilizer": params.stabilizer,
+            "zero_params": "bias" if params.zero_bias else None,
+        }
         options |= {key: getattr(params, key) for key in ("epsilon", "gamma") if hasattr(params, key)}
         if name == "EpsilonGammaBox":
             options["low"], options["high"] = pixel_bounds(self._classifier, images[: self._batch.rows("relevance")])

@@ -1,5 +1,6 @@
 """TF32 and torch.compile as options of a run; no GPU is needed."""
 
+import os
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -23,6 +24,13 @@ def test_arithmetic_is_off_outside_of_its_run():
         with pytest.raises(UserError, match="tf32 is the arithmetic of NVIDIA GPUs, and the device is cpu"):
             settle_arithmetic("cpu")
     assert arithmetic_in_force() == ()
+
+
+def test_programs_are_not_taken_from_a_cache_that_others_may_write_to(monkeypatch, tmp_path):
+    monkeypatch.delenv("TORCHINDUCTOR_CACHE_DIR")
+    monkeypatch.setenv("SIDELIGHT_CACHE", str(tmp_path))
+    with arithmetic(compile=True):
+        assert not Path(os.environ["TORCHINDUCTOR_CACHE_DIR"]).is_relative_to(tmp_path)
 
 
 @pytest.fixture

@@ -229,6 +229,21 @@ def test_who_waits_for_a_key_hears_for_whom_and_may_give_up(tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
+def test_a_name_of_an_owner_that_is_no_text_stops_nobody(tmp_path):
+    """On a file system that machines share, another's file may be of any bytes."""
+    heard = []
+
+    def wait(seconds, owner):
+        heard.append(owner)
+        raise Cancelled("enough")
+
+    with key_lock(tmp_path, "k", never):
+        (tmp_path / "k.owner").write_bytes(b"7 on \xff\xfe")
+        with pytest.raises(Cancelled), key_lock(tmp_path, "k", wait):
+            pass
+    assert heard[0].startswith("7 on ")
+
+
 def test_a_run_says_for_whom_it_waits(toys, monkeypatch, capfd):
     monkeypatch.setattr("sidelight.engine.session._SILENT", 0.0)
     taken = Store.alone

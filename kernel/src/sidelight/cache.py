@@ -25,7 +25,12 @@ _SETTLED = 2.0  # seconds after which a second change of a file is certain to ch
 def cache_folder() -> Path:
     """`$SIDELIGHT_CACHE`, else `sidelight` in the user's cache folder."""
     chosen = os.environ.get("SIDELIGHT_CACHE")
-    return Path(chosen).expanduser().absolute() if chosen else user_cache_path("sidelight", appauthor=False)
+    return Path(chosen).expanduser().absolute() if chosen else own_folder()
+
+
+def own_folder() -> Path:
+    """`sidelight` in the user's cache folder, whatever `$SIDELIGHT_CACHE` says: for what is executed."""
+    return user_cache_path("sidelight", appauthor=False)
 
 
 def stamp(files: Iterable[str], *facts: str) -> str:

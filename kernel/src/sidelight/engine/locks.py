@@ -44,7 +44,7 @@ def key_lock(folder: Path, key: str, wait: Callable[[float, str], None]) -> Iter
             return
     try:
         with suppress(OSError):
-            owner.write_text(f"{os.getpid()}{_here()}")
+            owner.write_text(f"{os.getpid()}{_here()}", encoding="utf-8")
         yield
     finally:
         _release(lock, path, owner)
@@ -74,7 +74,7 @@ def _here() -> str:
 
 
 def _text(path: Path) -> str:
-    """Content of a small file, empty where it is not there yet."""
+    """Content of a small file, empty where it is not there yet; another machine may have damaged it."""
     with suppress(OSError):
-        return path.read_text()
+        return path.read_text(encoding="utf-8", errors="replace")
     return ""

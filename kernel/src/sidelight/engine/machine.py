@@ -15,7 +15,7 @@ import attrs
 from sidelight_specs import Cancelled, UserError
 from sidelight_specs.surroundings import in_main_thread
 
-from sidelight.cache import cache_folder
+from sidelight.cache import own_folder
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -122,8 +122,10 @@ def set_arithmetic(names: tuple[str, ...]) -> None:
     """Put options in force, as workers do with those of their run."""
     global _arithmetic
     _arithmetic = names
-    if "compile" in names:  # torch would put programs into a folder under /tmp, whose name everybody knows
-        os.environ.setdefault("TORCHINDUCTOR_CACHE_DIR", str(cache_folder() / "compiled"))
+    if "compile" in names:
+        # torch runs the programs that it finds: neither below /tmp, where everybody knows the folder's name, nor in a
+        # cache that others may write to
+        os.environ.setdefault("TORCHINDUCTOR_CACHE_DIR", str(own_folder() / "compiled"))
 
 
 def settle_arithmetic(device: str) -> None:

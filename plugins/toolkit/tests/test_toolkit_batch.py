@@ -125,6 +125,50 @@ def test_items_of_several_rows_share_a_pass_where_they_fit():
     assert run.steps == {"curves": 5}
 
 
+class ToyAllocator:
+    """torch's counters of one device."""
+
+    def __init__(self):
+        self.now = self.most = 10
+
+    def use(self, bytes):
+        self.most = max(self.most, self.now + bytes)
+
+    def memory_allocated(self, device):
+        return self.now
+
+    def max_memory_allocated(self, device):
+        return self.most
+
+    def reset_peak_memory_stats(self, device):
+        self.most = self.now
+
+
+def test_a_measurement_within_another_hides_none_of_its_peak(monkeypatch):
+    """A search for latents is measured, and so are the passes before and after it."""
+    allocator, outer, inner = ToyAllocator(), Memory("cuda:0"), Memory("cuda:0")
+    monkeypatch.setattr(torch, "cuda", allocator)
+
+    def search(first, between, last):
+        def call():
+            passes = [inner.peak(lambda: allocator.use(first))[1]]
+            allocator.use(between)
+            return [*passes, inner.peak(lambda: allocator.use(last))[1]]
+
+        return outer.peak(call)
+
+    assert search(3, 50, 4) == ([3, 4], 50)
+    assert search(60, 5, 4) == ([60, 4], 60)
+    assert search(3, 5, 70) == ([3, 70], 70)
+
+    def fail():
+        raise torch.OutOfMemoryError
+
+    with pytest.raises(torch.OutOfMemoryError):
+        outer.peak(fail)
+    assert search(1, 2, 1) == ([1, 1], 2)
+
+
 def test_the_memory_of_a_cpu_is_not_measured():
     assert not Memory("cpu").is_known
     Memory("cpu").release()

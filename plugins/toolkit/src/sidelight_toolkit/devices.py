@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from threading import local
 from typing import TYPE_CHECKING, TypeVar
 
 import torch
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 LARGEST_SHARE = 0.25  # of a GPU's free memory that data may take: networks, gradients and optimizers need the rest
+_OPEN = local()  # `peaks`: highest allocation so far of each measurement under way in a thread, outermost first
 
 
 class Memory:
@@ -38,10 +40,24 @@ class Memory:
 
     def peak(self, call: Callable[[], T]) -> tuple[T, int]:
         """What the call gives, and the bytes that it had allocated at most beyond those before it."""
+        peaks: list[int] = _OPEN.__dict__.setdefault("peaks", [])
+
+        def note() -> None:
+            if peaks:
+                peaks[-1] = max(peaks[-1], torch.cuda.max_memory_allocated(self._device))
+
+        note()  # of the measurement that this one is part of, whose peak is forgotten by torch now
         before = torch.cuda.memory_allocated(self._device)
         torch.cuda.reset_peak_memory_stats(self._device)
-        result = call()
-        return result, torch.cuda.max_memory_allocated(self._device) - before
+        peaks.append(0)
+        try:
+            result = call()
+        finally:
+            note()
+            own = peaks.pop()
+            if peaks:
+                peaks[-1] = max(peaks[-1], own)
+        return result, own - before
 
     def release(self) -> None:
         """Give back what torch holds and does not use."""

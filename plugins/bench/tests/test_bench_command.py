@@ -2,6 +2,7 @@
 
 import argparse
 import json
+from types import SimpleNamespace
 
 import pytest
 from sidelight.cli.host import KernelHost
@@ -9,7 +10,7 @@ from sidelight_bench import cells, command
 from sidelight_bench.methods import FAMILIES, KNOWN, METHODS, Method
 from sidelight_bench.suites import SUITES, Model
 from sidelight_bench.tables import read_table, tables_of
-from sidelight_specs import Cancelled, UserError
+from sidelight_specs import Cancelled, Need, UserError
 
 QUICK = ["quick", "--suite", "faces", "--method", "captum/saliency"]
 
@@ -213,6 +214,14 @@ def test_what_learns_from_the_data_is_refused(host):
         cells.refuse_cheats(learner, host, frozenset())
     cells.refuse_cheats(learner, host, KNOWN)
     cells.refuse_cheats(Method(name="x", family="yours", use="captum/lime"), host, frozenset())
+
+
+@pytest.mark.parametrize("role", ["data", "metric", "renderer"])
+def test_what_would_be_given_the_data_is_refused(role):
+    descriptor = SimpleNamespace(needs=(Need("classifier"), Need(role, optional=True)), provides=())
+    host = SimpleNamespace(find=lambda use, role: (SimpleNamespace(descriptor=descriptor),))
+    with pytest.raises(UserError, match=f"acme/x needs {role}, in which"):
+        cells.refuse_cheats(Method(name="x", family="yours", use="acme/x"), host, KNOWN)
 
 
 def test_there_are_twenty_methods_of_five_families():

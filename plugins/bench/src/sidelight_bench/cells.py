@@ -41,6 +41,8 @@ MOST_LEVELS = 4  # of a grouping factor; one with more values is cut at its medi
 FEWEST = 3  # images of a group that is compared
 SHOWN = 8  # images on a cell's page
 CRASHES = 2  # times that a cell may end the process before it is given up
+OPEN = ("classifier", "generator", "inverter", "explainer", "attribute_finder")
+"""Roles that a stranger's component may need; a metric has the data that it measures on."""
 _SECTIONS = {"attribute_finders": "attribute_finder", "explainers": "explainer", "metrics": "metric"}
 
 
@@ -447,8 +449,8 @@ def refuse_cheats(method: Method, host: Host, known: frozenset[str]) -> None:
             if use in known:
                 continue
             (found,) = host.find(use, _SECTIONS.get(section, section))
-            if any(need.role == "data" for need in found.descriptor.needs):
-                reason = "needs data, in which the planted causes stand"
+            if closed := [need.role for need in found.descriptor.needs if need.role not in OPEN]:
+                reason = f"needs {closed[0]}, in which the planted causes stand"
             elif "trainable" in found.descriptor.provides:
                 reason = "learns from the data, in which the planted causes stand"
             else:

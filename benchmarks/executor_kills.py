@@ -16,7 +16,7 @@ is run again. Every process notes what it computes, so that the columns are coun
     other outcome, other entries   hashes and warnings, or entries, other than undisturbed: none may be
 
 A round whose run had ended when the kill came does not count. Each round is a row of the CSV; a series that was stopped
-goes on with the next round. Drivers are forked from this process, which has torch.
+goes on with the next round. Drivers are forked from this process, which has torch; those of a Ray cluster are not.
 """
 
 from __future__ import annotations
@@ -28,6 +28,7 @@ import os
 import random
 import shutil
 import signal
+import sys
 import tempfile
 import time
 import traceback
@@ -90,11 +91,21 @@ def note_computations() -> None:
 
 
 def begin(folder: Path, executor: dict[str, Any]) -> int:
-    """A child that runs the recipe."""
+    """A child that runs the recipe, forked; but not where this process talks to a Ray cluster, in threads."""
+    if executor["use"] == "ray/ray":
+        command = [sys.executable, __file__, "--drive", str(folder), json.dumps(executor)]
+        return os.posix_spawn(sys.executable, command, dict(os.environ))
     child = os.fork()
     if child:
         return child
-    code = 1
+    try:
+        drive(folder, executor)
+    finally:
+        os._exit(1)
+
+
+def drive(folder: Path, executor: dict[str, Any]) -> None:
+    """Run the recipe, and end the process with 0, or with 1 where it failed."""
     try:
         import executor_kills  # by the name that workers know it by
 
@@ -102,11 +113,10 @@ def begin(folder: Path, executor: dict[str, Any]) -> int:
         units.Work = executor_kills.NotedWork  # type: ignore[misc]
         os.environ["SIDELIGHT_CACHE"] = str(folder / "cache")
         sidelight.run({**RECIPE, "executor": executor}, out=folder / "run", progress=False)
-        code = 0
     except Exception:
         traceback.print_exc()
-    finally:
-        os._exit(code)
+        os._exit(1)
+    os._exit(0)
 
 
 def status_of(child: int, seconds: float = PATIENCE) -> int | None:
@@ -209,8 +219,10 @@ class Rounds:
             status = status_of(child, 0.02)
         if status is None:
             status = status_of(child, dice.random() / 4)
-        is_hit = status is None and self._kill(child, dice)
         kept, before, left = set(entries(folder)), noted(folder, "ended").total(), 0
+        is_hit = status is None and self._kill(child, dice)
+        if self._victim == "worker":  # a node takes seconds to remove, while the run goes on
+            kept, before = set(entries(folder)), noted(folder, "ended").total()
         if status is None:
             status = status_of(child)
         if self._victim == "driver" and is_hit:
@@ -286,9 +298,12 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--victims", nargs="+", choices=("worker", "driver", "node"), default=["worker", "driver"])
     parser.add_argument("--csv", type=Path, default=Path("kills.csv"))
+    parser.add_argument("--drive", nargs=2, help=argparse.SUPPRESS)
     parser.add_argument("--table", action="store_true", help="print the table of the CSV alone")
     arguments = parser.parse_args()
     torch.set_num_threads(1)
+    if arguments.drive:
+        drive(Path(arguments.drive[0]), json.loads(arguments.drive[1]))
     for victim in [] if arguments.table else arguments.victims:
         earlier = [row for row in rows_of(arguments.csv) if (row["victim"], row["seed"]) == (victim, arguments.seed)]
         number, hits = len(earlier), sum(int(row["hit"]) for row in earlier)

@@ -9,10 +9,15 @@ import sys
 import time
 from typing import TYPE_CHECKING, Any
 
-import ray
-from ray.exceptions import RayError, RayTaskError
 from sidelight_specs import UserError
 from sidelight_specs.roles import Executor, WorkerLost
+
+_EXCEPTHOOK = sys.excepthook
+
+import ray  # noqa: E402
+from ray.exceptions import RayError, RayTaskError  # noqa: E402
+
+sys.excepthook = _EXCEPTHOOK  # others rely on it, and ray replaces it when it is imported
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator

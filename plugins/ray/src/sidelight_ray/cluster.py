@@ -12,12 +12,14 @@ from typing import TYPE_CHECKING, Any
 from sidelight_specs import UserError
 from sidelight_specs.roles import Executor, WorkerLost
 
+# Others rely on both: ray replaces the hook when it is imported, and `print` when it first tells of a lost node.
 _EXCEPTHOOK = sys.excepthook
+os.environ.setdefault("RAY_TQDM_PATCH_PRINT", "0")
 
 import ray  # noqa: E402
 from ray.exceptions import RayError, RayTaskError  # noqa: E402
 
-sys.excepthook = _EXCEPTHOOK  # others rely on it, and ray replaces it when it is imported
+sys.excepthook = _EXCEPTHOOK
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator

@@ -9,6 +9,9 @@ import sys
 from pathlib import Path
 
 import pytest
+import torch
+from sidelight_specs.results import Targets
+from sidelight_specs.testing import ToyRun
 
 EXAMPLE = Path(__file__).parents[1] / "examples" / "sidelight-rise"
 INSTALL = ["--quiet", "--no-deps", "--no-build-isolation", "--no-index", "--disable-pip-version-check"]
@@ -50,6 +53,24 @@ def test_it_has_at_most_50_lines_of_code_and_imports_nothing_of_the_kernel():
     texts = [path.read_text() for path in EXAMPLE.glob("src/**/*.py")]
     assert sum(bool(line.strip()) for text in texts for line in text.splitlines()) <= 50
     assert not any(re.search(r"^\s*(from|import) sidelight[. ]", text, flags=re.MULTILINE) for text in texts)
+
+
+def test_its_map_is_0_at_the_least_and_stands_out_where_the_classifier_looks(monkeypatch):
+    monkeypatch.syspath_prepend(EXAMPLE / "src")
+    from acme_rise import RiseParams
+    from acme_rise.explain import Rise
+
+    class Corner:
+        def class_logits(self, images):
+            bright = images[:, :, :8, :8].mean((1, 2, 3)) - 0.5
+            return 8 * torch.stack([bright, -bright], 1)
+
+    one = torch.zeros(1, dtype=torch.int64).numpy()
+    rise = Rise(RiseParams(), classifier=Corner(), run=ToyRun())
+    result = rise.explain(torch.ones(1, 3, 32, 32), Targets(predicted=one, probe=one + 1))
+    assert not result.signed
+    assert result.values.min() == 0
+    assert result.values[:, :8, :8].mean() > 3 * result.values[:, 16:, 16:].mean()
 
 
 @pytest.mark.processes

@@ -150,7 +150,7 @@ def test_a_method_opens_its_models_and_says_what_keeps_it_from_being_ranked(open
     assert opened.locator(".details").count() == 0
     opened.get_by_role("button", name="captum/saliency", exact=True).press("Enter")
     details = opened.locator(".details")
-    assert "pairs of a model and a factor" in details.inner_text()
+    assert "Pairs of a model and a factor" in details.inner_text()
     details.locator("summary").click()
     assert details.locator(".cells tbody tr").count() > 0
     assert details.locator(".cells tbody a").first.get_attribute("href").startswith("recipes/")

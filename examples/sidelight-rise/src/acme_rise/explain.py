@@ -16,7 +16,8 @@ class Rise(Explainer):
             for some in masks.split(64):
                 scores = self.classifier.class_logits(images[index] * some[:, None]).softmax(1)
                 heat[index] += (scores[:, int(targets.predicted[index]), None, None] * some).sum(0)
-        return Heatmap(values=(heat / masks.sum(0)).cpu().numpy())  # S = sum_i f(I * M_i) M_i / sum_i M_i
+        mean = heat / masks.sum(0)  # S = sum_i f(I * M_i) M_i / sum_i M_i
+        return Heatmap(values=(mean - mean.amin((1, 2), keepdim=True)).cpu().numpy(), signed=False)  # it ranks alone
 
     def masks(self, height, width):
         rng, cells = self.run.rng("masks"), self.params.cells

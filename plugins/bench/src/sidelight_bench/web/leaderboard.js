@@ -155,7 +155,7 @@ function details(row) {
   const alike = row["no_difference_from"] ? row["no_difference_from"].split(" ") : [];
   const factors = distinct(mine.map((cell) => ({ key: `${cell["suite"]}: ${cell["factor"]}` })), "key");
   return h("div", { class: "details" },
-    h("p", {}, `${row["users"]} pairs of a model and a factor that it uses, ${row["others"]} of one that it does not.`,
+    h("p", {}, `Pairs of a model and a factor: ${row["users"]} that use it, ${row["others"]} that do not.`,
       row["auroc"] === null ? null : alike.length ? ` No difference from ${alike.length} of the ${inScope().length - 1} others: ${alike.join(", ")}.` : " Different from all others."),
     row["cannot"] ? h("p", {}, `Cannot: ${row["cannot"]}`) : null,
     row["failed"] ? h("p", { class: "alert" }, `Failed: ${row["failed"]}`) : null,

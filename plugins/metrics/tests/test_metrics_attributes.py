@@ -8,8 +8,8 @@ from sidelight_metrics.attributes.attribute_factors import AttributeFactors, _le
 from sidelight_metrics.attributes.style_edits import apply_attributes
 from sidelight_metrics.attributes.sufficiency import Sufficiency
 from sidelight_metrics.params import AttributeFactorsParams, SufficiencyParams
-from sidelight_metrics.statistics import wilson_interval
 from sidelight_specs import UserError
+from sidelight_specs.intervals import wilson_interval
 from sidelight_specs.results import Attribute, Attributes, Inversion, Split, Targets
 from sidelight_specs.roles import Classifier, Data, Generator, Inverter, StyleLayer
 from sidelight_specs.testing.run import ToyRun

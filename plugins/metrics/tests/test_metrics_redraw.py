@@ -7,7 +7,8 @@ from sidelight_metrics.factors import causal_profile
 from sidelight_metrics.factors.causal_profile import CausalProfile, is_used
 from sidelight_metrics.factors.redraw import other_values, with_factor
 from sidelight_metrics.params import CausalProfileParams
-from sidelight_metrics.statistics import bootstrap_interval, wilson_interval
+from sidelight_metrics.statistics import bootstrap_interval
+from sidelight_specs.intervals import wilson_interval
 from sidelight_specs.results import Measurement
 from sidelight_specs.testing import ToyData, ToyRun, patterns
 

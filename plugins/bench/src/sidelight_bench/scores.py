@@ -24,8 +24,8 @@ import math
 from typing import NamedTuple
 
 import numpy as np
+from sidelight_specs.intervals import NORMAL_QUANTILE, student_quantile, wilson_interval
 
-NORMAL_QUANTILE = 1.959964  # of a two-sided 95 % interval
 ALPHA, CHANCE = 0.05, 0.5
 DRAWS = 2000  # of the bootstrap: its percentiles vary by about .005
 RECALL = 0.9
@@ -230,10 +230,7 @@ def wilson(hits: int, count: int) -> Interval:
     """Wilson's score interval of a share (1927); NaN of nothing."""
     if not count:
         return NOTHING
-    share, spread = hits / count, NORMAL_QUANTILE**2 / count
-    middle = (share + spread / 2) / (1 + spread)
-    half = NORMAL_QUANTILE / (1 + spread) * math.sqrt(share * (1 - share) / count + spread / (4 * count))
-    return Interval(share, middle - half if hits else 0.0, middle + half if hits < count else 1.0)
+    return Interval(hits / count, *wilson_interval(hits, count))
 
 
 class _Table(NamedTuple):
@@ -372,16 +369,9 @@ def _percentiles(drawn: np.ndarray, scores: Scores) -> tuple[float, float]:
     free = len(clusters) - len({name.rpartition("/")[0] for name in clusters})
     tail = 0.0  # percent; of three clusters and fewer all that was drawn
     if free >= 3:
-        tail = 50 * (1 + math.erf(-math.sqrt(len(clusters) / free) * _student(free) / math.sqrt(2)))
+        tail = 50 * (1 + math.erf(-math.sqrt(len(clusters) / free) * student_quantile(free) / math.sqrt(2)))
     low, high = np.percentile(known, [tail, 100 - tail])
     return float(low), float(high)
-
-
-def _student(freedom: int) -> float:
-    """97.5 % quantile of Student's t for at least 3 degrees (Abramowitz and Stegun 1964, 26.7.5)."""
-    z, n = NORMAL_QUANTILE, freedom
-    terms = (z, (z**3 + z) / 4, (5 * z**5 + 16 * z**3 + 3 * z) / 96, (3 * z**7 + 19 * z**5 + 17 * z**3 - 15 * z) / 384)
-    return float(sum(term / n**power for power, term in enumerate(terms)))
 
 
 def _groups(*columns: np.ndarray) -> list[np.ndarray]:

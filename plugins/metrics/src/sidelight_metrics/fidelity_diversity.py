@@ -23,6 +23,7 @@ import attrs
 import numpy as np
 import torch
 from sidelight_specs import UserError
+from sidelight_specs.intervals import NORMAL_QUANTILE, wilson_interval
 from sidelight_specs.results import Inversion, Measurement, Measurements
 from sidelight_specs.roles import Metric
 from sidelight_toolkit.arrays import to_array, to_tensor
@@ -33,7 +34,6 @@ from sidelight_toolkit.lite0 import Lite0, load_pretrained, weights_file
 from sidelight_metrics.kinds import expect_kind
 from sidelight_metrics.params import SMALL_ON_CPU
 from sidelight_metrics.predictions import class_logits, probabilities
-from sidelight_metrics.statistics import NORMAL_QUANTILE, wilson_interval
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -5,8 +5,8 @@ from __future__ import annotations
 import math
 
 import numpy as np
+from sidelight_specs.intervals import NORMAL_QUANTILE
 
-NORMAL_QUANTILE = 1.959964  # of a two-sided 95 % interval
 FEWEST_FOR_INTERVAL = 3  # images, as for `Measurement.interval`
 
 
@@ -25,21 +25,6 @@ def spearman(first: np.ndarray, second: np.ndarray) -> float:
     if not finite.any() or np.ptp(one) == 0 or np.ptp(other) == 0:
         return float("nan")
     return float(np.corrcoef(one, other)[0, 1])  # Pearson's r of the ranks
-
-
-def wilson_interval(hits: float, count: int) -> tuple[float, float]:
-    """95 % score interval of a proportion (Wilson 1927): the values that a test at 5 % does not reject.
-
-    Args:
-        hits: images that count; of images that count in part, the sum of their shares, whose interval is at most as
-            wide.
-        count: all images, at least one.
-    """
-    p, spread = hits / count, NORMAL_QUANTILE**2 / count  # spread = z^2 / n
-    middle = (p + spread / 2) / (1 + spread)
-    half = NORMAL_QUANTILE / (1 + spread) * math.sqrt(p * (1 - p) / count + spread / (4 * count))
-    # 0 and 1 exactly where none or all are hits, which rounding would miss by 1e-17
-    return middle - half if hits > 0 else 0.0, middle + half if hits < count else 1.0
 
 
 def bootstrap_interval(values: np.ndarray, resamples: int = 2000) -> tuple[float, float] | None:

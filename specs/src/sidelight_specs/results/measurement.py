@@ -13,11 +13,11 @@ from sidelight_specs._form import check_leaf, leaves
 from sidelight_specs.artifacts import Artifact, array
 from sidelight_specs.blocks import Block, Plot, Table
 from sidelight_specs.errors import SidelightError
+from sidelight_specs.intervals import student_quantile, wilson_interval
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-NORMAL_QUANTILE = 1.959964  # of a two-sided 95 % interval
 WITHIN_0_AND_1 = ("probability", "share")  # units; few images give Student intervals beyond what is possible
 FEWEST_FOR_INTERVAL = 3  # the expansion of Student's quantile is off by under 1 % from here on
 
@@ -83,8 +83,8 @@ class Measurement:
         if finite.size < FEWEST_FOR_INTERVAL:
             return None
         if np.isin(finite, (0, 1)).all():
-            return _wilson(float(finite.mean()), finite.size)
-        half = _student(finite.size - 1) * float(finite.std(ddof=1)) / math.sqrt(finite.size)
+            return wilson_interval(float(finite.sum()), finite.size)
+        half = student_quantile(finite.size - 1) * float(finite.std(ddof=1)) / math.sqrt(finite.size)
         low, high = float(finite.mean()) - half, float(finite.mean()) + half
         is_share = self.unit.startswith(WITHIN_0_AND_1) and finite.min() >= 0 and finite.max() <= 1
         return (max(low, 0.0), min(high, 1.0)) if is_share else (low, high)
@@ -300,24 +300,3 @@ def _number(value: float) -> str:
 def _mean(values: np.ndarray) -> float:
     finite = values[np.isfinite(values)]
     return float(finite.mean()) if finite.size else float("nan")
-
-
-def _wilson(share: float, count: int) -> tuple[float, float]:
-    """Wilson 1927: the shares that a test at 5 % does not reject."""
-    spread = NORMAL_QUANTILE**2 / count
-    middle = (share + spread / 2) / (1 + spread)
-    half = NORMAL_QUANTILE / (1 + spread) * math.sqrt(share * (1 - share) / count + spread / (4 * count))
-    # 0 and 1 exactly where none or all are hits, which rounding would miss by 1e-17
-    return middle - half if share > 0 else 0.0, middle + half if share < 1 else 1.0
-
-
-def _student(freedom: int) -> float:
-    """The 97.5 % quantile of Student's t (Abramowitz and Stegun 1964, 26.7.5)."""
-    z, n = NORMAL_QUANTILE, freedom
-    return (
-        z
-        + (z**3 + z) / (4 * n)
-        + (5 * z**5 + 16 * z**3 + 3 * z) / (96 * n**2)
-        + (3 * z**7 + 19 * z**5 + 17 * z**3 - 15 * z) / (384 * n**3)
-        + (79 * z**9 + 776 * z**7 + 1482 * z**5 - 1920 * z**3 - 945 * z) / (92160 * n**4)
-    )

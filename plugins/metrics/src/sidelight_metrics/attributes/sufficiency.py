@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
+from sidelight_specs.intervals import wilson_interval
 from sidelight_specs.results import Attributes, Measurement, Measurements
 from sidelight_specs.roles import Metric
 from sidelight_toolkit.batching import Batch
@@ -26,7 +27,6 @@ from sidelight_metrics.attributes.style_edits import StyleEdits, apply_attribute
 from sidelight_metrics.kinds import expect_kind
 from sidelight_metrics.params import SMALL_ON_CPU
 from sidelight_metrics.predictions import class_logits
-from sidelight_metrics.statistics import wilson_interval
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -25,6 +25,7 @@ from typing import TYPE_CHECKING
 import attrs
 import numpy as np
 from sidelight_specs import UserError
+from sidelight_specs.intervals import wilson_interval
 from sidelight_specs.results import Counterfactual, Heatmap, Measurement, Measurements, Split
 from sidelight_specs.roles import Metric
 from sidelight_toolkit.arrays import to_array, to_tensor
@@ -34,7 +35,7 @@ from sidelight_metrics.factors.redraw import other_values, with_factor
 from sidelight_metrics.params import SMALL_ON_CPU
 from sidelight_metrics.predictions import class_logits, probabilities
 from sidelight_metrics.segments import rows_of
-from sidelight_metrics.statistics import bootstrap_interval, spearman, wilson_interval
+from sidelight_metrics.statistics import bootstrap_interval, spearman
 
 if TYPE_CHECKING:
     from sidelight_specs import Run

@@ -29,6 +29,19 @@ def test_a_run_replaces_the_one_before(tmp_path):
     assert names(out.parent) == ["mine"]
 
 
+def test_what_live_pages_keep_outlives_the_run_that_stood_there(tmp_path):
+    out, elsewhere = tmp_path / "mine", tmp_path / "elsewhere.txt"
+    elsewhere.write_text("not ours")
+    publish(out, "one")
+    (out / "kept" / "pages").mkdir(parents=True)
+    (out / "kept" / "pages" / "names.json").write_text("lips")
+    (out / "kept" / "link").symlink_to(elsewhere)
+    publish(out, "two")
+    assert names(out) == ["kept", "page.html", "run.json"]
+    assert (out / "kept" / "pages" / "names.json").read_text() == "lips"
+    assert (out / "kept" / "link").is_symlink(), "a link's content is not copied into the run"
+
+
 def test_an_unfinished_run_changes_nothing(tmp_path):
     out = tmp_path / "mine"
     publish(out, "one")

@@ -57,7 +57,7 @@ class ToyPart:
 
 
 class ToyStage:
-    host, port = "127.0.0.1", 0
+    host, port, folder = "127.0.0.1", 0, None
 
     def __init__(self, **roles):
         self.roles = roles

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import AbstractContextManager
+from pathlib import Path
 from typing import Any, TypeAlias
 
 from attrs import frozen
@@ -49,6 +50,8 @@ class Stage:
         parts: gives the recipe's components of one role, in recipe order.
         watching: context in which loops inside components that this thread calls tell a watcher how far they are.
         opened: tells the user that the page can be opened at an address now.
+        folder: `kept` in the run's folder, where a page may keep what its visitors make, in a subfolder of its own;
+            it need not exist yet, and a later run in the same place takes it along. None where nothing can be kept.
     """
 
     host: str
@@ -56,3 +59,4 @@ class Stage:
     parts: Callable[[str], tuple[Part, ...]]
     watching: Callable[[Watcher], AbstractContextManager[None]]
     opened: Callable[[str], None]
+    folder: Path | None = None

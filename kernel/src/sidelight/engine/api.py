@@ -142,7 +142,7 @@ def serve(
         UserError: no such run, no renderer that serves, or it cannot listen there.
         SidelightError: a component failed.
     """
-    from sidelight.engine.results import load_run, read_manifest
+    from sidelight.engine.results import KEPT, load_run, read_manifest
 
     manifest = read_manifest(Path(folder).expanduser().absolute())
     count = str(manifest.get("facts", {}).get("environment", {}).get("threads", ""))
@@ -176,7 +176,7 @@ def serve(
             # not guarded: the guard needs components to take turns, and a page has them at work in several threads
             session = Session(resolved, store, device, display, Cancellation())
             renderer = session.get(resolved.of_role("renderer")[0])
-            renderer.serve(run.results, Stage(host, port, parts, watching, announce))
+            renderer.serve(run.results, Stage(host, port, parts, watching, announce, run.folder / KEPT))
 
 
 def _renderer(recipe: dict[str, Any], use: str | None, catalog: Catalog) -> dict[str, Any]:

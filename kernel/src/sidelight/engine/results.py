@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from sidelight.recipe.model import Resolved
 
 MANIFEST, RECIPE = "run.json", "recipe.yaml"
+KEPT = "kept"  # what live pages keep for their visitors; see `Stage.folder`
 FORMAT = 1
 _PREVIOUS = "previous"
 _TRIES = 20  # two runs that are published at one moment take turns
@@ -153,12 +154,18 @@ class RunFolder:
     staging: Path
 
     def publish(self) -> None:
-        """Put the staged files in the place of `out`; what stood there before is removed with the context."""
+        """Put the staged files in the place of `out`; what stood there before is removed with the context.
+
+        What visitors of live pages have kept there is taken along.
+        """
         sync(*filter(Path.is_file, self.staging.rglob("*")))
         for attempt in range(_TRIES):
             try:
                 if self.out.exists():  # no rename replaces a folder with content, so it is moved aside first
                     standing_run(self.out)
+                    if (self.out / KEPT).is_dir():
+                        # copied, because the run that stood there is put back whole if this one is killed
+                        shutil.copytree(self.out / KEPT, self.staging / KEPT, symlinks=True, dirs_exist_ok=True)
                     self.out.rename(self.staging.with_name(f"{_PREVIOUS}-{attempt}"))
                 self.staging.rename(self.out)
                 break

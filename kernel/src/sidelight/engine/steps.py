@@ -43,7 +43,7 @@ from sidelight.engine.plan import Step, images_read
 from sidelight.engine.progress import LONG
 from sidelight.engine.questions import NotAnswered, class_answers
 from sidelight.engine.reading import Reading
-from sidelight.engine.results import MANIFEST, RECIPE
+from sidelight.engine.results import KEPT, MANIFEST, RECIPE
 from sidelight.engine.session import ComponentError, Session, check_valid
 from sidelight.engine.shards import Shard, ShardedStep
 from sidelight.engine.timings import human_time
@@ -385,7 +385,7 @@ class Steps:
     def render(self, component: ResolvedComponent) -> None:
         """One renderer's files, into a folder of its own."""
         session, results = self.session, self.complete()
-        taken = {"results", MANIFEST, RECIPE, *(location.lower() for location, _ in self.rendered.values())}
+        taken = {"results", KEPT, MANIFEST, RECIPE, *(location.lower() for location, _ in self.rendered.values())}
         location = unique_name(safe_name(component.id), taken)
         folder = self.folder / location
 

@@ -119,4 +119,5 @@ class WebParams:
     space: Literal["w", "w+"] = param(
         "w", "Space of uploads where the inverter has both: one w for all layers, or one for each."
     )
+    names: bool = param(True, "Keep names of sliders that visitors give with the run (kept/explorer/names.json).")
     upload: int = param(16, "Largest file that may be uploaded.", unit="MiB", minimum=1, maximum=1024)

@@ -11,6 +11,7 @@ from sidelight_explorer.heatmaps import heatmaps_of_run
 from sidelight_explorer.layered import LayeredGenerator
 from sidelight_explorer.session.export import exported_page
 from sidelight_explorer.session.file import has_styles, load_session, with_sliders
+from sidelight_explorer.session.names import KeptNames
 from sidelight_explorer.session.state import explorer_state, initial_session
 from sidelight_explorer.validation import InvalidInput
 
@@ -59,7 +60,8 @@ class Web(Renderer):
             state = self._state(results, self._classifiers(stage))
             session, own = self._session(state, results)
             encodes = any("encoder" in part.provides for part in stage.parts("generator"))
-            live = LiveState(state, stage, session, own=own, encodes=encodes, space=self._params.space)
+            names = self._kept_names(state, stage)
+            live = LiveState(state, stage, session, own=own, encodes=encodes, space=self._params.space, names=names)
             token = new_token()
             app = application(live, token, upload=self._params.upload * MEBIBYTE, host=stage.host)
             serve(app, listening, lambda: stage.opened(address(listening, token)), live.clients.close)
@@ -67,6 +69,16 @@ class Web(Renderer):
     def _state(self, results: Results, classifiers: Mapping[str, Classifier]) -> ExplorerState:
         styled = has_styles(self._generator)
         return explorer_state(results, self._params, self._generator, classifiers, self._run, styled=styled)
+
+    def _kept_names(self, state: ExplorerState, stage: Stage) -> KeptNames | None:
+        """The names that visitors gave, with the directions that they saved; None where they are not kept."""
+        if not self._params.names or stage.folder is None:
+            return None
+        names = KeptNames(stage.folder, tuple(self._generator.latent_shape))
+        if names.left_out:
+            self._run.warn(f"{names.left_out} sliders that were named in this place are of another generator")
+        state.sliders.load(names.directions)
+        return names
 
     def _classifiers(self, stage: Stage) -> dict[str, Classifier]:
         """All classifiers for images with the generator's channels, the renderer's own first."""

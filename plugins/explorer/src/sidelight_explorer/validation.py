@@ -77,6 +77,13 @@ def text(value: Any, longest: int, path: str) -> str:
     return value
 
 
+def flag(value: Any, path: str) -> bool:
+    """True or false."""
+    if not isinstance(value, bool):
+        raise InvalidInput(f"{path}: expected true or false")
+    return value
+
+
 def whole(value: Any, low: int, high: int, path: str) -> int:
     """An integer within bounds; booleans are refused."""
     if not isinstance(value, int) or isinstance(value, bool) or not low <= value <= high:

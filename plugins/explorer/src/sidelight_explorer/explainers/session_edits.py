@@ -102,8 +102,14 @@ def _description(saved: SavedSession, image: Image) -> str:
         if style != source:
             mixed.setdefault(f"{names.get(style, style)}, {share} %", []).append(layer)
     texts = [f"{_layer_range(layers)}: {text}" for text, layers in mixed.items()]
-    texts += [f"{saved.sliders[name].name}, {percent} %" for name, percent in image.now.moves]
+    texts += [f"{_slider_name(saved, name)}, {percent} %" for name, percent in image.now.moves]
     return "; ".join(texts)
+
+
+def _slider_name(saved: SavedSession, slider: str) -> str:
+    """The user's name for a slider with the finder's, or the finder's."""
+    found, label = saved.sliders[slider].name, saved.session.labels.get(slider)
+    return f"{label.name} ({found})" if label and label.name not in ("", found) else found
 
 
 def _layer_range(layers: list[int]) -> str:

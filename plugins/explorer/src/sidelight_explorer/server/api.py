@@ -13,9 +13,11 @@ from sidelight_explorer.priority_lock import Priority
 from sidelight_explorer.server.security import check_token
 from sidelight_explorer.session.edit import read_edit
 from sidelight_explorer.session.file import read_latents, read_session, with_sliders, write_latents, write_session
+from sidelight_explorer.session.names import MOST_LABELS, read_label, read_name
+from sidelight_explorer.session.slider import write_slider
 from sidelight_explorer.session.style import MOST_POOL
 from sidelight_explorer.uploads import read_upload
-from sidelight_explorer.validation import InvalidInput, fields, listed, one_of, parsed, text, whole
+from sidelight_explorer.validation import InvalidInput, fields, listed, mapping, one_of, parsed, text, whole
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -52,6 +54,8 @@ class Api:
             "/api/tabs/{tab}/upload": self.upload,
             "/api/tabs/{tab}/data": self.data,
             "/api/tabs/{tab}/heatmap": self.heatmap,
+            "/api/tabs/{tab}/direction": self.direction,
+            "/api/tabs/{tab}/names": self.names,
             "/api/tabs/{tab}/cancel": self.cancel,
             "/api/tabs/{tab}/save": self.save,
             "/api/tabs/{tab}/open": self.open,
@@ -164,6 +168,41 @@ class Api:
         explainer = one_of(body["explainer"], self._live.explainers, "explainer")
         classifier, target = self._class(body["classifier"], body["target"])
         return self._started(self._live.heatmap(client, spec, explainer, classifier, target))
+
+    async def direction(self, request: Request) -> Response:
+        """Make a slider in W: `{name, start, now, layers}`, or of some layers of another, `{name, slider, layers}`."""
+        client = self._client(request)
+        body = fields(parsed(await request.body()), {"name", "slider", "start", "now", "layers"}, "request")
+        count, name = self._live.state.styles.layers, read_name(body["name"], "name")
+        layers = self._range(body["layers"], count) if body.get("layers") is not None else None
+        if "slider" in body:
+            slider = self._live.restrict(name, text(body["slider"], 200, "slider"), layers or (0, count))
+        else:
+            start, now = (read_edit(body[key], count, key) for key in ("start", "now"))
+            slider = await run_in_threadpool(self._live.save_direction, client, name, start, now, layers)
+        return JSONResponse(write_slider(slider))
+
+    @staticmethod
+    def _range(value: Any, count: int) -> tuple[int, int]:
+        """First layer and the one after the last, counted from 0."""
+        ends = listed(value, 2, "layers")
+        if len(ends) != 2:
+            raise InvalidInput("layers: expected the first and the one after the last")
+        start = whole(ends[0], 0, count - 1, "layers")
+        return start, whole(ends[1], start + 1, count, "layers")
+
+    async def names(self, request: Request) -> Response:
+        """Keep names with the run: `{labels}`, slider id to label, or to null for one that is forgotten."""
+        self._client(request)
+        if self._live.names is None:
+            raise InvalidInput("this run keeps no names; save the session", 409)
+        body = fields(parsed(await request.body()), {"labels"}, "request")
+        labels = {
+            text(name, 200, "labels"): None if item is None else read_label(item, "labels")
+            for name, item in mapping(body["labels"], MOST_LABELS, "labels").items()
+        }
+        await run_in_threadpool(self._live.names.change, labels, self._live.state.sliders)
+        return JSONResponse({})
 
     async def cancel(self, request: Request) -> Response:
         """Cancel a job of this tab: `{job}`."""

@@ -14,8 +14,8 @@ from sidelight_explorer.heatmaps import write_heatmap
 from sidelight_explorer.server.clients import Client, Clients
 from sidelight_explorer.server.jobs import Job, Jobs
 from sidelight_explorer.session.export import exported_page
-from sidelight_explorer.session.file import write_session
-from sidelight_explorer.session.slider import latent_edit
+from sidelight_explorer.session.file import with_names, write_session
+from sidelight_explorer.session.slider import Slider, latent_edit, saved_slider
 from sidelight_explorer.validation import InvalidInput
 
 if TYPE_CHECKING:
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
     from sidelight_explorer.session.edit import EditSpec
     from sidelight_explorer.session.file import Session
+    from sidelight_explorer.session.names import KeptNames
     from sidelight_explorer.session.state import ExplorerState
 
 
@@ -41,6 +42,7 @@ class LiveState:
         own: latents that came with it.
         encodes: True if the generator inverts images in one pass.
         space: of inverted images, where the inverter has more than one and a visitor does not choose.
+        names: those that are kept with the run; None where visitors may not change them.
     """
 
     def __init__(
@@ -52,6 +54,7 @@ class LiveState:
         own: Mapping[str, np.ndarray],
         encodes: bool,
         space: str = "w",
+        names: KeptNames | None = None,
     ) -> None:
         self.state, self._session, self._own = state, session, dict(own)
         self.clients = Clients()
@@ -59,7 +62,7 @@ class LiveState:
         self.explainers = {part.id: part for part in stage.parts("explainer") if "heatmap" in part.provides}
         self._inverter: Part | None = next(iter(stage.parts("inverter")), None)
         self._data: Part | None = next(iter(stage.parts("data")), None)
-        self._encodes, self._space = encodes, space
+        self._encodes, self._space, self.names = encodes, space, names
         self._heatmaps: dict[tuple[str, str], Explainer] = {}
 
     def enter(self) -> Client:
@@ -69,8 +72,11 @@ class LiveState:
         return client
 
     def session(self) -> dict[str, Any]:
-        """The first session, as JSON values."""
-        return write_session(self._session)
+        """The first session with the names that the run keeps by now, as JSON values."""
+        session = self._session
+        if self.names is not None:
+            session = with_names(session, self.names)
+        return write_session(session)
 
     def facts(self) -> dict[str, Any]:
         """Constants for the page, as JSON values."""
@@ -82,7 +88,39 @@ class LiveState:
             "inverts": self._inverts,
             "spaces": list(self.spaces),
             "splits": splits,
+            "keepsNames": self.names is not None,
         }
+
+    def save_direction(
+        self, client: Client, name: str, start: EditSpec, now: EditSpec, layers: tuple[int, int] | None
+    ) -> Slider:
+        """The difference of two edits in W as a slider that all tabs know.
+
+        Raises:
+            InvalidInput: they are the same in W, or in its layers.
+        """
+        before, after = (
+            latent_edit(spec, lambda style: self.state.styles.latents(style, client.styles), self.state.sliders)
+            for spec in (start, now)
+        )
+        return self._saved(saved_slider(name, after.latents - before.latents, layers))
+
+    def restrict(self, name: str, slider: str, layers: tuple[int, int]) -> Slider:
+        """A slider in some layers only, as one that all tabs know.
+
+        Raises:
+            InvalidInput: unknown, or a style coordinate.
+        """
+        if slider not in self.state.sliders:
+            raise InvalidInput(f"slider: there is no attribute {slider[:80]!r}", 404)
+        direction = self.state.sliders[slider].direction
+        if direction is None:
+            raise InvalidInput("slider: a style coordinate lies in one layer already", 409)
+        return self._saved(saved_slider(name, direction, layers))
+
+    def _saved(self, slider: Slider) -> Slider:
+        self.state.sliders.load([slider])
+        return slider
 
     @property
     def _inverts(self) -> bool:

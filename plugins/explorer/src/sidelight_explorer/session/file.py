@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,15 +12,15 @@ import numpy as np
 from sidelight_specs import SidelightError, UserError
 
 from sidelight_explorer.session.edit import EditSpec, read_edit, style_id, write_edit
+from sidelight_explorer.session.names import KeptNames, Label, read_labels, write_labels
 from sidelight_explorer.session.slider import Slider, Sliders, read_slider, write_slider
-from sidelight_explorer.validation import InvalidInput, fields, listed, mapping, one_of, parsed, text, whole
+from sidelight_explorer.validation import InvalidInput, fields, flag, listed, mapping, one_of, parsed, text, whole
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from sidelight_specs.roles import Generator
 
 FORMAT = 1
+_KEYS = {"format", "layers", "groups", "styles", "images", "notes", "sliders", "labels", "latents"}
 VERDICTS = ("open", "verified", "falsified")
 # generous bounds on what an untrusted file may make the server hold
 MOST_STYLES, MOST_IMAGES, MOST_NOTES, MOST_SLIDERS, MOST_LATENTS = 200, 200, 500, 500, 1000
@@ -27,10 +28,19 @@ MOST_STYLES, MOST_IMAGES, MOST_NOTES, MOST_SLIDERS, MOST_LATENTS = 200, 200, 500
 
 @attrs.frozen
 class Style:
-    """One row of the matrix: id and displayed name."""
+    """One row of the matrix.
+
+    Args:
+        id: of the style.
+        name: as displayed.
+        starred: True for a row among the first.
+        hidden: True for a row that is folded away.
+    """
 
     id: str
     name: str
+    starred: bool = False
+    hidden: bool = False
 
 
 @attrs.frozen
@@ -70,7 +80,8 @@ class Session:
         styles: rows of the matrix.
         images: the gallery.
         notes: hypotheses.
-        sliders: those that the images use, if they come from a file.
+        sliders: those that the images use, if they come from a file, and saved directions.
+        labels: slider id to the name, star and hiding that the user gave it.
     """
 
     layers: int
@@ -79,6 +90,7 @@ class Session:
     images: tuple[Image, ...]
     notes: tuple[Note, ...] = ()
     sliders: tuple[Slider, ...] = ()
+    labels: Mapping[str, Label] = attrs.field(factory=dict)
 
     @property
     def used_sliders(self) -> frozenset[str]:
@@ -142,7 +154,7 @@ def read_session(value: Any, layers: int) -> Session:
     Raises:
         InvalidInput: malformed, or of another generator.
     """
-    parts = fields(value, {"format", "layers", "groups", "styles", "images", "notes", "sliders", "latents"}, "session")
+    parts = fields(value, _KEYS, "session")
     if parts["format"] != FORMAT:
         raise InvalidInput(f"session: format {parts['format']!r} is not {FORMAT}")
     if whole(parts["layers"], 1, 128, "session.layers") != layers:
@@ -156,6 +168,7 @@ def read_session(value: Any, layers: int) -> Session:
         sliders=tuple(
             read_slider(item, layers) for item in listed(parts.get("sliders", []), MOST_SLIDERS, "session.sliders")
         ),
+        labels=read_labels(parts.get("labels", {}), "session.labels"),  # older files lack them
     )
     for key in ("styles", "images", "notes", "sliders"):
         items = getattr(session, key)
@@ -165,8 +178,9 @@ def read_session(value: Any, layers: int) -> Session:
 
 
 def _read_style(value: Any) -> Style:
-    parts = fields(value, {"id", "name"}, "style")
-    return Style(style_id(parts["id"], "style.id"), text(parts["name"], 200, "style.name"))
+    parts = fields(value, {"id", "name", "starred", "hidden"}, "style")
+    starred, hidden = (flag(parts.get(key, False), f"style.{key}") for key in ("starred", "hidden"))
+    return Style(style_id(parts["id"], "style.id"), text(parts["name"], 200, "style.name"), starred, hidden)
 
 
 def _read_image(value: Any, layers: int) -> Image:
@@ -191,18 +205,24 @@ def write_session(session: Session) -> dict[str, Any]:
         "format": FORMAT,
         "layers": session.layers,
         "groups": session.groups,
-        "styles": [attrs.asdict(style) for style in session.styles],
+        "styles": [_write_style(style) for style in session.styles],
         "images": [
             {"id": image.id, "name": image.name, "start": write_edit(image.start), "now": write_edit(image.now)}
             for image in session.images
         ],
         "notes": [attrs.asdict(note) for note in session.notes],
         "sliders": [write_slider(slider) for slider in session.sliders],
+        "labels": write_labels(session.labels),
     }
 
 
+def _write_style(style: Style) -> dict[str, Any]:
+    flags = {key: True for key in ("starred", "hidden") if getattr(style, key)}
+    return {"id": style.id, "name": style.name, **flags}
+
+
 def with_sliders(session: Session, sliders: Mapping[str, Slider]) -> Session:
-    """The session with every slider that it uses, so that it opens without the run's finders.
+    """The session with every slider that it uses, names or holds, so that it opens without the run's finders.
 
     Raises:
         InvalidInput: a slider is unknown or forgotten.
@@ -210,7 +230,17 @@ def with_sliders(session: Session, sliders: Mapping[str, Slider]) -> Session:
     missing = sorted(name for name in session.used_sliders if name not in sliders)
     if missing:
         raise InvalidInput(f"moves: there is no attribute {missing[0][:80]!r}", 404)
-    return attrs.evolve(session, sliders=tuple(sliders[name] for name in sorted(session.used_sliders)))
+    own = {slider.id: slider for slider in session.sliders}
+    named = {name for name in session.labels if name in sliders}
+    kept = sorted(session.used_sliders | named | own.keys())[:MOST_SLIDERS]
+    return attrs.evolve(session, sliders=tuple(own.get(name) or sliders[name] for name in kept))
+
+
+def with_names(session: Session, names: KeptNames) -> Session:
+    """The session with the names and directions that a run keeps; its own names go before them."""
+    own = {slider.id for slider in session.sliders}
+    directions = tuple(slider for slider in names.directions if slider.id not in own)
+    return attrs.evolve(session, labels={**names.labels, **session.labels}, sliders=(*session.sliders, *directions))
 
 
 def write_latents(latents: dict[str, np.ndarray]) -> dict[str, str]:

@@ -1,4 +1,4 @@
-"""Sliders for attributes: of the run's finders, and those that a session file brings along."""
+"""Sliders for attributes: of the run's finders, those that a session file brings along, and saved directions."""
 
 from __future__ import annotations
 
@@ -27,7 +27,9 @@ if TYPE_CHECKING:
 MOST = 12  # sliders of each finder and class: more do not fit beside the image
 MOST_LOADED = 1000  # sliders of opened session files that are remembered
 LARGEST = 1e6  # of a shift, value or effect in a file; beyond it float32 pictures are noise
-_SUMMARY_KEYS = {"id", "finder", "name", "effect", "flagged", "oneSided", "target", "towards"}
+SAVED = "saved"  # finder of the directions that users make of their edits
+_DERIVED = {"along", "axis", "rises"}  # keys that follow from the move: written for the page, not read
+_SUMMARY_KEYS = {"id", "finder", "name", "effect", "flagged", "oneSided", "target", "towards", *_DERIVED}
 _KEYS = _SUMMARY_KEYS | {"coordinate", "shift", "value", "direction"}
 
 
@@ -53,8 +55,23 @@ class Slider:
 
     @property
     def name(self) -> str:
-        """The attribute's name; the length of a shift along a direction (` +67%`) is left out."""
-        return re.sub(r" [+-]\d+%$", "", self.attribute.name) if self.direction is not None else self.attribute.name
+        """The attribute's name; the length of a finder's shift along a direction (` +67%`) is left out."""
+        is_found = self.direction is not None and self.finder != SAVED
+        return re.sub(r" [+-]\d+%$", "", self.attribute.name) if is_found else self.attribute.name
+
+    @property
+    def axis(self) -> str:
+        """The line in W or the style coordinate that it moves along, whichever way; opposite sliders share it."""
+        if self.direction is None:
+            return str(self.attribute.coordinate)
+        return _digest(self.attribute, self.direction if self.rises else -self.direction)
+
+    @property
+    def rises(self) -> bool:
+        """True if 100 % raises the coordinate; of a direction, its largest component."""
+        if self.direction is None:
+            return self.attribute.shift >= 0
+        return bool(self.direction.flat[np.abs(self.direction).argmax()] > 0)
 
     def apply(self, edit: LatentEdit, factor: float) -> LatentEdit:
         """The edit with this attribute moved by `factor` of its range, in [-1, 1]."""
@@ -76,14 +93,40 @@ def make_slider(finder: str, attribute: Attribute, direction: np.ndarray | None,
         towards: name of the class that it raises.
     """
     shift = None if direction is None else direction.astype(np.float32)
+    length = f" {np.abs(shift).max():.3g}" if finder == SAVED and shift is not None else ""
     one_sided = shift is None and attribute.value is not None
-    return Slider(f"{finder}.{_digest(attribute, shift)}", finder, attribute, shift, one_sided, towards)
+    return Slider(f"{finder}.{_digest(attribute, shift, length)}", finder, attribute, shift, one_sided, towards)
 
 
-def _digest(attribute: Attribute, direction: np.ndarray | None) -> str:
-    """Digest of the move; three digits, so that float noise between machines does not change an id."""
+def saved_slider(name: str, direction: np.ndarray, layers: tuple[int, int] | None = None) -> Slider:
+    """A slider along a direction that a user made, such as the difference of an edited image and the image before.
+
+    Args:
+        name: what the user calls it.
+        direction: (layers, d), the shift of W at 100 %.
+        layers: first layer and the one after the last that it moves; None for all.
+
+    Raises:
+        InvalidInput: it moves nothing.
+    """
+    moved = np.zeros_like(direction)
+    part = slice(None) if layers is None else slice(*layers)
+    moved[part] = direction[part]
+    if not moved.any():
+        raise InvalidInput("direction: it moves nothing in W", 409)
+    return make_slider(SAVED, Attribute(name=name, coordinate=0, shift=1.0), moved)
+
+
+def _digest(attribute: Attribute, direction: np.ndarray | None, length: str = "") -> str:
+    """Digest of the move; three digits, so that float noise between machines does not change an id.
+
+    A finder has one slider along a direction; users save any number, so that `length` is a part of theirs.
+    """
     if direction is not None:
-        data = np.round(direction / max(float(np.abs(direction).max()), 1e-12), 3).astype("<f4").tobytes()
+        data = (
+            np.round(direction / max(float(np.abs(direction).max()), 1e-12), 3).astype("<f4").tobytes()
+            + length.encode()
+        )
     else:
         size = attribute.shift if attribute.value is None else attribute.value
         data = f"{attribute.coordinate} {attribute.value is None} {size:.3g}".encode()
@@ -236,6 +279,9 @@ def describe_slider(slider: Slider) -> dict[str, Any]:
         "oneSided": slider.one_sided,
         "target": attribute.target,
         "towards": slider.towards,
+        "along": "style" if slider.direction is None else "w",
+        "axis": slider.axis,
+        "rises": slider.rises,
     }
 
 

@@ -45,6 +45,8 @@ export async function connect(token) {
       data: (split, index, space, notify) => work(ask("data", { split, index, space }), notify),
       heatmap: async ({ now: spec }, explainer, classifier, target, notify) =>
         /** @type {import("./types.js").Heatmap} */ (/** @type {unknown} */ ((await work(ask("heatmap", { spec, explainer, classifier, target }), notify)).result)),
+      direction: (wish) => ask("direction", wish),
+      keepNames: async (labels) => { await ask("names", { labels }); },
       cancel: async (job) => { await ask("cancel", { job }); },
       save: async (doc) => (await post(`${tab}/save`, JSON.stringify(doc))).text(),
       open: async (text) => (await post(`${tab}/open`, text)).json(),

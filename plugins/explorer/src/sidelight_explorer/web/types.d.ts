@@ -6,7 +6,7 @@ export type Mix = [start: string, end: string, share: number];
 /** One image: a mix for each layer, and attributes moved by so many percent. */
 export interface Spec { layers: Mix[]; moves: Record<string, number> }
 
-export interface Style { id: string; name: string }
+export interface Style { id: string; name: string; starred?: boolean; hidden?: boolean }
 export interface Item { id: string; name: string; start: Spec; now: Spec }
 /** The mix of a layer that was edited; null stands for the style that an image began with. */
 export type EditedMix = [start: string | null, end: string | null, share: number];
@@ -17,9 +17,15 @@ export interface Note { id: string; image: string; text: string; verdict: Verdic
 /** Everything that the user makes; every change of it can be undone. */
 export interface Document {
   format: 1; layers: number; groups: number; styles: Style[]; images: Item[]; notes: Note[];
-  /** Those that came with a file; the server reads what else they hold. */
+  /** Those that came with a file, and saved directions; the server reads what else they hold. */
   sliders: Slider[];
+  /** What the user made of sliders, by their ids. */
+  labels?: Labels;
 }
+
+/** A slider's name in place of the finder's, and whether it is among the first or folded away. */
+export interface Label { name?: string; starred?: boolean; hidden?: boolean }
+export type Labels = Record<string, Label>;
 
 /** The view: held in the address, not undone. */
 export interface View {
@@ -28,11 +34,16 @@ export interface View {
 }
 
 export interface Classifier { id: string; task: "multiclass" | "binary" | "regression"; classes: string[] }
-export interface Slider { id: string; finder: string; name: string; effect: number; flagged: string; oneSided: boolean; target: number; towards: string }
+export interface Slider { id: string; finder: string; name: string; effect: number; flagged: string; oneSided: boolean; target: number; towards: string;
+  /** A shift of W in all layers or some, or a coordinate of the style space; what it moves along, shared by opposite sliders; its way. */
+  along?: "w" | "style"; axis?: string; rises?: boolean;
+}
 
 export interface Facts {
   name: string; layers: number; image: [number, number, number]; live: boolean; runImages: number; inverts: boolean; spaces?: string[];
   classifiers: Classifier[]; attributes: Slider[]; explainers: { id: string; summary: string }[]; splits: string[];
+  /** Whether the run keeps names of sliders for the next visit. */
+  keepsNames?: boolean;
 }
 
 /** An image, as a data URI, and what every classifier says of it: class index to the value shown. */
@@ -56,6 +67,9 @@ export interface Reach {
   classifier: string; target: number; high: boolean; seed: number; count: number; pool: number; percent: number;
 }
 
+/** A slider in W to be made, of these layers or all: the way from one image to another, or along a slider that is there. */
+export type Direction = { name: string; layers?: [from: number, to: number] } & ({ start: Spec; now: Spec } | { slider: string });
+
 /** Where pictures come from: a server with the models, or what an exported page holds. */
 export interface Backend {
   live: boolean;
@@ -69,6 +83,10 @@ export interface Backend {
   data(split: string, index: number, space: string, told: (job: Job) => void): Promise<Job>;
   /** A heatmap of an image; from disk that of another class, or of the image as it began, where there is no other; or none. */
   heatmap(item: Item, explainer: string, classifier: string, target: number, told: (job: Job) => void): Promise<Heatmap | undefined>;
+  /** A slider that the session then holds; an error says why there is none. */
+  direction(wish: Direction): Promise<Slider>;
+  /** Keep labels for the next visit, and forget those that are null. */
+  keepNames(labels: Record<string, Label | null>): Promise<void>;
   cancel(job: string): Promise<void>;
   save(document: Document): Promise<string>;
   open(text: string): Promise<Document>;

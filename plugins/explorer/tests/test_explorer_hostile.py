@@ -157,6 +157,28 @@ def test_a_thousand_malformed_bodies_get_clean_answers(client, tab, world):
     spec = {"layers": [["average", "average", 0]] * 2, "moves": {next(iter(world.state.sliders)): 50}}
     document = client.post("/api/tabs", headers=HEADERS).json()["document"]
     document["images"][0]["now"] = spec
+    test = {
+        "edit": {"layers": [None, ["average", None, 5]], "moves": spec["moves"]},
+        "on": "draws",
+        "count": 2,
+        "seed": 1,
+        "controls": 1,
+        "classifier": "main",
+        "target": 1,
+    }
+    measured = {
+        "names": ["a", "b"],
+        "before": [0.1, 0.2],
+        "after": [0.3, 0.4],
+        "turned": [True, False],
+        "groups": ["x", None],
+        "grouped": "answer",
+        "moved": {"w": 1.0, "image": 0.1},
+        "controls": [{"size": "w", "change": 0.1, "turned": 0.5, "moved": 0.1}],
+        "factors": [{"name": "rows", "change": 0.1, "low": 0, "high": 0.2, "read": 0.9}],
+    }
+    tests = [{"expected": "up", "least": 0.05, "measure": test, "measured": measured}]
+    document["notes"] = [{"id": "n1", "image": "i0", "text": "x", "verdict": "open", "tests": tests, "reason": "y"}]
     sound = {
         "draw": {"specs": [spec], "edit": True, "ask": {"main": 1}},
         "reach": {"classifier": "main", "target": 1, "high": True, "seed": 1, "count": 2, "pool": 4, "percent": 100},
@@ -169,6 +191,8 @@ def test_a_thousand_malformed_bodies_get_clean_answers(client, tab, world):
             "sliders": [write_slider(one) for one in world.state.sliders.values()][:2],
         },
         "export": {"document": document, "precomputed": 3},
+        "test": test,
+        "curve": {"specs": [[spec], [spec, spec]], "classifier": "main", "target": 1},
         "cancel": {"job": "job-1"},
         "exported": {"export": "job-1"},
     }

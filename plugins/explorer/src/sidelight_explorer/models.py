@@ -78,14 +78,14 @@ class Models:
     def __init__(self, generator: Generator, classifiers: Mapping[str, Classifier], batch: int, device: str) -> None:
         self.generator, self.classifiers = generator, dict(classifiers)
         self.lock = PriorityLock()
-        self._batch, self._device, self._loaded = at_once(batch, generator.image_shape), device, False
+        self.batch, self._device, self._loaded = at_once(batch, generator.image_shape), device, False
         self._cache = LRUCache[DrawnImage](max(32, CACHE_BYTES // prod(generator.image_shape)))
 
     def draw(self, edits: Sequence[LatentEdit], priority: Priority) -> list[DrawnImage]:
         """Images and scores; repeated edits come from the cache."""
         drawn = {edit.key: self._cache.get(edit.key) for edit in edits}
         missing = [edit for edit in {edit.key: edit for edit in edits}.values() if drawn[edit.key] is None]
-        for batch in slices(len(missing), self._batch):
+        for batch in slices(len(missing), self.batch):
             with self.lock.hold(priority):
                 images = list(self._draw_batch(missing[batch]))
             for edit, image in zip(missing[batch], images, strict=True):
@@ -102,6 +102,15 @@ class Models:
         pixels = as_pixels(images)
         for row in range(len(edits)):
             yield DrawnImage(pixels[row], {name: array[row] for name, array in values.items()})
+
+    def score(self, edits: Sequence[LatentEdit], classifier: str, priority: Priority) -> tuple[Tensor, np.ndarray]:
+        """Images (N, C, H, W) and scores (N, K) as displayed, of at most `batch` edits; the cache keeps none of them.
+
+        Long jobs use it, so that they do not push the pictures on the pages out of the cache.
+        """
+        with self.lock.hold(priority), torch.no_grad(), torch.inference_mode(self._loaded):
+            images = self.images(edits)
+            return images, displayed_scores(self.classifiers[classifier], images)
 
     def images(self, edits: Sequence[LatentEdit]) -> Tensor:
         """(N, C, H, W) in [0, 1]; the caller holds the lock."""

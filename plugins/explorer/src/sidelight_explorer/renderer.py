@@ -61,7 +61,8 @@ class Web(Renderer):
             session, own = self._session(state, results)
             encodes = any("encoder" in part.provides for part in stage.parts("generator"))
             names = self._kept_names(state, stage)
-            live = LiveState(state, stage, session, own=own, encodes=encodes, space=self._params.space, names=names)
+            space, run = self._params.space, self._run
+            live = LiveState(state, stage, session, own=own, encodes=encodes, space=space, names=names, run=run)
             token = new_token()
             app = application(live, token, upload=self._params.upload * MEBIBYTE, host=stage.host)
             serve(app, listening, lambda: stage.opened(address(listening, token)), live.clients.close)

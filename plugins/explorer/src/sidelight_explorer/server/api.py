@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +14,7 @@ from sidelight_explorer.priority_lock import Priority
 from sidelight_explorer.server.security import check_token
 from sidelight_explorer.session.edit import read_edit
 from sidelight_explorer.session.file import read_latents, read_session, with_sliders, write_latents, write_session
+from sidelight_explorer.session.measure import read_measure
 from sidelight_explorer.session.names import MOST_LABELS, read_label, read_name
 from sidelight_explorer.session.slider import write_slider
 from sidelight_explorer.session.style import MOST_POOL
@@ -30,6 +32,7 @@ if TYPE_CHECKING:
     from sidelight_explorer.session.edit import EditSpec
 
 MOST_SPECS = 400
+MOST_CURVE = 1500  # images of one response curve
 CHUNK = 8  # images drawn between two checks for a disconnect
 
 
@@ -56,6 +59,8 @@ class Api:
             "/api/tabs/{tab}/heatmap": self.heatmap,
             "/api/tabs/{tab}/direction": self.direction,
             "/api/tabs/{tab}/names": self.names,
+            "/api/tabs/{tab}/test": self.test,
+            "/api/tabs/{tab}/curve": self.curve,
             "/api/tabs/{tab}/cancel": self.cancel,
             "/api/tabs/{tab}/save": self.save,
             "/api/tabs/{tab}/open": self.open,
@@ -203,6 +208,33 @@ class Api:
         }
         await run_in_threadpool(self._live.names.change, labels, self._live.state.sliders)
         return JSONResponse({})
+
+    async def test(self, request: Request) -> Response:
+        """Measure an edit on many images, and random edits beside it: a `Measure`; the job's result is a `Measured`."""
+        client = self._client(request)
+        client.check_room()
+        measure = read_measure(parsed(await request.body()), self._live.state.styles.layers)
+        self._class(measure.classifier, measure.target)
+        return self._started(self._live.test(client, measure))
+
+    async def curve(self, request: Request) -> Response:
+        """Scores of rows of images: `{specs, classifier, target}` to `{scores}`, in the same shape."""
+        client = self._client(request)
+        body = fields(parsed(await request.body()), {"specs", "classifier", "target"}, "request")
+        classifier, target = self._class(body["classifier"], body["target"])
+        rows = [listed(row, MOST_CURVE, "specs") for row in listed(body["specs"], MOST_CURVE, "specs")]
+        if sum(map(len, rows)) > MOST_CURVE:
+            raise InvalidInput(f"specs: expected at most {MOST_CURVE} images", 413)
+        layers = self._live.state.styles.layers
+        specs = [read_edit(item, layers, "specs") for row in rows for item in row]
+        scores: list[float] = []
+        for start in range(0, len(specs), CHUNK):
+            if start and await request.is_disconnected():
+                return Response(status_code=204)
+            chunk = specs[start : start + CHUNK]
+            scores += await run_in_threadpool(self._live.state.scores, chunk, classifier, target, client.styles)
+        ends = list(itertools.accumulate(map(len, rows)))
+        return JSONResponse({"scores": [scores[end - len(row) : end] for row, end in zip(rows, ends, strict=True)]})
 
     async def cancel(self, request: Request) -> Response:
         """Cancel a job of this tab: `{job}`."""

@@ -1,4 +1,4 @@
-"""Job queue for inversions, heatmaps and exports: one at a time, with progress and cancellation."""
+"""Two job queues, of tests and of all other long work: one job at a time, with progress and cancellation."""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ class Job:
 
 
 class Jobs:
-    """A queue of jobs and its one thread.
+    """Two queues of jobs, each with one thread: tests take minutes, and an inversion does not wait for them.
 
     Args:
         lock: around the models.
@@ -86,9 +86,12 @@ class Jobs:
     ) -> None:
         self._lock, self._watching = lock, watching
         self._pool = ThreadPoolExecutor(1, thread_name_prefix="explorer-job")
+        self._tests = ThreadPoolExecutor(1, thread_name_prefix="explorer-test")
         self._numbers = itertools.count(1)
 
-    def submit(self, label: str, work: Work, notify: Callable[[Job], None], *, models: bool = True) -> Job:
+    def submit(
+        self, label: str, work: Work, notify: Callable[[Job], None], *, models: bool = True, test: bool = False
+    ) -> Job:
         """Queue work.
 
         Args:
@@ -96,14 +99,16 @@ class Jobs:
             work: called with the job, returns the result.
             notify: called after every change.
             models: True to hold the lock around the models throughout, yielding between steps.
+            test: True to queue it among the tests.
         """
         job = Job(f"job-{next(self._numbers)}", label, notify)
-        self._pool.submit(self._run, job, work, models)
+        (self._tests if test else self._pool).submit(self._run, job, work, models)
         return job
 
     def close(self) -> None:
         """Drop queued jobs, without waiting for the running one."""
-        self._pool.shutdown(wait=False, cancel_futures=True)
+        for pool in (self._pool, self._tests):
+            pool.shutdown(wait=False, cancel_futures=True)
 
     def _run(self, job: Job, work: Work, models: bool) -> None:
         try:

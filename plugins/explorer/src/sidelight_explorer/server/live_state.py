@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import hashlib
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from sidelight_specs import UserError
+from sidelight_specs import SidelightError, UserError
 from sidelight_specs.results import Targets
 from sidelight_toolkit.arrays import to_array
 
 from sidelight_explorer.heatmaps import write_heatmap
 from sidelight_explorer.server.clients import Client, Clients
 from sidelight_explorer.server.jobs import Job, Jobs
+from sidelight_explorer.server.measurer import Measurer
 from sidelight_explorer.session.export import exported_page
 from sidelight_explorer.session.file import with_names, write_session
 from sidelight_explorer.session.slider import Slider, latent_edit, saved_slider
@@ -21,6 +23,7 @@ from sidelight_explorer.validation import InvalidInput
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
+    from sidelight_specs import Run
     from sidelight_specs.results import Heatmap
     from sidelight_specs.roles import Explainer
     from sidelight_specs.stage import Part, Stage
@@ -28,6 +31,7 @@ if TYPE_CHECKING:
 
     from sidelight_explorer.session.edit import EditSpec
     from sidelight_explorer.session.file import Session
+    from sidelight_explorer.session.measure import Measure
     from sidelight_explorer.session.names import KeptNames
     from sidelight_explorer.session.state import ExplorerState
 
@@ -43,6 +47,7 @@ class LiveState:
         encodes: True if the generator inverts images in one pass.
         space: of inverted images, where the inverter has more than one and a visitor does not choose.
         names: those that are kept with the run; None where visitors may not change them.
+        run: of the renderer, which keeps the network that reads true factors; without it none are read.
     """
 
     def __init__(
@@ -55,6 +60,7 @@ class LiveState:
         encodes: bool,
         space: str = "w",
         names: KeptNames | None = None,
+        run: Run | None = None,
     ) -> None:
         self.state, self._session, self._own = state, session, dict(own)
         self.clients = Clients()
@@ -64,6 +70,7 @@ class LiveState:
         self._data: Part | None = next(iter(stage.parts("data")), None)
         self._encodes, self._space, self.names = encodes, space, names
         self._heatmaps: dict[tuple[str, str], Explainer] = {}
+        self._run = run
 
     def enter(self) -> Client:
         """A new tab with the first session's latents."""
@@ -89,6 +96,7 @@ class LiveState:
             "spaces": list(self.spaces),
             "splits": splits,
             "keepsNames": self.names is not None,
+            "factors": self._measurer.reads_factors,
         }
 
     def save_direction(
@@ -161,7 +169,7 @@ class LiveState:
         if not self._inverts:
             raise InvalidInput("the recipe has no inverter, and the generator no encoder", 409)
         space = space or next(iter(self.spaces), "")
-        style = f"{style}-{'plus' if space == 'w+' else 'w'}" if space else style
+        style = in_space(style, space)
 
         def work(job: Job) -> dict[str, Any]:
             job.check()
@@ -188,6 +196,39 @@ class LiveState:
             latents = generator.encode(images)
             error = (generator.synthesize(latents) - images).square().mean()
         return to_array(latents)[0], float(error)
+
+    @cached_property
+    def _measurer(self) -> Measurer:
+        space = next(iter(self.spaces), "")
+
+        def invert(pixels: np.ndarray) -> np.ndarray:
+            return self._latents(self.state.models.tensor(pixels[None]), space)[0]
+
+        return Measurer(
+            self.state,
+            self.jobs,
+            self._live_data(),
+            invert if self._inverts else None,
+            lambda split, index: in_space(f"data-{split}-{index}", space),
+            self._run,
+        )
+
+    def _live_data(self) -> Any:
+        """The data; None where the recipe has none, or its files are gone since the run."""
+        try:
+            return self._data.component() if self._data else None
+        except SidelightError:
+            return None
+
+    def test(self, client: Client, wish: Measure) -> Job:
+        """Measure an edit on many images; the job's result is a `Measured`."""
+        self._measurer.check(wish)
+        own = dict(client.styles)
+
+        def work(job: Job) -> dict[str, Any]:
+            return self._measurer.measure(job, wish, own)
+
+        return self._submit(client, "test", work, models=False, test=True)  # it takes the lock for each batch
 
     def heatmap(self, client: Client, spec: EditSpec, explainer: str, classifier: str, target: int) -> Job:
         """Explain an edited image; positive pixels speak for class `target`."""
@@ -271,7 +312,20 @@ class LiveState:
 
         return self._submit(client, "export", work, models=False)  # `show` takes the lock for each batch
 
-    def _submit(self, client: Client, label: str, work: Callable[[Job], dict[str, Any]], *, models: bool = True) -> Job:
-        job = self.jobs.submit(label, work, client.notify, models=models)
+    def _submit(
+        self,
+        client: Client,
+        label: str,
+        work: Callable[[Job], dict[str, Any]],
+        *,
+        models: bool = True,
+        test: bool = False,
+    ) -> Job:
+        job = self.jobs.submit(label, work, client.notify, models=models, test=test)
         client.add(job)
         return job
+
+
+def in_space(style: str, space: str) -> str:
+    """Id of an inverted image, with the space that it was inverted into where there is a choice."""
+    return f"{style}-{'plus' if space == 'w+' else 'w'}" if space else style

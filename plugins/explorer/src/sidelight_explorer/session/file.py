@@ -12,6 +12,7 @@ import numpy as np
 from sidelight_specs import SidelightError, UserError
 
 from sidelight_explorer.session.edit import EditSpec, read_edit, style_id, write_edit
+from sidelight_explorer.session.measure import Edit, HypothesisTest, read_test, write_test
 from sidelight_explorer.session.names import KeptNames, Label, read_labels, write_labels
 from sidelight_explorer.session.slider import Slider, Sliders, read_slider, write_slider
 from sidelight_explorer.validation import InvalidInput, fields, flag, listed, mapping, one_of, parsed, text, whole
@@ -24,6 +25,7 @@ _KEYS = {"format", "layers", "groups", "styles", "images", "notes", "sliders", "
 VERDICTS = ("open", "verified", "falsified")
 # generous bounds on what an untrusted file may make the server hold
 MOST_STYLES, MOST_IMAGES, MOST_NOTES, MOST_SLIDERS, MOST_LATENTS = 200, 200, 500, 500, 1000
+MOST_TESTS = 20  # of one hypothesis
 
 
 @attrs.frozen
@@ -62,12 +64,23 @@ class Image:
 
 @attrs.frozen
 class Note:
-    """A hypothesis about the classifier and its verdict."""
+    """A hypothesis about the classifier and its verdict.
+
+    Args:
+        id: unique in this session.
+        image: id of the image that it was noted on.
+        text: the hypothesis.
+        verdict: the user's.
+        tests: of it, oldest first.
+        reason: why the verdict is not the one that the last test proposes.
+    """
 
     id: str
     image: str
     text: str
     verdict: str
+    tests: tuple[HypothesisTest, ...] = ()
+    reason: str = ""
 
 
 @attrs.frozen
@@ -94,15 +107,19 @@ class Session:
 
     @property
     def used_sliders(self) -> frozenset[str]:
-        """Ids of all sliders that are not at zero."""
-        specs = [spec for image in self.images for spec in (image.start, image.now)]
-        return frozenset(name for spec in specs for name, _ in spec.moves)
+        """Ids of all sliders that are not at zero, in images and in the edits of tests."""
+        edits = [spec for image in self.images for spec in (image.start, image.now)] + self._tested
+        return frozenset(name for edit in edits for name, amount in edit.moves if amount)
 
     @property
     def used_styles(self) -> frozenset[str]:
-        """Ids of all styles in the matrix and the images."""
+        """Ids of all styles in the matrix, the images and the edits of tests."""
         mixed = frozenset().union(*(spec.styles for image in self.images for spec in (image.start, image.now)))
-        return mixed | {style.id for style in self.styles}
+        return mixed.union({style.id for style in self.styles}, *(edit.styles for edit in self._tested))
+
+    @property
+    def _tested(self) -> list[EditSpec | Edit]:
+        return [test.measure.edit for note in self.notes for test in note.tests]
 
 
 @attrs.frozen(eq=False)
@@ -164,7 +181,7 @@ def read_session(value: Any, layers: int) -> Session:
         groups=whole(parts["groups"], 1, layers, "session.groups"),
         styles=tuple(map(_read_style, listed(parts["styles"], MOST_STYLES, "session.styles"))),
         images=tuple(_read_image(item, layers) for item in listed(parts["images"], MOST_IMAGES, "session.images")),
-        notes=tuple(map(_read_note, listed(parts.get("notes", []), MOST_NOTES, "session.notes"))),
+        notes=tuple(_read_note(item, layers) for item in listed(parts.get("notes", []), MOST_NOTES, "session.notes")),
         sliders=tuple(
             read_slider(item, layers) for item in listed(parts.get("sliders", []), MOST_SLIDERS, "session.sliders")
         ),
@@ -189,13 +206,16 @@ def _read_image(value: Any, layers: int) -> Image:
     return Image(style_id(parts["id"], "image.id"), text(parts["name"], 200, "image.name"), start, now)
 
 
-def _read_note(value: Any) -> Note:
-    parts = fields(value, {"id", "image", "text", "verdict"}, "note")
+def _read_note(value: Any, layers: int) -> Note:
+    parts = fields(value, {"id", "image", "text", "verdict", "tests", "reason"}, "note")
+    tests = listed(parts.get("tests", []), MOST_TESTS, "note.tests")  # older files lack them
     return Note(
         style_id(parts["id"], "note.id"),
         text(parts["image"], 80, "note.image"),
         text(parts["text"], 4000, "note.text"),
         one_of(parts["verdict"], VERDICTS, "note.verdict"),
+        tuple(read_test(item, layers) for item in tests),
+        text(parts.get("reason", ""), 4000, "note.reason"),
     )
 
 
@@ -210,7 +230,7 @@ def write_session(session: Session) -> dict[str, Any]:
             {"id": image.id, "name": image.name, "start": write_edit(image.start), "now": write_edit(image.now)}
             for image in session.images
         ],
-        "notes": [attrs.asdict(note) for note in session.notes],
+        "notes": [_write_note(note) for note in session.notes],
         "sliders": [write_slider(slider) for slider in session.sliders],
         "labels": write_labels(session.labels),
     }
@@ -219,6 +239,13 @@ def write_session(session: Session) -> dict[str, Any]:
 def _write_style(style: Style) -> dict[str, Any]:
     flags = {key: True for key in ("starred", "hidden") if getattr(style, key)}
     return {"id": style.id, "name": style.name, **flags}
+
+
+def _write_note(note: Note) -> dict[str, Any]:
+    """The note; what older pages do not know is left out where it is empty."""
+    plain = {"id": note.id, "image": note.image, "text": note.text, "verdict": note.verdict}
+    tests = {"tests": [write_test(test) for test in note.tests]} if note.tests else {}
+    return {**plain, **tests, **({"reason": note.reason} if note.reason else {})}
 
 
 def with_sliders(session: Session, sliders: Mapping[str, Slider]) -> Session:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import attrs
+from sidelight_toolkit.batching import slices
 from sidelight_ui.images import data_uri, encoded, png
 
 from sidelight_explorer.models import MOST_VALUES, DrawnImage, Models
@@ -81,6 +82,17 @@ class ExplorerState:
         edits = [latent_edit(spec, lambda style: self.styles.latents(style, own), self.sliders) for spec in specs]
         drawn = self.models.draw(edits, priority)
         return [ShownImage(image, self.region.distance(edit.latents)) for image, edit in zip(drawn, edits, strict=True)]
+
+    def scores(
+        self, specs: Sequence[EditSpec], classifier: str, target: int, own: Mapping[str, np.ndarray] | None = None
+    ) -> list[float]:
+        """Scores of edits as displayed, without pictures; more than one batch are drawn one after the other."""
+        edits = [latent_edit(spec, lambda style: self.styles.latents(style, own), self.sliders) for spec in specs]
+        scores: list[float] = []
+        for batch in slices(len(edits), self.models.batch):
+            _, values = self.models.score(edits[batch], classifier, Priority.CELLS)
+            scores += [round(float(value), 5) for value in values[:, target]]
+        return scores
 
     def facts(self) -> dict[str, Any]:
         """Constants for the page, as JSON values."""

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 
 AVERAGE = "average"
 MOST_POOL = 500  # draws classified for one request of extreme ones
+DIRECTIONS = 100_000  # index of the first draw that random directions are made of
 _DRAW = re.compile(r"draw-(\d{1,10})-(\d{1,6})-(\d{1,3})")
 _RUN = re.compile(r"run-(\d{1,9})")
 
@@ -68,6 +69,10 @@ class Styles:
         """Remember an inverted image, so that an address with its id opens again; the oldest are forgotten."""
         self._inverted.put(style, latents)
 
+    def holds(self, style: str) -> bool:
+        """True if an inverted image is remembered."""
+        return self._inverted.get(style) is not None
+
     def latents(self, style: str, own: Mapping[str, np.ndarray] | None = None) -> np.ndarray:
         """(layers, d) of a style.
 
@@ -103,6 +108,12 @@ class Styles:
         mean = self._region.mean
         truncated: np.ndarray = (mean + percent / 100 * (w - mean)).astype(np.float32)
         return truncated
+
+    def random_direction(self, seed: int, number: int) -> np.ndarray:
+        """(layers, d), the difference of two random draws that no test takes for its images."""
+        first, second = (draw_id(seed, DIRECTIONS + 2 * number + part, 100) for part in (0, 1))
+        direction: np.ndarray = self.latents(first) - self.latents(second)
+        return direction
 
     def extremes(
         self, classifier: str, target: int, *, high: bool, seed: int, count: int, pool: int, percent: int

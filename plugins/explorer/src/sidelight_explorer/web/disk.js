@@ -26,6 +26,6 @@ export function onDisk(pictures, heatmaps) {
       const near = heatmaps.filter((map) => map.explainer === explainer && map.classifier === classifier);
       return [keyOf(now), keyOf(start)].flatMap((key) => near.filter(({ spec }) => spec === key).toSorted((a, b) => Number(b.target === target) - Number(a.target === target)))[0];
     },
-    reach: refuse, upload: refuse, data: refuse, direction: refuse, keepNames: async () => {}, cancel: refuse, export: refuse, exported: refuse,
+    reach: refuse, upload: refuse, data: refuse, direction: refuse, keepNames: async () => {}, measure: refuse, curve: refuse, cancel: refuse, export: refuse, exported: refuse,
   };
 }

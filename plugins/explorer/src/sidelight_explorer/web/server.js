@@ -38,6 +38,7 @@ export async function connect(token) {
     document: entered.document,
     backend: {
       live: true,
+      measures: true,
       holds: () => true,
       draw: async (specs, { ask: wanted, signal, ...options }) => (await ask("draw", { specs, ask: wanted, ...options }, signal)).pictures,
       reach: async (wish) => (await ask("reach", wish)).styles,
@@ -47,6 +48,8 @@ export async function connect(token) {
         /** @type {import("./types.js").Heatmap} */ (/** @type {unknown} */ ((await work(ask("heatmap", { spec, explainer, classifier, target }), notify)).result)),
       direction: (wish) => ask("direction", wish),
       keepNames: async (labels) => { await ask("names", { labels }); },
+      measure: (wish, notify) => work(ask("test", wish), notify),
+      curve: async (specs, classifier, target) => (await ask("curve", { specs, classifier, target })).scores,
       cancel: async (job) => { await ask("cancel", { job }); },
       save: async (doc) => (await post(`${tab}/save`, JSON.stringify(doc))).text(),
       open: async (text) => (await post(`${tab}/open`, text)).json(),

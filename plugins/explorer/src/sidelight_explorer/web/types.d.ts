@@ -12,7 +12,62 @@ export interface Item { id: string; name: string; start: Spec; now: Spec }
 export type EditedMix = [start: string | null, end: string | null, share: number];
 export interface Edit { layers: (EditedMix | null)[]; moves: Record<string, number> }
 export type Verdict = "open" | "verified" | "falsified";
-export interface Note { id: string; image: string; text: string; verdict: Verdict }
+export interface Note {
+  id: string; image: string; text: string; verdict: Verdict;
+  /** Tests of it, oldest first; the last one proposes a verdict. */
+  tests?: Test[];
+  /** Why the user's verdict is not the proposed one. */
+  reason?: string;
+}
+
+/** What a hypothesis expects of the score, stated before the test. */
+export type Expected = "up" | "down" | "none";
+export type Population = "gallery" | "data" | "draws";
+
+/** An edit to be tried on many images, and random edits of equal size beside it. */
+export interface Measure {
+  edit: Edit;
+  /** `gallery`: the images as they began; `data`: of a split, chosen by the seed; `draws`: `draw-SEED-0-100`, `draw-SEED-1-100`, ... */
+  on: Population;
+  count: number; seed: number;
+  /**
+   * Random directions of W. Direction c is the difference u of two random draws, `draw-SEED-(100000+2c)-100` minus
+   * `draw-SEED-(100001+2c)-100`, the same for all images. Size `w`: in each layer u at the length by which the edit moves the
+   * image's w there; left out where the edit moves no w. Size `image`: w + s u in all layers, with the s > 0 that changes the
+   * image by as much as the edit does (root mean square over the pixels), within 10 %, and at most 3.
+   */
+  controls: number;
+  classifier: string; target: number;
+  /** The split, for `data`. */
+  split?: string;
+  /** The images, for `gallery`. */
+  images?: Spec[];
+  /** Whether true factors are read before and after the edit, where the data has them. */
+  factors?: boolean;
+}
+
+/** One random edit of all images: mean change of the score, share of the images turned, mean root mean square change of the pixels. */
+export interface Control { size: "w" | "image"; change: number; turned: number; moved: number }
+/** Mean change of one true factor by the edit, in half-ranges, with its 95 % interval, and how well it is read (R2, 0 to 1). */
+export interface FactorChange { name: string; change: number; low: number; high: number; read: number }
+
+/** Scores as displayed, of N images before and after an edit. */
+export interface Measured {
+  /** Style of each image's first layer. */
+  names: string[];
+  before: number[]; after: number[];
+  /** Whether the answer changed; empty for a regression. */
+  turned: boolean[];
+  /** The image's label, or else the classifier's answer before the edit; `null` where neither is known. */
+  groups: (string | null)[]; grouped: "label" | "answer";
+  /** Mean length of the edit in W (root of the sum over the layers), and mean root mean square change of the pixels. */
+  moved: { w: number; image: number };
+  controls: Control[];
+  factors?: FactorChange[];
+}
+
+/** A test of a hypothesis: what was expected, what was asked and what came out. The verdict follows from it by the rule. */
+export interface Test { expected: Expected; least: number; measure: Omit<Measure, "images">; measured: Measured }
 
 /** Everything that the user makes; every change of it can be undone. */
 export interface Document {
@@ -44,6 +99,8 @@ export interface Facts {
   classifiers: Classifier[]; attributes: Slider[]; explainers: { id: string; summary: string }[]; splits: string[];
   /** Whether the run keeps names of sliders for the next visit. */
   keepsNames?: boolean;
+  /** Whether the data's true factors can be read off images. */
+  factors?: boolean;
 }
 
 /** An image, as a data URI, and what every classifier says of it: class index to the value shown. */
@@ -73,6 +130,8 @@ export type Direction = { name: string; layers?: [from: number, to: number] } & 
 /** Where pictures come from: a server with the models, or what an exported page holds. */
 export interface Backend {
   live: boolean;
+  /** Whether it has the models that `measure` and `curve` need. */
+  measures?: boolean;
   /** Whether it has a picture of this spec, or can make one. */
   holds(spec: Spec): boolean;
   /** Pictures of specs, at most `side` wide, lossless where they are `exact`; `null` where this page does not hold one. */
@@ -87,6 +146,10 @@ export interface Backend {
   direction(wish: Direction): Promise<Slider>;
   /** Keep labels for the next visit, and forget those that are null. */
   keepNames(labels: Record<string, Label | null>): Promise<void>;
+  /** Scores before and after an edit, and of random edits of equal size; the job's result is `Measured`. Statistics are the page's. */
+  measure(wish: Measure, told: (job: Job) => void): Promise<Job>;
+  /** Scores of rows of specs, such as each image at each position of a slider; in the same shape. */
+  curve(specs: Spec[][], classifier: string, target: number): Promise<number[][]>;
   cancel(job: string): Promise<void>;
   save(document: Document): Promise<string>;
   open(text: string): Promise<Document>;

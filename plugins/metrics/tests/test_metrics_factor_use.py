@@ -31,13 +31,13 @@ SPLIT = DATA.split("test")
 IMAGES, COUNT, SIDE = SPLIT.images, 12, 32
 REGION = patterns.region(0, SIDE)  # of the factor `rows`, which has a mask
 AREA = REGION.mean()
-RUN = ToyRun()  # keeps the regressor of all tests
+RUN = ToyRun()  # keeps the regressor of all tests that have these data
 
 
 def use(explanation, images=IMAGES, data=DATA, **options):
     """The metric's items by name, by a regressor of which nothing is asked but to be the same."""
     params = FactorUseParams(**{"images": 512, "steps": 60, "batch": 32, "least_quality": 0.0, **options})
-    metric = FactorUse(params, data=data, run=RUN)
+    metric = FactorUse(params, data=data, run=RUN if data is DATA else ToyRun())
     return {item.name: item for item in metric.measure(explanation, torch.from_numpy(images), None).items}
 
 
@@ -62,6 +62,23 @@ def test_a_map_that_avoids_the_region_has_the_lowest():
     np.testing.assert_allclose(items["use of rows"].values, -AREA / (1 - AREA), atol=1e-6)
     large = use(Heatmap(values=repeated(REGION)), regions={"broad": "cause"}, factors=("broad",), data=Inverted())
     np.testing.assert_allclose(large["use of broad"].values, -1, atol=1e-6)
+
+
+def test_masks_are_listed_once_for_all_explanations_of_the_same_images():
+    class Counted(ToyData):
+        listed = 0
+
+        def split(self, name):
+            Counted.listed += 1
+            return super().split(name)
+
+    run, first = ToyRun(), []
+    for map_ in (REGION, ~REGION, REGION):
+        metric = FactorUse(FactorUseParams(factors=("rows",)), data=Counted(task="binary"), run=run)
+        (item,) = metric.measure(Heatmap(values=repeated(map_)), torch.from_numpy(IMAGES), None).items
+        first.append(item.value)
+    assert Counted.listed == 1
+    assert first[0] == first[2] != first[1]
 
 
 class Inverted(ToyData):

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 from sidelight_specs import UserError
+from sidelight_specs.digests import digest_of
 from sidelight_specs.results import Split, State
 
 from sidelight_metrics.factors.redraw import other_values, with_factor
@@ -51,12 +52,17 @@ class Regions:
 
     @cached_property
     def split(self) -> Split:
-        """The split of the explained images; listing its masks may take a while, so once a run."""
+        """The split of the explained images; its masks may take longer than a heatmap, so what they tell is cached."""
         return self._data.split(self._name)
 
     def rows(self, images: np.ndarray) -> list[int]:
         """Rows of explained images in the split; -1 for one that it lacks."""
-        return first_rows_of(self.split, images)
+
+        def search() -> State:
+            return State(arrays={"rows": np.array(first_rows_of(self.split, images), np.int64)})
+
+        found = self._run.cached(("rows", self._name, digest_of(images)), search)
+        return [int(row) for row in found.arrays["rows"]]
 
     def known_rows(self, images: np.ndarray) -> list[int]:
         """As `rows`; raises a `UserError` for an image that the split lacks."""
@@ -71,8 +77,9 @@ class Regions:
     def of(self, factor: str, rows: Sequence[int]) -> Region:
         """The region of a factor in the images of these rows."""
         mask = self._masks.get(factor, factor)
-        if mask in self.split.masks:
-            return Region(self.split.masks[mask][list(rows)].astype(np.float32), f"mask {mask}")
+        masks = self._run.cached(("masks", self._name, list(rows)), lambda: self._masks_of(rows)).arrays
+        if mask in masks:
+            return Region(masks[mask].astype(np.float32), f"mask {mask}")
         share = self._share_changed(factor)
         if share == 0:
             return Region(None, cannot=f"no pixel changes with {factor}")
@@ -81,6 +88,10 @@ class Regions:
         key = ("region", self._name, factor, self._draws, list(rows))
         found = self._run.cached(key, lambda: State(arrays={"weights": self._weights(factor, rows)}))
         return Region(found.arrays["weights"], "pixels that change with it")
+
+    def _masks_of(self, rows: Sequence[int]) -> State:
+        """(N, H, W) bool by name."""
+        return State(arrays={name: masks[list(rows)] for name, masks in self.split.masks.items()})
 
     def _share_changed(self, factor: str) -> float:
         """Share of the pixels of the split's first images that show the factor in any draw."""

@@ -1,8 +1,10 @@
-"""Baselines that ask no classifier, and the oracle."""
+"""Baselines, and the oracle."""
+
+from types import SimpleNamespace
 
 import numpy as np
 import torch
-from sidelight_bench.baselines import CentreMap, EdgeMap, RandomMap
+from sidelight_bench.baselines import CentreMap, ConfidenceMap, EdgeMap, RandomMap
 from sidelight_bench.params import RandomParams
 from sidelight_specs.testing import component_tests
 from sidelight_specs.testing.run import ToyRun
@@ -26,6 +28,21 @@ def test_centre_is_highest_in_the_middle_and_symmetric():
     (values,) = CentreMap(None, run=ToyRun()).explain(torch.zeros(1, 3, 9, 9), None).values
     assert values.argmax() == 40
     assert np.array_equal(values, values[::-1, ::-1])
+
+
+def confidence_maps(images, logits):
+    model = SimpleNamespace(class_logits=lambda images: torch.tensor(logits))
+    return ConfidenceMap(None, classifier=model, run=ToyRun()).explain(images, None).values
+
+
+def test_confidence_is_wider_where_the_model_is_surer_and_follows_nothing_else():
+    images = torch.rand(3, 3, 9, 9, generator=torch.Generator().manual_seed(0))
+    maps = confidence_maps(images, [[0.0, 0.0], [0.0, 2.0], [4.0, 0.0]])
+    assert np.array_equal(maps[:1], CentreMap(None, run=ToyRun()).explain(images[:1], None).values)
+    shares = maps[:, 3:6, 3:6].sum((1, 2)) / maps.sum((1, 2))
+    assert shares[0] > shares[1] > shares[2]
+    other = confidence_maps(1 - images, [[0.0, 0.0], [2.0, 0.0], [0.0, 4.0]])
+    assert np.allclose(other, maps)
 
 
 def test_edges_of_a_step_stand_at_the_step():

@@ -112,7 +112,7 @@ def test_ctrl_c_keeps_what_is_done(host, tmp_path, interrupt):
     assert not list((tmp_path / "out").rglob("captum-saliency.json"))
     host.end.clear()
     bench(host, tmp_path, *QUICK)
-    assert len(host.ran) == done + 1 + (3 * 7 + 3 * 8 - done), "five methods and two or three more of each model"
+    assert len(host.ran) == done + 1 + (3 * 8 + 3 * 9 - done), "six methods and two or three more of each model"
 
 
 def test_a_cell_that_ended_the_process_twice_is_given_up(host, tmp_path, monkeypatch):

@@ -26,7 +26,7 @@ def sidelight_commands() -> Iterator[Command]:
 
 @hookimpl
 def sidelight_explainers() -> Iterator[ExplainerDescriptor]:
-    """Three heatmaps that explain nothing, and an oracle that has the answer key."""
+    """Four heatmaps that explain nothing, and an oracle that has the answer key."""
     yield ExplainerDescriptor(
         name="random",
         summary="Baseline: smoothed noise, fixed by the image and a seed.",
@@ -39,6 +39,14 @@ def sidelight_explainers() -> Iterator[ExplainerDescriptor]:
         name="centre",
         summary="Baseline: a Gaussian in the middle of every image.",
         factory="sidelight_bench.baselines:CentreMap",
+        gives="heatmap",
+        answers="any",
+    )
+    yield ExplainerDescriptor(
+        name="confidence",
+        summary="Baseline: a Gaussian in the middle, wider where the model is more confident.",
+        factory="sidelight_bench.baselines:ConfidenceMap",
+        needs=(Need("classifier", capabilities=("classes",)),),
         gives="heatmap",
         answers="any",
     )

@@ -15,6 +15,7 @@ from torch.nn import functional
 if TYPE_CHECKING:
     from sidelight_specs import Run
     from sidelight_specs.results import Targets
+    from sidelight_specs.roles import Classifier
     from torch import Tensor
 
     from sidelight_bench.params import RandomParams
@@ -43,7 +44,7 @@ class RandomMap(Explainer):
 
 
 class CentreMap(Explainer):
-    """exp(-r^2 / 2 sigma^2), r being the distance from the middle in sides of the image."""
+    """exp(-r^2 / 2 sigma^2), r being the distance from the middle in sides of the image, sigma a quarter."""
 
     def __init__(self, params: object, *, run: Run) -> None:
         del params, run
@@ -51,12 +52,28 @@ class CentreMap(Explainer):
     def explain(self, images: Tensor, targets: Targets) -> Heatmap:
         """The same map for every image, in (0, 1]."""
         del targets
-        height, width = images.shape[-2:]
-        y, x = np.mgrid[:height, :width].astype(np.float32)
-        square = ((y - (height - 1) / 2) / height) ** 2 + ((x - (width - 1) / 2) / width) ** 2  # r^2, (H, W)
-        one = np.exp(-square / (2 * SIGMA**2)).astype(np.float32)
-        values = np.repeat(one[None], len(images), axis=0)
+        values = _centred(images, np.full(len(images), SIGMA))
         return Heatmap(values=values, answers="any", passes=_no_passes(images))
+
+
+class ConfidenceMap(Explainer):
+    """`CentreMap` with sigma = p / 2, p being the highest probability of a class.
+
+    It knows how confident the model is, and nothing of where it looks. Models that learned from other data differ in
+    confidence; what such a difference alone achieves on the leaderboard is the AUROC of this map. Below 1/2 it tells
+    models apart as well as above, with the other sign.
+    """
+
+    def __init__(self, params: object, *, classifier: Classifier, run: Run) -> None:
+        del params, run
+        self._classifier = classifier
+
+    def explain(self, images: Tensor, targets: Targets) -> Heatmap:
+        """Heatmaps in (0, 1]."""
+        del targets
+        with torch.inference_mode():
+            confidence = to_array(self._classifier.class_logits(images).softmax(1).amax(1))  # p, (N,)
+        return Heatmap(values=_centred(images, confidence / 2), answers="any", passes=_no_passes(images) + 1)
 
 
 class EdgeMap(Explainer):
@@ -75,6 +92,16 @@ class EdgeMap(Explainer):
         lengths = functional.conv2d(flat, both).square().sum(dim=1).sqrt()  # (N C, H, W)
         values = to_array(lengths.reshape(count, channels, height, width).sum(dim=1))
         return Heatmap(values=values, answers="any", passes=_no_passes(images))
+
+
+def _centred(images: Tensor, sigma: np.ndarray) -> np.ndarray:
+    """(N, H, W) Gaussians in the middle; sigma (N,) in sides of the image."""
+    height, width = images.shape[-2:]
+    y, x = np.mgrid[:height, :width].astype(np.float32)
+    square = ((y - (height - 1) / 2) / height) ** 2 + ((x - (width - 1) / 2) / width) ** 2  # r^2, (H, W)
+    spread = sigma.astype(np.float32)[:, None, None]
+    result: np.ndarray = np.exp(-square / (2 * spread**2))
+    return result
 
 
 def _noise(image: np.ndarray, seed: int, cells: int) -> np.ndarray:

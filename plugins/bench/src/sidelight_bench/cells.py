@@ -274,20 +274,31 @@ def run_cell(cell: Cell, out: Path, key: str, host: Host, settings: list[str], e
     Raises:
         KeyboardInterrupt, Cancelled: the user stopped it; no record is left.
     """
-    crashes = earlier.crashes if earlier else 0
-    path = cell.record_path(out)
     write_recipe(cell, out)
-    Record(key=key, failure="the process ended", crashes=crashes + 1).write(path)
+    crashed(cell, out, key, "the process ended", earlier)  # until there is another
     try:
         record = _computed(cell, out, key, host, settings)
     except BaseException:
-        if crashes:
-            Record(key=key, failure="the process ended", crashes=crashes).write(path)
-        else:
-            path.unlink()
+        restore_record(cell, out, earlier)
         raise
-    record.write(path)
+    record.write(cell.record_path(out))
     return record
+
+
+def crashed(cell: Cell, out: Path, key: str, failure: str, earlier: Record | None) -> Record:
+    """Keep a record of a cell that ended the process, once more than before."""
+    record = Record(key=key, failure=failure, crashes=1 + (earlier.crashes if earlier else 0))
+    record.write(cell.record_path(out))
+    return record
+
+
+def restore_record(cell: Cell, out: Path, earlier: Record | None) -> None:
+    """Leave the record that was there before the user stopped the cell, or none."""
+    path = cell.record_path(out)
+    if earlier:
+        earlier.write(path)
+    else:
+        path.unlink(missing_ok=True)
 
 
 def write_recipe(cell: Cell, out: Path) -> None:

@@ -19,18 +19,30 @@ from sidelight_specs import UserError
 from sidelight_specs.documents import read_yaml_file, to_plain
 from sidelight_specs.problems import Problems
 
-from sidelight_bench.cells import CRASHES, Record, cells_of, key_of, read_record, refuse_cheats, run_cell
+from sidelight_bench.cells import (
+    CRASHES,
+    Record,
+    cells_of,
+    crashed,
+    key_of,
+    read_record,
+    refuse_cheats,
+    restore_record,
+    run_cell,
+)
 from sidelight_bench.methods import FAMILIES, KNOWN, METHODS, Method
 from sidelight_bench.page import write_page
 from sidelight_bench.suites import SUITES
 from sidelight_bench.tables import best_of_families, tables_of
+from sidelight_bench.workers import Event, can_fork, run_in_workers
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from sidelight_specs.host import Host
 
     from sidelight_bench.cells import Cell
+    from sidelight_bench.suites import Suite
     from sidelight_bench.tables import Tables
 
 DESCRIPTION = """\
@@ -67,7 +79,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     text = "only this method, or family; may be repeated"
     parser.add_argument("--method", metavar="NAME", action="append", default=[], help=text)
     parser.add_argument("--seeds", metavar="N", type=int, help="models of each kind (default: 3)")
-    parser.add_argument("--workers", metavar="N", type=int, help="processes to compute with (default: this one)")
+    parser.add_argument("--workers", metavar="N", type=int, help="processes, each with models of its own (default: 1)")
     parser.add_argument("--out", metavar="DIR", type=Path, help="where everything lands (default: runs/bench-SIZE)")
     parser.add_argument("--again", action="store_true", help="run done cells once more; the cache still counts")
 
@@ -77,13 +89,32 @@ def run(arguments: argparse.Namespace, host: Host) -> int:
     suites = [_named(SUITES, name, "suite") for name in arguments.suite] or list(SUITES.values())
     guests = _guests(arguments.guests, host)
     methods = [*_chosen(arguments.method), *guests]
-    if arguments.seeds is not None and arguments.seeds < 1:
-        raise UserError(f"--seeds {arguments.seeds} leaves no model", "give 1 or more")
+    for option, lacking in (("seeds", "no model"), ("workers", "nobody to compute")):
+        if (number := getattr(arguments, option)) is not None and number < 1:
+            raise UserError(f"--{option} {number} leaves {lacking}", "give 1 or more")
     if arguments.size == "list":
         return _list(host)
     methods = [method for method in methods if arguments.size == "full" or method.only != "full"]
     out: Path = arguments.out or Path("runs") / f"bench-{arguments.size}"
     out.mkdir(parents=True, exist_ok=True)
+    cells, absent = _plan(arguments, suites, methods, out, host)
+    if not cells:
+        raise UserError("no suite can run here: " + "; ".join(absent.values()), "see `sidelight bench list`")
+    for name, reason in absent.items():
+        host.write_wrapped(f"left out: {name}: {reason}")
+    outcomes = _run_all(cells, out, host, arguments.workers or 1, again=arguments.again)
+    tables = tables_of(outcomes)
+    tables.write(out)
+    _freeze(outcomes, out, host)
+    page = write_page(out)
+    _summary(tables, page, host)
+    return 0
+
+
+def _plan(
+    arguments: argparse.Namespace, suites: Sequence[Suite], methods: Sequence[Method], out: Path, host: Host
+) -> tuple[list[Cell], dict[str, str]]:
+    """All cells, and the methods and suites that cannot run here with the reason."""
     cells, absent = list[Any](), dict[str, str]()
     installed = {entry.use for entry in host.installed() if not entry.flaw}
     for method in methods:
@@ -102,25 +133,10 @@ def run(arguments: argparse.Namespace, host: Host) -> int:
             absent[suite.name] = reason
         else:
             cells += mine
-    if not cells:
-        raise UserError("no suite can run here: " + "; ".join(absent.values()), "see `sidelight bench list`")
-    for name, reason in absent.items():
-        host.write_wrapped(f"left out: {name}: {reason}")
-    settings = (
-        ["executor.use=sidelight/processes", f"executor.with.workers={arguments.workers}"] if arguments.workers else []
-    )
-    outcomes = _run_all(cells, out, host, settings, again=arguments.again)
-    tables = tables_of(outcomes)
-    tables.write(out)
-    _freeze(outcomes, out, host)
-    page = write_page(out)
-    _summary(tables, page, host)
-    return 0
+    return cells, absent
 
 
-def _run_all(
-    cells: Sequence[Cell], out: Path, host: Host, settings: list[str], *, again: bool
-) -> list[tuple[Cell, Record]]:
+def _run_all(cells: Sequence[Cell], out: Path, host: Host, workers: int, *, again: bool) -> list[tuple[Cell, Record]]:
     """Each cell with its record, in order."""
     versions = {entry.use: f"{entry.distribution} {entry.version}" for entry in host.installed()}
     keys = [key_of(cell, versions) for cell in cells]
@@ -131,45 +147,81 @@ def _run_all(
         if record is None or again or (not record.is_done and record.crashes < CRASHES)
     ]
     host.write(f"{len(cells)} cells, {len(cells) - len(left)} of them done; results go to {out}")
-    progress = _Progress(host, [cells[index] for index in left])
+    earlier = dict(enumerate(records))
+    settings: list[str] = []
+    if workers > 1 and not can_fork():  # the kernel's executor starts processes of its own for each cell
+        settings = ["executor.use=sidelight/processes", f"executor.with.workers={workers}"]
+        workers = 1
+    progress = _Progress(host, [cells[index] for index in left], workers)
+
+    def compute(index: int) -> Record:
+        return run_cell(cells[index], out, keys[index], host, settings, earlier[index])
+
+    def restore(index: int) -> None:
+        restore_record(cells[index], out, earlier[index])
+
     try:
-        for index in left:
-            progress.begin(cells[index])
-            earlier = records[index]
-            record = run_cell(cells[index], out, keys[index], host, settings, earlier)
-            records[index] = record
-            progress.end(cells[index], record)
+        for event in _events(cells, left, compute, workers, restore):
+            index, cell, record = event.cell, cells[event.cell], event.record
+            if event.crash:
+                record = crashed(cell, out, keys[index], event.crash, earlier[index])
+            if record is None:
+                progress.begin(cell)
+            else:
+                records[index] = record
+                progress.end(cell, record)
     finally:
         progress.close()
     return [(cell, record) for cell, record in zip(cells, records, strict=True) if record is not None]
 
 
+def _events(
+    cells: Sequence[Cell],
+    left: Sequence[int],
+    compute: Callable[[int], Record],
+    workers: int,
+    restore: Callable[[int], None],
+) -> Iterator[Event]:
+    """Begin and end of every cell that is left, here or in workers that take whole models."""
+    if workers > 1 and left:
+        groups: dict[str, list[int]] = {}
+        for index in left:
+            groups.setdefault(cells[index].model.name, []).append(index)
+        yield from run_in_workers(list(groups.values()), compute, workers, restore)
+        return
+    for index in left:
+        yield Event(index)
+        yield Event(index, compute(index))
+
+
 class _Progress:
     """A line with the time to come: the mean of the cells of a method so far, or of all."""
 
-    def __init__(self, host: Host, cells: Sequence[Cell]) -> None:
-        self._host, self._left = host, [_kind(cell) for cell in cells]
-        self._total, self._start, self._told = len(cells), time.monotonic(), 0.0
+    def __init__(self, host: Host, cells: Sequence[Cell], workers: int) -> None:
+        self._host, self._left, self._workers = host, [_kind(cell) for cell in cells], workers
+        self._total, self._told = len(cells), 0.0
+        self._began: dict[str, float] = {}  # cells under way
         self._spent: dict[str, list[float]] = {}
         self._failed: set[str] = set()
         self._is_terminal = sys.stderr.isatty()
 
     def begin(self, cell: Cell) -> None:
-        self._began = time.monotonic()
+        now = self._began[cell.name] = time.monotonic()
         done = self._total - len(self._left)
-        line = f"{done + 1}/{self._total} {cell.name}{self._to_come()}"
+        line = f"{done + len(self._began)}/{self._total} {', '.join(self._began)}{self._to_come()}"
         if self._is_terminal:
             sys.stderr.write(f"\r\x1b[K{line[:110]}")
             sys.stderr.flush()
-        elif self._began - self._told > SECONDS_BETWEEN:
-            self._told = self._began
+        elif now - self._told > SECONDS_BETWEEN:
+            self._told = now
             self._host.write(line, error=True)
 
     def end(self, cell: Cell, record: Record) -> None:
-        self._left.pop(0)
-        self._spent.setdefault(_kind(cell), []).append(time.monotonic() - self._began)
-        if record.failure and _kind(cell) not in self._failed:
-            self._failed.add(_kind(cell))  # said once; the table has all of them
+        now, kind = time.monotonic(), _kind(cell)
+        self._left.remove(kind)
+        self._spent.setdefault(kind, []).append(now - self._began.pop(cell.name, now))
+        if record.failure and kind not in self._failed:
+            self._failed.add(kind)  # said once; the table has all of them
             self.close()
             self._host.write(f"failed: {cell.name}: {record.failure}", error=True)
 
@@ -182,7 +234,7 @@ class _Progress:
         if not spent:
             return ""
         mean = {kind: sum(some) / len(some) for kind, some in self._spent.items()}
-        seconds = sum(mean.get(kind, sum(spent) / len(spent)) for kind in self._left)
+        seconds = sum(mean.get(kind, sum(spent) / len(spent)) for kind in self._left) / self._workers
         return f", about {seconds / 60:.0f} min to come" if seconds >= 90 else f", about {seconds:.0f} s to come"
 
 

@@ -130,7 +130,7 @@ METHODS: dict[str, Method] = {
         *_methods("concept", "latent", "intervention/concept-flip", sections=_FLIP, needs={"generator": "concepts"}),
         *(
             Method(name=f"bench/{name}", family="baseline", use=f"bench/{name}")
-            for name in ("random", "centre", "edges")
+            for name in ("random", "centre", "edges", "confidence")
         ),
         Method(name="bench/oracle", family="ceiling", use="bench/oracle"),
     )

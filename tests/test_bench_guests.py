@@ -1,4 +1,7 @@
-"""A stranger's explainer of fifty lines gets a row of the leaderboard by one flag; nothing of ours changes."""
+"""A stranger's explainer of fifty lines gets a row of the leaderboard by one flag; nothing of ours changes.
+
+So does nonsense, which then stands where what tells no models apart stands.
+"""
 
 import csv
 import os
@@ -14,6 +17,7 @@ from sidelight_specs.results import Targets
 from sidelight_specs.testing import ToyRun
 
 EXAMPLE = Path(__file__).parents[1] / "examples" / "sidelight-rise"
+NONSENSE = EXAMPLE.with_name("sidelight-checksum")
 INSTALL = ["--quiet", "--no-deps", "--no-build-isolation", "--no-index", "--disable-pip-version-check"]
 CHEAT = """
 from sidelight_specs import ExplainerDescriptor, Need, hookimpl
@@ -42,10 +46,11 @@ def install(source, site):
 
 @pytest.fixture(scope="module")
 def site(tmp_path_factory):
-    """A folder into which pip has installed the example."""
+    """A folder into which pip has installed the examples."""
     folder = tmp_path_factory.mktemp("rise") / "site"
-    shutil.copytree(EXAMPLE, folder.parent / "source")  # pip builds beside its sources
-    install(folder.parent / "source", folder)
+    for example in (EXAMPLE, NONSENSE):
+        shutil.copytree(example, folder.parent / example.name)  # pip builds beside its sources
+        install(folder.parent / example.name, folder)
     return folder
 
 
@@ -73,10 +78,25 @@ def test_its_map_is_0_at_the_least_and_stands_out_where_the_classifier_looks(mon
     assert result.values[:, :8, :8].mean() > 3 * result.values[:, 16:, 16:].mean()
 
 
+def test_nonsense_is_a_checksum_of_the_image_and_tells_nothing_of_a_model(monkeypatch):
+    monkeypatch.syspath_prepend(NONSENSE / "src")
+    from acme_checksum.explain import Checksum
+
+    images = torch.rand(2, 3, 16, 16, generator=torch.Generator().manual_seed(0))
+    maps = Checksum(None, run=ToyRun()).explain(images, None).values
+    assert maps.shape == (2, 16, 16)
+    assert not (maps[0] == maps[1]).all()
+    images[0, 0, 0, 0] += 1e-6  # one bit
+    other = Checksum(None, run=ToyRun()).explain(images, None).values
+    assert (other[1] == maps[1]).all()
+    assert (other[0] != maps[0]).mean() > 0.9
+
+
 @pytest.mark.processes
 @pytest.mark.slow
-def test_it_passes_the_conformance_kit(site):
-    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-c", os.devnull, str(EXAMPLE / "tests")]
+@pytest.mark.parametrize("example", [EXAMPLE, NONSENSE], ids=lambda path: path.name)
+def test_it_passes_the_conformance_kit(site, example):
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-c", os.devnull, str(example / "tests")]
     environment = {**os.environ, "PYTHONPATH": str(site), "OMP_NUM_THREADS": "1"}
     done = subprocess.run(command, env=environment, cwd=site.parent, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout
@@ -102,11 +122,15 @@ def test_an_explainer_that_wants_the_data_is_refused(tmp_path):
 @pytest.mark.slow
 def test_it_gets_a_row_by_one_flag(site):
     words = ["bench", "quick", "--suite", "faces", "--seeds", "1", "--method", "captum/grad-cam"]
-    done = sidelight(site, *words, "--with", "acme-rise/rise", "--out", "out")
+    guests = ["--with", "acme-rise/rise", "--with", "acme-checksum/checksum"]
+    done = sidelight(site, *words, *guests, "--out", "out")
     assert done.returncode == 0, done.stderr
     with (site.parent / "out" / "leaderboard.csv").open() as stream:
-        rows = [row for row in csv.DictReader(stream) if (row["suite"], row["method"]) == ("all", "acme-rise/rise")]
-    assert [row["family"] for row in rows] == ["yours"]
-    assert rows[0]["auroc"]
-    assert not rows[0]["failed"]
-    assert "acme-rise/rise" in (site.parent / "out" / "leaderboard.html").read_text()
+        rows = [row for row in csv.DictReader(stream) if (row["suite"], row["factor"]) == ("all", "all")]
+    rise, nonsense = ({row["method"]: row for row in rows}[name] for name in guests[1::2])
+    assert (rise["family"], nonsense["family"]) == ("yours", "yours")
+    assert rise["auroc"]
+    assert not rise["failed"] + nonsense["failed"]
+    assert float(nonsense["auroc"]) == 0.5, "all models explain the same images"
+    page = (site.parent / "out" / "leaderboard.html").read_text()
+    assert all(name in page for name in guests[1::2])

@@ -13,6 +13,8 @@ from sidelight_toolkit.drawn_latents import DrawingFinderDescriptor
 from sidelight_explorer._params import (
     AlongParams,
     ByHandParams,
+    ClosedFormParams,
+    ComponentParams,
     DirectionParams,
     GanalyzeParams,
     LineSearchParams,
@@ -76,9 +78,21 @@ class LineSearchDescriptor(ExplainerDescriptor):
             yield Mistake("the finder has no shift towards a class", "give its `lambdas` a positive number")
 
 
+@frozen(kw_only=True)
+class ComponentsDescriptor(DrawingFinderDescriptor):
+    """A finder of directions of all layers, or of some."""
+
+    def mistakes(self, params: object) -> Iterable[Mistake]:
+        """Layers that are no first and last one."""
+        yield from super().mistakes(params)
+        assert isinstance(params, ComponentParams)
+        if params.layers and (len(params.layers) != 2 or params.layers[0] > params.layers[1]):
+            yield Mistake("layers are a first and a last one", "write [1, 4]", "layers")
+
+
 @hookimpl
 def sidelight_attribute_finders() -> Iterable[DrawingFinderDescriptor]:
-    """The automated baseline of the paper, and GANalyze, StylEx's."""
+    """The automated baseline of the paper, GANalyze, StylEx's, and two that use no classifier."""
     yield DrawingFinderDescriptor(
         name="latent-directions",
         summary="Directions through z or W along which a linear model predicts that the class changes.",
@@ -101,6 +115,24 @@ def sidelight_attribute_finders() -> Iterable[DrawingFinderDescriptor]:
         provides=("explorer.directions",),
         example={"latents": "samples", "samples": 6, "steps": 8, "batch": 8, "validation": 16},
         paper="Goetschalckx et al. 2019, GANalyze, section 3; Lang et al. 2021 (StylEx), figure 2",
+    )
+    yield ComponentsDescriptor(
+        name="pca-directions",
+        summary="Principal components of W, or of the images of a generator of z; found without a classifier.",
+        params=ComponentParams,
+        factory="sidelight_explorer.pca_directions:PcaDirections",
+        needs=(Need("generator"), Need("classifier", optional=True)),
+        example={"latents": "samples", "samples": 6, "train": 64, "components": 2, "batch": 16},
+        paper="Haerkoenen et al. 2020, GANSpace, section 3",
+    )
+    yield ComponentsDescriptor(
+        name="closed-form",
+        summary="Directions of W that move the styles most, from the style layers' weights (SeFa).",
+        params=ClosedFormParams,
+        factory="sidelight_explorer.closed_form:ClosedForm",
+        needs=(Need("generator", capabilities=("latent.w", "latent.style")), Need("classifier", optional=True)),
+        example={"latents": "samples", "samples": 6, "train": 64, "components": 2, "batch": 16},
+        paper="Shen & Zhou 2021, Closed-Form Factorization of Latent Semantics in GANs, section 3",
     )
 
 

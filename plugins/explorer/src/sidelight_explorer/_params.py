@@ -66,6 +66,35 @@ class GanalyzeParams(DrawnLatentsParams):
 
 
 @params
+class ComponentParams(DrawnLatentsParams):
+    """Options of finders that use no classifier: `pca-directions` and `closed-form`."""
+
+    components: int = param(10, "Directions that are kept, the first ones.", unit="directions", minimum=1, maximum=1000)
+    layers: tuple[int, ...] = param(
+        (), "First and last layer that is shifted, counted from 1; by default all.", minimum=1, maximum=128
+    )
+    reach: float = param(
+        2.0, "Shift at 100 %, in standard deviations (sigma).", unit="deviations", minimum=1e-3, maximum=100.0
+    )
+    train: int = param(
+        10_000, "Samples that the deviations, and principal components, come from.", minimum=8, maximum=10_000_000
+    )
+    examples: int = param(6, "Images stored before and after each shift.", unit="images", minimum=0, maximum=1000)
+    batch: int = param(
+        64, "Latents drawn and classified at a time; fewer of large images.", unit="latents", minimum=1, maximum=65_536
+    )
+
+
+@params
+class ClosedFormParams(ComponentParams):
+    """Options of `closed-form`."""
+
+    reach: float = param(
+        4.0, "Shift at 100 %, in mean deviations of w.", unit="deviations", minimum=1e-3, maximum=100.0
+    )
+
+
+@params
 class AlongParams:
     """Options of `along-direction`."""
 

@@ -76,38 +76,59 @@ class ShiftEffects:
     """Measures shifts: what the classifier says of shifted latents.
 
     Args:
-        classifier: whose logits or value are measured.
+        classifier: whose logits or value are measured; None measures nothing.
         generator: draws the latents.
         batch: latents drawn and classified at a time, at most; fewer of large images.
         run: of the finder.
     """
 
-    def __init__(self, classifier: Classifier, generator: Generator, batch: int, run: Run) -> None:
+    def __init__(self, classifier: Classifier | None, generator: Generator, batch: int, run: Run) -> None:
         self._classifier, self._generator, self._run = classifier, generator, run
         self._batch = at_once(batch, generator.image_shape)
 
     def attributes(self, latents: Tensor, target: int, shifts: ClassShifts, examples: int) -> Attributes:
         """The shifts as attributes with their effects on `latents` (N, layers, d), what raises most first."""
-        v = to_tensor(shifts.direction, self._run)
-        before = self._logits(latents)  # (N, K)
-        after = [self._logits(latents + change.shift * v) for change in self._run.progress(shifts.changes, "shifting")]
-        effects = np.stack([logits[:, target] - before[:, target] for logits in after])  # (shifts, N)
-        order = np.argsort(-effects.mean(1), kind="stable")
+        directions = np.stack([shifts.direction] * len(shifts.changes))
+        found = self.measured(latents, target, shifts.changes, directions, examples)
+        order = np.argsort([-change.effect for change in found.attributes], kind="stable")
+        arrays = ("effects", "before", "after", "probabilities", "directions")
+        ranked = {name: array[order] for name in arrays if (array := getattr(found, name)) is not None}
+        return attrs.evolve(found, attributes=tuple(found.attributes[index] for index in order), **ranked)
+
+    def measured(
+        self, latents: Tensor, target: int, changes: Sequence[Attribute], directions: np.ndarray, examples: int
+    ) -> Attributes:
+        """Changes in their order, each along a direction of its own, with their effects; without a classifier, none.
+
+        Args:
+            latents: (N, layers, d).
+            target: index of the class whose logit is read.
+            changes: with their shifts.
+            directions: (changes, layers, d) float32 of length 1.
+            examples: number of images kept before and after each change.
+        """
+        steps = [change.shift * to_tensor(v, self._run) for change, v in zip(changes, directions, strict=True)]
         shown = latents[:examples]
-        images = [self._images(shown + shifts.changes[index].shift * v) for index in order]
+        effects = pairs = None
+        if self._classifier is not None:
+            before = self._logits(latents)  # (N, K)
+            after = [self._logits(latents + step) for step in self._run.progress(steps, "shifting")]
+            effects = np.stack([logits[:, target] - before[:, target] for logits in after])  # (changes, N)
+            pairs = [np.stack([self._shown(part[:examples])[:, target] for part in (before, one)], 1) for one in after]
+            changes = [
+                attrs.evolve(change, effect=float(effect.mean()))
+                for change, effect in zip(changes, effects, strict=True)
+            ]
         has_examples = len(shown) > 0
-        pairs = [np.stack([self._shown(part[:examples])[:, target] for part in (before, after[i])], 1) for i in order]
         return Attributes(
             answers="probe",
-            attributes=tuple(
-                attrs.evolve(shifts.changes[index], effect=float(effects[index].mean())) for index in order
-            ),
-            effects=effects[order].astype(np.float32),
-            before=np.stack([self._images(shown)] * len(order)) if has_examples else None,
-            after=np.stack(images) if has_examples else None,
-            probabilities=np.stack(pairs).astype(np.float32) if has_examples else None,
-            directions=np.stack([shifts.direction] * len(order)),
-            class_names=tuple(self._classifier.class_names),
+            attributes=tuple(changes),
+            effects=None if effects is None else effects.astype(np.float32),
+            before=np.stack([self._images(shown)] * len(steps)) if has_examples else None,
+            after=np.stack([self._images(shown + step) for step in steps]) if has_examples else None,
+            probabilities=np.stack(pairs).astype(np.float32) if pairs and has_examples else None,
+            directions=directions,
+            class_names=() if self._classifier is None else tuple(self._classifier.class_names),
         )
 
     def _images(self, latents: Tensor) -> np.ndarray:
@@ -115,16 +136,18 @@ class ShiftEffects:
 
     def _logits(self, latents: Tensor) -> np.ndarray:
         """(N, K), drawing and classifying one batch at a time."""
+        classifier = self._classifier
+        assert classifier is not None, "the caller has looked"
 
         def logits(batch: Tensor) -> np.ndarray:
-            return to_array(self._classifier.class_logits(self._generator.synthesize(batch)))
+            return to_array(classifier.class_logits(self._generator.synthesize(batch)))
 
         with torch.no_grad():
             return np.concatenate([logits(latents[batch]) for batch in slices(len(latents), self._batch)])
 
     def _shown(self, logits: np.ndarray) -> np.ndarray:
         """(N, K) logits to probabilities; a regression's values stay as they are."""
-        if self._classifier.task == "regression":
+        if self._classifier is not None and self._classifier.task == "regression":
             return logits
         powers = np.exp(logits - logits.max(1, keepdims=True))
         probabilities: np.ndarray = powers / powers.sum(1, keepdims=True)

@@ -131,6 +131,8 @@ class Attributes(Explanation):
         drawn: what the N images are where they are not the explained ones but samples, in words: `100 samples of the
             generator, seed 0`; empty otherwise.
         certificates: the recall of the search for each target, where it measured some coordinates only and was asked.
+        unsupervised: no class took part in the search, so that attributes are the same for every target, and lower its
+            logit as well as raise it; `scores` rank them.
     """
 
     kind: ClassVar[str] = "attributes"
@@ -151,6 +153,7 @@ class Attributes(Explanation):
     class_names: tuple[str, ...] = ()
     drawn: str = ""
     certificates: tuple[RecallCertificate, ...] = ()
+    unsupervised: bool = False
 
     def validate(self, images: tuple[int, ...] | None = None, classes: int | None = None) -> None:
         """Beside the forms: directions are signs, targets are classes, and probabilities are from 0 to 1."""

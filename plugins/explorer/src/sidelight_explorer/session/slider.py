@@ -29,7 +29,7 @@ MOST_LOADED = 1000  # sliders of opened session files that are remembered
 LARGEST = 1e6  # of a shift, value or effect in a file; beyond it float32 pictures are noise
 SAVED = "saved"  # finder of the directions that users make of their edits
 _DERIVED = {"along", "axis", "rises"}  # keys that follow from the move: written for the page, not read
-_SUMMARY_KEYS = {"id", "finder", "name", "effect", "flagged", "oneSided", "target", "towards", *_DERIVED}
+_SUMMARY_KEYS = {"id", "finder", "name", "effect", "flagged", "oneSided", "target", "towards", "measured", *_DERIVED}
 _KEYS = _SUMMARY_KEYS | {"coordinate", "shift", "value", "direction"}
 
 
@@ -43,7 +43,9 @@ class Slider:
         attribute: the attribute.
         direction: (layers, d) float32, the shift of W at 100 %; None for a coordinate of the style space.
         one_sided: True if 100 % is a fixed value of the coordinate rather than a shift.
-        towards: name of the class that it raises, by the finder's own classifier; empty for a regression.
+        towards: name of the class that it raises, by the finder's own classifier; empty for a regression, and where the
+            finder looked for no class.
+        measured: name of the class whose logit the effect is of, where it is not `towards`.
     """
 
     id: str
@@ -52,6 +54,7 @@ class Slider:
     direction: np.ndarray | None
     one_sided: bool
     towards: str = ""
+    measured: str = ""
 
     @property
     def name(self) -> str:
@@ -83,19 +86,23 @@ class Slider:
         return attrs.evolve(edit, moves=(*edit.moves, (self.attribute, factor)))
 
 
-def make_slider(finder: str, attribute: Attribute, direction: np.ndarray | None, towards: str = "") -> Slider:
+def make_slider(
+    finder: str, attribute: Attribute, direction: np.ndarray | None, towards: str = "", measured: str = ""
+) -> Slider:
     """The slider of an attribute.
 
     Args:
         finder: the finder's id.
         attribute: the attribute.
         direction: (layers, d), the shift at 100 %, if the attribute is no coordinate of the style space.
-        towards: name of the class that it raises.
+        towards: name of the class that it raises; empty for none.
+        measured: name of the class whose logit the effect is of, where it is not `towards`.
     """
     shift = None if direction is None else direction.astype(np.float32)
     length = f" {np.abs(shift).max():.3g}" if finder == SAVED and shift is not None else ""
     one_sided = shift is None and attribute.value is not None
-    return Slider(f"{finder}.{_digest(attribute, shift, length)}", finder, attribute, shift, one_sided, towards)
+    name = f"{finder}.{_digest(attribute, shift, length)}"
+    return Slider(name, finder, attribute, shift, one_sided, towards, measured)
 
 
 def saved_slider(name: str, direction: np.ndarray, layers: tuple[int, int] | None = None) -> Slider:
@@ -182,17 +189,27 @@ def _class_name(attributes: Attributes, target: int) -> str:
 
 
 def _along_directions(finder: str, attributes: Attributes, shape: tuple[int, ...]) -> list[Slider]:
-    """One slider for each direction, as long as its longest shift: shorter and opposite shifts lie on it."""
+    """One slider for each direction, as long as its longest shift: shorter and opposite shifts lie on it.
+
+    A direction that was found without a classifier is one slider, whatever classes its effect was measured for.
+    """
     directions = attributes.directions
     assert directions is not None, "checked by the caller"
+    unsupervised = attributes.unsupervised
     longest: dict[tuple[int, bytes], int] = {}
     for index, attribute in enumerate(attributes.attributes):
-        key = (attribute.target, directions[index].tobytes())
+        key = (0 if unsupervised else attribute.target, directions[index].tobytes())
         best = longest.get(key)
         if attribute.shift > 0 and (best is None or attribute.shift > attributes.attributes[best].shift):
             longest[key] = index
     return [
-        make_slider(finder, attribute, directions[index] * attribute.shift, _class_name(attributes, attribute.target))
+        make_slider(
+            finder,
+            attribute,
+            directions[index] * attribute.shift,
+            towards="" if unsupervised else _class_name(attributes, attribute.target),
+            measured=_class_name(attributes, attribute.target) if unsupervised and attributes.class_names else "",
+        )
         for index in longest.values()
         if directions[index].shape == shape
         for attribute in (attributes.attributes[index],)
@@ -279,6 +296,7 @@ def describe_slider(slider: Slider) -> dict[str, Any]:
         "oneSided": slider.one_sided,
         "target": attribute.target,
         "towards": slider.towards,
+        "measured": slider.measured,
         "along": "style" if slider.direction is None else "w",
         "axis": slider.axis,
         "rises": slider.rises,
@@ -310,8 +328,9 @@ def read_slider(value: Any, layers: int) -> Slider:
         value=None if parts["value"] is None else number(parts["value"], -LARGEST, LARGEST, "slider.value"),
     )
     towards = text(parts.get("towards", ""), 200, "slider.towards")  # older files lack it
+    measured = text(parts.get("measured", ""), 200, "slider.measured")
     finder, direction = text(parts["finder"], 80, "slider.finder"), _read_direction(parts["direction"], layers)
-    slider = make_slider(finder, attribute, direction, towards)
+    slider = make_slider(finder, attribute, direction, towards, measured)
     # clients share loaded sliders by id: a forged one would replace another session's slider
     if slider.id != parts["id"]:
         raise InvalidInput("slider.id: it is not that of what the slider moves")

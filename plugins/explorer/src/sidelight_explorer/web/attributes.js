@@ -30,10 +30,11 @@ export function attributes(app) {
   return { element, show };
 }
 
-/** A heading for each class, and the sliders towards it. @param {Slider[]} sliders @param {HTMLElement[]} elements */
+/** A heading for each class, and the sliders towards it; beside these, those of finders that looked for none have one of their own. @param {Slider[]} sliders @param {HTMLElement[]} elements */
 function grouped(sliders, elements) {
-  return [...new Set(sliders.map(({ towards }) => towards))].flatMap((towards) => [
-    towards !== "" && h("h3", {}, `Towards \u201c${towards}\u201d`),
+  const all = [...new Set(sliders.map(({ towards }) => towards))];
+  return all.flatMap((towards) => [
+    towards !== "" ? h("h3", {}, `Towards \u201c${towards}\u201d`) : all.length > 1 && h("h3", {}, "Towards no class in particular"),
     h("div", { class: "slider-grid" }, ...elements.filter((_, place) => sliders[place]?.towards === towards)),
   ]);
 }
@@ -63,7 +64,7 @@ function makeSlider(app, slider) {
     const item = app.item;
     if (item && held(item, 0)) app.edit(() => moved(item, 0));
   });
-  const element = h("label", { class: "attribute" }, h("span", { class: "name" }, slider.name, h("small", {}, ` ${slider.finder} · ${signed(slider.effect)}`),
+  const element = h("label", { class: "attribute" }, h("span", { class: "name" }, slider.name, h("small", {}, ` ${slider.finder} · ${signed(slider.effect)}${slider.measured ? ` to \u201c${slider.measured}\u201d` : ""}`),
     slider.flagged && h("small", { class: "flag" }, ` ${slider.flagged}`)), range, amount);
   const show = () => {
     const item = app.item;

@@ -90,6 +90,8 @@ export interface View {
 
 export interface Classifier { id: string; task: "multiclass" | "binary" | "regression"; classes: string[] }
 export interface Slider { id: string; finder: string; name: string; effect: number; flagged: string; oneSided: boolean; target: number; towards: string;
+  /** The class whose logit the effect is of, where that is not the one it moves towards. */
+  measured?: string;
   /** A shift of W in all layers or some, or a coordinate of the style space; what it moves along, shared by opposite sliders; its way. */
   along?: "w" | "style"; axis?: string; rises?: boolean;
 }

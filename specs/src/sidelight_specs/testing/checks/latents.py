@@ -152,9 +152,9 @@ def _explained_once(attributes: Attributes, count: int) -> None:
 @check("attribute_finder")
 def claimed_effects_are_measured(case: Case) -> None:
     """Moving by the shift (along the direction, where there is one), or to the value, has the claimed mean effect."""
-    with torch.no_grad():
-        start, logits = _space(case, case.observed.question_before.latents)
     attributes = case.observed.answer["attributes"]
+    with torch.no_grad():
+        start, logits = _space(case, case.observed.question_before.latents, attributes)
     for row, attribute in enumerate(attributes.attributes):
         there = np.ones(len(start), dtype=bool) if attributes.effects is None else np.isfinite(attributes.effects[row])
         step = _step(attributes, row, start)
@@ -165,13 +165,18 @@ def claimed_effects_are_measured(case: Case) -> None:
         assert close, f"{attribute.name}: claims a shift of {attribute.shift:.5g}, measured {shift:.5g}"
 
 
-def _space(case: Case, latents: torch.Tensor) -> tuple[torch.Tensor, Callable[[torch.Tensor], torch.Tensor]]:
-    """The vectors (N, k) whose coordinates attributes count, and class logits of such vectors."""
+def _space(
+    case: Case, latents: torch.Tensor, attributes: Attributes
+) -> tuple[torch.Tensor, Callable[[torch.Tensor], torch.Tensor]]:
+    """The vectors (N, k) whose coordinates attributes count, and class logits of such vectors.
+
+    Directions lead through the latent space also where a finder reads the style space.
+    """
     if "latents" in case.descriptor.provided_by(case.params):
         return latents, case.build().logits
     needs = case.needs()
     classifier, generator = _need(needs, Classifier), _need(needs, Generator)
-    if any("latent.style" in need.capabilities for need in case.descriptor.needs):
+    if attributes.directions is None and any("latent.style" in need.capabilities for need in case.descriptor.needs):
         return generator.styles(latents), lambda styles: classifier.class_logits(generator.synthesize_styles(styles))
     return latents.flatten(1), lambda flat: classifier.class_logits(generator.synthesize(flat.reshape(latents.shape)))
 

@@ -1,3 +1,4 @@
+import attrs
 import numpy as np
 import pytest
 import torch
@@ -407,3 +408,28 @@ def test_a_training_on_a_gpu_makes_the_host_wait_at_intervals_alone(monkeypatch,
             fitted(steps=number, **params)
         counts.append(len(reads))
     assert counts[1] - counts[0] == (16 // interval if interval else 0)
+
+
+def test_a_class_is_drawn_of_the_same_noise_by_its_name(shades):
+    generator, _ = shades
+    assert generator.conditions == ("dark", "bright")
+    dark, bright = (generator.sample_of(label, 4, np.random.default_rng(5)) for label in (0, 1))
+    means = [float(generator.synthesize(latents).mean()) for latents in (dark, bright)]
+    assert means[0] < 0.4 < 0.6 < means[1]
+    z = generator._sampled_z(4, np.random.default_rng(5), 0)
+    any_class = generator._sampled_z(4, np.random.default_rng(5), None)
+    width = generator.network.architecture.z
+    assert torch.equal(z[:, :width], any_class[:, :width])
+    with pytest.raises(UserError, match="no class 2"):
+        generator.sample_of(2, 1, np.random.default_rng(0))
+    older = attrs.evolve(generator.state(), settings=generator.network.architecture.settings())
+    again = Trained(generator._params, run=ToyRun())
+    again.load_state(older)
+    assert again.conditions == ("class 0", "class 1")
+
+
+def test_without_classes_there_are_no_conditions():
+    generator = fitted(ToyRun(), Shades(), steps=1)
+    assert generator.conditions == ()
+    with pytest.raises(UserError, match="not class-conditional"):
+        generator.sample_of(0, 1, np.random.default_rng(0))

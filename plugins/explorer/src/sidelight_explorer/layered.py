@@ -52,6 +52,15 @@ class LayeredGenerator(Generator):
         """(n, layers, d)."""
         return self.layers_of(self.original.sample(n, rng))
 
+    @property
+    def conditions(self) -> tuple[str, ...]:
+        """Classes of the original, where it is class-conditional."""
+        return tuple(self.original.conditions)
+
+    def sample_of(self, condition: int, n: int, rng: np.random.Generator) -> Tensor:
+        """(n, layers, d) of one class."""
+        return self.layers_of(self.original.sample_of(condition, n, rng))
+
     def synthesize(self, latents: Tensor) -> Tensor:
         """Images of (N, layers, d)."""
         return self.original.synthesize(self._flat(latents))

@@ -91,11 +91,22 @@ class StyleGan2(StyleSpace):
 
     def sample(self, n: int, rng: np.random.Generator) -> Tensor:
         """Standard normal z, with a class where there are classes; as w, truncated, unless latents are z."""
-        z = self._sampled_z(n, rng)
-        if self._params.latents == "z":
-            return z
-        with torch.no_grad():
-            return self._mapped(z).contiguous()
+        return self._latents(self._sampled_z(n, rng, self._params.label))
+
+    @property
+    def conditions(self) -> tuple[str, ...]:
+        """Names of the classes, where there are classes; `label` does not restrict them."""
+        return tuple(f"class {index}" for index in range(self.network.architecture.classes))
+
+    def sample_of(self, condition: int, n: int, rng: np.random.Generator) -> Tensor:
+        """Latents of one class; the noise is that of `sample`.
+
+        Raises:
+            UserError: there is no such class.
+        """
+        if not self.conditions:
+            raise UserError("the generator is not class-conditional", "draw without a class")
+        return self._latents(self._sampled_z(n, rng, condition))
 
     def synthesize(self, latents: Tensor) -> Tensor:
         """Images of w, or of z by way of the truncated w."""
@@ -114,14 +125,21 @@ class StyleGan2(StyleSpace):
         w = self.network.map(z[:, : architecture.z], z[:, architecture.z :] if architecture.classes else None)
         return truncate(w, self.network.mapping.center, self._params.truncation, self._params.cutoff)
 
-    def _sampled_z(self, n: int, rng: np.random.Generator) -> Tensor:
+    def _latents(self, z: Tensor) -> Tensor:
+        if self._params.latents == "z":
+            return z
+        with torch.no_grad():
+            return self._mapped(z).contiguous()
+
+    def _sampled_z(self, n: int, rng: np.random.Generator, label: int | None) -> Tensor:
+        """z with the class beside it, one-hot; of a class at random where `label` is None."""
         architecture = self.network.architecture
         z = to_tensor(rng.standard_normal((n, architecture.z), dtype="float32"), self._run)
         if not architecture.classes:
             return z
         labels = to_tensor(rng.integers(0, architecture.classes, n), self._run)
-        if self._params.label is not None:
-            labels = torch.full_like(labels, self._label(architecture.classes, self._params.label))
+        if label is not None:
+            labels = torch.full_like(labels, self._label(architecture.classes, label))
         return torch.cat([z, functional.one_hot(labels, architecture.classes).to(z)], 1)
 
     @staticmethod

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from sidelight_stylegan2.params import GeneratorParams
 
 SHEET = 16  # images on a sheet: 4 x 4
+NAMES = "class names"  # key of the trained state
 
 
 class Trained(StyleGan2, Trainable):
@@ -38,6 +40,12 @@ class Trained(StyleGan2, Trainable):
         self._params, self._run = params, run
         self._network: Network | None = None
         self._curves: dict[str, np.ndarray] = {}
+        self._names: tuple[str, ...] = ()
+
+    @property
+    def conditions(self) -> tuple[str, ...]:
+        """Class names of the training images; numbers where an older training did not keep them."""
+        return self._names or super().conditions
 
     @property
     def network(self) -> Network:
@@ -54,14 +62,14 @@ class Trained(StyleGan2, Trainable):
             learner = Learner(architecture, self._params, self._run.device)
         curves = self._train(learner, split)
         arrays = state_arrays(learner.average)
-        self.load_state(State(arrays=arrays, settings=architecture.settings(), curves=curves))
+        names = tuple(split.class_names) if architecture.classes else ()
+        self.load_state(State(arrays=arrays, settings=_settings(architecture, names), curves=curves))
         self._emit_sheets(split)
 
     def state(self) -> State:
-        """Weights of the averaged generator, its architecture, and the learning curves."""
-        return State(
-            arrays=state_arrays(self.network), settings=self.network.architecture.settings(), curves=self._curves
-        )
+        """Weights of the averaged generator, its architecture and class names, and the learning curves."""
+        settings = _settings(self.network.architecture, self._names)
+        return State(arrays=state_arrays(self.network), settings=settings, curves=self._curves)
 
     def load_state(self, state: State) -> None:
         """Rebuild the network."""
@@ -71,6 +79,7 @@ class Trained(StyleGan2, Trainable):
         network.synthesis.modulated_by(self._params.modulation)
         self._network = network.to(device=self._run.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
         self._curves = dict(state.curves)
+        self._names = tuple(json.loads(state.settings.get(NAMES, "[]")))
 
     def _train(self, learner: Learner, split: Split) -> dict[str, np.ndarray]:
         images = from_pixels(to_tensor(split.images, self._run))
@@ -112,3 +121,8 @@ class Trained(StyleGan2, Trainable):
         for name, sheet in (("training images", split.images[:SHEET]), ("samples", samples)):
             ids = tuple(f"{name} {number}" for number in range(len(sheet)))
             self._run.emit(name, Split(images=sheet, ids=ids))
+
+
+def _settings(architecture: Architecture, names: tuple[str, ...]) -> dict[str, str]:
+    """`State.settings`; class names where there are any."""
+    return {**architecture.settings(), **({NAMES: json.dumps(names)} if names else {})}

@@ -92,6 +92,16 @@ class PretrainedGenerator(Pretrained, Generator):
         latents: Tensor = self._original.sample(n, rng)
         return latents
 
+    @property
+    def conditions(self) -> tuple[str, ...]:
+        """As the original's."""
+        return tuple(self._original.conditions)
+
+    def sample_of(self, condition: int, n: int, rng: np.random.Generator) -> Tensor:
+        """n latents of one class, where the original is class-conditional."""
+        latents: Tensor = self._original.sample_of(condition, n, rng)
+        return latents
+
     def synthesize(self, latents: Tensor) -> Tensor:
         """Images of latents."""
         images: Tensor = self._original.synthesize(latents)

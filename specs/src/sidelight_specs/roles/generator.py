@@ -48,6 +48,18 @@ class Generator(ABC):
     def sample(self, n: int, rng: np.random.Generator) -> Tensor:
         """n latents drawn from the prior: (n, *latent_shape) float32. Same stream, same latents."""
 
+    @property
+    def conditions(self) -> tuple[str, ...]:
+        """Names of the classes that samples can be drawn of; empty where the generator is not class-conditional."""
+        return ()
+
+    def sample_of(self, condition: int, n: int, rng: np.random.Generator) -> Tensor:
+        """n latents of one class, an index of `conditions`: (n, *latent_shape) float32.
+
+        Same stream, same latents; another class of the same stream is another sample of the same noise.
+        """
+        raise SidelightError(f"{type(self).__name__} is not class-conditional")
+
     @abstractmethod
     def synthesize(self, latents: Tensor) -> Tensor:
         """Images of latents: (N, *latent_shape) to (N, C, H, W) float32 in [0, 1]. Deterministic."""

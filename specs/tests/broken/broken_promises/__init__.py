@@ -219,6 +219,7 @@ BAD = (
     _bad("images-have-the-right-form", GENERATOR),
     _bad("same-latent-same-image", GENERATOR),
     _bad("samples-follow-the-stream", GENERATOR),
+    _bad("samples-of-a-class-follow-the-stream", GENERATOR),
     _bad("inversion-has-the-right-form", INVERTER),
     _bad("reported-error-is-measured", INVERTER),
     _bad("reconstructions-come-from-the-latents", INVERTER),

@@ -381,6 +381,15 @@ class SameLatentSameImage(GoodGenerator):
         return super().synthesize_styles(styles) - 1e-6 * (self.calls - 1)
 
 
+class SamplesOfAClassFollowTheStream(GoodGenerator):
+    """Draws the same of every class."""
+
+    conditions = ("dark", "bright")
+
+    def sample_of(self, condition, n, rng):
+        return self.sample(n, rng)
+
+
 class SamplesFollowTheStream(GoodGenerator):
     def sample(self, n, rng):
         return super().sample(n, np.random.default_rng(0))

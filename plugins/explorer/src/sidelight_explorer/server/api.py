@@ -127,9 +127,9 @@ class Api:
         return [image.plain(side, targets, exact=exact) for image in self._live.state.show(specs, priority, own)]
 
     async def reach(self, request: Request) -> Response:
-        """Random draws with extreme scores: `{classifier, target, high, seed, count, pool, percent}` to `{styles}`."""
+        """Random draws with extreme scores: `{classifier, target, high, seed, count, pool, percent, condition}`."""
         self._client(request)
-        known = {"classifier", "target", "high", "seed", "count", "pool", "percent"}
+        known = {"classifier", "target", "high", "seed", "count", "pool", "percent", "condition"}
         body = fields(parsed(await request.body()), known, "request")
         classifier, target = self._class(body["classifier"], body["target"])
         styles = await run_in_threadpool(
@@ -141,6 +141,7 @@ class Api:
             count=whole(body["count"], 1, 50, "count"),
             pool=whole(body["pool"], 1, MOST_POOL, "pool"),
             percent=whole(body["percent"], 0, 200, "percent"),
+            condition=self._condition(body.get("condition")),
         )
         return JSONResponse({"styles": styles})
 
@@ -300,6 +301,11 @@ class Api:
         known = self._live.state.models.classifiers
         name = one_of(classifier, known, "classifier")
         return name, whole(target, 0, max(len(known[name].class_names), 1) - 1, "target")
+
+    def _condition(self, value: Any) -> int | None:
+        """Index of a class of the generator; None for draws of any."""
+        most = len(self._live.state.models.generator.conditions) - 1
+        return None if value is None else whole(value, 0, most, "condition")
 
     def _space(self, value: Any) -> str:
         return one_of(value, self._live.spaces, "space") if value else ""

@@ -107,6 +107,7 @@ class ExplorerState:
             ],
             "attributes": [describe_slider(slider) for slider in self.sliders.values()],
             "runImages": self.styles.run_count,
+            "conditions": list(self.models.generator.conditions),
         }
 
 

@@ -1,7 +1,8 @@
 """Styles by id, and their latents in W.
 
 An id encodes the source, so that a page address can hold a whole session: `draw-SEED-INDEX-PERCENT` is a random draw
-(truncated to PERCENT), `run-INDEX` an explained image of the run, `average` the mean of W; `data-...` and `upload-...`
+(truncated to PERCENT), `draw-SEED-INDEX-PERCENT-CLASS` one of a class (class-conditional generators), of the same
+noise in every class; `run-INDEX` is an explained image of the run, `average` the mean of W; `data-...` and `upload-...`
 are inverted images.
 """
 
@@ -31,13 +32,13 @@ if TYPE_CHECKING:
 AVERAGE = "average"
 MOST_POOL = 500  # draws classified for one request of extreme ones
 DIRECTIONS = 100_000  # index of the first draw that random directions are made of
-_DRAW = re.compile(r"draw-(\d{1,10})-(\d{1,6})-(\d{1,3})")
+_DRAW = re.compile(r"draw-(\d{1,10})-(\d{1,6})-(\d{1,3})(?:-(\d{1,6}))?")
 _RUN = re.compile(r"run-(\d{1,9})")
 
 
-def draw_id(seed: int, index: int, percent: int) -> str:
-    """Id of a random draw."""
-    return f"draw-{seed}-{index}-{percent}"
+def draw_id(seed: int, index: int, percent: int, condition: int | None = None) -> str:
+    """Id of a random draw; `condition` is its class, for a class-conditional generator."""
+    return f"draw-{seed}-{index}-{percent}" + ("" if condition is None else f"-{condition}")
 
 
 class Styles:
@@ -96,15 +97,20 @@ class Styles:
         if style == AVERAGE:
             return self._region.mean
         if draw := _DRAW.fullmatch(style):
-            return self._draw(*map(int, draw.groups()))
+            seed, index, percent = map(int, draw.groups()[:3])
+            return self._draw(seed, index, percent, None if draw[4] is None else int(draw[4]))
         if (image := _RUN.fullmatch(style)) and int(image[1]) < self.run_count and self._run_latents is not None:
             return np.asarray(self._run_latents[int(image[1])], dtype=np.float32)
         raise InvalidInput(f"there is no style {style!r} here; images have to be inverted first", 404)
 
-    def _draw(self, seed: int, index: int, percent: int) -> np.ndarray:
+    def _draw(self, seed: int, index: int, percent: int, condition: int | None) -> np.ndarray:
         """Truncated sample `w_mean + psi * (w - w_mean)` (Karras et al. 2019, appendix B); psi = percent / 100."""
         # a stream for each draw: its latents do not depend on which others were drawn before
-        w = to_array(self._models.generator.sample(1, self._run.rng(f"style {seed} {index}")))[0]  # (layers, d)
+        generator, rng = self._models.generator, self._run.rng(f"style {seed} {index}")
+        if condition is not None and condition >= len(generator.conditions):
+            raise InvalidInput(f"the generator has no class {condition}", 404)
+        sampled = generator.sample(1, rng) if condition is None else generator.sample_of(condition, 1, rng)
+        w = to_array(sampled)[0]  # (layers, d)
         mean = self._region.mean
         truncated: np.ndarray = (mean + percent / 100 * (w - mean)).astype(np.float32)
         return truncated
@@ -116,10 +122,19 @@ class Styles:
         return direction
 
     def extremes(
-        self, classifier: str, target: int, *, high: bool, seed: int, count: int, pool: int, percent: int
+        self,
+        classifier: str,
+        target: int,
+        *,
+        high: bool,
+        seed: int,
+        count: int,
+        pool: int,
+        percent: int,
+        condition: int | None = None,
     ) -> list[str]:
         """Ids of the `count` random draws out of `pool` with the highest or lowest score, most extreme first."""
-        names = [draw_id(seed, index, percent) for index in range(pool)]
+        names = [draw_id(seed, index, percent, condition) for index in range(pool)]
         edits = [latent_edit(plain(name, self.layers), self.latents, {}) for name in names]
         scores = np.array(
             [float(image.values[classifier][target]) for image in self._models.draw(edits, Priority.CELLS)]

@@ -35,20 +35,38 @@ function count(label, value, min, max) {
   return { element: field(label, input), read, write: (/** @type {number} */ next) => { input.value = String(next); } };
 }
 
+const EACH = "each";
+
+/** The choice of the class that is drawn, of a class-conditional generator. @param {App} app */
+function conditions(app) {
+  const known = app.facts.conditions ?? [];
+  const options = known.map((name, index) => /** @type {[string, string]} */ ([String(index), name]));
+  const pick = choice([["", "any"], [EACH, "each, of the same noise"], ...options], "", () => {}, { title: "The class that the generator draws" });
+  /** Indices of the classes to draw; `undefined` stands for any. @returns {(number | undefined)[]} */
+  const read = () => (!known.length || pick.value === "" ? [undefined] : pick.value === EACH ? known.map((_, index) => index) : [Number(pick.value)]);
+  return { element: known.length > 0 && field("drawn class", pick), read, name: (/** @type {number | undefined} */ index) => known[index ?? -1] ?? "" };
+}
+
 /** Random draws, whole or reaching towards one end of the scores. @param {App} app @param {(styles: Style[]) => void} add */
 function draws(app, add) {
   const [number, seed, truncation] = [count("draws", 4, 1, 50), count("seed", 1, 0, 2147483647), count("truncation %", 100, 0, 200)];
-  const name = (/** @type {number} */ index) => `draw ${seed.read()}.${index + 1}`;
+  const classes = conditions(app);
   const next = () => seed.write(seed.read() + 1);
-  const drawn = () => Array.from({ length: number.read() }, (_, index) => ({ id: drawId(seed.read(), index, truncation.read()), name: name(index) }));
+  /** @param {string} kind @param {number} index @param {number} [condition] */
+  const name = (kind, index, condition) => `${kind} ${seed.read()}.${index + 1} ${classes.name(condition)}`.trim();
+  const drawn = () => Array.from({ length: number.read() }, (_, index) => classes.read().map((condition) =>
+    ({ id: drawId(seed.read(), index, truncation.read(), condition), name: name("draw", index, condition) }))).flat();
   /** @param {boolean} high */
   const reach = async (high) => {
-    const wish = { classifier: app.classifier.id, target: app.view.target, high, seed: seed.read(), count: number.read(), pool: 120, percent: truncation.read() };
+    const read = classes.read();
+    const condition = read.length === 1 ? read[0] : undefined;
+    const wish = { classifier: app.classifier.id, target: app.view.target, high, seed: seed.read(), count: number.read(), pool: 120, percent: truncation.read(), condition: condition ?? null };
+    const names = Array.from({ length: wish.count }, (_, index) => name(high ? "high" : "low", index, condition));
     const ids = await app.tell(app.backend.reach(wish));
-    if (ids) add(ids.map((id, index) => ({ id, name: `${high ? "high" : "low"} ${wish.seed}.${index + 1}` })));
+    if (ids) add(ids.map((id, index) => ({ id, name: names[index] ?? id })));
     next();
   };
-  return h("fieldset", {}, h("legend", {}, "Random draws"), number.element, seed.element, truncation.element,
+  return h("fieldset", {}, h("legend", {}, "Random draws"), classes.element, number.element, seed.element, truncation.element,
     button("Draw", () => { add(drawn()); next(); }), button("Replace rows", () => { app.edit((doc) => setStyles(doc, drawn())); next(); }),
     button("Draw towards high scores", () => void reach(true)), button("Draw towards low scores", () => void reach(false)));
 }

@@ -83,7 +83,8 @@ export function disagree(spec, [from, to]) {
  * @param {number} seed
  * @param {number} index
  * @param {number} percent
+ * @param {number} [condition] the class, of a class-conditional generator
  */
-export function drawId(seed, index, percent) {
-  return `draw-${seed}-${index}-${percent}`;
+export function drawId(seed, index, percent, condition) {
+  return `draw-${seed}-${index}-${percent}${condition === undefined ? "" : `-${condition}`}`;
 }

@@ -99,6 +99,8 @@ export interface Slider { id: string; finder: string; name: string; effect: numb
 export interface Facts {
   name: string; layers: number; image: [number, number, number]; live: boolean; runImages: number; inverts: boolean; spaces?: string[];
   classifiers: Classifier[]; attributes: Slider[]; explainers: { id: string; summary: string }[]; splits: string[];
+  /** Classes of a class-conditional generator. */
+  conditions?: string[];
   /** Whether the run keeps names of sliders for the next visit. */
   keepsNames?: boolean;
   /** Whether the data's true factors can be read off images. */
@@ -124,6 +126,8 @@ export interface Heatmap {
 
 export interface Reach {
   classifier: string; target: number; high: boolean; seed: number; count: number; pool: number; percent: number;
+  /** A class of `Facts.conditions`; null for any. */
+  condition?: number | null;
 }
 
 /** A slider in W to be made, of these layers or all: the way from one image to another, or along a slider that is there. */

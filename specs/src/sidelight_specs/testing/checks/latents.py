@@ -52,6 +52,20 @@ def samples_follow_the_stream(case: Case) -> None:
     assert not torch.equal(one, other), "the samples ignore the stream"
 
 
+@check("generator")
+def samples_of_a_class_follow_the_stream(case: Case) -> None:
+    """`sample_of` gives latents of each of `conditions`: the same for the same stream, others for another class."""
+    generator = case.build()
+    drawn = [generator.sample_of(index, 4, np.random.default_rng(0)) for index in range(len(generator.conditions))]
+    for index, one in enumerate(drawn):
+        name = generator.conditions[index]
+        assert tuple(one.shape) == (4, *generator.latent_shape), f"samples of {name} have shape {tuple(one.shape)}"
+        assert one.dtype == torch.float32, f"samples of {name} are {one.dtype}"
+        again = generator.sample_of(index, 4, np.random.default_rng(0))
+        assert torch.equal(one, again), f"two equal streams give different samples of {name}"
+    assert len(drawn) < 2 or not torch.equal(drawn[0], drawn[1]), "samples of two classes are equal"
+
+
 @check("inverter")
 def inversion_has_the_right_form(case: Case) -> None:
     """`invert` gives an `Inversion` of finite float32 arrays, one row for each image."""

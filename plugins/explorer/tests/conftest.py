@@ -12,6 +12,7 @@ from sidelight_explorer._params import WebParams
 from sidelight_explorer.server.app import application
 from sidelight_explorer.server.listener import address, listen
 from sidelight_explorer.server.live_state import LiveState
+from sidelight_explorer.session.names import KeptNames
 from sidelight_explorer.session.state import explorer_state, initial_session
 from sidelight_specs.results import Inversion
 from sidelight_specs.roles import Inverter
@@ -80,7 +81,7 @@ class ToyStage:
 class World:
     """An explorer of toys and all that is behind it."""
 
-    def __init__(self, **options):
+    def __init__(self, attributes=None, folder=None, **options):
         self.params = WebParams(**{"images": 4, "styles": 3, "groups": 2, "region": 64, **options})
         self.generator = ToyGenerator(SHAPE, "w")
         self.classifiers = {"main": ToyClassifier(SHAPE), "two": ToyClassifier(SHAPE, "binary")}
@@ -91,9 +92,12 @@ class World:
             data=(ToyPart("data", ToyData(SHAPE)),),
         )
         results = attrs.evolve(toy_results(), inversion=None)
+        if attributes is not None:
+            results = attrs.evolve(results, attributes=attributes)
         self.state = explorer_state(results, self.params, self.generator, self.classifiers, ToyRun(), styled=True)
         self.session = initial_session(self.state, self.params)
-        self.live = LiveState(self.state, self.stage, self.session, own={}, encodes=False)
+        names = folder and KeptNames(folder, (2, 3))
+        self.live = LiveState(self.state, self.stage, self.session, own={}, encodes=False, names=names)
         self.app = application(self.live, TOKEN, upload=1 << 20)
 
 
@@ -110,7 +114,13 @@ def world():
 def served():
     """A world behind a real server in a thread; its address."""
     torch.set_num_threads(1)
-    made = World()
+    with serving(World()) as made:
+        yield made
+
+
+@contextmanager
+def serving(made):
+    """A real server in a thread; the world knows its address."""
     listening = listen("127.0.0.1", 0)
     server = uvicorn.Server(uvicorn.Config(made.app, log_level="warning", timeout_graceful_shutdown=1))
     thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]})

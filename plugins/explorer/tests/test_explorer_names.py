@@ -12,11 +12,13 @@ from sidelight_explorer.server import listener
 from sidelight_explorer.server.app import application
 from sidelight_explorer.server.live_state import LiveState
 from sidelight_explorer.session.edit import Mix, plain, with_move, with_style, write_edit
+from sidelight_explorer.session.export import precomputed_edits
 from sidelight_explorer.session.file import SavedSession, read_session, with_sliders, write_session
 from sidelight_explorer.session.names import FILE, MOST_BYTES, KeptNames, Label
 from sidelight_explorer.session.slider import (
     Sliders,
     make_slider,
+    opposites,
     read_slider,
     saved_slider,
     write_slider,
@@ -79,6 +81,22 @@ def test_opposite_sliders_share_an_axis_and_say_which_way_they_go():
     assert [slider.rises for slider in pair] == [True, False, True, False]
     for slider in pair:
         assert read_slider(json.loads(json.dumps(write_slider(slider))), 2).rises == slider.rises
+
+
+def test_a_page_from_disk_holds_both_ends_of_a_pair_and_starred_sliders_first(world):
+    up, down = (
+        make_slider("style", Attribute(name="n", coordinate=4, shift=sign * 2.0, value=sign * 3.0), None)
+        for sign in (1, -1)
+    )
+    assert opposites([up, down, up]) == {up.id: down.id, down.id: up.id}
+    saved = saved_slider("mine", WAY)
+    image = attrs.evolve(world.session.images[0], now=with_move(world.session.images[0].start, up.id, 100))
+    labels = {down.id: Label(hidden=True), saved.id: Label(starred=True)}
+    session = attrs.evolve(world.session, images=(image,), styles=(), sliders=(saved,), labels=labels)
+    sliders = {one.id: one for one in (up, down)}
+    edits = [edit.moves for edit in precomputed_edits(session, 100, sliders)][2:]
+    assert edits[0] == tuple(sorted([(up.id, 100), (saved.id, 100)])), "the session's own, and the starred one first"
+    assert edits[-1] == ((down.id, 100),), "one end is left for the other"
 
 
 def test_a_saved_direction_moves_its_layers_and_is_known_by_its_length():

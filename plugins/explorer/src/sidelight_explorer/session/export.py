@@ -13,6 +13,8 @@ from sidelight_explorer.page import page
 from sidelight_explorer.priority_lock import Priority
 from sidelight_explorer.session.edit import group_layers, plain, with_move, with_style
 from sidelight_explorer.session.file import write_session
+from sidelight_explorer.session.names import Label
+from sidelight_explorer.session.slider import opposites
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -75,12 +77,22 @@ def precomputed_edits(session: Session, precomputed: int, sliders: Mapping[str, 
 def _neighbours(session: Session, image: Image, sliders: Mapping[str, Slider]) -> Iterator[EditSpec]:
     """Edits one step away from the current one."""
     yield from _mixes(session, image, SHARES[:1])
-    for name, slider in sliders.items():
+    opposite = opposites(sliders.values())
+    for name, slider in shown_sliders(session, sliders).items():
+        still = with_move(image.now, opposite[name], 0) if name in opposite else image.now
         for percent in (0, 100) if slider.one_sided else (0, 100, -100):
-            edit = with_move(image.now, name, percent)
+            edit = with_move(still, name, percent)
             if edit != image.now:
                 yield edit
     yield from _mixes(session, image, SHARES[1:])
+
+
+def shown_sliders(session: Session, sliders: Mapping[str, Slider]) -> dict[str, Slider]:
+    """The run's sliders and the session's own, as the page shows them: starred ones first, hidden ones last."""
+    every = {**sliders, **{slider.id: slider for slider in session.sliders}}
+    labels = {name: session.labels.get(name, Label()) for name in every}
+    order = sorted(every, key=lambda name: (labels[name].hidden, not labels[name].starred))  # a stable sort
+    return {name: every[name] for name in order}
 
 
 def _mixes(session: Session, image: Image, shares: Iterable[int]) -> Iterator[EditSpec]:

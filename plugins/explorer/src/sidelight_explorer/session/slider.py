@@ -216,6 +216,19 @@ def _along_directions(finder: str, attributes: Attributes, shape: tuple[int, ...
     ]
 
 
+def opposites(sliders: Iterable[Slider]) -> dict[str, str]:
+    """Id to the id of the slider that goes the opposite way: the page shows both as one (`linesOf` in `names.js`)."""
+    lines: dict[tuple[str, bool, str], Slider] = {}
+    pairs: dict[str, str] = {}
+    for slider in sliders:
+        if slider.finder == SAVED:
+            continue
+        first = lines.setdefault((slider.finder, slider.direction is None, slider.axis), slider)
+        if first.rises != slider.rises and first.id not in pairs:
+            pairs |= {first.id: slider.id, slider.id: first.id}
+    return pairs
+
+
 def latent_edit(spec: EditSpec, latents_of: Callable[[str], np.ndarray], sliders: Mapping[str, Slider]) -> LatentEdit:
     """Layer-wise mix `(1 - a) * w_start + a * w_end` (Kirchler et al. 2022, Methods), then the sliders.
 

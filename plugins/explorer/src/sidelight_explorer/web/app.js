@@ -1,5 +1,6 @@
 // @ts-check
 /** The state of the page, and everyone who wants to know when it changes. */
+import { label } from "./edits.js";
 import { begin, commit, redo, undo } from "./history.js";
 import { Pictures } from "./pictures.js";
 import { keyOf } from "./spec.js";
@@ -14,6 +15,8 @@ export class App {
   /** @type {Set<() => void>} */
   #listeners = new Set();
   #announced = false;
+  /** Sliders that this page has named, starred or hidden; what a session brought along is not the run's to keep. @type {Set<string>} */
+  #labelled = new Set();
 
   /**
    * @param {Facts} facts
@@ -70,14 +73,39 @@ export class App {
     this.edit(() => document);
   }
 
+  /**
+   * Name, star or hide sliders, which the run keeps for the next visit.
+   * @param {string[]} ids
+   * @param {import("./types.js").Label | null} change null forgets what was
+   * @param {(doc: Document) => Document} [edit] what is done to the session besides
+   */
+  label(ids, change, edit = (doc) => doc) {
+    const before = this.doc;
+    for (const id of ids) this.#labelled.add(id);
+    this.edit((doc) => label(edit(doc), ids, change));
+    this.#keepNames(before);
+  }
+
+  /** @param {Document} before */
+  #keepNames({ labels: before }) {
+    const now = this.doc.labels ?? {};
+    const changed = [...this.#labelled].filter((id) => JSON.stringify(before?.[id]) !== JSON.stringify(now[id]));
+    if (changed.length === 0 || !this.facts.keepsNames) return;
+    void this.tell(this.backend.keepNames(Object.fromEntries(changed.map((id) => [id, now[id] ?? null]))));
+  }
+
   undo() {
+    const before = this.doc;
     this.history = undo(this.history);
+    this.#keepNames(before);
     this.#select();
     this.announce();
   }
 
   redo() {
+    const before = this.doc;
     this.history = redo(this.history);
+    this.#keepNames(before);
     this.#select();
     this.announce();
   }

@@ -1,79 +1,112 @@
 // @ts-check
-/** Attributes that a finder has found, as sliders with the live score. */
+/** Attributes as sliders: those that finders have found, and directions that the user saved. */
 import { WHY } from "./disk.js";
-import { fill, h } from "./dom.js";
-import { move } from "./edits.js";
-import { signed } from "./numbers.js";
+import { button, fill, h } from "./dom.js";
+import { addSlider } from "./edits.js";
+import { SAVED, idsOf, labelOf, linesOf, nameOf, slidersOf } from "./names.js";
+import { makeSlider } from "./slider.js";
+import { layersText } from "./words.js";
 
 /** @typedef {import("./app.js").App} App */
-/** @typedef {import("./types.js").Slider} Slider */
+/** @typedef {import("./names.js").Line} Line */
+/** @typedef {import("./slider.js").SliderPart} SliderPart */
+/** @typedef {import("./types.js").Item} Item */
+/** @typedef {import("./types.js").Spec} Spec */
+/** @typedef {import("./types.js").Direction} Direction */
+
+const NO_CLASS = "Towards no class in particular";
 
 /** @param {App} app */
 export function attributes(app) {
   const list = h("div", { class: "sliders" });
-  const about = h("p", { class: "note" });
-  const element = h("section", { class: "panel attributes-panel", "aria-label": "Attributes" }, h("header", {}, h("h2", {}, "Attributes")), about, list);
-  /** @type {{ element: HTMLElement, show: () => void }[]} */
-  let parts = [];
+  const [about, kept] = [h("p", { class: "note" }), h("p", { class: "note" })];
+  const save = button("Turn edit into a direction", () => void make({ name: `edit of ${app.item?.name}`, start: app.item?.start, now: app.item?.now }));
+  const element = h("section", { class: "panel attributes-panel", "aria-label": "Attributes" }, h("header", {}, h("h2", {}, "Attributes"), save), about, list, kept);
+  const hidden = h("details", { class: "hidden-sliders" });
+  /** @type {Map<string, SliderPart>} */
+  const parts = new Map();
   let built = "none";
-  const show = () => {
-    const sliders = slidersOf(app);
-    const ids = sliders.map(({ id }) => id).join(" ");
-    if (ids !== built) {
-      built = ids;
-      parts = sliders.map((slider) => makeSlider(app, slider));
-      fill(list, ...grouped(sliders, parts.map((part) => part.element)));
-      about.textContent = sliders.length ? "Found by the recipe's attribute finders. 100 is the whole shift; beside the name, what it did to the class's logit where it was measured." + (app.backend.live ? "" : ` Grey ones: moving them ${WHY}.`) : "The recipe has no attribute finder for this generator.";
+  const watcher = new IntersectionObserver((entries) => {
+    for (const { target, isIntersecting } of entries) parts.get(target.getAttribute("data-slider") ?? "")?.seen(isIntersecting);
+    app.announce();
+  }, { rootMargin: "100px" });
+
+  /** @param {{ name: string, layers?: [number, number], slider?: string, start?: Spec | undefined, now?: Spec | undefined }} wish */
+  const make = async (wish) => {
+    const slider = await app.tell(app.backend.direction(/** @type {Direction} */ ({ ...wish, name: wish.name.slice(0, 200) })));
+    if (!slider) return;
+    const there = app.doc.sliders.find(({ id }) => id === slider.id);
+    if (there) {
+      app.say(`That is a slider already: ${nameOf(app, { up: there, down: undefined })}.`);
+      return;
     }
-    for (const part of parts) part.show();
+    app.label([slider.id], { name: slider.name }, (doc) => addSlider(doc, slider));
+    show();
+    parts.get(slider.id)?.rename();
+    parts.get(slider.id)?.element.scrollIntoView({ block: "nearest" });
   };
-  return { element, show };
-}
 
-/** A heading for each class, and the sliders towards it; beside these, those of finders that looked for none have one of their own. @param {Slider[]} sliders @param {HTMLElement[]} elements */
-function grouped(sliders, elements) {
-  const all = [...new Set(sliders.map(({ towards }) => towards))];
-  return all.flatMap((towards) => [
-    towards !== "" ? h("h3", {}, `Towards \u201c${towards}\u201d`) : all.length > 1 && h("h3", {}, "Towards no class in particular"),
-    h("div", { class: "slider-grid" }, ...elements.filter((_, place) => sliders[place]?.towards === towards)),
-  ]);
-}
-
-/** The run's sliders, and those that came with the session. @param {App} app @returns {Slider[]} */
-function slidersOf(app) {
-  const known = new Set(app.facts.attributes.map(({ id }) => id));
-  return [...app.facts.attributes, ...app.doc.sliders.filter(({ id }) => !known.has(id))];
-}
-
-/** From disk a slider goes as far as the page holds pictures: all the way. @param {App} app @param {Slider} slider */
-function makeSlider(app, slider) {
-  const least = slider.oneSided ? 0 : -100;
-  const range = h("input", { type: "range", class: "from-zero", min: least, max: 100, step: app.backend.live ? 1 : 100, "aria-label": `${slider.name}, by ${slider.finder}` });
-  const amount = h("output", {});
-  /** @param {import("./types.js").Item} item @param {number} percent */
-  const moved = (item, percent) => move(app.doc, item.id, slider.id, percent);
-  /** @param {import("./types.js").Item} item @param {number} percent */
-  const held = (item, percent) => app.backend.holds({ ...item.now, moves: { ...item.now.moves, [slider.id]: percent } });
-  range.addEventListener("input", () => {
-    const [item, percent] = [app.item, Number(range.value)];
-    if (!item) return;
-    if (held(item, percent)) app.edit(() => moved(item, percent), `move ${item.id} ${slider.id}`);
-    else app.say(`This edit ${WHY}.`);
-  });
-  range.addEventListener("dblclick", () => {
-    const item = app.item;
-    if (item && held(item, 0)) app.edit(() => moved(item, 0));
-  });
-  const element = h("label", { class: "attribute" }, h("span", { class: "name" }, slider.name, h("small", {}, ` ${slider.finder} · ${signed(slider.effect)}${slider.measured ? ` to \u201c${slider.measured}\u201d` : ""}`),
-    slider.flagged && h("small", { class: "flag" }, ` ${slider.flagged}`)), range, amount);
   const show = () => {
-    const item = app.item;
-    const value = item?.now.moves[slider.id] ?? 0;
-    range.value = String(value);
-    for (const [end, at] of /** @type {const} */ ([["--low", Math.min(0, value)], ["--high", Math.max(0, value)]])) range.style.setProperty(end, String((at - least) / (100 - least)));
-    range.disabled = !app.backend.live && !(item && [100, 0, -100].some((percent) => percent !== value && held(item, percent)));
-    range.title = range.disabled ? WHY : "";
-    amount.textContent = String(value).replace("-", "\u2212");
+    const lines = linesOf(slidersOf(app));
+    const structure = JSON.stringify(lines.map((line) => [idsOf(line), labelOf(app, line).starred, labelOf(app, line).hidden]));
+    if (structure !== built) {
+      built = structure;
+      arrange(lines);
+    }
+    about.textContent = lines.length ? "100 is the whole shift; beside the name, what it did to the class's logit where it was measured. Pictures and scores at both ends are of the selected image as it began."
+      + (app.backend.live ? "" : ` Grey ones: moving them ${WHY}.`) : "The recipe has no attribute finder for this generator.";
+    kept.textContent = !app.backend.live || lines.length === 0 ? "" : app.facts.keepsNames ? "Names, stars and saved directions are kept with the run." : "Names, stars and saved directions are kept in the session only.";
+    const [able, why] = canSave(app);
+    save.disabled = !able;
+    save.title = why;
+    for (const part of parts.values()) part.show();
   };
-  return { element, show };
+
+  /** Put every slider in its place; one that is there already stays as it is. @param {Line[]} lines */
+  const arrange = (lines) => {
+    const focused = document.activeElement;
+    watcher.disconnect();
+    const known = new Set(lines.map(({ up }) => up.id));
+    for (const id of [...parts.keys()]) if (!known.has(id)) parts.delete(id);
+    /** @param {Line} line */
+    const place = (line) => {
+      const part = parts.get(line.up.id) ?? makeSlider(app, line, (layers) => void make({ name: `${nameOf(app, line)}, ${layersText(layers)}`, slider: line.up.id, layers }));
+      parts.set(line.up.id, part);
+      watcher.observe(part.element);
+      return part.element;
+    };
+    const folded = lines.filter((line) => labelOf(app, line).hidden);
+    fill(hidden, h("summary", {}, `Hidden (${folded.length})`), h("div", { class: "slider-grid" }, ...folded.map(place)));
+    const shown = grouped(app, lines.filter((line) => !labelOf(app, line).hidden)).flatMap(([title, some]) => [
+      (title !== NO_CLASS || lines.some(({ up }) => up.towards !== "")) && h("h3", {}, title), h("div", { class: "slider-grid" }, ...some.map(place))]);
+    fill(list, ...shown, folded.length > 0 && hidden);
+    if (!(focused instanceof HTMLElement && list.contains(focused))) return;
+    focused.focus({ preventScroll: true }); // moving an element loses its focus
+    if (document.activeElement !== focused) hidden.querySelector("summary")?.focus({ preventScroll: true });
+  };
+
+  /** Pictures of the sliders' ends that are on the screen. @returns {Spec[]} */
+  const specs = () => [...parts.values()].flatMap((part) => part.specs());
+  return { element, show, specs };
+}
+
+/** Starred ones first, then the user's, those with two sides, and the others by the class they raise. @param {App} app @param {Line[]} lines @returns {[string, Line[]][]} */
+function grouped(app, lines) {
+  /** @param {Line} line */
+  const titleOf = (line) => labelOf(app, line).starred ? "Starred" : line.up.finder === SAVED ? "Saved directions" : line.down ? "Both ways"
+    : line.up.towards !== "" ? `Towards \u201c${line.up.towards}\u201d` : NO_CLASS;
+  const titles = new Set(["Starred", "Saved directions", "Both ways", ...lines.map(titleOf)]);
+  return [...titles].map((title) => /** @type {[string, Line[]]} */ ([title, lines.filter((line) => titleOf(line) === title)])).filter(([, some]) => some.length > 0);
+}
+
+/** Whether the selected image's edit is a shift of W, and why not or what is left out. @param {App} app @returns {[boolean, string]} */
+function canSave(app) {
+  const item = app.item;
+  if (!app.backend.live) return [false, `A new slider ${WHY}`];
+  if (!item) return [false, "Select an image"];
+  const moved = slidersOf(app).filter(({ id }) => (item.now.moves[id] ?? 0) !== (item.start.moves[id] ?? 0));
+  const coordinates = moved.filter(({ along }) => along === "style").length;
+  const isMixed = JSON.stringify(item.now.layers) !== JSON.stringify(item.start.layers);
+  if (!isMixed && moved.length === coordinates) return [false, coordinates ? "Coordinates of the style space are no direction in W: mix a style, or move a direction" : "Edit the image first"];
+  return [true, coordinates ? `What the edit moves in W, as a slider for any image; without the ${coordinates} coordinates of the style space` : "What the edit moves in W, as a slider for any image"];
 }

@@ -1,20 +1,23 @@
 // @ts-check
-/** The image that is edited: large, with its score, what it was, and a heatmap on demand. */
+/** The image that is edited, beside what it was, with both scores; and a heatmap on demand. */
 import { WHY } from "./disk.js";
 import { button, choice, field, h } from "./dom.js";
 import { applyEdit, duplicate, editOf, remove, reset } from "./edits.js";
 import { paint } from "./heatmap.js";
+import { pairPicture } from "./files.js";
 import { setImage, toneBar } from "./marks.js";
 import { cellSpecs } from "./matrix.js";
 import { fixed, meaning, scoreOf, signed, tone, verdict } from "./numbers.js";
 import { keyOf } from "./spec.js";
+import { editText } from "./words.js";
 
 /** @typedef {import("./app.js").App} App */
 /** @typedef {import("./types.js").Heatmap} Heatmap */
 
 /** @param {App} app */
 export function current(app) {
-  const [image, canvas] = [h("img", { class: "crisp", alt: "" }), h("canvas", { class: "overlay crisp", "aria-hidden": "true" })];
+  const [before, image, canvas] = [h("img", { class: "crisp", alt: "" }), h("img", { class: "crisp", alt: "" }), h("canvas", { class: "overlay crisp", "aria-hidden": "true" })];
+  const [old, done] = [h("output", { class: "old" }), h("p", { class: "note done" })];
   const [name, score, change, says] = [h("h2", {}), h("output", { class: "big" }), h("span", { class: "change" }), h("p", { class: "note says" })];
   const mark = toneBar();
   const hint = h("p", { class: "hint", role: "status" });
@@ -24,10 +27,13 @@ export function current(app) {
     button("Reset", () => app.item && app.edit((doc) => reset(doc, app.view.selected)), { title: "Back to where it started (R)" }),
     button("Duplicate", () => copy(app), { title: "A copy of it as it is (D)" }), pin,
     button("Copy edit", () => copyEdit(app), { title: "Of this image, to be pasted into another (C)" }), paste,
+    button("Picture", () => void pairPicture(app), { title: "A PNG: before and after with their scores, as a picture" }),
     button("Remove", () => app.edit((doc) => remove(doc, app.view.selected))));
   const overlay = heatmaps(app, canvas);
   const element = h("section", { class: "panel current-panel", "aria-label": "Selected image" }, h("header", {}, name),
-    h("div", { class: "stage" }, image, canvas), h("p", { class: "verdict" }, score, change), mark.element, says, hint, actions, overlay.element);
+    h("div", { class: "pair" }, h("figure", {}, h("div", { class: "stage" }, before), h("figcaption", {}, "before ", old)),
+      h("figure", {}, h("div", { class: "stage after" }, image, canvas), h("figcaption", {}, "after ", score))),
+    h("p", { class: "verdict" }, change), mark.element, says, done, hint, actions, overlay.element);
 
   const show = () => {
     const item = app.item;
@@ -35,13 +41,16 @@ export function current(app) {
     if (!item) return;
     const picture = app.pictures.of(item.now);
     const value = scoreOf(picture, app.view);
-    const before = scoreOf(app.pictures.of(item.start), app.view);
+    const original = app.pictures.of(item.start);
+    const began = scoreOf(original, app.view);
     name.textContent = item.name;
     if (picture !== undefined) setImage(image, picture);
-    image.alt = `${item.name}, score ${fixed(value)}`;
+    if (original !== undefined) setImage(before, original);
+    [before.alt, image.alt] = [`${item.name} as it began, score ${fixed(began)}`, `${item.name}, score ${fixed(value)}`];
     element.setAttribute("aria-busy", String(picture === undefined));
-    score.textContent = fixed(value);
-    change.textContent = value === undefined || before === undefined ? "" : `${signed(value - before)} since the start`;
+    [old.textContent, score.textContent] = [fixed(began), fixed(value)];
+    change.textContent = value === undefined || began === undefined ? "" : `${signed(value - began)} since the start`;
+    done.textContent = editText(app, item).join(" · ");
     says.textContent = picture ? [meaning(app.classifier, app.view.target), ...verdicts(app, picture)].join(" · ") : "";
     mark.show(tone(value, app.classifier));
     hint.textContent = isAtItsEnd(app, item) ? `This file holds single edits. Undo or reset to try another; more than one at a time ${WHY}.`

@@ -7,6 +7,8 @@ import { plain, withLayers, withStyle } from "./spec.js";
 /** @typedef {import("./types.js").Edit} Edit */
 /** @typedef {import("./types.js").EditedMix} EditedMix */
 /** @typedef {import("./types.js").Spec} Spec */
+/** @typedef {import("./types.js").Label} Label */
+/** @typedef {import("./types.js").Slider} Slider */
 /** @typedef {import("./types.js").Style} Style */
 /** @typedef {import("./types.js").Verdict} Verdict */
 /** @typedef {[number, number]} Group */
@@ -36,9 +38,38 @@ export function slide(doc, id, group, share) {
   return changed(doc, id, (spec) => withLayers(spec, group, ([start, end]) => [start, end, share]));
 }
 
-/** An attribute moved. @param {Document} doc @param {string} id @param {string} attribute @param {number} amount */
-export function move(doc, id, attribute, amount) {
-  return changed(doc, id, (spec) => ({ ...spec, moves: { ...spec.moves, [attribute]: amount } }));
+/** Attributes moved. @param {Document} doc @param {string} id @param {Record<string, number>} moves percent by attribute */
+export function moveTo(doc, id, moves) {
+  return changed(doc, id, (spec) => ({ ...spec, moves: { ...spec.moves, ...moves } }));
+}
+
+/** Sliders named, starred or hidden; null forgets what was. @param {Document} doc @param {string[]} ids @param {Label | null} change @returns {Document} */
+export function label(doc, ids, change) {
+  const others = Object.entries(doc.labels ?? {}).filter(([id]) => !ids.includes(id));
+  const own = ids.map((id) => /** @type {[string, Label]} */ ([id, only({ ...doc.labels?.[id], ...change })]));
+  return { ...doc, labels: Object.fromEntries(change ? [...others, ...own.filter(([, one]) => Object.keys(one).length > 0)] : others) };
+}
+
+/** A label without what is as in the beginning. @param {Label} label @returns {Label} */
+function only(label) {
+  return Object.fromEntries(Object.entries(label).filter(([, value]) => Boolean(value)));
+}
+
+/** @param {Document} doc @param {Slider} slider @returns {Document} */
+export function addSlider(doc, slider) {
+  return { ...doc, sliders: [...doc.sliders.filter(({ id }) => id !== slider.id), slider] };
+}
+
+/** A slider gone, and no image moved by it. @param {Document} doc @param {string} slider @returns {Document} */
+export function withoutSlider(doc, slider) {
+  /** @param {Spec} spec @returns {Spec} */
+  const still = (spec) => ({ ...spec, moves: Object.fromEntries(Object.entries(spec.moves).filter(([id]) => id !== slider)) });
+  return { ...doc, sliders: doc.sliders.filter(({ id }) => id !== slider), images: doc.images.map((item) => ({ ...item, start: still(item.start), now: still(item.now) })) };
+}
+
+/** A row renamed, starred or hidden. @param {Document} doc @param {string} id @param {Partial<Style>} change @returns {Document} */
+export function changeStyle(doc, id, change) {
+  return { ...doc, styles: doc.styles.map((style) => (style.id === id ? { ...style, ...change } : style)) };
 }
 
 /** Back to the start. @param {Document} doc @param {string} id @returns {Document} */

@@ -10,7 +10,7 @@ import { dock } from "./dock.js";
 import { h } from "./dom.js";
 import { gallery } from "./gallery.js";
 import { keys } from "./keys.js";
-import { cellSpecs, matrix } from "./matrix.js";
+import { cellSpecs, matrix, rowSpecs } from "./matrix.js";
 import { notes } from "./notes.js";
 import { connect } from "./server.js";
 import { sources } from "./sources.js";
@@ -51,7 +51,7 @@ function fromDisk({ facts, document: doc, pictures, heatmaps }) {
 /** @param {App} app */
 function build(app) {
   const large = current(app);
-  const parts = { top: topbar(app), gallery: gallery(app), current: large, dock: dock(app, large.element.querySelector(".stage") ?? large.element), matrix: matrix(app), attributes: attributes(app), compare: compare(app), sources: sources(app), notes: notes(app) };
+  const parts = { top: topbar(app), gallery: gallery(app), current: large, dock: dock(app, large.element.querySelector(".stage.after") ?? large.element), matrix: matrix(app), attributes: attributes(app), compare: compare(app), sources: sources(app), notes: notes(app) };
   document.body.append(h("a", { class: "skip", href: "#main" }, "Skip to the images"), h("header", { class: "masthead" }, parts.top.element),
     h("main", { id: "main", tabindex: -1 }, parts.gallery.element, h("div", { class: "bench" }, parts.current.element, parts.matrix.element,
       h("div", { class: "side" }, parts.attributes.element, parts.notes.element),
@@ -63,7 +63,7 @@ function build(app) {
   let timer = 0;
   const show = () => {
     for (const part of Object.values(parts)) part.show();
-    fetchWhatIsShown(app);
+    fetchWhatIsShown(app, parts.attributes.specs);
     clearTimeout(timer);
     delete document.documentElement.dataset.remembered;
     timer = setTimeout(() => void remember(app), SETTLED);
@@ -75,17 +75,22 @@ function build(app) {
 
 let waiting = false;
 
-/** The edited image at once, one request at a time; when it is there, all others on the page. @param {App} app */
-function fetchWhatIsShown(app) {
+/**
+ * The edited image at once, one request at a time, and what it was; when they are there, all others on the page.
+ * @param {App} app
+ * @param {() => import("./types.js").Spec[]} ends of the sliders on the screen
+ */
+function fetchWhatIsShown(app, ends) {
   const item = app.item;
-  const rest = () => [...app.doc.images.flatMap(({ now, start }) => [now, start]), ...cellSpecs(app)];
-  if (!item || app.pictures.hasLarge(item.now)) {
+  const rest = () => [...app.doc.images.flatMap(({ now, start }) => [now, start]), ...cellSpecs(app), ...rowSpecs(app), ...ends()];
+  const next = item && [item.now, item.start].find((spec) => !app.pictures.hasLarge(spec));
+  if (!next) {
     app.pictures.want(rest(), app.ask);
     return;
   }
   if (waiting) return;
   waiting = true;
-  void app.pictures.now(item.now, app.ask).finally(() => {
+  void app.pictures.now(next, app.ask).finally(() => {
     waiting = false;
     app.announce();
   });

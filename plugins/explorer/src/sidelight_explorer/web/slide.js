@@ -37,11 +37,11 @@ export function makeSlide(app, group) {
     const named = (id) => names.get(id) ?? (id === item.start.layers[group[0]]?.[1] ? "own" : id);
     const held = [0, 25, 50, 75, 100].some((percent) => percent !== amount && app.backend.holds(withLayers(item.now, group, ([first, last]) => [first, last, percent])));
     range.disabled = start === end || !held;
-    range.title = start !== end && !held ? WHY : "";
+    range.title = start === end ? "Press a cell above first: the slider goes from the style here to the cell's" : held ? "" : WHY;
     range.value = String(amount);
     range.setAttribute("aria-label", `${layersText(group)}: from ${named(start)} to ${named(end)}`);
     range.setAttribute("aria-valuetext", `${amount} percent`);
-    [from.textContent, share.textContent, to.textContent] = [named(start), start === end ? "" : `${amount} %`, start === end ? "" : named(end)];
+    [from.textContent, share.textContent, to.textContent] = [named(start), start === end ? "" : `${amount} %`, start === end ? "press a cell" : named(end)];
   };
   return { element, show };
 }

@@ -151,6 +151,7 @@ _CUTOUTS: Component = {
         "scale": [0.7, 0.9],
         "backgrounds": ["foliage", "wood", "grass", "sky"],  # of four colours, which a blurred reconstruction keeps
         "vary": ["tint", "mark", "noise"],
+        "label_noise": 0.1,  # without it twins grow so sure that any factor moves their log-odds
         "train": 3000,
         "validation": 100,
         "test": 400,
@@ -161,7 +162,7 @@ _LENET = {
     "use": "classifiers/lenet",
     "with": {
         "steps": 300,
-        "learning_rate": 0.001,  # at the default twins are so sure that any factor moves their log-odds
+        "learning_rate": 0.001,
         "weight_decay": 0.1,
         "dropout": 0.5,
         "shift": 1,

@@ -6,12 +6,20 @@ import threading
 import numpy as np
 import pytest
 import torch
+from sidelight_explorer.explainers.session_edits import hypothesis_tests
 from sidelight_explorer.latent_edit import LatentEdit
 from sidelight_explorer.measuring import measure
 from sidelight_explorer.models import Models
 from sidelight_explorer.session.edit import plain, read_edit
 from sidelight_explorer.session.file import read_session, write_session
-from sidelight_explorer.session.measure import read_measured, read_open_edit, read_test, write_open_edit
+from sidelight_explorer.session.measure import (
+    read_curve,
+    read_measured,
+    read_open_edit,
+    read_test,
+    write_curve,
+    write_open_edit,
+)
 from sidelight_explorer.session.style import draw_id
 from sidelight_explorer.validation import InvalidInput
 from sidelight_specs.testing.toys import ToyClassifier, ToyGenerator
@@ -284,3 +292,53 @@ def test_a_session_keeps_tests_and_older_files_open(world, tab):
         with pytest.raises(InvalidInput):
             read_test({**test, "measured": {**measured, key: bad}}, 2)
     assert json.loads(json.dumps(saved)) == saved
+    with pytest.raises(InvalidInput, match="at most 20"):
+        read_session({**saved, "notes": [{**note, "tests": [test] * 21}]}, 2)
+
+
+def test_a_curve_is_kept_and_a_crooked_one_refused():
+    curve = {
+        "along": "lips, %",
+        "image": "face 1",
+        "classifier": "main",
+        "target": 1,
+        "positions": [0.0, 50.0, 100.0],
+        "scores": [0.1, 0.5, 0.9],
+        "band": {"count": 24, "mean": [0.2, 0.3, 0.4], "low": [0.1, 0.1, 0.1], "high": [0.5, 0.6, 0.7]},
+    }
+    written = json.loads(json.dumps(write_curve(read_curve(curve))))
+    assert written == curve
+    bare = {key: value for key, value in curve.items() if key != "band"}
+    assert json.loads(json.dumps(write_curve(read_curve(bare)))) == bare
+    for changes in (
+        {"scores": [0.1]},
+        {"positions": [], "scores": []},
+        {"band": {**curve["band"], "low": [0.1]}},
+        {"scores": ["a"] * 3},
+        {"target": -1},
+        {"else": 1},
+    ):
+        with pytest.raises(InvalidInput):
+            read_curve({**curve, **changes})
+
+
+def test_the_report_gets_each_test_with_its_verdict_and_numbers(world, tab):
+    measured = tab.done(wish(world)).result
+    document = tab.post("/api/tabs").json()["document"]
+    test = {"expected": "up", "least": 0.05, "measure": wish(world), "measured": measured}
+    note = {"id": "n1", "image": "i0", "text": "columns decide", "verdict": "falsified", "reason": "it looks otherwise"}
+    document["notes"] = [{**note, "tests": [test, test]}, {**note, "id": "n2", "tests": [test, test]}]
+    session = read_session(document, 2)
+    items = hypothesis_tests(session).items
+    assert [item.name for item in items] == [
+        "columns decide (test 1)",
+        "columns decide (test 2)",
+        "columns decide (test 1) [n2]",
+        "columns decide (test 2) [n2]",
+    ]
+    outcome = session.notes[0].tests[0].outcome
+    assert items[0].value == pytest.approx(outcome.mean, abs=1e-6)
+    assert items[0].interval == (outcome.low, outcome.high)
+    assert items[0].help == str(outcome)
+    assert items[0].settings["verdict"] == "falsified, because it looks otherwise"
+    assert items[0].settings["by the rule"] == outcome.verdict

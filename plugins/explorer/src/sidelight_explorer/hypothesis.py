@@ -192,21 +192,21 @@ def _rule(
         return "not established", f"fewer than {FEWEST} images say nothing"
     if expected == "none":
         if -least < low and high < least:
-            return "supported", f"the score changes by less than {fixed(least)}"
+            return "supported", f"the score changes by less than {shortest(least)}"
         if low <= least and high >= -least:
-            return "not established", f"the interval holds changes below and above {fixed(least)}"
+            return "not established", f"the interval holds changes below and above {shortest(least)}"
         verb = "rises" if mean > 0 else "falls"
-        return _against_random(compared, "contradicted", f"the score {verb} by more than {fixed(least)}")
+        return _against_random(compared, "contradicted", f"the score {verb} by more than {shortest(least)}")
     verb, opposite, bare = ("rises", "falls", "rise") if expected == "up" else ("falls", "rises", "fall")
     if expected == "down":
         low, high = -high, -low
     if high < -least:
         return "contradicted", f"the score {opposite} instead"
     if high < least:
-        return "contradicted", f"the score does not {bare} by {fixed(least)}"
+        return "contradicted", f"the score does not {bare} by {shortest(least)}"
     if low > least:
-        return _against_random(compared, "supported", f"the score {verb} by more than {fixed(least)}")
-    return "not established", f"the interval holds changes below and above {fixed(least)}"
+        return _against_random(compared, "supported", f"the score {verb} by more than {shortest(least)}")
+    return "not established", f"the interval holds changes below and above {shortest(least)}"
 
 
 def _against_random(compared: tuple[Compared, ...], verdict: Verdict, reason: str) -> tuple[Verdict, str]:
@@ -240,6 +240,12 @@ def fixed(value: float) -> str:
         return "\u2013"
     text = f"{value:.2f}" if abs(value) >= 0.095 or value == 0 else f"{value:.3f}"
     return text.replace("-", "\u2212" if float(text) else "")
+
+
+def shortest(value: float) -> str:
+    """The same without zeros at its end: a number that somebody chose."""
+    text = fixed(value)
+    return text.rstrip("0").rstrip(".") if "." in text else text
 
 
 def signed(value: float) -> str:

@@ -6,12 +6,13 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 import torch
+from sidelight_specs.results import Measurements
 from sidelight_specs.roles import Explainer
 from sidelight_toolkit.batching import Batch
 
 from sidelight_explorer._params import CLASSIFIED_ON_CPU
 from sidelight_explorer.explainers.before_after import BeforeAfter, image_attributes
-from sidelight_explorer.explainers.session_edits import SessionEdits, session_edits
+from sidelight_explorer.explainers.session_edits import SessionEdits, hypothesis_tests, session_edits
 from sidelight_explorer.latent_edit import LatentEdit
 from sidelight_explorer.layered import LayeredGenerator
 from sidelight_explorer.models import Models
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from sidelight_explorer._params import ByHandParams
+    from sidelight_explorer.session.file import SavedSession
 
 
 class ByHand(Explainer):
@@ -45,6 +47,8 @@ class ByHand(Explainer):
             UserError: the session cannot be read, is of another generator, or has no edits.
         """
         inverted = self._inverter.invert(images).latents
+        if self._tests.items:
+            self._run.emit("hypotheses", self._tests)
         edits, latents = self._edits, inverted.reshape(len(images), *self._generator.latent_shape)
         pairs = list(zip(latents, targets.probe.tolist(), strict=True))
         rows = [self._before_after(edits, w, probe) for w, probe in self._run.progress(pairs, "making edits")]
@@ -53,9 +57,16 @@ class ByHand(Explainer):
         return image_attributes(self._classifier, images, rows, pool=pool, most=edits.most, batch=self._batch)
 
     @cached_property
+    def _saved(self) -> SavedSession | None:
+        return load_session(self._params.session, self._generator) if self._params.session else None
+
+    @cached_property
     def _edits(self) -> SessionEdits:
-        path = self._params.session
-        return session_edits(load_session(path, self._generator), path) if path else SessionEdits(())
+        return session_edits(self._saved, self._params.session) if self._saved else SessionEdits(())
+
+    @cached_property
+    def _tests(self) -> Measurements:
+        return hypothesis_tests(self._saved.session) if self._saved else Measurements()
 
     def _before_after(self, edits: SessionEdits, latents: np.ndarray, probe: int) -> BeforeAfter:
         matching = edits.of(latents)

@@ -8,15 +8,16 @@ from typing import TYPE_CHECKING
 import attrs
 import numpy as np
 from sidelight_specs import UserError
-from sidelight_specs.results import Attribute
+from sidelight_specs.results import Attribute, Measurement, Measurements
 
+from sidelight_explorer.hypothesis import SIZES, fixed, signed, turned_interval
 from sidelight_explorer.latent_edit import LatentEdit
 from sidelight_explorer.session.edit import plain
 from sidelight_explorer.session.slider import latent_edit
 from sidelight_explorer.validation import InvalidInput
 
 if TYPE_CHECKING:
-    from sidelight_explorer.session.file import Image, SavedSession, Session
+    from sidelight_explorer.session.file import Image, Note, SavedSession, Session
 
 SAME = 0.02  # relative distance of latents below which two images count as the same
 
@@ -86,9 +87,53 @@ def _session_edit(saved: SavedSession, image: Image) -> SessionEdit:
 
 
 def _hypotheses(session: Session, image: Image) -> str:
-    """Hypotheses about an image with their verdicts, or the image's name."""
+    """Hypotheses about an image with their verdicts and last tests, or the image's name."""
     notes = [note for note in session.notes if note.image == image.id]
-    return "; ".join(f"{note.text}: {note.verdict}" for note in notes) or image.name
+    return "; ".join(f"{note.text}: {note.verdict}{_last_test(note)}" for note in notes) or image.name
+
+
+def _last_test(note: Note) -> str:
+    if not note.tests:
+        return ""
+    outcome = note.tests[-1].outcome
+    interval = f"{signed(outcome.mean)}, {signed(outcome.low)} to {signed(outcome.high)}"
+    return f" ({outcome.verdict} on {outcome.count} images: {interval})"
+
+
+def hypothesis_tests(session: Session) -> Measurements:
+    """Mean change of the score in every test of a session; the verdict with all numbers is the help text."""
+    items: list[Measurement] = []
+    for note in session.notes:
+        for place, test in enumerate(note.tests, start=1):
+            outcome, measured = test.outcome, test.measured
+            changes = np.array(measured.after, np.float32) - np.array(measured.before, np.float32)
+            hits, low, high = turned_interval(measured.turned)
+            share = f"{hits} of {outcome.count} ({low:.2f} to {high:.2f})"
+            settings = {
+                "verdict": f"{note.verdict}, because {note.reason}" if note.reason else note.verdict,
+                "by the rule": outcome.verdict,
+                "expected": test.expected,
+                "images": f"{outcome.count}, {test.measure.on}",
+                **({"turned": share} if measured.turned else {}),
+                **{f"largest random edit {SIZES[one.size]}": fixed(one.largest) for one in outcome.compared},
+            }
+            number = f" (test {place})" if len(note.tests) > 1 else ""
+            name = f"{note.text}{number}"
+            if any(item.name == name for item in items):
+                name = f"{name} [{note.id}]"
+            limits = (outcome.low, outcome.high) if outcome.count > 1 else None
+            items.append(
+                Measurement(
+                    name=name,
+                    values=changes,
+                    unit="score",
+                    help=str(outcome),
+                    settings=settings,
+                    limits=limits,
+                    whole=False,
+                )
+            )
+    return Measurements(items=tuple(items))
 
 
 def _description(saved: SavedSession, image: Image) -> str:

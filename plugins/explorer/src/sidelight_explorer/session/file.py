@@ -12,7 +12,15 @@ import numpy as np
 from sidelight_specs import SidelightError, UserError
 
 from sidelight_explorer.session.edit import EditSpec, read_edit, style_id, write_edit
-from sidelight_explorer.session.measure import Edit, HypothesisTest, read_test, write_test
+from sidelight_explorer.session.measure import (
+    Curve,
+    Edit,
+    HypothesisTest,
+    read_curve,
+    read_test,
+    write_curve,
+    write_test,
+)
 from sidelight_explorer.session.names import KeptNames, Label, read_labels, write_labels
 from sidelight_explorer.session.slider import Slider, Sliders, read_slider, write_slider
 from sidelight_explorer.validation import InvalidInput, fields, flag, listed, mapping, one_of, parsed, text, whole
@@ -25,7 +33,7 @@ _KEYS = {"format", "layers", "groups", "styles", "images", "notes", "sliders", "
 VERDICTS = ("open", "verified", "falsified")
 # generous bounds on what an untrusted file may make the server hold
 MOST_STYLES, MOST_IMAGES, MOST_NOTES, MOST_SLIDERS, MOST_LATENTS = 200, 200, 500, 500, 1000
-MOST_TESTS = 20  # of one hypothesis
+MOST_TESTS = 20  # of one hypothesis, and curves
 
 
 @attrs.frozen
@@ -73,6 +81,7 @@ class Note:
         verdict: the user's.
         tests: of it, oldest first.
         reason: why the verdict is not the one that the last test proposes.
+        curves: response curves that belong to it.
     """
 
     id: str
@@ -81,6 +90,7 @@ class Note:
     verdict: str
     tests: tuple[HypothesisTest, ...] = ()
     reason: str = ""
+    curves: tuple[Curve, ...] = ()
 
 
 @attrs.frozen
@@ -207,7 +217,7 @@ def _read_image(value: Any, layers: int) -> Image:
 
 
 def _read_note(value: Any, layers: int) -> Note:
-    parts = fields(value, {"id", "image", "text", "verdict", "tests", "reason"}, "note")
+    parts = fields(value, {"id", "image", "text", "verdict", "tests", "reason", "curves"}, "note")
     tests = listed(parts.get("tests", []), MOST_TESTS, "note.tests")  # older files lack them
     return Note(
         style_id(parts["id"], "note.id"),
@@ -216,6 +226,7 @@ def _read_note(value: Any, layers: int) -> Note:
         one_of(parts["verdict"], VERDICTS, "note.verdict"),
         tuple(read_test(item, layers) for item in tests),
         text(parts.get("reason", ""), 4000, "note.reason"),
+        tuple(map(read_curve, listed(parts.get("curves", []), MOST_TESTS, "note.curves"))),
     )
 
 
@@ -245,7 +256,8 @@ def _write_note(note: Note) -> dict[str, Any]:
     """The note; what older pages do not know is left out where it is empty."""
     plain = {"id": note.id, "image": note.image, "text": note.text, "verdict": note.verdict}
     tests = {"tests": [write_test(test) for test in note.tests]} if note.tests else {}
-    return {**plain, **tests, **({"reason": note.reason} if note.reason else {})}
+    curves = {"curves": [write_curve(curve) for curve in note.curves]} if note.curves else {}
+    return {**plain, **tests, **({"reason": note.reason} if note.reason else {}), **curves}
 
 
 def with_sliders(session: Session, sliders: Mapping[str, Slider]) -> Session:

@@ -15,6 +15,7 @@ POPULATIONS: tuple[Population, ...] = ("gallery", "data", "draws")
 EXPECTED: tuple[Expected, ...] = ("up", "down", "none")
 MOST_IMAGES, MOST_CONTROLS = 500, 100
 MOST_FACTORS = 1000
+MOST_POINTS = 200  # of a curve
 LARGEST = 1e9  # of a score or change in a file
 
 
@@ -148,6 +149,44 @@ class HypothesisTest:
         """The verdict of the rule."""
         found = self.measured
         return judge(found.before, found.after, found.controls, self.expected, self.least)
+
+
+@attrs.frozen
+class Band:
+    """Scores of random draws along a curve.
+
+    Args:
+        count: number of draws.
+        mean, low, high: P mean scores, 10th and 90th percentiles.
+    """
+
+    count: int
+    mean: tuple[float, ...]
+    low: tuple[float, ...]
+    high: tuple[float, ...]
+
+
+@attrs.frozen
+class Curve:
+    """The score along a slider or from one style to another.
+
+    Args:
+        along: what is varied, in words.
+        image: name of the image.
+        classifier: id of the classifier whose score it is.
+        target: index of the class.
+        positions: P percents.
+        scores: P scores of the image.
+        band: of random draws; None without any.
+    """
+
+    along: str
+    image: str
+    classifier: str
+    target: int
+    positions: tuple[float, ...]
+    scores: tuple[float, ...]
+    band: Band | None = None
 
 
 def read_open_edit(value: Any, layers: int, path: str = "edit") -> Edit:
@@ -315,3 +354,40 @@ def write_test(test: HypothesisTest) -> dict[str, Any]:
         "measure": write_measure(test.measure),
         "measured": write_measured(test.measured),
     }
+
+
+def read_curve(value: Any, path: str = "note.curves") -> Curve:
+    """A response curve from JSON values.
+
+    Raises:
+        InvalidInput: malformed, or lists of different lengths.
+    """
+    parts = fields(value, {"along", "image", "classifier", "target", "positions", "scores", "band"}, path)
+    positions, scores = (_points(parts[key], f"{path}.{key}") for key in ("positions", "scores"))
+    band = None
+    if parts.get("band") is not None:
+        inner = fields(parts["band"], {"count", "mean", "low", "high"}, f"{path}.band")
+        lists = (_points(inner[key], f"{path}.band.{key}") for key in ("mean", "low", "high"))
+        band = Band(whole(inner["count"], 1, 10_000, f"{path}.band.count"), *lists)
+    lists_of = [positions, scores, *((band.mean, band.low, band.high) if band else ())]
+    if len({len(one) for one in lists_of}) > 1 or not positions:
+        raise InvalidInput(f"{path}: expected as many scores as positions, at least one")
+    return Curve(
+        along=text(parts["along"], 4000, f"{path}.along"),
+        image=text(parts["image"], 200, f"{path}.image"),
+        classifier=text(parts["classifier"], 200, f"{path}.classifier"),
+        target=whole(parts["target"], 0, 1_000_000, f"{path}.target"),
+        positions=positions,
+        scores=scores,
+        band=band,
+    )
+
+
+def _points(value: Any, path: str) -> tuple[float, ...]:
+    return tuple(number(item, -LARGEST, LARGEST, path) for item in listed(value, MOST_POINTS, path))
+
+
+def write_curve(curve: Curve) -> dict[str, Any]:
+    """Inverse of `read_curve`."""
+    plain = attrs.asdict(curve)
+    return {key: item for key, item in plain.items() if item is not None}

@@ -11,7 +11,11 @@ import { plain, withLayers, withStyle } from "./spec.js";
 /** @typedef {import("./types.js").Slider} Slider */
 /** @typedef {import("./types.js").Style} Style */
 /** @typedef {import("./types.js").Verdict} Verdict */
+/** @typedef {import("./types.js").Test} Test */
+/** @typedef {import("./types.js").Curve} Curve */
 /** @typedef {[number, number]} Group */
+
+const MOST_KEPT = 20; // tests and curves of one hypothesis; a file with more does not open
 
 /**
  * @param {Document} doc
@@ -172,6 +176,22 @@ export function addNote(doc, image, text) {
 /** @param {Document} doc @param {string} id @param {Verdict} verdict @returns {Document} */
 export function judge(doc, id, verdict) {
   return { ...doc, notes: doc.notes.map((note) => (note.id === id ? { ...note, verdict } : note)) };
+}
+
+/** A test that was made, and the verdict that it proposes where the note has none. @param {Document} doc @param {string} id @param {Test} test @param {Verdict} verdict @returns {Document} */
+export function addTest(doc, id, test, verdict) {
+  return { ...doc, notes: doc.notes.map((note) => (note.id !== id ? note
+    : { ...note, tests: [...(note.tests ?? []), test].slice(-MOST_KEPT), verdict: note.verdict === "open" ? verdict : note.verdict })) };
+}
+
+/** Why the verdict is not the proposed one. @param {Document} doc @param {string} id @param {string} reason @returns {Document} */
+export function explain(doc, id, reason) {
+  return { ...doc, notes: doc.notes.map((note) => (note.id === id ? { ...note, reason } : note)) };
+}
+
+/** A response curve that belongs to a hypothesis. @param {Document} doc @param {string} id @param {Curve} curve @returns {Document} */
+export function addCurve(doc, id, curve) {
+  return { ...doc, notes: doc.notes.map((note) => (note.id === id ? { ...note, curves: [...(note.curves ?? []), curve].slice(-MOST_KEPT) } : note)) };
 }
 
 /** @param {Document} doc @param {string} id @returns {Document} */

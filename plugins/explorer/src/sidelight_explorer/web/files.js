@@ -8,6 +8,7 @@ import { fixed, meaning, scoreOf, signed } from "./numbers.js";
 import { follow } from "./progress.js";
 import { keyOf } from "./spec.js";
 import { editText } from "./words.js";
+import { csv } from "./table.js";
 
 /** @typedef {import("./app.js").App} App */
 
@@ -72,13 +73,7 @@ export function table(app) {
     const mixes = now.layers.map(([start, end, share]) => (share === 0 ? start : share === 100 ? end : `${start} ${share}% ${end}`));
     return [name, ...columns.map(({ id, index }) => values[id]?.[index] ?? ""), mixes.join(" | "), JSON.stringify(Object.fromEntries(namedMoves(app, now)))];
   });
-  return [["image", ...columns.map(({ title }) => title), "layers", "attributes"], ...rows].map((row) => row.map(quoted).join(",")).join("\r\n");
-}
-
-/** Spreadsheets run what begins like a formula: such text gets an apostrophe in front. @param {string | number} value */
-function quoted(value) {
-  const text = typeof value === "string" && /^[=+\-@\t\r]/.test(value) ? `'${value}` : String(value);
-  return /[",\r\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
+  return csv([["image", ...columns.map(({ title }) => title), "layers", "attributes"], ...rows]);
 }
 
 /** All images in their order, their scores above; an edited one stands right of what it was. @param {App} app */

@@ -5,6 +5,7 @@ import { App } from "./app.js";
 import { attributes } from "./attributes.js";
 import { compare } from "./compare.js";
 import { current } from "./current.js";
+import { curve } from "./curve.js";
 import { onDisk } from "./disk.js";
 import { dock } from "./dock.js";
 import { h } from "./dom.js";
@@ -51,11 +52,11 @@ function fromDisk({ facts, document: doc, pictures, heatmaps }) {
 /** @param {App} app */
 function build(app) {
   const large = current(app);
-  const parts = { top: topbar(app), gallery: gallery(app), current: large, dock: dock(app, large.element.querySelector(".stage.after") ?? large.element), matrix: matrix(app), attributes: attributes(app), compare: compare(app), sources: sources(app), notes: notes(app) };
+  const parts = { top: topbar(app), gallery: gallery(app), current: large, dock: dock(app, large.element.querySelector(".stage.after") ?? large.element), matrix: matrix(app), attributes: attributes(app), compare: compare(app), curve: curve(app), sources: sources(app), notes: notes(app) };
   document.body.append(h("a", { class: "skip", href: "#main" }, "Skip to the images"), h("header", { class: "masthead" }, parts.top.element),
     h("main", { id: "main", tabindex: -1 }, parts.gallery.element, h("div", { class: "bench" }, parts.current.element, parts.matrix.element,
       h("div", { class: "side" }, parts.attributes.element, parts.notes.element),
-      h("div", { class: "shelf" }, parts.sources.element, parts.compare.element))), parts.dock.element);
+      h("div", { class: "shelf" }, parts.sources.element, parts.curve.element, parts.compare.element))), parts.dock.element);
   const side = Math.max(...app.facts.image.slice(1));
   document.documentElement.classList.toggle("reduced", side > THUMBNAIL);
   document.documentElement.classList.toggle("reduced-stage", side > STAGE);

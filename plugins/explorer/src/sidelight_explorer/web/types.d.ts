@@ -18,6 +18,19 @@ export interface Note {
   tests?: Test[];
   /** Why the user's verdict is not the proposed one. */
   reason?: string;
+  /** Response curves that belong to it. */
+  curves?: Curve[];
+}
+
+/** The score along a slider or from one style to another. */
+export interface Curve {
+  /** What is varied, in words, and the name of the image. */
+  along: string; image: string;
+  classifier: string; target: number;
+  /** Percent, ascending; the score of the image at each of them. */
+  positions: number[]; scores: number[];
+  /** Of random draws at the same positions: their number, the mean score, and the 10th and 90th percentile. */
+  band?: { count: number; mean: number[]; low: number[]; high: number[] };
 }
 
 /** What a hypothesis expects of the score, stated before the test. */

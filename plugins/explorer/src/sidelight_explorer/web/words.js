@@ -4,6 +4,7 @@ import { namedMoves } from "./names.js";
 
 /** @typedef {import("./app.js").App} App */
 /** @typedef {import("./types.js").Item} Item */
+/** @typedef {import("./types.js").Edit} Edit */
 
 /** A group of layers, counted from 1. @param {[number, number]} group */
 export function layersText([from, to]) {
@@ -25,4 +26,32 @@ export function editText(app, { start, now }) {
   });
   const moves = namedMoves(app, now).map(([name, amount]) => `${name} ${amount > 0 ? "+" : "\u2212"}${Math.abs(amount)}`);
   return [...mixes.map(({ text, from, to }) => `${layersText([from, to])}: ${text}`), ...moves];
+}
+
+/** A style's name, or that of the image that began with it. @param {App} app @param {string | null} id */
+export function styleName(app, id) {
+  if (id === null) return "its own";
+  const image = app.doc.images.find(({ start }) => start.layers.every(([style]) => style === id));
+  return app.doc.styles.find((one) => one.id === id)?.name ?? image?.name ?? id;
+}
+
+/** An edit for any image: layers with the same mix together, then sliders. @param {App} app @param {Edit} edit */
+export function openEditText(app, edit) {
+  /** @type {{ from: number, to: number, text: string }[]} */
+  const runs = [];
+  for (const [layer, mix] of edit.layers.entries()) {
+    if (!mix) continue;
+    const [start, end, share] = mix;
+    const text = share === 0 || share === 100 || start === end ? styleName(app, share === 100 ? end : start) : `${styleName(app, start)} to ${styleName(app, end)}, ${share} %`;
+    const last = runs.at(-1);
+    if (last && last.to === layer && last.text === text) last.to = layer + 1;
+    else runs.push({ from: layer, to: layer + 1, text });
+  }
+  const moves = namedMoves(app, { layers: [], moves: edit.moves }).map(([name, amount]) => `${name} ${amount > 0 ? "+" : "\u2212"}${Math.abs(amount)}`);
+  return [...runs.map(({ from, to, text }) => `${layersText([from, to])}: ${text}`), ...moves].join("; ");
+}
+
+/** Whether an edit changes anything. @param {Edit} edit */
+export function isEdit(edit) {
+  return edit.layers.some((mix) => mix !== null) || Object.values(edit.moves).some((amount) => amount !== 0);
 }

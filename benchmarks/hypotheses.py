@@ -8,9 +8,10 @@ profile of the classifier, which changes one true factor by the renderer; the sc
 says otherwise.
 
 The rule sees none of that. Each hypothesis gets the edit that a user would look for: a direction of W that moves its
-factor by one half-range and leaves the other factors alone, as far as a linear model of 4,000 draws can tell, whose
-factors a network reads. It is tried on fresh draws beside random edits of equal size (`sidelight_explorer.hypothesis`).
-A seed decides the network, the draws that directions are fitted on, the fresh draws, and the random edits.
+factor by one half-range and leaves the other factors alone, as far as a linear model of 800 encoded test faces and
+their true factors can tell. It is tried on fresh draws beside random edits of equal size
+(`sidelight_explorer.hypothesis`). A seed decides the faces that the model is fitted on, the fresh draws, and the random
+edits. A network says what each edit moved; neither the edit nor the rule depends on it.
 """
 
 from __future__ import annotations
@@ -29,8 +30,8 @@ import numpy as np
 from explorer_latency import serving
 
 LEAST = 0.05  # smallest change of the probability of "smiling" that matters
-FITTED = 4000  # draws that the linear model is fitted on
-READ = 0.6  # R2 of a factor's reading: factors below are left out of the linear model
+FITTED = 800  # of the 1,000 test faces, those that the linear model is fitted on
+READER = (2000, 300)  # images and steps of the network that reads what an edit moved
 RIDGE = 1e-2  # share of the mean variance that is added to every variance
 SHIFT = 1.0  # half-ranges that the factor is moved by
 PROFILED = 256  # images of the causal profile
@@ -77,9 +78,9 @@ def main() -> None:
     parser.add_argument("--json", help="where to write what came out")
     arguments = parser.parse_args()
     stage, _ = serving(arguments.run)
-    data, classifier = (stage.parts(role)[0].component() for role in ("data", "classifier"))
-    check_truth(classifier, data)
-    tester = Tester(stage.parts("generator")[0].component(), classifier, data, arguments.images, arguments.controls)
+    parts = {role: stage.parts(role)[0].component() for role in ("data", "classifier", "generator", "inverter")}
+    check_truth(parts["classifier"], parts["data"])
+    tester = Tester(parts, arguments.images, arguments.controls)
     rows = []
     for seed in range(arguments.seeds):
         start = time.perf_counter()
@@ -143,14 +144,22 @@ def check_truth(classifier: Any, data: Any) -> None:
 class Tester:
     """Fits directions of factors and tests hypotheses with them."""
 
-    def __init__(self, generator: Any, classifier: Any, data: Any, images: int, controls: int) -> None:
+    def __init__(self, parts: dict[str, Any], images: int, controls: int) -> None:
+        from explorer_confound import Fewer
         from sidelight_explorer.layered import LayeredGenerator
         from sidelight_explorer.models import Models
+        from sidelight_specs.testing.run import ToyRun
+        from sidelight_toolkit.factors import factor_regressor
 
-        self._generator, self._data = LayeredGenerator(generator), data
-        self._models = Models(self._generator, {"main": classifier}, 16, "cpu")
+        self._generator = LayeredGenerator(parts["generator"])
+        self._models = Models(self._generator, {"main": parts["classifier"]}, 16, "cpu")
         self._images, self._controls = images, controls
-        self._reader: Any = None
+        split = parts["data"].split("test")
+        self._w = parts["inverter"].invert(torch_images(split.images)).latents.mean(1)  # (1000, d)
+        ranges = parts["data"].factor_ranges
+        self._names = list(ranges)
+        self._factors = np.stack([split.factors[name] / (np.ptp(ranges[name]) / 2) for name in self._names], 1)
+        self._reader = factor_regressor(Fewer(parts["data"]), ToyRun(), *READER)  # type: ignore[arg-type]
 
     def directions(self, seed: int) -> dict[str, np.ndarray]:
         """Name to (d,) shift v of w that moves a factor by one half-range and, in the linear model, no other factor.
@@ -158,29 +167,15 @@ class Tester:
         With y = B' w + b the least-squares fit of the factors and S the covariance of w, v is the shortest shift with
         B' v = e_f in the metric of S: v = S B (B' S B)^-1 e_f.
         """
-        import torch
-        from sidelight_specs.testing.run import ToyRun
-        from sidelight_toolkit.factors import factor_regressor
-
-        self._reader = factor_regressor(self._data, ToyRun(seed))
-        names = [name for name, fit in zip(self._reader.names, self._reader.r_squared, strict=True) if fit >= READ]
-        kept = [self._reader.names.index(name) for name in names]
-        half = np.ptp(self._reader.ranges, axis=1)[kept] / 2
-        rng = np.random.default_rng([seed, 1])
-        ws, values = [], []
-        for _ in range(FITTED // 50):
-            with torch.no_grad():
-                w = self._generator.sample(50, rng)  # (50, layers, d)
-                values.append(self._reader.read(self._generator.synthesize(w))[:, kept] / half)  # half-ranges
-            ws.append(w.mean(1).numpy())
-        x, y = np.concatenate(ws).astype(np.float64), np.concatenate(values).astype(np.float64)
+        rows = np.random.default_rng([seed, 1]).choice(len(self._w), FITTED, replace=False)
+        x, y = self._w[rows].astype(np.float64), self._factors[rows].astype(np.float64)  # y in half-ranges
         x, y = x - x.mean(0), y - y.mean(0)
         covariance = x.T @ x / len(x)  # S
         covariance += RIDGE * np.trace(covariance) / len(covariance) * np.eye(len(covariance))
         slopes = np.linalg.solve(covariance, x.T @ y / len(x))  # B, (d, F)
         cross = slopes.T @ covariance @ slopes  # B' S B, (F, F)
         shifts = covariance @ slopes @ np.linalg.inv(cross)  # columns v
-        return dict(zip(names, (SHIFT * shifts.T).astype(np.float32), strict=True))
+        return dict(zip(self._names, (SHIFT * shifts.T).astype(np.float32), strict=True))
 
     def test(self, hypothesis: Hypothesis, directions: dict[str, np.ndarray], seed: int) -> dict[str, Any]:
         """The rule's verdict on fresh draws, its sentence, and what the edit moved as the network reads it."""
@@ -213,6 +208,13 @@ class Tester:
             "compared": [attrs.asdict(one) for one in outcome.compared],
             "moved": ", ".join(f"{one.name} {one.change:+.2f}" for one in moved[:4]),
         }
+
+
+def torch_images(images: Any) -> Any:
+    """A tensor of all images of a split."""
+    import torch
+
+    return torch.from_numpy(np.asarray(images[:]))
 
 
 if __name__ == "__main__":

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 TOLERANCE = 0.1  # of the image distance of a random edit, relative
 TRIES = 5  # drawings of a random edit until it is as large as the edit; most need two
 FARTHEST = 3.0  # s at most: three times the difference of two draws is beyond all samples
-FIRST = 0.3  # s of the first image; later ones start where the one before ended
+FIRST = 0.3  # s of the first images, where nothing is known of the direction
 
 
 @attrs.frozen(eq=False)
@@ -89,7 +89,7 @@ def measure(
     scored = _Scored(models, classifier, target, progress, len(pairs) * (2 + len(sizes) * len(directions)))
     sums = {(size, number): _Sums() for number in range(len(directions)) for size in sizes}
     rows: list[tuple[np.ndarray, ...]] = []
-    guesses = np.full(len(directions), FIRST)
+    gains = np.full(len(directions), np.nan)  # s by which each direction changes an image by 1
     for batch in slices(len(pairs), models.batch):
         bases = [before for before, _ in pairs[batch]]
         first, value, answer = scored(bases)
@@ -103,10 +103,12 @@ def measure(
                     unit = direction / np.maximum(np.linalg.norm(direction, axis=1, keepdims=True), 1e-12)
                     images, values, answers = scored(_shifted(bases, lengths[batch][:, :, None] * unit))
                     reached = _distance(first, images)
+                    steps = lengths[batch].mean(1) / max(float(np.linalg.norm(direction, axis=1).mean()), 1e-12)
+                    gains[number] = _gain(steps, reached, gains[number])
                 else:
-                    values, answers, reached, guesses[number] = _as_far(
-                        scored, bases, first, distance, direction, guesses[number]
-                    )
+                    guess = np.where(np.isnan(gains[number]), FIRST, gains[number] * distance)
+                    values, answers, reached, steps = _as_far(scored, bases, first, distance, direction, guess)
+                    gains[number] = _gain(steps, reached, gains[number])
                 one = sums[size, number]
                 one.change += float((values - value).sum())
                 one.turned += int((answers != answer).sum())
@@ -145,16 +147,22 @@ class _Scored:
         return images, scores[:, self._target].astype(np.float64), answers
 
 
+def _gain(steps: np.ndarray, reached: np.ndarray, before: float) -> float:
+    """Median of s over the change of the image; what was known before, where no image changed."""
+    ratios = steps[reached > 0] / reached[reached > 0]
+    return float(np.median(ratios)) if len(ratios) else before
+
+
 def _as_far(
     scored: _Scored,
     bases: Sequence[LatentEdit],
     first: Tensor,
     distance: np.ndarray,
     direction: np.ndarray,
-    guess: float,
-) -> tuple[np.ndarray, np.ndarray, np.ndarray, float]:
-    """Scores, answers and distances of w + s u that change the images by `distance` (B,), and the median s."""
-    steps = np.full(len(bases), guess)  # s, (B,)
+    guess: np.ndarray,
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """Scores, answers and distances of w + s u that change the images by `distance` (B,), and s, from a guess of it."""
+    steps = np.clip(guess, 1e-6, FARTHEST)  # s, (B,)
     values, answers = np.zeros(len(bases)), np.zeros(len(bases), int)
     reached = np.zeros(len(bases))
     left = np.arange(len(bases))
@@ -171,9 +179,9 @@ def _as_far(
         is_off = (np.abs(ratio - 1) > TOLERANCE) & (np.abs(wanted - steps[left]) > 1e-6)
         if attempt == TRIES - 1 or not is_off.any():
             break
+        left, wanted = left[is_off], wanted[is_off]
         steps[left] = wanted
-        left = left[is_off]
-    return values, answers, reached, float(np.median(steps)) or guess
+    return values, answers, reached, steps
 
 
 def _shifted(bases: Sequence[LatentEdit], shifts: np.ndarray) -> list[LatentEdit]:

@@ -1,11 +1,15 @@
 """Scripted search for a planted confound in the explorer, compared with the automated latent direction.
 
-    python benchmarks/explorer_confound.py RUN [--factor lip-colour] [--save FILE]
+    python benchmarks/explorer_confound.py RUN [--factor lip-colour] [--test 200 --control background] [--save FILE]
 
 A script uses the explorer's page in Chromium as a user would: face after face it moves each slider and looks at each
 cell, until an edit moves one factor alone and turns the answer. A network trained on drawn faces' true factors reads
 what a user would see. The script then makes the same edit on every other face that got the same answer, and moves the
 slider of the automated direction towards the same class on the same faces.
+
+With `--test N` each edit that was found is then tested on N fresh draws beside random edits of equal size, as a visitor
+of the page does, and so is a false hypothesis: a direction of W that moves the factor `--control`, fitted on encoded
+faces (`hypotheses.py`), raises the score.
 """
 
 from __future__ import annotations
@@ -13,10 +17,12 @@ from __future__ import annotations
 import argparse
 import base64
 import io
+import json
 import os
 import shutil
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
@@ -33,7 +39,8 @@ SEEN = 0.25
 """A factor that moves by less, in half-ranges, is not seen to move."""
 READ = 0.6
 """Factors that the network reads with a smaller R2 are left out: the shape of glasses on faces without any."""
-LIMIT = 120.0
+AUTOMATED = ", by directions"
+"""What the labels of automated directions end with, in the recipe `interactivity`."""
 
 
 def main() -> None:
@@ -43,6 +50,9 @@ def main() -> None:
     parser.add_argument("--factor", default="lip-colour")
     parser.add_argument("--reader-images", type=int, default=6000)
     parser.add_argument("--reader-steps", type=int, default=800)
+    parser.add_argument("--test", type=int, default=0, help="fresh draws to test each hypothesis on; 0: no tests")
+    parser.add_argument("--control", default="background", help="factor of the false hypothesis")
+    parser.add_argument("--limit", type=float, default=120, help="seconds to look for an edit of each answer")
     parser.add_argument("--save", help="where to keep the session that was found")
     arguments = parser.parse_args()
     stage, address = serving(arguments.run)
@@ -50,7 +60,8 @@ def main() -> None:
     print(
         f"the reader's R2 of {arguments.factor}: {reader.r_squared:.2f}; left out: {', '.join(reader.unread) or 'none'}"
     )
-    in_page(address, reader, arguments.save)
+    false = control(stage, arguments.control) if arguments.test else None
+    in_page(address, reader, arguments, false)
 
 
 def learned(stage: Any, images: int, steps: int) -> Any:
@@ -59,6 +70,20 @@ def learned(stage: Any, images: int, steps: int) -> Any:
     from sidelight_toolkit.factors import factor_regressor
 
     return factor_regressor(Fewer(stage.parts("data")[0].component()), ToyRun(), images, steps)  # type: ignore[arg-type]
+
+
+def control(stage: Any, factor: str) -> dict[str, Any]:
+    """The slider of a direction that moves one factor, as a session file holds it."""
+    from hypotheses import encoded, factor_directions
+    from sidelight_explorer.session.slider import make_slider, write_slider
+    from sidelight_specs.results import Attribute
+
+    parts = {role: stage.parts(role)[0].component() for role in ("data", "generator", "inverter")}
+    shift = factor_directions(*encoded(parts))[factor]
+    layers = parts["generator"].latent_shape[0]
+    coordinate = int(np.abs(shift).argmax())
+    attribute = Attribute(name=factor, coordinate=coordinate, shift=float(np.linalg.norm(shift) * np.sqrt(layers)))
+    return write_slider(make_slider("fitted", attribute, np.tile(shift, (layers, 1))))
 
 
 class Fewer:
@@ -140,7 +165,7 @@ class Page:
         read = """() => [document.querySelector('.current-panel h2'), document.querySelector('.current-panel .big'),
             document.querySelector('.says')].map(one => one.textContent)"""
         name, score, says = self.page.evaluate(read)
-        image = picture(self.page.locator(".stage img").get_attribute("src"))
+        image = picture(self.page.locator(".stage.after img").get_attribute("src"))
         return Face(name, image, number(score), " ".join(says.partition(" says ")[2].split(" ")[:-1]))
 
     def faces(self) -> list[str]:
@@ -177,7 +202,7 @@ class Page:
     def sliders(self) -> list[Edit]:
         """Every attribute, all the way and, where it goes both ways, all the way back."""
         edits = []
-        for slider in self.page.locator(".attribute input").all():
+        for slider in self.page.locator(".attribute input[type=range]").all():
             label, low = slider.get_attribute("aria-label"), int(slider.get_attribute("min"))
             edits += [self._slid(label, end) for end in dict.fromkeys((100, low)) if end]
         return edits
@@ -209,6 +234,30 @@ class Page:
         self.page.keyboard.press("Enter")
         self.page.get_by_label(f"Verdict on: {text}").select_option(verdict)
 
+    def add_slider(self, slider: dict[str, Any]) -> None:
+        """Open the session again with one more slider."""
+        with self.page.expect_download() as saved:
+            self.page.get_by_role("button", name="Save", exact=True).click()
+        document = json.loads(Path(saved.value.path()).read_text())
+        document["sliders"].append(slider)
+        body = json.dumps(document).encode()
+        file = {"name": "session.json", "mimeType": "application/json", "buffer": body}
+        self.page.get_by_label("A saved session").set_input_files([file])
+        self.page.get_by_label(f"{slider['name']}, by {slider['finder']}", exact=True).wait_for()
+
+    def test(self, text: str, expected: str, images: int) -> str:
+        """Type a hypothesis about the selected image's edit, test it on fresh draws, and read the verdict."""
+        self.page.get_by_label("A hypothesis").fill(text)
+        self.page.keyboard.press("Enter")
+        note = self.page.locator(".notes > li").last
+        note.get_by_text("Test it").click()
+        note.get_by_label("expected to do").select_option(expected)
+        note.get_by_label("Number of images").fill(str(images))
+        note.get_by_role("button", name="Run the test").click()
+        note.locator(".proposal").wait_for(timeout=3_600_000)
+        note.locator(".tested summary").click()
+        return "\n".join(note.locator(".tested").locator(".proposal, .note, tbody tr").all_inner_texts())
+
     def keep(self, target: str) -> None:
         """Save the session."""
         with self.page.expect_download() as saved:
@@ -216,8 +265,8 @@ class Page:
         saved.value.save_as(target)
 
 
-def in_page(address: str, reader: Reader, save: str | None) -> None:
-    """For each answer find an edit on one face, verify it on all, and print it beside the automated direction's."""
+def in_page(address: str, reader: Reader, arguments: argparse.Namespace, false: dict[str, Any] | None) -> None:
+    """For each answer find an edit on one face, verify it on all, print it beside the automated one, and test it."""
     from playwright.sync_api import sync_playwright
 
     with sync_playwright() as driver:
@@ -228,15 +277,19 @@ def in_page(address: str, reader: Reader, save: str | None) -> None:
         page.page.wait_for_selector("html[data-ready]", state="attached")
         page.clear()
         faces = by_answer(page)
-        for answer, images in faces.items():
-            found = by_hand(page, reader, images, start + LIMIT, set(faces))
+        for answer, same in faces.items():
+            found = by_hand(page, reader, same, start + arguments.limit)
             took = f"{time.perf_counter() - start:.0f} s, {page.tried} edits"
             print(f"“{answer}”: {'found after' if found else 'nothing found in'} {took}")
             if found:
-                verified(page, reader, images, *found)
+                verified(page, reader, faces[answer], *found)
+                if arguments.test:
+                    tested(page, reader, *found, arguments.test)
             start, page.tried = time.perf_counter(), 0
-        if save:
-            page.keep(save)
+        if false:
+            rejected(page, false, arguments.test)
+        if arguments.save:
+            page.keep(arguments.save)
         browser.close()
 
 
@@ -248,11 +301,11 @@ def by_answer(page: Page) -> dict[str, list[str]]:
     return found
 
 
-def by_hand(page: Page, reader: Reader, images: list[str], end: float, answers: set[str]) -> tuple[str, Edit] | None:
+def by_hand(page: Page, reader: Reader, images: list[str], end: float) -> tuple[str, Edit] | None:
     """The first image and edit that move the factor alone and turn the answer; None when the time is up."""
     for image in images:
         before = page.select(image)
-        for edit, after in tries(page, answers):
+        for edit, after in tries(page):
             if time.perf_counter() > end:
                 return None
             seen_alone = reader.alone(reader.changes(before.image, [after]))[0]
@@ -261,10 +314,10 @@ def by_hand(page: Page, reader: Reader, images: list[str], end: float, answers: 
     return None
 
 
-def tries(page: Page, answers: set[str]) -> Iterator[tuple[Edit, np.ndarray]]:
+def tries(page: Page) -> Iterator[tuple[Edit, np.ndarray]]:
     """What a user tries on an image, and what it then looks like: sliders, but for automated ones, and then cells."""
     for edit in page.sliders():
-        if edit.text.partition(", by ")[0] not in answers:
+        if AUTOMATED not in edit.text:
             yield edit, page.after(edit).image
     yield from page.cells()
 
@@ -283,9 +336,40 @@ def verified(page: Page, reader: Reader, images: list[str], image: str, edit: Ed
         page.note(f"{reader.factor} alone turns {before.name} to “{reached}”", "verified" if turned else "falsified")
 
 
+def tested(page: Page, reader: Reader, image: str, edit: Edit, images: int) -> None:
+    """Test on fresh draws what an edit of one face suggests, and print the result."""
+    page.select(image)
+    page.page.get_by_role("button", name="Reset", exact=True).click()
+    before = page.look()
+    edit.make(page)
+    after = page.look()
+    rises = after.score > before.score
+    change = reader.changes(before.image, [after.image])[0, reader.place]
+    text = f"{'more' if change > 0 else 'less'} {reader.factor} {'raises' if rises else 'lowers'} the score"
+    print(f"test: {text} ({edit.text} on {before.name})\n  " + page.test(text, "up" if rises else "down", images))
+
+
+def rejected(page: Page, slider: dict[str, Any], images: int) -> None:
+    """Test a false hypothesis in the same way."""
+    page.add_slider(slider)
+    face = page.select(page.faces()[0])
+    page.page.get_by_role("button", name="Reset", exact=True).click()
+    page.page.get_by_label(f"{slider['name']}, by {slider['finder']}", exact=True).fill("100")
+    page.look()
+    text = f"more {slider['name']} raises the score"
+    print(f"test: {text} (on {face.name})\n  " + page.test(text, "up", images))
+
+
 def directions(page: Page, answer: str) -> list[Edit]:
-    """The sliders of automated directions towards an answer, all the way."""
-    return [one for one in page.sliders() if one.text.startswith(f"{answer}, by ") and one.text.endswith(" 100 %")]
+    """The sliders of automated directions, all the way towards an answer."""
+    found = []
+    for edit in page.sliders():
+        name, _, end = edit.text.partition(AUTOMATED)
+        left, _, right = name.rpartition(" \u2194 ")
+        towards = right if end == ", 100 %" else left
+        if AUTOMATED in edit.text and towards == answer:
+            found.append(edit)
+    return found
 
 
 def compared(reader: Reader, title: str, edit: Edit, pairs: list[tuple[Face, Face]], first: int) -> None:

@@ -154,28 +154,13 @@ class Tester:
         self._generator = LayeredGenerator(parts["generator"])
         self._models = Models(self._generator, {"main": parts["classifier"]}, 16, "cpu")
         self._images, self._controls = images, controls
-        split = parts["data"].split("test")
-        self._w = parts["inverter"].invert(torch_images(split.images)).latents.mean(1)  # (1000, d)
-        ranges = parts["data"].factor_ranges
-        self._names = list(ranges)
-        self._factors = np.stack([split.factors[name] / (np.ptp(ranges[name]) / 2) for name in self._names], 1)
+        self._w, self._factors = encoded(parts)
         self._reader = factor_regressor(Fewer(parts["data"]), ToyRun(), *READER)  # type: ignore[arg-type]
 
     def directions(self, seed: int) -> dict[str, np.ndarray]:
-        """Name to (d,) shift v of w that moves a factor by one half-range and, in the linear model, no other factor.
-
-        With y = B' w + b the least-squares fit of the factors and S the covariance of w, v is the shortest shift with
-        B' v = e_f in the metric of S: v = S B (B' S B)^-1 e_f.
-        """
+        """Name to (d,) shift of w, fitted on the test faces that a seed chooses."""
         rows = np.random.default_rng([seed, 1]).choice(len(self._w), FITTED, replace=False)
-        x, y = self._w[rows].astype(np.float64), self._factors[rows].astype(np.float64)  # y in half-ranges
-        x, y = x - x.mean(0), y - y.mean(0)
-        covariance = x.T @ x / len(x)  # S
-        covariance += RIDGE * np.trace(covariance) / len(covariance) * np.eye(len(covariance))
-        slopes = np.linalg.solve(covariance, x.T @ y / len(x))  # B, (d, F)
-        cross = slopes.T @ covariance @ slopes  # B' S B, (F, F)
-        shifts = covariance @ slopes @ np.linalg.inv(cross)  # columns v
-        return dict(zip(self._names, (SHIFT * shifts.T).astype(np.float32), strict=True))
+        return factor_directions(self._w[rows], {name: values[rows] for name, values in self._factors.items()})
 
     def test(self, hypothesis: Hypothesis, directions: dict[str, np.ndarray], seed: int) -> dict[str, Any]:
         """The rule's verdict on fresh draws, its sentence, and what the edit moved as the network reads it."""
@@ -210,11 +195,30 @@ class Tester:
         }
 
 
-def torch_images(images: Any) -> Any:
-    """A tensor of all images of a split."""
+def encoded(parts: dict[str, Any]) -> tuple[np.ndarray, dict[str, np.ndarray]]:
+    """(N, d) latents of the test faces, the mean over layers, and name to (N,) true factors in half-ranges."""
     import torch
 
-    return torch.from_numpy(np.asarray(images[:]))
+    split, ranges = parts["data"].split("test"), parts["data"].factor_ranges
+    images = torch.from_numpy(np.asarray(split.images[:]))
+    factors = {name: split.factors[name] / (np.ptp(ranges[name]) / 2) for name in ranges}
+    return parts["inverter"].invert(images).latents.mean(1), factors
+
+
+def factor_directions(w: np.ndarray, factors: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """Name to (d,) shift v of w that moves a factor by `SHIFT` half-ranges and, in the linear model, no other factor.
+
+    With y = B' w + b the least-squares fit of the factors and S the covariance of w, v is the shortest shift with
+    B' v = e_f in the metric of S: v = S B (B' S B)^-1 e_f.
+    """
+    x, y = w.astype(np.float64), np.stack(list(factors.values()), 1).astype(np.float64)  # (N, d), (N, F)
+    x, y = x - x.mean(0), y - y.mean(0)
+    covariance = x.T @ x / len(x)  # S
+    covariance += RIDGE * np.trace(covariance) / len(covariance) * np.eye(len(covariance))
+    slopes = np.linalg.solve(covariance, x.T @ y / len(x))  # B, (d, F)
+    cross = slopes.T @ covariance @ slopes  # B' S B, (F, F)
+    shifts = covariance @ slopes @ np.linalg.inv(cross)  # columns v
+    return dict(zip(factors, (SHIFT * shifts.T).astype(np.float32), strict=True))
 
 
 if __name__ == "__main__":

@@ -272,6 +272,32 @@ def test_edits_go_before_cells_and_long_work_gives_way():
     assert order == [Priority.EDIT, Priority.CELLS, Priority.BACKGROUND]
 
 
+def test_of_equal_priority_who_waits_longest_is_first():
+    lock, taken, ready = PriorityLock(), [], threading.Event()
+
+    def once(name):
+        with lock.hold(Priority.BACKGROUND):
+            taken.append(name)
+
+    def often():
+        for step in range(1000):
+            with lock.hold(Priority.BACKGROUND):
+                taken.append("often")
+                if step == 0:
+                    waiting.start()
+                    while not lock._waiting[Priority.BACKGROUND]:
+                        pass
+            if "once" in taken:
+                break
+        ready.set()
+
+    waiting = threading.Thread(target=once, args=("once",))
+    threading.Thread(target=often).start()
+    assert ready.wait(20)
+    waiting.join(20)
+    assert taken[:2] == ["often", "once"]
+
+
 def test_a_job_that_fails_says_why_and_the_next_one_is_done():
     heard, done = [], threading.Event()
 

@@ -1,8 +1,13 @@
-"""Priority lock around the models: edits first, background jobs last and pre-emptible between their steps."""
+"""Priority lock around the models: edits first, background jobs last and pre-emptible between their steps.
+
+Of equal priority who came first is served first: a test, which takes the lock thousands of times, does not keep an
+inversion waiting.
+"""
 
 from __future__ import annotations
 
 import threading
+from collections import deque
 from contextlib import contextmanager
 from enum import IntEnum
 from typing import TYPE_CHECKING
@@ -26,6 +31,7 @@ class PriorityLock:
         self._free = threading.Condition()
         self._busy = False
         self._waiting = dict.fromkeys(Priority, 0)
+        self._turns: dict[Priority, deque[object]] = {priority: deque() for priority in Priority}
 
     @contextmanager
     def hold(self, priority: Priority) -> Iterator[None]:
@@ -46,13 +52,20 @@ class PriorityLock:
 
     def _acquire(self, priority: Priority) -> None:
         with self._free:
+            turn, turns = object(), self._turns[priority]
+            turns.append(turn)
             self._waiting[priority] += 1
             try:
                 self._free.wait_for(
-                    lambda: not self._busy and not any(self._waiting[other] for other in Priority if other < priority)
+                    lambda: (
+                        not self._busy
+                        and turns[0] is turn
+                        and not any(self._waiting[other] for other in Priority if other < priority)
+                    )
                 )
             finally:
                 self._waiting[priority] -= 1
+                turns.remove(turn)
             self._busy = True
 
     def _release(self) -> None:

@@ -36,7 +36,7 @@ EIGHT_ERRORS = """\
 recipe.yaml:4:1: unknown key "sede"
     sede: 3
     ^
-  expected: a recipe has recipe, name, seed, extends, vars, explain, data, classifier, generator, inverter, \
+  expected: a recipe has recipe, name, title, seed, extends, vars, explain, data, classifier, generator, inverter, \
 attribute_finders, explainers, metrics, renderers, executor
   hint: did you mean "seed"?
 

@@ -237,3 +237,9 @@ def test_a_plugin_that_fails_when_asked_is_named(mistake, working, catalog, monk
     monkeypatch.setattr(type(catalog.found["shop/file", "classifier"]), "provided_by", fails)
     found = mistake(working.replace("shop/lenet", "shop/file, with: {file: x}"))
     assert "shop/file cannot tell its capabilities with these parameters: no driver" in found
+
+
+def test_the_title_is_kept_as_it_was_written(load, working):
+    titled = load(working + 'title: "Is it the $${lips}?"\n')
+    assert load(titled.plain).plain["title"] == titled.plain["title"] == "Is it the $${lips}?"
+    assert "title" not in load(working).plain

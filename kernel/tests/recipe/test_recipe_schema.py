@@ -49,6 +49,7 @@ def test_it_documents_parameters(schema):
     [
         SMALLEST,
         {**SMALLEST, "name": "a", "seed": 3, "vars": {"a": [1]}, "explain": {"count": None, "target": 3}},
+        {**SMALLEST, "title": "Does it read the lips? (a study, 100 %)"},
         {**SMALLEST, "explainers": {"use": "shop/gradient"}, "generator": None, "explain": None},
         {**SMALLEST, "explainers": {"a": {"use": "shop/gradient", "with": None, "needs": None}, "b": None}},
         {**SMALLEST, "data": {"a": {"use": "shop/digits"}, "b": {"use": "shop/digits"}}, "explain": {"data": "a"},
@@ -71,6 +72,10 @@ def test_valid_recipes_are_accepted(accepts, catalog, recipe):
         {**SMALLEST, "sede": 3},
         {**SMALLEST, "seed": -1},
         {**SMALLEST, "name": "../x"},
+        {**SMALLEST, "title": ""},
+        {**SMALLEST, "title": 3},
+        {**SMALLEST, "title": "two\nlines"},
+        {**SMALLEST, "title": "a" * 161},
         {**SMALLEST, "data": None, "classifier": 3},
         {**SMALLEST, "explain": {"count": 0}},
         {**SMALLEST, "classifier": {"use": "shop/lenett"}},

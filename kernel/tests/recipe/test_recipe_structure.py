@@ -102,8 +102,8 @@ def test_a_dict_goes_through_the_same_checks(mistakes):
         'the recipe given as a dict, at data.with.size: "size" of shop/digits is 4\n'
         "  expected: a whole number of pixels between 8 and 64\n  help: Height and width of the images.",
         'the recipe given as a dict, at clasifier: unknown key "clasifier"\n'
-        "  expected: a recipe has recipe, name, seed, extends, vars, explain, data, classifier, generator, inverter, "
-        'attribute_finders, explainers, metrics, renderers, executor\n  hint: did you mean "classifier"?',
+        "  expected: a recipe has recipe, name, title, seed, extends, vars, explain, data, classifier, generator, "
+        'inverter, attribute_finders, explainers, metrics, renderers, executor\n  hint: did you mean "classifier"?',
     ]
 
 

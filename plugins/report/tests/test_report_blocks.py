@@ -133,6 +133,7 @@ def test_an_overlay_on_the_image_points_with_it_and_another_size_does_not(page):
 @pytest.mark.browser
 def test_a_by_product_of_an_unknown_kind_shows_too(page):
     panel = page.locator("#by-products")
+    panel.locator("summary").first.click()
     assert panel.locator("figcaption b").first.text_content() == "prototypes"
     assert panel.locator(".block-table").count() == 2, "a row for each of the shown questions"
     assert panel.locator(".block-overlay canvas").first.is_visible()

@@ -408,7 +408,7 @@ def test_a_misclassified_image_has_both_sides_on_one_scale(misclassified):
     probe = names[misclassified.targets.probe[1]]
     assert (other["side"], other["answers"]) == (f"for {probe}", "probe")
     assert entries[1]["saturation"] == other["saturation"] > entries[0]["saturation"]
-    assert content["choice"] == "the <worst> errors"
+    assert "They are the <worst> errors." in content["answer"]["asked"]
     assert headline(misclassified) == "Why this class, and not the expected or second most likely?"
 
 

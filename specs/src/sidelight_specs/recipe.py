@@ -24,6 +24,8 @@ TRAINING_SLOT = "data"
 """The slot under which a recipe names the data that a trainable component learns from."""
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 """A recipe's name, which also names a folder."""
+TITLE = re.compile(r"[^\s\x00-\x1f\x7f-\x9f][^\x00-\x1f\x7f-\x9f\u2028\u2029]{0,159}")
+"""A recipe's title, which heads its report: one line of text."""
 ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_+-]{0,63}")
 USE = re.compile(r"[^\s/]+/[^\s/]+")
 VARIABLE_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_-]*")

@@ -20,10 +20,12 @@ from sidelight_specs.recipe import (
     ID,
     MAX_SEED,
     NAME,
+    TITLE,
     TRAINING_SLOT,
     USE,
     VERSION,
     Explain,
+    escape,
     params_plain,
 )
 from sidelight_specs.roles import SECTIONS
@@ -42,7 +44,7 @@ if TYPE_CHECKING:
 
     from sidelight.registry.catalog import Catalog
 
-KEYS = ("recipe", "name", "seed", "extends", "vars", "explain", *SECTIONS)
+KEYS = ("recipe", "name", "title", "seed", "extends", "vars", "explain", *SECTIONS)
 MAX_COMPONENTS = 500  # wiring compares each with each
 
 
@@ -156,7 +158,9 @@ def _resolved(recipe: Recipe, ordered: Sequence[Candidate], facts: DataFacts) ->
     assert recipe.classifier, "a recipe without a classifier is a problem"
     written: Any = recipe.explain
     explain = attrs.evolve(written, data=recipe.data.id, classifier=recipe.classifier.id)
-    plain = {"recipe": VERSION, "name": recipe.name, "seed": recipe.seed, "explain": params_plain(explain)}
+    plain: dict[str, Any] = {"recipe": VERSION, "name": recipe.name}
+    plain |= {"title": escape(recipe.title)} if recipe.title else {}
+    plain |= {"seed": recipe.seed, "explain": params_plain(explain)}
     for section, role in SECTIONS.items():
         own = {one.id: _plain_component(built[one]) for one in recipe.of_role(role.name)}
         if own:
@@ -202,6 +206,7 @@ class _Structure:
             self.problems.add(f"the recipe names more than {MAX_COMPONENTS} components", place)
         return Recipe(
             name=self.name(data["name"].value) if "name" in data else stem[:100] or "recipe",
+            title=self.title(data["title"].value) if "title" in data else "",
             seed=self.seed(data["seed"].value) if "seed" in data else 0,
             explain=read_params(Explain, items, "explain", explained.value.place if explained else place, self.problems)
             or Explain(),
@@ -233,6 +238,12 @@ class _Structure:
         if value.data is not UNREADABLE:
             expected = "up to 100 letters, digits, dots, _ and -, for it also names a folder"
             self.problems.add(f"{show(value.data)} cannot name a recipe", value.place, expected=expected)
+        return ""
+
+    def title(self, value: Value) -> str:
+        if isinstance(value.data, str) and TITLE.fullmatch(value.data):
+            return value.data
+        refuse(value, "the title", self.problems, expected="up to 160 characters on one line, as it heads the report")
         return ""
 
     def seed(self, value: Value) -> int:

@@ -140,6 +140,7 @@ class Recipe:
     """A recipe as written, after `extends`, `vars`, `--set` and `--swap`.
 
     Args:
+        title: what its reports are headed by; empty where it has none.
         components: in the order of the sections and of the file.
         source: the file, or None for a dict.
         place: where the recipe starts.
@@ -149,6 +150,7 @@ class Recipe:
     """
 
     name: str
+    title: str
     seed: int
     explain: Explain
     components: tuple[Candidate, ...]

@@ -13,6 +13,7 @@ from sidelight_specs.recipe import (
     ID,
     MAX_SEED,
     NAME,
+    TITLE,
     VARIABLE_NAME,
     VERSION,
     Explain,
@@ -99,6 +100,7 @@ def _properties() -> dict[str, Any]:
     return {
         "recipe": {"const": VERSION, "description": "The version of the recipe format."},
         "name": {"type": "string", "pattern": _whole(NAME.pattern), "description": "Names the run and its folder."},
+        "title": {"type": "string", "pattern": _whole(TITLE.pattern), "description": "Heads the report."},
         "seed": {"type": "integer", "minimum": 0, "maximum": MAX_SEED, "description": "Of every random stream."},
         "extends": {"type": ["string", "null"], "description": "A recipe, relative to this file, to start from."},
         "vars": {"type": ["object", "null"], "propertyNames": {"pattern": _whole(VARIABLE_NAME.pattern)}},

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 class HtmlParams:
     """Options of `html`."""
 
-    title: str = param("", "Heading of the page; empty: the recipe's name.")
+    title: str = param("", "Heading of the page; empty: the recipe's title, or its question.")
     first: Literal["attributes", "images"] = param(
         "attributes", "What the page begins with: the attributes of the classifier, or the explained images."
     )

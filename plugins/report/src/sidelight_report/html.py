@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from sidelight_report import HtmlParams
 
-STYLES = ("page.css", "components.css", "attributes.css", "attention-graph.css")
+STYLES = ("page.css", "answer.css", "components.css", "attributes.css", "attention-graph.css")
 
 
 class Html(Renderer):

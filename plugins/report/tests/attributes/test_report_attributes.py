@@ -162,7 +162,13 @@ def test_a_row_shows_both_directions_the_probabilities_and_what_is_implausible(s
 def test_the_masthead_leads_to_every_part_of_the_page_in_its_order(shared):
     page, _ = shared
     ways = page.locator(".contents a").evaluate_all("all => all.map(e => [e.textContent, e.hash.slice(1)])")
-    assert [text for text, _ in ways] == ["Attributes found by attfind", "Images", "Measurements", "How this was made"]
+    assert [text for text, _ in ways] == [
+        "Attributes found by attfind",
+        "At a glance",
+        "Images",
+        "Measurements",
+        "How this was made",
+    ]
     tops = [page.locator(f"[id={target}]").bounding_box()["y"] for _, target in ways]
     assert tops == sorted(tops)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import takewhile
 from typing import TYPE_CHECKING, Any
 
 import attrs
@@ -14,12 +15,15 @@ from sidelight_report.document.phrases import class_name, how_far, how_set, wher
 from sidelight_report.encoding import number, numbers
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from sidelight_specs.results import Attribute, RecallCertificate, Results
 
     from sidelight_report.document.animations import Animation
     from sidelight_report.document.context import Context
+
+
+PARALLEL = 0.9999  # of the cosine: float32 directions of one line, of either sign
 
 
 @attrs.frozen(eq=False)
@@ -83,6 +87,45 @@ def groups(attributes: Attributes) -> list[tuple[int, bool, list[int]]]:
     return parts
 
 
+def by_direction(attributes: Attributes, indices: list[int]) -> list[list[int]]:
+    """Attributes that move along one line, as one row each: weakest shift first; others are rows of their own."""
+    rows = list[list[int]]()
+    directions = attributes.directions
+    for index in indices:
+        row = (
+            None if directions is None else next((row for row in rows if _is_parallel(directions, row[0], index)), None)
+        )
+        if row is None:
+            rows.append([index])
+        else:
+            row.append(index)
+    return [sorted(row, key=lambda index: _along(attributes, row[0], index)) for row in rows]
+
+
+def _along(attributes: Attributes, first: int, index: int) -> float:
+    """Shift of an attribute, along the direction of the first of its row."""
+    shift, directions = attributes.attributes[index].shift, attributes.directions
+    return (
+        shift if directions is None else float(np.sign(directions[first].ravel() @ directions[index].ravel())) * shift
+    )
+
+
+def _is_parallel(directions: np.ndarray, one: int, other: int) -> bool:
+    first, second = directions[one].ravel(), directions[other].ravel()
+    return bool(abs(first @ second) > PARALLEL * np.linalg.norm(first) * np.linalg.norm(second))
+
+
+def strongest(attributes: Attributes, row: list[int]) -> int:
+    """Index of the shift of a row that moves the class most, plausible ones before flagged ones."""
+    return max(row, key=lambda index: (not (one := attributes.attributes[index]).flagged, one.effect))
+
+
+def line_name(names: Sequence[str]) -> str:
+    """Name that shifts along one line share: `smiling` of `smiling +100%` and `smiling -33%`."""
+    shared = takewhile(lambda letters: len(set(letters)) == 1, zip(*names, strict=False))
+    return "".join(letters[0] for letters in shared).rstrip(" +-\u2212.0123456789") or names[0]
+
+
 def target_name(attributes: Attributes, results: Results, target: int) -> str:
     """Name of the class by the finder's own classifier, which may differ from the explained one."""
     return attributes.class_names[target] if target < len(attributes.class_names) else class_name(results, target)
@@ -111,14 +154,15 @@ def _class(
 ) -> dict[str, Any]:
     name = target_name(attributes, context.results, target)
     label = f"{key}-{name}-lower" if lowers else f"{key}-{name}"
-    shown = indices[: context.params.attributes]
-    listed = [_attribute(attributes, context, index, f"{label}-{rank}") for rank, index in enumerate(shown, 1)]
+    rows = by_direction(attributes, indices)
+    shown = rows[: context.params.attributes]
+    listed = [_row(attributes, context, row, f"{label}-{rank}") for rank, row in enumerate(shown, 1)]
     return {
         "class": name,
         "value": attributes.is_of_value,
         "lowers": lowers,
         "attributes": listed,
-        "count": len(indices),
+        "count": len(rows),
         "unexplained": _unexplained(attributes, indices),
         "recall": next((_recall(one) for one in attributes.certificates if one.target == target), None),
     }
@@ -141,7 +185,26 @@ def _unexplained(attributes: Attributes, indices: list[int]) -> int | None:
     return int((measured & ~attributes.explained[indices].any(axis=0)).sum())
 
 
-def _attribute(attributes: Attributes, context: Context, index: int, label: str) -> dict[str, Any]:
+def _row(attributes: Attributes, context: Context, row: list[int], label: str) -> dict[str, Any]:
+    """One attribute; of a line, the strongest shift, and all of them as `strengths`, that one alone animated."""
+    main = strongest(attributes, row)
+    entry = _attribute(attributes, context, main, label)
+    if len(row) < 2:
+        return entry
+    strengths = [
+        entry if index == main else _attribute(attributes, context, index, label, animated=False) for index in row
+    ]
+    name = line_name([attributes.attributes[index].name for index in row])
+    return (
+        {"name": name, "strengths": strengths, "at": row.index(main)}
+        | {key: value for key, value in entry.items() if key not in ("name", "directions")}
+        | {"directions": []}
+    )
+
+
+def _attribute(
+    attributes: Attributes, context: Context, index: int, label: str, animated: bool = True
+) -> dict[str, Any]:
     attribute, is_direction = attributes.attributes[index], attributes.directions is not None
     return {
         "name": attribute.name,
@@ -150,7 +213,8 @@ def _attribute(attributes: Attributes, context: Context, index: int, label: str)
         "effect": number(attribute.effect),  # the page rounds again, to three digits
         "flagged": attribute.flagged,
         "directions": [
-            _direction(one, context, label, chosen=not is_direction) for one in demonstrations(attributes, index)
+            _direction(one, context, label, chosen=not is_direction, animated=animated)
+            for one in demonstrations(attributes, index)
         ],
     } | _consistency(attributes, index)
 
@@ -175,13 +239,15 @@ def _consistency(attributes: Attributes, index: int) -> dict[str, Any]:
     }
 
 
-def _direction(shown: Demonstration, context: Context, label: str, chosen: bool) -> dict[str, Any]:
+def _direction(shown: Demonstration, context: Context, label: str, *, chosen: bool, animated: bool) -> dict[str, Any]:
     """One demonstration; `chosen`: its images were selected by their prediction."""
     count = min(context.params.examples, len(shown.before))
     return {
         "away": shown.away,
         "chosen": chosen,
-        "animation": _animation(shown, count, context, f"{label}-{'away' if shown.away else 'towards'}"),
+        "animation": _animation(shown, count, context, f"{label}-{'away' if shown.away else 'towards'}")
+        if animated
+        else None,
         "examples": [
             {
                 "before": context.picture(shown.before[m], small=True),

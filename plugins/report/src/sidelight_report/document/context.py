@@ -11,12 +11,14 @@ from sidelight_specs.results import AttentionGraph, Counterfactual, Intervention
 from sidelight_specs.results.question import softmax
 from sidelight_ui.images import data_uri, image_uri, pixels, png
 
+from sidelight_report.document.agreement import agreement
 from sidelight_report.document.phrases import class_name
 
 if TYPE_CHECKING:
     from sidelight_specs.results import Explanation, Results
 
     from sidelight_report import HtmlParams
+    from sidelight_report.document.agreement import Agreement
 
 _FIRST = 20  # cards in the page itself where it has a list: a large page opens slowly
 
@@ -56,6 +58,11 @@ class Context:
     def before(self, row: int) -> np.ndarray:
         """(K,) scores of an explained image."""
         return self.scores(self.results.predictions.logits[row])
+
+    @cached_property
+    def agreement(self) -> Agreement | None:
+        """Rank correlations between the run's maps; None for fewer than two."""
+        return agreement(self.results)
 
     @cached_property
     def counterparts(self) -> dict[str, Explanation]:

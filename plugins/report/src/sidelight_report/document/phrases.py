@@ -34,6 +34,12 @@ def question(results: Results, row: int) -> str:
     return f"Why {noun(class_name(results, predicted))} and not {noun(class_name(results, probe))}?"
 
 
+def page_title(results: Results, given: str) -> str:
+    """Heading of the page: the one `given` by the renderer's options, else the recipe's, else the question."""
+    title = str(results.recipe.get("title", "")).replace("$${", "${")
+    return given or title or headline(results)
+
+
 def headline(results: Results) -> str:
     """Question about all images: the shared one, or its general form."""
     questions = {question(results, row) for row in range(len(results.targets))}

@@ -9,11 +9,13 @@ from sidelight_specs.results import Counterfactual, SplitPredictions
 
 from sidelight_report.document import by_products, concepts, measurements
 from sidelight_report.document.accuracies import about, accuracies
+from sidelight_report.document.agreement import agreement_table
+from sidelight_report.document.answer import answer
 from sidelight_report.document.attributes import attribute_sections
 from sidelight_report.document.blocks import view
 from sidelight_report.document.explanations import encode
 from sidelight_report.document.judges import judges
-from sidelight_report.document.phrases import class_name, headline, question
+from sidelight_report.document.phrases import class_name, page_title, question
 from sidelight_report.document.search_paths import mean_path
 from sidelight_report.encoding import number, numbers
 
@@ -30,9 +32,10 @@ def document(context: Context) -> dict[str, Any]:
     emitted = {name: item for name, item in results.emitted.items() if name not in whole}
     return {
         "first": context.params.first,
-        "title": context.params.title or results.name,
-        "question": headline(results),
-        "choice": results.choice,
+        "name": results.name,
+        "title": page_title(results, context.params.title),
+        "answer": answer(context),
+        "agreement": agreement_table(context.agreement),
         "task": results.predictions.task,
         "total": len(results.targets),
         "explainers": _explainers(context),

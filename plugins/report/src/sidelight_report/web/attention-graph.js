@@ -203,4 +203,16 @@ register("attention-graph", {
     element.data = { graph: entry, picture: card.picture };
     return { body: [element], span: 0, note: `attention graph ${entry.side}` };
   },
+  map: smallest,
+  legend: "Of an attention graph, the first set of patches that is enough.",
 });
+
+/** The picture of the first root; null without any. @param {GraphEntry} graph @param {import("./document.js").Card} card */
+function smallest(graph, { picture }) {
+  const root = graph.nodes.find((node) => node.root);
+  if (!root) return null;
+  const frame = h("div", { class: picture.crisp ? "frame crisp" : "frame", role: "img", "aria-label": described(root, graph) });
+  frame.style.aspectRatio = `${picture.width} / ${picture.height}`;
+  void scored(root.patches, { graph, picture }).then((canvas) => frame.append(canvas));
+  return frame;
+}

@@ -42,7 +42,7 @@ function ofClass(group, id) {
   const { class: name, attributes: ranked, count: total, unexplained } = group;
   const largest = Math.max(...ranked.map(({ effect }) => Math.abs(effect ?? 0)), 1e-12);
   const rows = ranked.map((attribute, i) => row(attribute, i + 1, group, largest));
-  const shown = ranked.some(({ directions }) => directions.length);
+  const shown = ranked.some(({ directions, strengths }) => directions.length || strengths?.some((one) => one.directions.length));
   const less = h("details", { class: "weaker" }, h("summary", {}, `${count(rows.length - OPEN, "further attribute")}`), h("ol", { class: "attributes", start: OPEN + 1 }, ...rows.slice(OPEN)));
   return h("section", { class: "towards", id, "aria-labelledby": `${id}-title` }, h("h3", { id: `${id}-title` }, titled(group)),
     unexplained !== null && h("p", { class: "note" }, explanation(ranked, unexplained, group)),
@@ -54,14 +54,43 @@ function ofClass(group, id) {
 
 /** @param {Attribute} attribute @param {number} rank @param {AttributeClass} group @param {number} largest */
 function row(attribute, rank, group, largest) {
-  const fill = h("span", { class: "fill" });
-  fill.style.width = `${(100 * Math.abs(attribute.effect ?? 0)) / largest}%`;
-  return h("li", { class: `attribute${attribute.flagged ? " flagged" : ""}` },
-    h("header", {}, h("span", { class: "rank", "aria-hidden": "true" }, `${rank}`), h("h4", {}, attribute.name),
-      h("p", { class: "facts" }, [attribute.where, attribute.how].filter(Boolean).join(", ")),
-      h("div", { class: "effect" }, h("span", { class: "track", "aria-hidden": "true" }, fill), h("p", {}, h("b", {}, signed(attribute.effect)), group.value ? "" : " logits", h("small", {}, ` ${measuredOn(attribute, group)}`)))),
-    attribute.flagged && h("p", { class: "implausible" }, h("b", {}, "Not plausible: "), attribute.flagged, /[.!?]$/.test(attribute.flagged) ? "" : "."),
-    attribute.directions.length > 0 && h("div", { class: "directions" }, ...attribute.directions.map((shown) => direction(shown, attribute, group))));
+  const item = h("li", { class: "attribute" });
+  const { strengths, at = 0 } = attribute;
+  if (!strengths) {
+    fill(item, attribute, rank, group, largest, null);
+    return item;
+  }
+  const slider = h("input", { type: "range", min: 0, max: strengths.length - 1, value: at, "aria-label": `Shift along ${attribute.name}` });
+  const told = h("output", {});
+  const control = h("label", { class: "strength" }, h("span", {}, "Shift"), slider, told);
+  const show = () => {
+    const chosen = strengths[Number(slider.value)] ?? attribute;
+    told.textContent = chosen.name.startsWith(attribute.name) ? chosen.name.slice(attribute.name.length).trim() : chosen.name;
+    slider.setAttribute("aria-valuetext", chosen.name);
+    const focused = document.activeElement === slider;
+    fill(item, { ...chosen, name: attribute.name }, rank, group, largest, control);
+    if (focused) slider.focus();
+  };
+  slider.oninput = show;
+  show();
+  return item;
+}
+
+/** @param {HTMLElement} item @param {Attribute} attribute @param {number} rank @param {AttributeClass} group @param {number} largest @param {Node | null} control */
+function fill(item, attribute, rank, group, largest, control) {
+  const bar = h("span", { class: `fill${(attribute.effect ?? 0) < 0 ? " less" : ""}` });
+  bar.style.width = `${(100 * Math.abs(attribute.effect ?? 0)) / largest}%`;
+  const header = h("header", {}, h("span", { class: "rank", "aria-hidden": "true" }, `${rank}`), h("h4", {}, attribute.name),
+    h("p", { class: "facts" }, [attribute.where, attribute.how].filter(Boolean).join(", ")),
+    h("div", { class: "effect" }, h("span", { class: "track", "aria-hidden": "true" }, bar), h("p", {}, h("b", {}, signed(attribute.effect)), group.value ? "" : " logits", h("small", {}, ` ${measuredOn(attribute)}`))));
+  const flag = attribute.flagged ? h("p", { class: "implausible" }, h("b", {}, "Not plausible: "), attribute.flagged, /[.!?]$/.test(attribute.flagged) ? "" : ".") : null;
+  const shown = attribute.directions.length ? h("div", { class: "directions" }, ...attribute.directions.map((one) => direction(one, attribute, group))) : null;
+  item.classList.toggle("flagged", Boolean(attribute.flagged));
+  if (control?.parentNode === item) { // the slider stays where it is, so that a drag goes on
+    for (const old of [...item.children]) if (old !== control) old.remove();
+    item.prepend(header);
+    item.append(...[flag, shown].filter((node) => node !== null));
+  } else item.append(...[header, control, flag, shown].filter((node) => node !== null));
 }
 
 /** @param {Attribute[]} ranked @param {number} unexplained @param {AttributeClass} group */
@@ -75,22 +104,22 @@ function certified({ recall, low, high, left, sampled, missed }) {
   return `The search did not measure every coordinate. Of the ${count(left, "coordinate")} that it left out, ${sampled} were drawn at random and measured: ${missed === 0 ? "none" : missed} of these would have been chosen. Its recall is about ${percent(recall)} (95 % interval: ${percent(low)} to ${percent(high)}).`;
 }
 
-/** @param {Attribute} attribute @param {AttributeClass} group */
-function measuredOn({ images, moves, explains }, { lowers }) {
+/** @param {Attribute} attribute */
+function measuredOn({ images, moves, explains, effect: mean }) {
   if (!images) return "on average";
-  const effect = images === 1 ? "on one image" : `mean of ${images} images, ${lowers ? "negative" : "positive"} on ${moves === 1 ? "all" : percent(moves).replace(" ", "\u00a0")}`;
+  const effect = images === 1 ? "on one image" : `mean of ${images} images, ${(mean ?? 0) < 0 ? "negative" : "positive"} on ${moves === 1 ? "all" : percent(moves).replace(" ", "\u00a0")}`;
   return explains === null ? effect : `${effect}; explains ${explains}\u00a0of\u00a0${images}`;
 }
 
 /** @param {Demonstration} shown @param {Attribute} attribute @param {AttributeClass} group */
 function direction({ away, chosen, animation, examples }, attribute, group) {
-  const moving = h("sl-animation");
   const title = away ? `Away from “${group.class}”` : titled(group);
   const words = `${attribute.name}, ${title[0]?.toLowerCase() ?? ""}${title.slice(1)}`;
-  moving.data = { animation, label: words };
+  const moving = animation && h("sl-animation");
+  if (moving) moving.data = { animation, label: words };
   return h("section", { class: "direction", "aria-label": words },
     h("h5", {}, title, chosen && !group.value && h("small", {}, away ? " on images called so" : " on images called otherwise")),
-    h("div", { class: "shown" }, moving, h("ul", { class: "changes" }, ...examples.map((example, m) => change(example, `${words}, image ${m + 1}`, group.value ? format : percent)))));
+    h("div", { class: moving ? "shown" : "shown unmoving" }, moving, h("ul", { class: "changes" }, ...examples.map((example, m) => change(example, `${words}, image ${m + 1}`, group.value ? format : percent)))));
 }
 
 /** @param {import("./document.js").AttributeExample} example @param {string} label @param {(value: number | null) => string} write */

@@ -9,6 +9,7 @@ import "./path.js";
 import "./picture.js";
 import { drawBlocks } from "./blocks.js";
 import { h } from "./elements.js";
+import { fold } from "./fold.js";
 import { sectionOf } from "./kinds.js";
 import { ARROWS, ofImage, tick } from "./numbers.js";
 import { PointedPicture } from "./picture.js";
@@ -17,22 +18,67 @@ import { PointedPicture } from "./picture.js";
 /** @typedef {import("./document.js").Entry} Entry */
 /** @typedef {import("./document.js").Report} Report */
 
+const SHOWN = 3; // cards that are open at first, where there are more than one beyond them
+
 /**
- * One image with every explanation of it.
+ * One image with every explanation of it. Where it has maps and changes, they stand in two columns.
  * @param {Card} card
  * @param {number} index
  * @param {Report} report
+ * @param {boolean} [open] open at first; left out, as its place among the others says
  */
-export function makeCard(card, index, report) {
-  const tiles = [input(card, report), ...card.explanations.map((entry) => explained(entry, card, report))];
-  const grid = h("div", { class: "tiles" }, ...tiles.map(({ element }) => element));
-  grid.style.setProperty("--columns", String(columns(tiles.map(({ span }) => span), card.picture.crisp)));
+export function makeCard(card, index, report, open = index < SHOWN || report.images.length <= SHOWN + 1) {
   const facts = [card.id, card.label === null ? "" : `labelled ${card.label}`].filter(Boolean).join(" · ");
-  const section = h("section", { class: "card", id: `image-${index + 1}`, tabindex: -1, "aria-labelledby": `question-${index + 1}` },
-    h("header", {}, h("h2", { id: `question-${index + 1}` }, card.question), h("p", { class: "facts" }, facts, card.misclassified && h("span", { class: "alert" }, "misclassified"))),
-    grid, paths(card, index));
+  const { src, width, height, crisp } = card.picture;
+  const small = h("img", { class: crisp ? "crisp small" : "small", src, width, height, alt: "" });
+  const header = h("header", {}, small, h("h2", { id: `question-${index + 1}` }, card.question), h("p", { class: "facts" }, facts, card.misclassified && h("span", { class: "alert" }, "misclassified")));
+  const id = `image-${index + 1}`;
+  const section = h("section", { class: "card", id, tabindex: -1, "aria-labelledby": `question-${index + 1}` }, fold(id, open, header, tiles(card, report), paths(card)));
   section.addEventListener("sl-cursor", (event) => point(section, event));
   return section;
+}
+
+const HALF = 3; // columns of tiles in half of a card
+const MAPS = new Set(["heatmap"]);
+const CHANGES = new Set(["counterfactual", "intervention", "image-attributes"]);
+
+/** @param {Card} card @param {Report} report */
+function tiles(card, report) {
+  const all = card.explanations.map((entry) => ({ kind: entry.kind, ...explained(entry, card, report) }));
+  const [maps, changes] = [MAPS, CHANGES].map((kinds) => all.filter(({ kind }) => kinds.has(kind)));
+  const first = input(card, report);
+  if (!maps?.length || !changes?.length) return grid([first, ...all], card);
+  const rest = all.filter(({ kind }) => !MAPS.has(kind) && !CHANGES.has(kind));
+  const [left, right] = [units([first, ...maps]), units(changes)];
+  const fits = right > 0 && left + right <= most(card);
+  const columns = h("div", { class: "compared" },
+    column("Maps of the image as it is: where", grid([first, ...maps], card, fits ? left : HALF)),
+    column("Images changed: what", grid(changes, card, fits ? right : HALF)));
+  columns.style.setProperty("--left", `${fits ? left : 1}fr`);
+  columns.style.setProperty("--right", `${fits ? right : 1}fr`);
+  return h("div", {}, columns, rest.length > 0 && grid(rest, card));
+}
+
+/** @param {string} title @param {Node} body */
+function column(title, body) {
+  return h("section", { class: "column", "aria-label": title }, h("p", { class: "way" }, title), body);
+}
+
+/** Columns that tiles take together; 0 where one takes a whole row. @param {{ span: number }[]} of */
+function units(of) {
+  return of.some(({ span }) => span === 0) ? 0 : of.reduce((sum, { span }) => sum + span, 0);
+}
+
+/** @param {Card} card */
+function most(card) {
+  return card.picture.crisp ? 7 : 5;
+}
+
+/** @param {{ element: HTMLElement, span: number }[]} of @param {Card} card @param {number} [wide] */
+function grid(of, card, wide) {
+  const element = h("div", { class: "tiles" }, ...of.map((tile) => tile.element));
+  element.style.setProperty("--columns", String(wide ?? columns(of.map(({ span }) => span), card.picture.crisp)));
+  return element;
 }
 
 /** All pictures of a card that have the size of the one pointed at show the same pixel. @param {HTMLElement} section @param {Event} event */
@@ -115,11 +161,11 @@ function measures(entry) {
     [h("dt", { title: unit }, name), h("dd", {}, value)]));
 }
 
-/** The searches of all explainers, one below the other. @param {Card} card @param {number} index */
-function paths(card, index) {
+/** The searches of all explainers, one below the other. @param {Card} card */
+function paths(card) {
   const searches = card.explanations.flatMap((entry) => (entry.kind === "counterfactual" && entry.path ? [{ entry, path: entry.path }] : []));
   if (!searches.length) return null;
-  return h("details", { class: "paths", open: index === 0 }, h("summary", {}, searches.length > 1 ? "Paths of the searches" : "Path of the search"),
+  return h("details", { class: "paths" }, h("summary", {}, searches.length > 1 ? "Paths of the searches" : "Path of the search"),
     ...searches.map(({ entry, path }) => {
       const element = h("sl-path");
       element.data = { path, classes: card.classes, name: entry.explainer };

@@ -96,8 +96,10 @@ export interface Animation { src: string; width: number; height: number; crisp: 
 export interface AttributeExample { before: Picture; after: Picture; probabilities: (number | null)[] | null }
 /** Images on which an attribute was changed: towards its class on images of others, or away from it on images of the class;
  * on all of them where they were not `chosen` so. */
-export interface Demonstration { away: boolean; chosen: boolean; animation: Animation; examples: AttributeExample[] }
+export interface Demonstration { away: boolean; chosen: boolean; animation: Animation | null; examples: AttributeExample[] }
+/** The shifts along one line stand in one row: `strengths`, weakest first, of which `at` is shown first and animated. */
 export interface Attribute {
+  strengths?: Attribute[]; at?: number;
   name: string; where: string; how: string; effect: number | null; flagged: string; images: number; moves: number | null;
   /** Images that the attribute took out of the search; null where the finder takes none out. */
   explains: number | null;
@@ -125,9 +127,20 @@ export interface ImageIndex {
   ids: string[]; thumbnails: string[]; groups: { name: string; values: string[]; rows: number[] }[]; misclassified: number[];
   turned: Record<string, (number | null)[]>; numbers: { name: string; of: string; values: (number | null)[] }[]; size: number;
 }
+/** A sentence of the answer; `links` are ids of its evidence on the page. */
+export interface Claim { text: string; basis: "" | "measured" | "heuristic" | "not scored"; links: string[] }
+/** Pictures of the answer, by where the document has them. */
+export type Tile = { caption: string; note: string; link: string; claim: number } & (
+  | { shows: "attribute"; at: { section: number; group: number; rank: number; direction: number; example: number } }
+  | { shows: "change"; image: number; explainer: string; rank: number }
+  | { shows: "map"; image: number; explainers: string[] }
+  | { shows: "concept"; section: number; concept: number });
+export interface Answer { asked: string; found: Claim[]; sure: Claim[]; strip: Tile[] }
+/** `rho` is the mean over images of each pair, `different` that of two maps of different images. */
+export interface Agreement { names: string[]; rho: (number | null)[][]; different: number | null; images: number }
 export interface Report {
-  index: ImageIndex | null;
-  title: string; first: "attributes" | "images"; question: string; choice: string; task: string; total: number; explainers: Explainer[]; images: Card[]; accuracies: Accuracies; table: MetricTable;
+  index: ImageIndex | null; answer: Answer; agreement: Agreement | null; name: string;
+  title: string; first: "attributes" | "images"; task: string; total: number; explainers: Explainer[]; images: Card[]; accuracies: Accuracies; table: MetricTable;
   charts: Chart[]; paths: MeanPath[]; attributes: AttributeSection[]; exemplars: ExemplarSection[]; emitted: ByProduct[];
   whole: { name: string; blocks: Block[] }[]; components: Component[]; recipe: string; environment: Record<string, string>; warnings: string[];
 }

@@ -4,6 +4,7 @@ import "./picture.js";
 import { h } from "./elements.js";
 import { sectionOf } from "./kinds.js";
 import { percent } from "./numbers.js";
+import { section } from "./sections.js";
 
 /** @typedef {import("./document.js").Report} Report */
 /** @typedef {import("./document.js").Card} Card */
@@ -17,7 +18,7 @@ export function glance(report) {
   const cards = report.images.slice(0, COLUMNS);
   const head = h("tr", {}, h("th", { scope: "col" }, "Input"), ...cards.map(input));
   const rows = shown.map(({ id, about }) => h("tr", {}, h("th", { scope: "row" }, id, about && h("small", {}, about)), ...cards.map((card) => cell(id, card))));
-  return h("section", { class: "panel", id: "glance", "aria-labelledby": "glance-title" }, h("h2", { id: "glance-title" }, "At a glance"),
+  return section("glance", "At a glance",
     h("p", { class: "note" }, legend(shown.map(({ kind }) => kind))),
     h("div", { class: "scroller", tabindex: 0, role: "region", "aria-label": "At a glance" },
       h("table", { class: "glance" }, h("thead", {}, head), h("tbody", {}, ...rows))));
@@ -47,5 +48,5 @@ function cell(explainer, card) {
 
 /** @param {string[]} kinds */
 function legend(kinds) {
-  return [...new Set(kinds)].map((kind) => sectionOf(kind).legend).filter(Boolean).join(" ");
+  return [...new Set(kinds.map((kind) => sectionOf(kind).legend))].filter(Boolean).join(" ");
 }

@@ -13,7 +13,20 @@ import { format, percent, signed } from "./numbers.js";
 
 register("image-attributes", {
   tile: (entry, card, report) => ({ body: imageAttributes(entry, card, report.task === "regression"), span: 0, note: `attributes ${entry.side}, each changed alone` }),
+  map: first,
+  legend: "Framed pictures are changed: point at one, or press it, to compare.",
 });
+
+/** The strongest change of one image; null without any. @param {Entry} entry @param {Card} card */
+function first(entry, card) {
+  const [change] = entry.changes;
+  if (!change) return null;
+  const probe = card.classes.findLastIndex(({ part }) => part !== "other");
+  const corner = (/** @type {(number | null)[]} */ scores) => percent(scores[Math.min(probe, scores.length - 1)]);
+  const flicker = h("sl-flicker");
+  flicker.data = { before: entry.reconstruction.picture, after: change.picture, names: [corner(entry.reconstruction.scores), corner(change.scores)], label: change.name, bare: true };
+  return h("div", { class: "moved" }, flicker);
+}
 
 /** @param {Entry} entry @param {Card} card @param {boolean} regression */
 function imageAttributes(entry, card, regression) {
@@ -32,8 +45,42 @@ function imageAttributes(entry, card, regression) {
     h("p", { class: "note" }, entry.changes.length ? `In the corners: how likely “${probe}” is. Point at a framed picture, or press it, to compare it with the ${against}.${entry.alone ? ` ${kept}` : ""}` : "Nothing was changed on this image that moves the classifier."),
     h("ol", { class: "alone" }, still("Original", original, corner, scored),
       entry.alone ? h("li", {}, framed("The generator's own", entry.alone), h("h4", {}, "The generator's own")) : still("Reconstruction", entry.reconstruction, corner, scored),
-      ...entry.changes.map((change) => changed(change, entry.reconstruction, corner, scored))),
+      ...(isLine(entry.changes) ? [along(entry, corner, scored)] : entry.changes.map((change) => changed(change, entry.reconstruction, corner, scored)))),
   ];
+}
+
+const STRENGTH = /\s*[+\u2212-]?\d+(\.\d+)? ?%$/; // at the end of a name: one of several shifts along one line
+
+/** True for several shifts along one line, which their names say: `smiling +33%`, `smiling +100%`. @param {ImageChange[]} changes */
+function isLine(changes) {
+  return changes.length > 1 && changes.every(({ name }) => STRENGTH.test(name)) && new Set(changes.map(({ name }) => name.replace(STRENGTH, ""))).size === 1;
+}
+
+/**
+ * The shifts along one line as one picture with a slider, at first the strongest.
+ * @param {Entry} entry
+ * @param {(scores: (number | null)[]) => string} corner @param {(scores: (number | null)[]) => Node} scored
+ */
+function along({ changes, reconstruction }, corner, scored) {
+  const amount = ({ name = "" }) => parseFloat((STRENGTH.exec(name)?.[0] ?? "").trim().replace("\u2212", "-"));
+  const order = [...changes].sort((a, b) => amount(a) - amount(b));
+  const slider = h("input", { type: "range", min: 0, max: order.length - 1, value: order.length - 1, "aria-label": `Shift along ${order[0]?.name.replace(STRENGTH, "")}` });
+  const item = h("li", { class: "moved" });
+  const control = h("label", { class: "strength" }, slider);
+  const show = () => {
+    const change = order[Number(slider.value)];
+    if (!change) return;
+    slider.setAttribute("aria-valuetext", change.name);
+    const [picture, title, ...rest] = changed(change, reconstruction, corner, scored).childNodes;
+    const kept = control.parentNode === item ? [...item.childNodes].filter((node) => node !== control) : [];
+    for (const node of kept) node.remove();
+    if (control.parentNode !== item) item.append(control);
+    item.prepend(...[picture, title].filter((node) => node !== undefined));
+    item.append(...rest);
+  };
+  slider.oninput = show;
+  show();
+  return item;
 }
 
 /**

@@ -47,7 +47,7 @@ export function imageIndex(report, cover) {
   const open = async (row) => {
     const cards = await load(index, row).catch(() => null);
     const number = row % index.size;
-    const shown = cards?.[number] ? makeCard(cards[number], report.images.length + row, report)
+    const shown = cards?.[number] ? makeCard(cards[number], report.images.length + row, report, true)
       : h("p", { class: "alert" }, `The file ${fileName(index, row)} is not beside this page; copy the whole folder of the run.`);
     const at = rows.indexOf(row);
     const steps = [["Previous", rows[at - 1]], ["Next", rows[at + 1]]].map(([name, to]) => press(String(name), typeof to === "number" ? () => open(to) : null));

@@ -1,5 +1,6 @@
 // @ts-check
 /** A picture pair: what a layer's code stands for, and what it stands for once bits are flipped. */
+import "./flicker.js";
 import "./picture.js";
 import "./probabilities.js";
 import { h } from "./elements.js";
@@ -7,7 +8,15 @@ import { register } from "./kinds.js";
 
 /** @typedef {import("./document.js").Card} Card */
 
-register("intervention", { tile: (entry, card, report) => ({ body: intervention(entry, card, report.task === "regression"), span: 2, note: entry.side }) });
+register("intervention", {
+  tile: (entry, card, report) => ({ body: intervention(entry, card, report.task === "regression"), span: 2, note: entry.side }),
+  map: (/** @type {import("./document.js").InterventionEntry} */ entry) => {
+    const flicker = h("sl-flicker");
+    flicker.data = { before: entry.pictures[0], after: entry.pictures[1], names: [entry.said || "before", entry.became || "after"], label: flips(entry), bare: true };
+    return h("div", { class: "moved" }, flicker);
+  },
+  legend: "Framed pictures are changed: point at one, or press it, to compare.",
+});
 
 /** @param {import("./document.js").InterventionEntry} entry @param {Card} card @param {boolean} regression */
 function intervention(entry, card, regression) {

@@ -1,6 +1,7 @@
 // @ts-check
 /** Moving between images: thumbnails, and the arrow keys. */
 import { h } from "./elements.js";
+import { unfold } from "./fold.js";
 
 /** @typedef {import("./document.js").Report} Report */
 
@@ -58,6 +59,7 @@ export function arrowKeys(cards) {
     const next = cards[current(cards, target) + step];
     if (!next) return;
     event.preventDefault();
+    unfold(next);
     next.focus({ preventScroll: true });
     next.scrollIntoView({ block: "start" });
   });

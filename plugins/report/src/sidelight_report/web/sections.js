@@ -4,6 +4,7 @@ import "./metric-table.js";
 import { drawBlocks, missing } from "./blocks.js";
 import { catalogue } from "./concepts.js";
 import { h } from "./elements.js";
+import { fold } from "./fold.js";
 import { ARROWS, format, percent } from "./numbers.js";
 import { legend, plot } from "./plot.js";
 
@@ -13,9 +14,19 @@ const MANY = 5; // numbers that are drawn as bars
 const LONG = 200; // steps of a curve that is smoothed
 const WINDOWS = 40; // a smoothed curve's length in windows
 
-/** @param {string} id @param {string} title @param {...(Node | null | false)} body */
+/** A section that is open at first. @param {string} id @param {string} title @param {...(Node | null | false)} body */
 export function section(id, title, ...body) {
-  return h("section", { class: "panel", id, "aria-labelledby": `${id}-title` }, h("h2", { id: `${id}-title` }, title), ...body.filter((item) => item !== false && item !== null));
+  return panel(id, title, true, ...body);
+}
+
+/** A section that is folded at first. @param {string} id @param {string} title @param {...(Node | null | false)} body */
+export function folded(id, title, ...body) {
+  return panel(id, title, false, ...body);
+}
+
+/** @param {string} id @param {string} title @param {boolean} open @param {...(Node | null | false)} body */
+function panel(id, title, open, ...body) {
+  return h("section", { class: "panel", id, "aria-labelledby": `${id}-title` }, fold(id, open, h("h2", { id: `${id}-title` }, title), ...body));
 }
 
 /** @param {Report} report */
@@ -61,7 +72,7 @@ function quarters(steps) {
 
 /** @param {Report} report */
 export function exemplars(report) {
-  return report.exemplars.map((found, i) => section(`concepts-${i + 1}`, `Concepts of ${found.name}`,
+  return report.exemplars.map((found, i) => folded(`concepts-${i + 1}`, `Concepts of ${found.name}`,
     h("p", { class: "note" }, "The images in which each concept is strongest, and the classes whose logits it moves, for a strength of 1."), catalogue(found)));
 }
 
@@ -74,7 +85,7 @@ export function whole(report) {
 /** @param {Report} report */
 export function byProducts(report) {
   if (!report.emitted.length) return null;
-  return section("by-products", "Along the way", h("div", { class: "charts" }, ...report.emitted.map(byProduct)));
+  return folded("by-products", "Along the way", h("div", { class: "charts" }, ...report.emitted.map(byProduct)));
 }
 
 /** @param {import("./document.js").ByProduct} item */
@@ -128,7 +139,7 @@ export function origin(report) {
   const parts = h("div", { class: "scroller parts", tabindex: 0, role: "region", "aria-label": "Components" }, h("table", {}, h("thead", {}, h("tr", {}, ...["Role", "Component", "Version", "What it is"].map((text) => h("th", { scope: "col" }, text)))),
     h("tbody", {}, ...report.components.map((part) => h("tr", {}, h("td", {}, part.role.replaceAll("_", " ")), h("th", { scope: "row" }, part.use), h("td", {}, part.version),
       h("td", {}, part.summary, part.paper && h("small", {}, ` ${part.paper}`), ...card(part.card)))))));
-  return section("origin", "How this was made", report.components.length > 0 && parts, h("h3", {}, "Versions"), facts,
+  return folded("origin", "How this was made", report.components.length > 0 && parts, h("h3", {}, "Versions"), facts,
     h("h3", {}, "Resolved recipe"), h("pre", { tabindex: 0, "aria-label": "Resolved recipe" }, report.recipe));
 }
 

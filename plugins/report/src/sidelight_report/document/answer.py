@@ -1,0 +1,150 @@
+"""The report's first screen: what was asked, what was found and how sure it is, from the results alone."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from sidelight_specs.results import Counterfactual, Explanation
+
+from sidelight_report.document.accuracies import accuracies
+from sidelight_report.document.attributes import attributes_by_id
+from sidelight_report.document.claims import Claim, Tile, claim, counted, percent, share, some
+from sidelight_report.document.findings import CARDS, findings
+from sidelight_report.document.judges import judge_of
+from sidelight_report.document.phrases import headline, page_title
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from sidelight_report.document.context import Context
+
+MOST_TILES = 9  # three rows of three beside the text
+FEW = 30  # images; of fewer it is said how little they can tell
+
+
+def answer(context: Context) -> dict[str, Any]:
+    """The paragraph, the claims, and pictures of some of them."""
+    found = list(findings(context))
+    claims = [one for one, _ in found]
+    return {
+        "asked": _asked(context),
+        "found": claims,
+        "sure": list(_sure(context, claims)),
+        "strip": _taken_in_turn([pictures for _, pictures in found]),
+    }
+
+
+def _taken_in_turn(tiles: Sequence[Sequence[Tile]]) -> list[Tile]:
+    """At most `MOST_TILES` pictures, the first of each claim before the second of any; in the order of the claims."""
+    counts = [0] * len(tiles)
+    for round_ in range(MOST_TILES):
+        for at, of in enumerate(tiles):
+            if round_ < len(of) and sum(counts) < MOST_TILES:
+                counts[at] += 1
+    return [one | {"claim": at} for at, (count, of) in enumerate(zip(counts, tiles, strict=True)) for one in of[:count]]
+
+
+def _asked(context: Context) -> str:
+    """One paragraph: the question, the images, the classifier, and how good it is."""
+    results = context.results
+    explain = results.recipe.get("explain", {})
+    used = {(one.role, one.id): one.use for one in results.components}
+    classifier = used.get(("classifier", explain.get("classifier")))
+    data = used.get(("data", explain.get("data")))
+    questions, images = len(results.targets), len(set(results.split.ids)) or len(results.targets)
+    put = counted(images, "image") if images == questions else f"{questions} questions about {counted(images, 'image')}"
+    asked = headline(results)
+    first = "" if asked == page_title(results, context.params.title) else f"{asked} "
+    text = f"{first}{'The question was put' if first else 'It was asked'}{f' to {classifier}' if classifier else ''}"
+    text += (
+        f" about {put}{f' of {data}' if data else ''}{f' (split {split})' if (split := explain.get('split')) else ''}."
+    )
+    chosen = f" They are {results.choice}." if results.choice else ""
+    return f"{text}{chosen}{_skill(context)}"
+
+
+def _skill(context: Context) -> str:
+    """How many explained images are classified as labelled, and the accuracy where the run measured it."""
+    results = context.results
+    if context.regression or results.split.labels is None:
+        return ""
+    explained = results.recipe.get("explain", {}).get("classifier")
+    known = [
+        row for row in accuracies(context)["rows"] if row["classifier"] == explained and row["values"][0] is not None
+    ]
+    row = next((row for row in known if row["split"] == "test"), known[0] if known else None)
+    wrong, total = int(context.misclassified.sum()), len(results.targets)
+    right = {0: "all of them", total: "none of them"}.get(wrong, f"{total - wrong} of {total}")
+    over = f", and {percent(row['values'][0])} of the split {row['split']}" if row else ""
+    return f" It classifies {right} as labelled{over}."
+
+
+def _sure(context: Context, found: Sequence[Claim]) -> Iterator[Claim]:
+    """Spread, convergence, and what nothing measured; the run's warnings stand beside."""
+    results = context.results
+    count = len(results.targets)
+    if any(one["basis"] == "measured" for one in found):
+        few = f" So few images tell little: {share(count // 2, count)}." if count < FEW else ""
+        over = f"the {counted(count, 'image')} of one run (seed {results.recipe.get('seed', 0)})"
+        yield claim(f"Intervals are 95 % over {over}, not over trainings.{few}", "", "measurements")
+    yield from _unanswered(context)
+    yield from _chosen_by_effect(context)
+    made = {**results.explanations, **results.attributes}
+    missing = [
+        one.id for one in results.components if one.role in ("explainer", "attribute_finder") and one.id not in made
+    ]
+    if missing:
+        yield claim(f"{some(missing)} gave no result.", "not scored", "origin")
+    scored = {key for of in results.measurements.values() for key in of}
+    unscored = [key for key in results.explanations if key not in scored]
+    if unscored:
+        what = "any explanation" if len(unscored) == len(results.explanations) > 1 else some(unscored)
+        yield claim(f"No metric of the recipe measures {what}.", "not scored")
+    if _is_unjudged(context):
+        text = "No other classifier judges the changed images: a change may be a quirk of this one."
+        yield claim(text, "not scored")
+
+
+def _is_unjudged(context: Context) -> bool:
+    """True if there are counterfactuals of classes and no independent classifier was asked about them."""
+    changed = {key for key, one in context.results.explanations.items() if isinstance(one, Counterfactual)}
+    judged = any(
+        judge_of(context, metric, key)
+        for metric, of in context.results.measurements.items()
+        for key in changed & of.keys()
+    )
+    return bool(changed) and not judged and not context.regression
+
+
+def _unanswered(context: Context) -> Iterator[Claim]:
+    """Searches that did not converge, and images without an answer."""
+    explanations, count = context.results.explanations, len(context.results.targets)
+    failed = dict[str, int]()
+    for key, found in explanations.items():
+        if not isinstance(found, Explanation):
+            continue
+        answered = np.array([found.has_answer(row) for row in range(count)])
+        if isinstance(found, Counterfactual):
+            answered &= found.converged
+        failed |= {key: int((~answered).sum())} if not answered.all() else {}
+    cards = (CARDS,) if context.count else ()
+    if failed:
+        text = some([f"{number} of {count} by {key}" for key, number in failed.items()])
+        yield claim(f"Without an answer, and not drawn: {text}.", "measured", *cards)
+    elif any(isinstance(found, Counterfactual) for found in explanations.values()):
+        yield claim("Every search converged.", "measured", *cards)
+
+
+def _chosen_by_effect(context: Context) -> Iterator[Claim]:
+    """Effects of attributes that were chosen for them, and flags."""
+    every = attributes_by_id(context.results)
+    selected = [key for key, found in every.items() if found.effects is not None and found.directions is None]
+    if selected:
+        text = f"{some(selected)} chose attributes by the images of these effects: the largest are on the high side."
+        yield claim(text, "heuristic", f"attributes-{list(every).index(selected[0]) + 1}")
+    flags = [bool(one.flagged) for found in every.values() for one in found.attributes]
+    if any(flags):
+        yield claim(
+            f"{sum(flags)} of {len(flags)} attributes are flagged as not plausible.", "heuristic", "attributes-1"
+        )

@@ -25,8 +25,8 @@ class Conditional(ToyGenerator):
 
     conditions = ("weak", "plain", "strong")
 
-    def __init__(self):
-        super().__init__(SHAPE, "w")
+    def __init__(self, shape=SHAPE):
+        super().__init__(shape, "w")
 
     def sample(self, n, rng):
         return self._drawn(n, rng, torch.from_numpy(rng.integers(0, 3, n)))

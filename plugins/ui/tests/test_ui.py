@@ -103,6 +103,9 @@ def test_small_pictures_are_exact_and_large_ones_webp(channels, fast):
     assert np.abs(np.asarray(picture.convert("RGB")).astype(int) - large).mean() < 2
     assert data_uri(file).startswith("data:image/webp;base64,")
     assert Image.open(io.BytesIO(encoded(large, side=16, fast=fast))).format == "PNG", "the size shown decides"
+    thumbnail = Image.open(io.BytesIO(encoded(large, side=16, fast=fast, is_photograph=True)))
+    assert (thumbnail.format, thumbnail.size) == ("WEBP", (16, 16)), "unless the caller does"
+    assert Image.open(io.BytesIO(encoded(large, fast=fast, is_photograph=False))).format == "PNG"
 
 
 def test_without_webp_large_pictures_are_png(monkeypatch):

@@ -145,6 +145,10 @@ class WebParams:
         2000, "Samples that the generator's region of W is fitted on.", unit="samples", minimum=16, maximum=1_000_000
     )
     batch: int = param(16, "Images drawn at a time; fewer of large ones.", unit="images", minimum=1, maximum=4096)
+    units: dict[str, str] = param({}, "Units of regressions, by what the value means: {age: years}.")
+    neutral: dict[str, float] = param(
+        {}, "Middle of a regression's bar, likewise; the median of draws.", minimum=-1e9, maximum=1e9
+    )
     space: Literal["w", "w+"] = param(
         "w", "Space of uploads where the inverter has both: one w for all layers, or one for each."
     )

@@ -42,7 +42,9 @@ def png(pixels: np.ndarray, *, side: int | None = None, fast: bool = False) -> b
     return _png(_picture(pixels, side), fast)
 
 
-def encoded(pixels: np.ndarray, *, side: int | None = None, fast: bool = False) -> bytes:
+def encoded(
+    pixels: np.ndarray, *, side: int | None = None, fast: bool = False, is_photograph: bool | None = None
+) -> bytes:
     """File of pixels to be looked at: PNG of a small picture, WebP of a larger one.
 
     A Pillow without WebP writes PNG.
@@ -51,9 +53,11 @@ def encoded(pixels: np.ndarray, *, side: int | None = None, fast: bool = False) 
         pixels: (H, W, 1 or 3) uint8.
         side: width that a wider image is reduced to.
         fast: compress quickly, for a page that is waiting, rather than well.
+        is_photograph: WebP also of a small picture, such as the thumbnail of a large image; None: the size decides.
     """
     picture = _picture(pixels, side)
-    return _png(picture, fast) if not is_lossy(*picture.size) else _saved(picture, "WEBP", **webp(fast))
+    is_webp = is_lossy(*picture.size) if is_photograph is None else _HAS_WEBP and is_photograph
+    return _saved(picture, "WEBP", **webp(fast)) if is_webp else _png(picture, fast)
 
 
 def is_lossy(width: int, height: int) -> bool:

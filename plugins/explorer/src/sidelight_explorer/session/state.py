@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import attrs
 from sidelight_toolkit.batching import slices
-from sidelight_ui.images import data_uri, encoded, png
+from sidelight_ui.images import data_uri, encoded, is_lossy, png
 
 from sidelight_explorer.models import MOST_VALUES, DrawnImage, Models
 from sidelight_explorer.priority_lock import Priority
@@ -14,6 +14,7 @@ from sidelight_explorer.session.edit import plain
 from sidelight_explorer.session.file import Image, Session, Style
 from sidelight_explorer.session.slider import Sliders, describe_slider, latent_edit, sliders_of
 from sidelight_explorer.session.style import Styles, draw_id
+from sidelight_explorer.session.value_scale import ValueScale, value_scales
 from sidelight_explorer.w_region import WRegion, w_region
 
 if TYPE_CHECKING:
@@ -43,9 +44,13 @@ class ShownImage:
             targets: classifier id to a class whose value is always sent.
             exact: PNG also of a large picture, whose pixels are compared.
         """
-        encode = png if exact else encoded
+        pixels = self.drawn.pixels
+        if exact:
+            file = png(pixels, side=side, fast=True)
+        else:  # a thumbnail of a large image is WebP too: a sixth of the bytes
+            file = encoded(pixels, side=side, fast=True, is_photograph=is_lossy(pixels.shape[1], pixels.shape[0]))
         return {
-            "src": data_uri(encode(self.drawn.pixels, side=side, fast=True)),
+            "src": data_uri(file),
             "values": {name: _values(values, targets.get(name, 0)) for name, values in self.drawn.values.items()},
             "distance": round(self.distance, 3),
         }
@@ -67,6 +72,7 @@ class ExplorerState:
         region: the generator's samples in W.
         styles: by id.
         sliders: by id.
+        scales: of regressions, by classifier id.
     """
 
     name: str
@@ -74,6 +80,7 @@ class ExplorerState:
     region: WRegion
     styles: Styles
     sliders: Sliders
+    scales: dict[str, ValueScale]
 
     def show(
         self, specs: Sequence[EditSpec], priority: Priority = Priority.EDIT, own: Mapping[str, np.ndarray] | None = None
@@ -102,7 +109,12 @@ class ExplorerState:
             "layers": self.styles.layers,
             "image": [channels, height, width],
             "classifiers": [
-                {"id": name, "task": classifier.task, "classes": list(classifier.class_names)}
+                {
+                    "id": name,
+                    "task": classifier.task,
+                    "classes": list(classifier.class_names),
+                    **(self.scales[name].plain() if name in self.scales else {}),
+                }
                 for name, classifier in self.models.classifiers.items()
             ],
             "attributes": [describe_slider(slider) for slider in self.sliders.values()],
@@ -134,7 +146,9 @@ def explorer_state(
     region = w_region(generator, params.region, run)
     inversion = _matching(results.inversion, tuple(generator.latent_shape), run)
     sliders = Sliders(sliders_of(results.attributes, generator, styled), generator, styled)
-    return ExplorerState(results.name, models, region, Styles(models, region, inversion, run), sliders)
+    styles = Styles(models, region, inversion, run)
+    scales = value_scales(models, styles, params, run)
+    return ExplorerState(results.name, models, region, styles, sliders, scales)
 
 
 def _matching(inversion: Inversion | None, shape: tuple[int, ...], run: Run) -> Inversion | None:

@@ -33,17 +33,22 @@ export function compare(app) {
 /** Alternate two pinned images; returns the function that stops it. @param {App} app @param {Element} area @param {Pinned} a @param {Pinned} b */
 function draw(app, area, a, b) {
   const canvas = h("canvas", { class: "crisp", role: "img", "aria-label": `${b.name} minus ${a.name}: red is more, blue is less` });
+  const [one, two] = [h("img", { class: "crisp", alt: a.name, src: a.picture.src }), h("img", { class: "crisp", alt: b.name, src: b.picture.src })];
   const flicker = h("img", { class: "crisp", alt: "", src: a.picture.src });
   let timer = 0;
   const stop = () => { clearInterval(timer); timer = 0; };
   const play = button("Flicker", () => {
     if (timer) stop();
-    else timer = setInterval(() => { flicker.src = flicker.src === a.picture.src ? b.picture.src : a.picture.src; }, PERIOD);
+    else timer = setInterval(() => { flicker.src = flicker.src === one.src ? two.src : one.src; }, PERIOD);
     play.setAttribute("aria-pressed", String(Boolean(timer)));
   }, { "aria-pressed": "false" });
-  fill(area, figure(a.name, h("img", { class: "crisp", alt: a.name, src: a.picture.src })), figure(b.name, h("img", { class: "crisp", alt: b.name, src: b.picture.src })),
+  fill(area, figure(a.name, one), figure(b.name, two),
     figure("difference (red: more, blue: less)", canvas), h("figure", {}, flicker, play), scores(app, a, b));
-  void app.tell(app.pictures.exact([a.spec, b.spec], app.ask).then(([first, second]) => difference(canvas, first ?? a.picture, second ?? b.picture)));
+  void app.tell(app.pictures.exact([a.spec, b.spec], app.ask).then(([first, second]) => {
+    one.src = flicker.src = (first ?? a.picture).src; // those on the page are thumbnails
+    two.src = (second ?? b.picture).src;
+    return difference(canvas, first ?? a.picture, second ?? b.picture);
+  }));
   return stop;
 }
 

@@ -7,7 +7,7 @@ import { paint } from "./heatmap.js";
 import { pairPicture } from "./files.js";
 import { setImage, toneBar } from "./marks.js";
 import { cellSpecs } from "./matrix.js";
-import { fixed, meaning, scoreOf, signed, tone, verdict } from "./numbers.js";
+import { fixed, meaning, scoreOf, signed, tone, verdict, withUnit } from "./numbers.js";
 import { keyOf } from "./spec.js";
 import { editText } from "./words.js";
 
@@ -48,7 +48,7 @@ export function current(app) {
     if (original !== undefined) setImage(before, original);
     [before.alt, image.alt] = [`${item.name} as it began, score ${fixed(began)}`, `${item.name}, score ${fixed(value)}`];
     element.setAttribute("aria-busy", String(picture === undefined));
-    [old.textContent, score.textContent] = [fixed(began), fixed(value)];
+    [old.textContent, score.textContent] = [fixed(began), withUnit(value, app.classifier)];
     change.textContent = value === undefined || began === undefined ? "" : `${signed(value - began)} since the start`;
     done.textContent = editText(app, item).join(" · ");
     says.textContent = picture ? [meaning(app.classifier, app.view.target), ...verdicts(app, picture)].join(" · ") : "";

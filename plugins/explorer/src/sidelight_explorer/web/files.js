@@ -67,7 +67,7 @@ async function exported(app, work) {
 
 /** Comma-separated values: image, scores of every class, styles and attributes. @param {App} app */
 export function table(app) {
-  const columns = app.facts.classifiers.flatMap(({ id, classes }) => (classes.length > 64 ? [] : classes).map((name, index) => ({ id, index: String(index), title: `${id}: ${name}` })));
+  const columns = app.facts.classifiers.flatMap(({ id, classes, unit }) => (classes.length > 64 ? [] : classes).map((name, index) => ({ id, index: String(index), title: `${id}: ${name}${unit ? ` (${unit})` : ""}` })));
   const rows = sorted(app).map(({ name, now }) => {
     const values = app.pictures.of(now)?.values ?? {};
     const mixes = now.layers.map(([start, end, share]) => (share === 0 ? start : share === 100 ? end : `${start} ${share}% ${end}`));

@@ -13,6 +13,7 @@ import { gallery } from "./gallery.js";
 import { keys } from "./keys.js";
 import { cellSpecs, matrix, rowSpecs } from "./matrix.js";
 import { notes } from "./notes.js";
+import { THUMBNAIL } from "./pictures.js";
 import { connect } from "./server.js";
 import { sources } from "./sources.js";
 import { topbar } from "./topbar.js";
@@ -20,8 +21,7 @@ import { topbar } from "./topbar.js";
 /** @typedef {import("./types.js").Content} Content */
 
 const SETTLED = 400;
-const THUMBNAIL = 104; // pixels that cells and the gallery show of a side: larger images are reduced, smoothly
-const STAGE = 300;
+const COARSE = 128; // pixels of a side up to which the stage shows pixels as squares: larger images are smoothed
 
 async function start() {
   const content = /** @type {Content} */ (JSON.parse(document.getElementById("content")?.textContent ?? "{}"));
@@ -59,7 +59,7 @@ function build(app) {
       h("div", { class: "shelf" }, parts.sources.element, parts.curve.element, parts.compare.element))), parts.dock.element);
   const side = Math.max(...app.facts.image.slice(1));
   document.documentElement.classList.toggle("reduced", side > THUMBNAIL);
-  document.documentElement.classList.toggle("reduced-stage", side > STAGE);
+  document.documentElement.classList.toggle("reduced-stage", side > COARSE);
   keys(app);
   let timer = 0;
   const show = () => {

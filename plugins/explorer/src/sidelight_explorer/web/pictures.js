@@ -6,10 +6,20 @@ import { keyOf } from "./spec.js";
 /** @typedef {import("./types.js").Picture} Picture */
 /** @typedef {import("./types.js").Backend} Backend */
 
-const KEPT_PIXELS = 30_000_000;
-/** Widths that larger images are reduced to, for screens of fine pixels twice those of a cell, of the stage, and to compare. */
-const [SMALL, LARGE, EXACT] = [256, 640, 1024];
+/** Characters of pictures that are kept beside those on the page: each is a byte, four for three of the file. */
+const KEPT = 48 << 20;
+/** Widths in CSS pixels at which pictures are shown: of cells and the gallery, and of the stage. */
+export const THUMBNAIL = 104;
+export const STAGE = 300;
+/** Width that pictures are compared at, in their own pixels. */
+const EXACT = 1024;
+const FINEST = 3; // device pixels for a CSS pixel, beyond which nobody sees a difference
 const AT_ONCE = 24;
+
+/** Pixels of the screen for a width in CSS pixels: larger images are reduced to it. @param {number} width */
+function onScreen(width) {
+  return Math.ceil(width * Math.min(FINEST, Math.max(1, globalThis.devicePixelRatio || 1)));
+}
 
 export class Pictures {
   /** @type {Map<string, Picture | null>} */
@@ -20,18 +30,22 @@ export class Pictures {
   #busy = false;
   /** Keys of pictures that are there as large as the stage. @type {Set<string>} */
   #large = new Set();
+  /** Keys of what is on the page, which is never dropped: it would be fetched again at once. @type {Set<string>} */
+  #shown = new Set();
+  #kept = 0;
   /** @type {Record<string, number>} */
   #ask = {};
 
   /**
    * @param {Backend} backend
-   * @param {[number, number, number]} shape of an image: channels, height, width
+   * @param {[number, number, number]} shape of an image: channels, height, width; those that are wider than they are shown come reduced
    * @param {() => void} arrived called when there is more to show
    */
-  constructor(backend, [, height, width], arrived) {
+  constructor(backend, [, , width], arrived) {
     this.backend = backend;
-    this.most = Math.max(300, Math.floor(KEPT_PIXELS / (height * width)));
-    this.isReduced = width > SMALL;
+    this.small = onScreen(THUMBNAIL);
+    this.large = onScreen(STAGE);
+    this.isReduced = width > this.small;
     this.arrived = arrived;
     this.message = "";
   }
@@ -61,11 +75,12 @@ export class Pictures {
   clear() {
     this.#cache.clear();
     this.#large.clear();
+    this.#kept = 0;
     this.#stop();
   }
 
   /**
-   * The one picture that the user waits for.
+   * The one picture that the user waits for, as large as the stage.
    * @param {Spec} spec
    * @param {Record<string, number>} ask
    */
@@ -84,6 +99,7 @@ export class Pictures {
   want(specs, ask) {
     this.#ask = ask;
     this.#wanted = new Map(specs.map((spec) => [keyOf(spec), spec]));
+    this.#shown = new Set(this.#wanted.keys());
     for (const key of this.#wanted.keys()) if (this.#cache.has(key)) this.#wanted.delete(key);
     if (!this.#busy) void this.#work();
   }
@@ -101,7 +117,7 @@ export class Pictures {
   /** @param {[string, Spec][]} part @param {boolean} edit @param {Record<string, number>} ask */
   async #fetch(part, edit, ask) {
     const signal = edit ? undefined : this.#fetching.signal;
-    const side = edit ? LARGE : SMALL;
+    const side = edit ? this.large : this.small;
     try {
       const pictures = await this.backend.draw(part.map(([, spec]) => spec), { edit, ask, side, ...(signal && { signal }) });
       for (const [index, [key]] of part.entries()) {
@@ -119,12 +135,20 @@ export class Pictures {
 
   /** @param {string} key @param {Picture | null} picture */
   #keep(key, picture) {
-    this.#cache.delete(key);
+    this.#drop(key);
     this.#cache.set(key, picture);
-    if (this.#cache.size <= this.most) return;
-    const oldest = this.#cache.keys().next().value ?? "";
-    this.#cache.delete(oldest);
-    this.#large.delete(oldest);
+    this.#kept += picture?.src.length ?? 0;
+    for (const old of this.#cache.keys()) {
+      if (this.#kept <= KEPT) return;
+      if (old !== key && !this.#shown.has(old)) this.#drop(old);
+    }
+  }
+
+  /** @param {string} key */
+  #drop(key) {
+    this.#kept -= this.#cache.get(key)?.src.length ?? 0;
+    this.#cache.delete(key);
+    this.#large.delete(key);
   }
 
   #stop() {

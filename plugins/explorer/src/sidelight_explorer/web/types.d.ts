@@ -101,7 +101,10 @@ export interface View {
   pins: string[]; explainer: string; opacity: number;
 }
 
-export interface Classifier { id: string; task: "multiclass" | "binary" | "regression"; classes: string[] }
+export interface Classifier { id: string; task: "multiclass" | "binary" | "regression"; classes: string[];
+  /** Of a regression: the value's unit, the middle of its bar, and values that one draw in twenty is below and above. */
+  unit?: string; scale?: { neutral: number; low: number; high: number };
+}
 export interface Slider { id: string; finder: string; name: string; effect: number; flagged: string; oneSided: boolean; target: number; towards: string;
   /** The class whose logit the effect is of, where that is not the one it moves towards. */
   measured?: string;

@@ -16,4 +16,4 @@ def test_tsc_accepts_every_module():
     "module", sorted((PLUGIN / "src/sidelight_explorer/web").glob("*.js")), ids=lambda path: path.name
 )
 def test_every_module_is_checked_used_and_never_writes_markup(module):
-    check_module(module, "sidelight_explorer", ["page"])
+    check_module(module, "sidelight_explorer", ["page", "local-worker"])

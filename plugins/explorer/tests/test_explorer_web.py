@@ -37,11 +37,35 @@ def content(page):
 
 
 def test_a_page_begins_with_the_runs_images_and_holds_what_it_needs(world, tmp_path):
-    (page,) = web(world).render(layered(world), tmp_path)
+    (page,) = web(world, offline="pictures").render(layered(world), tmp_path)
     held = content(page)
     assert [image["now"]["layers"][0][0] for image in held["document"]["images"]] == ["run-0", "run-1", "run-2"]
     assert not held["facts"]["live"]
     assert len(held["pictures"]) >= 3
+
+
+def test_a_page_holds_the_models_where_they_fit_and_pictures_with_the_reason_where_not(world, tmp_path):
+    (page,) = web(world).render(layered(world), tmp_path)
+    held = content(page)
+    assert held["facts"]["live"]
+    assert held["facts"]["inverts"]
+    assert "pictures" not in held
+    assert held["models"]["run"]["count"] == 3
+    assert "'wasm-unsafe-eval'; worker-src blob:" in page.read_text()
+
+    class Sorting(type(world.classifiers["main"])):
+        def scores(self, images):
+            return super().scores(images).sort(1).values
+
+    run = ToyRun()
+    made = Web(WebParams(**SMALL), generator=world.generator, classifier=Sorting((1, 32, 32)), run=run)
+    (page,) = made.render(layered(world), tmp_path)
+    assert content(page)["pictures"]
+    assert "wasm" not in page.read_text().split("</head>")[0]
+    (warning,) = run.warnings
+    assert "pictures instead of the models: the classifier classifier: the operator aten.sort" in warning
+    with pytest.raises(UserError, match=r"offline: the models take .* the budget is 0.001 MB"):
+        web(world, offline="models", budget=0.001).render(layered(world), tmp_path)
 
 
 def test_a_saved_session_is_shown_and_counts_for_the_store(world, tmp_path):

@@ -138,8 +138,14 @@ class WebParams:
         1.0, "Truncation of random styles: 1 leaves them as sampled, 0 gives the mean (psi).", minimum=0.0, maximum=2.0
     )
     session: str = param("", "Path of a saved session to start with.")
+    offline: Literal["auto", "models", "pictures"] = param(
+        "auto", "Content of the offline page: the models, or pictures of edits; auto: models where they fit."
+    )
+    budget: float = param(
+        24.0, "Size of the models or pictures in an offline page, at most.", unit="MB", minimum=0.001, maximum=2000.0
+    )
     precomputed: int = param(
-        100, "Edits of each image that the offline page holds.", unit="images", minimum=0, maximum=1000
+        100, "Edits of each image that an offline page of pictures holds.", unit="images", minimum=0, maximum=1000
     )
     region: int = param(
         2000, "Samples that the generator's region of W is fitted on.", unit="samples", minimum=16, maximum=1_000_000

@@ -9,6 +9,7 @@ from sidelight_specs.roles import Renderer
 
 from sidelight_explorer.heatmaps import heatmaps_of_run
 from sidelight_explorer.layered import LayeredGenerator
+from sidelight_explorer.offline import models_within
 from sidelight_explorer.session.export import exported_page
 from sidelight_explorer.session.file import has_styles, load_session, with_sliders
 from sidelight_explorer.session.names import KeptNames
@@ -41,11 +42,12 @@ class Web(Renderer):
         self._generator, self._classifier = LayeredGenerator(generator), classifier
 
     def render(self, results: Results, folder: Path) -> Sequence[Path]:
-        """Write `index.html`, which needs neither model nor network; edits that it does not hold are disabled."""
+        """Write `index.html`, which needs neither server nor network."""
         state = self._state(results, {MAIN: self._classifier})
         session, own = self._session(state, results)
         heatmaps = list(heatmaps_of_run(results, state.styles.layers, MAIN)) if state.styles.run_count else []
-        text = exported_page(state, session, self._params.precomputed, own, heatmaps=heatmaps)
+        models = models_within(self._params.offline, self._params.budget, state, session, own, self._run.warn)
+        text = exported_page(state, session, self._params.precomputed, own, heatmaps=heatmaps, models=models)
         path = folder / "index.html"
         path.write_text(text, "utf-8", newline="\n")
         return [path]
@@ -61,8 +63,18 @@ class Web(Renderer):
             session, own = self._session(state, results)
             encodes = any("encoder" in part.provides for part in stage.parts("generator"))
             names = self._kept_names(state, stage)
-            space, run = self._params.space, self._run
-            live = LiveState(state, stage, session, own=own, encodes=encodes, space=space, names=names, run=run)
+            live = LiveState(
+                state,
+                stage,
+                session,
+                own=own,
+                encodes=encodes,
+                space=self._params.space,
+                names=names,
+                run=self._run,
+                offline=self._params.offline,
+                budget=self._params.budget,
+            )
             token = new_token()
             app = application(live, token, upload=self._params.upload * MEBIBYTE, host=stage.host)
             serve(app, listening, lambda: stage.opened(address(listening, token)), live.clients.close)

@@ -28,6 +28,7 @@ def standalone_page(
     images: str = "data:",
     connect: str = "",
     loads_scripts: bool = False,
+    computes: bool = False,
 ) -> str:
     """HTML of a page. The policy allows this script and style by their hashes, and no request.
 
@@ -42,13 +43,15 @@ def standalone_page(
         connect: source that the script may send requests to; empty for none.
         loads_scripts: True to let the script, and nothing else, load files of data as scripts: a page from disk may
             read no file in another way.
+        computes: True to let the script start workers from texts that it holds, and compile WebAssembly in them.
     """
     script, style = _script(package, entry), _style(package, tuple(styles))
     policy = "; ".join(
         [
             "default-src 'none'",
             f"img-src {images}",
-            f"script-src {_hash(script)}" + " 'strict-dynamic'" * loads_scripts,
+            f"script-src {_hash(script)}" + " 'strict-dynamic'" * loads_scripts + " 'wasm-unsafe-eval'" * computes,
+            *(["worker-src blob:"] if computes else []),
             f"style-src {_hash(style)}",
             *([f"connect-src {connect}"] if connect else []),
             "base-uri 'none'",

@@ -12,6 +12,7 @@ from sidelight_specs.results import Targets
 from sidelight_toolkit.arrays import to_array
 
 from sidelight_explorer.heatmaps import write_heatmap
+from sidelight_explorer.offline import models_within
 from sidelight_explorer.server.clients import Client, Clients
 from sidelight_explorer.server.jobs import Job, Jobs
 from sidelight_explorer.server.measurer import Measurer
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from sidelight_specs.stage import Part, Stage
     from torch import Tensor
 
+    from sidelight_explorer.offline import Offline
     from sidelight_explorer.session.edit import EditSpec
     from sidelight_explorer.session.file import Session
     from sidelight_explorer.session.measure import Measure
@@ -48,6 +50,8 @@ class LiveState:
         space: of inverted images, where the inverter has more than one and a visitor does not choose.
         names: those that are kept with the run; None where visitors may not change them.
         run: of the renderer, which keeps the network that reads true factors; without it none are read.
+        offline: content of exported pages.
+        budget: MB of it.
     """
 
     def __init__(
@@ -61,6 +65,8 @@ class LiveState:
         space: str = "w",
         names: KeptNames | None = None,
         run: Run | None = None,
+        offline: Offline = "pictures",
+        budget: float = 24.0,
     ) -> None:
         self.state, self._session, self._own = state, session, dict(own)
         self.clients = Clients()
@@ -69,6 +75,7 @@ class LiveState:
         self._inverter: Part | None = next(iter(stage.parts("inverter")), None)
         self._data: Part | None = next(iter(stage.parts("data")), None)
         self._encodes, self._space, self.names = encodes, space, names
+        self._offline, self._budget = offline, budget
         self._heatmaps: dict[tuple[str, str], Explainer] = {}
         self._run = run
 
@@ -306,9 +313,12 @@ class LiveState:
                 job.change("running", doing="drawing", done=done, total=total)
 
             heatmaps = [heatmap(spec, name, job) for spec, name in pairs]
-            page = exported_page(self.state, session, precomputed, own, progress, heatmaps).encode()
+            why: list[str] = []
+            job.change("running", doing="recording the models", done=0, total=None)
+            models = models_within(self._offline, self._budget, self.state, session, own, why.append)
+            page = exported_page(self.state, session, precomputed, own, progress, heatmaps, models).encode()
             client.exports = {job.id: page}
-            return {"export": job.id, "bytes": len(page)}
+            return {"export": job.id, "bytes": len(page), "models": models is not None, "why": " ".join(why)}
 
         return self._submit(client, "export", work, models=False)  # `show` takes the lock for each batch
 

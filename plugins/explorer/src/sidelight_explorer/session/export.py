@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
     import numpy as np
 
+    from sidelight_explorer.offline import OfflineModels
     from sidelight_explorer.session.edit import EditSpec
     from sidelight_explorer.session.file import Image, Session
     from sidelight_explorer.session.slider import Slider
@@ -38,6 +39,7 @@ def exported_page(
     own: Mapping[str, np.ndarray] | None = None,
     progress: Callable[[int, int], None] = lambda done, total: None,
     heatmaps: Sequence[dict[str, Any]] = (),
+    models: OfflineModels | None = None,
 ) -> str:
     """HTML of the page.
 
@@ -48,7 +50,15 @@ def exported_page(
         own: one client's styles.
         progress: called with images done and in total before each chunk; may raise to stop.
         heatmaps: of its images (see `write_heatmap`).
+        models: that the page computes with; None for a page of pictures.
     """
+    explainers = [{"id": name, "summary": ""} for name in dict.fromkeys(item["explainer"] for item in heatmaps)]
+    facts = {**state.facts(), "live": False, "explainers": explainers, "inverts": False, "splits": []}
+    content = {"document": write_session(session), "heatmaps": list(heatmaps)}
+    if models is not None:
+        facts |= {"live": True, "inverts": "encode" not in models.why, "why": models.why, "conditions": []}
+        facts["draws"] = {name: models.content["draws"][name] for name in ("seeds", "count", "controls")}
+        return page({"facts": facts, **content, "models": models.content})
     specs = {spec.key: spec for spec in precomputed_edits(session, precomputed, state.sliders)}
     keys = list(specs)
     pictures: dict[str, Any] = {}
@@ -57,10 +67,7 @@ def exported_page(
         chunk = keys[start : start + CHUNK]
         images = state.show([specs[key] for key in chunk], Priority.BACKGROUND, own)
         pictures |= {key: image.plain(SIDE, {}) for key, image in zip(chunk, images, strict=True)}
-    explainers = [{"id": name, "summary": ""} for name in dict.fromkeys(item["explainer"] for item in heatmaps)]
-    facts = {**state.facts(), "live": False, "explainers": explainers, "inverts": False, "splits": []}
-    content = {"document": write_session(session), "pictures": pictures, "heatmaps": list(heatmaps)}
-    return page({"facts": facts, **content})
+    return page({"facts": facts, **content, "pictures": pictures})
 
 
 def precomputed_edits(session: Session, precomputed: int, sliders: Mapping[str, Slider]) -> Iterator[EditSpec]:

@@ -73,6 +73,7 @@ class ExplorerState:
         styles: by id.
         sliders: by id.
         scales: of regressions, by classifier id.
+        is_styled: True if the generator has a style space.
     """
 
     name: str
@@ -81,6 +82,7 @@ class ExplorerState:
     styles: Styles
     sliders: Sliders
     scales: dict[str, ValueScale]
+    is_styled: bool = False
 
     def show(
         self, specs: Sequence[EditSpec], priority: Priority = Priority.EDIT, own: Mapping[str, np.ndarray] | None = None
@@ -148,7 +150,7 @@ def explorer_state(
     sliders = Sliders(sliders_of(results.attributes, generator, styled), generator, styled)
     styles = Styles(models, region, inversion, run)
     scales = value_scales(models, styles, params, run)
-    return ExplorerState(results.name, models, region, styles, sliders, scales)
+    return ExplorerState(results.name, models, region, styles, sliders, scales, styled)
 
 
 def _matching(inversion: Inversion | None, shape: tuple[int, ...], run: Run) -> Inversion | None:

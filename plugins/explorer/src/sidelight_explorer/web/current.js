@@ -5,6 +5,7 @@ import { button, choice, field, h } from "./dom.js";
 import { applyEdit, duplicate, editOf, remove, reset } from "./edits.js";
 import { paint } from "./heatmap.js";
 import { pairPicture } from "./files.js";
+import { NO_HEATMAP } from "./local.js";
 import { setImage, toneBar } from "./marks.js";
 import { cellSpecs } from "./matrix.js";
 import { fixed, meaning, scoreOf, signed, tone, verdict, withUnit } from "./numbers.js";
@@ -111,7 +112,7 @@ export function copy(app) {
 function heatmaps(app, canvas) {
   const options = /** @type {[string, string][]} */ ([["", "none"], ...app.facts.explainers.map(({ id }) => [id, id])]);
   const none = options.length < 2;
-  const pick = choice(options, "", (explainer) => app.look({ explainer }), { disabled: none, title: !none ? "" : app.backend.live ? "The recipe has no heatmap explainer" : WHY });
+  const pick = choice(options, "", (explainer) => app.look({ explainer }), { disabled: none, title: !none ? "" : app.backend.local ? NO_HEATMAP : app.backend.live ? "The recipe has no heatmap explainer" : WHY });
   const opacity = h("input", { type: "range", min: 0, max: 100, disabled: none, "aria-label": "Opacity of the heatmap" });
   opacity.addEventListener("input", () => app.look({ opacity: Number(opacity.value) }));
   const state = h("span", { class: "note", role: "status" });
@@ -139,7 +140,7 @@ function heatmaps(app, canvas) {
       state.textContent = total ? `computing … ${done} of ${total}` : "computing …";
     }));
     if (key !== wanted) return;
-    state.textContent = map ? about(app, map, keyOf(item.now)) : app.backend.live ? "" : `A heatmap of this image ${WHY}`;
+    state.textContent = map ? about(app, map, keyOf(item.now)) : app.backend.local ? `A heatmap of this image ${NO_HEATMAP}` : app.backend.live ? "" : `A heatmap of this image ${WHY}`;
     if (!map) return;
     paint(canvas, map);
     painted = key;

@@ -4,6 +4,7 @@ import { WHY } from "./disk.js";
 import { button, download, h } from "./dom.js";
 import { namedMoves } from "./names.js";
 import { sorted } from "./gallery.js";
+import { NO_PAGE } from "./local.js";
 import { fixed, meaning, scoreOf, signed } from "./numbers.js";
 import { follow } from "./progress.js";
 import { keyOf } from "./spec.js";
@@ -37,7 +38,7 @@ export function files(app, work) {
     button("Open", () => input.click(), { disabled: !live, title: live ? "A saved session" : WHY }), input,
     button("PNG", () => void sheet(app), { title: "The images with their scores, edited ones beside what they were, as a picture" }),
     button("CSV", () => download(new Blob([table(app)], { type: "text/csv" }), `${app.facts.name}.csv`), { title: "The images' scores and mixes, as a table" }),
-    button("Page", () => void exported(app, work), { disabled: !live, title: live ? "One page that opens from disk" : WHY }));
+    button("Page", () => void exported(app, work), { disabled: !live || app.backend.local, title: app.backend.local ? NO_PAGE : live ? "One page that opens from disk" : WHY }));
 }
 
 /** @param {App} app */
@@ -51,10 +52,10 @@ async function exported(app, work) {
   const line = follow(app, work, "making the page");
   const job = await app.tell(app.backend.export(app.doc, 100, { classifier: app.classifier.id, target: app.view.target }, line.notify));
   line.end();
-  const { export: name, bytes } = job?.result ?? {};
+  const { export: name, bytes, models, why } = job?.result ?? {};
   if (typeof name !== "string" || typeof bytes !== "number") return;
   const size = (bytes / 1e6).toFixed(1);
-  const dialog = h("dialog", { "aria-label": "Write the page" }, h("p", {}, `The page is ${size} MB. It opens from disk and shows up to 100 edits of each image without the model.`),
+  const dialog = h("dialog", { "aria-label": "Write the page" }, h("p", {}, `The page is ${size} MB. It opens from disk and ${models ? "runs the models by itself: every edit, uploads and draws" : `shows up to 100 edits of each image without the model. ${why}`}`),
     h("form", { method: "dialog" }, h("button", { value: "write" }, `Write ${size} MB`), h("button", { value: "" }, "Leave it")));
   document.body.append(dialog);
   dialog.showModal();

@@ -10,6 +10,7 @@ import { onDisk } from "./disk.js";
 import { dock } from "./dock.js";
 import { h } from "./dom.js";
 import { gallery } from "./gallery.js";
+import { inPage } from "./local.js";
 import { keys } from "./keys.js";
 import { cellSpecs, matrix, rowSpecs } from "./matrix.js";
 import { notes } from "./notes.js";
@@ -44,8 +45,9 @@ async function start() {
 }
 
 /** @param {Content} content */
-function fromDisk({ facts, document: doc, pictures, heatmaps }) {
+function fromDisk({ facts, document: doc, pictures, heatmaps, models, worker }) {
   if (!facts || !doc) throw new Error("the page holds no session");
+  if (models && worker) return { facts, document: doc, backend: inPage(worker, models, heatmaps ?? []) };
   return { facts, document: doc, backend: onDisk(pictures ?? {}, heatmaps ?? []) };
 }
 

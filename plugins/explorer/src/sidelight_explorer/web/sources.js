@@ -49,7 +49,7 @@ function conditions(app) {
 
 /** Random draws, whole or reaching towards one end of the scores. @param {App} app @param {(styles: Style[]) => void} add */
 function draws(app, add) {
-  const [number, seed, truncation] = [count("draws", 4, 1, 50), count("seed", 1, 0, 2147483647), count("truncation %", 100, 0, 200)];
+  const [number, seed, truncation] = [count("draws", 4, 1, 50), count("seed", 1, 0, (app.facts.draws?.seeds ?? 2 ** 31) - 1), count("truncation %", 100, 0, 200)];
   const classes = conditions(app);
   const next = () => seed.write(seed.read() + 1);
   /** @param {string} kind @param {number} index @param {number} [condition] */
@@ -88,7 +88,7 @@ function uploads(app, add, work, space) {
     input.value = "";
     await Promise.all(files.map((file) => inverted(app, work, file.name, add, (notify) => app.backend.upload(file, space(), notify))));
   });
-  return h("fieldset", { disabled: !app.facts.inverts, title: app.facts.inverts ? "" : "The recipe has no inverter" },
+  return h("fieldset", { disabled: !app.facts.inverts, title: app.facts.inverts ? "" : app.facts.why?.encode ?? "The recipe has no inverter" },
     h("legend", {}, "Your images"), input, h("span", { class: "note" }, "PNG, JPEG or WebP; cut square, then inverted here"));
 }
 

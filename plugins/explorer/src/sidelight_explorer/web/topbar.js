@@ -16,7 +16,7 @@ export function topbar(app) {
   const [undo, redo] = [button("Undo", () => app.undo(), { title: "Ctrl+Z" }), button("Redo", () => app.redo(), { title: "Ctrl+Shift+Z" })];
   const work = h("ul", { class: "jobs", "aria-label": "Files under way" });
   const message = h("p", { class: "message", role: "status", "aria-live": "polite" });
-  const element = h("div", { class: "topbar" }, h("h1", {}, app.facts.name, h("small", {}, app.backend.live ? " explorer" : " explorer, from disk")),
+  const element = h("div", { class: "topbar" }, h("h1", {}, app.facts.name, h("small", {}, app.backend.live && !app.backend.local ? " explorer" : " explorer, from disk")),
     field("classifier", classifier), field("class", target), h("div", { class: "actions" }, undo, redo), files(app, work), work, message);
   let shown = "";
 

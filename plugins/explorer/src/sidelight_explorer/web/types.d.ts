@@ -121,6 +121,8 @@ export interface Facts {
   keepsNames?: boolean;
   /** Whether the data's true factors can be read off images. */
   factors?: boolean;
+  /** Of a page that runs the models: what it cannot do, with the reason, and the random draws that it holds: seeds from 0, draws and random directions of each. */
+  why?: Record<string, string>; draws?: { seeds: number; count: number; controls: number };
 }
 
 /** An image, as a data URI, and what every classifier says of it: class index to the value shown. */
@@ -133,6 +135,23 @@ export interface Job {
 
 export interface Content {
   token?: string; name?: string; facts?: Facts; document?: Document; pictures?: Record<string, Picture>; heatmaps?: Heatmap[];
+  /** Of a page from disk that runs the models: they, and the script of the worker that computes. */
+  models?: Models; worker?: string;
+}
+
+/** Generator, classifiers and encoder of a page from disk, as `offline.py` writes them. */
+export interface Models {
+  constants: import("./local-runtime.js").Constants; graphs: Record<string, import("./local-runtime.js").Graph>;
+  /** Layers and length of latents; channels, height and width; coordinates of the style space. */
+  latent: [number, number]; image: [number, number, number]; styles: number;
+  classifiers: Classifier[];
+  /** Images at a time by which `measure` goes. */
+  batch: number;
+  region: { mean: { c: number }; whitening: { c: number }; edge: number };
+  run: { count: number; latents: { c: number } };
+  /** Of each seed draws 0, 1, ..., and from number `from` two for each random direction; one row of latents for all layers, or all. */
+  draws: { seeds: number; count: number; controls: number; from: number; rows: number; latents: { c: number } };
+  sliders: import("./local-session.js").StoredSlider[]; own: Record<string, string>;
 }
 
 export interface Heatmap {
@@ -154,6 +173,8 @@ export interface Backend {
   live: boolean;
   /** Whether it has the models that `measure` and `curve` need. */
   measures?: boolean;
+  /** Whether the models run in this page, which then has no server. */
+  local?: boolean;
   /** Whether it has a picture of this spec, or can make one. */
   holds(spec: Spec): boolean;
   /** Pictures of specs, at most `side` wide, lossless where they are `exact`; `null` where this page does not hold one. */

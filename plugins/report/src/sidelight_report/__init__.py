@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
+from attrs import frozen
 from sidelight_specs import RendererDescriptor, Suggestion, hookimpl, param, params
 from sidelight_specs.commands import Command
 
@@ -33,6 +35,7 @@ class HtmlParams:
     frames: int = param(10, "Images shown of a search's path.", unit="images", minimum=2, maximum=100)
     attributes: int = param(10, "Attributes shown for each class.", unit="attributes", minimum=1, maximum=100)
     examples: int = param(4, "Images shown of each attribute.", unit="images", minimum=1, maximum=20)
+    names: str = param("", "Path of a session of the explorer, or a run's names.json, that names attributes.")
     percentile: float = param(
         99.0, "Percentile of the magnitudes at which heatmap colours saturate.", minimum=50, maximum=100
     )
@@ -74,10 +77,24 @@ class StudyParams:
     )
 
 
+@frozen(kw_only=True)
+class HtmlDescriptor(RendererDescriptor):
+    """A report, which may call attributes by names in a file."""
+
+    def fingerprint(self, params: object) -> str:
+        """Size and modification time of the file of names; empty where there is none."""
+        assert isinstance(params, HtmlParams)
+        path = Path(params.names).expanduser()
+        if not params.names or not path.is_file():
+            return ""
+        status = path.stat()
+        return f"{status.st_size}:{status.st_mtime_ns}"
+
+
 @hookimpl
 def sidelight_renderers() -> Iterable[RendererDescriptor]:
     """The renderers of this distribution."""
-    yield RendererDescriptor(
+    yield HtmlDescriptor(
         name="html",
         suggested=Suggestion(1),
         summary="One self-contained web page: images, explanations side by side, measurements, the resolved recipe.",

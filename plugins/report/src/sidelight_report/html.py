@@ -9,6 +9,7 @@ from sidelight_ui.page import standalone_page
 
 from sidelight_report.document.context import Context
 from sidelight_report.document.image_index import card_files, image_index
+from sidelight_report.document.names import with_names
 from sidelight_report.document.report import document
 
 if TYPE_CHECKING:
@@ -34,6 +35,7 @@ class Html(Renderer):
 
     def render(self, results: Results, folder: Path) -> Sequence[Path]:
         """Write the page into `folder`."""
+        results = with_names(results, self._params.names)
         context, page = Context(results, self._params), folder / "index.html"
         content = document(context) | {"index": image_index(context)}
         title, loads = f"{content['title']} · Sidelight", content["index"] is not None

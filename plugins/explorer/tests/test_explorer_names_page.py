@@ -197,6 +197,12 @@ def test_a_coordinate_has_no_layers_to_choose(opened):
     one = slider(opened.page, "layer 1, channel 0, up")
     one.locator("summary").click()
     assert "one layer" in one.locator(".menu .note").inner_text()
+    opened.page.keyboard.press("Escape")
+    assert not one.locator(".menu").is_visible()
+    assert one.locator("summary").evaluate("one => one === document.activeElement")
+    one.locator("summary").click()
+    opened.page.locator(".attributes-panel h2").click()
+    assert not one.locator(".menu").is_visible()
 
 
 def test_before_and_after_stand_side_by_side_and_in_the_picture(opened):

@@ -31,6 +31,18 @@ export function attributes(app) {
     app.announce();
   }, { rootMargin: "100px" });
 
+  /** Menus close when something else is pressed, and by Escape. @param {Element | null} within */
+  const closeMenus = (within) => {
+    for (const menu of list.querySelectorAll("details.more[open]")) if (!within || !menu.contains(within)) menu.removeAttribute("open");
+  };
+  document.addEventListener("pointerdown", ({ target }) => closeMenus(target instanceof Element ? target : null));
+  list.addEventListener("keydown", ({ key, target }) => {
+    const menu = key === "Escape" && target instanceof Element && target.closest("details.more[open]");
+    if (!menu) return;
+    menu.querySelector("summary")?.focus();
+    closeMenus(null);
+  });
+
   /** @param {{ name: string, layers?: [number, number], slider?: string, start?: Spec | undefined, now?: Spec | undefined }} wish */
   const make = async (wish) => {
     const slider = await app.tell(app.backend.direction(/** @type {Direction} */ ({ ...wish, name: wish.name.slice(0, 200) })));

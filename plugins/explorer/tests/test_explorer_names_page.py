@@ -1,5 +1,6 @@
 """Names and pictures on the page: sliders that are renamed, starred, hidden, merged, saved and restricted."""
 
+import base64
 import io
 import json
 
@@ -10,6 +11,7 @@ from PIL import Image
 from sidelight_explorer.session.export import exported_page
 from sidelight_explorer.session.file import read_session
 from sidelight_explorer.session.names import FILE
+from sidelight_explorer.session.slider import saved_slider, write_slider
 from sidelight_specs.results import Attribute, Attributes
 
 from .conftest import World, serving
@@ -191,6 +193,23 @@ def test_a_direction_in_some_layers_is_another_slider(opened, named):
     page.reload()
     opened.settled()
     assert part.locator("output").inner_text() == "100", "the address holds it"
+
+
+def test_a_session_too_long_for_an_address_says_so_once_and_leaves_no_older_one_there(opened, named):
+    """Directions of large generators are long: twenty of 18 layers and 512 numbers are a million characters."""
+    page = opened.page
+    page.wait_for_selector("html[data-remembered]", state="attached")
+    assert "#s=" in page.url
+    noise = base64.b64encode(np.random.default_rng(0).bytes(1_500_000)).decode()
+    slider = saved_slider("long", WAY)
+    named.state.sliders.load([slider])
+    long = {**write_slider(slider), "direction": noise}
+    page.route("**/direction", lambda route: route.fulfill(json=long))
+    page.route("**/names", lambda route: route.fulfill(json={}))
+    page.locator(CELL.format(0)).click()
+    page.get_by_role("button", name="Turn edit into a direction").click()
+    page.wait_for_selector(".message:has-text('too long for the page')", timeout=30_000)
+    assert "#s=" not in page.url
 
 
 def test_a_coordinate_has_no_layers_to_choose(opened):

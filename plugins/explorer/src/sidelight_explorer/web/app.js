@@ -122,6 +122,15 @@ export class App {
     this.announce();
   }
 
+  #held = "";
+
+  /** A sentence that is said once, not again at every change. @param {string} message */
+  hold(message) {
+    if (this.#held === message) return;
+    this.#held = message;
+    this.say(message);
+  }
+
   /** Run work whose failure the user should read. @template T @param {Promise<T>} work @returns {Promise<T | undefined>} */
   async tell(work) {
     try {

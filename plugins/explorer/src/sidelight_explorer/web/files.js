@@ -72,7 +72,7 @@ export function table(app) {
   const rows = sorted(app).map(({ name, now }) => {
     const values = app.pictures.of(now)?.values ?? {};
     const mixes = now.layers.map(([start, end, share]) => (share === 0 ? start : share === 100 ? end : `${start} ${share}% ${end}`));
-    return [name, ...columns.map(({ id, index }) => values[id]?.[index] ?? ""), mixes.join(" | "), JSON.stringify(Object.fromEntries(namedMoves(app, now)))];
+    return [name, ...columns.map(({ id, index }) => values[id]?.[index] ?? ""), mixes.join(" | "), JSON.stringify(namedMoves(app, now))];
   });
   return csv([["image", ...columns.map(({ title }) => title), "layers", "attributes"], ...rows]);
 }

@@ -22,6 +22,7 @@ import { topbar } from "./topbar.js";
 /** @typedef {import("./types.js").Content} Content */
 
 const SETTLED = 400;
+const LONGEST_ADDRESS = 1_900_000; // characters; Chromium takes two million
 const COARSE = 128; // pixels of a side up to which the stage shows pixels as squares: larger images are smoothed
 
 async function start() {
@@ -102,6 +103,11 @@ function fetchWhatIsShown(app, ends) {
 /** @param {App} app */
 async function remember(app) {
   const fragment = await toFragment(app.doc, app.view);
+  if (fragment.length > LONGEST_ADDRESS) {
+    if (location.hash) history.replaceState(null, "", location.pathname + location.search); // no older session in its place
+    app.hold("The session has become too long for the page's address: save it as a file.");
+    return;
+  }
   history.replaceState(null, "", `#${fragment}`);
   document.documentElement.dataset.remembered = "true"; // the address holds what is shown
 }

@@ -9,7 +9,8 @@ slider of the automated direction towards the same class on the same faces.
 
 With `--test N` each edit that was found is then tested on N fresh draws beside random edits of equal size, as a visitor
 of the page does, and so is a false hypothesis: a direction of W that moves the factor `--control`, fitted on encoded
-faces (`hypotheses.py`), raises the score.
+faces (`hypotheses.py`), raises the score. With `--kept` nothing is looked for: tested are the edits that the run's
+session holds as verified, the first of each answer.
 """
 
 from __future__ import annotations
@@ -53,14 +54,18 @@ def main() -> None:
     parser.add_argument("--test", type=int, default=0, help="fresh draws to test each hypothesis on; 0: no tests")
     parser.add_argument("--control", default="background", help="factor of the false hypothesis")
     parser.add_argument("--limit", type=float, default=120, help="seconds to look for an edit of each answer")
+    parser.add_argument("--kept", action="store_true", help="test the edits of the run's session, look for none")
     parser.add_argument("--save", help="where to keep the session that was found")
     arguments = parser.parse_args()
     stage, address = serving(arguments.run)
+    false = control(stage, arguments.control) if arguments.test else None
+    if arguments.kept:
+        in_page(address, None, arguments, false)
+        return
     reader = Reader(learned(stage, arguments.reader_images, arguments.reader_steps), arguments.factor)
     print(
         f"the reader's R2 of {arguments.factor}: {reader.r_squared:.2f}; left out: {', '.join(reader.unread) or 'none'}"
     )
-    false = control(stage, arguments.control) if arguments.test else None
     in_page(address, reader, arguments, false)
 
 
@@ -89,8 +94,10 @@ def control(stage: Any, factor: str) -> dict[str, Any]:
 class Fewer:
     """The data with its test images for its many training images: the reader takes the factors' values alone."""
 
+    splits = ("test",)
+
     def __init__(self, data: Any) -> None:
-        self.factor_ranges, self.render = data.factor_ranges, data.render
+        self.factor_ranges, self.factor_levels, self.render = data.factor_ranges, data.factor_levels, data.render
         self._test = data.split("test")
 
     def split(self, name: str) -> Any:
@@ -234,11 +241,15 @@ class Page:
         self.page.keyboard.press("Enter")
         self.page.get_by_label(f"Verdict on: {text}").select_option(verdict)
 
-    def add_slider(self, slider: dict[str, Any]) -> None:
-        """Open the session again with one more slider."""
+    def document(self) -> Any:
+        """The session, as it is saved."""
         with self.page.expect_download() as saved:
             self.page.get_by_role("button", name="Save", exact=True).click()
-        document = json.loads(Path(saved.value.path()).read_text())
+        return json.loads(Path(saved.value.path()).read_text())
+
+    def add_slider(self, slider: dict[str, Any]) -> None:
+        """Open the session again with one more slider."""
+        document = self.document()
         document["sliders"].append(slider)
         body = json.dumps(document).encode()
         file = {"name": "session.json", "mimeType": "application/json", "buffer": body}
@@ -265,7 +276,7 @@ class Page:
         saved.value.save_as(target)
 
 
-def in_page(address: str, reader: Reader, arguments: argparse.Namespace, false: dict[str, Any] | None) -> None:
+def in_page(address: str, reader: Reader | None, arguments: argparse.Namespace, false: dict[str, Any] | None) -> None:
     """For each answer find an edit on one face, verify it on all, print it beside the automated one, and test it."""
     from playwright.sync_api import sync_playwright
 
@@ -275,9 +286,15 @@ def in_page(address: str, reader: Reader, arguments: argparse.Namespace, false: 
         page = Page(browser.new_page(viewport={"width": 1400, "height": 1000}, accept_downloads=True))
         page.page.goto(address)
         page.page.wait_for_selector("html[data-ready]", state="attached")
-        page.clear()
-        faces = by_answer(page)
+        if reader is None:
+            for image, text, expected in kept(page, arguments.factor):
+                page.select(image)
+                print(f"test: {text}\n  {page.test(text, expected, arguments.test)}", flush=True)
+        else:
+            page.clear()
+        faces = by_answer(page) if reader else {}
         for answer, same in faces.items():
+            assert reader, "there are no faces without it"
             found = by_hand(page, reader, same, start + arguments.limit)
             took = f"{time.perf_counter() - start:.0f} s, {page.tried} edits"
             print(f"“{answer}”: {'found after' if found else 'nothing found in'} {took}")
@@ -291,6 +308,18 @@ def in_page(address: str, reader: Reader, arguments: argparse.Namespace, false: 
         if arguments.save:
             page.keep(arguments.save)
         browser.close()
+
+
+def kept(page: Page, factor: str) -> list[tuple[str, str, str]]:
+    """Image, hypothesis and expectation of the first verified edit towards each answer, in the session on the page."""
+    found: dict[str, tuple[str, str, str]] = {}
+    for note in page.document()["notes"]:
+        answer = note["text"].rpartition(" to ")[2]
+        if note["verdict"] == "verified" and answer not in found:
+            rises = "not" not in answer
+            text = f"{factor}, as edited here, {'raises' if rises else 'lowers'} the score"
+            found[answer] = (note["image"], text, "up" if rises else "down")
+    return list(found.values())
 
 
 def by_answer(page: Page) -> dict[str, list[str]]:

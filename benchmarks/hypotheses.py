@@ -1,6 +1,6 @@
 """How many of ten hypotheses, written down before, does the explorer's rule get right?
 
-    python benchmarks/hypotheses.py RUN [--seeds 3] [--images 100] [--controls 19] [--json FILE]
+    python benchmarks/hypotheses.py RUN [--seeds 3] [--images 50] [--controls 19] [--read] [--json FILE]
 
 RUN is a run of the recipe `interactivity`: faces, a classifier of smiles with red lips planted beside them. The list
 `HYPOTHESES` and the settings below were committed before the first run. Five are true and five false by the causal
@@ -11,7 +11,7 @@ The rule sees none of that. Each hypothesis gets the edit that a user would look
 factor by one half-range and leaves the other factors alone, as far as a linear model of 800 encoded test faces and
 their true factors can tell. It is tried on fresh draws beside random edits of equal size
 (`sidelight_explorer.hypothesis`). A seed decides the faces that the model is fitted on, the fresh draws, and the random
-edits. A network says what each edit moved; neither the edit nor the rule depends on it.
+edits. With `--read` a network says what each edit moved; neither the edit nor the rule depends on it.
 """
 
 from __future__ import annotations
@@ -73,14 +73,15 @@ def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("run")
     parser.add_argument("--seeds", type=int, default=3)
-    parser.add_argument("--images", type=int, default=100)
+    parser.add_argument("--images", type=int, default=50)
     parser.add_argument("--controls", type=int, default=19)
+    parser.add_argument("--read", action="store_true", help="read true factors before and after each edit")
     parser.add_argument("--json", help="where to write what came out")
     arguments = parser.parse_args()
     stage, _ = serving(arguments.run)
     parts = {role: stage.parts(role)[0].component() for role in ("data", "classifier", "generator", "inverter")}
     check_truth(parts["classifier"], parts["data"])
-    tester = Tester(parts, arguments.images, arguments.controls)
+    tester = Tester(parts, arguments.images, arguments.controls, reads=arguments.read)
     rows = []
     for seed in range(arguments.seeds):
         start = time.perf_counter()
@@ -89,7 +90,7 @@ def main() -> None:
             row = tester.test(hypothesis, directions, seed)
             rows.append({"seed": seed, **attrs.asdict(hypothesis), **row})
             print(f"seed {seed}  {'true ' if hypothesis.is_true else 'false'}  {hypothesis.text}: {row['sentence']}")
-            print(f"        moved by the edit: {row['moved']}", flush=True)
+            print(f"        {row['turned']} turned; moved by the edit: {row['moved'] or 'not read'}", flush=True)
         print(f"seed {seed}: {time.perf_counter() - start:.0f} s")
     count(rows)
     if arguments.json:
@@ -144,7 +145,7 @@ def check_truth(classifier: Any, data: Any) -> None:
 class Tester:
     """Fits directions of factors and tests hypotheses with them."""
 
-    def __init__(self, parts: dict[str, Any], images: int, controls: int) -> None:
+    def __init__(self, parts: dict[str, Any], images: int, controls: int, *, reads: bool) -> None:
         from explorer_confound import Fewer
         from sidelight_explorer.layered import LayeredGenerator
         from sidelight_explorer.models import Models
@@ -155,7 +156,9 @@ class Tester:
         self._models = Models(self._generator, {"main": parts["classifier"]}, 16, "cpu")
         self._images, self._controls = images, controls
         self._w, self._factors = encoded(parts)
-        self._reader = factor_regressor(Fewer(parts["data"]), ToyRun(), *READER)  # type: ignore[arg-type]
+        self._reader: Any = None
+        if reads:
+            self._reader = factor_regressor(Fewer(parts["data"]), ToyRun(), *READER)  # type: ignore[arg-type]
 
     def directions(self, seed: int) -> dict[str, np.ndarray]:
         """Name to (d,) shift of w, fitted on the test faces that a seed chooses."""
@@ -175,16 +178,21 @@ class Tester:
         shift = directions[hypothesis.factor]
         pairs = [(LatentEdit(w), LatentEdit((w + shift).astype(np.float32))) for w in rows]
         changes: list[np.ndarray] = []
+
+        def seen(before: Any, after: Any) -> None:
+            if self._reader is not None:
+                changes.append(self._reader.half_ranges(before, after))
+
         found = measure(
             self._models,
             pairs,
             ends[::2] - ends[1::2],
             "main",
             1,
-            seen=lambda before, after: changes.append(self._reader.half_ranges(before, after)),
+            seen=seen,
         )
         outcome = judge(found.before, found.after, found.controls, hypothesis.expected, LEAST)
-        moved = factor_changes(self._reader, np.concatenate(changes))
+        moved = factor_changes(self._reader, np.concatenate(changes)) if changes else ()
         return {
             "verdict": outcome.verdict,
             "sentence": str(outcome),

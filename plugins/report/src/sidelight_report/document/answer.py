@@ -139,10 +139,10 @@ def _unanswered(context: Context) -> Iterator[Claim]:
 def _chosen_by_effect(context: Context) -> Iterator[Claim]:
     """Effects of attributes that were chosen for them, and flags."""
     every = attributes_by_id(context.results)
-    selected = [key for key, found in every.items() if found.effects is not None and found.directions is None]
-    if selected:
-        text = f"{some(selected)} chose attributes by the images of these effects: the largest are on the high side."
-        yield claim(text, "heuristic", f"attributes-{list(every).index(selected[0]) + 1}")
+    ranked = [key for key, found in every.items() if found.directions is None and len(found.attributes) > 1]
+    if ranked:
+        text = f"The effects of {some(ranked)} are the largest of many on the same images: others will show less."
+        yield claim(text, "heuristic", f"attributes-{list(every).index(ranked[0]) + 1}")
     flags = [bool(one.flagged) for found in every.values() for one in found.attributes]
     if any(flags):
         yield claim(

@@ -95,7 +95,7 @@ def _causes(context: Context) -> Iterator[Finding]:
             anchor = f"attributes-{section + 1}-{place + 1}"
             text = f"{key}, {_cause(attributes, context, index, *every[place])}"
             if place == max(order[:MOST_GROUPS]) and len(every) > MOST_GROUPS:
-                text += f" Of {counted(len(every) - MOST_GROUPS, 'other target')} see below."
+                text += f" Beside these two classes, {len(every) - MOST_GROUPS} more are below."
             at = {"section": section, "group": place, "rank": rank, "direction": 0}
             yield claim(text, "measured", anchor), list(_demonstrated(attributes, context, index, anchor, at))
 
@@ -297,13 +297,13 @@ def _interventions(context: Context, of: dict[str, Intervention]) -> Iterator[Fi
     """Flips of a layer's code that change the class, and how many bits they take."""
     counts = {key: (int(found.changed.sum()), len(found.changed)) for key, found in of.items()}
     text = f"Flipping bits of a hidden layer's code changes the class of {listed(counts, 'images')}."
-    bits = [
-        f"{np.median(found.flipped[found.changed].sum(1)):g} of {found.codes.shape[1]} by {key}"
-        for key, found in of.items()
-        if found.changed.any()
-    ]
+    bits = dict[str, list[str]]()
+    for key, found in of.items():
+        if found.changed.any():
+            median = np.median(found.flipped[found.changed].sum(1))
+            bits.setdefault(f"{median:g} of {found.codes.shape[1]}", []).append(key)
     if bits:
-        text += f" Bits flipped, median: {some(bits)}."
+        text += f" Bits flipped, median: {some([f'{count} by {some(keys)}' for count, keys in bits.items()])}."
     tiles = [
         [_flip(context, key, found, row) for row in range(context.count) if found.changed[row]][:MOST_TILES]
         for key, found in of.items()

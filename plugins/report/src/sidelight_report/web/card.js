@@ -38,7 +38,7 @@ export function makeCard(card, index, report, open = index < SHOWN || report.ima
   return section;
 }
 
-const HALF = 3; // columns of tiles in half of a card
+const [EVEN, UNEVEN] = [[3, 3], [2, 4]]; // columns of tiles left and right; two pairs of pictures need four
 const MAPS = new Set(["heatmap"]);
 const CHANGES = new Set(["counterfactual", "intervention", "image-attributes"]);
 
@@ -51,11 +51,12 @@ function tiles(card, report) {
   const rest = all.filter(({ kind }) => !MAPS.has(kind) && !CHANGES.has(kind));
   const [left, right] = [units([first, ...maps]), units(changes)];
   const fits = right > 0 && left + right <= most(card);
+  const [narrow, wide] = fits ? [left, right] : changes.some(({ span }) => span === 2) ? UNEVEN : EVEN;
   const columns = h("div", { class: "compared" },
-    column("Maps of the image as it is: where", grid([first, ...maps], card, fits ? left : HALF)),
-    column("Images changed: what", grid(changes, card, fits ? right : HALF)));
-  columns.style.setProperty("--left", `${fits ? left : 1}fr`);
-  columns.style.setProperty("--right", `${fits ? right : 1}fr`);
+    column("Maps of the image as it is: where", grid([first, ...maps], card, narrow)),
+    column("Images changed: what", grid(changes, card, wide)));
+  columns.style.setProperty("--left", `${narrow}fr`);
+  columns.style.setProperty("--right", `${wide}fr`);
   return h("div", {}, columns, rest.length > 0 && grid(rest, card));
 }
 

@@ -75,7 +75,9 @@ function follow() {
   remember();
 }
 
-/** Keep address and page together; paper has everything unfolded. */
+const ON_PAPER = "details.part, details.weaker, details.fold, details.more-warnings"; // not the guide and the searches' paths
+
+/** Keep address and page together; paper has every section unfolded. */
 export function keepFolds() {
   follow();
   window.addEventListener("hashchange", follow);
@@ -88,7 +90,7 @@ export function keepFolds() {
   let folded = [];
   window.addEventListener("beforeprint", () => {
     printing = true;
-    folded = [...document.querySelectorAll("details")].filter(({ open }) => !open);
+    folded = [...document.querySelectorAll(ON_PAPER)].flatMap((details) => (details instanceof HTMLDetailsElement && !details.open ? [details] : []));
     for (const details of folded) details.open = true;
   });
   window.addEventListener("afterprint", () => {

@@ -62,13 +62,12 @@ export function bytesOf(text) {
   return bytes;
 }
 
-/** Numbers of half precision. @param {Uint16Array} halves @param {Float32Array} out */
+/** Finite numbers of half precision. @param {Uint16Array} halves @param {Float32Array} out */
 function widen(halves, out) {
-  for (let index = 0; index < halves.length; index++) {
-    const half = /** @type {number} */ (halves[index]);
-    const [sign, exponent, fraction] = [half >> 15 ? -1 : 1, (half >> 10) & 31, half & 1023];
-    out[index] = sign * (exponent ? (exponent === 31 ? (fraction ? NaN : Infinity) : 2 ** (exponent - 15) * (1 + fraction / 1024)) : 2 ** -14 * (fraction / 1024));
-  }
+  const bits = new Uint32Array(out.buffer, out.byteOffset, out.length);
+  for (let index = 0; index < halves.length; index++) bits[index] = (/** @type {number} */ (halves[index]) & 0x7fff) << 13;
+  // the exponent's offset is 15 in place of 127, also of numbers below the smallest normal one
+  for (let index = 0; index < halves.length; index++) out[index] = /** @type {number} */ (out[index]) * 2 ** 112 * (/** @type {number} */ (halves[index]) & 0x8000 ? -1 : 1);
 }
 
 /** Memory, constants, and the functions that were compiled. */
@@ -80,10 +79,11 @@ export class Runtime {
   /** @type {number[]} addresses of constants, in floats */
   #addresses = [];
 
-  /** @param {WebAssembly.Memory} memory @param {Function} product @param {Constants} constants */
-  constructor(memory, product, constants) {
+  /** @param {WebAssembly.Memory} memory @param {{ product: Function, convolve: Function }} kernel @param {Constants} constants */
+  constructor(memory, { product, convolve }, constants) {
     this.memory = memory;
     this.product = product;
+    this.convolve = convolve;
     this.table = constants.table;
     const bytes = bytesOf(constants.data);
     for (const [width, offset, length] of constants.table) {
@@ -100,7 +100,7 @@ export class Runtime {
     const memory = new WebAssembly.Memory({ initial: 16, maximum: MOST_PAGES });
     const module = await WebAssembly.compile(productModule());
     const { exports } = await WebAssembly.instantiate(module, { page: { memory } });
-    return new Runtime(memory, /** @type {Function} */ (exports.product), constants);
+    return new Runtime(memory, /** @type {any} */ (exports), constants);
   }
 
   /** Address of so many floats, which stay; at a multiple of four. @param {number} length */
@@ -363,16 +363,33 @@ const OPERATORS = {
   },
   convolution: (runtime, scratch, size, [x, weight, bias], out) => {
     if (!x || !weight || !bias) throw new Error("a convolution takes images, weights and a bias");
-    const { cin, cout, h, w, oh, ow, kh, kw, groups } = size;
+    const { cin, cout, h, w, oh, ow, kh, kw, groups, stride, dilation } = size;
     const [inputs, outputs, places] = [cin / groups, cout / groups, oh * ow];
+    const [phases, count] = [stride[1], Math.ceil(ow / PANEL)];
+    // of an image with its border: lines, and places of one phase in a line, so that all panels can be read
+    const lines = Math.max(h + 2 * size.pad[0], (oh - 1) * stride[0] + (kh - 1) * dilation[0] + 1);
+    const across = Math.max(Math.ceil((w + 2 * size.pad[1]) / phases), count * PANEL + Math.ceil(((kw - 1) * dilation[1] + 1) / phases));
+    const plane = lines * phases * across;
+    const offsets = runtime.reserve(inputs * kh * kw);
     const k = inputs * kh * kw;
-    const length = Math.ceil(places / PANEL) * PANEL * k;
-    scratch.get(0, length);
+    const table = new Int32Array(runtime.memory.buffer, offsets * 4, k);
+    for (let row = 0, channel = 0; channel < inputs; channel++) {
+      for (let i = 0; i < kh; i++) {
+        for (let j = 0; j < kw; j++) table[row++] = 4 * (channel * plane + (i * dilation[0] * phases + ((j * dilation[1]) % phases)) * across + Math.floor((j * dilation[1]) / phases));
+      }
+    }
+    const wide = count * PANEL;
+    scratch.get(0, inputs * plane);
+    if (wide !== ow) scratch.get(1, outputs * oh * wide);
     return () => {
-      const panels = scratch.get(0, length);
+      const bordered = scratch.get(0, inputs * plane);
       for (let group = 0; group < groups; group++) {
-        unfold(runtime.floats(x.address + group * inputs * h * w, inputs * h * w), runtime.floats(panels, length), inputs, size);
-        multiply(runtime, scratch, weight.address + group * outputs * k, panels, out.address + group * outputs * places, outputs, places, k);
+        border(runtime.floats(x.address + group * inputs * h * w, inputs * h * w), runtime.floats(bordered, inputs * plane), inputs, size, lines, across);
+        const target = wide === ow ? out.address + group * outputs * places : scratch.get(1, outputs * oh * wide);
+        runtime.convolve((weight.address + group * outputs * k) * 4, bordered * 4, target * 4, outputs, count, k, oh * wide * 4, offsets * 4, oh, stride[0] * phases * across * 4, wide * 4);
+        if (wide === ow) continue;
+        const [from, to] = [runtime.floats(target, outputs * oh * wide), runtime.floats(out.address + group * outputs * places, outputs * places)];
+        for (let line = 0; line < outputs * oh; line++) for (let column = 0; column < ow; column++) to[line * ow + column] = /** @type {number} */ (from[line * wide + column]);
       }
       addBias(view(runtime, out), view(runtime, bias), places);
     };
@@ -474,36 +491,22 @@ function addBias(to, bias, places) {
 }
 
 /**
- * What every place of the result sees, in panels: row (channel, i, j), eight places a panel.
- * @param {Float32Array} from @param {Float32Array} to @param {number} channels @param {any} size
+ * Images with their border of zeros, the columns of a line sorted by their phase: with stride 2 the even ones, then the odd.
+ * @param {Float32Array} from @param {Float32Array} to @param {number} channels @param {any} size @param {number} lines @param {number} across
  */
-function unfold(from, to, channels, { h, w, oh, ow, kh, kw, stride, pad, dilation }) {
-  const [places, k] = [oh * ow, channels * kh * kw];
-  const block = k * PANEL;
-  let row = 0;
+function border(from, to, channels, { h, w, pad, stride }, lines, across) {
+  const phases = stride[1];
+  to.fill(0);
   for (let channel = 0; channel < channels; channel++) {
-    for (let i = 0; i < kh; i++) {
-      for (let j = 0; j < kw; j++, row++) {
-        const [top, left] = [i * dilation[0] - pad[0], j * dilation[1] - pad[1]];
-        let at = row * PANEL; // of the panel's first place
-        let within = 0;
-        for (let y = 0; y < oh; y++) {
-          const line = y * stride[0] + top;
-          const isInside = line >= 0 && line < h;
-          const start = (channel * h + line) * w;
-          for (let x = 0, column = left; x < ow; x++, column += stride[1]) {
-            to[at + within] = isInside && column >= 0 && column < w ? /** @type {number} */ (from[start + column]) : 0;
-            if (++within === PANEL) {
-              within = 0;
-              at += block;
-            }
-          }
-        }
-        for (; within && within < PANEL; within++) to[at + within] = 0;
+    for (let y = 0; y < h; y++) {
+      const [source, target] = [(channel * h + y) * w, (channel * lines + y + pad[0]) * phases * across];
+      if (phases === 1) {
+        for (let x = 0, at = target + pad[1]; x < w; x++, at++) to[at] = /** @type {number} */ (from[source + x]);
+      } else {
+        for (let x = 0; x < w; x++) to[target + ((x + pad[1]) % phases) * across + Math.floor((x + pad[1]) / phases)] = /** @type {number} */ (from[source + x]);
       }
     }
   }
-  void places;
 }
 
 /**

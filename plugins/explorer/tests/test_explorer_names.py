@@ -16,6 +16,7 @@ from sidelight_explorer.session.export import precomputed_edits
 from sidelight_explorer.session.file import SavedSession, read_session, with_sliders, write_session
 from sidelight_explorer.session.names import FILE, MOST_BYTES, KeptNames, Label
 from sidelight_explorer.session.slider import (
+    MOST_LOADED,
     Sliders,
     make_slider,
     opposites,
@@ -55,7 +56,7 @@ class Visitor:
 class visit:
     def __init__(self, world, folder):
         names = folder and KeptNames(folder, (2, 3))
-        world.state.sliders.load(names.directions if names else ())
+        world.state.sliders.keep(names.directions if names else ())
         live = LiveState(world.state, world.stage, world.session, own={}, encodes=False, names=names)
         self.client = TestClient(application(live, TOKEN, upload=1 << 20), base_url="http://127.0.0.1")
 
@@ -177,6 +178,26 @@ def test_names_are_kept_with_the_run_and_there_at_the_next_visit(world, client, 
         assert last.entered["document"]["labels"] == {slider: {"hidden": True}}
         assert last.entered["document"]["sliders"] == []
     assert [path.name for path in (tmp_path / FILE).parent.iterdir()] == ["names.json"], "no draft is left"
+
+
+def test_directions_that_a_run_keeps_are_not_forgotten_for_others(world, client, monkeypatch):
+    start = plain("draw-1-0-100", 2)
+    now = with_style(start, range(2), "draw-2-0-100")
+    made = client.post("direction", {"name": "mine", "start": write_edit(start), "now": write_edit(now)}).json()
+    drawn, rng = {"specs": [write_edit(with_move(start, made["id"], 50))]}, np.random.default_rng(0)
+    for labels, status in (({made["id"]: {"name": "mine"}}, 200), ({made["id"]: None}, 404)):
+        assert client.post("names", {"labels": labels}).status_code == 200
+        others = rng.normal(size=(MOST_LOADED, 2, 3)).astype(np.float32)
+        world.state.sliders.load(saved_slider("other", direction) for direction in others)
+        assert client.post("draw", drawn).status_code == status
+
+
+def test_what_a_run_keeps_is_newer_than_the_session_that_pages_begin_with(world, tmp_path):
+    world.session = attrs.evolve(world.session, labels={first(world): Label("old", starred=True), "gone.1": Label("g")})
+    with visit(world, tmp_path) as one:
+        assert one.post("names", {"labels": {first(world): {}}}).status_code == 200
+    with visit(world, tmp_path) as again:
+        assert again.entered["document"]["labels"] == {first(world): {}, "gone.1": {"name": "g"}}
 
 
 @pytest.mark.parametrize(

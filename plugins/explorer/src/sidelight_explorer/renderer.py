@@ -90,7 +90,7 @@ class Web(Renderer):
         names = KeptNames(stage.folder, tuple(self._generator.latent_shape))
         if names.left_out:
             self._run.warn(f"{names.left_out} sliders that were named in this place are of another generator")
-        state.sliders.load(names.directions)
+        state.sliders.keep(names.directions)
         return names
 
     def _classifiers(self, stage: Stage) -> dict[str, Classifier]:

@@ -200,14 +200,12 @@ class Api:
     async def names(self, request: Request) -> Response:
         """Keep names with the run: `{labels}`, slider id to label, or to null for one that is forgotten."""
         self._client(request)
-        if self._live.names is None:
-            raise InvalidInput("this run keeps no names; save the session", 409)
         body = fields(parsed(await request.body()), {"labels"}, "request")
         labels = {
             text(name, 200, "labels"): None if item is None else read_label(item, "labels")
             for name, item in mapping(body["labels"], MOST_LABELS, "labels").items()
         }
-        await run_in_threadpool(self._live.names.change, labels, self._live.state.sliders)
+        await run_in_threadpool(self._live.keep_names, labels)
         return JSONResponse({})
 
     async def test(self, request: Request) -> Response:

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from sidelight_explorer.session.edit import EditSpec
     from sidelight_explorer.session.file import Session
     from sidelight_explorer.session.measure import Measure
-    from sidelight_explorer.session.names import KeptNames
+    from sidelight_explorer.session.names import KeptNames, Label
     from sidelight_explorer.session.state import ExplorerState
 
 
@@ -119,6 +119,13 @@ class LiveState:
             for spec in (start, now)
         )
         return self._saved(saved_slider(name, after.latents - before.latents, layers))
+
+    def keep_names(self, labels: Mapping[str, Label | None]) -> None:
+        """Keep labels with the run, and forget those of None; see `KeptNames.change`."""
+        if self.names is None:
+            raise InvalidInput("this run keeps no names; save the session", 409)
+        self.names.change(labels, self.state.sliders)
+        self.state.sliders.keep(self.names.directions)
 
     def restrict(self, name: str, slider: str, layers: tuple[int, int]) -> Slider:
         """A slider in some layers only, as one that all tabs know.

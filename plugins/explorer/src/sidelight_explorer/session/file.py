@@ -276,10 +276,10 @@ def with_sliders(session: Session, sliders: Mapping[str, Slider]) -> Session:
 
 
 def with_names(session: Session, names: KeptNames) -> Session:
-    """The session with the names and directions that a run keeps; its own names go before them."""
+    """The session with the names and directions that a run keeps; they go before its own, which are older."""
     own = {slider.id for slider in session.sliders}
     directions = tuple(slider for slider in names.directions if slider.id not in own)
-    return attrs.evolve(session, labels={**names.labels, **session.labels}, sliders=(*session.sliders, *directions))
+    return attrs.evolve(session, labels={**session.labels, **names.labels}, sliders=(*session.sliders, *directions))
 
 
 def write_latents(latents: dict[str, np.ndarray]) -> dict[str, str]:

@@ -264,11 +264,12 @@ class Sliders(Mapping[str, Slider]):
 
     def __init__(self, sliders: dict[str, Slider], generator: Generator, styled: bool) -> None:
         self._sliders, self._loaded = sliders, LRUCache[Slider](MOST_LOADED)
+        self._kept: dict[str, Slider] = {}
         self._shape, self._channels = tuple(generator.latent_shape), _style_channels(generator, styled)
 
     def __getitem__(self, name: str) -> Slider:
         """One slider; KeyError if it is unknown or forgotten."""
-        slider = self._sliders.get(name) or self._loaded.get(name)
+        slider = self._sliders.get(name) or self._kept.get(name) or self._loaded.get(name)
         if slider is None:
             raise KeyError(name)
         return slider
@@ -280,6 +281,10 @@ class Sliders(Mapping[str, Slider]):
     def __len__(self) -> int:
         """Number of the run's sliders."""
         return len(self._sliders)
+
+    def keep(self, sliders: Iterable[Slider]) -> None:
+        """Remember these, which the run keeps, until others are kept; loaded ones are forgotten when there are many."""
+        self._kept = {slider.id: slider for slider in sliders}
 
     def load(self, sliders: Iterable[Slider]) -> None:
         """Remember the sliders of a session file.

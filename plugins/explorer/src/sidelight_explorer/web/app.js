@@ -2,6 +2,7 @@
 /** The state of the page, and everyone who wants to know when it changes. */
 import { label } from "./edits.js";
 import { begin, commit, redo, undo } from "./history.js";
+import { SAVED } from "./names.js";
 import { Pictures } from "./pictures.js";
 import { keyOf } from "./spec.js";
 
@@ -17,6 +18,8 @@ export class App {
   #announced = false;
   /** Sliders that this page has named, starred or hidden; what a session brought along is not the run's to keep. @type {Set<string>} */
   #labelled = new Set();
+  /** What the page began with. @type {import("./types.js").Labels} */
+  #first;
 
   /**
    * @param {Facts} facts
@@ -28,6 +31,7 @@ export class App {
     this.facts = facts;
     this.backend = backend;
     this.history = begin(document);
+    this.#first = document.labels ?? {};
     /** @type {View} */
     this.view = { ...firstView(facts, document), ...view };
     this.message = "";
@@ -91,7 +95,9 @@ export class App {
     const now = this.doc.labels ?? {};
     const changed = [...this.#labelled].filter((id) => JSON.stringify(before?.[id]) !== JSON.stringify(now[id]));
     if (changed.length === 0 || !this.facts.keepsNames) return;
-    void this.tell(this.backend.keepNames(Object.fromEntries(changed.map((id) => [id, now[id] ?? null]))));
+    // the run says nothing of what is as the finder has it, unless a session that pages begin with says something
+    const gone = (/** @type {string} */ id) => (this.#first[id] && !id.startsWith(`${SAVED}.`) ? {} : null);
+    void this.tell(this.backend.keepNames(Object.fromEntries(changed.map((id) => [id, now[id] ?? gone(id)]))));
   }
 
   undo() {

@@ -283,6 +283,7 @@ def test_heatmap_attribute_compare_and_another_classifier(opened):
     page.get_by_role("button", name="Pin to compare").click()
     page.locator(".gallery button >> nth=3").click()
     page.get_by_role("button", name="Pin to compare").click()
+    page.get_by_role("tab", name="Compare (2)").click()
     page.wait_for_selector(".compared canvas")
     page.get_by_role("button", name="Flicker").click()
     assert page.locator(".scores tbody tr").count() == 4

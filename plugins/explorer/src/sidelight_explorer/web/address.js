@@ -13,7 +13,7 @@ export async function toFragment(doc, view) {
   const bytes = new Uint8Array(await packed.arrayBuffer());
   let text = "";
   for (const byte of bytes) text += String.fromCharCode(byte);
-  return `s=${btoa(text).replaceAll("+", "-").replaceAll("/", "_").replace(/=+$/, "")}`;
+  return `view=${view.tab}&s=${btoa(text).replaceAll("+", "-").replaceAll("/", "_").replace(/=+$/, "")}`;
 }
 
 /**
@@ -31,6 +31,11 @@ export async function fromFragment(fragment) {
   } catch {
     return null;
   }
+}
+
+/** The view that an address names, also one without a session. @param {string} fragment @returns {string | undefined} */
+export function tabOf(fragment) {
+  return /[#&]view=([a-z]+)/.exec(fragment)?.[1];
 }
 
 /** @param {Blob} blob @param {CompressionStream | DecompressionStream} stream */

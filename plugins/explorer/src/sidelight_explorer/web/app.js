@@ -5,6 +5,7 @@ import { begin, commit, redo, undo } from "./history.js";
 import { SAVED } from "./names.js";
 import { Pictures } from "./pictures.js";
 import { keyOf } from "./spec.js";
+import { TABS } from "./tabs.js";
 
 /** @typedef {import("./types.js").Document} Document */
 /** @typedef {import("./types.js").View} View */
@@ -33,7 +34,7 @@ export class App {
     this.history = begin(document);
     this.#first = document.labels ?? {};
     /** @type {View} */
-    this.view = { ...firstView(facts, document), ...view };
+    this.view = viewFrom(firstView(facts, document), view);
     this.message = "";
     /** An edit that was copied. @type {import("./types.js").Edit | undefined} */
     this.copied = undefined;
@@ -183,6 +184,15 @@ function firstView(facts, document) {
     selected: document.images[0]?.id ?? "",
     classifier: classifier?.id ?? "",
     target: classifier && classifier.task !== "regression" ? classifier.classes.length - 1 : 0,
-    cells: "result", sort: true, pins: [], explainer: "", opacity: 70,
+    cells: "result", sort: true, pins: [], explainer: "", opacity: 70, tab: "explore",
   };
+}
+
+/** The view of an address, which may be anybody's: what is not of the kind expected is left out. @param {View} first @param {Partial<View>} view @returns {View} */
+function viewFrom(first, view) {
+  const fitting = Object.entries(view).filter(([key, value]) => typeof value === typeof first[/** @type {keyof View} */ (key)]);
+  /** @type {View} */
+  const next = { ...first, ...Object.fromEntries(fitting) };
+  const pins = Array.isArray(next.pins) ? next.pins.filter((pin) => typeof pin === "string").slice(-2) : [];
+  return { ...next, pins, tab: TABS.includes(next.tab) ? next.tab : first.tab, cells: next.cells === "style" ? "style" : "result" };
 }

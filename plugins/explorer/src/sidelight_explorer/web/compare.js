@@ -23,7 +23,7 @@ export function compare(app) {
     shown = key;
     stop();
     if (a && b && first && second) stop = draw(app, area, { name: a.name, spec: a.now, picture: first }, { name: b.name, spec: b.now, picture: second });
-    else fill(area, h("p", { class: "note" }, a ? "Pin one more image." : "Pin two images to compare them."));
+    else fill(area, h("p", { class: "note" }, a ? `${a.name} is pinned. Select another image and pin it (P).` : "Select an image above and pin it (P), then another: they stand here side by side, with their difference and the scores of every classifier."));
   };
   return { element, show };
 }

@@ -51,7 +51,7 @@ export function current(app) {
     element.setAttribute("aria-busy", String(picture === undefined));
     [old.textContent, score.textContent] = [fixed(began), withUnit(value, app.classifier)];
     change.textContent = value === undefined || began === undefined ? "" : `${signed(value - began)} since the start`;
-    done.textContent = editText(app, item).join(" · ");
+    done.textContent = editText(app, item).join(" · ") || "Not edited yet: move a slider, or press a cell of the matrix.";
     says.textContent = picture ? [meaning(app.classifier, app.view.target), ...verdicts(app, picture)].join(" · ") : "";
     mark.show(tone(value, app.classifier));
     hint.textContent = isAtItsEnd(app, item) ? `This file holds single edits. Undo or reset to try another; more than one at a time ${WHY}.`

@@ -1,8 +1,11 @@
 // @ts-check
 /** All images with their scores, sorted by score. */
+import { WHY } from "./disk.js";
 import { button, h } from "./dom.js";
+import { addImages } from "./edits.js";
 import { setImage, toneBar } from "./marks.js";
 import { fixed, scoreOf, tone } from "./numbers.js";
+import { drawId } from "./spec.js";
 
 /** @typedef {import("./app.js").App} App */
 /** @typedef {{ element: HTMLElement, button: HTMLElement, show: () => void }} Entry */
@@ -12,14 +15,16 @@ export function gallery(app) {
   const list = h("ol", { class: "gallery", role: "listbox", "aria-label": "Images" });
   const sort = button("", () => app.look({ sort: !app.view.sort }), { class: "quiet", title: "Change the order" });
   const count = h("span", { class: "note" });
+  const none = empty(app);
   const element = h("section", { class: "panel gallery-panel", "aria-label": "Gallery" },
-    h("header", {}, h("h2", {}, "Images"), count, sort), list);
+    h("header", {}, h("h2", {}, "Images"), count, sort), list, none);
   /** @type {Map<string, Entry>} */
   const entries = new Map();
 
   const show = () => {
     sort.textContent = app.view.sort ? "sorted by score" : "in order of making";
     count.textContent = String(app.doc.images.length);
+    none.hidden = app.doc.images.length > 0;
     const order = sorted(app).map(({ id }) => id);
     for (const [id, entry] of entries) {
       if (order.includes(id)) continue;
@@ -34,6 +39,23 @@ export function gallery(app) {
     });
   };
   return { element, show };
+}
+
+const FIRST = 6; // draws that fill an empty gallery
+
+/** What to do without any image. @param {App} app */
+function empty(app) {
+  const live = app.backend.live;
+  const options = { disabled: !live, title: live ? "" : WHY };
+  const draw = () => {
+    const seed = Math.floor(Math.random() * 1e6);
+    app.edit((doc) => addImages(doc, Array.from({ length: FIRST }, (_, index) => ({ id: drawId(seed, index, 100), name: `draw ${seed}.${index + 1}` }))));
+  };
+  const upload = () => /** @type {HTMLElement | null} */ (document.querySelector(".sources-panel input[type=file]"))?.click();
+  return h("div", { class: "empty" }, h("p", {}, "There is no image to explore. Draw some, take one of yours, or open a saved session; Undo brings removed ones back."),
+    h("div", { class: "actions" }, button(`Draw ${FIRST} at random`, draw, options),
+      button("Upload an image", upload, app.facts.inverts ? options : { disabled: true, title: "The recipe has no inverter" }),
+      button("Open a session", () => /** @type {HTMLElement | null} */ (document.querySelector(".files input[type=file]"))?.click(), options)));
 }
 
 /** Moving an element loses its focus, which is given back. @param {Element} list @param {Entry} entry @param {number} index */

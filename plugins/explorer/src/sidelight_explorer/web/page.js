@@ -1,6 +1,6 @@
 // @ts-check
 /** The page: live from its server, or from disk with what it holds. */
-import { fromFragment, toFragment } from "./address.js";
+import { fromFragment, tabOf, toFragment } from "./address.js";
 import { App } from "./app.js";
 import { attributes } from "./attributes.js";
 import { compare } from "./compare.js";
@@ -17,7 +17,9 @@ import { notes } from "./notes.js";
 import { THUMBNAIL } from "./pictures.js";
 import { connect } from "./server.js";
 import { sources } from "./sources.js";
+import { tabs } from "./tabs.js";
 import { topbar } from "./topbar.js";
+import { tour } from "./tour.js";
 
 /** @typedef {import("./types.js").Content} Content */
 
@@ -28,19 +30,19 @@ const COARSE = 128; // pixels of a side up to which the stage shows pixels as sq
 async function start() {
   const content = /** @type {Content} */ (JSON.parse(document.getElementById("content")?.textContent ?? "{}"));
   const { facts, document: first, backend } = content.token ? await connect(content.token) : fromDisk(content);
-  const saved = await fromFragment(location.hash);
+  const [saved, tab] = [await fromFragment(location.hash), tabOf(location.hash)];
   let view = {};
   let doc = first;
   let message = "";
   if (saved) {
     try {
       doc = await backend.open(JSON.stringify(saved.doc));
-      view = saved.view;
+      view = saved.view ?? {};
     } catch (error) {
       message = `The session in the address cannot be opened: ${error instanceof Error ? error.message : error}`;
     }
   }
-  const app = new App(facts, backend, doc, view);
+  const app = new App(facts, backend, doc, { ...view, ...(tab && { tab: /** @type {import("./types.js").Tab} */ (tab) }) });
   app.message = message;
   build(app);
 }
@@ -55,15 +57,17 @@ function fromDisk({ facts, document: doc, pictures, heatmaps, models, worker }) 
 /** @param {App} app */
 function build(app) {
   const large = current(app);
-  const parts = { top: topbar(app), gallery: gallery(app), current: large, dock: dock(app, large.element.querySelector(".stage.after") ?? large.element), matrix: matrix(app), attributes: attributes(app), compare: compare(app), curve: curve(app), sources: sources(app), notes: notes(app) };
+  const bench = h("div", { class: "bench" });
+  const views = tabs(app, bench);
+  const parts = { views, top: topbar(app, views.element, () => openKeys()), gallery: gallery(app), current: large, dock: dock(app, large.element.querySelector(".stage.after") ?? large.element), matrix: matrix(app), attributes: attributes(app), compare: compare(app), curve: curve(app), sources: sources(app), notes: notes(app) };
   document.body.append(h("a", { class: "skip", href: "#main" }, "Skip to the images"), h("header", { class: "masthead" }, parts.top.element),
-    h("main", { id: "main", tabindex: -1 }, parts.gallery.element, h("div", { class: "bench" }, parts.current.element, parts.matrix.element,
-      h("div", { class: "side" }, parts.attributes.element, parts.notes.element),
-      h("div", { class: "shelf" }, parts.sources.element, parts.curve.element, parts.compare.element))), parts.dock.element);
+    h("main", { id: "main", tabindex: -1 }, parts.gallery.element, bench), parts.dock.element);
+  bench.append(parts.current.element, parts.matrix.element, h("div", { class: "side" }, parts.attributes.element, parts.notes.element),
+    h("div", { class: "shelf" }, parts.sources.element, parts.curve.element, parts.compare.element));
   const side = Math.max(...app.facts.image.slice(1));
   document.documentElement.classList.toggle("reduced", side > THUMBNAIL);
   document.documentElement.classList.toggle("reduced-stage", side > COARSE);
-  keys(app);
+  const openKeys = keys(app, tour(app));
   let timer = 0;
   const show = () => {
     for (const part of Object.values(parts)) part.show();
@@ -86,7 +90,7 @@ let waiting = false;
  */
 function fetchWhatIsShown(app, ends) {
   const item = app.item;
-  const rest = () => [...app.doc.images.flatMap(({ now, start }) => [now, start]), ...cellSpecs(app), ...rowSpecs(app), ...ends()];
+  const rest = () => [...app.doc.images.flatMap(({ now, start }) => [now, start]), ...(app.view.tab === "explore" ? [...cellSpecs(app), ...rowSpecs(app)] : []), ...ends()];
   const next = item && [item.now, item.start].find((spec) => !app.pictures.hasLarge(spec));
   if (!next) {
     app.pictures.want(rest(), app.ask);

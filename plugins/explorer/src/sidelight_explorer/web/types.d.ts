@@ -96,9 +96,12 @@ export interface Label { name?: string; starred?: boolean; hidden?: boolean }
 export type Labels = Record<string, Label>;
 
 /** The view: held in the address, not undone. */
+/** The three views of the page. */
+export type Tab = "explore" | "test" | "compare";
+
 export interface View {
   selected: string; classifier: string; target: number; cells: "result" | "style"; sort: boolean;
-  pins: string[]; explainer: string; opacity: number;
+  pins: string[]; explainer: string; opacity: number; tab: Tab;
 }
 
 export interface Classifier { id: string; task: "multiclass" | "binary" | "regression"; classes: string[];

@@ -260,13 +260,13 @@ def test_a_slider_is_filled_from_zero_to_its_value(opened):
         assert " 50%," in slider.evaluate("one => getComputedStyle(one).backgroundImage"), "one end is the middle"
 
 
-def test_after_one_edit_a_page_from_disk_says_that_it_holds_single_edits(chromium, served, tmp_path):
+def test_after_one_edit_a_page_of_pictures_says_that_it_holds_some(chromium, served, tmp_path):
     target = tmp_path / "page.html"
     target.write_text(exported_page(served.state, served.session, 3))
     disk = Opened(chromium, target.as_uri(), offline=True)
     disk.page.locator(".cell[aria-disabled=false]").first.click()
     disk.settled()
-    assert "single edits. Undo or reset" in disk.page.locator(".hint").inner_text()
+    assert "pictures of some edits. Undo or reset" in disk.page.locator(".hint").inner_text()
     nothing_is_broken(disk.page)
     disk.page.keyboard.press("Control+z")
     assert disk.page.locator(".hint").inner_text() == ""

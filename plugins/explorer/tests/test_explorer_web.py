@@ -62,7 +62,8 @@ def test_a_page_holds_the_models_where_they_fit_and_pictures_with_the_reason_whe
     (page,) = made.render(layered(world), tmp_path)
     assert content(page)["pictures"]
     assert "wasm" not in page.read_text().split("</head>")[0]
-    (warning,) = run.warnings
+    warning, size = run.warnings
+    assert "pictures of at most 256 pixels" in size
     assert "pictures instead of the models: the classifier classifier: the operator aten.sort" in warning
     with pytest.raises(UserError, match=r"offline: the models take .* the budget is 0.001 MB"):
         web(world, offline="models", budget=0.001).render(layered(world), tmp_path)

@@ -145,7 +145,11 @@ class WebParams:
         24.0, "Size of the models or pictures in an offline page, at most.", unit="MB", minimum=0.001, maximum=2000.0
     )
     precomputed: int = param(
-        100, "Edits of each image that an offline page of pictures holds.", unit="images", minimum=0, maximum=1000
+        100,
+        "Edits of each image in an offline page of pictures, at most; the budget may cut them.",
+        unit="images",
+        minimum=0,
+        maximum=100_000,
     )
     region: int = param(
         2000, "Samples that the generator's region of W is fitted on.", unit="samples", minimum=16, maximum=1_000_000

@@ -47,7 +47,16 @@ class Web(Renderer):
         session, own = self._session(state, results)
         heatmaps = list(heatmaps_of_run(results, state.styles.layers, MAIN)) if state.styles.run_count else []
         models = models_within(self._params.offline, self._params.budget, state, session, own, self._run.warn)
-        text = exported_page(state, session, self._params.precomputed, own, heatmaps=heatmaps, models=models)
+        text = exported_page(
+            state,
+            session,
+            self._params.precomputed,
+            own,
+            heatmaps=heatmaps,
+            models=models,
+            budget=self._params.budget,
+            tell=self._run.warn,
+        )
         path = folder / "index.html"
         path.write_text(text, "utf-8", newline="\n")
         return [path]

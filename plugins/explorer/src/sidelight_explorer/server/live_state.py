@@ -323,9 +323,10 @@ class LiveState:
             why: list[str] = []
             job.change("running", doing="recording the models", done=0, total=None)
             models = models_within(self._offline, self._budget, self.state, session, own, why.append)
-            page = exported_page(self.state, session, precomputed, own, progress, heatmaps, models).encode()
+            told = (progress, heatmaps, models, self._budget, why.append)
+            page = exported_page(self.state, session, precomputed, own, *told).encode()
             client.exports = {job.id: page}
-            return {"export": job.id, "bytes": len(page), "models": models is not None, "why": " ".join(why)}
+            return {"export": job.id, "bytes": len(page), "models": models is not None, "why": ". ".join(why)}
 
         return self._submit(client, "export", work, models=False)  # `show` takes the lock for each batch
 

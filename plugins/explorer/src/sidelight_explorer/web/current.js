@@ -54,7 +54,7 @@ export function current(app) {
     done.textContent = editText(app, item).join(" · ") || "Not edited yet: move a slider, or press a cell of the matrix.";
     says.textContent = picture ? [meaning(app.classifier, app.view.target), ...verdicts(app, picture)].join(" · ") : "";
     mark.show(tone(value, app.classifier));
-    hint.textContent = isAtItsEnd(app, item) ? `This file holds single edits. Undo or reset to try another; more than one at a time ${WHY}.`
+    hint.textContent = isAtItsEnd(app, item) ? `This file holds pictures of some edits. Undo or reset to try another; this one with one more ${WHY}.`
       : picture && picture.distance > 1 ? `Outside of what the generator knows: ${fixed(picture.distance)} times as far from its average as 99 % of its samples.` : "";
     paste.disabled = !app.copied;
     paste.title = app.copied ? "What was done to the other image, done to this one (V)" : "Copy an edit first";

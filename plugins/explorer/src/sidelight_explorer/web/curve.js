@@ -18,7 +18,7 @@ const POINTS = 21;
 /** @param {App} app */
 export function curve(app) {
   const [along, from, to, layers, keep] = [h("select", {}), h("select", {}), h("select", {}), h("select", {}), h("select", { "aria-label": "Hypothesis to keep it with" })];
-  const [count, seed] = [h("input", { type: "number", min: 0, max: 60, value: 24 }), h("input", { type: "number", min: 0, max: 2147483647, value: 1 })];
+  const [count, seed] = [h("input", { type: "number", min: 0, max: 60, value: 24 }), h("input", { type: "number", min: 0, max: (app.facts.draws?.seeds ?? 2 ** 31) - 1, value: Math.min(1, (app.facts.draws?.seeds ?? 2) - 1) })];
   const run = button("Draw the curve", () => void start(), { disabled: !app.backend.measures, title: app.backend.measures ? "" : WHY });
   const [state, plot] = [h("span", { class: "note", role: "status" }, app.backend.measures ? "" : `A curve ${WHY}.`), h("div", {})];
   const styles = [field("from", from), field("to", to), field("in", layers)];

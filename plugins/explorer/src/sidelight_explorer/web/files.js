@@ -55,7 +55,7 @@ async function exported(app, work) {
   const { export: name, bytes, models, why } = job?.result ?? {};
   if (typeof name !== "string" || typeof bytes !== "number") return;
   const size = (bytes / 1e6).toFixed(1);
-  const dialog = h("dialog", { "aria-label": "Write the page" }, h("p", {}, `The page is ${size} MB. It opens from disk and ${models ? "runs the models by itself: every edit, uploads and draws" : `shows up to 100 edits of each image without the model. ${why}`}`),
+  const dialog = h("dialog", { "aria-label": "Write the page" }, h("p", {}, `The page is ${size} MB. It opens from disk and ${models ? "runs the models by itself: every edit, uploads and draws." : `shows up to 100 edits of each image without the model: ${why}.`}`),
     h("form", { method: "dialog" }, h("button", { value: "write" }, `Write ${size} MB`), h("button", { value: "" }, "Leave it")));
   document.body.append(dialog);
   dialog.showModal();

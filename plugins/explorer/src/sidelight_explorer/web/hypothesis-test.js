@@ -25,7 +25,8 @@ export function testForm(app, id) {
   const least = h("input", { type: "number", min: 0, step: "any", "aria-label": "Smallest change that matters" });
   const splits = app.facts.splits.map((split) => /** @type {[string, string]} */ ([`data ${split}`, `images of ${split}`]));
   const on = choice([["draws", "fresh draws"], ["gallery", "the gallery"], ...splits], "draws", () => show(), { "aria-label": "Images to test on" });
-  const [count, seed, controls] = [number("Number of images", 100, 5, 500), number("Seed of the test", 1, 0, 2147483647), number("Random edits", 19, 0, 100)];
+  const held = app.facts.draws ?? { seeds: 2 ** 31, count: 500, controls: 100 }; // a page from disk holds some
+  const [count, seed, controls] = [number("Number of images", Math.min(100, held.count), 5, held.count), number("Seed of the test", 1, 0, held.seeds - 1), number("Random edits", Math.min(19, held.controls), 0, held.controls)];
   const factors = h("input", { type: "checkbox", disabled: !app.facts.factors, title: app.facts.factors ? "A network reads them; it learns at its first use, in minutes" : "The data is not drawn from known factors" });
   const run = button("Run the test", () => void start());
   const [edit, score, work] = [h("p", { class: "note" }), h("span", {}), h("ul", { class: "jobs", "aria-live": "polite" })];
@@ -77,7 +78,7 @@ export function testForm(app, id) {
     /** @type {Test} */
     const test = { ...stated, measure: wish, measured };
     app.edit((doc) => addTest(doc, id, test, proposed(test)));
-    seed.value = String(wish.seed + 1);
+    seed.value = String((wish.seed + 1) % held.seeds);
   };
   return { element, show };
 }

@@ -51,7 +51,7 @@ function conditions(app) {
 function draws(app, add) {
   const [number, seed, truncation] = [count("draws", 4, 1, 50), count("seed", 1, 0, (app.facts.draws?.seeds ?? 2 ** 31) - 1), count("truncation %", 100, 0, 200)];
   const classes = conditions(app);
-  const next = () => seed.write(seed.read() + 1);
+  const next = () => seed.write((seed.read() + 1) % (app.facts.draws?.seeds ?? 2 ** 31));
   /** @param {string} kind @param {number} index @param {number} [condition] */
   const name = (kind, index, condition) => `${kind} ${seed.read()}.${index + 1} ${classes.name(condition)}`.trim();
   const drawn = () => Array.from({ length: number.read() }, (_, index) => classes.read().map((condition) =>

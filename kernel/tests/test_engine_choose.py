@@ -156,7 +156,7 @@ def lazy(recipe, monkeypatch):
         return attrs.evolve(whole, images=LazyImages(whole.images.shape, read)) if name == "test" else whole
 
     monkeypatch.setattr(Squares, "split", read_when_indexed)
-    monkeypatch.setattr("sidelight.engine.steps.AT_ONCE", 2)
+    monkeypatch.setattr("sidelight.engine.survey.BYTES", 2 * 4 * 4 * 4)  # two images
     return broken
 
 

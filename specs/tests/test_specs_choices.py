@@ -221,3 +221,26 @@ def test_the_model_as_a_whole():
 @pytest.fixture
 def warnings():
     return []
+
+
+def test_log_loss_and_brier_score_are_those_of_the_probabilities():
+    rng = np.random.default_rng(0)
+    logits = (rng.normal(size=(50, 4)) * 8).astype(np.float32)
+    labels = rng.integers(0, 4, 50)
+    split = Split(images=np.zeros((50, 1, 1, 1), np.float32), labels=labels, class_names=("a", "b", "c", "unknown"))
+    answers = SplitPredictions.of(logits, split, np.arange(50), ("a", "b", "c", "d"), 80)
+    shares = np.exp(logits.astype(np.float64) - logits.max(1, keepdims=True))
+    shares /= shares.sum(1, keepdims=True)
+    known = labels < 3
+    assert np.isnan(answers.label_surprisal[~known]).all()
+    assert np.isnan(answers.brier[~known]).all()
+    rows = np.flatnonzero(known)
+    np.testing.assert_allclose(answers.label_surprisal[rows], -np.log(shares[rows, labels[rows]]), rtol=1e-5, atol=1e-6)
+    np.testing.assert_allclose(
+        answers.brier[rows], ((shares - np.eye(4)[labels]) ** 2).sum(1)[rows], rtol=1e-5, atol=1e-6
+    )
+    assert answers.split_size == 80
+    answers.validate()
+    errors = answers.worst(5)
+    assert answers.is_error[errors].all()
+    assert (np.diff(answers.confidence[errors]) <= 0).all()

@@ -385,6 +385,16 @@ class RendererDescriptor(ComponentDescriptor):
 
     role = "renderer"
 
+    def surveys(self, params: object) -> int:
+        """Images of the explained split of which the renderer shows the classifier's answers, at most; 0: none.
+
+        Where the data has labels a run then asks the classifier about so many of them, drawn at random where the split
+        has more, and emits `ID/predictions on SPLIT` (`SplitPredictions`, or `SplitValues` of a regression) and
+        `ID/worst errors on SPLIT` (a `Split`). A descriptor that wants them overrides this; nothing may be loaded here.
+        """
+        del params
+        return 0
+
 
 @frozen(kw_only=True)
 class ExecutorDescriptor(ComponentDescriptor):

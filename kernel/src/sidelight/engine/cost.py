@@ -149,6 +149,10 @@ def _total(trials: list[Trial], resolved: Resolved, asked: Asked, device: str, m
         why = next((each.why for each in tried if each.why), "")
         is_least, is_stored = any(each.is_least for each in tried), first.steps[title].is_stored
         steps.append(StepCost(title, seconds, max(seconds, most), is_least, why, is_stored))
+        if title == (predicts := f"predict {resolved.classifier.path}") and asked.surveyed:
+            parts = [one for one in (f"read {resolved.data.path}", predicts) if one in first.steps]
+            spent = sum(_seconds(trials, part, asked.surveyed, 1, None, 0) for part in parts)
+            steps.append(StepCost(f"survey {resolved.classifier.path}", spent, spent, is_least, why))
     written = _at(trials, lambda trial: float(trial.written), images, lambda trial: trial.count)
     stretches = sum(_stretches(trials, title, images, asked.classes) for title in first.steps)
     kept = _at(trials, lambda trial: float(trial.apart), stretches, lambda trial: trial.stretches)

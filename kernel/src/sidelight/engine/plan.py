@@ -39,7 +39,8 @@ class Step:
 def plan(resolved: Resolved) -> tuple[Step, ...]:
     """Read the images, fit what learns (needs first), predict, invert, find, explain, measure, render.
 
-    Images that are chosen by the classifier's answers are read after these.
+    Images that are chosen by the classifier's answers are read after these. Where a renderer shows the classifier's
+    answers about more than the explained images, and the data may have labels, they follow the predictions.
 
     Raises:
         UserError: the recipe lacks data or a classifier, or finds attributes without an inverter.
@@ -58,10 +59,29 @@ def plan(resolved: Resolved) -> tuple[Step, ...]:
             if component is None:
                 raise UserError(f"the recipe has no {role.noun}", f"add a section `{role.section}`")
             steps.append(Step(role.verb, component))
+            if role.name == "classifier" and surveyed(resolved):
+                steps.append(Step("survey", component))
     fits = [Step("fit", component) for component in resolved.components if component.is_trainable]
     if resolved.explain.choose != "first":
         return (*fits, Step("choose", resolved.classifier), *steps)
     return (*steps[:1], *fits, *steps[1:])
+
+
+def surveyed(resolved: Resolved) -> int:
+    """Images, at most, of which renderers show the classifier's answers; 0 where none does, or there are no labels.
+
+    Raises:
+        SidelightError: the code of a renderer's plugin fails.
+    """
+    if resolved.facts.classes == ():
+        return 0
+    counts = [0]
+    for component in resolved.of_role("renderer"):
+        try:
+            counts.append(int(component.descriptor.surveys(component.params)))  # type: ignore[attr-defined]
+        except Exception as error:
+            raise SidelightError(f"{component.title} cannot say how many images it surveys: {error}") from error
+    return max(counts)
 
 
 @attrs.define

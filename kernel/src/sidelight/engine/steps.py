@@ -1,4 +1,4 @@
-"""The steps of a run: read, fit, predict, invert, find, explain, measure, render; choose, where answers decide.
+"""The steps of a run: read, fit, predict, invert, find, explain, measure, render; choose and survey, where asked for.
 
 Each looks for its result in the store under the key of all that goes in, and makes it otherwise. Steps that run over
 images or questions take them in shards, so that an interrupted step continues where it was.
@@ -9,7 +9,7 @@ from __future__ import annotations
 import platform
 import shutil
 from contextlib import suppress
-from functools import cache, partial
+from functools import partial
 from importlib.metadata import PackageNotFoundError, version
 from itertools import takewhile
 from pathlib import Path
@@ -18,10 +18,9 @@ from typing import TYPE_CHECKING, Any, cast
 
 import attrs
 import numpy as np
-from sidelight_specs import Artifact, SidelightError, UserError
+from sidelight_specs import Artifact, Cancelled, SidelightError
 from sidelight_specs.choices import Choice, choose_by_answers
 from sidelight_specs.facts import ClassifierFacts, DataFacts, no_common_class
-from sidelight_specs.lazy import BrokenImageError
 from sidelight_specs.questions import check_split, contested, pose_questions
 from sidelight_specs.results import (
     Attributes,
@@ -30,7 +29,6 @@ from sidelight_specs.results import (
     Predictions,
     Results,
     Split,
-    SplitPredictions,
     Targets,
     expected_classes,
 )
@@ -38,14 +36,15 @@ from sidelight_specs.results.run import file_names, safe_name, unique_name
 from sidelight_specs.roles import ROLES
 
 from sidelight.engine.guard import Disturbance, Untrustworthy
-from sidelight.engine.machine import arithmetic_in_force, as_images, thread_count
-from sidelight.engine.plan import Step, images_read
+from sidelight.engine.machine import arithmetic_in_force, thread_count
+from sidelight.engine.plan import Step, images_read, surveyed
 from sidelight.engine.progress import LONG
-from sidelight.engine.questions import NotAnswered, class_answers
+from sidelight.engine.questions import NotAnswered
 from sidelight.engine.reading import Reading
 from sidelight.engine.results import KEPT, MANIFEST, RECIPE
 from sidelight.engine.session import ComponentError, Session, check_valid
 from sidelight.engine.shards import Shard, ShardedStep
+from sidelight.engine.survey import PART, Answers, Survey
 from sidelight.engine.timings import human_time
 from sidelight.engine.units import Unit
 
@@ -53,12 +52,12 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from sidelight_specs import ExplainerDescriptor, MetricDescriptor
+    from sidelight_specs.results import SplitPredictions
 
     from sidelight.recipe.model import ResolvedComponent
 
 
 _OTHER_SIDE = {"predicted": "probe", "probe": "predicted"}  # a contrast has both sides in it
-AT_ONCE = 16  # images of a split that are read and predicted at a time: 28 MB at 3 x 384 x 384
 _PACKAGES = ("sidelight", "sidelight-specs", "torch", "numpy")
 
 
@@ -70,6 +69,7 @@ class Steps:
     folder: Path  # where the run is staged
     images: Split = attrs.field(init=False)  # the chosen images, each once
     choice: Choice | None = None  # of images by the classifier's answers, where the recipe asks for it
+    surveyed: Answers | None = None  # the classifier's about the whole split, where images are chosen by them
     rows: np.ndarray = attrs.field(init=False)  # (N,) for each question the row of its image
     classes: int = attrs.field(init=False)  # columns of class logits
     results: Results = attrs.field(init=False)  # over the N questions; the steps after `predict` add to it
@@ -102,51 +102,29 @@ class Steps:
 
     def choose(self, component: ResolvedComponent) -> None:
         """The classifier's answers about the whole split, shard by shard, and the images chosen by them."""
-        session, resolved, step = self.session, self.session.resolved, Step("choose", component)
-        explain, data = resolved.explain, resolved.data
-        source = {"data": session.keys.component(data), "split": explain.split}  # so that no image is read for a hit
+        explain = self.session.resolved.explain
+        answers = cast("SplitPredictions", self._survey(Step("choose", component), explain.shard).answers())
+        self.session.record.emit(f"{component.id}/predictions on {explain.split}", answers)
+        self.choice, self.surveyed = choose_by_answers(answers, explain, self.session.warn), answers
 
-        opened = cache(lambda: self.split_of(data))
+    def survey(self, component: ResolvedComponent) -> None:
+        """The classifier's answers about the split beside its labels, and images of its worst errors, for renderers."""
+        is_regression, labels = self.results.predictions.task == "regression", self.images.labels
+        if labels is None or is_regression != (labels.dtype.kind == "f"):
+            return  # values are held against values, and classes against classes
+        session, split = self.session, self.session.resolved.explain.split
+        survey = self._survey(Step("survey", component), PART, surveyed(session.resolved))
+        try:
+            answers = survey.answers() if self.surveyed is None else self.surveyed
+            session.record.emit(f"{component.id}/predictions on {split}", answers)
+            session.record.emit(f"{component.id}/worst errors on {split}", survey.worst(answers))
+        except (Cancelled, Untrustworthy):
+            raise
+        except SidelightError as error:  # nothing that is explained depends on it
+            session.warn(f"no overview of the model: {error}")
 
-        def shards() -> Iterator[Shard]:
-            for start in range(0, len(opened()), explain.shard):
-                rows = range(start, min(start + explain.shard, len(opened())))
-                inputs = {**source, "first": start, "count": len(rows)}
-                yield Shard(rows, inputs, session.keys.step(step, inputs))
-
-        def answer(shard: Shard) -> SplitPredictions:
-            make = partial(self._answer_about, component, opened(), shard.rows)
-            part: SplitPredictions = session.keep(step, shard.inputs, make, key=shard.key)
-            return part
-
-        answers = ShardedStep(session, step, 0, shards, answer, source).result()
-        if not len(answers):
-            raise UserError(f"{data.title}: no image of the split {explain.split} could be read", "mend the files")
-        session.record.emit(f"{component.id}/predictions on {explain.split}", answers)
-        self.choice = choose_by_answers(answers, explain, session.warn)
-
-    def _answer_about(self, component: ResolvedComponent, split: Split, rows: range) -> SplitPredictions:
-        """The classifier's answers about some images of a split; those that cannot be read are left out."""
-        session, data, parts = self.session, self.session.resolved.data, list[SplitPredictions]()
-        classifier = session.get(component)
-        with session.inside(component, "choose"):
-            if classifier.task == "regression":
-                raise UserError("a regression predicts no class to choose images by", "set choose: first")
-            names = tuple(classifier.class_names)
-        for start in range(rows.start, rows.stop, AT_ONCE):
-            batch = range(start, min(start + AT_ONCE, rows.stop))
-            with session.inside(data, "read"):
-                try:
-                    kept, part = split.read_rows(batch)  # (n, C, H, W) images
-                except BrokenImageError as error:
-                    session.warn(f"{data.use}: images {start} to {batch[-1]} are left out, {error.message}")
-                    continue
-            with session.inside(component, "choose"):
-                logits = class_answers(classifier, as_images(part.images, session.device)).logits
-                parts.append(SplitPredictions.of(logits, part, np.asarray(kept), names))
-        result = SplitPredictions.concat(parts or [SplitPredictions.of(np.zeros((0, 1)), split.take([]), [], names)])
-        check_valid(result, component, kind=SplitPredictions.kind)
-        return result
+    def _survey(self, step: Step, shard: int, most: int | None = None) -> Survey:
+        return Survey(self.session, step, partial(self.split_of, self.session.resolved.data), shard, most)
 
     def fit(self, component: ResolvedComponent) -> None:
         """The learned state of a trainable component, into the store."""

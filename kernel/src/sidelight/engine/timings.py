@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 
 _FILE = "times.json"
 _MOST = 2000  # entries; the oldest go first
+_OF_A_SPLIT = ("fit ", "choose ", "survey ")  # steps that take the same for any number of explained images
 _MINUTE, _HOUR = 60, 3600
 
 
@@ -44,14 +45,14 @@ class Timings:
     def expected(self) -> dict[str, float]:
         """Titles of steps to the seconds that they are likely to take; steps that were never timed are absent.
 
-        But for trainings, seconds are scaled to the number of images, where both are known.
+        But for trainings and surveys of a split, seconds are scaled to the number of images, where both are known.
         """
         known, images, seconds = self._read(), _images(self._resolved), dict[str, float]()
         for title, key in self._keys.items():
             if key not in known:
                 continue
             spent, count = known[key]
-            is_scaled = images is not None and not title.startswith("fit ")
+            is_scaled = images is not None and not title.startswith(_OF_A_SPLIT)
             seconds[title] = spent * images / count if is_scaled else spent  # type: ignore[operator]
         return seconds
 

@@ -20,11 +20,11 @@ from sidelight_specs.results import Split, expected_classes
 
 from sidelight.engine.cut_loops import Clock
 from sidelight.engine.machine import Cancellation, as_images
-from sidelight.engine.plan import images_read, plan
+from sidelight.engine.plan import images_read, plan, surveyed
 from sidelight.engine.progress import Display
 from sidelight.engine.questions import class_answers
 from sidelight.engine.session import Record, Session
-from sidelight.engine.steps import AT_ONCE, Steps
+from sidelight.engine.steps import Steps
 from sidelight.engine.store import Entry, Store
 from sidelight.recipe.model import ResolvedComponent
 
@@ -37,6 +37,7 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
+AT_ONCE = 16  # images that are read and predicted at a time, before the clock is looked at
 POSING = 5.0
 """CPU seconds in which the run's own questions are posed, to count their classes."""
 
@@ -208,11 +209,12 @@ class Trial:
 
 
 class Asked(NamedTuple):
-    """Images of the whole run, and classes asked about: as expected, and at most."""
+    """Images of the whole run, classes asked about, as expected and at most, and images that are surveyed."""
 
     images: int
     classes: int
     most_classes: int
+    surveyed: int = 0
 
 
 def try_images(
@@ -231,6 +233,8 @@ def try_images(
         steps, broken = _TrialSteps(session, staging, splits=shared.splits), dict[Any, str]()
         needed_by_all = {small.data, small.classifier}  # without these there is no question, and so no later step
         for step in plan(small):
+            if step.verb == "survey":  # of the split, not of these images: it is told from their predictions
+                continue
             cancellation.check()
             needed = step.component.closure | needed_by_all
             lacking = [path for component, path in broken.items() if component in needed]
@@ -298,8 +302,9 @@ def _asked(steps: Steps, resolved: Resolved, *, is_posed: bool) -> Asked:
     rows = choose_images(split, **names, names=wanted["images"])
     count = None if explain.indices or explain.images else explain.count
     rows = rows[: max(1, len(rows) if count is None else min(len(rows), count))]
+    most_surveyed = 0 if split.labels is None else min(surveyed(resolved), len(split))
     if not is_posed:
-        return Asked(len(rows), 0, 0)
+        return Asked(len(rows), 0, 0, most_surveyed)
     columns = max(1, steps.classes)
     if explain.targets:
         most = len(set(explain.targets.values()))
@@ -307,7 +312,7 @@ def _asked(steps: Steps, resolved: Resolved, *, is_posed: bool) -> Asked:
         most = columns
     else:
         most = min(len(rows), columns) if explain.target in QUESTIONS else 1
-    return Asked(len(rows), _classes_asked(steps, resolved, split, rows) or most, most)
+    return Asked(len(rows), _classes_asked(steps, resolved, split, rows) or most, most, most_surveyed)
 
 
 def _classes_asked(steps: Steps, resolved: Resolved, split: Split, rows: np.ndarray) -> int:

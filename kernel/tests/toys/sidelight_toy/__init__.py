@@ -52,6 +52,18 @@ class WrongParams:
 
 
 @params
+class SurveyParams:
+    """Options of `survey`."""
+
+    most: int = param(20, "Images of the split, at most.", unit="images", minimum=0, maximum=100)
+
+
+class SurveyDescriptor(RendererDescriptor):
+    def surveys(self, params):
+        return params.most
+
+
+@params
 class FailingMetricParams:
     """Options of `failing-metric`."""
 
@@ -243,6 +255,9 @@ def sidelight_renderers():
     yield RendererDescriptor(name="text", summary="Writes digests.", factory="sidelight_toy.pages:Text")
     yield RendererDescriptor(
         name="failing-page", summary="Fails.", params=FailingPageParams, factory="sidelight_toy.pages:FailingPage"
+    )
+    yield SurveyDescriptor(
+        name="survey", summary="Surveys the split.", params=SurveyParams, factory="sidelight_toy.pages:Text"
     )
     yield RendererDescriptor(
         name="live",

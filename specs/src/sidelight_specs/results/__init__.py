@@ -15,6 +15,7 @@ from sidelight_specs.results.queries import ComparativeQueries
 from sidelight_specs.results.question import ClassifierAnswers, Predictions, Targets, expected_classes
 from sidelight_specs.results.run import ComponentRecord, Results
 from sidelight_specs.results.split_predictions import SplitPredictions
+from sidelight_specs.results.split_values import SplitValues
 from sidelight_specs.results.state import State
 
 __all__ = [
@@ -40,6 +41,7 @@ __all__ = [
     "Results",
     "Split",
     "SplitPredictions",
+    "SplitValues",
     "State",
     "Targets",
     "expected_classes",

@@ -1,4 +1,4 @@
-"""Predictions of a whole split beside its labels: class, surprisal and margin of each image, no logits."""
+"""Predictions of a whole split, or of a sample of it, beside its labels: a few numbers of each image, no logits."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import numpy as np
 
 from sidelight_specs.artifacts import Artifact, per_image
 from sidelight_specs.blocks import Block, Table, Text
-from sidelight_specs.results.question import match_classes
+from sidelight_specs.results.question import expected_classes, match_classes, softmax
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -33,6 +33,11 @@ class SplitPredictions(Artifact):
         class_names: the classifier's.
         labels: (N,) int64, true classes as the data counts them; None where unknown.
         label_names: the data's class names.
+        label_surprisal: (N,) float32, -ln p(true class), the log loss of each image; NaN where the true class is
+            unknown or none of the classifier's. None in results of earlier versions.
+        brier: (N,) float32 in [0, 2], sum over classes of (p - y)^2 where y is 1 for the true class (Brier 1950); NaN
+            and None likewise.
+        split_size: images of the split, of which these N may be a sample; None where unknown.
     """
 
     kind: ClassVar[str] = "split-predictions"
@@ -44,10 +49,18 @@ class SplitPredictions(Artifact):
     class_names: tuple[str, ...] = ()
     labels: np.ndarray | None = per_image("N", numbers="int", default=None)
     label_names: tuple[str, ...] = ()
+    label_surprisal: np.ndarray | None = per_image("N", low=0, nan=True, default=None)
+    brier: np.ndarray | None = per_image("N", low=0, high=2, nan=True, default=None)
+    split_size: int | None = None
 
     @classmethod
     def of(
-        cls, logits: np.ndarray, split: Split, index: Sequence[int] | np.ndarray, class_names: Sequence[str]
+        cls,
+        logits: np.ndarray,
+        split: Split,
+        index: Sequence[int] | np.ndarray,
+        class_names: Sequence[str],
+        split_size: int | None = None,
     ) -> SplitPredictions:
         """From (N, K) class logits of the N images of a split, or of a part of it with these rows."""
         labels = split.labels if split.labels is not None and split.labels.dtype.kind in "iu" else None
@@ -55,6 +68,12 @@ class SplitPredictions(Artifact):
         below = top[:, 1:] - top[:, :1]  # l_k - l_1 <= 0
         surprisal = np.log1p(np.exp(below).sum(axis=1))  # -ln p_1 = ln(1 + sum over k > 1 of exp(l_k - l_1))
         gap = -np.expm1(below[:, 0]) if below.shape[1] else np.ones(len(top))  # 1 - p_2 / p_1
+        expected = expected_classes(split, class_names)
+        true = logits[np.arange(len(logits)), expected].astype(np.float64)  # l_y, (N,); of class -1 not used
+        shares = softmax(logits)
+        loss = surprisal + top[:, 0] - true  # -ln p_y = -ln p_1 + l_1 - l_y
+        brier = (shares**2).sum(axis=1) - 2 * np.exp(-loss) + 1  # sum over k of (p_k - y_k)^2
+        is_known = expected >= 0
         return cls(
             index=np.asarray(index, dtype=np.int64),
             predicted=logits.argmax(axis=1).astype(np.int64),
@@ -63,6 +82,9 @@ class SplitPredictions(Artifact):
             class_names=tuple(class_names),
             labels=labels,
             label_names=split.class_names if labels is not None else (),
+            label_surprisal=np.where(is_known, np.maximum(loss, 0), np.nan).astype(np.float32),
+            brier=np.where(is_known, np.clip(brier, 0, 2), np.nan).astype(np.float32),
+            split_size=split_size,
         )
 
     def __len__(self) -> int:
@@ -89,6 +111,12 @@ class SplitPredictions(Artifact):
     def confidence(self) -> np.ndarray:
         """(N,) float64 probability of the predicted class."""
         return np.asarray(np.exp(-self.surprisal.astype(np.float64)))
+
+    def worst(self, count: int) -> np.ndarray:
+        """(n,) int64 positions of the most confident errors, the most confident first; at most `count`."""
+        errors = np.flatnonzero(self.is_error)
+        order = np.argsort(self.surprisal[errors], kind="stable")[:count]
+        return np.asarray(errors[order], dtype=np.int64)
 
     def confused(self) -> list[tuple[int, int, int]]:
         """True class, predicted class and number of images of every kind of error, the most frequent first."""

@@ -27,6 +27,7 @@ from sidelight_specs.results import (
     Results,
     Split,
     SplitPredictions,
+    SplitValues,
     State,
     Targets,
 )
@@ -236,6 +237,7 @@ def toy_artifact(kind: str, images: torch.Tensor) -> Artifact:
         "measurements": next(iter(next(iter(results.measurements.values())).values())),
         "state": State(arrays={"weight": logits}, curves={"loss": logits[0]}),
         "split-predictions": SplitPredictions.of(logits, results.split, np.arange(len(logits)), results.class_names),
+        "split-values": SplitValues.of(logits[:, :1], results.split, np.arange(len(logits))),
         "classifier-answers": ClassifierAnswers(logits=logits, task=task, class_names=results.class_names),
     }
     return by_products.get(kind) or toy_explanation(kind, classifier, images, targets)

@@ -435,12 +435,21 @@ def test_the_classifier_as_a_whole_has_a_section_of_its_own(misclassified):
     whole = SplitPredictions.of(results.predictions.logits, results.split, np.arange(3), results.class_names)
     content = told(attrs.evolve(results, emitted={**results.emitted, "classifier/predictions on test": whole}))
     assert [item["name"] for item in content["emitted"]] == ["samples"]
-    (section,) = content["whole"]
-    text, errors, _ = section["blocks"]
-    assert text["text"].startswith("66.7% of 3 images are classified as they are labelled")
+    (section,) = content["overview"]
+    assert section["about"] == "3 images of the split test"
     true, said = (results.class_names[side[1]] for side in (results.targets.probe, results.targets.predicted))
-    assert errors["rows"] == [[true, said, "1"]]
-    assert told(results)["whole"] == []
+    assert [(pair["true"], pair["said"], pair["count"]) for pair in section["pairs"]] == [(true, said, 1)]
+    assert told(results)["overview"] == []
+
+
+def test_predictions_without_labels_are_a_by_product(misclassified):
+    results = attrs.evolve(misclassified, split=attrs.evolve(misclassified.split, labels=None))
+    whole = SplitPredictions.of(results.predictions.logits, results.split, np.arange(3), results.class_names)
+    content = told(attrs.evolve(results, emitted={"classifier/predictions on test": whole}))
+    assert content["overview"] == []
+    (item,) = content["emitted"]
+    (row,) = item["rows"]
+    assert row["blocks"][0]["text"].endswith("no label is known")
 
 
 def test_a_counterfactual_that_keeps_details_shows_what_the_generator_alone_draws():

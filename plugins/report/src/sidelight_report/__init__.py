@@ -31,6 +31,13 @@ class HtmlParams:
         minimum=0,
         maximum=20_000,
     )
+    overview: int = param(
+        2000,
+        "Images of the split, at most, whose predictions make up the model overview; 0: none.",
+        unit="images",
+        minimum=0,
+        maximum=1_000_000,
+    )
     classes: int = param(3, "Classes shown beside the two of the question.", unit="classes", minimum=0, maximum=50)
     frames: int = param(10, "Images shown of a search's path.", unit="images", minimum=2, maximum=100)
     attributes: int = param(10, "Attributes shown for each class.", unit="attributes", minimum=1, maximum=100)
@@ -79,7 +86,7 @@ class StudyParams:
 
 @frozen(kw_only=True)
 class HtmlDescriptor(RendererDescriptor):
-    """A report, which may call attributes by names in a file."""
+    """A report, which may call attributes by names in a file, and surveys the split for its overview of the model."""
 
     def fingerprint(self, params: object) -> str:
         """Size and modification time of the file of names; empty where there is none."""
@@ -89,6 +96,11 @@ class HtmlDescriptor(RendererDescriptor):
             return ""
         status = path.stat()
         return f"{status.st_size}:{status.st_mtime_ns}"
+
+    def surveys(self, params: object) -> int:
+        """Images of the model overview, at most."""
+        assert isinstance(params, HtmlParams)
+        return params.overview
 
 
 @hookimpl

@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import singledispatch
 from typing import TYPE_CHECKING, Any
 
-from sidelight_specs.results import Measurements, Split, State
+from sidelight_specs.results import Measurements, Split, SplitPredictions, SplitValues, State
 
 from sidelight_report.document.blocks import strip_entry, view
 from sidelight_report.document.measurements import mean_curve
@@ -46,6 +46,13 @@ def _numbers(artifact: Measurements, context: Context) -> dict[str, Any]:
         for item in artifact.items
     ]
     return {"kind": "numbers", "numbers": values, "lines": lines}
+
+
+@by_product.register(SplitPredictions)
+@by_product.register(SplitValues)
+def _of_a_split(artifact: SplitPredictions | SplitValues, context: Context) -> dict[str, Any]:
+    one = view(artifact, context, 0)
+    return {**one, "rows": [{"blocks": one["blocks"], "picture": None}] if one["blocks"] else []}
 
 
 @by_product.register(Split)

@@ -5,16 +5,16 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from sidelight_specs.recipe_yaml import recipe_text
-from sidelight_specs.results import Counterfactual, SplitPredictions
+from sidelight_specs.results import Counterfactual
 
 from sidelight_report.document import by_products, concepts, measurements
 from sidelight_report.document.accuracies import about, accuracies
 from sidelight_report.document.agreement import agreement_table
 from sidelight_report.document.answer import answer
 from sidelight_report.document.attributes import attribute_sections
-from sidelight_report.document.blocks import view
 from sidelight_report.document.explanations import encode
 from sidelight_report.document.judges import judges
+from sidelight_report.document.overview import is_shown, overviews
 from sidelight_report.document.phrases import class_name, page_title, question
 from sidelight_report.document.search_paths import mean_path
 from sidelight_report.encoding import number, numbers
@@ -28,8 +28,7 @@ if TYPE_CHECKING:
 def document(context: Context) -> dict[str, Any]:
     """All of the report."""
     results = context.results
-    whole = {name: item for name, item in results.emitted.items() if isinstance(item, SplitPredictions)}
-    emitted = {name: item for name, item in results.emitted.items() if name not in whole}
+    emitted = {name: item for name, item in results.emitted.items() if not is_shown(name, item, context)}
     return {
         "first": context.params.first,
         "name": results.name,
@@ -40,13 +39,13 @@ def document(context: Context) -> dict[str, Any]:
         "total": len(results.targets),
         "explainers": _explainers(context),
         "images": [card(context, row) for row in range(context.count)],
+        "overview": overviews(context),
         "accuracies": accuracies(context),
         "table": measurements.table(context),
         "charts": measurements.charts(context),
         "paths": _paths(context),
         "attributes": attribute_sections(context),
         "exemplars": concepts.exemplar_sections(context),
-        "whole": [{"name": name, "blocks": view(item, context, 0)["blocks"]} for name, item in whole.items()],
         "emitted": [{"name": name} | by_products.by_product(item, context) for name, item in emitted.items()],
         "components": [_component(record) for record in results.components],
         "recipe": recipe_text(results.recipe),

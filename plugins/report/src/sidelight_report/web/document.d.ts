@@ -122,6 +122,27 @@ export interface Accuracies { names: string[]; rows: { classifier: string; split
 export interface Component {
   id: string; role: string; use: string; summary: string; paper: string; distribution: string; version: string; card: Record<string, string>;
 }
+/** A number of the whole split; `share` is shown as a percentage. */
+export interface OverviewNumber { name: string; value: number | null; interval: (number | null)[]; note: string; share: boolean }
+/** Value, lower and upper limit; null for none of none. */
+export type Ratio = (number | null)[] | null;
+export interface OverviewClass { name: string; count: number; recall: Ratio; said: number; precision: Ratio; line: string }
+export interface ConfusionMatrix { names: string[]; counts: number[][] }
+export interface ConfusedPair { true: string; said: string; count: number; of: number; line: string }
+export interface CalibrationBin { count: number; confidence: number; range: [number, number]; accuracy: number; interval: [number, number] }
+export interface CalibrationCurve { bins: CalibrationBin[]; error: number; expected: number; expected_high: number }
+/** `card` is the row of the card that explains the image; `line` would explain it. */
+export interface OverviewError {
+  label: string; said: string; confidence: number | null; id: string; index: number; src: string; crisp: boolean; card: number | null; line: string;
+}
+export interface Finding { kind: "measured" | "heuristic"; text: string; line: string }
+/** The model on images of the split; what does not apply to its task is empty or null. */
+export interface Overview {
+  name: string; split: string; task: "classes" | "values"; about: string; numbers: OverviewNumber[]; classes: OverviewClass[]; of_classes: number;
+  matrix: ConfusionMatrix | null; pairs: ConfusedPair[]; calibration: CalibrationCurve | null;
+  scatter: { true: (number | null)[]; predicted: (number | null)[] } | null; findings: Finding[];
+  errors: { total: number; images: OverviewError[]; line: string } | null;
+}
 /** All images, column by column; `rows` of a group point into its `values`. Cards lie in files of `size` each. */
 export interface ImageIndex {
   ids: string[]; thumbnails: string[]; groups: { name: string; values: string[]; rows: number[] }[]; misclassified: number[];
@@ -142,7 +163,7 @@ export interface Report {
   index: ImageIndex | null; answer: Answer; agreement: Agreement | null; name: string;
   title: string; first: "attributes" | "images"; task: string; total: number; explainers: Explainer[]; images: Card[]; accuracies: Accuracies; table: MetricTable;
   charts: Chart[]; paths: MeanPath[]; attributes: AttributeSection[]; exemplars: ExemplarSection[]; emitted: ByProduct[];
-  whole: { name: string; blocks: Block[] }[]; components: Component[]; recipe: string; environment: Record<string, string>; warnings: string[];
+  overview: Overview[]; components: Component[]; recipe: string; environment: Record<string, string>; warnings: string[];
 }
 
 /** A pixel that the reader points at, shared by all pictures of a card. */

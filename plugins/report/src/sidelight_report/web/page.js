@@ -12,7 +12,8 @@ import { guide } from "./guide.js";
 import { imageIndex } from "./image-index.js";
 import { pixels } from "./grid.js";
 import { arrowKeys, bar } from "./navigation.js";
-import { byProducts, count, exemplars, measured, origin, whole } from "./sections.js";
+import { overview } from "./overview.js";
+import { byProducts, count, exemplars, measured, origin } from "./sections.js";
 
 /** @typedef {import("./document.js").Report} Report */
 
@@ -55,7 +56,7 @@ async function show(report) {
   const cards = report.images.map((card, i) => makeCard(card, i, report));
   const images = [glance(report), h("div", { class: "cards" }, ...cards), imageIndex(report, cover)];
   const parts = report.first === "images" ? [...images, ...attributes(report)] : [...attributes(report), ...images];
-  const main = h("main", { id: "main", tabindex: -1 }, ...parts, agreement(report), ...whole(report), accuracies(report.accuracies), measured(report), ...exemplars(report), byProducts(report));
+  const main = h("main", { id: "main", tabindex: -1 }, ...overview(report), ...parts, agreement(report), accuracies(report.accuracies), measured(report), ...exemplars(report), byProducts(report));
   const head = h("div", { class: "head" });
   document.body.append(h("a", { class: "skip", href: "#main" }, "Skip to the images"), header(report), answer(report), head, bar(report, cards, cover), main, h("footer", {}, origin(report)));
   head.append(contents(), guide(report));

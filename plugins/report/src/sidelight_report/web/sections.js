@@ -76,12 +76,6 @@ export function exemplars(report) {
     h("p", { class: "note" }, "The images in which each concept is strongest, and the classes whose logits it moves, for a strength of 1."), catalogue(found)));
 }
 
-/** What the classifier says of all images of the split that the explained ones were chosen from. @param {Report} report */
-export function whole(report) {
-  return report.whole.map(({ name, blocks }, i) => section(`whole-${i + 1}`, "The classifier as a whole",
-    h("p", { class: "note" }, `${name.replace("/", ": ")}, from which the explained images were chosen.`), h("div", { class: "blocks tables" }, ...drawBlocks(blocks, null))));
-}
-
 /** @param {Report} report */
 export function byProducts(report) {
   if (!report.emitted.length) return null;

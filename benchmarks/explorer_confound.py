@@ -379,10 +379,16 @@ def tested(page: Page, reader: Reader, image: str, edit: Edit, images: int) -> N
 
 
 def rejected(page: Page, slider: dict[str, Any], images: int) -> None:
-    """Test a false hypothesis in the same way."""
+    """Test a false hypothesis in the same way, on a face of its own."""
     page.add_slider(slider)
-    face = page.select(page.faces()[0])
-    page.page.get_by_role("button", name="Reset", exact=True).click()
+    known = set(page.faces())
+    page.page.get_by_role("tab", name="Explore").click()
+    page.page.get_by_label("draws", exact=True).fill("1")
+    page.page.get_by_role("button", name="Draw", exact=True).click()
+    page.page.wait_for_function(
+        "count => document.querySelectorAll('.gallery [data-image]').length > count", arg=len(known)
+    )
+    face = page.select(next(image for image in page.faces() if image not in known))
     page.page.get_by_label(f"{slider['name']}, by {slider['finder']}", exact=True).fill("100")
     page.look()
     text = f"more {slider['name']} raises the score"

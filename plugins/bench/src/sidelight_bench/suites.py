@@ -56,6 +56,8 @@ class Size:
         seeds: models of each kind.
         images: explained by every method.
         truth: images of the causal profile, and of each accuracy.
+        once: architectures without random numbers in their training, of which all seeds would be one model, with the
+            doses that they are trained on beside the clean twin.
     """
 
     doses: tuple[float, ...]
@@ -63,6 +65,7 @@ class Size:
     seeds: int
     images: int
     truth: int
+    once: Mapping[str, tuple[float, ...]] = attrs.field(factory=dict)
 
 
 @attrs.frozen(kw_only=True)
@@ -121,9 +124,10 @@ class Suite:
 
     def models(self, size: Size, seeds: int | None = None) -> Iterator[Model]:
         """Clean twins first, then by dose."""
-        for architecture in size.architectures:
-            for dose in (None, *size.doses):
-                for seed in range(1, 1 + (seeds or size.seeds)):
+        kinds = [(name, size.doses, seeds or size.seeds) for name in size.architectures]
+        for architecture, doses, count in [*kinds, *((name, doses, 1) for name, doses in size.once.items())]:
+            for dose in (None, *doses):
+                for seed in range(1, 1 + count):
                     yield Model(suite=self.name, architecture=architecture, dose=dose, seed=seed)
 
     def cluster(self, model: Model) -> str:
@@ -197,12 +201,19 @@ def _cutouts(planted: str, summary: str) -> Suite:
         factors=("background", "mark", "tint", "noise", "size", "left", "top"),
         balanced=_CUTOUTS,
         biased=lambda dose: _with(_CUTOUTS, confounds={planted: dose}),
-        architectures={"lenet": _LENET, "resnet": _RESNET},
+        architectures={"lenet": _LENET, "resnet": _RESNET, "probe": {"use": "classifiers/linear-probe"}},
         shared={"latent": _VAE},
         reader={"images": 4000, "steps": 500},
         grouped=("background", "left", "top"),
         quick=Size(doses=(0.9,), architectures=("lenet",), seeds=3, images=16, truth=64),
-        full=Size(doses=(0.5, 0.7, 0.9, 1.0), architectures=("lenet", "resnet"), seeds=3, images=32, truth=200),
+        full=Size(
+            doses=(0.5, 0.7, 0.9, 1.0),
+            architectures=("lenet", "resnet"),
+            seeds=3,
+            images=32,
+            truth=200,
+            once={"probe": (0.9,)},  # one dose: a pass takes some 30 ms
+        ),
     )
 
 
@@ -240,7 +251,14 @@ SUITES: dict[str, Suite] = {
                 "lenet": {"use": "classifiers/lenet", "with": {"steps": 50}},
                 "resnet": {
                     "use": "classifiers/resnet",
-                    "with": {"width": 8, "steps": 30, "batch": 64, "shift": 0, "flip": False},
+                    "with": {
+                        "width": 8,
+                        "steps": 50,
+                        "batch": 64,
+                        "learning_rate": 0.03,
+                        "shift": 0,
+                        "flip": False,
+                    },
                 },
             },
             shared={

@@ -1,5 +1,6 @@
 """Any generator on the page: classes to draw, a regression beside a classifier, large images at the size shown."""
 
+import math
 import re
 import threading
 
@@ -118,10 +119,18 @@ def test_large_images_come_as_wide_as_they_are_shown_and_smooth(chromium, any_ge
         page = opened.page
         page.locator(CELL.format(0)).click()
         opened.settled()
-        cells = page.locator(".matrix .cell img")
-        assert set(cells.evaluate_all(WIDTHS)) <= {104 * scale, 256}  # 256: the one on the stage
-        assert sorted(cells.evaluate_all(WIDTHS))[0] == 104 * scale
-        assert page.locator(".stage img").last.evaluate("one => one.naturalWidth") == 256
+        shown = page.locator(".stage.after").evaluate("one => one.clientWidth")
+        large = min(256, 32 * math.ceil(shown / 32) * scale)
+        assert page.locator(".stage.after img").evaluate("one => one.naturalWidth") == large
+        widths = page.locator(".matrix .cell img").evaluate_all(WIDTHS)
+        assert set(widths) == {104 * scale, large}, "the cell of the edited image has the stage's picture"
+        page.set_viewport_size({"width": 700, "height": 900})
+        for _ in range(600):  # the page's policy forbids wait_for_function
+            if page.locator(".stage.after img").evaluate("one => one.naturalWidth") == 256:
+                break
+            page.wait_for_timeout(100)
+        else:
+            pytest.fail("a larger stage has no larger picture")
         kinds = page.locator(".gallery img, .matrix .cell img").evaluate_all(
             "all => all.map(one => one.src.slice(5, 15))"
         )

@@ -26,18 +26,18 @@ class Opened:
     def __init__(self, chromium, url, **context):
         self.context = chromium.new_context(viewport={"width": 1280, "height": 900}, **context)
         self.page = self.context.new_page()
-        self.page.set_default_timeout(10_000)
+        self.page.set_default_timeout(60_000)
         self.errors = []
         self.page.on("console", lambda message: self.errors.append(message.text))
         self.page.on("pageerror", lambda error: self.errors.append(str(error)))
         self.page.goto(url)
-        self.page.wait_for_selector("html[data-ready]", state="attached", timeout=30_000)
+        self.page.wait_for_selector("html[data-ready]", state="attached", timeout=60_000)
         self.settled()
 
     def settled(self):
         """Every picture on the page is there."""
         missing = ".gallery img.blank, .matrix img.blank, [aria-busy=true]"
-        self.page.wait_for_selector(missing, state="detached", timeout=10_000)
+        self.page.wait_for_selector(missing, state="detached", timeout=60_000)
 
     def score(self):
         """Of the image that is edited."""

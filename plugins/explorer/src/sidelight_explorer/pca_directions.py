@@ -12,7 +12,7 @@ they are the images, reduced, because a role `generator` shows no layers):
 
     y        (N, p) images of z, reduced
     x        (N, K) coordinates of y along its first K principal components
-    U        (d, K) argmin sum_j |U x_j - z_j|^2; v_k = u_k / |u_k|, sigma_k = |u_k| std(x_k)
+    U        (d, K) argmin sum_j |U x_j - z_j|^2; v_k = u_k / |u_k|, sigma_k standard deviation of z along v_k
 """
 
 from __future__ import annotations
@@ -66,8 +66,9 @@ class PcaDirections(ComponentsFinder):
         if is_z:
             x = (y - y.mean(0)) @ axes.T  # (N, K)
             u = np.linalg.lstsq(x, w - w.mean(0), rcond=None)[0]  # U transposed, (K, d)
-            lengths = np.linalg.norm(u, axis=1)
-            vectors, deviations = u / np.maximum(lengths, 1e-12)[:, None], lengths * deviations
+            vectors = u / np.maximum(np.linalg.norm(u, axis=1), 1e-12)[:, None]
+            # not |u_k| std(x_k): the less linear the generator, the less of z a component would explain, and move
+            deviations = np.where(deviations > 1e-6 * deviations.max(), (w @ vectors.T).std(0), 0)
         kept = deviations > 1e-6 * deviations.max()  # beyond the rank of the samples there is nothing to move
         arrays = {"vectors": oriented(vectors), "shares": variances / total, "deviations": deviations}
         return {name: array[kept].astype(np.float32) for name, array in arrays.items()}

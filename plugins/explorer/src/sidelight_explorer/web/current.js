@@ -1,14 +1,14 @@
 // @ts-check
 /** The image that is edited, beside what it was, with both scores; and a heatmap on demand. */
 import { WHY } from "./disk.js";
-import { button, choice, field, h } from "./dom.js";
+import { button, choice, field, fill, h } from "./dom.js";
 import { applyEdit, duplicate, editOf, remove, reset } from "./edits.js";
 import { paint } from "./heatmap.js";
 import { pairPicture } from "./files.js";
 import { NO_HEATMAP } from "./local.js";
 import { setImage, toneBar } from "./marks.js";
 import { cellSpecs } from "./matrix.js";
-import { fixed, meaning, scoreOf, signed, tone, verdict, withUnit } from "./numbers.js";
+import { fixed, meaning, scoreOf, signed, tone, verdict } from "./numbers.js";
 import { keyOf } from "./spec.js";
 import { editText } from "./words.js";
 
@@ -49,7 +49,8 @@ export function current(app) {
     if (original !== undefined) setImage(before, original);
     [before.alt, image.alt] = [`${item.name} as it began, score ${fixed(began)}`, `${item.name}, score ${fixed(value)}`];
     element.setAttribute("aria-busy", String(picture === undefined));
-    [old.textContent, score.textContent] = [fixed(began), withUnit(value, app.classifier)];
+    old.textContent = fixed(began);
+    fill(score, fixed(value), app.classifier.unit ? h("small", {}, ` ${app.classifier.unit}`) : "");
     change.textContent = value === undefined || began === undefined ? "" : `${signed(value - began)} since the start`;
     done.textContent = editText(app, item).join(" · ") || "Not edited yet: move a slider, or press a cell of the matrix.";
     says.textContent = picture ? [meaning(app.classifier, app.view.target), ...verdicts(app, picture)].join(" · ") : "";

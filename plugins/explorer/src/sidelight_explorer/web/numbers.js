@@ -27,7 +27,7 @@ export function scoreOf(picture, { classifier, target }) {
 }
 
 /** A score with its unit, if it has one. @param {number | undefined} value @param {Classifier} classifier */
-export function withUnit(value, classifier) {
+function withUnit(value, classifier) {
   return value === undefined || !classifier.unit ? fixed(value) : `${fixed(value)} ${classifier.unit}`;
 }
 

@@ -57,9 +57,11 @@ function fromDisk({ facts, document: doc, pictures, heatmaps, models, worker }) 
 /** @param {App} app */
 function build(app) {
   const large = current(app);
+  const stage = large.element.querySelector(".stage.after") ?? large.element;
+  const measure = () => app.pictures.shownAt(stage.clientWidth);
   const bench = h("div", { class: "bench" });
   const views = tabs(app, bench);
-  const parts = { views, top: topbar(app, views.element, () => openKeys()), gallery: gallery(app), current: large, dock: dock(app, large.element.querySelector(".stage.after") ?? large.element), matrix: matrix(app), attributes: attributes(app), compare: compare(app), curve: curve(app), sources: sources(app), notes: notes(app) };
+  const parts = { views, top: topbar(app, views.element, () => openKeys()), gallery: gallery(app), current: large, dock: dock(app, stage), matrix: matrix(app), attributes: attributes(app), compare: compare(app), curve: curve(app), sources: sources(app), notes: notes(app) };
   document.body.append(h("a", { class: "skip", href: "#main" }, "Skip to the images"), h("header", { class: "masthead" }, parts.top.element),
     h("main", { id: "main", tabindex: -1 }, parts.gallery.element, bench), parts.dock.element);
   bench.append(parts.current.element, parts.matrix.element, h("div", { class: "side" }, parts.attributes.element, parts.notes.element),
@@ -71,6 +73,7 @@ function build(app) {
   let timer = 0;
   const show = () => {
     for (const part of Object.values(parts)) part.show();
+    if (!document.documentElement.dataset.ready) measure(); // before the first picture is asked for
     fetchWhatIsShown(app, parts.attributes.specs);
     clearTimeout(timer);
     delete document.documentElement.dataset.remembered;
@@ -78,6 +81,7 @@ function build(app) {
   };
   app.listen(show);
   show();
+  new ResizeObserver(measure).observe(stage);
   document.documentElement.dataset.ready = "true";
 }
 

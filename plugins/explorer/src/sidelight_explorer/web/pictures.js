@@ -8,9 +8,10 @@ import { keyOf } from "./spec.js";
 
 /** Characters of pictures that are kept beside those on the page: each is a byte, four for three of the file. */
 const KEPT = 48 << 20;
-/** Widths in CSS pixels at which pictures are shown: of cells and the gallery, and of the stage. */
+/** Widths in CSS pixels at which pictures are shown: of cells and the gallery; and of the stage, until it is measured. */
 export const THUMBNAIL = 104;
-export const STAGE = 300;
+const STAGE = 128;
+const STEP = 32; // a stage that grows by fewer pixels asks for no larger pictures
 /** Width that pictures are compared at, in their own pixels. */
 const EXACT = 1024;
 const FINEST = 3; // device pixels for a CSS pixel, beyond which nobody sees a difference
@@ -64,6 +65,15 @@ export class Pictures {
   hasLarge(spec) {
     const [key, picture] = [keyOf(spec), this.of(spec)];
     return picture !== undefined && (picture === null || !this.isReduced || !this.backend.live || this.#large.has(key));
+  }
+
+  /** The stage is so many CSS pixels wide: pictures of it are asked for anew where it has grown. @param {number} width */
+  shownAt(width) {
+    const wanted = onScreen(STEP * Math.ceil(width / STEP));
+    if (wanted <= this.large) return;
+    this.large = wanted;
+    this.#large.clear();
+    this.arrived();
   }
 
   /** Lossless pictures, to be compared pixel by pixel; from disk those that the page holds. @param {Spec[]} specs @param {Record<string, number>} ask */

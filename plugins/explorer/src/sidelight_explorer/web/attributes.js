@@ -78,12 +78,12 @@ export function attributes(app) {
   const arrange = (lines) => {
     const focused = document.activeElement;
     watcher.disconnect();
-    const known = new Set(lines.map(({ up }) => up.id));
+    const known = new Set(lines.map(keyOf));
     for (const id of [...parts.keys()]) if (!known.has(id)) parts.delete(id);
     /** @param {Line} line */
     const place = (line) => {
-      const part = parts.get(line.up.id) ?? makeSlider(app, line, (layers) => void make({ name: `${nameOf(app, line)}, ${layersText(layers)}`, slider: line.up.id, layers }));
-      parts.set(line.up.id, part);
+      const part = parts.get(keyOf(line)) ?? makeSlider(app, line, (layers) => void make({ name: `${nameOf(app, line)}, ${layersText(layers)}`, slider: line.up.id, layers }));
+      parts.set(keyOf(line), part);
       watcher.observe(part.element);
       return part.element;
     };
@@ -100,6 +100,11 @@ export function attributes(app) {
   /** Pictures of the sliders' ends that are on the screen. @returns {Spec[]} */
   const specs = () => [...parts.values()].flatMap((part) => part.specs());
   return { element, show, specs };
+}
+
+/** One slider may become two, or two one, with the sliders of an opened session. @param {Line} line */
+function keyOf(line) {
+  return idsOf(line).join(" ");
 }
 
 /** Starred ones first, then the user's, those with two sides, and the others by the class they raise. @param {App} app @param {Line[]} lines @returns {[string, Line[]][]} */

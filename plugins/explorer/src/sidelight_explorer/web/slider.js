@@ -39,7 +39,7 @@ export function makeSlider(app, line, restrict) {
   const found = h("small", { class: "found" });
   const flags = [line.up.flagged, line.down?.flagged].filter(Boolean);
   const menu = makeMenu(app, line, () => name.edit(), restrict);
-  const element = h("div", { class: "attribute", "data-slider": line.up.id },
+  const element = h("div", { class: "attribute", "data-slider": idsOf(line).join(" ") },
     h("div", { class: "attribute-head" }, mark.element, h("span", { class: "naming" }, name.element, found,
       flags.length > 0 && h("small", { class: "flag" }, ` ${[...new Set(flags)].join("; ")}`)), menu.element),
     low.element, h("div", { class: "track" }, range, line.down && ends(line.up, line.down)), high.element, amount);

@@ -112,7 +112,7 @@ function fetchWhatIsShown(app, ends) {
 async function remember(app) {
   const fragment = await toFragment(app.doc, app.view);
   if (fragment.length > LONGEST_ADDRESS) {
-    if (location.hash) history.replaceState(null, "", location.pathname + location.search); // no older session in its place
+    history.replaceState(null, "", `#view=${app.view.tab}`); // no older session in its place
     app.hold("The session has become too long for the page's address: save it as a file.");
     return;
   }

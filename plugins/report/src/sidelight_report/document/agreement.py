@@ -75,7 +75,7 @@ def agreement(results: Results) -> Agreement | None:
             weights = _weights(value, images, row)
             if weights is not None:
                 orders[row, place] = _order(weights)
-    results.let_go()
+        results.let_go()
     rho = np.einsum("nac,nbc->nab", orders, orders)
     if count < 2:
         return Agreement(tuple(explanations), rho, float("nan"))

@@ -189,7 +189,8 @@ def _image_attributes(context: Context, of: dict[str, ImageAttributes]) -> Itera
             else "Nothing moves the value."
         )
     else:
-        text = f"One change alone turns what the classifier says of {listed(counts, 'images')}."
+        drawn = " (of their reconstructions)" if all(found.reconstructions is None for found in of.values()) else ""
+        text = f"One change alone turns what the classifier says of {listed(counts, 'images')}{drawn}."
     yield claim(text, "measured", *_cards(context)), _in_turn(tiles)
 
 
@@ -296,7 +297,9 @@ def _judged(context: Context, of: dict[str, Counterfactual]) -> Iterator[Finding
 def _interventions(context: Context, of: dict[str, Intervention]) -> Iterator[Finding]:
     """Flips of a layer's code that change the class, and how many bits they take."""
     counts = {key: (int(found.changed.sum()), len(found.changed)) for key, found in of.items()}
-    text = f"Flipping bits of a hidden layer's code changes the class of {listed(counts, 'images')}."
+    text = (
+        f"Flipping bits of a layer's code changes what the rest of the classifier says of {listed(counts, 'images')}."
+    )
     bits = dict[str, list[str]]()
     for key, found in of.items():
         if found.changed.any():
@@ -362,14 +365,17 @@ def _concepts(context: Context, of: dict[str, Concepts]) -> Iterator[Finding]:
                 )
                 for one in order[:MOST_TILES]
             ]
-        yield claim(text, "measured", *_cards(context)), tiles
+        yield claim(text, "heuristic", *_cards(context)), tiles
         return  # of others that leave a part of the method out, the cards and the measurements tell
 
 
 def _graphs(context: Context, of: dict[str, AttentionGraph]) -> Iterator[Finding]:
     """Sizes of the smallest sufficient sets of patches, and how many images have several."""
     for key, found in of.items():
-        graphs = [graph for graph in found.graphs if graph.sufficient and any(node.root for node in graph.nodes)]
+        having = [
+            row for row, one in enumerate(found.graphs) if one.sufficient and any(node.root for node in one.nodes)
+        ]
+        graphs = [found.graphs[row] for row in having]
         if not graphs:
             yield claim(f"{key}: no set of patches is enough.", "measured", *_cards(context)), []
             continue
@@ -382,7 +388,7 @@ def _graphs(context: Context, of: dict[str, AttentionGraph]) -> Iterator[Finding
             f"class's probability; {len(graphs)} of {len(found.graphs)} images have one, "
             f"{share(several, len(graphs))} several."
         )
-        rows = [row for row in range(context.count) if found.graphs[row] in graphs]
+        rows = [row for row in having if row < context.count]
         yield claim(text, "measured", *_cards(context)), [_root(found, key, row) for row in rows[:MOST_TILES]]
 
 

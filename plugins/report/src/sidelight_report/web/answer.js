@@ -9,6 +9,7 @@ import { sectionOf } from "./kinds.js";
 /** @typedef {import("./document.js").Tile} Tile */
 /** @typedef {import("./document.js").Picture} Picture */
 
+const PICKED = "The pictures are examples: the first images that a change turns, and those on which maps agree least and most. Changed ones are framed.";
 const WARNINGS = 2; // shown at once; the others unfold
 
 /** @type {Record<string, string>} */
@@ -30,7 +31,7 @@ export function answer(report) {
   return h("section", { class: tiles.length ? "answer" : "answer without", id: "answer", "aria-label": "The answer in short" },
     h("p", { class: "asked" }, asked),
     found.length > 0 && claims("found", "What was found", found, letters),
-    tiles.length > 0 && h("div", { class: `pictures ${tiles.length > 4 ? "many" : "few"}`, role: "group", "aria-label": "Pictures of what was found" }, ...tiles),
+    tiles.length > 0 && h("div", { class: `pictures ${tiles.length > 4 ? "many" : "few"}`, role: "group", "aria-label": "Pictures of what was found" }, ...tiles, h("p", { class: "note" }, PICKED)),
     h("div", { class: "sure" }, sure.length > 0 && claims("sure", "How sure it is", sure), warnings(report)));
 }
 

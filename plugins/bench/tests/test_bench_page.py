@@ -171,6 +171,38 @@ def test_a_suite_and_a_factor_narrow_the_table(opened):
 def test_nothing_leaves_a_narrow_screen(opened):
     opened.set_viewport_size({"width": 390, "height": 844})
     assert opened.evaluate("document.documentElement.scrollWidth") <= 390
+    edges = opened.locator("td.interval").evaluate_all("all => all.map((one) => one.getBoundingClientRect().right)")
+    assert max(edges) <= 390, "values are read without scrolling"
+
+
+@pytest.mark.browser
+def test_methods_of_one_score_share_the_lead(opened):
+    opened.select_option("#suite", "faces")
+    opened.select_option("#factor", "lip-colour")
+    lead = opened.locator(".verdict").inner_text()
+    scores = opened.locator("table.board tbody tr:not(.fixed) td.interval b").all_inner_texts()
+    first = scores.count(scores[0])
+    assert first > 1, "the toy's methods see the same"
+    assert "share the lead" in lead
+    assert lead.split(" share")[0].count(",") + 1 + (f"and {first - 3} more" in lead) == min(first, 4)
+
+
+@pytest.mark.browser
+def test_a_factor_that_nobody_reads_is_no_fault_of_a_method(out, opened):
+    table = out / "cells.csv"
+    rows = list(csv.DictReader(table.open()))
+    for row in rows:
+        if row["factor"] == "size" or (row["factor"], row["method"]) == ("tint", "captum/saliency"):
+            row |= {"cannot": "it has no region", "score": ""}
+    with table.open("w") as stream:
+        writer = csv.DictWriter(stream, list(rows[0]))
+        writer.writeheader()
+        writer.writerows(rows)
+    write_page(out)
+    opened.reload()
+    note = opened.locator("table.board tbody tr", has_text="captum/saliency").locator("td.said").inner_text()
+    assert "cannot speak of tint" in note
+    assert "size" not in note
 
 
 def test_the_list_of_methods_that_are_no_different_is_whole(out):

@@ -16,7 +16,7 @@ TABLES = {
     "leaderboard": "method family suite factor auroc low high rank_correlation rank_correlation_low "
     "rank_correlation_high false_alarms false_alarms_low false_alarms_high dose_response dose_response_low "
     "dose_response_high stability unstable users others cannot failed seconds passes no_difference_from",
-    "cells": "suite model method factor score low high images cannot failed recipe run",
+    "cells": "suite model method family factor score low high images cannot failed recipe run",
     "truth": "suite model factor effect low high flips flips_low flips_high used",
     "readers": "suite factor kind quality scored",
     "models": "suite model architecture dose seed aligned aligned_low aligned_high conflicting conflicting_low "

@@ -23,6 +23,8 @@ const MEASURES = {
     help: "Spearman's, of the scores and of the strength of the planted cause that a model learned from." },
 };
 const FIXED = ["baseline", "ceiling"];
+/** Suites and their factors that some method has a score of; others cannot be read at all. */
+const SPOKEN = new Set(CELLS.filter((cell) => cell["score"] !== null && cell["family"] !== "ceiling").map((cell) => `${cell["suite"]}: ${cell["factor"]}`));
 
 const state = { suite: ALL, factor: ALL, measure: "auroc", sort: "score", down: true, open: "" };
 
@@ -46,8 +48,13 @@ function sorted() {
   return inScope().sort((a, b) => {
     const [one, other] = [key(a), key(b)];
     if (one === null || other === null) return Number(one === null) - Number(other === null) || (a["method"] < b["method"] ? -1 : 1); // last, whichever way
-    return (one < other ? -1 : one > other ? 1 : 0) * sign || (a["method"] < b["method"] ? -1 : 1);
+    return (one < other ? -1 : one > other ? 1 : 0) * sign || (state.sort === "score" ? surer(a, b, measure) : 0) || (a["method"] < b["method"] ? -1 : 1);
   });
+}
+
+/** Of two rows with the same score, the one whose interval reaches less far down comes first. @param {Row} a @param {Row} b @param {(typeof MEASURES)[string]} measure */
+function surer(a, b, measure) {
+  return measure.better > 0 ? b[measure.low] - a[measure.low] : a[measure.high] - b[measure.high];
 }
 
 function controls() {
@@ -105,7 +112,7 @@ function heading(key, text, kind = "") {
 function entry(row, measure, scale) {
   const method = row["method"], value = row[state.measure], low = row[measure.low], high = row[measure.high], open = state.open === method;
   const said = value === null ? "no value" : `${number(value)}, ${number(low)} to ${number(high)}`;
-  const button = h("button", { type: "button", class: "method", id: `row-${method}`, "aria-expanded": String(open) }, method);
+  const button = h("button", { type: "button", class: "method", id: `row-${method}`, "aria-expanded": String(open) }, ...broken(method));
   button.addEventListener("click", () => show(open ? "" : method));
   const line = h("tr", { class: `${FIXED.includes(row["family"]) ? "fixed" : ""}${row["family"] === "yours" ? " yours" : ""}` },
     h("th", { scope: "row" }, button), h("td", {}, h("span", { class: `chip ${row["family"]}` }, row["family"])),
@@ -114,6 +121,11 @@ function entry(row, measure, scale) {
     h("td", { class: "number" }, number(row["seconds"])), h("td", { class: "number" }, row["passes"] === null ? "·" : String(Math.round(row["passes"]))),
     h("td", { class: "said" }, note(row)));
   return open ? [line, h("tr", { class: "detail" }, h("td", { colspan: 7 }, details(row)))] : [line];
+}
+
+/** A name that may break behind its slash. @param {string} method */
+function broken(method) {
+  return method.split(/(?<=\/)/).flatMap((part, index) => (index ? [h("wbr", {}), part] : [part]));
 }
 
 /** @param {string} method */
@@ -128,11 +140,16 @@ function show(method) {
 function note(row) {
   const parts = [];
   if (row["auroc"] === null && row["cannot"]) parts.push("cannot say");
-  else if (row["cannot"]) parts.push("cannot speak of every factor");
+  else if (missed(row).length) parts.push(`cannot speak of ${missed(row).join(", ")}`);
   else if (row["auroc"] === null && !row["failed"]) parts.push(unranked(row));
   if (row["failed"]) parts.push("failed on some models");
   if (row["unstable"]) parts.push(`unstable over ${row["unstable"]}`);
   return parts.join("; ");
+}
+
+/** Factors of which other methods speak in the same suite, and this one cannot. @param {Row} row */
+function missed(row) {
+  return [...new Set(cellsOf(row).filter((cell) => cell["cannot"] && SPOKEN.has(`${cell["suite"]}: ${cell["factor"]}`)).map((cell) => cell["factor"]))];
 }
 
 /** Why no models can be compared. @param {Row} row */
@@ -196,14 +213,17 @@ function cellTable(cells) {
 function verdict() {
   const rows = inScope().filter((row) => row[state.measure] !== null);
   const measure = /** @type {(typeof MEASURES)[string]} */ (MEASURES[state.measure]);
-  const ours = rows.filter((row) => !FIXED.includes(row["family"])).sort((a, b) => measure.better * (b[state.measure] - a[state.measure]));
+  const ours = rows.filter((row) => !FIXED.includes(row["family"]))
+    .sort((a, b) => measure.better * (b[state.measure] - a[state.measure]) || surer(a, b, measure) || (a["method"] < b["method"] ? -1 : 1));
   if (!ours.length) return h("p", { class: "verdict" }, "No method has a score here.");
   const best = /** @type {Row} */ (ours[0]);
+  const first = ours.filter((row) => row[state.measure] === best[state.measure]).map((row) => row["method"]);
+  const names = first.slice(0, 3).join(", ") + (first.length > 3 ? ` and ${first.length - 3} more` : "");
   const alike = ours.filter((row) => row !== best && best["no_difference_from"]?.split(" ").includes(row["method"])).length;
   const chance = measure.chance ?? 0;
   const above = ours.filter((row) => (measure.better > 0 ? row[measure.low] > chance : row[measure.high] < chance)).length;
-  return h("p", { class: "verdict" }, h("b", {}, best["method"]), ` leads with ${number(best[state.measure])} (${number(best[measure.low])} to ${number(best[measure.high])})`,
-    state.measure === "auroc" ? `; ${alike} of ${ours.length - 1} others are no different from it` : "", `. ${above} of ${ours.length} methods are better than guessing.`);
+  return h("p", { class: "verdict" }, h("b", {}, names), ` ${first.length > 1 ? "share the lead" : "leads"} with ${number(best[state.measure])} (${number(best[measure.low])} to ${number(best[measure.high])}${first.length > 1 ? ` for ${best["method"]}` : ""})`,
+    state.measure === "auroc" ? `; ${alike} of ${ours.length - 1} others are no different from ${first.length > 1 ? best["method"] : "it"}` : "", `. ${above} of ${ours.length} methods are better than guessing.`);
 }
 
 function draw() {

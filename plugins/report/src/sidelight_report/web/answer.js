@@ -29,7 +29,7 @@ export function answer(report) {
   const tiles = shown.map(({ tile, pictures, letter }) => figure(tile, pictures, letter));
   const letters = found.map((_, i) => shown.filter(({ tile }) => tile.claim === i).map(({ letter }) => letter));
   return h("section", { class: tiles.length ? "answer" : "answer without", id: "answer", "aria-label": "The answer in short" },
-    h("p", { class: "asked" }, asked),
+    h("p", { class: "asked", id: "asked" }, asked, " ", h("a", { href: "#overview", class: "evidence", "data-claim": "asked" })),
     found.length > 0 && claims("found", "What was found", found, letters),
     tiles.length > 0 && h("div", { class: `pictures ${tiles.length > 4 ? "many" : "few"}`, role: "group", "aria-label": "Pictures of what was found" }, ...tiles, h("p", { class: "note" }, PICKED)),
     h("div", { class: "sure" }, sure.length > 0 && claims("sure", "How sure it is", sure), warnings(report)));

@@ -267,7 +267,9 @@ class Page:
         note.get_by_role("button", name="Run the test").click()
         note.locator(".proposal").wait_for(timeout=3_600_000)
         note.locator(".tested summary").click()
-        return "\n".join(note.locator(".tested").locator(".proposal, .note, tbody tr").all_inner_texts())
+        said = "\n".join(note.locator(".tested").locator(".proposal, .note, tbody tr").all_inner_texts())
+        self.page.get_by_role("tab", name="Explore").click()
+        return said
 
     def keep(self, target: str) -> None:
         """Save the session."""

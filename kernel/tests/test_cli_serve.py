@@ -1,7 +1,9 @@
 """A finished run comes back to life for a renderer that serves."""
 
 import copy
+import importlib
 import json
+import shutil
 from pathlib import Path
 
 import attrs
@@ -11,6 +13,7 @@ from sidelight.cli import main
 from sidelight.engine.machine import arithmetic_in_force
 from sidelight.registry.catalog import Catalog, installed
 from sidelight_specs import Cancelled, UserError
+from sidelight_specs.stage import Public
 
 
 def served(toys, **options):
@@ -55,8 +58,52 @@ def test_relative_paths_of_a_run_are_meant_from_where_it_was_made(toys, tmp_path
     assert (seen, Path.cwd()) == ([made], elsewhere)
     manifest = json.loads((run / "run.json").read_text())
     (run / "run.json").write_text(json.dumps({**manifest, "folder": str(tmp_path / "gone")}))
-    sidelight.serve(run, use="toy/live", announce=lambda _: seen.append(Path.cwd()))
+    kept = run.rename(tmp_path / "kept")
+    sidelight.serve(kept, use="toy/live", announce=lambda _: seen.append(Path.cwd()))
     assert seen[1] == elsewhere
+
+
+@pytest.mark.processes
+def test_a_run_that_was_moved_finds_what_lies_beside_its_folder(toys, tmp_path, monkeypatch):
+    run = toys.run().folder
+    moved = tmp_path / "another" / "runs" / run.name
+    shutil.copytree(run, moved)
+    manifest = json.loads((moved / "run.json").read_text())
+    (moved / "run.json").write_text(json.dumps({**manifest, "folder": str(tmp_path / "gone")}))
+    monkeypatch.chdir("/")
+    seen = []
+    sidelight.serve(moved, use="toy/live", announce=lambda _: seen.append(Path.cwd()))
+    assert seen == [tmp_path / "another"]
+
+
+@pytest.mark.processes
+def test_a_public_address_and_a_token_reach_the_page_and_mistakes_are_told_before_the_run(
+    toys, tmp_path, monkeypatch, capsys
+):
+    folder, seen = str(toys.run().folder), []
+    live = importlib.import_module("sidelight_toy.pages").Live
+    monkeypatch.setattr(live, "serve", lambda self, results, stage: seen.append(stage.public))
+    (tmp_path / "token").write_text("a-token-of-a-supervisor\n")
+    address = ["--port", "8", "--origin", "https://lab.example.org", "--prefix", "/explorer"]
+    assert main(["serve", folder, "--use", "toy/live", *address, "--token-file", str(tmp_path / "token")]) == 0
+    monkeypatch.setenv("SIDELIGHT_TOKEN", "another-token-of-it")
+    assert main(["serve", folder, "--use", "toy/live"]) == 0
+    assert seen == [
+        Public("https://lab.example.org", "/explorer", "a-token-of-a-supervisor"),
+        Public(token="another-token-of-it"),
+    ]
+    (tmp_path / "token").write_text("short")
+    for wrong in (
+        ["--origin", "https://lab.example.org"],
+        ["--origin", "https://lab.example.org/explorer", "--port", "8"],
+        ["--prefix", "explorer/"],
+        ["--token-file", "none"],
+        ["--token-file", str(tmp_path / "token")],
+    ):
+        assert main(["serve", folder, "--use", "toy/live", *wrong]) == 2
+        assert main(["explore", "nothing.yaml", *wrong]) == 2
+        assert "short" not in capsys.readouterr().err.replace("too short", "")
+    assert len(seen) == 2
 
 
 @pytest.mark.processes

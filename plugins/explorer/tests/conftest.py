@@ -16,6 +16,7 @@ from sidelight_explorer.session.names import KeptNames
 from sidelight_explorer.session.state import explorer_state, initial_session
 from sidelight_specs.results import Inversion
 from sidelight_specs.roles import Inverter
+from sidelight_specs.stage import Public
 from sidelight_specs.testing.explanations import toy_results
 from sidelight_specs.testing.run import ToyRun
 from sidelight_specs.testing.toys import ToyClassifier, ToyData, ToyExplainer, ToyGenerator, ToyInverter
@@ -58,7 +59,7 @@ class ToyPart:
 
 
 class ToyStage:
-    host, port, folder = "127.0.0.1", 0, None
+    host, port, folder, public = "127.0.0.1", 0, None, Public()
 
     def __init__(self, **roles):
         self.roles = roles
@@ -81,7 +82,7 @@ class ToyStage:
 class World:
     """An explorer of toys and all that is behind it."""
 
-    def __init__(self, attributes=None, folder=None, **options):
+    def __init__(self, attributes=None, folder=None, public=None, **options):
         self.params = WebParams(**{"images": 4, "styles": 3, "groups": 2, "region": 64, **options})
         self.generator = ToyGenerator(SHAPE, "w")
         self.classifiers = {"main": ToyClassifier(SHAPE), "two": ToyClassifier(SHAPE, "binary")}
@@ -97,8 +98,11 @@ class World:
         self.state = explorer_state(results, self.params, self.generator, self.classifiers, ToyRun(), styled=True)
         self.session = initial_session(self.state, self.params)
         names = folder and KeptNames(folder, (2, 3))
-        self.live = LiveState(self.state, self.stage, self.session, own={}, encodes=False, names=names)
-        self.app = application(self.live, TOKEN, upload=1 << 20)
+        visitors = self.params.visitors
+        self.live = LiveState(
+            self.state, self.stage, self.session, own={}, encodes=False, names=names, visitors=visitors
+        )
+        self.app = application(self.live, TOKEN, upload=1 << 20, public=public)
 
 
 @pytest.fixture
@@ -126,8 +130,10 @@ def serving(made):
     thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]})
     thread.start()
     made.address = address(listening, TOKEN.replace(" ", "%20"))
-    yield made
-    made.inverter.leave.set()
-    server.should_exit = True
-    thread.join(10)
-    listening.close()
+    try:
+        yield made
+    finally:
+        made.inverter.leave.set()
+        server.should_exit = True
+        thread.join(10)
+        listening.close()

@@ -251,7 +251,7 @@ def test_nothing_is_written_and_a_stranger_cannot_reach_another_tab(client, tab,
 
 
 def test_too_many_tabs_and_jobs_are_refused(client, world, monkeypatch):
-    monkeypatch.setattr("sidelight_explorer.server.clients.MOST_CLIENTS", 2)
+    monkeypatch.setattr(world.live.clients, "_most", 2)
     monkeypatch.setattr("sidelight_explorer.server.clients.MOST_JOBS", 2)
     world.inverter.leave.clear()
     tabs = [client.post("/api/tabs", headers=HEADERS).json()["tab"] for _ in range(2)]

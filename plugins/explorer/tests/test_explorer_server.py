@@ -8,6 +8,7 @@ from http.client import HTTPConnection
 
 import pytest
 import uvicorn
+from sidelight_explorer.priority_lock import Priority
 from sidelight_explorer.server import listener
 from sidelight_explorer.server.listener import listen, serve
 
@@ -74,3 +75,38 @@ def test_a_connection_that_sends_no_whole_head_is_closed_and_others_are_answered
     time.sleep(0.4)
     asking.request("GET", "/?token=the%20token")
     assert asking.getresponse().status == 200, "a connection that has asked stays open for more"
+
+
+def test_an_edit_finds_a_thread_while_cells_of_many_visitors_wait(running, world, monkeypatch):
+    (host, port), _ = running
+    leave, under_way, shown = threading.Event(), threading.Semaphore(0), world.state.show
+
+    def show(specs, priority, own):
+        if priority != Priority.EDIT:
+            under_way.release()
+            leave.wait(60)
+        return shown(specs, priority, own)
+
+    monkeypatch.setattr(world.state, "show", show)
+    asking = HTTPConnection(host, port, timeout=60)
+    asking.request("POST", "/api/tabs", headers={"x-sidelight-token": TOKEN})
+    entered = json.loads(asking.getresponse().read())
+    spec = entered["document"]["images"][0]["now"]
+
+    def draw(edit):
+        one = HTTPConnection(host, port, timeout=60)
+        body = json.dumps({"specs": [spec], "edit": edit})
+        one.request("POST", f"/api/tabs/{entered['tab']}/draw", body, {"x-sidelight-token": TOKEN})
+        return one.getresponse().status
+
+    others = [threading.Thread(target=draw, args=(False,)) for _ in range(45)]
+    for other in others:
+        other.start()
+    for _ in range(40):  # as many threads as there are for all that is no edit
+        assert under_way.acquire(timeout=30)
+    try:
+        assert draw(True) == 200
+    finally:
+        leave.set()
+        for other in others:
+            other.join(60)

@@ -9,6 +9,7 @@ from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import attrs
+from sidelight_specs import UserError
 from sidelight_specs.commands import Command
 from sidelight_specs.facts import confused_pair
 from sidelight_specs.hooks import COMMAND, EXTENSIONS, KIND
@@ -103,15 +104,21 @@ _ARGUMENTS: dict[str, tuple[str, dict[str, Any]]] = {
     "--use": ("the renderer that serves (default: the recipe's, or the only one)", {"metavar": "USE"}),
     "--host": ("the interface to listen on (default: 127.0.0.1, this machine alone)", {"default": "127.0.0.1"}),
     "--port": ("the port (default: any free one)", {"type": int, "default": 0}),
+    "--origin": ("public origin of a reverse proxy: https://lab.example.org", {"metavar": "URL", "default": ""}),
+    "--prefix": ("path of the page at that origin: /explorer", {"metavar": "PATH", "default": ""}),
+    "--token-file": ("file with the page's token (default: $SIDELIGHT_TOKEN, or a new one)", {"metavar": "FILE"}),
     "--role": ("components of one role alone, or kinds, commands, observers", {"choices": (*ROLES, *EXTENSIONS)}),
     "--json": ("write JSON", _FLAG),
     "--no-load": ("read package metadata alone; plugins in order are then `unchecked`", _FLAG),
     "--hashes": ("list distributions, each with the hash that a policy can allow or deny", _FLAG),
 }
-_RECIPE, _SERVING, _COMPUTING = "recipe --set --swap --out", "--use --host --port", "--device --threads"
+_RECIPE, _COMPUTING = "recipe --set --swap --out", "--device --threads"
+_SERVING = "--use --host --port --origin --prefix --token-file"
 _WORKERS, _ARITHMETIC = "--executor --workers", "--tf32 --compile"
 _RUNS = ("set", "swap", "out", "device", "threads", "tf32", "compile", "executor", "workers")
-_SERVES = ("use", "host", "port", "device", "threads")
+_SERVES = ("use", "host", "port", "origin", "prefix", "device", "threads")
+_TOKEN_VARIABLE = "SIDELIGHT_TOKEN"  # noqa: S105  (the name of a variable)
+_LONGEST_TOKEN = 1000  # bytes of its file
 _ENTRY, _STATE = ("use", "role", "distribution", "version", "module"), ("state", "summary", "why", "fix")
 
 
@@ -228,7 +235,7 @@ def results(arguments: argparse.Namespace, host: KernelHost) -> int:
 )
 def serve(arguments: argparse.Namespace, host: KernelHost) -> int:
     """Serve a finished run until Ctrl-C."""
-    return _serve(arguments.run, arguments, host)
+    return _serve(arguments.run, _served(arguments), host)
 
 
 @_command(
@@ -238,13 +245,41 @@ def serve(arguments: argparse.Namespace, host: KernelHost) -> int:
 )
 def explore(arguments: argparse.Namespace, host: KernelHost) -> int:
     """Run a recipe (what is stored is not made again) and serve it; where a step failed, the rest can be explored."""
-    return _serve(host.run(arguments.recipe, **_values(arguments, _RUNS)).folder, arguments, host)
+    options = _served(arguments)  # its mistakes are told before the run
+    return _serve(host.run(arguments.recipe, **_values(arguments, _RUNS)).folder, options, host)
 
 
-def _serve(folder: str | Path, arguments: argparse.Namespace, host: KernelHost) -> int:
-    picked = _values(arguments, _SERVES)
-    sidelight.serve(folder, announce=lambda address: host.write(f"open {address}\nCtrl-C ends it"), **picked)
+def _serve(folder: str | Path, options: dict[str, Any], host: KernelHost) -> int:
+    sidelight.serve(folder, announce=lambda address: host.write(f"open {address}\nCtrl-C ends it"), **options)
     return 0
+
+
+def _served(arguments: argparse.Namespace) -> dict[str, Any]:
+    """Options of `sidelight.serve`, checked."""
+    from sidelight_specs.stage import Public
+
+    options = {**_values(arguments, _SERVES), "token": _token(arguments.token_file)}
+    Public(options["origin"], options["prefix"], options["token"])
+    return options
+
+
+def _token(file: str | None) -> str:
+    """The token in a file, else in the environment; as an argument it would show in the list of processes."""
+    import os
+    from pathlib import Path
+
+    from sidelight_specs.files import read_regular
+
+    if file is None:
+        return os.environ.get(_TOKEN_VARIABLE, "").strip()
+    fix = "write a token into it: `openssl rand -hex 24`"
+    try:
+        token = read_regular(Path(file), _LONGEST_TOKEN).decode("ascii", "replace").strip()
+    except OSError as error:
+        raise UserError(f"the token's file {file} cannot be read: {error.strerror or error}", fix) from error
+    if not token:
+        raise UserError(f"the token's file {file} is empty", fix)
+    return token
 
 
 @_command(

@@ -9,7 +9,7 @@ from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
 from sidelight_specs import UserError
-from sidelight_specs.stage import Part, Stage
+from sidelight_specs.stage import Part, Public, Stage
 from sidelight_specs.wording import did_you_mean, listing, quoted
 
 from sidelight.engine.forecast import default_folder
@@ -124,10 +124,14 @@ def serve(
     device: str = "auto",
     threads: int | None = None,
     announce: Callable[[str], None] = print,
+    origin: str = "",
+    prefix: str = "",
+    token: str = "",
 ) -> None:
     """Serve a live page of a finished run until it is interrupted.
 
     Relative paths of its recipe are meant from the folder in which it was run, which is the working folder meanwhile.
+    Where that folder is gone, it is the one that holds `runs/NAME`, else the working folder.
 
     Args:
         folder: the run's folder.
@@ -137,11 +141,18 @@ def serve(
         device: as for `sidelight.run`.
         threads: of the numeric libraries; when None as many as the run was computed with.
         announce: told the page's address.
+        origin: public origin of a reverse proxy before it, such as `https://lab.example.org`; needs a `port`.
+        prefix: path of the page at that origin, such as `/explorer`.
+        token: that the page wants; when empty a new one each time.
 
     Raises:
         UserError: no such run, no renderer that serves, or it cannot listen there.
         SidelightError: a component failed.
     """
+    public = Public(origin, prefix, token)
+    if origin and not port:
+        raise UserError(f"the proxy at {origin} has to know the port", "name it with --port")
+
     from sidelight.engine.results import KEPT, load_run, read_manifest
 
     manifest = read_manifest(Path(folder).expanduser().absolute())
@@ -157,8 +168,7 @@ def serve(
     from sidelight.registry.catalog import installed
 
     run, catalog = load_run(folder), installed()
-    origin = Path(str(manifest.get("folder", "")))
-    with chdir(origin if origin.is_absolute() and origin.is_dir() else "."):  # on another machine there is none
+    with chdir(_made_in(manifest, run.folder)):
         recipe = {**run.results.recipe, "renderers": _renderer(run.results.recipe, use, catalog)}
         resolved = load_recipe(recipe, catalog=catalog, finished=True, called=f"the recipe of {folder}")
         device, display = resolve_device(device), choose_display(True)
@@ -176,7 +186,18 @@ def serve(
             # not guarded: the guard needs components to take turns, and a page has them at work in several threads
             session = Session(resolved, store, device, display, Cancellation())
             renderer = session.get(resolved.of_role("renderer")[0])
-            renderer.serve(run.results, Stage(host, port, parts, watching, announce, run.folder / KEPT))
+            renderer.serve(run.results, Stage(host, port, parts, watching, announce, run.folder / KEPT, public))
+
+
+def _made_in(manifest: dict[str, Any], folder: Path) -> Path:
+    """The folder that relative paths of a run's recipe are meant from.
+
+    It is gone where the run was moved or came from another machine; beside `runs/NAME` may then lie what it needs.
+    """
+    made = Path(str(manifest.get("folder", "")))
+    if made.is_absolute() and made.is_dir():
+        return made
+    return folder.parent.parent if folder.parent.name == "runs" else Path()
 
 
 def _renderer(recipe: dict[str, Any], use: str | None, catalog: Catalog) -> dict[str, Any]:

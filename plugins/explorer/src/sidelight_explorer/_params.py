@@ -163,4 +163,7 @@ class WebParams:
         "w", "Space of uploads where the inverter has both: one w for all layers, or one for each."
     )
     names: bool = param(True, "Keep names of sliders that visitors give with the run (kept/explorer/names.json).")
+    visitors: int = param(
+        64, "Open tabs at a time; a further one waits until one is closed.", unit="tabs", minimum=1, maximum=10_000
+    )
     upload: int = param(16, "Largest file that may be uploaded.", unit="MiB", minimum=1, maximum=1024)

@@ -81,12 +81,15 @@ class Web(Renderer):
                 space=self._params.space,
                 names=names,
                 run=self._run,
+                visitors=self._params.visitors,
                 offline=self._params.offline,
                 budget=self._params.budget,
             )
-            token = new_token()
-            app = application(live, token, upload=self._params.upload * MEBIBYTE, host=stage.host)
-            serve(app, listening, lambda: stage.opened(address(listening, token)), live.clients.close)
+            public = stage.public
+            token = public.token or new_token()
+            app = application(live, token, upload=self._params.upload * MEBIBYTE, host=stage.host, public=public)
+            opened = address(listening, token, public.origin, public.prefix)
+            serve(app, listening, lambda: stage.opened(opened), live.clients.close)
 
     def _state(self, results: Results, classifiers: Mapping[str, Classifier]) -> ExplorerState:
         styled = has_styles(self._generator)

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import itertools
 import json
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from anyio import CapacityLimiter, to_thread
 from starlette.concurrency import run_in_threadpool
 from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
@@ -32,7 +35,11 @@ if TYPE_CHECKING:
     from sidelight_explorer.session.edit import EditSpec
 
 MOST_SPECS = 400
+MOST_EXACT = 16  # lossless images of one request: 2 MB each at 1024 pixels
+EDITING = 128  # threads for edits, each of which waits for the models: cells of others take none of them
 MOST_CURVE = 1500  # images of one response curve
+ALIVE_SECONDS = 20.0  # between two signs of life of an event stream
+UNBUFFERED = {"cache-control": "no-store", "x-accel-buffering": "no"}  # nginx holds streams back otherwise
 CHUNK = 8  # images drawn between two checks for a disconnect
 
 
@@ -46,6 +53,7 @@ class Api:
 
     def __init__(self, live: LiveState, token: str) -> None:
         self._live, self._token = live, token
+        self._editing = CapacityLimiter(EDITING)
 
     def routes(self) -> list[Route]:
         """Routes of all handlers; `{tab}` is the id from `enter`."""
@@ -86,13 +94,21 @@ class Api:
     async def events(self, request: Request) -> Response:
         """Progress of the tab's jobs as server-sent events; the tab stays open as long as the stream."""
         client = self._client(request)
-        return StreamingResponse(self._events(client), media_type="text/event-stream")
+        return StreamingResponse(self._events(client), media_type="text/event-stream", headers=UNBUFFERED)
 
     async def _events(self, client: Client) -> AsyncIterator[str]:
         self._live.clients.opened_stream(client)
         try:
             yield ": open\n\n"
-            while (event := await client.events.get()) is not None:
+            while True:
+                try:
+                    async with asyncio.timeout(ALIVE_SECONDS):  # proxies close a silent stream after a minute
+                        event = await client.event()
+                except TimeoutError:
+                    yield ": alive\n\n"
+                    continue
+                if event is None:
+                    return
                 yield f"data: {json.dumps(event)}\n\n"
         finally:
             self._live.clients.lost_stream(client)
@@ -107,12 +123,15 @@ class Api:
         targets = self._targets(body.get("ask", {}))
         priority = Priority.EDIT if body.get("edit") is True else Priority.CELLS
         exact = body.get("exact") is True
+        if exact and len(specs) > MOST_EXACT:
+            raise InvalidInput(f"specs: at most {MOST_EXACT} lossless images at a time", 413)
         pictures: list[dict[str, Any]] = []
         for start in range(0, len(specs), CHUNK):
             if start and await request.is_disconnected():
                 return Response(status_code=204)
             chunk = specs[start : start + CHUNK]
-            pictures += await run_in_threadpool(self._pictures, chunk, priority, client.styles, side, targets, exact)
+            work = partial(self._pictures, chunk, priority, client.styles, side, targets, exact)
+            pictures += await to_thread.run_sync(work, limiter=self._editing if priority == Priority.EDIT else None)
         return JSONResponse({"pictures": pictures})
 
     def _pictures(

@@ -5,7 +5,9 @@ from __future__ import annotations
 import secrets
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
+from sidelight_specs.stage import Public
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
@@ -28,7 +30,9 @@ if TYPE_CHECKING:
 OVERHEAD = 1 << 20  # bytes of a request beside an uploaded file
 
 
-def application(live: LiveState, token: str, *, upload: int, host: str = "127.0.0.1") -> ASGIApp:
+def application(
+    live: LiveState, token: str, *, upload: int, host: str = "127.0.0.1", public: Public | None = None
+) -> ASGIApp:
     """The ASGI application.
 
     Args:
@@ -36,6 +40,7 @@ def application(live: LiveState, token: str, *, upload: int, host: str = "127.0.
         token: needed to load the page and to change anything.
         upload: largest file, in bytes.
         host: interface that it listens on.
+        public: its address behind a reverse proxy.
     """
     html = page({"token": token, "name": live.state.name}, live=True)
 
@@ -54,8 +59,20 @@ def application(live: LiveState, token: str, *, upload: int, host: str = "127.0.
         exception_handlers={InvalidInput: _bad, HTTPException: _http, ClientDisconnect: _gone},
         lifespan=lifespan,
     )
-    hosts = (*LOOPBACK, host) if host in ("127.0.0.1", "::1", "localhost") else None
-    return Security(inner, token=token, hosts=hosts, limit=upload + OVERHEAD, tokenless=("/close",))
+    public, hosts = public or Public(), None
+    if public.origin:
+        hosts = (*LOOPBACK, host, str(urlsplit(public.origin).hostname))
+    elif host in ("127.0.0.1", "::1", "localhost"):
+        hosts = (*LOOPBACK, host)
+    return Security(
+        inner,
+        token=token,
+        hosts=hosts,
+        limit=upload + OVERHEAD,
+        tokenless=("/close",),
+        origin=public.origin,
+        prefix=public.prefix,
+    )
 
 
 async def _bad(_: Request, error: Exception) -> Response:

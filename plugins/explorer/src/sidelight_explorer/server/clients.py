@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
 
 MOST_CLIENTS = 64
+MOST_EVENTS = 500  # of one tab, not yet read: progress beyond them is not told
+MOST_RESULTS = 64  # of one tab, not yet read
 MOST_STYLES = 1000  # of one tab: uploads and session files
 MOST_JOBS = 32  # of one tab, under way
 GRACE = 30.0  # seconds until a tab without an event stream is closed: a reload takes less
@@ -38,12 +40,26 @@ class Client:
     exports: dict[str, bytes] = attrs.field(factory=dict)
     events: asyncio.Queue[dict[str, Any] | None] = attrs.field(factory=asyncio.Queue)
     streams: int = 0
+    results: int = 0
 
     def notify(self, job: Job) -> None:
         """Queue an event about a job; thread-safe."""
         event = job.plain()
         if not self.loop.is_closed():
-            self.loop.call_soon_threadsafe(self.events.put_nowait, event)
+            self.loop.call_soon_threadsafe(self._put, event)
+
+    def _put(self, event: dict[str, Any]) -> None:
+        """Queue an event for the stream; a tab that does not read its stream is told no further progress."""
+        is_over = event["state"] not in ("waiting", "running")
+        if is_over or self.events.qsize() < MOST_EVENTS:
+            self.results += is_over
+            self.events.put_nowait(event)
+
+    async def event(self) -> dict[str, Any] | None:
+        """The next event; None at the end."""
+        event = await self.events.get()
+        self.results -= event is not None and event["state"] not in ("waiting", "running")
+        return event
 
     def keep(self, styles: dict[str, np.ndarray]) -> None:
         """Add styles.
@@ -64,6 +80,8 @@ class Client:
         """Raise `InvalidInput` if the tab has too many jobs under way."""
         if sum(job.state in ("waiting", "running") for job in self.jobs.values()) >= MOST_JOBS:
             raise InvalidInput("too much is under way in this tab; wait, or cancel something", 429)
+        if self.results >= MOST_RESULTS:
+            raise InvalidInput("this tab does not read its results; load the page again", 429)
 
     def close(self) -> None:
         """Cancel all jobs and end the stream."""
@@ -76,10 +94,15 @@ class Client:
 
 
 class Clients:
-    """All open tabs."""
+    """All open tabs.
 
-    def __init__(self) -> None:
+    Args:
+        most: of them.
+    """
+
+    def __init__(self, most: int = MOST_CLIENTS) -> None:
         self._open: dict[str, Client] = {}
+        self._most = most
 
     def __iter__(self) -> Iterator[Client]:
         return iter(list(self._open.values()))
@@ -90,8 +113,8 @@ class Clients:
         Raises:
             InvalidInput: too many open tabs.
         """
-        if len(self._open) >= MOST_CLIENTS:
-            raise InvalidInput("too many tabs are open", 429)
+        if len(self._open) >= self._most:
+            raise InvalidInput(f"{self._most} tabs have this page open, as many as it takes", 429)
         client = Client(secrets.token_urlsafe(18), asyncio.get_running_loop())
         self._open[client.id] = client
         self._leave_later(client)

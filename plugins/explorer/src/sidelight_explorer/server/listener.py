@@ -37,11 +37,11 @@ def listen(host: str, port: int) -> socket.socket:
     return listening
 
 
-def address(listening: socket.socket, token: str) -> str:
-    """URL of the page, with its token."""
+def address(listening: socket.socket, token: str, origin: str = "", prefix: str = "") -> str:
+    """URL of the page, with its token; by a public origin where there is one."""
     host, port = listening.getsockname()[:2]
     shown = f"[{host}]" if ":" in host else host
-    return f"http://{shown}:{port}/?token={token}"
+    return f"{origin or f'http://{shown}:{port}'}{prefix}/?token={token}"
 
 
 class _Server(uvicorn.Server):

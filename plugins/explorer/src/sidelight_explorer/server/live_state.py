@@ -13,7 +13,7 @@ from sidelight_toolkit.arrays import to_array
 
 from sidelight_explorer.heatmaps import write_heatmap
 from sidelight_explorer.offline import models_within
-from sidelight_explorer.server.clients import Client, Clients
+from sidelight_explorer.server.clients import MOST_CLIENTS, Client, Clients
 from sidelight_explorer.server.jobs import Job, Jobs
 from sidelight_explorer.server.measurer import Measurer
 from sidelight_explorer.session.export import exported_page
@@ -50,6 +50,7 @@ class LiveState:
         space: of inverted images, where the inverter has more than one and a visitor does not choose.
         names: those that are kept with the run; None where visitors may not change them.
         run: of the renderer, which keeps the network that reads true factors; without it none are read.
+        visitors: open tabs at a time.
         offline: content of exported pages.
         budget: MB of it.
     """
@@ -65,11 +66,12 @@ class LiveState:
         space: str = "w",
         names: KeptNames | None = None,
         run: Run | None = None,
+        visitors: int = MOST_CLIENTS,
         offline: Offline = "pictures",
         budget: float = 24.0,
     ) -> None:
         self.state, self._session, self._own = state, session, dict(own)
-        self.clients = Clients()
+        self.clients = Clients(visitors)
         self.jobs = Jobs(state.models.lock, stage.watching)
         self.explainers = {part.id: part for part in stage.parts("explainer") if "heatmap" in part.provides}
         self._inverter: Part | None = next(iter(stage.parts("inverter")), None)

@@ -36,11 +36,22 @@ class Security:
         hosts: accepted host names, without port; None for any (a public --host).
         limit: of a body, in bytes.
         tokenless: endings of paths that carry the token in the body.
+        origin: public origin of a reverse proxy; its host name is accepted too, and its pages are not foreign.
+        prefix: path that a proxy may leave before the page's own paths.
     """
 
     def __init__(
-        self, app: ASGIApp, *, token: str, hosts: tuple[str, ...] | None, limit: int, tokenless: tuple[str, ...] = ()
+        self,
+        app: ASGIApp,
+        *,
+        token: str,
+        hosts: tuple[str, ...] | None,
+        limit: int,
+        tokenless: tuple[str, ...] = (),
+        origin: str = "",
+        prefix: str = "",
     ) -> None:
+        self._origin, self._prefix = origin, prefix
         self._app, self._token, self._hosts, self._limit, self._tokenless = app, token, hosts, limit, tokenless
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -54,7 +65,7 @@ class Security:
         except InvalidInput as error:
             await refused(error)(scope, receive, self._with_headers(send))
             return
-        await self._app(scope, self._limited(receive), self._with_headers(send))
+        await self._app(self._without_prefix(scope), self._limited(receive), self._with_headers(send))
 
     def _check(self, scope: Scope, headers: dict[str, str]) -> None:
         host = headers.get("host", "")
@@ -65,7 +76,7 @@ class Security:
         if scope["method"] != "POST":
             raise InvalidInput("GET and POST are answered here", 405)
         origin = headers.get("origin")
-        if origin is not None and _netloc(origin) != host:
+        if origin is not None and origin != self._origin and _netloc(origin) != host:
             raise InvalidInput("requests from other pages are refused", 403)
         if headers.get("sec-fetch-site", "same-origin") not in ("same-origin", "none"):
             raise InvalidInput("requests from other pages are refused", 403)
@@ -73,6 +84,12 @@ class Security:
             check_token(self._token, headers.get(TOKEN, ""))
         if not _fits(headers.get("content-length"), self._limit):
             raise InvalidInput(f"at most {self._limit} bytes are taken", 413)
+
+    def _without_prefix(self, scope: Scope) -> Scope:
+        path = scope["path"]
+        if not self._prefix or not path.startswith(f"{self._prefix}/"):
+            return scope
+        return {**scope, "path": path[len(self._prefix) :], "raw_path": None}
 
     def _limited(self, receive: Receive) -> Receive:
         """`receive` with the limit enforced, for bodies without Content-Length."""

@@ -29,7 +29,7 @@ const COARSE = 128; // pixels of a side up to which the stage shows pixels as sq
 
 async function start() {
   const content = /** @type {Content} */ (JSON.parse(document.getElementById("content")?.textContent ?? "{}"));
-  const { facts, document: first, backend } = content.token ? await connect(content.token) : fromDisk(content);
+  const { facts, document: first, backend } = content.token ? await connect(content.token, waitHere) : fromDisk(content);
   const [saved, tab] = [await fromFragment(location.hash), tabOf(location.hash)];
   let view = {};
   let doc = first;
@@ -45,6 +45,12 @@ async function start() {
   const app = new App(facts, backend, doc, { ...view, ...(tab && { tab: /** @type {import("./types.js").Tab} */ (tab) }) });
   app.message = message;
   build(app);
+}
+
+/** Say why the page is not there yet. @param {string} message */
+function waitHere(message) {
+  document.querySelector(".wait")?.remove();
+  if (message) document.body.append(h("p", { class: "message wait", role: "status" }, message));
 }
 
 /** @param {Content} content */

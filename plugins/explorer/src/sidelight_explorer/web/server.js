@@ -8,22 +8,38 @@
 
 const OVER = ["done", "failed", "cancelled"];
 
+const FULL = 429; // as many tabs are open as the server takes
+const AGAIN = 5000; // milliseconds until it is asked once more
+
 /**
  * @param {string} token
+ * @param {(message: string) => void} [told] why the page has to wait; the empty text once it need not
  * @returns {Promise<{ backend: Backend, facts: Facts, document: Document }>}
  */
-export async function connect(token) {
+export async function connect(token, told = () => {}) {
   const headers = { "X-Sidelight-Token": token };
 
   /** @param {string} path @param {BodyInit} [body] @param {AbortSignal} [signal] */
   async function post(path, body, signal) {
     const answer = await fetch(path, { method: "POST", headers, body, signal: signal ?? null });
-    if (!answer.ok) throw new Error((await answer.json().catch(() => ({}))).error ?? `the server answers ${answer.status}`);
+    if (!answer.ok) throw Object.assign(new Error((await answer.json().catch(() => ({}))).error ?? `the server answers ${answer.status}`), { status: answer.status });
     return answer;
   }
 
-  const entered = await (await post("/api/tabs")).json();
-  const tab = `/api/tabs/${entered.tab}`;
+  const enter = async () => {
+    for (;;) {
+      try {
+        return await (await post("api/tabs")).json();
+      } catch (error) {
+        if (!(error instanceof Error && "status" in error && error.status === FULL)) throw error;
+        told(`${error.message}. This one opens as soon as another is closed.`);
+        await new Promise((resolve) => setTimeout(resolve, AGAIN));
+      }
+    }
+  };
+  const entered = await enter();
+  told("");
+  const tab = `api/tabs/${entered.tab}`;
   const jobs = listen(`${tab}/events`);
   window.addEventListener("pagehide", () => navigator.sendBeacon(`${tab}/close`, JSON.stringify({ token })));
 

@@ -1,9 +1,9 @@
-"""How fast the explorer answers, on a finished run: `python benchmarks/explorer_latency.py RUN [--edits 300]`.
+"""How fast the explorer answers, on a finished run: `python benchmarks/explorer_latency.py RUN [--users 8 32 50]`.
 
 Prints, in milliseconds: one forward pass of generator and classifier in the serving process; the round trip of one
 edit, from another process; the processor time that both take of the server, which others' load does not change; in
-Chromium, from a slider's event to the decoded image and score on the page; a gallery of 24 scored anew; and eight users
-editing at once.
+Chromium, from a slider's event to the decoded image and score on the page; a gallery of 24 scored anew; many users
+editing at once; and one user's edits while as many others load galleries of 24.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ import shutil
 import statistics
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from queue import Queue
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
@@ -42,18 +43,19 @@ def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("run")
     parser.add_argument("--edits", type=int, default=300)
+    parser.add_argument("--users", type=int, nargs="*", default=[8, 32, 50])
     arguments = parser.parse_args()
     stage, address = serving(arguments.run)
     before = time.process_time()
     forward = forwards(stage, arguments.edits)
     of_forward = 1000 * (time.process_time() - before) / (arguments.edits + 20)
     context = multiprocessing.get_context("spawn")
-    with context.Pool(8) as pool:
+    with context.Pool(2) as pool:
         before = time.process_time()
         one = pool.apply(edits, (address, arguments.edits, 1))
         of_edit = 1000 * (time.process_time() - before) / (arguments.edits + 10)
         gallery = pool.apply(galleries, (address, 20))
-        eight = pool.starmap(edits, [(address, arguments.edits // 4, seed) for seed in range(2, 10)])
+        crowds = [(users, *crowd(pool, address, users, arguments.edits)) for users in arguments.users]
     forward_after = forwards(stage, arguments.edits)
     show("one forward (before and after)", forward + forward_after)
     show("an edit, one user", one)
@@ -61,7 +63,9 @@ def main() -> None:
     print(f"{'ratio of the medians':<34} {statistics.median(one) / statistics.median(forward + forward_after):.2f}")
     print(f"{'processor time of the server':<34} {of_forward:.1f} a forward, {of_edit:.1f} an edit")
     show("a gallery of 24", gallery)
-    show("an edit, eight users", list(itertools.chain(*eight)))
+    for users, editing, beside in crowds:
+        show(f"an edit, {users} users", editing)
+        show(f"an edit, {users} others load galleries", beside)
     chromium = shutil.which("chromium")
     if chromium:
         show("in Chromium, to the image", in_browser(chromium, address, arguments.edits // 3))
@@ -148,16 +152,34 @@ def edits(address: str, count: int, seed: int) -> list[float]:
     return found[10:]
 
 
-def galleries(address: str, count: int) -> list[float]:
+def galleries(address: str, count: int, seed: int = 99) -> list[float]:
     """Milliseconds of 24 new images at once."""
     client = Client(address)
     found = []
     for number in range(count):
-        specs = [client.spec(24 * number + row, 99) for row in range(24)]
+        specs = [client.spec(24 * number + row, seed) for row in range(24)]
         start = time.perf_counter()
         client.draw(specs, edit=False)
         found.append(1000 * (time.perf_counter() - start))
     return found
+
+
+def crowd(pool: Any, address: str, users: int, count: int) -> tuple[list[float], list[float]]:
+    """Milliseconds of edits of all users at once, and of one user beside as many that load galleries."""
+    editing = pool.apply(threads, (edits, [(address, max(4, count // users), seed) for seed in range(2, 2 + users)]))
+    others = pool.apply_async(threads, (galleries, [(address, 2, seed) for seed in range(100, 100 + users)]))
+    time.sleep(1)
+    beside = []
+    while not others.ready():
+        beside += pool.apply(edits, (address, 5, 1000 + len(beside)))
+    others.get()
+    return list(itertools.chain(*editing)), beside
+
+
+def threads(work: Any, arguments: list[tuple[Any, ...]]) -> list[Any]:
+    """Results of calls at the same time."""
+    with ThreadPoolExecutor(len(arguments)) as pool:
+        return [one.result() for one in [pool.submit(work, *each) for each in arguments]]
 
 
 def in_browser(path: str, address: str, count: int) -> list[float]:

@@ -16,7 +16,8 @@ HOST = "http://127.0.0.1:9"
 
 
 @pytest.fixture
-def client(world):
+def client(world, monkeypatch):
+    monkeypatch.setattr("sidelight_explorer.server.clients.GRACE", 3600)  # tabs stay open on a slow machine
     with TestClient(world.app, base_url=HOST, raise_server_exceptions=False) as made:
         yield made
 

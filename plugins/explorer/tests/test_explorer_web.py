@@ -13,6 +13,7 @@ from sidelight_explorer.session.file import write_session
 from sidelight_specs import UserError
 from sidelight_specs.testing.explanations import toy_results
 from sidelight_specs.testing.run import ToyRun
+from sidelight_specs.testing.toys import ToyInverter
 from starlette.testclient import TestClient
 
 SMALL = {"images": 3, "styles": 2, "groups": 2, "region": 32, "precomputed": 4}
@@ -67,6 +68,24 @@ def test_a_page_holds_the_models_where_they_fit_and_pictures_with_the_reason_whe
     assert "pictures instead of the models: the classifier classifier: the operator aten.sort" in warning
     with pytest.raises(UserError, match=r"offline: the models take .* the budget is 0.001 MB"):
         web(world, offline="models", budget=0.001).render(layered(world), tmp_path)
+
+
+class OnePass(ToyInverter):
+    """An inverter that is its encoder."""
+
+    def encode(self, images):
+        return self._generator.encode(images)
+
+
+@pytest.mark.parametrize(
+    ("inverter", "reason"), [(None, ""), (OnePass, ""), (ToyInverter, "ToyInverter inverts in more than one pass")]
+)
+def test_a_page_inverts_where_the_recipes_inverter_is_one_pass(world, tmp_path, inverter, reason):
+    needs = {"generator": world.generator, "classifier": world.classifiers["main"]}
+    made = Web(WebParams(**SMALL), **needs, inverter=inverter and inverter(world.generator), run=ToyRun())
+    held = content(*made.render(layered(world), tmp_path))
+    assert held["facts"]["inverts"] == ("encode" in held["models"]["graphs"]) == (not reason)
+    assert reason in held["facts"]["why"].get("encode", "")
 
 
 def test_a_saved_session_is_shown_and_counts_for_the_store(world, tmp_path):

@@ -192,7 +192,7 @@ def sidelight_renderers() -> Iterable[RendererDescriptor]:
         summary="The interactive explorer: mix styles of a generator, see the classifier's scores at once.",
         params=WebParams,
         factory="sidelight_explorer.renderer:Web",
-        needs=(Need("generator"), Need("classifier")),
+        needs=(Need("generator"), Need("classifier"), Need("inverter", optional=True)),
         provides=("serves",),
         example={"images": 2, "styles": 3, "groups": 2, "region": 32},
         paper=PAPER,

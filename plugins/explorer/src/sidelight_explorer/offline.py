@@ -19,6 +19,7 @@ from sidelight_explorer.session.style import AVERAGE, DIRECTIONS, draw_id
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
+    from sidelight_specs.roles import Generator, Inverter
     from torch import Tensor
 
     from sidelight_explorer.session.file import Session
@@ -58,6 +59,7 @@ def models_within(
     state: ExplorerState,
     session: Session,
     own: Mapping[str, np.ndarray],
+    inverter: Inverter | None,
     tell: Callable[[str], object],
 ) -> OfflineModels | None:
     """The models behind a page, or None for a page of pictures; `tell` is told why.
@@ -68,7 +70,7 @@ def models_within(
     if offline == "pictures":
         return None
     try:
-        return offline_models(state, session, own, budget)
+        return offline_models(state, session, own, budget, inverter)
     except NotPortable as error:
         if offline == "models":
             raise UserError(f"offline: {error}", "use `offline: pictures`, or a larger `budget`") from error
@@ -81,7 +83,7 @@ def offline_models(
     session: Session,
     own: Mapping[str, np.ndarray],
     budget: float,
-    encode: Callable[[Tensor], Tensor] | None = None,
+    inverter: Inverter | None = None,
 ) -> OfflineModels:
     """The models behind a page.
 
@@ -90,7 +92,7 @@ def offline_models(
         session: that the page begins with.
         own: latents that came with it, and of uploads.
         budget: MB that weights and latents may take in the page.
-        encode: one pass from images to latents, where the recipe's inverter has one; otherwise the generator's.
+        inverter: of the recipe; its `encode` inverts uploads in one pass, and the generator's where there is none.
 
     Raises:
         NotPortable: an operator that the page does not know, or the models are too large.
@@ -117,11 +119,12 @@ def offline_models(
         graphs["synthesize_styles"] = graph("the style space", generator.synthesize_styles, styles)
     for name, classifier in state.models.classifiers.items():
         graphs[f"scores {name}"] = graph(f"the classifier {name}", classifier.scores, image)
-    why = {}
+    why, known = {}, len(constants.table)
     try:
-        graphs["encode"] = graph("the encoder", encode or generator.encode, image)
+        graphs["encode"] = graph("the encoder", _encode(generator, inverter), image)
     except SidelightError as error:
-        why["encode"] = str(error)
+        constants.cut(known)
+        why["encode"] = f"needs the server, open this with `sidelight serve`: {error}"
     work = sum(graph.work for name, graph in graphs.items() if name not in ("styles", "synthesize_styles", "encode"))
     size = constants.size * BASE64
     if size > 1e6 * budget:
@@ -153,6 +156,20 @@ def offline_models(
     )
     content["constants"] = constants.plain()
     return OfflineModels(content, len(content["constants"]["data"]), work, why)
+
+
+def _encode(generator: Generator, inverter: Inverter | None) -> Callable[[Tensor], Tensor]:
+    """One pass from an image to its latents (1, layers, d): the whole of what the server does with an upload.
+
+    Raises:
+        SidelightError: the inverter has steps besides, or there is none and the generator has no encoder.
+    """
+    if inverter is None:
+        return generator.encode
+    encode = getattr(inverter, "encode", None)
+    if encode is None:
+        raise SidelightError(f"{type(inverter).__name__} inverts in more than one pass")
+    return lambda images: encode(images).reshape(1, *generator.latent_shape)
 
 
 def _is_held(style: str, draws: Mapping[str, Any], own: Mapping[str, np.ndarray]) -> bool:

@@ -82,6 +82,12 @@ class Constants:
             self.size += len(self._chunks[-1])
         return self._known[digest]
 
+    def cut(self, count: int) -> None:
+        """Forget all but the first `count`: those of a graph that was not finished."""
+        self._known = {digest: index for digest, index in self._known.items() if index < count}
+        del self.table[count:], self._chunks[count:]
+        self.size = sum(map(len, self._chunks))
+
     def plain(self) -> dict[str, Any]:
         """JSON values."""
         return {"table": self.table, "data": base64.b64encode(b"".join(self._chunks)).decode("ascii")}
@@ -408,15 +414,16 @@ class _Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
         groups: int,
     ) -> None:
         del output_padding  # the result's shape tells
-        if weight in self.views or x.ndim != 4 or len(x) != 1:
-            raise NotPortable("a convolution whose weights depend on the input, or that is not of one image")
+        if x.ndim != 4 or len(x) != 1:
+            raise NotPortable("a convolution that is not of one image")
         (inputs, height, width), (outputs, rows, columns) = x.shape[1:], result.shape[1:]
         size: dict[str, Any] = {"h": height, "w": width, "oh": rows, "ow": columns, "groups": groups}
         size |= {"cin": inputs, "cout": outputs, "kh": weight.shape[2], "kw": weight.shape[3]}
         size |= {"stride": list(stride), "pad": list(padding), "dilation": list(dilation)}
         self.graph.work += 2 * weight.numel() * (height * width if transposed else rows * columns)
         if transposed:  # (groups, in, out kh kw) to (groups, out kh kw, in): a product with x gives all shifted images
-            weight = weight.reshape(groups, inputs // groups, -1).transpose(1, 2).contiguous()
+            with self:  # the weights may depend on the input too (Karras et al. 2020, section 2.2)
+                weight = weight.reshape(groups, inputs // groups, -1).transpose(1, 2).contiguous()
         references = [self.reference(item) for item in (x, weight, torch.zeros(outputs) if bias is None else bias)]
         self._result("transposed" if transposed else "convolution", result, references, **size)
 

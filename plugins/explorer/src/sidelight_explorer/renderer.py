@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     import numpy as np
     from sidelight_specs import Run
     from sidelight_specs.results import Results
-    from sidelight_specs.roles import Classifier, Generator
+    from sidelight_specs.roles import Classifier, Generator, Inverter
     from sidelight_specs.stage import Stage
 
     from sidelight_explorer._params import WebParams
@@ -37,8 +37,16 @@ MEBIBYTE = 1 << 20
 class Web(Renderer):
     """The explorer, which starts with the run's images or with a saved session."""
 
-    def __init__(self, params: WebParams, *, generator: Generator, classifier: Classifier, run: Run) -> None:
-        self._params, self._run = params, run
+    def __init__(
+        self,
+        params: WebParams,
+        *,
+        generator: Generator,
+        classifier: Classifier,
+        inverter: Inverter | None = None,
+        run: Run,
+    ) -> None:
+        self._params, self._run, self._inverter = params, run, inverter
         self._generator, self._classifier = LayeredGenerator(generator), classifier
 
     def render(self, results: Results, folder: Path) -> Sequence[Path]:
@@ -46,7 +54,9 @@ class Web(Renderer):
         state = self._state(results, {MAIN: self._classifier})
         session, own = self._session(state, results)
         heatmaps = list(heatmaps_of_run(results, state.styles.layers, MAIN)) if state.styles.run_count else []
-        models = models_within(self._params.offline, self._params.budget, state, session, own, self._run.warn)
+        models = models_within(
+            self._params.offline, self._params.budget, state, session, own, self._inverter, self._run.warn
+        )
         text = exported_page(
             state,
             session,

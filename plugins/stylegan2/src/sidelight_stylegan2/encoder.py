@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
-from sidelight_specs import NotFittedError
+from sidelight_specs import NotFittedError, SidelightError
 from sidelight_specs.results import State
 from sidelight_specs.roles import Inverter, Trainable
 from sidelight_toolkit.arrays import to_tensor
@@ -88,6 +88,17 @@ class Encoder(Inverter, Trainable):
             return measured(self._generator, batch, network.to_latents(units), p.batch)
 
         return inverted_once(self._run, f"encoder, {descent.distance.name}", images, p.batch, refined)
+
+    def encode(self, images: Tensor) -> Tensor:
+        """Latents of (N, C, H, W) in one pass, which is all of the inversion where `refine` is 0.
+
+        Raises:
+            SidelightError: it is not.
+        """
+        if self._params.refine:
+            raise SidelightError("the inverter goes on from its encoder by descent")
+        latents: Tensor = self.network(images)
+        return latents
 
     def fit(self, data: Data) -> None:
         """Train for `steps` minibatches.

@@ -25,6 +25,10 @@ class EncoderInverter(Inverter):
     def __init__(self, generator: Generator, batch: int | Batch) -> None:
         self._generator, self._batch = generator, batch
 
+    def encode(self, images: Tensor) -> Tensor:
+        """Latents of (N, C, H, W), without their reconstructions."""
+        return self._generator.encode(images)
+
     def invert(self, images: Tensor) -> Inversion:
         """One forward pass of the encoder and one of the generator; cheap, so nothing is cached."""
         latents = in_batches(self._generator.encode, images, self._batch, "encoding")

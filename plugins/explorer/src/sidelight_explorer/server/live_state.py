@@ -324,7 +324,8 @@ class LiveState:
             heatmaps = [heatmap(spec, name, job) for spec, name in pairs]
             why: list[str] = []
             job.change("running", doing="recording the models", done=0, total=None)
-            models = models_within(self._offline, self._budget, self.state, session, own, why.append)
+            inverter = None if self._inverter is None else self._inverter.component()
+            models = models_within(self._offline, self._budget, self.state, session, own, inverter, why.append)
             told = (progress, heatmaps, models, self._budget, why.append)
             page = exported_page(self.state, session, precomputed, own, *told).encode()
             client.exports = {job.id: page}

@@ -83,3 +83,21 @@ def test_a_live_call_with_labels_has_it_too(tmp_path):
     again = sidelight.explain(model, images, out=tmp_path / "one", set=f"explain.indices={setting}", **call)
     assert len(again.results.split) == 1
     assert again.results.targets.predicted[0] != labels[error["index"]]
+
+
+def test_a_live_call_may_leave_it_out():
+    import numpy as np
+    from sidelight.engine.quick import Request
+    from sidelight.registry.catalog import installed
+    from torch import nn
+
+    model = nn.Sequential(nn.Conv2d(3, 4, 3), nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(4, 2)).eval()
+    request = Request(
+        model=model,
+        images=np.zeros((3, 3, 8, 8), np.float32),
+        methods="saliency",
+        model_options={"classes": ["a", "b"]},
+        settings=["renderers.html.with.overview=0"],
+    )
+    (page,) = request.resolve(installed()).of_role("renderer")
+    assert page.params.overview == 0

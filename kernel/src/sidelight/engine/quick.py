@@ -39,6 +39,7 @@ Methods: TypeAlias = "str | Iterable[str] | Mapping[str, Any]"
 """Names (`"grad-cam"`, `"structured/igos++"`), or ids to names or to components `{use, with}`."""
 
 _CALLED = "the recipe of this call"
+_LATER = ("explainers.", "metrics.", "renderers.")  # sections that follow from what is known of the model
 
 
 @frozen(kw_only=True)
@@ -84,7 +85,7 @@ class Request:
         held = (*of_model.live, *of_data.live)
         for section, value in self.sections.items():
             recipe[section] = _section(SECTIONS[section].name, value, catalog)
-        own = [text for text in self.settings if not text.strip().startswith(("explainers.", "metrics."))]
+        own = [text for text in self.settings if not text.strip().startswith(_LATER)]
         known = load_recipe(recipe, set=own, catalog=catalog, held=held, called=_CALLED)  # says all mistakes so far
         if any(isinstance(label, int) for label in data["with"].get("labels", ())):
             data["with"] |= _names_of(known)

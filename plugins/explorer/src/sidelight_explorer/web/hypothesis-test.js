@@ -164,7 +164,7 @@ function population({ measure, measured }) {
 function groups({ measured }) {
   const rows = byGroup(measured);
   if (rows.length < 2) return null;
-  return table([measured.grouped === "label" ? "label" : "answer before", "images", "change (95 % interval)", "turned"], rows.map((row) => [row.name ?? "", String(row.count), `${signed(row.mean)} (${signed(row.low)} to ${signed(row.high)})`, measured.turned.length ? String(row.turned) : "–"]));
+  return table([measured.grouped === "label" ? "label" : "answer before", "n", "change (95 % interval)", "turned"], rows.map((row) => [row.name ?? "", String(row.count), `${signed(row.mean)} (${signed(row.low)} to ${signed(row.high)})`, measured.turned.length ? String(row.turned) : "–"]));
 }
 
 /** What else the edit changes: true factors, as a network reads them. @param {Measured} measured */

@@ -167,7 +167,7 @@ def galleries(address: str, count: int, seed: int = 99) -> list[float]:
 def crowd(pool: Any, address: str, users: int, count: int) -> tuple[list[float], list[float]]:
     """Milliseconds of edits of all users at once, and of one user beside as many that load galleries."""
     editing = pool.apply(threads, (edits, [(address, max(4, count // users), seed) for seed in range(2, 2 + users)]))
-    others = pool.apply_async(threads, (galleries, [(address, 2, seed) for seed in range(100, 100 + users)]))
+    others = pool.apply_async(threads, (galleries, [(address, 1, seed) for seed in range(100, 100 + users)]))
     time.sleep(1)
     beside = []
     while not others.ready():

@@ -59,7 +59,8 @@ def application(
         exception_handlers={InvalidInput: _bad, HTTPException: _http, ClientDisconnect: _gone},
         lifespan=lifespan,
     )
-    public, hosts = public or Public(), None
+    public = public or Public()
+    hosts: tuple[str, ...] | None = None
     if public.origin:
         hosts = (*LOOPBACK, host, str(urlsplit(public.origin).hostname))
     elif host in ("127.0.0.1", "::1", "localhost"):

@@ -10,6 +10,7 @@ import { section } from "./sections.js";
 /** @typedef {import("./document.js").Card} Card */
 
 const COLUMNS = 10;
+const [NAMES, WIDEST] = [140, 230]; // pixels of the first column, and of a column of pictures at most
 
 /** Null where there is nothing to compare. @param {Report} report */
 export function glance(report) {
@@ -18,10 +19,12 @@ export function glance(report) {
   const cards = report.images.slice(0, COLUMNS);
   const head = h("tr", {}, h("th", { scope: "col" }, "Input"), ...cards.map(input));
   const rows = shown.map(({ id, about }) => h("tr", {}, h("th", { scope: "row" }, id, about && h("small", {}, about)), ...cards.map((card) => cell(id, card))));
+  const table = h("table", { class: "glance" }, h("thead", {}, head), h("tbody", {}, ...rows));
+  table.style.maxWidth = `${NAMES + WIDEST * cards.length}px`; // few images would fill the page with one row
   return section("glance", "At a glance",
     h("p", { class: "note" }, legend(shown.map(({ kind }) => kind))),
     h("div", { class: "scroller", tabindex: 0, role: "region", "aria-label": "At a glance" },
-      h("table", { class: "glance" }, h("thead", {}, head), h("tbody", {}, ...rows))));
+      table));
 }
 
 /** @param {Card} card @param {number} at */

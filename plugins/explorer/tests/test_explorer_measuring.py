@@ -329,7 +329,10 @@ def test_the_report_gets_each_test_with_its_verdict_and_numbers(world, tab):
     note = {"id": "n1", "image": "i0", "text": "columns decide", "verdict": "falsified", "reason": "it looks otherwise"}
     document["notes"] = [{**note, "tests": [test, test]}, {**note, "id": "n2", "tests": [test, test]}]
     session = read_session(document, 2)
-    items = hypothesis_tests(session).items
+    found = hypothesis_tests(session)
+    items = found.items
+    found.validate()
+    assert found.view(11), "a run of more images than the test shows it too"
     assert [item.name for item in items] == [
         "columns decide (test 1)",
         "columns decide (test 2)",

@@ -106,7 +106,6 @@ def hypothesis_tests(session: Session) -> Measurements:
     for note in session.notes:
         for place, test in enumerate(note.tests, start=1):
             outcome, measured = test.outcome, test.measured
-            changes = np.array(measured.after, np.float32) - np.array(measured.before, np.float32)
             hits, low, high = turned_interval(measured.turned)
             share = f"{hits} of {outcome.count} ({low:.2f} to {high:.2f})"
             settings = {
@@ -125,12 +124,12 @@ def hypothesis_tests(session: Session) -> Measurements:
             items.append(
                 Measurement(
                     name=name,
-                    values=changes,
+                    values=np.array([outcome.mean], np.float32),
                     unit="score",
                     help=str(outcome),
                     settings=settings,
                     limits=limits,
-                    whole=False,
+                    whole=True,  # the test's images are not those of the run
                 )
             )
     return Measurements(items=tuple(items))

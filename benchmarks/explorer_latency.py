@@ -55,7 +55,10 @@ def main() -> None:
         one = pool.apply(edits, (address, arguments.edits, 1))
         of_edit = 1000 * (time.process_time() - before) / (arguments.edits + 10)
         gallery = pool.apply(galleries, (address, 20))
-        crowds = [(users, *crowd(pool, address, users, arguments.edits)) for users in arguments.users]
+        for users in arguments.users:
+            editing, beside = crowd(pool, address, users, arguments.edits)
+            show(f"an edit, {users} users", editing)
+            show(f"an edit, {users} others load galleries", beside)
     forward_after = forwards(stage, arguments.edits)
     show("one forward (before and after)", forward + forward_after)
     show("an edit, one user", one)
@@ -63,9 +66,6 @@ def main() -> None:
     print(f"{'ratio of the medians':<34} {statistics.median(one) / statistics.median(forward + forward_after):.2f}")
     print(f"{'processor time of the server':<34} {of_forward:.1f} a forward, {of_edit:.1f} an edit")
     show("a gallery of 24", gallery)
-    for users, editing, beside in crowds:
-        show(f"an edit, {users} users", editing)
-        show(f"an edit, {users} others load galleries", beside)
     chromium = shutil.which("chromium")
     if chromium:
         show("in Chromium, to the image", in_browser(chromium, address, arguments.edits // 3))
@@ -112,7 +112,8 @@ class Client:
     def __init__(self, address: str) -> None:
         place = urlsplit(address)
         self.connection = http.client.HTTPConnection(place.hostname or "", place.port)
-        self.headers = {"X-Sidelight-Token": parse_qs(place.query)["token"][0]}
+        self.token = parse_qs(place.query)["token"][0]
+        self.headers = {"X-Sidelight-Token": self.token}
         entered = self.ask("/api/tabs", None)
         self.tab, self.layers = entered["tab"], entered["facts"]["layers"]
         self.styles = [style["id"] for style in entered["document"]["styles"]]
@@ -128,6 +129,10 @@ class Client:
         if answer.status != 200:
             raise RuntimeError(f"{answer.status}: {text[:200]!r}")
         return json.loads(text)
+
+    def leave(self) -> None:
+        """Close the tab, so that the server has room for the next ones."""
+        self.ask(f"/api/tabs/{self.tab}/close", {"token": self.token})
 
     def draw(self, specs: list[Any], *, edit: bool) -> Any:
         """Pictures of specs."""
@@ -149,6 +154,7 @@ def edits(address: str, count: int, seed: int) -> list[float]:
         start = time.perf_counter()
         client.draw([spec], edit=True)
         found.append(1000 * (time.perf_counter() - start))
+    client.leave()
     return found[10:]
 
 
@@ -161,6 +167,7 @@ def galleries(address: str, count: int, seed: int = 99) -> list[float]:
         start = time.perf_counter()
         client.draw(specs, edit=False)
         found.append(1000 * (time.perf_counter() - start))
+    client.leave()
     return found
 
 
@@ -209,7 +216,7 @@ def p95(values: list[float]) -> float:
 def show(name: str, values: list[float]) -> None:
     """One line."""
     facts = f"median {statistics.median(values):6.1f}   95th {p95(values):6.1f}   most {max(values):6.1f}"
-    print(f"{name:<34} {facts}   of {len(values)}")
+    print(f"{name:<34} {facts}   of {len(values)}", flush=True)
 
 
 if __name__ == "__main__":

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from starlette.types import ASGIApp
 
 HEAD_SECONDS = 10.0  # timeout of a connection's first request head; uvicorn has none
+KEEP_SECONDS = 180  # an idle connection; Caddy keeps its own for 120 s and cannot repeat a POST on one closed here
 GRACE_SECONDS = 5  # timeout of requests under way at shutdown
 
 
@@ -85,6 +86,7 @@ def serve(app: ASGIApp, listening: socket.socket, opened: Callable[[], None], cl
         access_log=False,
         server_header=False,
         date_header=False,
+        timeout_keep_alive=KEEP_SECONDS,
         timeout_graceful_shutdown=GRACE_SECONDS,
     )
     server = _Server(config, closing)

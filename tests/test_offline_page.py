@@ -10,11 +10,11 @@ import numpy as np
 import pytest
 from PIL import Image
 from sidelight_explorer._params import WebParams
+from sidelight_explorer.export import exported_page
 from sidelight_explorer.layered import LayeredGenerator
 from sidelight_explorer.measuring import measure
 from sidelight_explorer.offline import offline_models
 from sidelight_explorer.session.edit import read_edit
-from sidelight_explorer.session.export import exported_page
 from sidelight_explorer.session.file import read_latents, read_session
 from sidelight_explorer.session.slider import Slider, Sliders, latent_edit, make_slider, read_slider
 from sidelight_explorer.session.state import ExplorerState, explorer_state, initial_session

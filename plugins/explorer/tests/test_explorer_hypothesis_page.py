@@ -6,8 +6,8 @@ import json
 import attrs
 import numpy as np
 import pytest
+from sidelight_explorer.export import exported_page
 from sidelight_explorer.hypothesis import Control, by_group, judge, mean_interval, turned_interval
-from sidelight_explorer.session.export import exported_page
 from sidelight_explorer.session.file import read_session
 from sidelight_ui.bundle import bundle, reader
 

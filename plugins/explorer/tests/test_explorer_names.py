@@ -7,12 +7,12 @@ import numpy as np
 import pytest
 from sidelight_explorer._params import WebParams
 from sidelight_explorer.explainers.session_edits import session_edits
+from sidelight_explorer.export import precomputed_edits
 from sidelight_explorer.renderer import Web
 from sidelight_explorer.server import listener
 from sidelight_explorer.server.app import application
 from sidelight_explorer.server.live_state import LiveState
 from sidelight_explorer.session.edit import Mix, plain, with_move, with_style, write_edit
-from sidelight_explorer.session.export import precomputed_edits
 from sidelight_explorer.session.file import SavedSession, read_session, with_sliders, write_session
 from sidelight_explorer.session.names import FILE, MOST_BYTES, KeptNames, Label
 from sidelight_explorer.session.slider import (

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
-from sidelight_explorer.session.export import exported_page
+from sidelight_explorer.export import exported_page
 from sidelight_explorer.session.file import read_session
 from sidelight_explorer.session.names import FILE
 from sidelight_explorer.session.slider import saved_slider, write_slider

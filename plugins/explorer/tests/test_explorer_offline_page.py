@@ -5,8 +5,8 @@ import json
 import numpy as np
 import pytest
 from sidelight_explorer._params import WebParams
+from sidelight_explorer.export import exported_page, precomputed_edits
 from sidelight_explorer.offline import offline_models
-from sidelight_explorer.session.export import exported_page, precomputed_edits
 from sidelight_explorer.session.file import read_latents, read_session
 
 from .test_explorer_page import CELL, Opened, number, picture

@@ -10,7 +10,7 @@ import torch
 from PIL import Image
 from sidelight_explorer._params import ByHandParams
 from sidelight_explorer.explainers.by_hand import ByHand
-from sidelight_explorer.session.export import exported_page
+from sidelight_explorer.export import exported_page
 from sidelight_specs.results import Targets
 from sidelight_specs.testing.run import ToyRun
 from sidelight_specs.testing.toys import ToyData

@@ -10,12 +10,12 @@ import attrs
 import numpy as np
 import pytest
 import torch
+from sidelight_explorer.export import precomputed_edits
 from sidelight_explorer.latent_edit import LatentEdit
 from sidelight_explorer.models import DrawnImage, Models
 from sidelight_explorer.priority_lock import Priority, PriorityLock
 from sidelight_explorer.server.jobs import Jobs
 from sidelight_explorer.session.edit import EditSpec, Mix, group_layers, plain, read_edit, with_style, write_edit
-from sidelight_explorer.session.export import precomputed_edits
 from sidelight_explorer.session.file import read_latents, read_session, write_latents, write_session
 from sidelight_explorer.session.slider import Sliders, latent_edit, make_slider, read_slider, sliders_of, write_slider
 from sidelight_explorer.session.state import ShownImage

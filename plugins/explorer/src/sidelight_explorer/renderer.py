@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 from sidelight_specs import UserError
 from sidelight_specs.roles import Renderer
 
+from sidelight_explorer.export import exported_page
 from sidelight_explorer.heatmaps import heatmaps_of_run
 from sidelight_explorer.layered import LayeredGenerator
 from sidelight_explorer.offline import models_within
-from sidelight_explorer.session.export import exported_page
 from sidelight_explorer.session.file import has_styles, load_session, with_sliders
 from sidelight_explorer.session.names import KeptNames
 from sidelight_explorer.session.state import explorer_state, initial_session

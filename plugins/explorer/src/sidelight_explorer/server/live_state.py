@@ -11,12 +11,12 @@ from sidelight_specs import SidelightError, UserError
 from sidelight_specs.results import Targets
 from sidelight_toolkit.arrays import to_array
 
+from sidelight_explorer.export import exported_page
 from sidelight_explorer.heatmaps import write_heatmap
 from sidelight_explorer.offline import models_within
 from sidelight_explorer.server.clients import MOST_CLIENTS, Client, Clients
 from sidelight_explorer.server.jobs import Job, Jobs
 from sidelight_explorer.server.measurer import Measurer
-from sidelight_explorer.session.export import exported_page
 from sidelight_explorer.session.file import with_names, write_session
 from sidelight_explorer.session.slider import Slider, latent_edit, saved_slider
 from sidelight_explorer.validation import InvalidInput

@@ -1,1 +1,1 @@
-"""A session: edited images, sliders, styles; reading, writing and exporting it."""
+"""A session: edited images, sliders, styles; reading and writing it."""

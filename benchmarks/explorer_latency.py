@@ -27,7 +27,7 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 ARGUMENTS = ["--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"]
 CHANGE = """
 async share => {
-  const range = document.querySelector('.slide input'), image = document.querySelector('.stage img');
+  const range = document.querySelector('.slide input'), image = document.querySelector('.stage.after img');
   const score = document.querySelector('.current-panel .big'), before = image.src, start = performance.now();
   range.value = share;
   range.dispatchEvent(new Event('input'));

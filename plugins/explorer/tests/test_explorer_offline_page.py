@@ -96,6 +96,7 @@ def test_a_hypothesis_is_tested_and_what_is_missing_says_why(chromium, served, t
     button = page.get_by_role("button", name="Page", exact=True)
     assert button.is_disabled()
     assert "such a file already" in button.get_attribute("title")
+    page.get_by_role("tab", name="Explore").click()
     page.get_by_label("seed", exact=True).first.fill("99")
     page.get_by_role("button", name="Draw", exact=True).click()
     disk.settled()

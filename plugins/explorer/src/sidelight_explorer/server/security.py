@@ -76,7 +76,7 @@ class Security:
         if scope["method"] != "POST":
             raise InvalidInput("GET and POST are answered here", 405)
         origin = headers.get("origin")
-        if origin is not None and origin != self._origin and _netloc(origin) != host:
+        if origin is not None and (not self._origin or origin != self._origin) and _netloc(origin) != host:
             raise InvalidInput("requests from other pages are refused", 403)
         if headers.get("sec-fetch-site", "same-origin") not in ("same-origin", "none"):
             raise InvalidInput("requests from other pages are refused", 403)

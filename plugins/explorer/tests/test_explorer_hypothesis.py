@@ -132,3 +132,13 @@ def test_groups_have_intervals_of_their_own():
     assert (second.name, second.count, second.turned) == ("b", 3, 1)
     assert (second.mean, second.low, second.high) == pytest.approx(mean_interval(after[:3]))
     assert by_group(before, after, [], [None] * 6) == ()
+
+
+@pytest.mark.parametrize(
+    ("least", "shown"),
+    [(0.05, "0.05"), (0.00042, "0.00042"), (0.125, "0.125"), (123.456, "123.456"), (0, "0"), (250, "250")],
+)
+def test_the_smallest_change_is_shown_as_it_is_compared(least, shown):
+    outcome = judge(np.zeros(9), np.full(9, 1e4), controls([0.0] * 19), "up", least)
+    assert outcome.verdict == "supported"
+    assert f"rises by more than {shown}, and" in outcome.reason

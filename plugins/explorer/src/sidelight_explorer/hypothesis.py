@@ -243,12 +243,15 @@ def fixed(value: float) -> str:
 
 
 def shortest(value: float) -> str:
-    """The same without zeros at its end: a number that somebody chose."""
-    text = fixed(value)
-    return text.rstrip("0").rstrip(".") if "." in text else text
+    """Six significant digits without zeros at the end: a number that somebody chose, and that a rule compares with."""
+    if not np.isfinite(value):
+        return fixed(value)
+    magnitude = int(np.floor(np.log10(abs(value)))) if value else 0
+    text = f"{value:.{min(12, max(0, 5 - magnitude))}f}"
+    return (text.rstrip("0").rstrip(".") if "." in text else text).replace("-", "\u2212")
 
 
 def signed(value: float) -> str:
-    """The same with a plus sign."""
+    """Like `fixed`, with a plus sign."""
     text = fixed(value)
     return f"+{text}" if value > 0 and float(text) else text

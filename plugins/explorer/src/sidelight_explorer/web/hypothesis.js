@@ -141,13 +141,15 @@ export function fixed(value) {
   return text.replace("-", Number(text) === 0 ? "" : "\u2212");
 }
 
-/** The same without zeros at its end: a number that somebody chose. @param {number} value */
+/** Six significant digits without zeros at the end: a number that somebody chose, and that a rule compares with. @param {number} value */
 export function shortest(value) {
-  const text = fixed(value);
-  return text.includes(".") ? text.replace(/\.?0+$/, "") : text;
+  if (!Number.isFinite(value)) return fixed(value);
+  const magnitude = value ? Math.floor(Math.log10(Math.abs(value))) : 0;
+  const text = value.toFixed(Math.min(12, Math.max(0, 5 - magnitude)));
+  return (text.includes(".") ? text.replace(/\.?0+$/, "") : text).replace("-", "\u2212");
 }
 
-/** The same with a plus sign. @param {number} value */
+/** Like `fixed`, with a plus sign. @param {number} value */
 export function signed(value) {
   const text = fixed(value);
   return value > 0 && Number(text) !== 0 ? `+${text}` : text;

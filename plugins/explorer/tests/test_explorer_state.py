@@ -317,6 +317,29 @@ def test_a_job_that_fails_says_why_and_the_next_one_is_done():
     jobs.close()
 
 
+def test_a_job_that_waits_is_cancelled_at_once():
+    heard, leave, begun = [], threading.Event(), threading.Event()
+
+    def first(_):
+        begun.set()
+        leave.wait(10)
+        return {}
+
+    jobs = Jobs(PriorityLock())
+    jobs.submit("first", first, lambda _: None, models=False)
+    assert begun.wait(10)
+    second = jobs.submit("second", lambda _: {}, lambda job: heard.append(job.state), models=False)
+    second.cancel()
+    second.cancel()
+    assert heard == ["cancelled"]
+    leave.set()
+    last = threading.Event()
+    jobs.submit("last", lambda _: {}, lambda job: last.set() if job.state == "done" else None, models=False)
+    assert last.wait(10)
+    assert heard == ["cancelled"]
+    jobs.close()
+
+
 class Late(ToyClassifier):
     """Makes its weights when it is first asked."""
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import threading
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import nullcontext
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
@@ -50,10 +50,17 @@ class Job:
     result: dict[str, Any] | None = None
     message: str = ""
     _stop: threading.Event = attrs.field(factory=threading.Event, init=False)
+    _queued: Future[None] | None = attrs.field(default=None, init=False)
+
+    def queue(self, queued: Future[None]) -> None:
+        """Remember the place in a queue, which `cancel` takes the job out of."""
+        self._queued = queued
 
     def cancel(self) -> None:
-        """Stop at the next step."""
+        """Stop at the next step; one that has not begun, at once."""
         self._stop.set()
+        if self._queued is not None and self._queued.cancel() and self.state == "waiting":
+            self.change("cancelled")
 
     def check(self) -> None:
         """Raise `Cancelled` after `cancel`."""
@@ -102,7 +109,7 @@ class Jobs:
             test: True to queue it among the tests.
         """
         job = Job(f"job-{next(self._numbers)}", label, notify)
-        (self._tests if test else self._pool).submit(self._run, job, work, models)
+        job.queue((self._tests if test else self._pool).submit(self._run, job, work, models))
         return job
 
     def close(self) -> None:

@@ -8,6 +8,7 @@
 
 const OVER = ["done", "failed", "cancelled"];
 
+const ENDED = "this tab's session has ended; load the page again";
 const FULL = 429; // as many tabs are open as the server takes
 const AGAIN = 5000; // milliseconds until it is asked once more
 
@@ -84,7 +85,15 @@ function listen(path) {
   const latest = new Map();
   /** @type {Map<string, (job: Job) => void>} */
   const waiting = new Map();
-  new EventSource(path).addEventListener("message", ({ data }) => {
+  const events = new EventSource(path);
+  /** Ends of the waits, for when the server tells nothing any more. @type {Map<string, (error: Error) => void>} */
+  const ends = new Map();
+  events.addEventListener("error", () => {
+    if (events.readyState !== EventSource.CLOSED) return; // it tries again by itself
+    for (const end of ends.values()) end(new Error(ENDED));
+    ends.clear();
+  });
+  events.addEventListener("message", ({ data }) => {
     const job = /** @type {Job} */ (JSON.parse(data));
     latest.set(job.id, job);
     waiting.get(job.id)?.(job);
@@ -95,12 +104,16 @@ function listen(path) {
     const follow = (job) => {
       notify(job);
       if (!OVER.includes(job.state)) return;
-      waiting.delete(id);
-      latest.delete(id);
+      for (const map of [waiting, latest, ends]) map.delete(id);
       if (job.state === "failed") reject(new Error(job.message));
       else resolve(job);
     };
+    if (events.readyState === EventSource.CLOSED) {
+      reject(new Error(ENDED));
+      return;
+    }
     waiting.set(id, follow);
+    ends.set(id, reject);
     const known = latest.get(id);
     if (known) follow(known);
   });

@@ -58,7 +58,7 @@ def test_the_page_and_the_server_judge_alike(page):
     verdicts = set()
     for _ in range(400):
         measured, controls = drawn(rng)
-        expected, least = str(rng.choice(["up", "down", "none"])), float(rng.choice([0, 0.05, 0.1]))
+        expected, least = str(rng.choice(["up", "down", "none"])), float(rng.choice([0, 0.05, 0.1, 0.00042, 0.125]))
         ours = judge(measured["before"], measured["after"], controls, expected, least)
         theirs = page.evaluate(CALL, [measured, expected, least])
         verdicts.add((expected, theirs["verdict"]))
@@ -201,3 +201,63 @@ def test_a_test_is_cancelled_undone_and_works_when_narrow(chromium, served):
     page.keyboard.press("Control+z")
     assert page.locator(".tested").count() == 0
     opened.close()
+
+
+EDITS = """() => {
+  const spec = (moves) => ({ layers: [["a", "a", 0]], moves });
+  const copy = { id: "i1", name: "copy", start: spec({ one: 50, two: 20 }), now: spec({ one: 50, two: 0, three: 30 }) };
+  const note = { id: "n1", image: "i1", text: "", verdict: "open" };
+  let doc = { layers: 1, groups: 1, styles: [], images: [copy], notes: [note], sliders: [] };
+  for (let test = 0; test < 25; test++) doc = edits.addCurve(edits.addTest(doc, "n1", test, "open"), "n1", test);
+  return [edits.editOf(copy).moves, doc.notes[0].tests, doc.notes[0].curves];
+}"""
+
+
+def test_an_edit_is_what_changed_since_the_start_and_no_test_gives_way(chromium):
+    page = chromium.new_page()
+    page.add_script_tag(content=f"{bundle('edits', reader('sidelight_explorer'))}; globalThis.edits = m_edits;")
+    moves, tests, curves = page.evaluate(EDITS)
+    assert moves == {"two": 0, "three": 30}, "a copy is compared with what it was copied from"
+    assert tests == curves == list(range(20)), "the first tests, that may have failed, are kept"
+    page.close()
+
+
+def test_a_test_is_of_fresh_draws_and_not_given_to_another_hypothesis(opened):
+    page = opened.page
+    page.get_by_role("button", name="Draw", exact=True).click()
+    page.locator(".attribute input[type=range]").first.fill("100")
+    hypothesis = page.get_by_label("A hypothesis")
+    hypothesis.fill("the first")
+    page.keyboard.press("Enter")
+    page.get_by_text("Test it").click()
+    assert page.get_by_label("Seed of the test").input_value() == "2", "draws of seed 1 have been looked at"
+    page.get_by_label("Number of images").fill("400")
+    page.get_by_label("Random edits").fill("50")
+    page.get_by_role("button", name="Run the test").click()
+    page.locator(".test-form .jobs li:has-text('measuring')").wait_for(timeout=30_000)
+    assert page.get_by_role("button", name="Run the test").get_attribute("title") == "A test is under way"
+    page.locator(".notes li").get_by_role("button", name="Remove").click()
+    hypothesis.fill("the second")
+    page.keyboard.press("Enter")
+    page.get_by_text("The test of “the first” is over").wait_for(timeout=120_000)
+    assert page.locator(".notes li").count() == 1
+    assert page.locator(".tested").count() == 0
+
+
+def test_a_tab_that_has_ended_waits_for_nothing(opened, served):
+    page = opened.page
+    served.inverter.begun.clear()
+    served.inverter.leave.clear()
+    page.get_by_label("A hypothesis").fill("any")
+    page.keyboard.press("Enter")
+    page.locator(".attribute input[type=range]").first.fill("100")
+    page.get_by_text("Test it").click()
+    page.get_by_label("Images to test on").select_option("data test")
+    page.get_by_role("button", name="Run the test").click()
+    assert served.inverter.begun.wait(30)
+    for client in served.live.clients:
+        client.loop.call_soon_threadsafe(served.live.clients.leave, client)
+    page.locator(".test-form .jobs li").wait_for(state="detached", timeout=30_000)
+    assert "this tab's session has ended" in page.locator("body").inner_text()
+    served.inverter.leave.set()
+    opened.errors.clear()  # the browser notes the refused stream

@@ -2,7 +2,7 @@
 /** Response curve: the score along a slider, or from one style to another; of the selected image, and over random draws. */
 import { WHY } from "./disk.js";
 import { button, download, field, fill, h } from "./dom.js";
-import { addCurve } from "./edits.js";
+import { MOST_KEPT, addCurve } from "./edits.js";
 import { amountOf, leastOf, linesOf, nameOf, slidersOf, withAmount } from "./names.js";
 import { curvePlot } from "./plot.js";
 import { drawId, groupsOf, plain, withLayers } from "./spec.js";
@@ -22,12 +22,17 @@ export function curve(app) {
   const run = button("Draw the curve", () => void start(), { disabled: !app.backend.measures, title: app.backend.measures ? "" : WHY });
   const [state, plot] = [h("span", { class: "note", role: "status" }, app.backend.measures ? "" : `A curve ${WHY}.`), h("div", {})];
   const styles = [field("from", from), field("to", to), field("in", layers)];
-  const keeping = h("div", { class: "actions" }, button("Keep with", () => { if (found) app.edit((doc) => addCurve(doc, keep.value, /** @type {Curve} */ (found))); }, { title: "Saved with the hypothesis" }), keep,
+  const keeping = h("div", { class: "actions" }, button("Keep with", () => keepIt()), keep,
     button("Table", () => { if (found) download(new Blob([table(found)], { type: "text/csv" }), `${app.facts.name}-curve.csv`); }));
   const element = h("section", { class: "panel curve-panel", "aria-label": "Response curve" }, h("header", {}, h("h2", {}, "Response curve")),
     h("fieldset", { disabled: !app.backend.measures }, field("along", along), ...styles, field("and draws", count), field("seed", seed), run, state), plot, keeping);
   /** @type {Curve | undefined} */
   let found;
+  const keepIt = () => {
+    const [curve, note] = [found, app.doc.notes.find(({ id }) => id === keep.value)];
+    if (curve && note && (note.curves?.length ?? 0) < MOST_KEPT) app.edit((doc) => addCurve(doc, note.id, curve));
+    else if (note) app.say(`A hypothesis keeps ${MOST_KEPT} curves: keep this one with another.`);
+  };
   let filled = "";
 
   const show = () => {
@@ -45,7 +50,9 @@ export function curve(app) {
     }
     for (const one of styles) one.hidden = along.value !== "";
     keeping.hidden = !found;
-    for (const one of keeping.querySelectorAll("button:first-child, select")) one.toggleAttribute("disabled", !app.doc.notes.length);
+    for (const one of /** @type {NodeListOf<HTMLButtonElement | HTMLSelectElement>} */ (keeping.querySelectorAll("button:first-child, select"))) {
+      [one.disabled, one.title] = [!app.doc.notes.length, app.doc.notes.length ? "Saved with the hypothesis" : "Note a hypothesis first"];
+    }
   };
   along.addEventListener("change", show);
 

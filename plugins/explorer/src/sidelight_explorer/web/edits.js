@@ -15,7 +15,7 @@ import { plain, withLayers, withStyle } from "./spec.js";
 /** @typedef {import("./types.js").Curve} Curve */
 /** @typedef {[number, number]} Group */
 
-const MOST_KEPT = 20; // tests and curves of one hypothesis; a file with more does not open
+export const MOST_KEPT = 20; // tests and curves of one hypothesis; a file with more does not open
 
 /**
  * @param {Document} doc
@@ -82,19 +82,21 @@ export function reset(doc, id) {
 }
 
 /**
- * What was done to an image: its mixes in the layers that are no longer as they began, and what was moved. A style that the
+ * What was done to an image: its mixes in the layers, and its sliders, that are no longer as they began. A style that the
  * image began with is left open, for another image to put its own there.
  * @param {Item} item
  * @returns {Edit}
  */
 export function editOf({ start, now }) {
+  const ids = Object.keys({ ...start.moves, ...now.moves });
+  const moves = ids.flatMap((id) => ((now.moves[id] ?? 0) === (start.moves[id] ?? 0) ? [] : [/** @type {const} */ ([id, now.moves[id] ?? 0])]));
   const layers = now.layers.map((mix, layer) => {
     const own = start.layers[layer]?.[0];
     /** @param {string} style */
     const open = (style) => (style === own ? null : style);
     return JSON.stringify(mix) === JSON.stringify(start.layers[layer]) ? null : /** @type {EditedMix} */ ([open(mix[0]), open(mix[1]), mix[2]]);
   });
-  return { layers, moves: now.moves };
+  return { layers, moves: Object.fromEntries(moves) };
 }
 
 /** The same edit on another image. @param {Document} doc @param {string} id @param {Edit} edit @returns {Document} */
@@ -178,10 +180,10 @@ export function judge(doc, id, verdict) {
   return { ...doc, notes: doc.notes.map((note) => (note.id === id ? { ...note, verdict } : note)) };
 }
 
-/** A test that was made, and the verdict that it proposes where the note has none. @param {Document} doc @param {string} id @param {Test} test @param {Verdict} verdict @returns {Document} */
+/** A test that was made, and the verdict that it proposes where the note has none; none that is there gives way. @param {Document} doc @param {string} id @param {Test} test @param {Verdict} verdict @returns {Document} */
 export function addTest(doc, id, test, verdict) {
-  return { ...doc, notes: doc.notes.map((note) => (note.id !== id ? note
-    : { ...note, tests: [...(note.tests ?? []), test].slice(-MOST_KEPT), verdict: note.verdict === "open" ? verdict : note.verdict })) };
+  return { ...doc, notes: doc.notes.map((note) => (note.id !== id || (note.tests?.length ?? 0) >= MOST_KEPT ? note
+    : { ...note, tests: [...(note.tests ?? []), test], verdict: note.verdict === "open" ? verdict : note.verdict })) };
 }
 
 /** Why the verdict is not the proposed one. @param {Document} doc @param {string} id @param {string} reason @returns {Document} */
@@ -189,9 +191,9 @@ export function explain(doc, id, reason) {
   return { ...doc, notes: doc.notes.map((note) => (note.id === id ? { ...note, reason } : note)) };
 }
 
-/** A response curve that belongs to a hypothesis. @param {Document} doc @param {string} id @param {Curve} curve @returns {Document} */
+/** A response curve that belongs to a hypothesis, if it has room. @param {Document} doc @param {string} id @param {Curve} curve @returns {Document} */
 export function addCurve(doc, id, curve) {
-  return { ...doc, notes: doc.notes.map((note) => (note.id === id ? { ...note, curves: [...(note.curves ?? []), curve].slice(-MOST_KEPT) } : note)) };
+  return { ...doc, notes: doc.notes.map((note) => (note.id === id && (note.curves?.length ?? 0) < MOST_KEPT ? { ...note, curves: [...(note.curves ?? []), curve] } : note)) };
 }
 
 /** @param {Document} doc @param {string} id @returns {Document} */

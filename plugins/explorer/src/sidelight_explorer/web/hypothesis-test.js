@@ -2,7 +2,7 @@
 /** A test of one hypothesis: what is expected, on which images; and what came out. */
 import { WHY } from "./disk.js";
 import { button, choice, download, field, fill, h } from "./dom.js";
-import { addTest, editOf, explain, judge } from "./edits.js";
+import { MOST_KEPT, addTest, editOf, explain, judge } from "./edits.js";
 import { LEVEL, byGroup, changesOf, fixed, meanInterval, outcomeOf, proposed, sentence, shortest, signed, turnedInterval } from "./hypothesis.js";
 import { testPlot } from "./plot.js";
 import { follow } from "./progress.js";
@@ -17,6 +17,7 @@ import { isEdit, openEditText } from "./words.js";
 /** @typedef {import("./types.js").Expected} Expected */
 
 const EXPECTED = /** @type {[Expected, string][]} */ ([["up", "it rises"], ["down", "it falls"], ["none", "it does not change"]]);
+const LARGEST = 1e9; // change that a session file takes
 const SHARE_OF_SPREAD = 0.2; // of a regression's scores: the smallest change that matters, unless the user says otherwise
 
 /** @param {App} app @param {string} id the note's */
@@ -32,14 +33,18 @@ export function testForm(app, id) {
   const [edit, score, work] = [h("p", { class: "note" }), h("span", {}), h("ul", { class: "jobs", "aria-live": "polite" })];
   const counted = field("images", count);
   let busy = false;
+  least.addEventListener("change", () => { if (least.valueAsNumber < 0 || least.valueAsNumber > LARGEST) least.value = String(Math.min(LARGEST, Math.abs(least.valueAsNumber))); });
+  let [chosen, from] = [false, 1];
+  seed.addEventListener("input", () => { chosen = true; });
 
   const element = h("details", { class: "test-form" }, h("summary", {}, "Test it"), edit,
     h("div", { class: "test-fields" }, h("label", { class: "field" }, score, expected), field("by more than", least), field("on", on), counted,
       field("seed", seed), field("random edits", controls), field("true factors", factors)), run, work);
 
+  const note = () => app.doc.notes.find((one) => one.id === id);
   /** @returns {import("./types.js").Item | undefined} */
   const item = () => {
-    const image = app.doc.notes.find((note) => note.id === id)?.image;
+    const image = note()?.image;
     return app.doc.images.find((one) => one.id === image) ?? app.item;
   };
 
@@ -49,15 +54,17 @@ export function testForm(app, id) {
     const ready = Boolean(what && isEdit(what));
     edit.textContent = !app.backend.measures ? `A test ${WHY}.` : image && what && ready ? `The edit of ${image.name}: ${openEditText(app, what)}` : `Edit ${image?.name ?? "an image"} first: the test does the same to many images.`;
     score.textContent = `the score of “${app.classifier.classes[app.view.target] ?? app.view.target}”:`;
-    run.disabled = busy || !app.backend.measures || !ready;
-    run.title = app.backend.measures ? "" : WHY;
+    const full = (note()?.tests?.length ?? 0) >= MOST_KEPT;
+    run.disabled = busy || !app.backend.measures || !ready || full;
+    run.title = !app.backend.measures ? WHY : busy ? "A test is under way" : !ready ? "Edit the image first" : full ? `A hypothesis keeps ${MOST_KEPT} tests, all of them: note it anew to go on` : "";
+    if (!chosen) seed.value = String(freshSeed(app, from, held.seeds));
     counted.hidden = on.value === "gallery";
     least.placeholder = String(defaultLeast(app));
   };
 
   const start = async () => {
-    const image = item();
-    if (!image) return;
+    const [image, asked] = [item(), note()];
+    if (!image || !asked) return;
     const [population, split] = /** @type {[Measure["on"], string | undefined]} */ (on.value.split(/ (.*)/));
     const images = population === "gallery" ? app.doc.images.map((one) => one.start) : undefined;
     /** @type {Measure} */
@@ -65,7 +72,7 @@ export function testForm(app, id) {
       edit: editOf(image), on: population, count: images?.length ?? count.valueAsNumber, seed: seed.valueAsNumber, controls: controls.valueAsNumber,
       classifier: app.classifier.id, target: app.view.target, ...(split && { split }), factors: factors.checked,
     };
-    const stated = { expected: /** @type {Expected} */ (expected.value), least: least.value === "" ? defaultLeast(app) : Math.max(0, least.valueAsNumber) };
+    const stated = { expected: /** @type {Expected} */ (expected.value), least: least.value === "" ? defaultLeast(app) : least.valueAsNumber };
     busy = true;
     show();
     const line = follow(app, work, "testing");
@@ -74,13 +81,26 @@ export function testForm(app, id) {
     busy = false;
     show();
     if (!job?.result) return;
+    const still = note();
+    if (still?.text !== asked.text || still.image !== asked.image) { // ids are given anew
+      app.say(`The test of “${asked.text}” is over, and the hypothesis is no longer there.`);
+      return;
+    }
     const measured = /** @type {Measured} */ (/** @type {unknown} */ (job.result));
+    [chosen, from] = [false, wish.seed + 1];
     /** @type {Test} */
     const test = { ...stated, measure: wish, measured };
     app.edit((doc) => addTest(doc, id, test, proposed(test)));
-    seed.value = String((wish.seed + 1) % held.seeds);
   };
   return { element, show };
+}
+
+/** The first seed of which the session has no draw: an edit is not tested on what it was found on. @param {App} app @param {number} from @param {number} seeds */
+function freshSeed(app, from, seeds) {
+  const edits = app.doc.images.flatMap(({ start, now }) => [...start.layers, ...now.layers].flatMap(([start, end]) => [start, end]));
+  const drawn = new Set([...app.doc.styles.map(({ id }) => id), ...edits].map((id) => Number(/^draw-(\d+)-/.exec(id)?.[1] ?? -1)));
+  const near = Array.from({ length: Math.min(seeds, drawn.size + 1) }, (_, step) => (from + step) % seeds);
+  return near.find((seed) => !drawn.has(seed)) ?? from % seeds;
 }
 
 /** The change that matters, unless the user says otherwise. @param {App} app */

@@ -20,7 +20,7 @@ export function edited(spec, edit) {
     const other = edit.layers[layer];
     return /** @type {import("./types.js").Mix} */ (other ? [other[0] ?? mix[0], other[1] ?? mix[0], other[2]] : mix);
   });
-  return { layers, moves: { ...spec.moves, ...edit.moves } };
+  return { layers, moves: Object.fromEntries(Object.entries({ ...spec.moves, ...edit.moves }).filter(([, amount]) => amount)) };
 }
 
 /**

@@ -1,6 +1,6 @@
 // @ts-check
 /** Names of things, as they are shown. */
-import { namedMoves } from "./names.js";
+import { amountOf, idsOf, linesOf, nameOf, namedMoves, slidersOf } from "./names.js";
 
 /** @typedef {import("./app.js").App} App */
 /** @typedef {import("./types.js").Item} Item */
@@ -47,11 +47,12 @@ export function openEditText(app, edit) {
     if (last && last.to === layer && last.text === text) last.to = layer + 1;
     else runs.push({ from: layer, to: layer + 1, text });
   }
-  const moves = namedMoves(app, { layers: [], moves: edit.moves }).map(([name, amount]) => `${name} ${amount > 0 ? "+" : "\u2212"}${Math.abs(amount)}`);
+  const moves = linesOf(slidersOf(app)).filter((line) => idsOf(line).some((id) => id in edit.moves)).map((line) => /** @type {[string, number]} */ ([nameOf(app, line), amountOf({ layers: [], moves: edit.moves }, line)]))
+    .map(([name, amount]) => `${name} ${amount > 0 ? "+" : amount < 0 ? "\u2212" : ""}${Math.abs(amount)}`);
   return [...runs.map(({ from, to, text }) => `${layersText([from, to])}: ${text}`), ...moves].join("; ");
 }
 
 /** Whether an edit changes anything. @param {Edit} edit */
 export function isEdit(edit) {
-  return edit.layers.some((mix) => mix !== null) || Object.values(edit.moves).some((amount) => amount !== 0);
+  return edit.layers.some((mix) => mix !== null) || Object.keys(edit.moves).length > 0;
 }

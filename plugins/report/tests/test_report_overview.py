@@ -31,11 +31,11 @@ def synthetic(count=400, classes=3, seed=0, sharpness=2.0):
     return logits, Split(images=images, labels=labels, class_names=names, ids=ids), names
 
 
-def told(artifact, worst=None, results=None, **changes):
+def told(artifact, worst=None, results=None, options=None, **changes):
     results = results or toy_results()
     emitted = {PREDICTIONS: artifact, **({} if worst is None else {WORST: worst})}
     changed = attrs.evolve(results, emitted=emitted, class_names=getattr(artifact, "class_names", ()), **changes)
-    content = document(Context(changed, HtmlParams()))
+    content = document(Context(changed, HtmlParams(**(options or {}))))
     assert json.loads(json.dumps(content, allow_nan=False)) == content
     return content["overview"]
 
@@ -179,10 +179,63 @@ def test_it_says_how_many_images_of_how_many():
         section(logits, split, names, 10_000)["about"] == "400 of the 10,000 images of the split test, drawn at random"
     )
     assert section(logits, split, names, 400)["about"] == "400 images of the split test"
+    assert (
+        section(logits, split, names, 401)["about"]
+        == "400 of the 401 images of the split test; the others cannot be read"
+    )
     other = attrs.evolve(split, class_names=("rows", "columns", "unheard-of"))
     about = section(logits, other, names)["about"]
     known = int((split.labels < 2).sum())
     assert about == f"{known} images of the split test; {400 - known} more have no label that the classifier knows"
+
+
+def test_without_the_overview_predictions_are_by_products():
+    logits, split, names = synthetic()
+    answers = SplitPredictions.of(logits, split, np.arange(400), names)
+    results = attrs.evolve(toy_results(), emitted={PREDICTIONS: answers}, choice="errors", class_names=names)
+    shown, left_out = (document(Context(results, HtmlParams(overview=most))) for most in (2000, 0))
+    assert [len(one["overview"]) for one in (shown, left_out)] == [1, 0]
+    assert [PREDICTIONS in {item["name"] for item in one["emitted"]} for one in (shown, left_out)] == [False, True]
+
+
+@pytest.mark.parametrize(("counts", "kind"), [((9, 1), "measured"), ((5, 4), "heuristic"), ((6, 0), "heuristic")])
+def test_the_most_frequent_error_is_measured_where_a_sign_test_carries_it(counts, kind):
+    """Errors of class 0 for 1, and of 1 for 2: of 9 and 1 a coin gives so unequal ones in 2.1 % of cases."""
+    labels = np.repeat([0, 1, 2], 40)
+    predicted = labels.copy()
+    predicted[: counts[0]], predicted[40 : 40 + counts[1]], predicted[100] = 1, 2, 0
+    logits = np.eye(3, dtype=np.float32)[predicted]
+    split = Split(images=np.zeros((120, 1, 8, 8), np.float32), labels=labels, class_names=NAMES)
+    found = [item for item in section(logits, split, NAMES)["findings"] if "most frequent error" in item["text"]]
+    if counts == (6, 0):  # 6 and the 1 of the third kind: 12.5 %
+        assert "of the next kind there are 1" in found[0]["text"]
+    assert [item["kind"] for item in found] == [kind]
+
+
+def test_calibration_that_is_not_refused_is_not_called_calibrated():
+    rng = np.random.default_rng(0)
+    confidence = rng.uniform(0.5, 1, 400)
+    right = rng.random(400) < confidence
+    odds = np.log(confidence / (1 - confidence))
+    logits = np.stack([odds, np.zeros(400)], 1).astype(np.float32)
+    split = Split(images=np.zeros((400, 1, 8, 8), np.float32), labels=np.where(right, 0, 1), class_names=NAMES[:2])
+    value = calibration(confidence, right)
+    assert value.p > 0.05
+    (text,) = [item["text"] for item in section(logits, split, NAMES[:2])["findings"] if "calibra" in item["text"]]
+    assert text.startswith("Miscalibration is not shown: in ")
+    assert f"an ECE of {value.error:.3f} or more" in text
+
+
+def test_labels_without_names_go_into_lines_as_indices():
+    logits, split, names = synthetic(sharpness=6.0)
+    logits[split.labels == 1, 2] += 6.0
+    results = toy_results()
+    results = attrs.evolve(results, split=attrs.evolve(results.split, class_names=()))
+    lines = [
+        item["line"]
+        for item in section(logits, attrs.evolve(split, class_names=()), names, results=results)["findings"]
+    ]
+    assert "explain: {labels: [1], choose: errors}" in lines
 
 
 def test_a_class_that_is_found_worst_is_a_measured_finding():
@@ -333,6 +386,9 @@ def test_the_section_fits_and_links_work(chromium, render, width):
     assert page.locator("#overview h2").inner_text() == "The model"
     assert page.locator(".overview-detail").get_attribute("open") == ("" if width > 640 else None)
     if width <= 640:
+        page.evaluate("dispatchEvent(new Event('beforeprint'))")
+        assert page.locator(".overview-detail").get_attribute("open") == "", "paper has it unfolded"
+        page.evaluate("dispatchEvent(new Event('afterprint'))")
         page.locator(".overview-detail > summary").click()
     assert page.locator(".matrix tbody tr").count() == 12
     page.get_by_role("link", name="Its explanation").click()

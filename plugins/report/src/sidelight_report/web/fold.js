@@ -34,14 +34,23 @@ export function foldAll(open) {
   for (const details of parts()) details.open = open;
 }
 
+/** A part of an address in plain letters, or as it is where somebody has mistyped it. @param {string} text */
+function decoded(text) {
+  try {
+    return decodeURIComponent(text);
+  } catch {
+    return text;
+  }
+}
+
 /** Part of the page that the address points at, and what the reader has folded. @param {string} hash */
 function read(hash) {
   const [target = "", ...rest] = hash.replace(/^#/, "").split("&");
   const told = new Map(rest.map((item) => {
     const [key = "", names = ""] = item.split("=");
-    return [key, names.split(",").map(decodeURIComponent)];
+    return [key, names.split(",").map(decoded)];
   }));
-  return { target: decodeURIComponent(target), told };
+  return { target: decoded(target), told };
 }
 
 /** What differs from how the page opens. */
@@ -75,7 +84,7 @@ function follow() {
   remember();
 }
 
-const ON_PAPER = "details.part, details.weaker, details.fold, details.more-warnings"; // not the guide and the searches' paths
+const ON_PAPER = "details.part, details.weaker, details.fold, details.more-warnings, details.overview-detail"; // not the guide and the searches' paths
 
 /** Keep address and page together; paper has every section unfolded. */
 export function keepFolds() {

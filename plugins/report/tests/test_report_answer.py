@@ -12,6 +12,7 @@ from sidelight_specs.intervals import wilson_interval
 from sidelight_specs.results import (
     Attribute,
     Attributes,
+    Counterfactual,
     Heatmap,
     Measurement,
     Measurements,
@@ -87,6 +88,48 @@ def test_flips_are_counted_as_the_classifier_says(digits):
     assert f"{failed} of {count} by cdeepex" in only(texts(digits, "sure"), "Without an answer")
 
 
+def questioned(digits, probe, after):
+    """Counterfactuals of the digits, predicted as 0, with these classes asked about and these logits afterwards."""
+    count = len(digits.targets)
+    before = digits.explanations["cdeepex"]
+    found = attrs.evolve(
+        before, logits_after=np.asarray(after, np.float32), converged=np.ones(count, bool), answered=None, no_answer=""
+    )
+    targets = Targets(predicted=np.zeros(count, np.int64), probe=np.asarray(probe))
+    return attrs.evolve(digits, explanations={"cdeepex": found}, targets=targets)
+
+
+def test_level_with_the_predicted_class_is_told_apart_from_likeliest(digits):
+    count = len(digits.targets)
+    after = np.zeros((count, 10), np.float32)
+    after[:, 5], after[0, 1] = 1.0, 2.0  # level with the predicted class, below a third one; the first alone wins
+    sentence = only(texts(questioned(digits, np.ones(count, np.int64), after)), "at least as likely")
+    assert f"as likely as the predicted one for {count} of {count} images" in sentence
+    assert f"It is the likeliest of all for 1 of {count} of these" in sentence
+
+
+def test_a_question_about_the_predicted_class_asks_for_another_one(digits):
+    count = len(digits.targets)
+    after = np.zeros((count, 10), np.float32)
+    after[:, 0], after[:2, 3] = 1.0, 2.0
+    own = texts(questioned(digits, np.zeros(count, np.int64), after))
+    assert only(own, "give another class").startswith(f"Changed images give another class for 2 of {count} images")
+    assert not any("at least as likely" in text for text in own)
+
+
+def test_searches_of_which_none_converged_move_no_value():
+    results = toy_results("regression")
+    changed = {
+        key: attrs.evolve(found, converged=np.zeros_like(found.converged))
+        for key, found in results.explanations.items()
+        if isinstance(found, Counterfactual)
+    }
+    assert changed
+    said = texts(attrs.evolve(results, explanations=changed))
+    assert "No search converged." in said
+    assert not any("median of ." in text for text in said)
+
+
 def test_only_an_independent_classifier_counts_as_a_judge(digits):
     found = digits.explanations["cdeepex"]
     count = len(digits.targets)
@@ -122,6 +165,18 @@ def test_the_effect_of_a_cause_has_the_interval_of_its_images():
     assert f"“door” moves the logit most, by +2 ({low:.3g} to +{high:.3g})".replace("-", "\u2212") in claim["text"]
     assert "upwards in 3 of 3" in claim["text"]
     assert "effects of finder" in only([one["text"] for one in answer["sure"]], "largest of many")
+
+
+def test_most_is_said_of_what_moves_most():
+    def said(*many, **options):
+        finder = Attributes(attributes=many, class_names=("a", "b"))
+        return told(plain_run({}, attributes={"finder": finder}), **options)["answer"]["found"][0]["text"]
+
+    tint, ear = Attribute("tint", 0, effect=3.0, flagged="it tints the picture"), Attribute("ear", 1, effect=1.0)
+    assert "“ear” moves the logit most of those not flagged, by +1" in said(tint, ear)
+    plain = attrs.evolve(tint, flagged="")
+    assert "“tint” moves the logit most, by +3" in said(plain, ear)
+    assert "“ear” moves the logit most of those shown, by +1" in said(ear, plain, attributes=1)
 
 
 def test_a_flagged_attribute_leads_only_where_there_is_no_other():
@@ -183,12 +238,25 @@ def test_what_all_images_have_in_common_is_told_apart_from_agreement():
     assert found.of_images.mean() == pytest.approx(found.different, abs=0.03)
 
 
+def test_maps_of_one_image_are_no_maps_of_different_images():
+    """Two questions about each image, whose maps are the same."""
+    one = np.random.default_rng(0).random((3, 32, 32)).repeat(2, 0)
+    results = plain_run({"a": heatmap(one), "b": heatmap(one)}, count=6, side=32)
+    ids = ("x", "x", "y", "y", "z", "z")
+    asked = attrs.evolve(results, split=attrs.evolve(results.split, ids=ids))
+    assert abs(agreement(asked).different) < 0.2
+    alone = attrs.evolve(results, split=attrs.evolve(results.split, ids=("x",) * 6))
+    assert np.isnan(agreement(alone).different)
+    sure = " ".join(texts(asked, "sure"))
+    assert "intervals" not in sure.lower() or "6 questions about 3 images" in sure
+
+
 def test_constant_maps_agree_with_nothing():
     flat = np.zeros((4, 24, 24))
     results = plain_run({"flat": heatmap(flat), "some": heatmap(np.random.default_rng(0).random((4, 24, 24)))})
     assert agreement(results).pairs() == []
     assert told(results)["agreement"] is None
-    assert not any("correlate" in text for text in texts(results))
+    assert not any("correlation" in text for text in texts(results))
 
 
 def test_a_ranking_says_whether_the_images_tell_it_apart():
@@ -211,10 +279,34 @@ def test_nothing_is_said_of_families_that_the_recipe_lacks():
     results = plain_run({"heat": heatmap(np.random.default_rng(0).random((4, 24, 24)))})
     answer = told(results)["answer"]
     said = " ".join(claim["text"] for claim in answer["found"] + answer["sure"])
-    for word in ("converged", "judge", "attribute", "concept", "patch", "correlate", "Interval"):
+    for word in ("converged", "judge", "attribute", "concept", "patch", "correlation", "Interval"):
         assert word not in said, word
     assert {claim["basis"] for claim in answer["found"]} == {"heuristic"}
     assert only([one["text"] for one in answer["sure"]], "No metric").endswith("measures heat.")
+
+
+def test_how_sure_counts_questions_and_gives_no_number_that_looks_like_a_result():
+    maps = {name: heatmap(np.random.default_rng(i).random((4, 24, 24))) for i, name in enumerate("ab")}
+    numbers = {
+        key: Measurements(items=(Measurement(name="insertion", values=np.full(4, at, np.float32), better="higher"),))
+        for at, key in enumerate("ab")
+    }
+    results = plain_run(maps, measurements={"m": numbers})
+    results = attrs.evolve(results, split=attrs.evolve(results.split, ids=("x", "x", "y", "y")))
+    sentence = only(texts(results, "sure"), "Intervals")
+    low, high = wilson_interval(2, 4)
+    assert "over the 4 questions about 2 images of one run (seed 5)" in sentence
+    assert f"the interval of a half would be {100 * low:.0f} to {100 * high:.0f}{THIN}%." in sentence
+    assert "2 of 4" not in sentence
+
+
+def test_how_pictures_were_picked_is_told_of_those_shown(digits):
+    heat = told(plain_run({"heat": heatmap(np.random.default_rng(0).random((4, 24, 24)))}))["answer"]
+    assert heat["picked"] == "the first images"
+    assert told(digits)["answer"]["picked"].split("; ") == [
+        "the first images that a change turns, or whose search converged",
+        "images on which maps agree least and most",
+    ]
 
 
 def test_a_part_that_failed_is_told():
@@ -308,6 +400,16 @@ def test_paper_has_every_section_unfolded_and_the_page_is_as_it_was_afterwards(p
     opened.wait_for_timeout(100)
     assert opened.evaluate(folded) == before
     assert opened.evaluate("location.href") == address
+
+
+@pytest.mark.browser
+def test_a_mistyped_address_opens_the_page(page, digits):
+    opened, errors = page(digits)
+    opened.goto(opened.url.partition("#")[0] + "#100%&open=%E0,origin")
+    opened.reload()
+    opened.wait_for_selector("html[data-ready]", state="attached")
+    assert opened.evaluate("document.querySelector('#origin > details').open")
+    assert errors == []
 
 
 @pytest.mark.browser

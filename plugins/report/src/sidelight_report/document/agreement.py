@@ -19,6 +19,8 @@ from sidelight_specs.results import Counterfactual, Heatmap
 from sidelight_report.encoding import number, numbers
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from sidelight_specs.results import Explanation, Results
 
 CELLS = 16  # along a side, at most: finer than most layers of a network, coarser than the noise of gradients
@@ -32,8 +34,8 @@ class Agreement:
     Args:
         names: explainer ids, E of them.
         rho: (N, E, E) float64; NaN where one of two maps is constant or missing.
-        different: mean over pairs of two explainers on two different images: what of `rho` comes from where things
-            usually are; NaN for one image.
+        different: mean over pairs of two explainers on two different images, each beside the next one: what of `rho`
+            comes from where things usually are; NaN for one image.
     """
 
     names: tuple[str, ...]
@@ -77,10 +79,18 @@ def agreement(results: Results) -> Agreement | None:
                 orders[row, place] = _order(weights)
         results.let_go()
     rho = np.einsum("nac,nbc->nab", orders, orders)
-    if count < 2:
-        return Agreement(tuple(explanations), rho, float("nan"))
-    shifted = np.einsum("nac,nbc->nab", orders, np.roll(orders, 1, axis=0))[:, ~np.eye(len(explanations), dtype=bool)]
+    rows, others = _different(results.split.ids[:count] or tuple(map(str, range(count))))
+    shifted = np.einsum("nac,nbc->nab", orders[rows], orders[others])[:, ~np.eye(len(explanations), dtype=bool)]
     return Agreement(tuple(explanations), rho, float(_mean(shifted.ravel(), 0)))
+
+
+def _different(ids: Sequence[str]) -> tuple[list[int], list[int]]:
+    """Rows, and for each the next row, in a circle, of another image: one image may have several questions."""
+    count = len(ids)
+    circles = ([(row + step) % count for step in range(1, count)] for row in range(count))
+    following = [next((other for other in circle if ids[other] != ids[row]), -1) for row, circle in enumerate(circles)]
+    rows = [row for row in range(count) if following[row] >= 0]
+    return rows, [following[row] for row in rows]
 
 
 def agreement_table(found: Agreement | None) -> dict[str, Any] | None:

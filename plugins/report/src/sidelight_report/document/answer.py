@@ -9,7 +9,7 @@ from sidelight_specs.results import Counterfactual, Explanation
 
 from sidelight_report.document.accuracies import accuracies
 from sidelight_report.document.attributes import attributes_by_id
-from sidelight_report.document.claims import Claim, Tile, claim, counted, percent, share, some
+from sidelight_report.document.claims import Claim, Tile, claim, counted, interval, percent, some
 from sidelight_report.document.findings import CARDS, findings
 from sidelight_report.document.judges import judge_of
 from sidelight_report.document.phrases import headline, page_title
@@ -20,6 +20,13 @@ if TYPE_CHECKING:
     from sidelight_report.document.context import Context
 
 MOST_TILES = 9  # three rows of three beside the text
+PICKED = {
+    "attribute": "of an attribute the first example that it turns, or else the first",
+    "change": "the first images that a change turns, or whose search converged",
+    "concept": "images in which a concept is strongest",
+    "map": "the first images",
+}
+COMPARED = "images on which maps agree least and most"
 FEW = 30  # images; of fewer it is said how little they can tell
 
 
@@ -27,12 +34,23 @@ def answer(context: Context) -> dict[str, Any]:
     """The paragraph, the claims, and pictures of some of them."""
     found = list(findings(context))
     claims = [one for one, _ in found]
+    strip = _taken_in_turn([pictures for _, pictures in found])
     return {
         "asked": _asked(context),
         "found": claims,
         "sure": list(_sure(context, claims)),
-        "strip": _taken_in_turn([pictures for _, pictures in found]),
+        "strip": strip,
+        "picked": _picked(claims, strip),
     }
+
+
+def _picked(claims: Sequence[Claim], strip: Sequence[Tile]) -> str:
+    """How the pictures were picked, none of them at random."""
+    rules = [
+        COMPARED if one["shows"] == "map" and "agreement" in claims[one["claim"]]["links"] else PICKED[one["shows"]]
+        for one in strip
+    ]
+    return "; ".join(dict.fromkeys(rules))
 
 
 def _taken_in_turn(tiles: Sequence[Sequence[Tile]]) -> list[Tile]:
@@ -52,16 +70,22 @@ def _asked(context: Context) -> str:
     used = {(one.role, one.id): one.use for one in results.components}
     classifier = used.get(("classifier", explain.get("classifier")))
     data = used.get(("data", explain.get("data")))
-    questions, images = len(results.targets), len(set(results.split.ids)) or len(results.targets)
-    put = counted(images, "image") if images == questions else f"{questions} questions about {counted(images, 'image')}"
     asked = headline(results)
     first = "" if asked == page_title(results, context.params.title) else f"{asked} "
     text = f"{first}{'The question was put' if first else 'It was asked'}{f' to {classifier}' if classifier else ''}"
-    text += (
-        f" about {put}{f' of {data}' if data else ''}{f' (split {split})' if (split := explain.get('split')) else ''}."
-    )
+    of = f"{f' of {data}' if data else ''}{f' (split {split})' if (split := explain.get('split')) else ''}"
+    text += f" about {_put(context)}{of}."
     chosen = f" They are {results.choice}." if results.choice else ""
     return f"{text}{chosen}{_skill(context)}"
+
+
+def _put(context: Context) -> str:
+    """`8 images`, or `16 questions about 8 images`: intervals then take answers about one image for independent."""
+    questions = len(context.results.targets)
+    images = len(set(context.results.split.ids)) or questions
+    return (
+        counted(images, "image") if images == questions else f"{questions} questions about {counted(images, 'image')}"
+    )
 
 
 def _skill(context: Context) -> str:
@@ -85,8 +109,13 @@ def _sure(context: Context, found: Sequence[Claim]) -> Iterator[Claim]:
     results = context.results
     count = len(results.targets)
     if any(one["basis"] == "measured" for one in found):
-        few = f" So few images tell little: {share(count // 2, count)}." if count < FEW else ""
-        over = f"the {counted(count, 'image')} of one run (seed {results.recipe.get('seed', 0)})"
+        half = interval(count // 2, count) if count < FEW else ""
+        few = (
+            f" So few tell little: the interval of a half would be{half.replace('(', '').replace(')', '')}."
+            if half
+            else ""
+        )
+        over = f"the {_put(context)} of one run (seed {results.recipe.get('seed', 0)})"
         yield claim(f"Intervals are 95 % over {over}, not over trainings.{few}", "", "measurements")
     yield from _unanswered(context)
     yield from _chosen_by_effect(context)

@@ -119,8 +119,10 @@ def _cause(attributes: Attributes, context: Context, index: int, target: int, lo
     what = f"“{called}”"
     if attributes.directions is not None:
         what = f"a shift of {plain(one.shift)} along the direction" + ("" if noun(called) == name else f" “{called}”")
-    moves = f"moves the {'value' if attributes.is_of_value else 'logit'}{' most,' if len(rows) > 1 else ''}"
-    text = f"{way}: {what} {moves} {_effect(attributes, index)}."
+    most = f" {_most(attributes, index, indices)}" if len(rows) > 1 else ""
+    text = (
+        f"{way}: {what} moves the {'value' if attributes.is_of_value else 'logit'}{most} {_effect(attributes, index)}."
+    )
     if one.flagged:
         text += f" It is flagged as not plausible: {one.flagged}."
     if attributes.explained is None or attributes.effects is None:
@@ -129,6 +131,16 @@ def _cause(attributes: Attributes, context: Context, index: int, target: int, lo
     explained = int((attributes.explained[indices].any(axis=0) & of).sum())
     together = f"The {len(indices)} found" if len(indices) > 1 else "It"
     return f"{text} {together} explain{'' if len(indices) > 1 else 's'} {share(explained, int(of.sum()))}."
+
+
+def _most(attributes: Attributes, index: int, indices: list[int]) -> str:
+    """What of an attribute's rank is true: the page shows some alone, and prefers those that are not flagged."""
+    every = [attributes.attributes[other] for other in indices]
+    effect = abs(attributes.attributes[index].effect)
+    if all(abs(one.effect) <= effect for one in every):
+        return "most,"
+    plausible = all(abs(one.effect) <= effect for one in every if not one.flagged)
+    return "most of those not flagged," if plausible else "most of those shown,"
 
 
 def _effect(attributes: Attributes, index: int) -> str:
@@ -161,9 +173,9 @@ def _demonstrated(
 
 
 def _change(name: str, scores: Sequence[float] | np.ndarray, is_value: bool) -> str:
-    """`“smiling” 12 % to 83 %`."""
+    """`“smiling”: 12 % to 83 %`."""
     before, after = (plain(float(value)) if is_value else percent(float(value)) for value in scores)
-    return f"{noun(name)} {before} to {after}"
+    return f"{noun(name)}: {before} to {after}"
 
 
 # Changes of single images
@@ -175,7 +187,8 @@ def _image_attributes(context: Context, of: dict[str, ImageAttributes]) -> Itera
     for key, found in of.items():
         rows = [row for row in range(len(found.chosen)) if found.has_answer(row)]
         turning = {row: rank for row in rows if (rank := _turning(found, row)) is not None}
-        counts[key] = len(turning), len(rows)
+        if rows:
+            counts[key] = len(turning), len(rows)
         changed = [row for row in rows if found.chosen[row, 0] >= 0]
         shown = [row for row in (turning or changed) if row < context.count]
         tiles.append([_changed(context, key, found, row, turning.get(row, 0)) for row in shown[:MOST_TILES]])
@@ -188,6 +201,8 @@ def _image_attributes(context: Context, of: dict[str, ImageAttributes]) -> Itera
             if moves
             else "Nothing moves the value."
         )
+    elif not counts:
+        text = "No image has an answer."
     else:
         drawn = " (of their reconstructions)" if all(found.reconstructions is None for found in of.values()) else ""
         text = f"One change alone turns what the classifier says of {listed(counts, 'images')}{drawn}."
@@ -240,14 +255,10 @@ def _counterfactuals(context: Context, of: dict[str, Counterfactual]) -> Iterato
             for key, found in of.items()
             if found.converged.any()
         ]
-        yield (
-            claim(f"The changed images move the value by a median of {some(moves)}.", "measured", *_cards(context)),
-            _in_turn(tiles),
-        )
+        text = f"The changed images move the value by a median of {some(moves)}." if moves else "No search converged."
+        yield claim(text, "measured", *_cards(context)), _in_turn(tiles)
         return
-    counts = {key: _reached(context, found) for key, found in of.items()}
-    text = f"Changed images make the class asked about at least as likely for {listed(counts, 'images')}."
-    yield claim(text, "measured", *_cards(context)), _in_turn(tiles)
+    yield claim(_reaching(context, of), "measured", *_cards(context)), _in_turn(tiles)
     third = {key: (_third(context, found), int(found.converged.sum())) for key, found in of.items()}
     if any(hits for hits, _ in third.values()):
         told = listed({key: count for key, count in third.items() if count[0]}, "answers")
@@ -258,6 +269,23 @@ def _counterfactuals(context: Context, of: dict[str, Counterfactual]) -> Iterato
 def _pair(context: Context, key: str, found: Counterfactual, row: int) -> Tile:
     note = _of_probe(context, row, found.logits_before[row], found.logits_after[row])
     return tile("change", f"image-{row + 1}", key, note, image=row, explainer=key, rank=0)
+
+
+def _reaching(context: Context, of: dict[str, Counterfactual]) -> str:
+    """For how many images the class asked about draws level with the predicted one, and for how many it wins."""
+    targets = context.results.targets
+    counts = listed({key: _reached(context, found) for key, found in of.items()}, "images")
+    is_of_predicted = targets.predicted == targets.probe  # what would change the prediction?
+    if is_of_predicted.all():
+        return f"Changed images give another class for {counts}."
+    level = "make the class asked about at least as likely as the predicted one"
+    if is_of_predicted.any():
+        level += " (or, where that is the same, give another class)"
+    won = {
+        key: (int((found.converged & ~is_of_predicted & (found.logits_after.argmax(1) == targets.probe)).sum()), count)
+        for (key, found), count in zip(of.items(), [int((~is_of_predicted).sum())] * len(of), strict=True)
+    }
+    return f"Changed images {level} for {counts}. It is the likeliest of all for {listed(won, 'of these')}."
 
 
 def _reached(context: Context, found: Counterfactual) -> tuple[int, int]:
@@ -285,7 +313,8 @@ def _judged(context: Context, of: dict[str, Counterfactual]) -> Iterator[Finding
                 continue
             rows = of[key].converged & np.isfinite(answers).all(axis=(1, 2))
             before, after = (answers[rows][:, side].argmax(1) for side in (0, 1))
-            by_judge.setdefault(judge, {})[key] = int((before != after).sum()), int(rows.sum())
+            if rows.any():
+                by_judge.setdefault(judge, {})[key] = int((before != after).sum()), int(rows.sum())
     for judge, counts in by_judge.items():
         ordered = {key: counts[key] for key in of if key in counts}
         text = (
@@ -415,9 +444,11 @@ def _agreement(context: Context) -> Iterator[Finding]:
     values, pairs = compared.of_images, compared.pairs()
     finite = values[np.isfinite(values)]
     spread = between(Measurement(name="agreement", values=finite).interval, correlation)
-    text = f"{len(compared.names)} maps of an image correlate by {correlation(float(finite.mean()))}{spread} in rank"
+    text = (
+        f"Rank correlation of the {len(compared.names)} maps of an image: {correlation(float(finite.mean()))}{spread}"
+    )
     if np.isfinite(compared.different):
-        text += f", those of different images by {correlation(compared.different)}"
+        text += f"; of maps of different images: {correlation(compared.different)}"
     if len(pairs) > 1:
         (a, b, high), (c, d, low) = pairs[0], pairs[-1]
         text += f"; {a} and {b} agree most ({correlation(high)}), {c} and {d} least ({correlation(low)})"

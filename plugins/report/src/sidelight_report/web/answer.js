@@ -9,7 +9,6 @@ import { sectionOf } from "./kinds.js";
 /** @typedef {import("./document.js").Tile} Tile */
 /** @typedef {import("./document.js").Picture} Picture */
 
-const PICKED = "The pictures are examples: the first images that a change turns, and those on which maps agree least and most. Changed ones are framed.";
 const WARNINGS = 2; // shown at once; the others unfold
 
 /** @type {Record<string, string>} */
@@ -21,7 +20,7 @@ const BASES = {
 
 /** @param {Report} report */
 export function answer(report) {
-  const { asked, found, sure, strip } = report.answer;
+  const { asked, found, sure, strip, picked } = report.answer;
   const shown = strip.flatMap((tile) => {
     const pictures = shots(tile, report);
     return pictures ? [{ tile, pictures }] : [];
@@ -31,7 +30,7 @@ export function answer(report) {
   return h("section", { class: tiles.length ? "answer" : "answer without", id: "answer", "aria-label": "The answer in short" },
     h("p", { class: "asked", id: "asked" }, asked, " ", h("a", { href: "#overview", class: "evidence", "data-claim": "asked" })),
     found.length > 0 && claims("found", "What was found", found, letters),
-    tiles.length > 0 && h("div", { class: `pictures ${tiles.length > 4 ? "many" : "few"}`, role: "group", "aria-label": "Pictures of what was found" }, ...tiles, h("p", { class: "note" }, PICKED)),
+    tiles.length > 0 && h("div", { class: `pictures ${tiles.length > 4 ? "many" : "few"}`, role: "group", "aria-label": "Pictures of what was found" }, ...tiles, h("p", { class: "note" }, `Pictures are examples, picked by rule: ${picked}.${tiles.some((tile) => tile.querySelector(".changed")) ? " Changed ones are framed." : ""}`)),
     h("div", { class: "sure" }, sure.length > 0 && claims("sure", "How sure it is", sure), warnings(report)));
 }
 

@@ -156,7 +156,7 @@ export type Tile = { caption: string; note: string; link: string; claim: number 
   | { shows: "change"; image: number; explainer: string; rank: number }
   | { shows: "map"; image: number; explainers: string[] }
   | { shows: "concept"; section: number; concept: number });
-export interface Answer { asked: string; found: Claim[]; sure: Claim[]; strip: Tile[] }
+export interface Answer { asked: string; found: Claim[]; sure: Claim[]; strip: Tile[]; picked: string }
 /** `rho` is the mean over images of each pair, `different` that of two maps of different images. */
 export interface Agreement { names: string[]; rho: (number | null)[][]; different: number | null; images: number }
 export interface Report {

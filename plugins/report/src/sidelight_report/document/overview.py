@@ -94,25 +94,25 @@ def _of_classes(artifact: SplitPredictions, context: Context, split: str) -> dic
     answers = artifact.take(np.flatnonzero(artifact.is_known).tolist())
     expected, predicted, right = answers.expected, answers.predicted, ~answers.is_error
     classes = max(len(answers.class_names), int(max(expected.max(), predicted.max())) + 1)
-    matrix = confusion(expected, predicted, classes)
+    hits, totals, said = (np.bincount(of, minlength=classes) for of in (expected[right], expected, predicted))  # (K,)
     calibrated = calibration(answers.confidence, right)
-    rows = _classes(matrix, context)
+    rows = _classes(hits, totals, said, context)
     return {
         "task": "classes",
         "about": _about(len(artifact), len(answers), artifact.split_size, split, context),
-        "numbers": _numbers(answers, matrix, calibrated),
+        "numbers": _numbers(answers, hits, totals, calibrated),
         "classes": rows[:MOST_CLASSES],
         "of_classes": len(rows),
-        "matrix": _matrix(matrix, context),
-        "pairs": _pairs(answers, matrix, context),
+        "matrix": _matrix(expected, predicted, context),
+        "pairs": _pairs(answers, totals, context),
         "calibration": None if calibrated is None else _calibration(calibrated),
         "scatter": None,
         "findings": [
-            *_weak_class(matrix, context),
+            *_weak_class(hits, totals, context),
             *_frequent_error(answers, context),
             *_confidence(calibrated),
             *_wrong_labels(answers),
-            *_imbalance(matrix, context),
+            *_imbalance(totals, context),
         ],
     }
 
@@ -158,29 +158,34 @@ def confusion(expected: np.ndarray, predicted: np.ndarray, classes: int) -> np.n
     return np.asarray(counts.reshape(classes, classes))
 
 
-def balanced_accuracy(matrix: np.ndarray) -> tuple[float, tuple[float, float]]:
+def balanced_accuracy(hits: np.ndarray, totals: np.ndarray) -> tuple[float, tuple[float, float]]:
     """Mean recall of the classes that have images, and its 95 % interval.
 
     The Wilson intervals (l_k, u_k) of the recalls r_k are combined by MOVER (Donner and Zou 2012, "Closed-form
     confidence intervals for functions of the normal mean and standard deviation", section 2), for C independent r_k:
 
         L = mean r - sqrt(sum (r_k - l_k)^2) / C        U = mean r + sqrt(sum (u_k - r_k)^2) / C
+
+    Args:
+        hits: (K,) images of each class that are predicted as it.
+        totals: (K,) images of each class.
     """
-    totals = matrix.sum(axis=1)
     present = np.flatnonzero(totals)
-    recall = np.diag(matrix)[present] / totals[present]
-    limits = np.array([wilson_interval(float(matrix[k, k]), int(totals[k])) for k in present])  # (C, 2)
+    recall = hits[present] / totals[present]
+    limits = np.array([wilson_interval(float(hits[k]), int(totals[k])) for k in present])  # (C, 2)
     below, above = np.sqrt(((recall[:, None] - limits) ** 2).sum(axis=0)) / len(present)
     mean = float(recall.mean())
     return mean, (max(0.0, mean - float(below)), min(1.0, mean + float(above)))
 
 
-def _numbers(answers: SplitPredictions, matrix: np.ndarray, calibrated: Calibration | None) -> list[dict[str, Any]]:
-    total, hits = int(matrix.sum()), int(np.trace(matrix))
-    balanced, limits = balanced_accuracy(matrix)
-    shares = matrix.sum(axis=1) / total
+def _numbers(
+    answers: SplitPredictions, hits: np.ndarray, totals: np.ndarray, calibrated: Calibration | None
+) -> list[dict[str, Any]]:
+    total, right = int(totals.sum()), int(hits.sum())
+    balanced, limits = balanced_accuracy(hits, totals)
+    shares = totals / total
     result = [
-        _number("accuracy", hits / total, wilson_interval(hits, total), f"{hits:,} of {total:,}", share=True),
+        _number("accuracy", right / total, wilson_interval(right, total), f"{right:,} of {total:,}", share=True),
         _number("balanced accuracy", balanced, limits, "mean recall of the classes", share=True),
     ]
     if calibrated is not None:
@@ -249,17 +254,16 @@ def _number(name: str, value: float, limits: tuple[float, float], note: str, sha
 # Classes
 
 
-def _classes(matrix: np.ndarray, context: Context) -> list[dict[str, Any]]:
+def _classes(hits: np.ndarray, totals: np.ndarray, said: np.ndarray, context: Context) -> list[dict[str, Any]]:
     """Recall and precision of each class; of many classes the worst first, by the upper limit of their recall."""
-    totals, said = matrix.sum(axis=1), matrix.sum(axis=0)
     rows: list[dict[str, Any]] = [
         {
             "name": class_name(context.results, k),
             "count": int(totals[k]),
-            "recall": _ratio(matrix[k, k], totals[k]),
+            "recall": _ratio(hits[k], totals[k]),
             "said": int(said[k]),
-            "precision": _ratio(matrix[k, k], said[k]),
-            "line": explain_line(context, labels=[k], choose="errors") if matrix[k, k] < totals[k] else "",
+            "precision": _ratio(hits[k], said[k]),
+            "line": explain_line(context, labels=[k], choose="errors") if hits[k] < totals[k] else "",
         }
         for k in np.flatnonzero(totals + said).tolist()
     ]
@@ -273,17 +277,17 @@ def _ratio(hits: float, count: int) -> list[float | None] | None:
     return numbers((hits / count, *wilson_interval(float(hits), int(count))), _DIGITS) if count else None
 
 
-def _matrix(matrix: np.ndarray, context: Context) -> dict[str, Any] | None:
+def _matrix(expected: np.ndarray, predicted: np.ndarray, context: Context) -> dict[str, Any] | None:
     """Counts of the classes that occur; None for more than `MOST_CLASSES`."""
-    shown = np.flatnonzero(matrix.sum(axis=0) + matrix.sum(axis=1))
-    if len(shown) > MOST_CLASSES:
+    shown = np.union1d(expected, predicted)
+    if len(shown) > MOST_CLASSES:  # a matrix of 20,000 classes would take gigabytes
         return None
     names = [class_name(context.results, k) for k in shown.tolist()]
-    return {"names": names, "counts": matrix[np.ix_(shown, shown)].tolist()}
+    counts = confusion(np.searchsorted(shown, expected), np.searchsorted(shown, predicted), len(shown))
+    return {"names": names, "counts": counts.tolist()}
 
 
-def _pairs(answers: SplitPredictions, matrix: np.ndarray, context: Context) -> list[dict[str, Any]]:
-    totals = matrix.sum(axis=1)
+def _pairs(answers: SplitPredictions, totals: np.ndarray, context: Context) -> list[dict[str, Any]]:
     return [
         {
             "true": class_name(context.results, true),
@@ -322,12 +326,11 @@ def _finding(kind: str, text: str, line: str = "") -> dict[str, str]:
     return {"kind": kind, "text": text, "line": line}
 
 
-def _weak_class(matrix: np.ndarray, context: Context) -> list[dict[str, str]]:
+def _weak_class(hits: np.ndarray, totals: np.ndarray, context: Context) -> list[dict[str, str]]:
     """The class that is found worst, where its interval lies below that of all others.
 
     Intervals hold for all K classes together (Bonferroni).
     """
-    totals, hits = matrix.sum(axis=1), np.diag(matrix)
     present = np.flatnonzero(totals).tolist()
     if len(present) < 2:
         return []
@@ -428,8 +431,7 @@ def _wrong_labels(answers: SplitPredictions) -> list[dict[str, str]]:
     return [_finding("heuristic", f"{text}. Look at the images before believing either.")]
 
 
-def _imbalance(matrix: np.ndarray, context: Context) -> list[dict[str, str]]:
-    totals = matrix.sum(axis=1)
+def _imbalance(totals: np.ndarray, context: Context) -> list[dict[str, str]]:
     present = np.flatnonzero(totals)
     largest, smallest = int(present[totals[present].argmax()]), int(present[totals[present].argmin()])
     if totals[largest] < IMBALANCE * totals[smallest]:

@@ -350,7 +350,7 @@ def _freeze(outcomes: Sequence[tuple[Cell, Record]], out: Path, host: Host) -> N
         if cell.kind == "method":
             frozen["data"].setdefault(f"{cell.suite.name}/{cell.recipe['explain']['count']}", record.digest)
         elif cell.kind == "decorrelated":
-            frozen["models"][cell.model.name] = record.digest
+            frozen["models"][f"{cell.model.name}/{cell.recipe['explain']['count']}"] = record.digest
     (out / "frozen.json").write_text(json.dumps(frozen, indent=1, sort_keys=True) + "\n", encoding="utf-8")
     shipped = json.loads(files("sidelight_bench").joinpath("frozen.json").read_text(encoding="utf-8"))
     for what in ("data", "models"):

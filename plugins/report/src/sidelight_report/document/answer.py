@@ -79,10 +79,14 @@ def _asked(context: Context) -> str:
     return f"{text}{chosen}{_skill(context)}"
 
 
+def _images(context: Context) -> int:
+    """Explained images, each once, where their names tell them apart."""
+    return len(set(context.results.split.ids)) or len(context.results.targets)
+
+
 def _put(context: Context) -> str:
-    """`8 images`, or `16 questions about 8 images`: intervals then take answers about one image for independent."""
-    questions = len(context.results.targets)
-    images = len(set(context.results.split.ids)) or questions
+    """`8 images`, or `16 questions about 8 images`."""
+    questions, images = len(context.results.targets), _images(context)
     return (
         counted(images, "image") if images == questions else f"{questions} questions about {counted(images, 'image')}"
     )
@@ -111,12 +115,15 @@ def _sure(context: Context, found: Sequence[Claim]) -> Iterator[Claim]:
     if any(one["basis"] == "measured" for one in found):
         half = interval(count // 2, count) if count < FEW else ""
         few = (
-            f" So few tell little: the interval of a half would be{half.replace('(', '').replace(')', '')}."
+            f" {_put(context)} tell little: the interval of a half would be{half.replace('(', '').replace(')', '')}."
             if half
             else ""
         )
-        over = f"the {_put(context)} of one run (seed {results.recipe.get('seed', 0)})"
-        yield claim(f"Intervals are 95 % over {over}, not over trainings.{few}", "", "measurements")
+        seed = results.recipe.get("seed", 0)
+        text = f"Intervals are 95 % over the images (or samples) of one run (seed {seed}), not over trainings."
+        if _images(context) < count:
+            text += " They take the answers to several questions about one image for independent."
+        yield claim(f"{text}{few}", "", "measurements")
     yield from _unanswered(context)
     yield from _chosen_by_effect(context)
     made = {**results.explanations, **results.attributes}

@@ -12,6 +12,7 @@ from sidelight_specs.intervals import wilson_interval
 from sidelight_specs.results import (
     Attribute,
     Attributes,
+    Concepts,
     Counterfactual,
     Heatmap,
     Measurement,
@@ -308,6 +309,16 @@ def test_how_pictures_were_picked_is_told_of_those_shown(digits):
     ]
 
 
+def test_concepts_that_are_strongest_equally_often_have_none_that_is_most_often():
+    def said(*strongest):
+        parts = np.eye(2, dtype=np.float32)[list(strongest)] + np.float32(0.1)
+        found = Concepts(names=("x", "y"), activations=parts, contributions=parts)
+        return only(texts(plain_run({"c": found})), "concepts")
+
+    assert "most often, in 3, it is “x”." in said(0, 0, 0, 1)
+    assert "most often" not in said(0, 1, 0, 1)
+
+
 def test_a_part_that_failed_is_told():
     records = (ComponentRecord(id="broken", role="explainer", use="x/y"),)
     assert only(texts(plain_run({}, components=records), "sure"), "gave no result").startswith("broken")
@@ -399,6 +410,18 @@ def test_paper_has_every_section_unfolded_and_the_page_is_as_it_was_afterwards(p
     opened.wait_for_timeout(100)
     assert opened.evaluate(folded) == before
     assert opened.evaluate("location.href") == address
+
+
+@pytest.mark.browser
+@pytest.mark.parametrize("width", [1440, 390])
+def test_a_title_of_one_long_word_and_markup_fits(page, digits, width):
+    title = "</title><script>document.title = 'x'</script>" + "Donaudampfschifffahrt" * 5
+    opened, errors = page(attrs.evolve(digits, recipe={**digits.recipe, "title": title}))
+    opened.set_viewport_size({"width": width, "height": 900})
+    assert opened.locator("h1").text_content() == title
+    assert opened.title().startswith("</title>")
+    assert opened.evaluate("document.querySelector('h1').scrollWidth <= document.querySelector('h1').clientWidth")
+    assert errors == []
 
 
 @pytest.mark.browser

@@ -113,7 +113,7 @@ def _sure(context: Context, found: Sequence[Claim]) -> Iterator[Claim]:
     results = context.results
     count = len(results.targets)
     if any(one["basis"] == "measured" for one in found):
-        half = interval(count // 2, count) if count < FEW else ""
+        half = interval(count / 2, count) if count < FEW else ""
         few = (
             f" {_put(context)} tell little: the interval of a half would be{half.replace('(', '').replace(')', '')}."
             if half

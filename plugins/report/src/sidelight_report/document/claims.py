@@ -55,7 +55,7 @@ def share(hits: int, count: int) -> str:
     return f"{hits} of {count}{interval(hits, count)}"
 
 
-def interval(hits: int, count: int) -> str:
+def interval(hits: float, count: int) -> str:
     """` (53 to 98 %)`, 95 % by Wilson; empty for fewer than three."""
     if count < FEWEST_FOR_INTERVAL:
         return ""

@@ -378,8 +378,9 @@ def _concepts(context: Context, of: dict[str, Concepts]) -> Iterator[Finding]:
         share_of = (
             f"holds {percent(held)} of what speaks for the class in the mean of {counted(int(rows.sum()), 'image')}"
         )
-        often = f"most often, in {int(first[order[0]])}, it is “{found.names[order[0]]}”"
-        text = f"{key}: the strongest of {len(found.names)} concepts {share_of}; {often}."
+        is_most = len(order) < 2 or first[order[0]] > first[order[1]]
+        often = f"; most often, in {int(first[order[0]])}, it is “{found.names[order[0]]}”" if is_most else ""
+        text = f"{key}: the strongest of {len(found.names)} concepts {share_of}{often}."
         tiles = []
         if key in sections:
             section = sections.index(key)

@@ -79,7 +79,7 @@ function calibration({ calibration, task }) {
   });
   const text = `Expected calibration error ${format(error)}; a calibrated model shows ${format(expected)} on as many images, at most ${format(most)} in 95 of 100 cases.`;
   return h("figure", { class: "overview-part" }, h("figcaption", {}, h("b", {}, "Calibration"), h("small", {}, ` ${bins.length} bins of ${bins[0]?.count} images`)),
-    square(marks, [low, 1], [low, 1], "confidence", "right", percent, `Reliability diagram. ${text}`), h("p", { class: "note" }, `${text} Bins whose interval misses the diagonal are marked.`));
+    square(marks, [low, 1], [low, 1], "confidence", "right", percent, `Reliability diagram. ${text}`), h("p", { class: "note" }, `${text} Bins whose interval misses the diagonal are marked: of a calibrated model about one in 20.`));
 }
 
 /** @param {Overview} one */

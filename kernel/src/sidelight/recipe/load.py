@@ -243,7 +243,12 @@ class _Structure:
     def title(self, value: Value) -> str:
         if isinstance(value.data, str) and TITLE.fullmatch(value.data):
             return value.data
-        refuse(value, "the title", self.problems, expected="up to 160 characters on one line, as it heads the report")
+        refuse(
+            value,
+            "the title",
+            self.problems,
+            expected="1 to 160 characters on one line, the first no space: it heads the report",
+        )
         return ""
 
     def seed(self, value: Value) -> int:

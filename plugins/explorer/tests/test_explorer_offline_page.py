@@ -2,12 +2,14 @@
 
 import json
 
+import attrs
 import numpy as np
 import pytest
 from sidelight_explorer._params import WebParams
 from sidelight_explorer.export import exported_page, precomputed_edits
 from sidelight_explorer.offline import offline_models
 from sidelight_explorer.session.file import read_latents, read_session
+from sidelight_explorer.session.slider import saved_slider
 
 from .test_explorer_page import CELL, Opened, number, picture
 
@@ -101,6 +103,24 @@ def test_a_hypothesis_is_tested_and_what_is_missing_says_why(chromium, served, t
     page.get_by_role("button", name="Draw", exact=True).click()
     disk.settled()
     assert page.locator(".message").inner_text() == "", "seeds beyond those held cannot be chosen"
+    disk.close()
+
+
+def test_a_page_moves_the_sliders_that_its_session_brings(chromium, served, tmp_path):
+    slider = saved_slider("mine", np.array([[0.5, -0.2, 0.1], [0.3, 0.9, -0.4]], np.float32), None)
+    served.state.sliders.load([slider])
+    first, *others = served.session.images
+    moved = attrs.evolve(first, now=attrs.evolve(first.now, moves=((slider.id, 80),)))
+    session = attrs.evolve(served.session, images=(moved, *others), sliders=(slider,))
+    path = tmp_path / "page.html"
+    models = offline_models(served.state, session, {}, 24)
+    path.write_text(exported_page(served.state, session, 0, models=models))
+    disk = Opened(chromium, path.as_uri(), offline=True)
+    (drawn,) = served.state.show([moved.now])
+    shown = number(disk.page.locator(".gallery li", has_text=moved.name).locator(".score").first.inner_text())
+    last = len(served.classifiers["main"].class_names) - 1
+    assert shown == pytest.approx(float(drawn.drawn.values["main"][last]), abs=0.0051)
+    assert disk.page.locator(".message").inner_text() == ""
     disk.close()
 
 

@@ -12,7 +12,7 @@ from sidelight_specs import SidelightError, UserError
 
 from sidelight_explorer.offline_graph import Constants, Graph, NotPortable, recorded
 from sidelight_explorer.priority_lock import Priority
-from sidelight_explorer.session.file import write_latents
+from sidelight_explorer.session.file import with_sliders, write_latents
 from sidelight_explorer.session.slider import write_slider
 from sidelight_explorer.session.style import AVERAGE, DIRECTIONS, draw_id
 
@@ -131,6 +131,8 @@ def offline_models(
         raise NotPortable(f"the models take {size / 1e6:.1f} MB, the budget is {budget:g} MB")
     if work > MOST_WORK:
         raise NotPortable(f"an image takes {work / 1e9:.1f} billion operations, at most {MOST_WORK / 1e9:g} are quick")
+    brought = {slider.id: slider for slider in with_sliders(session, state.sliders).sliders}
+    sliders = {**state.sliders, **brought}  # those of the session come from other runs, or from its user
     content: dict[str, Any] = {
         "graphs": {name: graph.plain() for name, graph in graphs.items()},
         "latent": list(generator.latent_shape),
@@ -145,7 +147,7 @@ def offline_models(
         },
         "run": _run_images(state, constants),
         "draws": _draws(state, constants, 1e6 * budget * DRAWN_SHARE / BASE64),
-        "sliders": [write_slider(slider) for slider in state.sliders.values()],
+        "sliders": [write_slider(slider) for slider in sliders.values()],
     }
     content["own"] = write_latents(
         {

@@ -222,6 +222,22 @@ def test_an_edit_is_what_changed_since_the_start_and_no_test_gives_way(chromium)
     page.close()
 
 
+WORDS = """() => {
+  const sliders = ["one", "two", "three"].map((id) => ({ id, name: id }));
+  const app = { facts: { attributes: sliders }, doc: { styles: [], images: [], sliders: [], labels: {} } };
+  const spec = (moves) => ({ layers: [["a", "a", 0]], moves });
+  const item = { start: spec({ one: 50, two: 20 }), now: spec({ one: 50, two: 0, three: -30 }) };
+  return [words.editText(app, item), words.openEditText(app, { layers: [null], moves: { two: 0, three: -30 } })];
+}"""
+
+
+def test_the_words_of_an_edit_say_what_changed_since_the_start(chromium):
+    page = chromium.new_page()
+    page.add_script_tag(content=f"{bundle('words', reader('sidelight_explorer'))}; globalThis.words = m_words;")
+    assert page.evaluate(WORDS) == [["two 0", "three \u221230"], "two 0; three \u221230"]
+    page.close()
+
+
 def test_a_test_is_of_fresh_draws_and_not_given_to_another_hypothesis(opened):
     page = opened.page
     page.get_by_role("button", name="Draw", exact=True).click()

@@ -13,8 +13,8 @@ const scope = /** @type {any} */ (globalThis);
 let begin = () => {};
 /** @type {Promise<Models>} */
 const ready = new Promise((resolve) => { begin = resolve; });
-/** Ids of calls that were given up. @type {Set<number>} */
-const cancelled = new Set();
+/** Ids of calls under way, and of those that were given up. @type {[Set<number>, Set<number>]} */
+const [running, cancelled] = [new Set(), new Set()];
 
 /** Lets messages in, so that an edit is drawn between two steps of long work. */
 const pause = () => new Promise((resolve) => {
@@ -92,9 +92,10 @@ async function picture(models, spec, ask, side) {
 
 scope.onmessage = async (/** @type {MessageEvent} */ { data: { id, name, args } }) => {
   if (name === "cancel") {
-    cancelled.add(args.id);
+    if (running.has(args.id)) cancelled.add(args.id);
     return;
   }
+  running.add(id);
   try {
     if (name === "begin") {
       begin(await Models.of(args));
@@ -106,11 +107,13 @@ scope.onmessage = async (/** @type {MessageEvent} */ { data: { id, name, args } 
     const models = await ready;
     const step = async (/** @type {string} */ doing, /** @type {number} */ done, /** @type {number} */ total) => {
       await pause();
-      if (cancelled.delete(id)) throw new Error("cancelled");
+      if (cancelled.has(id)) throw new Error("cancelled");
       if (doing) scope.postMessage({ id, progress: { doing, done, total } });
     };
     scope.postMessage({ id, result: await call(models, { id, step }, args) });
   } catch (error) {
     scope.postMessage({ id, error: error instanceof Error ? error.message : String(error) });
+  } finally {
+    for (const ids of [running, cancelled]) ids.delete(id);
   }
 };

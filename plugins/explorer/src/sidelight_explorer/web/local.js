@@ -70,8 +70,9 @@ export function inPage(script, models, heatmaps) {
     holds: () => true,
     draw: (specs, { edit, ask, side, signal }) => {
       const { id, answer } = call("draw", { specs, edit, ask, side });
-      signal?.addEventListener("abort", () => worker.postMessage({ id: 0, name: "cancel", args: { id } }));
-      return answer;
+      const cancel = () => worker.postMessage({ id: 0, name: "cancel", args: { id } });
+      signal?.addEventListener("abort", cancel);
+      return answer.finally(() => signal?.removeEventListener("abort", cancel));
     },
     reach: (wish) => call("reach", wish).answer,
     upload: (file, _, notify) => work("upload", { file }, notify),

@@ -1,6 +1,6 @@
 // @ts-check
 /** Names of things, as they are shown. */
-import { amountOf, idsOf, linesOf, nameOf, namedMoves, slidersOf } from "./names.js";
+import { amountOf, idsOf, linesOf, nameOf, slidersOf } from "./names.js";
 
 /** @typedef {import("./app.js").App} App */
 /** @typedef {import("./types.js").Item} Item */
@@ -24,7 +24,7 @@ export function editText(app, { start, now }) {
     if (last?.text === text && last.to === layer) last.to = layer + 1;
     else mixes.push({ text, from: layer, to: layer + 1 });
   });
-  const moves = namedMoves(app, now).map(([name, amount]) => `${name} ${amount > 0 ? "+" : "\u2212"}${Math.abs(amount)}`);
+  const moves = linesOf(slidersOf(app)).filter((line) => amountOf(now, line) !== amountOf(start, line)).map((line) => moveText(nameOf(app, line), amountOf(now, line)));
   return [...mixes.map(({ text, from, to }) => `${layersText([from, to])}: ${text}`), ...moves];
 }
 
@@ -47,9 +47,14 @@ export function openEditText(app, edit) {
     if (last && last.to === layer && last.text === text) last.to = layer + 1;
     else runs.push({ from: layer, to: layer + 1, text });
   }
-  const moves = linesOf(slidersOf(app)).filter((line) => idsOf(line).some((id) => id in edit.moves)).map((line) => /** @type {[string, number]} */ ([nameOf(app, line), amountOf({ layers: [], moves: edit.moves }, line)]))
-    .map(([name, amount]) => `${name} ${amount > 0 ? "+" : amount < 0 ? "\u2212" : ""}${Math.abs(amount)}`);
+  const moves = linesOf(slidersOf(app)).filter((line) => idsOf(line).some((id) => id in edit.moves))
+    .map((line) => moveText(nameOf(app, line), amountOf({ layers: [], moves: edit.moves }, line)));
   return [...runs.map(({ from, to, text }) => `${layersText([from, to])}: ${text}`), ...moves].join("; ");
+}
+
+/** Where a slider stands. @param {string} name @param {number} amount percent */
+function moveText(name, amount) {
+  return `${name} ${amount > 0 ? "+" : amount < 0 ? "\u2212" : ""}${Math.abs(amount)}`;
 }
 
 /** Whether an edit changes anything. @param {Edit} edit */

@@ -250,6 +250,13 @@ def test_maps_of_one_image_are_no_maps_of_different_images():
     assert np.isnan(agreement(alone).different)
 
 
+def test_agreement_of_the_first_images_alone_says_so(monkeypatch):
+    maps = {name: heatmap(np.random.default_rng(i).random((6, 24, 24))) for i, name in enumerate("ab")}
+    assert "in the first" not in only(texts(plain_run(maps, count=6)), "correlation")
+    monkeypatch.setattr("sidelight_report.document.agreement.MOST_IMAGES", 4)
+    assert "in the first 4; of maps of different" in only(texts(plain_run(maps, count=6)), "correlation")
+
+
 def test_constant_maps_agree_with_nothing():
     flat = np.zeros((4, 24, 24))
     results = plain_run({"flat": heatmap(flat), "some": heatmap(np.random.default_rng(0).random((4, 24, 24)))})

@@ -448,6 +448,8 @@ def _agreement(context: Context) -> Iterator[Finding]:
     text = (
         f"Rank correlation of the {len(compared.names)} maps of an image: {correlation(float(finite.mean()))}{spread}"
     )
+    if len(compared.rho) < len(context.results.targets):
+        text += f" in the first {len(compared.rho)}"
     if np.isfinite(compared.different):
         text += f"; of maps of different images: {correlation(compared.different)}"
     if len(pairs) > 1:

@@ -36,6 +36,8 @@ export class App {
     /** @type {View} */
     this.view = viewFrom(firstView(facts, document), view);
     this.message = "";
+    /** The message is no trouble: it goes with the next edit. */
+    this.isNews = false;
     /** An edit that was copied. @type {import("./types.js").Edit | undefined} */
     this.copied = undefined;
     this.pictures = new Pictures(backend, facts.image, () => this.announce());
@@ -68,6 +70,7 @@ export class App {
    * @param {string} [kind] edits of one kind in a row are undone together
    */
   edit(change, kind = "") {
+    if (this.isNews) this.#tell("", false);
     this.history = commit(this.history, change(this.doc), kind);
     this.#select();
     this.announce();
@@ -123,9 +126,19 @@ export class App {
     this.announce();
   }
 
-  /** A sentence for the user. @param {string} message */
+  /** What is wrong, or cannot be. @param {string} message */
   say(message) {
-    this.message = message;
+    this.#tell(message, false);
+  }
+
+  /** What was done. @param {string} message */
+  report(message) {
+    this.#tell(message, true);
+  }
+
+  /** @param {string} message @param {boolean} isNews */
+  #tell(message, isNews) {
+    [this.message, this.isNews] = [message, isNews];
     this.announce();
   }
 

@@ -30,7 +30,7 @@ export function files(app, work) {
     if (doc) {
       app.pictures.clear();
       app.replace(doc);
-      app.say(`Opened ${file.name}.`);
+      app.report(`Opened ${file.name}.`);
     }
   });
   return h("div", { class: "files", role: "group", "aria-label": "Files" },

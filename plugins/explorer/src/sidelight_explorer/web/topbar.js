@@ -31,6 +31,7 @@ export function topbar(app, views, keys) {
     undo.disabled = app.history.past.length === 0;
     redo.disabled = app.history.future.length === 0;
     message.textContent = app.message || app.pictures.message;
+    message.classList.toggle("news", app.isNews && app.message !== "");
   };
   return { element, show };
 }

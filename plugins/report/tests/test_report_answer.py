@@ -432,6 +432,16 @@ def test_a_title_of_one_long_word_and_markup_fits(page, digits, width):
 
 
 @pytest.mark.browser
+def test_on_a_phone_pictures_stand_before_how_they_were_picked(page, digits):
+    opened, _ = page(digits)
+    opened.set_viewport_size({"width": 390, "height": 844})
+    right = "(all) => Math.max(...all.map((one) => one.getBoundingClientRect().right))"
+    left = "(one) => one.getBoundingClientRect().left"
+    figures = opened.locator(".answer .pictures figure").evaluate_all(right)
+    assert opened.locator(".answer .pictures > .note").evaluate(left) >= figures
+
+
+@pytest.mark.browser
 def test_a_mistyped_address_opens_the_page(page, digits):
     opened, errors = page(digits)
     opened.goto(opened.url.partition("#")[0] + "#100%&open=%E0,origin")

@@ -76,8 +76,8 @@ def test_it_is_measured_and_on_the_page(run):
 def test_the_observer_writes_a_line_a_step(run):
     done, _ = run
     lines = [line for line in done.stdout.splitlines() if line.startswith("acme: ")]
-    assert [line.partition(":")[0] for line in lines] == ["acme"] * 6
-    assert re.fullmatch(r"acme: 4/6 explain explainers\.nearest: \d+\.\d s", lines[3])
+    assert [line.partition(":")[0] for line in lines] == ["acme"] * 7
+    assert re.fullmatch(r"acme: 5/7 explain explainers\.nearest: \d+\.\d s", lines[4])
 
 
 def test_the_command_prints_it(run, site):
@@ -90,7 +90,7 @@ def test_the_command_prints_it(run, site):
 def test_a_second_run_takes_everything_from_the_cache(run, site):
     done = sidelight(site, "run", EXAMPLE / "recipe.yaml", *BRIEF, "--out", site.parent / "again", "--quiet")
     assert done.returncode == 0, done.stderr
-    assert "acme: 4/6 explain explainers.nearest: cached" in done.stdout
+    assert "acme: 5/7 explain explainers.nearest: cached" in done.stdout
 
 
 def test_it_keeps_every_promise(site):

@@ -102,10 +102,10 @@ def test_the_page_says_why_these_and_how_the_classifier_does(errors, whole):
     document = json.loads(re.search(r'<script type="application/json" id="document">(.*?)</script>', text, re.S)[1])
     logits, labels, _ = whole
     accuracy = (logits.argmax(1) == labels).mean()
-    assert document["choice"] == errors.results.choice
-    assert document["whole"][0]["blocks"][0]["text"].startswith(
-        f"{accuracy:.1%} of 400 images are classified as they are"
-    )
+    assert f"They are {errors.results.choice}." in document["answer"]["asked"]
+    (model,) = document["overview"]
+    assert model["numbers"][0]["name"] == "accuracy"
+    assert model["numbers"][0]["value"] == pytest.approx(accuracy)
     assert all(card["misclassified"] for card in document["images"])
     assert all("counterpart" in card["explanations"][0] for card in document["images"])
     assert not any("counterpart" in card["explanations"][1] for card in document["images"])

@@ -110,7 +110,8 @@ def test_a_damaged_cache_tells_nothing(cache, tmp_path):
 
 
 @pytest.mark.parametrize("name", ["a/b/c", "/etc/passwd", "../x", "a..b/c", "a--b", "https://hub/x", "a b"])
-def test_what_is_no_name_is_refused(cache, offline, load, name):
+def test_what_is_no_name_is_refused(cache, offline, load, name, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)  # where no folder is called so
     params = DESCRIPTOR.params(path=name, download=True)
     (mistake,) = DESCRIPTOR.mistakes(params)
     assert "is no name on the Hugging Face hub" in mistake.message

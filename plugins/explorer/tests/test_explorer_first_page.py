@@ -98,7 +98,7 @@ def test_a_test_that_is_begun_in_the_first_view_goes_on_in_the_second(visitor, s
     page.get_by_label("A hypothesis").fill("it is the columns")
     page.keyboard.press("Enter")
     page.get_by_text("Test it").click()
-    assert page.get_by_role("tab", name="Test (1)").get_attribute("aria-selected") == "true"
+    page.locator('[role=tab][aria-selected="true"]', has_text="Test (1)").wait_for(timeout=10_000)
     assert page.get_by_role("button", name="Run the test").is_visible()
 
 

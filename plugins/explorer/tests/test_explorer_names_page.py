@@ -179,6 +179,7 @@ def test_a_direction_in_some_layers_is_another_slider(opened, named):
     line.locator("summary").click()
     line.get_by_label("Last layer").select_option(index=0)
     line.get_by_role("button", name="Slider of layer 1").click()
+    page.get_by_label("Name of the slider").wait_for()  # the server has made it
     page.keyboard.press("Enter")
     part = slider(page, "a \u2194 b, layer 1")
     part.locator("input[type=range]").fill("100")

@@ -177,7 +177,7 @@ def crowd(pool: Any, address: str, users: int, count: int) -> tuple[list[float],
     others = pool.apply_async(threads, (galleries, [(address, 1, seed) for seed in range(100, 100 + users)]))
     time.sleep(1)
     beside = []
-    while not others.ready():
+    while not beside or not others.ready():
         beside += pool.apply(edits, (address, 5, 1000 + len(beside)))
     others.get()
     return list(itertools.chain(*editing)), beside

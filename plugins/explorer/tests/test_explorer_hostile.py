@@ -1,5 +1,6 @@
 """A hostile client gets clean refusals: never an error of ours, never a file."""
 
+import copy
 import io
 import json
 import random
@@ -52,6 +53,19 @@ def test_the_page_and_every_change_want_the_token(client, tab, world):
             assert refused(client.post(path, content=b"{}", headers={"x-sidelight-token": "wrong"}), 400, 403), path
     assert refused(client.post(f"{tab}/close", json={"token": "wrong"}), 403)
 
+
+MEASURED = {
+    "names": ["a", "b"],
+    "before": [0.1, 0.2],
+    "after": [0.3, 0.4],
+    "turned": [True, False],
+    "groups": ["x", None],
+    "grouped": "answer",
+    "moved": {"w": 1.0, "image": 0.1},
+    "controls": [{"size": "w", "change": 0.1, "turned": 0.5, "moved": 0.1}],
+    "factors": [{"name": "rows", "change": 0.1, "low": 0, "high": 0.2, "read": 0.9}],
+}
+"""What a test of two images and one random edit measured, as a session keeps it."""
 
 NO_ADDRESSES = [
     "http://[::1",
@@ -167,17 +181,7 @@ def test_a_thousand_malformed_bodies_get_clean_answers(client, tab, world):
         "classifier": "main",
         "target": 1,
     }
-    measured = {
-        "names": ["a", "b"],
-        "before": [0.1, 0.2],
-        "after": [0.3, 0.4],
-        "turned": [True, False],
-        "groups": ["x", None],
-        "grouped": "answer",
-        "moved": {"w": 1.0, "image": 0.1},
-        "controls": [{"size": "w", "change": 0.1, "turned": 0.5, "moved": 0.1}],
-        "factors": [{"name": "rows", "change": 0.1, "low": 0, "high": 0.2, "read": 0.9}],
-    }
+    measured = copy.deepcopy(MEASURED)
     tests = [{"expected": "up", "least": 0.05, "measure": test, "measured": measured}]
     document["notes"] = [{"id": "n1", "image": "i0", "text": "x", "verdict": "open", "tests": tests, "reason": "y"}]
     sound = {

@@ -14,6 +14,7 @@ from sidelight_explorer.session.slider import saved_slider, write_slider
 from starlette.testclient import TestClient
 
 from .conftest import TOKEN, World, serving
+from .test_explorer_hostile import MEASURED
 
 HEADERS = {"x-sidelight-token": TOKEN}
 UNTIMED = settings(max_examples=250, suppress_health_check=list(HealthCheck), derandomize=True)
@@ -107,17 +108,7 @@ def sound(world):
         "edit": {"layers": [None, ["average", None, 5]], "moves": spec["moves"]},
         "factors": False,
     }
-    measured = {
-        "names": ["a", "b"],
-        "before": [0.1, 0.2],
-        "after": [0.3, 0.4],
-        "turned": [True, False],
-        "groups": ["x", None],
-        "grouped": "answer",
-        "moved": {"w": 1.0, "image": 0.1},
-        "controls": [{"size": "w", "change": 0.1, "turned": 0.5, "moved": 0.1}],
-        "factors": [{"name": "rows", "change": 0.1, "low": 0, "high": 0.2, "read": 0.9}],
-    }
+    measured = copy.deepcopy(MEASURED)
     curve = {
         "along": "mine",
         "image": "image 1",

@@ -30,6 +30,26 @@ for event in run_in_workers([[0], [1]], compute, 2, print):
     pass
 """
 
+STOPPED_AT_BIRTH = """
+import os, signal
+from sidelight_bench import workers
+
+fork = os.fork
+
+def fork_and_interrupt():
+    child = fork()
+    if not child:
+        os.kill(os.getpid(), signal.SIGINT)  # before anything of the worker runs
+    return child
+
+os.fork = fork_and_interrupt
+try:
+    events = list(workers.run_in_workers([[0], [1]], print, 2, print))
+finally:
+    os.write(1, f"{os.getpid()}\\n".encode())
+os.write(1, str([event.crash for event in events]).encode())
+"""
+
 
 @pytest.fixture(autouse=True)
 def _forks(monkeypatch):
@@ -112,6 +132,12 @@ def test_ctrl_c_stops_all_workers(tmp_path):
     process.communicate(timeout=30)
     assert process.returncode == -signal.SIGINT
     assert not [pid for pid in pids if Path(f"/proc/{pid}").exists()]
+
+
+def test_a_worker_stopped_as_it_begins_does_not_go_on_as_its_parent():
+    process = subprocess.Popen([sys.executable, "-c", STOPPED_AT_BIRTH], stdout=subprocess.PIPE, text=True)
+    out, _ = process.communicate(timeout=60)
+    assert out == f"{process.pid}\n{['worker 1 ended with exit code 0', 'worker 2 ended with exit code 0']}"
 
 
 def test_fewer_than_one_worker_are_refused(host, tmp_path):

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
 LOOK = 1.0  # seconds between two looks at whether the parent lives
 GRACE = 10.0  # seconds that a worker has to stop in
+_STOP = (signal.SIGINT,)
 
 
 class Event(NamedTuple):
@@ -58,7 +59,13 @@ class _Worker:
         self.left: deque[int] = deque()  # cells of its model, the one that it is at first
         self.pipe, other = context.Pipe()
         self.process: ForkProcess = context.Process(target=_work, args=(other, compute, os.getpid()), daemon=True)
-        self.process.start()
+        # Held back until the worker is ready for it: between the fork and `_work` it would unwind the caller's frames,
+        # and a second process would go on with the caller's work.
+        signal.pthread_sigmask(signal.SIG_BLOCK, _STOP)
+        try:
+            self.process.start()
+        finally:
+            signal.pthread_sigmask(signal.SIG_UNBLOCK, _STOP)
         other.close()
 
     def give(self, group: Sequence[int]) -> None:
@@ -149,6 +156,7 @@ def _stop(workers: Sequence[_Worker], interrupted: Callable[[int], None]) -> Non
 def _work(pipe: Connection, compute: Callable[[int], Record], parent: int) -> None:
     """A worker: cells in groups, until an empty one comes or the parent is gone."""
     with suppress(KeyboardInterrupt, OSError):  # OSError: nobody listens any more
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, _STOP)
         while group := _next(pipe, parent):
             for index in group:
                 if os.getppid() != parent:

@@ -1,7 +1,7 @@
 """How close the closest answer is: the search of CDeepEx against a long one and against SLSQP, by its stopping rule.
 
     python benchmarks/cdeepex_closest.py --rows 600 630        # the digits that chose the defaults
-    python benchmarks/cdeepex_closest.py                       # the table of docs/cdeepex.md, on others
+    python benchmarks/cdeepex_closest.py                       # the table of docs/explanation/cdeepex.md, on others
 
 Classifier and generator are `zoo/digits-classifier` and `zoo/digits-vae`, the question why not the second choice. For
 each digit the best known answer is the closest of all that satisfy every constraint: of long searches from several

@@ -59,7 +59,7 @@ ASKED = {  # why not the other hair colour, the beard as it is
 }
 SPLIT = "test-decorrelated"
 TOGETHER = 32  # images in one pass of the models
-PATIENCE = 5  # as in the figures of docs/cdeepex.md
+PATIENCE = 5  # as in the figures of docs/explanation/cdeepex.md
 METHODS = {"cdeepex": (CDeepEx, CdeepexParams), "xgems": (XGEMs, XgemsParams)}
 JUDGED = ("right sign of", "wrong sign of", "no change of")
 

@@ -1,7 +1,7 @@
 """What answers of CDeepEx mean to classifiers that were never searched: an ensemble and terms of plausibility.
 
     python benchmarks/cdeepex_judge.py --validate     # strengths, on validation digits, seed 0
-    python benchmarks/cdeepex_judge.py                # the table of docs/cdeepex.md
+    python benchmarks/cdeepex_judge.py                # the table of docs/explanation/cdeepex.md
 
 For each seed it trains a LeNet, which is explained and in turn joins the ensemble of the other seeds. The generator is
 `zoo/digits-vae`. The judges, a residual network and a support vector machine, take part in no search. The question is

@@ -1,4 +1,6 @@
-"""CDeepEx with a smoothed classifier in its constraints: does the judge follow, do faces smile? See docs/faces.md.
+"""CDeepEx with a smoothed classifier in its constraints: does the judge follow, do faces smile?
+
+The results are in docs/reference/faces.md.
 
 python benchmarks/cdeepex_smoothed.py [--count 16] [--steps 120]
 

@@ -1,4 +1,4 @@
-"""Neutral faces of a DCGAN made happy (docs/faces.md): who is convinced, what is kept, and what it costs.
+"""Neutral faces of a DCGAN made happy (docs/reference/faces.md): who is convinced, what is kept, and what it costs.
 
 python benchmarks/expressions.py --save FILE                    100 faces, all settings; goes on where it was stopped
 python benchmarks/expressions.py --save FILE --report           the table, of what FILE holds

@@ -6,7 +6,8 @@ The settings of the authors' code: 7x7 soft patches, beam of 3, 15 candidates, t
 pixels. For each photograph and baseline: the passes of the classifier in all, the largest number of explanations of
 which no two share more than 0, 1 and 2 patches, and the size of the smallest. `--equal` gives each search the passes
 that the authors' took, `--most` at most. The authors' figures (`AUTHORS`) were measured once, as
-docs/structured-explanations.md tells. Last come means of the paired differences, ours less theirs, with 95% intervals.
+docs/explanation/structured-explanations.md tells. Last come means of the paired differences, ours less theirs, with
+95% intervals.
 """
 
 from __future__ import annotations

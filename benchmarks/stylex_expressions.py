@@ -1,4 +1,6 @@
-"""Attributes of a network of expressions that others trained, read by networks that took no part (docs/faces.md).
+"""Attributes of a network of expressions that others trained, read by networks that took no part.
+
+The results are in docs/reference/faces.md.
 
     sidelight run recipes/stylex-expressions.yaml
     python benchmarks/stylex_expressions.py runs/stylex-expressions --pictures FOLDER

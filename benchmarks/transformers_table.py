@@ -1,4 +1,4 @@
-"""Explainers on transformers: which work, and why others refuse. Prints the table of docs/attention.md.
+"""Explainers on transformers: which work, and why others refuse. Prints the table of docs/reference/attention.md.
 
     python benchmarks/transformers_table.py [--only NAME]... [--methods METHOD]... [--json FILE]
 

@@ -1,4 +1,4 @@
-"""docs/recipe-reference.md says what the plugins say."""
+"""docs/reference/recipe.md says what the plugins say."""
 
 from __future__ import annotations
 

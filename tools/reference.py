@@ -1,4 +1,4 @@
-"""Write docs/recipe-reference.md from what the first-party plugins say of themselves.
+"""Write docs/reference/recipe.md from what the first-party plugins say of themselves.
 
 python tools/reference.py           write the page
 python tools/reference.py --check   exit with 1 when the page is not up to date
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from sidelight_specs.host import Available
 
 ROOT = Path(__file__).parent.parent
-PAGE = ROOT / "docs" / "recipe-reference.md"
+PAGE = ROOT / "docs" / "reference" / "recipe.md"
 INTRODUCTION = Path(__file__).with_name("reference_introduction.md")
 HEADINGS = ("Parameter", "Type", "Default", "Allowed", "What it does")
 

@@ -394,6 +394,6 @@ def test_the_contracts_page_names_every_role_hook_and_capability():
     from sidelight_specs.roles import ROLES
     from sidelight_specs.testing.explanations import TOY_KINDS
 
-    page = (Path(__file__).parents[2] / "docs" / "contracts.md").read_text()
+    page = (Path(__file__).parents[2] / "docs" / "reference" / "contracts.md").read_text()
     for name in (*ROLES, *(role.hook for role in ROLES.values()), *CAPABILITIES, *TOY_KINDS):
-        assert f"`{name}`" in page or f"| {name} |" in page, f"docs/contracts.md does not name {name}"
+        assert f"`{name}`" in page or f"| {name} |" in page, f"docs/reference/contracts.md does not name {name}"

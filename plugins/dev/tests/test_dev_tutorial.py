@@ -46,11 +46,11 @@ def test_the_plugin_has_four_files_and_at_most_fifty_lines():
 
 
 def test_the_tutorial_shows_the_files_as_they_are():
-    tutorial = (ROOT / "docs" / "tutorial.md").read_text()
+    tutorial = (ROOT / "docs" / "tutorial" / "plugin.md").read_text()
     shown = dict(re.findall(r"`([\w./-]+)`\n\n```\w+\n(.*?)```", tutorial, flags=re.DOTALL))
     assert set(shown) == {*PARTS, "recipe.yaml"}
     for part, text in shown.items():
-        assert text == (EXAMPLE / part).read_text(), f"docs/tutorial.md shows another {part}"
+        assert text == (EXAMPLE / part).read_text(), f"docs/tutorial/plugin.md shows another {part}"
 
 
 def test_it_is_listed_and_described(site):

@@ -227,7 +227,7 @@ def test_calibration_that_is_not_refused_is_not_called_calibrated():
 
 @pytest.mark.parametrize(("count", "is_told"), [(400, True), (2000, False)])
 def test_the_interval_of_a_small_ece_is_told_to_be_too_narrow(count, is_told):
-    """Overconfident by far: docs/report.md has the coverage."""
+    """Overconfident by far: docs/reference/report.md has the coverage."""
     logits, split, names = synthetic(count)
     assert ("too narrow" in valued(section(3 * logits, split, names))["calibration error (ECE)"]["note"]) == is_told
 

@@ -78,7 +78,7 @@ _ARGUMENTS: dict[str, tuple[str, dict[str, Any]]] = {
     "--device": ("auto, cpu, cuda, cuda:N or mps (default: auto)", {"default": "auto"}),
     "--threads": ("threads to compute with (default: OMP_NUM_THREADS, or 1)", {"metavar": "N", "type": _positive}),
     "--tf32": ("let an NVIDIA GPU round factors of products to 10 bits", _FLAG),
-    "--compile": ("torch.compile classifiers: minutes first, and often no gain; see docs/running.md", _FLAG),
+    "--compile": ("torch.compile classifiers: minutes first, and often no gain; see docs/how-to/running.md", _FLAG),
     "--executor": ("who computes the units of work: processes, ... (default: the recipe's)", {"metavar": "NAME"}),
     "--workers": ("how many workers the executor has", {"metavar": "N", "type": _positive}),
     "--cost": ("try the recipe on up to four images, and estimate time, memory and disk of the whole", _FLAG),

@@ -50,7 +50,7 @@ def run(
         threads: of the numeric libraries; when None one, or as many as `OMP_NUM_THREADS` says. Takes full effect
             only before torch has been imported.
         tf32: True to let an NVIDIA GPU round factors of products to 10 bits, which is faster and less exact.
-        compile: True for `torch.compile` of classifiers, which takes minutes first; see docs/running.md.
+        compile: True for `torch.compile` of classifiers, which takes minutes first; see docs/how-to/running.md.
         executor: what computes the run's units of work, in place of the recipe's executor: `processes`, or
             PLUGIN/COMPONENT. Results do not depend on it.
         workers: how many the executor has; its parameter `workers`.

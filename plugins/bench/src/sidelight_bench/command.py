@@ -358,8 +358,8 @@ def _freeze(outcomes: Sequence[tuple[Cell, Record]], out: Path, host: Host) -> N
         other = sorted(name for name in both if frozen[what][name] != shipped[what][name])
         if other:
             host.write_wrapped(
-                f"{len(other)} of {len(both)} {what} differ from those of docs/benchmark.md ({other[0]}, ...): another "
-                "processor or other versions; compare rows of one machine alone"
+                f"{len(other)} of {len(both)} {what} differ from those of docs/explanation/benchmark.md "
+                f"({other[0]}, ...): another processor or other versions; compare rows of one machine alone"
             )
 
 

@@ -63,7 +63,7 @@ _DIRECTIONS = {"attribute_finders": {"directions": {"use": "explorer/latent-dire
 _ATTFIND = {
     "attribute_finders": {"attfind": {"use": "stylex/attfind", "with": {"mode": "screened", "attributes": 6}}},
 }
-# Options that are not the defaults: docs/benchmark.md, "Methods", has the reasons.
+# Options that are not the defaults: docs/explanation/benchmark.md, "Methods", has the reasons.
 # Of two classes one stays likely on any baseline, however blurred: with the default limit few images have an answer.
 _ANY_BASELINE = {"baseline_limit": 1.0}
 _STYLE_NEEDS = {"attribute_finder": "attfind"}

@@ -45,7 +45,7 @@ class CutoutImages(Data):
 
     @property
     def factor_ranges(self) -> Mapping[str, tuple[float, float]]:
-        """Those of `factor_levels` are numbers of a list, the rest are measures (`docs/images.md`)."""
+        """Those of `factor_levels` are numbers of a list, the rest are measures (`docs/reference/images.md`)."""
         return factor_ranges(self._params, self._listed())
 
     @property

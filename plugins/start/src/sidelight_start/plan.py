@@ -19,8 +19,8 @@ PASSES = 400  # of the model for an image's heatmaps: iGOS++ takes most of them
 LEARNABLE = 50  # images below which a generator learns each by heart
 EPOCHS = 40  # times that a training sees each image, if the budget allows
 SHORTEST = 300  # steps; fewer leave blobs
-LONGEST = {"counterfactuals": 3000, "stylex": 4000}  # steps, after which little is gained (docs/stylex.md)
-SEARCH = 100  # steps of a search of CDeepEx, of at most 400, as a mean over images: see docs/own-images.md
+LONGEST = {"counterfactuals": 3000, "stylex": 4000}  # steps, after which little is gained (docs/explanation/stylex.md)
+SEARCH = 100  # steps of a search of CDeepEx, of at most 400, as a mean over images: see docs/how-to/own-images.md
 REST = 20  # seconds of starting, reading and writing the page
 ATTFIND = 20  # images that AttFind measures every coordinate on, in passes of generator and classifier
 

@@ -167,7 +167,7 @@ class AttFindParams(FinderParams):
     """Options of `attfind`."""
 
     rule: Literal["paper", "released"] = param(
-        "paper", "Selection rule: algorithm 1 of the paper, or the authors' notebook (see docs/stylex.md)."
+        "paper", "Selection rule: algorithm 1 of the paper, or the authors' notebook."
     )
     threshold: float | None = param(
         None,

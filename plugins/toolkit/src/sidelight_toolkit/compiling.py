@@ -1,6 +1,6 @@
 """`torch.compile` of a classifier's forward passes, where a run asks for it and nobody looks into the network.
 
-Only passes without gradients are compiled: those with gradients were slower than eager ones (docs/running.md). A
+Only passes without gradients are compiled: those with gradients were slower than eager ones (docs/how-to/running.md). A
 compiled network does not see hooks that are registered later, and torch-function modes change what is traced, so that
 whoever watches layers gets the eager network.
 """

@@ -88,7 +88,7 @@ def importance(explanation: Artifact, shape: tuple[int, int, int]) -> np.ndarray
 
 def _root_counts(graph: Graph, grid: tuple[int, int], size: tuple[int, int]) -> np.ndarray:
     """(H, W) number of roots that show each pixel."""
-    # patches count as squares here, although the explainer shows them with soft borders (see docs/metrics.md)
+    # patches count as squares here, although the explainer shows them with soft borders (see docs/reference/metrics.md)
     masks = patches(*size, grid[0])
     roots = [node.patches for node in graph.nodes if node.root]
     counts: np.ndarray = np.zeros(size, dtype=np.float32)

@@ -5,7 +5,7 @@
 # make quick  the tests without a browser, a training or processes of their own: about 80 seconds on two idle cores
 # make slow   the tests that take minutes
 # make lint   ruff, import-linter, codespell, mypy and (where npm is) tsc
-# make docs   the recipe reference, from what is installed
+# make docs   the form of recipes and the component reference, from what is installed
 # make clean  removes the virtual environment and what tools left behind; runs/ stays
 
 PYTHON ?= python3

@@ -1,4 +1,4 @@
-"""docs/reference/recipe.md says what the plugins say."""
+"""docs/reference/recipe.md and docs/reference/components say what the plugins say."""
 
 from __future__ import annotations
 
@@ -25,35 +25,43 @@ def reference():
 
 
 @pytest.fixture(scope="module")
-def page(reference):
-    return reference.page(installed(), reference.first_party())
+def pages(reference):
+    return reference.pages(installed(), reference.first_party())
 
 
-def test_the_committed_page_is_up_to_date(reference, page):
-    assert reference.PAGE.read_text(encoding="utf-8") == page, "run: python tools/reference.py"
+@pytest.fixture(scope="module")
+def components(pages):
+    """Pages of plugins, one after another."""
+    return "\n".join(text for name, text in pages.items() if name.startswith("components/") and "index" not in name)
 
 
-def test_the_same_plugins_give_the_same_page(reference, page):
-    assert reference.page(installed(), reference.first_party()) == page
+def test_the_committed_pages_are_up_to_date(reference, pages):
+    for name, text in pages.items():
+        assert reference.current(name) == text, f"docs/reference/{name} is stale; run: python tools/reference.py"
+    assert reference.found() <= pages.keys(), "pages of plugins that are gone; run: python tools/reference.py"
 
 
-def test_every_first_party_component_is_on_the_page(reference, page):
-    ours = [entry for entry in installed().entries() if entry.distribution in reference.first_party()]
-    assert sorted(re.findall(r"^### (\S+)$", page, re.MULTILINE)) == sorted(entry.use for entry in ours)
+def test_the_same_plugins_give_the_same_pages(reference, pages):
+    assert reference.pages(installed(), reference.first_party()) == pages
 
 
-def test_the_recipe_in_the_introduction_resolves(page):
-    example = yaml.safe_load(re.search(r"```yaml\n(recipe: 1.*?)```", page, re.DOTALL)[1])
+def test_every_first_party_component_has_a_place_and_stands_in_the_index(reference, pages, components):
+    ours = sorted(entry.use for entry in installed().entries() if entry.distribution in reference.first_party())
+    assert sorted(re.findall(r"^## (\S+/\S+)$", components, re.MULTILINE)) == ours
+    assert sorted(re.findall(r"^\| \[`(\S+)`\]", pages["components/index.md"], re.MULTILINE)) == ours
+
+
+def test_the_recipe_in_the_introduction_resolves(pages):
+    example = yaml.safe_load(re.search(r"```yaml\n(recipe: 1.*?)```", pages["recipe.md"], re.DOTALL)[1])
     recipe = load_recipe(example, catalog=installed())
     assert [component.id for component in recipe.of_role("explainer")] == ["gradients", "occlusion"]
 
 
-def test_every_example_on_the_page_has_valid_parameters(page):
+def test_every_example_has_valid_parameters(components):
     catalog = installed()
     roles = {entry.use: entry.role for entry in catalog.entries()}
-    components = page[page.index("\n### ") :]
-    examples = re.findall(r"^### (\S+)$.*?```yaml\n(.*?)```", components, re.MULTILINE | re.DOTALL)
-    assert len(examples) == components.count("\n### ")
+    examples = re.findall(r"^## (\S+/\S+)$.*?```yaml\n(.*?)```", components, re.MULTILINE | re.DOTALL)
+    assert len(examples) == len(re.findall(r"^## ", components, re.MULTILINE))
     for use, text in examples:
         (held,) = yaml.safe_load(text).values()
         choice = held if "use" in held else next(iter(held.values()))
@@ -70,4 +78,4 @@ def test_tables_survive_bars_and_line_breaks(reference):
 
 def test_a_plugin_that_is_not_installed_is_named(reference):
     with pytest.raises(SystemExit, match="sidelight-nowhere is not installed"):
-        reference.page(installed(), ["sidelight-nowhere"])
+        reference.pages(installed(), ["sidelight-nowhere"])

@@ -1,7 +1,7 @@
-"""Write docs/reference/recipe.md from what the first-party plugins say of themselves.
+"""Write docs/reference/recipe.md and docs/reference/components/ from what the first-party plugins say of themselves.
 
-python tools/reference.py           write the page
-python tools/reference.py --check   exit with 1 when the page is not up to date
+python tools/reference.py           write the pages, and remove those of plugins that are gone
+python tools/reference.py --check   exit with 1 when a page is not up to date
 """
 
 from __future__ import annotations
@@ -27,21 +27,35 @@ if TYPE_CHECKING:
     from sidelight_specs.host import Available
 
 ROOT = Path(__file__).parent.parent
-PAGE = ROOT / "docs" / "reference" / "recipe.md"
+FOLDER = ROOT / "docs" / "reference"
 INTRODUCTION = Path(__file__).with_name("reference_introduction.md")
-HEADINGS = ("Parameter", "Type", "Default", "Allowed", "What it does")
+HEADINGS = ("Parameter", "Type", "Default", "Allowed", "Meaning")
 
 
 def main(arguments: list[str]) -> int:
-    text = page(installed(), first_party())
+    made = pages(installed(), first_party())
+    stale = sorted(found() - made.keys()) + [name for name, text in made.items() if current(name) != text]
     if arguments == ["--check"]:
-        current = PAGE.read_text(encoding="utf-8") if PAGE.is_file() else ""
-        if current != text:
-            print(f"{PAGE} is not up to date; run: python tools/reference.py")
-        return int(current != text)
-    PAGE.parent.mkdir(exist_ok=True)
-    PAGE.write_text(text, encoding="utf-8")
+        for name in stale:
+            print(f"{FOLDER / name} is not up to date; run: python tools/reference.py")
+        return int(bool(stale))
+    (FOLDER / "components").mkdir(parents=True, exist_ok=True)
+    for name in stale:
+        if name in made:
+            (FOLDER / name).write_text(made[name], encoding="utf-8")
+        else:
+            (FOLDER / name).unlink()
     return 0
+
+
+def found() -> set[str]:
+    """Generated pages that are there now, as paths below docs/reference."""
+    return {file.relative_to(FOLDER).as_posix() for file in (FOLDER / "components").glob("*.md")}
+
+
+def current(name: str) -> str:
+    file = FOLDER / name
+    return file.read_text(encoding="utf-8") if file.is_file() else ""
 
 
 def first_party() -> tuple[str, ...]:
@@ -52,19 +66,47 @@ def first_party() -> tuple[str, ...]:
     return tuple(project["name"] for project in projects if groups & project.get("entry-points", {}).keys())
 
 
-def page(catalog: Catalog, distributions: Iterable[str]) -> str:
-    """The whole page. The same plugins give the same text, whatever else is installed."""
+def pages(catalog: Catalog, distributions: Iterable[str]) -> dict[str, str]:
+    """Texts of all pages by their path below docs/reference.
+
+    The same plugins give the same texts, whatever else is installed.
+    """
     introduction = INTRODUCTION.read_text(encoding="utf-8").rstrip()
     explain = "\n".join(table(describe(Explain)))
-    parts = [introduction.replace("{explain}", explain).replace("{sections}", "\n".join(sections()))]
+    made = {"recipe.md": introduction.replace("{explain}", explain).replace("{sections}", "\n".join(sections()))}
+    plugins: dict[str, list[Available]] = {}
     for distribution in distributions:
-        components = [
+        plugins[distribution] = [
             describe_entry(catalog, entry) for entry in catalog.entries() if entry.distribution == distribution
         ]
-        if not components:
-            sys.exit(f"{distribution} is not installed; its components would be missing from the page")
-        parts += plugin(distribution, components)
-    return "\n".join(parts) + "\n"
+        if not plugins[distribution]:
+            sys.exit(f"{distribution} is not installed; its components would be missing from the pages")
+    made["components/index.md"] = "\n".join(index(plugins))
+    for distribution, components in plugins.items():
+        made[f"components/{name_of(components)}.md"] = "\n".join(plugin(distribution, components))
+    return {name: text + "\n" for name, text in made.items()}
+
+
+def name_of(components: list[Available]) -> str:
+    return components[0].use.partition("/")[0]
+
+
+def index(plugins: dict[str, list[Available]]) -> Iterator[str]:
+    yield "# Components"
+    yield "\nEvery component that comes with Sidelight, by role. The pages are written by `tools/reference.py`;"
+    yield "`sidelight describe USE` prints the same for one component, also for those that others wrote."
+    everything = [component for components in plugins.values() for component in components]
+    for role in ROLES.values():
+        ours = [component for component in everything if component.role == role.name]
+        if ours:
+            yield f"\n## {role.name.replace('_', ' ').capitalize()}: section `{role.section}`\n"
+            yield "| Component | Summary |"
+            yield "|---|---|"
+            yield from (f"| [`{it.use}`]({link(it)}) | {cell(facts(it)['summary'])} |" for it in ours)
+
+
+def link(component: Available) -> str:
+    return f"{name_of([component])}.md#{component.use.replace('/', '')}"
 
 
 def describe_entry(catalog: Catalog, entry: Any) -> Available:
@@ -94,15 +136,16 @@ DUTIES = {
 
 
 def plugin(distribution: str, components: list[Available]) -> Iterator[str]:
-    yield f"\n## {components[0].use.partition('/')[0]}"
-    yield f"\nFrom the distribution `{distribution}`."
+    yield f"# {name_of(components)}"
+    count = len(components)
+    yield f"\n{count} component{'s' if count > 1 else ''} of the distribution `{distribution}`. This page is generated."
     for component in components:
         yield from one(component)
 
 
 def one(component: Available) -> Iterator[str]:
     about = facts(component)
-    yield f"\n### {component.use}"
+    yield f"\n## {component.use}"
     yield f"\n{component.role.replace('_', ' ').capitalize()}. {about['summary']}\n"
     parameters = describe(component.descriptor.params)
     yield from table(parameters) if parameters else ["No parameters."]

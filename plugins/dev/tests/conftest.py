@@ -21,7 +21,7 @@ def sidelight_explainers():
     yield ExplainerDescriptor(
         name="thing", summary="Covers patches.", params=Options, factory="{module}.behaviour:Thing",
         needs=(Need("classifier", capabilities=("differentiable",)),), gives="heatmap", example={{"patch": 4}},
-        paper="Nobody 2026",
+        paper="Nobody 2026", limits=("Squares alone.", "Nothing else, " + "and so on " * 9 + "(Nobody 2026)."),
     )
 """
 

@@ -41,6 +41,11 @@ in a recipe
       use: acme-shapes/thing
       with:
         patch: 4
+
+may not be claimed
+  Squares alone.
+  Nothing else, and so on and so on and so on and so on and so on and so on and so on and so on and
+  so on (Nobody 2026).
 """
 
 TWO_ROLES = """
@@ -120,6 +125,7 @@ def test_json(site, capsys):
         "gives": "heatmap",
         "answers": "predicted",
         "paper": "Nobody 2026",
+        "limits": ["Squares alone.", "Nothing else, " + "and so on " * 9 + "(Nobody 2026)."],
         "card": {},
     }
 

@@ -83,6 +83,16 @@ def _is_card(_: Any, attribute: Any, value: Any) -> None:
         raise ValueError(f"{attribute.name} must map headings to texts, none empty, got {value!r}")
 
 
+def _are_sentences(_: Any, attribute: Any, value: Any) -> None:
+    for text in (value,) if isinstance(value, str) else value:
+        if isinstance(value, str) or not isinstance(text, str) or not text.strip() or "\n" in text:
+            raise ValueError(f"{attribute.name} must be sentences, each one line of text, got {value!r}")
+
+
+def _sentences(items: Any) -> Any:
+    return items if isinstance(items, str) else tuple(items)  # a text alone would become its letters
+
+
 def _names(items: Iterable[str]) -> tuple[str, ...]:
     return tuple(items)
 
@@ -161,6 +171,7 @@ class ComponentDescriptor:
         provides: capabilities that it offers whatever its parameters.
         example: a small valid set of parameters, with which the conformance kit runs it in seconds.
         paper: the publication it follows.
+        limits: sentences on what may not be claimed of its results, each with its source: a paper or a measurement.
         suggested: whether `sidelight explain` uses it unasked.
         card: model card of weights that others trained, heading to text: origin, licence, training data, limits.
     """
@@ -177,6 +188,7 @@ class ComponentDescriptor:
     provides: tuple[str, ...] = field(default=(), converter=_names)
     example: dict[str, Any] = field(factory=dict)
     paper: str = ""
+    limits: tuple[str, ...] = field(default=(), converter=_sentences, validator=_are_sentences)
     suggested: Suggestion | None = None
     card: dict[str, str] = field(factory=dict, validator=_is_card)
 

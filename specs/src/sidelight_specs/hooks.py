@@ -138,6 +138,7 @@ def sidelight_attribute_finders() -> Iterable[AttributeFinderDescriptor]:  # typ
             name="attfind", summary="Greedy search over style coordinates.", params=AttFindParams,
             factory="acme_attfind.find:AttFind",
             needs=(Need("classifier"), Need("generator", capabilities=("latent.style",))), paper="Lang et al. 2021",
+            limits=("Finds only what single coordinates separate.",),
         )
     ```
     """
@@ -154,6 +155,7 @@ def sidelight_explainers() -> Iterable[ExplainerDescriptor]:  # type: ignore[emp
             name="occlusion", summary="How much the score drops when a patch is covered.", params=OcclusionParams,
             factory="acme_occlusion.explain:Occlusion", needs=(Need("classifier"),), gives="heatmap",
             answers="predicted", example={"patch": 8},
+            limits=("Of two parts either of which is enough, neither is found.",),
         )
     ```
     """

@@ -9,7 +9,8 @@ KIND, NEEDS = "acme.prototypes", (Need("classifier", capabilities=("classes",)),
 @hookimpl
 def sidelight_explainers():
     summary, factory = "The three training images with the nearest logits.", "acme_prototypes.nearest:Nearest"
-    yield ExplainerDescriptor(name="nearest", summary=summary, factory=factory, gives=KIND, needs=NEEDS)
+    limits = ("Likeness of logits alone: what in the images makes them alike is not shown.",)
+    yield ExplainerDescriptor(name="nearest", summary=summary, factory=factory, gives=KIND, needs=NEEDS, limits=limits)
 
 
 @hookimpl

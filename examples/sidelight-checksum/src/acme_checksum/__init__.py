@@ -11,4 +11,5 @@ def sidelight_explainers():
         factory="acme_checksum.explain:Checksum",
         gives="heatmap",
         answers="any",
+        limits=("Explains nothing: it asks no classifier.",),
     )

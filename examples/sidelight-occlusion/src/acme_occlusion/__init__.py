@@ -20,4 +20,5 @@ def sidelight_explainers():
         answers="predicted",
         example={"patch": 8},
         paper="Zeiler and Fergus 2014, section 4.2",
+        limits=("Of two parts either of which is enough, neither is found: one place is covered at a time.",),
     )

@@ -22,4 +22,5 @@ def sidelight_explainers():
         answers="predicted",
         example={"masks": 16},
         paper="Petsiuk et al. 2018, RISE, equation 6",
+        limits=("Other random masks give another map: small differences may be chance (Petsiuk et al. 2018).",),
     )

@@ -492,6 +492,7 @@ def _record(component: ResolvedComponent) -> ComponentRecord:
         version=component.version,
         params=attrs.asdict(component.params),  # tuples become lists, as json reads them back
         card=dict(component.descriptor.card),
+        limits=component.descriptor.limits,
     )
 
 

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from sidelight_specs import Need, Suggestion, hookimpl
 from sidelight_toolkit.options import HeatmapDescriptor
+from sidelight_toolkit.shared_limits import PLACE
 
 from sidelight_attention.params import GradientAttentionParams, LeGradParams, RolloutParams
 
@@ -29,6 +30,12 @@ def sidelight_explainers() -> Iterable[ExplainerDescriptor]:
         gives="heatmap",
         answers="any",
         paper="Abnar and Zuidema 2020, Quantifying Attention Flow in Transformers",
+        limits=(
+            PLACE,
+            "The same for every class: it says nothing of why this class and not another (Abnar and Zuidema 2020).",
+            "Attention is not attribution: other weights can give the same answer, and values and MLPs are left "
+            "out (Jain and Wallace 2019, Attention is not Explanation).",
+        ),
     )
     yield HeatmapDescriptor(
         name="gradient-attention",
@@ -40,6 +47,11 @@ def sidelight_explainers() -> Iterable[ExplainerDescriptor]:
         suggested=Suggestion(1, having=("attention",)),
         paper="Chefer, Gur and Wolf 2021, Generic Attention-model Explainability for Interpreting Bi-Modal and "
         "Encoder-Decoder Transformers",
+        limits=(
+            PLACE,
+            "Positive gradients alone: evidence against the class is not shown (Chefer, Gur and Wolf 2021).",
+            "Says where tokens are mixed from, not what values and MLPs make of them (Jain and Wallace 2019).",
+        ),
     )
     yield HeatmapDescriptor(
         name="legrad",
@@ -51,4 +63,10 @@ def sidelight_explainers() -> Iterable[ExplainerDescriptor]:
         suggested=Suggestion(2, having=("attention",)),
         paper="Bousselham et al. 2025, LeGrad: An Explainability Method for Vision Transformers via Feature "
         "Formation Sensitivity",
+        limits=(
+            PLACE,
+            "Positive gradients alone: evidence against the class is not shown (Bousselham et al. 2025).",
+            "Found a planted square in .62 of the images (.60 to .63, three seeds), attention rollout in .93: "
+            "marks elsewhere are common (Sidelight's docs, attention).",
+        ),
     )

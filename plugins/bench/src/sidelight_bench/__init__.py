@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from sidelight_specs import ExplainerDescriptor, Need, hookimpl
 from sidelight_specs.commands import Command
+from sidelight_toolkit.shared_limits import NOT_AN_EXPLANATION, NOT_THE_WORLD
 
 from sidelight_bench.params import OracleParams, RandomParams
 
@@ -34,6 +35,7 @@ def sidelight_explainers() -> Iterator[ExplainerDescriptor]:
         factory="sidelight_bench.baselines:RandomMap",
         gives="heatmap",
         answers="any",
+        limits=(NOT_AN_EXPLANATION,),
     )
     yield ExplainerDescriptor(
         name="centre",
@@ -41,6 +43,7 @@ def sidelight_explainers() -> Iterator[ExplainerDescriptor]:
         factory="sidelight_bench.baselines:CentreMap",
         gives="heatmap",
         answers="any",
+        limits=(NOT_AN_EXPLANATION,),
     )
     yield ExplainerDescriptor(
         name="confidence",
@@ -49,6 +52,7 @@ def sidelight_explainers() -> Iterator[ExplainerDescriptor]:
         needs=(Need("classifier", capabilities=("classes",)),),
         gives="heatmap",
         answers="any",
+        limits=(NOT_AN_EXPLANATION,),
     )
     yield ExplainerDescriptor(
         name="edges",
@@ -56,6 +60,7 @@ def sidelight_explainers() -> Iterator[ExplainerDescriptor]:
         factory="sidelight_bench.baselines:EdgeMap",
         gives="heatmap",
         answers="any",
+        limits=(NOT_AN_EXPLANATION,),
     )
     yield ExplainerDescriptor(
         name="oracle",
@@ -66,4 +71,9 @@ def sidelight_explainers() -> Iterator[ExplainerDescriptor]:
         gives="counterfactual",
         answers="contrast",
         example={"draws": 2},
+        limits=(
+            NOT_THE_WORLD,
+            "No method for other data: it looks the image's true factors up.",
+            "Stops at the smallest answer: causes that it does not need are not shown (Sidelight's benchmark).",
+        ),
     )

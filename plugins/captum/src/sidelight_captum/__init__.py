@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from sidelight_specs import Need, Suggestion, hookimpl
 from sidelight_toolkit.options import HeatmapDescriptor
+from sidelight_toolkit.shared_limits import COARSE, PLACE, UNSEEN_IMAGES
 
 from sidelight_captum.params import (
     GradCamParams,
@@ -47,6 +48,15 @@ def _by_gradients() -> Iterable[ExplainerDescriptor]:
         needs=_GRADIENTS,
         example={"steps": 8},
         paper="Sundararajan, Taly and Yan 2017, Axiomatic Attribution for Deep Networks",
+        limits=(
+            PLACE,
+            "Attributes differences from the baseline alone: where the image equals it, black by default, the map"
+            " is zero whatever matters there (Sturmfels, Lundberg and Lee 2020).",
+            "Follows the background: over ten of them its mass on the same things was 1.4 to 5.7 times chance "
+            "(Sidelight's benchmark).",
+            "Did not tell models that use red lips from models that do not, where both look at the mouth: AUROC "
+            ".31, luck is .50 (Sidelight's benchmark).",
+        ),
     )
     yield HeatmapDescriptor(
         name="saliency",
@@ -55,6 +65,15 @@ def _by_gradients() -> Iterable[ExplainerDescriptor]:
         factory="sidelight_captum.saliency:Saliency",
         needs=_GRADIENTS,
         paper="Simonyan, Vedaldi and Zisserman 2013; SmoothGrad: Smilkov et al. 2017; VarGrad: Adebayo et al. 2018",
+        limits=(
+            PLACE,
+            "Says what a very small change of a pixel does: where the score saturates the gradient vanishes, "
+            "however much the pixel matters (Sundararajan, Taly and Yan 2017).",
+            "Noisy: the gradients of neighbouring pixels differ sharply, and those of single pixels mean little "
+            "(Smilkov et al. 2017, SmoothGrad).",
+            "Without noise it did not tell models that use red lips from models that do not: AUROC .53, luck is "
+            ".50; squared over noise it did (Sidelight's benchmark).",
+        ),
     )
     yield HeatmapDescriptor(
         name="guided-backprop",
@@ -63,6 +82,14 @@ def _by_gradients() -> Iterable[ExplainerDescriptor]:
         factory="sidelight_captum.guided_backprop:GuidedBackprop",
         needs=_LAYERS,
         paper="Springenberg et al. 2014, Striving for Simplicity",
+        limits=(
+            PLACE,
+            "Shows edges of the image more than what the model has learned: it hardly changes when the higher "
+            "layers' weights are randomised (Adebayo et al. 2018, Sanity Checks).",
+            "Partly recovers the image and is hardly class-sensitive (Nie, Zhang and Patel 2018).",
+            "Did not tell models that use red lips from models that do not: AUROC .25, luck is .50 (Sidelight's "
+            "benchmark).",
+        ),
     )
 
 
@@ -76,6 +103,14 @@ def _by_layers() -> Iterable[ExplainerDescriptor]:
         factory="sidelight_captum.grad_cam:GradCam",
         needs=_LAYERS,
         paper="Selvaraju et al. 2017, Grad-CAM",
+        limits=(
+            PLACE,
+            COARSE,
+            "May mark places that the score does not use, because gradients are averaged over each map (Draelos "
+            "and Carin 2020, HiResCAM).",
+            "Half of the models without the cause looked as if they used it, at the threshold that finds 90 % of "
+            "those that do (Sidelight's benchmark).",
+        ),
     )
     yield HeatmapDescriptor(
         name="guided-grad-cam",
@@ -84,6 +119,12 @@ def _by_layers() -> Iterable[ExplainerDescriptor]:
         factory="sidelight_captum.guided_grad_cam:GuidedGradCam",
         needs=_LAYERS,
         paper="Selvaraju et al. 2017, Grad-CAM, section 3.2",
+        limits=(
+            PLACE,
+            "The fine detail is guided backpropagation's: it does not change when the higher layers' weights are "
+            "randomised (Adebayo et al. 2018, Sanity Checks).",
+            "Nothing is shown where Grad-CAM's coarse map is zero, and places that it marks wrongly stay.",
+        ),
     )
     yield HeatmapDescriptor(
         name="lrp",
@@ -92,6 +133,14 @@ def _by_layers() -> Iterable[ExplainerDescriptor]:
         factory="sidelight_captum.lrp:Lrp",
         needs=_LAYERS,
         paper="Bach et al. 2015, On Pixel-Wise Explanations by Layer-Wise Relevance Propagation",
+        limits=(
+            PLACE,
+            "By `epsilon` it is gradient times input in a ReLU network, but for biases (Ancona et al. 2018), and "
+            "that followed the background: .7 to 10 times chance on the same things (Sidelight's benchmark).",
+            "By `z-plus` and `alpha-beta` it hardly depends on the later layers, and little on the class (Sixt, "
+            "Granz and Landgraf 2020).",
+            "Relevance adds up by construction: that the sum equals the score does not show that the map is right.",
+        ),
     )
 
 
@@ -106,6 +155,12 @@ def _by_hiding() -> Iterable[ExplainerDescriptor]:
         needs=(Need("classifier"),),
         example={"window": 4, "stride": 4},
         paper="Zeiler and Fergus 2014, Visualizing and Understanding Convolutional Networks",
+        limits=(
+            PLACE,
+            UNSEEN_IMAGES,
+            "Covers one window at a time: of two parts either of which is enough, neither is found.",
+            "Parts smaller than the window are not told apart.",
+        ),
     )
     yield HeatmapDescriptor(
         name="lime",
@@ -116,4 +171,12 @@ def _by_hiding() -> Iterable[ExplainerDescriptor]:
         provides=("maps",),
         example={"samples": 200, "batch": 32},
         paper="Ribeiro, Singh and Guestrin 2016, Why Should I Trust You?",
+        limits=(
+            PLACE,
+            UNSEEN_IMAGES,
+            "Other random samples give other weights: small differences between cells may be chance (Alvarez-"
+            "Melis and Jaakkola 2018).",
+            "A linear model of hidden cells: it does not say how cells act together, and cells are squares, not "
+            "objects.",
+        ),
     )

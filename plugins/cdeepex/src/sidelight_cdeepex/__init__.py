@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from attrs import frozen
 from sidelight_specs import ExplainerDescriptor, GeneratorDescriptor, InverterDescriptor, Need, hookimpl
 from sidelight_specs.facts import Mistake, unknown_split
+from sidelight_toolkit.shared_limits import DRAWABLE, NOT_THE_WORLD, OTHER_COUNTERFACTUALS, PLACE
 from sidelight_toolkit.windows import window_misfits
 
 from sidelight_cdeepex.params import (
@@ -155,6 +156,13 @@ def sidelight_explainers() -> Iterable[ExplainerDescriptor]:
         answers="contrast",
         example={"steps": 60, "path": 4},
         paper="Feghahati, Shelton, Pazzani and Tang 2020, CDeepEx: Contrastive Deep Explanations",
+        limits=(
+            DRAWABLE,
+            OTHER_COUNTERFACTUALS,
+            NOT_THE_WORLD,
+            "Ends where the two classes are equally likely, so it is no clear example of the other: 29 % of 306 "
+            "answers turned another network (25 to 35 %; Sidelight's docs, cdeepex).",
+        ),
     )
     yield BoundaryDescriptor(
         name="xgems",
@@ -166,6 +174,13 @@ def sidelight_explainers() -> Iterable[ExplainerDescriptor]:
         answers="contrast",
         example={"steps": 60, "path": 4},
         paper="Joshi et al. 2018, xGEMs, as compared in Feghahati et al. 2020, section 4.1.2",
+        limits=(
+            DRAWABLE,
+            OTHER_COUNTERFACTUALS,
+            NOT_THE_WORLD,
+            "May end in a third class, and then explains another question: 18 % of 192 faces did (13 to 24 %; "
+            "Sidelight's docs, cdeepex).",
+        ),
     )
     yield ContrastiveDescriptor(
         name="contrastive",
@@ -180,6 +195,13 @@ def sidelight_explainers() -> Iterable[ExplainerDescriptor]:
         answers="contrast",
         example={"step": 0.1},
         paper="Feghahati et al. 2020, CDeepEx, section 4.1.1",
+        limits=(
+            PLACE,
+            "A difference of two maps has all limits of the method that it subtracts, and says no more of the "
+            "contrast than they do.",
+            "Such differences did not show what tells two classes apart (Feghahati et al. 2020, CDeepEx, section "
+            "4.1.1).",
+        ),
     )
     yield PdaDescriptor(
         name="pda",
@@ -190,4 +212,10 @@ def sidelight_explainers() -> Iterable[ExplainerDescriptor]:
         gives="heatmap",
         example={"window": 4, "samples": 4, "patches": 500},
         paper="Zintgraf, Cohen, Adel and Welling 2017, Visualizing Deep Neural Network Decisions",
+        limits=(
+            PLACE,
+            "Windows one at a time: of two parts either of which is enough, neither is found (Zintgraf et al. 2017).",
+            "Samples of a window are Gaussian given its surroundings, or other images' pixels: some of a "
+            "difference is due to samples that fit badly.",
+        ),
     )

@@ -61,6 +61,7 @@ def facts(component: Available) -> dict[str, Any]:
         "provides": list(descriptor.provides),
         **{name: _plain(value) for name, value in of_role.items() if value is not None},
         "paper": descriptor.paper,
+        "limits": list(descriptor.limits),
         "card": dict(descriptor.card),
         "example": snippet(component.use, component.role, descriptor.example),
     }
@@ -113,6 +114,10 @@ def _write_page(facts: dict[str, Any], host: Host) -> None:
     for heading, text in sections.items():
         if text:
             host.write(f"\n{heading}\n" + "\n".join(f"  {line}" for line in text.splitlines()))
+    if facts["limits"] or facts["role"] in ("explainer", "attribute_finder"):
+        host.write("\nmay not be claimed")
+        for text in facts["limits"] or ("Its author declares no limits, which does not mean that it has none.",):
+            host.write_wrapped(text, "  ")
     if facts["card"]:
         host.write("\nmodel card")
         for heading, text in facts["card"].items():

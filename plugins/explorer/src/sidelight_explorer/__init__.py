@@ -9,6 +9,7 @@ from attrs import frozen
 from sidelight_specs import ExplainerDescriptor, Need, RendererDescriptor, hookimpl
 from sidelight_specs.facts import Given, Mistake
 from sidelight_toolkit.drawn_latents import DrawingFinderDescriptor
+from sidelight_toolkit.shared_limits import DRAWABLE, NAMELESS, NOT_THE_WORLD, ONE_DIRECTION
 
 from sidelight_explorer._params import (
     AlongParams,
@@ -102,6 +103,12 @@ def sidelight_attribute_finders() -> Iterable[DrawingFinderDescriptor]:
         provides=("explorer.directions",),
         example={"train": 96, "validation": 32, "batch": 16},
         paper=f"{PAPER}, appendix; Denton et al. 2019",
+        limits=(
+            ONE_DIRECTION,
+            DRAWABLE,
+            "Linear in the latents and one for all images: how well it predicts the classifier is on the page, "
+            "and images may turn otherwise.",
+        ),
     )
     yield DrawingFinderDescriptor(
         name="ganalyze",
@@ -115,6 +122,12 @@ def sidelight_attribute_finders() -> Iterable[DrawingFinderDescriptor]:
         provides=("explorer.directions",),
         example={"latents": "samples", "samples": 6, "steps": 8, "batch": 8, "validation": 16},
         paper="Goetschalckx et al. 2019, GANalyze, section 3; Lang et al. 2021 (StylEx), figure 2",
+        limits=(
+            ONE_DIRECTION,
+            DRAWABLE,
+            "Moves all that moves the classifier, and much that does not: 8.0 of 25 factors of a face (7.1 to "
+            "8.9; Sidelight's docs, stylex).",
+        ),
     )
     yield ComponentsDescriptor(
         name="pca-directions",
@@ -124,6 +137,12 @@ def sidelight_attribute_finders() -> Iterable[DrawingFinderDescriptor]:
         needs=(Need("generator"), Need("classifier", optional=True)),
         example={"latents": "samples", "samples": 6, "train": 64, "components": 2, "batch": 16},
         paper="Haerkoenen et al. 2020, GANSpace, section 3",
+        limits=(
+            DRAWABLE,
+            NAMELESS,
+            "Found without the classifier: a strong direction is one that images vary in, not one that the "
+            "classifier uses (Haerkoenen et al. 2020).",
+        ),
     )
     yield ComponentsDescriptor(
         name="closed-form",
@@ -133,6 +152,12 @@ def sidelight_attribute_finders() -> Iterable[DrawingFinderDescriptor]:
         needs=(Need("generator", capabilities=("latent.w", "latent.style")), Need("classifier", optional=True)),
         example={"latents": "samples", "samples": 6, "train": 64, "components": 2, "batch": 16},
         paper="Shen & Zhou 2021, Closed-Form Factorization of Latent Semantics in GANs, section 3",
+        limits=(
+            DRAWABLE,
+            NAMELESS,
+            "Found in the generator's weights without the classifier: what moves images most need not move the "
+            "answer (Shen and Zhou 2021).",
+        ),
     )
 
 
@@ -154,6 +179,11 @@ def sidelight_explainers() -> Iterable[ExplainerDescriptor]:
         answers="probe",
         example={"batch": 16},
         paper=f"{PAPER}, figures 1b and 6",
+        limits=(
+            ONE_DIRECTION,
+            DRAWABLE,
+            NOT_THE_WORLD,
+        ),
     )
     yield LineSearchDescriptor(
         name="line-search",
@@ -170,6 +200,13 @@ def sidelight_explainers() -> Iterable[ExplainerDescriptor]:
         answers="probe",
         example={"batch": 16, "reach": 40.0},
         paper=f"{PAPER}, figure 6, with a length for each image",
+        limits=(
+            ONE_DIRECTION,
+            DRAWABLE,
+            NOT_THE_WORLD,
+            "A direction may not reach the class: no image of several models was turned, and its row in the "
+            "benchmark is unstable (Sidelight's benchmark).",
+        ),
     )
     yield ByHandDescriptor(
         name="by-hand",
@@ -181,6 +218,12 @@ def sidelight_explainers() -> Iterable[ExplainerDescriptor]:
         answers="probe",
         example={"batch": 16},
         paper=f"{PAPER}, figure 1c",
+        limits=(
+            DRAWABLE,
+            NOT_THE_WORLD,
+            "Edits that one person chose to try and keep: what nobody tried is not shown, and only a test on "
+            "fresh images makes a finding of a hypothesis (Kirchler et al. 2022).",
+        ),
     )
 
 

@@ -14,6 +14,7 @@ from sidelight_specs import (
     hookimpl,
 )
 from sidelight_specs.facts import Mistake, unknown_names, unknown_split
+from sidelight_toolkit.shared_limits import NAMELESS
 
 from sidelight_intervention.params import (
     ConceptDecoderParams,
@@ -83,6 +84,11 @@ def sidelight_attribute_finders() -> Iterable[AttributeFinderDescriptor]:
         provides=("trainable", "latents", "intervention.codes"),
         example=DVAE_EXAMPLE,
         paper=PAPER,
+        limits=(
+            NAMELESS,
+            "Concepts of one layer and one training: another gives other bits, and what the code loses is not "
+            "explained.",
+        ),
     )
 
 
@@ -124,6 +130,13 @@ def sidelight_explainers() -> Iterable[ExplainerDescriptor]:
         needs=(Need("classifier", capabilities=_LAYER), _DECODER),
         gives="intervention",
         paper=f"{PAPER}, figure 3",
+        limits=(
+            NAMELESS,
+            "Pictures come from a network that learned from the data: they may show what goes with the class "
+            "there whether the classifier uses it or not.",
+            "The flip is of the layer's code, not of the picture, which the classifier may call otherwise: of a "
+            "decoder's glasses it agreed on .38 (.33 to .44; Sidelight's docs, intervention).",
+        ),
     )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from sidelight_specs import MetricDescriptor, Need, hookimpl
+from sidelight_toolkit.shared_limits import UNSEEN_IMAGES
 
 from sidelight_metrics.descriptors import (
     DataMetricDescriptor,
@@ -67,6 +68,10 @@ def _of_counterfactuals() -> Iterable[MetricDescriptor]:
         needs=_CLASSES,
         accepts=("counterfactual",),
         paper=f"{_CDEEPEX}.2",
+        limits=(
+            "That an image flips does not say that the change is one that people would call the other class: a "
+            "judge in the recipe tells (Sidelight's docs, cdeepex).",
+        ),
     )
     yield MetricDescriptor(
         name="third-class-rate",
@@ -128,6 +133,11 @@ def _of_heatmaps() -> Iterable[MetricDescriptor]:
         accepts=("heatmap",),
         example={"step": 0.1},
         paper="Petsiuk, Das and Saenko 2018, RISE, section 4.3; Qi et al. 2020, I-GOS",
+        limits=(
+            UNSEEN_IMAGES,
+            "The order of methods depends on the baseline: seven photographs ranked them otherwise over a blur "
+            "and over black (Sidelight's docs, structured explanations).",
+        ),
     )
     yield MetricDescriptor(
         name="minimal-area",
@@ -138,6 +148,7 @@ def _of_heatmaps() -> Iterable[MetricDescriptor]:
         accepts=("heatmap", "attention-graph"),
         example={"step": 0.1},
         paper=f"{_STRUCTURED} 4.1",
+        limits=(UNSEEN_IMAGES,),
     )
     yield DataMetricDescriptor(
         name="pointing-game",
@@ -148,6 +159,10 @@ def _of_heatmaps() -> Iterable[MetricDescriptor]:
         accepts=("counterfactual", "heatmap"),
         example={"region": "cause"},
         paper="Zhang et al. 2016, Excitation Backprop, section 4.1; planted as in CDeepEx, section 4.3",
+        limits=(
+            "Right by construction only where the region alone decides: that a map misses it is no error where "
+            "the model uses something else.",
+        ),
     )
     yield DataMetricDescriptor(
         name="region-cover",
@@ -158,6 +173,10 @@ def _of_heatmaps() -> Iterable[MetricDescriptor]:
         accepts=("heatmap", "attention-graph"),
         example={"region": "cause"},
         paper="Arras, Osman and Samek 2022, CLEVR-XAI (relevance rank accuracy)",
+        limits=(
+            "Right by construction only where the region alone decides: that a map misses it is no error where "
+            "the model uses something else.",
+        ),
     )
 
 
@@ -169,6 +188,10 @@ def _of_inversions_and_concepts() -> Iterable[MetricDescriptor]:
         factory="sidelight_metrics.inversion:InversionError",
         needs=_CLASSIFIER,
         accepts=("inversion",),
+        limits=(
+            "A small error does not show that the classifier's cause survives: `metrics/factor-recovery` measures"
+            " it where factors are known.",
+        ),
     )
     yield FidelityDiversityDescriptor(
         name="fidelity-diversity",
@@ -189,6 +212,10 @@ def _of_inversions_and_concepts() -> Iterable[MetricDescriptor]:
         accepts=("counterfactual", "inversion"),
         example={"network": "efficientnet-lite"},
         paper="Zhang et al. 2018, The Unreasonable Effectiveness of Deep Features as a Perceptual Metric",
+        limits=(
+            "A distance learned from people's judgements of distorted photographs (Zhang et al. 2018): of other "
+            "pictures it is a guess.",
+        ),
     )
     yield MetricDescriptor(
         name="faithfulness",
@@ -199,6 +226,7 @@ def _of_inversions_and_concepts() -> Iterable[MetricDescriptor]:
         accepts=("concepts",),
         per_image=False,
         paper=f"{_STRUCTURED} 2.2",
+        limits=("Agreement on images of the data: concepts may agree there for other reasons than the classifier's.",),
     )
     yield MetricDescriptor(
         name="orthogonality",
@@ -247,6 +275,10 @@ def _by_true_factors() -> Iterable[MetricDescriptor]:
             "attributes",
         ),
         example={"factors": ("rows", "shade-x"), "images": 32, "steps": 4, "batch": 16, "least_quality": 0.0},
+        limits=(
+            "Compares models by one method; the numbers of two families have different units and are not "
+            "comparable (Sidelight's docs, metrics).",
+        ),
     )
     yield FactorMetricDescriptor(
         name="factor-change",
@@ -290,6 +322,10 @@ def _of_attributes() -> Iterable[MetricDescriptor]:
         accepts=("attributes",),
         example={"tops": (1, 2), "factors": (0.5, 1.0), "count": 6},
         paper=f"{_STYLEX}.3",
+        limits=(
+            "Rows that begin at the reconstruction favour generators that reconstruct near the boundary "
+            "(measured: Sidelight's docs, stylex).",
+        ),
     )
     yield DataMetricDescriptor(
         name="attribute-factors",

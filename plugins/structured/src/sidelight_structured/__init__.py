@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from attrs import frozen
 from sidelight_specs import ExplainerDescriptor, MetricDescriptor, Need, hookimpl
 from sidelight_specs.facts import Mistake, unknown_names
+from sidelight_toolkit.shared_limits import NAMELESS, PLACE, UNSEEN_IMAGES
 
 from sidelight_structured.params import (
     DirectMaskParams,
@@ -68,6 +69,14 @@ def sidelight_explainers() -> Iterable[ExplainerDescriptor]:
         gives="heatmap",
         example={"size": 8, "steps": 8, "baseline_limit": 1.0},
         paper="Fong and Vedaldi 2017, Interpretable Explanations of Black Boxes by Meaningful Perturbation",
+        limits=(
+            PLACE,
+            UNSEEN_IMAGES,
+            "One mask of many: descent may find pixels that fool the classifier, which the smoothness only makes "
+            "rarer (Fong and Vedaldi 2017).",
+            "Has no answer where the baseline keeps the class; of two classes one stays likely on any baseline "
+            "(Sidelight's benchmark).",
+        ),
     )
     yield ExplainerDescriptor(
         name="igos",
@@ -78,6 +87,14 @@ def sidelight_explainers() -> Iterable[ExplainerDescriptor]:
         gives="heatmap",
         example=SMALL_MASK,
         paper=f"{PAPER}, section 3",
+        limits=(
+            PLACE,
+            UNSEEN_IMAGES,
+            "One mask of many, made for the blur that hides the rest: over another baseline it would be another "
+            "mask (Qi et al. 2020, I-GOS).",
+            "Has no answer where the baseline keeps the class; of two classes one stays likely on any baseline "
+            "(Sidelight's benchmark).",
+        ),
     )
     yield ExplainerDescriptor(
         name="igos++",
@@ -88,6 +105,13 @@ def sidelight_explainers() -> Iterable[ExplainerDescriptor]:
         gives="heatmap",
         example=SMALL_MASK,
         paper=f"{PAPER}, section 3",
+        limits=(
+            PLACE,
+            UNSEEN_IMAGES,
+            "Best over the blur that it is optimised for: over black four simpler methods have the higher "
+            "insertion (Sidelight's docs, structured explanations).",
+            "One mask of many: what it leaves out may be enough for the class as well, which `structured/sag` shows.",
+        ),
     )
     yield ExplainerDescriptor(
         name="sag",
@@ -99,6 +123,13 @@ def sidelight_explainers() -> Iterable[ExplainerDescriptor]:
         provides=("maps",),
         example={"grid": 4, "baseline_limit": 1.0, "order_steps": 2},
         paper=f"{PAPER}, section 4",
+        limits=(
+            UNSEEN_IMAGES,
+            "Sets that a beam search has found: others may be enough as well, and a missing set proves nothing.",
+            "Patches of a fixed grid: what counts inside a patch, and causes without a place, are not shown.",
+            "Did not tell models with a planted cause from models without beyond luck: AUROC .67 (.46 to .84; "
+            "Sidelight's benchmark).",
+        ),
     )
     yield XnnDescriptor(
         name="xnn",
@@ -113,6 +144,12 @@ def sidelight_explainers() -> Iterable[ExplainerDescriptor]:
         gives="concepts",
         example={"features": 3, "widths": (8,), "steps": 20, "batch": 16, "exemplars": 2},
         paper=f"{PAPER}, section 2",
+        limits=(
+            NAMELESS,
+            "Imitates the class's logit: what the classifier does beyond the reported agreement is not explained.",
+            "X-features may hold what the layer holds and the class does not need: with `reconstruction: 1` "
+            "several stood for a brick wall (Sidelight's docs, structured explanations).",
+        ),
     )
 
 
@@ -139,4 +176,8 @@ def sidelight_metrics() -> Iterable[MetricDescriptor]:
         per_image=False,
         example={"grid": 2, "soft": False, "sets": 8, "margin": 0.0, "baseline_limit": 1.0},
         paper=f"{PAPER}, section 4.2; Hase and Bansal 2020",
+        limits=(
+            "Answers come from a rule: how well people predict the classifier from an explanation, only people "
+            "can show (Hase and Bansal 2020).",
+        ),
     )

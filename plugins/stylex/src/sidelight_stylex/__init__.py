@@ -16,6 +16,7 @@ from sidelight_specs.facts import DataFacts, Mistake
 from sidelight_stylegan2 import size_mistakes
 from sidelight_toolkit.drawn_latents import DrawingFinderDescriptor
 from sidelight_toolkit.lpips_weights import distance_fingerprint, lpips_mistakes
+from sidelight_toolkit.shared_limits import DRAWABLE, NAMELESS, NOT_THE_WORLD
 
 from sidelight_stylex.params import (
     AttFindParams,
@@ -139,6 +140,13 @@ def sidelight_attribute_finders() -> Iterable[DrawingFinderDescriptor]:
         provides=("coordinates", "maps"),
         example={"attributes": 3, "examples": 2, "frames": 3, "reference": 24, "batch": 8},
         paper=f"{PAPER}, section 3.3",
+        limits=(
+            DRAWABLE,
+            NAMELESS,
+            "Finds only what single style coordinates separate: of a planted background there was none, and the "
+            "first attribute dyed the whole picture (one training; Sidelight's docs, stylex).",
+            "Effects are the largest of many on the images of the search: other images show less.",
+        ),
     )
     yield DrawingFinderDescriptor(
         name="stylespace-difference",
@@ -157,6 +165,12 @@ def sidelight_attribute_finders() -> Iterable[DrawingFinderDescriptor]:
             "batch": 8,
         },
         paper=f"Wu et al. 2021, StyleSpace Analysis; {PAPER}, section 4.2.1",
+        limits=(
+            DRAWABLE,
+            NAMELESS,
+            "Coordinates that differ between classes need not move the classifier (Lang et al. 2021, section "
+            "4.2.1; measured in Sidelight's docs, stylex).",
+        ),
     )
 
 
@@ -176,6 +190,14 @@ def sidelight_explainers() -> Iterable[ExplainerDescriptor]:
         answers="probe",
         example={"top": 2, "pool": 12},
         paper=f"{PAPER}, section 3.4",
+        limits=(
+            DRAWABLE,
+            NOT_THE_WORLD,
+            "Each attribute is changed alone: what only several do together is not shown (Lang et al. 2021, "
+            "section 3.4).",
+            "Changes the generator's reconstruction, which may lie nearer to the boundary than the image "
+            "(Sidelight's docs, stylex).",
+        ),
     )
     yield ExplainerDescriptor(
         name="subset",
@@ -187,4 +209,11 @@ def sidelight_explainers() -> Iterable[ExplainerDescriptor]:
         answers="contrast",
         example={"most": 4, "pool": 12},
         paper=f"{PAPER}, section 3.4",
+        limits=(
+            DRAWABLE,
+            NOT_THE_WORLD,
+            "Greedy: a smaller or other set of attributes may turn the image as well (Lang et al. 2021, section 3.4).",
+            "Of ten digits another classifier follows on two thirds: part of a change is a quirk of the explained"
+            " one (Sidelight's docs, stylex).",
+        ),
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from sidelight_specs import ExplainerDescriptor, Need, hookimpl, param, params
 from sidelight_toolkit.options import BatchSize, HeatmapDescriptor, Target, batch_option, target_option
+from sidelight_toolkit.shared_limits import PLACE, POSITIVE_RELEVANCE
 
 COMPOSITES = {  # component: factory, summary, paper
     "epsilon-plus": (
@@ -35,6 +36,32 @@ COMPOSITES = {  # component: factory, summary, paper
         "ExcitationBackprop",
         "Excitation backprop: positive contributions alone, in every layer.",
         "Zhang et al. 2016, Top-down Neural Attention by Excitation Backprop",
+    ),
+}
+
+_CONSERVED = "Relevance adds up by construction: that the sum equals the score does not show that the map is right."
+_FLAT = "The flat rule spreads what reaches the first layer evenly over each window: finer detail is not shown."
+LIMITS = {
+    "epsilon-plus": (
+        PLACE,
+        POSITIVE_RELEVANCE,
+        "Did not tell models that use red lips from models that do not, where both look at the mouth: AUROC .42, luck "
+        "is .50 (Sidelight's benchmark).",
+    ),
+    "epsilon-plus-flat": (PLACE, POSITIVE_RELEVANCE, _FLAT),
+    "epsilon-alpha2-beta1": (PLACE, POSITIVE_RELEVANCE, _CONSERVED),
+    "epsilon-alpha2-beta1-flat": (PLACE, POSITIVE_RELEVANCE, _FLAT),
+    "epsilon-gamma-box": (
+        PLACE,
+        _CONSERVED,
+        "Did not tell models that use red lips from models that do not, where both look at the mouth: AUROC .44, luck "
+        "is .50 (Sidelight's benchmark).",
+    ),
+    "excitation-backprop": (
+        PLACE,
+        POSITIVE_RELEVANCE,
+        "Marks the mouth less in models that use red lips than in models that do not: AUROC .19, luck is .50 "
+        "(Sidelight's benchmark).",
     ),
 }
 
@@ -79,6 +106,7 @@ def sidelight_explainers() -> list[ExplainerDescriptor]:
             factory=f"sidelight_zennit.lrp:{factory}",
             needs=(Need("classifier", capabilities=("differentiable", "activations", "module")),),
             paper=paper,
+            limits=LIMITS[name],
         )
         for name, (factory, summary, paper) in COMPOSITES.items()
     ]

@@ -37,6 +37,7 @@ class ComponentRecord:
         distribution, version: where it came from.
         params: every parameter with its value, defaults written out.
         card: the descriptor's model card.
+        limits: the descriptor's limits: what may not be claimed of what it gives.
     """
 
     id: str
@@ -48,6 +49,7 @@ class ComponentRecord:
     version: str = ""
     params: dict[str, Any] = attrs.field(factory=dict)
     card: dict[str, str] = attrs.field(factory=dict)
+    limits: tuple[str, ...] = attrs.field(default=(), converter=tuple)  # json has lists
 
 
 @attrs.frozen(eq=False, kw_only=True)

@@ -37,6 +37,8 @@ class BadSteps:
 
 
 def _good(kind, name, factory, **facts):
+    limits = ("One image says nothing of another.",) if kind.role in ("explainer", "attribute_finder") else ()
+    facts = {"limits": limits, **facts}
     return kind(name=name, summary="Keeps every promise.", factory=f"broken_promises.good:{factory}", **facts)
 
 
@@ -173,6 +175,7 @@ BAD = (
     _same_class("example", HEATMAP, example={"steps": 2, "label": 5}),
     _same_class("vocabulary", HEATMAP, provides=("magic",)),
     _same_class("describable", HEATMAP, summary="long " * 50),
+    _same_class("limits-are-declared", HEATMAP, limits=()),
     _bad("factory", HEATMAP),
     _bad("learning-is-announced", HEATMAP),
     _bad("construction-is-cheap", HEATMAP),

@@ -24,6 +24,7 @@ from sidelight_specs.variables import fill_in
 if TYPE_CHECKING:
     from sidelight_specs.testing.case import Case
 
+_MOST_LIMITS, _LONGEST_LIMIT = 6, 240  # sentences, characters: read beside a picture
 HEAVY = ("torch", "torchvision", "lpips", "PIL", "captum")
 
 
@@ -113,6 +114,21 @@ def vocabulary(case: Case) -> None:
     slots = [need.slot for need in case.descriptor.needs]
     assert len(set(slots)) == len(slots), f"two needs share a slot: {slots}"
     assert all(slot.isidentifier() and slot not in ("params", "run") for slot in slots), f"bad slot among {slots}"
+
+
+@check("explainer", "attribute_finder")
+def limits_are_declared(case: Case) -> None:
+    """It says in one to six sentences what may not be claimed of its results."""
+    limits = case.descriptor.limits
+    assert limits, (
+        "it declares no limits; say in its descriptor what may not be claimed, by which paper or measurement: "
+        'limits=("Coarse: nothing finer than a cell of the grid can be told apart.",)'
+    )
+    assert len(limits) <= _MOST_LIMITS, f"{len(limits)} limits are more than anybody reads; keep {_MOST_LIMITS} at most"
+    assert len(set(limits)) == len(limits), "a limit stands twice"
+    for text in limits:
+        assert len(text) <= _LONGEST_LIMIT, f"{text!r} has {len(text)} characters; at most {_LONGEST_LIMIT}"
+        assert text.endswith("."), f"{text!r} is no sentence: end it with a full stop"
 
 
 @check()

@@ -155,6 +155,7 @@ def one(component: Available) -> Iterator[str]:
         *([f"Gives: {about['gives']}. Answers: {ANSWERS[about['answers']]}."] if "gives" in about else []),
         *([f"Measures: {', '.join(about['accepts'])}."] if "accepts" in about else []),
         *([f"Paper: {about['paper']}"] if about["paper"] else []),
+        *(f"May not be claimed: {text}" for text in about["limits"]),
     ]
     if notes:
         yield ""

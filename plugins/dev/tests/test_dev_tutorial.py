@@ -69,7 +69,7 @@ def test_verify_passes_and_counts_the_checks(site):
     done = sidelight("verify", "acme-occlusion", site=site)
     assert done.returncode == 0, done.stdout + done.stderr
     assert re.search(r"explainer/occlusion +26 passed", done.stdout)
-    assert "acme-occlusion: 25 conformance checks were run" in done.stdout
+    assert "acme-occlusion: 26 conformance checks were run" in done.stdout
 
 
 def test_verify_says_which_check_failed_and_why(site, tmp_path):

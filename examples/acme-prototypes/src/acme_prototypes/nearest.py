@@ -20,8 +20,7 @@ class Prototypes(Explanation):
 
     @classmethod
     def example(cls, images, classes):
-        zeros = np.zeros((len(images), 1))
-        return cls(images=images[:, None], labels=zeros.astype(int), distances=zeros)
+        return cls(images=images[:, None], labels=np.zeros((len(images), 1), int), distances=np.zeros((len(images), 1)))
 
     def validate(self, images=None, classes=None):
         super().validate(images, classes)

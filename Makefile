@@ -2,9 +2,11 @@
 # make extras plugins for timm, transformers, torchvision, grad-cam, zennit and ray, whose packages are large, and `make weights`
 # make weights face networks that others publish, for the plugin faces
 # make test   a virtual environment, everything that a test needs, the whole suite
+# make alone  each distribution by itself with what it declares, its own tests; some of them: make alone ONLY="ui plugins/timm"
+# make minimum  all of them with every declared dependency at its lowest version, the quick tests
 # make quick  the tests without a browser, a training or processes of their own: about 80 seconds on two idle cores
 # make slow   the tests that take minutes
-# make lint   ruff, import-linter, codespell, mypy and (where npm is) tsc
+# make lint   ruff, import-linter, codespell, mypy, the schema of workflows and (where npm is) tsc
 # make docs   the form of recipes and the component reference, from what is installed
 # make clean  removes the virtual environment and what tools left behind; runs/ stays
 
@@ -21,7 +23,7 @@ FACE_API = @vladmandic/face-api@1.7.15
 SPECS   = $(foreach dist,$(DISTS),$(dist)/pyproject.toml)
 PIP     = $(BIN)/python -m pip --disable-pip-version-check install --quiet --constraint constraints.txt
 
-.PHONY: demo install extras weights quick test slow lint types tools browser docs clean
+.PHONY: demo install extras weights quick test alone minimum slow lint types tools browser docs clean
 .DEFAULT_GOAL = demo
 
 demo: install
@@ -72,6 +74,14 @@ test: tools browser weights lint
 quick: tools
 	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile -m "not (slow or browser or training or processes)"
 
+# uv makes these environments from its cache, one after another, below $(VENV), and removes them. It reads UV_INDEX, UV_FIND_LINKS
+# and UV_TORCH_BACKEND: torch without CUDA, which is several GB smaller, comes with UV_TORCH_BACKEND=cpu.
+alone: tools
+	$(BIN)/python tools/environments.py alone $(ONLY) --folder $(VENV)/alone
+
+minimum: tools
+	$(BIN)/python tools/environments.py minimum $(ONLY) --folder $(VENV)/minimum
+
 slow: tools browser
 	$(BIN)/python -m pytest -m slow
 
@@ -80,6 +90,7 @@ lint: tools types
 	$(BIN)/ruff format --check .
 	$(BIN)/lint-imports
 	$(BIN)/codespell
+	$(BIN)/check-jsonschema --quiet --builtin-schema vendor.github-workflows .github/workflows/ci.yml
 	@if command -v npm >/dev/null; then for front in $(FRONTS); do \
 	npm --prefix $$front install --no-audit --no-fund --silent && npm --prefix $$front run --silent check || exit 1; done; \
 	else echo "NOT RUN: the type checks of the front ends in $(FRONTS) (npm is not installed)"; fi

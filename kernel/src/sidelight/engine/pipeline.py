@@ -16,6 +16,7 @@ from sidelight_specs.recipe_yaml import recipe_text
 from sidelight_specs.results.answers import answers_of
 from sidelight_specs.results.table import table_of
 
+from sidelight.engine.digests import RunDigests
 from sidelight.engine.forecast import forecast
 from sidelight.engine.guard import Untrustworthy
 from sidelight.engine.machine import Cancellation, on_interrupt, resolve_device
@@ -61,7 +62,8 @@ def execute(
         for text in resolved.assumed:
             session.warn(text)
         session.workers = _workers(session)
-        steps, observers, manifest = Steps(session, folder.staging), Observers(notice), Manifest(folder.staging)
+        steps, observers, digests = Steps(session, folder.staging), Observers(notice), RunDigests(session)
+        manifest = Manifest(folder.staging)
         observers.add(manifest, "manifest")  # ours first
         observers.add(display, "progress")
         observers.add_installed(installed())
@@ -79,6 +81,7 @@ def execute(
         observers.tell("recipe_resolved", recipe=recipe)
         with on_interrupt(cancellation, display.say):
             _take_all(steps, planned, observers, run)
+            taken = digests.document(steps)
         # with workers, the first of several like steps takes the time of all
         timings.keep({} if session.workers else stopwatch.seconds, len(steps.images))
         for key, artifact, location in steps.complete().save(folder.staging):
@@ -89,7 +92,7 @@ def execute(
             if len(table):
                 table.write(folder.staging / "results" / f"{name}.csv")
         (folder.staging / RECIPE).write_text(recipe_text(resolved.written or resolved.plain), encoding="utf-8")
-        text = manifest.write(steps, perf_counter() - began, notices)
+        text = manifest.write(steps, taken, perf_counter() - began, notices)
         folder.publish()
         errors = [error for _, error in steps.failures]
         ended = attrs.evolve(run, seconds=perf_counter() - began, errors=tuple(map(str, errors)))
@@ -188,9 +191,9 @@ class Manifest:
         folder = path.relative_to(self._folder).as_posix()
         self._results.append({"path": list(key), "folder": folder, "kind": artifact.kind, "digest": digest})
 
-    def write(self, steps: Steps, total: float, notices: list[str]) -> str:
+    def write(self, steps: Steps, digests: dict[str, Any], total: float, notices: list[str]) -> str:
         """Write the manifest of a run that took `total` seconds; gives its text."""
-        document = {**_facts(steps, total), "results": self._results, "steps": self._steps}
+        document = {**_facts(steps, total), "digests": digests, "results": self._results, "steps": self._steps}
         document["warnings"] += notices
         text = json.dumps(document, indent=1) + "\n"
         (self._folder / MANIFEST).write_text(text, encoding="utf-8")

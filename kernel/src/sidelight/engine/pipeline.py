@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
-from contextlib import closing
+from contextlib import closing, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
@@ -19,6 +20,7 @@ from sidelight_specs.results.table import table_of
 from sidelight.engine.digests import RunDigests
 from sidelight.engine.forecast import forecast
 from sidelight.engine.guard import Untrustworthy
+from sidelight.engine.learned import give_learned
 from sidelight.engine.machine import Cancellation, on_interrupt, resolve_device
 from sidelight.engine.plan import Step, plan
 from sidelight.engine.progress import choose_display
@@ -32,13 +34,23 @@ from sidelight.registry.catalog import installed
 from sidelight.registry.load import Observers
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
     from sidelight_specs import Artifact
 
     from sidelight.recipe.model import Resolved
 
 
 def execute(
-    resolved: Resolved, out: Path, device: str, *, progress: bool, cancellation: Cancellation | None, began: float
+    resolved: Resolved,
+    out: Path,
+    device: str,
+    *,
+    progress: bool,
+    cancellation: Cancellation | None,
+    began: float,
+    fresh: bool = False,
+    learned: Mapping[str, str | Path] | None = None,
 ) -> Run:
     """Run a resolved recipe; `began` is when its reading did, other arguments and errors are as for `sidelight.run`.
 
@@ -54,13 +66,15 @@ def execute(
     with (
         run_folder(out) as folder,
         closing(choose_display(progress)) as display,
-        closing(Store(notice=notice)) as store,
+        own_store(fresh) as root,
+        closing(Store(root, notice=notice)) as store,
         closing(Session(resolved, store, resolve_device(device), display, cancellation, guarded=True)) as session,
     ):
         for warning in resolved.warnings:
             notice(warning.sentence)
         for text in resolved.assumed:
             session.warn(text)
+        give_learned(session, learned or {})
         session.workers = _workers(session)
         steps, observers, digests = Steps(session, folder.staging), Observers(notice), RunDigests(session)
         manifest = Manifest(folder.staging)
@@ -98,6 +112,16 @@ def execute(
         ended = attrs.evolve(run, seconds=perf_counter() - began, errors=tuple(map(str, errors)))
         observers.tell("run_finished", run=ended)
     return Run(folder.out, json.loads(text), steps.results, errors, resolved)
+
+
+@contextmanager
+def own_store(fresh: bool) -> Iterator[Path | None]:
+    """Folder of a store that goes with the context, for a fresh run; None: the cache."""
+    if not fresh:
+        yield None
+        return
+    with TemporaryDirectory(prefix="sidelight-", ignore_cleanup_errors=True) as folder:
+        yield Path(folder)
 
 
 def _workers(session: Session) -> Workers | None:

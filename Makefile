@@ -8,6 +8,7 @@
 # make slow   the tests that take minutes
 # make lint   ruff, import-linter, codespell, mypy, the schema of workflows and (where npm is) tsc
 # make docs   the form of recipes and the component reference, from what is installed
+# make gallery  a picture of every recipe for the docs, by running them all: hours the first time, seconds each from the cache
 # make clean  removes the virtual environment and what tools left behind; runs/ stays
 
 PYTHON ?= python3
@@ -23,7 +24,7 @@ FACE_API = @vladmandic/face-api@1.7.15
 SPECS   = $(foreach dist,$(DISTS),$(dist)/pyproject.toml)
 PIP     = $(BIN)/python -m pip --disable-pip-version-check install --quiet --constraint constraints.txt
 
-.PHONY: demo install extras weights quick test alone minimum slow lint types tools browser docs clean
+.PHONY: demo install extras weights quick test alone minimum slow lint types tools browser docs gallery clean
 .DEFAULT_GOAL = demo
 
 demo: install
@@ -106,6 +107,9 @@ browser:
 
 docs: install
 	$(BIN)/python tools/reference.py
+
+gallery: tools browser weights
+	$(BIN)/python tools/gallery.py
 
 clean:
 	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis $(addsuffix /node_modules,$(FRONTS))

@@ -26,9 +26,10 @@ INVALID = {
 
 
 def kept(tmp_path, component):
-    """Steps that the store holds for a component."""
+    """Steps that the store holds for a component; digests are taken of it before it works."""
     documents = [json.loads(path.read_text()) for path in (tmp_path / "cache").rglob("entry.json")]
-    return [document["step"] for document in documents if document["component"] == component]
+    steps = [document["step"] for document in documents if document["component"] == component]
+    return [step for step in steps if step != "digest"]
 
 
 @pytest.mark.parametrize("how", INVALID)

@@ -52,6 +52,15 @@ def test_train_and_test_share_nothing_and_make_up_the_whole(animals):
     assert 4 <= len(test) <= 20
 
 
+def test_images_name_their_files(animals):
+    data = folder(animals)
+    files = data.source_files(data.split("test").ids)
+    assert set(files) == set(data.split("test").ids)
+    assert all(path == animals / name for name, path in files.items())
+    named = Files(FilesParams(paths=(str(animals / "dog"),), size=8), run=ToyRun())
+    assert set(named.source_files(named.split("all").ids).values()) == set((animals / "dog").iterdir())
+
+
 def test_classes_take_turns(animals):
     split = folder(animals).split("all")
     assert set(split.labels[:2]) == {0, 1}

@@ -27,6 +27,13 @@ def test_all_photographs_are_there_in_the_order_asked():
     assert (split.images.std((1, 2, 3)) > 0.1).all()
 
 
+def test_cuts_name_the_file_of_their_photograph():
+    data = photos(names=("coffee", "china"), shares=(0.5, 1.0), size=32)
+    ids = data.split("test").ids
+    assert data.source_files(ids) == {name: location(name.partition(",")[0]) for name in ids}
+    assert data.source_files(["tea"]) == {}
+
+
 def test_several_cuts_of_one_photograph_are_images_of_their_own():
     cuts = photos(names=("coffee", "china"), size=64, shares=(1.0, 0.5)).split("test")
     assert cuts.ids == ("coffee, 100%", "coffee, 50%", "china, 100%", "china, 50%")

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
 
-    from sidelight_specs.results import Results
+    from sidelight_specs.results import Results, State
 
 
 @frozen
@@ -127,8 +127,17 @@ class Host(Protocol):
         device: str = "auto",
         threads: int | None = None,
         progress: bool = True,
+        fresh: bool = False,
+        learned: Mapping[str, str | Path] | None = None,
     ) -> Finished:
-        """Run a recipe; steps that fail are in the answer, `check()` raises them."""
+        """Run a recipe; steps that fail are in the answer, `check()` raises them.
+
+        A fresh run takes nothing from the cache and keeps nothing in it. It may be given what components `learned`,
+        path in the recipe to the folder of a `State`, and then trains these no more.
+        """
 
     def load_run(self, folder: str | Path) -> Finished:
         """Read back a finished run."""
+
+    def learned_of(self, run: Finished) -> Mapping[str, State]:
+        """What trained components of a run learned, by path in its recipe, as far as it is in the cache."""

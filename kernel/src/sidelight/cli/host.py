@@ -7,7 +7,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from sidelight_specs import UserError
-from sidelight_specs.host import Available, Host, Installed
+from sidelight_specs.host import Available, Finished, Host, Installed
 from sidelight_specs.wording import clean
 
 import sidelight
@@ -15,6 +15,8 @@ import sidelight
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
+
+    from sidelight_specs.results import State
 
     from sidelight.engine.results import Run
     from sidelight.registry.catalog import Catalog
@@ -98,6 +100,15 @@ class KernelHost(Host):
 
     def load_run(self, folder: str | Path) -> Run:
         return sidelight.load_run(folder)
+
+    def learned_of(self, run: Finished) -> dict[str, State]:
+        from contextlib import closing
+
+        from sidelight.engine.learned import learned_of
+        from sidelight.engine.store import Store
+
+        with closing(Store()) as store:
+            return learned_of(run.manifest, store)
 
 
 def write_error(text: str) -> None:

@@ -38,6 +38,8 @@ def run(
     progress: bool = True,
     cancellation: Cancellation | None = None,
     check: bool = True,
+    fresh: bool = False,
+    learned: Mapping[str, str | Path] | None = None,
 ) -> Run:
     """Run a recipe; results of earlier runs come from the cache.
 
@@ -58,6 +60,9 @@ def run(
         cancellation: lets another thread ask the run to stop.
         check: True to raise an error for steps that failed while the run went on; the run lies in its folder
             anyway, and `Run.check` raises the error later.
+        fresh: True to compute everything anew: nothing comes from the cache, and nothing is kept in it.
+        learned: weights in the place of trainings, as the path of a component in the recipe and the folder of its
+            `State`; for a fresh run alone, because nothing tells how they came about.
 
     Returns:
         the finished run, which also lies in its folder.
@@ -67,6 +72,8 @@ def run(
         SidelightError: a component failed.
         Cancelled: the user asked to stop; running again continues.
     """
+    if learned and not fresh:
+        raise UserError("learned weights are given to a run that keeps its results", "set fresh=True")
     limit_threads(threads)  # before anything imports numpy or torch
 
     from sidelight.engine.pipeline import execute
@@ -82,7 +89,16 @@ def run(
     resolved = load(set=[*_executor_settings(executor, workers, catalog), *_several(set)])
     folder = default_folder(resolved, out)
     with arithmetic(tf32=tf32, compile=compile):
-        run = execute(resolved, folder, device, progress=progress, cancellation=cancellation, began=began)
+        run = execute(
+            resolved,
+            folder,
+            device,
+            progress=progress,
+            cancellation=cancellation,
+            began=began,
+            fresh=fresh,
+            learned=learned,
+        )
     if check:
         run.check()
     return run

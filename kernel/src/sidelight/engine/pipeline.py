@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
-from contextlib import closing
+from contextlib import closing, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
@@ -16,8 +17,10 @@ from sidelight_specs.recipe_yaml import recipe_text
 from sidelight_specs.results.answers import answers_of
 from sidelight_specs.results.table import table_of
 
+from sidelight.engine.digests import RunDigests
 from sidelight.engine.forecast import forecast
 from sidelight.engine.guard import Untrustworthy
+from sidelight.engine.learned import give_learned
 from sidelight.engine.machine import Cancellation, on_interrupt, resolve_device
 from sidelight.engine.plan import Step, plan
 from sidelight.engine.progress import choose_display
@@ -31,13 +34,23 @@ from sidelight.registry.catalog import installed
 from sidelight.registry.load import Observers
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
     from sidelight_specs import Artifact
 
     from sidelight.recipe.model import Resolved
 
 
 def execute(
-    resolved: Resolved, out: Path, device: str, *, progress: bool, cancellation: Cancellation | None, began: float
+    resolved: Resolved,
+    out: Path,
+    device: str,
+    *,
+    progress: bool,
+    cancellation: Cancellation | None,
+    began: float,
+    fresh: bool = False,
+    learned: Mapping[str, str | Path] | None = None,
 ) -> Run:
     """Run a resolved recipe; `began` is when its reading did, other arguments and errors are as for `sidelight.run`.
 
@@ -53,15 +66,18 @@ def execute(
     with (
         run_folder(out) as folder,
         closing(choose_display(progress)) as display,
-        closing(Store(notice=notice)) as store,
+        own_store(fresh) as root,
+        closing(Store(root, notice=notice)) as store,
         closing(Session(resolved, store, resolve_device(device), display, cancellation, guarded=True)) as session,
     ):
         for warning in resolved.warnings:
             notice(warning.sentence)
         for text in resolved.assumed:
             session.warn(text)
+        give_learned(session, learned or {})
         session.workers = _workers(session)
-        steps, observers, manifest = Steps(session, folder.staging), Observers(notice), Manifest(folder.staging)
+        steps, observers, digests = Steps(session, folder.staging), Observers(notice), RunDigests(session)
+        manifest = Manifest(folder.staging)
         observers.add(manifest, "manifest")  # ours first
         observers.add(display, "progress")
         observers.add_installed(installed())
@@ -79,6 +95,7 @@ def execute(
         observers.tell("recipe_resolved", recipe=recipe)
         with on_interrupt(cancellation, display.say):
             _take_all(steps, planned, observers, run)
+            taken = digests.document(steps)
         # with workers, the first of several like steps takes the time of all
         timings.keep({} if session.workers else stopwatch.seconds, len(steps.images))
         for key, artifact, location in steps.complete().save(folder.staging):
@@ -89,12 +106,22 @@ def execute(
             if len(table):
                 table.write(folder.staging / "results" / f"{name}.csv")
         (folder.staging / RECIPE).write_text(recipe_text(resolved.written or resolved.plain), encoding="utf-8")
-        text = manifest.write(steps, perf_counter() - began, notices)
+        text = manifest.write(steps, taken, perf_counter() - began, notices)
         folder.publish()
         errors = [error for _, error in steps.failures]
         ended = attrs.evolve(run, seconds=perf_counter() - began, errors=tuple(map(str, errors)))
         observers.tell("run_finished", run=ended)
     return Run(folder.out, json.loads(text), steps.results, errors, resolved)
+
+
+@contextmanager
+def own_store(fresh: bool) -> Iterator[Path | None]:
+    """Folder of a store that goes with the context, for a fresh run; None: the cache."""
+    if not fresh:
+        yield None
+        return
+    with TemporaryDirectory(prefix="sidelight-", ignore_cleanup_errors=True) as folder:
+        yield Path(folder)
 
 
 def _workers(session: Session) -> Workers | None:
@@ -188,9 +215,9 @@ class Manifest:
         folder = path.relative_to(self._folder).as_posix()
         self._results.append({"path": list(key), "folder": folder, "kind": artifact.kind, "digest": digest})
 
-    def write(self, steps: Steps, total: float, notices: list[str]) -> str:
+    def write(self, steps: Steps, digests: dict[str, Any], total: float, notices: list[str]) -> str:
         """Write the manifest of a run that took `total` seconds; gives its text."""
-        document = {**_facts(steps, total), "results": self._results, "steps": self._steps}
+        document = {**_facts(steps, total), "digests": digests, "results": self._results, "steps": self._steps}
         document["warnings"] += notices
         text = json.dumps(document, indent=1) + "\n"
         (self._folder / MANIFEST).write_text(text, encoding="utf-8")

@@ -45,7 +45,12 @@ if TYPE_CHECKING:
 
 
 _SILENT = 1.0  # seconds for which a run waits without a word
-_PREPARING = ("build", "load_state", "fingerprint")  # no result costs more because it was the first to need a component
+_PREPARING = (
+    "build",
+    "load_state",
+    "fingerprint",
+    "digest",
+)  # no result costs more because it was the first to need a component
 
 T = TypeVar("T")
 A = TypeVar("A", bound="Artifact")
@@ -101,6 +106,7 @@ class Session:
         self.made = self.found = 0  # entries of the plan's steps that were made, and that the store held
         self.seconds, self._depth = 0.0, 0  # inside components
         self.meter = Meter()  # of what results cost
+        self.when_built: Callable[[ResolvedComponent], None] = lambda component: None  # told of what `get` has built
         self._alive: dict[ResolvedComponent, Any] = {}
         self._built: dict[ResolvedComponent, Record] = {}
         self._warned: set[str] = set()
@@ -133,6 +139,7 @@ class Session:
                     with self.inside(component, "load_state"):
                         instance.load_state(state)
                 self._alive[component], self._built[component] = instance, record
+                self.when_built(component)
         self._repeat(self._built[component].emitted.items(), self._built[component].warnings)
         return self._alive[component]
 

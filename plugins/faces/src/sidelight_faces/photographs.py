@@ -36,6 +36,7 @@ from sidelight_faces.landmarks import CORNERS, LEFT_EYE, POINTS, RIGHT_EYE
 from sidelight_faces.locations import DETECTOR, LANDMARKS, photograph_files, weights_file
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
     from sidelight_specs import Run
@@ -94,6 +95,18 @@ class Photographs(Data):
         images = torch.stack([face.image for face in faces]).cpu().numpy()
         return Split(images=images, ids=tuple(face.name for face in faces))
 
+    def source_files(self, ids: Sequence[str]) -> dict[str, Path]:
+        """The photograph that each face was found in."""
+        files = self._files
+        return {name: files[photograph] for name in ids if (photograph := name.rpartition(", face ")[0]) in files}
+
+    @property
+    def _files(self) -> dict[str, Path]:
+        """The photographs by the names that faces are called after: with the folder where two have one name."""
+        files = photograph_files(self._params.all_paths, self._params.where)
+        counts = Counter(path.name for path in files)
+        return {path.name if counts[path.name] == 1 else str(path): path for path in files}
+
     @cached_property
     @torch.no_grad()
     def _faces(self) -> list[Face]:
@@ -101,11 +114,8 @@ class Photographs(Data):
         detector = load_detector(weights_file(DETECTOR, where)).to(self._run.device)
         landmarks = load_dense_network(LANDMARKS, weights_file(LANDMARKS, where), 2 * POINTS).to(self._run.device)
         faces, turned = list[Face](), list[str]()
-        files = photograph_files(self._params.all_paths, where)
-        counts = Counter(path.name for path in files)
-        for path in self._run.progress(files, "finding faces"):
+        for name, path in self._run.progress(self._files.items(), "finding faces"):
             photograph = to_tensor(read_photograph(path), self._run)
-            name = path.name if counts[path.name] == 1 else str(path)  # of two folders
             for number, box in enumerate(find_faces(detector, photograph, self._params.score), start=1):
                 found = framed(photograph, (box.left, box.top, box.right, box.bottom), landmarks, self._params.size)
                 face = Face(f"{name}, face {number}", *found)

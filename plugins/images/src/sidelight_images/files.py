@@ -13,9 +13,12 @@ from sidelight_images.facts import folder_fingerprint
 from sidelight_images.listing import SPLIT
 from sidelight_images.live import labels_of
 from sidelight_images.paths import Paths, list_paths
-from sidelight_images.reader import ImageReader, warn_of
+from sidelight_images.reader import ImageReader, source_files, warn_of
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
     from sidelight_specs import Run
     from sidelight_specs.results import Split
 
@@ -44,6 +47,10 @@ class Files(Data):
         split = self._reader.split(self._listed().entries, self._listed().classes)
         labels, names = labels_of(self._params.labels, self._params.classes or self._listed().classes, len(split))
         return split if labels is None else attrs.evolve(split, labels=labels, class_names=names)
+
+    def source_files(self, ids: Sequence[str]) -> dict[str, Path]:
+        """The image files themselves."""
+        return source_files(self._listed().entries, ids)
 
     def fingerprint(self) -> str:
         """A hash over path, size and time of change of every image."""

@@ -11,9 +11,11 @@ from sidelight_specs.roles import Data
 
 from sidelight_images.facts import folder_fingerprint
 from sidelight_images.listing import SPLITS, Entry, Listing, choose, list_folder
-from sidelight_images.reader import ImageReader, warn_of
+from sidelight_images.reader import ImageReader, source_files, warn_of
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from sidelight_specs import Run
     from sidelight_specs.results import Split
 
@@ -48,6 +50,10 @@ class Folder(Data):
         if len(chosen) > self._params.limit:
             self._run.warn(f"{self._params.path}: {self._params.limit} of {len(chosen)} images are used; see `limit`")
         return self._reader.split(chosen[: self._params.limit], self._listing().classes)
+
+    def source_files(self, ids: Sequence[str]) -> dict[str, Path]:
+        """The image files themselves."""
+        return source_files(self._listing().entries, ids)
 
     def fingerprint(self) -> str:
         """A hash over path, size and time of change of every image."""

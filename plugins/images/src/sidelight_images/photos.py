@@ -13,6 +13,7 @@ from sidelight_images.packages import package_file
 from sidelight_images.pixels import IMAGENET_SHARE, UnreadableImageError, read_pixels
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
     from sidelight_specs import Run
@@ -54,8 +55,17 @@ class Photos(Data):
             raise UserError("names: no photograph is named", "name some, or leave `names` out")
         cuts = [(name, share) for name in self._params.names for share in self._params.shares or (None,)]
         images = np.stack([self._pixels(name, share) for name, share in cuts])
-        ids = tuple(name if share is None else f"{name}, {share:.0%}" for name, share in cuts)
+        ids = tuple(image for name in self._params.names for image in self._ids(name))
         return Split(images=images.astype(np.float32) / 255, ids=ids)
+
+    def source_files(self, ids: Sequence[str]) -> dict[str, Path]:
+        """The photographs in their packages."""
+        names = {image: name for image in ids for name in self._params.names if image in self._ids(name)}
+        return {image: location(name) for image, name in names.items()}
+
+    def _ids(self, name: str) -> tuple[str, ...]:
+        """Of the images of one photograph."""
+        return tuple(f"{name}, {share:.0%}" for share in self._params.shares) or (name,)
 
     def _pixels(self, name: str, share: float | None) -> np.ndarray:
         path = location(name)

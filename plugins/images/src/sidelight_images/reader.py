@@ -15,6 +15,7 @@ from sidelight_images.pixels import UnreadableImageError, read_pixels, unstated_
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
+    from pathlib import Path
 
     from sidelight_specs import Run
 
@@ -101,6 +102,13 @@ class ImageReader:
     def _name_broken(self, errors: Iterable[BrokenImageError]) -> None:
         prefix = f"{self._place}: "
         warn_of(self._run, f"left out of {self._place}", [error.message.removeprefix(prefix) for error in errors])
+
+
+def source_files(entries: Iterable[Entry], ids: Iterable[str]) -> dict[str, Path]:
+    """The files of images by their ids in a split."""
+    wanted = set(ids)
+    named = ((printable(entry.relative), entry.path) for entry in entries)
+    return {name: path for name, path in named if name in wanted}
 
 
 def warn_of(run: Run, problem: str, names: Sequence[str]) -> None:

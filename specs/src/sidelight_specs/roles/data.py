@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 from sidelight_specs.errors import SidelightError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
+    from pathlib import Path
 
     import numpy as np
 
@@ -70,6 +71,14 @@ class Data(ABC):
             SidelightError: a factor is missing, unknown or not finite; or the data cannot be drawn from factors.
         """
         raise SidelightError(f"{type(self).__name__} cannot be drawn from factors")
+
+    def source_files(self, ids: Sequence[str]) -> Mapping[str, Path]:
+        """The files that images were read from, by the ids that splits give them; images without one are left out.
+
+        A run keeps their digests, so that an auditor can tell whether he holds the same files.
+        """
+        del ids
+        return {}
 
     def fingerprint(self) -> str:
         """Text of what the content depends on beside parameters and code: changed files, for example.

@@ -55,7 +55,7 @@ def test_every_picture_is_there_and_small_and_has_a_text(gallery):
             assert picture.size == (facts[name]["width"], facts[name]["height"])
             assert 1000 < picture.width < 3000
         assert len(facts[name]["alt"]) > 40
-    assert all((gallery.PICTURES / picture).is_file() for picture, _ in gallery.EARLIER.values())
+    assert all((gallery.PICTURES / picture).is_file() for picture, _, _ in gallery.EARLIER.values())
 
 
 def test_withheld_pictures_are_not_committed(gallery):

@@ -55,20 +55,28 @@ WITHHELD = {
 }
 """Recipes whose pictures stay on the machine that made them, and the reasons."""
 
+RUN = "From an earlier run of this recipe."
 EARLIER = {
-    "interactivity": ("explorer.png", "The explorer: faces sorted by score, sliders, and one face before and after"),
+    "interactivity": ("explorer.png", "The explorer: faces by score, sliders, and one face before and after", RUN),
+    "photos-structured": (
+        "home-photographs.webp",
+        "A cat and a temple by the lake; Grad-CAM lights up the head and the roof, iGOS++ marks small parts of them",
+        "Two of its photographs and two of its ten explainers; the page has all, with insertion and deletion.",
+    ),
     "planted-character": (
         "planted-character.png",
-        "Six crops with a printed R: Grad-CAM lights up the corner, masks mark the R",
+        "Six crops with an R; Grad-CAM lights up its corner, masks the R",
+        RUN,
     ),
-    "stylegan2-digits": ("stylegan2-digits.png", "96 samples of a StyleGAN2 trained on digits"),
+    "stylegan2-digits": ("stylegan2-digits.png", "96 samples of a StyleGAN2 trained on digits", RUN),
     "stylex-expressions": (
         "stylex-expressions.jpg",
         "Sixteen faces with the first two attributes and with several changed",
+        RUN,
     ),
-    "stylex-faces": ("stylex-faces.png", "Three attributes of a smile: a bent mouth, red lips, an open red mouth"),
+    "stylex-faces": ("stylex-faces.png", "Three attributes of a smile: a bent mouth, red lips, an open red mouth", RUN),
 }
-"""Pictures of earlier runs in docs/pictures, shown until the gallery has its own."""
+"""Pictures in docs/pictures, their text and what they are, shown until the gallery has its own."""
 
 HOME = {
     "home-photographs": ("photos-structured", ("grad-cam", "igos-pp-28"), (0, 1)),
@@ -84,12 +92,12 @@ FIRST = {"first-answer": "#answer", "first-image": "#image-1"}
 
 CHAPTERS = {
     "Photographs": ("photos", "photos-structured", "locality", "planted-character", "quiz-photos", "xnn-photos"),
-    "Faces": (
+    "People and drawn faces": (
         "expressions", "expressions-photos", "stylex-expressions", "faces", "interactivity", "cdeepex-faces",
         "stylex-faces", "stylex-classes", "stylex-ablation", "concepts-faces", "concepts-isolated", "dataset-bias",
         "counterfactual-verification",
     ),
-    "Digits": (
+    "Handwritten digits": (
         "quickstart", "errors", "contrast-baselines", "biased-digits", "growing-eight", "starting-points", "other-data",
         "stylegan2-digits", "stylex-digits", "quiz-digits",
     ),
@@ -320,7 +328,9 @@ def index(names: Sequence[str], facts: Mapping[str, Mapping[str, Any]]) -> str:
     placed = {name for chapter in CHAPTERS.values() for name in chapter}
     rest = tuple(name for name in names if name not in placed)
     for chapter, members in {**CHAPTERS, **({"More": rest} if rest else {})}.items():
-        parts += [f"\n## {chapter}\n", *(entry(name, facts.get(name, {})) for name in members if name in names)]
+        here = [name for name in members if name in names]
+        links = " · ".join(f"[{name}](#{name})" for name in here)
+        parts += [f"\n## {chapter}\n\n{links}\n", *(entry(name, facts.get(name, {})) for name in here)]
     return "".join(parts)
 
 
@@ -331,8 +341,8 @@ def entry(name: str, fact: Mapping[str, Any]) -> str:
     if "alt" in fact:
         lines.append(f"![{fact['alt']}]({name}.webp)\n")
     elif name in EARLIER:
-        picture, alt = EARLIER[name]
-        lines.append(f"![{alt}](../pictures/{picture})\n\n*From an earlier run of this recipe.*\n")
+        picture, alt, note = EARLIER[name]
+        lines.append(f"![{alt}](../pictures/{picture})\n\n*{note}*\n")
     elif name in WITHHELD:
         lines.append(f"*Picture not kept here: {WITHHELD[name]}. The command makes it on your machine.*\n")
     else:

@@ -60,7 +60,7 @@ EARLIER = {
     "interactivity": ("explorer.png", "The explorer: faces by score, sliders, and one face before and after", RUN),
     "photos-structured": (
         "home-photographs.webp",
-        "A cat and a temple by the lake; Grad-CAM lights up the head and the roof, iGOS++ marks small parts of them",
+        "A cat and a tower; Grad-CAM lights up fur around eye and mouth, and the tower; iGOS++ marks parts of both",
         "Two of its photographs and two of its ten explainers; the page has all, with insertion and deletion.",
     ),
     "planted-character": (
@@ -114,7 +114,8 @@ first answer of that page, word for word; [the recipes' own page]({recipes}) say
 Pictures are examples that the page picks by rule, not at random: read the numbers before them.
 
 {made} of {total} are here. `make gallery` makes all of them anew, which takes hours the first time;
-`python tools/gallery.py NAME` makes one.
+`python tools/gallery.py NAME` makes one. Photographs come with scikit-image and scikit-learn; those of the tower and
+the flower are by danielbuechele and vultilion on Flickr, under [CC BY 2.0](https://creativecommons.org/licenses/by/2.0/).
 """
 
 

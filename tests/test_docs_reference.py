@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import re
+import sys
 from pathlib import Path
 
 import pytest
@@ -14,6 +15,7 @@ from sidelight_specs.documents import read_params, read_plain
 from sidelight_specs.problems import Problems
 
 TOOL = Path(__file__).parent.parent / "tools" / "reference.py"
+sys.path.insert(0, str(TOOL.parent))
 
 
 @pytest.fixture(scope="module")

@@ -12,6 +12,7 @@ import tomllib
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from docsite.markdown import slugify
 from sidelight.registry.catalog import installed
 from sidelight.registry.load import Unavailable
 from sidelight_dev.describe import ANSWERS, capability, facts
@@ -106,7 +107,7 @@ def index(plugins: dict[str, list[Available]]) -> Iterator[str]:
 
 
 def link(component: Available) -> str:
-    return f"{name_of([component])}.md#{component.use.replace('/', '')}"
+    return f"{name_of([component])}.md#{slugify(component.use)}"
 
 
 def describe_entry(catalog: Catalog, entry: Any) -> Available:

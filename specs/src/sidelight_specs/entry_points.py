@@ -35,7 +35,8 @@ class Fault:
     """Something wrong with what is installed, that concerns no single component or more than one.
 
     Args:
-        distribution, file: at fault; no file where names clash.
+        distribution: distribution at fault.
+        file: file at fault; empty where names clash.
         message: what is wrong, a sentence without a full stop.
     """
 

@@ -22,7 +22,8 @@ class Installed:
     Args:
         role: the role, or `kind`, `command`, `observer`.
         use: `PLUGIN/COMPONENT`.
-        distribution, version: where it comes from.
+        distribution: name of the distribution that it comes from.
+        version: version of that distribution.
         module: the light module.
         flaw: why it cannot be loaded as the metadata stand; empty when they are in order.
         fix: what to do about the flaw, where that is not for its authors.
@@ -47,9 +48,11 @@ class Available:
     """One component whose light module was loaded.
 
     Args:
-        use, role: its name in a recipe.
+        use: `PLUGIN/COMPONENT`, its name in a recipe.
+        role: its role.
         descriptor: what the plugin says of it.
-        distribution, version: where it comes from.
+        distribution: name of the distribution that it comes from.
+        version: version of that distribution.
     """
 
     use: str

@@ -41,7 +41,8 @@ class ParamType:
         kind: the outermost type; a `tuple[X, ...]` is a list, a `dict[str, X]` a mapping.
         inner: the options of a union, or the one type that all items of a list or mapping have.
         unit: what a number counts.
-        minimum, maximum: inclusive bounds of numbers.
+        minimum: inclusive lower bound of numbers.
+        maximum: inclusive upper bound of numbers.
         choices: the values allowed.
     """
 
@@ -182,7 +183,8 @@ class Param:
         default: its default, or `attrs.NOTHING` where the user must give one.
         help: one or two sentences.
         unit: what a number counts: `"pixels"`, `"steps"`.
-        minimum, maximum: inclusive bounds of a number, or of every item of a tuple or dict of numbers.
+        minimum: inclusive lower bound of a number, or of every item of a tuple or dict of numbers.
+        maximum: inclusive upper bound of the same.
         choices: the values allowed.
     """
 

@@ -18,7 +18,8 @@ class Place:
 
     Args:
         file: path, or what stands for one: `--set explainers.a.with.steps=50`, `the recipe given as a dict`.
-        line, column: counted from 1; 0 where the source has no lines.
+        line: line, counted from 1; 0 where the source has no lines.
+        column: column, counted from 1; 0 where the source has no lines.
         text: the whole line, without its newline.
         rank: position of the source among those that were read; it only orders problems.
     """

@@ -34,7 +34,8 @@ class ComponentRecord:
         use: `PLUGIN/COMPONENT`.
         summary: the descriptor's sentence.
         paper: the descriptor's paper.
-        distribution, version: where it came from.
+        distribution: name of the distribution that it came from.
+        version: version of that distribution.
         params: every parameter with its value, defaults written out.
         card: the descriptor's model card.
         limits: the descriptor's limits: what may not be claimed of what it gives.

@@ -1,0 +1,48 @@
+"""Commands of the documentation site; `make docs` runs all of them.
+
+PYTHONPATH=tools python -m docsite stage   pages and their links into build/docs
+PYTHONPATH=tools python -m docsite build   stage, then mkdocs and zensical, both strict, into build/site-NAME
+PYTHONPATH=tools python -m docsite check   links, anchors and addresses of both sites, and their pages in Chromium
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+from docsite.build import GENERATORS, build
+from docsite.built import check_files
+from docsite.stage import stage
+
+ROOT = Path(__file__).parents[2]
+BUILD = ROOT / "build"
+
+
+def main(arguments: list[str]) -> int:
+    """Run the commands that are named, in order."""
+    if not arguments or set(arguments) - {"stage", "build", "check"}:
+        print(__doc__)
+        return 2
+    failed: list[str] = []
+    if set(arguments) & {"stage", "build"}:
+        print(f"{len(stage(ROOT, BUILD / 'docs'))} files staged in {BUILD / 'docs'}")
+    if "build" in arguments:
+        failed += [name for name in GENERATORS if build(name, ROOT, BUILD)]
+    if "check" in arguments:
+        failed += [name for name in GENERATORS if check_site(name)]
+    return int(bool(failed))
+
+
+def check_site(name: str) -> bool:
+    """True where something is wrong with the site that a generator has built."""
+    from docsite.browser import check_pages
+
+    folder = BUILD / f"site-{name}"
+    problems = [*check_files(folder), *check_pages(folder)]
+    for problem in problems:
+        print(f"{name}: {problem}")
+    return bool(problems)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -7,7 +7,7 @@
 # make quick  the tests without a browser, a training or processes of their own: about 80 seconds on two idle cores
 # make slow   the tests that take minutes
 # make lint   ruff, import-linter, codespell, mypy, the schema of workflows and (where npm is) tsc
-# make docs   the form of recipes and the component reference, from what is installed
+# make docs   the component reference, then the site by mkdocs and by zensical in build/, its links and its pages in Chromium
 # make gallery  a picture of every recipe for the docs, by running them all: hours the first time, seconds each from the cache
 # make clean  removes the virtual environment and what tools left behind; runs/ stays
 
@@ -105,8 +105,10 @@ browser:
 	{ [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null && apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends chromium >/dev/null; } || \
 	echo "Chromium is not installed and apt cannot install it here: the browser tests will be named as not run"
 
-docs: install
+docs: tools browser
+	$(PIP) --requirement requirements-docs.txt
 	$(BIN)/python tools/reference.py
+	PYTHONPATH=tools $(BIN)/python -m docsite build check
 
 gallery: tools browser weights
 	$(BIN)/python tools/gallery.py

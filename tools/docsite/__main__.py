@@ -8,7 +8,10 @@ PYTHONPATH=tools python -m docsite check   links, anchors and addresses of both 
 from __future__ import annotations
 
 import sys
+import tomllib
 from pathlib import Path
+
+from publishing import is_reserved
 
 from docsite.build import GENERATORS, build
 from docsite.built import check_files
@@ -25,12 +28,21 @@ def main(arguments: list[str]) -> int:
         return 2
     failed: list[str] = []
     if set(arguments) & {"stage", "build"}:
-        print(f"{len(stage(ROOT, BUILD / 'docs'))} files staged in {BUILD / 'docs'}")
+        print(f"{len(stage(ROOT, BUILD / 'docs', repository()))} files staged in {BUILD / 'docs'}")
     if "build" in arguments:
         failed += [name for name in GENERATORS if build(name, ROOT, BUILD)]
     if "check" in arguments:
         failed += [name for name in GENERATORS if check_site(name)]
     return int(bool(failed))
+
+
+def repository() -> str:
+    """Address that paths of the repository are put behind; empty while the repository is a placeholder."""
+    if is_reserved():
+        return ""
+    facts = tomllib.loads((ROOT / "tools" / "publishing.toml").read_text(encoding="utf-8"))
+    version = (ROOT / "VERSION").read_text(encoding="utf-8").strip()
+    return facts["file"].format(repository=facts["repository"], version=version, path="").rstrip("/")
 
 
 def check_site(name: str) -> bool:

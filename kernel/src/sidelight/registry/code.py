@@ -41,7 +41,7 @@ def code_of(descriptor: ComponentDescriptor, distribution: str) -> str:
 
 def package_files(*modules: str) -> list[str]:
     """Files and folders of the packages of some modules; of a module outside of any package its own file."""
-    files = {path for root in _roots(*modules).values() for path in (root, *root.rglob("*"))}
+    files = {path for root in package_roots(*modules).values() for path in (root, *root.rglob("*"))}
     return sorted(str(path) for path in files if "__pycache__" not in path.parts)
 
 
@@ -55,7 +55,7 @@ def code_digest(behaviour: str, foundations: tuple[str, ...] = ()) -> str:
     itself. A package counts whole where one of these modules names `import_module` or the like; all of them do where a
     module cannot be parsed.
     """
-    roots = _roots(behaviour, *foundations)
+    roots = package_roots(behaviour, *foundations)
     sources = _sources(behaviour, roots)
     total = hashlib.sha256()
     for root in sorted(roots.values(), key=lambda path: (path.name, path)):
@@ -136,7 +136,7 @@ def _modules(package: str, root: Path) -> dict[str, Path]:
     return {".".join((package, *(one for one in parts if one != "__init__"))): path for path, parts in names.items()}
 
 
-def _roots(*modules: str) -> dict[str, Path]:
+def package_roots(*modules: str) -> dict[str, Path]:
     """Name to folder of the outermost regular package of each module, or to the file of one outside of any package.
 
     In a namespace package, which has no origin, that is the part below it.

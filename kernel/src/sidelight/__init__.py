@@ -10,16 +10,17 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from sidelight.engine.api import run, serve
+    from sidelight.engine.api import lock, run, serve
     from sidelight.engine.quick import explain
     from sidelight.engine.results import Run, load_run
 
-__all__ = ["Run", "explain", "load_run", "run", "serve"]
+__all__ = ["Run", "explain", "load_run", "lock", "run", "serve"]
 
 _HOMES = {
     "Run": "results",
     "explain": "quick",
     "load_run": "results",
+    "lock": "api",
     "run": "api",
     "serve": "api",
 }  # modules of `sidelight.engine`

@@ -226,6 +226,14 @@ class ComponentDescriptor:
         del params
         return {}
 
+    def reads(self, params: object) -> Iterable[str]:
+        """Paths of the files and folders whose content its answers depend on; a lock records their digests.
+
+        By default those of `files` that a parameter names. A descriptor whose component finds further ones, or reads
+        them without `files`, overrides this; files of an installed distribution do not count, which is locked itself.
+        """
+        return [path for path in self.files(params).values() if path]
+
     def mistakes(self, params: object) -> Iterable[Mistake]:
         """Mistakes in the parameters alone: names that exclude each other, files of the wrong kind, missing packages.
 

@@ -62,6 +62,25 @@ class Available:
     version: str
 
 
+@frozen
+class State:
+    """State of one entry point; `summary` of one that is ok, `why` and `fix` of one that is not.
+
+    Args:
+        entry: the entry point.
+        state: ok, broken, blocked, or unchecked.
+        summary: of a component or a command, its own; else the first line of its docstring.
+        why: the reason, a sentence that names it.
+        fix: what to do about it.
+    """
+
+    entry: Installed
+    state: str
+    summary: str = ""
+    why: str = ""
+    fix: str = ""
+
+
 class Finished(Protocol):
     """A finished run."""
 
@@ -103,6 +122,13 @@ class Host(Protocol):
     def installed(self) -> tuple[Installed, ...]:
         """Every entry point of every plugin, also of broken and blocked ones; nothing is imported."""
 
+    def states(self, *, load: bool = True) -> tuple[State, ...]:
+        """State of every entry point; without `load`, as metadata and policy have it, and nothing is imported."""
+
+    @property
+    def cache(self) -> Path:
+        """The folder with results of earlier runs."""
+
     def problems(self) -> tuple[str, ...]:
         """Sentences about distributions whose metadata cannot be read, and names that are claimed twice."""
 
@@ -132,11 +158,22 @@ class Host(Protocol):
         progress: bool = True,
         fresh: bool = False,
         learned: Mapping[str, str | Path] | None = None,
+        frozen: str | Path | bool = False,
     ) -> Finished:
         """Run a recipe; steps that fail are in the answer, `check()` raises them.
 
         A fresh run takes nothing from the cache and keeps nothing in it. It may be given what components `learned`,
-        path in the recipe to the folder of a `State`, and then trains these no more.
+        path in the recipe to the folder of a `State`, and then trains these no more. With `frozen`, what differs from
+        that lock is refused; True stands for the one beside the recipe.
+        """
+
+    def lock(
+        self, recipe: str | Path, *, set: Sequence[str] = (), swap: Sequence[str] = (), strict: bool = False
+    ) -> dict[str, Any]:
+        """The lock of a recipe or of a finished run's folder, as plain values.
+
+        Raises:
+            UserError: the recipe has mistakes, or a file cannot be read.
         """
 
     def load_run(self, folder: str | Path) -> Finished:

@@ -22,11 +22,12 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
     from pathlib import Path
 
+    from sidelight_specs.host import State
+
     from sidelight.cli.host import KernelHost
     from sidelight.engine.forecast import Forecast
     from sidelight.engine.results import Run
     from sidelight.recipe.model import Resolved, ResolvedComponent
-    from sidelight.registry.load import State
 
 COMMANDS: dict[str, Command] = {}
 SPECS = "sidelight-specs"
@@ -81,6 +82,10 @@ _ARGUMENTS: dict[str, tuple[str, dict[str, Any]]] = {
     "--compile": ("torch.compile classifiers: minutes first, and often no gain; see docs/how-to/running.md", _FLAG),
     "--executor": ("who computes the units of work: processes, ... (default: the recipe's)", {"metavar": "NAME"}),
     "--workers": ("how many workers the executor has", {"metavar": "N", "type": _positive}),
+    "--frozen": (
+        "refuse, by name, what differs from a lock (default: RECIPE.lock)",
+        {"metavar": "LOCK", "nargs": "?", "const": True, "default": False},
+    ),
     "--cost": ("try the recipe on up to four images, and estimate time, memory and disk of the whole", _FLAG),
     "--quiet": ("show no progress", _FLAG),
     "images": ("files, globs or folders, explained in this order", {"metavar": "IMAGE", "nargs": "+"}),
@@ -115,7 +120,7 @@ _ARGUMENTS: dict[str, tuple[str, dict[str, Any]]] = {
 _RECIPE, _COMPUTING = "recipe --set --swap --out", "--device --threads"
 _SERVING = "--use --host --port --origin --prefix --token-file"
 _WORKERS, _ARITHMETIC = "--executor --workers", "--tf32 --compile"
-_RUNS = ("set", "swap", "out", "device", "threads", "tf32", "compile", "executor", "workers")
+_RUNS = ("set", "swap", "out", "device", "threads", "tf32", "compile", "executor", "workers", "frozen")
 _SERVES = ("use", "host", "port", "origin", "prefix", "device", "threads")
 _TOKEN_VARIABLE = "SIDELIGHT_TOKEN"  # noqa: S105  (the name of a variable)
 _LONGEST_TOKEN = 1000  # bytes of its file
@@ -177,7 +182,7 @@ def explain(arguments: argparse.Namespace, host: KernelHost) -> int:
 @_command(
     "run a recipe; results and a page land in a folder",
     "sidelight run recipes/quickstart.yaml --set explain.count=4",
-    f"{_RECIPE} {_COMPUTING} {_WORKERS} {_ARITHMETIC} --quiet",
+    f"{_RECIPE} {_COMPUTING} {_WORKERS} {_ARITHMETIC} --frozen --quiet",
 )
 def run(arguments: argparse.Namespace, host: KernelHost) -> int:
     """Run a recipe; say what was measured and where its page lies."""
@@ -241,7 +246,7 @@ def serve(arguments: argparse.Namespace, host: KernelHost) -> int:
 @_command(
     "run a recipe and open it as a live page",
     "sidelight explore recipes/interactivity.yaml",
-    f"{_RECIPE} {_SERVING} {_COMPUTING} {_WORKERS} {_ARITHMETIC}",
+    f"{_RECIPE} {_SERVING} {_COMPUTING} {_WORKERS} {_ARITHMETIC} --frozen",
 )
 def explore(arguments: argparse.Namespace, host: KernelHost) -> int:
     """Run a recipe (what is stored is not made again) and serve it; where a step failed, the rest can be explored."""
@@ -429,7 +434,7 @@ def _with_rivals(states: tuple[State, ...]) -> tuple[State, ...]:
 
 def _hashes(host: KernelHost, *, as_json: bool) -> int:
     """The distributions that announce something, each with its version and hash."""
-    from sidelight.registry.policy import installed_hash
+    from sidelight.registry.hashes import installed_hash
 
     known = sorted({(one.distribution, one.version) for one in host.installed() if one.distribution != SPECS})
     rows = [(name, version, installed_hash(name)) for name, version in known]

@@ -7,7 +7,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from sidelight_specs import UserError
-from sidelight_specs.host import Available, Finished, Host, Installed
+from sidelight_specs.host import Available, Finished, Host, Installed, State
 from sidelight_specs.wording import clean
 
 import sidelight
@@ -97,6 +97,18 @@ class KernelHost(Host):
 
     def run(self, recipe: str | Path, **settings: Any) -> Run:
         return sidelight.run(recipe, check=False, **settings)
+
+    def lock(self, recipe: str | Path, **settings: Any) -> dict[str, Any]:
+        return sidelight.lock(recipe, **settings)
+
+    def states(self, *, load: bool = True) -> tuple[State, ...]:
+        return self.catalog.states(self.installed(), load=load)
+
+    @property
+    def cache(self) -> Path:
+        from sidelight.cache import cache_folder
+
+        return cache_folder()
 
     def load_run(self, folder: str | Path) -> Run:
         return sidelight.load_run(folder)

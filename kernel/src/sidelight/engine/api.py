@@ -18,6 +18,7 @@ from sidelight.engine.machine import Cancellation, arithmetic, limit_threads, re
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
+    from sidelight.engine.frozen import Frozen
     from sidelight.engine.results import Run
     from sidelight.recipe.model import ResolvedComponent
     from sidelight.registry.catalog import Catalog
@@ -40,6 +41,7 @@ def run(
     check: bool = True,
     fresh: bool = False,
     learned: Mapping[str, str | Path] | None = None,
+    frozen: str | Path | bool = False,
 ) -> Run:
     """Run a recipe; results of earlier runs come from the cache.
 
@@ -63,6 +65,8 @@ def run(
         fresh: True to compute everything anew: nothing comes from the cache, and nothing is kept in it.
         learned: weights in the place of trainings, as the path of a component in the recipe and the folder of its
             `State`; for a fresh run alone, because nothing tells how they came about.
+        frozen: a lock to obey, or True for the one beside the recipe. What differs is refused, all of it by name,
+            before anything is computed; weights and images that come out otherwise fail the run afterwards.
 
     Returns:
         the finished run, which also lies in its folder.
@@ -82,11 +86,14 @@ def run(
 
     began = perf_counter()
     source, catalog = Path(recipe) if isinstance(recipe, str) else recipe, installed()
+    obeyed = _obeyed(frozen, source, catalog)
     load = partial(load_recipe, source, swap=_several(swap), catalog=catalog)
     if workers is not None and executor is None and not load(set=_several(set)).of_role("executor"):
         known = [_short_name(use) for use in _executors(catalog)]
         raise UserError("workers are asked for, and there is no executor to have them", f"name one: {listing(known)}")
     resolved = load(set=[*_executor_settings(executor, workers, catalog), *_several(set)])
+    if obeyed is not None:
+        obeyed.check(resolved, catalog)
     folder = default_folder(resolved, out)
     with arithmetic(tf32=tf32, compile=compile):
         run = execute(
@@ -98,10 +105,64 @@ def run(
             began=began,
             fresh=fresh,
             learned=learned,
+            frozen=obeyed,
         )
     if check:
         run.check()
     return run
+
+
+def _obeyed(frozen: str | Path | bool, recipe: Path | Mapping[str, Any], catalog: Catalog) -> Frozen | None:
+    """The lock that a run obeys, compared with what is installed."""
+    if frozen is False or frozen is None:
+        return None
+
+    from sidelight.engine.frozen import Frozen
+    from sidelight.engine.lock import lock_path
+
+    if frozen is True and not isinstance(recipe, Path):
+        raise UserError("a recipe that is no file has no lock beside it", "name the lock")
+    return Frozen.read(lock_path(recipe) if isinstance(recipe, Path) and frozen is True else Path(frozen), catalog)
+
+
+def lock(
+    recipe: str | Path | Mapping[str, Any],
+    *,
+    set: str | Sequence[str] = (),
+    swap: str | Sequence[str] = (),
+    strict: bool = False,
+) -> dict[str, Any]:
+    """The lock of a recipe: digests of all that a run depends on, which `run(..., frozen=LOCK)` obeys.
+
+    Args:
+        recipe: a file, the same structure as a dict, or the folder of a finished run, which gives the digests of its
+            trained weights and of its images as well.
+        set: as for `sidelight.run`.
+        swap: likewise.
+        strict: True to have another patch version of Python and another platform refused, not warned of.
+
+    Returns:
+        plain values, which `json` writes.
+
+    Raises:
+        UserError: the recipe, or a file that it reads, cannot be used; a run was made with other versions.
+    """
+    from sidelight.engine.lock import lock_of
+    from sidelight.engine.results import MANIFEST, read_manifest
+    from sidelight.recipe.load import load_recipe
+    from sidelight.registry.catalog import installed
+
+    catalog = installed()
+    changes = {"set": _several(set), "swap": _several(swap)}
+    if isinstance(recipe, (str, Path)):
+        recipe = Path(recipe)
+        if (recipe / MANIFEST).is_file():
+            folder = recipe.expanduser().absolute()
+            manifest = read_manifest(folder)
+            with chdir(_made_in(manifest, folder)):
+                resolved = load_recipe(manifest["facts"]["recipe"], catalog=catalog, **changes)
+                return lock_of(resolved, catalog, strict=strict, manifest=manifest)
+    return lock_of(load_recipe(recipe, catalog=catalog, **changes), catalog, strict=strict)
 
 
 def _several(texts: str | Sequence[str]) -> Sequence[str]:

@@ -16,11 +16,11 @@ from attrs import frozen
 from sidelight_specs import kinds
 from sidelight_specs.entry_points import ORDER, PREFIX, Fault, folder_name, normalise, plugin_name, read_entry_points
 from sidelight_specs.hooks import KIND
-from sidelight_specs.host import Available, Installed
+from sidelight_specs.host import Available, Installed, State
 from sidelight_specs.roles import ROLES
 
 from sidelight import cache
-from sidelight.registry.load import Loader, State, Unavailable, broken, load_apart, reinstall
+from sidelight.registry.load import Loader, Unavailable, broken, load_apart, reinstall
 from sidelight.registry.policy import Policy, policy_file, read_policy
 from sidelight.underway import doing, patience
 
@@ -74,6 +74,11 @@ class Catalog:
     def entries(self, *roles: str) -> tuple[Installed, ...]:
         """Entries of some roles, or of `kind`, `command`, `observer`; of all roles when none is given."""
         return tuple(entry for entry in self.index.entries if entry.role in (roles or ROLES))
+
+    @property
+    def policy(self) -> Policy:
+        """What may be loaded."""
+        return self._policy
 
     def problems(self) -> tuple[Fault, ...]:
         """Faults in the metadata of installed distributions, and names that several of them claim."""

@@ -16,13 +16,13 @@ from typing import TYPE_CHECKING, Any
 from sidelight_specs.entry_points import normalise
 
 from sidelight import cache
+from sidelight.registry.requirements import SPECS, requirements
 
 if TYPE_CHECKING:
     from sidelight_specs import ComponentDescriptor
 
 WHOLE = 4 * 2**20
 """Bytes up to which a file's content enters the digest; of a larger one (weights) the size does."""
-SPECS = "sidelight-specs"
 _IMPORTERS = re.compile(rb"\b(import_module|__import__|run_module|run_path)\b")
 _installed_stamp = functools.cache(cache.metadata_stamp)
 
@@ -86,14 +86,7 @@ def foundations(distribution: str) -> tuple[str, ...]:
 @functools.cache
 def _required(distribution: str) -> frozenset[str]:
     """Normalised names of what is required without asking for an extra; nothing where the metadata cannot be read."""
-    from importlib.metadata import PackageNotFoundError, requires
-
-    from packaging.requirements import InvalidRequirement, Requirement
-
-    try:
-        needs = [Requirement(text) for text in requires(distribution) or []]
-    except (PackageNotFoundError, InvalidRequirement, OSError, UnicodeDecodeError):
-        return frozenset()
+    needs = requirements(distribution) or ()
     return frozenset(normalise(need.name) for need in needs if not need.marker or need.marker.evaluate({"extra": ""}))
 
 

@@ -19,10 +19,9 @@ from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 import attrs
 import pluggy
-from attrs import frozen
 from sidelight_specs import SidelightError, hooks
 from sidelight_specs.announcements import AnnouncementError, announced, manager_of, observer, pick
-from sidelight_specs.host import Installed
+from sidelight_specs.host import Installed, State
 
 from sidelight import cache
 from sidelight.registry.code import foundations, package_files
@@ -131,17 +130,6 @@ def _where(error: BaseException, module: str) -> str:
         if top in (path.stem, *path.parent.parts):
             return f" ({path.parent.name}/{path.name}, line {frame.lineno})"
     return ""
-
-
-@frozen
-class State:
-    """State of one entry; `summary` of one that is ok, `why` and `fix` of one that is not."""
-
-    entry: Installed
-    state: str  # ok, broken, blocked, unchecked; unknown never: it is installed
-    summary: str = ""
-    why: str = ""
-    fix: str = ""
 
 
 def load_apart(entries: list[Installed], stamp: str) -> list[State]:

@@ -16,6 +16,8 @@ running, block the distribution.
 
 from __future__ import annotations
 
+import hashlib
+import json
 import os
 import re
 from fnmatch import fnmatchcase
@@ -84,6 +86,15 @@ class Policy:
     allow: tuple[Pattern, ...] | None = None
     deny: tuple[Pattern, ...] = ()
     file: str = ""
+
+    @property
+    def digest(self) -> str | None:
+        """`sha256:...` of the patterns, whatever their order; None where there is no policy."""
+        if not self.file:
+            return None
+        allow = None if self.allow is None else sorted(pattern.text for pattern in self.allow)
+        lines = json.dumps([allow, sorted(pattern.text for pattern in self.deny)])
+        return HASH + hashlib.sha256(lines.encode()).hexdigest()
 
     def blocks(self, entry: Installed) -> str:
         """The line that blocks an entry, as text; empty when it may be loaded."""

@@ -67,6 +67,12 @@ class ModelFileDescriptor(ClassifierDescriptor):
         assert isinstance(params, ModelFileParams)
         return {"path": params.path, "classes_file": params.classes_file}
 
+    def reads(self, params: object) -> Iterable[str]:
+        """The model with all files that belong to it, and the file of class names."""
+        assert isinstance(params, ModelFileParams)
+        more = map(str, self.weights_of(Path(params.path).expanduser()))
+        return [path for path in (params.path, *more, params.classes_file) if path]
+
     def mistakes(self, params: object) -> Iterable[Mistake]:
         """Options that do not go together, whatever the file."""
         assert isinstance(params, ModelFileParams)

@@ -70,14 +70,18 @@ def _mistakes(source: Source, params: object) -> Iterator[Mistake]:
         yield Mistake(error.message.removeprefix("where: "), error.fix, "where" if where else "")
 
 
-def _stamp(source: Source, params: object) -> str:
-    """Size and time of change of the weights: of the checkpoint, or of the manifest and its shards."""
+def _files(source: Source, params: object) -> list[Path]:
+    """Files of the weights: the checkpoint, or the manifest and its shards; none where they are missing."""
     try:
         path = weights_file(source, getattr(params, "where", ""))
     except UserError:
-        return ""
-    files = [path, *(shard_files(path) if path.suffix == ".json" else ())]
-    stamps = ((file.name, file.stat()) for file in files)
+        return []
+    return [path, *(shard_files(path) if path.suffix == ".json" else ())]
+
+
+def _stamp(source: Source, params: object) -> str:
+    """Size and time of change of the weights."""
+    stamps = ((file.name, file.stat()) for file in _files(source, params))
     return ",".join(f"{name}:{one.st_size}:{one.st_mtime_ns}" for name, one in stamps)
 
 
@@ -94,6 +98,10 @@ class DcganDescriptor(GeneratorDescriptor):
     def fingerprint(self, params: object) -> str:
         """Size and time of change of the weights."""
         return _stamp(self.source, params)
+
+    def reads(self, params: object) -> list[str]:
+        """Files of the weights."""
+        return [str(file) for file in _files(self.source, params)]
 
     def facts(self, params: object, data: DataFacts) -> GeneratorFacts:
         """(3, 64, 64)."""
@@ -126,6 +134,10 @@ class ExpressionDescriptor(ClassifierDescriptor):
         """Size and time of change of the weights."""
         return _stamp(self.source, params)
 
+    def reads(self, params: object) -> list[str]:
+        """Files of the weights."""
+        return [str(file) for file in _files(self.source, params)]
+
     def facts(self, params: object, data: DataFacts) -> ClassifierFacts:
         """Colour images, enlarged to the network's size; seven expressions."""
         del params, data
@@ -145,6 +157,10 @@ class FaceMetricDescriptor(MetricDescriptor):
     def fingerprint(self, params: object) -> str:
         """Size and time of change of the weights."""
         return _stamp(self.source, params)
+
+    def reads(self, params: object) -> list[str]:
+        """Files of the weights."""
+        return [str(file) for file in _files(self.source, params)]
 
 
 @frozen(kw_only=True)
@@ -193,6 +209,12 @@ class PhotographsDescriptor(DataDescriptor):
         """Size and time of change of the weights and of every photograph."""
         assert isinstance(params, PhotographsParams)
         return ",".join((_stamp(DETECTOR, params), _stamp(LANDMARKS, params), self._photographs(params)))
+
+    def reads(self, params: object) -> list[str]:
+        """Files of the weights, and every photograph."""
+        assert isinstance(params, PhotographsParams)
+        weights = [*_files(DETECTOR, params), *_files(LANDMARKS, params)]
+        return [str(file) for file in (*weights, *photograph_files(params.all_paths, params.where))]
 
     def facts(self, params: object) -> DataFacts:
         """One split of unlabelled images."""

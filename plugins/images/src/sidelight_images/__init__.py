@@ -33,10 +33,12 @@ class ImagesDescriptor(DataDescriptor):
     Args:
         facts_of: options to facts.
         mistakes_of: options to what is wrong with them.
+        reads_of: options to the files that the images are made of, beside those of installed packages.
     """
 
     facts_of: Callable[[Any], DataFacts]
     mistakes_of: Callable[[Any], Iterable[Mistake]]
+    reads_of: Callable[[Any], Iterable[str]] = lambda params: ()
 
     def facts(self, params: object) -> DataFacts:
         """Shape, splits, classes, factors and masks."""
@@ -45,6 +47,10 @@ class ImagesDescriptor(DataDescriptor):
     def mistakes(self, params: object) -> Iterable[Mistake]:
         """Unknown names, missing files and packages."""
         return self.mistakes_of(params)
+
+    def reads(self, params: object) -> Iterable[str]:
+        """Files of the user's own, or of the system."""
+        return self.reads_of(params)
 
 
 @hookimpl
@@ -57,6 +63,7 @@ def sidelight_data() -> Iterable[DataDescriptor]:
         factory="sidelight_images.cutouts:CutoutImages",
         facts_of=stamps.cutouts_facts,
         mistakes_of=stamps.cutouts_mistakes,
+        reads_of=stamps.cutouts_reads,
         provides=("factors.render",),
         example={"classes": ("birds", "mammals"), "size": 32, "train": 12, "validation": 4, "test": 4},
     )
@@ -88,6 +95,7 @@ def sidelight_data() -> Iterable[DataDescriptor]:
         factory="sidelight_images.fashion:Fashion",
         facts_of=facts.fashion_facts,
         mistakes_of=facts.fashion_mistakes,
+        reads_of=facts.fashion_reads,
         provides=("factors.render",),
         example={"classes": ("Sneaker", "Ankle boot")},
         paper="Xiao, Rasul and Vollgraf 2017",

@@ -157,9 +157,14 @@ def fashion_file(params: FashionParams, name: str) -> Path:
     return path
 
 
+def fashion_reads(params: FashionParams) -> list[str]:
+    """Paths of the four files."""
+    return [str(fashion_file(params, name)) for name in FASHION_FILES]
+
+
 def fashion_fingerprint(params: FashionParams) -> str:
     """Sizes and times of change of the four files."""
-    paths = [fashion_file(params, name) for name in FASHION_FILES]
+    paths = [Path(path) for path in fashion_reads(params)]
     return " ".join(f"{path.name}:{path.stat().st_size}:{path.stat().st_mtime_ns}" for path in paths)
 
 

@@ -42,6 +42,11 @@ class FolderDescriptor(ImageFilesDescriptor):
         assert isinstance(params, FolderParams)
         return facts.folder_facts(params)
 
+    def reads(self, params: object) -> Iterable[str]:
+        """The folder."""
+        assert isinstance(params, FolderParams)
+        return [params.path]
+
     def mistakes(self, params: object) -> Iterable[Mistake]:
         """A folder that is not there, or holds no image."""
         assert isinstance(params, FolderParams)
@@ -69,6 +74,11 @@ class FilesDescriptor(ImageFilesDescriptor):
             ids={SPLIT: names},
             is_named=True,
         )
+
+    def reads(self, params: object) -> Iterable[str]:
+        """Every image file, in the order of the images."""
+        assert isinstance(params, FilesParams)
+        return [str(entry.path) for entry in list_paths(params.all_paths).entries]
 
     def mistakes(self, params: object) -> Iterable[Mistake]:
         """Files that are not there, patterns that match none, labels for another number of images."""

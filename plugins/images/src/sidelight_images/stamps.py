@@ -158,6 +158,11 @@ def list_cutouts(params: CutoutsParams) -> Cutouts:
     return Cutouts(entries, tuple(by_class), rows, backgrounds)
 
 
+def cutouts_reads(params: CutoutsParams) -> list[str]:
+    """Paths of the cut-outs and backgrounds that the images are made of."""
+    return [str(entry.path) for entry in list_cutouts(params).files]
+
+
 def cutouts_facts(params: CutoutsParams) -> DataFacts:
     """Splits of cut-outs that no other split shows, with masks where nothing is trained."""
     try:

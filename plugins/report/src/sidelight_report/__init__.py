@@ -97,6 +97,11 @@ class HtmlDescriptor(RendererDescriptor):
         status = path.stat()
         return f"{status.st_size}:{status.st_mtime_ns}"
 
+    def reads(self, params: object) -> Iterable[str]:
+        """The file of names."""
+        assert isinstance(params, HtmlParams)
+        return [params.names] if params.names else []
+
     def surveys(self, params: object) -> int:
         """Images of the model overview, at most."""
         assert isinstance(params, HtmlParams)

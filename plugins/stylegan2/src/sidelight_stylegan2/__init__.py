@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from attrs import frozen
 from sidelight_specs import GeneratorDescriptor, InverterDescriptor, Need, UserError, hookimpl
 from sidelight_specs.facts import DataFacts, GeneratorFacts, Given, Mistake
-from sidelight_toolkit.lpips_weights import distance_fingerprint, lpips_mistakes
+from sidelight_toolkit.lpips_weights import distance_files, distance_fingerprint, lpips_mistakes
 
 from sidelight_stylegan2.files.header import shape_of_file
 from sidelight_stylegan2.networks.architecture import checked_widths, levels_for
@@ -103,6 +103,11 @@ class PerceptualDescriptor(InverterDescriptor):
         """The distance that `auto` is."""
         assert isinstance(params, ProjectParams | EncoderParams)
         return distance_fingerprint(params.perceptual)
+
+    def reads(self, params: object) -> list[str]:
+        """The backbone of LPIPS, where that is the distance."""
+        assert isinstance(params, ProjectParams | EncoderParams)
+        return distance_files(params.perceptual)
 
     def misfits(self, params: object, given: Given) -> Iterable[Mistake]:
         """A perceptual distance whose network is missing."""

@@ -15,7 +15,7 @@ from sidelight_specs import (
 from sidelight_specs.facts import DataFacts, Mistake
 from sidelight_stylegan2 import size_mistakes
 from sidelight_toolkit.drawn_latents import DrawingFinderDescriptor
-from sidelight_toolkit.lpips_weights import distance_fingerprint, lpips_mistakes
+from sidelight_toolkit.lpips_weights import distance_files, distance_fingerprint, lpips_mistakes
 from sidelight_toolkit.shared_limits import DRAWABLE, NAMELESS, NOT_THE_WORLD
 
 from sidelight_stylex.params import (
@@ -43,6 +43,11 @@ class StylExDescriptor(GeneratorDescriptor):
         """The distance that `auto` is."""
         assert isinstance(params, GeneratorParams)
         return distance_fingerprint(params.perceptual)
+
+    def reads(self, params: object) -> list[str]:
+        """The backbone of LPIPS, where that is the distance."""
+        assert isinstance(params, GeneratorParams)
+        return distance_files(params.perceptual)
 
     def misfits(self, params: object, given: Given) -> Iterable[Mistake]:
         """A size that StyleGAN2 does not make; an encoder with too many levels; LPIPS without its backbone."""

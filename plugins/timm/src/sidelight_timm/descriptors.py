@@ -48,6 +48,15 @@ class TimmDescriptor(ModelSourceDescriptor):
         inside = sorted(path.iterdir()) if path.is_dir() else (path, path.with_name(CONFIG))
         return stamp(*inside), {} if path.is_dir() else {"weights": params.weights}  # the kernel looks for plain files
 
+    def reads(self, params: object) -> Iterable[str]:
+        """The file or folder of weights, the config.json beside a file, and the file of class names."""
+        assert isinstance(params, TimmParams)
+        named = [path for path in super().reads(params) if path != params.weights]
+        if params.weights in {"", RANDOM}:
+            return named
+        config = Path(params.weights).expanduser().with_name(CONFIG)
+        return [params.weights, *([str(config)] if config.is_file() else []), *named]
+
     def subject(self, params: Any) -> str:
         """`resnet18`, or the path of the weights."""
         assert isinstance(params, TimmParams)

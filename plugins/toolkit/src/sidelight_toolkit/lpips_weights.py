@@ -38,6 +38,11 @@ def lpips_mistakes(option: str) -> Iterator[Mistake]:
         yield Mistake(message, download_hint(backbone_file()), option)
 
 
+def distance_files(perceptual: str) -> list[str]:
+    """The backbone of LPIPS, where a perceptual distance by choice is that."""
+    return [str(backbone_file())] if perceptual == "lpips" or distance_fingerprint(perceptual) else []
+
+
 def distance_fingerprint(perceptual: str) -> str:
     """Fingerprint of a perceptual distance by choice: `auto` is another distance once LPIPS is on this machine."""
     return "LPIPS" if perceptual == "auto" and next(lpips_mistakes("perceptual"), None) is None else ""

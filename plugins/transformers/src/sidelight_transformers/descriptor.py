@@ -51,6 +51,15 @@ class ImageClassifierDescriptor(ModelSourceDescriptor):
             return "", {}
         return (model.stamp() if isinstance(model, ModelFolder) else ""), {}
 
+    def reads(self, params: object) -> Iterable[str]:
+        """Files that the model is made of, and the file of class names."""
+        try:
+            model = configuration(params)
+        except UserError:
+            return super().reads(params)
+        own = map(str, model.files()) if isinstance(model, ModelFolder) else ()
+        return [*own, *super().reads(params)]
+
     def subject(self, params: Any) -> str:
         """The folder, or the class of a live model."""
         if not params.object:

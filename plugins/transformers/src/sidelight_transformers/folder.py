@@ -103,11 +103,15 @@ class ModelFolder(Configuration):
         message = f"{self.path} holds no weights ({SAFETENSORS} or {PICKLE}): it has {listing(there, 6)}"
         raise UserError(message, SAVE)
 
-    def stamp(self) -> str:
-        """Sizes and times of change of all files that the model is made of."""
+    def files(self) -> tuple[Path, ...]:
+        """All files that the model is made of, by name."""
         names = [CONFIG, PROCESSOR, "processor_config.json"]
         names += [entry.name for entry in self.path.iterdir() if entry.name.startswith(("model", "pytorch_model"))]
-        stats = [(name, (self.path / name).stat()) for name in sorted(names) if (self.path / name).is_file()]
+        return tuple(self.path / name for name in sorted(names) if (self.path / name).is_file())
+
+    def stamp(self) -> str:
+        """Sizes and times of change of all files that the model is made of."""
+        stats = [(path.name, path.stat()) for path in self.files()]
         return " ".join(f"{name}:{status.st_size}:{status.st_mtime_ns}" for name, status in stats)
 
 

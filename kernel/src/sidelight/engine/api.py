@@ -114,15 +114,17 @@ def run(
 
 def _obeyed(frozen: str | Path | bool, recipe: Path | Mapping[str, Any], catalog: Catalog) -> Frozen | None:
     """The lock that a run obeys, compared with what is installed."""
-    if frozen is False or frozen is None:
+    if frozen is False:
         return None
 
     from sidelight.engine.frozen import Frozen
     from sidelight.engine.lock import lock_path
 
-    if frozen is True and not isinstance(recipe, Path):
+    if frozen is not True:
+        return Frozen.read(Path(frozen), catalog)
+    if not isinstance(recipe, Path):
         raise UserError("a recipe that is no file has no lock beside it", "name the lock")
-    return Frozen.read(lock_path(recipe) if isinstance(recipe, Path) and frozen is True else Path(frozen), catalog)
+    return Frozen.read(lock_path(recipe), catalog)
 
 
 def lock(
@@ -153,16 +155,14 @@ def lock(
     from sidelight.registry.catalog import installed
 
     catalog = installed()
-    changes = {"set": _several(set), "swap": _several(swap)}
-    if isinstance(recipe, (str, Path)):
-        recipe = Path(recipe)
-        if (recipe / MANIFEST).is_file():
-            folder = recipe.expanduser().absolute()
-            manifest = read_manifest(folder)
-            with chdir(_made_in(manifest, folder)):
-                resolved = load_recipe(manifest["facts"]["recipe"], catalog=catalog, **changes)
-                return lock_of(resolved, catalog, strict=strict, manifest=manifest)
-    return lock_of(load_recipe(recipe, catalog=catalog, **changes), catalog, strict=strict)
+    load = partial(load_recipe, set=_several(set), swap=_several(swap), catalog=catalog)
+    if isinstance(recipe, (str, Path)) and (Path(recipe) / MANIFEST).is_file():
+        folder = Path(recipe).expanduser().absolute()
+        manifest = read_manifest(folder)
+        with chdir(_made_in(manifest, folder)):
+            resolved = load(manifest["facts"]["recipe"], called=f"the recipe of {recipe}")
+            return lock_of(resolved, catalog, strict=strict, manifest=manifest)
+    return lock_of(load(Path(recipe) if isinstance(recipe, str) else recipe), catalog, strict=strict)
 
 
 def _several(texts: str | Sequence[str]) -> Sequence[str]:

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import platform
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -87,28 +86,6 @@ def lock_of(
         "run": _run(manifest, digests),
         "strict": strict,
     }
-
-
-def write_lock(lock: Mapping[str, Any], path: Path) -> None:
-    """Write a lock, whole or not at all.
-
-    Raises:
-        UserError: the file cannot be written.
-    """
-    draft = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        draft.write_text(lock_text(lock), encoding="utf-8")
-        draft.replace(path)
-    except OSError as error:
-        draft.unlink(missing_ok=True)
-        raise UserError(
-            f"the lock {path} cannot be written: {error.strerror or error}", "choose another file"
-        ) from error
-
-
-def lock_text(lock: Mapping[str, Any]) -> str:
-    """A lock as the text of its file."""
-    return json.dumps(lock, indent=1, sort_keys=True, ensure_ascii=False) + "\n"
 
 
 def read_lock(path: Path) -> dict[str, Any]:
@@ -205,9 +182,17 @@ def locked_observers(catalog: Catalog) -> list[str]:
 
 
 def _component(one: ResolvedComponent, weights: Mapping[str, str]) -> dict[str, Any]:
-    entry = {"use": one.use, "role": one.role, "distribution": normalise(one.distribution)}
+    entry: dict[str, Any] = {"use": one.use, "role": one.role, "distribution": normalise(one.distribution)}
     entry |= {"params": _sha(params_plain(one.params)), "files": locked_files(one)}
+    if not entry["files"] and _depends_on_more(one):
+        entry["unnamed"] = True
     return {**entry, "trained": one.is_trainable, "weights": weights.get(one.path)}
+
+
+def _depends_on_more(one: ResolvedComponent) -> bool:
+    """True for a component whose fingerprint says that it depends on more than its parameters and its code."""
+    facts = getattr(one.descriptor, "facts", None) if one.role == "data" else None
+    return bool(one.descriptor.fingerprint(one.params) or (facts and facts(one.params).fingerprint))
 
 
 def locked_files(one: ResolvedComponent) -> list[dict[str, str]]:

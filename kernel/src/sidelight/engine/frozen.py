@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from attrs import frozen
-from sidelight_specs import UserError
+from sidelight_specs import SidelightError, UserError
 
 from sidelight.engine.lock import (
     counted,
+    lock_text,
     locked_distributions,
     locked_files,
     locked_observers,
@@ -19,6 +21,7 @@ from sidelight.engine.lock import (
     python_facts,
     read_lock,
 )
+from sidelight.engine.results import LOCK
 from sidelight.registry.hashes import known_content
 
 if TYPE_CHECKING:
@@ -81,6 +84,23 @@ class Frozen:
             refused += _different_component(self.lock["components"].get(one.path), one)
         if refused:
             _refuse(self.path, refused)
+
+    def finish(self, digests: Mapping[str, Any], folder: Path) -> dict[str, Any]:
+        """Copy the lock into a run's folder; gives what the run's manifest says of it.
+
+        Args:
+            digests: of the run, as in its manifest.
+            folder: of the run.
+        """
+        content = lock_text(self.lock)
+        (folder / LOCK).write_text(content, encoding="utf-8")
+        digest = "sha256:" + hashlib.sha256(content.encode()).hexdigest()
+        return {"file": LOCK, "digest": digest, "source": str(self.path), "differs": self.differences(digests)}
+
+    def errors(self, obeyed: Mapping[str, Any]) -> list[SidelightError]:
+        """The error of a run whose manifest has differences; none where all came out as it is locked."""
+        lines = "".join(f"\n  {text}" for text in obeyed["differs"])
+        return [SidelightError(f"the run came out otherwise than the lock {self.path} has it:{lines}")] if lines else []
 
     def differences(self, digests: Mapping[str, Any]) -> list[str]:
         """Sentences on what a finished run's digests have otherwise than the lock: weights, explained images."""

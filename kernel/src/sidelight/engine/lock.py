@@ -88,6 +88,11 @@ def lock_of(
     }
 
 
+def lock_text(lock: Mapping[str, Any]) -> str:
+    """A lock as the text of its file."""
+    return json.dumps(lock, indent=1, sort_keys=True, ensure_ascii=False) + "\n"
+
+
 def read_lock(path: Path) -> dict[str, Any]:
     """The lock in a file.
 

@@ -38,6 +38,7 @@ if TYPE_CHECKING:
 
     from sidelight_specs import Artifact
 
+    from sidelight.engine.frozen import Frozen
     from sidelight.recipe.model import Resolved
 
 
@@ -51,8 +52,11 @@ def execute(
     began: float,
     fresh: bool = False,
     learned: Mapping[str, str | Path] | None = None,
+    frozen: Frozen | None = None,
 ) -> Run:
     """Run a resolved recipe; `began` is when its reading did, other arguments and errors are as for `sidelight.run`.
+
+    With `frozen`, weights and images that come out otherwise than its lock has them are an error of the run.
 
     Where anything but data or classifier fails, the run goes on, and `Run.check` raises the error.
     """
@@ -70,8 +74,8 @@ def execute(
         closing(Store(root, notice=notice)) as store,
         closing(Session(resolved, store, resolve_device(device), display, cancellation, guarded=True)) as session,
     ):
-        for warning in resolved.warnings:
-            notice(warning.sentence)
+        for text in (*(warning.sentence for warning in resolved.warnings), *(frozen.warnings if frozen else ())):
+            notice(text)
         for text in resolved.assumed:
             session.warn(text)
         give_learned(session, learned or {})
@@ -106,9 +110,9 @@ def execute(
             if len(table):
                 table.write(folder.staging / "results" / f"{name}.csv")
         (folder.staging / RECIPE).write_text(recipe_text(resolved.written or resolved.plain), encoding="utf-8")
+        errors = [*(error for _, error in steps.failures), *_unlike(frozen, taken, manifest, folder.staging)]
         text = manifest.write(steps, taken, perf_counter() - began, notices)
         folder.publish()
-        errors = [error for _, error in steps.failures]
         ended = attrs.evolve(run, seconds=perf_counter() - began, errors=tuple(map(str, errors)))
         observers.tell("run_finished", run=ended)
     return Run(folder.out, json.loads(text), steps.results, errors, resolved)
@@ -122,6 +126,14 @@ def own_store(fresh: bool) -> Iterator[Path | None]:
         return
     with TemporaryDirectory(prefix="sidelight-", ignore_cleanup_errors=True) as folder:
         yield Path(folder)
+
+
+def _unlike(frozen: Frozen | None, digests: dict[str, Any], manifest: Manifest, folder: Path) -> list[SidelightError]:
+    """The error of a run that came out otherwise than its lock has it, which the manifest tells as well."""
+    if frozen is None:
+        return []
+    manifest.obeyed = frozen.finish(digests, folder)
+    return frozen.errors(manifest.obeyed)
 
 
 def _workers(session: Session) -> Workers | None:
@@ -190,6 +202,7 @@ class Manifest:
         self._folder = folder
         self._steps: list[dict[str, Any]] = []
         self._results: list[dict[str, Any]] = []
+        self.obeyed: dict[str, Any] = {}  # the lock of a frozen run
 
     @hookimpl
     def sidelight_step_finished(
@@ -218,6 +231,9 @@ class Manifest:
     def write(self, steps: Steps, digests: dict[str, Any], total: float, notices: list[str]) -> str:
         """Write the manifest of a run that took `total` seconds; gives its text."""
         document = {**_facts(steps, total), "digests": digests, "results": self._results, "steps": self._steps}
+        if self.obeyed:
+            document["lock"] = self.obeyed
+            document["status"] = "failed" if self.obeyed["differs"] else document["status"]
         document["warnings"] += notices
         text = json.dumps(document, indent=1) + "\n"
         (self._folder / MANIFEST).write_text(text, encoding="utf-8")

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from sidelight.recipe.model import Resolved
 
 MANIFEST, RECIPE = "run.json", "recipe.yaml"
+LOCK = "recipe.lock"  # of a frozen run
 KEPT = "kept"  # what live pages keep for their visitors; see `Stage.folder`
 FORMAT = 1
 _PREVIOUS = "previous"

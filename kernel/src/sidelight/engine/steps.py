@@ -41,7 +41,7 @@ from sidelight.engine.plan import Step, images_read, surveyed
 from sidelight.engine.progress import LONG
 from sidelight.engine.questions import NotAnswered
 from sidelight.engine.reading import Reading
-from sidelight.engine.results import KEPT, MANIFEST, RECIPE
+from sidelight.engine.results import KEPT, LOCK, MANIFEST, RECIPE
 from sidelight.engine.session import ComponentError, Session, check_valid
 from sidelight.engine.shards import Shard, ShardedStep
 from sidelight.engine.survey import PART, Answers, Survey
@@ -363,7 +363,7 @@ class Steps:
     def render(self, component: ResolvedComponent) -> None:
         """One renderer's files, into a folder of its own."""
         session, results = self.session, self.complete()
-        taken = {"results", KEPT, MANIFEST, RECIPE, *(location.lower() for location, _ in self.rendered.values())}
+        taken = {"results", KEPT, LOCK, MANIFEST, RECIPE, *(location.lower() for location, _ in self.rendered.values())}
         location = unique_name(safe_name(component.id), taken)
         folder = self.folder / location
 

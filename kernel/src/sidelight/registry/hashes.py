@@ -54,7 +54,7 @@ def installed_hash(name: str) -> str | None:
 
 @functools.cache
 def known_content(name: str) -> Content:
-    """The hash as of `installed_hash`, and of an editable distribution that of its packages' files.
+    """The hash as of `installed_hash`; of a distribution that is editable, or has no RECORD, that of its packages.
 
     Kept in the cache folder while size and times of every file are as they were, because torch alone is 700 MB.
     """
@@ -68,7 +68,9 @@ def known_content(name: str) -> Content:
             files = {path.as_posix(): root / path for root, paths in parts for path in paths}
             digest = _hash_of(files.items()) if files else None
             folders = {path.parent for path in files.values()}  # a file that is slipped in changes its folder's times
-            cache.put(key, facts, digest, sorted(map(str, {*files.values(), *folders} - {root for root, _ in parts})))
+            records = {folder / "RECORD" for folder in folders if folder.suffix == ".dist-info"}
+            watched = {*files.values(), *folders, *records} - {root for root, _ in parts}
+            cache.put(key, facts, digest, sorted(map(str, watched)))
     except _UNREADABLE:
         return Content(None)
     return Content(digest, editable)
@@ -115,8 +117,8 @@ def _recorded(distribution: Distribution) -> tuple[Path, list[PurePath]]:
 
 
 def _parts(distribution: Distribution, editable: bool) -> Iterator[tuple[Path, list[PurePath]]]:
-    """Folders, and the paths below each that count: one of an installation, the packages of an editable one."""
-    if not editable:
+    """Folders, and the paths below each that count: one of an installation, else those of its packages."""
+    if not editable and distribution.files is not None:
         yield _recorded(distribution)
         return
     modules = {point.module.partition(".")[0] for point in distribution.entry_points}

@@ -115,6 +115,9 @@ class SquaresDescriptor(DataDescriptor):
         splits = {"train": 30, "test": 9}
         return DataFacts(splits=splits, classes=("a", "b", "c"), fingerprint=None if params.file else "")
 
+    def reads(self, params):
+        return [params.file] if params.file else []
+
 
 @hookimpl
 def sidelight_data():

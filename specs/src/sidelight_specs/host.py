@@ -63,7 +63,7 @@ class Available:
 
 
 @frozen
-class State:
+class Health:
     """State of one entry point; `summary` of one that is ok, `why` and `fix` of one that is not.
 
     Args:
@@ -122,7 +122,7 @@ class Host(Protocol):
     def installed(self) -> tuple[Installed, ...]:
         """Every entry point of every plugin, also of broken and blocked ones; nothing is imported."""
 
-    def states(self, *, load: bool = True) -> tuple[State, ...]:
+    def health(self, *, load: bool = True) -> tuple[Health, ...]:
         """State of every entry point; without `load`, as metadata and policy have it, and nothing is imported."""
 
     @property

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
     from pathlib import Path
 
-    from sidelight_specs.host import State
+    from sidelight_specs.host import Health
 
     from sidelight.cli.host import KernelHost
     from sidelight.engine.forecast import Forecast
@@ -418,7 +418,7 @@ def plugins(arguments: argparse.Namespace, host: KernelHost) -> int:
     return 0
 
 
-def _with_rivals(states: tuple[State, ...]) -> tuple[State, ...]:
+def _with_rivals(states: tuple[Health, ...]) -> tuple[Health, ...]:
     """Commands and kinds whose name is taken are broken: a built-in one counts first, then the first in the list."""
     taken = {(COMMAND, name): "sidelight" for name in COMMANDS}
     checked = []

@@ -7,7 +7,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from sidelight_specs import UserError
-from sidelight_specs.host import Available, Finished, Host, Installed, State
+from sidelight_specs.host import Available, Finished, Health, Host, Installed
 from sidelight_specs.wording import clean
 
 import sidelight
@@ -101,7 +101,7 @@ class KernelHost(Host):
     def lock(self, recipe: str | Path, **settings: Any) -> dict[str, Any]:
         return sidelight.lock(recipe, **settings)
 
-    def states(self, *, load: bool = True) -> tuple[State, ...]:
+    def health(self, *, load: bool = True) -> tuple[Health, ...]:
         return self.catalog.states(self.installed(), load=load)
 
     @property

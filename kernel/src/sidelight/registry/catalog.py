@@ -16,7 +16,7 @@ from attrs import frozen
 from sidelight_specs import kinds
 from sidelight_specs.entry_points import ORDER, PREFIX, Fault, folder_name, normalise, plugin_name, read_entry_points
 from sidelight_specs.hooks import KIND
-from sidelight_specs.host import Available, Installed, State
+from sidelight_specs.host import Available, Health, Installed
 from sidelight_specs.roles import ROLES
 
 from sidelight import cache
@@ -125,15 +125,15 @@ class Catalog:
         if entry.flaw:
             raise broken(entry, entry.flaw, entry.fix)
 
-    def states(self, entries: Iterable[Installed], *, load: bool = True) -> tuple[State, ...]:
+    def states(self, entries: Iterable[Installed], *, load: bool = True) -> tuple[Health, ...]:
         """State of each entry: light modules are loaded in a child process; without `load` they are `unchecked`."""
-        states: dict[Installed, State] = {}
+        states: dict[Installed, Health] = {}
         for entry in entries:
             try:
                 self.check(entry)
-                states[entry] = State(entry, "unchecked")
+                states[entry] = Health(entry, "unchecked")
             except Unavailable as reason:
-                states[entry] = State(entry, reason.kind, why=reason.message, fix=reason.fix)
+                states[entry] = Health(entry, reason.kind, why=reason.message, fix=reason.fix)
         if load:
             pending = [entry for entry in states if states[entry].state == "unchecked"]
             states |= {state.entry: state for state in load_apart(pending, self.index.stamp)}

@@ -21,7 +21,7 @@ import attrs
 import pluggy
 from sidelight_specs import SidelightError, hooks
 from sidelight_specs.announcements import AnnouncementError, announced, manager_of, observer, pick
-from sidelight_specs.host import Installed, State
+from sidelight_specs.host import Health, Installed
 
 from sidelight import cache
 from sidelight.registry.code import foundations, package_files
@@ -132,22 +132,22 @@ def _where(error: BaseException, module: str) -> str:
     return ""
 
 
-def load_apart(entries: list[Installed], stamp: str) -> list[State]:
-    """State of each entry, loaded in a child process; where one plugin ends it, another child loads the rest.
+def load_apart(entries: list[Installed], stamp: str) -> list[Health]:
+    """Health of each entry, loaded in a child process; where one plugin ends it, another child loads the rest.
 
     Where all are in order, the answers are kept until a distribution or a file of the packages changes.
     """
     known = cache.get("health", stamp) or {}
     if all(repr(entry) in known for entry in entries):
-        return [State(entry, "ok", known[repr(entry)]) for entry in entries]
-    states: dict[Installed, State] = {}
+        return [Health(entry, "ok", known[repr(entry)]) for entry in entries]
+    states: dict[Installed, Health] = {}
     while pending := [entry for entry in entries if entry not in states]:
         lines, end = _ask_child(pending)
-        states |= {entry: State(entry, **line) for entry, line in zip(pending, lines, strict=False)}
+        states |= {entry: Health(entry, **line) for entry, line in zip(pending, lines, strict=False)}
         for entry in pending[len(lines) :]:
             if entry.module == pending[len(lines)].module:
                 reason = broken(entry, f"loading {entry.module} {end}")
-                states[entry] = State(entry, reason.kind, why=reason.message, fix=reason.fix)
+                states[entry] = Health(entry, reason.kind, why=reason.message, fix=reason.fix)
     if all(state.state == "ok" for state in states.values()):
         built_on = {name for entry in entries for name in foundations(entry.distribution)}
         files = package_files("sidelight_specs", *built_on, *(entry.module for entry in entries))

@@ -18,7 +18,7 @@ from sidelight_specs.host import Installed
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
-    from sidelight_specs.host import Host, State
+    from sidelight_specs.host import Health, Host
 
 SLOW_LIGHT = 0.5  # CPU seconds: every listing waits for it
 SLOW = 4.0  # CPU seconds beside torch: every run that uses the plugin waits for it
@@ -87,7 +87,7 @@ def examine(host: Host, timeout: float, workers: int, told: Callable[[Plugin], N
     """
     plugins: dict[str, Plugin] = {}
     loadable: dict[str, list[Installed]] = {}
-    for state in host.states(load=False):
+    for state in host.health(load=False):
         entry = state.entry
         if entry.distribution == SPECS:
             continue
@@ -110,7 +110,7 @@ def examine(host: Host, timeout: float, workers: int, told: Callable[[Plugin], N
         return sorted(pool.map(one, plugins.values()), key=lambda plugin: plugin.distribution)
 
 
-def _known(state: State) -> tuple[str, str, str]:
+def _known(state: Health) -> tuple[str, str, str]:
     """What metadata and policy say of an entry that is not to be loaded."""
     return state.state, state.why, state.fix
 

@@ -71,7 +71,7 @@ class Pattern:
             return installed_hash(entry.distribution) == self.text
         from packaging.version import InvalidVersion, Version  # only where there is a policy
 
-        if not fnmatchcase(normalise(entry.distribution), self.name.lower().replace("_", "-")):
+        if not fnmatchcase(normalise(entry.distribution), normalise(self.name)):
             return False
         try:
             return self.versions is None or self.versions.contains(Version(entry.version), prereleases=True)

@@ -324,15 +324,19 @@ def shortened(text: str, most: int = 300) -> str:
 
 def index(names: Sequence[str], facts: Mapping[str, Mapping[str, Any]]) -> str:
     """The gallery's page: chapters, and an entry for every recipe."""
-    made = sum("alt" in facts.get(name, {}) or name in EARLIER for name in names)
+    made = sum(has_picture(name, facts) for name in names)
     parts = [INTRODUCTION.format(recipes="../../recipes/README.md", made=made, total=len(names))]
     placed = {name for chapter in CHAPTERS.values() for name in chapter}
     rest = tuple(name for name in names if name not in placed)
     for chapter, members in {**CHAPTERS, **({"More": rest} if rest else {})}.items():
-        here = [name for name in members if name in names]
+        here = sorted((name for name in members if name in names), key=lambda name: not has_picture(name, facts))
         links = " · ".join(f"[{name}](#{name})" for name in here)
         parts += [f"\n## {chapter}\n\n{links}\n", *(entry(name, facts.get(name, {})) for name in here)]
     return "".join(parts)
+
+
+def has_picture(name: str, facts: Mapping[str, Mapping[str, Any]]) -> bool:
+    return "alt" in facts.get(name, {}) or name in EARLIER
 
 
 def entry(name: str, fact: Mapping[str, Any]) -> str:

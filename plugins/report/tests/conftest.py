@@ -19,6 +19,12 @@ from sidelight_specs.results import (
 from sidelight_specs.results.run import ComponentRecord
 from sidelight_specs.testing import ToyRun, toy_results
 
+LIMITS = {
+    "cdeepex": ("Ends on the border: it is no clear example of the other class.", "One answer of many."),
+    "xgems": ("One answer of many.",),
+    "gradients": ("Differences from black alone.", "Says where, not what."),
+}
+
 
 class Templates:
     """A classifier of digits by their distance to each class's mean image: enough to give true logits quickly."""
@@ -151,6 +157,7 @@ def records():
             paper=paper,
             distribution=f"sidelight-{use.split('/')[0]}",
             version="0.1.0",
+            limits=LIMITS.get(name, ()),
         )
         for name, role, use, summary, paper in facts
     )

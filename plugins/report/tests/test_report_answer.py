@@ -24,6 +24,8 @@ from sidelight_specs.results import (
 from sidelight_specs.results.run import ComponentRecord, Results
 from sidelight_specs.testing import toy_results
 
+from .conftest import LIMITS
+
 THIN = "\u202f"
 
 
@@ -486,3 +488,28 @@ def test_maps_and_changes_of_an_image_stand_in_two_columns(page, digits, photos)
     assert right.locator("article h3").all_text_contents() == ["cdeepex", "xgems"]
     assert left.bounding_box()["y"] == right.bounding_box()["y"]
     assert page(photos)[0].locator(".column").count() == 0, "maps alone are not compared with anything"
+
+
+def test_limits_stand_once_with_the_methods_they_hold_for_the_commonest_first(digits):
+    told_of = told(digits)
+    limits = told_of["answer"]["limits"]
+    assert limits[0] == {"text": "One answer of many.", "of": ["cdeepex", "xgems"]}
+    assert sorted(one["text"] for one in limits) == sorted({text for texts in LIMITS.values() for text in texts})
+    of = {one["id"]: one["limits"] for one in told_of["explainers"]}
+    assert of == {name: list(LIMITS[name]) for name in of}
+
+
+@pytest.mark.browser
+@pytest.mark.parametrize("width", [1440, 390])
+def test_limits_are_folded_beside_each_method_and_fit(page, digits, width):
+    opened, errors = page(digits)
+    opened.set_viewport_size({"width": width, "height": 900})
+    assert opened.locator("#limits > ul > li").count() == 2
+    assert opened.locator("#limits li").first.inner_text() == "One answer of many. cdeepex, xgems"
+    tile = opened.locator("#image-1 .tile", has=opened.locator("h3", has_text="gradients"))
+    shown = tile.get_by_text("Says where, not what.")
+    assert not shown.is_visible()
+    tile.get_by_text("What may not be claimed").click()
+    assert shown.is_visible()
+    assert opened.evaluate("document.documentElement.scrollWidth <= innerWidth")
+    assert errors == []

@@ -17,6 +17,8 @@ from sidelight_specs.results import (
     Split,
     Targets,
 )
+from sidelight_specs.results.run import ComponentRecord
+from sidelight_specs.testing import toy_results
 
 GREY = np.full((1, 1, 3), 0.5, np.float32)
 
@@ -90,3 +92,12 @@ def test_an_image_without_an_answer_has_the_reason_in_place_of_a_map(results):
     assert shown.count("<img") == 8 * 2 - 1
     assert shown.count("for cat: no answer") == 1
     assert shown.count("hiding &lt;shows&gt; nothing") == 1
+
+
+def test_limits_are_folded_below_and_escaped():
+    results = toy_results("multiclass")
+    name = next(iter(results.explanations))
+    record = ComponentRecord(id=name, role="explainer", use="a/b", limits=("Where, <not> what.",))
+    text = sidelight_run_html(attrs.evolve(results, components=(record,)))
+    assert f"<li>{name}: Where, &lt;not&gt; what.</li>" in text
+    assert "What may not be claimed" not in sidelight_run_html(attrs.evolve(results, components=()))

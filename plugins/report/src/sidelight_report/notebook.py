@@ -38,10 +38,18 @@ def sidelight_run_html(results: Results) -> str:
     numbers = table._repr_html_() if len(table) else ""
     notes = "".join(f"<li>{html.escape(text)}</li>" for text in results.warnings)
     said = f"<details><summary>{len(results.warnings)} to know</summary><ul>{notes}</ul></details>" if notes else ""
+    said += _limits(results)
     title = f"<b>{html.escape(headline(results))}</b> <span style='{_SMALL}'>{html.escape(results.name)}</span>"
     pictures = f"<table><thead><tr>{columns}</tr></thead><tbody>{rows}</tbody></table>"
     chosen = f"<p>Explained are {html.escape(results.choice)}.</p>" if results.choice else ""
     return f"<div><p>{title}</p>{chosen}{pictures}{more}{numbers}{said}</div>"
+
+
+def _limits(results: Results) -> str:
+    """What may not be claimed of each explainer, folded."""
+    texts = {one.id: one.limits for one in results.components if one.id in results.explanations and one.limits}
+    items = "".join(f"<li>{html.escape(name)}: {html.escape(' '.join(limits))}</li>" for name, limits in texts.items())
+    return f"<details><summary>What may not be claimed</summary><ul>{items}</ul></details>" if items else ""
 
 
 def _row(results: Results, row: int) -> str:

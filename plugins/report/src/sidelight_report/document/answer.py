@@ -12,6 +12,7 @@ from sidelight_report.document.attributes import attributes_by_id
 from sidelight_report.document.claims import Claim, Tile, claim, counted, interval, percent, some
 from sidelight_report.document.findings import CARDS, findings
 from sidelight_report.document.judges import judge_of
+from sidelight_report.document.limits import limits
 from sidelight_report.document.phrases import headline, page_title
 
 if TYPE_CHECKING:
@@ -39,6 +40,7 @@ def answer(context: Context) -> dict[str, Any]:
         "asked": _asked(context),
         "found": claims,
         "sure": list(_sure(context, claims)),
+        "limits": limits(context),
         "strip": strip,
         "picked": _picked(claims, strip),
     }

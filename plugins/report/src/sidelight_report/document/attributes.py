@@ -144,9 +144,10 @@ def attribute_sections(context: Context) -> list[dict[str, Any]]:
     ]
 
 
-def _source(context: Context, key: str) -> dict[str, str]:
+def _source(context: Context, key: str) -> dict[str, Any]:
     record = next((one for one in context.results.components if one.id == key), None)
-    return {name: getattr(record, name, "") for name in ("summary", "paper")}
+    facts = {name: getattr(record, name, "") for name in ("summary", "paper")}
+    return facts | {"limits": list(getattr(record, "limits", ()))}
 
 
 def _class(

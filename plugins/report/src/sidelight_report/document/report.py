@@ -116,7 +116,7 @@ def _explainers(context: Context) -> list[dict[str, Any]]:
     return [
         {"id": key, "kind": explanation.kind}
         | {name: getattr(records.get(key), name, "") for name in ("use", "summary", "paper")}
-        | {"about": about(context, key)}
+        | {"about": about(context, key), "limits": list(records[key].limits) if key in records else []}
         for key, explanation in context.results.explanations.items()
     ]
 
@@ -128,4 +128,4 @@ def _paths(context: Context) -> list[dict[str, Any]]:
 
 def _component(record: ComponentRecord) -> dict[str, Any]:
     names = ("id", "role", "use", "summary", "paper", "distribution", "version", "card")
-    return {name: getattr(record, name) for name in names}
+    return {name: getattr(record, name) for name in names} | {"limits": list(record.limits)}

@@ -3,6 +3,7 @@
 import "./heatmap.js";
 import { h } from "./elements.js";
 import { sectionOf } from "./kinds.js";
+import { limitsOfAll } from "./limits.js";
 
 /** @typedef {import("./document.js").Report} Report */
 /** @typedef {import("./document.js").Claim} Claim */
@@ -20,7 +21,7 @@ const BASES = {
 
 /** @param {Report} report */
 export function answer(report) {
-  const { asked, found, sure, strip, picked } = report.answer;
+  const { asked, found, sure, strip, picked, limits } = report.answer;
   const shown = strip.flatMap((tile) => {
     const pictures = shots(tile, report);
     return pictures ? [{ tile, pictures }] : [];
@@ -31,7 +32,7 @@ export function answer(report) {
     h("p", { class: "asked", id: "asked" }, asked, " ", h("a", { href: "#overview", class: "evidence", "data-claim": "asked" })),
     found.length > 0 && claims("found", "What was found", found, letters),
     tiles.length > 0 && h("div", { class: `pictures ${tiles.length > 4 ? "many" : "few"}`, role: "group", "aria-label": "Pictures of what was found" }, ...tiles, h("p", { class: "note" }, `Pictures are examples, picked by rule: ${picked}.${tiles.some((tile) => tile.querySelector(".changed")) ? " Changed ones are framed." : ""}`)),
-    h("div", { class: "sure" }, sure.length > 0 && claims("sure", "How sure it is", sure), warnings(report)));
+    h("div", { class: "sure" }, sure.length > 0 && claims("sure", "How sure it is", sure), warnings(report), limitsOfAll(limits)));
 }
 
 /** @param {string} id @param {string} title @param {Claim[]} list @param {string[][]} [letters] of the pictures of each */

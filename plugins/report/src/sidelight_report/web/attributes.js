@@ -3,6 +3,7 @@
 import "./animation.js";
 import "./flicker.js";
 import { h } from "./elements.js";
+import { limitsOf } from "./limits.js";
 import { format, percent, signed } from "./numbers.js";
 import { count, section } from "./sections.js";
 
@@ -16,8 +17,8 @@ const OPEN = 4; // attributes of a class that show at once; the others unfold
 
 /** @param {Report} report */
 export function attributes(report) {
-  return report.attributes.map(({ name, summary, paper, drawn, classes }, i) => section(`attributes-${i + 1}`, `Attributes found by ${name}`,
-    h("p", { class: "note" }, summary, paper && h("small", {}, ` ${paper}`)),
+  return report.attributes.map(({ name, summary, paper, limits, drawn, classes }, i) => section(`attributes-${i + 1}`, `Attributes found by ${name}`,
+    h("p", { class: "note" }, summary, paper && h("small", {}, ` ${paper}`)), limitsOf(limits),
     Boolean(drawn) && h("p", { class: "note" }, `Measured on ${drawn}. The pictures below are some of these draws, none of them an explained image.`), contents(classes, i), ...classes.map((group, k) => folded(ofClass(group, `attributes-${i + 1}-${k + 1}`), group, classes.length > FEW && k > 0))));
 }
 

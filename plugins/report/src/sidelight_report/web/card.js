@@ -11,6 +11,7 @@ import { drawBlocks } from "./blocks.js";
 import { h } from "./elements.js";
 import { fold } from "./fold.js";
 import { sectionOf } from "./kinds.js";
+import { limitsOf } from "./limits.js";
 import { ARROWS, ofImage, tick } from "./numbers.js";
 import { PointedPicture } from "./picture.js";
 
@@ -139,14 +140,16 @@ function input(card, report) {
 /** @param {Entry} entry @param {Card} card @param {Report} report */
 function explained(entry, card, report) {
   const { body, span, note } = sectionOf(entry.kind).tile(entry, card, report);
-  const about = report.explainers.find(({ id }) => id === entry.explainer)?.about;
+  const explainer = report.explainers.find(({ id }) => id === entry.explainer);
+  const about = explainer?.about;
+  const limits = limitsOf(explainer?.limits ?? []);
   if (entry.counterpart && span === 1) {
     const other = sectionOf(entry.counterpart.kind).tile(entry.counterpart, card, report);
     const sides = [side(entry, ...body, measures(entry)), side(entry.counterpart, ...other.body)];
     const rest = note.replace(entry.side, "for either class");
-    return frame(entry.explainer, [rest, about].filter(Boolean).join(" · "), 2, h("div", { class: "sides" }, ...(entry.about === "expected" ? sides.reverse() : sides)));
+    return frame(entry.explainer, [rest, about].filter(Boolean).join(" · "), 2, h("div", { class: "sides" }, ...(entry.about === "expected" ? sides.reverse() : sides)), limits);
   }
-  return frame(entry.explainer, [note, about].filter(Boolean).join(" · "), span, ...body, measures(entry));
+  return frame(entry.explainer, [note, about].filter(Boolean).join(" · "), span, ...body, measures(entry), limits);
 }
 
 /** One of two answers of an explainer. @param {Entry} entry @param {...(Node | null | false)} body */

@@ -108,7 +108,7 @@ export interface Attribute {
 export interface AttributeClass { class: string; value: boolean; lowers: boolean; attributes: Attribute[]; count: number; unexplained: number | null; recall: Recall | null }
 /** Estimated recall of a search that left coordinates out, with its 95 % interval; null ends where they are not finite. */
 export interface Recall { recall: number | null; low: number | null; high: number | null; left: number; sampled: number; missed: number }
-export interface AttributeSection { name: string; summary: string; paper: string; drawn: string; classes: AttributeClass[] }
+export interface AttributeSection { name: string; summary: string; paper: string; limits: string[]; drawn: string; classes: AttributeClass[] }
 export interface Concept {
   name: string; pictures: Picture[]; strengths: (number | null)[]; weights: { class: string; weight: number | null }[];
 }
@@ -117,10 +117,12 @@ export type ByProduct = { name: string } & (
   | { kind: "curves"; lines: Line[] }
   | { kind: "numbers"; numbers: Measure[]; lines: Line[] }
   | { kind: "blocks"; what: string; error: string; rows: { blocks: Block[]; picture: Picture | null }[] });
-export interface Explainer { id: string; kind: string; use: string; summary: string; paper: string; about: string }
+export interface Explainer { id: string; kind: string; use: string; summary: string; paper: string; about: string; limits: string[] }
+/** A sentence on what may not be claimed, and the ids of the methods that it holds for. */
+export interface Limit { text: string; of: string[] }
 export interface Accuracies { names: string[]; rows: { classifier: string; split: string; values: (number | null)[] }[] }
 export interface Component {
-  id: string; role: string; use: string; summary: string; paper: string; distribution: string; version: string; card: Record<string, string>;
+  id: string; role: string; use: string; summary: string; paper: string; distribution: string; version: string; card: Record<string, string>; limits: string[];
 }
 /** A number of the whole split; `share` is shown as a percentage. */
 export interface OverviewNumber { name: string; value: number | null; interval: (number | null)[]; note: string; share: boolean }
@@ -156,7 +158,7 @@ export type Tile = { caption: string; note: string; link: string; claim: number 
   | { shows: "change"; image: number; explainer: string; rank: number }
   | { shows: "map"; image: number; explainers: string[] }
   | { shows: "concept"; section: number; concept: number });
-export interface Answer { asked: string; found: Claim[]; sure: Claim[]; strip: Tile[]; picked: string }
+export interface Answer { asked: string; found: Claim[]; sure: Claim[]; strip: Tile[]; picked: string; limits: Limit[] }
 /** `rho` is the mean over images of each pair, `different` that of two maps of different images. */
 export interface Agreement { names: string[]; rho: (number | null)[][]; different: number | null; images: number }
 export interface Report {

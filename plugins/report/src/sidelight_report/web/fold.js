@@ -84,7 +84,7 @@ function follow() {
   remember();
 }
 
-const ON_PAPER = "details.part, details.weaker, details.fold, details.more-warnings, details.overview-detail"; // not the guide and the searches' paths
+const ON_PAPER = "details.part, details.weaker, details.fold, details.more-warnings, details.more-limits, details.overview-detail"; // not the guide and the searches' paths
 
 /** Keep address and page together; paper has every section unfolded. */
 export function keepFolds() {

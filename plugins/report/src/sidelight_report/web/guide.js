@@ -1,6 +1,7 @@
 // @ts-check
 /** "How to read this": only what this page holds. */
 import { h } from "./elements.js";
+import { limitsOf } from "./limits.js";
 
 /** @typedef {import("./document.js").Report} Report */
 
@@ -26,7 +27,7 @@ export function guide(report) {
   const kinds = new Set(report.explainers.map(({ kind }) => kind));
   if (report.attributes.length) kinds.add("attributes");
   const texts = [...kinds].flatMap((kind) => TEXTS[kind] ?? []);
-  const methods = report.explainers.filter(({ summary }) => summary).map(({ id, summary, paper }) => [h("dt", {}, id), h("dd", {}, summary, paper && h("small", {}, ` ${paper}`))]);
+  const methods = report.explainers.filter(({ summary }) => summary).map(({ id, summary, paper, limits }) => [h("dt", {}, id), h("dd", {}, summary, paper && h("small", {}, ` ${paper}`), limitsOf(limits))]);
   return h("details", { class: "guide" }, h("summary", {}, "How to read this"),
     h("dl", {}, ...texts.flatMap(([term, text]) => [h("dt", {}, term), h("dd", {}, text)]),
       h("dt", {}, "Pointing"), h("dd", {}, "Point at a picture to read its value there and, at the same pixel, the values of all pictures beside it. With the keyboard: Tab to a picture, Enter, then the arrow keys; Escape ends it."),

@@ -1,0 +1,19 @@
+"""What may not be claimed of the explanations of a run, as their descriptors say it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from sidelight_report.document.context import Context
+
+_EXPLAINING = ("explainer", "attribute_finder")
+
+
+def limits(context: Context) -> list[dict[str, Any]]:
+    """Each limit once, with the ids of the components that it holds for; those that hold for most come first."""
+    holds = dict[str, list[str]]()
+    for record in context.results.components:
+        for text in record.limits if record.role in _EXPLAINING else ():
+            holds.setdefault(text, []).append(record.id)
+    return [{"text": text, "of": ids} for text, ids in sorted(holds.items(), key=lambda item: -len(item[1]))]

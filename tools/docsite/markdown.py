@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 PARSER = MarkdownIt("commonmark").enable("table")
 IN_HTML = re.compile(r"""<(?:a|img|source)\b[^>]*?\b(?:href|src)=["']([^"']+)["']""")
+MARKER = re.compile(r"<!-- (not checked|compiled only): (.+?) -->")
 SCHEME = re.compile(r"[a-z][a-z0-9+.-]*:", re.IGNORECASE)
 
 
@@ -45,13 +46,15 @@ class Block:
         line: number of the line of its first fence, from 1.
         info: words after the fence, such as `python` or `sh`; may be empty.
         text: code without fences.
-        marker: text of the comment `<!-- blocks: ... -->` straight before the block, else empty.
+        marker: `not checked` or `compiled only`, from the comment `<!-- MARKER: REASON -->` before it, else empty.
+        reason: the reason that the comment gives.
     """
 
     line: int
     info: str
     text: str
     marker: str = ""
+    reason: str = ""
 
 
 def parse(text: str) -> list[Token]:
@@ -71,6 +74,20 @@ def links(text: str) -> Iterator[Link]:
             target = child.attrs.get("href") or child.attrs.get("src")
             if target is not None:
                 yield Link(line, str(target))
+
+
+def blocks(text: str) -> Iterator[Block]:
+    """Code blocks in the order of the page, indented ones with the info `indented`."""
+    marker = reason = ""
+    for token in parse(text):
+        if token.type == "html_block" and (comment := MARKER.search(token.content)):
+            marker, reason = comment.groups()
+        elif token.type in ("fence", "code_block"):
+            info = token.info.strip() if token.type == "fence" else "indented"
+            yield Block((token.map or [0])[0] + 1, info, token.content, marker, reason)
+            marker = reason = ""
+        elif token.type != "html_block":
+            marker = reason = ""
 
 
 def anchors(text: str) -> set[str]:

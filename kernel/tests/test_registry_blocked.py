@@ -9,7 +9,9 @@ import sys
 import zipfile
 
 import pytest
+from sidelight.registry.catalog import Catalog, scan
 from sidelight.registry.hashes import installed_hash, installed_origin, known_content
+from sidelight.registry.policy import read_policy
 
 pytestmark = pytest.mark.processes
 
@@ -56,18 +58,15 @@ def site(tmp_path_factory):
 
 
 @pytest.fixture
-def listed(site, tmp_path):
-    """State and reason of both plugins under a policy."""
+def listed(site, tmp_path, rise_hash):
+    """State and reason of both plugins under a policy, as `sidelight plugins` shows them."""
 
     def under(text):
-        (tmp_path / "policy.yaml").write_text(text)
-        settings = {"PYTHONPATH": str(site), "SIDELIGHT_POLICY": str(tmp_path / "policy.yaml")}
-        settings |= {"SIDELIGHT_CACHE": str(tmp_path / "cache")}
-        command = [sys.executable, "-m", "sidelight", "plugins", "--role", "explainer", "--no-load", "--json"]
-        done = subprocess.run(command, capture_output=True, text=True, env={**os.environ, **settings}, check=False)
-        assert done.returncode == 0, done.stderr
-        components = json.loads(done.stdout)["components"]
-        return {one["use"]: (one["state"], one["why"]) for one in components if one["use"].startswith("acme")}
+        path = tmp_path / "policy.yaml"
+        path.write_text(text)
+        installed_origin.cache_clear()
+        catalog = Catalog(scan([str(site)]), read_policy(path))
+        return {one.entry.use: (one.state, one.why) for one in catalog.states(catalog.entries(), load=False)}
 
     return under
 
@@ -106,6 +105,15 @@ def test_what_must_be_blocked_is(listed, rise_hash, policy, blocked):
             assert use in why
             assert "is blocked by the policy: " in why
             assert "policy.yaml, line 1)" in why or "no pattern under allow matches it" in why
+
+
+def test_the_command_line_shows_the_line_that_blocks(site, tmp_path):
+    (tmp_path / "policy.yaml").write_text("allow: ['*']\ndeny:\n  - 'url:file://*'\n")
+    settings = {"PYTHONPATH": str(site), "SIDELIGHT_POLICY": str(tmp_path / "policy.yaml")}
+    command = [sys.executable, "-m", "sidelight", "plugins", "--role", "explainer", "--no-load"]
+    done = subprocess.run(command, capture_output=True, text=True, env={**os.environ, **settings}, check=True)
+    assert f'deny "url:file://*" ({tmp_path / "policy.yaml"}, line 3)' in done.stdout
+    assert "acme-next/thing" in done.stdout
 
 
 def test_origins_are_those_that_pip_records(rise_hash):

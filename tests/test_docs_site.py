@@ -12,6 +12,7 @@ ROOT = Path(__file__).parent.parent
 sys.path.insert(0, str(ROOT / "tools"))
 
 from docsite.built import check_files  # noqa: E402
+from docsite.dialect import for_python_markdown  # noqa: E402
 from docsite.markdown import links  # noqa: E402
 from docsite.stage import rewrite, stage  # noqa: E402
 
@@ -62,6 +63,22 @@ PAGES = {"docs/a/page.md": "a/page.md", "docs/b.md": "b.md", "README.md": "index
 )
 def test_links_are_rewritten_for_the_site(text, expected):
     assert rewrite(text, "docs/a/page.md", ROOT, PAGES, "") == expected
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("- a\n  b\n  - c\n    d\n", "- a\n    b\n    - c\n        d\n"),
+        ("1. a\n\n   ```\n   x\n     y\n   ```\n", "1. a\n\n    ```\n    x\n      y\n    ```\n"),
+        ("text\n- a\n- b\n", "text\n\n- a\n- b\n"),
+        ("text\n\n| a |\n|---|\n| b |\n", "text\n\n| a |\n|---|\n| b |\n"),
+        ("- a\nlazy\n", "- a\n    lazy\n"),
+        ("```\n- a\n  b\n```\n", "```\n- a\n  b\n```\n"),
+    ],
+)
+def test_lists_have_the_indent_that_python_markdown_wants(text, expected):
+    assert for_python_markdown(text) == expected
+    assert for_python_markdown(expected) == expected
 
 
 def test_files_outside_the_site_lead_to_a_repository_that_is_known():

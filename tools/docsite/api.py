@@ -15,11 +15,15 @@ KERNEL = """# sidelight
 Everything that a script or a notebook needs. [Your model](../../how-to/own-model.md) explains `explain` by examples,
 [Run recipes](../../how-to/running.md) what a run leaves.
 
-::: sidelight
-    options:
-      show_root_heading: false
-      show_root_toc_entry: false
-      members: [explain, run, load_run, Run, serve]
+::: sidelight.explain
+
+::: sidelight.run
+
+::: sidelight.load_run
+
+::: sidelight.Run
+
+::: sidelight.serve
 """
 PACKAGES = {  # package: its sources, and who needs it
     "sidelight_specs": ("specs/src", "Contracts for authors of plugins"),

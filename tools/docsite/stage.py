@@ -15,12 +15,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from docsite.api import api_pages
+from docsite.dialect import for_python_markdown
 from docsite.markdown import SCHEME, parse
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 LINK = re.compile(r"(!?)\[((?:[^\[\]]|\[[^\]]*\])*)\]\(([^)\s]+)\)")
+NAVIGATION = "docs/nav.md"
 PATTERN = re.compile(r" *- ([\w/-]*\*\.md)$")
 EXTRA = {
     "CONTRIBUTING.md": "project/contributing.md",
@@ -58,7 +60,8 @@ def stage(root: Path, target: Path, repository: str = "") -> dict[str, str]:
             continue
         elif source.endswith(".md"):
             text = (root / source).read_text(encoding="utf-8")
-            to.write_text(rewrite(text, source, root, pages, repository), encoding="utf-8")
+            text = rewrite(text, source, root, pages, repository)
+            to.write_text(text if source == NAVIGATION else for_python_markdown(text), encoding="utf-8")
         else:
             shutil.copyfile(root / source, to)
     for place, text in api_pages(root).items():

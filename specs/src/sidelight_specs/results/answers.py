@@ -17,16 +17,15 @@ if TYPE_CHECKING:
 def answers_of(results: Results) -> Columns:
     """One row for each question of a run, in order.
 
-    Columns:
-        question: its number, from 0.
-        image: the name that the data give it; empty where they give none.
-        label: the true class, or the true value of a regression; empty where it is not known.
-        predicted, probe: the class that the classifier says, and the class asked about; of a regression the value that
-            it says (`value`) alone.
-        p(predicted), p(probe): their probabilities, a softmax over all classes.
-        EXPLAINER answered: for methods that may have no answer.
-        METRIC NUMBER of SUBJECT: a number of this image; those of the whole set are in the table of measurements.
-        METRIC predicted of COUNTERFACTUAL, METRIC p(probe) of COUNTERFACTUAL: what the metric's classifier says of it.
+    - `question`: its number, from 0.
+    - `image`: the name that the data give it; empty where they give none.
+    - `label`: the true class, or the true value of a regression; empty where it is not known.
+    - `predicted`, `probe`: the class that the classifier says, and the class asked about; of a regression the value
+      that it says (`value`) alone.
+    - `p(predicted)`, `p(probe)`: their probabilities, a softmax over all classes.
+    - `EXPLAINER answered`: for methods that may have no answer.
+    - `METRIC NUMBER of SUBJECT`: a number of this image; those of the whole set are in the table of measurements.
+    - `METRIC predicted of COUNTERFACTUAL`, `METRIC p(probe) of COUNTERFACTUAL`: what the metric's classifier says.
     """
     count, names = len(results.targets), results.class_names
     columns: dict[str, list[Any]] = {"question": list(range(count)), "image": list(results.split.ids) or [""] * count}

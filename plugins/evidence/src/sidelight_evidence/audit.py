@@ -1,0 +1,258 @@
+"""`sidelight audit`: whether a bundle is whole, belongs together, and gives the same when it is computed again."""
+
+from __future__ import annotations
+
+import json
+import math
+import platform
+import secrets
+import tempfile
+from contextlib import chdir, suppress
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from sidelight_specs import SidelightError, UserError
+from sidelight_specs.files import read_object
+from sidelight_specs.recipe_yaml import recipe_text
+
+from sidelight_evidence.archive import DESCRIPTION, Damaged, is_safe, opened, verify
+from sidelight_evidence.bundle import FORMAT, LOCK, RUN
+from sidelight_evidence.compare import DIFFERS, MATCHED, WITHIN
+from sidelight_evidence.crosscheck import contradictions
+from sidelight_evidence.recipe import refuse_outside, with_values
+from sidelight_evidence.recompute import Recomputation, Verdicts, draw, failed
+
+if TYPE_CHECKING:
+    import argparse
+    from collections.abc import Iterator, Mapping
+
+    from sidelight_specs.host import Finished, Host
+
+TOLERANCE = 1e-4  # share of the range of a result's numbers: what another order of float32 sums changes
+SAMPLE = 4  # images
+_SHOWN = 20  # faults that are printed
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the arguments of `sidelight audit`."""
+    parser.add_argument("bundle", metavar="BUNDLE", help="the folder or archive that `sidelight bundle` wrote")
+    parser.add_argument("--digest", metavar="SHA256", help="digest of its manifest, as you got it on another way")
+    parser.add_argument("--sample", metavar="N", type=int, default=SAMPLE, help=f"images (default: {SAMPLE}; 0: none)")
+    parser.add_argument("--seed", metavar="N", type=int, help="of the sample (default: a new one, which is printed)")
+    parser.add_argument("--alone", action="store_true", help="compute sampled images without others of their shards")
+    parser.add_argument("--retrain", action="store_true", help="train what the bundle holds no weights of")
+    parser.add_argument("--set", metavar="KEY=VALUE", action="append", default=[], help="your own data.with.path=...")
+    parser.add_argument("--tolerance", metavar="X", type=float, default=TOLERANCE, help="as a share of the range")
+    parser.add_argument("--device", help="auto, cpu, cuda, cuda:N or mps (default: the run's)")
+    parser.add_argument("--threads", metavar="N", type=int, help="threads to compute with (default: the run's)")
+    parser.add_argument("--out", metavar="FILE", help="also write the report as JSON")
+    parser.add_argument("--quiet", action="store_true", help="show no progress")
+
+
+def run(arguments: argparse.Namespace, host: Host) -> int:
+    """Audit a bundle; 0 where all that was computed again matched, 1 where something differs or is damaged."""
+    if arguments.sample < 0 or not arguments.tolerance >= 0:
+        raise UserError("--sample and --tolerance are not below 0", "leave them out, or give larger numbers")
+    report: dict[str, Any] = {"sidelight_audit": 1, "bundle": Path(arguments.bundle).name, "verdict": "failed"}
+    try:
+        with opened(Path(arguments.bundle).expanduser().absolute()) as folder:
+            code = _audit(folder, arguments, host, report)
+    except Damaged as error:
+        report["faults"] = [str(error)]
+        host.write(f"damaged: {error}")
+        code = 1
+    if arguments.out:
+        Path(arguments.out).write_text(json.dumps(report, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+    return code
+
+
+def _audit(folder: Path, arguments: argparse.Namespace, host: Host, report: dict[str, Any]) -> int:
+    digest, faults = verify(folder)
+    report["manifest"] = digest
+    host.write(f"digest of its manifest: {digest}")
+    if arguments.digest and arguments.digest.removeprefix("sha256:") != digest.removeprefix("sha256:"):
+        faults.insert(0, "the digest of its manifest is not the one that was given")
+    if _told(faults, "files", host, report):  # nothing in it is read
+        return 1
+    described = _description(folder)
+    finished = host.load_run(folder / RUN)
+    if _told(list(contradictions(folder, described, finished)), "contradictions", host, report):
+        return 1
+    host.write("every file is as the manifest says, and results, tables, recipe, images and weights belong together")
+    report["installation"] = list(_differences(folder, finished))
+    for sentence in report["installation"]:
+        host.write(f"this installation: {sentence}")
+    if not arguments.sample:
+        report["verdict"] = "intact"
+        return 0
+    return _recompute(folder, described, finished, arguments, host, report)
+
+
+def _told(faults: list[str], key: str, host: Host, report: dict[str, Any]) -> bool:
+    """Print faults and keep them in the report; True if there are any."""
+    report["faults"] = faults
+    for fault in faults[:_SHOWN]:
+        host.write(f"{key}: {fault}")
+    if len(faults) > _SHOWN:
+        host.write(f"{key}: and {len(faults) - _SHOWN} more")
+    return bool(faults)
+
+
+def _description(folder: Path) -> dict[str, Any]:
+    """The content of `bundle.json`, its names checked."""
+    try:
+        described = read_object(folder / DESCRIPTION)
+        known = described["sidelight_bundle"] == FORMAT
+        weights, given = dict(described["weights"]), dict(described["given"])
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise Damaged(f"{DESCRIPTION} cannot be read: {error}") from error
+    if not known:
+        raise UserError("the bundle was written by another version of Sidelight", "use that version for the audit")
+    if not all(isinstance(name, str) and is_safe(name) for name in weights.values()):
+        raise Damaged(f"{DESCRIPTION} names weights outside of the bundle")
+    return {**described, "weights": weights, "given": given}
+
+
+def _differences(folder: Path, finished: Finished) -> Iterator[str]:
+    """Sentences about what of the run's installation is another one here."""
+    try:
+        lock = read_object(folder / LOCK)
+        wanted = {str(name): str(one) for name, one in lock["distributions"].items()}
+    except (OSError, ValueError, KeyError, AttributeError) as error:
+        raise Damaged(f"{LOCK} cannot be read: {error}") from error
+    for name, there in sorted(wanted.items()):
+        here = ""
+        with suppress(PackageNotFoundError, ValueError):
+            here = version(name)
+        if here != there:
+            yield f"{name} is {here or 'not installed'}, not {there}"
+    ran = finished.results.environment
+    for key, here in (("python", platform.python_version()), ("platform", platform.platform())):
+        if ran.get(key) != here:
+            yield f"{key} is {here}, not {ran.get(key)}"
+
+
+def _recompute(
+    folder: Path,
+    described: Mapping[str, Any],
+    finished: Finished,
+    arguments: argparse.Namespace,
+    host: Host,
+    report: dict[str, Any],
+) -> int:
+    settings = [_absolute(setting) for setting in arguments.set]
+    recipe = with_values(json.loads(json.dumps(finished.results.recipe)), described["given"])
+    refuse_outside(recipe, settings)
+    seed = secrets.randbelow(2**31) if arguments.seed is None else arguments.seed
+    ran = finished.results.environment
+    threads = arguments.threads or (int(ran["threads"]) if ran.get("threads", "").isdecimal() else None)
+    options = {
+        "set": settings,
+        "device": arguments.device or ran.get("device", "auto"),
+        "threads": threads,
+        "progress": not arguments.quiet,
+    }
+    sample = draw(finished, arguments.sample, seed)
+    host.write(f"computing again {', '.join(sample)} (drawn with seed {seed}), on {options['device']}")
+    with tempfile.TemporaryDirectory(prefix="sidelight-audit-") as scratch:
+        _tell_of_defaults(recipe, Path(scratch), settings, folder, host, report)
+        learned = {path: folder / name for path, name in described["weights"].items()}
+        again = Recomputation(
+            host, finished, recipe, folder, Path(scratch), learned, options, arguments.tolerance, arguments.retrain
+        )
+        names = list[str]()
+        try:
+            names = again.run(sample, neighbours=not arguments.alone)
+        except SidelightError as error:
+            again.verdicts.append(failed(error))
+    return _judged(again.verdicts, names, sample, seed, arguments.tolerance, host, report)
+
+
+def _tell_of_defaults(
+    recipe: Mapping[str, Any], scratch: Path, settings: list[str], folder: Path, host: Host, report: dict[str, Any]
+) -> None:
+    """Say which values the recipe gets here that it did not have: parameters that are new, or that follow otherwise."""
+    path = scratch / "resolved.yaml"
+    path.write_text(recipe_text(recipe), encoding="utf-8")
+    with chdir(folder):
+        here = host.check(path, set=settings)
+    changed = sorted(_changed("", dict(recipe), here))
+    report["recipe"] = changed
+    for key in changed:
+        host.write(f"this installation: the recipe's {key} is another one here")
+
+
+def _changed(path: str, ours: Any, here: Any) -> Iterator[str]:
+    if isinstance(ours, dict) and isinstance(here, dict):
+        for key in ours.keys() | here.keys():
+            yield from _changed(f"{path}.{key}" if path else str(key), ours.get(key), here.get(key))
+    elif ours != here:
+        yield path
+
+
+def _judged(
+    verdicts: list[Verdicts],
+    names: list[str],
+    sample: list[str],
+    seed: int,
+    tolerance: float,
+    host: Host,
+    report: dict[str, Any],
+) -> int:
+    """Print the table; gives the exit code."""
+    rows = [
+        (
+            one.name,
+            *(str(one.counts[verdict] or "") for verdict in (MATCHED, WITHIN, DIFFERS)),
+            _share(one),
+            one.why,
+        )
+        for one in verdicts
+    ]
+    host.write_table(("result", "to the bit", "within tolerance", "differ", "largest", "not computed again"), rows)
+    differ, done = any(one.counts[DIFFERS] for one in verdicts), any(sum(one.counts.values()) for one in verdicts)
+    rounded, missing = any(one.counts[WITHIN] for one in verdicts), [one.name for one in verdicts if one.why]
+    words = "matched to the bit" if not rounded else f"matched, some within {tolerance:g} of the range of their numbers"
+    if differ or not done:
+        words = "something differs" if differ else "nothing could be computed again"
+    elif missing:
+        words += f"; not computed again: {', '.join(missing)}"
+    host.write(f"{len(names)} of {_total(verdicts, names)} images: {words}")
+    report |= {
+        "verdict": "failed" if differ or not done else "matched",
+        "seed": seed,
+        "sample": sample,
+        "images": names,
+        "tolerance": tolerance,
+        "results": [
+            {
+                "result": one.name,
+                **one.counts,
+                "largest": one.largest if math.isfinite(one.largest) else None,
+                "where": one.where,
+                "not computed again": one.why,
+            }
+            for one in verdicts
+        ],
+    }
+    return 1 if differ or not done else 0
+
+
+def _total(verdicts: list[Verdicts], names: list[str]) -> int:
+    return max([len(names), *(sum(one.counts.values()) for one in verdicts)])
+
+
+def _share(one: Verdicts) -> str:
+    if not one.largest:
+        return ""
+    return f"{one.largest:.2g} of the range, {one.where}" if math.isfinite(one.largest) else one.where
+
+
+def _absolute(setting: str) -> str:
+    """A setting with a path from the auditor's folder, as one that holds from the bundle's."""
+    key, sign, value = setting.partition("=")
+    with suppress(OSError, ValueError):
+        if value and Path(value).expanduser().exists():
+            return f"{key}{sign}{Path(value).expanduser().absolute()}"
+    return setting

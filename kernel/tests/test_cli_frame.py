@@ -46,6 +46,8 @@ Commands of sidelight-bench: bench
 
 Commands of sidelight-dev: describe, new, schema, verify
 
+Commands of sidelight-evidence: audit, bundle
+
 Commands of sidelight-govern: doctor, lock
 
 Commands of sidelight-report: user-study

@@ -1,0 +1,228 @@
+"""A real run, packed and audited: an honest bundle matches to the bit, a forged one does not."""
+
+import argparse
+import json
+import shutil
+import zipfile
+
+import attrs
+import numpy as np
+import pytest
+import sidelight
+from rocrate.rocrate import ROCrate
+from sidelight.cli.host import KernelHost
+from sidelight_evidence import audit, bundle
+from sidelight_evidence.archive import MANIFEST, manifest_text
+from sidelight_evidence.archive import _digest as sha256
+from sidelight_evidence.compare import DIFFERS, MATCHED
+from sidelight_specs import Artifact, UserError
+
+pytestmark = pytest.mark.training
+RECIPE = {
+    "recipe": 1,
+    "name": "honest",
+    "seed": 0,
+    "data": {"use": "images/digits", "with": {"size": 28}},
+    "explain": {"split": "test", "count": 6, "target": "second", "shard": 3},
+    "classifier": {"use": "classifiers/lenet", "with": {"steps": 3}},
+    "explainers": {"saliency": {"use": "captum/saliency"}},
+}
+WRITTEN = ("sidelight_audit", "verdict")
+
+
+def command(module, *arguments):
+    """Run a command in this process; gives its exit code."""
+    parser = argparse.ArgumentParser()
+    module.add_arguments(parser)
+    return module.run(parser.parse_args([str(one) for one in arguments]), KernelHost())
+
+
+def audited(path, *arguments, tmp_path):
+    """Exit code and report of an audit."""
+    code = command(audit, path, "--quiet", "--out", tmp_path / "report.json", *arguments)
+    return code, json.loads((tmp_path / "report.json").read_text())
+
+
+@pytest.fixture(scope="module")
+def packed(tmp_path_factory):
+    """A folder with `honest`, a bundle with weights as a folder, made in a cache of its own."""
+    place = tmp_path_factory.mktemp("evidence")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("SIDELIGHT_CACHE", str(place / "cache"))
+        patch.chdir(place)
+        sidelight.run(RECIPE, progress=False)
+        assert command(bundle, "runs/honest", "--out", "honest", "--with-weights") == 0
+        assert command(bundle, "runs/honest", "--out", "honest.zip", "--with-weights") == 0
+        assert command(bundle, "runs/honest", "--out", "again.zip", "--with-weights") == 0
+        assert command(bundle, "runs/honest", "--out", "without.zip") == 0
+    shutil.rmtree(place / "cache")  # whoever audits has none of it
+    return place
+
+
+def test_an_honest_bundle_matches_to_the_bit(packed, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("SIDELIGHT_CACHE", str(tmp_path / "cache"))
+    code, report = audited(packed / "honest.zip", "--sample", 1, "--seed", 5, tmp_path=tmp_path)
+    assert (code, report["verdict"], report["installation"], report["recipe"]) == (0, "matched", [], [])
+    results = {one["result"]: one for one in report["results"]}
+    assert results["explanations of saliency"][MATCHED] == 3  # the drawn image, and others of its shard
+    assert results["weights of classifier"][MATCHED] == results["images, by the recipe's choice"][MATCHED] / 6 == 1
+    assert not any(one[DIFFERS] for one in results.values())
+    assert report["manifest"] in capsys.readouterr().out
+    assert not list((tmp_path / "cache").rglob("entry.json"))  # nothing of a stranger's stays
+
+
+def test_the_same_run_gives_the_same_archive(packed):
+    assert (packed / "honest.zip").read_bytes() == (packed / "again.zip").read_bytes()
+
+
+def test_it_is_a_research_object_crate(packed):
+    crate = ROCrate(packed / "honest")
+    names = {
+        path.relative_to(packed / "honest").as_posix() for path in (packed / "honest").rglob("*") if path.is_file()
+    }
+    described = {entity.id for entity in crate.data_entities}
+    assert described == names - {"ro-crate-metadata.json"}
+    assert crate.root_dataset["datePublished"]
+    (action,) = (entity for entity in crate.contextual_entities if entity.type == "CreateAction")
+    assert {"#sidelight", "#captum", "#torch"} <= {one.id for one in action["instrument"]}
+    assert "run/run.json" in {one.id for one in action["result"]}
+
+
+def test_cards_and_licences_say_what_is_known(packed):
+    card = json.loads((packed / "honest/cards/classifier.json").read_text())
+    assert card["weights"].startswith("sha256:")
+    assert card["card"]["origin"] == "not stated"
+    assert any("accuracy" in report["name"] for report in card["reports"])
+    data = json.loads((packed / "honest/cards/data.json").read_text())
+    assert (data["explained"]["images"], sum(data["explained"]["questions by label"].values())) == (6, 6)
+    assert "## Explained images" in (packed / "honest/cards/data.md").read_text()
+    licences = json.loads((packed / "honest/licences/licences.json").read_text())["distributions"]
+    torch = next(one for one in licences if one["name"] == "torch")
+    assert torch["licence"]
+    assert all((packed / "honest" / text).stat().st_size for text in torch["texts"])
+
+
+def test_without_weights_what_was_trained_is_named(packed, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    code, report = audited(packed / "without.zip", tmp_path=tmp_path)
+    assert (code, report["verdict"]) == (1, "failed")
+    assert all("use --retrain" in one["not computed again"] for one in report["results"])
+    assert {one["result"] for one in report["results"]} == {"classifier", "explainers.saliency"}
+
+
+def test_a_sample_of_none_verifies_alone(packed, tmp_path):
+    code, report = audited(packed / "without.zip", "--sample", 0, tmp_path=tmp_path)
+    assert (code, report["verdict"]) == (0, "intact")
+
+
+def rewrite(folder):
+    """A manifest that fits, as a forger writes it."""
+    names = [path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()]
+    digests = {name: sha256(folder / name) for name in names if name != MANIFEST}
+    (folder / MANIFEST).write_bytes(manifest_text(digests).encode())
+
+
+def change_result(folder, path, change):
+    """Change an artifact of a run, and the digests that the run has of it."""
+    place = folder / "run/results" / path
+    artifact = change(Artifact.load(place))
+    for file in place.iterdir():
+        file.unlink()
+    artifact.save(place)
+    document = json.loads((folder / "run/run.json").read_text())
+    document["outputs"]["artifacts"][path] = artifact.digest()
+    (folder / "run/run.json").write_text(json.dumps(document, indent=1) + "\n")
+
+
+@pytest.fixture
+def forged(packed, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    shutil.copytree(packed / "honest", tmp_path / "forged")
+    return tmp_path / "forged"
+
+
+def brighter(explanation):
+    values = explanation.values.copy()
+    values[:, 3:5, 3:5] += 0.5 * values.max()
+    return attrs.evolve(explanation, values=values)
+
+
+def test_a_forged_explanation_whose_digests_fit_is_found_by_computing_it(forged, tmp_path):
+    change_result(forged, "explanations/saliency", brighter)
+    rewrite(forged)
+    code, report = audited(forged, "--sample", 6, tmp_path=tmp_path)
+    assert (code, report["verdict"], report["faults"]) == (1, "failed", [])
+    (found,) = [one for one in report["results"] if one[DIFFERS]]
+    assert (found["result"], found[DIFFERS], found["where"]) == ("explanations of saliency", 6, "values")
+
+
+def test_a_manifest_that_fits_does_not_hide_what_does_not_belong_together(forged, tmp_path):
+    table = forged / "answers.csv"
+    table.write_text(table.read_text().replace("0", "1"))
+    state = Artifact.load(forged / "weights/classifier")
+    name = next(iter(state.arrays))
+    attrs.evolve(state, arrays={**state.arrays, name: state.arrays[name] + 1}).save(forged / "weights/classifier")
+    (forged / "recipe-resolved.yaml").write_text("recipe: 1\n")
+    rewrite(forged)
+    code, report = audited(forged, tmp_path=tmp_path)
+    assert code == 1
+    assert [fault.split(" is not ")[0].split(" are not ")[0].split(" does not ")[0] for fault in report["faults"]] == [
+        "recipe-resolved.yaml",
+        "answers.csv",
+        "the weights of classifier",
+    ]
+
+
+def test_another_digest_than_the_given_one_fails(packed, tmp_path):
+    code, report = audited(packed / "honest.zip", "--digest", "sha256:" + "0" * 64, "--sample", 0, tmp_path=tmp_path)
+    assert (code, len(report["faults"])) == (1, 1)
+
+
+def test_a_changed_byte_fails_and_nothing_else_is_looked_at(packed, tmp_path):
+    content = bytearray((packed / "honest.zip").read_bytes())
+    with zipfile.ZipFile(packed / "honest.zip") as archive:
+        info = archive.getinfo("run/results/explanations/saliency/arrays.npz")
+    content[info.header_offset + 200] ^= 1
+    (tmp_path / "changed.zip").write_bytes(content)
+    code, report = audited(tmp_path / "changed.zip", tmp_path=tmp_path)
+    assert (code, "damaged" in report["faults"][0] or "changed" in report["faults"][0]) == (1, True)
+
+
+def test_a_recipe_that_names_files_of_the_auditor_is_refused(forged, tmp_path):
+    document = json.loads((forged / "bundle.json").read_text())
+    (forged / "bundle.json").write_text(json.dumps({**document, "given": {"data.classes": ["/etc/passwd"]}}))
+    rewrite(forged)
+    with pytest.raises(UserError, match="leads out of the bundle"):
+        audited(forged, tmp_path=tmp_path)
+
+
+def test_nothing_is_overwritten(packed, monkeypatch):
+    monkeypatch.chdir(packed)
+    with pytest.raises(UserError, match="is there already"):
+        command(bundle, "runs/honest", "--out", "honest.zip")
+
+
+def test_inputs_stand_for_the_paths_of_the_recipe(tmp_path, monkeypatch):
+    from PIL import Image
+
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("SIDELIGHT_CACHE", str(tmp_path / "cache"))
+    rng = np.random.default_rng(0)
+    for number in range(4):
+        (tmp_path / "photos/cat").mkdir(parents=True, exist_ok=True)
+        Image.fromarray(rng.integers(0, 255, (28, 28), np.uint8)).save(tmp_path / f"photos/cat/{number}.png")
+    data = {"use": "images/folder", "with": {"path": str(tmp_path / "photos"), "size": 28, "mode": "grey"}}
+    classifier = {"classifier": {"use": "classifiers/lenet", "with": {"steps": 2}, "needs": {"data": "digits"}}}
+    sets = {"data": data, "digits": {"use": "images/digits"}}
+    recipe = {**RECIPE, "data": sets, "classifier": classifier, "explain": {"split": "all", "count": 2}}
+    sidelight.run(recipe, progress=False)
+    assert command(bundle, "runs/honest", "--out", "own.zip", "--with-weights", "--with-inputs") == 0
+    shutil.rmtree(tmp_path / "photos")
+    with zipfile.ZipFile("own.zip") as archive:
+        inputs = [name for name in archive.namelist() if name.startswith("inputs/")]
+        given = json.loads(archive.read("bundle.json"))["given"]
+    assert len(inputs) == 2
+    assert given == {"data.path": "inputs/data/path"}
+    code, report = audited(tmp_path / "own.zip", tmp_path=tmp_path)
+    assert (code, report["verdict"]) == (0, "matched")

@@ -16,6 +16,7 @@ from sidelight_evidence.archive import MANIFEST, manifest_text
 from sidelight_evidence.archive import _digest as sha256
 from sidelight_evidence.compare import DIFFERS, MATCHED
 from sidelight_specs import Artifact, UserError
+from sidelight_specs.digests import digest_file
 
 pytestmark = pytest.mark.training
 RECIPE = {
@@ -27,7 +28,6 @@ RECIPE = {
     "classifier": {"use": "classifiers/lenet", "with": {"steps": 3}},
     "explainers": {"saliency": {"use": "captum/saliency"}},
 }
-WRITTEN = ("sidelight_audit", "verdict")
 
 
 def command(module, *arguments):
@@ -132,6 +132,7 @@ def change_result(folder, path, change):
     artifact.save(place)
     document = json.loads((folder / "run/run.json").read_text())
     document["outputs"]["artifacts"][path] = artifact.digest()
+    document["outputs"]["files"] |= {f"results/{path}/{file.name}": digest_file(file) for file in place.iterdir()}
     (folder / "run/run.json").write_text(json.dumps(document, indent=1) + "\n")
 
 

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
     from sidelight_specs.host import Finished, Host
 
-TOLERANCE = 1e-4  # share of the range of a result's numbers: what another order of float32 sums changes
+TOLERANCE = 1 / 255  # share of the range of a result's numbers: one level of a picture, which nobody sees
 SAMPLE = 4  # images
 _SHOWN = 20  # faults that are printed
 
@@ -43,7 +43,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--alone", action="store_true", help="compute sampled images without others of their shards")
     parser.add_argument("--retrain", action="store_true", help="train what the bundle holds no weights of")
     parser.add_argument("--set", metavar="KEY=VALUE", action="append", default=[], help="your own data.with.path=...")
-    parser.add_argument("--tolerance", metavar="X", type=float, default=TOLERANCE, help="as a share of the range")
+    parser.add_argument("--tolerance", metavar="X", type=float, default=TOLERANCE, help="of the range (default: 1/255)")
     parser.add_argument("--device", help="auto, cpu, cuda, cuda:N or mps (default: the run's)")
     parser.add_argument("--threads", metavar="N", type=int, help="threads to compute with (default: the run's)")
     parser.add_argument("--out", metavar="FILE", help="also write the report as JSON")

@@ -6,8 +6,12 @@ import subprocess
 import sys
 import tomllib
 
+import attrs
 import pytest
+import yaml
 from sidelight.cli import main
+from sidelight.registry.policy import read_policy
+from sidelight_specs.host import Installed
 from sidelight_specs.roles import ROLES
 
 
@@ -121,3 +125,60 @@ def test_a_folder_that_cannot_be_written_is_the_users_mistake(tmp_path, capsys):
 def test_an_unknown_role_is_refused(capsys):
     assert new("oracle", "acme-oracle") == 2
     assert "explainer" in capsys.readouterr().err
+
+
+def test_a_private_plugin_brings_its_ci_its_policy_and_its_guard(tmp_path):
+    folder = tmp_path / "plugin"
+    assert new("explainer", "acme-smooth", "--private", "--folder", folder) == 0
+    written = {path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()}
+    assert {".github/workflows/ci.yml", "policy.yaml", "README.md", "pyproject.toml"} < written
+    project = tomllib.loads((folder / "pyproject.toml").read_text())["project"]
+    assert project["classifiers"] == ["Private :: Do Not Upload"]
+    readme = (folder / "README.md").read_text()
+    assert "private Sidelight plugin" in readme
+    assert len(readme.splitlines()) <= 40
+    assert max(map(len, readme.splitlines())) <= 100
+    policy = read_policy(folder / "policy.yaml")
+    assert [pattern.text for pattern in policy.allow] == ["sidelight", "sidelight-*", "acme-smooth>=0.1,<1"]
+    ours = Installed("command", "dev/new", "sidelight-dev", "0.1.0", "sidelight_dev")
+    assert policy.blocks(ours) == ""
+    assert policy.blocks(attrs.evolve(ours, distribution="attrs")) != ""
+
+
+def test_the_ci_of_a_private_plugin_names_no_host_and_stops_without_one(tmp_path):
+    new("explainer", "acme-smooth", "--private", "--folder", tmp_path / "plugin")
+    text = (tmp_path / "plugin" / ".github" / "workflows" / "ci.yml").read_text()
+    jobs = yaml.safe_load(text)["jobs"]
+    assert "://" not in text
+    assert "extra-index" not in text.lower()
+    runs = {name: [step["run"] for step in job["steps"] if "run" in step] for name, job in jobs.items()}
+    assert [word for word in runs["test"] if "acme-smooth" in word] == ["sidelight verify acme-smooth"]
+    for name, lines in runs.items():
+        installs = [index for index, line in enumerate(lines) if "pip install" in line]
+        assert 'test -n "$PIP_INDEX_URL"' in lines[installs[0] - 1], name
+        assert jobs[name]["env"]["PIP_INDEX_URL"] == "${{ secrets.INDEX_URL }}"
+    assert jobs["upload"]["if"] == "startsWith(github.ref, 'refs/tags/v')"
+    assert 'test -n "$UPLOAD_URL"' in runs["upload"][-3]
+
+
+@pytest.mark.processes
+def test_a_private_plugin_builds_a_wheel_that_keeps_its_promises(tmp_path):
+    folder, site = tmp_path / "plugin", tmp_path / "site"
+    new("metric", "acme-private-x", "--private", "--folder", folder)
+    options = ["--quiet", "--no-deps", "--no-index", "--disable-pip-version-check"]
+    pip = [sys.executable, "-m", "pip"]
+    build = [*pip, "wheel", *options, "--no-build-isolation", "--wheel-dir", str(tmp_path), str(folder)]
+    subprocess.run(build, check=True)
+    (wheel,) = tmp_path.glob("*.whl")
+    subprocess.run([*pip, "install", *options, "--target", str(site), str(wheel)], check=True)
+    metadata = next(site.glob("acme_private_x-*.dist-info")) / "METADATA"
+    assert "\nClassifier: Private :: Do Not Upload\n" in metadata.read_text()
+    done = subprocess.run(
+        [sys.executable, "-m", "sidelight", "verify", "acme-private-x"],
+        env={**os.environ, "PYTHONPATH": str(site), "SIDELIGHT_POLICY": str(folder / "policy.yaml")},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "acme-private-x: " in done.stdout

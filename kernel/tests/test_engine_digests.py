@@ -91,14 +91,19 @@ def digests(finished):
     return json.loads((finished.folder / "run.json").read_text())["digests"]
 
 
-def test_a_run_tells_them_whatever_its_folder_threads_and_executor(toys, tmp_path, monkeypatch):
+def test_a_run_tells_them_whatever_its_folder_cache_and_shards(toys, tmp_path, monkeypatch):
     first = digests(toys.run())
     assert [image["id"] for image in first["images"]] == list(toys.run().results.split.ids[:6])
     assert set(first["weights"]) == {"classifier"}
     monkeypatch.setenv("SIDELIGHT_CACHE", str(tmp_path / "other"))
     assert digests(toys.run(out=tmp_path / "elsewhere")) == first  # computed anew
     assert digests(toys.run({**toys.RECIPE, "explain": {**toys.RECIPE["explain"], "shard": 5}})) == first
-    monkeypatch.setenv("SIDELIGHT_CACHE", str(tmp_path / "third"))
+
+
+@pytest.mark.processes
+def test_workers_leave_the_same_digests(toys, tmp_path, monkeypatch):
+    first = digests(toys.run())
+    monkeypatch.setenv("SIDELIGHT_CACHE", str(tmp_path / "other"))
     assert digests(toys.run(executor="processes", workers=2)) == first
 
 

@@ -17,6 +17,7 @@ from sidelight_evidence.archive import _digest as sha256
 from sidelight_evidence.compare import DIFFERS, MATCHED
 from sidelight_specs import Artifact, UserError
 from sidelight_specs.digests import digest_file
+from sidelight_specs.recipe_yaml import recipe_text
 
 pytestmark = pytest.mark.training
 RECIPE = {
@@ -156,6 +157,18 @@ def test_a_forged_explanation_whose_digests_fit_is_found_by_computing_it(forged,
     assert (code, report["verdict"], report["faults"]) == (1, "failed", [])
     (found,) = [one for one in report["results"] if one[DIFFERS]]
     assert (found["result"], found[DIFFERS], found["where"]) == ("explanations of saliency", 6, "values")
+
+
+def test_images_that_the_recipe_does_not_choose_are_found(forged, tmp_path):
+    document = json.loads((forged / "run/run.json").read_text())
+    document["facts"]["recipe"]["explain"]["indices"] = [20, 1, 2, 3, 4, 5]  # the first was picked by hand
+    (forged / "run/run.json").write_text(json.dumps(document, indent=1) + "\n")
+    (forged / "recipe-resolved.yaml").write_text(recipe_text(document["facts"]["recipe"]), encoding="utf-8")
+    rewrite(forged)
+    code, report = audited(forged, "--sample", 1, tmp_path=tmp_path)
+    assert (code, report["faults"]) == (1, [])
+    images = next(one for one in report["results"] if one["result"] == "images, by the recipe's choice")
+    assert (images[MATCHED], images[DIFFERS]) == (5, 1)
 
 
 def test_a_manifest_that_fits_does_not_hide_what_does_not_belong_together(forged, tmp_path):

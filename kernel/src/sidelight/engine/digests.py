@@ -1,7 +1,7 @@
 """SHA-256 digests in a run's manifest: of the explained images and their files, of weights, and of the data.
 
 They are those of any auditor's `sha256sum`, where a file is meant; elsewhere of what the functions say. None depends on
-the run's folder, on its number of threads, or on who computed what.
+the run's folder, on its cache, or on who computed what.
 """
 
 from __future__ import annotations

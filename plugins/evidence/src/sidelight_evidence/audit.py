@@ -20,7 +20,7 @@ from sidelight_evidence.archive import DESCRIPTION, Damaged, is_safe, opened, ve
 from sidelight_evidence.bundle import FORMAT, LOCK, RUN
 from sidelight_evidence.compare import DIFFERS, MATCHED, WITHIN
 from sidelight_evidence.crosscheck import contradictions
-from sidelight_evidence.recipe import refuse_outside, with_values
+from sidelight_evidence.recipe import refuse_outside, restricted, with_values
 from sidelight_evidence.recompute import Recomputation, Verdicts, draw, failed
 
 if TYPE_CHECKING:
@@ -118,8 +118,8 @@ def _differences(folder: Path, finished: Finished) -> Iterator[str]:
     """Sentences about what of the run's installation is another one here."""
     try:
         lock = read_object(folder / LOCK)
-        wanted = {str(name): str(one) for name, one in lock["distributions"].items()}
-    except (OSError, ValueError, KeyError, AttributeError) as error:
+        wanted = {str(name): str(one["version"]) for name, one in lock["distributions"].items()}
+    except (OSError, ValueError, KeyError, AttributeError, TypeError) as error:
         raise Damaged(f"{LOCK} cannot be read: {error}") from error
     for name, there in sorted(wanted.items()):
         here = ""
@@ -156,7 +156,7 @@ def _recompute(
     sample = draw(finished, arguments.sample, seed)
     host.write(f"computing again {', '.join(sample)} (drawn with seed {seed}), on {options['device']}")
     with tempfile.TemporaryDirectory(prefix="sidelight-audit-") as scratch:
-        _tell_of_defaults(recipe, Path(scratch), settings, folder, host, report)
+        _tell_of_recipe(restricted(recipe, explainers=True), Path(scratch), settings, folder, host, report)
         learned = {path: folder / name for path, name in described["weights"].items()}
         again = Recomputation(
             host, finished, recipe, folder, Path(scratch), learned, options, arguments.tolerance, arguments.retrain
@@ -169,18 +169,38 @@ def _recompute(
     return _judged(again.verdicts, names, sample, seed, arguments.tolerance, host, report)
 
 
-def _tell_of_defaults(
+def _tell_of_recipe(
     recipe: Mapping[str, Any], scratch: Path, settings: list[str], folder: Path, host: Host, report: dict[str, Any]
 ) -> None:
-    """Say which values the recipe gets here that it did not have: parameters that are new, or that follow otherwise."""
+    """Say what the recipe gets here that it did not have: other files of distributions, and other parameters."""
     path = scratch / "resolved.yaml"
     path.write_text(recipe_text(recipe), encoding="utf-8")
     with chdir(folder):
         here = host.check(path, set=settings)
+        other = list(_other_files(folder, path, settings, host))
+    report["installation"] += other
+    for sentence in other:
+        host.write(f"this installation: {sentence}")
     changed = sorted(_changed("", dict(recipe), here))
     report["recipe"] = changed
     for key in changed:
         host.write(f"this installation: the recipe's {key} is another one here")
+
+
+def _other_files(folder: Path, recipe: Path, settings: list[str], host: Host) -> Iterator[str]:
+    """Sentences about distributions of the lock's version whose files are others."""
+    wanted = read_object(folder / LOCK)["distributions"]
+    if not any("hash" in one for one in wanted.values()):
+        return
+    try:
+        here = host.lock(recipe, set=settings)["distributions"]
+    except SidelightError as error:
+        yield f"files of distributions are not compared: {error}"
+        return
+    for name, one in sorted(wanted.items()):
+        mine = here.get(name, {})
+        if mine.get("version") == one["version"] and mine.get("hash") != one.get("hash"):
+            yield f"{name} {one['version']} has other files"
 
 
 def _changed(path: str, ours: Any, here: Any) -> Iterator[str]:

@@ -7,7 +7,7 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from sidelight_specs import UserError
+from sidelight_specs import SidelightError, UserError
 from sidelight_specs.recipe_yaml import recipe_text
 from sidelight_specs.results.answers import answers_of
 from sidelight_specs.results.table import table_of
@@ -79,6 +79,8 @@ class Bundle:
         for name, table in (("measurements", table_of(self._results).columns), ("answers", answers_of(self._results))):
             table.write(self._scratch / f"{name}.csv")
             self.files[f"{name}.csv"] = self._scratch / f"{name}.csv"
+        if claims := self._manifest.get("claims"):
+            self.files["claims.json"] = _json(claims)
         self._add_cards()
         software = self._add_licences()
         given: dict[str, Any] = {}
@@ -140,14 +142,14 @@ class Bundle:
         return learned
 
     def _add_lock(self, software: dict[str, str]) -> None:
-        """Add what an installation needs to compute the same: versions as they are now, and as the run had them."""
-        used = {one.distribution: one.version for one in self._results.components}
-        for name, version in used.items():
-            now = software.get(name.lower().replace("_", "-"))
-            if now is not None and now != version:
-                self.missing.append(f"{name} is {now} now, and was {version} in the run")
-        environment = dict(self._results.environment)
-        self.files[LOCK] = _json({"environment": environment, "used": used, "distributions": software})
+        """Add the run's lock; versions alone where there is none, as after an update of a plugin."""
+        try:
+            lock = self._host.lock(self._finished.folder)
+        except SidelightError as error:
+            self.missing.append(f"versions stand without hashes: {error}")
+            versions = software | {one.distribution: one.version for one in self._results.components}
+            lock = {"distributions": {name: {"version": one} for name, one in versions.items()}}
+        self.files[LOCK] = _json(lock)
 
 
 def _json(value: Any) -> bytes:

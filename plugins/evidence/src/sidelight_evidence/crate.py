@@ -27,6 +27,7 @@ _ABOUT = {
     "recipe-resolved.yaml": "the recipe with every default",
     "lock.json": "distributions, with versions, that an installation needs to compute the same",
     "measurements.csv": "a row for each number that was measured",
+    "claims.json": "verdict of each claim that was declared before the run",
     "answers.csv": "a row for each question that was asked",
     "licences/licences.json": "licences of all distributions, and of weights as their cards state them",
     MANIFEST: "SHA-256 of every other file",

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from sidelight_specs.host import Host
 
-_LEFT_OUT = ("metric", "renderer", "executor")  # roles that nothing that is compared depends on
+_LEFT_OUT = ("metric", "renderer", "executor", "claim")  # roles that nothing that is compared depends on
 _FRAME = ("recipe", "name", "title", "seed", "explain")
 _OUTSIDE = re.compile(r"~|[/\\]|[A-Za-z]:|file:|.*(^|[/\\])\.\.([/\\]|$)", re.IGNORECASE)
 _CHOOSING = ("count", "choose", "indices", "labels", "images")  # keys of `explain` that say which images

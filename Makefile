@@ -108,7 +108,8 @@ browser:
 docs: tools browser
 	$(PIP) --requirement requirements-docs.txt
 	$(BIN)/python tools/reference.py
-	PYTHONPATH=tools $(BIN)/python -m docsite build check
+	$(BIN)/python -m pytest -m "" tests/test_docs_blocks.py tests/test_docs_links.py tests/test_docs_reference.py tests/test_docs_site.py
+	PYTHONPATH=tools $(BIN)/python -m docsite blocks build check
 
 gallery: tools browser weights
 	$(BIN)/python tools/gallery.py

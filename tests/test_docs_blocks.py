@@ -13,19 +13,10 @@ import pytest
 ROOT = Path(__file__).parent.parent
 sys.path.insert(0, str(ROOT / "tools"))
 
-from docsite.blocks import command_problems, python_problems, recipe_problems  # noqa: E402
+from docsite.blocks import SHELL, command_problems, pages_of, python_problems, recipe_problems, survey  # noqa: E402
 from docsite.markdown import blocks  # noqa: E402
 
-FILES = ("*.md", "docs/**/*.md", "kernel/README.md", "specs/README.md", "plugins/*/README.md", "recipes/README.md")
-PAGES = sorted(
-    {
-        page.relative_to(ROOT).as_posix()
-        for pattern in FILES
-        for page in ROOT.glob(pattern)
-        if "docs/reference/components/" not in page.as_posix()  # generated; tests/test_docs_reference.py reads them
-    }
-)
-COMMANDS = ("", "sh", "bash", "console")
+PAGES = pages_of(ROOT)
 NO_CODE = ("text",)  # output, listings of files, formulas
 EXAMPLES = {
     file.read_text(encoding="utf-8") for file in ROOT.glob("examples/*/**/*.py")
@@ -69,7 +60,7 @@ for script in sys.argv[1:]:
 def problems_of(block, runs):
     if block.marker == "not checked" or block.info in NO_CODE:
         return []
-    if block.info in COMMANDS:
+    if block.info in SHELL:
         return list(command_problems(block.text, ROOT))
     if block.info == "yaml":
         return list(recipe_problems(block.text))
@@ -95,6 +86,12 @@ def test_every_block_is_right_or_says_why_it_is_not_checked():
         for problem in problems_of(block, page in RUN + RUN_AFTER_QUICKSTART)
     ]
     assert not wrong, "\n".join(wrong)
+
+
+def test_the_survey_counts_blocks_and_tells_why_some_are_not_checked():
+    counted, *reasons = survey(ROOT)
+    assert int(counted.split()[0]) > 100
+    assert any("docs/how-to/explorer.md" in reason and "nginx" in reason for reason in reasons)
 
 
 def run_pages(pages, folder, prelude):

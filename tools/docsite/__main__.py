@@ -2,6 +2,7 @@
 
 PYTHONPATH=tools python -m docsite stage   pages and their links into build/docs
 PYTHONPATH=tools python -m docsite build   stage, then mkdocs and zensical, both strict, into build/site-NAME
+PYTHONPATH=tools python -m docsite blocks  counts of code blocks, and why some are not checked; the tests check them
 PYTHONPATH=tools python -m docsite check   links, anchors and addresses of both sites, and their pages in Chromium
 """
 
@@ -23,7 +24,7 @@ BUILD = ROOT / "build"
 
 def main(arguments: list[str]) -> int:
     """Run the commands that are named, in order."""
-    if not arguments or set(arguments) - {"stage", "build", "check"}:
+    if not arguments or set(arguments) - {"blocks", "stage", "build", "check"}:
         print(__doc__)
         return 2
     failed: list[str] = []
@@ -31,6 +32,10 @@ def main(arguments: list[str]) -> int:
         print(f"{len(stage(ROOT, BUILD / 'docs', repository()))} files staged in {BUILD / 'docs'}")
     if "build" in arguments:
         failed += [name for name in GENERATORS if build(name, ROOT, BUILD)]
+    if "blocks" in arguments:
+        from docsite.blocks import survey
+
+        print("\n".join(survey(ROOT)))
     if "check" in arguments:
         failed += [name for name in GENERATORS if check_site(name)]
     return int(bool(failed))

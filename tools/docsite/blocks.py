@@ -7,6 +7,7 @@ import contextlib
 import io
 import re
 import shlex
+from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 from sidelight.cli.commands import COMMANDS
@@ -18,6 +19,8 @@ from sidelight_specs.errors import UserError
 from sidelight_specs.problems import Problems
 from sidelight_specs.roles import SECTIONS
 
+from docsite.markdown import blocks
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
@@ -26,6 +29,30 @@ OURS = re.compile(r"(?:recipes|examples|plugins|benchmarks|tools|tests|docs)/[\w
 USE = re.compile(r"(?:[\w.]+=)?([a-z][a-z0-9-]*/[a-z][a-z0-9+-]*)")
 ELSEWHERE = ("acme", "my-", "runs/", "photos", "examples/", "recipes/", "plugins/")  # names of the reader's own things
 OTHERS = {"npm", "open", "pre-commit"}  # programs whose command lines are not ours to know
+
+
+FILES = ("*.md", "docs/**/*.md", "kernel/README.md", "specs/README.md", "plugins/*/README.md", "recipes/README.md")
+SHELL = ("", "sh", "bash", "console")
+
+
+def pages_of(root: Path) -> list[str]:
+    """Pages whose blocks are checked; tests/test_docs_reference.py reads the generated ones of components."""
+    found = {page.relative_to(root).as_posix() for pattern in FILES for page in root.glob(pattern)}
+    return sorted(page for page in found if "docs/reference/components/" not in page)
+
+
+def survey(root: Path) -> Iterator[str]:
+    """Sentences that count the blocks, and those that give the reasons of what is not checked or not run."""
+    held = [(page, block) for page in pages_of(root) for block in blocks((root / page).read_text(encoding="utf-8"))]
+    kinds = Counter("command lines" if block.info in SHELL else block.info for _, block in held)
+    lines = sum(
+        bool(line.strip())
+        for _, block in held
+        if block.info in SHELL and not block.marker
+        for line in block.text.splitlines()
+    )
+    yield f"{len(held)} code blocks on {len({page for page, _ in held})} pages, {lines} command lines: {dict(kinds)}"
+    yield from (f"{page}:{block.line} {block.marker}: {block.reason}" for page, block in held if block.marker)
 
 
 class _Silent(argparse.ArgumentParser):

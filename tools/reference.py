@@ -131,6 +131,7 @@ DUTIES = {
     "attribute_finder": "find latent coordinates that move the classifier",
     "explainer": "explain the classifier's answer for each image",
     "metric": "measure explanations",
+    "claim": "say, before the run, what it will show; answered supported, contradicted or not established",
     "renderer": "show the finished run",
     "executor": "compute the run's units of work, in other processes or on other machines",
 }

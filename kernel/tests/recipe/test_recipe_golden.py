@@ -37,7 +37,7 @@ recipe.yaml:4:1: unknown key "sede"
     sede: 3
     ^
   expected: a recipe has recipe, name, title, seed, extends, vars, explain, data, classifier, generator, inverter, \
-attribute_finders, explainers, metrics, renderers, executor
+attribute_finders, explainers, metrics, claims, renderers, executor
   hint: did you mean "seed"?
 
 recipe.yaml:5:39: "size" of shop/digits is 4

@@ -111,7 +111,8 @@ def test_a_dict_goes_through_the_same_checks(mistakes):
         "  expected: a whole number of pixels between 8 and 64\n  help: Height and width of the images.",
         'the recipe given as a dict, at clasifier: unknown key "clasifier"\n'
         "  expected: a recipe has recipe, name, title, seed, extends, vars, explain, data, classifier, generator, "
-        'inverter, attribute_finders, explainers, metrics, renderers, executor\n  hint: did you mean "classifier"?',
+        "inverter, attribute_finders, explainers, metrics, claims, renderers, executor\n"
+        '  hint: did you mean "classifier"?',
     ]
 
 

@@ -9,6 +9,7 @@ A plugin author needs four things from here: the markers and descriptors that an
 from sidelight_specs.artifacts import Artifact
 from sidelight_specs.descriptors import (
     AttributeFinderDescriptor,
+    ClaimDescriptor,
     ClassifierDescriptor,
     ComponentDescriptor,
     DataDescriptor,
@@ -31,6 +32,7 @@ __all__ = [
     "AttributeFinderDescriptor",
     "Cancelled",
     "Checkpoint",
+    "ClaimDescriptor",
     "ClassifierDescriptor",
     "ComponentDescriptor",
     "DataDescriptor",

@@ -20,4 +20,5 @@ def sidelight_kinds() -> Iterator[type[Artifact]]:
     yield from (results.Heatmap, results.Counterfactual, results.AttentionGraph, results.Concepts)
     yield from (results.Attributes, results.ImageAttributes, results.Inversion, results.Intervention)
     yield from (results.Measurements, results.Split, results.Predictions, results.Targets, results.State)
+    yield results.ClaimResult
     yield from (results.ClassifierAnswers, results.SplitPredictions, results.SplitValues, results.ComparativeQueries)

@@ -9,7 +9,7 @@ from attrs import field, frozen
 from attrs.validators import and_, deep_iterable, min_len
 
 from sidelight_specs import kinds
-from sidelight_specs.facts import ClassifierFacts, DataFacts, GeneratorFacts, Given, Mistake
+from sidelight_specs.facts import ClassifierFacts, DataFacts, GeneratorFacts, Given, Mistake, Reference
 from sidelight_specs.params import NoParams, describe
 from sidelight_specs.role_table import ROLES
 
@@ -397,6 +397,26 @@ class MetricDescriptor(ComponentDescriptor):
     role = "metric"
     per_image: bool = True
     accepts: tuple[str, ...] = field(converter=_names, validator=and_(min_len(1), deep_iterable(_is_kind)))
+
+
+@frozen(kw_only=True)
+class ClaimDescriptor(ComponentDescriptor):
+    """Describes a `roles.Claim`.
+
+    A recipe may hold a sentence in its place: `adopts` is then asked with the text, gives None for one that is not its
+    own, and raises a `UserError` for one of its own that it cannot read.
+
+    Args:
+        sentence: an example of such a sentence; empty where it reads none.
+    """
+
+    role = "claim"
+    sentence: str = ""
+
+    def refers(self, params: object) -> Iterable[Reference]:
+        """The components that a claim with these parameters names."""
+        del params
+        return ()
 
 
 @frozen(kw_only=True)

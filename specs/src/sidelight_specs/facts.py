@@ -131,6 +131,25 @@ class Mistake:
 
 
 @frozen(kw_only=True)
+class Reference:
+    """A component that a claim names, so that `check` finds out that the recipe has none.
+
+    Args:
+        role: of the component: `metric`, `explainer`, `attribute_finder`.
+        id: its id; None for the only one of that role, which has to give one of `kinds`.
+        option: the parameter that names it.
+        kinds: the kinds of result of which it has to give one; empty for any.
+        subject: of a metric: the id of the explanation that it measures; None for the only one; empty for whichever.
+    """
+
+    role: str
+    id: str | None = None
+    option: str = ""
+    kinds: tuple[str, ...] = ()
+    subject: str | None = ""
+
+
+@frozen(kw_only=True)
 class Given:
     """Facts of what a component gets.
 

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from sidelight_specs.commands import Command
     from sidelight_specs.descriptors import (
         AttributeFinderDescriptor,
+        ClaimDescriptor,
         ClassifierDescriptor,
         DataDescriptor,
         ExecutorDescriptor,
@@ -171,6 +172,21 @@ def sidelight_metrics() -> Iterable[MetricDescriptor]:  # type: ignore[empty-bod
         yield MetricDescriptor(
             name="sparsity", summary="Share of pixels left unchanged.", params=NoParams,
             factory="acme_metrics.sparsity:Sparsity", accepts=("counterfactual",),
+        )
+    ```
+    """
+
+
+@hookspec
+def sidelight_claims() -> Iterable[ClaimDescriptor]:  # type: ignore[empty-body]
+    """Announce claims: what a recipe may declare before the run, to be answered after it.
+
+    ```python
+    @hookimpl
+    def sidelight_claims():
+        yield ClaimDescriptor(
+            name="sparse", summary="Heatmaps keep to a few pixels.", params=SparseParams,
+            factory="acme_claims.sparse:Sparse",
         )
     ```
     """

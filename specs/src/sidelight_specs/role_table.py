@@ -25,6 +25,7 @@ class Role:
         verb: the run's step that uses the component; empty for a role that only serves others.
         gives: the kind of result that the step keeps; empty where the descriptor says it, or nothing is kept.
         live: what a user may give in the place of a component, in the imperative; empty where nothing is taken.
+        sentences: a recipe may hold a sentence in the place of a component, which a descriptor's `adopts` reads.
     """
 
     name: str
@@ -35,6 +36,7 @@ class Role:
     verb: str = ""
     gives: str = ""
     live: str = ""
+    sentences: bool = False
     group: str = field(init=False)
 
     @group.default
@@ -121,6 +123,16 @@ _TABLE = (
         base="Metric",
         verb="measure",
         gives="measurements",
+    ),
+    Role(
+        name="claim",
+        section="claims",
+        hook="sidelight_claims",
+        descriptor="ClaimDescriptor",
+        base="Claim",
+        verb="judge",
+        gives="claim",
+        sentences=True,
     ),
     Role(
         name="renderer",

@@ -17,6 +17,7 @@ from sidelight_specs.roles import ROLES
 from sidelight_specs.wording import listing
 
 import sidelight
+from sidelight.cli.claims import write_claims
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -190,18 +191,25 @@ def run(arguments: argparse.Namespace, host: KernelHost) -> int:
 
 
 def _told(finished: Run, host: KernelHost, check: bool = True) -> int:
-    """Tell what a run measured and where its page lies; with `check`, raise the errors of steps that failed."""
+    """Tell what a run measured and where its page lies; with `check`, raise the errors of steps that failed.
+
+    A contradicted claim is an error of its own, of a complete run.
+    """
     from sidelight_specs.results.table import HEADINGS
+
+    from sidelight.engine.claims import check_claims
 
     table, cache = finished.measurements, finished.manifest["cache"]
     if len(table):
         host.write_table(HEADINGS, [row.cells for row in table])
+    write_claims(finished, host)
     seconds = f"{finished.manifest['seconds']['total']:.1f} s in all"
     counts = f"{cache['found']} of {cache['found'] + cache['made']} parts came from the cache; {seconds}"
     pages = [f"open {page}" for page in finished.pages] or [f"results are in {finished.folder}"]
     host.write("\n".join((*table.notes, counts, *pages)))
     if check:
         finished.check()
+    check_claims(finished.results)
     return 0
 
 
@@ -218,6 +226,8 @@ def results(arguments: argparse.Namespace, host: KernelHost) -> int:
 
     finished = sidelight.load_run(arguments.run)
     table, answers = finished.measurements, finished.answers
+    if not arguments.to and not arguments.answers:
+        write_claims(finished, host)
     if arguments.to:
         wanted = answers if arguments.answers else table.columns
         wanted.write(Path(arguments.to))

@@ -17,6 +17,7 @@ from sidelight_specs.recipe_yaml import recipe_text
 from sidelight_specs.results.answers import answers_of
 from sidelight_specs.results.table import table_of
 
+from sidelight.engine.claims import declarations
 from sidelight.engine.digests import RunDigests
 from sidelight.engine.forecast import forecast
 from sidelight.engine.guard import Untrustworthy
@@ -24,7 +25,7 @@ from sidelight.engine.learned import give_learned
 from sidelight.engine.machine import Cancellation, on_interrupt, resolve_device
 from sidelight.engine.plan import Step, plan
 from sidelight.engine.progress import choose_display
-from sidelight.engine.results import FORMAT, MANIFEST, RECIPE, LeftOut, Run, run_folder
+from sidelight.engine.results import FORMAT, MANIFEST, RECIPE, LeftOut, Run, run_folder, standing_run
 from sidelight.engine.session import Session
 from sidelight.engine.steps import Steps
 from sidelight.engine.store import Store, digests_below
@@ -82,6 +83,7 @@ def execute(
         session.workers = _workers(session)
         steps, observers, digests = Steps(session, folder.staging), Observers(notice), RunDigests(session)
         manifest = Manifest(folder.staging)
+        _declare(steps, manifest, folder.out)
         observers.add(manifest, "manifest")  # ours first
         observers.add(display, "progress")
         observers.add_installed(installed())
@@ -134,6 +136,14 @@ def _unlike(frozen: Frozen | None, digests: dict[str, Any], manifest: Manifest, 
         return []
     manifest.obeyed = frozen.finish(digests, folder)
     return frozen.errors(manifest.obeyed)
+
+
+def _declare(steps: Steps, manifest: Manifest, out: Path) -> None:
+    """Note when the claims were declared, beside the run that stands in the folder."""
+    declared = declarations(steps.session.resolved, standing_run(out))
+    steps.declared_late, manifest.declared = declared.late, declared.plain()
+    for text in declared.withdrawn:
+        steps.session.warn(text)
 
 
 def _workers(session: Session) -> Workers | None:
@@ -203,6 +213,7 @@ class Manifest:
         self._steps: list[dict[str, Any]] = []
         self._results: list[dict[str, Any]] = []
         self.obeyed: dict[str, Any] = {}  # the lock of a frozen run
+        self.declared: dict[str, Any] = {}
 
     @hookimpl
     def sidelight_step_finished(
@@ -230,7 +241,10 @@ class Manifest:
 
     def write(self, steps: Steps, digests: dict[str, Any], total: float, notices: list[str]) -> str:
         """Write the manifest of a run that took `total` seconds; gives its text."""
-        document = {**_facts(steps, total), "digests": digests, "results": self._results, "steps": self._steps}
+        verdicts = {name: one.verdict for name, one in steps.results.claims.items()}
+        claims = {"claims": verdicts, "declarations": self.declared} if self.declared.get("claims") else {}
+        document = {**_facts(steps, total), **claims, "digests": digests, "results": self._results}
+        document["steps"] = self._steps
         if self.obeyed:
             document["lock"] = self.obeyed
             document["status"] = "failed" if self.obeyed["differs"] else document["status"]

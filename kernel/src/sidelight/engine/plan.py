@@ -37,7 +37,7 @@ class Step:
 
 
 def plan(resolved: Resolved) -> tuple[Step, ...]:
-    """Read the images, fit what learns (needs first), predict, invert, find, explain, measure, render.
+    """Read the images, fit what learns (needs first), predict, invert, find, explain, measure, judge, render.
 
     Images that are chosen by the classifier's answers are read after these. Where a renderer shows the classifier's
     answers about more than the explained images, and the data may have labels, they follow the predictions.

@@ -1,4 +1,4 @@
-"""The steps of a run: read, fit, predict, invert, find, explain, measure, render; choose and survey, where asked for.
+"""The steps of a run: read, fit, predict, invert, find, explain, measure, judge, render; choose and survey where asked.
 
 Each looks for its result in the store under the key of all that goes in, and makes it otherwise. Steps that run over
 images or questions take them in shards, so that an interrupted step continues where it was.
@@ -35,6 +35,7 @@ from sidelight_specs.results import (
 from sidelight_specs.results.run import file_names, safe_name, unique_name
 from sidelight_specs.roles import ROLES
 
+from sidelight.engine.claims import claimable, judged
 from sidelight.engine.guard import Disturbance, Untrustworthy
 from sidelight.engine.machine import arithmetic_in_force, thread_count
 from sidelight.engine.plan import Step, images_read, surveyed
@@ -77,6 +78,8 @@ class Steps:
     digests: dict[str, str] = attrs.field(factory=dict)  # of all artifacts in the results, once these are complete
     rendered: dict[str, tuple[str, tuple[str, ...]]] = attrs.field(factory=dict)  # renderer id to folder and files
     failures: list[tuple[Step, SidelightError]] = attrs.field(factory=list)  # while the run went on
+    shown: tuple[Results, dict[str, str]] | None = None  # to claims, with its digests; all are shown the same
+    declared_late: dict[str, str] = attrs.field(factory=dict)  # claim id to the date of results seen before
     filled: set[Step] = attrs.field(factory=set)  # whose entries workers were asked for
     is_idle_told: bool = False
 
@@ -351,12 +354,18 @@ class Steps:
             subjects[free] = resolved.main_inverter, results.inversion
         return subjects
 
+    def judge(self, component: ResolvedComponent) -> None:
+        """The verdict on one claim."""
+        self.shown = self.shown or claimable(self.session, self.results)
+        self.results.claims[component.id] = judged(self.session, component, *self.shown)
+
     def complete(self) -> Results:
         """The results as renderers get them: with by-products and warnings of all steps before the first of theirs."""
         if not self.digests:
             record, environment = self.session.record, _environment(self.session.device)
             emitted, warnings = dict(record.emitted), tuple(record.warnings)
-            self.results = attrs.evolve(self.results, emitted=emitted, warnings=warnings, environment=environment)
+            more = {"environment": environment, "declared_late": self.declared_late}
+            self.results = attrs.evolve(self.results, emitted=emitted, warnings=warnings, **more)
             self.digests = self.results.digests()
         return self.results
 

@@ -242,7 +242,7 @@ def _metrics_measure_something(recipe: Recipe) -> None:
     """Every metric accepts the kind of at least one explanation of the recipe."""
     if any(one.descriptor is None for one in recipe.of_role("explainer")):
         return
-    given = {_kind_given(one) for one in recipe.components} - {""}
+    given = {kind_given(one) for one in recipe.components} - {""}
     for metric in recipe.components:
         descriptor = metric.descriptor
         if isinstance(descriptor, MetricDescriptor) and not given.intersection(descriptor.accepts):
@@ -253,7 +253,7 @@ def _metrics_measure_something(recipe: Recipe) -> None:
             )
 
 
-def _kind_given(one: Candidate | ResolvedComponent) -> str:
+def kind_given(one: Candidate | ResolvedComponent) -> str:
     """The kind of what a component gives for a metric to measure; empty for none."""
     return str(getattr(one.descriptor, "gives", "") or _GIVEN.get(one.role, ""))
 
@@ -262,7 +262,7 @@ def warn_of_idle_metrics(recipe: Recipe, built: Mapping[Candidate, ResolvedCompo
     """Warn of metrics that pass over everything of their kind, which was made with another generator than theirs."""
     for candidate, metric in built.items():
         accepts = getattr(metric.descriptor, "accepts", ())
-        subjects = [one for one in built.values() if _kind_given(one) in accepts]
+        subjects = [one for one in built.values() if kind_given(one) in accepts]
         if subjects and all(metric.has_other_generator(one) for one in subjects):
             recipe.problems.warn(
                 f"{metric.use} measures nothing: {listing(one.use for one in subjects)} used another generator",

@@ -32,6 +32,7 @@ from sidelight_specs.roles import SECTIONS
 from sidelight_specs.wording import did_you_mean, listing, quoted, show
 
 from sidelight.recipe.adopt import Adopted, adopt_sections
+from sidelight.recipe.claims import check_references, spelled_out
 from sidelight.recipe.compose import compose, is_component
 from sidelight.recipe.fit import check_combination, choose_split, compare_facts, fit_data, warn_of_idle_metrics
 from sidelight.recipe.model import Candidate, Recipe, Resolved, ResolvedComponent, facts_of
@@ -94,6 +95,7 @@ def load_recipe(
     if not finished:
         compare_facts(recipe)
     check_combination(recipe)
+    check_references(recipe)
     ordered = in_dependency_order(recipe.components)
     problems.raise_if_any()
     facts = facts_of(None if finished else recipe.data, DataFacts)
@@ -199,7 +201,7 @@ class _Structure:
         data, place = self.root.data, self.root.place
         self.refuse_unknown(data, KEYS, "a recipe has")
         self.check_version(data["recipe"].value if "recipe" in data else None)
-        explained, components = data.get("explain"), tuple(self.components())
+        explained, components = data.get("explain"), tuple(self.components(catalog))
         items = items_of(explained, "explain", self.problems)
         stem = re.sub(r"[^A-Za-z0-9._-]+", "-", path.stem if path else "").strip("-._")
         if len(components) > MAX_COMPONENTS:
@@ -257,11 +259,12 @@ class _Structure:
         refuse(value, "the seed", self.problems, expected=f"a whole number between 0 and {MAX_SEED}")
         return 0
 
-    def components(self) -> Iterator[Candidate]:
+    def components(self, catalog: Catalog) -> Iterator[Candidate]:
         for section, role in SECTIONS.items():
             value = self.root.data[section].value if section in self.root.data else None
             if value is None or value.data is None:
                 continue
+            value = spelled_out(value, role, section, catalog, self.problems) if role.sentences else value
             if not isinstance(value.data, dict) or is_component(value.data):
                 yield self.component(role.name, role.name, value, section)
                 continue

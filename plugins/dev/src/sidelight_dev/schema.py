@@ -68,12 +68,12 @@ def recipe_schema(components: Iterable[Available]) -> dict[str, Any]:
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": "Sidelight recipe",
         "type": "object",
-        "properties": _properties() | {section: _section(_ref(role)) for role, section in _SECTIONS.items()},
+        "properties": _properties() | {section: _section(role, _ref(role)) for role, section in _SECTIONS.items()},
         "additionalProperties": False,
         "if": {"required": ["extends"]},
         "else": {
             "required": ["recipe", "data", "classifier"],
-            "properties": {section: _section(_ref(f"complete.{role}")) for role, section in _SECTIONS.items()},
+            "properties": {section: _section(role, _ref(f"complete.{role}")) for role, section in _SECTIONS.items()},
         },
         "$defs": {
             "variable": {"type": "string", "pattern": rf"^\$\{{{VARIABLE_NAME.pattern}\}}$"},
@@ -121,15 +121,16 @@ def _key(component: Available) -> str:
     return f"with.{component.role}.{component.use.replace('/', '.')}"
 
 
-def _section(component: dict[str, Any]) -> dict[str, Any]:
-    """One component, or a mapping of ids to components."""
+def _section(role: str, component: dict[str, Any]) -> dict[str, Any]:
+    """One component, or a mapping of ids to components; sentences, where the role has some, in their place."""
+    texts = ["string"] if ROLES[role].sentences else []
     return {
-        "type": ["object", "null"],
+        "type": ["object", "null", *texts],
         "if": {"type": "object", "anyOf": [{"required": [key]} for key in COMPONENT_KEYS]},
         "then": component,
         "else": {
             "propertyNames": {"pattern": _whole(ID.pattern)},
-            "additionalProperties": {"if": {"type": "null"}, "else": component},
+            "additionalProperties": {"if": {"type": ["null", *texts]}, "else": component},
         },
     }
 

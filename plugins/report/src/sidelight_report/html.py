@@ -21,7 +21,15 @@ if TYPE_CHECKING:
 
     from sidelight_report import HtmlParams
 
-STYLES = ("page.css", "answer.css", "components.css", "attributes.css", "attention-graph.css", "overview.css")
+STYLES = (
+    "page.css",
+    "answer.css",
+    "claims.css",
+    "components.css",
+    "attributes.css",
+    "attention-graph.css",
+    "overview.css",
+)
 
 
 class Html(Renderer):

@@ -1,6 +1,7 @@
 """Results of components: frozen attrs classes whose arrays are numpy, images first."""
 
 from sidelight_specs.results.attributes import Attribute, Attributes, RecallCertificate
+from sidelight_specs.results.claim import ClaimResult, Effect, survives_holm
 from sidelight_specs.results.concepts import Concepts
 from sidelight_specs.results.counterfactual import Counterfactual
 from sidelight_specs.results.data import Split
@@ -22,11 +23,13 @@ __all__ = [
     "AttentionGraph",
     "Attribute",
     "Attributes",
+    "ClaimResult",
     "ClassifierAnswers",
     "ComparativeQueries",
     "ComponentRecord",
     "Concepts",
     "Counterfactual",
+    "Effect",
     "Explanation",
     "Graph",
     "GraphNode",
@@ -46,4 +49,5 @@ __all__ = [
     "Targets",
     "expected_classes",
     "order_flips",
+    "survives_holm",
 ]

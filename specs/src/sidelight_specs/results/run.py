@@ -9,6 +9,7 @@ import attrs
 
 from sidelight_specs.artifacts import Artifact
 from sidelight_specs.errors import SidelightError
+from sidelight_specs.results.claim import ClaimResult
 from sidelight_specs.results.data import Split
 from sidelight_specs.results.explanation import Explanation
 from sidelight_specs.results.inversion import Inversion
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 _SINGLE = ("split", "predictions", "targets", "inversion")
-_NAMED = ("explanations", "counterparts", "attributes", "emitted")
+_NAMED = ("explanations", "counterparts", "attributes", "claims", "emitted")
 _TUPLES = ("class_names", "contested", "warnings")
 
 
@@ -70,11 +71,14 @@ class Results:
         measurements: metric id, then explainer id, to what was measured.
         inversion: the images in the generator's latent space, where the recipe has an inverter.
         attributes: attribute finder id to its ranked attributes.
+        claims: claim id to what became of it, in recipe order.
         emitted: name to by-product.
         components: every component of the run, in recipe order.
         recipe: the resolved recipe as plain values, every default written out.
         environment: versions and device, name to text.
         warnings: what the user should know.
+        declared_late: id of each claim that was added or changed after results in this folder could be seen, to the
+            date of the run that showed them.
         choice: why these images: `the 8 most confident of 132 errors among ...`; empty for those that the recipe names.
     """
 
@@ -89,12 +93,14 @@ class Results:
     measurements: dict[str, dict[str, Measurements]] = attrs.field(factory=dict)
     inversion: Inversion | None = None
     attributes: dict[str, Explanation] = attrs.field(factory=dict)
+    claims: dict[str, ClaimResult] = attrs.field(factory=dict)
     emitted: dict[str, Artifact] = attrs.field(factory=dict)
     components: tuple[ComponentRecord, ...] = ()
     recipe: dict[str, Any] = attrs.field(factory=dict)
     environment: dict[str, str] = attrs.field(factory=dict)
     warnings: tuple[str, ...] = ()
     choice: str = ""
+    declared_late: dict[str, str] = attrs.field(factory=dict)
 
     def artifacts(self) -> dict[tuple[str, ...], Artifact]:
         """Every artifact by its path: `("explanations", "cdeepex")`, `("measurements", "flips", "cdeepex")`."""
@@ -120,6 +126,7 @@ class Results:
     def facts(self) -> dict[str, Any]:
         """Everything that is no artifact, as plain values that `load` reads back."""
         facts: dict[str, Any] = {field: getattr(self, field) for field in ("name", "recipe", "environment", "choice")}
+        facts |= {"declared_late": self.declared_late} if self.declared_late else {}
         facts |= {name: list(getattr(self, name)) for name in _TUPLES}
         facts["components"] = [attrs.asdict(component) for component in self.components]
         return facts | {"metrics": list(self.measurements)}

@@ -7,6 +7,7 @@ Images are torch tensors, float32, (N, C, H, W), in [0, 1], on `run.device`; res
 
 from sidelight_specs.role_table import ROLES, SECTIONS, Role
 from sidelight_specs.roles.attribute_finder import AttributeFinder
+from sidelight_specs.roles.claim import Claim
 from sidelight_specs.roles.classifier import Activations, Classifier
 from sidelight_specs.roles.data import Data
 from sidelight_specs.roles.executor import Executor, WorkerLost
@@ -22,6 +23,7 @@ __all__ = [
     "SECTIONS",
     "Activations",
     "AttributeFinder",
+    "Claim",
     "Classifier",
     "Data",
     "Executor",

@@ -168,8 +168,15 @@ class Case:
             targets=targets,
             latents=self._latents(component, needs or {}, toy_sized),
             explanations={kind: toy_explanation(kind, classifier, toy_sized, targets) for kind in kinds},
-            results=toy_results(self.toys.task, self.toys.count, self.toys.shape) if self.role == "renderer" else None,
+            results=self._results(),
         )
+
+    def _results(self) -> Results | None:
+        """The finished run that a renderer shows and a claim is about; claims never see those of others."""
+        if self.role not in ("renderer", "claim"):
+            return None
+        results = toy_results(self.toys.task, self.toys.count, self.toys.shape)
+        return results if self.role == "renderer" else attrs.evolve(results, claims={})
 
     def _latents(self, component: Any, needs: dict[str, Any], images: torch.Tensor) -> torch.Tensor:
         if isinstance(component, Generator):
@@ -295,6 +302,7 @@ _VERBS: dict[str, Any] = {
         kind: component.measure(explanation, question.images, question.targets)
         for kind, explanation in question.explanations.items()
     },
+    "claim": lambda _, component, question: {"claim": component.judge(question.results)},
     "renderer": _render,
     "executor": _map,
 }

@@ -3,6 +3,7 @@
 import attrs
 from sidelight_specs import (
     AttributeFinderDescriptor,
+    ClaimDescriptor,
     ClassifierDescriptor,
     DataDescriptor,
     ExecutorDescriptor,
@@ -107,6 +108,7 @@ IMAGE_ATTRIBUTES = _good(
     ),
 )
 METRIC = _good(MetricDescriptor, "good", "GoodMetric", accepts=("heatmap",))
+CLAIM = _good(ClaimDescriptor, "good", "GoodClaim")
 RENDERER = _good(RendererDescriptor, "good", "GoodRenderer")
 EXECUTOR = _good(ExecutorDescriptor, "good", "GoodExecutor")
 ISOLATED = _good(ExecutorDescriptor, "good-isolated", "GoodIsolatedExecutor", provides=("isolated",))
@@ -126,6 +128,7 @@ GOOD = (
     COUNTERFACTUAL,
     IMAGE_ATTRIBUTES,
     METRIC,
+    CLAIM,
     RENDERER,
     EXECUTOR,
     ISOLATED,
@@ -242,6 +245,11 @@ BAD = (
     _bad("measurements-say-what-they-mean", METRIC),
     _bad("shares-lie-between-0-and-1", METRIC),
     _bad("curves-fit-together", METRIC),
+    _bad("verdict-is-one-of-three", CLAIM),
+    _bad("intervals-hold-their-effects", CLAIM),
+    _bad("decided-by-the-intervals", CLAIM),
+    _bad("unmeasurable-is-not-established", CLAIM),
+    _bad("the-rule-stands-before-the-run", CLAIM),
     _bad("files-lie-in-the-folder", RENDERER),
     _bad("pages-need-no-network", RENDERER),
     _bad("partial-runs-are-rendered", RENDERER),
@@ -303,6 +311,11 @@ def sidelight_explainers():
 @hookimpl
 def sidelight_metrics():
     return _of(MetricDescriptor)
+
+
+@hookimpl
+def sidelight_claims():
+    return _of(ClaimDescriptor)
 
 
 @hookimpl

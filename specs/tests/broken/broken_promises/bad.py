@@ -12,6 +12,7 @@ from sidelight_specs.roles import Trainable
 
 from broken_promises.good import (
     DrawingFinder,
+    GoodClaim,
     GoodClassifier,
     GoodCounterfactual,
     GoodData,
@@ -505,6 +506,35 @@ class SharesLieBetween0And1(GoodMetric):
 class CurvesFitTogether(GoodMetric):
     def item(self, values, thresholds, curve):
         return super().item(values, thresholds[:-1], curve)
+
+
+# --- claims
+
+
+class VerdictIsOneOfThree(GoodClaim):
+    def judged(self, effect, count):
+        return attrs.evolve(super().judged(effect, count), reason=" ")  # another verdict could not be read back
+
+
+class IntervalsHoldTheirEffects(GoodClaim):
+    def judged(self, effect, count):
+        return super().judged(attrs.evolve(effect, value=effect.high + 1), count)
+
+
+class DecidedByTheIntervals(GoodClaim):
+    def judged(self, effect, count):
+        return attrs.evolve(super().judged(effect, count), verdict="supported", threshold=effect.high + 1)
+
+
+class UnmeasurableIsNotEstablished(GoodClaim):
+    def judge(self, results):
+        results.explanations["heatmap"]  # a KeyError where there is none
+        return super().judge(results)
+
+
+class TheRuleStandsBeforeTheRun(GoodClaim):
+    def judged(self, effect, count):
+        return attrs.evolve(super().judged(effect, count), rule=f"Supported above {effect.low / 2:.4f}.")
 
 
 # --- renderers

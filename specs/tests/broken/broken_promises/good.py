@@ -6,10 +6,13 @@ import attrs
 import numpy as np
 import torch
 from sidelight_specs import NotFittedError
+from sidelight_specs.intervals import student_interval
 from sidelight_specs.results import (
     Attribute,
     Attributes,
+    ClaimResult,
     Counterfactual,
+    Effect,
     Heatmap,
     ImageAttributes,
     Measurement,
@@ -18,6 +21,7 @@ from sidelight_specs.results import (
 )
 from sidelight_specs.roles import (
     AttributeFinder,
+    Claim,
     Classifier,
     Executor,
     Explainer,
@@ -278,6 +282,36 @@ class GoodImageAttributes(Explainer):
             logits=np.concatenate(logits),
             logits_before=np.concatenate(logits_before),
             logits_after=np.stack(logits_after),
+        )
+
+
+class GoodClaim(Claim):
+    """More of the heatmaps is positive than a twentieth."""
+
+    rule = "Supported if the whole interval lies above 0.05, contradicted if it lies below, else not established."
+
+    def __init__(self, params, *, run):
+        pass
+
+    def judge(self, results):
+        heatmap = results.explanations.get("heatmap")
+        if heatmap is None or len(heatmap.values) < 3:
+            return ClaimResult.unmeasurable("heatmaps are positive", self.rule, "there are fewer than three heatmaps")
+        shares = (heatmap.values > 0).mean((1, 2))
+        low, high = student_interval(shares)
+        return self.judged(Effect(value=float(shares.mean()), low=low, high=high), len(shares))
+
+    def judged(self, effect, count):
+        verdict = "supported" if effect.low > 0.05 else "contradicted" if effect.high < 0.05 else "not established"
+        return ClaimResult(
+            text="heatmaps are positive",
+            verdict=verdict,
+            reason=f"the interval is {effect.low:.3f} to {effect.high:.3f}",
+            rule=self.rule,
+            measured="share of positive pixels",
+            threshold=0.05,
+            effects={"all images": effect},
+            n=count,
         )
 
 

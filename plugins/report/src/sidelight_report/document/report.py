@@ -12,6 +12,7 @@ from sidelight_report.document.accuracies import about, accuracies
 from sidelight_report.document.agreement import agreement_table
 from sidelight_report.document.answer import answer
 from sidelight_report.document.attributes import attribute_sections
+from sidelight_report.document.declared_claims import declared_claims
 from sidelight_report.document.explanations import encode
 from sidelight_report.document.judges import judges
 from sidelight_report.document.overview import is_shown, overviews
@@ -33,6 +34,7 @@ def document(context: Context) -> dict[str, Any]:
         "first": context.params.first,
         "name": results.name,
         "title": page_title(results, context.params.title),
+        "claims": declared_claims(context),
         "answer": answer(context),
         "agreement": agreement_table(context.agreement),
         "task": results.predictions.task,

@@ -161,8 +161,17 @@ export type Tile = { caption: string; note: string; link: string; claim: number 
 export interface Answer { asked: string; found: Claim[]; sure: Claim[]; strip: Tile[]; picked: string; limits: Limit[] }
 /** `rho` is the mean over images of each pair, `different` that of two maps of different images. */
 export interface Agreement { names: string[]; rho: (number | null)[][]; different: number | null; images: number }
+export interface ClaimEffect { name: string; value: number | null; low: number | null; high: number | null; controls: (number | null)[] }
+/** A claim of the recipe. `late` is the date of a run whose results could be seen before it was declared; `holm` says whether it
+ * stands after correction for all decided claims, null where that is not known or it is the only one. */
+export interface DeclaredClaim {
+  id: string; text: string; verdict: "supported" | "contradicted" | "not established"; reason: string; rule: string; measured: string;
+  unit: string; side: "above" | "below"; threshold: number | null; n: number; sample: string; control: string; p: number | null;
+  effects: ClaimEffect[]; pairs: { before: Picture; after: Picture; caption: string }[]; links: string[]; warnings: string[];
+  late: string; holm: boolean | null;
+}
 export interface Report {
-  index: ImageIndex | null; answer: Answer; agreement: Agreement | null; name: string;
+  index: ImageIndex | null; claims: DeclaredClaim[]; answer: Answer; agreement: Agreement | null; name: string;
   title: string; first: "attributes" | "images"; task: string; total: number; explainers: Explainer[]; images: Card[]; accuracies: Accuracies; table: MetricTable;
   charts: Chart[]; paths: MeanPath[]; attributes: AttributeSection[]; exemplars: ExemplarSection[]; emitted: ByProduct[];
   overview: Overview[]; components: Component[]; recipe: string; environment: Record<string, string>; warnings: string[];

@@ -4,6 +4,7 @@ import { agreement } from "./agreement.js";
 import { answer, linkBothWays } from "./answer.js";
 import { attributes } from "./attributes.js";
 import { makeCard } from "./card.js";
+import { declaredClaims } from "./claims.js";
 import { glance } from "./glance.js";
 import { SlDifference, SlHeatmap } from "./heatmap.js";
 import { h } from "./elements.js";
@@ -58,7 +59,7 @@ async function show(report) {
   const parts = report.first === "images" ? [...images, ...attributes(report)] : [...attributes(report), ...images];
   const main = h("main", { id: "main", tabindex: -1 }, ...overview(report), ...parts, agreement(report), accuracies(report.accuracies), measured(report), ...exemplars(report), byProducts(report));
   const head = h("div", { class: "head" });
-  document.body.append(h("a", { class: "skip", href: "#main" }, "Skip to the images"), header(report), answer(report), head, bar(report, cards, cover), main, h("footer", {}, origin(report)));
+  document.body.append(h("a", { class: "skip", href: "#main" }, "Skip to the images"), header(report), declaredClaims(report) ?? "", answer(report), head, bar(report, cards, cover), main, h("footer", {}, origin(report)));
   head.append(contents(), guide(report));
   linkBothWays();
   cover(OPACITY);

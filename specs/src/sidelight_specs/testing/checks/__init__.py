@@ -4,6 +4,7 @@ from sidelight_specs.testing.checks import (  # noqa: F401  (each registers its 
     announcement,
     behaviour,
     capabilities,
+    claims,
     classifiers,
     data,
     executors,

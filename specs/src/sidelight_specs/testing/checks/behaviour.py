@@ -24,10 +24,10 @@ if TYPE_CHECKING:
     from sidelight_specs.testing.compare import Answer
 
 _PER_IMAGE = ("classifier", "generator", "inverter", "explainer")
-_STORED = ("data", "inverter", "attribute_finder", "explainer", "metric")
+_STORED = ("data", "inverter", "attribute_finder", "explainer", "metric", "claim")
 
 
-@check("data", "classifier", "generator", "inverter", "attribute_finder", "explainer", "metric")
+@check("data", "classifier", "generator", "inverter", "attribute_finder", "explainer", "metric", "claim")
 def same_seed_same_answer(case: Case) -> None:
     """Two fresh instances give the same answer, to the bit, whatever the global random streams hold."""
     random.seed(1)
@@ -77,7 +77,16 @@ def inputs_untouched(case: Case) -> None:
         text = difference(getattr(question, name), getattr(before, name))
         assert not text, f"it changed the {name} that it was given: {text}"
     if question.results is not None and before.results is not None:
-        for name in ("split", "predictions", "targets", "explanations", "inversion", "attributes", "recipe"):
+        for name in (
+            "split",
+            "predictions",
+            "targets",
+            "explanations",
+            "inversion",
+            "attributes",
+            "measurements",
+            "recipe",
+        ):
             text = difference(getattr(question.results, name), getattr(before.results, name))
             assert not text, f"it changed {name} of the results that it was given: {text}"
 
@@ -122,7 +131,7 @@ def pieces_stand_alone(case: Case) -> None:
         assert not text, f"{name} gives another answer in a component that was built anew: {text}"
 
 
-@check("inverter", "attribute_finder", "explainer", "metric")
+@check("inverter", "attribute_finder", "explainer", "metric", "claim")
 def cancelling_stops_it(case: Case) -> None:
     """`Cancelled` comes out of the verb when the user cancels during a loop."""
     items = sum(case.observed.run.steps.values())

@@ -1,0 +1,7 @@
+"""What the claims are tested with: data that are drawn from factors."""
+
+from __future__ import annotations
+
+from sidelight_specs.testing import Toys
+
+toys = {"top-attributes": Toys(count=6), "decides": Toys(count=6)}

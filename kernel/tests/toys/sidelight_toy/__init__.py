@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from sidelight_specs import (
     AttributeFinderDescriptor,
+    ClaimDescriptor,
     ClassifierDescriptor,
     DataDescriptor,
     ExplainerDescriptor,
@@ -16,7 +17,9 @@ from sidelight_specs import (
     param,
     params,
 )
-from sidelight_specs.facts import DataFacts
+from sidelight_specs.errors import UserError
+from sidelight_specs.facts import DataFacts, Reference
+from sidelight_specs.live import Adoption
 
 
 @params
@@ -69,6 +72,34 @@ class FailingMetricParams:
 
     of: str = param("bright", "What it fails at.", choices=("bright", "talk"))
     error: str = param("value", "How.", choices=("value", "user", "change"))
+
+
+@params
+class SaysParams:
+    """Options of `says`."""
+
+    verdict: str = param("supported", "The verdict.", choices=("supported", "contradicted", "not established"))
+    about: str = param("", "Id of an explainer; empty: none.")
+    metric: str = param("", "Id of a metric; empty: none.")
+    of: str | None = param(None, "What the metric measures.")
+    how: str = param("judge", "What it does.", choices=("judge", "raise", "change", "wrong"))
+
+
+class SaysDescriptor(ClaimDescriptor):
+    """Reads `it is VERDICT`."""
+
+    def refers(self, params):
+        if params.about:
+            yield Reference(role="explainer", id=params.about, option="about", kinds=("heatmap",))
+        if params.metric:
+            yield Reference(role="metric", id=params.metric, option="metric", subject=params.of)
+
+    def adopts(self, value, **hints):
+        if not isinstance(value, str) or not value.startswith("it is "):
+            return None
+        if value == "it is maybe":
+            raise UserError("maybe is no verdict", "say supported or contradicted")
+        return Adoption(params={"verdict": value.removeprefix("it is ")})
 
 
 @params
@@ -250,6 +281,17 @@ def sidelight_metrics():
         factory="sidelight_toy.behaviour:FailingMetric",
         accepts=("heatmap",),
         per_image=False,
+    )
+
+
+@hookimpl
+def sidelight_claims():
+    yield SaysDescriptor(
+        name="says",
+        summary="Says what it is told to.",
+        params=SaysParams,
+        factory="sidelight_toy.behaviour:Says",
+        sentence="it is supported",
     )
 
 

@@ -7,8 +7,18 @@ import copy
 import numpy as np
 import torch
 from sidelight_specs import Artifact, UserError
-from sidelight_specs.results import Attribute, Attributes, Heatmap, Inversion, Measurement, Measurements, State
-from sidelight_specs.roles import AttributeFinder, Classifier, Explainer, Generator, Inverter, Metric, Trainable
+from sidelight_specs.results import (
+    Attribute,
+    Attributes,
+    ClaimResult,
+    Effect,
+    Heatmap,
+    Inversion,
+    Measurement,
+    Measurements,
+    State,
+)
+from sidelight_specs.roles import AttributeFinder, Claim, Classifier, Explainer, Generator, Inverter, Metric, Trainable
 
 from sidelight_toy.log import called
 
@@ -230,3 +240,29 @@ class FailingMetric(Metric):
             explanation.values[:] = 0
             targets.probe[:] = 0
         return Measurements(items=(Measurement(name="one", values=np.ones(1, np.float32)),))
+
+
+class Says(Claim):
+    def __init__(self, params, *, run):
+        self.params, self.run = params, run
+
+    def judge(self, results):
+        called(f"judge {self.params.verdict}")
+        assert not results.claims
+        assert not results.recipe
+        if self.params.how == "raise":
+            raise ValueError("no such thing")
+        if self.params.how == "change":
+            results.explanations["bright"].values[:] = 0
+        if self.params.about and self.params.about not in results.explanations:
+            return ClaimResult.unmeasurable("it is so", "As told.", f"{self.params.about} is missing")
+        value = 5.0 if self.params.how == "wrong" else 1.0
+        return ClaimResult(
+            text="it is so",
+            verdict=self.params.verdict,
+            reason="it was told so",
+            rule="As told.",
+            threshold=0.0,
+            effects={"all": Effect(value=value, low=0.5, high=2.0)},
+            n=3,
+        )

@@ -216,8 +216,8 @@ class Decides(Claim):
             f"The region is replaced ({', '.join(params.replacements)}), and so are {params.controls} random regions "
             f"of its size and shape. Effects of up to {params.bound:g} times the images' mean absolute log-odds are "
             "negligible. Supported if under every replacement the whole 95 % interval of the mean effect over images "
-            f"(Student's) lies above that, and at most {LEVEL:.0%} of the random regions reach it. Contradicted if "
-            "under every replacement the interval lies below that, as where the effect goes the other way, or the "
+            f"(Student's) lies above that, and at most {100 * LEVEL:.0f} % of the random regions reach it. Contradicted "
+            "if under every replacement the interval lies below that, as where the effect goes the other way, or the "
             "interval of the effect's excess over the mean random region does. Else not established."
         )
 
@@ -228,8 +228,8 @@ def _reason(verdict: str, measured: dict[str, Measured], bound: float) -> str:
         worst = max(every, key=lambda one: one.rank)
         reached = int((worst.controls >= worst.effect.value).sum())
         low = min(one.effect.low for one in every)
-        most = f"{reached} of {len(worst.controls)}"
-        return f"the effect is {low:.3g} nats or more, and at most {most} random regions reach it"
+        most = f"at most {reached} of {len(worst.controls)}" if reached else f"none of {len(worst.controls)}"
+        return f"the effect is {low:.3g} nats or more, and {most} random regions reach it"
     if verdict == "contradicted":
         high = max(one.effect.high for one in every)
         if all(one.effect.high < -bound for one in every):

@@ -216,9 +216,9 @@ class Decides(Claim):
             f"The region is replaced ({', '.join(params.replacements)}), and so are {params.controls} random regions "
             f"of its size and shape. Effects of up to {params.bound:g} times the images' mean absolute log-odds are "
             "negligible. Supported if under every replacement the whole 95 % interval of the mean effect over images "
-            f"(Student's) lies above that, and at most {100 * LEVEL:.0f} % of the random regions reach it. Contradicted "
-            "if under every replacement the interval lies below that, as where the effect goes the other way, or the "
-            "interval of the effect's excess over the mean random region does. Else not established."
+            f"(Student's) lies above that, and at most {100 * LEVEL:.0f} % of the random regions reach it. "
+            "Contradicted if under every replacement the interval lies below that, as where the effect goes the other "
+            "way, or the interval of the effect's excess over the mean random region does. Else not established."
         )
 
 

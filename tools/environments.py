@@ -9,6 +9,7 @@ Packages come from where uv is told to look: UV_INDEX, UV_FIND_LINKS, and UV_TOR
 """
 
 import argparse
+import contextlib
 import os
 import shutil
 import subprocess
@@ -21,6 +22,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from hatchling.build import build_wheel
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 from packaging.version import Version
@@ -28,6 +30,7 @@ from packaging.version import Version
 ROOT = Path(__file__).parent.parent
 QUICK = "not (slow or browser or training or processes)"
 LOWEST_PYTHON = "3.11"  # requires-python
+LINTERS = ("check-jsonschema", "codespell", "coverage", "import-linter", "mypy", "pre-commit", "ruff", "uv")
 NO_TESTS = 5  # pytest's exit code when it collects none
 TEST_TOOLS = ("pytest", "hypothesis")  # the conftest.py at the root needs both
 
@@ -134,17 +137,9 @@ class Workshop:
         found = {}
         for distribution in self.all:
             out = self.wheels / distribution.name
-            self.run_uv(
-                "build",
-                "--wheel",
-                "--no-build-isolation",
-                "--python",
-                sys.executable,
-                "--out-dir",
-                out,
-                distribution.folder,
-            )
-            (found[distribution.name],) = out.glob("*.whl")
+            out.mkdir(parents=True)
+            with contextlib.chdir(distribution.folder):
+                found[distribution.name] = out / build_wheel(str(out))
         return found
 
     def packages(self, python: Path) -> int:
@@ -221,7 +216,7 @@ def lowest_versions(shop: Workshop) -> Path:
     wanted, chosen = shop.folder / "wanted.txt", shop.folder / "lowest.txt"
     direct = [one for each in shop.all for one in external(each.requirements(extras=True), shop.ours)]
     names = {canonicalize_name(one.name) for one in direct}
-    tools = (ROOT / "requirements-dev.txt").read_text().splitlines()
+    tools = [line for line in (ROOT / "requirements-dev.txt").read_text().splitlines() if line not in LINTERS]
     groups = [Requirement(text) for each in shop.all for text in each.groups.get("test", [])]
     wanted.write_text("\n".join([*map(str, direct), *map(str, external(groups, shop.ours)), *tools]))
     pinned = (ROOT / "constraints.txt").read_text().splitlines()
@@ -238,7 +233,7 @@ def raised(shop: Workshop, chosen: dict[str, Version]) -> dict[str, list[str]]:
     for one in shop.all:
         for requirement in external(one.requirements(extras=True), shop.ours):
             bound, version = lower_bound(requirement), chosen.get(canonicalize_name(requirement.name))
-            if bound is not None and version is not None and version.release > bound.release:
+            if bound is not None and version is not None and Version(version.public) > bound:
                 found.setdefault(one.name, []).append(f"{requirement.name} {bound}, here {version}")
     return found
 

@@ -1,9 +1,11 @@
 """The frame of the command line: help that teaches, dispatch, and one clear message for every way to fail."""
 
 import json
+import re
 import signal
 import sys
 import types
+from importlib.metadata import distributions
 
 import pytest
 from sidelight.cli import frame, main
@@ -85,10 +87,17 @@ def raising(error):
     return action
 
 
+def help_of_installed():
+    """HELP without the lines of distributions that are not installed: the kernel is also tested without them."""
+    lines = re.findall(r"^Commands of (\S+): .*\n\n", HELP, re.MULTILINE)
+    absent = [name for name in lines if not list(distributions(name=name))]
+    return re.sub(rf"^Commands of ({'|'.join(absent)}): .*\n\n", "", HELP, flags=re.MULTILINE) if absent else HELP
+
+
 @pytest.mark.parametrize("argv", [[], ["--help"], ["-h"], ["--debug", "--help"]])
 def test_help_teaches(argv, capsys):
     assert main(argv) == 0
-    assert capsys.readouterr() == (HELP, "")
+    assert capsys.readouterr() == (help_of_installed(), "")
 
 
 def test_version(capsys):

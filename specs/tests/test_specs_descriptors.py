@@ -103,12 +103,11 @@ def test_capabilities_say_what_they_mean():
 @pytest.mark.parametrize("role", ROLES)
 def test_the_example_in_a_hooks_docstring_works(role):
     hook = getattr(hooks, ROLES[role].hook)
-    (code,) = re.findall(r"```python\n(.*?)```", hook.__doc__, flags=re.DOTALL)
-    lines = [line.removeprefix("    ") for line in code.splitlines()]
+    (code,) = re.findall(r"```python\n(.*?)```", inspect.getdoc(hook), flags=re.DOTALL)
     space = {name: getattr(sidelight_specs, name) for name in sidelight_specs.__all__}
     for name in re.findall(r"params=(\w+)", code):
         space.setdefault(name, OptionsOfTheExample)
-    exec("\n".join(lines), space)
+    exec(code, space)
     (descriptor,) = space[ROLES[role].hook]()
     assert isinstance(descriptor, ROLES[role].descriptor)
     assert descriptor.params(**descriptor.example)
@@ -116,9 +115,9 @@ def test_the_example_in_a_hooks_docstring_works(role):
 
 
 def example_of(hook):
-    (code,) = re.findall(r"```python\n(.*?)```", getattr(hooks, hook).__doc__, flags=re.DOTALL)
+    (code,) = re.findall(r"```python\n(.*?)```", inspect.getdoc(getattr(hooks, hook)), flags=re.DOTALL)
     space = {"hookimpl": hooks.hookimpl, "Command": Command}
-    exec("\n".join(line.removeprefix("    ") for line in code.splitlines()), space)
+    exec(code, space)
     return space[hook]
 
 
